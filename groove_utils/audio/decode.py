@@ -1,0 +1,84 @@
+"""Decode audio files with libsndfile and resample with soxr."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+__all__ = ["AudioError", "load_audio", "resample"]
+
+
+class AudioError(ValueError):
+    """An audio file that cannot be used; the message says which, why, and how to mend it."""
+
+
+def load_audio(
+    path: str | os.PathLike, sr: int | None = None, mono: bool = True
+) -> tuple[np.ndarray, int]:
+    """Decode a whole audio file.
+
+    Parameters
+    ----------
+    path : path-like
+        WAV, FLAC, OGG, MP3 or any other format that libsndfile reads.
+    sr : int, optional
+        Sample rate in Hz to resample to; the file's own by default.
+    mono : bool
+        Average the channels.
+
+    Returns
+    -------
+    y : ndarray of float32, shape (n_samples,) or (n_channels, n_samples)
+        The signal; full scale is −1…1.
+    sr : int
+        Its sample rate in Hz.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, cannot be decoded, is empty, or holds NaN or infinite samples.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AudioError(f"{path}: no such audio file. Check the path in tracks.csv.")
+    try:
+        y, native_sr = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{path}: cannot be decoded ({error}). Expected WAV, FLAC, OGG or MP3; "
+            "convert it, for instance with `ffmpeg -i IN OUT.flac`."
+        ) from error
+    if len(y) == 0:
+        raise AudioError(f"{path}: holds no samples. Export it again.")
+    if not np.isfinite(y).all():
+        bad = int((~np.isfinite(y)).sum())
+        raise AudioError(f"{path}: {bad} of {y.size} samples are NaN or infinite. Export it again.")
+    y = y.mean(axis=1) if mono else np.ascontiguousarray(y.T)
+    if sr is not None and sr != native_sr:
+        return resample(y, native_sr, sr), sr
+    return y, native_sr
+
+
+def resample(y: np.ndarray, sr_in: int, sr_out: int) -> np.ndarray:
+    """Resample with soxr at its high quality.
+
+    Parameters
+    ----------
+    y : ndarray, shape (..., n_samples)
+        Mono or (n_channels, n_samples).
+    sr_in, sr_out : int
+        Sample rates in Hz.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., about n_samples * sr_out / sr_in)
+    """
+    y = np.asarray(y, dtype=np.float32)
+    if sr_in == sr_out:
+        return y
+    # soxr wants (n_samples, n_channels)
+    return np.ascontiguousarray(soxr.resample(y.T, sr_in, sr_out, quality="HQ").T)

@@ -1,0 +1,54 @@
+"""Short, loudness-matched MP3 files for the players on the book's pages."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import soundfile
+
+from groove_utils.audio.decode import resample
+from groove_utils.audio.loudness import match_loudness
+from groove_utils.files import atomic_path
+
+__all__ = ["write_mp3"]
+
+MP3_RATES = (32000, 44100, 48000)
+
+
+def write_mp3(
+    path: str | os.PathLike,
+    y: np.ndarray,
+    sr: int,
+    *,
+    match: bool = True,
+    quality: float = 0.6,
+) -> None:
+    """Encode a signal as variable-bit-rate MP3 with libsndfile.
+
+    Parameters
+    ----------
+    path : path-like
+        Where to; the suffix should be ``.mp3``.
+    y : ndarray, shape (n_samples,) or (n_channels, n_samples)
+    sr : int
+        Sample rate in Hz; rates that are not MPEG-1 layer III's are resampled to 44.1 kHz.
+    match : bool
+        Match the loudness first, see :func:`groove_utils.audio.match_loudness`.
+    quality : float
+        0 (largest files) … 1 (smallest).
+    """
+    if sr not in MP3_RATES:
+        y, sr = resample(y, sr, 44100), 44100
+    if match:
+        y = match_loudness(y, sr)
+    with atomic_path(path) as part:
+        soundfile.write(
+            part,
+            np.asarray(y, dtype=np.float32).T,
+            sr,
+            format="MP3",
+            subtype="MPEG_LAYER_III",
+            bitrate_mode="VARIABLE",
+            compression_level=quality,
+        )
