@@ -1,0 +1,245 @@
+"""A content-addressed store of arrays, shared by descriptors, embeddings and stems.
+
+An entry is a dict of arrays under a hexadecimal key; whoever writes it derives the key from
+everything that the arrays depend on (the audio's bytes, the model's fingerprint, settings, a
+version), so an entry never has to be updated and never goes stale. Chapters 04 to 07 use it.
+
+Entries are written whole or not at all, carry a SHA-256 of their bytes, and are checked on every
+read: a damaged one is set aside, reported and treated as absent, so that it is computed again.
+Several processes may read and write one store at once.
+
+``python -m groove_utils.cache clear`` empties it and says what that freed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import os
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from groove_utils.files import atomic_path
+
+__all__ = ["ArrayCache", "cache_folder", "format_bytes"]
+
+_DIGEST_SIZE = hashlib.sha256().digest_size
+_DAMAGED = "damaged"
+
+
+def cache_folder() -> Path:
+    """The folder of all stores: ``$GROOVE_CACHE`` where it is set, else ``build/cache``."""
+    return Path(os.environ.get("GROOVE_CACHE") or "build/cache")
+
+
+def format_bytes(size: int) -> str:
+    """A number of bytes as a reader says it, for instance ``'3.4 MB'``."""
+    if size < 1000:
+        return f"{size} B"
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 1000 or unit == "GB":
+            break
+    return f"{size:.1f} {unit}"
+
+
+class ArrayCache:
+    """Dicts of arrays under hexadecimal keys, on disk.
+
+    Parameters
+    ----------
+    folder : path-like, optional
+        Where all stores live; :func:`cache_folder` by default.
+    namespace : str
+        Sub-folder of this store, one for each kind of content.
+
+    Notes
+    -----
+    An entry is the file ``<folder>/<namespace>/<key[:2]>/<key>.npz``: an uncompressed NumPy
+    archive (``numpy.load`` opens it) followed by the SHA-256 of the archive's bytes. Damaged
+    files are moved to ``<folder>/<namespace>/damaged/``.
+
+    Examples
+    --------
+    >>> store = ArrayCache(namespace="embeddings")  # doctest: +SKIP
+    >>> store.put(key, {"penultimate": vectors})  # doctest: +SKIP
+    >>> store.get(key)["penultimate"].shape  # doctest: +SKIP
+    (4, 200)
+    """
+
+    def __init__(self, folder: str | os.PathLike | None = None, namespace: str = "embeddings"):
+        if not re.fullmatch(r"[\w.-]+", namespace) or namespace in {".", ".."}:
+            raise ValueError(
+                f"namespace {namespace!r} cannot name a folder: use letters, digits, '-', '_', '.'."
+            )
+        self.folder = Path(cache_folder() if folder is None else folder) / namespace
+        self.namespace = namespace
+
+    def __repr__(self) -> str:
+        return f"ArrayCache({str(self.folder)!r})"
+
+    def path(self, key: str) -> Path:
+        """The file that holds, or would hold, the entry `key`.
+
+        Raises
+        ------
+        ValueError
+            If `key` is not a hexadecimal string of at least 8 characters.
+        """
+        if not isinstance(key, str) or not re.fullmatch(r"[0-9a-f]{8,}", key):
+            raise ValueError(
+                f"cache key {key!r} is not a lower-case hexadecimal string of 8 characters or "
+                "more; make one with groove_utils.files.hash_bytes()."
+            )
+        return self.folder / key[:2] / f"{key}.npz"
+
+    def __contains__(self, key: str) -> bool:
+        return self.path(key).is_file()
+
+    def get(self, key: str) -> dict[str, np.ndarray] | None:
+        """Read an entry.
+
+        Parameters
+        ----------
+        key : str
+            Hexadecimal key.
+
+        Returns
+        -------
+        dict of str to ndarray, or None
+            None where there is no such entry, or where it was damaged: it is then moved out of
+            the way and a RuntimeWarning names it.
+        """
+        path = self.path(key)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        archive, digest = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
+        if hashlib.sha256(archive).digest() != digest:
+            self._set_aside(path)
+            return None
+        return _unpack(archive)
+
+    def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write an entry, replacing one of the same key.
+
+        Parameters
+        ----------
+        key : str
+            Hexadecimal key.
+        arrays : mapping of str to ndarray
+            Of any shape and of any dtype but object.
+
+        Raises
+        ------
+        ValueError
+            If an array holds Python objects.
+        """
+        path = self.path(key)
+        archive = _pack(arrays)
+        with atomic_path(path) as part:
+            part.write_bytes(archive + hashlib.sha256(archive).digest())
+
+    def size(self) -> int:
+        """Bytes on disk, damaged entries and remains of interrupted writes included."""
+        return sum(size for _, size in self._files())
+
+    def __len__(self) -> int:
+        return sum(
+            path.suffix == ".npz" and path.parent.name != _DAMAGED and path.name[0] != "."
+            for path, _ in self._files()
+        )
+
+    def clear(self) -> int:
+        """Remove every entry, and give the number of bytes that this freed."""
+        freed = 0
+        folders = set()
+        for path, size in self._files():
+            path.unlink(missing_ok=True)
+            folders.add(path.parent)
+            freed += size
+        for folder in [*folders, self.folder]:
+            try:
+                folder.rmdir()
+            except OSError:  # another process has just written into it, or it was never there
+                continue
+        return freed
+
+    def _files(self) -> Iterator[tuple[Path, int]]:
+        for path in list(self.folder.glob("*/*")):
+            try:
+                if path.is_file():
+                    yield path, path.stat().st_size
+            except FileNotFoundError:  # renamed or removed by another process meanwhile
+                continue
+
+    def _set_aside(self, path: Path) -> None:
+        aside = self.folder / _DAMAGED / path.name
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.replace(aside)
+        except FileNotFoundError:  # another process has noticed it first
+            return
+        warnings.warn(
+            f"{path}: the cache entry is damaged (its checksum does not match). It was moved to "
+            f"{aside} and will be computed again.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    # numpy.savez would take the names as keyword arguments, and stamp the time into the archive
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
+    return buffer.getvalue()
+
+
+def _unpack(archive: bytes) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(archive), allow_pickle=False) as entry:
+        return {name: entry[name] for name in entry.files}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Show or clear the stores, as ``python -m groove_utils.cache`` does."""
+    parser = argparse.ArgumentParser(
+        prog="python -m groove_utils.cache", description="Show or clear the array cache."
+    )
+    parser.add_argument("action", choices=["size", "clear"])
+    parser.add_argument("--folder", type=Path, help="default: $GROOVE_CACHE, else build/cache")
+    parser.add_argument("--namespace", help="one store only, for instance embeddings")
+    options = parser.parse_args(argv)
+
+    folder = options.folder or cache_folder()
+    names = [options.namespace] if options.namespace else _namespaces(folder)
+    total = 0
+    for name in names:
+        store = ArrayCache(folder, name)
+        n_entries = len(store)
+        size = store.clear() if options.action == "clear" else store.size()
+        total += size
+        print(f"  {name}: {n_entries} entries, {format_bytes(size)}")
+    verb = "freed" if options.action == "clear" else "holds"
+    print(f"{folder}: {verb} {format_bytes(total)}")
+    return 0
+
+
+def _namespaces(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,195 @@
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from groove_utils.cache import ArrayCache, cache_folder, format_bytes, main
+from groove_utils.files import hash_bytes
+
+KEY = hash_bytes("a track")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ArrayCache(tmp_path, "embeddings")
+
+
+def example(seed=0):
+    rng = np.random.default_rng(seed)
+    return {"pool": rng.normal(size=(3, 4)).astype(np.float32), "file": rng.integers(9, size=5)}
+
+
+def test_round_trip_keeps_values_dtypes_shapes_and_order(store):
+    arrays = example() | {"empty": np.zeros((0, 7)), "scalar": np.float64(3), "name": np.array("x")}
+    store.put(KEY, arrays)
+    back = store.get(KEY)
+    assert list(back) == list(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(back[name], array)
+        assert back[name].dtype == np.asarray(array).dtype
+    assert KEY in store
+    assert len(store) == 1
+
+
+def test_absent_entry_is_none(store):
+    assert store.get(KEY) is None
+    assert KEY not in store
+    assert (store.size(), len(store), store.clear()) == (0, 0, 0)
+
+
+def test_same_content_gives_the_same_file(store, tmp_path):
+    store.put(KEY, example())
+    other = ArrayCache(tmp_path, "other")
+    time.sleep(0.01)
+    other.put(KEY, example())
+    assert store.path(KEY).read_bytes() == other.path(KEY).read_bytes()
+
+
+def test_numpy_opens_an_entry_by_itself(store):
+    store.put(KEY, example())
+    with np.load(store.path(KEY)) as entry:
+        np.testing.assert_array_equal(entry["pool"], example()["pool"])
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "append"])
+def test_damaged_entry_is_set_aside_and_can_be_written_again(store, damage):
+    store.put(KEY, example())
+    path = store.path(KEY)
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 1
+    elif damage == "cut":
+        del content[-100:]
+    elif damage == "empty":
+        content.clear()
+    else:
+        content += b"x"
+    path.write_bytes(content)
+    with pytest.warns(RuntimeWarning, match="damaged"):
+        assert store.get(KEY) is None
+    assert (store.folder / "damaged" / path.name).read_bytes() == content
+    assert store.get(KEY) is None
+    store.put(KEY, example())
+    np.testing.assert_array_equal(store.get(KEY)["pool"], example()["pool"])
+    assert len(store) == 1
+
+
+def test_every_single_bit_flip_is_noticed(store):
+    store.put(KEY, {"x": np.arange(4)})
+    path = store.path(KEY)
+    content = path.read_bytes()
+    for position in range(0, len(content), 7):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << (position % 8)
+        path.write_bytes(damaged)
+        with pytest.warns(RuntimeWarning, match="damaged"):
+            assert store.get(KEY) is None
+
+
+def test_object_arrays_and_bad_keys_are_refused(store):
+    with pytest.raises(ValueError, match="Object arrays"):
+        store.put(KEY, {"x": np.array([{}, 1], dtype=object)})
+    assert store.get(KEY) is None
+    for key in ("../../etc", "ABCDEF0123", "abc", 3):
+        with pytest.raises(ValueError, match="hexadecimal"):
+            store.get(key)
+    with pytest.raises(ValueError, match="namespace"):
+        ArrayCache(store.folder, "../elsewhere")
+
+
+def test_clear_frees_what_size_says(store):
+    for seed in range(5):
+        store.put(hash_bytes(str(seed)), example(seed))
+    remains = store.path(KEY).parent / f".{KEY}-abc.npz"  # of a write that was killed
+    remains.parent.mkdir(exist_ok=True)
+    remains.write_bytes(b"half")
+    size = store.size()
+    assert size > 4
+    assert len(store) == 5
+    assert store.clear() == size
+    assert store.size() == 0
+    assert not store.folder.exists()
+
+
+def test_folder_comes_from_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "elsewhere"))
+    assert cache_folder() == tmp_path / "elsewhere"
+    assert ArrayCache(namespace="stems").folder == tmp_path / "elsewhere" / "stems"
+    monkeypatch.delenv("GROOVE_CACHE")
+    assert cache_folder().as_posix() == "build/cache"
+
+
+def test_command_line_says_what_it_frees(store, tmp_path, capsys):
+    store.put(KEY, example())
+    ArrayCache(tmp_path, "stems").put(KEY, example())
+    total = format_bytes(store.size() * 2)
+    assert main(["size", "--folder", str(tmp_path)]) == 0
+    assert f"holds {total}" in capsys.readouterr().out
+    assert main(["clear", "--folder", str(tmp_path), "--namespace", "stems"]) == 0
+    assert "embeddings" not in capsys.readouterr().out
+    assert len(store) == 1
+    assert main(["clear", "--folder", str(tmp_path)]) == 0
+    assert "1 entries" in capsys.readouterr().out
+    assert main(["clear", "--folder", str(tmp_path / "nowhere")]) == 0
+    assert "freed 0 B" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (999, "999 B"), (3400, "3.4 kB"), (2.5e6, "2.5 MB"), (7e12, "7000.0 GB")],
+)
+def test_sizes_are_readable(size, text):
+    assert format_bytes(size) == text
+
+
+def _hammer(folder, seed, n_rounds):
+    store = ArrayCache(folder, "embeddings")
+    rng = np.random.default_rng(seed)
+    for _ in range(n_rounds):
+        which = int(rng.integers(4))
+        key = hash_bytes(str(which))
+        found = store.get(key)
+        if found is not None:
+            np.testing.assert_array_equal(found["pool"], example(which)["pool"])
+        store.put(key, example(which))
+
+
+def test_two_processes_share_a_store(tmp_path, recwarn):
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_hammer, args=(tmp_path, seed, 40)) for seed in (1, 2)]
+    for worker in workers:
+        worker.start()
+    _hammer(tmp_path, 3, 40)
+    for worker in workers:
+        worker.join(30)
+        assert worker.exitcode == 0
+    store = ArrayCache(tmp_path, "embeddings")
+    assert len(store) == 4
+    assert not any("damaged" in str(warning.message) for warning in recwarn)
+
+
+def test_killed_writer_leaves_only_whole_entries(tmp_path):
+    code = (
+        "import sys, numpy as np\n"
+        "from groove_utils.cache import ArrayCache\n"
+        "from groove_utils.files import hash_bytes\n"
+        "store = ArrayCache(sys.argv[1], 'embeddings')\n"
+        "print('ready', flush=True)\n"
+        "i = 0\n"
+        "while True:\n"
+        "    store.put(hash_bytes(str(i)), {'x': np.full(200_000, i)})\n"
+        "    i += 1\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=-1) as writer:
+        writer.stdout.readline()
+        time.sleep(0.3)
+        os.kill(writer.pid, signal.SIGKILL)
+    store = ArrayCache(tmp_path, "embeddings")
+    assert len(store) > 0
+    for i in range(len(store)):
+        np.testing.assert_array_equal(store.get(hash_bytes(str(i)))["x"], np.full(200_000, i))
