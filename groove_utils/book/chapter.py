@@ -1,0 +1,147 @@
+"""The chapter that is being run: its study, its tables, what it has reported and read."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from groove_utils.figures import use_theme
+from groove_utils.files import atomic_path, write_if_changed
+from groove_utils.paths import build_folder, project_root
+from groove_utils.study import Study, load_study
+
+__all__ = ["Chapter", "current_chapter", "finish_chapter", "open_chapter"]
+
+_current: Chapter | None = None
+
+
+class Chapter:
+    """One chapter's run. Made by :func:`open_chapter`.
+
+    Attributes
+    ----------
+    name : str
+        As in ``analysis/``, without suffix.
+    study : Study
+    build : pathlib.Path
+        The folder of this study's generated files.
+    in_book : bool
+        Whether the chapter runs for the book (by Make) rather than in somebody's Jupyter.
+    values : dict
+        What :func:`report_value` and :func:`report_text` were given.
+    """
+
+    def __init__(self, name: str, study: Study, build: Path, in_book: bool):
+        self.name = name
+        self.study = study
+        self.build = build
+        self.in_book = in_book
+        self.values: dict[str, dict] = {}
+        self.tables_read: set[str] = set()
+        self.labels: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<Chapter {self.name} on {self.study!r}>"
+
+    def save_table(self, frame: pd.DataFrame, name: str) -> None:
+        """Keep a tidy table for later chapters; an unchanged one is left untouched.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            The index is kept.
+        name : str
+            As listed in ``analysis/chapters.mk`` under what this chapter writes.
+        """
+        write_if_changed(self._table_path(name), frame.to_parquet())
+
+    def load_table(self, name: str) -> pd.DataFrame:
+        """Read a table that an earlier chapter kept.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the chapter that writes it has not been run.
+        """
+        path = self._table_path(name)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"No table {name!r} in {path.parent}. Run the chapter that writes it first; "
+                f"`make chapter CH={self.name}` runs all that this chapter stands on."
+            )
+        self.tables_read.add(name)
+        return pd.read_parquet(path)
+
+    def has_table(self, name: str) -> bool:
+        """Whether an earlier chapter has kept a table of this name."""
+        return self._table_path(name).is_file()
+
+    def _table_path(self, name: str) -> Path:
+        return self.build / "tables" / f"{name}.parquet"
+
+
+def open_chapter(name: str, study: str | os.PathLike = "demo") -> Chapter:
+    """Begin a chapter: load its study and set the plotting theme.
+
+    Parameters
+    ----------
+    name : str
+        The chapter's file name in ``analysis/``, without suffix.
+    study : str or path-like
+        A study's name or folder, see :func:`groove_utils.study.load_study`.
+
+    Returns
+    -------
+    Chapter
+    """
+    global _current
+    use_theme()
+    in_book = "GROOVE_BUILD" in os.environ
+    # a run for the book was validated, audio and all, before the chapter began
+    loaded = load_study(study, validate=not in_book)
+    label = Path(study).resolve().name if Path(study).is_dir() else str(study)
+    _current = Chapter(name, loaded, build_folder(label), in_book)
+    return _current
+
+
+def current_chapter() -> Chapter | None:
+    """The chapter that was opened last, or None."""
+    return _current
+
+
+def finish_chapter(path: str) -> None:
+    """Write what the run reported and what it depended on; called by the runner's last cell.
+
+    Parameters
+    ----------
+    path : str
+        JSON file to write, with the keys ``values``, ``modules`` (files of this package that the
+        chapter imported), ``study_files``, ``tables_read`` and ``peak_memory_mib``.
+    """
+    chapter = current_chapter()
+    root = project_root()
+    modules = {
+        Path(file).resolve()
+        for module in list(sys.modules.values())
+        if (getattr(module, "__name__", "") or "").partition(".")[0] == "groove_utils"
+        and (file := getattr(module, "__file__", None))
+    }
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+    told = {
+        "values": chapter.values if chapter else {},
+        "modules": sorted(os.path.relpath(module, root) for module in modules),
+        "study_files": sorted(
+            os.path.relpath(file, root) for file in (chapter.study.files_read if chapter else ())
+        ),
+        "tables_read": sorted(chapter.tables_read if chapter else ()),
+        "peak_memory_mib": round((peak + children) / unit),
+    }
+    with atomic_path(path) as part:
+        part.write_text(json.dumps(told, indent=1, ensure_ascii=False))

@@ -1,0 +1,239 @@
+"""Put numbers, sentences, figures and tables on the page, and beside it into files."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import re
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import Markdown, display
+
+from groove_utils.book.chapter import Chapter, current_chapter
+from groove_utils.files import atomic_path, write_if_changed
+
+__all__ = ["format_value", "report_text", "report_value", "show_figure", "show_table"]
+
+FIGURE_DPI = 144
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+def report_value(
+    name: str,
+    value: float,
+    *,
+    ci: tuple[float, float] | None = None,
+    n: int | None = None,
+    unit: str = "",
+    fmt: str = ".2f",
+    tolerance: float | None = None,
+) -> float:
+    """Report a number: onto the page, and into ``values.json`` with its interval and its n.
+
+    The prose shows it with ``{glue:text}`name``` (the number alone) or ``{glue:text}`name_full```
+    (with its interval and n). ``make check`` holds the demo's values against the expected ones.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case letters, digits, ``-`` and ``_``; once a chapter.
+    value : float
+        NaN is an error: a number that cannot be computed should not be reported.
+    ci : (float, float), optional
+        95% interval.
+    n : int, optional
+        How many units the number rests on.
+    unit : str
+        Written behind the number.
+    fmt : str
+        Format specification of number and interval.
+    tolerance : float, optional
+        Largest absolute deviation from the expected value that ``make check`` lets pass; by
+        default 5% of the value, or half the interval's width where that is less.
+
+    Returns
+    -------
+    float
+        `value`, so that a cell can end with the call.
+    """
+    if not isinstance(value, numbers.Real) or math.isnan(value):
+        raise ValueError(f"report_value({name!r}): expected a number, got {value!r}.")
+    low, high = (None, None) if ci is None else (float(ci[0]), float(ci[1]))
+    entry = {
+        "value": float(value),
+        "low": low,
+        "high": high,
+        "n": None if n is None else int(n),
+        "tolerance": tolerance,
+        **format_value(value, ci=ci, n=n, unit=unit, fmt=fmt),
+    }
+    chapter = _record(name, entry)
+    if chapter:
+        _glue(name, entry["text"])
+        _glue(f"{name}_full", entry["full"])
+    return float(value)
+
+
+def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str]:
+    """A number as it stands on the page.
+
+    Returns
+    -------
+    dict
+        ``text``: the number with its unit; ``full``: with its interval and n as well.
+    """
+    text = f"{value:{fmt}}{unit}".replace("-", "−")
+    details = []
+    if ci is not None:
+        low, high = (f"{bound:{fmt}}".replace("-", "−") for bound in ci)
+        details.append(f"95% CI {low} to {high}")
+    if n is not None:
+        details.append(f"n = {n:,}")
+    return {"text": text, "full": f"{text} ({', '.join(details)})" if details else text}
+
+
+def report_text(name: str, text: str) -> str:
+    """Report a computed word or sentence, for verdicts that follow from the numbers.
+
+    Parameters
+    ----------
+    name : str
+        As in :func:`report_value`.
+    text : str
+        Plain text.
+
+    Returns
+    -------
+    str
+        `text`.
+    """
+    if _record(name, {"text": text, "full": text}):
+        _glue(name, text)
+    return text
+
+
+def show_figure(
+    figure: plt.Figure,
+    name: str,
+    caption: str,
+    alt: str,
+    table: pd.DataFrame | None = None,
+) -> None:
+    """Show a figure with its caption, a label to refer to, and a text for those who cannot see it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        It is closed afterwards.
+    name : str
+        The label is ``fig-<name>``; refer to it with ``{numref}`fig-<name>```.
+    caption : str
+        MyST text. A simulated study's figures are marked as such.
+    alt : str
+        What is to be seen, in a sentence or two; not that there is a figure.
+    table : pandas.DataFrame, optional
+        What was plotted; saved beside the figure and offered for download.
+    """
+    if len(alt.split()) < 5:
+        raise ValueError(f"show_figure({name!r}): alt should say what is to be seen, got {alt!r}.")
+    chapter = current_chapter()
+    if chapter is None or not chapter.in_book:
+        display(figure)
+        display(Markdown(f"*{caption}*"))
+        plt.close(figure)
+        return
+    _check_name(name, chapter.labels)
+    stem = f"{chapter.name}-{name}"
+    folder = chapter.build / "book" / "figures"
+    with atomic_path(folder / f"{stem}.png") as part:
+        figure.savefig(part, dpi=FIGURE_DPI, bbox_inches="tight", facecolor="white")
+    plt.close(figure)
+    if chapter.study.simulated:
+        caption = f"{caption.rstrip()} Simulated listeners."
+    if table is not None:
+        write_if_changed(folder / f"{stem}.csv", table.to_csv(index=_has_index(table)))
+        caption = f"{caption} {{download}}`The plotted numbers <figures/{stem}.csv>`."
+    _display_myst("figure", f"figures/{stem}.png", {"name": f"fig-{name}", "alt": alt}, caption)
+
+
+def show_table(frame: pd.DataFrame, name: str, caption: str, fmt: str = "{:.2f}") -> None:
+    """Show a table with its caption and a label to refer to.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Few rows: what a reader would look at.
+    name : str
+        The label is ``tab-<name>``.
+    caption : str
+        MyST text. A simulated study's tables are marked as such.
+    fmt : str
+        How floating-point numbers are written.
+    """
+    chapter = current_chapter()
+    shown = frame.reset_index() if _has_index(frame) else frame
+    if chapter is None or not chapter.in_book:
+        display(shown)
+        display(Markdown(f"*{caption}*"))
+        return
+    _check_name(f"{name} table", chapter.labels, f"{name}")
+    if chapter.study.simulated:
+        caption = f"{caption.rstrip()} Simulated listeners."
+    numeric = [pd.api.types.is_numeric_dtype(shown[column]) for column in shown]
+    rows = [
+        "| " + " | ".join(_cell(column, fmt) for column in shown.columns) + " |",
+        "|" + "|".join("---:" if right else ":---" for right in numeric) + "|",
+    ]
+    rows += [
+        "| " + " | ".join(_cell(value, fmt) for value in row) + " |"
+        for row in shown.itertuples(index=False)
+    ]
+    _display_myst("table", caption, {"name": f"tab-{name}"}, "\n".join(rows))
+
+
+def _cell(value: object, fmt: str) -> str:
+    if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
+        text = "–" if math.isnan(value) else fmt.format(value).replace("-", "−")
+    else:
+        text = "–" if value is None or value is pd.NA else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _has_index(frame: pd.DataFrame) -> bool:
+    return frame.index.name is not None or frame.index.nlevels > 1
+
+
+def _check_name(name: str, taken, base: str | None = None) -> None:
+    if not _NAME.fullmatch(base or name):
+        raise ValueError(f"{name!r}: expected lower-case letters, digits, - and _.")
+    if name in taken:
+        raise ValueError(f"{name!r} is there already in this chapter; names must differ.")
+    if isinstance(taken, set):
+        taken.add(name)
+
+
+def _record(name: str, entry: dict) -> Chapter | None:
+    chapter = current_chapter()
+    if chapter is None or not chapter.in_book:
+        return None
+    _check_name(name, chapter.values)
+    chapter.values[name] = entry
+    return chapter
+
+
+def _glue(name: str, text: str) -> None:
+    # the output that myst-nb's {glue:text} role looks up; unlike myst_nb.glue it takes the text
+    # as it is, not its Python repr
+    display(
+        {"application/papermill.record/text/plain": text},
+        raw=True,
+        metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
+    )
+
+
+def _display_myst(directive: str, argument: str, options: dict[str, str], body: str) -> None:
+    fence = "`" * 4
+    lines = [f"{fence}{{{directive}}} {argument}"]
+    lines += [f":{key}: {' '.join(value.split())}" for key, value in options.items()]
+    display(Markdown("\n".join([*lines, "", body, fence])))

@@ -1,0 +1,103 @@
+"""``python -m groove_utils.study``: list, make, check or start a study.
+
+Called by the Makefile (``prepare`` and ``validate``) and by people (``list`` and ``new``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import yaml
+
+from groove_utils.files import write_if_changed
+from groove_utils.study import (
+    StudyError,
+    list_studies,
+    load_study,
+    prepare_study,
+    start_study,
+    validate_study,
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one of the verbs; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (StudyError, OSError, KeyError, ValueError) as error:
+        print(error.args[0] if isinstance(error, KeyError) else error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="groove-study", description="Studies: folders of ratings")
+    verbs = parser.add_subparsers(required=True)
+
+    verb = verbs.add_parser("list", help="the studies known by name")
+    verb.set_defaults(run=_list)
+
+    verb = verbs.add_parser("prepare", help="make or fetch a catalogued study")
+    verb.add_argument("name")
+    verb.add_argument("folder", type=Path)
+    verb.add_argument("--params", type=Path, help="a file of analysis/params/; its section `study`")
+    verb.set_defaults(run=_prepare)
+
+    verb = verbs.add_parser("validate", help="say everything that is wrong with a study folder")
+    verb.add_argument("folder", type=Path)
+    verb.add_argument("--stamp", type=Path, help="written when all is well")
+    verb.set_defaults(run=_validate)
+
+    verb = verbs.add_parser("new", help="start a folder from audio files and a spreadsheet")
+    verb.add_argument("folder", type=Path)
+    verb.add_argument("--audio", type=Path, required=True, help="directory of sound files")
+    verb.add_argument("--ratings", type=Path, required=True, help="CSV or XLSX, wide or long")
+    verb.add_argument("--title")
+    verb.add_argument("--scale", type=float, nargs=2, metavar=("LOW", "HIGH"))
+    verb.add_argument("--query", default="groove", help="what was asked, if the sheet is silent")
+    verb.set_defaults(run=_new)
+    return parser
+
+
+def _list(options: argparse.Namespace) -> int:
+    print(list_studies().to_string(index=False))
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    sections = yaml.safe_load(options.params.read_text()) if options.params else {}
+    chosen = (sections.get("study") or {}).get(options.name, {})
+    prepare_study(options.name, options.folder, **chosen)
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> int:
+    problems = validate_study(options.folder)
+    if problems:
+        raise StudyError(options.folder, problems)
+    study = load_study(options.folder, validate=False)
+    print(study)
+    if options.stamp:
+        write_if_changed(options.stamp, f"{study}\n")
+        options.stamp.touch()
+    return 0
+
+
+def _new(options: argparse.Namespace) -> int:
+    folder = start_study(
+        options.folder,
+        options.audio,
+        options.ratings,
+        title=options.title,
+        scale=tuple(options.scale) if options.scale else None,
+        query=options.query,
+    )
+    print(f"Wrote {folder}. Complete tracks.csv (artist, style) and study.yml (wordings, licence),")
+    print(f'then run: make book STUDY="{folder}"')
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

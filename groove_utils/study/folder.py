@@ -1,0 +1,241 @@
+"""Load a study folder."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from groove_utils.audio import load_audio
+from groove_utils.paths import build_folder
+from groove_utils.study import catalogue
+from groove_utils.study.problems import StudyError
+from groove_utils.study.tables import STEMS, read_table
+from groove_utils.study.validate import query_scales, validate_study
+
+__all__ = ["Study", "load_study"]
+
+
+def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> Study:
+    """Load a study by its name in the catalogue or by its folder.
+
+    Parameters
+    ----------
+    name : str or path-like
+        ``demo`` or another name of :func:`groove_utils.study.list_studies`, or a folder with a
+        ``study.yml``. A catalogued study that is not there yet is made (``demo``) or fetched.
+    validate : bool
+        Check the tables first (the audio too where the study is built by ``make``).
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    StudyError
+        If the folder breaks the contract; all problems are listed at once.
+    FileNotFoundError
+        If there is neither such a name nor such a folder.
+    """
+    folder = Path(name)
+    if not (folder / "study.yml").is_file():
+        if str(name) not in catalogue.BUILDERS:
+            known = ", ".join(catalogue.BUILDERS)
+            raise FileNotFoundError(
+                f"{name}: neither a folder with a study.yml nor one of the studies {known}. "
+                "Start a folder of your own with `python -m groove_utils.study new`."
+            )
+        folder = build_folder(str(name)) / "study"
+        if not (folder / "study.yml").is_file():
+            catalogue.prepare_study(str(name), folder)
+    if validate and (problems := validate_study(folder, check_audio=False)):
+        raise StudyError(folder, problems)
+    return Study(folder)
+
+
+class Study:
+    """A study folder, read as needed.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder that keeps the contract (see :func:`groove_utils.study.validate_study`).
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    files_read : set of pathlib.Path
+        What has been read so far, so that Make can tell which chapters depend on which file.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.files_read: set[Path] = set()
+
+    def __repr__(self) -> str:
+        listeners = self.ratings.get("listener_id", pd.Series(dtype=str)).nunique()
+        return (
+            f"<Study «{self.title}»: {len(self.tracks)} tracks by "
+            f"{self.tracks['artist'].nunique()} artists, {listeners or 'no'} listeners, "
+            f"{len(self.ratings)} ratings>"
+        )
+
+    @cached_property
+    def meta(self) -> dict:
+        """What ``study.yml`` says."""
+        return yaml.safe_load(self._reading("study.yml").read_text(encoding="utf-8"))
+
+    @property
+    def title(self) -> str:
+        """The study's title."""
+        return self.meta["title"]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the ratings were simulated rather than given by people."""
+        return bool(self.meta.get("simulated", False))
+
+    @property
+    def queries(self) -> dict[str, str]:
+        """Each query's wording."""
+        return {
+            query: entry["wording"] if isinstance(entry, dict) else entry
+            for query, entry in self.meta["queries"].items()
+        }
+
+    @property
+    def scales(self) -> dict[str, tuple[float, float]]:
+        """Each query's lowest and highest possible rating."""
+        return query_scales(self.meta)
+
+    @cached_property
+    def tracks(self) -> pd.DataFrame:
+        """One row a track: track_id, title, artist, style, audio, and any facts."""
+        return self._table("tracks.csv")
+
+    @cached_property
+    def ratings(self) -> pd.DataFrame:
+        """One row a rating: track_id, query, rating, and listener_id where there are listeners."""
+        return self._table("ratings.csv")
+
+    @cached_property
+    def listeners(self) -> pd.DataFrame | None:
+        """One row a listener, or None where only song means exist."""
+        if (self.path / "listeners.csv").is_file():
+            return self._table("listeners.csv")
+        if "listener_id" in self.ratings:
+            return self.ratings[["listener_id"]].drop_duplicates(ignore_index=True)
+        return None
+
+    @property
+    def styles(self) -> list[str]:
+        """The styles, in the order of ``study.yml``, else alphabetically."""
+        present = set(self.tracks["style"])
+        listed = [style for style in self.meta.get("styles", []) if style in present]
+        return listed + sorted(present - set(listed))
+
+    @cached_property
+    def descriptors(self) -> pd.DataFrame | None:
+        """Precomputed handcrafted descriptors, indexed by track, or None."""
+        if not (self.path / "descriptors.csv").is_file():
+            return None
+        return self._table("descriptors.csv").set_index("track_id")
+
+    def has(self, what: str) -> bool:
+        """Whether the study holds ``audio``, ``stems``, ``listeners``, ``styles`` and so on.
+
+        Parameters
+        ----------
+        what : {'audio', 'stems', 'listeners', 'embeddings', 'descriptors', 'truth', 'styles'}
+            ``styles`` asks for more than one style, ``truth`` for a simulation's known effects.
+        """
+        match what:
+            case "audio":
+                return "audio" in self.tracks and bool(self.tracks["audio"].notna().all())
+            case "listeners":
+                return "listener_id" in self.ratings
+            case "styles":
+                return len(self.styles) > 1
+            case "stems":
+                return all((self.path / "stems" / t).is_dir() for t in self.tracks["track_id"])
+            case "embeddings" | "truth":
+                return (self.path / what).is_dir()
+            case "descriptors":
+                return (self.path / "descriptors.csv").is_file()
+        raise ValueError(
+            f"Study.has({what!r}): expected audio, stems, listeners, embeddings, descriptors, "
+            "truth or styles."
+        )
+
+    def song_means(self, query: str) -> pd.Series:
+        """Mean rating of each track, over its listeners.
+
+        Parameters
+        ----------
+        query : str
+            One of :attr:`queries`.
+
+        Returns
+        -------
+        pandas.Series of float, indexed by track_id in the order of :attr:`tracks`
+            NaN where a track has no rating on that query.
+        """
+        rows = self._query(query)
+        means = rows.groupby("track_id")["rating"].mean()
+        return means.reindex(self.tracks["track_id"]).rename(query)
+
+    def rating_matrix(self, query: str) -> pd.DataFrame:
+        """Ratings on one query, listeners × tracks, NaN where a listener did not rate a track."""
+        if not self.has("listeners"):
+            raise ValueError(f"{self.path}: ratings.csv has no listener_id, only song means.")
+        table = self._query(query).pivot(index="listener_id", columns="track_id", values="rating")
+        return table.reindex(columns=self.tracks["track_id"])
+
+    def audio_path(self, track_id: str) -> Path:
+        """The file of a track's full mix."""
+        audio = self.tracks.loc[self.tracks["track_id"] == track_id, "audio"]
+        if audio.empty or audio.isna().any():
+            raise KeyError(f"{self.path}: no audio for track {track_id!r} in tracks.csv.")
+        return self._reading(audio.iloc[0])
+
+    def stem_paths(self, track_id: str) -> dict[str, Path]:
+        """The files of a track's stems, in the order drums, bass, other, vocals."""
+        folder = self.path / "stems" / track_id
+        found = {file.stem: file for file in sorted(folder.glob("*"))}
+        return {stem: self._reading(found[stem]) for stem in STEMS if stem in found}
+
+    def load(
+        self, track_id: str, sr: int | None = None, mono: bool = True
+    ) -> tuple[np.ndarray, int]:
+        """Decode a track's full mix, see :func:`groove_utils.audio.load_audio`."""
+        return load_audio(self.audio_path(track_id), sr=sr, mono=mono)
+
+    def load_stem(
+        self, track_id: str, stem: str, sr: int | None = None, mono: bool = True
+    ) -> tuple[np.ndarray, int]:
+        """Decode one stem of a track, see :func:`groove_utils.audio.load_audio`."""
+        return load_audio(self.stem_paths(track_id)[stem], sr=sr, mono=mono)
+
+    def truth(self, name: str) -> pd.DataFrame:
+        """A table of what a simulated study really holds, from ``truth/<name>.csv``."""
+        return self._table(f"truth/{name}.csv")
+
+    def _query(self, query: str) -> pd.DataFrame:
+        if query not in self.queries:
+            known = ", ".join(self.queries)
+            raise KeyError(f"{self.path}: no query {query!r}; study.yml has {known}.")
+        return self.ratings[self.ratings["query"] == query]
+
+    def _reading(self, file: str | os.PathLike) -> Path:
+        path = self.path / file
+        self.files_read.add(path)
+        return path
+
+    def _table(self, file: str) -> pd.DataFrame:
+        self._reading(file)
+        return read_table(self.path, file)

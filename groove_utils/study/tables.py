@@ -1,0 +1,162 @@
+"""The tables of a study and their contracts, as pandera schemas.
+
+Tables are first read as text, so that a cell that is no number can be named with its row; the
+schemas then coerce and check every cell, and :func:`read_table` reports all failures at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+
+from groove_utils.study.problems import Problem
+
+__all__ = ["SCHEMAS", "STEMS", "read_table", "table_problems"]
+
+STEMS = ("drums", "bass", "other", "vocals")
+MAX_ROWS_TOLD = 20  # of one kind of problem; the rest are counted
+
+
+def _is_number(column: pd.Series) -> pd.Series:
+    return pd.to_numeric(column, errors="coerce").notna()
+
+
+def _check(function, expected: str, mend: str, **options) -> pa.Check:
+    # pandera keeps the two texts apart for us in the check's name and error
+    return pa.Check(function, name=expected, error=mend, **options)
+
+
+_NO_BLANK = _check(
+    lambda column: column.str.strip() != "", "a text", "Fill the cell in.", ignore_na=True
+)
+
+
+def _id_column(unique: bool) -> pa.Column:
+    return pa.Column(str, checks=_NO_BLANK, nullable=False, unique=unique)
+
+
+SCHEMAS: dict[str, pa.DataFrameSchema] = {
+    "tracks.csv": pa.DataFrameSchema(
+        {
+            "track_id": _id_column(unique=True),
+            "title": pa.Column(str, nullable=True),
+            "artist": _id_column(unique=False),
+            "style": _id_column(unique=False),
+            "audio": pa.Column(str, nullable=True, required=False),
+        }
+    ),
+    "listeners.csv": pa.DataFrameSchema({"listener_id": _id_column(unique=True)}),
+    "ratings.csv": pa.DataFrameSchema(
+        {
+            "track_id": _id_column(unique=False),
+            "query": _id_column(unique=False),
+            "rating": pa.Column(
+                str,
+                _check(
+                    _is_number, "a number", "Correct the cell, or delete the row if unanswered."
+                ),
+                nullable=False,
+            ),
+            "listener_id": pa.Column(str, _NO_BLANK, nullable=False, required=False),
+        }
+    ),
+}
+
+
+def read_table(folder: Path, file: str) -> pd.DataFrame:
+    """Read one of the study's tables; numbers stay numbers, identifiers stay text.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The study folder.
+    file : str
+        ``tracks.csv``, ``listeners.csv``, ``ratings.csv`` or another table with a ``track_id``.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    identifiers = {
+        name: str
+        for name in ("track_id", "listener_id", "query", "title", "artist", "style", "audio")
+    }
+    return pd.read_csv(folder / file, dtype=identifiers)
+
+
+def table_problems(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Problem]]:
+    """Hold one table to its schema.
+
+    Returns
+    -------
+    frame : pandas.DataFrame or None
+        The table as text, or None where it could not be read at all.
+    problems : list of Problem
+        All that is wrong in it, in order of rows.
+    """
+    schema = SCHEMAS[file]
+    expected = ", ".join(name for name, column in schema.columns.items() if column.required)
+    try:
+        frame = pd.read_csv(folder / file, dtype=str, encoding="utf-8-sig")
+    except FileNotFoundError:
+        return None, [
+            Problem(file, "no such file", f"a CSV table with columns {expected}", "Add the file.")
+        ]
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        return None, [
+            Problem(
+                file,
+                f"what is no readable table ({error})",
+                f"comma-separated UTF-8 text with columns {expected}",
+                "Save it as CSV again.",
+            )
+        ]
+    problems = []
+    if frame.empty:
+        problems.append(Problem(file, "no rows below the header", "at least one row", "Fill it."))
+    try:
+        schema.validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        problems += _translate(file, errors.failure_cases, list(frame.columns))
+    return frame, problems
+
+
+def _translate(file: str, cases: pd.DataFrame, columns: list[str]) -> list[Problem]:
+    problems = []
+    for (check, column), group in cases.groupby(["check", "column"], dropna=False, sort=False):
+        if check == "column_in_dataframe":
+            for name in group["failure_case"]:
+                problems.append(
+                    Problem(
+                        file,
+                        f"the columns {', '.join(columns)}",
+                        f"a column {name} as well",
+                        f"Add or rename the column {name}.",
+                    )
+                )
+            continue
+        group = group.sort_values("index")
+        for _, case in group.head(MAX_ROWS_TOLD).iterrows():
+            problems.append(_cell_problem(file, column, check, case))
+        if len(group) > MAX_ROWS_TOLD:
+            rest = len(group) - MAX_ROWS_TOLD
+            problems.append(
+                Problem(file, f"the same in {rest} more rows of {column}", "none", "See above.")
+            )
+    return problems
+
+
+def _cell_problem(file: str, column: str, check: str, case: pd.Series) -> Problem:
+    row = None if pd.isna(case["index"]) else int(case["index"]) + 2
+    value = case["failure_case"]
+    if check == "not_nullable":
+        mend = "Fill the cell in, or delete the row."
+        return Problem(file, f"an empty cell (or NaN) in {column}", "a value", mend, row)
+    if check == "field_uniqueness":
+        mend = "Give each its own, or delete the row that is there twice."
+        return Problem(file, f"{column} {value!r} more than once", "it once", mend, row)
+    texts = {c.name: c.error for s in SCHEMAS[file].columns.values() for c in s.checks}
+    mend = texts.get(check, "Correct the cell.")
+    return Problem(file, f"{value!r} in {column}", check, mend, row)
