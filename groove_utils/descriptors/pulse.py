@@ -1,0 +1,130 @@
+"""Pulse clarity and its relatives: how plainly a signal pulses (chapter 04).
+
+Pulse clarity follows Lartillot, Eerola, Toiviainen & Fornari (2008); periodicity over time is a
+tempogram (Grosche, Müller & Kurth, 2010).
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from scipy import ndimage, signal
+
+__all__ = [
+    "attack_slopes",
+    "pulse_clarity",
+    "pulse_clarity_attack",
+]
+
+TEMPO_RANGE = (40.0, 200.0)  # BPM, MIRtoolbox's for tempo and pulse
+ENVELOPE_S = 0.02  # MIRtoolbox's time constant for envelopes
+CONTRAST = 0.1  # smallest rise, in shares of the whole range, that counts as an attack
+
+
+def autocorrelation(curve: np.ndarray, max_lag: int) -> np.ndarray:
+    """Correlation of a curve with itself, shifted by 0 … `max_lag` frames.
+
+    Each lag is divided by its number of products, so a perfectly periodic curve reaches 1 at its
+    period however long that is. NaN throughout for a constant curve.
+    """
+    x = np.asarray(curve, dtype=np.float64)
+    x = x - x.mean()
+    if not np.any(np.abs(x) > 1e-12):
+        return np.full(max_lag + 1, np.nan)
+    products = signal.correlate(x, x, method="fft")[x.size - 1 : x.size + max_lag]
+    products = products / np.arange(x.size, x.size - products.size, -1)
+    full = np.full(max_lag + 1, np.nan)
+    full[: products.size] = products / products[0]
+    return full
+
+
+def pulse_clarity(curve: np.ndarray, hop: float) -> float:
+    """Height of the highest autocorrelation peak of an onset curve at tempo lags.
+
+    MIRtoolbox's ``mirpulseclarity``, model ``MaxAutocor``: the largest local maximum of the
+    normalised autocorrelation (see Notes) at lags of 0.3–1.5 s (200–40 BPM).
+
+    Parameters
+    ----------
+    curve : ndarray, shape (n_frames,)
+        Onset curve, see :func:`groove_utils.descriptors.onsets.onset_strength`.
+    hop : float
+        Seconds between its values.
+
+    Returns
+    -------
+    float
+        −1…1: near 1 for an isochronous click track, near 0 for noise; unchanged by gain. 0 where
+        the autocorrelation has no local maximum there, NaN for a constant curve and for one
+        shorter than two of the longest lags (3 s).
+
+    Notes
+    -----
+    ``r(τ) = [Σ_t x(t) x(t+τ) / (N − τ)] / [Σ_t x(t)² / N]`` with the mean taken off ``x``. The
+    curve is smoothed by 15 ms first, so that a pulse that falls between frames is not lost.
+    """
+    shortest, longest = (round(60 / bpm / hop) for bpm in TEMPO_RANGE[::-1])
+    if len(curve) < 2 * longest:
+        return float("nan")
+    smooth = ndimage.uniform_filter1d(np.asarray(curve, dtype=np.float64), 3)
+    r = autocorrelation(smooth, longest + 1)
+    if np.isnan(r[0]):
+        return float("nan")
+    lags = np.arange(max(1, shortest), longest + 1)
+    peaks = lags[(r[lags] >= r[lags - 1]) & (r[lags] >= r[lags + 1])]
+    return float(np.clip(r[peaks].max(), -1, 1)) if peaks.size else 0.0
+
+
+def amplitude_envelope(y: np.ndarray, sr: int) -> tuple[np.ndarray, float]:
+    """RMS in Hann windows of 20 ms every 2.5 ms, and the hop in seconds."""
+    hop = max(1, round(sr / 400))
+    size = max(3, round(ENVELOPE_S * sr))
+    window = signal.get_window("hann", size, fftbins=False)
+    power = signal.oaconvolve(np.asarray(y, dtype=np.float64) ** 2, window / window.sum(), "same")
+    return np.sqrt(np.maximum(power[::hop], 0.0)), hop / sr
+
+
+def attack_slopes(y: np.ndarray, sr: int) -> np.ndarray:
+    """Slopes of all attacks in the amplitude envelope.
+
+    The envelope is scaled to a maximum of 1. An attack leads from a valley to the next peak that
+    rises by at least 0.1 above both its sides; its slope is the rise divided by its duration
+    (MIRtoolbox ``mirattackslope``, 'Diff'). As there, the attack is taken between 10% and 90% of
+    the rise, since the valley itself may be long and flat.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_attacks,)
+        In full scales per second; unchanged by gain. Empty for silence.
+    """
+    envelope, hop = amplitude_envelope(y, sr)
+    if not envelope.max() > 0:
+        return np.empty(0)
+    # a zero before the first sample: a signal that starts at full level has an attack there
+    envelope = np.concatenate([[0.0], envelope / envelope.max()])
+    peaks, _ = signal.find_peaks(np.append(envelope, 0.0), prominence=CONTRAST)
+    slopes = []
+    for before, peak in itertools.pairwise([0, *peaks]):
+        valley = before + np.argmin(envelope[before : peak + 1])
+        rise = envelope[peak] - envelope[valley]
+        if rise < CONTRAST:  # the second of two equal peaks
+            continue
+        steps = envelope[valley : peak + 1]
+        first = np.flatnonzero(steps <= envelope[valley] + 0.1 * rise)[-1]
+        last = first + np.flatnonzero(steps[first:] >= envelope[valley] + 0.9 * rise)[0]
+        slopes.append((steps[last] - steps[first]) / ((last - first) * hop))
+    return np.asarray(slopes)
+
+
+def pulse_clarity_attack(y: np.ndarray, sr: int) -> float:
+    """Mean slope of the attacks (MIRtoolbox's ``mirpulseclarity``, model ``Attack``).
+
+    Returns
+    -------
+    float
+        Mean of :func:`attack_slopes`, in full scales per second: about 10 for a linear fade-in of
+        100 ms. NaN where there is no attack.
+    """
+    slopes = attack_slopes(y, sr)
+    return float(slopes.mean()) if slopes.size else float("nan")

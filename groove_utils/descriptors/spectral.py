@@ -1,0 +1,261 @@
+"""Level and spectral change: RMS, its spread, spectral flux, sub-band flux (chapter 04).
+
+One short-time Fourier transform a signal serves everything that looks at the spectrum over time:
+the flux here, and the onset curves of :mod:`groove_utils.descriptors.onsets`. Frames and
+distances are those of MIRtoolbox (Lartillot & Toiviainen, 2007): frames of 50 ms with half
+overlap, magnitude spectra under a Hamming window, Euclidean distance between neighbours.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from dataclasses import dataclass
+
+import librosa
+import numpy as np
+from scipy import fft, signal
+
+__all__ = [
+    "BAND_EDGES",
+    "Spectra",
+    "analyse",
+    "rms",
+    "rms_curve",
+    "spectral_flux",
+    "subband_flux",
+]
+
+BAND_EDGES = (0.0, *(50.0 * 2.0**k for k in range(9)), float("inf"))  # Hz, ten octave-scaled bands
+HOPS_PER_FRAME = 10  # 5 ms hops in a 50 ms frame: every fifth frame is MIRtoolbox's half overlap
+HOPS_PER_STEP = 5
+N_MELS = 64
+MEL_RANGE = (30.0, 16000.0)  # Hz
+LOW_HZ = 200.0  # what counts as low in the low-frequency descriptors
+BLOCK = 1024  # frames transformed at once, which bounds the memory on long signals
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """What one STFT of a signal leaves behind for all descriptors.
+
+    Attributes
+    ----------
+    mel : ndarray of float32, shape (n_mels, n_frames)
+        Mel-band magnitudes of 50 ms frames, one every `hop` seconds; frame ``i`` is centred on
+        ``i * hop``, with zeros assumed outside the signal.
+    mel_hz : ndarray of float64, shape (n_mels,)
+        Centre of each mel band in Hz.
+    flux : ndarray of float64, shape (n_flux,)
+        Euclidean distance between successive 50 ms frames, half overlapping, wholly inside the
+        signal; in full-scale amplitude.
+    low_flux : ndarray of float64, shape (n_flux,)
+        The same over the bins up to 200 Hz.
+    low_energy : float
+        Share of the spectral energy at or below 200 Hz, 0…1 (NaN for silence).
+    hop : float
+        Seconds from one frame of `mel` to the next (5 ms, rounded to whole samples).
+    duration : float
+        Length of the signal in seconds.
+    """
+
+    mel: np.ndarray
+    mel_hz: np.ndarray
+    flux: np.ndarray
+    low_flux: np.ndarray
+    low_energy: float
+    hop: float
+    duration: float
+
+
+def frame_sizes(sr: int) -> tuple[int, int]:
+    """Frame (about 50 ms) and hop (about 5 ms) in samples; the frame is ten hops exactly."""
+    hop = max(1, round(sr / 200))
+    return HOPS_PER_FRAME * hop, hop
+
+
+@functools.lru_cache(maxsize=8)
+def _mel_filters(sr: int, n_fft: int) -> tuple[np.ndarray, np.ndarray]:
+    high = min(MEL_RANGE[1], sr / 2)
+    # librosa warns of empty filters where a mel band is narrower than a bin; with 20 Hz bins and
+    # 64 bands from 30 Hz on there are none at 16 kHz and above
+    filters = librosa.filters.mel(
+        sr=sr, n_fft=n_fft, n_mels=N_MELS, fmin=MEL_RANGE[0], fmax=high, norm=None
+    )
+    centres = librosa.mel_frequencies(n_mels=N_MELS + 2, fmin=MEL_RANGE[0], fmax=high)[1:-1]
+    return filters.astype(np.float32), centres
+
+
+def magnitudes(frames: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """Amplitude spectra of frames: a full-scale sine on a bin reads 1 in that bin."""
+    return np.abs(fft.rfft(frames * window, axis=-1)) * np.float32(2 / window.sum())
+
+
+def analyse(y: np.ndarray, sr: int) -> Spectra:
+    """Take the one STFT that the spectral and the onset descriptors share.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+        Mono signal, finite.
+    sr : int
+        Sample rate in Hz.
+
+    Returns
+    -------
+    Spectra
+
+    Raises
+    ------
+    ValueError
+        If `y` is not a non-empty mono signal.
+    """
+    y = _mono(y, "analyse")
+    frame, hop = frame_sizes(sr)
+    window = signal.get_window("hamming", frame, fftbins=True).astype(np.float32)
+    filters, mel_hz = _mel_filters(sr, frame)
+    n_frames = 1 + y.size // hop
+    # frame i starts half a frame before i * hop, so that it is centred there
+    half = frame // 2
+    padded = np.zeros(frame + (n_frames - 1) * hop, dtype=np.float32)
+    padded[half : half + y.size] = y[: padded.size - half]
+    view = np.lib.stride_tricks.sliding_window_view(padded, frame)[::hop]
+
+    frequencies = fft.rfftfreq(frame, 1 / sr)
+    low = frequencies <= LOW_HZ
+    mel = np.empty((N_MELS, n_frames), dtype=np.float32)
+    inside = np.arange(HOPS_PER_STEP, n_frames, HOPS_PER_STEP)
+    inside = inside[(inside * hop - half >= 0) & (inside * hop - half + frame <= y.size)]
+    kept = []
+    for start in range(0, n_frames, BLOCK):
+        spectrum = magnitudes(view[start : start + BLOCK], window)
+        mel[:, start : start + BLOCK] = (spectrum @ filters.T).T
+        here = inside[(inside >= start) & (inside < start + BLOCK)] - start
+        kept.append(spectrum[here])
+    flux, low_flux, low_energy = _flux_of_blocks(kept, low)
+    return Spectra(mel, mel_hz, flux, low_flux, low_energy, hop / sr, y.size / sr)
+
+
+def _flux_of_blocks(
+    blocks: list[np.ndarray], low: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Distances between successive spectra, all and low, and the low share of the energy."""
+    flux, low_flux, before = [], [], None
+    energy = low_energy = 0.0
+    for block in blocks:
+        if not len(block):
+            continue
+        power = (block.astype(np.float64) ** 2).sum(axis=0)
+        energy, low_energy = energy + power.sum(), low_energy + power[low].sum()
+        rows = block if before is None else np.concatenate([before, block])
+        change = np.diff(rows, axis=0) ** 2
+        flux.append(np.sqrt(change.sum(axis=1)))
+        low_flux.append(np.sqrt(change[:, low].sum(axis=1)))
+        before = block[-1:]
+    if not flux:
+        return np.empty(0), np.empty(0), float("nan")
+    share = low_energy / energy if energy > 0 else float("nan")
+    join = functools.partial(np.concatenate, dtype=np.float64)
+    return join(flux), join(low_flux), float(share)
+
+
+def rms(y: np.ndarray) -> float:
+    """Root mean square of the whole signal, √(mean y²), in full-scale amplitude (0…1).
+
+    MIRtoolbox's ``mirrms`` without frames. A full-scale sine gives 1/√2. Scales with the gain.
+    """
+    y = _mono(y, "rms")
+    return float(np.sqrt(np.mean(y.astype(np.float64) ** 2)))
+
+
+def rms_curve(y: np.ndarray, sr: int) -> np.ndarray:
+    """RMS of 50 ms frames with half overlap; its standard deviation is the descriptor ``rms_sd``.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_frames,)
+        In full-scale amplitude; only frames wholly inside the signal (none if it is shorter).
+    """
+    y = _mono(y, "rms_curve")
+    frame, hop = frame_sizes(sr)
+    total = np.concatenate([[0.0], np.cumsum(y.astype(np.float64) ** 2)])
+    starts = np.arange(0, y.size - frame + 1, hop * HOPS_PER_STEP)
+    power = (total[starts + frame] - total[starts]) / frame
+    return np.sqrt(np.maximum(power, 0.0))  # rounding can leave −1e-17 where it is silent
+
+
+def spectral_flux(y: np.ndarray, sr: int) -> float:
+    """Mean spectral flux of a signal in full-scale amplitude.
+
+    The mean over frames of ``√Σ_k (|X_t(k)| − |X_{t−1}(k)|)²``, with amplitude spectra of 50 ms
+    Hamming frames, half overlapping (MIRtoolbox ``mirflux``; there the spectrum is not divided by
+    the window's sum, so its values are larger by a constant). NaN under two frames.
+    """
+    flux = analyse(y, sr).flux
+    return float(flux.mean()) if flux.size else float("nan")
+
+
+@functools.lru_cache(maxsize=8)
+def _band_filters(sr: int) -> tuple[np.ndarray | None, ...]:
+    """Second-order elliptic sections for each band; None for bands beyond the Nyquist rate."""
+    filters = []
+    for low, high in itertools.pairwise(BAND_EDGES):
+        design = functools.partial(signal.ellip, 2, 3, 40, fs=sr, output="sos")
+        if low >= 0.98 * sr / 2:
+            filters.append(None)
+        elif low == 0:
+            filters.append(design(high, btype="lowpass"))
+        elif high >= 0.98 * sr / 2:
+            filters.append(design(low, btype="highpass"))
+        else:
+            filters.append(design([low, high], btype="bandpass"))
+    return tuple(filters)
+
+
+def subband_flux(y: np.ndarray, sr: int) -> np.ndarray:
+    """Mean spectral flux in ten octave-scaled bands, as in Alluri & Toiviainen (2010).
+
+    The signal is split by second-order elliptic filters (3 dB ripple, 40 dB stop band) at 50,
+    100, 200, … 12 800 Hz; each band's flux is the mean Euclidean distance between successive
+    amplitude spectra of 25 ms Hamming frames with half overlap.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+    sr : int
+        Sample rate in Hz.
+
+    Returns
+    -------
+    ndarray of float64, shape (10,)
+        In full-scale amplitude. Band 1 is below 50 Hz, band 2 is 50–100 Hz, …, band 10 is above
+        12.8 kHz. NaN for bands beyond half the sample rate (the band that contains it takes what
+        there is) and for signals under two frames.
+    """
+    y = _mono(y, "subband_flux")
+    hop = max(1, round(sr / 80))
+    frame = 2 * hop
+    if y.size < frame + hop:
+        return np.full(len(BAND_EDGES) - 1, np.nan)
+    window = signal.get_window("hamming", frame, fftbins=True).astype(np.float32)
+    flux = np.full(len(BAND_EDGES) - 1, np.nan)
+    for band, sections in enumerate(_band_filters(sr)):
+        if sections is None:
+            continue
+        part = signal.sosfilt(sections, y).astype(np.float32)
+        view = np.lib.stride_tricks.sliding_window_view(part, frame)[::hop]
+        total, count, before = 0.0, 0, None
+        for start in range(0, len(view), BLOCK):
+            block = magnitudes(view[start : start + BLOCK], window)
+            rows = block if before is None else np.concatenate([before, block])
+            steps = np.sqrt((np.diff(rows, axis=0) ** 2).sum(axis=1))
+            total, count, before = total + float(steps.sum()), count + steps.size, block[-1:]
+        flux[band] = total / count
+    return flux
+
+
+def _mono(y: np.ndarray, name: str) -> np.ndarray:
+    y = np.asarray(y)
+    if y.ndim != 1 or y.size == 0:
+        raise ValueError(f"{name}() takes a non-empty mono signal, got shape {y.shape}.")
+    return y

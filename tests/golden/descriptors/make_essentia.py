@@ -1,0 +1,33 @@
+"""Make essentia.json: descriptors of a known signal by Essentia, a second implementation.
+
+Not part of the tests: run it by hand in an environment of its own with ``essentia`` and numpy
+(``pip install essentia==2.1b6.dev1389``), from the repository's root.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import essentia
+import essentia.standard as es
+import numpy as np
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1] / "unit" / "descriptors"))
+from descriptor_signals import click_track, noise  # noqa: E402
+
+FRAME, HOP = 2200, 1100
+
+y = click_track(3.0, 6.0) + noise(6, amplitude=0.05)
+# normalized windowing divides by the window's sum and doubles: amplitude spectra, as ours
+window = es.Windowing(type="hamming", size=FRAME, normalized=True, zeroPhase=False)
+spectrum, flux = es.Spectrum(size=FRAME), es.Flux(norm="L2", halfRectify=False)
+frames = [y[start : start + FRAME] for start in range(0, y.size - FRAME + 1, HOP)]
+fluxes = [flux(spectrum(window(frame))) for frame in frames][1:]  # the first is against silence
+golden = {
+    "essentia": essentia.__version__,
+    "rms": float(es.RMS()(y)),
+    "rms_sd": float(np.std([es.RMS()(frame) for frame in frames])),
+    "spectral_flux": float(np.mean(fluxes)),
+}
+(HERE / "essentia.json").write_text(json.dumps(golden, indent=1) + "\n")
