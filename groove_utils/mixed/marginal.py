@@ -1,0 +1,218 @@
+"""Estimated marginal means and slopes, and corrected contrasts between them.
+
+As emmeans does it (Lenth 2023): predictions over a balanced grid of the factors, averaged; every
+mean, slope and contrast is a linear function of the fixed effects, with Satterthwaite degrees of
+freedom of its own. Chapter 08-mixed-models uses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from groove_utils.mixed.formula import LmmError
+from groove_utils.mixed.inference import t_table
+
+__all__ = ["MarginalMeans", "emmeans", "emtrends"]
+
+_ADJUSTMENTS = ("none", "holm", "bonferroni", "fdr_bh", "tukey", "sidak")
+
+
+@dataclass
+class MarginalMeans:
+    """Marginal means or slopes of a fitted model, and what can be asked of them.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a cell: the factor levels, then estimate, se, df, t, p, low, high.
+    rows : ndarray, shape (n_cells, n_fixed)
+        The linear function of the coefficients behind each row.
+    specs, by : list of str
+        Factors that are compared, and factors within whose levels they are compared.
+    level : float
+        Coverage of the intervals.
+    """
+
+    table: pd.DataFrame
+    rows: np.ndarray
+    specs: list[str]
+    by: list[str]
+    level: float
+    result: object = field(repr=False)
+
+    def contrasts(self, method="pairwise", adjust: str = "holm") -> pd.DataFrame:
+        """Differences between cells, with corrected p-values and intervals.
+
+        Parameters
+        ----------
+        method : {"pairwise", "reference", "mean"} or dict
+            All pairs; each cell against the first; each against the mean of all; or a mapping
+            from a name to one weight for each cell, such as ``{"pop - rest": [-.5, 1, -.5]}``.
+        adjust : {"holm", "tukey", "bonferroni", "sidak", "fdr_bh", "none"}
+            Correction over the contrasts (within each level of `by`). Tukey's is for pairs only,
+            and takes the studentised range at each contrast's own df, as emmeans does. Intervals
+            are simultaneous for tukey, bonferroni and sidak, and single otherwise.
+
+        Returns
+        -------
+        DataFrame
+            Columns of `by`, contrast, estimate, se, df, t, p (uncorrected), p_adjusted, low, high.
+        """
+        if adjust not in _ADJUSTMENTS:
+            raise LmmError(f"adjust is {adjust!r}; expected one of {', '.join(_ADJUSTMENTS)}.")
+        if adjust == "tukey" and method != "pairwise":
+            raise LmmError("Tukey's correction is for method='pairwise'; use 'holm' otherwise.")
+        tables = []
+        for key, cells in self._families():
+            names = [", ".join(str(self.table[spec].iloc[i]) for spec in self.specs) for i in cells]
+            weights = _contrast_weights(method, names)
+            rows = np.array(list(weights.values())) @ self.rows[cells]
+            table = t_table(rows, self.result.beta, self.result.inference, self.level)
+            table.insert(0, "contrast", list(weights))
+            _adjust(table, adjust, len(cells), self.level)
+            for name, value in zip(reversed(self.by), reversed(key)):
+                table.insert(0, name, value)
+            tables.append(table)
+        return pd.concat(tables, ignore_index=True)
+
+    def _families(self):
+        if not self.by:
+            return [((), np.arange(len(self.table)))]
+        keys = self.table[self.by].drop_duplicates()
+        return [
+            (tuple(key), np.flatnonzero((self.table[self.by] == key).all(axis=1)))
+            for _, key in keys.iterrows()
+        ]
+
+
+def _contrast_weights(method, names: list[str]) -> dict[str, np.ndarray]:
+    n = len(names)
+    eye = np.eye(n)
+    if isinstance(method, dict):
+        for name, weights in method.items():
+            if len(weights) != n:
+                raise LmmError(
+                    f"contrast {name!r} has {len(weights)} weights for {n} cells: "
+                    f"{'; '.join(names)}."
+                )
+        return {name: np.asarray(w, dtype=float) for name, w in method.items()}
+    if n < 2:
+        raise LmmError(f"there is a single cell ({names[0]}); nothing to compare it with.")
+    if method == "pairwise":
+        return {
+            f"{names[i]} - {names[j]}": eye[i] - eye[j] for i in range(n) for j in range(i + 1, n)
+        }
+    if method == "reference":
+        return {f"{names[i]} - {names[0]}": eye[i] - eye[0] for i in range(1, n)}
+    if method == "mean":
+        return {f"{names[i]} - mean": eye[i] - 1 / n for i in range(n)}
+    raise LmmError(f"method is {method!r}; expected 'pairwise', 'reference', 'mean' or a dict.")
+
+
+def _adjust(table: pd.DataFrame, adjust: str, n_cells: int, level: float) -> None:
+    p, m = table["p"].to_numpy(), len(table)
+    if adjust == "tukey":
+        df = table["df"].to_numpy()
+        corrected = stats.studentized_range.sf(np.abs(table["t"]) * np.sqrt(2), n_cells, df)
+        # the range of two cells is a t: keep the exact value
+        corrected = p if n_cells == 2 else np.maximum(corrected, p)
+        critical = stats.studentized_range.ppf(level, n_cells, df) / np.sqrt(2)
+    elif adjust == "none":
+        corrected, critical = p, None
+    else:
+        corrected = multipletests(p, method=adjust)[1] if m > 1 else p
+        tail = {"bonferroni": (1 - level) / m, "sidak": 1 - level ** (1 / m)}.get(adjust)
+        critical = None if tail is None else stats.t.isf(tail / 2, table["df"])
+    if critical is not None:
+        table["low"] = table["estimate"] - critical * table["se"]
+        table["high"] = table["estimate"] + critical * table["se"]
+    table.insert(table.columns.get_loc("p") + 1, "p_adjusted", corrected)
+
+
+def emmeans(result, specs, by=None, at=None, level: float = 0.95) -> MarginalMeans:
+    """Estimated marginal means: see `LmmResult.emmeans`."""
+    specs, by = _as_list(specs), _as_list(by)
+    grid = _grid(result, specs, by, at)
+    return _average(result, grid, result.frame.fixed_design(grid), specs, by, level)
+
+
+def emtrends(result, variable, specs=None, by=None, at=None, level: float = 0.95):
+    """Estimated marginal slopes: see `LmmResult.emtrends`."""
+    specs, by = _as_list(specs), _as_list(by)
+    frame = result.frame
+    _numeric(result, variable)
+    grid = _grid(result, specs, by, at)
+    # a central difference is exact for straight lines and parabolas
+    step = 1e-3 * np.ptp(frame.data[variable].to_numpy(dtype=float))
+    up, down = grid.copy(), grid.copy()
+    up[variable] = up[variable] + step
+    down[variable] = down[variable] - step
+    rows = (frame.fixed_design(up) - frame.fixed_design(down)) / (2 * step)
+    return _average(result, grid, rows, specs, by, level)
+
+
+def _as_list(names) -> list[str]:
+    if names is None:
+        return []
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _fixed_variables(result) -> list[str]:
+    known = set(result.frame.data.columns)
+    return sorted(str(v) for v in result.frame.spec.required_variables if str(v) in known)
+
+
+def _numeric(result, variable: str) -> None:
+    frame = result.frame
+    if variable not in _fixed_variables(result) or variable in frame.factors:
+        numeric = [v for v in _fixed_variables(result) if v not in frame.factors]
+        raise LmmError(
+            f"'{variable}' is no numeric variable of the fixed part '{frame.fixed}'. "
+            f"Numeric ones: {', '.join(numeric) or 'none'}."
+        )
+
+
+def _grid(result, specs, by, at) -> pd.DataFrame:
+    frame, at = result.frame, dict(at or {})
+    variables = _fixed_variables(result)
+    for name in [*specs, *by, *at]:
+        if name not in variables:
+            raise LmmError(
+                f"'{name}' is not in the fixed part '{frame.fixed}'. "
+                f"Variables there: {', '.join(variables) or 'none'}."
+            )
+    values = {}
+    for name in [*by, *specs, *[v for v in variables if v not in (*specs, *by)]]:
+        if name in at:
+            values[name] = at[name] if np.ndim(at[name]) else [at[name]]
+        elif name in frame.factors:
+            values[name] = frame.factors[name]
+        elif name in (*specs, *by):
+            raise LmmError(
+                f"'{name}' is numeric: say at which values, such as at={{'{name}': [-1, 0, 1]}}."
+            )
+        else:
+            values[name] = [float(frame.data[name].mean())]
+    return pd.DataFrame(list(product(*values.values())), columns=list(values))
+
+
+def _average(result, grid, rows, specs, by, level) -> MarginalMeans:
+    keys = [*by, *specs]
+    if not keys:
+        cells, mean = pd.DataFrame(index=[0]), rows.mean(axis=0, keepdims=True)
+    else:
+        cells = grid[keys].drop_duplicates().reset_index(drop=True)
+        mean = np.array(
+            [
+                rows[(grid[keys] == cell).all(axis=1).to_numpy()].mean(0)
+                for _, cell in cells.iterrows()
+            ]
+        )
+    table = t_table(mean, result.beta, result.inference, level)
+    return MarginalMeans(pd.concat([cells, table], axis=1), mean, specs, by, level, result)
