@@ -1,0 +1,171 @@
+"""From a score to sound: four stems whose sum is the mix, to the last bit.
+
+Used for the demo study (appendix «The demo study and its truth»). Each note is played by the
+sampler and laid at its sample; stems get a little room; one gain curve, the same for all stems,
+keeps peaks under full scale, so that the mix is still the sum of its stems.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy.ndimage import minimum_filter1d, uniform_filter1d
+from scipy.signal import butter, fftconvolve, sosfilt
+
+from groove_utils.audio import measure_loudness
+from groove_utils.synth.arrange import STEMS, Band, Song
+from groove_utils.synth.soundfont import SAMPLE_RATE, load_soundfont
+
+__all__ = ["RENDERER_VERSION", "render"]
+
+RENDERER_VERSION = 1
+PEAK = 0.93
+
+# peak of a drum at full velocity, so that kits of different level can take each other's place
+DRUM_LEVELS = {
+    "kick": 0.95,
+    "snare": 0.80,
+    "hat": 0.22,
+    "open_hat": 0.26,
+    "ride": 0.22,
+    "crash": 0.34,
+    "tom_high": 0.60,
+    "tom_low": 0.65,
+    "clap": 0.40,
+}
+DRUM_PANS = {
+    "hat": 0.3,
+    "open_hat": 0.3,
+    "ride": -0.35,
+    "crash": -0.25,
+    "tom_high": 0.2,
+    "tom_low": -0.3,
+}
+# loudness of each stem against the drums, in LU, by style
+BALANCE = {
+    "funk": {"drums": 0.0, "bass": -0.5, "other": -5.0, "vocals": -5.5},
+    "pop": {"drums": -1.0, "bass": -2.5, "other": -3.0, "vocals": -2.5},
+    "rock": {"drums": 0.0, "bass": -3.0, "other": -1.5, "vocals": -3.5},
+}
+# loudness of the parts within `other`, against the first
+SECOND_PART = {"funk": -2.0, "pop": -5.0, "rock": -4.0}
+
+
+def render(song: Song) -> dict[str, np.ndarray]:
+    """Play a song.
+
+    Parameters
+    ----------
+    song : Song
+
+    Returns
+    -------
+    dict of str to ndarray of int16, shape (2, n_samples)
+        ``drums, bass, other, vocals`` and ``mix``, 44.1 kHz. The mix is the integer sum of the
+        stems.
+    """
+    n_samples = round(song.seconds * SAMPLE_RATE)
+    buses = {name: np.zeros((2, n_samples)) for name in song.band.parts}
+    wet = {name: np.zeros((2, n_samples)) for name in song.band.parts}
+    for note in song.notes:
+        bus = "drums" if note.stem == "drums" else note.part
+        _lay(buses[bus], song, note, bus)
+    stems = {name: np.zeros((2, n_samples)) for name in STEMS}
+    for name, part in song.band.parts.items():
+        y = buses[name]
+        if not y.any():
+            continue
+        level = part.gain + (SECOND_PART[song.band.style] if name == "second" else 0.0)
+        if name != "drums":
+            level += -23.0 - measure_loudness(y, SAMPLE_RATE)
+        y = 10 ** (level / 20) * _pan(y, part.pan)
+        wet[name] = _room(y, song.band, part.room)
+        stems[part.stem] += y + wet[name]
+    for name, y in stems.items():
+        if not y.any():
+            continue
+        want = -23.0 + BALANCE[song.band.style][name] + song.band.parts[_main(name)].gain
+        stems[name] = y * 10 ** ((want - measure_loudness(y, SAMPLE_RATE)) / 20)
+    mix = sum(stems.values())
+    gain = 10 ** ((song.loudness - measure_loudness(mix, SAMPLE_RATE)) / 20)
+    curve = gain * _limiter(gain * mix) * _fade(n_samples)
+    out = {name: np.round(32767 * curve * y).astype(np.int16) for name, y in stems.items()}
+    out["mix"] = sum(y.astype(np.int32) for y in out.values()).astype(np.int16)
+    return out
+
+
+def _main(stem):
+    return {"drums": "drums", "bass": "bass", "other": "chords", "vocals": "lead"}[stem]
+
+
+def _lay(bus, song, note, name):
+    """Add one note to its bus, with its audible onset at the note's time."""
+    part = song.band.parts[name]
+    drum = note.stem == "drums"
+    y, onset = load_soundfont().play(
+        part.bank,
+        part.program,
+        note.pitch,
+        127 if drum else min(127, 4 * round(note.velocity / 4)),
+        round(note.duration, 2),
+        cents=part.cents if drum and note.part in ("kick", "snare", "tom_high", "tom_low")
+        else 0.0 if drum else part.cents,
+        vibrato=part.vibrato,
+        scoop=part.scoop,
+    )  # fmt: skip
+    start = round(note.time * SAMPLE_RATE) - onset
+    if start < 0:
+        y, start = y[:, -start:], 0
+    y = y[:, : bus.shape[1] - start]
+    if drum:
+        peak = float(np.abs(y[:, : SAMPLE_RATE // 5]).max())
+        gain = DRUM_LEVELS[note.part] * (note.velocity / 127) ** 1.7 / peak
+        if note.velocity < 70:  # a soft stroke is a dull one
+            y = sosfilt(_soft(), y)
+        y = gain * _pan(y, DRUM_PANS.get(note.part, 0.0))
+    bus[:, start : start + y.shape[1]] += y
+
+
+@lru_cache(maxsize=1)
+def _soft():
+    return butter(1, 5000, fs=SAMPLE_RATE, output="sos")
+
+
+def _pan(y, place):
+    """Equal-power balance; `place` from −1 (left) to 1 (right)."""
+    angle = (place + 1) * np.pi / 4
+    return np.array([[np.sqrt(2) * np.cos(angle)], [np.sqrt(2) * np.sin(angle)]]) * y
+
+
+def _room(y, band: Band, send):
+    """A short room, the band's own: decaying noise, a little darker than the sound."""
+    return (
+        send * fftconvolve(y, _impulse(band.room_seed, band.room_seconds), axes=1)[:, : y.shape[1]]
+    )
+
+
+@lru_cache(maxsize=4)
+def _impulse(seed, seconds):
+    rng = np.random.default_rng([seed, 3])
+    n = int(seconds * SAMPLE_RATE)
+    t = np.arange(n) / SAMPLE_RATE
+    noise = rng.standard_normal((2, n)) * 10 ** (-3 * t / seconds)
+    noise[:, : int(0.008 * SAMPLE_RATE)] = 0  # the walls are some way off
+    band = butter(2, [180, 6500], "bandpass", fs=SAMPLE_RATE, output="sos")
+    noise = sosfilt(band, noise)
+    return noise / np.sqrt((noise**2).sum(axis=1, keepdims=True))
+
+
+def _limiter(mix):
+    """Gain ≤ 1, smooth over 5 ms, that keeps the mix under the peak."""
+    need = np.minimum(1.0, PEAK / np.maximum(np.abs(mix).max(axis=0), 1e-9))
+    width = int(0.005 * SAMPLE_RATE) | 1
+    return uniform_filter1d(minimum_filter1d(need, 2 * width + 1), width)
+
+
+def _fade(n_samples):
+    fade = np.ones(n_samples)
+    n = int(0.25 * SAMPLE_RATE)
+    fade[-n:] = np.cos(np.linspace(0, np.pi / 2, n)) ** 2
+    return fade
