@@ -1,0 +1,46 @@
+"""From embeddings to ratings: splits, ridge, scores, ceilings, comparisons.
+
+Chapters 01 (agreement, noise ceiling) and 06 (probing) use it. Features are an (n_songs, d) array
+or a mapping of layer → such arrays; targets are a Series or DataFrame of song-level ratings;
+artists make the groups that no split may cut, styles the strata that folds are balanced over.
+"""
+
+from groove_utils.probe.bootstrap import bootstrap_scores, compare_models
+from groove_utils.probe.ceiling import (
+    icc,
+    noise_ceiling,
+    normalise_by_ceiling,
+    rater_curve,
+    rating_variances,
+    split_half,
+)
+from groove_utils.probe.folds import artist_folds, check_folds
+from groove_utils.probe.inputs import ProbeError
+from groove_utils.probe.permutation import permutation_test, permute_songs
+from groove_utils.probe.result import ProbeResult
+from groove_utils.probe.ridge import DEFAULT_ALPHAS, nested_ridge, paper_protocol
+from groove_utils.probe.scaling import FloorScaler
+from groove_utils.probe.style import style_baseline, style_scores
+
+__all__ = [
+    "DEFAULT_ALPHAS",
+    "FloorScaler",
+    "ProbeError",
+    "ProbeResult",
+    "artist_folds",
+    "bootstrap_scores",
+    "check_folds",
+    "compare_models",
+    "icc",
+    "nested_ridge",
+    "noise_ceiling",
+    "normalise_by_ceiling",
+    "paper_protocol",
+    "permutation_test",
+    "permute_songs",
+    "rater_curve",
+    "rating_variances",
+    "split_half",
+    "style_baseline",
+    "style_scores",
+]

@@ -1,0 +1,22 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+
+@pytest.fixture
+def small():
+    """60 songs by about 25 artists in three styles; each of two layers tells one of two targets."""
+    rng = np.random.default_rng(7)
+    n = 60
+    X = {"low": rng.standard_normal((n, 12)) * 3 + 5, "high": rng.standard_normal((n, 90))}
+    index = pd.Index([f"t{i:02d}" for i in rng.permutation(n)], name="track_id")
+    y = pd.DataFrame(
+        {
+            "dance": X["low"][:, :3].sum(axis=1) + 4 * rng.standard_normal(n) + 50,
+            "listen": X["high"][:, :8].sum(axis=1) + 2 * rng.standard_normal(n),
+        },
+        index=index,
+    )
+    artists = np.array([f"artist {i}" for i in rng.integers(0, 28, n)])
+    styles = np.array(["funk", "pop", "rock"])[rng.integers(0, 3, n)]
+    return X, y, artists, styles

@@ -1,0 +1,189 @@
+"""Noise ceilings held to Shrout & Fleiss (1979), pingouin, and simulated truth."""
+
+import numpy as np
+import pandas as pd
+import pingouin
+import pytest
+
+from groove_utils.probe import (
+    ProbeError,
+    icc,
+    noise_ceiling,
+    normalise_by_ceiling,
+    rater_curve,
+    rating_variances,
+    split_half,
+)
+
+# Shrout & Fleiss (1979), table 2: six targets (rows) and four judges
+SHROUT_FLEISS = np.array(
+    [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]],
+    dtype=float,
+)
+
+
+def _long(matrix):
+    """Listeners × songs to long."""
+    frame = pd.DataFrame(matrix).rename_axis("listener_id").reset_index()
+    return frame.melt("listener_id", var_name="track_id", value_name="rating").dropna()
+
+
+def _simulate(songs, listeners, variances, seed, keep=1.0):
+    rng = np.random.default_rng(seed)
+    song, listener, residual = np.sqrt(variances)
+    matrix = 50 + rng.normal(0, song, songs) + rng.normal(0, listener, listeners)[:, None]
+    matrix = matrix + rng.normal(0, residual, (listeners, songs))
+    return np.where(rng.random(matrix.shape) < keep, matrix, np.nan)
+
+
+def test_shrout_and_fleiss_worked_example():
+    table = icc(SHROUT_FLEISS.T).set_index("type")
+    # ICC(2,1) .29, ICC(3,1) .71, ICC(2,4) .62, ICC(3,4) .91 in their table 4
+    assert table["estimate"].round(2).to_dict() == {
+        "C,1": 0.71, "A,1": 0.29, "C,k": 0.91, "A,k": 0.62
+    }  # fmt: skip
+    assert table.loc["C,1", ["low", "high"]].round(2).tolist() == [0.34, 0.95]
+    assert table.loc["A,1", ["low", "high"]].round(2).tolist() == [0.02, 0.76]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_balanced_icc_equals_pingouin(seed):
+    matrix = _simulate(25, 9, (4.0, 1.0, 6.0), seed)
+    theirs = pingouin.intraclass_corr(
+        _long(matrix), targets="track_id", raters="listener_id", ratings="rating"
+    ).set_index("Type")
+    for row in icc(matrix).itertuples():
+        other = theirs.loc[f"ICC({row.type})"]
+        assert row.estimate == pytest.approx(other["ICC"], abs=1e-9)
+        np.testing.assert_allclose([row.low, row.high], np.asarray(other["CI95"]), atol=0.0051)
+
+
+def test_reml_variances_equal_anova_where_balanced():
+    long = _long(SHROUT_FLEISS.T)
+    # expected mean squares: (MSR − MSE)/k, (MSC − MSE)/n, MSE of their table 3
+    expected = [(11.24 - 1.02) / 4, (32.49 - 1.02) / 6, 1.02]
+    np.testing.assert_allclose(rating_variances(long), expected, atol=0.01)
+
+
+def test_reml_variances_equal_statsmodels_when_incomplete():
+    import statsmodels.formula.api as smf
+
+    long = _long(_simulate(14, 10, (5.0, 3.0, 4.0), 4, keep=0.6))
+    long["all"] = 1
+    parts = {"song": "0 + C(track_id)", "listener": "0 + C(listener_id)"}
+    fit = smf.mixedlm("rating ~ 1", long, groups="all", vc_formula=parts).fit(reml=True)
+    theirs = dict(zip(fit.model.exog_vc.names, fit.vcomp, strict=True))
+    ours = rating_variances(long)
+    assert ours["song"] == pytest.approx(theirs["song"], rel=2e-3)
+    assert ours["listener"] == pytest.approx(theirs["listener"], rel=2e-3)
+    assert ours["residual"] == pytest.approx(fit.scale, rel=2e-3)
+
+
+def test_incomplete_icc_has_the_truth_in_its_interval():
+    inside = []
+    for seed in range(20):
+        table = icc(_simulate(30, 16, (2.0, 1.0, 4.0), seed, keep=0.5)).set_index("type")
+        truth = {"C,1": 2 / 6, "A,1": 2 / 7}
+        inside += [table.low[t] <= value <= table.high[t] for t, value in truth.items()]
+        assert (table["low"] <= table["estimate"]).all()
+        assert (table["estimate"] <= table["high"]).all()
+    assert np.mean(inside) >= 0.85
+
+
+def test_the_ceiling_is_the_r2_of_a_perfect_account():
+    reached, told = [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        truth = rng.normal(0, 2, 60)
+        level = rng.normal(0, 3, 40)[:, None]
+        matrix = truth + level + rng.normal(0, 4, (40, 60))
+        matrix[rng.random(matrix.shape) > 0.4] = np.nan  # listeners' levels get into the means
+        means = np.nanmean(matrix, axis=0)
+        centred = means - means.mean()
+        error = centred - (truth - truth.mean())
+        reached.append(1 - (error**2).sum() / (centred**2).sum())
+        table = noise_ceiling(matrix, n_splits=50, n_boot=50).set_index("method")
+        told.append(table.loc[["song means", "split-half"], "estimate"].tolist())
+    assert np.mean(reached) == pytest.approx(np.mean(told, axis=0)[0], abs=0.03)
+    assert np.mean(reached) == pytest.approx(np.mean(told, axis=0)[1], abs=0.04)
+
+
+def test_complete_design_ceiling_is_consistency_of_the_mean():
+    matrix = _simulate(40, 12, (2.0, 5.0, 6.0), 1)
+    table = noise_ceiling(matrix).set_index("method")
+    for column in ("estimate", "low", "high"):
+        assert table[column]["song means"] == pytest.approx(table[column]["ICC(C,k)"], abs=1e-9)
+    assert table["estimate"]["split-half"] == pytest.approx(
+        table["estimate"]["song means"], abs=0.03
+    )
+
+
+def test_split_half_of_a_two_listener_panel_is_spearman_brown():
+    matrix = _simulate(30, 2, (3.0, 1.0, 2.0), 0)
+    r = np.corrcoef(matrix)[0, 1]
+    found = split_half(matrix, n_splits=10, n_boot=20)
+    assert found["half"] == pytest.approx(r)
+    assert found["estimate"] == pytest.approx(2 * r / (1 + r))
+
+
+def test_queries_are_taken_one_by_one():
+    both = pd.concat(
+        [
+            _long(_simulate(20, 8, (4, 1, 4), seed)).assign(query=q)
+            for seed, q in enumerate(["dance", "listen"])
+        ]
+    )
+    table = noise_ceiling(both, n_splits=20, n_boot=20)
+    assert table.groupby("query").size().to_dict() == {"dance": 6, "listen": 6}
+    alone = noise_ceiling(
+        both[both["query"] == "listen"].drop(columns="query"), n_splits=20, n_boot=20
+    )
+    np.testing.assert_allclose(
+        table[table["query"] == "listen"]["estimate"], alone["estimate"], rtol=1e-12
+    )
+    with pytest.raises(ProbeError, match="several queries"):
+        icc(both)
+
+
+def test_rater_curve_follows_spearman_brown_and_is_seen_in_panels():
+    matrix = _simulate(300, 40, (2.0, 1.0, 8.0), 3)
+    curve = rater_curve(matrix, [1, 5, 20, 60], n_draws=40).set_index("k")
+    k = curve.index.to_numpy()
+    np.testing.assert_allclose(curve["reliability"], 2 * k / (2 * k + 8), atol=0.06)
+    assert (curve["observed"] - curve["reliability"]).abs().max() < 0.03
+    assert np.isnan(curve["observed"][60])
+    assert (curve["low"] < curve["reliability"]).all()
+    with pytest.raises(ProbeError, match="whole numbers"):
+        rater_curve(matrix, [0])
+
+
+def test_ceiling_normalised_scores():
+    ceiling = pd.DataFrame(
+        {
+            "query": ["dance"],
+            "method": ["song means"],
+            "estimate": [0.8],
+            "low": [0.7],
+            "high": [0.9],
+        }
+    )
+    scores = pd.DataFrame({"target": ["dance", "party"], "r2": [0.4, 0.2]})
+    found = normalise_by_ceiling(scores, ceiling).set_index("target")
+    assert found.loc["dance", "r2_normalised"] == pytest.approx(0.5)
+    assert found.loc["dance", "r2_normalised_low"] == pytest.approx(0.4 / 0.9)
+    assert found.loc["dance", "r2_normalised_high"] == pytest.approx(0.4 / 0.7)
+    assert found.loc["party"].isna()[["ceiling", "r2_normalised"]].all()
+
+
+def test_what_has_no_ceiling_says_so():
+    means = pd.DataFrame({"track_id": ["a", "b", "c"], "query": "dance", "rating": [1.0, 2, 3]})
+    with pytest.raises(ProbeError, match="no listener_id: from song means alone"):
+        noise_ceiling(means)
+    long = _long(SHROUT_FLEISS.T)
+    twice = pd.concat([long, long.iloc[:1]])
+    with pytest.raises(ProbeError, match="rated track 0 more than once"):
+        noise_ceiling(twice)
+    with pytest.raises(ProbeError, match="at least 3 songs"):
+        icc(np.ones((4, 2)))
+    with pytest.raises(ProbeError, match="all ratings are the same"):
+        icc(np.ones((4, 5)))
