@@ -26,16 +26,12 @@ from pathlib import Path
 import numpy as np
 
 from groove_utils.files import atomic_path
+from groove_utils.paths import cache_folder
 
-__all__ = ["ArrayCache", "cache_folder", "format_bytes"]
+__all__ = ["ArrayCache", "format_bytes"]
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _DAMAGED = "damaged"
-
-
-def cache_folder() -> Path:
-    """The folder of all stores: ``$GROOVE_CACHE`` where it is set, else ``build/cache``."""
-    return Path(os.environ.get("GROOVE_CACHE") or "build/cache")
 
 
 def format_bytes(size: int) -> str:
@@ -55,7 +51,8 @@ class ArrayCache:
     Parameters
     ----------
     folder : path-like, optional
-        Where all stores live; :func:`cache_folder` by default.
+        Where all stores live; :func:`groove_utils.paths.cache_folder` by
+        default.
     namespace : str
         Sub-folder of this store, one for each kind of content.
 

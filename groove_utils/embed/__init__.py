@@ -1,0 +1,30 @@
+"""Pretrained models: which there are, and what they make of a song.
+
+Chapter 05 introduces them, chapters 06 and 07 probe them. Heavy libraries (torch, onnxruntime,
+transformers) are imported when a model is loaded, not with this module.
+"""
+
+from groove_utils.embed.adapters import (
+    Adapter,
+    ModelUnavailableError,
+    register_model,
+    unregister_model,
+)
+from groove_utils.embed.catalogue import ModelCard, list_models, model_card
+from groove_utils.embed.embedding import Embedding
+from groove_utils.embed.extract import embed_audio, embed_study, embed_tracks, load_model
+
+__all__ = [
+    "Adapter",
+    "Embedding",
+    "ModelCard",
+    "ModelUnavailableError",
+    "embed_audio",
+    "embed_study",
+    "embed_tracks",
+    "list_models",
+    "load_model",
+    "model_card",
+    "register_model",
+    "unregister_model",
+]

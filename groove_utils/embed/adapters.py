@@ -1,0 +1,155 @@
+"""What a model must offer to be run by the engine, and how a reader adds one.
+
+An adapter is any object with the attributes of :class:`Adapter`. Twenty lines do::
+
+    from groove_utils.embed import embed_audio, register_model
+
+
+    class Loudness:
+        sample_rate = 16000  # Hz; audio is decoded, mixed to mono and resampled to it
+        window = 5.0  # seconds
+        layers = {"level": 1}  # name -> number of dimensions
+
+        def load(self):
+            return None  # a torch module, or whatever forward() needs
+
+        def forward(self, network, batch, n_valid):
+            # batch: torch float32 (n_windows, n_samples); n_valid: samples that are signal.
+            # (n_windows, n_frames, dim) is pooled over the valid frames; (n_windows, dim) is kept
+            return {"level": batch.unfold(1, 400, 400).square().mean(2, keepdim=True).sqrt()}
+
+
+    register_model("loudness", Loudness)
+    embed_audio(y, sr, "loudness")
+
+Registered from a notebook or a plain file, such a model is cached, batched and pooled like any
+other. Appendix "how to adapt" shows one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+__all__ = [
+    "Adapter",
+    "ModelUnavailableError",
+    "register_model",
+    "registered_models",
+    "unregister_model",
+]
+
+
+class ModelUnavailableError(RuntimeError):
+    """A model that cannot be loaded here; the message names the command that makes it loadable."""
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """A model as the engine sees it.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Hz.
+    window : float
+        Seconds of audio that one forward pass takes.
+    layers : dict of str to int
+        Dimensions of each layer that :meth:`forward` gives.
+    hop : float, optional
+        Seconds from one window's start to the next; `window` by default.
+    lead : float, optional
+        Seconds of silence before the signal; 0 by default. Frames that are centred on their
+        time stamps need it.
+    """
+
+    sample_rate: int
+    window: float
+    layers: dict[str, int]
+
+    def load(self) -> Any:
+        """The network: a torch module, or any object that :meth:`forward` understands."""
+
+    def forward(self, network: Any, batch: Any, n_valid: Any) -> dict[str, Any]:
+        """Layers of a batch of windows.
+
+        Parameters
+        ----------
+        network : object
+            What :meth:`load` gave.
+        batch : Tensor of float32, shape (n_windows, n_samples)
+            On the network's device. Each window is zero after its valid samples.
+        n_valid : Tensor of int, shape (n_windows,)
+            How many samples of each window lie before the signal's end.
+
+        Returns
+        -------
+        dict of str to array
+            (n_windows, n_frames, dim) where the engine is to pool over the frames that begin
+            before the end (frames with NaN are left out as well), or (n_windows, dim).
+        """
+
+
+_REGISTERED: dict[str, Callable[..., Adapter]] = {}
+
+
+def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool = False) -> None:
+    """Make a model of one's own known by a name.
+
+    Parameters
+    ----------
+    name : str
+        What :func:`groove_utils.embed.embed_study` and the others will call it.
+    factory : callable
+        The adapter's class, or any function without required arguments that makes an adapter.
+    replace : bool
+        Allow to replace a model that was registered under the same name, as re-running a
+        notebook cell does.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken, or what the factory makes is not an adapter; the message says what
+        it lacks.
+    """
+    from groove_utils.embed.catalogue import CATALOGUE
+
+    if name in CATALOGUE or (name in _REGISTERED and not replace):
+        raise ValueError(f"register_model: there is a model {name!r} already. Choose another name.")
+    check_adapter(name, factory())
+    _REGISTERED[name] = factory
+
+
+def unregister_model(name: str) -> None:
+    """Forget a model that :func:`register_model` made known."""
+    _REGISTERED.pop(name, None)
+
+
+def registered_models() -> dict[str, Callable[..., Adapter]]:
+    """The factories of all registered models, by name."""
+    return dict(_REGISTERED)
+
+
+def check_adapter(name: str, adapter: object) -> None:
+    """Raise a ValueError that lists everything an object lacks to be an adapter."""
+    problems = []
+    rate, window = getattr(adapter, "sample_rate", None), getattr(adapter, "window", None)
+    hop, lead = getattr(adapter, "hop", window), getattr(adapter, "lead", 0)
+    layers = getattr(adapter, "layers", None)
+    if not isinstance(rate, int) or not 1000 <= rate <= 768_000:
+        problems.append(f"sample_rate is {rate!r}, expected whole Hz")
+    if not isinstance(window, (int, float)) or not window > 0:
+        problems.append(f"window is {window!r}, expected seconds > 0")
+    elif not isinstance(hop, (int, float)) or not 0 < hop <= window:
+        problems.append(f"hop is {hop!r}, expected seconds in 0 … window, or no hop at all")
+    if not isinstance(lead, (int, float)) or lead < 0:
+        problems.append(f"lead is {lead!r}, expected seconds ≥ 0")
+    if not isinstance(layers, dict) or not layers:
+        problems.append(f"layers is {layers!r}, expected a dict of name to dimensions")
+    problems += [
+        f"there is no method {method}()"
+        for method in ("load", "forward")
+        if not callable(getattr(adapter, method, None))
+    ]
+    if problems:
+        raise ValueError(f"model {name!r} is not an adapter: " + "; ".join(problems) + ".")

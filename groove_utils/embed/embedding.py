@@ -1,0 +1,75 @@
+"""The embedding of a set of tracks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["Embedding"]
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Vectors of a set of tracks, for each layer of a model.
+
+    Attributes
+    ----------
+    model : str
+    track_ids : list of str
+        The tracks, in the order of the rows.
+    layers : dict of str to ndarray of float32, shape (n_tracks, dim)
+    silent : list of str
+        Tracks without a sample above −90 dB: embedded like the others, but to be looked at.
+    source : str
+        ``computed``, or the folder of precomputed vectors that they come from.
+    """
+
+    model: str
+    track_ids: list[str]
+    layers: dict[str, np.ndarray]
+    silent: list[str] = field(default_factory=list)
+    source: str = "computed"
+
+    def __post_init__(self):
+        for name, values in self.layers.items():
+            if values.ndim != 2 or len(values) != len(self.track_ids):
+                raise ValueError(
+                    f"layer {name!r} has shape {values.shape}, expected one row for each of "
+                    f"{len(self.track_ids)} tracks."
+                )
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {values.shape[1]}" for name, values in self.layers.items())
+        return f"<Embedding of {len(self.track_ids)} tracks by {self.model}: {sizes}>"
+
+    def layer(self, name: str) -> np.ndarray:
+        """One layer's vectors, float32 (n_tracks, dim).
+
+        Raises
+        ------
+        KeyError
+            If there is no such layer; the message lists those that there are.
+        """
+        if name not in self.layers:
+            raise KeyError(f"{self.model} has no layer {name!r}; it has {', '.join(self.layers)}.")
+        return self.layers[name]
+
+    def frame(self, layer: str) -> pd.DataFrame:
+        """One layer as a table, tracks × dimensions, indexed by track_id."""
+        values = self.layer(layer)
+        columns = [f"{layer}_{i:04d}" for i in range(values.shape[1])]
+        index = pd.Index(self.track_ids, name="track_id", dtype="str")
+        return pd.DataFrame(values, index=index, columns=columns)
+
+    def select(self, track_ids: list[str]) -> Embedding:
+        """The same embedding of some of its tracks, in the order asked for."""
+        rows = {track: i for i, track in enumerate(self.track_ids)}
+        missing = [track for track in track_ids if track not in rows]
+        if missing:
+            raise KeyError(f"{self.model}: no embedding of {missing[:5]} ({len(missing)} tracks).")
+        order = [rows[track] for track in track_ids]
+        layers = {name: values[order] for name, values in self.layers.items()}
+        silent = [track for track in track_ids if track in set(self.silent)]
+        return Embedding(self.model, list(track_ids), layers, silent, self.source)

@@ -1,0 +1,408 @@
+"""The four music taggers of Pons & Serra (2019), re-implemented in PyTorch.
+
+MusiCNN: a front end with musically motivated kernels (tall ones for timbre, long ones for time), a
+mid end of three residual convolutions over time, and a back end that pools over time and tags.
+VGG: five blocks of small square kernels, the computer-vision counterpart. Each was trained on
+MagnaTagATune (``mtt-``) and on the Million Song Dataset (``msd-``). The weights are those that
+the ``musicnn`` package carries; :mod:`groove_utils.embed.tf_checkpoint` reads them. Chapters 05
+to 07 use them.
+
+References
+----------
+Pons, J. & Serra, X. (2019). musicnn: pre-trained convolutional neural networks for music audio
+tagging. ISMIR late-breaking demo. arXiv:1909.06654.
+
+Pons, J., Nieto, O., Prockup, M., Schmidt, E., Ehmann, A. & Serra, X. (2018). End-to-end learning
+for music audio tagging at scale. ISMIR.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import zlib
+from pathlib import Path
+
+import librosa
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from groove_utils.embed.adapters import ModelUnavailableError
+from groove_utils.embed.tf_checkpoint import read_checkpoint
+
+__all__ = ["VGG", "MelSpectrogram", "MusiCNN", "Tagger"]
+
+SAMPLE_RATE = 16000
+N_FFT, HOP, N_MELS = 512, 256, 96
+N_FRAMES = 187  # of a patch, about 3 s
+N_TAGS = 50
+BN_EPSILON = 1e-3
+MUSICNN_LAYERS = {
+    "timbral": 408,
+    "temporal": 153,
+    "cnn1": 64,
+    "cnn2": 64,
+    "cnn3": 64,
+    "mean_pool": 753,
+    "max_pool": 753,
+    "penultimate": 200,
+    "taggram": N_TAGS,
+}
+VGG_LAYERS = {**dict.fromkeys(["pool1", "pool2", "pool3", "pool4", "pool5"], 128), "taggram": 50}
+# a window holds the samples of its frames and no more; the first frame is centred on its start
+WINDOW = (N_FRAMES + 1) * HOP
+
+
+class MelSpectrogram(nn.Module):
+    """Log-compressed mel power spectrogram, as the taggers were trained on.
+
+    96 Slaney-scaled mel bands of a 512-point power spectrum every 256 samples at 16 kHz, rounded
+    to half precision (as the training data were stored), then log10(10000·x + 1).
+    """
+
+    def __init__(self):
+        super().__init__()
+        window = np.hanning(N_FFT + 1)[:-1]
+        filters = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS)
+        self.register_buffer("window", torch.tensor(window, dtype=torch.float32))
+        self.register_buffer("filters", torch.tensor(filters.T, dtype=torch.float32))
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """From (n_windows, n_samples) to (n_windows, n_frames, 96)."""
+        frames = batch.unfold(1, N_FFT, HOP) * self.window
+        spectrum = torch.fft.rfft(frames)
+        power = spectrum.real.square() + spectrum.imag.square()
+        return torch.log10(10000 * (power @ self.filters).half().float() + 1)
+
+
+class _Affine(nn.Module):
+    """Batch normalisation at inference: a scale and a shift for each channel."""
+
+    def __init__(self, n_channels: int):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(n_channels))
+        self.beta = nn.Parameter(torch.zeros(n_channels))
+        self.register_buffer("moving_mean", torch.zeros(n_channels))
+        self.register_buffer("moving_variance", torch.ones(n_channels))
+
+    def coefficients(self) -> tuple[torch.Tensor, torch.Tensor]:
+        scale = self.gamma * torch.rsqrt(self.moving_variance + BN_EPSILON)
+        return scale, self.beta - self.moving_mean * scale
+
+    def forward(self, x: torch.Tensor, channel: int = -1) -> torch.Tensor:
+        shape = [1] * x.ndim
+        shape[channel] = -1
+        scale, shift = self.coefficients()
+        return x * scale.view(shape) + shift.view(shape)
+
+
+class _PooledConv(nn.Module):
+    """Convolution, ReLU, batch norm and a maximum over all frequencies.
+
+    The maximum is taken before ReLU and norm, on a tensor tens of times larger than what follows.
+    That is the same where the norm's scale is positive; where it is negative, the norm turns the
+    largest into the smallest, so the minimum is taken there.
+    """
+
+    def __init__(self, n_filters: int, n_time: int, n_freq: int):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(n_filters, 1, n_time, n_freq))
+        self.bias = nn.Parameter(torch.zeros(n_filters))
+        self.norm = _Affine(n_filters)
+        # TensorFlow's "same": the odd one of an even kernel's padding comes last
+        self.padding = (0, 0, (n_time - 1) // 2, n_time // 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """From (n, n_frames, 96) to (n, n_frames, n_filters)."""
+        maps = functional.conv2d(functional.pad(x[:, None], self.padding), self.kernel)
+        pooled = maps.amax(3)
+        scale, shift = self.norm.coefficients()
+        turned = torch.nonzero(scale < 0).flatten()
+        if len(turned):
+            pooled[:, turned] = maps[:, turned].amin(3)
+        pooled = functional.relu(pooled + self.bias[:, None])
+        return (pooled * scale[:, None] + shift[:, None]).transpose(1, 2)
+
+
+class _MidConv(nn.Module):
+    """Convolution over seven frames and all features, ReLU, batch norm."""
+
+    def __init__(self, n_in: int, n_out: int = 64):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(n_out, n_in, 7))
+        self.bias = nn.Parameter(torch.zeros(n_out))
+        self.norm = _Affine(n_out)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """From (n, n_frames, n_in) to (n, n_frames, n_out)."""
+        maps = functional.conv1d(x.transpose(1, 2), self.kernel, self.bias, padding=3)
+        return self.norm(functional.relu(maps).transpose(1, 2))
+
+
+class _Dense(nn.Module):
+    def __init__(self, n_in: int, n_out: int):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(n_out, n_in))
+        self.bias = nn.Parameter(torch.zeros(n_out))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(x, self.kernel, self.bias)
+
+
+class MusiCNN(nn.Module):
+    """The musically motivated tagger, 792 thousand parameters.
+
+    Its parts are convolutions over time with zero padding and pooling over time, so a shorter
+    patch is a full one whose later frames are masked: the two give the same numbers.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.spectrogram = MelSpectrogram()
+        self.input_norm = _Affine(1)
+        self.timbral_tall = _PooledConv(204, 7, 38)
+        self.timbral_taller = _PooledConv(204, 7, 67)
+        self.temporal_long = _PooledConv(51, 128, 1)
+        self.temporal_medium = _PooledConv(51, 64, 1)
+        self.temporal_short = _PooledConv(51, 32, 1)
+        self.mid1, self.mid2, self.mid3 = _MidConv(561), _MidConv(64), _MidConv(64)
+        self.pool_norm = _Affine(1506)
+        self.hidden = _Dense(1506, 200)
+        self.hidden_norm = _Affine(200)
+        self.tags = _Dense(200, N_TAGS)
+
+    def variables(self) -> dict[str, nn.Module]:
+        """Which variable scope of the checkpoint holds which part's numbers."""
+        fronts = [
+            self.timbral_tall,
+            self.timbral_taller,
+            self.temporal_long,
+            self.temporal_medium,
+            self.temporal_short,
+        ]
+        convs = [*fronts, self.mid1, self.mid2, self.mid3]
+        norms = [self.input_norm, *(conv.norm for conv in convs), self.pool_norm, self.hidden_norm]
+        return {
+            **{_numbered("conv2d", i): part for i, part in enumerate(convs)},
+            **{_numbered("batch_normalization", i): part for i, part in enumerate(norms)},
+            "dense": self.hidden,
+            "dense_1": self.tags,
+        }
+
+    def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Every layer, pooled over the valid frames.
+
+        Parameters
+        ----------
+        batch : Tensor, shape (n_windows, n_samples)
+            Of any length; the engine gives 48128 samples, which are 187 frames.
+        n_valid : Tensor of int, shape (n_windows,)
+            Valid frames of each window, ≥ 1.
+        """
+        x = self.spectrogram(batch)
+        frames = torch.arange(x.shape[1], device=batch.device)
+        mask = (frames < n_valid[:, None])[..., None]
+        x = self.input_norm(x[..., None]).squeeze(-1) * mask
+        fronts = [
+            self.timbral_tall(x),
+            self.timbral_taller(x),
+            self.temporal_long(x),
+            self.temporal_medium(x),
+            self.temporal_short(x),
+        ]
+        front = torch.cat(fronts, 2) * mask
+        mid1 = self.mid1(front) * mask
+        mid2 = (self.mid2(mid1) + mid1) * mask
+        mid3 = (self.mid3(mid2) + mid2) * mask
+        features = torch.cat([front, mid1, mid2, mid3], 2)
+        mean_pool = features.sum(1) / n_valid[:, None]
+        max_pool = features.masked_fill(~mask, -torch.inf).amax(1)
+        # the checkpoint's dense layer takes maximum and mean of each feature in turn
+        pooled = self.pool_norm(torch.stack([max_pool, mean_pool], 2).flatten(1))
+        penultimate = self.hidden_norm(functional.relu(self.hidden(pooled)))
+        timbral, temporal, cnn1, cnn2, cnn3 = mean_pool.split([408, 153, 64, 64, 64], 1)
+        return {
+            "timbral": timbral,
+            "temporal": temporal,
+            "cnn1": cnn1,
+            "cnn2": cnn2,
+            "cnn3": cnn3,
+            "mean_pool": mean_pool,
+            "max_pool": max_pool,
+            "penultimate": penultimate,
+            "taggram": torch.sigmoid(self.tags(penultimate)),
+        }
+
+
+class _SquareConv(nn.Module):
+    """3×3 convolution, ReLU, batch norm, max pooling."""
+
+    def __init__(self, n_in: int, pool: tuple[int, int], stride: int):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(128, n_in, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(128))
+        self.norm = _Affine(128)
+        self.pool, self.stride = pool, stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = functional.relu(functional.conv2d(x, self.kernel, self.bias, padding=1))
+        return functional.max_pool2d(self.norm(maps, 1), self.pool, self.stride)
+
+
+class VGG(nn.Module):
+    """The computer-vision tagger, 607 thousand parameters.
+
+    Its dense layer is bound to patches of 187 frames. A shorter last window is filled up with
+    silence, as the log spectrogram knows it (zeros); the positions of the feature maps that begin
+    after the end are left out of the pooled layers.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.spectrogram = MelSpectrogram()
+        self.input_norm = _Affine(1)
+        self.blocks = nn.ModuleList(
+            [
+                _SquareConv(1, (4, 1), 2),
+                _SquareConv(128, (2, 2), 2),
+                _SquareConv(128, (2, 2), 2),
+                _SquareConv(128, (2, 2), 2),
+                _SquareConv(128, (4, 4), 4),
+            ]
+        )
+        self.tags = _Dense(256, N_TAGS)
+
+    def variables(self) -> dict[str, nn.Module]:
+        """Which variable scope of the checkpoint holds which part's numbers."""
+        norms = [self.input_norm, *(block.norm for block in self.blocks)]
+        return {
+            **{f"{i}CNN": block for i, block in enumerate(self.blocks, 1)},
+            **{_numbered("batch_normalization", i): norm for i, norm in enumerate(norms)},
+            "dense": self.tags,
+        }
+
+    def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The feature maps averaged over frequency, (n_windows, n_positions, 128), and the tags.
+
+        Parameters
+        ----------
+        batch : Tensor, shape (n_windows, 48128)
+        n_valid : Tensor of int, shape (n_windows,)
+            Valid frames of each window, 1 … 187; positions beyond are NaN in the maps.
+        """
+        frames = torch.arange(N_FRAMES, device=batch.device)
+        x = self.spectrogram(batch) * (frames < n_valid[:, None])[..., None]
+        x = self.input_norm(x[:, None], 1)
+        pooled, stride = {}, 1
+        for i, block in enumerate(self.blocks, 1):
+            x = block(x)
+            stride *= block.stride
+            starts = stride * torch.arange(x.shape[2], device=batch.device)
+            beyond = (starts >= n_valid[:, None])[..., None]
+            maps = x.mean(3).transpose(1, 2)
+            pooled[f"pool{i}"] = maps.masked_fill(beyond, torch.nan)
+        flat = x.permute(0, 2, 3, 1).flatten(1)
+        return {**pooled, "taggram": torch.sigmoid(self.tags(flat))}
+
+
+def _numbered(name: str, i: int) -> str:
+    return f"{name}_{i}" if i else name
+
+
+class Tagger:
+    """Adapter of one of the four taggers, or of its untrained twin.
+
+    Parameters
+    ----------
+    name : str
+        ``msd-musicnn``, ``mtt-musicnn``, ``msd-vgg`` or ``mtt-vgg``, with ``-untrained`` for the
+        twin: the same network with kernels drawn as its layers are before training (uniform,
+        Glorot & Bengio 2010), zero biases and neutral normalisation.
+    seed : int
+        Of the twin's weights.
+    """
+
+    sample_rate = SAMPLE_RATE
+    window = WINDOW / SAMPLE_RATE
+    hop = (N_FRAMES - 1) * HOP / SAMPLE_RATE  # the original's own count of frames in 3 s
+    lead = HOP / SAMPLE_RATE
+
+    def __init__(self, name: str, seed: int = 0):
+        self.name, self.seed = name, seed
+        self.trained = not name.endswith("-untrained")
+        musical = "musicnn" in name
+        self._network = MusiCNN if musical else VGG
+        self.layers = dict(MUSICNN_LAYERS if musical else VGG_LAYERS)
+
+    def load(self) -> nn.Module:
+        """The network in evaluation mode.
+
+        Raises
+        ------
+        ModelUnavailableError
+            If the ``musicnn`` package is not installed.
+        CheckpointError
+            If its checkpoint is damaged or does not fit the architecture.
+        """
+        network = self._network()
+        if self.trained:
+            _fill_from_checkpoint(network, checkpoint_folder(self.name))
+        else:
+            _fill_at_random(network, zlib.crc32(f"{self.name}/{self.seed}".encode()))
+        return network.eval()
+
+    def forward(
+        self, network: nn.Module, batch: torch.Tensor, n_valid: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Layers of a batch of windows; `n_valid` counts samples."""
+        return network(batch, (n_valid // HOP).clamp(1, N_FRAMES))
+
+
+def checkpoint_folder(name: str) -> Path:
+    """Where the ``musicnn`` package keeps a tagger's checkpoint."""
+    spec = importlib.util.find_spec("musicnn")
+    if spec is None or spec.origin is None:
+        raise ModelUnavailableError(
+            f"{name}: the package that carries its weights is not installed. "
+            "Run `pip install --no-deps musicnn==0.1.0`."
+        )
+    data, kind = name.split("-")[:2]
+    return Path(spec.origin).parent / f"{data.upper()}_{kind}"
+
+
+def _fill_from_checkpoint(network: nn.Module, folder: Path) -> None:
+    values = read_checkpoint(folder)
+    state = {}
+    names = {id(part): scope for scope, part in network.variables().items()}
+    for path, part in network.named_modules():
+        if id(part) not in names:
+            continue
+        own = [*part._parameters, *(key for key in part._buffers)]
+        for key in own:
+            value = values.pop(f"{names[id(part)]}/{key}")
+            if key == "kernel":
+                value = _to_torch_layout(value, part)
+            state[f"{path}.{key}"] = torch.from_numpy(np.ascontiguousarray(value))
+    if values:
+        raise ValueError(
+            f"{folder}: the checkpoint holds variables that the network does not have: "
+            f"{sorted(values)}."
+        )
+    constant = {k: v for k, v in network.state_dict().items() if k.startswith("spectrogram.")}
+    network.load_state_dict({**state, **constant}, strict=True)
+
+
+def _to_torch_layout(kernel: np.ndarray, part: nn.Module) -> np.ndarray:
+    if isinstance(part, _Dense):
+        return kernel.T
+    if isinstance(part, _MidConv):  # (time, feature, 1, filter)
+        return kernel[:, :, 0].transpose(2, 1, 0)
+    return kernel.transpose(3, 2, 0, 1)  # (time, frequency, in, out)
+
+
+def _fill_at_random(network: nn.Module, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for _, part in network.named_modules():
+        if isinstance(getattr(part, "kernel", None), nn.Parameter):
+            nn.init.xavier_uniform_(part.kernel, generator=generator)

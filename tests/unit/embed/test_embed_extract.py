@@ -1,0 +1,259 @@
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from groove_utils.audio import AudioError
+from groove_utils.cache import ArrayCache
+from groove_utils.embed import (
+    embed_audio,
+    embed_study,
+    embed_tracks,
+    list_models,
+    model_card,
+    register_model,
+    unregister_model,
+)
+from groove_utils.embed import extract as module
+
+SR = 16000
+
+
+class Level:
+    """A model of which everything is known: the mean of each tenth of a second."""
+
+    sample_rate = SR
+    window = 1.0
+    layers = {"mean": 1, "window": 1}  # noqa: RUF012
+    n_calls = 0
+
+    def load(self):
+        return None
+
+    def forward(self, network, batch, n_valid):
+        type(self).n_calls += 1
+        frames = batch.unfold(1, 1600, 1600).mean(2, keepdim=True)
+        return {"mean": frames, "window": batch.sum(1, keepdim=True) / n_valid[:, None]}
+
+
+@pytest.fixture
+def level():
+    Level.n_calls = 0
+    register_model("level", Level)
+    module._load.cache_clear()
+    yield "level"
+    unregister_model("level")
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return ArrayCache(tmp_path / "cache")
+
+
+def noise(seconds, seed=0, sr=SR):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-0.5, 0.5, int(seconds * sr)).astype(np.float32)
+
+
+def test_windows_cover_the_whole_signal_and_only_it(level):
+    y = np.concatenate([np.full(SR, 0.1), np.full(SR // 2, 0.4)]).astype(np.float32)
+    layers = embed_audio(y, SR, level)
+    np.testing.assert_allclose(layers["mean"], [[0.1], [0.4]], rtol=1e-5)
+    np.testing.assert_allclose(layers["window"], [[0.1], [0.4]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.95, 1.0, 2.3, 7.7])
+def test_track_vector_is_the_mean_of_the_signal(level, cache, seconds):
+    y = noise(seconds)
+    y = y[: max(1600, len(y) // 1600 * 1600)] if seconds > 0.1 else y
+    layers = embed_tracks({"a": (y, SR)}, level, cache=cache, progress=False).layers
+    np.testing.assert_allclose(layers["window"][0], y.mean(), atol=1e-6)
+    if seconds > 0.1:
+        np.testing.assert_allclose(layers["mean"][0], y.mean(), atol=1e-6)
+
+
+def test_batches_across_tracks_keep_tracks_apart(level, cache):
+    tracks = {f"t{i}": (noise(0.2 + 0.37 * i, i), SR) for i in range(30)}
+    together = embed_tracks(tracks, level, cache=cache, progress=False)
+    assert Level.n_calls < 30
+    for i, (track, (y, _)) in enumerate(tracks.items()):
+        np.testing.assert_allclose(together.layer("window")[i], y.mean(), atol=1e-6)
+        assert together.track_ids[i] == track
+
+
+def test_cache_serves_the_second_call_and_equal_audio(level, cache, tmp_path):
+    y = noise(3)
+    first = embed_tracks({"a": (y, SR), "b": (y.copy(), SR)}, level, cache=cache, progress=False)
+    assert len(cache) == 1
+    n_calls = Level.n_calls
+    again = embed_tracks({"c": (y, SR)}, level, cache=cache, progress=False)
+    assert Level.n_calls == n_calls
+    for name in first.layers:
+        assert first.layer(name)[1].tobytes() == again.layer(name)[0].tobytes()
+    embed_tracks({"a": (y * 0.5, SR)}, level, cache=cache, progress=False)
+    assert Level.n_calls > n_calls
+    assert len(cache) == 2
+
+
+def test_damaged_entry_is_computed_again(level, cache):
+    y = noise(2)
+    first = embed_tracks({"a": (y, SR)}, level, cache=cache, progress=False)
+    (entry,) = cache.folder.glob("??/*.npz")
+    entry.write_bytes(entry.read_bytes()[:-40])
+    with pytest.warns(RuntimeWarning, match="damaged"):
+        again = embed_tracks({"a": (y, SR)}, level, cache=cache, progress=False)
+    np.testing.assert_array_equal(first.layer("mean"), again.layer("mean"))
+    assert len(cache) == 1
+
+
+def test_silence_is_embedded_and_reported(level, cache):
+    tracks = {"quiet": (np.zeros(SR, np.float32), SR), "loud": (noise(1), SR)}
+    for _ in range(2):  # computed, then from the cache
+        embedding = embed_tracks(tracks, level, cache=cache, progress=False)
+        assert embedding.silent == ["quiet"]
+        assert np.isfinite(embedding.layer("mean")).all()
+
+
+@pytest.mark.parametrize(("sr", "channels"), [(8000, 1), (192000, 2), (44100, 6), (22050, 1)])
+def test_any_rate_and_number_of_channels(level, sr, channels, tmp_path, cache):
+    t = np.arange(2 * sr) / sr
+    y = 0.25 + 0.1 * np.sin(2 * np.pi * 100 * t)
+    soundfile.write(tmp_path / "x.wav", np.stack([y] * channels, 1), sr, subtype="FLOAT")
+    embedding = embed_tracks({"x": tmp_path / "x.wav"}, level, cache=cache, progress=False)
+    np.testing.assert_allclose(embedding.layer("mean"), 0.25, atol=2e-3)
+
+
+def test_bad_signals_are_refused_with_the_reason(level, cache, tmp_path):
+    bad = noise(1)
+    bad[7] = np.nan
+    for y, message in [
+        (np.zeros(0), "at least one sample"),
+        (bad, "1 of 16000 samples are NaN"),
+        (np.zeros((2, 3, 4)), "expected"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            embed_audio(y, SR, level)
+    (tmp_path / "text.wav").write_text("no audio")
+    with pytest.raises(AudioError, match=r"text\.wav.*cannot be decoded"):
+        embed_tracks({"x": tmp_path / "text.wav"}, level, cache=cache, progress=False)
+    with pytest.raises(AudioError, match="no such audio file"):
+        embed_tracks({"x": tmp_path / "none.wav"}, level, cache=cache, progress=False)
+    with pytest.raises(ValueError, match=r"no model 'mert'.*msd-musicnn"):
+        embed_audio(noise(1), SR, "mert")
+
+
+@pytest.mark.parametrize("model", list_models().index)
+def test_every_offline_model_gives_what_its_card_says(model):
+    card = model_card(model)
+    layers = embed_audio(noise(4), SR, model)
+    assert {name: values.shape[1] for name, values in layers.items()} == card.layers
+    assert len({len(values) for values in layers.values()}) == 1
+    for values in layers.values():
+        assert values.dtype == np.float32
+        assert np.isfinite(values).all()
+    adapter = module.load_model(model)[0]
+    assert (adapter.sample_rate, adapter.layers) == (card.sample_rate, card.layers)
+    assert adapter.window == pytest.approx(card.window)
+    assert adapter.hop == pytest.approx(card.hop)
+    again = embed_audio(noise(4), SR, model)
+    assert all(layers[name].tobytes() == again[name].tobytes() for name in layers)
+
+
+def study_folder(folder, n=3):
+    tracks = pd.DataFrame({"track_id": [f"s{i}" for i in range(n)]})
+    for i, track in enumerate(tracks["track_id"]):
+        (folder / "stems" / track).mkdir(parents=True)
+        parts = {stem: noise(2, 10 * i + j) * 0.2 for j, stem in enumerate(["drums", "bass"])}
+        for stem, y in parts.items():
+            soundfile.write(folder / "stems" / track / f"{stem}.wav", y, SR, subtype="FLOAT")
+        mix = sum(parts.values())
+        soundfile.write(folder / f"{track}.wav", mix, SR, subtype="FLOAT")
+    return SimpleNamespace(
+        path=folder,
+        tracks=tracks,
+        audio_path=lambda track: folder / f"{track}.wav",
+        stem_paths=lambda track: {
+            path.stem: path for path in sorted((folder / "stems" / track).glob("*.wav"))
+        },
+    )
+
+
+def test_study_and_its_stems(level, cache, tmp_path):
+    study = study_folder(tmp_path)
+    options = {"cache": cache, "progress": False}
+    whole = embed_study(study, level, **options)
+    assert whole.track_ids == ["s0", "s1", "s2"]
+    drums = embed_study(study, level, stems="drums", **options)
+    bass = embed_study(study, level, stems=["bass"], **options)
+    both = embed_study(study, level, stems=["drums", "bass"], **options)
+    np.testing.assert_allclose(whole.layer("mean"), both.layer("mean"), atol=1e-6)
+    total = drums.layer("mean") + bass.layer("mean")
+    np.testing.assert_allclose(whole.layer("mean"), total, atol=1e-6)
+    assert embed_study(study, level, tracks=["s2"], **options).track_ids == ["s2"]
+    with pytest.raises(ValueError, match="no stem 'vocals'; it has bass, drums"):
+        embed_study(study, level, stems="vocals", **options)
+
+
+def test_precomputed_vectors_are_used(tmp_path, cache):
+    study = study_folder(tmp_path)
+    folder = Path(tmp_path) / "embeddings" / "their-model"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(3, 5, 8)).astype(np.float32)
+    for track, values in zip(study.tracks["track_id"], vectors):
+        np.savez(folder / f"{track}.npz", last=values, first=values[0], song_id=np.array(track))
+    embedding = embed_study(study, "their-model", cache=cache)
+    np.testing.assert_allclose(embedding.layer("last"), vectors.mean(1), rtol=1e-6)
+    np.testing.assert_array_equal(embedding.layer("first"), vectors[:, 0])
+    assert embedding.source == str(folder)
+    np.savez(folder / "s1.npz", last=np.zeros(7), first=np.zeros(8))
+    with pytest.raises(ValueError, match=r"s1\.npz has layers"):
+        embed_study(study, "their-model", cache=cache)
+    np.savez(folder / "s1.npz", last=np.full(8, np.nan), first=np.zeros(8))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        embed_study(study, "their-model", cache=cache)
+    (folder / "s1.npz").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no vectors of 1 tracks, the first is s1\.npz"):
+        embed_study(study, "their-model", cache=cache)
+
+
+def test_embedding_as_a_table(level, cache):
+    tracks = {f"t{i}": (noise(1, i), SR) for i in range(3)}
+    embedding = embed_tracks(tracks, level, cache=cache, progress=False)
+    frame = embedding.frame("mean")
+    assert frame.index.name == "track_id"
+    assert list(frame.columns) == ["mean_0000"]
+    assert list(embedding.select(["t2", "t0"]).track_ids) == ["t2", "t0"]
+    np.testing.assert_array_equal(
+        embedding.select(["t2"]).layer("mean")[0], embedding.layer("mean")[2]
+    )
+    with pytest.raises(KeyError, match="it has mean, window"):
+        embedding.layer("last")
+    with pytest.raises(KeyError, match="no embedding of"):
+        embedding.select(["t9"])
+
+
+def test_registration_says_what_an_adapter_lacks():
+    class Half:
+        sample_rate = 16000.5
+        window = 0
+        layers = {}  # noqa: RUF012
+
+    with pytest.raises(ValueError, match=r"sample_rate.*window.*layers.*load\(\).*forward\(\)"):
+        register_model("half", Half)
+    with pytest.raises(ValueError, match="already"):
+        register_model("msd-vgg", Level)
+
+
+def test_import_is_light():
+    code = (
+        "import sys, groove_utils.embed\n"
+        "heavy = {'torch', 'transformers', 'onnxruntime', 'dask'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

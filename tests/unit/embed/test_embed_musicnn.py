@@ -1,0 +1,149 @@
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from groove_utils.embed import embed_audio, load_model
+from groove_utils.embed.engine import cut
+from groove_utils.embed.musicnn import HOP, N_FRAMES, MelSpectrogram, Tagger
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "embed"
+TAGGERS = ["msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg"]
+
+
+@pytest.fixture(scope="module")
+def groove():
+    return soundfile.read(GOLDEN / "groove_16k.wav", dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def golden():
+    with np.load(GOLDEN / "musicnn_golden.npz") as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def original(golden, model, layer):
+    data, kind = model.split("-")
+    return golden[f"{data.upper()}_{kind}/{layer}"]
+
+
+@pytest.mark.parametrize("model", TAGGERS)
+def test_tags_match_the_original(groove, golden, model):
+    ours = embed_audio(*groove, model)["taggram"]
+    assert ours.shape == (4, 50)  # the original drops the tail, which is the fourth window here
+    assert np.abs(ours[:3] - original(golden, model, "taggram")).max() <= 1e-4
+
+
+@pytest.mark.parametrize("model", ["msd-musicnn", "mtt-musicnn"])
+@pytest.mark.parametrize("layer", ["mean_pool", "max_pool"])
+def test_pooled_features_match_the_original(groove, golden, model, layer):
+    ours = embed_audio(*groove, model)[layer][:3]
+    assert np.abs(ours - original(golden, model, layer)).max() <= 1e-3
+
+
+@pytest.mark.parametrize("model", ["msd-musicnn", "mtt-musicnn"])
+def test_penultimate_matches_the_original(groove, golden, model):
+    ours = embed_audio(*groove, model)["penultimate"][:3]
+    theirs = original(golden, model, "penultimate")
+    assert np.abs(ours[0] - theirs[0]).max() <= 1e-3
+    # musicnn 0.1.0 appends the first window's vector again for each further one
+    np.testing.assert_array_equal(theirs[1], theirs[0])
+    np.testing.assert_array_equal(theirs[2], theirs[0])
+    # so the others are held to the tags, which are an affine map of them
+    tags = load_model(model)[1].tags
+    logits = ours @ tags.kernel.detach().numpy().T + tags.bias.detach().numpy()
+    expected = original(golden, model, "taggram").astype(float)
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["msd-vgg", "mtt-vgg"])
+def test_last_maps_match_the_original(groove, golden, model):
+    adapter, network, _ = load_model(model)
+    batch, n_valid = map(torch.from_numpy, cut(groove[0], adapter))
+    with torch.inference_mode():
+        maps = adapter.forward(network, batch, n_valid)["pool5"][:3]
+    theirs = original(golden, model, "pool5")
+    assert np.abs(maps.reshape(6, 128).numpy() - theirs).max() <= 1e-3
+    pooled = embed_audio(*groove, model)["pool5"][:3]
+    np.testing.assert_allclose(pooled, theirs.reshape(3, 2, 128).mean(1), atol=1e-4)
+
+
+def test_spectrogram_matches_librosa(groove):
+    y, sr = groove
+    theirs = librosa.feature.melspectrogram(y=y, sr=sr, n_fft=512, hop_length=256, n_mels=96).T
+    led = np.pad(y, 256)
+    ours = MelSpectrogram()(torch.from_numpy(led)[None])[0].numpy()
+    expected = np.log10(10000 * theirs.astype(np.float16).astype(np.float32) + 1)
+    assert ours.shape == (626, 96)
+    assert np.abs(ours - expected).max() < 5e-4  # one step of half precision
+
+
+@pytest.mark.parametrize("model", ["mtt-musicnn", "msd-musicnn-untrained"])
+@pytest.mark.parametrize("n_valid", [1, 20, 100, 186])
+def test_masked_window_equals_a_shorter_one(groove, model, n_valid):
+    """Masking is right if the network, run on just the valid frames, gives the same."""
+    network = load_model(model)[1]
+    window = torch.from_numpy(np.pad(groove[0][: N_FRAMES * HOP], (HOP, 0)))[None]
+    length = torch.tensor([n_valid])
+    with torch.inference_mode():
+        masked = network(window, length)
+        short = network(window[:, : (n_valid + 1) * HOP], length)
+    for layer, values in masked.items():
+        torch.testing.assert_close(values, short[layer], atol=2e-4, rtol=1e-4)
+
+
+def test_what_follows_the_end_does_not_count():
+    """Zeros after the end, or the same zeros as part of the signal: only the latter change it."""
+    adapter = Tagger("mtt-vgg")
+    network = adapter.load()
+    batch = torch.randn(1, 48128, generator=torch.Generator().manual_seed(0)) * 0.1
+    batch[:, 30000:] = 0
+    with torch.inference_mode():
+        tail = adapter.forward(network, batch, torch.tensor([30000]))
+    positions = torch.isnan(tail["pool1"][0, :, 0])
+    n_frames = 30000 // HOP
+    assert positions.tolist() == [2 * i >= n_frames for i in range(len(positions))]
+
+
+def test_untrained_twins_are_reproducible_and_differ():
+    first, again = (Tagger("mtt-musicnn-untrained").load().state_dict() for _ in range(2))
+    for name, values in first.items():
+        assert torch.equal(values, again[name])
+    kernels = {
+        key: Tagger(*key).load().hidden.kernel
+        for key in [
+            ("mtt-musicnn-untrained", 0),
+            ("mtt-musicnn-untrained", 1),
+            ("msd-musicnn-untrained", 0),
+            ("mtt-musicnn", 0),
+        ]
+    }
+    values = list(kernels.values())
+    for i, one in enumerate(values):
+        for other in values[:i]:
+            assert not torch.equal(one, other)
+    # Glorot's uniform distribution: variance 2 / (fan in + fan out)
+    twin = kernels["mtt-musicnn-untrained", 0]
+    assert float(twin.detach().var()) == pytest.approx(2 / (1506 + 200), rel=0.02)
+
+
+@pytest.mark.parametrize("model", ["mtt-musicnn", "mtt-vgg"])
+def test_parameter_counts_are_the_catalogue_s(model):
+    from groove_utils.embed import model_card
+
+    network = load_model(model)[1]
+    assert sum(p.numel() for p in network.parameters()) == model_card(model).parameters
+    assert model_card(f"{model}-untrained").parameters == model_card(model).parameters
+
+
+def test_missing_package_names_the_command(monkeypatch):
+    import importlib.util
+
+    from groove_utils.embed import ModelUnavailableError
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModelUnavailableError, match="pip install --no-deps musicnn"):
+        Tagger("msd-vgg").load()
