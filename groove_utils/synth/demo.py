@@ -17,7 +17,14 @@ from tqdm import tqdm
 from groove_utils.files import atomic_path, hash_bytes, hash_file, write_if_changed
 from groove_utils.synth.arrange import STEMS, STYLES, Song, compose
 from groove_utils.synth.features import level_features, score_features
-from groove_utils.synth.listeners import QUESTIONS, SCALE, default_effects, simulate_listeners
+from groove_utils.synth.listeners import (
+    QUESTIONS,
+    RATED,
+    SCALE,
+    default_effects,
+    groove_score,
+    simulate_listeners,
+)
 from groove_utils.synth.render import RENDERER_VERSION, render
 from groove_utils.synth.soundfont import SAMPLE_RATE, default_soundfont
 
@@ -222,6 +229,9 @@ def _csv(table):
 
 
 def _study_yml(seed, n_bands, n_listeners):
+    # the derived score has a scale of its own: what it comes to at either end of the ratings'
+    ends = [float(groove_score(pd.DataFrame([dict.fromkeys(RATED, v)]))[0]) for v in SCALE]
+    queries = {**QUESTIONS, "groove": {"wording": QUESTIONS["groove"], "scale": ends}}
     meta = {
         "title": "Demo: simulated bands and simulated listeners",
         "simulated": True,
@@ -229,7 +239,7 @@ def _study_yml(seed, n_bands, n_listeners):
             f"{n_bands} invented bands and {n_listeners} simulated listeners (seed {seed}). "
             "Every score, every rating and every effect behind them is known; see truth/."
         ),
-        "queries": dict(QUESTIONS),
+        "queries": queries,
         "scale": list(SCALE),
         "styles": list(STYLES[: min(n_bands, len(STYLES))]),
         "licence": LICENCE,
