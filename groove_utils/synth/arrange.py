@@ -26,9 +26,9 @@ TARGET_SECONDS = 12.0
 # mean and between-band and within-band SD of what a song aims at, by style
 AIMS = {
     "syncopation": {
-        "funk": (0.62, 0.11, 0.17),
-        "pop": (0.36, 0.10, 0.18),
-        "rock": (0.33, 0.10, 0.17),
+        "funk": (0.55, 0.12, 0.14),
+        "pop": (0.38, 0.11, 0.17),
+        "rock": (0.36, 0.11, 0.16),
     },
     "density": {"funk": (0.64, 0.13, 0.15), "pop": (0.44, 0.13, 0.17), "rock": (0.42, 0.12, 0.17)},
     "tempo": {"funk": (104, 7, 6), "pop": (112, 8, 7), "rock": (126, 11, 9)},
@@ -65,6 +65,7 @@ class Part:
     cents: float = 0.0
     vibrato: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scoop: float = 0.0
+    release: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -157,14 +158,16 @@ def draw_band(seed: int, index: int) -> Band:
     parts = {
         "drums": Part("drums", 128, int(kit), db(1.2), 0.0, room, float(rng.normal(0, 60))),
         "bass": Part("bass", 0, int(bass), db(1.8), 0.0, 0.15 * room, tune),
-        "chords": Part("other", 0, int(chords), db(), side * float(rng.uniform(0.3, 0.7)), room, tune),
+        "chords": Part(
+            "other", 0, int(chords), db(), side * float(rng.uniform(0.3, 0.7)), room, tune
+        ),
         "second": Part(
             "other", 0, int(second), db(), -side * float(rng.uniform(0.2, 0.7)), 1.3 * room, tune
         ),
         "lead": Part(
             "vocals", 0, int(lead), db(1.2), float(rng.uniform(-0.1, 0.1)), 1.6 * room, tune,
             (float(rng.uniform(15, 35)), float(rng.uniform(4.8, 6.2)), 0.25),
-            float(rng.uniform(30, 120)),
+            float(rng.uniform(30, 120)), 0.3,
         ),
     }  # fmt: skip
     return Band(
@@ -201,13 +204,13 @@ def compose(seed: int, band_index: int, song_index: int) -> Song:
     }
     tempo = round(float(np.clip(aim["tempo"], *TEMPO_RANGE)), 1)
     n_bars = max(4, round(TARGET_SECONDS * tempo / 240))
-    swing = round(float(np.clip(1 + max(0.0, aim["swing"]) * 2.2, 1.0, 1.9)), 3)
+    swing = round(float(np.clip(1 + max(0.0, aim["swing"]) * 1.8, 1.0, 1.75)), 3)
     syncopation = float(np.clip(aim["syncopation"], 0, 1))
     density = float(np.clip(aim["density"], 0, 1))
     coupling = float(np.clip(aim["coupling"], 0.1, 1))
     # a loose take: the offsets that the band has anyway, drawn out of proportion
     loose = rng.random() < band.habits["looseness"]
-    stretch = float(rng.uniform(2.5, 4.5)) if loose else 1.0
+    stretch = float(rng.uniform(2.5, 5.5)) if loose else 1.0
     offsets = {
         "kick": 0.0,
         "snare": stretch * (band.habits["snare_ms"] + float(rng.normal(0, 1.5))),
@@ -502,7 +505,10 @@ def _sing(rng, band, chords, key, n_bars, clock):
     centre = int(rng.integers(64, 71))
     ladder = np.array([p for p in range(centre - 9, centre + 11) if (p - key) % 12 in scale])
     calls = [from_text(PHRASES[i]) > 0 for i in rng.integers(len(PHRASES), size=3)]
-    contour = np.cumsum(rng.choice([-2, -1, -1, 0, 1, 1, 2], size=32))
+    contour = np.zeros(32, int)
+    for i in range(1, 32):  # a walk that is drawn back to where it began
+        step = rng.choice([-3, -2, -1, -1, 1, 1, 2, 3])
+        contour[i] = contour[i - 1] + (step if contour[i - 1] * step <= 3 else -step)
     silent = rng.random(4) > 0.45 + 0.55 * band.habits["sing"]
     silent[0] = False
     notes, place = [], len(ladder) // 2 + int(rng.integers(-1, 2))

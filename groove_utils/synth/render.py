@@ -113,6 +113,7 @@ def _lay(bus, song, note, name):
         else 0.0 if drum else part.cents,
         vibrato=part.vibrato,
         scoop=part.scoop,
+        release=part.release,
     )  # fmt: skip
     start = round(note.time * SAMPLE_RATE) - onset
     if start < 0:

@@ -10,6 +10,7 @@ save for a vibrato that the score asks for.
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 from collections.abc import Mapping
@@ -136,6 +137,7 @@ class SoundFont:
         cents: float = 0.0,
         vibrato: tuple[float, float, float] = (0.0, 0.0, 0.0),
         scoop: float = 0.0,
+        release: float = 4.0,
     ) -> tuple[np.ndarray, int]:
         """Play one note.
 
@@ -155,6 +157,8 @@ class SoundFont:
             Depth in cents, rate in Hz, and the seconds it takes to come in.
         scoop : float
             Cents below the note at which it starts; it reaches the note within about 60 ms.
+        release : float
+            Longest release in seconds, for presets that ring on too long for a melody.
 
         Returns
         -------
@@ -170,16 +174,18 @@ class SoundFont:
             If there is no such preset, or it has no sample for that key and velocity.
         """
         n_held = max(1, round(duration * SAMPLE_RATE))
-        return self._note(bank, program, key, velocity, n_held, cents, tuple(vibrato), scoop)
+        return self._note(
+            bank, program, key, velocity, n_held, cents, tuple(vibrato), scoop, release
+        )
 
-    def _render_note(self, bank, program, key, velocity, n_held, cents, vibrato, scoop):
+    def _render_note(self, bank, program, key, velocity, n_held, cents, vibrato, scoop, release):
         if (bank, program) not in self._zones:
             raise SoundFontError(
                 f"{self.path.name}: no preset {program} in bank {bank}. "
                 "Look at SoundFont.presets for those it has."
             )
         parts = [
-            self._render_zone(zone, key, velocity, n_held, cents, vibrato, scoop)
+            self._render_zone(zone, key, velocity, n_held, cents, vibrato, scoop, release)
             for zone in self._zones[bank, program]
             if zone.keys[0] <= key <= zone.keys[1]
             and zone.velocities[0] <= velocity <= zone.velocities[1]
@@ -196,7 +202,7 @@ class SoundFont:
         head = np.abs(y[:, : SAMPLE_RATE // 10]).max(axis=0)
         return y, int(np.argmax(head >= 0.1 * head.max()))
 
-    def _render_zone(self, zone, key, velocity, n_held, cents, vibrato, scoop):
+    def _render_zone(self, zone, key, velocity, n_held, cents, vibrato, scoop, release):
         sample = zone.sample
         root = zone.generators.get(_ROOT_KEY, -1)
         root = sample.root if root < 0 else root
@@ -208,7 +214,7 @@ class SoundFont:
             + cents
         )
         ratio = 2 ** (tuning / 1200) * sample.rate / SAMPLE_RATE
-        envelope = _volume_envelope(zone, key, n_held)
+        envelope = _volume_envelope(zone, key, n_held, release)
         position = _positions(ratio, len(envelope), vibrato, scoop)
         y = self._read(zone, position)
         # a soft note is duller: the specification closes the filter by up to two octaves
@@ -291,7 +297,7 @@ def _zone_lists(headers, bag_field, bags, generators):
     bags = [bag[0] for bag in struct.iter_unpack("<HH", bags)]
     generators = list(struct.iter_unpack("<Hh", generators))
     out = []
-    for header, following in zip(headers, headers[1:]):
+    for header, following in itertools.pairwise(headers):
         common, zones = {}, []
         for bag in range(header[bag_field], following[bag_field]):
             own = {
@@ -333,13 +339,13 @@ def _seconds(timecents):
     return 0.0 if timecents <= -12000 else 2 ** (timecents / 1200)
 
 
-def _volume_envelope(zone, key, n_held):
+def _volume_envelope(zone, key, n_held, longest):
     """Attack in amplitude, decay and release in decibels, as the specification has them."""
     delay, attack = _seconds(zone.get(_DELAY)), _seconds(zone.get(_ATTACK))
     hold = _seconds(zone.get(_HOLD) + zone.get(_KEY_TO_HOLD) * (60 - key))
     decay = _seconds(zone.get(_DECAY) + zone.get(_KEY_TO_DECAY) * (60 - key))
     sustain = np.clip(zone.get(_SUSTAIN) / 10, 0.0, 100.0)
-    release = np.clip(_seconds(zone.get(_RELEASE)), 0.012, 4.0)
+    release = np.clip(_seconds(zone.get(_RELEASE)), 0.012, longest)
     # the release runs 100 dB at the given time; below −70 dB nothing is heard
     n_release = int(0.7 * release * SAMPLE_RATE)
     t = np.arange(n_held + n_release) / SAMPLE_RATE - delay

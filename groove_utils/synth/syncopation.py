@@ -166,7 +166,7 @@ def witek_syncopation(
             )
         weights = np.maximum(metrical_weights(16) + 1, -3) * (np.arange(16) > 0)
     (kick, snare, hat), w = _grids([kick, snare, hat], weights)
-    n, total = kick.size, 0
+    total = 0
     for own, other, against_two in (
         (kick, snare, KICK_AGAINST_TWO),
         (snare, kick, SNARE_AGAINST_TWO),
