@@ -353,7 +353,7 @@ class CrossedDeviance:
             out[i] = (self(theta + h) - self(theta - h)) / (2 * h[i]) * scale
         return out
 
-    def minimise(self, theta=None, tol: float = 1e-4) -> np.ndarray:
+    def minimise(self, theta=None, tol: float = 1e-4, free=None) -> np.ndarray:
         """Find the θ of least deviance by BFGS without bounds; the sign of θ is immaterial.
 
         Parameters
@@ -362,32 +362,42 @@ class CrossedDeviance:
             Start; zeros on the diagonal are moved off, since zero is always stationary.
         tol : float
             Largest gradient component (deviance per scaled unit of θ) that counts as zero.
+        free : ndarray of bool, shape (n_theta,), optional
+            Entries to search over; the others are held at 0. All by default.
 
         Returns
         -------
         ndarray, shape (n_theta,)
             Canonical: the diagonal is not negative.
         """
+        free = np.ones(self.n_theta, dtype=bool) if free is None else np.asarray(free)
         scale = self.theta_scale
         t = (self.start() if theta is None else np.array(theta, dtype=float)) / scale
         t[self.diagonal & (np.abs(t) < 0.05)] = 0.05
+        if not free.any():
+            return np.zeros(self.n_theta)
 
-        def value(t):
+        def whole(part):
+            out = np.zeros(self.n_theta)
+            out[free] = part
+            return out * scale
+
+        def value(part):
             try:
-                return self(t * scale)
+                return self(whole(part))
             except np.linalg.LinAlgError:
                 return 1e12
 
-        def slope(t):
+        def slope(part):
             try:
-                return self.gradient(t * scale)
+                return self.gradient(whole(part))[free]
             except np.linalg.LinAlgError:
-                return np.zeros(len(t))
+                return np.zeros(len(part))
 
         found = optimize.minimize(
-            value, t, jac=slope, method="BFGS", options={"gtol": tol, "maxiter": 200}
+            value, t[free], jac=slope, method="BFGS", options={"gtol": tol, "maxiter": 200}
         )
-        return self.snap(found.x * scale)
+        return self.snap(whole(found.x))
 
     def snap(self, theta) -> np.ndarray:
         """Canonical θ, where a spread that is nothing but the search's tolerance is zero."""

@@ -1,0 +1,226 @@
+"""Profile-likelihood and parametric-bootstrap intervals of a fitted mixed model.
+
+Chapter 08-mixed-models uses them through :meth:`groove_utils.mixed.LmmResult.variance_components`.
+
+References
+----------
+Bates, Mächler, Bolker & Walker (2015), Journal of Statistical Software 67(1), section 5.1.
+"""
+
+from __future__ import annotations
+
+import joblib
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from groove_utils.mixed.formula import LmmError
+from groove_utils.mixed.inference import check_level
+
+__all__ = ["bootstrap", "bootstrap_intervals", "profile_intervals"]
+
+
+class _Profile:
+    """The deviance in standard deviations, correlation angles and log σ."""
+
+    def __init__(self, result):
+        self.deviance = result.deviance
+        self.unit = result.sigma
+        values, self.kinds = [], []
+        for t, (term, L) in enumerate(zip(result.frame.random, self.deviance.unpack(result.theta))):
+            L = L * result.sigma
+            sd = np.sqrt((L**2).sum(axis=1))
+            spread = np.sqrt((term.Z**2).mean(axis=0))
+            for i, s in enumerate(sd):
+                values.append(s)
+                self.kinds.append(("sd", t, i, self.unit / spread[i]))
+            for i in range(1, len(sd)):
+                angles = _angles(L[i] / sd[i] if sd[i] > 0 else np.eye(len(sd))[i], i)
+                for j in range(i):
+                    values.append(angles[j])
+                    self.kinds.append(("angle", t, (i, j), 1.0))
+        values.append(np.log(result.sigma))
+        self.kinds.append(("sigma", None, None, 1.0))
+        self.best = np.array(values)
+        self.scale = np.array([kind[3] for kind in self.kinds])
+        self.least = self(self.best)
+
+    def __call__(self, values) -> float:
+        sigma = np.exp(values[-1])
+        factors = [np.zeros((k, k)) for k in self.deviance.sizes]
+        sds = [np.zeros(k) for k in self.deviance.sizes]
+        angles = [np.zeros((k, k)) for k in self.deviance.sizes]
+        for value, (kind, t, where, _) in zip(values, self.kinds):
+            if kind == "sd":
+                sds[t][where] = value
+            elif kind == "angle":
+                angles[t][where] = value
+        for L, sd, angle in zip(factors, sds, angles):
+            for i in range(len(sd)):
+                L[i, : i + 1] = sd[i] / sigma * _direction(angle[i, :i])
+        try:
+            return self.deviance.deviance_at(self.deviance.pack(factors), sigma)
+        except np.linalg.LinAlgError:
+            return 1e12
+
+    def rise(self, index: int, value: float, start: np.ndarray) -> tuple[float, np.ndarray]:
+        """Least rise of the deviance with one value held, and where that is."""
+        others = np.arange(len(self.best)) != index
+
+        def held(part):
+            full = start.copy()
+            full[index] = value
+            full[others] = part * self.scale[others]
+            return full
+
+        found = optimize.minimize(
+            lambda part: self(held(part)),
+            start[others] / self.scale[others],
+            jac="3-point",
+            method="BFGS",
+            options={"gtol": 1e-3, "maxiter": 100},
+        )
+        return found.fun - self.least, held(found.x)
+
+    def bound(self, index: int, side: int, limit: float, step: float, height: float) -> float:
+        """Where the profile has risen by `height`, going to one side as far as `limit`."""
+        start, inner, width = self.best.copy(), self.best[index], step
+        while True:
+            outer = inner + side * width
+            if side * (outer - limit) >= 0:
+                outer = limit
+            rise, where = self.rise(index, outer, start)
+            if rise >= height:
+                break
+            if outer == limit:
+                return limit
+            inner, start, width = outer, where, 1.5 * width
+
+        def excess(value):
+            nonlocal start
+            rise, start = self.rise(index, value, start)
+            return rise - height
+
+        ends = sorted((inner, outer))
+        return optimize.brentq(excess, *ends, xtol=2e-4 * max(abs(outer - inner), 1e-12))
+
+
+def _direction(angles: np.ndarray) -> np.ndarray:
+    """Unit vector of spherical angles; one entry longer than they are."""
+    out = np.ones(len(angles) + 1)
+    for j, angle in enumerate(angles):
+        out[j] *= np.cos(angle)
+        out[j + 1 :] *= np.sin(angle)
+    return out
+
+
+def _angles(row: np.ndarray, n: int) -> np.ndarray:
+    out, rest = np.zeros(n), 1.0
+    for j in range(n):
+        ratio = row[j] / rest if rest > 1e-12 else 0.0
+        out[j] = np.arccos(np.clip(ratio, -1, 1))
+        rest *= np.sin(out[j])
+    return out
+
+
+def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Profile-likelihood intervals of standard deviations and correlations.
+
+    The criterion profiled is the one that was maximised: REML for a REML fit. (lme4's ``confint``
+    always profiles maximum likelihood; ``result.refit(reml=False)`` gives the same.)
+
+    Parameters
+    ----------
+    result : LmmResult
+    level : float
+        Coverage.
+
+    Returns
+    -------
+    low, high : ndarray
+        In the order of `LmmResult.variance_components`; NaN for the correlations between the
+        second and later coefficients of a term, for which the bootstrap gives intervals.
+    """
+    check_level(level)
+    profile = _Profile(result)
+    height = stats.chi2.ppf(level, 1)
+    index = {kind[:3]: i for i, kind in enumerate(profile.kinds)}
+    bounds = []
+    for t, term in enumerate(result.frame.random):
+        for i in range(len(term.names)):
+            at = index["sd", t, i]
+            # the sampling spread of an sd over m levels is about sd / √(2 m)
+            guess = profile.best[at] + 0.02 * profile.scale[at]
+            step = 2 * guess / np.sqrt(2 * len(term.levels))
+            low = 0.0
+            if profile.best[at] > 0:
+                low = profile.bound(at, -1, 0.0, min(step, profile.best[at]), height)
+            bounds.append((low, profile.bound(at, 1, np.inf, step, height)))
+        for i in range(len(term.names)):
+            for j in range(i + 1, len(term.names)):
+                if i > 0:
+                    bounds.append((np.nan, np.nan))
+                    continue
+                at = index["angle", t, (j, i)]
+                low = profile.bound(at, 1, np.pi, 0.2, height)
+                high = profile.bound(at, -1, 0.0, 0.2, height)
+                bounds.append((np.cos(low), np.cos(high)))
+    at = len(profile.kinds) - 1
+    step = 2 / np.sqrt(2 * result.deviance.df)
+    bounds.append(
+        tuple(np.exp(profile.bound(at, side, side * np.inf, step, height)) for side in (-1, 1))
+    )
+    low, high = np.array(bounds).T
+    return low, high
+
+
+def _redraw(result, seeds) -> list[dict]:
+    out = []
+    for seed in seeds:
+        again = result.refit(result.simulate(1, seed=seed)[0])
+        row = {("fixed", name): b for name, b in zip(result.names, again.beta)}
+        table = again.variance_components()
+        row |= {("variance", i): sd for i, sd in enumerate(table["sd"])}
+        row |= {("r2", name): value for name, value in again.r2().items()}
+        out.append(row)
+    return out
+
+
+def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.DataFrame:
+    """Parametric bootstrap: simulate from the model, refit, collect.
+
+    Parameters
+    ----------
+    result : LmmResult
+    n_boot : int
+        Redraws, at least 2.
+    seed : int
+        The draws are the same for every `n_jobs`.
+    n_jobs : int
+        Processes.
+
+    Returns
+    -------
+    DataFrame
+        One row a redraw; columns (kind, name): ``("fixed", term)``, ``("variance", i)`` for row i
+        of `variance_components` on the scale of its ``sd``, ``("r2", "marginal")``,
+        ``("r2", "conditional")``.
+    """
+    if n_boot < 2:
+        raise LmmError(f"n_boot is {n_boot}; expected at least 2 redraws (500 for an interval).")
+    seeds = np.random.SeedSequence(seed).generate_state(n_boot)
+    chunks = np.array_split(seeds, min(n_boot, max(1, joblib.effective_n_jobs(n_jobs)) * 4))
+    parts = joblib.Parallel(n_jobs=n_jobs)(
+        joblib.delayed(_redraw)(result, chunk.tolist()) for chunk in chunks
+    )
+    table = pd.DataFrame([row for part in parts for row in part])
+    table.columns = pd.MultiIndex.from_tuples(table.columns, names=["kind", "name"])
+    return table
+
+
+def bootstrap_intervals(result, level=0.95, n_boot=500, seed=0, n_jobs=1):
+    """Percentile intervals of standard deviations and correlations, as `profile_intervals`."""
+    check_level(level)
+    draws = bootstrap(result, n_boot, seed, n_jobs)["variance"].to_numpy(dtype=float)
+    tail = (1 - level) / 2
+    return np.nanquantile(draws, tail, axis=0), np.nanquantile(draws, 1 - tail, axis=0)

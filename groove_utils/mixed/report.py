@@ -1,0 +1,94 @@
+"""A fitted mixed model in plain words, as in the results section of an article.
+
+Chapter 08-mixed-models uses it through :meth:`groove_utils.mixed.LmmResult.report`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+__all__ = ["format_p", "write_report"]
+
+
+def format_p(p: float) -> str:
+    """Write a p-value with its relation sign: ``= .031``, ``< .001``."""
+    return "< .001" if p < 0.001 else f"= {p:.3f}".replace("0.", ".")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%" if share >= 0.0095 or share == 0 else f"{100 * share:.1f}%"
+
+
+def _join(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def write_report(result, level: float = 0.95) -> str:
+    """Describe model, terms, coefficients, variance and warnings.
+
+    Parameters
+    ----------
+    result : LmmResult
+    level : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    str
+        Paragraphs, parted by blank lines.
+    """
+    criterion = "restricted maximum likelihood" if result.reml else "maximum likelihood"
+    engine = result.engine
+    if engine != "builtin":
+        engine = f"{engine} {importlib.metadata.version(engine)}"
+    groups = _join([f"{n:,} levels of {name}" for name, n in result.n_groups.items()])
+    method = (
+        f"A linear mixed model ({criterion}, {engine}) was fitted to {result.n_obs:,} values of "
+        f"{result.frame.response} over {groups}: {result.formula}. Degrees of freedom are "
+        "Satterthwaite's."
+    )
+
+    tests = result.type3()
+    sentences = []
+    for row in tests.itertuples():
+        verdict = "reliable" if row.p < 0.05 else "no reliable"
+        sentences.append(
+            f"There was {'a ' if row.p < 0.05 else ''}{verdict} effect of {row.term}, "
+            f"F({row.num_df}, {row.den_df:.1f}) = {row.F:.2f}, p {format_p(row.p)}."
+        )
+    table = result.fixed_effects(level)
+    coefficients = [
+        f"{row.term}: b = {row.estimate:.3g}, {100 * level:g}% CI [{row.low:.3g}, {row.high:.3g}], "
+        f"t({row.df:.1f}) = {row.t:.2f}, p {format_p(row.p)}"
+        for row in table.itertuples()
+        if row.term != "Intercept"
+    ]
+    fixed = " ".join(sentences)
+    if coefficients:
+        fixed += f" Coefficients: {'; '.join(coefficients)}."
+    else:
+        row = table.iloc[0]
+        fixed = (
+            f"The mean was {row['estimate']:.3g}, {100 * level:g}% CI [{row['low']:.3g}, "
+            f"{row['high']:.3g}]."
+        )
+
+    r2, parts = result.r2(), result.mean_variances()
+    shares = parts / parts.sum()
+    random = _join([f"{name} {_percent(shares[name])}" for name in result.n_groups])
+    variance = (
+        f"The fixed effects account for {_percent(r2['marginal'])} of the variance (R²m), with the "
+        f"random effects {_percent(r2['conditional'])} (R²c): {random}; "
+        f"{_percent(shares['Residual'])} is residual (SD {result.sigma:.3g})."
+    )
+    spreads = result.variance_components()
+    slopes = spreads[spreads["other"].isna() & (spreads["term"] != "Intercept")]
+    slopes = slopes[slopes["factor"] != "Residual"]
+    if len(slopes):
+        told = [f"{row.term} by {row.factor} (SD {row.sd:.3g})" for row in slopes.itertuples()]
+        variance += f" Slopes vary: {_join(told)}."
+
+    paragraphs = [method, fixed, variance]
+    if result.messages:
+        paragraphs.append("To mind: " + " ".join(m[0].upper() + m[1:] for m in result.messages))
+    return "\n\n".join(paragraphs)
