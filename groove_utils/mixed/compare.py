@@ -295,14 +295,10 @@ def variance_partition(result: LmmResult, split_fixed: bool = True) -> pd.DataFr
     parts = result.mean_variances()
     rows = []
     if split_fixed:
+        # sum coding, so that a covariate's part is its average slope and not the reference's
         whole = result.frame.X @ result.beta
-        for term, columns in result.frame.spec.term_indices.items():
-            if str(term) == "1":
-                continue
-            part = result.frame.X[:, list(columns)] @ result.beta[list(columns)]
-            label = ":".join(
-                str(factor.expr) for factor in sorted(term.factors, key=lambda f: str(f.expr))
-            )
+        for label, (X, weights) in result.sum_coding().items():
+            part = X @ (weights @ result.beta)
             rows.append((label, "fixed", float(np.cov(part, whole)[0, 1])))
     else:
         rows.append(("Fixed", "fixed", parts["Fixed"]))

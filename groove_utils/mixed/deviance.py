@@ -16,6 +16,7 @@ Bates, Mächler, Bolker & Walker (2015), Journal of Statistical Software 67(1).
 from __future__ import annotations
 
 import copy
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -431,6 +432,7 @@ def _diagonal_blocks(Z, m: int, k: int) -> np.ndarray:
     return D
 
 
+@functools.cache
 def _triangle(k: int) -> tuple[np.ndarray, np.ndarray]:
     """Row and column of each entry of a lower triangle, column by column as lme4 has it."""
     columns, rows = np.triu_indices(k)

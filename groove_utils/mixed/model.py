@@ -15,7 +15,7 @@ Nakagawa, Johnson & Schielzeth (2017), Journal of the Royal Society Interface 14
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -83,7 +83,7 @@ def fit_lmm(
     return result
 
 
-@dataclass
+@dataclass(repr=False)
 class LmmResult:
     """A fitted linear mixed model.
 
@@ -105,11 +105,19 @@ class LmmResult:
     """
 
     frame: ModelFrame
-    deviance: CrossedDeviance = field(repr=False)
+    deviance: CrossedDeviance
     theta: np.ndarray
     engine: str
-    answer: EngineFit | None = field(repr=False)
-    messages: list[str] = field(repr=False)
+    answer: EngineFit | None
+    messages: list[str]
+
+    def __repr__(self) -> str:
+        criterion = "REML" if self.reml else "ML"
+        groups = ", ".join(f"{name} {n:,}" for name, n in self.n_groups.items())
+        return (
+            f"LmmResult({self.formula!r}: {self.n_obs:,} rows; {groups}; "
+            f"{criterion} log-likelihood {self.loglik:.3f})"
+        )
 
     # what was fitted -------------------------------------------------------------------------
 
@@ -262,11 +270,19 @@ class LmmResult:
             Columns term, num_df, den_df, F, p.
         """
         rows = []
-        for term, weights in self._type3_rows().items():
+        for term, (_, weights) in self.sum_coding().items():
             rows.append({"term": term, **f_test(weights, self.beta, self.inference)})
         return pd.DataFrame(rows, columns=["term", "num_df", "den_df", "F", "p"])
 
-    def _type3_rows(self) -> dict[str, np.ndarray]:
+    def sum_coding(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Each fixed term but the intercept, recoded so that a factor's effects add to zero.
+
+        Returns
+        -------
+        dict
+            Term → (columns, weights): its columns in sum coding, shape (n_rows, k), and the weights
+            by which its k coefficients follow from those of the fit, shape (k, n_fixed).
+        """
         spec, used = self.frame.spec, self.frame.data
         categorical = {
             expr for expr, (kind, _) in spec.encoder_state.items() if kind.value == "categorical"
@@ -309,7 +325,7 @@ class LmmResult:
         out = {}
         for term, index in zip(names, indices):
             key = frozenset(str(factor.expr) for factor in term.factors)
-            out[order.get(key, str(term))] = change[list(index)]
+            out[order.get(key, str(term))] = X[:, list(index)], change[list(index)]
         return out
 
     def emmeans(self, specs, by=None, at=None, level: float = 0.95) -> marginal.MarginalMeans:

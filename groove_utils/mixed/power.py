@@ -96,17 +96,24 @@ def _design(n_listeners, n_songs, songs_per_listener, rng) -> tuple[np.ndarray, 
             f"{n_listeners} listeners, {n_songs} songs and {each} songs a listener: expected at "
             "least 2 of each, and no more songs a listener than there are."
         )
+    if each == n_songs:
+        return np.repeat(np.arange(n_listeners), each), np.tile(np.arange(n_songs), n_listeners)
     # listeners take the next songs from shuffled rounds, so that songs are heard equally often
     song = np.empty((n_listeners, each), dtype=int)
     queue: list[int] = []
     for i in range(n_listeners):
-        chosen: list[int] = []
+        chosen: dict[int, None] = {}
+        left: list[int] = []
         while len(chosen) < each:
-            if len(queue) < each:
-                queue += rng.permutation(n_songs).tolist()
-            position = next(j for j, s in enumerate(queue) if s not in chosen)
-            chosen.append(queue.pop(position))
-        song[i] = chosen
+            if not queue:
+                queue = rng.permutation(n_songs).tolist()
+            next_song = queue.pop()
+            if next_song in chosen:
+                left.append(next_song)
+            else:
+                chosen[next_song] = None
+        queue += left
+        song[i] = list(chosen)
     return np.repeat(np.arange(n_listeners), each), song.ravel()
 
 
@@ -215,10 +222,13 @@ def _one(n_listeners, n_songs, each, effect, spreads, seed) -> tuple[float, floa
     )
     one = np.ones((len(y), 1))
     terms = [_term("listener", listener, one), _term("song", song, one)]
+    start = [spreads["sd_listener"], spreads["sd_song"]]
     if spreads["sd_slope"] > 0:
-        terms.insert(1, _term("listener", listener, x[:, None]))
+        terms.append(_term("listener", listener, x[:, None]))
+        start.append(spreads["sd_slope"])
     deviance = CrossedDeviance(y, np.column_stack([one, x]), terms)
-    theta = deviance.minimise(tol=1e-3)
+    # the search starts from the truth, which is near the optimum but no part of the criterion
+    theta = deviance.minimise(np.array(start) / spreads["sd_residual"], tol=1e-2)
     solution = deviance.solve(theta)
     df = Satterthwaite(deviance, theta, solution.sigma).df([0.0, 1.0])[0]
     return float(solution.beta[1]), float(np.sqrt(solution.vcov[1, 1])), float(df)
