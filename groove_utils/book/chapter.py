@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from groove_utils.figures import use_theme
+from groove_utils.figures.theme import use_theme
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.paths import build_folder, project_root
 from groove_utils.study import Study, load_study
 
-__all__ = ["Chapter", "current_chapter", "finish_chapter", "open_chapter"]
+__all__ = ["Chapter", "current_chapter", "finish_chapter", "has_table", "open_chapter"]
 
 _current: Chapter | None = None
 
@@ -32,7 +32,7 @@ class Chapter:
         The folder of this study's generated files.
     in_book : bool
         Whether the chapter runs for the book (by Make) rather than in somebody's Jupyter.
-    values : dict
+    reported : dict
         What :func:`report_value` and :func:`report_text` were given.
     """
 
@@ -41,8 +41,9 @@ class Chapter:
         self.study = study
         self.build = build
         self.in_book = in_book
-        self.values: dict[str, dict] = {}
+        self.reported: dict[str, dict] = {}
         self.tables_read: set[str] = set()
+        self.tables_written: set[str] = set()
         self.labels: set[str] = set()
 
     def __repr__(self) -> str:
@@ -58,6 +59,7 @@ class Chapter:
         name : str
             As listed in ``analysis/chapters.mk`` under what this chapter writes.
         """
+        self.tables_written.add(name)
         write_if_changed(self._table_path(name), frame.to_parquet())
 
     def load_table(self, name: str) -> pd.DataFrame:
@@ -69,7 +71,7 @@ class Chapter:
             If the chapter that writes it has not been run.
         """
         path = self._table_path(name)
-        if not path.is_file():
+        if not self.has_table(name):
             raise FileNotFoundError(
                 f"No table {name!r} in {path.parent}. Run the chapter that writes it first; "
                 f"`make chapter CH={self.name}` runs all that this chapter stands on."
@@ -79,7 +81,7 @@ class Chapter:
 
     def has_table(self, name: str) -> bool:
         """Whether an earlier chapter has kept a table of this name."""
-        return self._table_path(name).is_file()
+        return has_table(self.build / "tables", name)
 
     def _table_path(self, name: str) -> Path:
         return self.build / "tables" / f"{name}.parquet"
@@ -114,6 +116,12 @@ def current_chapter() -> Chapter | None:
     return _current
 
 
+def has_table(folder: Path, name: str) -> bool:
+    """Whether a table is there; an empty file says that this study does not allow it."""
+    path = folder / f"{name}.parquet"
+    return path.is_file() and path.stat().st_size > 0
+
+
 def finish_chapter(path: str) -> None:
     """Write what the run reported and what it depended on; called by the runner's last cell.
 
@@ -121,7 +129,8 @@ def finish_chapter(path: str) -> None:
     ----------
     path : str
         JSON file to write, with the keys ``values``, ``modules`` (files of this package that the
-        chapter imported), ``study_files``, ``tables_read`` and ``peak_memory_mib``.
+        chapter imported), ``study_files``, ``tables_reads``, ``tables_writes``
+        and ``peak_memory_mib``.
     """
     chapter = current_chapter()
     root = project_root()
@@ -135,12 +144,13 @@ def finish_chapter(path: str) -> None:
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
     told = {
-        "values": chapter.values if chapter else {},
+        "values": chapter.reported if chapter else {},
         "modules": sorted(os.path.relpath(module, root) for module in modules),
         "study_files": sorted(
             os.path.relpath(file, root) for file in (chapter.study.files_read if chapter else ())
         ),
-        "tables_read": sorted(chapter.tables_read if chapter else ()),
+        "tables_reads": sorted(chapter.tables_read if chapter else ()),
+        "tables_writes": sorted(chapter.tables_written if chapter else ()),
         "peak_memory_mib": round((peak + children) / unit),
     }
     with atomic_path(path) as part:

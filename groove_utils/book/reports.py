@@ -217,8 +217,8 @@ def _record(name: str, entry: dict) -> Chapter | None:
     chapter = current_chapter()
     if chapter is None or not chapter.in_book:
         return None
-    _check_name(name, chapter.values)
-    chapter.values[name] = entry
+    _check_name(name, chapter.reported)
+    chapter.reported[name] = entry
     return chapter
 
 

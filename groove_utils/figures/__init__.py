@@ -1,8 +1,24 @@
 """The book's look: one theme, one colour a style, and the plots that recur.
 
-Plotting functions take tidy tables and return a matplotlib figure.
+Plotting functions take tidy tables and return a matplotlib figure. Modules are imported when a
+name of theirs is first used, so that a chapter depends on just the plots that it draws.
 """
 
-from groove_utils.figures.theme import style_palette, use_theme
+import lazy_loader
 
-__all__ = ["style_palette", "use_theme"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "forest": ["plot_forest"],
+        "maps": ["plot_song_maps"],
+        "mixed": ["plot_fitted_lines"],
+        "probe": ["plot_predictions"],
+        "ratings": [
+            "plot_correlations",
+            "plot_design",
+            "plot_rater_curve",
+            "plot_rating_distributions",
+        ],
+        "theme": ["style_palette", "use_theme"],
+    },
+)

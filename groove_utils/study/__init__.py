@@ -7,7 +7,6 @@ Chapter 01 introduces it and every other chapter starts from it. The layout is o
 from groove_utils.study.catalogue import list_studies, prepare_study
 from groove_utils.study.folder import Study, load_study
 from groove_utils.study.problems import Problem, StudyError
-from groove_utils.study.start import start_study
 from groove_utils.study.validate import validate_study
 
 __all__ = [
@@ -17,6 +16,5 @@ __all__ = [
     "list_studies",
     "load_study",
     "prepare_study",
-    "start_study",
     "validate_study",
 ]

@@ -17,9 +17,9 @@ from groove_utils.study import (
     list_studies,
     load_study,
     prepare_study,
-    start_study,
     validate_study,
 )
+from groove_utils.study.start import start_study
 
 
 def main(arguments: list[str] | None = None) -> int:

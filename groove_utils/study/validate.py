@@ -131,7 +131,8 @@ def _rating_problems(ratings: pd.DataFrame, meta: dict) -> list[Problem]:
         low = ratings["query"].map({q: s[0] for q, s in scales.items()})
         high = ratings["query"].map({q: s[1] for q, s in scales.items()})
         value = pd.to_numeric(ratings["rating"], errors="coerce")
-        outside = ratings.index[(value < low) | (value > high)]
+        slack = 1e-5 * (high - low)  # derived scores are stored rounded
+        outside = ratings.index[(value < low - slack) | (value > high + slack)]
         problems += _each_row(
             outside,
             lambda row: Problem(

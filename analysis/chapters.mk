@@ -1,0 +1,13 @@
+# The chapters in their order, and the tables by which they speak to each other:
+# NAME.writes are kept by a chapter, NAME.reads are what it needs from earlier ones.
+
+CHAPTERS := 01-listeners-and-tracks 05-embeddings 06-probing 08-mixed-models
+
+01-listeners-and-tracks.writes := ceilings
+05-embeddings.writes           := models
+06-probing.reads               := ceilings models
+06-probing.writes              := predictions probe_scores
+08-mixed-models.reads          := predictions
+
+# what a catalogued study is made by: a change there makes it anew
+demo.made_by := $(wildcard groove_utils/synth/*.py)

@@ -1,0 +1,198 @@
+"""Compile executed chapters and hand-written pages into HTML with jupyter-book.
+
+Pages in ``book/`` are Jinja templates over the reported values (``{{ value("06-probing.r2") }}``),
+so that no number is typed; a name that no chapter reported fails the build.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jinja2
+import nbformat
+import yaml
+
+from groove_utils.book.provenance import provenance_tables
+from groove_utils.files import atomic_path, write_if_changed
+from groove_utils.study import load_study
+
+__all__ = ["BookError", "build_book", "collect_values", "repository"]
+
+
+class BookError(RuntimeError):
+    """The pages could not be compiled; the message holds what jupyter-book said."""
+
+
+def collect_values(build: Path, chapters: list[str]) -> dict[str, dict]:
+    """Join what the chapters reported into ``values.json``, keyed ``<chapter>.<name>``."""
+    values = {}
+    for chapter in chapters:
+        file = build / "values" / f"{chapter}.json"
+        if file.is_file():
+            own = json.loads(file.read_text(encoding="utf-8"))
+            values |= {f"{chapter}.{name}": entry for name, entry in own.items()}
+    write_if_changed(build / "values.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    return values
+
+
+def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path:
+    """Assemble the book's sources for a study and compile them.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The checkout.
+    study : str
+        Name or folder of the study.
+    build : pathlib.Path
+        The study's folder of generated files, with the executed chapters in ``book/``.
+    chapters : list of str
+        The chapters to include, all executed.
+
+    Returns
+    -------
+    pathlib.Path
+        ``html/index.html``.
+
+    Raises
+    ------
+    BookError
+        If jupyter-book warns or fails.
+    """
+    sources = build / "book"
+    data = load_study(study if Path(study).is_dir() else build / "study", validate=False)
+    values = collect_values(build, chapters)
+    context = {
+        "study": data,
+        "has": data.has,
+        "value": _lookup(values, "text"),
+        "full": _lookup(values, "full"),
+        "reported": lambda name: name in values,
+        "chapters": chapters,
+        **provenance_tables(root, build, data, chapters),
+    }
+    _render_pages(root / "book", sources, context)
+    _drop_unused_media(sources, chapters)
+    address = repository(root)
+    config = _config(root / "_config.yml", data.title, address)
+    write_if_changed(sources / "_config.yml", yaml.safe_dump(config, sort_keys=False))
+    html = build / "html"
+    scratch = build / "work" / "html"
+    shutil.rmtree(scratch, ignore_errors=True)
+    _jupyter_book(sources, scratch, build / "logs" / "jupyter-book.txt")
+    fresh = scratch / "_build" / "html"
+    (fresh / ".nojekyll").touch()
+    old = build / "work" / "html-old"
+    shutil.rmtree(old, ignore_errors=True)
+    if html.exists():
+        html.replace(old)
+    fresh.replace(html)
+    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return html / "index.html"
+
+
+def repository(root: Path) -> dict[str, str] | None:
+    """The project's address on GitHub, from CI's environment or the git remote, or None.
+
+    Returns
+    -------
+    dict or None
+        ``url`` and ``branch``. None where there is no such address, so that no page has a link
+        that leads nowhere.
+    """
+    slug = os.environ.get("GITHUB_REPOSITORY")
+    if not slug:
+        told = _git(root, "remote", "get-url", "origin")
+        found = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$", told)
+        slug = found.group(1) if found else None
+    if not slug:
+        return None
+    branch = os.environ.get("GITHUB_REF_NAME") or _git(root, "rev-parse", "--abbrev-ref", "HEAD")
+    return {"url": f"https://github.com/{slug}", "branch": branch or "main"}
+
+
+def _lookup(values: dict[str, dict], key: str) -> Callable[[str], str]:
+    def lookup(name: str) -> str:
+        if name not in values:
+            raise BookError(f"A page asks for the value {name!r}, which no chapter reported.")
+        return values[name][key]
+
+    return lookup
+
+
+def _render_pages(pages: Path, target: Path, context: dict) -> None:
+    # {# … #} is free for MyST's anchors; Jinja comments are written {## … ##} here
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        comment_start_string="{##",
+        comment_end_string="##}",
+    )
+    for page in sorted(pages.rglob("*")):
+        if page.is_dir() or page.name.startswith("."):
+            continue
+        place = target / page.relative_to(pages)
+        if page.suffix in {".md", ".yml"}:
+            try:
+                text = environment.from_string(page.read_text(encoding="utf-8")).render(context)
+            except jinja2.TemplateError as error:
+                raise BookError(f"{page}: {error}") from error
+            write_if_changed(place, text)
+        else:
+            with atomic_path(place) as part:
+                shutil.copyfile(page, part)
+
+
+def _drop_unused_media(sources: Path, chapters: list[str]) -> None:
+    """Delete notebooks, figures and sounds that no chapter of this build shows any more."""
+    text = ""
+    for notebook in sources.glob("*.ipynb"):
+        if notebook.stem not in chapters:
+            notebook.unlink()
+            continue
+        text += json.dumps(nbformat.read(notebook, as_version=4))
+    for folder in (sources / "_static" / "audio", sources / "figures"):
+        for file in folder.glob("*"):
+            if file.name not in text:
+                file.unlink()
+
+
+def _config(file: Path, study_title: str, address: dict[str, str] | None) -> dict:
+    config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    config.setdefault("html", {})["extra_footer"] = f"Study: {study_title}"
+    if address:
+        config["repository"] = {**address, "path_to_book": "analysis"}
+        config["html"] |= {"use_repository_button": True, "use_issues_button": True}
+        config["launch_buttons"] = {
+            "binderhub_url": "https://mybinder.org",
+            "colab_url": "https://colab.research.google.com",
+        }
+    return config
+
+
+def _jupyter_book(sources: Path, target: Path, log: Path) -> None:
+    command = [sys.executable, "-m", "jupyter_book", "build", str(sources)]
+    command += ["--path-output", str(target), "-W", "-n", "--keep-going", "--all"]
+    environment = {**os.environ, "NO_COLOR": "1", "PYTHONWARNINGS": "ignore"}
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    output = re.sub(r"\x1b\[[0-9;]*m", "", run.stdout + run.stderr)
+    write_if_changed(log, output)
+    if run.returncode:
+        complaints = [line for line in output.splitlines() if re.search("WARNING|ERROR", line)]
+        told = "\n".join(complaints[-20:]) or "\n".join(output.splitlines()[-25:])
+        raise BookError(f"jupyter-book failed:\n{told}\nThe whole log: {os.path.relpath(log)}")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

@@ -1,0 +1,119 @@
+"""Chapter sources: percent scripts and their notebooks without outputs, kept in step."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+from groove_utils.files import write_if_changed
+
+__all__ = ["chapter_sources", "new_chapter", "out_of_step", "read_chapter", "sync_pairs"]
+
+CELL_TAGS = "tags,-all"
+
+
+def chapter_sources(folder: Path) -> list[Path]:
+    """The chapters' scripts, ``NN-slug.py``, in the order of the book."""
+    return sorted(p for p in folder.glob("*.py") if re.match(r"\d\d-[a-z0-9-]+\.py$", p.name))
+
+
+def read_chapter(script: Path) -> nbformat.NotebookNode:
+    """A chapter's script as a notebook with stable cell ids and a plain kernel."""
+    notebook = jupytext.read(script, fmt="py:percent")
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number:03d}"
+    notebook.metadata = nbformat.from_dict(
+        {
+            "jupytext": {"formats": "ipynb,py:percent", "cell_metadata_filter": CELL_TAGS},
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+    return notebook
+
+
+def sync_pairs(folder: Path) -> list[Path]:
+    """Bring each pair into step; the newer of the two wins.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder ``analysis/``.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files that were written.
+    """
+    written = []
+    for script in chapter_sources(folder):
+        pair = script.with_suffix(".ipynb")
+        if pair.exists() and pair.stat().st_mtime > script.stat().st_mtime:
+            notebook = nbformat.read(pair, as_version=4)
+            if _cells(notebook) != _cells(read_chapter(script)):
+                text = jupytext.writes(_with_pair_metadata(notebook), fmt="py:percent")
+                write_if_changed(script, text)
+                written.append(script)
+        if write_if_changed(pair, _notebook_text(script)):
+            written.append(pair)
+    return written
+
+
+def out_of_step(folder: Path) -> list[str]:
+    """What ``make sync`` would have to mend; empty when all pairs agree."""
+    complaints = []
+    for script in chapter_sources(folder):
+        pair = script.with_suffix(".ipynb")
+        if not pair.exists():
+            complaints.append(f"{pair.name} is missing")
+        elif pair.read_text(encoding="utf-8") != _notebook_text(script):
+            complaints.append(f"{script.name} and {pair.name} differ (or the notebook has outputs)")
+    for pair in sorted(folder.glob("*.ipynb")):
+        if not pair.with_suffix(".py").exists():
+            complaints.append(f"{pair.name} has no script beside it")
+    return complaints
+
+
+def new_chapter(folder: Path, slug: str) -> Path:
+    """Write a chapter that explains itself, from the template, and its notebook.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder ``analysis/``.
+    slug : str
+        ``NN-short-name``.
+    """
+    if not re.fullmatch(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*", slug):
+        raise ValueError(f"{slug!r}: expected NN-short-name, for instance 12-tempo.")
+    script = folder / f"{slug}.py"
+    if script.exists():
+        raise ValueError(f"{script} is there already; choose another number or name.")
+    template = Path(__file__).with_name("template.py.txt").read_text(encoding="utf-8")
+    write_if_changed(script, template.replace("NN-SLUG", slug))
+    write_if_changed(script.with_suffix(".ipynb"), _notebook_text(script))
+    return script
+
+
+def _notebook_text(script: Path) -> str:
+    return nbformat.writes(read_chapter(script), indent=1) + "\n"
+
+
+def _cells(notebook: nbformat.NotebookNode) -> list[tuple]:
+    return [
+        (cell.cell_type, cell.source, tuple(cell.metadata.get("tags", [])))
+        for cell in notebook.cells
+    ]
+
+
+def _with_pair_metadata(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+    notebook.metadata = nbformat.from_dict(
+        {"jupytext": {"cell_metadata_filter": CELL_TAGS, "notebook_metadata_filter": "-all"}}
+    )
+    return notebook

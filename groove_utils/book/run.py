@@ -1,0 +1,291 @@
+"""Run one chapter with papermill, and write beside it what Make and the pages need to know.
+
+Nothing is left under its final name unless the whole chapter ran: the notebook, by whose time
+Make judges, is written last.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import nbformat
+import papermill
+import yaml
+from papermill.exceptions import PapermillExecutionError
+
+from groove_utils.book.chapter import has_table
+from groove_utils.book.needs import fit_to_study, study_has
+from groove_utils.book.pairs import read_chapter
+from groove_utils.files import atomic_path, write_if_changed
+from groove_utils.paths import project_root
+from groove_utils.study import Study, load_study
+
+__all__ = ["ChapterError", "run_chapter", "split_parameters"]
+
+UNSAFE_IN_MAKE = re.compile(r"[^\w./ ,()'+-]")
+
+
+class ChapterError(RuntimeError):
+    """A chapter that failed; the message names the chapter, the cell and the error."""
+
+
+def split_parameters(params_file: Path, chapters: list[str], folder: Path) -> None:
+    """Write each chapter's parameters to a file of its own, leaving unchanged ones alone.
+
+    So that a change of one chapter's parameters runs that chapter again, and no other.
+
+    Parameters
+    ----------
+    params_file : pathlib.Path
+        One of ``analysis/params/``: ``all`` holds what every chapter gets, ``chapters`` what
+        single ones get, ``study`` what a catalogued study is made with.
+    chapters : list of str
+        The chapters' names.
+    folder : pathlib.Path
+        Where to; ``<chapter>.yml`` each.
+    """
+    sections = yaml.safe_load(params_file.read_text(encoding="utf-8"))
+    unknown = sorted(set(sections.get("chapters") or {}) - set(chapters))
+    if unknown:
+        raise ValueError(
+            f"{params_file}: parameters for {', '.join(unknown)}, expected names of chapters "
+            f"({', '.join(chapters)}). Correct the name."
+        )
+    for chapter in chapters:
+        own = {**(sections.get("all") or {}), **((sections.get("chapters") or {}).get(chapter, {}))}
+        write_if_changed(folder / f"{chapter}.yml", yaml.safe_dump(own, sort_keys=True))
+    for study, own in (sections.get("study") or {}).items():
+        write_if_changed(folder / f"study-{study}.yml", yaml.safe_dump({"study": {study: own}}))
+
+
+def run_chapter(
+    script: Path,
+    study: str,
+    build: Path,
+    params_file: Path,
+    *,
+    reads: list[str],
+    writes: list[str],
+) -> Path:
+    """Execute a chapter.
+
+    Parameters
+    ----------
+    script : pathlib.Path
+        ``analysis/NN-slug.py``.
+    study : str
+        Name or folder of the study.
+    build : pathlib.Path
+        The study's folder of generated files. Written are ``book/NN.ipynb`` (the page),
+        ``values/NN.json``, ``runs/NN.json``, ``deps/NN.mk``, and ``logs/NN.txt``.
+    params_file : pathlib.Path
+        The chapter's parameters, from :func:`split_parameters`.
+    reads, writes : list of str
+        The tables of earlier chapters that it may read, and those it may write, as
+        ``chapters.mk`` says. An empty file stands for a table that this study does not allow.
+
+    Returns
+    -------
+    pathlib.Path
+        The page's notebook.
+
+    Raises
+    ------
+    ChapterError
+        If a cell fails. The notebook as far as it came stays in ``failed/NN.ipynb``.
+    """
+    name, root = script.stem, project_root()
+    work, failed = build / "work" / f"{name}.ipynb", build / "failed" / f"{name}.ipynb"
+    for old in (failed, failed.with_suffix(".txt")):
+        old.unlink(missing_ok=True)
+    parameters = {"study": study, **(yaml.safe_load(params_file.read_text()) or {})}
+    folder = Path(study) if Path(study).is_dir() else build / "study"
+    data = load_study(folder, validate=False)
+    tables = build / "tables"
+    met = study_has(data, lambda table: has_table(tables, table))
+    notebook = fit_to_study(read_chapter(script), met)
+    _check_parameters(notebook, parameters, params_file)
+    told = build / "work" / f"{name}.json"
+    notebook.cells.append(_finish_cell(told))
+    write_if_changed(work, nbformat.writes(notebook))
+
+    began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+    executed = build / "work" / f"{name}-executed.ipynb"
+    _execute(name, work, executed, parameters, build, failed)
+    facts = json.loads(told.read_text(encoding="utf-8"))
+    for verb, listed in (("reads", reads), ("writes", writes)):
+        if undeclared := sorted(set(facts[f"tables_{verb}"]) - set(listed)):
+            raise ChapterError(
+                f"{name} {verb} the tables {', '.join(undeclared)}, which analysis/chapters.mk "
+                f"does not list. Add them to `{name}.{verb}`, so that Make knows."
+            )
+    for table in set(writes) - set(facts["tables_writes"]):
+        write_if_changed(tables / f"{table}.parquet", b"")
+    page = build / "book" / f"{name}.ipynb"
+    run = {
+        "chapter": name,
+        "began": began.isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - clock, 1),
+        "peak_memory_mib": facts["peak_memory_mib"],
+        "parameters": {k: v for k, v in parameters.items() if k != "study"},
+    }
+    result = nbformat.read(executed, as_version=4)
+    log = _take_stderr(result)
+    _write_text(build / "logs" / f"{name}.txt", log)
+    _write_text(build / "deps" / f"{name}.mk", depfile(page, facts, root))
+    _write_text(build / "values" / f"{name}.json", json.dumps(facts["values"], indent=1) + "\n")
+    _write_text(build / "runs" / f"{name}.json", json.dumps(run, indent=1) + "\n")
+    _write_text(page, nbformat.writes(_page(result, parameters, data), indent=1) + "\n")
+    for left in (work, executed, told):
+        left.unlink(missing_ok=True)
+    return page
+
+
+def depfile(target: Path, facts: dict, root: Path) -> str:
+    """What a chapter's page depends on, as a Makefile fragment (as ``gcc -MD -MP`` writes it)."""
+    files = [_escape(str(file)) for file in facts["modules"] + facts["study_files"]]
+    if any(UNSAFE_IN_MAKE.search(file) for file in facts["study_files"]):
+        # such names cannot be written in a Makefile: any change of the study runs the chapter
+        stamp = target.parents[1] / "study.valid"
+        files = [_escape(str(file)) for file in [*facts["modules"], os.path.relpath(stamp, root)]]
+    lines = [f"{_escape(os.path.relpath(target, root))}: \\"]
+    lines += [f"  {file} \\" for file in files]
+    # an empty rule each, so that a file which has been deleted is no error but a reason to run
+    return "\n".join([*lines, "", *(f"{file}:" for file in files), ""])
+
+
+def _execute(name, source: Path, target: Path, parameters: dict, build: Path, failed: Path) -> None:
+    environment = {
+        "GROOVE_BUILD": str(build.resolve()),
+        "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel before the user's
+        "PYTHONHASHSEED": "0",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+    saved = {key: os.environ.get(key) for key in environment}
+    os.environ.update(environment)
+    try:
+        papermill.execute_notebook(
+            source,
+            target,
+            parameters=parameters,
+            kernel_name="python3",
+            cwd=project_root(),
+            progress_bar={"desc": name, "unit": "cell"},
+        )
+    except PapermillExecutionError as error:
+        failed.parent.mkdir(parents=True, exist_ok=True)
+        target.replace(failed)
+        raise ChapterError(_failure(name, error, failed)) from None
+    except Exception as error:  # the kernel died, or the disk is full
+        raise ChapterError(f"Chapter {name} stopped: {type(error).__name__}: {error}") from error
+    finally:
+        for key, value in saved.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+def _failure(name: str, error: PapermillExecutionError, failed: Path) -> str:
+    source = "\n".join(f"    {line}" for line in error.source.strip().splitlines())
+    return (
+        f"Chapter {name} failed in cell {error.cell_index} (execution {error.exec_count}):\n\n"
+        f"{source}\n\n{error.ename}: {error.evalue}\n\n"
+        f"The notebook as far as it came, with the traceback: {os.path.relpath(failed)}"
+    )
+
+
+def _check_parameters(notebook, parameters: dict, params_file: Path) -> None:
+    cell = next((c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])), None)
+    if cell is None:  # a chapter that is left out altogether
+        return
+    known = set(re.findall(r"^(\w+) *(?::[^=]+)?=", cell.source, flags=re.MULTILINE))
+    unknown = sorted(set(parameters) - known)
+    if unknown:
+        raise ChapterError(
+            f"{params_file.name} sets {', '.join(unknown)}; the chapter's parameters cell has "
+            f"{', '.join(sorted(known))}. Correct the parameter file or the chapter."
+        )
+
+
+def _finish_cell(told: Path) -> nbformat.NotebookNode:
+    source = (
+        "from groove_utils.book.chapter import finish_chapter\n\n"
+        f"finish_chapter({str(told.resolve())!r})"
+    )
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["finish-chapter"]})
+    cell["id"] = "finish-chapter"
+    return cell
+
+
+def _take_stderr(notebook: nbformat.NotebookNode) -> str:
+    """Move progress bars and warnings from the page to the log."""
+    log = []
+    for cell in notebook.cells:
+        outputs = cell.get("outputs", [])
+        log += [o.text for o in outputs if o.output_type == "stream" and o.name == "stderr"]
+        if outputs:
+            cell.outputs = [
+                o for o in outputs if not (o.output_type == "stream" and o.name == "stderr")
+            ]
+    return "".join(log)
+
+
+def _page(notebook: nbformat.NotebookNode, parameters: dict, study: Study) -> nbformat.NotebookNode:
+    """The executed chapter as it is to be published."""
+    cells = []
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if "finish-chapter" in tags or "injected-parameters" in tags:
+            continue
+        if "parameters" in tags:
+            cell.source = _with_values(cell.source, {**parameters, "study": study_label(study)})
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        cells.append(cell)
+    if study.simulated:
+        cells.insert(1, _simulated_box())
+    notebook.cells = cells
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata = nbformat.from_dict({"kernelspec": kernel})
+    return notebook
+
+
+def study_label(study: Study) -> str:
+    """The study as a page may name it: without the path of somebody's machine."""
+    path = study.path.resolve()
+    return path.parent.name if path.name == "study" else path.name
+
+
+def _simulated_box() -> nbformat.NotebookNode:
+    text = (
+        "```{admonition} Simulated listeners\n:class: important simulated\n"
+        "The bands and the ratings on this page are simulated, with known effects: the numbers "
+        "show that the methods find what was put in, not how people hear. "
+        "See {doc}`the demo study and its truth <demo-study>`.\n```"
+    )
+    cell = nbformat.v4.new_markdown_cell(text)
+    cell["id"] = "simulated"
+    return cell
+
+
+def _with_values(source: str, values: dict) -> str:
+    for name, value in values.items():
+        pattern = rf"^({re.escape(name)} *=) *[^#\n]*?(?=\s*(?:#|$))"
+        source = re.sub(
+            pattern, lambda m, v=value: f"{m.group(1)} {v!r}", source, flags=re.MULTILINE
+        )
+    return source
+
+
+def _escape(path: str) -> str:
+    return path.replace("$", "$$").replace("#", "\\#").replace(" ", "\\ ")
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_path(path) as part:
+        part.write_text(text, encoding="utf-8")

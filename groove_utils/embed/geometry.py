@@ -1,0 +1,141 @@
+"""The geometry of embeddings: maps, and what songs lie next to one another (chapter 05).
+
+Distances are correlation distances, 1 − Pearson's r between the vectors of two songs, so that
+neither the level nor the scale of a model's units counts.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from scipy.spatial.distance import pdist, squareform
+from sklearn.decomposition import PCA
+from sklearn.metrics import silhouette_score
+from sklearn.preprocessing import StandardScaler
+
+__all__ = ["neighbour_rate", "song_map", "style_separation"]
+
+
+def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndarray:
+    """Put songs on a plane.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_songs, dim)
+        One layer of an :class:`groove_utils.embed.Embedding`.
+    method : {'pca', 'umap'}
+        The first two principal components of the standardised units, or UMAP with the settings of
+        Marmoret et al. (2026): 5 neighbours, minimal distance 0.3, correlation distance. UMAP
+        keeps neighbourhoods; distances between clusters, and their sizes, mean nothing.
+    seed : int
+        Of UMAP.
+
+    Returns
+    -------
+    ndarray, shape (n_songs, 2)
+    """
+    if method == "pca":
+        return PCA(n_components=2, svd_solver="full").fit_transform(
+            StandardScaler().fit_transform(vectors)
+        )
+    if method != "umap":
+        raise ValueError(f"song_map: expected method 'pca' or 'umap', got {method!r}.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # umap tells that a seed means one thread
+        import umap
+
+        return umap.UMAP(
+            n_neighbors=min(5, len(vectors) - 1),
+            min_dist=0.3,
+            metric="correlation",
+            random_state=seed,
+            n_jobs=1,
+        ).fit_transform(vectors)
+
+
+def style_separation(
+    vectors: np.ndarray,
+    styles: np.ndarray,
+    artists: np.ndarray,
+    *,
+    n_permutations: int = 1000,
+    seed: int = 0,
+) -> pd.Series:
+    """How far styles lie apart, tested by permuting styles over artists.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_songs, dim)
+    styles, artists : array-like of str, shape (n_songs,)
+        Songs of one artist share what a band sounds like, so it is artists that are exchanged.
+    n_permutations : int
+    seed : int
+
+    Returns
+    -------
+    pandas.Series
+        ``silhouette`` (−1…1, mean over songs), ``null_mean``, ``p``, ``n_songs`` and
+        ``n_artists``.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two styles, or an artist has several.
+
+    References
+    ----------
+    Rousseeuw (1987), Silhouettes: a graphical aid to the interpretation and validation of cluster
+    analysis.
+    """
+    styles, artists = np.asarray(styles, dtype=str), np.asarray(artists, dtype=str)
+    names, which = np.unique(artists, return_inverse=True)
+    own = [np.unique(styles[which == k]) for k in range(len(names))]
+    if len(np.unique(styles)) < 2:
+        raise ValueError("style_separation: all songs have one style; two or more are needed.")
+    if several := [name for name, found in zip(names, own) if len(found) > 1]:
+        raise ValueError(f"style_separation: artist {several[0]!r} has several styles.")
+    distances = squareform(pdist(vectors, "correlation"))
+    artist_style = np.array([found[0] for found in own])
+    rng = np.random.default_rng(seed)
+    observed = silhouette_score(distances, styles, metric="precomputed")
+    null = np.array(
+        [
+            silhouette_score(distances, rng.permutation(artist_style)[which], metric="precomputed")
+            for _ in range(n_permutations)
+        ]
+    )
+    return pd.Series(
+        {
+            "silhouette": observed,
+            "null_mean": null.mean(),
+            "p": (1 + (null >= observed).sum()) / (1 + n_permutations),
+            "n_songs": len(styles),
+            "n_artists": len(names),
+        }
+    )
+
+
+def neighbour_rate(vectors: np.ndarray, labels: np.ndarray) -> pd.Series:
+    """How often a song's nearest neighbour shares its label, against chance.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_songs, dim)
+    labels : array-like of str, shape (n_songs,)
+        Artists or styles.
+
+    Returns
+    -------
+    pandas.Series
+        ``rate`` and ``chance``, both 0…1: the share of songs whose nearest other song has the
+        same label, and the same for a neighbour drawn at random.
+    """
+    labels = np.asarray(labels, dtype=str)
+    distances = squareform(pdist(vectors, "correlation"))
+    np.fill_diagonal(distances, np.inf)
+    nearest = distances.argmin(axis=1)
+    same = labels[:, None] == labels[None, :]
+    chance = (same.sum() - len(labels)) / (len(labels) * (len(labels) - 1))
+    return pd.Series({"rate": (labels[nearest] == labels).mean(), "chance": chance})

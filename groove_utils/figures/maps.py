@@ -1,0 +1,55 @@
+"""Songs as dots on a plane (chapter 05)."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from groove_utils.figures.theme import style_palette
+
+__all__ = ["plot_song_maps"]
+
+
+def plot_song_maps(
+    positions: pd.DataFrame, styles: list[str], rating: str, columns: str = "map"
+) -> plt.Figure:
+    """Maps of the same songs side by side: coloured by style above, by rating below.
+
+    Parameters
+    ----------
+    positions : DataFrame
+        Columns ``x``, ``y``, ``style``, the one named by `rating`, and the one named by
+        `columns`, one row a song and map.
+    styles : list of str
+        Order of the styles.
+    rating : str
+        Column that colours the lower row.
+    columns : str
+        Column whose values get a map each.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    names = list(dict.fromkeys(positions[columns]))
+    palette = style_palette(styles)
+    figure, grid = plt.subplots(
+        2, len(names), figsize=(max(5.0, 3.1 * len(names)), 6), squeeze=False
+    )
+    low, high = np.nanpercentile(positions[rating], [2, 98])
+    for column, name in enumerate(names):
+        part = positions[positions[columns] == name]
+        for style in styles:
+            own = part[part["style"] == style]
+            grid[0, column].scatter(own["x"], own["y"], s=16, color=palette[style], label=style)
+        shade = grid[1, column].scatter(
+            part["x"], part["y"], s=16, c=part[rating], cmap="viridis", vmin=low, vmax=high
+        )
+        grid[0, column].set_title(name)
+        for axes in grid[:, column]:
+            axes.set(xticks=[], yticks=[])
+    figure.colorbar(shade, ax=grid[1, :], label=f"Mean rating: {rating}", shrink=0.85)
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncol=len(styles))
+    return figure
