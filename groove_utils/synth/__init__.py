@@ -17,6 +17,7 @@ from groove_utils.synth.listeners import (
     simulate_listeners,
     song_covariates,
 )
+from groove_utils.synth.realism import simulation_table, variance_components
 from groove_utils.synth.syncopation import lhl_syncopation, metrical_weights, witek_syncopation
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "make_demo",
     "metrical_weights",
     "simulate_listeners",
+    "simulation_table",
     "song_covariates",
+    "variance_components",
     "witek_syncopation",
 ]

@@ -49,7 +49,7 @@ QUESTIONS = MappingProxyType(
 )
 RATED = tuple(query for query in QUESTIONS if query != "groove")
 SCALE = (1, 100)
-GROOVE_FORMULA = "groove = ((dance + listen + party + rhythm) / 4 - 52) / 26"
+GROOVE_FORMULA = "groove = ((dance + listen + party + rhythm) / 4 - 53) / 24"
 
 # song covariate: column of truth/songs.csv, centre, unit; fixed numbers, so that a coefficient
 # means the same whatever songs are drawn. Syncopation enters by its square root, as its
@@ -65,29 +65,29 @@ MICROTIMING_FREE, MICROTIMING_UNIT = 8.0, 6.0  # ms
 
 # fixed effects in rating points, one column a question in the order of RATED
 FIXED = {
-    "intercept": (49.0, 56.0, 66.0, 52.0, 53.0, 27.0),
-    "syncopation_z": (1.5, 1.5, -4.0, 0.5, 5.0, 1.0),
-    "syncopation_z2": (-3.5, -3.0, -2.0, -3.5, -1.5, 1.5),
-    "density_z": (4.0, 2.5, 1.0, 4.5, 3.5, -0.5),
-    "tempo_off2": (-3.0, -1.5, -1.0, -3.0, -1.5, 0.5),
-    "microtiming_x": (-5.0, -5.0, -5.5, -5.0, -3.5, 5.0),
-    "low_z": (3.5, 2.0, 1.5, 4.0, 1.0, -1.0),
-    "coupling_z": (3.0, 2.5, 3.0, 2.5, 1.5, -1.5),
+    "intercept": (56.0, 63.5, 70.5, 59.5, 56.5, 23.0),
+    "syncopation_z": (1.0, 2.0, -4.0, 0.5, 4.5, 1.0),
+    "syncopation_z2": (-4.5, -4.5, -2.5, -4.5, -2.0, 2.0),
+    "density_z": (5.0, 3.5, 1.0, 5.5, 4.0, -0.5),
+    "tempo_off2": (-4.0, -2.5, -1.0, -4.0, -2.0, 1.0),
+    "microtiming_x": (-6.0, -6.0, -6.0, -6.0, -4.0, 6.0),
+    "low_z": (4.5, 3.5, 1.5, 5.0, 1.5, -1.0),
+    "coupling_z": (4.0, 3.5, 3.5, 3.5, 2.0, -2.0),
     "dance_inclination_z": (4.0, 1.0, 0.5, 3.0, 1.0, -0.5),
     "musicianship_z:syncopation_z": (1.5, 1.5, 1.0, 1.0, 2.0, -1.0),
 }
 SD = {
-    "song": (7.0, 6.5, 6.0, 7.5, 5.5, 5.0),
-    "listener": (11.0, 10.0, 11.0, 10.5, 11.0, 12.0),
+    "song": (7.5, 6.5, 5.5, 8.0, 5.5, 4.5),
+    "listener": (10.5, 9.5, 10.5, 10.5, 10.5, 11.0),
     "slope_syncopation": (2.5, 2.5, 2.0, 2.0, 2.5, 1.5),
     "style_bias": (9.0, 10.0, 3.0, 8.0, 6.0, -4.0),
-    "residual": (22.5, 21.5, 21.0, 22.5, 21.5, 20.0),
+    "residual": (24.0, 22.5, 21.5, 24.0, 22.5, 20.0),
 }
 # how the random parts go together over questions: loadings on one common factor
 COMMON = {
-    "song": (0.90, 0.85, 0.55, 0.92, 0.75, -0.60),
+    "song": (0.90, 0.65, 0.55, 0.90, 0.75, -0.60),
     "listener": (0.85, 0.80, 0.55, 0.85, 0.75, -0.20),
-    "residual": (0.76, 0.72, 0.45, 0.78, 0.62, -0.40),
+    "residual": (0.70, 0.66, 0.45, 0.72, 0.60, -0.40),
 }
 
 
@@ -186,11 +186,11 @@ def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by ``track_id``: ``syncopation_z, syncopation_z2, density_z, tempo_off2,
-        microtiming_x, low_z, coupling_z``. ``syncopation_z`` is of the square root. The z terms are centred and scaled by fixed numbers
-        (``reference`` in ``truth/effects.csv``); ``tempo_off2`` is the squared distance of log
-        tempo from 110 BPM in units of 0.15; ``microtiming_x`` is what exceeds 8 ms, in units of
-        6 ms, and at least 0.
+        Indexed by ``track_id``: ``syncopation_z`` (of the square root), ``syncopation_z2``,
+        ``density_z, tempo_off2, microtiming_x, low_z, coupling_z``. The z terms are centred and
+        scaled by fixed numbers (``reference`` in ``truth/effects.csv``); ``tempo_off2`` is the
+        squared distance of log tempo from 110 BPM in units of 0.15; ``microtiming_x`` is what
+        exceeds 8 ms, in units of 6 ms, and at least 0.
 
     Raises
     ------
@@ -256,7 +256,7 @@ def groove_score(ratings: pd.DataFrame) -> pd.Series:
     Song means lie on about −1…1, as those of Marmoret et al. (2026) do; a single listener's score
     on about −2…2.
     """
-    return (ratings[["dance", "listen", "party", "rhythm"]].mean(axis=1) - 52) / 26
+    return (ratings[["dance", "listen", "party", "rhythm"]].mean(axis=1) - 53) / 24
 
 
 def draw_design(styles: np.ndarray, n_listeners: int, per_listener: int, rng) -> np.ndarray:

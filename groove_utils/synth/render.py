@@ -19,7 +19,7 @@ from groove_utils.synth.soundfont import SAMPLE_RATE, load_soundfont
 
 __all__ = ["RENDERER_VERSION", "render"]
 
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 PEAK = 0.93
 
 # peak of a drum at full velocity, so that kits of different level can take each other's place
@@ -45,8 +45,8 @@ DRUM_PANS = {
 # loudness of each stem against the drums, in LU, by style
 BALANCE = {
     "funk": {"drums": 0.0, "bass": -0.5, "other": -5.0, "vocals": -5.5},
-    "pop": {"drums": -1.0, "bass": -2.5, "other": -3.0, "vocals": -2.5},
-    "rock": {"drums": 0.0, "bass": -3.0, "other": -1.5, "vocals": -3.5},
+    "pop": {"drums": -0.5, "bass": -1.6, "other": -3.0, "vocals": -2.5},
+    "rock": {"drums": 0.0, "bass": -1.8, "other": -1.5, "vocals": -3.5},
 }
 # loudness of the parts within `other`, against the first
 SECOND_PART = {"funk": -2.0, "pop": -5.0, "rock": -4.0}
