@@ -88,8 +88,12 @@ wording = pd.Series(data.queries, name="wording").rename_axis("query")
 show_table(wording.to_frame(), "queries", "The questions and their wording.")
 
 # %%
-means = pd.concat([data.song_means(query).rename("mean").reset_index().assign(query=query)
-                   for query in data.queries]).merge(data.tracks[["track_id", "style"]])
+means = pd.concat(
+    [
+        data.song_means(query).rename("mean").reset_index().assign(query=query)
+        for query in data.queries
+    ]
+).merge(data.tracks[["track_id", "style"]])
 raw = [query for query in data.queries if data.scales[query] == max(data.scales.values())]
 show_figure(
     figures.plot_rating_distributions(means[means["query"].isin(raw)], data.styles),
@@ -175,10 +179,12 @@ show_figure(
     table=shown,
 )
 
+
 # %% tags=["needs-listeners"]
 def told(query, method):
     row = ceilings[(ceilings["query"] == query) & (ceilings["method"] == method)].iloc[0]
     return {"value": row["estimate"], "ci": (row["low"], row["high"]), "n": row["n_listeners"]}
+
 
 report_value("icc_single", **told(query, "ICC(C,1)"))
 report_value("ceiling", **told(query, "song means"))
@@ -195,8 +201,10 @@ report_text("query", query)
 # ## What if fewer people had been asked?
 
 # %% tags=["needs-listeners"]
-curves = [probe.rater_curve(data.ratings[data.ratings["query"] == q], seed=seed).assign(query=q)
-          for q in list(data.queries)[:4]]
+curves = [
+    probe.rater_curve(data.ratings[data.ratings["query"] == q], seed=seed).assign(query=q)
+    for q in list(data.queries)[:4]
+]
 curve = pd.concat(curves, ignore_index=True)
 show_figure(
     figures.plot_rater_curve(curve, rated.sum().mean()),
