@@ -55,7 +55,7 @@ GROOVE_FORMULA = "groove = ((dance + listen + party + rhythm) / 4 - 53) / 24"
 # means the same whatever songs are drawn. Syncopation enters by its square root, as its
 # distribution has a long tail.
 REFERENCE = {
-    "syncopation_z": ("syncopation", 3.4, 1.1),
+    "syncopation_z": ("syncopation", 2.8, 1.0),
     "density_z": ("event_density", 5.7, 1.1),
     "low_z": ("low_frequency_db", -3.3, 1.0),
     "coupling_z": ("bass_drum_coupling", 0.77, 0.15),
@@ -67,7 +67,7 @@ MICROTIMING_FREE, MICROTIMING_UNIT = 8.0, 6.0  # ms
 FIXED = {
     "intercept": (56.0, 63.5, 70.5, 59.5, 56.5, 23.0),
     "syncopation_z": (1.0, 2.0, -4.0, 0.5, 4.5, 1.0),
-    "syncopation_z2": (-4.5, -4.5, -2.5, -4.5, -2.0, 2.0),
+    "syncopation_z2": (-4.0, -4.0, -2.5, -4.0, -2.0, 2.0),
     "density_z": (5.0, 3.5, 1.0, 5.5, 4.0, -0.5),
     "tempo_off2": (-4.0, -2.5, -1.0, -4.0, -2.0, 1.0),
     "microtiming_x": (-6.0, -6.0, -6.0, -6.0, -4.0, 6.0),

@@ -28,7 +28,8 @@ REAL = [
     ("listener_share", ("dance",), 0.15, 0.15, "", ORDINARY),
     ("residual_share", ("dance",), 0.70, 0.70, "", ORDINARY),
     ("reliability_30", ("dance",), 0.84, 0.88, "", f"{ORDINARY}, for 30 raters"),
-    ("song_r", ("dance", "listen"), 0.79, 0.87, "oconnell2022", "groove–liking; move–pleasure"),
+    ("song_r", ("dance", "listen"), 0.79, 0.79, "oconnell2022", "20 songs; groove–liking"),
+    ("song_r", ("dance", "listen"), 0.87, 0.87, "", f"{ORDINARY}; urge to move–pleasure"),
     ("residual_r", ("dance", "listen"), 0.52, 0.52, "oconnell2022", "groove–liking"),
 ]
 LABELS = {
@@ -155,18 +156,16 @@ def _codes(rows):
 
 def _residuals(y, *factors):
     """Least-squares residuals given one or two factors."""
-    first = factors[0]
-
-    def centred(v):
-        counts = np.bincount(first[1])
-        return v - (np.bincount(first[1], v) / counts)[first[1]]
-
-    y = centred(y)
+    levels, first = factors[0]
+    counts = np.bincount(first)
+    y = y - (np.bincount(first, y) / counts)[first]
     if len(factors) == 1:
         return y
-    dummies = np.eye(len(factors[1][0]))[factors[1][1]]
-    dummies = np.column_stack([centred(column) for column in dummies.T])
-    return y - dummies @ np.linalg.lstsq(dummies, y, rcond=None)[0]
+    other_levels, second = factors[1]
+    crossed = np.zeros((len(levels), len(other_levels)))
+    np.add.at(crossed, (first, second), 1.0)
+    dummies = np.eye(len(other_levels))[second] - (crossed / counts[:, None])[first]
+    return y - dummies @ np.linalg.lstsq(dummies.T @ dummies, dummies.T @ y, rcond=1e-10)[0]
 
 
 def _residual_correlation(ratings, first, second):

@@ -134,11 +134,10 @@ def witek_syncopation(
 ) -> float:
     """Witek et al.'s polyphonic syncopation of a drum-kit pattern.
 
-    A kick or snare stroke N is syncopated where the next event R, a rest or another instrument's
-    stroke at a heavier or equally heavy place, comes before N's own instrument sounds again. It
-    counts R's metrical weight less N's, plus an instrumental weight: 6 against a rest in all
-    streams, 5 against hi-hat alone, 2 for a kick against snare and hi-hat, 1 for a snare against
-    kick and hi-hat.
+    A kick or snare stroke N is syncopated where a metrically heavier place R passes before its
+    instrument sounds again. It counts R's metrical weight less N's, plus an instrumental weight by
+    what sounds at R: 6 for a rest in all streams, 5 for the hi-hat alone, 2 for a kick against the
+    snare, 1 for a snare against the kick (with or without hi-hat).
 
     Parameters
     ----------
@@ -157,6 +156,23 @@ def witek_syncopation(
     ------
     ValueError
         If the shapes differ, or a bar has not 16 steps and no weights are given.
+
+    Notes
+    -----
+    Readings of the paper differ in two details. R is here the heaviest place (the first of equals)
+    before the instrument's next stroke, as in Longuet-Higgins & Lee, also where a weaker hi-hat
+    stroke comes between. And R has to be heavier than N, not just as heavy: all beats but the
+    first weigh the same, so that a plain backbeat would else count as syncopated throughout.
+
+    Examples
+    --------
+    A kick a semiquaver before the third beat, which the hi-hat marks alone: 2 for the step from
+    −3 to −1, and 5.
+
+    >>> hat = [1, 0] * 8
+    >>> kick = [1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+    >>> witek_syncopation(kick, [0] * 16, hat)
+    7.0
     """
     if weights is None:
         n_steps = np.asarray(kick).shape[-1] if np.asarray(kick).ndim else 0
@@ -164,7 +180,7 @@ def witek_syncopation(
             raise ValueError(
                 f"a bar has {n_steps} steps; the paper's weights are for 16. Pass weights."
             )
-        weights = np.maximum(metrical_weights(16) + 1, -3) * (np.arange(16) > 0)
+        weights = np.clip(metrical_weights(16) + 1, -3, -1) * (np.arange(16) > 0)
     (kick, snare, hat), w = _grids([kick, snare, hat], weights)
     total = 0
     for own, other, against_two in (
@@ -186,14 +202,14 @@ def witek_syncopation(
 
 
 def _heavier_place(own, w, step):
-    """First heaviest place after a stroke, before its instrument's next, at least as heavy."""
+    """First heaviest place after a stroke and before its instrument's next; None if no heavier."""
     n = own.size
     gap = next(k for k in range(1, n + 1) if own[(step + k) % n]) - 1
     if gap == 0:
         return None
     places = (step + 1 + np.arange(gap)) % n
     best = int(places[np.argmax(w[places])])
-    return best if w[best] >= w[step] else None
+    return best if w[best] > w[step] else None
 
 
 def _grids(streams, weights):
