@@ -127,31 +127,25 @@ def _fit_glmm(frame: ModelFrame, deviance: CrossedDeviance) -> EngineFit:
     by_factor: dict[str, list[int]] = {}
     for t, term in enumerate(frame.random):
         by_factor.setdefault(term.factor, []).append(t)
-    bars, layout = [], []
+    bars = []
     for factor, members in by_factor.items():
-        names = [name for t in members for name in frame.random[t].names]
-        if "Intercept" not in names:
+        term = frame.random[members[0]]
+        if len(members) > 1:
             raise LmmError(
-                f"engine 'glmm' fits no slope without an intercept: add '1 +' to the random term "
-                f"of '{factor}', or use engine='mixedlm'."
+                f"engine 'glmm' always fits the correlations over '{factor}': write '|' for '||', "
+                "or use engine='mixedlm'."
             )
-        single = all(len(frame.random[t].names) == 1 for t in members)
-        if len(members) > 1 and not single:
+        if "Intercept" not in term.names:
             raise LmmError(
-                f"engine 'glmm' fits either all or no correlations over '{factor}'; use "
-                "engine='mixedlm'."
+                f"engine 'glmm' fits no slope without an intercept: add '1 +' to {term.label}, or "
+                "use engine='mixedlm'."
             )
         inner = [
-            _same_column(frame, frame.random[t].Z[:, j], name)
-            for t in members
-            for j, name in enumerate(frame.random[t].names)
+            _same_column(frame, term.Z[:, j], name)
+            for j, name in enumerate(term.names)
             if name != "Intercept"
         ]
-        bar = "||" if len(members) > 1 else "|"
-        bars.append(f"({' + '.join(['1', *inner])} {bar} g{members[0]})")
-        # the intercept comes first in what glmm reports
-        order = sorted(members, key=lambda t: frame.random[t].names[0] != "Intercept")
-        layout.append(order)
+        bars.append(f"({' + '.join(['1', *inner])} | g{members[0]})")
     fixed = " + ".join(f"x{j}" for j in range(len(x_scale)))
     formula = f"y ~ 0 + {fixed} + {' + '.join(bars)}"
     with warnings.catch_warnings():
@@ -162,28 +156,12 @@ def _fit_glmm(frame: ModelFrame, deviance: CrossedDeviance) -> EngineFit:
             raise LmmError(f"engine 'glmm' failed on {frame.formula!r}: {error}") from error
     sigma2 = float(fit.dispersion)
     relative: list = [None] * len(frame.random)
-    position = 0
-    for order in layout:
-        if len(order) == 1:
-            k = len(frame.random[order[0]].names)
-            cov = np.zeros((k, k))
-            rows, columns = np.tril_indices(k)
-            cov[rows, columns] = cov[columns, rows] = fit.varcorr[position]
-            relative[order[0]] = _semi_cholesky(cov / sigma2)
-            position += 1
-            continue
-        packed = np.ravel(fit.varcorr[position])
-        if len(packed) == len(order):  # variances alone
-            variances, position = packed, position + 1
-        elif len(packed) == 1:  # one entry a term
-            variances = np.concatenate(fit.varcorr[position : position + len(order)])
-            position += len(order)
-        else:  # a packed triangle with zeros off the diagonal
-            k = len(order)
-            variances = packed[[i * (i + 3) // 2 for i in range(k)]]
-            position += 1
-        for t, variance in zip(order, variances):
-            relative[t] = np.sqrt(np.array([[max(variance, 0.0)]]) / sigma2)
+    for members, packed in zip(by_factor.values(), fit.varcorr):
+        k = len(frame.random[members[0]].names)
+        cov = np.zeros((k, k))
+        rows, columns = np.tril_indices(k)
+        cov[rows, columns] = cov[columns, rows] = packed
+        relative[members[0]] = _semi_cholesky(cov / sigma2)
     penalty = np.log(x_scale).sum() if deviance.reml else 0.0
     return EngineFit(
         theta=_unscale(deviance, relative, z_scales),

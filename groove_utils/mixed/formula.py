@@ -207,7 +207,8 @@ def split_formula(formula: str) -> tuple[str, str, list[tuple[str, str, bool]]]:
             f"the formula {formula!r} has a bar outside brackets; write '(1 | listener)'."
         )
     text = re.sub(r"[+]\s*\0", "", text)
-    text = re.sub(r"^\s*\0\s*[+]?", "", text).strip()
+    text = re.sub(r"^\s*\0\s*[+]?", "", text)
+    text = re.sub(r"\s+", " ", text).strip()
     if "\0" in text:
         raise LmmError(f"a random term of {formula!r} is not added with '+'.")
     return response, text or "1", random
@@ -426,18 +427,18 @@ def _check_rank(frame: ModelFrame) -> None:
             f"the fixed column(s) {', '.join(map(repr, empty))} are 0 in every row: that "
             "combination does not occur in the data. Leave the interaction out or merge levels."
         )
-    _, R, order = linalg.qr(X / scale, mode="economic", pivoting=True)
-    size = np.abs(np.diag(R))
-    rank = int((size > size[0] * 1e-9).sum())
     if X.shape[0] <= X.shape[1]:
         raise LmmError(
             f"{X.shape[1]} fixed coefficients for {X.shape[0]} rows; use a simpler formula."
         )
-    if rank == X.shape[1]:
+    size = np.abs(np.diag(linalg.qr(X / scale, mode="r")[0]))
+    dependent = np.flatnonzero(size < size.max() * 1e-9)
+    if len(dependent) == 0:
         return
-    kept, extra = sorted(order[:rank]), order[rank]
-    weights = linalg.lstsq(X[:, kept] / scale[kept], X[:, extra] / scale[extra])[0]
-    with_ = [frame.names[k] for k, w in zip(kept, weights) if abs(w) > 1e-6]
+    extra = int(dependent[0])
+    before = X[:, :extra] / scale[:extra]
+    weights = linalg.lstsq(before, X[:, extra] / scale[extra])[0]
+    with_ = [name for name, w in zip(frame.names, weights) if abs(w) > 1e-6]
     hint = ""
     names = sorted(frame.factors)
     for inner in names:

@@ -142,6 +142,19 @@ def check_fit(
         The engine's optimum, improved where it stopped short.
     messages : list of str
     """
+    try:
+        return _hold_to_account(frame, deviance, answer, engine)
+    except np.linalg.LinAlgError as error:
+        raise LmmError(_EXACT) from error
+
+
+_EXACT = (
+    "the model fits the response exactly, so that no residual variance is left to compare with: "
+    "check that the response is not computed from the predictors, and that rows are not copies."
+)
+
+
+def _hold_to_account(frame, deviance, answer, engine) -> tuple[np.ndarray, list[str]]:
     messages = []
     theta = deviance.snap(np.nan_to_num(answer.theta))
     found = deviance.solve(theta)
@@ -171,6 +184,8 @@ def check_fit(
                 "part, or scale the predictors."
             )
     found = deviance.solve(theta)
+    if found.sigma < 1e-4 * frame.y.std():
+        raise LmmError(_EXACT)
     se = np.sqrt(np.diag(found.vcov))
     zero = (answer.beta == 0) & (np.abs(found.beta) > 1e-8 * se)
     if zero.any():
@@ -185,7 +200,7 @@ def check_fit(
             f"{np.abs((answer.beta - found.beta) / se).max():.3f} standard errors; the latter are "
             "used."
         )
-    exact = [name for name, b in zip(frame.names, found.beta) if b == 0]
+    exact = [name for name, z in zip(frame.names, np.abs(found.beta) < 1e-9 * se) if z]
     if exact:
         messages.append(
             f"the coefficient of {_few(exact)} is exactly 0, which real data do not give: check "

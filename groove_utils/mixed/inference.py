@@ -72,10 +72,13 @@ class Satterthwaite:
         slopes[k] = 2 * sigma * unscaled
         self.vcov = sigma**2 * unscaled
         self._slopes = slopes
-        # a flat direction (a variance at zero) says nothing about the others: leave it out
-        values, vectors = np.linalg.eigh(hessian)
-        keep = values > 1e-8 * values.max()
+        # a flat direction (a variance at zero) says nothing about the others: leave it out; the
+        # units of the predictors must not decide what is flat
+        scale = np.append(deviance.theta_scale, sigma)
+        values, vectors = np.linalg.eigh(hessian * scale[:, None] * scale)
+        keep = values > max(1e-8 * values.max(), 1e-4)
         self._acov = 2 * (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
+        self._acov *= scale[:, None] * scale
 
     def df(self, rows) -> np.ndarray:
         """Degrees of freedom of each contrast.
