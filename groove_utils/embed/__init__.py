@@ -6,22 +6,27 @@ transformers) are imported when a model is loaded, not with this module.
 
 from groove_utils.embed.adapters import (
     Adapter,
+    ModelRefusedError,
     ModelUnavailableError,
     register_model,
     unregister_model,
 )
 from groove_utils.embed.catalogue import ModelCard, list_models, model_card
 from groove_utils.embed.embedding import Embedding
-from groove_utils.embed.extract import embed_audio, embed_study, embed_tracks, load_model
+from groove_utils.embed.extract import embed_audio, embed_models, embed_study, embed_tracks
+from groove_utils.embed.loading import forget_models, load_model
 
 __all__ = [
     "Adapter",
     "Embedding",
     "ModelCard",
+    "ModelRefusedError",
     "ModelUnavailableError",
     "embed_audio",
+    "embed_models",
     "embed_study",
     "embed_tracks",
+    "forget_models",
     "list_models",
     "load_model",
     "model_card",

@@ -33,6 +33,7 @@ from typing import Any, Protocol, runtime_checkable
 
 __all__ = [
     "Adapter",
+    "ModelRefusedError",
     "ModelUnavailableError",
     "register_model",
     "registered_models",
@@ -42,6 +43,10 @@ __all__ = [
 
 class ModelUnavailableError(RuntimeError):
     """A model that cannot be loaded here; the message names the command that makes it loadable."""
+
+
+class ModelRefusedError(RuntimeError):
+    """A model that was loaded but is not what it should be; see :mod:`groove_utils.embed.gate`."""
 
 
 @runtime_checkable
@@ -61,6 +66,13 @@ class Adapter(Protocol):
     lead : float, optional
         Seconds of silence before the signal; 0 by default. Frames that are centred on their
         time stamps need it.
+    any_length : bool, optional
+        Whether :meth:`forward` takes windows that are shorter than `window`; False by default.
+        Last windows are then filled up to the next quarter only.
+    batch_size : int, optional
+        Windows at once on a CPU; 8 by default.
+    version : str, optional
+        Of the weights and the adapter's own processing; change it when either changes.
     """
 
     sample_rate: int

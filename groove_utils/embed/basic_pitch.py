@@ -79,11 +79,23 @@ class BasicPitch:
     window = WINDOW / SAMPLE_RATE
     hop = (WINDOW - 2 * EDGE * HOP) / SAMPLE_RATE
     lead = EDGE * HOP / SAMPLE_RATE
-    layers = {"note": 176, "onset": 176, "contour": 528}  # noqa: RUF012
+    version = "0.4.0"
 
     def __init__(self, name: str = "basic-pitch", seed: int = 0):
         self.name, self.seed = name, seed
         self.trained = not name.endswith("-untrained")
+        self.layers = {"note": 176, "onset": 176, "contour": 528}
+
+    def files(self) -> list[Path]:
+        """The file of the graph."""
+        for package in ("basic_pitch", "onnxruntime"):
+            if importlib.util.find_spec(package) is None:
+                raise ModelUnavailableError(
+                    f"{self.name}: the package {package} is not installed. "
+                    "Run `pip install onnxruntime && pip install --no-deps basic-pitch==0.4.0`."
+                )
+        folder = Path(importlib.util.find_spec("basic_pitch").origin).parent
+        return [folder / "saved_models" / "icassp_2022" / "nmp.onnx"]
 
     def load(self) -> _Session:
         """An onnxruntime session.
@@ -93,14 +105,7 @@ class BasicPitch:
         ModelUnavailableError
             If ``basic-pitch`` or ``onnxruntime`` is not installed.
         """
-        for package in ("basic_pitch", "onnxruntime"):
-            if importlib.util.find_spec(package) is None:
-                raise ModelUnavailableError(
-                    f"{self.name}: the package {package} is not installed. "
-                    "Run `pip install onnxruntime && pip install --no-deps basic-pitch==0.4.0`."
-                )
-        folder = Path(importlib.util.find_spec("basic_pitch").origin).parent
-        graph = (folder / "saved_models" / "icassp_2022" / "nmp.onnx").read_bytes()
+        graph = self.files()[0].read_bytes()
         return _Session(graph if self.trained else randomise_kernels(graph, self.seed))
 
     def forward(self, session: _Session, batch, n_valid) -> dict[str, np.ndarray]:

@@ -1,131 +1,380 @@
-"""Run a model over many signals: windows, batches across files, pooling.
+"""Run models over many tracks: windows, batches across files, pooling.
 
 The windows are the engine's own: they cover each signal from its first to its last sample, at
-fixed places, so that two runs give the same numbers. The last window is filled with zeros, and
-what lies beyond the signal's end is left out when frames and windows are pooled: a track's vector
-is the mean over its valid frames. Chapter 05 describes it.
+fixed places. The last one is filled with zeros, and what lies beyond the signal's end is left out
+when frames are pooled within windows and windows within tracks: a track's vector is the mean over
+its valid frames. Chapter 05 describes it.
+
+Windows of many tracks share a batch, while threads decode and resample the tracks to come. The
+batches of a model all have one shape (the last ones are filled up), because matrix products round
+differently at different shapes: a track's numbers do not depend on its neighbours, nor on which
+tracks an interrupted run had done already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+import os
+import queue
+import threading
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from groove_utils.embed.adapters import Adapter
+from groove_utils.embed.sources import Source, WindowCutter, resampled
 
-__all__ = ["BATCH_SIZE", "Pooled", "run", "window_layers"]
+__all__ = ["Model", "choose_device", "embed_windows", "forward_windows", "run"]
 
-BATCH_SIZE = 16  # windows
+BATCH_SIZE = 8  # windows, where an adapter does not name its own
+GPU_FACTOR = 8  # a GPU takes batches that many times larger
+AHEAD = 2  # tracks that are decoded ahead
+QUEUE_BYTES = 32 << 20  # of windows that a track may have waiting
 
 
 @dataclass
-class Pooled:
-    """A track's vectors while its windows come in: weighted sums over windows."""
+class Model:
+    """An adapter with its network, on a device.
 
-    weight: float = 0.0
-    sums: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def add(self, layers: dict[str, np.ndarray], weight: float) -> None:
-        """Take in one window's vectors, which stand for `weight` seconds of signal."""
-        self.weight += weight
-        for name, values in layers.items():
-            self.sums[name] = self.sums.get(name, 0.0) + weight * values.astype(np.float64)
-
-    def mean(self) -> dict[str, np.ndarray]:
-        """The track's vectors, float32."""
-        return {name: (s / self.weight).astype(np.float32) for name, s in self.sums.items()}
-
-
-def cut(y: np.ndarray, adapter: Adapter) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a mono signal at the model's rate into its windows.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_windows, n_samples)
-    ndarray of int, shape (n_windows,)
-        Samples of each window that lie before the signal's end.
+    Attributes
+    ----------
+    adapter : Adapter
+    network : object
+    fingerprint : str
+    device : str
+        ``cpu``, ``cuda`` or ``mps``.
+    autocast : bool
+        Compute matrix products in half precision (bfloat16); on a GPU only.
     """
-    from groove_utils.audio import windows
 
-    rate = adapter.sample_rate
-    lead = round(getattr(adapter, "lead", 0) * rate)
-    hop = round(getattr(adapter, "hop", adapter.window) * rate)
-    led = np.concatenate([np.zeros(lead, np.float32), y])
-    return windows(led, round(adapter.window * rate), hop)
+    adapter: Adapter
+    network: object
+    fingerprint: str = ""
+    device: str = "cpu"
+    autocast: bool = False
 
+    @property
+    def batch_size(self) -> int:
+        """Windows at once, on this device."""
+        size = getattr(self.adapter, "batch_size", BATCH_SIZE)
+        return size if self.device == "cpu" else size * GPU_FACTOR
 
-def forward(adapter: Adapter, network, batch: np.ndarray, n_valid: np.ndarray) -> dict:
-    """Layers of a batch of windows, pooled over their valid frames: float32 (n_windows, dim)."""
-    with torch.inference_mode():
-        given = adapter.forward(network, torch.from_numpy(batch), torch.from_numpy(n_valid))
-        pooled = {}
-        for name, values in given.items():
-            values = torch.as_tensor(values)
-            if values.ndim == 3:
-                values = _pool_frames(values, torch.from_numpy(n_valid), batch.shape[1])
-            pooled[name] = values.float().cpu().numpy()
-    return pooled
+    def cutter(self) -> WindowCutter:
+        """What cuts a signal into this model's windows."""
+        adapter, rate = self.adapter, self.adapter.sample_rate
+        hop = getattr(adapter, "hop", adapter.window)
+        lead = getattr(adapter, "lead", 0)
+        return WindowCutter(round(adapter.window * rate), round(hop * rate), round(lead * rate))
 
-
-def _pool_frames(values: torch.Tensor, n_valid: torch.Tensor, n_samples: int) -> torch.Tensor:
-    n_frames = values.shape[1]
-    starts = torch.arange(n_frames) * (n_samples / n_frames)
-    mask = (starts < n_valid[:, None])[..., None] & ~values.isnan()
-    mask = mask.to(values.dtype)
-    return (values.nan_to_num() * mask).sum(1) / mask.sum(1)
+    def bucket(self, n_valid: int, length: int) -> int:
+        """To how many samples a window of `n_valid` is filled up."""
+        if not getattr(self.adapter, "any_length", False):
+            return length
+        steps = -(-4 * n_valid // length)
+        return -(-length * steps // 4)
 
 
-def window_layers(y: np.ndarray, adapter: Adapter, network) -> dict[str, np.ndarray]:
-    """Each window's vectors of one signal at the model's rate: float32 (n_windows, dim)."""
-    cuts, n_valid = cut(y, adapter)
-    parts = [
-        forward(adapter, network, cuts[i : i + BATCH_SIZE], n_valid[i : i + BATCH_SIZE])
-        for i in range(0, len(cuts), BATCH_SIZE)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def choose_device(asked: str | None = None) -> str:
+    """The device to run on: as asked, else ``$GROOVE_DEVICE``, else a GPU where there is one.
+
+    Raises
+    ------
+    ValueError
+        If the device is not there.
+    """
+    asked = asked or os.environ.get("GROOVE_DEVICE") or "auto"
+    there = ["cpu"]
+    if torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if torch.cuda.is_available():
+        there.insert(0, "cuda")
+    if asked == "auto":
+        return there[0]
+    if asked.partition(":")[0] not in there:
+        raise ValueError(f"device {asked!r} is not there; this machine has {', '.join(there)}.")
+    return asked
 
 
-def run(
-    signals: Iterable[tuple[str, np.ndarray]], adapter: Adapter, network
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Embed many signals, filling each batch with the windows of as many as it takes.
+@dataclass
+class _Pooled:
+    """Running mean and spread of a track, as its windows come in."""
+
+    n_out: int = 0  # windows that wait for their batch
+    whole: bool = False  # whether the track has been read to its end
+    weight: float = 0.0
+    means: dict[str, np.ndarray] = field(default_factory=dict)
+    squares: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def add(self, layers: dict[str, tuple[np.ndarray, np.ndarray]], weight: float) -> None:
+        # Chan, Golub & LeVeque (1983): joins means and sums of squares without cancellation
+        before, self.weight = self.weight, self.weight + weight
+        for name, (mean, variance) in layers.items():
+            mean, variance = mean.astype(np.float64), variance.astype(np.float64)
+            if not before:
+                self.means[name], self.squares[name] = mean, variance * weight
+                continue
+            step = mean - self.means[name]
+            self.means[name] = self.means[name] + step * (weight / self.weight)
+            self.squares[name] += variance * weight + step**2 * (before * weight / self.weight)
+
+    def result(self, spread: bool) -> dict[str, np.ndarray]:
+        result = {}
+        for name, mean in self.means.items():
+            parts = [mean]
+            if spread:
+                parts.append(np.sqrt(self.squares[name] / self.weight))
+            result[name] = np.concatenate(parts).astype(np.float32)
+        return result
+
+
+def forward_windows(
+    model: Model, batch: np.ndarray, n_valid: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Layers of some windows, pooled over their valid frames.
 
     Parameters
     ----------
-    signals : iterable of (key, ndarray)
-        Mono signals at the model's rate; they are drawn as they are needed.
-    adapter, network
-        The model.
+    model : Model
+    batch : ndarray of float32, shape (n_windows, n_samples)
+    n_valid : ndarray of int, shape (n_windows,)
+
+    Returns
+    -------
+    dict of str to (ndarray, ndarray)
+        Mean and variance over frames, float32 (n_windows, dim).
+
+    Notes
+    -----
+    Where the device runs out of memory, the batch is halved and the run goes on.
+    """
+    try:
+        return _forward(model, batch, n_valid)
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error) or len(batch) == 1:
+            raise
+    if model.device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    half = -(-len(batch) // 2)
+    warnings.warn(
+        f"{model.adapter.name if hasattr(model.adapter, 'name') else 'the model'}: out of memory "
+        f"with {len(batch)} windows at once; going on with {half}.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    parts = [forward_windows(model, batch[i : i + half], n_valid[i : i + half]) for i in (0, half)]
+    return {
+        name: tuple(np.concatenate([part[name][i] for part in parts]) for i in (0, 1))
+        for name in parts[0]
+    }
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "not enough memory" in text or "can't allocate" in text
+
+
+def _forward(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> dict:
+    cast = contextlib.nullcontext()
+    if model.autocast and model.device != "cpu":
+        cast = torch.autocast(model.device.partition(":")[0], dtype=torch.bfloat16)
+    windows = torch.from_numpy(batch).to(model.device)
+    valid = torch.from_numpy(n_valid).to(model.device)
+    with torch.inference_mode(), cast:
+        given = model.adapter.forward(model.network, windows, valid)
+        pooled = {}
+        for name, values in given.items():
+            values = torch.as_tensor(values).to(model.device).float()
+            mean, variance = _pool_frames(values, valid, batch.shape[1])
+            pooled[name] = mean.cpu().numpy(), variance.cpu().numpy()
+    return pooled
+
+
+def _pool_frames(values, n_valid, n_samples: int) -> tuple[torch.Tensor, torch.Tensor]:
+    if values.ndim == 2:
+        return values, torch.zeros_like(values)
+    if values.ndim != 3:
+        raise ValueError(
+            f"a layer has shape {tuple(values.shape)}; expected (n_windows, n_frames, dim) or "
+            "(n_windows, dim)."
+        )
+    n_frames = values.shape[1]
+    starts = torch.arange(n_frames, device=values.device) * (n_samples / n_frames)
+    mask = ((starts < n_valid[:, None])[..., None] & ~values.isnan()).to(values.dtype)
+    count = mask.sum(1).clamp(min=1)
+    values = values.nan_to_num()
+    mean = (values * mask).sum(1) / count
+    variance = ((values - mean[:, None]).square() * mask).sum(1) / count
+    return mean, variance
+
+
+@dataclass
+class _Window:
+    track: int
+    model: int
+    samples: np.ndarray
+    n_valid: int
+
+
+class _Reader(threading.Thread):
+    """Decodes, resamples and cuts one track; its windows wait in a bounded queue."""
+
+    def __init__(self, track: int, source: Source, models: Sequence[Model]):
+        super().__init__(daemon=True)
+        self.track, self.source, self.models = track, source, models
+        largest = max(4 * round(m.adapter.window * m.adapter.sample_rate) for m in models)
+        self.queue: queue.Queue = queue.Queue(max(4, QUEUE_BYTES // largest))
+        self.stopped = threading.Event()
+        self.peak = 0.0
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            for window in self._windows():
+                self._put(window)
+        except BaseException as error:  # for whoever reads the queue
+            self.error = error
+        self._put(None)
+
+    def _put(self, item) -> None:
+        while not self.stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                self.queue.put(item, timeout=0.5)
+                return
+
+    def _windows(self) -> Iterator[_Window]:
+        cutters = [model.cutter() for model in self.models]
+        rates = sorted({model.adapter.sample_rate for model in self.models})
+        for blocks in resampled(self._measured(), self.source.sr, rates):
+            for i, (model, cutter) in enumerate(zip(self.models, cutters, strict=True)):
+                for samples, n_valid in cutter.push(blocks[model.adapter.sample_rate]):
+                    yield _Window(self.track, i, samples, n_valid)
+        for i, cutter in enumerate(cutters):
+            yield _Window(self.track, i, *cutter.finish())
+
+    def _measured(self) -> Iterator[np.ndarray]:
+        for block in self.source.blocks():
+            self.peak = max(self.peak, float(np.abs(block).max(initial=0)))
+            yield block
+
+
+def _read_ahead(sources: Iterable[Source], models: Sequence[Model]) -> Iterator:
+    """Windows of all tracks in order, and after each track its reader."""
+    readers: deque[_Reader] = deque()
+    numbered = enumerate(sources)
+
+    def refill() -> None:
+        while len(readers) < AHEAD + 1 and (item := next(numbered, None)) is not None:
+            readers.append(_Reader(*item, models))
+            readers[-1].start()
+
+    try:
+        refill()
+        while readers:
+            while (item := readers[0].queue.get()) is not None:
+                yield item
+            done = readers.popleft()
+            if done.error is not None and not isinstance(done.error, ValueError):
+                raise done.error
+            refill()
+            yield done
+    finally:
+        for reader in readers:
+            reader.stopped.set()
+
+
+def run(
+    sources: Iterable[Source], models: Sequence[Model], *, spread: bool = False
+) -> Iterator[tuple[int, int, tuple[dict[str, np.ndarray], float] | ValueError]]:
+    """Embed many tracks with one or several models, decoding each track once.
+
+    Parameters
+    ----------
+    sources : iterable of Source
+    models : sequence of Model
+        Those of one sample rate share the resampled signal.
+    spread : bool
+        Append to each layer's mean the standard deviation over the track's frames.
 
     Yields
     ------
-    key : str
-    layers : dict of str to ndarray of float32, shape (dim,)
-        As each signal's last window is done.
+    track, model : int
+        Their places in `sources` and `models`.
+    result : (dict of str to ndarray, float) or ValueError
+        Layers, float32 (dim,) or (2·dim,), and the track's largest absolute sample. The error
+        instead, where the audio cannot be used; the other tracks go on.
     """
-    waiting: list[tuple[str, np.ndarray, int]] = []
-    tracks: dict[str, tuple[Pooled, int]] = {}
+    waiting: dict[tuple[int, int], list[_Window]] = {}
+    pooled: dict[tuple[int, int], _Pooled] = {}
+    peaks: dict[int, float] = {}
+    errors: dict[int, ValueError] = {}
 
-    def flush() -> Iterator[tuple[str, dict]]:
-        batch, waiting[:] = waiting[:BATCH_SIZE], waiting[BATCH_SIZE:]
-        n_valid = np.array([n for _, _, n in batch])
-        layers = forward(adapter, network, np.stack([cut for _, cut, _ in batch]), n_valid)
-        for i, (key, _, n) in enumerate(batch):
-            pooled, left = tracks[key]
-            pooled.add({name: values[i] for name, values in layers.items()}, float(n))
-            tracks[key] = pooled, left - 1
-            if left == 1:
-                del tracks[key]
-                yield key, pooled.mean()
+    def finished(key: tuple[int, int]) -> Iterator:
+        track = pooled[key]
+        if track.whole and track.n_out == 0:
+            del pooled[key]
+            result = errors.get(key[0]) or (track.result(spread), peaks[key[0]])
+            yield *key, result
 
-    for key, y in signals:
-        cuts, n_valid = cut(y, adapter)
-        tracks[key] = Pooled(), len(cuts)
-        waiting += [(key, window, int(n)) for window, n in zip(cuts, n_valid)]
-        while len(waiting) >= BATCH_SIZE:
-            yield from flush()
-    while waiting:
-        yield from flush()
+    def flush(which: tuple[int, int]) -> Iterator:
+        windows, waiting[which] = waiting[which], []
+        model = models[which[0]]
+        batch = np.zeros((model.batch_size, which[1]), np.float32)
+        n_valid = np.full(model.batch_size, which[1])
+        for row, window in enumerate(windows):
+            batch[row] = window.samples[: which[1]]
+            n_valid[row] = window.n_valid
+        layers = forward_windows(model, batch, n_valid)
+        for row, window in enumerate(windows):
+            key = window.track, window.model
+            own = {name: (mean[row], var[row]) for name, (mean, var) in layers.items()}
+            pooled[key].add(own, float(window.n_valid))
+            pooled[key].n_out -= 1
+            yield from finished(key)
+
+    for item in _read_ahead(sources, models):
+        if isinstance(item, _Reader):
+            peaks[item.track] = item.peak
+            if item.error is not None:
+                errors[item.track] = item.error
+            for i in range(len(models)):
+                pooled.setdefault((item.track, i), _Pooled()).whole = True
+                yield from finished((item.track, i))
+            continue
+        model = models[item.model]
+        pooled.setdefault((item.track, item.model), _Pooled()).n_out += 1
+        which = item.model, model.bucket(item.n_valid, len(item.samples))
+        waiting.setdefault(which, []).append(item)
+        if len(waiting[which]) == model.batch_size:
+            yield from flush(which)
+    for which in sorted(waiting):
+        if waiting[which]:
+            yield from flush(which)
+
+
+def embed_windows(source: Source, model: Model) -> dict[str, np.ndarray]:
+    """Each window's vectors of one track: float32 (n_windows, dim) by layer."""
+    *windows, reader = _read_ahead([source], [model])
+    if reader.error is not None:
+        raise reader.error
+    rows: list[dict[str, np.ndarray] | None] = [None] * len(windows)
+    buckets: dict[int, list[int]] = {}
+    for i, window in enumerate(windows):
+        buckets.setdefault(model.bucket(window.n_valid, len(window.samples)), []).append(i)
+    for length, members in buckets.items():
+        for start in range(0, len(members), model.batch_size):
+            chunk = members[start : start + model.batch_size]
+            batch = np.zeros((model.batch_size, length), np.float32)
+            n_valid = np.full(model.batch_size, length)
+            for row, i in enumerate(chunk):
+                batch[row] = windows[i].samples[:length]
+                n_valid[row] = windows[i].n_valid
+            layers = forward_windows(model, batch, n_valid)
+            for row, i in enumerate(chunk):
+                rows[i] = {name: mean[row] for name, (mean, _) in layers.items()}
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}

@@ -2,58 +2,33 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from groove_utils.audio import load_audio, resample
+from groove_utils.audio import AudioError
 from groove_utils.cache import ArrayCache
-from groove_utils.embed.catalogue import make_adapter
 from groove_utils.embed.embedding import Embedding
-from groove_utils.files import hash_bytes, hash_file
+from groove_utils.embed.loading import adapter_key, known_fingerprint, load_model
+from groove_utils.embed.precomputed import precomputed_folder, read_precomputed
+from groove_utils.embed.sources import ArraySource, Source, SumSource, as_source
+from groove_utils.files import hash_bytes
 
-__all__ = ["embed_audio", "embed_study", "embed_tracks", "load_model"]
+__all__ = ["embed_audio", "embed_models", "embed_study", "embed_tracks"]
 
-VERSION = "1"  # of windowing, pooling and preprocessing; a change makes all cached entries unused
+VERSION = "2"  # of windowing, pooling and preprocessing; a change leaves cached entries unused
 SILENCE = 10 ** (-90 / 20)
+POOLINGS = ("mean", "mean+std")
 
-Signal = str | os.PathLike | tuple[np.ndarray, int]
-
-
-def load_model(model: str, *, seed: int = 0) -> tuple:
-    """The adapter and the network of a model, kept for the next call.
-
-    Parameters
-    ----------
-    model : str
-    seed : int
-        Of an untrained twin's weights.
-
-    Returns
-    -------
-    adapter : Adapter
-    network : object
-    fingerprint : str
-        Of its weights and buffers.
-    """
-    return _load(model, seed)
+Signal = str | os.PathLike | tuple[np.ndarray, int] | Source
 
 
-@functools.lru_cache(maxsize=4)
-def _load(model: str, seed: int) -> tuple:
-    from groove_utils.embed.gate import fingerprint
-
-    adapter = make_adapter(model, seed)
-    network = adapter.load()
-    return adapter, network, fingerprint(network)
-
-
-def embed_audio(y: np.ndarray, sr: int, model: str, *, seed: int = 0) -> dict[str, np.ndarray]:
+def embed_audio(
+    y: np.ndarray, sr: int, model: str, *, seed: int = 0, device: str | None = None
+) -> dict[str, np.ndarray]:
     """Embed one signal, window by window.
 
     Parameters
@@ -66,6 +41,8 @@ def embed_audio(y: np.ndarray, sr: int, model: str, *, seed: int = 0) -> dict[st
         One of :func:`groove_utils.embed.list_models`, or registered.
     seed : int
         Of an untrained twin's weights.
+    device : str, optional
+        ``cpu``, ``cuda`` or ``mps``; ``$GROOVE_DEVICE``, else a GPU where there is one.
 
     Returns
     -------
@@ -78,16 +55,17 @@ def embed_audio(y: np.ndarray, sr: int, model: str, *, seed: int = 0) -> dict[st
         If the signal is empty or holds NaN or infinite samples, or the model is not known.
     ModelUnavailableError
         If the model cannot be loaded here; the message names the command that changes that.
+    ModelRefusedError
+        If what was loaded is not the model that it should be.
 
     Examples
     --------
     >>> embed_audio(y, sr, "msd-musicnn")["penultimate"].shape  # doctest: +SKIP
     (5, 200)
     """
-    from groove_utils.embed.engine import window_layers
+    from groove_utils.embed.engine import embed_windows
 
-    adapter, network, _ = load_model(model, seed=seed)
-    return window_layers(_prepare(y, sr, adapter.sample_rate), adapter, network)
+    return embed_windows(ArraySource(y, sr), load_model(model, seed=seed, device=device))
 
 
 def embed_tracks(
@@ -95,7 +73,11 @@ def embed_tracks(
     model: str,
     *,
     seed: int = 0,
+    pooling: str = "mean",
     cache: ArrayCache | None = None,
+    device: str | None = None,
+    autocast: bool = False,
+    executor: str | None = None,
     progress: bool = True,
 ) -> Embedding:
     """Embed audio files or signals, one vector a track and layer.
@@ -108,43 +90,99 @@ def embed_tracks(
         One of :func:`groove_utils.embed.list_models`, or registered.
     seed : int
         Of an untrained twin's weights.
+    pooling : {'mean', 'mean+std'}
+        A track's vector is the mean over its frames, with their standard deviation appended.
     cache : ArrayCache, optional
         Where vectors are kept; the project's cache by default. Tracks with the same audio are
         computed once.
+    device : str, optional
+        ``cpu``, ``cuda`` or ``mps``; ``$GROOVE_DEVICE``, else a GPU where there is one.
+    autocast : bool
+        On a GPU, compute matrix products in bfloat16: faster, and different in the third digit.
+    executor : str, optional
+        ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N processes; the tracks are
+        shared out and the results meet in the cache, which all must be able to reach.
+        ``$EXECUTOR`` by default.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     Embedding
+
+    Raises
+    ------
+    AudioError
+        If tracks cannot be used; all are listed, and the others have been cached by then.
     """
-    from groove_utils.embed.engine import run
+    options = {"seed": seed, "pooling": pooling, "cache": cache, "device": device}
+    options |= {"autocast": autocast, "executor": executor, "progress": progress}
+    return embed_models(tracks, [model], **options)[model]
 
+
+def embed_models(
+    tracks: Mapping[str, Signal],
+    models: Sequence[str],
+    *,
+    seed: int = 0,
+    pooling: str = "mean",
+    cache: ArrayCache | None = None,
+    device: str | None = None,
+    autocast: bool = False,
+    executor: str | None = None,
+    progress: bool = True,
+) -> dict[str, Embedding]:
+    """Embed tracks with several models, reading each once and resampling it once for each rate.
+
+    Parameters
+    ----------
+    tracks, seed, pooling, cache, device, autocast, executor, progress
+        As in :func:`embed_tracks`.
+    models : sequence of str
+
+    Returns
+    -------
+    dict of str to Embedding
+        By model.
+    """
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling is {pooling!r}; expected one of {', '.join(POOLINGS)}.")
+    if isinstance(models, str):
+        models = [models]
     cache = ArrayCache(namespace="embeddings") if cache is None else cache
-    adapter, network, print_ = load_model(model, seed=seed)
-    recipe = _recipe(adapter, print_)
-    keys = {track: hash_bytes(recipe, _content_hash(signal)) for track, signal in tracks.items()}
-    found = {key: cache.get(key) for key in set(keys.values())}
-    todo = {key: tracks[track] for track, key in keys.items() if found[key] is None}
+    executor = executor or os.environ.get("EXECUTOR")
+    sources, problems = _open_sources(tracks)
+    contents = {track: source.content() for track, source in sources.items()}
+    recipes = {m: _recipe(m, seed, device, pooling, autocast) for m in models}
+    keys = {m: {t: hash_bytes(recipes[m], contents[t]) for t in sources} for m in models}
+    found = {key: cache.get(key) for m in models for key in set(keys[m].values())}
+
+    todo: dict[str, list[str]] = {}  # of each track, the models that have not seen its audio
+    claimed = set()
+    for track in sources:
+        for model in models:
+            key = keys[model][track]
+            if found[key] is None and key not in claimed:
+                claimed.add(key)
+                todo.setdefault(track, []).append(model)
     if todo:
-        bar = tqdm(total=len(todo), desc=model, unit="track", disable=not progress)
-        levels = {}
+        settings = {"seed": seed, "pooling": pooling, "device": device, "autocast": autocast}
+        with tqdm(
+            total=len(claimed), desc=", ".join(models), unit="track", disable=not progress
+        ) as bar:
+            work = {track: sources[track] for track in todo}
+            if executor:
+                from groove_utils.embed.executors import embed_elsewhere
 
-        def signals():
-            for key, signal in todo.items():
-                y = _read(signal, adapter.sample_rate)
-                levels[key] = float(np.abs(y).max())
-                yield key, y
-
-        with bar:
-            for key, layers in run(signals(), adapter, network):
-                found[key] = {**layers, "peak": np.float32(levels.pop(key))}
-                cache.put(key, found[key])
-                bar.update()
-    names = [name for name in next(iter(found.values())) if name != "peak"] if found else []
-    layers = {name: np.stack([found[keys[track]][name] for track in tracks]) for name in names}
-    silent = [track for track in tracks if float(found[keys[track]]["peak"]) < SILENCE]
-    return Embedding(model, list(tracks), layers, silent)
+                errors = embed_elsewhere(executor, work, todo, settings, cache, bar)
+            else:
+                errors = _compute(work, todo, settings, cache, bar)
+        problems |= errors
+        if not problems:
+            found |= {key: cache.get(key) for key in claimed}
+    if problems:
+        raise _all_problems(problems)
+    return {model: _collect(model, tracks, keys[model], found) for model in models}
 
 
 def embed_study(
@@ -153,9 +191,7 @@ def embed_study(
     *,
     stems: str | Sequence[str] | None = None,
     tracks: Iterable[str] | None = None,
-    seed: int = 0,
-    cache: ArrayCache | None = None,
-    progress: bool = True,
+    **options,
 ) -> Embedding:
     """Embed the tracks of a study.
 
@@ -170,10 +206,8 @@ def embed_study(
         full mix.
     tracks : iterable of str, optional
         Track ids; all by default, in the order of ``tracks.csv``.
-    seed : int
-        Of an untrained twin's weights.
-    cache, progress
-        As in :func:`embed_tracks`.
+    **options
+        As in :func:`embed_tracks`: seed, pooling, cache, device, autocast, executor, progress.
 
     Returns
     -------
@@ -183,146 +217,106 @@ def embed_study(
     -----
     Where the study holds ``embeddings/<model>/<track_id>.npz``, these are used and nothing is
     computed. The keys of each archive are layer names; an array of shape (dim,) is a track's
-    vector, and one of shape (n_windows, dim) is averaged over its windows. Vectors of a single
-    stem are looked for in ``embeddings/<model>/<stem>/<track_id>.npz``, those of a sum of stems
-    in ``embeddings/<model>/<stem>+<stem>/``, with the stems in the order drums, bass, other,
-    vocals.
+    vector, and one of shape (n_windows, dim) is averaged over its windows. Vectors of a stem are
+    looked for in ``embeddings/<model>/<stem>/<track_id>.npz``, those of a sum of stems in
+    ``embeddings/<model>/<stem>+<stem>/``, stems in the order drums, bass, other, vocals.
     """
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
     stems = [stems] if isinstance(stems, str) else stems
-    folder = _precomputed_folder(study, model, stems)
+    folder = precomputed_folder(study, model, stems)
     if folder is not None:
-        return _read_precomputed(folder, model, ids)
+        return read_precomputed(folder, model, ids)
     if stems is None:
-        return embed_tracks(
-            {track: study.audio_path(track) for track in ids},
-            model,
-            seed=seed,
-            cache=cache,
-            progress=progress,
+        return embed_tracks({track: study.audio_path(track) for track in ids}, model, **options)
+    return embed_tracks({t: _stem_source(study, t, stems) for t in ids}, model, **options)
+
+
+def _stem_source(study, track: str, stems: Sequence[str]) -> SumSource:
+    paths = study.stem_paths(track)
+    missing = [stem for stem in stems if stem not in paths]
+    if missing:
+        raise ValueError(
+            f"{study.path}: track {track!r} has no stem {missing[0]!r}; it has "
+            f"{', '.join(paths) or 'none'}. Put stems into stems/{track}/."
         )
-    signals = {track: _StemMix(study, track, stems) for track in ids}
-    return embed_tracks(signals, model, seed=seed, cache=cache, progress=progress)
+    return SumSource([paths[stem] for stem in stems])
 
 
-class _StemMix:
-    """The sum of some stems of a track, read when it is needed."""
-
-    def __init__(self, study, track: str, stems: Sequence[str]):
-        paths = study.stem_paths(track)
-        missing = [stem for stem in stems if stem not in paths]
-        if missing:
-            raise ValueError(
-                f"{study.path}: track {track!r} has no stem {missing[0]!r}; it has "
-                f"{', '.join(paths) or 'none'}. Put stems into stems/{track}/."
-            )
-        self.paths = [paths[stem] for stem in sorted(stems)]
-
-    def content(self) -> str:
-        return hash_bytes("sum", *(hash_file(path) for path in self.paths))
-
-    def load(self) -> tuple[np.ndarray, int]:
-        signals = [load_audio(path) for path in self.paths]
-        rate = signals[0][1]
-        total = np.zeros(max(len(resample(y, sr, rate)) for y, sr in signals), np.float32)
-        for y, sr in signals:
-            part = resample(y, sr, rate)
-            total[: len(part)] += part
-        return total, rate
+def _open_sources(tracks: Mapping[str, Signal]) -> tuple[dict[str, Source], dict[str, str]]:
+    sources, problems = {}, {}
+    for track, signal in tracks.items():
+        try:
+            sources[track] = as_source(signal)
+        except ValueError as error:
+            problems[track] = str(error)
+    return sources, problems
 
 
-def _recipe(adapter, print_: str) -> str:
+def _all_problems(problems: Mapping[str, str]) -> AudioError:
+    lines = [f"  {track}: {text}" for track, text in problems.items()]
+    count = "1 track" if len(lines) == 1 else f"{len(lines)} tracks"
+    return AudioError("\n".join([f"{count} cannot be embedded:", *lines]))
+
+
+def _recipe(model: str, seed: int, device: str | None, pooling: str, autocast: bool) -> str:
+    adapter, print_ = known_fingerprint(model, seed, device)
     facts = {
         "version": VERSION,
         "model": print_,
-        "adapter": type(adapter).__qualname__,
+        "adapter": adapter_key(adapter),
         "rate": adapter.sample_rate,
         "window": adapter.window,
         "hop": getattr(adapter, "hop", adapter.window),
         "lead": getattr(adapter, "lead", 0),
         "layers": adapter.layers,
+        "pooling": pooling,
+        "autocast": autocast,
     }
     return json.dumps(facts, sort_keys=True)
 
 
-def _content_hash(signal: Signal | _StemMix) -> str:
-    if isinstance(signal, _StemMix):
-        return signal.content()
-    if isinstance(signal, tuple):
-        y, sr = signal
-        y = np.ascontiguousarray(y, dtype=np.float32)
-        return hash_bytes("signal", str(y.shape), str(sr), y.tobytes())
-    path = Path(signal)
-    if not path.is_file():
-        load_audio(path)  # raises the error that explains it
-    return hash_file(path)
+def _compute(
+    work: Mapping[str, Source],
+    todo: Mapping[str, Sequence[str]],
+    settings: Mapping,
+    cache: ArrayCache,
+    bar=None,
+) -> dict[str, str]:
+    """Embed what is missing into the cache; give the problems, by track."""
+    from groove_utils.embed.engine import run
+
+    problems: dict[str, str] = {}
+    loading = {key: settings[key] for key in ("seed", "device", "autocast")}
+    # tracks that miss the same models run together
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for track, models in todo.items():
+        groups.setdefault(tuple(models), []).append(track)
+    for names, ids in groups.items():
+        models = [load_model(name, **loading) for name in names]
+        recipes = [
+            _recipe(n, settings["seed"], settings["device"], settings["pooling"], m.autocast)
+            for n, m in zip(names, models, strict=True)
+        ]
+        spread = settings["pooling"] == "mean+std"
+        for t, m, result in run((work[track] for track in ids), models, spread=spread):
+            track = ids[t]
+            if isinstance(result, ValueError):
+                problems[track] = str(result)
+                continue
+            layers, peak = result
+            key = hash_bytes(recipes[m], work[track].content())
+            cache.put(key, {**layers, "peak": np.float32(peak)})
+            if bar is not None:
+                bar.update()
+    return problems
 
 
-def _read(signal: Signal | _StemMix, rate: int) -> np.ndarray:
-    if isinstance(signal, _StemMix):
-        signal = signal.load()
-    if isinstance(signal, tuple):
-        return _prepare(*signal, rate)
-    return load_audio(signal, sr=rate)[0]
-
-
-def _prepare(y: np.ndarray, sr: int, rate: int) -> np.ndarray:
-    y = np.asarray(y, dtype=np.float32)
-    if y.ndim == 2:
-        y = y.mean(axis=0)
-    if y.ndim != 1 or y.size == 0:
-        raise ValueError(
-            f"the signal has shape {y.shape}; expected (n_samples,) or (n_channels, n_samples) "
-            "with at least one sample."
-        )
-    if not np.isfinite(y).all():
-        raise ValueError(f"{int((~np.isfinite(y)).sum())} of {y.size} samples are NaN or infinite.")
-    return resample(y, sr, rate)
-
-
-def _precomputed_folder(study, model: str, stems: Sequence[str] | None) -> Path | None:
-    folder = Path(study.path) / "embeddings" / model
-    if stems is not None:
-        order = ["drums", "bass", "other", "vocals"]
-        known = sorted(stems, key=lambda stem: order.index(stem) if stem in order else 9)
-        folder = folder / "+".join(known)
-    return folder if next(folder.glob("*.npz"), None) is not None else None
-
-
-def _read_precomputed(folder: Path, model: str, ids: list[str]) -> Embedding:
-    missing = [track for track in ids if not (folder / f"{track}.npz").is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"{folder}: no vectors of {len(missing)} tracks, the first is {missing[0]}.npz. Add "
-            "them, or remove the folder to have them computed from the audio."
-        )
-    rows = []
-    for track in ids:
-        with np.load(folder / f"{track}.npz") as archive:
-            layers = {
-                name: archive[name].astype(np.float32)
-                for name in archive.files
-                if archive[name].dtype.kind == "f"
-            }
-        row = {name: v.mean(axis=0) if v.ndim == 2 else v for name, v in layers.items()}
-        if rows and {k: v.shape for k, v in row.items()} != {
-            k: v.shape for k, v in rows[0].items()
-        }:
-            raise ValueError(
-                f"{folder}: {track}.npz has layers {_shapes(row)}, but {ids[0]}.npz has "
-                f"{_shapes(rows[0])}. All tracks need the same."
-            )
-        for name, vector in row.items():
-            if vector.ndim != 1 or not np.isfinite(vector).all():
-                raise ValueError(
-                    f"{folder}: layer {name!r} of {track}.npz has shape {vector.shape}"
-                    f"{'' if np.isfinite(vector).all() else ' and holds NaN or infinite values'}; "
-                    "expected finite numbers of shape (dim,) or (n_windows, dim)."
-                )
-        rows.append(row)
-    layers = {name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else {})}
-    return Embedding(model, ids, layers, source=str(folder))
-
-
-def _shapes(row: dict[str, np.ndarray]) -> dict[str, tuple]:
-    return {name: vector.shape for name, vector in row.items()}
+def _collect(model: str, tracks: Iterable[str], keys: Mapping, found: Mapping) -> Embedding:
+    ids = list(tracks)
+    if not ids:
+        raise ValueError(f"{model}: there are no tracks to embed.")
+    rows = [found[keys[track]] for track in ids]
+    names = [name for name in rows[0] if name != "peak"]
+    layers = {name: np.stack([row[name] for row in rows]) for name in names}
+    silent = [track for track, row in zip(ids, rows) if float(row["peak"]) < SILENCE]
+    return Embedding(model, ids, layers, silent)

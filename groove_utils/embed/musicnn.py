@@ -327,13 +327,22 @@ class Tagger:
     window = WINDOW / SAMPLE_RATE
     hop = (N_FRAMES - 1) * HOP / SAMPLE_RATE  # the original's own count of frames in 3 s
     lead = HOP / SAMPLE_RATE
+    version = "0.1.0"
 
     def __init__(self, name: str, seed: int = 0):
         self.name, self.seed = name, seed
         self.trained = not name.endswith("-untrained")
         musical = "musicnn" in name
         self._network = MusiCNN if musical else VGG
+        self.any_length = musical
         self.layers = dict(MUSICNN_LAYERS if musical else VGG_LAYERS)
+
+    def files(self) -> list[Path]:
+        """The checkpoint's files; none for the untrained twin."""
+        if not self.trained:
+            return []
+        folder = checkpoint_folder(self.name)
+        return [folder / ".index", folder / ".data-00000-of-00001"]
 
     def load(self) -> nn.Module:
         """The network in evaluation mode.
@@ -356,6 +365,8 @@ class Tagger:
         self, network: nn.Module, batch: torch.Tensor, n_valid: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         """Layers of a batch of windows; `n_valid` counts samples."""
+        if batch.shape[1] < WINDOW:  # room for the frame that is centred on the end
+            batch = functional.pad(batch, (0, HOP))
         return network(batch, (n_valid // HOP).clamp(1, N_FRAMES))
 
 

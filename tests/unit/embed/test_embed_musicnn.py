@@ -7,7 +7,6 @@ import soundfile
 import torch
 
 from groove_utils.embed import embed_audio, load_model
-from groove_utils.embed.engine import cut
 from groove_utils.embed.musicnn import HOP, N_FRAMES, MelSpectrogram, Tagger
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "embed"
@@ -53,7 +52,7 @@ def test_penultimate_matches_the_original(groove, golden, model):
     np.testing.assert_array_equal(theirs[1], theirs[0])
     np.testing.assert_array_equal(theirs[2], theirs[0])
     # so the others are held to the tags, which are an affine map of them
-    tags = load_model(model)[1].tags
+    tags = load_model(model).network.tags
     logits = ours @ tags.kernel.detach().numpy().T + tags.bias.detach().numpy()
     expected = original(golden, model, "taggram").astype(float)
     np.testing.assert_allclose(1 / (1 + np.exp(-logits)), expected, atol=1e-5)
@@ -61,10 +60,12 @@ def test_penultimate_matches_the_original(groove, golden, model):
 
 @pytest.mark.parametrize("model", ["msd-vgg", "mtt-vgg"])
 def test_last_maps_match_the_original(groove, golden, model):
-    adapter, network, _ = load_model(model)
-    batch, n_valid = map(torch.from_numpy, cut(groove[0], adapter))
+    loaded = load_model(model)
+    cutter = loaded.cutter()
+    windows = np.stack([window for window, _ in cutter.push(groove[0])])
     with torch.inference_mode():
-        maps = adapter.forward(network, batch, n_valid)["pool5"][:3]
+        n_valid = torch.full((3,), windows.shape[1])
+        maps = loaded.adapter.forward(loaded.network, torch.from_numpy(windows), n_valid)["pool5"]
     theirs = original(golden, model, "pool5")
     assert np.abs(maps.reshape(6, 128).numpy() - theirs).max() <= 1e-3
     pooled = embed_audio(*groove, model)["pool5"][:3]
@@ -85,7 +86,7 @@ def test_spectrogram_matches_librosa(groove):
 @pytest.mark.parametrize("n_valid", [1, 20, 100, 186])
 def test_masked_window_equals_a_shorter_one(groove, model, n_valid):
     """Masking is right if the network, run on just the valid frames, gives the same."""
-    network = load_model(model)[1]
+    network = load_model(model).network
     window = torch.from_numpy(np.pad(groove[0][: N_FRAMES * HOP], (HOP, 0)))[None]
     length = torch.tensor([n_valid])
     with torch.inference_mode():
@@ -134,7 +135,7 @@ def test_untrained_twins_are_reproducible_and_differ():
 def test_parameter_counts_are_the_catalogue_s(model):
     from groove_utils.embed import model_card
 
-    network = load_model(model)[1]
+    network = load_model(model).network
     assert sum(p.numel() for p in network.parameters()) == model_card(model).parameters
     assert model_card(f"{model}-untrained").parameters == model_card(model).parameters
 

@@ -1,0 +1,150 @@
+"""Load a model once, let it through the gate, and keep it for the next call."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from groove_utils.embed.adapters import Adapter
+from groove_utils.embed.catalogue import make_adapter
+from groove_utils.files import atomic_path, hash_bytes
+from groove_utils.paths import cache_folder
+
+if TYPE_CHECKING:
+    from groove_utils.embed.engine import Model
+
+__all__ = ["adapter_key", "forget_models", "known_fingerprint", "load_model"]
+
+KEPT = 6  # loaded models; the one that was used longest ago goes first
+_LOADED: OrderedDict[tuple, Model] = OrderedDict()
+_LOCK = threading.RLock()
+
+
+def adapter_key(adapter: Adapter) -> str:
+    """Name and version of an adapter, under which its fingerprint is recorded.
+
+    Where an adapter states no version, its methods' code stands for one: so a reader who edits a
+    model in a notebook gets new vectors, not the old ones from the cache.
+    """
+    name = getattr(adapter, "name", type(adapter).__qualname__)
+    version = getattr(adapter, "version", None) or _code_hash(type(adapter))
+    seed = "" if getattr(adapter, "trained", True) else f"#{getattr(adapter, 'seed', 0)}"
+    return f"{name}@{version}{seed}"
+
+
+def _code_hash(kind: type) -> str:
+    parts = []
+
+    def walk(code) -> None:
+        parts.extend([code.co_code, repr(code.co_names), repr(code.co_varnames)])
+        for constant in code.co_consts:
+            if hasattr(constant, "co_code"):
+                walk(constant)
+            else:
+                parts.append(repr(constant))
+
+    for name, member in sorted(vars(kind).items()):
+        code = getattr(getattr(member, "__func__", member), "__code__", None)
+        if code is not None:
+            parts.append(name)
+            walk(code)
+    return hash_bytes(*parts)[:16]
+
+
+def load_model(
+    model: str, *, seed: int = 0, device: str | None = None, autocast: bool = False
+) -> Model:
+    """A model that has passed the gate, kept for the next call.
+
+    Parameters
+    ----------
+    model : str
+    seed : int
+        Of an untrained twin's weights.
+    device : str, optional
+        As in :func:`groove_utils.embed.embed_tracks`.
+    autocast : bool
+        Half precision on a GPU.
+
+    Returns
+    -------
+    groove_utils.embed.engine.Model
+        With attributes `adapter`, `network`, `fingerprint`, `device`.
+
+    Raises
+    ------
+    ModelUnavailableError, ModelRefusedError
+    """
+    from groove_utils.embed.engine import Model, choose_device
+    from groove_utils.embed.gate import check_model, fingerprint
+
+    device = choose_device(device)
+    with _LOCK:
+        key = model, seed, device, autocast
+        if key in _LOADED:
+            _LOADED.move_to_end(key)
+            return _LOADED[key]
+        adapter = make_adapter(model, seed)
+        network = adapter.load()
+        print_ = fingerprint(network)
+        if hasattr(network, "to"):
+            network = network.to(device)
+        else:
+            device = "cpu"
+        loaded = Model(adapter, network, print_, device)
+        check_model(loaded, adapter_key(adapter))
+        loaded.autocast = autocast and device != "cpu"
+        _remember_source(adapter, print_)
+        _LOADED[key] = loaded
+        while len(_LOADED) > KEPT:
+            _LOADED.popitem(last=False)
+        return loaded
+
+
+def forget_models() -> None:
+    """Drop all loaded models."""
+    with _LOCK:
+        _LOADED.clear()
+
+
+def known_fingerprint(model: str, seed: int, device: str | None) -> tuple[Adapter, str]:
+    """The adapter and the fingerprint of a model, without loading it where that can be known.
+
+    A model whose files are those that passed the gate before (same paths, sizes and times) has
+    the fingerprint that it had then; so vectors are found in the cache without its weights.
+    """
+    adapter = make_adapter(model, seed)
+    path = _source_path(adapter)
+    if path is not None and path.is_file():
+        try:
+            return adapter, json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
+        except (ValueError, KeyError):  # damaged: as if it had not been seen before
+            path.unlink(missing_ok=True)
+    loaded = load_model(model, seed=seed, device=device)
+    return loaded.adapter, loaded.fingerprint
+
+
+def _remember_source(adapter: Adapter, print_: str) -> None:
+    path = _source_path(adapter)
+    if path is not None:
+        with atomic_path(path) as part:
+            part.write_text(json.dumps({"fingerprint": print_}), encoding="utf-8")
+
+
+def _source_path(adapter: Adapter) -> Path | None:
+    """Where the fingerprint of an adapter's weight files is kept; None if it names no files."""
+    files = getattr(adapter, "files", None)
+    if files is None:
+        return None
+    stamps = [adapter_key(adapter)]
+    try:
+        for file in files():
+            status = os.stat(file)
+            stamps.append(f"{os.path.realpath(file)} {status.st_size} {status.st_mtime_ns}")
+    except OSError:
+        return None
+    return cache_folder() / "models" / f"{hash_bytes(*stamps)[:32]}.json"

@@ -1,0 +1,254 @@
+"""Where audio comes from: files, arrays and sums of files, read in blocks.
+
+Whatever its length, a source is decoded, mixed to mono, resampled and cut a block at a time, so an
+hour takes no more memory than a minute.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from groove_utils.audio import AudioError, load_audio
+from groove_utils.files import hash_bytes, hash_file
+
+__all__ = [
+    "ArraySource",
+    "FileSource",
+    "Source",
+    "SumSource",
+    "as_source",
+    "WindowCutter",
+    "resampled",
+]
+
+BLOCK = 1 << 17  # samples of one channel, 3 s at 44.1 kHz
+
+
+class Source:
+    """Audio that can say what it is and be read in blocks."""
+
+    sr: int
+
+    def content(self) -> str:
+        """Hash of the audio's bytes."""
+        raise TypeError(f"{type(self).__name__} does not say what it holds.")
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Mono float32 blocks at the rate `sr`."""
+        raise TypeError(f"{type(self).__name__} holds no samples.")
+
+
+class ArraySource(Source):
+    """A signal in memory, (n_samples,) or (n_channels, n_samples)."""
+
+    def __init__(self, y: np.ndarray, sr: int):
+        y = np.asarray(y, dtype=np.float32)
+        if y.ndim not in (1, 2) or y.size == 0:
+            raise ValueError(
+                f"the signal has shape {y.shape}; expected (n_samples,) or "
+                "(n_channels, n_samples) with at least one sample."
+            )
+        if y.ndim == 2 and y.shape[0] > y.shape[1]:
+            raise ValueError(
+                f"the signal has shape {y.shape}, more channels than samples; expected "
+                "(n_channels, n_samples). Transpose it."
+            )
+        if not isinstance(sr, (int, np.integer)) or sr < 1:
+            raise ValueError(f"the sample rate is {sr!r}; expected whole Hz.")
+        if n_bad := int((~np.isfinite(y)).sum()):
+            raise ValueError(f"{n_bad} of {y.size} samples are NaN or infinite.")
+        self.y, self.sr = y, int(sr)
+
+    def content(self) -> str:  # noqa: D102
+        y = np.ascontiguousarray(self.y)
+        return hash_bytes("signal", str(y.shape), str(self.sr), y.tobytes())
+
+    def blocks(self) -> Iterator[np.ndarray]:  # noqa: D102
+        for start in range(0, self.y.shape[-1], BLOCK):
+            block = self.y[..., start : start + BLOCK]
+            yield block.mean(axis=0) if block.ndim == 2 else block
+
+
+class FileSource(Source):
+    """An audio file that libsndfile reads."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        if not self.path.is_file():
+            load_audio(self.path)  # raises the error that explains it
+
+    @property
+    def sr(self) -> int:
+        """Sample rate in Hz."""
+        return self._open().samplerate
+
+    def content(self) -> str:  # noqa: D102
+        return hash_file(self.path)
+
+    def blocks(self) -> Iterator[np.ndarray]:  # noqa: D102
+        n_samples = 0
+        with self._open() as file:
+            size = max(1, BLOCK // file.channels)
+            while True:
+                try:
+                    block = file.read(size, dtype="float32", always_2d=True)
+                except soundfile.LibsndfileError as error:
+                    raise AudioError(
+                        f"{self.path}: cannot be decoded after {n_samples} samples ({error}). "
+                        "The file is damaged or cut short; export it again."
+                    ) from error
+                if len(block) == 0:
+                    break
+                if n_bad := int((~np.isfinite(block)).sum()):
+                    raise AudioError(
+                        f"{self.path}: {n_bad} samples are NaN or infinite, the first within "
+                        f"{len(block)} samples of sample {n_samples}. Export it again."
+                    )
+                n_samples += len(block)
+                yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+        if n_samples == 0:
+            raise AudioError(f"{self.path}: holds no samples. Export it again.")
+
+    def _open(self) -> soundfile.SoundFile:
+        try:
+            return soundfile.SoundFile(self.path)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(
+                f"{self.path}: cannot be decoded ({error}). Expected WAV, FLAC, OGG or MP3; "
+                "convert it, for instance with `ffmpeg -i IN OUT.flac`."
+            ) from error
+
+
+class SumSource(Source):
+    """The sum of several files of one rate, such as stems."""
+
+    def __init__(self, paths: Sequence[str | os.PathLike]):
+        self.parts = [FileSource(path) for path in paths]
+        rates = {part.sr for part in self.parts}
+        if len(rates) > 1:
+            names = ", ".join(f"{part.path.name} ({part.sr} Hz)" for part in self.parts)
+            raise AudioError(f"{self.parts[0].path.parent}: stems of different rates: {names}.")
+        self.sr = rates.pop()
+
+    def content(self) -> str:  # noqa: D102
+        return hash_bytes("sum", *sorted(part.content() for part in self.parts))
+
+    def blocks(self) -> Iterator[np.ndarray]:  # noqa: D102
+        readers = [_Rebuffered(part.blocks()) for part in self.parts]
+        while True:
+            blocks = [reader.take(BLOCK) for reader in readers]
+            length = max(map(len, blocks))
+            if length == 0:
+                return
+            total = np.zeros(length, np.float32)
+            for block in blocks:
+                total[: len(block)] += block
+            yield total
+
+
+class _Rebuffered:
+    """Blocks of whatever length, given out in the lengths asked for."""
+
+    def __init__(self, blocks: Iterator[np.ndarray]):
+        self.blocks, self.rest = blocks, np.zeros(0, np.float32)
+
+    def take(self, n: int) -> np.ndarray:
+        parts, length = [self.rest], len(self.rest)
+        while length < n and (block := next(self.blocks, None)) is not None:
+            parts.append(block)
+            length += len(block)
+        joined = np.concatenate(parts)
+        self.rest = joined[n:]
+        return joined[:n]
+
+
+def as_source(signal) -> Source:
+    """A path, a pair (y, sr) or a source as a source."""
+    if isinstance(signal, Source):
+        return signal
+    if isinstance(signal, (str, os.PathLike)):
+        return FileSource(signal)
+    if isinstance(signal, tuple) and len(signal) == 2:
+        return ArraySource(*signal)
+    raise ValueError(
+        f"expected a path or a pair (signal, sample rate), got {type(signal).__name__}."
+    )
+
+
+def resampled(
+    blocks: Iterator[np.ndarray], sr_in: int, rates: Sequence[int]
+) -> Iterator[dict[int, np.ndarray]]:
+    """Resample one stream of blocks to several rates at once.
+
+    Parameters
+    ----------
+    blocks : iterator of ndarray
+        Mono float32.
+    sr_in : int
+        Their rate in Hz.
+    rates : sequence of int
+        Rates in Hz.
+
+    Yields
+    ------
+    dict of int to ndarray
+        By rate; the blocks of a rate join to the whole signal at it, see
+        :func:`groove_utils.audio.resample`.
+    """
+    streams = {
+        rate: soxr.ResampleStream(sr_in, rate, 1, dtype="float32", quality="HQ")
+        for rate in rates
+        if rate != sr_in
+    }
+    held = next(blocks, None)
+    while held is not None:  # one block behind, so that the last is known as such
+        following = next(blocks, None)
+        yield {
+            rate: streams[rate].resample_chunk(held, last=following is None)
+            if rate in streams
+            else held
+            for rate in rates
+        }
+        held = following
+
+
+class WindowCutter:
+    """Cut a stream of blocks into windows that cover all of it.
+
+    The same windows as :func:`groove_utils.audio.windows` gives for the whole signal.
+
+    Parameters
+    ----------
+    length, hop : int
+        In samples.
+    lead : int
+        Zeros before the signal.
+    """
+
+    def __init__(self, length: int, hop: int, lead: int = 0):
+        self.length, self.hop = length, hop
+        self.waiting = np.zeros(lead, np.float32)
+        self.lead = lead
+
+    def push(self, block: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+        """The windows that a further block completes, each with its number of valid samples."""
+        waiting = np.concatenate([self.waiting, block])
+        start = 0
+        # a window goes out once it is known that the signal reaches beyond it
+        while len(waiting) - start > self.length:
+            yield waiting[start : start + self.length], self.length
+            start += self.hop
+        self.waiting = waiting[start:].copy()
+
+    def finish(self) -> tuple[np.ndarray, int]:
+        """The last window, filled with zeros."""
+        n_valid = len(self.waiting)
+        last = np.zeros(self.length, np.float32)
+        last[:n_valid] = self.waiting
+        return last, n_valid
