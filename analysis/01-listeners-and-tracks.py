@@ -25,8 +25,14 @@ n_splits = 500  # random halves of the listeners, for split-half reliability
 import pandas as pd
 
 from groove_utils import figures, probe
-from groove_utils.book import audio_player, open_chapter, report_text, report_value
-from groove_utils.book import show_figure, show_table
+from groove_utils.book import (
+    audio_player,
+    open_chapter,
+    report_text,
+    report_value,
+    show_figure,
+    show_table,
+)
 
 chapter = open_chapter("01-listeners-and-tracks", study)
 data = chapter.study

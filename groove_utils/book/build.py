@@ -181,7 +181,8 @@ def _config(file: Path, study_title: str, address: dict[str, str] | None) -> dic
 
 
 def _jupyter_book(sources: Path, target: Path, log: Path) -> None:
-    command = [sys.executable, "-m", "jupyter_book", "build", str(sources)]
+    start = "from jupyter_book.cli.main import main; main()"  # the package has no __main__
+    command = [sys.executable, "-c", start, "build", str(sources)]
     command += ["--path-output", str(target), "-W", "-n", "--keep-going", "--all"]
     environment = {**os.environ, "NO_COLOR": "1", "PYTHONWARNINGS": "ignore"}
     run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
