@@ -54,7 +54,12 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """How a part sounds: its stem, preset, level in dB, place (−1 left … 1 right), room send."""
+    """How a part sounds.
+
+    Stem and preset; level in dB; place (−1 left … 1 right); room send; tuning, vibrato, scoop and
+    longest release as :meth:`groove_utils.synth.soundfont.SoundFont.play` has them; drive, how hard
+    the part is pushed into an amplifier that saturates (0: not at all).
+    """
 
     stem: str
     bank: int
@@ -66,6 +71,7 @@ class Part:
     vibrato: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scoop: float = 0.0
     release: float = 4.0
+    drive: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -156,13 +162,17 @@ def draw_band(seed: int, index: int) -> Band:
 
     tune = float(rng.normal(0, 8))
     parts = {
-        "drums": Part("drums", 128, int(kit), db(1.2), 0.0, room, float(rng.normal(0, 60))),
+        "drums": Part(
+            "drums", 128, int(kit), db(1.2), 0.0, room, float(rng.normal(0, 60)), drive=0.6
+        ),
         "bass": Part("bass", 0, int(bass), db(1.8), 0.0, 0.15 * room, tune),
         "chords": Part(
-            "other", 0, int(chords), db(), side * float(rng.uniform(0.3, 0.7)), room, tune
+            "other", 0, int(chords), db(), side * float(rng.uniform(0.3, 0.7)), room, tune,
+            drive=float(rng.uniform(2, 5)) if chords in (29, 30) else 0.0,
         ),
         "second": Part(
-            "other", 0, int(second), db(), -side * float(rng.uniform(0.2, 0.7)), 1.3 * room, tune
+            "other", 0, int(second), db(), -side * float(rng.uniform(0.2, 0.7)), 1.3 * room, tune,
+            drive=float(rng.uniform(2, 5)) if second == 30 else 0.0,
         ),
         "lead": Part(
             "vocals", 0, int(lead), db(1.2), float(rng.uniform(-0.1, 0.1)), 1.6 * room, tune,

@@ -19,17 +19,17 @@ from groove_utils.synth.soundfont import SAMPLE_RATE, load_soundfont
 
 __all__ = ["RENDERER_VERSION", "render"]
 
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 PEAK = 0.93
 
 # peak of a drum at full velocity, so that kits of different level can take each other's place
 DRUM_LEVELS = {
     "kick": 0.95,
     "snare": 0.80,
-    "hat": 0.22,
-    "open_hat": 0.26,
-    "ride": 0.22,
-    "crash": 0.34,
+    "hat": 0.34,
+    "open_hat": 0.36,
+    "ride": 0.32,
+    "crash": 0.46,
     "tom_high": 0.60,
     "tom_low": 0.65,
     "clap": 0.40,
@@ -76,6 +76,8 @@ def render(song: Song) -> dict[str, np.ndarray]:
         y = buses[name]
         if not y.any():
             continue
+        if part.drive:
+            y = _saturate(y, part.drive)
         level = part.gain + (SECOND_PART[song.band.style] if name == "second" else 0.0)
         if name != "drums":
             level += -23.0 - measure_loudness(y, SAMPLE_RATE)
@@ -93,6 +95,12 @@ def render(song: Song) -> dict[str, np.ndarray]:
     out = {name: np.round(32767 * curve * y).astype(np.int16) for name, y in stems.items()}
     out["mix"] = sum(y.astype(np.int32) for y in out.values()).astype(np.int16)
     return out
+
+
+def _saturate(y, drive):
+    """A valve amplifier's curve; the level that is driven is the part's own 99th percentile."""
+    scale = drive / max(float(np.quantile(np.abs(y), 0.99)), 1e-9)
+    return np.tanh(scale * y) / scale
 
 
 def _main(stem):
