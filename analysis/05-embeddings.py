@@ -79,7 +79,7 @@ facts = pd.DataFrame(
         "model": models,
         "source": catalogue["source"].to_numpy(),
         "licence": catalogue["licence"].to_numpy(),
-        "fingerprint": [embed.load_model(name)[2][:16] for name in models],
+        "fingerprint": [embed.load_model(name).fingerprint[:16] for name in models],
     }
 )
 chapter.save_table(facts, "models")
