@@ -1,0 +1,186 @@
+"""Time and trustworthiness of the mixed models: ``python tests/bench/bench_mixed.py``.
+
+Prints time and log-likelihood against statsmodels MixedLM (small data) and, where R is installed,
+lme4; 28,000 rows with slopes; and coverage and type-I rate over re-drawn listeners and songs. Each
+bar is printed with what was measured; the exit status is 1 if one was missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+from scipy import stats
+
+from groove_utils.mixed import LmmWarning, fit_lmm, simulate_ratings
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "lmm"
+FORMULAS = {
+    "int": "rating ~ genre * x + (1 | listener) + (1 | stimulus)",
+    "slope": "rating ~ genre * x + (1 + x | listener) + (1 | stimulus)",
+}
+LME4 = """
+suppressPackageStartupMessages({library(lmerTest); library(jsonlite)})
+a <- commandArgs(trailingOnly = TRUE)
+d <- read.csv(a[1], stringsAsFactors = TRUE)
+t <- system.time({m <- lmer(as.formula(a[2]), d); s <- coef(summary(m))})
+write_json(list(seconds = t[["elapsed"]], loglik = as.numeric(logLik(m)), df = unname(s[, "df"])),
+           a[3], digits = 12, auto_unbox = TRUE)
+"""
+TRUTH = {
+    "effect": 0.35,
+    "style_effects": (0.2, 0.0, -0.1),
+    "sd_listener": 0.6,
+    "sd_song": 0.45,
+    "sd_slope": 0.25,
+    "correlation": 0.3,
+    "sd_residual": 1.0,
+}
+
+
+def data_sets() -> dict[str, pd.DataFrame]:
+    """Small and medium golden data, and 28,000 rows of 700 listeners × 40 of 200 songs."""
+    large = simulate_ratings(700, 200, 40, seed=0, **TRUTH).rename(
+        columns={"listener_id": "listener", "track_id": "stimulus", "style": "genre"}
+    )
+    sets = {size: pd.read_csv(GOLDEN / f"{size}.csv.gz") for size in ("small", "medium")}
+    return sets | {"large": large}
+
+
+def timed(call, repeats: int):
+    """Least time of several runs, after one to warm up, and the last answer."""
+    call()
+    best = np.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        answer = call()
+        best = min(best, time.perf_counter() - start)
+    return best, answer
+
+
+def ours(formula, data, engine):
+    """Fit, with standard errors and degrees of freedom."""
+    result = fit_lmm(formula, data, engine=engine)
+    return result, result.fixed_effects()
+
+
+def statsmodels(data):
+    """Crossed random intercepts in MixedLM: one group, variance components."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return sm.MixedLM.from_formula(
+            "rating ~ genre * x",
+            data.assign(all=1),
+            groups="all",
+            re_formula="0",
+            vc_formula={"listener": "0 + C(listener)", "stimulus": "0 + C(stimulus)"},
+        ).fit(reml=True)
+
+
+def lme4(formula, data):
+    """Time of lmer with lmerTest's summary, log-likelihood and df; None without R."""
+    if shutil.which("Rscript") is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        table, out = Path(folder) / "data.csv", Path(folder) / "out.json"
+        data.to_csv(table, index=False)
+        done = subprocess.run(
+            ["Rscript", "-e", LME4, str(table), formula, str(out)], capture_output=True
+        )
+        return json.loads(out.read_text()) if done.returncode == 0 else None
+
+
+def redraw(seed: int) -> dict:
+    """Fit one draw of listeners, songs and ratings, with a null predictor thrown in."""
+    data = simulate_ratings(120, 96, 24, seed=seed, **TRUTH)
+    rng = np.random.default_rng([seed, 1])
+    songs = sorted(data["track_id"].unique())
+    null = dict(zip(songs, rng.standard_normal(len(songs))))
+    data["null"] = data["track_id"].map(null)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LmmWarning)
+        result = fit_lmm("rating ~ style + x + null + (1 + x | listener_id) + (1 | track_id)", data)
+    table = result.fixed_effects().set_index("term")
+    funk, pop, rock = TRUTH["style_effects"]
+    truth = {
+        "Intercept": 4.0 + funk,
+        "style[pop]": pop - funk,
+        "style[rock]": rock - funk,
+        "x": TRUTH["effect"],
+        "null": 0.0,
+    }
+    covered = {t: table.loc[t, "low"] <= v <= table.loc[t, "high"] for t, v in truth.items()}
+    return covered | {"type I": table.loc["null", "p"] < 0.05}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run everything, print tables and bars."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--redraws", type=int, default=400, help="draws for coverage")
+    parser.add_argument("--jobs", type=int, default=2, help="processes for them")
+    chosen = parser.parse_args(argv)
+    bars, rows = [], []
+    for size, data in data_sets().items():
+        for model in ("int", "slope"):
+            formula = FORMULAS[model]
+            logliks = {}
+            for engine in ("mixedlm", "glmm", "builtin"):
+                seconds, (result, _) = timed(lambda: ours(formula, data, engine), 3)  # noqa: B023
+                logliks[engine] = result.loglik
+                rows.append((size, model, len(data), engine, seconds, result.loglik))
+                if size == "large" and model == "slope" and engine == "mixedlm":
+                    bars.append(("28,000 rows with slopes, s", seconds, seconds <= 1.5, "≤ 1.5"))
+            if size == "small" and model == "int":
+                seconds, fit = timed(lambda: statsmodels(data), 1)  # noqa: B023
+                rows.append((size, model, len(data), "statsmodels", seconds, fit.llf))
+                gap = abs(fit.llf - logliks["mixedlm"])
+                bars.append(("log-likelihood against statsmodels", gap, gap < 1e-3, "< 0.001"))
+            reference = lme4(formula, data)
+            if reference is not None:
+                rows.append(
+                    (size, model, len(data), "lme4", reference["seconds"], reference["loglik"])
+                )
+                gap = abs(reference["loglik"] - logliks["mixedlm"])
+                bars.append((f"log-likelihood against lme4, {size} {model}", gap, gap < 1e-3,
+                             "< 0.001"))  # fmt: skip
+    table = pd.DataFrame(rows, columns=["data", "model", "rows", "engine", "seconds", "loglik"])
+    print(table.to_string(index=False, float_format=lambda v: f"{v:.6g}"))
+    if not (table["engine"] == "lme4").any():
+        print("R with lmerTest is not here: no comparison with lme4.")
+
+    start = time.perf_counter()
+    drawn = pd.DataFrame(
+        joblib.Parallel(n_jobs=chosen.jobs)(
+            joblib.delayed(redraw)(seed) for seed in range(chosen.redraws)
+        )
+    )
+    seconds = time.perf_counter() - start
+    print(f"\n{chosen.redraws} redraws of 120 listeners × 24 of 96 songs in {seconds:.0f} s")
+    for name in drawn:
+        rate = float(drawn[name].mean())
+        low, high = stats.binomtest(int(drawn[name].sum()), len(drawn)).proportion_ci()
+        print(f"  {name:12} {rate:.3f} [{low:.3f}, {high:.3f}]")
+        if name == "type I":
+            bars.append(("type-I rate of a null effect", rate, 0.025 <= rate <= 0.085,
+                         "0.025–0.085"))  # fmt: skip
+        else:
+            bars.append((f"coverage of {name}", rate, 0.90 <= rate <= 0.98, "0.90–0.98"))
+    print()
+    for name, value, met, bar in bars:
+        print(f"{'met  ' if met else 'SHORT'} {name}: {value:.4g} (bar {bar})")
+    return 0 if all(met for _, _, met, _ in bars) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
