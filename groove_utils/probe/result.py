@@ -32,6 +32,9 @@ class ProbeResult:
         baseline of that fold: the training mean, or what the nuisance variables predict.
     folds : ndarray, shape (n_repeats, n), dtype int
         The fold in which each song was held out.
+    without : ndarray, shape (n_artists, n_repeats, n, n_targets), or None
+        The predictions had one artist (in sorted order) been missing from the training songs.
+        From these :func:`bootstrap_scores` learns how far scores hang on who was trained on.
     choices : DataFrame
         One row a repeat, fold and target: ``layer``, ``alpha``, ``pca`` (missing: all
         components) and ``inner_mse``.
@@ -47,6 +50,7 @@ class ProbeResult:
     artists: np.ndarray
     styles: np.ndarray
     choices: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    without: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -112,7 +116,7 @@ class ProbeResult:
 
     @classmethod
     def from_arrays(
-        cls, method, songs: Songs, predicted, baseline, folds, choices=None
+        cls, method, songs: Songs, predicted, baseline, folds, choices=None, without=None
     ) -> ProbeResult:
         """A result from checked songs and arrays of predictions."""
         return cls(
@@ -126,6 +130,7 @@ class ProbeResult:
             songs.artists,
             songs.styles,
             pd.DataFrame() if choices is None else choices,
+            without,
         )
 
     def scores(self) -> pd.DataFrame:
@@ -183,6 +188,7 @@ class ProbeResult:
             self.artists,
             self.styles,
             choices,
+            None if self.without is None else self.without[..., keep],
         )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 
-from groove_utils.probe.engine import Plan, ridge_splits, run_ridge
+from groove_utils.probe.engine import Plan, leave_out, ridge_splits, run_ridge
 from groove_utils.probe.folds import artist_folds, check_folds
 from groove_utils.probe.inputs import ProbeError, as_blocks, as_songs
 from groove_utils.probe.result import ProbeResult
@@ -75,6 +75,8 @@ def paper_protocol(
         raise ProbeError(f"{len(seeds)} seeds and {len(songs)} songs for {n_splits} folds")
     predicted = np.empty((len(seeds), *values.shape))
     baseline, folds = np.empty_like(predicted), np.empty((len(seeds), len(songs)), dtype=np.int64)
+    groups = artist_codes(songs.artists[order])
+    without = np.empty((groups.max() + 1, *predicted.shape))
     for repeat, seed in enumerate(seeds):
         cut = KFold(n_splits, shuffle=True, random_state=int(seed))
         for number, (train, test) in enumerate(cut.split(matrix)):
@@ -82,6 +84,13 @@ def paper_protocol(
             predicted[repeat, test] = model.predict(matrix[test]).reshape(len(test), -1)
             baseline[repeat, test] = values[train].mean(axis=0)
             folds[repeat, test] = number
+            change = np.zeros((groups.max() + 1, len(test), values.shape[1]))
+            error = values[train] - model.predict(matrix[train]).reshape(len(train), -1)
+            centred = matrix - matrix[train].mean(axis=0)
+            gram = centred @ centred[train].T
+            inverse = np.linalg.inv(gram[train] + alpha * np.eye(len(train)))
+            leave_out(change, groups[train], error, gram[train] @ inverse, gram[test] @ inverse)
+            without[:, repeat, test] = predicted[repeat, test] + change
     return ProbeResult(
         "paper protocol",
         names[order],
@@ -92,6 +101,7 @@ def paper_protocol(
         folds,
         songs.artists[order],
         songs.styles[order],
+        without=without,
     )
 
 
@@ -179,8 +189,16 @@ def nested_ridge(
     folds = outer_folds(songs, folds, n_splits, n_repeats, seed)
     design = nuisance_design(nuisance, len(songs))
     splits = ridge_splits(folds, songs.artists, songs.styles, n_inner=n_inner, seed=seed)
-    fits = run_ridge(blocks, songs.ratings, splits, plan, nuisance=design, n_jobs=n_jobs)
+    groups = artist_codes(songs.artists)
+    fits = run_ridge(
+        blocks, songs.ratings, splits, plan, nuisance=design, groups=groups, n_jobs=n_jobs
+    )
     return collect(method, songs, folds, splits, fits, plan)
+
+
+def artist_codes(artists) -> np.ndarray:
+    """Number of each song's artist in sorted order, 0 … g − 1."""
+    return np.unique(np.asarray(artists).astype(str), return_inverse=True)[1]
 
 
 def make_plan(blocks, *, alphas, layers, pca, floor, clip) -> Plan:
@@ -245,10 +263,15 @@ def collect(method, songs, folds, splits, fits, plan) -> ProbeResult:
     """Fits of all splits as one :class:`ProbeResult`."""
     shape = (len(folds), *songs.ratings.shape)
     predicted, baseline = np.empty(shape), np.empty(shape)
+    without = None
+    if "without" in fits[0]:
+        without = np.empty((len(fits[0]["without"]), *shape))
     rows = []
     for split, fit in zip(splits, fits, strict=True):
         predicted[split.repeat, split.test] = fit["predicted"]
         baseline[split.repeat, split.test] = fit["baseline"]
+        if without is not None:
+            without[:, split.repeat, split.test] = fit["without"]
         rows.append(
             pd.DataFrame(
                 {
@@ -263,4 +286,4 @@ def collect(method, songs, folds, splits, fits, plan) -> ProbeResult:
             )
         )
     choices = pd.concat(rows, ignore_index=True)
-    return ProbeResult.from_arrays(method, songs, predicted, baseline, folds, choices)
+    return ProbeResult.from_arrays(method, songs, predicted, baseline, folds, choices, without)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from groove_utils.probe.bootstrap import interval
+from groove_utils.probe.bootstrap import by_target, result_interval
 from groove_utils.probe.engine import ridge_splits
 from groove_utils.probe.inputs import as_songs
 from groove_utils.probe.result import ProbeResult
-from groove_utils.probe.ridge import outer_folds
+from groove_utils.probe.ridge import artist_codes, outer_folds
 
 __all__ = ["style_baseline", "style_scores"]
 
@@ -34,14 +34,23 @@ def style_baseline(
     _, style = np.unique(songs.styles.astype(str), return_inverse=True)
     shape = (len(folds), *songs.ratings.shape)
     predicted, baseline = np.empty(shape), np.empty(shape)
+    artist = artist_codes(songs.artists)
+    without = np.empty((artist.max() + 1, *shape))
     for split in ridge_splits(folds, songs.artists, songs.styles, n_inner=2, seed=seed):
         values = songs.ratings[split.train]
         baseline[split.repeat, split.test] = values.mean(axis=0)
         for one in np.unique(style[split.test]):
-            same = values[style[split.train] == one]
+            same = split.train[style[split.train] == one]
+            same = same if len(same) else split.train
             at = split.test[style[split.test] == one]
-            predicted[split.repeat, at] = (same if len(same) else values).mean(axis=0)
-    return ProbeResult.from_arrays("style baseline", songs, predicted, baseline, folds)
+            predicted[split.repeat, at] = songs.ratings[same].mean(axis=0)
+            for number in range(len(without)):
+                left = same[artist[same] != number]
+                left = left if len(left) else split.train[artist[split.train] != number]
+                without[number, split.repeat, at] = songs.ratings[left].mean(axis=0)
+    return ProbeResult.from_arrays(
+        "style baseline", songs, predicted, baseline, folds, without=without
+    )
 
 
 def style_scores(result: ProbeResult, *, n_boot=2000, level=0.95, seed=0) -> pd.DataFrame:
@@ -69,63 +78,69 @@ def style_scores(result: ProbeResult, *, n_boot=2000, level=0.95, seed=0) -> pd.
     names, style = np.unique(result.styles.astype(str), return_inverse=True)
     member = (style[:, None] == np.arange(len(names))).astype(float)
     y = result.observed - result.observed.mean(axis=0)
-    error = y - (result.predicted - result.observed.mean(axis=0))
-
-    def sums(w):
-        """Between and within sums of squares of ratings and errors, (n_draws, n_targets) each."""
-        total = w @ member  # (draws, styles)
-        safe = np.where(total > 0, total, 1.0)[..., None]
-
-        def parts(values):
-            grouped = np.einsum("bn,ns,nt->bst", w, member, values)
-            means = grouped / safe
-            between = np.einsum("bs,bst->bt", total, means**2)
-            return between, w @ values**2 - between
-
-        y_between, y_within = parts(y)
-        grand = (w @ y) ** 2 / w.sum(axis=1, keepdims=True)
-        errors = [parts(one) for one in error]
-        e_between, e_within = (np.mean([e[i] for e in errors], axis=0) for i in (0, 1))
-        return y_between - grand, y_within, e_between, e_within
-
-    def r2(w):
-        y_between, y_within, e_between, e_within = sums(w)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = [
-                1 - (e_between + e_within) / (y_between + y_within),
-                np.where(y_between > 1e-12 * y_within, 1 - e_between / y_between, np.nan),
-                1 - e_within / y_within,
-            ]
-            for column in member.T:
-                v = w * column
-                count = v.sum(axis=1, keepdims=True)
-                spread = v @ y**2 - (v @ y) ** 2 / count
-                found.append(1 - v @ (error**2).mean(axis=0) / spread)
-        return np.concatenate(found, axis=1)
-
-    low_high = interval(r2, result.artists, n_boot=n_boot, level=level, seed=seed)
+    found = result_interval(
+        result,
+        lambda one: _style_statistic(one, member),
+        n_boot=n_boot,
+        level=level,
+        method="refit",
+        seed=seed,
+    )
     unit = np.ones((1, len(y)))
-    y_between, y_within, *_ = (part[0] for part in sums(unit))
-    whole = y_between + y_within
+    inner = _within(unit, y, member)[0]
+    total = (y**2).sum(axis=0)
     inside = [
-        ((y[style == i] - y[style == i].mean(axis=0)) ** 2).sum(axis=0) / whole
-        for i in range(len(names))
+        ((y[style == i] - y[style == i].mean(axis=0)) ** 2).sum(axis=0) for i in range(len(names))
     ]
-    shares = np.concatenate([np.ones(len(whole)), y_between / whole, y_within / whole, *inside])
+    shares = np.concatenate([total, total - inner, inner, *inside]) / np.tile(total, 3 + len(names))
     parts = ["all", "between", "within", *names]
     counts = [len(y)] * 3 + [int((style == i).sum()) for i in range(len(names))]
     frame = pd.DataFrame(
         {
             "target": result.targets * len(parts),
             "part": np.repeat(parts, len(result.targets)),
-            "r2": low_high[0],
-            "low": low_high[1],
-            "high": low_high[2],
+            "r2": found[0],
+            "low": found[1],
+            "high": np.minimum(found[2], 1.0),
             "share": shares,
             "n_songs": np.repeat(counts, len(result.targets)),
         }
     )
-    order = {name: i for i, name in enumerate(result.targets)}
-    return frame.sort_values(
-        "target", key=lambda column: column.map(order), kind="stable", ignore_index=True
-    )
+    return by_target(frame, result.targets)
+
+
+def _within(w, values, member):
+    """Weighted sum of squares within styles, (n_draws, n_columns)."""
+    total = w @ member
+    grouped = np.einsum("bn,ns,nt->bst", w, member, values, optimize=True)
+    means = grouped / np.where(total > 0, total, 1.0)[..., None]
+    return w @ values**2 - np.einsum("bs,bst->bt", total, means**2)
+
+
+def _style_statistic(result, member):
+    """R² over all songs, between styles, within styles and inside each style, side by side."""
+    y = result.observed - result.observed.mean(axis=0)
+    error = result.observed - result.predicted
+    repeats, n, targets = error.shape
+    flat = error.transpose(1, 0, 2).reshape(n, -1)
+    squared = (error**2).mean(axis=0)
+
+    def statistic(w):
+        y_within = _within(w, y, member)
+        y_all = w @ y**2 - (w @ y) ** 2 / w.sum(axis=1, keepdims=True)
+        e_within = _within(w, flat, member).reshape(len(w), repeats, targets).mean(axis=1)
+        e_all = w @ squared
+        y_between = y_all - y_within
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = [
+                1 - e_all / y_all,
+                np.where(y_between > 1e-12 * y_all, 1 - (e_all - e_within) / y_between, np.nan),
+                1 - e_within / y_within,
+            ]
+            for column in member.T:
+                v = w * column
+                spread = v @ y**2 - (v @ y) ** 2 / v.sum(axis=1, keepdims=True)
+                found.append(1 - v @ squared / spread)
+        return np.concatenate(found, axis=1)
+
+    return statistic

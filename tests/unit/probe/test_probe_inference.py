@@ -3,20 +3,25 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from scipy.stats import bootstrap, spearmanr
+from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from groove_utils.probe import (
+    FloorScaler,
     ProbeError,
+    ProbeResult,
     bootstrap_scores,
     compare_models,
     nested_ridge,
+    paper_protocol,
     permutation_test,
     permute_songs,
     style_baseline,
     style_scores,
 )
-from groove_utils.probe.bootstrap import artist_weights, interval
+from groove_utils.probe.bootstrap import artist_weights, influence_interval, interval
 from groove_utils.probe.result import SCORES, score_statistic
 
 
@@ -74,6 +79,7 @@ def test_bca_agrees_with_scipy_for_songs_without_groups():
 
 def test_bootstrap_scores_table(result):
     table = bootstrap_scores(result, n_boot=300)
+    assert table["refit"].all()
     assert table["target"].tolist() == ["dance"] * 3 + ["listen"] * 3
     assert (table["low"] < table["estimate"]).all()
     assert (table["estimate"] < table["high"]).all()
@@ -85,14 +91,16 @@ def test_bootstrap_scores_table(result):
 
 
 def test_a_better_model_is_found_and_a_model_equals_itself(small):
-    X, y, artists, styles = small
-    noise = np.random.default_rng(3).standard_normal((60, 12))
+    X, _, artists, styles = small
+    rng = np.random.default_rng(3)
+    noise = rng.standard_normal((60, 12))
+    y = X["low"][:, :3].sum(axis=1) + 2 * rng.standard_normal(60)
     probes = {
-        name: nested_ridge(features, y["dance"], artists, styles, n_repeats=2)
+        name: nested_ridge(features, y, artists, styles, n_repeats=2)
         for name, features in {"low": X["low"], "noise": noise, "again": X["low"]}.items()
     }
     table = compare_models(probes, n_boot=1000).set_index(["first", "second"])
-    assert table.loc[("low", "noise"), "p_holm"] < 0.05
+    assert table.loc[("low", "noise"), "p_holm"] < 0.01
     assert table.loc[("low", "noise"), "low"] > 0
     assert table.loc[("low", "again"), "difference"] == 0
     assert table.loc[("low", "again"), "p"] == 1
@@ -201,3 +209,72 @@ def test_style_parts_add_up_and_a_style_model_has_nothing_within(small):
     flat = style_scores(style_baseline(y, artists, styles), n_boot=50).set_index(["target", "part"])
     assert flat.loc[("listen", "within"), "r2"] <= 0.0
     assert flat.loc[("listen", "between"), "r2"] > 0.9
+
+
+def _refitted(X, y, artists, one, name, nuisance=None):
+    """Predictions of the result's models, refitted by scikit-learn without one artist."""
+    predicted = one.predicted.copy()
+    choices = one.choices.set_index(["repeat", "fold"])
+    for (repeat, fold), choice in choices.iterrows():
+        test = one.folds[repeat] == fold
+        train = ~test & (artists != name)
+        features = X[choice["layer"]]
+        Z = FloorScaler().fit(features[~test]).transform(features)  # scaling stays as it was
+        model = Ridge(choice["alpha"]).fit(Z[train], y[train])
+        predicted[repeat, test, 0] = model.predict(Z[test])
+    return predicted
+
+
+def test_closed_form_without_an_artist_is_a_refit_without_the_artist(small):
+    X, y, artists, styles = small
+    result = nested_ridge(X, y["dance"], artists, styles, n_repeats=2)
+    for number, name in enumerate(np.unique(artists)[:5]):
+        expected = _refitted(X, y["dance"].to_numpy(), artists, result, name)
+        np.testing.assert_allclose(result.without[number], expected, atol=1e-8)
+
+
+def test_paper_protocol_and_style_baseline_know_their_refits_too(small):
+    X, y, artists, styles = small
+    X = {"low": X["low"] / 10}
+    order = np.argsort(y.index.to_numpy())
+    paper = paper_protocol(X, y["dance"], artists, styles, seeds=[3])
+    by, values, low = artists[order], y["dance"].to_numpy()[order], X["low"][order]
+    base = style_baseline(y["dance"], artists, styles, n_repeats=1)
+    for number, name in enumerate(np.unique(artists)[:5]):
+        for fold in range(4):
+            test = paper.folds[0] == fold
+            train = ~test & (by != name)
+            model = Ridge(0.2).fit(low[train], values[train])
+            np.testing.assert_allclose(
+                paper.without[number, 0, test, 0], model.predict(low[test]), atol=1e-8
+            )
+            test = base.folds[0] == fold
+            for style in set(styles):
+                train = ~test & (artists != name) & (styles == style)
+                found = base.without[number, 0, test & (styles == style), 0]
+                np.testing.assert_allclose(found, y["dance"].to_numpy()[train].mean())
+
+
+def test_influence_interval_of_a_mean_is_students(small):
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal(25)[:, None]
+    influence = x - x.mean()
+    low, high, se = influence_interval(x.mean(axis=0), influence, n_boot=200_000)
+    expected = stats.t.interval(0.95, 24, loc=x.mean(), scale=stats.sem(x[:, 0]))
+    np.testing.assert_allclose([low[0], high[0]], expected, atol=0.01)
+    assert se[0] == pytest.approx(stats.sem(x[:, 0]))
+
+
+def test_intervals_that_forget_training_are_marked_and_narrower(small):
+    X, y, artists, styles = small
+    result = nested_ridge(X["low"], y["dance"], artists, styles)
+    whole = bootstrap_scores(result, scores=["r2"]).iloc[0]
+    part = bootstrap_scores(result, scores=["r2"], method="bca").iloc[0]
+    assert part["se"] < whole["se"]
+    read_back = ProbeResult.from_predictions(result.predictions)
+    again = bootstrap_scores(read_back, scores=["r2"]).iloc[0]
+    assert not again["refit"]
+    assert again["low"] == pytest.approx(part["low"])
+    pair = compare_models({"a": result, "b": style_baseline(y["dance"], artists, styles)})
+    assert pair["refit"].all()
+    assert not compare_models({"a": result, "b": read_back})["refit"].any()

@@ -1,0 +1,180 @@
+"""Figures behind the promises of groove_utils.probe: speed, calibration, coverage.
+
+Run it as a script; it prints each figure beside its bar and fails if one is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
+from sklearn.pipeline import Pipeline
+
+from groove_utils.probe import (
+    DEFAULT_ALPHAS,
+    FloorScaler,
+    artist_folds,
+    bootstrap_scores,
+    compare_models,
+    nested_ridge,
+    permutation_test,
+)
+from groove_utils.probe.engine import Split, ridge_splits, run_ridge
+from groove_utils.probe.ridge import make_plan
+
+STUDY = {"n": 100, "n_artists": 65, "dim": 60, "slope": 1.2, "artist_share": 0.3}
+
+
+def draw_study(rng, n, n_artists, dim, slope, artist_share):
+    """Songs by artists whose features and ratings are alike; ten features tell the rating."""
+    artist = rng.integers(0, n_artists, n)
+    X = np.sqrt(0.4) * rng.standard_normal((n_artists, dim))[artist]
+    X = X + np.sqrt(0.6) * rng.standard_normal((n, dim))
+    habit = rng.standard_normal(n_artists)[artist]
+    noise = np.sqrt(artist_share) * habit + np.sqrt(1 - artist_share) * rng.standard_normal(n)
+    return X, slope * X[:, :10].sum(axis=1) / np.sqrt(10) + noise, artist
+
+
+def true_r2(study, seed, n_new=3000):
+    """R² on new songs of new artists, of the models that one study's outer folds would train."""
+    rng = np.random.default_rng([seed, 1])
+    X, y, artist = draw_study(rng, **study)
+    new_X, new_y, _ = draw_study(rng, **{**study, "n": n_new, "n_artists": 2000})
+    folds = artist_folds(artist, n_splits=4, seed=seed)
+    fresh = np.arange(len(y), len(y) + n_new)
+    splits = [
+        Split(s.repeat, s.fold, s.train, fresh, s.inner)
+        for s in ridge_splits(folds, artist, np.full(len(y), "all"), n_inner=4, seed=seed)
+    ]
+    plan = make_plan({"x": X}, alphas=DEFAULT_ALPHAS, layers="select", pca=None, floor=1e-4, clip=5)
+    fits = run_ridge({"x": np.vstack([X, new_X])}, np.r_[y, new_y][:, None], splits, plan)
+    return np.mean([1 - ((new_y - f["predicted"][:, 0]) ** 2).mean() / new_y.var() for f in fits])
+
+
+def coverage(n_studies=200, study=None, seed=0, n_jobs=1):
+    """Share of simulated studies whose 95% intervals hold the true R²."""
+    study = STUDY if study is None else study
+
+    def one(number):
+        X, y, artist = draw_study(np.random.default_rng([seed, 2, number]), **study)
+        result = nested_ridge(X, y, artist, seed=number)
+        found = {}
+        for method in ("refit", "bca"):
+            table = bootstrap_scores(result, scores=["r2"], method=method, n_boot=1000)
+            found[method] = table[["low", "high", "estimate"]].to_numpy()[0]
+        return true_r2(study, seed * 100_000 + number), found
+
+    rows = Parallel(n_jobs)(delayed(one)(number) for number in range(n_studies))
+    truth = np.mean([row[0] for row in rows])
+    found = {
+        method: np.mean([r[method][0] <= truth <= r[method][1] for _, r in rows])
+        for method in ("refit", "bca")
+    }
+    return {"truth": truth, "mean": np.mean([r["refit"][2] for _, r in rows]), **found}
+
+
+def null_rate(n_studies=200, n_permutations=199, seed=0, n_jobs=1, **options):
+    """Share of p < .05, and mean R², where ratings have nothing to do with the features."""
+
+    def one(number):
+        rng = np.random.default_rng([seed, 3, number])
+        n = 60
+        artist = rng.integers(0, 40, n)
+        style = np.array(["funk", "pop", "rock"])[rng.integers(0, 3, 40)][artist]
+        X = {name: rng.standard_normal((n, 20)) for name in "ab"}
+        y = rng.standard_normal(n)
+        table = permutation_test(
+            {"model": X}, y, artist, style, n_permutations=n_permutations, n_repeats=1,
+            within_style=True, seed=number, **options,
+        )  # fmt: skip
+        return table[["p", "r2"]].to_numpy()[0]
+
+    rows = np.array(Parallel(n_jobs)(delayed(one)(number) for number in range(n_studies)))
+    return {"rate": (rows[:, 0] < 0.05).mean(), "mean_r2": rows[:, 1].mean()}
+
+
+def difference_rate(n_studies=200, seed=0, n_jobs=1):
+    """Share of p < .05 between two models that are equally good."""
+
+    def one(number):
+        rng = np.random.default_rng([seed, 4, number])
+        X, _, artist = draw_study(rng, **STUDY)
+        other, _, _ = draw_study(rng, **STUDY)
+        y = (X[:, :10] + other[:, :10]).sum(axis=1) / np.sqrt(10) + rng.standard_normal(len(X))
+        pair = {name: nested_ridge(x, y, artist, seed=number) for name, x in
+                (("a", X), ("b", other))}  # fmt: skip
+        return compare_models(pair, n_boot=200)["p"][0]
+
+    return np.mean(np.array(Parallel(n_jobs)(delayed(one)(i) for i in range(n_studies))) < 0.05)
+
+
+def speed(n=148, dim=9984, n_targets=4, n_permutations=1000, n_jobs=2):
+    """Seconds of the permutation test, and of one GridSearchCV permutation scaled from one fold."""
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((n, dim)), rng.standard_normal((n, n_targets))
+    artist, style = rng.integers(0, 110, n), rng.integers(0, 3, n)
+    start = time.perf_counter()
+    permutation_test({"model": X}, Y, artist, style, n_permutations=n_permutations, n_jobs=n_jobs)
+    ours = time.perf_counter() - start
+    result = nested_ridge(X, Y, artist, style)
+    split = ridge_splits(
+        result.folds, artist.astype(str), style.astype(str), n_inner=4, seed=0
+    )[0]  # fmt: skip
+    start = time.perf_counter()
+    search = GridSearchCV(
+        Pipeline([("scale", FloorScaler()), ("ridge", Ridge())]),
+        {"ridge__alpha": DEFAULT_ALPHAS},
+        scoring="neg_mean_squared_error",
+        cv=PredefinedSplit(split.inner),
+    ).fit(X[split.train], Y[split.train, 0])
+    predicted = search.predict(X[split.test])
+    theirs = (time.perf_counter() - start) * 20 * n_targets
+    difference = np.abs(predicted - result.predicted[0, split.test, 0]).max()
+    return {"seconds": ours, "per_permutation": ours / n_permutations, "grid_search": theirs,
+            "ratio": theirs / (ours / n_permutations), "difference": difference}  # fmt: skip
+
+
+def main(argv=None):
+    """Measure, print and judge."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--studies", type=int, default=200, help="simulated studies a figure")
+    parser.add_argument("--jobs", type=int, default=2)
+    args = parser.parse_args(argv)
+    missed = []
+
+    def judge(what, value, ok, bar):
+        print(f"{what:<58}{value:>12.4g}   bar: {bar:<16}{'' if ok else 'MISSED'}", flush=True)
+        if not ok:
+            missed.append(what)
+
+    fast = speed(n_jobs=args.jobs)
+    judge("1,000 permutations, 148 × 9,984, 4 targets (s)", fast["seconds"], fast["seconds"] <= 60,
+          "≤ 60")  # fmt: skip
+    judge("times faster a permutation than GridSearchCV", fast["ratio"], fast["ratio"] >= 50,
+          "≥ 50")  # fmt: skip
+    judge("largest difference of predictions", fast["difference"], fast["difference"] < 1e-8,
+          "< 1e-8")  # fmt: skip
+    null = null_rate(args.studies, n_jobs=args.jobs)
+    judge("null studies: rate of p < .05", null["rate"], 0.025 <= null["rate"] <= 0.085,
+          "0.025–0.085")  # fmt: skip
+    judge("null studies: mean R²", null["mean_r2"], null["mean_r2"] <= 0, "≤ 0")
+    for name, change in {
+        "100 songs, 65 artists, true R² ≈ .23": {},
+        "80 songs, 50 artists, true R² ≈ 0": {"n": 80, "n_artists": 50, "dim": 40, "slope": 0.6},
+        "100 songs, 65 artists, true R² ≈ .76": {"dim": 30, "slope": 2.5, "artist_share": 0.2},
+    }.items():
+        cover = coverage(args.studies, {**STUDY, **change}, n_jobs=args.jobs)
+        judge(f"coverage, {name}", cover["refit"], 0.90 <= cover["refit"] <= 0.98, "0.90–0.98")
+        print(f"    true {cover['truth']:.3f}, mean estimate {cover['mean']:.3f}; "
+              f"predictions kept as they are: {cover['bca']:.3f}")  # fmt: skip
+    rate = difference_rate(args.studies, n_jobs=args.jobs)
+    judge("two equal models: rate of p < .05", rate, rate <= 0.085, "≤ 0.085")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
