@@ -6,6 +6,7 @@ The book's default study (`STUDY=demo`); appendix «The demo study and its truth
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -133,42 +134,61 @@ def make_demo(
     for name, table in tables.items():
         write_if_changed(folder / name, _csv(table))
     write_if_changed(folder / "study.yml", _study_yml(seed, n_bands, n_listeners))
+    _remove_parts(folder)
     return folder
 
 
 def _render_all(folder, songs, jobs, progress):
-    """Render what is not there; give each song's levels, from the manifest or measured."""
+    """Render what is not there; give each song's levels, from its manifest or measured."""
     soundfont = hash_file(default_soundfont())
-    work = (delayed(_render_one)(folder, song, soundfont) for song in songs)
+    levels = {song.track_id: _levels_of_rendered(folder, song, soundfont) for song in songs}
+    missing = [song for song in songs if levels[song.track_id] is None]
+    if not missing:
+        return levels
+    work = (delayed(_render_one)(folder, song, soundfont) for song in missing)
     done = tqdm(
         Parallel(n_jobs=jobs, return_as="generator")(work),
-        total=len(songs),
+        total=len(missing),
         desc="Rendering songs",
         unit="song",
         disable=not progress,
     )
-    return dict(done)
+    return levels | dict(done)
+
+
+def _paths(folder, song):
+    """Where a song's manifest is, and where its mix and stems are."""
+    sounds = {"mix": folder / "audio" / f"{song.track_id}.flac"}
+    for stem in STEMS:
+        sounds[stem] = folder / "stems" / song.track_id / f"{stem}.flac"
+    return folder / "truth" / "rendered" / f"{song.track_id}.yml", sounds
+
+
+def _key(song, soundfont):
+    return hash_bytes(repr(song), _score_text(song), str(RENDERER_VERSION), soundfont)
+
+
+def _levels_of_rendered(folder, song, soundfont):
+    """Levels of a song whose files are whole and come from this score; None where not."""
+    manifest, sounds = _paths(folder, song)
+    if not manifest.is_file() or not all(path.is_file() for path in sounds.values()):
+        return None
+    known = yaml.safe_load(manifest.read_text())
+    if known["key"] != _key(song, soundfont):
+        return None
+    whole = all(hash_file(path) == known["files"][name] for name, path in sounds.items())
+    return known["levels"] if whole else None
 
 
 def _render_one(folder, song: Song, soundfont):
-    manifest = folder / "truth" / "rendered" / f"{song.track_id}.yml"
-    paths = {"mix": folder / "audio" / f"{song.track_id}.flac"}
-    for stem in STEMS:
-        paths[stem] = folder / "stems" / song.track_id / f"{stem}.flac"
-    key = hash_bytes(repr(song), _score_text(song), str(RENDERER_VERSION), soundfont)
-    if manifest.is_file() and all(path.is_file() for path in paths.values()):
-        known = yaml.safe_load(manifest.read_text())
-        if known["key"] == key and all(
-            hash_file(path) == known["files"][name] for name, path in paths.items()
-        ):
-            return song.track_id, known["levels"]
+    manifest, paths = _paths(folder, song)
     sounds = render(song)
     for name, path in paths.items():
         with atomic_path(path) as part:
             soundfile.write(part, sounds[name].T, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     levels = {name: round(value, 4) for name, value in level_features(sounds).items()}
     entry = {
-        "key": key,
+        "key": _key(song, soundfont),
         "levels": levels,
         "files": {name: hash_file(path) for name, path in paths.items()},
     }
@@ -194,6 +214,13 @@ def _remove_others(folder, wanted):
                 path.unlink()
             if not any(stems.iterdir()):
                 stems.rmdir()
+
+
+def _remove_parts(folder):
+    """Take away what a killed run left half-written; a live one needs a second for a file."""
+    for path in folder.rglob(".*-*"):
+        if path.is_file() and time.time() - path.stat().st_mtime > 60:
+            path.unlink(missing_ok=True)
 
 
 def _tracks(songs):

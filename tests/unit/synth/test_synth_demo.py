@@ -121,6 +121,9 @@ def test_same_bytes_with_any_number_of_jobs_and_after_an_interruption(demo, tmp_
     (damaged / "audio" / "pop-01-1.flac").unlink()
     (damaged / "ratings.csv").unlink()
     (damaged / "stems" / "rock-01-1" / "bass.flac").write_bytes(b"half")
+    left = damaged / "audio" / ".pop-01-1-x7.flac"
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
     make_demo(damaged, jobs=1, progress=False, **SMALL)
     assert contents(damaged) == contents(demo)
 
