@@ -198,7 +198,7 @@ class CrossedDeviance:
 
     # evaluation -----------------------------------------------------------------------------
 
-    def _factorise(self, theta):
+    def _factorise(self, theta, keep: bool = False):
         q = self.q_rest
         L0, *rest = self._lambdas(theta)
         if self._k == 1:
@@ -217,16 +217,22 @@ class CrossedDeviance:
         M = self._K - W.T @ W
         for span, factor, L in zip(self._rest, self.factors[1:], rest):
             if factor.k == 1:
-                M[span] *= L[0, 0]
                 M[:, span] *= L[0, 0]
+            else:
+                columns = M[:, span].reshape(len(M), factor.n_levels, factor.k)
+                M[:, span] = (columns @ L).reshape(M[:, span].shape)
+        half = M.copy() if keep else None
+        for span, factor, L in zip(self._rest, self.factors[1:], rest):
+            if factor.k == 1:
+                M[span] *= L[0, 0]
             else:
                 rows = M[span].reshape(factor.n_levels, factor.k, -1)
                 M[span] = (L.T @ rows).reshape(M[span].shape)
-                columns = M[:, span].reshape(len(M), factor.n_levels, factor.k)
-                M[:, span] = (columns @ L).reshape(M[:, span].shape)
         M[np.arange(q), np.arange(q)] += 1.0
         full = linalg.cholesky(M, lower=True, check_finite=False, overwrite_a=True)
         log_det += 2 * np.log(np.diag(full)[:q]).sum()
+        if keep:
+            return T, full, log_det, root, half
         return T, full, log_det
 
     def pieces(self, theta):
@@ -344,15 +350,69 @@ class CrossedDeviance:
 
     # search -----------------------------------------------------------------------------------
 
-    def gradient(self, theta, step: float = 1e-5) -> np.ndarray:
-        """Gradient of the profiled deviance in θ / `theta_scale`, by central differences."""
-        theta = np.asarray(theta, dtype=float)
-        out = np.empty(len(theta))
-        for i, scale in enumerate(self.theta_scale):
-            h = np.zeros(len(theta))
-            h[i] = step * max(scale, abs(theta[i]))
-            out[i] = (self(theta + h) - self(theta - h)) / (2 * h[i]) * scale
-        return out
+    def with_gradient(self, theta) -> tuple[float, np.ndarray]:
+        """Deviance and its gradient in θ / `theta_scale`, by reverse differentiation.
+
+        Returns
+        -------
+        float
+        ndarray, shape (n_theta,)
+        """
+        T, full, log_det, root, half = self._factorise(theta, keep=True)
+        q, n, df = self.q_rest, self.q_rest + self.p, self.df
+        _, *rest = self._lambdas(theta)
+        if self.reml:
+            log_det += 2 * np.log(np.diag(full)[q:n]).sum() + self._log_det_R
+        rss = full[-1, -1] ** 2
+        value = float(log_det + df * (1 + np.log(2 * np.pi * rss / df)))
+
+        # G: derivative of the deviance in the bordered matrix M = [Λ'(·)Λ + I, …]
+        G = np.zeros_like(full)
+        size = n if self.reml else q
+        if size:
+            inverse, _ = linalg.lapack.dpotri(full[:size, :size], lower=1)
+            G[:size, :size] = np.tril(inverse) + np.tril(inverse, -1).T
+        v = linalg.solve_triangular(full[:n, :n], full[-1, :n], lower=True, trans="T")
+        v = np.append(-v, 1.0)
+        G += df / rss * np.outer(v, v)
+
+        slopes = []
+        H = G.copy()
+        for span, factor, L in zip(self._rest, self.factors[1:], rest):
+            k = factor.k
+            out = np.empty((k, k))
+            rows, columns = half[span], G[:, span]
+            for i in range(k):
+                for j in range(k):
+                    out[i, j] = 2 * np.einsum("mj,jm->", rows[i::k], columns[:, j::k])
+            slopes.append(out)
+            if k == 1:
+                H[span] *= L[0, 0]
+                H[:, span] *= L[0, 0]
+            else:
+                part = H[span].reshape(factor.n_levels, k, -1)
+                H[span] = (L @ part).reshape(H[span].shape)
+                part = H[:, span].reshape(len(H), factor.n_levels, k)
+                H[:, span] = (part @ L.T).reshape(H[:, span].shape)
+        m, k = self._m, self._k
+        C = self._C.reshape(m, k, -1)
+        B = -(self._C @ H).reshape(m, k, -1) @ np.swapaxes(C, 1, 2)
+        Tt = np.swapaxes(T, 1, 2)
+        if k == 1:
+            shrunk = Tt / root[:, None, None]
+        else:
+            shrunk = np.swapaxes(np.linalg.solve(np.swapaxes(root, 1, 2), T), 1, 2)
+        first = 2 * ((B - self._D @ (Tt @ (T @ B)) + self._D) @ shrunk).sum(axis=0)
+
+        gradient = np.empty(self.n_theta)
+        for factor, out in zip(self.factors, [first, *slopes]):
+            for t, span in zip(factor.terms, factor.spans):
+                gradient[self.theta_spans[t]] = _pack(out[span, span])
+        return value, gradient * self.theta_scale
+
+    def gradient(self, theta) -> np.ndarray:
+        """Gradient of the deviance in θ / `theta_scale`, shape (n_theta,)."""
+        return self.with_gradient(theta)[1]
 
     def minimise(self, theta=None, tol: float = 1e-4, free=None) -> np.ndarray:
         """Find the θ of least deviance by BFGS without bounds; the sign of θ is immaterial.
@@ -385,18 +445,24 @@ class CrossedDeviance:
 
         def value(part):
             try:
-                return self(whole(part))
+                deviance, slope = self.with_gradient(whole(part))
             except np.linalg.LinAlgError:
-                return 1e12
+                return 1e12, np.zeros(len(part))
+            return deviance, slope[free]
 
-        def slope(part):
-            try:
-                return self.gradient(whole(part))[free]
-            except np.linalg.LinAlgError:
-                return np.zeros(len(part))
-
+        # m levels tell a spread to about 1 / √(2m) of itself, and it is about half of σ
+        levels = np.concatenate(
+            [
+                np.full(k * (k + 1) // 2, next(f.n_levels for f in self.factors if t in f.terms))
+                for t, k in enumerate(self.sizes)
+            ]
+        )
         found = optimize.minimize(
-            value, t[free], jac=slope, method="BFGS", options={"gtol": tol, "maxiter": 200}
+            value,
+            t[free],
+            jac=True,
+            method="BFGS",
+            options={"gtol": tol, "maxiter": 200, "hess_inv0": np.diag(1 / (8 * levels[free]))},
         )
         return self.snap(whole(found.x))
 

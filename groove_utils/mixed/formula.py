@@ -306,8 +306,9 @@ def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
     used = used[complete].copy()
 
     factors = {}
+    made = set(re.findall(r"\bC\(\s*([\w.]+)", " ".join([fixed, *(left for left, _, _ in bars)])))
     for name in sorted(wanted - {response}):
-        if _is_factor(used[name]):
+        if name in made or _is_factor(used[name]):
             values = _as_label(used[name])
             if isinstance(used[name].dtype, pd.CategoricalDtype):
                 seen = set(values)

@@ -100,10 +100,10 @@ def _separation(frame: ModelFrame) -> list[str]:
                     f"'{name}' {_few(single)} holds a single '{term.factor}': what is said of that "
                     f"level rests on the spread between '{term.factor}' levels elsewhere."
                 )
-        if np.linalg.matrix_rank(frame.X) == len(term.levels) and len(term.levels) < 50:
+        if frame.X.shape[1] >= len(term.levels):
             indicator = np.eye(len(term.levels))[term.codes]
             both = np.linalg.matrix_rank(np.hstack([frame.X, indicator]))
-            if both == len(term.levels):
+            if both == frame.X.shape[1]:
                 raise LmmError(
                     f"the fixed effects tell every '{term.factor}' apart, so its variance cannot "
                     "be estimated. Drop its random term or some fixed effects."

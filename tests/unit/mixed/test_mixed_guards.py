@@ -328,3 +328,53 @@ def test_deviance_is_the_textbook_one(ratings):
         df = n - p if criterion else n
         np.testing.assert_allclose(solution.vcov, rss / df * np.linalg.inv(information), rtol=1e-8)
         assert deviance.deviance_at(theta, solution.sigma) == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "rating ~ x + (1 | listener_id)",
+        "rating ~ x * style + (1 + x | listener_id) + (1 | track_id)",
+        "rating ~ x + (1 | listener_id) + (1 + x || artist) + (1 | track_id)",
+        "rating ~ 1 + (1 + style | listener_id) + (1 + x | track_id)",
+    ],
+)
+@pytest.mark.parametrize("reml", [True, False])
+def test_gradient_is_that_of_the_deviance(ratings, formula, reml):
+    frame = build_frame(formula, two_artists(ratings))
+    deviance = CrossedDeviance(frame.y, frame.X, frame.random, reml)
+    rng = np.random.default_rng(0)
+    for edge in (False, True):
+        theta = deviance.start() + 0.2 * rng.standard_normal(deviance.n_theta)
+        if edge:
+            theta[np.flatnonzero(deviance.diagonal)[-1]] = 0.0
+        value, gradient = deviance.with_gradient(theta)
+        assert value == pytest.approx(deviance(theta), abs=1e-9)
+        numeric = [
+            (deviance(theta + step) - deviance(theta - step)) / 2e-6
+            for step in 1e-6 * np.eye(deviance.n_theta)
+        ]
+        np.testing.assert_allclose(gradient, numeric * deviance.theta_scale, atol=1e-4, rtol=1e-5)
+
+
+def test_numbers_may_be_made_factors(ratings):
+    data = ratings.assign(block=ratings.index % 3 + 1)
+    result = fit_lmm(f"rating ~ C(block) * x + {CROSSED}", data)
+    assert result.names[1:3] == ["block[2]", "block[3]"]
+    means = result.emmeans("block", at={"x": 0}).table
+    assert list(means["block"]) == [1, 2, 3]
+    assert means["estimate"][1] == pytest.approx(result.beta[0] + result.beta[1])
+    assert list(result.type3()["term"]) == ["block", "x", "block:x"]
+    np.testing.assert_allclose(result.predict(data)["estimate"], result.fitted)
+
+
+def test_song_level_studies_have_artists_only(ratings):
+    songs = (
+        two_artists(ratings)
+        .groupby(["track_id", "style", "artist"], as_index=False)[["x", "rating"]]
+        .mean()
+    )
+    result, _ = warned("rating ~ x + style + (1 | artist)", songs)
+    assert result.n_obs == 18
+    assert list(result.n_groups) == ["artist"]
+    assert result.predict(songs)["estimate"].notna().all()
