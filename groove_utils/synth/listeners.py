@@ -65,14 +65,14 @@ MICROTIMING_FREE, MICROTIMING_UNIT = 8.0, 6.0  # ms
 
 # fixed effects in rating points, one column a question in the order of RATED
 FIXED = {
-    "intercept": (56.0, 63.5, 70.5, 59.5, 56.5, 23.0),
-    "syncopation_z": (1.0, 2.0, -4.0, 0.5, 4.5, 1.0),
-    "syncopation_z2": (-4.0, -4.0, -2.5, -4.0, -2.0, 2.0),
-    "density_z": (5.0, 3.5, 1.0, 5.5, 4.0, -0.5),
-    "tempo_off2": (-4.0, -2.5, -1.0, -4.0, -2.0, 1.0),
+    "intercept": (53.5, 61.0, 70.5, 56.5, 56.5, 23.0),
+    "syncopation_z": (3.0, 3.0, -4.0, 2.5, 5.0, 1.0),
+    "syncopation_z2": (-2.0, -2.0, -1.5, -2.0, -1.0, 1.5),
+    "density_z": (5.5, 4.0, 1.5, 6.0, 4.5, -0.5),
+    "tempo_off2": (-2.5, -1.5, -1.0, -2.5, -1.5, 1.0),
     "microtiming_x": (-6.0, -6.0, -6.0, -6.0, -4.0, 6.0),
-    "low_z": (4.5, 3.5, 1.5, 5.0, 1.5, -1.0),
-    "coupling_z": (4.0, 3.5, 3.5, 3.5, 2.0, -2.0),
+    "low_z": (5.5, 4.5, 2.0, 6.0, 2.0, -1.5),
+    "coupling_z": (3.5, 3.0, 3.5, 3.0, 2.0, -2.0),
     "dance_inclination_z": (4.0, 1.0, 0.5, 3.0, 1.0, -0.5),
     "musicianship_z:syncopation_z": (1.5, 1.5, 1.0, 1.0, 2.0, -1.0),
 }
