@@ -55,10 +55,10 @@ show_table(
     songs.loc[data.styles], "songs", "Songs and artists by style: the sample that all rests on."
 )
 
-# %%
+# %% tags=["hide-input"]
 report_value("n_songs", len(data.tracks), fmt=".0f")
 report_value("n_artists", data.tracks["artist"].nunique(), fmt=".0f")
-n_styles = report_value("n_styles", len(data.styles), fmt=".0f")
+report_value("n_styles", len(data.styles), fmt=".0f")
 
 # %% [markdown]
 # There are {glue:text}`n_songs` songs by {glue:text}`n_artists` artists in {glue:text}`n_styles`
@@ -150,7 +150,7 @@ show_figure(
     "coloured cells are scattered evenly, rows differ in overall brightness.",
 )
 
-# %% tags=["needs-listeners"]
+# %% tags=["needs-listeners", "hide-input"]
 rated = matrix.notna()
 report_value("n_listeners", len(matrix), fmt=".0f")
 report_value("raters_per_song", rated.sum().mean(), fmt=".0f", n=matrix.shape[1])
@@ -186,7 +186,7 @@ show_figure(
 )
 
 
-# %% tags=["needs-listeners"]
+# %% tags=["needs-listeners", "hide-input"]
 def told(query, method):
     row = ceilings[(ceilings["query"] == query) & (ceilings["method"] == method)].iloc[0]
     return {"value": row["estimate"], "ci": (row["low"], row["high"]), "n": row["n_listeners"]}

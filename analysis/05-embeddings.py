@@ -200,7 +200,7 @@ show_table(
     f"style or comes from the same band ({len(songs)} songs, {songs['artist'].nunique()} bands).",
 )
 
-# %% tags=["needs-styles"]
+# %% tags=["needs-styles", "hide-input"]
 artist = table.loc[models, "same_artist"]
 best = artist.idxmax()
 report_text("clannish", best)

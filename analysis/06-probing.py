@@ -113,7 +113,7 @@ show_figure(
     table=scores,
 )
 
-# %%
+# %% tags=["hide-input"]
 target = targets[0]
 own = scores[scores["target"] == target].set_index("model")
 
@@ -159,7 +159,7 @@ show_table(
     fmt="{:.3f}",
 )
 
-# %%
+# %% tags=["hide-input"]
 beat = luck.loc[luck["p_family"] < 0.05, "model"].tolist()
 report_value("n_beyond_luck", len(beat), fmt=".0f", n=len(models))
 
@@ -206,7 +206,7 @@ show_figure(
     table=differences,
 )
 
-# %%
+# %% tags=["hide-input"]
 verdicts = []
 for label in rivals:
     row = differences[(differences["rival"] == label) & (differences["target"] == target)].iloc[0]
@@ -248,7 +248,7 @@ show_figure(
     table=parts,
 )
 
-# %% tags=["needs-styles"]
+# %% tags=["needs-styles", "hide-input"]
 row = parts[(parts["part"] == "within") & (parts["target"] == target)].iloc[0]
 report_value("within_r2", row["estimate"], ci=(row["low"], row["high"]), n=len(ratings))
 report_text(
@@ -330,7 +330,7 @@ show_figure(
 # What would change the conclusion: a difference in {numref}`fig-differences` whose interval moves
 # across zero with more artists.
 
-# %%
+# %% tags=["hide-input"]
 report_value("n_artists", len(set(artists)), fmt=".0f")
 
 # %% [markdown]

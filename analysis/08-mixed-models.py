@@ -71,7 +71,7 @@ show_figure(
     table=errors,
 )
 
-# %% tags=["needs-table-predictions"]
+# %% tags=["needs-table-predictions", "hide-input"]
 narrowest = errors.loc[errors["se_ratio"].idxmin()]
 report_text("narrowest", narrowest["model"])
 report_value("narrowest_ratio", narrowest["se_ratio"], n=len(rows))
@@ -95,7 +95,7 @@ show_table(
     f"Fixed effects on «{query}» ({model.n_obs:,} ratings).",
 )
 
-# %% tags=["needs-table-predictions"]
+# %% tags=["needs-table-predictions", "hide-input"]
 slope = model.emtrends("predicted").table.iloc[0]
 report_value("slope", slope["estimate"], ci=(slope["low"], slope["high"]), n=len(rows))
 r2 = model.r2()
@@ -146,7 +146,7 @@ show_figure(
     table=lines.reset_index(names="listener"),
 )
 
-# %% tags=["needs-table-predictions"]
+# %% tags=["needs-table-predictions", "hide-input"]
 spread = lines["slope"].std()
 rising = (lines["slope"] > 0).mean()
 report_value("slope_sd", spread, n=len(lines))

@@ -28,7 +28,7 @@ def report_value(
     unit: str = "",
     fmt: str = ".2f",
     tolerance: float | None = None,
-) -> float:
+) -> None:
     """Report a number: onto the page, and into ``values.json`` with its interval and its n.
 
     The prose shows it with ``{glue:text}`name``` (the number alone) or ``{glue:text}`name_full```
@@ -51,11 +51,6 @@ def report_value(
     tolerance : float, optional
         Largest absolute deviation from the expected value that ``make check`` lets pass; by
         default 5% of the value, or half the interval's width where that is less.
-
-    Returns
-    -------
-    float
-        `value`, so that a cell can end with the call.
     """
     if not isinstance(value, numbers.Real) or math.isnan(value):
         raise ValueError(f"report_value({name!r}): expected a number, got {value!r}.")
@@ -72,7 +67,6 @@ def report_value(
     if chapter:
         _glue(name, entry["text"])
         _glue(f"{name}_full", entry["full"])
-    return float(value)
 
 
 def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str]:
@@ -93,7 +87,7 @@ def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str
     return {"text": text, "full": f"{text} ({', '.join(details)})" if details else text}
 
 
-def report_text(name: str, text: str) -> str:
+def report_text(name: str, text: str) -> None:
     """Report a computed word or sentence, for verdicts that follow from the numbers.
 
     Parameters
@@ -102,15 +96,9 @@ def report_text(name: str, text: str) -> str:
         As in :func:`report_value`.
     text : str
         Plain text.
-
-    Returns
-    -------
-    str
-        `text`.
     """
     if _record(name, {"text": text, "full": text}):
         _glue(name, text)
-    return text
 
 
 def show_figure(

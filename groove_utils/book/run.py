@@ -17,6 +17,7 @@ import nbformat
 import papermill
 import yaml
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from groove_utils.book.chapter import has_table
 from groove_utils.book.needs import fit_to_study, study_has
@@ -176,6 +177,8 @@ def _execute(name, source: Path, target: Path, parameters: dict, build: Path, fa
             kernel_name="python3",
             cwd=project_root(),
             progress_bar={"desc": name, "unit": "cell"},
+            # sockets in the file system: no port is opened on the machine
+            config=Config({"KernelManager": {"transport": "ipc"}}),
         )
     except PapermillExecutionError as error:
         failed.parent.mkdir(parents=True, exist_ok=True)
