@@ -6,6 +6,7 @@ descriptors follow. :func:`describe` gives them all for one signal, :func:`descr
 whole study, :func:`descriptor_table` says what each one is.
 """
 
+from groove_utils.descriptors.beat import Grid, estimate_grid, estimate_tempo
 from groove_utils.descriptors.cards import (
     BASELINE,
     DESCRIPTORS,
@@ -13,13 +14,23 @@ from groove_utils.descriptors.cards import (
     descriptor_card,
     descriptor_table,
 )
+from groove_utils.descriptors.coincidence import coincidence, describe_stems
+from groove_utils.descriptors.fluctuation import danceability
+from groove_utils.descriptors.microtiming import deviations, microtiming, swing_ratio
 from groove_utils.descriptors.onsets import (
     detect_onsets,
     event_density,
     onset_strength,
     region_strength,
 )
-from groove_utils.descriptors.pulse import attack_slopes, pulse_clarity, pulse_clarity_attack
+from groove_utils.descriptors.pulse import (
+    attack_slopes,
+    beat_salience,
+    metrical_strength,
+    periodicity,
+    pulse_clarity,
+    pulse_clarity_attack,
+)
 from groove_utils.descriptors.spectral import (
     BAND_EDGES,
     Spectra,
@@ -29,6 +40,7 @@ from groove_utils.descriptors.spectral import (
     spectral_flux,
     subband_flux,
 )
+from groove_utils.descriptors.syncopation import drum_pattern, syncopation
 from groove_utils.descriptors.table import describe, describe_study
 
 __all__ = [
@@ -36,16 +48,28 @@ __all__ = [
     "BASELINE",
     "DESCRIPTORS",
     "RHYTHM",
+    "Grid",
     "Spectra",
     "analyse",
     "attack_slopes",
+    "beat_salience",
+    "coincidence",
+    "danceability",
     "describe",
+    "describe_stems",
     "describe_study",
     "descriptor_card",
     "descriptor_table",
     "detect_onsets",
+    "deviations",
+    "drum_pattern",
+    "estimate_grid",
+    "estimate_tempo",
     "event_density",
+    "metrical_strength",
+    "microtiming",
     "onset_strength",
+    "periodicity",
     "pulse_clarity",
     "pulse_clarity_attack",
     "region_strength",
@@ -53,4 +77,6 @@ __all__ = [
     "rms_curve",
     "spectral_flux",
     "subband_flux",
+    "swing_ratio",
+    "syncopation",
 ]

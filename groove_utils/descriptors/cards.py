@@ -95,7 +95,117 @@ _BASELINE = [
     ),
 ]
 
-_RHYTHM: list[Card] = []
+_RHYTHM = [
+    Card(
+        "tempo",
+        "Tempo",
+        "argmax over P of r(P/2) + 2r(P) + 2r(2P) + 2r(4P) − ½(octaves from 120 BPM / 0.4)²",
+        "BPM",
+        "Moelants (2002); Ellis (2007)",
+        True,
+    ),
+    Card(
+        "beat_salience",
+        "Beat salience",
+        "(onset strength on beats − between) / (on + between)",
+        "",
+        "after Madison et al. (2011)",
+        True,
+    ),
+    Card(
+        "metrical_strength",
+        "Metrical strength",
+        "correlation of the mean accents of a bar with its metrical weights",
+        "",
+        "Lerdahl & Jackendoff (1983)",
+        True,
+    ),
+    Card(
+        "periodicity",
+        "Periodicity",
+        "mean over time of the tempogram's highest value at 0.3–1.5 s",
+        "",
+        "Grosche, Müller & Kurth (2010)",
+        True,
+    ),
+    Card(
+        "syncopation",
+        "Syncopation (Witek)",
+        "polyphonic index of bass drum, snare and cymbals read off the grid, per bar",
+        "per bar",
+        "Witek et al. (2014)",
+        True,
+    ),
+    Card(
+        "syncopation_lhl",
+        "Syncopation (LHL)",
+        "rest weight − note weight, summed over bass drum and snare, per bar",
+        "per bar",
+        "Longuet-Higgins & Lee (1984)",
+        True,
+    ),
+    Card(
+        "microtiming_mean",
+        "Microtiming, mean",
+        "median deviation of onsets from the swung grid, without bass drum − with",
+        "ms",
+        "Senn et al. (2016)",
+        True,
+    ),
+    Card(
+        "microtiming_spread",
+        "Microtiming, spread",
+        "1.4826 × median absolute deviation from the swung grid",
+        "ms",
+        "Senn et al. (2016)",
+        True,
+    ),
+    Card(
+        "microtiming_percent",
+        "Microtiming, share of the beat",
+        "spread / beat",
+        "% of a beat",
+        "Senn et al. (2016)",
+        True,
+    ),
+    Card(
+        "swing_ratio",
+        "Swing ratio",
+        "first sixteenth of a quaver / second",
+        "",
+        "Friberg & Sundström (2002)",
+        True,
+    ),
+    Card("density_low", "Event density below 100 Hz", "onsets / duration", "1/s", MIRTOOLBOX, True),
+    Card("density_mid", "Event density 100–3200 Hz", "onsets / duration", "1/s", MIRTOOLBOX, True),
+    Card(
+        "density_high", "Event density above 3200 Hz", "onsets / duration", "1/s", MIRTOOLBOX, True
+    ),
+    Card(
+        "low_energy",
+        "Low-frequency energy",
+        "energy up to 200 Hz / energy",
+        "",
+        "Stupacher, Hove & Janata (2016)",
+        True,
+    ),
+    Card(
+        "low_flux",
+        "Low-frequency flux",
+        "spectral flux of the bins up to 200 Hz, frames of 50 ms",
+        AMPLITUDE,
+        "Stupacher, Hove & Janata (2016)",
+        False,
+    ),
+    Card(
+        "danceability",
+        "Danceability",
+        "1 / scaling exponent of the detrended fluctuations over 0.31–8.8 s",
+        "",
+        "Streich & Herrera (2005)",
+        True,
+    ),
+]
 
 _CARDS = {card.name: card for card in [*_BASELINE, *_RHYTHM]}
 BASELINE = tuple(card.name for card in _BASELINE)

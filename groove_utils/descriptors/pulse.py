@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import itertools
 
+import librosa
 import numpy as np
 from scipy import ndimage, signal
 
+from groove_utils.descriptors.beat import STEPS, Grid, strength_at
+from groove_utils.synth.syncopation import metrical_weights
+
 __all__ = [
     "attack_slopes",
+    "beat_salience",
+    "metrical_strength",
+    "periodicity",
     "pulse_clarity",
     "pulse_clarity_attack",
 ]
@@ -128,3 +135,61 @@ def pulse_clarity_attack(y: np.ndarray, sr: int) -> float:
     """
     slopes = attack_slopes(y, sr)
     return float(slopes.mean()) if slopes.size else float("nan")
+
+
+def beat_salience(curve: np.ndarray, hop: float, grid: Grid) -> float:
+    """How much stronger onsets are on the beats than between them.
+
+    ``(B − O) / (B + O)`` with the mean onset strength B on the beats and O on the other
+    sixteenths: 1 if all is on the beats, 0 if nothing sets them apart, negative if the beats are
+    avoided. After Madison, Gouyon, Ullén & Hörnström (2011), who take it from an autocorrelation.
+    """
+    strength = strength_at(curve, grid.steps, hop)
+    on = np.arange(strength.size) % 4 == 0
+    beat, other = strength[on].mean(), strength[~on].mean()
+    return float((beat - other) / (beat + other)) if beat + other > 0 else float("nan")
+
+
+def metrical_strength(curve: np.ndarray, hop: float, grid: Grid) -> float:
+    """How well the accents of a bar follow the metrical hierarchy.
+
+    Pearson's correlation, over the sixteen places of a bar, of the mean onset strength and the
+    metrical weight (0 on the downbeat, −1 on the third beat, … −4 on odd sixteenths; Lerdahl &
+    Jackendoff, 1983). −1…1; NaN where all places are alike.
+    """
+    strength = strength_at(curve, grid.steps, hop)
+    profile = np.array([strength[grid.places == place].mean() for place in range(STEPS)])
+    if not profile.std() > 0:
+        return float("nan")
+    return float(np.corrcoef(profile, metrical_weights(STEPS))[0, 1])
+
+
+def periodicity(curve: np.ndarray, hop: float) -> float:
+    """Mean height of the strongest periodicity of the tempogram.
+
+    In windows of 8 s (Hann), the autocorrelation of the onset curve, 1 at lag 0, is searched for
+    its highest value between 0.3 and 1.5 s (Grosche, Müller & Kurth, 2010); the mean over time
+    tells how periodic the signal is locally, so that a drifting tempo does not lower it as it
+    lowers pulse clarity.
+
+    Returns
+    -------
+    float
+        0…1, unchanged by gain; NaN for a constant curve and for one shorter than 3 s.
+    """
+    every = max(1, round(0.02 / hop))
+    n = len(curve) // every
+    shortest, longest = (round(60 / bpm / (hop * every)) for bpm in TEMPO_RANGE[::-1])
+    if n < 2 * longest:
+        return float("nan")
+    coarse = np.asarray(curve[: n * every], dtype=np.float64).reshape(n, every).mean(axis=1)
+    if not np.ptp(coarse) > 1e-12:
+        return float("nan")
+    tempogram = librosa.feature.tempogram(
+        onset_envelope=coarse - coarse.mean(),
+        win_length=min(round(8 / (hop * every)), n),
+        hop_length=1,
+        sr=1,
+        norm=np.inf,
+    )
+    return float(tempogram[shortest : longest + 1].max(axis=0).mean())

@@ -46,6 +46,9 @@ class Spectra:
         ``i * hop``, with zeros assumed outside the signal.
     mel_hz : ndarray of float64, shape (n_mels,)
         Centre of each mel band in Hz.
+    octaves : ndarray of float32, shape (10, n_frames)
+        The same frames in the bands of :data:`BAND_EDGES`: root of the summed squares of the
+        magnitudes, 0 beyond half the sample rate.
     flux : ndarray of float64, shape (n_flux,)
         Euclidean distance between successive 50 ms frames, half overlapping, wholly inside the
         signal; in full-scale amplitude.
@@ -61,6 +64,7 @@ class Spectra:
 
     mel: np.ndarray
     mel_hz: np.ndarray
+    octaves: np.ndarray
     flux: np.ndarray
     low_flux: np.ndarray
     low_energy: float
@@ -123,17 +127,22 @@ def analyse(y: np.ndarray, sr: int) -> Spectra:
 
     frequencies = fft.rfftfreq(frame, 1 / sr)
     low = frequencies <= LOW_HZ
+    first_bins = np.searchsorted(frequencies, BAND_EDGES[:-1])
+    n_octaves = int((first_bins < frequencies.size).sum())
     mel = np.empty((N_MELS, n_frames), dtype=np.float32)
+    octaves = np.zeros((len(BAND_EDGES) - 1, n_frames), dtype=np.float32)
     inside = np.arange(HOPS_PER_STEP, n_frames, HOPS_PER_STEP)
     inside = inside[(inside * hop - half >= 0) & (inside * hop - half + frame <= y.size)]
     kept = []
     for start in range(0, n_frames, BLOCK):
         spectrum = magnitudes(view[start : start + BLOCK], window)
         mel[:, start : start + BLOCK] = (spectrum @ filters.T).T
+        power = np.add.reduceat(spectrum**2, first_bins[:n_octaves], axis=1)
+        octaves[:n_octaves, start : start + BLOCK] = np.sqrt(power.T)
         here = inside[(inside >= start) & (inside < start + BLOCK)] - start
         kept.append(spectrum[here])
     flux, low_flux, low_energy = _flux_of_blocks(kept, low)
-    return Spectra(mel, mel_hz, flux, low_flux, low_energy, hop / sr, y.size / sr)
+    return Spectra(mel, mel_hz, octaves, flux, low_flux, low_energy, hop / sr, y.size / sr)
 
 
 def _flux_of_blocks(

@@ -12,8 +12,12 @@ from tqdm.auto import tqdm
 from groove_utils.audio import AudioError, load_audio
 from groove_utils.cache import ArrayCache
 from groove_utils.descriptors import pulse, spectral
+from groove_utils.descriptors.beat import PLAIN, estimate_grid
 from groove_utils.descriptors.cards import DESCRIPTORS
-from groove_utils.descriptors.onsets import detect_onsets, onset_strength
+from groove_utils.descriptors.fluctuation import danceability
+from groove_utils.descriptors.microtiming import microtiming, swing_ratio
+from groove_utils.descriptors.onsets import detect_onsets, onset_strength, region_strength
+from groove_utils.descriptors.syncopation import syncopation
 from groove_utils.files import hash_bytes, hash_file
 from groove_utils.paths import cache_folder
 
@@ -21,6 +25,7 @@ __all__ = ["VERSION", "describe", "describe_study"]
 
 VERSION = "1"  # part of every cache key: raise it when any descriptor's value changes
 SILENT = 1e-5  # full-scale amplitude (−100 dB); below it there is nothing but dither
+REGION_THRESHOLD = 0.15  # of a strong stroke: region curves are linear, and have no soft floor
 SHORTEST = 0.1  # s: two frames of 50 ms
 SHORTEST_RHYTHM = 3.0  # s: twice the longest beat, 40 BPM
 
@@ -93,21 +98,56 @@ def _fill(values: dict[str, float], reasons: dict[str, str], y: np.ndarray, sr: 
             _explain(reasons, [f"band_{band}_flux"], f"beyond half the sample rate of {sr} Hz")
     values["rms_sd"] = float(spectral.rms_curve(y, sr).std())
     values["spectral_flux"] = float(spectra.flux.mean())
+    values["low_flux"] = float(spectra.low_flux.mean())
     if silent:
-        values["event_density"] = 0.0
+        values |= dict.fromkeys(
+            ("event_density", "density_low", "density_mid", "density_high"), 0.0
+        )
         _explain(
             reasons, [name for name in values if np.isnan(values[name])], "the signal is silent"
         )
         return
-    curve = onset_strength(spectra)
-    times, _ = detect_onsets(curve, spectra.hop)
+    values["low_energy"] = spectra.low_energy
+    curve, regions = onset_strength(spectra), region_strength(spectra)
+    times, strengths = detect_onsets(curve, spectra.hop)
+    by_region = {
+        name: detect_onsets(region, spectra.hop, threshold=REGION_THRESHOLD)[0]
+        for name, region in regions.items()
+    }
     values["event_density"] = times.size / duration
+    for name, found in by_region.items():
+        values[f"density_{name}"] = found.size / duration
     values["pulse_clarity_attack"] = pulse.pulse_clarity_attack(y, sr)
+    if not np.isfinite(values["pulse_clarity_attack"]):
+        _explain(reasons, ["pulse_clarity_attack"], "no attack rises out of the envelope")
     if duration < SHORTEST_RHYTHM:
         too_short = f"{duration:.2g} s is shorter than {SHORTEST_RHYTHM:g} s"
         _explain(reasons, _missing(values), too_short)
         return
     values["pulse_clarity"] = pulse.pulse_clarity(curve, spectra.hop)
+    values["periodicity"] = pulse.periodicity(curve, spectra.hop)
+    values["danceability"] = danceability(y, sr)
+    grid = estimate_grid(curve, regions, spectra.hop)
+    if grid is None:
+        _explain(reasons, _missing(values), "no beat could be followed for eight beats")
+        return
+    plain = times[strengths > PLAIN * np.median(strengths)]
+    mean, spread, percent = microtiming(plain, grid, by_region["low"])
+    witek, lhl = syncopation(spectra, grid)
+    values |= {
+        "tempo": grid.tempo,
+        "beat_salience": pulse.beat_salience(curve, spectra.hop, grid),
+        "metrical_strength": pulse.metrical_strength(curve, spectra.hop, grid),
+        "syncopation": witek,
+        "syncopation_lhl": lhl,
+        "microtiming_mean": mean,
+        "microtiming_spread": spread,
+        "microtiming_percent": percent,
+        "swing_ratio": swing_ratio(grid),
+    }
+    _explain(reasons, _missing({"swing_ratio": values["swing_ratio"]}), "straight or too sparse: "
+             "fewer than four onsets on odd sixteenths")  # fmt: skip
+    _explain(reasons, _missing(values), "too few strokes on the grid")
 
 
 def _missing(values: dict[str, float]) -> list[str]:
