@@ -350,13 +350,20 @@ class CrossedDeviance:
 
     # search -----------------------------------------------------------------------------------
 
-    def with_gradient(self, theta) -> tuple[float, np.ndarray]:
+    def with_gradient(self, theta, sigma: float | None = None) -> tuple[float, np.ndarray]:
         """Deviance and its gradient in θ / `theta_scale`, by reverse differentiation.
+
+        Parameters
+        ----------
+        theta : ndarray
+        sigma : float, optional
+            Held at this; at its best by default.
 
         Returns
         -------
         float
-        ndarray, shape (n_theta,)
+        ndarray, shape (n_theta,), or (n_theta + 1,) with `sigma`
+            The last entry is then the derivative in log σ.
         """
         T, full, log_det, root, half = self._factorise(theta, keep=True)
         q, n, df = self.q_rest, self.q_rest + self.p, self.df
@@ -364,7 +371,8 @@ class CrossedDeviance:
         if self.reml:
             log_det += 2 * np.log(np.diag(full)[q:n]).sum() + self._log_det_R
         rss = full[-1, -1] ** 2
-        value = float(log_det + df * (1 + np.log(2 * np.pi * rss / df)))
+        precision = df / rss if sigma is None else sigma**-2
+        value = float(log_det + df * np.log(2 * np.pi / precision) + rss * precision)
 
         # G: derivative of the deviance in the bordered matrix M = [Λ'(·)Λ + I, …]
         G = np.zeros_like(full)
@@ -374,7 +382,7 @@ class CrossedDeviance:
             G[:size, :size] = np.tril(inverse) + np.tril(inverse, -1).T
         v = linalg.solve_triangular(full[:n, :n], full[-1, :n], lower=True, trans="T")
         v = np.append(-v, 1.0)
-        G += df / rss * np.outer(v, v)
+        G += precision * np.outer(v, v)
 
         slopes = []
         H = G.copy()
@@ -408,7 +416,10 @@ class CrossedDeviance:
         for factor, out in zip(self.factors, [first, *slopes]):
             for t, span in zip(factor.terms, factor.spans):
                 gradient[self.theta_spans[t]] = _pack(out[span, span])
-        return value, gradient * self.theta_scale
+        gradient *= self.theta_scale
+        if sigma is not None:
+            gradient = np.append(gradient, 2 * df - 2 * rss * precision)
+        return value, gradient
 
     def gradient(self, theta) -> np.ndarray:
         """Gradient of the deviance in θ / `theta_scale`, shape (n_theta,)."""

@@ -26,42 +26,68 @@ class _Profile:
     def __init__(self, result):
         self.deviance = result.deviance
         self.unit = result.sigma
-        values, self.kinds = [], []
+        values, self.kinds, spreads = [], [], []
         for t, (term, L) in enumerate(zip(result.frame.random, self.deviance.unpack(result.theta))):
             L = L * result.sigma
             sd = np.sqrt((L**2).sum(axis=1))
-            spread = np.sqrt((term.Z**2).mean(axis=0))
+            unit = result.sigma / np.sqrt((term.Z**2).mean(axis=0))
+            levels = len(term.levels)
             for i, s in enumerate(sd):
                 values.append(s)
-                self.kinds.append(("sd", t, i, self.unit / spread[i]))
+                self.kinds.append(("sd", t, i))
+                spreads.append((unit[i], 1 / (8 * levels)))
             for i in range(1, len(sd)):
                 angles = _angles(L[i] / sd[i] if sd[i] > 0 else np.eye(len(sd))[i], i)
                 for j in range(i):
                     values.append(angles[j])
-                    self.kinds.append(("angle", t, (i, j), 1.0))
+                    self.kinds.append(("angle", t, (i, j)))
+                    spreads.append((1.0, 1 / (2 * levels)))
         values.append(np.log(result.sigma))
-        self.kinds.append(("sigma", None, None, 1.0))
+        self.kinds.append(("sigma", None, None))
+        spreads.append((1.0, 1 / (4 * self.deviance.df)))
         self.best = np.array(values)
-        self.scale = np.array([kind[3] for kind in self.kinds])
-        self.least = self(self.best)
+        # units in which all parameters are alike, and about what the curvature is in them
+        self.scale, self.curve = np.array(spreads).T
+        self.least = self(self.best)[0]
 
-    def __call__(self, values) -> float:
+    def __call__(self, values) -> tuple[float, np.ndarray]:
+        """Deviance and its gradient."""
         sigma = np.exp(values[-1])
-        factors = [np.zeros((k, k)) for k in self.deviance.sizes]
-        sds = [np.zeros(k) for k in self.deviance.sizes]
-        angles = [np.zeros((k, k)) for k in self.deviance.sizes]
-        for value, (kind, t, where, _) in zip(values, self.kinds):
+        sizes = self.deviance.sizes
+        sds = [np.zeros(k) for k in sizes]
+        angles = [np.zeros((k, k)) for k in sizes]
+        for value, (kind, t, where) in zip(values, self.kinds):
             if kind == "sd":
                 sds[t][where] = value
             elif kind == "angle":
                 angles[t][where] = value
-        for L, sd, angle in zip(factors, sds, angles):
+        factors = []
+        for sd, angle in zip(sds, angles):
+            L = np.zeros((len(sd), len(sd)))
             for i in range(len(sd)):
                 L[i, : i + 1] = sd[i] / sigma * _direction(angle[i, :i])
+            factors.append(L)
+        theta = self.deviance.pack(factors)
         try:
-            return self.deviance.deviance_at(self.deviance.pack(factors), sigma)
+            value, slope = self.deviance.with_gradient(theta, sigma)
         except np.linalg.LinAlgError:
-            return 1e12
+            return 1e12, np.zeros(len(values))
+        slope[:-1] /= self.deviance.theta_scale
+        by_factor = self.deviance.unpack(slope[:-1])
+        out = np.empty(len(values))
+        for index, (kind, t, where) in enumerate(self.kinds):
+            if kind == "sd":
+                direction = _direction(angles[t][where, :where])
+                out[index] = by_factor[t][where, : where + 1] @ direction / sigma
+            elif kind == "angle":
+                i, j = where
+                turned = angles[t][i, :i].astype(complex)
+                turned[j] += 1e-20j  # a complex step differentiates exactly
+                bend = _direction(turned).imag / 1e-20
+                out[index] = by_factor[t][i, : i + 1] @ bend * sds[t][i] / sigma
+            else:
+                out[index] = slope[-1] - slope[:-1] @ theta
+        return value, out
 
     def rise(self, index: int, value: float, start: np.ndarray) -> tuple[float, np.ndarray]:
         """Least rise of the deviance with one value held, and where that is."""
@@ -73,12 +99,16 @@ class _Profile:
             full[others] = part * self.scale[others]
             return full
 
+        def goal(part):
+            value, slope = self(held(part))
+            return value, slope[others] * self.scale[others]
+
         found = optimize.minimize(
-            lambda part: self(held(part)),
+            goal,
             start[others] / self.scale[others],
-            jac="3-point",
+            jac=True,
             method="BFGS",
-            options={"gtol": 1e-3, "maxiter": 100},
+            options={"gtol": 1e-3, "maxiter": 100, "hess_inv0": np.diag(self.curve[others])},
         )
         return found.fun - self.least, held(found.x)
 
@@ -107,7 +137,7 @@ class _Profile:
 
 def _direction(angles: np.ndarray) -> np.ndarray:
     """Unit vector of spherical angles; one entry longer than they are."""
-    out = np.ones(len(angles) + 1)
+    out = np.ones(len(angles) + 1, dtype=np.asarray(angles).dtype)
     for j, angle in enumerate(angles):
         out[j] *= np.cos(angle)
         out[j + 1 :] *= np.sin(angle)
@@ -144,7 +174,7 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
     check_level(level)
     profile = _Profile(result)
     height = stats.chi2.ppf(level, 1)
-    index = {kind[:3]: i for i, kind in enumerate(profile.kinds)}
+    index = {kind: i for i, kind in enumerate(profile.kinds)}
     bounds = []
     for t, term in enumerate(result.frame.random):
         for i in range(len(term.names)):

@@ -1,0 +1,97 @@
+"""The demo's simulated listeners: known effects and spreads are found again."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from groove_utils.mixed import LmmWarning, fit_lmm
+from groove_utils.synth.listeners import default_effects, simulate_listeners, song_covariates
+
+FORMULA = (
+    "rating ~ syncopation_z + syncopation_z2 + density_z + tempo_off2 + microtiming_x + low_z "
+    "+ coupling_z + dance_inclination_z + syncopation_z:musicianship_z "
+    "+ (1 + syncopation_z || listener_id) + (1 | listener_id:style) + (1 | track_id)"
+)
+
+
+def songs(n=96, seed=0):
+    """Covariates as the demo's bands have them, without rendering a note."""
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "track_id": [f"T{i:03d}" for i in range(n)],
+            "style": np.array(["funk", "pop", "rock"])[np.arange(n) % 3],
+            "syncopation": (2.8 + rng.standard_normal(n)).clip(0.2) ** 2,
+            "event_density": 5.7 + 1.1 * rng.standard_normal(n),
+            "tempo": 110 * np.exp(0.15 * rng.standard_normal(n)),
+            "microtiming_ms": 8 + 6 * rng.standard_normal(n),
+            "low_frequency_db": -3.3 + rng.standard_normal(n),
+            "bass_drum_coupling": 0.77 + 0.15 * rng.standard_normal(n),
+        }
+    )
+
+
+def draw(seed, query="dance", effects=None):
+    table = songs()
+    drawn = simulate_listeners(table, effects, seed, discrete=False)
+    rows = drawn.ratings[drawn.ratings["query"] == query]
+    rows = rows.merge(song_covariates(table).reset_index(), on="track_id")
+    rows = rows.merge(table[["track_id", "style"]], on="track_id")
+    return rows.merge(drawn.truth["listeners"], on="listener_id")
+
+
+def fit(seed, query="dance", effects=None):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LmmWarning)
+        return fit_lmm(FORMULA, draw(seed, query, effects))
+
+
+def known_fixed(result, query):
+    truth = (
+        default_effects()
+        .fixed[query]
+        .rename(
+            {
+                "intercept": "Intercept",
+                "musicianship_z:syncopation_z": "syncopation_z:musicianship_z",
+            }
+        )
+    )
+    return truth[result.names]
+
+
+@pytest.mark.parametrize("query", ["dance", "rhythm"])
+def test_all_known_effects_lie_within_their_intervals(query):
+    result = fit(2026, query)
+    # fourteen intervals at once, so each at 99.5%
+    table = result.fixed_effects(level=0.995).set_index("term")
+    truth = known_fixed(result, query)
+    assert ((table["low"] < truth) & (truth < table["high"])).all()
+    sd = default_effects().sd[query]
+    spread = result.variance_components("profile", level=0.995).set_index(["factor", "term"])
+    for row, truth in (
+        (("listener_id", "Intercept"), sd["listener"]),
+        (("listener_id", "syncopation_z"), sd["slope_syncopation"]),
+        (("listener_id:style", "Intercept"), abs(sd["style_bias"])),
+        (("track_id", "Intercept"), sd["song"]),
+    ):
+        assert spread.loc[row, "low"] < truth < spread.loc[row, "high"]
+    residual = spread.loc["Residual"].iloc[0]
+    assert residual["low"] < sd["residual"] < residual["high"]
+
+
+def test_coverage_and_type_1_rate_over_redraws_of_the_listeners():
+    """Reduced; tests/bench/bench_mixed.py draws more."""
+    inside, false = [], []
+    null = default_effects().without("coupling_z", "density_z", "low_z")
+    for seed in range(24):
+        result = fit(seed, effects=null)
+        table = result.fixed_effects().set_index("term")
+        truth = known_fixed(result, "dance")
+        truth[["coupling_z", "density_z", "low_z"]] = 0.0
+        inside += list((table["low"] < truth) & (truth < table["high"]))
+        false += list(table.loc[["coupling_z", "density_z", "low_z"], "p"] < 0.05)
+    assert 0.90 <= np.mean(inside) <= 0.98
+    assert np.mean(false) <= 0.125  # 9 of 72: three standard errors above 5%
