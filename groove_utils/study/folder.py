@@ -136,7 +136,7 @@ class Study:
     def styles(self) -> list[str]:
         """The styles, in the order of ``study.yml``, else alphabetically."""
         present = set(self.tracks["style"])
-        listed = [style for style in self.meta.get("styles", []) if style in present]
+        listed = [style for style in self.meta.get("styles") or [] if style in present]
         return listed + sorted(present - set(listed))
 
     @cached_property
@@ -219,7 +219,13 @@ class Study:
         self, track_id: str, stem: str, sr: int | None = None, mono: bool = True
     ) -> tuple[np.ndarray, int]:
         """Decode one stem of a track, see :func:`groove_utils.audio.load_audio`."""
-        return load_audio(self.stem_paths(track_id)[stem], sr=sr, mono=mono)
+        stems = self.stem_paths(track_id)
+        if stem not in stems:
+            raise KeyError(
+                f"{self.path}: no stem {stem!r} for track {track_id!r}; "
+                f"there are {', '.join(stems) or 'none'} in stems/{track_id}/."
+            )
+        return load_audio(stems[stem], sr=sr, mono=mono)
 
     def truth(self, name: str) -> pd.DataFrame:
         """A table of what a simulated study really holds, from ``truth/<name>.csv``."""

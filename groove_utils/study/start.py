@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import unicodedata
+import zipfile
+from csv import Error as SniffError
 from pathlib import Path
 
 import pandas as pd
@@ -16,12 +19,16 @@ from groove_utils.study.problems import Problem, StudyError
 __all__ = ["read_ratings_sheet", "start_study"]
 
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"}
+# what columns may be called; the first that is there counts
 HEADERS = {
-    "track_id": {"track_id", "track", "song", "song_id", "stimulus", "file", "id", "clip"},
-    "listener_id": {"listener_id", "listener", "participant", "participant_id", "subject", "rater"},
-    "query": {"query", "question", "item", "measure"},
-    "rating": {"rating", "score", "response", "value", "answer"},
-}
+    "track_id": ["track_id", "track", "song_id", "song", "stimulus", "clip", "file", "id"],
+    "listener_id": [
+        "listener_id", "listener", "participant_id", "participant", "subject", "rater", "id",
+    ],
+    "query": ["query", "question", "item", "measure"],
+    "rating": ["rating", "score", "response", "value", "answer"],
+}  # fmt: skip
+MAX_ROWS_TOLD = 20
 
 
 def start_study(
@@ -126,12 +133,12 @@ def read_ratings_sheet(
         If none of the forms fits; the message lists the columns that were found.
     """
     path = Path(path)
-    if path.suffix.lower() in {".xlsx", ".xlsm"}:
-        sheet = pd.read_excel(path, dtype=object)
-    else:
-        sheet = pd.read_csv(path, sep=None, engine="python", dtype=object, encoding="utf-8-sig")
-    sheet.columns = [str(name).strip() for name in sheet.columns]
-    names = {key: _find_header(sheet, known) for key, known in HEADERS.items()}
+    sheet = _read_sheet(path)
+    sheet.columns = [_plain_text(name) for name in sheet.columns]
+    names = {}
+    for key, known in HEADERS.items():
+        free = [name for name in sheet.columns if name not in names.values()]
+        names[key] = _find_header(free, known)
     by_track = _columns_by_track(sheet, track_ids)
     if names["track_id"] and names["rating"]:
         long = sheet.rename(columns={name: key for key, name in names.items() if name})
@@ -151,31 +158,68 @@ def read_ratings_sheet(
     columns = [c for c in ("track_id", "query", "rating", "listener_id") if c in long]
     long = long[columns].dropna(subset=["rating"])
     numbers = pd.to_numeric(long["rating"], errors="coerce")
-    if numbers.isna().any():
-        row = numbers.index[numbers.isna()][0]
-        found = f"the rating {long.at[row, 'rating']!r}"
-        problem = Problem(path.name, found, "a number", "Correct the cell.", int(row) + 2)
-        raise StudyError(path.parent, [problem])
-    texts = {c: long[c].astype(str).str.strip() for c in columns if c != "rating"}
-    if "track_id" in texts:
-        texts["track_id"] = texts["track_id"].map(_without_audio_suffix)
+    problems = [
+        Problem(path.name, f"the rating {value!r}", "a number", "Correct the cell.", int(row) + 2)
+        for row, value in long.loc[numbers.isna(), "rating"].items()
+    ]
+    for column in columns:
+        problems += [
+            Problem(
+                path.name,
+                f"an empty cell in {names[column] or 'the column of listeners'}",
+                f"a {column}",
+                "Fill the cell in, or delete the row.",
+                int(row) + 2,
+            )
+            for row in dict.fromkeys(long.index[long[column].isna()])
+        ]
+    if problems:
+        raise StudyError(path.parent, problems[:MAX_ROWS_TOLD])
+    texts = {c: long[c].map(_plain_text) for c in columns if c != "rating"}
+    texts["track_id"] = texts["track_id"].map(_without_audio_suffix)
     return long.assign(rating=numbers, **texts).reset_index(drop=True)
 
 
+def _read_sheet(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix.lower() in {".xlsx", ".xlsm"}:
+            return pd.read_excel(path, dtype=object)
+        return pd.read_csv(
+            path,
+            sep=None,
+            engine="python",
+            dtype=object,
+            encoding="utf-8-sig",
+            skip_blank_lines=False,  # so that the index tells the row
+        )
+    except FileNotFoundError:
+        raise
+    except (ValueError, SniffError, zipfile.BadZipFile) as error:
+        found = f"what cannot be read ({error})"
+        expected = "a workbook, or separated UTF-8 text with a header"
+        problem = Problem(path.name, found, expected, "Save it again as XLSX or CSV.")
+        raise StudyError(path.parent, [problem]) from error
+
+
 def _tracks_from_files(audio: Path) -> pd.DataFrame:
-    files = sorted(f for f in audio.rglob("*") if f.suffix.lower() in AUDIO_SUFFIXES)
+    files = sorted(
+        f
+        for f in audio.rglob("*")
+        if f.suffix.lower() in AUDIO_SUFFIXES and not f.name.startswith(".") and f.is_file()
+    )
     if not files:
         expected = f"sound files ({', '.join(sorted(AUDIO_SUFFIXES))})"
         problem = Problem(str(audio), "none", expected, "Name the directory that holds them.")
         raise StudyError(audio, [problem])
     rows = []
     for file in files:
-        artist, dash, title = file.stem.partition(" - ")
+        name = _plain_text(file.stem)
+        artist, dash, title = name.partition(" - ")
         rows.append(
             {
-                "track_id": file.stem,
-                "title": title if dash else file.stem,
-                "artist": artist if dash else file.stem,
+                "track_id": name,
+                "title": title if dash else name,
+                "artist": artist if dash else name,
                 "style": file.parent.name if file.parent != audio else "unknown",
                 "audio": f"audio/{file.name}",
                 "source": file,
@@ -191,9 +235,14 @@ def _tracks_from_files(audio: Path) -> pd.DataFrame:
     return tracks
 
 
-def _find_header(sheet: pd.DataFrame, known: set[str]) -> str | None:
-    plain = {re.sub(r"[\s-]+", "_", name.lower()): name for name in sheet.columns}
-    return next((name for key, name in plain.items() if key in known), None)
+def _plain_text(value: object) -> str:
+    # macOS writes accents of file names apart from their letters, spreadsheets do not
+    return unicodedata.normalize("NFC", str(value)).strip()
+
+
+def _find_header(columns: list[str], known: list[str]) -> str | None:
+    plain = {re.sub(r"[\s-]+", "_", name.lower()): name for name in columns}
+    return next((plain[key] for key in known if key in plain), None)
 
 
 def _columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tuple[str, str]]:

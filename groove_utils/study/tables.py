@@ -6,6 +6,7 @@ schemas then coerce and check every cell, and :func:`read_table` reports all fai
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -24,8 +25,8 @@ def _is_number(column: pd.Series) -> pd.Series:
 
 
 def _check(function, expected: str, mend: str, **options) -> pa.Check:
-    # pandera keeps the two texts apart for us in the check's name and error
-    return pa.Check(function, name=expected, error=mend, **options)
+    # pandera reports a check by its error; the description goes along with it
+    return pa.Check(function, error=expected, description=mend, **options)
 
 
 _NO_BLANK = _check(
@@ -34,7 +35,9 @@ _NO_BLANK = _check(
 
 
 def _id_column(unique: bool) -> pa.Column:
-    return pa.Column(str, checks=_NO_BLANK, nullable=False, unique=unique)
+    return pa.Column(
+        str, checks=_NO_BLANK, nullable=False, unique=unique, report_duplicates="exclude_first"
+    )
 
 
 SCHEMAS: dict[str, pa.DataFrameSchema] = {
@@ -83,7 +86,10 @@ def read_table(folder: Path, file: str) -> pd.DataFrame:
         name: str
         for name in ("track_id", "listener_id", "query", "title", "artist", "style", "audio")
     }
-    return pd.read_csv(folder / file, dtype=identifiers)
+    # spreadsheets leave empty rows at the end, and a comma behind the last cell of each row
+    return pd.read_csv(folder / file, dtype=identifiers, index_col=False).dropna(
+        how="all", ignore_index=True
+    )
 
 
 def table_problems(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Problem]]:
@@ -92,14 +98,32 @@ def table_problems(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[P
     Returns
     -------
     frame : pandas.DataFrame or None
-        The table as text, or None where it could not be read at all.
+        The table as text, without empty rows; its index counts the lines below the header. None
+        where it could not be read at all.
     problems : list of Problem
         All that is wrong in it, in order of rows.
     """
     schema = SCHEMAS[file]
     expected = ", ".join(name for name, column in schema.columns.items() if column.required)
     try:
-        frame = pd.read_csv(folder / file, dtype=str, encoding="utf-8-sig")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                folder / file,
+                dtype=str,
+                encoding="utf-8-sig",
+                index_col=False,
+                skip_blank_lines=False,  # so that the index tells the line
+            ).dropna(how="all")
+    except pd.errors.ParserWarning:
+        return None, [
+            Problem(
+                file,
+                "rows with more cells than the header",
+                f"a table with columns {expected}, each with a name",
+                "Name the last columns too, or put texts that hold commas in quotes.",
+            )
+        ]
     except FileNotFoundError:
         return None, [
             Problem(file, "no such file", f"a CSV table with columns {expected}", "Add the file.")
@@ -157,6 +181,6 @@ def _cell_problem(file: str, column: str, check: str, case: pd.Series) -> Proble
     if check == "field_uniqueness":
         mend = "Give each its own, or delete the row that is there twice."
         return Problem(file, f"{column} {value!r} more than once", "it once", mend, row)
-    texts = {c.name: c.error for s in SCHEMAS[file].columns.values() for c in s.checks}
+    texts = {c.error: c.description for s in SCHEMAS[file].columns.values() for c in s.checks}
     mend = texts.get(check, "Correct the cell.")
     return Problem(file, f"{value!r} in {column}", check, mend, row)

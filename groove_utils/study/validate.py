@@ -55,10 +55,10 @@ def validate_study(
         problems += _rating_problems(ratings, meta)
     if tracks is not None and ratings is not None:
         problems += _reference_problems(tracks, ratings, listeners)
-    if tracks is not None and not any(p.file == "tracks.csv" for p in problems):
+    if tracks is not None and "artist" in tracks:
         problems += _design_problems(tracks)
-        if check_audio:
-            problems += _audio_problems(folder, tracks, jobs)
+    if check_audio and tracks is not None and "track_id" in tracks:
+        problems += _audio_problems(folder, tracks, jobs)
     return problems
 
 
@@ -108,7 +108,25 @@ def _meta_problems(folder: Path) -> tuple[dict | None, list[Problem]]:
         found = f"scale {meta['scale']!r} and queries {meta['queries']!r}"
         expected = "two rising numbers as scale, and a mapping of queries to their wording"
         return None, [Problem(file, found, expected, "Write, say, `scale: [1, 100]`.")]
-    return meta, []
+    problems = _wording_problems(meta["queries"])
+    if not isinstance(styles := meta.get("styles") or [], list):
+        mend = "Write, say, `styles: [funk, pop]`."
+        problems.append(Problem(file, f"styles {styles!r}", "a list of styles, in order", mend))
+    return (None if problems else meta), problems
+
+
+def _wording_problems(queries: dict) -> list[Problem]:
+    problems = []
+    for query, entry in queries.items():
+        wording = entry.get("wording") if isinstance(entry, dict) else entry
+        if not isinstance(query, str):
+            mend = f"Put it in quotes: `'{query}': …`."
+            problems.append(Problem("study.yml", f"the query {query!r}", "a text", mend))
+        elif not isinstance(wording, str) or not wording.strip():
+            found = f"the query {query!r} with {wording!r}"
+            mend = f"Write, say, `{query}: I would like to …`."
+            problems.append(Problem("study.yml", found, "its wording", mend))
+    return problems
 
 
 def _rating_problems(ratings: pd.DataFrame, meta: dict) -> list[Problem]:
@@ -165,7 +183,7 @@ def _reference_problems(tracks, ratings, listeners) -> list[Problem]:
             "ratings.csv",
         )
     tables = [("track_id", tracks, "tracks.csv")]
-    if listeners is not None:
+    if listeners is not None and not listeners.empty:
         tables.append(("listener_id", listeners, "listeners.csv"))
     for key, table, file in tables:
         if key not in ratings or key not in table:
@@ -199,7 +217,7 @@ def _reference_problems(tracks, ratings, listeners) -> list[Problem]:
 
 def _design_problems(tracks: pd.DataFrame) -> list[Problem]:
     artists = tracks["artist"].nunique()
-    if artists >= MIN_ARTISTS:
+    if artists >= MIN_ARTISTS or tracks.empty:
         return []
     return [
         Problem(
@@ -215,8 +233,8 @@ def _audio_problems(folder: Path, tracks: pd.DataFrame, jobs: int) -> list[Probl
     if "audio" not in tracks or tracks["audio"].isna().all():
         return []
     work = [
-        delayed(_track_audio_problems)(folder, row, track_id, audio)
-        for row, (track_id, audio) in enumerate(zip(tracks["track_id"], tracks["audio"]), 2)
+        delayed(_track_audio_problems)(folder, int(row), track_id, audio)
+        for row, track_id, audio in zip(tracks.index + 2, tracks["track_id"], tracks["audio"])
     ]
     found = Parallel(n_jobs=jobs, return_as="generator")(work)
     progress = tqdm(found, total=len(work), desc="Checking audio", leave=False)
@@ -238,9 +256,8 @@ def _track_audio_problems(folder: Path, row: int, track_id: str, audio: object) 
     return _stem_problems(folder, track_id, len(y) / sr)
 
 
-def _stem_problems(folder: Path, track_id: str, duration: float) -> list[Problem]:
-    stem_folder = folder / "stems" / track_id
-    if not stem_folder.is_dir():
+def _stem_problems(folder: Path, track_id: object, duration: float) -> list[Problem]:
+    if pd.isna(track_id) or not (stem_folder := folder / "stems" / str(track_id)).is_dir():
         return []
     problems = []
     present = {file.stem: file for file in sorted(stem_folder.iterdir())}
