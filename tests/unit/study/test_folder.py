@@ -1,0 +1,135 @@
+"""Loading a study: tables, means, matrices, sounds, and what it says it has read."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from groove_utils.study import list_studies, load_study, prepare_study
+
+
+def test_tables_keep_identifiers_as_text(make_study):
+    names = tuple(f"{k:03d}" for k in range(8))
+    study = load_study(make_study(names=names))
+    assert study.tracks["track_id"].tolist() == list(names)
+    assert study.ratings["track_id"].iloc[0] == "000"
+    assert study.ratings["rating"].dtype.kind == "i"
+
+
+def test_song_means_are_those_computed_by_hand(make_study):
+    study = load_study(make_study())
+    means = study.song_means("dance")
+    sums, counts = {}, {}
+    for row in pd.read_csv(study.path / "ratings.csv").itertuples():
+        if row.query == "dance":
+            sums[row.track_id] = sums.get(row.track_id, 0) + row.rating
+            counts[row.track_id] = counts.get(row.track_id, 0) + 1
+    assert means.to_dict() == pytest.approx({t: sums[t] / counts[t] for t in sums})
+    assert list(means.index) == study.tracks["track_id"].tolist()
+    assert means.name == "dance"
+
+
+def test_rating_matrix_is_the_table_turned(make_study):
+    folder = make_study()
+    ratings = pd.read_csv(folder / "ratings.csv")
+    kept = ratings[~((ratings["listener_id"] == "L1") & (ratings["track_id"] == "song3"))]
+    kept.to_csv(folder / "ratings.csv", index=False)
+    matrix = load_study(folder).rating_matrix("listen")
+    assert matrix.shape == (5, 8)
+    assert np.isnan(matrix.at["L1", "song3"])
+    assert matrix.isna().to_numpy().sum() == 1
+    rows = kept[kept["query"] == "listen"]
+    for row in rows.itertuples():
+        assert matrix.at[row.listener_id, row.track_id] == row.rating
+    assert matrix.mean().to_numpy() == pytest.approx(load_study(folder).song_means("listen"))
+
+
+def test_unrated_songs_are_nan(make_study):
+    folder = make_study()
+    ratings = pd.read_csv(folder / "ratings.csv")
+    drop = (ratings["track_id"] == "song2") & (ratings["query"] == "dance")
+    ratings[~drop].to_csv(folder / "ratings.csv", index=False)
+    means = load_study(folder).song_means("dance")
+    assert means.isna().to_dict() == {f"song{k}": k == 2 for k in range(8)}
+
+
+def test_song_means_without_listeners(make_study):
+    study = load_study(make_study(listeners=False))
+    assert study.song_means("dance").notna().all()
+    assert study.listeners is None
+    assert "no listeners" in repr(study)
+    with pytest.raises(ValueError, match="no listener_id, only song means"):
+        study.rating_matrix("dance")
+
+
+def test_listeners_are_gathered_from_ratings_where_no_table_is(make_study):
+    folder = make_study()
+    (folder / "listeners.csv").unlink()
+    assert load_study(folder).listeners["listener_id"].tolist() == [f"L{k}" for k in range(5)]
+
+
+def test_unknown_names_are_told_with_the_known_ones(make_study, tmp_path):
+    study = load_study(make_study())
+    with pytest.raises(KeyError, match=r"no query 'groov'.*dance, listen"):
+        study.song_means("groov")
+    with pytest.raises(KeyError, match="no audio for track 'nobody'"):
+        study.audio_path("nobody")
+    with pytest.raises(KeyError, match="no stem 'drums' for track 'song0'"):
+        study.load_stem("song0", "drums")
+    with pytest.raises(ValueError, match="expected audio, stems, listeners"):
+        study.has("lyrics")
+    with pytest.raises(FileNotFoundError, match=r"neither a folder with a study.yml nor.*demo"):
+        load_study(tmp_path / "nowhere")
+    with pytest.raises(KeyError, match="No study 'demos' in the catalogue"):
+        prepare_study("demos", tmp_path)
+
+
+def test_the_catalogue_holds_the_demo():
+    assert "demo" in list_studies()["study"].tolist()
+
+
+def test_styles_keep_the_order_of_study_yml(make_study):
+    folder = make_study(styles=("soul", "funk", "beat", "pop"))
+    assert load_study(folder).styles == ["soul", "funk", "beat", "pop"]
+    text = (folder / "study.yml").read_text().replace("- soul\n- funk\n- beat\n- pop\n", "- pop\n")
+    (folder / "study.yml").write_text(text)
+    assert load_study(folder).styles == ["pop", "beat", "funk", "soul"]
+    (folder / "study.yml").write_text(text.replace("styles:\n- pop", "styles:"))
+    assert load_study(folder).styles == ["beat", "funk", "pop", "soul"]
+
+
+def test_files_read_are_those_that_were_read(make_study):
+    folder = make_study(stems=True, simulated=True)
+    study = load_study(folder, validate=False)
+    assert study.files_read == set()
+    _ = study.tracks
+    assert study.files_read == {folder / "tracks.csv"}
+    study.song_means("dance")
+    assert study.files_read == {folder / f for f in ("tracks.csv", "ratings.csv", "study.yml")}
+    y, sr = study.load("song1", sr=16000)
+    assert (len(y), sr) == (8000, 16000)
+    study.load_stem("song1", "bass")
+    told = study.truth("effects")
+    assert told.loc[0, "value"] == 0.5
+    assert {folder / "audio" / "song1.flac", folder / "truth" / "effects.csv"} <= study.files_read
+    assert folder / "stems" / "song1" / "bass.flac" in study.files_read
+    assert folder / "listeners.csv" not in study.files_read
+
+
+def test_stems_sum_to_the_mix(make_study):
+    study = load_study(make_study(stems=True))
+    assert study.has("stems")
+    mix, _ = study.load("song4")
+    stems = [study.load_stem("song4", stem)[0] for stem in study.stem_paths("song4")]
+    assert np.sum(stems, axis=0) == pytest.approx(mix, abs=4 / 2**15)
+
+
+def test_what_a_study_has(make_study):
+    study = load_study(make_study())
+    held = ["audio", "listeners", "styles"]
+    for what in ("audio", "listeners", "styles", "stems", "embeddings", "descriptors", "truth"):
+        assert study.has(what) is (what in held), what
+    assert study.descriptors is None
+    frame = pd.DataFrame({"track_id": study.tracks["track_id"], "rms": np.arange(8.0)})
+    frame.to_csv(study.path / "descriptors.csv", index=False)
+    assert study.has("descriptors")
+    assert load_study(study.path).descriptors.at["song5", "rms"] == 5
