@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from groove_utils.embed.adapters import Adapter, check_adapter, registered_models
+from groove_utils.embed.adapters import (
+    Adapter,
+    ModelUnavailableError,
+    check_adapter,
+    registered_models,
+)
+from groove_utils.embed.hub import find_weights
 
 __all__ = ["CATALOGUE", "ModelCard", "list_models", "make_adapter", "model_card"]
 
@@ -43,7 +50,13 @@ class ModelCard:
     needs : tuple of str
         Importable packages that it needs.
     install : str
-        The command that installs them.
+        The command that installs them, or the step that gets its vectors.
+    repository : str
+        On the Hugging Face hub; empty for what comes with a package.
+    opt_in : bool
+        Whether it runs code of its authors, which has to be allowed by name.
+    in_paper : bool
+        Whether it is one of the seven of Marmoret et al. (2026).
     """
 
     name: str
@@ -62,13 +75,37 @@ class ModelCard:
     factory: str
     needs: tuple[str, ...] = ()
     install: str = ""
+    repository: str = ""
+    opt_in: bool = False
+    in_paper: bool = False
 
-    def availability(self) -> tuple[bool, str]:
-        """Whether it can run now, and how to make it so, or why it can."""
-        missing = [package for package in self.needs if not importlib.util.find_spec(package)]
-        if missing:
-            return False, f"needs an extra: {self.install}"
-        return True, "installed"
+    def availability(self) -> tuple[bool, str, str]:
+        """Whether it can run here and now.
+
+        Returns
+        -------
+        available : bool
+        state : {'installed', 'cached', 'needs a download', 'needs an extra', 'needs consent',
+                'through embeddings/'}
+        how : str
+            The one command, or step, that makes it available; empty where it is.
+        """
+        if not self.factory:
+            return False, "through embeddings/", self.install
+        if any(not importlib.util.find_spec(package) for package in self.needs):
+            return False, "needs an extra", self.install
+        if self.opt_in and self.name not in consented():
+            return False, "needs consent", f"export GROOVE_REMOTE_CODE={self.name}"
+        if not self.repository:
+            return True, "installed", ""
+        if find_weights(self.name, self.repository, self.revision) is None:
+            return False, "needs a download", f"python -m groove_utils.embed fetch {self.name}"
+        return True, "cached", ""
+
+
+def consented() -> set[str]:
+    """Models whose own code a reader allows to run: ``$GROOVE_REMOTE_CODE``, comma-separated."""
+    return {name.strip() for name in os.environ.get("GROOVE_REMOTE_CODE", "").split(",")} - {""}
 
 
 _TAGS = {"mtt": "MagnaTagATune (19 k clips)", "msd": "Million Song Dataset (200 k songs)"}
@@ -146,8 +183,280 @@ _IN_PACKAGE = [
     _tagger("mtt", "vgg"),
     _BASIC_PITCH,
 ]
+
+
+def _hidden(n_layers: int, dim: int) -> dict[str, int]:
+    return {f"layer_{i:02d}": dim for i in range(n_layers)}
+
+
+def _hub(name: str, repository: str, revision: str, factory: str, **facts) -> ModelCard:
+    facts = {
+        "window": 10.0,
+        "research_only": False,
+        "needs": ("transformers",),
+        "install": "pip install transformers",
+        "source": "Hugging Face hub",
+    } | facts
+    return ModelCard(
+        name=name,
+        repository=repository,
+        revision=revision,
+        hop=facts["window"],
+        factory=factory and f"groove_utils.embed.{factory}",
+        **facts,
+    )
+
+
+def _brought(name: str, architecture: str, training: str, paper: str, **facts) -> ModelCard:
+    """A model whose vectors come through the study's ``embeddings/`` folder."""
+    return ModelCard(
+        name=name,
+        architecture=architecture,
+        training=training,
+        paper=paper,
+        source="published vectors, osf.io/p2wzr, or your own",
+        revision="as published",
+        factory="",
+        install=(
+            f"put vectors into embeddings/{name}/ of the study (STUDY=marmoret2026 fetches the "
+            "published ones), or register an adapter"
+        ),
+        in_paper=True,
+        **facts,
+    )
+
+
+_NON_COMMERCIAL = {"licence": "CC-BY-NC-4.0", "research_only": True}
+_SPEECH = "transformers_models:SpeechEncoder"
+_LIBRISPEECH = "LibriSpeech 960 h; self-supervised"
+_HTSAT = {"stage_0": 96, "stage_1": 192, "stage_2": 384, "stage_3": 768, "stage_4": 768}
+_HTSAT_LARGE = {"stage_0": 128, "stage_1": 256, "stage_2": 512, "stage_3": 1024, "stage_4": 1024}
+
+_FROM_HUB = [
+    _hub(
+        "mert-v1-95m",
+        "m-a-p/MERT-v1-95M",
+        "12af15fef9d0ac838c3f475bfbbf26d2060dd4f5",
+        _SPEECH,
+        architecture="HuBERT-shaped transformer on the waveform",
+        training="music, 20 k hours; self-supervised with acoustic and musical (CQT) teachers",
+        paper="Li et al. (2024), arXiv:2306.00107",
+        sample_rate=24000,
+        window=5.0,
+        layers=_hidden(13, 768),
+        parameters=94_371_712,
+        in_paper=True,
+        **_NON_COMMERCIAL,
+    ),
+    _hub(
+        "mert-v1-330m",
+        "m-a-p/MERT-v1-330M",
+        "0e06c986db0527c0fd1b47181c40f006805e3de0",
+        _SPEECH,
+        architecture="HuBERT-large-shaped transformer on the waveform",
+        training="music, 160 k hours; self-supervised with acoustic and musical (CQT) teachers",
+        paper="Li et al. (2024), arXiv:2306.00107",
+        sample_rate=24000,
+        window=5.0,
+        layers=_hidden(25, 1024),
+        parameters=315_438_720,
+        **_NON_COMMERCIAL,
+    ),
+    _hub(
+        "clap-htsat-unfused",
+        "laion/clap-htsat-unfused",
+        "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a",
+        "transformers_models:CLAP",
+        architecture="HTSAT audio tower, RoBERTa text tower",
+        training="LAION-Audio-630K and AudioSet; contrastive, audio with text",
+        licence="Apache-2.0",
+        paper="Wu et al. (2023), arXiv:2211.06687",
+        sample_rate=48000,
+        layers={**_HTSAT, "pooled": 768, "audio_embeds": 512},
+        parameters=28_000_000,
+        in_paper=True,
+    ),
+    _hub(
+        "larger-clap-music",
+        "laion/larger_clap_music",
+        "a0b4534a14f58e20944452dff00a22a06ce629d1",
+        "transformers_models:CLAP",
+        architecture="larger HTSAT audio tower, RoBERTa text tower",
+        training="music with captions; contrastive, audio with text",
+        licence="Apache-2.0",
+        paper="Wu et al. (2023), arXiv:2211.06687",
+        sample_rate=48000,
+        layers={**_HTSAT_LARGE, "pooled": 1024, "audio_embeds": 512},
+        parameters=68_000_000,
+    ),
+    _hub(
+        "ast",
+        "MIT/ast-finetuned-audioset-10-10-0.4593",
+        "f826b80d28226b62986cc218e5cec390b1096902",
+        "transformers_models:AudioSpectrogram",
+        architecture="vision transformer on mel patches",
+        training="ImageNet, then AudioSet; supervised, 527 sound classes",
+        licence="BSD-3-Clause",
+        paper="Gong, Chung & Glass (2021), arXiv:2104.01778",
+        sample_rate=16000,
+        window=10.24,
+        layers={**_hidden(13, 768), "cls": 768},
+        parameters=86_189_568,
+    ),
+    _hub(
+        "wav2vec2-base",
+        "facebook/wav2vec2-base",
+        "0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8",
+        _SPEECH,
+        architecture="convolutions and a transformer on the waveform",
+        training=f"{_LIBRISPEECH}, contrastive",
+        licence="Apache-2.0",
+        paper="Baevski et al. (2020), arXiv:2006.11477",
+        sample_rate=16000,
+        layers=_hidden(13, 768),
+        parameters=94_371_712,
+    ),
+    _hub(
+        "hubert-base",
+        "facebook/hubert-base-ls960",
+        "dba3bb02fda4248b6e082697eee756de8fe8aa8a",
+        _SPEECH,
+        architecture="convolutions and a transformer on the waveform",
+        training=f"{_LIBRISPEECH}, predicting clusters",
+        licence="Apache-2.0",
+        paper="Hsu et al. (2021), arXiv:2106.07447",
+        sample_rate=16000,
+        layers=_hidden(13, 768),
+        parameters=94_371_712,
+    ),
+    _hub(
+        "wavlm-base-plus",
+        "microsoft/wavlm-base-plus",
+        "4c66d4806a428f2e922ccfa1a962776e232d487b",
+        _SPEECH,
+        architecture="convolutions and a transformer with gated relative positions",
+        training="94 k hours of speech; self-supervised, denoising",
+        licence="see its model page",
+        paper="Chen et al. (2022), arXiv:2110.13900",
+        sample_rate=16000,
+        layers=_hidden(13, 768),
+        parameters=94_381_936,
+    ),
+    _hub(
+        "whisper-large-v3-turbo",
+        "openai/whisper-large-v3-turbo",
+        "41f01f3fe87f28c78e2fbf8b568835947dd65ed9",
+        "transformers_models:WhisperEncoder",
+        architecture="transformer encoder on a mel spectrogram",
+        training="5 M hours of speech; supervised, transcription and translation",
+        licence="MIT",
+        paper="Radford et al. (2023), arXiv:2212.04356",
+        sample_rate=16000,
+        window=30.0,
+        layers=_hidden(33, 1280),
+        parameters=636_968_960,
+    ),
+    _hub(
+        "encodec-24khz",
+        "facebook/encodec_24khz",
+        "c1dbe2ae3f1de713481a3b3e7c47f357092ee040",
+        "transformers_models:Codec",
+        architecture="convolutional encoder with an LSTM",
+        training="speech, sounds and music; reconstruction",
+        licence="see its model page",
+        paper="Défossez et al. (2023), arXiv:2210.13438",
+        sample_rate=24000,
+        layers={"latent": 128},
+        parameters=7_425_792,
+    ),
+    _hub(
+        "dac-44khz",
+        "descript/dac_44khz",
+        "c1bc521685adf9cfe247bc39a5ca58917eda1ac4",
+        "transformers_models:Codec",
+        architecture="convolutional encoder with snake activations",
+        training="speech, sounds and music; reconstruction",
+        licence="MIT",
+        paper="Kumar et al. (2023), arXiv:2306.06546",
+        sample_rate=44100,
+        layers={"latent": 1024},
+        parameters=22_000_000,
+    ),
+    _hub(
+        "muq-mulan",
+        "OpenMuQ/MuQ-MuLan-large",
+        "2e01c796b71dca71b45251384c04cd7b237c9020",
+        "muq_mulan:MuQMuLan",
+        architecture="MuQ conformer and a text tower",
+        training="music with texts; contrastive, on a self-supervised encoder",
+        paper="Zhu et al. (2025), arXiv:2501.01108",
+        sample_rate=24000,
+        layers={"audio_embeds": 512},
+        parameters=630_000_000,
+        needs=("muq",),
+        install="pip install muq",
+        in_paper=True,
+        **_NON_COMMERCIAL,
+    ),
+    _hub(
+        "audiomae",
+        "hance-ai/audiomae",
+        "c137996",
+        "audiomae:AudioMAE",
+        architecture="vision transformer on mel patches",
+        training="AudioSet; self-supervised, masked patches",
+        licence="MIT",
+        paper="Huang et al. (2022), arXiv:2207.06405",
+        sample_rate=16000,
+        layers={"bands": 6144},
+        parameters=85_000_000,
+        needs=("transformers", "timm"),
+        install="pip install transformers timm",
+        opt_in=True,
+        in_paper=True,
+    ),
+    _brought(
+        "m2d-clap",
+        "vision transformer on mel patches, text tower",
+        "AudioSet with captions; masked modelling and contrastive",
+        "Niizumi et al. (2024), arXiv:2406.02032",
+        licence="see its repository",
+        research_only=True,
+        sample_rate=16000,
+        window=10.0,
+        hop=10.0,
+        layers={"audio_embedding": 768},
+        parameters=86_000_000,
+    ),
+    _brought(
+        "matpac-plus",
+        "vision transformer on mel patches",
+        "AudioSet; masked latent prediction and clustering",
+        "Quelennec et al. (2025), arXiv:2508.12709",
+        licence="see its repository",
+        research_only=False,
+        sample_rate=16000,
+        window=10.0,
+        hop=10.0,
+        layers={"audio_embedding": 3840},
+        parameters=86_000_000,
+    ),
+    _brought(
+        "musicfm",
+        "conformer on a mel spectrogram",
+        "Million Song Dataset; self-supervised, random-projection tokens",
+        "Won, Hung & Le (2024), arXiv:2311.03318",
+        licence="MIT",
+        research_only=False,
+        sample_rate=24000,
+        window=30.0,
+        hop=30.0,
+        layers={"audio_embedding": 1024},
+        parameters=330_000_000,
+    ),
+]
 CATALOGUE: dict[str, ModelCard] = {
-    card.name: card for card in [*_IN_PACKAGE, *map(_untrained, _IN_PACKAGE)]
+    card.name: card for card in [*_IN_PACKAGE, *map(_untrained, _IN_PACKAGE), *_FROM_HUB]
 }
 
 
@@ -157,17 +466,23 @@ def list_models() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame, indexed by name
-        The facts of :class:`ModelCard`, with `n_layers`, `available` (bool) and `how` (what makes
-        it available, or why it is).
+        The facts of :class:`ModelCard`, with `n_layers`, `dims`, and what
+        :meth:`ModelCard.availability` says: `available` (bool), `state`, `how`.
     """
     rows = []
     for card in CATALOGUE.values():
-        available, how = card.availability()
+        available, state, how = card.availability()
         row = asdict(card)
         row["n_layers"] = len(card.layers)
-        rows.append(row | {"available": available, "how": how})
+        row["dims"] = _span(card.layers.values())
+        rows.append(row | {"available": available, "state": state, "how": how})
     table = pd.DataFrame(rows).set_index("name")
-    return table.drop(columns=["layers", "factory", "needs", "install"])
+    return table.drop(columns=["layers", "factory", "needs", "install", "opt_in"])
+
+
+def _span(sizes) -> str:
+    sizes = sorted(set(sizes))
+    return str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]}"
 
 
 def model_card(name: str) -> ModelCard:
@@ -197,7 +512,11 @@ def make_adapter(name: str, seed: int = 0) -> Adapter:
         adapter = factories[name]()
         check_adapter(name, adapter)
         return adapter
-    module, _, attribute = model_card(name).factory.partition(":")
+    card = model_card(name)
+    _, state, how = card.availability()
+    if state in ("through embeddings/", "needs an extra", "needs consent"):
+        raise ModelUnavailableError(f"{name}: {state}. Do this: {how}.")
+    module, _, attribute = card.factory.partition(":")
     return getattr(importlib.import_module(module), attribute)(name, seed)
 
 

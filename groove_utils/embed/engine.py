@@ -70,12 +70,32 @@ class Model:
         lead = getattr(adapter, "lead", 0)
         return WindowCutter(round(adapter.window * rate), round(hop * rate), round(lead * rate))
 
-    def bucket(self, n_valid: int, length: int) -> int:
+    @property
+    def length(self) -> int:
+        """Samples of a window."""
+        return round(self.adapter.window * self.adapter.sample_rate)
+
+    def bucket(self, n_valid: int) -> int:
         """To how many samples a window of `n_valid` is filled up."""
         if not getattr(self.adapter, "any_length", False):
-            return length
-        steps = -(-4 * n_valid // length)
-        return -(-length * steps // 4)
+            return self.length
+        steps = -(-4 * n_valid // self.length)
+        return -(-self.length * steps // 4)
+
+    def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
+        """A window as the network takes it."""
+        if hasattr(self.adapter, "prepare"):
+            return self.adapter.prepare(samples, n_valid)
+        return samples[: self.bucket(n_valid)]
+
+    def forward(self, windows: Sequence[np.ndarray], n_valid: Sequence[int]) -> dict:
+        """Layers of some prepared windows of one bucket, as :func:`forward_windows` gives them."""
+        batch = np.zeros((self.batch_size, *windows[0].shape), np.float32)
+        valid = np.full(self.batch_size, self.bucket(n_valid[0]))
+        for row, window in enumerate(windows):
+            batch[row] = window
+        valid[: len(n_valid)] = n_valid
+        return forward_windows(self, batch, valid)
 
 
 def choose_device(asked: str | None = None) -> str:
@@ -190,7 +210,8 @@ def _forward(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> dict:
         pooled = {}
         for name, values in given.items():
             values = torch.as_tensor(values).to(model.device).float()
-            mean, variance = _pool_frames(values, valid, batch.shape[1])
+            length = model.length if hasattr(model.adapter, "prepare") else batch.shape[1]
+            mean, variance = _pool_frames(values, valid, length)
             pooled[name] = mean.cpu().numpy(), variance.cpu().numpy()
     return pooled
 
@@ -227,7 +248,7 @@ class _Reader(threading.Thread):
     def __init__(self, track: int, source: Source, models: Sequence[Model]):
         super().__init__(daemon=True)
         self.track, self.source, self.models = track, source, models
-        largest = max(4 * round(m.adapter.window * m.adapter.sample_rate) for m in models)
+        largest = max(4 * model.length for model in models)
         self.queue: queue.Queue = queue.Queue(max(4, QUEUE_BYTES // largest))
         self.stopped = threading.Event()
         self.peak = 0.0
@@ -252,10 +273,13 @@ class _Reader(threading.Thread):
         rates = sorted({model.adapter.sample_rate for model in self.models})
         for blocks in resampled(self._measured(), self.source.sr, rates):
             for i, (model, cutter) in enumerate(zip(self.models, cutters, strict=True)):
-                for samples, n_valid in cutter.push(blocks[model.adapter.sample_rate]):
-                    yield _Window(self.track, i, samples, n_valid)
+                for window in cutter.push(blocks[model.adapter.sample_rate]):
+                    yield self._window(i, *window)
         for i, cutter in enumerate(cutters):
-            yield _Window(self.track, i, *cutter.finish())
+            yield self._window(i, *cutter.finish())
+
+    def _window(self, i: int, samples: np.ndarray, n_valid: int) -> _Window:
+        return _Window(self.track, i, self.models[i].prepare(samples, n_valid), n_valid)
 
     def _measured(self) -> Iterator[np.ndarray]:
         for block in self.source.blocks():
@@ -323,13 +347,9 @@ def run(
 
     def flush(which: tuple[int, int]) -> Iterator:
         windows, waiting[which] = waiting[which], []
-        model = models[which[0]]
-        batch = np.zeros((model.batch_size, which[1]), np.float32)
-        n_valid = np.full(model.batch_size, which[1])
-        for row, window in enumerate(windows):
-            batch[row] = window.samples[: which[1]]
-            n_valid[row] = window.n_valid
-        layers = forward_windows(model, batch, n_valid)
+        layers = models[which[0]].forward(
+            [window.samples for window in windows], [window.n_valid for window in windows]
+        )
         for row, window in enumerate(windows):
             key = window.track, window.model
             own = {name: (mean[row], var[row]) for name, (mean, var) in layers.items()}
@@ -348,7 +368,7 @@ def run(
             continue
         model = models[item.model]
         pooled.setdefault((item.track, item.model), _Pooled()).n_out += 1
-        which = item.model, model.bucket(item.n_valid, len(item.samples))
+        which = item.model, model.bucket(item.n_valid)
         waiting.setdefault(which, []).append(item)
         if len(waiting[which]) == model.batch_size:
             yield from flush(which)
@@ -365,16 +385,13 @@ def embed_windows(source: Source, model: Model) -> dict[str, np.ndarray]:
     rows: list[dict[str, np.ndarray] | None] = [None] * len(windows)
     buckets: dict[int, list[int]] = {}
     for i, window in enumerate(windows):
-        buckets.setdefault(model.bucket(window.n_valid, len(window.samples)), []).append(i)
-    for length, members in buckets.items():
+        buckets.setdefault(model.bucket(window.n_valid), []).append(i)
+    for members in buckets.values():
         for start in range(0, len(members), model.batch_size):
             chunk = members[start : start + model.batch_size]
-            batch = np.zeros((model.batch_size, length), np.float32)
-            n_valid = np.full(model.batch_size, length)
-            for row, i in enumerate(chunk):
-                batch[row] = windows[i].samples[:length]
-                n_valid[row] = windows[i].n_valid
-            layers = forward_windows(model, batch, n_valid)
+            layers = model.forward(
+                [windows[i].samples for i in chunk], [windows[i].n_valid for i in chunk]
+            )
             for row, i in enumerate(chunk):
                 rows[i] = {name: mean[row] for name, (mean, _) in layers.items()}
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}

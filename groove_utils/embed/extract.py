@@ -176,7 +176,7 @@ def embed_models(
 
                 errors = embed_elsewhere(executor, work, todo, settings, cache, bar)
             else:
-                errors = _compute(work, todo, settings, cache, bar)
+                errors = compute_missing(work, todo, settings, cache, bar)
         problems |= errors
         if not problems:
             found |= {key: cache.get(key) for key in claimed}
@@ -275,7 +275,7 @@ def _recipe(model: str, seed: int, device: str | None, pooling: str, autocast: b
     return json.dumps(facts, sort_keys=True)
 
 
-def _compute(
+def compute_missing(
     work: Mapping[str, Source],
     todo: Mapping[str, Sequence[str]],
     settings: Mapping,

@@ -153,14 +153,17 @@ def record_of(model) -> dict:
     from groove_utils.embed.engine import forward_windows
 
     adapter = model.adapter
-    n_samples = round(adapter.window * adapter.sample_rate)
-    batch = probe_signal(n_samples, adapter.sample_rate)[None]
-    first, second = (
-        {k: v[0][0] for k, v in forward_windows(model, batch, np.array([n_samples])).items()}
-        for _ in range(2)
-    )
+    probe = probe_signal(model.length, adapter.sample_rate)
+
+    def embed() -> dict[str, np.ndarray]:
+        layers = forward_windows(
+            model, model.prepare(probe, model.length)[None], np.array([model.length])
+        )
+        return {layer: mean[0] for layer, (mean, _) in layers.items()}
+
+    first, second = embed(), embed()
     name = getattr(adapter, "name", type(adapter).__name__)
-    probe = {}
+    brief = {}
     for layer, values in first.items():
         if not np.isfinite(values).all():
             raise ModelRefusedError(
@@ -172,8 +175,8 @@ def record_of(model) -> dict:
                 "step is random, such as dropout that was left on or a random crop. Cut windows "
                 "before they reach the model, and call eval()."
             )
-        probe[layer] = [float(f"{x:.6g}") for x in _brief(values)]
-    return {"fingerprint": model.fingerprint, "probe": probe}
+        brief[layer] = [float(f"{x:.6g}") for x in _brief(values)]
+    return {"fingerprint": model.fingerprint, "probe": brief}
 
 
 def _brief(values: np.ndarray) -> np.ndarray:

@@ -22,8 +22,8 @@ __all__ = [
     "FileSource",
     "Source",
     "SumSource",
-    "as_source",
     "WindowCutter",
+    "as_source",
     "resampled",
 ]
 

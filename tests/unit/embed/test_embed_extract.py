@@ -150,7 +150,7 @@ def test_bad_signals_are_refused_with_the_reason(level, cache, tmp_path):
         embed_audio(noise(1), SR, "mert")
 
 
-@pytest.mark.parametrize("model", list_models().index)
+@pytest.mark.parametrize("model", list_models().query("state == 'installed'").index)
 def test_every_offline_model_gives_what_its_card_says(model):
     card = model_card(model)
     layers = embed_audio(noise(4), SR, model)

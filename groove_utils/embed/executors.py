@@ -1,0 +1,129 @@
+"""The same extraction on another engine: processes of this machine, or a Dask cluster.
+
+Tracks are shared out in small bundles; whoever computes one writes into the same cache, which all
+must reach under the same path. Nothing is sent back but what went wrong. When a worker dies, its
+bundle is given to another, and what it had finished is found in the cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from groove_utils.cache import ArrayCache
+from groove_utils.embed.adapters import register_model, registered_models
+
+__all__ = ["embed_elsewhere"]
+
+BUNDLE = 8  # tracks: a few batches, little enough to lose
+
+
+def embed_elsewhere(
+    executor: str,
+    work: Mapping,
+    todo: Mapping[str, Sequence[str]],
+    settings: Mapping,
+    cache: ArrayCache,
+    bar=None,
+) -> dict[str, str]:
+    """Embed tracks through an executor, into the cache.
+
+    Parameters
+    ----------
+    executor : str
+        ``dask://HOST:PORT`` (the scheduler's address) or ``joblib:N`` (N processes here).
+    work : mapping of str to Source
+    todo : mapping of str to sequence of str
+        The models that each track still needs.
+    settings : mapping
+        Seed, pooling, device, autocast.
+    cache : ArrayCache
+    bar : tqdm, optional
+
+    Returns
+    -------
+    dict of str to str
+        What went wrong, by track.
+
+    Raises
+    ------
+    ValueError
+        If the executor's address is malformed.
+    ConnectionError
+        If no scheduler answers.
+    """
+    factories = {
+        name: factory
+        for name, factory in registered_models().items()
+        if any(name in models for models in todo.values())
+    }
+    ids = list(todo)
+    bundles = [ids[i : i + BUNDLE] for i in range(0, len(ids), BUNDLE)]
+    jobs = [
+        (
+            {track: work[track] for track in bundle},
+            {track: tuple(todo[track]) for track in bundle},
+            dict(settings),
+            str(cache.folder.parent.resolve()),
+            cache.namespace,
+            factories,
+        )
+        for bundle in bundles
+    ]
+    problems: dict[str, str] = {}
+    with _pool(executor, len(jobs)) as run:
+        for n_models, errors in run(jobs):
+            problems |= errors
+            if bar is not None:
+                bar.update(n_models)
+    return problems
+
+
+def _embed_bundle(work, todo, settings, folder, namespace, factories) -> tuple[int, dict[str, str]]:
+    """What a worker does."""
+    from groove_utils.embed.extract import compute_missing
+
+    for name, factory in factories.items():
+        register_model(name, factory, replace=True)
+    errors = compute_missing(work, todo, settings, ArrayCache(folder, namespace))
+    return sum(map(len, todo.values())), errors
+
+
+@contextlib.contextmanager
+def _pool(executor: str, n_jobs: int) -> Iterator:
+    if match := re.fullmatch(r"joblib:(\d+)", executor):
+        import joblib
+
+        def run(jobs):
+            parallel = joblib.Parallel(int(match[1]), return_as="generator_unordered")
+            return parallel(joblib.delayed(_embed_bundle)(*job) for job in jobs)
+
+        yield run
+        return
+    match = re.fullmatch(r"(?:dask|tcp)://(\[?[^/\s]+\]?:\d+)", executor)
+    if not match:
+        raise ValueError(
+            f"executor is {executor!r}; expected dask://HOST:PORT of a Dask scheduler, or joblib:N."
+        )
+    try:
+        from distributed import Client, as_completed
+    except ImportError as error:
+        raise ValueError(
+            f"executor {executor!r} needs the package distributed: `pip install distributed`."
+        ) from error
+    try:
+        client = Client(f"tcp://{match[1]}", timeout="10s", set_as_default=False)
+    except OSError as error:
+        raise ConnectionError(
+            f"no Dask scheduler answers at {match[1]} ({error}). Start one with `dask scheduler`, "
+            "and workers with `dask worker HOST:PORT --nthreads 1`."
+        ) from error
+
+    def run(jobs):
+        futures = [client.submit(_embed_bundle, *job, pure=False, retries=3) for job in jobs]
+        for future in as_completed(futures, loop=client.loop):
+            yield future.result()
+
+    with client:
+        yield run

@@ -1,0 +1,512 @@
+"""Models from the Hugging Face hub, through the native classes of ``transformers``.
+
+No remote code runs: each class below is part of the library. A load is strict (a missing,
+unexpected or misshapen tensor is an error), and what was loaded is held to the file, tensor by
+tensor, since libraries have been seen to report a clean load of random weights. Chapters 05 and 06
+use whichever of them is on the machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
+from groove_utils.embed.gate import check_buffers, check_weights
+from groove_utils.embed.hub import read_tensors, weight_files, weights_folder
+
+__all__ = [
+    "CLAP",
+    "AudioSpectrogram",
+    "Codec",
+    "HubModel",
+    "SpeechEncoder",
+    "WhisperEncoder",
+    "embed_text",
+]
+
+
+class HubModel:
+    """What all models from the hub share.
+
+    Parameters
+    ----------
+    name : str
+        In the catalogue, which knows repository, revision and sample rate.
+    seed : int
+        Has no effect.
+    """
+
+    batch_size = 4
+    ignored = ""  # pattern of tensors in the file that the encoder does not need
+
+    def __init__(self, name: str, seed: int = 0):
+        from groove_utils.embed.catalogue import model_card
+
+        card = model_card(name)
+        self.name = name
+        self.sample_rate, self.window = card.sample_rate, card.window
+        self.repository, self.version = card.repository, card.revision
+        self._config: Any = None
+        self._layers: dict[str, int] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return weights_folder(self.name, self.repository, self.version)
+
+    def files(self) -> list[Path]:
+        """The files that the numbers depend on."""
+        return [*sorted(self.folder.glob("*config.json")), *weight_files(self.folder)]
+
+    @property
+    def config(self):
+        """The model's configuration, as its folder has it."""
+        if self._config is None:
+            self._config = self._read_config()
+        return self._config
+
+    @property
+    def layers(self) -> dict[str, int]:
+        """Dimensions of each layer, by the configuration."""
+        if self._layers is None:
+            self._layers = self._name_layers()
+        return self._layers
+
+    def preprocessing(self) -> dict:
+        """What ``preprocessor_config.json`` says.
+
+        Raises
+        ------
+        ModelUnavailableError
+            If the file is missing.
+        """
+        path = self.folder / "preprocessor_config.json"
+        if not path.is_file():
+            raise ModelUnavailableError(
+                f"{self.name}: {path} is missing; it says how the audio is to be prepared. Fetch "
+                f"it with `python -m groove_utils.embed fetch {self.name}`."
+            )
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def _load_native(self, kind: type, config) -> nn.Module:
+        """A network of a native class, strictly loaded and held to the file."""
+        with _quiet():
+            network, info = kind.from_pretrained(
+                self.folder,
+                config=config,
+                dtype=torch.float32,
+                local_files_only=True,
+                ignore_mismatched_sizes=True,  # they are listed, and refused below
+                output_loading_info=True,
+            )
+        self._check_keys(
+            missing=info["missing_keys"],
+            unexpected=info["unexpected_keys"],
+            misshapen=[key for key, *_ in info.get("mismatched_keys", ())],
+        )
+        check_weights(self.name, network, read_tensors(self.folder))
+        if any(True for key, _ in network.named_buffers() if key not in network.state_dict()):
+            check_buffers(self.name, network, kind(network.config))
+        return network.eval()
+
+    def _check_keys(self, missing=(), unexpected=(), misshapen=()) -> None:
+        pattern = re.compile(self.ignored) if self.ignored else None
+        unexpected = [key for key in unexpected if not (pattern and pattern.match(key))]
+        faults = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+        said = [
+            f"{len(keys)} {what} (first: {sorted(keys)[0]})"
+            for what, keys in faults.items()
+            if keys
+        ]
+        if said:
+            raise ModelRefusedError(
+                f"{self.name}: refused. Of the tensors in {self.folder}, {', '.join(said)}. The "
+                "file is of another model or version; fetch the pinned revision with "
+                f"`python -m groove_utils.embed fetch {self.name}`."
+            )
+
+
+@contextlib.contextmanager
+def _quiet():
+    """No progress bars and no warnings of the library: the gate says what there is to say."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+class MaskedGroupNorm(nn.GroupNorm):
+    """Group norm over the valid frames only.
+
+    The first layer of these encoders normalises each channel over time. Zeros after the signal's
+    end would shift its mean and spread; left out, a padded window gives what the signal alone does.
+    """
+
+    lengths: torch.Tensor | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """From (n, channels, n_frames) to the same."""
+        if self.lengths is None:
+            return super().forward(x)
+        mask = torch.arange(x.shape[2], device=x.device) < self.lengths[:, None, None]
+        count = self.lengths[:, None, None].to(x.dtype)
+        mean = (x * mask).sum(2, keepdim=True) / count
+        variance = ((x - mean).square() * mask).sum(2, keepdim=True) / count
+        x = (x - mean) * torch.rsqrt(variance + self.eps)
+        return x * self.weight[:, None] + self.bias[:, None]
+
+
+class SpeechEncoder(HubModel):
+    """wav2vec 2.0, HuBERT, WavLM and MERT: convolutions over the waveform, then a transformer.
+
+    MERT is trained on music; its network has HuBERT's shape, so HuBERT's class loads it. Layers
+    are the input of the transformer (``layer_00``) and the output of each of its blocks.
+    """
+
+    any_length = True
+    ignored = r"(lm_head|quantizer|project_hid|project_q|final_proj|label_embs_concat)\b"
+
+    def _read_config(self):
+        import transformers
+
+        raw = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        kind = raw.pop("model_type")
+        for key in ("architectures", "auto_map", "transformers_version", "torch_dtype", "dtype"):
+            raw.pop(key, None)
+        if kind == "mert_model":
+            if raw.get("feature_extractor_cqt") or raw.get("deepnorm"):
+                raise ModelRefusedError(
+                    f"{self.name}: refused. {self.folder} describes a MERT with a constant-Q input "
+                    "or deep normalisation, which HuBERT's class does not have."
+                )
+            kind = "hubert"
+        if kind == "hubert":
+            return transformers.HubertConfig(**raw)
+        return transformers.AutoConfig.for_model(kind, **raw)
+
+    def _name_layers(self) -> dict[str, int]:
+        n_layers = self.config.num_hidden_layers + 1
+        return {f"layer_{i:02d}": self.config.hidden_size for i in range(n_layers)}
+
+    def load(self) -> nn.Module:
+        """The network in evaluation mode, see :class:`HubModel`."""
+        import transformers
+
+        self.normalise = bool(self.preprocessing().get("do_normalize", True))
+        kinds = {
+            "hubert": transformers.HubertModel,
+            "wav2vec2": transformers.Wav2Vec2Model,
+            "wavlm": transformers.WavLMModel,
+        }
+        kind = kinds[self.config.model_type]
+        raw = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        if raw["model_type"] == "mert_model":
+            network = self._load_mert(kind)
+        else:
+            network = self._load_native(kind, self.config)
+        for layer in network.feature_extractor.conv_layers:
+            norm = getattr(layer, "layer_norm", None)
+            if isinstance(norm, nn.GroupNorm):
+                norm.__class__ = MaskedGroupNorm
+        return network
+
+    def _load_mert(self, kind: type) -> nn.Module:
+        """MERT's file into HuBERT's class: the same tensors, some under other names."""
+        network = kind(self.config)
+        wanted = network.state_dict()
+        stored = {_current_name(key, wanted): value for key, value in self._tensors().items()}
+        pattern = re.compile(self.ignored)
+        self._check_keys(
+            missing=wanted.keys() - stored.keys(),
+            unexpected=stored.keys() - wanted.keys(),
+            misshapen=[k for k, v in wanted.items() if k in stored and stored[k].shape != v.shape],
+        )
+        kept = {key: value for key, value in stored.items() if not pattern.match(key)}
+        network.load_state_dict(kept, strict=True)
+        check_weights(self.name, network, stored)
+        return network.eval()
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        tensors = read_tensors(self.folder)
+        prefix = next((p for p in ("hubert.", "mert_model.") if any(map(_begins(p), tensors))), "")
+        return {key.removeprefix(prefix): value for key, value in tensors.items()}
+
+    def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
+        """Hidden states, (n_windows, n_frames, dim) by layer; frames beyond the end are NaN."""
+        batch, n_valid = _at_least(batch, n_valid, _receptive_field(self.config))
+        mask = torch.arange(batch.shape[1], device=batch.device) < n_valid[:, None]
+        if self.normalise:
+            count = n_valid[:, None].to(batch.dtype)
+            mean = batch.sum(1, keepdim=True) / count
+            variance = ((batch - mean).square() * mask).sum(1, keepdim=True) / count
+            batch = (batch - mean) * torch.rsqrt(variance + 1e-7) * mask
+        first = network.feature_extractor.conv_layers[0]
+        norm = getattr(first, "layer_norm", None)
+        if isinstance(norm, MaskedGroupNorm):
+            stride, kernel = self.config.conv_stride[0], self.config.conv_kernel[0]
+            norm.lengths = (n_valid - kernel) // stride + 1
+        try:
+            states = network(batch, attention_mask=mask.long(), output_hidden_states=True)
+        finally:
+            if isinstance(norm, MaskedGroupNorm):
+                norm.lengths = None
+        lengths = network._get_feat_extract_output_lengths(n_valid)
+        frames = torch.arange(states.hidden_states[0].shape[1], device=batch.device)
+        beyond = (frames >= lengths[:, None])[..., None]
+        return {
+            f"layer_{i:02d}": state.masked_fill(beyond, torch.nan)
+            for i, state in enumerate(states.hidden_states)
+        }
+
+
+def _begins(prefix: str):
+    return lambda key: key.startswith(prefix)
+
+
+def _current_name(key: str, wanted: dict) -> str:
+    """A stored tensor's name where weight normalisation has been renamed since, or back."""
+    pairs = [("weight_g", "parametrizations.weight.original0")]
+    pairs += [("weight_v", "parametrizations.weight.original1")]
+    for old, new in pairs:
+        for one, other in ((old, new), (new, old)):
+            if key.endswith(f".{one}"):
+                renamed = key.removesuffix(one) + other
+                if key not in wanted and renamed in wanted:
+                    return renamed
+    return key
+
+
+def _receptive_field(config) -> int:
+    """Samples that one frame of the convolutions sees."""
+    size = 1
+    for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride)):
+        size = (size - 1) * stride + kernel
+    return size
+
+
+def _at_least(batch, n_valid, n_samples: int):
+    """Room and credit for one frame, where a window holds less than one."""
+    if batch.shape[1] < n_samples:
+        batch = nn.functional.pad(batch, (0, n_samples - batch.shape[1]))
+    return batch, n_valid.clamp(min=n_samples)
+
+
+class _Prepared(HubModel):
+    """A model whose input is a spectrogram, which the reading threads prepare."""
+
+    def _extractor(self):
+        import transformers
+
+        if getattr(self, "_made", None) is None:
+            self._made = getattr(transformers, self.extractor).from_pretrained(self.folder)
+        return self._made
+
+    def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
+        """The network's input for one window, cut at its end: never longer than a window."""
+        given = self._extractor()(
+            samples[:n_valid], sampling_rate=self.sample_rate, return_tensors="np"
+        )
+        return np.asarray(given[self.input_name][0], dtype=np.float32)
+
+
+class AudioSpectrogram(_Prepared):
+    """AST: a vision transformer on patches of a mel spectrogram.
+
+    Layers are the transformer's input and each block's output, averaged over frequency, frame by
+    frame, and ``cls``, the mean of its two class tokens.
+    """
+
+    batch_size = 2
+    extractor, input_name = "ASTFeatureExtractor", "input_values"
+    ignored = r"classifier\."
+
+    def _read_config(self):
+        import transformers
+
+        return transformers.ASTConfig.from_pretrained(self.folder)
+
+    def _name_layers(self) -> dict[str, int]:
+        n_layers = self.config.num_hidden_layers + 1
+        layers = {f"layer_{i:02d}": self.config.hidden_size for i in range(n_layers)}
+        return {**layers, "cls": self.config.hidden_size}
+
+    def load(self) -> nn.Module:
+        """The network in evaluation mode, see :class:`HubModel`."""
+        import transformers
+
+        return self._load_native(transformers.ASTModel, self.config)
+
+    def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
+        """Patch tokens averaged over frequency, (n_windows, n_frames, dim), and ``cls``."""
+        output = network(batch, output_hidden_states=True)
+        config = self.config
+        n_bands = (config.num_mel_bins - config.patch_size) // config.frequency_stride + 1
+        layers = {}
+        for i, state in enumerate(output.hidden_states):
+            patches = state[:, 2:].unflatten(1, (n_bands, -1))
+            layers[f"layer_{i:02d}"] = patches.mean(1)
+        return {**layers, "cls": output.pooler_output}
+
+
+class CLAP(_Prepared):
+    """The audio tower of CLAP: a hierarchical transformer that shares a space with text.
+
+    Layers are the stages of the transformer averaged over time and frequency, ``pooled``, and
+    ``audio_embeds`` in the shared space. A last window that is shorter is repeated until it fills
+    ten seconds, as in training; the extractor's own random crop is never reached.
+    """
+
+    extractor, input_name = "ClapFeatureExtractor", "input_features"
+    ignored = r"(text_model\.|text_projection\.|logit_scale|.*position_ids|.*position_index)"
+
+    def _read_config(self):
+        import transformers
+
+        return transformers.ClapConfig.from_pretrained(self.folder)
+
+    def _name_layers(self) -> dict[str, int]:
+        audio = self.config.audio_config
+        n_stages = len(audio.depths)
+        sizes = [
+            audio.patch_embeds_hidden_size * 2 ** min(i, n_stages - 1) for i in range(n_stages + 1)
+        ]
+        stages = {f"stage_{i}": size for i, size in enumerate(sizes)}
+        return {**stages, "pooled": sizes[-1], "audio_embeds": self.config.projection_dim}
+
+    def load(self) -> nn.Module:
+        """The audio tower in evaluation mode, see :class:`HubModel`."""
+        import transformers
+
+        extractor = self._extractor()
+        if extractor.truncation != "rand_trunc" or self.config.audio_config.enable_fusion:
+            raise ModelRefusedError(
+                f"{self.name}: refused. {self.folder} describes a CLAP with feature fusion; its "
+                "windows would be mixed with random crops. Use an unfused checkpoint."
+            )
+        if extractor.nb_max_samples < round(self.window * self.sample_rate):
+            raise ModelRefusedError(
+                f"{self.name}: refused. Its extractor crops at {extractor.nb_max_samples} samples, "
+                f"at random, but windows hold {round(self.window * self.sample_rate)}."
+            )
+        audio = self.config.audio_config
+        audio.projection_dim = self.config.projection_dim
+        return self._load_native(transformers.ClapAudioModelWithProjection, audio)
+
+    def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
+        """Stages, pooled and projected vectors, (n_windows, dim)."""
+        output = network.audio_model(input_features=batch, output_hidden_states=True)
+        stages = {
+            f"stage_{i}": state.flatten(2).mean(2) for i, state in enumerate(output.hidden_states)
+        }
+        embeds = network.audio_projection(output.pooler_output)
+        return {**stages, "pooled": output.pooler_output, "audio_embeds": embeds}
+
+
+class WhisperEncoder(_Prepared):
+    """The encoder of Whisper: trained to transcribe speech, on windows of half a minute."""
+
+    batch_size = 1
+    extractor, input_name = "WhisperFeatureExtractor", "input_features"
+    ignored = r"proj_out\."
+
+    def _read_config(self):
+        import transformers
+
+        return transformers.WhisperConfig.from_pretrained(self.folder)
+
+    def _name_layers(self) -> dict[str, int]:
+        n_layers = self.config.encoder_layers + 1
+        return {f"layer_{i:02d}": self.config.d_model for i in range(n_layers)}
+
+    def load(self) -> nn.Module:
+        """The encoder in evaluation mode, see :class:`HubModel`."""
+        import transformers
+
+        return self._load_native(transformers.WhisperModel, self.config).encoder
+
+    def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
+        """Hidden states, (n_windows, n_frames, dim) by layer."""
+        states = network(batch, output_hidden_states=True).hidden_states
+        return {f"layer_{i:02d}": state for i, state in enumerate(states)}
+
+
+class Codec(HubModel):
+    """The encoders of the neural codecs EnCodec and DAC: what is worth keeping of a waveform.
+
+    The one layer, ``latent``, is the continuous code before quantisation.
+    """
+
+    any_length = True
+
+    def _read_config(self):
+        import transformers
+
+        return transformers.AutoConfig.from_pretrained(self.folder)
+
+    def _name_layers(self) -> dict[str, int]:
+        return {"latent": self.config.hidden_size}
+
+    def load(self) -> nn.Module:
+        """The encoder in evaluation mode, see :class:`HubModel`."""
+        import transformers
+
+        kinds = {"encodec": transformers.EncodecModel, "dac": transformers.DacModel}
+        return self._load_native(kinds[self.config.model_type], self.config).encoder
+
+    def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
+        """The latent frames, (n_windows, n_frames, dim)."""
+        hop = int(
+            np.prod(getattr(self.config, "upsampling_ratios", None) or [self.config.hop_length])
+        )
+        batch = nn.functional.pad(batch, (0, -batch.shape[1] % hop))
+        latent = network(batch[:, None]).transpose(1, 2)
+        frames = torch.arange(latent.shape[1], device=latent.device)
+        beyond = (frames * hop >= n_valid[:, None])[..., None]
+        return {"latent": latent.masked_fill(beyond, torch.nan)}
+
+
+def embed_text(texts: list[str], model: str = "clap-htsat-unfused") -> np.ndarray:
+    """Embed sentences in the space that CLAP shares between text and audio.
+
+    Parameters
+    ----------
+    texts : list of str
+        For instance ``"music that makes me want to dance"``.
+    model : str
+        A CLAP of the catalogue.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_texts, 512)
+        Compare them with the layer ``audio_embeds`` by cosine similarity.
+    """
+    import transformers
+
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ValueError(f"embed_text: expected non-empty sentences, got {texts!r}.")
+    adapter = CLAP(model)
+    if not isinstance(getattr(adapter.config, "text_config", None), transformers.PretrainedConfig):
+        raise ModelRefusedError(f"{model}: {adapter.folder} describes no text tower.")
+    adapter.ignored = r"(audio_model\.|audio_projection\.|logit_scale|.*position_ids)"
+    config = adapter.config.text_config
+    config.projection_dim = adapter.config.projection_dim
+    network = adapter._load_native(transformers.ClapTextModelWithProjection, config)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(adapter.folder, local_files_only=True)
+    with torch.inference_mode():
+        tokens = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+        return network(**tokens).text_embeds.float().numpy()

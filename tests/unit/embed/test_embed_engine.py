@@ -1,0 +1,599 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from groove_utils.audio import AudioError, resample, windows
+from groove_utils.cache import ArrayCache
+from groove_utils.embed import (
+    ModelRefusedError,
+    embed_audio,
+    embed_models,
+    embed_tracks,
+    engine,
+    forget_models,
+    load_model,
+    register_model,
+    unregister_model,
+)
+from groove_utils.embed.engine import Model, choose_device, forward_windows
+from groove_utils.embed.gate import check_model, fingerprint, probe_signal, record_of
+from groove_utils.embed.sources import (
+    BLOCK,
+    ArraySource,
+    FileSource,
+    SumSource,
+    WindowCutter,
+    resampled,
+)
+
+SR = 16000
+
+
+class Moments:
+    """Passes its frames through, so that pooling can be held to NumPy."""
+
+    sample_rate = SR
+    window = 1.0
+    layers = {"frames": 2}  # noqa: RUF012
+    version = "1"
+
+    def load(self):
+        return None
+
+    def forward(self, network, batch, n_valid):
+        frames = batch.unfold(1, 100, 100)
+        return {"frames": torch.stack([frames.mean(2), frames[..., 0]], 2)}
+
+
+class Slow(Moments):
+    """Takes its time, so that it can be interrupted; counts in a file."""
+
+    version = "slow"
+
+    def forward(self, network, batch, n_valid):
+        time.sleep(0.05)
+        if "GROOVE_COUNT" in os.environ:
+            with open(os.environ["GROOVE_COUNT"], "a") as file:
+                file.write(f"{len(batch)}\n")
+        return super().forward(network, batch, n_valid)
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch, tmp_path):
+    monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "default-cache"))
+    forget_models()
+    register_model("moments", Moments)
+    register_model("slow", Slow)
+    yield
+    unregister_model("moments")
+    unregister_model("slow")
+    forget_models()
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return ArrayCache(tmp_path / "cache")
+
+
+def noise(n, seed=0):
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, n).astype(np.float32)
+
+
+@pytest.mark.parametrize("n", [1, 99, 100, 101, 250, 1000, 1001])
+@pytest.mark.parametrize(("length", "hop", "lead"), [(100, 100, 0), (100, 60, 0), (100, 90, 30)])
+@pytest.mark.parametrize("block", [7, 100, 5000])
+def test_cutting_in_blocks_equals_cutting_the_whole(n, length, hop, lead, block):
+    y = noise(n)
+    cutter = WindowCutter(length, hop, lead)
+    ours = [w for i in range(0, n, block) for w in cutter.push(y[i : i + block])]
+    ours.append(cutter.finish())
+    cut, n_valid = windows(np.concatenate([np.zeros(lead, np.float32), y]), length, hop)
+    np.testing.assert_array_equal(np.stack([w for w, _ in ours]), cut)
+    assert [n for _, n in ours] == n_valid.tolist()
+
+
+@pytest.mark.parametrize("sr", [8000, 22050, 44100, 192000])
+def test_resampling_in_blocks_equals_resampling_the_whole(sr):
+    y = noise(3 * sr)
+    blocks = list(resampled(iter(np.array_split(y, 17)), sr, [SR, 24000, sr]))
+    for rate in (SR, 24000, sr):
+        joined = np.concatenate([block[rate] for block in blocks])
+        np.testing.assert_allclose(joined, resample(y, sr, rate), atol=1e-5)
+
+
+def test_sources_join_to_the_file(tmp_path):
+    y = noise(2 * BLOCK + 12345).reshape(1, -1) * np.array([[1], [0.5]], np.float32)
+    soundfile.write(tmp_path / "x.wav", y.T, 44100, subtype="FLOAT")
+    joined = np.concatenate(list(FileSource(tmp_path / "x.wav").blocks()))
+    np.testing.assert_allclose(joined, y.mean(0), atol=1e-7)
+    np.testing.assert_allclose(np.concatenate(list(ArraySource(y, 44100).blocks())), joined)
+    short = noise(BLOCK // 3, 1)
+    soundfile.write(tmp_path / "s.wav", short, 44100, subtype="FLOAT")
+    total = np.concatenate(list(SumSource([tmp_path / "x.wav", tmp_path / "s.wav"]).blocks()))
+    expected = y.mean(0)
+    expected[: len(short)] += short
+    np.testing.assert_allclose(total, expected, atol=1e-6)
+    soundfile.write(tmp_path / "r.wav", short, 22050)
+    with pytest.raises(AudioError, match=r"x\.wav \(44100 Hz\), r\.wav \(22050 Hz\)"):
+        SumSource([tmp_path / "x.wav", tmp_path / "r.wav"])
+
+
+@pytest.mark.parametrize("n", [1600, 16000, 23400, 100_000])
+def test_mean_and_spread_over_all_frames(cache, n):
+    y = noise(n)
+    options = {"cache": cache, "progress": False}
+    both = embed_tracks({"y": (y, SR)}, "moments", pooling="mean+std", **options)
+    frames = y.reshape(-1, 100)
+    values = np.stack([frames.mean(1), frames[:, 0]], 1)
+    expected = np.concatenate([values.mean(0), values.std(0)])
+    np.testing.assert_allclose(both.layer("frames")[0], expected, atol=1e-6)
+    mean = embed_tracks({"y": (y, SR)}, "moments", **options)
+    np.testing.assert_array_equal(mean.layer("frames")[0], both.layer("frames")[0, :2])
+    with pytest.raises(ValueError, match=r"pooling is 'max'; expected one of mean, mean\+std"):
+        embed_tracks({"y": (y, SR)}, "moments", pooling="max", **options)
+
+
+def test_several_models_read_each_track_once(cache, monkeypatch):
+    opened = []
+    original = ArraySource.blocks
+    monkeypatch.setattr(ArraySource, "blocks", lambda s: opened.append(s) or original(s))
+    tracks = {f"t{i}": (noise(SR * 3, i), SR) for i in range(3)}
+    models = ["moments", "mtt-vgg", "mtt-musicnn", "basic-pitch"]
+    together = embed_models(tracks, models, cache=cache, progress=False)
+    assert len(opened) == 3
+    for model in models:
+        alone = embed_tracks(
+            tracks, model, cache=ArrayCache(cache.folder.parent / model), progress=False
+        )
+        for layer, values in alone.layers.items():
+            assert values.tobytes() == together[model].layer(layer).tobytes()
+
+
+@pytest.mark.parametrize("model", ["mtt-musicnn", "mtt-vgg", "basic-pitch"])
+def test_neighbours_and_resumption_change_no_bit(model, cache, tmp_path):
+    tracks = {f"t{i}": (noise(SR * (1 + 2 * i), i), SR) for i in range(4)}
+    together = embed_tracks(tracks, model, cache=cache, progress=False)
+    resumed = ArrayCache(tmp_path / "resumed")
+    embed_tracks({"t2": tracks["t2"]}, model, cache=resumed, progress=False)
+    again = embed_tracks(tracks, model, cache=resumed, progress=False)
+    for layer, values in together.layers.items():
+        assert values.tobytes() == again.layer(layer).tobytes()
+
+
+def test_bad_tracks_are_all_listed_and_the_good_ones_kept(cache, tmp_path):
+    (tmp_path / "text.wav").write_text("no audio")
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), SR)
+    bad = noise(SR)
+    bad[5] = np.inf
+    soundfile.write(tmp_path / "inf.wav", bad, SR, subtype="FLOAT")
+    soundfile.write(tmp_path / "cut.flac", noise(10 * SR), SR)
+    content = (tmp_path / "cut.flac").read_bytes()
+    (tmp_path / "cut.flac").write_bytes(content[: len(content) // 2])
+    tracks = {name: tmp_path / f"{name}.wav" for name in ("text", "empty", "inf", "absent")}
+    tracks |= {"good": (noise(SR), SR), "zero": (np.zeros(0), SR)}
+    with pytest.raises(AudioError) as caught:
+        embed_tracks(tracks, "moments", cache=cache, progress=False)
+    message = str(caught.value)
+    assert message.startswith("5 tracks cannot be embedded")
+    for part in ("text.wav", "holds no samples", "1 samples are NaN", "no such", "at least one"):
+        assert part in message
+    assert len(cache) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        embed_tracks({"good": tracks["good"]}, "moments", cache=cache, progress=False)
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(cache, monkeypatch):
+    tracks = {f"t{i}": (noise(SR * 4, i), SR) for i in range(4)}
+    expected = embed_tracks(tracks, "moments", cache=cache, progress=False)
+    original = Moments.forward
+
+    def limited(self, network, batch, n_valid):
+        if len(batch) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return original(self, network, batch, n_valid)
+
+    monkeypatch.setattr(Moments, "forward", limited)
+    forget_models()
+    other = ArrayCache(cache.folder.parent / "other")
+    with pytest.warns(
+        RuntimeWarning, match="out of memory with 8 windows at once; going on with 4"
+    ):
+        ours = embed_tracks(tracks, "moments", cache=other, progress=False)
+    np.testing.assert_array_equal(ours.layer("frames"), expected.layer("frames"))
+
+    def hopeless(self, network, batch, n_valid):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(Moments, "forward", hopeless)
+    model = Model(Moments(), None)
+    with pytest.raises(torch.OutOfMemoryError):
+        forward_windows(model, np.zeros((1, SR), np.float32), np.array([SR]))
+
+
+def test_other_runtime_errors_are_not_swallowed(monkeypatch):
+    def broken(self, network, batch, n_valid):
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(Moments, "forward", broken)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        embed_audio(noise(SR), SR, "moments")
+
+
+def test_reading_stops_when_nobody_listens(monkeypatch):
+    sources = (ArraySource(noise(SR * 200), SR) for _ in range(5))
+    reading = engine._read_ahead(sources, [Model(Moments(), None)])
+    next(reading)
+    before = [t for t in engine.threading.enumerate() if isinstance(t, engine._Reader)]
+    assert before
+    reading.close()
+    for thread in before:
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_devices_are_named(monkeypatch):
+    assert choose_device("cpu") == "cpu"
+    monkeypatch.setenv("GROOVE_DEVICE", "cpu")
+    assert choose_device() == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto") == "cpu"
+    with pytest.raises(ValueError, match="device 'cuda' is not there; this machine has cpu"):
+        choose_device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto") == "cuda"
+
+
+# ------------------------------------------------------------------------------------ the gate
+
+
+class Linear(Moments):
+    """A small network whose weights and buffers can be tampered with."""
+
+    version = "linear"
+    layers = {"out": 3}  # noqa: RUF012
+    spoil = staticmethod(lambda network: None)
+
+    def load(self):
+        network = torch.nn.Sequential(torch.nn.Linear(100, 3), torch.nn.Dropout(0.5))
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.uniform_(-1, 1, generator=generator)
+        network.register_buffer("scale", torch.ones(3), persistent=False)
+        network.eval()
+        self.spoil(network)
+        return network
+
+    def forward(self, network, batch, n_valid):
+        return {"out": network(batch.unfold(1, 100, 100)) * network.scale}
+
+
+@pytest.fixture
+def registry(tmp_path):
+    network = Linear().load()
+    model = Model(Linear(), network, fingerprint(network))
+    path = tmp_path / "registry.json"
+    path.write_text(json.dumps({"linear": record_of(model)}))
+    return path
+
+
+def pass_gate(registry, spoil=lambda network: None, forward=None):
+    adapter = Linear()
+    network = adapter.load()
+    spoil(network)
+    if forward is not None:
+        adapter.forward = forward.__get__(adapter)
+    check_model(Model(adapter, network, fingerprint(network)), "linear", registry=registry)
+
+
+def test_the_right_model_passes(registry):
+    pass_gate(registry)
+
+
+def test_random_weights_are_refused(registry):
+    with pytest.raises(ModelRefusedError, match="the registry has"):
+        pass_gate(registry, lambda network: torch.nn.init.normal_(network[0].weight))
+
+
+def test_one_weight_of_three_hundred_is_enough(registry):
+    def spoil(network):
+        network[0].weight.data[1, 17] += 1e-6
+
+    with pytest.raises(ModelRefusedError, match="fingerprint"):
+        pass_gate(registry, spoil)
+
+
+def test_uninitialised_buffer_is_refused(registry):
+    with pytest.raises(ModelRefusedError, match="uninitialised buffer"):
+        pass_gate(registry, lambda network: network.scale.fill_(1e-38))
+
+
+def test_random_crop_is_refused(registry):
+    def cropping(self, network, batch, n_valid):
+        start = int(np.random.default_rng().integers(1, 8000))
+        return Linear.forward(self, network, batch[:, start : start + 8000], n_valid)
+
+    with pytest.raises(ModelRefusedError, match="Two passes over the same signal"):
+        pass_gate(registry, forward=cropping)
+
+
+def test_dropout_that_was_left_on_is_refused(registry):
+    with pytest.raises(ModelRefusedError, match="dropout"):
+        pass_gate(registry, lambda network: network.train())
+
+
+def test_other_preprocessing_is_refused(registry):
+    def louder(self, network, batch, n_valid):
+        return Linear.forward(self, network, batch * 2, n_valid)
+
+    with pytest.raises(ModelRefusedError, match="weights are right, but layer out"):
+        pass_gate(registry, forward=louder)
+
+
+def test_what_is_not_finite_is_refused(registry):
+    def spoil(network):
+        network.scale.fill_(torch.inf)
+
+    with pytest.raises(ModelRefusedError, match="not finite"):
+        pass_gate(registry, spoil)
+
+
+def test_first_use_is_recorded_and_held_to(tmp_path):
+    none = tmp_path / "none.json"
+    pass_gate(none)
+    pass_gate(none)
+    with pytest.raises(ModelRefusedError, match="first use on this machine"):
+        pass_gate(none, lambda network: torch.nn.init.normal_(network[0].weight))
+    (memory,) = (tmp_path / "default-cache" / "models").glob("*.json")
+    memory.write_text("{ damaged")
+    pass_gate(none)
+    assert json.loads(memory.read_text())["key"] == "linear"
+
+
+@pytest.mark.parametrize("model", ["msd-musicnn", "mtt-vgg-untrained", "basic-pitch"])
+def test_models_of_the_package_are_in_the_committed_registry(model, monkeypatch):
+    from groove_utils.embed import musicnn
+    from groove_utils.embed.gate import REGISTRY
+    from groove_utils.embed.loading import adapter_key
+
+    assert adapter_key(load_model(model).adapter) in json.loads(REGISTRY.read_text())
+    if model == "msd-musicnn":
+        forget_models()
+        original = musicnn._fill_from_checkpoint
+        monkeypatch.setattr(
+            musicnn,
+            "_fill_from_checkpoint",
+            lambda n, f: (original(n, f), torch.nn.init.normal_(n.hidden.kernel)),
+        )
+        with pytest.raises(ModelRefusedError, match="the registry has"):
+            load_model(model)
+
+
+def test_probe_has_no_silent_or_repeated_second():
+    y = probe_signal(7 * SR, SR)
+    assert np.abs(y).max() < 1
+    seconds = y.reshape(7, SR)
+    assert (seconds.std(1) > 0.02).all()
+    assert np.abs(np.corrcoef(seconds) - np.eye(7)).max() < 0.9
+
+
+# ------------------------------------------------------------------------- interruption, workers
+
+RUN = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from test_embed_engine import SR, Slow, noise
+from groove_utils.cache import ArrayCache
+from groove_utils.embed import embed_tracks, register_model
+register_model("slow", Slow)
+tracks = {f"t{i}": (noise(SR * 3, i), SR) for i in range(40)}
+embedding = embed_tracks(tracks, "slow", cache=ArrayCache(sys.argv[2]), progress=False)
+np.save(sys.argv[3], embedding.layer("frames"))
+"""
+
+
+def run_slow(cache, out, **options):
+    command = [sys.executable, "-c", RUN, os.path.dirname(__file__), str(cache), str(out)]
+    return subprocess.Popen(command, **options)
+
+
+def test_killed_extraction_resumes_with_what_was_done(tmp_path, monkeypatch):
+    monkeypatch.setenv("GROOVE_COUNT", str(tmp_path / "count"))
+    store = ArrayCache(tmp_path / "killed")
+    process = run_slow(tmp_path / "killed", tmp_path / "a.npy")
+    while len(store) < 8:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    n_done = len(store)
+    assert 8 <= n_done < 40
+    (tmp_path / "count").unlink()
+    assert run_slow(tmp_path / "killed", tmp_path / "a.npy").wait() == 0
+    n_batches = len((tmp_path / "count").read_text().split())
+    assert n_batches <= -(-3 * (40 - n_done) // 8) + 2  # the probe's two
+    monkeypatch.delenv("GROOVE_COUNT")
+    assert run_slow(tmp_path / "whole", tmp_path / "b.npy").wait() == 0
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+
+
+def test_two_processes_share_the_cache(tmp_path):
+    both = [run_slow(tmp_path / "shared", tmp_path / f"{i}.npy") for i in (1, 2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert (tmp_path / "1.npy").read_bytes() == (tmp_path / "2.npy").read_bytes()
+    assert len(ArrayCache(tmp_path / "shared")) == 40
+
+
+def tracks_for_workers():
+    return {f"t{i}": (noise(SR * 3, i), SR) for i in range(40)}
+
+
+@pytest.fixture
+def importable(monkeypatch):
+    """Workers are other processes: they need to import this module."""
+    paths = [os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+
+
+def test_joblib_gives_the_same(cache, tmp_path, importable):
+    here = embed_tracks(tracks_for_workers(), "moments", cache=cache, progress=False)
+    there = embed_tracks(
+        tracks_for_workers(),
+        "moments",
+        cache=ArrayCache(tmp_path / "there"),
+        executor="joblib:2",
+        progress=False,
+    )
+    assert here.layer("frames").tobytes() == there.layer("frames").tobytes()
+
+
+def test_cluster_survives_the_death_of_a_worker(cache, tmp_path, importable, monkeypatch):
+    from distributed import Client, LocalCluster
+
+    here = embed_tracks(tracks_for_workers(), "slow", cache=cache, progress=False)
+    store = ArrayCache(tmp_path / "there")
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        with Client(cluster) as client:
+            pids = client.run(os.getpid)
+        assert len(set(pids.values())) == 2
+
+        def kill_one():
+            while len(store) < 4:
+                time.sleep(0.02)
+            os.kill(next(iter(pids.values())), signal.SIGKILL)
+
+        killer = engine.threading.Thread(target=kill_one)
+        killer.start()
+        address = cluster.scheduler_address.replace("tcp://", "dask://")
+        monkeypatch.setenv("EXECUTOR", address)
+        there = embed_tracks(tracks_for_workers(), "slow", cache=store, progress=False)
+        killer.join(10)
+    assert not killer.is_alive()
+    assert len(store) == 40
+    assert here.layer("frames").tobytes() == there.layer("frames").tobytes()
+
+
+def test_errors_come_back_from_workers(tmp_path, importable):
+    (tmp_path / "text.wav").write_text("no audio")
+    tracks = {"bad": tmp_path / "text.wav", "good": (noise(SR), SR)}
+    with pytest.raises(AudioError, match=r"1 track cannot.*\n.*bad: .*text\.wav"):
+        embed_tracks(
+            tracks,
+            "moments",
+            cache=ArrayCache(tmp_path / "there"),
+            executor="joblib:2",
+            progress=False,
+        )
+
+
+@pytest.mark.parametrize("executor", ["dask:host", "slurm://x:1", "joblib"])
+def test_malformed_executors_are_explained(executor, cache):
+    with pytest.raises(ValueError, match=r"expected dask://HOST:PORT.*or joblib:N"):
+        embed_tracks({"a": (noise(SR), SR)}, "moments", cache=cache, executor=executor)
+
+
+def test_an_absent_scheduler_is_explained(cache, monkeypatch):
+    import distributed
+
+    def refuse(*args, **options):
+        raise OSError("timed out")
+
+    monkeypatch.setattr(distributed, "Client", refuse)
+    with pytest.raises(ConnectionError, match=r"no Dask scheduler answers at localhost:1.*Start"):
+        embed_tracks({"a": (noise(SR), SR)}, "moments", cache=cache, executor="dask://localhost:1")
+
+
+# ---------------------------------------------------------------------------------------- memory
+
+MEMORY = """
+import resource, sys
+import numpy as np
+from groove_utils.cache import ArrayCache
+from groove_utils.embed import embed_tracks
+embed_tracks({"x": sys.argv[1]}, sys.argv[2], cache=ArrayCache(sys.argv[3]), progress=False)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_ten_minutes_need_no_more_memory_than_one(tmp_path):
+    """The hour itself is in the benchmark."""
+    peaks = []
+    for minutes in (1, 10):
+        path = tmp_path / f"{minutes}.wav"
+        with soundfile.SoundFile(path, "w", 44100, 2, subtype="PCM_16") as file:
+            for i in range(minutes):
+                file.write(np.stack([noise(60 * 44100, i)] * 2, 1))
+        command = [sys.executable, "-c", MEMORY, path, "mtt-vgg-untrained", tmp_path / "cache"]
+        peaks.append(int(subprocess.run(command, check=True, capture_output=True).stdout))
+    assert peaks[1] - peaks[0] < 120  # MiB; ten minutes are 100 MiB as float32 at 44.1 kHz
+
+
+def test_adapters_of_extras(monkeypatch, tmp_path):
+    """MuQ-MuLan and AudioMAE, with stand-ins for the code that is not here."""
+    import types
+
+    from safetensors.torch import save_file
+
+    from groove_utils.embed import ModelUnavailableError
+    from groove_utils.embed.catalogue import make_adapter
+
+    class Stand(torch.nn.Module):
+        def __init__(self, kind):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.arange(4.0))
+            self.kind = kind
+
+        def forward(self, path=None, wavs=None):
+            if self.kind == "muq":
+                return wavs.std(1, keepdim=True).expand(1, 512)
+            y, sr = librosa.load(path, sr=None)
+            assert sr == SR
+            level = torch.full((768, 8, 64), float(np.abs(y).max()))
+            level[:, :, 32:] = 9  # what follows the end of a half-filled window
+            return level
+
+    for name in ("muq-mulan", "audiomae"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+        save_file({"weight": torch.arange(4.0)}, tmp_path / name / "model.safetensors")
+    monkeypatch.setenv("GROOVE_MODELS", str(tmp_path))
+    with pytest.raises(ModelUnavailableError, match="pip install muq"):
+        make_adapter("muq-mulan")
+    muq = types.ModuleType("muq", "stand-in")
+    muq.__spec__ = types.SimpleNamespace(origin="")
+    muq.MuQMuLan = types.SimpleNamespace(from_pretrained=lambda folder: Stand("muq"))
+    monkeypatch.setitem(sys.modules, "muq", muq)
+    layers = embed_audio(noise(24000 * 15), 24000, "muq-mulan")
+    assert layers["audio_embeds"].shape == (2, 512)
+    np.testing.assert_allclose(layers["audio_embeds"], noise(24000 * 15).std(), rtol=0.02)
+
+    timm = types.ModuleType("timm", "stand-in")
+    timm.__spec__ = types.SimpleNamespace(origin="")
+    monkeypatch.setitem(sys.modules, "timm", timm)
+    monkeypatch.delenv("GROOVE_REMOTE_CODE", raising=False)
+    with pytest.raises(ModelUnavailableError, match="export GROOVE_REMOTE_CODE=audiomae"):
+        make_adapter("audiomae")
+    monkeypatch.setenv("GROOVE_REMOTE_CODE", "audiomae")
+    import transformers
+
+    monkeypatch.setattr(
+        transformers.AutoModel, "from_pretrained", lambda *args, **options: Stand("mae")
+    )
+    layers = embed_audio(noise(SR * 5), SR, "audiomae")
+    assert layers["bands"].shape == (1, 6144)
+    np.testing.assert_allclose(layers["bands"], np.abs(noise(SR * 5)).max(), rtol=1e-5)

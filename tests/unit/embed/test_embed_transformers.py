@@ -1,0 +1,340 @@
+import dataclasses
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from groove_utils.cache import ArrayCache
+from groove_utils.embed import (
+    ModelRefusedError,
+    ModelUnavailableError,
+    embed_audio,
+    embed_tracks,
+    forget_models,
+    load_model,
+    model_card,
+)
+from groove_utils.embed import transformers_models as hub_models
+from groove_utils.embed.catalogue import CATALOGUE, make_adapter
+from groove_utils.embed.transformers_models import embed_text
+
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny_checkpoints as tiny
+
+SPEECH = [name for name in tiny.MAKERS if "mert" in name or "base" in name]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    root = tmp_path_factory.mktemp("models")
+    tiny.make_all(root)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _here(models, monkeypatch, tmp_path):
+    monkeypatch.setenv("GROOVE_MODELS", str(models))
+    monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "cache"))
+    for name in [*SPEECH, "encodec-24khz", "dac-44khz"]:  # what takes any length takes little here
+        monkeypatch.setitem(CATALOGUE, name, dataclasses.replace(CATALOGUE[name], window=2.0))
+    forget_models()
+    yield
+    forget_models()
+
+
+def noise(seconds, sr, seed=0):
+    rng = np.random.default_rng(seed)
+    return (0.1 * rng.standard_normal(round(seconds * sr))).astype(np.float32)
+
+
+def direct(name, folder, y):
+    """Layers of one whole window by transformers alone: frames, or vectors."""
+    with torch.inference_mode():
+        if name in SPEECH:
+            kinds = {"wav2vec2": "Wav2Vec2Model", "wavlm": "WavLMModel"}
+            kind = next((v for k, v in kinds.items() if name.startswith(k)), "HubertModel")
+            raw = json.loads((folder / "config.json").read_text())
+            if raw["model_type"] == "mert_model":
+                config = transformers.HubertConfig(**{**raw, "model_type": "hubert"})
+                network = transformers.HubertModel(config)
+                state = load_file(folder / "model.safetensors")
+                new = "parametrizations.weight.original"
+                for old, i in (("weight_g", 0), ("weight_v", 1)):
+                    state = {k.replace(old, f"{new}{i}"): v for k, v in state.items()}
+                network.load_state_dict(state)
+            else:
+                network = getattr(transformers, kind).from_pretrained(folder)
+            extractor = transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
+            rate = extractor.sampling_rate
+            x = extractor(y, sampling_rate=rate, return_tensors="pt").input_values
+            states = network.eval()(x, output_hidden_states=True).hidden_states
+            return {f"layer_{i:02d}": state for i, state in enumerate(states)}
+        if name == "ast":
+            x = transformers.ASTFeatureExtractor()(y, sampling_rate=16000, return_tensors="pt")
+            network = transformers.ASTModel.from_pretrained(folder).eval()
+            output = network(**x, output_hidden_states=True)
+            layers = {
+                f"layer_{i:02d}": state[:, 2:].reshape(1, 12, 101, -1).mean(1)
+                for i, state in enumerate(output.hidden_states)
+            }
+            return {**layers, "cls": output.pooler_output}
+        if "clap" in name:
+            extractor = transformers.ClapFeatureExtractor.from_pretrained(folder)
+            x = extractor(y, sampling_rate=48000, return_tensors="pt")
+            network = transformers.ClapModel.from_pretrained(folder).eval()
+            features = network.get_audio_features(**x)
+            features = getattr(features, "pooler_output", features)
+            return {"audio_embeds": features}
+        if "whisper" in name:
+            extractor = transformers.WhisperFeatureExtractor.from_pretrained(folder)
+            x = extractor(y, sampling_rate=16000, return_tensors="pt").input_features
+            network = transformers.WhisperModel.from_pretrained(folder).eval()
+            states = network.encoder(x, output_hidden_states=True).hidden_states
+            return {f"layer_{i:02d}": state for i, state in enumerate(states)}
+        network = transformers.AutoModel.from_pretrained(folder).eval()
+        return {"latent": network.encoder(torch.from_numpy(y)[None, None]).transpose(1, 2)}
+
+
+RATES = {"mert": 75, "wav2vec2": 50, "hubert": 50, "wavlm": 50, "whisper": 50, "encodec": 75}
+RATES |= {"dac": 44100 / 512, "ast": 10}
+
+
+@pytest.mark.parametrize("name", tiny.MAKERS)
+def test_layers_match_transformers_on_one_window(models, name):
+    loaded = load_model(name)
+    adapter = loaded.adapter
+    y = noise(adapter.window, adapter.sample_rate)
+    expected = direct(name, models / name, y)
+    ours = embed_audio(y, adapter.sample_rate, name)
+    assert set(expected) <= set(ours)
+    for layer, values in expected.items():
+        vector = values.mean(1) if values.ndim == 3 else values
+        assert ours[layer].shape == tuple(vector.shape)
+        if "clap" in name:  # transformers gives them at unit length
+            vector = torch.nn.functional.normalize(vector, dim=-1)
+            ours[layer] /= np.linalg.norm(ours[layer], axis=-1, keepdims=True)
+        np.testing.assert_allclose(ours[layer], vector.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", tiny.MAKERS)
+def test_number_shape_and_rate_of_layers(name):
+    loaded = load_model(name)
+    adapter, card = loaded.adapter, model_card(name)
+    window = loaded.prepare(noise(adapter.window, adapter.sample_rate), loaded.length)
+    with torch.inference_mode():
+        layers = adapter.forward(
+            loaded.network, torch.from_numpy(window)[None], torch.tensor([loaded.length])
+        )
+    assert {k: v.shape[-1] for k, v in layers.items()} == adapter.layers
+    # the tiny ones have three blocks where the real ones have n
+    named = [re.sub(r"layer_\d\d", "layer", layer) for layer in card.layers]
+    assert {re.sub(r"layer_\d\d", "layer", layer) for layer in layers} == set(named)
+    for rate in (rate for key, rate in RATES.items() if name.startswith(key)):
+        frames = {v.shape[1] for k, v in layers.items() if v.ndim == 3}
+        assert len(frames) == 1
+        assert frames.pop() / adapter.window == pytest.approx(rate, rel=0.02)
+
+
+@pytest.mark.parametrize("name", SPEECH)
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.5, 0.93])
+def test_padded_window_equals_the_signal_alone(models, name, share):
+    adapter = load_model(name).adapter
+    y = noise(adapter.window * share, adapter.sample_rate)
+    alone = direct(name, models / name, y)
+    ours = embed_audio(y, adapter.sample_rate, name)
+    for layer, values in alone.items():
+        np.testing.assert_allclose(ours[layer], values.mean(1).numpy(), atol=2e-5)
+
+
+@pytest.mark.parametrize("name", tiny.MAKERS)
+def test_no_tail_is_lost_and_calls_are_identical(name, tmp_path):
+    """A change in the last tenth of a second of a long file changes its vector."""
+    adapter = load_model(name).adapter
+    sr = adapter.sample_rate
+    y = noise(adapter.window * 1.4, sr)
+    changed = y.copy()
+    changed[-sr // 10 :] += noise(0.1, sr, 1)[: sr // 10] * 5
+    options = {"progress": False}
+    both = {"y": (y, sr), "z": (changed, sr)}
+    first = embed_tracks(both, name, cache=ArrayCache(tmp_path / "one"), **options)
+    again = embed_tracks({"z": both["z"]}, name, cache=ArrayCache(tmp_path / "two"), **options)
+    for layer in adapter.layers:
+        assert first.layer(layer)[1].tobytes() == again.layer(layer)[0].tobytes()
+    values = first.layer(list(adapter.layers)[-1])
+    assert np.linalg.norm(values[1] - values[0]) > 1e-4 * np.linalg.norm(values[0])
+
+
+def test_numbers_do_not_depend_on_the_neighbours(tmp_path):
+    sr = 24000
+    tracks = {f"t{i}": (noise(0.7 + 0.9 * i, sr, i), sr) for i in range(6)}
+    options = {"progress": False}
+    together = embed_tracks(tracks, "mert-v1-95m", cache=ArrayCache(tmp_path / "a"), **options)
+    for track in ("t1", "t5"):
+        alone = embed_tracks(
+            {track: tracks[track]}, "mert-v1-95m", cache=ArrayCache(tmp_path / track), **options
+        )
+        for layer, values in alone.layers.items():
+            assert values.tobytes() == together.select([track]).layer(layer).tobytes()
+
+
+def test_text_shares_the_space_of_audio(models):
+    vectors = embed_text(["music to dance to", "silence"])
+    assert vectors.shape == (2, load_model("clap-htsat-unfused").adapter.layers["audio_embeds"])
+    folder = models / "clap-htsat-unfused"
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    network = transformers.ClapModel.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        tokens = tokenizer(["music to dance to", "silence"], padding=True, return_tensors="pt")
+        expected = network.get_text_features(**tokens)
+        expected = getattr(expected, "pooler_output", expected)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    expected = torch.nn.functional.normalize(expected, dim=-1).numpy()
+    np.testing.assert_allclose(unit, expected, atol=1e-5)
+    with pytest.raises(ValueError, match="non-empty sentences"):
+        embed_text(["  "])
+
+
+def rewrite(models, name, tmp_path, monkeypatch, change, config=None):
+    """A copy of a tiny checkpoint with its tensors or its configuration changed."""
+    shutil.copytree(models / name, tmp_path / "m" / name)
+    file = tmp_path / "m" / name / "model.safetensors"
+    save_file(change(load_file(file)), file, metadata={"format": "pt"})
+    if config:
+        path = file.with_name("config.json")
+        path.write_text(json.dumps(json.loads(path.read_text()) | config))
+    monkeypatch.setenv("GROOVE_MODELS", str(tmp_path / "m"))
+
+
+@pytest.mark.parametrize("name", ["mert-v1-95m", "hubert-base", "ast", "dac-44khz"])
+def test_missing_unexpected_and_misshapen_tensors_are_errors(models, name, tmp_path, monkeypatch):
+    def first(tensors):
+        return next(k for k in sorted(tensors) if k.endswith("weight") and tensors[k].ndim > 1)
+
+    changes = {
+        "1 missing": lambda t: {k: v for k, v in t.items() if k != first(t)},
+        "1 unexpected": lambda t: t | {"encoder.surplus": torch.zeros(3)},
+        "1 of another shape": lambda t: t | {first(t): t[first(t)][:1].clone()},
+    }
+    for i, (message, change) in enumerate(changes.items()):
+        folder = tmp_path / str(i)
+        with monkeypatch.context() as patch:
+            rewrite(models, name, folder, patch, change)
+            with pytest.raises((ModelRefusedError, RuntimeError), match=f"{message}|size mismatch"):
+                load_model(name)
+
+
+def test_mert_of_another_shape_is_refused(models, tmp_path, monkeypatch):
+    config = {"feature_extractor_cqt": True}
+    rewrite(models, "mert-v1-95m", tmp_path, monkeypatch, dict, config)
+    with pytest.raises(ModelRefusedError, match="constant-Q"):
+        load_model("mert-v1-95m")
+
+
+def test_random_weights_with_clean_loading_info_are_refused(monkeypatch):
+    """The library says that all went well, and hands out a network that was never filled."""
+
+    def pretend(cls, folder, config=None, **_):
+        info = {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": []}
+        return cls(config), info
+
+    monkeypatch.setattr(transformers.HubertModel, "from_pretrained", classmethod(pretend))
+    with pytest.raises(ModelRefusedError, match=r"nowhere in its weights file.*never loaded"):
+        load_model("hubert-base")
+
+
+def test_uninitialised_buffer_is_refused(monkeypatch):
+    original = transformers.EncodecModel.from_pretrained.__func__
+
+    def spoil(cls, *args, **options):
+        network, info = original(cls, *args, **options)
+        buffers = dict(network.named_buffers())
+        next(b for k, b in buffers.items() if k.endswith("padding_total")).fill_(-7)
+        return network, info
+
+    monkeypatch.setattr(transformers.EncodecModel, "from_pretrained", classmethod(spoil))
+    with pytest.raises(ModelRefusedError, match=r"buffer encoder.*padding_total.*uninitialised"):
+        load_model("encodec-24khz")
+
+
+def test_random_crop_is_refused(models, tmp_path, monkeypatch):
+    rewrite(models, "clap-htsat-unfused", tmp_path, monkeypatch, dict)
+    path = tmp_path / "m" / "clap-htsat-unfused" / "preprocessor_config.json"
+    about = json.loads(path.read_text()) | {"max_length_s": 5, "nb_max_samples": 240000}
+    path.write_text(json.dumps(about))
+    with pytest.raises(ModelRefusedError, match="crops at 240000 samples, at random"):
+        load_model("clap-htsat-unfused")
+    # even if the adapter did not look, the probe would tell: two passes differ
+    monkeypatch.setattr(hub_models.CLAP, "load", _load_unguarded)
+    with pytest.raises(ModelRefusedError, match=r"Two passes over the same signal.*random crop"):
+        load_model("clap-htsat-unfused")
+
+
+def _load_unguarded(self):
+    return self._load_native(transformers.ClapAudioModelWithProjection, self.config.audio_config)
+
+
+def test_changed_weights_are_refused_after_the_first_use(models, tmp_path, monkeypatch):
+    load_model("dac-44khz")
+    forget_models()
+    rewrite(
+        models,
+        "dac-44khz",
+        tmp_path,
+        monkeypatch,
+        lambda t: {k: v * 1.01 if "encoder" in k else v for k, v in t.items()},
+    )
+    with pytest.raises(ModelRefusedError, match="first use on this machine"):
+        load_model("dac-44khz")
+
+
+def test_absent_weights_name_the_command_and_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("GROOVE_MODELS", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    with pytest.raises(ModelUnavailableError) as caught:
+        embed_audio(noise(1, 24000), 24000, "mert-v1-95m")
+    assert "python -m groove_utils.embed fetch mert-v1-95m" in str(caught.value)
+    assert str(tmp_path / "mert-v1-95m") in str(caught.value)
+    assert model_card("mert-v1-95m").availability()[1] == "needs a download"
+    (tmp_path / "mert-v1-95m").mkdir()
+    (tmp_path / "mert-v1-95m" / "config.json").write_text("{}")
+    with pytest.raises(ModelUnavailableError, match="holds config.json but neither"):
+        embed_audio(noise(1, 24000), 24000, "mert-v1-95m")
+
+
+def test_hub_cache_is_found_by_its_pinned_revision(models, tmp_path, monkeypatch):
+    card = model_card("dac-44khz")
+    assert make_adapter("dac-44khz").folder == models / "dac-44khz"
+    monkeypatch.setenv("GROOVE_MODELS", str(tmp_path / "none"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    folder = tmp_path / "models--descript--dac_44khz" / "snapshots" / card.revision
+    shutil.copytree(models / "dac-44khz", folder)
+    assert card.availability() == (True, "cached", "")
+    assert load_model("dac-44khz").adapter.folder == folder
+    folder.rename(folder.with_name("another"))
+    assert card.availability()[1] == "needs a download"
+
+
+def test_legacy_weight_files_are_read(models, tmp_path, monkeypatch):
+    rewrite(models, "mert-v1-95m", tmp_path, monkeypatch, dict)
+    file = tmp_path / "m" / "mert-v1-95m" / "model.safetensors"
+    before = load_model("mert-v1-95m").fingerprint
+    forget_models()
+    torch.save(load_file(file), file.with_name("pytorch_model.bin"))
+    file.unlink()
+    assert load_model("mert-v1-95m").fingerprint == before
+
+
+def test_cached_vectors_need_no_weights(models, monkeypatch):
+    tracks = {"a": (noise(2, 24000), 24000)}
+    first = embed_tracks(tracks, "mert-v1-95m", progress=False)
+    forget_models()
+    monkeypatch.setattr(hub_models.SpeechEncoder, "load", lambda self: pytest.fail("was loaded"))
+    again = embed_tracks(tracks, "mert-v1-95m", progress=False)
+    assert again.layer("layer_01").tobytes() == first.layer("layer_01").tobytes()
