@@ -16,7 +16,7 @@ def windows(y: np.ndarray, length: int, hop: int | None = None) -> tuple[np.ndar
     length : int
         Window length in samples.
     hop : int, optional
-        Samples from one window's start to the next; `length` by default.
+        Samples from one window's start to the next, at most `length`, which is the default.
 
     Returns
     -------
@@ -28,7 +28,8 @@ def windows(y: np.ndarray, length: int, hop: int | None = None) -> tuple[np.ndar
     Raises
     ------
     ValueError
-        If `y` is not one-dimensional or is empty, or `length` or `hop` is not positive.
+        If `y` is not one-dimensional or is empty, `length` or `hop` is not positive, or `hop` would
+        leave samples out between windows.
     """
     y = np.asarray(y)
     hop = length if hop is None else hop
@@ -36,6 +37,11 @@ def windows(y: np.ndarray, length: int, hop: int | None = None) -> tuple[np.ndar
         raise ValueError(f"windows() takes a non-empty mono signal, got shape {y.shape}.")
     if length < 1 or hop < 1:
         raise ValueError(f"length and hop must be ≥ 1 sample, got {length} and {hop}.")
+    if hop > length:
+        raise ValueError(
+            f"A hop of {hop} samples is longer than the length of {length}: samples between "
+            "windows would be left out. Take a hop of at most the length."
+        )
     n_windows = 1 + max(0, -(-(y.size - length) // hop))
     starts = hop * np.arange(n_windows)
     padded = np.zeros(starts[-1] + length, dtype=y.dtype)
