@@ -5,13 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from groove_utils.descriptors.onsets import detect_onsets, onset_strength, region_strength
+from groove_utils.descriptors.onsets import (
+    detect_onsets,
+    find_kicks,
+    onset_strength,
+    region_strength,
+)
 from groove_utils.descriptors.spectral import analyse
 
 __all__ = ["coincidence", "describe_stems"]
 
 TOGETHER = 0.04  # s; about the spread within which two attacks fuse
-KICK_THRESHOLD = 0.3  # of a strong stroke below 100 Hz
 SILENT = 1e-5
 
 
@@ -73,8 +77,7 @@ def describe_stems(stems: dict[str, np.ndarray], sr: int) -> pd.Series:
         times, _ = detect_onsets(onset_strength(spectra), spectra.hop)
         values[f"density_{name}"] = times.size / spectra.duration
         if name == "drums":
-            low = region_strength(spectra)["low"]
-            times, _ = detect_onsets(low, spectra.hop, threshold=KICK_THRESHOLD)
+            times = find_kicks(region_strength(spectra)["low"], spectra.hop)
         onsets[name] = times
     if "drums" in onsets and "bass" in onsets:
         values["bass_drum_coincidence"] = coincidence(onsets["bass"], onsets["drums"])

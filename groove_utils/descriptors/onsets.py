@@ -16,6 +16,9 @@ __all__ = ["REGIONS", "detect_onsets", "event_density", "onset_strength", "regio
 
 # octave bands of `Spectra.octaves`: below 100 Hz, 100–3200 Hz, above
 REGIONS = {"low": slice(0, 2), "mid": slice(2, 7), "high": slice(7, 10)}
+# of a strong stroke; soft cymbals count, but the wash of bass and chords does not
+REGION_THRESHOLDS = {"low": 0.1, "mid": 0.1, "high": 0.04}
+KICK_THRESHOLD = 0.3
 LAG = 5  # frames (25 ms): the half overlap of the 50 ms frames
 COMPRESSION = 3.0
 THRESHOLD = 0.04  # of the curve's own strong peaks, see `detect_onsets`
@@ -121,6 +124,19 @@ def detect_onsets(
     peaks = peaks[np.diff(peaks, prepend=-radius - 1) > radius]
     times = _parabolic(curve, peaks) * hop + LATENCY
     return np.maximum(times, 0.0), curve[peaks]
+
+
+def find_kicks(low: np.ndarray, hop: float) -> np.ndarray:
+    """Seconds of the bass drum's strokes: strong onsets of the region below 100 Hz."""
+    return detect_onsets(low, hop, threshold=KICK_THRESHOLD)[0]
+
+
+def region_onsets(regions: dict[str, np.ndarray], hop: float) -> dict[str, np.ndarray]:
+    """Seconds of the onsets of each region, see :func:`region_strength`."""
+    return {
+        name: detect_onsets(curve, hop, threshold=REGION_THRESHOLDS[name])[0]
+        for name, curve in regions.items()
+    }
 
 
 def _peaks_of(curve: np.ndarray) -> np.ndarray:

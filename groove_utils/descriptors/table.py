@@ -16,7 +16,13 @@ from groove_utils.descriptors.beat import PLAIN, estimate_grid
 from groove_utils.descriptors.cards import DESCRIPTORS
 from groove_utils.descriptors.fluctuation import danceability
 from groove_utils.descriptors.microtiming import microtiming, swing_ratio
-from groove_utils.descriptors.onsets import detect_onsets, onset_strength, region_strength
+from groove_utils.descriptors.onsets import (
+    detect_onsets,
+    find_kicks,
+    onset_strength,
+    region_onsets,
+    region_strength,
+)
 from groove_utils.descriptors.syncopation import syncopation
 from groove_utils.files import hash_bytes, hash_file
 from groove_utils.paths import cache_folder
@@ -25,7 +31,6 @@ __all__ = ["VERSION", "describe", "describe_study"]
 
 VERSION = "1"  # part of every cache key: raise it when any descriptor's value changes
 SILENT = 1e-5  # full-scale amplitude (−100 dB); below it there is nothing but dither
-REGION_THRESHOLD = 0.15  # of a strong stroke: region curves are linear, and have no soft floor
 SHORTEST = 0.1  # s: two frames of 50 ms
 SHORTEST_RHYTHM = 3.0  # s: twice the longest beat, 40 BPM
 
@@ -110,12 +115,8 @@ def _fill(values: dict[str, float], reasons: dict[str, str], y: np.ndarray, sr: 
     values["low_energy"] = spectra.low_energy
     curve, regions = onset_strength(spectra), region_strength(spectra)
     times, strengths = detect_onsets(curve, spectra.hop)
-    by_region = {
-        name: detect_onsets(region, spectra.hop, threshold=REGION_THRESHOLD)[0]
-        for name, region in regions.items()
-    }
     values["event_density"] = times.size / duration
-    for name, found in by_region.items():
+    for name, found in region_onsets(regions, spectra.hop).items():
         values[f"density_{name}"] = found.size / duration
     values["pulse_clarity_attack"] = pulse.pulse_clarity_attack(y, sr)
     if not np.isfinite(values["pulse_clarity_attack"]):
@@ -132,7 +133,7 @@ def _fill(values: dict[str, float], reasons: dict[str, str], y: np.ndarray, sr: 
         _explain(reasons, _missing(values), "no beat could be followed for eight beats")
         return
     plain = times[strengths > PLAIN * np.median(strengths)]
-    mean, spread, percent = microtiming(plain, grid, by_region["low"])
+    mean, spread, percent = microtiming(plain, grid, find_kicks(regions["low"], spectra.hop))
     witek, lhl = syncopation(spectra, grid)
     values |= {
         "tempo": grid.tempo,

@@ -24,10 +24,16 @@ window = es.Windowing(type="hamming", size=FRAME, normalized=True, zeroPhase=Fal
 spectrum, flux = es.Spectrum(size=FRAME), es.Flux(norm="L2", halfRectify=False)
 frames = [y[start : start + FRAME] for start in range(0, y.size - FRAME + 1, HOP)]
 fluxes = [flux(spectrum(window(frame))) for frame in frames][1:]  # the first is against silence
+signals = {
+    "clicks": click_track(2.0, 20.0) + noise(20, amplitude=0.01),
+    "noise": noise(20),
+    "swell": noise(20) * np.linspace(0, 1, 20 * 44100, dtype="f"),
+}
 golden = {
     "essentia": essentia.__version__,
     "rms": float(es.RMS()(y)),
     "rms_sd": float(np.std([es.RMS()(frame) for frame in frames])),
     "spectral_flux": float(np.mean(fluxes)),
+    "danceability": {name: float(es.Danceability()(y)[0]) for name, y in signals.items()},
 }
 (HERE / "essentia.json").write_text(json.dumps(golden, indent=1) + "\n")
