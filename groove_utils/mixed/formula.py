@@ -18,7 +18,15 @@ from formulaic import Formula
 from formulaic.errors import FormulaicError
 from scipy import linalg
 
-__all__ = ["LmmError", "LmmWarning", "ModelFrame", "RandomTerm", "build_frame", "split_formula"]
+__all__ = [
+    "LmmError",
+    "LmmWarning",
+    "ModelFrame",
+    "RandomTerm",
+    "build_frame",
+    "group_keys",
+    "split_formula",
+]
 
 
 class LmmError(ValueError):
@@ -238,6 +246,13 @@ def _as_label(values: pd.Series) -> pd.Series:
     return values.astype(object)
 
 
+def group_keys(rows: pd.DataFrame, columns: list[str]) -> pd.Series:
+    """Level of a grouping factor in each row; crossed columns are joined by ``:``."""
+    if len(columns) == 1:
+        return _as_label(rows[columns[0]])
+    return rows[columns].astype(str).agg(":".join, axis=1)
+
+
 def _is_factor(values: pd.Series) -> bool:
     return not pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(
         values.dtype
@@ -362,11 +377,7 @@ def _random_terms(bars, used: pd.DataFrame) -> list[RandomTerm]:
     terms = []
     for left, factor, correlated in bars:
         columns = factor.split(":")
-        if len(columns) == 1:
-            keys = _as_label(used[factor])
-        else:
-            keys = used[columns].astype(str).agg(":".join, axis=1)
-        codes, levels = pd.factorize(keys, sort=True)
+        codes, levels = pd.factorize(group_keys(used, columns), sort=True)
         n_levels, n_rows = len(levels), len(used)
         if n_levels < 2:
             raise LmmError(

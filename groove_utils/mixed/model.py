@@ -26,7 +26,13 @@ from scipy import linalg, stats
 from groove_utils.mixed import marginal
 from groove_utils.mixed.deviance import CrossedDeviance, Solution
 from groove_utils.mixed.engines import EngineFit, run_engine
-from groove_utils.mixed.formula import LmmError, LmmWarning, ModelFrame, build_frame
+from groove_utils.mixed.formula import (
+    LmmError,
+    LmmWarning,
+    ModelFrame,
+    build_frame,
+    group_keys,
+)
 from groove_utils.mixed.guards import check_design, check_fit
 from groove_utils.mixed.inference import Satterthwaite, check_level, f_test, t_table
 
@@ -604,11 +610,7 @@ class LmmResult:
                         f"the new rows have no column '{missing[0]}'; add it, or leave "
                         f"'{term.factor}' out of `random`."
                     )
-                keys = (
-                    new[term.columns[0]]
-                    if len(term.columns) == 1
-                    else new[term.columns].astype(str).agg(":".join, axis=1)
-                )
+                keys = group_keys(new, term.columns)
                 codes = pd.Index(term.levels).get_indexer(keys)
             seen = codes >= 0
             estimate[seen] += (Z[seen] * b[codes[seen]]).sum(axis=1)

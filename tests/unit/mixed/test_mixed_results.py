@@ -175,6 +175,18 @@ def test_predictions_by_what_is_known():
     assert list(known.index) == list(new.index)
 
 
+@pytest.mark.parametrize("kind", ["int64", "category", "bool", "object", "string"])
+def test_levels_are_known_again_whatever_their_type(kind):
+    data = simulate_ratings(20, 15, seed=6)
+    number = data["listener_id"].str[1:].astype(int)
+    listener = number < 10 if kind == "bool" else number
+    data["who"] = (listener if kind in ("int64", "bool") else listener.astype(str)).astype(kind)
+    result = quiet("rating ~ x + (1 | who) + (1 | track_id)", data)
+    np.testing.assert_allclose(result.predict(data)["estimate"], result.fitted)
+    crossed = quiet("rating ~ x + (1 | track_id) + (1 | who:style)", data)
+    np.testing.assert_allclose(crossed.predict(data)["estimate"], crossed.fitted)
+
+
 def test_prediction_intervals_hold_new_listeners_and_songs():
     inside = []
     for seed in range(30):
