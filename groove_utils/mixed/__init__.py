@@ -19,6 +19,7 @@ from groove_utils.mixed.intervals import bootstrap
 from groove_utils.mixed.marginal import MarginalMeans
 from groove_utils.mixed.model import LmmResult, fit_lmm
 from groove_utils.mixed.power import power_simulation, simulate_ratings
+from groove_utils.mixed.robustness import robustness_table
 
 __all__ = [
     "LmmError",
@@ -36,6 +37,7 @@ __all__ = [
     "power_simulation",
     "random_effect_tests",
     "residual_table",
+    "robustness_table",
     "simulate_ratings",
     "variance_partition",
 ]

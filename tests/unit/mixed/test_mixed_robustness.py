@@ -1,0 +1,74 @@
+"""The table of other reasonable analyses."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from groove_utils.mixed import LmmError, LmmWarning, fit_lmm, robustness_table, simulate_ratings
+
+FORMULA = "rating ~ style + x + (1 + x | listener_id) + (1 | track_id)"
+
+
+def fit(data, formula=FORMULA):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LmmWarning)
+        return fit_lmm(formula, data)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return simulate_ratings(40, 36, 18, effect=0.8, sd_slope=0.3, seed=1)
+
+
+def test_a_strong_effect_survives_all(data):
+    result = fit(data)
+    table = robustness_table(result, "x")
+    assert list(table["variant"][:5]) == [
+        "as reported",
+        "maximum likelihood",
+        "without random slopes",
+        "z-scored within listener_id",
+        f"without {int((np.abs(result.residuals) > 2.5 * result.sigma).sum())} outlying ratings",
+    ]
+    assert table["variant"][5].startswith("without listener_id L")
+    assert table["variant"][6].startswith("without track_id S")
+    assert table["variant"][7] == "ordinal"
+    assert table.notna().all(axis=None)
+    assert table["same"].all()
+    row = result.fixed_effects().set_index("term").loc["x"]
+    assert table.loc[0, "estimate"] == row["estimate"]
+    ml = result.refit(reml=False).fixed_effects().set_index("term").loc["x"]
+    assert table.loc[1, "se"] == pytest.approx(ml["se"], rel=1e-4)
+    plain = fit(data, "rating ~ style + x + (1 | listener_id) + (1 | track_id)")
+    assert table.loc[2, "p"] == pytest.approx(plain.fixed_effects()["p"][3], rel=1e-3)
+
+
+def test_an_effect_that_one_song_carries_does_not(data):
+    null = simulate_ratings(40, 36, 18, effect=0.0, sd_song=0.3, seed=2)
+    one = null["track_id"] == "S0005"
+    null.loc[one, "x"] = 8.0
+    null.loc[one, "rating"] += 4.0
+    result = fit(null, "rating ~ x + (1 | listener_id) + (1 | track_id)")
+    table = robustness_table(result, "x").set_index("variant")
+    assert table.loc["as reported", "p"] < 0.001
+    assert not table.loc["without track_id S0005", "same"]
+    assert "without random slopes" not in table.index  # there are none to leave out
+
+
+def test_z_scores_do_not_mind_how_listeners_use_the_scale(data):
+    stretched = data.copy()
+    factor = stretched["listener_id"].str[1:].astype(int) % 3 + 1
+    stretched["rating"] = 10 * factor + factor * stretched["rating"]
+    one = robustness_table(fit(data), "x").set_index("variant")
+    other = robustness_table(fit(stretched), "x").set_index("variant")
+    z = "z-scored within listener_id"
+    assert other.loc[z, "estimate"] == pytest.approx(one.loc[z, "estimate"], rel=1e-4)
+    assert other.loc[z, "se"] == pytest.approx(one.loc[z, "se"], rel=1e-3)
+
+
+def test_only_coefficients_can_be_asked_for(data):
+    with pytest.raises(LmmError, match="'tempo' is no coefficient"):
+        robustness_table(fit(data), "tempo")
+    with pytest.raises(LmmError, match="name another"):
+        robustness_table(fit(data), "Intercept")
