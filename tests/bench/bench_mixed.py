@@ -191,7 +191,7 @@ def tell_redraws(title: str, drawn: pd.DataFrame, seconds: float, bars: list) ->
 def main(argv: list[str] | None = None) -> int:
     """Run everything, print tables and bars."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--redraws", type=int, default=400, help="draws for coverage")
+    parser.add_argument("--redraws", type=int, default=200, help="draws for coverage")
     parser.add_argument("--jobs", type=int, default=2, help="processes for them")
     chosen = parser.parse_args(argv)
     bars, rows = [], []
