@@ -43,6 +43,10 @@ def compare_values(values: dict[str, dict], expected: dict[str, dict]) -> list[s
             complaints.append(f"{name}: expected, but no chapter reports it")
         elif name not in expected:
             complaints.append(f"{name}: reported, but analysis/expected/demo.json does not hold it")
+        elif ("value" in values[name]) != ("value" in expected[name]):
+            kinds = ["a text", "a number"]
+            found, wanted = ("value" in entry for entry in (values[name], expected[name]))
+            complaints.append(f"{name}: {kinds[found]}, expected {kinds[wanted]}")
         elif "value" not in expected[name]:
             if values[name]["text"] != expected[name]["text"]:
                 complaints.append(
@@ -59,9 +63,15 @@ def compare_values(values: dict[str, dict], expected: dict[str, dict]) -> list[s
 def write_expected(values: dict[str, dict], path: Path) -> None:
     """Make today's values the expected ones, each with its tolerance."""
     expected = {
-        name: {"value": float(f"{entry['value']:.6g}"), "tolerance": tolerance_of(entry)}
+        name: {"value": _rounded(entry), "tolerance": tolerance_of(entry)}
         if "value" in entry
         else {"text": entry["text"]}
         for name, entry in sorted(values.items())
     }
     write_if_changed(path, json.dumps(expected, indent=1, ensure_ascii=False) + "\n")
+
+
+def _rounded(entry: dict) -> float:
+    # six figures read well in a diff, where the tolerance does not ask for more
+    short = float(f"{entry['value']:.6g}")
+    return short if abs(short - entry["value"]) <= tolerance_of(entry) / 10 else entry["value"]

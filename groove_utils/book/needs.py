@@ -83,6 +83,10 @@ def _lacking(cell: nbformat.NotebookNode, met: Callable[[str], bool]) -> str | N
     for tag in cell.metadata.get("tags", []):
         if tag.startswith(TAG):
             need = tag.removeprefix(TAG)
+            for one in need.split("-or-"):
+                if one not in WHAT_IS_MISSING and not one.startswith("table-"):
+                    known = ", ".join([*WHAT_IS_MISSING, "table-NAME"])
+                    raise ValueError(f"A cell is tagged {tag}; expected {TAG} with {known}.")
             if not any(met(one) for one in need.split("-or-")):
                 return need
     return None

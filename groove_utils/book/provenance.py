@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from groove_utils.book.chapter import has_table
 from groove_utils.files import hash_file
 from groove_utils.study import Study
 
@@ -82,10 +83,9 @@ def _runs(build: Path, chapters: list[str]) -> pd.DataFrame:
 
 
 def _weights(build: Path) -> pd.DataFrame:
-    file = build / "tables" / "models.parquet"
-    if not file.is_file():
+    if not has_table(build / "tables", "models"):
         return pd.DataFrame()
-    models = pd.read_parquet(file)
+    models = pd.read_parquet(build / "tables" / "models.parquet")
     shown = [c for c in ("model", "source", "licence", "fingerprint") if c in models]
     return models[shown].assign(fingerprint="`" + models["fingerprint"].astype(str) + "`")
 

@@ -39,7 +39,7 @@ def report_value(
     name : str
         Lower-case letters, digits, ``-`` and ``_``; once a chapter.
     value : float
-        NaN is an error: a number that cannot be computed should not be reported.
+        NaN and infinity are errors: a number that cannot be computed should not be reported.
     ci : (float, float), optional
         95% interval.
     n : int, optional
@@ -52,8 +52,13 @@ def report_value(
         Largest absolute deviation from the expected value that ``make check`` lets pass; by
         default 5% of the value, or half the interval's width where that is less.
     """
-    if not isinstance(value, numbers.Real) or math.isnan(value):
+    if not isinstance(value, numbers.Real) or not math.isfinite(value):
         raise ValueError(f"report_value({name!r}): expected a number, got {value!r}.")
+    if ci is not None and not all(math.isfinite(bound) for bound in ci):
+        raise ValueError(
+            f"report_value({name!r}): expected an interval of two numbers, got {ci!r}; "
+            "leave ci out where there is none."
+        )
     low, high = (None, None) if ci is None else (float(ci[0]), float(ci[1]))
     entry = {
         "value": float(value),
@@ -77,14 +82,21 @@ def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str
     dict
         ``text``: the number with its unit; ``full``: with its interval and n as well.
     """
-    text = f"{value:{fmt}}{unit}".replace("-", "−")
+    text = _number(value, fmt) + unit
     details = []
     if ci is not None:
-        low, high = (f"{bound:{fmt}}".replace("-", "−") for bound in ci)
+        low, high = (_number(bound, fmt) for bound in ci)
         details.append(f"95% CI {low} to {high}")
     if n is not None:
         details.append(f"n = {n:,}")
     return {"text": text, "full": f"{text} ({', '.join(details)})" if details else text}
+
+
+def _number(value: float, fmt: str) -> str:
+    text = f"{value:{fmt}}"
+    if not re.search("[1-9]", text):  # what rounds to nothing has no sign
+        text = text.removeprefix("-")
+    return text.replace("-", "−")
 
 
 def report_text(name: str, text: str) -> None:
@@ -183,6 +195,8 @@ def show_table(frame: pd.DataFrame, name: str, caption: str, fmt: str = "{:.2f}"
 def _cell(value: object, fmt: str) -> str:
     if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
         text = "–" if math.isnan(value) else fmt.format(value).replace("-", "−")
+    elif isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        text = str(value).replace("-", "−")
     else:
         text = "–" if value is None or value is pd.NA else str(value)
     return text.replace("|", "\\|").replace("\n", " ")

@@ -6,6 +6,7 @@ Make judges, is written last.
 
 from __future__ import annotations
 
+import ast
 import datetime
 import json
 import os
@@ -28,7 +29,8 @@ from groove_utils.study import Study, load_study
 
 __all__ = ["ChapterError", "run_chapter", "split_parameters"]
 
-UNSAFE_IN_MAKE = re.compile(r"[^\w./ ,()'+-]")
+# a last parenthesis would make it a member of an archive
+UNSAFE_IN_MAKE = re.compile(r"[^\w./ ,()'+-]|\)$")
 
 
 class ChapterError(RuntimeError):
@@ -108,7 +110,15 @@ def run_chapter(
     folder = Path(study) if Path(study).is_dir() else build / "study"
     data = load_study(folder, validate=False)
     tables = build / "tables"
-    met = study_has(data, lambda table: has_table(tables, table))
+    answer = study_has(data, lambda table: has_table(tables, table))
+    lacking = set()
+
+    def met(need: str) -> bool:
+        if (answered := answer(need)) or need.startswith("table-"):
+            return answered
+        lacking.add(need)
+        return False
+
     notebook = fit_to_study(read_chapter(script), met)
     _check_parameters(notebook, parameters, params_file)
     told = build / "work" / f"{name}.json"
@@ -138,7 +148,7 @@ def run_chapter(
     result = nbformat.read(executed, as_version=4)
     log = _take_stderr(result)
     _write_text(build / "logs" / f"{name}.txt", log)
-    _write_text(build / "deps" / f"{name}.mk", depfile(page, facts, root))
+    _write_text(build / "deps" / f"{name}.mk", depfile(page, facts, root, whole=bool(lacking)))
     _write_text(build / "values" / f"{name}.json", json.dumps(facts["values"], indent=1) + "\n")
     _write_text(build / "runs" / f"{name}.json", json.dumps(run, indent=1) + "\n")
     _write_text(page, nbformat.writes(_page(result, parameters, data), indent=1) + "\n")
@@ -147,11 +157,15 @@ def run_chapter(
     return page
 
 
-def depfile(target: Path, facts: dict, root: Path) -> str:
-    """What a chapter's page depends on, as a Makefile fragment (as ``gcc -MD -MP`` writes it)."""
+def depfile(target: Path, facts: dict, root: Path, *, whole: bool = False) -> str:
+    """What a chapter's page depends on, as a Makefile fragment (as ``gcc -MD -MP`` writes it).
+
+    With `whole`, any change of the study runs the chapter: for one that left something out which
+    the study may come to hold.
+    """
     files = [_escape(str(file)) for file in facts["modules"] + facts["study_files"]]
-    if any(UNSAFE_IN_MAKE.search(file) for file in facts["study_files"]):
-        # such names cannot be written in a Makefile: any change of the study runs the chapter
+    # names that cannot be written in a Makefile are also covered by the whole study
+    if whole or any(UNSAFE_IN_MAKE.search(file) for file in facts["study_files"]):
         stamp = target.parents[1] / "study.valid"
         files = [_escape(str(file)) for file in [*facts["modules"], os.path.relpath(stamp, root)]]
     lines = [f"{_escape(os.path.relpath(target, root))}: \\"]
@@ -207,7 +221,13 @@ def _check_parameters(notebook, parameters: dict, params_file: Path) -> None:
     cell = next((c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])), None)
     if cell is None:  # a chapter that is left out altogether
         return
-    known = set(re.findall(r"^(\w+) *(?::[^=]+)?=", cell.source, flags=re.MULTILINE))
+    try:
+        known = {name for name, _ in _assignments(cell.source)}
+    except SyntaxError as error:
+        raise ChapterError(
+            f"The chapter's parameters cell is no plain Python ({error}). Write one "
+            "`name = value  # what it is` a line there."
+        ) from None
     unknown = sorted(set(parameters) - known)
     if unknown:
         raise ChapterError(
@@ -276,13 +296,26 @@ def _simulated_box() -> nbformat.NotebookNode:
     return cell
 
 
+def _assignments(source: str) -> list[tuple[str, ast.expr]]:
+    """Each name that a parameters cell sets, with the expression that it is set to."""
+    found = []
+    for node in ast.parse(source).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found.append((name, value))
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                found.append((name, value))
+    return found
+
+
 def _with_values(source: str, values: dict) -> str:
-    for name, value in values.items():
-        pattern = rf"^({re.escape(name)} *=) *[^#\n]*?(?=\s*(?:#|$))"
-        source = re.sub(
-            pattern, lambda m, v=value: f"{m.group(1)} {v!r}", source, flags=re.MULTILINE
-        )
-    return source
+    lines = [line.encode() for line in source.split("\n")]  # the tree counts columns in bytes
+    for name, old in reversed(_assignments(source)):
+        if name in values:
+            first, last = old.lineno - 1, old.end_lineno - 1
+            before, after = lines[first][: old.col_offset], lines[last][old.end_col_offset :]
+            lines[first : last + 1] = [before + repr(values[name]).encode() + after]
+    return b"\n".join(lines).decode()
 
 
 def _escape(path: str) -> str:

@@ -31,7 +31,8 @@ def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
     palette = style_palette(styles)
     for axes, target in zip(grid[0], targets):
         part = songs[songs["target"] == target]
-        ends = [part[["observed", "predicted"]].min().min(), part[["observed"]].max().max()]
+        both = part[["observed", "predicted"]]
+        ends = [both.min().min(), both.max().max()]
         axes.plot(ends, ends, color="#888888", linewidth=1, zorder=0)
         for style in styles:
             own = part[part["style"] == style]
