@@ -1,0 +1,43 @@
+import nbformat
+import pytest
+
+from groove_utils.book import chapter as chapter_module
+from groove_utils.book import open_chapter, players, reports
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What is displayed, as a list of (object, metadata)."""
+    seen = []
+
+    def display(what, raw=False, metadata=None):
+        seen.append((what, metadata))
+
+    monkeypatch.setattr(reports, "display", display)
+    monkeypatch.setattr(players, "display", display)
+    return seen
+
+
+@pytest.fixture
+def in_book(make_study, tmp_path, monkeypatch, shown):
+    """A function that opens a chapter on a tiny study, as the book's runner does."""
+    monkeypatch.setattr(chapter_module, "_current", None)
+
+    def begin(**options):
+        monkeypatch.setenv("GROOVE_BUILD", str(tmp_path / "build"))
+        return open_chapter("01-one", make_study(**options))
+
+    return begin
+
+
+@pytest.fixture
+def at_home(make_study, tmp_path, monkeypatch, shown):
+    """A chapter opened by somebody in their own Jupyter."""
+    monkeypatch.setattr(chapter_module, "_current", None)
+    monkeypatch.delenv("GROOVE_BUILD", raising=False)
+    return open_chapter("01-one", make_study())
+
+
+@pytest.fixture
+def read():
+    return lambda path: nbformat.read(path, as_version=4)

@@ -1,0 +1,212 @@
+"""What a chapter reports: numbers, sentences, figures, tables and sounds."""
+
+import html
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from groove_utils.audio import load_audio, measure_loudness
+from groove_utils.book import audio_player, report_text, report_value, show_figure, show_table
+from groove_utils.book.reports import format_value
+
+ALT = "A line that rises from left to right."
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "text", "full"),
+    [
+        (0.456, {}, "0.46", "0.46"),
+        (-0.456, {}, "−0.46", "−0.46"),
+        (-0.001, {}, "0.00", "0.00"),
+        (-1e-7, {"fmt": ".1e"}, "−1.0e−07", "−1.0e−07"),
+        (12345, {"fmt": ",.0f", "n": 12345}, "12,345", "12,345 (n = 12,345)"),
+        (0.5, {"ci": (-0.1, 0.9)}, "0.50", "0.50 (95% CI −0.10 to 0.90)"),
+        (0.5, {"ci": (0.1, 0.9), "n": 8}, "0.50", "0.50 (95% CI 0.10 to 0.90, n = 8)"),
+        (110, {"fmt": ".0f", "unit": " bpm (half-time)"}, "110 bpm (half-time)", None),
+        (np.float32(0.25), {"fmt": ".0%"}, "25%", "25%"),
+    ],
+)
+def test_how_numbers_are_written(value, options, text, full):
+    assert format_value(value, **options) == {"text": text, "full": full or text}
+
+
+def test_a_value_is_glued_and_recorded(in_book, shown):
+    chapter = in_book()
+    report_value("r2_mean", np.float64(0.456), ci=(0.4, 0.5), n=96, tolerance=0.1)
+    assert chapter.reported["r2_mean"] == {
+        "value": 0.456,
+        "low": 0.4,
+        "high": 0.5,
+        "n": 96,
+        "tolerance": 0.1,
+        "text": "0.46",
+        "full": "0.46 (95% CI 0.40 to 0.50, n = 96)",
+    }
+    # what myst-nb looks up: this MIME type, and the name under `scrapbook`
+    assert [output for output, _ in shown] == [
+        {"application/papermill.record/text/plain": "0.46"},
+        {"application/papermill.record/text/plain": "0.46 (95% CI 0.40 to 0.50, n = 96)"},
+    ]
+    assert [told["scrapbook"]["name"] for _, told in shown] == ["r2_mean", "r2_mean_full"]
+    assert {told["scrapbook"]["mime_prefix"] for _, told in shown} == {
+        "application/papermill.record/"
+    }
+    report_text("verdict", "more")
+    assert chapter.reported["verdict"] == {"text": "more", "full": "more"}
+    assert shown[-1][0] == {"application/papermill.record/text/plain": "more"}
+
+
+@pytest.mark.parametrize("value", [float("nan"), np.nan, float("inf"), "3", None, pd.NA])
+def test_what_is_no_number_is_refused(in_book, value):
+    chapter = in_book()
+    with pytest.raises(ValueError, match=r"report_value\('x'\): expected a number"):
+        report_value("x", value)
+    with pytest.raises(ValueError, match="expected an interval of two numbers"):
+        report_value("x", 1.0, ci=(0.1, np.nan))
+    assert chapter.reported == {}
+
+
+@pytest.mark.parametrize("name", ["R2", "1st", "a b", "", "a.b", "ä"])
+def test_names_are_checked(in_book, name):
+    in_book()
+    with pytest.raises(ValueError, match="expected lower-case letters, digits"):
+        report_value(name, 1)
+    with pytest.raises(ValueError, match="expected lower-case letters, digits"):
+        show_table(pd.DataFrame({"a": [1]}), name, "Caption")
+    with pytest.raises(ValueError, match="expected lower-case letters, digits"):
+        show_figure(plt.figure(), name, "Caption", ALT)
+    plt.close("all")
+
+
+def test_names_are_used_once(in_book):
+    in_book()
+    report_value("x", 1)
+    with pytest.raises(ValueError, match="'x' is there already"):
+        report_text("x", "one")
+    show_table(pd.DataFrame({"a": [1]}), "x", "Caption")
+    with pytest.raises(ValueError, match="is there already"):
+        show_table(pd.DataFrame({"a": [1]}), "x", "Caption")
+
+
+def test_at_home_nothing_is_recorded_or_written(at_home, shown, tmp_path):
+    report_value("x", 1)
+    report_value("x", 2)  # a cell may be run again
+    report_text("t", "text")
+    assert at_home.reported == {}
+    assert shown == []
+    figure = plt.figure()
+    show_figure(figure, "f", "Caption", ALT)
+    assert shown[0][0] is figure
+    assert not (tmp_path / "build").exists()
+    with pytest.raises(ValueError, match="expected a number"):
+        report_value("x", float("nan"))
+
+
+def test_a_figure_has_caption_label_alt_and_table(in_book, shown):
+    chapter = in_book()
+    figure, axes = plt.subplots()
+    axes.plot([1, 2])
+    table = pd.DataFrame({"x": [1, 2], "y": [3.5, 4.5]})
+    show_figure(figure, "lines", "Two points.", f"{ALT[:-1]}\n over two rows.", table)
+    text = shown[0][0].data
+    assert text.startswith("````{figure} figures/01-one-lines.png\n:name: fig-lines\n:alt: ")
+    assert ":alt: A line that rises from left to right over two rows.\n" in text
+    assert "Two points. {download}`The plotted numbers <figures/01-one-lines.csv>`." in text
+    assert "Simulated" not in text
+    folder = chapter.build / "book" / "figures"
+    assert plt.imread(folder / "01-one-lines.png").shape[0] > 300
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "01-one-lines.csv"), table)
+    assert not plt.fignum_exists(figure.number)
+    with pytest.raises(ValueError, match="is there already"):
+        show_figure(plt.figure(), "lines", "Again.", ALT)
+    plt.close("all")
+
+
+@pytest.mark.parametrize("alt", ["", "Figure", "A plot of ratings"])
+def test_alt_text_is_required(in_book, alt):
+    in_book()
+    with pytest.raises(ValueError, match="alt should say what is to be seen"):
+        show_figure(plt.figure(), "f", "Caption", alt)
+    plt.close("all")
+
+
+def test_simulated_studies_are_named_so(in_book, shown):
+    in_book(simulated=True)
+    show_figure(plt.figure(), "f", "Ratings.", ALT)
+    show_table(pd.DataFrame({"a": [1]}), "t", "Ratings.")
+    assert all("Ratings. Simulated listeners." in what.data for what, _ in shown)
+
+
+def test_tables_are_markdown_with_safe_cells(in_book, shown):
+    in_book()
+    frame = pd.DataFrame(
+        {
+            "a|b": ["x|y", "two\nlines", None],
+            "score": [-1.234, np.nan, 2],
+            "count": [-3, 4, 5],
+            "on": [True, False, True],
+        },
+        index=pd.Index(["one", "two", "three"], name="song"),
+    )
+    show_table(frame, "t", "Caption here.")
+    lines = shown[0][0].data.splitlines()
+    assert lines[0] == "````{table} Caption here."
+    assert ":name: tab-t" in lines
+    table = [line for line in lines if line.startswith("|")]
+    assert table == [
+        "| song | a\\|b | score | count | on |",
+        "|:---|:---|---:|---:|---:|",
+        "| one | x\\|y | −1.23 | −3 | True |",
+        "| two | two lines | – | 4 | False |",
+        "| three | – | 2.00 | 5 | True |",
+    ]
+    assert lines[-1] == "````"
+
+
+def test_players_show_labels_and_matched_files(in_book, shown):
+    chapter = in_book(stems=True)
+    t = np.arange(8000 * 3) / 8000
+    loud = (0.9 * np.sin(2 * np.pi * 300 * t)).astype("f4")
+    sounds = {
+        'A <b>band</b> & "co"': chapter.study.audio_path("song1"),
+        "loud": (loud, 8000),
+        "quiet, stereo": (np.stack([loud, loud]) / 50, 8000),
+    }
+    audio_player(sounds)
+    page = shown[0][0].data
+    assert re.findall(r'aria-label="(.*?)" src', page) == [html.escape(label) for label in sounds]
+    assert "<b>" not in page
+    assert "base64" not in page
+    files = re.findall(r'src="(_static/audio/[0-9a-f]{20}\.mp3)"', page)
+    assert len(set(files)) == 3
+    for file in files[1:]:
+        y, sr = load_audio(chapter.build / "book" / file, mono=False)
+        assert measure_loudness(y, sr) == pytest.approx(-20, abs=0.5)
+    # the same sounds again are the same files, untouched
+    times = [(chapter.build / "book" / file).stat().st_mtime_ns for file in files]
+    audio_player(sounds)
+    assert shown[1][0].data == page
+    assert times == [(chapter.build / "book" / file).stat().st_mtime_ns for file in files]
+    audio_player({"loud": (loud, 8000)}, match=False)
+    assert files[1] not in shown[2][0].data
+
+
+def test_long_sounds_are_faded_out(in_book, shown):
+    chapter = in_book()
+    y = np.full(44100 * 4, 0.0, dtype="f4")
+    y[::100] = 0.5
+    audio_player({"long": (y, 44100)}, max_seconds=2)
+    file = re.search(r'src="(.*?)"', shown[0][0].data).group(1)
+    decoded, sr = load_audio(chapter.build / "book" / file)
+    assert len(decoded) / sr == pytest.approx(2, abs=0.1)
+    ends = [np.abs(decoded[int(a * sr) : int(b * sr)]).max() for a, b in ((1.0, 1.2), (1.9, 1.97))]
+    assert ends[1] < 0.3 * ends[0]
+
+
+def test_players_at_home_are_inline(at_home, shown):
+    audio_player({"x<": (np.zeros(100), 8000)})
+    assert "x&lt;" in shown[0][0].data
+    assert shown[1][0].data
