@@ -16,11 +16,17 @@ from groove_utils.probe.ceiling import (
 )
 from groove_utils.probe.folds import artist_folds, check_folds
 from groove_utils.probe.inputs import ProbeError
+from groove_utils.probe.layers import layer_profile
+from groove_utils.probe.leaks import find_leaks
+from groove_utils.probe.learning import learning_curve, rater_learning_curve, songs_needed
+from groove_utils.probe.partition import variance_partition
 from groove_utils.probe.permutation import permutation_test, permute_songs
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.ridge import DEFAULT_ALPHAS, nested_ridge, paper_protocol
+from groove_utils.probe.rivals import nested_estimator, nested_rival, random_projection_control
+from groove_utils.probe.rsa import rsa
 from groove_utils.probe.scaling import FloorScaler
-from groove_utils.probe.style import style_baseline, style_scores
+from groove_utils.probe.style import style_baseline, style_scores, transfer_matrix
 
 __all__ = [
     "DEFAULT_ALPHAS",
@@ -31,16 +37,27 @@ __all__ = [
     "bootstrap_scores",
     "check_folds",
     "compare_models",
+    "find_leaks",
     "icc",
+    "layer_profile",
+    "learning_curve",
+    "nested_estimator",
     "nested_ridge",
+    "nested_rival",
     "noise_ceiling",
     "normalise_by_ceiling",
     "paper_protocol",
     "permutation_test",
     "permute_songs",
+    "random_projection_control",
     "rater_curve",
+    "rater_learning_curve",
     "rating_variances",
+    "rsa",
+    "songs_needed",
     "split_half",
     "style_baseline",
     "style_scores",
+    "transfer_matrix",
+    "variance_partition",
 ]

@@ -31,7 +31,7 @@ def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
     numeric = table.select_dtypes("number").dropna(axis="columns")
     if numeric.empty:
         raise ProbeError(
-            f"none of the {table.shape[1]} descriptors is known for all {len(table)} songs; see the "
-            "column `reason` for why they are missing"
+            f"none of the {table.shape[1]} descriptors is known for all {len(table)} songs; see "
+            "the column `reason` for why they are missing"
         )
     return numeric

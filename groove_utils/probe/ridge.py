@@ -188,6 +188,15 @@ def nested_ridge(
     plan = make_plan(blocks, alphas=alphas, layers=layers, pca=pca, floor=floor, clip=clip)
     folds = outer_folds(songs, folds, n_splits, n_repeats, seed)
     design = nuisance_design(nuisance, len(songs))
+    return run_plan(
+        method, songs, blocks, plan, folds, n_inner=n_inner, design=design, seed=seed, n_jobs=n_jobs
+    )
+
+
+def run_plan(
+    method, songs, blocks, plan, folds, *, n_inner=4, design=None, seed=0, n_jobs=1
+) -> ProbeResult:
+    """All outer folds of a plan, with the refits without each artist, as one result."""
     splits = ridge_splits(folds, songs.artists, songs.styles, n_inner=n_inner, seed=seed)
     groups = artist_codes(songs.artists)
     fits = run_ridge(

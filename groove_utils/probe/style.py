@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.bootstrap import by_target, result_interval
-from groove_utils.probe.engine import ridge_splits
-from groove_utils.probe.inputs import as_songs
-from groove_utils.probe.result import ProbeResult
-from groove_utils.probe.ridge import artist_codes, outer_folds
+from groove_utils.probe.engine import Split, ridge_splits, run_ridge, with_inner
+from groove_utils.probe.folds import artist_folds
+from groove_utils.probe.inputs import ProbeError, as_blocks, as_songs
+from groove_utils.probe.result import ProbeResult, score_statistic
+from groove_utils.probe.ridge import DEFAULT_ALPHAS, artist_codes, make_plan, outer_folds
 
-__all__ = ["style_baseline", "style_scores"]
+__all__ = ["style_baseline", "style_scores", "transfer_matrix"]
 
 
 def style_baseline(
@@ -144,3 +145,123 @@ def _style_statistic(result, member):
         return np.concatenate(found, axis=1)
 
     return statistic
+
+
+def transfer_matrix(
+    X,
+    y,
+    artists=None,
+    styles=None,
+    *,
+    n_splits=4,
+    n_repeats=5,
+    n_inner=4,
+    alphas=DEFAULT_ALPHAS,
+    layers="select",
+    pca=None,
+    n_boot=2000,
+    level=0.95,
+    seed=0,
+    n_jobs=1,
+) -> pd.DataFrame:
+    """Train on one style, test on another.
+
+    Parameters
+    ----------
+    X, y, artists, styles, n_splits, n_repeats, n_inner, alphas, layers, pca, seed, n_jobs
+        As in :func:`nested_ridge`. Penalty and layer are chosen inside the training style.
+    n_boot, level
+        Of the intervals over artists.
+
+    Returns
+    -------
+    DataFrame
+        One row a ``train`` style, ``test`` style and ``target``, with ``r2, low, high`` and
+        ``spearman``, ``n_train, n_test``. On the diagonal songs are held out by artist folds
+        inside the style. Rows with ``train == "others"`` leave the test style out and train on all
+        the rest. R² is about the mean of the test style, so a wrong level counts as error;
+        Spearman's ρ does not mind it. Styles with fewer than four artists are not trained on.
+
+    Notes
+    -----
+    Songs by artists who are in the training songs are left out of the test.
+    """
+    songs = as_songs(y, artists, styles)
+    blocks = as_blocks(X, len(songs), songs.ids)
+    plan = make_plan(blocks, alphas=alphas, layers=layers, pca=pca, floor=1e-4, clip=5.0)
+    style, artist = songs.styles.astype(str), artist_codes(songs.artists)
+    names = list(np.unique(style))
+    if len(names) < 2:
+        raise ProbeError(f"only one style ({names[0]!r}): there is nothing to transfer to")
+    jobs = []
+    for train in [*names, "others"]:
+        for test in names:
+            source = style != test if train == "others" else style == train
+            if len(np.unique(artist[source])) < 4:
+                continue
+            if train == test:
+                rows = np.flatnonzero(source)
+                splits_here = min(n_splits, len(np.unique(artist[rows])))
+                folds = artist_folds(
+                    songs.artists[rows], n_splits=splits_here, n_repeats=n_repeats, seed=seed
+                )
+                jobs.append((train, test, [
+                    Split(repeat, number, rows[fold != number], rows[fold == number], rows[:0])
+                    for repeat, fold in enumerate(folds) for number in range(splits_here)
+                ]))  # fmt: skip
+                continue
+            reached = np.flatnonzero((style == test) & ~np.isin(artist, artist[source]))
+            if len(reached) >= 3:
+                split = Split(0, 0, np.flatnonzero(source), reached, reached[:0])
+                jobs.append((train, test, [split]))
+    tables = []
+    for train, test, splits in jobs:
+        splits = [
+            with_inner(one, songs.artists, songs.styles, n_inner=n_inner, seed=seed)
+            for one in splits
+        ]
+        fits = run_ridge(blocks, songs.ratings, splits, plan, groups=artist, n_jobs=n_jobs)
+        table = _transfer_scores(songs, splits, fits, n_boot=n_boot, level=level, seed=seed)
+        trained = np.unique(np.concatenate([one.train for one in splits]))
+        tested = np.unique(np.concatenate([one.test for one in splits]))
+        table.insert(0, "train", train)
+        table.insert(1, "test", test)
+        tables.append(table.assign(n_train=len(trained), n_test=len(tested)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _transfer_scores(songs, splits, fits, *, n_boot, level, seed):
+    """Scores over the tested songs alone; artists of training and test songs count."""
+    shape = (1 + max(one.repeat for one in splits), *songs.ratings.shape)
+    # songs that are not tested get weight 0, and any value will do for them
+    predicted = np.broadcast_to(songs.ratings, shape).copy()
+    without = np.broadcast_to(predicted, (len(fits[0]["without"]), *shape)).copy()
+    tested = np.zeros(len(songs))
+    for split, fit in zip(splits, fits, strict=True):
+        predicted[split.repeat, split.test] = fit["predicted"]
+        without[:, split.repeat, split.test] = fit["without"]
+        tested[split.test] = 1.0
+    result = ProbeResult.from_arrays(
+        "transfer", songs, predicted, predicted, np.zeros(shape[:2], int), without=without
+    )
+
+    def statistic(score):
+        def of(one):
+            inner = score_statistic(one, score)
+            return lambda w: inner(w * tested)
+
+        return of
+
+    estimate, low, high, *_ = result_interval(
+        result, statistic("r2"), n_boot=n_boot, level=level, method="refit", seed=seed
+    )
+    rho = statistic("spearman")(result)(np.ones((1, len(songs))))[0]
+    return pd.DataFrame(
+        {
+            "target": songs.targets,
+            "r2": estimate,
+            "low": low,
+            "high": np.minimum(high, 1.0),
+            "spearman": rho,
+        }
+    )
