@@ -50,9 +50,13 @@ data
 # songs from the start.
 
 # %%
-songs = data.tracks.groupby("style").agg(songs=("track_id", "size"), artists=("artist", "nunique"))
+songs = data.tracks.groupby("style").agg(
+    songs=("track_id", "size"), artists=("artist", "nunique")
+)
 show_table(
-    songs.loc[data.styles], "songs", "Songs and artists by style: the sample that all rests on."
+    songs.loc[data.styles],
+    "songs",
+    "Songs and artists by style: the sample that all rests on.",
 )
 
 # %% tags=["hide-input"]
@@ -72,7 +76,9 @@ report_value("n_styles", len(data.styles), fmt=".0f")
 
 # %% tags=["needs-audio"]
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
-audio_player({f"{style}: {track}": data.audio_path(track) for style, track in first.items()})
+audio_player(
+    {f"{style}: {track}": data.audio_path(track) for style, track in first.items()}
+)
 
 # %% [markdown] tags=["needs-stems"]
 # The same funk (or first) song taken apart into its stems. {doc}`06-probing` will ask what a model
@@ -80,7 +86,9 @@ audio_player({f"{style}: {track}": data.audio_path(track) for style, track in fi
 
 # %% tags=["needs-stems"]
 track = first.iloc[0]
-audio_player({f"{track}: {stem}": path for stem, path in data.stem_paths(track).items()})
+audio_player(
+    {f"{track}: {stem}": path for stem, path in data.stem_paths(track).items()}
+)
 
 # %% [markdown]
 # ## The questions
@@ -100,7 +108,9 @@ means = pd.concat(
         for query in data.queries
     ]
 ).merge(data.tracks[["track_id", "style"]])
-raw = [query for query in data.queries if data.scales[query] == max(data.scales.values())]
+raw = [
+    query for query in data.queries if data.scales[query] == max(data.scales.values())
+]
 show_figure(
     figures.plot_rating_distributions(means[means["query"].isin(raw)], data.styles),
     "distributions",
@@ -188,8 +198,14 @@ show_figure(
 
 # %% tags=["needs-listeners", "hide-input"]
 def told(query, method):
-    row = ceilings[(ceilings["query"] == query) & (ceilings["method"] == method)].iloc[0]
-    return {"value": row["estimate"], "ci": (row["low"], row["high"]), "n": row["n_listeners"]}
+    row = ceilings[(ceilings["query"] == query) & (ceilings["method"] == method)].iloc[
+        0
+    ]
+    return {
+        "value": row["estimate"],
+        "ci": (row["low"], row["high"]),
+        "n": row["n_listeners"],
+    }
 
 
 report_value("icc_single", **told(query, "ICC(C,1)"))
@@ -208,7 +224,9 @@ report_text("query", query)
 
 # %% tags=["needs-listeners"]
 curves = [
-    probe.rater_curve(data.ratings[data.ratings["query"] == q], seed=seed).assign(query=q)
+    probe.rater_curve(data.ratings[data.ratings["query"] == q], seed=seed).assign(
+        query=q
+    )
     for q in list(data.queries)[:4]
 ]
 curve = pd.concat(curves, ignore_index=True)

@@ -28,7 +28,13 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from groove_utils import embed, figures
-from groove_utils.book import open_chapter, report_text, report_value, show_figure, show_table
+from groove_utils.book import (
+    open_chapter,
+    report_text,
+    report_value,
+    show_figure,
+    show_table,
+)
 from groove_utils.embed.geometry import neighbour_rate, song_map, style_separation
 
 chapter = open_chapter("05-embeddings", study)
@@ -97,7 +103,9 @@ from musicnn.configuration import MSD_LABELS
 tags = embeddings["msd-musicnn"].frame("taggram").set_axis(MSD_LABELS, axis=1)
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
 top = {
-    style: ", ".join(f"{tag} ({p:.2f})" for tag, p in tags.loc[track].nlargest(5).items())
+    style: ", ".join(
+        f"{tag} ({p:.2f})" for tag, p in tags.loc[track].nlargest(5).items()
+    )
     for style, track in first.items()
 }
 show_table(
@@ -117,7 +125,9 @@ show_table(
 # what we are after.
 
 # %%
-hidden = {m: [name for name in embeddings[m].layers if name != "taggram"] for m in models}
+hidden = {
+    m: [name for name in embeddings[m].layers if name != "taggram"] for m in models
+}
 last = {m: names[-1] for m, names in hidden.items()}
 rating = "groove" if "groove" in data.queries else next(iter(data.queries))
 songs = data.tracks[["track_id", "style", "artist"]].assign(
@@ -129,7 +139,10 @@ def maps(method):
     return pd.concat(
         [
             songs.assign(
-                **dict(zip("xy", song_map(embeddings[m].layer(last[m]), method, seed).T)), map=m
+                **dict(
+                    zip("xy", song_map(embeddings[m].layer(last[m]), method, seed).T)
+                ),
+                map=m,
             )
             for m in models
         ]
@@ -205,7 +218,9 @@ artist = table.loc[models, "same_artist"]
 best = artist.idxmax()
 report_text("clannish", best)
 report_value("clannish_rate", artist[best], n=len(songs))
-beaten = sum(table.loc[f"{m}-untrained", "same_artist"] >= artist[m] for m in models if twins)
+beaten = sum(
+    table.loc[f"{m}-untrained", "same_artist"] >= artist[m] for m in models if twins
+)
 report_value("n_models", len(models), fmt=".0f")
 report_value("twins_ahead", beaten, fmt=".0f", n=len(models))
 

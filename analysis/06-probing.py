@@ -31,7 +31,13 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from groove_utils import embed, figures, probe
-from groove_utils.book import open_chapter, report_text, report_value, show_figure, show_table
+from groove_utils.book import (
+    open_chapter,
+    report_text,
+    report_value,
+    show_figure,
+    show_table,
+)
 from groove_utils.descriptors import describe_study
 from groove_utils.probe.features import usable_descriptors
 
@@ -76,14 +82,17 @@ results["style alone"] = probe.style_baseline(ratings, **settings)
 # %%
 scores = pd.concat(
     [
-        probe.bootstrap_scores(result, scores=["r2"], n_boot=n_bootstrap, seed=seed).assign(
-            model=name
-        )
+        probe.bootstrap_scores(
+            result, scores=["r2"], n_boot=n_bootstrap, seed=seed
+        ).assign(model=name)
         for name, result in results.items()
     ],
     ignore_index=True,
 )
-family = {**dict.fromkeys(models, "pretrained"), **dict.fromkeys(twins, "untrained twin")}
+family = {
+    **dict.fromkeys(models, "pretrained"),
+    **dict.fromkeys(twins, "untrained twin"),
+}
 scores["kind"] = scores["model"].map(family).fillna("rival")
 scores["row"] = scores["model"].str.removesuffix("-untrained")
 chapter.save_table(scores, "probe_scores")
@@ -102,7 +111,12 @@ if chapter.has_table("ceilings"):
     bands = bands.rename(columns={"query": "target"})
 show_figure(
     figures.plot_forest(
-        scores, label="row", panel="target", hue="kind", xlabel="Out-of-fold R²", bands=bands
+        scores,
+        label="row",
+        panel="target",
+        hue="kind",
+        xlabel="Out-of-fold R²",
+        bands=bands,
     ),
     "scores",
     f"Out-of-fold R² on {len(ratings)} songs by {len(set(artists))} artists, with 95% intervals "
@@ -120,7 +134,11 @@ own = scores[scores["target"] == target].set_index("model")
 
 def told(name):
     row = own.loc[name]
-    return {"value": row["estimate"], "ci": (row["low"], row["high"]), "n": row["n_songs"]}
+    return {
+        "value": row["estimate"],
+        "ci": (row["low"], row["high"]),
+        "n": row["n_songs"],
+    }
 
 
 best = own.loc[models, "estimate"].idxmax()
@@ -209,7 +227,9 @@ show_figure(
 # %% tags=["hide-input"]
 verdicts = []
 for label in rivals:
-    row = differences[(differences["rival"] == label) & (differences["target"] == target)].iloc[0]
+    row = differences[
+        (differences["rival"] == label) & (differences["target"] == target)
+    ].iloc[0]
     report_value(
         f"ahead_of_{label.replace(' ', '_')}",
         row["difference"],
@@ -223,7 +243,9 @@ for label in rivals:
         if row["high"] < 0
         else "not clearly different from"
     )
-    verdicts.append(f"{sure} the {label}" if label != "style alone" else f"{sure} {label}")
+    verdicts.append(
+        f"{sure} the {label}" if label != "style alone" else f"{sure} {label}"
+    )
 report_text("verdict", f"{best} is " + "; ".join(verdicts))
 
 # %% [markdown]
@@ -238,7 +260,9 @@ report_text("verdict", f"{best} is " + "; ".join(verdicts))
 
 # %% tags=["needs-styles"]
 parts = probe.style_scores(results[best], n_boot=n_bootstrap, seed=seed)
-parts = parts[parts["part"].isin(["all", "between", "within"])].rename(columns={"r2": "estimate"})
+parts = parts[parts["part"].isin(["all", "between", "within"])].rename(
+    columns={"r2": "estimate"}
+)
 show_figure(
     figures.plot_forest(parts, label="part", panel="target", xlabel="R²"),
     "within-styles",
@@ -270,12 +294,16 @@ report_text(
 # %%
 paper = pd.concat(
     [
-        probe.paper_protocol(features[name], ratings, artists, styles).scores().assign(model=name)
+        probe.paper_protocol(features[name], ratings, artists, styles)
+        .scores()
+        .assign(model=name)
         for name in models
     ],
     ignore_index=True,
 )
-ours = pd.concat([results[n].scores().assign(model=n) for n in models], ignore_index=True)
+ours = pd.concat(
+    [results[n].scores().assign(model=n) for n in models], ignore_index=True
+)
 both = pd.DataFrame(
     {
         "ours": ours.set_index(["model", "target"])["r2"],

@@ -25,7 +25,13 @@ query = "dance"
 import pandas as pd
 
 from groove_utils import figures, mixed
-from groove_utils.book import open_chapter, report_text, report_value, show_figure, show_table
+from groove_utils.book import (
+    open_chapter,
+    report_text,
+    report_value,
+    show_figure,
+    show_table,
+)
 
 chapter = open_chapter("08-mixed-models", study)
 data = chapter.study
@@ -41,7 +47,9 @@ query = query if query in data.queries else next(iter(data.queries))
 
 # %% tags=["needs-table-predictions"]
 predictions = chapter.load_table("predictions")
-own = predictions[predictions["best"] & (predictions["target"] == query)].set_index("track_id")
+own = predictions[predictions["best"] & (predictions["target"] == query)].set_index(
+    "track_id"
+)
 predicted = (own["predicted"] - own["predicted"].mean()) / own["predicted"].std()
 rows = data.ratings[data.ratings["query"] == query].copy()
 rows["predicted"] = rows["track_id"].map(predicted)
@@ -62,7 +70,9 @@ formula = "rating ~ predicted + (1 | listener) + (1 | track)"
 errors = mixed.compare_error_models(formula, rows)
 errors = errors[errors["term"] == "predicted"]
 show_figure(
-    figures.plot_forest(errors, label="model", xlabel=f"Slope of «{query}» on the prediction"),
+    figures.plot_forest(
+        errors, label="model", xlabel=f"Slope of «{query}» on the prediction"
+    ),
     "error-models",
     "The same slope under error models that ignore listeners, songs, both or neither, with 95% "
     "intervals.",
@@ -127,7 +137,9 @@ show_table(
 # single slopes are uncertain.
 
 # %% tags=["needs-table-predictions"]
-modes = model.random_effects("listener").pivot(index="level", columns="term", values="value")
+modes = model.random_effects("listener").pivot(
+    index="level", columns="term", values="value"
+)
 fixed = model.fixed_effects().set_index("term")["estimate"]
 lines = pd.DataFrame(
     {
@@ -137,7 +149,10 @@ lines = pd.DataFrame(
 )
 show_figure(
     figures.plot_fitted_lines(
-        lines, x="predicted", xlabel="Prediction (SD over songs)", ylabel=f"Rating of «{query}»"
+        lines,
+        x="predicted",
+        xlabel="Prediction (SD over songs)",
+        ylabel=f"Rating of «{query}»",
     ),
     "listeners",
     "One line a listener, from their level and slope (conditional modes); black: the average.",
@@ -166,7 +181,9 @@ report_value("rising", 100 * rising, unit="%", fmt=".0f", n=len(lines))
 trends = model.emtrends("predicted", "style")
 slopes = trends.table
 show_figure(
-    figures.plot_forest(slopes, label="style", xlabel=f"Slope of «{query}» on the prediction"),
+    figures.plot_forest(
+        slopes, label="style", xlabel=f"Slope of «{query}» on the prediction"
+    ),
     "style-slopes",
     "Slope of single ratings on the prediction within each style, with 95% intervals.",
     "Forest plot of one slope a style with a line at zero; the intervals of the styles overlap.",
@@ -175,7 +192,9 @@ show_figure(
 
 # %% tags=["needs-styles", "needs-table-predictions"]
 contrasts = trends.contrasts(adjust="holm")
-show_table(contrasts, "style-contrasts", "Differences between the styles' slopes, p by Holm.")
+show_table(
+    contrasts, "style-contrasts", "Differences between the styles' slopes, p by Holm."
+)
 different = (contrasts["p_adjusted"] < 0.05).sum()
 report_value("n_different", different, fmt=".0f", n=len(contrasts))
 

@@ -150,7 +150,7 @@ def show_figure(
         figure.savefig(part, dpi=FIGURE_DPI, bbox_inches="tight", facecolor="white")
     plt.close(figure)
     if chapter.study.simulated:
-        caption = f"{caption.rstrip()} Simulated listeners."
+        caption = f"{caption.rstrip()} Simulated study."
     if table is not None:
         write_if_changed(folder / f"{stem}.csv", table.to_csv(index=_has_index(table)))
         caption = f"{caption} {{download}}`The plotted numbers <figures/{stem}.csv>`."
@@ -179,7 +179,7 @@ def show_table(frame: pd.DataFrame, name: str, caption: str, fmt: str = "{:.2f}"
         return
     _check_name(f"{name} table", chapter.labels, f"{name}")
     if chapter.study.simulated:
-        caption = f"{caption.rstrip()} Simulated listeners."
+        caption = f"{caption.rstrip()} Simulated study."
     numeric = [pd.api.types.is_numeric_dtype(shown[column]) for column in shown]
     rows = [
         "| " + " | ".join(_cell(column, fmt) for column in shown.columns) + " |",
@@ -235,7 +235,7 @@ def _glue(name: str, text: str) -> None:
 
 
 def _display_myst(directive: str, argument: str, options: dict[str, str], body: str) -> None:
-    fence = "`" * 4
+    fence = "~" * 4  # unlike backticks, these may have `code` behind them on the same line
     lines = [f"{fence}{{{directive}}} {argument}"]
     lines += [f":{key}: {' '.join(value.split())}" for key, value in options.items()]
     display(Markdown("\n".join([*lines, "", body, fence])))
