@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def chromium() -> str | None:
+    """Chromium's executable: ``$CHROMIUM``, else the first of the usual names."""
+    named = os.environ.get("CHROMIUM")
+    return shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    absent = pytest.mark.skipif(
+        chromium() is None, reason="no Chromium: install Debian's package chromium, or set CHROMIUM"
+    )
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(absent)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address(built_book: Path) -> Iterator[str]:
+    """The book's pages, served on a free port of the loopback."""
+    handler = functools.partial(Quiet, directory=str(built_book))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"]
+    arguments.append("--autoplay-policy=no-user-gesture-required")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium(), args=arguments)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """``visit("index", width=1280, theme="dark")`` → a loaded page, cut off from other hosts.
+
+    ``page.complaints`` collects console errors, uncaught errors and failed local requests.
+    """
+    contexts = []
+
+    def go(name: str, *, width: int = 1280, theme: str = "light"):
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        contexts.append(context)
+        set_mode = "; ".join(
+            f"localStorage.setItem('{key}', '{theme}')" for key in ("mode", "theme")
+        )
+        context.add_init_script(f"if (!localStorage.getItem('mode')) {{ {set_mode} }}")
+        page = context.new_page()
+        page.complaints = []
+
+        def own(url: str) -> bool:
+            return f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" == address
+
+        def decide(route):
+            local = own(route.request.url) or urlsplit(route.request.url).scheme in {"data", "blob"}
+            route.continue_() if local else route.abort()
+
+        def on_console(message):
+            source = message.location.get("url", "")
+            if message.type == "error" and (not source or own(source)):
+                page.complaints.append(f"console: {message.text} ({source})")
+
+        def on_response(response):
+            if own(response.url) and response.status >= 400:
+                page.complaints.append(f"{response.status}: {response.url}")
+
+        page.route("**/*", decide)
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: page.complaints.append(f"error: {error}"))
+        page.on("response", on_response)
+        page.goto(f"{address}/{name}", wait_until="load")
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
