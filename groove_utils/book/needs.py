@@ -23,8 +23,8 @@ WHAT_IS_MISSING = {
     "listeners": "single listeners: `ratings.csv` has no column `listener_id`, only song means",
     "embeddings": "embeddings: there is no folder `embeddings/`",
     "descriptors": "precomputed descriptors: there is no `descriptors.csv`",
-    "styles": "several styles: every row of `tracks.csv` has the same one",
-    "simulation": "a known truth: its ratings come from people, not from a simulation",
+    "styles": "second style: every row of `tracks.csv` has the same one",
+    "simulation": "known truth: its ratings come from people, not from a simulation",
 }
 TAG = "needs-"
 

@@ -163,11 +163,12 @@ def depfile(target: Path, facts: dict, root: Path, *, whole: bool = False) -> st
     With `whole`, any change of the study runs the chapter: for one that left something out which
     the study may come to hold.
     """
-    files = [_escape(str(file)) for file in facts["modules"] + facts["study_files"]]
-    # names that cannot be written in a Makefile are also covered by the whole study
-    if whole or any(UNSAFE_IN_MAKE.search(file) for file in facts["study_files"]):
-        stamp = target.parents[1] / "study.valid"
-        files = [_escape(str(file)) for file in [*facts["modules"], os.path.relpath(stamp, root)]]
+    safe = [file for file in facts["study_files"] if not UNSAFE_IN_MAKE.search(file)]
+    files = [*facts["modules"], *safe]
+    # names that cannot be written in a Makefile are covered by the whole study
+    if whole or len(safe) < len(facts["study_files"]):
+        files.append(os.path.relpath(target.parents[1] / "study.valid", root))
+    files = [_escape(file) for file in files]
     lines = [f"{_escape(os.path.relpath(target, root))}: \\"]
     lines += [f"  {file} \\" for file in files]
     # an empty rule each, so that a file which has been deleted is no error but a reason to run
