@@ -112,7 +112,10 @@ def test_a_figure_has_caption_label_alt_and_table(in_book, shown):
     table = pd.DataFrame({"x": [1, 2], "y": [3.5, 4.5]})
     show_figure(figure, "lines", "Two points.", f"{ALT[:-1]}\n over two rows.", table)
     text = shown[0][0].data
-    assert text.startswith("````{figure} figures/01-one-lines.png\n:name: fig-lines\n:alt: ")
+    fence = text.split("{")[0]
+    assert re.fullmatch("`{4}|~{4}", fence)
+    assert text[len(fence) :].startswith("{figure} figures/01-one-lines.png\n")
+    assert "\n:name: fig-lines\n" in text
     assert ":alt: A line that rises from left to right over two rows.\n" in text
     assert "Two points. {download}`The plotted numbers <figures/01-one-lines.csv>`." in text
     assert "Simulated" not in text
@@ -137,7 +140,7 @@ def test_simulated_studies_are_named_so(in_book, shown):
     in_book(simulated=True)
     show_figure(plt.figure(), "f", "Ratings.", ALT)
     show_table(pd.DataFrame({"a": [1]}), "t", "Ratings.")
-    assert all("Ratings. Simulated listeners." in what.data for what, _ in shown)
+    assert all("Ratings. Simulated study." in what.data for what, _ in shown)
 
 
 def test_tables_are_markdown_with_safe_cells(in_book, shown):
@@ -153,7 +156,9 @@ def test_tables_are_markdown_with_safe_cells(in_book, shown):
     )
     show_table(frame, "t", "Caption here.")
     lines = shown[0][0].data.splitlines()
-    assert lines[0] == "````{table} Caption here."
+    fence = lines[0].split("{")[0]
+    assert re.fullmatch("`{4}|~{4}", fence)
+    assert lines[0] == fence + "{table} Caption here."
     assert ":name: tab-t" in lines
     table = [line for line in lines if line.startswith("|")]
     assert table == [
@@ -163,7 +168,7 @@ def test_tables_are_markdown_with_safe_cells(in_book, shown):
         "| two | two lines | – | 4 | False |",
         "| three | – | 2.00 | 5 | True |",
     ]
-    assert lines[-1] == "````"
+    assert lines[-1] == fence
 
 
 def test_players_show_labels_and_matched_files(in_book, shown):
