@@ -226,8 +226,7 @@ def test_the_sidebar_opens_on_a_phone(visit):
     )
     assert not sidebar.first.is_visible()
     page.locator("button.primary-toggle:visible").first.click()
-    page.wait_for_timeout(500)
-    assert any(sidebar.nth(i).is_visible() for i in range(sidebar.count()))
+    sidebar.first.wait_for(state="visible", timeout=5000)
 
 
 def test_a_folded_solution_unfolds(visit):

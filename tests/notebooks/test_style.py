@@ -1,0 +1,60 @@
+"""The chapters' sources keep to the book's form: short cells, a lesson box, exercises, a summary."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from groove_utils.book.pairs import chapter_sources, read_chapter
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAPTERS = chapter_sources(ROOT / "analysis")
+
+
+def code_cells(script: Path) -> list[str]:
+    return [cell.source for cell in read_chapter(script).cells if cell.cell_type == "code"]
+
+
+def prose(script: Path) -> str:
+    cells = read_chapter(script).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def test_code_cells_are_short():
+    lengths = {
+        script.stem: [len(source.splitlines()) for source in code_cells(script)]
+        for script in CHAPTERS
+    }
+    every = np.concatenate(list(lengths.values()))
+    told = {name: (np.median(n), np.percentile(n, 90)) for name, n in lengths.items()}
+    assert np.median(every) <= 8, f"median lines a cell {np.median(every)}; by chapter {told}"
+    assert np.percentile(every, 90) <= 20, f"90th percentile {np.percentile(every, 90)}; {told}"
+
+
+@pytest.mark.parametrize("script", CHAPTERS, ids=lambda script: script.stem)
+def test_chapter_has_all_its_parts(script):
+    text = prose(script)
+    assert re.match(r"# \S+", text), "the first line is not a title"
+    assert len(re.findall(r"^# ", text, flags=re.MULTILINE)) == 1, "more than one title"
+    assert ":class: tip lesson" in text, "no lesson box"
+    for part in ("You will learn", "You need", "It runs"):
+        assert f"**{part}**" in text, f"the lesson box does not say «{part}»"
+    tagged = [
+        cell for cell in read_chapter(script).cells if "parameters" in cell.metadata.get("tags", [])
+    ]
+    assert len(tagged) == 1, "expected one cell tagged parameters"
+    assert "\n## Summary" in text, "no summary"
+
+
+@pytest.mark.parametrize("script", CHAPTERS, ids=lambda script: script.stem)
+def test_chapter_has_exercises_with_folded_solutions(script):
+    text = prose(script)
+    assert "## Exercises" in text
+    exercises = text.split("## Exercises", 1)[1].split("\n## ", 1)[0]
+    n_exercises = len(re.findall(r"^\d\. ", exercises, flags=re.MULTILINE))
+    n_solutions = exercises.count("{dropdown} Solution")
+    assert n_exercises >= 2, f"{n_exercises} exercises, at least 2 expected"
+    assert n_solutions == n_exercises, f"{n_exercises} exercises, {n_solutions} solutions"
