@@ -1,0 +1,339 @@
+"""Measure the extraction of embeddings against named alternatives, in one run on one machine.
+
+``python tests/bench/bench_embed.py [--quick] [SECTION ...]`` prints one line for each bar: what was
+measured, against what, and whether the bar is met. Alternatives are timed in turn with ours, and
+the best of the repetitions counts, so that other work on the machine weighs on both alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import librosa
+import numpy as np
+import soundfile
+import torch
+from torch.nn import functional
+
+from groove_utils.audio import windows
+from groove_utils.cache import ArrayCache
+from groove_utils.embed import (
+    embed_audio,
+    embed_models,
+    embed_tracks,
+    forget_models,
+    list_models,
+    load_model,
+)
+from groove_utils.embed.engine import forward_windows, run
+from groove_utils.embed.musicnn import Tagger
+from groove_utils.embed.sources import ArraySource
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "embed"
+TAGGERS = ("msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg")
+OFFLINE = (*TAGGERS, "basic-pitch")
+
+
+def report(what: str, value: float, bar: str, met: bool, note: str = "") -> None:
+    verdict = "met" if met else "NOT MET"
+    print(f"{what:58} {value:10.3g}   {bar:>10}   {verdict:8} {note}", flush=True)
+
+
+def songs(folder: Path, n: int, seconds: float = 12.0, sr: int = 44100) -> list[Path]:
+    """Stereo FLAC files of noise bursts, each different."""
+    paths = []
+    for i in range(n):
+        rng = np.random.default_rng(i)
+        n_samples = round(seconds * sr)
+        envelope = np.exp(-8 * ((2 * np.arange(n_samples) / sr) % 1))
+        y = 0.3 * rng.standard_normal((2, n_samples)) * envelope
+        paths.append(folder / f"{i:04d}.flac")
+        soundfile.write(paths[-1], y.T.clip(-1, 1), sr)
+    return paths
+
+
+def best(functions: dict, repeats: int) -> dict[str, float]:
+    """Shortest time of each function, run in turn."""
+    times = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            times[name].append(time.perf_counter() - start)
+    return {name: min(values) for name, values in times.items()}
+
+
+def parity(_options) -> None:
+    """Largest difference from the original TensorFlow outputs."""
+    y, sr = soundfile.read(GOLDEN / "groove_16k.wav", dtype="float32")
+    with np.load(GOLDEN / "musicnn_golden.npz") as golden:
+        for model in TAGGERS:
+            data, kind = model.split("-")
+            ours = embed_audio(y, sr, model)
+            for key in golden.files:
+                name, layer = key.split("/")
+                if name != f"{data.upper()}_{kind}":
+                    continue
+                theirs = golden[key]
+                if layer == "pool5":
+                    theirs = theirs.reshape(3, 2, 128).mean(1)
+                rows = 1 if layer == "penultimate" else 3  # the original repeats its first row
+                worst = float(np.abs(ours[layer][:rows] - theirs[:rows]).max())
+                bar = 1e-4 if layer == "taggram" else 1e-3
+                report(f"parity, {model} {layer}", worst, f"<= {bar:g}", worst <= bar)
+
+
+def per_song(options) -> None:
+    """Seconds for one song of 12 s, decoding included."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = songs(Path(folder), 8 if options.quick else 16)
+        for model in OFFLINE:
+            load_model(model)
+            start = time.perf_counter()
+            tracks = {path.stem: path for path in paths}
+            embed_tracks(tracks, model, cache=ArrayCache(f"{folder}/{model}"), progress=False)
+            spent = (time.perf_counter() - start) / len(paths)
+            report(f"seconds a 12 s song, {model}", spent, "-", True)
+
+
+class PlainMusiCNN:
+    """MusiCNN as it is usually written: convolution, ReLU, batch norm, pooling, one by one."""
+
+    def __init__(self, network):
+        self.network = network
+
+    def __call__(self, spectrogram: torch.Tensor) -> dict[str, torch.Tensor]:
+        net = self.network
+        x = net.input_norm(spectrogram[..., None]).squeeze(-1)
+        names = ("timbral_tall", "timbral_taller", "temporal_long")
+        front = []
+        for name in (*names, "temporal_medium", "temporal_short"):
+            part = getattr(net, name)
+            maps = functional.conv2d(
+                functional.pad(x[:, None], part.padding), part.kernel, part.bias
+            )
+            maps = part.norm(functional.relu(maps), 1)
+            front.append(functional.max_pool2d(maps, (1, maps.shape[3])).squeeze(3).mT)
+        front = torch.cat(front, 2)
+        mid1 = net.mid1(front)
+        mid2 = net.mid2(mid1) + mid1
+        mid3 = net.mid3(mid2) + mid2
+        features = torch.cat([front, mid1, mid2, mid3], 2)
+        mean, top = features.mean(1), features.amax(1)
+        pooled = net.pool_norm(torch.stack([top, mean], 2).flatten(1))
+        hidden = functional.linear(pooled, net.hidden.kernel, net.hidden.bias)
+        hidden = net.hidden_norm(functional.relu(hidden))
+        tags = functional.linear(hidden, net.tags.kernel, net.tags.bias)
+        return {"mean_pool": mean, "max_pool": top, "penultimate": hidden, "taggram": tags}
+
+
+def tagger_loop(paths, models, out: Path, reload: bool) -> None:
+    """Per model and file: librosa loads, resamples and makes the spectrogram, a window at a time.
+
+    With `reload`, the network is built and its checkpoint read for each file, as the extractor
+    of the ``musicnn`` package does.
+    """
+    loaded = {name: Tagger(name).load() for name in models}
+    for name in models:
+        for path in paths:
+            network = Tagger(name).load() if reload else loaded[name]
+            y, sr = librosa.load(path, sr=16000)
+            mel = librosa.feature.melspectrogram(y=y, sr=sr, n_fft=512, hop_length=256, n_mels=96)
+            log = np.log10(10000 * mel.T.astype(np.float16).astype(np.float32) + 1)
+            patches = [log[i : i + 187] for i in range(0, len(log), 186)]
+            rows: list = []
+            with torch.inference_mode():
+                for patch in patches:
+                    filled = np.zeros((1, 187, 96), np.float32)
+                    filled[0, : len(patch)] = patch
+                    x = torch.from_numpy(filled)
+                    if "vgg" in name:
+                        x = network.input_norm(x[:, None], 1)
+                        for block in network.blocks:
+                            x = block(x)
+                        rows.append({"pool5": x.mean(3).mean(2)})
+                    else:
+                        rows.append(PlainMusiCNN(network)(x))
+            vectors = {key: torch.cat([row[key] for row in rows]).mean(0) for key in rows[0]}
+            np.savez(out / f"{name}-{path.stem}.npz", **vectors)
+
+
+def musicnn_family(options) -> None:
+    """The four taggers together, against per-file loops."""
+    with tempfile.TemporaryDirectory() as root:
+        folder = Path(root)
+        paths = songs(folder, 6 if options.quick else 12)
+        tracks = {path.stem: path for path in paths}
+        for model in TAGGERS:
+            load_model(model)
+        count = iter(range(1000))
+
+        def ours():
+            cache = ArrayCache(folder / f"cache{next(count)}")
+            embed_models(tracks, TAGGERS, cache=cache, progress=False)
+
+        times = best(
+            {
+                "ours": ours,
+                "reload": lambda: tagger_loop(paths, TAGGERS, folder, True),
+                "kept": lambda: tagger_loop(paths, TAGGERS, folder, False),
+            },
+            1 if options.quick else 2,
+        )
+        ratio = times["reload"] / times["ours"]
+        report("MusiCNN family, x loop that loads per file", ratio, ">= 5", ratio >= 5)
+        ratio = times["kept"] / times["ours"]
+        report("MusiCNN family, x loop with networks kept", ratio, ">= 5", ratio >= 5)
+
+
+def transformer(options) -> None:
+    """A full-size HuBERT with random weights: against bare forward passes and a per-file loop."""
+    import transformers
+
+    with tempfile.TemporaryDirectory() as root:
+        folder = Path(root) / "hubert-base"
+        transformers.HubertModel(transformers.HubertConfig()).save_pretrained(folder)
+        transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+        os.environ["GROOVE_MODELS"] = root
+        forget_models()
+        model = load_model("hubert-base")
+        paths = songs(Path(root), 6, seconds=20.0)
+        tracks = {path.stem: path for path in paths}
+        size = model.batch_size
+        ready = [
+            np.concatenate([windows(librosa.load(p, sr=16000)[0], model.length)[0] for p in paths])[
+                i : i + size
+            ]
+            for i in range(0, 2 * len(paths), size)
+        ]
+        plain = transformers.HubertModel.from_pretrained(folder).eval()
+        extractor = transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
+        count = iter(range(1000))
+
+        def ours():
+            cache = ArrayCache(Path(root) / f"cache{next(count)}")
+            embed_tracks(tracks, "hubert-base", cache=cache, progress=False)
+
+        def bare():
+            for batch in ready:
+                forward_windows(model, batch, np.full(len(batch), model.length))
+
+        def loop():
+            for path in paths:
+                y, sr = librosa.load(path, sr=16000)
+                rows = []
+                for window in windows(y, model.length)[0]:
+                    x = extractor(window, sampling_rate=sr, return_tensors="pt").input_values
+                    with torch.inference_mode():
+                        states = plain(x, output_hidden_states=True).hidden_states
+                    rows.append(torch.stack([state.mean(1)[0] for state in states]))
+                np.save(Path(root) / f"{path.stem}.npy", torch.stack(rows).mean(0).numpy())
+
+        times = best({"ours": ours, "bare": bare, "loop": loop}, 1 if options.quick else 3)
+        share = times["bare"] / times["ours"]
+        report("HuBERT base, share of the bare forward pass", share, ">= 0.9", share >= 0.9)
+        ratio = times["loop"] / times["ours"]
+        report("HuBERT base, x per-file loop", ratio, ">= 1.5", ratio >= 1.5)
+        os.environ.pop("GROOVE_MODELS")
+        forget_models()
+
+
+def memory(options) -> None:
+    """Peak memory for an hour of 44.1 kHz stereo, against a minute."""
+    with tempfile.TemporaryDirectory() as root:
+        peaks = {}
+        for minutes in (1, 10 if options.quick else 60):
+            path = Path(root) / f"{minutes}.wav"
+            rng = np.random.default_rng(0)
+            with soundfile.SoundFile(path, "w", 44100, 2, subtype="PCM_16") as file:
+                for _ in range(minutes):
+                    file.write(rng.uniform(-0.5, 0.5, (60 * 44100, 2)))
+            command = [sys.executable, __file__, "--peak", str(path), str(Path(root) / "cache")]
+            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            peaks[minutes] = float(out)
+        few, many = peaks.values()
+        report(
+            f"MiB more for {max(peaks)} minutes than for one",
+            many - few,
+            "<= 300",
+            many - few <= 300,
+            f"{few:.0f} and {many:.0f}",
+        )
+
+
+def peak(path: str, cache: str) -> None:
+    """Peak memory of this process, in MiB, after embedding one file."""
+    embed_tracks({"x": path}, "mtt-musicnn", cache=ArrayCache(cache), progress=False)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def cached(_options) -> None:
+    """96 tracks × 5 models from the cache, with no model in memory."""
+    with tempfile.TemporaryDirectory() as root:
+        paths = songs(Path(root), 96, seconds=12.0)
+        cache = ArrayCache(Path(root) / "cache")
+        tracks = {path.stem: path for path in paths}
+        embed_models(tracks, OFFLINE, cache=cache, progress=False)
+        forget_models()
+        start = time.perf_counter()
+        for model in OFFLINE:
+            embed_tracks(tracks, model, cache=cache, progress=False)
+        spent = time.perf_counter() - start
+        report("seconds for 96 tracks x 5 models from the cache", spent, "<= 2", spent <= 2)
+
+
+def many(options) -> None:
+    """1,000 short tracks: does the time per track grow?"""
+    n_tracks = 200 if options.quick else 1000
+    model = load_model("mtt-musicnn")
+    rng = np.random.default_rng(0)
+    sources = (
+        ArraySource(rng.uniform(-0.5, 0.5, 16000).astype(np.float32), 16000)
+        for _ in range(n_tracks)
+    )
+    stamps = [time.perf_counter()]
+    stamps += [time.perf_counter() for _ in run(sources, [model])]
+    parts = np.array_split(np.diff(stamps), 10)
+    ratio = float(np.mean(parts[-1]) / np.mean(parts[1]))
+    note = f"{1e3 * np.mean(parts[1]):.1f} ms, then {1e3 * np.mean(parts[-1]):.1f} ms"
+    report(f"{n_tracks} tracks, last tenth / second tenth", ratio, "<= 1.2", ratio <= 1.2, note)
+
+
+SECTIONS = {
+    "parity": parity,
+    "song": per_song,
+    "musicnn": musicnn_family,
+    "transformer": transformer,
+    "memory": memory,
+    "cached": cached,
+    "many": many,
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the sections asked for; all by default."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []])
+    parser.add_argument("--quick", action="store_true", help="fewer files and repetitions")
+    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    if options.peak:
+        peak(*options.peak)
+        return 0
+    print(f"{torch.get_num_threads()} threads, {len(list_models())} models known")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["GROOVE_CACHE"] = folder
+        for name in options.sections or SECTIONS:
+            SECTIONS[name](options)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
