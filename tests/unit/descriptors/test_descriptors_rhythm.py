@@ -275,7 +275,8 @@ def test_stems_that_are_silent_missing_or_broken():
     assert "no bass or no bass drum" in row["reason"]
     row = describe_stems({"bass": np.full((2, SR), np.nan)}, SR)
     assert np.isnan(row["density_bass"])
-    assert "density_bass: the stem is empty or holds NaN" in row["reason"]
+    assert "density_bass: the stem is missing, empty or holds NaN" in row["reason"]
+    assert "density_drums: the stem is missing" in row["reason"]
 
 
 def test_low_descriptors():
