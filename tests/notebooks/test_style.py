@@ -1,4 +1,4 @@
-"""The chapters' sources keep to the book's form: short cells, a lesson box, exercises, a summary."""
+"""Chapter sources keep the form: short cells, lesson box, exercises, summary."""
 
 from __future__ import annotations
 
