@@ -6,12 +6,14 @@ it on the page and beside it into files. ``python -m groove_utils.book`` is what
 """
 
 from groove_utils.book.chapter import Chapter, open_chapter
+from groove_utils.book.listening import listening_map
 from groove_utils.book.players import audio_player
 from groove_utils.book.reports import report_text, report_value, show_figure, show_table
 
 __all__ = [
     "Chapter",
     "audio_player",
+    "listening_map",
     "open_chapter",
     "report_text",
     "report_value",

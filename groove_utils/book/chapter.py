@@ -15,7 +15,7 @@ from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.paths import build_folder, project_root
 from groove_utils.study import Study, load_study
 
-__all__ = ["Chapter", "current_chapter", "finish_chapter", "has_table", "open_chapter"]
+__all__ = ["Chapter", "current_chapter", "finish_chapter", "has_table", "in_book", "open_chapter"]
 
 _current: Chapter | None = None
 
@@ -114,6 +114,11 @@ def open_chapter(name: str, study: str | os.PathLike = "demo") -> Chapter:
 def current_chapter() -> Chapter | None:
     """The chapter that was opened last, or None."""
     return _current
+
+
+def in_book() -> bool:
+    """Whether a chapter is open and runs for the book, not in somebody's Jupyter."""
+    return _current is not None and _current.in_book
 
 
 def has_table(folder: Path, name: str) -> bool:

@@ -10,10 +10,10 @@ import numpy as np
 from IPython.display import HTML, Audio, display
 
 from groove_utils.audio import load_audio, match_loudness, write_mp3
-from groove_utils.book.chapter import current_chapter
+from groove_utils.book.chapter import current_chapter, in_book
 from groove_utils.files import hash_bytes
 
-__all__ = ["audio_player"]
+__all__ = ["audio_player", "web_sound"]
 
 Sound = str | os.PathLike | tuple[np.ndarray, int]
 ENCODER = "mp3-1"  # part of the file names, so that a change of encoding renews them
@@ -38,23 +38,49 @@ def audio_player(
     max_seconds : float
         Longer sounds are faded out there.
     """
-    chapter = current_chapter()
     cells = []
     for label, sound in sounds.items():
-        y, sr = sound if isinstance(sound, tuple) else load_audio(sound, mono=False)
-        y = _shorten(np.asarray(y, dtype=np.float32), sr, max_seconds)
-        if chapter is None or not chapter.in_book:
-            display(HTML(f"<p>{html.escape(label)}</p>"))
-            y = match_loudness(y, sr) if match else y
-            display(Audio(y, rate=sr, normalize=False))
+        if in_book():
+            cells.append(_player(label, web_sound(sound, match=match, seconds=max_seconds)))
             continue
-        name = hash_bytes(ENCODER, f"{sr} {match} {y.shape}", y.tobytes())[:20] + ".mp3"
-        path = chapter.build / "book" / "_static" / "audio" / name
-        if not path.is_file():  # the name is the content
-            write_mp3(path, y, sr, match=match)
-        cells.append(_player(label, f"_static/audio/{name}"))
+        y, sr = _excerpt(sound, max_seconds)
+        display(HTML(f"<p>{html.escape(label)}</p>"))
+        display(Audio(match_loudness(y, sr) if match else y, rate=sr, normalize=False))
     if cells:
         display(HTML(f'<div class="players">{"".join(cells)}</div>'))
+
+
+def web_sound(sound: Sound, *, match: bool = True, seconds: float = 30.0) -> str:
+    """Write a sound beside the page, once, and give its address relative to the page.
+
+    Parameters
+    ----------
+    sound : path-like or (ndarray, int)
+        As in :func:`audio_player`; more than two channels are mixed to one.
+    match : bool
+        Bring it to the loudness of the others.
+    seconds : float
+        Longer sounds are faded out there.
+
+    Returns
+    -------
+    str
+        ``_static/audio/<name>.mp3``; the name is a hash of the content.
+    """
+    y, sr = _excerpt(sound, seconds)
+    name = hash_bytes(ENCODER, f"{sr} {match} {y.shape}", y.tobytes())[:20] + ".mp3"
+    path = current_chapter().build / "book" / "_static" / "audio" / name
+    if not path.is_file():
+        write_mp3(path, y, sr, match=match)
+    return f"_static/audio/{name}"
+
+
+def _excerpt(sound: Sound, seconds: float) -> tuple[np.ndarray, int]:
+    y, sr = sound if isinstance(sound, tuple) else load_audio(sound, mono=False)
+    y = np.asarray(y, dtype=np.float32)
+    if y.ndim == 2 and len(y) > 2:
+        y = y.mean(axis=0)
+    return _shorten(y, sr, seconds), sr
 
 
 def _player(label: str, source: str) -> str:
