@@ -169,6 +169,6 @@ $(foreach chapter,$(CHAPTERS),$(eval $(call chapter_rules,$(chapter))))
 
 $(BUILD)/html/index.html: $(PAGES) $(wildcard book/* book/_static/*) _config.yml \
     analysis/chapters.mk requirements.txt requirements-nodeps.txt \
-    groove_utils/book/build.py groove_utils/book/provenance.py
+    groove_utils/book/build.py groove_utils/book/provenance.py groove_utils/embed/catalogue.py
 	@$(PY) -m groove_utils.book build --study "$(STUDY)" --build $(BUILD) $(CHAPTERS)
 	@touch $@

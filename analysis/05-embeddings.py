@@ -22,6 +22,7 @@ study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 models = ["msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg", "basic-pitch"]
 n_permutations = 1000
+cost_songs = 4  # songs by which a model's cost is measured
 
 # %%
 import pandas as pd
@@ -29,13 +30,23 @@ from statsmodels.stats.multitest import multipletests
 
 from groove_utils import embed, figures
 from groove_utils.book import (
+    audio_player,
+    listening_map,
     open_chapter,
     report_text,
     report_value,
     show_figure,
     show_table,
 )
-from groove_utils.embed.geometry import neighbour_rate, song_map, style_separation
+from groove_utils.embed.facts import measure_cost, model_facts
+from groove_utils.embed.geometry import (
+    last_hidden_layer,
+    nearest_songs,
+    neighbour_rate,
+    song_map,
+    style_separation,
+)
+from groove_utils.embed.similarity import compare_geometries, layer_similarity
 
 chapter = open_chapter("05-embeddings", study)
 data = chapter.study
@@ -51,7 +62,7 @@ data = chapter.study
 # {cite}`bittner2022` was trained to transcribe notes.
 
 # %%
-catalogue = embed.list_models().loc[models]
+catalogue = embed.list_models().reindex(models)
 show_table(
     catalogue[["training", "sample_rate", "window", "parameters", "licence"]],
     "models",
@@ -80,15 +91,24 @@ embeddings = {name: embed.embed_study(data, name) for name in [*models, *twins]}
 embeddings[models[0]]
 
 # %%
-facts = pd.DataFrame(
-    {
-        "model": models,
-        "source": catalogue["source"].to_numpy(),
-        "licence": catalogue["licence"].to_numpy(),
-        "fingerprint": [embed.load_model(name).fingerprint[:16] for name in models],
-    }
+chapter.save_table(model_facts({m: embeddings[m] for m in models}), "models")
+
+# %% [markdown] tags=["needs-audio"]
+# ### What it costs
+#
+# Whoever means to embed thousands of songs should know the price. {numref}`tab-cost` was measured
+# on the machine that built this page, without the cache.
+
+# %% tags=["needs-audio"]
+tracks = {t: data.audio_path(t) for t in data.tracks["track_id"].iloc[:cost_songs]}
+cost = measure_cost(tracks, models)
+show_table(
+    cost.set_index("model"),
+    "cost",
+    "Seconds of computing for one second of audio, memory of the weights (MiB), and "
+    f"numbers kept for a song, over all layers ({cost_songs} songs).",
+    fmt="{:.3g}",
 )
-chapter.save_table(facts, "models")
 
 # %% [markdown] tags=["needs-audio"]
 # ### What a tagger says
@@ -118,63 +138,65 @@ show_table(
 # %% [markdown]
 # ## Maps of songs
 #
-# Each dot in {numref}`fig-pca` is a song, placed by the first two principal components of a model's
-# last hidden layer. Above, the colour is the style; below, the same dots are coloured by their mean
-# rating. A style that forms a cloud of its own is easy for the model to tell. A rating that changes
-# smoothly across the map would be easy to predict, and a rating that changes *within* a cloud is
-# what we are after.
+# Each dot in {numref}`fig-maps` is a song, placed by a model's last hidden layer, twice: by the
+# first two principal components, and by UMAP {cite}`mcinnes2018` with the settings of
+# {cite:t}`marmoret2026`. Above, the colour is the style; below, the same dots are coloured by
+# their mean rating. A style that forms a cloud of its own is easy for the model to tell. A rating
+# that changes *within* a cloud is what we are after.
 
 # %%
-hidden = {
-    m: [name for name in embeddings[m].layers if name != "taggram"] for m in models
-}
-last = {m: names[-1] for m, names in hidden.items()}
 rating = "groove" if "groove" in data.queries else next(iter(data.queries))
-songs = data.tracks[["track_id", "style", "artist"]].assign(
-    **{rating: data.song_means(rating).to_numpy()}
-)
-
-
-def maps(method):
-    return pd.concat(
-        [
-            songs.assign(
-                **dict(
-                    zip("xy", song_map(embeddings[m].layer(last[m]), method, seed).T)
-                ),
-                map=m,
-            )
-            for m in models
-        ]
-    )
-
+last = {m: last_hidden_layer(embeddings[m].layers) for m in models}
+songs = data.tracks[["track_id", "title", "style", "artist"]]
+songs = songs.assign(**{rating: data.song_means(rating).to_numpy()})
 
 # %%
-positions = maps("pca")
+shown = models[0]
+vectors = embeddings[shown].layer(last[shown])
+maps = {name: song_map(vectors, name, seed) for name in ("pca", "umap")}
+positions = pd.concat(
+    [songs.assign(x=xy[:, 0], y=xy[:, 1], map=name) for name, xy in maps.items()]
+)
 show_figure(
     figures.plot_song_maps(positions, data.styles, rating),
-    "pca",
-    "Principal components of each model's last hidden layer. Above: style; below: mean rating.",
-    "One scatter plot of songs a model, twice: coloured by style in the upper row, where styles "
-    "form overlapping clouds, and by mean rating in the lower row, where colours are mixed.",
+    "maps",
+    f"Songs by the layer {last[shown]} of {shown}: principal components (left) and UMAP "
+    "(right), coloured by style (above) and by mean rating (below).",
+    "Four scatter plots of the same songs: principal components and UMAP side by side, "
+    "coloured by style above and by mean rating below; UMAP draws smaller, denser groups.",
     table=positions,
 )
 
 # %% [markdown]
-# {numref}`fig-umap` shows the same vectors through UMAP {cite}`mcinnes2018` with the settings of
-# {cite:t}`marmoret2026`. It looks tidier. Do not read more into it: UMAP keeps neighbourhoods, but
-# the gaps between clusters, and their sizes, are made by the method.
+# UMAP looks tidier. Do not read more into it: it keeps neighbourhoods, but the gaps between
+# clusters, and their sizes, are made by the method. The two maps show the same vectors.
 
-# %%
-positions = maps("umap")
-show_figure(
-    figures.plot_song_maps(positions, data.styles, rating),
-    "umap",
-    "The same layers through UMAP (5 neighbours, minimal distance 0.3, correlation distance).",
-    "UMAP scatter plots of songs, one a model: small tight groups of dots that mostly share a "
-    "style in the upper row, with mixed ratings inside the groups in the lower row.",
-    table=positions,
-)
+# %% [markdown] tags=["needs-audio"]
+# ### A map to listen to
+#
+# The same for every model, and every dot can be heard. Do neighbours sound alike to you? In which
+# model most? (Hover and click; or press Tab until a dot is marked, move with the arrow keys, play
+# with Enter.)
+
+# %% tags=["needs-audio"]
+planes = {m: song_map(embeddings[m].layer(last[m]), "pca") for m in models}
+means = pd.DataFrame({q: data.song_means(q).to_numpy() for q in data.queries})
+label = songs["artist"] + ": " + songs["title"].fillna(songs["track_id"])
+paths = [data.audio_path(track) for track in songs["track_id"]]
+listening_map(songs.assign(label=label, path=paths), planes, means)
+
+# %% [markdown] tags=["needs-audio"]
+# ### Who are the neighbours?
+#
+# One song, and the song that each of three models finds nearest to it.
+
+# %% tags=["needs-audio"]
+pick = 0
+sounds = {f"the song: {label[pick]}": paths[pick]}
+for model in models[:3]:
+    nearest = nearest_songs(embeddings[model].layer(last[model]), pick)[0]
+    sounds[f"{model}: {label[nearest]}"] = paths[nearest]
+audio_player(sounds)
 
 # %% [markdown] tags=["needs-styles"]
 # ## Do styles lie apart? Or bands?
@@ -234,6 +256,62 @@ report_value("twins_ahead", beaten, fmt=".0f", n=len(models))
 # at least as well: much of what tells bands apart lies open in the spectrogram.
 
 # %% [markdown]
+# ## Do models agree with one another?
+#
+# Models have different numbers of units, in no common order. What can be compared is which songs
+# they find alike. {term}`Centred kernel alignment` does that {cite}`kornblith2019`; its plain form
+# calls any two wide embeddings of few songs alike, so we use the debiased one. Beside it stands
+# the rank correlation of all distances, tested by permuting songs (Mantel), since pairs of songs
+# are not independent.
+
+# %%
+pairs = compare_geometries(
+    {m: embeddings[m].layer(last[m]) for m in models},
+    n_permutations=n_permutations,
+    seed=seed,
+)
+show_figure(
+    figures.plot_similarity(pairs, models),
+    "similarity",
+    "Agreement between models on which songs are alike: debiased CKA (below the diagonal) and "
+    f"Spearman's rho of distances (above), {len(songs)} songs.",
+    "Square heat map of models by models with a number in each cell; taggers agree more with "
+    "one another than with the transcription model, or not, as the numbers say.",
+    table=pairs,
+)
+
+# %% tags=["hide-input"]
+top, low = pairs.loc[pairs["cka"].idxmax()], pairs.loc[pairs["cka"].idxmin()]
+report_text("most_alike", f"{top['first']} and {top['second']}")
+report_value("most_alike_cka", top["cka"], n=len(songs))
+report_text("least_alike", f"{low['first']} and {low['second']}")
+report_value("least_alike_cka", low["cka"], n=len(songs))
+report_value("n_pairs", len(pairs), fmt=".0f")
+report_value("n_related", (pairs["p_holm"] < 0.05).sum(), fmt=".0f")
+
+# %% [markdown]
+# Most alike are {glue:text}`most_alike` (CKA {glue:text}`most_alike_cka`), least alike
+# {glue:text}`least_alike` ({glue:text}`least_alike_cka`). Of {glue:text}`n_pairs` pairs,
+# {glue:text}`n_related` agree beyond chance by the Mantel test, corrected by Holm. Models that
+# agree are no independent witnesses.
+#
+# ### Layer by layer
+#
+# How far does a network move away from where it started? {numref}`fig-layers` compares each layer
+# with each other layer of one model.
+
+# %%
+layers = layer_similarity(embeddings[shown].layers)
+show_figure(
+    figures.plot_correlations(layers, label="Debiased CKA"),
+    "layers",
+    f"Debiased CKA between the layers of {shown}, from input to output.",
+    "Triangular heat map of layers by layers: neighbouring layers are most alike, and likeness "
+    "falls with the distance between layers.",
+    table=layers,
+)
+
+# %% [markdown]
 # ## What could be wrong here
 #
 # - **Averages forget order.** A song's vector is a mean over time. A model could hear the pattern
@@ -246,22 +324,31 @@ report_value("twins_ahead", beaten, fmt=".0f", n=len(models))
 #
 # ## Exercises
 #
-# 1. Show the maps for an untrained twin: replace `models` in `maps` by `twins`. Is training what
-#    pulls the styles apart?
+# 1. Set `shown` to an untrained twin, such as `"msd-musicnn-untrained"`, and give `last` its layer.
+#    Is training what pulls the styles apart?
 
 # %% [markdown]
 # ````{dropdown} Solution
 # Compare the silhouettes of the trained and the untrained network of one architecture in the table
-# of this chapter. Where they are alike, the architecture and the spectrogram did the work.
+# above. Where they are alike, the architecture and the spectrogram did the work.
 # ````
 #
-# 2. Use an earlier layer in `last`, say `pool1` for the `vgg` models. What happens to the styles?
+# 2. Choose another song by `pick`, and listen to its neighbours. What do they share: the style, the
+#    band, the tempo, the drum sound?
 
 # %% [markdown]
 # ````{dropdown} Solution
-# Early layers stay close to the spectrogram: they separate songs by loudness and spectral balance,
-# which differ between bands as much as between styles. Later layers are closer to the tags that the
-# network was trained to tell, genre among them.
+# There is no right answer, but a habit to acquire: listen before interpreting a distance. In the
+# demo, neighbours often share the band's instruments and room rather than its rhythm.
+# ````
+#
+# 3. Break it: call `linear_cka` with `debiased=False` on two random matrices of 96 × 5000.
+
+# %% [markdown]
+# ````{dropdown} Solution
+# The plain estimate is close to 1 for vectors that have nothing in common, because with more
+# dimensions than songs every song is equally far from every other in both. The debiased one is
+# about 0.
 # ````
 
 # %% [markdown]
@@ -269,6 +356,7 @@ report_value("twins_ahead", beaten, fmt=".0f", n=len(models))
 #
 # - A model turns a song into one vector a layer; windows cover the whole song, and time is averaged.
 # - Models know bands as well as styles. Both can be mistaken for groove.
+# - Models that find the same songs alike are no independent witnesses.
 # - Every trained model stands beside its untrained twin.
 #
 # **Next:** {doc}`06-probing` asks how much of the ratings these vectors predict.

@@ -19,7 +19,7 @@ import jinja2
 import nbformat
 import yaml
 
-from groove_utils.book.provenance import provenance_tables
+from groove_utils.book.provenance import model_card_pages, provenance_tables
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.study import load_study
 
@@ -76,6 +76,7 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
         "full": _lookup(values, "full"),
         "reported": lambda name: name in values,
         "chapters": chapters,
+        "model_cards": model_card_pages(),
         **provenance_tables(root, build, data, chapters),
     }
     _render_pages(root / "book", sources, context)

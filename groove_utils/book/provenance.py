@@ -11,10 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from groove_utils.book.chapter import has_table
+from groove_utils.embed import list_models
 from groove_utils.files import hash_file
 from groove_utils.study import Study
 
-__all__ = ["provenance_tables"]
+__all__ = ["model_card_pages", "provenance_tables"]
 
 
 def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]) -> dict[str, str]:
@@ -33,6 +34,40 @@ def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]
         "machine": f"Python {platform.python_version()} on {platform.system()} "
         f"{platform.machine()}",
     }
+
+
+def model_card_pages() -> str:
+    """A card for each model of the catalogue, as Markdown; untrained twins share their model's."""
+    cards = []
+    for name, row in list_models().iterrows():
+        if name.endswith("-untrained"):
+            continue
+        marks = ["in the paper"] * bool(row["in_paper"]) + ["research only"] * bool(
+            row["research_only"]
+        )
+        facts = {
+            "architecture": row["architecture"],
+            "trained on": row["training"],
+            "paper": row["paper"],
+            "licence of the weights": row["licence"],
+            "sample rate, window, hop": f"{row['sample_rate']:,} Hz, {row['window']:.2f} s, "
+            f"{row['hop']:.2f} s",
+            "layers": f"{row['n_layers']} ({row['dims']} dimensions)",
+            "parameters": f"{row['parameters']:,}",
+            "weights": f"{row['source']}, revision {row['revision']}",
+            "state": row["state"],
+            "how": f"`{row['how']}`" if row["how"] else "–",
+        }
+        lines = [
+            f"## {name}",
+            *([f"*{', '.join(marks)}*"] if marks else []),
+            "",
+            "| | |",
+            "|---|---|",
+        ]
+        lines += [f"| {key} | {str(value).replace('|', ' ')} |" for key, value in facts.items()]
+        cards.append("\n".join(lines))
+    return "\n\n".join(cards)
 
 
 def _versions(root: Path) -> pd.DataFrame:

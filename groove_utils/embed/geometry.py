@@ -7,15 +7,16 @@ neither the level nor the scale of a model's units counts.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import pdist, squareform
+from scipy.spatial.distance import cdist, pdist, squareform
 from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 from sklearn.preprocessing import StandardScaler
 
-__all__ = ["neighbour_rate", "song_map", "style_separation"]
+__all__ = ["last_hidden_layer", "nearest_songs", "neighbour_rate", "song_map", "style_separation"]
 
 
 def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndarray:
@@ -115,6 +116,35 @@ def style_separation(
             "n_artists": len(names),
         }
     )
+
+
+def last_hidden_layer(layers: Iterable[str]) -> str:
+    """The last layer that is not a tagger's answer.
+
+    Parameters
+    ----------
+    layers : iterable of str
+        Names from input to output, such as ``embedding.layers``.
+    """
+    return [name for name in layers if name != "taggram"][-1]
+
+
+def nearest_songs(vectors: np.ndarray, song: int) -> np.ndarray:
+    """The other songs, from the nearest to the farthest.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_songs, dim)
+    song : int
+        Row of the song.
+
+    Returns
+    -------
+    ndarray of int, shape (n_songs - 1,)
+    """
+    distances = cdist(vectors[[song]], vectors, "correlation")[0]
+    order = np.argsort(distances, kind="stable")
+    return order[order != song]
 
 
 def neighbour_rate(vectors: np.ndarray, labels: np.ndarray) -> pd.Series:

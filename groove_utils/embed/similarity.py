@@ -15,7 +15,7 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 from statsmodels.stats.multitest import multipletests
 
-__all__ = ["compare_geometries", "linear_cka", "mantel_test"]
+__all__ = ["compare_geometries", "layer_similarity", "linear_cka", "mantel_test"]
 
 
 def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) -> float:
@@ -112,6 +112,25 @@ def compare_geometries(
     table = pd.DataFrame(rows)
     table["p_holm"] = multipletests(table["p"], method="holm")[1]
     return table.astype({"n_songs": int})
+
+
+def layer_similarity(layers: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Debiased linear CKA between all layers of a model.
+
+    Parameters
+    ----------
+    layers : mapping of str to ndarray, shape (n_songs, dim)
+        Such as ``embedding.layers``, from input to output.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Symmetric, layers × layers, ones on the diagonal.
+    """
+    values = [
+        [linear_cka(a, b) if a is not b else 1.0 for b in layers.values()] for a in layers.values()
+    ]
+    return pd.DataFrame(values, index=list(layers), columns=list(layers)).rename_axis("layer")
 
 
 def _ranks(distances: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "forest": ["plot_forest"],
-        "maps": ["plot_song_maps"],
+        "maps": ["plot_similarity", "plot_song_maps"],
         "mixed": ["plot_fitted_lines"],
         "probe": ["plot_predictions"],
         "ratings": [

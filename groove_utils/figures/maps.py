@@ -5,10 +5,11 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 
 from groove_utils.figures.theme import style_palette
 
-__all__ = ["plot_song_maps"]
+__all__ = ["plot_similarity", "plot_song_maps"]
 
 
 def plot_song_maps(
@@ -52,4 +53,39 @@ def plot_song_maps(
     figure.colorbar(shade, ax=grid[1, :], label=f"Mean rating: {rating}", shrink=0.85)
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncol=len(styles))
+    return figure
+
+
+def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
+    """How alike models find the same songs: CKA below the diagonal, rank correlation above.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        From :func:`groove_utils.embed.similarity.compare_geometries`.
+    models : list of str
+        Order of the models.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    values = pd.DataFrame(np.nan, index=models, columns=models)
+    for row in pairs.itertuples():
+        first, second = sorted([row.first, row.second], key=models.index)
+        values.loc[second, first] = row.cka
+        values.loc[first, second] = row.rho
+    figure, axes = plt.subplots(figsize=(2.4 + 0.85 * len(models), 1.6 + 0.7 * len(models)))
+    sns.heatmap(
+        values,
+        annot=True,
+        fmt=".2f",
+        vmin=0,
+        vmax=1,
+        cmap="viridis",
+        cbar_kws={"label": "CKA (below), rho (above)"},
+        ax=axes,
+    )
+    axes.grid(visible=False)
+    axes.tick_params(axis="x", rotation=30)
     return figure

@@ -65,12 +65,15 @@ def plot_rating_distributions(means: pd.DataFrame, styles: list[str]) -> plt.Fig
     return figure
 
 
-def plot_correlations(correlations: pd.DataFrame) -> plt.Figure:
+def plot_correlations(correlations: pd.DataFrame, label: str = "Pearson r") -> plt.Figure:
     """A correlation matrix with its numbers.
 
     Parameters
     ----------
     correlations : DataFrame, square
+        Values from −1 to 1.
+    label : str
+        What the values are.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def plot_correlations(correlations: pd.DataFrame) -> plt.Figure:
         vmax=1,
         cmap="RdBu_r",
         square=True,
-        cbar_kws={"label": "Pearson r", "shrink": 0.7},
+        cbar_kws={"label": label, "shrink": 0.7},
         ax=axes,
     )
     axes.grid(visible=False)
