@@ -1,0 +1,89 @@
+"""The real chapters on poorer studies: the book still builds, and says what was left out."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "build" / "demo-smoke" / "study"
+
+
+def song_means_only(folder):
+    """No listeners, no audio, one style."""
+    ratings = pd.read_csv(DEMO / "ratings.csv")
+    means = ratings.groupby(["track_id", "query"], as_index=False)["rating"].mean()
+    means.to_csv(folder / "ratings.csv", index=False)
+    tracks = pd.read_csv(DEMO / "tracks.csv").drop(columns="audio").assign(style="all")
+    tracks.to_csv(folder / "tracks.csv", index=False)
+
+
+def listeners_without_audio(folder):
+    """Ratings of single listeners, as a study that may not publish its music."""
+    for file in ("ratings.csv", "listeners.csv"):
+        shutil.copy(DEMO / file, folder)
+    pd.read_csv(DEMO / "tracks.csv").drop(columns="audio").to_csv(
+        folder / "tracks.csv", index=False
+    )
+
+
+def one_style_with_audio(folder):
+    """Sound and listeners, but nothing to compare styles with, and no stems."""
+    tracks = pd.read_csv(DEMO / "tracks.csv")
+    tracks = tracks[tracks["style"] == tracks["style"].iloc[0]]
+    ratings = pd.read_csv(DEMO / "ratings.csv")
+    ratings = ratings[ratings["track_id"].isin(tracks["track_id"])]
+    ratings.to_csv(folder / "ratings.csv", index=False)
+    tracks.to_csv(folder / "tracks.csv", index=False)
+    (folder / "audio").mkdir()
+    for audio in tracks["audio"]:
+        shutil.copy(DEMO / audio, folder / "audio")
+
+
+CASES = {
+    song_means_only: {
+        "01-listeners-and-tracks": "no column listener_id",
+        "05-embeddings": "names none in its column audio",
+        "06-probing": "names none in its column audio",
+    },
+    listeners_without_audio: {
+        "05-embeddings": "names none in its column audio",
+        "06-probing": "names none in its column audio",
+    },
+    one_style_with_audio: {"06-probing": "has the same one"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reduce", CASES, ids=lambda function: function.__name__)
+def test_a_poorer_study_still_gives_a_book(built_book, tmp_path, reduce):
+    folder = tmp_path / f"{reduce.__name__} study"
+    folder.mkdir()
+    meta = yaml.safe_load((DEMO / "study.yml").read_text())
+    meta |= {"title": "A poorer study", "simulated": False}
+    (folder / "study.yml").write_text(yaml.safe_dump(meta))
+    reduce(folder)
+    build = ROOT / "build" / f"{reduce.__name__}-study-smoke"
+    shutil.rmtree(build, ignore_errors=True)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "GROOVE_"))}
+    run = subprocess.run(
+        ["make", "book", f"STUDY={folder}", "PARAMS=smoke", f"PY={sys.executable}"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout[-1000:] + run.stderr[-4000:]
+    for chapter, missing in CASES[reduce].items():
+        page = BeautifulSoup((build / "html" / f"{chapter}.html").read_text(), "html.parser")
+        boxes = [" ".join(box.get_text().split()) for box in page.select(".admonition.not-run")]
+        assert sum(missing in box for box in boxes) == 1, boxes
+        assert not page.select(".admonition.simulated")
+        assert str(tmp_path) not in page.decode()
+    shutil.rmtree(build)
