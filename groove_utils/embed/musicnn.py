@@ -63,17 +63,19 @@ class MelSpectrogram(nn.Module):
 
     def __init__(self):
         super().__init__()
-        window = np.hanning(N_FFT + 1)[:-1]
         filters = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS)
-        self.register_buffer("window", torch.tensor(window, dtype=torch.float32))
         self.register_buffer("filters", torch.tensor(filters.T, dtype=torch.float32))
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         """From (n_windows, n_samples) to (n_windows, n_frames, 96)."""
-        frames = batch.unfold(1, N_FFT, HOP) * self.window
-        spectrum = torch.fft.rfft(frames)
+        # in double precision where there is one: what lies between two half-precision numbers
+        # then seldom falls to the other side than it did in the original
+        precise = torch.float32 if batch.device.type == "mps" else torch.float64
+        window = torch.hann_window(N_FFT, dtype=precise, device=batch.device)
+        spectrum = torch.fft.rfft(batch.to(precise).unfold(1, N_FFT, HOP) * window)
         power = spectrum.real.square() + spectrum.imag.square()
-        return torch.log10(10000 * (power @ self.filters).half().float() + 1)
+        mel = (power @ self.filters.to(precise)).float()
+        return torch.log10(10000 * mel.half().float() + 1)
 
 
 class _Affine(nn.Module):
