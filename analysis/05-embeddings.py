@@ -69,6 +69,7 @@ show_table(
     "The models, what they were trained on, their sample rate (Hz), window (s), number of "
     "parameters, and the licence of their weights.",
     fmt="{:.1f}",
+    simulated=False,
 )
 
 # %% [markdown]
@@ -108,6 +109,7 @@ show_table(
     "Seconds of computing for one second of audio, memory of the weights (MiB), and "
     f"numbers kept for a song, over all layers ({cost_songs} songs).",
     fmt="{:.3g}",
+    simulated=False,
 )
 
 # %% [markdown] tags=["needs-audio"]
@@ -275,8 +277,8 @@ show_figure(
     "similarity",
     "Agreement between models on which songs are alike: debiased CKA (below the diagonal) and "
     f"Spearman's rho of distances (above), {len(songs)} songs.",
-    "Square heat map of models by models with a number in each cell; taggers agree more with "
-    "one another than with the transcription model, or not, as the numbers say.",
+    "Square heat map of models by models with a number in each cell but those on the "
+    "diagonal, one measure below it and the other above.",
     table=pairs,
 )
 
@@ -306,8 +308,8 @@ show_figure(
     figures.plot_correlations(layers, label="Debiased CKA"),
     "layers",
     f"Debiased CKA between the layers of {shown}, from input to output.",
-    "Triangular heat map of layers by layers: neighbouring layers are most alike, and likeness "
-    "falls with the distance between layers.",
+    "Triangular heat map of layers by layers with a number in each cell and ones on "
+    "the diagonal.",
     table=layers,
 )
 

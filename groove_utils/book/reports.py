@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import numbers
 import re
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import Markdown, display
+from PIL import Image
 
 from groove_utils.book.chapter import Chapter, current_chapter
 from groove_utils.files import atomic_path, write_if_changed
@@ -119,6 +121,8 @@ def show_figure(
     caption: str,
     alt: str,
     table: pd.DataFrame | None = None,
+    *,
+    simulated: bool = True,
 ) -> None:
     """Show a figure with its caption, a label to refer to, and a text for those who cannot see it.
 
@@ -134,6 +138,8 @@ def show_figure(
         What is to be seen, in a sentence or two; not that there is a figure.
     table : pandas.DataFrame, optional
         What was plotted; saved beside the figure and offered for download.
+    simulated : bool
+        Whether what is shown rests on the study's data, and is marked where those are simulated.
     """
     if len(alt.split()) < 5:
         raise ValueError(f"show_figure({name!r}): alt should say what is to be seen, got {alt!r}.")
@@ -148,16 +154,26 @@ def show_figure(
     folder = chapter.build / "book" / "figures"
     with atomic_path(folder / f"{stem}.png") as part:
         figure.savefig(part, dpi=FIGURE_DPI, bbox_inches="tight", facecolor="white")
+    width = f"{Image.open(folder / f'{stem}.png').width * 96 // FIGURE_DPI}px"
     plt.close(figure)
-    if chapter.study.simulated:
+    if simulated and chapter.study.simulated:
         caption = f"{caption.rstrip()} Simulated study."
     if table is not None:
         write_if_changed(folder / f"{stem}.csv", table.to_csv(index=_has_index(table)))
         caption = f"{caption} {{download}}`The plotted numbers <figures/{stem}.csv>`."
-    _display_myst("figure", f"figures/{stem}.png", {"name": f"fig-{name}", "alt": alt}, caption)
+    # at its width in inches, so that letters are as large in one figure as in the next
+    options = {"name": f"fig-{name}", "alt": alt, "width": width}
+    _display_myst("figure", f"figures/{stem}.png", options, caption)
 
 
-def show_table(frame: pd.DataFrame, name: str, caption: str, fmt: str = "{:.2f}") -> None:
+def show_table(
+    frame: pd.DataFrame,
+    name: str,
+    caption: str,
+    fmt: str = "{:.2f}",
+    *,
+    simulated: bool = True,
+) -> None:
     """Show a table with its caption and a label to refer to.
 
     Parameters
@@ -169,7 +185,10 @@ def show_table(frame: pd.DataFrame, name: str, caption: str, fmt: str = "{:.2f}"
     caption : str
         MyST text. A simulated study's tables are marked as such.
     fmt : str
-        How floating-point numbers are written.
+        How floating-point numbers are written. Columns named ``p`` or ``p_…`` hold p-values, and
+        are written with three decimals.
+    simulated : bool
+        As in :func:`show_figure`.
     """
     chapter = current_chapter()
     shown = frame.reset_index() if _has_index(frame) else frame
@@ -178,25 +197,30 @@ def show_table(frame: pd.DataFrame, name: str, caption: str, fmt: str = "{:.2f}"
         display(Markdown(f"*{caption}*"))
         return
     _check_name(f"{name} table", chapter.labels, f"{name}")
-    if chapter.study.simulated:
+    if simulated and chapter.study.simulated:
         caption = f"{caption.rstrip()} Simulated study."
     numeric = [pd.api.types.is_numeric_dtype(shown[column]) for column in shown]
+    formats = [_p_value if re.match(r"p(_|$)", str(name)) else fmt.format for name in shown]
     rows = [
-        "| " + " | ".join(_cell(column, fmt) for column in shown.columns) + " |",
+        "| " + " | ".join(_cell(str(name).replace("_", " "), str) for name in shown) + " |",
         "|" + "|".join("---:" if right else ":---" for right in numeric) + "|",
     ]
     rows += [
-        "| " + " | ".join(_cell(value, fmt) for value in row) + " |"
+        "| " + " | ".join(_cell(value, write) for value, write in zip(row, formats)) + " |"
         for row in shown.itertuples(index=False)
     ]
     _display_myst("table", caption, {"name": f"tab-{name}"}, "\n".join(rows))
 
 
-def _cell(value: object, fmt: str) -> str:
+def _p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _cell(value: object, write: Callable[[float], str]) -> str:
     if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
-        text = "–" if math.isnan(value) else fmt.format(value).replace("-", "−")
+        text = "–" if math.isnan(value) else write(value).replace("-", "−")
     elif isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        text = str(value).replace("-", "−")
+        text = f"{value:,}".replace("-", "−")
     else:
         text = "–" if value is None or value is pd.NA else str(value)
     return text.replace("|", "\\|").replace("\n", " ")

@@ -36,7 +36,7 @@ def plot_song_maps(
     names = list(dict.fromkeys(positions[columns]))
     palette = style_palette(styles)
     figure, grid = plt.subplots(
-        2, len(names), figsize=(max(5.0, 3.1 * len(names)), 6), squeeze=False
+        2, len(names), figsize=(max(7.5, 3.1 * len(names)), 6.5), squeeze=False
     )
     low, high = np.nanpercentile(positions[rating], [2, 98])
     for column, name in enumerate(names):

@@ -41,7 +41,9 @@ def local_targets(soup):
 def prose_of(article) -> str:
     """Text of an article without code, inline or in blocks."""
     pieces = article.find_all(string=True)
-    return " ".join(str(piece) for piece in pieces if not piece.find_parent(["pre", "code"]))
+    return " ".join(
+        str(piece) for piece in pieces if not piece.find_parent(["pre", "code", "script"])
+    )
 
 
 def test_every_page_of_the_contents_and_every_chapter_is_there(built_book, chapter_names):

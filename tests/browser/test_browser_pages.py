@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 SMALLEST_CONTRAST = 4.5  # WCAG 2, level AA, body text
-PAGES = [
-    "index.html",
-    "01-listeners-and-tracks.html",
-    "05-embeddings.html",
-    "06-probing.html",
-    "08-mixed-models.html",
-    "adapt.html",
-    "demo-study.html",
-    "glossary.html",
-    "provenance.html",
-    "references.html",
-]
+ROOT = Path(__file__).resolve().parents[2]
+CHAPTERS = re.search(r"^CHAPTERS := (.*)$", (ROOT / "analysis/chapters.mk").read_text(), re.M)[1]
+PAGES = sorted(f"{page.stem}.html" for page in (ROOT / "book").glob("*.md"))
+PAGES += [f"{chapter}.html" for chapter in CHAPTERS.split()]
 PLAYERS = "01-listeners-and-tracks.html"
 
 # what is read, by what it is called in a complaint
