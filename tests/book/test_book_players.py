@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -53,4 +54,6 @@ def test_sounds_decode_and_are_equally_loud(built_book: Path, players):
 
 def test_no_sound_lies_about_unused(built_book: Path, players):
     used = {Path(tag["src"]).name for _, tag in players}
+    for page in built_book.glob("*.html"):  # and those of listening maps
+        used |= set(re.findall(r'"sound": "_static/audio/([^"]+)"', page.read_text("utf-8")))
     assert {file.name for file in (built_book / "_static" / "audio").iterdir()} == used

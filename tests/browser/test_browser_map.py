@@ -9,7 +9,10 @@ PLAYED = """
 () => {
   const start = HTMLMediaElement.prototype.play;
   window.played = [];
-  HTMLMediaElement.prototype.play = function () { window.played.push(this); return start.call(this); };
+  HTMLMediaElement.prototype.play = function () {
+    window.played.push(this);
+    return start.call(this);
+  };
 }
 """
 
@@ -77,7 +80,8 @@ def test_it_is_used_by_keyboard_alone(page):
 
 def test_model_and_colour_can_be_changed(page):
     model, colour = (page.locator(".map-controls select").nth(k) for k in (0, 1))
-    state = "() => [...document.querySelectorAll('.listening-map circle')].map((d) => d.getAttribute('{}'))"
+    dots = "[...document.querySelectorAll('.listening-map circle')]"
+    state = f"() => {dots}.map((dot) => dot.getAttribute('{{}}'))"
     places, fills = page.evaluate(state.format("cx")), page.evaluate(state.format("fill"))
     model.select_option(index=1)
     assert page.evaluate(state.format("cx")) != places
