@@ -31,7 +31,7 @@ from groove_utils.embed.sources import Source, WindowCutter, resampled
 __all__ = ["Model", "choose_device", "embed_windows", "forward_windows", "run"]
 
 BATCH_SIZE = 8  # windows, where an adapter does not name its own
-GPU_FACTOR = 8  # a GPU takes batches that many times larger
+GPU_BATCH_SIZE = 32
 AHEAD = 2  # tracks that are decoded ahead
 QUEUE_BYTES = 32 << 20  # of windows that a track may have waiting
 
@@ -60,8 +60,9 @@ class Model:
     @property
     def batch_size(self) -> int:
         """Windows at once, on this device."""
-        size = getattr(self.adapter, "batch_size", BATCH_SIZE)
-        return size if self.device == "cpu" else size * GPU_FACTOR
+        if self.device != "cpu":
+            return GPU_BATCH_SIZE
+        return getattr(self.adapter, "batch_size", BATCH_SIZE)
 
     def cutter(self) -> WindowCutter:
         """What cuts a signal into this model's windows."""

@@ -337,6 +337,7 @@ class Tagger:
     hop = (N_FRAMES - 1) * HOP / SAMPLE_RATE  # the original's own count of frames in 3 s
     lead = HOP / SAMPLE_RATE
     version = "0.1.0"
+    batch_size = 2  # the feature maps of more do not fit a processor's caches
 
     def __init__(self, name: str, seed: int = 0):
         self.name, self.seed = name, seed
