@@ -73,7 +73,7 @@ serve: book ## show the book on http://localhost:8000 (PORT=...)
 
 .PHONY: test
 test: $(READY) ## run the tests, with every chapter on the smoke study
-	$(PY) -m pytest $(TESTS)
+	$(PY) -m pytest --ignore=tests/browser $(TESTS)
 
 .PHONY: test-browser
 test-browser: book ## look at the built book in headless Chromium
