@@ -22,6 +22,7 @@ seed = 2026
 n_splits = 500  # random halves of the listeners, for split-half reliability
 
 # %%
+import numpy as np
 import pandas as pd
 
 from groove_utils import figures, probe
@@ -33,6 +34,7 @@ from groove_utils.book import (
     show_figure,
     show_table,
 )
+from groove_utils.probe.tables import as_reported
 
 chapter = open_chapter("01-listeners-and-tracks", study)
 data = chapter.study
@@ -81,8 +83,8 @@ audio_player(
 )
 
 # %% [markdown] tags=["needs-stems"]
-# The same funk (or first) song taken apart into its stems. {doc}`06-probing` will ask what a model
-# hears in the mix; listening to the parts tells you what there is to be heard.
+# The first of these songs taken apart into its stems. A model gets the mix; listening to the parts
+# tells you what there is to be heard in it.
 
 # %% tags=["needs-stems"]
 track = first.iloc[0]
@@ -115,15 +117,28 @@ show_figure(
     figures.plot_rating_distributions(means[means["query"].isin(raw)], data.styles),
     "distributions",
     "Each dot is a song's mean rating; boxes show the quartiles of a style.",
-    "Box plots with dots of song mean ratings for each question, side by side for the styles; "
-    "the boxes of different styles overlap in every question.",
+    "Box plots with dots of song mean ratings, one group a question and one box a style, so that "
+    "boxes of different styles can be compared side by side.",
     table=means,
 )
 
+# %% tags=["hide-input"]
+query = "dance" if "dance" in data.queries else next(iter(data.queries))
+one = means[means["query"] == query].dropna(subset=["mean"])
+between = one.groupby("style")["mean"].transform("mean").var() / one["mean"].var()
+report_text("query", query)
+report_value("song_sd", one["mean"].std(), n=len(one), fmt=".1f")
+report_value("style_share", between, n=len(one))
+report_value("lowest_song", one["mean"].min(), fmt=".0f")
+report_value("highest_song", one["mean"].max(), fmt=".0f")
+
 # %% [markdown]
-# {numref}`fig-distributions` is the first warning of the book. Where styles differ in their mean
-# rating, a model that recognises nothing but style will already "predict" ratings. We will have to
-# ask, again and again, whether a model hears groove or genre.
+# For «{glue:text}`query`», song means reach from {glue:text}`lowest_song` to
+# {glue:text}`highest_song`, with a standard deviation of {glue:text}`song_sd`; differences between
+# styles make a share of {glue:text}`style_share` of their variance. That is the first warning of the
+# book: where styles differ in their mean rating, a model that recognises nothing but style will
+# already "predict" ratings. We will have to ask, again and again, whether a model hears groove or
+# genre.
 
 # %%
 correlations = means.pivot(index="track_id", columns="query", values="mean").corr()
@@ -132,32 +147,43 @@ show_figure(
     figures.plot_correlations(correlations),
     "correlations",
     f"Pearson correlations between questions, over the means of {len(data.tracks)} songs.",
-    "Lower triangle of a correlation matrix of the questions; most of the positive questions "
-    "correlate highly with one another, the question about disturbing things negatively.",
+    "Lower triangle of a correlation matrix of the questions, each cell with its number, red for "
+    "positive and blue for negative correlations.",
     table=correlations,
 )
 
+# %% tags=["hide-input"]
+axes = np.linalg.eigvalsh(correlations)[::-1] / len(correlations)
+report_value("n_queries", len(correlations), fmt=".0f")
+report_value("first_axis", axes[0], n=len(data.tracks))
+report_text(
+    "axes_word",
+    "hardly several independent answers"
+    if axes[0] > 0.6
+    else "answers that are related, and not the same",
+)
+
 # %% [markdown]
-# Several questions, but hardly several independent answers ({numref}`fig-correlations`): songs that
-# people would like to dance to are largely the songs that they find great for a party. Four
-# predicted questions are not four confirmations.
+# There are {glue:text}`n_queries` questions, but {glue:text}`axes_word`
+# ({numref}`fig-correlations`): one axis alone holds {glue:text}`first_axis` of their variance over
+# songs. Whatever predicts one of two correlated questions predicts the other, so that several
+# predicted questions are not several confirmations.
 #
 # ## Who rated what
 
 # %% [markdown] tags=["needs-listeners"]
-# Nobody rates everything. {numref}`fig-design` shows who rated which song: listeners and songs are
-# *crossed*, each listener meets many songs and each song many listeners, with holes. Both are
-# samples, of people and of music, which {doc}`08-mixed-models` takes seriously.
+# {numref}`fig-design` shows who rated which song: listeners and songs are *crossed*, each listener
+# meets many songs and each song many listeners. Both are samples, of people and of music, which
+# {doc}`08-mixed-models` takes seriously.
 
 # %% tags=["needs-listeners"]
-query = "dance" if "dance" in data.queries else next(iter(data.queries))
 matrix = data.rating_matrix(query)
 show_figure(
     figures.plot_design(matrix, data.tracks.set_index("track_id")["style"]),
     "design",
     f"Ratings of «{query}»: one row a listener, one column a song. White: not rated.",
-    "Matrix of listeners by songs, its cells coloured by rating where a listener rated a song; "
-    "coloured cells are scattered evenly, rows differ in overall brightness.",
+    "Matrix of listeners by songs, its cells coloured by rating where a listener rated a song and "
+    "white elsewhere; rows differ in overall brightness.",
 )
 
 # %% tags=["needs-listeners", "hide-input"]
@@ -165,13 +191,79 @@ rated = matrix.notna()
 report_value("n_listeners", len(matrix), fmt=".0f")
 report_value("raters_per_song", rated.sum().mean(), fmt=".0f", n=matrix.shape[1])
 report_value("songs_per_listener", rated.sum(axis=1).mean(), fmt=".0f", n=len(matrix))
+report_value("rated_share", rated.to_numpy().mean(), fmt=".0%")
 
 # %% [markdown] tags=["needs-listeners"]
 # {glue:text}`n_listeners` listeners rated about {glue:text}`songs_per_listener` songs each, so that
-# a song was rated by {glue:text}`raters_per_song` of them on average.
+# a song was rated by {glue:text}`raters_per_song` of them on average, and
+# {glue:text}`rated_share` of the matrix is filled.
+#
+# ### Everybody has a scale of their own
+#
+# Some rows of that matrix are brighter than others. {numref}`fig-scale-use` shows every listener's
+# mean and spread: the same number need not mean the same for two people.
+
+# %% tags=["needs-listeners"]
+use = matrix.agg(["mean", "std"], axis=1).rename(columns={"std": "sd"})
+show_figure(
+    figures.plot_scale_use(use, data.scales[query]),
+    "scale-use",
+    f"Each dot is a listener: mean and standard deviation of the ratings of «{query}». The axis "
+    "runs over the whole scale; dotted: the mean over listeners.",
+    "Scatter plot of listeners by the mean and the standard deviation of their ratings, spread "
+    "around a dotted line at the overall mean.",
+    table=use,
+)
+
+# %% [markdown] tags=["needs-listeners"]
+# So whose is the variance of a single rating? A model with crossed random effects of songs and
+# listeners divides it: what songs differ in, what listeners differ in wherever they put the pen, and
+# the rest, which is taste, mood and chance.
+
+# %% tags=["needs-listeners"]
+variances = pd.DataFrame(
+    {q: probe.rating_variances(part) for q, part in data.ratings.groupby("query")}
+).T
+shares = variances.div(variances.sum(axis=1), axis=0).loc[list(data.queries)]
+shares = shares.rename_axis("query")
+show_figure(
+    figures.plot_variance_shares(shares),
+    "variance",
+    "Shares of the variance of single ratings: songs, listeners' own levels, and the rest.",
+    "Stacked horizontal bars, one a question, divided into the shares of song, listener and "
+    "residual, each with its number.",
+    table=shares,
+)
+
+# %% tags=["needs-listeners", "hide-input"]
+report_value("song_variance", shares.loc[query, "song"], n=len(matrix))
+report_value("listener_variance", shares.loc[query, "listener"], n=len(matrix))
+report_value("residual_variance", shares.loc[query, "residual"], n=len(matrix))
+
+# %% [markdown] tags=["needs-listeners"]
+# For «{glue:text}`query`», songs account for {glue:text}`song_variance` of the variance, listeners'
+# levels for {glue:text}`listener_variance`, and {glue:text}`residual_variance` is neither. A model of
+# the songs can only ever explain the first.
 #
 # ## How far do listeners agree?
 #
+# Divide the listeners into two halves by lot, and let each half give its opinion of the songs.
+# {numref}`fig-halves` is one such division: if everybody agreed, the dots would lie on the line.
+
+# %% tags=["needs-listeners"]
+lot = np.random.default_rng(seed).permutation(len(matrix)) % 2 == 0
+halves = pd.DataFrame({"one": matrix[lot].mean(), "other": matrix[~lot].mean()})
+halves["style"] = data.tracks.set_index("track_id")["style"]
+show_figure(
+    figures.plot_halves(halves.dropna(), data.styles),
+    "halves",
+    f"Mean ratings of «{query}» by one half of the listeners against those by the other half.",
+    "Scatter plot of songs, mean rating of one half of the listeners against that of the other, "
+    "dots coloured by style around the diagonal.",
+    table=halves,
+)
+
+# %% [markdown] tags=["needs-listeners"]
 # Take two listeners and look at how they order the songs: that is the *intraclass correlation* of
 # single ratings, ICC(C,1) {cite}`shrout1979,mcgraw1996`. Now take the mean over many listeners:
 # what is private to each averages out, and what remains is more reliable. The reliability of the
@@ -190,35 +282,35 @@ show_figure(
     "ceilings",
     "Agreement between single listeners, ICC(C,1), and reliability of the song means by two "
     "methods, with 95% intervals.",
-    "Forest plot by question: single-listener agreement is low, around a fifth, while both "
-    "estimates of the reliability of song means lie close to one another and far higher.",
+    "Forest plot by question with three rows of dots and intervals: agreement of single listeners "
+    "on the left, two estimates of the reliability of song means further to the right.",
     table=shown,
 )
 
-
 # %% tags=["needs-listeners", "hide-input"]
-def told(query, method):
-    row = ceilings[(ceilings["query"] == query) & (ceilings["method"] == method)].iloc[
-        0
-    ]
-    return {
-        "value": row["estimate"],
-        "ci": (row["low"], row["high"]),
-        "n": row["n_listeners"],
-    }
-
-
-report_value("icc_single", **told(query, "ICC(C,1)"))
-report_value("ceiling", **told(query, "song means"))
-report_value("split_half", **told(query, "split-half"))
-report_text("query", query)
+mine = ceilings[ceilings["query"] == query].set_index("method")
+for name, method in (
+    ("icc_single", "ICC(C,1)"),
+    ("icc_agreement", "ICC(A,1)"),
+    ("ceiling", "song means"),
+    ("split_half", "split-half"),
+):
+    row = mine.loc[method]
+    report_value(name, **as_reported(row, row["n_listeners"]))
+report_text(
+    "ceiling_word",
+    "the songs' means are worth predicting"
+    if mine.loc["song means", "estimate"] > 0.7
+    else "the songs' means are still largely chance",
+)
 
 # %% [markdown] tags=["needs-listeners"]
 # For «{glue:text}`query`», two listeners agree only as far as
 # {glue:text}`icc_single_full`. Yet the mean over all raters of a song has a reliability of
 # {glue:text}`ceiling_full`, and halves of the listeners, stepped up to full length by the
-# Spearman–Brown formula, tell the same: {glue:text}`split_half`. People disagree a great deal, and
-# still the songs' means are worth predicting.
+# Spearman–Brown formula, estimate the same by another way: {glue:text}`split_half`. So much for how
+# two people *order* songs; whether they also give the same *numbers*, ICC(A,1), is
+# {glue:text}`icc_agreement`. People disagree, and {glue:text}`ceiling_word`.
 #
 # ## What if fewer people had been asked?
 
@@ -227,7 +319,7 @@ curves = [
     probe.rater_curve(data.ratings[data.ratings["query"] == q], seed=seed).assign(
         query=q
     )
-    for q in list(data.queries)[:4]
+    for q in list(dict.fromkeys([query, *data.queries]))[:4]
 ]
 curve = pd.concat(curves, ignore_index=True)
 show_figure(
@@ -235,15 +327,59 @@ show_figure(
     "rater-curve",
     "The best R² that a perfect model could reach, by number of raters a song, from ICC(C,1) by "
     "the Spearman–Brown formula. Bands: 95% intervals.",
-    "Reliability rises steeply from one to about twenty raters a song and then flattens out "
-    "towards one; the questions' curves lie close together.",
+    "Curves of reliability against the number of raters a song, one a question, which rise steeply "
+    "at first and flatten out towards one.",
     table=curve,
 )
 
+# %% tags=["needs-listeners", "hide-input"]
+steps = curve[curve["query"] == query].set_index("k")
+report_value("reach_5", **as_reported(steps.loc[5], value="reliability"))
+report_value("reach_20", **as_reported(steps.loc[20], value="reliability"))
+report_value("reach_50", **as_reported(steps.loc[50], value="reliability"))
+
 # %% [markdown] tags=["needs-listeners"]
-# With five raters a song, a perfect model would look mediocre ({numref}`fig-rater-curve`). When you
-# read that a model explains half of the variance in ratings, ask first how many people rated each
-# song.
+# With five raters a song, a perfect model of «{glue:text}`query`» would reach an R² of
+# {glue:text}`reach_5_full`; with twenty {glue:text}`reach_20`, with fifty {glue:text}`reach_50`. When
+# you read that a model explains half of the variance in ratings, ask first how many people rated
+# each song.
+
+# %% [markdown] tags=["needs-simulation"]
+# ### Is the ceiling right?
+#
+# Here we can look: in a simulation, every song has a true mean, what an endless crowd would say. The
+# squared correlation of the ratings' means with it is what a perfect model *does* reach.
+
+# %% tags=["needs-simulation"]
+true = data.truth("song_effects").set_index("track_id").filter(like="mean_")
+true.columns = true.columns.str.removeprefix("mean_")
+means_wide = means.pivot(index="track_id", columns="query", values="mean")
+reached = (true.corrwith(means_wide[true.columns]) ** 2).rename("estimate")
+reached = reached.rename_axis("query").reset_index().assign(method="true song means")
+reached["low"] = reached["high"] = reached["estimate"]
+estimated = ceilings[ceilings["method"] == "song means"]
+estimated = estimated[estimated["query"].isin(true.columns)].assign(method="ceiling")
+
+# %% tags=["needs-simulation"]
+both = pd.concat([estimated, reached])
+show_figure(
+    figures.plot_forest(both, label="query", hue="method", xlabel="R²", reference=None),
+    "ceiling-check",
+    "The noise ceiling, estimated from the ratings alone, beside the R² of the true song means.",
+    "Forest plot by question: the estimated ceiling with its interval, and beside it a dot for the "
+    "squared correlation of observed and true song means.",
+    table=both[["query", "method", "estimate", "low", "high"]],
+)
+
+# %% tags=["needs-simulation", "hide-input"]
+paired = estimated.merge(reached, on="query", suffixes=("", "_true"))
+inside = paired["estimate_true"].between(paired["low"], paired["high"])
+report_value("ceilings_inside", inside.sum(), fmt=".0f", n=len(inside))
+report_value("ceiling_error", (paired["estimate"] - paired["estimate_true"]).mean())
+
+# %% [markdown] tags=["needs-simulation"]
+# For {glue:text}`ceilings_inside_full` questions the truth lies inside the interval; on average the
+# estimate is off by {glue:text}`ceiling_error`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Are these listeners plausible?
@@ -291,17 +427,27 @@ show_table(
 
 # %% [markdown]
 # ````{dropdown} Solution
-# The curve flattens early: from twenty raters on, a second twenty buys little. More songs narrow
-# the interval of every model's score instead, roughly with the square root of their number. Most
-# studies would do better with more songs and fewer raters each. {doc}`06-probing` measures this.
+# Read the curve: where it is flat, another rater buys little. More songs narrow the interval of
+# every model's score instead, roughly with the square root of their number. {doc}`06-probing`
+# measures both.
+# ````
+#
+# 3. Take each listener's mean away from their ratings before you average over listeners. Do the song
+#    means become more reliable? When would they?
+#
+# ````{dropdown} Solution
+# Where every listener rated every song, nothing changes: each song's mean loses the same amount.
+# In a design with holes, a song that happened to meet generous listeners is lifted; taking the
+# levels away mends that, and the more so the fewer raters a song has.
 # ````
 
 # %% [markdown]
 # ## Summary
 #
 # - Songs are nested in artists and styles, and ratings are crossed over listeners and songs.
-# - Single listeners agree little; means over many listeners are reliable. Their reliability is the
-#   ceiling that the next chapters draw into every figure.
-# - The questions overlap so much that they count as little more than one.
+# - Listeners differ in how they use the scale and in what they like; the mean over many of them is
+#   more reliable than any one. Its reliability is the ceiling that the next chapters draw into their
+#   figures.
+# - Questions overlap: what is found for one is not confirmed by another that correlates with it.
 #
 # **Next:** {doc}`05-embeddings` shows what the pretrained models make of these songs.

@@ -20,7 +20,7 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-models = ["msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg", "basic-pitch"]
+models = []  # empty: those that the study brings, else five that run offline
 n_permutations = 1000
 cost_songs = 4  # songs by which a model's cost is measured
 
@@ -38,6 +38,7 @@ from groove_utils.book import (
     show_figure,
     show_table,
 )
+from groove_utils.embed.choice import models_for, twins_of
 from groove_utils.embed.facts import measure_cost, model_facts
 from groove_utils.embed.geometry import (
     last_hidden_layer,
@@ -50,6 +51,7 @@ from groove_utils.embed.similarity import compare_geometries, layer_similarity
 
 chapter = open_chapter("05-embeddings", study)
 data = chapter.study
+models = models_for(data, models)
 
 # %% [markdown]
 # ## The models
@@ -87,7 +89,7 @@ show_table(
 # learnt {cite}`choi2017`. Only what a model has beyond its twin is owed to training.
 
 # %%
-twins = [f"{model}-untrained" for model in models if data.has("audio")]
+twins = twins_of(data, models)
 embeddings = {name: embed.embed_study(data, name) for name in [*models, *twins]}
 embeddings[models[0]]
 
@@ -243,7 +245,8 @@ best = artist.idxmax()
 report_text("clannish", best)
 report_value("clannish_rate", artist[best], n=len(songs))
 beaten = sum(
-    table.loc[f"{m}-untrained", "same_artist"] >= artist[m] for m in models if twins
+    table.loc[twin, "same_artist"] >= artist[twin.removesuffix("-untrained")]
+    for twin in twins
 )
 report_value("n_models", len(models), fmt=".0f")
 report_value("twins_ahead", beaten, fmt=".0f", n=len(models))

@@ -10,4 +10,5 @@ CHAPTERS := 01-listeners-and-tracks 05-embeddings 06-probing 08-mixed-models
 08-mixed-models.reads          := predictions
 
 # what a catalogued study is made by: a change there makes it anew
-demo.made_by := $(wildcard groove_utils/synth/*.py)
+demo.made_by         := $(wildcard groove_utils/synth/*.py)
+marmoret2026.made_by := groove_utils/study/marmoret2026.py

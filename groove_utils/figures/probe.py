@@ -1,13 +1,22 @@
-"""Plots of what a probe predicted (chapter 06)."""
+"""Plots of what a probe predicted, and of what could have fooled it (chapter 06)."""
 
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
+import seaborn as sns
 
-from groove_utils.figures.theme import style_palette
+from groove_utils.figures.theme import OKABE_ITO, style_palette
 
-__all__ = ["plot_predictions"]
+__all__ = [
+    "plot_layer_profiles",
+    "plot_learning_curves",
+    "plot_luck",
+    "plot_predictions",
+    "plot_settings",
+    "plot_transfer",
+]
 
 
 def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
@@ -41,4 +50,220 @@ def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
     grid[0, 0].set_ylabel("Observed mean rating")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncol=len(styles))
+    return figure
+
+
+def plot_settings(
+    table: pd.DataFrame,
+    *,
+    label: str = "model",
+    hue: str = "setting",
+    panel: str = "target",
+    value: str = "r2",
+    xlabel: str = "Out-of-fold R²",
+    floor: float = -1.0,
+) -> plt.Figure:
+    """The same probes under several settings: dots on one line for each probe.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns `label`, `hue`, `panel` and `value`; rows keep their order, the first on top.
+    label, hue, panel, value : str
+        Columns that name the rows, the settings, the panels, and the score.
+    xlabel : str
+    floor : float
+        Scores below are drawn at the left edge as an arrow with their number: one fold gone wrong
+        would otherwise squeeze all other dots into a corner.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    rows, hues = (list(dict.fromkeys(table[name])) for name in (label, hue))
+    panels = list(dict.fromkeys(table[panel]))
+    figure, grid = plt.subplots(
+        1, len(panels), sharey=True, sharex=True, squeeze=False,
+        figsize=(max(7.5, 1.6 + 2.1 * len(panels)), 1.3 + 0.38 * len(rows)),
+    )  # fmt: skip
+    offsets = np.linspace(-0.22, 0.22, len(hues)) if len(hues) > 1 else [0.0]
+    colours = dict(zip(hues, OKABE_ITO * (len(hues) // len(OKABE_ITO) + 1)))
+    for axes, one in zip(grid[0], panels):
+        part = table[table[panel] == one]
+        axes.axvline(0, color="#888888", linewidth=1, zorder=0)
+        for setting, offset in zip(hues, offsets):
+            own = part[part[hue] == setting]
+            y = np.array([rows.index(name) for name in own[label]], dtype=float) + offset
+            x = own[value].to_numpy(dtype=float)
+            off = x < floor
+            axes.scatter(x[~off], y[~off], s=30, color=colours[setting], label=setting, zorder=3)
+            axes.scatter(np.full(off.sum(), floor), y[off], s=34, marker="<", zorder=3,
+                         color=colours[setting])  # fmt: skip
+            for at, number in zip(y[off], x[off]):
+                axes.annotate(f"{number:,.3g}".replace("-", "−"), (floor, at), xytext=(6, 0),
+                              textcoords="offset points", va="center", fontsize=8)  # fmt: skip
+        axes.set(xlabel=xlabel, title=one)
+        axes.grid(visible=False, axis="y")
+        for number in range(1, len(rows)):
+            axes.axhline(number - 0.5, color="#E5E5E5", linewidth=0.8, zorder=0)
+    grid[0, 0].set_yticks(range(len(rows)), rows)
+    grid[0, 0].set_ylim(len(rows) - 0.5, -0.5)
+    handles, names = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper right", ncol=4)
+    return figure
+
+
+def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
+    """What chance alone reaches, beside what the models reach.
+
+    Parameters
+    ----------
+    luck : DataFrame
+        From :func:`groove_utils.probe.permutation_test`: columns ``model, target, r2``.
+    null : ndarray, shape (n_permutations, n_rows)
+        Its null distribution, a column a row of `luck`.
+    target : str
+        The question to show.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One row a model, and one for the best of all models and questions.
+    """
+    own = np.flatnonzero((luck["target"] == target).to_numpy())
+    names = [*luck["model"].iloc[own], "best of all"]
+    columns = [*null[:, own].T, null.max(axis=1)]
+    found = [*luck["r2"].iloc[own], luck["r2"].max()]
+    figure, axes = plt.subplots(figsize=(7.5, 1.3 + 0.42 * len(names)))
+    parts = axes.violinplot(columns, positions=range(len(names)), orientation="horizontal",
+                            showextrema=False, widths=0.8)  # fmt: skip
+    for body in parts["bodies"]:
+        body.set(facecolor="#9E9E9E", alpha=0.6)
+    cut = np.quantile(columns[-1], 0.95)
+    axes.axvline(cut, color="black", linestyle=":", linewidth=1.2,
+                 label="95% quantile of the best of all")  # fmt: skip
+    axes.scatter(found, range(len(names)), color=OKABE_ITO[0], zorder=3, label="observed")
+    axes.axvline(0, color="#888888", linewidth=1, zorder=0)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set(xlabel="Out-of-fold R² with one dealing of folds", title=target)
+    axes.grid(visible=False, axis="y")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncol=2)
+    return figure
+
+
+def plot_transfer(table: pd.DataFrame, styles: list[str]) -> plt.Figure:
+    """Train on one style, test on another: R² and rank correlation, as two matrices.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`groove_utils.probe.transfer_matrix`, of one target.
+    styles : list of str
+        Order of the styles; ``others`` (all but the tested one) comes last.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    order = [name for name in [*styles, "others"] if name in set(table["train"])]
+    figure, grid = plt.subplots(1, 2, sharey=True, figsize=(8.2, 1.6 + 0.55 * len(order)))
+    for axes, (column, title) in zip(grid, [("r2", "R²"), ("spearman", "Spearman's ρ")]):
+        square = table.pivot(index="train", columns="test", values=column)
+        square = square.reindex(index=order, columns=styles)
+        sns.heatmap(
+            square, annot=True, fmt=".2f", vmin=-1, vmax=1, cmap="RdBu_r", ax=axes,
+            cbar_kws={"shrink": 0.8}, linewidths=0.5,
+        )  # fmt: skip
+        axes.set(title=title, xlabel="Tested on", ylabel="Trained on" if column == "r2" else "")
+        axes.grid(visible=False)
+        axes.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def plot_layer_profiles(profiles: pd.DataFrame) -> plt.Figure:
+    """Score of each layer, a panel a model and a line a question.
+
+    Parameters
+    ----------
+    profiles : DataFrame
+        From :func:`groove_utils.probe.layer_profile`, with a column ``model``. Filled dots cannot
+        be told from the best layer, hollow ones can; a dash at the right is the R² of the layer
+        that the inner folds chose.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    models = list(dict.fromkeys(profiles["model"]))
+    targets = list(dict.fromkeys(profiles["target"]))
+    columns = min(3, len(models))
+    lines = -(-len(models) // columns)
+    figure, grid = plt.subplots(
+        lines, columns, sharey=True, squeeze=False,
+        figsize=(max(7.5, 3.1 * columns), 1 + 2.7 * lines),
+    )  # fmt: skip
+    colours = dict(zip(targets, OKABE_ITO * (len(targets) // len(OKABE_ITO) + 1)))
+    for axes, model in zip(grid.flat, models):
+        for target in targets:
+            part = profiles[(profiles["model"] == model) & (profiles["target"] == target)]
+            x, colour = np.arange(len(part)), colours[target]
+            axes.plot(x, part["r2"], color=colour, linewidth=1.4, label=target)
+            fill = [colour if may else "white" for may in part["may_be_best"]]
+            axes.scatter(x, part["r2"], s=20, c=fill, edgecolors=colour, zorder=3)
+            axes.plot([len(part) - 0.6, len(part) - 0.1], [part["nested_r2"].iloc[0]] * 2,
+                      color=colour, linewidth=3)  # fmt: skip
+        axes.axhline(0, color="#888888", linewidth=1, zorder=0)
+        axes.set_xticks(x, part["layer"], rotation=55, ha="right", fontsize=8)
+        axes.set_title(model)
+    for axes in grid.flat[len(models) :]:
+        axes.set_axis_off()
+    for axes in grid[:, 0]:
+        axes.set_ylabel("Out-of-fold R²")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncol=len(targets))
+    return figure
+
+
+def plot_learning_curves(songs: pd.DataFrame, raters: pd.DataFrame | None = None) -> plt.Figure:
+    """R² against the number of songs trained on, and against the number of raters a song.
+
+    Parameters
+    ----------
+    songs : DataFrame
+        From :func:`groove_utils.probe.learning_curve`.
+    raters : DataFrame, optional
+        From :func:`groove_utils.probe.rater_learning_curve`, of one question.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    count = 1 if raters is None else 2
+    figure, grid = plt.subplots(1, count, squeeze=False, figsize=(4.6 * count, 3.6))
+    axes = grid[0, 0]
+    for colour, (target, part) in zip(OKABE_ITO * 2, songs.groupby("target", sort=False)):
+        axes.plot(part["n_train"], part["r2"], marker="o", markersize=4, color=colour, label=target)
+        axes.fill_between(part["n_train"], part["r2"] - part["r2_sd"], part["r2"] + part["r2_sd"],
+                          color=colour, alpha=0.12)  # fmt: skip
+    axes.axhline(0, color="#888888", linewidth=1, zorder=0)
+    axes.set(xlabel="Songs trained on", ylabel="Out-of-fold R²")
+    axes.legend(loc="lower right", fontsize=9)
+    if raters is None:
+        return figure
+    axes = grid[0, 1]
+    axes.plot(raters["n_raters"], raters["ceiling"], color="#E69F00", linewidth=4, alpha=0.5,
+              label="noise ceiling")  # fmt: skip
+    for column, name, colour in (
+        ("r2", "against means of these raters", OKABE_ITO[0]),
+        ("r2_all", "against means of all raters", OKABE_ITO[1]),
+    ):
+        axes.plot(raters["n_raters"], raters[column], marker="o", markersize=4, color=colour,
+                  label=name)  # fmt: skip
+    axes.axhline(0, color="#888888", linewidth=1, zorder=0)
+    axes.set_xscale("log")
+    axes.set_xticks(raters["n_raters"], [str(k) for k in raters["n_raters"]])
+    axes.minorticks_off()
+    axes.set(xlabel="Raters a song", ylabel="R²", ylim=(None, 1))
+    axes.legend(fontsize=9)
     return figure

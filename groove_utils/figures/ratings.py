@@ -9,7 +9,15 @@ import seaborn as sns
 
 from groove_utils.figures.theme import style_palette
 
-__all__ = ["plot_correlations", "plot_design", "plot_rater_curve", "plot_rating_distributions"]
+__all__ = [
+    "plot_correlations",
+    "plot_design",
+    "plot_halves",
+    "plot_rater_curve",
+    "plot_rating_distributions",
+    "plot_scale_use",
+    "plot_variance_shares",
+]
 
 
 def plot_design(matrix: pd.DataFrame, styles: pd.Series) -> plt.Figure:
@@ -131,4 +139,89 @@ def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
     axes.minorticks_off()
     axes.set(xlabel="Raters a song", ylabel="Reliability of the song means", ylim=(0, 1))
     axes.legend(title=None)
+    return figure
+
+
+def plot_scale_use(listeners: pd.DataFrame, scale: tuple[float, float]) -> plt.Figure:
+    """Where on the scale each listener's ratings lie, and how widely.
+
+    Parameters
+    ----------
+    listeners : DataFrame
+        Columns ``mean`` and ``sd``, one row a listener.
+    scale : (float, float)
+        The lowest and highest possible rating.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = plt.subplots(figsize=(7.5, 3.8))
+    axes.scatter(listeners["mean"], listeners["sd"], s=22, alpha=0.7, color="#0072B2")
+    axes.axvline(listeners["mean"].mean(), color="black", linestyle=":", linewidth=1)
+    axes.set(
+        xlabel="Mean of a listener's ratings",
+        ylabel="Standard deviation",
+        xlim=scale,
+        ylim=(0, None),
+    )
+    return figure
+
+
+def plot_variance_shares(shares: pd.DataFrame) -> plt.Figure:
+    """Whose is the variance of single ratings?
+
+    Parameters
+    ----------
+    shares : DataFrame, queries × parts
+        Shares that add up to 1; columns such as ``song``, ``listener`` and ``residual``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = plt.subplots(figsize=(7.5, 1.2 + 0.38 * len(shares)))
+    colours = {"song": "#D55E00", "listener": "#0072B2"}
+    left = np.zeros(len(shares))
+    for part in shares:
+        values = shares[part].to_numpy(dtype=float)
+        axes.barh(range(len(shares)), values, left=left, color=colours.get(part, "#BDBDBD"),
+                  label=part)  # fmt: skip
+        for row, (start, value) in enumerate(zip(left, values)):
+            if value >= 0.06:
+                axes.text(start + value / 2, row, f"{value:.2f}", ha="center", va="center",
+                          fontsize=9, color="black" if part == "residual" else "white")  # fmt: skip
+        left += values
+    axes.set_yticks(range(len(shares)), shares.index)
+    axes.invert_yaxis()
+    axes.set(xlabel="Share of the variance of single ratings", xlim=(0, 1))
+    axes.grid(visible=False, axis="y")
+    figure.legend(loc="outside upper right", ncol=len(shares.columns))
+    return figure
+
+
+def plot_halves(halves: pd.DataFrame, styles: list[str]) -> plt.Figure:
+    """Song means of one half of the listeners against those of the other.
+
+    Parameters
+    ----------
+    halves : DataFrame
+        Columns ``one``, ``other`` and ``style``, one row a song.
+    styles : list of str
+        Order of the styles.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = plt.subplots(figsize=(5.2, 4.4))
+    palette = style_palette(styles)
+    both = halves[["one", "other"]]
+    ends = [both.min().min(), both.max().max()]
+    axes.plot(ends, ends, color="#888888", linewidth=1, zorder=0)
+    for style in styles:
+        part = halves[halves["style"] == style]
+        axes.scatter(part["one"], part["other"], s=20, color=palette[style], label=style)
+    axes.set(xlabel="Mean of one half of the listeners", ylabel="Mean of the other half")
+    axes.legend()
     return figure

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import brentq, minimize
+from threadpoolctl import threadpool_limits
 
 from groove_utils.probe.inputs import ProbeError
 
@@ -26,6 +27,10 @@ __all__ = [
     "rating_variances",
     "split_half",
 ]
+
+# the matrices are small: threads inside a product wait for one another more than they work (a
+# hundred times slower on two busy cores)
+_ONE_THREAD = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 def _long(ratings) -> pd.DataFrame:
@@ -156,6 +161,7 @@ class _Crossed:
         return np.abs(best.x), best.fun
 
 
+@_ONE_THREAD
 def rating_variances(ratings) -> pd.Series:
     """Variance components of crossed songs and listeners by REML.
 
@@ -214,6 +220,7 @@ def _profile_interval(model, best, deviance, level, of_theta):
 # --- intraclass correlations --------------------------------------------------------------------
 
 
+@_ONE_THREAD
 def icc(ratings, *, level=0.95) -> pd.DataFrame:
     """Two-way intraclass correlations, of consistency and of agreement.
 
@@ -332,6 +339,7 @@ def spearman_brown(reliability, times):
 # --- split halves -------------------------------------------------------------------------------
 
 
+@_ONE_THREAD
 def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.Series:
     """Split-half reliability of song means with the Spearman–Brown correction.
 
@@ -404,6 +412,7 @@ def _weighted_r(weights, a, b, both):
 # --- the ceiling --------------------------------------------------------------------------------
 
 
+@_ONE_THREAD
 def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.DataFrame:
     """Reliability of song means: the R² that a perfect model would reach.
 
@@ -486,6 +495,7 @@ def _relative_noise(long) -> float:
     return own + theta[1] ** 2 * (centred**2).sum() / (n - 1)
 
 
+@_ONE_THREAD
 def rater_curve(
     ratings, n_raters: Sequence[int] | None = None, *, n_draws=200, level=0.95, seed=0
 ) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,11 +15,15 @@ from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.scaling import FloorScaler
 
 __all__ = [
+    "answers_table",
     "as_reported",
+    "control_table",
+    "count_words",
     "name_list",
     "rated_targets",
-    "score_table",
     "scale_facts",
+    "score_table",
+    "settings_table",
     "side_of_zero",
     "text_table",
 ]
@@ -100,6 +105,52 @@ def _short(value: float) -> str:
     return text.replace("-", "−")
 
 
+def settings_table(settings: Mapping[str, Mapping[str, ProbeResult]]) -> pd.DataFrame:
+    """Scores of the same probes under several settings, for a plot of them side by side.
+
+    Parameters
+    ----------
+    settings : mapping of setting → mapping of model → ProbeResult
+
+    Returns
+    -------
+    DataFrame
+        One row a setting, model and target: ``setting, model, target, r2, fold_r2``.
+    """
+    parts = [
+        result.scores()[["target", "r2", "fold_r2"]].assign(setting=setting, model=model)
+        for setting, results in settings.items()
+        for model, result in results.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def control_table(controls: Mapping[str, pd.DataFrame], control: str, setting: str) -> pd.DataFrame:
+    """One control of :func:`random_projection_control`, averaged over draws.
+
+    Parameters
+    ----------
+    controls : mapping of model → DataFrame
+        What :func:`groove_utils.probe.random_projection_control` gave for each.
+    control : {"projection", "noise"}
+    setting : str
+        How the rows are called.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``setting, model, target, r2``, as from :func:`settings_table`.
+    """
+    parts = [
+        table[table["control"] == control]
+        .groupby("target", sort=False, as_index=False)["r2"]
+        .mean()
+        .assign(setting=setting, model=model)
+        for model, table in controls.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
 def scale_facts(X, folds, artists=None, *, floor=1e-4, clip=5.0) -> dict[str, float]:
     """How far features differ in scale, and how far a test song can leave it.
 
@@ -115,15 +166,16 @@ def scale_facts(X, folds, artists=None, *, floor=1e-4, clip=5.0) -> dict[str, fl
     Returns
     -------
     dict
-        ``units`` (number of features); ``spread`` (largest over smallest SD of the units that
-        vary); ``constant`` (units that do not vary in some training set); ``largest_z`` (largest
-        \\|z\\| of a held-out song when each unit is divided by its SD in training, whatever it
-        is); ``bounded`` (share of the held-out values that `clip` bounds).
+        ``units`` (number of features); ``constant`` (units that do not vary in some training
+        set); ``orders`` (orders of magnitude between the largest and the smallest SD of the units
+        that vary); ``largest_z`` (the furthest that a held-out song lies from the training
+        mean when each unit is divided by its SD in training, whatever it is); ``bounded_percent``
+        (percentage of the held-out values that `clip` bounds).
     """
     blocks = as_blocks(X)
     n = len(next(iter(blocks.values())))
     artists = np.arange(n) if artists is None else np.asarray(artists)
-    facts = {"units": 0, "spread": np.nan, "constant": 0, "largest_z": 0.0, "bounded": 0.0}
+    facts = {"units": 0, "constant": 0, "orders": np.nan, "largest_z": 0.0}
     sds, beyond, count = [], 0, 0
     splits = ridge_splits(np.atleast_2d(folds), artists, np.full(n, "all"), n_inner=2, seed=0)
     for block in blocks.values():
@@ -141,8 +193,8 @@ def scale_facts(X, folds, artists=None, *, floor=1e-4, clip=5.0) -> dict[str, fl
         facts["constant"] += int(still.sum())
     sd = np.concatenate(sds)
     sd = sd[sd > 0]
-    facts["spread"] = float(sd.max() / sd.min()) if len(sd) else np.nan
-    return facts | {"bounded": beyond / count}
+    facts["orders"] = float(np.log10(sd.max() / sd.min())) if len(sd) else np.nan
+    return facts | {"bounded_percent": 100 * beyond / count}
 
 
 def as_reported(row, n=None, *, value="estimate") -> dict:
@@ -191,3 +243,32 @@ def name_list(names: Sequence[str], empty: str = "none") -> str:
     if len(names) < 2:
         return names[0] if names else empty
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def count_words(count: float) -> str:
+    """A number of songs as a reader says it: rounded to two digits.
+
+    Examples
+    --------
+    >>> count_words(1234), count_words(float("inf"))
+    ('1,200', 'more than any study holds')
+    """
+    if not np.isfinite(count) or count >= 1e6:
+        return "more than any study holds"
+    return f"{float(f'{count:.2g}'):,.0f}"
+
+
+def answers_table(answers: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """What was objected, and what was answered, with proper minus signs.
+
+    Parameters
+    ----------
+    answers : sequence of (objection, answer)
+
+    Returns
+    -------
+    DataFrame of str
+        Column ``answer``, indexed by ``objection``.
+    """
+    rows = [(name, re.sub(r"(?<![\w−-])-(?=\d)", "−", text)) for name, text in answers]
+    return pd.DataFrame(rows, columns=["objection", "answer"]).set_index("objection")

@@ -17,6 +17,10 @@ BUILDERS: dict[str, tuple[str, str]] = {
         "groove_utils.synth:make_demo",
         "Simulated bands and simulated listeners with known effects; made offline.",
     ),
+    "marmoret2026": (
+        "groove_utils.study.marmoret2026:make_marmoret2026",
+        "148 rated songs with descriptors and embeddings of seven models; fetched from OSF.",
+    ),
 }
 
 
