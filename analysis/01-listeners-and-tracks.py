@@ -450,4 +450,5 @@ show_table(
 #   figures.
 # - Questions overlap: what is found for one is not confirmed by another that correlates with it.
 #
-# **Next:** {doc}`05-embeddings` shows what the pretrained models make of these songs.
+# **Next:** {doc}`02-representations` looks at what there is to be heard, and at what is lost when
+# sound becomes a picture.

@@ -9,6 +9,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "descriptors": [
+            "plot_clustered_correlations",
+            "plot_dependence",
+            "plot_distributions",
+            "plot_estimates",
+        ],
         "forest": ["plot_forest"],
         "maps": ["plot_similarity", "plot_song_maps"],
         "mixed": ["plot_fitted_lines"],
@@ -28,6 +34,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_rating_distributions",
             "plot_scale_use",
             "plot_variance_shares",
+        ],
+        "representations": [
+            "plot_bar_profiles",
+            "plot_losses",
+            "plot_representations",
+            "plot_spectrograms",
         ],
         "theme": ["style_palette", "use_theme"],
     },

@@ -1,8 +1,9 @@
 """From embeddings to ratings: splits, ridge, scores, ceilings, comparisons.
 
-Chapters 01 (agreement, noise ceiling) and 06 (probing) use it. Features are an (n_songs, d) array
-or a mapping of layer → such arrays; targets are a Series or DataFrame of song-level ratings;
-artists make the groups that no split may cut, styles the strata that folds are balanced over.
+Chapters 01 (agreement, noise ceiling), 04 (correlations) and 06 (probing) use it. Features are an
+(n_songs, d) array or a mapping of layer → such arrays; targets are a Series or DataFrame of
+song-level ratings; artists make the groups that no split may cut, styles the strata that folds are
+balanced over.
 """
 
 from groove_utils.probe.bootstrap import bootstrap_scores, compare_models
@@ -14,6 +15,8 @@ from groove_utils.probe.ceiling import (
     rating_variances,
     split_half,
 )
+from groove_utils.probe.correlate import correlate, fisher_interval
+from groove_utils.probe.dependence import parabola, partial_dependence
 from groove_utils.probe.folds import artist_folds, check_folds
 from groove_utils.probe.inputs import ProbeError
 from groove_utils.probe.layers import layer_profile
@@ -37,7 +40,9 @@ __all__ = [
     "bootstrap_scores",
     "check_folds",
     "compare_models",
+    "correlate",
     "find_leaks",
+    "fisher_interval",
     "icc",
     "layer_profile",
     "learning_curve",
@@ -47,6 +52,8 @@ __all__ = [
     "noise_ceiling",
     "normalise_by_ceiling",
     "paper_protocol",
+    "parabola",
+    "partial_dependence",
     "permutation_test",
     "permute_songs",
     "random_projection_control",

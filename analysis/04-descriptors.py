@@ -1,0 +1,688 @@
+# %% [markdown] tags=["needs-audio-or-descriptors"]
+# # How far does a formula get?
+#
+# Long before networks, people wrote down what they thought makes music groove, as formulas: how
+# many events there are a second, how plainly the pulse stands out, how much the level fluctuates,
+# how often an accent falls beside the beat. Such {term}`descriptors <descriptor>` can be read,
+# argued about and be wrong in ways that one understands. They are also the account that a pretrained
+# model has to beat. So before we ask a network anything, we ask the formulas.
+#
+# ```{admonition} In this chapter
+# :class: tip lesson
+# **You will learn** what the sixteen classical descriptors of groove measure and sixteen more of
+# rhythm, how to correlate them with ratings without counting one band four times, what it means
+# that they hang together, how well they predict, and whether syncopation has an inverted U.
+#
+# **You need** {doc}`01-listeners-and-tracks` and {doc}`02-representations`; correlation and
+# regression.
+#
+# **It runs** in a minute or two the first time; descriptors are then kept. Modules:
+# `groove_utils.descriptors`, `groove_utils.probe`.
+# ```
+
+# %% tags=["parameters"]
+study = "demo"  # a study's name, or a folder with a study.yml
+seed = 2026
+target = "dance"  # the question that is predicted
+n_repeats = 3  # times that the songs are dealt into folds
+n_bootstrap = 2000
+n_refits = 30  # refits behind the band of the partial dependence
+
+# %%
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from groove_utils import descriptors, figures, probe
+from groove_utils.book import (
+    audio_player,
+    open_chapter,
+    report_text,
+    report_value,
+    show_figure,
+    show_table,
+)
+from groove_utils.probe.features import usable_descriptors
+
+chapter = open_chapter("04-descriptors", study)
+data = chapter.study
+target = target if target in data.queries else next(iter(data.queries))
+
+# %% [markdown]
+# ## Thirty-two formulas
+#
+# The first sixteen are those of {cite:t}`stupacher2016`, which {cite:t}`marmoret2026` use as their
+# baseline. They describe level and its changes, in the whole spectrum and in ten bands an octave
+# wide {cite}`alluri2010`, and the clarity of the pulse {cite}`lartillot2008`. None of them knows what
+# a bar is.
+
+# %%
+cards = descriptors.descriptor_table()
+bands = [f"band_{k}_flux" for k in range(2, 10)]  # like the first and the last
+shown = ["title", "formula", "unit", "source"]
+show_table(
+    cards.loc[list(descriptors.BASELINE), shown].drop(bands).set_index("title"),
+    "baseline",
+    "The classical descriptors (bands 2 to 9 are like 1 and 10, an octave each).",
+)
+
+# %% [markdown]
+# The others know a beat. They lay a grid of sixteenths over the onset curve of
+# {doc}`02-representations` and ask what happens on it and beside it. Each step can go wrong, and an
+# error in the beat is passed on to all of them.
+
+# %%
+show_table(
+    cards.loc[list(descriptors.RHYTHM), shown].set_index("title"),
+    "rhythm",
+    "Descriptors of rhythm.",
+)
+
+# %%
+table = descriptors.describe_study(data)
+features = usable_descriptors(table)
+titles = cards.loc[features.columns, "title"]
+words = titles.map(lambda t: t if t[1].isupper() else t[0].lower() + t[1:])
+songs = table.reset_index().merge(data.tracks[["track_id", "artist", "style"]])
+artists, styles = songs["artist"].to_numpy(), songs["style"].to_numpy()
+
+# %% tags=["hide-input"]
+unknown = [name for name in descriptors.DESCRIPTORS if name not in features]
+report_value("n_songs", len(songs), fmt=".0f")
+report_value("n_artists", songs["artist"].nunique(), fmt=".0f")
+report_value("n_features", features.shape[1], fmt=".0f")
+report_text(
+    "unknown",
+    "none had to be left out"
+    if not unknown
+    else f"{len(unknown)} could not be found for every song and had to be left out: "
+    + ", ".join(cards.loc[unknown, "title"].str.lower()),
+)
+
+# %% [markdown]
+# For {glue:text}`n_songs` songs by {glue:text}`n_artists` artists that makes
+# {glue:text}`n_features` numbers a song; {glue:text}`unknown`. (A song without strokes on odd
+# sixteenths, for instance, has no swing ratio. Filling in the mean would carry test songs into
+# training.)
+
+# %% [markdown] tags=["needs-audio"]
+# ### Hear the extremes
+#
+# A descriptor that you cannot hear deserves suspicion. Here are the songs with the least and the most
+# of two of them.
+
+# %% tags=["needs-audio"]
+sounds = {}
+for name in ("event_density", "syncopation"):
+    known = table[name].dropna()
+    for word, track in (("least", known.idxmin()), ("most", known.idxmax())):
+        label = (
+            f"{word} {cards.loc[name, 'title'].lower()} ({known[track]:.1f}): {track}"
+        )
+        sounds[label] = data.audio_path(track)
+audio_player(sounds)
+
+# %% [markdown] tags=["needs-styles"]
+# ## Styles differ
+
+# %% tags=["needs-styles"]
+picked = [
+    "event_density",
+    "rms_sd",
+    "spectral_flux",
+    "band_2_flux",
+    "pulse_clarity",
+    "pulse_clarity_attack",
+    "tempo",
+    "syncopation",
+    "microtiming_spread",
+    "swing_ratio",
+    "low_energy",
+    "danceability",
+]
+picked = [name for name in picked if songs[name].notna().any()]
+show_figure(
+    figures.plot_distributions(songs, cards.loc[picked, "title"], data.styles),
+    "distributions",
+    "Descriptors by style. Each dot is a song; boxes show the quartiles.",
+    "Small panels of box plots with dots, one a descriptor, with a row for each style; the boxes of "
+    "the styles overlap, and are shifted against one another in most panels.",
+    table=songs[["track_id", "style", *picked]],
+)
+
+# %% tags=["needs-styles", "hide-input"]
+centred = features - features.groupby(styles).transform("mean")
+share = (1 - centred.var() / features.var()).sort_values(ascending=False)
+report_text("styled", words[share.index[0]])
+report_value("styled_share", 100 * share.iloc[0], fmt=".0f", unit="%", n=len(songs))
+report_value("median_share", 100 * share.median(), fmt=".0f", unit="%")
+
+# %% [markdown] tags=["needs-styles"]
+# The descriptor that owes most to style is {glue:text}`styled`: {glue:text}`styled_share` of its
+# variance lies between styles; for the median descriptor it is {glue:text}`median_share`. If a style
+# is rated higher, all that is typical of it will correlate with the ratings, whether anybody moves
+# because of it or not.
+#
+# ## What goes with the ratings?
+
+# %% [markdown]
+# Four songs by one band share a drummer and a producer. They are not four independent pieces of
+# evidence, and an interval that counts them as such is too narrow. Here whole artists are drawn with
+# replacement. And whoever looks at thirty correlations will find one that is «significant»: the
+# p-values are corrected by the method of {cite:t}`holm1979`.
+#
+# {numref}`fig-classical` puts ours beside the published ones: {cite:t}`stupacher2014` correlated the
+# same descriptors with the groove ratings of 80 clips. (They report no intervals; those shown
+# follow from the 80 alone. The later article {cite}`stupacher2016` analysed them further.)
+
+# %%
+rating = data.song_means(target)
+linked = probe.correlate(
+    features, rating, artists, n_boot=n_bootstrap, seed=seed
+).assign(source="this study")
+published = pd.Series(
+    {
+        "rms": 0.37,
+        "rms_sd": 0.57,
+        "spectral_flux": 0.34,
+        "band_1_flux": 0.29,
+        "band_2_flux": 0.29,
+        "band_3_flux": 0.23,
+        "band_5_flux": 0.23,
+        "band_6_flux": 0.24,
+        "pulse_clarity_attack": 0.38,
+    },
+    name="estimate",
+)
+known = published.rename_axis("feature").reset_index().assign(source="published")
+known["low"], known["high"] = probe.fisher_interval(published, np.full(len(known), 80))
+
+# %%
+both = pd.concat([linked, known], ignore_index=True)
+both = both[both["feature"].isin(descriptors.BASELINE)]
+both["descriptor"] = both["feature"].map(cards["title"])
+show_figure(
+    figures.plot_forest(
+        both, label="descriptor", hue="source", xlabel=f"Correlation with «{target}»"
+    ),
+    "classical",
+    f"The classical descriptors and «{target}»: Pearson correlations over {len(songs)} songs with "
+    "95% intervals over artists, beside the published values for groove.",
+    "Forest plot with sixteen rows. This study's correlations lie on both sides of zero, several "
+    "with intervals that reach across it; the nine published values lie between .2 and .6.",
+    table=both,
+)
+
+# %% tags=["hide-input"]
+sure = linked[linked["p_holm"] < 0.05].sort_values("p")
+plain = int((linked["p"] < 0.05).sum())
+report_text("target", target)
+report_value("n_sure", len(sure), fmt=".0f", n=len(linked))
+report_value("n_plain", plain, fmt=".0f")
+listed = ", ".join(
+    f"{words[row.feature]} ({row.estimate:.2f})".replace("(-", "(−")
+    for row in sure.head(5).itertuples()
+)
+report_text(
+    "sure",
+    f"The strongest: {listed}."
+    if len(sure)
+    else "None can be told from zero after the correction.",
+)
+top = linked.loc[linked["estimate"].abs().idxmax()]
+report_text("top", words[top["feature"]])
+report_value("top_r", top["estimate"], ci=(top["low"], top["high"]), n=top["n_songs"])
+shared = linked.set_index("feature")["estimate"].reindex(published.index).dropna()
+agree = int((np.sign(shared) == np.sign(published[shared.index])).sum())
+report_value("n_agree", agree, fmt=".0f")
+report_value("n_published", len(shared), fmt=".0f")
+
+# %% [markdown]
+# For «{glue:text}`target`», {glue:text}`n_plain` descriptors have a p under .05 taken by themselves;
+# {glue:text}`n_sure_full` after Holm's correction. {glue:text}`sure` The largest correlation is that
+# of {glue:text}`top`, with {glue:text}`top_r_full`. Of the {glue:text}`n_published` descriptors whose
+# correlation was published, {glue:text}`n_agree` have the published sign here.
+#
+# Do not expect more agreement than that. The published clips spread from folk to soul, from no groove
+# to a great deal; where songs vary less, correlations are smaller, and where they vary in other ways,
+# other descriptors stand out.
+
+# %% [markdown] tags=["needs-styles"]
+# {numref}`fig-within` asks again within styles: both sides are centred on the mean of the song's
+# style, so that nothing is left of the differences between styles.
+
+# %% tags=["needs-styles"]
+inside = probe.correlate(
+    features, rating, artists, styles, n_boot=n_bootstrap, seed=seed
+)
+pair = pd.concat(
+    [linked.assign(songs="all songs"), inside.assign(songs="within styles")]
+)
+strongest = linked.set_index("feature")["estimate"].abs().nlargest(16).index
+pair = pair.set_index("feature").loc[strongest].reset_index()
+pair["descriptor"] = pair["feature"].map(titles)
+show_figure(
+    figures.plot_forest(
+        pair, label="descriptor", hue="songs", xlabel=f"Correlation with «{target}»"
+    ),
+    "within",
+    f"The sixteen descriptors that correlate most with «{target}», over all songs and within "
+    "styles, with 95% intervals over artists.",
+    "Forest plot of sixteen descriptors with two estimates each; most keep their sign within "
+    "styles, and some move towards zero.",
+    table=pair,
+)
+
+# %% tags=["needs-styles", "hide-input"]
+change = inside["estimate"].abs().to_numpy() - linked["estimate"].abs().to_numpy()
+report_value("n_smaller", int((change < 0).sum()), fmt=".0f", n=len(linked))
+report_value("n_sure_within", int((inside["p_holm"] < 0.05).sum()), fmt=".0f")
+
+# %% [markdown] tags=["needs-styles"]
+# Within styles, {glue:text}`n_smaller_full` correlations are smaller, and
+# {glue:text}`n_sure_within` hold after correction.
+
+# %% [markdown]
+# ## They hang together
+#
+# Thirty descriptors are not thirty facts. Flux in a band and flux over the whole spectrum rise
+# together, and both rise with level ({numref}`fig-collinear`).
+
+# %%
+matrix = features.corr()
+show_figure(
+    figures.plot_clustered_correlations(
+        matrix.rename(index=titles, columns=titles).rename_axis(
+            index=None, columns=None
+        )
+    ),
+    "collinear",
+    "Correlations between descriptors, ordered so that what goes together stands together.",
+    "Large correlation matrix with several dark red blocks along the diagonal, among them those of "
+    "the flux in neighbouring bands and of the two measures of microtiming.",
+    table=matrix,
+)
+
+# %% tags=["hide-input"]
+eigen = np.linalg.eigvalsh(matrix)
+inflation = np.diag(np.linalg.pinv(matrix.to_numpy(), hermitian=True))
+report_value("n_effective", eigen.sum() ** 2 / (eigen**2).sum(), fmt=".1f")
+report_value("n_inflated", int((inflation > 10).sum()), fmt=".0f", n=len(matrix))
+
+# %% [markdown]
+# By their eigenvalues, the {glue:text}`n_features` descriptors spread over about
+# {glue:text}`n_effective` independent dimensions. {glue:text}`n_inflated_full` have a variance
+# inflation factor above 10: in a common regression, the standard error of their coefficient is more
+# than three times what it would be if they stood alone. A single coefficient of such a regression
+# means next to nothing, not even by its sign. What can be asked is how well all of them *predict*.
+#
+# ## How well do they predict?
+#
+# The rules are those of {doc}`06-probing`: whole artists are held out, and whatever is tuned is tuned
+# inside the training folds. Besides ridge on the sixteen and on all, there is a small tree model,
+# which can bend and combine: a ridge cannot know an optimum, trees can.
+
+# %%
+baseline = [name for name in descriptors.BASELINE if name in features]
+settings = {"artists": artists, "styles": styles, "n_repeats": n_repeats, "seed": seed}
+ratings = rating.to_frame(target)
+results = {
+    "style alone": probe.style_baseline(ratings, **settings),
+    "ridge, classical": probe.nested_ridge(features[baseline], ratings, **settings),
+    "ridge, all": probe.nested_ridge(features, ratings, **settings),
+    "trees, all": probe.nested_rival(
+        features, ratings, kind="boosting", n_jobs=2, **settings
+    ),
+}
+
+# %%
+scores = pd.concat(
+    [
+        probe.bootstrap_scores(
+            one, scores=["r2"], n_boot=n_bootstrap, seed=seed
+        ).assign(model=name)
+        for name, one in results.items()
+    ],
+    ignore_index=True,
+)
+band = None
+if chapter.has_table("ceilings"):
+    band = chapter.load_table("ceilings").query("method == 'song means'")
+    band = band[band["query"] == target]
+show_figure(
+    figures.plot_forest(
+        scores, label="model", xlabel=f"Out-of-fold R², «{target}»", bands=band
+    ),
+    "scores",
+    f"Out-of-fold R² for «{target}» on {len(songs)} songs, with 95% intervals over artists. "
+    "Shaded: the noise ceiling, where it is known.",
+    "Forest plot of four models, style alone and three from descriptors, with wide intervals that "
+    "overlap one another; the shaded noise ceiling lies to the right of all estimates.",
+    table=scores,
+)
+
+# %% tags=["hide-input"]
+own = scores.set_index("model")
+
+
+def told(name):
+    row = own.loc[name]
+    return {"value": row["estimate"], "ci": (row["low"], row["high"]), "n": len(songs)}
+
+
+report_value("ridge_r2", **told("ridge, all"))
+report_value("classical_r2", **told("ridge, classical"))
+report_value("trees_r2", **told("trees, all"))
+report_value("style_r2", **told("style alone"))
+compared = probe.compare_models(results, reference="ridge, all", n_boot=n_bootstrap)
+compared = compared.set_index("first")
+lead = compared.loc["trees, all"]
+report_value("trees_lead", lead["difference"], ci=(lead["low"], lead["high"]))
+report_text(
+    "trees_verdict",
+    "Bending helps."
+    if lead["low"] > 0
+    else "Bending hurts: there are too few songs to learn bends from."
+    if lead["high"] < 0
+    else "Whether bending helps cannot be told with so many songs.",
+)
+gain = compared.loc["style alone"]
+report_text(
+    "formula_verdict",
+    "descriptors predict more than the style does"
+    if gain["high"] < 0
+    else "descriptors cannot be shown to predict more than the style does",
+)
+
+# %% [markdown]
+# Ridge on all descriptors reaches an R² of {glue:text}`ridge_r2_full`, on the sixteen classical ones
+# {glue:text}`classical_r2_full`; the style alone {glue:text}`style_r2_full`. So
+# {glue:text}`formula_verdict`. The trees are ahead of the ridge by {glue:text}`trees_lead_full`.
+# {glue:text}`trees_verdict`
+
+# %% [markdown] tags=["needs-audio"]
+# ## An inverted U?
+#
+# Too little syncopation is dull, too much is confusing, and the most danceable lies between: that is
+# what {cite:t}`witek2014` found with funk drum breaks. {cite:t}`senn2018` found next to nothing with
+# other patterns. What do our songs say? {numref}`fig-inverted-u` shows the partial dependence
+# {cite}`friedman2001` of the trees: the mean prediction when the syncopation of every song is set to
+# a value and all else is left as it is. Beside it a parabola on the square root, with event density
+# and low-frequency energy held fixed.
+
+# %% tags=["needs-audio"]
+known = table["syncopation"].dropna()
+inputs = features.loc[known.index].assign(syncopation=known)
+artist = data.tracks.set_index("track_id").loc[known.index, "artist"]
+at = {"y": rating[known.index], "artists": artist}
+trees = probe.partial_dependence(
+    inputs, **at, feature="syncopation", n_refits=n_refits, seed=seed
+)
+held = inputs[["event_density", "low_energy"]]
+fitted, bend = probe.parabola(
+    np.sqrt(known), **at, covariates=held, points=np.sqrt(trees["x"])
+)
+curves = [trees.assign(kind="trees"), fitted.assign(kind="parabola", x=trees["x"])]
+
+# %% tags=["needs-simulation"]
+effects = data.truth("effects").query("question in (@target, 'all')")
+true = effects[effects["component"].isin(["fixed", "reference"])].set_index("term")[
+    "value"
+]
+unit = true["syncopation_z:unit"]
+z = (np.sqrt(trees["x"]) - true["syncopation_z:centre"]) / unit
+effect = true["syncopation_z"] * z + true["syncopation_z2"] * z**2
+curves.append(trees[["x"]].assign(estimate=effect - effect.mean(), kind="truth"))
+
+# %% tags=["needs-audio"]
+curves = pd.concat(curves)
+show_figure(
+    figures.plot_dependence(
+        curves,
+        known,
+        "Syncopation from audio (Witek's index, per bar)",
+        f"Effect on «{target}»",
+    ),
+    "inverted-u",
+    f"How «{target}» depends on syncopation, other descriptors held fixed, about its mean. Bands: "
+    "95%, over artists. Ticks: songs. Dashed: what was put into the simulation, where there is one.",
+    "Curves over syncopation with wide bands: a stepped one from trees, a smooth parabola, and, "
+    "where it is known, a dashed true curve, which rises and then flattens and falls.",
+    table=curves,
+)
+
+# %% tags=["needs-audio", "hide-input"]
+within = known.quantile(0.05) < bend["peak"] ** 2 < known.quantile(0.95)
+down, up = bend["high"] < 0, bend["low"] > 0
+report_value("bend", bend["estimate"], ci=(bend["low"], bend["high"]), n=len(known))
+report_text(
+    "u_verdict",
+    "an inverted U: the parabola bends down, and its top lies among the songs"
+    if down and within and bend["peak"] > 0
+    else "a curve that bends down, with its top beyond the songs: a flattening, no inverted U"
+    if down
+    else "a curve that bends up, against the inverted U"
+    if up
+    else "no inverted U that these songs could prove: the interval of the bend holds zero",
+)
+
+# %% [markdown] tags=["needs-audio"]
+# The parabola bends by {glue:text}`bend_full` points for a squared standard deviation of syncopation.
+# We see {glue:text}`u_verdict`.
+
+# %% tags=["needs-simulation", "hide-input"]
+true_bend = true["syncopation_z2"] * (np.sqrt(known).std() / unit) ** 2
+report_value("true_bend", true_bend)
+report_text(
+    "bend_recovered",
+    "holds it"
+    if bend["low"] <= true_bend <= bend["high"]
+    else "misses it: too much of a bend was found"
+    if bend["high"] < true_bend
+    else "misses it: too little of a bend was found",
+)
+report_text(
+    "bend_seen",
+    "So the effect was there and was found."
+    if down and true_bend < 0
+    else "So the effect is there, and a study of this size with its syncopation measured from audio "
+    "does not find it. An interval that holds zero is not a proof of no effect."
+    if true_bend < 0 and not up
+    else "So what was found is not what is there.",
+)
+
+# %% [markdown] tags=["needs-simulation"]
+# Here we know: an inverted U *was* put in, with a bend of {glue:text}`true_bend` in these units. The
+# interval {glue:text}`bend_recovered`. {glue:text}`bend_seen`
+#
+# ## Can the estimates be trusted?
+#
+# The demo was rendered from scores, so that for some descriptors the truth is known. In
+# {numref}`fig-estimates` every dot is a song. Its bar joins the estimates from the two halves of the
+# song: where a bar is long, the descriptor does not agree with itself.
+
+# %% tags=["needs-simulation"]
+pairs = {
+    "tempo": "tempo",
+    "event_density": "event_density",
+    "syncopation": "syncopation",
+    "syncopation_lhl": "syncopation_lhl",
+    "microtiming_spread": "microtiming_ms",
+    "swing_ratio": "swing_ratio",
+}
+
+
+def halves(y, sr):
+    middle = len(y) // 2
+    return [
+        descriptors.describe(part, sr)[list(pairs)] for part in (y[:middle], y[middle:])
+    ]
+
+
+tracks = data.tracks["track_id"]
+jobs = (delayed(lambda track: halves(*data.load(track)))(track) for track in tracks)
+split = np.array(Parallel(n_jobs=2)(jobs), dtype=float)  # tracks × halves × quantities
+
+# %% tags=["needs-simulation"]
+truth = data.truth("songs").set_index("track_id").loc[tracks]
+estimates = pd.concat(
+    [
+        pd.DataFrame(
+            {
+                "quantity": name,
+                "track_id": tracks,
+                "artist": songs["artist"],
+                "style": songs["style"],
+                "truth": truth[column].to_numpy(),
+                "estimate": table[name].to_numpy(),
+                "low": split[:, :, k].min(axis=1),
+                "high": split[:, :, k].max(axis=1),
+            }
+        )
+        for k, (name, column) in enumerate(pairs.items())
+    ],
+    ignore_index=True,
+)
+show_figure(
+    figures.plot_estimates(estimates, cards.loc[list(pairs), "title"], data.styles),
+    "estimates",
+    "Descriptors from audio against the truth of the score; on the line they are right. Bars: from "
+    "the first to the second half of a song.",
+    "Six scatter plots. Tempo lies on the diagonal; event density and syncopation follow it with "
+    "scatter; the spread of microtiming and the swing ratio follow it loosely with some dots far "
+    "off.",
+    table=estimates,
+)
+
+# %% tags=["needs-simulation"]
+rows = []
+for name, part in estimates.dropna(subset=["estimate"]).groupby("quantity", sort=False):
+    found = probe.correlate(
+        part[["truth"]], part["estimate"], part["artist"], n_boot=n_bootstrap, seed=seed
+    ).iloc[0]
+    off = (part["estimate"] - part["truth"]) / part["truth"].std()
+    worst = (off**2).groupby(part["style"]).mean().pow(0.5)
+    row = {"descriptor": cards.loc[name, "title"], "r": found["estimate"]}
+    row |= {"low": found["low"], "high": found["high"]}
+    row |= {"bias": off.mean(), "error": (off**2).mean() ** 0.5}
+    rows.append(
+        row | {"worst style": worst.idxmax(), "there": worst.max(), "n": len(part)}
+    )
+quality = pd.DataFrame(rows).set_index("descriptor")
+show_table(
+    quality,
+    "quality",
+    "Estimates against truth: correlation with its 95% interval over artists; mean error (bias) and "
+    "root mean squared error in standard deviations of the truth; the style in which that error is "
+    "largest; songs in which the descriptor was found.",
+)
+
+# %% tags=["needs-simulation", "hide-input"]
+ratio = table["tempo"].to_numpy() / truth["tempo"].to_numpy()
+octaves = np.abs(np.log2(ratio)[:, None] - np.array([-1, 1])) < np.log2(1.04)
+right = np.abs(ratio - 1) <= 0.04
+report_value("tempo_right", 100 * right.mean(), fmt=".0f", unit="%", n=len(songs))
+report_value("tempo_octave", int(octaves.any(axis=1).sum()), fmt=".0f")
+worst = quality["error"].idxmax()
+report_text("weakest", worst.lower())
+report_value(
+    "weakest_r",
+    quality.loc[worst, "r"],
+    ci=(quality.loc[worst, "low"], quality.loc[worst, "high"]),
+    n=int(quality.loc[worst, "n"]),
+)
+report_text("weakest_style", quality.loc[worst, "worst style"])
+drift = quality["bias"].abs().idxmax()
+report_text("drifting", drift.lower())
+report_text("drift", "too high" if quality.loc[drift, "bias"] > 0 else "too low")
+
+# %% [markdown] tags=["needs-simulation"]
+# Tempo is within 4% in {glue:text}`tempo_right_full`; {glue:text}`tempo_octave` songs are off by an
+# octave. The largest error for its range is that of {glue:text}`weakest` (r =
+# {glue:text}`weakest_r_full`), most of all in {glue:text}`weakest_style`. The most lopsided is
+# {glue:text}`drifting`, which comes out {glue:text}`drift`.
+#
+# Two kinds of failure can be told apart in the figure. Where a bar is *long*, more music would help:
+# a few bars hold too few strokes for a spread or a ratio. Where a dot lies far off with a *short*
+# bar, both halves are wrong in the same way, and no amount of music mends that: strokes that a loud
+# chord hides, a grid that sits half a beat off, a swing that is taken for late playing. An error in a
+# descriptor draws its correlation with the ratings towards zero, so a weak correlation may be the
+# formula's fault and not the listeners'.
+
+# %% [markdown]
+# ## What could be wrong here
+#
+# - **Correlation is not cause.** Low-frequency energy may go with ratings because listeners like bass,
+#   or because bands that are liked for other reasons mix it loud. {cite:t}`stupacher2016` changed the
+#   sound to find out.
+# - **One line does not fit all.** A correlation misses an optimum: a descriptor with a perfect inverted
+#   U can correlate by zero.
+# - **Formulas were chosen.** Frame lengths and thresholds are MIRtoolbox's or ours; others would give
+#   other numbers.
+# - **Partial dependence mixes songs that could not exist.** Where descriptors hang together, setting
+#   one and leaving the rest makes chimeras.
+#
+# What would change the conclusion: the same correlations with other artists. The intervals say how
+# far they may move.
+#
+# ## Exercises
+#
+# 1. Listen: which descriptor do you trust? Take one that correlates strongly, and play the two songs
+#    that are highest and lowest on it *within one style*. Do you hear what the formula says?
+
+# %% [markdown]
+# ````{dropdown} Solution
+# ```python
+# name, style = "rms_sd", data.styles[0]
+# known = table.loc[styles == style, name]
+# audio_player({word: data.audio_path(track) for word, track in
+#               (("least", known.idxmin()), ("most", known.idxmax()))})
+# ```
+# RMS variability is easy to hear: a high value means silence between strokes, a low one a wall of
+# sound. Try `pulse_clarity_attack` too, and say what it adds. Within a style you hear more of the
+# descriptor and less of everything else.
+# ````
+#
+# 2. Break it: correlate without `artists`, and count how many descriptors pass. Why more, or fewer?
+
+# %% [markdown]
+# ````{dropdown} Solution
+# ```python
+# careless = probe.correlate(features, rating, n_boot=n_bootstrap, seed=seed)
+# (careless["p_holm"] < 0.05).sum(), (linked["p_holm"] < 0.05).sum()
+# ```
+# Now every song counts as a piece of evidence of its own. Where both the descriptor and the ratings
+# are alike within bands, the intervals get narrower than they should be, and descriptors pass that
+# would fail with other bands. A descriptor that varies within bands as much as between them changes
+# little.
+# ````
+#
+# 3. Make a descriptor of your own: the ratio of flux in bands 1–2 to that in bands 9–10. Does it
+#    correlate with the ratings? Does the ridge get better with it? Why need the answers not agree?
+
+# %% [markdown]
+# ````{dropdown} Solution
+# ```python
+# own = features.assign(
+#     tilt=(features["band_1_flux"] + features["band_2_flux"])
+#     / (features["band_9_flux"] + features["band_10_flux"])
+# )
+# probe.correlate(own[["tilt"]], rating, artists)
+# probe.nested_ridge(own, ratings, **settings).scores()
+# ```
+# It may well correlate and still add nothing: the ridge had the bands already. What counts for
+# prediction is what a descriptor says that the others do not.
+# ````
+
+# %% [markdown]
+# ## Summary
+#
+# - Descriptors are formulas: readable, comparable with the literature, and wrong in ways that can be
+#   found out.
+# - Correlations need intervals over artists and a correction for how many were tried. Here
+#   {glue:text}`n_sure` of {glue:text}`n_features` hold.
+# - They hang together, so single coefficients mean little; out of fold, all of them reach an R² of
+#   {glue:text}`ridge_r2`.
+# - That is what a pretrained model has to beat.
+#
+# **Next:** {doc}`05-embeddings` shows what the pretrained models make of these songs.

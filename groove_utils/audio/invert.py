@@ -1,0 +1,325 @@
+"""What is left of a sound when it is made again from one of its representations (chapter 02).
+
+Each function takes a signal, computes a representation, throws the signal away, and makes the
+most plausible sound that has that representation. What is missing from the result is what the
+representation did not keep. Signals are mono float32; lengths are kept.
+"""
+
+from __future__ import annotations
+
+import librosa
+import numpy as np
+
+__all__ = [
+    "from_chroma",
+    "from_cqt",
+    "from_mel",
+    "from_onsets",
+    "from_stft",
+    "invert",
+    "randomise_phase",
+    "reconstruction_error",
+]
+
+BINS_PER_OCTAVE = 12
+SHEPARD_CENTRE, SHEPARD_WIDTH = 60.0, 10.0  # MIDI note (C4), semitones
+SHEPARD_RANGE = (28, 100)  # MIDI notes that sound; below and above the weight is next to nothing
+EDGE = 1e-10  # power under which a representation counts as silent
+
+
+def from_stft(
+    y: np.ndarray, *, n_fft: int = 2048, hop_length: int = 512, n_iter: int = 32, seed: int = 0
+) -> np.ndarray:
+    """Sound from the magnitudes of the STFT alone, by the algorithm of Griffin & Lim (1984).
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+    n_fft, hop_length : int
+        Window and hop in samples.
+    n_iter : int
+        Rounds in which the phase is guessed again (with the momentum of Perraudin et al. 2013).
+    seed : int
+        Of the first guess.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+    """
+    y = _mono(y)
+    magnitude = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop_length))
+    return _griffin_lim(magnitude, y.size, n_fft, hop_length, n_iter, seed)
+
+
+def from_mel(
+    y: np.ndarray,
+    sr: int,
+    *,
+    n_mels: int = 96,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    n_iter: int = 32,
+    seed: int = 0,
+) -> np.ndarray:
+    """Sound from a mel spectrogram: bands are spread over bins again, then phases are guessed.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+    sr : int
+        Sample rate in Hz.
+    n_mels : int
+        Mel bands between 0 Hz and half the sample rate.
+    n_fft, hop_length, n_iter, seed
+        As in :func:`from_stft`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+
+    Notes
+    -----
+    A band's power is shared out by the transposed filters, each bin getting what the filters that
+    cover it give back in proportion. Unlike a non-negative least-squares fit this is one product,
+    and it invents no fine structure which the bands did not have.
+    """
+    y = _mono(y)
+    power = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop_length)) ** 2
+    filters = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)
+    bands = filters @ power
+    width = filters.sum(axis=1, keepdims=True)
+    cover = filters.sum(axis=0)
+    spread = filters.T @ (bands / np.maximum(width, EDGE))
+    spread /= np.maximum(cover, EDGE)[:, None]
+    spread[cover <= EDGE] = 0.0
+    return _griffin_lim(np.sqrt(spread), y.size, n_fft, hop_length, n_iter, seed)
+
+
+def from_cqt(
+    y: np.ndarray,
+    sr: int,
+    *,
+    magnitude_only: bool = False,
+    n_octaves: int = 7,
+    hop_length: int = 256,
+    n_iter: int = 24,
+    seed: int = 0,
+) -> np.ndarray:
+    """Sound from a constant-Q transform of a bin a semitone, from C1 (32.7 Hz) upwards.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+    sr : int
+        Sample rate in Hz; the highest octave must lie below half of it.
+    magnitude_only : bool
+        Throw the phases away as well and guess them (Griffin–Lim for the CQT).
+    n_octaves : int
+    hop_length : int
+        A multiple of ``2 ** (n_octaves - 1)``.
+    n_iter, seed
+        As in :func:`from_stft`; without `magnitude_only` nothing is guessed.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+    """
+    y = _mono(y)
+    settings = {"sr": sr, "hop_length": hop_length, "bins_per_octave": BINS_PER_OCTAVE}
+    bins = librosa.cqt(y, n_bins=BINS_PER_OCTAVE * n_octaves, **settings)
+    if not magnitude_only:
+        return _fit(librosa.icqt(bins, length=y.size, **settings), y.size)
+    guessed = librosa.griffinlim_cqt(
+        np.abs(bins), n_iter=n_iter, length=y.size, random_state=seed, **settings
+    )
+    return _fit(guessed, y.size)
+
+
+def from_chroma(y: np.ndarray, sr: int, *, hop_length: int = 512) -> np.ndarray:
+    """Sound from a chromagram, by Shepard tones: each pitch class in all octaves at once.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+    sr : int
+        Sample rate in Hz.
+    hop_length : int
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+        The octaves are weighted by a fixed bell around C4, since a chromagram does not tell them
+        apart (Shepard 1964).
+    """
+    y = _mono(y)
+    if not y.any():
+        return np.zeros_like(y)
+    chroma = librosa.feature.chroma_stft(y=y, sr=sr, n_fft=4096, hop_length=hop_length, norm=None)
+    level = np.sqrt(chroma / max(float(chroma.max()), EDGE))
+    frames = np.arange(level.shape[1]) * hop_length
+    samples = np.arange(y.size)
+    notes = np.arange(*SHEPARD_RANGE)
+    weights = np.exp(-0.5 * ((notes - SHEPARD_CENTRE) / SHEPARD_WIDTH) ** 2)
+    sound = np.zeros(y.size)
+    for pitch_class in range(BINS_PER_OCTAVE):
+        tone = np.zeros(y.size)
+        for note, weight in zip(notes, weights):
+            frequency = 440.0 * 2 ** ((note - 69) / 12)
+            if note % BINS_PER_OCTAVE == pitch_class and frequency < sr / 2:
+                tone += weight * np.sin(2 * np.pi * frequency * samples / sr)
+        sound += np.interp(samples, frames, level[pitch_class]) * tone
+    return _fit(sound * 0.5 / max(np.abs(sound).max(), EDGE), y.size)
+
+
+def from_onsets(curve: np.ndarray, hop: float, n_samples: int, sr: int, seed: int = 0):
+    """Sound from an onset curve: noise that is as loud as the curve is high.
+
+    Parameters
+    ----------
+    curve : ndarray, shape (n_frames,)
+        For instance from :func:`groove_utils.descriptors.onset_strength`; ≥ 0.
+    hop : float
+        Seconds from one value to the next.
+    n_samples : int
+        Length of the result.
+    sr : int
+        Sample rate in Hz.
+    seed : int
+        Of the noise.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+    """
+    curve = np.maximum(np.asarray(curve, dtype=np.float64), 0)
+    noise = np.random.default_rng(seed).standard_normal(n_samples)
+    times = np.arange(n_samples) / sr
+    envelope = np.interp(times, np.arange(curve.size) * hop, curve)
+    return _fit(noise * envelope * 0.25 / max(curve.max(initial=0), EDGE), n_samples)
+
+
+def randomise_phase(
+    y: np.ndarray, *, n_fft: int | None = 2048, hop_length: int | None = None, seed: int = 0
+) -> np.ndarray:
+    """The same magnitudes with random phases.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+    n_fft : int, optional
+        Window in samples; None takes the whole signal as one window, whose magnitudes then stay
+        exactly as they are.
+    hop_length : int, optional
+        A quarter of the window by default.
+    seed : int
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+    """
+    y = _mono(y)
+    rng = np.random.default_rng(seed)
+    if n_fft is None:
+        bins = np.fft.rfft(y)
+        turns = np.exp(2j * np.pi * rng.random(bins.size))
+        turns[0] = 1.0  # a constant has no phase, nor has the bin at half the sample rate
+        if y.size % 2 == 0:
+            turns[-1] = 1.0
+        return _fit(np.fft.irfft(bins * turns, n=y.size), y.size)
+    hop_length = n_fft // 4 if hop_length is None else hop_length
+    bins = librosa.stft(y, n_fft=n_fft, hop_length=hop_length)
+    turned = np.abs(bins) * np.exp(2j * np.pi * rng.random(bins.shape))
+    return _fit(librosa.istft(turned, hop_length=hop_length, length=y.size), y.size)
+
+
+def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[str, np.ndarray]:
+    """The sound made again from each representation of chapter 02 that keeps a spectrum.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+    sr : int
+        Sample rate in Hz.
+    n_iter, seed
+        Of the guessed phases.
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape (n_samples,)
+        By name of the representation.
+    """
+    return {
+        "STFT": from_stft(y, n_iter=n_iter, seed=seed),
+        "mel (96 bands)": from_mel(y, sr, n_iter=n_iter, seed=seed),
+        "mel (24 bands)": from_mel(y, sr, n_mels=24, n_iter=n_iter, seed=seed),
+        "CQT with phase": from_cqt(y, sr),
+        "CQT": from_cqt(y, sr, magnitude_only=True, n_iter=max(1, n_iter // 2), seed=seed),
+        "chroma": from_chroma(y, sr),
+    }
+
+
+def reconstruction_error(y: np.ndarray, made: np.ndarray, sr: int) -> dict[str, float]:
+    """How far a sound made again is from the original, in four respects.
+
+    Parameters
+    ----------
+    y, made : ndarray, shape (n_samples,)
+        The level of `made` does not matter where a representation has none: both are scaled to
+        the same root mean square first.
+    sr : int
+        Sample rate in Hz.
+
+    Returns
+    -------
+    dict of str to float
+        ``waveform_db``: signal-to-error ratio of the samples in dB; about −3 for two unrelated
+        sounds, infinite for equal ones. ``spectrum``: spectral convergence ‖S − Ŝ‖ / ‖S‖ of STFT
+        magnitudes; 0 for equal ones. ``rhythm``: correlation of the onset curves. ``harmony``:
+        correlation of the chroma vectors, each of length 1 and about its mean. NaN where one of
+        the sounds is silent.
+    """
+    y, made = _mono(y).astype(np.float64), _mono(made).astype(np.float64)
+    if y.shape != made.shape:
+        raise ValueError(
+            f"the sounds have {y.size} and {made.size} samples; they must be of one length"
+        )
+    if not y.any() or not made.any():
+        return dict.fromkeys(("waveform_db", "spectrum", "rhythm", "harmony"), float("nan"))
+    made = made * np.sqrt((y**2).mean() / (made**2).mean())
+    error = ((y - made) ** 2).sum()
+    magnitudes = [np.abs(librosa.stft(one, n_fft=2048, hop_length=512)) for one in (y, made)]
+    curves = [librosa.onset.onset_strength(y=one, sr=sr, hop_length=256) for one in (y, made)]
+    tones = [librosa.feature.chroma_stft(S=one**2, sr=sr, norm=2) for one in magnitudes]
+    tones = [(one - one.mean(axis=0)).ravel() for one in tones]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "waveform_db": float(10 * np.log10((y**2).sum() / error)) if error else float("inf"),
+            "spectrum": float(
+                np.linalg.norm(magnitudes[0] - magnitudes[1]) / np.linalg.norm(magnitudes[0])
+            ),
+            "rhythm": float(np.corrcoef(*curves)[0, 1]),
+            "harmony": float(np.corrcoef(*tones)[0, 1]),
+        }
+
+
+def _griffin_lim(magnitude, n_samples, n_fft, hop_length, n_iter, seed):
+    sound = librosa.griffinlim(
+        magnitude,
+        n_iter=n_iter,
+        n_fft=n_fft,
+        hop_length=hop_length,
+        length=n_samples,
+        random_state=seed,
+    )
+    return _fit(sound, n_samples)
+
+
+def _fit(sound: np.ndarray, n_samples: int) -> np.ndarray:
+    return librosa.util.fix_length(np.asarray(sound, dtype=np.float32), size=n_samples)
+
+
+def _mono(y: np.ndarray) -> np.ndarray:
+    y = np.asarray(y, dtype=np.float32)
+    if y.ndim != 1 or y.size < 2:
+        raise ValueError(f"expected one channel, (n_samples,) of 2 samples or more, not {y.shape}")
+    return y

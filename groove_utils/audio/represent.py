@@ -1,0 +1,133 @@
+"""The representations of sound that music information retrieval works with (chapter 02).
+
+The list is that of Choi et al. (2017): waveform, STFT, mel and log-mel spectrogram, constant-Q
+transform, chroma; and the two in which rhythm lies open, onset strength and tempogram.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import librosa
+import numpy as np
+from scipy import signal
+
+__all__ = ["Representation", "represent", "window_resolution"]
+
+FLOOR_DB = 80.0  # what lies further below the loudest value is shown, and kept, as this
+
+
+class Representation(NamedTuple):
+    """A sound as an array over time.
+
+    Attributes
+    ----------
+    array : ndarray of float32, shape (n_rows, n_frames)
+        One row for waveform and onset strength.
+    hop : float
+        Seconds from one column to the next; the first stands at 0 s.
+    rows : ndarray of float64, shape (n_rows,)
+        What each row stands for, in `unit`.
+    unit : str
+        ``Hz``, ``pitch class`` (0 is C), ``BPM``, or empty for a single row.
+    scale : str
+        What a value is.
+    """
+
+    array: np.ndarray
+    hop: float
+    rows: np.ndarray
+    unit: str
+    scale: str
+
+
+def represent(
+    y: np.ndarray, sr: int, *, n_fft: int = 2048, hop_length: int = 256, n_mels: int = 96
+) -> dict[str, Representation]:
+    """A signal in the eight representations of chapter 02.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+    sr : int
+        Sample rate in Hz, at least 11025 (the constant-Q transform goes up to 4.2 kHz).
+    n_fft, hop_length : int
+        Window and hop in samples.
+    n_mels : int
+
+    Returns
+    -------
+    dict of str to Representation
+        ``waveform, STFT, mel, log-mel, CQT, chroma, tempogram, onset strength``, in this order.
+
+    Raises
+    ------
+    ValueError
+        If the signal is not one channel, or the sample rate too low.
+    """
+    y = np.asarray(y, dtype=np.float32)
+    if y.ndim != 1 or y.size < 2:
+        raise ValueError(f"expected one channel, (n_samples,) of 2 samples or more, not {y.shape}")
+    if sr < 11025:
+        raise ValueError(f"sr is {sr}; expected 11025 Hz or more, resample the signal first")
+    hop = hop_length / sr
+    power = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop_length)) ** 2
+    mel = librosa.feature.melspectrogram(S=power, sr=sr, n_mels=n_mels)
+    cqt = np.abs(librosa.cqt(y, sr=sr, hop_length=hop_length, n_bins=84))
+    chroma = librosa.feature.chroma_stft(S=power, sr=sr)
+    strength = librosa.onset.onset_strength(S=_decibel(mel), sr=sr, hop_length=hop_length)
+    tempogram = librosa.feature.tempogram(onset_envelope=strength, sr=sr, hop_length=hop_length)
+    beats = librosa.tempo_frequencies(len(tempogram), sr=sr, hop_length=hop_length)
+    shown = (beats >= 40) & (beats <= 300)
+    hz = {
+        "STFT": librosa.fft_frequencies(sr=sr, n_fft=n_fft),
+        "mel": librosa.mel_frequencies(n_mels=n_mels + 2, fmax=sr / 2)[1:-1],
+        "CQT": librosa.cqt_frequencies(n_bins=84, fmin=librosa.note_to_hz("C1")),
+    }
+    one = np.zeros(1)
+    found = {
+        "waveform": Representation(y[None], 1 / sr, one, "", "amplitude"),
+        "STFT": Representation(_decibel(power), hop, hz["STFT"], "Hz", "dB"),
+        "mel": Representation(mel, hop, hz["mel"], "Hz", "power"),
+        "log-mel": Representation(_decibel(mel), hop, hz["mel"], "Hz", "dB"),
+        "CQT": Representation(_decibel(cqt**2), hop, hz["CQT"], "Hz", "dB"),
+        "chroma": Representation(chroma, hop, np.arange(12.0), "pitch class", "share"),
+        "tempogram": Representation(tempogram[shown], hop, beats[shown], "BPM", "autocorrelation"),
+        "onset strength": Representation(strength[None], hop, one, "", "rise in dB"),
+    }
+    return {
+        name: item._replace(array=np.asarray(item.array, dtype=np.float32))
+        for name, item in found.items()
+    }
+
+
+def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:
+    """How far a Hann window smears a click in time and a sine in frequency.
+
+    Parameters
+    ----------
+    n_fft : int
+        Window in samples, at least 16.
+    sr : int
+        Sample rate in Hz.
+
+    Returns
+    -------
+    seconds : float
+        Width of a click's trace at half its power.
+    hertz : float
+        Width of a sine's peak at half its power. The product of the two is a constant, about 0.52:
+        a finer grain in one costs as much in the other.
+    """
+    if n_fft < 16:
+        raise ValueError(f"n_fft is {n_fft}; expected a window of 16 samples or more")
+    window = signal.get_window("hann", n_fft)
+    within = np.flatnonzero(window**2 >= 0.5)
+    response = np.abs(np.fft.rfft(window, 64 * n_fft)) ** 2
+    above = np.flatnonzero(response < response[0] / 2)[0]
+    return within.size / sr, 2 * above * sr / (64 * n_fft)
+
+
+def _decibel(power: np.ndarray) -> np.ndarray:
+    """Power in dB relative to its maximum, no lower than the floor (where silence is put too)."""
+    return librosa.power_to_db(power, ref=max(float(power.max()), 1e-10), top_db=FLOOR_DB)

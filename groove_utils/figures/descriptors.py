@@ -1,0 +1,171 @@
+"""Plots of handcrafted descriptors (chapter 04)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+from groove_utils.figures.theme import style_palette
+
+__all__ = [
+    "plot_clustered_correlations",
+    "plot_dependence",
+    "plot_distributions",
+    "plot_estimates",
+]
+
+
+def plot_distributions(
+    songs: pd.DataFrame, panels: Mapping[str, str], styles: list[str], columns: int = 4
+) -> plt.Figure:
+    """Descriptors by style, a panel each.
+
+    Parameters
+    ----------
+    songs : DataFrame
+        A column ``style`` and one for each descriptor, one row a song; NaN is left out.
+    panels : mapping of str to str
+        Column → title.
+    styles : list of str
+        Order of the styles.
+    columns : int
+        Panels in a row.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    lines = -(-len(panels) // columns)
+    figure, grid = plt.subplots(
+        lines, columns, figsize=(9.5, 0.5 + (0.55 + 0.28 * len(styles)) * lines), squeeze=False,
+        sharey=True,
+    )  # fmt: skip
+    palette = style_palette(styles)
+    for axes, (name, title) in zip(grid.flat, panels.items()):
+        shared = {"data": songs, "x": name, "y": "style", "order": styles, "hue": "style"}
+        shared |= {"hue_order": styles, "palette": palette, "legend": False, "ax": axes}
+        sns.boxplot(**shared, fill=False, fliersize=0, width=0.6, linewidth=1)
+        sns.stripplot(**shared, size=2.2, alpha=0.6)
+        axes.set_title(title, fontsize=9.5)
+        axes.set(xlabel="", ylabel="")
+        axes.tick_params(labelsize=8.5)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    return figure
+
+
+def plot_clustered_correlations(correlations: pd.DataFrame) -> plt.Figure:
+    """A large correlation matrix, rows and columns ordered so that what goes together is together.
+
+    Parameters
+    ----------
+    correlations : DataFrame, square
+        Pearson correlations; ordered by average linkage of 1 minus the absolute correlation.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    distance = 1 - correlations.abs().to_numpy()
+    np.fill_diagonal(distance, 0)
+    tree = linkage(squareform(distance, checks=False), method="average", optimal_ordering=True)
+    order = correlations.index[leaves_list(tree)]
+    size = 2.2 + 0.2 * len(order)
+    figure, axes = plt.subplots(figsize=(size + 1, size))
+    sns.heatmap(
+        correlations.loc[order, order],
+        vmin=-1,
+        vmax=1,
+        cmap="RdBu_r",
+        square=True,
+        linewidths=0.4,
+        xticklabels=True,
+        yticklabels=True,
+        cbar_kws={"label": "Pearson r", "shrink": 0.6},
+        ax=axes,
+    )
+    axes.tick_params(labelsize=8)
+    axes.grid(visible=False)
+    axes.set(xlabel="", ylabel="")
+    return figure
+
+
+def plot_dependence(curves: pd.DataFrame, songs: pd.Series, xlabel: str, ylabel: str) -> plt.Figure:
+    """Curves of partial dependence with their bands, and where the songs are.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Columns ``kind``, ``x``, ``estimate``, ``low`` and ``high``; bounds may be NaN.
+    songs : Series
+        The songs' own values, drawn as ticks.
+    xlabel, ylabel : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = plt.subplots()
+    for kind, part in curves.groupby("kind", sort=False):
+        known = part["low"].notna().all()
+        (line,) = axes.plot(part["x"], part["estimate"], label=kind, ls="-" if known else "--")
+        if known:
+            axes.fill_between(
+                part["x"], part["low"], part["high"], color=line.get_color(), alpha=0.15
+            )
+    axes.axhline(0, color="#888888", linewidth=1, zorder=0)
+    within = songs[songs.between(curves["x"].min(), curves["x"].max())]
+    bottom = axes.get_ylim()[0]
+    axes.plot(within, np.full(len(within), bottom), "|", color="black", alpha=0.5, markersize=8)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    figure.legend(loc="outside upper right", ncol=3)
+    return figure
+
+
+def plot_estimates(estimates: pd.DataFrame, titles: Mapping[str, str], styles: list[str]):
+    """Estimates from audio against the truth, a panel a quantity.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        Columns ``quantity``, ``style``, ``truth``, ``estimate``, ``low`` and ``high``; one row a
+        song and quantity. The bounds make the error bars and may be NaN.
+    titles : mapping of str to str
+        Quantity → title.
+    styles : list of str
+        Order of the styles.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    columns = min(3, len(titles))
+    lines = -(-len(titles) // columns)
+    figure, grid = plt.subplots(lines, columns, figsize=(9.5, 3.1 * lines + 0.3), squeeze=False)
+    palette = style_palette(styles)
+    for axes, (quantity, title) in zip(grid.flat, titles.items()):
+        part = estimates[estimates["quantity"] == quantity].dropna(subset=["estimate"])
+        both = part[["truth", "estimate"]]
+        ends = [both.min().min(), both.max().max()]
+        axes.plot(ends, ends, color="#888888", linewidth=1, zorder=0)
+        for style in styles:
+            own = part[part["style"] == style]
+            axes.vlines(own["truth"], own["low"], own["high"], color=palette[style], alpha=0.3)
+            axes.scatter(own["truth"], own["estimate"], s=11, color=palette[style], label=style)
+        margin = 0.06 * (ends[1] - ends[0])
+        axes.set(title=title, ylim=(ends[0] - margin, ends[1] + margin))
+    for axes in grid.flat[len(titles) :]:
+        axes.set_visible(False)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("Estimated from audio")
+    for axes in grid[-1]:
+        axes.set_xlabel("Truth")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncol=len(styles))
+    return figure
