@@ -12,6 +12,7 @@ endif
 STUDY  ?= demo
 PARAMS ?= default
 PORT   ?= 8000
+MARKS  ?= not slow
 VENV   ?= .venv
 
 .SUFFIXES:
@@ -72,8 +73,9 @@ serve: book ## show the book on http://localhost:8000 (PORT=...)
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory $(BUILD)/html
 
 .PHONY: test
-test: $(READY) ## run the tests, with every chapter on the smoke study
-	$(PY) -m pytest --ignore=tests/browser $(TESTS)
+test: $(READY) ## run the tests, with every chapter on the smoke study (MARKS= for the slow ones, too)
+	$(PY) -m pytest -m "$(MARKS)" -n 2 --dist loadfile tests/unit
+	$(PY) -m pytest -m "$(MARKS)" tests/notebooks tests/book
 
 .PHONY: test-browser
 test-browser: book ## look at the built book in headless Chromium

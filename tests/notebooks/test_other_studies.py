@@ -60,7 +60,6 @@ CASES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("reduce", CASES, ids=lambda function: function.__name__)
 def test_a_poorer_study_still_gives_a_book(built_book, tmp_path, reduce):
     folder = tmp_path / f"{reduce.__name__} study"
