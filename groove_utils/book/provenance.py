@@ -53,7 +53,9 @@ def model_card_pages() -> str:
             "sample rate, window, hop": f"{row['sample_rate']:,} Hz, {row['window']:.2f} s, "
             f"{row['hop']:.2f} s",
             "layers": f"{row['n_layers']} ({row['dims']} dimensions)",
-            "parameters": f"{row['parameters']:,}",
+            "parameters": "not counted"
+            if pd.isna(row["parameters"])
+            else f"{row['parameters']:,.0f}",
             "weights": f"{row['source']}, revision {row['revision']}",
             "state": row["state"],
             "how": f"`{row['how']}`" if row["how"] else "–",

@@ -38,9 +38,10 @@ class ModelCard:
         Hz.
     window, hop : float
         Seconds.
-    layers : dict of str to int
-        Dimensions of each layer.
-    parameters : int
+    layers : dict of str to int or None
+        Dimensions of each layer; None where they are those of the published vectors.
+    parameters : int or None
+        Counted in the loaded network or built from its configuration; None where neither was done.
     source : str
         Where the weights come from.
     revision : str
@@ -68,8 +69,8 @@ class ModelCard:
     sample_rate: int
     window: float
     hop: float
-    layers: dict[str, int]
-    parameters: int
+    layers: dict[str, int | None]
+    parameters: int | None
     source: str
     revision: str
     factory: str
@@ -273,7 +274,7 @@ _FROM_HUB = [
         paper="Wu et al. (2023), arXiv:2211.06687",
         sample_rate=48000,
         layers={**_HTSAT, "pooled": 768, "audio_embeds": 512},
-        parameters=28_000_000,
+        parameters=None,
         in_paper=True,
     ),
     _hub(
@@ -287,7 +288,7 @@ _FROM_HUB = [
         paper="Wu et al. (2023), arXiv:2211.06687",
         sample_rate=48000,
         layers={**_HTSAT_LARGE, "pooled": 1024, "audio_embeds": 512},
-        parameters=68_000_000,
+        parameters=None,
     ),
     _hub(
         "ast",
@@ -380,7 +381,7 @@ _FROM_HUB = [
         paper="Kumar et al. (2023), arXiv:2306.06546",
         sample_rate=44100,
         layers={"latent": 1024},
-        parameters=22_000_000,
+        parameters=None,
     ),
     _hub(
         "muq-mulan",
@@ -392,7 +393,7 @@ _FROM_HUB = [
         paper="Zhu et al. (2025), arXiv:2501.01108",
         sample_rate=24000,
         layers={"audio_embeds": 512},
-        parameters=630_000_000,
+        parameters=None,
         needs=("muq",),
         install="pip install muq",
         in_paper=True,
@@ -409,7 +410,7 @@ _FROM_HUB = [
         paper="Huang et al. (2022), arXiv:2207.06405",
         sample_rate=16000,
         layers={"bands": 6144},
-        parameters=85_000_000,
+        parameters=None,
         needs=("transformers", "timm"),
         install="pip install transformers timm",
         opt_in=True,
@@ -425,8 +426,8 @@ _FROM_HUB = [
         sample_rate=16000,
         window=10.0,
         hop=10.0,
-        layers={"audio_embedding": 768},
-        parameters=86_000_000,
+        layers={"audio_embedding": None},
+        parameters=None,
     ),
     _brought(
         "matpac-plus",
@@ -438,8 +439,8 @@ _FROM_HUB = [
         sample_rate=16000,
         window=10.0,
         hop=10.0,
-        layers={"audio_embedding": 3840},
-        parameters=86_000_000,
+        layers={"audio_embedding": None},
+        parameters=None,
     ),
     _brought(
         "musicfm",
@@ -451,8 +452,8 @@ _FROM_HUB = [
         sample_rate=24000,
         window=30.0,
         hop=30.0,
-        layers={"audio_embedding": 1024},
-        parameters=330_000_000,
+        layers={"audio_embedding": None},
+        parameters=None,
     ),
 ]
 CATALOGUE: dict[str, ModelCard] = {
@@ -481,7 +482,9 @@ def list_models() -> pd.DataFrame:
 
 
 def _span(sizes) -> str:
-    sizes = sorted(set(sizes))
+    sizes = sorted({size for size in sizes if size is not None})
+    if not sizes:
+        return "as published"
     return str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]}"
 
 

@@ -78,7 +78,9 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
             {
                 "model": name,
                 "seconds_per_second": seconds / duration,
-                "weights_mib": card.parameters * 4 / 2**20 if card else float("nan"),
+                "weights_mib": card.parameters * 4 / 2**20
+                if card and card.parameters
+                else float("nan"),
                 "numbers": sum(values.shape[1] for values in found.layers.values()),
             }
         )

@@ -17,7 +17,7 @@ def test_every_row_is_complete():
     for name, card in CATALOGUE.items():
         assert card.name == name
         assert card.layers
-        assert card.parameters > 1000
+        assert card.parameters is None or card.parameters > 1000
         assert 0 < card.hop <= card.window
         # what cannot run says by which one step it can
         assert table.loc[name, "available"] == (table.loc[name, "how"] == "")
