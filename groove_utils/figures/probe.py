@@ -90,7 +90,7 @@ def plot_settings(
     colours = dict(zip(hues, OKABE_ITO * (len(hues) // len(OKABE_ITO) + 1)))
     for axes, one in zip(grid[0], panels):
         part = table[table[panel] == one]
-        axes.axvline(0, color="#888888", linewidth=1, zorder=0)
+        axes.axvline(0, color="#888888", linewidth=1, zorder=1)
         for setting, offset in zip(hues, offsets):
             own = part[part[hue] == setting]
             y = np.array([rows.index(name) for name in own[label]], dtype=float) + offset
@@ -140,6 +140,9 @@ def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
     for body in parts["bodies"]:
         body.set(facecolor="#9E9E9E", alpha=0.6)
     cut = np.quantile(columns[-1], 0.95)
+    ends = [np.quantile(columns, 0.005), max(found)]  # a few shuffles of many go very far down
+    margin = 0.05 * (ends[1] - ends[0])
+    axes.set_xlim(ends[0] - margin, ends[1] + margin)
     axes.axvline(cut, color="black", linestyle=":", linewidth=1.2,
                  label="95% quantile of the best of all")  # fmt: skip
     axes.scatter(found, range(len(names)), color=OKABE_ITO[0], zorder=3, label="observed")
@@ -150,6 +153,11 @@ def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
     axes.grid(visible=False, axis="y")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncol=2)
     return figure
+
+
+def signed(square: pd.DataFrame) -> pd.DataFrame:
+    """Numbers of a matrix as text with two decimals and proper minus signs, blank where missing."""
+    return square.map(lambda v: "" if pd.isna(v) else f"{v:.2f}".replace("-", "−"))
 
 
 def plot_transfer(table: pd.DataFrame, styles: list[str]) -> plt.Figure:
@@ -172,7 +180,7 @@ def plot_transfer(table: pd.DataFrame, styles: list[str]) -> plt.Figure:
         square = table.pivot(index="train", columns="test", values=column)
         square = square.reindex(index=order, columns=styles)
         sns.heatmap(
-            square, annot=True, fmt=".2f", vmin=-1, vmax=1, cmap="RdBu_r", ax=axes,
+            square, annot=signed(square), fmt="", vmin=-1, vmax=1, cmap="RdBu_r", ax=axes,
             cbar_kws={"shrink": 0.8}, linewidths=0.5,
         )  # fmt: skip
         axes.set(title=title, xlabel="Tested on", ylabel="Trained on" if column == "r2" else "")

@@ -93,8 +93,8 @@ def plot_correlations(correlations: pd.DataFrame, label: str = "Pearson r") -> p
     sns.heatmap(
         correlations,
         mask=above,
-        annot=True,
-        fmt=".2f",
+        annot=correlations.map(lambda r: f"{r:.2f}".replace("-", "−")),
+        fmt="",
         vmin=-1,
         vmax=1,
         cmap="RdBu_r",

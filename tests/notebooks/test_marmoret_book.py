@@ -1,0 +1,70 @@
+"""The published study, in made-up files of its layout: the real book gives the paper's table."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+
+from groove_utils.embed.choice import models_for, stem_sums
+from groove_utils.probe import paper_protocol
+from groove_utils.study import load_study
+from groove_utils.study.marmoret2026 import make_marmoret2026
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "unit" / "study"))
+
+from make_marmoret_fixture import STEMS, make_published  # noqa: E402
+
+QUESTIONS = ["groove", "dance", "listen", "party"]
+
+
+@pytest.mark.slow
+def test_the_published_study_gives_the_table_of_the_paper(tmp_path):
+    folder = tmp_path / "published-fixture"
+    make_published(tmp_path / "source", n=148)
+    make_marmoret2026(folder, source=tmp_path / "source")
+    build = ROOT / "build" / "published-fixture-smoke"
+    shutil.rmtree(build, ignore_errors=True)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "GROOVE_"))}
+    run = subprocess.run(
+        ["make", "book", f"STUDY={folder}", "PARAMS=smoke", f"PY={sys.executable}"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout[-1000:] + run.stderr[-4000:]
+    page = BeautifulSoup((build / "html" / "06-probing.html").read_text(), "html.parser")
+    rows = [[cell.get_text() for cell in row.select("td")] for row in page.select("#tab-paper tr")]
+    table = {row[0]: row[1:] for row in rows if row}
+    head = [cell.get_text() for cell in page.select("#tab-paper th")]
+    assert head == ["features", *QUESTIONS]
+
+    study = load_study(folder)
+    models = models_for(study)
+    assert len(models) == 7
+    stems = [f"muq-mulan: {stem}" for stem in stem_sums(study, "muq-mulan")]
+    assert len(stems) == len(STEMS) == 5
+    assert list(table) == [*models, "descriptors", *stems]
+    assert all(re.fullmatch(r"−?[\d.,]+ ± [\d.]+", cell) for row in table.values() for cell in row)
+
+    # one cell, from the files themselves
+    ids = study.tracks["track_id"]
+    features = np.stack(
+        [np.concatenate(list(np.load(folder / "embeddings" / "mert-v1-95m" / f"{i}.npz").values()))
+         for i in ids]
+    )  # fmt: skip
+    scores = paper_protocol(features, study.song_means("dance")).scores().iloc[0]
+    text = f"{scores['fold_r2']:.2f} ± {scores['fold_r2_sd']:.2f}".replace("-", "−")
+    assert table["mert-v1-95m"][1] == text
+
+    boxes = " ".join(box.get_text() for box in page.select(".admonition.not-run"))
+    assert "known truth" in boxes
+    assert not page.select(".admonition.simulated")
+    shutil.rmtree(build)

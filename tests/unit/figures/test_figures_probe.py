@@ -1,0 +1,121 @@
+"""Plots of chapter 06, and the newer ones of chapter 01, show what their tables hold."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import PathCollection
+
+from groove_utils import figures
+
+STYLES = ["funk", "pop"]
+
+
+@pytest.fixture(autouse=True)
+def _theme():
+    mpl.use("agg")
+    figures.use_theme()
+    yield
+    plt.close("all")
+    mpl.rcdefaults()
+
+
+def dots(axes):
+    found = [c for c in axes.collections if isinstance(c, PathCollection)]
+    return np.concatenate([np.asarray(c.get_offsets()) for c in found])
+
+
+def test_settings_keep_their_rows_and_mark_what_falls_off():
+    table = pd.DataFrame(
+        [("a", "one", "dance", 0.2), ("a", "two", "dance", -1234.0), ("b", "one", "dance", 0.4),
+         ("b", "two", "dance", 0.1), ("a", "one", "party", 0.0), ("b", "one", "party", -0.3)],
+        columns=["model", "setting", "target", "r2"],
+    )  # fmt: skip
+    figure = figures.plot_settings(table)
+    left, right = figure.axes
+    assert [tick.get_text() for tick in left.get_yticklabels()] == ["a", "b"]
+    assert sorted(dots(left)[:, 0]) == pytest.approx([-1.0, 0.1, 0.2, 0.4])
+    assert [text.get_text() for text in left.texts] == ["−1.23e+03"]
+    assert sorted(dots(right)[:, 0]) == pytest.approx([-0.3, 0.0])
+    assert (right.get_title(loc="left"), left.get_title(loc="left")) == ("party", "dance")
+
+
+def test_luck_shows_the_best_of_all_beside_each_model():
+    rng = np.random.default_rng(0)
+    luck = pd.DataFrame({"model": ["a", "a", "b", "b"], "target": ["x", "y", "x", "y"],
+                         "r2": [0.3, 0.9, 0.1, 0.2]})  # fmt: skip
+    null = rng.normal(-0.1, 0.05, (200, 4))
+    axes = figures.plot_luck(luck, null, "x").axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a", "b", "best of all"]
+    assert dots(axes)[:, 0].tolist() == pytest.approx([0.3, 0.1, 0.9])
+    cuts = [line.get_xdata()[0] for line in axes.lines]
+    assert np.quantile(null.max(axis=1), 0.95) in cuts
+
+
+def test_transfer_is_train_by_test():
+    table = pd.DataFrame(
+        [("funk", "funk", 0.5, 0.7), ("funk", "pop", -0.25, 0.1), ("others", "funk", -3.0, -0.2)],
+        columns=["train", "test", "r2", "spearman"],
+    )
+    first, second = figures.plot_transfer(table, STYLES).axes[:2]
+    assert [text.get_text() for text in first.texts] == ["0.50", "−0.25", "−3.00"]
+    assert [text.get_text() for text in second.texts] == ["0.70", "0.10", "−0.20"]
+    assert [tick.get_text() for tick in first.get_yticklabels()] == ["funk", "others"]
+
+
+def test_layer_profiles_fill_what_may_be_best():
+    table = pd.DataFrame(
+        {"model": ["m"] * 3 + ["n"] * 2, "target": "dance", "layer": ["l0", "l1", "l2", "p", "q"],
+         "r2": [0.1, 0.3, 0.2, 0.0, 0.1], "may_be_best": [False, True, True, True, True],
+         "nested_r2": [0.25] * 3 + [0.05] * 2}
+    )  # fmt: skip
+    axes = figures.plot_layer_profiles(table).axes[0]
+    cloud = next(c for c in axes.collections if isinstance(c, PathCollection))
+    white = (cloud.get_facecolors()[:, :3] == 1).all(axis=1)
+    assert white.tolist() == [True, False, False]
+    assert dots(axes)[:, 1].tolist() == [0.1, 0.3, 0.2]
+    assert any(set(line.get_ydata()) == {0.25} for line in axes.lines)
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["l0", "l1", "l2"]
+
+
+def test_learning_curves_with_and_without_raters():
+    songs = pd.DataFrame({"n_train": [10, 20], "target": "dance", "r2": [0.1, 0.2], "r2_sd": 0.05})
+    raters = pd.DataFrame(
+        {"n_raters": [2, 5], "r2": [0.1, 0.2], "r2_all": [0.2, 0.3], "ceiling": [0.4, 0.6]}
+    )
+    assert len(figures.plot_learning_curves(songs).axes) == 1
+    first, second = figures.plot_learning_curves(songs, raters).axes
+    assert list(first.lines[0].get_ydata()) == [0.1, 0.2]
+    drawn = [list(line.get_ydata()) for line in second.lines]
+    assert [0.4, 0.6] in drawn
+    assert [0.2, 0.3] in drawn
+    assert [tick.get_text() for tick in second.get_xticklabels()] == ["2", "5"]
+
+
+def test_shares_of_variance_fill_the_bar():
+    shares = pd.DataFrame(
+        {"song": [0.2, 0.1], "listener": [0.05, 0.3], "residual": [0.75, 0.6]},
+        index=["dance", "party"],
+    )
+    axes = figures.plot_variance_shares(shares).axes[0]
+    ends = [patch.get_x() + patch.get_width() for patch in axes.patches]
+    assert ends[-2:] == pytest.approx([1.0, 1.0])
+    # a sliver too narrow for its number has none
+    assert sorted(text.get_text() for text in axes.texts) == [
+        "0.10",
+        "0.20",
+        "0.30",
+        "0.60",
+        "0.75",
+    ]
+
+
+def test_halves_and_scale_use_hold_every_dot():
+    halves = pd.DataFrame({"one": [1.0, 2.0, 3.0], "other": [2.0, 1.0, 3.0],
+                           "style": ["funk", "pop", "pop"]})  # fmt: skip
+    assert len(dots(figures.plot_halves(halves, STYLES).axes[0])) == 3
+    use = pd.DataFrame({"mean": [40.0, 60.0], "sd": [10.0, 20.0]})
+    axes = figures.plot_scale_use(use, (1, 100)).axes[0]
+    assert dots(axes).tolist() == [[40.0, 10.0], [60.0, 20.0]]
+    assert axes.get_xlim() == (1, 100)

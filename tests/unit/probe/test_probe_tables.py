@@ -1,0 +1,131 @@
+"""What a page is told about probes: tables, words, numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from groove_utils.probe import artist_folds, nested_ridge, paper_protocol
+from groove_utils.probe.scaling import FloorScaler
+from groove_utils.probe.tables import (
+    answers_table,
+    as_reported,
+    control_table,
+    count_words,
+    name_list,
+    rated_targets,
+    scale_facts,
+    score_table,
+    settings_table,
+    side_of_zero,
+    text_table,
+)
+
+
+class OneStudy:
+    """Song means of three questions, one of them with a song that nobody answered it for."""
+
+    queries = ("liking", "groove", "fame")
+
+    def song_means(self, query):
+        values = [1.0, 2.0, np.nan] if query == "fame" else [1.0, 2.0, 3.0]
+        return pd.Series(values, index=list("abc"))
+
+
+@pytest.fixture(scope="module")
+def probes():
+    rng = np.random.default_rng(0)
+    X, artists = rng.standard_normal((48, 6)), np.repeat(np.arange(16), 3)
+    y = pd.DataFrame({"groove": X[:, 0] + 0.3 * rng.standard_normal(48), "party": rng.random(48)})
+    common = {"artists": artists, "n_repeats": 2, "seed": 1}
+    return X, y, {"good": nested_ridge(X, y, **common), "bad": nested_ridge(-(X**2), y, **common)}
+
+
+def test_only_questions_that_every_song_was_rated_on():
+    assert rated_targets(OneStudy(), ["groove", "fame", "dance"]) == ["groove"]
+    assert rated_targets(OneStudy(), ["dance"]) == ["liking", "groove"]
+
+
+def test_scores_stand_in_one_table(probes):
+    _, _, results = probes
+    table = score_table(results, n_boot=50)
+    assert list(table["model"]) == ["good", "good", "bad", "bad"]
+    assert set(table["score"]) == {"r2"}
+    expected = results["bad"].scores().set_index("target")["r2"]
+    found = table[table["model"] == "bad"].set_index("target")["estimate"]
+    assert found.to_dict() == pytest.approx(expected.to_dict())
+
+
+def test_text_is_that_of_the_paper(probes):
+    X, y, _ = probes
+    result = paper_protocol(X, y)
+    text = text_table({"it": result}).loc["it", "groove"]
+    scores = result.scores().set_index("target").loc["groove"]
+    assert text == f"{scores['fold_r2']:.2f} ± {scores['fold_r2_sd']:.2f}"
+
+
+def test_wild_scores_are_short_and_zero_has_no_sign():
+    class Result:
+        def scores(self):
+            return pd.DataFrame({"target": ["a", "b"], "fold_r2": [-1234.5, -0.001],
+                                 "fold_r2_sd": [100.4, 0.2]})  # fmt: skip
+
+    row = text_table({"x": Result()}).loc["x"]
+    assert row["a"] == "−1,234 ± 100"
+    assert row["b"] == "0.00 ± 0.20"
+
+
+def test_settings_and_controls_have_one_form(probes):
+    _, _, results = probes
+    table = settings_table({"one": results, "two": {"good": results["good"]}})
+    assert len(table) == 6
+    control = pd.DataFrame({"control": ["noise", "noise", "projection"], "draw": [0, 1, 0],
+                            "target": "groove", "r2": [0.1, 0.3, 0.9]})  # fmt: skip
+    mean = control_table({"m": control}, "noise", "noise of size 3")
+    assert mean["r2"].tolist() == pytest.approx([0.2])
+    assert set(mean.columns) <= set(table.columns)
+
+
+def test_scale_facts_find_a_unit_that_jumps():
+    rng = np.random.default_rng(3)
+    X = np.column_stack([rng.standard_normal(40), 1000 * rng.standard_normal(40), np.zeros(40)])
+    X[:, 2] = 5.0
+    jumping = np.full(40, 2.0)
+    jumping[7] = 3.0  # constant wherever song 7 is held out
+    folds = artist_folds(np.arange(40), n_repeats=2, seed=0)
+    facts = scale_facts({"a": X, "b": jumping[:, None]}, folds)
+    assert facts["units"] == 4
+    assert facts["constant"] == 2
+    assert facts["orders"] == pytest.approx(
+        np.log10(X[:, 1].std() / min(X[:, 0].std(), jumping.std()))
+    )
+    largest = 0.0
+    for fold in folds:
+        for k in range(4):
+            scaler = FloorScaler(0.0, np.inf).fit(X[fold != k])
+            largest = max(largest, np.abs(scaler.transform(X[fold == k])).max())
+    assert facts["largest_z"] == pytest.approx(largest)
+    assert facts["bounded_percent"] == 0
+
+
+def test_rows_become_reports():
+    row = pd.Series({"estimate": 0.5, "low": 0.1, "high": 0.9})
+    assert as_reported(row, 96) == {"value": 0.5, "ci": (0.1, 0.9), "n": 96}
+    assert as_reported(row.replace(0.1, np.nan)) == {"value": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("ends", "word"), [((0.1, 0.2), "up"), ((-2, -1), "down"), ((-1, 1), "unclear")]
+)
+def test_words_follow_intervals(ends, word):
+    row = pd.Series({"low": ends[0], "high": ends[1]})
+    assert side_of_zero(row, "up", "down", "unclear") == word
+
+
+def test_names_counts_and_answers_read_as_prose():
+    assert name_list([]) == "none"
+    assert name_list(["a"]) == "a"
+    assert name_list(["a", "b", "c"]) == "a, b and c"
+    assert count_words(1234.0) == "1,200"
+    assert count_words(np.inf) == "more than any study holds"
+    table = answers_table([("scale", "from -0.5 to 0.2 for mert-v1-95m (-3)")])
+    assert table.loc["scale", "answer"] == "from −0.5 to 0.2 for mert-v1-95m (−3)"
