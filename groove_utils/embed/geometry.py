@@ -70,7 +70,8 @@ def style_separation(
     ----------
     vectors : ndarray, shape (n_songs, dim)
     styles, artists : array-like of str, shape (n_songs,)
-        Songs of one artist share what a band sounds like, so it is artists that are exchanged.
+        Songs of one artist share what a band sounds like, so it is artists that are exchanged;
+        where an artist has several styles, the songs of each style go together.
     n_permutations : int
     seed : int
 
@@ -83,7 +84,7 @@ def style_separation(
     Raises
     ------
     ValueError
-        If there are fewer than two styles, or an artist has several.
+        If there are fewer than two styles.
 
     References
     ----------
@@ -91,14 +92,12 @@ def style_separation(
     analysis.
     """
     styles, artists = np.asarray(styles, dtype=str), np.asarray(artists, dtype=str)
-    names, which = np.unique(artists, return_inverse=True)
-    own = [np.unique(styles[which == k]) for k in range(len(names))]
+    pairs, which = np.unique(np.stack([artists, styles]), axis=1, return_inverse=True)
+    which = which.ravel()
     if len(np.unique(styles)) < 2:
         raise ValueError("style_separation: all songs have one style; two or more are needed.")
-    if several := [name for name, found in zip(names, own) if len(found) > 1]:
-        raise ValueError(f"style_separation: artist {several[0]!r} has several styles.")
     distances = squareform(pdist(vectors, "correlation"))
-    artist_style = np.array([found[0] for found in own])
+    artist_style = pairs[1]
     rng = np.random.default_rng(seed)
     observed = silhouette_score(distances, styles, metric="precomputed")
     null = np.array(
@@ -113,7 +112,7 @@ def style_separation(
             "null_mean": null.mean(),
             "p": (1 + (null >= observed).sum()) / (1 + n_permutations),
             "n_songs": len(styles),
-            "n_artists": len(names),
+            "n_artists": len(np.unique(artists)),
         }
     )
 

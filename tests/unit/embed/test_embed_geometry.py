@@ -120,8 +120,16 @@ def test_separation_says_what_it_cannot_use():
     vectors, style, artist = clusters()
     with pytest.raises(ValueError, match="one style"):
         style_separation(vectors, np.full(len(style), "funk"), artist)
-    with pytest.raises(ValueError, match="several styles"):
-        style_separation(vectors, style, np.full(len(style), "one"))
+
+
+def test_an_artist_of_several_styles_counts_once_for_each():
+    vectors, style, artist = clusters()
+    mixed = np.where(np.arange(len(style)) % 5 == 0, "everybody", artist.astype(str))
+    found = style_separation(vectors, style, mixed, n_permutations=19)
+    told = [f"{one} {other}" for one, other in zip(mixed, style)]
+    expected = style_separation(vectors, style, told, n_permutations=19)
+    assert found.drop("n_artists").equals(expected.drop("n_artists"))
+    assert found["n_artists"] == len(set(mixed)) < expected["n_artists"]
 
 
 def test_neighbours_by_hand():
