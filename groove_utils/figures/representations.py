@@ -37,8 +37,8 @@ def plot_representations(
     -------
     matplotlib.figure.Figure
     """
-    names = list(next(iter(songs.array())))
-    single = [next(iter(songs.array()))[name].unit == "" for name in names]
+    names = list(next(iter(songs.values())))
+    single = [next(iter(songs.values()))[name].unit == "" for name in names]
     figure, grid = plt.subplots(
         len(names),
         len(songs),
