@@ -17,7 +17,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "forest": ["plot_forest"],
         "maps": ["plot_similarity", "plot_song_maps"],
-        "mixed": ["plot_fitted_lines"],
+        "mixed": [
+            "plot_crossed_design",
+            "plot_fitted_lines",
+            "plot_partition",
+            "plot_power",
+            "plot_recovery",
+            "plot_residuals",
+        ],
         "probe": [
             "plot_layer_profiles",
             "plot_learning_curves",

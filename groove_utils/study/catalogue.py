@@ -21,6 +21,10 @@ BUILDERS: dict[str, tuple[str, str]] = {
         "groove_utils.study.marmoret2026:make_marmoret2026",
         "148 rated songs with descriptors and embeddings of seven models; fetched from OSF.",
     ),
+    "oconnell2022": (
+        "groove_utils.study.oconnell2022:make_oconnell2022",
+        "124 listeners' ratings of 20 songs, without audio; fetched from GitHub.",
+    ),
 }
 
 
