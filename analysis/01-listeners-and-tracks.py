@@ -115,7 +115,7 @@ raw = [
 ]
 show_figure(
     figures.plot_rating_distributions(means[means["query"].isin(raw)], data.styles),
-    "distributions",
+    "song-means",
     "Each dot is a song's mean rating; boxes show the quartiles of a style.",
     "Box plots with dots of song mean ratings, one group a question and one box a style, so that "
     "boxes of different styles can be compared side by side.",

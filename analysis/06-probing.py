@@ -186,7 +186,7 @@ show_figure(
         xlabel="Out-of-fold R²",
         bands=bands,
     ),
-    "scores",
+    "probe-scores",
     f"Out-of-fold R² on {len(ratings)} songs by {len(set(artists))} artists, with 95% intervals "
     "over artists. Shaded, where listeners are known: the noise ceiling with its interval.",
     "Forest plot, one panel a question: R squared of each pretrained model, where possible beside "
@@ -230,7 +230,7 @@ scale = tables.settings_table(
 # %%
 show_figure(
     figures.plot_settings(scale, value="fold_r2", xlabel="Mean R² of folds"),
-    "scale",
+    "probe-scale",
     "The statistic of the published table (mean of the folds' R²) under three treatments of scale: "
     "the published protocol; penalty and layer chosen inside, features standardised; the same "
     "with a floor under the standard deviation and values bounded at five of them.",
@@ -550,8 +550,8 @@ objections.append(
 # among songs of one style only, those that beat every shuffled run of any model and question at the
 # 5% level are: {glue:text}`beyond_chance`.
 #
-# Does what is learnt in one style hold in another? {numref}`fig-transfer` trains on one style and
-# tests on the next; on the diagonal, whole artists of the style itself are held out.
+# Does what is learnt in one style hold in another? Train on one style, test on the next; on the
+# diagonal, whole artists of the style itself are held out.
 
 # %% tags=["needs-styles"]
 trainable = data.tracks.groupby("style")["artist"].nunique().min() >= 4
@@ -561,7 +561,7 @@ if trainable:
     )
     show_figure(
         figures.plot_transfer(transfer, data.styles),
-        "transfer",
+        "style-transfer",
         f"«{target}» from {best}, trained on one style (rows) and tested on another (columns).",
         "Two square matrices of training style by test style, one of R squared and one of rank "
         "correlations, with a last row for training on all other styles.",
@@ -748,8 +748,8 @@ objections.append(
 # ## Better than what?
 #
 # The honest question is not whether a model beats zero but whether it beats its rivals *on the same
-# songs*. {numref}`fig-differences` shows paired differences: what makes an artist hard is hard for
-# both, so that their intervals are narrower than {numref}`fig-scores` suggests.
+# songs*. {numref}`fig-rival-differences` shows paired differences: what makes an artist hard is hard
+# for both, so that their intervals are narrower than {numref}`fig-probe-scores` suggests.
 
 # %%
 rivals = {
@@ -777,7 +777,7 @@ show_figure(
         panel="target",
         xlabel="Difference in R²",
     ),
-    "differences",
+    "rival-differences",
     f"R² of {best} minus that of its rivals, paired over artists, with 95% intervals.",
     "Forest plot of differences in R squared between the best model and its rivals, one panel a "
     "question, with a line at zero.",
@@ -857,9 +857,9 @@ report_text("regressor_better", tables.name_list(better, "none of them"))
 # ## Where in the network?
 #
 # Each layer by itself. The highest of many noisy scores is too high, so three things stand beside
-# it in {numref}`fig-layers`: filled dots are layers that *may be* the best, given how scores vary
-# together over artists; the bar at the right is the R² when the inner folds choose the layer; and
-# the p-values in the table are against the best layer of shuffled ratings.
+# it: filled dots are layers that *may be* the best, given how scores vary together over artists; the
+# bar at the right is the R² when the inner folds choose the layer; and the p-values in the
+# downloadable table are against the best layer of shuffled ratings.
 
 # %%
 deep = [name for name in models if len(features[name]) > 1]
@@ -879,7 +879,7 @@ if deep:
     profile = pd.concat(profiles, ignore_index=True)
     show_figure(
         figures.plot_layer_profiles(profile),
-        "layers",
+        "layer-scores",
         "Out-of-fold R² of each layer by itself. Filled: cannot be told from the best layer. Bar at "
         "the right: R² when layers are chosen inside the training folds.",
         "Line plots of R squared over layers, one panel a model and one line a question, with filled "
@@ -977,7 +977,7 @@ if data.has("listeners"):
 # %%
 show_figure(
     figures.plot_learning_curves(curve, panel),
-    "learning",
+    "probe-learning",
     f"R² of {best}: by number of training songs, with ± one SD over draws; and, where single "
     f"listeners are known, by number of raters a song for «{target}», beside its ceiling.",
     "Line plots of R squared: against the number of training songs, one line a question; and, where "
@@ -1130,7 +1130,7 @@ objections.append(
 # %%
 show_table(
     tables.answers_table(objections),
-    "verdict",
+    "probe-verdict",
     f"What a reviewer asked, and what «{target}» answers in this study.",
 )
 
@@ -1165,7 +1165,7 @@ chapter.save_table(predictions, "predictions")
 # %%
 show_figure(
     figures.plot_predictions(predictions[predictions["best"]], data.styles),
-    "predictions",
+    "predicted-songs",
     f"Observed song means against the out-of-fold predictions of {best}, averaged over repeats.",
     "Scatter plots of observed against predicted mean ratings, one a question, dots coloured by "
     "style; predictions spread less than the ratings do around the diagonal.",
@@ -1183,15 +1183,15 @@ show_figure(
 # - **Averaged time.** Each song is one vector; the order of events inside it may be lost
 #   ({doc}`05-embeddings`).
 # - **Best of several.** The best model was picked by looking, and its score is a little too high for
-#   that. {numref}`fig-luck` corrects the test for it, {numref}`fig-scores` does not correct the
-#   estimate.
+#   that. {numref}`fig-luck` corrects the test for it; nothing corrects the estimate in
+#   {numref}`fig-probe-scores`.
 #
-# What would change the conclusion: a difference in {numref}`fig-differences` whose interval moves
-# across zero with more artists.
+# What would change the conclusion: a difference in {numref}`fig-rival-differences` whose interval
+# moves across zero with more artists.
 #
 # ## Exercises
 #
-# 1. Break it: choose the layer by its score in {numref}`fig-layers` instead of inside the folds.
+# 1. Break it: choose the layer by its score in the figure of layers instead of inside the folds.
 #    How much higher does R² come out, and for which model most?
 
 # %% [markdown]
@@ -1220,7 +1220,7 @@ show_figure(
 # inside the training folds, and stays tight.
 # ````
 #
-# 4. You may buy either twice the songs or twice the raters. Which does {numref}`fig-learning`
+# 4. You may buy either twice the songs or twice the raters. Which does {numref}`fig-probe-learning`
 #    suggest?
 
 # %% [markdown]
