@@ -408,7 +408,7 @@ report_value(
     "energy_above", 100 * power[frequency > 4000].sum() / power.sum(), unit="%"
 )
 report_value(
-    "share_high", 100 * high["high"] / max(sum(high.array()), 1), fmt=".0f", unit="%"
+    "share_high", 100 * high["high"] / max(sum(high.values()), 1), fmt=".0f", unit="%"
 )
 
 # %% [markdown]
