@@ -14,7 +14,7 @@
 #
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`06-probing`; linear regression.
 #
-# **It runs** in about a minute and a half. Module: `groove_utils.mixed`.
+# **It runs** in about a minute. Module: `groove_utils.mixed`.
 # ```
 
 # %% tags=["parameters"]
@@ -30,6 +30,7 @@ oconnell_csv = ""  # the ratings of O'Connell et al. (2022), if you downloaded t
 # %%
 import numpy as np
 import pandas as pd
+import statsmodels.formula.api as smf
 from IPython.display import Markdown, display
 from statsmodels.stats.multitest import multipletests
 from threadpoolctl import threadpool_limits
@@ -43,6 +44,7 @@ from groove_utils.book import (
     show_table,
 )
 from groove_utils.book.reports import format_value
+from groove_utils.mixed.report import format_p
 
 chapter = open_chapter("08-mixed-models", study)
 data = chapter.study
@@ -52,6 +54,13 @@ threadpool_limits(1)  # the matrices are small: threads would only wait for one 
 query = query if query in data.queries else next(iter(data.queries))
 facts = data.tracks.set_index("track_id")[["style", "artist"]]
 several_styles = data.has("styles")
+
+
+def in_words(p):
+    """A p-value as a table shows it."""
+    return "–" if np.isnan(p) else format_p(p).removeprefix("= ")
+
+
 # where each song has an artist of its own, the two cannot be told apart
 several_songs = facts["artist"].nunique() < len(facts)
 scale = data.scales[query]
@@ -72,9 +81,8 @@ show_figure(
     "crossed",
     f"Two crossed samples: ratings of «{query}» with the mean of every song (above) and of "
     "every listener (right), both in order of their means. White: not rated.",
-    "Matrix of ratings, listeners by songs, growing brighter to the right and upwards or "
-    "downwards along the order of means; above and beside it the song means and the listener "
-    "means each rise in a curve over a wide range.",
+    "Matrix of ratings, listeners by songs, growing brighter to the right and downwards along the "
+    "order of means; above and beside it, dots of the song means and of the listener means.",
 )
 
 # %% tags=["needs-listeners"]
@@ -170,8 +178,8 @@ show_figure(
     "error-models",
     "The same slope under error models that ignore listeners, songs, both or neither, with 95% "
     "intervals. «Clustered» are ordinary regressions with cluster-robust standard errors.",
-    "Forest plot of one slope under several error models: nearly the same estimate in each row; "
-    "the intervals that know about songs are about twice as wide as those that do not.",
+    "Forest plot of one slope under several error models, from ordinary regression to the crossed "
+    "model: similar estimates in each row, with intervals of very different width.",
     table=errors,
 )
 
@@ -261,7 +269,7 @@ show_figure(
     f"Slope of «{query}» on the prediction by itself, and beside the style and the handcrafted "
     "prediction.",
     "Forest plot with one row for the pretrained model's prediction and one for the handcrafted "
-    "prediction; the slope of the former shrinks as rivals are put beside it.",
+    "prediction, and a colour for each set of rivals beside which the slope was estimated.",
     table=beside,
 )
 
@@ -279,7 +287,7 @@ test = mixed.likelihood_ratio_test(
     ),
     fits["beside all"],
 ).iloc[0]
-report_value("p_beside", test["p"], fmt=".3f", n=len(rows))
+report_text("p_beside", f"p {format_p(test['p'])}")
 sign = np.sign(left.loc["predicted", ["low", "high"]]).sum()
 report_text(
     "beside_verdict",
@@ -290,7 +298,7 @@ report_text(
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # Beside all of them the slope is {glue:text}`slope_beside_full` (likelihood-ratio test against the
-# model without it: p = {glue:text}`p_beside`). For single listeners, the pretrained model
+# model without it: {glue:text}`p_beside`). For single listeners, the pretrained model
 # {glue:text}`beside_verdict`.
 #
 # ## For whom does the model work?
@@ -323,8 +331,8 @@ show_figure(
     "One line a listener, from their level and slope (conditional modes"
     + (f"; coloured by {shown})" if shown else ")")
     + "; black: the average.",
-    "Fan of straight lines, one a listener, spread widely in height; most of them lean the same "
-    "way as the thick black average line through their middle.",
+    "Fan of straight lines, one a listener, of different heights and slopes, around a thick black "
+    "average line.",
     table=lines.rename_axis("listener"),
 )
 
@@ -336,7 +344,7 @@ slope_sd = sd["listener"].iloc[1]
 tests = mixed.random_effect_tests(model).set_index("term")
 slope_test = tests.filter(like="predicted in", axis=0).iloc[0]
 report_value("slope_sd", slope_sd, n=len(lines))
-report_value("p_slope_sd", slope_test["p"], fmt=".3f", n=len(lines))
+report_text("p_slope_sd", f"p {format_p(slope_test['p'])}")
 rising = 100 * (lines["slope"] > 0).mean()
 report_value("rising", rising, unit="%", fmt=".0f", n=len(lines))
 report_text(
@@ -346,7 +354,7 @@ report_text(
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # {glue:text}`rising_full` of the listeners have a rising line. Slopes {glue:text}`slopes_differ`
 # between people: their standard deviation is {glue:text}`slope_sd` points
-# (p = {glue:text}`p_slope_sd`; a variance cannot be below 0, so the test refers to a mixture of χ²
+# ({glue:text}`p_slope_sd`; a variance cannot be below 0, so the test refers to a mixture of χ²
 # distributions, {cite:t}`stram1994`).
 #
 # Do facts about the listener tell for whom the model works? Each fact enters as a level, and as a
@@ -417,7 +425,7 @@ show_figure(
     ),
     "style-slopes",
     "Slope of single ratings on the prediction within each style, with 95% intervals.",
-    "Forest plot of one slope a style with a line at zero; the intervals are wide and overlap.",
+    "Forest plot of one slope a style, each with its interval, on a common axis.",
     table=trends.table,
 )
 
@@ -435,8 +443,9 @@ equal = [
 ]
 contrasts["p_equivalence"] = [one["p"] for one in equal]
 columns = ["contrast", "estimate", "low", "high", "df", "p_adjusted", "p_equivalence"]
+p_columns = ["p_adjusted", "p_equivalence"]
 show_table(
-    contrasts[columns],
+    contrasts[columns].assign(**contrasts[p_columns].map(in_words)),
     "style-contrasts",
     "Differences between the styles' slopes: p that they differ (Holm), and p that the difference "
     "is smaller than what would matter.",
@@ -448,8 +457,9 @@ n_different = (contrasts["p_adjusted"] < 0.05).sum()
 n_equal = (contrasts["p_equivalence"] < 0.05).sum()
 report_value("matters", matters, fmt=".3g")
 report_value("smallest", 100 * smallest, unit="%", fmt=".3g")
-report_value("n_different", n_different, fmt=".0f", n=n_pairs)
-report_value("n_equal", n_equal, fmt=".0f", n=n_pairs)
+report_value("n_pairs", n_pairs, fmt=".0f")
+report_value("n_different", n_different, fmt=".0f")
+report_value("n_equal", n_equal, fmt=".0f")
 report_text(
     "style_verdict",
     "The rest is undecided: neither a difference nor its absence has been shown"
@@ -458,8 +468,9 @@ report_text(
 )
 
 # %% [markdown] tags=["needs-listeners", "needs-styles", "needs-table-predictions"]
-# Of the pairs of styles, {glue:text}`n_different_full` differ in slope at the 5% level, and
-# {glue:text}`n_equal_full` are shown to be practically equal. {glue:text}`style_verdict`.
+# Pairs of styles: {glue:text}`n_pairs`. Shown to differ in slope at the 5% level:
+# {glue:text}`n_different`. Shown to be practically equal: {glue:text}`n_equal`.
+# {glue:text}`style_verdict`.
 #
 # ### Style bias
 #
@@ -472,10 +483,10 @@ biased = mixed.fit_lmm(
 )
 bias = mixed.likelihood_ratio_test(by_style, biased)
 show_table(
-    bias[["chisq", "p", "p_naive", "reference"]],
+    bias[["chisq", "p", "reference"]].assign(p=bias["p"].map(in_words)),
     "style-bias",
     "Likelihood-ratio test of the listeners' bias for styles.",
-    fmt="{:.3g}",
+    fmt="{:.1f}",
 )
 
 # %% tags=["needs-listeners", "needs-styles", "needs-table-predictions", "hide-input"]
@@ -535,8 +546,8 @@ show_figure(
     "questions",
     f"Slope of single ratings of each question on the prediction of «{common}», in standard "
     "deviations of single ratings, estimated for each question and in one model.",
-    "Forest plot of two estimates a question, from separate models and from one model, close to "
-    "one another; questions differ in how far their slopes lie from zero.",
+    "Forest plot of two estimates a question, one from separate models and one from a single "
+    "model, with their intervals.",
     table=pd.concat(both),
 )
 
@@ -547,8 +558,9 @@ if len(questions) > 1:
     names = [f"{question} - mean" for question in questions]
     table["against_mean"] = against.loc[names, "estimate"].to_numpy()
     table["p_against_mean"] = against.loc[names, "p_adjusted"].to_numpy()
+shown_p = [name for name in table if name.startswith("p_")]
 show_table(
-    table,
+    table.assign(**table[shown_p].map(in_words)),
     "questions",
     "Each question by itself: slope, p by Holm, and the share of the songs' variance that the "
     "prediction explains; then the difference from the mean slope, from the one model.",
@@ -560,15 +572,17 @@ top = apart["explained"].idxmax()
 report_text("top_question", top)
 report_value("top_explained", apart.loc[top, "explained"], n=len(best))
 reliable = (apart["p_holm"] < 0.05).sum()
-report_value("n_predictable", reliable, fmt=".0f", n=len(questions))
+report_value("n_questions", len(questions), fmt=".0f")
+report_value("n_predictable", reliable, fmt=".0f")
 odd = int((table["p_against_mean"] < 0.05).sum()) if len(questions) > 1 else 0
-report_value("n_odd", odd, fmt=".0f", n=len(questions))
+report_value("n_odd", odd, fmt=".0f")
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# {glue:text}`n_predictable_full` questions are predicted beyond doubt, corrected for their number.
+# Of {glue:text}`n_questions` questions, {glue:text}`n_predictable` have a slope that is reliably
+# different from zero, corrected for their number.
 # The most predictable is «{glue:text}`top_question`»: the prediction explains
-# {glue:text}`top_explained` of the songs' own variance in it. {glue:text}`n_odd_full` questions
-# have a slope that differs from the mean of all. Remember from {doc}`01-listeners-and-tracks` that
+# {glue:text}`top_explained` of the songs' own variance in it. A slope that
+# differs from the mean of all: {glue:text}`n_odd` of them. Remember from {doc}`01-listeners-and-tracks` that
 # the questions are hardly independent: this is not as many confirmations as there are rows.
 
 # %% [markdown] tags=["needs-listeners"]
@@ -607,8 +621,8 @@ show_figure(
     figures.plot_partition(shares.clip(lower=0)),
     "shares",
     "Whose variance is it? Shares of the variance of single ratings, one bar a question.",
-    "Stacked bars, one a question, that add to one: the largest part of each is the residual, "
-    "then come listeners, songs and listeners' bias for styles, and a small part is predicted.",
+    "Stacked bars, one a question, that add to one: parts of songs, of listeners and of what was "
+    "predicted in colours with their percentages, the residual in grey at the right.",
     table=shares.rename_axis("question"),
 )
 
@@ -646,12 +660,16 @@ if several_songs:
     )
     robust = pd.concat([robust, added[robust.columns]], ignore_index=True)
 show_table(
-    robust, "robustness", "The slope under other reasonable analyses.", fmt="{:.3f}"
+    robust.assign(p=robust["p"].map(in_words)),
+    "robustness",
+    "The slope under other reasonable analyses.",
+    fmt="{:.3f}",
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
 same = robust["same"].iloc[1:].astype(bool)
-report_value("n_same", same.sum(), fmt=".0f", n=len(same))
+report_value("n_same", same.sum(), fmt=".0f")
+report_value("n_variants", len(same), fmt=".0f")
 changed = robust["variant"].iloc[1:][~same].tolist()
 report_text(
     "robust_verdict",
@@ -661,16 +679,16 @@ report_text(
 )
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# {glue:text}`n_same_full` variants come to the same conclusion as the model above.
-# {glue:text}`robust_verdict`. And are the residuals as the model assumes?
+# {glue:text}`n_same` of {glue:text}`n_variants` variants come to the same conclusion as the model
+# above. {glue:text}`robust_verdict`. And are the residuals as the model assumes?
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 show_figure(
     figures.plot_residuals(mixed.residual_table(model)),
     "residuals",
     "Standardised residuals against fitted ratings (left) and against normal quantiles (right).",
-    "Left, a cloud of residuals around zero, cut off along slanting lines by the ends of the "
-    "rating scale. Right, residuals against normal quantiles, near the diagonal but for the ends.",
+    "Left, a cloud of residuals around zero, bounded by slanting lines where the rating scale "
+    "ends. Right, residuals against normal quantiles, along a diagonal line.",
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
@@ -718,8 +736,8 @@ show_figure(
     f"Power to find a slope of {matters:.3g} points at the 5% level by number of listeners and "
     f"songs, each listener rating {n_heard} songs at most; framed: at least 0.80. "
     f"{n_simulations} simulated studies a cell.",
-    "Heat map of power, listeners upwards and songs to the right: it grows along both, and faster "
-    "along the songs once there are a few dozen listeners.",
+    "Heat map of power with its numbers, listeners upwards and songs to the right: it grows along "
+    "both.",
     table=power,
 )
 
@@ -803,31 +821,31 @@ show_figure(
     "recovery",
     f"Known effects behind «{truth_query}» (diamonds) and what the mixed model finds, from the "
     "demo's ratings, and from a new draw that is neither rounded nor clipped to the scale.",
-    "Two panels of estimates with intervals, fixed effects above and standard deviations below; "
-    "diamonds of the true values lie within most intervals, but the residual standard deviation "
-    "as rated lies below its true value.",
+    "Two panels of estimates with intervals, fixed effects above and standard deviations below, "
+    "two colours for two sets of ratings, and a diamond at each true value.",
     table=found[["data", "kind", "term", "estimate", "low", "high", "truth", "within"]],
 )
 
 # %% tags=["needs-simulation", "hide-input"]
 rated, free = (found[found["data"] == label] for label in found["data"].unique())
-report_value("n_within", rated["within"].sum(), fmt=".0f", n=len(rated))
-report_value("n_within_free", free["within"].sum(), fmt=".0f", n=len(free))
+report_value("n_known", len(rated), fmt=".0f")
+report_value("n_within", rated["within"].sum(), fmt=".0f")
+report_value("n_within_free", free["within"].sum(), fmt=".0f")
 missed = rated.loc[~rated["within"], "term"].tolist()
 report_text("missed", ", ".join(missed) if missed else "none")
 missed_free = free.loc[~free["within"], "term"].tolist()
 report_text("missed_free", ", ".join(missed_free) if missed_free else "none")
 
 # %% [markdown] tags=["needs-simulation"]
-# Of the true values, {glue:text}`n_within_full` lie within their 95% intervals (outside:
-# {glue:text}`missed`), and without rounding and clipping {glue:text}`n_within_free_full` (outside:
-# {glue:text}`missed_free`). With so many intervals, about one in twenty may miss. The residual is
+# Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within their 95% intervals
+# (outside: {glue:text}`missed`), and without rounding and clipping {glue:text}`n_within_free`
+# (outside: {glue:text}`missed_free`). With so many intervals, about one in twenty may miss. The residual is
 # another matter: the ends of the scale press it together, so that its standard deviation comes out
 # too small whatever the model. That is a property of sliders, and not of this method.
-#
-# ## Real listeners
 
 # %% [markdown]
+# ## Real listeners
+#
 # Simulated or not, every study has its own songs. Here are people: {cite:t}`oconnell2022` had 124
 # listeners rate 20 songs, ten chosen for high and ten for low groove, on groove, liking and
 # familiarity. Nobody has said under which licence the table is, so it is fetched when the chapter
@@ -869,17 +887,14 @@ if real is not None:
         columns={"listener_id": "listener", "track_id": "track"}
     )
     group = real.tracks.set_index("track_id")["groove_group"]
-    people_said["group"] = pd.Categorical(
-        people_said["track"].map(group), ["low", "high"]
+    # half a point to either side, so that the slope is the difference of the groups
+    people_said["group"] = (
+        people_said["track"].map(group).map({"low": -0.5, "high": 0.5})
     )
 
 # %%
 if real is not None:
-    kinds = {
-        "all songs": ["low", "high"],
-        "high groove": ["high"],
-        "low groove": ["low"],
-    }
+    kinds = {"all songs": [-0.5, 0.5], "high groove": [0.5], "low groove": [-0.5]}
     real_parts = []
     for question, (label, groups) in [
         (q, k) for q in real.queries for k in kinds.items()
@@ -905,9 +920,7 @@ if real is not None:
     real_errors = mixed.compare_error_models(
         "rating ~ group + (1 + group | listener) + (1 | track)", grooves
     )
-    real_errors = real_errors[real_errors["term"] == "group[high]"].reset_index(
-        drop=True
-    )
+    real_errors = real_errors[real_errors["term"] == "group"].reset_index(drop=True)
     show_figure(
         figures.plot_forest(
             real_errors, label="model", xlabel="High minus low groove, points of 1–7"
@@ -976,10 +989,10 @@ bars = {
 bars = {name: bar for name, bar in bars.items() if bar}
 
 # %% tags=["needs-table-predictions"]
-plain = np.polyfit(means["predicted"], means["observed"], 1, cov=True)
-half = 1.96 * np.sqrt(plain[1][0, 0])
-level = [{"model": "song means, OLS", "estimate": plain[0][0]}]
-level[0] |= {"low": plain[0][0] - half, "high": plain[0][0] + half}
+plain = smf.ols("observed ~ predicted", means).fit()
+low, high = plain.conf_int().loc["predicted"]
+level = [{"model": "song means, OLS", "estimate": plain.params["predicted"]}]
+level[0] |= {"low": low, "high": high}
 song_fit = None
 for k in range(1, len(bars) + 1):
     song_fit = mixed.fit_lmm(
@@ -1002,8 +1015,8 @@ show_figure(
     "song-level",
     "The slope from song means alone, with bands and styles as random effects, and from single "
     "ratings where there are any.",
-    "Forest plot of the slope from song means under growing random parts; the intervals widen as "
-    "bands and styles are taken as samples.",
+    "Forest plot of the slope from song means, by ordinary regression and with growing random "
+    "parts, each with its interval.",
     table=level,
 )
 
