@@ -156,8 +156,6 @@ show_figure(
 axes = np.linalg.eigvalsh(correlations)[::-1] / len(correlations)
 report_value("n_queries", len(correlations), fmt=".0f")
 report_value("first_axis", axes[0], n=len(data.tracks))
-
-# %% tags=["hide-input"]
 report_text(
     "axes_word",
     "hardly several independent answers"
@@ -291,8 +289,6 @@ show_figure(
 
 # %% tags=["needs-listeners", "hide-input"]
 mine = ceilings[ceilings["query"] == query].set_index("method")
-
-# %% tags=["needs-listeners", "hide-input"]
 for name, method in (
     ("icc_single", "ICC(C,1)"),
     ("icc_agreement", "ICC(A,1)"),
@@ -301,8 +297,6 @@ for name, method in (
 ):
     row = mine.loc[method]
     report_value(name, **as_reported(row, row["n_listeners"]))
-
-# %% tags=["needs-listeners", "hide-input"]
 report_text(
     "ceiling_word",
     "the songs' means are worth predicting"

@@ -103,6 +103,8 @@ paper = {
     name: probe.paper_protocol(X, ratings, artists, styles)
     for name, X in published.items()
 }
+
+# %%
 show_table(
     tables.text_table(paper),
     "paper",
@@ -118,8 +120,6 @@ report_text(
     if stem_rows
     else "The study brings no vectors of separated stems, so that there are no rows for them.",
 )
-
-# %% tags=["hide-input"]
 paper_scores = pd.concat(
     [found.scores().assign(model=name) for name, found in paper.items()]
 ).set_index(["model", "target"])["fold_r2"]
@@ -128,8 +128,6 @@ report_text("paper_worst", lowest.idxmin())
 report_value("paper_worst_r2", lowest.min(), n=len(ratings))
 report_value("paper_best_r2", lowest.max(), n=len(ratings))
 report_text("paper_best", lowest.idxmax())
-
-# %% tags=["hide-input"]
 report_value("paper_negative", (paper_scores < 0).sum(), fmt=".0f", n=len(paper_scores))
 
 # %% [markdown]
@@ -177,6 +175,8 @@ bands = None
 if chapter.has_table("ceilings"):
     bands = chapter.load_table("ceilings").query("method == 'song means'")
     bands = bands.rename(columns={"query": "target"})
+
+# %%
 show_figure(
     figures.plot_forest(
         scores,
@@ -243,6 +243,8 @@ show_figure(
 facts = pd.DataFrame(
     {n: tables.scale_facts(features[n], results[n].folds, artists) for n in models}
 ).T
+
+# %%
 show_table(
     facts.rename_axis("model").astype({"units": int, "constant": int}),
     "scale-facts",
@@ -259,10 +261,8 @@ mean_r2 = (
 )
 report_value("scale_published", mean_r2["as published"], n=len(models))
 report_value("scale_floor", mean_r2["with floor and bound"], n=len(models))
-report_value("largest_z", facts["largest_z"].max(), fmt=",.0f")
+report_value("largest_z", facts["largest_z"].max(), fmt=".0f")
 moved = mean_r2["with floor and bound"] - mean_r2["as published"]
-
-# %% tags=["hide-input"]
 scale_word = (
     "Scale and penalty matter: the published numbers are too low"
     if moved > 0.05
@@ -271,8 +271,6 @@ scale_word = (
     else "Scale and penalty hardly matter here"
 )
 report_text("scale_word", scale_word)
-
-# %% tags=["hide-input"]
 objections.append(
     (
         "scale",
@@ -324,6 +322,8 @@ dimension = pd.concat(
         tables.control_table(control, "noise", f"{n_components} columns of noise"),
     ]
 )
+
+# %%
 show_figure(
     figures.plot_settings(dimension),
     "dimension",
@@ -342,16 +342,12 @@ change = here[f"{n_components} components"] - here["all dimensions"]
 report_value("dimension_change", change[models].mean(), n=len(models))
 report_value("noise_r2", here[f"{n_components} columns of noise"].mean())
 dimension_best = here.loc[models, f"{n_components} components"].idxmax()
-
-# %% tags=["hide-input"]
 dimension_word = (
     f"At equal size {dimension_best} is still ahead"
     if dimension_best == best
     else f"At equal size {dimension_best} is ahead instead of {best}"
 )
 report_text("dimension_word", dimension_word)
-
-# %% tags=["hide-input"]
 report_text(
     "dimension_owed",
     "how many dimensions a model has is not what it owes its score to, as long as the penalty may "
@@ -359,8 +355,6 @@ report_text(
     if abs(change[models].mean()) < 0.05
     else "part of what tells the models apart is their number of dimensions",
 )
-
-# %% tags=["hide-input"]
 objections.append(
     (
         "dimension",
@@ -384,6 +378,8 @@ free = {name: probe.nested_ridge(features[name], ratings, **dealt) for name in e
 folds = tables.settings_table(
     {"songs dealt freely": free, "whole artists": {n: results[n] for n in equal}}
 )
+
+# %%
 show_figure(
     figures.plot_settings(folds),
     "artists",
@@ -393,7 +389,6 @@ show_figure(
     "songs and one for folds of whole artists.",
     table=folds,
 )
-
 
 # %% [markdown]
 # A leak is no matter of opinion, either. Change the ratings of the held-out songs at random, and
@@ -418,6 +413,8 @@ found = {
     for name, result in {"whole artists": results[best], "freely": free[best]}.items()
 }
 leaks = pd.DataFrame(found).replace({True: "leaks", False: "tight"})
+
+# %%
 show_table(
     leaks, "leaks", "What could reach a model from its test songs, and whether it does."
 )
@@ -430,16 +427,12 @@ gain = gain["songs dealt freely"] - gain["whole artists"]
 report_value("artist_gain", gain[models].mean(), n=len(models))
 report_text("artist_gain_most", gain.idxmax())
 report_value("artist_gain_max", gain.max())
-
-# %% tags=["hide-input"]
 artist_word = (
     "Knowing the artist would have flattered the models"
     if gain[models].mean() > 0.02
     else "Knowing the artist would hardly have helped"
 )
 report_text("artist_word", artist_word)
-
-# %% tags=["hide-input"]
 objections.append(
     (
         "artists",
@@ -461,6 +454,8 @@ objections.append(
 # %% tags=["needs-styles"]
 parts = probe.style_scores(results[best], n_boot=n_bootstrap, seed=seed)
 shown = parts[parts["part"].isin(["all", "between", "within"])]
+
+# %% tags=["needs-styles"]
 show_figure(
     figures.plot_forest(
         shown.rename(columns={"r2": "estimate"}),
@@ -480,8 +475,6 @@ own_parts = parts[parts["target"] == target].set_index("part")
 within = own_parts.loc["within"]
 report_value("within_r2", **tables.as_reported(within, len(ratings), value="r2"))
 report_value("between_share", own_parts.loc["between", "share"])
-
-# %% tags=["needs-styles", "hide-input"]
 report_text(
     "within_verdict",
     tables.side_of_zero(
@@ -508,6 +501,8 @@ residual = {
 beyond = tables.score_table(
     residual, score="r2_over_baseline", n_boot=n_bootstrap, seed=seed
 )
+
+# %% tags=["needs-styles"]
 show_figure(
     figures.plot_forest(
         beyond, label="model", panel="target", xlabel="R² beyond style"
@@ -535,8 +530,6 @@ beyond_chance = chance.loc[chance["p_family"] < 0.05, "model"].unique()
 ahead = beyond[(beyond["low"] > 0) & (beyond["target"] == target)]["model"]
 report_text("beyond_style", tables.name_list(ahead, "none of them"))
 report_text("beyond_chance", tables.name_list(beyond_chance, "none of the models"))
-
-# %% tags=["needs-styles", "hide-input"]
 objections.append(
     (
         "style",
@@ -580,8 +573,6 @@ if trainable:
     ).replace("-", "−")
 else:
     transfer_note = "the styles have too few artists for that here"
-
-# %% tags=["needs-styles", "hide-input"]
 report_text("transfer_note", transfer_note)
 
 # %% [markdown] tags=["needs-styles"]
@@ -629,8 +620,6 @@ unique = partition[
     & (partition["part"] == "embedding")
 ].iloc[0]
 report_value("unique_r2", **tables.as_reported(unique, len(ratings), value="r2"))
-
-# %% tags=["needs-styles", "needs-audio-or-descriptors", "hide-input"]
 report_text(
     "unique_word",
     tables.side_of_zero(unique, "something", "less than nothing", "nothing certain"),
@@ -677,8 +666,6 @@ sure = luck.loc[(luck["p_artists"] < 0.05) & (luck["target"] == target), "model"
 report_value("n_beyond_luck", len(beat), fmt=".0f", n=len(models))
 report_value("n_beyond_luck_artists", len(sure), fmt=".0f", n=len(models))
 report_value("p_least", p_least, fmt=".4f")
-
-# %% tags=["hide-input"]
 objections.append(
     (
         "luck",
@@ -706,6 +693,8 @@ ceilings = chapter.load_table("ceilings")
 reach = probe.normalise_by_ceiling(scores[scores["kind"] != "untrained twin"], ceilings)
 reach["estimate"] = reach["r2_normalised"]
 reach[["low", "high"]] = reach[["low", "high"]].div(reach["ceiling"], axis=0)
+
+# %% tags=["needs-table-ceilings"]
 show_figure(
     figures.plot_forest(
         reach, label="row", panel="target", xlabel="R² / ceiling", reference=1.0
@@ -722,16 +711,12 @@ show_figure(
 row = reach[(reach["target"] == target) & (reach["model"] == best)].iloc[0]
 report_value("reach", **tables.as_reported(row, len(ratings)))
 report_value("ceiling", row["ceiling"], ci=(row["ceiling_low"], row["ceiling_high"]))
-
-# %% tags=["needs-table-ceilings", "hide-input"]
 report_text(
     "reach_word",
     "leaves room below the ceiling"
     if row["high"] < 1
     else "cannot be told from a perfect model",
 )
-
-# %% tags=["needs-table-ceilings", "hide-input"]
 objections.append(
     (
         "noise",
@@ -786,8 +771,6 @@ show_figure(
 
 # %% tags=["hide-input"]
 verdicts = []
-
-# %% tags=["hide-input"]
 for label in rivals:
     row = differences[
         (differences["rival"] == label) & (differences["target"] == target)
@@ -796,8 +779,6 @@ for label in rivals:
     report_value(f"ahead_of_{label.replace(' ', '_')}", **found)
     word = tables.side_of_zero(row, "ahead of", "behind", "not clearly different from")
     verdicts.append(f"{word} {'' if label == 'style alone' else 'the '}{label}")
-
-# %% tags=["hide-input"]
 verdict = f"{best} is " + "; ".join(verdicts)
 report_text("verdict", verdict)
 objections.append(("rivals", verdict))
@@ -899,8 +880,6 @@ if deep:
     )
 else:
     layer_note = "the models of this study come with one layer each"
-
-# %% tags=["hide-input"]
 report_text("layer_note", layer_note)
 
 # %% [markdown]
@@ -933,6 +912,8 @@ alike = pd.concat(
 # %%
 top = alike.sort_values("rho").groupby(["model", "pairs"]).tail(1)
 top = top.sort_values(["pairs", "model"])
+
+# %%
 show_figure(
     figures.plot_forest(
         top.rename(columns={"rho": "estimate"}),
@@ -994,8 +975,6 @@ last = curve[curve["target"] == target].tail(2)["r2"].to_numpy()
 report_text("runner", runner)
 report_text("songs_needed", tables.count_words(need["n_songs"]))
 report_text("songs_needed_low", tables.count_words(need["low"]))
-
-# %% tags=["hide-input"]
 report_text("songs_needed_high", tables.count_words(need["high"]))
 report_text(
     "ranking_word",
@@ -1004,8 +983,6 @@ report_text(
     else "This study has as many",
 )
 report_value("curve_end", last[-1], n=len(ratings))
-
-# %% tags=["hide-input"]
 report_value("curve_step", last[-1] - last[0])
 
 # %% [markdown]
@@ -1086,6 +1063,8 @@ known = tables.score_table(
     n_boot=n_bootstrap,
     seed=seed,
 )
+
+# %% tags=["needs-simulation"]
 show_figure(
     figures.plot_forest(
         known, label="model", panel="target", xlabel="Out-of-fold R²", bands=bands
@@ -1101,16 +1080,12 @@ show_figure(
 row = known[(known["model"] != best) & (known["target"] == target)].iloc[0]
 report_value("oracle_r2", **tables.as_reported(row, len(ratings)))
 gap = row["estimate"] - own.loc[best, "estimate"]
-
-# %% tags=["needs-simulation", "hide-input"]
 report_text(
     "oracle_word",
     "what the embedding lacks is mostly knowledge of the causes"
     if gap > 0.1
     else "the embedding tells about as much of them as a ridge can use with so few songs",
 )
-
-# %% tags=["needs-simulation", "hide-input"]
 objections.append(
     (
         "truth",

@@ -251,11 +251,11 @@ def count_words(count: float) -> str:
     Examples
     --------
     >>> count_words(1234), count_words(float("inf"))
-    ('1,200', 'more than any study holds')
+    ('1200', 'more than any study holds')
     """
     if not np.isfinite(count) or count >= 1e6:
         return "more than any study holds"
-    return f"{float(f'{count:.2g}'):,.0f}"
+    return f"{float(f'{count:.2g}'):.0f}"
 
 
 def answers_table(answers: Sequence[tuple[str, str]]) -> pd.DataFrame:
