@@ -11,6 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# Workers that compile librosa's functions at once can read each other's half-written cache.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ["NUMBA_CACHE_DIR"] = str(ROOT / "build" / "numba" / worker)
+
 
 @pytest.fixture(scope="session")
 def built_book() -> Path:

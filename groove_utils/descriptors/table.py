@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 import numpy as np
@@ -27,7 +28,7 @@ from groove_utils.descriptors.syncopation import syncopation
 from groove_utils.files import hash_bytes, hash_file
 from groove_utils.paths import cache_folder
 
-__all__ = ["VERSION", "describe", "describe_study"]
+__all__ = ["VERSION", "compile_kernels", "describe", "describe_study"]
 
 VERSION = "2"  # part of every cache key: raise it when any descriptor's value changes
 SILENT = 1e-5  # full-scale amplitude (−100 dB); below it there is nothing but dither
@@ -217,12 +218,28 @@ def _describe_files(
     track_ids: list[str], paths: list, jobs: int, cache: ArrayCache | None
 ) -> pd.DataFrame:
     store = ArrayCache(cache_folder(), namespace="descriptors") if cache is None else cache
+    if jobs > 1:
+        compile_kernels()
     tasks = (delayed(_describe_file)(path, store) for path in paths)
     # a process a file would spend longer in starting than in computing: batches, kept in order
     parallel = Parallel(n_jobs=min(jobs, max(1, len(paths))), return_as="generator")
     rows = list(tqdm(parallel(tasks), total=len(paths), desc="descriptors", unit="track"))
     table = pd.DataFrame(rows, index=track_ids, columns=[*DESCRIPTORS, "reason"])
     return table.astype(dict.fromkeys(DESCRIPTORS, float) | {"reason": str})
+
+
+@functools.cache
+def compile_kernels() -> None:
+    """Have librosa's compiled functions written to their cache by one process.
+
+    Two processes that compile them at once, as on a machine where they have never been used, can
+    read each other's half-written cache, and crash. Called by ``make setup`` and before workers
+    are started; takes a second where the functions are compiled already.
+    """
+    rng = np.random.default_rng(0)
+    y = rng.normal(0, 0.01, 6 * 22050).astype(np.float32)
+    y[:: 22050 // 2] = 1.0  # clicks at 120 BPM, so that the beat tracker has beats to track
+    describe(y, 22050)
 
 
 def _describe_file(path, store: ArrayCache) -> pd.Series:
