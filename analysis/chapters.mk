@@ -4,6 +4,7 @@
 CHAPTERS := 01-listeners-and-tracks 02-representations 04-descriptors 05-embeddings 06-probing 08-mixed-models
 
 01-listeners-and-tracks.writes := ceilings
+04-descriptors.reads           := ceilings
 05-embeddings.writes           := models
 06-probing.reads               := ceilings models
 06-probing.writes              := predictions probe_scores

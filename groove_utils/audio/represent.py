@@ -125,7 +125,7 @@ def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:
     within = np.flatnonzero(window**2 >= 0.5)
     response = np.abs(np.fft.rfft(window, 64 * n_fft)) ** 2
     above = np.flatnonzero(response < response[0] / 2)[0]
-    return within.size / sr, 2 * above * sr / (64 * n_fft)
+    return within.size / sr, (2 * above - 1) * sr / (64 * n_fft)
 
 
 def _decibel(power: np.ndarray) -> np.ndarray:

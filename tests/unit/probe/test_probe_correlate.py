@@ -1,0 +1,128 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from groove_utils.probe import ProbeError, correlate, fisher_interval
+
+
+def draw(rng, n_artists=24, per_artist=4, rho=0.4):
+    """Features, ratings and artists; half of both variances lies between artists."""
+    artists = np.repeat(np.arange(n_artists), per_artist)
+    mix = np.linalg.cholesky([[1, rho], [rho, 1]])
+    between = (rng.standard_normal((n_artists, 2)) @ mix.T)[artists]
+    x, y = ((between + rng.standard_normal((artists.size, 2)) @ mix.T) / np.sqrt(2)).T
+    return pd.DataFrame({"x": x}), pd.Series(y, name="dance"), artists
+
+
+def test_estimates_are_scipys_and_p_is_holms():
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame(rng.standard_normal((60, 5)), columns=list("abcde"))
+    y = pd.Series(X["a"] + rng.standard_normal(60), name="dance")
+    table = correlate(X, y, n_boot=300).set_index("feature")
+    for name in X:
+        assert table.loc[name, "estimate"] == pytest.approx(stats.pearsonr(X[name], y)[0])
+    np.testing.assert_allclose(table["p_holm"], multipletests(table["p"], method="holm")[1])
+    assert (table["p_holm"] >= table["p"]).all()
+
+
+def test_songs_as_their_own_artists_give_fishers_interval():
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal(400)
+    y = 0.5 * x + rng.standard_normal(400)
+    row = correlate(pd.DataFrame({"x": x}), pd.Series(y), n_boot=4000).iloc[0]
+    low, high = fisher_interval([row["estimate"]], [400])
+    assert row["low"] == pytest.approx(low[0], abs=0.02)
+    assert row["high"] == pytest.approx(high[0], abs=0.02)
+    assert row["p"] < 1e-8
+
+
+def test_fishers_interval_is_scipys():
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal(80)
+    y = x + rng.standard_normal(80)
+    found = stats.pearsonr(x, y)
+    known = found.confidence_interval(0.95)
+    low, high = fisher_interval([found.statistic], [80])
+    assert (low[0], high[0]) == pytest.approx((known.low, known.high))
+
+
+def test_within_styles_is_the_correlation_of_centred_values():
+    rng = np.random.default_rng(4)
+    X, y, artists = draw(rng, rho=0.5)
+    styles = artists % 3
+    shift = np.array([0.0, 6.0, -6.0])[styles]
+    table = correlate(X.add(shift, axis=0), y + shift, artists, styles, n_boot=200)
+    x = X["x"] - X["x"].groupby(styles).transform("mean")
+    assert table["estimate"].iloc[0] == pytest.approx(
+        np.corrcoef(x, y - y.groupby(styles).transform("mean"))[0, 1]
+    )
+    assert correlate(X.add(shift, axis=0), y + shift, artists, n_boot=50)["estimate"].iloc[0] > 0.9
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.4])
+def test_intervals_hold_the_true_correlation_and_careless_ones_do_not(rho):
+    runs, held, careless, rejected = 400, 0, 0, 0
+    for seed in range(runs):
+        X, y, artists = draw(np.random.default_rng([11, seed]), rho=rho)
+        row = correlate(X, y, artists, n_boot=200, seed=seed).iloc[0]
+        held += row["low"] <= rho <= row["high"]
+        rejected += row["p"] < 0.05
+        low, high = fisher_interval([row["estimate"]], [len(X)])
+        careless += low[0] <= rho <= high[0]
+    # .945 in 3,000 runs; 400 runs scatter by ± .022
+    assert 0.905 <= held / runs <= 0.975
+    assert careless / runs < held / runs
+    if rho == 0:
+        assert rejected / runs <= 0.095
+
+
+def test_coverage_within_styles():
+    held = 0
+    for seed in range(200):
+        X, y, artists = draw(np.random.default_rng([12, seed]), rho=0.4)
+        styles = artists % 3
+        row = correlate(X.add(styles, axis=0), y + styles, artists, styles, n_boot=200).iloc[0]
+        held += row["low"] <= 0.4 <= row["high"]
+    assert 0.90 <= held / 200 <= 0.985
+
+
+def test_missing_constant_and_perfect_features():
+    X, y, artists = draw(np.random.default_rng(5))
+    X = X.assign(some=X["x"], constant=3.0, same=y, few=np.nan)
+    X.loc[:9, "some"] = np.nan
+    X.loc[:3, "few"] = 1.0
+    table = correlate(X, y, artists, n_boot=100).set_index("feature")
+    assert table.loc["some", "n_songs"] == len(X) - 10
+    assert table.loc["some", "estimate"] == pytest.approx(
+        stats.pearsonr(X["some"][10:], y[10:]).statistic
+    )
+    assert table.loc[["constant", "few"], ["estimate", "low", "p", "p_holm"]].isna().all(axis=None)
+    assert table.loc["same", "estimate"] == pytest.approx(1)
+    assert table.loc["same", "p"] < 1e-6
+    assert table.loc["x", "p_holm"] <= 1
+
+
+def test_several_targets_are_corrected_apart_and_seeds_decide():
+    X, y, artists = draw(np.random.default_rng(6))
+    X = X.assign(other=np.random.default_rng(7).standard_normal(len(X)))
+    both = pd.DataFrame({"dance": y, "listen": -y})
+    table = correlate(X, both, artists, n_boot=100, seed=1)
+    pd.testing.assert_frame_equal(table, correlate(X, both, artists, n_boot=100, seed=1))
+    dance = table[table["target"] == "dance"]
+    np.testing.assert_allclose(dance["p_holm"], multipletests(dance["p"], method="holm")[1])
+    listen = table[table["target"] == "listen"]
+    np.testing.assert_allclose(listen["estimate"], -dance["estimate"])
+
+
+def test_unusable_data_are_refused():
+    X, y, artists = draw(np.random.default_rng(8), n_artists=4)
+    with pytest.raises(ProbeError, match="15 rows but there are 16"):
+        correlate(X[:-1], y, artists)
+    with pytest.raises(ProbeError, match="at least 3"):
+        correlate(X, y, artists // 2)
+    with pytest.raises(ProbeError, match="level"):
+        correlate(X, y, artists, level=95)
+    with pytest.raises(ProbeError, match="at least 4"):
+        fisher_interval([0.5], [3])

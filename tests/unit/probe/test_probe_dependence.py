@@ -1,0 +1,88 @@
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from sklearn.inspection import partial_dependence as sklearn_dependence
+from sklearn.linear_model import LinearRegression
+
+from groove_utils.probe import ProbeError, parabola, partial_dependence
+
+
+@pytest.fixture
+def hump():
+    """240 songs by 60 artists: y rises with `a` and has its top at b = 0.5."""
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame(rng.standard_normal((240, 3)), columns=["a", "b", "c"])
+    artists = np.repeat(np.arange(60), 4)
+    level = rng.standard_normal(60)[artists]
+    y = 2 * X["a"] - 1.5 * (X["b"] - 0.5) ** 2 + level + rng.standard_normal(240)
+    return X, y, artists
+
+
+def test_trees_show_the_slope_and_the_hump(hump):
+    X, y, artists = hump
+    slope = partial_dependence(X, y, artists, feature="a", n_refits=5)
+    assert slope["estimate"].iloc[-1] - slope["estimate"].iloc[0] > 3
+    curve = partial_dependence(X, y, artists, feature="b", n_refits=5)
+    middle = curve["estimate"][curve["x"].between(0, 1)].mean()
+    assert middle > curve["estimate"].iloc[0] + 2
+    assert middle > curve["estimate"].iloc[-1] + 0.5
+    flat = partial_dependence(X, y, artists, feature="c", n_refits=5)
+    assert np.ptp(flat["estimate"]) < 0.4 * np.ptp(slope["estimate"])
+
+
+def test_it_is_scikit_learns_dependence_about_its_mean(hump):
+    X, y, artists = hump
+    model = LinearRegression()
+    ours = partial_dependence(X, y, artists, feature="a", estimator=model, n_refits=2)
+    known = sklearn_dependence(
+        model.fit(X, y), X, ["a"], custom_values={"a": ours["x"].to_numpy()}, kind="average"
+    )["average"][0]
+    np.testing.assert_allclose(ours["estimate"], known - known.mean(), atol=1e-8)
+    assert ours["estimate"].mean() == pytest.approx(0, abs=1e-9)
+
+
+def test_the_band_holds_the_curve_and_seeds_decide(hump):
+    X, y, artists = hump
+    one = partial_dependence(X, y, artists, feature="a", n_refits=20, seed=3)
+    assert (one["low"] <= one["high"]).all()
+    inside = (one["low"] <= one["estimate"]) & (one["estimate"] <= one["high"])
+    assert inside.mean() > 0.8
+    again = partial_dependence(X, y, artists, feature="a", n_refits=20, seed=3)
+    pd.testing.assert_frame_equal(one, again)
+
+
+def test_the_parabola_is_statsmodels_with_clustered_errors(hump):
+    X, y, artists = hump
+    curve, bend = parabola(X["b"], y, artists, X[["a"]])
+    frame = X.assign(y=y, z=(X["b"] - X["b"].mean()) / X["b"].std(ddof=0))
+    fit = smf.ols("y ~ z + I(z**2) + a", frame).fit(
+        cov_type="cluster", cov_kwds={"groups": artists}, use_t=True
+    )
+    assert bend["estimate"] == pytest.approx(fit.params["I(z ** 2)"])
+    low, high = fit.conf_int().loc["I(z ** 2)"]
+    assert (bend["low"], bend["high"]) == pytest.approx((low, high))
+    assert bend["p"] == pytest.approx(fit.pvalues["I(z ** 2)"])
+    assert bend["peak"] == pytest.approx(0.5, abs=0.15)
+    assert bend["high"] < 0
+    assert curve["estimate"].mean() == pytest.approx(0, abs=1e-9)
+
+
+def test_a_straight_line_has_no_bend(hump):
+    X, _, artists = hump
+    held = 0
+    for seed in range(100):
+        noise = np.random.default_rng([5, seed]).standard_normal(60)[artists]
+        _, bend = parabola(X["a"], X["a"] + noise, artists)
+        held += bend["low"] <= 0 <= bend["high"]
+    assert held >= 85
+
+
+def test_unusable_features_are_refused(hump):
+    X, y, artists = hump
+    with pytest.raises(ProbeError, match="no feature 'd'"):
+        partial_dependence(X, y, artists, feature="d")
+    with pytest.raises(ProbeError, match="constant"):
+        parabola(np.ones(240), y, artists)
+    with pytest.raises(ProbeError, match="NaN"):
+        partial_dependence(X.mask(X > 2), y, artists, feature="a")
