@@ -62,7 +62,7 @@ bands = [f"band_{k}_flux" for k in range(2, 10)]  # like the first and the last
 shown = ["title", "formula", "unit", "source"]
 show_table(
     cards.loc[list(descriptors.BASELINE), shown].drop(bands).set_index("title"),
-    "baseline",
+    "descriptor-baseline",
     "The classical descriptors (bands 2 to 9 are like 1 and 10, an octave each).",
 )
 
@@ -74,7 +74,7 @@ show_table(
 # %%
 show_table(
     cards.loc[list(descriptors.RHYTHM), shown].set_index("title"),
-    "rhythm",
+    "descriptor-rhythm",
     "Descriptors of rhythm.",
 )
 
@@ -145,7 +145,7 @@ picked = [
 picked = [name for name in picked if songs[name].notna().any()]
 show_figure(
     figures.plot_distributions(songs, units[picked], data.styles),
-    "distributions",
+    "descriptor-distributions",
     "Descriptors by style. Each dot is a song; boxes show the quartiles. Level and flux are in "
     "full-scale amplitude.",
     "Small panels of box plots with dots, one a descriptor, with a row for each style; the boxes of "
@@ -251,7 +251,7 @@ report_value("n_published", len(shared), fmt=".0f")
 # correlation can only speak of what varies.
 
 # %% [markdown] tags=["needs-styles"]
-# {numref}`fig-within` asks again within styles: both sides are centred on the mean of the song's
+# {numref}`fig-descriptor-within` asks again within styles: both sides are centred on the mean of the song's
 # style, so that nothing is left of the differences between styles.
 
 # %% tags=["needs-styles"]
@@ -268,7 +268,7 @@ show_figure(
     figures.plot_forest(
         pair, label="descriptor", hue="songs", xlabel=f"Correlation with «{target}»"
     ),
-    "within",
+    "descriptor-within",
     f"The sixteen descriptors that correlate most with «{target}», over all songs and within "
     "styles, with 95% intervals over artists.",
     "Forest plot of sixteen descriptors with two estimates each; most keep their sign within "
@@ -356,7 +356,7 @@ show_figure(
     figures.plot_forest(
         scores, label="model", xlabel=f"Out-of-fold R², «{target}»", bands=band
     ),
-    "scores",
+    "descriptor-scores",
     f"Out-of-fold R² for «{target}» on {len(songs)} songs, with 95% intervals over artists. "
     "Shaded: the noise ceiling, where it is known.",
     "Forest plot of four models, style alone and three from descriptors, with wide intervals that "
@@ -506,7 +506,7 @@ report_text(
 # ## Can the estimates be trusted?
 #
 # The demo was rendered from scores, so that for some descriptors the truth is known. In
-# {numref}`fig-estimates` every dot is a song. Its bar joins the estimates from the two halves of the
+# {numref}`fig-descriptor-estimates` every dot is a song. Its bar joins the estimates from the two halves of the
 # song: where a bar is long, the descriptor does not agree with itself.
 
 # %% tags=["needs-simulation"]
@@ -553,7 +553,7 @@ estimates = pd.concat(
 )
 show_figure(
     figures.plot_estimates(estimates, units[list(pairs)], data.styles),
-    "estimates",
+    "descriptor-estimates",
     "Descriptors from audio against the truth of the score; on the line they are right. Bars: from "
     "the first to the second half of a song (cut off at the frame).",
     "Six scatter plots. Tempo lies on the diagonal; event density and syncopation follow it with "
@@ -579,7 +579,7 @@ for name, part in estimates.dropna(subset=["estimate"]).groupby("quantity", sort
 quality = pd.DataFrame(rows).set_index("descriptor")
 show_table(
     quality,
-    "quality",
+    "descriptor-quality",
     "Estimates against truth: correlation with its 95% interval over artists; mean error (bias) and "
     "root mean squared error in standard deviations of the truth; the style in which that error is "
     "largest; songs in which the descriptor was found.",
