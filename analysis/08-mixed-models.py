@@ -411,12 +411,12 @@ report_text(
 #
 # ## In every style?
 
-# %% [markdown] tags=["needs-listeners", "needs-styles", "needs-table-predictions"]
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # The interaction of prediction and style asks whether the slope differs between styles. A slope that
 # is "significant" in one style and not in another is no evidence of a difference; the difference
 # itself has to be tested {cite}`gelman2006`.
 
-# %% tags=["needs-listeners", "needs-styles", "needs-table-predictions"]
+# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 by_style = mixed.fit_lmm(f"rating ~ predicted * style + {slopes}", rows)
 trends = by_style.emtrends("predicted", "style")
 show_figure(
@@ -429,13 +429,13 @@ show_figure(
     table=trends.table,
 )
 
-# %% [markdown] tags=["needs-listeners", "needs-styles", "needs-table-predictions"]
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # Where no difference is found, that is not evidence of equality. Equality needs a test of its own:
 # two one-sided tests ask whether the difference is *smaller* than what would matter
 # {cite}`schuirmann1987,lakens2017`. What would matter has to be said beforehand; here it is
 # {glue:text}`matters` points for one standard deviation, {glue:text}`smallest` of the scale.
 
-# %% tags=["needs-listeners", "needs-styles", "needs-table-predictions"]
+# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 contrasts = trends.contrasts(adjust="holm")
 equal = [
     mixed.equivalence_test(row.estimate, row.se, row.df, bound=matters)
@@ -451,7 +451,7 @@ show_table(
     "is smaller than what would matter.",
 )
 
-# %% tags=["needs-listeners", "needs-styles", "needs-table-predictions", "hide-input"]
+# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
 n_pairs = len(contrasts)
 n_different = (contrasts["p_adjusted"] < 0.05).sum()
 n_equal = (contrasts["p_equivalence"] < 0.05).sum()
@@ -467,7 +467,7 @@ report_text(
     else "That decides every pair",
 )
 
-# %% [markdown] tags=["needs-listeners", "needs-styles", "needs-table-predictions"]
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # Pairs of styles: {glue:text}`n_pairs`. Shown to differ in slope at the 5% level:
 # {glue:text}`n_different`. Shown to be practically equal: {glue:text}`n_equal`.
 # {glue:text}`style_verdict`.
@@ -477,7 +477,7 @@ report_text(
 # Listeners come with likings. A random intercept for each pair of listener and style catches by how
 # much somebody favours a style, whatever the song {cite}`senn2018`.
 
-# %% tags=["needs-listeners", "needs-styles", "needs-table-predictions"]
+# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 biased = mixed.fit_lmm(
     f"rating ~ predicted * style + {slopes} + (1 | listener:style)", rows
 )
@@ -489,13 +489,13 @@ show_table(
     fmt="{:.1f}",
 )
 
-# %% tags=["needs-listeners", "needs-styles", "needs-table-predictions", "hide-input"]
+# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
 parts = biased.variance_components().set_index("factor")["sd"]
 report_value("bias_sd", parts["listener:style"], n=biased.n_groups["listener:style"])
 sure = bias["p"].iloc[0] < 0.05
 report_text("bias_verdict", "do have" if sure else "cannot be shown to have")
 
-# %% [markdown] tags=["needs-listeners", "needs-styles", "needs-table-predictions"]
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # Listeners {glue:text}`bias_verdict` a bias for styles: its standard deviation is
 # {glue:text}`bias_sd_full` points.
 
