@@ -249,10 +249,10 @@ def _record(name: str, entry: dict) -> Chapter | None:
 
 
 def _glue(name: str, text: str) -> None:
-    # the output that myst-nb's {glue:text} role looks up; unlike myst_nb.glue it takes the text
-    # as it is, not its Python repr
+    # the output that myst-nb's {glue:text} role looks up; the role evaluates it, so that a bare
+    # 0.20 would be shown as 0.2
     display(
-        {"application/papermill.record/text/plain": text},
+        {"application/papermill.record/text/plain": repr(text)},
         raw=True,
         metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import threading
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from groove_utils.embed.adapters import Adapter
 from groove_utils.embed.catalogue import make_adapter
-from groove_utils.files import atomic_path, hash_bytes
+from groove_utils.files import atomic_path, hash_bytes, hash_file
 from groove_utils.paths import cache_folder
 
 if TYPE_CHECKING:
@@ -142,9 +143,11 @@ def _source_path(adapter: Adapter) -> Path | None:
         return None
     stamps = [adapter_key(adapter)]
     try:
+        # other code may fill the same weights into another network
+        stamps.append(hash_file(inspect.getfile(type(adapter))))
         for file in files():
             status = os.stat(file)
             stamps.append(f"{os.path.realpath(file)} {status.st_size} {status.st_mtime_ns}")
-    except OSError:
+    except (OSError, TypeError):
         return None
     return cache_folder() / "models" / f"{hash_bytes(*stamps)[:32]}.json"

@@ -62,7 +62,7 @@ def plot_forest(
     for axes, one in zip(grid[0], panels):
         part = table if one is None else table[table[panel] == one]
         if reference is not None:
-            axes.axvline(reference, color="#888888", linewidth=1, zorder=0)
+            axes.axvline(reference, color="#888888", linewidth=1, zorder=1.5)  # above the grid
         if bands is not None:
             _draw_band(axes, bands if one is None else bands[bands[panel] == one], band_label)
         for value, offset in zip(hues, offsets):
