@@ -84,7 +84,7 @@ features = usable_descriptors(table)
 titles = cards.loc[features.columns, "title"]
 short = cards["unit"].where(cards["unit"].str.len().between(1, 8))
 units = cards["title"] + (" (" + short + ")").fillna("")
-words = titles.map(lambda t: t if t[1].isupper() else t[0].lower() + t[1:])
+words = cards["title"].map(lambda t: t if t[1].isupper() else t[0].lower() + t[1:])
 songs = table.reset_index().merge(data.tracks[["track_id", "artist", "style"]])
 artists, styles = songs["artist"].to_numpy(), songs["style"].to_numpy()
 
@@ -98,7 +98,7 @@ report_text(
     "none had to be left out"
     if not unknown
     else f"{len(unknown)} could not be found for every song and had to be left out: "
-    + ", ".join(cards.loc[unknown, "title"].str.lower()),
+    + ", ".join(words[unknown]),
 )
 
 # %% [markdown]
@@ -118,9 +118,7 @@ sounds = {}
 for name in ("event_density", "syncopation"):
     known = table[name].dropna()
     for word, track in (("least", known.idxmin()), ("most", known.idxmax())):
-        label = (
-            f"{word} {cards.loc[name, 'title'].lower()} ({known[track]:.1f}): {track}"
-        )
+        label = f"{word} {words[name]} ({known[track]:.1f}): {track}"
         sounds[label] = data.audio_path(track)
 audio_player(sounds)
 
@@ -592,7 +590,7 @@ right = np.abs(ratio - 1) <= 0.04
 report_value("tempo_right", 100 * right.mean(), fmt=".0f", unit="%", n=len(songs))
 report_value("tempo_octave", int(octaves.any(axis=1).sum()), fmt=".0f")
 worst = quality["error"].idxmax()
-report_text("weakest", worst.lower())
+report_text("weakest", worst[0].lower() + worst[1:])
 report_value(
     "weakest_r",
     quality.loc[worst, "r"],
@@ -601,7 +599,7 @@ report_value(
 )
 report_text("weakest_style", quality.loc[worst, "worst style"])
 drift = quality["bias"].abs().idxmax()
-report_text("drifting", drift.lower())
+report_text("drifting", drift[0].lower() + drift[1:])
 report_text("drift", "too high" if quality.loc[drift, "bias"] > 0 else "too low")
 
 # %% [markdown] tags=["needs-simulation"]
