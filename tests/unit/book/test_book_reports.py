@@ -56,7 +56,7 @@ def test_a_value_is_glued_and_recorded(in_book, shown):
     }
     report_text("verdict", "more")
     assert chapter.reported["verdict"] == {"text": "more", "full": "more"}
-    assert shown[-1][0] == {"application/papermill.record/text/plain": "more"}
+    assert shown[-1][0] == {"application/papermill.record/text/plain": "'more'"}
 
 
 @pytest.mark.parametrize("value", [float("nan"), np.nan, float("inf"), "3", None, pd.NA])
