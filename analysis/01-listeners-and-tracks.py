@@ -264,11 +264,11 @@ show_figure(
 )
 
 # %% [markdown] tags=["needs-listeners"]
-# Take two listeners and look at how they order the songs: that is the *intraclass correlation* of
+# Take two listeners and look at how they order the songs: that is the {term}`intraclass correlation` of
 # single ratings, ICC(C,1) {cite}`shrout1979,mcgraw1996`. Now take the mean over many listeners:
 # what is private to each averages out, and what remains is more reliable. The reliability of the
 # song means is the share of their variance that belongs to the songs. It is also the R² that a
-# *perfect* model of the songs would reach against them, and so it is the **noise ceiling**.
+# *perfect* model of the songs would reach against them, and so it is the {term}`noise ceiling`.
 
 # %% tags=["needs-listeners"]
 ceilings = probe.noise_ceiling(data.ratings, n_splits=n_splits, seed=seed)

@@ -41,7 +41,8 @@ def audio_player(
     cells = []
     for label, sound in sounds.items():
         if in_book():
-            cells.append(_player(label, web_sound(sound, match=match, seconds=max_seconds)))
+            source = web_sound(sound, match=match, seconds=max_seconds)
+            cells.append(_player(label, source, level="matched" if match else "kept"))
             continue
         y, sr = _excerpt(sound, max_seconds)
         display(HTML(f"<p>{html.escape(label)}</p>"))
@@ -83,10 +84,10 @@ def _excerpt(sound: Sound, seconds: float) -> tuple[np.ndarray, int]:
     return _shorten(y, sr, seconds), sr
 
 
-def _player(label: str, source: str) -> str:
+def _player(label: str, source: str, level: str) -> str:
     text = html.escape(label, quote=True)
     return (
-        f'<figure class="player"><figcaption>{text}</figcaption>'
+        f'<figure class="player" data-level="{level}"><figcaption>{text}</figcaption>'
         f'<audio controls preload="none" aria-label="{text}" src="{source}"></audio></figure>'
     )
 
