@@ -9,6 +9,7 @@ import pyloudnorm
 
 __all__ = ["match_loudness", "measure_loudness"]
 
+PEAK = 10 ** (-1 / 20)  # −1 dBFS, as EBU R 128 asks, since lossy coding adds to peaks
 TARGET_LUFS = -20.0  # leaves headroom for every style, so that matching hardly ever limits
 
 
@@ -51,7 +52,7 @@ def match_loudness(y: np.ndarray, sr: int, lufs: float = TARGET_LUFS) -> np.ndar
     Returns
     -------
     ndarray of float32, same shape
-        Silence is returned as it is. Where the gain would exceed a peak of 0.99, the signal is
+        Silence is returned as it is. Where the gain would exceed a peak of −1 dBFS, the signal is
         scaled to that peak instead (no clipping, no compression), and is then quieter than asked.
     """
     y = np.asarray(y, dtype=np.float32)
@@ -59,4 +60,4 @@ def match_loudness(y: np.ndarray, sr: int, lufs: float = TARGET_LUFS) -> np.ndar
     if not np.isfinite(loudness):
         return y
     gain = 10 ** ((lufs - loudness) / 20)
-    return (y * min(gain, 0.99 / np.abs(y).max())).astype(np.float32)
+    return (y * min(gain, PEAK / np.abs(y).max())).astype(np.float32)

@@ -16,7 +16,7 @@ from groove_utils.files import hash_bytes
 __all__ = ["audio_player", "web_sound"]
 
 Sound = str | os.PathLike | tuple[np.ndarray, int]
-ENCODER = "mp3-1"  # part of the file names, so that a change of encoding renews them
+ENCODER = "mp3-2"  # part of the file names, so that a change of encoding renews them
 
 
 def audio_player(
