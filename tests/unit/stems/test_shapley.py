@@ -1,0 +1,161 @@
+"""Shapley values held to their axioms, to worked examples and to brute force over all orders."""
+
+from itertools import combinations, permutations
+
+import numpy as np
+import pytest
+
+from groove_utils.stems.shapley import shapley_sampled, shapley_values
+
+STEMS = ("drums", "bass", "other", "vocals")
+
+
+def subsets(players):
+    return [s for k in range(len(players) + 1) for s in combinations(players, k)]
+
+
+def random_game(players, shape=(), seed=0):
+    rng = np.random.default_rng(seed)
+    return {subset: rng.normal(size=shape) for subset in subsets(players)}
+
+
+def by_all_orders(game, players):
+    """The definition: what a player adds, averaged over every order of coming in."""
+    orders = list(permutations(players))
+    found = dict.fromkeys(players, 0.0)
+    for order in orders:
+        for place, player in enumerate(order):
+            before = tuple(p for p in players if p in order[:place])
+            after = tuple(p for p in players if p in order[: place + 1])
+            found[player] = found[player] + (game[after] - game[before]) / len(orders)
+    return found
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6])
+def test_equals_the_average_over_all_orders(n):
+    players = tuple("abcdef"[:n])
+    game = random_game(players, seed=n)
+    found, expected = shapley_values(game), by_all_orders(game, players)
+    for player in players:
+        assert found[player] == pytest.approx(expected[player], abs=1e-12)
+
+
+def test_values_add_up_to_the_whole_on_every_axis():
+    game = random_game(STEMS, shape=(50, 7, 3), seed=1)
+    found = shapley_values(game)
+    total = sum(found.values())
+    assert total.shape == (50, 7, 3)
+    np.testing.assert_allclose(total, game[STEMS] - game[()], atol=1e-9, rtol=0)
+
+
+def test_a_null_player_gets_nothing_and_like_players_get_alike():
+    rng = np.random.default_rng(2)
+    base = {s: rng.normal() for s in subsets(("bass", "other"))}
+    game = {}
+    for subset in subsets(STEMS):
+        # vocals never change anything; drums can stand in for the bass and the other way round
+        rest = set(subset) - {"vocals"}
+        twins = len(rest & {"drums", "bass"})
+        game[subset] = base[("other",) if "other" in rest else ()] + 3.0 * (twins > 0) + twins**2
+    found = shapley_values(game)
+    assert found["vocals"] == 0
+    assert found["drums"] == pytest.approx(found["bass"], abs=1e-12)
+    assert found["drums"] != found["other"]
+
+
+def test_linear_in_the_values():
+    one, two = random_game(STEMS, seed=3), random_game(STEMS, seed=4)
+    both = shapley_values({s: 2 * one[s] - 0.5 * two[s] for s in one})
+    first, second = shapley_values(one), shapley_values(two)
+    for stem in STEMS:
+        assert both[stem] == pytest.approx(2 * first[stem] - 0.5 * second[stem], abs=1e-12)
+
+
+def test_an_additive_game_gives_each_its_own():
+    own = dict(zip(STEMS, (0.3, 0.1, -0.05, 0.0)))
+    found = shapley_values({s: 0.2 + sum(own[stem] for stem in s) for s in subsets(STEMS)})
+    for stem in STEMS:
+        assert found[stem] == pytest.approx(own[stem], abs=1e-12)
+
+
+def test_worked_example_of_the_airport():
+    """Littlechild & Owen (1973): the cost of a runway is that of the largest aeroplane using it.
+
+    Costs 8, 11, 13, 18: each stretch is shared by those who need it, so 8/4, 8/4 + 3/3,
+    8/4 + 3/3 + 2/2 and that with the last 5.
+    """
+    cost = dict(zip("ABCD", (8, 11, 13, 18)))
+    found = shapley_values({s: max((cost[p] for p in s), default=0) for s in subsets("ABCD")})
+    assert {p: float(v) for p, v in found.items()} == pytest.approx(
+        {"A": 2, "B": 3, "C": 4, "D": 9}
+    )
+
+
+def test_order_of_players_and_of_names_does_not_matter():
+    game = random_game(STEMS, seed=5)
+    turned = {tuple(reversed(s)): v for s, v in game.items()}
+    one, other = shapley_values(game), shapley_values(turned, players=STEMS)
+    assert list(other) == list(STEMS)
+    for stem in STEMS:
+        assert one[stem] == pytest.approx(other[stem], abs=1e-12)
+
+
+def test_errors_say_what_is_missing():
+    game = random_game(("drums", "bass"))
+    with pytest.raises(ValueError, match=r"1 of the 4 subsets.*\(\)"):
+        shapley_values({s: v for s, v in game.items() if s})
+    with pytest.raises(ValueError, match=r"'vocals'.*not among"):
+        shapley_values(game | {("vocals",): 1.0}, players=("drums", "bass"))
+    with pytest.raises(ValueError, match="different shapes"):
+        shapley_values(game | {("drums",): np.zeros(3)})
+    with pytest.raises(ValueError, match=r"\('drums',\) is NaN"):
+        shapley_values(game | {("drums",): np.nan})
+    with pytest.raises(ValueError, match="twice, in two orders"):
+        shapley_values({**game, ("bass", "drums"): 1.0})
+    with pytest.raises(ValueError, match="names a player twice"):
+        shapley_values({("drums", "drums"): 1.0})
+    with pytest.raises(ValueError, match=r"128 subsets.*shapley_sampled"):
+        shapley_values({}, players="abcdefg")
+    with pytest.raises(ValueError, match="no players"):
+        shapley_values({(): 0.0})
+
+
+def test_monte_carlo_comes_near_the_exact_values_by_its_own_error():
+    game = random_game(STEMS, shape=(5,), seed=6)
+    exact = shapley_values(game)
+    found, error = shapley_sampled(game.__getitem__, STEMS, n_permutations=400, seed=0)
+    z = np.concatenate([(found[s] - exact[s]) / error[s] for s in STEMS])
+    assert np.abs(z).max() < 4
+    assert 0.3 < np.sqrt((z**2).mean()) < 2
+    assert max(e.max() for e in error.values()) < 0.12
+    total = sum(found.values())
+    np.testing.assert_allclose(total, game[STEMS] - game[()], atol=1e-9)
+
+
+def test_the_error_of_monte_carlo_is_its_spread_over_seeds():
+    game = random_game(tuple("abcde"), seed=7)
+    runs = [
+        shapley_sampled(game.__getitem__, "abcde", n_permutations=60, seed=s) for s in range(80)
+    ]
+    spread = np.std([found["c"] for found, _ in runs], ddof=1)
+    told = np.sqrt(np.mean([error["c"] ** 2 for _, error in runs]))
+    assert told == pytest.approx(spread, rel=0.25)
+
+
+def test_monte_carlo_goes_beyond_six_players_and_asks_each_subset_once():
+    players = tuple(range(8))
+    asked = []
+
+    def value(subset):
+        asked.append(subset)
+        return sum(subset) + 5.0 * ({0, 1} <= set(subset))
+
+    found, error = shapley_sampled(value, players, n_permutations=50, seed=1)
+    assert len(asked) == len(set(asked))
+    # only the pair has anything to share; running each order backwards too makes that exact
+    assert [float(found[p]) for p in players] == pytest.approx([2.5, 3.5, 2, 3, 4, 5, 6, 7])
+    assert max(map(float, error.values())) < 1e-6
+    again, _ = shapley_sampled(value, players, n_permutations=50, seed=1)
+    assert all(found[p] == again[p] for p in players)
+    with pytest.raises(ValueError, match="n_permutations is 3"):
+        shapley_sampled(value, players, n_permutations=3)
