@@ -104,7 +104,12 @@ class _PooledConv(nn.Module):
 
     The maximum is taken before ReLU and norm, on a tensor tens of times larger than what follows.
     That is the same where the norm's scale is positive; where it is negative, the norm turns the
-    largest into the smallest, so the minimum is taken there.
+    largest into the smallest, so these filters are negated, and their maxima once more.
+
+    Notes
+    -----
+    A processor's convolution of a single channel leaves most of its arithmetic units idle. So the
+    kernel's longer side (all frequencies it spans, or 32 frames at a time) is laid out as channels.
     """
 
     def __init__(self, n_filters: int, n_time: int, n_freq: int):
@@ -117,14 +122,30 @@ class _PooledConv(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """From (n, n_frames, 96) to (n, n_frames, n_filters)."""
-        maps = functional.conv2d(functional.pad(x[:, None], self.padding), self.kernel)
-        pooled = maps.amax(3)
         scale, shift = self.norm.coefficients()
-        turned = torch.nonzero(scale < 0).flatten()
-        if len(turned):
-            pooled[:, turned] = maps[:, turned].amin(3)
-        pooled = functional.relu(pooled + self.bias[:, None])
-        return (pooled * scale[:, None] + shift[:, None]).transpose(1, 2)
+        sign = _sign(scale)
+        kernel = self.kernel[:, 0] * sign[:, None, None]
+        n_filters, n_time, n_freq = kernel.shape
+        x = functional.pad(x, self.padding)
+        if n_freq > 1:
+            channels, dilation = x.unfold(2, n_freq, 1), 1
+            kernel = kernel.transpose(1, 2)
+        else:
+            dilation = min(n_time, 32)
+            channels = x.unfold(1, dilation, 1)
+            kernel = kernel.reshape(n_filters, n_time // dilation, dilation).transpose(1, 2)
+        channels = channels.permute(0, 3, 1, 2)
+        maps = functional.conv2d(
+            channels.contiguous(memory_format=torch.channels_last),
+            kernel[..., None].contiguous(memory_format=torch.channels_last),
+            dilation=(dilation, 1),
+        )
+        pooled = functional.max_pool2d(maps, (1, maps.shape[3]))[..., 0].transpose(1, 2)
+        return functional.relu(pooled * sign + self.bias) * scale + shift
+
+
+def _sign(scale: torch.Tensor) -> torch.Tensor:
+    return torch.where(scale < 0, -1.0, 1.0)
 
 
 class _MidConv(nn.Module):
@@ -239,7 +260,11 @@ class MusiCNN(nn.Module):
 
 
 class _SquareConv(nn.Module):
-    """3×3 convolution, ReLU, batch norm, max pooling."""
+    """3×3 convolution, ReLU, batch norm, max pooling; computed in another order, see _PooledConv.
+
+    Of the first block, which pools over time only, every second frequency is all that its stride
+    leaves, so no other is computed.
+    """
 
     def __init__(self, n_in: int, pool: tuple[int, int], stride: int):
         super().__init__()
@@ -249,8 +274,22 @@ class _SquareConv(nn.Module):
         self.pool, self.stride = pool, stride
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        maps = functional.relu(functional.conv2d(x, self.kernel, self.bias, padding=1))
-        return functional.max_pool2d(self.norm(maps, 1), self.pool, self.stride)
+        scale, shift = self.norm.coefficients()
+        sign = _sign(scale)
+        kernel = self.kernel * sign[:, None, None, None]
+        stride = (self.stride, self.stride)
+        if self.kernel.shape[1] == 1:
+            patches = functional.pad(x[:, 0], (1, 1, 1, 1)).unfold(1, 3, 1).unfold(2, 3, stride[1])
+            x = patches.flatten(3).permute(0, 3, 1, 2)
+            maps = functional.conv2d(x, kernel.flatten(1)[..., None, None])
+            stride = (self.stride, 1)
+        else:
+            kernel = kernel.contiguous(memory_format=torch.channels_last)
+            maps = functional.conv2d(x, kernel, padding=1)
+        pooled = functional.max_pool2d(maps, self.pool, stride)
+        per_channel = [values[:, None, None] for values in (sign, self.bias, scale, shift)]
+        sign, bias, scale, shift = per_channel
+        return functional.relu(pooled * sign + bias) * scale + shift
 
 
 class VGG(nn.Module):
