@@ -1,11 +1,19 @@
 """From embeddings to ratings: splits, ridge, scores, ceilings, comparisons.
 
-Chapters 01 (agreement, noise ceiling), 04 (correlations) and 06 (probing) use it. Features are an
-(n_songs, d) array or a mapping of layer → such arrays; targets are a Series or DataFrame of
-song-level ratings; artists make the groups that no split may cut, styles the strata that folds are
-balanced over.
+Chapters 01 (agreement, noise ceiling), 04 (correlations), 06 (probing) and 07 (stems) use it.
+Features are an (n_songs, d) array or a mapping of layer → such arrays; targets are a Series or
+DataFrame of song-level ratings; artists make the groups that no split may cut, styles the strata
+that folds are balanced over.
 """
 
+from groove_utils.probe.ablation import (
+    Ablation,
+    ablate,
+    ablation_scores,
+    attribute_songs,
+    contrast,
+    contributions,
+)
 from groove_utils.probe.bootstrap import bootstrap_scores, compare_models
 from groove_utils.probe.ceiling import (
     icc,
@@ -33,13 +41,19 @@ from groove_utils.probe.style import style_baseline, style_scores, transfer_matr
 
 __all__ = [
     "DEFAULT_ALPHAS",
+    "Ablation",
     "FloorScaler",
     "ProbeError",
     "ProbeResult",
+    "ablate",
+    "ablation_scores",
     "artist_folds",
+    "attribute_songs",
     "bootstrap_scores",
     "check_folds",
     "compare_models",
+    "contrast",
+    "contributions",
     "correlate",
     "find_leaks",
     "fisher_interval",

@@ -1,0 +1,324 @@
+"""Ablation held to nested_ridge, to refits from scratch, and to stems whose worth is known."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from groove_utils import probe
+from groove_utils.cache import ArrayCache
+from groove_utils.probe import ProbeError, ablate, nested_ridge
+
+STEMS = ("drums", "bass", "other", "vocals")
+ALL = [s for k in range(1, 5) for s in combinations(STEMS, k)]
+SETTINGS = {"n_repeats": 2, "seed": 3, "alphas": [0.1, 10, 1000]}
+SCALE = {"drums": 1.0, "bass": 0.6, "other": 0.8, "vocals": 0.5}
+
+
+def make_songs(n=60, seed=0, noise=0.3, dims=3):
+    """Songs whose embedding is the sum of what its stems bring, each in dimensions of its own.
+
+    «dance» hangs on the drums and half as much on the bass, «listen» on the vocals; «luck» on
+    nothing.
+    """
+    rng = np.random.default_rng(seed)
+    parts = {stem: rng.normal(size=(n, dims)) * SCALE[stem] for stem in STEMS}
+    turn = np.linalg.qr(rng.normal(size=(4 * dims, 4 * dims)))[0]
+
+    def embed(subset):
+        own = [parts[s] if s in subset else np.zeros((n, dims)) for s in STEMS]
+        sound = np.concatenate(own, axis=1) @ turn
+        return {"early": sound[:, :7], "late": np.tanh(sound) + 0.2}
+
+    index = pd.Index([f"song {i}" for i in range(n)], name="track_id")
+    y = pd.DataFrame(
+        {
+            "dance": 2 * parts["drums"][:, 0] + parts["bass"][:, 0] / 0.6,
+            "listen": 2 * parts["vocals"][:, 1],
+            "luck": rng.normal(size=n),
+        },
+        index=index,
+    )
+    y += 50 + noise * rng.normal(size=y.shape)
+    artists = np.array([f"artist {i // 3}" for i in range(n)])
+    styles = np.array(["funk", "pop", "rock"])[(np.arange(n) // 3) % 3]
+    return {s: embed(s) for s in ALL}, y, artists, styles
+
+
+@pytest.fixture(scope="module")
+def songs():
+    return make_songs()
+
+
+@pytest.fixture(scope="module")
+def found(songs):
+    features, y, artists, styles = songs
+    return {r: ablate(features, y, artists, styles, reading=r, **SETTINGS)
+            for r in ("mix", "level", "stem")}  # fmt: skip
+
+
+@pytest.mark.parametrize("reading", ["mix", "level", "stem"])
+def test_all_stems_together_score_as_the_probe_of_the_mix(songs, found, reading):
+    features, y, artists, styles = songs
+    result = nested_ridge(features[STEMS], y, artists, styles, **SETTINGS)
+    place = found[reading].place(STEMS)
+    np.testing.assert_allclose(
+        found[reading].predicted[place], result.predicted.mean(axis=0), atol=1e-8
+    )
+    table = probe.ablation_scores(found[reading], n_boot=500, seed=1).query("part == 'all'")
+    mine = table[table["subset"] == "+".join(STEMS)].set_index("target")
+    theirs = probe.bootstrap_scores(result, scores=["r2"], n_boot=500, seed=1).set_index("target")
+    for column in ("estimate", "low", "high"):
+        np.testing.assert_allclose(mine[column], theirs[column], atol=1e-8)
+    assert (mine["n_artists"] == 20).all()
+
+
+def test_parts_are_those_of_style_scores(songs, found):
+    features, y, artists, styles = songs
+    subset = ("drums", "other")
+    result = nested_ridge(features[subset], y, artists, styles, **SETTINGS)
+    theirs = probe.style_scores(result, n_boot=300, seed=2).set_index(["part", "target"])
+    mine = probe.ablation_scores(found["stem"], n_boot=300, seed=2)
+    mine = mine[mine["subset"] == "drums+other"].set_index(["part", "target"])
+    assert found["stem"].parts == ["all", "within", "funk", "pop", "rock"]
+    for part in found["stem"].parts:
+        for column, theirs_name in (("estimate", "r2"), ("low", "low"), ("high", "high")):
+            np.testing.assert_allclose(
+                mine.loc[part, column], theirs.loc[part, theirs_name], atol=1e-8
+            )
+    assert mine.loc[("funk", "dance"), "n_songs"] == 21
+
+
+def refit(features, y, artists, styles, subset, target, *, free):
+    """The probe of the mix, fitted by hand with scikit-learn, tested on a subset of the stems."""
+    from sklearn.linear_model import Ridge
+
+    from groove_utils.probe import FloorScaler
+
+    mix = nested_ridge(features[STEMS], y, artists, styles, **SETTINGS)
+    predicted = np.empty(mix.predicted.shape[:2])
+    chosen = mix.choices.set_index(["target", "repeat", "fold"])
+    values = y[target].to_numpy()
+    for repeat, fold in enumerate(mix.folds):
+        for number in range(fold.max() + 1):
+            train, test = fold != number, fold == number
+            row = chosen.loc[(target, repeat, number)]
+            X, S = features[STEMS][row["layer"]], features[subset][row["layer"]]
+            scaler = FloorScaler().fit(X[train])
+            model = Ridge(alpha=row["alpha"]).fit(scaler.transform(X[train]), values[train])
+            told = model.predict(scaler.transform(S))
+            if free:
+                told = told - told[train].mean() + values[train].mean()
+            predicted[repeat, test] = told[test]
+    return predicted.mean(axis=0)
+
+
+@pytest.mark.parametrize("reading", ["mix", "level"])
+@pytest.mark.parametrize("subset", [("drums",), ("drums", "other", "vocals")])
+def test_the_probe_of_the_mix_keeps_its_scale_layer_and_penalty(songs, found, reading, subset):
+    expected = refit(*songs, subset, "dance", free=reading == "level")
+    one = found[reading]
+    np.testing.assert_allclose(one.predicted[one.place(subset), :, 0], expected, atol=1e-8)
+
+
+def test_a_missing_artist_is_missing_from_training_and_test(songs, found):
+    """Closed forms of what is predicted without an artist, against leaving it out for real."""
+    features, y, artists, styles = songs
+    one = found["level"]
+    gone = "artist 5"
+    keep = artists != gone
+    folds = nested_ridge(features[STEMS], y, artists, styles, **SETTINGS).folds
+    fixed = {"alphas": [10.0], "layers": "late", "folds": folds}
+    whole = ablate(features, y, artists, styles, reading="level", **fixed)
+    fewer = ablate(
+        {s: {k: v[keep] for k, v in X.items()} for s, X in features.items()},
+        y[keep], artists[keep], styles[keep], reading="level", **fixed | {"folds": folds[:, keep]},
+    )  # fmt: skip
+    number = sorted(set(artists)).index(gone)
+    # scaling stays as it was learnt with the artist, so the two agree closely, not to the digit
+    near = whole.left_out[number][:, keep] - fewer.predicted
+    moved = whole.predicted[:, keep] - fewer.predicted
+    assert np.sqrt((near**2).mean()) < 0.25 * np.sqrt((moved**2).mean())
+    assert one.left_out.shape == (20, 16, 60, 3)
+    np.testing.assert_allclose(whole.left_out[number, 0][keep], fewer.predicted[0], atol=1e-4)
+
+
+def test_nothing_is_worth_the_training_mean(songs, found):
+    _, y, artists, _ = songs
+    folds = nested_ridge(songs[0][STEMS], y, artists, songs[3], **SETTINGS).folds
+    expected = np.zeros(len(y))
+    for fold in folds:
+        for number in range(4):
+            expected[fold == number] += y["dance"].to_numpy()[fold != number].mean() / 2
+    for one in found.values():
+        np.testing.assert_allclose(one.predicted[0, :, 0], expected)
+        assert one.subsets[0] == ()
+        assert -0.5 < one.r2[0, 0, 0] < 0
+
+
+def test_shapley_values_add_up(found):
+    for one in found.values():
+        table = probe.contributions(one, n_boot=200)
+        shares = table[table["measure"] == "Shapley"]
+        total = shares.groupby(["part", "target"])["estimate"].sum()
+        whole = one.r2[one.place(STEMS)] - one.r2[0]
+        total = total.unstack("target").loc[one.parts, one.targets]
+        np.testing.assert_allclose(total, whole, atol=1e-9, rtol=0)
+        songs = probe.attribute_songs(one, "listen", n_boot=200)
+        of_song = songs.groupby("track_id", sort=False)
+        np.testing.assert_allclose(
+            of_song["estimate"].sum() + of_song["baseline"].first(),
+            of_song["predicted"].first(),
+            atol=1e-9,
+            rtol=0,
+        )
+
+
+@pytest.mark.parametrize("reading", ["level", "stem"])
+def test_finds_the_stems_that_carry_it(found, reading):
+    table = probe.contributions(found[reading], n_boot=200).query("part == 'all'")
+    share = table.pivot_table(index="stem", columns=["measure", "target"], values="estimate")
+    for measure in ("alone", "left out", "Shapley"):
+        own = share[measure]
+        assert list(own["dance"].sort_values(ascending=False).index[:2]) == ["drums", "bass"]
+        assert own["dance"]["drums"] > 1.5 * own["dance"]["bass"]
+        assert own["listen"].idxmax() == "vocals"
+    sure = table[(table["measure"] == "Shapley") & (table["p_holm"] < 0.05)]
+    assert set(zip(sure["stem"], sure["target"])) >= {("drums", "dance"), ("vocals", "listen")}
+    assert not set(sure["target"]) & {"luck"}
+    for _, own in table.groupby("measure"):
+        expected = multipletests(own["p"], method="holm")[1]
+        np.testing.assert_allclose(own["p_holm"], expected, rtol=1e-9)
+    row = table[(table["stem"] == "drums") & (table["target"] == "dance")].iloc[0]
+    assert row["low"] < row["estimate"] < row["high"]
+
+
+def test_level_forgives_what_all_songs_share(songs):
+    features, y, artists, styles = songs
+    moved = {
+        s: {k: v + (3.0 if s == ("drums",) else 0.0) for k, v in X.items()}
+        for s, X in features.items()
+    }
+    r2 = {}
+    for reading in ("mix", "level"):
+        settings = {"reading": reading, "layers": "early", **SETTINGS}
+        plain, off = (ablate(X, y, artists, styles, **settings) for X in (features, moved))
+        place = plain.place(("drums",))
+        r2[reading] = plain.r2[place, 0, 0], off.r2[place, 0, 0]
+    assert r2["mix"][1] < r2["mix"][0] - 0.2
+    assert r2["level"][1] == pytest.approx(r2["level"][0], abs=0.1)
+
+
+def test_a_stem_that_changes_nothing_is_worth_nothing_in_a_probe_of_the_mix(songs):
+    features, y, artists, styles = songs
+    silent = {s: features[tuple(x for x in s if x != "other")] for s in ALL if s != ("other",)}
+    silence = {k: np.full_like(v, v.mean()) for k, v in features[STEMS].items()}
+    silent[("other",)] = silence
+    one = ablate(silent, y, artists, styles, reading="stem", **SETTINGS)
+    table = probe.contributions(one, n_boot=100).query("stem == 'other' and part == 'all'")
+    # constant features can only give the training mean, which is what nothing gives
+    assert np.abs(table["estimate"]).max() < 1e-9
+    assert (table["p"] > 0.99).all()
+
+
+def test_contrast_of_subsets_and_of_ablations(found):
+    one, other = found["stem"], found["level"]
+    pair = probe.contrast(
+        [(1, one, ("bass", "drums")), (-1, one, ("drums",)), (-1, one, ("bass",)), (1, one, ())]
+    ).set_index(["part", "target"])
+    expected = (
+        one.r2[one.place(("drums", "bass"))] - one.r2[one.place(("drums",))]
+        - one.r2[one.place(("bass",))] + one.r2[0]
+    )  # fmt: skip
+    np.testing.assert_allclose(pair["estimate"].to_numpy(), expected.ravel())
+    same = probe.contrast([(1, one, STEMS), (-1, other, STEMS)])
+    np.testing.assert_allclose(same[["estimate", "low", "high"]], 0, atol=1e-8)
+    alone = probe.contrast([(1, one, ("drums",)), (-1, one, ())], seed=4)
+    table = probe.contributions(one, seed=4)
+    table = table[(table["measure"] == "alone") & (table["stem"] == "drums")]
+    for column in ("estimate", "low", "high", "p"):
+        np.testing.assert_allclose(alone[column], table[column])
+    with pytest.raises(ProbeError, match="no terms"):
+        probe.contrast([])
+    with pytest.raises(ProbeError, match="differ in their targets"):
+        probe.contrast([(1, one, STEMS), (-1, other.select(["luck"]), STEMS)])
+
+
+def test_works_with_the_subsets_that_were_published(songs):
+    features, y, artists, styles = songs
+    published = [*((s,) for s in STEMS), ("drums", "bass"), STEMS]
+    one = ablate({s: features[s] for s in published}, y, artists, styles, **SETTINGS)
+    assert not one.is_complete
+    table = probe.contributions(one, n_boot=50)
+    assert set(table["measure"]) == {"alone"}
+    with pytest.raises(ProbeError, match="7 of 16 subsets"):
+        probe.attribute_songs(one, "dance")
+    two = ablate({s: features[s] for s in (STEMS, ("bass", "other", "vocals"))}, y, **SETTINGS)
+    table = probe.contributions(two, n_boot=50)
+    assert set(zip(table["measure"], table["stem"])) == {("left out", "drums")}
+
+
+def test_a_result_is_kept_and_found_again(songs, tmp_path, monkeypatch):
+    features, y, artists, styles = songs
+    few = {s: features[s] for s in (("drums",), STEMS)}
+    cache = ArrayCache(tmp_path, "ablation")
+    first = ablate(few, y, artists, styles, cache=cache, **SETTINGS)
+    assert len(cache) == 1
+
+    def fail(*args, **kwargs):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr("groove_utils.probe.ablation.nested_ridge", fail)
+    again = ablate(few, y, artists, styles, cache=cache, **SETTINGS)
+    for name in ("predicted", "r2", "influence", "left_out"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(first, name))
+    assert again.subsets == first.subsets
+    monkeypatch.undo()
+    for change in ({"seed": 4}, {"reading": "mix"}, {"alphas": [10.0]}, {"layers": "late"}):
+        ablate(few, y, artists, styles, cache=cache, **SETTINGS | change)
+    ablate(few, y + 1, artists, styles, cache=cache, **SETTINGS)
+    moved = few | {("drums",): {k: v + 1e-9 for k, v in few[("drums",)].items()}}
+    ablate(moved, y, artists, styles, cache=cache, **SETTINGS)
+    assert len(cache) == 7
+
+
+def test_select_keeps_what_belongs_together(found):
+    one = found["stem"].select(["luck", "dance"])
+    assert one.targets == ["luck", "dance"]
+    np.testing.assert_array_equal(one.r2[..., 1], found["stem"].r2[..., 0])
+    np.testing.assert_array_equal(one.observed[:, 0], found["stem"].observed[:, 2])
+    with pytest.raises(ProbeError, match="no such targets"):
+        one.select(["groove"])
+
+
+def test_one_style_has_one_part(songs):
+    features, y, artists, _ = songs
+    one = ablate({STEMS: features[STEMS]}, y, artists, **SETTINGS)
+    assert one.parts == ["all"]
+
+
+def test_errors_say_what_to_mend(songs):
+    features, y, artists, styles = songs
+    with pytest.raises(ProbeError, match="no features given"):
+        ablate({}, y)
+    with pytest.raises(ProbeError, match=r"drums\+bass, lacks vocals"):
+        ablate({s: features[s] for s in (("drums", "bass"), ("vocals",))}, y)
+    with pytest.raises(ProbeError, match="empty subset"):
+        ablate({STEMS: features[STEMS], (): features[STEMS]}, y)
+    with pytest.raises(ProbeError, match="twice, in two orders"):
+        ablate({STEMS: features[STEMS], STEMS[::-1]: features[STEMS]}, y)
+    with pytest.raises(ProbeError, match="no such reading"):
+        ablate({STEMS: features[STEMS]}, y, reading="song")
+    short = {"early": features[STEMS]["early"]}
+    with pytest.raises(ProbeError, match="drums and of the mix differ in their layers"):
+        ablate({("drums",): short, STEMS: features[STEMS]}, y, reading="mix", **SETTINGS)
+    one = ablate({STEMS: features[STEMS]}, y, artists, styles, **SETTINGS)
+    with pytest.raises(ProbeError, match="no such subset: 'drums'"):
+        one.place(("drums",))
+    with pytest.raises(ProbeError, match="only the mix"):
+        probe.contributions(one)
+    full = ablate(features, y, artists, styles, layers="late", alphas=[10.0], n_repeats=1)
+    with pytest.raises(ProbeError, match="no such target: 'groove'"):
+        probe.attribute_songs(full, "groove")
