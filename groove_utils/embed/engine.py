@@ -14,11 +14,12 @@ tracks an interrupted run had done already.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import queue
 import threading
 import warnings
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -26,7 +27,7 @@ import numpy as np
 import torch
 
 from groove_utils.embed.adapters import Adapter
-from groove_utils.embed.sources import Source, WindowCutter, resampled
+from groove_utils.embed.sources import Source, WindowCutter
 
 __all__ = ["Model", "choose_device", "embed_windows", "forward_windows", "run"]
 
@@ -34,6 +35,7 @@ BATCH_SIZE = 8  # windows, where an adapter does not name its own
 GPU_BATCH_SIZE = 32
 AHEAD = 2  # tracks that are decoded ahead
 QUEUE_BYTES = 32 << 20  # of windows that a track may have waiting
+REMEMBERED = 2048  # windows whose vectors are kept, in case the same samples come again
 
 
 @dataclass
@@ -121,16 +123,38 @@ def choose_device(asked: str | None = None) -> str:
 
 
 @dataclass
-class _Pooled:
-    """Running mean and spread of a track, as its windows come in."""
+class _Window:
+    track: int
+    model: int
+    samples: np.ndarray
+    n_valid: int
+    content: bytes  # hash of the samples
+    index: int = 0  # within its track
+    alike: list[_Window] = field(default_factory=list)  # later windows of the same samples
 
+
+@dataclass
+class _Pooled:
+    """Running mean and spread of a track, over its windows in their order."""
+
+    n_windows: int = 0
     n_out: int = 0  # windows that wait for their batch
+    early: dict[int, tuple] = field(default_factory=dict)  # those that came before their turn
+    n_added: int = 0
     whole: bool = False  # whether the track has been read to its end
     weight: float = 0.0
     means: dict[str, np.ndarray] = field(default_factory=dict)
     squares: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def add(self, layers: dict[str, tuple[np.ndarray, np.ndarray]], weight: float) -> None:
+    def put(self, window: _Window, layers: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        """Take a window's layers; sums are rounded by their order, so that is kept."""
+        self.n_out -= 1
+        self.early[window.index] = layers, float(window.n_valid)
+        while self.n_added in self.early:
+            self._add(*self.early.pop(self.n_added))
+            self.n_added += 1
+
+    def _add(self, layers: dict[str, tuple[np.ndarray, np.ndarray]], weight: float) -> None:
         # Chan, Golub & LeVeque (1983): joins means and sums of squares without cancellation
         before, self.weight = self.weight, self.weight + weight
         for name, (mean, variance) in layers.items():
@@ -235,14 +259,6 @@ def _pool_frames(values, n_valid, n_samples: int) -> tuple[torch.Tensor, torch.T
     return mean, variance
 
 
-@dataclass
-class _Window:
-    track: int
-    model: int
-    samples: np.ndarray
-    n_valid: int
-
-
 class _Reader(threading.Thread):
     """Decodes, resamples and cuts one track; its windows wait in a bounded queue."""
 
@@ -272,7 +288,8 @@ class _Reader(threading.Thread):
     def _windows(self) -> Iterator[_Window]:
         cutters = [model.cutter() for model in self.models]
         rates = sorted({model.adapter.sample_rate for model in self.models})
-        for blocks in resampled(self._measured(), self.source.sr, rates):
+        for peak, blocks in self.source.resampled(rates):
+            self.peak = peak
             for i, (model, cutter) in enumerate(zip(self.models, cutters, strict=True)):
                 for window in cutter.push(blocks[model.adapter.sample_rate]):
                     yield self._window(i, *window)
@@ -280,12 +297,9 @@ class _Reader(threading.Thread):
             yield self._window(i, *cutter.finish())
 
     def _window(self, i: int, samples: np.ndarray, n_valid: int) -> _Window:
-        return _Window(self.track, i, self.models[i].prepare(samples, n_valid), n_valid)
-
-    def _measured(self) -> Iterator[np.ndarray]:
-        for block in self.source.blocks():
-            self.peak = max(self.peak, float(np.abs(block).max(initial=0)))
-            yield block
+        prepared = np.ascontiguousarray(self.models[i].prepare(samples, n_valid))
+        content = hashlib.blake2b(prepared, digest_size=16, salt=n_valid.to_bytes(16, "big"))
+        return _Window(self.track, i, prepared, n_valid, content.digest())
 
 
 def _read_ahead(sources: Iterable[Source], models: Sequence[Model]) -> Iterator:
@@ -335,16 +349,22 @@ def run(
         instead, where the audio cannot be used; the other tracks go on.
     """
     waiting: dict[tuple[int, int], list[_Window]] = {}
+    queued: dict[tuple, _Window] = {}
+    remembered: OrderedDict[tuple, dict] = OrderedDict()
     pooled: dict[tuple[int, int], _Pooled] = {}
     peaks: dict[int, float] = {}
     errors: dict[int, ValueError] = {}
 
-    def finished(key: tuple[int, int]) -> Iterator:
+    def deliver(window: _Window, layers: dict) -> Iterator:
+        key = window.track, window.model
         track = pooled[key]
+        track.put(window, layers)
         if track.whole and track.n_out == 0:
-            del pooled[key]
-            result = errors.get(key[0]) or (track.result(spread), peaks[key[0]])
-            yield *key, result
+            yield finished(key)
+
+    def finished(key: tuple[int, int]) -> tuple:
+        track = pooled.pop(key)
+        return *key, errors.get(key[0]) or (track.result(spread), peaks[key[0]])
 
     def flush(which: tuple[int, int]) -> Iterator:
         windows, waiting[which] = waiting[which], []
@@ -352,27 +372,43 @@ def run(
             [window.samples for window in windows], [window.n_valid for window in windows]
         )
         for row, window in enumerate(windows):
-            key = window.track, window.model
-            own = {name: (mean[row], var[row]) for name, (mean, var) in layers.items()}
-            pooled[key].add(own, float(window.n_valid))
-            pooled[key].n_out -= 1
-            yield from finished(key)
+            own = {
+                name: (mean[row].copy(), var[row].copy()) for name, (mean, var) in layers.items()
+            }
+            queued.pop((window.model, window.content))
+            remembered[window.model, window.content] = own
+            for each in (window, *window.alike):
+                yield from deliver(each, own)
+        while len(remembered) > REMEMBERED:
+            remembered.popitem(last=False)
 
     for item in _read_ahead(sources, models):
         if isinstance(item, _Reader):
             peaks[item.track] = item.peak
             if item.error is not None:
                 errors[item.track] = item.error
-            for i in range(len(models)):
-                pooled.setdefault((item.track, i), _Pooled()).whole = True
-                yield from finished((item.track, i))
+            for key in [(item.track, i) for i in range(len(models))]:
+                track = pooled.setdefault(key, _Pooled())
+                track.whole = True
+                if track.n_out == 0:
+                    yield finished(key)
             continue
         model = models[item.model]
-        pooled.setdefault((item.track, item.model), _Pooled()).n_out += 1
-        which = item.model, model.bucket(item.n_valid)
-        waiting.setdefault(which, []).append(item)
-        if len(waiting[which]) == model.batch_size:
-            yield from flush(which)
+        track = pooled.setdefault((item.track, item.model), _Pooled())
+        item.index = track.n_windows
+        track.n_windows += 1
+        track.n_out += 1
+        same = item.model, item.content
+        if same in remembered:
+            yield from deliver(item, remembered[same])
+        elif same in queued:
+            queued[same].alike.append(item)
+        else:
+            queued[same] = item
+            which = item.model, model.bucket(item.n_valid)
+            waiting.setdefault(which, []).append(item)
+            if len(waiting[which]) == model.batch_size:
+                yield from flush(which)
     for which in sorted(waiting):
         if waiting[which]:
             yield from flush(which)

@@ -19,7 +19,7 @@ from groove_utils.files import hash_bytes
 
 __all__ = ["embed_audio", "embed_models", "embed_study", "embed_tracks"]
 
-VERSION = "3"  # of windowing, pooling and preprocessing; a change leaves cached entries unused
+VERSION = "4"  # of windowing, pooling and preprocessing; a change leaves cached entries unused
 SILENCE = 10 ** (-90 / 20)
 POOLINGS = ("mean", "mean+std")
 

@@ -1,12 +1,15 @@
 """Where audio comes from: files, arrays and sums of files, read in blocks.
 
 Whatever its length, a source is decoded, mixed to mono, resampled and cut a block at a time, so an
-hour takes no more memory than a minute.
+hour takes no more memory than a minute. Of short stems, the resampled blocks are kept for a while:
+the sums of a song's stems then decode and resample each stem once.
 """
 
 from __future__ import annotations
 
 import os
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,6 +31,7 @@ __all__ = [
 ]
 
 BLOCK = 1 << 17  # samples of one channel, 3 s at 44.1 kHz
+KEPT_BYTES = 128 << 20  # of resampled stems
 
 
 class Source:
@@ -42,6 +46,26 @@ class Source:
     def blocks(self) -> Iterator[np.ndarray]:
         """Mono float32 blocks at the rate `sr`."""
         raise TypeError(f"{type(self).__name__} holds no samples.")
+
+    def resampled(self, rates: Sequence[int]) -> Iterator[tuple[float, dict[int, np.ndarray]]]:
+        """The signal at several rates, with the largest absolute sample so far.
+
+        Yields
+        ------
+        peak : float
+        blocks : dict of int to ndarray
+            By rate, see :func:`resampled`.
+        """
+        peak = 0.0
+
+        def measured() -> Iterator[np.ndarray]:
+            nonlocal peak
+            for block in self.blocks():
+                peak = max(peak, float(np.abs(block).max(initial=0)))
+                yield block
+
+        for blocks in resampled(measured(), self.sr, rates):
+            yield peak, blocks
 
 
 class ArraySource(Source):
@@ -126,46 +150,91 @@ class FileSource(Source):
 
 
 class SumSource(Source):
-    """The sum of several files of one rate, such as stems."""
+    """The sum of several files of one rate, such as stems, times a gain.
 
-    def __init__(self, paths: Sequence[str | os.PathLike]):
+    Parameters
+    ----------
+    paths : sequence of path
+    gain : float
+        Linear.
+    """
+
+    def __init__(self, paths: Sequence[str | os.PathLike], gain: float = 1.0):
         self.parts = [FileSource(path) for path in paths]
         rates = {part.sr for part in self.parts}
         if len(rates) > 1:
             names = ", ".join(f"{part.path.name} ({part.sr} Hz)" for part in self.parts)
             raise AudioError(f"{self.parts[0].path.parent}: stems of different rates: {names}.")
         self.sr = rates.pop()
+        self.gain = float(gain)
 
     def content(self) -> str:  # noqa: D102
-        return hash_bytes("sum", *sorted(part.content() for part in self.parts))
+        return hash_bytes("sum", *sorted(p.content() for p in self.parts), repr(self.gain))
 
     def blocks(self) -> Iterator[np.ndarray]:  # noqa: D102
-        readers = [_Rebuffered(part.blocks()) for part in self.parts]
-        while True:
-            blocks = [reader.take(BLOCK) for reader in readers]
-            length = max(map(len, blocks))
-            if length == 0:
-                return
-            total = np.zeros(length, np.float32)
-            for block in blocks:
-                total[: len(block)] += block
-            yield total
+        for _, blocks in self.resampled([self.sr]):
+            yield blocks[self.sr]
+
+    def resampled(self, rates: Sequence[int]) -> Iterator[tuple[float, dict[int, np.ndarray]]]:
+        """The sum at several rates; each part is resampled by itself, so that sums can share it."""
+        highest, peak = max(rates), 0.0
+        for blocks in _sums([_part_blocks(part, rates) for part in self.parts], rates, self.gain):
+            peak = max(peak, float(np.abs(blocks[highest]).max(initial=0)))
+            yield peak, blocks
 
 
-class _Rebuffered:
-    """Blocks of whatever length, given out in the lengths asked for."""
+def _sums(parts: Sequence[Iterator], rates: Sequence[int], gain: float) -> Iterator[dict]:
+    """Add up streams whose blocks need not be of one length; a short one ends in zeros."""
+    running = dict(enumerate(parts))
+    waiting = {rate: [np.zeros(0, np.float32)] * len(parts) for rate in rates}
+    while running:
+        for i in list(running):
+            blocks = next(running[i], None)
+            if blocks is None:
+                del running[i]
+                continue
+            for rate, held in waiting.items():
+                held[i] = np.concatenate([held[i], blocks[rate]])
+        total = {}
+        for rate, held in waiting.items():
+            lengths = [len(held[i]) for i in running] or [max(map(len, held))]
+            total[rate] = np.zeros(min(lengths), np.float32)
+            for i, samples in enumerate(held):
+                ready = samples[: len(total[rate])]
+                total[rate][: len(ready)] += ready
+                held[i] = samples[len(ready) :]
+            total[rate] *= np.float32(gain)
+        yield total
 
-    def __init__(self, blocks: Iterator[np.ndarray]):
-        self.blocks, self.rest = blocks, np.zeros(0, np.float32)
 
-    def take(self, n: int) -> np.ndarray:
-        parts, length = [self.rest], len(self.rest)
-        while length < n and (block := next(self.blocks, None)) is not None:
-            parts.append(block)
-            length += len(block)
-        joined = np.concatenate(parts)
-        self.rest = joined[n:]
-        return joined[:n]
+_kept: OrderedDict[tuple, list[dict[int, np.ndarray]]] = OrderedDict()
+_keeping = threading.Lock()
+
+
+def _part_blocks(part: FileSource, rates: Sequence[int]) -> Iterator[dict[int, np.ndarray]]:
+    """A file's blocks at several rates, remembered where they are few."""
+    status = part.path.stat()
+    key = (str(part.path), status.st_mtime_ns, status.st_size, tuple(sorted(rates)))
+    with _keeping:
+        known = _kept.get(key)
+    if known is not None:
+        yield from known
+        return
+    found, n_bytes = [], 0
+    for _, blocks in part.resampled(rates):
+        n_bytes += sum(block.nbytes for block in blocks.values())
+        if n_bytes <= KEPT_BYTES // 16:
+            found.append(blocks)
+        else:
+            found = []
+        yield blocks
+    if found:
+        with _keeping:
+            _kept[key] = found
+            while sum(b.nbytes for each in _kept.values() for d in each for b in d.values()) > (
+                KEPT_BYTES
+            ):
+                _kept.popitem(last=False)
 
 
 def as_source(signal) -> Source:
