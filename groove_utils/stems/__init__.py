@@ -1,0 +1,15 @@
+"""Stems: take songs apart, put them together otherwise, and share out what each stem is worth.
+
+Chapter 07 uses it. Demucs and torch are imported when a network is loaded, not with this module.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "mixing": ["matching_gain", "remix"],
+        "separation": ["separate", "separate_study", "separate_tracks"],
+        "subsets": ["STEMS", "stem_subsets", "subset_name"],
+    },
+)
