@@ -17,6 +17,8 @@ from groove_utils.study import Study, load_study
 
 __all__ = ["Chapter", "current_chapter", "finish_chapter", "has_table", "in_book", "open_chapter"]
 
+DECLARED = "GROOVE_TABLES"  # environment: the tables that the chapter may read and write, as JSON
+
 _current: Chapter | None = None
 
 
@@ -41,6 +43,7 @@ class Chapter:
         self.study = study
         self.build = build
         self.in_book = in_book
+        self._declared: dict[str, list[str]] = json.loads(os.environ.get(DECLARED, "{}"))
         self.reported: dict[str, dict] = {}
         self.tables_read: set[str] = set()
         self.tables_written: set[str] = set()
@@ -58,7 +61,13 @@ class Chapter:
             The index is kept.
         name : str
             As listed in ``analysis/chapters.mk`` under what this chapter writes.
+
+        Raises
+        ------
+        ValueError
+            If it is not listed there.
         """
+        self._check_declared("writes", name)
         self.tables_written.add(name)
         write_if_changed(self._table_path(name), frame.to_parquet())
 
@@ -69,7 +78,10 @@ class Chapter:
         ------
         FileNotFoundError
             If the chapter that writes it has not been run.
+        ValueError
+            If ``analysis/chapters.mk`` does not list it under what this chapter reads.
         """
+        self._check_declared("reads", name)
         path = self._table_path(name)
         if not self.has_table(name):
             raise FileNotFoundError(
@@ -79,9 +91,21 @@ class Chapter:
         self.tables_read.add(name)
         return pd.read_parquet(path)
 
+    def find_table(self, name: str) -> pd.DataFrame | None:
+        """Read a table that an earlier chapter kept; None where it could not make one."""
+        return self.load_table(name) if self.has_table(name) else None
+
     def has_table(self, name: str) -> bool:
         """Whether an earlier chapter has kept a table of this name."""
         return has_table(self.build / "tables", name)
+
+    def _check_declared(self, verb: str, name: str) -> None:
+        """Make orders chapters by what they declare, so that it must hold."""
+        if name not in self._declared.get(verb, [name]):
+            raise ValueError(
+                f"{self.name} {verb} the table {name!r}, which analysis/chapters.mk does not list. "
+                f"Add it to `{self.name}.{verb}`, so that Make knows."
+            )
 
     def _table_path(self, name: str) -> Path:
         return self.build / "tables" / f"{name}.parquet"

@@ -18,6 +18,7 @@ from groove_utils.files import atomic_path, write_if_changed
 __all__ = ["format_value", "report_text", "report_value", "show_figure", "show_table"]
 
 FIGURE_DPI = 144
+FULL = "_full"  # behind a value's name: with its interval and n
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
@@ -39,7 +40,8 @@ def report_value(
     Parameters
     ----------
     name : str
-        Lower-case letters, digits, ``-`` and ``_``; once a chapter.
+        Lower-case letters, digits, ``-`` and ``_``; once a chapter, and not another's name with
+        ``_full`` behind it.
     value : float
         NaN and infinity are errors: a number that cannot be computed should not be reported.
     ci : (float, float), optional
@@ -73,7 +75,7 @@ def report_value(
     chapter = _record(name, entry)
     if chapter:
         _glue(name, entry["text"])
-        _glue(f"{name}_full", entry["full"])
+        _glue(name + FULL, entry["full"])
 
 
 def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str]:
@@ -244,6 +246,13 @@ def _record(name: str, entry: dict) -> Chapter | None:
     if chapter is None or not chapter.in_book:
         return None
     _check_name(name, chapter.reported)
+    for other in (name + FULL, name.removesuffix(FULL)):
+        if other != name and other in chapter.reported:
+            short, long = sorted([name, other])
+            raise ValueError(
+                f"{short!r} and {long!r} clash: what is reported as {short!r} is glued with its "
+                f"interval and n as {long!r}. Give one of them another name."
+            )
     chapter.reported[name] = entry
     return chapter
 

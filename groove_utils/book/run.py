@@ -20,7 +20,7 @@ import yaml
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from groove_utils.book.chapter import has_table
+from groove_utils.book.chapter import DECLARED, has_table
 from groove_utils.book.needs import fit_to_study, study_has
 from groove_utils.book.pairs import read_chapter
 from groove_utils.files import atomic_path, write_if_changed
@@ -127,14 +127,9 @@ def run_chapter(
 
     began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     executed = build / "work" / f"{name}-executed.ipynb"
-    _execute(name, work, executed, parameters, build, failed)
+    declared = {"reads": reads, "writes": writes}
+    _execute(name, work, executed, parameters, build, failed, declared)
     facts = json.loads(told.read_text(encoding="utf-8"))
-    for verb, listed in (("reads", reads), ("writes", writes)):
-        if undeclared := sorted(set(facts[f"tables_{verb}"]) - set(listed)):
-            raise ChapterError(
-                f"{name} {verb} the tables {', '.join(undeclared)}, which analysis/chapters.mk "
-                f"does not list. Add them to `{name}.{verb}`, so that Make knows."
-            )
     for table in set(writes) - set(facts["tables_writes"]):
         write_if_changed(tables / f"{table}.parquet", b"")
     page = build / "book" / f"{name}.ipynb"
@@ -175,9 +170,10 @@ def depfile(target: Path, facts: dict, root: Path, *, whole: bool = False) -> st
     return "\n".join([*lines, "", *(f"{file}:" for file in files), ""])
 
 
-def _execute(name, source: Path, target: Path, parameters: dict, build: Path, failed: Path) -> None:
+def _execute(name, source: Path, target: Path, parameters, build: Path, failed: Path, declared):
     environment = {
         "GROOVE_BUILD": str(build.resolve()),
+        DECLARED: json.dumps(declared),
         "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel before the user's
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",

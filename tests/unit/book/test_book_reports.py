@@ -91,6 +91,18 @@ def test_names_are_used_once(in_book):
         show_table(pd.DataFrame({"a": [1]}), "x", "Caption")
 
 
+@pytest.mark.parametrize("names", [("x", "x_full"), ("x_full", "x")])
+def test_a_name_is_not_another_with_its_interval(in_book, names):
+    chapter = in_book()
+    report_value(names[0], 1)
+    report_value("x_full_moon", 2)
+    with pytest.raises(ValueError, match="'x' and 'x_full' clash"):
+        report_value(names[1], 3)
+    with pytest.raises(ValueError, match="'x' and 'x_full' clash"):
+        report_text(names[1], "three")
+    assert list(chapter.reported) == [names[0], "x_full_moon"]
+
+
 def test_at_home_nothing_is_recorded_or_written(at_home, shown, tmp_path):
     report_value("x", 1)
     report_value("x", 2)  # a cell may be run again

@@ -335,14 +335,17 @@ def test_a_failing_chapter_says_where_and_leaves_the_notebook(tiny, make_study, 
 
 def test_undeclared_tables_are_refused(tiny, make_study):
     study = make_study()
-    with pytest.raises(ChapterError, match=r"01-tiny writes the tables means, which .*chapters.mk"):
+    with pytest.raises(
+        ChapterError, match=r"01-tiny writes the table 'means', which .*chapters.mk"
+    ):
         tiny(study, writes=["stems"])
     assert not (tiny.build / "book").exists()
-    (tiny.build / "tables" / "other.parquet").write_bytes(
-        pd.DataFrame({"a": [1]}).to_parquet(),
-    )
+    tables = tiny.build / "tables"
+    assert not (tables / "means.parquet").exists()  # refused before it was written
+    tables.mkdir(exist_ok=True)
+    (tables / "other.parquet").write_bytes(pd.DataFrame({"a": [1]}).to_parquet())
     reading = TINY.replace("songs = ", 'chapter.load_table("other")\nsongs = ')
-    with pytest.raises(ChapterError, match=r"reads the tables other.*`01-tiny.reads`"):
+    with pytest.raises(ChapterError, match=r"reads the table 'other'.*`01-tiny.reads`"):
         tiny(study, reading)
     assert not (tiny.build / "book").exists()
 
