@@ -18,6 +18,10 @@ __all__ = ["SCHEMAS", "STEMS", "read_table", "table_problems"]
 
 STEMS = ("drums", "bass", "other", "vocals")
 MAX_ROWS_TOLD = 20  # of one kind of problem; the rest are counted
+# What programs write for a number that is missing. In a column of texts these are texts: there is
+# an artist named None, and "NA" is a country.
+MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "None")
+_ONLY_EMPTY = {"keep_default_na": False, "na_values": [""]}
 
 
 def _is_number(column: pd.Series) -> pd.Series:
@@ -87,9 +91,20 @@ def read_table(folder: Path, file: str) -> pd.DataFrame:
         for name in ("track_id", "listener_id", "query", "title", "artist", "style", "audio")
     }
     # spreadsheets leave empty rows at the end, and a comma behind the last cell of each row
-    return pd.read_csv(folder / file, dtype=identifiers, index_col=False).dropna(
-        how="all", ignore_index=True
-    )
+    frame = pd.read_csv(folder / file, dtype=identifiers, index_col=False, **_ONLY_EMPTY)
+    frame = frame.dropna(how="all", ignore_index=True)
+    others = [name for name in frame if name not in identifiers]
+    return frame.assign(**{name: _as_numbers(frame[name]) for name in others})
+
+
+def _as_numbers(column: pd.Series) -> pd.Series:
+    """A column of numbers in which some are missing; any other is left as it is."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column
+    known = column.mask(column.isin(MISSING))
+    numbers = pd.to_numeric(known, errors="coerce")
+    whole = (numbers.notna() == known.notna()).all() and numbers.notna().any()
+    return numbers if whole else column
 
 
 def table_problems(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Problem]]:
@@ -114,6 +129,7 @@ def table_problems(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[P
                 encoding="utf-8-sig",
                 index_col=False,
                 skip_blank_lines=False,  # so that the index tells the line
+                **_ONLY_EMPTY,
             ).dropna(how="all")
     except pd.errors.ParserWarning:
         return None, [
@@ -137,6 +153,8 @@ def table_problems(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[P
                 "Save it as CSV again.",
             )
         ]
+    if "rating" in frame:
+        frame["rating"] = frame["rating"].mask(frame["rating"].isin(MISSING))
     problems = []
     if frame.empty:
         problems.append(Problem(file, "no rows below the header", "at least one row", "Fill it."))

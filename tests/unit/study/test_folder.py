@@ -15,6 +15,23 @@ def test_tables_keep_identifiers_as_text(make_study):
     assert study.ratings["rating"].dtype.kind == "i"
 
 
+def test_an_artist_may_be_called_none(make_study):
+    """What pandas takes for missing is a name in a column of names, and missing among numbers."""
+    names = ("NA", "nan", "null", "None", "song4", "song5", "song6", "song7")
+    folder = make_study(names=names)
+    tracks = pd.read_csv(folder / "tracks.csv", keep_default_na=False)
+    tracks["artist"] = tracks["artist"].replace({"band 0": "None", "band 1": "NA"})
+    tracks = tracks.assign(tempo=["100", "NA", "nan", "", *"9876"], country=["NA", "DE", *"abcdef"])
+    tracks.to_csv(folder / "tracks.csv", index=False)
+    study = load_study(folder)
+    assert study.tracks["track_id"].tolist() == list(names)
+    assert set(study.tracks["artist"]) == {"None", "NA", "band 2", "band 3"}
+    assert study.tracks["tempo"].isna().tolist() == [False, True, True, True] + [False] * 4
+    assert study.tracks["tempo"].iloc[0] == 100
+    assert study.tracks["country"].tolist()[:2] == ["NA", "DE"]
+    assert study.song_means("dance").notna().all()
+
+
 def test_song_means_are_those_computed_by_hand(make_study):
     study = load_study(make_study())
     means = study.song_means("dance")
