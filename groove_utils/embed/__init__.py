@@ -15,6 +15,7 @@ from groove_utils.embed.catalogue import ModelCard, list_models, model_card
 from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.extract import embed_audio, embed_models, embed_study, embed_tracks
 from groove_utils.embed.loading import forget_models, load_model
+from groove_utils.embed.sums import embed_stem_sums
 
 __all__ = [
     "Adapter",
@@ -24,6 +25,7 @@ __all__ = [
     "ModelUnavailableError",
     "embed_audio",
     "embed_models",
+    "embed_stem_sums",
     "embed_study",
     "embed_tracks",
     "forget_models",

@@ -11,6 +11,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
     "WindowCutter",
     "as_source",
     "resampled",
+    "summed",
 ]
 
 BLOCK = 1 << 17  # samples of one channel, 3 s at 44.1 kHz
@@ -112,8 +114,12 @@ class FileSource(Source):
         """Sample rate in Hz."""
         return self._open().samplerate
 
-    def content(self) -> str:  # noqa: D102
+    @cached_property
+    def _hash(self) -> str:
         return hash_file(self.path)
+
+    def content(self) -> str:  # noqa: D102
+        return self._hash
 
     def blocks(self) -> Iterator[np.ndarray]:  # noqa: D102
         n_samples = 0
@@ -154,13 +160,13 @@ class SumSource(Source):
 
     Parameters
     ----------
-    paths : sequence of path
+    paths : sequence of path or FileSource
     gain : float
         Linear.
     """
 
-    def __init__(self, paths: Sequence[str | os.PathLike], gain: float = 1.0):
-        self.parts = [FileSource(path) for path in paths]
+    def __init__(self, paths: Sequence[str | os.PathLike | FileSource], gain: float = 1.0):
+        self.parts = [p if isinstance(p, FileSource) else FileSource(p) for p in paths]
         rates = {part.sr for part in self.parts}
         if len(rates) > 1:
             names = ", ".join(f"{part.path.name} ({part.sr} Hz)" for part in self.parts)
@@ -178,13 +184,27 @@ class SumSource(Source):
     def resampled(self, rates: Sequence[int]) -> Iterator[tuple[float, dict[int, np.ndarray]]]:
         """The sum at several rates; each part is resampled by itself, so that sums can share it."""
         highest, peak = max(rates), 0.0
-        for blocks in _sums([_part_blocks(part, rates) for part in self.parts], rates, self.gain):
+        for blocks in summed([_part_blocks(part, rates) for part in self.parts], rates, self.gain):
             peak = max(peak, float(np.abs(blocks[highest]).max(initial=0)))
             yield peak, blocks
 
 
-def _sums(parts: Sequence[Iterator], rates: Sequence[int], gain: float) -> Iterator[dict]:
-    """Add up streams whose blocks need not be of one length; a short one ends in zeros."""
+def summed(parts: Sequence[Iterator], rates: Sequence[int], gain: float = 1.0) -> Iterator[dict]:
+    """Add up streams of blocks, by rate.
+
+    Parameters
+    ----------
+    parts : sequence of iterator of dict of int to ndarray
+        Blocks by rate; of one stream they need not be as long as of another. A stream that ends
+        early goes on in silence.
+    rates : sequence of int
+    gain : float
+        Linear, of the sum.
+
+    Yields
+    ------
+    dict of int to ndarray of float32
+    """
     running = dict(enumerate(parts))
     waiting = {rate: [np.zeros(0, np.float32)] * len(parts) for rate in rates}
     while running:
