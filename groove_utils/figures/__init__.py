@@ -48,6 +48,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_representations",
             "plot_spectrograms",
         ],
+        "stems": ["plot_attributions", "plot_stem_shares", "plot_subset_scores"],
         "theme": ["style_palette", "use_theme"],
     },
 )
