@@ -52,14 +52,10 @@ data
 # songs from the start.
 
 # %%
-songs = data.tracks.groupby("style").agg(
-    songs=("track_id", "size"), artists=("artist", "nunique")
-)
-show_table(
-    songs.loc[data.styles],
-    "songs",
-    "Songs and artists by style: the sample that all rests on.",
-)
+by_style = data.tracks.groupby("style")
+songs = by_style.agg(songs=("track_id", "size"), artists=("artist", "nunique"))
+caption = "Songs and artists by style: the sample that all rests on."
+show_table(songs.loc[data.styles], "songs", caption)
 
 # %% tags=["hide-input"]
 report_value("n_songs", len(data.tracks), fmt=".0f")
@@ -104,21 +100,18 @@ wording = pd.Series(data.queries, name="wording").rename_axis("query")
 show_table(wording.to_frame(), "queries", "The questions and their wording.")
 
 # %%
-means = pd.concat(
-    [
-        data.song_means(query).rename("mean").reset_index().assign(query=query)
-        for query in data.queries
-    ]
-).merge(data.tracks[["track_id", "style"]])
-raw = [
-    query for query in data.queries if data.scales[query] == max(data.scales.values())
-]
+means = {query: data.song_means(query).rename("mean") for query in data.queries}
+means = pd.concat(means, names=["query"]).reset_index()
+means = means.merge(data.tracks[["track_id", "style"]])
+
+# %%
+widest = max(data.scales.values())  # a derived score may have a scale of its own
+raw = [query for query in data.queries if data.scales[query] == widest]
 show_figure(
     figures.plot_rating_distributions(means[means["query"].isin(raw)], data.styles),
     "song-means",
-    "Each dot is a song's mean rating; boxes show the quartiles of a style.",
-    "Box plots with dots of song mean ratings, one group a question and one box a style, so that "
-    "boxes of different styles can be compared side by side.",
+    f"Mean ratings of {len(data.tracks)} songs; boxes show the quartiles of a style.",
+    "Box plots with dots, one group a question and one box a style, for comparison.",
     table=means,
 )
 
@@ -147,8 +140,7 @@ show_figure(
     figures.plot_correlations(correlations),
     "correlations",
     f"Pearson correlations between questions, over the means of {len(data.tracks)} songs.",
-    "Lower triangle of a correlation matrix of the questions, each cell with its number, red for "
-    "positive and blue for negative correlations.",
+    "Lower triangle of a matrix with a number in each cell, red if positive, blue if negative.",
     table=correlations,
 )
 
@@ -182,8 +174,7 @@ show_figure(
     figures.plot_design(matrix, data.tracks.set_index("track_id")["style"]),
     "design",
     f"Ratings of «{query}»: one row a listener, one column a song. White: not rated.",
-    "Matrix of listeners by songs, its cells coloured by rating where a listener rated a song and "
-    "white elsewhere; rows differ in overall brightness.",
+    "Matrix of listeners by songs, coloured where rated; rows differ in overall brightness.",
 )
 
 # %% tags=["needs-listeners", "hide-input"]
@@ -208,10 +199,8 @@ use = matrix.agg(["mean", "std"], axis=1).rename(columns={"std": "sd"})
 show_figure(
     figures.plot_scale_use(use, data.scales[query]),
     "scale-use",
-    f"Each dot is a listener: mean and standard deviation of the ratings of «{query}». The axis "
-    "runs over the whole scale; dotted: the mean over listeners.",
-    "Scatter plot of listeners by the mean and the standard deviation of their ratings, spread "
-    "around a dotted line at the overall mean.",
+    f"Ratings of «{query}» by {len(use)} listeners. Dotted: the mean over listeners.",
+    "Scatter plot of listeners' means and standard deviations around a dotted line.",
     table=use,
 )
 
@@ -221,17 +210,17 @@ show_figure(
 # the rest, which is taste, mood and chance.
 
 # %% tags=["needs-listeners"]
-variances = pd.DataFrame(
-    {q: probe.rating_variances(part) for q, part in data.ratings.groupby("query")}
-).T
+by_query = data.ratings.groupby("query")
+variances = pd.DataFrame({q: probe.rating_variances(part) for q, part in by_query}).T
 shares = variances.div(variances.sum(axis=1), axis=0).loc[list(data.queries)]
 shares = shares.rename_axis("query")
+
+# %% tags=["needs-listeners"]
 show_figure(
     figures.plot_variance_shares(shares),
     "variance",
     "Shares of the variance of single ratings: songs, listeners' own levels, and the rest.",
-    "Stacked horizontal bars, one a question, divided into the shares of song, listener and "
-    "residual, each with its number.",
+    "Stacked bars, one a question, of the shares of song, listener and residual with numbers.",
     table=shares,
 )
 
@@ -257,9 +246,8 @@ halves["style"] = data.tracks.set_index("track_id")["style"]
 show_figure(
     figures.plot_halves(halves.dropna(), data.styles),
     "halves",
-    f"Mean ratings of «{query}» by one half of the listeners against those by the other half.",
-    "Scatter plot of songs, mean rating of one half of the listeners against that of the other, "
-    "dots coloured by style around the diagonal.",
+    f"Mean ratings of «{query}» by one half of {len(matrix)} listeners and by the other.",
+    "Scatter plot of songs, one half's mean against the other's, by style around the diagonal.",
     table=halves,
 )
 
@@ -280,10 +268,9 @@ shown = ceilings[ceilings["method"].isin(["ICC(C,1)", "split-half", "song means"
 show_figure(
     figures.plot_forest(shown, label="query", hue="method", xlabel="Reliability"),
     "ceilings",
-    "Agreement between single listeners, ICC(C,1), and reliability of the song means by two "
-    "methods, with 95% intervals.",
-    "Forest plot by question with three rows of dots and intervals: agreement of single listeners "
-    "on the left, two estimates of the reliability of song means further to the right.",
+    "Agreement of single listeners and reliability of song means, with 95% intervals.",
+    "Forest plot by question: agreement of single listeners on the left, and two estimates of "
+    "the reliability of song means further to the right.",
     table=shown,
 )
 
@@ -315,20 +302,17 @@ report_text(
 # ## What if fewer people had been asked?
 
 # %% tags=["needs-listeners"]
-curves = [
-    probe.rater_curve(data.ratings[data.ratings["query"] == q], seed=seed).assign(
-        query=q
-    )
-    for q in list(dict.fromkeys([query, *data.queries]))[:4]
-]
+four = list(dict.fromkeys([query, *data.queries]))[:4]
+parts = {q: data.ratings[data.ratings["query"] == q] for q in four}
+curves = [probe.rater_curve(own, seed=seed).assign(query=q) for q, own in parts.items()]
 curve = pd.concat(curves, ignore_index=True)
+
+# %% tags=["needs-listeners"]
 show_figure(
     figures.plot_rater_curve(curve, rated.sum().mean()),
     "rater-curve",
-    "The best R² that a perfect model could reach, by number of raters a song, from ICC(C,1) by "
-    "the Spearman–Brown formula. Bands: 95% intervals.",
-    "Curves of reliability against the number of raters a song, one a question, which rise steeply "
-    "at first and flatten out towards one.",
+    "R² that a perfect model could reach, from ICC(C,1) by Spearman–Brown. Bands: 95%.",
+    "Curves over the number of raters, one a question, that rise steeply, then flatten out.",
     table=curve,
 )
 
@@ -366,8 +350,7 @@ show_figure(
     figures.plot_forest(both, label="query", hue="method", xlabel="R²", reference=None),
     "ceiling-check",
     "The noise ceiling, estimated from the ratings alone, beside the R² of the true song means.",
-    "Forest plot by question: the estimated ceiling with its interval, and beside it a dot for the "
-    "squared correlation of observed and true song means.",
+    "Forest plot by question: the estimated ceiling with its interval, and a dot for the truth.",
     table=both[["query", "method", "estimate", "low", "high"]],
 )
 

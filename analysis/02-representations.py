@@ -55,11 +55,12 @@ last = data.tracks["track_id"].iloc[-1]  # where there is only one style
 tracks = songs or [first.iloc[0], first.iloc[-1] if len(first) > 1 else last]
 styles = data.tracks.set_index("track_id")["style"]
 names = [f"{styles[track]}: {track}" for track in tracks]
+
+# %%
 sr = 22050
-sounds = {
-    name: load_audio(data.audio_path(track), sr=sr)[0][: seconds * sr]
-    for name, track in zip(names, tracks)
-}
+paths = [data.audio_path(track) for track in tracks]
+clips = [load_audio(path, sr=sr)[0][: seconds * sr] for path in paths]
+sounds = dict(zip(names, clips))
 audio_player({name: (y, sr) for name, y in sounds.items()})
 
 # %% tags=["hide-input"]
@@ -72,31 +73,28 @@ report_value("rate", sr, fmt=",.0f")
 #
 # ## Eight pictures
 #
-# {numref}`fig-eight` shows two seconds of both songs. Thin lines mark the beats that
-# `groove_utils.descriptors` found. Before reading on, find the bass drum in as many rows as you can.
+# {numref}`fig-eight` shows two seconds of both songs. Brighter is more, and frequency axes are
+# logarithmic. Thin lines mark the beats that `groove_utils.descriptors` found in the onset curve.
+# Before reading on, find the bass drum in as many rows as you can.
+
+# %%
+spectra = {name: descriptors.analyse(y, sr) for name, y in sounds.items()}
+curves = {name: descriptors.onset_strength(s) for name, s in spectra.items()}
+regions = {name: descriptors.region_strength(s) for name, s in spectra.items()}
+grids = {
+    name: descriptors.estimate_grid(curves[name], regions[name], s.hop)
+    for name, s in spectra.items()
+}
 
 # %%
 views = {name: represent.represent(y, sr) for name, y in sounds.items()}
-grids = {}
-for name, y in sounds.items():
-    spectra = descriptors.analyse(y, sr)
-    curve, regions = (
-        descriptors.onset_strength(spectra),
-        descriptors.region_strength(spectra),
-    )
-    grids[name] = descriptors.estimate_grid(curve, regions, spectra.hop)
 beats = {name: grid.beats for name, grid in grids.items() if grid}
-
-# %%
 show_figure(
     figures.plot_representations(views, (2, 4), beats),
     "eight",
-    "Two seconds of two songs in eight representations. Brighter is more; frequency axes are "
-    "logarithmic; thin lines are estimated beats.",
-    "Eight rows of pictures for two songs: a spiky waveform; spectrograms with upright stripes at "
-    "drum strokes and level stripes at held notes; a chromagram with blocks that last as long as "
-    "a chord; a tempogram of level bands; and an onset curve of sharp peaks, many of them on the "
-    "beat lines.",
+    "Two seconds of two songs in eight representations. Thin lines: estimated beats.",
+    "Eight rows of pictures for two songs: a spiky waveform, spectrograms with upright "
+    "stripes at strokes, and, last, a curve whose sharp peaks often stand on beats.",
 )
 
 # %% [markdown]
@@ -123,37 +121,36 @@ show_figure(
 
 # %%
 sizes = [256, 1024, 4096]
-widths = pd.DataFrame(
-    [represent.window_resolution(n, sr) for n in sizes], columns=["ms", "Hz"]
-)
+widths = [represent.window_resolution(n, sr) for n in sizes]
+widths = pd.DataFrame(widths, columns=["ms", "Hz"], index=sizes)
+widths["product"] = widths["ms"] * widths["Hz"]
 widths["ms"] *= 1000
-widths.insert(0, "window (samples)", sizes)
-widths["product"] = widths["ms"] * widths["Hz"] / 1000
+
+# %%
 show_table(
-    widths,
+    widths.rename_axis("window (samples)"),
     "resolution",
-    "How wide a click becomes in time (ms) and a sine in frequency (Hz), at half power, for three "
-    "Hann windows.",
+    "Widths at half power of a click in time and of a sine in frequency, by Hann window.",
     fmt="{:.3g}",
 )
 
+
 # %%
-y = sounds[names[0]]
-
-
 def stft(n_fft, hop):
+    y = sounds[names[0]]
     return represent.represent(y, sr, n_fft=n_fft, hop_length=hop)["STFT"]
 
 
 windows = {f"window {n}, hop 64": stft(n, 64) for n in sizes}
 hops = {f"window 1024, hop {hop}": stft(1024, hop) for hop in (128, 512, 2048)}
+
+# %%
 show_figure(
     figures.plot_spectrograms([windows, hops], (2, 3), top=3000),
     "windows",
-    f"One second of {names[0]}. Above: three windows at one hop. Below: three hops with one window.",
-    "Six spectrograms of one second. In the upper row, the short window shows thin upright lines "
-    "and no harmonics, the long one thin level lines and blurred strokes. In the lower row, columns "
-    "get wider with the hop until strokes are lost in coarse blocks.",
+    f"One second of {names[0]}. Above: three windows, one hop. Below: three hops, one window.",
+    "Six spectrograms. Above, thin upright lines give way to thin level ones as the window "
+    "grows; below, columns widen with the hop until strokes are lost in coarse blocks.",
 )
 
 # %% tags=["hide-input"]
@@ -181,33 +178,18 @@ report_value("coarse_hop", 2048 / sr * 1000, fmt=".0f", unit=" ms")
 # what each picture costs.
 
 # %%
-keeps = {
-    "waveform": ("everything", "nothing, but hides it all", "end-to-end models"),
-    "STFT": ("time and frequency", "phase (if magnitudes)", "separation, synthesis"),
-    "mel": ("coarse spectrum", "fine pitch, phase", "hardly used without the log"),
-    "log-mel": (
-        "timbre and strokes, as loud as heard",
-        "fine pitch, phase",
-        "tagging, genre",
-    ),
-    "CQT": ("notes", "sharp strokes in the lows, phase", "transcription, chords"),
-    "chroma": ("pitch classes", "octave, timbre, most strokes", "chords, key, covers"),
-    "tempogram": ("periods of the rhythm", "what was played", "tempo, metre"),
-    "onset strength": ("when, and how hard", "what was played", "beat, groove"),
-}
-table = pd.DataFrame.from_dict(
-    keeps, orient="index", columns=["keeps", "loses", "tasks"]
-)
-example = views[names[0]]
-table.insert(
-    0, "numbers a second", [round(example[k].array.size / len(y) * sr) for k in keeps]
-)
-table.insert(1, "rows", [len(example[k].array) for k in keeps])
+table = represent.representation_table()
+arrays = {kind: view.array for kind, view in views[names[0]].items()}
+length = len(sounds[names[0]]) / sr
+rates = [round(arrays[kind].size / length) for kind in table.index]
+table.insert(0, "numbers a second", rates)
+table.insert(1, "rows", [len(arrays[kind]) for kind in table.index])
+
+# %%
 show_table(
-    table.rename_axis("representation"),
+    table,
     "tasks",
-    "What each representation keeps and loses, tasks that it suits, and its size with the settings "
-    "of this chapter.",
+    "What each representation keeps and loses, tasks that it suits, and its size here.",
 )
 
 # %% [markdown]
@@ -224,57 +206,49 @@ show_table(
 # a noise.
 
 # %%
-made = {
-    name: invert.invert(y, sr, n_iter=n_iter, seed=seed) for name, y in sounds.items()
-}
+made = {}
 for name, y in sounds.items():
-    spectra = descriptors.analyse(y, sr)
+    made[name] = invert.invert(y, sr, n_iter=n_iter, seed=seed)
     made[name]["onset strength"] = invert.from_onsets(
-        descriptors.onset_strength(spectra), spectra.hop, y.size, sr, seed
+        curves[name], spectra[name].hop, y.size, sr, seed
     )
-audio_player(
-    {"original": (sounds[names[0]], sr)}
-    | {f"from {kind}": (sound, sr) for kind, sound in made[names[0]].items()}
-)
+
+
+# %%
+def listen(name):
+    again = {f"from {kind}": (sound, sr) for kind, sound in made[name].items()}
+    audio_player({"original": (sounds[name], sr)} | again)
+
+
+listen(names[0])
 
 # %% [markdown]
 # That was {glue:text}`first`. Here is {glue:text}`second`:
 
 # %%
-audio_player(
-    {"original": (sounds[names[1]], sr)}
-    | {f"from {kind}": (sound, sr) for kind, sound in made[names[1]].items()}
-)
+listen(names[1])
 
 # %% [markdown]
 # Ears first, then numbers. {numref}`fig-losses` measures four things: whether the *samples* agree,
 # whether the *spectrum* does, whether strokes come at the same times with the same strength
-# (*rhythm*), and whether the same pitch classes sound (*harmony*).
+# (*rhythm*), and whether the same pitch classes sound (*harmony*). Of samples, two unrelated sounds
+# have about −3 dB.
 
 # %%
 losses = pd.DataFrame(
-    [
-        {"song": name, "made_from": kind}
-        | invert.reconstruction_error(sounds[name], sound, sr)
-        for name in names
-        for kind, sound in made[name].items()
-    ]
+    {"song": name, "made_from": kind}
+    | invert.reconstruction_error(sounds[name], sound, sr)
+    for name in names
+    for kind, sound in made[name].items()
 )
+
+# %%
 show_figure(
-    figures.plot_losses(
-        losses,
-        {
-            "waveform_db": "Samples: signal\nto error (dB)",
-            "spectrum": "Spectrum: error\n(0 is the best)",
-            "rhythm": "Rhythm: r of\nonset curves",
-            "harmony": "Harmony: r of\nchroma",
-        },
-    ),
+    figures.plot_losses(losses),
     "losses",
-    "How near the sounds made again come to the original. Two unrelated sounds have about −3 dB.",
-    "Dot plots of four measures for seven inversions of two songs: only the CQT with its phase "
-    "agrees in its samples; rhythm is kept well by all spectrograms and poorly by chroma; harmony "
-    "is kept well by STFT, CQT and chroma, less by a coarse mel spectrogram.",
+    "How near the sounds made again come to the original, for two songs.",
+    "Dot plots of four measures for seven inversions: only the CQT with its phase agrees in "
+    "its samples; spectrograms keep rhythm, chroma does not; most keep harmony.",
     table=losses,
 )
 
@@ -316,19 +290,16 @@ report_text(
 # %%
 y = sounds[names[0]]
 lengths = {"256": 256, "2048": 2048, "32,768": 32768, "the whole sound": None}
-diced = {
-    label: invert.randomise_phase(y, n_fft=n, seed=seed) for label, n in lengths.items()
-}
-audio_player(
-    {f"random phases, window: {label}": (sound, sr) for label, sound in diced.items()}
-)
-phase = pd.DataFrame(
-    {k: invert.reconstruction_error(y, sound, sr) for k, sound in diced.items()}
-).T
+diced = {k: invert.randomise_phase(y, n_fft=n, seed=seed) for k, n in lengths.items()}
+audio_player({f"random phases, window: {k}": (x, sr) for k, x in diced.items()})
+
+# %%
+phase = {k: invert.reconstruction_error(y, x, sr) for k, x in diced.items()}
+phase = pd.DataFrame(phase).T[["rhythm", "harmony"]].rename_axis("window")
 show_table(
-    phase[["rhythm", "harmony"]].rename_axis("window"),
+    phase,
     "phase",
-    f"What survives random phases in {names[0]}: correlation of onset curves and of chroma.",
+    f"Random phases in {names[0]}: correlations of onset curves and chroma with its own.",
 )
 
 # %% tags=["hide-input"]
@@ -352,25 +323,22 @@ report_value("short_rhythm", phase.loc["256", "rhythm"])
 
 # %%
 t = np.arange(2 * 44100) / 44100
-tones = {
-    f"{f} Hz": np.float32(0.2 * np.sin(2 * np.pi * f * t)) for f in (50, 500, 3000)
-}
-audio_player({tone: (wave, 44100) for tone, wave in tones.items()}, match=False)
-levels = pd.DataFrame(
-    {
-        name: {
-            "RMS (dB)": 10 * np.log10(np.mean(wave**2)),
-            "LUFS": measure_loudness(wave, rate),
-        }
-        for group, rate in ((tones, 44100), (sounds, sr))
-        for name, wave in group.items()
-    }
-).T
+waves = {f: np.float32(0.2 * np.sin(2 * np.pi * f * t)) for f in (50, 500, 3000)}
+tones = {f"{f} Hz": (wave, 44100) for f, wave in waves.items()}
+audio_player(tones, match=False)
+
+# %%
+heard = tones | {name: (y, sr) for name, y in sounds.items()}
+levels = pd.DataFrame(index=pd.Index(heard, name="sound"))
+levels["RMS (dB)"] = [10 * np.log10(np.mean(y**2)) for y, _ in heard.values()]
+levels["LUFS"] = [measure_loudness(y, rate) for y, rate in heard.values()]
 levels["difference"] = levels["LUFS"] - levels["RMS (dB)"]
+
+# %%
 show_table(
-    levels.rename_axis("sound"),
+    levels,
     "loudness",
-    "Power (RMS, dB below full scale) and loudness (LUFS) of three tones and the two songs.",
+    "Power (RMS, dB below full scale) and loudness of three tones and the two songs.",
     fmt="{:.1f}",
 )
 
@@ -387,29 +355,23 @@ show_table(
 # back as wrong, low ones. That is *aliasing*, and why one resamples with a filter.
 
 # %%
-rate, factor = 8000, 5
 full, full_sr = load_audio(data.audio_path(tracks[0]))
 full = full[: seconds * full_sr]
-low = resample(full, full_sr, rate)
-audio_player(
-    {
-        f"{full_sr} Hz": (full, full_sr),
-        f"{rate} Hz": (low, rate),
-        f"every {factor}th sample, no filter": (full[::factor], full_sr // factor),
-    }
-)
+lower = {f"{full_sr} Hz": (full, full_sr)}
+lower["8000 Hz"] = (resample(full, full_sr, 8000), 8000)
+lower["every 5th sample, no filter"] = (full[::5], full_sr // 5)
+audio_player(lower)
 
 # %%
 power = np.abs(np.fft.rfft(full)) ** 2
-frequency = np.fft.rfftfreq(full.size, 1 / full_sr)
-regions = descriptors.region_strength(descriptors.analyse(full, full_sr))
-high = {r: descriptors.detect_onsets(c, 0.005)[0].size for r, c in regions.items()}
-report_value(
-    "energy_above", 100 * power[frequency > 4000].sum() / power.sum(), unit="%"
-)
-report_value(
-    "share_high", 100 * high["high"] / max(sum(high.values()), 1), fmt=".0f", unit="%"
-)
+above = np.fft.rfftfreq(full.size, 1 / full_sr) > 4000
+bands = descriptors.region_strength(descriptors.analyse(full, full_sr))
+onsets = {k: descriptors.detect_onsets(c, 0.005)[0].size for k, c in bands.items()}
+
+# %% tags=["hide-input"]
+share_high = 100 * onsets["high"] / max(sum(onsets.values()), 1)
+report_value("energy_above", 100 * power[above].sum() / power.sum(), unit="%")
+report_value("share_high", share_high, fmt=".0f", unit="%")
 
 # %% [markdown]
 # Only {glue:text}`energy_above` of the song's energy lies above 4 kHz. But of all onsets that are
@@ -425,29 +387,21 @@ report_value(
 # {term}`syncopation`.
 
 # %%
+folded = {
+    name: descriptors.bar_profile(regions[name], grid, spectra[name].hop)
+    for name, grid in grids.items()
+}
+profiles = pd.concat(folded, names=["song"]).reset_index(level="song")
 lanes = {"high": "> 3.2 kHz", "mid": "0.1–3.2 kHz", "low": "< 100 Hz"}
-rows = []
-for name, grid in grids.items():
-    spectra = descriptors.analyse(sounds[name], sr)
-    for region, curve in descriptors.region_strength(spectra).items():
-        steps = (
-            descriptors.beat.strength_at(curve, grid.steps, spectra.hop) if grid else []
-        )
-        lane = pd.DataFrame(
-            {"strength": steps, "step": grid.places if grid else []}
-        ).assign(song=name, region=lanes[region])
-        rows.append(lane)
-profiles = pd.concat(rows).groupby(["song", "region", "step"], sort=False).mean()
+profiles["region"] = profiles["region"].map(lanes)
 
 # %%
 show_figure(
-    figures.plot_bar_profiles(profiles.reset_index()),
+    figures.plot_bar_profiles(profiles),
     "bar",
-    "Onset strength of three regions of the spectrum, averaged over the bars of each song. Lines "
-    "mark the beats.",
-    "Bars of onset strength over sixteen steps of a bar, in three lanes for two songs. Most of the "
-    "tall bars stand on beats; the songs differ in which of the places between beats are strong, "
-    "above all in the lane of the lows.",
+    "Onset strength in three regions, averaged over the bars of each song. Lines: beats.",
+    "Three lanes of sixteen bars for two songs. Most tall ones stand on beats; the songs "
+    "differ in the places between beats, above all in the lows.",
     table=profiles,
 )
 

@@ -42,6 +42,7 @@ from groove_utils.book import (
     show_figure,
     show_table,
 )
+from groove_utils.probe import tables
 from groove_utils.probe.features import usable_descriptors
 
 chapter = open_chapter("04-descriptors", study)
@@ -58,10 +59,10 @@ target = target if target in data.queries else next(iter(data.queries))
 
 # %%
 cards = descriptors.descriptor_table()
+shown = cards.set_index("title", append=True)[["formula", "unit", "source"]]
 bands = [f"band_{k}_flux" for k in range(2, 10)]  # like the first and the last
-shown = ["title", "formula", "unit", "source"]
 show_table(
-    cards.loc[list(descriptors.BASELINE), shown].drop(bands).set_index("title"),
+    shown.loc[list(descriptors.BASELINE)].drop(bands).droplevel("name"),
     "descriptor-baseline",
     "The classical descriptors (bands 2 to 9 are like 1 and 10, an octave each).",
 )
@@ -72,23 +73,18 @@ show_table(
 # error in the beat is passed on to all of them.
 
 # %%
-show_table(
-    cards.loc[list(descriptors.RHYTHM), shown].set_index("title"),
-    "descriptor-rhythm",
-    "Descriptors of rhythm.",
-)
+rhythm = shown.loc[list(descriptors.RHYTHM)].droplevel("name")
+show_table(rhythm, "descriptor-rhythm", "Descriptors of rhythm.")
 
 # %%
 table = descriptors.describe_study(data)
 features = usable_descriptors(table)
-titles = cards.loc[features.columns, "title"]
-short = cards["unit"].where(cards["unit"].str.len().between(1, 8))
-units = cards["title"] + (" (" + short + ")").fillna("")
-words = cards["title"].map(lambda t: t if t[1].isupper() else t[0].lower() + t[1:])
 songs = table.reset_index().merge(data.tracks[["track_id", "artist", "style"]])
 artists, styles = songs["artist"].to_numpy(), songs["style"].to_numpy()
 
 # %% tags=["hide-input"]
+titles = cards.loc[features.columns, "title"]
+units, words = descriptors.axis_titles(), descriptors.prose_titles()
 unknown = [name for name in descriptors.DESCRIPTORS if name not in features]
 report_value("n_songs", len(songs), fmt=".0f")
 report_value("n_artists", songs["artist"].nunique(), fmt=".0f")
@@ -126,28 +122,12 @@ audio_player(sounds)
 # ## Styles differ
 
 # %% tags=["needs-styles"]
-picked = [
-    "event_density",
-    "rms_sd",
-    "spectral_flux",
-    "band_2_flux",
-    "pulse_clarity",
-    "pulse_clarity_attack",
-    "tempo",
-    "syncopation",
-    "microtiming_spread",
-    "swing_ratio",
-    "low_energy",
-    "danceability",
-]
-picked = [name for name in picked if songs[name].notna().any()]
+picked = [name for name in descriptors.PORTRAIT if songs[name].notna().any()]
 show_figure(
     figures.plot_distributions(songs, units[picked], data.styles),
     "descriptor-distributions",
-    "Descriptors by style. Each dot is a song; boxes show the quartiles. Level and flux are in "
-    "full-scale amplitude.",
-    "Small panels of box plots with dots, one a descriptor, with a row for each style; the boxes of "
-    "the styles overlap, and are shifted against one another in most panels.",
+    f"Descriptors of {len(songs)} songs by style, with quartiles. Level and flux: full scale.",
+    "Panels of box plots, one a descriptor; the styles' boxes overlap, and are mostly shifted.",
     table=songs[["track_id", "style", *picked]],
 )
 
@@ -178,39 +158,24 @@ report_value("median_share", 100 * share.median(), fmt=".0f", unit="%")
 
 # %%
 rating = data.song_means(target)
-linked = probe.correlate(
-    features, rating, artists, n_boot=n_bootstrap, seed=seed
-).assign(source="this study")
-published = pd.Series(
-    {
-        "rms": 0.37,
-        "rms_sd": 0.57,
-        "spectral_flux": 0.34,
-        "band_1_flux": 0.29,
-        "band_2_flux": 0.29,
-        "band_3_flux": 0.23,
-        "band_5_flux": 0.23,
-        "band_6_flux": 0.24,
-        "pulse_clarity_attack": 0.38,
-    },
-    name="estimate",
-)
-known = published.rename_axis("feature").reset_index().assign(source="published")
-known["low"], known["high"] = probe.fisher_interval(published, np.full(len(known), 80))
+drawn = {"n_boot": n_bootstrap, "seed": seed}
+linked = probe.correlate(features, rating, artists, **drawn)
 
 # %%
-both = pd.concat([linked, known], ignore_index=True)
+published = descriptors.published_correlations()
+known = published.rename_axis("feature").reset_index(name="estimate")
+known["low"], known["high"] = probe.fisher_interval(published, np.full(len(known), 80))
+both = pd.concat([linked.assign(source="this study"), known.assign(source="published")])
 both = both[both["feature"].isin(descriptors.BASELINE)]
 both["descriptor"] = both["feature"].map(cards["title"])
+
+# %%
+r_axis = f"Correlation with «{target}»"
 show_figure(
-    figures.plot_forest(
-        both, label="descriptor", hue="source", xlabel=f"Correlation with «{target}»"
-    ),
+    figures.plot_forest(both, label="descriptor", hue="source", xlabel=r_axis),
     "classical",
-    f"The classical descriptors and «{target}»: Pearson correlations over {len(songs)} songs with "
-    "95% intervals over artists, beside the published values for groove.",
-    "Forest plot with sixteen rows. This study's correlations lie on both sides of zero, several "
-    "with intervals that reach across it; the nine published values lie between .2 and .6.",
+    f"Pearson correlations over {len(songs)} songs with 95% intervals, beside published ones.",
+    "Forest plot of sixteen rows: this study's correlations on both sides of zero, published .2–.6.",
     table=both,
 )
 
@@ -232,7 +197,7 @@ report_text(
 )
 top = linked.loc[linked["estimate"].abs().idxmax()]
 report_text("top", words[top["feature"]])
-report_value("top_r", top["estimate"], ci=(top["low"], top["high"]), n=top["n_songs"])
+report_value("top_r", **tables.as_reported(top, top["n_songs"]))
 shared = linked.set_index("feature")["estimate"].reindex(published.index).dropna()
 agree = int((np.sign(shared) == np.sign(published[shared.index])).sum())
 report_value("n_agree", agree, fmt=".0f")
@@ -249,28 +214,22 @@ report_value("n_published", len(shared), fmt=".0f")
 # correlation can only speak of what varies.
 
 # %% [markdown] tags=["needs-styles"]
-# {numref}`fig-descriptor-within` asks again within styles: both sides are centred on the mean of the song's
-# style, so that nothing is left of the differences between styles.
+# {numref}`fig-descriptor-within` asks again within styles: both sides are centred on the mean of the
+# song's style, so that nothing is left of the differences between styles.
 
 # %% tags=["needs-styles"]
-inside = probe.correlate(
-    features, rating, artists, styles, n_boot=n_bootstrap, seed=seed
-)
-pair = pd.concat(
-    [linked.assign(songs="all songs"), inside.assign(songs="within styles")]
-)
+inside = probe.correlate(features, rating, artists, styles, **drawn)
+pair = pd.concat([linked.assign(of="all songs"), inside.assign(of="within styles")])
 strongest = linked.set_index("feature")["estimate"].abs().nlargest(16).index
 pair = pair.set_index("feature").loc[strongest].reset_index()
 pair["descriptor"] = pair["feature"].map(titles)
+
+# %% tags=["needs-styles"]
 show_figure(
-    figures.plot_forest(
-        pair, label="descriptor", hue="songs", xlabel=f"Correlation with «{target}»"
-    ),
+    figures.plot_forest(pair, label="descriptor", hue="of", xlabel=r_axis),
     "descriptor-within",
-    f"The sixteen descriptors that correlate most with «{target}», over all songs and within "
-    "styles, with 95% intervals over artists.",
-    "Forest plot of sixteen descriptors with two estimates each; most keep their sign within "
-    "styles, and some move towards zero.",
+    f"The sixteen strongest correlations over {len(songs)} songs, and the same within styles.",
+    "Forest plot with two estimates a row; most keep their sign within styles, some shrink.",
     table=pair,
 )
 
@@ -291,16 +250,12 @@ report_value("n_sure_within", int((inside["p_holm"] < 0.05).sum()), fmt=".0f")
 
 # %%
 matrix = features.corr()
+named = matrix.rename(index=titles, columns=titles)
 show_figure(
-    figures.plot_clustered_correlations(
-        matrix.rename(index=titles, columns=titles).rename_axis(
-            index=None, columns=None
-        )
-    ),
+    figures.plot_clustered_correlations(named.rename_axis(index=None, columns=None)),
     "collinear",
-    "Correlations between descriptors, ordered so that what goes together stands together.",
-    "Large correlation matrix with several dark red blocks along the diagonal, among them those of "
-    "the flux in neighbouring bands and of the two measures of microtiming.",
+    f"Correlations between descriptors over {len(songs)} songs, alike ones side by side.",
+    "Correlation matrix with dark red blocks on the diagonal, one of flux in adjacent bands.",
     table=matrix,
 )
 
@@ -325,60 +280,39 @@ report_value("n_inflated", int((inflation > 10).sum()), fmt=".0f", n=len(matrix)
 
 # %%
 baseline = [name for name in descriptors.BASELINE if name in features]
+ratings, boosting = rating.to_frame(target), {"kind": "boosting", "n_jobs": 2}
 settings = {"artists": artists, "styles": styles, "n_repeats": n_repeats, "seed": seed}
-ratings = rating.to_frame(target)
+
+# %%
 results = {
     "style alone": probe.style_baseline(ratings, **settings),
     "ridge, classical": probe.nested_ridge(features[baseline], ratings, **settings),
     "ridge, all": probe.nested_ridge(features, ratings, **settings),
-    "trees, all": probe.nested_rival(
-        features, ratings, kind="boosting", n_jobs=2, **settings
-    ),
+    "trees, all": probe.nested_rival(features, ratings, **boosting, **settings),
 }
+scores = tables.score_table(results, **drawn)
 
 # %%
-scores = pd.concat(
-    [
-        probe.bootstrap_scores(
-            one, scores=["r2"], n_boot=n_bootstrap, seed=seed
-        ).assign(model=name)
-        for name, one in results.items()
-    ],
-    ignore_index=True,
-)
-band = None
-if chapter.has_table("ceilings"):
-    band = chapter.load_table("ceilings").query("method == 'song means'")
-    band = band[band["query"] == target]
+bands = tables.ceiling_bands(chapter.find_table("ceilings"), [target])
 show_figure(
-    figures.plot_forest(
-        scores, label="model", xlabel=f"Out-of-fold R², «{target}»", bands=band
-    ),
+    figures.plot_scores(scores, bands=bands),
     "descriptor-scores",
-    f"Out-of-fold R² for «{target}» on {len(songs)} songs, with 95% intervals over artists. "
-    "Shaded: the noise ceiling, where it is known.",
-    "Forest plot of four models, style alone and three from descriptors, with wide intervals that "
-    "overlap one another; the shaded noise ceiling lies to the right of all estimates.",
+    f"Out-of-fold R² on {len(songs)} songs, 95% intervals. Shaded: the ceiling, where known.",
+    "Forest plot of style alone and three models from descriptors, with wide, overlapping intervals.",
     table=scores,
 )
 
 # %% tags=["hide-input"]
 own = scores.set_index("model")
-
-
-def told(name):
-    row = own.loc[name]
-    return {"value": row["estimate"], "ci": (row["low"], row["high"]), "n": len(songs)}
-
-
-report_value("ridge_r2", **told("ridge, all"))
-report_value("classical_r2", **told("ridge, classical"))
-report_value("trees_r2", **told("trees, all"))
-report_value("style_r2", **told("style alone"))
+report_value("ridge_r2", **tables.as_reported(own.loc["ridge, all"], len(songs)))
+classical = own.loc["ridge, classical"]
+report_value("classical_r2", **tables.as_reported(classical, len(songs)))
+report_value("trees_r2", **tables.as_reported(own.loc["trees, all"], len(songs)))
+report_value("style_r2", **tables.as_reported(own.loc["style alone"], len(songs)))
 compared = probe.compare_models(results, reference="ridge, all", n_boot=n_bootstrap)
 compared = compared.set_index("first")
 lead = compared.loc["trees, all"]
-report_value("trees_lead", lead["difference"], ci=(lead["low"], lead["high"]))
+report_value("trees_lead", **tables.as_reported(lead, value="difference"))
 report_text(
     "trees_verdict",
     "Bending helps."
@@ -419,36 +353,32 @@ at = {"y": rating[known.index], "artists": artist}
 trees = probe.partial_dependence(
     inputs, **at, feature="syncopation", n_refits=n_refits, seed=seed
 )
-held = inputs[["event_density", "low_energy"]]
-fitted, bend = probe.parabola(
-    np.sqrt(known), **at, covariates=held, points=np.sqrt(trees["x"])
-)
+
+# %% tags=["needs-audio"]
+x, held = np.sqrt(known), inputs[["event_density", "low_energy"]]
+points = np.sqrt(trees["x"])
+fitted, bend = probe.parabola(x, **at, covariates=held, points=points)
 curves = [trees.assign(kind="trees"), fitted.assign(kind="parabola", x=trees["x"])]
 
 # %% tags=["needs-simulation"]
 effects = data.truth("effects").query("question in (@target, 'all')")
-true = effects[effects["component"].isin(["fixed", "reference"])].set_index("term")[
-    "value"
-]
+effects = effects[effects["component"].isin(["fixed", "reference"])]
+true = effects.set_index("term")["value"]
 unit = true["syncopation_z:unit"]
-z = (np.sqrt(trees["x"]) - true["syncopation_z:centre"]) / unit
+z = (points - true["syncopation_z:centre"]) / unit
 effect = true["syncopation_z"] * z + true["syncopation_z2"] * z**2
 curves.append(trees[["x"]].assign(estimate=effect - effect.mean(), kind="truth"))
 
 # %% tags=["needs-audio"]
 curves = pd.concat(curves)
+axes = "Syncopation from audio (Witek's index, per bar)", f"Effect on «{target}»"
 show_figure(
-    figures.plot_dependence(
-        curves,
-        known,
-        "Syncopation from audio (Witek's index, per bar)",
-        f"Effect on «{target}»",
-    ),
+    figures.plot_dependence(curves, known, *axes),
     "inverted-u",
-    f"How «{target}» depends on syncopation, other descriptors held fixed, about its mean. Bands: "
-    "95%, over artists. Ticks: songs. Dashed: what was put into the simulation, where there is one.",
-    "Curves over syncopation with wide bands: a stepped one from trees, a smooth parabola, and, "
-    "where it is known, a dashed true curve, which rises and then flattens and falls.",
+    f"«{target}» against syncopation ({len(known)} songs), other descriptors held fixed. Bands: "
+    "95%, over artists. Ticks: songs. Dashed: what was simulated.",
+    "Curves with wide bands: a stepped one from trees, a smooth parabola, and, where it is "
+    "known, a dashed true curve, which rises, flattens and falls.",
     table=curves,
 )
 
@@ -504,8 +434,9 @@ report_text(
 # ## Can the estimates be trusted?
 #
 # The demo was rendered from scores, so that for some descriptors the truth is known. In
-# {numref}`fig-descriptor-estimates` every dot is a song. Its bar joins the estimates from the two halves of the
-# song: where a bar is long, the descriptor does not agree with itself.
+# {numref}`fig-descriptor-estimates` every dot is a song; on the line, it is right. Its bar joins the
+# estimates from the two halves of the song (cut off at the frame): where a bar is long, the
+# descriptor does not agree with itself.
 
 # %% tags=["needs-simulation"]
 pairs = {
@@ -518,69 +449,45 @@ pairs = {
 }
 
 
-def halves(y, sr):
-    middle = len(y) // 2
-    return [
-        descriptors.describe(part, sr)[list(pairs)] for part in (y[:middle], y[middle:])
-    ]
+# %% tags=["needs-simulation"]
+def halves(track):
+    y, sr = data.load(track)
+    parts = np.array_split(y, [len(y) // 2])
+    return [descriptors.describe(part, sr)[list(pairs)] for part in parts]
 
 
 tracks = data.tracks["track_id"]
-jobs = (delayed(lambda track: halves(*data.load(track)))(track) for track in tracks)
-split = np.array(Parallel(n_jobs=2)(jobs), dtype=float)  # tracks × halves × quantities
+split = Parallel(n_jobs=2)(delayed(halves)(track) for track in tracks)
+split = np.array(split, dtype=float)  # tracks × halves × quantities
 
 # %% tags=["needs-simulation"]
 truth = data.truth("songs").set_index("track_id").loc[tracks]
-estimates = pd.concat(
-    [
-        pd.DataFrame(
-            {
-                "quantity": name,
-                "track_id": tracks,
-                "artist": songs["artist"],
-                "style": songs["style"],
-                "truth": truth[column].to_numpy(),
-                "estimate": table[name].to_numpy(),
-                "low": split[:, :, k].min(axis=1),
-                "high": split[:, :, k].max(axis=1),
-            }
-        )
-        for k, (name, column) in enumerate(pairs.items())
-    ],
-    ignore_index=True,
-)
+estimates = []
+for k, (name, column) in enumerate(pairs.items()):
+    part = songs[["track_id", "artist", "style"]].assign(quantity=name)
+    part["truth"], part["estimate"] = truth[column].to_numpy(), table[name].to_numpy()
+    part["low"], part["high"] = split[:, :, k].min(axis=1), split[:, :, k].max(axis=1)
+    estimates.append(part)
+estimates = pd.concat(estimates, ignore_index=True)
+
+# %% tags=["needs-simulation"]
 show_figure(
     figures.plot_estimates(estimates, units[list(pairs)], data.styles),
     "descriptor-estimates",
-    "Descriptors from audio against the truth of the score; on the line they are right. Bars: from "
-    "the first to the second half of a song (cut off at the frame).",
-    "Six scatter plots. Tempo lies on the diagonal; event density and syncopation follow it with "
-    "scatter; the spread of microtiming and the swing ratio follow it loosely with some dots far "
-    "off.",
+    f"Descriptors of {len(songs)} songs against the truth. Bars: from one half to the other.",
+    "Six scatter plots: tempo lies on the diagonal; density and syncopation follow it with "
+    "scatter; the spread of timing and the swing ratio loosely, with dots far off.",
     table=estimates,
 )
 
 # %% tags=["needs-simulation"]
-rows = []
-for name, part in estimates.dropna(subset=["estimate"]).groupby("quantity", sort=False):
-    found = probe.correlate(
-        part[["truth"]], part["estimate"], part["artist"], n_boot=n_bootstrap, seed=seed
-    ).iloc[0]
-    off = (part["estimate"] - part["truth"]) / part["truth"].std()
-    worst = (off**2).groupby(part["style"]).mean().pow(0.5)
-    row = {"descriptor": cards.loc[name, "title"], "r": found["estimate"]}
-    row |= {"low": found["low"], "high": found["high"]}
-    row |= {"bias": off.mean(), "error": (off**2).mean() ** 0.5}
-    rows.append(
-        row | {"worst style": worst.idxmax(), "there": worst.max(), "n": len(part)}
-    )
-quality = pd.DataFrame(rows).set_index("descriptor")
+quality = probe.error_table(estimates, **drawn)
+quality = quality.set_index(quality.pop("quantity").map(cards["title"]))
 show_table(
-    quality,
+    quality.rename_axis("descriptor"),
     "descriptor-quality",
-    "Estimates against truth: correlation with its 95% interval over artists; mean error (bias) and "
-    "root mean squared error in standard deviations of the truth; the style in which that error is "
-    "largest; songs in which the descriptor was found.",
+    "Estimates against truth: correlation with its 95% interval over artists; bias and root mean "
+    "square error, in SDs of the truth, and the style where it is largest; songs.",
 )
 
 # %% tags=["needs-simulation", "hide-input"]
@@ -591,12 +498,8 @@ report_value("tempo_right", 100 * right.mean(), fmt=".0f", unit="%", n=len(songs
 report_value("tempo_octave", int(octaves.any(axis=1).sum()), fmt=".0f")
 worst = quality["error"].idxmax()
 report_text("weakest", worst[0].lower() + worst[1:])
-report_value(
-    "weakest_r",
-    quality.loc[worst, "r"],
-    ci=(quality.loc[worst, "low"], quality.loc[worst, "high"]),
-    n=int(quality.loc[worst, "n"]),
-)
+weakest = quality.loc[worst]
+report_value("weakest_r", **tables.as_reported(weakest, weakest["n"], value="r"))
 report_text("weakest_style", quality.loc[worst, "worst style"])
 drift = quality["bias"].abs().idxmax()
 report_text("drifting", drift[0].lower() + drift[1:])

@@ -38,20 +38,11 @@ from groove_utils.book import (
     show_figure,
     show_table,
 )
-from groove_utils.embed.choice import models_for, twins_of
-from groove_utils.embed.facts import measure_cost, model_facts
-from groove_utils.embed.geometry import (
-    last_hidden_layer,
-    nearest_songs,
-    neighbour_rate,
-    song_map,
-    style_separation,
-)
-from groove_utils.embed.similarity import compare_geometries, layer_similarity
+from groove_utils.embed import choice, facts, geometry, similarity
 
 chapter = open_chapter("05-embeddings", study)
 data = chapter.study
-models = models_for(data, models)
+models = choice.models_for(data, models)
 
 # %% [markdown]
 # ## The models
@@ -64,12 +55,11 @@ models = models_for(data, models)
 # {cite}`bittner2022` was trained to transcribe notes.
 
 # %%
-catalogue = embed.list_models().reindex(models)
+columns = ["training", "sample_rate", "window", "parameters", "licence"]
 show_table(
-    catalogue[["training", "sample_rate", "window", "parameters", "licence"]],
+    embed.list_models().reindex(models)[columns],
     "models",
-    "The models, what they were trained on, their sample rate (Hz), window (s), number of "
-    "parameters, and the licence of their weights.",
+    "The models: training, sample rate (Hz), window (s), parameters, and licence of weights.",
     fmt="{:.1f}",
     simulated=False,
 )
@@ -89,12 +79,12 @@ show_table(
 # learnt {cite}`choi2017`. Only what a model has beyond its twin is owed to training.
 
 # %%
-twins = twins_of(data, models)
+twins = choice.twins_of(data, models)
 embeddings = {name: embed.embed_study(data, name) for name in [*models, *twins]}
 embeddings[models[0]]
 
 # %%
-chapter.save_table(model_facts({m: embeddings[m] for m in models}), "models")
+chapter.save_table(facts.model_facts({m: embeddings[m] for m in models}), "models")
 
 # %% [markdown] tags=["needs-audio"]
 # ### What it costs
@@ -104,12 +94,10 @@ chapter.save_table(model_facts({m: embeddings[m] for m in models}), "models")
 
 # %% tags=["needs-audio"]
 tracks = {t: data.audio_path(t) for t in data.tracks["track_id"].iloc[:cost_songs]}
-cost = measure_cost(tracks, models)
 show_table(
-    cost.set_index("model"),
+    facts.measure_cost(tracks, models).set_index("model"),
     "cost",
-    "Seconds of computing for one second of audio, memory of the weights (MiB), and "
-    f"numbers kept for a song, over all layers ({cost_songs} songs).",
+    f"Seconds a second of audio ({cost_songs} songs), MiB of weights, numbers kept for a song.",
     fmt="{:.3g}",
     simulated=False,
 )
@@ -126,17 +114,14 @@ from musicnn.configuration import MSD_LABELS
 
 tags = embeddings["msd-musicnn"].frame("taggram").set_axis(MSD_LABELS, axis=1)
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
-top = {
-    style: ", ".join(
-        f"{tag} ({p:.2f})" for tag, p in tags.loc[track].nlargest(5).items()
-    )
-    for style, track in first.items()
-}
+likely = {style: tags.loc[track].nlargest(5) for style, track in first.items()}
+top = {s: ", ".join(f"{t} ({p:.2f})" for t, p in o.items()) for s, o in likely.items()}
+
+# %% tags=["needs-audio"]
 show_table(
     pd.Series(top, name="five likeliest tags").rename_axis("style").to_frame(),
     "tags",
-    "The tags that `msd-musicnn` finds likeliest, with their probabilities, for the first song of "
-    "each style.",
+    "What `msd-musicnn` finds likeliest, with probabilities, in one song of each style.",
 )
 
 # %% [markdown]
@@ -150,24 +135,25 @@ show_table(
 
 # %%
 rating = "groove" if "groove" in data.queries else next(iter(data.queries))
-last = {m: last_hidden_layer(embeddings[m].layers) for m in models}
+last = {m: geometry.last_hidden_layer(embeddings[m].layers) for m in models}
 songs = data.tracks[["track_id", "title", "style", "artist"]]
 songs = songs.assign(**{rating: data.song_means(rating).to_numpy()})
 
 # %%
 shown = models[0]
 vectors = embeddings[shown].layer(last[shown])
-maps = {name: song_map(vectors, name, seed) for name in ("pca", "umap")}
+maps = {name: geometry.song_map(vectors, name, seed) for name in ("pca", "umap")}
 positions = pd.concat(
     [songs.assign(x=xy[:, 0], y=xy[:, 1], map=name) for name, xy in maps.items()]
 )
+
+# %%
 show_figure(
     figures.plot_song_maps(positions, data.styles, rating),
     "maps",
-    f"Songs by the layer {last[shown]} of {shown}: principal components (left) and UMAP "
-    "(right), coloured by style (above) and by mean rating (below).",
-    "Four scatter plots of the same songs: principal components and UMAP side by side, "
-    "coloured by style above and by mean rating below; UMAP draws smaller, denser groups.",
+    f"{len(songs)} songs by the layer {last[shown]} of {shown}, by style and by mean rating.",
+    "Four scatter plots of the same songs: principal components and UMAP, coloured by style "
+    "above and by mean rating below; UMAP draws smaller, denser groups.",
     table=positions,
 )
 
@@ -183,7 +169,7 @@ show_figure(
 # with Enter.)
 
 # %% tags=["needs-audio"]
-planes = {m: song_map(embeddings[m].layer(last[m]), "pca") for m in models}
+planes = {m: geometry.song_map(embeddings[m].layer(last[m]), "pca") for m in models}
 means = pd.DataFrame({q: data.song_means(q).to_numpy() for q in data.queries})
 label = songs["artist"] + ": " + songs["title"].fillna(songs["track_id"])
 paths = [data.audio_path(track) for track in songs["track_id"]]
@@ -198,7 +184,7 @@ listening_map(songs.assign(label=label, path=paths), planes, means)
 pick = 0
 sounds = {f"the song: {label[pick]}": paths[pick]}
 for model in models[:3]:
-    nearest = nearest_songs(embeddings[model].layer(last[model]), pick)[0]
+    nearest = geometry.nearest_songs(embeddings[model].layer(last[model]), pick)[0]
     sounds[f"{model}: {label[nearest]}"] = paths[nearest]
 audio_player(sounds)
 
@@ -207,47 +193,40 @@ audio_player(sounds)
 #
 # A picture is no test. The silhouette compares a song's distance to its own style with that to the
 # nearest other style, from −1 to 1. Since songs of one band sound alike, we test it by exchanging
-# the styles of whole bands.
+# the styles of whole bands, and correct the p-values for all rows of {numref}`tab-separation`.
 
 # %% tags=["needs-styles"]
-names = [*models, *twins]
-layer = {name: last[name.removesuffix("-untrained")] for name in names}
-table = pd.DataFrame(
-    {
-        name: style_separation(
-            embeddings[name].layer(layer[name]),
-            songs["style"],
-            songs["artist"],
-            n_permutations=n_permutations,
-            seed=seed,
-        )
-        for name in names
-    }
-).T.rename_axis("model")
+layer = {name: last[name.removesuffix("-untrained")] for name in [*models, *twins]}
+spaces = {name: embeddings[name].layer(one) for name, one in layer.items()}
+style, artist = songs["style"], songs["artist"]
+draws = {"n_permutations": n_permutations, "seed": seed}
+apart = {
+    name: geometry.style_separation(vectors, style, artist, **draws)
+    for name, vectors in spaces.items()
+}
+
+# %% tags=["needs-styles"]
+table = pd.DataFrame(apart).T.rename_axis("model")
 table["p_holm"] = multipletests(table["p"].astype(float), method="holm")[1]
-
-# %% tags=["needs-styles"]
 for label in ("style", "artist"):
-    rates = [neighbour_rate(embeddings[n].layer(layer[n]), songs[label]) for n in names]
+    rates = [geometry.neighbour_rate(v, songs[label]) for v in spaces.values()]
     table[f"same_{label}"] = [rate["rate"] for rate in rates]
     report_value(f"chance_{label}", rates[0]["chance"], n=len(songs))
+
+# %% tags=["needs-styles"]
 show_table(
     table[["silhouette", "null_mean", "p", "p_holm", "same_style", "same_artist"]],
     "separation",
-    "Silhouette of the styles, its mean when styles are exchanged between bands, and the p-value, "
-    "plain and by Holm over all rows; then the share of songs whose nearest neighbour has the same "
-    f"style or comes from the same band ({len(songs)} songs, {songs['artist'].nunique()} bands).",
+    "Silhouette of the styles, its mean under exchange, p (plain and by Holm); the share of "
+    f"{len(songs)} songs with a nearest neighbour of the same style, or the same band.",
 )
 
 # %% tags=["needs-styles", "hide-input"]
-artist = table.loc[models, "same_artist"]
-best = artist.idxmax()
+rate = table["same_artist"]
+best = rate[models].idxmax()
 report_text("clannish", best)
-report_value("clannish_rate", artist[best], n=len(songs))
-beaten = sum(
-    table.loc[twin, "same_artist"] >= artist[twin.removesuffix("-untrained")]
-    for twin in twins
-)
+report_value("clannish_rate", rate[best], n=len(songs))
+beaten = sum(rate[twin] >= rate[twin.removesuffix("-untrained")] for twin in twins)
 report_value("n_models", len(models), fmt=".0f")
 report_value("twins_ahead", beaten, fmt=".0f", n=len(models))
 
@@ -270,18 +249,16 @@ report_value("twins_ahead", beaten, fmt=".0f", n=len(models))
 # are not independent.
 
 # %%
-pairs = compare_geometries(
-    {m: embeddings[m].layer(last[m]) for m in models},
-    n_permutations=n_permutations,
-    seed=seed,
-)
+hidden = {m: embeddings[m].layer(last[m]) for m in models}
+pairs = similarity.compare_geometries(hidden, n_permutations=n_permutations, seed=seed)
+
+# %%
 show_figure(
     figures.plot_similarity(pairs, models),
     "similarity",
-    "Agreement between models on which songs are alike: debiased CKA (below the diagonal) and "
-    f"Spearman's rho of distances (above), {len(songs)} songs.",
-    "Square heat map of models by models with a number in each cell but those on the "
-    "diagonal, one measure below it and the other above.",
+    f"How alike models find {len(songs)} songs. Below: CKA. Above: Spearman's rho of distances.",
+    "Heat map of models by models with a number in each cell, one measure below the diagonal "
+    "and the other above.",
     table=pairs,
 )
 
@@ -306,13 +283,12 @@ report_value("n_related", (pairs["p_holm"] < 0.05).sum(), fmt=".0f")
 # with each other layer of one model.
 
 # %%
-layers = layer_similarity(embeddings[shown].layers)
+layers = similarity.layer_similarity(embeddings[shown].layers)
 show_figure(
     figures.plot_correlations(layers, label="Debiased CKA"),
     "layers",
-    f"Debiased CKA between the layers of {shown}, from input to output.",
-    "Triangular heat map of layers by layers with a number in each cell and ones on "
-    "the diagonal.",
+    f"Debiased CKA between the layers of {shown}, from input to output ({len(songs)} songs).",
+    "Triangular heat map of layers by layers with numbers, and ones on the diagonal.",
     table=layers,
 )
 

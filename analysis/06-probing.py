@@ -66,20 +66,23 @@ if data.has("audio") or data.has("descriptors"):
 # %%
 ratings = pd.DataFrame({query: data.song_means(query) for query in targets})
 artists, styles = data.tracks["artist"].to_numpy(), data.tracks["style"].to_numpy()
-target = targets[0]
+target = targets[0]  # the one that the text follows
+n_songs, n_artists = len(ratings), len(set(artists))
+size = f"{n_songs} songs by {n_artists} artists"
 
 # %% tags=["hide-input"]
-objections = []  # what a reviewer asks, and what this chapter answers
+answers = {}  # what a reviewer asks → what this chapter answers
 report_value("n_targets", len(targets), fmt=".0f")
 report_value("n_models", len(models), fmt=".0f")
-report_value("n_artists", len(set(artists)), fmt=".0f")
-report_value("n_songs", len(ratings), fmt=".0f")
+report_value("n_artists", n_artists, fmt=".0f")
+report_value("n_songs", n_songs, fmt=".0f")
 report_text("target", target)
 report_text("models", tables.name_list(models))
 
 # %% [markdown]
 # The models are {glue:text}`models`; the songs are {glue:text}`n_songs`, by
-# {glue:text}`n_artists` artists.
+# {glue:text}`n_artists` artists. Figures show every question; the text follows one of them,
+# «{glue:text}`target`».
 #
 # ## The published protocol
 #
@@ -89,10 +92,13 @@ report_text("models", tables.name_list(models))
 # mean ± standard deviation over these. Here is that protocol, to the letter, on this study.
 
 # %%
-published = {name: X for name, X in features.items() if name not in twins}
+trained = [name for name in features if name not in twins]
+published = {name: features[name] for name in trained}
 if "descriptors" in features:
     sixteen = [name for name in BASELINE if name in features["descriptors"]]
     published["descriptors"] = features["descriptors"][sixteen]
+
+# %%
 for model in models:
     for stems in stem_sums(data, model):
         only = embed.embed_study(data, model, stems=stems.split("+"))
@@ -103,13 +109,10 @@ paper = {
     name: probe.paper_protocol(X, ratings, artists, styles)
     for name, X in published.items()
 }
-
-# %%
 show_table(
     tables.text_table(paper),
     "paper",
-    f"R² under the published protocol, mean ± SD over five dealings of {len(ratings)} songs into "
-    "four folds. Rows named with a stem rest on the vectors of that stem alone.",
+    f"R² under the published protocol, mean ± SD over five dealings of {n_songs} songs.",
 )
 
 # %% tags=["hide-input"]
@@ -125,16 +128,16 @@ paper_scores = pd.concat(
 ).set_index(["model", "target"])["fold_r2"]
 lowest = paper_scores.xs(target, level="target")
 report_text("paper_worst", lowest.idxmin())
-report_value("paper_worst_r2", lowest.min(), n=len(ratings))
-report_value("paper_best_r2", lowest.max(), n=len(ratings))
+report_value("paper_worst_r2", lowest.min(), n=n_songs)
+report_value("paper_best_r2", lowest.max(), n=n_songs)
 report_text("paper_best", lowest.idxmax())
 report_value("paper_negative", (paper_scores < 0).sum(), fmt=".0f", n=len(paper_scores))
 
 # %% [markdown]
-# R² is 0 for whoever predicts the mean rating, and negative for whoever does worse. For
-# «{glue:text}`target`» the rows of this table reach from {glue:text}`paper_worst_r2`
-# ({glue:text}`paper_worst`) to {glue:text}`paper_best_r2` ({glue:text}`paper_best`), and
-# {glue:text}`paper_negative_full` cells lie below zero. {glue:text}`stem_note`
+# R² is 0 for whoever predicts the mean rating, and negative for whoever does worse. The rows of
+# this table reach from {glue:text}`paper_worst_r2` ({glue:text}`paper_worst`) to
+# {glue:text}`paper_best_r2` ({glue:text}`paper_best`), and {glue:text}`paper_negative_full` cells
+# lie below zero. {glue:text}`stem_note`
 #
 # What may be concluded? A reviewer would have questions. We ask them ourselves.
 
@@ -149,116 +152,98 @@ report_value("paper_negative", (paper_scores < 0).sum(), fmt=".0f", n=len(paper_
 # {glue:text}`repeats` times with other folds, and R² is taken over all held-out songs at once.
 
 # %%
-report_value("repeats", n_repeats, fmt=".0f")
-dealt = {"styles": styles, "n_repeats": n_repeats, "seed": seed, "n_jobs": 2}
-settings = {"artists": artists, **dealt}
-results = {
-    name: probe.nested_ridge(layers, ratings, method=name, **settings)
-    for name, layers in features.items()
-}
+settings = {"artists": artists, "styles": styles, "n_repeats": n_repeats, "seed": seed}
+settings["n_jobs"] = 2
+once = {**settings, "n_repeats": 1}  # for what is repeated in other ways
+
+
+def probe_all(names, **changed):
+    how = {**settings, **changed}
+    return {n: probe.nested_ridge(features[n], ratings, **how) for n in names}
+
+
+# %%
+results = probe_all(features)
 results["style alone"] = probe.style_baseline(
     ratings, artists, styles, n_repeats=n_repeats, seed=seed
 )
 
 # %%
-scores = tables.score_table(results, n_boot=n_bootstrap, seed=seed)
-kinds = {
-    **dict.fromkeys(models, "pretrained"),
-    **dict.fromkeys(twins, "untrained twin"),
-}
+resampled = {"n_boot": n_bootstrap, "seed": seed}
+scores = tables.score_table(results, **resampled)
+kinds = dict.fromkeys(models, "pretrained") | dict.fromkeys(twins, "untrained twin")
 scores["kind"] = scores["model"].map(kinds).fillna("rival")
 scores["row"] = scores["model"].str.removesuffix("-untrained")
 chapter.save_table(scores, "probe_scores")
 
 # %%
-bands = None
-if chapter.has_table("ceilings"):
-    bands = chapter.load_table("ceilings").query("method == 'song means'")
-    bands = bands.rename(columns={"query": "target"})
-
-# %%
+bands = tables.ceiling_bands(chapter.find_table("ceilings"))
 show_figure(
-    figures.plot_forest(
-        scores,
-        label="row",
-        panel="target",
-        hue="kind",
-        xlabel="Out-of-fold R²",
-        bands=bands,
-    ),
+    figures.plot_scores(scores, row="row", hue="kind", bands=bands),
     "probe-scores",
-    f"Out-of-fold R² on {len(ratings)} songs by {len(set(artists))} artists, with 95% intervals "
-    "over artists. Shaded, where listeners are known: the noise ceiling with its interval.",
-    "Forest plot, one panel a question: R squared of each pretrained model, where possible beside "
-    "its untrained twin, of the descriptors and of style alone, each with a wide interval, and a "
-    "shaded band for the noise ceiling where there is one.",
+    f"Out-of-fold R² on {size}, 95% intervals over artists. Shaded: the noise ceiling, if known.",
+    "Forest plot: models beside their untrained twins, descriptors, and style alone, with wide "
+    "intervals.",
     table=scores,
 )
 
 # %% tags=["hide-input"]
+report_value("repeats", n_repeats, fmt=".0f")
 own = scores[scores["target"] == target].set_index("model")
 ranked = own.loc[models, "estimate"].sort_values(ascending=False)
 best = ranked.index[0]
 report_text("best_model", best)
-report_value("best_r2", **tables.as_reported(own.loc[best], len(ratings)))
-report_value("style_r2", **tables.as_reported(own.loc["style alone"], len(ratings)))
+report_value("best_r2", **tables.as_reported(own.loc[best], n_songs))
+report_value("style_r2", **tables.as_reported(own.loc["style alone"], n_songs))
 
 # %% [markdown]
-# For «{glue:text}`target`», the best of the pretrained models is {glue:text}`best_model` with an R²
-# of {glue:text}`best_r2_full`. Knowing nothing but the style gives {glue:text}`style_r2_full`.
+# The best of the pretrained models is {glue:text}`best_model` with an R² of
+# {glue:text}`best_r2_full`. Knowing nothing but the style gives {glue:text}`style_r2_full`.
+#
+# From here on, each objection changes one thing about this protocol and leaves the rest.
 #
 # ## Objection 1: it is a matter of scale
 #
 # *«You regress on units as they come. One that hardly varies counts for nothing, and one that is
 # all but constant in training and jumps in a test song throws its prediction far off.»* Dividing
 # each unit by its standard deviation cures the first and worsens the second, unless the divisor has
-# a floor and the result a bound.
+# a floor and the result a bound (five standard deviations, here).
 
 # %%
-plain = {
-    name: probe.nested_ridge(features[name], ratings, floor=0, clip=1e12, **settings)
-    for name in models
+treatments = {
+    "as published": {name: paper[name] for name in models},
+    "standardised": probe_all(models, floor=0, clip=1e12),
+    "with floor and bound": {name: results[name] for name in models},
 }
-scale = tables.settings_table(
-    {
-        "as published": {name: paper[name] for name in models},
-        "standardised": plain,
-        "with floor and bound": {name: results[name] for name in models},
-    }
-)
+scale = tables.settings_table(treatments)
 
 # %%
 show_figure(
     figures.plot_settings(scale, value="fold_r2", xlabel="Mean R² of folds"),
     "probe-scale",
-    "The statistic of the published table (mean of the folds' R²) under three treatments of scale: "
-    "the published protocol; penalty and layer chosen inside, features standardised; the same "
-    "with a floor under the standard deviation and values bounded at five of them.",
-    "Dot plots, one panel a question and one line a model: three dots for three treatments of "
-    "scale. Scores below −1 are arrows at the left edge with their number.",
+    f"The statistic of {{numref}}`tab-paper` under three treatments of scale, {n_songs} songs.",
+    "Dot plots, three dots a model; scores below −1 are arrows at the left with their number.",
     table=scale,
 )
 
-# %%
-facts = pd.DataFrame(
-    {n: tables.scale_facts(features[n], results[n].folds, artists) for n in models}
-).T
+# %% [markdown]
+# How far do units differ? {numref}`tab-scale-facts` counts those of each model, and those that are
+# constant in some training set; then come the orders of magnitude between the largest and the
+# smallest standard deviation, the furthest that a held-out song lies from the training mean in
+# standard deviations of its unit, and the percentage of values that the bound touches.
 
 # %%
+facts = {n: tables.scale_facts(features[n], results[n].folds, artists) for n in models}
+facts = pd.DataFrame(facts).T.astype({"units": int, "constant": int})
 show_table(
-    facts.rename_axis("model").astype({"units": int, "constant": int}),
+    facts.rename_axis("model"),
     "scale-facts",
-    "Units of a model; those that are constant in some training set; orders of magnitude between "
-    "the largest and the smallest standard deviation of the others; the furthest that a held-out "
-    "song lies from the training mean, in standard deviations of its unit; and the percentage of "
-    "values that the bound touches.",
+    "How far the units of a model differ in scale.",
     fmt="{:,.2f}",
 )
 
 # %% tags=["hide-input"]
-mean_r2 = (
-    scale[scale["target"] == target].groupby("setting", sort=False)["fold_r2"].median()
-)
+mean_r2 = tables.by_setting(scale, target, "fold_r2").median()
 report_value("scale_published", mean_r2["as published"], n=len(models))
 report_value("scale_floor", mean_r2["with floor and bound"], n=len(models))
 report_value("largest_z", facts["largest_z"].max(), fmt=".0f")
@@ -271,12 +256,8 @@ scale_word = (
     else "Scale and penalty hardly matter here"
 )
 report_text("scale_word", scale_word)
-objections.append(
-    (
-        "scale",
-        f"{scale_word} (median R² of {mean_r2.iloc[0]:.2f} against {mean_r2.iloc[-1]:.2f})",
-    )
-)
+medians = f"median R² of {mean_r2.iloc[0]:.2f} against {mean_r2.iloc[-1]:.2f}"
+answers["scale"] = f"{scale_word} ({medians})"
 
 # %% [markdown]
 # {glue:text}`scale_word`: over the models, the median goes from {glue:text}`scale_published` to
@@ -291,57 +272,41 @@ objections.append(
 # stand in for a model altogether.
 
 # %%
-report_value("n_components", n_components, fmt=".0f")
-equal = {
-    name: probe.nested_ridge(features[name], ratings, pca=n_components, **settings)
-    for name in published
-    if name in features
-}
+equal = probe_all(trained, pca=n_components)
 control = {
     name: probe.random_projection_control(
-        features[name],
-        ratings,
-        n_components=n_components,
-        n_draws=n_draws,
-        **{**settings, "n_repeats": 1},
+        features[name], ratings, n_components=n_components, n_draws=n_draws, **once
     )
-    for name in equal
+    for name in trained
 }
 
 # %%
-sizes = {
-    "all dimensions": {n: results[n] for n in equal},
-    f"{n_components} components": equal,
-}
-dimension = pd.concat(
-    [
-        tables.settings_table(sizes),
-        tables.control_table(
-            control, "projection", f"{n_components} random directions"
-        ),
-        tables.control_table(control, "noise", f"{n_components} columns of noise"),
-    ]
-)
+full = {name: results[name] for name in trained}
+sizes = {"all dimensions": full, f"{n_components} components": equal}
+parts = [
+    tables.settings_table(sizes),
+    tables.control_table(control, "projection", f"{n_components} random directions"),
+    tables.control_table(control, "noise", f"{n_components} columns of noise"),
+]
+dimension = pd.concat(parts)
 
 # %%
 show_figure(
     figures.plot_settings(dimension),
     "dimension",
-    f"R² with all dimensions, with {n_components} principal components, with {n_components} random "
-    f"directions (mean of {n_draws} draws), and with {n_components} columns of noise instead.",
-    "Dot plots, one panel a question and one line a model: four dots each, for all dimensions, few "
-    "principal components, random directions, and noise, which lies at about zero.",
+    f"R² by number and kind of dimensions; random ones are means of {n_draws} draws.",
+    "Dot plots, four dots a model: all dimensions, few components, random directions, noise.",
     table=dimension,
 )
 
 # %% tags=["hide-input"]
-here = dimension[dimension["target"] == target].pivot_table(
-    index="model", columns="setting", values="r2"
-)
-change = here[f"{n_components} components"] - here["all dimensions"]
-report_value("dimension_change", change[models].mean(), n=len(models))
+report_value("n_components", n_components, fmt=".0f")
+here = tables.by_setting(dimension, target)
+cut = here[f"{n_components} components"]
+change = (cut - here["all dimensions"])[models].mean()
+report_value("dimension_change", change, n=len(models))
 report_value("noise_r2", here[f"{n_components} columns of noise"].mean())
-dimension_best = here.loc[models, f"{n_components} components"].idxmax()
+dimension_best = cut[models].idxmax()
 dimension_word = (
     f"At equal size {dimension_best} is still ahead"
     if dimension_best == best
@@ -352,20 +317,15 @@ report_text(
     "dimension_owed",
     "how many dimensions a model has is not what it owes its score to, as long as the penalty may "
     "adapt to them"
-    if abs(change[models].mean()) < 0.05
+    if abs(change) < 0.05
     else "part of what tells the models apart is their number of dimensions",
 )
-objections.append(
-    (
-        "dimension",
-        f"{dimension_word}; R² changes by {change[models].mean():+.2f} on average",
-    )
-)
+answers["dimension"] = f"{dimension_word}; R² changes by {change:+.2f} on average"
 
 # %% [markdown]
-# With {glue:text}`n_components` dimensions the R² of «{glue:text}`target`» changes by
-# {glue:text}`dimension_change` on average, and noise of that size gives {glue:text}`noise_r2`.
-# {glue:text}`dimension_word`; {glue:text}`dimension_owed`.
+# With {glue:text}`n_components` dimensions R² changes by {glue:text}`dimension_change` on average,
+# and noise of that size gives {glue:text}`noise_r2`. {glue:text}`dimension_word`;
+# {glue:text}`dimension_owed`.
 #
 # ## Objection 3: it knows the artists
 #
@@ -374,19 +334,13 @@ objections.append(
 # difference between folds of songs and folds of whole artists is what that is worth.
 
 # %%
-free = {name: probe.nested_ridge(features[name], ratings, **dealt) for name in equal}
-folds = tables.settings_table(
-    {"songs dealt freely": free, "whole artists": {n: results[n] for n in equal}}
-)
-
-# %%
+free = probe_all(trained, artists=None)
+folds = tables.settings_table({"songs dealt freely": free, "whole artists": full})
 show_figure(
     figures.plot_settings(folds),
     "artists",
-    "R² when songs are dealt into folds freely, so that most artists are on both sides, and when "
-    "whole artists are held out. Everything else is the same.",
-    "Dot plots, one panel a question and one line a model: two dots each, one for freely dealt "
-    "songs and one for folds of whole artists.",
+    f"R² when {n_songs} songs are dealt freely, and when whole artists are held out.",
+    "Dot plots, two dots a model, for freely dealt songs and for folds of whole artists.",
     table=folds,
 )
 
@@ -401,28 +355,22 @@ def probe_once(X, y, folds):
     return probe.nested_ridge(X, y, styles=styles, folds=folds, seed=seed)
 
 
-found = {
-    name: probe.find_leaks(
-        probe_once,
-        {"last": list(features[best].values())[-1]},
-        ratings[[target]],
-        artists,
-        folds=result.folds[0],
-        n_tries=1,
-    ).set_index("check")["leaks"]
-    for name, result in {"whole artists": results[best], "freely": free[best]}.items()
-}
-leaks = pd.DataFrame(found).replace({True: "leaks", False: "tight"})
+def leaks_in(folds):
+    layer = {"last": list(features[best].values())[-1]}
+    given = {"artists": artists, "folds": folds, "n_tries": 1}
+    return probe.find_leaks(probe_once, layer, ratings[[target]], **given)
+
 
 # %%
-show_table(
-    leaks, "leaks", "What could reach a model from its test songs, and whether it does."
-)
+found = {"whole artists": results[best], "freely": free[best]}
+leaks = {name: leaks_in(result.folds[0]) for name, result in found.items()}
+leaks = {name: table.set_index("check")["leaks"] for name, table in leaks.items()}
+leaks = pd.DataFrame(leaks).replace({True: "leaks", False: "tight"})
+caption = "What could reach a model from its test songs, and whether it does."
+show_table(leaks, "leaks", caption)
 
 # %% tags=["hide-input"]
-gain = folds[folds["target"] == target].pivot_table(
-    index="model", columns="setting", values="r2"
-)
+gain = tables.by_setting(folds, target)
 gain = gain["songs dealt freely"] - gain["whole artists"]
 report_value("artist_gain", gain[models].mean(), n=len(models))
 report_text("artist_gain_most", gain.idxmax())
@@ -433,16 +381,11 @@ artist_word = (
     else "Knowing the artist would hardly have helped"
 )
 report_text("artist_word", artist_word)
-objections.append(
-    (
-        "artists",
-        f"{artist_word}: by {gain[models].mean():.2f} of R² on average",
-    )
-)
+answers["artists"] = f"{artist_word}: by {gain[models].mean():.2f} of R² on average"
 
 # %% [markdown]
-# {glue:text}`artist_word`: on average by {glue:text}`artist_gain` of R² for «{glue:text}`target`»,
-# most for {glue:text}`artist_gain_most` ({glue:text}`artist_gain_max`).
+# {glue:text}`artist_word`: on average by {glue:text}`artist_gain` of R², most for
+# {glue:text}`artist_gain_most` ({glue:text}`artist_gain_max`).
 #
 # ## Objection 4: it is style, not groove
 
@@ -452,29 +395,21 @@ objections.append(
 # and departures from them gives each its own R².
 
 # %% tags=["needs-styles"]
-parts = probe.style_scores(results[best], n_boot=n_bootstrap, seed=seed)
+parts = probe.style_scores(results[best], **resampled)
 shown = parts[parts["part"].isin(["all", "between", "within"])]
-
-# %% tags=["needs-styles"]
 show_figure(
-    figures.plot_forest(
-        shown.rename(columns={"r2": "estimate"}),
-        label="part",
-        panel="target",
-        xlabel="R²",
-    ),
+    figures.plot_scores(shown, value="r2", row="part", xlabel="R²"),
     "within-styles",
     f"R² of {best} over all songs, between the styles' means, and within styles.",
-    "Forest plot with three rows, all songs, between styles and within styles, for each question; "
-    "the rows differ, and the intervals are wide.",
+    "Forest plot, three rows a question, which differ, and whose intervals are wide.",
     table=parts,
 )
 
 # %% tags=["needs-styles", "hide-input"]
-own_parts = parts[parts["target"] == target].set_index("part")
-within = own_parts.loc["within"]
-report_value("within_r2", **tables.as_reported(within, len(ratings), value="r2"))
-report_value("between_share", own_parts.loc["between", "share"])
+within = tables.row_of(parts, target=target, part="within")
+between = tables.row_of(parts, target=target, part="between")
+report_value("within_r2", **tables.as_reported(within, n_songs, value="r2"))
+report_value("between_share", between["share"])
 report_text(
     "within_verdict",
     tables.side_of_zero(
@@ -491,57 +426,41 @@ report_text(
 # {glue:text}`within_verdict`.
 #
 # A harder test takes the style out of the ratings *before* the probe is trained, inside each
-# training fold, and asks what is predicted beyond it.
+# training fold, and asks what is predicted beyond it: which share of the squared error of the style
+# means does the probe remove? At 0 it adds nothing.
 
 # %% tags=["needs-styles"]
-residual = {
-    name: probe.nested_ridge(features[name], ratings, nuisance=styles, **settings)
-    for name in equal
-}
-beyond = tables.score_table(
-    residual, score="r2_over_baseline", n_boot=n_bootstrap, seed=seed
-)
-
-# %% tags=["needs-styles"]
+residual = probe_all(trained, nuisance=styles)
+beyond = tables.score_table(residual, score="r2_over_baseline", **resampled)
 show_figure(
-    figures.plot_forest(
-        beyond, label="model", panel="target", xlabel="R² beyond style"
-    ),
+    figures.plot_scores(beyond, xlabel="R² beyond style"),
     "beyond-style",
-    "Share of the squared error of the style means that a probe removes, when it is trained on "
-    "departures from them. At 0 it adds nothing.",
-    "Forest plot, one panel a question and one row a model, of R squared beyond the style's mean "
-    "with intervals and a line at zero.",
+    f"R² beyond the style's mean, of probes trained on departures from it, {n_songs} songs.",
+    "Forest plot, one row a model, of R squared beyond style with intervals around zero.",
     table=beyond,
 )
 
 # %% tags=["needs-styles"]
-chance = probe.permutation_test(
-    {name: features[name] for name in models},
-    ratings,
-    n_permutations=n_permutations,
-    within_style=True,
-    nuisance=styles,
-    **{**settings, "n_repeats": 1},
-)
+pretrained = {name: features[name] for name in models}
+shuffles = {"n_permutations": n_permutations, **once}
+inside = {"within_style": True, "nuisance": styles}
+chance = probe.permutation_test(pretrained, ratings, **inside, **shuffles)
 beyond_chance = chance.loc[chance["p_family"] < 0.05, "model"].unique()
 
 # %% tags=["needs-styles", "hide-input"]
 ahead = beyond[(beyond["low"] > 0) & (beyond["target"] == target)]["model"]
 report_text("beyond_style", tables.name_list(ahead, "none of them"))
 report_text("beyond_chance", tables.name_list(beyond_chance, "none of the models"))
-objections.append(
-    (
-        "style",
-        f"{best} {tables.side_of_zero(within, 'orders', 'misorders', 'cannot be shown to order')} "
-        f"songs within a style; beyond style, surely above 0: {tables.name_list(ahead)}",
-    )
+orders = tables.side_of_zero(within, "orders", "misorders", "cannot be shown to order")
+answers["style"] = (
+    f"{best} {orders} songs within a style; beyond style, surely above 0: "
+    f"{tables.name_list(ahead)}"
 )
 
 # %% [markdown] tags=["needs-styles"]
-# For «{glue:text}`target`», surely above 0: {glue:text}`beyond_style`. When ratings are shuffled
-# among songs of one style only, those that beat every shuffled run of any model and question at the
-# 5% level are: {glue:text}`beyond_chance`.
+# Surely above 0: {glue:text}`beyond_style`. When ratings are shuffled among songs of one style only,
+# those that beat every shuffled run of any model and question at the 5% level are:
+# {glue:text}`beyond_chance`.
 #
 # Does what is learnt in one style hold in another? Train on one style, test on the next; on the
 # diagonal, whole artists of the style itself are held out.
@@ -549,27 +468,28 @@ objections.append(
 # %% tags=["needs-styles"]
 trainable = data.tracks.groupby("style")["artist"].nunique().min() >= 4
 if trainable:
-    transfer = probe.transfer_matrix(
-        features[best], ratings[[target]], n_boot=n_bootstrap, **settings
-    )
+    layers, one = features[best], ratings[[target]]
+    transfer = probe.transfer_matrix(layers, one, n_boot=n_bootstrap, **settings)
+
+# %% tags=["needs-styles"]
+if trainable:
     show_figure(
         figures.plot_transfer(transfer, data.styles),
         "style-transfer",
-        f"«{target}» from {best}, trained on one style (rows) and tested on another (columns).",
-        "Two square matrices of training style by test style, one of R squared and one of rank "
-        "correlations, with a last row for training on all other styles.",
+        f"«{target}» from {best}, trained on one style (rows), tested on another (columns).",
+        "Two matrices of training by test style: R squared, and rank correlations.",
         table=transfer,
     )
 
 # %% tags=["needs-styles", "hide-input"]
 if trainable:
-    across = transfer[(transfer["train"] != transfer["test"])]
-    inside = transfer[transfer["train"] == transfer["test"]]
-    report_value("transfer_inside", inside["spearman"].mean(), n=len(inside))
-    report_value("transfer_across", across["spearman"].mean(), n=len(across))
+    same = transfer["train"] == transfer["test"]
+    across, inside = transfer.loc[~same, "spearman"], transfer.loc[same, "spearman"]
+    report_value("transfer_inside", inside.mean(), n=len(inside))
+    report_value("transfer_across", across.mean(), n=len(across))
     transfer_note = (
-        f"inside a style the mean rank correlation is {inside['spearman'].mean():.2f}, across "
-        f"styles it is {across['spearman'].mean():.2f}"
+        f"inside a style the mean rank correlation is {inside.mean():.2f}, across "
+        f"styles it is {across.mean():.2f}"
     ).replace("-", "−")
 else:
     transfer_note = "the styles have too few artists for that here"
@@ -581,53 +501,37 @@ report_text("transfer_note", transfer_note)
 
 # %% [markdown] tags=["needs-styles", "needs-audio-or-descriptors"]
 # Finally, style, descriptors and embedding may tell the same story. A variance partition asks what
-# each tells alone and what they share {cite}`dupre2022`. Shares may be negative: out of fold, a
-# block of features can harm.
+# each tells alone and what they share {cite}`dupre2022`. Its seven shares add up to the R² of all
+# together; some may be negative, since out of fold a block of features can harm.
 
 # %% tags=["needs-styles", "needs-audio-or-descriptors"]
-blocks = {
-    "style": styles,
-    "descriptors": features["descriptors"],
-    "embedding": embed.embed_study(data, best).layers,
-}
-blocks["embedding"] = pd.concat(
-    [pd.DataFrame(X) for X in blocks["embedding"].values()], axis=1
-).to_numpy()
-partition = probe.variance_partition(
-    blocks, ratings, n_boot=n_bootstrap, **{**settings, "n_repeats": 2}
-)
+layers = [pd.DataFrame(X) for X in features[best].values()]
+blocks = {"style": styles, "descriptors": features["descriptors"]}
+blocks["embedding"] = pd.concat(layers, axis=1).to_numpy()
+twice = {**settings, "n_repeats": 2}
+partition = probe.variance_partition(blocks, ratings, n_boot=n_bootstrap, **twice)
 
 # %% tags=["needs-styles", "needs-audio-or-descriptors"]
+shares = partition[partition["kind"] != "model"]
 show_figure(
-    figures.plot_forest(
-        partition[partition["kind"] != "model"].rename(columns={"r2": "estimate"}),
-        label="part",
-        panel="target",
-        xlabel="Share of R²",
-    ),
+    figures.plot_scores(shares, value="r2", row="part", xlabel="Share of R²"),
     "partition",
-    f"Out-of-fold R² that belongs to style, descriptors or embedding ({best}) alone, to two of "
-    "them, and to all three. The seven rows add up to the R² of all together.",
-    "Forest plot of seven shares for each question: three unique ones, three of pairs, and the one "
-    "common to style, descriptors and embedding, with intervals and a line at zero.",
+    f"R² that belongs to style, descriptors or embedding ({best}) alone, to two, and to all.",
+    "Forest plot of seven shares a question: three unique, three of pairs, one common to all.",
     table=partition,
 )
 
 # %% tags=["needs-styles", "needs-audio-or-descriptors", "hide-input"]
-unique = partition[
-    (partition["target"] == target)
-    & (partition["kind"] == "unique")
-    & (partition["part"] == "embedding")
-].iloc[0]
-report_value("unique_r2", **tables.as_reported(unique, len(ratings), value="r2"))
+unique = tables.row_of(partition, target=target, kind="unique", part="embedding")
+report_value("unique_r2", **tables.as_reported(unique, n_songs, value="r2"))
 report_text(
     "unique_word",
     tables.side_of_zero(unique, "something", "less than nothing", "nothing certain"),
 )
 
 # %% [markdown] tags=["needs-styles", "needs-audio-or-descriptors"]
-# What the embedding tells of «{glue:text}`target`» that neither style nor descriptors tell is
-# {glue:text}`unique_r2_full`: {glue:text}`unique_word`.
+# What the embedding tells that neither style nor descriptors tell is {glue:text}`unique_r2_full`:
+# {glue:text}`unique_word`.
 
 # %% [markdown]
 # ## Objection 5: it is luck
@@ -637,49 +541,42 @@ report_text(
 # reaches on any question. Do that {glue:text}`permutations` times: that is how far luck goes.
 
 # %%
-report_value("permutations", n_permutations, fmt=".0f")
 pretrained = {name: features[name] for name in models}
-once = {**settings, "n_repeats": 1}
-luck, null = probe.permutation_test(
-    pretrained, ratings, n_permutations=n_permutations, return_null=True, **once
-)
-by_artist = probe.permutation_test(
-    pretrained, ratings, n_permutations=n_permutations, unit="artist", **once
-)
+shuffles = {"n_permutations": n_permutations, **once}
+luck, null = probe.permutation_test(pretrained, ratings, return_null=True, **shuffles)
+by_artist = probe.permutation_test(pretrained, ratings, unit="artist", **shuffles)
 luck["p_artists"] = by_artist["p_family"]
 
 # %%
 show_figure(
     figures.plot_luck(luck, null, target),
     "luck",
-    f"R² for «{target}» (dots) and for {n_permutations} shuffled studies (violins), by model, and "
-    f"the best of {len(models)} models and {len(targets)} questions in each shuffle.",
-    "Violin plots of R squared under shuffled ratings, one row a model and one for the best of all; "
-    "dots show the observed scores, a dotted line the 95% quantile of the best of all.",
+    f"R² for «{target}» (dots) and for {n_permutations} shuffled studies (violins); below, the "
+    f"best of {len(models)} models and {len(targets)} questions in each shuffle.",
+    "Violins of R squared under shuffled ratings, one a model and one for the best of all; "
+    "dots for the observed scores; dotted, the 95% quantile of the best of all.",
     table=luck,
 )
 
 # %% tags=["hide-input"]
-p_least = 1 / (n_permutations + 1)
-beat = luck.loc[(luck["p_family"] < 0.05) & (luck["target"] == target), "model"]
-sure = luck.loc[(luck["p_artists"] < 0.05) & (luck["target"] == target), "model"]
+report_value("permutations", n_permutations, fmt=".0f")
+mine = luck[luck["target"] == target]
+beat = mine.loc[mine["p_family"] < 0.05, "model"]
+sure = mine.loc[mine["p_artists"] < 0.05, "model"]
 report_value("n_beyond_luck", len(beat), fmt=".0f", n=len(models))
 report_value("n_beyond_luck_artists", len(sure), fmt=".0f", n=len(models))
-report_value("p_least", p_least, fmt=".4f")
-objections.append(
-    (
-        "luck",
-        f"{len(beat)} of {len(models)} models beat the best of all shuffled runs, "
-        f"{len(sure)} when whole artists are shuffled",
-    )
+report_value("p_least", 1 / (n_permutations + 1), fmt=".4f")
+answers["luck"] = (
+    f"{len(beat)} of {len(models)} models beat the best of all shuffled runs, "
+    f"{len(sure)} when whole artists are shuffled"
 )
 
 # %% [markdown]
-# For «{glue:text}`target`», {glue:text}`n_beyond_luck` of {glue:text}`n_models` models did better
-# than luck at the 5% level, corrected for all models and questions. Songs of one artist resemble
-# each other, though, and shuffling single songs destroys that. When whole artists exchange their
-# ratings, it is {glue:text}`n_beyond_luck_artists` models. (With this many shuffles no p-value can
-# be below {glue:text}`p_least`.)
+# {glue:text}`n_beyond_luck` of {glue:text}`n_models` models did better than luck at the 5% level,
+# corrected for all models and questions. Songs of one artist resemble each other, though, and
+# shuffling single songs destroys that. When whole artists exchange their ratings, it is
+# {glue:text}`n_beyond_luck_artists` models. (With this many shuffles no p-value can be below
+# {glue:text}`p_least`.)
 #
 # ## Objection 6: the rest is noise
 
@@ -696,20 +593,17 @@ reach[["low", "high"]] = reach[["low", "high"]].div(reach["ceiling"], axis=0)
 
 # %% tags=["needs-table-ceilings"]
 show_figure(
-    figures.plot_forest(
-        reach, label="row", panel="target", xlabel="R² / ceiling", reference=1.0
-    ),
+    figures.plot_scores(reach, row="row", xlabel="R² / ceiling", reference=1.0),
     "reach",
-    "R² as a share of the noise ceiling; the line is a perfect model. Intervals are those of R², "
-    "with the ceiling as estimated.",
-    "Forest plot of R squared divided by the noise ceiling, one panel a question and one row a "
-    "model or rival, with a line at one for a perfect model.",
+    f"R² as a share of the ceiling ({n_songs} songs); at the line, a perfect model. The "
+    "intervals are those of R², with the ceiling as estimated.",
+    "Forest plot, one row a model or rival, of shares below a line at one.",
     table=reach,
 )
 
 # %% tags=["needs-table-ceilings", "hide-input"]
-row = reach[(reach["target"] == target) & (reach["model"] == best)].iloc[0]
-report_value("reach", **tables.as_reported(row, len(ratings)))
+row = tables.row_of(reach, target=target, model=best)
+report_value("reach", **tables.as_reported(row, n_songs))
 report_value("ceiling", row["ceiling"], ci=(row["ceiling_low"], row["ceiling_high"]))
 report_text(
     "reach_word",
@@ -717,17 +611,13 @@ report_text(
     if row["high"] < 1
     else "cannot be told from a perfect model",
 )
-objections.append(
-    (
-        "noise",
-        f"{best} reaches {row['estimate']:.0%} of the ceiling of {row['ceiling']:.2f}",
-    )
-)
+part, whole = f"{row['estimate']:.0%}", f"{row['ceiling']:.2f}"
+answers["noise"] = f"{best} reaches {part} of the ceiling of {whole}"
 
 # %% [markdown] tags=["needs-table-ceilings"]
-# For «{glue:text}`target`» the ceiling is {glue:text}`ceiling_full`. Of it, {glue:text}`best_model`
-# reaches a share of {glue:text}`reach_full`, and {glue:text}`reach_word`. What is missing is owed to
-# the model, to the probe, or to the number of songs, and not to the listeners.
+# The ceiling is {glue:text}`ceiling_full`. Of it, {glue:text}`best_model` reaches a share of
+# {glue:text}`reach_full`, and {glue:text}`reach_word`. What is missing is owed to the model, to the
+# probe, or to the number of songs, and not to the listeners.
 
 # %% [markdown]
 # ## Better than what?
@@ -737,93 +627,78 @@ objections.append(
 # for both, so that their intervals are narrower than {numref}`fig-probe-scores` suggests.
 
 # %%
-rivals = {
-    "untrained twin": f"{best}-untrained",
-    "descriptors": "descriptors",
-    "style alone": "style alone",
-}
+rivals = {"untrained twin": f"{best}-untrained", "descriptors": "descriptors"}
+rivals["style alone"] = "style alone"
 rivals = {label: name for label, name in rivals.items() if name in results}
-differences = pd.concat(
-    [
-        probe.compare_models(
-            {best: results[best], name: results[name]}, n_boot=n_bootstrap, seed=seed
-        ).assign(rival=label)
-        for label, name in rivals.items()
-    ],
-    ignore_index=True,
-)
+
+# %%
+differences = []
+for label, name in rivals.items():
+    pair = {best: results[best], name: results[name]}
+    differences.append(probe.compare_models(pair, **resampled).assign(rival=label))
+differences = pd.concat(differences, ignore_index=True)
 differences["p_holm"] = multipletests(differences["p"], method="holm")[1]
 
 # %%
+axis = {"row": "rival", "xlabel": "Difference in R²"}
 show_figure(
-    figures.plot_forest(
-        differences.rename(columns={"difference": "estimate"}),
-        label="rival",
-        panel="target",
-        xlabel="Difference in R²",
-    ),
+    figures.plot_scores(differences, value="difference", **axis),
     "rival-differences",
-    f"R² of {best} minus that of its rivals, paired over artists, with 95% intervals.",
-    "Forest plot of differences in R squared between the best model and its rivals, one panel a "
-    "question, with a line at zero.",
+    f"R² of {best} minus that of its rivals on {size}, with 95% intervals.",
+    "Forest plot of the best model's lead over each rival, with intervals around zero.",
     table=differences,
 )
 
 # %% tags=["hide-input"]
 verdicts = []
 for label in rivals:
-    row = differences[
-        (differences["rival"] == label) & (differences["target"] == target)
-    ].iloc[0]
-    found = tables.as_reported(row, len(ratings), value="difference")
+    row = tables.row_of(differences, target=target, rival=label)
+    found = tables.as_reported(row, n_songs, value="difference")
     report_value(f"ahead_of_{label.replace(' ', '_')}", **found)
     word = tables.side_of_zero(row, "ahead of", "behind", "not clearly different from")
     verdicts.append(f"{word} {'' if label == 'style alone' else 'the '}{label}")
 verdict = f"{best} is " + "; ".join(verdicts)
 report_text("verdict", verdict)
-objections.append(("rivals", verdict))
+answers["rivals"] = verdict
 
 # %% [markdown]
-# For «{glue:text}`target`»: {glue:text}`verdict`. The best model was picked by its score, which
-# flatters it a little; a lead would have to survive that as well.
+# In words: {glue:text}`verdict`. The best model was picked by its score, which flatters it a little;
+# a lead would have to survive that as well.
 #
 # ### Another regressor?
 #
 # Perhaps a straight line is too simple. The same folds, with a kernel that bends, with partial
 # least squares, and with boosted trees on the descriptors, each tuned inside the training folds.
+# (Partial least squares and boosting have no closed form: their intervals are over test songs only,
+# and too narrow.)
 
 # %%
-once = {**settings, "n_repeats": 1}
-bent = {f"ridge on {best}": probe.nested_ridge(features[best], ratings, **once)}
+straight = f"ridge on {best}"
+bent = {straight: probe.nested_ridge(features[best], ratings, **once)}
 for kind in ("kernel", "pls"):
     bent[f"{kind} on {best}"] = probe.nested_rival(
         features[best], ratings, kind=kind, **once
     )
+
+# %%
 if "descriptors" in features:
-    for name, make in (("ridge", probe.nested_ridge), ("boosting", probe.nested_rival)):
-        kind = {"kind": name} if name == "boosting" else {}
-        bent[f"{name} on descriptors"] = make(
-            features["descriptors"], ratings, **kind, **once
-        )
-regressors = tables.score_table(bent, n_boot=n_bootstrap, seed=seed)
+    given = {"X": features["descriptors"], "y": ratings, **once}
+    bent["ridge on descriptors"] = probe.nested_ridge(**given)
+    bent["boosting on descriptors"] = probe.nested_rival(kind="boosting", **given)
+regressors = tables.score_table(bent, **resampled)
 
 # %%
 show_figure(
-    figures.plot_forest(
-        regressors, label="model", panel="target", xlabel="Out-of-fold R²"
-    ),
+    figures.plot_scores(regressors),
     "regressors",
-    "Other regressors on the same folds (one dealing). Partial least squares and boosting have "
-    "intervals over test songs only, which are too narrow.",
-    "Forest plot with a row a regressor, linear and not, for each question: R squared with "
-    "intervals, and a line at zero.",
+    f"Other regressors on the same folds of {n_songs} songs (one dealing), 95% intervals.",
+    "Forest plot with a row a regressor, linear and not: R squared with wide intervals.",
     table=regressors,
 )
 
 # %% tags=["hide-input"]
 here = regressors[regressors["target"] == target].set_index("model")["estimate"]
-straight = f"ridge on {best}"
-against = probe.compare_models(bent, reference=straight, n_boot=n_bootstrap, seed=seed)
+against = probe.compare_models(bent, reference=straight, **resampled)
 against = against[against["target"] == target].set_index("first")
 better = against[(against["p_holm"] < 0.05) & (against["difference"] > 0)].index
 report_text("regressor_best", here.idxmax())
@@ -831,9 +706,9 @@ report_value("regressor_lead", here.max() - here[straight])
 report_text("regressor_better", tables.name_list(better, "none of them"))
 
 # %% [markdown]
-# The highest R² for «{glue:text}`target`» comes from {glue:text}`regressor_best`,
-# {glue:text}`regressor_lead` above the plain ridge on {glue:text}`best_model`. Clearly better than
-# that ridge (paired, by Holm): {glue:text}`regressor_better`.
+# The highest R² comes from {glue:text}`regressor_best`, {glue:text}`regressor_lead` above the plain
+# ridge on {glue:text}`best_model`. Clearly better than that ridge (paired, by Holm):
+# {glue:text}`regressor_better`.
 #
 # ## Where in the network?
 #
@@ -844,14 +719,10 @@ report_text("regressor_better", tables.name_list(better, "none of them"))
 
 # %%
 deep = [name for name in models if len(features[name]) > 1]
+fewer = {**settings, "n_repeats": min(n_repeats, 2), "n_boot": n_bootstrap}
+fewer["n_permutations"] = min(n_permutations, 200)
 profiles = [
-    probe.layer_profile(
-        features[name],
-        ratings,
-        n_permutations=min(n_permutations, 200),
-        n_boot=n_bootstrap,
-        **{**settings, "n_repeats": min(n_repeats, 2)},
-    ).assign(model=name)
+    probe.layer_profile(features[name], ratings, **fewer).assign(model=name)
     for name in deep
 ]
 
@@ -861,10 +732,8 @@ if deep:
     show_figure(
         figures.plot_layer_profiles(profile),
         "layer-scores",
-        "Out-of-fold R² of each layer by itself. Filled: cannot be told from the best layer. Bar at "
-        "the right: R² when layers are chosen inside the training folds.",
-        "Line plots of R squared over layers, one panel a model and one line a question, with filled "
-        "or hollow dots for the layers and a short bar at the right of each line.",
+        "R² of each layer. Filled: may be the best. Bar: layers chosen in training folds.",
+        "Line plots over layers, one panel a model, with filled or hollow dots.",
         table=profile,
     )
 
@@ -893,39 +762,32 @@ report_text("layer_note", layer_note)
 # out.
 
 # %%
-alike = pd.concat(
-    [
-        probe.rsa(
-            features[name],
-            ratings[[target]],
-            artists,
-            styles,
-            control_style=control,
-            n_permutations=n_permutations,
-            seed=seed,
-        ).assign(model=name, pairs="style held constant" if control else "all pairs")
-        for name in models
-        for control in ([False, True] if data.has("styles") else [False])
-    ]
-)
+controls = {"all pairs": False}
+if data.has("styles"):
+    controls["style held constant"] = True
+given = {"n_permutations": n_permutations, "seed": seed}
+songs = {"y": ratings[[target]], "artists": artists, "styles": styles}
+
+# %%
+alike = [
+    probe.rsa(features[name], **songs, control_style=control, **given).assign(
+        model=name, pairs=pairs
+    )
+    for name in models
+    for pairs, control in controls.items()
+]
+alike = pd.concat(alike)
 
 # %%
 top = alike.sort_values("rho").groupby(["model", "pairs"]).tail(1)
 top = top.sort_values(["pairs", "model"])
-
-# %%
+axis = {"hue": "pairs", "xlabel": "Spearman's ρ of distances"}
 show_figure(
-    figures.plot_forest(
-        top.rename(columns={"rho": "estimate"}),
-        label="model",
-        hue="pairs",
-        xlabel="Spearman's ρ of distances",
-    ),
+    figures.plot_scores(top, value="rho", **axis),
     "rsa",
-    f"Rank correlation of cosine distances between songs with differences in «{target}», for the "
+    f"Rank correlation of distances between {n_songs} songs with differences in rating, by the "
     "layer where it is highest.",
-    "Forest plot of rank correlations, one row a model, for all pairs of songs and with style held "
-    "constant, with intervals and a line at zero.",
+    "Forest plot, one row a model, for all pairs and with style held constant.",
     table=alike,
 )
 
@@ -941,28 +803,21 @@ report_value("rsa_highest", top["rho"].max())
 # ## More songs, or more raters?
 
 # %%
-curve = probe.learning_curve(
-    features[best], ratings, artists, styles, n_draws=n_draws, seed=seed, n_jobs=2
-)
+layers, drawn = features[best], {"n_draws": n_draws, "seed": seed, "n_jobs": 2}
+curve = probe.learning_curve(layers, ratings, artists, styles, **drawn)
 panel = None
 if data.has("listeners"):
-    panel = probe.rater_learning_curve(
-        features[best],
-        data.ratings[data.ratings["query"] == target],
-        list(ratings.index),
-        artists,
-        styles,
-        seed=seed,
-    )
+    answered = data.ratings[data.ratings["query"] == target]
+    who = list(ratings.index), artists, styles
+    panel = probe.rater_learning_curve(layers, answered, *who, seed=seed)
 
 # %%
 show_figure(
     figures.plot_learning_curves(curve, panel),
     "probe-learning",
-    f"R² of {best}: by number of training songs, with ± one SD over draws; and, where single "
-    f"listeners are known, by number of raters a song for «{target}», beside its ceiling.",
-    "Line plots of R squared: against the number of training songs, one line a question; and, where "
-    "there are listeners, against the number of raters a song, below the rising ceiling.",
+    f"R² of {best} by songs trained on, ± SD over {n_draws} draws; and, for «{target}», by "
+    "raters a song, beside its ceiling, where listeners are known.",
+    "Line plots: R squared over songs, one line a question; and over raters, below a ceiling.",
     table=curve,
 )
 
@@ -970,7 +825,7 @@ show_figure(
 runner = own.drop(index=[best, *twins])["estimate"].idxmax()
 runner = ranked.index[1] if len(models) > 1 else runner
 needed = probe.songs_needed({best: results[best], runner: results[runner]}, power=[0.8])
-need = needed[needed["target"] == target].iloc[0]
+need = tables.row_of(needed, target=target)
 last = curve[curve["target"] == target].tail(2)["r2"].to_numpy()
 report_text("runner", runner)
 report_text("songs_needed", tables.count_words(need["n_songs"]))
@@ -979,26 +834,25 @@ report_text("songs_needed_high", tables.count_words(need["high"]))
 report_text(
     "ranking_word",
     "A ranking of models on so few songs is no ranking"
-    if need["n_songs"] > len(ratings)
+    if need["n_songs"] > n_songs
     else "This study has as many",
 )
-report_value("curve_end", last[-1], n=len(ratings))
+report_value("curve_end", last[-1], n=n_songs)
 report_value("curve_step", last[-1] - last[0])
 
 # %% [markdown]
-# The last fifth of the training artists moved the R² of «{glue:text}`target`» by
-# {glue:text}`curve_step`, to {glue:text}`curve_end`. And to settle whether
-# {glue:text}`best_model` is better than {glue:text}`runner`, one would need
-# {glue:text}`songs_needed` songs for a power of 80%, if the difference is what it seems to be; by the
-# uncertainty of that difference, anything from {glue:text}`songs_needed_low` to
-# {glue:text}`songs_needed_high`. {glue:text}`ranking_word`.
+# The last fifth of the training artists moved R² by {glue:text}`curve_step`, to
+# {glue:text}`curve_end`. And to settle whether {glue:text}`best_model` is better than
+# {glue:text}`runner`, one would need {glue:text}`songs_needed` songs for a power of 80%, if the
+# difference is what it seems to be; by the uncertainty of that difference, anything from
+# {glue:text}`songs_needed_low` to {glue:text}`songs_needed_high`. {glue:text}`ranking_word`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Which causes do the embeddings carry?
 #
 # In this study we know what makes the songs groove, because we put it there. So the probe can be
-# asked for the causes themselves: the songs' syncopation, tempo, density of events and spread of
-# timing, as they were rendered.
+# asked for the causes themselves, as the songs were rendered: their rhythm
+# ({numref}`fig-causes-rhythm`) and their sound ({numref}`fig-causes-sound`).
 
 # %% tags=["needs-simulation"]
 names = {
@@ -1009,31 +863,35 @@ names = {
     "bass_drum_coupling": "bass–drum coupling",
     "low_frequency_db": "low-frequency level",
 }
-truth = data.truth("songs").set_index("track_id").loc[ratings.index]
-truth, causes = truth.rename(columns=names), list(names.values())
 
 # %% tags=["needs-simulation"]
+truth = data.truth("songs").set_index("track_id").loc[ratings.index]
+truth, causes = truth.rename(columns=names), list(names.values())
 carried = {
     name: probe.nested_ridge(X, truth[causes], **settings)
     for name, X in features.items()
 }
-cause_scores = tables.score_table(carried, n_boot=n_bootstrap, seed=seed)
 
 # %% tags=["needs-simulation"]
+cause_scores = tables.score_table(carried, **resampled)
 cause_scores["kind"] = cause_scores["model"].map(kinds).fillna("rival")
 cause_scores["row"] = cause_scores["model"].str.removesuffix("-untrained")
-for half, some in (("rhythm", causes[:3]), ("sound", causes[3:])):
+
+
+def show_causes(name, some):
     shown = cause_scores[cause_scores["target"].isin(some)]
     show_figure(
-        figures.plot_forest(
-            shown, label="row", panel="target", hue="kind", xlabel="Out-of-fold R²"
-        ),
-        f"causes-{half}",
-        f"R² with which probes recover the known causes: {tables.name_list(some)}.",
-        "Forest plot, one panel a cause: R squared of pretrained models, their untrained twins and "
-        "the descriptors, with intervals and a line at zero.",
+        figures.plot_scores(shown, row="row", hue="kind"),
+        f"causes-{name}",
+        f"R² with which probes recover {tables.name_list(some)}, {n_songs} songs.",
+        "Forest plot, one panel a cause: models, their twins and the descriptors.",
         table=shown,
     )
+
+
+# %% tags=["needs-simulation"]
+show_causes("rhythm", causes[:3])
+show_causes("sound", causes[3:])
 
 # %% tags=["needs-simulation", "hide-input"]
 read = cause_scores[cause_scores["model"].isin(models)]
@@ -1043,7 +901,7 @@ poor = [cause for cause in causes if read.loc[cause, "low"] < 0]
 report_text("causes_well", tables.name_list(well))
 report_text("causes_poor", tables.name_list(poor))
 for name, cause in names.items():
-    report_value(f"cause_{name}", **tables.as_reported(read.loc[cause], len(ratings)))
+    report_value(f"cause_{name}", **tables.as_reported(read.loc[cause], n_songs))
 
 # %% [markdown] tags=["needs-simulation"]
 # The best model recovers the tempo with an R² of {glue:text}`cause_tempo_full`, event density with
@@ -1058,27 +916,21 @@ for name, cause in names.items():
 exact = truth[causes].apply(lambda column: (column - column.mean()) / column.std())
 exact = exact.join(exact**2, rsuffix=" squared")
 oracle = probe.nested_ridge(exact, ratings, **settings)
-known = tables.score_table(
-    {"the causes themselves": oracle, best: results[best]},
-    n_boot=n_bootstrap,
-    seed=seed,
-)
+pair = {"the causes themselves": oracle, best: results[best]}
+known = tables.score_table(pair, **resampled)
 
 # %% tags=["needs-simulation"]
 show_figure(
-    figures.plot_forest(
-        known, label="model", panel="target", xlabel="Out-of-fold R²", bands=bands
-    ),
+    figures.plot_scores(known, bands=bands),
     "oracle",
     f"R² of a ridge on the exact causes and their squares, beside {best}. Shaded: noise ceiling.",
-    "Forest plot of two rows, the exact causes and the best embedding, for each question, with the "
-    "noise ceiling shaded.",
+    "Forest plot of two rows, the exact causes and the best embedding, below the ceiling.",
     table=known,
 )
 
 # %% tags=["needs-simulation", "hide-input"]
-row = known[(known["model"] != best) & (known["target"] == target)].iloc[0]
-report_value("oracle_r2", **tables.as_reported(row, len(ratings)))
+row = tables.row_of(known, target=target, model="the causes themselves")
+report_value("oracle_r2", **tables.as_reported(row, n_songs))
 gap = row["estimate"] - own.loc[best, "estimate"]
 report_text(
     "oracle_word",
@@ -1086,28 +938,21 @@ report_text(
     if gap > 0.1
     else "the embedding tells about as much of them as a ridge can use with so few songs",
 )
-objections.append(
-    (
-        "truth",
-        f"Knowing the causes exactly gives R² {row['estimate']:.2f}; the embedding carries "
-        f"{tables.name_list(well)} well",
-    )
+answers["truth"] = (
+    f"Knowing the causes exactly gives R² {row['estimate']:.2f}; the embedding carries "
+    f"{tables.name_list(well)} well"
 )
 
 # %% [markdown] tags=["needs-simulation"]
-# That gives {glue:text}`oracle_r2_full` for «{glue:text}`target`»: {glue:text}`oracle_word`. The
-# distance from there to the ceiling is what songs differ in that none of these causes names, and
-# what so few songs cannot teach.
+# That gives {glue:text}`oracle_r2_full`: {glue:text}`oracle_word`. The distance from there to the
+# ceiling is what songs differ in that none of these causes names, and what so few songs cannot teach.
 
 # %% [markdown]
 # ## The verdict
 
 # %%
-show_table(
-    tables.answers_table(objections),
-    "probe-verdict",
-    f"What a reviewer asked, and what «{target}» answers in this study.",
-)
+caption = f"What a reviewer asked, and what «{target}» answers, on {size}."
+show_table(tables.answers_table(answers), "probe-verdict", caption)
 
 # %% tags=["hide-input"]
 headline = tables.side_of_zero(
@@ -1129,22 +974,20 @@ report_text("headline", headline)
 
 # %%
 handed = {name: results[name] for name in [best, *rivals.values()]}
-predictions = pd.concat(
-    [found.mean_predictions().assign(model=name) for name, found in handed.items()],
-    ignore_index=True,
-)
+handed = [found.mean_predictions().assign(model=n) for n, found in handed.items()]
+predictions = pd.concat(handed, ignore_index=True)
 order = ["model", "target", "track_id", "artist", "style", "observed", "predicted"]
 predictions = predictions[order].assign(best=predictions["model"] == best)
 chapter.save_table(predictions, "predictions")
 
 # %%
+foremost = predictions[predictions["best"]]
 show_figure(
-    figures.plot_predictions(predictions[predictions["best"]], data.styles),
+    figures.plot_predictions(foremost, data.styles),
     "predicted-songs",
-    f"Observed song means against the out-of-fold predictions of {best}, averaged over repeats.",
-    "Scatter plots of observed against predicted mean ratings, one a question, dots coloured by "
-    "style; predictions spread less than the ratings do around the diagonal.",
-    table=predictions[predictions["best"]],
+    f"Means of {n_songs} songs against the out-of-fold predictions of {best}.",
+    "Scatter plots by question, coloured by style; predictions spread less than ratings do.",
+    table=foremost,
 )
 
 # %% [markdown]

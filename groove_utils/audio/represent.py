@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import librosa
 import numpy as np
+import pandas as pd
 from scipy import signal
 
-__all__ = ["Representation", "represent", "window_resolution"]
+__all__ = ["Representation", "represent", "representation_table", "window_resolution"]
 
 FLOOR_DB = 80.0  # what lies further below the loudest value is shown, and kept, as this
 
@@ -99,6 +100,29 @@ def represent(
         name: item._replace(array=np.asarray(item.array, dtype=np.float32))
         for name, item in found.items()
     }
+
+
+def representation_table() -> pd.DataFrame:
+    """What each representation keeps and loses, and tasks that it suits.
+
+    Returns
+    -------
+    DataFrame of str
+        Columns ``keeps, loses, tasks``, indexed by ``representation`` in the order of
+        :func:`represent`.
+    """
+    rows = {
+        "waveform": ("everything", "nothing, but hides it all", "end-to-end models"),
+        "STFT": ("time and frequency", "phase (if magnitudes)", "separation, synthesis"),
+        "mel": ("coarse spectrum", "fine pitch, phase", "hardly used without the log"),
+        "log-mel": ("timbre and strokes, as loud as heard", "fine pitch, phase", "tagging, genre"),
+        "CQT": ("notes", "sharp strokes in the lows, phase", "transcription, chords"),
+        "chroma": ("pitch classes", "octave, timbre, most strokes", "chords, key, covers"),
+        "tempogram": ("periods of the rhythm", "what was played", "tempo, metre"),
+        "onset strength": ("when, and how hard", "what was played", "beat, groove"),
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["keeps", "loses", "tasks"])
+    return table.rename_axis("representation")
 
 
 def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:

@@ -6,13 +6,17 @@ descriptors follow. :func:`describe` gives them all for one signal, :func:`descr
 whole study, :func:`descriptor_table` says what each one is.
 """
 
-from groove_utils.descriptors.beat import Grid, estimate_grid, estimate_tempo
+from groove_utils.descriptors.beat import Grid, bar_profile, estimate_grid, estimate_tempo
 from groove_utils.descriptors.cards import (
     BASELINE,
     DESCRIPTORS,
+    PORTRAIT,
     RHYTHM,
+    axis_titles,
     descriptor_card,
     descriptor_table,
+    prose_titles,
+    published_correlations,
 )
 from groove_utils.descriptors.coincidence import coincidence, describe_stems
 from groove_utils.descriptors.fluctuation import danceability
@@ -47,11 +51,14 @@ __all__ = [
     "BAND_EDGES",
     "BASELINE",
     "DESCRIPTORS",
+    "PORTRAIT",
     "RHYTHM",
     "Grid",
     "Spectra",
     "analyse",
     "attack_slopes",
+    "axis_titles",
+    "bar_profile",
     "beat_salience",
     "coincidence",
     "danceability",
@@ -70,6 +77,8 @@ __all__ = [
     "microtiming",
     "onset_strength",
     "periodicity",
+    "prose_titles",
+    "published_correlations",
     "pulse_clarity",
     "pulse_clarity_attack",
     "region_strength",

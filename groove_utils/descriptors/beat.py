@@ -9,15 +9,17 @@ grid all the same, and a wrong one: the book says so where it is used.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import librosa
 import numpy as np
+import pandas as pd
 from scipy import ndimage, signal
 
 from groove_utils.descriptors.onsets import LATENCY, detect_onsets
 
-__all__ = ["Grid", "estimate_grid", "estimate_tempo", "strength_at"]
+__all__ = ["Grid", "bar_profile", "estimate_grid", "estimate_tempo", "strength_at"]
 
 PREFERRED_BPM = 120.0
 TEMPO_SD = 0.4  # octaves
@@ -302,6 +304,36 @@ def strength_at(curve: np.ndarray, times: np.ndarray, hop: float) -> np.ndarray:
     highest = ndimage.maximum_filter1d(curve, 2 * round(0.025 / hop) + 1)
     frames = np.clip(np.round((times - LATENCY) / hop).astype(int), 0, curve.size - 1)
     return highest[frames]
+
+
+def bar_profile(curves: Mapping[str, np.ndarray], grid: Grid | None, hop: float) -> pd.DataFrame:
+    """Onset curves folded onto one bar (chapter 02).
+
+    Parameters
+    ----------
+    curves : mapping of region to ndarray, shape (n_frames,)
+        From :func:`groove_utils.descriptors.region_strength`.
+    grid : Grid or None
+        None, where no beat was found, gives no rows.
+    hop : float
+        Seconds from one frame to the next.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``region``, ``step`` (0…15) and ``strength``: the mean over bars.
+    """
+    columns = ["region", "step", "strength"]
+    if grid is None:
+        return pd.DataFrame(columns=columns)
+    lanes = [
+        pd.DataFrame({"step": grid.places, "strength": strength_at(curve, grid.steps, hop)})
+        .groupby("step", sort=False, as_index=False)
+        .mean()
+        .assign(region=region)
+        for region, curve in curves.items()
+    ]
+    return pd.concat(lanes, ignore_index=True)[columns]
 
 
 def _fold(values: np.ndarray) -> np.ndarray:

@@ -9,7 +9,18 @@ from typing import NamedTuple
 
 import pandas as pd
 
-__all__ = ["BASELINE", "DESCRIPTORS", "RHYTHM", "Card", "descriptor_card", "descriptor_table"]
+__all__ = [
+    "BASELINE",
+    "DESCRIPTORS",
+    "PORTRAIT",
+    "RHYTHM",
+    "Card",
+    "axis_titles",
+    "descriptor_card",
+    "descriptor_table",
+    "prose_titles",
+    "published_correlations",
+]
 
 
 class Card(NamedTuple):
@@ -211,6 +222,12 @@ _CARDS = {card.name: card for card in [*_BASELINE, *_RHYTHM]}
 BASELINE = tuple(card.name for card in _BASELINE)
 RHYTHM = tuple(card.name for card in _RHYTHM)
 DESCRIPTORS = BASELINE + RHYTHM
+# one or two of each kind, for a figure that has no room for all
+PORTRAIT = (
+    "event_density", "rms_sd", "spectral_flux", "band_2_flux", "pulse_clarity",
+    "pulse_clarity_attack", "tempo", "syncopation", "microtiming_spread", "swing_ratio",
+    "low_energy", "danceability",
+)  # fmt: skip
 
 
 def descriptor_card(name: str) -> Card:
@@ -229,3 +246,39 @@ def descriptor_card(name: str) -> Card:
 def descriptor_table() -> pd.DataFrame:
     """All cards as a table, indexed by name, in the order of :func:`describe`."""
     return pd.DataFrame(list(_CARDS.values())).set_index("name")
+
+
+def axis_titles() -> pd.Series:
+    """Title of each descriptor with its unit, where that is short: for axes and panels."""
+    cards = descriptor_table()
+    short = cards["unit"].where(cards["unit"].str.len().between(1, 8))
+    return cards["title"] + (" (" + short + ")").fillna("")
+
+
+def prose_titles() -> pd.Series:
+    """Title of each descriptor as it stands within a sentence: «event density», but «RMS»."""
+    return descriptor_table()["title"].map(
+        lambda title: title if title[1].isupper() else title[0].lower() + title[1:]
+    )
+
+
+def published_correlations() -> pd.Series:
+    """Correlations of classical descriptors with groove ratings, as published.
+
+    Returns
+    -------
+    Series of float64, indexed by descriptor
+        Pearson's r over 80 clips, from Stupacher, Hove & Janata (2014); those that they report.
+    """
+    found = {
+        "rms": 0.37,
+        "rms_sd": 0.57,
+        "spectral_flux": 0.34,
+        "band_1_flux": 0.29,
+        "band_2_flux": 0.29,
+        "band_3_flux": 0.23,
+        "band_5_flux": 0.23,
+        "band_6_flux": 0.24,
+        "pulse_clarity_attack": 0.38,
+    }
+    return pd.Series(found)

@@ -30,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_learning_curves",
             "plot_luck",
             "plot_predictions",
+            "plot_scores",
             "plot_settings",
             "plot_transfer",
         ],

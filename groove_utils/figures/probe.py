@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
+from groove_utils.figures.forest import plot_forest
 from groove_utils.figures.theme import OKABE_ITO, style_palette
 
 __all__ = [
@@ -14,9 +15,51 @@ __all__ = [
     "plot_learning_curves",
     "plot_luck",
     "plot_predictions",
+    "plot_scores",
     "plot_settings",
     "plot_transfer",
 ]
+
+
+def plot_scores(
+    table: pd.DataFrame,
+    *,
+    value: str = "estimate",
+    row: str = "model",
+    hue: str | None = None,
+    xlabel: str = "Out-of-fold R²",
+    reference: float | None = 0.0,
+    bands: pd.DataFrame | None = None,
+) -> plt.Figure:
+    """Scores of probes with their intervals, a panel a question.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a probe and question: ``target``, `row`, `value`, ``low`` and ``high``.
+    value, row : str
+        Columns that hold the score and name the rows.
+    hue : str, optional
+        Column whose values get a colour each.
+    xlabel : str
+    reference : float, optional
+        As in :func:`groove_utils.figures.plot_forest`.
+    bands : DataFrame, optional
+        From :func:`groove_utils.probe.tables.ceiling_bands`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    return plot_forest(
+        table.rename(columns={value: "estimate"}),
+        label=row,
+        panel="target",
+        hue=hue,
+        xlabel=xlabel,
+        reference=reference,
+        bands=bands,
+    )
 
 
 def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:

@@ -14,6 +14,12 @@ from groove_utils.figures.theme import OKABE_ITO
 __all__ = ["plot_bar_profiles", "plot_losses", "plot_representations", "plot_spectrograms"]
 
 PITCH_CLASSES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"]
+LOSSES = {
+    "waveform_db": "Samples: signal\nto error (dB)",
+    "spectrum": "Spectrum: error\n(0 is the best)",
+    "rhythm": "Rhythm: r of\nonset curves",
+    "harmony": "Harmony: r of\nchroma",
+}
 TICKS = {"Hz": [100, 200, 400, 800, 1600, 3200, 6400], "BPM": [60, 90, 120, 180, 240]}
 
 
@@ -146,7 +152,7 @@ def plot_spectrograms(
     return figure
 
 
-def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str]) -> plt.Figure:
+def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> plt.Figure:
     """What is left of sounds made again, one panel a measure.
 
     Parameters
@@ -154,7 +160,8 @@ def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str]) -> plt.Figure
     losses : DataFrame
         Columns ``made_from``, ``song`` and one for each measure. Rows keep their order.
     measures : mapping of str to str
-        Column → what the axis says.
+        Column → what the axis says; those of
+        :func:`groove_utils.audio.invert.reconstruction_error` if not given.
 
     Returns
     -------

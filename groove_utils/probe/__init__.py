@@ -23,7 +23,7 @@ from groove_utils.probe.ceiling import (
     rating_variances,
     split_half,
 )
-from groove_utils.probe.correlate import correlate, fisher_interval
+from groove_utils.probe.correlate import correlate, error_table, fisher_interval
 from groove_utils.probe.dependence import parabola, partial_dependence
 from groove_utils.probe.folds import artist_folds, check_folds
 from groove_utils.probe.inputs import ProbeError
@@ -55,6 +55,7 @@ __all__ = [
     "contrast",
     "contributions",
     "correlate",
+    "error_table",
     "find_leaks",
     "fisher_interval",
     "icc",

@@ -14,7 +14,7 @@ from scipy import stats
 from groove_utils.probe.bootstrap import artist_weights, check_level
 from groove_utils.probe.inputs import ProbeError, as_songs
 
-__all__ = ["correlate", "fisher_interval"]
+__all__ = ["correlate", "error_table", "fisher_interval"]
 
 FEWEST_SONGS, FEWEST_ARTISTS = 5, 3
 Z_LIMIT = 1 - 1e-9  # z of a perfect correlation is infinite
@@ -128,6 +128,46 @@ def correlate(
     for _, part in table.dropna(subset=["p"]).groupby("target"):
         table.loc[part.index, "p_holm"] = _holm(part["p"].to_numpy())
     return table
+
+
+def error_table(estimates: pd.DataFrame, *, n_boot=2000, seed=0) -> pd.DataFrame:
+    """How well quantities were estimated whose truth is known.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        One row a song and quantity: ``quantity, artist, style, truth, estimate``; rows without an
+        estimate (NaN) are left out.
+    n_boot, seed : int
+        As in :func:`correlate`.
+
+    Returns
+    -------
+    DataFrame
+        One row a quantity: ``quantity``; ``r`` between estimate and truth with ``low`` and
+        ``high`` (95%, over artists); ``bias`` (mean error) and ``error`` (root mean square), both
+        in standard deviations of the truth; ``worst style`` and the error ``there``; ``n`` songs.
+    """
+    rows = []
+    for name, part in estimates.dropna(subset=["estimate"]).groupby("quantity", sort=False):
+        truth, artists = part[["truth"]], part["artist"]
+        found = correlate(truth, part["estimate"], artists, n_boot=n_boot, seed=seed).iloc[0]
+        off = (part["estimate"] - part["truth"]) / part["truth"].std()
+        by_style = (off**2).groupby(part["style"]).mean().pow(0.5)
+        rows.append(
+            {
+                "quantity": name,
+                "r": found["estimate"],
+                "low": found["low"],
+                "high": found["high"],
+                "bias": off.mean(),
+                "error": (off**2).mean() ** 0.5,
+                "worst style": by_style.idxmax(),
+                "there": by_style.max(),
+                "n": len(part),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _holm(p: np.ndarray) -> np.ndarray:

@@ -10,17 +10,20 @@ import pandas as pd
 
 from groove_utils.probe.bootstrap import bootstrap_scores
 from groove_utils.probe.engine import ridge_splits
-from groove_utils.probe.inputs import as_blocks
+from groove_utils.probe.inputs import ProbeError, as_blocks
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.scaling import FloorScaler
 
 __all__ = [
     "answers_table",
     "as_reported",
+    "by_setting",
+    "ceiling_bands",
     "control_table",
     "count_words",
     "name_list",
     "rated_targets",
+    "row_of",
     "scale_facts",
     "score_table",
     "settings_table",
@@ -70,6 +73,29 @@ def score_table(
         for name, result in results.items()
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+def ceiling_bands(
+    ceilings: pd.DataFrame | None, targets: Sequence[str] | None = None
+) -> pd.DataFrame | None:
+    """The noise ceiling of song means, for :func:`groove_utils.figures.plot_scores` to shade.
+
+    Parameters
+    ----------
+    ceilings : DataFrame or None
+        From :func:`groove_utils.probe.noise_ceiling`; None where listeners are not known.
+    targets : sequence of str, optional
+        Questions to keep; by default all.
+
+    Returns
+    -------
+    DataFrame or None
+        Its rows for song means, with ``query`` called ``target``.
+    """
+    if ceilings is None:
+        return None
+    bands = ceilings[ceilings["method"] == "song means"].rename(columns={"query": "target"})
+    return bands if targets is None else bands[bands["target"].isin(targets)]
 
 
 def text_table(
@@ -123,6 +149,31 @@ def settings_table(settings: Mapping[str, Mapping[str, ProbeResult]]) -> pd.Data
         for model, result in results.items()
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def by_setting(table: pd.DataFrame, target: str, value: str = "r2") -> pd.DataFrame:
+    """Scores on one question, models × settings, from a table of :func:`settings_table`."""
+    own = table[table["target"] == target]
+    square = own.pivot(index="model", columns="setting", values=value)
+    return square.reindex(columns=dict.fromkeys(own["setting"]))
+
+
+def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
+    """The one row of a table in which each named column has the named value.
+
+    Raises
+    ------
+    ProbeError
+        If there is none, or more than one.
+    """
+    found = table
+    for column, value in values.items():
+        found = found[found[column] == value]
+    if len(found) != 1:
+        raise ProbeError(
+            f"{len(found)} rows with {values}, expected one; columns are {list(table.columns)}"
+        )
+    return found.iloc[0]
 
 
 def control_table(controls: Mapping[str, pd.DataFrame], control: str, setting: str) -> pd.DataFrame:
@@ -258,17 +309,17 @@ def count_words(count: float) -> str:
     return f"{float(f'{count:.2g}'):.0f}"
 
 
-def answers_table(answers: Sequence[tuple[str, str]]) -> pd.DataFrame:
+def answers_table(answers: Mapping[str, str]) -> pd.DataFrame:
     """What was objected, and what was answered, with proper minus signs.
 
     Parameters
     ----------
-    answers : sequence of (objection, answer)
+    answers : mapping of objection → answer
 
     Returns
     -------
     DataFrame of str
         Column ``answer``, indexed by ``objection``.
     """
-    rows = [(name, re.sub(r"(?<![\w−-])-(?=\d)", "−", text)) for name, text in answers]
+    rows = [(name, re.sub(r"(?<![\w−-])-(?=\d)", "−", text)) for name, text in answers.items()]
     return pd.DataFrame(rows, columns=["objection", "answer"]).set_index("objection")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from groove_utils.audio.represent import represent, window_resolution
+from groove_utils.audio.represent import represent, representation_table, window_resolution
 
 SR = 22050
 
@@ -51,6 +51,12 @@ def test_decibels_reach_down_to_the_floor_and_silence_is_finite():
     decibels = represent(click, SR)["STFT"].array
     assert decibels.max() == pytest.approx(0, abs=1e-4)
     assert decibels.min() == pytest.approx(-80, abs=1e-4)
+
+
+def test_the_table_of_uses_has_the_rows_of_the_representations(tone):
+    table = representation_table()
+    assert list(table.index) == list(represent(tone, SR))
+    assert table.map(str.strip).ne("").all(axis=None)
 
 
 def test_a_hann_window_has_its_textbook_widths():

@@ -8,6 +8,7 @@ from descriptor_signals import SR, click_track, clicks_at, noise, sine
 
 from groove_utils.descriptors import (
     analyse,
+    bar_profile,
     beat_salience,
     coincidence,
     danceability,
@@ -91,6 +92,19 @@ def test_tempo_beats_and_downbeat_of_a_kit(pattern, tempo):
     assert round(beat[grid.downbeat]) % 4 == 0
     assert grid.places[4 * grid.downbeat] == 0
     assert grid.steps.size == grid.places.size == 4 * grid.beats.size - 3
+
+
+def test_a_bars_profile_has_the_kick_where_the_score_has_it():
+    y, _ = play(FUNK, 100, n_bars=8)
+    grid, spectra, _ = grid_of(y)
+    profile = bar_profile(region_strength(spectra), grid, spectra.hop)
+    assert list(profile.columns) == ["region", "step", "strength"]
+    for _, lane in profile.groupby("region"):
+        assert sorted(lane["step"]) == list(range(16))
+    low = profile[profile["region"] == "low"].set_index("step")["strength"]
+    played = [step for step in range(16) if FUNK["kick"][step] == "x"]
+    assert sorted(low.nlargest(len(played)).index) == played
+    assert bar_profile(region_strength(spectra), None, spectra.hop).empty
 
 
 def test_tempo_agrees_with_librosa():

@@ -8,10 +8,14 @@ from groove_utils.cache import ArrayCache
 from groove_utils.descriptors import (
     BASELINE,
     DESCRIPTORS,
+    PORTRAIT,
+    axis_titles,
     describe,
     describe_study,
     descriptor_card,
     descriptor_table,
+    prose_titles,
+    published_correlations,
     table,
 )
 
@@ -59,6 +63,23 @@ def test_every_descriptor_has_a_card():
 def clicks_row():
     y = click_track(2.0, 12.0) + noise(12, amplitude=0.003)
     return y, describe(y, SR)
+
+
+def test_titles_for_axes_and_for_sentences():
+    axes, prose = axis_titles(), prose_titles()
+    assert axes["tempo"] == "Tempo (BPM)"
+    assert axes["rms"] == "RMS"  # its unit is too long for an axis
+    assert axes["swing_ratio"] == "Swing ratio"
+    assert prose["rms_sd"] == "RMS variability"
+    assert prose["pulse_clarity"] == "pulse clarity"
+    assert list(axes.index) == list(prose.index) == list(DESCRIPTORS)
+
+
+def test_published_correlations_are_of_classical_descriptors():
+    published = published_correlations()
+    assert set(published.index) < set(BASELINE)
+    assert published["rms_sd"] == published.max() == 0.57  # Stupacher, Hove & Janata (2014)
+    assert set(PORTRAIT) < set(DESCRIPTORS)
 
 
 def test_row_of_a_click_track(clicks_row):

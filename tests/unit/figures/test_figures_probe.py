@@ -41,6 +41,21 @@ def test_settings_keep_their_rows_and_mark_what_falls_off():
     assert (right.get_title(loc="left"), left.get_title(loc="left")) == ("party", "dance")
 
 
+def test_scores_have_a_panel_a_question_and_their_ceiling():
+    table = pd.DataFrame(
+        {"model": ["a", "b"] * 2, "target": ["dance", "dance", "party", "party"],
+         "r2": [0.2, 0.3, 0.4, 0.5], "low": [0.1] * 4, "high": [0.6] * 4}
+    )  # fmt: skip
+    bands = pd.DataFrame({"target": ["party"], "low": [0.7], "high": [0.9]})
+    figure = figures.plot_scores(table, value="r2", bands=bands)
+    dance, party = figure.axes
+    assert [axes.get_title(loc="left") for axes in (dance, party)] == ["dance", "party"]
+    drawn = [axes.containers[0].lines[0].get_xdata().tolist() for axes in (dance, party)]
+    assert drawn == [[0.2, 0.3], [0.4, 0.5]]
+    assert [len(axes.patches) for axes in (dance, party)] == [0, 1]
+    assert party.patches[0].get_x() == pytest.approx(0.7)
+
+
 def test_luck_shows_the_best_of_all_beside_each_model():
     rng = np.random.default_rng(0)
     luck = pd.DataFrame({"model": ["a", "a", "b", "b"], "target": ["x", "y", "x", "y"],

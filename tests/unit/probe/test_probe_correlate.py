@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from groove_utils.probe import ProbeError, correlate, fisher_interval
+from groove_utils.probe import ProbeError, correlate, error_table, fisher_interval
 
 
 def draw(rng, n_artists=24, per_artist=4, rho=0.4):
@@ -114,6 +114,29 @@ def test_several_targets_are_corrected_apart_and_seeds_decide():
     np.testing.assert_allclose(dance["p_holm"], multipletests(dance["p"], method="holm")[1])
     listen = table[table["target"] == "listen"]
     np.testing.assert_allclose(listen["estimate"], -dance["estimate"])
+
+
+def test_errors_of_estimates_whose_truth_is_known():
+    rng = np.random.default_rng(3)
+    songs = pd.DataFrame(
+        {"artist": np.repeat(np.arange(12), 4), "style": np.repeat(["funk", "rock"], 24)}
+    )
+    truth = rng.normal(100, 10, 48)
+    late = truth + np.where(songs["style"] == "rock", 20.0, 10.0)
+    guess = np.where(np.arange(48) < 8, np.nan, rng.normal(size=48))
+    known = pd.concat(
+        [songs.assign(quantity=name, truth=truth, estimate=estimate)
+         for name, estimate in (("late", late), ("guess", guess))]
+    )  # fmt: skip
+    table = error_table(known, n_boot=200).set_index("quantity")
+    row, sd = table.loc["late"], truth.std(ddof=1)
+    assert row["bias"] == pytest.approx(15 / sd)
+    assert row["error"] == pytest.approx(np.sqrt((100 + 400) / 2) / sd)
+    assert (row["worst style"], row["there"]) == ("rock", pytest.approx(20 / sd))
+    assert row["r"] == pytest.approx(np.corrcoef(truth, late)[0, 1])
+    assert row["low"] < row["r"] < row["high"]
+    assert table["n"].to_dict() == {"late": 48, "guess": 40}
+    assert table.loc["guess", "low"] < 0 < table.loc["guess", "high"]
 
 
 def test_unusable_data_are_refused():

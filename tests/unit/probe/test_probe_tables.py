@@ -4,15 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groove_utils.probe import artist_folds, nested_ridge, paper_protocol
+from groove_utils.probe import ProbeError, artist_folds, nested_ridge, paper_protocol
 from groove_utils.probe.scaling import FloorScaler
 from groove_utils.probe.tables import (
     answers_table,
     as_reported,
+    by_setting,
+    ceiling_bands,
     control_table,
     count_words,
     name_list,
     rated_targets,
+    row_of,
     scale_facts,
     score_table,
     settings_table,
@@ -85,6 +88,37 @@ def test_settings_and_controls_have_one_form(probes):
     assert set(mean.columns) <= set(table.columns)
 
 
+def test_settings_of_one_question_stand_side_by_side(probes):
+    _, _, results = probes
+    table = settings_table({"wide": results, "narrow": {"good": results["bad"]}})
+    square = by_setting(table, "party", "fold_r2")
+    assert list(square.columns) == ["wide", "narrow"]  # in their own order, not the alphabet's
+    expected = results["bad"].scores().set_index("target").loc["party", "fold_r2"]
+    assert square.loc["bad", "wide"] == square.loc["good", "narrow"] == expected
+    assert np.isnan(square.loc["bad", "narrow"])
+
+
+def test_one_row_is_one_row():
+    table = pd.DataFrame({"target": ["a", "a", "b"], "part": ["x", "y", "x"], "r2": [1, 2, 3]})
+    assert row_of(table, target="a", part="y")["r2"] == 2
+    assert row_of(table, target="b")["r2"] == 3
+    with pytest.raises(ProbeError, match=r"2 rows with .*'a'.*expected one.*'part'"):
+        row_of(table, target="a")
+    with pytest.raises(ProbeError, match="0 rows"):
+        row_of(table, target="c")
+
+
+def test_bands_are_the_ceilings_of_song_means():
+    ceilings = pd.DataFrame(
+        {"query": ["groove", "groove", "party"], "method": ["song means", "ICC(C,1)", "song means"],
+         "low": [0.7, 0.1, 0.6], "high": [0.9, 0.2, 0.8]}
+    )  # fmt: skip
+    assert ceiling_bands(None) is None
+    assert list(ceiling_bands(ceilings)["target"]) == ["groove", "party"]
+    only = ceiling_bands(ceilings, ["party"])
+    assert only[["low", "high"]].to_numpy().tolist() == [[0.6, 0.8]]
+
+
 def test_scale_facts_find_a_unit_that_jumps():
     rng = np.random.default_rng(3)
     X = np.column_stack([rng.standard_normal(40), 1000 * rng.standard_normal(40), np.zeros(40)])
@@ -127,5 +161,5 @@ def test_names_counts_and_answers_read_as_prose():
     assert name_list(["a", "b", "c"]) == "a, b and c"
     assert count_words(1234.0) == "1200"
     assert count_words(np.inf) == "more than any study holds"
-    table = answers_table([("scale", "from -0.5 to 0.2 for mert-v1-95m (-3)")])
+    table = answers_table({"scale": "from -0.5 to 0.2 for mert-v1-95m (-3)"})
     assert table.loc["scale", "answer"] == "from −0.5 to 0.2 for mert-v1-95m (−3)"
