@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-import pyloudnorm
 
 __all__ = ["match_loudness", "measure_loudness"]
 
@@ -27,6 +26,8 @@ def measure_loudness(y: np.ndarray, sr: int) -> float:
     Signals shorter than one 400 ms gating block are repeated up to that length, since the
     standard leaves them undefined.
     """
+    import pyloudnorm  # takes a second
+
     y = np.atleast_2d(np.asarray(y, dtype=np.float64))
     if not y.any():
         return float("-inf")
