@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "mixing": ["matching_gain", "remix"],
+        "packages": ["SeparatorUnavailableError"],
         "separation": ["separate", "separate_study", "separate_tracks"],
         "subsets": ["STEMS", "stem_subsets", "subset_name"],
     },

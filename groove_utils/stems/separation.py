@@ -92,13 +92,7 @@ def separate(
     signal = ArraySignal(y, sr)
     engine = _engine(separator, device, shifts, seed, overlap, segment)
     parts = []
-    with tqdm(
-        total=signal.y.shape[1] / signal.sr,
-        desc=str(separator),
-        disable=not progress,
-        unit="s",
-        bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}]",
-    ) as bar:
+    with _seconds_bar([signal], separator, progress) as bar:
         for block in engine.stream(signal):
             parts.append(block)
             bar.update(block.shape[-1] / signal.sr)
@@ -152,13 +146,13 @@ def separate_tracks(
     track is separated again. ``make clean-cache`` removes them.
     """
     cache = ArrayCache(namespace="stems") if cache is None else cache
+    engine = _engine(separator, device, shifts, seed, overlap, segment)
     signals, problems = {}, {}
     for track, path in tracks.items():
         try:
             signals[track] = FileSignal(path)
         except ValueError as error:
             problems[track] = str(error)
-    engine = _engine(separator, device, shifts, seed, overlap, segment)
     recipe = json.dumps(
         {"version": VERSION, "separator": engine.fingerprint(), **engine.settings()}, sort_keys=True
     )
@@ -166,13 +160,12 @@ def separate_tracks(
     done = {key: _kept(cache, key) for key in set(keys.values())}
     todo = {keys[track]: track for track in signals if done[keys[track]] is None}
     if todo:
-        for key, track in tqdm(
-            todo.items(), desc=str(separator), unit="track", disable=not progress
-        ):
-            try:
-                done[key] = _separate_file(signals[track], engine, cache, key)
-            except ValueError as error:
-                problems |= {t: str(error) for t in signals if keys[t] == key}
+        with _seconds_bar([signals[t] for t in todo.values()], separator, progress) as bar:
+            for key, track in todo.items():
+                try:
+                    done[key] = _separate_file(signals[track], engine, cache, key, bar)
+                except ValueError as error:
+                    problems |= {t: str(error) for t in signals if keys[t] == key}
     if problems:
         raise _all_problems({track: problems[track] for track in tracks if track in problems})
     return {track: dict(done[keys[track]]) for track in tracks}
@@ -233,10 +226,24 @@ def _engine(separator, device, shifts, seed, overlap, segment):
         raise ValueError("separator 'true' stands for a study's own stems: call separate_study().")
     if str(separator) == "hpss":
         return Hpss()
-    raise ValueError(f"separator {separator!r} is not known; expected 'hpss'.")
+    from groove_utils.stems.demucs_stream import Demucs
+    from groove_utils.stems.packages import find_package
+
+    package = find_package(separator)
+    return Demucs(package, device, shifts, seed, overlap, segment)
 
 
-def _separate_file(signal: FileSignal, engine, cache: ArrayCache, key: str) -> dict[str, Path]:
+def _seconds_bar(signals, separator, progress: bool) -> tqdm:
+    """A progress bar over seconds of audio."""
+    return tqdm(
+        total=sum(signal.n_samples / signal.sr for signal in signals),
+        desc=Path(separator).name,
+        disable=not progress,
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}]",
+    )
+
+
+def _separate_file(signal: FileSignal, engine, cache: ArrayCache, key: str, bar) -> dict[str, Path]:
     paths = {stem: _stem_path(cache, key, stem) for stem in engine.stems}
     with ExitStack() as stack:
         parts = [stack.enter_context(atomic_path(path)) for path in paths.values()]
@@ -246,6 +253,7 @@ def _separate_file(signal: FileSignal, engine, cache: ArrayCache, key: str) -> d
         for block in engine.stream(signal):
             for writer, y in zip(writers, block, strict=True):
                 writer.write(y)
+            bar.update(block.shape[-1] / signal.sr)
         for writer in writers:
             writer.close()
         sums = [hash_file(part) for part in parts]

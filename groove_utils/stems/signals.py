@@ -41,12 +41,8 @@ class ArraySignal:
         if n_bad := int((~np.isfinite(y)).sum()):
             raise ValueError(f"{n_bad} of {y.size} samples are NaN or infinite.")
         self.y, self.sr = np.atleast_2d(y), int(sr)
+        self.n_channels, self.n_samples = self.y.shape
         self.name = "the signal"
-
-    @property
-    def n_channels(self) -> int:
-        """Number of channels."""
-        return self.y.shape[0]
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The signal from its beginning, (n_channels, n) at a time."""
@@ -64,6 +60,7 @@ class FileSignal:
             load_audio(self.path)  # raises the error that explains it
         with self._open() as file:
             self.sr, self.n_channels = file.samplerate, file.channels
+            self.n_samples = file.frames  # as the file states; what decodes counts
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The file from its beginning, (n_channels, n) at a time."""
