@@ -1,9 +1,10 @@
 """Fit a chapter to a study: leave out what the study cannot answer, and say so once.
 
 A cell tagged ``needs-listeners`` is run only for a study that has listeners; likewise ``audio``,
-``stems``, ``embeddings``, ``descriptors``, ``styles`` (more than one), ``simulation`` (known
-truth), and ``table-NAME`` for an earlier chapter's table. ``needs-audio-or-embeddings`` is enough
-with either. A tag on the first cell speaks for the whole chapter.
+``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``, ``styles`` (more than one),
+``simulation`` (known truth), and ``table-NAME`` for an earlier chapter's table.
+``needs-audio-or-embeddings`` is enough with either. A tag on the first cell speaks for the whole
+chapter.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ WHAT_IS_MISSING = {
     "stems": "stems: there is no `stems/<track_id>/` folder for every track",
     "listeners": "single listeners: `ratings.csv` has no column `listener_id`, only song means",
     "embeddings": "embeddings: there is no folder `embeddings/`",
+    "stem-embeddings": "embeddings of stems: there is no folder `embeddings/<model>/<stem>/`",
     "descriptors": "precomputed descriptors: there is no `descriptors.csv`",
     "styles": "second style: every row of `tracks.csv` has the same one",
     "simulation": "known truth: its ratings come from people, not from a simulation",

@@ -13,6 +13,7 @@ from groove_utils.probe.ablation import (
     attribute_songs,
     contrast,
     contributions,
+    paper_scores,
 )
 from groove_utils.probe.bootstrap import bootstrap_scores, compare_models
 from groove_utils.probe.ceiling import (
@@ -67,6 +68,7 @@ __all__ = [
     "noise_ceiling",
     "normalise_by_ceiling",
     "paper_protocol",
+    "paper_scores",
     "parabola",
     "partial_dependence",
     "permutation_test",

@@ -30,6 +30,7 @@ from groove_utils.probe.ridge import (
     make_plan,
     nested_ridge,
     outer_folds,
+    paper_protocol,
 )
 from groove_utils.stems.shapley import shapley_values
 
@@ -41,6 +42,7 @@ __all__ = [
     "attribute_songs",
     "contrast",
     "contributions",
+    "paper_scores",
 ]
 
 VERSION = "1"  # part of every cache key: raise it when a result changes
@@ -380,6 +382,42 @@ def _ratio(above, below):
 
 
 # --- tables ---------------------------------------------------------------------------------------
+
+
+def paper_scores(
+    features: Mapping[Subset, object], y, artists=None, styles=None, *, cache=None
+) -> pd.DataFrame:
+    """The published protocol on each of several sums of stems.
+
+    Parameters
+    ----------
+    features : mapping of tuple of str → array-like (n, d), or mapping of layer → such arrays
+    y, artists, styles
+        As in :func:`groove_utils.probe.paper_protocol`.
+    cache : ArrayCache, optional
+        Where scores are kept.
+
+    Returns
+    -------
+    DataFrame
+        One row a subset and target: ``subset, target, fold_r2, fold_r2_sd, n_songs``.
+    """
+    songs = as_songs(y, artists, styles)
+    ratings = pd.DataFrame(songs.ratings, index=songs.ids, columns=songs.targets)
+    tables = []
+    for subset, X in features.items():
+        blocks = as_blocks(X, len(songs), songs.ids)
+        settings = {"n_inner": 0, "alphas": [], "layers": "paper protocol", "seed": 0}
+        key = _key("paper", {tuple(subset): blocks}, songs, np.empty(0), settings)
+        found = None if cache is None else cache.get(key)
+        if found is None:
+            scores = paper_protocol(blocks, ratings, songs.artists, songs.styles).scores()
+            found = {name: scores[name].to_numpy() for name in ("fold_r2", "fold_r2_sd")}
+            if cache is not None:
+                cache.put(key, found)
+        table = pd.DataFrame({"subset": "+".join(subset), "target": songs.targets, **found})
+        tables.append(table.assign(n_songs=len(songs)))
+    return pd.concat(tables, ignore_index=True)
 
 
 def ablation_scores(ablation: Ablation, *, n_boot=2000, level=0.95, seed=0) -> pd.DataFrame:

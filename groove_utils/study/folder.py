@@ -151,8 +151,10 @@ class Study:
 
         Parameters
         ----------
-        what : {'audio', 'stems', 'listeners', 'embeddings', 'descriptors', 'truth', 'styles'}
-            ``styles`` asks for more than one style, ``truth`` for a simulation's known effects.
+        what : {'audio', 'stems', 'listeners', 'embeddings', 'stem-embeddings', 'descriptors', \
+'truth', 'styles'}
+            ``styles`` asks for more than one style, ``truth`` for a simulation's known effects,
+            ``stem-embeddings`` for vectors of single stems.
         """
         match what:
             case "audio":
@@ -165,11 +167,13 @@ class Study:
                 return all((self.path / "stems" / t).is_dir() for t in self.tracks["track_id"])
             case "embeddings" | "truth":
                 return (self.path / what).is_dir()
+            case "stem-embeddings":
+                return next((self.path / "embeddings").glob("*/*/*.npz"), None) is not None
             case "descriptors":
                 return (self.path / "descriptors.csv").is_file()
         raise ValueError(
-            f"Study.has({what!r}): expected audio, stems, listeners, embeddings, descriptors, "
-            "truth or styles."
+            f"Study.has({what!r}): expected audio, stems, listeners, embeddings, "
+            "stem-embeddings, descriptors, truth or styles."
         )
 
     def song_means(self, query: str) -> pd.Series:

@@ -284,6 +284,19 @@ def test_a_result_is_kept_and_found_again(songs, tmp_path, monkeypatch):
     assert len(cache) == 7
 
 
+def test_scores_of_the_published_protocol(songs, tmp_path, monkeypatch):
+    features, y, artists, styles = songs
+    cache = ArrayCache(tmp_path, "ablation")
+    few = {s: features[s] for s in (("drums", "bass"), STEMS)}
+    table = probe.paper_scores(few, y, artists, styles, cache=cache)
+    expected = probe.paper_protocol(features[STEMS], y).scores().set_index("target")
+    mine = table[table["subset"] == "+".join(STEMS)].set_index("target")
+    for column in ("fold_r2", "fold_r2_sd"):
+        np.testing.assert_allclose(mine[column], expected.loc[mine.index, column])
+    monkeypatch.setattr("groove_utils.probe.ablation.paper_protocol", None)
+    pd.testing.assert_frame_equal(probe.paper_scores(few, y, artists, styles, cache=cache), table)
+
+
 def test_select_keeps_what_belongs_together(found):
     one = found["stem"].select(["luck", "dance"])
     assert one.targets == ["luck", "dance"]
