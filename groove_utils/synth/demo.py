@@ -23,6 +23,7 @@ from groove_utils.synth.listeners import (
     RATED,
     SCALE,
     default_effects,
+    effects_as_rated,
     groove_score,
     simulate_listeners,
 )
@@ -129,6 +130,7 @@ def make_demo(
         "truth/listeners.csv": simulated.truth["listeners"],
         "truth/song_effects.csv": simulated.truth["songs"],
         "truth/effects.csv": default_effects().table(),
+        "truth/effects_as_rated.csv": effects_as_rated(truth, default_effects(), seed),
         "truth/onsets.csv": _onsets(songs),
     }
     for name, table in tables.items():

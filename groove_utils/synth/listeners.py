@@ -30,6 +30,7 @@ __all__ = [
     "Simulated",
     "default_effects",
     "draw_design",
+    "effects_as_rated",
     "expected_ratings",
     "groove_score",
     "simulate_listeners",
@@ -76,6 +77,7 @@ FIXED = {
     "dance_inclination_z": (4.0, 1.0, 0.5, 3.0, 1.0, -0.5),
     "musicianship_z:syncopation_z": (1.5, 1.5, 1.0, 1.0, 2.0, -1.0),
 }
+SONG_TERMS = [*FIXED][1:8]
 SD = {
     "song": (7.5, 6.5, 5.5, 8.0, 5.5, 4.5),
     "listener": (10.5, 9.5, 10.5, 10.5, 10.5, 11.0),
@@ -354,36 +356,13 @@ def simulate_listeners(
         raise ValueError(f"n_listeners is {n_listeners}, expected 1 or more.")
     covariates = song_covariates(songs)
     styles, style_of = np.unique(songs["style"].to_numpy(str), return_inverse=True)
-    n_songs, n_questions = len(songs), len(RATED)
     design = draw_design(songs["style"].to_numpy(str), n_listeners, songs_per_listener, rng)
-
-    def parts(name, n):
-        """Draws of shape (n, 6) whose correlations are products of loadings."""
-        load = effects.common.loc[name].to_numpy()
-        common, own = rng.standard_normal((n, 1)), rng.standard_normal((n, n_questions))
-        return effects.sd.loc[name].to_numpy() * (load * common + np.sqrt(1 - load**2) * own)
-
-    def fixed(term):
-        return effects.fixed.loc[term].to_numpy()
-
-    musicianship, inclination = rng.standard_normal((2, n_listeners))
-    liking = rng.standard_normal((n_listeners, len(styles)))
-    slope = rng.standard_normal((n_listeners, 1)) * effects.sd.loc["slope_syncopation"].to_numpy()
-    slope = slope + musicianship[:, None] * fixed("musicianship_z:syncopation_z")
-    listener = parts("listener", n_listeners)
-    song = parts("song", n_songs)
-    terms = effects.fixed.loc[covariates.columns].to_numpy()
-    song_mean = fixed("intercept") + covariates.to_numpy() @ terms + song
+    drawn = _draw(covariates.to_numpy(), len(styles), style_of, effects, design, rng)
+    musicianship, inclination, liking, listener, slope = drawn.people
+    song, song_mean, latent = drawn.song, drawn.song_mean, drawn.latent
     who = np.repeat(np.arange(n_listeners), design.shape[1])
     which = design.ravel()
-    latent = (
-        song_mean[which]
-        + (listener + inclination[:, None] * fixed("dance_inclination_z"))[who]
-        + slope[who] * covariates["syncopation_z"].to_numpy()[which, None]
-        + liking[who, style_of[which]][:, None] * effects.sd.loc["style_bias"].to_numpy()
-        + parts("residual", who.size)
-    )
-    rating = np.clip(np.rint(latent), *SCALE) if discrete else latent
+    rating = _on_scale(latent) if discrete else latent
 
     listener_ids = _listener_ids(n_listeners)
     track_ids = songs["track_id"].to_numpy(object)
@@ -417,6 +396,172 @@ def simulate_listeners(
         | {f"mean_{q}": song_mean[:, i] for i, q in enumerate(RATED)}
     )
     return Simulated(listeners, ratings, {"listeners": truth_listeners, "songs": truth_songs})
+
+
+class _Drawn(NamedTuple):
+    """People (traits, likings, intercepts, slopes), song intercepts and means, and ratings."""
+
+    people: tuple[np.ndarray, ...]
+    song: np.ndarray
+    song_mean: np.ndarray
+    latent: np.ndarray
+
+
+def _draw(covariates, n_styles, style_of, effects, design, rng) -> _Drawn:
+    """All random parts, and what they add up to in each cell of the design, row by row."""
+    n_songs, n_questions = len(covariates), len(RATED)
+    n_listeners = len(design)
+
+    def parts(name, n):
+        """Draws of shape (n, 6) whose correlations are products of loadings."""
+        load = effects.common.loc[name].to_numpy()
+        common, own = rng.standard_normal((n, 1)), rng.standard_normal((n, n_questions))
+        return effects.sd.loc[name].to_numpy() * (load * common + np.sqrt(1 - load**2) * own)
+
+    def fixed(term):
+        return effects.fixed.loc[term].to_numpy()
+
+    musicianship, inclination = rng.standard_normal((2, n_listeners))
+    liking = rng.standard_normal((n_listeners, n_styles))
+    slope = rng.standard_normal((n_listeners, 1)) * effects.sd.loc["slope_syncopation"].to_numpy()
+    slope = slope + musicianship[:, None] * fixed("musicianship_z:syncopation_z")
+    listener = parts("listener", n_listeners)
+    song = parts("song", n_songs)
+    song_mean = fixed("intercept") + covariates @ effects.fixed.loc[SONG_TERMS].to_numpy() + song
+    who = np.repeat(np.arange(n_listeners), design.shape[1])
+    which = design.ravel()
+    latent = (
+        song_mean[which]
+        + (listener + inclination[:, None] * fixed("dance_inclination_z"))[who]
+        + slope[who] * covariates[which, :1]
+        + liking[who, style_of[which]][:, None] * effects.sd.loc["style_bias"].to_numpy()
+        + parts("residual", who.size)
+    )
+    return _Drawn((musicianship, inclination, liking, listener, slope), song, song_mean, latent)
+
+
+def _on_scale(latent):
+    return np.clip(np.rint(latent), *SCALE)
+
+
+def effects_as_rated(
+    songs: pd.DataFrame,
+    effects: Effects | None = None,
+    seed: int = 2026,
+    *,
+    n_listeners: int = 1000,
+    n_songs: int = 384,
+    n_draws: int = 6,
+) -> pd.DataFrame:
+    """What the effects come to once ratings are rounded and clipped to the ends of the scale.
+
+    A rating of 120 cannot be given. The ends press ratings together, so a linear mixed model of
+    ratings as given estimates other numbers than those which drew them, however many there are:
+    these. They come from large studies in which everybody rates every song, looked at as drawn and
+    as rated; what clipping does to each estimate is laid on the known value, so that the luck of
+    the draw cancels.
+
+    Parameters
+    ----------
+    songs : DataFrame
+        As for :func:`simulate_listeners`. Their covariates are repeated, with new intercepts.
+    effects : Effects, optional
+        :func:`default_effects` by default.
+    seed : int
+    n_listeners, n_songs : int
+        Size of a large study, at least 50 and 16; songs are repeated as a whole until there are
+        this many.
+    n_draws : int
+        Large studies to average over; six leave an error of about 1% of each value.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``component`` (fixed or sd), ``term, question, value``, as the first rows of
+        :meth:`Effects.table`. With a single style, a listener's level and liking of it are one.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, or the study would be too small.
+    """
+    effects = default_effects() if effects is None else effects
+    if "style" not in songs:
+        raise ValueError("songs lacks the column style.")
+    if n_listeners < 50 or n_songs < 16 or n_draws < 1:
+        raise ValueError(
+            f"{n_draws} draws of {n_listeners} listeners and {n_songs} songs are too few to tell "
+            "the effects by; expected at least 1 of 50 and 16."
+        )
+    copies = -(-n_songs // len(songs))
+    covariates = np.tile(song_covariates(songs).to_numpy(), (copies, 1))
+    styles, style_of = np.unique(songs["style"].to_numpy(str), return_inverse=True)
+    style_of = np.tile(style_of, copies)
+    design = np.tile(np.arange(len(covariates)), (n_listeners, 1))
+    cells = (n_listeners, len(covariates), len(RATED))
+    rng = np.random.default_rng([seed, 1])
+    found = []
+    for _ in range(n_draws):
+        drawn = _draw(covariates, len(styles), style_of, effects, design, rng)
+        found.append(
+            [
+                _estimates(
+                    y.reshape(cells), covariates, np.eye(len(styles))[style_of], drawn.people
+                )
+                for y in (drawn.latent, _on_scale(drawn.latent))
+            ]
+        )
+    (fixed, variance), (fixed_rated, variance_rated) = (
+        [np.mean(part, axis=0) for part in zip(*estimates)] for estimates in zip(*found)
+    )
+    # nothing to press together where there is no spread
+    spread = variance > 1e-9
+    ratio = np.divide(variance_rated, variance, out=np.ones_like(variance), where=spread)
+    rated = replace(
+        effects, fixed=effects.fixed + fixed_rated - fixed, sd=effects.sd * np.sqrt(ratio)
+    ).table()
+    return rated[rated["component"].isin(["fixed", "sd"])].reset_index(drop=True)
+
+
+def _estimates(y, covariates, styles, people):
+    """Fixed effects and variances of a complete study, in the order of ``FIXED`` and ``SD``.
+
+    By least squares and moments: song means on song covariates; each listener's departures from
+    them on style and syncopation.
+    """
+    musicianship, inclination = people[:2] - np.mean(people[:2], axis=1, keepdims=True)
+    n_listeners, n_songs, _ = y.shape
+    n_styles = styles.shape[1]
+    means = y.mean(axis=0)
+    X = np.column_stack([np.ones(n_songs), covariates])
+    fixed = np.linalg.lstsq(X, means)[0]
+    song = ((means - X @ fixed) ** 2).sum(axis=0) / (n_songs - X.shape[1])
+
+    B = np.column_stack([styles, covariates[:, 0]])
+    error = np.linalg.inv(B.T @ B)
+    own = y - means
+    coefficients = np.einsum("bs,lsq->lbq", error @ B.T, own)
+    own -= np.einsum("sb,lbq->lsq", B, coefficients)
+    residual = (own**2).sum(axis=(0, 1)) / ((n_listeners - 1) * (n_songs - B.shape[1]))
+
+    def explained_by(trait, values):
+        slope = np.tensordot(trait, values, 1) / (trait @ trait)
+        return slope, values - trait.reshape(-1, *[1] * slope.ndim) * slope
+
+    level = coefficients[:, :n_styles]
+    inclined = explained_by(inclination, level.mean(axis=1))[0]
+    level = level - inclination[:, None, None] * inclined
+    musical, slope = explained_by(musicianship, coefficients[:, n_styles])
+    spread = (slope**2).sum(axis=0) / (n_listeners - 2) - residual * error[-1, -1]
+    both = np.einsum("liq,ljq->ijq", level, level) / (n_listeners - 2)
+    both -= error[:n_styles, :n_styles, None] * residual
+    diagonal = np.einsum("iiq->q", both) / n_styles
+    shared = diagonal
+    if n_styles > 1:
+        shared = (both.sum(axis=(0, 1)) / n_styles - diagonal) / (n_styles - 1)
+    bias = diagonal - shared if n_styles > 1 else diagonal
+    fixed = np.vstack([fixed, inclined, musical])
+    return fixed, np.array([song - residual / n_listeners, shared, spread, bias, residual])
 
 
 @cache

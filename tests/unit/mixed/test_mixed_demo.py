@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 
 from groove_utils.mixed import LmmWarning, fit_lmm
-from groove_utils.synth.listeners import default_effects, simulate_listeners, song_covariates
+from groove_utils.synth import (
+    default_effects,
+    effects_as_rated,
+    simulate_listeners,
+    song_covariates,
+)
 
 FORMULA = (
     "rating ~ syncopation_z + syncopation_z2 + density_z + tempo_off2 + microtiming_x + low_z "
@@ -33,53 +38,63 @@ def songs(n=96, seed=0):
     )
 
 
-def draw(seed, query="dance", effects=None):
+def draw(seed, query="dance", effects=None, discrete=False):
     table = songs()
-    drawn = simulate_listeners(table, effects, seed, discrete=False)
+    drawn = simulate_listeners(table, effects, seed, discrete=discrete)
     rows = drawn.ratings[drawn.ratings["query"] == query]
     rows = rows.merge(song_covariates(table).reset_index(), on="track_id")
     rows = rows.merge(table[["track_id", "style"]], on="track_id")
     return rows.merge(drawn.truth["listeners"], on="listener_id")
 
 
-def fit(seed, query="dance", effects=None):
+def fit(seed, query="dance", effects=None, discrete=False):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LmmWarning)
-        return fit_lmm(FORMULA, draw(seed, query, effects))
+        return fit_lmm(FORMULA, draw(seed, query, effects, discrete))
+
+
+NAMES = {
+    "intercept": "Intercept",
+    "musicianship_z:syncopation_z": "syncopation_z:musicianship_z",
+}
+SPREADS = ["song", "listener", "slope_syncopation", "style_bias", "residual"]
 
 
 def known_fixed(result, query):
-    truth = (
-        default_effects()
-        .fixed[query]
-        .rename(
-            {
-                "intercept": "Intercept",
-                "musicianship_z:syncopation_z": "syncopation_z:musicianship_z",
-            }
-        )
-    )
-    return truth[result.names]
+    return default_effects().fixed[query].rename(NAMES)[result.names]
+
+
+def within(result, truth, level):
+    """Whether each of the fifteen true values lies in its interval."""
+    fixed = result.fixed_effects(level=level).set_index("term")
+    spread = result.variance_components("profile", level=level)
+    order = [("track_id", "Intercept"), ("listener_id", "Intercept"),
+             ("listener_id", "syncopation_z"), ("listener_id:style", "Intercept")]  # fmt: skip
+    ends = spread.set_index(["factor", "term"])[["low", "high"]]
+    ends = pd.DataFrame([*(ends.loc[row] for row in order), ends.loc["Residual"].iloc[0]], SPREADS)
+    ends = pd.concat([fixed[["low", "high"]], ends])
+    return truth.rename(NAMES)[ends.index].between(ends["low"], ends["high"])
 
 
 @pytest.mark.parametrize("query", ["dance", "rhythm"])
 def test_all_known_effects_lie_within_their_intervals(query):
-    result = fit(2026, query)
-    # fourteen intervals at once, so each at 99.5%
-    table = result.fixed_effects(level=0.995).set_index("term")
-    truth = known_fixed(result, query)
-    assert ((table["low"] < truth) & (truth < table["high"])).all()
-    sd = default_effects().sd[query]
-    spread = result.variance_components("profile", level=0.995).set_index(["factor", "term"])
-    for row, truth in (
-        (("listener_id", "Intercept"), sd["listener"]),
-        (("listener_id", "syncopation_z"), sd["slope_syncopation"]),
-        (("listener_id:style", "Intercept"), abs(sd["style_bias"])),
-        (("track_id", "Intercept"), sd["song"]),
-    ):
-        assert spread.loc[row, "low"] < truth < spread.loc[row, "high"]
-    residual = spread.loc["Residual"].iloc[0]
-    assert residual["low"] < sd["residual"] < residual["high"]
+    known = default_effects()
+    truth = pd.concat([known.fixed[query], known.sd[query].abs()])
+    # fifteen intervals at once, so each at 99.5%
+    assert within(fit(2026, query), truth, 0.995).all()
+
+
+@pytest.mark.parametrize("query", ["dance", "rhythm"])
+def test_from_ratings_on_the_scale_the_effects_as_rated_are_recovered(query):
+    rated = effects_as_rated(songs()).query("question == @query").set_index("term")["value"].abs()
+    rated = rated * np.sign(default_effects().fixed[query]).reindex(rated.index, fill_value=1)
+    result = fit(2026, query, discrete=True)
+    assert within(result, rated, 0.995).all()
+    # the residual that was drawn is another one: the ends of the scale press it together
+    drawn = rated.copy()
+    drawn["residual"] = default_effects().sd.loc["residual", query]
+    missed = within(result, drawn, 0.995)
+    assert list(missed.index[~missed]) == ["residual"]
 
 
 def test_coverage_and_type_1_rate_over_redraws_of_the_listeners():
