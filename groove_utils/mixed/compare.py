@@ -22,9 +22,16 @@ from scipy import linalg, stats
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
-from groove_utils.mixed.formula import LmmError, LmmWarning, build_frame, split_formula
+from groove_utils.mixed.formula import (
+    LmmError,
+    LmmWarning,
+    build_frame,
+    random_bars,
+    split_formula,
+)
 from groove_utils.mixed.inference import check_level
 from groove_utils.mixed.model import LmmResult, fit_lmm
+from groove_utils.mixed.threads import one_thread
 
 __all__ = [
     "compare_error_models",
@@ -39,6 +46,7 @@ __all__ = [
 # likelihood ratios ---------------------------------------------------------------------------
 
 
+@one_thread
 def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame:
     """Likelihood-ratio test between two nested models on the same rows.
 
@@ -155,6 +163,7 @@ def _boundary_p(chisq: float, fixed_df: int, extra) -> tuple[float, str]:
     return tail(total), f"χ²({total}), conservative: several correlated variances are on the edge"
 
 
+@one_thread
 def random_effect_tests(result: LmmResult) -> pd.DataFrame:
     """Likelihood-ratio test of each random coefficient, as lmerTest's ranova.
 
@@ -197,6 +206,7 @@ def random_effect_tests(result: LmmResult) -> pd.DataFrame:
 # error models --------------------------------------------------------------------------------
 
 
+@one_thread
 def compare_error_models(
     formula: str, data: pd.DataFrame, level: float = 0.95, engine: str = "mixedlm"
 ) -> pd.DataFrame:
@@ -239,13 +249,13 @@ def compare_error_models(
         df = min(len(np.unique(codes[f])) for f in factors[:2]) - 1
         name = f"OLS, clustered by {factors[0]} and {factors[1]}"
         tables.append(_ols_table(name, ols, both, df, frame.names, level))
-    labels = {f: [t.label for t in frame.random if t.factor == f] for f in factors}
-    models = [(f"{f} only", labels[f]) for f in factors] if len(factors) > 1 else []
-    models.append(("crossed", [label for f in factors for label in labels[f]]))
+    bars = {f: random_bars(t for t in frame.random if t.factor == f) for f in factors}
+    models = [(f"{f} only", bars[f]) for f in factors] if len(factors) > 1 else []
+    models.append(("crossed", [bar for f in factors for bar in bars[f]]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LmmWarning)  # wrong on purpose: not a thing to warn of
-        for name, bars in models:
-            fit = fit_lmm(f"{response} ~ {fixed} + {' + '.join(bars)}", frame.data, engine=engine)
+        for name, kept in models:
+            fit = fit_lmm(f"{response} ~ {fixed} + {' + '.join(kept)}", frame.data, engine=engine)
             table = fit.fixed_effects(level)
             table.insert(0, "model", name)
             tables.append(table)
@@ -356,6 +366,7 @@ def equivalence_test(
 # ordinal check -------------------------------------------------------------------------------
 
 
+@one_thread
 def cumulative_link_check(
     formula: str,
     data: pd.DataFrame,

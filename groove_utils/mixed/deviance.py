@@ -23,6 +23,7 @@ import numpy as np
 from scipy import linalg, optimize, sparse
 
 from groove_utils.mixed.formula import RandomTerm
+from groove_utils.mixed.threads import one_thread
 
 __all__ = ["CrossedDeviance", "Solution"]
 
@@ -87,6 +88,7 @@ class CrossedDeviance:
         From an evaluation at a θ that is so large that the system is not positive definite.
     """
 
+    @one_thread
     def __init__(self, y, X, terms: list[RandomTerm], reml: bool = True):
         self.reml = reml
         self.n, self.p = X.shape
@@ -279,6 +281,7 @@ class CrossedDeviance:
             log_det + self.df * np.log(2 * np.pi * sigma**2) + full[-1, -1] ** 2 / sigma**2
         )
 
+    @one_thread
     def solve(self, theta) -> Solution:
         """Coefficients, their covariance and conditional modes at θ."""
         T, full, log_det = self._factorise(theta)
@@ -318,6 +321,7 @@ class CrossedDeviance:
             rss=float(rss),
         )
 
+    @one_thread
     def conditional_covariance(self, theta, sigma: float) -> list[np.ndarray]:
         """Covariance of each level's random effects given the data and β, as lme4's condVar.
 
@@ -425,6 +429,7 @@ class CrossedDeviance:
         """Gradient of the deviance in θ / `theta_scale`, shape (n_theta,)."""
         return self.with_gradient(theta)[1]
 
+    @one_thread
     def minimise(self, theta=None, tol: float = 1e-4, free=None) -> np.ndarray:
         """Find the θ of least deviance by BFGS without bounds; the sign of θ is immaterial.
 

@@ -19,6 +19,7 @@ from statsmodels.stats.diagnostic import het_breuschpagan
 from groove_utils.mixed.deviance import CrossedDeviance
 from groove_utils.mixed.formula import LmmError, RandomTerm
 from groove_utils.mixed.model import LmmResult
+from groove_utils.mixed.threads import one_thread
 
 __all__ = ["check_residuals", "leave_one_group_out", "residual_table"]
 
@@ -176,6 +177,7 @@ def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.D
     return pd.concat(tables, ignore_index=True)
 
 
+@one_thread
 def _without(result: LmmResult, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     frame = result.frame
     p = frame.X.shape[1]

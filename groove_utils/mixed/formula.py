@@ -59,6 +59,9 @@ class RandomTerm:
         Recipe by which `Z` is built for new rows.
     pick : list of int
         Columns of what `spec` gives that belong to this term.
+    bar : str
+        The term as it was asked for, such as ``(1 + style || listener)``, which may have been
+        split into several; the ``/`` of nested factors is written out.
     """
 
     factor: str
@@ -69,6 +72,7 @@ class RandomTerm:
     columns: list[str]
     spec: object = field(repr=False)
     pick: list[int] = field(repr=False)
+    bar: str = ""
 
     @property
     def label(self) -> str:
@@ -237,6 +241,11 @@ def _read_bar(inner: str, formula: str) -> list[tuple[str, str, bool]]:
                 "by ':' or '/'."
             )
     return [(left, re.sub(r"\s", "", name), correlated) for name in factors]
+
+
+def random_bars(terms) -> list[str]:
+    """What was written for these random terms, each bar once: to put into another formula."""
+    return list(dict.fromkeys(term.bar for term in terms))
 
 
 def _as_label(values: pd.Series) -> pd.Series:
@@ -415,6 +424,7 @@ def _random_terms(bars, used: pd.DataFrame) -> list[RandomTerm]:
                     columns,
                     spec,
                     pick,
+                    f"({left} {'|' if correlated else '||'} {factor})",
                 )
             )
     seen = set()

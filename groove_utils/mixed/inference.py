@@ -18,6 +18,7 @@ import pandas as pd
 from scipy import linalg, stats
 
 from groove_utils.mixed.deviance import CrossedDeviance
+from groove_utils.mixed.threads import one_thread
 
 __all__ = ["Satterthwaite", "f_test", "t_table"]
 
@@ -40,6 +41,7 @@ class Satterthwaite:
         Covariance of the coefficients.
     """
 
+    @one_thread
     def __init__(self, deviance: CrossedDeviance, theta, sigma: float, step: float = 2e-3):
         theta = np.asarray(theta, dtype=float)
         k, df = len(theta), deviance.df

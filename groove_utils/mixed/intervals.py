@@ -16,6 +16,7 @@ from scipy import optimize, stats
 
 from groove_utils.mixed.formula import LmmError
 from groove_utils.mixed.inference import check_level
+from groove_utils.mixed.threads import one_thread
 
 __all__ = ["bootstrap", "bootstrap_intervals", "profile_intervals"]
 
@@ -153,6 +154,7 @@ def _angles(row: np.ndarray, n: int) -> np.ndarray:
     return out
 
 
+@one_thread
 def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Profile-likelihood intervals of standard deviations and correlations.
 
@@ -204,6 +206,7 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
     return low, high
 
 
+@one_thread
 def _redraw(result, seeds) -> list[dict]:
     out = []
     for seed in seeds:

@@ -35,10 +35,12 @@ from groove_utils.mixed.formula import (
 )
 from groove_utils.mixed.guards import check_design, check_fit
 from groove_utils.mixed.inference import Satterthwaite, check_level, f_test, t_table
+from groove_utils.mixed.threads import one_thread
 
 __all__ = ["LmmResult", "fit_lmm"]
 
 
+@one_thread
 def fit_lmm(
     formula: str, data: pd.DataFrame, reml: bool = True, engine: str = "mixedlm"
 ) -> LmmResult:
@@ -280,6 +282,7 @@ class LmmResult:
             rows.append({"term": term, **f_test(weights, self.beta, self.inference)})
         return pd.DataFrame(rows, columns=["term", "num_df", "den_df", "F", "p"])
 
+    @one_thread
     def sum_coding(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Each fixed term but the intercept, recoded so that a factor's effects add to zero.
 
@@ -565,6 +568,7 @@ class LmmResult:
         """Response less `fitted`, shape (n_rows,)."""
         return self.frame.y - self.fitted
 
+    @one_thread
     def predict(
         self, rows: pd.DataFrame | None = None, random="all", level: float = 0.95
     ) -> pd.DataFrame:

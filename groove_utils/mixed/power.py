@@ -18,6 +18,7 @@ from statsmodels.stats.proportion import proportion_confint
 from groove_utils.mixed.deviance import CrossedDeviance
 from groove_utils.mixed.formula import LmmError, RandomTerm
 from groove_utils.mixed.inference import Satterthwaite, check_level
+from groove_utils.mixed.threads import one_thread
 
 __all__ = ["power_simulation", "simulate_ratings"]
 
@@ -208,6 +209,7 @@ def power_simulation(
     return pd.DataFrame(rows)
 
 
+@one_thread
 def _one(n_listeners, n_songs, each, effect, spreads, seed) -> tuple[float, float, float]:
     rng = np.random.default_rng(seed)
     listener, song = _design(n_listeners, n_songs, each, rng)

@@ -9,6 +9,7 @@ Steegen, Tuerlinckx, Gelman & Vanpaemel (2016), Perspectives on Psychological Sc
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -17,7 +18,7 @@ from scipy import stats
 
 from groove_utils.mixed.compare import cumulative_link_check
 from groove_utils.mixed.diagnostics import leave_one_group_out
-from groove_utils.mixed.formula import LmmError, LmmWarning
+from groove_utils.mixed.formula import LmmError, LmmWarning, random_bars
 from groove_utils.mixed.model import LmmResult, fit_lmm
 
 __all__ = ["robustness_table"]
@@ -57,9 +58,8 @@ def robustness_table(
         raise LmmError("the intercept depends on the scale; name another coefficient.")
     frame, engine = result.frame, result.engine
     response, fixed, data = frame.response, frame.fixed, frame.data
-    labels = [t.label for t in frame.random]
     factors = list(result.n_groups)
-    bars = " + ".join(labels)
+    bars = " + ".join(random_bars(frame.random))
     rows = []
 
     def add(variant, unit, row):
@@ -92,15 +92,10 @@ def robustness_table(
     z = (frame.y - groups.transform("mean").to_numpy()) / np.where(spread > 0, spread, np.nan)
     scored = data.assign(_z_score=z)
     # after z-scoring, that factor's intercepts are 0 by construction
-    kept = [
-        t.label
-        for t in frame.random
-        if not (t.factor == first and "Intercept" in t.names and len(t.names) == 1)
-    ]
-    kept = [s.replace("(1 +", "(0 +") if s.endswith(f"| {first})") else s for s in kept]
+    kept = _without_intercepts(frame.random, first)
     linear(
         f"z-scored within {first}",
-        f"_z_score ~ {fixed} + {' + '.join(kept or labels)}",
+        f"_z_score ~ {fixed} + {' + '.join(kept or [bars])}",
         scored,
         unit=f"SD of {first}",
     )
@@ -142,3 +137,20 @@ def robustness_table(
     verdict = np.sign(table["estimate"]) * ((table["low"] > 0) | (table["high"] < 0))
     alike = (verdict == verdict[0]) & (np.sign(table["estimate"]) == np.sign(reported["estimate"]))
     return table.assign(same=alike)
+
+
+def _without_intercepts(terms, factor: str) -> list[str]:
+    """Bars of the random terms, less the intercepts of one factor."""
+    kept = []
+    for bar in random_bars(terms):
+        own = [t for t in terms if t.bar == bar]
+        names = [name for t in own for name in t.names]
+        if own[0].factor != factor or "Intercept" not in names:
+            kept.append(bar)
+        elif any("[" in name for name in names):
+            kept.append(bar)  # of a categorical the intercept is one level's, not the mean
+        elif len(names) > 1:
+            left, _, right = bar.partition("|")
+            left = re.sub(r"^\(\s*1\s*\+", "(", left)
+            kept.append(left.replace("(", "(0 + ", 1) + "|" + right)
+    return kept

@@ -141,6 +141,28 @@ def test_error_models_are_those_of_statsmodels():
     np.testing.assert_allclose(by_model["crossed"]["se_ratio"], 1)
 
 
+@pytest.mark.parametrize(
+    ("listener", "song"),
+    [
+        ("(1 + genre | listener)", "(1 | stimulus)"),
+        ("(1 + genre || listener)", "(1 | stimulus)"),
+        ("(genre + x|listener)", "(1|stimulus)"),
+        ("(1 + C(genre, contr.sum) | listener)", "(1 | band / stimulus)"),
+    ],
+)
+def test_error_models_keep_random_terms_as_they_were_written(listener, song):
+    medium = pd.read_csv(GOLDEN / "medium.csv.gz")
+    medium["band"] = [f"B{n // 4:02d}" for n in medium["stimulus"].str[1:].astype(int)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LmmWarning)
+        table = compare_error_models(f"rating ~ genre + x + {listener} + {song}", medium)
+        for model, random in (("listener only", listener), ("crossed", f"{listener} + {song}")):
+            fit = fit_lmm(f"rating ~ genre + x + {random}", medium).fixed_effects()
+            own = table[table["model"] == model].set_index("term").loc[fit["term"]]
+            np.testing.assert_allclose(own["se"], fit["se"], rtol=1e-3)
+            np.testing.assert_allclose(own["estimate"], fit["estimate"], rtol=1e-3, atol=1e-4)
+
+
 def test_ignoring_the_songs_makes_a_song_level_effect_look_certain():
     table = compare_error_models(f"rating ~ x + {CROSSED}", SMALL).set_index(["model", "term"])
     ratio = table["se_ratio"].xs("x", level="term")

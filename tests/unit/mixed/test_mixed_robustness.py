@@ -67,6 +67,24 @@ def test_z_scores_do_not_mind_how_listeners_use_the_scale(data):
     assert other.loc[z, "se"] == pytest.approx(one.loc[z, "se"], rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("random", "z_scored"),
+    [
+        ("(x | listener_id)", "(0 + x | listener_id)"),
+        ("(1 + x || listener_id)", "(0 + x | listener_id)"),
+        ("(1 + style | listener_id)", "(1 + style | listener_id)"),
+    ],
+)
+def test_z_scores_leave_out_no_more_than_the_listeners_levels(data, random, z_scored):
+    table = robustness_table(fit(data, f"rating ~ style + x + {random} + (1 | track_id)"), "x")
+    assert table.notna().all(axis=None)
+    groups = data.groupby("listener_id")["rating"]
+    z = (data["rating"] - groups.transform("mean")) / groups.transform("std")
+    by_hand = fit(data.assign(rating=z), f"rating ~ style + x + {z_scored} + (1 | track_id)")
+    row = table.set_index("variant").loc["z-scored within listener_id"]
+    assert row["se"] == pytest.approx(by_hand.fixed_effects()["se"][3], rel=1e-3)
+
+
 def test_only_coefficients_can_be_asked_for(data):
     with pytest.raises(LmmError, match="'tempo' is no coefficient"):
         robustness_table(fit(data), "tempo")
