@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "mixing": ["matching_gain", "remix"],
         "packages": ["SeparatorUnavailableError"],
+        "quality": ["separation_checks", "separation_quality"],
         "separation": ["separate", "separate_study", "separate_tracks"],
         "subsets": ["STEMS", "stem_subsets", "subset_name"],
     },

@@ -7,7 +7,6 @@ the latter, a median over frequency the former, and the two share out each bin's
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -21,6 +20,7 @@ HPSS_STEMS = ("percussive", "harmonic")
 N_FFT = 2048
 HOP = 512
 KERNEL = 31
+SHORTEST = 2 * N_FFT  # of a few frames alone, librosa's istft leaves samples unset
 # A sample depends on the frames within n_fft/2 of it, their masks on 15 more frames to each side,
 # and these on n_fft/2 more samples: 19 hops. With more context than that, cutting changes nothing.
 CONTEXT = 24 * HOP
@@ -66,9 +66,10 @@ def hpss(y: np.ndarray) -> np.ndarray:
     """Percussive and harmonic part of a signal, (2, n_channels, n_samples)."""
     import librosa
 
-    with warnings.catch_warnings():  # a signal shorter than a frame is filled up with zeros
-        warnings.filterwarnings("ignore", message="n_fft=.* is too large")
-        spectrum = librosa.stft(y, n_fft=N_FFT, hop_length=HOP)
+    n = y.shape[-1]
+    if n < SHORTEST:
+        y = np.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, SHORTEST - n)])
+    spectrum = librosa.stft(y, n_fft=N_FFT, hop_length=HOP)
     level = np.abs(spectrum)
     tones = _running_median(level)
     strokes = _running_median(level.swapaxes(-1, -2)).swapaxes(-1, -2)
@@ -76,7 +77,7 @@ def hpss(y: np.ndarray) -> np.ndarray:
     share = librosa.util.softmask(strokes, tones, power=2, split_zeros=True)
     percussive = spectrum * share
     parts = np.stack([percussive, spectrum - percussive])
-    return librosa.istft(parts, hop_length=HOP, length=y.shape[-1]).astype(np.float32)
+    return librosa.istft(parts, hop_length=HOP, length=y.shape[-1])[..., :n].astype(np.float32)
 
 
 def _running_median(level: np.ndarray) -> np.ndarray:

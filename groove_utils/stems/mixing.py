@@ -16,7 +16,7 @@ from groove_utils.audio import measure_loudness
 from groove_utils.audio.loudness import PEAK
 from groove_utils.stems.subsets import as_subset, subset_name
 
-__all__ = ["matching_gain", "remix", "sum_stems"]
+__all__ = ["checked_signal", "matching_gain", "remix", "sum_stems"]
 
 
 def remix(
@@ -115,7 +115,7 @@ def matching_gain(
     ValueError
         If the signal is empty or holds NaN, or the target is NaN or +inf.
     """
-    return _matching(_checked("the signal", y), sr, target_lufs, peak)[0]
+    return _matching(checked_signal("the signal", y), sr, target_lufs, peak)[0]
 
 
 def _matching(y, sr: int, target: float, peak: float | None) -> tuple[float, float]:
@@ -135,7 +135,7 @@ def sum_stems(stems: Mapping[str, np.ndarray], subset: Iterable[str]) -> np.ndar
     """Sum of some stems, float32, of the shape that they all have."""
     if not stems:
         raise ValueError("there are no stems to sum; give them by name, each an array.")
-    arrays = {stem: _checked(f"stem {stem!r}", y) for stem, y in stems.items()}
+    arrays = {stem: checked_signal(f"stem {stem!r}", y) for stem, y in stems.items()}
     shapes = {stem: y.shape for stem, y in arrays.items()}
     if len(set(shapes.values())) > 1:
         told = ", ".join(f"{stem} {shape}" for stem, shape in shapes.items())
@@ -146,7 +146,8 @@ def sum_stems(stems: Mapping[str, np.ndarray], subset: Iterable[str]) -> np.ndar
     return total
 
 
-def _checked(what: str, y: np.ndarray) -> np.ndarray:
+def checked_signal(what: str, y: np.ndarray) -> np.ndarray:
+    """A signal as float32, refused where it cannot be used."""
     y = np.asarray(y, dtype=np.float32)
     if y.ndim not in (1, 2) or y.size == 0:
         raise ValueError(
