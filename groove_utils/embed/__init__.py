@@ -4,14 +4,14 @@ Chapter 05 introduces them, chapters 06 and 07 probe them. Heavy libraries (torc
 transformers) are imported when a model is loaded, not with this module.
 """
 
-from groove_utils.embed.adapters import (
-    Adapter,
-    ModelRefusedError,
-    ModelUnavailableError,
+from groove_utils.embed.adapters import Adapter, ModelRefusedError, ModelUnavailableError
+from groove_utils.embed.catalogue import (
+    ModelCard,
+    list_models,
+    model_card,
     register_model,
     unregister_model,
 )
-from groove_utils.embed.catalogue import ModelCard, list_models, model_card
 from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.extract import embed_audio, embed_models, embed_study, embed_tracks
 from groove_utils.embed.loading import forget_models, load_model

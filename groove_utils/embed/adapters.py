@@ -28,17 +28,9 @@ other. Appendix "how to adapt" shows one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
-__all__ = [
-    "Adapter",
-    "ModelRefusedError",
-    "ModelUnavailableError",
-    "register_model",
-    "registered_models",
-    "unregister_model",
-]
+__all__ = ["Adapter", "ModelRefusedError", "ModelUnavailableError", "check_adapter"]
 
 
 class ModelUnavailableError(RuntimeError):
@@ -103,46 +95,6 @@ class Adapter(Protocol):
             (n_windows, n_frames, dim) where the engine is to pool over the frames that begin
             before the end (frames with NaN are left out as well), or (n_windows, dim).
         """
-
-
-_REGISTERED: dict[str, Callable[..., Adapter]] = {}
-
-
-def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool = False) -> None:
-    """Make a model of one's own known by a name.
-
-    Parameters
-    ----------
-    name : str
-        What :func:`groove_utils.embed.embed_study` and the others will call it.
-    factory : callable
-        The adapter's class, or any function without required arguments that makes an adapter.
-    replace : bool
-        Allow to replace a model that was registered under the same name, as re-running a
-        notebook cell does.
-
-    Raises
-    ------
-    ValueError
-        If the name is taken, or what the factory makes is not an adapter; the message says what
-        it lacks.
-    """
-    from groove_utils.embed.catalogue import CATALOGUE
-
-    if name in CATALOGUE or (name in _REGISTERED and not replace):
-        raise ValueError(f"register_model: there is a model {name!r} already. Choose another name.")
-    check_adapter(name, factory())
-    _REGISTERED[name] = factory
-
-
-def unregister_model(name: str) -> None:
-    """Forget a model that :func:`register_model` made known."""
-    _REGISTERED.pop(name, None)
-
-
-def registered_models() -> dict[str, Callable[..., Adapter]]:
-    """The factories of all registered models, by name."""
-    return dict(_REGISTERED)
 
 
 def check_adapter(name: str, adapter: object) -> None:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from groove_utils.embed.adapters import (
-    Adapter,
-    ModelUnavailableError,
-    check_adapter,
-    registered_models,
-)
+from groove_utils.embed.adapters import Adapter, ModelUnavailableError, check_adapter
 from groove_utils.embed.hub import find_weights
 
-__all__ = ["CATALOGUE", "ModelCard", "list_models", "make_adapter", "model_card"]
+__all__ = [
+    "CATALOGUE",
+    "ModelCard",
+    "list_models",
+    "make_adapter",
+    "model_card",
+    "register_model",
+    "registered_models",
+    "unregister_model",
+]
 
 
 @dataclass(frozen=True)
@@ -499,6 +504,44 @@ def model_card(name: str) -> ModelCard:
     if name not in CATALOGUE:
         raise ValueError(_unknown(name))
     return CATALOGUE[name]
+
+
+_REGISTERED: dict[str, Callable[..., Adapter]] = {}
+
+
+def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool = False) -> None:
+    """Make a model of one's own known by a name.
+
+    Parameters
+    ----------
+    name : str
+        What :func:`groove_utils.embed.embed_study` and the others will call it.
+    factory : callable
+        The adapter's class, or any function without required arguments that makes an adapter.
+    replace : bool
+        Allow to replace a model that was registered under the same name, as re-running a
+        notebook cell does.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken, or what the factory makes is not an adapter; the message says what
+        it lacks.
+    """
+    if name in CATALOGUE or (name in _REGISTERED and not replace):
+        raise ValueError(f"register_model: there is a model {name!r} already. Choose another name.")
+    check_adapter(name, factory())
+    _REGISTERED[name] = factory
+
+
+def unregister_model(name: str) -> None:
+    """Forget a model that :func:`register_model` made known."""
+    _REGISTERED.pop(name, None)
+
+
+def registered_models() -> dict[str, Callable[..., Adapter]]:
+    """The factories of all registered models, by name."""
+    return dict(_REGISTERED)
 
 
 def make_adapter(name: str, seed: int = 0) -> Adapter:

@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from groove_utils.cache import ArrayCache
-from groove_utils.embed.adapters import register_model, registered_models
+from groove_utils.embed.catalogue import register_model, registered_models
+from groove_utils.embed.compute import compute_missing
 
 __all__ = ["embed_elsewhere"]
 
@@ -82,8 +83,6 @@ def embed_elsewhere(
 
 def _embed_bundle(work, todo, settings, folder, namespace, factories) -> tuple[int, dict[str, str]]:
     """What a worker does."""
-    from groove_utils.embed.extract import compute_missing
-
     for name, factory in factories.items():
         register_model(name, factory, replace=True)
     errors = compute_missing(work, todo, settings, ArrayCache(folder, namespace))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,15 +10,16 @@ from tqdm.auto import tqdm
 
 from groove_utils.audio import AudioError
 from groove_utils.cache import ArrayCache
+from groove_utils.embed.compute import compute_missing, recipe
 from groove_utils.embed.embedding import Embedding
-from groove_utils.embed.loading import adapter_key, known_fingerprint, load_model
+from groove_utils.embed.executors import embed_elsewhere
+from groove_utils.embed.loading import load_model
 from groove_utils.embed.precomputed import precomputed_folder, read_precomputed
 from groove_utils.embed.sources import ArraySource, Source, SumSource, as_source
 from groove_utils.files import hash_bytes
 
 __all__ = ["embed_audio", "embed_models", "embed_study", "embed_tracks"]
 
-VERSION = "4"  # of windowing, pooling and preprocessing; a change leaves cached entries unused
 SILENCE = 10 ** (-90 / 20)
 POOLINGS = ("mean", "mean+std")
 
@@ -153,7 +153,7 @@ def embed_models(
     executor = executor or os.environ.get("EXECUTOR")
     sources, problems = _open_sources(tracks)
     contents = {track: source.content() for track, source in sources.items()}
-    recipes = {m: _recipe(m, seed, device, pooling, autocast) for m in models}
+    recipes = {m: recipe(m, seed, device, pooling, autocast) for m in models}
     keys = {m: {t: hash_bytes(recipes[m], contents[t]) for t in sources} for m in models}
     found = {key: cache.get(key) for m in models for key in set(keys[m].values())}
 
@@ -172,8 +172,6 @@ def embed_models(
         ) as bar:
             work = {track: sources[track] for track in todo}
             if executor:
-                from groove_utils.embed.executors import embed_elsewhere
-
                 errors = embed_elsewhere(executor, work, todo, settings, cache, bar)
             else:
                 errors = compute_missing(work, todo, settings, cache, bar)
@@ -256,59 +254,6 @@ def _all_problems(problems: Mapping[str, str]) -> AudioError:
     lines = [f"  {track}: {text}" for track, text in problems.items()]
     count = "1 track" if len(lines) == 1 else f"{len(lines)} tracks"
     return AudioError("\n".join([f"{count} cannot be embedded:", *lines]))
-
-
-def _recipe(model: str, seed: int, device: str | None, pooling: str, autocast: bool) -> str:
-    adapter, print_ = known_fingerprint(model, seed, device)
-    facts = {
-        "version": VERSION,
-        "model": print_,
-        "adapter": adapter_key(adapter),
-        "rate": adapter.sample_rate,
-        "window": adapter.window,
-        "hop": getattr(adapter, "hop", adapter.window),
-        "lead": getattr(adapter, "lead", 0),
-        "layers": adapter.layers,
-        "pooling": pooling,
-        "autocast": autocast,
-    }
-    return json.dumps(facts, sort_keys=True)
-
-
-def compute_missing(
-    work: Mapping[str, Source],
-    todo: Mapping[str, Sequence[str]],
-    settings: Mapping,
-    cache: ArrayCache,
-    bar=None,
-) -> dict[str, str]:
-    """Embed what is missing into the cache; give the problems, by track."""
-    from groove_utils.embed.engine import run
-
-    problems: dict[str, str] = {}
-    loading = {key: settings[key] for key in ("seed", "device", "autocast")}
-    # tracks that miss the same models run together
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for track, models in todo.items():
-        groups.setdefault(tuple(models), []).append(track)
-    for names, ids in groups.items():
-        models = [load_model(name, **loading) for name in names]
-        recipes = [
-            _recipe(n, settings["seed"], settings["device"], settings["pooling"], m.autocast)
-            for n, m in zip(names, models, strict=True)
-        ]
-        spread = settings["pooling"] == "mean+std"
-        for t, m, result in run((work[track] for track in ids), models, spread=spread):
-            track = ids[t]
-            if isinstance(result, ValueError):
-                problems[track] = str(result)
-                continue
-            layers, peak = result
-            key = hash_bytes(recipes[m], work[track].content())
-            cache.put(key, {**layers, "peak": np.float32(peak)})
-            if bar is not None:
-                bar.update()
-    return problems
 
 
 def _collect(model: str, tracks: Iterable[str], keys: Mapping, found: Mapping) -> Embedding:

@@ -10,27 +10,16 @@ from pathlib import Path
 import torch
 
 from groove_utils.embed.gate import check_weights
-from groove_utils.embed.hub import read_tensors, weight_files, weights_folder
+from groove_utils.embed.hub import read_tensors, weight_files
+from groove_utils.embed.transformers_models import HubModel
 
 __all__ = ["MuQMuLan"]
 
 
-class MuQMuLan:
+class MuQMuLan(HubModel):
     """Adapter of the ``muq`` package: windows of 10 s at 24 kHz, 512 dimensions."""
 
     batch_size = 2
-
-    def __init__(self, name: str = "muq-mulan", seed: int = 0):
-        from groove_utils.embed.catalogue import model_card
-
-        card = model_card(name)
-        self.name, self.repository, self.version = name, card.repository, card.revision
-        self.sample_rate, self.window, self.layers = card.sample_rate, card.window, card.layers
-
-    @property
-    def folder(self) -> Path:
-        """Where the files are."""
-        return weights_folder(self.name, self.repository, self.version)
 
     def files(self) -> list[Path]:
         """The files that the numbers depend on."""

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
+from groove_utils.embed.catalogue import model_card
 from groove_utils.embed.gate import check_buffers, check_weights
 from groove_utils.embed.hub import read_tensors, weight_files, weights_folder
 
@@ -48,8 +49,6 @@ class HubModel:
     ignored = ""  # pattern of tensors in the file that the encoder does not need
 
     def __init__(self, name: str, seed: int = 0):
-        from groove_utils.embed.catalogue import model_card
-
         card = model_card(name)
         self.name = name
         self.sample_rate, self.window = card.sample_rate, card.window
@@ -75,10 +74,13 @@ class HubModel:
 
     @property
     def layers(self) -> dict[str, int]:
-        """Dimensions of each layer, by the configuration."""
+        """Dimensions of each layer, by the configuration, or else by the model's card."""
         if self._layers is None:
             self._layers = self._name_layers()
         return self._layers
+
+    def _name_layers(self) -> dict[str, int]:
+        return model_card(self.name).layers
 
     def preprocessing(self) -> dict:
         """What ``preprocessor_config.json`` says.
