@@ -16,6 +16,7 @@ instrument-agnostic model for polyphonic note transcription and multipitch estim
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,8 @@ class _Session:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # as torch does; the library by itself would start a thread a core in every process
+        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0").split(",")[0])
         self.graph = graph
         self.session = onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"]

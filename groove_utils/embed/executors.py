@@ -17,7 +17,7 @@ from groove_utils.embed.compute import compute_missing
 
 __all__ = ["embed_elsewhere"]
 
-BUNDLE = 8  # tracks: a few batches, little enough to lose
+BUNDLE = 16  # tracks, or sums of stems: a few batches, little enough to lose
 
 
 def embed_elsewhere(
