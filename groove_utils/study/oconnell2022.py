@@ -36,6 +36,10 @@ URL = (
 )
 SHA256 = "ee321d8169946a5d7879856094f0e31d1cf5ac2f7ec9f67f4063031ff6235efc"
 
+# seconds to connect (tried for each of the host's addresses) and to wait for an answer: a chapter
+# without a network has a box to show instead, and should not keep its reader waiting
+TIMEOUT = (2, 20)
+
 _GROUPS = {"HG": "high", "LG": "low"}
 _QUERIES = {"groove": "groove", "like": "liking", "familiar": "familiarity"}
 _SCALE = (1, 7)
@@ -123,7 +127,7 @@ def _fetch() -> Path:
     try:
         found = pooch.retrieve(
             URL, known_hash=f"sha256:{SHA256}", fname=name, path=place,
-            downloader=pooch.HTTPDownloader(timeout=30),
+            downloader=pooch.HTTPDownloader(timeout=TIMEOUT),
         )  # fmt: skip
     except (OSError, ValueError) as error:  # no network; or another file than the known one
         raise ConnectionError(

@@ -1,5 +1,7 @@
 """The converter of the O'Connell et al. (2022) ratings, on a synthetic file and on the real one."""
 
+import socket
+import time
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +140,19 @@ def test_offline_says_what_to_download_and_where_to_put_it(tmp_path, monkeypatch
     assert source.URL in str(caught.value)
     assert str(place) in str(caught.value)
     assert SHA256 in str(caught.value)
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_silent_host_is_given_up_soon(tmp_path, monkeypatch):
+    assert sum(source.TIMEOUT) <= 30
+    monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "cache"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes calls and never answers
+        monkeypatch.setattr(source, "URL", f"http://127.0.0.1:{silent.getsockname()[1]}/x.csv")
+        monkeypatch.setattr(source, "TIMEOUT", (2, 0.3))
+        start = time.perf_counter()
+        with pytest.raises(ConnectionError, match="timed out"):
+            make_oconnell2022(tmp_path / "study")
+        assert time.perf_counter() - start < 5
     assert not (tmp_path / "study").exists()
 
 
