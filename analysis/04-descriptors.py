@@ -81,10 +81,10 @@ table = descriptors.describe_study(data)
 features = usable_descriptors(table)
 songs = table.reset_index().merge(data.tracks[["track_id", "artist", "style"]])
 artists, styles = songs["artist"].to_numpy(), songs["style"].to_numpy()
-
-# %% tags=["hide-input"]
 titles = cards.loc[features.columns, "title"]
 units, words = descriptors.axis_titles(), descriptors.prose_titles()
+
+# %% tags=["hide-input"]
 unknown = [name for name in descriptors.DESCRIPTORS if name not in features]
 report_value("n_songs", len(songs), fmt=".0f")
 report_value("n_artists", songs["artist"].nunique(), fmt=".0f")

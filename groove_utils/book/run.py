@@ -29,6 +29,10 @@ from groove_utils.study import Study, load_study
 
 __all__ = ["ChapterError", "run_chapter", "split_parameters"]
 
+# what a chapter has done that was left out altogether
+NOTHING_RUN = {
+    "values": {}, "modules": [], "study_files": [], "tables_writes": [], "peak_memory_mib": 0
+}  # fmt: skip
 # a last parenthesis would make it a member of an archive
 UNSAFE_IN_MAKE = re.compile(r"[^\w./ ,()'+-]|\)$")
 
@@ -122,14 +126,16 @@ def run_chapter(
     notebook = fit_to_study(read_chapter(script), met)
     _check_parameters(notebook, parameters, params_file)
     told = build / "work" / f"{name}.json"
-    notebook.cells.append(_finish_cell(told))
-    write_if_changed(work, nbformat.writes(notebook))
-
     began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     executed = build / "work" / f"{name}-executed.ipynb"
-    declared = {"reads": reads, "writes": writes}
-    _execute(name, work, executed, parameters, build, failed, declared)
-    facts = json.loads(told.read_text(encoding="utf-8"))
+    facts, result = NOTHING_RUN, notebook
+    if any(cell.cell_type == "code" for cell in notebook.cells):
+        notebook.cells.append(_finish_cell(told))
+        write_if_changed(work, nbformat.writes(notebook))
+        declared = {"reads": reads, "writes": writes}
+        _execute(name, work, executed, parameters, build, failed, declared)
+        facts = json.loads(told.read_text(encoding="utf-8"))
+        result = nbformat.read(executed, as_version=4)
     for table in set(writes) - set(facts["tables_writes"]):
         write_if_changed(tables / f"{table}.parquet", b"")
     page = build / "book" / f"{name}.ipynb"
@@ -140,7 +146,6 @@ def run_chapter(
         "peak_memory_mib": facts["peak_memory_mib"],
         "parameters": {k: v for k, v in parameters.items() if k != "study"},
     }
-    result = nbformat.read(executed, as_version=4)
     log = _take_stderr(result)
     _write_text(build / "logs" / f"{name}.txt", log)
     _write_text(build / "deps" / f"{name}.mk", depfile(page, facts, root, whole=bool(lacking)))

@@ -9,7 +9,42 @@ import seaborn as sns
 
 from groove_utils.figures.theme import style_palette
 
-__all__ = ["plot_similarity", "plot_song_maps"]
+__all__ = ["plot_similarity", "plot_song_maps", "scatter_by_style"]
+
+
+def scatter_by_style(
+    axes: plt.Axes,
+    songs: pd.DataFrame,
+    x: str,
+    y: str,
+    styles: list[str],
+    size: float = 16,
+    *,
+    diagonal: bool = False,
+) -> None:
+    """Draw songs as dots in the colours of their styles.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    songs : DataFrame
+        Columns ``style`` and those named by `x` and `y`, one row a song.
+    x, y : str
+    styles : list of str
+        Order of the styles; each becomes a label.
+    size : float
+        Area of a dot, in square points.
+    diagonal : bool
+        Draw the line of equal values, over the range of both.
+    """
+    palette = style_palette(styles)
+    if diagonal:
+        both = songs[[x, y]].to_numpy()
+        ends = [np.nanmin(both), np.nanmax(both)]
+        axes.plot(ends, ends, color="#888888", linewidth=1, zorder=0)
+    for style in styles:
+        own = songs[songs["style"] == style]
+        axes.scatter(own[x], own[y], s=size, color=palette[style], label=style)
 
 
 def plot_song_maps(
@@ -34,16 +69,13 @@ def plot_song_maps(
     matplotlib.figure.Figure
     """
     names = list(dict.fromkeys(positions[columns]))
-    palette = style_palette(styles)
     figure, grid = plt.subplots(
         2, len(names), figsize=(max(7.5, 3.1 * len(names)), 6.5), squeeze=False
     )
     low, high = np.nanpercentile(positions[rating], [2, 98])
     for column, name in enumerate(names):
         part = positions[positions[columns] == name]
-        for style in styles:
-            own = part[part["style"] == style]
-            grid[0, column].scatter(own["x"], own["y"], s=16, color=palette[style], label=style)
+        scatter_by_style(grid[0, column], part, "x", "y", styles)
         shade = grid[1, column].scatter(
             part["x"], part["y"], s=16, c=part[rating], cmap="viridis", vmin=low, vmax=high
         )

@@ -8,7 +8,8 @@ import pandas as pd
 import seaborn as sns
 
 from groove_utils.figures.forest import plot_forest
-from groove_utils.figures.theme import OKABE_ITO, style_palette
+from groove_utils.figures.maps import scatter_by_style
+from groove_utils.figures.theme import OKABE_ITO
 
 __all__ = [
     "plot_layer_profiles",
@@ -80,15 +81,9 @@ def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
     figure, grid = plt.subplots(
         1, len(targets), figsize=(max(4.5, 2.6 * len(targets)), 3.2), squeeze=False
     )
-    palette = style_palette(styles)
     for axes, target in zip(grid[0], targets):
         part = songs[songs["target"] == target]
-        both = part[["observed", "predicted"]]
-        ends = [both.min().min(), both.max().max()]
-        axes.plot(ends, ends, color="#888888", linewidth=1, zorder=0)
-        for style in styles:
-            own = part[part["style"] == style]
-            axes.scatter(own["predicted"], own["observed"], s=14, color=palette[style], label=style)
+        scatter_by_style(axes, part, "predicted", "observed", styles, 14, diagonal=True)
         axes.set(title=target, xlabel="Predicted")
     grid[0, 0].set_ylabel("Observed mean rating")
     handles, labels = grid[0, 0].get_legend_handles_labels()

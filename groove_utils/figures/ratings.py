@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
+from groove_utils.figures.maps import scatter_by_style
 from groove_utils.figures.theme import style_palette
 
 __all__ = [
@@ -215,13 +216,7 @@ def plot_halves(halves: pd.DataFrame, styles: list[str]) -> plt.Figure:
     matplotlib.figure.Figure
     """
     figure, axes = plt.subplots(figsize=(5.2, 4.4))
-    palette = style_palette(styles)
-    both = halves[["one", "other"]]
-    ends = [both.min().min(), both.max().max()]
-    axes.plot(ends, ends, color="#888888", linewidth=1, zorder=0)
-    for style in styles:
-        part = halves[halves["style"] == style]
-        axes.scatter(part["one"], part["other"], s=20, color=palette[style], label=style)
+    scatter_by_style(axes, halves, "one", "other", styles, 20, diagonal=True)
     axes.set(xlabel="Mean of one half of the listeners", ylabel="Mean of the other half")
     axes.legend()
     return figure

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from groove_utils.book import run
 from groove_utils.book.__main__ import main
 from groove_utils.book.run import (
     ChapterError,
@@ -350,7 +351,8 @@ def test_undeclared_tables_are_refused(tiny, make_study):
     assert not (tiny.build / "book").exists()
 
 
-def test_a_chapter_that_is_left_out_altogether(tiny, make_study, read):
+def test_a_chapter_that_is_left_out_altogether(tiny, make_study, read, monkeypatch):
+    monkeypatch.setattr(run, "_execute", None)  # there is nothing to start a kernel for
     whole = TINY.replace("# %% [markdown]\n# # Is", '# %% [markdown] tags=["needs-styles"]\n# # Is')
     page = tiny(make_study(styles=("funk",)), whole)
     texts = [cell.source for cell in read(page).cells]

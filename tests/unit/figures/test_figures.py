@@ -1,7 +1,6 @@
 """Plots draw what the tables hold: as many dots, lines, panels and labels, at the right places."""
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,15 +9,6 @@ from matplotlib.collections import PathCollection
 from groove_utils import figures
 
 STYLES = ["funk", "pop", "rock"]
-
-
-@pytest.fixture(autouse=True)
-def _theme():
-    mpl.use("agg")
-    figures.use_theme()
-    yield
-    plt.close("all")
-    mpl.rcdefaults()
 
 
 def songs(n=12, seed=0):

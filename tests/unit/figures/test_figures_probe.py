@@ -1,7 +1,5 @@
 """Plots of chapter 06, and the newer ones of chapter 01, show what their tables hold."""
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,15 +8,6 @@ from matplotlib.collections import PathCollection
 from groove_utils import figures
 
 STYLES = ["funk", "pop"]
-
-
-@pytest.fixture(autouse=True)
-def _theme():
-    mpl.use("agg")
-    figures.use_theme()
-    yield
-    plt.close("all")
-    mpl.rcdefaults()
 
 
 def dots(axes):

@@ -1,7 +1,5 @@
 """Plots of chapters 02 and 04 draw what they are given, where it belongs."""
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,15 +8,6 @@ from groove_utils import figures
 from groove_utils.audio.represent import represent
 
 STYLES = ["funk", "rock"]
-
-
-@pytest.fixture(autouse=True)
-def _theme():
-    mpl.use("agg")
-    figures.use_theme()
-    yield
-    plt.close("all")
-    mpl.rcdefaults()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,16 @@
+"""Figures are drawn in the book's theme, without a screen, and closed after each test."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pytest
+
+from groove_utils import figures
+
+
+@pytest.fixture(autouse=True)
+def _theme():
+    mpl.use("agg")
+    figures.use_theme()
+    yield
+    plt.close("all")
+    mpl.rcdefaults()
