@@ -56,8 +56,9 @@ models = choice.models_for(data, models)
 
 # %%
 columns = ["training", "sample_rate", "window", "parameters", "licence"]
+cards = embed.list_models().reindex(models)[columns].astype({"parameters": "Int64"})
 show_table(
-    embed.list_models().reindex(models)[columns],
+    cards,
     "models",
     "The models: training, sample rate (Hz), window (s), parameters, and licence of weights.",
     fmt="{:.1f}",

@@ -9,7 +9,12 @@ import seaborn as sns
 
 from groove_utils.figures.theme import style_palette
 
-__all__ = ["plot_similarity", "plot_song_maps", "scatter_by_style"]
+__all__ = ["plot_similarity", "plot_song_maps", "scatter_by_style", "signed"]
+
+
+def signed(square: pd.DataFrame) -> pd.DataFrame:
+    """Numbers of a matrix as text with two decimals and proper minus signs, blank where missing."""
+    return square.map(lambda v: "" if pd.isna(v) else f"{v:.2f}".replace("-", "−"))
 
 
 def scatter_by_style(
@@ -110,8 +115,8 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
     figure, axes = plt.subplots(figsize=(2.4 + 0.85 * len(models), 1.6 + 0.7 * len(models)))
     sns.heatmap(
         values,
-        annot=True,
-        fmt=".2f",
+        annot=signed(values),
+        fmt="",
         vmin=0,
         vmax=1,
         cmap="viridis",

@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 
 from groove_utils.figures.forest import plot_forest
-from groove_utils.figures.maps import scatter_by_style
+from groove_utils.figures.maps import scatter_by_style, signed
 from groove_utils.figures.theme import OKABE_ITO
 
 __all__ = [
@@ -191,11 +191,6 @@ def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
     axes.grid(visible=False, axis="y")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncol=2)
     return figure
-
-
-def signed(square: pd.DataFrame) -> pd.DataFrame:
-    """Numbers of a matrix as text with two decimals and proper minus signs, blank where missing."""
-    return square.map(lambda v: "" if pd.isna(v) else f"{v:.2f}".replace("-", "−"))
 
 
 def plot_transfer(table: pd.DataFrame, styles: list[str]) -> plt.Figure:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from groove_utils.figures.maps import scatter_by_style
+from groove_utils.figures.maps import scatter_by_style, signed
 from groove_utils.figures.theme import style_palette
 
 __all__ = [
@@ -94,7 +94,7 @@ def plot_correlations(correlations: pd.DataFrame, label: str = "Pearson r") -> p
     sns.heatmap(
         correlations,
         mask=above,
-        annot=correlations.map(lambda r: f"{r:.2f}".replace("-", "−")),
+        annot=signed(correlations),
         fmt="",
         vmin=-1,
         vmax=1,
