@@ -134,6 +134,12 @@ class PlainMusiCNN:
         return {"mean_pool": mean, "max_pool": top, "penultimate": hidden, "taggram": tags}
 
 
+def plain_block(block, x: torch.Tensor) -> torch.Tensor:
+    """A block of the VGG as it is usually written."""
+    maps = functional.relu(functional.conv2d(x, block.kernel, block.bias, padding=1))
+    return functional.max_pool2d(block.norm(maps, 1), block.pool, block.stride)
+
+
 def tagger_loop(paths, models, out: Path, reload: bool) -> None:
     """Per model and file: librosa loads, resamples and makes the spectrogram, a window at a time.
 
@@ -157,7 +163,7 @@ def tagger_loop(paths, models, out: Path, reload: bool) -> None:
                     if "vgg" in name:
                         x = network.input_norm(x[:, None], 1)
                         for block in network.blocks:
-                            x = block(x)
+                            x = plain_block(block, x)
                         rows.append({"pool5": x.mean(3).mean(2)})
                     else:
                         rows.append(PlainMusiCNN(network)(x))
