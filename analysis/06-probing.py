@@ -93,6 +93,7 @@ report_text("models", tables.name_list(models))
 
 # %%
 trained = [name for name in features if name not in twins]
+pretrained = {name: features[name] for name in models}
 published = {name: features[name] for name in trained}
 if "descriptors" in features:
     sixteen = [name for name in BASELINE if name in features["descriptors"]]
@@ -155,6 +156,7 @@ report_value("paper_negative", (paper_scores < 0).sum(), fmt=".0f", n=len(paper_
 settings = {"artists": artists, "styles": styles, "n_repeats": n_repeats, "seed": seed}
 settings["n_jobs"] = 2
 once = {**settings, "n_repeats": 1}  # for what is repeated in other ways
+shuffles = {"n_permutations": n_permutations, **once}
 
 
 def probe_all(names, **changed):
@@ -441,10 +443,8 @@ show_figure(
 )
 
 # %% tags=["needs-styles"]
-pretrained = {name: features[name] for name in models}
-shuffles = {"n_permutations": n_permutations, **once}
-inside = {"within_style": True, "nuisance": styles}
-chance = probe.permutation_test(pretrained, ratings, **inside, **shuffles)
+within_styles = {"within_style": True, "nuisance": styles}
+chance = probe.permutation_test(pretrained, ratings, **within_styles, **shuffles)
 beyond_chance = chance.loc[chance["p_family"] < 0.05, "model"].unique()
 
 # %% tags=["needs-styles", "hide-input"]
@@ -541,8 +541,6 @@ report_text(
 # reaches on any question. Do that {glue:text}`permutations` times: that is how far luck goes.
 
 # %%
-pretrained = {name: features[name] for name in models}
-shuffles = {"n_permutations": n_permutations, **once}
 luck, null = probe.permutation_test(pretrained, ratings, return_null=True, **shuffles)
 by_artist = probe.permutation_test(pretrained, ratings, unit="artist", **shuffles)
 luck["p_artists"] = by_artist["p_family"]

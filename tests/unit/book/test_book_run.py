@@ -367,12 +367,15 @@ def test_a_table_that_is_not_there(in_book):
     chapter = in_book()
     with pytest.raises(FileNotFoundError, match=r"No table 'means'.*make chapter CH=01-one"):
         chapter.load_table("means")
+    assert chapter.find_table("means") is None
     chapter.save_table(pd.DataFrame({"a": [1, 2]}), "means")
     path = chapter.build / "tables" / "means.parquet"
     os.utime(path, (1000, 1000))
     chapter.save_table(pd.DataFrame({"a": [1, 2]}), "means")
     assert path.stat().st_mtime == 1000
     assert chapter.load_table("means")["a"].tolist() == [1, 2]
+    assert chapter.find_table("means")["a"].tolist() == [1, 2]
     assert (chapter.tables_read, chapter.tables_written) == ({"means"}, {"means"})
     path.write_bytes(b"")
     assert not chapter.has_table("means")
+    assert chapter.find_table("means") is None
