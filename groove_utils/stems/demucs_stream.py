@@ -38,6 +38,8 @@ class Demucs:
     signal is read twice.
     """
 
+    uses_all_cores = True
+
     def __init__(
         self,
         package: Package,

@@ -38,6 +38,7 @@ class Hpss:
     """
 
     stems = HPSS_STEMS
+    uses_all_cores = False
 
     def fingerprint(self) -> str:
         """What the result depends on, besides the signal."""

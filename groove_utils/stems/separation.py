@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from groove_utils.audio import AudioError
@@ -25,6 +26,7 @@ from groove_utils.stems.signals import ArraySignal, FileSignal, WavWriter
 
 __all__ = ["separate", "separate_study", "separate_tracks"]
 
+WORTH_PROCESSES = 8  # tracks; for fewer, starting processes takes longer than it saves
 VERSION = "1"  # of what this module does around a separator; a change leaves cached stems unused
 DEFAULT_SEPARATOR = "htdemucs_ft"
 
@@ -158,14 +160,18 @@ def separate_tracks(
     )
     keys = {track: hash_bytes(recipe, hash_file(s.path)) for track, s in signals.items()}
     done = {key: _kept(cache, key) for key in set(keys.values())}
-    todo = {keys[track]: track for track in signals if done[keys[track]] is None}
+    todo: dict[str, str] = {}  # of each key, the first track that has it
+    for track in signals:
+        if done[keys[track]] is None:
+            todo.setdefault(keys[track], track)
     if todo:
-        with _seconds_bar([signals[t] for t in todo.values()], separator, progress) as bar:
-            for key, track in todo.items():
-                try:
-                    done[key] = _separate_file(signals[track], engine, cache, key, bar)
-                except ValueError as error:
-                    problems |= {t: str(error) for t in signals if keys[t] == key}
+        work = [(signals[track], key) for key, track in todo.items()]
+        with _seconds_bar([signal for signal, _ in work], separator, progress) as bar:
+            for key, outcome in _separate_files(work, engine, cache, bar):
+                if isinstance(outcome, ValueError):
+                    problems |= {t: str(outcome) for t in signals if keys[t] == key}
+                else:
+                    done[key] = outcome
     if problems:
         raise _all_problems({track: problems[track] for track in tracks if track in problems})
     return {track: dict(done[keys[track]]) for track in tracks}
@@ -243,7 +249,30 @@ def _seconds_bar(signals, separator, progress: bool) -> tqdm:
     )
 
 
-def _separate_file(signal: FileSignal, engine, cache: ArrayCache, key: str, bar) -> dict[str, Path]:
+def _separate_files(work, engine, cache: ArrayCache, bar) -> Iterator[tuple[str, object]]:
+    """Of each key, the paths of its stems, or the error that its file caused."""
+    if engine.uses_all_cores or len(work) < WORTH_PROCESSES:
+        for signal, key in work:
+            yield key, _separate_file(signal, engine, cache, key, bar.update)
+        return
+    tasks = (delayed(_separate_file)(signal, engine, cache, key) for signal, key in work)
+    seconds = {key: signal.n_samples / signal.sr for signal, key in work}
+    jobs = Parallel(n_jobs=-1, return_as="generator")(tasks)
+    for (_, key), outcome in zip(work, jobs):
+        bar.update(seconds[key])
+        yield key, outcome
+
+
+def _separate_file(
+    signal: FileSignal, engine, cache: ArrayCache, key: str, told=None
+) -> dict[str, Path] | ValueError:
+    try:
+        return _write_stems(signal, engine, cache, key, told)
+    except ValueError as error:  # told with those of the other tracks
+        return error
+
+
+def _write_stems(signal: FileSignal, engine, cache: ArrayCache, key: str, told) -> dict[str, Path]:
     paths = {stem: _stem_path(cache, key, stem) for stem in engine.stems}
     with ExitStack() as stack:
         parts = [stack.enter_context(atomic_path(path)) for path in paths.values()]
@@ -253,7 +282,8 @@ def _separate_file(signal: FileSignal, engine, cache: ArrayCache, key: str, bar)
         for block in engine.stream(signal):
             for writer, y in zip(writers, block, strict=True):
                 writer.write(y)
-            bar.update(block.shape[-1] / signal.sr)
+            if told is not None:
+                told(block.shape[-1] / signal.sr)
         for writer in writers:
             writer.close()
         sums = [hash_file(part) for part in parts]

@@ -207,15 +207,15 @@ class WavWriter:
         form = struct.pack("<HHIIHHH", 3, self.n_channels, self.sr, self.sr * frame, frame, 32, 0)
         rest = b"fmt " + struct.pack("<I", len(form)) + form
         rest += b"fact" + struct.pack("<II", 4, min(self.n_samples, 0xFFFFFFFF))
-        long = struct.pack("<QQQI", 36 + len(rest) + 8 + size, size, self.n_samples, 0)
-        whole = 4 + 8 + len(long) + len(rest) + 8 + size
+        room = struct.calcsize("<QQQI")  # of the chunk with the long lengths, or as much of nothing
+        whole = 4 + 8 + room + len(rest) + 8 + size
         if whole < 0xFFFFFFFF:
             start = b"RIFF" + struct.pack("<I", whole) + b"WAVE"
-            start += b"JUNK" + struct.pack("<I", len(long)) + bytes(len(long))
+            start += b"JUNK" + struct.pack("<I", room) + bytes(room)
             return start + rest + b"data" + struct.pack("<I", size)
         start = b"RF64" + struct.pack("<I", 0xFFFFFFFF) + b"WAVE"
         long = struct.pack("<QQQI", whole, size, self.n_samples, 0)
-        start += b"ds64" + struct.pack("<I", len(long)) + long
+        start += b"ds64" + struct.pack("<I", room) + long
         return start + rest + b"data" + struct.pack("<I", 0xFFFFFFFF)
 
 

@@ -1,0 +1,50 @@
+"""What the tests of stems share: a rendered song with its true stems, and tiny networks."""
+
+import numpy as np
+import pytest
+import soundfile
+from tiny_demucs import save_network, tiny_network
+
+from groove_utils.study import load_study
+from groove_utils.synth import make_demo
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The demo study, of one rendered song."""
+    folder = tmp_path_factory.mktemp("demo")
+    sizes = {"n_bands": 1, "songs_per_band": 1, "n_listeners": 4, "songs_per_listener": 1}
+    return load_study(make_demo(folder, jobs=1, progress=False, **sizes), validate=False)
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory):
+    """A folder of two networks and a bag of both, as ``demucs --repo`` takes it."""
+    folder = tmp_path_factory.mktemp("repository")
+    save_network(tiny_network(0), folder, "aaaa1111")
+    save_network(tiny_network(1), folder, "bbbb2222")
+    (folder / "both.yaml").write_text(
+        "models: ['aaaa1111', 'bbbb2222']\nweights: [[1, 0, 0.5, 2], [0, 1, 0.5, 1]]\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def band():
+    """Clicks and chords in stereo at 44.1 kHz, 3.2 s, with an offset and unlike channels."""
+    rng = np.random.default_rng(1)
+    t = np.arange(141_120) / 44_100
+    chord = sum(np.sin(2 * np.pi * f * t) for f in (110, 220.3, 331))
+    clicks = rng.normal(size=t.size) * np.exp(-60 * (t % 0.4))
+    return np.stack([0.1 * chord + 0.3 * clicks, 0.15 * chord + 0.2 * clicks + 0.01]).astype("f4")
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes an audio file, and gives its path."""
+
+    def write(name, y, sr=44_100, **options):
+        soundfile.write(tmp_path / name, np.atleast_2d(y).T, sr, **options)
+        return tmp_path / name
+
+    return write

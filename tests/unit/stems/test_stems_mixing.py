@@ -1,0 +1,146 @@
+"""Subsets, remixes and gains, held to pyloudnorm and to what was rendered."""
+
+import math
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pyloudnorm
+import pytest
+
+from groove_utils.audio import load_audio
+from groove_utils.stems import STEMS, matching_gain, remix, stem_subsets, subset_name
+
+SR = 44_100
+
+
+@pytest.fixture(scope="module")
+def song(demo):
+    (track,) = demo.tracks["track_id"]
+    mix, sr = demo.load(track, mono=False)
+    assert sr == SR
+    return mix, {stem: demo.load_stem(track, stem, mono=False)[0] for stem in STEMS}
+
+
+def loudness(y, sr=SR):
+    return pyloudnorm.Meter(sr).integrated_loudness(np.atleast_2d(y).T.astype(float))
+
+
+def test_importing_the_package_leaves_torch_alone():
+    code = "import sys, groove_utils.stems as s; s.remix, s.separate_study; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "demucs", "librosa.core"} & set(run.stdout.split())
+
+
+def test_subsets_come_by_size_in_the_usual_order():
+    subsets = stem_subsets()
+    assert len(subsets) == len(set(subsets)) == 15
+    assert subsets[:5] == [("drums",), ("bass",), ("other",), ("vocals",), ("drums", "bass")]
+    assert subsets[-1] == STEMS
+    assert [len(s) for s in subsets] == [1] * 4 + [2] * 6 + [3] * 4 + [4]
+    assert stem_subsets(["b", "a"]) == [("b",), ("a",), ("b", "a")]
+    assert stem_subsets([]) == []
+    with pytest.raises(ValueError, match="named twice"):
+        stem_subsets(["drums", "drums"])
+
+
+def test_names_of_subsets():
+    assert subset_name(("bass", "drums")) == "drums+bass"
+    assert subset_name("drums") == "drums"
+    assert subset_name(()) == "none"
+    assert subset_name(["percussive", "harmonic"]) == "percussive+harmonic"
+
+
+def test_all_true_stems_of_a_demo_song_make_its_mix(song):
+    mix, stems = song
+    y = remix(stems, STEMS, SR)
+    residual = np.sum((y - mix).astype(float) ** 2) / np.sum(mix.astype(float) ** 2)
+    assert 10 * math.log10(residual + 1e-30) <= -60
+    assert y.dtype == np.float32
+    assert y.shape == mix.shape
+
+
+@pytest.mark.parametrize("subset", [("bass",), "drums+bass", ("vocals", "other")])
+def test_matched_subsets_are_as_loud_as_the_mix_or_a_target(song, subset):
+    mix, stems = song
+    assert loudness(remix(stems, subset, SR, loudness="kept")) < loudness(mix) - 0.5
+    quiet = remix(stems, subset, SR, loudness="matched", target=-30)
+    assert loudness(quiet) == pytest.approx(-30, abs=0.01)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        halves = {stem: y / 4 for stem, y in stems.items()}
+        y = remix(halves, subset, SR, loudness="matched")
+    assert loudness(y) == pytest.approx(loudness(mix / 4), abs=0.01)
+
+
+def test_gain_is_lowered_and_told_where_peaks_would_clip(song):
+    _, stems = song
+    with pytest.warns(RuntimeWarning, match=r"drums: stays \d+\.\d dB under its loudness of -3\.0"):
+        y = remix(stems, ["drums"], SR, loudness="matched", target=-3)
+    assert np.abs(y).max() == pytest.approx(10 ** (-1 / 20), rel=1e-5)
+    loud = {"a": np.array([0.8, -0.4], "f4"), "b": np.array([0.8, 0.1], "f4")}
+    with pytest.warns(RuntimeWarning, match="a\\+b: stays 4.1 dB under what its stems sum to"):
+        y = remix(loud, "a+b", SR)
+    np.testing.assert_allclose(y, [1, -0.3 / 1.6], rtol=1e-6)  # scaled, not cut
+    assert remix(loud, "a", SR).tolist() == loud["a"].tolist()
+
+
+def test_the_gain_is_the_one_that_remix_applies(song):
+    _, stems = song
+    bass = stems["bass"]
+    gain = matching_gain(bass, SR, -25)
+    assert gain == pytest.approx(10 ** ((-25 - loudness(bass)) / 20), rel=1e-6)
+    np.testing.assert_array_equal(
+        remix(stems, "bass", SR, loudness="matched", target=-25), (bass * gain).astype("f4")
+    )
+    free = matching_gain(bass, SR, 0, peak=None)
+    assert loudness(bass * free) == pytest.approx(0, abs=1e-6)
+    assert matching_gain(bass, SR, 0) == pytest.approx(10 ** (-1 / 20) / np.abs(bass).max())
+
+
+def test_silence_stays_silent(song):
+    _, stems = song
+    quiet = stems | {"vocals": np.zeros_like(stems["vocals"])}
+    for subset in ("vocals", ()):
+        for how in ("kept", "matched"):
+            y = remix(quiet, subset, SR, loudness=how)
+            assert y.shape == quiet["vocals"].shape
+            assert not y.any()
+    silent = {stem: np.zeros(1000) for stem in STEMS}
+    assert not remix(silent, STEMS, SR, loudness="matched").any()
+    assert matching_gain(np.zeros(1000), SR, -20) == 1
+    assert matching_gain(stems["bass"], SR, -math.inf) == 1
+
+
+def test_mono_odd_rates_and_short_signals_are_taken():
+    rng = np.random.default_rng(0)
+    stems = {"a": rng.normal(size=5000) / 9, "b": rng.normal(size=5000) / 20}
+    y = remix(stems, "b", 11_127, loudness="matched", target=-30)
+    assert loudness(y, 11_127) == pytest.approx(-30, abs=0.01)
+    assert remix({"a": np.array([0.5])}, "a", 7, loudness="matched").shape == (1,)
+
+
+@pytest.mark.parametrize(
+    ("stems", "options", "message"),
+    [
+        ({}, {}, "no stems|out of"),
+        ({"a": np.ones(3)}, {"subset": "b"}, "subset 'b': expected each of its stems once"),
+        ({"a": np.ones(3)}, {"subset": ["a", "a"]}, "once"),
+        ({"a": np.ones(3), "b": np.ones(4)}, {}, r"different shapes: a \(3,\), b \(4,\)"),
+        ({"a": np.array([1, np.nan])}, {}, "stem 'a': 1 of 2 samples are NaN"),
+        ({"a": np.zeros(0)}, {}, r"stem 'a' has shape \(0,\)"),
+        ({"a": np.ones(3)}, {"loudness": "equal"}, "loudness is 'equal'"),
+        ({"a": np.ones(3)}, {"target": -20}, "loudness='matched'"),
+        ({"a": np.ones(3)}, {"loudness": "matched", "target": math.nan}, "target is nan"),
+    ],
+)
+def test_what_cannot_be_mixed_is_refused(stems, options, message):
+    with pytest.raises(ValueError, match=message):
+        remix(stems, **({"subset": "a", "sr": SR} | options))
+
+
+def test_flac_stems_on_disk_sum_to_the_mix_on_disk(demo):
+    (track,) = demo.tracks["track_id"]
+    stems = {s: load_audio(p, mono=False)[0] for s, p in demo.stem_paths(track).items()}
+    np.testing.assert_allclose(remix(stems, STEMS, SR), demo.load(track, mono=False)[0], atol=1e-6)

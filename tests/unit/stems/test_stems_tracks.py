@@ -1,0 +1,259 @@
+"""Separated tracks in the cache: once, whole, checked, resumed."""
+
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from groove_utils.audio import AudioError
+from groove_utils.cache import ArrayCache
+from groove_utils.cache import main as cache_main
+from groove_utils.stems import separate, separate_study, separate_tracks
+from groove_utils.stems.hpss import Hpss
+from groove_utils.stems.signals import FileSignal, WavWriter
+from groove_utils.study import load_study
+
+SR = 44_100
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return ArrayCache(tmp_path / "cache", "stems")
+
+
+@pytest.fixture
+def files(write, band):
+    return {
+        "a": write("a.flac", band[:, :40_000]),
+        "b": write("b.wav", band[0, :30_000], 22_050),
+        "c": write("c.flac", band[:, 40_000:80_000]),
+    }
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """The files that HPSS was run on."""
+    seen, stream = [], Hpss.stream
+
+    def watched(self, signal):
+        seen.append(signal.path.name)
+        yield from stream(self, signal)
+
+    monkeypatch.setattr(Hpss, "stream", watched)
+    return seen
+
+
+def test_files_hold_what_separate_gives(files, cache):
+    found = separate_tracks(files, "hpss", cache=cache, progress=False)
+    assert list(found) == ["a", "b", "c"]
+    for track, stems in found.items():
+        y, sr = soundfile.read(files[track], dtype="float32", always_2d=True)
+        expected = separate(y.T, sr, "hpss")
+        assert list(stems) == ["percussive", "harmonic"]
+        for stem, path in stems.items():
+            info = soundfile.info(path)
+            assert (info.subtype, info.samplerate, info.channels) == ("FLOAT", sr, y.shape[1])
+            written, _ = soundfile.read(path, dtype="float32", always_2d=True)
+            np.testing.assert_array_equal(written.T, expected[stem])
+
+
+def test_each_file_is_separated_once(files, cache, runs, tmp_path):
+    files["copy"] = tmp_path / "copy.flac"
+    files["copy"].write_bytes(files["a"].read_bytes())
+    first = separate_tracks(files, "hpss", cache=cache, progress=False)
+    assert sorted(runs) == ["a.flac", "b.wav", "c.flac"]
+    assert first["copy"] == first["a"]
+    assert separate_tracks(files, "hpss", cache=cache, progress=False) == first
+    assert len(runs) == 3
+    files["a"].write_bytes(files["c"].read_bytes())  # other content under the same name
+    assert separate_tracks(files, "hpss", cache=cache, progress=False)["a"] == first["c"]
+    assert len(runs) == 3
+
+
+def test_network_and_settings_make_the_key(files, cache, repository):
+    one = {"b": files["b"]}
+
+    def path(name, **options):
+        found = separate_tracks(one, repository / name, cache=cache, progress=False, **options)
+        assert list(found["b"]) == ["drums", "bass", "other", "vocals"]
+        return found["b"]["drums"]
+
+    paths = [
+        path("aaaa1111"),
+        path("bbbb2222"),
+        path("both"),
+        path("both", overlap=0.5),
+        path("both", segment=0.5),
+        path("both", shifts=1),
+        path("both", shifts=1, seed=1),
+    ]
+    assert len(set(paths)) == len(paths)
+    assert path("both", seed=1) == path("both")  # without shifts the seed does not matter
+
+
+def test_a_network_that_is_not_here_is_not_needed_for_cached_stems(
+    files, cache, repository, tmp_path, monkeypatch
+):
+    from demucs.repo import LocalRepo
+
+    monkeypatch.setenv("GROOVE_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    from groove_utils.stems import packages
+
+    network = LocalRepo(repository).get_model("aaaa1111").eval()
+    monkeypatch.setattr(packages, "_download", lambda _: network)
+    packages._load.cache_clear()
+    first = separate_tracks({"b": files["b"]}, "htdemucs", cache=cache, progress=False)
+    packages._load.cache_clear()
+    monkeypatch.setattr(packages, "_download", None)
+    assert separate_tracks({"b": files["b"]}, "htdemucs", cache=cache, progress=False) == first
+
+
+def test_a_damaged_stem_is_set_aside_and_redone(files, cache, runs):
+    one = {"a": files["a"]}
+    path = separate_tracks(one, "hpss", cache=cache, progress=False)["a"]["harmonic"]
+    good = path.read_bytes()
+    path.write_bytes(good[:-8] + b"\xff" * 8)
+    with pytest.warns(RuntimeWarning, match=r"harmonic\.wav: the separated stem is damaged"):
+        separate_tracks(one, "hpss", cache=cache, progress=False)
+    assert path.read_bytes() == good
+    assert (cache.folder / "damaged" / path.name).is_file()
+    path.unlink()
+    separate_tracks(one, "hpss", cache=cache, progress=False)
+    assert path.read_bytes() == good
+    assert len(runs) == 3
+
+
+def test_an_interrupted_run_goes_on_where_it_was(files, cache, monkeypatch):
+    stream, seen = Hpss.stream, []
+
+    def interrupted(self, signal):
+        seen.append(signal.path.name)
+        for block in stream(self, signal):
+            yield block[..., :1000]
+            if len(seen) == 2:
+                raise KeyboardInterrupt
+            yield block[..., 1000:]
+
+    monkeypatch.setattr(Hpss, "stream", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        separate_tracks(files, "hpss", cache=cache, progress=False)
+    assert len(cache) == 1
+    kept = [p.name for p in cache.folder.glob("*/*")]
+    assert len(kept) == 3  # two stems and their entry; nothing half-written
+    found = separate_tracks(files, "hpss", cache=cache, progress=False)
+    assert seen == ["a.flac", "b.wav", "b.wav", "c.flac"]
+    assert all(soundfile.info(p).frames > 1000 for stems in found.values() for p in stems.values())
+
+
+def test_all_bad_files_are_told_and_the_others_kept(files, cache, tmp_path, write):
+    text = tmp_path / "text.wav"
+    text.write_text("no sound")
+    bad = {
+        "gone": tmp_path / "gone.wav",
+        "text": text,
+        "nan": write("nan.wav", np.array([0.1, np.nan]), subtype="FLOAT"),
+        "empty": write("empty.wav", np.zeros((1, 0))),
+    }
+    with pytest.raises(AudioError) as caught:
+        separate_tracks(files | bad, "hpss", cache=cache, progress=False)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "4 tracks cannot be separated:"
+    for line, name, what in zip(
+        lines[1:], bad, ["no such audio file", "cannot be decoded", "NaN", "no samples"]
+    ):
+        assert line.startswith(f"  {name}: ")
+        assert what in line
+    assert len(cache) == 3
+
+
+def test_many_tracks_are_shared_out_to_processes(band, cache, write):
+    files = {f"t{k}": write(f"t{k}.wav", band[:, 999 * k : 999 * k + 9000]) for k in range(8)}
+    files["nan"] = write("nan.wav", np.full(9, np.nan), subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"1 track cannot be separated:\n  nan: .*nan.wav: 9"):
+        separate_tracks(files, "hpss", cache=cache, progress=False)
+    del files["nan"]
+    found = separate_tracks(files, "hpss", cache=cache, progress=False)
+    for track, stems in found.items():
+        y, _ = soundfile.read(files[track], dtype="float32")
+        total = sum(soundfile.read(path, dtype="float32")[0] for path in stems.values())
+        np.testing.assert_allclose(total, y, atol=1e-6)
+
+
+def test_the_bytes_do_not_depend_on_when_they_were_written(files, tmp_path):
+    content = []
+    for name in ("one", "two"):
+        cache = ArrayCache(tmp_path / name, "stems")
+        separate_tracks({"a": files["a"]}, "hpss", cache=cache, progress=False)
+        content.append({p.name: p.read_bytes() for p in cache.folder.glob("*/*")})
+    assert content[0] == content[1]
+
+
+def test_clearing_the_cache_counts_and_frees_them(files, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "project"))
+    separate_tracks(files, "hpss", progress=False)
+    size = sum(p.stat().st_size for p in (tmp_path / "project").rglob("*") if p.is_file())
+    assert size > 4 * 2 * (40_000 * 2 * 2 + 30_000)
+    assert cache_main(["size"]) == 0
+    assert f"stems: 3 entries, {size / 1e6:.1f} MB" in capsys.readouterr().out
+    assert cache_main(["clear"]) == 0
+    assert f"freed {size / 1e6:.1f} MB" in capsys.readouterr().out
+    assert not [p for p in (tmp_path / "project").rglob("*") if p.is_file()]
+
+
+def test_a_study_gives_its_own_stems_or_separates_its_audio(make_study, cache):
+    study = load_study(make_study(stems=True), validate=False)
+    own = separate_study(study)
+    assert list(own) == list(study.tracks["track_id"])
+    assert own["song0"] == study.stem_paths("song0")
+    parts = separate_study(study, "hpss", cache=cache, progress=False)
+    assert list(parts) == list(own)
+    assert {tuple(stems) for stems in parts.values()} == {("percussive", "harmonic")}
+
+
+def test_a_study_that_lacks_stems_or_audio_says_so(make_study, cache):
+    bare = load_study(make_study("bare"), validate=False)
+    with pytest.raises(ValueError, match="8 of 8 tracks have no stems, the first is 'song0'"):
+        separate_study(bare, "true")
+    mute = load_study(make_study("mute", audio=False), validate=False)
+    with pytest.raises(ValueError, match="there is no audio to separate"):
+        separate_study(mute, "hpss", cache=cache)
+
+
+def test_long_files_get_the_header_that_holds_their_length(tmp_path):
+    path = tmp_path / "long.wav"
+    frames = 2**29 + 3  # 4 GiB and 24 bytes of stereo, as a hole in the file
+    writer = WavWriter(path, SR, 2)
+    writer._file.truncate(94 + 8 * frames)
+    writer.n_samples = frames
+    writer.close()
+    with path.open("rb") as file:
+        start = file.read(94)
+    assert start[:4] == b"RF64"
+    assert struct.unpack("<QQQ", start[20:44]) == (94 + 8 * frames - 8, 8 * frames, frames)
+    with soundfile.SoundFile(path) as file:
+        assert (file.frames, file.channels, file.samplerate) == (frames, 2, SR)
+
+
+def test_short_wav_files_are_read_alike_by_others(tmp_path):
+    from scipy.io import wavfile
+
+    y = np.random.default_rng(0).normal(size=(3, 1001)).astype("f4")
+    with WavWriter(tmp_path / "x.wav", 8000, 3) as writer:
+        writer.write(y[:, :400])
+        writer.write(y[:, 400:])
+    sr, read = wavfile.read(tmp_path / "x.wav")
+    np.testing.assert_array_equal(read.T, y)
+    assert sr == 8000
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "x.wav", dtype="f4")[0].T, y)
+
+
+def test_blocks_of_a_file_are_the_file(write, band):
+    path = write("long.flac", np.tile(band, 2))
+    blocks = list(FileSignal(path).blocks())
+    assert len(blocks) > 1
+    np.testing.assert_array_equal(
+        np.concatenate(blocks, axis=1), soundfile.read(path, dtype="f4")[0].T
+    )
