@@ -28,12 +28,8 @@ n_jobs = 2
 oconnell_csv = ""  # the ratings of O'Connell et al. (2022), if you downloaded them
 
 # %%
-import numpy as np
 import pandas as pd
-import statsmodels.formula.api as smf
 from IPython.display import Markdown, display
-from statsmodels.stats.multitest import multipletests
-from threadpoolctl import threadpool_limits
 
 from groove_utils import figures, mixed
 from groove_utils.book import (
@@ -48,24 +44,23 @@ from groove_utils.mixed.report import format_p
 
 chapter = open_chapter("08-mixed-models", study)
 data = chapter.study
-threadpool_limits(1)  # the matrices are small: threads would only wait for one another
 
 # %% tags=["hide-input"]
 query = query if query in data.queries else next(iter(data.queries))
 facts = data.tracks.set_index("track_id")[["style", "artist"]]
 several_styles = data.has("styles")
-
-
-def in_words(p):
-    """A p-value as a table shows it."""
-    return "–" if np.isnan(p) else format_p(p).removeprefix("= ")
-
-
 # where each song has an artist of its own, the two cannot be told apart
 several_songs = facts["artist"].nunique() < len(facts)
 scale = data.scales[query]
 matters = smallest * (scale[1] - scale[0])
 report_text("query", query)
+
+
+# %% tags=["hide-input"]
+def direction(effect):
+    """Where an interval lies: above 0 (1), below (−1), or on both sides (0)."""
+    return int(effect["low"] > 0) - int(effect["high"] < 0)
+
 
 # %% [markdown] tags=["needs-listeners"]
 # ## Two samples, not one
@@ -79,10 +74,9 @@ report_text("query", query)
 show_figure(
     figures.plot_crossed_design(data.rating_matrix(query)),
     "crossed",
-    f"Two crossed samples: ratings of «{query}» with the mean of every song (above) and of "
-    "every listener (right), both in order of their means. White: not rated.",
-    "Matrix of ratings, listeners by songs, growing brighter to the right and downwards along the "
-    "order of means; above and beside it, dots of the song means and of the listener means.",
+    f"Ratings of «{query}», with the means of songs and of listeners; white: not rated.",
+    "Matrix of ratings, listeners by songs, brighter to the right and downwards; above "
+    "and beside it, dots of the song means and of the listener means.",
 )
 
 # %% tags=["needs-listeners"]
@@ -107,27 +101,25 @@ report_value("n_songs", rows["track"].nunique(), fmt=".0f")
 # %% tags=["needs-listeners"]
 crossed = "(1 | listener) + (1 | track)"
 nothing = mixed.fit_lmm(f"rating ~ 1 + {crossed}", rows)
-spreads = nothing.variance_components(
-    "bootstrap", n_boot=n_bootstrap, seed=seed, n_jobs=n_jobs
-)
+boot = {"n_boot": n_bootstrap, "seed": seed, "n_jobs": n_jobs}
+spreads = nothing.variance_components("bootstrap", **boot).set_index("factor")
+
+# %% tags=["needs-listeners"]
 show_table(
-    spreads[["factor", "variance", "sd", "low", "high"]].set_index("factor"),
+    spreads[["variance", "sd", "low", "high"]],
     "empty-model",
-    f"Variances and standard deviations of «{query}», with bootstrap intervals of the latter.",
+    f"Variances and standard deviations of «{query}», the latter with bootstrap intervals.",
 )
 
 # %% tags=["needs-listeners", "hide-input"]
-share = nothing.mean_variances().drop("Fixed")
-report_value("share_song", share["track"] / share.sum(), n=len(rows))
-report_value("share_listener", share["listener"] / share.sum(), n=len(rows))
+parts = mixed.crossed_variances(rows)
+whole = parts[["song", "listener", "residual"]].sum()
+report_value("share_song", parts["song"] / whole, n=len(rows))
+report_value("share_listener", parts["listener"] / whole, n=len(rows))
 # consistency of single listeners: what listeners' levels do is left out
-report_value("icc", share["track"] / (share["track"] + share["Residual"]), n=len(rows))
-report_text(
-    "who_more",
-    "more between listeners than between songs"
-    if share["listener"] > share["track"]
-    else "more between songs than between listeners",
-)
+report_value("icc", parts["ICC(C,1)"], n=len(rows))
+more, fewer = parts[["song", "listener"]].sort_values(ascending=False).index
+report_text("who_more", f"more between {more}s than between {fewer}s")
 
 # %% [markdown] tags=["needs-listeners"]
 # Songs hold {glue:text}`share_song` of the variance of single answers and listeners' levels
@@ -147,12 +139,10 @@ predictions = chapter.load_table("predictions")
 model_name = predictions.loc[predictions["best"], "model"].iloc[0]
 targets = list(predictions["target"].unique())
 query = query if query in targets else targets[0]
-songs = predictions[predictions["target"] == query].pivot(
-    index="track_id", columns="model", values="predicted"
-)
+on_prediction = f"Slope of «{query}» on the prediction"
+songs = predictions[predictions["target"] == query]
+songs = songs.pivot(index="track_id", columns="model", values="predicted")
 songs = (songs - songs.mean()) / songs.std()
-report_text("model", model_name)
-report_text("predicted_query", query)
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 rows = answers[answers["query"] == query].copy()
@@ -161,46 +151,44 @@ rivals = ["predicted"]
 if "descriptors" in songs:
     rows["handcrafted"] = rows["track"].map(songs["descriptors"])
     rivals.append("handcrafted")
+report_text("model", model_name)
+report_text("predicted_query", query)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # {cite:t}`clark1973` saw it in studies of words: whoever treats the items as fixed has shown
 # something about these items only, and calls it language. The same slope is estimated below under
 # error models that ignore listeners, songs, both, or neither. The estimate hardly moves; what
-# moves is how sure one believes to be.
+# moves is how sure one believes to be. «Clustered» in {numref}`fig-error-models` are ordinary
+# regressions with cluster-robust standard errors.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 errors = mixed.compare_error_models(f"rating ~ predicted + {crossed}", rows)
 errors = errors[errors["term"] == "predicted"]
+forest = figures.plot_forest(errors, label="model", xlabel=on_prediction)
+
+# %% tags=["needs-listeners", "needs-table-predictions"]
 show_figure(
-    figures.plot_forest(
-        errors, label="model", xlabel=f"Slope of «{query}» on the prediction"
-    ),
+    forest,
     "error-models",
-    "The same slope under error models that ignore listeners, songs, both or neither, with 95% "
-    "intervals. «Clustered» are ordinary regressions with cluster-robust standard errors.",
-    "Forest plot of one slope under several error models, from ordinary regression to the crossed "
-    "model: similar estimates in each row, with intervals of very different width.",
+    "One slope under error models that ignore listeners, songs, both or neither.",
+    "Forest plot of one slope under several error models: similar estimates in each "
+    "row, with intervals of very different width.",
     table=errors,
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-by_model = errors.set_index("model")
-report_value("se_ols", by_model.loc["OLS", "se_ratio"], n=len(rows))
-report_value("se_listener_only", by_model.loc["listener only", "se_ratio"], n=len(rows))
-report_value("se_song_only", by_model.loc["track only", "se_ratio"], n=len(rows))
-lost = "song" if by_model.loc["listener only", "se_ratio"] < 0.9 else "none"
-report_text(
-    "lost",
-    "Ignoring songs is what hurts here, since the prediction varies over songs and not within "
-    "them: a listener more is no new song"
-    if lost == "song"
-    else "Here the choice makes little difference",
-)
+ratio = errors.set_index("model")["se_ratio"]
+report_value("se_ols", ratio["OLS"], n=len(rows))
+report_value("se_listener_only", ratio["listener only"], n=len(rows))
+report_value("se_song_only", ratio["track only"], n=len(rows))
+hurts = "Ignoring songs is what hurts here, since the prediction varies between songs"
+alike = "Here the choice makes little difference"
+report_text("lost", hurts if ratio["listener only"] < 0.9 else alike)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # Ordinary regression has a standard error {glue:text}`se_ols` times that of the crossed model, the
 # model with listeners only {glue:text}`se_listener_only`, the one with songs only
-# {glue:text}`se_song_only`. {glue:text}`lost`. Interval width is not the whole story: a model
+# {glue:text}`se_song_only`. {glue:text}`lost`: a listener more is no new song. Interval width is not the whole story: a model
 # with songs only would be just as wrong about anything that varies between people.
 #
 # ## From the probe to the listener
@@ -214,22 +202,21 @@ model = mixed.fit_lmm(f"rating ~ predicted + {slopes}", rows)
 print(model.report())
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-draws = mixed.bootstrap(model, n_bootstrap, seed=seed, n_jobs=n_jobs)["r2"]
-r2, ends = model.r2(), draws.quantile([0.025, 0.975])
-slope = model.fixed_effects().set_index("term").loc["predicted"]
-report_value("slope", slope["estimate"], ci=(slope["low"], slope["high"]), n=len(rows))
-report_value("r2_marginal", r2["marginal"], ci=tuple(ends["marginal"]), n=len(rows))
-report_value(
-    "r2_conditional", r2["conditional"], ci=tuple(ends["conditional"]), n=len(rows)
-)
-report_text(
-    "slope_verdict",
-    "does carry over"
-    if slope["low"] > 0
-    else "points the wrong way"
-    if slope["high"] < 0
-    else "cannot be shown to carry over",
-)
+draws = mixed.bootstrap(model, **boot)["r2"]
+ends = draws.quantile([0.025, 0.975])
+for part, share in model.r2().items():
+    report_value(f"r2_{part}", share, ci=tuple(ends[part]), n=len(rows))
+slope = model.effect("predicted")
+interval = tuple(slope[["low", "high"]])
+report_value("slope", slope["estimate"], ci=interval, n=len(rows))
+
+# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
+carries = {
+    1: "does carry over",
+    -1: "points the wrong way when carried over",
+    0: "cannot be shown to carry over",
+}
+report_text("slope_verdict", carries[direction(slope)])
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # One standard deviation of the prediction goes with {glue:text}`slope_full` points of
@@ -250,51 +237,38 @@ report_text(
 styles_too = ["style"] if several_styles else []
 ladder = {"beside style": ["predicted", "style"]} if several_styles else {}
 ladder["beside all"] = [*rivals, *styles_too]
-fits = {
-    label: mixed.fit_lmm(f"rating ~ {' + '.join(terms)} + {slopes}", rows)
-    for label, terms in ladder.items()
-}
-fits = {"alone": model, **fits}
-beside = pd.concat(
-    [fit.fixed_effects().assign(model=label) for label, fit in fits.items()]
-)
-beside = beside[beside["term"].isin(rivals)]
+fits = {"alone": model}
+for label, terms in ladder.items():
+    fits[label] = mixed.fit_lmm(f"rating ~ {' + '.join(terms)} + {slopes}", rows)
+beside = [fit.fixed_effects().assign(model=label) for label, fit in fits.items()]
+beside = pd.concat(beside).query("term in @rivals")
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 show_figure(
-    figures.plot_forest(
-        beside, label="term", hue="model", xlabel="Slope in rating points for one SD"
-    ),
+    figures.plot_forest(beside, label="term", hue="model", xlabel="Points for one SD"),
     "over-and-above",
-    f"Slope of «{query}» on the prediction by itself, and beside the style and the handcrafted "
-    "prediction.",
-    "Forest plot with one row for the pretrained model's prediction and one for the handcrafted "
-    "prediction, and a colour for each set of rivals beside which the slope was estimated.",
+    f"Slope of «{query}» on the prediction, alone and beside style and its handcrafted rival.",
+    "Forest plot with one row for the pretrained model's prediction and one for the "
+    "handcrafted one, and a colour for what else was in the model.",
     table=beside,
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-left = beside[beside["model"] == "beside all"].set_index("term")
-report_value(
-    "slope_beside",
-    left.loc["predicted", "estimate"],
-    ci=tuple(left.loc["predicted", ["low", "high"]]),
-    n=len(rows),
-)
-test = mixed.likelihood_ratio_test(
-    mixed.fit_lmm(
-        f"rating ~ {' + '.join(ladder['beside all'][1:] or ['1'])} + {slopes}", rows
-    ),
-    fits["beside all"],
-).iloc[0]
+left = fits["beside all"].effect("predicted")
+interval = tuple(left[["low", "high"]])
+report_value("slope_beside", left["estimate"], ci=interval, n=len(rows))
+others = " + ".join(ladder["beside all"][1:] or ["1"])
+rivals_only = mixed.fit_lmm(f"rating ~ {others} + {slopes}", rows)
+test = mixed.likelihood_ratio_test(rivals_only, fits["beside all"]).iloc[0]
 report_text("p_beside", f"p {format_p(test['p'])}")
-sign = np.sign(left.loc["predicted", ["low", "high"]]).sum()
-report_text(
-    "beside_verdict",
-    {2: "says more than its rivals do", -2: "is turned round beside its rivals"}.get(
-        sign, "cannot be shown to say anything that its rivals do not say"
-    ),
-)
+
+# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
+says = {
+    1: "says more than its rivals do",
+    -1: "is turned round beside its rivals",
+    0: "cannot be shown to say anything that its rivals do not say",
+}
+report_text("beside_verdict", says[direction(left)])
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # Beside all of them the slope is {glue:text}`slope_beside_full` (likelihood-ratio test against the
@@ -308,31 +282,30 @@ report_text(
 # single slopes are uncertain, and the model knows.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-modes = model.random_effects("listener").pivot(
-    index="level", columns="term", values="value"
-)
-lines = pd.DataFrame(
-    {
-        "intercept": modes["Intercept"] + model.beta[0],
-        "slope": modes["predicted"] + model.beta[1],
-    }
-)
+modes = model.random_effects("listener")
+modes = modes.pivot(index="level", columns="term", values="value")
+lines = modes[model.names] + model.beta
+lines.columns = ["intercept", "slope"]
 people = data.listeners.set_index("listener_id").select_dtypes("number")
 shown = next(iter(people), None)
+
+# %% tags=["needs-listeners", "needs-table-predictions"]
+fan = figures.plot_fitted_lines(
+    lines.join(people),
+    x="predicted",
+    xlabel="Prediction (SD over songs)",
+    ylabel=f"Rating of «{query}»",
+    colour=shown,
+)
+coloured = f", coloured by {shown.replace('_', ' ')}" if shown else ""
+
+# %% tags=["needs-listeners", "needs-table-predictions"]
 show_figure(
-    figures.plot_fitted_lines(
-        lines.join(people),
-        x="predicted",
-        xlabel="Prediction (SD over songs)",
-        ylabel=f"Rating of «{query}»",
-        colour=shown,
-    ),
+    fan,
     "listeners",
-    "One line a listener, from their level and slope (conditional modes"
-    + (f"; coloured by {shown})" if shown else ")")
-    + "; black: the average.",
-    "Fan of straight lines, one a listener, of different heights and slopes, around a thick black "
-    "average line.",
+    f"One line a listener (conditional modes{coloured}); black: the average.",
+    "Fan of straight lines, one a listener, of different heights and slopes, around a "
+    "thick black average line.",
     table=lines.rename_axis("listener"),
 )
 
@@ -341,15 +314,15 @@ components = model.variance_components()
 components = components[components["other"].isna()]  # the others are correlations
 sd = components.set_index("factor")["sd"]
 slope_sd = sd["listener"].iloc[1]
-tests = mixed.random_effect_tests(model).set_index("term")
-slope_test = tests.filter(like="predicted in", axis=0).iloc[0]
 report_value("slope_sd", slope_sd, n=len(lines))
-report_text("p_slope_sd", f"p {format_p(slope_test['p'])}")
 rising = 100 * (lines["slope"] > 0).mean()
 report_value("rising", rising, unit="%", fmt=".0f", n=len(lines))
-report_text(
-    "slopes_differ", "differ" if slope_test["p"] < 0.05 else "cannot be shown to differ"
-)
+
+# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
+tests = mixed.random_effect_tests(model)
+p = tests.loc[tests["term"].str.startswith("predicted in"), "p"].item()
+report_text("p_slope_sd", f"p {format_p(p)}")
+report_text("slopes_differ", "differ" if p < 0.05 else "cannot be shown to differ")
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # {glue:text}`rising_full` of the listeners have a rising line. Slopes {glue:text}`slopes_differ`
@@ -362,49 +335,28 @@ report_text(
 # song.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-taste = people.filter(regex="^taste_")
-traits = people.drop(columns=taste.columns)
-traits = ((traits - traits.mean()) / traits.std()).dropna(axis="columns")
-told = rows.join(traits, on="listener")
-tastes = {f"taste_{style}" for style in data.styles}
-if several_styles and tastes <= set(taste):
-    who = taste.index.get_indexer(told["listener"])
-    which = taste.columns.get_indexer("taste_" + told["style"])
-    told["taste"] = taste.to_numpy()[who, which]
-    told["taste"] = (told["taste"] - told["taste"].mean()) / told["taste"].std()
-asked = [name for name in [*traits, "taste"] if name in told and name.isidentifier()]
+told, asked = mixed.join_facts(rows, data.listeners, data.styles)
+changes = mixed.slopes_by_fact(told, asked, "predicted", slopes)
 
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-changes = pd.DataFrame()
+# %% tags=["needs-listeners", "needs-table-predictions"]
 if asked:
-    products = " + ".join(f"predicted * {name}" for name in asked)
-    whom = mixed.fit_lmm(f"rating ~ {products} + {slopes}", told).fixed_effects()
-    changes = whom[whom["term"].str.contains(":")].copy()
-    changes["trait"] = [t.split(":")[-1].replace("_", " ") for t in changes["term"]]
-    changes["p_holm"] = multipletests(changes["p"], method="holm")[1]
     show_figure(
-        figures.plot_forest(
-            changes, label="trait", xlabel="Change of the slope for one SD"
-        ),
+        figures.plot_forest(changes, label="fact", xlabel="Change of slope for one SD"),
         "for-whom",
-        "How the slope on the prediction changes with facts about the listener, in rating points "
-        "for one standard deviation of each.",
-        "Forest plot of the change of slope with each fact about the listener, around a line at "
-        "zero.",
+        "Change of the slope with facts about the listener, in points for one SD each.",
+        "Forest plot: one change of slope for each fact, around a line at zero.",
         table=changes,
     )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-moves = changes.loc[changes["p_holm"] < 0.05, "trait"].tolist() if asked else []
-report_text(
-    "for_whom",
-    "The study tells nothing about its listeners that could be asked here"
-    if not asked
-    else f"Corrected for their number, the slope changes with {' and '.join(moves)}"
-    if moves
-    else f"Corrected for their number, none of them ({', '.join(changes['trait'])}) can be "
-    "shown to change the slope",
-)
+moves = changes.loc[changes["p_holm"] < 0.05, "fact"].tolist()
+if not asked:
+    whom = "The study tells nothing about its listeners that could be asked here"
+elif moves:
+    whom = f"Corrected for their number, the slope changes with {' and '.join(moves)}"
+else:
+    whom = "Corrected for their number, none of them can be shown to change the slope"
+report_text("for_whom", whom)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # {glue:text}`for_whom`.
@@ -420,9 +372,7 @@ report_text(
 by_style = mixed.fit_lmm(f"rating ~ predicted * style + {slopes}", rows)
 trends = by_style.emtrends("predicted", "style")
 show_figure(
-    figures.plot_forest(
-        trends.table, label="style", xlabel=f"Slope of «{query}» on the prediction"
-    ),
+    figures.plot_forest(trends.table, label="style", xlabel=on_prediction),
     "style-slopes",
     "Slope of single ratings on the prediction within each style, with 95% intervals.",
     "Forest plot of one slope a style, each with its interval, on a common axis.",
@@ -437,35 +387,31 @@ show_figure(
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 contrasts = trends.contrasts(adjust="holm")
-equal = [
-    mixed.equivalence_test(row.estimate, row.se, row.df, bound=matters)
+contrasts["p_equivalence"] = [
+    mixed.equivalence_test(row.estimate, row.se, row.df, bound=matters)["p"]
     for row in contrasts.itertuples()
 ]
-contrasts["p_equivalence"] = [one["p"] for one in equal]
-columns = ["contrast", "estimate", "low", "high", "df", "p_adjusted", "p_equivalence"]
-p_columns = ["p_adjusted", "p_equivalence"]
+
+# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 show_table(
-    contrasts[columns].assign(**contrasts[p_columns].map(in_words)),
+    contrasts.drop(columns=["se", "t", "p"]),
     "style-contrasts",
-    "Differences between the styles' slopes: p that they differ (Holm), and p that the difference "
-    "is smaller than what would matter.",
+    "Differences of slope: p that they differ (Holm), and p that they are too small to matter.",
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
-n_pairs = len(contrasts)
 n_different = (contrasts["p_adjusted"] < 0.05).sum()
 n_equal = (contrasts["p_equivalence"] < 0.05).sum()
 report_value("matters", matters, fmt=".3g")
 report_value("smallest", 100 * smallest, unit="%", fmt=".3g")
-report_value("n_pairs", n_pairs, fmt=".0f")
+report_value("n_pairs", len(contrasts), fmt=".0f")
 report_value("n_different", n_different, fmt=".0f")
 report_value("n_equal", n_equal, fmt=".0f")
-report_text(
-    "style_verdict",
-    "The rest is undecided: neither a difference nor its absence has been shown"
-    if n_different + n_equal < n_pairs
-    else "That decides every pair",
-)
+
+# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
+decided = n_different + n_equal >= len(contrasts)
+undecided = "The rest is undecided: neither a difference nor its absence has been shown"
+report_text("style_verdict", "That decides every pair" if decided else undecided)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # Pairs of styles: {glue:text}`n_pairs`. Shown to differ in slope at the 5% level:
@@ -478,15 +424,13 @@ report_text(
 # much somebody favours a style, whatever the song {cite}`senn2018`.
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-biased = mixed.fit_lmm(
-    f"rating ~ predicted * style + {slopes} + (1 | listener:style)", rows
-)
+interaction = f"rating ~ predicted * style + {slopes}"
+biased = mixed.fit_lmm(f"{interaction} + (1 | listener:style)", rows)
 bias = mixed.likelihood_ratio_test(by_style, biased)
 show_table(
-    bias[["chisq", "p", "reference"]].assign(p=bias["p"].map(in_words)),
+    bias[["chisq", "p", "reference"]],
     "style-bias",
     "Likelihood-ratio test of the listeners' bias for styles.",
-    fmt="{:.1f}",
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
@@ -511,59 +455,34 @@ report_text("bias_verdict", "do have" if sure else "cannot be shown to have")
 common = "groove" if "groove" in targets else query
 best = predictions[predictions["best"] & (predictions["target"] == common)]
 best = best.set_index("track_id")["predicted"]
-# a score that was computed from the questions is none of them
-questions = [q for q in data.queries if q != "groove"] or list(data.queries)
-asked_all = answers[answers["query"].isin(questions)].rename(
-    columns={"query": "question"}
-)
-asked_all["predicted"] = asked_all["track"].map((best - best.mean()) / best.std())
-asked_all["rating"] /= asked_all.groupby("question")["rating"].transform("std")
+answers["predicted"] = answers["track"].map((best - best.mean()) / best.std())
 report_text("common", common)
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-apart = {}
-for question, own in asked_all.groupby("question", sort=False):
-    with_it = mixed.fit_lmm(f"rating ~ predicted + {crossed}", own)
-    without = mixed.fit_lmm(f"rating ~ 1 + {crossed}", own)
-    apart[question] = with_it.fixed_effects().set_index("term").loc["predicted"]
-    songs_var = [fit.mean_variances()["track"] for fit in (without, with_it)]
-    apart[question]["explained"] = 1 - songs_var[1] / songs_var[0]
-apart = pd.DataFrame(apart).T.astype(float).rename_axis("question").loc[questions]
-apart["p_holm"] = multipletests(apart["p"], method="holm")[1]
+# a score that was computed from the questions is none of them
+questions = [q for q in data.queries if q != "groove"] or list(data.queries)
+single = answers[answers["query"].isin(questions)].rename(columns={"query": "question"})
+single["rating"] /= single.groupby("question")["rating"].transform("std")
+compared = mixed.compare_questions(single)
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-both = [apart.reset_index().assign(model="each by itself")]
-if len(questions) > 1:
-    nested = f"{crossed} + (1 | listener:question) + (1 | track:question)"
-    together = mixed.fit_lmm(f"rating ~ question * predicted + {nested}", asked_all)
-    by_question = together.emtrends("predicted", "question")
-    one = by_question.table.set_index("question").loc[questions].reset_index()
-    both.append(one.assign(model="all in one model"))
 show_figure(
-    figures.plot_forest(
-        pd.concat(both), label="question", hue="model", xlabel="Slope (SD for SD)"
-    ),
+    figures.plot_forest(compared, label="question", hue="model", xlabel="SD for SD"),
     "questions",
-    f"Slope of single ratings of each question on the prediction of «{common}», in standard "
-    "deviations of single ratings, estimated for each question and in one model.",
-    "Forest plot of two estimates a question, one from separate models and one from a single "
-    "model, with their intervals.",
-    table=pd.concat(both),
+    f"Slopes of single ratings on the prediction of «{common}», in standard deviations.",
+    "Forest plot of two estimates a question, one from separate models and one from a "
+    "single model, with their intervals.",
+    table=compared,
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-table = apart[["estimate", "low", "high", "p_holm", "explained"]].copy()
-if len(questions) > 1:
-    against = by_question.contrasts("mean", adjust="holm").set_index("contrast")
-    names = [f"{question} - mean" for question in questions]
-    table["against_mean"] = against.loc[names, "estimate"].to_numpy()
-    table["p_against_mean"] = against.loc[names, "p_adjusted"].to_numpy()
-shown_p = [name for name in table if name.startswith("p_")]
+apart = compared[compared["model"] == "each by itself"].set_index("question")
+explained, against = ["p_holm", "explained"], ["against_mean", "p_against_mean"]
 show_table(
-    table.assign(**table[shown_p].map(in_words)),
+    apart.filter(["estimate", "low", "high", *explained, *against]),
     "questions",
-    "Each question by itself: slope, p by Holm, and the share of the songs' variance that the "
-    "prediction explains; then the difference from the mean slope, from the one model.",
+    "Slopes, and the share of the songs' variance that the prediction explains, question "
+    "by question; then the difference from the mean slope, from the one model.",
     fmt="{:.3f}",
 )
 
@@ -571,11 +490,10 @@ show_table(
 top = apart["explained"].idxmax()
 report_text("top_question", top)
 report_value("top_explained", apart.loc[top, "explained"], n=len(best))
-reliable = (apart["p_holm"] < 0.05).sum()
-report_value("n_questions", len(questions), fmt=".0f")
-report_value("n_predictable", reliable, fmt=".0f")
-odd = int((table["p_against_mean"] < 0.05).sum()) if len(questions) > 1 else 0
-report_value("n_odd", odd, fmt=".0f")
+report_value("n_questions", len(apart), fmt=".0f")
+report_value("n_predictable", (apart["p_holm"] < 0.05).sum(), fmt=".0f")
+odd = apart.filter(["p_against_mean"]) < 0.05
+report_value("n_odd", int(odd.to_numpy().sum()), fmt=".0f")
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # Of {glue:text}`n_questions` questions, {glue:text}`n_predictable` have a slope that is reliably
@@ -598,32 +516,22 @@ if chapter.has_table("predictions"):
     fixed, random = ["predicted"], ["(1 + predicted | listener)", "(1 | track)"]
 if several_styles:
     fixed, random = [*fixed, "style"], [*random, "(1 | listener:style)"]
-formula = " + ".join([f"rating ~ {' + '.join(fixed)}", *random])
+formula = f"rating ~ {' + '.join([*fixed, *random])}"
+
+# %% tags=["needs-listeners"]
+everything = answers.rename(columns={"query": "question"})
+shares = mixed.partition_by_question(formula, everything)
 names = {"listener:style": "listener × style", "track": "song", "Residual": "residual"}
+shares = shares.rename(columns=names).loc[list(data.queries)]
 
 # %% tags=["needs-listeners"]
-everything = answers.copy()
-if chapter.has_table("predictions"):
-    everything["predicted"] = everything["track"].map((best - best.mean()) / best.std())
-shares = {}
-for question, own in everything.groupby("query", sort=False):
-    parts = mixed.variance_partition(mixed.fit_lmm(formula, own)).set_index("part")
-    shares[question] = parts["share"].rename(index=names)
-shares = pd.DataFrame(shares).T.loc[list(data.queries)]
-
-# %% tags=["needs-listeners"]
-# fixed terms that work against one another have no shares of their own
-overlap = [name for name in ("predicted", "style") if name in shares]
-if (shares < 0).any(axis=None):
-    shares.insert(0, " and ".join(overlap), shares[overlap].sum(axis=1))
-    shares = shares.drop(columns=overlap)
 show_figure(
-    figures.plot_partition(shares.clip(lower=0)),
+    figures.plot_partition(shares),
     "shares",
     "Whose variance is it? Shares of the variance of single ratings, one bar a question.",
-    "Stacked bars, one a question, that add to one: parts of songs, of listeners and of what was "
+    "Stacked bars, one a question, that add to one: songs, listeners and what was "
     "predicted in colours with their percentages, the residual in grey at the right.",
-    table=shares.rename_axis("question"),
+    table=shares,
 )
 
 # %% tags=["needs-listeners", "hide-input"]
@@ -647,36 +555,21 @@ report_value("adds_to", shares.sum(axis=1).mean(), n=len(shares))
 # categories. Artists as a third sample are added here, since bands have habits.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-robust = mixed.robustness_table(model, "predicted", n_jobs=n_jobs)
+more_samples = {}
 if several_songs:
     third = mixed.fit_lmm(f"rating ~ predicted + {slopes} + (1 | artist)", rows)
-    row = third.fixed_effects().set_index("term").loc["predicted"].to_dict()
-    row["same"] = (row["low"] > 0, row["high"] < 0) == (
-        slope["low"] > 0,
-        slope["high"] < 0,
-    )
-    added = pd.DataFrame(
-        [{"variant": "with artists as a sample", "unit": "rating", **row}]
-    )
-    robust = pd.concat([robust, added[robust.columns]], ignore_index=True)
-show_table(
-    robust.assign(p=robust["p"].map(in_words)),
-    "robustness",
-    "The slope under other reasonable analyses.",
-    fmt="{:.3f}",
-)
+    more_samples = {"with artists as a sample": third}
+robust = mixed.robustness_table(model, "predicted", n_jobs=n_jobs, extra=more_samples)
+show_table(robust, "robustness", "The slope under other reasonable analyses.")
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-same = robust["same"].iloc[1:].astype(bool)
+variants = robust.iloc[1:]
+same = variants["same"].astype(bool)
 report_value("n_same", same.sum(), fmt=".0f")
 report_value("n_variants", len(same), fmt=".0f")
-changed = robust["variant"].iloc[1:][~same].tolist()
-report_text(
-    "robust_verdict",
-    "No choice changes the conclusion"
-    if not changed
-    else f"The conclusion changes {'; '.join(changed)}",
-)
+changed = "; ".join(variants.loc[~same, "variant"])
+verdict = f"The conclusion changes {changed}" if changed else "No choice changes it"
+report_text("robust_verdict", verdict)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # {glue:text}`n_same` of {glue:text}`n_variants` variants come to the same conclusion as the model
@@ -715,29 +608,20 @@ report_value("at_ends", at_ends, unit="%", fmt=".1f", n=len(rows))
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 n_heard = int(rows.groupby("listener").size().median())
-power = mixed.power_simulation(
-    [30, 60, 120, 240],
-    [24, 48, 96, 192],
-    matters,
-    sd_listener=sd["listener"].iloc[0],
-    sd_slope=slope_sd,
-    sd_song=sd["track"],
-    sd_residual=model.sigma,
-    songs_per_listener=n_heard,
-    n_simulations=n_simulations,
-    seed=seed,
-    n_jobs=n_jobs,
-)
+spread = {"sd_listener": sd["listener"].iloc[0], "sd_slope": slope_sd}
+spread |= {"sd_song": sd["track"], "sd_residual": model.sigma}
+often = {"n_simulations": n_simulations, "seed": seed, "n_jobs": n_jobs}
+sizes = {"n_listeners": [30, 60, 120, 240], "n_songs": [24, 48, 96, 192]}
+design = {**sizes, **spread, "songs_per_listener": n_heard}
+power = mixed.power_simulation(effect=matters, **design, **often)
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 show_figure(
     figures.plot_power(power),
     "power",
-    f"Power to find a slope of {matters:.3g} points at the 5% level by number of listeners and "
-    f"songs, each listener rating {n_heard} songs at most; framed: at least 0.80. "
-    f"{n_simulations} simulated studies a cell.",
-    "Heat map of power with its numbers, listeners upwards and songs to the right: it grows along "
-    "both.",
+    f"Power to find a slope of {matters:.3g} points; framed: at least 0.80. Each listener "
+    f"rates {n_heard} songs at most; {n_simulations} simulated studies a cell.",
+    "Heat map of power, listeners upwards and songs to the right: it grows along both.",
     table=power,
 )
 
@@ -746,16 +630,17 @@ report_value("power_effect", matters, fmt=".3g")
 cells = power.set_index(["n_listeners", "n_songs"])["power"]
 more_people = cells[240, 48] - cells[60, 48]
 more_songs = cells[60, 192] - cells[60, 48]
-for name, size in (("more_people", more_people), ("more_songs", more_songs)):
-    report_value(name, size, tolerance=0.1, n=n_simulations)
-report_text(
-    "buy",
-    "buy songs rather than listeners"
-    if more_songs > more_people + 0.05
-    else "buy listeners rather than songs"
-    if more_people > more_songs + 0.05
-    else "listeners and songs buy about the same",
-)
+report_value("more_people", more_people, tolerance=0.1, n=n_simulations)
+report_value("more_songs", more_songs, tolerance=0.1, n=n_simulations)
+
+# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
+if abs(more_songs - more_people) <= 0.05:
+    buy = "listeners and songs buy about the same"
+elif more_songs > more_people:
+    buy = "buy songs rather than listeners"
+else:
+    buy = "buy listeners rather than songs"
+report_text("buy", buy)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # From 60 listeners and 48 songs on, four times the listeners add {glue:text}`more_people` to the
@@ -767,8 +652,14 @@ report_text(
 # ## Are the known effects found again?
 #
 # The demo's ratings were drawn from a mixed model whose every number is known
-# ({doc}`demo-study`). Give the true song covariates to `fit_lmm`, and all should come back. The
-# intervals of the spreads follow the profile of the likelihood.
+# ({doc}`demo-study`). Give the true song covariates to `fit_lmm`, and all should come back.
+#
+# But which numbers are true? A rating of 120 cannot be given. The ends of the scale press ratings
+# together, so that effects and spreads of ratings as given are smaller than those that drew them,
+# whatever the method. What they come to is part of the demo's truth, computed from large studies in
+# which everybody rates everything. The demo's ratings are held against these numbers, and a new draw,
+# neither rounded nor clipped, against those that drew it. The intervals of the spreads follow the
+# profile of the likelihood.
 
 # %% tags=["needs-simulation"]
 from groove_utils.synth import default_effects, simulate_listeners, song_covariates
@@ -777,71 +668,70 @@ true_songs = data.truth("songs")
 covariates = song_covariates(true_songs)
 known = default_effects()
 truth_query = query if query in known.fixed else "dance"
-own_slopes = "(1 | listener) + (0 + syncopation_z | listener) + (1 | listener:style)"
-true_formula = (
-    f"rating ~ {' + '.join(covariates)} + dance_inclination_z + musicianship_z:syncopation_z"
-    f" + (1 | track) + {own_slopes}"
-)
+
+# %% tags=["needs-simulation"]
+terms = [*covariates, "dance_inclination_z", "musicianship_z:syncopation_z"]
+bars = ["track", "listener", "listener:style"]
+bars = [f"(1 | {name})" for name in bars] + ["(0 + syncopation_z | listener)"]
+true_formula = f"rating ~ {' + '.join([*terms, *bars])}"
+sources = {
+    "song": ("track", "Intercept"),
+    "listener": ("listener", "Intercept"),
+    "style_bias": ("listener:style", "Intercept"),
+    "slope_syncopation": ("listener", "syncopation_z"),
+    "residual": ("Residual", None),
+}
 
 
 # %% tags=["needs-simulation"]
-def recover(ratings, listeners, label):
-    """Estimates of all known effects from one set of ratings, beside the truth."""
+def recover(ratings, listeners, truth):
+    """Known effects behind one set of ratings, beside what a mixed model finds."""
     own = ratings[ratings["query"] == truth_query].join(covariates, on="track_id")
     own = own.join(listeners.set_index("listener_id"), on="listener_id")
     own = own.join(facts, on="track_id")
     own = own.rename(columns={"listener_id": "listener", "track_id": "track"})
-    fit = mixed.fit_lmm(true_formula, own)
-    effects = fit.fixed_effects().assign(kind="Fixed effects")
-    spread = fit.variance_components("profile")
-    spread["term"] = ["song", "listener", "slope_syncopation", "style_bias", "residual"]
-    spread = spread.rename(columns={"sd": "estimate"}).assign(
-        kind="Standard deviations"
-    )
-    return pd.concat([effects, spread], ignore_index=True).assign(data=label)
+    effects = truth[truth["question"] == truth_query].set_index("term")["value"]
+    effects = effects.rename({"intercept": "Intercept"})
+    return mixed.recovery_table(mixed.fit_lmm(true_formula, own), effects, sources)
 
 
 # %% tags=["needs-simulation"]
+as_rated = data.truth("effects_as_rated")
+as_drawn = known.table().query("component in ['fixed', 'sd']")
 again = simulate_listeners(true_songs, known, seed, discrete=False)
-found = pd.concat(
-    [
-        recover(data.ratings, data.truth("listeners"), "as rated"),
-        recover(again.ratings, again.truth["listeners"], "without a scale's ends"),
-    ],
-    ignore_index=True,
-)
-truth = pd.concat([known.fixed[truth_query], known.sd[truth_query]])
-truth = truth.rename({"intercept": "Intercept"})
-found["truth"] = found["term"].map(truth)
-found["within"] = found["truth"].between(found["low"], found["high"])
+rated = recover(data.ratings, data.truth("listeners"), as_rated)
+free = recover(again.ratings, again.truth["listeners"], as_drawn)
+found = [rated.assign(data="as rated"), free.assign(data="without a scale's ends")]
+found = pd.concat(found, ignore_index=True)
 
 # %% tags=["needs-simulation"]
 show_figure(
     figures.plot_recovery(found[found["term"] != "Intercept"]),
     "recovery",
-    f"Known effects behind «{truth_query}» (diamonds) and what the mixed model finds, from the "
-    "demo's ratings, and from a new draw that is neither rounded nor clipped to the scale.",
-    "Two panels of estimates with intervals, fixed effects above and standard deviations below, "
-    "two colours for two sets of ratings, and a diamond at each true value.",
-    table=found[["data", "kind", "term", "estimate", "low", "high", "truth", "within"]],
+    f"Known effects behind «{truth_query}» (diamonds) and what the mixed model finds, from "
+    "the demo's ratings, and from a new draw that is neither rounded nor clipped.",
+    "Two panels of estimates with intervals, fixed effects above and standard deviations "
+    "below, two colours for two sets of ratings, and a diamond at each true value.",
+    table=found,
 )
 
 # %% tags=["needs-simulation", "hide-input"]
-rated, free = (found[found["data"] == label] for label in found["data"].unique())
 report_value("n_known", len(rated), fmt=".0f")
-report_value("n_within", rated["within"].sum(), fmt=".0f")
-report_value("n_within_free", free["within"].sum(), fmt=".0f")
-missed = rated.loc[~rated["within"], "term"].tolist()
-report_text("missed", ", ".join(missed) if missed else "none")
-missed_free = free.loc[~free["within"], "term"].tolist()
-report_text("missed_free", ", ".join(missed_free) if missed_free else "none")
+for name, table in (("", rated), ("_free", free)):
+    report_value(f"n_within{name}", table["within"].sum(), fmt=".0f")
+    missed = ", ".join(table.loc[~table["within"], "term"])
+    report_text(f"missed{name}", missed or "none")
+residual = pd.concat([as_drawn, as_rated]).query("term == 'residual'")
+drawn_sd, rated_sd = residual.loc[residual["question"] == truth_query, "value"]
+report_value("sd_drawn", drawn_sd, fmt=".1f")
+report_value("sd_rated", rated_sd, fmt=".1f")
 
 # %% [markdown] tags=["needs-simulation"]
 # Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within their 95% intervals
 # (outside: {glue:text}`missed`), and without rounding and clipping {glue:text}`n_within_free`
-# (outside: {glue:text}`missed_free`). With so many intervals, about one in twenty may miss. The residual is
-# another matter: the ends of the scale press it together, so that its standard deviation comes out
-# too small whatever the model. That is a property of sliders, and not of this method.
+# (outside: {glue:text}`missed_free`). With so many intervals, about one in twenty may miss. The ends
+# of the scale took the residual's standard deviation from {glue:text}`sd_drawn` to
+# {glue:text}`sd_rated` points: real sliders do the same, and nobody knows what to.
 
 # %% [markdown]
 # ## Real listeners
@@ -852,119 +742,78 @@ report_text("missed_free", ", ".join(missed_free) if missed_free else "none")
 # runs, checked by its hash, and never passed on.
 
 # %% tags=["hide-input"]
-from groove_utils.files import hash_file
-from groove_utils.paths import cache_folder
-from groove_utils.study import load_study, oconnell2022
+from groove_utils.study.oconnell2022 import URL, load_oconnell2022
 
-if oconnell_csv and hash_file(oconnell_csv) != oconnell2022.SHA256:
-    raise ValueError(
-        f"oconnell_csv: {oconnell_csv} is not the published table (sha256 expected: "
-        f"{oconnell2022.SHA256}). Download it again from {oconnell2022.URL}"
-    )
+not_fetched = f"""````{{admonition}} Not run: the ratings could not be fetched
+:class: warning not-run
+This copy of the book was built without a connection. Download <{URL}>, and name the
+file in this chapter's parameter `oconnell_csv`; or run the chapter again with a connection.
+````"""
 
 # %% tags=["hide-input"]
 real = data if "groove_group" in data.tracks else None
-if real is None:
-    place = cache_folder() / "oconnell2022" / "study"
-    try:
-        oconnell2022.make_oconnell2022(place, csv=oconnell_csv or None)
-        real = load_study(place)
-    except ConnectionError:
-        display(
-            Markdown(
-                "````{admonition} Not run: the ratings could not be fetched\n"
-                ":class: warning not-run\n"
-                "This copy of the book was built without a connection. Download\n"
-                f"<{oconnell2022.URL}>,\nand name the file in this chapter's parameter "
-                "`oconnell_csv`; or run it again with a connection.\n````"
-            )
-        )
+try:
+    real = load_oconnell2022(oconnell_csv or None) if real is None else real
+except ConnectionError:
+    display(Markdown(not_fetched))
 
 # %%
 if real is not None:
     chapter.study = real  # captions tell whose ratings they show
-    people_said = real.ratings.rename(
-        columns={"listener_id": "listener", "track_id": "track"}
-    )
+    own_names = {"listener_id": "listener", "track_id": "track", "query": "question"}
+    people_said = real.ratings.rename(columns=own_names)
     group = real.tracks.set_index("track_id")["groove_group"]
+    people_said["songs"] = people_said["track"].map(group)
+
+# %%
+if real is not None:
+    both = pd.concat([people_said.assign(songs="all"), people_said])
+    both = both.groupby(["question", "songs"], sort=False)[
+        ["listener", "track", "rating"]
+    ]
+    real_parts = both.apply(mixed.crossed_variances)
+    caption = "Real listeners: variances on the scale of 1–7, and their agreement."
+    show_table(real_parts, "real-variances", caption)
+
+# %%
+if real is not None:
+    grooves = people_said[people_said["question"] == "groove"]
     # half a point to either side, so that the slope is the difference of the groups
-    people_said["group"] = (
-        people_said["track"].map(group).map({"low": -0.5, "high": 0.5})
-    )
+    grooves = grooves.assign(group=grooves["songs"].map({"low": -0.5, "high": 0.5}))
+    both_ways = "rating ~ group + (1 + group | listener) + (1 | track)"
+    real_errors = mixed.compare_error_models(both_ways, grooves)
+    real_errors = real_errors[real_errors["term"] == "group"]
 
 # %%
 if real is not None:
-    kinds = {"all songs": [-0.5, 0.5], "high groove": [0.5], "low groove": [-0.5]}
-    real_parts = []
-    for question, (label, groups) in [
-        (q, k) for q in real.queries for k in kinds.items()
-    ]:
-        own = people_said[people_said["query"] == question]
-        own = own[own["group"].isin(groups)]
-        fit = mixed.fit_lmm("rating ~ 1 + (1 | listener) + (1 | track)", own)
-        spread = fit.mean_variances().drop("Fixed").rename({"track": "song"})
-        single = spread["song"] / (spread["song"] + spread["Residual"])
-        real_parts.append(
-            {"question": question, "songs": label, **spread, "ICC(C,1)": single}
-        )
-    real_parts = pd.DataFrame(real_parts)
-    show_table(
-        real_parts,
-        "real-variances",
-        "Real listeners: variances on the scale of 1–7, and agreement of single listeners.",
-    )
-
-# %%
-if real is not None:
-    grooves = people_said[people_said["query"] == "groove"]
-    real_errors = mixed.compare_error_models(
-        "rating ~ group + (1 + group | listener) + (1 | track)", grooves
-    )
-    real_errors = real_errors[real_errors["term"] == "group"].reset_index(drop=True)
     show_figure(
-        figures.plot_forest(
-            real_errors, label="model", xlabel="High minus low groove, points of 1–7"
-        ),
+        figures.plot_forest(real_errors, label="model", xlabel="High less low groove"),
         "real-groups",
-        "Real listeners: the difference between songs of high and low groove under error models "
-        "that ignore listeners, songs, both or neither.",
-        "Forest plot of one difference under several error models: the same estimate in each row, "
-        "all far from zero, with much narrower intervals where songs are ignored.",
+        "Real listeners: how songs of high and low groove differ, under error models.",
+        "Forest plot of one difference under several error models: the same estimate in "
+        "each row, all far from zero, with narrower intervals where songs are ignored.",
         table=real_errors,
     )
 
 # %% tags=["hide-input"]
 if real is not None:
-    grooved = real_parts[real_parts["question"] == "groove"].set_index("songs")
-    whole = grooved.loc["all songs"]
-    answer = real_errors.set_index("model").loc["crossed"]
-    told_real = {
-        name: format_value(value, n=len(grooves))["text"]
-        for name, value in {
-            "song": whole["song"],
-            "listener": whole["listener"],
-            "residual": whole["Residual"],
-            "icc": whole["ICC(C,1)"],
-            "high": grooved.loc["high groove", "ICC(C,1)"],
-            "low": grooved.loc["low groove", "ICC(C,1)"],
-            "ratio": real_errors.set_index("model").loc["listener only", "se_ratio"],
-        }.items()
-    }
-    effect = format_value(answer["estimate"], ci=(answer["low"], answer["high"]))[
+    by_model = real_errors.set_index("model")
+    effect = by_model.loc["crossed"]
+    effect = format_value(effect["estimate"], ci=(effect["low"], effect["high"]))[
         "full"
     ]
-    display(
-        Markdown(
-            f"For groove, songs hold a variance of {told_real['song']}, listeners "
-            f"{told_real['listener']}, and {told_real['residual']} is residual: single listeners "
-            f"agree as far as ICC(C,1) = {told_real['icc']}. But these songs are extreme groups. "
-            f"Within the high ones the agreement is {told_real['high']}, within the low ones "
-            f"{told_real['low']}: a ceiling belongs to a selection of songs. Songs of the one group "
-            f"are rated higher than those of the other by {effect} points, and whoever takes the "
-            f"songs as fixed gets a standard error {told_real['ratio']} times as large as it should "
-            "be."
-        )
+    whole, high, low = (
+        real_parts.loc[("groove", one)] for one in ("all", "high", "low")
     )
+    icc = "ICC(C,1)"
+    told = f"""For groove, songs hold a variance of {whole["song"]:.2f}, listeners
+{whole["listener"]:.2f}, and {whole["residual"]:.2f} is residual: single listeners agree as
+far as ICC(C,1) = {whole[icc]:.2f}. But these songs are extreme groups. Within the high
+ones the agreement is {high[icc]:.2f}, within the low ones {low[icc]:.2f}: a ceiling belongs
+to a selection of songs. Songs of the one group are rated higher than those of the other by
+{effect} points, and whoever takes the songs as fixed gets a standard error
+{by_model.loc["listener only", "se_ratio"]:.2f} times as large as it should be."""
+    display(Markdown(told.replace("\n", " ")))
 chapter.study = data
 
 # %% [markdown]
@@ -982,63 +831,44 @@ chapter.study = data
 means = predictions[predictions["best"] & (predictions["target"] == query)]
 means = means.set_index("track_id")[["observed", "style", "artist"]]
 means["predicted"] = songs[model_name]
-bars = {
-    "artist": "(1 | artist)" if several_songs else "",
-    "style": "(1 | style)" if several_styles else "",
-}
-bars = {name: bar for name, bar in bars.items() if bar}
+samples = ["artist"] * several_songs + ["style"] * several_styles
 
 # %% tags=["needs-table-predictions"]
-plain = smf.ols("observed ~ predicted", means).fit()
-low, high = plain.conf_int().loc["predicted"]
-level = [{"model": "song means, OLS", "estimate": plain.params["predicted"]}]
-level[0] |= {"low": low, "high": high}
-song_fit = None
-for k in range(1, len(bars) + 1):
-    song_fit = mixed.fit_lmm(
-        f"observed ~ predicted + {' + '.join([*bars.values()][:k])}", means
-    )
-    row = song_fit.fixed_effects().set_index("term").loc["predicted"]
-    label = f"song means, {' and '.join([*bars][:k])} random"
-    level.append({"model": label, **row[["estimate", "low", "high"]]})
+plain = "observed ~ predicted"
+level, song_fit = mixed.add_random_intercepts(plain, means, samples, "predicted")
+level["model"] = "song means, " + level["model"]
 if data.has("listeners"):
-    level.append(
-        {"model": "single ratings, crossed", **slope[["estimate", "low", "high"]]}
-    )
-level = pd.DataFrame(level)
+    crossed_slope = [slope[name] for name in ("estimate", "low", "high")]
+    level.loc[len(level)] = ["single ratings, crossed", *crossed_slope]
 
 # %% tags=["needs-table-predictions"]
 show_figure(
-    figures.plot_forest(
-        level, label="model", xlabel=f"Slope of «{query}» on the prediction"
-    ),
+    figures.plot_forest(level, label="model", xlabel=on_prediction),
     "song-level",
-    "The slope from song means alone, with bands and styles as random effects, and from single "
-    "ratings where there are any.",
-    "Forest plot of the slope from song means, by ordinary regression and with growing random "
-    "parts, each with its interval.",
+    "The slope from song means, and from single ratings where there are any.",
+    "Forest plot of the slope from song means, by ordinary regression and with growing "
+    "random parts, each with its interval.",
     table=level,
 )
 
 # %% tags=["needs-table-predictions", "hide-input"]
 last = level[level["model"].str.startswith("song means")].iloc[-1]
-report_value(
-    "song_level_slope", last["estimate"], ci=(last["low"], last["high"]), n=len(means)
-)
+interval = tuple(last[["low", "high"]])
+report_value("song_level_slope", last["estimate"], ci=interval, n=len(means))
 if song_fit is not None:
     spread = song_fit.variance_components().rename(columns={"factor": "of"})
     spread = spread[["of", "variance", "sd"]].set_index("of")
     show_table(spread, "song-level-variances", "Whose variance, from song means alone.")
-styles_sd = (
-    spread.loc["style", "sd"] if song_fit is not None and several_styles else 0.0
-)
-report_text(
-    "few_styles",
-    f"{len(data.styles)} styles are a small sample: their spread ({styles_sd:.1f} points) is "
-    "hardly known, and neither is the interval of anything that varies between styles"
-    if several_styles
-    else "With a single style, nothing can be said about styles",
-)
+
+# %% tags=["needs-table-predictions", "hide-input"]
+few = "With a single style, nothing can be said about styles"
+if several_styles:
+    few = (
+        f"{len(data.styles)} styles are a small sample: their spread "
+        f"({spread.loc['style', 'sd']:.1f} points) is hardly known, and neither is the "
+        "interval of anything that varies between styles"
+    )
+report_text("few_styles", few)
 
 # %% [markdown] tags=["needs-table-predictions"]
 # With all of that random, the slope of the song means is {glue:text}`song_level_slope_full`.

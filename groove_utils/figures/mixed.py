@@ -173,7 +173,7 @@ def plot_recovery(table: pd.DataFrame, xlabel: str = "Rating points") -> plt.Fig
     ----------
     table : DataFrame
         Columns ``term``, ``kind`` (a panel each), ``data`` (a colour each), ``estimate``, ``low``,
-        ``high`` and ``truth``.
+        ``high`` and ``truth``, which may differ between `data`.
     xlabel : str
         Unit of all of them.
 
@@ -184,7 +184,7 @@ def plot_recovery(table: pd.DataFrame, xlabel: str = "Rating points") -> plt.Fig
     kinds, hues = list(dict.fromkeys(table["kind"])), list(dict.fromkeys(table["data"]))
     counts = [table.loc[table["kind"] == kind, "term"].nunique() for kind in kinds]
     figure, grid = plt.subplots(
-        len(kinds), 1, squeeze=False, figsize=(7.5, 1.6 + 0.36 * sum(counts)),
+        len(kinds), 1, squeeze=False, figsize=(7.5, 1.6 + 0.4 * sum(counts)),
         gridspec_kw={"height_ratios": counts},
     )  # fmt: skip
     offsets = np.linspace(-0.18, 0.18, len(hues)) if len(hues) > 1 else [0.0]
@@ -201,19 +201,19 @@ def plot_recovery(table: pd.DataFrame, xlabel: str = "Rating points") -> plt.Fig
             axes.errorbar(
                 own["estimate"], y, xerr=reach, fmt="o", markersize=4, color=colour, label=hue
             )
-        truth = part.drop_duplicates("term")
-        axes.plot(
-            truth["truth"], range(len(terms)), linestyle="none", marker="D", markersize=8,
-            markerfacecolor="none", markeredgecolor="black", label="known truth",
-        )  # fmt: skip
+            axes.plot(
+                own["truth"], y, linestyle="none", marker="D", markersize=7,
+                markerfacecolor="none", markeredgecolor="black",
+                label="known truth" if hue == hues[-1] else None,
+            )  # fmt: skip
         axes.axvline(0, color="#888888", linewidth=1, zorder=0)
         axes.set_yticks(range(len(terms)), terms)
         axes.set_ylim(len(terms) - 0.5, -0.5)
         axes.set_title(kind)
         axes.grid(visible=False, axis="y")
     grid[-1, 0].set_xlabel(xlabel)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncol=3)
+    handles = dict(zip(*reversed(grid[0, 0].get_legend_handles_labels())))
+    figure.legend(handles.values(), handles.keys(), loc="outside upper right", ncol=3)
     return figure
 
 

@@ -18,6 +18,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
+import statsmodels.formula.api as smf
 from scipy import linalg, stats
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
@@ -34,6 +35,7 @@ from groove_utils.mixed.model import LmmResult, fit_lmm
 from groove_utils.mixed.threads import one_thread
 
 __all__ = [
+    "add_random_intercepts",
     "compare_error_models",
     "cumulative_link_check",
     "equivalence_test",
@@ -282,6 +284,49 @@ def _ols_table(model, ols, cov, df, names, level) -> pd.DataFrame:
             "high": ols.params + half,
         }
     )
+
+
+def add_random_intercepts(
+    formula: str, data: pd.DataFrame, factors: list[str], term: str, level: float = 0.95
+) -> tuple[pd.DataFrame, LmmResult | None]:
+    """A coefficient by ordinary least squares, and with one random intercept more at a time.
+
+    For studies that have one mean a song: artists and styles are then the samples that are left.
+
+    Parameters
+    ----------
+    formula : str
+        Response and fixed part.
+    data : DataFrame
+        One row a song.
+    factors : list of str
+        Grouping factors, in the order in which they come in; may be empty.
+    term : str
+        Name of the coefficient.
+    level : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    table : DataFrame
+        Columns model (``OLS``, ``artist random``, ``artist and style random``), estimate, low,
+        high.
+    fit : LmmResult or None
+        The last fit; None without factors.
+    """
+    check_level(level)
+    plain = smf.ols(formula, data).fit()
+    if term not in plain.params:
+        raise LmmError(f"{term!r} is no coefficient. There are: {', '.join(plain.params.index)}.")
+    low, high = plain.conf_int(1 - level).loc[term]
+    rows = [{"model": "OLS", "estimate": plain.params[term], "low": low, "high": high}]
+    fit = None
+    for k in range(1, len(factors) + 1):
+        bars = " + ".join(f"(1 | {factor})" for factor in factors[:k])
+        fit = fit_lmm(f"{formula} + {bars}", data)
+        row = fit.effect(term, level)[["estimate", "low", "high"]]
+        rows.append({"model": f"{' and '.join(factors[:k])} random", **row})
+    return pd.DataFrame(rows), fit
 
 
 # partition -----------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def fit_lmm(
     theta, found = check_fit(frame, deviance, answer, engine)
     result = LmmResult(frame, deviance, theta, engine, answer, messages + found)
     for message in result.messages:
-        warnings.warn(message, LmmWarning, stacklevel=2)
+        warnings.warn(message, LmmWarning, stacklevel=3)  # 2 is the decorator
     return result
 
 
@@ -223,6 +223,12 @@ class LmmResult:
         table = t_table(np.eye(len(self.names)), self.beta, self.inference, level)
         table.insert(0, "term", self.names)
         return table
+
+    def effect(self, term: str, level: float = 0.95) -> pd.Series:
+        """One row of `fixed_effects`: estimate, se, df, t, p, low, high of a coefficient."""
+        if term not in self.names:
+            raise LmmError(f"{term!r} is no coefficient. There are: {', '.join(self.names)}.")
+        return self.fixed_effects(level).set_index("term").loc[term]
 
     def contrast(self, weights: dict, level: float = 0.95) -> pd.DataFrame:
         """Any linear functions of the coefficients.

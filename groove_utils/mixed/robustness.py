@@ -27,7 +27,11 @@ _OUTLIER = 2.5  # residual standard deviations
 
 
 def robustness_table(
-    result: LmmResult, term: str, level: float = 0.95, n_jobs: int = 1
+    result: LmmResult,
+    term: str,
+    level: float = 0.95,
+    n_jobs: int = 1,
+    extra: dict[str, LmmResult] | None = None,
 ) -> pd.DataFrame:
     """A coefficient under other criteria, random parts, scales and samples.
 
@@ -41,6 +45,8 @@ def robustness_table(
         Coverage of the intervals; a verdict is whether 0 lies outside.
     n_jobs : int
         Processes, for leaving levels out.
+    extra : dict, optional
+        Variants of one's own: name → another fit of the same response that holds the term.
 
     Returns
     -------
@@ -133,6 +139,9 @@ def robustness_table(
         "log odds",
         {"estimate": estimate, "se": se, "p": p, "low": estimate - half, "high": estimate + half},
     )
+    for name, fit in (extra or {}).items():
+        row = fit.effect(term, level)
+        add(name, "rating", {k: row[k] for k in ("estimate", "se", "p", "low", "high")})
     table = pd.DataFrame(rows)
     verdict = np.sign(table["estimate"]) * ((table["low"] > 0) | (table["high"] < 0))
     alike = (verdict == verdict[0]) & (np.sign(table["estimate"]) == np.sign(reported["estimate"]))

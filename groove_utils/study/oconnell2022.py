@@ -22,12 +22,13 @@ import pandas as pd
 import pooch
 import yaml
 
-from groove_utils.files import write_if_changed
+from groove_utils.files import hash_file, write_if_changed
 from groove_utils.paths import cache_folder
+from groove_utils.study.folder import Study, load_study
 from groove_utils.study.problems import Problem, StudyError
 from groove_utils.study.tables import MAX_ROWS_TOLD
 
-__all__ = ["SHA256", "URL", "make_oconnell2022"]
+__all__ = ["SHA256", "URL", "load_oconnell2022", "make_oconnell2022"]
 
 COMMIT = "80d619d7063f497504ff17e70033aa2e5fe4d952"
 URL = (
@@ -117,6 +118,33 @@ def make_oconnell2022(folder: str | os.PathLike, *, csv: str | os.PathLike | Non
     text = yaml.safe_dump(meta, sort_keys=False, allow_unicode=True)
     write_if_changed(folder / "study.yml", text)  # last: a folder with a study.yml is whole
     return folder
+
+
+def load_oconnell2022(csv: str | os.PathLike | None = None) -> Study:
+    """The published ratings as a study, made in the cache: for chapters on other studies.
+
+    Parameters
+    ----------
+    csv : path-like, optional
+        The published table, if it was downloaded by hand.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    ConnectionError
+        If the table is neither there nor to be had.
+    ValueError
+        If `csv` is another file than the published one.
+    """
+    if csv is not None and hash_file(csv) != SHA256:
+        raise ValueError(
+            f"{csv} is not the published table (sha256 expected: {SHA256}). Download it again "
+            f"from {URL}"
+        )
+    return load_study(make_oconnell2022(cache_folder() / "oconnell2022" / "study", csv=csv))
 
 
 def _fetch() -> Path:

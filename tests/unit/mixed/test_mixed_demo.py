@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groove_utils.mixed import LmmWarning, fit_lmm
+from groove_utils.mixed import LmmWarning, fit_lmm, recovery_table
 from groove_utils.synth import (
     default_effects,
     effects_as_rated,
@@ -57,7 +57,13 @@ NAMES = {
     "intercept": "Intercept",
     "musicianship_z:syncopation_z": "syncopation_z:musicianship_z",
 }
-SPREADS = ["song", "listener", "slope_syncopation", "style_bias", "residual"]
+SPREADS = {
+    "song": ("track_id", "Intercept"),
+    "listener": ("listener_id", "Intercept"),
+    "slope_syncopation": ("listener_id", "syncopation_z"),
+    "style_bias": ("listener_id:style", "Intercept"),
+    "residual": ("Residual", None),
+}
 
 
 def known_fixed(result, query):
@@ -66,28 +72,22 @@ def known_fixed(result, query):
 
 def within(result, truth, level):
     """Whether each of the fifteen true values lies in its interval."""
-    fixed = result.fixed_effects(level=level).set_index("term")
-    spread = result.variance_components("profile", level=level)
-    order = [("track_id", "Intercept"), ("listener_id", "Intercept"),
-             ("listener_id", "syncopation_z"), ("listener_id:style", "Intercept")]  # fmt: skip
-    ends = spread.set_index(["factor", "term"])[["low", "high"]]
-    ends = pd.DataFrame([*(ends.loc[row] for row in order), ends.loc["Residual"].iloc[0]], SPREADS)
-    ends = pd.concat([fixed[["low", "high"]], ends])
-    return truth.rename(NAMES)[ends.index].between(ends["low"], ends["high"])
+    table = recovery_table(result, truth.rename(NAMES), SPREADS, level)
+    assert len(table) == 15
+    return table.set_index("term")["within"]
 
 
 @pytest.mark.parametrize("query", ["dance", "rhythm"])
 def test_all_known_effects_lie_within_their_intervals(query):
     known = default_effects()
-    truth = pd.concat([known.fixed[query], known.sd[query].abs()])
+    truth = pd.concat([known.fixed[query], known.sd[query]])
     # fifteen intervals at once, so each at 99.5%
     assert within(fit(2026, query), truth, 0.995).all()
 
 
 @pytest.mark.parametrize("query", ["dance", "rhythm"])
 def test_from_ratings_on_the_scale_the_effects_as_rated_are_recovered(query):
-    rated = effects_as_rated(songs()).query("question == @query").set_index("term")["value"].abs()
-    rated = rated * np.sign(default_effects().fixed[query]).reindex(rated.index, fill_value=1)
+    rated = effects_as_rated(songs()).query("question == @query").set_index("term")["value"]
     result = fit(2026, query, discrete=True)
     assert within(result, rated, 0.995).all()
     # the residual that was drawn is another one: the ends of the scale press it together

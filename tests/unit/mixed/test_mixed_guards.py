@@ -23,7 +23,9 @@ def warned(formula, data, **options):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = fit_lmm(formula, data, **options)
-    texts = [str(w.message) for w in caught if issubclass(w.category, LmmWarning)]
+    told = [w for w in caught if issubclass(w.category, LmmWarning)]
+    assert all(w.filename == __file__ for w in told)  # points to the call, not into the package
+    texts = [str(w.message) for w in told]
     assert texts == result.messages
     return result, " ".join(texts)
 
