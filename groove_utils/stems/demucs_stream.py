@@ -72,7 +72,11 @@ class Demucs:
         """The stems in blocks, (n_stems, n_channels, n), as long as the signal in all."""
         model = load_package(self.package)
         networks, shares = _networks(model)
-        self._check(signal, model, networks)
+        if signal.n_channels > 2:
+            raise ValueError(
+                f"{signal.name}: has {signal.n_channels} channels, Demucs takes mono or stereo. "
+                "Mix it down, for instance with `ffmpeg -i IN -ac 2 OUT.flac`."
+            )
         facts = _first_pass(_prepared(signal, model), signal)
         if facts.silent:  # nothing to separate; a network would make its rounding errors of it
             yield from _silence(len(model.sources), signal.n_channels, facts.n_in)
@@ -88,26 +92,33 @@ class Demucs:
         for block in fit_length(flat, width, facts.n_in):
             yield block.reshape(n_stems, n_channels, -1)
 
-    def _check(self, signal, model, networks) -> None:
-        if signal.n_channels > 2:
-            raise ValueError(
-                f"{signal.name}: has {signal.n_channels} channels, Demucs takes mono or stereo. "
-                "Mix it down, for instance with `ffmpeg -i IN -ac 2 OUT.flac`."
-            )
-        longest = float(getattr(model, "max_allowed_segment", math.inf))
-        if not hasattr(model, "models") and hasattr(model, "use_train_segment"):
-            longest = float(model.segment)
-        if self.segment is not None and self.segment > longest:
+    def check(self) -> None:
+        """Refuse settings that the network cannot take.
+
+        Raises
+        ------
+        ValueError
+            If segments are longer than it was trained with, if they overlap all but wholly, or if
+            the device is not there.
+        SeparatorUnavailableError
+            If the network cannot be loaded.
+        """
+        from groove_utils.embed.engine import choose_device
+
+        choose_device(self.device)
+        networks, _ = _networks(load_package(self.package))
+        # hybrid transformers pad to the length that they were trained with
+        fixed = [n.segment for n in networks if getattr(n, "use_train_segment", False)]
+        if self.segment is not None and fixed and self.segment > min(fixed):
             raise ValueError(
                 f"segment is {self.segment} s, but {self.package.name} was trained with segments "
-                f"of {longest:g} s and takes no longer ones."
+                f"of {float(min(fixed)):g} s and takes no longer ones."
             )
-        for network in networks:
-            if _stride(network, self.segment, self.overlap)[1] < 1:
-                raise ValueError(
-                    f"overlap {self.overlap} of a segment leaves no sample from one segment to the "
-                    "next; lower it."
-                )
+        if min(_stride(n, self.segment, self.overlap)[1] for n in networks) < 1:
+            raise ValueError(
+                f"overlap {self.overlap} of a segment leaves no sample from one segment to the "
+                "next; lower it."
+            )
 
     def _separated(self, signal, model, networks, shares, facts) -> Iterator[np.ndarray]:
         """Stems at the network's rate, (n_stems, audio_channels, n)."""
@@ -221,7 +232,9 @@ def _segments(
         # a network that pads takes what is around the segment, so that is handed over, too
         around = torch.from_numpy(tape.read(start - length, start + size + length))[None]
         chunk = TensorChunk(around, length, size)
-        out = apply_model(network, chunk, shifts=0, split=False, device=device, segment=segment)
+        # on a GPU, full float32 and the same sums every time
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            out = apply_model(network, chunk, shifts=0, split=False, device=device, segment=segment)
         held[..., :size] += ramp[:size] * out[0].cpu()
         weight[:size] += ramp[:size]
         ready = min(stride, size)

@@ -50,6 +50,9 @@ class Hpss:
         """Parameters of :func:`groove_utils.stems.separate` that matter to this separator."""
         return {}
 
+    def check(self) -> None:
+        """There is nothing that could be set wrongly."""
+
     def stream(self, signal) -> Iterator[np.ndarray]:
         """The stems in blocks, (2, n_channels, n), as long as the signal in all."""
         tape = Tape(signal.blocks(), signal.n_channels)

@@ -156,7 +156,8 @@ def _read(file: Path, name: str):
 
 
 def _download(package: Package):
-    if not _online():
+    on_hub = "://" in package.name  # what was fetched before is found there without a network
+    if not on_hub and not _online():
         raise _unavailable(package, f"neither {HOSTS[0]} nor {HOSTS[1]} can be reached")
     from demucs.pretrained import get_model
 
@@ -170,6 +171,8 @@ def _download(package: Package):
 def _unavailable(package: Package, why: str) -> SeparatorUnavailableError:
     names = _file_names()
     files = ", ".join(names.get(sig, sig) for sig in package.signatures)
+    if "://" in package.name:
+        files = "the repository's files, under a name for its .yaml,"
     return SeparatorUnavailableError(
         f"{package.name}: its weights are not on this machine, and {why}. With a network, run "
         f"`python -m groove_utils.stems fetch {package.name}`. Without one, copy {files} "

@@ -11,7 +11,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +55,7 @@ def separate(
         ``"hpss"`` (percussive and harmonic part, needs no weights), a name of Demucs, such as
         ``"htdemucs_ft"`` (Rouard, Massa & Défossez 2023) or ``"htdemucs"``, or a path: a model's
         ``.th`` or ``.safetensors`` file, a bag's ``.yaml``, a folder that holds one model, or
-        ``FOLDER/NAME`` for one of several. A ``.th`` file is a pickle, which can run code: load
+        ``FOLDER/NAME`` for one of several; ``hf://OWNER/NAME`` is another's on the hub. A ``.th`` file is a pickle, which can run code: load
         only those that you trust.
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; ``$GROOVE_DEVICE``, else a GPU where there is one.
@@ -93,6 +93,7 @@ def separate(
     """
     signal = ArraySignal(y, sr)
     engine = _engine(separator, device, shifts, seed, overlap, segment)
+    engine.check()
     parts = []
     with _seconds_bar([signal], separator, progress) as bar:
         for block in engine.stream(signal):
@@ -165,6 +166,7 @@ def separate_tracks(
         if done[keys[track]] is None:
             todo.setdefault(keys[track], track)
     if todo:
+        engine.check()
         work = [(signals[track], key) for key, track in todo.items()]
         with _seconds_bar([signal for signal, _ in work], separator, progress) as bar:
             for key, outcome in _separate_files(work, engine, cache, bar):
@@ -307,7 +309,8 @@ def _kept(cache: ArrayCache, key: str) -> dict[str, Path] | None:
         if hash_file(path) != digest:
             aside = cache.folder / "damaged" / path.name
             aside.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(aside)
+            with suppress(FileNotFoundError):  # another process has noticed it first
+                path.replace(aside)
             warnings.warn(
                 f"{path}: the separated stem is damaged (its checksum does not match). It was "
                 f"moved to {aside}, and the track will be separated again.",

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import soundfile
-from tiny_demucs import save_network, tiny_network
 
 from groove_utils.study import load_study
 from groove_utils.synth import make_demo
@@ -20,6 +19,8 @@ def demo(tmp_path_factory):
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory):
     """A folder of two networks and a bag of both, as ``demucs --repo`` takes it."""
+    from tiny_demucs import save_network, tiny_network  # imports torch
+
     folder = tmp_path_factory.mktemp("repository")
     save_network(tiny_network(0), folder, "aaaa1111")
     save_network(tiny_network(1), folder, "bbbb2222")

@@ -240,6 +240,20 @@ def test_online_demucs_is_asked_by_name(band, repository, monkeypatch):
     assert asked == ["htdemucs"] * 2
 
 
+def test_networks_of_others_on_the_hub_are_asked_for_as_they_are(band, repository, monkeypatch):
+    y = band[:, :20_000].copy()
+    monkeypatch.setattr(demucs.pretrained, "get_model", lambda name: tiny_network(0))
+    assert_alike(separate(y, SR, "hf://someone/net"), whole(y, "aaaa1111", repository))
+
+    def nothing(name):
+        raise OSError(f"{name} is not there")
+
+    packages._load.cache_clear()
+    monkeypatch.setattr(demucs.pretrained, "get_model", nothing)
+    with pytest.raises(SeparatorUnavailableError, match=r"fetch hf://someone/net`.*repository's"):
+        separate(y, SR, "hf://someone/net")
+
+
 def test_a_damaged_file_is_told(band, repository, tmp_path):
     file = next(repository.glob("aaaa1111-*.th"))
     content = bytearray(file.read_bytes())

@@ -148,6 +148,15 @@ def test_an_interrupted_run_goes_on_where_it_was(files, cache, monkeypatch):
     assert all(soundfile.info(p).frames > 1000 for stems in found.values() for p in stems.values())
 
 
+def test_settings_are_told_once_not_for_each_track(files, cache, repository):
+    with pytest.raises(ValueError, match=r"^segment is 3 s, but both was trained"):
+        separate_tracks(files, repository / "both", cache=cache, segment=3, progress=False)
+    wide = {"wide": files["a"].with_name("wide.wav")}
+    soundfile.write(wide["wide"], np.zeros((900, 5)), SR)
+    with pytest.raises(AudioError, match=r"wide: .*wide\.wav: has 5 channels"):
+        separate_tracks(wide, repository / "both", cache=cache, progress=False)
+
+
 def test_all_bad_files_are_told_and_the_others_kept(files, cache, tmp_path, write):
     text = tmp_path / "text.wav"
     text.write_text("no sound")
