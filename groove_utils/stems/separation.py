@@ -55,8 +55,8 @@ def separate(
         ``"hpss"`` (percussive and harmonic part, needs no weights), a name of Demucs, such as
         ``"htdemucs_ft"`` (Rouard, Massa & Défossez 2023) or ``"htdemucs"``, or a path: a model's
         ``.th`` or ``.safetensors`` file, a bag's ``.yaml``, a folder that holds one model, or
-        ``FOLDER/NAME`` for one of several; ``hf://OWNER/NAME`` is another's on the hub. A ``.th`` file is a pickle, which can run code: load
-        only those that you trust.
+        ``FOLDER/NAME`` for one of several; ``"hf://OWNER/NAME"`` is another's on the hub. A
+        ``.th`` file is a pickle, which can run code: load only those that you trust.
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; ``$GROOVE_DEVICE``, else a GPU where there is one.
     shifts : int
