@@ -74,8 +74,7 @@ serve: book ## show the book on http://localhost:8000 (PORT=...)
 
 .PHONY: test
 test: $(READY) ## run the tests, with every chapter on the smoke study (MARKS= for the slow ones, too)
-	$(PY) -m pytest -m "$(MARKS)" -n 2 --dist loadfile --no-loadscope-reorder tests/unit
-	$(PY) -m pytest -m "$(MARKS)" tests/notebooks tests/book
+	$(PY) -m pytest -m "$(MARKS)" -n 2 --dist loadfile --no-loadscope-reorder tests/notebooks tests/unit tests/book
 
 .PHONY: test-browser
 test-browser: book ## look at the built book in headless Chromium

@@ -1,9 +1,6 @@
 """The published study, in made-up files of its layout: the real book gives the paper's table."""
 
-import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -25,21 +22,11 @@ QUESTIONS = ["groove", "dance", "listen", "party"]
 
 
 @pytest.mark.slow
-def test_the_published_study_gives_the_table_of_the_paper(tmp_path):
+def test_the_published_study_gives_the_table_of_the_paper(make_book, tmp_path):
     folder = tmp_path / "published-fixture"
     make_published(tmp_path / "source", n=148)
     make_marmoret2026(folder, source=tmp_path / "source")
-    build = ROOT / "build" / "published-fixture-smoke"
-    shutil.rmtree(build, ignore_errors=True)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "GROOVE_"))}
-    run = subprocess.run(
-        ["make", "book", f"STUDY={folder}", "PARAMS=smoke", f"PY={sys.executable}"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stdout[-1000:] + run.stderr[-4000:]
+    build = make_book(folder)
     page = BeautifulSoup((build / "html" / "06-probing.html").read_text(), "html.parser")
     rows = [[cell.get_text() for cell in row.select("td")] for row in page.select("#tab-paper tr")]
     table = {row[0]: row[1:] for row in rows if row}
@@ -67,4 +54,3 @@ def test_the_published_study_gives_the_table_of_the_paper(tmp_path):
     boxes = " ".join(box.get_text() for box in page.select(".admonition.not-run"))
     assert "known truth" in boxes
     assert not page.select(".admonition.simulated")
-    shutil.rmtree(build)

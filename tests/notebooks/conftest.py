@@ -1,0 +1,30 @@
+"""The real book on studies of the tests' own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from real_make import run_make
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def make_book() -> Iterator:
+    """A function that makes the smoke book of a study folder, and gives its build folder."""
+    made = []
+
+    def make(study: Path) -> Path:
+        build = ROOT / "build" / (re.sub(r"[^\w.-]", "-", study.name) + "-smoke")
+        shutil.rmtree(build, ignore_errors=True)
+        made.append(build)
+        run_make(ROOT, "book", f"STUDY={study}", "PARAMS=smoke")
+        return build
+
+    yield make
+    for build in made:
+        shutil.rmtree(build, ignore_errors=True)
