@@ -164,11 +164,10 @@ report_text("predicted_query", query)
 # %% tags=["needs-listeners", "needs-table-predictions"]
 errors = mixed.compare_error_models(f"rating ~ predicted + {crossed}", rows)
 errors = errors[errors["term"] == "predicted"]
-forest = figures.plot_forest(errors, label="model", xlabel=on_prediction)
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 show_figure(
-    forest,
+    figures.plot_forest(errors, label="model", xlabel=on_prediction),
     "error-models",
     "One slope under error models that ignore listeners, songs, both or neither.",
     "Forest plot of one slope under several error models: similar estimates in each "
@@ -181,14 +180,14 @@ ratio = errors.set_index("model")["se_ratio"]
 report_value("se_ols", ratio["OLS"], n=len(rows))
 report_value("se_listener_only", ratio["listener only"], n=len(rows))
 report_value("se_song_only", ratio["track only"], n=len(rows))
-hurts = "Ignoring songs is what hurts here, since the prediction varies between songs"
+hurts = "Ignoring songs is what hurts here: a listener more is no new song"
 alike = "Here the choice makes little difference"
 report_text("lost", hurts if ratio["listener only"] < 0.9 else alike)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # Ordinary regression has a standard error {glue:text}`se_ols` times that of the crossed model, the
 # model with listeners only {glue:text}`se_listener_only`, the one with songs only
-# {glue:text}`se_song_only`. {glue:text}`lost`: a listener more is no new song. Interval width is not the whole story: a model
+# {glue:text}`se_song_only`. {glue:text}`lost`. Interval width is not the whole story: a model
 # with songs only would be just as wrong about anything that varies between people.
 #
 # ## From the probe to the listener
@@ -199,7 +198,7 @@ report_text("lost", hurts if ratio["listener only"] < 0.9 else alike)
 # %% tags=["needs-listeners", "needs-table-predictions"]
 slopes = "(1 + predicted | listener) + (1 | track)"
 model = mixed.fit_lmm(f"rating ~ predicted + {slopes}", rows)
-print(model.report())
+display(Markdown(model.report()))
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
 draws = mixed.bootstrap(model, **boot)["r2"]
@@ -290,18 +289,12 @@ people = data.listeners.set_index("listener_id").select_dtypes("number")
 shown = next(iter(people), None)
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-fan = figures.plot_fitted_lines(
-    lines.join(people),
-    x="predicted",
-    xlabel="Prediction (SD over songs)",
-    ylabel=f"Rating of «{query}»",
-    colour=shown,
-)
+axes = {"xlabel": "Prediction (SD over songs)", "ylabel": f"Rating of «{query}»"}
 coloured = f", coloured by {shown.replace('_', ' ')}" if shown else ""
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 show_figure(
-    fan,
+    figures.plot_fitted_lines(lines.join(people), x="predicted", colour=shown, **axes),
     "listeners",
     f"One line a listener (conditional modes{coloured}); black: the average.",
     "Fan of straight lines, one a listener, of different heights and slopes, around a "
@@ -386,17 +379,11 @@ show_figure(
 # {glue:text}`matters` points for one standard deviation, {glue:text}`smallest` of the scale.
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-contrasts = trends.contrasts(adjust="holm")
-contrasts["p_equivalence"] = [
-    mixed.equivalence_test(row.estimate, row.se, row.df, bound=matters)["p"]
-    for row in contrasts.itertuples()
-]
-
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+contrasts = trends.contrasts(adjust="holm", equivalence=matters)
 show_table(
     contrasts.drop(columns=["se", "t", "p"]),
     "style-contrasts",
-    "Differences of slope: p that they differ (Holm), and p that they are too small to matter.",
+    "Differences of slope: p that they differ, and p that they are too small to matter (Holm).",
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
@@ -467,7 +454,9 @@ compared = mixed.compare_questions(single)
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 show_figure(
-    figures.plot_forest(compared, label="question", hue="model", xlabel="SD for SD"),
+    figures.plot_forest(
+        compared, label="question", hue="model", xlabel="SD for one SD"
+    ),
     "questions",
     f"Slopes of single ratings on the prediction of «{common}», in standard deviations.",
     "Forest plot of two estimates a question, one from separate models and one from a "
@@ -506,9 +495,10 @@ report_value("n_odd", int(odd.to_numpy().sum()), fmt=".0f")
 # %% [markdown] tags=["needs-listeners"]
 # ## How much is left?
 #
-# Whose variance is it? For each question, the shares of what the model predicted, the style beyond
-# that, the songs beyond both, the listeners' levels (and slopes), their bias for styles, and what
-# nobody can explain with this design. They add to one.
+# Whose variance is it? For each question, the shares of what the model predicted and of the style
+# (one share, where the two work against each other), of the songs beyond both, of the listeners'
+# levels (and slopes), of their bias for styles, and what nobody can explain with this design. They
+# add to one.
 
 # %% tags=["needs-listeners"]
 fixed, random = ["1"], ["(1 | listener)", "(1 | track)"]
@@ -731,7 +721,7 @@ report_value("sd_rated", rated_sd, fmt=".1f")
 # (outside: {glue:text}`missed`), and without rounding and clipping {glue:text}`n_within_free`
 # (outside: {glue:text}`missed_free`). With so many intervals, about one in twenty may miss. The ends
 # of the scale took the residual's standard deviation from {glue:text}`sd_drawn` to
-# {glue:text}`sd_rated` points: real sliders do the same, and nobody knows what to.
+# {glue:text}`sd_rated` points. Real sliders do so too, only that nobody knows the first number.
 
 # %% [markdown]
 # ## Real listeners
@@ -768,10 +758,7 @@ if real is not None:
 # %%
 if real is not None:
     both = pd.concat([people_said.assign(songs="all"), people_said])
-    both = both.groupby(["question", "songs"], sort=False)[
-        ["listener", "track", "rating"]
-    ]
-    real_parts = both.apply(mixed.crossed_variances)
+    real_parts = both.groupby(["question", "songs"]).apply(mixed.crossed_variances)
     caption = "Real listeners: variances on the scale of 1–7, and their agreement."
     show_table(real_parts, "real-variances", caption)
 
@@ -787,9 +774,9 @@ if real is not None:
 # %%
 if real is not None:
     show_figure(
-        figures.plot_forest(real_errors, label="model", xlabel="High less low groove"),
+        figures.plot_forest(real_errors, label="model", xlabel="Points of 1–7"),
         "real-groups",
-        "Real listeners: how songs of high and low groove differ, under error models.",
+        "Real listeners: groove of high- less that of low-groove songs, by error model.",
         "Forest plot of one difference under several error models: the same estimate in "
         "each row, all far from zero, with narrower intervals where songs are ignored.",
         table=real_errors,
@@ -900,10 +887,10 @@ report_text("few_styles", few)
 
 # %% [markdown]
 # ````{dropdown} Solution
-# Every listener–song pair is a level of its own then, so that the random term of songs swallows the
-# residual (the model will complain of exactly that), and nothing links two listeners who heard the
-# same song. The standard error falls to about that of the model with listeners only: a difference
-# between songs counts once for each listener, as if it were news each time.
+# Every listener–song pair is a level of its own then, with one answer in it: `fit_lmm` refuses, since
+# such a variance cannot be told from the residual. Leave the term out, as it says, and you have the
+# model with listeners only, and its standard error: a difference between songs counts once for each
+# listener, as if it were news each time. Software that nests without asking gives you just that.
 # ````
 #
 # 2. Set `smallest` to 0.06 in the parameters. Which statements about styles change, and which do

@@ -128,7 +128,8 @@ def plot_partition(shares: pd.DataFrame) -> plt.Figure:
     axes.set(xlim=(0, 1), xlabel="Share of the variance of single ratings")
     axes.set_ylim(len(shares) - 0.5, -0.5)
     axes.grid(visible=False)
-    figure.legend(loc="outside upper center", ncol=min(shares.shape[1], 4))
+    parts = shares.shape[1]
+    figure.legend(loc="outside upper center", ncol=parts if parts <= 5 else -(-parts // 2))
     return figure
 
 

@@ -46,7 +46,9 @@ class MarginalMeans:
     level: float
     result: object = field(repr=False)
 
-    def contrasts(self, method="pairwise", adjust: str = "holm") -> pd.DataFrame:
+    def contrasts(
+        self, method="pairwise", adjust: str = "holm", equivalence: float | None = None
+    ) -> pd.DataFrame:
         """Differences between cells, with corrected p-values and intervals.
 
         Parameters
@@ -58,16 +60,26 @@ class MarginalMeans:
             Correction over the contrasts (within each level of `by`). Tukey's is for pairs only,
             and takes the studentised range at each contrast's own df, as emmeans does. Intervals
             are simultaneous for tukey, bonferroni and sidak, and single otherwise.
+        equivalence : float, optional
+            Smallest difference that would matter, above 0: adds ``p_equivalence``, the p-value of
+            two one-sided tests that the difference is smaller (Schuirmann 1987), corrected over
+            the contrasts as `adjust` says (by Holm where that is Tukey's).
 
         Returns
         -------
         DataFrame
-            Columns of `by`, contrast, estimate, se, df, t, p (uncorrected), p_adjusted, low, high.
+            Columns of `by`, contrast, estimate, se, df, t, p (uncorrected), p_adjusted, low, high,
+            and p_equivalence where it is asked for.
         """
         if adjust not in _ADJUSTMENTS:
             raise LmmError(f"adjust is {adjust!r}; expected one of {', '.join(_ADJUSTMENTS)}.")
         if adjust == "tukey" and method != "pairwise":
             raise LmmError("Tukey's correction is for method='pairwise'; use 'holm' otherwise.")
+        if equivalence is not None and not equivalence > 0:
+            raise LmmError(
+                f"equivalence is {equivalence!r}; expected the smallest difference that matters, "
+                "above 0."
+            )
         tables = []
         for key, cells in self._families():
             names = [", ".join(str(self.table[spec].iloc[i]) for spec in self.specs) for i in cells]
@@ -76,6 +88,10 @@ class MarginalMeans:
             table = t_table(rows, self.result.beta, self.result.inference, self.level)
             table.insert(0, "contrast", list(weights))
             _adjust(table, adjust, len(cells), self.level)
+            if equivalence is not None:
+                excess = (table["estimate"].abs() - equivalence) / table["se"]
+                p = stats.t.cdf(excess, table["df"])
+                table["p_equivalence"] = _corrected(p, "holm" if adjust == "tukey" else adjust)
             for name, value in zip(reversed(self.by), reversed(key)):
                 table.insert(0, name, value)
             tables.append(table)
@@ -115,6 +131,10 @@ def _contrast_weights(method, names: list[str]) -> dict[str, np.ndarray]:
     raise LmmError(f"method is {method!r}; expected 'pairwise', 'reference', 'mean' or a dict.")
 
 
+def _corrected(p: np.ndarray, adjust: str) -> np.ndarray:
+    return p if adjust == "none" or len(p) < 2 else multipletests(p, method=adjust)[1]
+
+
 def _adjust(table: pd.DataFrame, adjust: str, n_cells: int, level: float) -> None:
     p, m = table["p"].to_numpy(), len(table)
     if adjust == "tukey":
@@ -126,7 +146,7 @@ def _adjust(table: pd.DataFrame, adjust: str, n_cells: int, level: float) -> Non
     elif adjust == "none":
         corrected, critical = p, None
     else:
-        corrected = multipletests(p, method=adjust)[1] if m > 1 else p
+        corrected = _corrected(p, adjust)
         tail = {"bonferroni": (1 - level) / m, "sidak": 1 - level ** (1 / m)}.get(adjust)
         critical = None if tail is None else stats.t.isf(tail / 2, table["df"])
     if critical is not None:

@@ -224,6 +224,19 @@ def test_an_engine_that_stops_short_is_carried_on(ratings, monkeypatch):
     assert result.loglik == pytest.approx(right.loglik, abs=1e-6)
 
 
+def test_a_search_that_does_not_converge_is_told_of(ratings, monkeypatch):
+    def lost(frame, deviance):
+        theta = 5 * deviance.start()
+        found = deviance.solve(theta)
+        return EngineFit(theta, found.beta, -found.deviance / 2, True, "")
+
+    monkeypatch.setitem(ENGINES, "lost", lost)
+    monkeypatch.setattr(CrossedDeviance, "minimise", lambda self, theta=None, **_: theta)
+    _, text = warned(f"rating ~ x + {CROSSED}", ratings, engine="lost")
+    assert "the search did not converge" in text
+    assert "Simplify the random part" in text
+
+
 def balanced(noise):
     rng = np.random.default_rng(0)
     answer = np.repeat(np.arange(6.0), 4) + np.tile([1.0, 2.0, 4.0, 3.0], 6)

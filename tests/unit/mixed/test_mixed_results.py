@@ -14,6 +14,7 @@ from groove_utils.mixed import (
     LmmWarning,
     bootstrap,
     check_residuals,
+    equivalence_test,
     fit_lmm,
     leave_one_group_out,
     power_simulation,
@@ -77,6 +78,23 @@ def test_corrections_are_ordered(result):
         outside = (table["low"] > 0) | (table["high"] < 0)
         assert (outside == (table["p_adjusted"] < 0.05)).all()
         assert (table["high"] - table["low"] > p["none"]["high"] - p["none"]["low"]).all()
+
+
+def test_equivalence_of_slopes_is_corrected_as_their_difference_is(result):
+    trends = result.emtrends("x", "genre")
+    plain = trends.contrasts(adjust="none", equivalence=0.3)
+    for row in plain.itertuples():
+        one = equivalence_test(row.estimate, row.se, row.df, bound=0.3)
+        assert row.p_equivalence == pytest.approx(one["p"])
+    first = plain["p_equivalence"].min()
+    for adjust in ("holm", "tukey"):
+        table = trends.contrasts(adjust=adjust, equivalence=0.3)
+        assert table["p_equivalence"].min() == pytest.approx(min(1, 3 * first))
+        assert (table["p_equivalence"] >= plain["p_equivalence"]).all()
+    assert (trends.contrasts(equivalence=5.0)["p_equivalence"] < 0.001).all()
+    assert "p_equivalence" not in trends.contrasts()
+    with pytest.raises(LmmError, match="equivalence is 0"):
+        trends.contrasts(equivalence=0)
 
 
 @pytest.mark.parametrize(
