@@ -921,3 +921,5 @@ report_text("few_styles", few)
 # - Most of a single rating is neither song nor listener. The variance that songs have beyond the
 #   prediction is what better models could still win.
 # - More songs, or more listeners? Simulate it from the spreads of a study like yours.
+#
+# **Next:** {doc}`adapt` tells how to ask all this of songs and listeners of your own.
