@@ -1,0 +1,174 @@
+"""Stems from the wrong song, and stems that fall silent: controls of an ablation (chapter 07)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.audio import AudioError, load_audio
+from groove_utils.stems.mixing import sum_stems
+
+__all__ = ["load_stems", "regroup_stems", "silence_stem", "swap_stem", "tempo_partners"]
+
+PERCUSSIVE = ("drums",)
+
+
+def load_stems(paths: Mapping[str, str | PathLike]) -> tuple[dict[str, np.ndarray], int]:
+    """Decode the stems of one song.
+
+    Parameters
+    ----------
+    paths : mapping of stem → path
+
+    Returns
+    -------
+    stems : dict of stem → ndarray of float32, shape (n_channels, n_samples)
+        Shorter ones are filled up with silence, so that they can be summed.
+    sr : int
+        Their sample rate in Hz.
+
+    Raises
+    ------
+    AudioError
+        If a file cannot be decoded, or rates or numbers of channels differ.
+    """
+    loaded = {stem: load_audio(path, mono=False) for stem, path in paths.items()}
+    kinds = {(np.atleast_2d(y).shape[0], sr) for y, sr in loaded.values()}
+    if len(kinds) != 1:
+        told = ", ".join(f"{n} channels at {sr} Hz" for n, sr in sorted(kinds))
+        raise AudioError(
+            f"stems of one song differ: {told or 'there are none'}. Export them alike."
+        )
+    longest = max(y.shape[-1] for y, _ in loaded.values())
+    stems = {
+        stem: np.pad(np.atleast_2d(y), ((0, 0), (0, longest - y.shape[-1])))
+        for stem, (y, _) in loaded.items()
+    }
+    return stems, kinds.pop()[1]
+
+
+def regroup_stems(stems: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Sum true stems to what another separator calls its stems.
+
+    Parameters
+    ----------
+    stems : mapping of stem → ndarray
+        Drums, bass and so on.
+    names : sequence of str
+        Stems of the separator. ``percussive`` is taken for the drums, ``harmonic`` for all else.
+
+    Returns
+    -------
+    dict of name → ndarray
+        Those of `names` for which there is anything to compare with.
+    """
+    groups = {
+        "percussive": [stem for stem in stems if stem in PERCUSSIVE],
+        "harmonic": [stem for stem in stems if stem not in PERCUSSIVE],
+    }
+    groups |= {stem: [stem] for stem in stems}
+    return {name: sum_stems(stems, groups[name]) for name in names if groups.get(name)}
+
+
+def tempo_partners(
+    tempos: pd.Series, artists: Sequence[str], styles: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """For each song, the song by another artist whose tempo is nearest.
+
+    Parameters
+    ----------
+    tempos : Series of float, shape (n,)
+        BPM, indexed by track_id.
+    artists : array-like of shape (n,)
+    styles : array-like of shape (n,), optional
+        Look for partners within a style, so that a swap does not change the style as well.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by track_id: ``partner`` and ``tempo_ratio`` (the partner's tempo over the song's).
+        Nearest is by ratio; ties go to the song that comes first.
+
+    Raises
+    ------
+    ValueError
+        If tempos are missing or not above 0, or a song has nobody to be paired with.
+    """
+    values = tempos.to_numpy(dtype=float)
+    if not (np.isfinite(values) & (values > 0)).all():
+        bad = tempos.index[~(np.isfinite(values) & (values > 0))]
+        raise ValueError(f"{len(bad)} tempos are no numbers above 0, the first of {bad[0]!r}.")
+    artists = np.asarray(artists).astype(str)
+    styles = np.full(len(values), "all") if styles is None else np.asarray(styles).astype(str)
+    distance = np.abs(np.log(values)[:, None] - np.log(values))
+    distance[(artists[:, None] == artists) | (styles[:, None] != styles)] = np.inf
+    alone = ~np.isfinite(distance.min(axis=1))
+    if alone.any():
+        raise ValueError(
+            f"{alone.sum()} songs have no song by another artist of their style, the first is "
+            f"{tempos.index[alone.argmax()]!r}; leave styles out, or use a study with more artists."
+        )
+    nearest = distance.argmin(axis=1)
+    return pd.DataFrame(
+        {"partner": tempos.index[nearest], "tempo_ratio": values[nearest] / values},
+        index=tempos.index,
+    )
+
+
+def swap_stem(
+    stems: Mapping[str, Mapping[str, str | PathLike]], stem: str, partners: Mapping[str, str]
+) -> dict[str, dict[str, str | PathLike]]:
+    """Give each song one stem of its partner.
+
+    Parameters
+    ----------
+    stems : mapping of track_id → mapping of stem → path
+    stem : str
+        The one to exchange.
+    partners : mapping of track_id → track_id
+        As the column ``partner`` of :func:`tempo_partners`.
+
+    Returns
+    -------
+    dict of track_id → dict of stem → path
+    """
+    return {track: {**paths, stem: stems[partners[track]][stem]} for track, paths in stems.items()}
+
+
+def silence_stem(
+    features: Mapping[tuple[str, ...], Mapping[str, np.ndarray]],
+    stem: str,
+    rows: Sequence[int],
+    silence: Mapping[str, np.ndarray],
+) -> dict[tuple[str, ...], dict[str, np.ndarray]]:
+    """Features of the same songs, had one stem been silent in some of them.
+
+    Parameters
+    ----------
+    features : mapping of subset → mapping of layer → ndarray, shape (n, d)
+        Of all subsets of the stems.
+    stem : str
+    rows : sequence of int
+        The songs in which it falls silent.
+    silence : mapping of layer → ndarray, shape (d,)
+        What the model makes of silence: that is what the stem alone then sounds like.
+
+    Returns
+    -------
+    dict
+        A sum with a silent stem is the sum without it, so nothing has to be embedded anew.
+    """
+    rows = np.asarray(rows)
+    by_set = {frozenset(subset): layers for subset, layers in features.items()}
+    found = {}
+    for subset, layers in features.items():
+        found[subset] = {name: np.array(values, copy=True) for name, values in layers.items()}
+        if stem not in subset:
+            continue
+        rest = frozenset(subset) - {stem}
+        for name, values in found[subset].items():
+            values[rows] = by_set[rest][name][rows] if rest else silence[name]
+    return found

@@ -1,0 +1,200 @@
+"""What is measured on a song's stems and their sums, song by song, and kept (chapter 07).
+
+Fifteen sums of four stems are fifteen times the work of a mix. Each stem is therefore decoded and
+resampled once, songs are shared out to processes, and what was measured is kept by the content of
+the stems.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from groove_utils.audio import load_audio, measure_loudness
+from groove_utils.cache import ArrayCache
+from groove_utils.descriptors import DESCRIPTORS, describe, describe_stems
+from groove_utils.descriptors.table import VERSION as DESCRIPTORS_VERSION
+from groove_utils.descriptors.table import compile_kernels
+from groove_utils.files import hash_bytes, hash_file
+from groove_utils.stems.mixing import matching_gain
+from groove_utils.stems.subsets import stem_subsets
+
+__all__ = ["describe_coupling", "describe_sums", "matching_gains"]
+
+VERSION = "1"  # part of every cache key: raise it when a value changes
+SAMPLE_RATE = 22050  # Hz: half the work of 44.1 kHz, and models listen to 16 to 24 kHz
+
+Subset = tuple[str, ...]
+Stems = Mapping[str, Mapping[str, str | os.PathLike]]
+
+
+def describe_sums(
+    stems: Stems,
+    sums: Sequence[Subset] | None = None,
+    *,
+    gains: Mapping[Subset, Mapping[str, float]] | None = None,
+    jobs: int = 2,
+    cache: ArrayCache | None = None,
+) -> dict[Subset, pd.DataFrame]:
+    """Descriptors of sums of stems, the same columns for every sum.
+
+    Parameters
+    ----------
+    stems : mapping of track_id → mapping of stem → path
+    sums : sequence of tuple of str, optional
+        All subsets of the first track's stems by default.
+    gains : mapping of sum → mapping of track_id → float, optional
+        Linear gains by which sums are scaled; sums that are not named are left as they are.
+    jobs : int
+        Processes.
+    cache : ArrayCache, optional
+        The store ``stem-measures`` of the project's cache by default.
+
+    Returns
+    -------
+    dict of tuple of str → DataFrame of float64, shape (n_tracks, n_columns)
+        Those of :data:`groove_utils.descriptors.DESCRIPTORS` that every track has in every sum, so
+        that sums can be compared: a solo voice, say, may have no beat to measure syncopation by.
+
+    Notes
+    -----
+    Channels are averaged and resampled to 22.05 kHz, so that the highest band is not there.
+    """
+    sums = _sums(stems, sums)
+
+    def settings(track):
+        return [[float((gains or {}).get(s, {}).get(track, 1.0)) for s in sums], sums]
+
+    def compute(paths, gain, sums):
+        loaded = _load(paths)
+        rows = [describe(g * _sum(loaded, s), SAMPLE_RATE) for g, s in zip(gain, sums)]
+        return np.array([row[list(DESCRIPTORS)].to_numpy(float) for row in rows])
+
+    kind = f"descriptors {DESCRIPTORS_VERSION} {' '.join(DESCRIPTORS)}"
+    values = _per_track(kind, stems, compute, settings, jobs, cache)
+    known = np.isfinite(values).all(axis=(0, 1))
+    columns = [name for name, keep in zip(DESCRIPTORS, known) if keep]
+    index = pd.Index(list(stems), name="track_id")
+    return {
+        s: pd.DataFrame(values[:, i][:, known], index=index, columns=columns)
+        for i, s in enumerate(sums)
+    }
+
+
+def describe_coupling(
+    stems: Stems, *, jobs: int = 2, cache: ArrayCache | None = None
+) -> pd.DataFrame:
+    """How far bass and bass drum play together, from their stems.
+
+    Parameters
+    ----------
+    stems, jobs, cache
+        As in :func:`describe_sums`; ``drums`` and ``bass`` are used.
+
+    Returns
+    -------
+    DataFrame
+        One row a track: ``bass_drum_coincidence`` (0…1), ``density_drums`` and ``density_bass``
+        (1/s), see :func:`groove_utils.descriptors.describe_stems`.
+    """
+    names = ["bass_drum_coincidence", "density_drums", "density_bass"]
+    pairs = {t: {s: paths[s] for s in ("drums", "bass")} for t, paths in stems.items()}
+
+    def compute(paths):
+        row = describe_stems(_load(paths), SAMPLE_RATE)
+        return row[names].to_numpy(float)
+
+    kind = f"coupling {DESCRIPTORS_VERSION}"
+    values = _per_track(kind, pairs, compute, lambda track: [], jobs, cache)
+    return pd.DataFrame(values, index=pd.Index(list(stems), name="track_id"), columns=names)
+
+
+def matching_gains(
+    stems: Stems,
+    sums: Sequence[Subset] | None = None,
+    *,
+    jobs: int = 2,
+    cache: ArrayCache | None = None,
+) -> dict[Subset, dict[str, float]]:
+    """Gains that make each sum of a song's stems as loud as all of them together.
+
+    Parameters
+    ----------
+    stems, sums, jobs, cache
+        As in :func:`describe_sums`.
+
+    Returns
+    -------
+    dict of tuple of str → dict of track_id → float
+        Linear, see :func:`groove_utils.stems.matching_gain`. Loudness (ITU-R BS.1770) is that of
+        the mean of the channels at 22.05 kHz, which is about what models hear; no peak is
+        limited, since nothing is encoded.
+    """
+    sums = _sums(stems, sums)
+
+    def compute(paths, sums):
+        loaded = _load(paths)
+        target = measure_loudness(_sum(loaded, tuple(paths)), SAMPLE_RATE)
+        return np.array(
+            [matching_gain(_sum(loaded, s), SAMPLE_RATE, target, peak=None) for s in sums]
+        )
+
+    values = _per_track("gains", stems, compute, lambda track: [sums], jobs, cache)
+    return {s: dict(zip(stems, map(float, values[:, i]))) for i, s in enumerate(sums)}
+
+
+def _sums(stems: Stems, sums) -> list[Subset]:
+    if not stems:
+        raise ValueError("there are no tracks; expected stems of one or more, by track_id.")
+    there = next(iter(stems.values()))
+    sums = stem_subsets(tuple(there)) if sums is None else [tuple(s) for s in sums]
+    for track, paths in stems.items():
+        missing = sorted({stem for s in sums for stem in s} - set(paths))
+        if missing:
+            raise ValueError(
+                f"track {track!r} has no stem {missing[0]!r}; it has {', '.join(paths) or 'none'}."
+            )
+    return sums
+
+
+def _load(paths: Mapping[str, str | os.PathLike]) -> dict[str, np.ndarray]:
+    return {stem: load_audio(path, sr=SAMPLE_RATE)[0] for stem, path in paths.items()}
+
+
+def _sum(loaded: Mapping[str, np.ndarray], subset: Subset) -> np.ndarray:
+    """Sum of stems, of which the shorter ones end in silence."""
+    total = np.zeros(max(len(loaded[stem]) for stem in subset), np.float32)
+    for stem in subset:
+        total[: len(loaded[stem])] += loaded[stem]
+    return total
+
+
+def _per_track(
+    kind: str, stems: Stems, compute: Callable, settings: Callable, jobs: int, cache
+) -> np.ndarray:
+    """What `compute(paths, *settings)` gives for each track, from the cache where it is there."""
+    cache = ArrayCache(namespace="stem-measures") if cache is None else cache
+    hashes = {str(path): hash_file(path) for paths in stems.values() for path in paths.values()}
+    keys = {
+        track: hash_bytes(
+            kind, VERSION, repr(settings(track)),
+            *(part for stem, path in paths.items() for part in (stem, hashes[str(path)])),
+        )
+        for track, paths in stems.items()
+    }  # fmt: skip
+    found = {track: cache.get(key) for track, key in keys.items()}
+    todo = [track for track, entry in found.items() if entry is None]
+    if todo:
+        compile_kernels()
+        tasks = (delayed(compute)(dict(stems[t]), *settings(t)) for t in todo)
+        run = Parallel(n_jobs=min(jobs, len(todo)), return_as="generator")
+        name = kind.partition(" ")[0]
+        for track, values in zip(todo, tqdm(run(tasks), total=len(todo), desc=name, unit="song")):
+            found[track] = {"values": values}
+            cache.put(keys[track], found[track])
+    return np.stack([entry["values"] for entry in found.values()])

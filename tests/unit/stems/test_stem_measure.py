@@ -1,0 +1,195 @@
+"""What is measured on sums of stems, held to measuring each sum by itself; and the controls."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from groove_utils.audio import AudioError, load_audio, measure_loudness
+from groove_utils.cache import ArrayCache
+from groove_utils.descriptors import describe, describe_stems
+from groove_utils.stems import STEMS, stem_subsets
+from groove_utils.stems.controls import (
+    load_stems,
+    regroup_stems,
+    silence_stem,
+    swap_stem,
+    tempo_partners,
+)
+from groove_utils.stems.measure import describe_coupling, describe_sums, matching_gains
+
+SR = 22050
+SECONDS = 4
+
+
+def clicks(times, hz, sr=SR):
+    """Decaying tones at some moments."""
+    t = np.arange(SECONDS * sr) / sr
+    y = np.zeros_like(t)
+    for time in times:
+        later = t >= time
+        decay = np.exp(-30 * (t[later] - time))
+        y[later] += decay * np.sin(2 * np.pi * hz * (t[later] - time))
+    return (0.3 * y).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def stems(tmp_path_factory):
+    """Two songs: in the first bass and bass drum fall together, in the second they never do."""
+    folder = tmp_path_factory.mktemp("stems")
+    beats = np.arange(0.1, SECONDS - 0.2, 0.5)
+    paths = {}
+    for track, late in (("tight", 0.0), ("apart", 0.25)):
+        sounds = {
+            "drums": clicks(beats, 60) + 0.3 * clicks(beats + 0.25, 3000),
+            "bass": clicks(beats + late, 110),
+            "other": clicks(beats[::2], 440 if late else 494),
+            "vocals": 0.2 * clicks(beats[::3], 700),
+        }
+        for stem in STEMS:
+            path = folder / f"{track}-{stem}.wav"
+            stereo = np.stack([sounds[stem], 0.5 * sounds[stem]], axis=1)
+            soundfile.write(path, stereo, SR, subtype="FLOAT")
+            paths.setdefault(track, {})[stem] = path
+    return paths
+
+
+def mixed(paths, subset):
+    return sum(load_audio(paths[stem])[0] for stem in subset)
+
+
+@pytest.fixture(scope="module")
+def described(stems, tmp_path_factory):
+    cache = ArrayCache(tmp_path_factory.mktemp("cache"), "stem-measures")
+    return describe_sums(stems, jobs=1, cache=cache), cache
+
+
+def test_a_sum_is_described_like_the_sum_of_its_signals(stems, described):
+    tables, _ = described
+    assert list(tables) == stem_subsets()
+    columns = list(tables[STEMS].columns)
+    assert {"rms", "event_density", "spectral_flux", "band_2_flux"} <= set(columns)
+    for subset in (("bass",), ("drums", "other"), STEMS):
+        assert list(tables[subset].columns) == columns
+        assert list(tables[subset].index) == ["tight", "apart"]
+        expected = describe(mixed(stems["apart"], subset), SR)[columns].to_numpy(float)
+        np.testing.assert_allclose(tables[subset].loc["apart"], expected, rtol=1e-5)
+    assert np.isfinite(pd.concat(tables.values())).all(axis=None)
+
+
+def test_descriptors_are_kept_by_the_content_of_the_stems(stems, described, monkeypatch):
+    tables, cache = described
+    assert len(cache) == 2
+
+    def fail(*args):
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr("groove_utils.stems.measure.describe", fail)
+    again = describe_sums(stems, jobs=1, cache=cache)
+    for subset, table in tables.items():
+        pd.testing.assert_frame_equal(again[subset], table)
+    other = swap_stem(stems, "bass", {"tight": "apart", "apart": "tight"})
+    with pytest.raises(AssertionError, match="measured again"):
+        describe_sums(other, jobs=1, cache=cache)
+
+
+def test_gains_make_sums_as_loud_as_their_song(stems, tmp_path):
+    cache = ArrayCache(tmp_path, "stem-measures")
+    gains = matching_gains(stems, jobs=1, cache=cache)
+    assert gains[STEMS]["tight"] == pytest.approx(1.0, abs=1e-6)
+    for subset in (("vocals",), ("drums", "bass")):
+        scaled = gains[subset]["apart"] * mixed(stems["apart"], subset)
+        whole = measure_loudness(mixed(stems["apart"], STEMS), SR)
+        assert measure_loudness(scaled, SR) == pytest.approx(whole, abs=0.01)
+    assert gains[("vocals",)]["tight"] > 2
+    louder = describe_sums(stems, [("vocals",)], gains=gains, jobs=1, cache=cache)
+    plain = describe_sums(stems, [("vocals",)], jobs=1, cache=cache)
+    ratio = louder[("vocals",)]["rms"] / plain[("vocals",)]["rms"]
+    np.testing.assert_allclose(ratio, list(gains[("vocals",)].values()), rtol=1e-5)
+
+
+def test_coupling_is_heard_and_goes_with_the_bass(stems, tmp_path):
+    cache = ArrayCache(tmp_path, "stem-measures")
+    own = describe_coupling(stems, jobs=1, cache=cache)["bass_drum_coincidence"]
+    assert own["tight"] > 0.9
+    assert own["apart"] < 0.1
+    parts = {s: load_audio(stems["tight"][s])[0] for s in STEMS}
+    assert own["tight"] == pytest.approx(describe_stems(parts, SR)["bass_drum_coincidence"])
+    swapped = swap_stem(stems, "bass", {"tight": "apart", "apart": "tight"})
+    strange = describe_coupling(swapped, jobs=1, cache=cache)["bass_drum_coincidence"]
+    assert strange["tight"] < 0.1
+
+
+def test_measuring_refuses_what_is_not_there(stems):
+    with pytest.raises(ValueError, match="no tracks"):
+        describe_sums({})
+    with pytest.raises(ValueError, match="'tight' has no stem 'piano'"):
+        matching_gains(stems, [("piano",)])
+
+
+def test_partners_are_near_in_tempo_and_strangers():
+    tempos = pd.Series([100.0, 101, 120, 118, 99, 60], index=list("abcdef"))
+    artists = ["x", "x", "y", "z", "y", "z"]
+    found = tempo_partners(tempos, artists)
+    # a and b are of one band, so the nearest stranger is e
+    assert found["partner"].to_dict() == {
+        "a": "e",
+        "b": "e",
+        "c": "d",
+        "d": "c",
+        "e": "a",
+        "f": "e",
+    }
+    assert found.loc["a", "tempo_ratio"] == pytest.approx(0.99)
+    styles = ["funk", "funk", "funk", "pop", "pop", "funk"]
+    inside = tempo_partners(tempos, artists, styles)
+    for track, row in inside.iterrows():
+        assert styles[list("abcdef").index(track)] == styles[list("abcdef").index(row["partner"])]
+    # half and double are equally far: by ratio, not by beats per minute
+    far = pd.Series([100.0, 200, 51], index=list("abc"))
+    assert tempo_partners(far, ["x", "y", "z"])["partner"]["a"] == "c"
+    with pytest.raises(ValueError, match="2 songs have no song by another artist"):
+        tempo_partners(tempos[:2], ["x", "x"])
+    with pytest.raises(ValueError, match="the first of 'b'"):
+        tempo_partners(pd.Series([100.0, np.nan], index=["a", "b"]), ["x", "y"])
+
+
+def test_a_swap_takes_one_stem_and_leaves_the_rest(stems):
+    swapped = swap_stem(stems, "bass", {"tight": "apart", "apart": "tight"})
+    assert swapped["tight"]["bass"] == stems["apart"]["bass"]
+    assert swapped["tight"]["drums"] == stems["tight"]["drums"]
+    assert stems["tight"]["bass"] != stems["apart"]["bass"]  # the given mapping is left alone
+
+
+def test_a_sum_with_a_silent_stem_is_the_sum_without():
+    rng = np.random.default_rng(0)
+    features = {s: {"low": rng.normal(size=(5, 3))} for s in stem_subsets(("drums", "bass"))}
+    silence = {"low": np.full(3, 9.0)}
+    found = silence_stem(features, "bass", [1, 4], silence)
+    np.testing.assert_array_equal(found[("bass",)]["low"][[1, 4]], 9.0)
+    both = found[("drums", "bass")]["low"]
+    np.testing.assert_array_equal(both[[1, 4]], features[("drums",)]["low"][[1, 4]])
+    np.testing.assert_array_equal(both[[0, 2]], features[("drums", "bass")]["low"][[0, 2]])
+    np.testing.assert_array_equal(found[("drums",)]["low"], features[("drums",)]["low"])
+    assert not (features[("bass",)]["low"] == 9.0).any()
+
+
+def test_stems_are_loaded_to_one_length(stems, tmp_path):
+    soundfile.write(tmp_path / "short.wav", np.ones((1000, 2)) / 4, SR, subtype="FLOAT")
+    parts, sr = load_stems({"drums": stems["tight"]["drums"], "bass": tmp_path / "short.wav"})
+    assert sr == SR
+    assert parts["bass"].shape == parts["drums"].shape == (2, SECONDS * SR)
+    assert parts["bass"][:, :1000] == pytest.approx(0.25)
+    assert not parts["bass"][:, 1000:].any()
+    soundfile.write(tmp_path / "other.wav", np.ones((1000, 2)) / 4, 48000)
+    with pytest.raises(AudioError, match="2 channels at 22050 Hz, 2 channels at 48000 Hz"):
+        load_stems({"drums": stems["tight"]["drums"], "bass": tmp_path / "other.wav"})
+
+
+def test_true_stems_are_summed_to_what_another_separator_has(stems):
+    parts, _ = load_stems(stems["tight"])
+    found = regroup_stems(parts, ["percussive", "harmonic"])
+    np.testing.assert_array_equal(found["percussive"], parts["drums"])
+    np.testing.assert_allclose(sum(found.values()), sum(parts.values()), atol=1e-6)
+    assert list(regroup_stems(parts, ["bass", "piano"])) == ["bass"]
+    assert regroup_stems({"bass": parts["bass"]}, ["percussive"]) == {}
