@@ -80,7 +80,7 @@ audio_player(
 
 # %% [markdown] tags=["needs-stems"]
 # The first of these songs taken apart into its stems. A model gets the mix; listening to the parts
-# tells you what there is to be heard in it.
+# tells you what there is to be heard in it; {doc}`07-stem-ablation` asks which of them carry it.
 
 # %% tags=["needs-stems"]
 track = first.iloc[0]

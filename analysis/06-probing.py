@@ -1054,5 +1054,5 @@ show_figure(
 # - Scale, dimension, artists, style, luck and noise can each make a score; each has a test.
 # - For «{glue:text}`target`», {glue:text}`verdict`.
 #
-# **Next:** {doc}`08-mixed-models` asks whether the prediction holds for single listeners, and in
-# every style.
+# **Next:** {doc}`07-stem-ablation` asks which instruments carry it; {doc}`08-mixed-models` whether it
+# holds for single listeners.

@@ -1,0 +1,145 @@
+"""Chapter 07 on the smoke study, with another separator, and on studies that lack its needs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from groove_utils.book.needs import fit_to_study, study_has
+from groove_utils.book.pairs import read_chapter
+from groove_utils.study import load_study
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAPTER = ROOT / "analysis" / "07-stem-ablation.py"
+SMOKE = ROOT / "build" / "demo-smoke"
+
+
+def box_of(notebook):
+    return [c.source for c in notebook.cells if "Not run for this study" in c.source]
+
+
+def study_with(tmp_path, *embeddings):
+    """Six songs without audio, with vectors of the mix, and of the stems named."""
+    meta = {"title": "Vectors", "queries": {"groove": "Grooves"}, "scale": [1, 100],
+            "licence": "CC0-1.0", "citation": "none"}  # fmt: skip
+    (tmp_path / "study.yml").write_text(yaml.safe_dump(meta))
+    ids = [f"t{i}" for i in range(6)]
+    tracks = pd.DataFrame({"track_id": ids, "title": ids, "artist": list("aabcde"), "style": "pop"})
+    tracks.to_csv(tmp_path / "tracks.csv", index=False)
+    ratings = tracks[["track_id"]].assign(query="groove", rating=range(10, 70, 10))
+    ratings.to_csv(tmp_path / "ratings.csv", index=False)
+    for folder in ("muq-mulan", *(f"muq-mulan/{name}" for name in embeddings)):
+        place = tmp_path / "embeddings" / folder
+        place.mkdir(parents=True)
+        for track in ids:
+            np.savez(place / f"{track}.npz", audio_embedding=np.zeros(3, np.float32))
+    return load_study(tmp_path)
+
+
+def test_without_audio_and_stem_vectors_there_is_one_box(tmp_path):
+    study = study_with(tmp_path)
+    fitted = fit_to_study(read_chapter(CHAPTER), study_has(study, lambda table: False))
+    assert len(fitted.cells) == 2
+    (box,) = box_of(fitted)
+    assert "no sound files" in box
+    assert "embeddings of stems" in box
+
+
+def test_with_stem_vectors_only_what_needs_sound_is_left_out(tmp_path):
+    study = study_with(tmp_path, "drums", "bass", "drums+bass")
+    fitted = fit_to_study(read_chapter(CHAPTER), study_has(study, lambda table: False))
+    kept = "\n".join(cell.source for cell in fitted.cells)
+    for heading in ("## The published conditions", "## Two ways of being trained", "## Summary"):
+        assert heading in kept
+    for heading in ("## Hear it", "## Controls", "## One song at a time"):
+        assert heading not in kept
+    assert "describe_sums(" not in kept.replace("import describe_coupling, describe_sums", "")
+    boxes = box_of(fitted)
+    assert sum("sound files" in box for box in boxes) == 1
+    assert sum("second style" in box for box in boxes) == 1
+
+
+@pytest.mark.slow
+def test_a_study_with_vectors_of_stems_runs(tmp_path):
+    """As the published study brings them: five sums of one model, no sound."""
+    sys.path.insert(0, str(ROOT / "tests" / "unit" / "study"))
+    from make_marmoret_fixture import make_published
+
+    from groove_utils.study.marmoret2026 import make_marmoret2026
+
+    folder = tmp_path / "published-stems"
+    make_published(tmp_path / "source", n=60)
+    make_marmoret2026(folder, source=tmp_path / "source")
+    values, page = run(folder, "published-stems-smoke")
+    assert values["n_sums"]["value"] == 6
+    assert values["measure"]["text"] == "score alone"
+    assert "top_share" in values
+    assert "pusher" not in values
+    boxes = [c.source for c in page.cells if "Not run for this study" in c.source]
+    assert any("sound files" in box for box in boxes)
+
+
+@pytest.mark.slow
+def test_harmonic_and_percussive_stems_run_end_to_end(built_book, tmp_path):
+    """Without the study's stems the chapter separates by itself; it has two stems, three sums."""
+    folder = tmp_path / "no-stems"
+    shutil.copytree(SMOKE / "study", folder, ignore=shutil.ignore_patterns("stems", "truth"))
+    values, _ = run(folder, "no-stems-smoke")
+    assert values["n_sums"]["value"] == 3
+    assert values["top_stem"]["text"] in ("harmonic", "percussive")
+    assert "weights" in values["separator"]["text"]
+    assert "no bass and drums" in values["onset_note"]["text"]
+
+
+@pytest.mark.slow
+def test_the_demo_chapter_adds_up(built_book):
+    values = json.loads((SMOKE / "values" / "07-stem-ablation.json").read_text())
+    folder = SMOKE / "book" / "figures"
+    shares = pd.read_csv(folder / "07-stem-ablation-stem-measures.csv")
+    scores = pd.read_csv(folder / "07-stem-ablation-subset-scores.csv")
+    own = shares[(shares["model"] == values["best_model"]["text"])
+                 & (shares["measure"] == "Shapley")]  # fmt: skip
+    scores = scores[scores["target"] == values["target"]["text"]]
+    scores = scores.set_index("subset")["estimate"]
+    assert len(scores) == values["n_sums"]["value"] + 1 == 16
+    assert own["estimate"].sum() == pytest.approx(scores.iloc[-1] - scores["none"], abs=1e-9)
+    songs = pd.read_csv(folder / "07-stem-ablation-stem-songs.csv").groupby("track_id")
+    total = songs["estimate"].sum() + songs["baseline"].first()
+    np.testing.assert_allclose(total, songs["predicted"].first(), atol=1e-9)
+    page = jupytext.reads((SMOKE / "book" / "07-stem-ablation.ipynb").read_text(), fmt="ipynb")
+    players = [o["data"]["text/html"] for c in page.cells if c.cell_type == "code"
+               for o in c.outputs if "text/html" in o.get("data", {})]  # fmt: skip
+    labels = [f["aria-label"] for html in players
+              for f in BeautifulSoup(html, "html.parser").select("audio")]  # fmt: skip
+    for style in ("funk", "pop", "rock"):
+        assert f"{style}: drums+bass" in labels
+        assert f"{style}: bass+other+vocals" in labels
+
+
+def run(folder, name):
+    """Run the chapter on a study folder; its values and its page."""
+    build = ROOT / "build" / name
+    shutil.rmtree(build, ignore_errors=True)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "GROOVE_B"))}
+    found = subprocess.run(
+        ["make", "chapter", "CH=07-stem-ablation", f"STUDY={folder}", "PARAMS=smoke",
+         f"PY={sys.executable}"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stdout[-1000:] + found.stderr[-4000:]
+    values = json.loads((build / "values" / "07-stem-ablation.json").read_text())
+    page = jupytext.reads((build / "book" / "07-stem-ablation.ipynb").read_text(), fmt="ipynb")
+    shutil.rmtree(build)
+    return values, page
