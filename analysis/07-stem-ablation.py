@@ -521,40 +521,43 @@ report_value("readings_r", heard.corr().iloc[0, 1], n=len(heard))
 #
 # ### Is it only that a stem is softer?
 #
-# A stem is softer than its song, and a model hears level. So every sum is brought to the loudness
-# (ITU-R BS.1770) of its whole song, embedded again, and probed again.
+# A stem is softer than its song, and a model hears level. So the stems of the published conditions
+# are brought to the loudness (ITU-R BS.1770) of their whole song, embedded again, and probed again.
 
 # %% tags=["needs-audio"]
-gains = matching_gains(paths)
-matched = embed.embed_stem_sums(data, best, stems=given, gains=gains)[best]
+soft = [s for s in conditions if s != whole]
+gains = matching_gains(paths, soft)
+matched = embed.embed_stem_sums(data, best, soft, stems=given, gains=gains)[best]
 matched = {subset: one.layers for subset, one in matched.items()}
+matched[whole] = features[best][whole]
+
+# %% tags=["needs-audio"]
 raw = trained_on_stems[best].select(targets)
 louder = probe.ablate(matched, ratings, reading="stem", **settings)
-
-# %% tags=["needs-audio"]
+gain_names = ["+".join(s) for s in soft]
 levels = stack(
-    probe.contributions(one, **interval).assign(loudness=label)
+    probe.ablation_scores(one, **interval).assign(loudness=label)
     for label, one in {"as it is": raw, "matched": louder}.items()
-).query("measure == 'Shapley' and part == 'all'")
+)
+levels = levels[(levels["part"] == "all") & levels["subset"].isin(gain_names)]
 
 # %% tags=["needs-audio"]
 show_figure(
-    figures.plot_stem_shares(levels, panel="target", hue="loudness", columns=4),
+    figures.plot_stem_shares(
+        levels, panel="target", hue="loudness", label="subset", columns=4, xlabel="R²"
+    ),
     "stem-loudness",
-    f"Shapley values from {best}, with stems as loud as they are and as loud as their song.",
-    "One panel a question: for each stem two dots with intervals that lie close together.",
+    f"R² from {best}, with stems as loud as they are, and as loud as their song.",
+    "One panel a question: for each condition two dots with intervals, one a loudness.",
     table=levels,
 )
 
 # %% tags=["needs-audio", "hide-input"]
 gain_db = pd.Series(
-    {"+".join(s): 20 * pd.Series(g).apply("log10").median() for s, g in gains.items()}
+    {"+".join(s): 20 * np.log10(np.median(list(g.values()))) for s, g in gains.items()}
 )
 moved = stack(
-    probe.contrast([(1, louder, s), (-1, raw, s)], **interval).assign(
-        subset="+".join(s)
-    )
-    for s in raw.subsets[1:-1]
+    probe.contrast([(1, louder, s), (-1, raw, s)], **interval) for s in soft
 ).query("part == 'all'")
 moved["p_all"] = multipletests(moved["p"], method="holm")[1]
 report_value("gain_most", gain_db.max(), fmt=".1f", unit=" dB")
@@ -563,9 +566,9 @@ report_value("matched_change", moved["estimate"].abs().median(), n=len(moved))
 report_value("matched_sure", (moved["p_all"] < 0.05).sum(), fmt=".0f", n=len(moved))
 
 # %% [markdown] tags=["needs-audio"]
-# The largest median gain is {glue:text}`gain_most` ({glue:text}`gain_most_sum`). The R² of a sum
-# changes by {glue:text}`matched_change` at the median, up or down; corrected over sums and questions,
-# {glue:text}`matched_sure_full` changes differ from zero.
+# The largest median gain is {glue:text}`gain_most` ({glue:text}`gain_most_sum`). The R² of a condition
+# changes by {glue:text}`matched_change` at the median, up or down; corrected over conditions and
+# questions, {glue:text}`matched_sure_full` changes differ from zero.
 
 # %% [markdown] tags=["needs-audio"]
 # ### Is it the separator?
@@ -781,7 +784,7 @@ if pair == ("drums", "bass"):
 if pair == ("drums", "bass"):
     own_mean, strange_mean = coincide["its own"], coincide["a stranger's"]
     onset_note = (
-        f"within 40 ms, bass and bass drum coincide with F = {own_mean:.2f} in the songs' own "
+        f"Within 40 ms, bass and bass drum coincide with F = {own_mean:.2f} in the songs' own "
         f"company and {strange_mean:.2f} with a stranger (n = {len(together_at)})"
     )
     if causes:
@@ -791,11 +794,12 @@ if pair == ("drums", "bass"):
             f"{r['its own']:.2f}, the second at {r['a stranger' + chr(39) + 's']:.2f}"
         ).replace("-", "−")
 else:
-    onset_note = "this separator gives no bass and drums whose onsets could be compared"
+    onset_note = "This separator gives no bass and drums whose onsets could be compared"
 report_text("onset_note", onset_note)
 
 # %% [markdown] tags=["needs-audio"]
-# They can: {glue:text}`onset_note`. So the control does what it should to the sound.
+# {glue:text}`onset_note`. That is what the exchange does to the sound; whether a model notices is
+# another question.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Does the ablation find what was put in?
@@ -806,14 +810,9 @@ report_text("onset_note", onset_note)
 # between them. So probe the *causes*, stem by stem, and see whether the right ones are named.
 
 # %% tags=["needs-simulation", "needs-audio"]
-made_by = {
-    "drum strokes": ["drums"],
-    "syncopation": ["drums"],
-    "tempo": parts,
-    "low frequencies": ["bass", "drums"],
-    "microtiming": ["drums", "bass"],
-    "bass–drum coupling": ["drums", "bass"],
-}
+drums, bass = ("drums", "bass") if "drums" in parts else ("percussive", "harmonic")
+made_by = {cause: [drums, bass] for cause in causes}
+made_by |= {"drum strokes": [drums], "syncopation": [drums], "tempo": parts}
 of_causes = stack(
     probe.contributions(one.select(causes), **interval).assign(model=name)
     for name, one in trained_on_stems.items()
@@ -867,24 +866,29 @@ report_value(
 report_text("low_stem", lead.loc["low frequencies", "stem"])
 
 # %% tags=["needs-simulation", "needs-audio", "hide-input"]
-if pair == ("drums", "bass"):
-    a = {
-        name: one.select(["bass–drum coupling"])
-        for name, one in trained_on_stems.items()
-    }
-    both_ways = stack(
-        probe.contrast(
-            [(1, one, pair), (-1, one, ("drums",)), (-1, one, ("bass",)), (1, one, ())],
-            **interval,
-        ).assign(model=name)
-        for name, one in a.items()
-    ).query("part == 'all'")
-    both_ways = both_ways.set_index("model")
-    most = both_ways["estimate"].idxmax()
-    report_text("synergy_model", most)
-    report_value("synergy", **tables.as_reported(both_ways.loc[most], len(ratings)))
-    coupled = {name: one.r2[one.place(pair), 0, 0] for name, one in a.items()}
-    report_value("coupling_r2", max(coupled.values()), n=len(ratings))
+coupling = {
+    name: one.select(["bass–drum coupling"]) for name, one in trained_on_stems.items()
+}
+synergy = stack(
+    probe.contrast(
+        [(1, one, pair), (-1, one, pair[:1]), (-1, one, pair[1:]), (1, one, ())],
+        **interval,
+    ).assign(model=name)
+    for name, one in coupling.items()
+).query("part == 'all'")
+synergy = synergy.set_index("model")
+most = synergy["estimate"].idxmax()
+report_text("synergy_model", most)
+report_value("synergy", **tables.as_reported(synergy.loc[most], len(ratings)))
+coupled = max(one.r2[one.place(pair), 0, 0] for one in coupling.values())
+report_value("coupling_r2", coupled, n=len(ratings))
+report_text(
+    "coupling_word",
+    "hardly any of it reaches a vector that is averaged over the song, so that a stranger's part "
+    "can cost little above; that is no proof that listeners would not mind"
+    if coupled < 0.1
+    else "some of it reaches the vectors, so that a stranger's part could cost something above",
+)
 
 # %% [markdown] tags=["needs-simulation", "needs-audio"]
 # Of the causes that {glue:text}`best_model` carries at all (R² above 0.1) and that belong to some stems
@@ -896,9 +900,8 @@ if pair == ("drums", "bass"):
 #
 # The coupling of bass and drums needs both: what the two carry beyond what each carries alone is
 # highest in {glue:text}`synergy_model`, {glue:text}`synergy_full`, and no representation predicts it
-# from drums and bass with an R² above {glue:text}`coupling_r2`. We know from the onsets that it is in
-# the sound, and from {doc}`06-probing` that averaged embeddings hardly hold it: that is why exchanging
-# the bass cost so little above, and no proof that listeners would not mind.
+# from drums and bass with an R² above {glue:text}`coupling_r2`. It is in the sound, as the onsets show,
+# but {glue:text}`coupling_word`.
 
 # %% [markdown] tags=["needs-audio"]
 # ## One song at a time
