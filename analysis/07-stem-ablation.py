@@ -188,6 +188,7 @@ published = stack(
     ).assign(model=name)
     for name, X in features.items()
 )
+published = published.replace({"subset": {"+".join(whole): "all stems"}})
 
 # %%
 show_figure(
@@ -349,7 +350,7 @@ report_value("common_count", (winners == common).sum(), fmt=".0f", n=len(winners
 
 # %%
 show_figure(
-    figures.plot_stem_shares(fair_all, panel="target", hue="model", columns=4),
+    figures.plot_stem_shares(fair_all, panel="target", hue="model", columns=3),
     "stem-questions",
     f"{fair}: what each stem is worth for each question, in each representation.",
     "One panel a question: for each stem a dot with interval for each representation.",
@@ -544,7 +545,7 @@ levels = levels[(levels["part"] == "all") & levels["subset"].isin(gain_names)]
 # %% tags=["needs-audio"]
 show_figure(
     figures.plot_stem_shares(
-        levels, panel="target", hue="loudness", label="subset", columns=4, xlabel="R²"
+        levels, panel="target", hue="loudness", label="subset", columns=3, xlabel="R²"
     ),
     "stem-loudness",
     f"R² from {best}, with stems as loud as they are, and as loud as their song.",
@@ -738,7 +739,7 @@ company = stack(
 shown = company[company["target"].isin([target, *causes])]
 show_figure(
     figures.plot_stem_shares(
-        shown, panel="target", label="second", columns=4, xlabel="R²"
+        shown, panel="target", label="second", columns=3, xlabel="R²"
     ),
     "stem-company",
     f"What a second stem ({pair[1]}) adds to {pair[0]}, if it is the song's own or a stranger's.",

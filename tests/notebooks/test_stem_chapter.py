@@ -1,9 +1,7 @@
 """Chapter 07 on the smoke study, with another separator, and on studies that lack its needs."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from real_make import run_make
 
 from groove_utils.book.needs import fit_to_study, study_has
 from groove_utils.book.pairs import read_chapter
@@ -130,16 +129,7 @@ def run(folder, name):
     """Run the chapter on a study folder; its values and its page."""
     build = ROOT / "build" / name
     shutil.rmtree(build, ignore_errors=True)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "GROOVE_B"))}
-    found = subprocess.run(
-        ["make", "chapter", "CH=07-stem-ablation", f"STUDY={folder}", "PARAMS=smoke",
-         f"PY={sys.executable}"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )  # fmt: skip
-    assert found.returncode == 0, found.stdout[-1000:] + found.stderr[-4000:]
+    run_make(ROOT, "chapter", "CH=07-stem-ablation", f"STUDY={folder}", "PARAMS=smoke")
     values = json.loads((build / "values" / "07-stem-ablation.json").read_text())
     page = jupytext.reads((build / "book" / "07-stem-ablation.ipynb").read_text(), fmt="ipynb")
     shutil.rmtree(build)
