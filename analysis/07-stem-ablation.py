@@ -189,13 +189,18 @@ published = stack(
     for name, X in features.items()
 )
 published = published.replace({"subset": {"+".join(whole): "all stems"}})
+published["estimate"] = published["fold_r2"]
+published["low"] = published["fold_r2"] - published["fold_r2_sd"]
+published["high"] = published["fold_r2"] + published["fold_r2_sd"]
 
 # %%
 show_figure(
-    figures.plot_settings(published, label="subset", hue="model", value="fold_r2"),
+    figures.plot_stem_shares(
+        published, panel="target", hue="model", label="subset", columns=2, floor=-1
+    ),
     "stems-paper",
-    f"R² under the published protocol, by what the probe hears ({len(ratings)} songs).",
-    "Dot plots, one panel a question and one line a condition, a dot for each model.",
+    f"R² (mean of folds) ± SD over dealings, {len(ratings)} songs. Arrows: below −1.",
+    "One panel a question and one row a condition, a dot for each representation.",
     table=published,
 )
 

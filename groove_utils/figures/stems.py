@@ -104,6 +104,7 @@ def plot_stem_shares(
     columns: int = 3,
     xlabel: str = "Share of out-of-fold R²",
     limits: tuple[float, float] | None = None,
+    floor: float | None = None,
 ) -> plt.Figure:
     """What stems are worth, with intervals: panels in several lines, one row a stem.
 
@@ -119,6 +120,8 @@ def plot_stem_shares(
     limits : (float, float), optional
         Ends of the common axis; what lies beyond is cut off. By default they follow the
         estimates, and leave out the farther half of intervals much longer than those.
+    floor : float, optional
+        Left end of the axis; estimates below are drawn there as arrows.
 
     Returns
     -------
@@ -141,6 +144,11 @@ def plot_stem_shares(
             own = table[table[panel] == one]
             own = own if value is None else own[own[hue] == value]
             y = np.array([rows.index(name) for name in own[label]], dtype=float) + offset
+            if floor is not None:
+                off = (own["estimate"] < floor).to_numpy()
+                axes.scatter(np.full(off.sum(), floor), y[off], marker="<", s=24,
+                             color=colours[value])  # fmt: skip
+                own, y = own[~off], y[~off]
             spread = [
                 np.maximum(own["estimate"] - own["low"], 0),
                 np.maximum(own["high"] - own["estimate"], 0),
@@ -153,6 +161,9 @@ def plot_stem_shares(
             axes.axhline(number - 0.5, color="#EEEEEE", linewidth=0.8, zorder=0)
     grid[0, 0].set_yticks(range(len(rows)), rows)
     grid[0, 0].set_ylim(len(rows) - 0.5, -0.5)
+    if floor is not None:
+        table = table[table["estimate"] >= floor]
+        limits = limits or (floor - 0.03 * (1 - floor), _span(table)[1])
     grid[0, 0].set_xlim(*(limits or _span(table)))
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()

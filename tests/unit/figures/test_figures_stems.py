@@ -81,6 +81,18 @@ def test_shares_keep_estimates_in_sight_when_an_interval_is_long():
     )
 
 
+def test_shares_below_the_floor_are_arrows():
+    table = pd.DataFrame(
+        {"stem": STEMS, "model": "a", "estimate": [-7.0, 0.4], "low": [-9, 0.2], "high": [-5, 0.6]}
+    )
+    axes = figures.plot_stem_shares(table, panel="model", floor=-1.0).axes[0]
+    arrows = [c.get_offsets().tolist() for c in axes.collections if hasattr(c, "get_sizes")]
+    assert [[-1.0, 0.0]] in arrows
+    assert axes.containers[0].lines[0].get_xdata().tolist() == [0.4]
+    low, high = axes.get_xlim()
+    assert -1.2 < low < -1 < 0.6 < high < 1
+
+
 def test_pushes_lead_from_the_mean_to_the_prediction():
     songs = pd.DataFrame(
         {"track_id": ["x", "x", "y", "y"], "stem": STEMS * 2, "estimate": [3.0, -1, -2, 0.5],
