@@ -465,8 +465,10 @@ show_figure(
 # %% tags=["hide-input"]
 wide = both.pivot(index="subset", columns="trained_on", values="estimate")
 wide = wide.drop(index=["none", together])
-report_value("mix_lowest", wide["the mix, as it comes"].min())
-report_text("mix_lowest_sum", wide["the mix, as it comes"].idxmin())
+of_row = both.set_index(["trained_on", "subset"])
+lowest = "the mix, as it comes", wide["the mix, as it comes"].idxmin()
+report_value("mix_lowest", **tables.as_reported(of_row.loc[lowest], len(ratings)))
+report_text("mix_lowest_sum", lowest[1])
 report_value(
     "mix_negative", (wide["the mix, as it comes"] < 0).sum(), fmt=".0f", n=len(wide)
 )
@@ -474,7 +476,8 @@ report_value("level_median", wide["the mix, level taken out"].median(), n=len(wi
 report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
 top_level = wide["the mix, level taken out"].idxmax()
 report_text("level_top", top_level)
-report_value("level_top_r2", wide.loc[top_level, "the mix, level taken out"])
+of_top = of_row.loc[("the mix, level taken out", top_level)]
+report_value("level_top_r2", **tables.as_reported(of_top, len(ratings)))
 
 # %% [markdown]
 # As it comes, the probe of the mix sinks to {glue:text}`mix_lowest` ({glue:text}`mix_lowest_sum`), and
@@ -483,7 +486,7 @@ report_value("level_top_r2", wide.loc[top_level, "the mix, level taken out"])
 # {glue:text}`level_median`; probes of the stems themselves reach {glue:text}`stem_median`. The
 # difference is information that is in the stem, and that the probe of the mix does not use in the
 # form in which the stem has it. Best of the parts for the probe of the mix is
-# {glue:text}`level_top` ({glue:text}`level_top_r2`).
+# {glue:text}`level_top`: {glue:text}`level_top_r2_full`.
 
 # %% tags=["needs-audio"]
 hears = stack(
@@ -566,7 +569,7 @@ moved = stack(
     probe.contrast([(1, louder, s), (-1, raw, s)], **interval) for s in soft
 ).query("part == 'all'")
 moved["p_all"] = multipletests(moved["p"], method="holm")[1]
-report_value("gain_most", gain_db.max(), fmt=".1f", unit=" dB")
+report_value("gain_most", gain_db.max(), fmt=".1f", unit=" dB", n=len(ratings))
 report_text("gain_most_sum", gain_db.idxmax())
 report_value("matched_change", moved["estimate"].abs().median(), n=len(moved))
 report_value("matched_sure", (moved["p_all"] < 0.05).sum(), fmt=".0f", n=len(moved))
@@ -829,7 +832,7 @@ show_figure(
     figures.plot_stem_shares(of_causes, panel="target", hue="model"),
     "stem-causes",
     "Shapley values of stems in R² for the known causes, in each representation.",
-    "One panel a cause; drums lead for drum strokes, bass for low frequencies.",
+    "One panel a cause: for each stem a dot with interval for each representation.",
     table=of_causes,
 )
 
@@ -945,9 +948,7 @@ report_value("clear_pushes", clear.sum(), fmt=".0f", n=len(pushes))
 strongest = picked.loc[picked["estimate"].abs().idxmax()]
 report_text("strong_song", strongest["label"])
 report_text("strong_stem", strongest["stem"])
-report_value(
-    "strong_push", strongest["estimate"], ci=(strongest["low"], strongest["high"])
-)
+report_value("strong_push", **tables.as_reported(strongest, len(set(artists))))
 
 # %% [markdown] tags=["needs-audio"]
 # Over all songs, the push of {glue:text}`pusher` varies most (standard deviation
