@@ -146,7 +146,7 @@ for model in models:
 # everywhere, so that all sums have the same {glue:text}`n_descriptors`.
 
 # %% tags=["needs-audio"]
-features["descriptors"] = describe_sums(paths)
+features["descriptors"] = describe_sums(paths, list(features[models[0]]))
 report_value("n_descriptors", features["descriptors"][whole].shape[1], fmt=".0f")
 
 # %%
@@ -674,20 +674,23 @@ mute = silence_stem(features[best], muted, rows, nothing)
 mute_probe = probe.ablate(mute, ratings, reading="level", **settings)
 
 # %% tags=["needs-audio"]
-loud_and_mute = pd.DataFrame(
-    {
-        label: probe.attribute_songs(one, target, **interval)
-        .set_index(["stem", "track_id"])
-        .loc[muted]
-        .loc[list(first), "estimate"]
-        for label, one in {
-            "sings": trained_on_mix[best]["level"],
-            "is mute": mute_probe,
-        }.items()
-    }
-)
+is_mute = silent.copy()
+is_mute.loc[list(first), muted] = True
+
+
+def share_of_muted(one, rule):
+    songs = probe.attribute_songs(one, target, silent=rule, **interval)
+    return songs[songs["stem"] == muted].set_index("track_id")["estimate"].loc[first]
+
 
 # %% tags=["needs-audio"]
+loud_and_mute = pd.DataFrame(
+    {
+        "it sounds": share_of_muted(trained_on_mix[best]["level"], silent),
+        "it is mute": share_of_muted(mute_probe, silent),
+        "mute, by the rule": share_of_muted(mute_probe, is_mute),
+    }
+)
 show_table(
     loud_and_mute.rename_axis("song"),
     "stem-silence",
@@ -698,7 +701,9 @@ show_table(
 # %% tags=["needs-audio", "hide-input"]
 report_value("n_silent", silent.any(axis=1).sum(), fmt=".0f", n=len(silent))
 report_text("muted", muted)
-report_value("mute_left", loud_and_mute["is mute"].abs().max(), fmt=".3f", n=len(first))
+left, ruled = (loud_and_mute[c].abs().max() for c in loud_and_mute.columns[1:])
+report_value("mute_left", left, fmt=".3f", n=len(first))
+report_value("mute_ruled", ruled, fmt=".3f", n=len(first))
 report_value("spread", ratings[target].std(), fmt=".2f", n=len(ratings))
 report_text("loudest_stem", share.mean().idxmax())
 report_value("loudest_share", share.mean().max(), n=len(share))
@@ -706,10 +711,12 @@ report_value("loudest_share", share.mean().max(), n=len(share))
 # %% [markdown] tags=["needs-audio"]
 # Songs with a silent stem in this study: {glue:text}`n_silent_full`. (Of the songs' energy,
 # {glue:text}`loudest_stem` has the largest part, {glue:text}`loudest_share` on average.) Where
-# {glue:text}`muted` was muted, its Shapley value is at most {glue:text}`mute_left`, beside a standard
-# deviation of the ratings of {glue:text}`spread`. It is not exactly 0, and should not be: silence is
-# a sound to a model, and what the probe answers to it is not quite the mean rating that we say
-# nothing is worth. The stem alone has one fourth of the say in a band of four.
+# {glue:text}`muted` was muted, its Shapley value is still up to {glue:text}`mute_left`, beside a
+# standard deviation of the ratings of {glue:text}`spread`. That is what the probe makes of silence
+# where it expects a stem: silence is a sound to a model, and its answer need not be the mean rating
+# that we say nothing is worth. The remedy is a rule: a song's sum is the sum of those of its stems
+# that *sound*, and of none it is nothing. By the rule the mute stem gets {glue:text}`mute_ruled`, and
+# the single songs below are shared out by it.
 
 # %% [markdown] tags=["needs-audio"]
 # ### Is it the company?
@@ -891,12 +898,14 @@ report_text("synergy_model", most)
 report_value("synergy", **tables.as_reported(synergy.loc[most], len(ratings)))
 coupled = max(one.r2[one.place(pair), 0, 0] for one in coupling.values())
 report_value("coupling_r2", coupled, n=len(ratings))
+loss = lost.loc["bass–drum coupling"]
+report_value("coupling_lost", **tables.as_reported(loss, len(ratings)))
 report_text(
     "coupling_word",
-    "hardly any of it reaches a vector that is averaged over the song, so that a stranger's part "
-    "can cost little above; that is no proof that listeners would not mind"
+    "but hardly any of it reaches a vector that is averaged over the song, so that a stranger's "
+    "part can cost little; that is no proof that listeners would not mind"
     if coupled < 0.1
-    else "some of it reaches the vectors, so that a stranger's part could cost something above",
+    else "and some of it reaches the vectors",
 )
 
 # %% [markdown] tags=["needs-simulation", "needs-audio"]
@@ -910,7 +919,8 @@ report_text(
 # The coupling of bass and drums needs both: what the two carry beyond what each carries alone is
 # highest in {glue:text}`synergy_model`, {glue:text}`synergy_full`, and no representation predicts it
 # from drums and bass with an R² above {glue:text}`coupling_r2`. It is in the sound, as the onsets show,
-# but {glue:text}`coupling_word`.
+# {glue:text}`coupling_word`. Exchanging the {glue:text}`second_stem` cost {glue:text}`coupling_lost_full`
+# of the R² for the coupling.
 
 # %% [markdown] tags=["needs-audio"]
 # ## One song at a time
@@ -921,7 +931,9 @@ report_text(
 # mix.
 
 # %% tags=["needs-audio"]
-pushes = probe.attribute_songs(trained_on_mix[best]["level"], target, **interval)
+pushes = probe.attribute_songs(
+    trained_on_mix[best]["level"], target, silent=silent, **interval
+)
 predicted = pushes.groupby("track_id")["predicted"].first()
 ranked = predicted.groupby(data.tracks.set_index("track_id")["style"])
 extremes = [*ranked.idxmax().loc[data.styles], *ranked.idxmin().loc[data.styles]]

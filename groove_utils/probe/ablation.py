@@ -546,7 +546,13 @@ def contrast(
 
 
 def attribute_songs(
-    ablation: Ablation, target: str, *, n_boot=2000, level=0.95, seed=0
+    ablation: Ablation,
+    target: str,
+    *,
+    silent: pd.DataFrame | None = None,
+    n_boot=2000,
+    level=0.95,
+    seed=0,
 ) -> pd.DataFrame:
     """Which stem pushed a song's predicted rating up, and which down: Shapley values of it.
 
@@ -555,6 +561,11 @@ def attribute_songs(
     ablation : Ablation
         With every subset of its stems.
     target : str
+    silent : DataFrame of bool, shape (n, n_stems), optional
+        Which stems of a song are silent; the index holds the songs' ids, the columns the stems. A
+        song's sum then counts as the sum of those of its stems that sound, and as nothing where
+        none does, so that a silent stem is given exactly nothing. Otherwise it is given what the
+        probe makes of silence.
     n_boot, level, seed
         As in :func:`ablation_scores`. The interval is over the artists that the probe was
         trained on.
@@ -576,6 +587,13 @@ def attribute_songs(
     one = ablation.targets.index(target)
     predicted = ablation.predicted[..., one]
     left = ablation.left_out[..., one].astype(np.float64)
+    if silent is not None:
+        predicted, left = predicted.copy(), left.copy()
+        for i, mute in enumerate(_silent_stems(ablation, silent)):
+            for place, subset in enumerate(ablation.subsets if mute else []):
+                sounding = ablation.place([stem for stem in subset if stem not in mute])
+                predicted[place, i] = ablation.predicted[sounding, i, one]
+                left[:, place, i] = ablation.left_out[:, sounding, i, one]
     influence = (len(left) - 1) * (left.mean(axis=0) - left)
     tables = []
     found = shapley_values(dict(zip(ablation.subsets, predicted)), ablation.stems)
@@ -603,6 +621,19 @@ def attribute_songs(
             )
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def _silent_stems(ablation: Ablation, silent: pd.DataFrame) -> list[set[str]]:
+    """The silent stems of each song, in the order of the ablation."""
+    lacking = sorted(set(ablation.stems) - set(silent.columns))
+    unknown = [track for track in ablation.ids if track not in silent.index]
+    if lacking or unknown:
+        raise ProbeError(
+            f"the table of silent stems lacks {(lacking or unknown)[0]!r}; it needs a row for each "
+            f"song and a column for each stem ({', '.join(ablation.stems)})"
+        )
+    table = silent.loc[list(ablation.ids), list(ablation.stems)].to_numpy(dtype=bool)
+    return [{stem for stem, mute in zip(ablation.stems, row) if mute} for row in table]
 
 
 def _long(ablation, label, names, estimate, influence, n_boot, level, seed) -> pd.DataFrame:

@@ -223,6 +223,31 @@ def test_a_stem_that_changes_nothing_is_worth_nothing_in_a_probe_of_the_mix(song
     assert (table["p"] > 0.99).all()
 
 
+def test_a_silent_stem_of_one_song_is_given_nothing(songs, found):
+    ids = list(songs[1].index)
+    silent = pd.DataFrame(False, index=ids, columns=list(STEMS))
+    silent.loc[ids[7], ["vocals", "bass"]] = True
+    silent.loc[ids[9]] = True
+    for one in found.values():
+        plain = probe.attribute_songs(one, "dance", n_boot=100).set_index(["track_id", "stem"])
+        ruled = probe.attribute_songs(one, "dance", silent=silent, n_boot=100)
+        ruled = ruled.set_index(["track_id", "stem"])
+        other = plain.index.get_level_values(0).isin([ids[7], ids[9]])
+        pd.testing.assert_frame_equal(ruled[~other], plain[~other])
+        assert (ruled.loc[ids[7]].loc[["vocals", "bass"], ["estimate", "low", "high"]] == 0).all(
+            axis=None
+        )
+        rest = ruled.loc[ids[7]]
+        both = one.predicted[one.place(("drums", "other")), 7, 0]
+        assert rest["estimate"].sum() + rest["baseline"].iloc[0] == pytest.approx(both, abs=1e-9)
+        assert (rest["predicted"] == both).all()
+        assert (ruled.loc[ids[9], "estimate"] == 0).all()
+    with pytest.raises(ProbeError, match="lacks 'bass'"):
+        probe.attribute_songs(one, "dance", silent=silent.drop(columns="bass"))
+    with pytest.raises(ProbeError, match=f"lacks {ids[3]!r}"):
+        probe.attribute_songs(one, "dance", silent=silent.drop(index=ids[3]))
+
+
 def test_contrast_of_subsets_and_of_ablations(found):
     one, other = found["stem"], found["level"]
     pair = probe.contrast(
