@@ -12,7 +12,7 @@ from groove_utils.audio import AudioError
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.compute import compute_missing, recipe
 from groove_utils.embed.embedding import Embedding
-from groove_utils.embed.executors import embed_elsewhere
+from groove_utils.embed.executors import choose_executor, embed_elsewhere
 from groove_utils.embed.loading import load_model
 from groove_utils.embed.precomputed import precomputed_folder, read_precomputed
 from groove_utils.embed.sources import ArraySource, Source, SumSource, as_source
@@ -101,8 +101,9 @@ def embed_tracks(
         On a GPU, compute matrix products in bfloat16: faster, and different in the third digit.
     executor : str, optional
         ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N processes; the tracks are
-        shared out and the results meet in the cache, which all must be able to reach.
-        ``$EXECUTOR`` by default.
+        shared out and the results meet in the cache, which all must be able to reach. ``here`` for
+        this process. By default ``$EXECUTOR``, else up to four processes where much is missing and
+        there is no GPU.
     progress : bool
         Show a progress bar.
 
@@ -150,7 +151,6 @@ def embed_models(
     if isinstance(models, str):
         models = [models]
     cache = ArrayCache(namespace="embeddings") if cache is None else cache
-    executor = executor or os.environ.get("EXECUTOR")
     sources, problems = _open_sources(tracks)
     contents = {track: source.content() for track, source in sources.items()}
     recipes = {m: recipe(m, seed, device, pooling, autocast) for m in models}
@@ -166,6 +166,7 @@ def embed_models(
                 claimed.add(key)
                 todo.setdefault(track, []).append(model)
     if todo:
+        executor = choose_executor(executor, len(claimed), device)
         settings = {"seed": seed, "pooling": pooling, "device": device, "autocast": autocast}
         with tqdm(
             total=len(claimed), desc=", ".join(models), unit="track", disable=not progress

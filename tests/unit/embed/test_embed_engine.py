@@ -26,6 +26,7 @@ from groove_utils.embed import (
     unregister_model,
 )
 from groove_utils.embed.engine import Model, choose_device, forward_windows
+from groove_utils.embed.executors import choose_executor
 from groove_utils.embed.gate import check_model, fingerprint, probe_signal, record_of
 from groove_utils.embed.sources import (
     BLOCK,
@@ -499,6 +500,20 @@ def test_errors_come_back_from_workers(tmp_path, importable):
             executor="joblib:2",
             progress=False,
         )
+
+
+def test_many_vectors_are_shared_out_unless_one_says_here(monkeypatch):
+    monkeypatch.setattr("groove_utils.embed.executors.cpu_count", lambda: 16)
+    assert choose_executor(None, 99, "cpu") is None
+    assert choose_executor(None, 100, "cpu") == "joblib:4"
+    assert choose_executor("here", 100, "cpu") is None
+    assert choose_executor("joblib:9", 1, "cpu") == "joblib:9"
+    monkeypatch.setenv("EXECUTOR", "dask://host:8786")
+    assert choose_executor(None, 1, "cpu") == "dask://host:8786"
+    assert choose_executor("joblib:2", 100, "cpu") == "joblib:2"
+    monkeypatch.delenv("EXECUTOR")
+    monkeypatch.setattr("groove_utils.embed.executors.cpu_count", lambda: 1)
+    assert choose_executor(None, 100, "cpu") is None
 
 
 @pytest.mark.parametrize("executor", ["dask:host", "slurm://x:1", "joblib"])
