@@ -621,8 +621,8 @@ if other_way:
 # %% tags=["needs-audio"]
 quality = []
 for track in first if other_way and separator == "true" else []:
-    guess, sr = load_stems(other_way[track])
-    right = regroup_stems(load_stems(paths[track])[0], list(guess))
+    guess, sr = load_stems(other_way[track], mono=True)
+    right = regroup_stems(load_stems(paths[track], mono=True)[0], list(guess))
     if right:
         quality.append(stems.separation_quality(guess, right, sr))
 
@@ -668,8 +668,8 @@ silent = share < 1e-6  # 60 dB under the song
 # %% tags=["needs-audio"]
 muted = parts[-1]
 rows = [list(ratings.index).index(track) for track in first]
-nothing = embed.embed_audio(np.zeros(44100 * 6), 44100, best)
-nothing = {layer: values.mean(axis=0) for layer, values in nothing.items()}
+nothing = embed.embed_tracks({"silence": (np.zeros(2**18), 44100)}, best).layers
+nothing = {layer: values[0] for layer, values in nothing.items()}
 mute = silence_stem(features[best], muted, rows, nothing)
 mute_probe = probe.ablate(mute, ratings, reading="level", **settings)
 

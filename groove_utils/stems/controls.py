@@ -16,12 +16,16 @@ __all__ = ["load_stems", "regroup_stems", "silence_stem", "swap_stem", "tempo_pa
 PERCUSSIVE = ("drums",)
 
 
-def load_stems(paths: Mapping[str, str | PathLike]) -> tuple[dict[str, np.ndarray], int]:
+def load_stems(
+    paths: Mapping[str, str | PathLike], *, mono: bool = False
+) -> tuple[dict[str, np.ndarray], int]:
     """Decode the stems of one song.
 
     Parameters
     ----------
     paths : mapping of stem → path
+    mono : bool
+        Average the channels.
 
     Returns
     -------
@@ -35,7 +39,7 @@ def load_stems(paths: Mapping[str, str | PathLike]) -> tuple[dict[str, np.ndarra
     AudioError
         If a file cannot be decoded, or rates or numbers of channels differ.
     """
-    loaded = {stem: load_audio(path, mono=False) for stem, path in paths.items()}
+    loaded = {stem: load_audio(path, mono=mono) for stem, path in paths.items()}
     kinds = {(np.atleast_2d(y).shape[0], sr) for y, sr in loaded.values()}
     if len(kinds) != 1:
         told = ", ".join(f"{n} channels at {sr} Hz" for n, sr in sorted(kinds))

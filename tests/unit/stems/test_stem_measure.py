@@ -181,6 +181,9 @@ def test_stems_are_loaded_to_one_length(stems, tmp_path):
     assert parts["bass"].shape == parts["drums"].shape == (2, SECONDS * SR)
     assert parts["bass"][:, :1000] == pytest.approx(0.25)
     assert not parts["bass"][:, 1000:].any()
+    single, _ = load_stems(stems["tight"], mono=True)
+    assert single["drums"].shape == (1, SECONDS * SR)
+    np.testing.assert_allclose(single["drums"][0], parts["drums"].mean(axis=0), atol=1e-6)
     soundfile.write(tmp_path / "other.wav", np.ones((1000, 2)) / 4, 48000)
     with pytest.raises(AudioError, match="2 channels at 22050 Hz, 2 channels at 48000 Hz"):
         load_stems({"drums": stems["tight"]["drums"], "bass": tmp_path / "other.wav"})
