@@ -179,8 +179,8 @@ def plot_stem_shares(
 
 def _span(table: pd.DataFrame) -> tuple[float, float]:
     """Limits that hold all estimates and nine in ten ends of their intervals."""
-    low = min(table["estimate"].min(), table["low"].quantile(0.05), 0.0)
-    high = max(table["estimate"].max(), table["high"].quantile(0.95), 0.0)
+    low = np.nanmin([table["estimate"].min(), table["low"].quantile(0.05), 0.0])
+    high = np.nanmax([table["estimate"].max(), table["high"].quantile(0.95), 0.0])
     margin = 0.05 * (high - low or 1.0)
     return low - margin, high + margin
 

@@ -91,6 +91,8 @@ def test_shares_below_the_floor_are_arrows():
     assert axes.containers[0].lines[0].get_xdata().tolist() == [0.4]
     low, high = axes.get_xlim()
     assert -1.2 < low < -1 < 0.6 < high < 1
+    lost = figures.plot_stem_shares(table[:1], panel="model", floor=-1.0).axes[0]
+    assert lost.get_xlim()[0] < -1 < 0 < lost.get_xlim()[1] < 0.5
 
 
 def test_pushes_lead_from_the_mean_to_the_prediction():
