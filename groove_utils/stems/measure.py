@@ -7,6 +7,7 @@ the stems.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 
@@ -148,6 +149,17 @@ def matching_gains(
     return {s: dict(zip(stems, map(float, values[:, i]))) for i, s in enumerate(sums)}
 
 
+def _hash(path: str | os.PathLike) -> str:
+    """Hash of a file's bytes, read once as long as it is left alone."""
+    facts = os.stat(path)
+    return _hash_unchanged(str(path), facts.st_mtime_ns, facts.st_size)
+
+
+@functools.lru_cache(maxsize=4096)
+def _hash_unchanged(path: str, mtime: int, size: int) -> str:
+    return hash_file(path)
+
+
 def _sums(stems: Stems, sums) -> list[Subset]:
     if not stems:
         raise ValueError("there are no tracks; expected stems of one or more, by track_id.")
@@ -179,7 +191,7 @@ def _per_track(
 ) -> np.ndarray:
     """What `compute(paths, *settings)` gives for each track, from the cache where it is there."""
     cache = ArrayCache(namespace="stem-measures") if cache is None else cache
-    hashes = {str(path): hash_file(path) for paths in stems.values() for path in paths.values()}
+    hashes = {str(path): _hash(path) for paths in stems.values() for path in paths.values()}
     keys = {
         track: hash_bytes(
             kind, VERSION, repr(settings(track)),
