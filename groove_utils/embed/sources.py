@@ -102,10 +102,19 @@ class ArraySource(Source):
 
 
 class FileSource(Source):
-    """An audio file that libsndfile reads."""
+    """An audio file that libsndfile reads, or an excerpt of it.
 
-    def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+    Parameters
+    ----------
+    path : path-like
+    start : float
+        Seconds from the file's beginning.
+    duration : float, optional
+        Seconds; to the file's end by default.
+    """
+
+    def __init__(self, path: str | os.PathLike, start: float = 0.0, duration: float | None = None):
+        self.path, self.start, self.duration = Path(path), start, duration
         if not self.path.is_file():
             load_audio(self.path)  # raises the error that explains it
 
@@ -116,7 +125,10 @@ class FileSource(Source):
 
     @cached_property
     def _hash(self) -> str:
-        return hash_file(self.path)
+        whole = hash_file(self.path)
+        if not self.start and self.duration is None:
+            return whole
+        return hash_bytes("excerpt", whole, repr(self.start), repr(self.duration))
 
     def content(self) -> str:  # noqa: D102
         return self._hash
@@ -125,9 +137,11 @@ class FileSource(Source):
         n_samples = 0
         with self._open() as file:
             size = max(1, BLOCK // file.channels)
-            while True:
+            file.seek(min(file.frames, round(self.start * file.samplerate)))
+            left = file.frames if self.duration is None else round(self.duration * file.samplerate)
+            while left > n_samples:
                 try:
-                    block = file.read(size, dtype="float32", always_2d=True)
+                    block = file.read(min(size, left - n_samples), dtype="float32", always_2d=True)
                 except soundfile.LibsndfileError as error:
                     raise AudioError(
                         f"{self.path}: cannot be decoded after {n_samples} samples ({error}). "
@@ -234,7 +248,8 @@ _keeping = threading.Lock()
 def _part_blocks(part: FileSource, rates: Sequence[int]) -> Iterator[dict[int, np.ndarray]]:
     """A file's blocks at several rates, remembered where they are few."""
     status = part.path.stat()
-    key = (str(part.path), status.st_mtime_ns, status.st_size, tuple(sorted(rates)))
+    excerpt = part.start, part.duration
+    key = (str(part.path), *excerpt, status.st_mtime_ns, status.st_size, tuple(sorted(rates)))
     with _keeping:
         known = _kept.get(key)
     if known is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.choice import stem_sums
@@ -30,6 +31,7 @@ def embed_stem_sums(
     stems: Mapping[str, Mapping[str, Path]] | None = None,
     gains: Mapping[Sum, Mapping[str, float]] | None = None,
     tracks: Iterable[str] | None = None,
+    excerpt: float = 0.0,
     **options,
 ) -> dict[str, dict[Sum, Embedding]]:
     """Embed sums of stems with several models, decoding and resampling each stem once.
@@ -49,6 +51,9 @@ def embed_stem_sums(
         A linear gain for a sum, by track_id; 1 where none is given. For loudness matching.
     tracks : iterable of str, optional
         Track ids; all by default.
+    excerpt : float
+        Seconds from the middle of each song that are embedded; 0 for the whole song. Vectors that
+        the study brings are of whatever they were made of.
     **options
         As in :func:`groove_utils.embed.embed_tracks`: seed, pooling, cache, device, executor,
         progress.
@@ -99,7 +104,7 @@ def embed_stem_sums(
             )
         for track in ids:
             mix = study.audio_path(track) if stems is None else None
-            parts = {stem: FileSource(path) for stem, path in files[track].items()}
+            parts = _parts(files[track], excerpt)
             for each in missing:
                 gain = gains.get(each, {}).get(track, 1.0)
                 work[_label(track, each)] = _source(study.path, track, parts, each, gain, mix)
@@ -127,6 +132,15 @@ def _stem_files(study, ids: Sequence[str]) -> dict[str, dict[str, Path]]:
     return {track: study.stem_paths(track) for track in ids} if study.has("stems") else {}
 
 
+def _parts(files: Mapping[str, Path], excerpt: float) -> dict[str, FileSource]:
+    if not excerpt:
+        return {stem: FileSource(path) for stem, path in files.items()}
+    # one place in the song for all of its stems, the longest of which is as long as the song
+    longest = max(soundfile.info(path).duration for path in files.values())
+    start = max(0.0, (longest - excerpt) / 2)
+    return {stem: FileSource(path, start, excerpt) for stem, path in files.items()}
+
+
 def _source(
     place: Path,
     track: str,
@@ -142,13 +156,19 @@ def _source(
             f"{', '.join(parts) or 'none'}. Put stems into stems/{track}/."
         )
     if mix is not None and gain == 1 and set(each) == set(parts) and _add_up(parts.values(), mix):
-        return FileSource(mix)
+        return FileSource(mix, *_place(parts.values()))
     return SumSource([parts[stem] for stem in each], gain)
+
+
+def _place(parts: Iterable[FileSource]) -> tuple[float, float | None]:
+    part = next(iter(parts))
+    return part.start, part.duration
 
 
 def _add_up(parts: Iterable[FileSource], mix: Path) -> bool:
     """Whether files add up to another; remembered by their contents."""
-    total, whole = SumSource(list(parts)), FileSource(mix)
+    parts = list(parts)
+    total, whole = SumSource(parts), FileSource(mix, *_place(parts))
     if total.sr != whole.sr:
         return False
     cache = ArrayCache(namespace="sums")

@@ -137,6 +137,23 @@ def test_gains_and_other_songs_stems(mean, cache, study):
     np.testing.assert_allclose(values, expected, atol=2e-6)
 
 
+def test_an_excerpt_is_the_middle_of_the_song(mean, cache, study):
+    soundfile.write(study.paths["a"]["bass"], np.full(20000, 900, np.int16), SR)  # shorter
+    by_sum = embed_stem_sums(
+        study, mean, [("drums",), ("bass",), STEMS], excerpt=1.5, cache=cache, progress=False
+    )[mean]
+    middle = slice(16000, 40000)  # of 56000 samples
+    for track, row in (("a", 0), ("b", 1)):
+        waves = {stem: soundfile.read(path)[0] for stem, path in study.paths[track].items()}
+        waves = {stem: np.pad(y, (0, 56000 - len(y)))[middle] for stem, y in waves.items()}
+        for each in (("drums",), STEMS):
+            expected = sum(waves[stem] for stem in each).mean()
+            assert by_sum[each].layer("mean")[row, 0] == pytest.approx(expected, abs=2e-6)
+    assert by_sum["bass",].layer("mean")[0, 0] == pytest.approx(900 / 32768, abs=1e-4)
+    whole = embed_stem_sums(study, mean, [("drums",)], cache=cache, progress=False)[mean]
+    assert whole["drums",].layer("mean")[0] != by_sum["drums",].layer("mean")[0]
+
+
 def test_vectors_that_the_study_brings_are_used(mean, cache, study):
     folder = study.path / "embeddings" / mean / "drums+bass"
     folder.mkdir(parents=True)
