@@ -770,7 +770,9 @@ report_text("first_stem", pair[0])
 off = (partners["tempo_ratio"] - 1).abs().median()
 report_value("tempo_off", 100 * off, fmt=".1f", unit="%", n=len(partners))
 report_value("company_lost", **tables.as_reported(lost.loc[target], len(ratings)))
-report_value("company_sure", (lost["p_all"] < 0.05).sum(), fmt=".0f", n=len(lost))
+sure_losses = list(lost.index[lost["p_all"] < 0.05])
+report_value("company_sure", len(sure_losses), fmt=".0f", n=len(lost))
+report_text("company_sure_names", tables.name_list(sure_losses))
 missed = lost["estimate"].idxmax()
 report_text("company_most", missed)
 report_value("company_most_r2", **tables.as_reported(lost.loc[missed], len(ratings)))
@@ -779,7 +781,7 @@ report_value("company_most_r2", **tables.as_reported(lost.loc[missed], len(ratin
 # The partners' tempi differ by {glue:text}`tempo_off` at the median. For «{glue:text}`target`», a
 # stranger's {glue:text}`second_stem` costs {glue:text}`company_lost_full` of R². Most is lost for
 # {glue:text}`company_most`: {glue:text}`company_most_r2_full`. Corrected over all that was asked,
-# {glue:text}`company_sure_full` losses differ from zero.
+# {glue:text}`company_sure_full` losses differ from zero ({glue:text}`company_sure_names`).
 #
 # A control that finds nothing is worth something only if it could have found something. Does
 # exchanging the bass destroy the coupling, in the sound itself? The onsets of bass and bass drum can
@@ -872,6 +874,11 @@ tested = [c for c in carried.index if made_by[c] != parts]
 absent = [c for c in causes if c not in carried.index]
 report_value("causes_right", len(right), fmt=".0f", n=len(tested))
 report_text("causes_right_names", tables.name_list(right))
+by_chance = sum(len(made_by[c]) / len(parts) for c in tested)
+report_value("causes_chance", by_chance, fmt=".1f", n=len(tested))
+sure_leads = list(lead.index[lead["p_all"] < 0.05])
+report_text("causes_sure", tables.name_list(sure_leads))
+report_value("n_cause_shares", len(of_causes), fmt=".0f")
 report_text("causes_absent", tables.name_list(absent))
 report_value(
     "strokes_share", **tables.as_reported(lead.loc["drum strokes"], len(ratings))
@@ -911,7 +918,9 @@ report_text(
 # %% [markdown] tags=["needs-simulation", "needs-audio"]
 # Of the causes that {glue:text}`best_model` carries at all (R² above 0.1) and that belong to some stems
 # rather than to all, the largest share goes to a stem that makes them in {glue:text}`causes_right_full`:
-# {glue:text}`causes_right_names`. Drum strokes are given to the drums with
+# {glue:text}`causes_right_names` (drawing lots would get {glue:text}`causes_chance` right). Corrected over
+# all {glue:text}`n_cause_shares` shares of the figure, those that surely differ from zero are fewer:
+# {glue:text}`causes_sure`. Drum strokes are given to the drums with
 # {glue:text}`strokes_share_full`; low frequencies to {glue:text}`low_stem` with
 # {glue:text}`low_share_full`. Not carried, so that nothing can be shared out:
 # {glue:text}`causes_absent`. An ablation can only attribute what the representation holds.

@@ -8,10 +8,19 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "controls": [
+            "load_stems",
+            "regroup_stems",
+            "silence_stem",
+            "swap_stem",
+            "tempo_partners",
+        ],
+        "measure": ["describe_coupling", "describe_sums", "matching_gains"],
         "mixing": ["matching_gain", "remix"],
         "packages": ["SeparatorUnavailableError"],
         "quality": ["separation_checks", "separation_quality"],
         "separation": ["separate", "separate_study", "separate_tracks"],
+        "shapley": ["shapley_sampled", "shapley_values"],
         "subsets": ["STEMS", "stem_subsets", "subset_name"],
     },
 )
