@@ -25,6 +25,7 @@ separator = ""  # empty: the study's own stems, else "hpss"; or "htdemucs_ft", o
 rival = "hpss"  # a second separator to compare with; empty for none
 models = []  # empty: those that the study brings, else five that run offline
 targets = ["groove", "dance", "listen", "beat", "party", "rhythm", "disturbing"]
+excerpt = 5.9  # seconds from the middle of a song that models hear; 0 for all of it
 n_repeats = 5  # times that the songs are dealt into folds
 n_bootstrap = 2000
 
@@ -127,7 +128,8 @@ has_sound = data.has("audio")
 asked = models_for(data, models if has_sound else [])
 models = [m for m in asked if has_sound or stem_sums(data, m)]
 given = paths if has_sound and separator != "true" else None
-found = embed.embed_stem_sums(data, models, stems=given)
+hear = partial(embed.embed_stem_sums, data, excerpt=excerpt)
+found = hear(models, stems=given)
 features = {
     model: {subset: one.layers for subset, one in sums.items()}
     for model, sums in found.items()
@@ -140,9 +142,16 @@ for model in models:
     if whole not in features[model]:  # published vectors: the mix is the model's own
         features[model][whole] = embed.embed_study(data, model).layers
 
+# %% tags=["needs-audio", "hide-input"]
+report_text("heard", f"the middle {excerpt:g} s" if excerpt else "all")
+
 # %% [markdown] tags=["needs-audio"]
+# Of each song, models hear {glue:text}`heard` (parameter `excerpt`): there are fifteen sums for each
+# model to listen to, and whole songs would take more than twice as long. So the scores of the whole
+# band are not quite those of {doc}`06-probing`.
+#
 # The handcrafted {term}`descriptors <descriptor>` are computed of each sum as well, as a rival that
-# we understand. Those that some sum does not allow (a solo voice has no swing) are left out
+# we understand; they are those of whole songs. Those that some sum does not allow (a solo voice has no swing) are left out
 # everywhere, so that all sums have the same {glue:text}`n_descriptors`.
 
 # %% tags=["needs-audio"]
@@ -536,7 +545,7 @@ report_value("readings_r", heard.corr().iloc[0, 1], n=len(heard))
 # %% tags=["needs-audio"]
 soft = [s for s in conditions if s != whole]
 gains = matching_gains(paths, soft)
-matched = embed.embed_stem_sums(data, best, soft, stems=given, gains=gains)[best]
+matched = hear(best, soft, stems=given, gains=gains)[best]
 matched = {subset: one.layers for subset, one in matched.items()}
 matched[whole] = features[best][whole]
 
@@ -591,7 +600,7 @@ report_value("matched_sure", (moved["p_all"] < 0.05).sum(), fmt=".0f", n=len(mov
 # %% tags=["needs-audio"]
 other_way = stems.separate_study(data, rival) if rival and rival != separator else None
 if other_way:
-    rival_sums = embed.embed_stem_sums(data, best, stems=other_way)[best]
+    rival_sums = hear(best, stems=other_way)[best]
     rival_sums = {subset: one.layers for subset, one in rival_sums.items()}
     rival_probe = probe.ablate(rival_sums, ratings, reading="stem", **settings)
 
@@ -734,7 +743,7 @@ partners = tempo_partners(tempo.fillna(tempo.median()), artists, styles)
 strange = swap_stem(paths, pair[1], partners["partner"])
 
 # %% tags=["needs-audio"]
-strangers = embed.embed_stem_sums(data, best, [pair], stems=strange)[best][pair]
+strangers = hear(best, [pair], stems=strange)[best][pair]
 swapped = {pair: strangers.layers, whole: features[best][whole]}
 swapped = probe.ablate(swapped, everything, reading="stem", **settings)
 true_pair = trained_on_stems[best]
