@@ -14,7 +14,7 @@
 #
 # **You need** {doc}`06-probing`.
 #
-# **It runs** in about four minutes the first time; then in seconds. Modules: `groove_utils.stems`,
+# **It runs** in about seven minutes the first time; then in seconds. Modules: `groove_utils.stems`,
 # `groove_utils.probe.ablation`.
 # ```
 
@@ -1027,7 +1027,7 @@ for track, own in picked.groupby("track_id", sort=False):
 
 # %% [markdown]
 # ````{dropdown} Solution
-# Use `probe.contributions(trained_on_mix[best]["mix"])`. The drums usually win by a lot: most sums
+# Call `probe.contributions` with `trained_on_mix[best]["mix"]`. The drums usually win by a lot: most sums
 # without them are so unlike a mix that predictions leave the scale, and the first sum that has drums
 # gets all the credit for coming back. That measures likeness to a mix, not groove.
 # ````
