@@ -203,9 +203,10 @@ published["low"] = published["fold_r2"] - published["fold_r2_sd"]
 published["high"] = published["fold_r2"] + published["fold_r2_sd"]
 
 # %%
+as_published = {"label": "subset", "floor": -1, "xlabel": "R², mean of folds"}
 show_figure(
     figures.plot_stem_shares(
-        published, panel="target", hue="model", label="subset", columns=2, floor=-1
+        published, panel="target", hue="model", columns=2, **as_published
     ),
     "stems-paper",
     f"R² (mean of folds) ± SD over dealings, {len(ratings)} songs. Arrows: below −1.",

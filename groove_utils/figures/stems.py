@@ -133,7 +133,7 @@ def plot_stem_shares(
     lines = -(-len(panels) // columns)
     figure, grid = plt.subplots(
         lines, columns, sharex=True, sharey=True, squeeze=False,
-        figsize=(max(6.0, 1.0 + 2.2 * columns),
+        figsize=(max(6.0, 1.1 * len(hues), 1.0 + 2.2 * columns),
                  0.8 + lines * (0.6 + 0.22 * len(rows) * max(1.0, 0.5 * len(hues)))),
     )  # fmt: skip
     colours = dict(zip(hues, OKABE_ITO * (len(hues) // len(OKABE_ITO) + 1)))
