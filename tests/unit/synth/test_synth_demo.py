@@ -51,7 +51,8 @@ def test_folder_has_all_that_a_study_has(demo):
     assert set(ratings["query"]) == set(meta["queries"])
     assert set(ratings["listener_id"]) == set(pd.read_csv(demo / "listeners.csv")["listener_id"])
     truth = {p.stem for p in (demo / "truth").glob("*.csv")}
-    assert truth == {"songs", "effects", "listeners", "song_effects", "onsets"}
+    tables = {"songs", "effects", "effects_as_rated", "listeners", "song_effects", "onsets"}
+    assert truth == tables
     for path in demo.rglob("*.csv"):
         assert not pd.read_csv(path).isna().any().any(), path
 
