@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 
-__all__ = ["AudioError", "load_audio", "resample"]
+__all__ = ["AudioError", "load_audio", "open_audio", "resample", "stream_audio"]
 
 
 class AudioError(ValueError):
@@ -61,6 +63,76 @@ def load_audio(
     if sr is not None and sr != native_sr:
         return resample(y, native_sr, sr), sr
     return y, native_sr
+
+
+def open_audio(path: str | os.PathLike) -> soundfile.SoundFile:
+    """Open an audio file, to be closed by the caller.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be decoded.
+    """
+    try:
+        return soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{path}: cannot be decoded ({error}). Expected WAV, FLAC, OGG or MP3; "
+            "convert it, for instance with `ffmpeg -i IN OUT.flac`."
+        ) from error
+
+
+def stream_audio(
+    path: str | os.PathLike, n_block: int, start: float = 0.0, duration: float | None = None
+) -> Iterator[np.ndarray]:
+    """Decode an audio file, or an excerpt of it, a block at a time.
+
+    It reads on until nothing more decodes: the length that a file states may be wrong.
+
+    Parameters
+    ----------
+    path : path-like
+    n_block : int
+        Samples of a block, over all channels.
+    start : float
+        Seconds from the file's beginning.
+    duration : float, optional
+        Seconds; to the file's end by default.
+
+    Yields
+    ------
+    ndarray of float32, shape (n, n_channels)
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be decoded, holds no samples there, or NaN or infinite ones.
+    """
+    n_samples = 0
+    with open_audio(path) as file:
+        size = max(1, n_block // file.channels)
+        left = math.inf if duration is None else round(duration * file.samplerate)
+        try:
+            if start:
+                file.seek(min(file.frames, round(start * file.samplerate)))
+            while left > n_samples:
+                block = file.read(int(min(size, left - n_samples)), "float32", always_2d=True)
+                if len(block) == 0:
+                    break
+                if n_bad := int((~np.isfinite(block)).sum()):
+                    raise AudioError(
+                        f"{path}: {n_bad} samples are NaN or infinite, the first within "
+                        f"{len(block)} samples of sample {n_samples}. Export it again."
+                    )
+                n_samples += len(block)
+                yield block
+        except soundfile.LibsndfileError as error:
+            raise AudioError(
+                f"{path}: cannot be decoded after {n_samples} samples ({error}). "
+                "The file is damaged or cut short; export it again."
+            ) from error
+    if n_samples == 0:
+        raise AudioError(f"{path}: holds no samples. Export it again.")
 
 
 def resample(y: np.ndarray, sr_in: int, sr_out: int) -> np.ndarray:

@@ -72,13 +72,8 @@ def embed_elsewhere(
     ----------
     executor : str
         ``dask://HOST:PORT`` (the scheduler's address) or ``joblib:N`` (N processes here).
-    work : mapping of str to Source
-    todo : mapping of str to sequence of str
-        The models that each track still needs.
-    settings : mapping
-        Seed, pooling, device, autocast.
-    cache : ArrayCache
-    bar : tqdm, optional
+    work, todo, settings, cache, bar
+        As in :func:`groove_utils.embed.compute.compute_missing`.
 
     Returns
     -------

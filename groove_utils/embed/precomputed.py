@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from groove_utils.embed.embedding import Embedding
+from groove_utils.study.tables import STEMS
 
 __all__ = ["precomputed_folder", "read_precomputed"]
-
-STEM_ORDER = ("drums", "bass", "other", "vocals")
 
 
 def precomputed_folder(study, model: str, stems: Sequence[str] | None = None) -> Path | None:
@@ -26,7 +25,7 @@ def precomputed_folder(study, model: str, stems: Sequence[str] | None = None) ->
     """
     folder = Path(study.path) / "embeddings" / model
     if stems is not None:
-        rank = {stem: i for i, stem in enumerate(STEM_ORDER)}
+        rank = {stem: i for i, stem in enumerate(STEMS)}
         folder /= "+".join(sorted(stems, key=lambda stem: rank.get(stem, len(rank))))
     return folder if next(folder.glob("*.npz"), None) is not None else None
 

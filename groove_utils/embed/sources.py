@@ -15,10 +15,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
-from groove_utils.audio import AudioError, load_audio
+from groove_utils.audio import AudioError, load_audio, open_audio, stream_audio
 from groove_utils.files import hash_bytes, hash_file
 
 __all__ = [
@@ -121,7 +120,8 @@ class FileSource(Source):
     @property
     def sr(self) -> int:
         """Sample rate in Hz."""
-        return self._open().samplerate
+        with open_audio(self.path) as file:
+            return file.samplerate
 
     @cached_property
     def _hash(self) -> str:
@@ -134,39 +134,8 @@ class FileSource(Source):
         return self._hash
 
     def blocks(self) -> Iterator[np.ndarray]:  # noqa: D102
-        n_samples = 0
-        with self._open() as file:
-            size = max(1, BLOCK // file.channels)
-            file.seek(min(file.frames, round(self.start * file.samplerate)))
-            left = file.frames if self.duration is None else round(self.duration * file.samplerate)
-            while left > n_samples:
-                try:
-                    block = file.read(min(size, left - n_samples), dtype="float32", always_2d=True)
-                except soundfile.LibsndfileError as error:
-                    raise AudioError(
-                        f"{self.path}: cannot be decoded after {n_samples} samples ({error}). "
-                        "The file is damaged or cut short; export it again."
-                    ) from error
-                if len(block) == 0:
-                    break
-                if n_bad := int((~np.isfinite(block)).sum()):
-                    raise AudioError(
-                        f"{self.path}: {n_bad} samples are NaN or infinite, the first within "
-                        f"{len(block)} samples of sample {n_samples}. Export it again."
-                    )
-                n_samples += len(block)
-                yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
-        if n_samples == 0:
-            raise AudioError(f"{self.path}: holds no samples. Export it again.")
-
-    def _open(self) -> soundfile.SoundFile:
-        try:
-            return soundfile.SoundFile(self.path)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(
-                f"{self.path}: cannot be decoded ({error}). Expected WAV, FLAC, OGG or MP3; "
-                "convert it, for instance with `ffmpeg -i IN OUT.flac`."
-            ) from error
+        for block in stream_audio(self.path, BLOCK, self.start, self.duration):
+            yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
 
 
 class SumSource(Source):

@@ -13,9 +13,10 @@ from groove_utils.cache import ArrayCache
 from groove_utils.embed.choice import stem_sums
 from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.extract import embed_models
-from groove_utils.embed.precomputed import STEM_ORDER, precomputed_folder, read_precomputed
+from groove_utils.embed.precomputed import precomputed_folder, read_precomputed
 from groove_utils.embed.sources import FileSource, Source, SumSource, summed
 from groove_utils.files import hash_bytes
+from groove_utils.study.tables import STEMS
 
 __all__ = ["embed_stem_sums"]
 
@@ -118,7 +119,7 @@ def embed_stem_sums(
 
 def _all_sums(stems: Iterable[str]) -> list[Sum]:
     """All non-empty subsets of some stems, small ones first, each in the usual order."""
-    rank = {stem: i for i, stem in enumerate(STEM_ORDER)}
+    rank = {stem: i for i, stem in enumerate(STEMS)}
     ordered = sorted(stems, key=lambda stem: (rank.get(stem, len(rank)), stem))
     sizes = range(1, len(ordered) + 1)
     return [each for size in sizes for each in itertools.combinations(ordered, size)]

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
-from groove_utils.audio import AudioError, load_audio
+from groove_utils.audio import load_audio, open_audio, stream_audio
 
 __all__ = ["ArraySignal", "FileSignal", "Tape", "WavWriter", "fit_length", "resample_blocks"]
 
@@ -58,42 +57,14 @@ class FileSignal:
         self.name = str(path)
         if not self.path.is_file():
             load_audio(self.path)  # raises the error that explains it
-        with self._open() as file:
+        with open_audio(self.path) as file:
             self.sr, self.n_channels = file.samplerate, file.channels
             self.n_samples = file.frames  # as the file states; what decodes counts
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The file from its beginning, (n_channels, n) at a time."""
-        n_samples = 0
-        with self._open() as file:
-            while True:
-                try:
-                    block = file.read(BLOCK, dtype="float32", always_2d=True).T
-                except soundfile.LibsndfileError as error:
-                    raise AudioError(
-                        f"{self.path}: cannot be decoded after {n_samples} samples ({error}). "
-                        "The file is damaged or cut short; export it again."
-                    ) from error
-                if block.shape[1] == 0:
-                    break
-                if n_bad := int((~np.isfinite(block)).sum()):
-                    raise AudioError(
-                        f"{self.path}: {n_bad} samples are NaN or infinite, the first after "
-                        f"sample {n_samples}. Export it again."
-                    )
-                n_samples += block.shape[1]
-                yield np.ascontiguousarray(block)
-        if n_samples == 0:
-            raise AudioError(f"{self.path}: holds no samples. Export it again.")
-
-    def _open(self) -> soundfile.SoundFile:
-        try:
-            return soundfile.SoundFile(self.path)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(
-                f"{self.path}: cannot be decoded ({error}). Expected WAV, FLAC, OGG or MP3; "
-                "convert it, for instance with `ffmpeg -i IN OUT.flac`."
-            ) from error
+        for block in stream_audio(self.path, BLOCK * self.n_channels):
+            yield np.ascontiguousarray(block.T)
 
 
 def resample_blocks(

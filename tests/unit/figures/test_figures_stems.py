@@ -1,24 +1,12 @@
 """Plots of chapter 07 show what their tables hold."""
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pytest
 from matplotlib.colors import to_hex
 
 from groove_utils import figures
 
 STEMS = ["drums", "bass"]
-
-
-@pytest.fixture(autouse=True)
-def _theme():
-    mpl.use("agg")
-    figures.use_theme()
-    yield
-    plt.close("all")
-    mpl.rcdefaults()
 
 
 def test_subsets_have_dots_for_the_stems_that_sound():
