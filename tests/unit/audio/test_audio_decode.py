@@ -5,7 +5,7 @@ import pytest
 import scipy.signal
 import soundfile
 
-from groove_utils.audio import AudioError, load_audio, resample
+from groove_utils.audio import AudioError, load_audio, resample, stream_audio
 
 
 def sine(frequency, sr, seconds=1.0, amplitude=0.5):
@@ -88,3 +88,19 @@ def test_unusable_files_are_named_with_the_reason(tmp_path, kind, told):
     broken(path, kind)
     with pytest.raises(AudioError, match=f"a song.wav: {told}"):
         load_audio(path)
+
+
+@pytest.mark.parametrize(("start", "duration"), [(0.0, None), (0.25, None), (0.25, 0.5), (0.9, 5)])
+def test_blocks_of_an_excerpt_join_to_it(tmp_path, start, duration):
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, (8000, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", y, 8000, subtype="FLOAT")
+    blocks = list(stream_audio(tmp_path / "a.wav", 700, start, duration))
+    stop = None if duration is None else round((start + duration) * 8000)
+    np.testing.assert_array_equal(np.concatenate(blocks), y[round(start * 8000) : stop])
+    assert max(map(len, blocks)) == 350
+
+
+def test_an_excerpt_beyond_the_end_is_an_error(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.ones(800), 8000)
+    with pytest.raises(AudioError, match="holds no samples"):
+        list(stream_audio(tmp_path / "a.wav", 700, 3.0))
