@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from scipy import stats
 
 from groove_utils.cache import ArrayCache
@@ -272,13 +273,16 @@ def _baseline(songs, folds):
 
 
 def _train_on_each(blocks, subsets, songs, folds, settings, n_jobs):
+    """Subset by subset, in processes: the matrices are too small for threads to pay."""
     ratings = pd.DataFrame(songs.ratings, columns=songs.targets)
-    for subset in subsets:
-        result = nested_ridge(
-            blocks[subset], ratings, songs.artists, songs.styles,
-            folds=folds, n_jobs=n_jobs, **settings,
-        )  # fmt: skip
-        yield result.predicted, result.without
+    given = ratings, songs.artists, songs.styles
+    tasks = (delayed(_predict)(blocks[subset], given, folds, settings) for subset in subsets)
+    return Parallel(n_jobs, return_as="generator")(tasks)
+
+
+def _predict(block, given, folds, settings):
+    result = nested_ridge(block, *given, folds=folds, **settings)
+    return result.predicted, result.without
 
 
 def _train_on_mix(blocks, stems, subsets, songs, folds, settings, n_jobs, free, baseline):

@@ -11,6 +11,7 @@ concatenation of layers has the sum of their Gram matrices. (Hastie, Tibshirani 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -205,11 +206,15 @@ def leave_out(change, group, error, own, cross):
     """
     # the mean is part of the smoother, at right angles to the centred features
     own, cross = own + 1 / len(own), cross + 1 / len(own)
-    for number in np.unique(group):
-        b = np.flatnonzero(group == number)
-        change[number] = -cross[:, b] @ np.linalg.solve(
-            np.eye(len(b)) - own[np.ix_(b, b)], error[b]
-        )
+    numbers, first, counts = np.unique(np.sort(group), return_index=True, return_counts=True)
+    order = np.argsort(group, kind="stable")
+    for size in np.unique(counts):  # groups of one size are solved together
+        alike = counts == size
+        b = order[first[alike, None] + np.arange(size)]
+        left = np.eye(size) - own[b[:, :, None], b[:, None, :]]
+        solved = np.linalg.solve(left, error[b].reshape(*b.shape, -1))
+        found = cross[:, b].transpose(1, 0, 2) @ solved
+        change[numbers[alike]] = -found.reshape(-1, *change.shape[1:])
 
 
 def _losses(matrices, projections, Y, train, test, plan, design):
@@ -252,7 +257,7 @@ def _kernels(matrices, projections, train, test, plan):
     pairs = []
     for matrix, projection in zip(matrices, projections, strict=True):
         Z = matrix[np.concatenate([train, test])]
-        scaler = type(plan.scaler)(**plan.scaler.get_params()).fit(Z[: len(train)])
+        scaler = copy(plan.scaler).fit(Z[: len(train)])
         Z = scaler.transform(Z)
         if projection is not None:
             Z = Z @ projection
