@@ -14,7 +14,7 @@
 #
 # **You need** {doc}`06-probing`.
 #
-# **It runs** in about seven minutes the first time; then in seconds. Modules: `groove_utils.stems`,
+# **It runs** in about four minutes the first time; then in seconds. Modules: `groove_utils.stems`,
 # `groove_utils.probe.ablation`.
 # ```
 
@@ -25,7 +25,7 @@ separator = ""  # empty: the study's own stems, else "hpss"; or "htdemucs_ft", o
 rival = "hpss"  # a second separator to compare with; empty for none
 models = []  # empty: those that the study brings, else five that run offline
 targets = ["groove", "dance", "listen", "beat", "party", "rhythm", "disturbing"]
-excerpt = 5.9  # seconds from the middle of a song that models hear; 0 for all of it
+excerpt = 2.97  # seconds from the middle of a song that models hear; 0 for all of it
 n_repeats = 5  # times that the songs are dealt into folds
 n_bootstrap = 2000
 
@@ -146,9 +146,10 @@ for model in models:
 report_text("heard", f"the middle {excerpt:g} s" if excerpt else "all")
 
 # %% [markdown] tags=["needs-audio"]
-# Of each song, models hear {glue:text}`heard` (parameter `excerpt`): there are fifteen sums for each
-# model to listen to, and whole songs would take more than twice as long. So the scores of the whole
-# band are not quite those of {doc}`06-probing`.
+# Of each song, models hear {glue:text}`heard` (parameter `excerpt`; the taggers take in 3 s at once):
+# there are fifteen sums for each model to listen to, and whole songs would take four times as long.
+# So the scores of the whole band are not those of {doc}`06-probing`. `make book PARAMS=full` lets
+# them hear everything.
 #
 # The handcrafted {term}`descriptors <descriptor>` are computed of each sum as well, as a rival that
 # we understand; they are those of whole songs. Those that some sum does not allow (a solo voice has no swing) are left out

@@ -146,7 +146,7 @@ def run_chapter(
         "peak_memory_mib": facts["peak_memory_mib"],
         "parameters": {k: v for k, v in parameters.items() if k != "study"},
     }
-    log = _take_stderr(result)
+    log = _take_stderr(result) + _cell_times(result)
     _write_text(build / "logs" / f"{name}.txt", log)
     _write_text(build / "deps" / f"{name}.mk", depfile(page, facts, root, whole=bool(lacking)))
     _write_text(build / "values" / f"{name}.json", json.dumps(facts["values"], indent=1) + "\n")
@@ -259,6 +259,17 @@ def _take_stderr(notebook: nbformat.NotebookNode) -> str:
                 o for o in outputs if not (o.output_type == "stream" and o.name == "stderr")
             ]
     return "".join(log)
+
+
+def _cell_times(notebook: nbformat.NotebookNode) -> str:
+    """Which cells took a second or more, for whoever wants a chapter to be faster."""
+    lines = []
+    for number, cell in enumerate(notebook.cells):
+        seconds = cell.metadata.get("papermill", {}).get("duration") or 0
+        if seconds >= 1:
+            first = cell.source.strip().split("\n")[0]
+            lines.append(f"{seconds:8.1f} s  cell {number}: {first}\n")
+    return "".join(["\nCells that took a second or more:\n", *lines]) if lines else ""
 
 
 def _page(notebook: nbformat.NotebookNode, parameters: dict, study: Study) -> nbformat.NotebookNode:
