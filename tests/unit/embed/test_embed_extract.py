@@ -106,7 +106,7 @@ def test_cache_serves_the_second_call_and_equal_audio(level, cache, tmp_path):
 def test_damaged_entry_is_computed_again(level, cache):
     y = noise(2)
     first = embed_tracks({"a": (y, SR)}, level, cache=cache, progress=False)
-    (entry,) = cache.folder.glob("??/*.npz")
+    (entry,) = cache.folder.glob("??/*.entry")
     entry.write_bytes(entry.read_bytes()[:-40])
     with pytest.warns(RuntimeWarning, match="damaged"):
         again = embed_tracks({"a": (y, SR)}, level, cache=cache, progress=False)
