@@ -5,18 +5,15 @@ A chapter opens with :func:`open_chapter`; what it reports goes through :func:`r
 it on the page and beside it into files. ``python -m groove_utils.book`` is what Make calls.
 """
 
-from groove_utils.book.chapter import Chapter, open_chapter
-from groove_utils.book.listening import listening_map
-from groove_utils.book.players import audio_player
-from groove_utils.book.reports import report_text, report_value, show_figure, show_table
+import lazy_loader
 
-__all__ = [
-    "Chapter",
-    "audio_player",
-    "listening_map",
-    "open_chapter",
-    "report_text",
-    "report_value",
-    "show_figure",
-    "show_table",
-]
+# a module is imported when one of its names is: running a chapter needs none that draw
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "chapter": ["Chapter", "open_chapter"],
+        "listening": ["listening_map"],
+        "players": ["audio_player"],
+        "reports": ["report_text", "report_value", "show_figure", "show_table"],
+    },
+)

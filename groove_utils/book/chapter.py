@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from groove_utils.figures.theme import use_theme
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.paths import build_folder, project_root
 from groove_utils.study import Study, load_study
@@ -126,6 +125,8 @@ def open_chapter(name: str, study: str | os.PathLike = "demo") -> Chapter:
     Chapter
     """
     global _current
+    from groove_utils.figures.theme import use_theme  # seaborn, which the runner has no use for
+
     use_theme()
     in_book = "GROOVE_BUILD" in os.environ
     # a run for the book was validated, audio and all, before the chapter began

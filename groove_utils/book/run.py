@@ -191,6 +191,7 @@ def _execute(name, source: Path, target: Path, parameters, build: Path, failed: 
             target,
             parameters=parameters,
             kernel_name="python3",
+            request_save_on_cell_execute=False,  # it is written at the end, or at an error
             cwd=project_root(),
             progress_bar={"desc": name, "unit": "cell"},
             # sockets in the file system: no port is opened on the machine
