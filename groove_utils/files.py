@@ -7,6 +7,7 @@ any moment (also by ``kill -9`` or a full disk) never leaves half a file under i
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import tempfile
@@ -86,6 +87,18 @@ def hash_bytes(*chunks: bytes | str) -> str:
 
 
 def hash_file(path: str | os.PathLike) -> str:
-    """SHA-256 (hex, 64 characters) of a file's bytes, read in blocks."""
-    with Path(path).open("rb") as file:
+    """SHA-256 (hex, 64 characters) of a file's bytes.
+
+    A file is read once by a process, as long as its place on the disk, its size and its time of
+    change stay as they are.
+    """
+    path = Path(path)
+    facts = path.stat()
+    stamp = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    return _hash_content(path.absolute(), stamp)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _hash_content(path: Path, stamp: tuple[int, ...]) -> str:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import re
+import tempfile
 import time
 from pathlib import Path
 
@@ -185,6 +186,10 @@ def _execute(name, source: Path, target: Path, parameters, build: Path, failed: 
     }
     saved = {key: os.environ.get(key) for key in environment}
     os.environ.update(environment)
+    # sockets in the file system: no port is opened on the machine; in a folder of their own, since
+    # two kernels that start at once would choose the same names
+    sockets = tempfile.TemporaryDirectory(prefix="groove-")
+    kernel = {"transport": "ipc", "ip": f"{sockets.name}/kernel"}
     try:
         papermill.execute_notebook(
             source,
@@ -194,8 +199,7 @@ def _execute(name, source: Path, target: Path, parameters, build: Path, failed: 
             request_save_on_cell_execute=False,  # it is written at the end, or at an error
             cwd=project_root(),
             progress_bar={"desc": name, "unit": "cell"},
-            # sockets in the file system: no port is opened on the machine
-            config=Config({"KernelManager": {"transport": "ipc"}}),
+            config=Config({"KernelManager": kernel}),
         )
     except PapermillExecutionError as error:
         failed.parent.mkdir(parents=True, exist_ok=True)
@@ -204,6 +208,7 @@ def _execute(name, source: Path, target: Path, parameters, build: Path, failed: 
     except Exception as error:  # the kernel died, or the disk is full
         raise ChapterError(f"Chapter {name} stopped: {type(error).__name__}: {error}") from error
     finally:
+        sockets.cleanup()
         for key, value in saved.items():
             if value is None:
                 os.environ.pop(key, None)

@@ -7,7 +7,6 @@ the stems.
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 
@@ -149,17 +148,6 @@ def matching_gains(
     return {s: dict(zip(stems, map(float, values[:, i]))) for i, s in enumerate(sums)}
 
 
-def _hash(path: str | os.PathLike) -> str:
-    """Hash of a file's bytes, read once as long as it is left alone."""
-    facts = os.stat(path)
-    return _hash_unchanged(str(path), facts.st_mtime_ns, facts.st_size)
-
-
-@functools.lru_cache(maxsize=4096)
-def _hash_unchanged(path: str, mtime: int, size: int) -> str:
-    return hash_file(path)
-
-
 def _sums(stems: Stems, sums) -> list[Subset]:
     if not stems:
         raise ValueError("there are no tracks; expected stems of one or more, by track_id.")
@@ -191,11 +179,10 @@ def _per_track(
 ) -> np.ndarray:
     """What `compute(paths, *settings)` gives for each track, from the cache where it is there."""
     cache = ArrayCache(namespace="stem-measures") if cache is None else cache
-    hashes = {str(path): _hash(path) for paths in stems.values() for path in paths.values()}
     keys = {
         track: hash_bytes(
             kind, VERSION, repr(settings(track)),
-            *(part for stem, path in paths.items() for part in (stem, hashes[str(path)])),
+            *(part for stem, path in paths.items() for part in (stem, hash_file(path))),
         )
         for track, paths in stems.items()
     }  # fmt: skip

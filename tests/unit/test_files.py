@@ -97,3 +97,19 @@ def test_hashes(tmp_path):
     assert hash_bytes("ab", "c") != hash_bytes("a", "bc")
     assert hash_bytes("ä") == hash_bytes("ä".encode())
     assert hash_bytes() != hash_bytes("")
+
+
+def test_hash_of_a_file_follows_its_content(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"abc")
+    first = hash_file(path)
+    replaced = tmp_path / "new"
+    replaced.write_bytes(b"xyz")
+    os.utime(replaced, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    replaced.replace(path)  # as long and as old
+    assert hash_file(path) == hashlib.sha256(b"xyz").hexdigest() != first
+    path.write_bytes(b"abcd")
+    assert hash_file(path) == hashlib.sha256(b"abcd").hexdigest()
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        hash_file(path)
