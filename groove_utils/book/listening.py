@@ -11,7 +11,7 @@ import pandas as pd
 from IPython.display import HTML, display
 
 from groove_utils.book.chapter import in_book
-from groove_utils.book.players import web_sound
+from groove_utils.book.players import web_sounds
 from groove_utils.figures.theme import style_palette
 
 __all__ = ["listening_map"]
@@ -50,10 +50,11 @@ def listening_map(
         xy = np.asarray(xy, dtype=float)
         low, span = xy.min(axis=0), np.ptp(xy, axis=0)
         places[name] = ((xy - low) / np.where(span > 0, span, 1)).round(4).tolist()
+    sounds = web_sounds(songs["path"], seconds=seconds)
     data = {
         "songs": [
-            {"label": row.label, "style": row.style, "sound": web_sound(row.path, seconds=seconds)}
-            for row in songs.itertuples()
+            {"label": row.label, "style": row.style, "sound": sound}
+            for row, sound in zip(songs.itertuples(), sounds, strict=True)
         ],
         "colours": style_palette(list(dict.fromkeys(songs["style"]))),
         "maps": places,

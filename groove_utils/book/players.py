@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from IPython.display import HTML, Audio, display
+from joblib import cpu_count
 
 from groove_utils.audio import load_audio, match_loudness, write_mp3
 from groove_utils.book.chapter import current_chapter, in_book
 from groove_utils.files import hash_bytes
 
-__all__ = ["audio_player", "web_sound"]
+__all__ = ["audio_player", "web_sounds"]
 
 Sound = str | os.PathLike | tuple[np.ndarray, int]
 ENCODER = "mp3-2"  # part of the file names, so that a change of encoding renews them
@@ -38,42 +40,46 @@ def audio_player(
     max_seconds : float
         Longer sounds are faded out there.
     """
-    cells = []
+    if in_book() and sounds:
+        sources = web_sounds(sounds.values(), match=match, seconds=max_seconds)
+        level = "matched" if match else "kept"
+        cells = [_player(*pair, level) for pair in zip(sounds, sources, strict=True)]
+        display(HTML(f'<div class="players">{"".join(cells)}</div>'))
+        return
     for label, sound in sounds.items():
-        if in_book():
-            source = web_sound(sound, match=match, seconds=max_seconds)
-            cells.append(_player(label, source, level="matched" if match else "kept"))
-            continue
         y, sr = _excerpt(sound, max_seconds)
         display(HTML(f"<p>{html.escape(label)}</p>"))
         display(Audio(match_loudness(y, sr) if match else y, rate=sr, normalize=False))
-    if cells:
-        display(HTML(f'<div class="players">{"".join(cells)}</div>'))
 
 
-def web_sound(sound: Sound, *, match: bool = True, seconds: float = 30.0) -> str:
-    """Write a sound beside the page, once, and give its address relative to the page.
+def web_sounds(sounds: Iterable[Sound], *, match: bool = True, seconds: float = 30.0) -> list[str]:
+    """Write sounds beside the page, once, and give their addresses relative to the page.
 
     Parameters
     ----------
-    sound : path-like or (ndarray, int)
+    sounds : iterable of path-like or (ndarray, int)
         As in :func:`audio_player`; more than two channels are mixed to one.
     match : bool
-        Bring it to the loudness of the others.
+        Bring each to the loudness of the others.
     seconds : float
         Longer sounds are faded out there.
 
     Returns
     -------
-    str
+    list of str
         ``_static/audio/<name>.mp3``; the name is a hash of the content.
     """
-    y, sr = _excerpt(sound, seconds)
-    name = hash_bytes(ENCODER, f"{sr} {match} {y.shape}", y.tobytes())[:20] + ".mp3"
-    path = current_chapter().build / "book" / "_static" / "audio" / name
-    if not path.is_file():
-        write_mp3(path, y, sr, match=match)
-    return f"_static/audio/{name}"
+    folder = current_chapter().build / "book" / "_static" / "audio"
+
+    def write(sound: Sound) -> str:
+        y, sr = _excerpt(sound, seconds)
+        name = hash_bytes(ENCODER, f"{sr} {match} {y.shape}", y.tobytes())[:20] + ".mp3"
+        if not (folder / name).is_file():
+            write_mp3(folder / name, y, sr, match=match)
+        return f"_static/audio/{name}"
+
+    with ThreadPoolExecutor(cpu_count()) as pool:  # the encoder is C, and lets others run
+        return list(pool.map(write, sounds))
 
 
 def _excerpt(sound: Sound, seconds: float) -> tuple[np.ndarray, int]:
