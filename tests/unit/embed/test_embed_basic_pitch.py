@@ -1,11 +1,18 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 from groove_utils.audio import load_audio
 from groove_utils.embed import embed_audio, model_card
-from groove_utils.embed.basic_pitch import BasicPitch, _learnt_tensors, randomise_kernels
+from groove_utils.embed.basic_pitch import (
+    BasicPitch,
+    _learnt_tensors,
+    fold_convolutions,
+    randomise_kernels,
+)
 
 SR = 22050
 
@@ -46,7 +53,7 @@ def test_pooling_is_over_the_valid_frames():
 
 def test_untrained_twin_keeps_the_transform_and_loses_the_training():
     graph = BasicPitch().load().graph
-    learnt = _learnt_tensors(graph)
+    learnt = _learnt_tensors(onnx.load_from_string(graph))
     assert sorted(learnt.values()).count("kernel") == 6
     twin = randomise_kernels(graph, 0)
     assert len(twin) == len(graph)
@@ -60,6 +67,23 @@ def test_untrained_twin_keeps_the_transform_and_loses_the_training():
     random = embed_audio(tone(60), SR, "basic-pitch-untrained")["note"]
     assert np.isfinite(random).all()
     assert np.abs(trained - random).max() > 0.1
+
+
+@pytest.mark.parametrize("name", ["basic-pitch", "basic-pitch-untrained"])
+def test_folding_moves_no_posterior(name):
+    graph = BasicPitch(name).load().graph
+    folded = fold_convolutions(graph)
+    n_nodes = [len(onnx.load_from_string(g).graph.node) for g in (graph, folded)]
+    assert n_nodes[1] - n_nodes[0] == 3 * 3  # three convolutions of few channels and no stride
+    onnx.checker.check_model(onnx.load_from_string(folded))
+    rng = np.random.default_rng(0)
+    batch = np.stack([tone(60, seconds=43844 / SR), rng.normal(0, 0.1, 43844)])[..., None]
+    sessions = [onnxruntime.InferenceSession(g) for g in (graph, folded)]
+    (given,) = sessions[0].get_inputs()
+    plain, other = (one.run(None, {given.name: batch.astype(np.float32)}) for one in sessions)
+    for a, b in zip(plain, other, strict=True):
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a, b, atol=2e-5)
 
 
 def test_real_music_gives_probabilities():

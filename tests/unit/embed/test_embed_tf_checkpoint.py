@@ -3,11 +3,23 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from groove_utils.embed.musicnn import checkpoint_folder
-from groove_utils.embed.protobuf import fields, pack_field, read_varint, write_varint
+from groove_utils.embed.protobuf import fields, read_varint
 from groove_utils.embed.tf_checkpoint import CheckpointError, crc32c, read_checkpoint
+
+
+def write_varint(value):
+    """Encode a non-negative integer in base 128, the lowest digits first."""
+    digits = [value >> shift & 0x7F for shift in range(0, max(value.bit_length(), 1), 7)]
+    return bytes([*(digit | 0x80 for digit in digits[:-1]), digits[-1]])
+
+
+def pack_field(number, value):
+    """Encode a length-delimited field."""
+    return write_varint(number << 3 | 2) + write_varint(len(value)) + value
 
 
 @pytest.mark.parametrize(
@@ -50,6 +62,14 @@ def test_fields_of_every_wire_type():
             list(fields(message[:size]))
     with pytest.raises(ValueError, match="wire type 3"):
         list(fields(b"\x0b"))
+
+
+def test_fields_are_those_that_the_library_wrote():
+    tensor = onnx.TensorProto(name="a kernel", data_type=1, raw_data=bytes(300), dims=[3, 25])
+    found = list(fields(tensor.SerializeToString()))
+    assert dict(found)[8] == b"a kernel"
+    assert dict(found)[9] == bytes(300)
+    assert [value for number, value in found if number == 1] == [3, 25]
 
 
 def test_variables_of_the_installed_checkpoint():
