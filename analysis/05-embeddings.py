@@ -81,7 +81,7 @@ show_table(
 
 # %%
 twins = choice.twins_of(data, models)
-embeddings = {name: embed.embed_study(data, name) for name in [*models, *twins]}
+embeddings = embed.embed_study(data, [*models, *twins])
 embeddings[models[0]]
 
 # %%

@@ -59,7 +59,8 @@ data = chapter.study
 # %%
 models, targets = models_for(data, models), tables.rated_targets(data, targets)
 twins = twins_of(data, models)
-features = {name: embed.embed_study(data, name).layers for name in [*models, *twins]}
+embeddings = embed.embed_study(data, [*models, *twins])
+features = {name: one.layers for name, one in embeddings.items()}
 if data.has("audio") or data.has("descriptors"):
     features["descriptors"] = usable_descriptors(describe_study(data))
 

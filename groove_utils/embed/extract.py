@@ -186,20 +186,21 @@ def embed_models(
 
 def embed_study(
     study,
-    model: str,
+    model: str | Sequence[str],
     *,
     stems: str | Sequence[str] | None = None,
     tracks: Iterable[str] | None = None,
     **options,
-) -> Embedding:
+) -> Embedding | dict[str, Embedding]:
     """Embed the tracks of a study.
 
     Parameters
     ----------
     study : Study
         See :func:`groove_utils.study.load_study`.
-    model : str
-        A model, or a folder of the study's ``embeddings/``.
+    model : str or sequence of str
+        A model, or a folder of the study's ``embeddings/``. Several read each track once, and are
+        shared out to processes where much is missing.
     stems : str or sequence of str, optional
         Embed the sum of these stems (``drums``, ``bass``, ``other``, ``vocals``) instead of the
         full mix.
@@ -210,7 +211,8 @@ def embed_study(
 
     Returns
     -------
-    Embedding
+    Embedding, or dict of str to Embedding
+        By model, where several are given.
 
     Notes
     -----
@@ -222,12 +224,20 @@ def embed_study(
     """
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
     stems = [stems] if isinstance(stems, str) else stems
-    folder = precomputed_folder(study, model, stems)
-    if folder is not None:
-        return read_precomputed(folder, model, ids)
-    if stems is None:
-        return embed_tracks({track: study.audio_path(track) for track in ids}, model, **options)
-    return embed_tracks({t: _stem_source(study, t, stems) for t in ids}, model, **options)
+    models = [model] if isinstance(model, str) else list(model)
+    folders = {name: precomputed_folder(study, name, stems) for name in models}
+    found = {
+        name: read_precomputed(folder, name, ids)
+        for name, folder in folders.items()
+        if folder is not None
+    }
+    if missing := [name for name in models if name not in found]:
+        if stems is None:
+            work = {track: study.audio_path(track) for track in ids}
+        else:
+            work = {track: _stem_source(study, track, stems) for track in ids}
+        found |= embed_models(work, missing, **options)
+    return found[model] if isinstance(model, str) else {name: found[name] for name in models}
 
 
 def _stem_source(study, track: str, stems: Sequence[str]) -> SumSource:
