@@ -56,7 +56,6 @@ def test_a_bands_predictions_do_not_know_its_ratings():
     assert (before.groupby(["repeat", "artist"])["fold"].nunique() == 1).all()
 
 
-@pytest.mark.slow
 def test_predictions_handed_to_the_chapter_are_one_a_song_and_not_the_ratings(built_book):
     table = pd.read_parquet(SMOKE / "tables" / "predictions.parquet")
     tracks = pd.read_csv(SMOKE / "study" / "tracks.csv").set_index("track_id")
@@ -73,7 +72,6 @@ def test_predictions_handed_to_the_chapter_are_one_a_song_and_not_the_ratings(bu
     assert (style.groupby("style")["predicted"].nunique() > 1).all()
 
 
-@pytest.mark.slow
 def test_the_chapter_reports_what_its_models_found(built_book):
     values = json.loads((SMOKE / "values" / "08-mixed-models.json").read_text())
     assert values["adds_to"]["value"] == pytest.approx(1)

@@ -100,7 +100,6 @@ def test_harmonic_and_percussive_stems_run_end_to_end(built_book, tmp_path):
     assert values["causes_right"]["n"] <= 5  # the known causes are asked for, with two stems
 
 
-@pytest.mark.slow
 def test_the_demo_chapter_adds_up(built_book):
     values = json.loads((SMOKE / "values" / "07-stem-ablation.json").read_text())
     folder = SMOKE / "book" / "figures"
