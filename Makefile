@@ -11,6 +11,7 @@ endif
 
 STUDY  ?= demo
 PARAMS ?= default
+JOBS   ?= 2
 PORT   ?= 8000
 MARKS  ?= not slow
 VENV   ?= .venv
@@ -40,7 +41,8 @@ PAGES := $(CHAPTERS:%=$(BUILD)/book/%.ipynb)
 OWN   := $(shell test -f "$(STUDY)/study.yml" && echo own)
 STUDY_FOLDER := $(if $(OWN),$(STUDY),$(BUILD)/study)
 
-SUBMAKE = $(MAKE) --no-print-directory
+# chapters that run at a time, unless -j says so
+SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 # what failed is said last, whatever other chapters have printed since
 TELL = { status=$$?; cat $(BUILD)/failed/*.txt 2>/dev/null; exit $$status; }
 
@@ -52,6 +54,7 @@ help: ## list the verbs
 	@echo
 	@echo "  STUDY=demo      a study's name, or a folder with a study.yml"
 	@echo "  PARAMS=default  a file in analysis/params/ (default, smoke, full)"
+	@echo "  JOBS=2          chapters that run at a time"
 
 .PHONY: setup
 setup: $(READY) ## make the environment .venv from requirements.lock

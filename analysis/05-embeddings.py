@@ -98,7 +98,7 @@ tracks = {t: data.audio_path(t) for t in data.tracks["track_id"].iloc[:cost_song
 show_table(
     facts.measure_cost(tracks, models).set_index("model"),
     "cost",
-    f"Seconds a second of audio ({cost_songs} songs), MiB of weights, numbers kept for a song.",
+    f"Seconds of computing a second of audio ({cost_songs} songs), MiB of weights, numbers a song.",
     fmt="{:.3g}",
     simulated=False,
 )

@@ -379,3 +379,16 @@ def test_a_table_that_is_not_there(in_book):
     path.write_bytes(b"")
     assert not chapter.has_table("means")
     assert chapter.find_table("means") is None
+
+
+def test_the_log_names_the_cells_that_took_long():
+    cells = [
+        nbformat.v4.new_code_cell(source) for source in ("quick()", "slow()\nmore()", "never()")
+    ]
+    for cell, seconds in zip(cells, (0.2, 12.34, None), strict=True):
+        cell.metadata["papermill"] = {"duration": seconds}
+    notebook = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_markdown_cell("text")])
+    log = run._cell_times(notebook)
+    assert "12.3 s  cell 1: slow()" in log
+    assert "quick" not in log
+    assert run._cell_times(nbformat.v4.new_notebook(cells=cells[:1])) == ""
