@@ -11,7 +11,6 @@ endif
 
 STUDY  ?= demo
 PARAMS ?= default
-JOBS   ?= 2
 PORT   ?= 8000
 MARKS  ?= not slow
 VENV   ?= .venv
@@ -41,8 +40,7 @@ PAGES := $(CHAPTERS:%=$(BUILD)/book/%.ipynb)
 OWN   := $(shell test -f "$(STUDY)/study.yml" && echo own)
 STUDY_FOLDER := $(if $(OWN),$(STUDY),$(BUILD)/study)
 
-# chapters that run at a time, unless -j says so
-SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+SUBMAKE = $(MAKE) --no-print-directory
 # what failed is said last, whatever other chapters have printed since
 TELL = { status=$$?; cat $(BUILD)/failed/*.txt 2>/dev/null; exit $$status; }
 
@@ -54,7 +52,6 @@ help: ## list the verbs
 	@echo
 	@echo "  STUDY=demo      a study's name, or a folder with a study.yml"
 	@echo "  PARAMS=default  a file in analysis/params/ (default, smoke, full)"
-	@echo "  JOBS=2          chapters that run at a time"
 
 .PHONY: setup
 setup: $(READY) ## make the environment .venv from requirements.lock
