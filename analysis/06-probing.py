@@ -162,7 +162,7 @@ shuffles = {"n_permutations": n_permutations, **once}
 
 def probe_all(names, **changed):
     how = {**settings, **changed}
-    return {n: probe.nested_ridge(features[n], ratings, **how) for n in names}
+    return probe.nested_ridges({n: features[n] for n in names}, ratings, **how)
 
 
 # %%
@@ -866,10 +866,7 @@ names = {
 # %% tags=["needs-simulation"]
 truth = data.truth("songs").set_index("track_id").loc[ratings.index]
 truth, causes = truth.rename(columns=names), list(names.values())
-carried = {
-    name: probe.nested_ridge(X, truth[causes], **settings)
-    for name, X in features.items()
-}
+carried = probe.nested_ridges(features, truth[causes], **settings)
 
 # %% tags=["needs-simulation"]
 cause_scores = tables.score_table(carried, **resampled)

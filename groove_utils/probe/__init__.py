@@ -34,7 +34,7 @@ from groove_utils.probe.learning import learning_curve, rater_learning_curve, so
 from groove_utils.probe.partition import variance_partition
 from groove_utils.probe.permutation import permutation_test, permute_songs
 from groove_utils.probe.result import ProbeResult
-from groove_utils.probe.ridge import DEFAULT_ALPHAS, nested_ridge, paper_protocol
+from groove_utils.probe.ridge import DEFAULT_ALPHAS, nested_ridge, nested_ridges, paper_protocol
 from groove_utils.probe.rivals import nested_estimator, nested_rival, random_projection_control
 from groove_utils.probe.rsa import rsa
 from groove_utils.probe.scaling import FloorScaler
@@ -64,6 +64,7 @@ __all__ = [
     "learning_curve",
     "nested_estimator",
     "nested_ridge",
+    "nested_ridges",
     "nested_rival",
     "noise_ceiling",
     "normalise_by_ceiling",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 
@@ -15,7 +16,7 @@ from groove_utils.probe.inputs import ProbeError, as_blocks, as_songs
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.scaling import FloorScaler
 
-__all__ = ["DEFAULT_ALPHAS", "nested_ridge", "paper_protocol"]
+__all__ = ["DEFAULT_ALPHAS", "nested_ridge", "nested_ridges", "paper_protocol"]
 
 DEFAULT_ALPHAS = np.logspace(-1, 6, 15)
 """Penalties on standardised features: wide enough for 16 dimensions and for 9,984, and up to where
@@ -191,6 +192,28 @@ def nested_ridge(
     return run_plan(
         method, songs, blocks, plan, folds, n_inner=n_inner, design=design, seed=seed, n_jobs=n_jobs
     )
+
+
+def nested_ridges(features: Mapping[str, object], y, *, n_jobs=1, **settings):
+    """:func:`nested_ridge` of several representations of the same songs, side by side.
+
+    Parameters
+    ----------
+    features : mapping of name → features
+        As the X of :func:`nested_ridge`, by representation.
+    y : Series, DataFrame or array-like of shape (n,) or (n, m)
+    n_jobs : int
+        Processes, each of which takes one representation after the other.
+    **settings
+        As in :func:`nested_ridge`.
+
+    Returns
+    -------
+    dict of str → ProbeResult
+        By representation, in their order.
+    """
+    tasks = (delayed(nested_ridge)(X, y, **settings) for X in features.values())
+    return dict(zip(features, Parallel(n_jobs)(tasks), strict=True))
 
 
 def run_plan(

@@ -16,6 +16,7 @@ from groove_utils.probe import (
     ProbeResult,
     artist_folds,
     nested_ridge,
+    nested_ridges,
     paper_protocol,
 )
 from groove_utils.probe.engine import ridge_splits
@@ -263,3 +264,19 @@ def test_unusable_settings_are_described(small):
         nested_ridge(X, y, artists[:-1])
     with pytest.raises(ProbeError, match="is split over folds"):
         nested_ridge(X, y, artists, folds=np.arange(60) % 4)
+
+
+def test_representations_side_by_side_are_those_one_by_one():
+    rng = np.random.default_rng(0)
+    artists = np.arange(40) // 2
+    features = {name: rng.standard_normal((40, 5)) for name in ("second", "first")}
+    y = features["first"][:, 0] + rng.standard_normal(40)
+    settings = {"artists": artists, "n_repeats": 1, "seed": 3}
+    found = nested_ridges(features, y, n_jobs=2, **settings)
+    assert list(found) == list(features)
+    for name, X in features.items():
+        np.testing.assert_array_equal(
+            found[name].predicted, nested_ridge(X, y, **settings).predicted
+        )
+    with pytest.raises(ProbeError):
+        nested_ridges({"short": np.ones((3, 2))}, y, n_jobs=2, **settings)
