@@ -145,7 +145,7 @@ def _tagger(data: str, kind: str) -> ModelCard:
         parameters=787_159 if musicnn else 605_748,
         source="Python package musicnn",
         revision="0.1.0",
-        factory="groove_utils.embed.musicnn:Tagger",
+        factory="groove_utils.embed.taggers:Tagger",
         needs=("musicnn",),
         install="pip install --no-deps musicnn==0.1.0",
     )

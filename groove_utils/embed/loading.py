@@ -143,8 +143,9 @@ def _source_path(adapter: Adapter) -> Path | None:
         return None
     stamps = [adapter_key(adapter)]
     try:
-        # other code may fill the same weights into another network
-        stamps.append(hash_file(inspect.getfile(type(adapter))))
+        # other code, there or beside it, may fill the same weights into another network
+        beside = Path(inspect.getfile(type(adapter))).parent.glob("*.py")
+        stamps += [hash_file(file) for file in sorted(beside)]
         for file in files():
             status = os.stat(file)
             stamps.append(f"{os.path.realpath(file)} {status.st_size} {status.st_mtime_ns}")

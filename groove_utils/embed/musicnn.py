@@ -1,4 +1,4 @@
-"""The four music taggers of Pons & Serra (2019), re-implemented in PyTorch.
+"""The networks of the four music taggers of Pons & Serra (2019), re-implemented in PyTorch.
 
 MusiCNN: a front end with musically motivated kernels (tall ones for timbre, long ones for time), a
 mid end of three residual convolutions over time, and a back end that pools over time and tags.
@@ -18,7 +18,6 @@ for music audio tagging at scale. ISMIR.
 
 from __future__ import annotations
 
-import importlib.util
 import zlib
 from pathlib import Path
 
@@ -28,30 +27,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from groove_utils.embed.adapters import ModelUnavailableError
+from groove_utils.embed.taggers import HOP, N_FRAMES, N_TAGS, SAMPLE_RATE, checkpoint_folder
 from groove_utils.embed.tf_checkpoint import read_checkpoint
 
-__all__ = ["VGG", "MelSpectrogram", "MusiCNN", "Tagger"]
+__all__ = ["VGG", "MelSpectrogram", "MusiCNN", "load_network"]
 
-SAMPLE_RATE = 16000
-N_FFT, HOP, N_MELS = 512, 256, 96
-N_FRAMES = 187  # of a patch, about 3 s
-N_TAGS = 50
+N_FFT, N_MELS = 512, 96
 BN_EPSILON = 1e-3
-MUSICNN_LAYERS = {
-    "timbral": 408,
-    "temporal": 153,
-    "cnn1": 64,
-    "cnn2": 64,
-    "cnn3": 64,
-    "mean_pool": 753,
-    "max_pool": 753,
-    "penultimate": 200,
-    "taggram": N_TAGS,
-}
-VGG_LAYERS = {**dict.fromkeys(["pool1", "pool2", "pool3", "pool4", "pool5"], 128), "taggram": 50}
-# a window holds the samples of its frames and no more; the first frame is centred on its start
-WINDOW = (N_FRAMES + 1) * HOP
 
 
 class MelSpectrogram(nn.Module):
@@ -358,77 +340,14 @@ def _numbered(name: str, i: int) -> str:
     return f"{name}_{i}" if i else name
 
 
-class Tagger:
-    """Adapter of one of the four taggers, or of its untrained twin.
-
-    Parameters
-    ----------
-    name : str
-        ``msd-musicnn``, ``mtt-musicnn``, ``msd-vgg`` or ``mtt-vgg``, with ``-untrained`` for the
-        twin: the same network with kernels drawn as its layers are before training (uniform,
-        Glorot & Bengio 2010), zero biases and neutral normalisation.
-    seed : int
-        Of the twin's weights.
-    """
-
-    sample_rate = SAMPLE_RATE
-    window = WINDOW / SAMPLE_RATE
-    hop = (N_FRAMES - 1) * HOP / SAMPLE_RATE  # the original's own count of frames in 3 s
-    lead = HOP / SAMPLE_RATE
-    version = "0.1.0"
-    batch_size = 2  # the feature maps of more do not fit a processor's caches
-
-    def __init__(self, name: str, seed: int = 0):
-        self.name, self.seed = name, seed
-        self.trained = not name.endswith("-untrained")
-        musical = "musicnn" in name
-        self._network = MusiCNN if musical else VGG
-        self.any_length = musical
-        self.layers = dict(MUSICNN_LAYERS if musical else VGG_LAYERS)
-
-    def files(self) -> list[Path]:
-        """The checkpoint's files; none for the untrained twin."""
-        if not self.trained:
-            return []
-        folder = checkpoint_folder(self.name)
-        return [folder / ".index", folder / ".data-00000-of-00001"]
-
-    def load(self) -> nn.Module:
-        """The network in evaluation mode.
-
-        Raises
-        ------
-        ModelUnavailableError
-            If the ``musicnn`` package is not installed.
-        CheckpointError
-            If its checkpoint is damaged or does not fit the architecture.
-        """
-        network = self._network()
-        if self.trained:
-            _fill_from_checkpoint(network, checkpoint_folder(self.name))
-        else:
-            _fill_at_random(network, zlib.crc32(f"{self.name}/{self.seed}".encode()))
-        return network.eval()
-
-    def forward(
-        self, network: nn.Module, batch: torch.Tensor, n_valid: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """Layers of a batch of windows; `n_valid` counts samples."""
-        if batch.shape[1] < WINDOW:  # room for the frame that is centred on the end
-            batch = functional.pad(batch, (0, HOP))
-        return network(batch, (n_valid // HOP).clamp(1, N_FRAMES))
-
-
-def checkpoint_folder(name: str) -> Path:
-    """Where the ``musicnn`` package keeps a tagger's checkpoint."""
-    spec = importlib.util.find_spec("musicnn")
-    if spec is None or spec.origin is None:
-        raise ModelUnavailableError(
-            f"{name}: the package that carries its weights is not installed. "
-            "Run `pip install --no-deps musicnn==0.1.0`."
-        )
-    data, kind = name.split("-")[:2]
-    return Path(spec.origin).parent / f"{data.upper()}_{kind}"
+def load_network(name: str, seed: int = 0) -> nn.Module:
+    """A tagger's network in evaluation mode, see :class:`groove_utils.embed.taggers.Tagger`."""
+    network = MusiCNN() if "musicnn" in name else VGG()
+    if name.endswith("-untrained"):
+        _fill_at_random(network, zlib.crc32(f"{name}/{seed}".encode()))
+    else:
+        _fill_from_checkpoint(network, checkpoint_folder(name))
+    return network.eval()
 
 
 def _fill_from_checkpoint(network: nn.Module, folder: Path) -> None:

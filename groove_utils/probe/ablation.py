@@ -155,9 +155,11 @@ def ablate(
         what all songs of a subset have in common is taken out: the mean prediction for the
         subset's *training* songs is set to their mean rating. ``stem``: trained and tested on the
         subset itself, with choices of its own inside its training folds.
-    n_splits, n_repeats, n_inner, alphas, layers, folds, seed, n_jobs
+    n_splits, n_repeats, n_inner, alphas, layers, folds, seed
         As in :func:`groove_utils.probe.nested_ridge`; with the same the folds are the same, and
         all stems together score as the mix does there.
+    n_jobs : int
+        Processes over subsets where each has a probe of its own, else threads over outer folds.
     cache : ArrayCache, optional
         Where results are kept, by the content of features, targets, groups and settings.
 

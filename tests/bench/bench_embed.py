@@ -33,8 +33,8 @@ from groove_utils.embed import (
     load_model,
 )
 from groove_utils.embed.engine import forward_windows, run
-from groove_utils.embed.musicnn import Tagger
 from groove_utils.embed.sources import ArraySource
+from groove_utils.embed.taggers import Tagger
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "embed"
 TAGGERS = ("msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg")

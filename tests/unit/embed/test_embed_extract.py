@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -260,3 +261,18 @@ def test_import_is_light():
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_in_the_cache_is_found_without_torch(tmp_path):
+    """As chapters do that are run again: importing it takes longer than reading all vectors."""
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).uniform(-0.1, 0.1, 16000), 16000)
+    code = (
+        "import sys; from groove_utils import embed\n"
+        "for model in ('mtt-vgg', 'mtt-musicnn-untrained', 'basic-pitch'):\n"
+        f"    embed.embed_tracks({{'a': r'{tmp_path / 'a.wav'}'}}, model, progress=False)\n"
+        "print('torch' in sys.modules)"
+    )
+    environment = os.environ | {"GROOVE_CACHE": str(tmp_path / "cache")}
+    how = {"env": environment, "capture_output": True, "text": True, "check": True}
+    said = [subprocess.run([sys.executable, "-c", code], **how).stdout for _ in range(2)]
+    assert [text.split()[-1] for text in said] == ["True", "False"]

@@ -7,7 +7,8 @@ import soundfile
 import torch
 
 from groove_utils.embed import embed_audio, load_model
-from groove_utils.embed.musicnn import HOP, N_FRAMES, MelSpectrogram, Tagger
+from groove_utils.embed.musicnn import MelSpectrogram
+from groove_utils.embed.taggers import HOP, N_FRAMES, Tagger
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "embed"
 TAGGERS = ["msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg"]
