@@ -30,7 +30,7 @@ from groove_utils.paths import cache_folder
 
 __all__ = ["VERSION", "compile_kernels", "describe", "describe_study"]
 
-VERSION = "2"  # part of every cache key: raise it when any descriptor's value changes
+VERSION = "3"  # part of every cache key: raise it when any descriptor's value changes
 SILENT = 1e-5  # full-scale amplitude (−100 dB); below it there is nothing but dither
 SHORTEST = 0.1  # s: two frames of 50 ms
 SHORTEST_RHYTHM = 3.0  # s: twice the longest beat, 40 BPM

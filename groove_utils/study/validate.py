@@ -236,7 +236,8 @@ def _audio_problems(folder: Path, tracks: pd.DataFrame, jobs: int) -> list[Probl
         delayed(_track_audio_problems)(folder, int(row), track_id, audio)
         for row, track_id, audio in zip(tracks.index + 2, tracks["track_id"], tracks["audio"])
     ]
-    found = Parallel(n_jobs=jobs, return_as="generator")(work)
+    # the decoder is C, and lets other threads run
+    found = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(work)
     progress = tqdm(found, total=len(work), desc="Checking audio", leave=False)
     return [problem for problems in progress for problem in problems]
 

@@ -25,6 +25,7 @@ from groove_utils.descriptors import (
     region_strength,
     swing_ratio,
 )
+from groove_utils.descriptors.beat import _line
 from groove_utils.synth.syncopation import lhl_syncopation, witek_syncopation
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "descriptors" / "essentia.json"
@@ -305,3 +306,12 @@ def test_density_by_region():
     seconds = 6 * 2.4 + 0.4
     assert row["density_low"] == pytest.approx(3 * 6 / seconds, abs=0.2)
     assert row["density_high"] == pytest.approx(8 * 6 / seconds, abs=0.2)
+
+
+def test_lines_are_those_of_polyfit():
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.integers(0, 64, 40)) / 4
+    y = 100 + 0.5 * x + rng.normal(0, 0.01, 40)
+    weight = rng.uniform(size=40) * (rng.uniform(size=40) > 0.2)
+    for w in (np.ones(40), weight):
+        np.testing.assert_allclose(_line(x, y, w), np.polyfit(x, y, 1, w=np.sqrt(w)), rtol=1e-11)

@@ -2,10 +2,16 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist, squareform
 from scipy.stats import ortho_group, spearmanr
 from sklearn.metrics import silhouette_score
 
-from groove_utils.embed.geometry import neighbour_rate, song_map, style_separation
+from groove_utils.embed.geometry import (
+    _silhouette,
+    neighbour_rate,
+    song_map,
+    style_separation,
+)
 from groove_utils.embed.similarity import compare_geometries, linear_cka, mantel_test
 
 RNG = np.random.default_rng(5)
@@ -154,3 +160,12 @@ def test_umap_is_the_same_for_the_same_seed():
     first, again = (song_map(vectors, "umap", seed=3) for _ in range(2))
     assert first.shape == (24, 2)
     np.testing.assert_array_equal(first, again)
+
+
+def test_silhouettes_of_permuted_labels_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    distances = squareform(pdist(rng.standard_normal((30, 4)), "correlation"))
+    for labels in (rng.choice(["a", "b", "c"], 30), np.array(["alone"] + ["a"] * 14 + ["b"] * 15)):
+        expected = silhouette_score(distances, labels, metric="precomputed")
+        assert _silhouette(distances, labels) == pytest.approx(expected, abs=1e-12)
+    assert _silhouette(np.zeros((4, 4)), np.array(list("aabb"))) == 0
