@@ -301,8 +301,8 @@ report_value("sums_ahead", full_beaten, fmt=".0f", n=len(rows) - 1)
 # %% [markdown]
 # The model shown is {glue:text}`best_model`, whose R² for the whole band is the highest
 # ({glue:text}`whole_r2_full`); that choice was made by looking. Nothing is worth
-# {glue:text}`nothing_r2`. The highest row is {glue:text}`top_sum` with {glue:text}`top_sum_r2_full`,
-# and {glue:text}`sums_ahead` sums score above the whole band: with a probe trained on
+# {glue:text}`nothing_r2`. The highest row is {glue:text}`top_sum` with {glue:text}`top_sum_r2_full`.
+# Sums that score above the whole band: {glue:text}`sums_ahead_full`. With a probe trained on
 # {glue:text}`n_songs` songs, more sound is more to be misled by, and the intervals overlap.
 
 # %% [markdown]
