@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
-from scipy.signal import butter, fftconvolve, sosfilt
+from scipy.signal import butter, oaconvolve, sosfilt
 
 from groove_utils.audio import measure_loudness
 from groove_utils.synth.arrange import STEMS, Band, Song
@@ -150,7 +150,7 @@ def _pan(y, place):
 def _room(y, band: Band, send):
     """A short room, the band's own: decaying noise, a little darker than the sound."""
     return (
-        send * fftconvolve(y, _impulse(band.room_seed, band.room_seconds), axes=1)[:, : y.shape[1]]
+        send * oaconvolve(y, _impulse(band.room_seed, band.room_seconds), axes=1)[:, : y.shape[1]]
     )
 
 
