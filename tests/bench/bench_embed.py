@@ -175,7 +175,7 @@ def musicnn_family(options) -> None:
     """The four taggers together, against per-file loops."""
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
-        paths = songs(folder, 6 if options.quick else 12)
+        paths = songs(folder, 6 if options.quick else 32)  # enough to be shared out to processes
         tracks = {path.stem: path for path in paths}
         for model in TAGGERS:
             load_model(model)
