@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
+from groove_utils.embed import taggers
 from groove_utils.embed.adapters import Adapter, ModelUnavailableError, check_adapter
 from groove_utils.embed.hub import find_weights
 
@@ -115,18 +116,6 @@ def consented() -> set[str]:
 
 
 _TAGS = {"mtt": "MagnaTagATune (19 k clips)", "msd": "Million Song Dataset (200 k songs)"}
-_MUSICNN_LAYERS = {
-    "timbral": 408,
-    "temporal": 153,
-    "cnn1": 64,
-    "cnn2": 64,
-    "cnn3": 64,
-    "mean_pool": 753,
-    "max_pool": 753,
-    "penultimate": 200,
-    "taggram": 50,
-}
-_VGG_LAYERS = {**{f"pool{i}": 128 for i in range(1, 6)}, "taggram": 50}
 
 
 def _tagger(data: str, kind: str) -> ModelCard:
@@ -141,7 +130,7 @@ def _tagger(data: str, kind: str) -> ModelCard:
         sample_rate=16000,
         window=3.008,
         hop=2.976,
-        layers=_MUSICNN_LAYERS if musicnn else _VGG_LAYERS,
+        layers=dict(taggers.MUSICNN_LAYERS if musicnn else taggers.VGG_LAYERS),
         parameters=787_159 if musicnn else 605_748,
         source="Python package musicnn",
         revision="0.1.0",

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from scipy import stats
 
 from groove_utils.cache import ArrayCache
@@ -29,7 +28,7 @@ from groove_utils.probe.ridge import (
     DEFAULT_ALPHAS,
     artist_codes,
     make_plan,
-    nested_ridge,
+    nested_ridges,
     outer_folds,
     paper_protocol,
 )
@@ -276,15 +275,12 @@ def _baseline(songs, folds):
 
 def _train_on_each(blocks, subsets, songs, folds, settings, n_jobs):
     """Subset by subset, in processes: the matrices are too small for threads to pay."""
-    ratings = pd.DataFrame(songs.ratings, columns=songs.targets)
-    given = ratings, songs.artists, songs.styles
-    tasks = (delayed(_predict)(blocks[subset], given, folds, settings) for subset in subsets)
-    return Parallel(n_jobs, return_as="generator")(tasks)
-
-
-def _predict(block, given, folds, settings):
-    result = nested_ridge(block, *given, folds=folds, **settings)
-    return result.predicted, result.without
+    results = nested_ridges(
+        {subset: blocks[subset] for subset in subsets},
+        pd.DataFrame(songs.ratings, columns=songs.targets),
+        artists=songs.artists, styles=songs.styles, folds=folds, n_jobs=n_jobs, **settings,
+    )  # fmt: skip
+    return ((result.predicted, result.without) for result in results.values())
 
 
 def _train_on_mix(blocks, stems, subsets, songs, folds, settings, n_jobs, free, baseline):

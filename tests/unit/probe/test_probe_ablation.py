@@ -295,7 +295,7 @@ def test_a_result_is_kept_and_found_again(songs, tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr("groove_utils.probe.ablation.nested_ridge", fail)
+    monkeypatch.setattr("groove_utils.probe.ablation.nested_ridges", fail)
     again = ablate(few, y, artists, styles, cache=cache, **SETTINGS)
     for name in ("predicted", "r2", "influence", "left_out"):
         np.testing.assert_array_equal(getattr(again, name), getattr(first, name))
