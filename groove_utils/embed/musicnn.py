@@ -19,7 +19,9 @@ for music audio tagging at scale. ISMIR.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -27,6 +29,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from groove_utils.embed.convolution import SpectralPeaks, WinogradConv
 from groove_utils.embed.taggers import HOP, N_FRAMES, N_TAGS, SAMPLE_RATE, checkpoint_folder
 from groove_utils.embed.tf_checkpoint import read_checkpoint
 
@@ -81,53 +84,77 @@ class _Affine(nn.Module):
         return x * scale.view(shape) + shift.view(shape)
 
 
-class _PooledConv(nn.Module):
-    """Convolution, ReLU, batch norm and a maximum over all frequencies.
+class _Convolution(nn.Module):
+    """A kernel with its bias and batch norm, computed in another order than they are written.
 
-    The maximum is taken before ReLU and norm, on a tensor tens of times larger than what follows.
-    That is the same where the norm's scale is positive; where it is negative, the norm turns the
-    largest into the smallest, so these filters are negated, and their maxima once more.
+    The maximum over some places is taken before ReLU and norm, on a tensor many times larger than
+    what follows. That is the same where the norm's scale is positive; where it is negative, the
+    norm turns the largest into the smallest, so these filters are negated, and their maxima once
+    more.
+    """
+
+    def __init__(self, n_filters: int, *shape: int):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(n_filters, *shape))
+        self.bias = nn.Parameter(torch.zeros(n_filters))
+        self.norm = _Affine(n_filters)
+        self._fast = None, None
+
+    def signs(self) -> torch.Tensor:
+        """−1 for each filter that is negated, else 1."""
+        scale, _ = self.norm.coefficients()
+        return torch.where(scale < 0, -1.0, 1.0)
+
+    def after_maximum(self, largest: torch.Tensor, channel: int = -1) -> torch.Tensor:
+        """ReLU and norm of what is largest under a filter of positive sign."""
+        shape = [1] * largest.ndim
+        shape[channel] = -1
+        sign, bias = self.signs().view(shape), self.bias.view(shape)
+        return self.norm(functional.relu(largest * sign + bias), channel)
+
+    def fast(self, make: Callable[[torch.Tensor], Any]) -> Any:
+        """What `make` makes of the signed kernel, made anew only where weights have changed."""
+        key = [(p.data_ptr(), p._version) for p in (self.kernel, self.norm.gamma)]
+        if self._fast[0] != key:
+            shape = [-1] + [1] * (self.kernel.ndim - 1)
+            self._fast = key, make(self.kernel * self.signs().view(shape))
+        return self._fast[1]
+
+
+class _PooledConv(_Convolution):
+    """Convolution, ReLU, batch norm and a maximum over all frequencies.
 
     Notes
     -----
-    A processor's convolution of a single channel leaves most of its arithmetic units idle. So the
-    kernel's longer side (all frequencies it spans, or 32 frames at a time) is laid out as channels.
+    A tall kernel goes through the Fourier domain. Of a kernel that is one frequency wide, 32 frames
+    at a time are laid out as channels, since a processor's convolution of a single channel leaves
+    most of its arithmetic units idle.
     """
 
     def __init__(self, n_filters: int, n_time: int, n_freq: int):
-        super().__init__()
-        self.kernel = nn.Parameter(torch.empty(n_filters, 1, n_time, n_freq))
-        self.bias = nn.Parameter(torch.zeros(n_filters))
-        self.norm = _Affine(n_filters)
+        super().__init__(n_filters, 1, n_time, n_freq)
         # TensorFlow's "same": the odd one of an even kernel's padding comes last
         self.padding = (0, 0, (n_time - 1) // 2, n_time // 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """From (n, n_frames, 96) to (n, n_frames, n_filters)."""
-        scale, shift = self.norm.coefficients()
-        sign = _sign(scale)
-        kernel = self.kernel[:, 0] * sign[:, None, None]
-        n_filters, n_time, n_freq = kernel.shape
-        x = functional.pad(x, self.padding)
-        if n_freq > 1:
-            channels, dilation = x.unfold(2, n_freq, 1), 1
-            kernel = kernel.transpose(1, 2)
-        else:
-            dilation = min(n_time, 32)
-            channels = x.unfold(1, dilation, 1)
-            kernel = kernel.reshape(n_filters, n_time // dilation, dilation).transpose(1, 2)
-        channels = channels.permute(0, 3, 1, 2)
+        if self.kernel.shape[3] > 1:
+            return self.after_maximum(self.fast(lambda k: SpectralPeaks(k[:, 0], N_MELS))(x))
+        dilation = min(self.kernel.shape[2], 32)
+        channels = functional.pad(x, self.padding).unfold(1, dilation, 1).permute(0, 3, 1, 2)
         maps = functional.conv2d(
             channels.contiguous(memory_format=torch.channels_last),
-            kernel[..., None].contiguous(memory_format=torch.channels_last),
+            self.fast(lambda k: _time_as_channels(k, dilation)),
             dilation=(dilation, 1),
         )
-        pooled = functional.max_pool2d(maps, (1, maps.shape[3]))[..., 0].transpose(1, 2)
-        return functional.relu(pooled * sign + self.bias) * scale + shift
+        largest = functional.max_pool2d(maps, (1, maps.shape[3]))[..., 0]
+        return self.after_maximum(largest.transpose(1, 2))
 
 
-def _sign(scale: torch.Tensor) -> torch.Tensor:
-    return torch.where(scale < 0, -1.0, 1.0)
+def _time_as_channels(kernel: torch.Tensor, dilation: int) -> torch.Tensor:
+    n_filters, _, n_time, _ = kernel.shape
+    kernel = kernel.reshape(n_filters, n_time // dilation, dilation).transpose(1, 2)
+    return kernel[..., None].contiguous(memory_format=torch.channels_last)
 
 
 class _MidConv(nn.Module):
@@ -241,37 +268,28 @@ class MusiCNN(nn.Module):
         }
 
 
-class _SquareConv(nn.Module):
-    """3×3 convolution, ReLU, batch norm, max pooling; computed in another order, see _PooledConv.
+class _SquareConv(_Convolution):
+    """3×3 convolution, ReLU, batch norm, max pooling.
 
     Of the first block, which pools over time only, every second frequency is all that its stride
     leaves, so no other is computed.
     """
 
     def __init__(self, n_in: int, pool: tuple[int, int], stride: int):
-        super().__init__()
-        self.kernel = nn.Parameter(torch.empty(128, n_in, 3, 3))
-        self.bias = nn.Parameter(torch.zeros(128))
-        self.norm = _Affine(128)
+        super().__init__(128, n_in, 3, 3)
         self.pool, self.stride = pool, stride
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        scale, shift = self.norm.coefficients()
-        sign = _sign(scale)
-        kernel = self.kernel * sign[:, None, None, None]
+        """From (n, n_in, n_frames, n_freq) to (n, 128, fewer frames, fewer frequencies)."""
         stride = (self.stride, self.stride)
         if self.kernel.shape[1] == 1:
             patches = functional.pad(x[:, 0], (1, 1, 1, 1)).unfold(1, 3, 1).unfold(2, 3, stride[1])
-            x = patches.flatten(3).permute(0, 3, 1, 2)
-            maps = functional.conv2d(x, kernel.flatten(1)[..., None, None])
+            kernel = self.fast(lambda k: k.flatten(1)[..., None, None])
+            maps = functional.conv2d(patches.flatten(3).permute(0, 3, 1, 2), kernel)
             stride = (self.stride, 1)
         else:
-            kernel = kernel.contiguous(memory_format=torch.channels_last)
-            maps = functional.conv2d(x, kernel, padding=1)
-        pooled = functional.max_pool2d(maps, self.pool, stride)
-        per_channel = [values[:, None, None] for values in (sign, self.bias, scale, shift)]
-        sign, bias, scale, shift = per_channel
-        return functional.relu(pooled * sign + bias) * scale + shift
+            maps = self.fast(WinogradConv)(x)
+        return self.after_maximum(functional.max_pool2d(maps, self.pool, stride), 1)
 
 
 class VGG(nn.Module):
