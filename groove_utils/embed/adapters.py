@@ -66,6 +66,10 @@ class Adapter(Protocol):
         it runs ahead in the reading threads, and :meth:`forward` gets batches of it.
     batch_size : int, optional
         Windows at once on a CPU; 8 by default.
+    concurrent : bool, optional
+        Whether several threads may call :meth:`forward` at once, which is faster on a CPU; False
+        by default. Say True where it keeps nothing from one call to the next (a hook that stores
+        activations does).
     version : str, optional
         Of the weights and the adapter's own processing; change it when either changes.
     """

@@ -22,7 +22,7 @@ __all__ = ["AudioMAE"]
 class AudioMAE(HubModel):
     """Adapter: windows of 10 s at 16 kHz; time-mean of the eight frequency rows, 6144."""
 
-    batch_size = 2
+    concurrent = False  # nobody has promised it of that code
 
     def files(self) -> list[Path]:
         """The files that the numbers depend on, the code among them."""

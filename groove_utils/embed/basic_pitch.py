@@ -16,7 +16,6 @@ instrument-agnostic model for polyphonic note transcription and multipitch estim
 from __future__ import annotations
 
 import importlib.util
-import os
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +49,7 @@ class _Session:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        # as torch does; the library by itself would start a thread a core in every process
-        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0").split(",")[0])
+        options.intra_op_num_threads = 1  # the engine runs batches side by side
         self.graph = graph
         self.session = onnxruntime.InferenceSession(
             fold_convolutions(graph), options, providers=["CPUExecutionProvider"]
@@ -87,6 +85,7 @@ class BasicPitch:
     lead = EDGE * HOP / SAMPLE_RATE
     version = "0.4.0"
     batch_size = 2  # the feature maps of more do not fit a processor's caches
+    concurrent = True
 
     def __init__(self, name: str = "basic-pitch", seed: int = 0):
         self.name, self.seed = name, seed

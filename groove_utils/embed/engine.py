@@ -9,11 +9,16 @@ Windows of many tracks share a batch, while threads decode and resample the trac
 batches of a model all have one shape (the last ones are filled up), because matrix products round
 differently at different shapes: a track's numbers do not depend on its neighbours, nor on which
 tracks an interrupted run had done already.
+
+On a processor, batches run side by side, each in a lane of its own that keeps to its share of the
+cores: cores that work on one batch together wait for each other between its many small steps.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import hashlib
 import os
 import queue
@@ -21,6 +26,7 @@ import threading
 import warnings
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,6 +39,7 @@ __all__ = ["Model", "choose_device", "embed_windows", "forward_windows", "run"]
 
 BATCH_SIZE = 8  # windows, where an adapter does not name its own
 GPU_BATCH_SIZE = 32
+MOST_LANES = 4  # batches that run side by side; each holds its feature maps
 AHEAD = 2  # tracks that are decoded ahead
 QUEUE_BYTES = 32 << 20  # of windows that a track may have waiting
 REMEMBERED = 2048  # windows whose vectors are kept, in case the same samples come again
@@ -65,6 +72,11 @@ class Model:
         if self.device != "cpu":
             return GPU_BATCH_SIZE
         return getattr(self.adapter, "batch_size", BATCH_SIZE)
+
+    @property
+    def concurrent(self) -> bool:
+        """Whether batches may run side by side."""
+        return self.device == "cpu" and getattr(self.adapter, "concurrent", False)
 
     def cutter(self) -> WindowCutter:
         """What cuts a signal into this model's windows."""
@@ -174,6 +186,53 @@ class _Pooled:
                 parts.append(np.sqrt(self.squares[name] / self.weight))
             result[name] = np.concatenate(parts).astype(np.float32)
         return result
+
+
+class _Lanes:
+    """Threads that take batches, each with its share of the processor's cores.
+
+    Batches of a model that may not run side by side, or is on a GPU, run at once, in the thread
+    that brings them.
+    """
+
+    def __init__(self):
+        _keep_freed_memory()
+        self._threads = torch.get_num_threads()
+        self.count = min(self._threads, MOST_LANES)
+        self._pool = ThreadPoolExecutor(
+            self.count, "lane", torch.set_num_threads, (self._threads // self.count,)
+        )
+
+    def __enter__(self) -> _Lanes:
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(self._threads)  # what threads to come start with
+
+    def submit(self, model: Model, windows: Sequence[_Window]) -> Future:
+        """The layers of some windows, as :meth:`Model.forward` gives them, when they are done."""
+        given = [window.samples for window in windows], [window.n_valid for window in windows]
+        if model.concurrent:
+            return self._pool.submit(model.forward, *given)
+        done: Future = Future()
+        done.set_result(model.forward(*given))
+        return done
+
+
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Have the C library keep the memory of feature maps for the next ones.
+
+    glibc hands large blocks back to the system each time, which then has to clear them anew: of
+    HuBERT's forward pass that is a quarter of the time.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt is not None:
+        trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # names in malloc.h
+        mallopt(mmap_threshold, 1 << 30)
+        mallopt(trim_threshold, (1 << 31) - 1)
+        mallopt(arena_max, 1)  # a thread's own arena could not hold large blocks
 
 
 def forward_windows(
@@ -351,6 +410,7 @@ def run(
     waiting: dict[tuple[int, int], list[_Window]] = {}
     queued: dict[tuple, _Window] = {}
     remembered: OrderedDict[tuple, dict] = OrderedDict()
+    running: deque[tuple[list[_Window], Future]] = deque()
     pooled: dict[tuple[int, int], _Pooled] = {}
     peaks: dict[int, float] = {}
     errors: dict[int, ValueError] = {}
@@ -366,52 +426,60 @@ def run(
         track = pooled.pop(key)
         return *key, errors.get(key[0]) or (track.result(spread), peaks[key[0]])
 
-    def flush(which: tuple[int, int]) -> Iterator:
-        windows, waiting[which] = waiting[which], []
-        layers = models[which[0]].forward(
-            [window.samples for window in windows], [window.n_valid for window in windows]
-        )
-        for row, window in enumerate(windows):
-            own = {
-                name: (mean[row].copy(), var[row].copy()) for name, (mean, var) in layers.items()
-            }
-            queued.pop((window.model, window.content))
-            remembered[window.model, window.content] = own
-            for each in (window, *window.alike):
-                yield from deliver(each, own)
-        while len(remembered) > REMEMBERED:
-            remembered.popitem(last=False)
+    def start(which: tuple[int, int]) -> None:
+        windows = waiting.pop(which)
+        running.append((windows, lanes.submit(models[which[0]], windows)))
 
-    for item in _read_ahead(sources, models):
-        if isinstance(item, _Reader):
-            peaks[item.track] = item.peak
-            if item.error is not None:
-                errors[item.track] = item.error
-            for key in [(item.track, i) for i in range(len(models))]:
-                track = pooled.setdefault(key, _Pooled())
-                track.whole = True
-                if track.n_out == 0:
-                    yield finished(key)
-            continue
-        model = models[item.model]
-        track = pooled.setdefault((item.track, item.model), _Pooled())
-        item.index = track.n_windows
-        track.n_windows += 1
-        track.n_out += 1
-        same = item.model, item.content
-        if same in remembered:
-            yield from deliver(item, remembered[same])
-        elif same in queued:
-            queued[same].alike.append(item)
-        else:
-            queued[same] = item
-            which = item.model, model.bucket(item.n_valid)
-            waiting.setdefault(which, []).append(item)
-            if len(waiting[which]) == model.batch_size:
-                yield from flush(which)
-    for which in sorted(waiting):
-        if waiting[which]:
-            yield from flush(which)
+    def collect(most: int) -> Iterator:
+        """Deliver batches in the order in which they were started, until `most` are out."""
+        while len(running) > most:
+            windows, batch = running.popleft()
+            layers = batch.result()
+            for row, window in enumerate(windows):
+                own = {
+                    name: (mean[row].copy(), var[row].copy())
+                    for name, (mean, var) in layers.items()
+                }
+                queued.pop((window.model, window.content))
+                remembered[window.model, window.content] = own
+                for each in (window, *window.alike):
+                    yield from deliver(each, own)
+            while len(remembered) > REMEMBERED:
+                remembered.popitem(last=False)
+
+    with _Lanes() as lanes:
+        for item in _read_ahead(sources, models):
+            if isinstance(item, _Reader):
+                peaks[item.track] = item.peak
+                if item.error is not None:
+                    errors[item.track] = item.error
+                for key in [(item.track, i) for i in range(len(models))]:
+                    track = pooled.setdefault(key, _Pooled())
+                    track.whole = True
+                    if track.n_out == 0:
+                        yield finished(key)
+                continue
+            track = pooled.setdefault((item.track, item.model), _Pooled())
+            item.index = track.n_windows
+            track.n_windows += 1
+            track.n_out += 1
+            same = item.model, item.content
+            if same in remembered:
+                yield from deliver(item, remembered[same])
+            elif same in queued:
+                queued[same].alike.append(item)
+            else:
+                queued[same] = item
+                model = models[item.model]
+                which = item.model, model.bucket(item.n_valid)
+                waiting.setdefault(which, []).append(item)
+                if len(waiting[which]) == model.batch_size:
+                    start(which)
+                    yield from collect(2 * lanes.count)
+        for which in sorted(waiting):
+            start(which)
+            yield from collect(2 * lanes.count)
+        yield from collect(0)
 
 
 def embed_windows(source: Source, model: Model) -> dict[str, np.ndarray]:
@@ -419,16 +487,15 @@ def embed_windows(source: Source, model: Model) -> dict[str, np.ndarray]:
     *windows, reader = _read_ahead([source], [model])
     if reader.error is not None:
         raise reader.error
-    rows: list[dict[str, np.ndarray] | None] = [None] * len(windows)
     buckets: dict[int, list[int]] = {}
     for i, window in enumerate(windows):
         buckets.setdefault(model.bucket(window.n_valid), []).append(i)
-    for members in buckets.values():
-        for start in range(0, len(members), model.batch_size):
-            chunk = members[start : start + model.batch_size]
-            layers = model.forward(
-                [windows[i].samples for i in chunk], [windows[i].n_valid for i in chunk]
-            )
+    size = model.batch_size
+    chunks = [b[i : i + size] for b in buckets.values() for i in range(0, len(b), size)]
+    rows: dict[int, dict[str, np.ndarray]] = {}
+    with _Lanes() as lanes:
+        batches = [lanes.submit(model, [windows[i] for i in chunk]) for chunk in chunks]
+        for chunk, batch in zip(chunks, batches):
             for row, i in enumerate(chunk):
-                rows[i] = {name: mean[row] for name, (mean, _) in layers.items()}
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+                rows[i] = {name: mean[row] for name, (mean, _) in batch.result().items()}
+    return {name: np.stack([rows[i][name] for i in range(len(windows))]) for name in rows[0]}

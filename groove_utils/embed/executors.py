@@ -8,54 +8,16 @@ bundle is given to another, and what it had finished is found in the cache.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-
-from joblib import cpu_count
 
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.catalogue import register_model, registered_models
 from groove_utils.embed.compute import compute_missing
 
-__all__ = ["choose_executor", "embed_elsewhere"]
+__all__ = ["embed_elsewhere"]
 
 BUNDLE = 16  # tracks, or sums of stems: a few batches, little enough to lose
-
-
-MOST_PROCESSES = 4  # each holds all models
-MANY = 100  # vectors to compute from which further processes pay for their start
-HERE = "here"
-
-
-def choose_executor(asked: str | None, n_vectors: int, device: str | None) -> str | None:
-    """Where to compute: as asked, else as ``$EXECUTOR`` says, else in up to four processes.
-
-    Convolutions of several networks that take turns on the same threads wait for each other most
-    of the time; processes with one thread each do not. A GPU is left to this process, and so are
-    few vectors.
-
-    Parameters
-    ----------
-    asked : str or None
-        ``here``, ``joblib:N`` or ``dask://HOST:PORT``.
-    n_vectors : int
-        How many there are to compute.
-    device : str or None
-        As asked for.
-
-    Returns
-    -------
-    str or None
-        None for this process.
-    """
-    chosen = asked or os.environ.get("EXECUTOR")
-    n_processes = min(cpu_count(), MOST_PROCESSES)
-    if chosen is None and n_vectors >= MANY and n_processes > 1:
-        from groove_utils.embed.engine import choose_device  # imports torch
-
-        chosen = f"joblib:{n_processes}" if choose_device(device) == "cpu" else None
-    return None if chosen == HERE else chosen
 
 
 def embed_elsewhere(

@@ -12,7 +12,7 @@ from groove_utils.audio import AudioError
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.compute import compute_missing, recipe
 from groove_utils.embed.embedding import Embedding
-from groove_utils.embed.executors import choose_executor, embed_elsewhere
+from groove_utils.embed.executors import embed_elsewhere
 from groove_utils.embed.loading import load_model
 from groove_utils.embed.precomputed import precomputed_folder, read_precomputed
 from groove_utils.embed.sources import ArraySource, Source, SumSource, as_source
@@ -101,9 +101,8 @@ def embed_tracks(
         On a GPU, compute matrix products in bfloat16: faster, and different in the third digit.
     executor : str, optional
         ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N processes; the tracks are
-        shared out and the results meet in the cache, which all must be able to reach. ``here`` for
-        this process. By default ``$EXECUTOR``, else up to four processes where much is missing and
-        there is no GPU.
+        shared out and the results meet in the cache, which all must be able to reach. By default
+        ``$EXECUTOR``, else this process, with all of its cores.
     progress : bool
         Show a progress bar.
 
@@ -166,7 +165,7 @@ def embed_models(
                 claimed.add(key)
                 todo.setdefault(track, []).append(model)
     if todo:
-        executor = choose_executor(executor, len(claimed), device)
+        executor = executor or os.environ.get("EXECUTOR")
         settings = {"seed": seed, "pooling": pooling, "device": device, "autocast": autocast}
         with tqdm(
             total=len(claimed), desc=", ".join(models), unit="track", disable=not progress
@@ -199,8 +198,7 @@ def embed_study(
     study : Study
         See :func:`groove_utils.study.load_study`.
     model : str or sequence of str
-        A model, or a folder of the study's ``embeddings/``. Several read each track once, and are
-        shared out to processes where much is missing.
+        A model, or a folder of the study's ``embeddings/``. Several read each track once.
     stems : str or sequence of str, optional
         Embed the sum of these stems (``drums``, ``bass``, ``other``, ``vocals``) instead of the
         full mix.

@@ -19,7 +19,7 @@ __all__ = ["MuQMuLan"]
 class MuQMuLan(HubModel):
     """Adapter of the ``muq`` package: windows of 10 s at 24 kHz, 512 dimensions."""
 
-    batch_size = 2
+    concurrent = False  # nobody has promised it of that code
 
     def files(self) -> list[Path]:
         """The files that the numbers depend on."""

@@ -57,6 +57,7 @@ class Tagger:
     lead = HOP / SAMPLE_RATE
     version = "0.1.0"
     batch_size = 2  # the feature maps of more do not fit a processor's caches
+    concurrent = True
 
     def __init__(self, name: str, seed: int = 0):
         self.name, self.seed = name, seed

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ class HubModel:
         Has no effect.
     """
 
-    batch_size = 4
+    batch_size = 2  # more is hardly faster, and takes more memory
+    concurrent = True
     ignored = ""  # pattern of tensors in the file that the encoder does not need
 
     def __init__(self, name: str, seed: int = 0):
@@ -159,14 +161,15 @@ class MaskedGroupNorm(nn.GroupNorm):
     end would shift its mean and spread; left out, a padded window gives what the signal alone does.
     """
 
-    lengths: torch.Tensor | None = None
+    batch = threading.local()  # each thread's: the valid frames of the windows that it runs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """From (n, channels, n_frames) to the same."""
-        if self.lengths is None:
+        lengths = getattr(self.batch, "lengths", None)
+        if lengths is None:
             return super().forward(x)
-        mask = torch.arange(x.shape[2], device=x.device) < self.lengths[:, None, None]
-        count = self.lengths[:, None, None].to(x.dtype)
+        mask = torch.arange(x.shape[2], device=x.device) < lengths[:, None, None]
+        count = lengths[:, None, None].to(x.dtype)
         mean = (x * mask).sum(2, keepdim=True) / count
         variance = ((x - mean).square() * mask).sum(2, keepdim=True) / count
         x = (x - mean) * torch.rsqrt(variance + self.eps)
@@ -261,12 +264,12 @@ class SpeechEncoder(HubModel):
         norm = getattr(first, "layer_norm", None)
         if isinstance(norm, MaskedGroupNorm):
             stride, kernel = self.config.conv_stride[0], self.config.conv_kernel[0]
-            norm.lengths = (n_valid - kernel) // stride + 1
+            norm.batch.lengths = (n_valid - kernel) // stride + 1
         try:
             states = network(batch, attention_mask=mask.long(), output_hidden_states=True)
         finally:
             if isinstance(norm, MaskedGroupNorm):
-                norm.lengths = None
+                norm.batch.lengths = None
         lengths = network._get_feat_extract_output_lengths(n_valid)
         frames = torch.arange(states.hidden_states[0].shape[1], device=batch.device)
         beyond = (frames >= lengths[:, None])[..., None]

@@ -26,7 +26,6 @@ from groove_utils.embed import (
     unregister_model,
 )
 from groove_utils.embed.engine import Model, choose_device, forward_windows
-from groove_utils.embed.executors import choose_executor
 from groove_utils.embed.gate import check_model, fingerprint, probe_signal, record_of
 from groove_utils.embed.sources import (
     BLOCK,
@@ -169,6 +168,84 @@ def test_neighbours_and_resumption_change_no_bit(model, cache, tmp_path):
     again = embed_tracks(tracks, model, cache=resumed, progress=False)
     for layer, values in together.layers.items():
         assert values.tobytes() == again.layer(layer).tobytes()
+
+
+class Hooked(Moments):
+    """Keeps something from one step of a call to the next, as a hook on a layer does."""
+
+    version = "hooked"
+    running = 0
+    most = 0
+
+    def forward(self, network, batch, n_valid):
+        kind = type(self)
+        kind.running += 1
+        kind.most = max(kind.most, kind.running)
+        self.seen = batch
+        time.sleep(0.01)
+        result = super().forward(network, self.seen, n_valid)
+        kind.running -= 1
+        return result
+
+
+class Reentrant(Hooked):
+    """The same, and says that it keeps nothing."""
+
+    version = "reentrant"
+    concurrent = True
+
+
+def test_batches_run_side_by_side_only_where_a_model_allows_it(cache, monkeypatch):
+    monkeypatch.setattr(engine.torch, "get_num_threads", lambda: 2)
+    tracks = {f"t{i}": (noise(SR * 9, i), SR) for i in range(9)}
+    for kind, most in ((Hooked, 1), (Reentrant, 2)):
+        kind.running = kind.most = 0
+        register_model(kind.version, kind)
+        embed_tracks(tracks, kind.version, cache=cache, progress=False)
+        unregister_model(kind.version)
+        assert kind.most == most
+
+
+@pytest.mark.parametrize("model", ["mtt-musicnn", "mtt-vgg", "basic-pitch"])
+def test_lanes_change_no_bit(model, cache, monkeypatch):
+    """Side by side, or one after the other, each with one thread."""
+    tracks = {f"t{i}": (noise(SR * (2 + 3 * i), i), SR) for i in range(4)}
+    there = embed_tracks(tracks, model, cache=cache, progress=False)
+    monkeypatch.setattr(engine, "MOST_LANES", 1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        here = embed_tracks(
+            tracks, model, cache=ArrayCache(cache.folder.parent / "here"), progress=False
+        )
+    finally:
+        torch.set_num_threads(threads)
+    for layer, values in there.layers.items():
+        assert values.tobytes() == here.layer(layer).tobytes()
+
+
+def test_threads_are_given_back():
+    before = torch.get_num_threads()
+    embed_audio(noise(SR * 5), SR, "mtt-vgg")
+    assert torch.get_num_threads() == before
+    seen = []
+    thread = engine.threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+def test_an_error_in_a_lane_comes_back(monkeypatch):
+    def broken(self, network, batch, n_valid):
+        raise RuntimeError("the lane is closed")
+
+    monkeypatch.setattr(Moments, "concurrent", True, raising=False)
+    register_model("broken", type("Broken", (Moments,), {"version": "b"}))
+    loaded = load_model("broken")
+    monkeypatch.setattr(type(loaded.adapter), "forward", broken)
+    with pytest.raises(RuntimeError, match="the lane is closed"):
+        embed_audio(noise(SR * 30), SR, "broken")
+    unregister_model("broken")
 
 
 def test_bad_tracks_are_all_listed_and_the_good_ones_kept(cache, tmp_path):
@@ -500,20 +577,6 @@ def test_errors_come_back_from_workers(tmp_path, importable):
             executor="joblib:2",
             progress=False,
         )
-
-
-def test_many_vectors_are_shared_out_unless_one_says_here(monkeypatch):
-    monkeypatch.setattr("groove_utils.embed.executors.cpu_count", lambda: 16)
-    assert choose_executor(None, 99, "cpu") is None
-    assert choose_executor(None, 100, "cpu") == "joblib:4"
-    assert choose_executor("here", 100, "cpu") is None
-    assert choose_executor("joblib:9", 1, "cpu") == "joblib:9"
-    monkeypatch.setenv("EXECUTOR", "dask://host:8786")
-    assert choose_executor(None, 1, "cpu") == "dask://host:8786"
-    assert choose_executor("joblib:2", 100, "cpu") == "joblib:2"
-    monkeypatch.delenv("EXECUTOR")
-    monkeypatch.setattr("groove_utils.embed.executors.cpu_count", lambda: 1)
-    assert choose_executor(None, 100, "cpu") is None
 
 
 @pytest.mark.parametrize("executor", ["dask:host", "slurm://x:1", "joblib"])

@@ -149,3 +149,25 @@ def test_missing_package_names_the_command(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelUnavailableError, match="pip install --no-deps musicnn"):
         Tagger("msd-vgg").load()
+
+
+@pytest.mark.parametrize("model", ["mtt-musicnn-untrained", "mtt-vgg-untrained"])
+def test_changed_weights_are_noticed(groove, model):
+    """Kernels are laid out once; filling in others, or changing a sign, makes them anew."""
+    network, other = Tagger(model).load(), Tagger(model, seed=1).load()
+    window = torch.from_numpy(np.pad(groove[0][: N_FRAMES * HOP], (HOP, 0)))[None]
+    with torch.inference_mode():
+        before, expected = (net(window, torch.tensor([N_FRAMES])) for net in (network, other))
+    network.load_state_dict(other.state_dict())
+    with torch.inference_mode():
+        after = network(window, torch.tensor([N_FRAMES]))
+    for layer, values in expected.items():
+        assert torch.equal(after[layer], values)
+        assert not torch.equal(before[layer], values)
+    part = network.timbral_tall if "musicnn" in model else network.blocks[1]
+    x = torch.rand(1, 187, 96) if "musicnn" in model else torch.rand(1, 128, 20, 20)
+    with torch.inference_mode():
+        part.norm.gamma[3] = -1.0
+        kept = part(x)
+        part._fast = None, None
+        assert torch.equal(kept, part(x))

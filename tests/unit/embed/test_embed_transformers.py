@@ -338,3 +338,20 @@ def test_cached_vectors_need_no_weights(models, monkeypatch):
     monkeypatch.setattr(hub_models.SpeechEncoder, "load", lambda self: pytest.fail("was loaded"))
     again = embed_tracks(tracks, "mert-v1-95m", progress=False)
     assert again.layer("layer_01").tobytes() == first.layer("layer_01").tobytes()
+
+
+@pytest.mark.parametrize("name", tiny.MAKERS)
+def test_batches_that_run_side_by_side_do_not_mix(name, tmp_path):
+    """Windows of many lengths in several threads, against one track at a time."""
+    model = load_model(name)
+    assert model.concurrent
+    rate, window = model.adapter.sample_rate, model.adapter.window
+    lengths = np.linspace(0.3, 2.2, 9) if window <= 5 else np.linspace(0.3, 1.1, 4)
+    tracks = {f"t{i}": (noise(s * window, rate, i), rate) for i, s in enumerate(lengths)}
+    options = {"progress": False}
+    together = embed_tracks(tracks, name, cache=ArrayCache(tmp_path / "together"), **options)
+    for i, (track, signal) in enumerate(tracks.items()):
+        alone = embed_tracks({track: signal}, name, cache=ArrayCache(tmp_path / track), **options)
+        for layer, values in alone.layers.items():
+            scale = np.abs(values).max()
+            np.testing.assert_allclose(together.layer(layer)[i], values[0], atol=1e-5 * scale)
