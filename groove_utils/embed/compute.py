@@ -69,10 +69,8 @@ def compute_missing(
         groups.setdefault(tuple(models), []).append(track)
     for names, ids in groups.items():
         models = [load_model(name, **loading) for name in names]
-        recipes = [
-            recipe(n, settings["seed"], settings["device"], settings["pooling"], m.autocast)
-            for n, m in zip(names, models, strict=True)
-        ]
+        kept = [settings[key] for key in ("seed", "device", "pooling", "autocast")]
+        recipes = [recipe(name, *kept) for name in names]
         spread = settings["pooling"] == "mean+std"
         for t, m, result in run((work[track] for track in ids), models, spread=spread):
             track = ids[t]

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-__all__ = ["SpectralPeaks", "WinogradConv"]
+__all__ = ["SpectralPeaks", "WinogradConv", "temporal_peaks"]
 
 FRAMES = 32  # of which products with all kernels fit a processor's second cache
 TILE_ROWS = 3  # likewise, rows of Winograd tiles
@@ -95,6 +95,33 @@ class SpectralPeaks:
             largest += (m["sine"] @ torch.bmm(frames, m["odd"]).flatten(1)).abs_()
             peaks.append(largest.amax(0).view(-1, self.n_filters))
         return torch.cat(peaks)
+
+
+def temporal_peaks(kernel: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Correlate spectrograms with kernels over time, and take the largest over all frequencies.
+
+    Parameters
+    ----------
+    kernel : Tensor, shape (n_filters, n_time)
+    x : Tensor, shape (n_windows, n_frames, n_freq)
+        Zeros are assumed around its ends in time.
+
+    Returns
+    -------
+    Tensor, shape (n_windows, n_frames, n_filters)
+    """
+    n_filters, n_time = kernel.shape
+    n_windows, n_frames, n_freq = x.shape
+    at_once = FRAMES if x.device.type == "cpu" else n_frames
+    x = functional.pad(x, (0, 0, (n_time - 1) // 2, n_time // 2)).flatten(1)
+    peaks = x.new_empty(n_windows, n_filters, n_frames)
+    for window, found in zip(x, peaks):
+        for first in range(0, n_frames, at_once):
+            n = min(at_once, n_frames - first)
+            # row i holds the frames from the (first + i)-th on, one after the other
+            frames = window[first * n_freq :].as_strided((n_time, n * n_freq), (n_freq, 1))
+            found[:, first : first + n] = (kernel @ frames).view(n_filters, n, n_freq).amax(2)
+    return peaks.transpose(1, 2)
 
 
 # Winograd's F(4×4, 3×3): the transforms of Lavin & Gray (2016, section 4.2) in one dimension

@@ -25,7 +25,7 @@ import queue
 import threading
 import warnings
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -57,7 +57,7 @@ class Model:
     device : str
         ``cpu``, ``cuda`` or ``mps``.
     autocast : bool
-        Compute matrix products in half precision (bfloat16); on a GPU only.
+        Compute matrix products in half precision (bfloat16).
     """
 
     adapter: Adapter
@@ -134,6 +134,24 @@ def choose_device(asked: str | None = None) -> str:
     return asked
 
 
+def choose_autocast(asked: bool, device: str | None = None) -> bool:
+    """Whether to compute in half precision: as asked, if the device has units for it.
+
+    A processor without them would emulate bfloat16, and be slower by it; a warning says so.
+    """
+    if not asked or choose_device(device) != "cpu":
+        return asked
+    has = torch.cpu.get_capabilities()
+    if any(has.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16")):
+        return True
+    warnings.warn(
+        "autocast: this processor has no units for bfloat16; computing in float32.",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+    return False
+
+
 @dataclass
 class _Window:
     track: int
@@ -188,7 +206,7 @@ class _Pooled:
         return result
 
 
-class _Lanes:
+class Lanes:
     """Threads that take batches, each with its share of the processor's cores.
 
     Batches of a model that may not run side by side, or is on a GPU, run at once, in the thread
@@ -203,7 +221,7 @@ class _Lanes:
             self.count, "lane", torch.set_num_threads, (self._threads // self.count,)
         )
 
-    def __enter__(self) -> _Lanes:
+    def __enter__(self) -> Lanes:
         return self
 
     def __exit__(self, *_exception) -> None:
@@ -214,10 +232,14 @@ class _Lanes:
         """The layers of some windows, as :meth:`Model.forward` gives them, when they are done."""
         given = [window.samples for window in windows], [window.n_valid for window in windows]
         if model.concurrent:
-            return self._pool.submit(model.forward, *given)
+            return self.run(model.forward, *given)
         done: Future = Future()
         done.set_result(model.forward(*given))
         return done
+
+    def run(self, function: Callable, *arguments) -> Future:
+        """Call a function in the next lane that is free."""
+        return self._pool.submit(function, *arguments)
 
 
 @functools.cache
@@ -285,7 +307,7 @@ def _out_of_memory(error: BaseException) -> bool:
 
 def _forward(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> dict:
     cast = contextlib.nullcontext()
-    if model.autocast and model.device != "cpu":
+    if model.autocast:
         cast = torch.autocast(model.device.partition(":")[0], dtype=torch.bfloat16)
     windows = torch.from_numpy(batch).to(model.device)
     valid = torch.from_numpy(n_valid).to(model.device)
@@ -447,7 +469,7 @@ def run(
             while len(remembered) > REMEMBERED:
                 remembered.popitem(last=False)
 
-    with _Lanes() as lanes:
+    with Lanes() as lanes:
         for item in _read_ahead(sources, models):
             if isinstance(item, _Reader):
                 peaks[item.track] = item.peak
@@ -493,7 +515,7 @@ def embed_windows(source: Source, model: Model) -> dict[str, np.ndarray]:
     size = model.batch_size
     chunks = [b[i : i + size] for b in buckets.values() for i in range(0, len(b), size)]
     rows: dict[int, dict[str, np.ndarray]] = {}
-    with _Lanes() as lanes:
+    with Lanes() as lanes:
         batches = [lanes.submit(model, [windows[i] for i in chunk]) for chunk in chunks]
         for chunk, batch in zip(chunks, batches):
             for row, i in enumerate(chunk):

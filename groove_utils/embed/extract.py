@@ -98,7 +98,8 @@ def embed_tracks(
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; ``$GROOVE_DEVICE``, else a GPU where there is one.
     autocast : bool
-        On a GPU, compute matrix products in bfloat16: faster, and different in the third digit.
+        Compute matrix products in bfloat16 where the device has units for it, as GPUs and some
+        processors do: about twice as fast, and different by 1 to 2 per cent of a layer's norm.
     executor : str, optional
         ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N processes; the tracks are
         shared out and the results meet in the cache, which all must be able to reach. By default
@@ -150,6 +151,10 @@ def embed_models(
     if isinstance(models, str):
         models = [models]
     cache = ArrayCache(namespace="embeddings") if cache is None else cache
+    if autocast:
+        from groove_utils.embed.engine import choose_autocast  # imports torch
+
+        autocast = choose_autocast(autocast, device)
     sources, problems = _open_sources(tracks)
     contents = {track: source.content() for track, source in sources.items()}
     recipes = {m: recipe(m, seed, device, pooling, autocast) for m in models}

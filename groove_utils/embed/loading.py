@@ -69,7 +69,7 @@ def load_model(
     device : str, optional
         As in :func:`groove_utils.embed.embed_tracks`.
     autocast : bool
-        Half precision on a GPU.
+        Half precision, as :func:`groove_utils.embed.engine.choose_autocast` allows it.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def load_model(
             device = "cpu"
         loaded = Model(adapter, network, print_, device)
         check_model(loaded, adapter_key(adapter))
-        loaded.autocast = autocast and device != "cpu"
+        loaded.autocast = autocast
         _remember_source(adapter, print_)
         _LOADED[key] = loaded
         while len(_LOADED) > KEPT:

@@ -29,7 +29,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from groove_utils.embed.convolution import SpectralPeaks, WinogradConv
+from groove_utils.embed.convolution import SpectralPeaks, WinogradConv, temporal_peaks
 from groove_utils.embed.taggers import HOP, N_FRAMES, N_TAGS, SAMPLE_RATE, checkpoint_folder
 from groove_utils.embed.tf_checkpoint import read_checkpoint
 
@@ -124,37 +124,20 @@ class _Convolution(nn.Module):
 class _PooledConv(_Convolution):
     """Convolution, ReLU, batch norm and a maximum over all frequencies.
 
-    Notes
-    -----
-    A tall kernel goes through the Fourier domain. Of a kernel that is one frequency wide, 32 frames
-    at a time are laid out as channels, since a processor's convolution of a single channel leaves
-    most of its arithmetic units idle.
+    Over time the input is padded as TensorFlow's "same" does it: the odd one of an even kernel's
+    padding comes last.
     """
 
     def __init__(self, n_filters: int, n_time: int, n_freq: int):
         super().__init__(n_filters, 1, n_time, n_freq)
-        # TensorFlow's "same": the odd one of an even kernel's padding comes last
-        self.padding = (0, 0, (n_time - 1) // 2, n_time // 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """From (n, n_frames, 96) to (n, n_frames, n_filters)."""
         if self.kernel.shape[3] > 1:
-            return self.after_maximum(self.fast(lambda k: SpectralPeaks(k[:, 0], N_MELS))(x))
-        dilation = min(self.kernel.shape[2], 32)
-        channels = functional.pad(x, self.padding).unfold(1, dilation, 1).permute(0, 3, 1, 2)
-        maps = functional.conv2d(
-            channels.contiguous(memory_format=torch.channels_last),
-            self.fast(lambda k: _time_as_channels(k, dilation)),
-            dilation=(dilation, 1),
-        )
-        largest = functional.max_pool2d(maps, (1, maps.shape[3]))[..., 0]
-        return self.after_maximum(largest.transpose(1, 2))
-
-
-def _time_as_channels(kernel: torch.Tensor, dilation: int) -> torch.Tensor:
-    n_filters, _, n_time, _ = kernel.shape
-    kernel = kernel.reshape(n_filters, n_time // dilation, dilation).transpose(1, 2)
-    return kernel[..., None].contiguous(memory_format=torch.channels_last)
+            largest = self.fast(lambda kernel: SpectralPeaks(kernel[:, 0], N_MELS))(x)
+        else:
+            largest = temporal_peaks(self.fast(lambda kernel: kernel[:, 0, :, 0]), x)
+        return self.after_maximum(largest)
 
 
 class _MidConv(nn.Module):

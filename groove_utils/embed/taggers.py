@@ -89,11 +89,13 @@ class Tagger:
 
     def forward(self, network, batch, n_valid) -> dict:
         """Layers of a batch of windows; `n_valid` counts samples."""
-        from torch.nn import functional
+        import torch
 
         if batch.shape[1] < WINDOW:  # room for the frame that is centred on the end
-            batch = functional.pad(batch, (0, HOP))
-        return network(batch, (n_valid // HOP).clamp(1, N_FRAMES))
+            batch = torch.nn.functional.pad(batch, (0, HOP))
+        # half precision would not carry the transforms of their convolutions
+        with torch.autocast(batch.device.type, enabled=False):
+            return network(batch, (n_valid // HOP).clamp(1, N_FRAMES))
 
 
 def checkpoint_folder(name: str) -> Path:

@@ -46,7 +46,7 @@ class HubModel:
         Has no effect.
     """
 
-    batch_size = 2  # more is hardly faster, and takes more memory
+    batch_size = 1  # on a CPU; the feature maps of more do not fit its caches
     concurrent = True
     ignored = ""  # pattern of tensors in the file that the encoder does not need
 
@@ -336,7 +336,6 @@ class AudioSpectrogram(_Prepared):
     frame, and ``cls``, the mean of its two class tokens.
     """
 
-    batch_size = 2
     extractor, input_name = "ASTFeatureExtractor", "input_values"
     ignored = r"classifier\."
 
@@ -425,7 +424,6 @@ class CLAP(_Prepared):
 class WhisperEncoder(_Prepared):
     """The encoder of Whisper: trained to transcribe speech, on windows of half a minute."""
 
-    batch_size = 1
     extractor, input_name = "WhisperFeatureExtractor", "input_features"
     ignored = r"proj_out\."
 

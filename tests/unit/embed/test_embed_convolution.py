@@ -1,12 +1,14 @@
 """Convolutions with fewer multiplications, held to PyTorch's plain ones in double precision."""
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from groove_utils.embed.convolution import FRAMES, SpectralPeaks, WinogradConv
+from groove_utils.embed.convolution import FRAMES, SpectralPeaks, WinogradConv, temporal_peaks
 
 
 def drawn(*shape, seed=0):
@@ -42,6 +44,18 @@ def test_peaks_of_any_shape(data):
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
+def test_temporal_peaks_of_any_shape(data):
+    n_filters, n_time, n_freq = (data.draw(st.integers(1, n)) for n in (5, 130, 30))
+    kernel = drawn(n_filters, n_time)
+    x = drawn(2, data.draw(st.integers(1, 2 * FRAMES + 3)), n_freq, seed=1)
+    expected = plain_peaks(kernel[..., None], x)
+    found = temporal_peaks(kernel, x).double()
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() < 1e-4
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
 def test_winograd_of_any_shape(data):
     n_in, n_out, height, width = (data.draw(st.integers(1, n)) for n in (5, 5, 30, 30))
     kernel, x = drawn(n_out, n_in, 3, 3), drawn(2, n_in, height, width, seed=1)
@@ -57,11 +71,17 @@ def test_the_vggs_widest_convolution():
     assert (WinogradConv(kernel)(x) - expected).abs().max() < 3e-5 * expected.abs().max()
 
 
-@pytest.mark.parametrize("make", [lambda: SpectralPeaks(drawn(20, 7, 38), 96),
-                                  lambda: WinogradConv(drawn(16, 8, 3, 3))])  # fmt: skip
-def test_neighbours_in_the_batch_change_no_bit(make):
-    convolve = make()
-    x = drawn(5, 187, 96) if isinstance(convolve, SpectralPeaks) else drawn(5, 8, 46, 24)
+@pytest.mark.parametrize(
+    ("convolve", "shape"),
+    [
+        (SpectralPeaks(drawn(20, 7, 38), 96), (187, 96)),
+        (partial(temporal_peaks, drawn(20, 64)), (187, 96)),
+        (WinogradConv(drawn(16, 8, 3, 3)), (8, 46, 24)),
+    ],
+    ids=["spectral", "temporal", "winograd"],
+)
+def test_neighbours_in_the_batch_change_no_bit(convolve, shape):
+    x = drawn(5, *shape)
     together = convolve(x)
     for i in range(5):
         assert torch.equal(convolve(x[i : i + 1])[0], together[i])
