@@ -85,13 +85,12 @@ def hpss(y: np.ndarray) -> np.ndarray:
 
 
 def _running_median(level: np.ndarray) -> np.ndarray:
-    """Median over 31 neighbours along the last axis.
+    """Median over 31 neighbours along the last axis, with rows mirrored at their ends.
 
-    Row by row, since scipy then slides an ordered window: the same numbers as from librosa's one
-    call for the whole image, ten times sooner.
+    All rows are one long line to scipy, which slides an ordered window along it: the same numbers
+    as from librosa's one call for the whole image, more than ten times sooner.
     """
-    out = np.empty(level.shape, level.dtype)
-    rows = np.ascontiguousarray(level).reshape(-1, level.shape[-1])
-    for row, filtered in zip(rows, out.reshape(rows.shape)):
-        filtered[:] = median_filter(row, size=KERNEL, mode="reflect")
-    return out
+    half = KERNEL // 2
+    margins = [(0, 0)] * (level.ndim - 1) + [(half, half)]
+    line = np.pad(level, margins, mode="symmetric")
+    return median_filter(line.ravel(), size=KERNEL).reshape(line.shape)[..., half:-half]
