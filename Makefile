@@ -59,13 +59,13 @@ setup: $(READY) ## make the environment .venv from requirements.lock
 .PHONY: book
 book: $(READY) ## run what has changed, and compile the book
 	@rm -rf $(BUILD)/failed
-	@$(SUBMAKE) $(BUILD)/html/index.html || $(TELL)
+	+@$(SUBMAKE) $(BUILD)/html/index.html || $(TELL)
 
 .PHONY: chapter
 chapter: $(READY) ## run one chapter and what it stands on: CH=06-probing
 	@test -f "analysis/$(CH).py" || { echo "CH=$(CH): expected one of: $(CHAPTERS)"; exit 1; }
 	@rm -rf $(BUILD)/failed
-	@$(SUBMAKE) $(BUILD)/book/$(CH).ipynb || $(TELL)
+	+@$(SUBMAKE) $(BUILD)/book/$(CH).ipynb || $(TELL)
 	@echo "Executed: $(BUILD)/book/$(CH).ipynb"
 
 .PHONY: serve
