@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist, pdist, squareform
 from sklearn.decomposition import PCA
-from sklearn.metrics import silhouette_score
+from sklearn.metrics import pairwise_distances, silhouette_score
 from sklearn.preprocessing import StandardScaler
 
 __all__ = ["last_hidden_layer", "nearest_songs", "neighbour_rate", "song_map", "style_separation"]
@@ -47,12 +47,18 @@ def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndar
         warnings.simplefilter("ignore")  # umap tells that a seed means one thread
         import umap
 
+        # the neighbours that it would find itself, without compiling the search for them
+        n_neighbors = min(5, len(vectors) - 1)
+        distances = pairwise_distances(vectors, metric="correlation")
+        nearest = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
         return umap.UMAP(
-            n_neighbors=min(5, len(vectors) - 1),
+            n_neighbors=n_neighbors,
             min_dist=0.3,
             metric="correlation",
             random_state=seed,
             n_jobs=1,
+            precomputed_knn=(nearest, np.take_along_axis(distances, nearest, axis=1)),
+            force_approximation_algorithm=True,  # or else it does not look at them
         ).fit_transform(vectors)
 
 

@@ -169,3 +169,13 @@ def test_silhouettes_of_permuted_labels_are_those_of_scikit_learn():
         expected = silhouette_score(distances, labels, metric="precomputed")
         assert _silhouette(distances, labels) == pytest.approx(expected, abs=1e-12)
     assert _silhouette(np.zeros((4, 4)), np.array(list("aabb"))) == 0
+
+
+def test_umap_is_that_of_its_own_neighbours():
+    import umap
+
+    vectors = np.random.default_rng(0).standard_normal((40, 12)).astype(np.float32)
+    plain = umap.UMAP(n_neighbors=5, min_dist=0.3, metric="correlation", random_state=3, n_jobs=1)
+    np.testing.assert_allclose(
+        song_map(vectors, "umap", 3), plain.fit_transform(vectors), atol=1e-5
+    )
