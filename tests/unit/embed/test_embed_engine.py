@@ -333,6 +333,30 @@ def test_devices_are_named(monkeypatch):
     assert choose_device("auto") == "cuda"
 
 
+def capable(monkeypatch, **units):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, **units})
+
+
+def test_half_precision_is_used_where_the_processor_has_it(monkeypatch):
+    capable(monkeypatch, avx512_bf16=True)
+    assert engine.choose_autocast(True, "cpu")
+    assert not engine.choose_autocast(False, "cpu")
+    capable(monkeypatch, avx512_bf16=False)
+    with pytest.warns(RuntimeWarning, match="no units for bfloat16; computing in float32"):
+        assert not engine.choose_autocast(True, "cpu")
+
+
+@pytest.mark.parametrize("model", ["mtt-musicnn", "mtt-vgg", "basic-pitch"])
+def test_half_precision_leaves_the_taggers_and_onnx_alone(model, cache, monkeypatch):
+    capable(monkeypatch, amx_bf16=True)
+    tracks = {"t": (noise(SR * 4), SR)}
+    exact = embed_tracks(tracks, model, cache=cache, progress=False)
+    half = embed_tracks(tracks, model, cache=cache, autocast=True, progress=False)
+    for layer, values in exact.layers.items():
+        assert values.tobytes() == half.layer(layer).tobytes()
+    assert len(cache) == 2
+
+
 # ------------------------------------------------------------------------------------ the gate
 
 

@@ -355,3 +355,19 @@ def test_batches_that_run_side_by_side_do_not_mix(name, tmp_path):
         for layer, values in alone.layers.items():
             scale = np.abs(values).max()
             np.testing.assert_allclose(together.layer(layer)[i], values[0], atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("name", ["hubert-base", "ast", "clap-htsat-unfused"])
+def test_half_precision_is_near(name, tmp_path, monkeypatch):
+    """The stated difference, within 2% of each layer's norm; and it is not float32 by mistake."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    rate = load_model(name).adapter.sample_rate
+    tracks = {f"t{i}": (noise(1 + i, rate, i), rate) for i in range(3)}
+    options = {"cache": ArrayCache(tmp_path / "c"), "progress": False}
+    exact = embed_tracks(tracks, name, **options)
+    half = embed_tracks(tracks, name, autocast=True, **options)
+    off = [
+        np.linalg.norm(half.layer(layer) - values) / np.linalg.norm(values)
+        for layer, values in exact.layers.items()
+    ]
+    assert 1e-6 < max(off) < 0.02
