@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import librosa
@@ -24,6 +25,7 @@ __all__ = [
     "rms_curve",
     "spectral_flux",
     "subband_flux",
+    "subband_flux_of_sums",
 ]
 
 BAND_EDGES = (0.0, *(50.0 * 2.0**k for k in range(9)), float("inf"))  # Hz, ten octave-scaled bands
@@ -241,25 +243,53 @@ def subband_flux(y: np.ndarray, sr: int) -> np.ndarray:
         12.8 kHz. NaN for bands beyond half the sample rate (the band that contains it takes what
         there is) and for signals under two frames.
     """
-    y = _mono(y, "subband_flux")
+    return subband_flux_of_sums([_mono(y, "subband_flux")], [(0,)], sr)[0]
+
+
+def subband_flux_of_sums(
+    parts: Sequence[np.ndarray], sums: Sequence[Sequence[int]], sr: int
+) -> np.ndarray:
+    """:func:`subband_flux` of sums of signals, of which each is filtered and transformed once.
+
+    Filters and Fourier transforms are linear, so a sum's spectra are the sums of the spectra.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray, each of shape (n_samples,)
+        Of one length.
+    sums : sequence of sequence of int
+        Which parts to add up.
+    sr : int
+        Sample rate in Hz.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_sums, 10)
+    """
+    parts = np.stack([_mono(y, "subband_flux_of_sums") for y in parts])
     hop = max(1, round(sr / 80))
     frame = 2 * hop
-    if y.size < frame + hop:
-        return np.full(len(BAND_EDGES) - 1, np.nan)
+    flux = np.full((len(sums), len(BAND_EDGES) - 1), np.nan)
+    if parts.shape[1] < frame + hop:
+        return flux
     window = signal.get_window("hamming", frame, fftbins=True).astype(np.float32)
-    flux = np.full(len(BAND_EDGES) - 1, np.nan)
     for band, sections in enumerate(_band_filters(sr)):
         if sections is None:
             continue
-        part = signal.sosfilt(sections, y).astype(np.float32)
-        view = np.lib.stride_tricks.sliding_window_view(part, frame)[::hop]
-        total, count, before = 0.0, 0, None
-        for start in range(0, len(view), BLOCK):
-            block = magnitudes(view[start : start + BLOCK], window)
-            rows = block if before is None else np.concatenate([before, block])
-            steps = np.sqrt((np.diff(rows, axis=0) ** 2).sum(axis=1))
-            total, count, before = total + float(steps.sum()), count + steps.size, block[-1:]
-        flux[band] = total / count
+        filtered = signal.sosfilt(sections, parts).astype(np.float32)
+        views = np.lib.stride_tricks.sliding_window_view(filtered, frame, axis=1)[:, ::hop]
+        totals, before = np.zeros(len(sums)), [None] * len(sums)
+        for start in range(0, views.shape[1], BLOCK):
+            spectra = fft.rfft(views[:, start : start + BLOCK] * window, axis=-1)
+            for i, members in enumerate(sums):
+                rows = np.abs(functools.reduce(np.add, (spectra[m] for m in members)))
+                rows *= np.float32(2 / window.sum())
+                last = rows[-1:]
+                if before[i] is not None:
+                    rows = np.concatenate([before[i], rows])
+                totals[i] += np.sqrt((np.diff(rows, axis=0) ** 2).sum(axis=1)).sum()
+                before[i] = last
+        flux[:, band] = totals / (views.shape[1] - 1)
     return flux
 
 

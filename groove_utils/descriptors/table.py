@@ -36,7 +36,7 @@ SHORTEST = 0.1  # s: two frames of 50 ms
 SHORTEST_RHYTHM = 3.0  # s: twice the longest beat, 40 BPM
 
 
-def describe(y: np.ndarray, sr: int) -> pd.Series:
+def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.Series:
     """All descriptors of one signal, as one tidy row.
 
     Parameters
@@ -45,6 +45,8 @@ def describe(y: np.ndarray, sr: int) -> pd.Series:
         The signal; channels are averaged.
     sr : int
         Sample rate in Hz, at least 4000.
+    bands : ndarray, shape (10,), optional
+        The signal's sub-band flux, where it is known already.
 
     Returns
     -------
@@ -84,11 +86,11 @@ def describe(y: np.ndarray, sr: int) -> pd.Series:
     elif bad:
         _explain(reasons, DESCRIPTORS, f"{bad} of {y.size} samples are NaN or infinite")
     else:
-        _fill(values, reasons, y.astype(np.float32), int(sr))
+        _fill(values, reasons, y.astype(np.float32), int(sr), bands)
     return pd.Series({**values, "reason": _join(reasons)}, dtype=object)
 
 
-def _fill(values: dict[str, float], reasons: dict[str, str], y: np.ndarray, sr: int) -> None:
+def _fill(values: dict[str, float], reasons: dict[str, str], y: np.ndarray, sr: int, bands) -> None:
     """Compute what this signal allows into `values`; say in `reasons` why the rest is NaN."""
     values["rms"] = spectral.rms(y)
     duration = y.size / sr
@@ -97,7 +99,7 @@ def _fill(values: dict[str, float], reasons: dict[str, str], y: np.ndarray, sr: 
         return
     silent = bool(np.abs(y).max() < SILENT)
     spectra = spectral.analyse(y, sr)
-    bands = spectral.subband_flux(y, sr)
+    bands = spectral.subband_flux(y, sr) if bands is None else bands
     for band, flux in enumerate(bands, start=1):
         values[f"band_{band}_flux"] = float(flux)
         if np.isnan(flux):

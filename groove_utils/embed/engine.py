@@ -246,8 +246,8 @@ class Lanes:
 def _keep_freed_memory() -> None:
     """Have the C library keep the memory of feature maps for the next ones.
 
-    glibc hands large blocks back to the system each time, which then has to clear them anew: of
-    HuBERT's forward pass that is a quarter of the time.
+    glibc hands large blocks back to the system each time, which then has to clear them anew: that
+    is up to a quarter of the time of HuBERT's forward pass.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is not None:

@@ -99,7 +99,7 @@ def embed_tracks(
         ``cpu``, ``cuda`` or ``mps``; ``$GROOVE_DEVICE``, else a GPU where there is one.
     autocast : bool
         Compute matrix products in bfloat16 where the device has units for it, as GPUs and some
-        processors do: about twice as fast, and different by 1 to 2 per cent of a layer's norm.
+        processors do: up to twice as fast, and different by less than 2% of a layer's norm.
     executor : str, optional
         ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N processes; the tracks are
         shared out and the results meet in the cache, which all must be able to reach. By default

@@ -1,12 +1,13 @@
 """What is measured on a song's stems and their sums, song by song, and kept (chapter 07).
 
-Fifteen sums of four stems are fifteen times the work of a mix. Each stem is therefore decoded and
-resampled once, songs are shared out to processes, and what was measured is kept by the content of
-the stems.
+Fifteen sums of four stems are fifteen times the work of a mix. Each stem is therefore decoded,
+resampled and split into bands once, songs are shared out to processes, and what was measured is
+kept by the content of the stems.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 
@@ -18,6 +19,7 @@ from tqdm.auto import tqdm
 from groove_utils.audio import load_audio, measure_loudness
 from groove_utils.cache import ArrayCache
 from groove_utils.descriptors import DESCRIPTORS, describe, describe_stems
+from groove_utils.descriptors.spectral import subband_flux_of_sums
 from groove_utils.descriptors.table import VERSION as DESCRIPTORS_VERSION
 from groove_utils.descriptors.table import compile_kernels
 from groove_utils.files import hash_bytes, hash_file
@@ -26,7 +28,7 @@ from groove_utils.stems.subsets import stem_subsets
 
 __all__ = ["describe_coupling", "describe_sums", "matching_gains"]
 
-VERSION = "1"  # part of every cache key: raise it when a value changes
+VERSION = "2"  # part of every cache key: raise it when a value changes
 SAMPLE_RATE = 22050  # Hz: half the work of 44.1 kHz, and models listen to 16 to 24 kHz
 
 Subset = tuple[str, ...]
@@ -72,7 +74,12 @@ def describe_sums(
 
     def compute(paths, gain, sums):
         loaded = _load(paths)
-        rows = [describe(g * _sum(loaded, s), SAMPLE_RATE) for g, s in zip(gain, sums)]
+        places = [[list(loaded).index(stem) for stem in s] for s in sums]
+        bands = subband_flux_of_sums(list(loaded.values()), places, SAMPLE_RATE)
+        rows = [
+            describe(g * _sum(loaded, s), SAMPLE_RATE, bands=g * flux)
+            for g, s, flux in zip(gain, sums, bands)
+        ]
         return np.array([row[list(DESCRIPTORS)].to_numpy(float) for row in rows])
 
     kind = f"descriptors {DESCRIPTORS_VERSION} {' '.join(DESCRIPTORS)}"
@@ -163,15 +170,14 @@ def _sums(stems: Stems, sums) -> list[Subset]:
 
 
 def _load(paths: Mapping[str, str | os.PathLike]) -> dict[str, np.ndarray]:
-    return {stem: load_audio(path, sr=SAMPLE_RATE)[0] for stem, path in paths.items()}
+    """A song's stems, of which the shorter ones end in silence."""
+    loaded = {stem: load_audio(path, sr=SAMPLE_RATE)[0] for stem, path in paths.items()}
+    longest = max(map(len, loaded.values()))
+    return {stem: np.pad(y, (0, longest - len(y))) for stem, y in loaded.items()}
 
 
 def _sum(loaded: Mapping[str, np.ndarray], subset: Subset) -> np.ndarray:
-    """Sum of stems, of which the shorter ones end in silence."""
-    total = np.zeros(max(len(loaded[stem]) for stem in subset), np.float32)
-    for stem in subset:
-        total[: len(loaded[stem])] += loaded[stem]
-    return total
+    return functools.reduce(np.add, (loaded[stem] for stem in subset))
 
 
 def _per_track(

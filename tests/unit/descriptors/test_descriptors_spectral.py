@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from descriptor_signals import SR, bursts, click_track, noise, sine
 
-from groove_utils.descriptors import analyse, rms, rms_curve, spectral_flux, subband_flux
+from groove_utils.descriptors import (
+    analyse,
+    rms,
+    rms_curve,
+    spectral,
+    spectral_flux,
+    subband_flux,
+)
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "descriptors" / "essentia.json"
 
@@ -124,3 +131,15 @@ def test_against_essentia():
     # Essentia's Hamming window is 0.53836 − 0.46164 cos, and symmetric
     assert spectral_flux(y, SR) == pytest.approx(golden["spectral_flux"], rel=5e-3)
     assert rms_curve(y, SR).std() == pytest.approx(golden["rms_sd"], rel=1e-3)
+
+
+def test_subband_flux_of_sums_is_that_of_the_added_signals(monkeypatch):
+    monkeypatch.setattr(spectral, "BLOCK", 100)  # several blocks
+    rng = np.random.default_rng(0)
+    parts = rng.normal(0, 0.1, (3, 2 * 22050)).astype(np.float32)
+    sums = [(0,), (2,), (0, 1), (0, 1, 2)]
+    found = spectral.subband_flux_of_sums(parts, sums, 22050)
+    for row, members in zip(found, sums, strict=True):
+        whole = parts[list(members)].sum(axis=0)
+        np.testing.assert_allclose(row, spectral.subband_flux(whole, 22050), rtol=1e-5)
+    assert np.isnan(spectral.subband_flux_of_sums(parts[:, :100], sums, 22050)).all()

@@ -81,7 +81,7 @@ def test_descriptors_are_kept_by_the_content_of_the_stems(stems, described, monk
     tables, cache = described
     assert len(cache) == 2
 
-    def fail(*args):
+    def fail(*args, **options):
         raise AssertionError("measured again")
 
     monkeypatch.setattr("groove_utils.stems.measure.describe", fail)
