@@ -145,7 +145,10 @@ shown = models[0]
 vectors = embeddings[shown].layer(last[shown])
 maps = {name: geometry.song_map(vectors, name, seed) for name in ("pca", "umap")}
 positions = pd.concat(
-    [songs.assign(x=xy[:, 0], y=xy[:, 1], map=name) for name, xy in maps.items()]
+    [
+        songs.assign(x=xy[:, 0], y=xy[:, 1], map=name.upper())
+        for name, xy in maps.items()
+    ]
 )
 
 # %%
