@@ -60,7 +60,7 @@ class Adapter(Protocol):
         time stamps need it.
     any_length : bool, optional
         Whether :meth:`forward` takes windows that are shorter than `window`; False by default.
-        Last windows are then filled up to the next quarter only.
+        Last windows are then filled up to the next eighth only.
     prepare : callable, optional
         ``prepare(samples, n_valid)`` makes the network's input, of a fixed shape, from one window;
         it runs ahead in the reading threads, and :meth:`forward` gets batches of it.

@@ -19,14 +19,17 @@ arXiv:1509.09308.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import torch
 from torch.nn import functional
 
-__all__ = ["SpectralPeaks", "WinogradConv", "temporal_peaks"]
+__all__ = ["SpectralPeaks", "TemporalPeaks", "WinogradConv"]
 
 FRAMES = 32  # of which products with all kernels fit a processor's second cache
-TILE_ROWS = 3  # likewise, rows of Winograd tiles
+SPAN = 8  # frames of a matrix product of temporal kernels
+TILE_ROWS = 6  # of Winograd tiles at once
 
 
 class SpectralPeaks:
@@ -97,31 +100,55 @@ class SpectralPeaks:
         return torch.cat(peaks)
 
 
-def temporal_peaks(kernel: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+class TemporalPeaks:
     """Correlate spectrograms with kernels over time, and take the largest over all frequencies.
+
+    Some frames in a row are one matrix product: each kernel at each of these places, written as a
+    row of a banded (Toeplitz) matrix, with the frames that they span. No frame is copied for it.
 
     Parameters
     ----------
     kernel : Tensor, shape (n_filters, n_time)
-    x : Tensor, shape (n_windows, n_frames, n_freq)
-        Zeros are assumed around its ends in time.
-
-    Returns
-    -------
-    Tensor, shape (n_windows, n_frames, n_filters)
     """
-    n_filters, n_time = kernel.shape
-    n_windows, n_frames, n_freq = x.shape
-    at_once = FRAMES if x.device.type == "cpu" else n_frames
-    x = functional.pad(x, (0, 0, (n_time - 1) // 2, n_time // 2)).flatten(1)
-    peaks = x.new_empty(n_windows, n_filters, n_frames)
-    for window, found in zip(x, peaks):
-        for first in range(0, n_frames, at_once):
-            n = min(at_once, n_frames - first)
-            # row i holds the frames from the (first + i)-th on, one after the other
-            frames = window[first * n_freq :].as_strided((n_time, n * n_freq), (n_freq, 1))
-            found[:, first : first + n] = (kernel @ frames).view(n_filters, n, n_freq).amax(2)
-    return peaks.transpose(1, 2)
+
+    def __init__(self, kernel: torch.Tensor):
+        self.n_time = kernel.shape[1]
+        rows = [functional.pad(kernel.detach(), (i, SPAN - 1 - i)) for i in range(SPAN)]
+        self._band = torch.stack(rows, 1).flatten(0, 1)  # (n_filters · SPAN, n_time + SPAN − 1)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Largest correlation over frequency at each frame, zeros being assumed around the ends.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n_windows, n_frames, n_freq)
+
+        Returns
+        -------
+        Tensor, shape (n_windows, n_frames, n_filters)
+        """
+        n_windows, n_frames, _ = x.shape
+        n_spans = -(-n_frames // SPAN)
+        after = self.n_time // 2 + n_spans * SPAN - n_frames
+        x = functional.pad(x, (0, 0, (self.n_time - 1) // 2, after))
+        peaks = [
+            (self._band @ window[SPAN * i : SPAN * i + self._band.shape[1]]).amax(1)
+            for window in x
+            for i in range(n_spans)
+        ]
+        peaks = torch.stack(peaks).view(n_windows, n_spans, -1, SPAN)
+        return peaks.transpose(2, 3).flatten(1, 2)[:, :n_frames]
+
+
+def _bordered(x: torch.Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> torch.Tensor:
+    """Add zeros before and after rows and columns, as `functional.pad` does in twice the time."""
+    n, height, width, n_channels = x.shape
+    (top, bottom), (left, right) = rows, columns
+    out = x.new_empty(n, top + height + bottom, left + width + right, n_channels)
+    for edge in (out[:, :top], out[:, top + height :], out[:, :, :left], out[:, :, left + width :]):
+        edge.zero_()
+    out[:, top : top + height, left : left + width] = x
+    return out
 
 
 # Winograd's F(4×4, 3×3): the transforms of Lavin & Gray (2016, section 4.2) in one dimension
@@ -148,40 +175,48 @@ class WinogradConv:
     Parameters
     ----------
     kernel : Tensor, shape (n_out, n_in, 3, 3)
+    pool : {1, 2, 4}
+        Take the largest of each square of so many rows and columns; what is left over at the far
+        edges is dropped, as :func:`torch.nn.functional.max_pool2d` drops it.
     """
 
-    def __init__(self, kernel: torch.Tensor):
+    def __init__(self, kernel: torch.Tensor, pool: int = 1):
         device, kernel = kernel.device, kernel.detach().cpu().double()
         both = {name: np.kron(m, m) for name, m in (("in", _INPUT), ("out", _OUTPUT))}
         rows = torch.from_numpy(np.kron(_KERNEL, _KERNEL))
         products = torch.einsum("ak,oik->aio", rows, kernel.flatten(2))  # (36, n_in, n_out)
         self._products = products.float().contiguous().to(device)
         self._in, self._out = (torch.from_numpy(both[k]).float().to(device) for k in ("in", "out"))
+        self.pool = pool
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Convolve.
+        """Convolve, and pool.
 
         Parameters
         ----------
-        x : Tensor, shape (n_windows, n_in, height, width)
+        x : Tensor, shape (n_windows, height, width, n_in)
 
         Returns
         -------
-        Tensor, shape (n_windows, n_out, height, width)
-            Channels lie last in memory.
+        Tensor, shape (n_windows, height // pool, width // pool, n_out)
         """
-        height, width = x.shape[2:]
+        height, width = x.shape[1:3]
         n_rows, n_columns = -(-height // _TILE), -(-width // _TILE)
         below, right = _TILE * n_rows - height, _TILE * n_columns - width
-        x = functional.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1 + right, 1, 1 + below))
+        x = _bordered(x, (1, 1 + below), (1, 1 + right))
         at_once = TILE_ROWS if x.device.type == "cpu" else n_rows
-        out = x.new_empty(len(x), n_rows, _TILE, n_columns, _TILE, self._products.shape[2])
+        side = _TILE // self.pool  # what a tile's rows and columns are pooled to
+        out = x.new_empty(len(x), n_rows, side, n_columns, side, self._products.shape[2])
         for window, maps in zip(x, out):
             tiles = window.unfold(0, 6, _TILE).unfold(1, 6, _TILE).permute(3, 4, 0, 1, 2)
             for first in range(0, n_rows, at_once):
                 some = tiles[:, :, first : first + at_once]  # (6, 6, rows, columns, n_in)
                 spread = (self._in @ some.reshape(36, -1)).view(36, -1, some.shape[-1])
                 joined = self._out @ torch.bmm(spread, self._products).flatten(1)
-                joined = joined.view(_TILE, _TILE, some.shape[2], n_columns, -1)
+                joined = joined.view(side, self.pool, side, self.pool, -1)
+                # the largest of each square; pairwise is what vector units do best
+                joined = reduce(torch.maximum, reduce(torch.maximum, joined.unbind(3)).unbind(1))
+                joined = joined.reshape(side, side, some.shape[2], n_columns, -1)
                 maps[first : first + at_once] = joined.permute(2, 0, 3, 1, 4)
-        return out.flatten(3, 4).flatten(1, 2)[:, :height, :width].permute(0, 3, 1, 2)
+        out = out.flatten(3, 4).flatten(1, 2)
+        return out[:, : height // self.pool, : width // self.pool]

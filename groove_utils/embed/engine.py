@@ -40,6 +40,7 @@ __all__ = ["Model", "choose_device", "embed_windows", "forward_windows", "run"]
 BATCH_SIZE = 8  # windows, where an adapter does not name its own
 GPU_BATCH_SIZE = 32
 MOST_LANES = 4  # batches that run side by side; each holds its feature maps
+BUCKETS = 8  # lengths of last windows, where a model takes shorter ones
 AHEAD = 2  # tracks that are decoded ahead
 QUEUE_BYTES = 32 << 20  # of windows that a track may have waiting
 REMEMBERED = 2048  # windows whose vectors are kept, in case the same samples come again
@@ -94,8 +95,8 @@ class Model:
         """To how many samples a window of `n_valid` is filled up."""
         if not getattr(self.adapter, "any_length", False):
             return self.length
-        steps = -(-4 * n_valid // self.length)
-        return -(-self.length * steps // 4)
+        steps = -(-BUCKETS * n_valid // self.length)
+        return -(-self.length * steps // BUCKETS)
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
         """A window as the network takes it."""
@@ -158,7 +159,7 @@ class _Window:
     model: int
     samples: np.ndarray
     n_valid: int
-    content: bytes  # hash of the samples
+    content: bytes  # hash of the samples, before they were prepared
     index: int = 0  # within its track
     alike: list[_Window] = field(default_factory=list)  # later windows of the same samples
 
@@ -367,20 +368,29 @@ class _Reader(threading.Thread):
                 return
 
     def _windows(self) -> Iterator[_Window]:
-        cutters = [model.cutter() for model in self.models]
-        rates = sorted({model.adapter.sample_rate for model in self.models})
+        cutters: dict[tuple, WindowCutter] = {}
+        alike: dict[tuple, list[int]] = {}  # models that cut alike share a window and its hash
+        for i, model in enumerate(self.models):
+            cutter = model.cutter()
+            key = model.adapter.sample_rate, cutter.length, cutter.hop, cutter.lead
+            cutters.setdefault(key, cutter)
+            alike.setdefault(key, []).append(i)
+        rates = sorted({rate for rate, *_ in cutters})
         for peak, blocks in self.source.resampled(rates):
             self.peak = peak
-            for i, (model, cutter) in enumerate(zip(self.models, cutters, strict=True)):
-                for window in cutter.push(blocks[model.adapter.sample_rate]):
-                    yield self._window(i, *window)
-        for i, cutter in enumerate(cutters):
-            yield self._window(i, *cutter.finish())
+            for key, cutter in cutters.items():
+                for window in cutter.push(blocks[key[0]]):
+                    yield from self._shared(alike[key], *window)
+        for key, cutter in cutters.items():
+            yield from self._shared(alike[key], *cutter.finish())
 
-    def _window(self, i: int, samples: np.ndarray, n_valid: int) -> _Window:
-        prepared = np.ascontiguousarray(self.models[i].prepare(samples, n_valid))
-        content = hashlib.blake2b(prepared, digest_size=16, salt=n_valid.to_bytes(16, "big"))
-        return _Window(self.track, i, prepared, n_valid, content.digest())
+    def _shared(self, models: list[int], samples: np.ndarray, n_valid: int) -> Iterator[_Window]:
+        samples = np.ascontiguousarray(samples)
+        salt = n_valid.to_bytes(16, "big")
+        content = hashlib.blake2b(samples, digest_size=16, salt=salt).digest()
+        for i in models:
+            prepared = np.ascontiguousarray(self.models[i].prepare(samples, n_valid))
+            yield _Window(self.track, i, prepared, n_valid, content)
 
 
 def _read_ahead(sources: Iterable[Source], models: Sequence[Model]) -> Iterator:

@@ -80,6 +80,8 @@ def load_model(
     ------
     ModelUnavailableError, ModelRefusedError
     """
+    import torch
+
     from groove_utils.embed.engine import Model, choose_device
     from groove_utils.embed.gate import check_model, fingerprint
 
@@ -90,7 +92,8 @@ def load_model(
             _LOADED.move_to_end(key)
             return _LOADED[key]
         adapter = make_adapter(model, seed)
-        network = adapter.load()
+        with torch.inference_mode(False):  # else its tensors would not tell when they change
+            network = adapter.load()
         print_ = fingerprint(network)
         if hasattr(network, "to"):
             network = network.to(device)

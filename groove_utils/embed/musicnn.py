@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from groove_utils.embed.convolution import SpectralPeaks, WinogradConv, temporal_peaks
+from groove_utils.embed.convolution import SpectralPeaks, TemporalPeaks, WinogradConv
 from groove_utils.embed.taggers import HOP, N_FRAMES, N_TAGS, SAMPLE_RATE, checkpoint_folder
 from groove_utils.embed.tf_checkpoint import read_checkpoint
 
@@ -37,6 +38,7 @@ __all__ = ["VGG", "MelSpectrogram", "MusiCNN", "load_network"]
 
 N_FFT, N_MELS = 512, 96
 BN_EPSILON = 1e-3
+BLOCK_ROWS = 16  # of the VGG's first block, whose maps fit a processor's second cache
 
 
 class MelSpectrogram(nn.Module):
@@ -87,10 +89,9 @@ class _Affine(nn.Module):
 class _Convolution(nn.Module):
     """A kernel with its bias and batch norm, computed in another order than they are written.
 
-    The maximum over some places is taken before ReLU and norm, on a tensor many times larger than
-    what follows. That is the same where the norm's scale is positive; where it is negative, the
-    norm turns the largest into the smallest, so these filters are negated, and their maxima once
-    more.
+    The maximum over some places is taken first, on a tensor many times larger than what follows.
+    For that, the norm's scale moves into kernel and bias; where it is negative, ReLU's zero is
+    what its outputs do not exceed.
     """
 
     def __init__(self, n_filters: int, *shape: int):
@@ -98,27 +99,35 @@ class _Convolution(nn.Module):
         self.kernel = nn.Parameter(torch.empty(n_filters, *shape))
         self.bias = nn.Parameter(torch.zeros(n_filters))
         self.norm = _Affine(n_filters)
-        self._fast = None, None
+        self._folded = None, None
 
-    def signs(self) -> torch.Tensor:
-        """−1 for each filter that is negated, else 1."""
-        scale, _ = self.norm.coefficients()
-        return torch.where(scale < 0, -1.0, 1.0)
+    def folded(self, make: Callable[[torch.Tensor], Any]) -> tuple[Any, list[torch.Tensor]]:
+        """What `make` makes of the scaled kernel, and offset and bounds of its outputs.
 
-    def after_maximum(self, largest: torch.Tensor, channel: int = -1) -> torch.Tensor:
-        """ReLU and norm of what is largest under a filter of positive sign."""
-        shape = [1] * largest.ndim
-        shape[channel] = -1
-        sign, bias = self.signs().view(shape), self.bias.view(shape)
-        return self.norm(functional.relu(largest * sign + bias), channel)
+        Both are kept, and made anew only where weights have changed.
+        """
+        key = _state_of(self)
+        if self._folded[0] != key:
+            with torch.inference_mode(False), torch.no_grad():
+                scale, shift = self.norm.coefficients()
+                kernel = self.kernel * scale.view([-1] + [1] * (self.kernel.ndim - 1))
+                unbound = torch.full_like(shift, torch.inf)
+                lowest = torch.where(scale < 0, -unbound, shift)
+                highest = torch.where(scale < 0, shift, unbound)
+                bounds = [self.bias * scale + shift, lowest, highest]
+                self._folded = key, (make(kernel), bounds)
+        return self._folded[1]
 
-    def fast(self, make: Callable[[torch.Tensor], Any]) -> Any:
-        """What `make` makes of the signed kernel, made anew only where weights have changed."""
-        key = [(p.data_ptr(), p._version) for p in (self.kernel, self.norm.gamma)]
-        if self._fast[0] != key:
-            shape = [-1] + [1] * (self.kernel.ndim - 1)
-            self._fast = key, make(self.kernel * self.signs().view(shape))
-        return self._fast[1]
+
+def _state_of(module: nn.Module) -> list[tuple[int, int]]:
+    """What changes where a module's numbers do."""
+    return [(t.data_ptr(), t._version) for t in (*module.parameters(), *module.buffers())]
+
+
+def _bounded(largest: torch.Tensor, bounds: list[torch.Tensor]) -> torch.Tensor:
+    """The outputs that belong to maxima under a scaled kernel; filters lie last in memory."""
+    offset, lowest, highest = bounds
+    return largest.add_(offset).clamp_(lowest, highest)
 
 
 class _PooledConv(_Convolution):
@@ -133,11 +142,14 @@ class _PooledConv(_Convolution):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """From (n, n_frames, 96) to (n, n_frames, n_filters)."""
-        if self.kernel.shape[3] > 1:
-            largest = self.fast(lambda kernel: SpectralPeaks(kernel[:, 0], N_MELS))(x)
-        else:
-            largest = temporal_peaks(self.fast(lambda kernel: kernel[:, 0, :, 0]), x)
-        return self.after_maximum(largest)
+        peaks, bounds = self.folded(self._peaks)
+        return _bounded(peaks(x), bounds)
+
+    @staticmethod
+    def _peaks(kernel: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+        if kernel.shape[3] > 1:
+            return SpectralPeaks(kernel[:, 0], N_MELS)
+        return TemporalPeaks(kernel[:, 0, :, 0])
 
 
 class _MidConv(nn.Module):
@@ -251,28 +263,43 @@ class MusiCNN(nn.Module):
         }
 
 
-class _SquareConv(_Convolution):
-    """3×3 convolution, ReLU, batch norm, max pooling.
+class _FirstBlock(_Convolution):
+    """3×3 convolution, ReLU, batch norm, and the largest of four frames at every second one.
 
-    Of the first block, which pools over time only, every second frequency is all that its stride
-    leaves, so no other is computed.
+    Every second frequency is all that the pooling's stride leaves, so no other is computed.
     """
 
-    def __init__(self, n_in: int, pool: tuple[int, int], stride: int):
-        super().__init__(128, n_in, 3, 3)
-        self.pool, self.stride = pool, stride
+    pool, stride = 4, 2
+
+    def __init__(self):
+        super().__init__(128, 1, 3, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """From (n, n_in, n_frames, n_freq) to (n, 128, fewer frames, fewer frequencies)."""
-        stride = (self.stride, self.stride)
-        if self.kernel.shape[1] == 1:
-            patches = functional.pad(x[:, 0], (1, 1, 1, 1)).unfold(1, 3, 1).unfold(2, 3, stride[1])
-            kernel = self.fast(lambda k: k.flatten(1)[..., None, None])
-            maps = functional.conv2d(patches.flatten(3).permute(0, 3, 1, 2), kernel)
-            stride = (self.stride, 1)
-        else:
-            maps = self.fast(WinogradConv)(x)
-        return self.after_maximum(functional.max_pool2d(maps, self.pool, stride), 1)
+        """From (n, n_frames, n_freq) to (n, fewer frames, fewer frequencies, 128)."""
+        kernel, bounds = self.folded(lambda kernel: kernel.flatten(1).T.contiguous())
+        patches = functional.pad(x, (1, 1, 1, 1)).unfold(1, 3, 1).unfold(2, 3, self.stride)
+        n_rows = (x.shape[1] - self.pool) // self.stride + 1
+        at_once = BLOCK_ROWS if x.device.type == "cpu" else n_rows
+        out = x.new_empty(len(x), n_rows, patches.shape[2] * len(self.bias))
+        for window, maps in zip(patches, out):
+            for rows in maps.split(at_once):
+                frames, window = window[: 2 * len(rows) + 2], window[2 * len(rows) :]
+                pairs = (frames.reshape(-1, 9) @ kernel).view(len(rows) + 1, 2, -1).amax(1)
+                torch.maximum(pairs[:-1], pairs[1:], out=rows)
+        return _bounded(out.unflatten(2, (-1, len(self.bias))), bounds)
+
+
+class _SquareBlock(_Convolution):
+    """3×3 convolution, ReLU, batch norm, and the largest of each square."""
+
+    def __init__(self, pool: int):
+        super().__init__(128, 128, 3, 3)
+        self.pool = self.stride = pool
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """From (n, n_frames, n_freq, 128) to (n, fewer frames, fewer frequencies, 128)."""
+        convolve, bounds = self.folded(partial(WinogradConv, pool=self.pool))
+        return _bounded(convolve(x), bounds)
 
 
 class VGG(nn.Module):
@@ -280,23 +307,17 @@ class VGG(nn.Module):
 
     Its dense layer is bound to patches of 187 frames. A shorter last window is filled up with
     silence, as the log spectrogram knows it (zeros); the positions of the feature maps that begin
-    after the end are left out of the pooled layers.
+    after the end are left out of the pooled layers. What the network makes of silence is known
+    from a window that holds nothing else, so only the rows that the signal reaches are computed.
     """
 
     def __init__(self):
         super().__init__()
         self.spectrogram = MelSpectrogram()
         self.input_norm = _Affine(1)
-        self.blocks = nn.ModuleList(
-            [
-                _SquareConv(1, (4, 1), 2),
-                _SquareConv(128, (2, 2), 2),
-                _SquareConv(128, (2, 2), 2),
-                _SquareConv(128, (2, 2), 2),
-                _SquareConv(128, (4, 4), 4),
-            ]
-        )
+        self.blocks = nn.ModuleList([_FirstBlock(), *(_SquareBlock(pool) for pool in (2, 2, 2, 4))])
         self.tags = _Dense(256, N_TAGS)
+        self._silence = None, None
 
     def variables(self) -> dict[str, nn.Module]:
         """Which variable scope of the checkpoint holds which part's numbers."""
@@ -312,23 +333,49 @@ class VGG(nn.Module):
 
         Parameters
         ----------
-        batch : Tensor, shape (n_windows, 48128)
+        batch : Tensor, shape (n_windows, n_samples)
+            At most 48128 samples, which are 187 frames; after it there is silence.
         n_valid : Tensor of int, shape (n_windows,)
             Valid frames of each window, 1 … 187; positions beyond are NaN in the maps.
         """
-        frames = torch.arange(N_FRAMES, device=batch.device)
-        x = self.spectrogram(batch) * (frames < n_valid[:, None])[..., None]
-        x = self.input_norm(x[:, None], 1)
+        x = self.spectrogram(batch)
+        frames = torch.arange(x.shape[1], device=batch.device)
+        x = self.input_norm((x * (frames < n_valid[:, None])[..., None])[..., None]).squeeze(-1)
+        silence = self._maps_of_silence()
         pooled, stride = {}, 1
         for i, block in enumerate(self.blocks, 1):
-            x = block(x)
+            # rows of this block's output that see a row of x, and the rows of x that they see
+            n_rows = min(silence[i].shape[1], -(-(x.shape[1] + 1) // block.stride))
+            n_seen = block.stride * (n_rows - 1) + block.pool + 1
+            x = block(_followed(x[:, :n_seen], silence[i - 1][:, :n_seen]))[:, :n_rows]
             stride *= block.stride
-            starts = stride * torch.arange(x.shape[2], device=batch.device)
+            n_positions = -(-batch.shape[1] // (stride * HOP))
+            starts = stride * torch.arange(n_positions, device=batch.device)
+            missing = 0, 0, 0, max(0, n_positions - n_rows)
+            maps = functional.pad(x.mean(2), missing, value=torch.nan)
             beyond = (starts >= n_valid[:, None])[..., None]
-            maps = x.mean(3).transpose(1, 2)
-            pooled[f"pool{i}"] = maps.masked_fill(beyond, torch.nan)
-        flat = x.permute(0, 2, 3, 1).flatten(1)
+            pooled[f"pool{i}"] = maps[:, :n_positions].masked_fill(beyond, torch.nan)
+        flat = _followed(x, silence[-1]).flatten(1)
         return {**pooled, "taggram": _probabilities(self.tags(flat))}
+
+    def _maps_of_silence(self) -> list[torch.Tensor]:
+        """Input and every block's output of a window of silence, made once for the weights."""
+        key = _state_of(self)
+        if self._silence[0] != key:
+            device = self.tags.bias.device
+            with torch.inference_mode(False), torch.no_grad():
+                zeros = torch.zeros(1, N_FRAMES, N_MELS, 1, device=device)
+                maps = [self.input_norm(zeros).squeeze(-1)]
+                for block in self.blocks:
+                    maps.append(block(maps[-1]))
+            self._silence = key, maps
+        return self._silence[1]
+
+
+def _followed(x: torch.Tensor, silence: torch.Tensor) -> torch.Tensor:
+    """Maps, followed by what is left of those of silence."""
+    rest = silence[:, x.shape[1] :]
+    return torch.cat([x, rest.expand(len(x), *rest.shape[1:])], 1) if rest.shape[1] else x
 
 
 def _probabilities(logits: torch.Tensor) -> torch.Tensor:

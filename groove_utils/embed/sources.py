@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from groove_utils.audio import AudioError, load_audio, open_audio, stream_audio
+from groove_utils.audio import AudioError, load_audio, mix_down, open_audio, stream_audio
 from groove_utils.files import hash_bytes, hash_file
 
 __all__ = [
@@ -97,7 +97,7 @@ class ArraySource(Source):
     def blocks(self) -> Iterator[np.ndarray]:  # noqa: D102
         for start in range(0, self.y.shape[-1], BLOCK):
             block = self.y[..., start : start + BLOCK]
-            yield block.mean(axis=0) if block.ndim == 2 else block
+            yield mix_down(block.T) if block.ndim == 2 else block
 
 
 class FileSource(Source):
@@ -135,7 +135,7 @@ class FileSource(Source):
 
     def blocks(self) -> Iterator[np.ndarray]:  # noqa: D102
         for block in stream_audio(self.path, BLOCK, self.start, self.duration):
-            yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+            yield mix_down(block)
 
 
 class SumSource(Source):

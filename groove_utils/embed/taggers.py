@@ -58,13 +58,12 @@ class Tagger:
     version = "0.1.0"
     batch_size = 2  # the feature maps of more do not fit a processor's caches
     concurrent = True
+    any_length = True
 
     def __init__(self, name: str, seed: int = 0):
         self.name, self.seed = name, seed
         self.trained = not name.endswith("-untrained")
-        musical = "musicnn" in name
-        self.any_length = musical
-        self.layers = dict(MUSICNN_LAYERS if musical else VGG_LAYERS)
+        self.layers = dict(MUSICNN_LAYERS if "musicnn" in name else VGG_LAYERS)
 
     def files(self) -> list[Path]:
         """The checkpoint's files; none for the untrained twin."""

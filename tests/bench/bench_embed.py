@@ -139,7 +139,8 @@ class PlainMusiCNN:
 def plain_block(block, x: torch.Tensor) -> torch.Tensor:
     """A block of the VGG as it is usually written."""
     maps = functional.relu(functional.conv2d(x, block.kernel, block.bias, padding=1))
-    return functional.max_pool2d(block.norm(maps, 1), block.pool, block.stride)
+    pool = block.pool if block.kernel.shape[1] > 1 else (block.pool, 1)
+    return functional.max_pool2d(block.norm(maps, 1), pool, block.stride)
 
 
 def tagger_loop(folder: str, reload: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 import scipy.signal
 import soundfile
 
-from groove_utils.audio import AudioError, load_audio, resample, stream_audio
+from groove_utils.audio import AudioError, load_audio, mix_down, resample, stream_audio
 
 
 def sine(frequency, sr, seconds=1.0, amplitude=0.5):
@@ -32,6 +32,14 @@ def test_stereo_is_averaged_or_kept(tmp_path):
     assert load_audio(tmp_path / "s.wav")[0] == pytest.approx((left + right) / 2, abs=1e-6)
     soundfile.write(tmp_path / "m.wav", left, 22050)
     assert load_audio(tmp_path / "m.wav", mono=False)[0].shape == (1, 22050)
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 6])
+def test_mixing_down_is_the_mean(n_channels):
+    y = np.random.default_rng(0).standard_normal((1001, n_channels)).astype("f4")
+    before = y.copy()
+    np.testing.assert_array_equal(mix_down(y), y.mean(axis=1))
+    np.testing.assert_array_equal(y, before)
 
 
 @pytest.mark.parametrize(("native", "wanted"), [(11127, 22050), (44100, 16000), (8000, 48000)])
