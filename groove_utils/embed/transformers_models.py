@@ -168,12 +168,11 @@ class MaskedGroupNorm(nn.GroupNorm):
         lengths = getattr(self.batch, "lengths", None)
         if lengths is None:
             return super().forward(x)
-        mask = torch.arange(x.shape[2], device=x.device) < lengths[:, None, None]
-        count = lengths[:, None, None].to(x.dtype)
-        mean = (x * mask).sum(2, keepdim=True) / count
-        variance = ((x - mean).square() * mask).sum(2, keepdim=True) / count
-        x = (x - mean) * torch.rsqrt(variance + self.eps)
-        return x * self.weight[:, None] + self.bias[:, None]
+        rows = []
+        for row, length in zip(x[:, None], lengths.tolist()):
+            normed = super().forward(row[..., :length])
+            rows.append(nn.functional.pad(normed, (0, x.shape[2] - length)))
+        return torch.cat(rows) if len(rows) > 1 else rows[0]
 
 
 class SpeechEncoder(HubModel):
