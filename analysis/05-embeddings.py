@@ -47,20 +47,21 @@ models = choice.models_for(data, models)
 # %% [markdown]
 # ## The models
 #
-# All of these run offline, because their weights come inside Python packages. The taggers of
-# {cite:t}`pons2019` were trained to predict fifty tags of a song (genre, mood, instrument, voice);
-# two were trained on the Million Song Dataset (`msd`), two on MagnaTagATune (`mtt`); one
-# architecture is a stack of small square kernels as for photographs (`vgg`), the other has kernels
-# shaped after music: tall ones for timbre, long ones for rhythm (`musicnn`). Basic Pitch
+# {numref}`tab-models` lists those of this page; {doc}`model-cards` has them all, the seven of
+# {cite:t}`marmoret2026` among them. Five run offline, because their weights come inside Python
+# packages. The taggers of {cite:t}`pons2019` were trained to predict fifty tags of a song (genre,
+# mood, instrument, voice): two on the Million Song Dataset (`msd`), two on MagnaTagATune (`mtt`).
+# One architecture is a stack of small square kernels as for photographs (`vgg`), the other has
+# kernels shaped after music: tall ones for timbre, long ones for rhythm (`musicnn`). Basic Pitch
 # {cite}`bittner2022` was trained to transcribe notes.
 
 # %%
-columns = ["training", "sample_rate", "window", "parameters", "licence"]
+columns = ["architecture", "training", "sample_rate", "window", "parameters", "licence"]
 cards = embed.list_models().reindex(models)[columns].astype({"parameters": "Int64"})
 show_table(
     cards,
     "models",
-    "The models: training, sample rate (Hz), window (s), parameters, and licence of weights.",
+    "The models: network, training, sample rate (Hz), window (s), parameters, licence of weights.",
     fmt="{:.1f}",
     simulated=False,
 )
@@ -75,9 +76,14 @@ show_table(
 # each window runs through the network. We keep every layer, and average over time within a window
 # and over the windows of a song, so that a song becomes one vector a layer.
 #
-# Every model has an **untrained twin**: the same architecture with random weights. Convolutions,
-# rectification and pooling of a spectrogram are a decent feature extractor even if nothing was
-# learnt {cite}`choi2017`. Only what a model has beyond its twin is owed to training.
+# What lies beyond a song's end does not count: the last window is filled up with silence, and its
+# frames are left out of the mean. Before a model is used it passes a gate, since libraries have
+# been seen to hand out random weights without a word: its weights, and what it makes of a test
+# signal, must be those that were recorded.
+#
+# Each model that runs offline has an **untrained twin**: the same architecture with random weights.
+# Convolutions, rectification and pooling of a spectrogram are a decent feature extractor even if
+# nothing was learnt {cite}`choi2017`. Only what a model has beyond its twin is owed to training.
 
 # %%
 twins = choice.twins_of(data, models)
@@ -91,14 +97,15 @@ chapter.save_table(facts.model_facts({m: embeddings[m] for m in models}), "model
 # ### What it costs
 #
 # Whoever means to embed thousands of songs should know the price. {numref}`tab-cost` was measured
-# on the machine that built this page, without the cache.
+# on the machine that built this page, without the cache; each model had a process of its own.
 
 # %% tags=["needs-audio"]
 tracks = {t: data.audio_path(t) for t in data.tracks["track_id"].iloc[:cost_songs]}
 show_table(
     facts.measure_cost(tracks, models).set_index("model"),
     "cost",
-    f"Seconds of computing a second of audio ({cost_songs} songs), MiB of weights, numbers a song.",
+    f"A second of audio in seconds of computing, all cores added up ({cost_songs} songs); the most "
+    "memory that the process held (MiB), weights included; numbers that are kept of a song.",
     fmt="{:.3g}",
     simulated=False,
 )
@@ -113,7 +120,9 @@ show_table(
 # %% tags=["needs-audio"]
 from musicnn.configuration import MSD_LABELS
 
-tags = embeddings["msd-musicnn"].frame("taggram").set_axis(MSD_LABELS, axis=1)
+tags = (
+    embed.embed_study(data, "msd-musicnn").frame("taggram").set_axis(MSD_LABELS, axis=1)
+)
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
 likely = {style: tags.loc[track].nlargest(5) for style, track in first.items()}
 top = {s: ", ".join(f"{t} ({p:.2f})" for t, p in o.items()) for s, o in likely.items()}
@@ -168,16 +177,18 @@ show_figure(
 # %% [markdown] tags=["needs-audio"]
 # ### A map to listen to
 #
-# The same for every model, and every dot can be heard. Do neighbours sound alike to you? In which
-# model most? (Hover and click; or press Tab until a dot is marked, move with the arrow keys, play
-# with Enter.)
+# {numref}`fig-listening-map` maps the songs by every model, and every dot can be heard. Do
+# neighbours sound alike to you? In which model most? (Hover and click; or press Tab until a dot is
+# marked, move with the arrow keys, play with Enter.) With a song, the rest of its band is marked.
+# Colour the dots by band: which model keeps the songs of a band together?
 
 # %% tags=["needs-audio"]
 planes = {m: geometry.song_map(embeddings[m].layer(last[m]), "pca") for m in models}
 means = pd.DataFrame({q: data.song_means(q).to_numpy() for q in data.queries})
 label = songs["artist"] + ": " + songs["title"].fillna(songs["track_id"])
 paths = [data.audio_path(track) for track in songs["track_id"]]
-listening_map(songs.assign(label=label, path=paths), planes, means)
+shelf = songs.assign(label=label, path=paths)
+listening_map(shelf, planes, means, layers=last, styles=data.styles)
 
 # %% [markdown] tags=["needs-audio"]
 # ### Who are the neighbours?
@@ -212,24 +223,44 @@ apart = {
 # %% tags=["needs-styles"]
 table = pd.DataFrame(apart).T.rename_axis("model")
 table["p_holm"] = multipletests(table["p"].astype(float), method="holm")[1]
-for label in ("style", "artist"):
-    rates = [geometry.neighbour_rate(v, songs[label]) for v in spaces.values()]
-    table[f"same_{label}"] = [rate["rate"] for rate in rates]
-    report_value(f"chance_{label}", rates[0]["chance"], n=len(songs))
+show_table(
+    table[["silhouette", "null_mean", "p", "p_holm"]],
+    "separation",
+    "Silhouette of the styles, its mean under exchange, and p, plain and by Holm "
+    f"({len(songs)} songs, {artist.nunique()} bands).",
+)
+
+# %% [markdown] tags=["needs-styles"]
+# And who is a song's nearest neighbour? {numref}`fig-neighbours` counts how often it is a song of
+# the same style, and how often one by the same band.
 
 # %% tags=["needs-styles"]
-show_table(
-    table[["silhouette", "null_mean", "p", "p_holm", "same_style", "same_artist"]],
-    "separation",
-    "Silhouette of the styles, its mean under exchange, p (plain and by Holm); the share of "
-    f"{len(songs)} songs with a nearest neighbour of the same style, or the same band.",
+rates = {
+    (name, label): geometry.neighbour_rate(vectors, values, artist, seed=seed)
+    for name, vectors in spaces.items()
+    for label, values in (("style", style), ("band", artist))
+}
+rates = pd.DataFrame(rates).T.rename_axis(["model", "label"]).reset_index()
+
+# %% tags=["needs-styles"]
+show_figure(
+    figures.plot_neighbours(rates),
+    "neighbours",
+    f"Share of {len(songs)} songs whose nearest neighbour has the same style, or the same band, "
+    "with 95% intervals over bands. Dashed: a neighbour drawn at random.",
+    "Two panels, for style and band, with a row for each model: a filled dot for the trained "
+    "network, a hollow one for its untrained twin, and a dashed line at chance.",
+    table=rates,
 )
 
 # %% tags=["needs-styles", "hide-input"]
-rate = table["same_artist"]
+by_band = rates[rates["label"] == "band"].set_index("model")
+rate = by_band["rate"]
 best = rate[models].idxmax()
 report_text("clannish", best)
-report_value("clannish_rate", rate[best], n=len(songs))
+low, high = by_band.loc[best, ["low", "high"]]
+report_value("clannish_rate", rate[best], ci=(low, high), n=len(songs))
+report_value("chance_artist", by_band.loc[best, "chance"], n=len(songs))
 beaten = sum(rate[twin] >= rate[twin.removesuffix("-untrained")] for twin in twins)
 report_value("n_models", len(models), fmt=".0f")
 report_value("twins_ahead", beaten, fmt=".0f", n=len(models))
@@ -241,7 +272,7 @@ report_value("twins_ahead", beaten, fmt=".0f", n=len(models))
 # trained on can therefore look clever by recognising it: the reason for
 # {term}`artist-grouped folds` in {doc}`06-probing`. Does training teach that? Of the
 # {glue:text}`n_models` models, {glue:text}`twins_ahead` have an untrained twin that finds the band
-# at least as well: much of what tells bands apart lies open in the spectrogram.
+# at least as well. Where that is so, what tells bands apart lies open in the spectrogram.
 
 # %% [markdown]
 # ## Do models agree with one another?
@@ -267,11 +298,12 @@ show_figure(
 )
 
 # %% tags=["hide-input"]
-top, low = pairs.loc[pairs["cka"].idxmax()], pairs.loc[pairs["cka"].idxmin()]
-report_text("most_alike", f"{top['first']} and {top['second']}")
-report_value("most_alike_cka", top["cka"], n=len(songs))
-report_text("least_alike", f"{low['first']} and {low['second']}")
-report_value("least_alike_cka", low["cka"], n=len(songs))
+for name, pair in zip(("most_alike", "least_alike"), similarity.extreme_pairs(pairs)):
+    report_text(name, f"{pair['first']} and {pair['second']}")
+    if len(models) > 1:
+        report_value(f"{name}_cka", pair["cka"], n=len(songs))
+    else:
+        report_text(f"{name}_cka", "–")
 report_value("n_pairs", len(pairs), fmt=".0f")
 report_value("n_related", (pairs["p_holm"] < 0.05).sum(), fmt=".0f")
 

@@ -150,10 +150,8 @@ class ArrayCache:
         return sum(size for _, size in self._files())
 
     def __len__(self) -> int:
-        return sum(
-            path.suffix == ".entry" and path.parent.name != _DAMAGED and path.name[0] != "."
-            for path, _ in self._files()
-        )
+        whole = [path for path, _ in self._files() if path.suffix in {".entry", ".json"}]
+        return sum(path.parent.name != _DAMAGED and path.name[0] != "." for path in whole)
 
     def clear(self) -> int:
         """Remove every entry, and give the number of bytes that this freed."""
@@ -171,7 +169,9 @@ class ArrayCache:
         return freed
 
     def _files(self) -> Iterator[tuple[Path, int]]:
-        for path in list(self.folder.glob("*/*")):
+        # downloads of studies lie beside the stores, and are none of their business
+        folders = [*self.folder.glob("[0-9a-f][0-9a-f]"), self.folder / _DAMAGED]
+        for path in [path for folder in folders for path in folder.glob("*")]:
             try:
                 if path.is_file():
                     yield path, path.stat().st_size
@@ -250,7 +250,8 @@ def main(argv: list[str] | None = None) -> int:
 def _namespaces(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
-    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+    stores = {path.parent.parent.name for path in folder.glob("*/[0-9a-f][0-9a-f]/*")}
+    return sorted(stores | {path.parent.parent.name for path in folder.glob(f"*/{_DAMAGED}/*")})
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 // The listening map: every dot is a song. Hover or arrow keys show it, click or Enter plays it.
 // Data come from a JSON script inside each .listening-map, so that pages work from a folder, too.
+// The map takes the place of a static figure, which stays where anything fails.
 (() => {
   "use strict";
   const SVG = "http://www.w3.org/2000/svg";
   const SHADES = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"]; // viridis
+  const MISSING = "#9e9e9e";
+  const LISTED = 7; // so many groups have colours of their own
 
   const make = (name, attributes = {}, parent = null) => {
     const node = name === "svg" || parent?.namespaceURI === SVG
@@ -23,43 +26,113 @@
     return `rgb(${mixed.join(",")})`;
   };
 
-  const chooser = (label, names, parent) => {
+  // with a true minus sign, and without one on zero
+  const write = (value, digits) =>
+    (Number(value.toFixed(digits)) || 0).toFixed(digits).replace("-", "\u2212");
+
+  const chooser = (label, choices, parent) => {
     const box = make("label", {}, parent);
     box.append(`${label} `);
     const select = make("select", {}, box);
-    for (const name of names) make("option", { value: name }, select).textContent = name;
-    return select;
+    for (const { name } of choices) make("option", {}, select).textContent = name;
+    box.hidden = choices.length < 2;
+    return { chosen: () => choices[select.selectedIndex], select };
+  };
+
+  const swatch = (colour, text, legend) => {
+    const item = make("span", {}, legend);
+    make("i", { style: `background:${colour}` }, item);
+    item.append(` ${text}`);
+  };
+
+  // a way of colouring: the colour of song k, and what the legend says
+  const byGroup = ({ name, colours }, songs) => {
+    // black would be lost on dark pages: the colour of the text is black enough, and seen on both
+    const ink = (value) => value === "#000000" ? "currentColor" : value;
+    const palette = new Map(colours.map(([one, value]) => [one, ink(value)]));
+    return {
+      name,
+      fill: (k) => palette.get(songs[k][name]) ?? MISSING,
+      explain: (legend) => {
+        if (name === "band" && palette.size > LISTED) {
+          legend.append(`${palette.size} bands; colours repeat, lines join the songs of one band`);
+        } else palette.forEach((value, one) => swatch(value, one, legend));
+        if (songs.some((song) => song[name] === null)) swatch(MISSING, "not known", legend);
+      },
+    };
+  };
+  const byRating = ({ name, digits, values }) => {
+    const rated = values.filter((value) => value !== null);
+    const low = Math.min(...rated), high = Math.max(...rated);
+    return {
+      name,
+      fill: (k) => values[k] === null ? MISSING : shade((values[k] - low) / (high - low || 1)),
+      explain: (legend) => {
+        if (rated.length) {
+          const scale = make("span", {}, legend);
+          scale.append(`${write(low, digits)} `);
+          const ramp = `width:5em;background:linear-gradient(to right,${SHADES.join(",")})`;
+          make("i", { style: ramp }, scale);
+          scale.append(` ${write(high, digits)}`);
+        }
+        if (rated.length < values.length) swatch(MISSING, "not rated", legend);
+      },
+    };
   };
 
   const build = (root) => {
     const data = JSON.parse(root.querySelector("script").textContent);
-    const bar = make("div", { class: "map-controls" }, root);
-    const model = chooser("Model", Object.keys(data.maps), bar);
-    const colour = chooser("Colour", ["style", ...Object.keys(data.ratings)], bar);
+    const { songs, maps, ratings } = data;
+    const figure = document.getElementById(root.dataset.figure);
+    const bar = make("div", { class: "map-controls" });
+    const model = chooser("Model", maps, bar);
+    const colour = chooser("Colour", [
+      ...data.groups.map((group) => byGroup(group, songs)), ...ratings.map(byRating),
+    ], bar);
     const legend = make("span", { class: "map-legend" }, bar);
     const picture = make("svg", {
       viewBox: "0 0 640 400", role: "group", "aria-label": "Map of songs. Arrow keys move from "
         + "song to song, Enter plays, Escape stops.",
-    }, root);
-    const told = make("p", { class: "map-told", "aria-live": "polite" }, root);
+    });
+    const ties = make("g", { class: "map-ties", "aria-hidden": "true" }, picture);
+    const told = make("p", { class: "map-told", "aria-live": "polite" });
     told.textContent = "Pick a song: hover and click, or Tab into the map, arrow keys and Enter.";
+    const shown = make("p", { class: "map-shown" });
     const sound = new Audio();
     let playing = -1;
 
-    const dots = data.songs.map((song, k) => {
+    const lines = songs.map(({ band }) => band === null ? null : make("line", {}, ties));
+    const dots = songs.map((song, k) => {
       const dot = make("circle", { r: 6, role: "button", tabindex: k ? -1 : 0 }, picture);
-      dot.addEventListener("mouseenter", () => tell(k));
-      dot.addEventListener("focus", () => { tell(k); rove(k); });
+      dot.addEventListener("mouseenter", () => { tell(k); point(k); });
+      dot.addEventListener("mouseleave", () => point(dots.indexOf(document.activeElement)));
+      dot.addEventListener("focus", () => { tell(k); rove(k); point(k); });
+      dot.addEventListener("blur", () => point(-1));
       dot.addEventListener("click", () => toggle(k));
       return dot;
     });
 
+    const band = (k) => songs.map((song, j) => j)
+      .filter((j) => j === k || (songs[k].band !== null && songs[j].band === songs[k].band));
     const describe = (k) => {
-      const song = data.songs[k];
-      const ratings = Object.entries(data.ratings).map(([q, all]) => `${q} ${all[k]}`).join(", ");
-      return `${song.label} (${song.style}): ${ratings}`;
+      const { label, style } = songs[k];
+      const means = ratings.filter(({ values }) => values[k] !== null)
+        .map(({ name, digits, values }) => `${name} ${write(values[k], digits)}`).join(", ");
+      return label + (style === null ? "" : ` (${style})`) + (means && `: ${means}`);
     };
-    const tell = (k) => { told.textContent = (k === playing ? "♪ " : "") + describe(k); };
+    const tell = (k) => {
+      const others = band(k).length - 1;
+      told.textContent = (k === playing ? "♪ " : "") + describe(k)
+        + (others ? `. Marked with it: ${others} more by this band.` : "");
+    };
+    // the song that is pointed at stands out with all of its band
+    const point = (k) => {
+      const kin = k < 0 || band(k).length < 2 ? [] : band(k);
+      picture.classList.toggle("pointed", kin.length > 0);
+      for (const nodes of [dots, lines]) {
+        nodes.forEach((node, j) => node?.classList.toggle("kin", kin.includes(j)));
+      }
+    };
     const rove = (k) => dots.forEach((dot, j) => dot.setAttribute("tabindex", j === k ? 0 : -1));
     const mark = () => dots.forEach((dot, k) => {
       dot.classList.toggle("playing", k === playing);
@@ -68,24 +141,27 @@
     const stop = () => { sound.pause(); playing = -1; mark(); };
     const toggle = (k) => {
       if (k === playing) { stop(); tell(k); return; }
-      sound.src = data.songs[k].sound;
+      if (!songs[k].sound) { told.textContent = `${describe(k)}. It has no sound file.`; return; }
+      sound.src = songs[k].sound;
       playing = k;
       sound.play().catch((error) => {
-        if (error.name !== "AbortError") told.textContent = `This song cannot be played: ${error.message}`;
+        if (error.name === "AbortError") return;
+        told.textContent = `This song cannot be played: ${error.message}`;
       });
       mark();
       tell(k);
     };
     sound.addEventListener("ended", stop);
 
-    // the nearest dot that lies mainly in the arrow's direction
+    // the nearest dot that lies mainly in the arrow's direction; dots in one place follow in order
     const neighbour = (k, dx, dy) => {
-      const map = data.maps[model.value];
+      const { xy } = model.chosen();
       let best = k, least = Infinity;
-      map.forEach(([x, y], j) => {
-        const ahead = (x - map[k][0]) * dx - (y - map[k][1]) * dy;
-        const aside = Math.abs((x - map[k][0]) * dy) + Math.abs((y - map[k][1]) * dx);
-        if (j !== k && ahead > 1e-9 && ahead + 2 * aside < least) { least = ahead + 2 * aside; best = j; }
+      xy.forEach(([x, y], j) => {
+        let ahead = (x - xy[k][0]) * dx - (y - xy[k][1]) * dy;
+        const aside = Math.abs((x - xy[k][0]) * dy) + Math.abs((y - xy[k][1]) * dx);
+        if (!ahead && !aside) ahead = (j - k) * (dx + dy) * 1e-9;
+        if (ahead > 0 && ahead + 2 * aside < least) { least = ahead + 2 * aside; best = j; }
       });
       return best;
     };
@@ -102,35 +178,54 @@
     });
 
     const paint = () => {
-      data.maps[model.value].forEach(([x, y], k) => {
-        dots[k].setAttribute("cx", 20 + 600 * x);
-        dots[k].setAttribute("cy", 380 - 360 * y);
+      const { name, layer, xy } = model.chosen();
+      const places = xy.map(([x, y]) => [20 + 600 * x, 380 - 360 * y]);
+      const way = colour.chosen() ?? { name: null, fill: () => MISSING, explain: () => {} };
+      dots.forEach((dot, k) => {
+        dot.setAttribute("cx", places[k][0]);
+        dot.setAttribute("cy", places[k][1]);
+        dot.setAttribute("fill", way.fill(k));
+        dot.setAttribute("aria-label", describe(k));
+        if (!lines[k]) return;
+        const own = band(k);
+        const mean = (i) => own.reduce((sum, j) => sum + places[j][i], 0) / own.length;
+        const ends = { x1: places[k][0], y1: places[k][1], x2: mean(0), y2: mean(1) };
+        for (const [key, value] of Object.entries(ends)) lines[k].setAttribute(key, value);
+        lines[k].setAttribute("stroke", way.fill(k));
       });
-      const values = data.ratings[colour.value];
+      ties.classList.toggle("all", way.name === "band");
       legend.replaceChildren();
-      if (values) {
-        const low = Math.min(...values), high = Math.max(...values);
-        dots.forEach((dot, k) => dot.setAttribute("fill", shade((values[k] - low) / (high - low || 1))));
-        legend.append(`${low} `);
-        make("i", { style: `width:5em;background:linear-gradient(to right,${SHADES.join(",")})` }, legend);
-        legend.append(` ${high}`);
-      } else {
-        dots.forEach((dot, k) => dot.setAttribute("fill", data.colours[data.songs[k].style]));
-        for (const [style, value] of Object.entries(data.colours)) {
-          make("i", { style: `background:${value}` }, legend);
-          legend.append(` ${style} `);
-        }
-      }
-      dots.forEach((dot, k) => dot.setAttribute("aria-label", describe(k)));
+      way.explain(legend);
+      shown.textContent = [
+        `On the map: ${name}`, layer && `layer ${layer}`, data.projection,
+        way.name && `coloured by ${way.name}`,
+      ].filter(Boolean).join(", ") + ".";
     };
-    model.addEventListener("change", paint);
-    colour.addEventListener("change", paint);
+    model.select.addEventListener("change", paint);
+    colour.select.addEventListener("change", paint);
     paint();
     mark();
+
+    // nothing has been shown so far, so that nothing is left half drawn
+    const output = root.closest(".output");
+    root.querySelector(".map-note")?.remove();
+    root.append(bar, picture, told);
+    (figure?.querySelector("figcaption") ?? root).append(shown);
+    figure?.prepend(root);
+    if (output && !output.textContent.trim()) output.remove();
     root.classList.add("ready");
   };
 
-  const start = () => document.querySelectorAll(".listening-map").forEach(build);
+  const start = () => document.querySelectorAll(".listening-map").forEach((root) => {
+    try {
+      build(root);
+    } catch (error) {
+      console.error(error);
+      const note = root.querySelector(".map-note") ?? make("p", { class: "map-note" }, root);
+      note.textContent = "The map to listen to could not be drawn. "
+        + "The figure above shows the same songs.";
+    }
+  });
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();
 })();

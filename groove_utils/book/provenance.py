@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from groove_utils.book.chapter import has_table
-from groove_utils.embed import list_models
+from groove_utils.embed import ModelCard, list_models, model_card
 from groove_utils.files import hash_file
 from groove_utils.study import Study
 
@@ -37,39 +37,94 @@ def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]
 
 
 def model_card_pages() -> str:
-    """A card for each model of the catalogue, as Markdown; untrained twins share their model's."""
-    cards = []
-    for name, row in list_models().iterrows():
-        if name.endswith("-untrained"):
-            continue
-        marks = ["in the paper"] * bool(row["in_paper"]) + ["research only"] * bool(
-            row["research_only"]
-        )
-        facts = {
-            "architecture": row["architecture"],
-            "trained on": row["training"],
-            "paper": row["paper"],
-            "licence of the weights": row["licence"],
-            "sample rate, window, hop": f"{row['sample_rate']:,} Hz, {row['window']:.2f} s, "
-            f"{row['hop']:.2f} s",
-            "layers": f"{row['n_layers']} ({row['dims']} dimensions)",
-            "parameters": "not counted"
-            if pd.isna(row["parameters"])
-            else f"{row['parameters']:,.0f}",
-            "weights": f"{row['source']}, revision {row['revision']}",
-            "state": row["state"],
-            "how": f"`{row['how']}`" if row["how"] else "–",
-        }
-        lines = [
-            f"## {name}",
-            *([f"*{', '.join(marks)}*"] if marks else []),
-            "",
-            "| | |",
-            "|---|---|",
-        ]
-        lines += [f"| {key} | {str(value).replace('|', ' ')} |" for key, value in facts.items()]
-        cards.append("\n".join(lines))
-    return "\n\n".join(cards)
+    """An overview of the catalogue and a card for each model, as Markdown.
+
+    Untrained twins share their model's card.
+    """
+    cards = [model_card(name) for name in list_models().index if not name.endswith("-untrained")]
+    overview = pd.DataFrame([_overview_row(card) for card in cards])
+    return "\n\n".join([_markdown(overview), *map(_card, cards)])
+
+
+def _overview_row(card: ModelCard) -> dict[str, str]:
+    available, state, _ = card.availability()
+    return {
+        "model": f"{{ref}}`{card.name} <model-{card.name}>`",
+        "trained on": card.training,
+        "rate (Hz)": f"{card.sample_rate:,}",
+        "dimensions × layers": _sizes(card),
+        "parameters": f"{card.parameters:,}" if card.parameters else "not counted",
+        "licence of the weights": _licence(card),
+        "in the paper": "yes" if card.in_paper else "",
+        "here now": "yes" if available else state,
+    }
+
+
+def _card(card: ModelCard) -> str:
+    _, state, how = card.availability()
+    marks = ["in the paper"] * card.in_paper + ["research only"] * (card.research_only is True)
+    facts = {
+        "architecture": card.architecture,
+        "trained on": card.training,
+        "paper": card.paper,
+        "licence of the weights": _licence(card),
+        "sample rate": f"{card.sample_rate:,} Hz",
+        "window, hop": f"{card.window:.2f} s, {card.hop:.2f} s",
+        "layers (dimensions)": _layers(card.layers),
+        "parameters": _parameters(card),
+        "weights": _origin(card),
+        "note": card.note,
+        "state": state,
+        "how": f"`{how}`" if how and card.factory else how or "–",  # a command, or a step
+    }
+    lines = [f"(model-{card.name})=", f"## {card.name}", ""]
+    lines += [f"*{', '.join(marks)}*", ""] if marks else []
+    lines += ["| | |", "|---|---|"]
+    lines += [f"| {key} | {value.replace('|', ' ')} |" for key, value in facts.items() if value]
+    return "\n".join(lines)
+
+
+def _licence(card: ModelCard) -> str:
+    return f"{card.licence} ({card.terms})" if card.terms else card.licence
+
+
+def _parameters(card: ModelCard) -> str:
+    if not card.parameters:
+        return "not counted"
+    return f"{card.parameters:,}{' (from the configuration)' if card.repository else ''}"
+
+
+def _origin(card: ModelCard) -> str:
+    if not card.repository:
+        return f"{card.source}, revision {card.revision}"
+    parts = [f"; configuration from `{part}`, revision not pinned" for part in card.parts]
+    return f"{card.source}, `{card.repository}` at revision `{card.revision}`{''.join(parts)}"
+
+
+def _sizes(card: ModelCard) -> str:
+    """Such as ``768 × 13``, or ``96–768 × 7``."""
+    sizes = [size for size in card.layers.values() if size is not None]
+    if not sizes:
+        return "as published"
+    span = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)}–{max(sizes)}"
+    return f"{span} × {len(sizes)}"
+
+
+def _layers(layers: dict[str, int | None]) -> str:
+    """Names and dimensions, numbered layers of the same size in one go."""
+    runs: list[list[tuple[str, int | None]]] = []
+    for name, size in layers.items():
+        stem = name.rstrip("0123456789")
+        joins = runs and runs[-1][0][1] == size and runs[-1][0][0].rstrip("0123456789") == stem
+        if joins and stem != name:
+            runs[-1].append((name, size))
+        else:
+            runs.append([(name, size)])
+    told = []
+    for run in runs:
+        names = f"`{run[0][0]}`" if len(run) == 1 else f"`{run[0][0]}` … `{run[-1][0]}`"
+        told.append(f"{names} ({run[0][1] or 'as published'})")
+    return ", ".join(told)
 
 
 def _versions(root: Path) -> pd.DataFrame:

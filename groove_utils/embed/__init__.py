@@ -27,6 +27,7 @@ __all__ = [
     "embed_models",
     "embed_stem_sums",
     "embed_study",
+    "embed_text",
     "embed_tracks",
     "forget_models",
     "list_models",
@@ -35,3 +36,11 @@ __all__ = [
     "register_model",
     "unregister_model",
 ]
+
+
+def __getattr__(name: str):
+    if name == "embed_text":
+        from groove_utils.embed.transformers_models import embed_text
+
+        return embed_text
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
+import pandas as pd
+
 from groove_utils.embed.adapters import ModelUnavailableError
-from groove_utils.embed.catalogue import list_models, model_card
+from groove_utils.embed.catalogue import ModelCard, list_models, model_card
 from groove_utils.embed.hub import fetch_weights
 
 
@@ -20,8 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         if options.command == "list":
-            table = list_models()[["sample_rate", "n_layers", "dims", "licence", "state", "how"]]
-            print(table.to_string())
+            print(_overview().to_string())
             return 0
         card = model_card(options.name)
         if options.command == "card":
@@ -31,13 +32,31 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{'state':14} {state}{f': {how}' if how else ''}")
             return 0
         if not card.repository:
-            print(f"{card.name}: nothing to fetch, it comes with {card.source}.")
-            return 0
-        print(fetch_weights(card.name, card.repository, card.revision))
+            return _nothing_to_fetch(card)
+        print(fetch_weights(card))
     except (ModelUnavailableError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _overview() -> pd.DataFrame:
+    """The catalogue as the command line shows it."""
+    table = list_models()
+    table["terms"] = [model_card(name).terms for name in table.index]
+    table["in paper"] = ["yes" if flag else "" for flag in table["in_paper"]]
+    shown = ["sample_rate", "n_layers", "dims", "licence", "terms", "in paper", "state", "how"]
+    return table[shown]
+
+
+def _nothing_to_fetch(card: ModelCard) -> int:
+    """Say what brings a model that is not on the hub; 0 where it is here already."""
+    available, _, how = card.availability()
+    if available:
+        print(f"{card.name}: nothing to fetch, it comes with {card.source}.")
+        return 0
+    print(f"{card.name}: there is nothing to fetch. To get its numbers: {how}.", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
 __all__ = ["Adapter", "ModelRefusedError", "ModelUnavailableError", "check_adapter"]
 
 
@@ -107,7 +109,7 @@ def check_adapter(name: str, adapter: object) -> None:
     rate, window = getattr(adapter, "sample_rate", None), getattr(adapter, "window", None)
     hop, lead = getattr(adapter, "hop", window), getattr(adapter, "lead", 0)
     layers = getattr(adapter, "layers", None)
-    if not isinstance(rate, int) or not 1000 <= rate <= 768_000:
+    if not isinstance(rate, (int, np.integer)) or not 1000 <= rate <= 768_000:
         problems.append(f"sample_rate is {rate!r}, expected whole Hz")
     if not isinstance(window, (int, float)) or not window > 0:
         problems.append(f"window is {window!r}, expected seconds > 0")
@@ -117,6 +119,8 @@ def check_adapter(name: str, adapter: object) -> None:
         problems.append(f"lead is {lead!r}, expected seconds ≥ 0")
     if not isinstance(layers, dict) or not layers:
         problems.append(f"layers is {layers!r}, expected a dict of name to dimensions")
+    if isinstance(layers, dict) and "peak" in layers:
+        problems.append("a layer is called 'peak', which is what the cache calls the level")
     problems += [
         f"there is no method {method}()"
         for method in ("load", "forward")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -12,7 +11,7 @@ import pandas as pd
 
 from groove_utils.embed import taggers
 from groove_utils.embed.adapters import Adapter, ModelUnavailableError, check_adapter
-from groove_utils.embed.hub import find_weights
+from groove_utils.embed.hub import consented, find_weights
 
 __all__ = [
     "CATALOGUE",
@@ -37,8 +36,8 @@ class ModelCard:
         What the network is; on what data and for which task it was trained.
     licence : str
         Of the weights.
-    research_only : bool
-        Whether the licence forbids commercial use.
+    research_only : bool or None
+        Whether the licence forbids commercial use; None where it is to be looked up.
     paper : str
     sample_rate : int
         Hz.
@@ -47,7 +46,9 @@ class ModelCard:
     layers : dict of str to int or None
         Dimensions of each layer; None where they are those of the published vectors.
     parameters : int or None
-        Counted in the loaded network or built from its configuration; None where neither was done.
+        Of what is run, such as the audio tower: counted in the loaded network for what comes with a
+        package, in one built from the published configuration for what comes from the hub; None
+        where neither was done.
     source : str
         Where the weights come from.
     revision : str
@@ -64,13 +65,23 @@ class ModelCard:
         Whether it runs code of its authors, which has to be allowed by name.
     in_paper : bool
         Whether it is one of the seven of Marmoret et al. (2026).
+    files : tuple of str
+        Files that a load needs beside the weights, as patterns.
+    weights : str
+        Name of the weights file at that revision.
+    text_files : tuple of str
+        Files that :func:`groove_utils.embed.embed_text` needs besides.
+    parts : tuple of str
+        Repositories whose ``config.json`` a load needs besides; their revision is not pinned.
+    note : str
+        What else there is to know about its revision or its requirements.
     """
 
     name: str
     architecture: str
     training: str
     licence: str
-    research_only: bool
+    research_only: bool | None
     paper: str
     sample_rate: int
     window: float
@@ -85,6 +96,18 @@ class ModelCard:
     repository: str = ""
     opt_in: bool = False
     in_paper: bool = False
+    files: tuple[str, ...] = ("config.json",)
+    weights: str = "model.safetensors or pytorch_model.bin"
+    text_files: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def terms(self) -> str:
+        """Whether the weights may be used commercially, in words; empty where they may."""
+        return {True: "research only", False: "", None: "terms not recorded here"}[
+            self.research_only
+        ]
 
     def availability(self) -> tuple[bool, str, str]:
         """Whether it can run here and now.
@@ -105,14 +128,9 @@ class ModelCard:
             return False, "needs consent", f"export GROOVE_REMOTE_CODE={self.name}"
         if not self.repository:
             return True, "installed", ""
-        if find_weights(self.name, self.repository, self.revision) is None:
+        if find_weights(self) is None:
             return False, "needs a download", f"python -m groove_utils.embed fetch {self.name}"
         return True, "cached", ""
-
-
-def consented() -> set[str]:
-    """Models whose own code a reader allows to run: ``$GROOVE_REMOTE_CODE``, comma-separated."""
-    return {name.strip() for name in os.environ.get("GROOVE_REMOTE_CODE", "").split(",")} - {""}
 
 
 _TAGS = {"mtt": "MagnaTagATune (19 k clips)", "msd": "Million Song Dataset (200 k songs)"}
@@ -222,6 +240,13 @@ def _brought(name: str, architecture: str, training: str, paper: str, **facts) -
 
 
 _NON_COMMERCIAL = {"licence": "CC-BY-NC-4.0", "research_only": True}
+_TO_LOOK_UP = {"licence": "see its model page", "research_only": None}
+_PREPARED = ("config.json", "preprocessor_config.json")
+_TOKENIZER = ("tokenizer_config.json", "vocab.json", "merges.txt")
+_SAME_TORCH = (
+    "torchaudio and torchvision have to be built for the torch that is installed; for a torch "
+    "without CUDA on Linux, add --extra-index-url https://download.pytorch.org/whl/cpu"
+)
 _SPEECH = "transformers_models:SpeechEncoder"
 _LIBRISPEECH = "LibriSpeech 960 h; self-supervised"
 _HTSAT = {"stage_0": 96, "stage_1": 192, "stage_2": 384, "stage_3": 768, "stage_4": 768}
@@ -242,6 +267,9 @@ _FROM_HUB = [
         parameters=94_371_712,
         in_paper=True,
         **_NON_COMMERCIAL,
+        files=_PREPARED,
+        weights="pytorch_model.bin",
+        note="a file model.safetensors is at revision 90c43c289969c1e8c20ea55bd1938a88b2d961aa",
     ),
     _hub(
         "mert-v1-330m",
@@ -256,6 +284,7 @@ _FROM_HUB = [
         layers=_hidden(25, 1024),
         parameters=315_438_720,
         **_NON_COMMERCIAL,
+        files=_PREPARED,
     ),
     _hub(
         "clap-htsat-unfused",
@@ -268,8 +297,10 @@ _FROM_HUB = [
         paper="Wu et al. (2023), arXiv:2211.06687",
         sample_rate=48000,
         layers={**_HTSAT, "pooled": 768, "audio_embeds": 512},
-        parameters=None,
+        parameters=28_190_872,
         in_paper=True,
+        files=_PREPARED,
+        text_files=_TOKENIZER,
     ),
     _hub(
         "larger-clap-music",
@@ -282,7 +313,9 @@ _FROM_HUB = [
         paper="Wu et al. (2023), arXiv:2211.06687",
         sample_rate=48000,
         layers={**_HTSAT_LARGE, "pooled": 1024, "audio_embeds": 512},
-        parameters=None,
+        parameters=68_611_864,
+        files=_PREPARED,
+        text_files=_TOKENIZER,
     ),
     _hub(
         "ast",
@@ -297,6 +330,7 @@ _FROM_HUB = [
         window=10.24,
         layers={**_hidden(13, 768), "cls": 768},
         parameters=86_189_568,
+        files=_PREPARED,
     ),
     _hub(
         "wav2vec2-base",
@@ -310,6 +344,7 @@ _FROM_HUB = [
         sample_rate=16000,
         layers=_hidden(13, 768),
         parameters=94_371_712,
+        files=_PREPARED,
     ),
     _hub(
         "hubert-base",
@@ -323,6 +358,7 @@ _FROM_HUB = [
         sample_rate=16000,
         layers=_hidden(13, 768),
         parameters=94_371_712,
+        files=_PREPARED,
     ),
     _hub(
         "wavlm-base-plus",
@@ -331,11 +367,12 @@ _FROM_HUB = [
         _SPEECH,
         architecture="convolutions and a transformer with gated relative positions",
         training="94 k hours of speech; self-supervised, denoising",
-        licence="see its model page",
+        **_TO_LOOK_UP,
         paper="Chen et al. (2022), arXiv:2110.13900",
         sample_rate=16000,
         layers=_hidden(13, 768),
         parameters=94_381_936,
+        files=_PREPARED,
     ),
     _hub(
         "whisper-large-v3-turbo",
@@ -350,6 +387,7 @@ _FROM_HUB = [
         window=30.0,
         layers=_hidden(33, 1280),
         parameters=636_968_960,
+        files=_PREPARED,
     ),
     _hub(
         "encodec-24khz",
@@ -358,7 +396,7 @@ _FROM_HUB = [
         "transformers_models:Codec",
         architecture="convolutional encoder with an LSTM",
         training="speech, sounds and music; reconstruction",
-        licence="see its model page",
+        **_TO_LOOK_UP,
         paper="Défossez et al. (2023), arXiv:2210.13438",
         sample_rate=24000,
         layers={"latent": 128},
@@ -375,7 +413,7 @@ _FROM_HUB = [
         paper="Kumar et al. (2023), arXiv:2306.06546",
         sample_rate=44100,
         layers={"latent": 1024},
-        parameters=None,
+        parameters=22_299_200,
     ),
     _hub(
         "muq-mulan",
@@ -388,10 +426,12 @@ _FROM_HUB = [
         sample_rate=24000,
         layers={"audio_embeds": 512},
         parameters=None,
-        needs=("muq",),
-        install="pip install muq",
+        needs=("muq", "torchaudio"),
+        install="pip install -c requirements.lock muq==0.1.0",
         in_paper=True,
         **_NON_COMMERCIAL,
+        parts=("OpenMuQ/MuQ-large-msd-iter",),
+        note=f"only the audio tower is built, and no code from the hub runs; {_SAME_TORCH}",
     ),
     _hub(
         "audiomae",
@@ -404,11 +444,16 @@ _FROM_HUB = [
         paper="Huang et al. (2022), arXiv:2207.06405",
         sample_rate=16000,
         layers={"bands": 6144},
-        parameters=None,
-        needs=("transformers", "timm"),
-        install="pip install transformers timm",
+        parameters=85_648_128,
+        needs=("transformers", "timm", "einops", "torchaudio"),
+        install="pip install -c requirements.lock timm einops torchaudio",
         opt_in=True,
         in_paper=True,
+        files=("config.json", "*.py"),
+        note=(
+            "only the short form of its revision is known; the download looks up the whole. Its "
+            f"authors' code may need more than what is named here; {_SAME_TORCH}"
+        ),
     ),
     _brought(
         "m2d-clap",
@@ -429,7 +474,7 @@ _FROM_HUB = [
         "AudioSet; masked latent prediction and clustering",
         "Quelennec et al. (2025), arXiv:2508.12709",
         licence="see its repository",
-        research_only=False,
+        research_only=None,
         sample_rate=16000,
         window=10.0,
         hop=10.0,
@@ -456,7 +501,7 @@ CATALOGUE: dict[str, ModelCard] = {
 
 
 def list_models() -> pd.DataFrame:
-    """All models, one row each.
+    """All models, one row each, with those that :func:`register_model` made known behind.
 
     Returns
     -------
@@ -465,14 +510,15 @@ def list_models() -> pd.DataFrame:
         :meth:`ModelCard.availability` says: `available` (bool), `state`, `how`.
     """
     rows = []
-    for card in CATALOGUE.values():
+    for card in [*CATALOGUE.values(), *map(_own_card, _REGISTERED)]:
         available, state, how = card.availability()
         row = asdict(card)
         row["n_layers"] = len(card.layers)
         row["dims"] = _span(card.layers.values())
         rows.append(row | {"available": available, "state": state, "how": how})
     table = pd.DataFrame(rows).set_index("name")
-    return table.drop(columns=["layers", "factory", "needs", "install", "opt_in"])
+    technical = ["layers", "factory", "needs", "install", "opt_in"]
+    return table.drop(columns=[*technical, "files", "weights", "text_files"])
 
 
 def _span(sizes) -> str:
@@ -490,6 +536,8 @@ def model_card(name: str) -> ModelCard:
     ValueError
         If there is no such model; the message lists those that there are.
     """
+    if name in _REGISTERED:
+        return _own_card(name)
     if name not in CATALOGUE:
         raise ValueError(_unknown(name))
     return CATALOGUE[name]
@@ -517,8 +565,20 @@ def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool 
         If the name is taken, or what the factory makes is not an adapter; the message says what
         it lacks.
     """
-    if name in CATALOGUE or (name in _REGISTERED and not replace):
-        raise ValueError(f"register_model: there is a model {name!r} already. Choose another name.")
+    if name in CATALOGUE:
+        raise ValueError(
+            f"register_model: the catalogue has a model {name!r} already. Choose another name."
+        )
+    if name in _REGISTERED and not replace:
+        raise ValueError(
+            f"register_model: there is a model {name!r} already. To register it anew, say "
+            "replace=True; else choose another name."
+        )
+    if not callable(factory):
+        raise ValueError(
+            f"register_model: got an object of type {type(factory).__name__} for {name!r}; "
+            "expected the adapter's class, or a function that makes an adapter."
+        )
     check_adapter(name, factory())
     _REGISTERED[name] = factory
 
@@ -526,6 +586,27 @@ def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool 
 def unregister_model(name: str) -> None:
     """Forget a model that :func:`register_model` made known."""
     _REGISTERED.pop(name, None)
+
+
+def _own_card(name: str) -> ModelCard:
+    """What can be said of a reader's own model: what it says of itself."""
+    adapter = _REGISTERED[name]()
+    return ModelCard(
+        name=name,
+        architecture=type(adapter).__name__,
+        training="a model of your own",
+        licence="–",
+        research_only=False,
+        paper="–",
+        sample_rate=adapter.sample_rate,
+        window=adapter.window,
+        hop=getattr(adapter, "hop", adapter.window),
+        layers=dict(adapter.layers),
+        parameters=None,
+        source="register_model()",
+        revision=str(getattr(adapter, "version", "–")),
+        factory=":",
+    )
 
 
 def registered_models() -> dict[str, Callable[..., Adapter]]:

@@ -23,7 +23,7 @@ def recipe(model: str, seed: int, device: str | None, pooling: str, autocast: bo
     facts = {
         "version": VERSION,
         "model": print_,
-        "adapter": adapter_key(adapter),
+        "adapter": adapter_key(model, adapter),
         "rate": adapter.sample_rate,
         "window": adapter.window,
         "hop": getattr(adapter, "hop", adapter.window),

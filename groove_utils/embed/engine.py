@@ -25,14 +25,14 @@ import queue
 import threading
 import warnings
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from groove_utils.embed.adapters import Adapter
+from groove_utils.embed.adapters import Adapter, ModelRefusedError
 from groove_utils.embed.sources import Source, WindowCutter
 
 __all__ = ["Model", "choose_device", "embed_windows", "forward_windows", "run"]
@@ -59,6 +59,8 @@ class Model:
         ``cpu``, ``cuda`` or ``mps``.
     autocast : bool
         Compute matrix products in half precision (bfloat16).
+    fitting : int, optional
+        Windows that fit the memory, where a batch did not.
     """
 
     adapter: Adapter
@@ -66,13 +68,15 @@ class Model:
     fingerprint: str = ""
     device: str = "cpu"
     autocast: bool = False
+    fitting: int | None = None
 
     @property
     def batch_size(self) -> int:
-        """Windows at once, on this device."""
+        """Windows at once, on this device; fewer, once they did not fit its memory."""
+        size = getattr(self.adapter, "batch_size", BATCH_SIZE)
         if self.device != "cpu":
-            return GPU_BATCH_SIZE
-        return getattr(self.adapter, "batch_size", BATCH_SIZE)
+            size = GPU_BATCH_SIZE
+        return min(size, self.fitting or size)
 
     @property
     def concurrent(self) -> bool:
@@ -106,8 +110,9 @@ class Model:
 
     def forward(self, windows: Sequence[np.ndarray], n_valid: Sequence[int]) -> dict:
         """Layers of some prepared windows of one bucket, as :func:`forward_windows` gives them."""
-        batch = np.zeros((self.batch_size, *windows[0].shape), np.float32)
-        valid = np.full(self.batch_size, self.bucket(n_valid[0]))
+        size = max(self.batch_size, len(windows))
+        batch = np.zeros((size, *windows[0].shape), np.float32)
+        valid = np.full(size, self.bucket(n_valid[0]))
         for row, window in enumerate(windows):
             batch[row] = window
         valid[: len(n_valid)] = n_valid
@@ -197,14 +202,25 @@ class _Pooled:
             self.means[name] = self.means[name] + step * (weight / self.weight)
             self.squares[name] += variance * weight + step**2 * (before * weight / self.weight)
 
-    def result(self, spread: bool) -> dict[str, np.ndarray]:
+    def result(self, spread: bool) -> dict[str, np.ndarray] | ValueError:
         result = {}
         for name, mean in self.means.items():
             parts = [mean]
             if spread:
                 parts.append(np.sqrt(self.squares[name] / self.weight))
             result[name] = np.concatenate(parts).astype(np.float32)
-        return result
+        return _not_finite(result) or result
+
+
+def _not_finite(layers: Mapping[str, np.ndarray]) -> ValueError | None:
+    """The error that says so, where a model's output is NaN or infinite."""
+    bad = [name for name, values in layers.items() if not np.isfinite(values).all()]
+    if not bad:
+        return None
+    return ValueError(
+        f"the model's output is NaN or infinite (layer {', '.join(bad)}). Listen to the sound: "
+        "is it cut short, or far too loud?"
+    )
 
 
 class Lanes:
@@ -276,7 +292,7 @@ def forward_windows(
 
     Notes
     -----
-    Where the device runs out of memory, the batch is halved and the run goes on.
+    Where the device runs out of memory, the batch is halved, this one and those to come.
     """
     try:
         return _forward(model, batch, n_valid)
@@ -285,14 +301,18 @@ def forward_windows(
             raise
     if model.device.startswith("cuda"):
         torch.cuda.empty_cache()
-    half = -(-len(batch) // 2)
+    half = model.fitting = -(-len(batch) // 2)
     warnings.warn(
         f"{model.adapter.name if hasattr(model.adapter, 'name') else 'the model'}: out of memory "
         f"with {len(batch)} windows at once; going on with {half}.",
         RuntimeWarning,
         stacklevel=2,
     )
-    parts = [forward_windows(model, batch[i : i + half], n_valid[i : i + half]) for i in (0, half)]
+    parts, start = [], 0
+    while start < len(batch):
+        stop = start + model.fitting  # which may shrink on the way
+        parts.append(forward_windows(model, batch[start:stop], n_valid[start:stop]))
+        start = stop
     return {
         name: tuple(np.concatenate([part[name][i] for part in parts]) for i in (0, 1))
         for name in parts[0]
@@ -315,26 +335,45 @@ def _forward(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> dict:
     with torch.inference_mode(), cast:
         given = model.adapter.forward(model.network, windows, valid)
         pooled = {}
-        for name, values in given.items():
-            values = torch.as_tensor(values).to(model.device).float()
+        for name, values in _checked(model, given).items():
+            values = values.to(model.device).float()
             length = model.length if hasattr(model.adapter, "prepare") else batch.shape[1]
             mean, variance = _pool_frames(values, valid, length)
             pooled[name] = mean.cpu().numpy(), variance.cpu().numpy()
     return pooled
 
 
+def _checked(model: Model, given) -> dict[str, torch.Tensor]:
+    """An adapter's output, if it is what the adapter says of itself."""
+    declared, kind = model.adapter.layers, type(model.adapter).__name__
+    if not isinstance(given, Mapping):
+        raise ModelRefusedError(
+            f"{kind}.forward() gave a {type(given).__name__}; expected a dict of layer to an array "
+            "of shape (n_windows, n_frames, dim) or (n_windows, dim)."
+        )
+    if given.keys() != declared.keys():
+        raise ModelRefusedError(
+            f"{kind}.forward() gave the layers {', '.join(map(repr, given)) or 'none'}; its "
+            f"attribute layers declares {', '.join(map(repr, declared))}."
+        )
+    tensors = {name: torch.as_tensor(values) for name, values in given.items()}
+    for name, values in tensors.items():
+        dim = declared[name]
+        if values.ndim not in (2, 3) or dim not in (None, values.shape[-1]):
+            raise ModelRefusedError(
+                f"{kind}.forward() gave the layer {name!r} in shape {tuple(values.shape)}; "
+                f"expected (n_windows, n_frames, {dim}) or (n_windows, {dim})."
+            )
+    return tensors
+
+
 def _pool_frames(values, n_valid, n_samples: int) -> tuple[torch.Tensor, torch.Tensor]:
     if values.ndim == 2:
         return values, torch.zeros_like(values)
-    if values.ndim != 3:
-        raise ValueError(
-            f"a layer has shape {tuple(values.shape)}; expected (n_windows, n_frames, dim) or "
-            "(n_windows, dim)."
-        )
     n_frames = values.shape[1]
     starts = torch.arange(n_frames, device=values.device) * (n_samples / n_frames)
     mask = ((starts < n_valid[:, None])[..., None] & ~values.isnan()).to(values.dtype)
-    count = mask.sum(1).clamp(min=1)
+    count = mask.sum(1)  # of none, the mean is NaN
     values = values.nan_to_num()
     mean = (values * mask).sum(1) / count
     variance = ((values - mean[:, None]).square() * mask).sum(1) / count
@@ -456,7 +495,8 @@ def run(
 
     def finished(key: tuple[int, int]) -> tuple:
         track = pooled.pop(key)
-        return *key, errors.get(key[0]) or (track.result(spread), peaks[key[0]])
+        result = errors.get(key[0]) or track.result(spread)
+        return *key, result if isinstance(result, ValueError) else (result, peaks[key[0]])
 
     def start(which: tuple[int, int]) -> None:
         windows = waiting.pop(which)
@@ -505,7 +545,7 @@ def run(
                 model = models[item.model]
                 which = item.model, model.bucket(item.n_valid)
                 waiting.setdefault(which, []).append(item)
-                if len(waiting[which]) == model.batch_size:
+                if len(waiting[which]) >= model.batch_size:
                     start(which)
                     yield from collect(2 * lanes.count)
         for which in sorted(waiting):
@@ -530,4 +570,7 @@ def embed_windows(source: Source, model: Model) -> dict[str, np.ndarray]:
         for chunk, batch in zip(chunks, batches):
             for row, i in enumerate(chunk):
                 rows[i] = {name: mean[row] for name, (mean, _) in batch.result().items()}
-    return {name: np.stack([rows[i][name] for i in range(len(windows))]) for name in rows[0]}
+    layers = {name: np.stack([rows[i][name] for i in range(len(windows))]) for name in rows[0]}
+    if error := _not_finite(layers):
+        raise error
+    return layers

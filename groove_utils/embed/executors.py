@@ -86,7 +86,7 @@ def _embed_bundle(work, todo, settings, folder, namespace, factories) -> tuple[i
 
 @contextlib.contextmanager
 def _pool(executor: str, n_jobs: int) -> Iterator:
-    if match := re.fullmatch(r"joblib:(\d+)", executor):
+    if match := re.fullmatch(r"joblib:([1-9]\d*)", executor):
         import joblib
 
         def run(jobs):
@@ -98,7 +98,8 @@ def _pool(executor: str, n_jobs: int) -> Iterator:
     match = re.fullmatch(r"(?:dask|tcp)://(\[?[^/\s]+\]?:\d+)", executor)
     if not match:
         raise ValueError(
-            f"executor is {executor!r}; expected dask://HOST:PORT of a Dask scheduler, or joblib:N."
+            f"executor is {executor!r}; expected dask://HOST:PORT of a Dask scheduler, or "
+            "joblib:N for N processes, 1 or more."
         )
     try:
         from distributed import Client, as_completed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.executors import embed_elsewhere
 from groove_utils.embed.loading import load_model
 from groove_utils.embed.precomputed import precomputed_folder, read_precomputed
-from groove_utils.embed.sources import ArraySource, Source, SumSource, as_source
+from groove_utils.embed.sources import ArraySource, FileSource, Source, SumSource, as_source
 from groove_utils.files import hash_bytes
 
 __all__ = ["embed_audio", "embed_models", "embed_study", "embed_tracks"]
@@ -148,6 +149,11 @@ def embed_models(
     """
     if pooling not in POOLINGS:
         raise ValueError(f"pooling is {pooling!r}; expected one of {', '.join(POOLINGS)}.")
+    if not isinstance(tracks, Mapping):
+        raise ValueError(
+            f"tracks is a {type(tracks).__name__}; expected a dict of track_id to a path, or to a "
+            "pair (signal, sample rate)."
+        )
     if isinstance(models, str):
         models = [models]
     cache = ArrayCache(namespace="embeddings") if cache is None else cache
@@ -177,12 +183,20 @@ def embed_models(
         ) as bar:
             work = {track: sources[track] for track in todo}
             if executor:
+                work = {track: _reachable(source) for track, source in work.items()}
                 errors = embed_elsewhere(executor, work, todo, settings, cache, bar)
             else:
                 errors = compute_missing(work, todo, settings, cache, bar)
         problems |= errors
         if not problems:
             found |= {key: cache.get(key) for key in claimed}
+            if lost := sum(found[key] is None for key in claimed):
+                raise FileNotFoundError(
+                    f"{lost} of {len(claimed)} vectors were computed, but are not in "
+                    f"{cache.folder}. Do the workers of {executor or 'this process'} write into "
+                    "that same folder, and have they the same versions of the packages? Set "
+                    "GROOVE_CACHE to a folder that all of them reach."
+                )
     if problems:
         raise _all_problems(problems)
     return {model: _collect(model, tracks, keys[model], found) for model in models}
@@ -254,6 +268,14 @@ def _stem_source(study, track: str, stems: Sequence[str]) -> SumSource:
     return SumSource([paths[stem] for stem in stems])
 
 
+def _reachable(source: Source) -> Source:
+    """The same source for a worker that may run in another folder."""
+    for part in getattr(source, "parts", [source]):
+        if isinstance(part, FileSource):
+            part.path = part.path.resolve()
+    return source
+
+
 def _open_sources(tracks: Mapping[str, Signal]) -> tuple[dict[str, Source], dict[str, str]]:
     sources, problems = {}, {}
     for track, signal in tracks.items():
@@ -278,4 +300,11 @@ def _collect(model: str, tracks: Iterable[str], keys: Mapping, found: Mapping) -
     names = [name for name in rows[0] if name != "peak"]
     layers = {name: np.stack([row[name] for row in rows]) for name in names}
     silent = [track for track, row in zip(ids, rows) if float(row["peak"]) < SILENCE]
+    if silent:
+        warnings.warn(
+            f"{model}: {len(silent)} of {len(ids)} tracks are silent (the first is {silent[0]}); "
+            "they are embedded all the same, and listed in the embedding's attribute silent.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
     return Embedding(model, ids, layers, silent)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import soundfile
+from joblib.externals.loky import ProcessPoolExecutor
 
 from groove_utils.cache import ArrayCache
-from groove_utils.embed.catalogue import CATALOGUE
+from groove_utils.embed.adapters import ModelUnavailableError
+from groove_utils.embed.catalogue import CATALOGUE, register_model, registered_models
 from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.extract import embed_tracks
 from groove_utils.embed.loading import load_model
 
-__all__ = ["measure_cost", "model_facts"]
+__all__ = ["measure_cost", "model_facts", "peak_memory"]
 
 
 def model_facts(embeddings: Mapping[str, Embedding]) -> pd.DataFrame:
@@ -62,30 +67,55 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     pandas.DataFrame
         One row a model: ``model``; ``seconds_per_second`` of audio on this machine, weights
         already loaded: of processor time, all cores added up, which does not depend on what else
-        is running, or of the clock's where a GPU computes; ``weights_mib``, at four bytes a
-        parameter; ``numbers``, how many values are kept for a song over all layers.
+        is running, or of the clock's where a GPU computes; ``peak_mib``, the most main memory that
+        a process held which did nothing else; ``numbers``, how many values are kept for a song
+        over all layers. Of a model that does not run here, such as one whose vectors a study
+        brings, the numbers are NaN.
     """
-    from groove_utils.embed.engine import choose_device  # imports torch
-
-    clock = time.process_time if choose_device() == "cpu" else time.perf_counter
-    duration = sum(soundfile.info(path).duration for path in tracks.values())
+    paths = {track: str(Path(path).resolve()) for track, path in tracks.items()}
+    duration = sum(soundfile.info(path).duration for path in paths.values())
+    factories = registered_models()
     rows = []
     for name in models:
-        load_model(name)
-        with tempfile.TemporaryDirectory() as folder:
-            empty = ArrayCache(folder, namespace="cost")
-            began = clock()
-            found = embed_tracks(tracks, name, cache=empty, progress=False)
-            seconds = clock() - began
-        card = CATALOGUE.get(name)
-        rows.append(
-            {
-                "model": name,
-                "seconds_per_second": seconds / duration,
-                "weights_mib": card.parameters * 4 / 2**20
-                if card and card.parameters
-                else float("nan"),
-                "numbers": sum(values.shape[1] for values in found.layers.values()),
-            }
-        )
+        found = None
+        if name in CATALOGUE or name in factories:
+            # a process for each: memory that was held once is not seen to be given back
+            with ProcessPoolExecutor(1) as alone:
+                found = alone.submit(_cost_here, paths, name, factories.get(name)).result()
+        row = {"model": name, "seconds_per_second": np.nan, "peak_mib": np.nan, "numbers": np.nan}
+        if found:
+            seconds, peak, numbers = found
+            row |= {"seconds_per_second": seconds / duration, "peak_mib": peak, "numbers": numbers}
+        rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, float, int] | None:
+    """Seconds, peak memory and number of values; None where the model does not run here."""
+    from groove_utils.embed.engine import choose_device  # imports torch
+
+    if factory is not None:
+        register_model(model, factory, replace=True)
+    try:
+        load_model(model)
+    except ModelUnavailableError:
+        return None
+    clock = time.process_time if choose_device() == "cpu" else time.perf_counter
+    with tempfile.TemporaryDirectory() as folder:
+        empty = ArrayCache(folder, namespace="cost")
+        began = clock()
+        found = embed_tracks(paths, model, cache=empty, progress=False)
+        seconds = clock() - began
+    return seconds, peak_memory(), sum(values.shape[1] for values in found.layers.values())
+
+
+def peak_memory() -> float:
+    """The most main memory that this process has held so far, in MiB."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # what getrusage() says there may be that of the process before it
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) / 1024
+    import resource  # not on Windows
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -10,7 +10,7 @@ all of it gives plausible numbers. So no model is used before it has passed this
 
 The record is ``registry.json`` beside this module for the models that the package can vouch for;
 for the others, what the first use on this machine saw is kept in the cache, and held to from then
-on. Chapter 05 tells the story.
+on.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from groove_utils.embed.adapters import ModelRefusedError
+from groove_utils.embed.catalogue import CATALOGUE
 from groove_utils.files import atomic_path
 from groove_utils.paths import cache_folder
 
@@ -70,7 +71,11 @@ def _as_array(tensor) -> np.ndarray:
 
 
 def check_weights(name: str, network, stored: Mapping[str, Any]) -> None:
-    """Hold each parameter of a network to the file that it should come from, whatever its name.
+    """Hold a network's parameters and buffers to the file that they should come from.
+
+    A tensor has to have the values of its namesake in the file. A parameter without one, since
+    libraries rename them, has to have those of any tensor there; a buffer without one is for
+    :func:`check_buffers`.
 
     Parameters
     ----------
@@ -78,42 +83,67 @@ def check_weights(name: str, network, stored: Mapping[str, Any]) -> None:
         Of the model, for the message.
     network : torch.nn.Module
     stored : mapping of str to Tensor
-        The file's tensors.
+        The file's tensors; their names may have another prefix than the network's.
 
     Raises
     ------
     ModelRefusedError
-        If a parameter's values are not those of any of the file's tensors.
+        If a parameter or buffer has other values.
     """
-    known = {_values_hash(tensor) for tensor in stored.values()}
-    strange = [key for key, p in network.named_parameters() if _values_hash(p) not in known]
-    if strange:
-        raise ModelRefusedError(
-            f"{name}: refused. {len(strange)} of its parameters hold values that are nowhere in "
-            f"its weights file, the first is {strange[0]}: they were never loaded, whatever the "
-            "library reports. Install the versions of requirements.lock, or fetch the weights anew."
-        )
+    values = {key: _values_hash(tensor) for key, tensor in stored.items()}
+    namesakes = _namesakes(network, stored)
+    held = {"parameters": network.named_parameters(), "buffers": network.named_buffers()}
+    for what, tensors in held.items():
+        strange = []
+        for key, tensor in tensors:
+            allowed = namesakes.get(key) or (values if what == "parameters" else ())
+            if allowed and _values_hash(tensor) not in {values[other] for other in allowed}:
+                strange.append(key)
+        if strange:
+            raise ModelRefusedError(
+                f"{name}: refused. {len(strange)} of its {what} hold other values than its weights "
+                f"file, the first is {strange[0]}: they were never loaded, whatever the library "
+                "reports. Install the versions of requirements.lock, or fetch the weights anew."
+            )
+
+
+def _namesakes(network, stored: Mapping[str, Any]) -> dict[str, list[str]]:
+    """For each name in a network, those in a file that are it or end with it, behind a prefix."""
+    ends: dict[str, list[str]] = {}
+    for key in stored:
+        parts = key.split(".")
+        for start in range(len(parts)):
+            ends.setdefault(".".join(parts[start:]), []).append(key)
+    names = [key for key, _ in [*network.named_parameters(), *network.named_buffers()]]
+    return {key: ends[key] for key in names if key in ends}
 
 
 def _values_hash(tensor) -> bytes:
     return hashlib.sha256(np.ascontiguousarray(_as_array(tensor)).tobytes()).digest()
 
 
-def check_buffers(name: str, network, fresh) -> None:
-    """Hold the buffers that are not saved with a network to those of a freshly built one.
+def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable[[], Any]) -> None:
+    """Hold the buffers that a file does not have to those of a freshly built network.
+
+    Parameters
+    ----------
+    name : str
+    network : torch.nn.Module
+    stored : mapping of str to Tensor
+        As in :func:`check_weights`.
+    build : callable
+        Builds the network anew; called where there are such buffers.
 
     Raises
     ------
     ModelRefusedError
         If one differs or is not finite: it was left uninitialised.
     """
-    saved = set(network.state_dict())
-    expected = dict(fresh.named_buffers())
-    for key, buffer in network.named_buffers():
-        if key in saved:
-            continue
-        values = _as_array(buffer)
-        if key not in expected or not np.array_equal(values, _as_array(expected[key])):
+    namesakes = _namesakes(network, stored)
+    computed = {key: tensor for key, tensor in network.named_buffers() if key not in namesakes}
+    expected = dict(build().named_buffers()) if computed else {}
+    for key, buffer in computed.items():
+        if key not in expected or not np.array_equal(_as_array(buffer), _as_array(expected[key])):
             raise ModelRefusedError(
                 f"{name}: refused. Its buffer {key} does not hold what its architecture computes; "
                 "it was left uninitialised. Install the versions of requirements.lock."
@@ -201,7 +231,7 @@ def check_model(model, key: str, *, registry: Path = REGISTRY) -> None:
     ModelRefusedError
         If fingerprint or probe differ from the record; the message says which and what to do.
     """
-    name = getattr(model.adapter, "name", type(model.adapter).__name__)
+    name = key.partition("@")[0]
     record = record_of(model)
     known, where = _known(key, registry)
     if known is None:
@@ -211,9 +241,14 @@ def check_model(model, key: str, *, registry: Path = REGISTRY) -> None:
         raise ModelRefusedError(
             f"{name}: refused. Its weights and buffers have fingerprint "
             f"{record['fingerprint'][:12]}…, {where} has {known['fingerprint'][:12]}… for {key}. "
-            "Either they were not loaded from the file (random weights, an uninitialised buffer), "
-            "or the file is another version. Fetch the weights anew, and install the versions of "
-            "requirements.lock."
+            + _cure(
+                name,
+                "Either they were not loaded from the file (random weights, an uninitialised "
+                "buffer), or the file is another version. Fetch the weights anew, and install the "
+                "versions of requirements.lock.",
+                "it has an uninitialised buffer, or weights that are drawn anew at each load: seed "
+                "them, or read them from a file.",
+            )
         )
     for layer, expected in known["probe"].items():
         found = record["probe"].get(layer)
@@ -223,9 +258,21 @@ def check_model(model, key: str, *, registry: Path = REGISTRY) -> None:
         ):
             raise ModelRefusedError(
                 f"{name}: refused. Its weights are right, but layer {layer} of the probe signal is "
-                f"{found}, {where} has {expected}. The preprocessing or the architecture differs. "
-                "Install the versions of requirements.lock."
+                f"{found}, {where} has {expected}. "
+                + _cure(
+                    name,
+                    "The preprocessing or the architecture differs. Install the versions of "
+                    "requirements.lock.",
+                    "something that it depends on has changed beside its code.",
+                )
             )
+
+
+def _cure(name: str, catalogued: str, own: str) -> str:
+    """What to do about a refused model; a reader's own may have been changed on purpose."""
+    if name in CATALOGUE:
+        return catalogued
+    return f"If you have changed it, give its class another `version`. If you have not, {own}"
 
 
 def _known(key: str, registry: Path) -> tuple[dict | None, str]:
@@ -248,7 +295,7 @@ def _read_registry(path: Path, _mtime: int) -> dict:
 
 def _memory(key: str) -> Path:
     name = hashlib.sha256(key.encode()).hexdigest()[:32]
-    return cache_folder() / "models" / f"{name}.json"
+    return cache_folder() / "models" / name[:2] / f"{name}.json"
 
 
 def _remember(key: str, record: dict) -> None:

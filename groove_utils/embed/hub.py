@@ -7,16 +7,37 @@ or from a folder that was filled by hand.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from groove_utils.embed.adapters import ModelUnavailableError
+from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
 
-__all__ = ["fetch_weights", "find_weights", "weights_folder"]
+if TYPE_CHECKING:
+    from groove_utils.embed.catalogue import ModelCard
+
+__all__ = [
+    "consented",
+    "fetch_weights",
+    "find_part",
+    "find_weights",
+    "offline",
+    "read_json",
+    "read_tensors",
+    "weight_files",
+    "weights_folder",
+]
 
 PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model"]
 LEGACY = ["*.json", "*.bin", "*.txt", "*.model"]
+
+
+def consented() -> set[str]:
+    """Models whose own code a reader allows to run: ``$GROOVE_REMOTE_CODE``, comma-separated."""
+    return {name.strip() for name in os.environ.get("GROOVE_REMOTE_CODE", "").split(",")} - {""}
 
 
 def own_folder(name: str) -> Path:
@@ -30,90 +51,224 @@ def own_folder(name: str) -> Path:
     return (Path(chosen) if chosen else cache_folder().parent / "models") / name
 
 
-def find_weights(name: str, repository: str, revision: str) -> Path | None:
-    """The folder with a model's files on this machine, or None.
+def find_weights(card: ModelCard) -> Path | None:
+    """The folder with all files that a model's load needs, or None where some are missing.
 
     Parameters
     ----------
-    name : str
-        In the catalogue.
-    repository, revision : str
-        On the hub; the revision is a commit.
+    card : ModelCard
+        Of a model with a `repository` on the hub; its `revision` is a commit.
     """
-    if (own_folder(name) / "config.json").is_file():
-        return own_folder(name)
+    if any(find_part(card, part) is None for part in card.parts):
+        return None
+    folders = [own_folder(card.name), *_snapshots(card.repository, card.revision)]
+    return next((folder for folder in folders if not _missing(card, folder)), None)
+
+
+def find_part(card: ModelCard, part: str) -> Path | None:
+    """The ``config.json`` of another repository that a model's load needs, or None.
+
+    It is that of the reader's own folder, ``$GROOVE_MODELS/<name>/<part's name>/config.json``, or
+    else what the hub's cache holds as the part's latest version.
+    """
+    own = own_folder(card.name) / part.rpartition("/")[2] / "config.json"
+    if own.is_file():
+        return own
     if importlib.util.find_spec("huggingface_hub") is None:
         return None
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    found = try_to_load_from_cache(part, "config.json", cache_dir=constants.HF_HUB_CACHE)
+    return Path(found) if isinstance(found, str) else None
+
+
+def _snapshots(repository: str, revision: str) -> list[Path]:
+    if importlib.util.find_spec("huggingface_hub") is None:
+        return []
     from huggingface_hub import constants
 
-    snapshots = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}/snapshots"
-    for folder in sorted(snapshots.glob(f"{revision}*")):
-        if (folder / "config.json").is_file() and weight_files(folder):
-            return folder
-    return None
+    root = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}/snapshots"
+    return sorted(root.glob(f"{revision}*"))
+
+
+def _missing(card: ModelCard, folder: Path) -> list[str]:
+    """What a folder lacks of what a model's load needs."""
+    lacking = [
+        pattern for pattern in card.files if not any(f.is_file() for f in folder.glob(pattern))
+    ]
+    return lacking + [card.weights] * (not weight_files(folder))
 
 
 def weight_files(folder: Path) -> list[Path]:
     """A model's weight files; safetensors where there are any."""
-    return sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    return [file for file in files if file.is_file()]  # no link that leads nowhere
 
 
-def weights_folder(name: str, repository: str, revision: str) -> Path:
+def weights_folder(card: ModelCard) -> Path:
     """As :func:`find_weights`, but with an error that says how to get what is missing.
 
     Raises
     ------
     ModelUnavailableError
     """
-    folder = find_weights(name, repository, revision)
-    if folder is None:
-        raise ModelUnavailableError(
-            f"{name}: its weights are not on this machine. With a network, run "
-            f"`python -m groove_utils.embed fetch {name}`. Without one, copy the files of "
-            f"{repository} at revision {revision} (config.json, preprocessor_config.json, "
-            f"model.safetensors) into {own_folder(name)}."
-        )
-    if not weight_files(folder):
-        raise ModelUnavailableError(
-            f"{name}: {folder} holds config.json but neither model.safetensors nor "
-            "pytorch_model.bin. Copy one of them there."
-        )
-    return folder
+    folder = find_weights(card)
+    if folder is not None:
+        return folder
+    own = own_folder(card.name)
+    lacking = _missing(card, own)
+    begun = own.is_dir() and any(own.iterdir())
+    found = f"{own} lacks {', '.join(lacking)}" if begun and lacking else ""
+    raise ModelUnavailableError(
+        f"{card.name}: {found or 'its files are not on this machine'}. With a network, run "
+        f"`python -m groove_utils.embed fetch {card.name}`. Without one, {_by_hand(card)}"
+    )
 
 
-def fetch_weights(name: str, repository: str, revision: str) -> Path:
+def _by_hand(card: ModelCard) -> str:
+    """How to bring a model's files without the command."""
+    own = own_folder(card.name)
+    told = (
+        f"copy the files of {card.repository} at revision {card.revision} "
+        f"({', '.join([*card.files, card.weights])}) into {own}."
+    )
+    for part in card.parts:
+        name = part.rpartition("/")[2]
+        told += f" Copy config.json of {part} into {own / name}."
+    if card.text_files:
+        told += f" To embed text, copy {', '.join(card.text_files)} as well."
+    return told
+
+
+def fetch_weights(card: ModelCard) -> Path:
     """Download a model's files at its pinned revision, and give their folder.
+
+    Its authors' code is downloaded only where the model needs it and the reader allows it by name.
 
     Raises
     ------
     ModelUnavailableError
-        If the hub cannot be reached.
+        If the reader has not allowed that code, the hub cannot be reached, or the repository lacks
+        what the load needs.
     """
     from huggingface_hub import HfApi, snapshot_download
 
+    name, repository = card.name, card.repository
+    if card.opt_in and name not in consented():
+        raise ModelUnavailableError(
+            f"{name}: it runs its authors' code, which is downloaded with the weights of "
+            f"{repository}. Nothing was fetched. If you trust that code, run "
+            f"`export GROOVE_REMOTE_CODE={name}` and fetch again."
+        )
     try:
+        revision = _whole_revision(repository, card.revision)
         files = HfApi().list_repo_files(repository, revision=revision)
         safe = any(file.endswith(".safetensors") and "/" not in file for file in files)
-        patterns = PATTERNS if safe else LEGACY
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))
+        patterns = [*(PATTERNS if safe else LEGACY), *["*.py"] * card.opt_in]
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))
+        for part in card.parts:
+            snapshot_download(part, allow_patterns=["config.json"])
     except Exception as error:
         raise ModelUnavailableError(
-            f"{name}: {repository} at revision {revision} could not be fetched "
-            f"({type(error).__name__}: {error}). Run the command where there is a network, or copy "
-            f"its files into {own_folder(name)}."
+            f"{name}: {repository} at revision {card.revision} could not be fetched "
+            f"({type(error).__name__}: {error}). Run the command where there is a network. Or "
+            f"{_by_hand(card)}"
         ) from error
+    if lacking := _missing(card, folder):
+        raise ModelUnavailableError(
+            f"{name}: {repository} at revision {card.revision} was fetched, but lacks "
+            f"{', '.join(lacking)}. If you have them from elsewhere, {_by_hand(card)}"
+        )
+    return folder
 
 
-def read_tensors(folder: Path) -> dict:
-    """All tensors of a model's weight files, by their names there."""
+def _whole_revision(repository: str, revision: str) -> str:
+    """A commit's full name; the hub takes no short form."""
+    if len(revision) == 40:
+        return revision
+    from huggingface_hub import HfApi
+
+    names = [commit.commit_id for commit in HfApi().list_repo_commits(repository)]
+    found = [name for name in names if name.startswith(revision)]
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} of its {len(names)} commits begin with {revision}")
+    return found[0]
+
+
+@contextlib.contextmanager
+def offline(name: str):
+    """While another library loads a model: it may not reach for the hub.
+
+    Raises
+    ------
+    ModelUnavailableError
+        In place of the hub's own errors, where it tries to.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        raise ModelUnavailableError(
+            f"{name}: its load asked the hub for more than what is on this machine "
+            f"({type(error).__name__}: {error}). With a network, run "
+            f"`python -m groove_utils.embed fetch {name}`."
+        ) from error
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def read_json(name: str, path: Path) -> dict:
+    """A model's configuration file.
+
+    Raises
+    ------
+    ModelRefusedError
+        If it is not JSON, or holds no mapping.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelRefusedError(_unreadable(name, path, error)) from error
+    if not isinstance(content, dict):
+        found = f"it holds a {type(content).__name__}, expected a mapping"
+        raise ModelRefusedError(_unreadable(name, path, found))
+    return content
+
+
+def read_tensors(name: str, folder: Path) -> dict:
+    """All tensors of a model's weight files, by their names there.
+
+    Raises
+    ------
+    ModelRefusedError
+        If a file is damaged.
+    """
     tensors = {}
     for file in weight_files(folder):
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
+        try:
+            if file.suffix == ".safetensors":
+                from safetensors.torch import load_file
 
-            tensors |= load_file(file)
-        else:
-            import torch
+                tensors |= load_file(file)
+            else:
+                import torch
 
-            tensors |= torch.load(file, map_location="cpu", weights_only=True)
+                tensors |= torch.load(file, map_location="cpu", weights_only=True)
+        except MemoryError:
+            raise
+        except Exception as error:  # each format has its own
+            raise ModelRefusedError(_unreadable(name, file, error)) from error
     return tensors
+
+
+def _unreadable(name: str, path: Path, reason: object) -> str:
+    told = f"{type(reason).__name__}: {reason}" if isinstance(reason, Exception) else reason
+    path = path.resolve()  # behind a link of the hub's cache; without the link alone it would stay
+    return (
+        f"{name}: refused. {path} cannot be read ({told}): it is damaged, or was not copied to its "
+        f"end. Delete it, and fetch it anew with `python -m groove_utils.embed fetch {name}`."
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groove_utils.embed.adapters import Adapter
-from groove_utils.embed.catalogue import make_adapter
+from groove_utils.embed.catalogue import make_adapter, registered_models
 from groove_utils.files import atomic_path, hash_bytes, hash_file
 from groove_utils.paths import cache_folder
 
@@ -25,16 +25,15 @@ _LOADED: OrderedDict[tuple, Model] = OrderedDict()
 _LOCK = threading.RLock()
 
 
-def adapter_key(adapter: Adapter) -> str:
-    """Name and version of an adapter, under which its fingerprint is recorded.
+def adapter_key(model: str, adapter: Adapter) -> str:
+    """Name and version of a model, under which its fingerprint is recorded.
 
-    Where an adapter states no version, its methods' code stands for one: so a reader who edits a
-    model in a notebook gets new vectors, not the old ones from the cache.
+    Where an adapter states no version, its methods' code stands for one: so a reader who edits
+    and registers a model again gets new vectors, not the old ones from the cache.
     """
-    name = getattr(adapter, "name", type(adapter).__qualname__)
     version = getattr(adapter, "version", None) or _code_hash(type(adapter))
     seed = "" if getattr(adapter, "trained", True) else f"#{getattr(adapter, 'seed', 0)}"
-    return f"{name}@{version}{seed}"
+    return f"{model}@{version}{seed}"
 
 
 def _code_hash(kind: type) -> str:
@@ -87,7 +86,8 @@ def load_model(
 
     device = choose_device(device)
     with _LOCK:
-        key = model, seed, device, autocast
+        # a reader's own model may have been registered anew under the same name
+        key = model, registered_models().get(model), seed, device, autocast
         if key in _LOADED:
             _LOADED.move_to_end(key)
             return _LOADED[key]
@@ -100,9 +100,9 @@ def load_model(
         else:
             device = "cpu"
         loaded = Model(adapter, network, print_, device)
-        check_model(loaded, adapter_key(adapter))
+        check_model(loaded, adapter_key(model, adapter))
         loaded.autocast = autocast
-        _remember_source(adapter, print_)
+        _remember_source(model, adapter, print_)
         _LOADED[key] = loaded
         while len(_LOADED) > KEPT:
             _LOADED.popitem(last=False)
@@ -122,7 +122,7 @@ def known_fingerprint(model: str, seed: int, device: str | None) -> tuple[Adapte
     the fingerprint that it had then; so vectors are found in the cache without its weights.
     """
     adapter = make_adapter(model, seed)
-    path = _source_path(adapter)
+    path = _source_path(model, adapter)
     if path is not None and path.is_file():
         try:
             return adapter, json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
@@ -132,19 +132,19 @@ def known_fingerprint(model: str, seed: int, device: str | None) -> tuple[Adapte
     return loaded.adapter, loaded.fingerprint
 
 
-def _remember_source(adapter: Adapter, print_: str) -> None:
-    path = _source_path(adapter)
+def _remember_source(model: str, adapter: Adapter, print_: str) -> None:
+    path = _source_path(model, adapter)
     if path is not None:
         with atomic_path(path) as part:
             part.write_text(json.dumps({"fingerprint": print_}), encoding="utf-8")
 
 
-def _source_path(adapter: Adapter) -> Path | None:
+def _source_path(model: str, adapter: Adapter) -> Path | None:
     """Where the fingerprint of an adapter's weight files is kept; None if it names no files."""
     files = getattr(adapter, "files", None)
     if files is None:
         return None
-    stamps = [adapter_key(adapter)]
+    stamps = [adapter_key(model, adapter)]
     try:
         # other code, there or beside it, may fill the same weights into another network
         beside = Path(inspect.getfile(type(adapter))).parent.glob("*.py")
@@ -154,4 +154,5 @@ def _source_path(adapter: Adapter) -> Path | None:
             stamps.append(f"{os.path.realpath(file)} {status.st_size} {status.st_mtime_ns}")
     except (OSError, TypeError):
         return None
-    return cache_folder() / "models" / f"{hash_bytes(*stamps)[:32]}.json"
+    name = hash_bytes(*stamps)[:32]
+    return cache_folder() / "models" / name[:2] / f"{name}.json"

@@ -38,6 +38,7 @@ __all__ = ["VGG", "MelSpectrogram", "MusiCNN", "load_network"]
 
 N_FFT, N_MELS = 512, 96
 BN_EPSILON = 1e-3
+LARGEST_HALF = torch.finfo(torch.float16).max  # more would be infinite
 BLOCK_ROWS = 16  # of the VGG's first block, whose maps fit a processor's second cache
 
 
@@ -61,7 +62,7 @@ class MelSpectrogram(nn.Module):
         window = torch.hann_window(N_FFT, dtype=precise, device=batch.device)
         spectrum = torch.fft.rfft(batch.to(precise).unfold(1, N_FFT, HOP) * window)
         power = spectrum.real.square() + spectrum.imag.square()
-        mel = (power @ self.filters.to(precise)).float()
+        mel = (power @ self.filters.to(precise)).float().clamp(max=LARGEST_HALF)
         return torch.log10(10000 * mel.half().float() + 1)
 
 

@@ -15,7 +15,7 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 from statsmodels.stats.multitest import multipletests
 
-__all__ = ["compare_geometries", "layer_similarity", "linear_cka", "mantel_test"]
+__all__ = ["compare_geometries", "extreme_pairs", "layer_similarity", "linear_cka", "mantel_test"]
 
 
 def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) -> float:
@@ -74,7 +74,13 @@ def mantel_test(
     ----------
     Mantel (1967), The detection of disease clustering and a generalized regression approach.
     """
-    near, far = (squareform(_ranks(pdist(np.asarray(x), "correlation"))) for x in (first, second))
+    pairs = [pdist(np.asarray(x), "correlation") for x in (first, second)]
+    if not all(np.isfinite(distances).all() and np.ptp(distances) > 0 for distances in pairs):
+        raise ValueError(
+            "mantel_test: distances between songs are undefined, or all the same: some vectors are "
+            "constant or not finite, or there are fewer than three songs."
+        )
+    near, far = (squareform(_ranks(distances)) for distances in pairs)
     n = len(near)
     upper = np.triu_indices(n, 1)
     observed = near[upper] @ far[upper]
@@ -102,16 +108,36 @@ def compare_geometries(
     Returns
     -------
     pandas.DataFrame
-        One row a pair: ``first, second, cka, rho, p, p_holm, n_songs``.
+        One row a pair: ``first, second, cka, rho, p, n_songs, p_holm``; of one model, none.
     """
     rows = []
     for one, other in combinations(vectors, 2):
         test = mantel_test(vectors[one], vectors[other], n_permutations=n_permutations, seed=seed)
         cka = linear_cka(vectors[one], vectors[other])
         rows.append({"first": one, "second": other, "cka": cka, **test})
-    table = pd.DataFrame(rows)
-    table["p_holm"] = multipletests(table["p"], method="holm")[1]
+    table = pd.DataFrame(rows, columns=["first", "second", "cka", "rho", "p", "n_songs"])
+    # of one model there are no pairs, which the correction cannot take
+    table["p_holm"] = multipletests(table["p"], method="holm")[1] if rows else table["p"]
     return table.astype({"n_songs": int})
+
+
+def extreme_pairs(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """The two models that are most alike by CKA, and the two that are least.
+
+    Parameters
+    ----------
+    pairs : pandas.DataFrame
+        From :func:`compare_geometries`.
+
+    Returns
+    -------
+    most, least : pandas.Series
+        Rows of the table; of an empty one, dashes and NaN.
+    """
+    if pairs["cka"].isna().all():
+        none = pd.Series({"first": "–", "second": "–", "cka": np.nan})
+        return none, none
+    return pairs.loc[pairs["cka"].idxmax()], pairs.loc[pairs["cka"].idxmin()]
 
 
 def layer_similarity(layers: Mapping[str, np.ndarray]) -> pd.DataFrame:

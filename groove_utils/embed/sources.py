@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 BLOCK = 1 << 17  # samples of one channel, 3 s at 44.1 kHz
+LOUDEST = 64.0  # 36 dB above full scale; nothing that is recorded gets there
 KEPT_BYTES = 128 << 20  # of resampled stems
 
 
@@ -63,6 +64,11 @@ class Source:
             nonlocal peak
             for block in self.blocks():
                 peak = max(peak, float(np.abs(block).max(initial=0)))
+                if peak > LOUDEST:
+                    raise ValueError(
+                        f"a sample is {peak:g}, where full scale is 1: the numbers are those of "
+                        "another scale. Divide 16-bit samples by 32768."
+                    )
                 yield block
 
         for blocks in resampled(measured(), self.sr, rates):
@@ -73,7 +79,13 @@ class ArraySource(Source):
     """A signal in memory, (n_samples,) or (n_channels, n_samples)."""
 
     def __init__(self, y: np.ndarray, sr: int):
-        y = np.asarray(y, dtype=np.float32)
+        y = np.asarray(y)
+        if y.dtype.kind != "f":
+            raise ValueError(
+                f"the signal holds {y.dtype} numbers; expected floating point, full scale being "
+                "−1…1. Of 16-bit samples, give y / 32768."
+            )
+        y = y.astype(np.float32, copy=False)
         if y.ndim not in (1, 2) or y.size == 0:
             raise ValueError(
                 f"the signal has shape {y.shape}; expected (n_samples,) or "
@@ -86,8 +98,12 @@ class ArraySource(Source):
             )
         if not isinstance(sr, (int, np.integer)) or sr < 1:
             raise ValueError(f"the sample rate is {sr!r}; expected whole Hz.")
-        if n_bad := int((~np.isfinite(y)).sum()):
-            raise ValueError(f"{n_bad} of {y.size} samples are NaN or infinite.")
+        finite = np.isfinite(y).reshape(-1, y.shape[-1]).all(0)
+        if not finite.all():
+            raise ValueError(
+                f"{int((~finite).sum())} of {len(finite)} samples are NaN or infinite, the first "
+                f"at {int(finite.argmin()) / sr:.3f} s. Mend or cut them first."
+            )
         self.y, self.sr = y, int(sr)
 
     def content(self) -> str:  # noqa: D102

@@ -2,16 +2,18 @@
 
 No remote code runs: each class below is part of the library. A load is strict (a missing,
 unexpected or misshapen tensor is an error), and what was loaded is held to the file, tensor by
-tensor, since libraries have been seen to report a clean load of random weights. Chapters 05 and 06
-use whichever of them is on the machine.
+tensor, since libraries have been seen to report a clean load of random weights. Chapters 05 to 07
+use those that are named in their parameters, or whose vectors a study brings along; else the
+offline ones (:mod:`groove_utils.embed.choice`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,15 @@ import torch
 from torch import nn
 
 from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
-from groove_utils.embed.catalogue import model_card
+from groove_utils.embed.catalogue import CATALOGUE, model_card
 from groove_utils.embed.gate import check_buffers, check_weights
-from groove_utils.embed.hub import read_tensors, weight_files, weights_folder
+from groove_utils.embed.hub import (
+    offline,
+    read_json,
+    read_tensors,
+    weight_files,
+    weights_folder,
+)
 
 __all__ = [
     "CLAP",
@@ -49,6 +57,7 @@ class HubModel:
     batch_size = 1  # on a CPU; the feature maps of more do not fit its caches
     concurrent = True
     ignored = ""  # pattern of tensors in the file that the encoder does not need
+    model_types: tuple[str, ...] = ()  # what its config.json may say; any where there are none
 
     def __init__(self, name: str, seed: int = 0):
         card = model_card(name)
@@ -61,7 +70,7 @@ class HubModel:
     @property
     def folder(self) -> Path:
         """Where the files are."""
-        return weights_folder(self.name, self.repository, self.version)
+        return weights_folder(model_card(self.name))
 
     def files(self) -> list[Path]:
         """The files that the numbers depend on."""
@@ -73,6 +82,25 @@ class HubModel:
         if self._config is None:
             self._config = self._read_config()
         return self._config
+
+    def _raw_config(self) -> dict:
+        """What ``config.json`` says, if it is of a model of this kind.
+
+        Raises
+        ------
+        ModelRefusedError
+            If the file is damaged or of another kind of model.
+        """
+        path = self.folder / "config.json"
+        raw = read_json(self.name, path)
+        found = raw.get("model_type")
+        if self.model_types and found not in self.model_types:
+            raise ModelRefusedError(
+                f"{self.name}: refused. {path} describes a model of type {found!r}, expected "
+                f"{' or '.join(map(repr, self.model_types))}. The files are of another model; "
+                f"fetch the pinned revision with `python -m groove_utils.embed fetch {self.name}`."
+            )
+        return raw
 
     @property
     def layers(self) -> dict[str, int]:
@@ -98,10 +126,11 @@ class HubModel:
                 f"{self.name}: {path} is missing; it says how the audio is to be prepared. Fetch "
                 f"it with `python -m groove_utils.embed fetch {self.name}`."
             )
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(self.name, path)
 
     def _load_native(self, kind: type, config) -> nn.Module:
         """A network of a native class, strictly loaded and held to the file."""
+        stored = read_tensors(self.name, self.folder)  # first, since it knows a damaged file
         with _quiet():
             network, info = kind.from_pretrained(
                 self.folder,
@@ -116,9 +145,25 @@ class HubModel:
             unexpected=info["unexpected_keys"],
             misshapen=[key for key, *_ in info.get("mismatched_keys", ())],
         )
-        check_weights(self.name, network, read_tensors(self.folder))
-        if any(True for key, _ in network.named_buffers() if key not in network.state_dict()):
-            check_buffers(self.name, network, kind(network.config))
+        return self._held(network, stored, lambda: kind(network.config))
+
+    def _load_built(self, build: Callable[[], nn.Module], stored: dict) -> nn.Module:
+        """A network that `build` makes, filled with these tensors: strictly, and held to them."""
+        network = build()
+        wanted = network.state_dict()
+        stored = {_current_name(key, wanted): value for key, value in stored.items()}
+        self._check_keys(
+            missing=wanted.keys() - stored.keys(),
+            unexpected=stored.keys() - wanted.keys(),
+            misshapen=[k for k, v in wanted.items() if k in stored and stored[k].shape != v.shape],
+        )
+        network.load_state_dict({key: stored[key] for key in wanted}, strict=True)
+        return self._held(network.float(), stored, build)
+
+    def _held(self, network: nn.Module, stored: dict, build: Callable[[], nn.Module]) -> nn.Module:
+        """A loaded network in evaluation mode, if it passes; else the gate's error."""
+        check_weights(self.name, network, stored)
+        check_buffers(self.name, network, stored, build)
         return network.eval()
 
     def _check_keys(self, missing=(), unexpected=(), misshapen=()) -> None:
@@ -170,8 +215,8 @@ class MaskedGroupNorm(nn.GroupNorm):
             return super().forward(x)
         rows = []
         for row, length in zip(x[:, None], lengths.tolist()):
-            normed = super().forward(row[..., :length])
-            rows.append(nn.functional.pad(normed, (0, x.shape[2] - length)))
+            normed, beyond = super().forward(row[..., :length]), x.shape[2] - length
+            rows.append(nn.functional.pad(normed, (0, beyond)) if beyond else normed)
         return torch.cat(rows) if len(rows) > 1 else rows[0]
 
 
@@ -184,11 +229,12 @@ class SpeechEncoder(HubModel):
 
     any_length = True
     ignored = r"(lm_head|quantizer|project_hid|project_q|final_proj|label_embs_concat)\b"
+    model_types = ("mert_model", "hubert", "wav2vec2", "wavlm")
 
     def _read_config(self):
         import transformers
 
-        raw = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        raw = self._raw_config()
         kind = raw.pop("model_type")
         for key in ("architectures", "auto_map", "transformers_version", "torch_dtype", "dtype"):
             raw.pop(key, None)
@@ -218,9 +264,8 @@ class SpeechEncoder(HubModel):
             "wavlm": transformers.WavLMModel,
         }
         kind = kinds[self.config.model_type]
-        raw = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-        if raw["model_type"] == "mert_model":
-            network = self._load_mert(kind)
+        if self._raw_config()["model_type"] == "mert_model":  # HuBERT's, some under other names
+            network = self._load_built(lambda: kind(self.config), self._tensors())
         else:
             network = self._load_native(kind, self.config)
         for layer in network.feature_extractor.conv_layers:
@@ -229,24 +274,8 @@ class SpeechEncoder(HubModel):
                 norm.__class__ = MaskedGroupNorm
         return network
 
-    def _load_mert(self, kind: type) -> nn.Module:
-        """MERT's file into HuBERT's class: the same tensors, some under other names."""
-        network = kind(self.config)
-        wanted = network.state_dict()
-        stored = {_current_name(key, wanted): value for key, value in self._tensors().items()}
-        pattern = re.compile(self.ignored)
-        self._check_keys(
-            missing=wanted.keys() - stored.keys(),
-            unexpected=stored.keys() - wanted.keys(),
-            misshapen=[k for k, v in wanted.items() if k in stored and stored[k].shape != v.shape],
-        )
-        kept = {key: value for key, value in stored.items() if not pattern.match(key)}
-        network.load_state_dict(kept, strict=True)
-        check_weights(self.name, network, stored)
-        return network.eval()
-
     def _tensors(self) -> dict[str, torch.Tensor]:
-        tensors = read_tensors(self.folder)
+        tensors = read_tensors(self.name, self.folder)
         prefix = next((p for p in ("hubert.", "mert_model.") if any(map(_begins(p), tensors))), "")
         return {key.removeprefix(prefix): value for key, value in tensors.items()}
 
@@ -317,6 +346,7 @@ class _Prepared(HubModel):
         import transformers
 
         if getattr(self, "_made", None) is None:
+            self.preprocessing()  # says what to do where the file is missing or damaged
             self._made = getattr(transformers, self.extractor).from_pretrained(self.folder)
         return self._made
 
@@ -337,10 +367,12 @@ class AudioSpectrogram(_Prepared):
 
     extractor, input_name = "ASTFeatureExtractor", "input_values"
     ignored = r"classifier\."
+    model_types = ("audio-spectrogram-transformer",)
 
     def _read_config(self):
         import transformers
 
+        self._raw_config()
         return transformers.ASTConfig.from_pretrained(self.folder)
 
     def _name_layers(self) -> dict[str, int]:
@@ -376,10 +408,12 @@ class CLAP(_Prepared):
 
     extractor, input_name = "ClapFeatureExtractor", "input_features"
     ignored = r"(text_model\.|text_projection\.|logit_scale|.*position_ids|.*position_index)"
+    model_types = ("clap",)
 
     def _read_config(self):
         import transformers
 
+        self._raw_config()
         return transformers.ClapConfig.from_pretrained(self.folder)
 
     def _name_layers(self) -> dict[str, int]:
@@ -425,10 +459,12 @@ class WhisperEncoder(_Prepared):
 
     extractor, input_name = "WhisperFeatureExtractor", "input_features"
     ignored = r"proj_out\."
+    model_types = ("whisper",)
 
     def _read_config(self):
         import transformers
 
+        self._raw_config()
         return transformers.WhisperConfig.from_pretrained(self.folder)
 
     def _name_layers(self) -> dict[str, int]:
@@ -454,10 +490,12 @@ class Codec(HubModel):
     """
 
     any_length = True
+    model_types = ("encodec", "dac")
 
     def _read_config(self):
         import transformers
 
+        self._raw_config()
         return transformers.AutoConfig.from_pretrained(self.folder)
 
     def _name_layers(self) -> dict[str, int]:
@@ -482,12 +520,12 @@ class Codec(HubModel):
         return {"latent": latent.masked_fill(beyond, torch.nan)}
 
 
-def embed_text(texts: list[str], model: str = "clap-htsat-unfused") -> np.ndarray:
+def embed_text(texts: Sequence[str], model: str = "clap-htsat-unfused") -> np.ndarray:
     """Embed sentences in the space that CLAP shares between text and audio.
 
     Parameters
     ----------
-    texts : list of str
+    texts : sequence of str
         For instance ``"music that makes me want to dance"``.
     model : str
         A CLAP of the catalogue.
@@ -496,19 +534,73 @@ def embed_text(texts: list[str], model: str = "clap-htsat-unfused") -> np.ndarra
     -------
     ndarray of float32, shape (n_texts, 512)
         Compare them with the layer ``audio_embeds`` by cosine similarity.
-    """
-    import transformers
 
+    Raises
+    ------
+    ValueError
+        If there are no sentences, or the model is no CLAP.
+    ModelUnavailableError, ModelRefusedError
+        As in :func:`groove_utils.embed.load_model`. The weights are held to the file; there is no
+        probe, which is a sound.
+    """
+    if isinstance(texts, str):
+        raise ValueError(f"embed_text: expected a list of sentences, got the string {texts!r}.")
+    texts = list(texts)
     if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
         raise ValueError(f"embed_text: expected non-empty sentences, got {texts!r}.")
+    network, tokenizer = _text_tower(model)
+    with torch.inference_mode():
+        tokens = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        return network(**tokens).text_embeds.float().numpy()
+
+
+_KEPT_TEXT_TOWERS = 2  # the one that was used longest ago goes first
+_TEXT_TOWERS: OrderedDict[tuple, tuple] = OrderedDict()
+_TEXT_LOCK = threading.Lock()
+
+
+def _text_tower(model: str) -> tuple[nn.Module, Any]:
+    """A CLAP's text tower and its tokenizer, kept for the next call while its files are the same.
+
+    Raises
+    ------
+    ValueError, ModelUnavailableError, ModelRefusedError
+    """
+    known = [name for name, card in CATALOGUE.items() if card.text_files]
+    if model not in known:
+        raise ValueError(f"embed_text: {model!r} embeds no text. Known are {', '.join(known)}.")
     adapter = CLAP(model)
+    folder = adapter.folder
+    absent = [file for file in model_card(model).text_files if not (folder / file).is_file()]
+    # one file may stand for vocabulary and merges
+    if absent and not (folder / "tokenizer.json").is_file():
+        raise ModelUnavailableError(
+            f"{model}: {folder} lacks {', '.join(absent)}, without which no text can be "
+            f"embedded. Run `python -m groove_utils.embed fetch {model}`, or copy them there."
+        )
+    status = [file.stat() for file in sorted(folder.iterdir()) if file.is_file()]
+    key = model, str(folder), tuple((s.st_size, s.st_mtime_ns) for s in status)
+    with _TEXT_LOCK:
+        if key not in _TEXT_TOWERS:
+            with torch.inference_mode(False):
+                _TEXT_TOWERS[key] = _load_text_tower(adapter)
+        _TEXT_TOWERS.move_to_end(key)
+        while len(_TEXT_TOWERS) > _KEPT_TEXT_TOWERS:
+            _TEXT_TOWERS.popitem(last=False)
+        return _TEXT_TOWERS[key]
+
+
+def _load_text_tower(adapter: CLAP) -> tuple[nn.Module, Any]:
+    import transformers
+
     if not isinstance(getattr(adapter.config, "text_config", None), transformers.PretrainedConfig):
-        raise ModelRefusedError(f"{model}: {adapter.folder} describes no text tower.")
+        raise ModelRefusedError(f"{adapter.name}: {adapter.folder} describes no text tower.")
     adapter.ignored = r"(audio_model\.|audio_projection\.|logit_scale|.*position_ids)"
     config = adapter.config.text_config
     config.projection_dim = adapter.config.projection_dim
     network = adapter._load_native(transformers.ClapTextModelWithProjection, config)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(adapter.folder, local_files_only=True)
-    with torch.inference_mode():
-        tokens = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
-        return network(**tokens).text_embeds.float().numpy()
+    with offline(adapter.name):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            adapter.folder, local_files_only=True
+        )
+    return network, tokenizer

@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_estimates",
         ],
         "forest": ["plot_forest"],
-        "maps": ["plot_similarity", "plot_song_maps"],
+        "maps": ["plot_neighbours", "plot_similarity", "plot_song_maps"],
         "mixed": [
             "plot_crossed_design",
             "plot_fitted_lines",

@@ -9,7 +9,7 @@ import seaborn as sns
 
 from groove_utils.figures.theme import style_palette
 
-__all__ = ["plot_similarity", "plot_song_maps", "scatter_by_style", "signed"]
+__all__ = ["plot_model_maps", "plot_similarity", "plot_song_maps", "scatter_by_style", "signed"]
 
 
 def signed(square: pd.DataFrame) -> pd.DataFrame:
@@ -93,6 +93,35 @@ def plot_song_maps(
     return figure
 
 
+def plot_model_maps(positions: pd.DataFrame, styles: list[str]) -> plt.Figure:
+    """Small maps of the same songs, three in a row, coloured by style.
+
+    Parameters
+    ----------
+    positions : DataFrame
+        Columns ``x``, ``y``, ``style`` and ``map``, one row a song and map.
+    styles : list of str
+        Order of the styles.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    parts = dict(list(positions.groupby("map", sort=False)))
+    n_rows = -(-len(parts) // 3)
+    figure, grid = plt.subplots(n_rows, 3, figsize=(7.5, 0.4 + 2.6 * n_rows), squeeze=False)
+    for axes in grid.flat[len(parts) :]:
+        axes.set_axis_off()
+    for axes, (name, part) in zip(grid.flat, parts.items()):
+        scatter_by_style(axes, part, "x", "y", styles)
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(name, fontsize=10)
+    if len(styles) > 1:
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncol=min(len(styles), 6))
+    return figure
+
+
 def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
     """How alike models find the same songs: CKA below the diagonal, rank correlation above.
 
@@ -125,4 +154,45 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
     )
     axes.grid(visible=False)
     axes.tick_params(axis="x", rotation=30)
+    return figure
+
+
+def plot_neighbours(rates: pd.DataFrame) -> plt.Figure:
+    """How often nearest songs share a band or a style, by model, with twins and chance.
+
+    Parameters
+    ----------
+    rates : DataFrame
+        From :func:`groove_utils.embed.geometry.neighbour_rate`, one row a model and label:
+        ``model, label, rate, low, high, chance``. Models whose names end in ``-untrained`` are
+        drawn hollow beside the models that they are twins of.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    base = rates["model"].str.removesuffix("-untrained")
+    models, labels = list(dict.fromkeys(base)), list(dict.fromkeys(rates["label"]))
+    figure, row = plt.subplots(
+        1,
+        len(labels),
+        figsize=(3.5 * len(labels), 0.9 + 0.38 * len(models)),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
+    for axes, label in zip(row[0], labels):
+        axes.axvline(rates.loc[rates["label"] == label, "chance"].iloc[0], ls="--", c="0.4", lw=1)
+        for trained, offset in ((True, -0.14), (False, 0.14)):
+            chosen = (rates["label"] == label) & ((rates["model"] == base) == trained)
+            some = rates[chosen]
+            height = np.array([models.index(name) for name in base[chosen]]) + offset
+            axes.hlines(height, some["low"], some["high"], color="C0", lw=1.2)
+            fill = "C0" if trained else "white"
+            name = "trained" if trained else "untrained twin"
+            axes.scatter(some["rate"], height, fc=fill, ec="C0", s=32, zorder=3, label=name)
+        axes.set(title=f"Same {label}", xlabel="Share of nearest neighbours", xlim=(0, 1))
+    row[0, 0].set_yticks(range(len(models)), models)
+    row[0, 0].invert_yaxis()
+    figure.legend(*row[0, 0].get_legend_handles_labels(), loc="outside upper right", ncol=2)
     return figure

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -30,11 +29,11 @@ from groove_utils.embed import (
     embed_models,
     embed_tracks,
     forget_models,
-    list_models,
     load_model,
     model_card,
 )
-from groove_utils.embed.engine import Lanes, run
+from groove_utils.embed.engine import Lanes, choose_device, run
+from groove_utils.embed.facts import peak_memory
 from groove_utils.embed.sources import ArraySource
 from groove_utils.embed.taggers import Tagger
 
@@ -149,10 +148,11 @@ def tagger_loop(folder: str, reload: str) -> None:
     With `reload`, the network is built and its checkpoint read for each file, as the extractor
     of the ``musicnn`` package does. Run in a process of its own, see :func:`timed_alone`.
     """
-    loaded = {name: Tagger(name).load() for name in TAGGERS}
+    device = choose_device()
+    loaded = {name: Tagger(name).load().to(device) for name in TAGGERS}
 
     def embed(name: str, path: Path) -> None:
-        network = Tagger(name).load() if reload == "reload" else loaded[name]
+        network = Tagger(name).load().to(device) if reload == "reload" else loaded[name]
         y, sr = librosa.load(path, sr=16000)
         mel = librosa.feature.melspectrogram(y=y, sr=sr, n_fft=512, hop_length=256, n_mels=96)
         log = np.log10(10000 * mel.T.astype(np.float16).astype(np.float32) + 1)
@@ -161,7 +161,7 @@ def tagger_loop(folder: str, reload: str) -> None:
             for patch in [log[i : i + 187] for i in range(0, len(log), 186)]:
                 filled = np.zeros((1, 187, 96), np.float32)
                 filled[0, : len(patch)] = patch
-                x = torch.from_numpy(filled)
+                x = torch.from_numpy(filled).to(device)
                 if "vgg" in name:
                     x = network.input_norm(x[:, None], 1)
                     for block in network.blocks:
@@ -169,7 +169,7 @@ def tagger_loop(folder: str, reload: str) -> None:
                     rows.append({"pool5": x.mean(3).mean(2)})
                 else:
                     rows.append(PlainMusiCNN(network)(x))
-        vectors = {key: torch.cat([row[key] for row in rows]).mean(0) for key in rows[0]}
+        vectors = {key: torch.cat([row[key] for row in rows]).mean(0).cpu() for key in rows[0]}
         np.savez(path.with_name(f"{name}-{path.stem}.npz"), **vectors)
 
     time_files(folder, *(partial(embed, name) for name in TAGGERS))
@@ -240,7 +240,8 @@ def hubert_loop(folder: str, at_once: str) -> None:
     """
     import transformers
 
-    network = transformers.HubertModel.from_pretrained(Path(folder) / HUBERT).eval()
+    device = choose_device()
+    network = transformers.HubertModel.from_pretrained(Path(folder) / HUBERT).eval().to(device)
     extractor = transformers.Wav2Vec2FeatureExtractor.from_pretrained(Path(folder) / HUBERT)
     length = round(model_card(HUBERT).window * 16000)
 
@@ -251,9 +252,10 @@ def hubert_loop(folder: str, at_once: str) -> None:
         for some in [cut] if at_once == "file" else [[window] for window in cut]:
             x = extractor(some, sampling_rate=sr, return_tensors="pt", padding=True)
             with torch.inference_mode():
-                states = network(x.input_values, output_hidden_states=True).hidden_states
+                values = x.input_values.to(device)
+                states = network(values, output_hidden_states=True).hidden_states
             rows.append(torch.stack([state.mean((0, 1)) for state in states]))
-        np.save(path.with_suffix(".npy"), torch.stack(rows).mean(0).numpy())
+        np.save(path.with_suffix(".npy"), torch.stack(rows).mean(0).cpu().numpy())
 
     time_files(folder, embed)
 
@@ -281,12 +283,14 @@ def hubert(options) -> None:
 
         def bare():
             size = model.batch_size
+            cut = [ready[i : i + size] for i in range(0, len(ready), size)]
+            if not model.concurrent:
+                for batch in cut:
+                    model.forward(batch, [model.length] * len(batch))
+                return
             with Lanes() as lanes:
-                batches = [
-                    lanes.run(model.forward, batch, [model.length] * len(batch))
-                    for batch in (ready[i : i + size] for i in range(0, len(ready), size))
-                ]
-                for batch in batches:
+                running = [lanes.run(model.forward, x, [model.length] * len(x)) for x in cut]
+                for batch in running:
                     batch.result()
 
         loops: dict[str, list[float]] = {"window": [], "file": []}
@@ -341,9 +345,9 @@ def memory(options) -> None:
 
 
 def peak(path: str, cache: str) -> None:
-    """Peak memory of this process, in MiB, after embedding one file."""
+    """Print the most memory that this process held, in MiB, after embedding one file."""
     embed_tracks({"x": path}, "mtt-musicnn", cache=ArrayCache(cache), progress=False)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(peak_memory())
 
 
 def cached(_options) -> None:
@@ -404,7 +408,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.loop:
         LOOPS[options.loop[0]](*options.loop[1:])
         return 0
-    print(f"{torch.get_num_threads()} threads, {len(list_models())} models known")
+    print(f"{choose_device()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GROOVE_CACHE"] = folder
         for name in options.sections or SECTIONS:

@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def make_book() -> Iterator:
-    """A function that makes the smoke book of a study folder, and gives its build folder."""
+    """A function that makes a study folder's smoke book, or a part, and gives its build folder."""
     made = []
 
-    def make(study: Path) -> Path:
+    def make(study: Path, *words: str) -> Path:
         build = ROOT / "build" / (re.sub(r"[^\w.-]", "-", study.name) + "-smoke")
         shutil.rmtree(build, ignore_errors=True)
         made.append(build)
-        run_make(ROOT, "book", f"STUDY={study}", "PARAMS=smoke")
+        run_make(ROOT, *(words or ["book"]), f"STUDY={study}", "PARAMS=smoke")
         return build
 
     yield make

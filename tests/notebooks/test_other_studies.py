@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -77,3 +79,32 @@ def test_a_poorer_study_still_gives_a_book(built_book, make_book, tmp_path, redu
         assert sum(missing in box for box in boxes) == 1, boxes
         assert not page.select(".admonition.simulated")
         assert str(tmp_path) not in page.decode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("models", [["musicfm", "of-a-reader"], ["musicfm"]])
+def test_vectors_may_come_beside_audio(built_book, make_book, tmp_path, models):
+    """As for a replication: published vectors, one's own recordings, a query that a song lacks."""
+    folder = tmp_path / f"{len(models)} published"
+    folder.mkdir()
+    for file in ("study.yml", "tracks.csv"):
+        shutil.copy(DEMO / file, folder)
+    ratings = pd.read_csv(DEMO / "ratings.csv")
+    lacking = (ratings["track_id"] == ratings["track_id"].iloc[0]) & (ratings["query"] == "party")
+    ratings[~lacking].to_csv(folder / "ratings.csv", index=False)
+    shutil.copytree(DEMO / "audio", folder / "audio")
+    rng = np.random.default_rng(0)
+    for model in models:
+        (folder / "embeddings" / model).mkdir(parents=True)
+        for track in pd.read_csv(DEMO / "tracks.csv")["track_id"]:
+            np.savez(folder / "embeddings" / model / f"{track}.npz", layer=rng.normal(size=8))
+    build = make_book(folder, "chapter", "CH=05-embeddings")
+    (executed,) = build.rglob("05-embeddings.ipynb")
+    text = "".join(
+        output.get("text", "") + output.get("data", {}).get("text/html", "")
+        for cell in nbformat.read(executed, 4).cells
+        for output in cell.get("outputs", [])
+    )
+    found = text.partition('class="listening-map')[2].partition("</script>")[0]
+    assert "null" in found
+    assert "NaN" not in found

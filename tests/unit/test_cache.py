@@ -202,3 +202,14 @@ def test_killed_writer_leaves_only_whole_entries(tmp_path):
     assert len(store) > 0
     for i in range(len(store)):
         np.testing.assert_array_equal(store.get(hash_bytes(str(i)))["x"], np.full(200_000, i))
+
+
+def test_downloads_beside_the_stores_are_left_alone(tmp_path, capsys):
+    ArrayCache(tmp_path, "embeddings").put("ab" * 8, {"x": np.zeros(3)})
+    for path in ("marmoret2026/osfstorage.zip", "marmoret2026/MERT/a.npz", "models/ab/abc.json"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("kept")
+    assert main(["clear", "--folder", str(tmp_path)]) == 0
+    left = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+    assert left == ["marmoret2026/MERT/a.npz", "marmoret2026/osfstorage.zip"]
+    assert "models: 1 entries, 4 B" in capsys.readouterr().out

@@ -6,7 +6,8 @@ import json
 import pandas as pd
 import pytest
 
-from groove_utils.book.provenance import provenance_tables
+from groove_utils.book.provenance import model_card_pages, provenance_tables
+from groove_utils.embed import list_models
 from groove_utils.paths import project_root
 from groove_utils.study import load_study
 
@@ -52,3 +53,36 @@ def test_weights_where_the_study_allows_them(tables):
     models = pd.DataFrame({"model": ["m"], "licence": ["ISC"], "fingerprint": ["ab12"]})
     models.to_parquet(file)
     assert "| m | ISC | `ab12` |" in make()["weights_table"]
+
+
+def test_model_cards_begin_with_one_overview():
+    page = model_card_pages()
+    overview, *cards = page.split("\n\n(model-")
+    rows = {row.split("`")[1].split()[0]: row for row in overview.splitlines()[2:]}
+    names = [name for name in list_models().index if not name.endswith("-untrained")]
+    assert list(rows) == names
+    assert [card.partition(")=")[0] for card in cards] == names
+    mert = rows["mert-v1-95m"]
+    assert "<model-mert-v1-95m>" in mert
+    assert "| 24,000 | 768 × 13 | 94,371,712 | CC-BY-NC-4.0 (research only) | yes |" in mert
+    assert "96–768 × 7" in rows["clap-htsat-unfused"]
+    assert "research only" not in rows["ast"]
+    assert "(terms not recorded here)" in rows["encodec-24khz"]
+    assert "| as published | not counted |" in rows["musicfm"]
+    assert rows["msd-vgg"].endswith("|  | yes |")
+
+
+def test_a_model_card_tells_where_its_weights_are_and_what_its_layers_are():
+    cards = {c.partition(")=")[0]: c for c in model_card_pages().split("\n\n(model-")[1:]}
+    mert = cards["mert-v1-95m"]
+    assert "*in the paper, research only*" in mert
+    revision = "12af15fef9d0ac838c3f475bfbbf26d2060dd4f5"
+    assert f"`m-a-p/MERT-v1-95M` at revision `{revision}`" in mert
+    assert "| layers (dimensions) | `layer_00` … `layer_12` (768) |" in mert
+    assert "| window, hop | 5.00 s, 5.00 s |" in mert
+    assert "94,371,712 (from the configuration)" in mert
+    assert "`cls` (768)" in cards["ast"]
+    assert "| parameters | 787,159 |" in cards["msd-musicnn"]
+    assert "`OpenMuQ/MuQ-large-msd-iter`, revision not pinned" in cards["muq-mulan"]
+    assert "only the short form of its revision is known" in cards["audiomae"]
+    assert "put vectors into embeddings/musicfm/" in cards["musicfm"]

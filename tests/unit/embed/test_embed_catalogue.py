@@ -30,6 +30,30 @@ def test_every_row_is_complete():
 )
 def test_research_only_licences_are_flagged(name, restricted):
     assert model_card(name).research_only == restricted
+    assert model_card(name).terms == ("research only" if restricted else "")
+
+
+def test_a_licence_to_be_looked_up_does_not_look_free():
+    to_look_up = {name for name, card in CATALOGUE.items() if card.research_only is None}
+    assert to_look_up == {"wavlm-base-plus", "encodec-24khz", "matpac-plus"}
+    assert model_card("encodec-24khz").terms == "terms not recorded here"
+
+
+def test_parameters_are_those_of_the_published_configurations():
+    import torch
+    import transformers
+
+    large = {"depths": [2, 2, 12, 2], "hidden_size": 1024, "patch_embeds_hidden_size": 128}
+    dac = {"encoder_hidden_size": 64, "downsampling_ratios": [2, 4, 8, 8], "hop_length": 512}
+    with torch.device("meta"):
+        towers = {}
+        for name, audio in (("clap-htsat-unfused", {}), ("larger-clap-music", large)):
+            config = transformers.ClapConfig(audio_config=audio).audio_config
+            config.projection_dim = 512
+            towers[name] = transformers.ClapAudioModelWithProjection(config)
+        towers["dac-44khz"] = transformers.DacModel(transformers.DacConfig(**dac)).encoder
+    for name, tower in towers.items():
+        assert model_card(name).parameters == sum(p.numel() for p in tower.parameters())
 
 
 def test_models_that_come_as_vectors_say_so():
@@ -44,7 +68,11 @@ def test_unknown_names_list_the_known():
 
 def test_command_line(capsys, monkeypatch):
     assert main(["list"]) == 0
-    assert "mert-v1-95m" in capsys.readouterr().out
+    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "research only" in rows["mert-v1-95m"]
+    assert "yes" in rows["mert-v1-95m"].split()
+    assert "research only" not in rows["ast"]
+    assert "yes" not in rows["ast"].split()
     assert main(["card", "mert-v1-95m"]) == 0
     out = capsys.readouterr().out
     assert "CC-BY-NC-4.0" in out
@@ -53,6 +81,10 @@ def test_command_line(capsys, monkeypatch):
     assert "no model 'nothing'" in capsys.readouterr().err
     assert main(["fetch", "msd-vgg"]) == 0
     assert "comes with Python package musicnn" in capsys.readouterr().out
+    assert main(["fetch", "musicfm"]) == 1
+    told = capsys.readouterr()
+    assert "embeddings/musicfm/ of the study" in told.err
+    assert not told.out
 
 
 def test_a_failed_download_says_what_to_do_instead(monkeypatch, capsys):
@@ -65,13 +97,15 @@ def test_a_failed_download_says_what_to_do_instead(monkeypatch, capsys):
     assert main(["fetch", "ast"]) == 1
     message = capsys.readouterr().err
     assert "could not be fetched (ConnectionError: no route)" in message
-    assert "copy its files into" in message
+    assert "copy the files of MIT/ast-finetuned" in message
 
 
 def test_a_download_asks_for_the_pinned_revision_and_no_more(monkeypatch, tmp_path, capsys):
     import huggingface_hub
 
     asked = {}
+    for file in ("config.json", "model.safetensors", "preprocessor_config.json"):
+        (tmp_path / file).touch()
 
     def snapshot(repository, **options):
         asked.update(options, repository=repository)
@@ -83,4 +117,8 @@ def test_a_download_asks_for_the_pinned_revision_and_no_more(monkeypatch, tmp_pa
     assert main(["fetch", "ast"]) == 0
     assert asked["revision"] == model_card("ast").revision
     assert "*.safetensors" in asked["allow_patterns"]
-    assert not any("bin" in pattern or "h5" in pattern for pattern in asked["allow_patterns"])
+    unwanted = ("bin", "h5", "py")  # no code of any authors, where the model needs none
+    assert not any(kind in pattern for pattern in asked["allow_patterns"] for kind in unwanted)
+    (tmp_path / "preprocessor_config.json").unlink()
+    assert main(["fetch", "ast"]) == 1
+    assert "was fetched, but lacks preprocessor_config.json" in capsys.readouterr().err

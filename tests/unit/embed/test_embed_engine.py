@@ -6,7 +6,6 @@ import sys
 import time
 import warnings
 
-import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -25,7 +24,7 @@ from groove_utils.embed import (
     register_model,
     unregister_model,
 )
-from groove_utils.embed.engine import Model, choose_device, forward_windows
+from groove_utils.embed.engine import Model, choose_device, forward_windows, run
 from groove_utils.embed.gate import check_model, fingerprint, probe_signal, record_of
 from groove_utils.embed.sources import (
     BLOCK,
@@ -271,6 +270,82 @@ def test_bad_tracks_are_all_listed_and_the_good_ones_kept(cache, tmp_path):
         embed_tracks({"good": tracks["good"]}, "moments", cache=cache, progress=False)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (lambda batch: batch[:, None], "gave a Tensor; expected a dict of layer"),
+        (lambda batch: {"other": batch[:, :3]}, "gave the layers 'other'; .* declares 'out'"),
+        (lambda batch: {"out": batch[:, :4]}, r"layer 'out' in shape \(8, 4\); expected .*3\)"),
+        (lambda batch: {"out": batch[:, 0]}, r"layer 'out' in shape \(8,\)"),
+    ],
+)
+def test_output_must_be_what_the_adapter_declares(given, message):
+    class Odd(Moments):
+        layers = {"out": 3}  # noqa: RUF012
+
+        def forward(self, network, batch, n_valid):
+            return given(batch)
+
+    with pytest.raises(ModelRefusedError, match=message):
+        forward_windows(Model(Odd(), None), np.zeros((8, SR), np.float32), np.full(8, SR))
+
+
+def test_frames_that_are_all_missing_are_not_taken_for_zeros():
+    class Missing(Moments):
+        layers = {"out": 2}  # noqa: RUF012
+
+        def forward(self, network, batch, n_valid):
+            return {"out": torch.full((len(batch), 5, 2), torch.nan)}
+
+    model = Model(Missing(), None)
+    mean, _ = forward_windows(model, np.zeros((1, SR), np.float32), np.array([SR]))["out"]
+    assert np.isnan(mean).all()
+    (*_, error), *_ = run([ArraySource(noise(SR), SR)], [model])
+    assert isinstance(error, ValueError)
+    assert "NaN or infinite (layer out)" in str(error)
+
+
+@pytest.mark.parametrize("model", ["msd-musicnn", "mtt-vgg"])
+def test_sound_far_above_full_scale_stays_finite(model):
+    for layer, values in embed_audio(40 * noise(SR * 4), SR, model).items():
+        assert np.isfinite(values).all(), layer
+
+
+def test_numbers_of_another_scale_are_refused(cache, tmp_path):
+    y = noise(SR)
+    with pytest.raises(ValueError, match=r"int16 numbers.*y / 32768"):
+        embed_audio((y * 32767).astype(np.int16), SR, "moments")
+    with pytest.raises(ValueError, match="another scale"):
+        embed_audio(y * 32768, SR, "moments")
+    soundfile.write(tmp_path / "loud.wav", y * 32768, SR, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"loud: a sample is .* another scale"):
+        embed_tracks({"loud": tmp_path / "loud.wav"}, "moments", cache=cache, progress=False)
+
+
+def test_a_missing_sample_is_located():
+    y = noise(SR)
+    y[SR // 2] = np.nan
+    with pytest.raises(ValueError, match=r"1 of \d+ samples are NaN .*, the first at 0\.5"):
+        embed_audio(y, SR, "moments")
+
+
+def test_a_batch_that_did_not_fit_is_not_tried_again(monkeypatch):
+    sizes = []
+    original = Moments.forward
+
+    def limited(self, network, batch, n_valid):
+        sizes.append(len(batch))
+        if len(batch) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return original(self, network, batch, n_valid)
+
+    monkeypatch.setattr(Moments, "forward", limited)
+    with pytest.warns(RuntimeWarning, match="out of memory"):
+        list(run([ArraySource(noise(SR * 60), SR)], [Model(Moments(), None)]))
+    assert sizes[:3] == [8, 4, 2]
+    assert set(sizes[3:]) == {2}
+
+
 def test_out_of_memory_halves_the_batch_and_goes_on(cache, monkeypatch):
     tracks = {f"t{i}": (noise(SR * 4, i), SR) for i in range(4)}
     expected = embed_tracks(tracks, "moments", cache=cache, progress=False)
@@ -422,6 +497,11 @@ def test_uninitialised_buffer_is_refused(registry):
         pass_gate(registry, lambda network: network.scale.fill_(1e-38))
 
 
+def test_a_reader_s_own_model_is_told_about_versions(registry):
+    with pytest.raises(ModelRefusedError, match="If you have changed it, give its class another"):
+        pass_gate(registry, lambda network: torch.nn.init.normal_(network[0].weight))
+
+
 def test_random_crop_is_refused(registry):
     def cropping(self, network, batch, n_valid):
         start = int(np.random.default_rng().integers(1, 8000))
@@ -458,7 +538,7 @@ def test_first_use_is_recorded_and_held_to(tmp_path):
     pass_gate(none)
     with pytest.raises(ModelRefusedError, match="first use on this machine"):
         pass_gate(none, lambda network: torch.nn.init.normal_(network[0].weight))
-    (memory,) = (tmp_path / "default-cache" / "models").glob("*.json")
+    (memory,) = (tmp_path / "default-cache" / "models").rglob("*.json")
     memory.write_text("{ damaged")
     pass_gate(none)
     assert json.loads(memory.read_text())["key"] == "linear"
@@ -470,7 +550,7 @@ def test_models_of_the_package_are_in_the_committed_registry(model, monkeypatch)
     from groove_utils.embed.gate import REGISTRY
     from groove_utils.embed.loading import adapter_key
 
-    assert adapter_key(load_model(model).adapter) in json.loads(REGISTRY.read_text())
+    assert adapter_key(model, load_model(model).adapter) in json.loads(REGISTRY.read_text())
     if model == "msd-musicnn":
         forget_models()
         original = musicnn._fill_from_checkpoint
@@ -623,12 +703,12 @@ def test_an_absent_scheduler_is_explained(cache, monkeypatch):
 # ---------------------------------------------------------------------------------------- memory
 
 MEMORY = """
-import resource, sys
-import numpy as np
+import sys
 from groove_utils.cache import ArrayCache
 from groove_utils.embed import embed_tracks
 embed_tracks({"x": sys.argv[1]}, sys.argv[2], cache=ArrayCache(sys.argv[3]), progress=False)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+from groove_utils.embed.facts import peak_memory
+print(round(peak_memory()))
 """
 
 
@@ -644,59 +724,3 @@ def test_ten_minutes_need_no_more_memory_than_one(tmp_path):
         command = [sys.executable, "-c", MEMORY, path, "mtt-vgg-untrained", tmp_path / "cache"]
         peaks.append(int(subprocess.run(command, check=True, capture_output=True).stdout))
     assert peaks[1] - peaks[0] < 120  # MiB; ten minutes are 100 MiB as float32 at 44.1 kHz
-
-
-def test_adapters_of_extras(monkeypatch, tmp_path):
-    """MuQ-MuLan and AudioMAE, with stand-ins for the code that is not here."""
-    import types
-
-    from safetensors.torch import save_file
-
-    from groove_utils.embed import ModelUnavailableError
-    from groove_utils.embed.catalogue import make_adapter
-
-    class Stand(torch.nn.Module):
-        def __init__(self, kind):
-            super().__init__()
-            self.weight = torch.nn.Parameter(torch.arange(4.0))
-            self.kind = kind
-
-        def forward(self, path=None, wavs=None):
-            if self.kind == "muq":
-                return wavs.std(1, keepdim=True).expand(1, 512)
-            y, sr = librosa.load(path, sr=None)
-            assert sr == SR
-            level = torch.full((768, 8, 64), float(np.abs(y).max()))
-            level[:, :, 32:] = 9  # what follows the end of a half-filled window
-            return level
-
-    for name in ("muq-mulan", "audiomae"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config.json").write_text("{}")
-        save_file({"weight": torch.arange(4.0)}, tmp_path / name / "model.safetensors")
-    monkeypatch.setenv("GROOVE_MODELS", str(tmp_path))
-    with pytest.raises(ModelUnavailableError, match="pip install muq"):
-        make_adapter("muq-mulan")
-    muq = types.ModuleType("muq", "stand-in")
-    muq.__spec__ = types.SimpleNamespace(origin="")
-    muq.MuQMuLan = types.SimpleNamespace(from_pretrained=lambda folder: Stand("muq"))
-    monkeypatch.setitem(sys.modules, "muq", muq)
-    layers = embed_audio(noise(24000 * 15), 24000, "muq-mulan")
-    assert layers["audio_embeds"].shape == (2, 512)
-    np.testing.assert_allclose(layers["audio_embeds"], noise(24000 * 15).std(), rtol=0.02)
-
-    timm = types.ModuleType("timm", "stand-in")
-    timm.__spec__ = types.SimpleNamespace(origin="")
-    monkeypatch.setitem(sys.modules, "timm", timm)
-    monkeypatch.delenv("GROOVE_REMOTE_CODE", raising=False)
-    with pytest.raises(ModelUnavailableError, match="export GROOVE_REMOTE_CODE=audiomae"):
-        make_adapter("audiomae")
-    monkeypatch.setenv("GROOVE_REMOTE_CODE", "audiomae")
-    import transformers
-
-    monkeypatch.setattr(
-        transformers.AutoModel, "from_pretrained", lambda *args, **options: Stand("mae")
-    )
-    layers = embed_audio(noise(SR * 5), SR, "audiomae")
-    assert layers["bands"].shape == (1, 6144)
-    np.testing.assert_allclose(layers["bands"], np.abs(noise(SR * 5)).max(), rtol=1e-5)

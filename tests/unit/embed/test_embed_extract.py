@@ -22,6 +22,9 @@ from groove_utils.embed import (
     register_model,
     unregister_model,
 )
+from groove_utils.embed.extract import _reachable
+from groove_utils.embed.facts import measure_cost
+from groove_utils.embed.sources import FileSource, SumSource
 
 SR = 16000
 
@@ -252,6 +255,88 @@ def test_registration_says_what_an_adapter_lacks():
         register_model("half", Half)
     with pytest.raises(ValueError, match="already"):
         register_model("msd-vgg", Level)
+
+
+def test_a_model_that_is_registered_anew_is_a_new_one(level, cache):
+    y = noise(1)
+    before = embed_audio(y, SR, level)["mean"]
+
+    class Louder(Level):
+        def forward(self, network, batch, n_valid):
+            return {name: 100 * v for name, v in super().forward(network, batch, n_valid).items()}
+
+        version = "2"
+
+    with pytest.raises(ValueError, match="replace=True"):
+        register_model(level, Louder)
+    register_model(level, Louder, replace=True)
+    np.testing.assert_allclose(embed_audio(y, SR, level)["mean"], 100 * before, rtol=1e-6)
+    unregister_model(level)
+    register_model(level, Level)
+    np.testing.assert_array_equal(embed_audio(y, SR, level)["mean"], before)
+
+
+def test_a_reader_s_own_model_is_listed(level):
+    assert list_models().loc[level, "available"]
+    card = model_card(level)
+    assert (card.sample_rate, card.layers) == (SR, {"mean": 1, "window": 1})
+    assert level in list_models().index[-1:]
+
+
+def test_registration_wants_a_class_and_no_layer_called_peak(level):
+    with pytest.raises(ValueError, match=r"object of type Level.*expected the adapter's class"):
+        register_model("instance", Level())
+    with pytest.raises(ValueError, match="called 'peak'"):
+        register_model("peaky", type("Peaky", (Level,), {"layers": {"peak": 1}}))
+
+
+def test_the_model_that_the_book_shows_can_be_copied():
+    text = (Path(__file__).parents[3] / "book" / "adapt.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    names: dict = {}
+    exec(code.partition("embed_study(load")[0], names)
+    y = noise(7)
+    found = embed_audio(y, SR, "loudness")["level"]
+    rms = np.sqrt(np.square(y[: 5 * SR].reshape(-1, 400)).mean(1)).mean()
+    np.testing.assert_allclose(found[0, 0], rms, rtol=1e-5)
+    unregister_model("loudness")
+
+
+def test_tracks_must_have_names(level, cache):
+    with pytest.raises(ValueError, match="tracks is a list; expected a dict of track_id"):
+        embed_tracks([(noise(1), SR)], level, cache=cache)
+
+
+def test_silence_is_said(level, cache):
+    tracks = {"quiet": (np.zeros(SR, "f4"), SR), "loud": (noise(1), SR)}
+    with pytest.warns(RuntimeWarning, match=r"1 of 2 tracks are silent \(the first is quiet\)"):
+        embed_tracks(tracks, level, cache=cache, progress=False)
+
+
+def test_vectors_that_do_not_arrive_are_missed(level, cache, monkeypatch):
+    from groove_utils.embed import extract
+
+    monkeypatch.setattr(extract, "embed_elsewhere", lambda *_: {})
+    with pytest.raises(FileNotFoundError, match=r"1 of 1 vectors .*workers of joblib:2.*GROOVE_C"):
+        embed_tracks({"a": (noise(1), SR)}, level, cache=cache, executor="joblib:2")
+
+
+def test_relative_paths_reach_workers(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "a.wav", noise(1), SR)
+    monkeypatch.chdir(tmp_path)
+    for source in (FileSource("a.wav"), SumSource(["a.wav", "a.wav"])):
+        for part in getattr(_reachable(source), "parts", [source]):
+            assert part.path == tmp_path / "a.wav"
+
+
+def test_cost_is_measured_in_a_process_of_its_own(level, tmp_path):
+    soundfile.write(tmp_path / "a.wav", noise(2), SR)
+    table = measure_cost({"a": tmp_path / "a.wav"}, [level, "musicfm", "of-a-reader"])
+    table = table.set_index("model")
+    assert table.loc[level, "numbers"] == 2
+    assert 0 < table.loc[level, "seconds_per_second"] < 10
+    assert 100 < table.loc[level, "peak_mib"] < 5000
+    assert table.loc[["musicfm", "of-a-reader"]].isna().all(axis=None)
 
 
 def test_import_is_light():

@@ -12,7 +12,12 @@ from groove_utils.embed.geometry import (
     song_map,
     style_separation,
 )
-from groove_utils.embed.similarity import compare_geometries, linear_cka, mantel_test
+from groove_utils.embed.similarity import (
+    compare_geometries,
+    extreme_pairs,
+    linear_cka,
+    mantel_test,
+)
 
 RNG = np.random.default_rng(5)
 
@@ -81,6 +86,19 @@ def test_mantel_rho_is_spearmans_and_the_test_tells_related_from_unrelated():
     assert found["p"] == pytest.approx(1 / 201)
 
 
+def test_what_has_no_distances_has_no_p_value():
+    x = RNG.normal(size=(12, 4))
+    for spoil in (0.0, np.nan):
+        y = x.copy()
+        y[3] = spoil
+        with pytest.raises(ValueError, match="constant or not finite"):
+            mantel_test(x, y)
+    alone = compare_geometries({"a": x})
+    assert alone.empty
+    assert "p_holm" in alone
+    assert [pair["first"] for pair in extreme_pairs(alone)] == ["–", "–"]
+
+
 def test_mantel_keeps_its_level_under_the_null():
     p = [
         mantel_test(RNG.normal(size=(12, 4)), RNG.normal(size=(12, 4)), n_permutations=99, seed=k)[
@@ -140,10 +158,25 @@ def test_an_artist_of_several_styles_counts_once_for_each():
 
 def test_neighbours_by_hand():
     vectors = np.array([[1.0, 0, 0, 1], [1, 0.1, 0, 1], [0, 1, 1, 0], [0, 1, 1.1, 0]])
-    rate = neighbour_rate(vectors, ["a", "a", "b", "b"])
+    rate = neighbour_rate(vectors, ["a", "a", "b", "b"], list("wxyz"))
     assert rate["rate"] == 1
     assert rate["chance"] == pytest.approx(1 / 3)
-    assert neighbour_rate(vectors, ["a", "b", "a", "b"])["rate"] == 0
+    assert (rate["low"], rate["high"]) == (1, 1)
+    assert neighbour_rate(vectors, ["a", "b", "a", "b"], list("wxyz"))["rate"] == 0
+
+
+def test_neighbour_rates_are_uncertain_by_the_artists():
+    """Songs of an artist share their fate here, so the interval must be that of 20 trials."""
+    rng = np.random.default_rng(3)
+    covered = 0
+    for seed in range(200):
+        lucky = rng.random(20) < 0.6  # artists whose three songs lie together
+        near = np.repeat(np.where(lucky, 0.01, 5.0), 3)[:, None] * rng.normal(size=(60, 8))
+        vectors = near + np.repeat(rng.normal(size=(20, 8)) * np.where(lucky, 5, 0)[:, None], 3, 0)
+        artists = np.repeat(np.arange(20), 3)
+        rate = neighbour_rate(vectors, artists, artists, n_bootstrap=400, seed=seed)
+        covered += rate["low"] <= 0.6 + 0.4 * rate["chance"] <= rate["high"]
+    assert 0.85 <= covered / 200 <= 0.99
 
 
 def test_map_keeps_the_main_axis_and_takes_constant_units():

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import re
 import shutil
 import sys
@@ -16,6 +17,7 @@ from groove_utils.embed import (
     ModelRefusedError,
     ModelUnavailableError,
     embed_audio,
+    embed_text,
     embed_tracks,
     forget_models,
     load_model,
@@ -23,7 +25,6 @@ from groove_utils.embed import (
 )
 from groove_utils.embed import transformers_models as hub_models
 from groove_utils.embed.catalogue import CATALOGUE, make_adapter
-from groove_utils.embed.transformers_models import embed_text
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny_checkpoints as tiny
@@ -199,6 +200,44 @@ def test_text_shares_the_space_of_audio(models):
     np.testing.assert_allclose(unit, expected, atol=1e-5)
     with pytest.raises(ValueError, match="non-empty sentences"):
         embed_text(["  "])
+    with pytest.raises(ValueError, match="expected a list of sentences"):
+        embed_text("music to dance to")
+    with pytest.raises(ValueError, match=r"'ast' embeds no text. Known are clap-htsat-unfused"):
+        embed_text(["silence"], "ast")
+
+
+def test_text_tower_is_kept_while_its_files_are_the_same(models, tmp_path, monkeypatch):
+    rewrite(models, "clap-htsat-unfused", tmp_path, monkeypatch, dict)
+    before = embed_text(["silence"])
+    with monkeypatch.context() as patch:
+        patch.setattr(hub_models, "_load_text_tower", lambda _: pytest.fail("was loaded again"))
+        assert embed_text(["silence"]).tobytes() == before.tobytes()
+    file = tmp_path / "m" / "clap-htsat-unfused" / "model.safetensors"
+    tensors = {
+        k: v * (1.5 if "text_" in k and "_ids" not in k else 1) for k, v in load_file(file).items()
+    }
+    save_file(tensors, file, metadata={"format": "pt"})
+    os.utime(file, (1, 1))
+    assert np.abs(embed_text(["silence"]) - before).max() > 1e-3
+
+
+def test_text_tower_is_held_to_the_file(models, tmp_path, monkeypatch):
+    rewrite(models, "clap-htsat-unfused", tmp_path, monkeypatch, dict)  # a folder not seen before
+
+    def pretend(cls, folder, config=None, **_):
+        info = {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": []}
+        return cls(config), info
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            transformers.ClapTextModelWithProjection, "from_pretrained", classmethod(pretend)
+        )
+        with pytest.raises(ModelRefusedError, match="never loaded"):
+            embed_text(["silence"])
+    assert embed_text(["silence"]).shape == (1, 16)
+    (tmp_path / "m" / "clap-htsat-unfused" / "vocab.json").unlink()
+    with pytest.raises(ModelUnavailableError, match=r"lacks vocab.json.*fetch clap-htsat-unfused"):
+        embed_text(["silence"])
 
 
 def rewrite(models, name, tmp_path, monkeypatch, change, config=None):
@@ -245,7 +284,9 @@ def test_random_weights_with_clean_loading_info_are_refused(monkeypatch):
         return cls(config), info
 
     monkeypatch.setattr(transformers.HubertModel, "from_pretrained", classmethod(pretend))
-    with pytest.raises(ModelRefusedError, match=r"nowhere in its weights file.*never loaded"):
+    with pytest.raises(
+        ModelRefusedError, match=r"other values than its weights file.*never loaded"
+    ):
         load_model("hubert-base")
 
 
@@ -304,8 +345,80 @@ def test_absent_weights_name_the_command_and_the_folder(tmp_path, monkeypatch):
     assert model_card("mert-v1-95m").availability()[1] == "needs a download"
     (tmp_path / "mert-v1-95m").mkdir()
     (tmp_path / "mert-v1-95m" / "config.json").write_text("{}")
-    with pytest.raises(ModelUnavailableError, match="but neither"):
+    with pytest.raises(ModelUnavailableError, match=r"lacks preprocessor_config.json, pytorch_mod"):
         embed_audio(noise(1, 24000), 24000, "mert-v1-95m")
+
+
+def test_available_means_that_all_files_are_here(models, tmp_path, monkeypatch):
+    """Weights, and what says how the audio is prepared, in one folder."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    for name in ("mert-v1-95m", "clap-htsat-unfused", "dac-44khz"):
+        shutil.copytree(models / name, tmp_path / name)
+        monkeypatch.setenv("GROOVE_MODELS", str(tmp_path))
+        assert model_card(name).availability() == (True, "cached", "")
+        for file in ("model.safetensors", *model_card(name).files):
+            (tmp_path / name / file).rename(tmp_path / "aside")
+            assert model_card(name).availability()[1] == "needs a download"
+            with pytest.raises(ModelUnavailableError, match="lacks"):
+                load_model(name)
+            (tmp_path / "aside").rename(tmp_path / name / file)
+
+
+def test_the_copying_instructions_name_the_files_of_that_revision(tmp_path, monkeypatch):
+    monkeypatch.setenv("GROOVE_MODELS", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    told = {}
+    for name in ("mert-v1-95m", "clap-htsat-unfused"):
+        with pytest.raises(ModelUnavailableError) as caught:
+            load_model(name)
+        told[name] = str(caught.value)
+    # the pinned revision of MERT has no safetensors
+    assert "pytorch_model.bin" in told["mert-v1-95m"]
+    assert "safetensors" not in told["mert-v1-95m"]
+    assert "To embed text, copy tokenizer_config.json, vocab.json" in told["clap-htsat-unfused"]
+    assert "90c43c289969c1e8c20ea55bd1938a88b2d961aa" in model_card("mert-v1-95m").note
+
+
+@pytest.mark.parametrize("name", ["mert-v1-95m", "ast", "encodec-24khz"])
+@pytest.mark.parametrize("damage", ["cut", "garbage", "legacy"])
+def test_a_damaged_weights_file_is_refused_by_name(models, name, damage, tmp_path, monkeypatch):
+    rewrite(models, name, tmp_path, monkeypatch, dict)
+    file = tmp_path / "m" / name / "model.safetensors"
+    whole = file.read_bytes()
+    if damage == "legacy":
+        file.unlink()
+        file = file.with_name("pytorch_model.bin")
+    file.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"<html>404</html>" * 9)
+    with pytest.raises(ModelRefusedError) as caught:
+        load_model(name)
+    assert str(file) in str(caught.value)
+    assert f"{name}: refused" in str(caught.value)
+    assert f"fetch {name}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", tiny.MAKERS)
+def test_files_of_another_model_are_refused(models, name, tmp_path, monkeypatch):
+    rewrite(models, name, tmp_path, monkeypatch, dict, {"model_type": "bert"})
+    with pytest.raises(ModelRefusedError, match=rf"{name}: refused.*config.json.*'bert', expected"):
+        load_model(name)
+    (tmp_path / "m" / name / "config.json").write_text("{")
+    with pytest.raises(ModelRefusedError, match=r"config.json cannot be read \(JSONDecodeError"):
+        load_model(name)
+
+
+def test_a_saved_buffer_is_held_to_the_file(monkeypatch):
+    original = transformers.ClapAudioModelWithProjection.from_pretrained.__func__
+
+    def spoil(cls, *args, **options):
+        network, info = original(cls, *args, **options)
+        dict(network.named_buffers())["audio_model.audio_encoder.batch_norm.running_mean"].add_(1)
+        return network, info
+
+    monkeypatch.setattr(
+        transformers.ClapAudioModelWithProjection, "from_pretrained", classmethod(spoil)
+    )
+    with pytest.raises(ModelRefusedError, match=r"buffers hold.*batch_norm.running_mean"):
+        load_model("clap-htsat-unfused")
 
 
 def test_hub_cache_is_found_by_its_pinned_revision(models, tmp_path, monkeypatch):

@@ -174,6 +174,41 @@ def test_maps_show_every_song_twice():
     assert [t.get_text() for t in figure.legends[0].get_texts()] == STYLES
 
 
+@pytest.mark.parametrize(("n_models", "n_axes"), [(1, 3), (3, 3), (4, 6)])
+def test_a_map_of_each_model_three_in_a_row(n_models, n_axes):
+    names = [f"net {k}" for k in range(n_models)]
+    positions = pd.concat([songs(seed=k).assign(map=name) for k, name in enumerate(names)])
+    figure = draw(figures.maps.plot_model_maps(positions, STYLES))
+    assert len(figure.axes) == n_axes
+    assert [axes.get_title(loc="left") for axes in figure.axes[:n_models]] == names
+    for axes, name in zip(figure.axes, names):
+        own = positions[positions["map"] == name]
+        assert sorted(dots(axes)[:, 0]) == pytest.approx(sorted(own["x"]))
+    assert not any(axes.axison for axes in figure.axes[n_models:])
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == STYLES
+
+
+def test_neighbours_stand_beside_their_twins_and_chance():
+    rows = [
+        {"model": model, "label": label, "rate": rate, "low": rate - 0.1, "high": rate + 0.1}
+        for label in ("style", "band")
+        for model, rate in (("a", 0.7), ("b", 0.5), ("a-untrained", 0.6))
+    ]
+    figure = draw(figures.plot_neighbours(pd.DataFrame(rows).assign(chance=0.2)))
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["Same style", "Same band"]
+    for axes in figure.axes:
+        trained, twins = (points.get_offsets().data for points in axes.collections[1::2])
+        assert trained[:, 0].tolist() == [0.7, 0.5]
+        assert twins[:, 0].tolist() == [0.6]
+        assert abs(twins[0, 1] - trained[0, 1]) < 0.5  # on the row of its model
+        assert axes.lines[0].get_xdata()[0] == 0.2
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "trained",
+        "untrained twin",
+    ]
+
+
 def test_predictions_show_every_song_and_a_line_over_all_of_them():
     table = pd.concat([songs(seed=k).assign(target=t) for k, t in enumerate(["dance", "beat"])])
     table = table.rename(columns={"x": "observed", "y": "predicted"})
