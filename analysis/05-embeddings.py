@@ -120,9 +120,8 @@ show_table(
 # %% tags=["needs-audio"]
 from musicnn.configuration import MSD_LABELS
 
-tags = (
-    embed.embed_study(data, "msd-musicnn").frame("taggram").set_axis(MSD_LABELS, axis=1)
-)
+tagger = embed.embed_study(data, "msd-musicnn")
+tags = tagger.frame("taggram").set_axis(MSD_LABELS, axis=1)
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
 likely = {style: tags.loc[track].nlargest(5) for style, track in first.items()}
 top = {s: ", ".join(f"{t} ({p:.2f})" for t, p in o.items()) for s, o in likely.items()}
@@ -267,7 +266,7 @@ report_value("twins_ahead", beaten, fmt=".0f", n=len(models))
 
 # %% [markdown] tags=["needs-styles"]
 # In the embedding of {glue:text}`clannish`, the nearest neighbour of a song is by the same band
-# in a share of {glue:text}`clannish_rate` of cases, where chance would give
+# in a share of {glue:text}`clannish_rate_full` of cases, where chance would give
 # {glue:text}`chance_artist`. The model knows the band. A probe that is tested on a band which it was
 # trained on can therefore look clever by recognising it: the reason for
 # {term}`artist-grouped folds` in {doc}`06-probing`. Does training teach that? Of the

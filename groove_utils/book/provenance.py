@@ -50,7 +50,7 @@ def _overview_row(card: ModelCard) -> dict[str, str]:
     available, state, _ = card.availability()
     return {
         "model": f"{{ref}}`{card.name} <model-{card.name}>`",
-        "trained on": card.training,
+        "trained on": card.training.partition(";")[0],
         "rate (Hz)": f"{card.sample_rate:,}",
         "dimensions × layers": _sizes(card),
         "parameters": f"{card.parameters:,}" if card.parameters else "not counted",

@@ -67,7 +67,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     pandas.DataFrame
         One row a model: ``model``; ``seconds_per_second`` of audio on this machine, weights
         already loaded: of processor time, all cores added up, which does not depend on what else
-        is running, or of the clock's where a GPU computes; ``peak_mib``, the most main memory that
+        is running, or of the clock's where a GPU computes; ``peak_MiB``, the most main memory that
         a process held which did nothing else; ``numbers``, how many values are kept for a song
         over all layers. Of a model that does not run here, such as one whose vectors a study
         brings, the numbers are NaN.
@@ -82,10 +82,10 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
             # a process for each: memory that was held once is not seen to be given back
             with ProcessPoolExecutor(1) as alone:
                 found = alone.submit(_cost_here, paths, name, factories.get(name)).result()
-        row = {"model": name, "seconds_per_second": np.nan, "peak_mib": np.nan, "numbers": np.nan}
+        row = {"model": name, "seconds_per_second": np.nan, "peak_MiB": np.nan, "numbers": np.nan}
         if found:
             seconds, peak, numbers = found
-            row |= {"seconds_per_second": seconds / duration, "peak_mib": peak, "numbers": numbers}
+            row |= {"seconds_per_second": seconds / duration, "peak_MiB": peak, "numbers": numbers}
         rows.append(row)
     return pd.DataFrame(rows)
 

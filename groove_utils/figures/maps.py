@@ -191,7 +191,8 @@ def plot_neighbours(rates: pd.DataFrame) -> plt.Figure:
             fill = "C0" if trained else "white"
             name = "trained" if trained else "untrained twin"
             axes.scatter(some["rate"], height, fc=fill, ec="C0", s=32, zorder=3, label=name)
-        axes.set(title=f"Same {label}", xlabel="Share of nearest neighbours", xlim=(0, 1))
+        axes.set(title=f"Same {label}", xlabel="Share of nearest neighbours", xlim=(0, 1.03))
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
     row[0, 0].set_yticks(range(len(models)), models)
     row[0, 0].invert_yaxis()
     figure.legend(*row[0, 0].get_legend_handles_labels(), loc="outside upper right", ncol=2)

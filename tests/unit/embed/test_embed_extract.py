@@ -335,7 +335,7 @@ def test_cost_is_measured_in_a_process_of_its_own(level, tmp_path):
     table = table.set_index("model")
     assert table.loc[level, "numbers"] == 2
     assert 0 < table.loc[level, "seconds_per_second"] < 10
-    assert 100 < table.loc[level, "peak_mib"] < 5000
+    assert 100 < table.loc[level, "peak_MiB"] < 5000
     assert table.loc[["musicfm", "of-a-reader"]].isna().all(axis=None)
 
 
