@@ -2,8 +2,9 @@
 
 A processor's plain convolution is bound by its arithmetic, so what saves time is doing less of it.
 Kernels that span many frequencies are multiplied in the Fourier domain (Mathieu, Henaff & LeCun
-2014); small square ones by Winograd's minimal filtering (Lavin & Gray 2016). Both give what the
-plain convolution gives, to about 1e-5 of the largest value.
+2014); small square ones by Winograd's minimal filtering (Lavin & Gray 2016), and pooled on the way.
+Both give what the plain convolution gives, to about 1e-5 of the largest value. Long kernels over
+time stay plain, as one banded matrix for several frames, which need not be copied for it.
 
 Windows are worked through one by one, and in blocks that fit a processor's caches: a window's
 numbers do not depend on its place in the batch. Chapters 05 to 07 stand on it.
