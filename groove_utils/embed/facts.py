@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -72,16 +73,24 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
         over all layers. Of a model that does not run here, such as one whose vectors a study
         brings, the numbers are NaN.
     """
+    from groove_utils.embed.engine import choose_device  # imports torch
+
     paths = {track: str(Path(path).resolve()) for track, path in tracks.items()}
     duration = sum(soundfile.info(path).duration for path in paths.values())
     factories = registered_models()
+
+    def measure(name: str) -> tuple[float, float, int] | None:
+        if name not in CATALOGUE and name not in factories:
+            return None
+        # a process for each: memory that was held once is not seen to be given back
+        with ProcessPoolExecutor(1) as alone:
+            return alone.submit(_cost_here, paths, name, factories.get(name)).result()
+
+    # most of a process's time goes into its imports, on one core
+    with ThreadPoolExecutor(2 if choose_device() == "cpu" else 1) as pool:
+        costs = list(pool.map(measure, models))
     rows = []
-    for name in models:
-        found = None
-        if name in CATALOGUE or name in factories:
-            # a process for each: memory that was held once is not seen to be given back
-            with ProcessPoolExecutor(1) as alone:
-                found = alone.submit(_cost_here, paths, name, factories.get(name)).result()
+    for name, found in zip(models, costs):
         row = {"model": name, "seconds_per_second": np.nan, "peak_MiB": np.nan, "numbers": np.nan}
         if found:
             seconds, peak, numbers = found
