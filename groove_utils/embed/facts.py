@@ -71,7 +71,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
         is running, or of the clock's where a GPU computes; ``peak_MiB``, the most main memory that
         a process held which did nothing else; ``numbers``, how many values are kept for a song
         over all layers. Of a model that does not run here, such as one whose vectors a study
-        brings, the numbers are NaN.
+        brings, and of all without tracks, the numbers are NaN.
     """
     from groove_utils.embed.engine import choose_device  # imports torch
 
@@ -80,7 +80,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     factories = registered_models()
 
     def measure(name: str) -> tuple[float, float, int] | None:
-        if name not in CATALOGUE and name not in factories:
+        if not paths or (name not in CATALOGUE and name not in factories):
             return None
         # a process for each: memory that was held once is not seen to be given back
         with ProcessPoolExecutor(1) as alone:

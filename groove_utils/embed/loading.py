@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groove_utils.embed.adapters import Adapter
-from groove_utils.embed.catalogue import make_adapter, registered_models
+from groove_utils.embed.catalogue import CATALOGUE, make_adapter, registered_models
 from groove_utils.files import atomic_path, hash_bytes, hash_file
 from groove_utils.paths import cache_folder
 
 if TYPE_CHECKING:
+    import torch
+
     from groove_utils.embed.engine import Model
 
 __all__ = ["adapter_key", "forget_models", "known_fingerprint", "load_model"]
@@ -102,11 +104,26 @@ def load_model(
         loaded = Model(adapter, network, print_, device)
         check_model(loaded, adapter_key(model, adapter))
         loaded.autocast = autocast
+        if autocast and model in CATALOGUE and isinstance(network, torch.nn.Module):
+            _halve_weights(network)
         _remember_source(model, adapter, print_)
         _LOADED[key] = loaded
         while len(_LOADED) > KEPT:
             _LOADED.popitem(last=False)
         return loaded
+
+
+def _halve_weights(network: torch.nn.Module) -> None:
+    """Keep weights of matrix products as autocast takes them, rather than cast them at each call.
+
+    A reader's own model may switch autocast off for some of its layers, and is left as it is.
+    """
+    import torch
+
+    for module in network.modules():
+        plain = isinstance(module, (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d))
+        if plain and not torch.nn.utils.parametrize.is_parametrized(module):
+            module.to(torch.bfloat16)
 
 
 def forget_models() -> None:

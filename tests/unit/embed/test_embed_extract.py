@@ -337,6 +337,7 @@ def test_cost_is_measured_in_a_process_of_its_own(level, tmp_path):
     assert 0 < table.loc[level, "seconds_per_second"] < 10
     assert 100 < table.loc[level, "peak_MiB"] < 5000
     assert table.loc[["musicfm", "of-a-reader"]].isna().all(axis=None)
+    assert measure_cost({}, [level])["numbers"].isna().all()
 
 
 def test_import_is_light():
