@@ -267,6 +267,7 @@ def hubert(options) -> None:
         os.environ["GROOVE_MODELS"] = root
         forget_models()
         model = load_model(HUBERT)
+        load_model(HUBERT, autocast=True)  # loading and the gate are not what is measured
         n_windows = 4
         paths = songs(Path(root), 6 if options.quick else 10, n_windows * model.adapter.window)
         tracks = {path.stem: path for path in paths}
