@@ -245,7 +245,7 @@ _PREPARED = ("config.json", "preprocessor_config.json")
 _TOKENIZER = ("tokenizer_config.json", "vocab.json", "merges.txt")
 _SAME_TORCH = (
     "torchaudio and torchvision have to be built for the torch that is installed; for a torch "
-    "without CUDA on Linux, add --extra-index-url https://download.pytorch.org/whl/cpu"
+    "without CUDA on Linux, take them from PyTorch's own index of CPU wheels"
 )
 _SPEECH = "transformers_models:SpeechEncoder"
 _LIBRISPEECH = "LibriSpeech 960 h; self-supervised"
