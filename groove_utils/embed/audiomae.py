@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 
 from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
-from groove_utils.embed.catalogue import model_card
 from groove_utils.embed.hub import consented, offline, read_tensors, weight_files
 from groove_utils.embed.transformers_models import HubModel
 
@@ -68,11 +67,7 @@ class AudioMAE(HubModel):
         try:
             kind = get_class_from_dynamic_module(reference, self.folder, local_files_only=True)
         except (ImportError, OSError, RuntimeError) as error:
-            card = model_card(self.name)
-            raise ModelUnavailableError(
-                f"{self.name}: its authors' code cannot be imported ({type(error).__name__}: "
-                f"{error}). Do this: {card.install}. Mind that {card.note}."
-            ) from error
+            raise self._not_importable("its authors' code", error) from error
         return kind
 
     def forward(self, network, batch, n_valid) -> dict[str, torch.Tensor]:

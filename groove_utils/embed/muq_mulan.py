@@ -65,11 +65,7 @@ class MuQMuLan(HubModel):
                 import muq
                 from muq.muq_mulan.models import audio, mulan
             except (ImportError, OSError, RuntimeError) as error:
-                card = model_card(self.name)
-                raise ModelUnavailableError(
-                    f"{self.name}: the package muq cannot be imported ({type(error).__name__}: "
-                    f"{error}). Do this: {card.install}. Mind that {card.note}."
-                ) from error
+                raise self._not_importable("the package muq", error) from error
 
             known = {field.name for field in dataclasses.fields(muq.MuQConfig)}
             muq_config = muq.MuQConfig(**{k: v for k, v in muq_config.items() if k in known})

@@ -128,6 +128,14 @@ class HubModel:
             )
         return read_json(self.name, path)
 
+    def _not_importable(self, what: str, error: Exception) -> ModelUnavailableError:
+        """The error for code that is there, but does not import."""
+        card = model_card(self.name)
+        return ModelUnavailableError(
+            f"{self.name}: {what} cannot be imported ({type(error).__name__}: {error}). Do this: "
+            f"{card.install}. Mind that {card.note}."
+        )
+
     def _load_native(self, kind: type, config) -> nn.Module:
         """A network of a native class, strictly loaded and held to the file."""
         stored = read_tensors(self.name, self.folder)  # first, since it knows a damaged file
