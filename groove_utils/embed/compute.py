@@ -14,7 +14,7 @@ from groove_utils.files import hash_bytes
 
 __all__ = ["compute_missing", "recipe"]
 
-VERSION = "6"  # of windowing, pooling and preprocessing; a change leaves cached entries unused
+VERSION = "7"  # of windowing, pooling and preprocessing; a change leaves cached entries unused
 
 
 def recipe(model: str, seed: int, device: str | None, pooling: str, autocast: bool) -> str:

@@ -103,10 +103,11 @@ class Model:
         return -(-self.length * steps // BUCKETS)
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """A window as the network takes it."""
+        """A window as the network takes it, filled up to the length of its bucket."""
+        filled = samples[: self.bucket(n_valid)]
         if hasattr(self.adapter, "prepare"):
-            return self.adapter.prepare(samples, n_valid)
-        return samples[: self.bucket(n_valid)]
+            return self.adapter.prepare(filled, n_valid)
+        return filled
 
     def forward(self, windows: Sequence[np.ndarray], n_valid: Sequence[int]) -> dict:
         """Layers of some prepared windows of one bucket, as :func:`forward_windows` gives them."""

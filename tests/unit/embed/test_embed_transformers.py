@@ -154,6 +154,55 @@ def test_padded_window_equals_the_signal_alone(models, name, share):
         np.testing.assert_allclose(ours[layer], values.mean(1).numpy(), atol=2e-5)
 
 
+def direct_ast(folder, y):
+    """AST as transformers runs it on a whole window, with a mask over patches without sound."""
+    x = transformers.ASTFeatureExtractor()(y, sampling_rate=16000, return_tensors="pt")
+    network = transformers.ASTModel.from_pretrained(folder, attn_implementation="eager").eval()
+    n_columns = -(-(1 + (len(y) - 400) // 160) // 10)  # those that begin within the signal
+    mask = torch.cat([torch.ones(2), (torch.arange(101) < n_columns).float().repeat(12)])[None]
+    with torch.inference_mode():
+        output = network(**x, attention_mask=mask, output_hidden_states=True)
+    layers = {
+        f"layer_{i:02d}": state[0, 2:].unflatten(0, (12, 101))[:, :n_columns].mean((0, 1)).numpy()
+        for i, state in enumerate(output.hidden_states)
+    }
+    return {**layers, "cls": output.pooler_output[0].numpy()}
+
+
+@pytest.mark.parametrize("share", [0.005, 0.03, 0.2, 0.5, 0.93, 1])
+def test_patches_beyond_the_end_are_masked(models, share):
+    y = noise(10.24 * share, 16000)
+    ours = embed_audio(y, 16000, "ast")
+    for layer, values in direct_ast(models / "ast", y).items():
+        np.testing.assert_allclose(ours[layer][0], values, atol=2e-5)
+
+
+def test_windows_of_one_bucket_share_a_batch(models):
+    """Each keeps its own mask, as on a GPU, where batches hold many."""
+    loaded = load_model("ast")
+    cuts = [noise(10.24 * share, 16000, i) for i, share in enumerate((0.26, 0.31, 0.375))]
+    assert len({loaded.bucket(len(y)) for y in cuts}) == 1
+    filled = [np.pad(y, (0, loaded.length - len(y))) for y in cuts]
+    ready = [loaded.prepare(y, len(cut)) for y, cut in zip(filled, cuts)]
+    layers = loaded.forward(ready, [len(y) for y in cuts])
+    for i, y in enumerate(cuts):
+        for layer, values in direct_ast(models / "ast", y).items():
+            np.testing.assert_allclose(layers[layer][0][i], values, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", tiny.MAKERS)
+@pytest.mark.parametrize("n_samples", [1, 399])
+def test_a_last_window_of_next_to_nothing_is_embedded(name, n_samples):
+    adapter = load_model(name).adapter
+    length = round(adapter.window * adapter.sample_rate)
+    layers = embed_audio(
+        noise(adapter.window + 1, adapter.sample_rate)[: length + n_samples],
+        adapter.sample_rate,
+        name,
+    )
+    assert all(len(v) == 2 and np.isfinite(v).all() for v in layers.values())
+
+
 @pytest.mark.parametrize("name", tiny.MAKERS)
 def test_no_tail_is_lost_and_calls_are_identical(name, tmp_path):
     """A change in the last tenth of a second of a long file changes its vector."""
