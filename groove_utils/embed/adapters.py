@@ -64,8 +64,9 @@ class Adapter(Protocol):
         Whether :meth:`forward` takes windows that are shorter than `window`; False by default.
         Last windows are then filled up to the next eighth only.
     prepare : callable, optional
-        ``prepare(samples, n_valid)`` makes the network's input, of a fixed shape, from one window;
-        it runs ahead in the reading threads, and :meth:`forward` gets batches of it.
+        ``prepare(samples, n_valid)`` makes the network's input from one window, filled up as
+        above, in a shape that depends on ``len(samples)`` only; it runs ahead in the reading
+        threads, and :meth:`forward` gets batches of it.
     batch_size : int, optional
         Windows at once on a CPU; 8 by default.
     concurrent : bool, optional

@@ -100,7 +100,7 @@ class Model:
         if not getattr(self.adapter, "any_length", False):
             return self.length
         steps = -(-BUCKETS * n_valid // self.length)
-        return -(-self.length * steps // BUCKETS)
+        return self.length * steps // BUCKETS
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
         """A window as the network takes it, filled up to the length of its bucket."""
@@ -338,8 +338,7 @@ def _forward(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> dict:
         pooled = {}
         for name, values in _checked(model, given).items():
             values = values.to(model.device).float()
-            length = model.length if hasattr(model.adapter, "prepare") else batch.shape[1]
-            mean, variance = _pool_frames(values, valid, length)
+            mean, variance = _pool_frames(values, valid, model.bucket(int(n_valid.max())))
             pooled[name] = mean.cpu().numpy(), variance.cpu().numpy()
     return pooled
 

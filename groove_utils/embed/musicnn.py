@@ -31,7 +31,13 @@ from torch import nn
 from torch.nn import functional
 
 from groove_utils.embed.convolution import SpectralPeaks, TemporalPeaks, WinogradConv
-from groove_utils.embed.taggers import HOP, N_FRAMES, N_TAGS, SAMPLE_RATE, checkpoint_folder
+from groove_utils.embed.tagger_checkpoints import (
+    HOP,
+    N_FRAMES,
+    N_TAGS,
+    SAMPLE_RATE,
+    checkpoint_folder,
+)
 from groove_utils.embed.tf_checkpoint import read_checkpoint
 
 __all__ = ["VGG", "MelSpectrogram", "MusiCNN", "load_network"]

@@ -1,4 +1,4 @@
-"""The four music taggers as adapters: what they are, and where their weights lie.
+"""The four music taggers as adapters.
 
 Importing this leaves torch alone, so that what is in the cache is found within moments; the
 networks are in :mod:`groove_utils.embed.musicnn`. Chapters 05 to 07 use them.
@@ -11,17 +11,18 @@ tagging. ISMIR late-breaking demo. arXiv:1909.06654.
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
-from groove_utils.embed.adapters import ModelUnavailableError
+from groove_utils.embed.tagger_checkpoints import (
+    HOP,
+    N_FRAMES,
+    N_TAGS,
+    SAMPLE_RATE,
+    checkpoint_folder,
+)
 
-__all__ = ["Tagger", "checkpoint_folder"]
+__all__ = ["Tagger"]
 
-SAMPLE_RATE = 16000
-HOP = 256  # samples from one frame of the spectrogram to the next
-N_FRAMES = 187  # of a patch, about 3 s
-N_TAGS = 50
 MUSICNN_LAYERS = {
     "timbral": 408,
     "temporal": 153,
@@ -95,15 +96,3 @@ class Tagger:
         # half precision would not carry the transforms of their convolutions
         with torch.autocast(batch.device.type, enabled=False):
             return network(batch, (n_valid // HOP).clamp(1, N_FRAMES))
-
-
-def checkpoint_folder(name: str) -> Path:
-    """Where the ``musicnn`` package keeps a tagger's checkpoint."""
-    spec = importlib.util.find_spec("musicnn")
-    if spec is None or spec.origin is None:
-        raise ModelUnavailableError(
-            f"{name}: the package that carries its weights is not installed. "
-            "Run `pip install --no-deps musicnn==0.1.0`."
-        )
-    data, kind = name.split("-")[:2]
-    return Path(spec.origin).parent / f"{data.upper()}_{kind}"

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from groove_utils.audio import AudioError, resample, windows
 from groove_utils.cache import ArrayCache
@@ -54,6 +56,19 @@ class Moments:
         return {"frames": torch.stack([frames.mean(2), frames[..., 0]], 2)}
 
 
+class Prepared(Moments):
+    """Takes windows of any length, as frames that are cut ahead."""
+
+    any_length = True
+    version = "prepared"
+
+    def prepare(self, samples, n_valid):
+        return samples.reshape(-1, 100)
+
+    def forward(self, network, batch, n_valid):
+        return {"frames": torch.stack([batch.mean(2), batch[..., 0]], 2)}
+
+
 class Slow(Moments):
     """Takes its time, so that it can be interrupted; counts in a file."""
 
@@ -72,10 +87,11 @@ def _clean(monkeypatch, tmp_path):
     monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "default-cache"))
     forget_models()
     register_model("moments", Moments)
+    register_model("prepared", Prepared)
     register_model("slow", Slow)
     yield
-    unregister_model("moments")
-    unregister_model("slow")
+    for name in ("moments", "prepared", "slow"):
+        unregister_model(name)
     forget_models()
 
 
@@ -127,19 +143,29 @@ def test_sources_join_to_the_file(tmp_path):
         SumSource([tmp_path / "x.wav", tmp_path / "r.wav"])
 
 
+@pytest.mark.parametrize("model", ["moments", "prepared"])
 @pytest.mark.parametrize("n", [1600, 16000, 23400, 100_000])
-def test_mean_and_spread_over_all_frames(cache, n):
+def test_mean_and_spread_over_all_frames(cache, n, model):
     y = noise(n)
     options = {"cache": cache, "progress": False}
-    both = embed_tracks({"y": (y, SR)}, "moments", pooling="mean+std", **options)
+    both = embed_tracks({"y": (y, SR)}, model, pooling="mean+std", **options)
     frames = y.reshape(-1, 100)
     values = np.stack([frames.mean(1), frames[:, 0]], 1)
     expected = np.concatenate([values.mean(0), values.std(0)])
     np.testing.assert_allclose(both.layer("frames")[0], expected, atol=1e-6)
-    mean = embed_tracks({"y": (y, SR)}, "moments", **options)
+    mean = embed_tracks({"y": (y, SR)}, model, **options)
     np.testing.assert_array_equal(mean.layer("frames")[0], both.layer("frames")[0, :2])
     with pytest.raises(ValueError, match=r"pooling is 'max'; expected one of mean, mean\+std"):
-        embed_tracks({"y": (y, SR)}, "moments", pooling="max", **options)
+        embed_tracks({"y": (y, SR)}, model, pooling="max", **options)
+
+
+@given(st.integers(8, 500_000), st.floats(0, 1))
+def test_a_bucket_holds_its_windows_and_is_its_own(length, share):
+    adapter = Prepared()
+    adapter.sample_rate, adapter.window = 1, length
+    model, n = Model(adapter, None), max(1, round(share * length))
+    assert n <= model.bucket(n) <= min(length, n + length / 8)
+    assert model.bucket(model.bucket(n)) == model.bucket(n)
 
 
 def test_several_models_read_each_track_once(cache, monkeypatch):

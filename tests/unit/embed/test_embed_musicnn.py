@@ -8,7 +8,8 @@ import torch
 
 from groove_utils.embed import embed_audio, forget_models, load_model
 from groove_utils.embed.musicnn import MelSpectrogram
-from groove_utils.embed.taggers import HOP, N_FRAMES, Tagger
+from groove_utils.embed.tagger_checkpoints import HOP, N_FRAMES
+from groove_utils.embed.taggers import Tagger
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "embed"
 TAGGERS = ["msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg"]

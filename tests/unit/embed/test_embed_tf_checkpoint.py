@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from groove_utils.embed.protobuf import fields, read_varint
-from groove_utils.embed.taggers import checkpoint_folder
+from groove_utils.embed.tagger_checkpoints import checkpoint_folder
 from groove_utils.embed.tf_checkpoint import CheckpointError, crc32c, read_checkpoint
 
 
