@@ -179,7 +179,9 @@ show_figure(
 # {numref}`fig-listening-map` maps the songs by every model, and every dot can be heard. Do
 # neighbours sound alike to you? In which model most? (Hover and click; or press Tab until a dot is
 # marked, move with the arrow keys, play with Enter.) With a song, the rest of its band is marked.
-# Colour the dots by band: which model keeps the songs of a band together?
+# Colour the dots by band: which model keeps the songs of a band together? Beneath the map stand the
+# songs that each model finds nearest to the one you picked, by all dimensions of its layer and not
+# by the plane. Hear them, too.
 
 # %% tags=["needs-audio"]
 planes = {m: geometry.song_map(embeddings[m].layer(last[m]), "pca") for m in models}
@@ -187,18 +189,21 @@ means = pd.DataFrame({q: data.song_means(q).to_numpy() for q in data.queries})
 label = songs["artist"] + ": " + songs["title"].fillna(songs["track_id"])
 paths = [data.audio_path(track) for track in songs["track_id"]]
 shelf = songs.assign(label=label, path=paths)
-listening_map(shelf, planes, means, layers=last, styles=data.styles)
+near = {m: geometry.nearest_songs(embeddings[m].layer(last[m])) for m in models}
+few = {m: rows[:, :3] for m, rows in near.items()}
+listening_map(shelf, planes, means, layers=last, nearest=few, styles=data.styles)
 
 # %% [markdown] tags=["needs-audio"]
 # ### Who are the neighbours?
 #
-# One song, and the song that each of three models finds nearest to it.
+# For those who read this without the map: one song, and the one that each of three models finds
+# nearest to it.
 
 # %% tags=["needs-audio"]
 pick = 0
 sounds = {f"the song: {label[pick]}": paths[pick]}
 for model in models[:3]:
-    nearest = geometry.nearest_songs(embeddings[model].layer(last[model]), pick)[0]
+    nearest = near[model][pick, 0]
     sounds[f"{model}: {label[nearest]}"] = paths[nearest]
 audio_player(sounds)
 

@@ -97,6 +97,7 @@
     const ties = make("g", { class: "map-ties", "aria-hidden": "true" }, picture);
     const told = make("p", { class: "map-told", "aria-live": "polite" });
     told.textContent = "Pick a song: hover and click, or Tab into the map, arrow keys and Enter.";
+    const near = make("div", { class: "map-near" });
     const shown = make("p", { class: "map-shown" });
     const sound = new Audio();
     let playing = -1;
@@ -108,7 +109,7 @@
       dot.addEventListener("mouseleave", () => point(dots.indexOf(document.activeElement)));
       dot.addEventListener("focus", () => { tell(k); rove(k); point(k); });
       dot.addEventListener("blur", () => point(-1));
-      dot.addEventListener("click", () => toggle(k));
+      dot.addEventListener("click", () => pick(k));
       return dot;
     });
 
@@ -134,10 +135,13 @@
       }
     };
     const rove = (k) => dots.forEach((dot, j) => dot.setAttribute("tabindex", j === k ? 0 : -1));
-    const mark = () => dots.forEach((dot, k) => {
-      dot.classList.toggle("playing", k === playing);
-      dot.setAttribute("aria-pressed", k === playing);
-    });
+    const mark = () => {
+      for (const button of [...dots, ...near.querySelectorAll("button")]) {
+        const k = button.dataset.song ? Number(button.dataset.song) : dots.indexOf(button);
+        button.classList.toggle("playing", k === playing);
+        button.setAttribute("aria-pressed", k === playing);
+      }
+    };
     const stop = () => { sound.pause(); playing = -1; mark(); };
     const toggle = (k) => {
       if (k === playing) { stop(); tell(k); return; }
@@ -152,6 +156,27 @@
       tell(k);
     };
     sound.addEventListener("ended", stop);
+
+    // what each model finds nearest to the song that was picked last
+    const listed = maps.filter(({ nearest }) => nearest?.[0]?.length);
+    const list = (k) => {
+      near.replaceChildren();
+      if (!listed.length) return;
+      const title = make("p", {}, near);
+      title.textContent = `Nearest to ${songs[k].label}, by all dimensions of the layer:`;
+      const rows = make("ul", {}, near);
+      for (const { name, nearest } of listed) {
+        const row = make("li", {}, rows);
+        make("b", {}, row).textContent = name;
+        for (const j of nearest[k]) {
+          const button = make("button", { type: "button", "data-song": j }, row);
+          const own = songs[k].band !== null && songs[j].band === songs[k].band;
+          button.textContent = songs[j].label + (own ? " (same band)" : "");
+          button.addEventListener("click", () => toggle(j));
+        }
+      }
+    };
+    const pick = (k) => { list(k); toggle(k); };
 
     // the nearest dot that lies mainly in the arrow's direction; dots in one place follow in order
     const neighbour = (k, dx, dy) => {
@@ -170,7 +195,7 @@
       const k = dots.indexOf(event.target);
       if (k < 0) return;
       if (arrows[event.key]) dots[neighbour(k, ...arrows[event.key])].focus();
-      else if (event.key === "Enter" || event.key === " ") toggle(k);
+      else if (event.key === "Enter" || event.key === " ") pick(k);
       else if (event.key === "Escape") stop();
       else return;
       event.preventDefault();
@@ -209,7 +234,7 @@
     // nothing has been shown so far, so that nothing is left half drawn
     const output = root.closest(".output");
     root.querySelector(".map-note")?.remove();
-    root.append(bar, picture, told);
+    root.append(bar, picture, told, near);
     (figure?.querySelector("figcaption") ?? root).append(shown);
     figure?.prepend(root);
     if (output && !output.textContent.trim()) output.remove();

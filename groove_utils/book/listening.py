@@ -27,6 +27,7 @@ def listening_map(
     ratings: pd.DataFrame,
     *,
     layers: Mapping[str, str] | None = None,
+    nearest: Mapping[str, np.ndarray] | None = None,
     styles: Sequence[str] = (),
     projection: str = "PCA",
     name: str = "listening-map",
@@ -45,6 +46,9 @@ def listening_map(
         Mean ratings that may colour the dots, in the order of `songs`; NaN where a song has none.
     layers : mapping of str to str, optional
         A model's name → the layer that was mapped.
+    nearest : mapping of str to ndarray of int, shape (n_songs, n_listed), optional
+        A model's name → rows of the songs that are nearest to each song, nearest first. They are
+        listed for the song that is picked, and can be played.
     styles : sequence of str
         Order of the styles, on which their colours depend; others follow as they come.
     projection : str
@@ -57,7 +61,7 @@ def listening_map(
     Raises
     ------
     ValueError
-        If a map lacks songs, or has positions that are not finite.
+        If a map lacks songs, has positions that are not finite, or `nearest` names other songs.
 
     Notes
     -----
@@ -68,6 +72,7 @@ def listening_map(
     n_songs = len(songs)
     maps = {model: _finite(model, xy, n_songs) for model, xy in maps.items()}
     layers = layers or {}
+    near = {model: _rows(model, rows, n_songs) for model, rows in (nearest or {}).items()}
     label = [text or f"Song {k + 1}" for k, text in enumerate(_texts(songs, "label"))]
     style, band = _texts(songs, "style"), _texts(songs, "artist")
     order = list(dict.fromkeys([*styles, *style]))
@@ -106,7 +111,12 @@ def listening_map(
         ],
         "projection": projection,
         "maps": [
-            {"name": model, "layer": layers.get(model), "xy": _to_square(xy).round(4).tolist()}
+            {
+                "name": model,
+                "layer": layers.get(model),
+                "xy": _to_square(xy).round(4).tolist(),
+                "nearest": near.get(model),
+            }
             for model, xy in maps.items()
         ],
         "ratings": [_rating(query, ratings[query]) for query in ratings],
@@ -135,6 +145,16 @@ def _finite(model: str, xy: np.ndarray, n_songs: int) -> np.ndarray:
             f"{model!r}. Look for NaN or infinite values in its embeddings."
         )
     return xy
+
+
+def _rows(model: str, rows: np.ndarray, n_songs: int) -> list[list[int]]:
+    rows = np.asarray(rows)
+    if len(rows) != n_songs or not np.isin(rows, np.arange(n_songs)).all():
+        raise ValueError(
+            f"listening_map: the nearest songs of {model!r} have the shape {rows.shape}; expected "
+            f"{n_songs} rows of numbers from 0 to {n_songs - 1}."
+        )
+    return rows.tolist()
 
 
 def _to_square(xy: np.ndarray) -> np.ndarray:

@@ -200,6 +200,8 @@ def _execute(name, source: Path, target: Path, parameters, build: Path, failed: 
             cwd=project_root(),
             progress_bar={"desc": name, "unit": "cell"},
             config=Config({"KernelManager": kernel}),
+            # at its end it is interrupted, and sometimes says so as if it were an error
+            extra_arguments=["--log-level=CRITICAL"],
         )
     except PapermillExecutionError as error:
         failed.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import cdist, pdist, squareform
+from scipy.spatial.distance import pdist, squareform
 from sklearn.decomposition import PCA
 from sklearn.metrics import pairwise_distances, silhouette_score
 from sklearn.preprocessing import StandardScaler
@@ -143,22 +143,22 @@ def last_hidden_layer(layers: Iterable[str]) -> str:
     return [name for name in layers if name != "taggram"][-1]
 
 
-def nearest_songs(vectors: np.ndarray, song: int) -> np.ndarray:
-    """The other songs, from the nearest to the farthest.
+def nearest_songs(vectors: np.ndarray) -> np.ndarray:
+    """For each song the others, from the nearest to the farthest by correlation distance.
 
     Parameters
     ----------
     vectors : ndarray, shape (n_songs, dim)
-    song : int
-        Row of the song.
 
     Returns
     -------
-    ndarray of int, shape (n_songs - 1,)
+    ndarray of int, shape (n_songs, n_songs - 1)
+        Rows of `vectors`. Songs at one distance follow in their order. Chapter 05 uses this.
     """
-    distances = cdist(vectors[[song]], vectors, "correlation")[0]
-    order = np.argsort(distances, kind="stable")
-    return order[order != song]
+    n_songs = len(vectors)
+    distances = squareform(pdist(vectors, "correlation"))
+    np.fill_diagonal(distances, -np.inf)  # a song itself comes first, and is left out
+    return np.argsort(distances, axis=1, kind="stable")[:, 1:].reshape(n_songs, n_songs - 1)
 
 
 def neighbour_rate(

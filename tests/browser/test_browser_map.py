@@ -17,7 +17,7 @@ from groove_utils.book import listening
 PAGE = "05-embeddings.html"
 STATIC = Path(__file__).resolve().parents[2] / "book" / "_static"
 THEME = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static"
-READ = ".listening-map :is(label, select, span, p), figcaption p"
+READ = ".listening-map :is(label, select, span, p, b, button), figcaption p"
 PLAYED = """
 () => {
   const start = HTMLMediaElement.prototype.play;
@@ -103,6 +103,33 @@ def test_model_and_colour_can_be_changed(page):
     assert page.evaluate(state.format("fill")) != fills
 
 
+def test_the_neighbours_of_a_picked_song_are_heard(page):
+    dots, near = page.locator(".listening-map circle"), page.locator(".map-near")
+    assert near.inner_text() == ""
+    dots.nth(3).focus()
+    page.keyboard.press("Enter")
+    label = page.evaluate(
+        "() => JSON.parse(document.querySelector('.listening-map script').textContent)"
+        ".songs[3].label"
+    )
+    assert near.inner_text().startswith(f"Nearest to {label}")
+    models = page.locator(".map-controls select").first.locator("option").all_inner_texts()
+    assert near.locator("b").all_inner_texts() == models
+    assert near.locator("button").count() == 3 * len(models)
+    page.keyboard.press("Tab")
+    first = near.locator("button").first
+    assert first.evaluate("(button) => button === document.activeElement")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => window.played.length === 2 && window.played[1].currentTime > 0.1")
+    song = int(first.get_attribute("data-song"))
+    assert dots.nth(song).get_attribute("aria-pressed") == "true"
+    assert first.get_attribute("aria-pressed") == "true"
+    assert near.inner_text().startswith(f"Nearest to {label}"), "the song picked before stays"
+    first.click()
+    assert page.evaluate("() => window.played[1].paused")
+    assert page.locator(".listening-map .playing").count() == 0
+
+
 def test_the_map_stands_in_a_numbered_figure_for_a_static_one(page):
     figure = page.locator("figure#fig-listening-map")
     assert figure.locator(".listening-map.ready").count() == 1
@@ -164,7 +191,9 @@ def small(browser, monkeypatch, tmp_path):
         shown = []
         monkeypatch.setattr(listening, "display", shown.append)
         layers = {"net-a": "pool5", "net-b": "dense"}
-        listening.listening_map(frame, maps, ratings, layers=layers)
+        near = np.array([[j for j in k if j != i] for i in k])[:, :3].reshape(songs, -1)
+        nearest = {"net-a": near, "net-b": near[:, ::-1]}
+        listening.listening_map(frame, maps, ratings, layers=layers, nearest=nearest)
         sheets = [THEME / "styles" / "pydata-sphinx-theme.css", *sorted(STATIC.glob("*.css"))]
         links = "".join(f'<link rel="stylesheet" href="{sheet.as_uri()}">' for sheet in sheets)
         file = tmp_path / "page.html"
@@ -266,6 +295,7 @@ def test_bands_colour_the_dots_and_lines_join_them(small, n_bands, says, width):
 def test_its_text_and_dots_stand_out_from_their_ground(small, theme):
     page = small(theme=theme)
     choose(page, colour="dance")
+    page.locator(".listening-map circle").first.dispatch_event("click")
     page.locator(".listening-map circle").first.focus()
     read = page.evaluate(CONTRAST, READ)
     assert len(read) >= 6
@@ -281,6 +311,18 @@ def test_its_text_and_dots_stand_out_from_their_ground(small, theme):
         )
         assert page.evaluate(CONTRAST, ".map-told")[0][0] >= 3
         assert stroke == ("4px" if dot == ".kin:focus" else "1px")
+
+
+@pytest.mark.parametrize("width", [390, 800])
+def test_neighbours_of_one_band_are_named_so(small, width):
+    page = small(width=width)
+    page.locator(".listening-map circle").nth(4).dispatch_event("click")
+    rows = page.locator(".map-near li")
+    assert rows.locator("b").all_inner_texts() == ["net-a", "net-b"]
+    said = [row.locator("button").all_inner_texts() for row in rows.all()]
+    assert said[0] == ["Band 0: Söng 0 (same band)", "Band 1: Söng 1", "Band 2: Söng 2"]
+    assert said[1] == said[0][::-1]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_dots_in_one_place_are_all_reached_by_arrow_keys(small):

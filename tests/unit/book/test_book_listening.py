@@ -74,6 +74,21 @@ def test_what_the_map_is_made_from(in_book, shown, songs, ratings):
     assert data["ratings"][1] == {"name": "groove", "digits": 2, "values": [-0.02, 1.5, 0.25]}
 
 
+def test_nearest_songs_are_told(in_book, shown, songs, ratings):
+    in_book()
+    nearest = {"net-a": np.array([[1, 2], [0, 2], [1, 0]])}
+    listening_map(songs, planes(3, "net-a", "net-b"), ratings, nearest=nearest)
+    _, data = page_of(shown)
+    assert [m["nearest"] for m in data["maps"]] == [[[1, 2], [0, 2], [1, 0]], None]
+
+
+@pytest.mark.parametrize("rows", [[[1], [0]], [[1], [0], [3]]])
+def test_nearest_songs_are_those_of_the_map(in_book, songs, ratings, rows):
+    in_book()
+    with pytest.raises(ValueError, match="expected 3 rows of numbers from 0 to 2"):
+        listening_map(songs, planes(3, "net"), ratings, nearest={"net": np.array(rows)})
+
+
 def test_the_static_figure_shows_all_models(in_book, shown, songs, ratings):
     chapter = in_book(simulated=True)
     songs["path"] = [chapter.study.audio_path("song1")] * 3

@@ -5,9 +5,11 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import ortho_group, spearmanr
 from sklearn.metrics import silhouette_score
+from sklearn.neighbors import NearestNeighbors
 
 from groove_utils.embed.geometry import (
     _silhouette,
+    nearest_songs,
     neighbour_rate,
     song_map,
     style_separation,
@@ -154,6 +156,19 @@ def test_an_artist_of_several_styles_counts_once_for_each():
     expected = style_separation(vectors, style, told, n_permutations=19)
     assert found.drop("n_artists").equals(expected.drop("n_artists"))
     assert found["n_artists"] == len(set(mixed)) < expected["n_artists"]
+
+
+def test_nearest_songs_are_those_of_scikit_learn():
+    vectors = RNG.normal(size=(30, 8))
+    finder = NearestNeighbors(metric="correlation").fit(vectors)
+    expected = finder.kneighbors(n_neighbors=29, return_distance=False)  # of others, not itself
+    np.testing.assert_array_equal(nearest_songs(vectors), expected)
+
+
+def test_songs_in_one_place_are_neighbours_of_each_other_and_not_of_themselves():
+    vectors = np.repeat(RNG.normal(size=(1, 4)), 3, axis=0)
+    assert nearest_songs(vectors).tolist() == [[1, 2], [0, 2], [0, 1]]
+    assert nearest_songs(vectors[:1]).shape == (1, 0)
 
 
 def test_neighbours_by_hand():
