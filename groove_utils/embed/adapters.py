@@ -112,14 +112,20 @@ def check_adapter(name: str, adapter: object) -> None:
     layers = getattr(adapter, "layers", None)
     if not isinstance(rate, (int, np.integer)) or not 1000 <= rate <= 768_000:
         problems.append(f"sample_rate is {rate!r}, expected whole Hz")
-    if not isinstance(window, (int, float)) or not window > 0:
-        problems.append(f"window is {window!r}, expected seconds > 0")
-    elif not isinstance(hop, (int, float)) or not 0 < hop <= window:
-        problems.append(f"hop is {hop!r}, expected seconds in 0 … window, or no hop at all")
+        rate = 1000
+    if not isinstance(window, (int, float)) or not window * rate >= 1:
+        problems.append(f"window is {window!r}, expected seconds, at least those of one sample")
+    elif not isinstance(hop, (int, float)) or not 1 <= hop * rate <= window * rate:
+        problems.append(
+            f"hop is {hop!r}, expected seconds, from those of one sample to the window, "
+            "or no hop at all"
+        )
     if not isinstance(lead, (int, float)) or lead < 0:
         problems.append(f"lead is {lead!r}, expected seconds ≥ 0")
     if not isinstance(layers, dict) or not layers:
         problems.append(f"layers is {layers!r}, expected a dict of name to dimensions")
+    elif not all(isinstance(name, str) and name for name in layers):
+        problems.append(f"layers is {layers!r}, expected names that are texts")
     if isinstance(layers, dict) and "peak" in layers:
         problems.append("a layer is called 'peak', which is what the cache calls the level")
     problems += [

@@ -116,12 +116,13 @@ class ModelCard:
         -------
         available : bool
         state : {'installed', 'cached', 'needs a download', 'needs an extra', 'needs consent',
-                'through embeddings/'}
+                'through embeddings/', 'fails'}
         how : str
             The one command, or step, that makes it available; empty where it is.
         """
         if not self.factory:
-            return False, "through embeddings/", self.install
+            state = "fails" if self.name in _REGISTERED else "through embeddings/"
+            return False, state, self.install
         if any(not importlib.util.find_spec(package) for package in self.needs):
             return False, "needs an extra", self.install
         if self.opt_in and self.name not in consented():
@@ -544,6 +545,7 @@ def model_card(name: str) -> ModelCard:
 
 
 _REGISTERED: dict[str, Callable[..., Adapter]] = {}
+_REGISTRATIONS: dict[str, int] = {}  # how often a name was given to a model
 
 
 def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool = False) -> None:
@@ -581,6 +583,7 @@ def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool 
         )
     check_adapter(name, factory())
     _REGISTERED[name] = factory
+    _REGISTRATIONS[name] = _REGISTRATIONS.get(name, 0) + 1
 
 
 def unregister_model(name: str) -> None:
@@ -590,28 +593,42 @@ def unregister_model(name: str) -> None:
 
 def _own_card(name: str) -> ModelCard:
     """What can be said of a reader's own model: what it says of itself."""
-    adapter = _REGISTERED[name]()
+    facts = {"architecture": "–", "sample_rate": 0, "window": 0.0, "hop": 0.0, "layers": {}}
+    try:
+        adapter = _REGISTERED[name]()
+    except Exception as error:  # whatever a reader's code raises; the other models have rows, too
+        said = f"mend what makes it, which fails: {type(error).__name__}: {error}"
+        facts |= {"factory": "", "install": said, "revision": "–"}
+    else:
+        facts |= {
+            "architecture": type(adapter).__name__,
+            "sample_rate": adapter.sample_rate,
+            "window": adapter.window,
+            "hop": getattr(adapter, "hop", adapter.window),
+            "layers": dict(adapter.layers),
+            "revision": str(getattr(adapter, "version", "–")),
+            "factory": ":",
+        }
     return ModelCard(
         name=name,
-        architecture=type(adapter).__name__,
         training="a model of your own",
         licence="–",
         research_only=False,
         paper="–",
-        sample_rate=adapter.sample_rate,
-        window=adapter.window,
-        hop=getattr(adapter, "hop", adapter.window),
-        layers=dict(adapter.layers),
         parameters=None,
         source="register_model()",
-        revision=str(getattr(adapter, "version", "–")),
-        factory=":",
+        **facts,
     )
 
 
 def registered_models() -> dict[str, Callable[..., Adapter]]:
     """The factories of all registered models, by name."""
     return dict(_REGISTERED)
+
+
+def registration(name: str) -> int:
+    """How often a model was registered under a name; another number is another model."""
+    return _REGISTRATIONS.get(name, 0)
 
 
 def make_adapter(name: str, seed: int = 0) -> Adapter:

@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from groove_utils.audio import AudioError
 from groove_utils.embed.adapters import Adapter, ModelRefusedError
 from groove_utils.embed.sources import Source, WindowCutter
 
@@ -187,9 +188,10 @@ class _Pooled:
         """Take a window's layers; sums are rounded by their order, so that is kept."""
         self.n_out -= 1
         self.early[window.index] = layers, float(window.n_valid)
-        while self.n_added in self.early:
-            self._add(*self.early.pop(self.n_added))
-            self.n_added += 1
+        with np.errstate(invalid="ignore"):  # of what is infinite, which is refused in the end
+            while self.n_added in self.early:
+                self._add(*self.early.pop(self.n_added))
+                self.n_added += 1
 
     def _add(self, layers: dict[str, tuple[np.ndarray, np.ndarray]], weight: float) -> None:
         # Chan, Golub & LeVeque (1983): joins means and sums of squares without cancellation
@@ -327,23 +329,32 @@ def _out_of_memory(error: BaseException) -> bool:
     return "out of memory" in text or "not enough memory" in text or "can't allocate" in text
 
 
-def _forward(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> dict:
-    cast = contextlib.nullcontext()
+def _precision(model: Model) -> contextlib.AbstractContextManager:
+    """Half precision where it is asked for, and else float32 in earnest.
+
+    By default, convolutions on a GPU round to 10 bits, and may choose another algorithm each time.
+    """
     if model.autocast:
-        cast = torch.autocast(model.device.partition(":")[0], dtype=torch.bfloat16)
+        return torch.autocast(model.device.partition(":")[0], dtype=torch.bfloat16)
+    if model.device.startswith("cuda"):
+        return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    return contextlib.nullcontext()
+
+
+def _forward(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> dict:
     windows = torch.from_numpy(batch).to(model.device)
     valid = torch.from_numpy(n_valid).to(model.device)
-    with torch.inference_mode(), cast:
+    with torch.inference_mode(), _precision(model):
         given = model.adapter.forward(model.network, windows, valid)
         pooled = {}
-        for name, values in _checked(model, given).items():
+        for name, values in _checked(model, given, len(batch)).items():
             values = values.to(model.device).float()
             mean, variance = _pool_frames(values, valid, model.bucket(int(n_valid.max())))
             pooled[name] = mean.cpu().numpy(), variance.cpu().numpy()
     return pooled
 
 
-def _checked(model: Model, given) -> dict[str, torch.Tensor]:
+def _checked(model: Model, given, n_windows: int) -> dict[str, torch.Tensor]:
     """An adapter's output, if it is what the adapter says of itself."""
     declared, kind = model.adapter.layers, type(model.adapter).__name__
     if not isinstance(given, Mapping):
@@ -359,10 +370,12 @@ def _checked(model: Model, given) -> dict[str, torch.Tensor]:
     tensors = {name: torch.as_tensor(values) for name, values in given.items()}
     for name, values in tensors.items():
         dim = declared[name]
-        if values.ndim not in (2, 3) or dim not in (None, values.shape[-1]):
+        fits = values.ndim in (2, 3) and dim in (None, values.shape[-1])
+        if not fits or len(values) != n_windows or not values.shape[1]:
             raise ModelRefusedError(
                 f"{kind}.forward() gave the layer {name!r} in shape {tuple(values.shape)}; "
-                f"expected (n_windows, n_frames, {dim}) or (n_windows, {dim})."
+                f"expected (n_windows, n_frames, {dim}) or (n_windows, {dim}), with n_windows = "
+                f"{n_windows} and one frame or more."
             )
     return tensors
 
@@ -374,8 +387,8 @@ def _pool_frames(values, n_valid, n_samples: int) -> tuple[torch.Tensor, torch.T
     starts = torch.arange(n_frames, device=values.device) * (n_samples / n_frames)
     mask = ((starts < n_valid[:, None])[..., None] & ~values.isnan()).to(values.dtype)
     count = mask.sum(1)  # of none, the mean is NaN
-    values = values.nan_to_num()
-    mean = (values * mask).sum(1) / count
+    values = values.masked_fill(mask == 0, 0)  # what is infinite stays so, and is refused
+    mean = values.sum(1) / count
     variance = ((values - mean[:, None]).square() * mask).sum(1) / count
     return mean, variance
 
@@ -396,6 +409,8 @@ class _Reader(threading.Thread):
         try:
             for window in self._windows():
                 self._put(window)
+        except OSError as error:  # gone, or not to be read: the other tracks go on
+            self.error = AudioError(f"it cannot be read: {error}")
         except BaseException as error:  # for whoever reads the queue
             self.error = error
         self._put(None)
@@ -421,6 +436,8 @@ class _Reader(threading.Thread):
                 for window in cutter.push(blocks[key[0]]):
                     yield from self._shared(alike[key], *window)
         for key, cutter in cutters.items():
+            if not cutter.heard:
+                raise AudioError(f"it is too short: no sample of it is left at {key[0]} Hz.")
             yield from self._shared(alike[key], *cutter.finish())
 
     def _shared(self, models: list[int], samples: np.ndarray, n_valid: int) -> Iterator[_Window]:

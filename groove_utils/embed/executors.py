@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+import sysconfig
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import cloudpickle
 
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.catalogue import register_model, registered_models
@@ -68,7 +74,7 @@ def embed_elsewhere(
         for bundle in bundles
     ]
     problems: dict[str, str] = {}
-    with _pool(executor, len(jobs)) as run:
+    with sent_along(factories.values()), _pool(executor) as run:
         for n_models, errors in run(jobs):
             problems |= errors
             if bar is not None:
@@ -79,13 +85,38 @@ def embed_elsewhere(
 def _embed_bundle(work, todo, settings, folder, namespace, factories) -> tuple[int, dict[str, str]]:
     """What a worker does."""
     for name, factory in factories.items():
-        register_model(name, factory, replace=True)
+        if registered_models().get(name) is not factory:  # else it would be loaded anew
+            register_model(name, factory, replace=True)
     errors = compute_missing(work, todo, settings, ArrayCache(folder, namespace))
     return sum(map(len, todo.values())), errors
 
 
 @contextlib.contextmanager
-def _pool(executor: str, n_jobs: int) -> Iterator:
+def sent_along(factories: Iterable[Callable]) -> Iterator[None]:
+    """Send the plain files that factories of adapters come from to the workers, with the jobs.
+
+    A worker may run on another machine, which does not have a reader's file. What is installed, or
+    comes with Python, has to be installed there, too.
+    """
+    installed = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")}
+    modules = {sys.modules.get(factory.__module__) for factory in factories}
+    plain = []
+    for module in modules - {None, sys.modules["__main__"]}:
+        file = getattr(module, "__file__", None)
+        own = module.__name__.partition(".")[0] == __name__.partition(".")[0]
+        if file and not own and installed.isdisjoint(Path(file).absolute().parents):
+            plain.append(module)
+    for module in plain:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in plain:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+@contextlib.contextmanager
+def _pool(executor: str) -> Iterator:
     if match := re.fullmatch(r"joblib:([1-9]\d*)", executor):
         import joblib
 
@@ -114,6 +145,13 @@ def _pool(executor: str, n_jobs: int) -> Iterator:
             f"no Dask scheduler answers at {match[1]} ({error}). Start one with `dask scheduler`, "
             "and workers with `dask worker HOST:PORT --nthreads 1`."
         ) from error
+    if not client.scheduler_info()["workers"]:
+        warnings.warn(
+            f"the Dask scheduler at {match[1]} has no workers yet; waiting for them. Start some "
+            f"with `dask worker {match[1]} --nthreads 1`.",
+            RuntimeWarning,
+            stacklevel=6,
+        )
 
     def run(jobs):
         futures = [client.submit(_embed_bundle, *job, pure=False, retries=3) for job in jobs]

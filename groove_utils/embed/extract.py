@@ -161,8 +161,7 @@ def embed_models(
         from groove_utils.embed.engine import choose_autocast  # imports torch
 
         autocast = choose_autocast(autocast, device)
-    sources, problems = _open_sources(tracks)
-    contents = {track: source.content() for track, source in sources.items()}
+    sources, contents, problems = _open_sources(tracks)
     recipes = {m: recipe(m, seed, device, pooling, autocast) for m in models}
     keys = {m: {t: hash_bytes(recipes[m], contents[t]) for t in sources} for m in models}
     found = {key: cache.get(key) for m in models for key in set(keys[m].values())}
@@ -276,14 +275,19 @@ def _reachable(source: Source) -> Source:
     return source
 
 
-def _open_sources(tracks: Mapping[str, Signal]) -> tuple[dict[str, Source], dict[str, str]]:
-    sources, problems = {}, {}
+def _open_sources(
+    tracks: Mapping[str, Signal],
+) -> tuple[dict[str, Source], dict[str, str], dict[str, str]]:
+    """Sources of the tracks that can be read, the hashes of their audio, and what is wrong."""
+    sources, contents, problems = {}, {}, {}
     for track, signal in tracks.items():
         try:
-            sources[track] = as_source(signal)
-        except ValueError as error:
+            source = as_source(signal)
+            contents[track] = source.content()
+            sources[track] = source
+        except (ValueError, OSError) as error:
             problems[track] = str(error)
-    return sources, problems
+    return sources, contents, problems
 
 
 def _all_problems(problems: Mapping[str, str]) -> AudioError:

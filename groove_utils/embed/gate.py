@@ -36,6 +36,7 @@ __all__ = [
     "check_weights",
     "fingerprint",
     "probe_signal",
+    "read_record",
     "record_of",
 ]
 
@@ -257,8 +258,8 @@ def check_model(model, key: str, *, registry: Path = REGISTRY) -> None:
             found, expected, rtol=TOLERANCE, atol=TOLERANCE * scale
         ):
             raise ModelRefusedError(
-                f"{name}: refused. Its weights are right, but layer {layer} of the probe signal is "
-                f"{found}, {where} has {expected}. "
+                f"{name}: refused. Its weights are those recorded, but layer {layer} of the probe "
+                f"signal is {found}, {where} has {expected}. "
                 + _cure(
                     name,
                     "The preprocessing or the architecture differs. Install the versions of "
@@ -281,11 +282,21 @@ def _known(key: str, registry: Path) -> tuple[dict | None, str]:
         return committed[key], "the registry"
     path = _memory(key)
     if path.is_file():
-        try:
-            return json.loads(path.read_text(encoding="utf-8")), "the first use on this machine"
-        except ValueError:  # damaged: as if it had not been seen before
-            path.unlink(missing_ok=True)
+        record = read_record(path)
+        if isinstance(record.get("probe"), dict):
+            return record, "the first use on this machine"
+        path.unlink(missing_ok=True)  # damaged: as if it had not been seen before
     return None, ""
+
+
+def read_record(path: Path) -> dict:
+    """What was kept in the cache about a model; empty where the file is damaged."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    whole = isinstance(record, dict) and isinstance(record.get("fingerprint"), str)
+    return record if whole else {}
 
 
 @functools.lru_cache(maxsize=4)

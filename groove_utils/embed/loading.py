@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groove_utils.embed.adapters import Adapter
-from groove_utils.embed.catalogue import CATALOGUE, make_adapter, registered_models
+from groove_utils.embed.catalogue import CATALOGUE, make_adapter, registered_models, registration
+from groove_utils.embed.gate import check_model, fingerprint, read_record
 from groove_utils.files import atomic_path, hash_bytes, hash_file
 from groove_utils.paths import cache_folder
 
@@ -30,15 +32,18 @@ _LOCK = threading.RLock()
 def adapter_key(model: str, adapter: Adapter) -> str:
     """Name and version of a model, under which its fingerprint is recorded.
 
-    Where an adapter states no version, its methods' code stands for one: so a reader who edits
-    and registers a model again gets new vectors, not the old ones from the cache.
+    Where an adapter states no version, the code of its class and of those that it derives from
+    stands for one, with their plain attributes: so a reader who edits and registers a model again
+    gets new vectors, not the old ones from the cache.
     """
-    version = getattr(adapter, "version", None) or _code_hash(type(adapter))
+    version = getattr(adapter, "version", None)
+    if not version:  # of a new one, since loading may have changed this one's attributes
+        version = _code_hash(registered_models().get(model, lambda: adapter)())
     seed = "" if getattr(adapter, "trained", True) else f"#{getattr(adapter, 'seed', 0)}"
     return f"{model}@{version}{seed}"
 
 
-def _code_hash(kind: type) -> str:
+def _code_hash(adapter: Adapter) -> str:
     parts = []
 
     def walk(code) -> None:
@@ -49,11 +54,17 @@ def _code_hash(kind: type) -> str:
             else:
                 parts.append(repr(constant))
 
-    for name, member in sorted(vars(kind).items()):
+    members: dict[str, object] = {}
+    for base in [*reversed(type(adapter).__mro__[:-1])]:
+        members |= vars(base)
+    for name, member in sorted({**members, **getattr(adapter, "__dict__", {})}.items()):
         code = getattr(getattr(member, "__func__", member), "__code__", None)
         if code is not None:
             parts.append(name)
             walk(code)
+        elif not name.startswith("__"):
+            with contextlib.suppress(TypeError, ValueError):  # no plain value
+                parts.append(f"{name} {json.dumps(member, sort_keys=True)}")
     return hash_bytes(*parts)[:16]
 
 
@@ -84,12 +95,11 @@ def load_model(
     import torch
 
     from groove_utils.embed.engine import Model, choose_device
-    from groove_utils.embed.gate import check_model, fingerprint
 
     device = choose_device(device)
     with _LOCK:
         # a reader's own model may have been registered anew under the same name
-        key = model, registered_models().get(model), seed, device, autocast
+        key = model, registration(model), seed, device, autocast
         if key in _LOADED:
             _LOADED.move_to_end(key)
             return _LOADED[key]
@@ -141,10 +151,9 @@ def known_fingerprint(model: str, seed: int, device: str | None) -> tuple[Adapte
     adapter = make_adapter(model, seed)
     path = _source_path(model, adapter)
     if path is not None and path.is_file():
-        try:
-            return adapter, json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
-        except (ValueError, KeyError):  # damaged: as if it had not been seen before
-            path.unlink(missing_ok=True)
+        if record := read_record(path):
+            return adapter, record["fingerprint"]
+        path.unlink(missing_ok=True)  # damaged: as if it had not been seen before
     loaded = load_model(model, seed=seed, device=device)
     return loaded.adapter, loaded.fingerprint
 

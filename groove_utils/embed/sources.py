@@ -324,9 +324,11 @@ class WindowCutter:
         self.length, self.hop = length, hop
         self.waiting = np.zeros(lead, np.float32)
         self.lead = lead
+        self.heard = 0  # samples so far
 
     def push(self, block: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
         """The windows that a further block completes, each with its number of valid samples."""
+        self.heard += len(block)
         waiting = np.concatenate([self.waiting, block])
         start = 0
         # a window goes out once it is known that the signal reaches beyond it

@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from groove_utils.embed import (
     embed_models,
     embed_tracks,
     engine,
+    executors,
     forget_models,
     load_model,
     register_model,
@@ -36,6 +38,7 @@ from groove_utils.embed.sources import (
     WindowCutter,
     resampled,
 )
+from groove_utils.embed.taggers import Tagger
 
 SR = 16000
 
@@ -303,6 +306,9 @@ def test_bad_tracks_are_all_listed_and_the_good_ones_kept(cache, tmp_path):
         (lambda batch: {"other": batch[:, :3]}, "gave the layers 'other'; .* declares 'out'"),
         (lambda batch: {"out": batch[:, :4]}, r"layer 'out' in shape \(8, 4\); expected .*3\)"),
         (lambda batch: {"out": batch[:, 0]}, r"layer 'out' in shape \(8,\)"),
+        (lambda batch: {"out": batch[:, :6].reshape(16, 3)}, r"shape \(16, 3\).*n_windows = 8"),
+        (lambda batch: {"out": batch[:1, :3]}, r"shape \(1, 3\).*n_windows = 8"),
+        (lambda batch: {"out": batch[:, :0, None].expand(8, 0, 3)}, "and one frame or more"),
     ],
 )
 def test_output_must_be_what_the_adapter_declares(given, message):
@@ -314,6 +320,57 @@ def test_output_must_be_what_the_adapter_declares(given, message):
 
     with pytest.raises(ModelRefusedError, match=message):
         forward_windows(Model(Odd(), None), np.zeros((8, SR), np.float32), np.full(8, SR))
+
+
+def test_infinite_frames_are_not_taken_for_numbers():
+    class Overflow(Moments):
+        def forward(self, network, batch, n_valid):
+            frames = super().forward(network, batch, n_valid)["frames"]
+            return {"frames": torch.where(frames > 5, torch.inf, frames)}
+
+    y = noise(3 * SR)
+    y[SR] = 6
+    ((*_, error),) = run([ArraySource(y, SR)], [Model(Overflow(), None)])
+    assert isinstance(error, ValueError)
+    assert "NaN or infinite (layer frames)" in str(error)
+
+
+@pytest.mark.parametrize("model", ["moments", "mtt-musicnn", "basic-pitch"])
+def test_too_short_for_a_sample_at_the_model_s_rate(cache, model):
+    tracks = {f"t{i}": (noise(SR, i), SR) for i in range(3)}
+    tracks = {"t0": tracks["t0"], "tiny": (np.ones(1, np.float32), 192000), **tracks}
+    with pytest.raises(AudioError, match=r"1 track .*\n  tiny: it is too short: no sample of it"):
+        embed_tracks(tracks, model, cache=cache, progress=False)
+    assert len(cache) == 3
+
+
+@pytest.mark.parametrize("method", ["content", "blocks"])
+def test_files_that_cannot_be_read_are_listed_and_the_others_kept(
+    cache, tmp_path, monkeypatch, method
+):
+    """No permission, gone in the meantime, a disk that fails."""
+    for i, name in enumerate("abc"):
+        soundfile.write(tmp_path / f"{name}.wav", noise(SR, i), SR)
+    original = getattr(FileSource, method)
+
+    def failing(self, *arguments):
+        if self.path.stem == "b":
+            raise PermissionError(13, "Permission denied", str(self.path))
+        return original(self, *arguments)
+
+    monkeypatch.setattr(FileSource, method, failing)
+    tracks = {name: tmp_path / f"{name}.wav" for name in "abc"} | {"d": tmp_path / "absent.wav"}
+    with pytest.raises(AudioError, match=r"2 tracks(.*\n)*.*b: .*Permission denied: .*b\.wav"):
+        embed_tracks(tracks, "moments", cache=cache, progress=False)
+    assert len(cache) == 2
+
+
+def test_float32_is_float32_on_a_gpu():
+    with engine._precision(Model(Moments(), None, device="cuda:0")):
+        assert not torch.backends.cudnn.allow_tf32
+        assert torch.backends.cudnn.deterministic
+    with engine._precision(Model(Moments(), None)):
+        assert torch.backends.cudnn.allow_tf32  # as it was
 
 
 def test_frames_that_are_all_missing_are_not_taken_for_zeros():
@@ -546,7 +603,7 @@ def test_other_preprocessing_is_refused(registry):
     def louder(self, network, batch, n_valid):
         return Linear.forward(self, network, batch * 2, n_valid)
 
-    with pytest.raises(ModelRefusedError, match="weights are right, but layer out"):
+    with pytest.raises(ModelRefusedError, match="weights are those recorded, but layer out"):
         pass_gate(registry, forward=louder)
 
 
@@ -565,9 +622,16 @@ def test_first_use_is_recorded_and_held_to(tmp_path):
     with pytest.raises(ModelRefusedError, match="first use on this machine"):
         pass_gate(none, lambda network: torch.nn.init.normal_(network[0].weight))
     (memory,) = (tmp_path / "default-cache" / "models").rglob("*.json")
-    memory.write_text("{ damaged")
-    pass_gate(none)
-    assert json.loads(memory.read_text())["key"] == "linear"
+    for damage in (
+        "{ damaged",
+        "{}",
+        "[]",
+        '{"fingerprint": 1}',
+        '{"fingerprint": "", "probe": 1}',
+    ):
+        memory.write_text(damage)
+        pass_gate(none)
+        assert json.loads(memory.read_text())["key"] == "linear"
 
 
 @pytest.mark.parametrize("model", ["msd-musicnn", "mtt-vgg-untrained", "basic-pitch"])
@@ -694,6 +758,38 @@ def test_cluster_survives_the_death_of_a_worker(cache, tmp_path, importable, mon
     assert not killer.is_alive()
     assert len(store) == 40
     assert here.layer("frames").tobytes() == there.layer("frames").tobytes()
+
+
+def test_a_cluster_without_workers_is_named():
+    from distributed import LocalCluster
+
+    told = pytest.warns(RuntimeWarning, match="has no workers yet; waiting")
+    empty = LocalCluster(n_workers=0, dashboard_address=None, protocol="tcp://")
+    with empty as cluster, told, executors._pool(cluster.scheduler_address):
+        pass
+
+
+def test_a_model_from_a_plain_file_is_sent_to_workers_that_lack_it(tmp_path, monkeypatch):
+    import cloudpickle
+
+    (tmp_path / "beside.py").write_text(
+        "SCALE = 3\n"
+        "def half(x):\n"
+        "    return x / 2\n"
+        "class Own:\n"
+        "    def value(self):\n"
+        "        return half(SCALE)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    beside = importlib.import_module("beside")
+    with executors.sent_along([beside.Own, Tagger, np.ndarray]):
+        sent = cloudpickle.dumps(beside.Own)
+    assert b"beside" in cloudpickle.dumps(beside.Own)  # by its name, as before
+    code = "import sys, pickle; print(pickle.load(sys.stdin.buffer)().value())"
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(command, input=sent, capture_output=True, check=True, cwd=tmp_path.parent)
+    assert out.stdout.decode().strip() == "1.5"
+    assert not cloudpickle.list_registry_pickle_by_value()
 
 
 def test_errors_come_back_from_workers(tmp_path, importable):
