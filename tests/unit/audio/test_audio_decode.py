@@ -110,5 +110,85 @@ def test_blocks_of_an_excerpt_join_to_it(tmp_path, start, duration):
 
 def test_an_excerpt_beyond_the_end_is_an_error(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.ones(800), 8000)
-    with pytest.raises(AudioError, match="holds no samples"):
+    with pytest.raises(AudioError, match=r"a\.wav: .* starts at 3 s, but the file ends at 0\.10 s"):
         list(stream_audio(tmp_path / "a.wav", 700, 3.0))
+
+
+@pytest.mark.parametrize(("start", "duration"), [(-1, None), (float("nan"), None), (0, 0), (0, -2)])
+def test_an_excerpt_of_no_place_or_length_is_an_error(tmp_path, start, duration):
+    soundfile.write(tmp_path / "a.wav", np.ones(800), 8000)
+    with pytest.raises(ValueError, match=r"a\.wav: the excerpt .* expected"):
+        list(stream_audio(tmp_path / "a.wav", 700, start, duration))
+
+
+def written(path, seconds=6.0, **how):
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, (round(seconds * 44100), 2))
+    soundfile.write(path, y, 44100, **how)
+    return path.read_bytes()
+
+
+CUT = [
+    ("a.wav", {}),
+    ("a.wav", {"format": "WAVEX", "subtype": "FLOAT"}),
+    ("a.wav", {"subtype": "MS_ADPCM"}),
+    ("a.aiff", {}),
+    ("a.flac", {}),
+    ("a.ogg", {}),
+    ("a.mp3", {"bitrate_mode": "CONSTANT"}),
+    ("a.mp3", {"bitrate_mode": "VARIABLE"}),
+]
+
+
+@pytest.mark.parametrize(("name", "how"), CUT)
+def test_a_file_that_is_cut_short_is_refused_and_a_whole_one_is_not(tmp_path, name, how):
+    path = tmp_path / name
+    content = written(path, **how)
+    assert load_audio(path)[0].shape[-1] == pytest.approx(6 * 44100, abs=4096)
+    for part in (0.9, 0.5, 0.1):
+        path.write_bytes(content[: int(part * len(content))])
+        with pytest.raises(AudioError, match=rf"{name}: .*(cut short|decoded)"):
+            load_audio(path)
+        with pytest.raises(AudioError, match=rf"{name}: .*cut short"):
+            list(stream_audio(path, 1 << 16))
+
+
+def test_how_much_is_missing_is_said(tmp_path):
+    for name in ("a.wav", "a.mp3"):
+        content = written(tmp_path / name)
+        (tmp_path / name).write_bytes(content[: len(content) // 2])
+        with pytest.raises(
+            AudioError, match=r"holds 3\.\d\d s, but says that there are 6\.00 s.*copy"
+        ):
+            load_audio(tmp_path / name)
+
+
+def test_an_mp3_behind_a_tag_and_one_that_states_no_length(tmp_path):
+    content = written(tmp_path / "a.mp3", bitrate_mode="CONSTANT")
+    picture = b"ID3\x04\x00\x00\x00\x00\x08\x00" + bytes(1024)
+    (tmp_path / "a.mp3").write_bytes(picture + content)
+    assert load_audio(tmp_path / "a.mp3")[0].shape == (6 * 44100,)
+    (tmp_path / "a.mp3").write_bytes(picture + content[: len(content) // 2])
+    with pytest.raises(AudioError, match="cut short"):
+        load_audio(tmp_path / "a.mp3")
+    second = content.index(content[:2], 40)
+    (tmp_path / "a.mp3").write_bytes(content[second : len(content) // 2])
+    assert len(load_audio(tmp_path / "a.mp3")[0]) > 44100  # nothing tells that it was longer
+
+
+@pytest.mark.parametrize("stated", [0xFFFFFFFF, 0x7FFFF000, 0x80000000])
+def test_a_wav_that_was_written_to_a_pipe_need_not_know_its_length(tmp_path, stated):
+    content = written(tmp_path / "a.wav")
+    size, at = stated.to_bytes(4, "little"), content.index(b"data") + 4
+    content = content[:4] + size + content[8:at] + size + content[at + 4 :]
+    (tmp_path / "a.wav").write_bytes(content)
+    assert load_audio(tmp_path / "a.wav")[0].shape == (6 * 44100,)
+
+
+def test_a_few_samples_less_than_stated_and_tags_behind_the_audio_do_no_harm(tmp_path):
+    content = written(tmp_path / "a.wav")
+    (tmp_path / "a.wav").write_bytes(content[:-400])
+    assert load_audio(tmp_path / "a.wav")[0].shape == (6 * 44100 - 100,)
+    for name in ("a.wav", "a.ogg", "a.mp3"):
+        content = written(tmp_path / name)
+        (tmp_path / name).write_bytes(content + b"TAG" + bytes(125))
+        assert load_audio(tmp_path / name)[0].shape == (6 * 44100,)
