@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from groove_utils.files import atomic_path
@@ -119,11 +120,20 @@ class ArrayCache:
             content = path.read_bytes()
         except FileNotFoundError:
             return None
+        except OSError:
+            if not path.is_dir():
+                raise
+            self._set_aside(path, "it is a folder")
+            return None
         archive, digest = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
         if hashlib.sha256(archive).digest() != digest:
-            self._set_aside(path)
+            self._set_aside(path, "its checksum does not match")
             return None
-        return _unpack(archive)
+        try:
+            return _unpack(archive)
+        except (SafetensorError, ValueError, LookupError, TypeError):
+            self._set_aside(path, "another program wrote it")
+            return None
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write an entry, replacing one of the same key.
@@ -178,16 +188,18 @@ class ArrayCache:
             except FileNotFoundError:  # renamed or removed by another process meanwhile
                 continue
 
-    def _set_aside(self, path: Path) -> None:
+    def _set_aside(self, path: Path, reason: str) -> None:
         aside = self.folder / _DAMAGED / path.name
         aside.parent.mkdir(parents=True, exist_ok=True)
+        while aside.is_dir() or (path.is_dir() and aside.exists()):  # a file replaces only a file
+            aside = aside.with_name(f"{aside.name}~")
         try:
             path.replace(aside)
         except FileNotFoundError:  # another process has noticed it first
             return
         warnings.warn(
-            f"{path}: the cache entry is damaged (its checksum does not match). It was moved to "
-            f"{aside} and will be computed again.",
+            f"{path}: the cache entry is damaged ({reason}). It was moved to {aside} and will be "
+            "computed again.",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -53,7 +53,9 @@ def _nothing_to_fetch(card: ModelCard) -> int:
     """Say what brings a model that is not on the hub; 0 where it is here already."""
     available, _, how = card.availability()
     if available:
-        print(f"{card.name}: nothing to fetch, it comes with {card.source}.")
+        drawn = card.name.endswith("-untrained")
+        how = f"its weights are {card.source}" if drawn else f"it comes with {card.source}"
+        print(f"{card.name}: nothing to fetch, {how}.")
         return 0
     print(f"{card.name}: there is nothing to fetch. To get its numbers: {how}.", file=sys.stderr)
     return 1

@@ -1,3 +1,4 @@
+import hashlib
 import multiprocessing
 import os
 import signal
@@ -86,6 +87,45 @@ def test_damaged_entry_is_set_aside_and_can_be_written_again(store, damage):
     assert store.get(KEY) is None
     store.put(KEY, example())
     np.testing.assert_array_equal(store.get(KEY)["pool"], example()["pool"])
+    assert len(store) == 1
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        b"",
+        b"another program's",
+        b"\x02" + bytes(7) + b"{}",
+        b"\x13" + bytes(7) + b'{"__metadata__":[]}',
+        safetensors.numpy.save({"x": np.zeros(3)}),
+        safetensors.numpy.save({"x": np.zeros(3)}, {"entry": '{"order": ["y"], "text": []}'}),
+        safetensors.numpy.save({"x": np.zeros(3)}, {"entry": '{"order": ["x"], "text": ["x"]}'}),
+        safetensors.numpy.save({"x": np.zeros(3)}, {"entry": "7"}),
+    ],
+)
+def test_an_entry_of_another_program_is_set_aside_whatever_its_checksum(store, archive):
+    path = store.path(KEY)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(archive + hashlib.sha256(archive).digest())
+    with pytest.warns(RuntimeWarning, match="damaged .another program wrote it"):
+        assert store.get(KEY) is None
+    store.put(KEY, example())
+    assert list(store.get(KEY)) == ["pool", "file"]
+
+
+def test_a_folder_in_the_place_of_an_entry_is_set_aside_each_time(store):
+    path = store.path(KEY)
+    for content in (b"first", b"second"):
+        path.mkdir(parents=True)
+        (path / "note").write_bytes(content)
+        with pytest.warns(RuntimeWarning, match="damaged .it is a folder"):
+            assert store.get(KEY) is None
+    path.write_bytes(b"a file")
+    with pytest.warns(RuntimeWarning, match="damaged .its checksum"):
+        assert store.get(KEY) is None
+    notes = sorted(note.read_bytes() for note in (store.folder / "damaged").glob("*/note"))
+    assert notes == [b"first", b"second"]
+    store.put(KEY, example())
     assert len(store) == 1
 
 

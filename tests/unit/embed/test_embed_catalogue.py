@@ -81,6 +81,8 @@ def test_command_line(capsys, monkeypatch):
     assert "no model 'nothing'" in capsys.readouterr().err
     assert main(["fetch", "msd-vgg"]) == 0
     assert "comes with Python package musicnn" in capsys.readouterr().out
+    assert main(["fetch", "msd-vgg-untrained"]) == 0
+    assert "nothing to fetch, its weights are drawn at random." in capsys.readouterr().out
     assert main(["fetch", "musicfm"]) == 1
     told = capsys.readouterr()
     assert "embeddings/musicfm/ of the study" in told.err
