@@ -13,6 +13,7 @@ import contextlib
 import functools
 import re
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -120,6 +121,8 @@ class HubModel:
         ------
         ModelUnavailableError
             If the file is missing.
+        ModelRefusedError
+            If it is for audio of another sample rate.
         """
         path = self.folder / "preprocessor_config.json"
         if not path.is_file():
@@ -127,7 +130,18 @@ class HubModel:
                 f"{self.name}: {path} is missing; it says how the audio is to be prepared. Fetch "
                 f"it with `python -m groove_utils.embed fetch {self.name}`."
             )
-        return read_json(self.name, path)
+        given = read_json(self.name, path)
+        rate = given.get("sampling_rate", self.sample_rate)
+        if rate != self.sample_rate:
+            raise self._other_preprocessing(f"takes {rate} Hz", f"{self.sample_rate} Hz")
+        return given
+
+    def _other_preprocessing(self, found: str, expected: str) -> ModelRefusedError:
+        return ModelRefusedError(
+            f"{self.name}: refused. {self.folder / 'preprocessor_config.json'} {found}, expected "
+            f"{expected}. The file is of another model; fetch the pinned revision with "
+            f"`python -m groove_utils.embed fetch {self.name}`."
+        )
 
     def _not_importable(self, what: str, error: Exception) -> ModelUnavailableError:
         """The error for code that is there, but does not import."""
@@ -201,7 +215,9 @@ def _quiet():
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
     finally:
         logging.set_verbosity(level)
         if bars:
@@ -273,6 +289,8 @@ class SpeechEncoder(HubModel):
             "wavlm": transformers.WavLMModel,
         }
         kind = kinds[self.config.model_type]
+        if kind is transformers.WavLMModel:  # it hands PyTorch masks of two types
+            warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
         if self._raw_config()["model_type"] == "mert_model":  # HuBERT's, some under other names
             network = self._load_built(lambda: kind(self.config), self._tensors())
         else:
@@ -356,7 +374,8 @@ class _Prepared(HubModel):
 
         if getattr(self, "_made", None) is None:
             self.preprocessing()  # says what to do where the file is missing or damaged
-            self._made = getattr(transformers, self.extractor).from_pretrained(self.folder)
+            with _quiet():
+                self._made = getattr(transformers, self.extractor).from_pretrained(self.folder)
         return self._made
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
@@ -410,6 +429,9 @@ class AudioSpectrogram(_Prepared):
         """The network in evaluation mode, see :class:`HubModel`."""
         import transformers
 
+        given, wanted = self._extractor().max_length, self.config.max_length
+        if given != wanted:  # else the rest of each window would be cut away unseen
+            raise self._other_preprocessing(f"cuts at {given} frames", f"{wanted} as the network")
         network = self._load_native(transformers.ASTModel, self.config)
         network.embeddings.forward = functools.partial(_embed_patches, network.embeddings)
         return network
@@ -525,6 +547,7 @@ class WhisperEncoder(_Prepared):
         """The encoder in evaluation mode, see :class:`HubModel`."""
         import transformers
 
+        self._extractor()  # which is held to be there before any audio is read
         return self._load_native(transformers.WhisperModel, self.config).encoder
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -232,6 +233,34 @@ def test_numbers_do_not_depend_on_the_neighbours(tmp_path):
         )
         for layer, values in alone.layers.items():
             assert values.tobytes() == together.select([track]).layer(layer).tobytes()
+
+
+@pytest.mark.parametrize("name", tiny.MAKERS)
+def test_no_warnings_of_the_library_reach_the_reader(name):
+    forget_models()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        adapter = load_model(name).adapter
+        embed_audio(noise(0.6 * adapter.window, adapter.sample_rate), adapter.sample_rate, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "told"),
+    [
+        ("ast", {"max_length": 512}, "cuts at 512 frames, expected 1024 as the network"),
+        ("ast", {"sampling_rate": 8000}, "takes 8000 Hz, expected 16000 Hz"),
+        ("mert-v1-95m", {"sampling_rate": 16000}, "takes 16000 Hz, expected 24000 Hz"),
+        ("whisper-large-v3-turbo", {"sampling_rate": 8000}, "takes 8000 Hz"),
+    ],
+)
+def test_preprocessing_of_another_model_is_refused(
+    models, name, changed, told, tmp_path, monkeypatch
+):
+    rewrite(models, name, tmp_path, monkeypatch, dict)
+    path = tmp_path / "m" / name / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises(ModelRefusedError, match=rf"preprocessor_config.json {told}"):
+        load_model(name)
 
 
 def test_text_shares_the_space_of_audio(models):
