@@ -78,8 +78,9 @@ show_table(
 #
 # What lies beyond a song's end does not count: the last window is filled up with silence, and its
 # frames are left out of the mean. Networks that can be told where a sound ends are told, so that
-# the silence does not colour the frames before it. Two cannot: Whisper always hears half a minute,
-# and CLAP hears its last window repeated up to ten seconds, as it did in training. Before a model is used it passes a gate, since libraries have
+# the silence does not colour the frames before it. The others hear what they were trained on:
+# Whisper and AudioMAE the silence, CLAP and MuQ-MuLan the sound repeated until the window is full.
+# Before a model is used it passes a gate, since libraries have
 # been seen to hand out random weights without a word: its weights, and what it makes of a test
 # signal, must be those that were recorded.
 #

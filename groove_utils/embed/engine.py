@@ -4,7 +4,7 @@ The windows are the engine's own: they cover each signal from its first to its l
 fixed places. The last one is filled with zeros, and what lies beyond the signal's end is left out
 when frames are pooled within windows and windows within tracks: a track's vector is the mean over
 its valid frames. Adapters are told how much of a window is signal, and mask the rest where their
-network can (all but Whisper's and CLAP's). Chapter 05 describes it.
+network can. Chapter 05 describes it.
 
 Windows of many tracks share a batch, while threads decode and resample the tracks to come. The
 batches of a model all have one shape (the last ones are filled up), because matrix products round
