@@ -80,9 +80,9 @@ show_table(
 # frames are left out of the mean. Networks that can be told where a sound ends are told, so that
 # the silence does not colour the frames before it. The others hear what they were trained on:
 # Whisper and AudioMAE the silence, CLAP and MuQ-MuLan the sound repeated until the window is full.
-# Before a model is used it passes a gate, since libraries have
-# been seen to hand out random weights without a word: its weights, and what it makes of a test
-# signal, must be those that were recorded.
+#
+# Before a model is used it passes a gate, since libraries have been seen to hand out random weights
+# without a word: its weights, and what it makes of a test signal, must be those that were recorded.
 #
 # Each model that runs offline has an **untrained twin**: the same architecture with random weights.
 # Convolutions, rectification and pooling of a spectrogram are a decent feature extractor even if
