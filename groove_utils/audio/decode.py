@@ -13,7 +13,15 @@ import numpy as np
 import soundfile
 import soxr
 
-__all__ = ["AudioError", "load_audio", "mix_down", "open_audio", "resample", "stream_audio"]
+__all__ = [
+    "AudioError",
+    "check_excerpt",
+    "load_audio",
+    "mix_down",
+    "open_audio",
+    "resample",
+    "stream_audio",
+]
 
 TOLERANCE = 0.1  # seconds by which a file may be shorter than it says
 UNKNOWN = 0x7FFF0000  # bytes; a program that cannot know the length yet writes this or more
@@ -183,6 +191,20 @@ def _ends_with_a_page(raw: BinaryIO, size: int) -> bool:
     return len(page) >= 27 + n_segments + sum(page[27 : 27 + n_segments])
 
 
+def check_excerpt(path: str | os.PathLike, start: float, duration: float | None) -> None:
+    """Make sure that an excerpt may be one, of whatever file.
+
+    Raises
+    ------
+    ValueError
+        If `start` is negative, or `duration` is not positive.
+    """
+    if not start >= 0:
+        raise ValueError(f"{path}: the excerpt starts at {start} s; expected 0 or later.")
+    if duration is not None and not duration > 0:
+        raise ValueError(f"{path}: the excerpt lasts {duration} s; expected more than 0.")
+
+
 def stream_audio(
     path: str | os.PathLike, n_block: int, start: float = 0.0, duration: float | None = None
 ) -> Iterator[np.ndarray]:
@@ -212,10 +234,7 @@ def stream_audio(
     ValueError
         If `start` is negative, or `duration` is not positive.
     """
-    if not start >= 0:
-        raise ValueError(f"{path}: the excerpt starts at {start} s; expected 0 or later.")
-    if duration is not None and not duration > 0:
-        raise ValueError(f"{path}: the excerpt lasts {duration} s; expected more than 0.")
+    check_excerpt(path, start, duration)
     n_samples = 0
     with open_audio(path) as file:
         size = max(1, n_block // file.channels)

@@ -15,11 +15,11 @@ from groove_utils.embed.compute import compute_missing, recipe
 from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.executors import embed_elsewhere
 from groove_utils.embed.loading import load_model
-from groove_utils.embed.precomputed import precomputed_folder, read_precomputed
+from groove_utils.embed.precomputed import precomputed_folder, read_precomputed, refuse_options
 from groove_utils.embed.sources import ArraySource, FileSource, Source, SumSource, as_source
 from groove_utils.files import hash_bytes
 
-__all__ = ["embed_audio", "embed_models", "embed_study", "embed_tracks"]
+__all__ = ["check_stems", "embed_audio", "embed_models", "embed_study", "embed_tracks"]
 
 SILENCE = 10 ** (-90 / 20)
 POOLINGS = ("mean", "mean+std")
@@ -230,16 +230,27 @@ def embed_study(
     Embedding, or dict of str to Embedding
         By model, where several are given.
 
+    Raises
+    ------
+    ValueError
+        If a track lacks a stem, `stems` is empty or names one twice, or another `pooling` is asked
+        for than the one of the vectors that the study brings, which is the mean.
+
     Notes
     -----
     Where the study holds ``embeddings/<model>/<track_id>.npz``, these are used and nothing is
-    computed. The keys of each archive are layer names; an array of shape (dim,) is a track's
-    vector, and one of shape (n_windows, dim) is averaged over its windows. Vectors of a stem are
-    looked for in ``embeddings/<model>/<stem>/<track_id>.npz``, those of a sum of stems in
+    computed: a `seed` or `autocast` changes nothing then, and a RuntimeWarning says so. The keys of
+    each archive are layer names; an array of shape (dim,) is a track's vector, and one of shape
+    (n_windows, dim) is averaged over its windows. But ``audio_embedding`` of shape (n_layers, dim)
+    holds the layers ``layer_00``, ``layer_01``… of a catalogued model that has just these, as in
+    the published vectors of MERT (13 × 768). Vectors of a stem are looked for in
+    ``embeddings/<model>/<stem>/<track_id>.npz``, those of a sum of stems in
     ``embeddings/<model>/<stem>+<stem>/``, stems in the order drums, bass, other, vocals.
     """
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
     stems = [stems] if isinstance(stems, str) else stems
+    if stems is not None:
+        check_stems(stems)
     models = [model] if isinstance(model, str) else list(model)
     folders = {name: precomputed_folder(study, name, stems) for name in models}
     found = {
@@ -247,6 +258,7 @@ def embed_study(
         for name, folder in folders.items()
         if folder is not None
     }
+    refuse_options(found, **options)
     if missing := [name for name in models if name not in found]:
         if stems is None:
             work = {track: study.audio_path(track) for track in ids}
@@ -254,6 +266,22 @@ def embed_study(
             work = {track: _stem_source(study, track, stems) for track in ids}
         found |= embed_models(work, missing, **options)
     return found[model] if isinstance(model, str) else {name: found[name] for name in models}
+
+
+def check_stems(stems: Sequence[str]) -> None:
+    """Make sure that there are stems to add up, each once.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or one twice.
+    """
+    if not stems:
+        raise ValueError("there are no stems to add up; name one or more, or None for the mix.")
+    if twice := [stem for stem in dict.fromkeys(stems) if list(stems).count(stem) > 1]:
+        raise ValueError(
+            f"stems are {', '.join(stems)}: {twice[0]!r} is named twice. Name it once."
+        )
 
 
 def _stem_source(study, track: str, stems: Sequence[str]) -> SumSource:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
+from groove_utils.embed.catalogue import CATALOGUE
 from groove_utils.embed.embedding import Embedding
 from groove_utils.study.tables import STEMS
 
-__all__ = ["precomputed_folder", "read_precomputed"]
+__all__ = ["precomputed_folder", "read_precomputed", "refuse_options"]
+
+N_TOLD = 5  # files that cannot be used; the rest are counted
 
 
 def precomputed_folder(study, model: str, stems: Sequence[str] | None = None) -> Path | None:
@@ -38,7 +44,14 @@ def read_precomputed(folder: Path, model: str, ids: Sequence[str]) -> Embedding:
     FileNotFoundError
         If tracks have no archive.
     ValueError
-        If archives differ in their layers, or hold anything but finite vectors.
+        If archives cannot be read, differ in their layers, or hold anything but finite vectors.
+
+    Notes
+    -----
+    An array (n_windows, dim) is averaged over its windows. One exception: where the model is a
+    catalogued one with layers ``layer_00``, ``layer_01``…, and the array ``audio_embedding`` has
+    one row for each layer and that layer's dimensions (13 × 768 for ``mert-v1-95m``), its rows are
+    these layers, as in the published vectors of MERT; a song of as many windows looks the same.
     """
     missing = [track for track in ids if not (folder / f"{track}.npz").is_file()]
     if missing:
@@ -46,37 +59,109 @@ def read_precomputed(folder: Path, model: str, ids: Sequence[str]) -> Embedding:
             f"{folder}: no vectors of {len(missing)} tracks, the first is {missing[0]}.npz. Add "
             "them, or remove the folder to have them computed from the audio."
         )
+    hidden = _hidden_layers(model)
     rows: list[dict[str, np.ndarray]] = []
+    faults: list[str] = []
     for track in ids:
-        row = _read_one(folder, track)
+        try:
+            row = _read_one(folder / f"{track}.npz", hidden)
+        except ValueError as error:
+            faults.append(f"{track}.npz {error}")
+            continue
         if rows and _shapes(row) != _shapes(rows[0]):
-            raise ValueError(
-                f"{folder}: {track}.npz has layers {_shapes(row)}, but {ids[0]}.npz has "
-                f"{_shapes(rows[0])}. All tracks need the same."
-            )
+            faults.append(f"{track}.npz has layers {_shapes(row)}, others {_shapes(rows[0])}")
         rows.append(row)
+    if faults:
+        told = [f"  {fault}" for fault in faults[:N_TOLD]]
+        if len(faults) > len(told):
+            told.append(f"  … and {len(faults) - len(told)} more")
+        expected = (
+            "Expected of each: an .npz archive whose keys name layers, the same in all, of finite "
+            "numbers, shape (dim,) or (n_windows, dim). Copy or export them again."
+        )
+        count = f"{folder}: {len(faults)} of {len(ids)} files cannot be used:"
+        raise ValueError("\n".join([count, *told, expected]))
     layers = {name: np.stack([row[name] for row in rows]) for name in rows[0]} if rows else {}
     return Embedding(model, list(ids), layers, source=str(folder))
 
 
-def _read_one(folder: Path, track: str) -> dict[str, np.ndarray]:
+def refuse_options(
+    models: Iterable[str], pooling: str = "mean", seed: int = 0, autocast: bool = False, **_
+) -> None:
+    """Say which options do nothing to vectors that a study brings of some models.
+
+    Raises
+    ------
+    ValueError
+        If `pooling` is not ``'mean'``: spreads cannot be had from means.
+
+    Warns
+    -----
+    RuntimeWarning
+        If `seed` or `autocast` is not the default.
+    """
+    if not models:
+        return
+    names = ", ".join(models)
+    if pooling != "mean":
+        raise ValueError(
+            f"pooling is {pooling!r}, but the study brings vectors of {names}, which are means. "
+            "Leave pooling out, or take these models' folders out of embeddings/ to have them "
+            "computed from the audio."
+        )
+    asked = [name for name, given in (("seed", seed), ("autocast", autocast)) if given]
+    if asked:
+        warnings.warn(
+            f"the study brings vectors of {names}: they are used as they are, and "
+            f"{' and '.join(asked)} changed nothing.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def _hidden_layers(model: str) -> dict[str, int]:
+    """A catalogued model's layers where they are numbered ones, else none."""
+    layers = CATALOGUE[model].layers if model in CATALOGUE else {}
+    numbered = list(layers) == [f"layer_{i:02d}" for i in range(len(layers))]
+    return layers if numbered and len(layers) > 1 else {}
+
+
+def _read_one(path: Path, hidden: Mapping[str, int]) -> dict[str, np.ndarray]:
     row = {}
-    with np.load(folder / f"{track}.npz") as archive:
-        for name in archive.files:
-            values = archive[name]
-            if values.dtype.kind != "f":  # such as a song_id
-                continue
-            vector = (values.mean(axis=0) if values.ndim == 2 else values).astype(np.float32)
-            if vector.ndim != 1 or not np.isfinite(vector).all():
-                fault = "holds NaN or infinite values" if vector.ndim == 1 else "is no vector"
-                raise ValueError(
-                    f"{folder}: layer {name!r} of {track}.npz, shape {values.shape}, {fault}; "
-                    "expected finite numbers of shape (dim,) or (n_windows, dim)."
-                )
-            row[name] = vector
+    for name, values in _read_arrays(path).items():
+        # others are facts, such as a song_id
+        if values.dtype.kind != "f" and (values.dtype.kind not in "iu" or values.size == 1):
+            continue
+        if name == "audio_embedding" and values.shape == (len(hidden), *{*hidden.values()}):
+            found = dict(zip(hidden, values, strict=True))
+        else:
+            found = {name: values.mean(axis=0) if values.ndim == 2 and len(values) else values}
+        for layer, vector in found.items():
+            with np.errstate(over="ignore"):  # it is told below
+                row[layer] = vector.astype(np.float32)
+            if vector.ndim != 1 or not vector.size:
+                raise ValueError(f"has {name!r} of shape {values.shape}, which is no vector")
+            if not np.isfinite(row[layer]).all():
+                raise ValueError(f"has NaN or infinite values in {layer!r}")
     if not row:
-        raise ValueError(f"{folder}: {track}.npz holds no array of floats. Its keys name layers.")
+        raise ValueError("has no array of numbers")
     return row
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    if not is_zipfile(path):
+        size = path.stat().st_size
+        raise ValueError(f"is no .npz archive, or not the whole of one ({size} bytes)")
+    arrays, name = {}, ""
+    try:
+        with np.load(path) as archive:
+            for name in archive.files:
+                arrays[name] = np.asarray(archive[name])
+    except (OSError, EOFError, ValueError, NotImplementedError, BadZipFile, zlib.error) as error:
+        objects = "Object arrays" in str(error)  # which could run code when they are read
+        why = "it holds Python objects" if objects else error
+        raise ValueError(f"has {name!r}, which cannot be read ({why})") from error
+    return arrays
 
 
 def _shapes(row: dict[str, np.ndarray]) -> dict[str, int]:

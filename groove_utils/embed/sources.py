@@ -18,6 +18,7 @@ import numpy as np
 import soxr
 
 from groove_utils.audio import AudioError, load_audio, mix_down, open_audio, stream_audio
+from groove_utils.audio.decode import check_excerpt
 from groove_utils.files import hash_bytes, hash_file
 
 __all__ = [
@@ -126,10 +127,18 @@ class FileSource(Source):
         Seconds from the file's beginning.
     duration : float, optional
         Seconds; to the file's end by default.
+
+    Raises
+    ------
+    AudioError
+        If there is no such file.
+    ValueError
+        If `start` is negative, or `duration` is not positive.
     """
 
     def __init__(self, path: str | os.PathLike, start: float = 0.0, duration: float | None = None):
         self.path, self.start, self.duration = Path(path), start, duration
+        check_excerpt(self.path, start, duration)
         if not self.path.is_file():
             load_audio(self.path)  # raises the error that explains it
 
@@ -162,10 +171,19 @@ class SumSource(Source):
     paths : sequence of path or FileSource
     gain : float
         Linear.
+
+    Raises
+    ------
+    AudioError
+        If a file cannot be read, or their rates differ.
+    ValueError
+        If there are no files.
     """
 
     def __init__(self, paths: Sequence[str | os.PathLike | FileSource], gain: float = 1.0):
         self.parts = [p if isinstance(p, FileSource) else FileSource(p) for p in paths]
+        if not self.parts:
+            raise ValueError("there are no files to add up; give one or more.")
         rates = {part.sr for part in self.parts}
         if len(rates) > 1:
             names = ", ".join(f"{part.path.name} ({part.sr} Hz)" for part in self.parts)

@@ -12,8 +12,8 @@ import soundfile
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.choice import stem_sums
 from groove_utils.embed.embedding import Embedding
-from groove_utils.embed.extract import embed_models
-from groove_utils.embed.precomputed import precomputed_folder, read_precomputed
+from groove_utils.embed.extract import check_stems, embed_models
+from groove_utils.embed.precomputed import precomputed_folder, read_precomputed, refuse_options
 from groove_utils.embed.sources import FileSource, Source, SumSource, summed
 from groove_utils.files import hash_bytes
 from groove_utils.study.tables import STEMS
@@ -67,7 +67,8 @@ def embed_stem_sums(
     Raises
     ------
     ValueError
-        If a track lacks a stem of a sum.
+        If a track lacks a stem of a sum, a sum is empty or names a stem twice, or another `pooling`
+        than the mean is asked for of vectors that the study brings.
     FileNotFoundError
         If the study has no stems, and no vectors of a sum either.
 
@@ -84,6 +85,8 @@ def embed_stem_sums(
     if sums is None and not files:
         sums = [name.split("+") for name in stem_sums(study, models[0])]
     wanted = _all_sums(next(iter(files.values()))) if sums is None else list(map(tuple, sums))
+    for each in wanted:
+        check_stems(each)
 
     found: dict[str, dict[Sum, Embedding]] = {model: {} for model in models}
     if stems is None and not gains:
@@ -91,6 +94,7 @@ def embed_stem_sums(
             folder = precomputed_folder(study, model, each)
             if folder is not None:
                 found[model][each] = read_precomputed(folder, model, ids)
+    refuse_options([model for model in models if found[model]], **options)
     groups: dict[tuple[Sum, ...], list[str]] = {}
     for model in models:
         if missing := tuple(each for each in wanted if each not in found[model]):

@@ -219,7 +219,7 @@ def test_precomputed_vectors_are_used(tmp_path, cache):
     np.testing.assert_array_equal(embedding.layer("first"), vectors[:, 0])
     assert embedding.source == str(folder)
     np.savez(folder / "s1.npz", last=np.zeros(7), first=np.zeros(8))
-    with pytest.raises(ValueError, match=r"s1\.npz has layers"):
+    with pytest.raises(ValueError, match=r"s1\.npz has layers .*'last': 7.*others"):
         embed_study(study, "their-model", cache=cache)
     np.savez(folder / "s1.npz", last=np.full(8, np.nan), first=np.zeros(8))
     with pytest.raises(ValueError, match="NaN or infinite"):
@@ -227,6 +227,140 @@ def test_precomputed_vectors_are_used(tmp_path, cache):
     (folder / "s1.npz").unlink()
     with pytest.raises(FileNotFoundError, match=r"no vectors of 1 tracks, the first is s1\.npz"):
         embed_study(study, "their-model", cache=cache)
+
+
+def brought(folder, model, **by_track):
+    """A study that brings vectors, and their folder."""
+    (folder / "embeddings" / model).mkdir(parents=True)
+    for track, layers in by_track.items():
+        np.savez(folder / "embeddings" / model / f"{track}.npz", **layers)
+    tracks = pd.DataFrame({"track_id": list(by_track)})
+    return SimpleNamespace(path=folder, tracks=tracks), folder / "embeddings" / model
+
+
+def write_damaged(path, kind):
+    whole = path.read_bytes()
+    if kind == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "npy":
+        np.save(path.with_suffix(".npy"), np.zeros(4))
+        path.with_suffix(".npy").replace(path)
+    elif kind == "page":
+        path.write_bytes(b"<html>not found</html>")
+    elif kind == "flipped":
+        at = whole.index(b"NUMPY") + 130
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    else:
+        values = {
+            "objects": np.array([{}, 1], dtype=object),
+            "no numbers": np.array("text"),
+            "no rows": np.zeros((0, 4)),
+            "nothing": np.zeros(0),
+            "three axes": np.zeros((2, 2, 4)),
+            "too large": np.array([1e300, 0, 0, 0]),
+        }
+        np.savez(path, last=values[kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("cut", "is no .npz archive, or not the whole of one"),
+        ("empty", r"is no .npz archive.*\(0 bytes\)"),
+        ("npy", "is no .npz archive"),
+        ("page", "is no .npz archive"),
+        ("flipped", "has 'last', which cannot be read"),
+        ("objects", "has 'last', which cannot be read .it holds Python objects"),
+        ("no numbers", "has no array of numbers"),
+        ("no rows", "has 'last' of shape .0, 4., which is no vector"),
+        ("nothing", "has 'last' of shape .0,., which is no vector"),
+        ("three axes", "has 'last' of shape .2, 2, 4., which is no vector"),
+        ("too large", "has NaN or infinite values in 'last'"),
+    ],
+)
+def test_damaged_vectors_are_named_with_the_reason(tmp_path, kind, told):
+    study, folder = brought(tmp_path, "theirs", a={"last": np.ones(4)}, b={"last": np.ones(4)})
+    write_damaged(folder / "b.npz", kind)
+    with pytest.raises(ValueError, match=rf"(?s)theirs: 1 of 2.*b\.npz {told}.*\(dim,\).*export"):
+        embed_study(study, "theirs")
+
+
+def test_of_many_damaged_vectors_some_are_named_and_all_counted(tmp_path):
+    rows = {f"s{i}": {"last": np.full(4, np.nan if i else 1)} for i in range(9)}
+    study, _ = brought(tmp_path, "theirs", **rows)
+    with pytest.raises(ValueError, match="8 of 9 files") as error:
+        embed_study(study, "theirs")
+    assert "s1.npz" in str(error.value)
+    assert "s6.npz" not in str(error.value)
+    assert "and 3 more" in str(error.value)
+
+
+def test_whole_numbers_are_vectors_and_a_single_one_is_a_fact(tmp_path):
+    codes = np.arange(12).reshape(3, 4)
+    row = {"codes": codes, "bytes": codes[0].astype(np.uint8), "song_id": np.array(17)}
+    study, _ = brought(tmp_path, "theirs", a=row)
+    layers = embed_study(study, "theirs").layers
+    assert {name: values.dtype for name, values in layers.items()} == {
+        "codes": np.float32,
+        "bytes": np.float32,
+    }
+    np.testing.assert_array_equal(layers["codes"], [[4, 5, 6, 7]])
+    np.testing.assert_array_equal(layers["bytes"], [[0, 1, 2, 3]])
+
+
+@pytest.mark.parametrize(("model", "n"), [("mert-v1-95m", 13), ("mert-v1-330m", 25)])
+def test_published_rows_of_a_model_with_numbered_layers_are_its_layers(tmp_path, model, n):
+    dim = model_card(model).layers["layer_00"]
+    values = np.random.default_rng(0).normal(size=(2, n, dim)).astype(np.float32)
+    rows = {t: {"audio_embedding": v, "song_id": np.array(t)} for t, v in zip("ab", values)}
+    study, _ = brought(tmp_path / "as published", model, **rows)
+    layers = embed_study(study, model).layers
+    assert list(layers) == [f"layer_{i:02d}" for i in range(n)]
+    np.testing.assert_array_equal(np.stack(list(layers.values()), 1), values)
+    # windows, of another model or of another name or number, are averaged as ever
+    for place, name, key, array in [
+        ("another model", "theirs", "audio_embedding", values[0]),
+        ("another name", model, "windows", values[0]),
+        ("another number", model, "audio_embedding", values[0, 1:]),
+        ("other layers", "ast", "audio_embedding", values[0]),
+    ]:
+        study, _ = brought(tmp_path / place, name, a={key: array})
+        layers = embed_study(study, name).layers
+        assert list(layers) == [key]
+        np.testing.assert_allclose(layers[key][0], array.mean(0), rtol=1e-5, atol=1e-6)
+
+
+def test_options_that_vectors_cannot_follow_are_told(tmp_path, recwarn):
+    study, _ = brought(tmp_path, "theirs", a={"last": np.ones(4)})
+    with pytest.raises(ValueError, match=r"pooling is 'mean\+std'.* of theirs, which are means"):
+        embed_study(study, "theirs", pooling="mean+std")
+    embed_study(study, "theirs", pooling="mean", seed=0, autocast=False, device="cpu")
+    assert not recwarn
+    with pytest.warns(RuntimeWarning, match="of theirs.*seed and autocast changed nothing") as told:
+        embed_study(study, "theirs", seed=3, autocast=True)
+    assert told[0].filename == __file__
+
+
+def test_stems_are_named_once(level, cache, tmp_path):
+    study = study_folder(tmp_path)
+    with pytest.raises(ValueError, match="no stems to add up"):
+        embed_study(study, level, stems=[], cache=cache)
+    with pytest.raises(ValueError, match="drums, bass, drums: 'drums' is named twice"):
+        embed_study(study, level, stems=["drums", "bass", "drums"], cache=cache)
+    with pytest.raises(ValueError, match="no files to add up"):
+        SumSource([])
+
+
+def test_an_excerpt_outside_its_file_is_told(level, cache, tmp_path):
+    soundfile.write(tmp_path / "a.wav", noise(1), SR)
+    with pytest.raises(ValueError, match=r"a\.wav: the excerpt starts at -1 s; expected 0"):
+        FileSource(tmp_path / "a.wav", start=-1)
+    with pytest.raises(ValueError, match=r"a\.wav: the excerpt lasts -2 s; expected more than 0"):
+        FileSource(tmp_path / "a.wav", duration=-2)
+    with pytest.raises(AudioError, match=r"x: .*a\.wav: .* starts at 5 s, but the file ends at 1"):
+        embed_tracks({"x": FileSource(tmp_path / "a.wav", 5)}, level, cache=cache, progress=False)
 
 
 def test_embedding_as_a_table(level, cache):

@@ -163,6 +163,16 @@ def test_vectors_that_the_study_brings_are_used(mean, cache, study):
     by_sum = embed_stem_sums(study, mean, sums, cache=cache, progress=False)[mean]
     np.testing.assert_array_equal(by_sum["drums", "bass"].layer("mean"), 7)
     assert abs(by_sum["bass",].layer("mean")[0, 0]) < 1
+    with pytest.raises(ValueError, match=r"pooling is 'mean\+std'.* of mean, which are means"):
+        embed_stem_sums(study, mean, sums, pooling="mean+std", cache=cache)
+    embed_stem_sums(study, mean, [("bass",)], pooling="mean+std", cache=cache, progress=False)
+
+
+def test_sums_of_nothing_and_of_a_stem_twice_are_refused(mean, cache, study):
+    with pytest.raises(ValueError, match="no stems to add up"):
+        embed_stem_sums(study, mean, [("bass",), ()], cache=cache)
+    with pytest.raises(ValueError, match="drums, drums: 'drums' is named twice"):
+        embed_stem_sums(study, mean, [("drums", "drums")], cache=cache)
 
 
 def test_second_call_computes_nothing_and_gives_the_same_bytes(mean, cache, study):
