@@ -192,15 +192,11 @@ def test_windows_of_one_bucket_share_a_batch(models):
 
 
 @pytest.mark.parametrize("name", tiny.MAKERS)
-@pytest.mark.parametrize("n_samples", [1, 399])
-def test_a_last_window_of_next_to_nothing_is_embedded(name, n_samples):
+def test_a_last_window_of_a_single_sample_is_embedded(name):
     adapter = load_model(name).adapter
     length = round(adapter.window * adapter.sample_rate)
-    layers = embed_audio(
-        noise(adapter.window + 1, adapter.sample_rate)[: length + n_samples],
-        adapter.sample_rate,
-        name,
-    )
+    y = noise(adapter.window + 1, adapter.sample_rate)[: length + 1]
+    layers = embed_audio(y, adapter.sample_rate, name)
     assert all(len(v) == 2 and np.isfinite(v).all() for v in layers.values())
 
 
