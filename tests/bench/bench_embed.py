@@ -349,7 +349,7 @@ def hubert(options) -> None:
     """
     seconds = 4 * model_card("hubert-base").window
     n_songs = 6 if options.quick else 10
-    full_size("hubert-base", seconds, n_songs, options, {"float32": 0, "bfloat16": 1.5})
+    full_size("hubert-base", seconds, n_songs, options, {"float32": 1.5, "bfloat16": 1.5})
 
 
 def memory(options) -> None:
@@ -403,7 +403,8 @@ def many(options) -> None:
     with tempfile.TemporaryDirectory() as root:
         cache = ArrayCache(root)
         spent = {}
-        for n in (n_tracks // 5, n_tracks):
+        few = n_tracks // 5
+        for n in (few // 2, few, n_tracks):  # the first warms up
             rng = np.random.default_rng(n)
             tracks = {
                 f"{n}-{i}": (rng.uniform(-0.5, 0.5, 16000).astype(np.float32), 16000)
@@ -411,11 +412,11 @@ def many(options) -> None:
             }
             start = time.perf_counter()
             embed_tracks(tracks, "mtt-musicnn", cache=cache, progress=False)
-            spent[n] = 1e3 * (time.perf_counter() - start) / n
-    few, all_ = spent.values()
-    note = ", ".join(f"{n}: {ms:.1f} ms" for n, ms in spent.items())
-    what = f"a track of {n_tracks}, x one of {n_tracks // 5}"
-    report(what, all_ / few, "<= 1.2", all_ / few <= 1.2, note)
+            spent[n] = 1e3 * (time.perf_counter() - start)
+    first, later = spent[few] / few, (spent[n_tracks] - spent[few]) / (n_tracks - few)
+    what = f"a track beyond {few} of {n_tracks}, x one before"
+    note = f"{first:.1f} ms, then {later:.1f} ms"
+    report(what, later / first, "<= 1.2", later / first <= 1.2, note)
 
 
 LOOPS = {"taggers": tagger_loop, "transformers": transformers_loop}
