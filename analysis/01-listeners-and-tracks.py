@@ -25,7 +25,7 @@ n_splits = 500  # random halves of the listeners, for split-half reliability
 import numpy as np
 import pandas as pd
 
-from groove_utils import figures, probe
+from groove_utils import figures, mixed
 from groove_utils.book import (
     audio_player,
     open_chapter,
@@ -34,7 +34,7 @@ from groove_utils.book import (
     show_figure,
     show_table,
 )
-from groove_utils.probe.tables import as_reported
+from groove_utils.book.summaries import as_reported
 
 chapter = open_chapter("01-listeners-and-tracks", study)
 data = chapter.study
@@ -211,7 +211,7 @@ show_figure(
 
 # %% tags=["needs-listeners"]
 by_query = data.ratings.groupby("query")
-variances = pd.DataFrame({q: probe.rating_variances(part) for q, part in by_query}).T
+variances = pd.DataFrame({q: mixed.rating_variances(part) for q, part in by_query}).T
 shares = variances.div(variances.sum(axis=1), axis=0).loc[list(data.queries)]
 shares = shares.rename_axis("query")
 
@@ -259,7 +259,7 @@ show_figure(
 # *perfect* model of the songs would reach against them, and so it is the {term}`noise ceiling`.
 
 # %% tags=["needs-listeners"]
-ceilings = probe.noise_ceiling(data.ratings, n_splits=n_splits, seed=seed)
+ceilings = mixed.noise_ceiling(data.ratings, n_splits=n_splits, seed=seed)
 ceilings = ceilings.set_index("query").loc[list(data.queries)].reset_index()
 chapter.save_table(ceilings, "ceilings")
 
@@ -304,7 +304,7 @@ report_text(
 # %% tags=["needs-listeners"]
 four = list(dict.fromkeys([query, *data.queries]))[:4]
 parts = {q: data.ratings[data.ratings["query"] == q] for q in four}
-curves = [probe.rater_curve(own, seed=seed).assign(query=q) for q, own in parts.items()]
+curves = [mixed.rater_curve(own, seed=seed).assign(query=q) for q, own in parts.items()]
 curve = pd.concat(curves, ignore_index=True)
 
 # %% tags=["needs-listeners"]

@@ -15,8 +15,8 @@
 #
 # **You need** no more than the idea of a frequency. Headphones help.
 #
-# **It runs** in about half a minute. Modules: `groove_utils.audio.represent`,
-# `groove_utils.audio.invert`.
+# **It runs** in about half a minute. Modules: `groove_utils.audio.representations`,
+# `groove_utils.audio.inversion`.
 # ```
 
 # %% tags=["parameters"]
@@ -31,7 +31,13 @@ import numpy as np
 import pandas as pd
 
 from groove_utils import descriptors, figures
-from groove_utils.audio import invert, load_audio, measure_loudness, represent, resample
+from groove_utils.audio import (
+    inversion,
+    load_audio,
+    measure_loudness,
+    representations,
+    resample,
+)
 from groove_utils.book import (
     audio_player,
     open_chapter,
@@ -87,7 +93,7 @@ grids = {
 }
 
 # %%
-views = {name: represent.represent(y, sr) for name, y in sounds.items()}
+views = {name: representations.represent(y, sr) for name, y in sounds.items()}
 beats = {name: grid.beats for name, grid in grids.items() if grid}
 show_figure(
     figures.plot_representations(views, (2, 4), beats),
@@ -121,7 +127,7 @@ show_figure(
 
 # %%
 sizes = [256, 1024, 4096]
-widths = [represent.window_resolution(n, sr) for n in sizes]
+widths = [representations.window_resolution(n, sr) for n in sizes]
 widths = pd.DataFrame(widths, columns=["ms", "Hz"], index=sizes)
 widths["product"] = widths["ms"] * widths["Hz"]
 widths["ms"] *= 1000
@@ -138,7 +144,7 @@ show_table(
 # %%
 def stft(n_fft, hop):
     y = sounds[names[0]]
-    return represent.represent(y, sr, n_fft=n_fft, hop_length=hop)["STFT"]
+    return representations.represent(y, sr, n_fft=n_fft, hop_length=hop)["STFT"]
 
 
 windows = {f"window {n}, hop 64": stft(n, 64) for n in sizes}
@@ -178,7 +184,7 @@ report_value("coarse_hop", 2048 / sr * 1000, fmt=".0f", unit=" ms")
 # what each picture costs.
 
 # %%
-table = represent.representation_table()
+table = representations.representation_table()
 arrays = {kind: view.array for kind, view in views[names[0]].items()}
 length = len(sounds[names[0]]) / sr
 rates = [round(arrays[kind].size / length) for kind in table.index]
@@ -208,8 +214,8 @@ show_table(
 # %%
 made = {}
 for name, y in sounds.items():
-    made[name] = invert.invert(y, sr, n_iter=n_iter, seed=seed)
-    made[name]["onset strength"] = invert.from_onsets(
+    made[name] = inversion.invert(y, sr, n_iter=n_iter, seed=seed)
+    made[name]["onset strength"] = inversion.from_onsets(
         curves[name], spectra[name].hop, y.size, sr, seed
     )
 
@@ -237,7 +243,7 @@ listen(names[1])
 # %%
 losses = pd.DataFrame(
     {"song": name, "made_from": kind}
-    | invert.reconstruction_error(sounds[name], sound, sr)
+    | inversion.reconstruction_error(sounds[name], sound, sr)
     for name in names
     for kind, sound in made[name].items()
 )
@@ -290,11 +296,13 @@ report_text(
 # %%
 y = sounds[names[0]]
 lengths = {"256": 256, "2048": 2048, "32,768": 32768, "the whole sound": None}
-diced = {k: invert.randomise_phase(y, n_fft=n, seed=seed) for k, n in lengths.items()}
+diced = {
+    k: inversion.randomise_phase(y, n_fft=n, seed=seed) for k, n in lengths.items()
+}
 audio_player({f"random phases, window: {k}": (x, sr) for k, x in diced.items()})
 
 # %%
-phase = {k: invert.reconstruction_error(y, x, sr) for k, x in diced.items()}
+phase = {k: inversion.reconstruction_error(y, x, sr) for k, x in diced.items()}
 phase = pd.DataFrame(phase).T[["rhythm", "harmony"]].rename_axis("window")
 show_table(
     phase,
@@ -422,14 +430,14 @@ show_figure(
 # ## Exercises
 #
 # 1. Listen: how few mel bands are enough to recognise the groove? Make the first song again from
-#    96, 24, 8 and 2 bands with `invert.from_mel(y, sr, n_mels=...)`.
+#    96, 24, 8 and 2 bands with `inversion.from_mel(y, sr, n_mels=...)`.
 
 # %% [markdown]
 # ````{dropdown} Solution
 # ```python
 # audio_player(
 #     {
-#         f"{n} bands": (invert.from_mel(sounds[names[0]], sr, n_mels=n, seed=seed), sr)
+#         f"{n} bands": (inversion.from_mel(sounds[names[0]], sr, n_mels=n, seed=seed), sr)
 #         for n in (96, 24, 8, 2)
 #     }
 # )
@@ -440,7 +448,7 @@ show_figure(
 # ````
 #
 # 2. Break it: make the song again from an STFT whose hop is longer than its window,
-#    `invert.from_stft(y, n_fft=512, hop_length=2048)`. What do you expect, and what do you hear?
+#    `inversion.from_stft(y, n_fft=512, hop_length=2048)`. What do you expect, and what do you hear?
 
 # %% [markdown]
 # ````{dropdown} Solution

@@ -41,8 +41,8 @@ from groove_utils.book import (
     report_value,
     show_figure,
     show_table,
+    summaries,
 )
-from groove_utils.probe import tables
 from groove_utils.probe.features import usable_descriptors
 
 chapter = open_chapter("04-descriptors", study)
@@ -197,7 +197,7 @@ report_text(
 )
 top = linked.loc[linked["estimate"].abs().idxmax()]
 report_text("top", words[top["feature"]])
-report_value("top_r", **tables.as_reported(top, top["n_songs"]))
+report_value("top_r", **summaries.as_reported(top, top["n_songs"]))
 shared = linked.set_index("feature")["estimate"].reindex(published.index).dropna()
 agree = int((np.sign(shared) == np.sign(published[shared.index])).sum())
 report_value("n_agree", agree, fmt=".0f")
@@ -290,10 +290,10 @@ results = {
     "ridge, all": probe.nested_ridge(features, ratings, **settings),
     "trees, all": probe.nested_rival(features, ratings, **boosting, **settings),
 }
-scores = tables.score_table(results, **drawn)
+scores = summaries.score_table(results, **drawn)
 
 # %%
-bands = tables.ceiling_bands(chapter.find_table("ceilings"), [target])
+bands = summaries.ceiling_bands(chapter.find_table("ceilings"), [target])
 show_figure(
     figures.plot_scores(scores, bands=bands),
     "descriptor-scores",
@@ -304,15 +304,15 @@ show_figure(
 
 # %% tags=["hide-input"]
 own = scores.set_index("model")
-report_value("ridge_r2", **tables.as_reported(own.loc["ridge, all"], len(songs)))
+report_value("ridge_r2", **summaries.as_reported(own.loc["ridge, all"], len(songs)))
 classical = own.loc["ridge, classical"]
-report_value("classical_r2", **tables.as_reported(classical, len(songs)))
-report_value("trees_r2", **tables.as_reported(own.loc["trees, all"], len(songs)))
-report_value("style_r2", **tables.as_reported(own.loc["style alone"], len(songs)))
+report_value("classical_r2", **summaries.as_reported(classical, len(songs)))
+report_value("trees_r2", **summaries.as_reported(own.loc["trees, all"], len(songs)))
+report_value("style_r2", **summaries.as_reported(own.loc["style alone"], len(songs)))
 compared = probe.compare_models(results, reference="ridge, all", n_boot=n_bootstrap)
 compared = compared.set_index("first")
 lead = compared.loc["trees, all"]
-report_value("trees_lead", **tables.as_reported(lead, value="difference"))
+report_value("trees_lead", **summaries.as_reported(lead, value="difference"))
 report_text(
     "trees_verdict",
     "Bending helps."
@@ -499,7 +499,7 @@ report_value("tempo_octave", int(octaves.any(axis=1).sum()), fmt=".0f")
 worst = quality["error"].idxmax()
 report_text("weakest", worst[0].lower() + worst[1:])
 weakest = quality.loc[worst]
-report_value("weakest_r", **tables.as_reported(weakest, weakest["n"], value="r"))
+report_value("weakest_r", **summaries.as_reported(weakest, weakest["n"], value="r"))
 report_text("weakest_style", quality.loc[worst, "worst style"])
 drift = quality["bias"].abs().idxmax()
 report_text("drifting", drift[0].lower() + drift[1:])

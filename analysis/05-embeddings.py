@@ -38,11 +38,12 @@ from groove_utils.book import (
     show_figure,
     show_table,
 )
-from groove_utils.embed import choice, facts, geometry, similarity
+from groove_utils.embed import benchmark, model_selection
+from groove_utils.similarity import geometry, model_similarity
 
 chapter = open_chapter("05-embeddings", study)
 data = chapter.study
-models = choice.models_for(data, models)
+models = model_selection.models_for(data, models)
 
 # %% [markdown]
 # ## The models
@@ -89,12 +90,12 @@ show_table(
 # nothing was learnt {cite}`choi2017`. Only what a model has beyond its twin is owed to training.
 
 # %%
-twins = choice.twins_of(data, models)
+twins = model_selection.twins_of(data, models)
 embeddings = embed.embed_study(data, [*models, *twins])
 embeddings[models[0]]
 
 # %%
-chapter.save_table(facts.model_facts({m: embeddings[m] for m in models}), "models")
+chapter.save_table(benchmark.model_facts({m: embeddings[m] for m in models}), "models")
 
 # %% [markdown] tags=["needs-audio"]
 # ### What it costs
@@ -105,7 +106,7 @@ chapter.save_table(facts.model_facts({m: embeddings[m] for m in models}), "model
 # %% tags=["needs-audio"]
 tracks = {t: data.audio_path(t) for t in data.tracks["track_id"].iloc[:cost_songs]}
 show_table(
-    facts.measure_cost(tracks, models).set_index("model"),
+    benchmark.measure_cost(tracks, models).set_index("model"),
     "cost",
     f"A second of audio in seconds of computing, all cores added up ({cost_songs} songs); the most "
     "memory that the process held (MiB), weights included; numbers that are kept of a song.",
@@ -292,7 +293,9 @@ report_value("twins_ahead", beaten, fmt=".0f", n=len(models))
 
 # %%
 hidden = {m: embeddings[m].layer(last[m]) for m in models}
-pairs = similarity.compare_geometries(hidden, n_permutations=n_permutations, seed=seed)
+pairs = model_similarity.compare_geometries(
+    hidden, n_permutations=n_permutations, seed=seed
+)
 
 # %%
 show_figure(
@@ -305,7 +308,9 @@ show_figure(
 )
 
 # %% tags=["hide-input"]
-for name, pair in zip(("most_alike", "least_alike"), similarity.extreme_pairs(pairs)):
+for name, pair in zip(
+    ("most_alike", "least_alike"), model_similarity.extreme_pairs(pairs)
+):
     report_text(name, f"{pair['first']} and {pair['second']}")
     if len(models) > 1:
         report_value(f"{name}_cka", pair["cka"], n=len(songs))
@@ -326,7 +331,7 @@ report_value("n_related", (pairs["p_holm"] < 0.05).sum(), fmt=".0f")
 # with each other layer of one model.
 
 # %%
-layers = similarity.layer_similarity(embeddings[shown].layers)
+layers = model_similarity.layer_similarity(embeddings[shown].layers)
 show_figure(
     figures.plot_correlations(layers, label="Debiased CKA"),
     "layers",

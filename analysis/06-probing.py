@@ -33,18 +33,19 @@ n_draws = 5  # random projections, and random choices of training songs
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from groove_utils import embed, figures, probe
+from groove_utils import embed, figures, mixed, probe
 from groove_utils.book import (
     open_chapter,
     report_text,
     report_value,
     show_figure,
     show_table,
+    summaries,
 )
 from groove_utils.descriptors import BASELINE, describe_study
-from groove_utils.embed.choice import models_for, stem_sums, twins_of
-from groove_utils.probe import tables
+from groove_utils.embed.model_selection import models_for, stem_sums, twins_of
 from groove_utils.probe.features import usable_descriptors
+from groove_utils.similarity import rsa
 
 chapter = open_chapter("06-probing", study)
 data = chapter.study
@@ -57,7 +58,7 @@ data = chapter.study
 # ratings of the songs, on {glue:text}`n_targets` questions.
 
 # %%
-models, targets = models_for(data, models), tables.rated_targets(data, targets)
+models, targets = models_for(data, models), summaries.rated_targets(data, targets)
 twins = twins_of(data, models)
 embeddings = embed.embed_study(data, [*models, *twins])
 features = {name: one.layers for name, one in embeddings.items()}
@@ -78,7 +79,7 @@ report_value("n_models", len(models), fmt=".0f")
 report_value("n_artists", n_artists, fmt=".0f")
 report_value("n_songs", n_songs, fmt=".0f")
 report_text("target", target)
-report_text("models", tables.name_list(models))
+report_text("models", summaries.name_list(models))
 
 # %% [markdown]
 # The models are {glue:text}`models`; the songs are {glue:text}`n_songs`, by
@@ -112,7 +113,7 @@ paper = {
     for name, X in published.items()
 }
 show_table(
-    tables.text_table(paper),
+    summaries.text_table(paper),
     "paper",
     f"R² under the published protocol, mean ± SD over five dealings of {n_songs} songs.",
 )
@@ -173,14 +174,14 @@ results["style alone"] = probe.style_baseline(
 
 # %%
 resampled = {"n_boot": n_bootstrap, "seed": seed}
-scores = tables.score_table(results, **resampled)
+scores = summaries.score_table(results, **resampled)
 kinds = dict.fromkeys(models, "pretrained") | dict.fromkeys(twins, "untrained twin")
 scores["kind"] = scores["model"].map(kinds).fillna("rival")
 scores["row"] = scores["model"].str.removesuffix("-untrained")
 chapter.save_table(scores, "probe_scores")
 
 # %%
-bands = tables.ceiling_bands(chapter.find_table("ceilings"))
+bands = summaries.ceiling_bands(chapter.find_table("ceilings"))
 show_figure(
     figures.plot_scores(scores, row="row", hue="kind", bands=bands),
     "probe-scores",
@@ -196,8 +197,8 @@ own = scores[scores["target"] == target].set_index("model")
 ranked = own.loc[models, "estimate"].sort_values(ascending=False)
 best = ranked.index[0]
 report_text("best_model", best)
-report_value("best_r2", **tables.as_reported(own.loc[best], n_songs))
-report_value("style_r2", **tables.as_reported(own.loc["style alone"], n_songs))
+report_value("best_r2", **summaries.as_reported(own.loc[best], n_songs))
+report_value("style_r2", **summaries.as_reported(own.loc["style alone"], n_songs))
 
 # %% [markdown]
 # The best of the pretrained models is {glue:text}`best_model` with an R² of
@@ -218,7 +219,7 @@ treatments = {
     "standardised": probe_all(models, floor=0, clip=1e12),
     "with floor and bound": {name: results[name] for name in models},
 }
-scale = tables.settings_table(treatments)
+scale = summaries.settings_table(treatments)
 
 # %%
 show_figure(
@@ -236,7 +237,9 @@ show_figure(
 # standard deviations of its unit, and the percentage of values that the bound touches.
 
 # %%
-facts = {n: tables.scale_facts(features[n], results[n].folds, artists) for n in models}
+facts = {
+    n: summaries.scale_facts(features[n], results[n].folds, artists) for n in models
+}
 facts = pd.DataFrame(facts).T.astype({"units": int, "constant": int})
 show_table(
     facts.rename_axis("model"),
@@ -246,7 +249,7 @@ show_table(
 )
 
 # %% tags=["hide-input"]
-mean_r2 = tables.by_setting(scale, target, "fold_r2").median()
+mean_r2 = summaries.by_setting(scale, target, "fold_r2").median()
 report_value("scale_published", mean_r2["as published"], n=len(models))
 report_value("scale_floor", mean_r2["with floor and bound"], n=len(models))
 report_value("largest_z", facts["largest_z"].max(), fmt=".0f")
@@ -287,9 +290,9 @@ control = {
 full = {name: results[name] for name in trained}
 sizes = {"all dimensions": full, f"{n_components} components": equal}
 parts = [
-    tables.settings_table(sizes),
-    tables.control_table(control, "projection", f"{n_components} random directions"),
-    tables.control_table(control, "noise", f"{n_components} columns of noise"),
+    summaries.settings_table(sizes),
+    summaries.control_table(control, "projection", f"{n_components} random directions"),
+    summaries.control_table(control, "noise", f"{n_components} columns of noise"),
 ]
 dimension = pd.concat(parts)
 
@@ -304,7 +307,7 @@ show_figure(
 
 # %% tags=["hide-input"]
 report_value("n_components", n_components, fmt=".0f")
-here = tables.by_setting(dimension, target)
+here = summaries.by_setting(dimension, target)
 cut = here[f"{n_components} components"]
 change = (cut - here["all dimensions"])[models].mean()
 report_value("dimension_change", change, n=len(models))
@@ -338,7 +341,7 @@ answers["dimension"] = f"{dimension_word}; R² changes by {change:+.2f} on avera
 
 # %%
 free = probe_all(trained, artists=None)
-folds = tables.settings_table({"songs dealt freely": free, "whole artists": full})
+folds = summaries.settings_table({"songs dealt freely": free, "whole artists": full})
 show_figure(
     figures.plot_settings(folds),
     "artists",
@@ -373,7 +376,7 @@ caption = "What could reach a model from its test songs, and whether it does."
 show_table(leaks, "leaks", caption)
 
 # %% tags=["hide-input"]
-gain = tables.by_setting(folds, target)
+gain = summaries.by_setting(folds, target)
 gain = gain["songs dealt freely"] - gain["whole artists"]
 report_value("artist_gain", gain[models].mean(), n=len(models))
 report_text("artist_gain_most", gain.idxmax())
@@ -409,13 +412,13 @@ show_figure(
 )
 
 # %% tags=["needs-styles", "hide-input"]
-within = tables.row_of(parts, target=target, part="within")
-between = tables.row_of(parts, target=target, part="between")
-report_value("within_r2", **tables.as_reported(within, n_songs, value="r2"))
+within = summaries.row_of(parts, target=target, part="within")
+between = summaries.row_of(parts, target=target, part="between")
+report_value("within_r2", **summaries.as_reported(within, n_songs, value="r2"))
 report_value("between_share", between["share"])
 report_text(
     "within_verdict",
-    tables.side_of_zero(
+    summaries.side_of_zero(
         within,
         "orders songs within a style",
         "does worse than the style's mean within a style",
@@ -434,7 +437,7 @@ report_text(
 
 # %% tags=["needs-styles"]
 residual = probe_all(trained, nuisance=styles)
-beyond = tables.score_table(residual, score="r2_over_baseline", **resampled)
+beyond = summaries.score_table(residual, score="r2_over_baseline", **resampled)
 show_figure(
     figures.plot_scores(beyond, xlabel="R² beyond style"),
     "beyond-style",
@@ -450,12 +453,14 @@ beyond_chance = chance.loc[chance["p_family"] < 0.05, "model"].unique()
 
 # %% tags=["needs-styles", "hide-input"]
 ahead = beyond[(beyond["low"] > 0) & (beyond["target"] == target)]["model"]
-report_text("beyond_style", tables.name_list(ahead, "none of them"))
-report_text("beyond_chance", tables.name_list(beyond_chance, "none of the models"))
-orders = tables.side_of_zero(within, "orders", "misorders", "cannot be shown to order")
+report_text("beyond_style", summaries.name_list(ahead, "none of them"))
+report_text("beyond_chance", summaries.name_list(beyond_chance, "none of the models"))
+orders = summaries.side_of_zero(
+    within, "orders", "misorders", "cannot be shown to order"
+)
 answers["style"] = (
     f"{best} {orders} songs within a style; beyond style, surely above 0: "
-    f"{tables.name_list(ahead)}"
+    f"{summaries.name_list(ahead)}"
 )
 
 # %% [markdown] tags=["needs-styles"]
@@ -523,11 +528,11 @@ show_figure(
 )
 
 # %% tags=["needs-styles", "needs-audio-or-descriptors", "hide-input"]
-unique = tables.row_of(partition, target=target, kind="unique", part="embedding")
-report_value("unique_r2", **tables.as_reported(unique, n_songs, value="r2"))
+unique = summaries.row_of(partition, target=target, kind="unique", part="embedding")
+report_value("unique_r2", **summaries.as_reported(unique, n_songs, value="r2"))
 report_text(
     "unique_word",
-    tables.side_of_zero(unique, "something", "less than nothing", "nothing certain"),
+    summaries.side_of_zero(unique, "something", "less than nothing", "nothing certain"),
 )
 
 # %% [markdown] tags=["needs-styles", "needs-audio-or-descriptors"]
@@ -586,7 +591,7 @@ answers["luck"] = (
 
 # %% tags=["needs-table-ceilings"]
 ceilings = chapter.load_table("ceilings")
-reach = probe.normalise_by_ceiling(scores[scores["kind"] != "untrained twin"], ceilings)
+reach = mixed.normalise_by_ceiling(scores[scores["kind"] != "untrained twin"], ceilings)
 reach["estimate"] = reach["r2_normalised"]
 reach[["low", "high"]] = reach[["low", "high"]].div(reach["ceiling"], axis=0)
 
@@ -601,8 +606,8 @@ show_figure(
 )
 
 # %% tags=["needs-table-ceilings", "hide-input"]
-row = tables.row_of(reach, target=target, model=best)
-report_value("reach", **tables.as_reported(row, n_songs))
+row = summaries.row_of(reach, target=target, model=best)
+report_value("reach", **summaries.as_reported(row, n_songs))
 report_value("ceiling", row["ceiling"], ci=(row["ceiling_low"], row["ceiling_high"]))
 report_text(
     "reach_word",
@@ -651,10 +656,12 @@ show_figure(
 # %% tags=["hide-input"]
 verdicts = []
 for label in rivals:
-    row = tables.row_of(differences, target=target, rival=label)
-    found = tables.as_reported(row, n_songs, value="difference")
+    row = summaries.row_of(differences, target=target, rival=label)
+    found = summaries.as_reported(row, n_songs, value="difference")
     report_value(f"ahead_of_{label.replace(' ', '_')}", **found)
-    word = tables.side_of_zero(row, "ahead of", "behind", "not clearly different from")
+    word = summaries.side_of_zero(
+        row, "ahead of", "behind", "not clearly different from"
+    )
     verdicts.append(f"{word} {'' if label == 'style alone' else 'the '}{label}")
 verdict = f"{best} is " + "; ".join(verdicts)
 report_text("verdict", verdict)
@@ -684,7 +691,7 @@ if "descriptors" in features:
     given = {"X": features["descriptors"], "y": ratings, **once}
     bent["ridge on descriptors"] = probe.nested_ridge(**given)
     bent["boosting on descriptors"] = probe.nested_rival(kind="boosting", **given)
-regressors = tables.score_table(bent, **resampled)
+regressors = summaries.score_table(bent, **resampled)
 
 # %%
 show_figure(
@@ -702,7 +709,7 @@ against = against[against["target"] == target].set_index("first")
 better = against[(against["p_holm"] < 0.05) & (against["difference"] > 0)].index
 report_text("regressor_best", here.idxmax())
 report_value("regressor_lead", here.max() - here[straight])
-report_text("regressor_better", tables.name_list(better, "none of them"))
+report_text("regressor_better", summaries.name_list(better, "none of them"))
 
 # %% [markdown]
 # The highest R² comes from {glue:text}`regressor_best`, {glue:text}`regressor_lead` above the plain
@@ -741,7 +748,7 @@ if deep:
     many = profile[profile["target"] == target].groupby("model", sort=False)
     tied = many["may_be_best"].mean().mean()
     named = {name: part.loc[part["r2"].idxmax(), "layer"] for name, part in many}
-    listed = tables.name_list([f"{layer} ({name})" for name, layer in named.items()])
+    listed = summaries.name_list([f"{layer} ({name})" for name, layer in named.items()])
     layer_note = (
         f"the peaks are {listed}; but on average {tied:.0%} of the layers of a model may be "
         "its best"
@@ -769,7 +776,7 @@ songs = {"y": ratings[[target]], "artists": artists, "styles": styles}
 
 # %%
 alike = [
-    probe.rsa(features[name], **songs, control_style=control, **given).assign(
+    rsa(features[name], **songs, control_style=control, **given).assign(
         model=name, pairs=pairs
     )
     for name in models
@@ -824,12 +831,12 @@ show_figure(
 runner = own.drop(index=[best, *twins])["estimate"].idxmax()
 runner = ranked.index[1] if len(models) > 1 else runner
 needed = probe.songs_needed({best: results[best], runner: results[runner]}, power=[0.8])
-need = tables.row_of(needed, target=target)
+need = summaries.row_of(needed, target=target)
 last = curve[curve["target"] == target].tail(2)["r2"].to_numpy()
 report_text("runner", runner)
-report_text("songs_needed", tables.count_words(need["n_songs"]))
-report_text("songs_needed_low", tables.count_words(need["low"]))
-report_text("songs_needed_high", tables.count_words(need["high"]))
+report_text("songs_needed", summaries.count_words(need["n_songs"]))
+report_text("songs_needed_low", summaries.count_words(need["low"]))
+report_text("songs_needed_high", summaries.count_words(need["high"]))
 report_text(
     "ranking_word",
     "A ranking of models on so few songs is no ranking"
@@ -869,7 +876,7 @@ truth, causes = truth.rename(columns=names), list(names.values())
 carried = probe.nested_ridges(features, truth[causes], **settings)
 
 # %% tags=["needs-simulation"]
-cause_scores = tables.score_table(carried, **resampled)
+cause_scores = summaries.score_table(carried, **resampled)
 cause_scores["kind"] = cause_scores["model"].map(kinds).fillna("rival")
 cause_scores["row"] = cause_scores["model"].str.removesuffix("-untrained")
 
@@ -879,7 +886,7 @@ def show_causes(name, some):
     show_figure(
         figures.plot_scores(shown, row="row", hue="kind"),
         f"causes-{name}",
-        f"R² with which probes recover {tables.name_list(some)}, {n_songs} songs.",
+        f"R² with which probes recover {summaries.name_list(some)}, {n_songs} songs.",
         "Forest plot, one panel a cause: models, their twins and the descriptors.",
         table=shown,
     )
@@ -894,10 +901,10 @@ read = cause_scores[cause_scores["model"].isin(models)]
 read = read.loc[read.groupby("target")["estimate"].idxmax()].set_index("target")
 well = [cause for cause in causes if read.loc[cause, "estimate"] > 0.5]
 poor = [cause for cause in causes if read.loc[cause, "low"] < 0]
-report_text("causes_well", tables.name_list(well))
-report_text("causes_poor", tables.name_list(poor))
+report_text("causes_well", summaries.name_list(well))
+report_text("causes_poor", summaries.name_list(poor))
 for name, cause in names.items():
-    report_value(f"cause_{name}", **tables.as_reported(read.loc[cause], n_songs))
+    report_value(f"cause_{name}", **summaries.as_reported(read.loc[cause], n_songs))
 
 # %% [markdown] tags=["needs-simulation"]
 # The best model recovers the tempo with an R² of {glue:text}`cause_tempo_full`, event density with
@@ -913,7 +920,7 @@ exact = truth[causes].apply(lambda column: (column - column.mean()) / column.std
 exact = exact.join(exact**2, rsuffix=" squared")
 oracle = probe.nested_ridge(exact, ratings, **settings)
 pair = {"the causes themselves": oracle, best: results[best]}
-known = tables.score_table(pair, **resampled)
+known = summaries.score_table(pair, **resampled)
 
 # %% tags=["needs-simulation"]
 show_figure(
@@ -925,8 +932,8 @@ show_figure(
 )
 
 # %% tags=["needs-simulation", "hide-input"]
-row = tables.row_of(known, target=target, model="the causes themselves")
-report_value("oracle_r2", **tables.as_reported(row, n_songs))
+row = summaries.row_of(known, target=target, model="the causes themselves")
+report_value("oracle_r2", **summaries.as_reported(row, n_songs))
 gap = row["estimate"] - own.loc[best, "estimate"]
 report_text(
     "oracle_word",
@@ -936,7 +943,7 @@ report_text(
 )
 answers["truth"] = (
     f"Knowing the causes exactly gives R² {row['estimate']:.2f}; the embedding carries "
-    f"{tables.name_list(well)} well"
+    f"{summaries.name_list(well)} well"
 )
 
 # %% [markdown] tags=["needs-simulation"]
@@ -948,10 +955,10 @@ answers["truth"] = (
 
 # %%
 caption = f"What a reviewer asked, and what «{target}» answers, on {size}."
-show_table(tables.answers_table(answers), "probe-verdict", caption)
+show_table(summaries.answers_table(answers), "probe-verdict", caption)
 
 # %% tags=["hide-input"]
-headline = tables.side_of_zero(
+headline = summaries.side_of_zero(
     own.loc[best],
     "predict the ratings of artists that they were not trained on",
     "fail to predict the ratings of new artists",

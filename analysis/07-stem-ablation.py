@@ -44,11 +44,11 @@ from groove_utils.book import (
     report_value,
     show_figure,
     show_table,
+    summaries,
 )
 from groove_utils.cache import ArrayCache
 from groove_utils.descriptors import describe_study
-from groove_utils.embed.choice import models_for, stem_sums
-from groove_utils.probe import tables
+from groove_utils.embed.model_selection import models_for, stem_sums
 from groove_utils.stems.controls import (
     load_stems,
     regroup_stems,
@@ -160,7 +160,7 @@ features["descriptors"] = describe_sums(paths, list(features[models[0]]))
 report_value("n_descriptors", features["descriptors"][whole].shape[1], fmt=".0f")
 
 # %%
-targets = tables.rated_targets(data, targets)
+targets = summaries.rated_targets(data, targets)
 ratings = pd.DataFrame({query: data.song_means(query) for query in targets})
 artists, styles = data.tracks["artist"].to_numpy(), data.tracks["style"].to_numpy()
 target = targets[0]
@@ -169,7 +169,7 @@ stack = partial(pd.concat, ignore_index=True)
 
 # %% tags=["hide-input"]
 report_text("target", target)
-report_text("models", tables.name_list(models))
+report_text("models", summaries.name_list(models))
 report_value("n_songs", len(ratings), fmt=".0f")
 report_value("n_artists", len(set(artists)), fmt=".0f")
 report_value("n_sums", len(features[models[0]]), fmt=".0f")
@@ -290,11 +290,11 @@ show_figure(
 # %% tags=["hide-input"]
 rows = one_model[one_model["target"] == target].set_index("subset")
 report_text("best_model", best)
-report_value("whole_r2", **tables.as_reported(rows.loc[together], len(ratings)))
+report_value("whole_r2", **summaries.as_reported(rows.loc[together], len(ratings)))
 report_value("nothing_r2", rows.loc["none", "estimate"], n=len(ratings))
 top_sum = rows["estimate"].idxmax()
 report_text("top_sum", top_sum)
-report_value("top_sum_r2", **tables.as_reported(rows.loc[top_sum], len(ratings)))
+report_value("top_sum_r2", **summaries.as_reported(rows.loc[top_sum], len(ratings)))
 full_beaten = int((rows["estimate"] > rows.loc[together, "estimate"]).sum())
 report_value("sums_ahead", full_beaten, fmt=".0f", n=len(rows) - 1)
 
@@ -328,7 +328,7 @@ main = overall[overall["target"] == target]
 show_figure(
     figures.plot_stem_shares(main, panel="model", hue="measure"),
     "stem-measures",
-    f"What each stem is worth for «{target}»: {tables.name_list(measures)}; 95% intervals.",
+    f"What each stem is worth for «{target}»: {summaries.name_list(measures)}; 95% intervals.",
     "One panel a model: for each stem up to three dots with intervals, most of which hold zero.",
     table=main,
 )
@@ -344,10 +344,10 @@ last_stem = fair_main["estimate"].idxmin()
 n = len(ratings)
 report_text("measure", "Shapley value" if fair == "Shapley" else "score alone")
 report_text("top_stem", top_stem)
-report_value("top_share", **tables.as_reported(fair_main.loc[top_stem], n))
+report_value("top_share", **summaries.as_reported(fair_main.loc[top_stem], n))
 report_value("top_share_p", fair_main.loc[top_stem, "p"], fmt=".3f")
 report_text("last_stem", last_stem)
-report_value("last_share", **tables.as_reported(fair_main.loc[last_stem], n))
+report_value("last_share", **summaries.as_reported(fair_main.loc[last_stem], n))
 winners = fair_all[fair_all["target"] == target]
 winners = winners.loc[winners.groupby("model")["estimate"].idxmax(), "stem"]
 common = winners.mode().iloc[0]
@@ -381,7 +381,7 @@ report_value("n_plain", len(plain_sure), fmt=".0f", n=len(fair_all))
 report_value("n_sure", len(sure), fmt=".0f", n=len(fair_all))
 report_value("n_by_chance", 0.05 * len(fair_all), fmt=".0f")
 pairs = [f"{r.stem} for «{r.target}» ({r.model})" for r in sure.itertuples()]
-report_text("sure_ones", tables.name_list(pairs[:6], "none of them"))
+report_text("sure_ones", summaries.name_list(pairs[:6], "none of them"))
 
 # %% [markdown]
 # These are {glue:text}`n_shares` numbers. By themselves {glue:text}`n_plain` of them differ from
@@ -411,7 +411,7 @@ style_best = by_style[by_style["model"] == best]
 leaders = style_best.loc[style_best.groupby("part")["estimate"].idxmax()]
 leaders = leaders.set_index("part").loc[data.styles]
 told = [f"{row.stem} in {style}" for style, row in leaders.iterrows()]
-report_text("style_leaders", tables.name_list(told))
+report_text("style_leaders", summaries.name_list(told))
 width = (style_best["high"] - style_best["low"]).median()
 report_value("style_width", width)
 report_value("style_songs", style_best["n_songs"].median(), fmt=".0f")
@@ -478,7 +478,7 @@ wide = both.pivot(index="subset", columns="trained_on", values="estimate")
 wide = wide.drop(index=["none", together])
 of_row = both.set_index(["trained_on", "subset"])
 lowest = "the mix, as it comes", wide["the mix, as it comes"].idxmin()
-report_value("mix_lowest", **tables.as_reported(of_row.loc[lowest], len(ratings)))
+report_value("mix_lowest", **summaries.as_reported(of_row.loc[lowest], len(ratings)))
 report_text("mix_lowest_sum", lowest[1])
 report_value(
     "mix_negative", (wide["the mix, as it comes"] < 0).sum(), fmt=".0f", n=len(wide)
@@ -488,7 +488,7 @@ report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
 top_level = wide["the mix, level taken out"].idxmax()
 report_text("level_top", top_level)
 of_top = of_row.loc[("the mix, level taken out", top_level)]
-report_value("level_top_r2", **tables.as_reported(of_top, len(ratings)))
+report_value("level_top_r2", **summaries.as_reported(of_top, len(ratings)))
 
 # %% [markdown]
 # As it comes, the probe of the mix sinks to {glue:text}`mix_lowest` ({glue:text}`mix_lowest_sum`), and
@@ -653,7 +653,7 @@ if quality:
     listed = [f"{db:.1f} dB for {stem}" for stem, db in decibels.items()]
     quality_note = (
         f"Held to the true stems, its scale-invariant signal-to-distortion ratio is "
-        f"{tables.name_list(listed)} (median of {len(first)} songs)"
+        f"{summaries.name_list(listed)} (median of {len(first)} songs)"
     ).replace(" -", " −")
 report_text("separator_note", separator_note)
 report_text("quality_note", quality_note)
@@ -780,13 +780,13 @@ report_text("second_stem", pair[1])
 report_text("first_stem", pair[0])
 off = (partners["tempo_ratio"] - 1).abs().median()
 report_value("tempo_off", 100 * off, fmt=".1f", unit="%", n=len(partners))
-report_value("company_lost", **tables.as_reported(lost.loc[target], len(ratings)))
+report_value("company_lost", **summaries.as_reported(lost.loc[target], len(ratings)))
 sure_losses = list(lost.index[lost["p_all"] < 0.05])
 report_value("company_sure", len(sure_losses), fmt=".0f", n=len(lost))
-report_text("company_sure_names", tables.name_list(sure_losses))
+report_text("company_sure_names", summaries.name_list(sure_losses))
 missed = lost["estimate"].idxmax()
 report_text("company_most", missed)
-report_value("company_most_r2", **tables.as_reported(lost.loc[missed], len(ratings)))
+report_value("company_most_r2", **summaries.as_reported(lost.loc[missed], len(ratings)))
 
 # %% [markdown] tags=["needs-audio"]
 # The partners' tempi differ by {glue:text}`tempo_off` at the median. For «{glue:text}`target`», a
@@ -862,7 +862,7 @@ lead = of_causes.loc[of_causes.groupby(["model", "target"])["estimate"].idxmax()
 lead = lead[lead["model"] == best].set_index("target").loc[causes]
 at = trained_on_stems[best].select(causes)
 lead["r2"] = at.r2[at.place(whole), 0]
-lead["made by"] = [tables.name_list(made_by[cause]) for cause in causes]
+lead["made by"] = [summaries.name_list(made_by[cause]) for cause in causes]
 verdict = lead[["made by", "r2", "stem", "estimate", "low", "high", "p_all"]]
 
 # %% tags=["needs-simulation", "needs-audio"]
@@ -884,18 +884,18 @@ right = [
 tested = [c for c in carried.index if made_by[c] != parts]
 absent = [c for c in causes if c not in carried.index]
 report_value("causes_right", len(right), fmt=".0f", n=len(tested))
-report_text("causes_right_names", tables.name_list(right))
+report_text("causes_right_names", summaries.name_list(right))
 by_chance = sum(len(made_by[c]) / len(parts) for c in tested)
 report_value("causes_chance", by_chance, fmt=".1f", n=len(tested))
 sure_leads = list(lead.index[lead["p_all"] < 0.05])
-report_text("causes_sure", tables.name_list(sure_leads))
+report_text("causes_sure", summaries.name_list(sure_leads))
 report_value("n_cause_shares", len(of_causes), fmt=".0f")
-report_text("causes_absent", tables.name_list(absent))
+report_text("causes_absent", summaries.name_list(absent))
 report_value(
-    "strokes_share", **tables.as_reported(lead.loc["drum strokes"], len(ratings))
+    "strokes_share", **summaries.as_reported(lead.loc["drum strokes"], len(ratings))
 )
 report_value(
-    "low_share", **tables.as_reported(lead.loc["low frequencies"], len(ratings))
+    "low_share", **summaries.as_reported(lead.loc["low frequencies"], len(ratings))
 )
 report_text("low_stem", lead.loc["low frequencies", "stem"])
 
@@ -913,11 +913,11 @@ synergy = stack(
 synergy = synergy.set_index("model")
 most = synergy["estimate"].idxmax()
 report_text("synergy_model", most)
-report_value("synergy", **tables.as_reported(synergy.loc[most], len(ratings)))
+report_value("synergy", **summaries.as_reported(synergy.loc[most], len(ratings)))
 coupled = max(one.r2[one.place(pair), 0, 0] for one in coupling.values())
 report_value("coupling_r2", coupled, n=len(ratings))
 loss = lost.loc["bass–drum coupling"]
-report_value("coupling_lost", **tables.as_reported(loss, len(ratings)))
+report_value("coupling_lost", **summaries.as_reported(loss, len(ratings)))
 report_text(
     "coupling_word",
     "but hardly any of it reaches a vector that is averaged over the song, so that a stranger's "
@@ -980,7 +980,7 @@ report_value("clear_pushes", clear.sum(), fmt=".0f", n=len(pushes))
 strongest = picked.loc[picked["estimate"].abs().idxmax()]
 report_text("strong_song", strongest["label"])
 report_text("strong_stem", strongest["stem"])
-report_value("strong_push", **tables.as_reported(strongest, len(set(artists))))
+report_value("strong_push", **summaries.as_reported(strongest, len(set(artists))))
 
 # %% [markdown] tags=["needs-audio"]
 # Over all songs, the push of {glue:text}`pusher` varies most (standard deviation

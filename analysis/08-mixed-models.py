@@ -39,7 +39,7 @@ from groove_utils.book import (
     show_figure,
     show_table,
 )
-from groove_utils.book.reports import format_value
+from groove_utils.book.outputs import format_value
 from groove_utils.mixed.report import format_p
 
 chapter = open_chapter("08-mixed-models", study)

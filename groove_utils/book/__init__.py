@@ -14,6 +14,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "chapter": ["Chapter", "open_chapter"],
         "listening": ["listening_map"],
         "players": ["audio_player"],
-        "reports": ["report_text", "report_value", "show_figure", "show_table"],
+        "outputs": ["report_text", "report_value", "show_figure", "show_table"],
     },
 )

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from groove_utils.book import check, pairs
+from groove_utils.book import check, jupytext_sync
 from groove_utils.paths import project_root
 
 
@@ -121,16 +121,16 @@ def _check(options: argparse.Namespace) -> int:
 
 def _sync(options: argparse.Namespace) -> int:
     if options.check:
-        complaints = pairs.out_of_step(options.folder)
+        complaints = jupytext_sync.out_of_step(options.folder)
         return _complain("\n".join([*complaints, "Run `make sync`."])) if complaints else 0
-    for written in pairs.sync_pairs(options.folder):
+    for written in jupytext_sync.sync_pairs(options.folder):
         print(f"wrote {written}")
     return 0
 
 
 def _new(options: argparse.Namespace) -> int:
     try:
-        script = pairs.new_chapter(options.folder, options.slug)
+        script = jupytext_sync.new_chapter(options.folder, options.slug)
     except ValueError as error:
         return _complain(error)
     print(f"Wrote {script} and its notebook. Now list it in analysis/chapters.mk and")

@@ -11,8 +11,8 @@ import pandas as pd
 from IPython.display import HTML, display
 
 from groove_utils.book.chapter import in_book
+from groove_utils.book.outputs import show_figure
 from groove_utils.book.players import web_sounds
-from groove_utils.book.reports import show_figure
 from groove_utils.figures.maps import plot_model_maps
 from groove_utils.figures.theme import style_palette
 

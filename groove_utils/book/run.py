@@ -22,8 +22,8 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from groove_utils.book.chapter import DECLARED, has_table
-from groove_utils.book.needs import fit_to_study, study_has
-from groove_utils.book.pairs import read_chapter
+from groove_utils.book.jupytext_sync import read_chapter
+from groove_utils.book.requirements import fit_to_study, study_has
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.paths import project_root
 from groove_utils.study import Study, load_study

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage, signal
 
 from groove_utils.descriptors.beat import STEPS, Grid, strength_at
-from groove_utils.synth.syncopation import metrical_weights
+from groove_utils.rhythm.syncopation import metrical_weights
 
 __all__ = [
     "attack_slopes",

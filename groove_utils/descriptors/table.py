@@ -15,8 +15,8 @@ from groove_utils.cache import ArrayCache
 from groove_utils.descriptors import pulse, spectral
 from groove_utils.descriptors.beat import PLAIN, estimate_grid
 from groove_utils.descriptors.cards import DESCRIPTORS
+from groove_utils.descriptors.drum_patterns import syncopation
 from groove_utils.descriptors.fluctuation import danceability
-from groove_utils.descriptors.microtiming import microtiming, swing_ratio
 from groove_utils.descriptors.onsets import (
     detect_onsets,
     find_kicks,
@@ -24,9 +24,9 @@ from groove_utils.descriptors.onsets import (
     region_onsets,
     region_strength,
 )
-from groove_utils.descriptors.syncopation import syncopation
 from groove_utils.files import hash_bytes, hash_file
 from groove_utils.paths import cache_folder
+from groove_utils.rhythm.timing import microtiming, swing_ratio
 
 __all__ = ["VERSION", "compile_kernels", "describe", "describe_study"]
 

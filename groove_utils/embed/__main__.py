@@ -9,7 +9,7 @@ import pandas as pd
 
 from groove_utils.embed.adapters import ModelUnavailableError
 from groove_utils.embed.catalogue import ModelCard, list_models, model_card
-from groove_utils.embed.hub import fetch_weights
+from groove_utils.embed.weights import fetch_weights
 
 
 def main(argv: list[str] | None = None) -> int:

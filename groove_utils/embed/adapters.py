@@ -40,7 +40,7 @@ class ModelUnavailableError(RuntimeError):
 
 
 class ModelRefusedError(RuntimeError):
-    """A model that was loaded but is not what it should be; see :mod:`groove_utils.embed.gate`."""
+    """A loaded model that fails the checks of :mod:`groove_utils.embed.integrity`."""
 
 
 @runtime_checkable

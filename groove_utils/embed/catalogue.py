@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from groove_utils.embed import taggers
 from groove_utils.embed.adapters import Adapter, ModelUnavailableError, check_adapter
-from groove_utils.embed.hub import consented, find_weights
+from groove_utils.embed.models.musicnn import taggers
+from groove_utils.embed.weights import consented, find_weights
 
 __all__ = [
     "CATALOGUE",
@@ -153,7 +153,7 @@ def _tagger(data: str, kind: str) -> ModelCard:
         parameters=787_159 if musicnn else 605_748,
         source="Python package musicnn",
         revision="0.1.0",
-        factory="groove_utils.embed.taggers:Tagger",
+        factory="groove_utils.embed.models.musicnn.taggers:Tagger",
         needs=("musicnn",),
         install="pip install --no-deps musicnn==0.1.0",
     )
@@ -173,7 +173,7 @@ _BASIC_PITCH = ModelCard(
     parameters=16_700,
     source="Python package basic-pitch",
     revision="0.4.0",
-    factory="groove_utils.embed.basic_pitch:BasicPitch",
+    factory="groove_utils.embed.models.basic_pitch:BasicPitch",
     needs=("basic_pitch", "onnxruntime"),
     install="pip install onnxruntime && pip install --no-deps basic-pitch==0.4.0",
 )

@@ -227,7 +227,7 @@ def _not_finite(layers: Mapping[str, np.ndarray]) -> ValueError | None:
     )
 
 
-class Lanes:
+class WorkerPool:
     """Threads that take batches, each with its share of the processor's cores.
 
     Batches of a model that may not run side by side, or is on a GPU, run at once, in the thread
@@ -242,7 +242,7 @@ class Lanes:
             self.count, "lane", torch.set_num_threads, (self._threads // self.count,)
         )
 
-    def __enter__(self) -> Lanes:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, *_exception) -> None:
@@ -537,7 +537,7 @@ def run(
             while len(remembered) > REMEMBERED:
                 remembered.popitem(last=False)
 
-    with Lanes() as lanes:
+    with WorkerPool() as lanes:
         for item in _read_ahead(sources, models):
             if isinstance(item, _Reader):
                 peaks[item.track] = item.peak
@@ -583,7 +583,7 @@ def embed_windows(source: Source, model: Model) -> dict[str, np.ndarray]:
     size = model.batch_size
     chunks = [b[i : i + size] for b in buckets.values() for i in range(0, len(b), size)]
     rows: dict[int, dict[str, np.ndarray]] = {}
-    with Lanes() as lanes:
+    with WorkerPool() as lanes:
         batches = [lanes.submit(model, [windows[i] for i in chunk]) for chunk in chunks]
         for chunk, batch in zip(chunks, batches):
             for row, i in enumerate(chunk):

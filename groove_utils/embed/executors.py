@@ -19,14 +19,14 @@ import cloudpickle
 
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.catalogue import register_model, registered_models
-from groove_utils.embed.compute import compute_missing
+from groove_utils.embed.jobs import compute_missing
 
-__all__ = ["embed_elsewhere"]
+__all__ = ["embed_distributed"]
 
 BUNDLE = 16  # tracks, or sums of stems: a few batches, little enough to lose
 
 
-def embed_elsewhere(
+def embed_distributed(
     executor: str,
     work: Mapping,
     todo: Mapping[str, Sequence[str]],
@@ -41,7 +41,7 @@ def embed_elsewhere(
     executor : str
         ``dask://HOST:PORT`` (the scheduler's address) or ``joblib:N`` (N processes here).
     work, todo, settings, cache, bar
-        As in :func:`groove_utils.embed.compute.compute_missing`.
+        As in :func:`groove_utils.embed.jobs.compute_missing`.
 
     Returns
     -------

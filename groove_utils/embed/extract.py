@@ -11,9 +11,9 @@ from tqdm.auto import tqdm
 
 from groove_utils.audio import AudioError
 from groove_utils.cache import ArrayCache
-from groove_utils.embed.compute import compute_missing, recipe
 from groove_utils.embed.embedding import Embedding
-from groove_utils.embed.executors import embed_elsewhere
+from groove_utils.embed.executors import embed_distributed
+from groove_utils.embed.jobs import compute_missing, recipe
 from groove_utils.embed.loading import load_model
 from groove_utils.embed.precomputed import precomputed_folder, read_precomputed, refuse_options
 from groove_utils.embed.sources import ArraySource, FileSource, Source, SumSource, as_source
@@ -183,7 +183,7 @@ def embed_models(
             work = {track: sources[track] for track in todo}
             if executor:
                 work = {track: _reachable(source) for track, source in work.items()}
-                errors = embed_elsewhere(executor, work, todo, settings, cache, bar)
+                errors = embed_distributed(executor, work, todo, settings, cache, bar)
             else:
                 errors = compute_missing(work, todo, settings, cache, bar)
         problems |= errors

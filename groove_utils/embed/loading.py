@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from groove_utils.embed.adapters import Adapter
 from groove_utils.embed.catalogue import CATALOGUE, make_adapter, registered_models, registration
-from groove_utils.embed.gate import check_model, fingerprint, read_record
+from groove_utils.embed.integrity import check_model, fingerprint, read_record
 from groove_utils.files import atomic_path, hash_bytes, hash_file
 from groove_utils.paths import cache_folder
 

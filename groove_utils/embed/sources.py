@@ -328,7 +328,7 @@ def resampled(
 class WindowCutter:
     """Cut a stream of blocks into windows that cover all of it.
 
-    The same windows as :func:`groove_utils.audio.windows` gives for the whole signal.
+    The same windows as :func:`groove_utils.audio.windowing` gives for the whole signal.
 
     Parameters
     ----------

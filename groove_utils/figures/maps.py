@@ -128,7 +128,7 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
     Parameters
     ----------
     pairs : DataFrame
-        From :func:`groove_utils.embed.similarity.compare_geometries`.
+        From :func:`groove_utils.similarity.model_similarity.compare_geometries`.
     models : list of str
         Order of the models.
 
@@ -163,7 +163,7 @@ def plot_neighbours(rates: pd.DataFrame) -> plt.Figure:
     Parameters
     ----------
     rates : DataFrame
-        From :func:`groove_utils.embed.geometry.neighbour_rate`, one row a model and label:
+        From :func:`groove_utils.similarity.geometry.neighbour_rate`, one row a model and label:
         ``model, label, rate, low, high, chance``. Models whose names end in ``-untrained`` are
         drawn hollow beside the models that they are twins of.
 

@@ -46,7 +46,7 @@ def plot_scores(
     reference : float, optional
         As in :func:`groove_utils.figures.plot_forest`.
     bands : DataFrame, optional
-        From :func:`groove_utils.probe.tables.ceiling_bands`.
+        From :func:`groove_utils.book.summaries.ceiling_bands`.
 
     Returns
     -------

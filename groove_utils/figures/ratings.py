@@ -114,7 +114,7 @@ def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
     Parameters
     ----------
     curve : DataFrame
-        From :func:`groove_utils.probe.rater_curve`, with a column ``query``.
+        From :func:`groove_utils.mixed.rater_curve`, with a column ``query``.
     raters : float
         How many raters a song had in this study; marked.
 

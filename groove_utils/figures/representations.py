@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from groove_utils.audio.represent import Representation
+from groove_utils.audio.representations import Representation
 from groove_utils.figures.theme import OKABE_ITO
 
 __all__ = ["plot_bar_profiles", "plot_losses", "plot_representations", "plot_spectrograms"]
@@ -33,7 +33,7 @@ def plot_representations(
     Parameters
     ----------
     songs : mapping of song to mapping of name to Representation
-        From :func:`groove_utils.audio.represent.represent`; the same names for each song.
+        From :func:`groove_utils.audio.representations.represent`; the same names for each song.
     span : (float, float)
         Seconds to show.
     beats : mapping of song to ndarray, optional
@@ -161,7 +161,7 @@ def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> p
         Columns ``made_from``, ``song`` and one for each measure. Rows keep their order.
     measures : mapping of str to str
         Column → what the axis says; those of
-        :func:`groove_utils.audio.invert.reconstruction_error` if not given.
+        :func:`groove_utils.audio.inversion.reconstruction_error` if not given.
 
     Returns
     -------

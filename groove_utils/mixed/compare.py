@@ -32,7 +32,7 @@ from groove_utils.mixed.formula import (
 )
 from groove_utils.mixed.inference import check_level
 from groove_utils.mixed.model import LmmResult, fit_lmm
-from groove_utils.mixed.threads import one_thread
+from groove_utils.stats.threads import one_thread
 
 __all__ = [
     "add_random_intercepts",

@@ -23,7 +23,7 @@ import numpy as np
 from scipy import linalg, optimize, sparse
 
 from groove_utils.mixed.formula import RandomTerm
-from groove_utils.mixed.threads import one_thread
+from groove_utils.stats.threads import one_thread
 
 __all__ = ["CrossedDeviance", "Solution"]
 

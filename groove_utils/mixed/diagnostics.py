@@ -19,7 +19,7 @@ from statsmodels.stats.diagnostic import het_breuschpagan
 from groove_utils.mixed.deviance import CrossedDeviance
 from groove_utils.mixed.formula import LmmError, RandomTerm
 from groove_utils.mixed.model import LmmResult
-from groove_utils.mixed.threads import one_thread
+from groove_utils.stats.threads import one_thread
 
 __all__ = ["check_residuals", "leave_one_group_out", "residual_table"]
 

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import linalg, stats
 
 from groove_utils.mixed.deviance import CrossedDeviance
-from groove_utils.mixed.threads import one_thread
+from groove_utils.stats.threads import one_thread
 
 __all__ = ["Satterthwaite", "f_test", "t_table"]
 

@@ -16,7 +16,7 @@ from scipy import optimize, stats
 
 from groove_utils.mixed.formula import LmmError
 from groove_utils.mixed.inference import check_level
-from groove_utils.mixed.threads import one_thread
+from groove_utils.stats.threads import one_thread
 
 __all__ = ["bootstrap", "bootstrap_intervals", "profile_intervals"]
 

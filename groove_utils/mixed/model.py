@@ -24,6 +24,7 @@ from formulaic import Formula
 from scipy import linalg, stats
 
 from groove_utils.mixed import marginal
+from groove_utils.mixed.checks import check_design, check_fit
 from groove_utils.mixed.deviance import CrossedDeviance, Solution
 from groove_utils.mixed.engines import EngineFit, run_engine
 from groove_utils.mixed.formula import (
@@ -33,9 +34,8 @@ from groove_utils.mixed.formula import (
     build_frame,
     group_keys,
 )
-from groove_utils.mixed.guards import check_design, check_fit
 from groove_utils.mixed.inference import Satterthwaite, check_level, f_test, t_table
-from groove_utils.mixed.threads import one_thread
+from groove_utils.stats.threads import one_thread
 
 __all__ = ["LmmResult", "fit_lmm"]
 

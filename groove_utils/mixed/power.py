@@ -18,7 +18,7 @@ from statsmodels.stats.proportion import proportion_confint
 from groove_utils.mixed.deviance import CrossedDeviance
 from groove_utils.mixed.formula import LmmError, RandomTerm
 from groove_utils.mixed.inference import Satterthwaite, check_level
-from groove_utils.mixed.threads import one_thread
+from groove_utils.stats.threads import one_thread
 
 __all__ = ["power_simulation", "simulate_ratings"]
 

@@ -22,8 +22,7 @@ from scipy import stats
 from groove_utils.cache import ArrayCache
 from groove_utils.files import hash_bytes
 from groove_utils.probe.bootstrap import influence_interval
-from groove_utils.probe.engine import Split, ridge_splits, run_ridge
-from groove_utils.probe.inputs import ProbeError, as_blocks, as_songs
+from groove_utils.probe.nested_cv import Split, ridge_splits, run_ridge
 from groove_utils.probe.ridge import (
     DEFAULT_ALPHAS,
     artist_codes,
@@ -32,7 +31,8 @@ from groove_utils.probe.ridge import (
     outer_folds,
     paper_protocol,
 )
-from groove_utils.stems.shapley import shapley_values
+from groove_utils.probe.validation import ProbeError, as_blocks, as_songs
+from groove_utils.stats.shapley import shapley_values
 
 __all__ = [
     "READINGS",

@@ -21,8 +21,8 @@ from scipy import stats
 from scipy.special import ndtr, ndtri
 from statsmodels.stats.multitest import multipletests
 
-from groove_utils.probe.inputs import ProbeError
 from groove_utils.probe.result import ProbeResult, check_paired, score_statistic
+from groove_utils.probe.validation import ProbeError
 
 __all__ = [
     "artist_influence",

@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.base import clone
 from sklearn.ensemble import GradientBoostingRegressor
 
-from groove_utils.probe.inputs import ProbeError, as_blocks, as_songs
+from groove_utils.probe.validation import ProbeError, as_blocks, as_songs
 
 __all__ = ["parabola", "partial_dependence"]
 

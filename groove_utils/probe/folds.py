@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from groove_utils.probe.inputs import ProbeError
+from groove_utils.probe.validation import ProbeError
 
 __all__ = ["artist_folds", "check_folds"]
 

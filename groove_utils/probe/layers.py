@@ -13,10 +13,10 @@ from groove_utils.probe.bootstrap import (
     influence_draws,
     influence_interval,
 )
-from groove_utils.probe.inputs import ProbeError
 from groove_utils.probe.permutation import permutation_test
 from groove_utils.probe.result import score_statistic
 from groove_utils.probe.ridge import DEFAULT_ALPHAS, nested_ridge
+from groove_utils.probe.validation import ProbeError
 
 __all__ = ["layer_profile"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.folds import check_folds
-from groove_utils.probe.inputs import ProbeError, as_blocks, as_songs
+from groove_utils.probe.validation import ProbeError, as_blocks, as_songs
 
 __all__ = ["find_leaks"]
 

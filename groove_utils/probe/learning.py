@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from groove_utils.mixed.reliability import rating_variances
 from groove_utils.probe.bootstrap import artist_influence, influence_draws
-from groove_utils.probe.ceiling import rating_variances
-from groove_utils.probe.engine import Split, ridge_splits, run_ridge, with_inner
-from groove_utils.probe.inputs import ProbeError, as_blocks, as_songs
+from groove_utils.probe.nested_cv import Split, ridge_splits, run_ridge, with_inner
 from groove_utils.probe.result import ProbeResult, check_paired, score_statistic
 from groove_utils.probe.ridge import DEFAULT_ALPHAS, make_plan, outer_folds
+from groove_utils.probe.validation import ProbeError, as_blocks, as_songs
 
 __all__ = ["learning_curve", "rater_learning_curve", "songs_needed"]
 

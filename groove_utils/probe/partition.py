@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.bootstrap import artist_influence, by_target, influence_interval
-from groove_utils.probe.engine import Plan
-from groove_utils.probe.inputs import ProbeError, as_blocks, as_songs
+from groove_utils.probe.nested_cv import Plan
 from groove_utils.probe.result import score_statistic
 from groove_utils.probe.ridge import outer_folds, run_plan
+from groove_utils.probe.validation import ProbeError, as_blocks, as_songs
 
 __all__ = ["variance_partition"]
 

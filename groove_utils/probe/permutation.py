@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from groove_utils.probe.engine import ridge_splits, run_ridge
-from groove_utils.probe.inputs import ProbeError, as_blocks, as_songs
+from groove_utils.probe.nested_cv import ridge_splits, run_ridge
 from groove_utils.probe.ridge import DEFAULT_ALPHAS, make_plan, nuisance_design, outer_folds
+from groove_utils.probe.validation import ProbeError, as_blocks, as_songs
 
 __all__ = ["permutation_test", "permute_songs"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from groove_utils.probe.inputs import ProbeError, Songs
+from groove_utils.probe.validation import ProbeError, Songs
 
 __all__ = ["SCORES", "ProbeResult", "score_statistic"]
 

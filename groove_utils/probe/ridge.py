@@ -10,11 +10,11 @@ from joblib import Parallel, delayed
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 
-from groove_utils.probe.engine import Plan, leave_out, ridge_splits, run_ridge
 from groove_utils.probe.folds import artist_folds, check_folds
-from groove_utils.probe.inputs import ProbeError, as_blocks, as_songs
+from groove_utils.probe.nested_cv import Plan, leave_out, ridge_splits, run_ridge
 from groove_utils.probe.result import ProbeResult
-from groove_utils.probe.scaling import FloorScaler
+from groove_utils.probe.scaling import ClippedStandardScaler
+from groove_utils.probe.validation import ProbeError, as_blocks, as_songs
 
 __all__ = ["DEFAULT_ALPHAS", "nested_ridge", "nested_ridges", "paper_protocol"]
 
@@ -131,7 +131,7 @@ def nested_ridge(
     For each outer fold the penalty, the layer and the number of principal components are those
     with the least mean squared error over inner folds of the training songs (mean over folds,
     as in scikit-learn's ``GridSearchCV``), for each target on its own; the model is then fitted
-    to all training songs. Standardisation (:class:`FloorScaler`) is learnt anew in each inner
+    to all training songs. Standardisation (:class:`ClippedStandardScaler`) is learnt in each inner
     and outer training set.
 
     Parameters
@@ -159,7 +159,7 @@ def nested_ridge(
     folds : ndarray of shape (n,) or (n_repeats, n), optional
         Outer folds to use instead of dealing new ones, for example of another result.
     floor, clip : float
-        Of :class:`FloorScaler`.
+        Of :class:`ClippedStandardScaler`.
     seed : int
     n_jobs : int
         Threads over outer folds.
@@ -234,7 +234,7 @@ def artist_codes(artists) -> np.ndarray:
 
 
 def make_plan(blocks, *, alphas, layers, pca, floor, clip) -> Plan:
-    """The candidates of a nested ridge as a :class:`~groove_utils.probe.engine.Plan`."""
+    """The candidates of a nested ridge as a :class:`~groove_utils.probe.nested_cv.Plan`."""
     alphas = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
     if alphas.ndim != 1 or not len(alphas) or not (np.isfinite(alphas) & (alphas > 0)).all():
         raise ProbeError(f"alphas are {alphas}; expected one or more penalties above 0")
@@ -258,7 +258,7 @@ def make_plan(blocks, *, alphas, layers, pca, floor, clip) -> Plan:
             )
         weights = identity[[names.index(name) for name in chosen]]
     sizes = [None if k is None else int(k) for k in sizes]
-    return Plan(chosen, weights, alphas, sizes, FloorScaler(floor, clip))
+    return Plan(chosen, weights, alphas, sizes, ClippedStandardScaler(floor, clip))
 
 
 def outer_folds(songs, folds, n_splits, n_repeats, seed) -> np.ndarray:

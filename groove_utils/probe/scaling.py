@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-__all__ = ["FloorScaler"]
+__all__ = ["ClippedStandardScaler"]
 
 
-class FloorScaler(TransformerMixin, BaseEstimator):
+class ClippedStandardScaler(TransformerMixin, BaseEstimator):
     """Standardise features by training mean and SD, with a floor under the SD and a bound on z.
 
     Parameters

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.bootstrap import by_target, result_interval
-from groove_utils.probe.engine import Split, ridge_splits, run_ridge, with_inner
 from groove_utils.probe.folds import artist_folds
-from groove_utils.probe.inputs import ProbeError, as_blocks, as_songs
+from groove_utils.probe.nested_cv import Split, ridge_splits, run_ridge, with_inner
 from groove_utils.probe.result import ProbeResult, score_statistic
 from groove_utils.probe.ridge import DEFAULT_ALPHAS, artist_codes, make_plan, outer_folds
+from groove_utils.probe.validation import ProbeError, as_blocks, as_songs
 
 __all__ = ["style_baseline", "style_scores", "transfer_matrix"]
 

@@ -17,10 +17,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "measure": ["describe_coupling", "describe_sums", "matching_gains"],
         "mixing": ["matching_gain", "remix"],
-        "packages": ["SeparatorUnavailableError"],
+        "demucs_weights": ["SeparatorUnavailableError"],
         "quality": ["separation_checks", "separation_quality"],
         "separation": ["separate", "separate_study", "separate_tracks"],
-        "shapley": ["shapley_sampled", "shapley_values"],
         "subsets": ["STEMS", "stem_subsets", "subset_name"],
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from groove_utils.stems.packages import (
+from groove_utils.stems.demucs_weights import (
     SeparatorUnavailableError,
     find_package,
     load_package,

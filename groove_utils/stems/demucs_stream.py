@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from groove_utils.stems.packages import Package, load_package
-from groove_utils.stems.signals import Tape, fit_length, resample_blocks
+from groove_utils.stems.demucs_weights import Package, load_package
+from groove_utils.stems.signals import StreamBuffer, fit_length, resample_blocks
 
 __all__ = ["Demucs"]
 
@@ -127,7 +127,7 @@ class Demucs:
         device = choose_device(self.device)
         model.to(device)
         blocks = ((b - facts.mean) / facts.scale for b in _prepared(signal, model))
-        tape = Tape(blocks, model.audio_channels)
+        tape = StreamBuffer(blocks, model.audio_channels)
         parts = []
         rng = np.random.default_rng(self.seed)
         for network, share in zip(networks, shares, strict=True):
@@ -214,7 +214,13 @@ def _stride(network, segment: float | None, overlap: float) -> tuple[int, int]:
 
 
 def _segments(
-    network, tape: Tape, begin: int, n: int, device: str, overlap: float, segment: float | None
+    network,
+    tape: StreamBuffer,
+    begin: int,
+    n: int,
+    device: str,
+    overlap: float,
+    segment: float | None,
 ) -> Iterator[np.ndarray]:
     """A network's output from sample 0 to `n`, segment by segment, the first at `begin` ≤ 0."""
     import torch

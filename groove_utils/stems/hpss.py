@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.ndimage import median_filter
 
-from groove_utils.stems.signals import Tape
+from groove_utils.stems.signals import StreamBuffer
 
 __all__ = ["HPSS_STEMS", "Hpss"]
 
@@ -55,7 +55,7 @@ class Hpss:
 
     def stream(self, signal) -> Iterator[np.ndarray]:
         """The stems in blocks, (2, n_channels, n), as long as the signal in all."""
-        tape = Tape(signal.blocks(), signal.n_channels)
+        tape = StreamBuffer(signal.blocks(), signal.n_channels)
         start = 0
         while (stop := tape.reaches(start + BLOCK)) > start:
             low = max(0, start - CONTEXT)

@@ -235,7 +235,7 @@ def _engine(separator, device, shifts, seed, overlap, segment):
     if str(separator) == "hpss":
         return Hpss()
     from groove_utils.stems.demucs_stream import Demucs
-    from groove_utils.stems.packages import find_package
+    from groove_utils.stems.demucs_weights import find_package
 
     package = find_package(separator)
     return Demucs(package, device, shifts, seed, overlap, segment)

@@ -15,7 +15,14 @@ import soxr
 
 from groove_utils.audio import load_audio, open_audio, stream_audio
 
-__all__ = ["ArraySignal", "FileSignal", "Tape", "WavWriter", "fit_length", "resample_blocks"]
+__all__ = [
+    "ArraySignal",
+    "FileSignal",
+    "StreamBuffer",
+    "WavWriter",
+    "fit_length",
+    "resample_blocks",
+]
 
 BLOCK = 1 << 17  # samples a channel, 3 s at 44.1 kHz
 
@@ -89,7 +96,7 @@ def _resampled(stream: soxr.ResampleStream, block: np.ndarray, last: bool) -> np
     return np.ascontiguousarray(y.reshape(-1, block.shape[0]).T)
 
 
-class Tape:
+class StreamBuffer:
     """A stream of blocks that can be read at any place near its front, zero outside the signal.
 
     Parameters

@@ -4,17 +4,14 @@ Chapter 01 introduces it and every other chapter starts from it. The layout is o
 "How to run and adapt"; :func:`validate_study` holds a folder to it.
 """
 
-from groove_utils.study.catalogue import list_studies, prepare_study
-from groove_utils.study.folder import Study, load_study
-from groove_utils.study.problems import Problem, StudyError
-from groove_utils.study.validate import validate_study
+import lazy_loader
 
-__all__ = [
-    "Problem",
-    "Study",
-    "StudyError",
-    "list_studies",
-    "load_study",
-    "prepare_study",
-    "validate_study",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "catalogue": ["list_studies", "prepare_study"],
+        "folder": ["Study", "load_study"],
+        "problems": ["Problem", "StudyError"],
+        "validate": ["validate_study"],
+    },
+)

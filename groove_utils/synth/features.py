@@ -10,10 +10,10 @@ import numpy as np
 from scipy.signal import butter, sosfilt
 
 from groove_utils.audio import measure_loudness
+from groove_utils.rhythm.syncopation import lhl_syncopation, witek_syncopation
 from groove_utils.synth.arrange import LEAD_IN, Song
 from groove_utils.synth.patterns import STEPS
 from groove_utils.synth.soundfont import SAMPLE_RATE
-from groove_utils.synth.syncopation import lhl_syncopation, witek_syncopation
 
 __all__ = ["LOW_BAND_HZ", "grid_times", "level_features", "score_features"]
 

@@ -32,9 +32,9 @@ from groove_utils.embed import (
     load_model,
     model_card,
 )
-from groove_utils.embed.engine import Lanes, choose_device
-from groove_utils.embed.facts import peak_memory
-from groove_utils.embed.taggers import Tagger
+from groove_utils.embed.benchmark import peak_memory
+from groove_utils.embed.engine import WorkerPool, choose_device
+from groove_utils.embed.models.musicnn.taggers import Tagger
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "embed"
 TAGGERS = ("msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg")
@@ -270,7 +270,7 @@ def run_bare(model, ready: list[list[tuple[np.ndarray, int]]]) -> None:
         for batch in cut:
             model.forward(*zip(*batch))
         return
-    with Lanes() as lanes:
+    with WorkerPool() as lanes:
         for done in [lanes.run(model.forward, *zip(*batch)) for batch in cut]:
             done.result()
 

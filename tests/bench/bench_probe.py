@@ -16,14 +16,14 @@ from sklearn.pipeline import Pipeline
 
 from groove_utils.probe import (
     DEFAULT_ALPHAS,
-    FloorScaler,
+    ClippedStandardScaler,
     artist_folds,
     bootstrap_scores,
     compare_models,
     nested_ridge,
     permutation_test,
 )
-from groove_utils.probe.engine import Split, ridge_splits, run_ridge
+from groove_utils.probe.nested_cv import Split, ridge_splits, run_ridge
 from groove_utils.probe.ridge import make_plan
 
 STUDY = {"n": 100, "n_artists": 65, "dim": 60, "slope": 1.2, "artist_share": 0.3}
@@ -126,7 +126,7 @@ def speed(n=148, dim=9984, n_targets=4, n_permutations=1000, n_jobs=2):
     )[0]  # fmt: skip
     start = time.perf_counter()
     search = GridSearchCV(
-        Pipeline([("scale", FloorScaler()), ("ridge", Ridge())]),
+        Pipeline([("scale", ClippedStandardScaler()), ("ridge", Ridge())]),
         {"ridge__alpha": DEFAULT_ALPHAS},
         scoring="neg_mean_squared_error",
         cv=PredefinedSplit(split.inner),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from groove_utils.embed.choice import models_for, stem_sums
+from groove_utils.embed.model_selection import models_for, stem_sums
 from groove_utils.probe import paper_protocol
 from groove_utils.study import load_study
 from groove_utils.study.marmoret2026 import make_marmoret2026

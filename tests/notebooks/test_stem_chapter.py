@@ -13,8 +13,8 @@ import yaml
 from bs4 import BeautifulSoup
 from real_make import run_make
 
-from groove_utils.book.needs import fit_to_study, study_has
-from groove_utils.book.pairs import read_chapter
+from groove_utils.book.jupytext_sync import read_chapter
+from groove_utils.book.requirements import fit_to_study, study_has
 from groove_utils.study import load_study
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groove_utils.book.pairs import chapter_sources, read_chapter
+from groove_utils.book.jupytext_sync import chapter_sources, read_chapter
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = chapter_sources(ROOT / "analysis")

@@ -2,7 +2,7 @@ import librosa
 import numpy as np
 import pytest
 
-from groove_utils.audio import invert
+from groove_utils.audio import inversion
 
 SR = 22050
 
@@ -19,7 +19,7 @@ def music():
 
 
 def test_stft_magnitudes_give_nearly_the_same_spectrum_and_other_samples(music):
-    found = invert.reconstruction_error(music, invert.from_stft(music), SR)
+    found = inversion.reconstruction_error(music, inversion.from_stft(music), SR)
     assert found["spectrum"] < 0.15
     assert found["rhythm"] > 0.9
     assert found["waveform_db"] < 10  # guessed phases are not the true ones
@@ -27,7 +27,9 @@ def test_stft_magnitudes_give_nearly_the_same_spectrum_and_other_samples(music):
 
 def test_fewer_mel_bands_keep_less_of_harmony_and_spectrum(music):
     errors = [
-        invert.reconstruction_error(music, invert.from_mel(music, SR, n_mels=n, n_iter=16), SR)
+        inversion.reconstruction_error(
+            music, inversion.from_mel(music, SR, n_mels=n, n_iter=16), SR
+        )
         for n in (96, 12)
     ]
     assert errors[0]["spectrum"] < errors[1]["spectrum"]
@@ -37,7 +39,7 @@ def test_fewer_mel_bands_keep_less_of_harmony_and_spectrum(music):
 
 def test_mel_inversion_keeps_the_level_of_broad_noise():
     noise = np.random.default_rng(0).standard_normal(2 * SR).astype(np.float32) * 0.1
-    made = invert.from_mel(noise, SR, n_iter=8)
+    made = inversion.from_mel(noise, SR, n_iter=8)
     assert np.std(made) == pytest.approx(np.std(noise), rel=0.15)
 
 
@@ -45,7 +47,7 @@ def test_cqt_with_phases_gives_back_a_sine_within_its_range():
     t = np.arange(2 * SR) / SR
     sine = (0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
     middle = slice(SR // 2, -SR // 2)
-    made = invert.from_cqt(sine, SR)
+    made = inversion.from_cqt(sine, SR)
     error = np.sum((sine[middle] - made[middle]) ** 2) / np.sum(sine[middle] ** 2)
     assert 10 * np.log10(error) < -20
 
@@ -54,14 +56,14 @@ def test_shepard_tones_have_the_pitch_class_that_went_in():
     t = np.arange(2 * SR) / SR
     for note in (60, 69):
         tone = np.sin(2 * np.pi * librosa.midi_to_hz(note) * t).astype(np.float32)
-        chroma = librosa.feature.chroma_stft(y=invert.from_chroma(tone, SR), sr=SR)
+        chroma = librosa.feature.chroma_stft(y=inversion.from_chroma(tone, SR), sr=SR)
         assert chroma.mean(axis=1).argmax() == note % 12
 
 
 def test_noise_from_an_onset_curve_is_loud_where_the_curve_is_high():
     curve = np.zeros(400)
     curve[200:210] = 1.0
-    made = invert.from_onsets(curve, 0.005, 2 * SR, SR)
+    made = inversion.from_onsets(curve, 0.005, 2 * SR, SR)
     inside = made[SR : SR + 1000]
     assert np.abs(inside).max() > 0.1
     assert np.abs(made[: SR - 500]).max() == 0
@@ -69,7 +71,7 @@ def test_noise_from_an_onset_curve_is_loud_where_the_curve_is_high():
 
 def test_random_phases_in_one_window_keep_the_spectrum_exactly(music):
     for y in (music, music[:-1]):
-        made = invert.randomise_phase(y, n_fft=None, seed=3)
+        made = inversion.randomise_phase(y, n_fft=None, seed=3)
         np.testing.assert_allclose(
             np.abs(np.fft.rfft(made)), np.abs(np.fft.rfft(y)), atol=2e-3, rtol=1e-3
         )
@@ -77,7 +79,9 @@ def test_random_phases_in_one_window_keep_the_spectrum_exactly(music):
 
 def test_random_phases_lose_the_rhythm_only_in_long_windows(music):
     kept = {
-        n: invert.reconstruction_error(music, invert.randomise_phase(music, n_fft=n), SR)["rhythm"]
+        n: inversion.reconstruction_error(music, inversion.randomise_phase(music, n_fft=n), SR)[
+            "rhythm"
+        ]
         for n in (256, None)
     }
     assert kept[256] > 0.8
@@ -87,37 +91,37 @@ def test_random_phases_lose_the_rhythm_only_in_long_windows(music):
 def test_seeds_decide_everything(music):
     short = music[:SR]
     for make in (
-        lambda seed: invert.from_stft(short, n_iter=2, seed=seed),
-        lambda seed: invert.randomise_phase(short, seed=seed),
+        lambda seed: inversion.from_stft(short, n_iter=2, seed=seed),
+        lambda seed: inversion.randomise_phase(short, seed=seed),
     ):
         np.testing.assert_array_equal(make(5), make(5))
         assert not np.array_equal(make(5), make(6))
 
 
 def test_error_of_equal_scaled_and_unrelated_sounds(music):
-    same = invert.reconstruction_error(music, music, SR)
+    same = inversion.reconstruction_error(music, music, SR)
     assert same["waveform_db"] == float("inf")
     assert same["spectrum"] == 0
     assert same["rhythm"] == pytest.approx(1)
-    quieter = invert.reconstruction_error(music, 0.25 * music, SR)
+    quieter = inversion.reconstruction_error(music, 0.25 * music, SR)
     assert quieter["waveform_db"] > 100
     noise = np.random.default_rng(2).standard_normal(music.size)
-    assert invert.reconstruction_error(music, noise, SR)["waveform_db"] == pytest.approx(
+    assert inversion.reconstruction_error(music, noise, SR)["waveform_db"] == pytest.approx(
         -3, abs=0.5
     )
 
 
 def test_silence_comes_back_as_silence_and_has_no_error():
     silence = np.zeros(SR, dtype=np.float32)
-    for sound in invert.invert(silence, SR, n_iter=2).values():
+    for sound in inversion.invert(silence, SR, n_iter=2).values():
         assert sound.shape == silence.shape
         assert np.abs(sound).max() < 1e-6
-    assert np.isnan(invert.reconstruction_error(silence, silence, SR)["rhythm"])
+    assert np.isnan(inversion.reconstruction_error(silence, silence, SR)["rhythm"])
 
 
 def test_every_inversion_keeps_the_length(music):
     odd = music[: SR + 37]
-    for name, sound in invert.invert(odd, SR, n_iter=2).items():
+    for name, sound in inversion.invert(odd, SR, n_iter=2).items():
         assert sound.shape == odd.shape, name
         assert sound.dtype == np.float32
         assert np.isfinite(sound).all()
@@ -125,6 +129,6 @@ def test_every_inversion_keeps_the_length(music):
 
 def test_two_channels_and_unequal_lengths_are_refused(music):
     with pytest.raises(ValueError, match="one channel"):
-        invert.from_stft(np.stack([music, music]))
+        inversion.from_stft(np.stack([music, music]))
     with pytest.raises(ValueError, match="of one length"):
-        invert.reconstruction_error(music, music[1:], SR)
+        inversion.reconstruction_error(music, music[1:], SR)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from groove_utils.audio.represent import represent, representation_table, window_resolution
+from groove_utils.audio.representations import represent, representation_table, window_resolution
 
 SR = 22050
 

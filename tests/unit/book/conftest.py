@@ -2,7 +2,7 @@ import nbformat
 import pytest
 
 from groove_utils.book import chapter as chapter_module
-from groove_utils.book import open_chapter, players, reports
+from groove_utils.book import open_chapter, outputs, players
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def shown(monkeypatch):
     def display(what, raw=False, metadata=None):
         seen.append((what, metadata))
 
-    monkeypatch.setattr(reports, "display", display)
+    monkeypatch.setattr(outputs, "display", display)
     monkeypatch.setattr(players, "display", display)
     return seen
 

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from groove_utils.book.needs import fit_to_study, study_has
+from groove_utils.book.requirements import fit_to_study, study_has
 from groove_utils.study import load_study
 
 md, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from groove_utils.book.__main__ import main
-from groove_utils.book.pairs import (
+from groove_utils.book.jupytext_sync import (
     chapter_sources,
     new_chapter,
     out_of_step,

@@ -10,7 +10,7 @@ import pytest
 
 from groove_utils.audio import load_audio, measure_loudness
 from groove_utils.book import audio_player, report_text, report_value, show_figure, show_table
-from groove_utils.book.reports import format_value
+from groove_utils.book.outputs import format_value
 
 ALT = "A line that rises from left to right."
 

@@ -14,19 +14,17 @@ from groove_utils.descriptors import (
     danceability,
     describe,
     describe_stems,
-    deviations,
     drum_pattern,
     estimate_grid,
     estimate_tempo,
     metrical_strength,
-    microtiming,
     onset_strength,
     periodicity,
     region_strength,
-    swing_ratio,
 )
 from groove_utils.descriptors.beat import _line
-from groove_utils.synth.syncopation import lhl_syncopation, witek_syncopation
+from groove_utils.rhythm import deviations, microtiming, swing_ratio
+from groove_utils.rhythm.syncopation import lhl_syncopation, witek_syncopation
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "descriptors" / "essentia.json"
 

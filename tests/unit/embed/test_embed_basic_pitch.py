@@ -7,7 +7,7 @@ import pytest
 
 from groove_utils.audio import load_audio
 from groove_utils.embed import embed_audio, model_card
-from groove_utils.embed.basic_pitch import (
+from groove_utils.embed.models.basic_pitch import (
     BasicPitch,
     _learnt_tensors,
     fold_convolutions,

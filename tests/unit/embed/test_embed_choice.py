@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groove_utils.embed.choice import OFFLINE, models_for, stem_sums, twins_of
+from groove_utils.embed.model_selection import OFFLINE, models_for, stem_sums, twins_of
 from groove_utils.study import Study
 
 

@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from groove_utils.embed.convolution import FRAMES, SpectralPeaks, TemporalPeaks, WinogradConv
+from groove_utils.embed.models.musicnn.convolution import (
+    FRAMES,
+    SpectralPeaks,
+    TemporalPeaks,
+    WinogradConv,
+)
 
 
 def drawn(*shape, seed=0):

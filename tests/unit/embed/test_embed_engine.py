@@ -29,7 +29,8 @@ from groove_utils.embed import (
     unregister_model,
 )
 from groove_utils.embed.engine import Model, choose_device, forward_windows, run
-from groove_utils.embed.gate import check_model, fingerprint, probe_signal, record_of
+from groove_utils.embed.integrity import check_model, fingerprint, probe_signal, record_of
+from groove_utils.embed.models.musicnn.taggers import Tagger
 from groove_utils.embed.sources import (
     BLOCK,
     ArraySource,
@@ -38,7 +39,6 @@ from groove_utils.embed.sources import (
     WindowCutter,
     resampled,
 )
-from groove_utils.embed.taggers import Tagger
 
 SR = 16000
 
@@ -636,16 +636,16 @@ def test_first_use_is_recorded_and_held_to(tmp_path):
 
 @pytest.mark.parametrize("model", ["msd-musicnn", "mtt-vgg-untrained", "basic-pitch"])
 def test_models_of_the_package_are_in_the_committed_registry(model, monkeypatch):
-    from groove_utils.embed import musicnn
-    from groove_utils.embed.gate import REGISTRY
+    from groove_utils.embed.integrity import REGISTRY
     from groove_utils.embed.loading import adapter_key
+    from groove_utils.embed.models.musicnn import networks
 
     assert adapter_key(model, load_model(model).adapter) in json.loads(REGISTRY.read_text())
     if model == "msd-musicnn":
         forget_models()
-        original = musicnn._fill_from_checkpoint
+        original = networks._fill_from_checkpoint
         monkeypatch.setattr(
-            musicnn,
+            networks,
             "_fill_from_checkpoint",
             lambda n, f: (original(n, f), torch.nn.init.normal_(n.hidden.kernel)),
         )
@@ -829,7 +829,7 @@ import sys
 from groove_utils.cache import ArrayCache
 from groove_utils.embed import embed_tracks
 embed_tracks({"x": sys.argv[1]}, sys.argv[2], cache=ArrayCache(sys.argv[3]), progress=False)
-from groove_utils.embed.facts import peak_memory
+from groove_utils.embed.benchmark import peak_memory
 print(round(peak_memory()))
 """
 

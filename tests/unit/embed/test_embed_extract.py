@@ -22,8 +22,8 @@ from groove_utils.embed import (
     register_model,
     unregister_model,
 )
+from groove_utils.embed.benchmark import measure_cost
 from groove_utils.embed.extract import _reachable
-from groove_utils.embed.facts import measure_cost
 from groove_utils.embed.sources import FileSource, SumSource
 
 SR = 16000
@@ -450,7 +450,7 @@ def test_silence_is_said(level, cache):
 def test_vectors_that_do_not_arrive_are_missed(level, cache, monkeypatch):
     from groove_utils.embed import extract
 
-    monkeypatch.setattr(extract, "embed_elsewhere", lambda *_: {})
+    monkeypatch.setattr(extract, "embed_distributed", lambda *_: {})
     with pytest.raises(FileNotFoundError, match=r"1 of 1 vectors .*workers of joblib:2.*GROOVE_C"):
         embed_tracks({"a": (noise(1), SR)}, level, cache=cache, executor="joblib:2")
 

@@ -421,7 +421,7 @@ def test_a_load_that_asks_the_hub_is_told_the_command():
     import huggingface_hub
     from huggingface_hub import constants
 
-    from groove_utils.embed.hub import offline
+    from groove_utils.embed.weights import offline
 
     before = constants.HF_HUB_OFFLINE
     told = r"python -m groove_utils\.embed fetch ast"

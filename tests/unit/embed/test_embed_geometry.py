@@ -7,14 +7,14 @@ from scipy.stats import ortho_group, spearmanr
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
-from groove_utils.embed.geometry import (
+from groove_utils.similarity.geometry import (
     _silhouette,
     nearest_songs,
     neighbour_rate,
     song_map,
     style_separation,
 )
-from groove_utils.embed.similarity import (
+from groove_utils.similarity.model_similarity import (
     compare_geometries,
     extreme_pairs,
     linear_cka,
@@ -57,7 +57,7 @@ def test_unbiased_criterion_against_sums_over_distinct_songs():
     # the U-statistic by its definition, over all quadruples of distinct songs
     from itertools import permutations
 
-    from groove_utils.embed.similarity import _unbiased_hsic
+    from groove_utils.similarity.model_similarity import _unbiased_hsic
 
     x, y = RNG.normal(size=(6, 3)), RNG.normal(size=(6, 2))
     k, m = x @ x.T, y @ y.T

@@ -7,9 +7,9 @@ import soundfile
 import torch
 
 from groove_utils.embed import embed_audio, forget_models, load_model
-from groove_utils.embed.musicnn import MelSpectrogram
-from groove_utils.embed.tagger_checkpoints import HOP, N_FRAMES
-from groove_utils.embed.taggers import Tagger
+from groove_utils.embed.models.musicnn.checkpoints import HOP, N_FRAMES
+from groove_utils.embed.models.musicnn.networks import MelSpectrogram
+from groove_utils.embed.models.musicnn.taggers import Tagger
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "embed"
 TAGGERS = ["msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg"]

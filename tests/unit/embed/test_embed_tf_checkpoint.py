@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import pytest
 
-from groove_utils.embed.protobuf import fields, read_varint
-from groove_utils.embed.tagger_checkpoints import checkpoint_folder
-from groove_utils.embed.tf_checkpoint import CheckpointError, crc32c, read_checkpoint
+from groove_utils.embed.models.musicnn.checkpoints import checkpoint_folder
+from groove_utils.embed.models.musicnn.protobuf import fields, read_varint
+from groove_utils.embed.models.musicnn.tf_checkpoint import CheckpointError, crc32c, read_checkpoint
 
 
 def write_varint(value):

@@ -24,8 +24,8 @@ from groove_utils.embed import (
     load_model,
     model_card,
 )
-from groove_utils.embed import transformers_models as hub_models
 from groove_utils.embed.catalogue import CATALOGUE, make_adapter
+from groove_utils.embed.models import huggingface as hub_models
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny_checkpoints as tiny

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from groove_utils import figures
-from groove_utils.audio.represent import represent
+from groove_utils.audio.representations import represent
 
 STYLES = ["funk", "rock"]
 

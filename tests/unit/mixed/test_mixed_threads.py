@@ -5,7 +5,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from groove_utils.mixed import LmmError, bootstrap, fit_lmm, simulate_ratings
 from groove_utils.mixed.deviance import CrossedDeviance
-from groove_utils.mixed.threads import one_thread
+from groove_utils.stats.threads import one_thread
 
 FORMULA = "rating ~ x + (1 | listener_id) + (1 | track_id)"
 

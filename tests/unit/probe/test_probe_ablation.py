@@ -95,7 +95,7 @@ def refit(features, y, artists, styles, subset, target, *, free):
     """The probe of the mix, fitted by hand with scikit-learn, tested on a subset of the stems."""
     from sklearn.linear_model import Ridge
 
-    from groove_utils.probe import FloorScaler
+    from groove_utils.probe import ClippedStandardScaler
 
     mix = nested_ridge(features[STEMS], y, artists, styles, **SETTINGS)
     predicted = np.empty(mix.predicted.shape[:2])
@@ -106,7 +106,7 @@ def refit(features, y, artists, styles, subset, target, *, free):
             train, test = fold != number, fold == number
             row = chosen.loc[(target, repeat, number)]
             X, S = features[STEMS][row["layer"]], features[subset][row["layer"]]
-            scaler = FloorScaler().fit(X[train])
+            scaler = ClippedStandardScaler().fit(X[train])
             model = Ridge(alpha=row["alpha"]).fit(scaler.transform(X[train]), values[train])
             told = model.predict(scaler.transform(S))
             if free:

@@ -5,8 +5,7 @@ import pandas as pd
 import pingouin
 import pytest
 
-from groove_utils.probe import (
-    ProbeError,
+from groove_utils.mixed import (
     icc,
     noise_ceiling,
     normalise_by_ceiling,
@@ -14,6 +13,7 @@ from groove_utils.probe import (
     rating_variances,
     split_half,
 )
+from groove_utils.probe import ProbeError
 
 # Shrout & Fleiss (1979), table 2: six targets (rows) and four judges
 SHROUT_FLEISS = np.array(

@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from groove_utils.probe import (
-    FloorScaler,
+    ClippedStandardScaler,
     ProbeError,
     ProbeResult,
     bootstrap_scores,
@@ -219,7 +219,9 @@ def _refitted(X, y, artists, one, name, nuisance=None):
         test = one.folds[repeat] == fold
         train = ~test & (artists != name)
         features = X[choice["layer"]]
-        Z = FloorScaler().fit(features[~test]).transform(features)  # scaling stays as it was
+        Z = (
+            ClippedStandardScaler().fit(features[~test]).transform(features)
+        )  # scaling stays as it was
         model = Ridge(choice["alpha"]).fit(Z[train], y[train])
         predicted[repeat, test, 0] = model.predict(Z[test])
     return predicted

@@ -13,12 +13,12 @@ from groove_utils.probe import (
     learning_curve,
     nested_ridge,
     rater_learning_curve,
-    rsa,
     songs_needed,
     style_baseline,
     transfer_matrix,
     variance_partition,
 )
+from groove_utils.similarity import rsa
 
 
 @pytest.fixture

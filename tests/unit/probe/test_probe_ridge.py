@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from groove_utils.probe import (
-    FloorScaler,
+    ClippedStandardScaler,
     ProbeError,
     ProbeResult,
     artist_folds,
@@ -19,7 +19,7 @@ from groove_utils.probe import (
     nested_ridges,
     paper_protocol,
 )
-from groove_utils.probe.engine import ridge_splits
+from groove_utils.probe.nested_cv import ridge_splits
 
 
 def test_paper_protocol_is_the_scikit_learn_calls_it_names(small):
@@ -57,7 +57,9 @@ def _loop(X, y, artists, styles, alphas, sizes, n_repeats, layers):
     for split in splits:
         best = None
         for name in layers:
-            model = Pipeline([("scale", FloorScaler()), ("pca", "passthrough"), ("ridge", Ridge())])
+            model = Pipeline(
+                [("scale", ClippedStandardScaler()), ("pca", "passthrough"), ("ridge", Ridge())]
+            )
             steps = ["passthrough" if k is None else PCA(k) for k in sizes]
             search = GridSearchCV(
                 model,
@@ -111,7 +113,7 @@ def test_one_component_per_model_is_principal_component_regression(small):
     result = nested_ridge(
         X["high"], y["listen"], artists, styles, n_repeats=1, alphas=[1e-9], pca=5
     )
-    model = make_pipeline(FloorScaler(), PCA(5), LinearRegression())
+    model = make_pipeline(ClippedStandardScaler(), PCA(5), LinearRegression())
     for number in range(4):
         test = result.folds[0] == number
         model.fit(X["high"][~test], y["listen"][~test])
@@ -147,7 +149,7 @@ def test_nuisance_is_taken_out_inside_the_folds(small):
         means = {s: values[~test][styles[~test] == s].mean() for s in set(styles)}
         base = np.array([means[s] for s in styles])
         np.testing.assert_allclose(result.baseline[0, test, 0], base[test], atol=1e-8)
-        model = make_pipeline(FloorScaler(), Ridge(10.0)).fit(
+        model = make_pipeline(ClippedStandardScaler(), Ridge(10.0)).fit(
             X["low"][~test], (values - base)[~test]
         )
         expected = base[test] + model.predict(X["low"][test])
@@ -187,12 +189,12 @@ def test_a_near_constant_unit_cannot_explode():
 def test_scaler_floor_clip_and_constants():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((50, 6)) * [1, 2, 1, 1e-9, 0, 1] + [0, 0, 0, 5, 3, 100]
-    Z = FloorScaler().fit(X).transform(X)
+    Z = ClippedStandardScaler().fit(X).transform(X)
     plain = StandardScaler().fit_transform(X)
     np.testing.assert_allclose(Z[:, [0, 1, 2, 5]], plain[:, [0, 1, 2, 5]], atol=1e-9)
     assert np.abs(Z[:, 3]).max() < 1e-3  # held down by the floor
     assert (Z[:, 4] == 0).all()
-    far = FloorScaler(clip=4).fit(X).transform(X + 1e6)
+    far = ClippedStandardScaler(clip=4).fit(X).transform(X + 1e6)
     assert far.max() == 4
     assert (far[:, 4] == 0).all()
 

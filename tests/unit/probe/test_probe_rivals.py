@@ -9,7 +9,7 @@ from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.preprocessing import KernelCenterer
 
 from groove_utils.probe import (
-    FloorScaler,
+    ClippedStandardScaler,
     ProbeError,
     nested_estimator,
     nested_ridge,
@@ -24,7 +24,7 @@ def test_kernel_ridge_equals_scikit_learn(small):
     values = y["dance"].to_numpy()
     for _, choice in result.choices.iterrows():
         test = result.folds[0] == choice["fold"]
-        scale = FloorScaler().fit(X["low"][~test])
+        scale = ClippedStandardScaler().fit(X["low"][~test])
         train, held = scale.transform(X["low"][~test]), scale.transform(X["low"][test])
         gamma = float(choice["layer"].removeprefix("gamma "))
         gamma = min(np.array([0.1, 0.3, 1, 3]) / 12, key=lambda g: abs(g - gamma))
@@ -101,7 +101,7 @@ def test_projection_equals_a_projection_after_scaling():
     found = np.empty(40)
     for fold in range(4):
         test = folds == fold
-        scale = FloorScaler().fit(X[~test])
+        scale = ClippedStandardScaler().fit(X[~test])
         Z = scale.transform(X[~test]) @ R
         Z0, held = Z - Z.mean(axis=0), scale.transform(X[test]) @ R - Z.mean(axis=0)
         mean = y[~test].mean()

@@ -4,9 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groove_utils.probe import ProbeError, artist_folds, nested_ridge, paper_protocol
-from groove_utils.probe.scaling import FloorScaler
-from groove_utils.probe.tables import (
+from groove_utils.book.summaries import (
     answers_table,
     as_reported,
     by_setting,
@@ -22,6 +20,8 @@ from groove_utils.probe.tables import (
     side_of_zero,
     text_table,
 )
+from groove_utils.probe import ProbeError, artist_folds, nested_ridge, paper_protocol
+from groove_utils.probe.scaling import ClippedStandardScaler
 
 
 class OneStudy:
@@ -135,7 +135,7 @@ def test_scale_facts_find_a_unit_that_jumps():
     largest = 0.0
     for fold in folds:
         for k in range(4):
-            scaler = FloorScaler(0.0, np.inf).fit(X[fold != k])
+            scaler = ClippedStandardScaler(0.0, np.inf).fit(X[fold != k])
             largest = max(largest, np.abs(scaler.transform(X[fold == k])).max())
     assert facts["largest_z"] == pytest.approx(largest)
     assert facts["bounded_percent"] == 0

@@ -5,7 +5,7 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from groove_utils.stems.shapley import shapley_sampled, shapley_values
+from groove_utils.stats.shapley import shapley_sampled, shapley_values
 
 STEMS = ("drums", "bass", "other", "vocals")
 

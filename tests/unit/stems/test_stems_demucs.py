@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from tiny_demucs import SOURCES, save_network, tiny_network
 
 from groove_utils.embed import ModelUnavailableError
-from groove_utils.stems import SeparatorUnavailableError, packages, separate, signals
+from groove_utils.stems import SeparatorUnavailableError, demucs_weights, separate, signals
 from groove_utils.stems.__main__ import main
 
 SR = 44_100
@@ -28,7 +28,7 @@ def _offline(monkeypatch, tmp_path):
     monkeypatch.setenv("GROOVE_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    packages._load.cache_clear()
+    demucs_weights._load.cache_clear()
 
 
 def whole(y, name, repository, **options):
@@ -87,13 +87,13 @@ def test_without_shifts_nothing_is_drawn(band, repository):
 def test_memory_does_not_grow_with_length(band, repository, monkeypatch):
     """What is held of the signal stays under five segments, however long it is."""
     held = []
-    forget = signals.Tape.forget
+    forget = signals.StreamBuffer.forget
 
     def watched(tape, before):
         forget(tape, before)
         held.append(tape._held.shape[1])
 
-    monkeypatch.setattr(signals.Tape, "forget", watched)
+    monkeypatch.setattr(signals.StreamBuffer, "forget", watched)
     separate(np.tile(band, 5), SR, repository / "aaaa1111")
     assert len(held) > 15
     assert max(held) < 5 * SR + signals.BLOCK
@@ -183,11 +183,11 @@ def test_weights_that_are_here_are_used_without_the_network(
 
 def test_the_signatures_are_those_of_demucs():
     """Names, signatures and weights of pretrained bags come from the installed package."""
-    package = packages.find_package("htdemucs_ft")
+    package = demucs_weights.find_package("htdemucs_ft")
     assert package.signatures == ("f7e0c4bc", "d12395a8", "92cfc3b6", "04573f0d")
     assert package.weights == tuple(tuple(float(i == k) for i in range(4)) for k in range(4))
     assert package.fingerprint() == "demucs htdemucs_ft f7e0c4bc d12395a8 92cfc3b6 04573f0d"
-    assert {"htdemucs", "htdemucs_6s", "mdx_extra"} <= set(packages.pretrained_names())
+    assert {"htdemucs", "htdemucs_6s", "mdx_extra"} <= set(demucs_weights.pretrained_names())
 
 
 def test_offline_one_message_says_what_to_do(band, tmp_path, capsys):
@@ -214,12 +214,12 @@ def test_an_unreachable_network_is_noticed_without_retries(band, monkeypatch):
         raise OSError("unreachable")
 
     monkeypatch.delenv("HF_HUB_OFFLINE")
-    for name in packages.PROXIES:
+    for name in demucs_weights.PROXIES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(socket, "create_connection", unreachable)
     with pytest.raises(SeparatorUnavailableError, match="can be reached"):
         separate(band, SR, "htdemucs")
-    assert asked == list(packages.HOSTS)
+    assert asked == list(demucs_weights.HOSTS)
 
 
 def test_online_demucs_is_asked_by_name(band, repository, monkeypatch):
@@ -232,7 +232,7 @@ def test_online_demucs_is_asked_by_name(band, repository, monkeypatch):
             raise URLError("the line broke")
         return tiny_network(0)
 
-    monkeypatch.setattr(packages, "_online", lambda: True)
+    monkeypatch.setattr(demucs_weights, "_online", lambda: True)
     monkeypatch.setattr(demucs.pretrained, "get_model", fetch)
     with pytest.raises(SeparatorUnavailableError, match=r"downloaded \(URLError: .*line broke"):
         separate(y, SR, "htdemucs")
@@ -248,7 +248,7 @@ def test_networks_of_others_on_the_hub_are_asked_for_as_they_are(band, repositor
     def nothing(name):
         raise OSError(f"{name} is not there")
 
-    packages._load.cache_clear()
+    demucs_weights._load.cache_clear()
     monkeypatch.setattr(demucs.pretrained, "get_model", nothing)
     with pytest.raises(SeparatorUnavailableError, match=r"fetch hf://someone/net`.*repository's"):
         separate(y, SR, "hf://someone/net")

@@ -100,14 +100,14 @@ def test_a_network_that_is_not_here_is_not_needed_for_cached_stems(
     monkeypatch.setenv("GROOVE_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    from groove_utils.stems import packages
+    from groove_utils.stems import demucs_weights
 
     network = LocalRepo(repository).get_model("aaaa1111").eval()
-    monkeypatch.setattr(packages, "_download", lambda _: network)
-    packages._load.cache_clear()
+    monkeypatch.setattr(demucs_weights, "_download", lambda _: network)
+    demucs_weights._load.cache_clear()
     first = separate_tracks({"b": files["b"]}, "htdemucs", cache=cache, progress=False)
-    packages._load.cache_clear()
-    monkeypatch.setattr(packages, "_download", None)
+    demucs_weights._load.cache_clear()
+    monkeypatch.setattr(demucs_weights, "_download", None)
     assert separate_tracks({"b": files["b"]}, "htdemucs", cache=cache, progress=False) == first
 
 

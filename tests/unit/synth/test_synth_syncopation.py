@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from groove_utils.synth import lhl_syncopation, metrical_weights, witek_syncopation
+from groove_utils.rhythm import lhl_syncopation, metrical_weights, witek_syncopation
 
 
 def steps(text):

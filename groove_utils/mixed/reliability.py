@@ -17,7 +17,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import brentq, minimize
 from threadpoolctl import threadpool_limits
 
-from groove_utils.probe.inputs import ProbeError
+from groove_utils.probe.validation import ProbeError
 
 __all__ = [
     "icc",

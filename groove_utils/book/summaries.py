@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.bootstrap import bootstrap_scores
-from groove_utils.probe.engine import ridge_splits
-from groove_utils.probe.inputs import ProbeError, as_blocks
+from groove_utils.probe.nested_cv import ridge_splits
 from groove_utils.probe.result import ProbeResult
-from groove_utils.probe.scaling import FloorScaler
+from groove_utils.probe.scaling import ClippedStandardScaler
+from groove_utils.probe.validation import ProbeError, as_blocks
 
 __all__ = [
     "answers_table",
@@ -83,7 +83,7 @@ def ceiling_bands(
     Parameters
     ----------
     ceilings : DataFrame or None
-        From :func:`groove_utils.probe.noise_ceiling`; None where listeners are not known.
+        From :func:`groove_utils.mixed.noise_ceiling`; None where listeners are not known.
     targets : sequence of str, optional
         Questions to keep; by default all.
 
@@ -212,7 +212,7 @@ def scale_facts(X, folds, artists=None, *, floor=1e-4, clip=5.0) -> dict[str, fl
         Fold in which each song is held out.
     artists : array-like of shape (n,), optional
     floor, clip : float
-        Of :class:`FloorScaler`.
+        Of :class:`ClippedStandardScaler`.
 
     Returns
     -------
@@ -234,11 +234,11 @@ def scale_facts(X, folds, artists=None, *, floor=1e-4, clip=5.0) -> dict[str, fl
         sds.append(block.std(axis=0))
         still = np.zeros(block.shape[1], dtype=bool)
         for split in splits:
-            plain = FloorScaler(0.0, np.inf).fit(block[split.train])
+            plain = ClippedStandardScaler(0.0, np.inf).fit(block[split.train])
             still |= ~np.isfinite(plain.scale_)
             z = np.abs(plain.transform(block[split.test]))
             facts["largest_z"] = max(facts["largest_z"], float(z.max()))
-            z = np.abs(FloorScaler(floor, np.inf).fit(block[split.train])
+            z = np.abs(ClippedStandardScaler(floor, np.inf).fit(block[split.train])
                        .transform(block[split.test]))  # fmt: skip
             beyond, count = beyond + int((z > clip).sum()), count + z.size
         facts["constant"] += int(still.sum())

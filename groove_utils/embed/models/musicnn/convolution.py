@@ -1,4 +1,4 @@
-"""Convolutions with fewer multiplications, for the taggers of :mod:`groove_utils.embed.musicnn`.
+"""Convolutions with fewer multiplications, for the networks of the music taggers.
 
 A processor's plain convolution is bound by its arithmetic, so what saves time is doing less of it.
 Kernels that span many frequencies are multiplied in the Fourier domain (Mathieu, Henaff & LeCun

@@ -13,9 +13,9 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 
 from groove_utils.probe.bootstrap import influence_interval
-from groove_utils.probe.inputs import ProbeError, as_blocks, as_songs
 from groove_utils.probe.permutation import permute_songs
 from groove_utils.probe.ridge import artist_codes
+from groove_utils.probe.validation import ProbeError, as_blocks, as_songs
 
 __all__ = ["rsa"]
 

@@ -20,8 +20,8 @@ from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
 from groove_utils.probe.folds import artist_folds
-from groove_utils.probe.inputs import ProbeError
-from groove_utils.probe.scaling import FloorScaler
+from groove_utils.probe.scaling import ClippedStandardScaler
+from groove_utils.probe.validation import ProbeError
 
 __all__ = ["Plan", "Split", "ridge_splits", "run_ridge"]
 
@@ -68,7 +68,7 @@ class Plan:
     weights: np.ndarray
     alphas: np.ndarray
     sizes: list = field(default_factory=lambda: [None])
-    scaler: FloorScaler = field(default_factory=FloorScaler)
+    scaler: ClippedStandardScaler = field(default_factory=ClippedStandardScaler)
     equalise: bool = False
     project: dict = field(default_factory=dict)
     kernel: Callable | None = None

@@ -15,11 +15,11 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import Pipeline
 
-from groove_utils.probe.engine import Plan, ridge_splits
-from groove_utils.probe.inputs import ProbeError, as_blocks, as_songs
+from groove_utils.probe.nested_cv import Plan, ridge_splits
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.ridge import DEFAULT_ALPHAS, make_plan, outer_folds, run_plan
-from groove_utils.probe.scaling import FloorScaler
+from groove_utils.probe.scaling import ClippedStandardScaler
+from groove_utils.probe.validation import ProbeError, as_blocks, as_songs
 
 __all__ = ["nested_estimator", "nested_rival", "random_projection_control"]
 
@@ -128,7 +128,7 @@ def nested_rival(
     blocks = as_blocks(X)
     dim = sum(block.shape[1] for block in blocks.values())
     if kind == "pls":
-        steps = [("scale", FloorScaler()), ("pls", PLSRegression(scale=False))]
+        steps = [("scale", ClippedStandardScaler()), ("pls", PLSRegression(scale=False))]
         grid = {"pls__n_components": [k for k in (1, 2, 3, 5, 10) if k <= dim]}
         estimator = Pipeline(steps)
     elif kind == "boosting":

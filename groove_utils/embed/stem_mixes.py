@@ -10,9 +10,9 @@ import numpy as np
 import soundfile
 
 from groove_utils.cache import ArrayCache
-from groove_utils.embed.choice import stem_sums
 from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.extract import check_stems, embed_models
+from groove_utils.embed.model_selection import stem_sums
 from groove_utils.embed.precomputed import precomputed_folder, read_precomputed, refuse_options
 from groove_utils.embed.sources import FileSource, Source, SumSource, summed
 from groove_utils.files import hash_bytes

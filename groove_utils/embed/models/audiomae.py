@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 
 from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
-from groove_utils.embed.hub import consented, offline, read_tensors, weight_files
-from groove_utils.embed.transformers_models import HubModel
+from groove_utils.embed.models.huggingface import HubModel
+from groove_utils.embed.weights import consented, offline, read_tensors, weight_files
 
 __all__ = ["AudioMAE"]
 

@@ -1,7 +1,7 @@
 """The four music taggers as adapters.
 
 Importing this leaves torch alone, so that what is in the cache is found within moments; the
-networks are in :mod:`groove_utils.embed.musicnn`. Chapters 05 to 07 use them.
+networks are in :mod:`groove_utils.embed.models.musicnn.networks`. Chapters 05 to 07 use them.
 
 References
 ----------
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from groove_utils.embed.tagger_checkpoints import (
+from groove_utils.embed.models.musicnn.checkpoints import (
     HOP,
     N_FRAMES,
     N_TAGS,
@@ -83,7 +83,7 @@ class Tagger:
         CheckpointError
             If its checkpoint is damaged or does not fit the architecture.
         """
-        from groove_utils.embed.musicnn import load_network  # imports torch
+        from groove_utils.embed.models.musicnn.networks import load_network  # imports torch
 
         return load_network(self.name, self.seed)
 

@@ -1,7 +1,7 @@
 """Syncopation measured from audio (chapter 04, appendix «The demo study and its truth»).
 
 Strokes of the bass drum, the snare and the cymbals are read off the metrical grid, and the indices
-of :mod:`groove_utils.synth.syncopation` are applied to them as to a score: Longuet-Higgins & Lee
+of :mod:`groove_utils.rhythm.syncopation` are applied to them as to a score: Longuet-Higgins & Lee
 (1984) on bass drum and snare as one stream, and the polyphonic index of Witek et al. (2014).
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from groove_utils.descriptors.beat import STEPS, Grid, strength_at
 from groove_utils.descriptors.onsets import region_strength, rise_of_mel
 from groove_utils.descriptors.spectral import Spectra
-from groove_utils.synth.syncopation import lhl_syncopation, witek_syncopation
+from groove_utils.rhythm.syncopation import lhl_syncopation, witek_syncopation
 
 __all__ = ["drum_pattern", "syncopation"]
 

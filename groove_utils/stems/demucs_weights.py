@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 
 from groove_utils.embed import ModelUnavailableError
-from groove_utils.embed.hub import own_folder
+from groove_utils.embed.weights import own_folder
 from groove_utils.files import hash_bytes, hash_file
 
 __all__ = ["Package", "SeparatorUnavailableError", "find_package", "load_package"]

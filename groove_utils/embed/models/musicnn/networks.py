@@ -4,7 +4,7 @@ MusiCNN: a front end with musically motivated kernels (tall ones for timbre, lon
 mid end of three residual convolutions over time, and a back end that pools over time and tags.
 VGG: five blocks of small square kernels, the computer-vision counterpart. Each was trained on
 MagnaTagATune (``mtt-``) and on the Million Song Dataset (``msd-``). The weights are those that
-the ``musicnn`` package carries; :mod:`groove_utils.embed.tf_checkpoint` reads them. Chapters 05
+the ``musicnn`` package carries; :mod:`.tf_checkpoint` reads them. Chapters 05
 to 07 use them.
 
 References
@@ -30,15 +30,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from groove_utils.embed.convolution import SpectralPeaks, TemporalPeaks, WinogradConv
-from groove_utils.embed.tagger_checkpoints import (
+from groove_utils.embed.models.musicnn.checkpoints import (
     HOP,
     N_FRAMES,
     N_TAGS,
     SAMPLE_RATE,
     checkpoint_folder,
 )
-from groove_utils.embed.tf_checkpoint import read_checkpoint
+from groove_utils.embed.models.musicnn.convolution import SpectralPeaks, TemporalPeaks, WinogradConv
+from groove_utils.embed.models.musicnn.tf_checkpoint import read_checkpoint
 
 __all__ = ["VGG", "MelSpectrogram", "MusiCNN", "load_network"]
 
@@ -396,7 +396,7 @@ def _numbered(name: str, i: int) -> str:
 
 
 def load_network(name: str, seed: int = 0) -> nn.Module:
-    """A tagger's network in evaluation mode, see :class:`groove_utils.embed.taggers.Tagger`."""
+    """Load a tagger's network in evaluation mode."""
     network = MusiCNN() if "musicnn" in name else VGG()
     if name.endswith("-untrained"):
         _fill_at_random(network, zlib.crc32(f"{name}/{seed}".encode()))

@@ -1,7 +1,7 @@
 """What the four music taggers were trained on, and where the ``musicnn`` package keeps them.
 
-Their adapters (:mod:`groove_utils.embed.taggers`) and their networks
-(:mod:`groove_utils.embed.musicnn`) both stand on this; chapters 05 to 07 use them.
+Their adapters (:mod:`groove_utils.embed.models.musicnn.taggers`) and their networks
+(:mod:`groove_utils.embed.models.musicnn.networks`) both stand on this; chapters 05 to 07 use them.
 """
 
 from __future__ import annotations

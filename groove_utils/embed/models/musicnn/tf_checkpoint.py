@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from groove_utils.embed.protobuf import fields, read_varint
+from groove_utils.embed.models.musicnn.protobuf import fields, read_varint
 
 __all__ = ["CheckpointError", "crc32c", "read_checkpoint"]
 

@@ -4,7 +4,7 @@ No remote code runs: each class below is part of the library. A load is strict (
 unexpected or misshapen tensor is an error), and what was loaded is held to the file, tensor by
 tensor, since libraries have been seen to report a clean load of random weights. Chapters 05 to 07
 use those that are named in their parameters, or whose vectors a study brings along; else the
-offline ones (:mod:`groove_utils.embed.choice`).
+offline ones (:mod:`groove_utils.embed.model_selection`).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from torch import nn
 
 from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
 from groove_utils.embed.catalogue import CATALOGUE, model_card
-from groove_utils.embed.gate import check_buffers, check_weights
-from groove_utils.embed.hub import (
+from groove_utils.embed.integrity import check_buffers, check_weights
+from groove_utils.embed.weights import (
     offline,
     read_json,
     read_tensors,

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from groove_utils.probe.bootstrap import artist_weights, check_level
-from groove_utils.probe.inputs import ProbeError, as_songs
+from groove_utils.probe.validation import ProbeError, as_songs
 
 __all__ = ["correlate", "error_table", "fisher_interval"]
 

@@ -18,8 +18,8 @@ import torch
 
 from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
 from groove_utils.embed.catalogue import model_card
-from groove_utils.embed.hub import find_part, offline, read_json, read_tensors, weight_files
-from groove_utils.embed.transformers_models import HubModel
+from groove_utils.embed.models.huggingface import HubModel
+from groove_utils.embed.weights import find_part, offline, read_json, read_tensors, weight_files
 
 __all__ = ["MuQMuLan"]
 

@@ -1,0 +1,1 @@
+"""Pretrained models: one file or folder per family."""
