@@ -298,7 +298,7 @@ def test_a_chapter_from_end_to_end(tiny, make_study, read):
     assert 20 < run["peak_memory_mib"] < 5000
 
     deps = (build / "deps" / "01-tiny.mk").read_text()
-    for module in ("book/reports.py", "book/chapter.py", "study/folder.py", "files.py"):
+    for module in ("book/outputs.py", "book/chapter.py", "study/folder.py", "files.py"):
         assert f"\n  groove_utils/{module} \\\n" in deps
         assert f"\ngroove_utils/{module}:\n" in deps
     for module in ("probe", "embed", "synth", "mixed"):  # not imported, so not depended on

@@ -1,0 +1,49 @@
+"""Errors that carry their facts as fields, so that callers and tests need not parse sentences."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["DetailedError"]
+
+
+class DetailedError(ValueError):
+    """Base class of the package's errors about data and settings.
+
+    Parameters
+    ----------
+    message : str
+        What was found, where, what was expected and how to fix it.
+    kind : str
+        Short identifier of the kind of fault, such as ``"missing_file"`` or ``"not_finite"``.
+    path : path-like, optional
+        File at fault.
+    row : int, optional
+        Line of the file, the header being line 1.
+    column : str, optional
+        Column, parameter or field at fault.
+    value : object, optional
+        The value found.
+
+    Examples
+    --------
+    >>> error = DetailedError(
+    ...     "alpha is -1; expected a number above 0", kind="out_of_range", column="alpha", value=-1
+    ... )
+    >>> error.kind, error.column, error.value
+    ('out_of_range', 'alpha', -1)
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        kind: str = "",
+        path: str | os.PathLike | None = None,
+        row: int | None = None,
+        column: str | None = None,
+        value: object = None,
+    ):
+        super().__init__(message)
+        self.kind, self.path, self.row = kind, path, row
+        self.column, self.value = column, value
