@@ -12,7 +12,7 @@ endif
 STUDY  ?= demo
 PARAMS ?= default
 PORT   ?= 8000
-MARKS  ?= not slow
+MARKS  ?= not slow and not weekly
 VENV   ?= .venv
 
 .SUFFIXES:
