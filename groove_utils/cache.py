@@ -26,10 +26,20 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from groove_utils.files import atomic_path
+from groove_utils.files import atomic_path, hash_bytes
 from groove_utils.paths import cache_folder
 
-__all__ = ["ArrayCache", "format_bytes"]
+__all__ = ["VERSIONS", "ArrayCache", "cache_key", "format_bytes"]
+
+VERSIONS = {
+    "ablation": "1",  # probes of subsets of stems
+    "descriptors": "3",  # any handcrafted descriptor's value
+    "embeddings": "7",  # windows, preprocessing, pooling
+    "rendering": "3",  # the sound of a score
+    "stem-measures": "2",  # descriptors, coupling and gains of sums of stems
+    "stems": "1",  # what is done around a separator
+}
+"""Version of each kind of cached result, part of its keys. Raise it when a result changes."""
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _DAMAGED = "damaged"
@@ -44,6 +54,24 @@ def format_bytes(size: int) -> str:
         if size < 1000 or unit == "GB":
             break
     return f"{size:.1f} {unit}"
+
+
+def cache_key(kind: str, *parts: bytes | str) -> str:
+    """Return the key of a result: a hash of its kind, the kind's version, and its inputs.
+
+    Parameters
+    ----------
+    kind : str
+        One of :data:`VERSIONS`.
+    *parts : bytes or str
+        Everything else that the result depends on.
+
+    Examples
+    --------
+    >>> cache_key("descriptors", "hash of the audio")[:8]
+    '41ff7f90'
+    """
+    return hash_bytes(kind, VERSIONS[kind], *parts)
 
 
 class ArrayCache:

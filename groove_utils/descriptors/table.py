@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from groove_utils.audio import AudioError, load_audio
-from groove_utils.cache import ArrayCache
+from groove_utils.cache import ArrayCache, cache_key
 from groove_utils.descriptors import pulse, spectral
 from groove_utils.descriptors.beat import PLAIN, estimate_grid
 from groove_utils.descriptors.cards import DESCRIPTORS
@@ -24,13 +24,12 @@ from groove_utils.descriptors.onsets import (
     region_onsets,
     region_strength,
 )
-from groove_utils.files import hash_bytes, hash_file
+from groove_utils.files import hash_file
 from groove_utils.paths import cache_folder
 from groove_utils.rhythm.timing import microtiming, swing_ratio
 
-__all__ = ["VERSION", "compile_kernels", "describe", "describe_study"]
+__all__ = ["compile_kernels", "describe", "describe_study"]
 
-VERSION = "3"  # part of every cache key: raise it when any descriptor's value changes
 SILENT = 1e-5  # full-scale amplitude (−100 dB); below it there is nothing but dither
 SHORTEST = 0.1  # s: two frames of 50 ms
 SHORTEST_RHYTHM = 3.0  # s: twice the longest beat, 40 BPM
@@ -245,7 +244,7 @@ def compile_kernels() -> None:
 
 
 def _describe_file(path, store: ArrayCache) -> pd.Series:
-    key = hash_bytes("descriptors", VERSION, hash_file(path)) if path.is_file() else None
+    key = cache_key("descriptors", hash_file(path)) if path.is_file() else None
     found = store.get(key) if key else None
     if found is not None and list(found["names"]) == list(DESCRIPTORS):
         return pd.Series(

@@ -7,21 +7,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from groove_utils.cache import ArrayCache
+from groove_utils.cache import VERSIONS, ArrayCache
 from groove_utils.embed.loading import adapter_key, known_fingerprint, load_model
 from groove_utils.embed.sources import Source
 from groove_utils.files import hash_bytes
 
 __all__ = ["compute_missing", "recipe"]
 
-VERSION = "7"  # of windowing, pooling and preprocessing; a change leaves cached entries unused
-
 
 def recipe(model: str, seed: int, device: str | None, pooling: str, autocast: bool) -> str:
     """What a vector depends on beside the audio: the model, its windows, and how it is pooled."""
     adapter, print_ = known_fingerprint(model, seed, device)
     facts = {
-        "version": VERSION,
+        "version": VERSIONS["embeddings"],
         "model": print_,
         "adapter": adapter_key(model, adapter),
         "rate": adapter.sample_rate,

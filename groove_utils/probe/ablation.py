@@ -19,8 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from groove_utils.cache import ArrayCache
-from groove_utils.files import hash_bytes
+from groove_utils.cache import ArrayCache, cache_key
 from groove_utils.probe.bootstrap import influence_interval
 from groove_utils.probe.nested_cv import Split, ridge_splits, run_ridge
 from groove_utils.probe.ridge import (
@@ -45,7 +44,6 @@ __all__ = [
     "paper_scores",
 ]
 
-VERSION = "1"  # part of every cache key: raise it when a result changes
 READINGS = ("mix", "level", "stem")
 MEASURES = ("alone", "left out", "Shapley")
 
@@ -245,7 +243,7 @@ def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:
 
 
 def _key(reading, blocks, songs, folds, settings) -> str:
-    chunks = ["ablation", VERSION, reading, repr(songs.targets), repr(settings["layers"])]
+    chunks = [reading, repr(songs.targets), repr(settings["layers"])]
     chunks += [repr(settings["n_inner"]), repr(settings["seed"])]
     chunks += ["\n".join(map(str, part)) for part in (songs.ids, songs.artists, songs.styles)]
     chunks += [np.asarray(settings["alphas"], dtype=np.float64).tobytes()]
@@ -253,7 +251,7 @@ def _key(reading, blocks, songs, folds, settings) -> str:
     for subset in sorted(blocks):
         for layer, block in blocks[subset].items():
             chunks += ["+".join(subset), layer, str(block.shape), block.tobytes()]
-    return hash_bytes(*chunks)
+    return cache_key("ablation", *chunks)
 
 
 # --- predictions: (n_repeats, n, m), and with each artist missing (g, n_repeats, n, m) ------------

@@ -17,10 +17,9 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from groove_utils.audio import load_audio, measure_loudness
-from groove_utils.cache import ArrayCache
+from groove_utils.cache import VERSIONS, ArrayCache
 from groove_utils.descriptors import DESCRIPTORS, describe, describe_stems
 from groove_utils.descriptors.spectral import subband_flux_of_sums
-from groove_utils.descriptors.table import VERSION as DESCRIPTORS_VERSION
 from groove_utils.descriptors.table import compile_kernels
 from groove_utils.files import hash_bytes, hash_file
 from groove_utils.stems.mixing import matching_gain
@@ -28,7 +27,6 @@ from groove_utils.stems.subsets import stem_subsets
 
 __all__ = ["describe_coupling", "describe_sums", "matching_gains"]
 
-VERSION = "2"  # part of every cache key: raise it when a value changes
 SAMPLE_RATE = 22050  # Hz: half the work of 44.1 kHz, and models listen to 16 to 24 kHz
 
 Subset = tuple[str, ...]
@@ -82,7 +80,7 @@ def describe_sums(
         ]
         return np.array([row[list(DESCRIPTORS)].to_numpy(float) for row in rows])
 
-    kind = f"descriptors {DESCRIPTORS_VERSION} {' '.join(DESCRIPTORS)}"
+    kind = f"descriptors {VERSIONS['descriptors']} {' '.join(DESCRIPTORS)}"
     values = _per_track(kind, stems, compute, settings, jobs, cache)
     known = np.isfinite(values).all(axis=(0, 1))
     columns = [name for name, keep in zip(DESCRIPTORS, known) if keep]
@@ -116,7 +114,7 @@ def describe_coupling(
         row = describe_stems(_load(paths), SAMPLE_RATE)
         return row[names].to_numpy(float)
 
-    kind = f"coupling {DESCRIPTORS_VERSION}"
+    kind = f"coupling {VERSIONS['descriptors']}"
     values = _per_track(kind, pairs, compute, lambda track: [], jobs, cache)
     return pd.DataFrame(values, index=pd.Index(list(stems), name="track_id"), columns=names)
 
@@ -187,7 +185,7 @@ def _per_track(
     cache = ArrayCache(namespace="stem-measures") if cache is None else cache
     keys = {
         track: hash_bytes(
-            kind, VERSION, repr(settings(track)),
+            kind, VERSIONS["stem-measures"], repr(settings(track)),
             *(part for stem, path in paths.items() for part in (stem, hash_file(path))),
         )
         for track, paths in stems.items()

@@ -19,7 +19,7 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from groove_utils.audio import AudioError
-from groove_utils.cache import ArrayCache
+from groove_utils.cache import VERSIONS, ArrayCache
 from groove_utils.files import atomic_path, hash_bytes, hash_file
 from groove_utils.stems.hpss import Hpss
 from groove_utils.stems.signals import ArraySignal, FileSignal, WavWriter
@@ -27,7 +27,6 @@ from groove_utils.stems.signals import ArraySignal, FileSignal, WavWriter
 __all__ = ["separate", "separate_study", "separate_tracks"]
 
 WORTH_PROCESSES = 8  # tracks; for fewer, starting processes takes longer than it saves
-VERSION = "1"  # of what this module does around a separator; a change leaves cached stems unused
 DEFAULT_SEPARATOR = "htdemucs_ft"
 
 
@@ -157,7 +156,8 @@ def separate_tracks(
         except ValueError as error:
             problems[track] = str(error)
     recipe = json.dumps(
-        {"version": VERSION, "separator": engine.fingerprint(), **engine.settings()}, sort_keys=True
+        {"version": VERSIONS["stems"], "separator": engine.fingerprint(), **engine.settings()},
+        sort_keys=True,
     )
     keys = {track: hash_bytes(recipe, hash_file(s.path)) for track, s in signals.items()}
     done = {key: _kept(cache, key) for key in set(keys.values())}

@@ -15,6 +15,7 @@ import yaml
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from groove_utils.cache import VERSIONS
 from groove_utils.files import atomic_path, hash_bytes, hash_file, write_if_changed
 from groove_utils.synth.arrange import STEMS, STYLES, Song, compose
 from groove_utils.synth.features import level_features, score_features
@@ -27,7 +28,7 @@ from groove_utils.synth.listeners import (
     groove_score,
     simulate_listeners,
 )
-from groove_utils.synth.render import RENDERER_VERSION, render
+from groove_utils.synth.render import render
 from groove_utils.synth.soundfont import SAMPLE_RATE, default_soundfont
 
 __all__ = ["make_demo"]
@@ -167,7 +168,7 @@ def _paths(folder, song):
 
 
 def _key(song, soundfont):
-    return hash_bytes(repr(song), _score_text(song), str(RENDERER_VERSION), soundfont)
+    return hash_bytes(repr(song), _score_text(song), VERSIONS["rendering"], soundfont)
 
 
 def _levels_of_rendered(folder, song, soundfont):

@@ -17,9 +17,8 @@ from groove_utils.audio import measure_loudness
 from groove_utils.synth.arrange import STEMS, Band, Song
 from groove_utils.synth.soundfont import SAMPLE_RATE, load_soundfont
 
-__all__ = ["RENDERER_VERSION", "render"]
+__all__ = ["render"]
 
-RENDERER_VERSION = 3
 PEAK = 0.93
 
 # peak of a drum at full velocity, so that kits of different level can take each other's place
