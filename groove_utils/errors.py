@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["DetailedError"]
+__all__ = ["DetailedError", "ErrorDetails"]
 
 
-class DetailedError(ValueError):
-    """Base class of the package's errors about data and settings.
+class ErrorDetails(Exception):
+    """Fields of an error, mixed into the package's classes of errors.
 
     Parameters
     ----------
@@ -25,13 +25,6 @@ class DetailedError(ValueError):
     value : object, optional
         The value found.
 
-    Examples
-    --------
-    >>> error = DetailedError(
-    ...     "alpha is -1; expected a number above 0", kind="out_of_range", column="alpha", value=-1
-    ... )
-    >>> error.kind, error.column, error.value
-    ('out_of_range', 'alpha', -1)
     """
 
     def __init__(
@@ -47,3 +40,16 @@ class DetailedError(ValueError):
         super().__init__(message)
         self.kind, self.path, self.row = kind, path, row
         self.column, self.value = column, value
+
+
+class DetailedError(ErrorDetails, ValueError):
+    """Base class of the package's errors about data and settings.
+
+    Examples
+    --------
+    >>> error = DetailedError(
+    ...     "alpha is -1; expected a number above 0", kind="out_of_range", column="alpha", value=-1
+    ... )
+    >>> error.kind, error.column, error.value
+    ('out_of_range', 'alpha', -1)
+    """

@@ -32,14 +32,16 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from groove_utils.errors import ErrorDetails
+
 __all__ = ["Adapter", "ModelRefusedError", "ModelUnavailableError", "check_adapter"]
 
 
-class ModelUnavailableError(RuntimeError):
+class ModelUnavailableError(ErrorDetails, RuntimeError):
     """A model that cannot be loaded here; the message names the command that makes it loadable."""
 
 
-class ModelRefusedError(RuntimeError):
+class ModelRefusedError(ErrorDetails, RuntimeError):
     """A loaded model that fails the checks of :mod:`groove_utils.embed.integrity`."""
 
 
