@@ -21,6 +21,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "extract": ["embed_audio", "embed_models", "embed_study", "embed_tracks"],
         "loading": ["forget_models", "load_model"],
         "stem_mixes": ["embed_stem_sums"],
-        "models.huggingface": ["embed_text"],
+        "models.huggingface.clap": ["embed_text"],
     },
 )

@@ -216,7 +216,7 @@ def _hub(name: str, repository: str, revision: str, factory: str, **facts) -> Mo
         repository=repository,
         revision=revision,
         hop=facts["window"],
-        factory=factory and f"groove_utils.embed.{factory}",
+        factory=factory and f"groove_utils.embed.models.{factory}",
         **facts,
     )
 
@@ -248,7 +248,7 @@ _SAME_TORCH = (
     "torchaudio and torchvision have to be built for the torch that is installed; for a torch "
     "without CUDA on Linux, take them from PyTorch's own index of CPU wheels"
 )
-_SPEECH = "transformers_models:SpeechEncoder"
+_SPEECH = "huggingface.speech:SpeechEncoder"
 _LIBRISPEECH = "LibriSpeech 960 h; self-supervised"
 _HTSAT = {"stage_0": 96, "stage_1": 192, "stage_2": 384, "stage_3": 768, "stage_4": 768}
 _HTSAT_LARGE = {"stage_0": 128, "stage_1": 256, "stage_2": 512, "stage_3": 1024, "stage_4": 1024}
@@ -291,7 +291,7 @@ _FROM_HUB = [
         "clap-htsat-unfused",
         "laion/clap-htsat-unfused",
         "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a",
-        "transformers_models:CLAP",
+        "huggingface.clap:CLAP",
         architecture="HTSAT audio tower, RoBERTa text tower",
         training="LAION-Audio-630K and AudioSet; contrastive, audio with text",
         licence="Apache-2.0",
@@ -307,7 +307,7 @@ _FROM_HUB = [
         "larger-clap-music",
         "laion/larger_clap_music",
         "a0b4534a14f58e20944452dff00a22a06ce629d1",
-        "transformers_models:CLAP",
+        "huggingface.clap:CLAP",
         architecture="larger HTSAT audio tower, RoBERTa text tower",
         training="music with captions; contrastive, audio with text",
         licence="Apache-2.0",
@@ -322,7 +322,7 @@ _FROM_HUB = [
         "ast",
         "MIT/ast-finetuned-audioset-10-10-0.4593",
         "f826b80d28226b62986cc218e5cec390b1096902",
-        "transformers_models:AudioSpectrogram",
+        "huggingface.spectrogram_transformer:AudioSpectrogramTransformer",
         architecture="vision transformer on mel patches",
         training="ImageNet, then AudioSet; supervised, 527 sound classes",
         licence="BSD-3-Clause",
@@ -379,7 +379,7 @@ _FROM_HUB = [
         "whisper-large-v3-turbo",
         "openai/whisper-large-v3-turbo",
         "41f01f3fe87f28c78e2fbf8b568835947dd65ed9",
-        "transformers_models:WhisperEncoder",
+        "huggingface.whisper:WhisperEncoder",
         architecture="transformer encoder on a mel spectrogram",
         training="5 M hours of speech; supervised, transcription and translation",
         licence="MIT",
@@ -394,7 +394,7 @@ _FROM_HUB = [
         "encodec-24khz",
         "facebook/encodec_24khz",
         "c1dbe2ae3f1de713481a3b3e7c47f357092ee040",
-        "transformers_models:Codec",
+        "huggingface.codecs:Codec",
         architecture="convolutional encoder with an LSTM",
         training="speech, sounds and music; reconstruction",
         **_TO_LOOK_UP,
@@ -407,7 +407,7 @@ _FROM_HUB = [
         "dac-44khz",
         "descript/dac_44khz",
         "c1bc521685adf9cfe247bc39a5ca58917eda1ac4",
-        "transformers_models:Codec",
+        "huggingface.codecs:Codec",
         architecture="convolutional encoder with snake activations",
         training="speech, sounds and music; reconstruction",
         licence="MIT",

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
-from groove_utils.embed.models.huggingface import HubModel
+from groove_utils.embed.models.huggingface.hub_model import HubModel
 from groove_utils.embed.weights import consented, offline, read_tensors, weight_files
 
 __all__ = ["AudioMAE"]

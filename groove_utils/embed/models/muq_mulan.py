@@ -18,7 +18,7 @@ import torch
 
 from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
 from groove_utils.embed.catalogue import model_card
-from groove_utils.embed.models.huggingface import HubModel
+from groove_utils.embed.models.huggingface.hub_model import HubModel
 from groove_utils.embed.weights import find_part, offline, read_json, read_tensors, weight_files
 
 __all__ = ["MuQMuLan"]

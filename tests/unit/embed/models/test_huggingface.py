@@ -25,7 +25,7 @@ from groove_utils.embed import (
     model_card,
 )
 from groove_utils.embed.catalogue import CATALOGUE, make_adapter
-from groove_utils.embed.models import huggingface as hub_models
+from groove_utils.embed.models.huggingface import clap, speech
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny_checkpoints as tiny
@@ -286,7 +286,7 @@ def test_text_tower_is_kept_while_its_files_are_the_same(models, tmp_path, monke
     rewrite(models, "clap-htsat-unfused", tmp_path, monkeypatch, dict)
     before = embed_text(["silence"])
     with monkeypatch.context() as patch:
-        patch.setattr(hub_models, "_load_text_tower", lambda _: pytest.fail("was loaded again"))
+        patch.setattr(clap, "_load_text_tower", lambda _: pytest.fail("was loaded again"))
         assert embed_text(["silence"]).tobytes() == before.tobytes()
     file = tmp_path / "m" / "clap-htsat-unfused" / "model.safetensors"
     tensors = {
@@ -388,7 +388,7 @@ def test_random_crop_is_refused(models, tmp_path, monkeypatch):
     with pytest.raises(ModelRefusedError, match="crops at 240000 samples, at random"):
         load_model("clap-htsat-unfused")
     # even if the adapter did not look, the probe would tell: two passes differ
-    monkeypatch.setattr(hub_models.CLAP, "load", _load_unguarded)
+    monkeypatch.setattr(clap.CLAP, "load", _load_unguarded)
     with pytest.raises(ModelRefusedError, match=r"Two passes over the same signal.*random crop"):
         load_model("clap-htsat-unfused")
 
@@ -524,7 +524,7 @@ def test_cached_vectors_need_no_weights(models, monkeypatch):
     tracks = {"a": (noise(2, 24000), 24000)}
     first = embed_tracks(tracks, "mert-v1-95m", progress=False)
     forget_models()
-    monkeypatch.setattr(hub_models.SpeechEncoder, "load", lambda self: pytest.fail("was loaded"))
+    monkeypatch.setattr(speech.SpeechEncoder, "load", lambda self: pytest.fail("was loaded"))
     again = embed_tracks(tracks, "mert-v1-95m", progress=False)
     assert again.layer("layer_01").tobytes() == first.layer("layer_01").tobytes()
 

@@ -11,7 +11,7 @@ from groove_utils.embed.models.musicnn.checkpoints import HOP, N_FRAMES
 from groove_utils.embed.models.musicnn.networks import MelSpectrogram
 from groove_utils.embed.models.musicnn.taggers import Tagger
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "embed"
+GOLDEN = Path(__file__).parents[3] / "golden" / "embed"
 TAGGERS = ["msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg"]
 
 

@@ -87,7 +87,7 @@ def test_folding_moves_no_posterior(name):
 
 
 def test_real_music_gives_probabilities():
-    path = Path(__file__).parents[2] / "golden" / "embed" / "groove_16k.wav"
+    path = Path(__file__).parents[3] / "golden" / "embed" / "groove_16k.wav"
     layers = embed_audio(*load_audio(path), "basic-pitch")
     for name, dim in (("note", 88), ("onset", 88), ("contour", 264)):
         mean, spread = layers[name][:, :dim], layers[name][:, dim:]

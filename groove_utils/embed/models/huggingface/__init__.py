@@ -1,0 +1,1 @@
+"""Models that load through ``transformers`` from the Hugging Face hub, by family."""
