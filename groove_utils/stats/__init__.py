@@ -1,6 +1,6 @@
-"""Statistics without music: resampling, Shapley values, threads.
+"""Statistics without music: resampling, multiplicity, Mantel tests, Shapley values, wording.
 
-Chapters use it through `probe`, `mixed` and `stems`.
+`mixed`, `similarity`, `probe`, the figures and the book stand on it.
 """
 
 import lazy_loader
@@ -8,7 +8,20 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "shapley": ["shapley_sampled", "shapley_values"],
+        "bootstrap": [
+            "Interval",
+            "bca_interval",
+            "cluster_weights",
+            "influence_draws",
+            "influence_interval",
+            "jackknife_influence",
+        ],
+        "distances": ["mantel", "unit_ranks"],
+        "multiplicity": ["holm"],
+        "permutation": ["permutation_p", "permute"],
+        "shapley": ["shapley_values"],
         "threads": ["one_thread"],
+        "validation": ["StatsError", "as_blocks", "as_labels", "as_targets", "label_codes"],
+        "wording": ["format_p", "join_words", "typeset_minus"],
     },
 )

@@ -1,31 +1,32 @@
-"""Shapley values: what each stem is worth, fairly shared (chapter 07).
+"""Shapley values: fair shares of what players achieve together.
 
-A song's stems play together. Taken alone, or left out, a stem shows two different parts of what it
-does: alone it gets no help, left out it is missed only for what no other stem can replace. The
-Shapley value (1953) averages what a stem adds over all orders in which the stems may come in, and
-is the only way of sharing that adds up to the whole, treats like stems alike and gives nothing to
-one that never changes anything. It is linear in the values, so that bootstrap draws, questions and
-songs can be trailing axes of one array.
+Alone, a player gets no help; left out, it is missed only for what no other player can replace. The
+Shapley value averages what a player adds over all orders in which the players may come in. It is
+the only way of sharing that adds up to the whole, treats equal players alike and gives nothing to
+one that never changes anything. It is linear in the values, so trailing axes may hold bootstrap
+draws, targets or songs. Chapter 07 shares scores among stems.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
 from math import comb
 
 import numpy as np
 
-__all__ = ["shapley_sampled", "shapley_values"]
+from groove_utils.stats.validation import StatsError
 
-MOST_PLAYERS = 6  # 64 subsets; beyond, each further player doubles what has to be embedded
+__all__ = ["MOST_PLAYERS", "shapley_values"]
+
+MOST_PLAYERS = 6  # 64 subsets
 
 
 def shapley_values(
     values: Mapping[Sequence[Hashable], np.ndarray | float],
     players: Sequence[Hashable] | None = None,
 ) -> dict[Hashable, np.ndarray]:
-    """Exact Shapley values.
+    """Compute exact Shapley values.
 
     Parameters
     ----------
@@ -42,18 +43,16 @@ def shapley_values(
 
     Raises
     ------
-    ValueError
-        A subset is missing, there twice, or names no known player; shapes differ; values that are
-        no finite numbers; more than 6 players.
+    StatsError
+        A subset is missing, duplicated or names an unknown player; shapes differ; a value is not
+        finite; no players, duplicate ones or more than 6.
 
     Notes
     -----
     φᵢ = Σ over S without i of |S|! (n − 1 − |S|)! / n! · (v(S ∪ i) − v(S)).
 
-    The empty subset has to be given, because what nothing is worth is a decision, not a fact. For
-    out-of-fold R² it is the score of a probe that hears nothing and answers with the mean rating of
-    its training songs. That is a little below 0, since the training mean of a fold is not the mean
-    of the songs that it is held against. For a song's predicted rating it is that mean itself.
+    The value of the empty subset is a convention and has to be given. For out-of-fold R² it is the
+    score of predicting the mean rating of the training songs, which is slightly below 0.
 
     References
     ----------
@@ -61,7 +60,7 @@ def shapley_values(
 
     Examples
     --------
-    The glove game of the textbooks: one left glove and two right ones; a pair is worth 1.
+    One left glove and two right ones; a pair is worth 1.
 
     >>> pairs = {
     ...     s: min("L" in s, len(set(s) & {"R", "r"}))
@@ -70,136 +69,51 @@ def shapley_values(
     >>> {player: round(float(share), 3) for player, share in shapley_values(pairs).items()}
     {'L': 0.667, 'R': 0.167, 'r': 0.167}
     """
-    table = {}
-    for subset, value in values.items():
-        key = frozenset(subset)
-        if len(key) < len(subset):
-            raise ValueError(f"the subset {subset!r} names a player twice; give each once.")
-        if key in table:
-            raise ValueError(f"the subset {subset!r} is there twice, in two orders; give it once.")
-        table[key] = np.asarray(value, dtype=np.float64)
-    if players is None:
-        players = max(values, key=len, default=())
-    players = list(players)
-    _check_players(players, most=MOST_PLAYERS)
-    wanted = [frozenset(s) for k in range(len(players) + 1) for s in combinations(players, k)]
-    if missing := [_name(subset, players) for subset in wanted if subset not in table]:
-        raise ValueError(
-            f"{len(missing)} of the {len(wanted)} subsets of {len(players)} players have no value, "
-            f"the first is {missing[0]}; exact Shapley values need all of them, () included."
-        )
-    if unknown := set(table) - set(wanted):
-        raise ValueError(
-            f"the subset {sorted(map(str, next(iter(unknown))))} names somebody who is not among "
-            f"the players {players}."
-        )
-    shapes = {table[subset].shape for subset in wanted}
-    if len(shapes) > 1:
-        raise ValueError(f"the values have different shapes: {sorted(shapes)}; expected one.")
-    for subset in wanted:
-        if not np.isfinite(table[subset]).all():
-            raise ValueError(f"the value of {_name(subset, players)} is NaN or infinite.")
+    players = list(max(values, key=len, default=()) if players is None else players)
+    table = _check_values(values, players)
     n = len(players)
-    found = {player: np.zeros(shapes.pop() if shapes else ()) for player in players}
+    shares = {player: np.zeros(table[frozenset()].shape) for player in players}
     for size in range(n):
-        share = 1.0 / (n * comb(n - 1, size))
-        for subset in combinations(players, size):
-            before = frozenset(subset)
-            for player in players:
-                if player not in before:
-                    added = table[before | {player}] - table[before]
-                    found[player] = found[player] + share * added
-    return found
+        weight = 1.0 / (n * comb(n - 1, size))
+        for before in map(frozenset, combinations(players, size)):
+            for player in set(players) - before:
+                shares[player] = shares[player] + weight * (
+                    table[before | {player}] - table[before]
+                )
+    return shares
 
 
-def shapley_sampled(
-    value: Callable[[tuple], np.ndarray | float],
-    players: Sequence[Hashable],
-    *,
-    n_permutations: int = 200,
-    seed: int = 0,
-) -> tuple[dict[Hashable, np.ndarray], dict[Hashable, np.ndarray]]:
-    """Shapley values by Monte Carlo, for more players than can be enumerated.
-
-    Parameters
-    ----------
-    value : callable
-        ``value(subset)`` gives the value of a tuple of players (in the order of `players`; ``()``
-        is asked for as well), a float or an array. It is called once for each subset met.
-    players : sequence
-    n_permutations : int
-        Random orders, at least 4; each is also run backwards (antithetic pairs), which lowers the
-        variance.
-    seed : int
-
-    Returns
-    -------
-    estimates, errors : dict of player → ndarray
-        Estimates and their standard errors, from the spread over the pairs of orders. The
-        estimates sum to ``value(players) − value(())`` exactly, whatever the number of orders.
-
-    Raises
-    ------
-    ValueError
-        Too few orders, no players or one twice, or a value that is no finite number.
-
-    References
-    ----------
-    Castro, Gómez & Tejada (2009), Computers & Operations Research 36; Mitchell et al. (2022),
-    Journal of Machine Learning Research 23(43), on antithetic sampling.
-    """
-    players = list(players)
-    _check_players(players)
-    if n_permutations < 4:
-        raise ValueError(f"n_permutations is {n_permutations}; expected 4 or more.")
-    known: dict[frozenset, np.ndarray] = {}
-
-    def look_up(subset: frozenset) -> np.ndarray:
-        if subset not in known:
-            found = np.asarray(value(tuple(p for p in players if p in subset)), dtype=np.float64)
-            if not np.isfinite(found).all():
-                raise ValueError(f"the value of {_name(subset, players)} is NaN or infinite.")
-            known[subset] = found
-        return known[subset]
-
-    rng = np.random.default_rng(seed)
-    pairs = -(-n_permutations // 2)
-    total = {player: 0.0 for player in players}
-    squares = {player: 0.0 for player in players}
-    for _ in range(pairs):
-        order = rng.permutation(len(players))
-        added = {player: 0.0 for player in players}
-        for direction in (order, order[::-1]):
-            before: frozenset = frozenset()
-            for place in direction:
-                after = before | {players[place]}
-                step = look_up(after) - look_up(before)
-                added[players[place]] = added[players[place]] + step / 2
-                before = after
-        for player, mean in added.items():
-            total[player] = total[player] + mean
-            squares[player] = squares[player] + mean**2
-    estimates = {player: np.asarray(total[player] / pairs) for player in players}
-    errors = {
-        player: np.sqrt(
-            np.maximum(squares[player] / pairs - estimates[player] ** 2, 0.0) / (pairs - 1)
-        )
-        for player in players
-    }
-    return estimates, errors
-
-
-def _check_players(players: list, most: int | None = None) -> None:
-    if not players:
-        raise ValueError("no players given; expected one or more.")
-    if len(set(players)) < len(players):
-        raise ValueError(f"the players {players} name somebody twice; give each once.")
-    if most is not None and len(players) > most:
-        raise ValueError(
-            f"{len(players)} players have {2 ** len(players)} subsets; for more than {most} use "
-            "shapley_sampled()."
-        )
-
-
-def _name(subset, players) -> str:
-    return repr(tuple(player for player in players if player in subset))
+def _check_values(values, players: list) -> dict[frozenset, np.ndarray]:
+    """Validate players and subsets, and return the values by frozen set."""
+    if not 0 < len(players) <= MOST_PLAYERS:
+        raise StatsError(
+            f"{len(players)} players; expected 1 to {MOST_PLAYERS} (n players have 2ⁿ subsets)",
+            kind="n_players", value=len(players),
+        )  # fmt: skip
+    table = {frozenset(s): np.asarray(v, dtype=np.float64) for s, v in values.items()}
+    doubled = len(set(players)) < len(players) or any(len(set(s)) < len(s) for s in values)
+    if doubled or len(table) < len(values):
+        raise StatsError(
+            f"players {players} or subsets {list(values)} hold duplicates; give each once",
+            kind="duplicate",
+        )  # fmt: skip
+    wanted = [s for k in range(len(players) + 1) for s in combinations(players, k)]
+    for subset in wanted:
+        if frozenset(subset) not in table:
+            raise StatsError(
+                f"the subset {subset!r} has no value; exact Shapley values need all {len(wanted)} "
+                "subsets, () included",
+                kind="missing", value=subset,
+            )  # fmt: skip
+        if not np.isfinite(table[frozenset(subset)]).all():
+            raise StatsError(f"the value of {subset!r} is NaN or infinite", kind="not_finite",
+                             value=subset)  # fmt: skip
+    if len(table) > len(wanted):
+        unknown = {player for subset in table for player in subset} - set(players)
+        raise StatsError(f"no such players: {sorted(map(str, unknown))}; there are {players}",
+                         kind="unknown", value=unknown)  # fmt: skip
+    shapes = {value.shape for value in table.values()}
+    if len(shapes) > 1:
+        raise StatsError(f"the values have different shapes: {sorted(shapes)}", kind="shape",
+                         value=shapes)  # fmt: skip
+    return table

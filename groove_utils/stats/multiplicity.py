@@ -1,0 +1,42 @@
+"""Correction of p-values for the number of tests."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["holm"]
+
+
+def holm(p) -> np.ndarray:
+    """Adjust p-values for their number by Holm's step-down method.
+
+    Parameters
+    ----------
+    p : array-like of float, shape (n,)
+        p-values of one family of tests. NaN stays NaN and does not count.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Adjusted p-values, in the order of `p`, at most 1.
+
+    Notes
+    -----
+    The same numbers as ``statsmodels.stats.multitest.multipletests(p, method="holm")[1]``, which
+    runs a full garbage collection at each call: 0.3–0.8 s in a chapter that has loaded a network.
+
+    References
+    ----------
+    Holm (1979), Scandinavian Journal of Statistics 6(2), 65–70.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p, dtype=np.float64)
+    order = np.argsort(p, kind="stable")[: np.isfinite(p).sum()]
+    adjusted = np.full(p.shape, np.nan)
+    steps = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * steps), 1.0)
+    return adjusted

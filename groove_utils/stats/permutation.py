@@ -1,0 +1,82 @@
+"""Permutations of units or of whole clusters, and p-values from them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from groove_utils.stats.validation import StatsError, label_codes
+
+__all__ = ["permutation_p", "permute"]
+
+
+def permute(
+    n_permutations: int, n: int | None = None, *, clusters=None, strata=None, seed=0
+) -> np.ndarray:
+    """Draw permutations of units.
+
+    Parameters
+    ----------
+    n_permutations : int
+    n : int, optional
+        Number of units, where neither `clusters` nor `strata` are given.
+    clusters : array-like of shape (n,), optional
+        Exchange whole clusters instead of single units, each with one of the same size (in each
+        stratum). A cluster whose size is unique stays where it is.
+    strata : array-like of shape (n,), optional
+        Exchange units only inside these groups.
+    seed : int
+
+    Returns
+    -------
+    ndarray of int64, shape (n_permutations, n)
+        Row p holds for each unit the unit whose value it receives.
+
+    Examples
+    --------
+    >>> permute(2, strata=["a", "a", "b"], seed=1)[:, 2].tolist()
+    [2, 2]
+    """
+    labels = clusters if clusters is not None else strata
+    n = len(labels) if labels is not None else n
+    if n is None:
+        raise StatsError("give n, clusters or strata", kind="missing", column="n")
+    groups = np.zeros(n, int) if strata is None else label_codes(strata)
+    rng = np.random.default_rng(seed)
+    orders = np.tile(np.arange(n), (n_permutations, 1))
+    if clusters is None:
+        for group in np.unique(groups):
+            rows = np.flatnonzero(groups == group)
+            orders[:, rows] = rng.permuted(np.tile(rows, (n_permutations, 1)), axis=1)
+        return orders
+    cluster = label_codes(clusters)
+    sizes = np.zeros((cluster.max() + 1, groups.max() + 1), dtype=int)
+    np.add.at(sizes, (cluster, groups), 1)
+    members = np.split(np.lexsort((groups, cluster)), np.cumsum(sizes.sum(axis=1))[:-1])
+    shape = np.unique(sizes, axis=0, return_inverse=True)[1]
+    for kind in np.unique(shape):
+        rows = np.stack([members[i] for i in np.flatnonzero(shape == kind)])
+        exchange = rng.permuted(np.tile(np.arange(len(rows)), (n_permutations, 1)), axis=1)
+        orders[:, rows] = rows[exchange]
+    return orders
+
+
+def permutation_p(observed, null) -> np.ndarray:
+    """Compute one-sided p-values from a null distribution, the observed value counted in.
+
+    Parameters
+    ----------
+    observed : float or ndarray, shape (...)
+    null : ndarray, shape (n_permutations, ...)
+
+    Returns
+    -------
+    ndarray, shape (...)
+        (1 + number of permutations at least as large) / (1 + number of permutations).
+
+    Examples
+    --------
+    >>> float(permutation_p(2.0, [0.0, 1.0, 3.0]))
+    0.5
+    """
+    null = np.asarray(null)
+    return (1 + (null >= np.asarray(observed) - 1e-12).sum(axis=0)) / (1 + len(null))

@@ -1,0 +1,47 @@
+"""Numbers and lists in words, as they stand in prose, tables and figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["format_p", "join_words", "typeset_minus"]
+
+
+def join_words(words: Iterable[object], empty: str = "none") -> str:
+    """Join words with commas and a final "and".
+
+    Examples
+    --------
+    >>> join_words(["a", "b", "c"]), join_words(["a", "b"]), join_words([])
+    ('a, b and c', 'a and b', 'none')
+    """
+    words = [str(word) for word in words]
+    if len(words) < 2:
+        return words[0] if words else empty
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def format_p(p: float, *, leading_zero: bool = False) -> str:
+    """Write a p-value with its relation sign and three decimals.
+
+    Examples
+    --------
+    >>> format_p(0.0312), format_p(0.0002), format_p(0.0312, leading_zero=True)
+    ('= .031', '< .001', '= 0.031')
+    """
+    text = "< 0.001" if p < 0.001 else f"= {p:.3f}"
+    return text if leading_zero else text.replace("0.", ".")
+
+
+def typeset_minus(text: str) -> str:
+    """Replace the hyphens that stand for a minus sign by minus signs (U+2212).
+
+    Hyphens inside words and names are kept.
+
+    Examples
+    --------
+    >>> typeset_minus("R² of mert-v1-95m: -0.20 (-0.31 to 1e-05)")
+    'R² of mert-v1-95m: −0.20 (−0.31 to 1e−05)'
+    """
+    return re.sub(r"(?<![\w−-])-(?=[\d.]|inf)|(?<=\de)-(?=\d)", "−", text)
