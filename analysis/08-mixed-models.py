@@ -40,7 +40,7 @@ from groove_utils.book import (
     show_table,
 )
 from groove_utils.book.outputs import format_value
-from groove_utils.mixed.report import format_p
+from groove_utils.stats.wording import format_p
 
 chapter = open_chapter("08-mixed-models", study)
 data = chapter.study

@@ -10,6 +10,8 @@ import pytest
 from real_make import run_make
 
 ROOT = Path(__file__).resolve().parents[1]
+# not for --doctest-modules, which looks into any Python file
+collect_ignore_glob = ["*conftest.py", "golden/*", "bench/*"]
 
 # Workers that compile librosa's functions at once can read each other's half-written cache.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):

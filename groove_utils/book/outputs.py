@@ -14,6 +14,7 @@ from PIL import Image
 
 from groove_utils.book.chapter import Chapter, current_chapter
 from groove_utils.files import atomic_path, write_if_changed
+from groove_utils.stats.wording import format_number, format_p
 
 __all__ = ["format_value", "report_text", "report_value", "show_figure", "show_table"]
 
@@ -86,21 +87,14 @@ def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str
     dict
         ``text``: the number with its unit; ``full``: with its interval and n as well.
     """
-    text = _number(value, fmt) + unit
+    text = format_number(value, fmt) + unit
     details = []
     if ci is not None:
-        low, high = (_number(bound, fmt) for bound in ci)
+        low, high = (format_number(bound, fmt) for bound in ci)
         details.append(f"95% CI {low} to {high}")
     if n is not None:
         details.append(f"n = {n:,}")
     return {"text": text, "full": f"{text} ({', '.join(details)})" if details else text}
-
-
-def _number(value: float, fmt: str) -> str:
-    text = f"{value:{fmt}}"
-    if not re.search("[1-9]", text):  # what rounds to nothing has no sign
-        text = text.removeprefix("-")
-    return text.replace("-", "−")
 
 
 def report_text(name: str, text: str) -> None:
@@ -202,7 +196,10 @@ def show_table(
     if simulated and chapter.study.simulated:
         caption = f"{caption.rstrip()} Simulated study."
     numeric = [pd.api.types.is_numeric_dtype(shown[column]) for column in shown]
-    formats = [_p_value if re.match(r"p(_|$)", str(name)) else fmt.format for name in shown]
+    formats = [
+        (lambda p: format_p(p).removeprefix("= ")) if re.match(r"p(_|$)", str(name)) else fmt.format
+        for name in shown
+    ]
     rows = [
         "| " + " | ".join(_cell(str(name).replace("_", " "), str) for name in shown) + " |",
         "|" + "|".join("---:" if right else ":---" for right in numeric) + "|",
@@ -212,10 +209,6 @@ def show_table(
         for row in shown.itertuples(index=False)
     ]
     _display_myst("table", caption, {"name": f"tab-{name}"}, "\n".join(rows))
-
-
-def _p_value(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _cell(value: object, write: Callable[[float], str]) -> str:

@@ -8,13 +8,14 @@ import pandas as pd
 import seaborn as sns
 
 from groove_utils.figures.theme import style_palette
+from groove_utils.stats.wording import format_number
 
 __all__ = ["plot_model_maps", "plot_similarity", "plot_song_maps", "scatter_by_style", "signed"]
 
 
 def signed(square: pd.DataFrame) -> pd.DataFrame:
     """Numbers of a matrix as text with two decimals and proper minus signs, blank where missing."""
-    return square.map(lambda v: "" if pd.isna(v) else f"{v:.2f}".replace("-", "−"))
+    return square.map(lambda v: "" if pd.isna(v) else format_number(v))
 
 
 def scatter_by_style(

@@ -10,6 +10,7 @@ import seaborn as sns
 from groove_utils.figures.forest import plot_forest
 from groove_utils.figures.maps import scatter_by_style, signed
 from groove_utils.figures.theme import OKABE_ITO
+from groove_utils.stats.wording import format_number
 
 __all__ = [
     "plot_layer_profiles",
@@ -138,7 +139,7 @@ def plot_settings(
             axes.scatter(np.full(off.sum(), floor), y[off], s=34, marker="<", zorder=3,
                          color=colours[setting])  # fmt: skip
             for at, number in zip(y[off], x[off]):
-                axes.annotate(f"{number:,.3g}".replace("-", "−"), (floor, at), xytext=(6, 0),
+                axes.annotate(format_number(number, ",.3g"), (floor, at), xytext=(6, 0),
                               textcoords="offset points", va="center", fontsize=8)  # fmt: skip
         axes.set(xlabel=xlabel, title=one)
         axes.grid(visible=False, axis="y")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.figures.theme import OKABE_ITO
+from groove_utils.stats.wording import format_number
 
 __all__ = ["plot_attributions", "plot_stem_shares", "plot_subset_scores"]
 
@@ -82,7 +83,7 @@ def plot_subset_scores(
             if np.isnan(number):
                 continue
             axes.scatter(floor, at, marker="<", s=28, color=colour)
-            axes.annotate(f"{number:,.3g}".replace("-", "−"), (floor, at), xytext=(6, 0),
+            axes.annotate(format_number(number, ",.3g"), (floor, at), xytext=(6, 0),
                           textcoords="offset points", va="center", fontsize=8)  # fmt: skip
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(left=max(axes.get_xlim()[0], floor - 0.08))

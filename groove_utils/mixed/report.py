@@ -7,20 +7,13 @@ from __future__ import annotations
 
 import importlib.metadata
 
-__all__ = ["format_p", "write_report"]
+from groove_utils.stats.wording import format_p, join_words
 
-
-def format_p(p: float) -> str:
-    """Write a p-value with its relation sign: ``= .031``, ``< .001``."""
-    return "< .001" if p < 0.001 else f"= {p:.3f}".replace("0.", ".")
+__all__ = ["write_report"]
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f}%" if share >= 0.0095 or share == 0 else f"{100 * share:.1f}%"
-
-
-def _join(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
 def write_report(result, level: float = 0.95) -> str:
@@ -41,7 +34,7 @@ def write_report(result, level: float = 0.95) -> str:
     engine = result.engine
     if engine != "builtin":
         engine = f"{engine} {importlib.metadata.version(engine)}"
-    groups = _join([f"{n:,} levels of {name}" for name, n in result.n_groups.items()])
+    groups = join_words([f"{n:,} levels of {name}" for name, n in result.n_groups.items()])
     method = (
         f"A linear mixed model ({criterion}, {engine}) was fitted to {result.n_obs:,} values of "
         f"{result.frame.response} over {groups}: {result.formula}. Degrees of freedom are "
@@ -75,7 +68,7 @@ def write_report(result, level: float = 0.95) -> str:
 
     r2, parts = result.r2(), result.mean_variances()
     shares = parts / parts.sum()
-    random = _join([f"{name} {_percent(shares[name])}" for name in result.n_groups])
+    random = join_words([f"{name} {_percent(shares[name])}" for name in result.n_groups])
     variance = (
         f"The fixed effects account for {_percent(r2['marginal'])} of the variance (R²m), with the "
         f"random effects {_percent(r2['conditional'])} (R²c): {random}; "
@@ -86,7 +79,7 @@ def write_report(result, level: float = 0.95) -> str:
     slopes = slopes[slopes["factor"] != "Residual"]
     if len(slopes):
         told = [f"{row.term} by {row.factor} (SD {row.sd:.3g})" for row in slopes.itertuples()]
-        variance += f" Slopes vary: {_join(told)}."
+        variance += f" Slopes vary: {join_words(told)}."
 
     paragraphs = [method, fixed, variance]
     if result.messages:

@@ -22,6 +22,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "shapley": ["shapley_values"],
         "threads": ["one_thread"],
         "validation": ["StatsError", "as_blocks", "as_labels", "as_targets", "label_codes"],
-        "wording": ["format_p", "join_words", "typeset_minus"],
+        "wording": ["format_number", "format_p", "join_words", "typeset_minus"],
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["format_p", "join_words", "typeset_minus"]
+__all__ = ["format_number", "format_p", "join_words", "typeset_minus"]
 
 
 def join_words(words: Iterable[object], empty: str = "none") -> str:
@@ -20,6 +20,20 @@ def join_words(words: Iterable[object], empty: str = "none") -> str:
     if len(words) < 2:
         return words[0] if words else empty
     return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def format_number(value: float, fmt: str = ".2f") -> str:
+    """Format a number with a typographic minus, and no minus where it rounds to zero.
+
+    Examples
+    --------
+    >>> format_number(-0.456), format_number(-0.001), format_number(12345, ",.0f")
+    ('−0.46', '0.00', '12,345')
+    """
+    text = f"{value:{fmt}}"
+    if not re.search("[1-9a-z]", text):  # "nan" and "inf" are no zeros
+        text = text.removeprefix("-")
+    return text.replace("-", "−")
 
 
 def format_p(p: float, *, leading_zero: bool = False) -> str:
