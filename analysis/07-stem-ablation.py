@@ -57,6 +57,7 @@ from groove_utils.stems.controls import (
     tempo_partners,
 )
 from groove_utils.stems.measure import describe_coupling, describe_sums, matching_gains
+from groove_utils.study.stem_names import subset_name
 
 chapter = open_chapter("07-stem-ablation", study)
 data = chapter.study
@@ -81,7 +82,7 @@ if "bass" in players and "drums" in players:
 # %% tags=["needs-audio"]
 def play_parts(track, label):
     waves, sr = load_stems(paths[track])
-    sums = {stems.subset_name(w): (stems.remix(waves, w, sr), sr) for w in wanted}
+    sums = {subset_name(w): (stems.remix(waves, w, sr), sr) for w in wanted}
     audio_player({f"{label}: {name}": sound for name, sound in sums.items()})
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from groove_utils.embed.catalogue import CATALOGUE
 from groove_utils.embed.embedding import Embedding
-from groove_utils.study.tables import STEMS
+from groove_utils.study.stem_names import subset_name
 
 __all__ = ["precomputed_folder", "read_precomputed", "refuse_options"]
 
@@ -31,8 +31,7 @@ def precomputed_folder(study, model: str, stems: Sequence[str] | None = None) ->
     """
     folder = Path(study.path) / "embeddings" / model
     if stems is not None:
-        rank = {stem: i for i, stem in enumerate(STEMS)}
-        folder /= "+".join(sorted(stems, key=lambda stem: rank.get(stem, len(rank))))
+        folder /= subset_name(stems)
     return folder if next(folder.glob("*.npz"), None) is not None else None
 
 

@@ -16,7 +16,7 @@ from groove_utils.embed.model_selection import stem_sums
 from groove_utils.embed.precomputed import precomputed_folder, read_precomputed, refuse_options
 from groove_utils.embed.sources import FileSource, Source, SumSource, summed
 from groove_utils.files import hash_bytes
-from groove_utils.study.tables import STEMS
+from groove_utils.study.stem_names import stem_subsets
 
 __all__ = ["embed_stem_sums"]
 
@@ -84,7 +84,7 @@ def embed_stem_sums(
     files = _stem_files(study, ids) if stems is None else {track: stems[track] for track in ids}
     if sums is None and not files:
         sums = [name.split("+") for name in stem_sums(study, models[0])]
-    wanted = _all_sums(next(iter(files.values()))) if sums is None else list(map(tuple, sums))
+    wanted = stem_subsets(next(iter(files.values()))) if sums is None else list(map(tuple, sums))
     for each in wanted:
         check_stems(each)
 
@@ -119,14 +119,6 @@ def embed_stem_sums(
                 silent = [track for track in ids if _label(track, each) in set(part.silent)]
                 found[model][each] = Embedding(model, ids, part.layers, silent)
     return {model: {each: found[model][each] for each in wanted} for model in models}
-
-
-def _all_sums(stems: Iterable[str]) -> list[Sum]:
-    """All non-empty subsets of some stems, small ones first, each in the usual order."""
-    rank = {stem: i for i, stem in enumerate(STEMS)}
-    ordered = sorted(stems, key=lambda stem: (rank.get(stem, len(rank)), stem))
-    sizes = range(1, len(ordered) + 1)
-    return [each for size in sizes for each in itertools.combinations(ordered, size)]
 
 
 def _label(track: str, each: Sum) -> str:

@@ -20,6 +20,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "demucs_weights": ["SeparatorUnavailableError"],
         "quality": ["separation_checks", "separation_quality"],
         "separation": ["separate", "separate_study", "separate_tracks"],
-        "subsets": ["STEMS", "stem_subsets", "subset_name"],
     },
 )

@@ -23,7 +23,7 @@ from groove_utils.descriptors.spectral import subband_flux_of_sums
 from groove_utils.descriptors.table import compile_kernels
 from groove_utils.files import hash_bytes, hash_file
 from groove_utils.stems.mixing import matching_gain
-from groove_utils.stems.subsets import stem_subsets
+from groove_utils.study.stem_names import stem_subsets
 
 __all__ = ["describe_coupling", "describe_sums", "matching_gains"]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from groove_utils.audio import measure_loudness
 from groove_utils.audio.loudness import PEAK
-from groove_utils.stems.subsets import as_subset, subset_name
+from groove_utils.study.stem_names import parse_subset, subset_name
 
 __all__ = ["checked_signal", "matching_gain", "remix", "sum_stems"]
 
@@ -67,7 +67,7 @@ def remix(
         raise ValueError(f"loudness is {loudness!r}; expected 'kept' or 'matched'.")
     if target is not None and loudness == "kept":
         raise ValueError("target is given, but loudness='kept'; say loudness='matched'.")
-    chosen = as_subset(subset, stems)
+    chosen = parse_subset(subset, stems)
     y = sum_stems(stems, chosen)
     if loudness == "matched":
         if target is None:

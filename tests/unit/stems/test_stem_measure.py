@@ -8,7 +8,6 @@ import soundfile
 from groove_utils.audio import AudioError, load_audio, measure_loudness
 from groove_utils.cache import ArrayCache
 from groove_utils.descriptors import describe, describe_stems
-from groove_utils.stems import STEMS, stem_subsets
 from groove_utils.stems.controls import (
     load_stems,
     regroup_stems,
@@ -17,6 +16,7 @@ from groove_utils.stems.controls import (
     tempo_partners,
 )
 from groove_utils.stems.measure import describe_coupling, describe_sums, matching_gains
+from groove_utils.study.stem_names import STEMS, stem_subsets
 
 SR = 22050
 SECONDS = 4

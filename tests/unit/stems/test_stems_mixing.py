@@ -10,7 +10,8 @@ import pyloudnorm
 import pytest
 
 from groove_utils.audio import load_audio
-from groove_utils.stems import STEMS, matching_gain, remix, stem_subsets, subset_name
+from groove_utils.stems import matching_gain, remix
+from groove_utils.study.tables import STEMS
 
 SR = 44_100
 
@@ -31,25 +32,6 @@ def test_importing_the_package_leaves_torch_alone():
     code = "import sys, groove_utils.stems as s; s.remix, s.separate_study; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "demucs", "librosa.core"} & set(run.stdout.split())
-
-
-def test_subsets_come_by_size_in_the_usual_order():
-    subsets = stem_subsets()
-    assert len(subsets) == len(set(subsets)) == 15
-    assert subsets[:5] == [("drums",), ("bass",), ("other",), ("vocals",), ("drums", "bass")]
-    assert subsets[-1] == STEMS
-    assert [len(s) for s in subsets] == [1] * 4 + [2] * 6 + [3] * 4 + [4]
-    assert stem_subsets(["b", "a"]) == [("b",), ("a",), ("b", "a")]
-    assert stem_subsets([]) == []
-    with pytest.raises(ValueError, match="named twice"):
-        stem_subsets(["drums", "drums"])
-
-
-def test_names_of_subsets():
-    assert subset_name(("bass", "drums")) == "drums+bass"
-    assert subset_name("drums") == "drums"
-    assert subset_name(()) == "none"
-    assert subset_name(["percussive", "harmonic"]) == "percussive+harmonic"
 
 
 def test_all_true_stems_of_a_demo_song_make_its_mix(song):

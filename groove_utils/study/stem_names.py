@@ -1,0 +1,87 @@
+"""Names of stems and of their sums, as in ``embeddings/<model>/drums+bass/`` (chapter 08)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+
+from groove_utils.errors import DetailedError
+from groove_utils.study.tables import STEMS
+
+__all__ = ["parse_subset", "stem_subsets", "subset_name"]
+
+NO_STEMS = "none"
+
+
+def stem_subsets(stems: Iterable[str] = STEMS) -> list[tuple[str, ...]]:
+    """Return all non-empty subsets of some stems, the smallest first.
+
+    Parameters
+    ----------
+    stems : iterable of str
+        ``drums, bass, other, vocals`` by default.
+
+    Returns
+    -------
+    list of tuple of str
+        2ⁿ − 1 subsets, by size, then in the order of `stems`; the last is all of them.
+
+    Raises
+    ------
+    DetailedError
+        If a stem is named twice (``kind="duplicate"``).
+
+    Examples
+    --------
+    >>> stem_subsets(("drums", "bass"))
+    [('drums',), ('bass',), ('drums', 'bass')]
+    """
+    stems = tuple(stems)
+    if len(set(stems)) < len(stems):
+        raise DetailedError(
+            f"stems are {', '.join(stems)}: one is named twice. Name each once.",
+            kind="duplicate",
+            value=stems,
+        )
+    return [subset for size in range(1, len(stems) + 1) for subset in combinations(stems, size)]
+
+
+def subset_name(subset: str | Iterable[str]) -> str:
+    """Return a subset's name: its stems joined by plus signs, ``'none'`` for no stem.
+
+    The usual stems come first, in the order drums, bass, other, vocals; others follow as given.
+
+    Examples
+    --------
+    >>> subset_name(("bass", "drums")), subset_name(())
+    ('drums+bass', 'none')
+    """
+    subset = [subset] if isinstance(subset, str) else list(subset)
+    usual = [stem for stem in STEMS if stem in subset]
+    return "+".join(usual + [stem for stem in subset if stem not in usual]) or NO_STEMS
+
+
+def parse_subset(subset: str | Iterable[str], stems: Iterable[str] = STEMS) -> tuple[str, ...]:
+    """Return the stems of a subset in the order of `stems`, also from a name.
+
+    Raises
+    ------
+    DetailedError
+        If the subset names an unknown stem, or one twice (``kind="unknown_stem"``).
+
+    Examples
+    --------
+    >>> parse_subset("bass+drums")
+    ('drums', 'bass')
+    """
+    if isinstance(subset, str):
+        subset = [] if subset == NO_STEMS else subset.split("+")
+    names, stems = list(subset), list(stems)
+    if not set(names) <= set(stems) or len(set(names)) < len(names):
+        raise DetailedError(
+            f"subset {'+'.join(map(str, names))!r}: expected each of its stems once, out of "
+            f"{', '.join(stems)}.",
+            kind="unknown_stem",
+            value=tuple(names),
+        )
+    return tuple(stem for stem in stems if stem in names)
