@@ -159,8 +159,8 @@ def finish_chapter(path: str) -> None:
     ----------
     path : str
         JSON file to write, with the keys ``values``, ``modules`` (files of this package that the
-        chapter imported), ``study_files``, ``tables_reads``, ``tables_writes``
-        and ``peak_memory_mib``.
+        chapter imported, with the ``DATA_FILES`` that they name), ``study_files``,
+        ``tables_reads``, ``tables_writes`` and ``peak_memory_mib``.
     """
     chapter = current_chapter()
     root = project_root()
@@ -168,7 +168,8 @@ def finish_chapter(path: str) -> None:
         Path(file).resolve()
         for module in list(sys.modules.values())
         if (getattr(module, "__name__", "") or "").partition(".")[0] == "groove_utils"
-        and (file := getattr(module, "__file__", None))
+        for file in (getattr(module, "__file__", None), *getattr(module, "DATA_FILES", ()))
+        if file
     }
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss

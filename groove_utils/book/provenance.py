@@ -12,6 +12,7 @@ import pandas as pd
 
 from groove_utils.book.chapter import has_table
 from groove_utils.embed import ModelCard, list_models, model_card
+from groove_utils.embed.weights import availability
 from groove_utils.files import hash_file
 from groove_utils.study import Study
 
@@ -47,7 +48,7 @@ def model_card_pages() -> str:
 
 
 def _overview_row(card: ModelCard) -> dict[str, str]:
-    available, state, _ = card.availability()
+    available, state, _ = availability(card)
     return {
         "model": f"{{ref}}`{card.name} <model-{card.name}>`",
         "trained on": card.training.partition(";")[0],
@@ -61,7 +62,7 @@ def _overview_row(card: ModelCard) -> dict[str, str]:
 
 
 def _card(card: ModelCard) -> str:
-    _, state, how = card.availability()
+    _, state, how = availability(card)
     marks = ["in the paper"] * card.in_paper + ["research only"] * (card.research_only is True)
     facts = {
         "architecture": card.architecture,

@@ -9,9 +9,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "adapters": ["Adapter", "ModelRefusedError", "ModelUnavailableError"],
+        "adapters": ["Adapter", "EmbedError", "ModelRefusedError", "ModelUnavailableError"],
+        "cards": ["ModelCard"],
         "catalogue": [
-            "ModelCard",
             "list_models",
             "model_card",
             "register_model",

@@ -8,8 +8,9 @@ import sys
 import pandas as pd
 
 from groove_utils.embed.adapters import ModelUnavailableError
-from groove_utils.embed.catalogue import ModelCard, list_models, model_card
-from groove_utils.embed.weights import fetch_weights
+from groove_utils.embed.cards import ModelCard
+from groove_utils.embed.catalogue import list_models, model_card
+from groove_utils.embed.weights import availability, fetch_weights
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
         if options.command == "card":
             for field in card.__dataclass_fields__:
                 print(f"{field:14} {getattr(card, field)}")
-            _, state, how = card.availability()
+            _, state, how = availability(card)
             print(f"{'state':14} {state}{f': {how}' if how else ''}")
             return 0
         if not card.repository:
@@ -51,7 +52,7 @@ def _overview() -> pd.DataFrame:
 
 def _nothing_to_fetch(card: ModelCard) -> int:
     """Say what brings a model that is not on the hub; 0 where it is here already."""
-    available, _, how = card.availability()
+    available, _, how = availability(card)
     if available:
         drawn = card.name.endswith("-untrained")
         how = f"its weights are {card.source}" if drawn else f"it comes with {card.source}"

@@ -32,9 +32,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from groove_utils.errors import ErrorDetails
+from groove_utils.errors import DetailedError, ErrorDetails
 
-__all__ = ["Adapter", "ModelRefusedError", "ModelUnavailableError", "check_adapter"]
+__all__ = ["Adapter", "EmbedError", "ModelRefusedError", "ModelUnavailableError", "check_adapter"]
+
+
+class EmbedError(DetailedError):
+    """Settings, models, tracks or precomputed vectors that cannot be used."""
 
 
 class ModelUnavailableError(ErrorDetails, RuntimeError):
@@ -107,7 +111,7 @@ class Adapter(Protocol):
 
 
 def check_adapter(name: str, adapter: object) -> None:
-    """Raise a ValueError that lists everything an object lacks to be an adapter."""
+    """Raise an EmbedError that lists everything an object lacks to be an adapter."""
     problems = []
     rate, window = getattr(adapter, "sample_rate", None), getattr(adapter, "window", None)
     hop, lead = getattr(adapter, "hop", window), getattr(adapter, "lead", 0)
@@ -136,4 +140,8 @@ def check_adapter(name: str, adapter: object) -> None:
         if not callable(getattr(adapter, method, None))
     ]
     if problems:
-        raise ValueError(f"model {name!r} is not an adapter: " + "; ".join(problems) + ".")
+        raise EmbedError(
+            f"model {name!r} is not an adapter: {'; '.join(problems)}.",
+            kind="not_an_adapter",
+            value=problems,
+        )

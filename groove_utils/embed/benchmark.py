@@ -17,7 +17,8 @@ from joblib.externals.loky import ProcessPoolExecutor
 
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.adapters import ModelUnavailableError
-from groove_utils.embed.catalogue import CATALOGUE, register_model, registered_models
+from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.catalogue import register_model, registered_models
 from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.extract import embed_tracks
 from groove_utils.embed.loading import load_model
@@ -41,7 +42,7 @@ def model_facts(embeddings: Mapping[str, Embedding]) -> pd.DataFrame:
     """
     rows = []
     for name, embedding in embeddings.items():
-        card = CATALOGUE.get(name)
+        card = catalogued_models().get(name)
         computed = embedding.source == "computed"
         rows.append(
             {
@@ -80,7 +81,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     factories = registered_models()
 
     def measure(name: str) -> tuple[float, float, int] | None:
-        if not paths or (name not in CATALOGUE and name not in factories):
+        if not paths or (name not in catalogued_models() and name not in factories):
             return None
         # a process for each: memory that was held once is not seen to be given back
         with ProcessPoolExecutor(1) as alone:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from groove_utils.embed.adapters import ModelRefusedError
-from groove_utils.embed.catalogue import CATALOGUE
+from groove_utils.embed.cards import catalogued_models
 from groove_utils.files import atomic_path
 from groove_utils.paths import cache_folder
 
@@ -271,7 +271,7 @@ def check_model(model, key: str, *, registry: Path = REGISTRY) -> None:
 
 def _cure(name: str, catalogued: str, own: str) -> str:
     """What to do about a refused model; a reader's own may have been changed on purpose."""
-    if name in CATALOGUE:
+    if name in catalogued_models():
         return catalogued
     return f"If you have changed it, give its class another `version`. If you have not, {own}"
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groove_utils.embed.adapters import Adapter
-from groove_utils.embed.catalogue import CATALOGUE, make_adapter, registered_models, registration
+from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.catalogue import make_adapter, registered_models, registration
 from groove_utils.embed.integrity import check_model, fingerprint, read_record
 from groove_utils.files import atomic_path, hash_bytes, hash_file
 from groove_utils.paths import cache_folder
@@ -114,7 +115,7 @@ def load_model(
         loaded = Model(adapter, network, print_, device)
         check_model(loaded, adapter_key(model, adapter))
         loaded.autocast = autocast
-        if autocast and model in CATALOGUE and isinstance(network, torch.nn.Module):
+        if autocast and model in catalogued_models() and isinstance(network, torch.nn.Module):
             _halve_weights(network)
         _remember_source(model, adapter, print_)
         _LOADED[key] = loaded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from groove_utils.embed.catalogue import CATALOGUE
+from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.precomputed import precomputed_folder
 
 __all__ = ["OFFLINE", "models_for", "stem_sums", "twins_of"]
@@ -36,7 +36,7 @@ def models_for(study, named: Sequence[str] = ()) -> list[str]:
     folder = Path(study.path) / "embeddings"
     there = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
     own = [name for name in there if precomputed_folder(study, name) is not None]
-    rank = {name: i for i, name in enumerate(CATALOGUE)}
+    rank = {name: i for i, name in enumerate(catalogued_models())}
     return sorted(own, key=lambda name: rank.get(name, len(rank))) or list(OFFLINE)
 
 
@@ -54,7 +54,7 @@ def twins_of(study, models: Sequence[str]) -> list[str]:
         Names such as ``msd-vgg-untrained``, in the order of `models`.
     """
     twins = [f"{model}-untrained" for model in models]
-    return [twin for twin in twins if twin in CATALOGUE and study.has("audio")]
+    return [twin for twin in twins if twin in catalogued_models() and study.has("audio")]
 
 
 def stem_sums(study, model: str) -> list[str]:

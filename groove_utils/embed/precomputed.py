@@ -10,7 +10,7 @@ from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
-from groove_utils.embed.catalogue import CATALOGUE
+from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.embedding import Embedding
 from groove_utils.study.stem_names import subset_name
 
@@ -120,7 +120,7 @@ def refuse_options(
 
 def _hidden_layers(model: str) -> dict[str, int]:
     """A catalogued model's layers where they are numbered ones, else none."""
-    layers = CATALOGUE[model].layers if model in CATALOGUE else {}
+    layers = catalogued_models()[model].layers if model in catalogued_models() else {}
     numbered = list(layers) == [f"layer_{i:02d}" for i in range(len(layers))]
     return layers if numbered and len(layers) > 1 else {}
 

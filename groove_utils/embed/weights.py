@@ -12,14 +12,13 @@ import importlib.util
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
-
-if TYPE_CHECKING:
-    from groove_utils.embed.catalogue import ModelCard
+from groove_utils.embed.cards import ModelCard
+from groove_utils.paths import cache_folder
 
 __all__ = [
+    "availability",
     "consented",
     "fetch_weights",
     "find_part",
@@ -40,13 +39,37 @@ def consented() -> set[str]:
     return {name.strip() for name in os.environ.get("GROOVE_REMOTE_CODE", "").split(",")} - {""}
 
 
+def availability(card: ModelCard) -> tuple[bool, str, str]:
+    """Check whether a model can run here and now.
+
+    Returns
+    -------
+    available : bool
+    state : {'installed', 'cached', 'needs a download', 'needs an extra', 'needs consent',
+            'through embeddings/', 'fails'}
+    how : str
+        The one command, or step, that makes it available; empty where it is.
+    """
+    if card.fault:
+        return False, "fails", card.fault
+    if not card.factory:
+        return False, "through embeddings/", card.install
+    if any(not importlib.util.find_spec(package) for package in card.packages):
+        return False, "needs an extra", card.install
+    if card.opt_in and card.name not in consented():
+        return False, "needs consent", f"export GROOVE_REMOTE_CODE={card.name}"
+    if not card.repository:
+        return True, "installed", ""
+    if find_weights(card) is None:
+        return False, "needs a download", f"python -m groove_utils.embed fetch {card.name}"
+    return True, "cached", ""
+
+
 def own_folder(name: str) -> Path:
     """Where a reader may put a model's files by hand: ``$GROOVE_MODELS/<name>``.
 
     ``$GROOVE_MODELS`` is ``build/models`` where it is not set.
     """
-    from groove_utils.paths import cache_folder
-
     chosen = os.environ.get("GROOVE_MODELS")
     return (Path(chosen) if chosen else cache_folder().parent / "models") / name
 

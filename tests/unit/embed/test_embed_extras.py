@@ -27,7 +27,8 @@ from groove_utils.embed import (
     model_card,
 )
 from groove_utils.embed.__main__ import main
-from groove_utils.embed.catalogue import CATALOGUE
+from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.weights import availability
 
 MUQ = {
     "muq/__init__.py": """
@@ -197,8 +198,8 @@ def hub(tmp_path, monkeypatch):
 
 
 def need_only(monkeypatch, name, *needs):
-    card = dataclasses.replace(CATALOGUE[name], needs=needs)
-    monkeypatch.setitem(CATALOGUE, name, card)
+    card = dataclasses.replace(catalogued_models()[name], packages=needs)
+    monkeypatch.setitem(catalogued_models(), name, card)
 
 
 def noise(seconds, sr):
@@ -240,14 +241,14 @@ def muq(hub, tmp_path, monkeypatch):
 
 
 def test_muq_loads_from_what_the_command_fetches(muq, capsys):
-    assert model_card("muq-mulan").availability()[1] == "needs a download"
+    assert availability(model_card("muq-mulan"))[1] == "needs a download"
     assert main(["fetch", "muq-mulan"]) == 0
     _, asked = muq
     revision = model_card("muq-mulan").revision
     assert asked == [("OpenMuQ/MuQ-MuLan-large", revision), ("OpenMuQ/MuQ-large-msd-iter", None)]
     part = Path(os.environ["GROOVE_MODELS"]).parent / "hub/models--OpenMuQ--MuQ-large-msd-iter"
     assert [file.name for file in part.glob("snapshots/*/*")] == ["config.json"]
-    assert model_card("muq-mulan").availability() == (True, "cached", "")
+    assert availability(model_card("muq-mulan")) == (True, "cached", "")
     for seconds in (10, 4, 0.001):
         vector = embed_audio(noise(seconds, 24000), 24000, "muq-mulan")["audio_embeds"]
         assert vector.shape == (1, 512)
@@ -273,7 +274,7 @@ def test_muq_says_what_is_missing_offline(muq, tmp_path):
     assert "Copy config.json of OpenMuQ/MuQ-large-msd-iter into" in told
     main(["fetch", "muq-mulan"])
     shutil.rmtree(tmp_path / "hub" / "models--OpenMuQ--MuQ-large-msd-iter")
-    assert model_card("muq-mulan").availability()[1] == "needs a download"
+    assert availability(model_card("muq-mulan"))[1] == "needs a download"
     own = tmp_path / "own" / "muq-mulan" / "MuQ-large-msd-iter"
     own.mkdir(parents=True)
     (own / "config.json").write_text(json.dumps({"dim": 12}))
@@ -343,7 +344,7 @@ def audiomae(hub, monkeypatch):
 
 def test_audiomae_is_fetched_only_where_its_code_is_allowed(audiomae, monkeypatch, capsys):
     folder, asked, _ = audiomae
-    assert model_card("audiomae").availability()[1:] == (
+    assert availability(model_card("audiomae"))[1:] == (
         "needs consent",
         "export GROOVE_REMOTE_CODE=audiomae",
     )
@@ -353,7 +354,7 @@ def test_audiomae_is_fetched_only_where_its_code_is_allowed(audiomae, monkeypatc
     monkeypatch.setenv("GROOVE_REMOTE_CODE", "another, audiomae")
     assert main(["fetch", "audiomae"]) == 0
     assert asked == [("hance-ai/audiomae", "c137996" + "a" * 33)]
-    assert model_card("audiomae").availability() == (True, "cached", "")
+    assert availability(model_card("audiomae")) == (True, "cached", "")
     for seconds in (10, 3.7, 0.001):
         y = noise(seconds, 16000)
         bands = embed_audio(y, 16000, "audiomae")["bands"]
@@ -381,7 +382,7 @@ def test_audiomae_without_its_code_is_not_available(audiomae, tmp_path, monkeypa
     (folder / "model.py").rename(tmp_path / "model.py")
     assert main(["fetch", "audiomae"]) == 1
     assert "was fetched, but lacks *.py" in capsys.readouterr().err
-    assert model_card("audiomae").availability()[1] == "needs a download"
+    assert availability(model_card("audiomae"))[1] == "needs a download"
     commits["hance-ai/audiomae"] = ["0" * 40]
     assert main(["fetch", "audiomae"]) == 1
     assert "0 of its 1 commits begin with c137996" in capsys.readouterr().err

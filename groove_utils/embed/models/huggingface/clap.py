@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
-from groove_utils.embed.catalogue import CATALOGUE, model_card
+from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.catalogue import model_card
 from groove_utils.embed.models.huggingface.hub_model import PreparedHubModel
 from groove_utils.embed.weights import offline
 
@@ -121,7 +122,7 @@ def _text_tower(model: str) -> tuple[nn.Module, Any]:
     ------
     ValueError, ModelUnavailableError, ModelRefusedError
     """
-    known = [name for name, card in CATALOGUE.items() if card.text_files]
+    known = [name for name, card in catalogued_models().items() if card.text_files]
     if model not in known:
         raise ValueError(f"embed_text: {model!r} embeds no text. Known are {', '.join(known)}.")
     adapter = CLAP(model)

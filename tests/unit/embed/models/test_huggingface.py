@@ -24,8 +24,10 @@ from groove_utils.embed import (
     load_model,
     model_card,
 )
-from groove_utils.embed.catalogue import CATALOGUE, make_adapter
+from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.catalogue import make_adapter
 from groove_utils.embed.models.huggingface import clap, speech
+from groove_utils.embed.weights import availability
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny_checkpoints as tiny
@@ -45,7 +47,9 @@ def _here(models, monkeypatch, tmp_path):
     monkeypatch.setenv("GROOVE_MODELS", str(models))
     monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "cache"))
     for name in [*SPEECH, "encodec-24khz", "dac-44khz"]:  # what takes any length takes little here
-        monkeypatch.setitem(CATALOGUE, name, dataclasses.replace(CATALOGUE[name], window=2.0))
+        monkeypatch.setitem(
+            catalogued_models(), name, dataclasses.replace(catalogued_models()[name], window=2.0)
+        )
     forget_models()
     yield
     forget_models()
@@ -418,7 +422,7 @@ def test_absent_weights_name_the_command_and_the_folder(tmp_path, monkeypatch):
         embed_audio(noise(1, 24000), 24000, "mert-v1-95m")
     assert "python -m groove_utils.embed fetch mert-v1-95m" in str(caught.value)
     assert str(tmp_path / "mert-v1-95m") in str(caught.value)
-    assert model_card("mert-v1-95m").availability()[1] == "needs a download"
+    assert availability(model_card("mert-v1-95m"))[1] == "needs a download"
     (tmp_path / "mert-v1-95m").mkdir()
     (tmp_path / "mert-v1-95m" / "config.json").write_text("{}")
     with pytest.raises(ModelUnavailableError, match=r"lacks preprocessor_config.json, pytorch_mod"):
@@ -431,10 +435,10 @@ def test_available_means_that_all_files_are_here(models, tmp_path, monkeypatch):
     for name in ("mert-v1-95m", "clap-htsat-unfused", "dac-44khz"):
         shutil.copytree(models / name, tmp_path / name)
         monkeypatch.setenv("GROOVE_MODELS", str(tmp_path))
-        assert model_card(name).availability() == (True, "cached", "")
+        assert availability(model_card(name)) == (True, "cached", "")
         for file in ("model.safetensors", *model_card(name).files):
             (tmp_path / name / file).rename(tmp_path / "aside")
-            assert model_card(name).availability()[1] == "needs a download"
+            assert availability(model_card(name))[1] == "needs a download"
             with pytest.raises(ModelUnavailableError, match="lacks"):
                 load_model(name)
             (tmp_path / "aside").rename(tmp_path / name / file)
@@ -504,10 +508,10 @@ def test_hub_cache_is_found_by_its_pinned_revision(models, tmp_path, monkeypatch
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     folder = tmp_path / "models--descript--dac_44khz" / "snapshots" / card.revision
     shutil.copytree(models / "dac-44khz", folder)
-    assert card.availability() == (True, "cached", "")
+    assert availability(card) == (True, "cached", "")
     assert load_model("dac-44khz").adapter.folder == folder
     folder.rename(folder.with_name("another"))
-    assert card.availability()[1] == "needs a download"
+    assert availability(card)[1] == "needs a download"
 
 
 def test_legacy_weight_files_are_read(models, tmp_path, monkeypatch):
