@@ -37,6 +37,7 @@ VERSIONS = {
     "embeddings": "7",  # windows, preprocessing, pooling
     "rendering": "3",  # the sound of a score
     "stem-measures": "2",  # descriptors, coupling and gains of sums of stems
+    "training": "1",  # networks trained on spectrograms
     "stems": "1",  # what is done around a separator
 }
 """Version of each kind of cached result, part of its keys. Raise it when a result changes."""

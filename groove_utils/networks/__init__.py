@@ -1,0 +1,24 @@
+"""Small networks on spectrograms: modules, their size, training (chapters 03, 10 and 11).
+
+Arrays are (n, n_bands, n_frames), float32; labels are integers from 0. torch is imported with the
+modules, not with this package.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "experiments": ["compare_modules", "summarise_scores"],
+        "modules": [
+            "MODULES",
+            "AttentionClassifier",
+            "ConvolutionClassifier",
+            "DenseClassifier",
+            "RecurrentClassifier",
+            "build_module",
+        ],
+        "size": ["count_multiply_adds", "count_parameters", "receptive_field"],
+        "training": ["TrainingSettings", "fit", "predict", "train_epoch"],
+    },
+)

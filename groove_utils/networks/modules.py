@@ -1,0 +1,190 @@
+"""The four building blocks of Choi et al. (2017) as classifiers of one size (chapter 03-networks).
+
+Each takes spectrograms of shape (batch, n_bands, n_frames) and returns one number per class
+(logits). They differ in what they share and what they forget, and in nothing else.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from groove_utils.errors import DetailedError
+
+__all__ = [
+    "MODULES",
+    "AttentionClassifier",
+    "ConvolutionClassifier",
+    "DenseClassifier",
+    "RecurrentClassifier",
+    "build_module",
+]
+
+
+class DenseClassifier(nn.Module):
+    """A weight for every band of every frame: nothing is shared, every place is its own.
+
+    Parameters
+    ----------
+    n_bands, n_frames, n_classes : int
+    width : int
+        Hidden units.
+    """
+
+    def __init__(self, n_bands: int, n_frames: int, n_classes: int, width: int = 64):
+        super().__init__()
+        self.hidden = nn.Linear(n_bands * n_frames, width)
+        self.output = nn.Linear(width, n_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits, shape (batch, n_classes)."""
+        return self.output(torch.relu(self.hidden(x.flatten(1))))
+
+
+class ConvolutionClassifier(nn.Module):
+    """One kernel slid over bands and frames; the maximum forgets where it fitted best.
+
+    Parameters
+    ----------
+    n_bands, n_frames, n_classes : int
+    width : int
+        Kernels.
+    kernel : (int, int)
+        Bands and frames that a kernel spans, its receptive field.
+    """
+
+    def __init__(
+        self,
+        n_bands: int,
+        n_frames: int,
+        n_classes: int,
+        width: int = 64,
+        kernel: tuple[int, int] = (9, 3),
+    ):
+        super().__init__()
+        size = min(kernel[0], n_bands), min(kernel[1], n_frames)
+        self.kernels = nn.Conv2d(1, width, size)
+        self.norm = nn.BatchNorm2d(width)
+        self.output = nn.Linear(width, n_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits, shape (batch, n_classes)."""
+        maps = torch.relu(self.norm(self.kernels(x[:, None])))
+        return self.output(maps.amax(dim=(2, 3)))
+
+
+class RecurrentClassifier(nn.Module):
+    """A state carried from frame to frame: what came before changes what the next frame means.
+
+    Parameters
+    ----------
+    n_bands, n_frames, n_classes : int
+        `n_frames` is not used: a recurrent network takes any length.
+    width : int
+        Size of the state.
+    cell : {"gru", "lstm", "rnn"}
+    both_directions : bool
+        Add a second network that reads backwards.
+    """
+
+    def __init__(
+        self,
+        n_bands: int,
+        n_frames: int,
+        n_classes: int,
+        width: int = 32,
+        cell: str = "gru",
+        both_directions: bool = False,
+    ):
+        super().__init__()
+        cells = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
+        if cell not in cells:
+            raise DetailedError(
+                f"cell is {cell!r}; expected one of {', '.join(cells)}.",
+                kind="unknown_choice", column="cell", value=cell,
+            )  # fmt: skip
+        self.recurrence = cells[cell](
+            n_bands, width, batch_first=True, bidirectional=both_directions
+        )
+        self.output = nn.Linear(width * (1 + both_directions), n_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits, shape (batch, n_classes)."""
+        states, _ = self.recurrence(x.transpose(1, 2))
+        return self.output(states.mean(dim=1))
+
+
+class AttentionClassifier(nn.Module):
+    """Frames compared with each other, whatever their distance; the last frame asks.
+
+    Parameters
+    ----------
+    n_bands, n_frames, n_classes : int
+    width : int
+        Size of queries, keys and values.
+    n_heads : int
+    """
+
+    def __init__(
+        self, n_bands: int, n_frames: int, n_classes: int, width: int = 64, n_heads: int = 1
+    ):
+        super().__init__()
+        self.embedding = nn.Linear(n_bands, width)
+        self.position = nn.Parameter(0.5 * torch.randn(n_frames, width))
+        self.attention = nn.MultiheadAttention(width, n_heads, batch_first=True)
+        self.output = nn.Linear(width, n_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits, shape (batch, n_classes)."""
+        return self.output(self._attend(x)[0][:, 0])
+
+    def attention_weights(self, x: torch.Tensor) -> torch.Tensor:
+        """Return where the last frame looks, shape (batch, n_frames), averaged over heads."""
+        return self._attend(x)[1][:, 0]
+
+    def _attend(self, x):
+        frames = self.embedding(x.transpose(1, 2)) + self.position
+        return self.attention(frames[:, -1:], frames, frames)
+
+
+MODULES = {
+    "dense": DenseClassifier,
+    "convolution": ConvolutionClassifier,
+    "recurrent": RecurrentClassifier,
+    "attention": AttentionClassifier,
+}
+"""The four classifiers by name."""
+
+
+def build_module(name: str, shape: tuple[int, int], n_classes: int, **options) -> nn.Module:
+    """Build one of the four classifiers.
+
+    Parameters
+    ----------
+    name : {"dense", "convolution", "recurrent", "attention"}
+    shape : (int, int)
+        Bands and frames of an example.
+    n_classes : int
+    **options
+        Of the classifier, such as ``width`` or ``kernel``.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    DetailedError
+        If there is no such classifier.
+
+    Examples
+    --------
+    >>> build_module("dense", (48, 10), 4)(torch.zeros(2, 48, 10)).shape
+    torch.Size([2, 4])
+    """
+    if name not in MODULES:
+        raise DetailedError(
+            f"no module {name!r}; expected one of {', '.join(MODULES)}.",
+            kind="unknown_choice", column="name", value=name,
+        )  # fmt: skip
+    return MODULES[name](*shape, n_classes, **options)

@@ -1,0 +1,83 @@
+"""Size of a network: parameters, multiply-adds, receptive field (chapters 03 and 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+__all__ = ["count_multiply_adds", "count_parameters", "receptive_field"]
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Count the trainable numbers of a network.
+
+    Examples
+    --------
+    >>> count_parameters(nn.Linear(48, 10))
+    490
+    """
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def count_multiply_adds(network: nn.Module, shape: Sequence[int]) -> int:
+    """Count the multiplications with addition that one example costs.
+
+    Matrix products and convolutions count; additions of biases and pointwise functions do not.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    shape : sequence of int
+        Shape of one example, without the batch.
+
+    Examples
+    --------
+    >>> count_multiply_adds(nn.Linear(48, 10), (48,))
+    480
+    """
+    training = network.training
+    network.eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, *shape))
+    network.train(training)
+    return counter.get_total_flops() // 2  # one for the product, one for the sum
+
+
+def receptive_field(
+    kernels: Sequence[int], strides: Sequence[int] = (), dilations: Sequence[int] = ()
+) -> int:
+    """Number of input frames that one output of a stack of convolutions or poolings depends on.
+
+    Parameters
+    ----------
+    kernels : sequence of int
+        Kernel sizes, from the input upwards.
+    strides, dilations : sequence of int
+        1 each where not given.
+
+    Returns
+    -------
+    int
+
+    References
+    ----------
+    Araujo, Norris & Sim (2019), "Computing receptive fields of convolutional neural networks",
+    Distill.
+
+    Examples
+    --------
+    Two convolutions of 3 with a pooling of 2 between them:
+
+    >>> receptive_field([3, 2, 3], [1, 2, 1])
+    8
+    """
+    strides = list(strides) or [1] * len(kernels)
+    dilations = list(dilations) or [1] * len(kernels)
+    size, jump = 1, 1
+    for kernel, stride, dilation in zip(kernels, strides, dilations, strict=True):
+        size += (kernel - 1) * dilation * jump
+        jump *= stride
+    return size

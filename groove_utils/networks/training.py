@@ -1,0 +1,239 @@
+"""One training loop for every network of the book (chapters 03, 10 and 11).
+
+:func:`train_epoch` is the loop, short enough to be printed in a chapter; :func:`fit` repeats it
+with a learning-rate schedule, early stopping and checkpoints. The same seed gives the same weights
+on one machine, also when training was interrupted and resumed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn import functional
+from tqdm.auto import trange
+
+from groove_utils.errors import DetailedError
+from groove_utils.files import atomic_path
+
+__all__ = ["TrainingSettings", "fit", "one_thread", "predict", "train_epoch"]
+
+Augment = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    epochs : int
+    batch_size : int
+    learning_rate : float
+        Highest rate of the one-cycle schedule (Smith & Topin 2018): it rises over the first 30%
+        of the steps and falls along a cosine.
+    weight_decay : float
+        Of AdamW (Loshchilov & Hutter 2019).
+    patience : int, optional
+        Stop after so many epochs without a lower validation loss; needs validation data.
+    seed : int
+        Order of examples, dropout, augmentation. Initial weights are the caller's matter.
+    """
+
+    epochs: int = 20
+    batch_size: int = 32
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    patience: int | None = None
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise DetailedError(
+                    f"{name} is {getattr(self, name)}; expected a number above 0.",
+                    kind="out_of_range", column=name, value=getattr(self, name),
+                )  # fmt: skip
+
+
+@contextmanager
+def one_thread():
+    """Let torch use one thread: small networks gain nothing from more, and results repeat."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def train_epoch(
+    network: nn.Module,
+    X: torch.Tensor,
+    y: torch.Tensor,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    batch_size: int = 32,
+    augment: Augment | None = None,
+) -> float:
+    """Show a network every training example once, in random order, and adjust its weights.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    X : Tensor, shape (n, ...)
+    y : Tensor of int64, shape (n,), or of float, shape (n, n_classes)
+        Class numbers, or probabilities of classes.
+    optimiser, schedule
+        Stepped once per batch.
+    batch_size : int
+        Batches are as even as possible and no larger.
+    augment : callable, optional
+        ``augment(x, target) -> (x, target)`` for each batch.
+
+    Returns
+    -------
+    float
+        Mean cross-entropy over the examples, in nats.
+    """
+    network.train()
+    total = 0.0
+    for batch in torch.randperm(len(X)).tensor_split(-(-len(X) // batch_size)):
+        x, target = X[batch], y[batch]
+        if augment is not None:
+            x, target = augment(x, target)
+        loss = functional.cross_entropy(network(x), target)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        total += loss.item() * len(batch)
+    return total / len(X)
+
+
+def fit(
+    network: nn.Module,
+    X: np.ndarray | torch.Tensor,
+    y: np.ndarray | torch.Tensor,
+    settings: TrainingSettings = TrainingSettings(),
+    *,
+    valid: tuple[np.ndarray, np.ndarray] | None = None,
+    augment: Augment | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Train a network in place.
+
+    With `valid`, the network ends with the weights of the epoch with the lowest validation loss.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    X : array-like, shape (n, ...)
+    y : array-like of int, shape (n,)
+    settings : TrainingSettings
+    valid : pair of array-like, optional
+        Validation examples and their classes. Never the test set: see chapter 03.
+    augment : callable, optional
+        As in :func:`train_epoch`.
+    checkpoint : path-like, optional
+        File written after each epoch. If it exists, training goes on from it.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    DataFrame
+        One row per epoch: ``epoch, loss``, and with `valid` ``valid_loss, valid_accuracy``.
+
+    Raises
+    ------
+    DetailedError
+        If the training set is empty, or `patience` is set without `valid`.
+    """
+    X, y = torch.as_tensor(X), torch.as_tensor(y)
+    if len(X) == 0 or len(X) != len(y):
+        raise DetailedError(
+            f"{len(X)} examples and {len(y)} labels; expected one label per example, and at least "
+            "one example.",
+            kind="wrong_length",
+        )  # fmt: skip
+    if settings.patience is not None and valid is None:
+        raise DetailedError(
+            "patience is set, but there are no validation examples to stop by; pass valid=.",
+            kind="missing_argument", column="valid",
+        )  # fmt: skip
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    steps = settings.epochs * -(-len(X) // settings.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=steps
+    )
+    parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
+    history, best = _resume(checkpoint, parts)
+    for epoch in trange(len(history), settings.epochs, desc="Training", disable=not progress):
+        if _out_of_patience(history, settings.patience):
+            break
+        with torch.random.fork_rng():
+            torch.manual_seed(settings.seed * 100_003 + epoch)  # the same whether resumed or not
+            loss = train_epoch(network, X, y, optimiser, schedule, settings.batch_size, augment)
+        row = {"epoch": epoch, "loss": loss}
+        if valid is not None:
+            row |= _validate(network, *valid)
+            if not history or row["valid_loss"] < min(r["valid_loss"] for r in history):
+                best = {k: v.detach().clone() for k, v in network.state_dict().items()}
+        history.append(row)
+        if checkpoint is not None:
+            states = {name: part.state_dict() for name, part in parts.items()}
+            with atomic_path(Path(checkpoint)) as partial:
+                torch.save({"states": states, "history": history, "best": best}, partial)
+    if best is not None:
+        network.load_state_dict(best)
+    return pd.DataFrame(history)
+
+
+def predict(network: nn.Module, X: np.ndarray | torch.Tensor, batch_size: int = 256) -> np.ndarray:
+    """Return class probabilities, float32 (n, n_classes).
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    X : array-like, shape (n, ...)
+    batch_size : int
+    """
+    network.eval()
+    with torch.inference_mode():
+        logits = [network(x) for x in torch.as_tensor(X).split(batch_size)]
+    return torch.cat(logits).softmax(dim=1).numpy()
+
+
+def _validate(network, X, y) -> dict[str, float]:
+    p, y = predict(network, X), np.asarray(y)
+    loss = -np.log(np.maximum(p[np.arange(len(y)), y], 1e-12)).mean()
+    accuracy = (p.argmax(axis=1) == y).mean()
+    return {"valid_loss": float(loss), "valid_accuracy": float(accuracy)}
+
+
+def _out_of_patience(history: list[dict], patience: int | None) -> bool:
+    if patience is None or not history:
+        return False
+    losses = [row["valid_loss"] for row in history]
+    return len(losses) - 1 - int(np.argmin(losses)) >= patience
+
+
+def _resume(checkpoint, parts) -> tuple[list[dict], dict | None]:
+    """Load a checkpoint into a network, its optimiser and schedule, if there is one."""
+    if checkpoint is None or not Path(checkpoint).is_file():
+        return [], None
+    saved = torch.load(checkpoint, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(saved["states"][name])
+    return saved["history"], saved["best"]

@@ -1,0 +1,306 @@
+"""Small listening tests for networks, rendered with known answers (chapter 03-networks).
+
+Each function draws a few hundred short sounds and the answer that each was rendered from. What a
+network must notice differs: a place on the frequency axis (:func:`tom_task`), a shape wherever it
+stands (:func:`chord_task`), an order in time (:func:`swing_task`), or a match between distant bars
+(:func:`repeat_task`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import librosa
+import numpy as np
+
+from groove_utils.synth.soundfont import SAMPLE_RATE, load_soundfont
+
+__all__ = [
+    "TASKS",
+    "ListeningTask",
+    "chord_task",
+    "drum_loop",
+    "play_note",
+    "repeat_task",
+    "swing_task",
+    "tom_task",
+]
+
+RATE = SAMPLE_RATE // 2
+"""Sample rate of the tasks' sounds, 22,050 Hz."""
+DRUM_BANK = 128
+KITS = (0, 8, 16, 24, 25, 32, 40)
+KICK, SNARE, HAT = 36, 38, 42
+TOMS = {"floor tom": 41, "low tom": 45, "mid tom": 47, "high tom": 50}
+CHORDS = {"minor": (0, 3, 7), "major": (0, 4, 7), "suspended": (0, 5, 7), "diminished": (0, 3, 6)}
+CHORD_PRESETS = (0, 4, 19, 24, 48, 73)  # piano, electric piano, organ, guitar, strings, flute
+N_EXAMPLES = 3  # sounds kept for listening
+
+
+@dataclass(frozen=True)
+class ListeningTask:
+    """A question about sounds, with the answers known.
+
+    Attributes
+    ----------
+    question : str
+    classes : list of str
+    X : ndarray of float32, shape (n, n_bands, n_frames)
+        Features; the first `n_train` examples are for training, the others for testing.
+    y : ndarray of int64, shape (n,)
+        Index into `classes`.
+    n_train : int
+    sounds : dict of str to (ndarray of float32, int)
+        A few examples to listen to, by answer: signal and sample rate in Hz.
+    """
+
+    question: str
+    classes: list[str]
+    X: np.ndarray
+    y: np.ndarray
+    n_train: int
+    sounds: dict[str, tuple[np.ndarray, int]]
+
+
+@lru_cache(maxsize=4096)
+def play_note(
+    bank: int, program: int, key: int, seconds: float, velocity: int = 100, cents: float = 0.0
+) -> np.ndarray:
+    """Play one note of a General MIDI preset, from its audible onset.
+
+    Parameters
+    ----------
+    bank, program : int
+        Preset; bank 128 holds the drum kits.
+    key : int
+        MIDI note number.
+    seconds : float
+        Time from onset to release; the release adds up to 0.2 s.
+    velocity : int
+        1–127.
+    cents : float
+        Detuning.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+        Mono, at 22,050 Hz. It is cached: copy it before changing it.
+    """
+    y, onset = load_soundfont().play(
+        bank, program, key, velocity, seconds, cents=cents, release=0.2
+    )
+    y = y.mean(axis=0)[onset : onset + round((seconds + 0.2) * SAMPLE_RATE)]
+    y = librosa.resample(y, orig_sr=SAMPLE_RATE, target_sr=RATE, res_type="soxr_qq")
+    y.flags.writeable = False
+    return y
+
+
+def drum_loop(events: Sequence[tuple[float, int, float]], seconds: float, kit: int) -> np.ndarray:
+    """Play drum strokes.
+
+    Parameters
+    ----------
+    events : sequence of (float, int, float)
+        Time in seconds, General MIDI drum key, gain.
+    seconds : float
+    kit : int
+        Program of a drum kit.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+        Mono, at 22,050 Hz.
+    """
+    n_samples = round(seconds * RATE)
+    y = np.zeros(n_samples + RATE, np.float32)
+    for time, key, gain in events:
+        stroke, start = play_note(DRUM_BANK, kit, key, 0.2), round(time * RATE)
+        y[start : start + len(stroke)] += np.float32(gain) * stroke
+    return y[:n_samples]
+
+
+def tom_task(n_train: int = 320, n_test: int = 320, seed: int = 0) -> ListeningTask:
+    """Draw the question which of four toms was struck.
+
+    The four differ in pitch; kits and tuning vary. Features are one spectrum on a logarithmic
+    frequency axis, 72 semitones from 41 Hz.
+
+    Parameters
+    ----------
+    n_train, n_test : int
+    seed : int
+
+    Returns
+    -------
+    ListeningTask
+    """
+    rng = np.random.default_rng([seed, 1])
+    answers = rng.permutation(np.arange(n_train + n_test) % len(TOMS))
+    keys = list(TOMS.values())
+    sounds = []
+    for answer in answers:
+        cents = 25.0 * round(2 * float(rng.normal()))
+        stroke = play_note(DRUM_BANK, int(rng.choice(KITS)), keys[answer], 0.4, cents=cents)
+        sounds.append(_noisy(_fit(stroke, 0.4), rng))
+    X = _log_frequency(sounds, low=28)
+    return _task("Which tom is it?", list(TOMS), X, answers, n_train, sounds)
+
+
+def chord_task(n_train: int = 400, n_test: int = 320, seed: int = 0) -> ListeningTask:
+    """Draw the question which chord sounds, with roots in testing that training never had.
+
+    Training roots are A2 to G♯3, test roots A3 to G♯4. Features as in :func:`tom_task`, from 65 Hz.
+
+    Parameters
+    ----------
+    n_train, n_test : int
+    seed : int
+
+    Returns
+    -------
+    ListeningTask
+    """
+    rng = np.random.default_rng([seed, 2])
+    answers = rng.permutation(np.arange(n_train + n_test) % len(CHORDS))
+    shapes = list(CHORDS.values())
+    sounds = []
+    for number, answer in enumerate(answers):
+        root = int(rng.integers(45, 57)) + (0 if number < n_train else 12)
+        preset = int(rng.choice(CHORD_PRESETS))
+        notes = [
+            np.float32(rng.uniform(0.6, 1.0)) * _fit(play_note(0, preset, root + step, 0.5), 0.4)
+            for step in shapes[answer]
+        ]
+        sounds.append(_noisy(sum(notes), rng))
+    X = _log_frequency(sounds, low=36)
+    return _task("Which chord is it?", list(CHORDS), X, answers, n_train, sounds)
+
+
+def swing_task(n_train: int = 400, n_test: int = 320, seed: int = 0) -> ListeningTask:
+    """Draw the question whether a drum loop is straight or swung.
+
+    Loops last 2.8 s at 84 to 132 BPM and begin anywhere in the bar. Off-beat eighths come halfway
+    through a beat, or after 1.6 to 2.2 times the length of what remains of it. Features are 12
+    mel bands every 40 ms.
+
+    Parameters
+    ----------
+    n_train, n_test : int
+    seed : int
+
+    Returns
+    -------
+    ListeningTask
+    """
+    rng = np.random.default_rng([seed, 3])
+    answers = rng.permutation(np.arange(n_train + n_test) % 2)
+    sounds = []
+    for answer in answers:
+        ratio = float(rng.uniform(1.6, 2.2)) if answer else 1.0
+        events = _beats(rng, ratio, 60 / float(rng.uniform(84, 132)), seconds=2.8)
+        loop = drum_loop(events, 2.8, int(rng.choice(KITS)))
+        sounds.append(loop / np.abs(loop).max())
+    hop = round(0.04 * RATE)
+    power = librosa.feature.melspectrogram(
+        y=np.stack(sounds), sr=RATE, n_fft=1024, hop_length=hop, n_mels=12, fmax=10000
+    )
+    X = librosa.power_to_db(power, ref=1.0, amin=1e-5) / 20
+    return _task("Straight or swung?", ["straight", "swung"], X, answers, n_train, sounds)
+
+
+def repeat_task(
+    n_train: int = 1000, n_test: int = 320, seed: int = 0, n_bars: int = 6
+) -> ListeningTask:
+    """Draw the question which earlier bar the last bar repeats.
+
+    Bars of eight steps hold random strokes of kick, snare and hat, played anew each time with
+    other gains. Features are the levels (in units of 20 dB) of 3 frequency bands at the 8 steps,
+    24 numbers per bar; a frame is a bar.
+
+    Parameters
+    ----------
+    n_train, n_test : int
+    seed : int
+    n_bars : int
+
+    Returns
+    -------
+    ListeningTask
+    """
+    rng = np.random.default_rng([seed, 4])
+    n, n_steps, step = n_train + n_test, 8, 0.1
+    answers = rng.integers(0, n_bars - 1, n)
+    patterns = rng.random((n, n_bars, n_steps, 3)) < np.array([0.4, 0.35, 0.6])
+    patterns[:, -1] = patterns[np.arange(n), answers]
+    times = np.arange(n_bars * n_steps) * step
+    edges = np.searchsorted(np.fft.rfftfreq(1024, 1 / RATE), [30, 150, 2500, 10000])
+    X, sounds = np.empty((n, n_bars * n_steps, 3), np.float32), []
+    for number, pattern in enumerate(patterns):
+        events = [
+            (times[i], key, rng.uniform(0.6, 1.0))
+            for i, drums in enumerate(pattern.reshape(-1, 3))
+            for key, played in zip((KICK, SNARE, HAT), drums, strict=True)
+            if played
+        ]
+        loop = drum_loop(events, n_bars * n_steps * step, int(rng.choice(KITS)))
+        starts = np.round(times * RATE).astype(int)
+        frames = loop[starts[:, None] + np.arange(1024)] * np.hanning(1024)
+        power = np.add.reduceat(np.abs(np.fft.rfft(frames)) ** 2, edges, axis=1)[:, :3]
+        X[number] = np.log10(np.maximum(power, 1e-2)) / 2
+        if number >= n - N_EXAMPLES:
+            sounds.append(loop)
+    X = X.reshape(n, n_bars, n_steps * 3).transpose(0, 2, 1)
+    classes = [f"bar {k + 1}" for k in range(n_bars - 1)]
+    return _task("Which bar does the last one repeat?", classes, X, answers, n_train, sounds)
+
+
+TASKS = {"tom": tom_task, "chord": chord_task, "swing": swing_task, "repeat": repeat_task}
+"""The four tasks by name."""
+
+
+def _beats(rng, ratio: float, beat: float, seconds: float) -> list[tuple[float, int, float]]:
+    """Kick and snare on the beats, hats on beats and off-beats, from a random phase."""
+    events, start = [], -float(rng.uniform(0, 4 * beat))
+    for number in range(int((seconds - start) / beat) + 1):
+        on = start + number * beat
+        off = on + beat * ratio / (1 + ratio)
+        strokes = [(on, HAT, rng.uniform(0.7, 1.0)), (off, HAT, rng.uniform(0.5, 0.9))]
+        strokes.append((on, (KICK, SNARE)[number % 2], rng.uniform(0.8, 1.0)))
+        if rng.random() < 0.25:
+            strokes.append((off, KICK, rng.uniform(0.6, 0.9)))
+        events += [stroke for stroke in strokes if 0 <= stroke[0] < seconds]
+    return events
+
+
+def _fit(y: np.ndarray, seconds: float) -> np.ndarray:
+    """Cut a signal, or pad it with zeros."""
+    return librosa.util.fix_length(y, size=round(seconds * RATE))
+
+
+def _noisy(y: np.ndarray, rng) -> np.ndarray:
+    """Scale to a peak of 1 and add noise 50 dB below it."""
+    return (y / np.abs(y).max() + 0.003 * rng.standard_normal(len(y))).astype(np.float32)
+
+
+def _log_frequency(sounds: list[np.ndarray], low: int) -> np.ndarray:
+    """Mean constant-Q spectrum of each sound: (n, 72 semitones, 1), square root of relative size.
+
+    All sounds go through one transform, with silence between them: it has a high fixed cost.
+    """
+    gap, hop = RATE // 8, 1024
+    row = np.concatenate([np.pad(y, gap) for y in sounds])
+    size = np.abs(
+        librosa.cqt(row, sr=RATE, hop_length=hop, fmin=librosa.midi_to_hz(low), n_bins=72)
+    )
+    starts = (np.arange(len(sounds)) * (len(sounds[0]) + 2 * gap) + gap) / hop
+    X = np.stack([size[:, int(s) : int(s) + 7].mean(axis=1, keepdims=True) for s in starts])
+    return np.sqrt(X / X.max(axis=1, keepdims=True))
+
+
+def _task(question, classes, X, answers, n_train, sounds) -> ListeningTask:
+    last = zip(answers[-N_EXAMPLES:], sounds[-N_EXAMPLES:], strict=True)
+    examples = {f"{number}: {classes[a]}": (y, RATE) for number, (a, y) in enumerate(last, 1)}
+    X = np.ascontiguousarray(X, dtype=np.float32)
+    return ListeningTask(question, classes, X, np.asarray(answers, np.int64), n_train, examples)
