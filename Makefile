@@ -1,9 +1,10 @@
 # The book: from nothing to rendered pages. `make help` lists the verbs.
 #
 # Only papermill executes chapters, and only Make decides which: a chapter is run when its text,
-# its parameters, a table that it reads, a study file that it read, or a module of groove_utils
-# that it imported has changed. The last two come from a depfile that each run writes, as a C
-# compiler does with -MD. analysis/chapters.mk says which table comes from which chapter.
+# its parameters, a table that it reads, a study file that it read, or a file of groove_utils that
+# it imported or opened has changed. The last two come from a depfile that each run writes, as a C
+# compiler does with -MD; so do those of a catalogued study and of the pages.
+# analysis/chapters.mk says which table comes from which chapter.
 
 ifneq (4.2,$(firstword $(sort $(MAKE_VERSION) 4.2)))
 $(error GNU Make $(MAKE_VERSION) is too old, 4.2 or newer is needed (macOS: `brew install make`, then `gmake`))
@@ -73,7 +74,7 @@ serve: book ## show the book on http://localhost:8000 (PORT=...)
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory $(BUILD)/html
 
 .PHONY: test
-test: $(READY) ## run the tests, with every chapter on the smoke study (MARKS= for the slow ones, too)
+test: $(READY) ## run the tests, with every chapter on the smoke study (MARKS= for all)
 	$(PY) -m pytest -m "$(MARKS)" -n 2 --dist loadfile --no-loadscope-reorder tests/notebooks tests/unit tests/book
 
 .PHONY: test-browser
@@ -146,8 +147,9 @@ $(BUILD)/params/%.yml: $(BUILD)/params/split
 	@test -e $@ || $(SPLIT_PARAMS)
 
 ifeq ($(OWN),)
-$(BUILD)/study.made: $(BUILD)/params/study-$(STUDY).yml $($(STUDY).made_by)
-	@$(PY) -m groove_utils.study prepare "$(STUDY)" $(BUILD)/study --params $< && touch $@
+$(BUILD)/study.made: $(BUILD)/params/study-$(STUDY).yml
+	@$(PY) -m groove_utils.study prepare "$(STUDY)" $(BUILD)/study --params $< \
+	  --stamp $@ --deps $(BUILD)/deps/study.mk
 $(BUILD)/study.valid: $(BUILD)/study.made
 endif
 
@@ -170,7 +172,5 @@ $(foreach chapter,$(CHAPTERS),$(eval $(call chapter_rules,$(chapter))))
 -include $(wildcard $(BUILD)/deps/*.mk)
 
 $(BUILD)/html/index.html: $(PAGES) $(wildcard book/* book/_static/*) _config.yml \
-    analysis/chapters.mk requirements.txt requirements-nodeps.txt \
-    groove_utils/book/build.py groove_utils/book/provenance.py groove_utils/embed/catalogue.py
+    analysis/chapters.mk requirements.txt requirements-nodeps.txt
 	@$(PY) -m groove_utils.book build --study "$(STUDY)" --build $(BUILD) $(CHAPTERS)
-	@touch $@

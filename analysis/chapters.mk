@@ -9,8 +9,3 @@ CHAPTERS := 01-listeners-and-tracks 02-representations 04-descriptors 05-embeddi
 06-probing.reads               := ceilings models
 06-probing.writes              := predictions probe_scores
 08-mixed-models.reads          := predictions
-
-# what a catalogued study is made by: a change there makes it anew
-demo.made_by         := $(wildcard groove_utils/synth/*.py)
-marmoret2026.made_by := groove_utils/study/marmoret2026.py
-oconnell2022.made_by := groove_utils/study/oconnell2022.py

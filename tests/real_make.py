@@ -1,4 +1,4 @@
-"""The project's own Makefile, run as somebody in a shell of their own would run it."""
+"""The project's own Makefile, run as from a shell."""
 
 from __future__ import annotations
 
@@ -8,25 +8,31 @@ import sys
 from pathlib import Path
 
 
-def make_command(*words: str) -> list[str]:
-    """What to run: Make with this Python, so that no environment is made."""
-    return ["make", *words, f"PY={sys.executable}"]
+def make_command(*words: str, python: str = sys.executable) -> list[str]:
+    """Command line of Make with this Python, so that no environment is made."""
+    return ["make", *words, f"PY={python}"]
 
 
-def clean_environment() -> dict[str, str]:
-    """Without what an outer Make, an open chapter or a test worker has put there."""
+def clean_environment(root: Path) -> dict[str, str]:
+    """Return the environment without variables of an outer Make, a chapter or a test worker.
+
+    The package is imported from the checkout `root`.
+    """
     ours = ("MAKE", "MFLAGS", "GROOVE_", "NUMBA_CACHE_DIR")
     # compiled functions and embeddings that are there already need not be made again
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    kept["PYTHONPATH"] = str(root)
     return kept | {name: os.environ[name] for name in ("GROOVE_CACHE",) if name in os.environ}
 
 
-def run_make(root: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess:
+def run_make(
+    root: Path, *words: str, check: bool = True, python: str = sys.executable
+) -> subprocess.CompletedProcess:
     """Run Make in a checkout, to its end; with `check`, it must succeed."""
     run = subprocess.run(
-        make_command(*words),
+        make_command(*words, python=python),
         cwd=root,
-        env=clean_environment(),
+        env=clean_environment(root),
         capture_output=True,
         text=True,
         errors="replace",

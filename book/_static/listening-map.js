@@ -57,7 +57,7 @@
         if (name === "band" && palette.size > LISTED) {
           legend.append(`${palette.size} bands; colours repeat, lines join the songs of one band`);
         } else palette.forEach((value, one) => swatch(value, one, legend));
-        if (songs.some((song) => song[name] === null)) swatch(MISSING, "not known", legend);
+        if (songs.some((song) => song[name] === null)) swatch(MISSING, "unknown", legend);
       },
     };
   };

@@ -1,4 +1,4 @@
-"""``python -m groove_utils.book``: what the Makefile calls to run, build and check the book."""
+"""``python -m groove_utils.book``: run, build and check the book, for the Makefile."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ import json
 import sys
 from pathlib import Path
 
-from groove_utils.book import check, jupytext_sync
+from groove_utils.book.errors import BookError
+from groove_utils.depfile import depfile, package_files, watch_files
+from groove_utils.files import write_if_changed
 from groove_utils.paths import project_root
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one of the verbs; returns the exit status."""
+    """Run one of the verbs and return the exit status."""
     options = _parser().parse_args(arguments)
-    return options.run(options)
+    try:
+        return options.run(options)
+    except BookError as error:
+        return _fail(error)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m groove_utils.book")
     verbs = parser.add_subparsers(required=True)
 
-    verb = verbs.add_parser("params", help="split a parameter file into one a chapter")
+    verb = verbs.add_parser("params", help="split a parameter file into one per chapter")
     verb.add_argument("file", type=Path)
     verb.add_argument("folder", type=Path)
     verb.add_argument("chapters", nargs="+")
@@ -42,15 +47,15 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("chapters", nargs="+")
     verb.set_defaults(run=_build)
 
-    verb = verbs.add_parser("check", help="hold reported values against the expected ones")
+    verb = verbs.add_parser("check", help="compare reported values with the expected ones")
     verb.add_argument("values", type=Path)
     verb.add_argument("expected", type=Path)
-    verb.add_argument("--update", action="store_true", help="make today's values the expected ones")
+    verb.add_argument("--update", action="store_true", help="accept the reported values")
     verb.set_defaults(run=_check)
 
-    verb = verbs.add_parser("sync", help="bring scripts and notebooks into step")
+    verb = verbs.add_parser("sync", help="synchronise scripts and notebooks")
     verb.add_argument("folder", type=Path)
-    verb.add_argument("--check", action="store_true", help="only say what differs")
+    verb.add_argument("--check", action="store_true", help="only list the differences")
     verb.set_defaults(run=_sync)
 
     verb = verbs.add_parser("new", help="start a chapter from the template")
@@ -61,19 +66,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _params(options: argparse.Namespace) -> int:
-    from groove_utils.book.run import split_parameters
+    from groove_utils.book.parameters import split_parameters
 
-    try:
-        split_parameters(options.file, options.chapters, options.folder)
-    except ValueError as error:
-        return _complain(error)
+    split_parameters(options.file, options.chapters, options.folder)
     return 0
 
 
 def _run(options: argparse.Namespace) -> int:
-    from groove_utils.book.run import ChapterError, run_chapter
+    from groove_utils.book.run import run_chapter
 
-    failure = options.build / "failed" / f"{options.script.stem}.txt"
     try:
         run_chapter(
             options.script,
@@ -83,8 +84,9 @@ def _run(options: argparse.Namespace) -> int:
             reads=options.reads,
             writes=options.writes,
         )
-    except ChapterError as error:
-        # Make shows it again at the very end, behind whatever other chapters print meanwhile
+    except BookError as error:
+        # Make shows it at the very end, after the output of other chapters
+        failure = options.build / "failed" / f"{options.script.stem}.txt"
         failure.parent.mkdir(parents=True, exist_ok=True)
         failure.write_text(f"{error}\n", encoding="utf-8")
         return 1
@@ -92,53 +94,53 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from groove_utils.book.build import BookError, build_book
+    watch_files()
+    from groove_utils.book.build import build_book
 
-    try:
-        page = build_book(project_root(), options.study, options.build, options.chapters)
-    except BookError as error:
-        return _complain(error)
+    page = build_book(project_root(), options.study, options.build, options.chapters)
+    write_if_changed(options.build / "deps" / "html.mk", depfile(page, package_files()))
+    page.touch()
     print(f"The book: {page}")
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
+    from groove_utils.book import check
+
     values = json.loads(options.values.read_text(encoding="utf-8"))
     if options.update:
         check.write_expected(values, options.expected)
         print(f"{options.expected} now holds {len(values)} values.")
         return 0
     expected = json.loads(options.expected.read_text(encoding="utf-8"))
-    complaints = check.compare_values(values, expected)
-    if complaints:
-        return _complain(
-            "\n".join(complaints)
-            + "\nIf the change is meant, run `make expected` and commit what it writes."
-        )
+    if differences := check.compare_values(values, expected):
+        hint = "If the change is intended, run `make expected` and commit the file."
+        return _fail("\n".join([*differences, hint]))
     print(f"All {len(values)} reported values are as expected.")
     return 0
 
 
 def _sync(options: argparse.Namespace) -> int:
+    from groove_utils.book import jupytext_sync
+
     if options.check:
-        complaints = jupytext_sync.out_of_step(options.folder)
-        return _complain("\n".join([*complaints, "Run `make sync`."])) if complaints else 0
+        unsynced = jupytext_sync.unsynced_pairs(options.folder)
+        return _fail("\n".join([*unsynced, "Run `make sync`."])) if unsynced else 0
     for written in jupytext_sync.sync_pairs(options.folder):
         print(f"wrote {written}")
     return 0
 
 
 def _new(options: argparse.Namespace) -> int:
-    try:
-        script = jupytext_sync.new_chapter(options.folder, options.slug)
-    except ValueError as error:
-        return _complain(error)
+    from groove_utils.book import jupytext_sync
+
+    script = jupytext_sync.new_chapter(options.folder, options.slug)
     print(f"Wrote {script} and its notebook. Now list it in analysis/chapters.mk and")
     print("book/_toc.yml; chapters run in the order of the former.")
     return 0
 
 
-def _complain(message: object) -> int:
+def _fail(message: object) -> int:
     print(message, file=sys.stderr)
     return 1
 

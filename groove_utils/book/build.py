@@ -19,25 +19,22 @@ import jinja2
 import nbformat
 import yaml
 
+from groove_utils.book.errors import BookError
 from groove_utils.book.provenance import model_card_pages, provenance_tables
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.study import load_study
 
-__all__ = ["BookError", "build_book", "collect_values", "repository"]
-
-
-class BookError(RuntimeError):
-    """The pages could not be compiled; the message holds what jupyter-book said."""
+__all__ = ["build_book", "collect_values", "repository"]
 
 
 def collect_values(build: Path, chapters: list[str]) -> dict[str, dict]:
-    """Join what the chapters reported into ``values.json``, keyed ``<chapter>.<name>``."""
+    """Join the chapters' reported values into ``values.json``, keyed ``<chapter>.<name>``."""
     values = {}
     for chapter in chapters:
         file = build / "values" / f"{chapter}.json"
         if file.is_file():
-            own = json.loads(file.read_text(encoding="utf-8"))
-            values |= {f"{chapter}.{name}": entry for name, entry in own.items()}
+            reported = json.loads(file.read_text(encoding="utf-8"))
+            values |= {f"{chapter}.{name}": entry for name, entry in reported.items()}
     write_if_changed(build / "values.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
     return values
 
@@ -64,7 +61,7 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     Raises
     ------
     BookError
-        If jupyter-book warns or fails.
+        If jupyter-book warns or fails, or a page asks for a value that was not reported.
     """
     sources = build / "book"
     data = load_study(study if Path(study).is_dir() else build / "study", validate=False)
@@ -101,19 +98,19 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
 
 
 def repository(root: Path) -> dict[str, str] | None:
-    """The project's address on GitHub, from CI's environment or the git remote, or None.
+    """Find the project's address on GitHub, from CI's environment or the git remote.
 
     Returns
     -------
     dict or None
-        ``url`` and ``branch``. None where there is no such address, so that no page has a link
-        that leads nowhere.
+        ``url`` and ``branch``; None where there is no such address, so that no page has a broken
+        link.
     """
     slug = os.environ.get("GITHUB_REPOSITORY")
     if not slug:
-        told = _git(root, "remote", "get-url", "origin")
-        found = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$", told)
-        slug = found.group(1) if found else None
+        remote = _git(root, "remote", "get-url", "origin")
+        match = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$", remote)
+        slug = match.group(1) if match else None
     if not slug:
         return None
     branch = os.environ.get("GITHUB_REF_NAME") or _git(root, "rev-parse", "--abbrev-ref", "HEAD")
@@ -123,14 +120,18 @@ def repository(root: Path) -> dict[str, str] | None:
 def _lookup(values: dict[str, dict], key: str) -> Callable[[str], str]:
     def lookup(name: str) -> str:
         if name not in values:
-            raise BookError(f"A page asks for the value {name!r}, which no chapter reported.")
+            raise BookError(
+                f"A page asks for the value {name!r}, which no chapter reported.",
+                kind="unknown_value",
+                value=name,
+            )
         return values[name][key]
 
     return lookup
 
 
 def _render_pages(pages: Path, target: Path, context: dict) -> None:
-    # {# … #} is free for MyST's anchors; Jinja comments are written {## … ##} here
+    # MyST's anchors are written {#…}, so Jinja comments are written {## … ##} here
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
@@ -147,7 +148,7 @@ def _render_pages(pages: Path, target: Path, context: dict) -> None:
             try:
                 text = environment.from_string(page.read_text(encoding="utf-8")).render(context)
             except jinja2.TemplateError as error:
-                raise BookError(f"{page}: {error}") from error
+                raise BookError(f"{page}: {error}", kind="template", path=page) from error
             write_if_changed(place, text)
         else:
             with atomic_path(place) as part:
@@ -155,7 +156,7 @@ def _render_pages(pages: Path, target: Path, context: dict) -> None:
 
 
 def _drop_unused_media(sources: Path, chapters: list[str]) -> None:
-    """Delete notebooks, figures and sounds that no chapter of this build shows any more."""
+    """Delete notebooks, figures and sounds that no chapter of this build shows."""
     text = ""
     for notebook in sources.glob("*.ipynb"):
         if notebook.stem not in chapters:
@@ -190,9 +191,13 @@ def _jupyter_book(sources: Path, target: Path, log: Path) -> None:
     output = re.sub(r"\x1b\[[0-9;]*m", "", run.stdout + run.stderr)
     write_if_changed(log, output)
     if run.returncode:
-        complaints = [line for line in output.splitlines() if re.search("WARNING|ERROR", line)]
-        told = "\n".join(complaints[-20:]) or "\n".join(output.splitlines()[-25:])
-        raise BookError(f"jupyter-book failed:\n{told}\nThe whole log: {os.path.relpath(log)}")
+        problems = [line for line in output.splitlines() if re.search("WARNING|ERROR", line)]
+        shown = "\n".join(problems[-20:] or output.splitlines()[-25:])
+        raise BookError(
+            f"jupyter-book failed:\n{shown}\nThe whole log: {os.path.relpath(log)}",
+            kind="jupyter_book",
+            path=log,
+        )
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""The chapter that is being run: its study, its tables, what it has reported and read."""
+"""The open chapter: its study, its tables, what it has reported and read."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from pathlib import Path
 
 import pandas as pd
 
+from groove_utils.book.errors import BookError
+from groove_utils.depfile import package_files
 from groove_utils.files import atomic_path, write_if_changed
-from groove_utils.paths import build_folder, project_root
+from groove_utils.paths import build_folder
 from groove_utils.study import Study, load_study
 
 __all__ = ["Chapter", "current_chapter", "finish_chapter", "has_table", "in_book", "open_chapter"]
 
 DECLARED = "GROOVE_TABLES"  # environment: the tables that the chapter may read and write, as JSON
+NOTHING_RUN = {"values": {}, "files": [], "tables_written": [], "peak_memory_mib": 0}
+"""Record of a chapter that was left out altogether: the values that it reported, the files of the
+package and the study that it used, the tables that it wrote, and its largest memory."""
 
 _current: Chapter | None = None
 
 
 class Chapter:
-    """One chapter's run. Made by :func:`open_chapter`.
+    """Run of one chapter, made by :func:`open_chapter`.
 
     Attributes
     ----------
@@ -34,7 +39,7 @@ class Chapter:
     in_book : bool
         Whether the chapter runs for the book (by Make) rather than in somebody's Jupyter.
     reported : dict
-        What :func:`report_value` and :func:`report_text` were given.
+        Entries of :func:`report_value` and :func:`report_text`, by name.
     """
 
     def __init__(self, name: str, study: Study, build: Path, in_book: bool):
@@ -44,7 +49,6 @@ class Chapter:
         self.in_book = in_book
         self._declared: dict[str, list[str]] = json.loads(os.environ.get(DECLARED, "{}"))
         self.reported: dict[str, dict] = {}
-        self.tables_read: set[str] = set()
         self.tables_written: set[str] = set()
         self.labels: set[str] = set()
 
@@ -52,7 +56,7 @@ class Chapter:
         return f"<Chapter {self.name} on {self.study!r}>"
 
     def save_table(self, frame: pd.DataFrame, name: str) -> None:
-        """Keep a tidy table for later chapters; an unchanged one is left untouched.
+        """Write a tidy table for later chapters; an unchanged file is left alone.
 
         Parameters
         ----------
@@ -63,7 +67,7 @@ class Chapter:
 
         Raises
         ------
-        ValueError
+        BookError
             If it is not listed there.
         """
         self._check_declared("writes", name)
@@ -71,39 +75,41 @@ class Chapter:
         write_if_changed(self._table_path(name), frame.to_parquet())
 
     def load_table(self, name: str) -> pd.DataFrame:
-        """Read a table that an earlier chapter kept.
+        """Read a table of an earlier chapter.
 
         Raises
         ------
-        FileNotFoundError
-            If the chapter that writes it has not been run.
-        ValueError
-            If ``analysis/chapters.mk`` does not list it under what this chapter reads.
+        BookError
+            If the chapter that writes it has not been run, or if ``analysis/chapters.mk`` does
+            not list it under what this chapter reads.
         """
         self._check_declared("reads", name)
         path = self._table_path(name)
         if not self.has_table(name):
-            raise FileNotFoundError(
+            raise BookError(
                 f"No table {name!r} in {path.parent}. Run the chapter that writes it first; "
-                f"`make chapter CH={self.name}` runs all that this chapter stands on."
+                f"`make chapter CH={self.name}` runs everything that this chapter needs.",
+                kind="missing_table",
+                path=path,
             )
-        self.tables_read.add(name)
         return pd.read_parquet(path)
 
     def find_table(self, name: str) -> pd.DataFrame | None:
-        """Read a table that an earlier chapter kept; None where it could not make one."""
+        """Read a table of an earlier chapter; None where that chapter could not make it."""
         return self.load_table(name) if self.has_table(name) else None
 
     def has_table(self, name: str) -> bool:
-        """Whether an earlier chapter has kept a table of this name."""
+        """Check whether an earlier chapter has written a table."""
         return has_table(self.build / "tables", name)
 
     def _check_declared(self, verb: str, name: str) -> None:
-        """Make orders chapters by what they declare, so that it must hold."""
+        """Check a table against ``chapters.mk``, from which Make orders the chapters."""
         if name not in self._declared.get(verb, [name]):
-            raise ValueError(
+            raise BookError(
                 f"{self.name} {verb} the table {name!r}, which analysis/chapters.mk does not list. "
-                f"Add it to `{self.name}.{verb}`, so that Make knows."
+                f"Add it to `{self.name}.{verb}`.",
+                kind="undeclared_table",
+                value=name,
             )
 
     def _table_path(self, name: str) -> Path:
@@ -137,17 +143,17 @@ def open_chapter(name: str, study: str | os.PathLike = "demo") -> Chapter:
 
 
 def current_chapter() -> Chapter | None:
-    """The chapter that was opened last, or None."""
+    """Return the chapter that was opened last, or None."""
     return _current
 
 
 def in_book() -> bool:
-    """Whether a chapter is open and runs for the book, not in somebody's Jupyter."""
+    """Check whether a chapter is open and runs for the book, not in somebody's Jupyter."""
     return _current is not None and _current.in_book
 
 
 def has_table(folder: Path, name: str) -> bool:
-    """Whether a table is there; an empty file says that this study does not allow it."""
+    """Check whether a table is there; an empty file stands for one that cannot be made."""
     path = folder / f"{name}.parquet"
     return path.is_file() and path.stat().st_size > 0
 
@@ -158,31 +164,20 @@ def finish_chapter(path: str) -> None:
     Parameters
     ----------
     path : str
-        JSON file to write, with the keys ``values``, ``modules`` (files of this package that the
-        chapter imported, with the ``DATA_FILES`` that they name), ``study_files``,
-        ``tables_reads``, ``tables_writes`` and ``peak_memory_mib``.
+        JSON file to write, with the keys of :data:`NOTHING_RUN`.
     """
     chapter = current_chapter()
-    root = project_root()
-    modules = {
-        Path(file).resolve()
-        for module in list(sys.modules.values())
-        if (getattr(module, "__name__", "") or "").partition(".")[0] == "groove_utils"
-        for file in (getattr(module, "__file__", None), *getattr(module, "DATA_FILES", ()))
-        if file
-    }
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    peak = sum(
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
-    told = {
+    files = [*package_files(), *(sorted(chapter.study.files_read) if chapter else ())]
+    record = {
         "values": chapter.reported if chapter else {},
-        "modules": sorted(os.path.relpath(module, root) for module in modules),
-        "study_files": sorted(
-            os.path.relpath(file, root) for file in (chapter.study.files_read if chapter else ())
-        ),
-        "tables_reads": sorted(chapter.tables_read if chapter else ()),
-        "tables_writes": sorted(chapter.tables_written if chapter else ()),
-        "peak_memory_mib": round((peak + children) / unit),
+        "files": [os.path.abspath(file) for file in files],
+        "tables_written": sorted(chapter.tables_written if chapter else ()),
+        "peak_memory_mib": round(peak / unit),
     }
     with atomic_path(path) as part:
-        part.write_text(json.dumps(told, indent=1, ensure_ascii=False))
+        part.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Hold the values that the book reports against the expected ones."""
+"""Compare the values that the book reports with the expected ones."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["compare_values", "write_expected"]
 
 
 def tolerance_of(entry: dict) -> float:
-    """Largest absolute deviation that a reported value may show.
+    """Return the largest accepted deviation of a reported value.
 
-    Its own ``tolerance`` where the chapter stated one; else 5% of the value, or half the width
-    of its 95% interval where that is less; at least 1e-6.
+    It is the value's own ``tolerance`` if the chapter stated one; else 5% of the value, or half
+    the width of its 95% interval where that is less; at least 1e-6.
     """
     if entry.get("tolerance") is not None:
         return float(entry["tolerance"])
@@ -25,7 +25,7 @@ def tolerance_of(entry: dict) -> float:
 
 
 def compare_values(values: dict[str, dict], expected: dict[str, dict]) -> list[str]:
-    """What differs between reported and expected values; empty when all is well.
+    """List the differences between reported and expected values.
 
     Parameters
     ----------
@@ -35,33 +35,34 @@ def compare_values(values: dict[str, dict], expected: dict[str, dict]) -> list[s
     Returns
     -------
     list of str
-        A line for each value that drifted, is missing, or is new.
+        One line per value that has changed, is missing, or is new.
     """
-    complaints = []
+    lines = []
     for name in sorted(set(values) | set(expected)):
         if name not in values:
-            complaints.append(f"{name}: expected, but no chapter reports it")
+            lines.append(f"{name}: expected, but no chapter reports it")
         elif name not in expected:
-            complaints.append(f"{name}: reported, but analysis/expected/demo.json does not hold it")
-        elif ("value" in values[name]) != ("value" in expected[name]):
-            kinds = ["a text", "a number"]
-            found, wanted = ("value" in entry for entry in (values[name], expected[name]))
-            complaints.append(f"{name}: {kinds[found]}, expected {kinds[wanted]}")
-        elif "value" not in expected[name]:
-            if values[name]["text"] != expected[name]["text"]:
-                complaints.append(
-                    f"{name}: «{values[name]['text']}», expected «{expected[name]['text']}»"
-                )
-        else:
-            found, wanted = values[name]["value"], expected[name]["value"]
-            allowed = expected[name]["tolerance"]
-            if not abs(found - wanted) <= allowed:
-                complaints.append(f"{name}: {found:.6g}, expected {wanted:.6g} ± {allowed:.3g}")
-    return complaints
+            lines.append(f"{name}: reported, but analysis/expected/demo.json does not have it")
+        elif difference := _difference(values[name], expected[name]):
+            lines.append(f"{name}: {difference}")
+    return lines
+
+
+def _difference(reported: dict, expected: dict) -> str | None:
+    kinds = ["a number" if "value" in entry else "a text" for entry in (reported, expected)]
+    if kinds[0] != kinds[1]:
+        return f"{kinds[0]}, expected {kinds[1]}"
+    if "value" not in expected:
+        texts = reported["text"], expected["text"]
+        return None if texts[0] == texts[1] else f"“{texts[0]}”, expected “{texts[1]}”"
+    value, wanted, allowed = reported["value"], expected["value"], expected["tolerance"]
+    if abs(value - wanted) <= allowed:  # false for NaN
+        return None
+    return f"{value:.6g}, expected {wanted:.6g} ± {allowed:.3g}"
 
 
 def write_expected(values: dict[str, dict], path: Path) -> None:
-    """Make today's values the expected ones, each with its tolerance."""
+    """Write reported values as the expected ones, each with its tolerance."""
     expected = {
         name: {"value": _rounded(entry), "tolerance": tolerance_of(entry)}
         if "value" in entry
@@ -72,6 +73,6 @@ def write_expected(values: dict[str, dict], path: Path) -> None:
 
 
 def _rounded(entry: dict) -> float:
-    # six figures read well in a diff, where the tolerance does not ask for more
+    # six figures, unless the tolerance asks for more
     short = float(f"{entry['value']:.6g}")
     return short if abs(short - entry["value"]) <= tolerance_of(entry) / 10 else entry["value"]

@@ -1,4 +1,4 @@
-"""Chapter sources: percent scripts and their notebooks without outputs, kept in step."""
+"""Keep percent scripts and their notebooks without outputs in step."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from pathlib import Path
 import jupytext
 import nbformat
 
+from groove_utils.book.errors import BookError
 from groove_utils.files import write_if_changed
 
-__all__ = ["chapter_sources", "new_chapter", "out_of_step", "read_chapter", "sync_pairs"]
+__all__ = ["chapter_sources", "new_chapter", "read_chapter", "sync_pairs", "unsynced_pairs"]
 
 CELL_TAGS = "tags,-all"
 
 
 def chapter_sources(folder: Path) -> list[Path]:
-    """The chapters' scripts, ``NN-slug.py``, in the order of the book."""
+    """List the chapters' scripts, ``NN-slug.py``, in the order of the book."""
     return sorted(p for p in folder.glob("*.py") if re.match(r"\d\d-[a-z0-9-]+\.py$", p.name))
 
 
 def read_chapter(script: Path) -> nbformat.NotebookNode:
-    """A chapter's script as a notebook with stable cell ids and a plain kernel."""
+    """Read a chapter's script as a notebook with stable cell ids and a plain kernel."""
     notebook = jupytext.read(script, fmt="py:percent")
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:03d}"
@@ -62,23 +63,23 @@ def sync_pairs(folder: Path) -> list[Path]:
     return written
 
 
-def out_of_step(folder: Path) -> list[str]:
-    """What ``make sync`` would have to mend; empty when all pairs agree."""
-    complaints = []
+def unsynced_pairs(folder: Path) -> list[str]:
+    """List the pairs that differ or lack a half, one line each."""
+    lines = []
     for script in chapter_sources(folder):
         pair = script.with_suffix(".ipynb")
         if not pair.exists():
-            complaints.append(f"{pair.name} is missing")
+            lines.append(f"{pair.name} is missing")
         elif pair.read_text(encoding="utf-8") != _notebook_text(script):
-            complaints.append(f"{script.name} and {pair.name} differ (or the notebook has outputs)")
+            lines.append(f"{script.name} and {pair.name} differ (or the notebook has outputs)")
     for pair in sorted(folder.glob("*.ipynb")):
         if not pair.with_suffix(".py").exists():
-            complaints.append(f"{pair.name} has no script beside it")
-    return complaints
+            lines.append(f"{pair.name} has no script of the same name")
+    return lines
 
 
 def new_chapter(folder: Path, slug: str) -> Path:
-    """Write a chapter that explains itself, from the template, and its notebook.
+    """Write a chapter from the template, and its notebook.
 
     Parameters
     ----------
@@ -86,12 +87,30 @@ def new_chapter(folder: Path, slug: str) -> Path:
         The folder ``analysis/``.
     slug : str
         ``NN-short-name``.
+
+    Returns
+    -------
+    pathlib.Path
+        The script.
+
+    Raises
+    ------
+    BookError
+        If the name is invalid or taken.
     """
     if not re.fullmatch(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*", slug):
-        raise ValueError(f"{slug!r}: expected NN-short-name, for instance 12-tempo.")
+        raise BookError(
+            f"{slug!r}: expected NN-short-name, for instance 12-tempo.",
+            kind="invalid_name",
+            value=slug,
+        )
     script = folder / f"{slug}.py"
     if script.exists():
-        raise ValueError(f"{script} is there already; choose another number or name.")
+        raise BookError(
+            f"{script} exists already; choose another number or name.",
+            kind="taken_name",
+            path=script,
+        )
     template = Path(__file__).with_name("template.py.txt").read_text(encoding="utf-8")
     write_if_changed(script, template.replace("NN-SLUG", slug))
     write_if_changed(script.with_suffix(".ipynb"), _notebook_text(script))

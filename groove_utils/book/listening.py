@@ -11,6 +11,7 @@ import pandas as pd
 from IPython.display import HTML, display
 
 from groove_utils.book.chapter import in_book
+from groove_utils.book.errors import BookError
 from groove_utils.book.outputs import show_figure
 from groove_utils.book.players import web_sounds
 from groove_utils.figures.maps import plot_model_maps
@@ -18,7 +19,7 @@ from groove_utils.figures.theme import style_palette
 
 __all__ = ["listening_map"]
 
-NOT_KNOWN = "not known"
+UNKNOWN = "unknown"
 
 
 def listening_map(
@@ -38,7 +39,7 @@ def listening_map(
     Parameters
     ----------
     songs : DataFrame
-        One row a song: ``label`` and, where the study has them, ``style``, ``artist`` and
+        One row per song: ``label`` and, where the study has them, ``style``, ``artist`` and
         ``path`` of its sound file.
     maps : mapping of str to ndarray, shape (n_songs, 2)
         A model's name → positions of the songs.
@@ -48,64 +49,48 @@ def listening_map(
         A model's name → the layer that was mapped.
     nearest : mapping of str to ndarray of int, shape (n_songs, n_listed), optional
         A model's name → rows of the songs that are nearest to each song, nearest first. They are
-        listed for the song that is picked, and can be played.
+        listed for the selected song, and can be played.
     styles : sequence of str
-        Order of the styles, on which their colours depend; others follow as they come.
+        Order of the styles, which decides their colours; other styles follow.
     projection : str
-        What made the positions, such as PCA or UMAP.
+        Method of the positions, such as PCA or UMAP.
     name : str
         The label is ``fig-<name>``.
     seconds : float
-        How much of each song is played.
+        Seconds of each song that are played.
 
     Raises
     ------
-    ValueError
+    BookError
         If a map lacks songs, has positions that are not finite, or `nearest` names other songs.
 
     Notes
     -----
     A static figure of all maps carries the caption and its number. On the page,
-    ``book/_static/listening-map.js`` puts the map in its place, with no server and no network; in
-    print, without JavaScript, and in somebody's Jupyter, the static figure is what there is.
+    ``book/_static/listening-map.js`` replaces it by the map, without a server or a network. Print,
+    browsers without JavaScript and Jupyter show the static figure.
     """
-    n_songs = len(songs)
-    maps = {model: _finite(model, xy, n_songs) for model, xy in maps.items()}
     layers = layers or {}
-    near = {model: _rows(model, rows, n_songs) for model, rows in (nearest or {}).items()}
-    label = [text or f"Song {k + 1}" for k, text in enumerate(_texts(songs, "label"))]
-    style, band = _texts(songs, "style"), _texts(songs, "artist")
-    order = list(dict.fromkeys([*styles, *style]))
-    styles = sorted(set(style) - {None}, key=order.index)
-
-    shown = pd.DataFrame({"label": label, "style": [text or NOT_KNOWN for text in style]})
-    titles = {model: "\n".join(filter(None, [model, layers.get(model)])) for model in maps}
-    table = pd.concat(
-        shown.assign(x=xy[:, 0], y=xy[:, 1], map=titles[model]) for model, xy in maps.items()
-    )
-    figure = plot_model_maps(table, [*styles, *([NOT_KNOWN] if None in style else [])])
-    show_figure(
-        figure,
-        name,
-        f"{n_songs} songs by {projection} of one layer of each model ({', '.join(maps)}).",
-        f"Scatter plots of the same {n_songs} songs, one plot for each of {len(maps)} models"
-        f"{', coloured by style' if len(styles) > 1 else ''}.",
-        table.assign(map=table["map"].str.replace("\n", ", ")),
-    )
+    maps = {model: _positions(model, xy, len(songs)) for model, xy in maps.items()}
+    near = {model: _rows(model, rows, len(songs)) for model, rows in (nearest or {}).items()}
+    described = _describe(songs)
+    present = dict.fromkeys([*styles, *(song["style"] for song in described)])
+    shown = {song["style"] for song in described}
+    styles = [style for style in present if style in shown and style is not None]
+    _show_static(described, maps, layers, styles, projection, name)
     if not in_book():
         display(HTML("<p>In the built book (<code>make book</code>), each dot can be heard.</p>"))
         return
-
-    paths = _texts(songs, "path")
-    sounds = iter(web_sounds([path for path in paths if path is not None], seconds=seconds))
-    bands = [text for text in dict.fromkeys(band) if text is not None]
+    sounds = iter(web_sounds([s["path"] for s in described if s["path"]], seconds=seconds))
+    bands = dict.fromkeys(song["band"] for song in described if song["band"] is not None)
     data = {
         "songs": [
-            {"label": one, "style": s, "band": b, "sound": path and next(sounds)}
-            for one, s, b, path in zip(label, style, band, paths, strict=True)
+            {key: song[key] for key in ("label", "style", "band")}
+            | {"sound": song["path"] and next(sounds)}
+            for song in described
         ],
         "groups": [
-            {"name": group, "colours": list(style_palette(names).items())}
+            {"name": group, "colours": list(style_palette(list(names)).items())}
             for group, names in {"style": styles, "band": bands}.items()
             if names
         ],
@@ -132,17 +117,61 @@ def listening_map(
     )
 
 
-def _finite(model: str, xy: np.ndarray, n_songs: int) -> np.ndarray:
+def _describe(songs: pd.DataFrame) -> list[dict[str, str | None]]:
+    """Return label, style, band and path of each song as texts, None where there is none."""
+
+    def texts(column: str) -> list[str | None]:
+        if column not in songs:
+            return [None] * len(songs)
+        return [None if pd.isna(value) else str(value) or None for value in songs[column]]
+
+    columns = zip(*map(texts, ("label", "style", "artist", "path")), strict=True)
+    return [
+        {"label": label or f"Song {k}", "style": style, "band": band, "path": path}
+        for k, (label, style, band, path) in enumerate(columns, start=1)
+    ]
+
+
+def _show_static(songs, maps, layers, styles, projection, name) -> None:
+    """Show a figure of all maps, which carries the caption and the number."""
+    shown = pd.DataFrame(
+        {
+            "label": [song["label"] for song in songs],
+            "style": [song["style"] or UNKNOWN for song in songs],
+        }
+    )
+    titles = {model: "\n".join(filter(None, [model, layers.get(model)])) for model in maps}
+    table = pd.concat(
+        shown.assign(x=xy[:, 0], y=xy[:, 1], map=titles[model]) for model, xy in maps.items()
+    )
+    unknown = [UNKNOWN] if UNKNOWN in set(shown["style"]) else []
+    show_figure(
+        plot_model_maps(table, [*styles, *unknown]),
+        name,
+        f"{len(songs)} songs by {projection} of one layer of each model ({', '.join(maps)}).",
+        f"Scatter plots of the same {len(songs)} songs, one plot for each of {len(maps)} models"
+        f"{', coloured by style' if len(styles) > 1 else ''}.",
+        table.assign(map=table["map"].str.replace("\n", ", ")),
+    )
+
+
+def _positions(model: str, xy: np.ndarray, n_songs: int) -> np.ndarray:
     xy = np.asarray(xy, dtype=float)
     if xy.shape != (n_songs, 2):
-        raise ValueError(
+        raise BookError(
             f"listening_map: the map of {model!r} has the shape {xy.shape}; "
-            f"expected {(n_songs, 2)}, a row for each song."
+            f"expected {(n_songs, 2)}, one row per song.",
+            kind="shape",
+            column=model,
+            value=xy.shape,
         )
     if n_lost := int((~np.isfinite(xy)).any(axis=1).sum()):
-        raise ValueError(
+        raise BookError(
             f"listening_map: {n_lost} of {n_songs} songs have no finite position on the map of "
-            f"{model!r}. Look for NaN or infinite values in its embeddings."
+            f"{model!r}. Look for NaN or infinite values in its embeddings.",
+            kind="not_finite",
+            column=model,
+            value=n_lost,
         )
     return xy
 
@@ -150,28 +179,24 @@ def _finite(model: str, xy: np.ndarray, n_songs: int) -> np.ndarray:
 def _rows(model: str, rows: np.ndarray, n_songs: int) -> list[list[int]]:
     rows = np.asarray(rows)
     if len(rows) != n_songs or not np.isin(rows, np.arange(n_songs)).all():
-        raise ValueError(
+        raise BookError(
             f"listening_map: the nearest songs of {model!r} have the shape {rows.shape}; expected "
-            f"{n_songs} rows of numbers from 0 to {n_songs - 1}."
+            f"{n_songs} rows of numbers from 0 to {n_songs - 1}.",
+            kind="nearest_rows",
+            column=model,
+            value=rows.shape,
         )
     return rows.tolist()
 
 
 def _to_square(xy: np.ndarray) -> np.ndarray:
-    """Positions from 0 to 1 in both directions; in the middle where all are alike."""
+    """Scale positions to 0…1 in both directions; to 0.5 where all are equal."""
     low, span = xy.min(axis=0), np.ptp(xy, axis=0)
     return np.where(span > 0, (xy - low) / np.where(span > 0, span, 1), 0.5)
 
 
-def _texts(songs: pd.DataFrame, column: str) -> list[str | None]:
-    """A column as texts, with None where there is none."""
-    if column not in songs:
-        return [None] * len(songs)
-    return [None if pd.isna(value) else str(value) or None for value in songs[column]]
-
-
 def _rating(query: str, means: pd.Series) -> dict:
-    """Mean ratings for JSON, None where missing; whole numbers where the scale is a long one."""
+    """Return mean ratings for JSON: None where missing, whole numbers on a long scale."""
     values = means.to_numpy(dtype=float, na_value=np.nan)
     rated = np.isfinite(values)
     digits = 0 if np.abs(values[rated]).max(initial=0) > 10 else 2

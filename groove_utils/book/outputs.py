@@ -1,4 +1,4 @@
-"""Put numbers, sentences, figures and tables on the page, and beside it into files."""
+"""Put numbers, sentences, figures and tables on the page, and into files next to it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from IPython.display import Markdown, display
 from PIL import Image
 
 from groove_utils.book.chapter import Chapter, current_chapter
+from groove_utils.book.errors import BookError
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.stats.wording import format_number, format_p
 
 __all__ = ["format_value", "report_text", "report_value", "show_figure", "show_table"]
 
 FIGURE_DPI = 144
-FULL = "_full"  # behind a value's name: with its interval and n
+FULL = "_full"  # appended to a value's name: with its interval and n
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
@@ -33,36 +34,49 @@ def report_value(
     fmt: str = ".2f",
     tolerance: float | None = None,
 ) -> None:
-    """Report a number: onto the page, and into ``values.json`` with its interval and its n.
+    """Report a number on the page, and in ``values.json`` with its interval and its n.
 
     The prose shows it with ``{glue:text}`name``` (the number alone) or ``{glue:text}`name_full```
-    (with its interval and n). ``make check`` holds the demo's values against the expected ones.
+    (with its interval and n). ``make check`` compares the demo's values with the expected ones.
 
     Parameters
     ----------
     name : str
-        Lower-case letters, digits, ``-`` and ``_``; once a chapter, and not another's name with
-        ``_full`` behind it.
+        Lower-case letters, digits, ``-`` and ``_``; unique in the chapter, also with ``_full``
+        appended.
     value : float
-        NaN and infinity are errors: a number that cannot be computed should not be reported.
+        NaN and infinity are errors: a number that cannot be computed cannot be reported.
     ci : (float, float), optional
         95% interval.
     n : int, optional
-        How many units the number rests on.
+        Number of units behind the value.
     unit : str
-        Written behind the number.
+        Written after the number.
     fmt : str
         Format specification of number and interval.
     tolerance : float, optional
-        Largest absolute deviation from the expected value that ``make check`` lets pass; by
+        Largest absolute deviation from the expected value that ``make check`` accepts; by
         default 5% of the value, or half the interval's width where that is less.
+
+    Raises
+    ------
+    BookError
+        If value or interval is not finite, or the name is invalid or taken.
     """
     if not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise ValueError(f"report_value({name!r}): expected a number, got {value!r}.")
+        raise BookError(
+            f"report_value({name!r}): expected a finite number, got {value!r}.",
+            kind="not_finite",
+            column=name,
+            value=value,
+        )
     if ci is not None and not all(math.isfinite(bound) for bound in ci):
-        raise ValueError(
+        raise BookError(
             f"report_value({name!r}): expected an interval of two numbers, got {ci!r}; "
-            "leave ci out where there is none."
+            "leave ci out where there is none.",
+            kind="not_finite",
+            column=name,
+            value=ci,
         )
     low, high = (None, None) if ci is None else (float(ci[0]), float(ci[1]))
     entry = {
@@ -80,12 +94,17 @@ def report_value(
 
 
 def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str]:
-    """A number as it stands on the page.
+    """Format a number as on the page.
 
     Returns
     -------
     dict
         ``text``: the number with its unit; ``full``: with its interval and n as well.
+
+    Examples
+    --------
+    >>> format_value(-0.5, ci=(-0.9, 0.1), n=8)["full"]
+    '−0.50 (95% CI −0.90 to 0.10, n = 8)'
     """
     text = format_number(value, fmt) + unit
     details = []
@@ -98,7 +117,7 @@ def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str
 
 
 def report_text(name: str, text: str) -> None:
-    """Report a computed word or sentence, for verdicts that follow from the numbers.
+    """Report a computed word or sentence, such as a verdict that follows from the numbers.
 
     Parameters
     ----------
@@ -120,7 +139,7 @@ def show_figure(
     *,
     simulated: bool = True,
 ) -> None:
-    """Show a figure with its caption, a label to refer to, and a text for those who cannot see it.
+    """Show a figure with its caption, its label, and a text for those who cannot see it.
 
     Parameters
     ----------
@@ -131,14 +150,21 @@ def show_figure(
     caption : str
         MyST text. A simulated study's figures are marked as such.
     alt : str
-        What is to be seen, in a sentence or two; not that there is a figure.
+        Description of what can be seen, in a sentence or two; at least five words.
     table : pandas.DataFrame, optional
-        What was plotted; saved beside the figure and offered for download.
+        The plotted data; saved next to the figure and offered for download.
     simulated : bool
-        Whether what is shown rests on the study's data, and is marked where those are simulated.
+        Whether the figure is made from the study's data, so that it is marked if those are
+        simulated.
     """
     if len(alt.split()) < 5:
-        raise ValueError(f"show_figure({name!r}): alt should say what is to be seen, got {alt!r}.")
+        raise BookError(
+            f"show_figure({name!r}): alt should describe what can be seen, in five words or "
+            f"more; got {alt!r}.",
+            kind="alt_text",
+            column=name,
+            value=alt,
+        )
     chapter = current_chapter()
     if chapter is None or not chapter.in_book:
         display(figure)
@@ -175,14 +201,14 @@ def show_table(
     Parameters
     ----------
     frame : pandas.DataFrame
-        Few rows: what a reader would look at.
+        Few rows.
     name : str
         The label is ``tab-<name>``.
     caption : str
         MyST text. A simulated study's tables are marked as such.
     fmt : str
-        How floating-point numbers are written. Columns named ``p`` or ``p_…`` hold p-values, and
-        are written with three decimals.
+        Format of floating-point numbers. Columns named ``p`` or ``p_…`` hold p-values, and are
+        written with three decimals.
     simulated : bool
         As in :func:`show_figure`.
     """
@@ -227,9 +253,17 @@ def _has_index(frame: pd.DataFrame) -> bool:
 
 def _check_name(name: str, taken, base: str | None = None) -> None:
     if not _NAME.fullmatch(base or name):
-        raise ValueError(f"{name!r}: expected lower-case letters, digits, - and _.")
+        raise BookError(
+            f"{name!r}: expected lower-case letters, digits, - and _.",
+            kind="invalid_name",
+            value=name,
+        )
     if name in taken:
-        raise ValueError(f"{name!r} is there already in this chapter; names must differ.")
+        raise BookError(
+            f"{name!r} is already used in this chapter; choose another name.",
+            kind="taken_name",
+            value=name,
+        )
     if isinstance(taken, set):
         taken.add(name)
 
@@ -242,9 +276,11 @@ def _record(name: str, entry: dict) -> Chapter | None:
     for other in (name + FULL, name.removesuffix(FULL)):
         if other != name and other in chapter.reported:
             short, long = sorted([name, other])
-            raise ValueError(
+            raise BookError(
                 f"{short!r} and {long!r} clash: what is reported as {short!r} is glued with its "
-                f"interval and n as {long!r}. Give one of them another name."
+                f"interval and n as {long!r}. Give one of them another name.",
+                kind="taken_name",
+                value=long,
             )
     chapter.reported[name] = entry
     return chapter

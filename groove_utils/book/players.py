@@ -1,4 +1,4 @@
-"""Labelled players: short, loudness-matched MP3 files beside the page, never inside it."""
+"""Labelled players: short, loudness-matched MP3 files next to the page, never inside it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from groove_utils.files import hash_bytes
 __all__ = ["audio_player", "web_sounds"]
 
 Sound = str | os.PathLike | tuple[np.ndarray, int]
-ENCODER = "mp3-2"  # part of the file names, so that a change of encoding renews them
+ENCODER = "mp3-2"  # part of the file names; change it when the encoding changes
 
 
 def audio_player(
@@ -27,7 +27,7 @@ def audio_player(
     match: bool = True,
     max_seconds: float = 30.0,
 ) -> None:
-    """Show a row of players.
+    """Show a row of players with their labels.
 
     Parameters
     ----------
@@ -35,10 +35,9 @@ def audio_player(
         Label → an audio file, or ``(y, sr)`` with `y` of shape (n_samples,) or
         (n_channels, n_samples).
     match : bool
-        Bring all to the same loudness, so that they can be compared; False keeps their levels,
-        for instance where the level is the point.
+        Bring all to the same loudness, so that they can be compared; False keeps their levels.
     max_seconds : float
-        Longer sounds are faded out there.
+        Longer sounds are cut there, with a fade-out.
     """
     if in_book() and sounds:
         sources = web_sounds(sounds.values(), match=match, seconds=max_seconds)
@@ -53,7 +52,7 @@ def audio_player(
 
 
 def web_sounds(sounds: Iterable[Sound], *, match: bool = True, seconds: float = 30.0) -> list[str]:
-    """Write sounds beside the page, once, and give their addresses relative to the page.
+    """Write sounds next to the page, each once, and return their addresses.
 
     Parameters
     ----------
@@ -62,12 +61,12 @@ def web_sounds(sounds: Iterable[Sound], *, match: bool = True, seconds: float = 
     match : bool
         Bring each to the loudness of the others.
     seconds : float
-        Longer sounds are faded out there.
+        Longer sounds are cut there, with a fade-out.
 
     Returns
     -------
     list of str
-        ``_static/audio/<name>.mp3``; the name is a hash of the content.
+        Relative to the page: ``_static/audio/<name>.mp3``; the name is a hash of the content.
     """
     folder = current_chapter().build / "book" / "_static" / "audio"
 

@@ -1,4 +1,4 @@
-"""Where everything on the pages comes from: versions, hashes, parameters, run times."""
+"""Provenance of the pages: versions, hashes, parameters, run times, model cards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["model_card_pages", "provenance_tables"]
 
 
 def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]) -> dict[str, str]:
-    """The tables of the page "Provenance", as Markdown.
+    """Write the tables of the page "Provenance", as Markdown.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]
 
 
 def model_card_pages() -> str:
-    """An overview of the catalogue and a card for each model, as Markdown.
+    """Write an overview of the catalogue and a card for each model, as Markdown.
 
     Untrained twins share their model's card.
     """
@@ -103,7 +103,7 @@ def _origin(card: ModelCard) -> str:
 
 
 def _sizes(card: ModelCard) -> str:
-    """Such as ``768 × 13``, or ``96–768 × 7``."""
+    """Summarise dimensions × layers, such as ``768 × 13``, or ``96–768 × 7``."""
     sizes = [size for size in card.layers.values() if size is not None]
     if not sizes:
         return "as published"
@@ -112,7 +112,7 @@ def _sizes(card: ModelCard) -> str:
 
 
 def _layers(layers: dict[str, int | None]) -> str:
-    """Names and dimensions, numbered layers of the same size in one go."""
+    """List names and dimensions, with numbered layers of the same size as one range."""
     runs: list[list[tuple[str, int | None]]] = []
     for name, size in layers.items():
         stem = name.rstrip("0123456789")
@@ -121,27 +121,27 @@ def _layers(layers: dict[str, int | None]) -> str:
             runs[-1].append((name, size))
         else:
             runs.append([(name, size)])
-    told = []
+    texts = []
     for run in runs:
         names = f"`{run[0][0]}`" if len(run) == 1 else f"`{run[0][0]}` … `{run[-1][0]}`"
-        told.append(f"{names} ({run[0][1] or 'as published'})")
-    return ", ".join(told)
+        texts.append(f"{names} ({run[0][1] or 'as published'})")
+    return ", ".join(texts)
 
 
 def _versions(root: Path) -> pd.DataFrame:
     names = []
     for file in ("requirements.txt", "requirements-nodeps.txt"):
         for line in (root / file).read_text(encoding="utf-8").splitlines():
-            if found := re.match(r"[A-Za-z0-9_.-]+", line.split("#")[0].strip()):
-                names.append(found.group())
+            if name := re.match(r"[A-Za-z0-9_.-]+", line.split("#")[0].strip()):
+                names.append(name.group())
     rows = []
     for name in sorted(names, key=str.lower):
         facts = importlib.metadata.metadata(name)
         licence = facts.get("License-Expression") or facts.get("License") or ""
         if not licence or "\n" in licence or len(licence) > 40:
             classifiers = facts.get_all("Classifier") or []
-            told = [c.split(" :: ")[-1] for c in classifiers if c.startswith("License")]
-            licence = told[0] if told else licence.split("\n")[0][:40]
+            licences = [c.split(" :: ")[-1] for c in classifiers if c.startswith("License")]
+            licence = licences[0] if licences else licence.split("\n")[0][:40]
         rows.append({"package": name, "version": facts["Version"], "licence": licence or "–"})
     return pd.DataFrame(rows)
 

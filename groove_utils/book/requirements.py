@@ -1,9 +1,9 @@
-"""Fit a chapter to a study: leave out what the study cannot answer, and say so once.
+"""Fit a chapter to a study: drop the cells that the study has no data for, with a box instead.
 
 A cell tagged ``needs-listeners`` is run only for a study that has listeners; likewise ``audio``,
 ``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``, ``styles`` (more than one),
 ``simulation`` (known truth), and ``table-NAME`` for an earlier chapter's table.
-``needs-audio-or-embeddings`` is enough with either. A tag on the first cell speaks for the whole
+``needs-audio-or-embeddings`` is met by either. A tag on the first cell applies to the whole
 chapter.
 """
 
@@ -11,14 +11,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import nbformat
 
+from groove_utils.book.chapter import has_table
+from groove_utils.book.errors import BookError
 from groove_utils.study import Study
 
-__all__ = ["WHAT_IS_MISSING", "fit_to_study", "study_has"]
+__all__ = ["fit_to_study", "is_met"]
 
-WHAT_IS_MISSING = {
+TAG = "needs-"
+TABLE = "table-"
+ABSENT = {
     "audio": "sound files: `tracks.csv` names none in its column `audio`",
     "stems": "stems: there is no `stems/<track_id>/` folder for every track",
     "listeners": "single listeners: `ratings.csv` has no column `listener_id`, only song means",
@@ -28,69 +33,85 @@ WHAT_IS_MISSING = {
     "styles": "second style: every row of `tracks.csv` has the same one",
     "simulation": "known truth: its ratings come from people, not from a simulation",
 }
-TAG = "needs-"
+"""Each requirement and, after "the study has no", what is absent if it is not met."""
 
 
-def study_has(study: Study, has_table: Callable[[str], bool]) -> Callable[[str], bool]:
-    """A function that tells whether a need is met, for :func:`fit_to_study`."""
+def is_met(requirement: str, study: Study, tables: Path) -> bool:
+    """Check one requirement of a cell.
 
-    def met(need: str) -> bool:
-        if need.startswith("table-"):
-            return has_table(need.removeprefix("table-"))
-        if need == "simulation":
-            return study.simulated and study.has("truth")
-        return study.has(need)
-
-    return met
+    Parameters
+    ----------
+    requirement : str
+        A tag without ``needs-``, and without ``-or-``.
+    study : Study
+    tables : pathlib.Path
+        Folder of the tables that earlier chapters have written.
+    """
+    if requirement.startswith(TABLE):
+        return has_table(tables, requirement.removeprefix(TABLE))
+    if requirement == "simulation":
+        return study.simulated and study.has("truth")
+    return study.has(requirement)
 
 
 def fit_to_study(
     notebook: nbformat.NotebookNode, met: Callable[[str], bool]
 ) -> nbformat.NotebookNode:
-    """Drop the cells whose needs are not met; a box stands where the first of them stood.
+    """Drop the cells whose requirements are not met; a box takes the place of the first of them.
 
     Parameters
     ----------
     notebook : nbformat.NotebookNode
         A chapter; it is not changed.
     met : callable
-        Need → whether the study meets it.
+        Tells for a requirement whether it is met, see :func:`is_met`.
 
     Returns
     -------
     nbformat.NotebookNode
+
+    Raises
+    ------
+    BookError
+        If a cell has an unknown tag.
     """
     fitted = nbformat.from_dict({**notebook, "cells": []})
     cells = list(notebook.cells)
-    if cells and (lacking := _lacking(cells[0], met)):
-        fitted.cells = [cells[0], _box(lacking, [], whole=True)]
+    if cells and (unmet := _unmet(cells[0], met)):
+        fitted.cells = [cells[0], _box(unmet, [], "This chapter")]
         return fitted
-    dropped: dict[str, list[str]] = {}
-    boxes: dict[str, int] = {}
+    headings: dict[str, list[str]] = {}
+    positions: dict[str, int] = {}
     for cell in cells:
-        lacking = _lacking(cell, met)
-        if lacking is None:
+        unmet = _unmet(cell, met)
+        if unmet is None:
             fitted.cells.append(cell)
             continue
-        if lacking not in boxes:
-            boxes[lacking] = len(fitted.cells)
+        if unmet not in positions:
+            positions[unmet] = len(fitted.cells)
             fitted.cells.append(None)  # its box, once all its headings are known
-        dropped.setdefault(lacking, []).extend(_headings(cell))
-    for lacking, position in boxes.items():
-        fitted.cells[position] = _box(lacking, dropped[lacking], whole=False)
+        headings.setdefault(unmet, []).extend(_headings(cell))
+    for unmet, position in positions.items():
+        fitted.cells[position] = _box(unmet, headings[unmet], "A part of this chapter")
     return fitted
 
 
-def _lacking(cell: nbformat.NotebookNode, met: Callable[[str], bool]) -> str | None:
+def _unmet(cell: nbformat.NotebookNode, met: Callable[[str], bool]) -> str | None:
+    """Return the first requirement of a cell that is not met, or None."""
     for tag in cell.metadata.get("tags", []):
-        if tag.startswith(TAG):
-            need = tag.removeprefix(TAG)
-            for one in need.split("-or-"):
-                if one not in WHAT_IS_MISSING and not one.startswith("table-"):
-                    known = ", ".join([*WHAT_IS_MISSING, "table-NAME"])
-                    raise ValueError(f"A cell is tagged {tag}; expected {TAG} with {known}.")
-            if not any(met(one) for one in need.split("-or-")):
-                return need
+        if not tag.startswith(TAG):
+            continue
+        alternatives = tag.removeprefix(TAG).split("-or-")
+        for requirement in alternatives:
+            if requirement not in ABSENT and not requirement.startswith(TABLE):
+                expected = ", ".join([*ABSENT, f"{TABLE}NAME"])
+                raise BookError(
+                    f"A cell is tagged {tag}; expected {TAG} with {expected}. Correct the tag.",
+                    kind="unknown_tag",
+                    value=tag,
+                )
+        if not any(map(met, alternatives)):
+            return tag.removeprefix(TAG)
     return None
 
 
@@ -100,23 +121,23 @@ def _headings(cell: nbformat.NotebookNode) -> list[str]:
     return re.findall(r"^#+ +(.+?) *$", cell.source, flags=re.MULTILINE)
 
 
-def _box(need: str, headings: list[str], *, whole: bool) -> nbformat.NotebookNode:
-    missing = ", and no ".join(_missing(one) for one in need.split("-or-"))
-    part = "This chapter was" if whole else "A part of this chapter was"
+def _box(unmet: str, headings: list[str], part: str) -> nbformat.NotebookNode:
     lines = [
         "````{admonition} Not run for this study",
         ":class: warning not-run",
-        f"{part} left out, because the study has no {missing}.",
+        f"{part} was left out, because the study has no "
+        f"{', and no '.join(map(_absent, unmet.split('-or-')))}.",
     ]
     if headings:
-        lines += ["", "Left out: " + "; ".join(f"«{heading}»" for heading in headings) + "."]
+        lines += ["", "Left out: " + "; ".join(f"“{heading}”" for heading in headings) + "."]
     lines += ["", "The page [How to run and adapt](adapt.md) says what a study folder may hold."]
     cell = nbformat.v4.new_markdown_cell("\n".join([*lines, "````"]))
-    cell["id"] = f"not-run-{re.sub('[^a-z0-9]+', '-', need)}"[:64]
+    cell["id"] = f"not-run-{re.sub('[^a-z0-9]+', '-', unmet)}"[:64]
     return cell
 
 
-def _missing(need: str) -> str:
-    if need.startswith("table-"):
-        return f"table `{need.removeprefix('table-')}`, which an earlier chapter could not make"
-    return WHAT_IS_MISSING[need]
+def _absent(requirement: str) -> str:
+    if requirement.startswith(TABLE):
+        name = requirement.removeprefix(TABLE)
+        return f"table `{name}`, which an earlier chapter could not make"
+    return ABSENT[requirement]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from groove_utils.depfile import depfile, package_files, watch_files
 from groove_utils.files import write_if_changed
 from groove_utils.study import (
     StudyError,
@@ -23,7 +24,7 @@ from groove_utils.study.start import start_study
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one of the verbs; returns the exit status."""
+    """Run one of the verbs and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -43,6 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("name")
     verb.add_argument("folder", type=Path)
     verb.add_argument("--params", type=Path, help="a file of analysis/params/; its section `study`")
+    verb.add_argument("--stamp", type=Path, help="written when the study is made")
+    verb.add_argument("--deps", type=Path, help="depfile of the stamp, for Make")
     verb.set_defaults(run=_prepare)
 
     verb = verbs.add_parser("validate", help="say everything that is wrong with a study folder")
@@ -69,7 +72,12 @@ def _list(options: argparse.Namespace) -> int:
 def _prepare(options: argparse.Namespace) -> int:
     sections = yaml.safe_load(options.params.read_text()) if options.params else {}
     chosen = (sections.get("study") or {}).get(options.name, {})
+    watch_files()
     prepare_study(options.name, options.folder, **chosen)
+    if options.deps:
+        write_if_changed(options.deps, depfile(options.stamp, package_files()))
+    if options.stamp:
+        options.stamp.touch()
     return 0
 
 

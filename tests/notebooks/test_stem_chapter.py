@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 from real_make import run_make
 
 from groove_utils.book.jupytext_sync import read_chapter
-from groove_utils.book.requirements import fit_to_study, study_has
+from groove_utils.book.requirements import fit_to_study, is_met
 from groove_utils.study import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ def study_with(tmp_path, *embeddings):
 
 def test_without_audio_and_stem_vectors_there_is_one_box(tmp_path):
     study = study_with(tmp_path)
-    fitted = fit_to_study(read_chapter(CHAPTER), study_has(study, lambda table: False))
+    fitted = fit_to_study(read_chapter(CHAPTER), lambda tag: is_met(tag, study, tmp_path))
     assert len(fitted.cells) == 2
     (box,) = box_of(fitted)
     assert "no sound files" in box
@@ -55,7 +55,7 @@ def test_without_audio_and_stem_vectors_there_is_one_box(tmp_path):
 
 def test_with_stem_vectors_only_what_needs_sound_is_left_out(tmp_path):
     study = study_with(tmp_path, "drums", "bass", "drums+bass")
-    fitted = fit_to_study(read_chapter(CHAPTER), study_has(study, lambda table: False))
+    fitted = fit_to_study(read_chapter(CHAPTER), lambda tag: is_met(tag, study, tmp_path))
     kept = "\n".join(cell.source for cell in fitted.cells)
     for heading in ("## The published conditions", "## Two ways of being trained", "## Summary"):
         assert heading in kept

@@ -1,7 +1,6 @@
 import nbformat
 import pytest
 
-from groove_utils.book import chapter as chapter_module
 from groove_utils.book import open_chapter, outputs, players
 
 
@@ -21,7 +20,6 @@ def shown(monkeypatch):
 @pytest.fixture
 def in_book(make_study, tmp_path, monkeypatch, shown):
     """A function that opens a chapter on a tiny study, as the book's runner does."""
-    monkeypatch.setattr(chapter_module, "_current", None)
 
     def begin(**options):
         monkeypatch.setenv("GROOVE_BUILD", str(tmp_path / "build"))
@@ -33,7 +31,6 @@ def in_book(make_study, tmp_path, monkeypatch, shown):
 @pytest.fixture
 def at_home(make_study, tmp_path, monkeypatch, shown):
     """A chapter opened by somebody in their own Jupyter."""
-    monkeypatch.setattr(chapter_module, "_current", None)
     monkeypatch.delenv("GROOVE_BUILD", raising=False)
     return open_chapter("01-one", make_study())
 

@@ -1,4 +1,4 @@
-"""Drifted numbers are found, and those within their tolerance let through."""
+"""Values that differ by more than their tolerance are listed."""
 
 import json
 
@@ -48,7 +48,7 @@ def test_what_differs_is_named(tmp_path):
     assert compare_values({**values, "a": value(float("nan"))}, expected) == [
         "a: nan, expected 1 ± 0.05"
     ]
-    assert compare_values({**values, "b": {"text": "no"}}, expected) == ["b: «no», expected «yes»"]
+    assert compare_values({**values, "b": {"text": "no"}}, expected) == ["b: “no”, expected “yes”"]
     assert compare_values({**values, "b": value(1.0)}, expected) == ["b: a number, expected a text"]
     assert compare_values({**values, "a": {"text": "1"}}, expected) == [
         "a: a text, expected a number"

@@ -6,14 +6,16 @@ import sys
 
 import nbformat
 import pytest
+from expect import raises
 
 from groove_utils.book.__main__ import main
+from groove_utils.book.errors import BookError
 from groove_utils.book.jupytext_sync import (
     chapter_sources,
     new_chapter,
-    out_of_step,
     read_chapter,
     sync_pairs,
+    unsynced_pairs,
 )
 from groove_utils.paths import project_root
 
@@ -48,7 +50,7 @@ def touch(path, when):
 
 
 def test_a_pair_in_step_is_left_alone(folder):
-    assert out_of_step(folder) == []
+    assert unsynced_pairs(folder) == []
     before = (folder / "01-one.ipynb").stat().st_mtime_ns
     assert sync_pairs(folder) == []
     assert (folder / "01-one.ipynb").stat().st_mtime_ns == before
@@ -68,10 +70,10 @@ def test_the_round_trip_loses_nothing(folder):
     book = nbformat.read(folder / "01-one.ipynb", as_version=4)
     book.cells[2].source += "  # edited"
     nbformat.write(book, folder / "01-one.ipynb")
-    assert "differ" in out_of_step(folder)[0]
+    assert "differ" in unsynced_pairs(folder)[0]
     assert sync_pairs(folder)[0] == folder / "01-one.py"
     assert (folder / "01-one.py").read_text() == SCRIPT.replace("\nx\n", "\nx  # edited\n")
-    assert out_of_step(folder) == []
+    assert unsynced_pairs(folder) == []
 
 
 def test_the_newer_one_wins(folder):
@@ -92,7 +94,7 @@ def test_outputs_are_found_and_stripped(folder):
     book.cells[1].outputs = [nbformat.v4.new_output("stream", text="secret")]
     book.cells[1].execution_count = 3
     nbformat.write(book, pair)
-    assert out_of_step(folder) == [
+    assert unsynced_pairs(folder) == [
         "01-one.py and 01-one.ipynb differ (or the notebook has outputs)"
     ]
     before = (folder / "01-one.py").read_text()
@@ -104,9 +106,9 @@ def test_outputs_are_found_and_stripped(folder):
 def test_missing_halves(folder):
     (folder / "02-two.ipynb").write_bytes((folder / "01-one.ipynb").read_bytes())
     (folder / "01-one.ipynb").unlink()
-    assert out_of_step(folder) == [
+    assert unsynced_pairs(folder) == [
         "01-one.ipynb is missing",
-        "02-two.ipynb has no script beside it",
+        "02-two.ipynb has no script of the same name",
     ]
 
 
@@ -127,7 +129,7 @@ def test_only_chapters_are_taken(folder):
 
 def test_a_new_chapter_is_clean_and_paired(tmp_path):
     script = new_chapter(tmp_path, "12-tempo")
-    assert out_of_step(tmp_path) == []
+    assert unsynced_pairs(tmp_path) == []
     assert 'open_chapter("12-tempo", study)' in script.read_text()
     config = project_root() / "pyproject.toml"
     for verb in (["check"], ["format", "--check"]):
@@ -144,13 +146,13 @@ def test_a_new_chapter_is_clean_and_paired(tmp_path):
 
 @pytest.mark.parametrize("slug", ["tempo", "1-tempo", "12-Tempo", "12-a b", "12-", "../12-tempo"])
 def test_names_of_chapters(tmp_path, slug, capsys):
-    with pytest.raises(ValueError, match="expected NN-short-name"):
+    with raises(BookError, "invalid_name", value=slug):
         new_chapter(tmp_path, slug)
     assert main(["new", str(tmp_path), slug]) == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_chapter_is_kept(folder):
-    with pytest.raises(ValueError, match="is there already"):
+    with raises(BookError, "taken_name", path="01-one.py"):
         new_chapter(folder, "01-one")
     assert (folder / "01-one.py").read_text() == SCRIPT

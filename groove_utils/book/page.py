@@ -1,0 +1,85 @@
+"""An executed chapter as a page to publish, and what belongs into its log instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import nbformat
+
+from groove_utils.book.parameters import fill_parameters
+from groove_utils.study import Study
+
+__all__ = ["FINISH", "published_page", "slow_cells", "take_stderr"]
+
+FINISH = "finish-chapter"  # tag of the cell that the runner adds
+SIMULATED = """```{admonition} Simulated listeners
+:class: important simulated
+The bands and the ratings on this page are simulated, with known effects: the numbers show that the\
+ methods find what was put in, not how people hear. See {doc}`the demo study and its truth\
+ <demo-study>`.
+```"""
+
+
+def take_stderr(notebook: nbformat.NotebookNode) -> str:
+    """Remove progress bars and warnings from a notebook's outputs, and return them."""
+    log = []
+    for cell in notebook.cells:
+        outputs = cell.get("outputs", [])
+        noise = [o for o in outputs if o.output_type == "stream" and o.name == "stderr"]
+        log += [output.text for output in noise]
+        if noise:
+            cell.outputs = [output for output in outputs if output not in noise]
+    return "".join(log)
+
+
+def slow_cells(notebook: nbformat.NotebookNode) -> str:
+    """List the cells that took a second or more."""
+    lines = []
+    for number, cell in enumerate(notebook.cells):
+        seconds = cell.metadata.get("papermill", {}).get("duration") or 0
+        if seconds >= 1:
+            first = cell.source.strip().split("\n")[0]
+            lines.append(f"{seconds:8.1f} s  cell {number}: {first}\n")
+    return "".join(["\nCells that took a second or more:\n", *lines]) if lines else ""
+
+
+def published_page(
+    notebook: nbformat.NotebookNode, parameters: Mapping[str, object], study: Study
+) -> nbformat.NotebookNode:
+    """Make the page of an executed chapter.
+
+    The parameters cell shows the values of the run, the runner's own cells are dropped, and a box
+    marks a simulated study.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        It is changed.
+    parameters : mapping of str to object
+    study : Study
+
+    Returns
+    -------
+    nbformat.NotebookNode
+    """
+    cells = []
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if FINISH in tags or "injected-parameters" in tags:
+            continue
+        if "parameters" in tags:
+            cell.source = fill_parameters(cell.source, {**parameters, "study": _label(study)})
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        cells.append(cell)
+    if study.simulated:
+        cells.insert(1, nbformat.v4.new_markdown_cell(SIMULATED, id="simulated"))
+    notebook.cells = cells
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata = nbformat.from_dict({"kernelspec": kernel})
+    return notebook
+
+
+def _label(study: Study) -> str:
+    """Name a study without the path of the machine."""
+    path = study.path.resolve()
+    return path.parent.name if path.name == "study" else path.name

@@ -1,0 +1,26 @@
+"""Progress bars and run times go to the log, not to the page."""
+
+import nbformat
+
+from groove_utils.book.page import slow_cells, take_stderr
+
+
+def test_the_log_names_the_cells_that_took_long():
+    cells = [
+        nbformat.v4.new_code_cell(source) for source in ("quick()", "slow()\nmore()", "never()")
+    ]
+    for cell, seconds in zip(cells, (0.2, 12.34, None), strict=True):
+        cell.metadata["papermill"] = {"duration": seconds}
+    notebook = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_markdown_cell("text")])
+    log = slow_cells(notebook)
+    assert "12.3 s  cell 1: slow()" in log
+    assert "quick" not in log
+    assert slow_cells(nbformat.v4.new_notebook(cells=cells[:1])) == ""
+
+
+def test_stderr_is_taken_off_the_page():
+    said, noise = (nbformat.v4.new_output("stream", name=n, text=n) for n in ("stdout", "stderr"))
+    cell = nbformat.v4.new_code_cell("x", outputs=[said, noise])
+    notebook = nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_markdown_cell("text")])
+    assert take_stderr(notebook) == "stderr"
+    assert [output.name for output in notebook.cells[0].outputs] == ["stdout"]
