@@ -732,7 +732,7 @@ report_value("sd_rated", rated_sd, fmt=".1f")
 # runs, checked by its hash, and never passed on.
 
 # %% tags=["hide-input"]
-from groove_utils.study.oconnell2022 import URL, load_oconnell2022
+from groove_utils.study.datasets.oconnell2022 import URL, load_oconnell2022
 
 not_fetched = f"""````{{admonition}} Not run: the ratings could not be fetched
 :class: warning not-run

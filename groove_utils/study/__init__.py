@@ -1,7 +1,7 @@
-"""A study is a folder: who heard which tracks, and how they rated them.
+"""Studies: folders of tracks, listeners and ratings.
 
-Chapter 01 introduces it and every other chapter starts from it. The layout is on the book's page
-"How to run and adapt"; :func:`validate_study` holds a folder to it.
+Chapter 01 introduces them and every other chapter starts from one. The layout is described on the
+book's page "How to run and adapt"; :func:`validate_study` checks a folder against it.
 """
 
 import lazy_loader
@@ -9,9 +9,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "catalogue": ["list_studies", "prepare_study"],
+        "catalogue": ["get_dataset", "list_studies", "prepare_study"],
         "folder": ["Study", "load_study"],
-        "problems": ["Problem", "StudyError"],
+        "problems": ["Problem", "StudyError", "UnknownNameError"],
         "validate": ["validate_study"],
     },
 )

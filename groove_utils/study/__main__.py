@@ -1,6 +1,7 @@
 """``python -m groove_utils.study``: list, make, check or start a study.
 
-Called by the Makefile (``prepare`` and ``validate``) and by people (``list`` and ``new``).
+Called by the Makefile (``prepare`` and ``validate``) and by people (``list`` and ``new``). Verbs
+import what they need, since a study is made again when one of the modules imported for it changes.
 """
 
 from __future__ import annotations
@@ -13,14 +14,8 @@ import yaml
 
 from groove_utils.depfile import depfile, package_files, watch_files
 from groove_utils.files import write_if_changed
-from groove_utils.study import (
-    StudyError,
-    list_studies,
-    load_study,
-    prepare_study,
-    validate_study,
-)
-from groove_utils.study.start import start_study
+from groove_utils.study.catalogue import list_studies, prepare_study
+from groove_utils.study.problems import StudyError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,8 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (StudyError, OSError, KeyError, ValueError) as error:
-        print(error.args[0] if isinstance(error, KeyError) else error, file=sys.stderr)
+    except (OSError, KeyError, ValueError) as error:
+        print(error, file=sys.stderr)
         return 1
 
 
@@ -82,9 +77,10 @@ def _prepare(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    problems = validate_study(options.folder)
-    if problems:
-        raise StudyError(options.folder, problems)
+    from groove_utils.study.folder import load_study
+    from groove_utils.study.validate import validate_study
+
+    StudyError.raise_any(options.folder, validate_study(options.folder))
     study = load_study(options.folder, validate=False)
     print(study)
     if options.stamp:
@@ -94,6 +90,8 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _new(options: argparse.Namespace) -> int:
+    from groove_utils.study.start import start_study
+
     folder = start_study(
         options.folder,
         options.audio,

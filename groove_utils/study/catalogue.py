@@ -1,59 +1,114 @@
-"""The studies that the book knows by name."""
+"""Studies that the book knows by name: one YAML file each, in ``datasets/``.
+
+To add a data set, add ``datasets/<name>.yml`` (summary, remotes, licence, citation) and a function
+that writes the study folder.
+"""
 
 from __future__ import annotations
 
-import importlib
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pandas as pd
+import yaml
 
-__all__ = ["BUILDERS", "list_studies", "prepare_study"]
+from groove_utils.study.problems import UnknownNameError
 
-# name -> ("module:function" that makes the folder, what it is). The functions are named, not
-# imported: a study must not drag in the synthesiser or the downloaders of the others.
-BUILDERS: dict[str, tuple[str, str]] = {
-    "demo": (
-        "groove_utils.synth:make_demo",
-        "Simulated bands and simulated listeners with known effects; made offline.",
-    ),
-    "marmoret2026": (
-        "groove_utils.study.marmoret2026:make_marmoret2026",
-        "148 rated songs with descriptors and embeddings of seven models; fetched from OSF.",
-    ),
-    "oconnell2022": (
-        "groove_utils.study.oconnell2022:make_oconnell2022",
-        "124 listeners' ratings of 20 songs, without audio; fetched from GitHub.",
-    ),
-}
+__all__ = ["Dataset", "dataset_names", "get_dataset", "list_studies", "prepare_study"]
+
+FOLDER = Path(__file__).parent / "datasets"
 
 
-def list_studies() -> pd.DataFrame:
-    """The catalogue: one row a study, with its name and what it is."""
-    rows = [{"study": name, "what": what} for name, (_, what) in BUILDERS.items()]
-    return pd.DataFrame(rows)
-
-
-def prepare_study(name: str, folder: str | os.PathLike, **options: object) -> Path:
-    """Make or fetch a catalogued study.
+@dataclass(frozen=True)
+class Dataset:
+    """A catalogued data set.
 
     Parameters
     ----------
     name : str
-        A name of :func:`list_studies`.
-    folder : path-like
-        Where to put it. What is there already and still right is kept.
-    **options
-        Passed to the study's builder, for instance ``n_bands`` to
-        :func:`groove_utils.synth.make_demo`.
+        Name of the study.
+    summary : str
+        One sentence about it.
+    converter : str
+        ``"module:function"`` that writes the study folder. The function is imported only when it
+        is called: loading one study must not import the others' synthesiser or downloader.
+    remotes : dict
+        Where the published files are, with hashes where they are known.
+    meta : dict
+        The fixed part of the folder's ``study.yml``, with licence and citation.
 
-    Returns
-    -------
-    pathlib.Path
-        The folder.
+    Examples
+    --------
+    >>> get_dataset("oconnell2022").licence
+    'None is stated: downloaded when needed, not redistributed.'
     """
-    if name not in BUILDERS:
-        raise KeyError(f"No study {name!r} in the catalogue; expected one of {list(BUILDERS)}.")
-    module, function = BUILDERS[name][0].split(":")
-    getattr(importlib.import_module(module), function)(Path(folder), **options)
-    return Path(folder)
+
+    name: str
+    summary: str
+    converter: str
+    remotes: dict = field(default_factory=dict)
+    meta: dict = field(default_factory=dict)
+
+    @property
+    def licence(self) -> str:
+        """Terms of use, as far as they are stated."""
+        return self.meta["licence"]
+
+    def cite(self) -> str:
+        """Return the reference to cite."""
+        return self.meta["citation"]
+
+    def prepare(self, folder: str | os.PathLike, **params: object) -> Path:
+        """Make or fetch the study folder; keep files that are there and still right.
+
+        Parameters
+        ----------
+        folder : path-like
+            The study folder to write.
+        **params
+            Passed to the converter, for example ``n_bands`` to
+            :func:`groove_utils.synth.make_demo`.
+
+        Returns
+        -------
+        pathlib.Path
+            The folder.
+        """
+        resolve_name(self.converter)(Path(folder), **params)
+        return Path(folder)
+
+
+def dataset_names() -> list[str]:
+    """Names of the catalogued data sets, in alphabetical order."""
+    return sorted(path.stem for path in FOLDER.glob("*.yml"))
+
+
+def get_dataset(name: str) -> Dataset:
+    """Return the catalogued data set of a name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+    """
+    if name not in dataset_names():
+        raise UnknownNameError(
+            f"No study {name!r} in the catalogue; expected one of {', '.join(dataset_names())}.",
+            kind="unknown_study",
+            value=name,
+        )
+    entry = yaml.safe_load((FOLDER / f"{name}.yml").read_text(encoding="utf-8"))
+    return Dataset(name, **entry)
+
+
+def list_studies() -> pd.DataFrame:
+    """Return the catalogue: one row per study, with its name and a summary."""
+    rows = [{"study": name, "what": get_dataset(name).summary} for name in dataset_names()]
+    return pd.DataFrame(rows)
+
+
+def prepare_study(name: str, folder: str | os.PathLike, **params: object) -> Path:
+    """Make or fetch a catalogued study; see :meth:`Dataset.prepare`."""
+    return get_dataset(name).prepare(folder, **params)

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from groove_utils.audio import load_audio
+from groove_utils import audio
+from groove_utils.errors import DetailedError
 from groove_utils.paths import build_folder
 from groove_utils.study import catalogue
-from groove_utils.study.problems import StudyError
-from groove_utils.study.tables import STEMS, read_table
-from groove_utils.study.validate import query_scales, validate_study
+from groove_utils.study.problems import StudyError, UnknownNameError
+from groove_utils.study.tables import STEMS, query_scales, read_table
 
 __all__ = ["Study", "load_study"]
 
@@ -27,9 +27,9 @@ def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> St
     ----------
     name : str or path-like
         ``demo`` or another name of :func:`groove_utils.study.list_studies`, or a folder with a
-        ``study.yml``. A catalogued study that is not there yet is made (``demo``) or fetched.
+        ``study.yml``. A catalogued study that is not there yet is made (``demo``) or downloaded.
     validate : bool
-        Check the tables first (the audio too where the study is built by ``make``).
+        Check the tables first (``make`` checks the audio too).
 
     Returns
     -------
@@ -38,23 +38,25 @@ def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> St
     Raises
     ------
     StudyError
-        If the folder breaks the contract; all problems are listed at once.
+        If the folder breaks the contract, with all problems.
     FileNotFoundError
-        If there is neither such a name nor such a folder.
+        If there is no catalogued study and no study folder of that name.
     """
     folder = Path(name)
     if not (folder / "study.yml").is_file():
-        if str(name) not in catalogue.BUILDERS:
-            known = ", ".join(catalogue.BUILDERS)
+        if str(name) not in (names := catalogue.dataset_names()):
             raise FileNotFoundError(
-                f"{name}: neither a folder with a study.yml nor one of the studies {known}. "
-                "Start a folder of your own with `python -m groove_utils.study new`."
+                f"{name} is not a folder with a study.yml, nor one of the studies "
+                f"{', '.join(names)}. Start your own with `python -m groove_utils.study new`."
             )
         folder = build_folder(str(name)) / "study"
         if not (folder / "study.yml").is_file():
             catalogue.prepare_study(str(name), folder)
-    if validate and (problems := validate_study(folder, check_audio=False)):
-        raise StudyError(folder, problems)
+    if validate:
+        # imported here, since pandera takes longer to load than a study
+        from groove_utils.study.validate import validate_study
+
+        StudyError.raise_any(folder, validate_study(folder, check_audio=False))
     return Study(folder)
 
 
@@ -64,13 +66,13 @@ class Study:
     Parameters
     ----------
     path : path-like
-        A folder that keeps the contract (see :func:`groove_utils.study.validate_study`).
+        A folder without problems (see :func:`groove_utils.study.validate_study`).
 
     Attributes
     ----------
     path : pathlib.Path
     files_read : set of pathlib.Path
-        What has been read so far, so that Make can tell which chapters depend on which file.
+        Files read so far, from which Make knows what each chapter depends on.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -87,7 +89,7 @@ class Study:
 
     @cached_property
     def meta(self) -> dict:
-        """What ``study.yml`` says."""
+        """Content of ``study.yml``."""
         return yaml.safe_load(self._reading("study.yml").read_text(encoding="utf-8"))
 
     @property
@@ -97,12 +99,12 @@ class Study:
 
     @property
     def simulated(self) -> bool:
-        """Whether the ratings were simulated rather than given by people."""
+        """True if the ratings were simulated, not given by people."""
         return bool(self.meta.get("simulated", False))
 
     @property
     def queries(self) -> dict[str, str]:
-        """Each query's wording."""
+        """Wording of each query."""
         return {
             query: entry["wording"] if isinstance(entry, dict) else entry
             for query, entry in self.meta["queries"].items()
@@ -110,22 +112,22 @@ class Study:
 
     @property
     def scales(self) -> dict[str, tuple[float, float]]:
-        """Each query's lowest and highest possible rating."""
+        """Lowest and highest possible rating of each query."""
         return query_scales(self.meta)
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
-        """One row a track: track_id, title, artist, style, audio, and any facts."""
+        """One row per track: track_id, title, artist, style, audio, and any facts."""
         return self._table("tracks.csv")
 
     @cached_property
     def ratings(self) -> pd.DataFrame:
-        """One row a rating: track_id, query, rating, and listener_id where there are listeners."""
+        """One row per rating: track_id, query, rating, and listener_id if there are any."""
         return self._table("ratings.csv")
 
     @cached_property
     def listeners(self) -> pd.DataFrame | None:
-        """One row a listener, or None where only song means exist."""
+        """One row per listener, or None if there are only song means."""
         if (self.path / "listeners.csv").is_file():
             return self._table("listeners.csv")
         if "listener_id" in self.ratings:
@@ -135,9 +137,9 @@ class Study:
     @property
     def styles(self) -> list[str]:
         """The styles, in the order of ``study.yml``, else alphabetically."""
-        present = set(self.tracks["style"])
-        listed = [style for style in self.meta.get("styles") or [] if style in present]
-        return listed + sorted(present - set(listed))
+        styles = set(self.tracks["style"])
+        listed = [style for style in self.meta.get("styles") or [] if style in styles]
+        return listed + sorted(styles - set(listed))
 
     @cached_property
     def descriptors(self) -> pd.DataFrame | None:
@@ -147,14 +149,14 @@ class Study:
         return self._table("descriptors.csv").set_index("track_id")
 
     def has(self, what: str) -> bool:
-        """Whether the study holds ``audio``, ``stems``, ``listeners``, ``styles`` and so on.
+        """Return True if the study has ``audio``, ``stems``, ``listeners``, and so on.
 
         Parameters
         ----------
         what : {'audio', 'stems', 'listeners', 'embeddings', 'stem-embeddings', 'descriptors', \
 'truth', 'styles'}
-            ``styles`` asks for more than one style, ``truth`` for a simulation's known effects,
-            ``stem-embeddings`` for vectors of single stems.
+            ``styles`` means more than one style, ``truth`` the known effects of a simulation, and
+            ``stem-embeddings`` vectors of single stems.
         """
         match what:
             case "audio":
@@ -171,13 +173,15 @@ class Study:
                 return next((self.path / "embeddings").glob("*/*/*.npz"), None) is not None
             case "descriptors":
                 return (self.path / "descriptors.csv").is_file()
-        raise ValueError(
+        raise DetailedError(
             f"Study.has({what!r}): expected audio, stems, listeners, embeddings, "
-            "stem-embeddings, descriptors, truth or styles."
+            "stem-embeddings, descriptors, truth or styles.",
+            kind="unknown_part",
+            value=what,
         )
 
     def song_means(self, query: str) -> pd.Series:
-        """Mean rating of each track, over its listeners.
+        """Return the mean rating of each track over its listeners.
 
         Parameters
         ----------
@@ -187,37 +191,46 @@ class Study:
         Returns
         -------
         pandas.Series of float, indexed by track_id in the order of :attr:`tracks`
-            NaN where a track has no rating on that query.
+            NaN if a track has no rating on that query.
         """
         rows = self._query(query)
         means = rows.groupby("track_id")["rating"].mean()
         return means.reindex(self.tracks["track_id"]).rename(query)
 
     def rating_matrix(self, query: str) -> pd.DataFrame:
-        """Ratings on one query, listeners × tracks, NaN where a listener did not rate a track."""
+        """Return the ratings on one query, listeners × tracks, NaN where there is none."""
         if not self.has("listeners"):
-            raise ValueError(f"{self.path}: ratings.csv has no listener_id, only song means.")
+            raise DetailedError(
+                f"{self.path}: ratings.csv has no column listener_id, only song means.",
+                kind="no_listeners",
+                path=self.path / "ratings.csv",
+                column="listener_id",
+            )
         table = self._query(query).pivot(index="listener_id", columns="track_id", values="rating")
         return table.reindex(columns=self.tracks["track_id"])
 
     def audio_path(self, track_id: str) -> Path:
-        """The file of a track's full mix."""
-        audio = self.tracks.loc[self.tracks["track_id"] == track_id, "audio"]
-        if audio.empty or audio.isna().any():
-            raise KeyError(f"{self.path}: no audio for track {track_id!r} in tracks.csv.")
-        return self._reading(audio.iloc[0])
+        """Return the file of a track's full mix."""
+        files = self.tracks.loc[self.tracks["track_id"] == track_id, "audio"]
+        if files.empty or files.isna().any():
+            raise UnknownNameError(
+                f"{self.path}: tracks.csv has no audio for track {track_id!r}.",
+                kind="unknown_audio",
+                path=self.path / "tracks.csv",
+                value=track_id,
+            )
+        return self._reading(files.iloc[0])
 
     def stem_paths(self, track_id: str) -> dict[str, Path]:
-        """The files of a track's stems, in the order drums, bass, other, vocals."""
-        folder = self.path / "stems" / track_id
-        found = {file.stem: file for file in sorted(folder.glob("*"))}
-        return {stem: self._reading(found[stem]) for stem in STEMS if stem in found}
+        """Return the files of a track's stems, in the order drums, bass, other, vocals."""
+        files = {file.stem: file for file in sorted((self.path / "stems" / track_id).glob("*"))}
+        return {stem: self._reading(files[stem]) for stem in STEMS if stem in files}
 
     def load(
         self, track_id: str, sr: int | None = None, mono: bool = True
     ) -> tuple[np.ndarray, int]:
         """Decode a track's full mix, see :func:`groove_utils.audio.load_audio`."""
-        return load_audio(self.audio_path(track_id), sr=sr, mono=mono)
+        return audio.load_audio(self.audio_path(track_id), sr=sr, mono=mono)
 
     def load_stem(
         self, track_id: str, stem: str, sr: int | None = None, mono: bool = True
@@ -225,20 +238,27 @@ class Study:
         """Decode one stem of a track, see :func:`groove_utils.audio.load_audio`."""
         stems = self.stem_paths(track_id)
         if stem not in stems:
-            raise KeyError(
+            raise UnknownNameError(
                 f"{self.path}: no stem {stem!r} for track {track_id!r}; "
-                f"there are {', '.join(stems) or 'none'} in stems/{track_id}/."
+                f"stems/{track_id}/ has {', '.join(stems) or 'none'}.",
+                kind="unknown_stem",
+                path=self.path / "stems" / track_id,
+                value=stem,
             )
-        return load_audio(stems[stem], sr=sr, mono=mono)
+        return audio.load_audio(stems[stem], sr=sr, mono=mono)
 
     def truth(self, name: str) -> pd.DataFrame:
-        """A table of what a simulated study really holds, from ``truth/<name>.csv``."""
+        """Return a table of the known truth of a simulated study, ``truth/<name>.csv``."""
         return self._table(f"truth/{name}.csv")
 
     def _query(self, query: str) -> pd.DataFrame:
         if query not in self.queries:
-            known = ", ".join(self.queries)
-            raise KeyError(f"{self.path}: no query {query!r}; study.yml has {known}.")
+            raise UnknownNameError(
+                f"{self.path}: no query {query!r}; study.yml has {', '.join(self.queries)}.",
+                kind="unknown_query",
+                path=self.path / "study.yml",
+                value=query,
+            )
         return self.ratings[self.ratings["query"] == query]
 
     def _reading(self, file: str | os.PathLike) -> Path:

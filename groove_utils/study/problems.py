@@ -1,51 +1,212 @@
-"""What is wrong with a study folder, said so that its owner can mend it."""
+"""Problems of a study folder, described so that its owner can fix them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from zipfile import BadZipFile
 
-__all__ = ["Problem", "StudyError"]
+import yaml
+
+from groove_utils.errors import DetailedError, ErrorDetails
+
+__all__ = [
+    "MESSAGES", "Problem", "StudyError", "UnknownNameError", "limit_problems", "problem", "reading",
+]  # fmt: skip
+
+MAX_SIMILAR = 20
+# kind of problem -> what was found and expected, and how to fix it
+MESSAGES = {
+    # files
+    "missing_folder": "no such folder; expected {expected}. Check the path.",
+    "missing_file": "no such file; expected {expected}. Add the file.",
+    "several_files": "{names}; expected one {expected}. Keep only the right one.",
+    "unreadable_file": "invalid content ({error}); expected {expected}. Save or download it again.",
+    "long_rows": "rows with more cells than the header; expected a name for each column. Name the "
+    "last columns too, or put texts that contain commas in quotes.",
+    "empty_table": "no {expected}; expected at least one. Fill it in.",
+    # cells
+    "missing_column": "the columns {columns}; expected a column {column} as well. Add or rename "
+    "the column {column}.",
+    "duplicate_column": "several columns {column!r}; expected one. Rename or delete the others.",
+    "empty_cell": "an empty cell (or NaN) in {column}; expected a value. Fill in the cell, or "
+    "delete the row.",
+    "blank": "{value!r} in {column}; expected a text. Fill in the cell.",
+    "duplicate": "{column} {value!r} more than once; expected it once. Rename one of them, or "
+    "delete the repeated row.",
+    "not_a_number": "{value!r} in {column}; expected a number. Correct the cell, or empty it.",
+    "out_of_range": "rating {value} in {column}; expected a number from {low:g} to {high:g} for "
+    "{query}. Correct the rating, or the scale in study.yml.",
+    "unknown_name": "unknown {column} {value!r} in {count} rows; expected one of {source}. Add it "
+    "to {source}, or correct the rows.",
+    "duplicate_rating": "a second rating for {value}; expected one for each {keys}. Delete one of "
+    "the rows.",
+    "unrated_track": "track {value!r} without any rating; expected a row in ratings.csv. Add its "
+    "ratings, or delete the track.",
+    "too_few_artists": "{value} artists; expected at least {least}, one for each fold. Add tracks "
+    "by more artists, or correct the column artist.",
+    # study.yml
+    "not_a_mapping": "{value!r}; expected keys and values. Write `title: …` and so on.",
+    "missing_key": "no {column}; expected one. Write, for example, `{example}`.",
+    "invalid_scale": "scale {value!r} and queries {queries!r}; expected two rising numbers as "
+    "scale, and a mapping of queries to their wording. Write, for example, `scale: [1, 100]`.",
+    "not_a_text": "the query {value!r}; expected a text. Put it in quotes: `'{value}': …`.",
+    "missing_wording": "the query {value!r} without its wording; expected a text. Write, for "
+    "example, `{value}: I would like to dance to this music`.",
+    "not_a_list": "{column} {value!r}; expected a list. Write, for example, `{column}: [funk]`.",
+    # audio
+    "no_audio": "no sound files; expected {expected}. Name the directory that contains them.",
+    "several_audio": "several files {value!r}; expected each name once. Rename one of them.",
+    "missing_audio": "no audio; expected a file, as for other tracks. Name the file, or empty the "
+    "whole column.",
+    "unusable_audio": "audio {value}; expected a sound file, but {error}",
+    "silent_audio": "silence in {value}; expected sound. Export it again, or delete the track.",
+    "missing_stem": "no such file; expected the four stems {expected}. Add the stem.",
+    "unusable_stem": "a file that cannot be decoded ({error}); expected a sound file. Convert it.",
+    "wrong_stem_length": "{value:.3f} s; expected {expected:.3f} s, the length of the mix. Export "
+    "stem and mix over the same range.",
+    # new studies
+    "existing_study": "a study; expected an empty folder. Choose another folder, or delete it.",
+    "unknown_tracks": "ratings of {value}; expected names of files in {audio}, without their "
+    "suffix. Rename the files, or correct the spreadsheet.",
+    "unknown_form": "the columns {columns}; expected columns track and rating (long), a column "
+    "track and one per query (one row per track), or columns named by the audio files (one row per "
+    "listener). Rename the columns.",
+    # downloads
+    "changed_remote": "sha256 {value} on OSF; expected {expected}, as first downloaded. Delete "
+    "{record} to take the new version.",
+    "wrong_hash": "other content; expected sha256 {expected}. Delete it and download it again.",
+    # embeddings
+    "unknown_model": "no model's name in its path; expected one of {expected}. Rename its folder.",
+    "unknown_stem": "the instrument {value!r}; expected one of {expected}. Rename it.",
+    "missing_array": "the keys {keys}; expected {expected}. Download it again.",
+    "too_few_songs": "{value} songs with ratings, descriptors and all embeddings; expected "
+    "{expected}. Complete the download, and check that the ids agree between the files.",
+    "more_problems": "{count} more problems of the kind {of}; expected none. See above.",
+}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that keeps a study folder from being used.
+    """One reason why a study folder cannot be used; see :func:`problem`.
 
     Parameters
     ----------
+    kind : str
+        One of :data:`MESSAGES`.
     file : str
         File, relative to the study folder.
-    found : str
-        What was found there.
-    expected : str
-        What was expected instead.
-    mend : str
-        How to put it right.
     row : int, optional
-        Line of the file, the header being line 1; None where the problem is not in one row.
+        Line of the file, the header being line 1; None if the problem is not in one row.
+    column : str, optional
+        Column or key at fault.
+    details : dict
+        Other values in the message.
     """
 
+    kind: str
     file: str
-    found: str
-    expected: str
-    mend: str
     row: int | None = None
+    column: str | None = None
+    details: dict = field(default_factory=dict)
 
     def __str__(self) -> str:
         place = self.file if self.row is None else f"{self.file}, row {self.row}"
-        return f"{place}: found {self.found}; expected {self.expected}. {self.mend}"
+        return f"{place}: found " + MESSAGES[self.kind].format(column=self.column, **self.details)
 
 
-class StudyError(ValueError):
-    """A study folder that cannot be used; lists every problem at once.
+def problem(
+    kind: str, file: object, row: int | None = None, column: str | None = None, **details: object
+) -> Problem:
+    """Describe a problem, with the details that its message needs.
+
+    Examples
+    --------
+    >>> print(problem("not_a_number", "ratings.csv", 12, "rating", value="often"))
+    ratings.csv, row 12: found 'often' in rating; expected a number. Correct the cell, or empty it.
+    """
+    return Problem(kind, str(file), None if row is None else int(row), column, details)
+
+
+def limit_problems(problems: Iterable[Problem]) -> list[Problem]:
+    """Keep the first 20 problems of each kind, and count the others.
+
+    Problems of single rows are counted per file.
+    """
+    kept, counts = [], Counter()
+    for each in problems:
+        group = (each.kind, each.file if each.row else "other files")
+        counts[group] += 1
+        if counts[group] <= MAX_SIMILAR:
+            kept.append(each)
+    for (kind, file), count in counts.items():
+        if (rest := count - MAX_SIMILAR) > 0:
+            kept.append(problem("more_problems", file, count=rest, of=kind))
+    return kept
+
+
+class StudyError(DetailedError):
+    """A study folder that cannot be used, with all its problems.
+
+    `kind`, `path`, `row` and `column` are those of the first problem.
+
+    Parameters
+    ----------
+    folder : path-like
+        The study folder, or the folder of the files that it is made from.
+    problems : list of Problem
+        At least one problem.
 
     Attributes
     ----------
     problems : list of Problem
+        At most 20 of each kind; see :func:`limit_problems`.
     """
 
     def __init__(self, folder: object, problems: list[Problem]):
-        self.problems = list(problems)
-        lines = "\n".join(f"  {k}. {problem}" for k, problem in enumerate(self.problems, 1))
-        noun = "problem" if len(self.problems) == 1 else "problems"
-        super().__init__(f"The study in {folder} has {len(self.problems)} {noun}:\n{lines}")
+        self.problems = limit_problems(problems)
+        lines = "\n".join(f"  {k}. {each}" for k, each in enumerate(self.problems, 1))
+        count = f"{len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}"
+        first = self.problems[0]
+        super().__init__(
+            f"The study in {folder} has {count}:\n{lines}",
+            kind=first.kind,
+            path=first.file,
+            row=first.row,
+            column=first.column,
+        )
+
+    @classmethod
+    def raise_any(cls, folder: object, problems: list[Problem]) -> None:
+        """Raise the error if there are any problems."""
+        if problems:
+            raise cls(folder, problems)
+
+
+@contextmanager
+def reading(folder: object, file: object, expected: str) -> Iterator[None]:
+    """Raise a StudyError if a file is missing or cannot be read as `expected`."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise StudyError(folder, [problem("missing_file", file, expected=expected)]) from error
+    except (
+        ValueError,
+        OSError,
+        LookupError,
+        EOFError,
+        BadZipFile,
+        csv.Error,
+        yaml.YAMLError,
+    ) as error:
+        details = {"expected": expected, "error": str(error).replace("\n", " ")}
+        raise StudyError(folder, [problem("unreadable_file", file, **details)]) from error
+
+
+class UnknownNameError(ErrorDetails, KeyError):
+    """A name of a study, query, track or stem that does not exist."""
+
+    __str__ = Exception.__str__  # without the quotation marks of KeyError

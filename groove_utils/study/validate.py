@@ -1,8 +1,9 @@
-"""Hold a study folder to its contract, and say everything that is wrong with it at once."""
+"""Check a study folder, and report all of its problems at once."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,21 @@ import yaml
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from groove_utils.audio import AudioError, load_audio
-from groove_utils.study.problems import Problem
-from groove_utils.study.tables import MAX_ROWS_TOLD, STEMS, table_problems
+from groove_utils import audio
+from groove_utils.study.contracts import check_table
+from groove_utils.study.problems import Problem, StudyError, limit_problems, problem, reading
+from groove_utils.study.tables import STEMS, query_scales
 
-__all__ = ["query_scales", "validate_study"]
+__all__ = ["validate_study"]
 
 MIN_ARTISTS = 4  # one for each fold of the paper's protocol
 SILENCE_PEAK = 1e-4  # −80 dB full scale
+LENGTH_TOLERANCE = 0.01  # seconds between a stem and its mix
+META_EXAMPLES = {
+    "title": "title: My study",
+    "queries": "queries: {dance: I would like to dance to this music}",
+    "scale": "scale: [1, 100]",
+}
 
 
 def validate_study(
@@ -34,260 +42,163 @@ def validate_study(
     check_audio : bool
         Also decode every track's audio and compare the stems' lengths with it.
     jobs : int
-        Processes that decode.
+        Number of threads that decode.
 
     Returns
     -------
     list of Problem
-        Empty where the study can be used.
+        Empty if the study can be used; at most 20 of one kind, with the number of the others.
     """
     folder = Path(folder)
-    meta, problems = _meta_problems(folder)
-    tracks, found = table_problems(folder, "tracks.csv")
-    problems += found
-    ratings, found = table_problems(folder, "ratings.csv")
-    problems += found
-    listeners = None
-    if (folder / "listeners.csv").exists():
-        listeners, found = table_problems(folder, "listeners.csv")
+    meta, problems = _check_meta(folder)
+    tables = {}
+    for file in ("tracks.csv", "ratings.csv", "listeners.csv"):
+        if file == "listeners.csv" and not (folder / file).exists():
+            continue
+        tables[file], found = check_table(folder, file)
         problems += found
-    if meta is not None and ratings is not None:
-        problems += _rating_problems(ratings, meta)
-    if tracks is not None and ratings is not None:
-        problems += _reference_problems(tracks, ratings, listeners)
-    if tracks is not None and "artist" in tracks:
-        problems += _design_problems(tracks)
-    if check_audio and tracks is not None and "track_id" in tracks:
-        problems += _audio_problems(folder, tracks, jobs)
-    return problems
+    tracks, ratings = tables["tracks.csv"], tables["ratings.csv"]
+    if ratings is not None:
+        if meta is not None:
+            problems += _check_ratings(ratings, meta)
+        problems += _check_duplicates(ratings)
+        problems += _check_references(ratings, tables)
+    if tracks is not None:
+        problems += _check_artists(tracks)
+        if check_audio and {"track_id", "audio"} <= set(tracks):
+            problems += _check_audio(folder, tracks, jobs)
+    return limit_problems(problems)
 
 
-def query_scales(meta: dict) -> dict[str, tuple[float, float]]:
-    """The lowest and highest possible rating of each query.
-
-    A query in ``study.yml`` is either its wording, and then has the study's scale, or a mapping
-    with ``wording`` and a ``scale`` of its own.
-    """
-    scales = {}
-    for query, entry in meta["queries"].items():
-        own = entry.get("scale") if isinstance(entry, dict) else None
-        low, high = own or meta["scale"]
-        scales[query] = (float(low), float(high))
-    return scales
-
-
-def _meta_problems(folder: Path) -> tuple[dict | None, list[Problem]]:
+def _check_meta(folder: Path) -> tuple[dict | None, list[Problem]]:
+    """Read ``study.yml``; None with problems if it cannot be used."""
     file = "study.yml"
     try:
-        meta = yaml.safe_load((folder / file).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        mend = "Start one with `python -m groove_utils.study new`."
-        return None, [Problem(file, "no such file", "the study's description", mend)]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        detail = str(error).replace("\n", " ")
-        return None, [Problem(file, f"what is no YAML ({detail})", "YAML", "Correct the syntax.")]
+        with reading(folder, file, "YAML, as from `python -m groove_utils.study new`"):
+            meta = yaml.safe_load((folder / file).read_text(encoding="utf-8"))
+    except StudyError as error:
+        return None, error.problems
     if not isinstance(meta, dict):
-        return None, [Problem(file, repr(meta), "keys and values", "Write `title: …` and so on.")]
-    problems = []
-    examples = {
-        "title": "title: My study",
-        "queries": "queries: {dance: I would like to dance to this music}",
-        "scale": "scale: [1, 100]",
-    }
-    for key, example in examples.items():
-        if not meta.get(key):
-            problems.append(Problem(file, f"no {key}", f"{key}", f"Write, say, `{example}`."))
-    if problems:
-        return None, problems
-    try:
-        scales = query_scales(meta)
-        wrong = [query for query, (low, high) in scales.items() if not low < high]
-    except (AttributeError, TypeError, ValueError):
-        wrong = ["?"]
-    if wrong:
-        found = f"scale {meta['scale']!r} and queries {meta['queries']!r}"
-        expected = "two rising numbers as scale, and a mapping of queries to their wording"
-        return None, [Problem(file, found, expected, "Write, say, `scale: [1, 100]`.")]
-    problems = _wording_problems(meta["queries"])
-    if not isinstance(styles := meta.get("styles") or [], list):
-        mend = "Write, say, `styles: [funk, pop]`."
-        problems.append(Problem(file, f"styles {styles!r}", "a list of styles, in order", mend))
+        return None, [problem("not_a_mapping", file, value=meta)]
+    problems = [
+        problem("missing_key", file, column=key, example=example)
+        for key, example in META_EXAMPLES.items()
+        if not meta.get(key)
+    ]
+    problems = problems or list(_check_keys(file, meta))
     return (None if problems else meta), problems
 
 
-def _wording_problems(queries: dict) -> list[Problem]:
-    problems = []
-    for query, entry in queries.items():
+def _check_keys(file: str, meta: dict) -> Iterator[Problem]:
+    try:
+        valid = all(low < high for low, high in query_scales(meta).values())
+    except (AttributeError, TypeError, ValueError):
+        valid = False
+    if not valid:
+        scale, queries = meta["scale"], meta["queries"]
+        yield problem("invalid_scale", file, column="scale", value=scale, queries=queries)
+        return
+    for query, entry in meta["queries"].items():
         wording = entry.get("wording") if isinstance(entry, dict) else entry
         if not isinstance(query, str):
-            mend = f"Put it in quotes: `'{query}': …`."
-            problems.append(Problem("study.yml", f"the query {query!r}", "a text", mend))
+            yield problem("not_a_text", file, column="queries", value=query)
         elif not isinstance(wording, str) or not wording.strip():
-            found = f"the query {query!r} with {wording!r}"
-            mend = f"Write, say, `{query}: I would like to …`."
-            problems.append(Problem("study.yml", found, "its wording", mend))
-    return problems
+            yield problem("missing_wording", file, column="queries", value=query)
+    if not isinstance(styles := meta.get("styles") or [], list):
+        yield problem("not_a_list", file, column="styles", value=styles)
 
 
-def _rating_problems(ratings: pd.DataFrame, meta: dict) -> list[Problem]:
-    problems = []
-    if "query" in ratings:
-        known = ", ".join(meta["queries"])
-        unknown = ratings.loc[~ratings["query"].isin(list(meta["queries"])), "query"].dropna()
-        for query, rows in unknown.groupby(unknown):
-            problems.append(
-                Problem(
-                    "ratings.csv",
-                    f"query {query!r} in {len(rows)} rows",
-                    f"one of study.yml's queries ({known})",
-                    "Add it to study.yml with its wording, or correct the rows.",
-                    int(rows.index[0]) + 2,
-                )
-            )
-    if {"query", "rating"} <= set(ratings):
-        scales = query_scales(meta)
-        low = ratings["query"].map({q: s[0] for q, s in scales.items()})
-        high = ratings["query"].map({q: s[1] for q, s in scales.items()})
-        value = pd.to_numeric(ratings["rating"], errors="coerce")
-        slack = 1e-5 * (high - low)  # derived scores are stored rounded
-        outside = ratings.index[(value < low - slack) | (value > high + slack)]
-        problems += _each_row(
-            outside,
-            lambda row: Problem(
-                "ratings.csv",
-                f"rating {ratings.at[row, 'rating']}",
-                f"a number from {low[row]:g} to {high[row]:g} for {ratings.at[row, 'query']}",
-                "Correct the rating, or the scale in study.yml.",
-                int(row) + 2,
-            ),
-            "ratings.csv",
-        )
-    return problems
+def _check_ratings(ratings: pd.DataFrame, meta: dict) -> Iterator[Problem]:
+    if not {"query", "rating"} <= set(ratings):
+        return
+    scales = query_scales(meta)
+    yield from _unknown(ratings, "query", list(scales), "study.yml")
+    low, high = (ratings["query"].map({q: s[end] for q, s in scales.items()}) for end in (0, 1))
+    value = pd.to_numeric(ratings["rating"], errors="coerce")
+    slack = 1e-5 * (high - low)  # derived scores are stored rounded
+    for row in ratings.index[(value < low - slack) | (value > high + slack)]:
+        details = {"value": ratings.at[row, "rating"], "query": ratings.at[row, "query"]}
+        details |= {"low": low[row], "high": high[row]}
+        yield problem("out_of_range", "ratings.csv", row + 2, "rating", **details)
 
 
-def _reference_problems(tracks, ratings, listeners) -> list[Problem]:
-    problems = []
+def _unknown(ratings: pd.DataFrame, key: str, known: list, source: str) -> Iterator[Problem]:
+    """Identifiers of the ratings that another file does not have, each once."""
+    unknown = ratings.loc[~ratings[key].isin(known), key].dropna()
+    for value, rows in unknown.groupby(unknown):
+        row, details = rows.index[0] + 2, {"value": value, "count": len(rows), "source": source}
+        yield problem("unknown_name", "ratings.csv", row, key, **details)
+
+
+def _check_duplicates(ratings: pd.DataFrame) -> Iterator[Problem]:
     keys = [name for name in ("track_id", "query", "listener_id") if name in ratings]
-    if {"track_id", "query"} <= set(keys):
-        again = ratings.index[ratings.duplicated(keys) & ratings[keys].notna().all(axis=1)]
-        who = "listener, track and query" if "listener_id" in keys else "track and query"
-        problems += _each_row(
-            again,
-            lambda row: Problem(
-                "ratings.csv",
-                "a second rating for " + ", ".join(str(ratings.at[row, k]) for k in keys),
-                f"one rating for each {who}",
-                "Delete one of the rows.",
-                int(row) + 2,
-            ),
-            "ratings.csv",
-        )
-    tables = [("track_id", tracks, "tracks.csv")]
-    if listeners is not None and not listeners.empty:
-        tables.append(("listener_id", listeners, "listeners.csv"))
-    for key, table, file in tables:
-        if key not in ratings or key not in table:
-            continue
-        unknown = ratings.loc[~ratings[key].isin(table[key]), key].dropna()
-        for value, rows in unknown.groupby(unknown):
-            problems.append(
-                Problem(
-                    "ratings.csv",
-                    f"unknown {key} {value!r} in {len(rows)} rows",
-                    f"a {key} of {file}",
-                    f"Add it to {file}, or correct the rows.",
-                    int(rows.index[0]) + 2,
-                )
-            )
-    if "track_id" in ratings and "track_id" in tracks:
-        unrated = tracks.index[~tracks["track_id"].isin(ratings["track_id"])]
-        problems += _each_row(
-            unrated,
-            lambda row: Problem(
-                "tracks.csv",
-                f"track {tracks.at[row, 'track_id']!r} without any rating",
-                "at least one row in ratings.csv",
-                "Add its ratings, or delete the track.",
-                int(row) + 2,
-            ),
-            "tracks.csv",
-        )
-    return problems
+    if keys[:2] == ["track_id", "query"]:
+        for row in ratings.index[ratings.duplicated(keys) & ratings[keys].notna().all(axis=1)]:
+            details = {"value": ", ".join(ratings.loc[row, keys]), "keys": ", ".join(keys)}
+            yield problem("duplicate_rating", "ratings.csv", row + 2, **details)
 
 
-def _design_problems(tracks: pd.DataFrame) -> list[Problem]:
-    artists = tracks["artist"].nunique()
-    if artists >= MIN_ARTISTS or tracks.empty:
-        return []
-    return [
-        Problem(
-            "tracks.csv",
-            f"{artists} artists ({len(tracks)} tracks)",
-            f"at least {MIN_ARTISTS} artists, one for each fold",
-            "Add tracks by more artists, or correct the column artist.",
-        )
-    ]
+def _check_references(ratings: pd.DataFrame, tables: dict) -> Iterator[Problem]:
+    for key, file in (("track_id", "tracks.csv"), ("listener_id", "listeners.csv")):
+        table = tables.get(file)
+        if table is not None and key in ratings and key in table and len(table):
+            yield from _unknown(ratings, key, table[key].tolist(), file)
+    tracks = tables["tracks.csv"]
+    if tracks is not None and "track_id" in tracks and "track_id" in ratings:
+        unrated = tracks.loc[~tracks["track_id"].isin(ratings["track_id"]), "track_id"]
+        for row, track in unrated.items():
+            yield problem("unrated_track", "tracks.csv", row + 2, "track_id", value=track)
 
 
-def _audio_problems(folder: Path, tracks: pd.DataFrame, jobs: int) -> list[Problem]:
-    if "audio" not in tracks or tracks["audio"].isna().all():
+def _check_artists(tracks: pd.DataFrame) -> Iterator[Problem]:
+    if "artist" in tracks and len(tracks) and (n := tracks["artist"].nunique()) < MIN_ARTISTS:
+        yield problem("too_few_artists", "tracks.csv", column="artist", value=n, least=MIN_ARTISTS)
+
+
+def _check_audio(folder: Path, tracks: pd.DataFrame, jobs: int) -> list[Problem]:
+    if tracks["audio"].isna().all():
         return []
     work = [
-        delayed(_track_audio_problems)(folder, int(row), track_id, audio)
-        for row, track_id, audio in zip(tracks.index + 2, tracks["track_id"], tracks["audio"])
+        delayed(lambda *track: list(_check_track_audio(folder, *track)))(int(row), track_id, file)
+        for row, track_id, file in zip(tracks.index + 2, tracks["track_id"], tracks["audio"])
     ]
-    # the decoder is C, and lets other threads run
+    # decoding releases the interpreter's lock
     found = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(work)
     progress = tqdm(found, total=len(work), desc="Checking audio", leave=False)
-    return [problem for problems in progress for problem in problems]
+    return [each for problems in progress for each in problems]
 
 
-def _track_audio_problems(folder: Path, row: int, track_id: str, audio: object) -> list[Problem]:
-    if pd.isna(audio):
-        mend = "Name the file, or empty the whole column."
-        return [Problem("tracks.csv", "no audio", "a file, as for other tracks", mend, row)]
+def _check_track_audio(folder: Path, row: int, track_id: object, file: object) -> Iterator[Problem]:
+    place = ("tracks.csv", row, "audio")
+    if pd.isna(file):
+        yield problem("missing_audio", *place)
+        return
+    path = folder / str(file)
     try:
-        y, sr = load_audio(folder / str(audio))
-    except AudioError as error:
-        reason = str(error).removeprefix(f"{folder / str(audio)}: ")
-        return [Problem("tracks.csv", f"audio {audio} ({reason})", "sound", "See there.", row)]
+        y, sr = audio.load_audio(path)
+    except audio.AudioError as error:
+        text = str(error).removeprefix(f"{path}: ")
+        yield problem("unusable_audio", *place, value=file, error=text)
+        return
     if np.abs(y).max() < SILENCE_PEAK:
-        mend = "Export it again, or delete the track."
-        return [Problem("tracks.csv", f"silence in {audio}", "sound", mend, row)]
-    return _stem_problems(folder, track_id, len(y) / sr)
+        yield problem("silent_audio", *place, value=file)
+    elif pd.notna(track_id):
+        yield from _check_stems(folder, f"stems/{track_id}", len(y) / sr)
 
 
-def _stem_problems(folder: Path, track_id: object, duration: float) -> list[Problem]:
-    if pd.isna(track_id) or not (stem_folder := folder / "stems" / str(track_id)).is_dir():
-        return []
-    problems = []
-    present = {file.stem: file for file in sorted(stem_folder.iterdir())}
+def _check_stems(folder: Path, stem_folder: str, duration: float) -> Iterator[Problem]:
+    if not (folder / stem_folder).is_dir():
+        return
+    files = {file.stem: file for file in sorted((folder / stem_folder).iterdir())}
     for stem in STEMS:
-        name = f"stems/{track_id}/{stem}"
-        if stem not in present:
-            expected = f"the four stems {', '.join(STEMS)}"
-            problems.append(Problem(name, "no such file", expected, "Add the stem."))
+        name = f"{stem_folder}/{stem}"
+        if stem not in files:
+            yield problem("missing_stem", name, expected=", ".join(STEMS))
             continue
         try:
-            info = soundfile.info(present[stem])
+            length = soundfile.info(files[stem]).duration
         except soundfile.LibsndfileError as error:
-            problems.append(Problem(name, f"what cannot be decoded ({error})", "audio", "Convert."))
+            yield problem("unusable_stem", name, error=error)
             continue
-        if abs(info.duration - duration) > 0.01:
-            problems.append(
-                Problem(
-                    name,
-                    f"{info.duration:.3f} s",
-                    f"{duration:.3f} s, as long as the mix",
-                    "Export stem and mix over the same range.",
-                )
-            )
-    return problems
-
-
-def _each_row(rows, problem, file: str) -> list[Problem]:
-    told = [problem(row) for row in rows[:MAX_ROWS_TOLD]]
-    if len(rows) > MAX_ROWS_TOLD:
-        rest = f"the same in {len(rows) - MAX_ROWS_TOLD} more rows"
-        told.append(Problem(file, rest, "none", "See the rows above."))
-    return told
+        if abs(length - duration) > LENGTH_TOLERANCE:
+            yield problem("wrong_stem_length", name, value=length, expected=duration)

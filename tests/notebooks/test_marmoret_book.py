@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from groove_utils.embed.model_selection import models_for, stem_sums
 from groove_utils.probe import paper_protocol
 from groove_utils.study import load_study
-from groove_utils.study.marmoret2026 import make_marmoret2026
+from groove_utils.study.datasets.marmoret2026 import make_marmoret2026
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "unit" / "study"))

@@ -17,7 +17,7 @@ import yaml
 
 from groove_utils import probe
 from groove_utils.files import hash_file
-from groove_utils.study.oconnell2022 import SHA256
+from groove_utils.study.datasets.oconnell2022 import SHA256
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = ROOT / "analysis" / "08-mixed-models.py"

@@ -73,7 +73,7 @@ def test_a_study_with_vectors_of_stems_runs(tmp_path):
     sys.path.insert(0, str(ROOT / "tests" / "unit" / "study"))
     from make_marmoret_fixture import make_published
 
-    from groove_utils.study.marmoret2026 import make_marmoret2026
+    from groove_utils.study.datasets.marmoret2026 import make_marmoret2026
 
     folder = tmp_path / "published-stems"
     make_published(tmp_path / "source", n=60)

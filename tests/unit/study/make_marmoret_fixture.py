@@ -34,7 +34,7 @@ def make_ids(n, rng):
     return ids
 
 
-def make_published(root, n=20, n_missing=2, n_extra=1, seed=0, small=True):
+def make_published(root, n=10, n_missing=2, n_extra=1, seed=0, small=True):
     """Write the published files for `n` songs with audio; give their ids and the table.
 
     `n_missing` more songs are rated without embeddings, and the last `n_extra` rows are rated

@@ -1,0 +1,111 @@
+"""Contracts of a study's tables, as pandera schemas.
+
+Tables are read as text, so that the row of a cell that is not a number can be named.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+
+from groove_utils.study.problems import Problem, StudyError, problem, reading
+from groove_utils.study.tables import MISSING, read_csv
+
+__all__ = ["NUMBER", "SCHEMAS", "check_frame", "check_table", "identifier"]
+
+KINDS = {
+    "column_in_dataframe": "missing_column",
+    "not_nullable": "empty_cell",
+    "field_uniqueness": "duplicate",
+}
+NOT_BLANK = pa.Check(lambda column: column.str.strip() != "", error="blank", ignore_na=True)
+NUMBER = pa.Check(
+    lambda column: pd.to_numeric(column, errors="coerce").notna(), error="not_a_number"
+)
+
+
+def identifier(**options: object) -> pa.Column:
+    """Return the schema of a column of texts, none of them empty."""
+    return pa.Column(str, NOT_BLANK, report_duplicates="exclude_first", **options)
+
+
+SCHEMAS: dict[str, pa.DataFrameSchema] = {
+    "tracks.csv": pa.DataFrameSchema(
+        {
+            "track_id": identifier(unique=True),
+            "title": pa.Column(str, nullable=True),
+            "artist": identifier(),
+            "style": identifier(),
+            "audio": pa.Column(str, nullable=True, required=False),
+        }
+    ),
+    "listeners.csv": pa.DataFrameSchema({"listener_id": identifier(unique=True)}),
+    "ratings.csv": pa.DataFrameSchema(
+        {
+            "track_id": identifier(),
+            "query": identifier(),
+            "rating": pa.Column(str, NUMBER),
+            "listener_id": identifier(required=False),
+        }
+    ),
+}
+
+
+def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Problem]]:
+    """Check one table of a study folder.
+
+    Returns
+    -------
+    frame : pandas.DataFrame or None
+        The table as text, without empty rows; its index counts the lines below the header. None
+        if it cannot be read.
+    problems : list of Problem
+        Everything that is wrong in it.
+    """
+    schema = SCHEMAS[file]
+    columns = ", ".join(name for name, column in schema.columns.items() if column.required)
+    try:
+        expected = f"UTF-8 text, comma-separated, with columns {columns}"
+        with reading(folder, file, expected), warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            # blank lines are kept at first, so that the index counts lines
+            frame = read_csv(folder / file, dtype=str, skip_blank_lines=False)
+    except pd.errors.ParserWarning:
+        return None, [problem("long_rows", file)]
+    except StudyError as error:
+        return None, error.problems
+    if "rating" in frame:
+        frame["rating"] = frame["rating"].mask(frame["rating"].isin(MISSING))
+    return frame, check_frame(frame, schema, file)
+
+
+def check_frame(frame: pd.DataFrame, schema: pa.DataFrameSchema, file: str) -> list[Problem]:
+    """Check a table against a schema, and translate pandera's failure cases.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Its index counts the lines below the header.
+    schema : pandera.DataFrameSchema
+        Checks whose errors are kinds of :data:`groove_utils.study.problems.MESSAGES`.
+    file : str
+        Where the table comes from.
+    """
+    problems = []
+    if frame.empty:
+        problems.append(problem("empty_table", file, expected="rows below the header"))
+    try:
+        schema.validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        cases = errors.failure_cases.sort_values(["column", "check", "index"], kind="stable")
+        columns = ", ".join(frame.columns)
+        for case in cases.itertuples():
+            kind, column, row = KINDS.get(case.check, case.check), case.column, case.index
+            if kind == "missing_column":
+                problems.append(problem(kind, file, column=case.failure_case, columns=columns))
+            else:
+                problems.append(problem(kind, file, row + 2, column, value=case.failure_case))
+    return problems

@@ -1,0 +1,1 @@
+"""Catalogued data sets: description in YAML, conversion to a study folder in Python."""

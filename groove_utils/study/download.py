@@ -1,0 +1,48 @@
+"""Download published files, checked by their hashes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pooch
+
+__all__ = ["TIMEOUT", "download_file"]
+
+# Seconds to connect (for each address of the host) and to wait for an answer. Without a network a
+# chapter shows a box instead; its reader should not wait for it.
+TIMEOUT = (2, 20)
+pooch.get_logger().setLevel("WARNING")
+
+
+def download_file(url: str, path: Path, sha256: str | None = None) -> Path:
+    """Download a file unless it is there with the right hash.
+
+    Parameters
+    ----------
+    url : str
+        Where it is published.
+    path : pathlib.Path
+        Where to put it; written completely or not at all.
+    sha256 : str, optional
+        Its known hash; without one, a file that is there counts as right.
+
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be fetched.
+    ValueError
+        If the downloaded file has another hash.
+    """
+    pooch.retrieve(
+        url,
+        known_hash=sha256 and f"sha256:{sha256}",
+        fname=path.name,
+        path=path.parent,
+        downloader=pooch.HTTPDownloader(timeout=TIMEOUT),
+    )
+    return path

@@ -1,0 +1,55 @@
+"""The catalogue of studies."""
+
+from pathlib import Path
+from pkgutil import resolve_name
+
+import pytest
+import yaml
+from expect import raises
+
+from groove_utils.study import UnknownNameError, get_dataset, list_studies, prepare_study
+from groove_utils.study.__main__ import main
+from groove_utils.study.catalogue import dataset_names
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_catalogue_has_one_row_per_study():
+    table = list_studies()
+    assert table["study"].tolist() == dataset_names() == ["demo", "marmoret2026", "oconnell2022"]
+    assert table["what"].str.len().min() > 20
+
+
+@pytest.mark.parametrize("name", dataset_names())
+def test_each_data_set_has_a_converter_a_licence_and_a_citation(name):
+    dataset = get_dataset(name)
+    assert callable(resolve_name(dataset.converter))
+    assert dataset.licence
+    assert dataset.cite()
+    assert isinstance(dataset.meta["simulated"], bool)
+    params = yaml.safe_load((ROOT / "analysis/params/default.yml").read_text())
+    assert name in params["study"]
+
+
+def test_an_unknown_study_is_an_error(tmp_path, capsys):
+    with raises(UnknownNameError, "unknown_study", value="demos"):
+        prepare_study("demos", tmp_path)
+    assert main(["prepare", "demos", str(tmp_path)]) == 1
+    assert "demos" in capsys.readouterr().err
+
+
+def test_make_learns_what_a_study_was_made_with(tmp_path):
+    (tmp_path / "in.csv").write_text("Participant ID;HG1 groove\n1;7\n")
+    params = {"study": {"oconnell2022": {"source": str(tmp_path / "in.csv")}}}
+    (tmp_path / "params.yml").write_text(yaml.safe_dump(params))
+    stamp, deps = tmp_path / "study.made", tmp_path / "study.mk"
+    command = ["prepare", "oconnell2022", str(tmp_path / "study")]
+    command += ["--params", str(tmp_path / "params.yml")]
+    assert main([*command, "--stamp", str(stamp), "--deps", str(deps)]) == 0
+    assert stamp.is_file()
+    for name in ("oconnell2022.yml", "oconnell2022.py"):
+        assert f"groove_utils/study/datasets/{name}" in deps.read_text()
+    (tmp_path / "in.csv").unlink()
+    stamp.unlink()
+    assert main([*command, "--stamp", str(stamp)]) == 1
+    assert not stamp.exists()
