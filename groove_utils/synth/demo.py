@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from groove_utils.cache import VERSIONS
 from groove_utils.files import atomic_path, hash_bytes, hash_file, write_if_changed
+from groove_utils.study.catalogue import get_dataset
 from groove_utils.synth.arrange import STEMS, STYLES, Song, compose
 from groove_utils.synth.features import level_features, score_features
 from groove_utils.synth.listeners import (
@@ -32,15 +33,6 @@ from groove_utils.synth.render import render
 from groove_utils.synth.soundfont import SAMPLE_RATE, default_soundfont
 
 __all__ = ["make_demo"]
-
-LICENCE = (
-    "Scores and ratings: CC0-1.0. Audio: rendered from them with the SoundFont TimGM6mb "
-    "(© 2004 Tim Brechbill, 2010 David Bolton; GPL-2.0-only), taken from the pretty_midi package."
-)
-CITATION = (
-    "Demo study of «Can pretrained audio models hear the groove?»: generated scores, sampled "
-    "instruments, simulated listeners. No person played or rated anything in it."
-)
 
 
 def make_demo(
@@ -262,9 +254,10 @@ def _study_yml(seed, n_bands, n_listeners):
     # the derived score has a scale of its own: what it comes to at either end of the ratings'
     ends = [float(groove_score(pd.DataFrame([dict.fromkeys(RATED, v)]))[0]) for v in SCALE]
     queries = {**QUESTIONS, "groove": {"wording": QUESTIONS["groove"], "scale": ends}}
+    demo = get_dataset("demo")
     meta = {
-        "title": "Demo: simulated bands and simulated listeners",
-        "simulated": True,
+        "title": demo.meta["title"],
+        "simulated": demo.meta["simulated"],
         "description": (
             f"{n_bands} invented bands and {n_listeners} simulated listeners (seed {seed}). "
             "Every score, every rating and every effect behind them is known; see truth/."
@@ -272,7 +265,7 @@ def _study_yml(seed, n_bands, n_listeners):
         "queries": queries,
         "scale": list(SCALE),
         "styles": list(STYLES[: min(n_bands, len(STYLES))]),
-        "licence": LICENCE,
-        "citation": CITATION,
+        "licence": demo.licence,
+        "citation": demo.cite(),
     }
     return yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=88)
