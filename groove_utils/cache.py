@@ -1,14 +1,12 @@
 """A content-addressed store of arrays, shared by descriptors, embeddings and stems.
 
-An entry is a dict of arrays under a hexadecimal key; whoever writes it derives the key from
-everything that the arrays depend on (the audio's bytes, the model's fingerprint, settings, a
-version), so an entry never has to be updated and never goes stale. Chapters 04 to 07 use it.
+An entry is a dict of arrays under a hexadecimal key, which is a hash of everything that the arrays
+depend on (the audio's bytes, the model's fingerprint, settings, a version); so an entry never has
+to be updated. Chapters 04 to 08 use it.
 
-Entries are written whole or not at all, carry a SHA-256 of their bytes, and are checked on every
-read: a damaged one is set aside, reported and treated as absent, so that it is computed again.
-Several processes may read and write one store at once.
-
-``python -m groove_utils.cache clear`` empties it and says what that freed.
+Entries are written completely or not at all, and end with a SHA-256 of their bytes. A damaged entry
+is removed with a warning when it is read, and so computed again. Several processes may use one
+store at once. ``python -m groove_utils.cache clear`` empties it.
 """
 
 from __future__ import annotations
@@ -20,12 +18,14 @@ import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from groove_utils.errors import DetailedError
 from groove_utils.files import atomic_path, hash_bytes
 from groove_utils.paths import cache_folder
 
@@ -43,18 +43,21 @@ VERSIONS = {
 """Version of each kind of cached result, part of its keys. Raise it when a result changes."""
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
-_DAMAGED = "damaged"
+_FOLDERS = ("[0-9a-f][0-9a-f]", "damaged")  # downloads of studies lie next to the stores
 
 
 def format_bytes(size: int) -> str:
-    """A number of bytes as a reader says it, for instance ``'3.4 MB'``."""
-    if size < 1000:
-        return f"{size} B"
-    for unit in ("kB", "MB", "GB"):
-        size /= 1000
+    """Return a number of bytes with its unit.
+
+    Examples
+    --------
+    >>> format_bytes(3400)
+    '3.4 kB'
+    """
+    for unit in ("B", "kB", "MB", "GB"):
         if size < 1000 or unit == "GB":
-            break
-    return f"{size:.1f} {unit}"
+            return f"{size:.{unit != 'B':d}f} {unit}"
+        size /= 1000
 
 
 def cache_key(kind: str, *parts: bytes | str) -> str:
@@ -81,30 +84,31 @@ class ArrayCache:
     Parameters
     ----------
     folder : path-like, optional
-        Where all stores live; :func:`groove_utils.paths.cache_folder` by
-        default.
+        Folder of all stores; :func:`groove_utils.paths.cache_folder` by default.
     namespace : str
         Sub-folder of this store, one for each kind of content.
 
     Notes
     -----
     An entry is the file ``<folder>/<namespace>/<key[:2]>/<key>.entry``: the arrays as safetensors
-    (which reads twenty times faster than a NumPy archive, where there are many small arrays),
-    followed by the SHA-256 of these bytes. Damaged files are moved to
-    ``<folder>/<namespace>/damaged/``.
+    (which reads many small arrays twenty times faster than a NumPy archive), followed by the
+    SHA-256 of these bytes.
 
     Examples
     --------
-    >>> store = ArrayCache(namespace="embeddings")  # doctest: +SKIP
-    >>> store.put(key, {"penultimate": vectors})  # doctest: +SKIP
-    >>> store.get(key)["penultimate"].shape  # doctest: +SKIP
+    >>> import tempfile
+    >>> store = ArrayCache(tempfile.mkdtemp())
+    >>> store.put("0123abcd", {"penultimate": np.zeros((4, 200))})
+    >>> store.get("0123abcd")["penultimate"].shape
     (4, 200)
     """
 
     def __init__(self, folder: str | os.PathLike | None = None, namespace: str = "embeddings"):
         if not re.fullmatch(r"[\w.-]+", namespace) or namespace in {".", ".."}:
-            raise ValueError(
-                f"namespace {namespace!r} cannot name a folder: use letters, digits, '-', '_', '.'."
+            raise DetailedError(
+                f"namespace {namespace!r} cannot name a folder; use letters, digits, -, _ and '.'.",
+                kind="invalid_name",
+                value=namespace,
             )
         self.folder = Path(cache_folder() if folder is None else folder) / namespace
         self.namespace = namespace
@@ -113,22 +117,21 @@ class ArrayCache:
         return f"ArrayCache({str(self.folder)!r})"
 
     def path(self, key: str) -> Path:
-        """The file that holds, or would hold, the entry `key`.
+        """Return the file of an entry, whether it exists or not.
 
         Raises
         ------
-        ValueError
+        DetailedError
             If `key` is not a hexadecimal string of at least 8 characters.
         """
         if not isinstance(key, str) or not re.fullmatch(r"[0-9a-f]{8,}", key):
-            raise ValueError(
+            raise DetailedError(
                 f"cache key {key!r} is not a lower-case hexadecimal string of 8 characters or "
-                "more; make one with groove_utils.files.hash_bytes()."
+                "more; make one with groove_utils.cache.cache_key().",
+                kind="invalid_key",
+                value=key,
             )
         return self.folder / key[:2] / f"{key}.entry"
-
-    def __contains__(self, key: str) -> bool:
-        return self.path(key).is_file()
 
     def get(self, key: str) -> dict[str, np.ndarray] | None:
         """Read an entry.
@@ -141,28 +144,33 @@ class ArrayCache:
         Returns
         -------
         dict of str to ndarray, or None
-            None where there is no such entry, or where it was damaged: it is then moved out of
-            the way and a RuntimeWarning names it.
+            None if there is no such entry, or if it was damaged.
+
+        Warns
+        -----
+        RuntimeWarning
+            If the entry was damaged; it is removed.
         """
         path = self.path(key)
         try:
             content = path.read_bytes()
         except FileNotFoundError:
             return None
-        except OSError:
-            if not path.is_dir():
-                raise
-            self._set_aside(path, "it is a folder")
-            return None
         archive, digest = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
-        if hashlib.sha256(archive).digest() != digest:
-            self._set_aside(path, "its checksum does not match")
-            return None
-        try:
-            return _unpack(archive)
-        except (SafetensorError, ValueError, LookupError, TypeError):
-            self._set_aside(path, "another program wrote it")
-            return None
+        reason = "its checksum does not match"
+        if hashlib.sha256(archive).digest() == digest:
+            try:
+                return _unpack(archive)
+            except (SafetensorError, ValueError, LookupError, TypeError):
+                reason = "another program wrote it"
+        path.unlink(missing_ok=True)
+        warnings.warn(
+            f"{path}: the cache entry is damaged ({reason}). It was removed and will be computed "
+            "again.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write an entry, replacing one of the same key.
@@ -176,72 +184,49 @@ class ArrayCache:
 
         Raises
         ------
-        ValueError
+        DetailedError
             If an array holds Python objects.
         """
-        path = self.path(key)
         archive = _pack(arrays)
-        with atomic_path(path) as part:
+        with atomic_path(self.path(key)) as part:
             part.write_bytes(archive + hashlib.sha256(archive).digest())
 
+    def __len__(self) -> int:
+        paths = [path for path, _ in self._files() if path.suffix in {".entry", ".json"}]
+        return sum(path.name[0] != "." for path in paths)
+
     def size(self) -> int:
-        """Bytes on disk, damaged entries and remains of interrupted writes included."""
+        """Return the bytes on disk, remains of interrupted writes included."""
         return sum(size for _, size in self._files())
 
-    def __len__(self) -> int:
-        whole = [path for path, _ in self._files() if path.suffix in {".entry", ".json"}]
-        return sum(path.parent.name != _DAMAGED and path.name[0] != "." for path in whole)
-
     def clear(self) -> int:
-        """Remove every entry, and give the number of bytes that this freed."""
+        """Remove every entry, and return the number of bytes freed."""
         freed = 0
-        folders = set()
         for path, size in self._files():
             path.unlink(missing_ok=True)
-            folders.add(path.parent)
             freed += size
-        for folder in [*folders, self.folder]:
-            try:
+        for folder in [*(f for p in _FOLDERS for f in self.folder.glob(p)), self.folder]:
+            with suppress(OSError):  # absent, or another process has written into it
                 folder.rmdir()
-            except OSError:  # another process has just written into it, or it was never there
-                continue
         return freed
 
     def _files(self) -> Iterator[tuple[Path, int]]:
-        # downloads of studies lie beside the stores, and are none of their business
-        folders = [*self.folder.glob("[0-9a-f][0-9a-f]"), self.folder / _DAMAGED]
-        for path in [path for folder in folders for path in folder.glob("*")]:
-            try:
+        for path in [path for name in _FOLDERS for path in self.folder.glob(f"{name}/*")]:
+            with suppress(FileNotFoundError):  # removed by another process
                 if path.is_file():
                     yield path, path.stat().st_size
-            except FileNotFoundError:  # renamed or removed by another process meanwhile
-                continue
-
-    def _set_aside(self, path: Path, reason: str) -> None:
-        aside = self.folder / _DAMAGED / path.name
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        while aside.is_dir() or (path.is_dir() and aside.exists()):  # a file replaces only a file
-            aside = aside.with_name(f"{aside.name}~")
-        try:
-            path.replace(aside)
-        except FileNotFoundError:  # another process has noticed it first
-            return
-        warnings.warn(
-            f"{path}: the cache entry is damaged ({reason}). It was moved to {aside} and will be "
-            "computed again.",
-            RuntimeWarning,
-            stacklevel=3,
-        )
 
 
 def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
     for name, array in arrays.items():
         if array.dtype.kind == "O":
-            raise ValueError(
-                f"Object arrays cannot be kept: {name!r} is one; give numbers or text."
+            raise DetailedError(
+                f"array {name!r} holds Python objects; expected numbers or text.",
+                kind="object_array",
+                column=name,
             )
-    # the format has no text, and puts tensors into an order of its own
+    # safetensors has no text, and does not keep the order
     text = [name for name, array in arrays.items() if array.dtype.kind == "U"]
     tensors = arrays | {name: _encode(arrays[name]) for name in text}
     facts = {"entry": json.dumps({"order": list(arrays), "text": text})}
@@ -275,9 +260,9 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
 
     folder = options.folder or cache_folder()
-    names = [options.namespace] if options.namespace else _namespaces(folder)
+    found = {path.parent.parent.name for name in _FOLDERS for path in folder.glob(f"*/{name}/*")}
     total = 0
-    for name in names:
+    for name in [options.namespace] if options.namespace else sorted(found):
         store = ArrayCache(folder, name)
         n_entries = len(store)
         size = store.clear() if options.action == "clear" else store.size()
@@ -286,13 +271,6 @@ def main(argv: list[str] | None = None) -> int:
     verb = "freed" if options.action == "clear" else "holds"
     print(f"{folder}: {verb} {format_bytes(total)}")
     return 0
-
-
-def _namespaces(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    stores = {path.parent.parent.name for path in folder.glob("*/[0-9a-f][0-9a-f]/*")}
-    return sorted(stores | {path.parent.parent.name for path in folder.glob(f"*/{_DAMAGED}/*")})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Files that are whole or absent: atomic writes, content hashes, write-if-changed.
+"""Atomic writes, content hashes, and writing only what has changed.
 
-Everything under ``build/`` is written through this module, so that a run that is interrupted at
-any moment (also by ``kill -9`` or a full disk) never leaves half a file under its final name.
+Everything under ``build/`` is written through this module, so that an interrupted run (also by
+``kill -9`` or a full disk) never leaves half a file under its final name.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ os.umask(_UMASK)
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary path that becomes `path` when the block ends without an error.
+    r"""Yield a temporary path that becomes `path` when the block ends without an error.
 
     Parameters
     ----------
     path : path-like
-        Final name. Its folder is made if need be.
+        Final name. Its folder is created if needed.
 
     Yields
     ------
@@ -37,8 +37,12 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
     Examples
     --------
-    >>> with atomic_path("build/table.csv") as part:  # doctest: +SKIP
-    ...     frame.to_csv(part)
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "table.csv"
+    >>> with atomic_path(path) as part:
+    ...     size = part.write_text("track_id\n")
+    >>> path.read_text()
+    'track_id\n'
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,15 +63,14 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def write_if_changed(path: str | os.PathLike, content: bytes | str) -> bool:
-    """Write `content` to `path` unless it holds just that already.
+    """Write `content` to `path` unless the file has this content already.
 
-    Leaving an unchanged file alone keeps its modification time, by which Make decides what has to
-    be run again.
+    An unchanged file keeps its modification time, by which Make decides what to run again.
 
     Returns
     -------
     bool
-        Whether the file was written.
+        True if the file was written.
     """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
@@ -79,7 +82,7 @@ def write_if_changed(path: str | os.PathLike, content: bytes | str) -> bool:
 
 
 def hash_bytes(*chunks: bytes | str) -> str:
-    """SHA-256 (hex, 64 characters) of the chunks, each preceded by its length."""
+    """Return the SHA-256 (64 hexadecimal digits) of the chunks, each preceded by its length."""
     digest = hashlib.sha256()
     for chunk in chunks:
         data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)
@@ -89,10 +92,9 @@ def hash_bytes(*chunks: bytes | str) -> str:
 
 
 def hash_file(path: str | os.PathLike) -> str:
-    """SHA-256 (hex, 64 characters) of a file's bytes.
+    """Return the SHA-256 (64 hexadecimal digits) of a file's bytes.
 
-    A file is read once by a process, as long as its place on the disk, its size and its time of
-    change stay as they are.
+    A process reads a file again only if its inode, size or modification time has changed.
     """
     path = Path(path)
     facts = path.stat()

@@ -1,4 +1,4 @@
-"""Where the project and its generated files are."""
+"""Folders of the project and of its generated files."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["build_folder", "cache_folder", "project_root"]
 
 
 def project_root() -> Path:
-    """The checkout that this package was installed from, or the current folder."""
+    """Return the checkout that this package was installed from, or the current folder."""
     checkout = Path(__file__).resolve().parents[1]
     return checkout if (checkout / "analysis").is_dir() else Path.cwd()
 
 
 def build_folder(study_name: str = "demo") -> Path:
-    """Where a study's generated files live: ``$GROOVE_BUILD``, or ``build/<study>``.
+    """Return the folder of a study's generated files: ``$GROOVE_BUILD``, or ``build/<study>``.
 
     The runner of :mod:`groove_utils.book` sets ``GROOVE_BUILD`` for the chapters it executes.
     """
@@ -24,6 +24,6 @@ def build_folder(study_name: str = "demo") -> Path:
 
 
 def cache_folder() -> Path:
-    """Where content-addressed results are kept: ``$GROOVE_CACHE``, or ``build/cache``."""
+    """Return the folder of cached results: ``$GROOVE_CACHE``, or ``build/cache``."""
     chosen = os.environ.get("GROOVE_CACHE")
     return Path(chosen) if chosen else project_root() / "build" / "cache"

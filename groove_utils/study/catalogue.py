@@ -27,17 +27,14 @@ class Dataset:
 
     Parameters
     ----------
-    name : str
-        Name of the study.
-    summary : str
-        One sentence about it.
+    name, summary : str
+        Name of the study, and one sentence about it.
     converter : str
-        ``"module:function"`` that writes the study folder. The function is imported only when it
-        is called: loading one study must not import the others' synthesiser or downloader.
-    remotes : dict
-        Where the published files are, with hashes where they are known.
+        ``"module:function"`` that writes the study folder; imported only when it is called.
     meta : dict
         The fixed part of the folder's ``study.yml``, with licence and citation.
+    remotes : dict
+        Addresses of the published files, with hashes if they are known.
 
     Examples
     --------
@@ -48,8 +45,8 @@ class Dataset:
     name: str
     summary: str
     converter: str
+    meta: dict
     remotes: dict = field(default_factory=dict)
-    meta: dict = field(default_factory=dict)
 
     @property
     def licence(self) -> str:
@@ -61,7 +58,7 @@ class Dataset:
         return self.meta["citation"]
 
     def prepare(self, folder: str | os.PathLike, **params: object) -> Path:
-        """Make or fetch the study folder; keep files that are there and still right.
+        """Make or download the study folder; files that are there and still right are kept.
 
         Parameters
         ----------
@@ -70,37 +67,22 @@ class Dataset:
         **params
             Passed to the converter, for example ``n_bands`` to
             :func:`groove_utils.synth.make_demo`.
-
-        Returns
-        -------
-        pathlib.Path
-            The folder.
         """
         resolve_name(self.converter)(Path(folder), **params)
         return Path(folder)
 
 
 def dataset_names() -> list[str]:
-    """Names of the catalogued data sets, in alphabetical order."""
+    """Return the names of the catalogued data sets."""
     return sorted(path.stem for path in FOLDER.glob("*.yml"))
 
 
 def get_dataset(name: str) -> Dataset:
-    """Return the catalogued data set of a name.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is none.
-    """
-    if name not in dataset_names():
-        raise UnknownNameError(
-            f"No study {name!r} in the catalogue; expected one of {', '.join(dataset_names())}.",
-            kind="unknown_study",
-            value=name,
-        )
-    entry = yaml.safe_load((FOLDER / f"{name}.yml").read_text(encoding="utf-8"))
-    return Dataset(name, **entry)
+    """Return a catalogued data set; raise UnknownNameError if there is none of that name."""
+    if name not in (names := dataset_names()):
+        message = f"No study {name!r} in the catalogue; expected one of {', '.join(names)}."
+        raise UnknownNameError(message, kind="unknown_study", value=name)
+    return Dataset(name, **yaml.safe_load((FOLDER / f"{name}.yml").read_text(encoding="utf-8")))
 
 
 def list_studies() -> pd.DataFrame:
@@ -110,5 +92,5 @@ def list_studies() -> pd.DataFrame:
 
 
 def prepare_study(name: str, folder: str | os.PathLike, **params: object) -> Path:
-    """Make or fetch a catalogued study; see :meth:`Dataset.prepare`."""
+    """Make or download a catalogued study; see :meth:`Dataset.prepare`."""
     return get_dataset(name).prepare(folder, **params)

@@ -15,26 +15,14 @@ pooch.get_logger().setLevel("WARNING")
 
 
 def download_file(url: str, path: Path, sha256: str | None = None) -> Path:
-    """Download a file unless it is there with the right hash.
+    """Download a file unless it is there with the right hash, and return its path.
 
-    Parameters
-    ----------
-    url : str
-        Where it is published.
-    path : pathlib.Path
-        Where to put it; written completely or not at all.
-    sha256 : str, optional
-        Its known hash; without one, a file that is there counts as right.
-
-    Returns
-    -------
-    pathlib.Path
-        `path`.
+    Without a known hash, a file that is there counts as right.
 
     Raises
     ------
     OSError
-        If it cannot be fetched.
+        If it cannot be downloaded.
     ValueError
         If the downloaded file has another hash.
     """

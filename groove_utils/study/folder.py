@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -94,7 +95,7 @@ class Study:
 
     @property
     def title(self) -> str:
-        """The study's title."""
+        """Title of the study."""
         return self.meta["title"]
 
     @property
@@ -136,20 +137,20 @@ class Study:
 
     @property
     def styles(self) -> list[str]:
-        """The styles, in the order of ``study.yml``, else alphabetically."""
+        """Styles in the order of ``study.yml``, else alphabetically."""
         styles = set(self.tracks["style"])
         listed = [style for style in self.meta.get("styles") or [] if style in styles]
         return listed + sorted(styles - set(listed))
 
     @cached_property
     def descriptors(self) -> pd.DataFrame | None:
-        """Precomputed handcrafted descriptors, indexed by track, or None."""
+        """Precomputed handcrafted descriptors, indexed by track_id, or None."""
         if not (self.path / "descriptors.csv").is_file():
             return None
         return self._table("descriptors.csv").set_index("track_id")
 
     def has(self, what: str) -> bool:
-        """Return True if the study has ``audio``, ``stems``, ``listeners``, and so on.
+        """Return True if the study has something that not every study has.
 
         Parameters
         ----------
@@ -173,12 +174,9 @@ class Study:
                 return next((self.path / "embeddings").glob("*/*/*.npz"), None) is not None
             case "descriptors":
                 return (self.path / "descriptors.csv").is_file()
-        raise DetailedError(
-            f"Study.has({what!r}): expected audio, stems, listeners, embeddings, "
-            "stem-embeddings, descriptors, truth or styles.",
-            kind="unknown_part",
-            value=what,
-        )
+        parts = "audio, stems, listeners, embeddings, stem-embeddings, descriptors, truth, styles"
+        message = f"Study.has({what!r}): expected one of {parts}."
+        raise DetailedError(message, kind="unknown_part", value=what)
 
     def song_means(self, query: str) -> pd.Series:
         """Return the mean rating of each track over its listeners.
@@ -200,12 +198,9 @@ class Study:
     def rating_matrix(self, query: str) -> pd.DataFrame:
         """Return the ratings on one query, listeners × tracks, NaN where there is none."""
         if not self.has("listeners"):
-            raise DetailedError(
-                f"{self.path}: ratings.csv has no column listener_id, only song means.",
-                kind="no_listeners",
-                path=self.path / "ratings.csv",
-                column="listener_id",
-            )
+            path = self.path / "ratings.csv"
+            message = f"{path} has no column listener_id, only song means."
+            raise DetailedError(message, kind="no_listeners", path=path, column="listener_id")
         table = self._query(query).pivot(index="listener_id", columns="track_id", values="rating")
         return table.reindex(columns=self.tracks["track_id"])
 
@@ -213,12 +208,7 @@ class Study:
         """Return the file of a track's full mix."""
         files = self.tracks.loc[self.tracks["track_id"] == track_id, "audio"]
         if files.empty or files.isna().any():
-            raise UnknownNameError(
-                f"{self.path}: tracks.csv has no audio for track {track_id!r}.",
-                kind="unknown_audio",
-                path=self.path / "tracks.csv",
-                value=track_id,
-            )
+            raise self._unknown("audio", track_id, "tracks.csv", self.tracks["track_id"])
         return self._reading(files.iloc[0])
 
     def stem_paths(self, track_id: str) -> dict[str, Path]:
@@ -238,13 +228,7 @@ class Study:
         """Decode one stem of a track, see :func:`groove_utils.audio.load_audio`."""
         stems = self.stem_paths(track_id)
         if stem not in stems:
-            raise UnknownNameError(
-                f"{self.path}: no stem {stem!r} for track {track_id!r}; "
-                f"stems/{track_id}/ has {', '.join(stems) or 'none'}.",
-                kind="unknown_stem",
-                path=self.path / "stems" / track_id,
-                value=stem,
-            )
+            raise self._unknown("stem", stem, f"stems/{track_id}", stems)
         return audio.load_audio(stems[stem], sr=sr, mono=mono)
 
     def truth(self, name: str) -> pd.DataFrame:
@@ -253,13 +237,13 @@ class Study:
 
     def _query(self, query: str) -> pd.DataFrame:
         if query not in self.queries:
-            raise UnknownNameError(
-                f"{self.path}: no query {query!r}; study.yml has {', '.join(self.queries)}.",
-                kind="unknown_query",
-                path=self.path / "study.yml",
-                value=query,
-            )
+            raise self._unknown("query", query, "study.yml", self.queries)
         return self.ratings[self.ratings["query"] == query]
+
+    def _unknown(self, what: str, name: str, file: str, names: Iterable) -> UnknownNameError:
+        listed = ", ".join(list(names)[:10]) or "none"
+        message = f"{self.path / file}: no {what} {name!r}; expected one of {listed}."
+        return UnknownNameError(message, kind=f"unknown_{what}", path=self.path / file, value=name)
 
     def _reading(self, file: str | os.PathLike) -> Path:
         path = self.path / file

@@ -5,35 +5,25 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import requests
+from osfclient.api import OSF
+from osfclient.exceptions import OSFException
 from tqdm.auto import tqdm
 
 from groove_utils.files import hash_file, write_if_changed
 from groove_utils.study.download import TIMEOUT, download_file
 from groove_utils.study.problems import StudyError, problem
 
-__all__ = ["RemoteFile", "check_files", "download_files", "list_files"]
+__all__ = ["RemoteFile", "download_files", "list_files"]
 
 API = "https://api.osf.io/v2"
-HASHES = "hashes.json"
 
 
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file on OSF.
-
-    Parameters
-    ----------
-    path : str
-        Project and path in it.
-    url : str
-        Address of its content.
-    sha256 : str or None
-        Its hash; None if OSF does not state one.
-    """
+class RemoteFile(NamedTuple):
+    """A file on OSF: project and path in it, address of its content, and its hash if stated."""
 
     path: str
     url: str
@@ -53,9 +43,6 @@ def list_files(project: str) -> Iterator[RemoteFile]:
     OSError, RuntimeError
         If OSF does not answer, or answers in another form.
     """
-    from osfclient.api import OSF
-    from osfclient.exceptions import OSFException
-
     try:
         for storage in OSF(token=os.environ.get("OSF_TOKEN")).project(project).storages:
             for file in storage.files:
@@ -63,7 +50,8 @@ def list_files(project: str) -> Iterator[RemoteFile]:
                 yield RemoteFile(f"{project}/{file.path.lstrip('/')}", file._download_url, sha256)
     except (OSFException, KeyError) as error:
         raise RuntimeError(f"project {project}: {error}") from error
-    answer = requests.get(f"{API}/nodes/{project}/children/", timeout=TIMEOUT)  # not in osfclient
+    # osfclient does not list components
+    answer = requests.get(f"{API}/nodes/{project}/children/", timeout=TIMEOUT)
     answer.raise_for_status()
     for child in answer.json()["data"]:
         yield from list_files(child["id"])
@@ -83,8 +71,9 @@ def download_files(files: Iterable[RemoteFile], folder: Path) -> None:
         If a file has changed since it was first downloaded, or differs from the hash that OSF
         states.
     """
-    record = folder / HASHES
-    hashes, problems = _read_hashes(folder), []
+    record = folder / "hashes.json"
+    hashes = json.loads(record.read_text()) if record.is_file() else {}
+    problems = []
     for file in tqdm(list(files), desc="OSF", unit="file"):
         sha256 = hashes.get(file.path) or file.sha256
         if file.sha256 not in (None, sha256):
@@ -99,25 +88,3 @@ def download_files(files: Iterable[RemoteFile], folder: Path) -> None:
             raise ConnectionError(f"{file.url}: {error}. Run again to continue.") from error
         write_if_changed(record, json.dumps(hashes, indent=1, sort_keys=True))
     StudyError.raise_any(folder, problems)
-
-
-def check_files(folder: Path) -> None:
-    """Compare downloaded files with the recorded hashes.
-
-    Raises
-    ------
-    StudyError
-        If files have changed.
-    """
-    paths = {folder / name: sha256 for name, sha256 in _read_hashes(folder).items()}
-    problems = [
-        problem("wrong_hash", path, expected=sha256)
-        for path, sha256 in paths.items()
-        if path.is_file() and hash_file(path) != sha256
-    ]
-    StudyError.raise_any(folder, problems)
-
-
-def _read_hashes(folder: Path) -> dict[str, str]:
-    path = folder / HASHES
-    return json.loads(path.read_text()) if path.is_file() else {}

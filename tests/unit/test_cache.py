@@ -9,8 +9,10 @@ import time
 import numpy as np
 import pytest
 import safetensors.numpy
+from expect import raises
 
 from groove_utils.cache import ArrayCache, format_bytes, main
+from groove_utils.errors import DetailedError
 from groove_utils.files import hash_bytes
 
 KEY = hash_bytes("a track")
@@ -34,20 +36,17 @@ def test_round_trip_keeps_values_dtypes_shapes_and_order(store):
     for name, array in arrays.items():
         np.testing.assert_array_equal(back[name], array)
         assert (back[name].dtype, back[name].shape) == (np.asarray(array).dtype, np.shape(array))
-    assert KEY in store
     assert len(store) == 1
 
 
 def test_absent_entry_is_none(store):
     assert store.get(KEY) is None
-    assert KEY not in store
     assert (store.size(), len(store), store.clear()) == (0, 0, 0)
 
 
 def test_same_content_gives_the_same_file(store, tmp_path):
     store.put(KEY, example())
     other = ArrayCache(tmp_path, "other")
-    time.sleep(0.01)
     other.put(KEY, example())
     assert store.path(KEY).read_bytes() == other.path(KEY).read_bytes()
 
@@ -68,7 +67,7 @@ def test_text_of_any_shape_comes_back(store):
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "append"])
-def test_damaged_entry_is_set_aside_and_can_be_written_again(store, damage):
+def test_damaged_entry_is_removed_and_can_be_written_again(store, damage):
     store.put(KEY, example())
     path = store.path(KEY)
     content = bytearray(path.read_bytes())
@@ -83,7 +82,7 @@ def test_damaged_entry_is_set_aside_and_can_be_written_again(store, damage):
     path.write_bytes(content)
     with pytest.warns(RuntimeWarning, match="damaged"):
         assert store.get(KEY) is None
-    assert (store.folder / "damaged" / path.name).read_bytes() == content
+    assert not path.exists()
     assert store.get(KEY) is None
     store.put(KEY, example())
     np.testing.assert_array_equal(store.get(KEY)["pool"], example()["pool"])
@@ -103,30 +102,14 @@ def test_damaged_entry_is_set_aside_and_can_be_written_again(store, damage):
         safetensors.numpy.save({"x": np.zeros(3)}, {"entry": "7"}),
     ],
 )
-def test_an_entry_of_another_program_is_set_aside_whatever_its_checksum(store, archive):
+def test_an_entry_of_another_program_is_removed_whatever_its_checksum(store, archive):
     path = store.path(KEY)
     path.parent.mkdir(parents=True)
     path.write_bytes(archive + hashlib.sha256(archive).digest())
-    with pytest.warns(RuntimeWarning, match="damaged .another program wrote it"):
+    with pytest.warns(RuntimeWarning, match="damaged"):
         assert store.get(KEY) is None
     store.put(KEY, example())
     assert list(store.get(KEY)) == ["pool", "file"]
-
-
-def test_a_folder_in_the_place_of_an_entry_is_set_aside_each_time(store):
-    path = store.path(KEY)
-    for content in (b"first", b"second"):
-        path.mkdir(parents=True)
-        (path / "note").write_bytes(content)
-        with pytest.warns(RuntimeWarning, match="damaged .it is a folder"):
-            assert store.get(KEY) is None
-    path.write_bytes(b"a file")
-    with pytest.warns(RuntimeWarning, match="damaged .its checksum"):
-        assert store.get(KEY) is None
-    notes = sorted(note.read_bytes() for note in (store.folder / "damaged").glob("*/note"))
-    assert notes == [b"first", b"second"]
-    store.put(KEY, example())
-    assert len(store) == 1
 
 
 def test_every_single_bit_flip_is_noticed(store):
@@ -142,13 +125,13 @@ def test_every_single_bit_flip_is_noticed(store):
 
 
 def test_object_arrays_and_bad_keys_are_refused(store):
-    with pytest.raises(ValueError, match="Object arrays"):
+    with raises(DetailedError, "object_array", column="x"):
         store.put(KEY, {"x": np.array([{}, 1], dtype=object)})
     assert store.get(KEY) is None
     for key in ("../../etc", "ABCDEF0123", "abc", 3):
-        with pytest.raises(ValueError, match="hexadecimal"):
+        with raises(DetailedError, "invalid_key", value=key):
             store.get(key)
-    with pytest.raises(ValueError, match="namespace"):
+    with raises(DetailedError, "invalid_name", value="../elsewhere"):
         ArrayCache(store.folder, "../elsewhere")
 
 
@@ -196,7 +179,7 @@ def test_sizes_are_readable(size, text):
     assert format_bytes(size) == text
 
 
-def _hammer(folder, seed, n_rounds):
+def hammer(folder, seed, n_rounds):
     store = ArrayCache(folder, "embeddings")
     rng = np.random.default_rng(seed)
     for _ in range(n_rounds):
@@ -210,10 +193,10 @@ def _hammer(folder, seed, n_rounds):
 
 def test_two_processes_share_a_store(tmp_path, recwarn):
     context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_hammer, args=(tmp_path, seed, 40)) for seed in (1, 2)]
+    workers = [context.Process(target=hammer, args=(tmp_path, seed, 40)) for seed in (1, 2)]
     for worker in workers:
         worker.start()
-    _hammer(tmp_path, 3, 40)
+    hammer(tmp_path, 3, 40)
     for worker in workers:
         worker.join(30)
         assert worker.exitcode == 0

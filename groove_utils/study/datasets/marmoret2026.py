@@ -1,8 +1,8 @@
-"""Convert the published data of Marmoret et al. (2026) to a study folder.
+"""Convert the published data of Marmoret et al. (2026) to a study folder (chapters 01, 04 to 08).
 
 148 songs of funk, pop and rock with their mean ratings, 16 descriptors and the embeddings of seven
 models, for one model also those of separated stems; no audio and no single listeners. The files are
-found by their names, not by their folders. Chapters 01 and 04 to 07 use the study.
+found by their names, in any folders.
 
 References
 ----------
@@ -26,7 +26,7 @@ from groove_utils.files import hash_file, write_if_changed
 from groove_utils.paths import cache_folder
 from groove_utils.study.catalogue import get_dataset
 from groove_utils.study.contracts import NUMBER, check_frame, identifier
-from groove_utils.study.osf import check_files, download_files, list_files
+from groove_utils.study.osf import download_files, list_files
 from groove_utils.study.problems import StudyError, problem, reading
 from groove_utils.study.stem_names import subset_name
 from groove_utils.study.tables import STEMS, write_study
@@ -75,23 +75,20 @@ def make_marmoret2026(
     folder : path-like
         The study folder to write; files that would not change are left alone.
     source : path-like, optional
-        A folder with the published files, at any depth: ``*ratings*.xlsx``,
-        ``*MIR_features*.csv`` and ``audio_embedding_*.npz``, also inside zip archives. By default
-        they are downloaded into the cache.
+        A folder with the published files ``*ratings*.xlsx``, ``*MIR_features*.csv`` and
+        ``audio_embedding_*.npz`` at any depth, also inside zip archives. By default they are
+        downloaded into the cache.
 
     Returns
     -------
     pathlib.Path
-        The folder, with ``study.yml``, ``tracks.csv``, ``ratings.csv`` (song means, no listeners),
-        ``descriptors.csv``, the published vectors as ``embeddings/<model>/<track_id>.npz`` and
-        ``embeddings/<model>/<stem>/…``, and ``found.csv``: the files that were found, those that
-        were used, and why others were not.
+        The folder. Its ``found.csv`` lists the files that were found, those that were used, and
+        the songs that they lack.
 
     Raises
     ------
     ConnectionError
-        If files are missing and cannot be downloaded; the message says what to download by hand
-        and where to put it.
+        If OSF does not answer; the message says what to download by hand, and where to put it.
     StudyError
         If files are missing or in another form than expected.
 
@@ -107,7 +104,7 @@ def make_marmoret2026(
     _unpack(source)
     sheet = _read_ratings(folder, source)
     descriptors = _read_descriptors(folder, source)
-    vectors, unused = _choose_checkpoints(_read_vectors(folder, source))
+    vectors, other_checkpoints = _choose_checkpoints(_read_vectors(folder, source))
     songs, report = _select_songs(sheet, descriptors, vectors)
     if len(songs) < MIN_SONGS:
         details = {"value": len(songs), "expected": "about 148"}
@@ -116,41 +113,25 @@ def make_marmoret2026(
     for row in vectors[vectors["track"].isin(songs)].merge(used).itertuples():
         place = folder / "embeddings" / row.model / row.stem / f"{row.track}.npz"
         write_if_changed(place, row.path.read_bytes())
-    report = pd.concat([report, unused], ignore_index=True)
+    report = pd.concat([report, other_checkpoints], ignore_index=True)
     write_if_changed(folder / "found.csv", report.to_csv(index=False))
-    sheet = sheet.loc[songs]
-    tracks, ratings = _convert_sheet(sheet)
-    table = descriptors.loc[songs].rename_axis("track_id").reset_index()
-    meta = _describe(sheet, tracks)
-    return write_study(folder, meta, tracks=tracks, ratings=ratings, descriptors=table)
+    tracks, ratings = _convert_sheet(sheet.loc[songs])
+    meta = _describe(sheet.loc[songs], tracks)
+    descriptors = descriptors.loc[songs].rename_axis("track_id").reset_index()
+    return write_study(folder, meta, tracks=tracks, ratings=ratings, descriptors=descriptors)
 
 
 def download_marmoret2026(folder: str | os.PathLike | None = None) -> Path:
-    """Download the published files from OSF; files that are there are not downloaded again.
+    """Download the published files from OSF, and return their folder.
 
-    Parameters
-    ----------
-    folder : path-like, optional
-        Where to put them; ``marmoret2026`` in the cache by default.
-
-    Returns
-    -------
-    pathlib.Path
-        `folder`.
-
-    Raises
-    ------
-    ConnectionError
-        If OSF does not answer and no files were put there by hand.
-    StudyError
-        If a file is not the one that was first downloaded, or not the one that OSF describes.
+    They go to `folder`, or to ``marmoret2026`` in the cache. Without a connection, files that were
+    put there by hand are used.
     """
     folder = cache_folder() / "marmoret2026" if folder is None else Path(folder)
     try:
         files = [file for project in DATASET.remotes for file in list_files(project)]
     except (OSError, RuntimeError) as error:
         if any(folder.rglob("*.xlsx")) or any(folder.rglob("*.zip")):
-            check_files(folder)
             return folder
         names = " and ".join(f"{r['files']} from {r['url']}" for r in DATASET.remotes.values())
         raise ConnectionError(
@@ -274,59 +255,46 @@ def _stem_name(text: str) -> str:
 
 
 def _choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keep one file per model, stem and song: of several checkpoints, that with most songs."""
-    kept, unused = [], []
-    for (model, stem), group in vectors.groupby(["model", "stem"]):
-        roots = sorted(group.groupby("root"), key=lambda item: (-len(item[1]), str(item[0])))
-        chosen = roots[0][1].drop_duplicates("track")
-        for root, others in roots[1:]:
-            # one checkpoint may be spread over several folders, which then share no song
-            if others["track"].isin(chosen["track"]).any():
-                remark = f"another checkpoint, left out: {root.name}"
-                unused.append(("embeddings", model, stem, len(others), 0, remark))
-            else:
-                chosen = pd.concat([chosen, others])
-        kept.append(chosen)
-    return pd.concat(kept, ignore_index=True), pd.DataFrame(unused, columns=REPORT)
+    """Keep the checkpoint with most songs for each model and stem, and list the others."""
+    key = ["model", "stem"]
+    counts = vectors.groupby([*key, "root"])["track"].nunique().rename("found").reset_index()
+    counts = counts.sort_values(["found", "root"], ascending=[False, True])
+    best = counts.drop_duplicates(key)
+    others = counts.drop(best.index).assign(what="embeddings", used=0)
+    others["remark"] = ["another checkpoint: " + root.name for root in others.pop("root")]
+    return vectors.merge(best[[*key, "root"]]).drop_duplicates([*key, "track"]), others[REPORT]
 
 
-def _select_songs(sheet, descriptors, vectors) -> tuple[list[str], pd.DataFrame]:
+def _select_songs(
+    sheet: pd.DataFrame, descriptors: pd.DataFrame, vectors: pd.DataFrame
+) -> tuple[list[str], pd.DataFrame]:
     """Songs for which everything is there, and a report of what was found."""
     tracks = vectors.groupby(["model", "stem"])["track"].agg(set).to_dict()
     mixes = {model: songs for (model, stem), songs in tracks.items() if not stem}
-    rated = set(sheet.index[sheet[sheet.columns.intersection(list(QUERIES))].notna().all(axis=1)])
-    candidates = set().union(*mixes.values()) & rated
-    complete = {
-        model for model in mixes if len(mixes[model] & candidates) >= MIN_COVERAGE * len(candidates)
-    }
-    songs = candidates & set(descriptors.index[descriptors.notna().all(axis=1)])
-    songs = songs.intersection(*(mixes[model] for model in complete))
-    left_out = _list_songs(set(sheet.index) - songs, "left out")
-    undescribed = _list_songs(candidates - set(descriptors.index), "without descriptors")
-    rows = [
-        ("ratings", "", "", len(sheet), len(songs), left_out),
-        ("descriptors", "", "", len(descriptors), len(songs), undescribed),
-    ]
-    with_stems = {model for model, stem in tracks if stem} | {STEM_MODEL}
+    rated = sheet[sheet.columns.intersection(list(QUERIES))].notna().all(axis=1)
+    candidates = set().union(*mixes.values()) & set(sheet.index[rated])
+    least = MIN_COVERAGE * len(candidates)
+    complete = [songs for songs in mixes.values() if len(songs & candidates) >= least]
+    described = set(descriptors.index[descriptors.notna().all(axis=1)])
+    songs = (candidates & described).intersection(*complete)
     expected = {(model, "") for model in EXPECTED_MODELS}
-    expected |= {(model, stem) for model in with_stems for stem in EXPECTED_STEMS}
+    expected |= {(STEM_MODEL, stem) for stem in EXPECTED_STEMS}
+    rows = [
+        ("ratings", "", "", len(sheet), len(songs), _list(set(sheet.index) - songs)),
+        ("descriptors", "", "", len(descriptors), len(songs), _list(candidates - described)),
+    ]
     for model, stem in sorted(expected | set(tracks), key=lambda key: (key[1] != "", key)):
-        have = tracks.get((model, stem), set())
-        missing = (songs if stem else candidates) - have
-        use = have and (not missing if stem else model in complete)
-        remark = _list_songs(missing, "missing") if have else "not found"
-        if have and not use:
-            remark = f"{'' if stem else 'too few songs, '}left out; {remark}"
+        found = tracks.get((model, stem), set())
+        missing = (songs if stem else candidates) - found if found else set()
+        use = found >= songs if stem else found in complete
         what = "stem embeddings" if stem else "embeddings"
-        rows.append((what, model, stem, len(have), len(songs) if use else 0, remark))
+        rows.append((what, model, stem, len(found), len(songs) * use, _list(missing)))
     return sorted(songs), pd.DataFrame(rows, columns=REPORT)
 
 
-def _list_songs(songs: set[str], word: str) -> str:
-    if not songs:
-        return ""
-    listed = ", ".join(sorted(songs)[:10])
-    return f"{len(songs)} {word}: {listed}{' …' if len(songs) > 10 else ''}"
+def _list(missing: set[str]) -> str:
+    names = ", ".join(sorted(missing)[:10]) + (" …" if len(missing) > 10 else "")
+    return f"{len(missing)} songs missing: {names}" if missing else ""
 
 
 def _convert_sheet(sheet: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -346,11 +314,10 @@ def _describe(sheet: pd.DataFrame, tracks: pd.DataFrame) -> dict:
     """Content of ``study.yml``; scores beyond a query's own scale widen it."""
     queries = {}
     for query, entry in DATASET.meta["queries"].items():
-        if entry["column"] not in sheet:
-            continue
-        queries[query] = entry["wording"]
-        if "scale" in entry:
-            values = [*entry["scale"], *sheet[entry["column"]]]
-            scale = [float(math.floor(min(values))), float(math.ceil(max(values)))]
-            queries[query] = {"wording": entry["wording"], "scale": scale}
+        if entry["column"] in sheet:
+            queries[query] = entry["wording"]
+            if "scale" in entry:
+                values = [*entry["scale"], *sheet[entry["column"]]]
+                scale = [float(math.floor(min(values))), float(math.ceil(max(values)))]
+                queries[query] = {"wording": entry["wording"], "scale": scale}
     return DATASET.meta | {"queries": queries, "styles": sorted(tracks["style"].unique())}

@@ -25,7 +25,6 @@ from groove_utils.paths import cache_folder
 from groove_utils.study.catalogue import get_dataset
 from groove_utils.study.download import download_file
 from groove_utils.study.folder import Study, load_study
-from groove_utils.study.problems import reading
 from groove_utils.study.tables import write_study
 
 __all__ = ["SHA256", "URL", "load_oconnell2022", "make_oconnell2022"]
@@ -40,36 +39,27 @@ QUERIES = {"groove": "groove", "like": "liking", "familiar": "familiarity"}
 def make_oconnell2022(
     folder: str | os.PathLike, *, source: str | os.PathLike | None = None
 ) -> Path:
-    """Write the study folder `oconnell2022`.
+    """Write the study folder `oconnell2022`, without audio; artists and styles are unknown.
 
     Parameters
     ----------
     folder : path-like
         The study folder to write; files that would not change are left alone.
     source : path-like, optional
-        A table in the form of the published one. By default that one is downloaded once, checked
-        by its hash and kept in the cache.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder, with ``study.yml``, ``tracks.csv`` (track_id ``HG1`` … ``LG10``;
-        ``groove_group`` is high or low; artist and style are unknown), ``listeners.csv`` and
-        ``ratings.csv`` (queries groove, liking, familiarity). Empty cells are unanswered questions
-        and give no row.
+        The published table. By default it is downloaded once and kept in the cache.
 
     Raises
     ------
     ConnectionError
-        If the table is missing and cannot be downloaded; the message says what to download and
-        where to put it.
-    StudyError
-        If the table cannot be read.
+        If the table cannot be downloaded; the message says where to get it and where to put it.
+    DetailedError
+        If `source` is another file.
     """
-    folder, path = Path(folder), _download() if source is None else Path(source)
-    with reading(folder, path, "semicolon-separated text with a column for each song and question"):
-        sheet = pd.read_csv(path, sep=";", dtype=str, encoding="utf-8-sig")
-        ratings = _ratings(sheet)
+    path = _download() if source is None else Path(source)
+    if hash_file(path) != SHA256:
+        message = f"{path} is not the published table (sha256 {SHA256}). Download it from {URL}"
+        raise DetailedError(message, kind="wrong_hash", path=path)
+    ratings = _ratings(pd.read_csv(path, sep=";", dtype=str, encoding="utf-8-sig"))
     ids = ratings["track_id"].unique()
     tracks = pd.DataFrame(
         {
@@ -81,31 +71,16 @@ def make_oconnell2022(
         }
     )
     listeners = ratings[["listener_id"]].drop_duplicates()
-    return write_study(folder, DATASET.meta, tracks=tracks, listeners=listeners, ratings=ratings)
+    return write_study(
+        Path(folder), DATASET.meta, tracks=tracks, listeners=listeners, ratings=ratings
+    )
 
 
 def load_oconnell2022(source: str | os.PathLike | None = None) -> Study:
     """Load the published ratings next to another study, from a folder in the cache.
 
-    Parameters
-    ----------
-    source : path-like, optional
-        The published table, if it was downloaded by hand.
-
-    Raises
-    ------
-    ConnectionError
-        If the table is missing and cannot be downloaded.
-    DetailedError
-        If `source` is another file than the published one.
+    For `source` and errors see :func:`make_oconnell2022`.
     """
-    if source is not None and hash_file(source) != SHA256:
-        raise DetailedError(
-            f"{source} is not the published table (sha256 expected: {SHA256}). Download it again "
-            f"from {URL}",
-            kind="wrong_hash",
-            path=source,
-        )
     return load_study(make_oconnell2022(cache_folder() / "oconnell2022" / "study", source=source))
 
 
@@ -121,17 +96,14 @@ def _download() -> Path:
 
 
 def _ratings(sheet: pd.DataFrame) -> pd.DataFrame:
-    """One row per answer. The content is not checked, since the table's hash is known."""
+    """One row per answer; an empty cell is an unanswered question."""
     listener = sheet.iloc[:, 0].str.strip()
     # one identifier is used for two people, by their answers and by the article's count
     repeat = listener.groupby(listener).cumcount()
     listener = listener.where(repeat == 0, listener + "-" + (repeat + 1).astype(str))
     tables, number = [], ""
     for column in sheet.columns[1:]:
-        match = re.match(r"([HL]G)(\d*) (groove|like|familiar)", column)
-        if match is None:
-            raise ValueError(f"column {column!r}")
-        group, digits, query = match.groups()
+        group, digits, query = re.match(r"([HL]G)(\d*) (groove|like|familiar)", column).groups()
         number = digits or number  # two headers lack the number of the song before
         rating = pd.to_numeric(sheet[column])
         columns = {"track_id": group + number, "query": QUERIES[query], "rating": rating}

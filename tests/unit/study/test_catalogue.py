@@ -7,9 +7,11 @@ import pytest
 import yaml
 from expect import raises
 
+from groove_utils.files import hash_file
 from groove_utils.study import UnknownNameError, get_dataset, list_studies, prepare_study
 from groove_utils.study.__main__ import main
 from groove_utils.study.catalogue import dataset_names
+from groove_utils.study.datasets import oconnell2022
 
 ROOT = Path(__file__).parents[3]
 
@@ -38,18 +40,17 @@ def test_an_unknown_study_is_an_error(tmp_path, capsys):
     assert "demos" in capsys.readouterr().err
 
 
-def test_make_learns_what_a_study_was_made_with(tmp_path):
-    (tmp_path / "in.csv").write_text("Participant ID;HG1 groove\n1;7\n")
-    params = {"study": {"oconnell2022": {"source": str(tmp_path / "in.csv")}}}
+def test_make_learns_what_a_study_was_made_with(tmp_path, monkeypatch):
+    table, stamp, deps = tmp_path / "in.csv", tmp_path / "study.made", tmp_path / "study.mk"
+    table.write_text("Participant ID;HG1 groove\n1;7\n")
+    params = {"study": {"oconnell2022": {"source": str(table)}}}
     (tmp_path / "params.yml").write_text(yaml.safe_dump(params))
-    stamp, deps = tmp_path / "study.made", tmp_path / "study.mk"
     command = ["prepare", "oconnell2022", str(tmp_path / "study")]
-    command += ["--params", str(tmp_path / "params.yml")]
-    assert main([*command, "--stamp", str(stamp), "--deps", str(deps)]) == 0
+    command += ["--params", str(tmp_path / "params.yml"), "--stamp", str(stamp)]
+    assert main(command) == 1  # it is not the published table
+    assert not stamp.exists()
+    monkeypatch.setattr(oconnell2022, "SHA256", hash_file(table))
+    assert main([*command, "--deps", str(deps)]) == 0
     assert stamp.is_file()
     for name in ("oconnell2022.yml", "oconnell2022.py"):
         assert f"groove_utils/study/datasets/{name}" in deps.read_text()
-    (tmp_path / "in.csv").unlink()
-    stamp.unlink()
-    assert main([*command, "--stamp", str(stamp)]) == 1
-    assert not stamp.exists()
