@@ -195,10 +195,6 @@ class ArrayCache:
         paths = [path for path, _ in self._files() if path.suffix in {".entry", ".json"}]
         return sum(path.name[0] != "." for path in paths)
 
-    def size(self) -> int:
-        """Return the bytes on disk, remains of interrupted writes included."""
-        return sum(size for _, size in self._files())
-
     def clear(self) -> int:
         """Remove every entry, and return the number of bytes freed."""
         freed = 0
@@ -250,26 +246,17 @@ def _decode(code: np.ndarray) -> np.ndarray:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Show or clear the stores, as ``python -m groove_utils.cache`` does."""
-    parser = argparse.ArgumentParser(
-        prog="python -m groove_utils.cache", description="Show or clear the array cache."
-    )
-    parser.add_argument("action", choices=["size", "clear"])
-    parser.add_argument("--folder", type=Path, help="default: $GROOVE_CACHE, else build/cache")
-    parser.add_argument("--namespace", help="one store only, for instance embeddings")
-    options = parser.parse_args(argv)
-
-    folder = options.folder or cache_folder()
-    found = {path.parent.parent.name for name in _FOLDERS for path in folder.glob(f"*/{name}/*")}
-    total = 0
-    for name in [options.namespace] if options.namespace else sorted(found):
+    """Clear all stores, as ``python -m groove_utils.cache clear`` does."""
+    parser = argparse.ArgumentParser(prog="python -m groove_utils.cache")
+    parser.add_argument("action", choices=["clear"], help="delete all entries in $GROOVE_CACHE")
+    parser.parse_args(argv)
+    folder, total = cache_folder(), 0
+    for name in sorted({p.parent.parent.name for f in _FOLDERS for p in folder.glob(f"*/{f}/*")}):
         store = ArrayCache(folder, name)
-        n_entries = len(store)
-        size = store.clear() if options.action == "clear" else store.size()
-        total += size
-        print(f"  {name}: {n_entries} entries, {format_bytes(size)}")
-    verb = "freed" if options.action == "clear" else "holds"
-    print(f"{folder}: {verb} {format_bytes(total)}")
+        n_entries, freed = len(store), store.clear()
+        total += freed
+        print(f"  {name}: {n_entries} entries, {format_bytes(freed)}")
+    print(f"{folder}: freed {format_bytes(total)}")
     return 0
 
 

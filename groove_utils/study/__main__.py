@@ -29,33 +29,33 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="groove-study", description="Studies: folders of ratings")
+    parser = argparse.ArgumentParser(prog="groove-study", description="Study folders")
     verbs = parser.add_subparsers(required=True)
 
-    verb = verbs.add_parser("list", help="the studies known by name")
+    verb = verbs.add_parser("list", help="list the studies known by name")
     verb.set_defaults(run=_list)
 
-    verb = verbs.add_parser("prepare", help="make or fetch a catalogued study")
+    verb = verbs.add_parser("prepare", help="make or download a catalogued study")
+    verb.set_defaults(run=_prepare)
     verb.add_argument("name")
     verb.add_argument("folder", type=Path)
     verb.add_argument("--params", type=Path, help="a file of analysis/params/; its section `study`")
     verb.add_argument("--stamp", type=Path, help="written when the study is made")
     verb.add_argument("--deps", type=Path, help="depfile of the stamp, for Make")
-    verb.set_defaults(run=_prepare)
 
-    verb = verbs.add_parser("validate", help="say everything that is wrong with a study folder")
-    verb.add_argument("folder", type=Path)
-    verb.add_argument("--stamp", type=Path, help="written when all is well")
+    verb = verbs.add_parser("validate", help="list all problems of a study folder")
     verb.set_defaults(run=_validate)
+    verb.add_argument("folder", type=Path)
+    verb.add_argument("--stamp", type=Path, help="written if there are none")
 
     verb = verbs.add_parser("new", help="start a folder from audio files and a spreadsheet")
+    verb.set_defaults(run=_new)
     verb.add_argument("folder", type=Path)
     verb.add_argument("--audio", type=Path, required=True, help="directory of sound files")
     verb.add_argument("--ratings", type=Path, required=True, help="CSV or XLSX, wide or long")
     verb.add_argument("--title")
     verb.add_argument("--scale", type=float, nargs=2, metavar=("LOW", "HIGH"))
-    verb.add_argument("--query", default="groove", help="what was asked, if the sheet is silent")
-    verb.set_defaults(run=_new)
+    verb.add_argument("--query", default="groove", help="what was asked, if the sheet has no names")
     return parser
 
 
@@ -66,9 +66,9 @@ def _list(options: argparse.Namespace) -> int:
 
 def _prepare(options: argparse.Namespace) -> int:
     sections = yaml.safe_load(options.params.read_text()) if options.params else {}
-    chosen = (sections.get("study") or {}).get(options.name, {})
+    params = (sections.get("study") or {}).get(options.name, {})
     watch_files()
-    prepare_study(options.name, options.folder, **chosen)
+    prepare_study(options.name, options.folder, **params)
     if options.deps:
         write_if_changed(options.deps, depfile(options.stamp, package_files()))
     if options.stamp:
@@ -92,14 +92,8 @@ def _validate(options: argparse.Namespace) -> int:
 def _new(options: argparse.Namespace) -> int:
     from groove_utils.study.start import start_study
 
-    folder = start_study(
-        options.folder,
-        options.audio,
-        options.ratings,
-        title=options.title,
-        scale=tuple(options.scale) if options.scale else None,
-        query=options.query,
-    )
+    names = ("folder", "audio", "ratings", "title", "scale", "query")
+    folder = start_study(**{name: getattr(options, name) for name in names})
     print(f"Wrote {folder}. Complete tracks.csv (artist, style) and study.yml (wordings, licence),")
     print(f'then run: make book STUDY="{folder}"')
     return 0

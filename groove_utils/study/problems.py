@@ -18,6 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_SIMILAR = 20
+UNREADABLE = (ValueError, OSError, LookupError, EOFError, BadZipFile, csv.Error, yaml.YAMLError)
 # kind of problem -> what was found and expected, and how to fix it
 MESSAGES = {
     # files
@@ -40,8 +41,8 @@ MESSAGES = {
     "not_a_number": "{value!r} in {column}; expected a number. Correct the cell, or empty it.",
     "out_of_range": "rating {value} in {column}; expected a number from {low:g} to {high:g} for "
     "{query}. Correct the rating, or the scale in study.yml.",
-    "unknown_name": "unknown {column} {value!r} in {count} rows; expected one of {source}. Add it "
-    "to {source}, or correct the rows.",
+    "unknown_name": "unknown {column} {value!r} in {count} rows; expected one that {source} lists. "
+    "Add it to {source}, or correct the rows.",
     "duplicate_rating": "a second rating for {value}; expected one for each {keys}. Delete one of "
     "the rows.",
     "unrated_track": "track {value!r} without any rating; expected a row in ratings.csv. Add its "
@@ -193,15 +194,7 @@ def reading(folder: object, file: object, expected: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise StudyError(folder, [problem("missing_file", file, expected=expected)]) from error
-    except (
-        ValueError,
-        OSError,
-        LookupError,
-        EOFError,
-        BadZipFile,
-        csv.Error,
-        yaml.YAMLError,
-    ) as error:
+    except UNREADABLE as error:
         details = {"expected": expected, "error": str(error).replace("\n", " ")}
         raise StudyError(folder, [problem("unreadable_file", file, **details)]) from error
 
