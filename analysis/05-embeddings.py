@@ -38,7 +38,7 @@ from groove_utils.book import (
     show_figure,
     show_table,
 )
-from groove_utils.embed import benchmark, model_selection
+from groove_utils.embed import benchmark, model_selection, provenance
 from groove_utils.similarity import geometry, model_similarity
 
 chapter = open_chapter("05-embeddings", study)
@@ -95,7 +95,7 @@ embeddings = embed.embed_study(data, [*models, *twins])
 embeddings[models[0]]
 
 # %%
-chapter.save_table(benchmark.model_facts({m: embeddings[m] for m in models}), "models")
+chapter.save_table(provenance.model_facts({m: embeddings[m] for m in models}), "models")
 
 # %% [markdown] tags=["needs-audio"]
 # ### What it costs

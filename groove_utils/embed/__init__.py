@@ -1,7 +1,7 @@
-"""Pretrained models: which there are, and what they make of a song.
+"""Pretrained models: their catalogue, their weights, and the embeddings they give of a song.
 
-Chapter 05 introduces them, chapters 06 and 07 probe them. Heavy libraries (torch, onnxruntime,
-transformers) are imported when a model is loaded, not with this module.
+The chapter on embeddings introduces them; the chapters on probing and stem ablation use them.
+Heavy libraries (torch, onnxruntime, transformers) are imported when a model is loaded.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""``python -m groove_utils.embed list``, ``card NAME`` and ``fetch NAME``."""
+"""``python -m groove_utils.embed list``, ``card NAME``, ``fetch NAME`` and ``record NAME``."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ import sys
 
 import pandas as pd
 
-from groove_utils.embed.adapters import ModelUnavailableError
+from groove_utils.embed.adapters import EmbedError, ModelRefusedError, ModelUnavailableError
+from groove_utils.embed.cache_keys import adapter_key
 from groove_utils.embed.cards import ModelCard
-from groove_utils.embed.catalogue import list_models, model_card
+from groove_utils.embed.catalogue import list_models, make_adapter, model_card
+from groove_utils.embed.integrity import fingerprint
+from groove_utils.embed.registry import model_record, write_registry
 from groove_utils.embed.weights import availability, fetch_weights
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Show the catalogue or download a model's weights; 0 where that went well."""
+    """Show the catalogue, or fetch or record a model; return 0 on success."""
     parser = argparse.ArgumentParser(prog="python -m groove_utils.embed", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="all models, and whether they can run here")
-    for command, text in (("card", "all about one model"), ("fetch", "download its weights")):
+    for command, text in {
+        "card": "all about one model",
+        "fetch": "download its weights",
+        "record": "write its fingerprint and probe into registry.json (for a model of the package)",
+    }.items():
         commands.add_parser(command, help=text).add_argument("name")
     options = parser.parse_args(argv)
     try:
@@ -32,10 +39,13 @@ def main(argv: list[str] | None = None) -> int:
             _, state, how = availability(card)
             print(f"{'state':14} {state}{f': {how}' if how else ''}")
             return 0
+        if options.command == "record":
+            print(_record(options.name))
+            return 0
         if not card.repository:
             return _nothing_to_fetch(card)
         print(fetch_weights(card))
-    except (ModelUnavailableError, ValueError) as error:
+    except (ModelUnavailableError, ModelRefusedError, EmbedError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -50,8 +60,19 @@ def _overview() -> pd.DataFrame:
     return table[shown]
 
 
+def _record(name: str) -> str:
+    """Load a model without comparing it with its record, and write the record."""
+    from groove_utils.embed.engine import Model  # imports torch
+
+    adapter = make_adapter(name)
+    network = adapter.load()
+    key = adapter_key(name, adapter)
+    write_registry({key: model_record(Model(adapter, network, fingerprint(network)))})
+    return key
+
+
 def _nothing_to_fetch(card: ModelCard) -> int:
-    """Say what brings a model that is not on the hub; 0 where it is here already."""
+    """Print how to get a model that is not on the hub; return 0 if it is here already."""
     available, _, how = availability(card)
     if available:
         drawn = card.name.endswith("-untrained")

@@ -1,4 +1,4 @@
-"""What a model must offer to be run by the engine, and how a reader adds one.
+"""The interface between models and the engine, and how a reader adds a model.
 
 An adapter is any object with the attributes of :class:`Adapter`. Twenty lines do::
 
@@ -23,7 +23,7 @@ An adapter is any object with the attributes of :class:`Adapter`. Twenty lines d
     embed_audio(y, sr, "loudness")
 
 Registered from a notebook or a plain file, such a model is cached, batched and pooled like any
-other. Appendix "how to adapt" shows one.
+other. The page "How to adapt" shows one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What embeddings came from and what they cost (chapter 05 and the page on provenance)."""
+"""Measure the run time and memory of models (the chapter on embeddings)."""
 
 from __future__ import annotations
 
@@ -19,40 +19,10 @@ from groove_utils.cache import ArrayCache
 from groove_utils.embed.adapters import ModelUnavailableError
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.catalogue import register_model, registered_models
-from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.extract import embed_tracks
 from groove_utils.embed.loading import load_model
 
-__all__ = ["measure_cost", "model_facts", "peak_memory"]
-
-
-def model_facts(embeddings: Mapping[str, Embedding]) -> pd.DataFrame:
-    """Where the weights behind some embeddings come from.
-
-    Parameters
-    ----------
-    embeddings : mapping of str to Embedding
-        By model.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a model: ``model, source, licence, fingerprint``. The fingerprint is the hash of
-        weights and buffers as loaded; vectors that came with the study have none.
-    """
-    rows = []
-    for name, embedding in embeddings.items():
-        card = catalogued_models().get(name)
-        computed = embedding.source == "computed"
-        rows.append(
-            {
-                "model": name,
-                "source": (card.source if card else "–") if computed else "vectors of the study",
-                "licence": card.licence if card else "–",
-                "fingerprint": load_model(name).fingerprint[:16] if computed else "–",
-            }
-        )
-    return pd.DataFrame(rows)
+__all__ = ["measure_cost", "peak_memory"]
 
 
 def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str]) -> pd.DataFrame:
@@ -67,12 +37,11 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     Returns
     -------
     pandas.DataFrame
-        One row a model: ``model``; ``seconds_per_second`` of audio on this machine, weights
-        already loaded: of processor time, all cores added up, which does not depend on what else
-        is running, or of the clock's where a GPU computes; ``peak_MiB``, the most main memory that
-        a process held which did nothing else; ``numbers``, how many values are kept for a song
-        over all layers. Of a model that does not run here, such as one whose vectors a study
-        brings, and of all without tracks, the numbers are NaN.
+        One row per model: ``model``; ``seconds_per_second`` of audio on this machine, with the
+        weights loaded: processor time summed over cores, which does not depend on what else is
+        running, or wall-clock time where a GPU computes; ``peak_MiB``, the largest main memory of
+        a process that does nothing else; ``numbers``, the values kept per song over all layers.
+        NaN for a model that does not run here, and without tracks.
     """
     from groove_utils.embed.engine import choose_device  # imports torch
 
@@ -83,7 +52,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     def measure(name: str) -> tuple[float, float, int] | None:
         if not paths or (name not in catalogued_models() and name not in factories):
             return None
-        # a process for each: memory that was held once is not seen to be given back
+        # a process for each, because the peak memory of a process never falls
         with ProcessPoolExecutor(1) as alone:
             return alone.submit(_cost_here, paths, name, factories.get(name)).result()
 
@@ -91,10 +60,10 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     with ThreadPoolExecutor(2 if choose_device() == "cpu" else 1) as pool:
         costs = list(pool.map(measure, models))
     rows = []
-    for name, found in zip(models, costs):
+    for name, cost in zip(models, costs):
         row = {"model": name, "seconds_per_second": np.nan, "peak_MiB": np.nan, "numbers": np.nan}
-        if found:
-            seconds, peak, numbers = found
+        if cost:
+            seconds, peak, numbers = cost
             row |= {"seconds_per_second": seconds / duration, "peak_MiB": peak, "numbers": numbers}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -114,15 +83,15 @@ def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, fl
     with tempfile.TemporaryDirectory() as folder:
         empty = ArrayCache(folder, namespace="cost")
         began = clock()
-        found = embed_tracks(paths, model, cache=empty, progress=False)
+        embedding = embed_tracks(paths, model, cache=empty, progress=False)
         seconds = clock() - began
-    return seconds, peak_memory(), sum(values.shape[1] for values in found.layers.values())
+    return seconds, peak_memory(), sum(values.shape[1] for values in embedding.layers.values())
 
 
 def peak_memory() -> float:
-    """The most main memory that this process has held so far, in MiB."""
+    """Return the largest main memory that this process has held so far, in MiB."""
     status = Path("/proc/self/status")
-    if status.is_file():  # what getrusage() says there may be that of the process before it
+    if status.is_file():  # getrusage() may return that of the parent process there
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(lines["VmHWM"].split()[0]) / 1024
     import resource  # not on Windows

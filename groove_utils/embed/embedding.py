@@ -1,4 +1,4 @@
-"""The embedding of a set of tracks."""
+"""Embeddings of a set of tracks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+
+from groove_utils.embed.adapters import EmbedError
 
 __all__ = ["Embedding"]
 
@@ -21,9 +23,9 @@ class Embedding:
         The tracks, in the order of the rows.
     layers : dict of str to ndarray of float32, shape (n_tracks, dim)
     silent : list of str
-        Tracks without a sample above −90 dB: embedded like the others, but to be looked at.
+        Tracks without a sample above −90 dB: embedded like the others, but worth a check.
     source : str
-        ``computed``, or the folder of precomputed vectors that they come from.
+        ``computed``, or the folder of the precomputed vectors.
     """
 
     model: str
@@ -35,9 +37,12 @@ class Embedding:
     def __post_init__(self):
         for name, values in self.layers.items():
             if values.ndim != 2 or len(values) != len(self.track_ids):
-                raise ValueError(
+                raise EmbedError(
                     f"layer {name!r} has shape {values.shape}, expected one row for each of "
-                    f"{len(self.track_ids)} tracks."
+                    f"{len(self.track_ids)} tracks.",
+                    kind="other_shape",
+                    column=name,
+                    value=values.shape,
                 )
 
     def __repr__(self) -> str:
@@ -45,26 +50,26 @@ class Embedding:
         return f"<Embedding of {len(self.track_ids)} tracks by {self.model}: {sizes}>"
 
     def layer(self, name: str) -> np.ndarray:
-        """One layer's vectors, float32 (n_tracks, dim).
+        """Return one layer's vectors, float32 (n_tracks, dim).
 
         Raises
         ------
         KeyError
-            If there is no such layer; the message lists those that there are.
+            If there is no such layer; the message lists the existing ones.
         """
         if name not in self.layers:
             raise KeyError(f"{self.model} has no layer {name!r}; it has {', '.join(self.layers)}.")
         return self.layers[name]
 
     def frame(self, layer: str) -> pd.DataFrame:
-        """One layer as a table, tracks × dimensions, indexed by track_id."""
+        """Return one layer as a table, tracks × dimensions, indexed by track_id."""
         values = self.layer(layer)
         columns = [f"{layer}_{i:04d}" for i in range(values.shape[1])]
         index = pd.Index(self.track_ids, name="track_id", dtype="str")
         return pd.DataFrame(values, index=index, columns=columns)
 
     def select(self, track_ids: list[str]) -> Embedding:
-        """The same embedding of some of its tracks, in the order asked for."""
+        """Return the embedding of some of the tracks, in the given order."""
         rows = {track: i for i, track in enumerate(self.track_ids)}
         missing = [track for track in track_ids if track not in rows]
         if missing:

@@ -1,13 +1,14 @@
-"""The same extraction on another engine: processes of this machine, or a Dask cluster.
+"""Distribute an extraction over processes of this machine, or a Dask cluster.
 
-Tracks are shared out in small bundles; whoever computes one writes into the same cache, which all
-must reach under the same path. Nothing is sent back but what went wrong. When a worker dies, its
-bundle is given to another, and what it had finished is found in the cache.
+Tracks are sent out in small bundles. Workers write into the same cache, which all must reach under
+the same path, and return only error messages. When a worker dies, its bundle is given to another,
+which finds in the cache what the first had finished.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import sys
 import sysconfig
@@ -18,19 +19,20 @@ from pathlib import Path
 import cloudpickle
 
 from groove_utils.cache import ArrayCache
+from groove_utils.embed.adapters import EmbedError
 from groove_utils.embed.catalogue import register_model, registered_models
-from groove_utils.embed.jobs import compute_missing
+from groove_utils.embed.jobs import Settings, compute_missing
 
-__all__ = ["embed_distributed"]
+__all__ = ["embed_distributed", "open_pool", "pickled_by_value"]
 
-BUNDLE = 16  # tracks, or sums of stems: a few batches, little enough to lose
+BUNDLE = 16  # tracks, or sums of stems: a few batches, few enough to lose
 
 
 def embed_distributed(
     executor: str,
     work: Mapping,
     todo: Mapping[str, Sequence[str]],
-    settings: Mapping,
+    settings: Settings,
     cache: ArrayCache,
     bar=None,
 ) -> dict[str, str]:
@@ -46,11 +48,11 @@ def embed_distributed(
     Returns
     -------
     dict of str to str
-        What went wrong, by track.
+        Error messages, by track.
 
     Raises
     ------
-    ValueError
+    EmbedError
         If the executor's address is malformed.
     ConnectionError
         If no scheduler answers.
@@ -66,7 +68,7 @@ def embed_distributed(
         (
             {track: work[track] for track in bundle},
             {track: tuple(todo[track]) for track in bundle},
-            dict(settings),
+            settings,
             str(cache.folder.parent.resolve()),
             cache.namespace,
             factories,
@@ -74,7 +76,7 @@ def embed_distributed(
         for bundle in bundles
     ]
     problems: dict[str, str] = {}
-    with sent_along(factories.values()), _pool(executor) as run:
+    with pickled_by_value(factories.values()), open_pool(executor) as run:
         for n_models, errors in run(jobs):
             problems |= errors
             if bar is not None:
@@ -83,20 +85,20 @@ def embed_distributed(
 
 
 def _embed_bundle(work, todo, settings, folder, namespace, factories) -> tuple[int, dict[str, str]]:
-    """What a worker does."""
+    """Embed a bundle in a worker; return the number of embeddings, and error messages."""
     for name, factory in factories.items():
-        if registered_models().get(name) is not factory:  # else it would be loaded anew
+        if registered_models().get(name) is not factory:  # else it would be loaded again
             register_model(name, factory, replace=True)
     errors = compute_missing(work, todo, settings, ArrayCache(folder, namespace))
     return sum(map(len, todo.values())), errors
 
 
 @contextlib.contextmanager
-def sent_along(factories: Iterable[Callable]) -> Iterator[None]:
-    """Send the plain files that factories of adapters come from to the workers, with the jobs.
+def pickled_by_value(factories: Iterable[Callable]) -> Iterator[None]:
+    """Send plain files with factories of adapters to the workers, with the jobs.
 
-    A worker may run on another machine, which does not have a reader's file. What is installed, or
-    comes with Python, has to be installed there, too.
+    A worker may run on another machine, which does not have a reader's file. Installed packages
+    have to be installed there, too.
     """
     installed = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")}
     modules = {sys.modules.get(factory.__module__) for factory in factories}
@@ -116,47 +118,62 @@ def sent_along(factories: Iterable[Callable]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _pool(executor: str) -> Iterator:
+def open_pool(executor: str) -> Iterator[Callable]:
+    """Connect to an executor; yield a function that runs bundles and returns their results."""
     if match := re.fullmatch(r"joblib:([1-9]\d*)", executor):
-        import joblib
-
-        def run(jobs):
-            parallel = joblib.Parallel(int(match[1]), return_as="generator_unordered")
-            return parallel(joblib.delayed(_embed_bundle)(*job) for job in jobs)
-
-        yield run
+        yield functools.partial(_run_in_processes, int(match[1]))
         return
     match = re.fullmatch(r"(?:dask|tcp)://(\[?[^/\s]+\]?:\d+)", executor)
     if not match:
-        raise ValueError(
+        raise EmbedError(
             f"executor is {executor!r}; expected dask://HOST:PORT of a Dask scheduler, or "
-            "joblib:N for N processes, 1 or more."
+            "joblib:N for N processes, 1 or more.",
+            kind="bad_executor",
+            column="executor",
+            value=executor,
         )
+    with _connect(match[1]) as client:
+        yield functools.partial(_run_on_cluster, client)
+
+
+def _run_in_processes(n_jobs: int, jobs: Sequence[tuple]) -> Iterator:
+    import joblib
+
+    parallel = joblib.Parallel(n_jobs, return_as="generator_unordered")
+    return parallel(joblib.delayed(_embed_bundle)(*job) for job in jobs)
+
+
+def _run_on_cluster(client, jobs: Sequence[tuple]) -> Iterator:
+    from distributed import as_completed
+
+    futures = [client.submit(_embed_bundle, *job, pure=False, retries=3) for job in jobs]
+    for future in as_completed(futures, loop=client.loop):
+        yield future.result()
+
+
+def _connect(address: str):
+    """Client of the Dask scheduler at HOST:PORT."""
     try:
-        from distributed import Client, as_completed
+        from distributed import Client
     except ImportError as error:
-        raise ValueError(
-            f"executor {executor!r} needs the package distributed: `pip install distributed`."
+        raise EmbedError(
+            "a Dask executor needs the package distributed: `pip install distributed`.",
+            kind="missing_package",
+            column="executor",
+            value="distributed",
         ) from error
     try:
-        client = Client(f"tcp://{match[1]}", timeout="10s", set_as_default=False)
+        client = Client(f"tcp://{address}", timeout="10s", set_as_default=False)
     except OSError as error:
         raise ConnectionError(
-            f"no Dask scheduler answers at {match[1]} ({error}). Start one with `dask scheduler`, "
+            f"no Dask scheduler answers at {address} ({error}). Start one with `dask scheduler`, "
             "and workers with `dask worker HOST:PORT --nthreads 1`."
         ) from error
     if not client.scheduler_info()["workers"]:
         warnings.warn(
-            f"the Dask scheduler at {match[1]} has no workers yet; waiting for them. Start some "
-            f"with `dask worker {match[1]} --nthreads 1`.",
+            f"the Dask scheduler at {address} has no workers yet; waiting for them. Start some "
+            f"with `dask worker {address} --nthreads 1`.",
             RuntimeWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
-
-    def run(jobs):
-        futures = [client.submit(_embed_bundle, *job, pure=False, retries=3) for job in jobs]
-        for future in as_completed(futures, loop=client.loop):
-            yield future.result()
-
-    with client:
-        yield run
+    return client

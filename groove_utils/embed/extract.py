@@ -5,25 +5,34 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from groove_utils.audio import AudioError
 from groove_utils.cache import ArrayCache
+from groove_utils.embed.adapters import EmbedError
+from groove_utils.embed.cache_keys import vector_key
 from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.executors import embed_distributed
-from groove_utils.embed.jobs import compute_missing, recipe
+from groove_utils.embed.jobs import Settings, compute_missing
 from groove_utils.embed.loading import load_model
-from groove_utils.embed.precomputed import precomputed_folder, read_precomputed, refuse_options
+from groove_utils.embed.precomputed import check_options, precomputed_folder, read_precomputed
 from groove_utils.embed.sources import ArraySource, FileSource, Source, SumSource, as_source
-from groove_utils.files import hash_bytes
 
-__all__ = ["check_stems", "embed_audio", "embed_models", "embed_study", "embed_tracks"]
+__all__ = [
+    "check_stems",
+    "embed_audio",
+    "embed_models",
+    "embed_study",
+    "embed_tracks",
+    "pick_stems",
+]
 
 SILENCE = 10 ** (-90 / 20)
-POOLINGS = ("mean", "mean+std")
 
+T = TypeVar("T")
 Signal = str | os.PathLike | tuple[np.ndarray, int] | Source
 
 
@@ -52,36 +61,28 @@ def embed_audio(
 
     Raises
     ------
-    ValueError
-        If the signal is empty or holds NaN or infinite samples, or the model is not known.
+    AudioError
+        If the signal is empty or holds NaN or infinite samples.
+    EmbedError
+        If there is no such model.
     ModelUnavailableError
         If the model cannot be loaded here; the message names the command that changes that.
     ModelRefusedError
-        If what was loaded is not the model that it should be.
+        If the loaded model differs from its weights file or its record.
 
     Examples
     --------
-    >>> embed_audio(y, sr, "msd-musicnn")["penultimate"].shape  # doctest: +SKIP
-    (5, 200)
+    >>> noise = np.random.default_rng(0).uniform(-0.5, 0.5, 5 * 16000)
+    >>> embed_audio(noise, 16000, "msd-musicnn")["penultimate"].shape
+    (2, 200)
     """
     from groove_utils.embed.engine import embed_windows
 
     return embed_windows(ArraySource(y, sr), load_model(model, seed=seed, device=device))
 
 
-def embed_tracks(
-    tracks: Mapping[str, Signal],
-    model: str,
-    *,
-    seed: int = 0,
-    pooling: str = "mean",
-    cache: ArrayCache | None = None,
-    device: str | None = None,
-    autocast: bool = False,
-    executor: str | None = None,
-    progress: bool = True,
-) -> Embedding:
-    """Embed audio files or signals, one vector a track and layer.
+def embed_tracks(tracks: Mapping[str, Signal], model: str, **options) -> Embedding:
+    """Embed audio files or signals with one model, one vector per track and layer.
 
     Parameters
     ----------
@@ -89,36 +90,15 @@ def embed_tracks(
         Audio files, or signals with their sample rates, by track_id.
     model : str
         One of :func:`groove_utils.embed.list_models`, or registered.
-    seed : int
-        Of an untrained twin's weights.
-    pooling : {'mean', 'mean+std'}
-        A track's vector is the mean over its frames, with their standard deviation appended.
-    cache : ArrayCache, optional
-        Where vectors are kept; the project's cache by default. Tracks with the same audio are
-        computed once.
-    device : str, optional
-        ``cpu``, ``cuda`` or ``mps``; ``$GROOVE_DEVICE``, else a GPU where there is one.
-    autocast : bool
-        Compute matrix products in bfloat16 where the device has units for it, as GPUs and some
-        processors do: up to twice as fast, and different by less than 2% of a layer's norm.
-    executor : str, optional
-        ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N processes; the tracks are
-        shared out and the results meet in the cache, which all must be able to reach. By default
-        ``$EXECUTOR``, else this process, with all of its cores.
-    progress : bool
-        Show a progress bar.
+    **options
+        As in :func:`embed_models`: seed, pooling, cache, device, autocast, executor, progress.
 
-    Returns
-    -------
-    Embedding
-
-    Raises
-    ------
-    AudioError
-        If tracks cannot be used; all are listed, and the others have been cached by then.
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16000)
+    >>> embed_tracks({"a": (noise, 16000)}, "basic-pitch", progress=False)
+    <Embedding of 1 tracks by basic-pitch: note 176, onset 176, contour 528>
     """
-    options = {"seed": seed, "pooling": pooling, "cache": cache, "device": device}
-    options |= {"autocast": autocast, "executor": executor, "progress": progress}
     return embed_models(tracks, [model], **options)[model]
 
 
@@ -138,67 +118,107 @@ def embed_models(
 
     Parameters
     ----------
-    tracks, seed, pooling, cache, device, autocast, executor, progress
-        As in :func:`embed_tracks`.
+    tracks : mapping of str to path or (ndarray, int)
+        Audio files, or signals with their sample rates, by track_id.
     models : sequence of str
+        Of :func:`groove_utils.embed.list_models`, or registered.
+    seed : int
+        Of an untrained twin's weights.
+    pooling : {'mean', 'mean+std'}
+        A track's vector is the mean over its frames, with their standard deviation appended.
+    cache : ArrayCache, optional
+        Where vectors are kept; the project's cache by default. Tracks with the same audio are
+        computed once.
+    device : str, optional
+        ``cpu``, ``cuda`` or ``mps``; ``$GROOVE_DEVICE``, else a GPU where there is one.
+    autocast : bool
+        Compute matrix products in bfloat16 where the device has units for it, as GPUs and some
+        processors do: up to twice as fast, and different by less than 2% of a layer's norm.
+    executor : str, optional
+        ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N processes, which write into
+        the cache that all must be able to reach. By default ``$EXECUTOR``, else this process,
+        with all of its cores.
+    progress : bool
+        Show a progress bar.
 
     Returns
     -------
     dict of str to Embedding
         By model.
+
+    Raises
+    ------
+    AudioError
+        If tracks cannot be used; all are listed, and the others have been cached by then.
+    EmbedError
+        If an option or a model's name is not valid.
+    ModelUnavailableError, ModelRefusedError
+        As in :func:`embed_audio`.
     """
-    if pooling not in POOLINGS:
-        raise ValueError(f"pooling is {pooling!r}; expected one of {', '.join(POOLINGS)}.")
     if not isinstance(tracks, Mapping):
-        raise ValueError(
+        raise EmbedError(
             f"tracks is a {type(tracks).__name__}; expected a dict of track_id to a path, or to a "
-            "pair (signal, sample rate)."
+            "pair (signal, sample rate).",
+            kind="not_a_mapping",
+            column="tracks",
         )
-    if isinstance(models, str):
-        models = [models]
+    models = [models] if isinstance(models, str) else list(models)
     cache = ArrayCache(namespace="embeddings") if cache is None else cache
     if autocast:
         from groove_utils.embed.engine import choose_autocast  # imports torch
 
         autocast = choose_autocast(autocast, device)
-    sources, contents, problems = _open_sources(tracks)
-    recipes = {m: recipe(m, seed, device, pooling, autocast) for m in models}
-    keys = {m: {t: hash_bytes(recipes[m], contents[t]) for t in sources} for m in models}
-    found = {key: cache.get(key) for m in models for key in set(keys[m].values())}
+    settings = Settings(seed, pooling, device, autocast)
+    executor = executor or os.environ.get("EXECUTOR")
 
-    todo: dict[str, list[str]] = {}  # of each track, the models that have not seen its audio
-    claimed = set()
-    for track in sources:
-        for model in models:
-            key = keys[model][track]
-            if found[key] is None and key not in claimed:
-                claimed.add(key)
-                todo.setdefault(track, []).append(model)
+    sources, contents, problems = _open_sources(tracks)
+    recipes = {m: settings.recipe(m) for m in models}
+    keys = {m: {t: vector_key(recipes[m], contents[t]) for t in sources} for m in models}
+    entries = {key: cache.get(key) for m in models for key in set(keys[m].values())}
+    todo, missing = _missing(keys, sources, entries)
     if todo:
-        executor = executor or os.environ.get("EXECUTOR")
-        settings = {"seed": seed, "pooling": pooling, "device": device, "autocast": autocast}
+        work = {track: sources[track] for track in todo}
         with tqdm(
-            total=len(claimed), desc=", ".join(models), unit="track", disable=not progress
+            total=len(missing), desc=", ".join(models), unit="track", disable=not progress
         ) as bar:
-            work = {track: sources[track] for track in todo}
             if executor:
-                work = {track: _reachable(source) for track, source in work.items()}
-                errors = embed_distributed(executor, work, todo, settings, cache, bar)
+                work = {track: _absolute(source) for track, source in work.items()}
+                problems |= embed_distributed(executor, work, todo, settings, cache, bar)
             else:
-                errors = compute_missing(work, todo, settings, cache, bar)
-        problems |= errors
-        if not problems:
-            found |= {key: cache.get(key) for key in claimed}
-            if lost := sum(found[key] is None for key in claimed):
-                raise FileNotFoundError(
-                    f"{lost} of {len(claimed)} vectors were computed, but are not in "
-                    f"{cache.folder}. Do the workers of {executor or 'this process'} write into "
-                    "that same folder, and have they the same versions of the packages? Set "
-                    "GROOVE_CACHE to a folder that all of them reach."
-                )
+                problems |= compute_missing(work, todo, settings, cache, bar)
     if problems:
         raise _all_problems(problems)
-    return {model: _collect(model, tracks, keys[model], found) for model in models}
+    entries |= _read_computed(missing, cache, executor)
+    return {model: _collect(model, tracks, keys[model], entries) for model in models}
+
+
+def _missing(
+    keys: Mapping[str, Mapping[str, str]], tracks: Iterable[str], entries: Mapping
+) -> tuple[dict[str, list[str]], set[str]]:
+    """Models that have not seen each track's audio, and the keys of their vectors."""
+    todo: dict[str, list[str]] = {}
+    missing: set[str] = set()
+    for track in tracks:
+        for model, by_track in keys.items():
+            key = by_track[track]
+            if entries[key] is None and key not in missing:
+                missing.add(key)
+                todo.setdefault(track, []).append(model)
+    return todo, missing
+
+
+def _read_computed(keys: set[str], cache: ArrayCache, executor: str | None) -> dict[str, dict]:
+    entries = {key: cache.get(key) for key in keys}
+    if lost := sum(entry is None for entry in entries.values()):
+        raise EmbedError(
+            f"{lost} of {len(keys)} vectors were computed, but are not in {cache.folder}. Do the "
+            f"workers of {executor or 'this process'} write into that same folder, and have they "
+            "the same versions of the packages? Set GROOVE_CACHE to a folder that all of them "
+            "reach.",
+            kind="lost_vectors",
+            path=cache.folder,
+        )
+    return entries
 
 
 def embed_study(
@@ -232,9 +252,9 @@ def embed_study(
 
     Raises
     ------
-    ValueError
-        If a track lacks a stem, `stems` is empty or names one twice, or another `pooling` is asked
-        for than the one of the vectors that the study brings, which is the mean.
+    EmbedError
+        If a track lacks a stem, `stems` is empty or names one twice, vectors in `embeddings/` are
+        missing or damaged, or another `pooling` than the mean is asked for with these.
 
     Notes
     -----
@@ -258,45 +278,52 @@ def embed_study(
         for name, folder in folders.items()
         if folder is not None
     }
-    refuse_options(found, **options)
+    check_options(found, **options)
     if missing := [name for name in models if name not in found]:
         if stems is None:
             work = {track: study.audio_path(track) for track in ids}
         else:
-            work = {track: _stem_source(study, track, stems) for track in ids}
+            work = {
+                track: SumSource(pick_stems(study, track, study.stem_paths(track), stems))
+                for track in ids
+            }
         found |= embed_models(work, missing, **options)
     return found[model] if isinstance(model, str) else {name: found[name] for name in models}
 
 
 def check_stems(stems: Sequence[str]) -> None:
-    """Make sure that there are stems to add up, each once.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or one twice.
-    """
+    """Raise an EmbedError if there are no stems to add up, or one is named twice."""
     if not stems:
-        raise ValueError("there are no stems to add up; name one or more, or None for the mix.")
+        raise EmbedError(
+            "there are no stems to add up; name one or more, or None for the mix.",
+            kind="no_stems",
+            column="stems",
+        )
     if twice := [stem for stem in dict.fromkeys(stems) if list(stems).count(stem) > 1]:
-        raise ValueError(
-            f"stems are {', '.join(stems)}: {twice[0]!r} is named twice. Name it once."
+        raise EmbedError(
+            f"stems are {', '.join(stems)}: {twice[0]!r} is named twice. Name it once.",
+            kind="duplicate",
+            column="stems",
+            value=twice[0],
         )
 
 
-def _stem_source(study, track: str, stems: Sequence[str]) -> SumSource:
-    paths = study.stem_paths(track)
-    missing = [stem for stem in stems if stem not in paths]
-    if missing:
-        raise ValueError(
+def pick_stems(study, track: str, parts: Mapping[str, T], stems: Sequence[str]) -> list[T]:
+    """Return some of a track's stems; raise an EmbedError that names a missing one."""
+    if missing := [stem for stem in stems if stem not in parts]:
+        raise EmbedError(
             f"{study.path}: track {track!r} has no stem {missing[0]!r}; it has "
-            f"{', '.join(paths) or 'none'}. Put stems into stems/{track}/."
+            f"{', '.join(parts) or 'none'}. Put stems into stems/{track}/.",
+            kind="missing_stem",
+            path=study.path,
+            column=missing[0],
+            value=track,
         )
-    return SumSource([paths[stem] for stem in stems])
+    return [parts[stem] for stem in stems]
 
 
-def _reachable(source: Source) -> Source:
-    """The same source for a worker that may run in another folder."""
+def _absolute(source: Source) -> Source:
+    """The same source with absolute paths, for a worker that may run in another folder."""
     for part in getattr(source, "parts", [source]):
         if isinstance(part, FileSource):
             part.path = part.path.resolve()
@@ -306,7 +333,7 @@ def _reachable(source: Source) -> Source:
 def _open_sources(
     tracks: Mapping[str, Signal],
 ) -> tuple[dict[str, Source], dict[str, str], dict[str, str]]:
-    """Sources of the tracks that can be read, the hashes of their audio, and what is wrong."""
+    """Sources of the tracks that can be read, the hashes of their audio, and error messages."""
     sources, contents, problems = {}, {}, {}
     for track, signal in tracks.items():
         try:
@@ -327,7 +354,7 @@ def _all_problems(problems: Mapping[str, str]) -> AudioError:
 def _collect(model: str, tracks: Iterable[str], keys: Mapping, found: Mapping) -> Embedding:
     ids = list(tracks)
     if not ids:
-        raise ValueError(f"{model}: there are no tracks to embed.")
+        raise EmbedError(f"{model}: there are no tracks to embed.", kind="no_tracks")
     rows = [found[keys[track]] for track in ids]
     names = [name for name in rows[0] if name != "peak"]
     layers = {name: np.stack([row[name] for row in rows]) for name in names}

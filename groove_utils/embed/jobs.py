@@ -1,82 +1,99 @@
-"""Run models over the tracks that a cache lacks; what :func:`embed_tracks` and workers share."""
+"""Compute the embeddings that a cache lacks, in this process or in a worker."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from groove_utils.cache import VERSIONS, ArrayCache
-from groove_utils.embed.loading import adapter_key, known_fingerprint, load_model
+from groove_utils.cache import ArrayCache
+from groove_utils.embed.adapters import EmbedError
+from groove_utils.embed.cache_keys import model_recipe, vector_key
+from groove_utils.embed.loading import known_fingerprint, load_model
 from groove_utils.embed.sources import Source
-from groove_utils.files import hash_bytes
 
-__all__ = ["compute_missing", "recipe"]
+__all__ = ["Settings", "compute_missing"]
+
+POOLINGS = ("mean", "mean+std")
 
 
-def recipe(model: str, seed: int, device: str | None, pooling: str, autocast: bool) -> str:
-    """What a vector depends on beside the audio: the model, its windows, and how it is pooled."""
-    adapter, print_ = known_fingerprint(model, seed, device)
-    facts = {
-        "version": VERSIONS["embeddings"],
-        "model": print_,
-        "adapter": adapter_key(model, adapter),
-        "rate": adapter.sample_rate,
-        "window": adapter.window,
-        "hop": getattr(adapter, "hop", adapter.window),
-        "lead": getattr(adapter, "lead", 0),
-        "layers": adapter.layers,
-        "pooling": pooling,
-        "autocast": autocast,
-    }
-    return json.dumps(facts, sort_keys=True)
+@dataclass(frozen=True)
+class Settings:
+    """Options of an extraction that change its numbers.
+
+    Attributes
+    ----------
+    seed : int
+        Of an untrained twin's weights.
+    pooling : {'mean', 'mean+std'}
+    device : str, optional
+    autocast : bool
+    """
+
+    seed: int = 0
+    pooling: str = "mean"
+    device: str | None = None
+    autocast: bool = False
+
+    def __post_init__(self):
+        if self.pooling not in POOLINGS:
+            raise EmbedError(
+                f"pooling is {self.pooling!r}; expected one of {', '.join(POOLINGS)}.",
+                kind="unknown_pooling",
+                column="pooling",
+                value=self.pooling,
+            )
+
+    def recipe(self, model: str) -> str:
+        """Everything but the audio that a model's vectors depend on."""
+        adapter, fingerprint = known_fingerprint(model, self.seed, self.device)
+        return model_recipe(model, adapter, fingerprint, self.pooling, self.autocast)
 
 
 def compute_missing(
     work: Mapping[str, Source],
     todo: Mapping[str, Sequence[str]],
-    settings: Mapping,
+    settings: Settings,
     cache: ArrayCache,
     bar=None,
 ) -> dict[str, str]:
-    """Embed what is missing into the cache.
+    """Embed tracks into the cache.
 
     Parameters
     ----------
     work : mapping of str to Source
     todo : mapping of str to sequence of str
         The models that each track still needs.
-    settings : mapping
-        Seed, pooling, device, autocast.
+    settings : Settings
     cache : ArrayCache
     bar : tqdm, optional
+        Advanced by one per track and model.
 
     Returns
     -------
     dict of str to str
-        What went wrong, by track.
+        Error messages, by track.
     """
     from groove_utils.embed.engine import run  # imports torch
 
     problems: dict[str, str] = {}
-    loading = {key: settings[key] for key in ("seed", "device", "autocast")}
     # tracks that miss the same models run together
     groups: dict[tuple[str, ...], list[str]] = {}
     for track, models in todo.items():
         groups.setdefault(tuple(models), []).append(track)
+    loading = {"seed": settings.seed, "device": settings.device, "autocast": settings.autocast}
+    spread = settings.pooling == "mean+std"
     for names, ids in groups.items():
         models = [load_model(name, **loading) for name in names]
-        kept = [settings[key] for key in ("seed", "device", "pooling", "autocast")]
-        recipes = [recipe(name, *kept) for name in names]
-        spread = settings["pooling"] == "mean+std"
+        recipes = [settings.recipe(name) for name in names]
         for t, m, result in run((work[track] for track in ids), models, spread=spread):
             track = ids[t]
             if isinstance(result, ValueError):
                 problems[track] = str(result)
                 continue
             layers, peak = result
-            key = hash_bytes(recipes[m], work[track].content())
+            key = vector_key(recipes[m], work[track].content())
             cache.put(key, {**layers, "peak": np.float32(peak)})
             if bar is not None:
                 bar.update()

@@ -1,8 +1,8 @@
-"""Which models a study is looked at with (chapters 05 to 07)."""
+"""Select the models of a study (the chapters on embeddings, probing and stem ablation)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from groove_utils.embed.cards import catalogued_models
@@ -17,31 +17,30 @@ _PAPER_STEMS = ("drums", "bass", "other", "vocals", "drums+bass")
 
 
 def models_for(study, named: Sequence[str] = ()) -> list[str]:
-    """The models to look at a study with.
+    """Return the models to embed a study with.
 
     Parameters
     ----------
     study : Study
     named : sequence of str
-        Models that a reader asks for; they are taken as they are.
+        Models that a reader asks for, returned unchanged.
 
     Returns
     -------
     list of str
-        Those named; else those whose vectors the study brings in ``embeddings/<model>/``, in the
-        order of the catalogue with unknown ones behind; else :data:`OFFLINE`.
+        Those named; else those with vectors in the study's ``embeddings/<model>/``, in the order
+        of the catalogue, unknown ones last; else :data:`OFFLINE`.
     """
     if named:
         return list(named)
     folder = Path(study.path) / "embeddings"
-    there = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
-    own = [name for name in there if precomputed_folder(study, name) is not None]
-    rank = {name: i for i, name in enumerate(catalogued_models())}
-    return sorted(own, key=lambda name: rank.get(name, len(rank))) or list(OFFLINE)
+    names = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
+    precomputed = [name for name in names if precomputed_folder(study, name) is not None]
+    return _ranked(precomputed, catalogued_models()) or list(OFFLINE)
 
 
 def twins_of(study, models: Sequence[str]) -> list[str]:
-    """Untrained twins of some models, where there are any and there is audio to run them on.
+    """Return the untrained twins of some models, if the study has audio to run them on.
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ def twins_of(study, models: Sequence[str]) -> list[str]:
 
 
 def stem_sums(study, model: str) -> list[str]:
-    """Stems, and sums of stems, of which a study brings a model's vectors.
+    """Return the stems, and sums of stems, with a model's vectors in a study.
 
     Parameters
     ----------
@@ -71,7 +70,12 @@ def stem_sums(study, model: str) -> list[str]:
         Such as ``drums`` and ``drums+bass``: the published ones first, in their order.
     """
     folder = Path(study.path) / "embeddings" / model
-    there = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
-    found = [n for n in there if precomputed_folder(study, model, n.split("+")) is not None]
-    rank = {name: i for i, name in enumerate(_PAPER_STEMS)}
-    return sorted(found, key=lambda name: rank.get(name, len(rank)))
+    names = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
+    sums = [n for n in names if precomputed_folder(study, model, n.split("+")) is not None]
+    return _ranked(sums, _PAPER_STEMS)
+
+
+def _ranked(names: Iterable[str], order: Iterable[str]) -> list[str]:
+    """Sort names by their place in `order`, others last."""
+    rank = {name: i for i, name in enumerate(order)}
+    return sorted(names, key=lambda name: rank.get(name, len(rank)))

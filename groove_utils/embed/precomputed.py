@@ -1,4 +1,4 @@
-"""Vectors that a study brings along, in ``embeddings/<model>/<track_id>.npz``."""
+"""Precomputed vectors of a study, in ``embeddings/<model>/<track_id>.npz``."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
+from groove_utils.embed.adapters import EmbedError
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.embedding import Embedding
 from groove_utils.study.stem_names import subset_name
 
-__all__ = ["precomputed_folder", "read_precomputed", "refuse_options"]
+__all__ = ["check_options", "precomputed_folder", "read_precomputed"]
 
-N_TOLD = 5  # files that cannot be used; the rest are counted
+MAX_NAMED = 5  # files that cannot be used; the rest are counted
 
 
 def precomputed_folder(study, model: str, stems: Sequence[str] | None = None) -> Path | None:
-    """Where a study holds a model's vectors, or None where it holds none.
+    """Return the folder of a model's vectors in a study, or None where there are none.
 
     Parameters
     ----------
@@ -40,10 +41,9 @@ def read_precomputed(folder: Path, model: str, ids: Sequence[str]) -> Embedding:
 
     Raises
     ------
-    FileNotFoundError
-        If tracks have no archive.
-    ValueError
-        If archives cannot be read, differ in their layers, or hold anything but finite vectors.
+    EmbedError
+        If tracks have no archive, or archives cannot be read, differ in their layers, or hold
+        anything but finite vectors; its `value` lists the tracks.
 
     Notes
     -----
@@ -54,45 +54,53 @@ def read_precomputed(folder: Path, model: str, ids: Sequence[str]) -> Embedding:
     """
     missing = [track for track in ids if not (folder / f"{track}.npz").is_file()]
     if missing:
-        raise FileNotFoundError(
+        raise EmbedError(
             f"{folder}: no vectors of {len(missing)} tracks, the first is {missing[0]}.npz. Add "
-            "them, or remove the folder to have them computed from the audio."
+            "them, or remove the folder to have them computed from the audio.",
+            kind="missing_vectors",
+            path=folder,
+            value=missing,
         )
     hidden = _hidden_layers(model)
     rows: list[dict[str, np.ndarray]] = []
-    faults: list[str] = []
+    faults: dict[str, str] = {}
     for track in ids:
         try:
             row = _read_one(folder / f"{track}.npz", hidden)
         except ValueError as error:
-            faults.append(f"{track}.npz {error}")
+            faults[track] = str(error)
             continue
         if rows and _shapes(row) != _shapes(rows[0]):
-            faults.append(f"{track}.npz has layers {_shapes(row)}, others {_shapes(rows[0])}")
+            faults[track] = f"has layers {_shapes(row)}, others {_shapes(rows[0])}"
         rows.append(row)
     if faults:
-        told = [f"  {fault}" for fault in faults[:N_TOLD]]
-        if len(faults) > len(told):
-            told.append(f"  … and {len(faults) - len(told)} more")
+        lines = [f"  {track}.npz {fault}" for track, fault in faults.items()][:MAX_NAMED]
+        if len(faults) > len(lines):
+            lines.append(f"  … and {len(faults) - len(lines)} more")
         expected = (
             "Expected of each: an .npz archive whose keys name layers, the same in all, of finite "
             "numbers, shape (dim,) or (n_windows, dim). Copy or export them again."
         )
         count = f"{folder}: {len(faults)} of {len(ids)} files cannot be used:"
-        raise ValueError("\n".join([count, *told, expected]))
+        raise EmbedError(
+            "\n".join([count, *lines, expected]),
+            kind="damaged_vectors",
+            path=folder,
+            value=list(faults),
+        )
     layers = {name: np.stack([row[name] for row in rows]) for name in rows[0]} if rows else {}
     return Embedding(model, list(ids), layers, source=str(folder))
 
 
-def refuse_options(
+def check_options(
     models: Iterable[str], pooling: str = "mean", seed: int = 0, autocast: bool = False, **_
 ) -> None:
-    """Say which options do nothing to vectors that a study brings of some models.
+    """Check options against models whose vectors a study brings.
 
     Raises
     ------
-    ValueError
-        If `pooling` is not ``'mean'``: spreads cannot be had from means.
+    EmbedError
+        If `pooling` is not ``'mean'``: spreads cannot be derived from means.
 
     Warns
     -----
@@ -103,10 +111,13 @@ def refuse_options(
         return
     names = ", ".join(models)
     if pooling != "mean":
-        raise ValueError(
+        raise EmbedError(
             f"pooling is {pooling!r}, but the study brings vectors of {names}, which are means. "
             "Leave pooling out, or take these models' folders out of embeddings/ to have them "
-            "computed from the audio."
+            "computed from the audio.",
+            kind="precomputed_means",
+            column="pooling",
+            value=pooling,
         )
     asked = [name for name, given in (("seed", seed), ("autocast", autocast)) if given]
     if asked:
@@ -136,7 +147,7 @@ def _read_one(path: Path, hidden: Mapping[str, int]) -> dict[str, np.ndarray]:
         else:
             found = {name: values.mean(axis=0) if values.ndim == 2 and len(values) else values}
         for layer, vector in found.items():
-            with np.errstate(over="ignore"):  # it is told below
+            with np.errstate(over="ignore"):  # it is reported below
                 row[layer] = vector.astype(np.float32)
             if vector.ndim != 1 or not vector.size:
                 raise ValueError(f"has {name!r} of shape {values.shape}, which is no vector")

@@ -1,8 +1,8 @@
-"""Weights from the Hugging Face hub: where they are, and how they come here.
+"""Find, fetch and read weights from the Hugging Face hub.
 
-Nothing is downloaded behind a reader's back: a model that is not here says which command fetches
-it. That command needs the network once; from then on the pinned revision is read from the cache,
-or from a folder that was filled by hand.
+Nothing is downloaded without being asked for: the error message of a missing model names the
+command that fetches it. That command needs the network once; from then on the pinned revision is
+read from the hub's cache, or from a folder that was filled by hand.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LEGACY = ["*.json", "*.bin", "*.txt", "*.model"]
 
 
 def consented() -> set[str]:
-    """Models whose own code a reader allows to run: ``$GROOVE_REMOTE_CODE``, comma-separated."""
+    """Return the models whose own code may run: ``$GROOVE_REMOTE_CODE``, comma-separated."""
     return {name.strip() for name in os.environ.get("GROOVE_REMOTE_CODE", "").split(",")} - {""}
 
 
@@ -66,7 +66,7 @@ def availability(card: ModelCard) -> tuple[bool, str, str]:
 
 
 def own_folder(name: str) -> Path:
-    """Where a reader may put a model's files by hand: ``$GROOVE_MODELS/<name>``.
+    """Return the folder for a model's files copied by hand: ``$GROOVE_MODELS/<name>``.
 
     ``$GROOVE_MODELS`` is ``build/models`` where it is not set.
     """
@@ -75,7 +75,7 @@ def own_folder(name: str) -> Path:
 
 
 def find_weights(card: ModelCard) -> Path | None:
-    """The folder with all files that a model's load needs, or None where some are missing.
+    """Return the folder with all files that a model's load needs, or None if some are missing.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def find_weights(card: ModelCard) -> Path | None:
 
 
 def find_part(card: ModelCard, part: str) -> Path | None:
-    """The ``config.json`` of another repository that a model's load needs, or None.
+    """Return the ``config.json`` of another repository that a model's load needs, or None.
 
     It is that of the reader's own folder, ``$GROOVE_MODELS/<name>/<part's name>/config.json``, or
     else what the hub's cache holds as the part's latest version.
@@ -115,21 +115,21 @@ def _snapshots(repository: str, revision: str) -> list[Path]:
 
 
 def _missing(card: ModelCard, folder: Path) -> list[str]:
-    """What a folder lacks of what a model's load needs."""
-    lacking = [
+    """Required files missing from a folder."""
+    missing = [
         pattern for pattern in card.files if not any(f.is_file() for f in folder.glob(pattern))
     ]
-    return lacking + [card.weights] * (not weight_files(folder))
+    return missing + [card.weights] * (not weight_files(folder))
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """A model's weight files; safetensors where there are any."""
+    """List a model's weight files; safetensors where there are any."""
     files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
-    return [file for file in files if file.is_file()]  # no link that leads nowhere
+    return [file for file in files if file.is_file()]  # without broken links
 
 
 def weights_folder(card: ModelCard) -> Path:
-    """As :func:`find_weights`, but with an error that says how to get what is missing.
+    """Return the folder of :func:`find_weights`, or raise an error that names what is missing.
 
     Raises
     ------
@@ -139,32 +139,35 @@ def weights_folder(card: ModelCard) -> Path:
     if folder is not None:
         return folder
     own = own_folder(card.name)
-    lacking = _missing(card, own)
+    missing = _missing(card, own)
     begun = own.is_dir() and any(own.iterdir())
-    found = f"{own} lacks {', '.join(lacking)}" if begun and lacking else ""
+    found = f"{own} lacks {', '.join(missing)}" if begun and missing else ""
     raise ModelUnavailableError(
         f"{card.name}: {found or 'its files are not on this machine'}. With a network, run "
-        f"`python -m groove_utils.embed fetch {card.name}`. Without one, {_by_hand(card)}"
+        f"`python -m groove_utils.embed fetch {card.name}`. Without one, {_by_hand(card)}",
+        kind="missing_files",
+        path=own,
+        value=missing,
     )
 
 
 def _by_hand(card: ModelCard) -> str:
-    """How to bring a model's files without the command."""
+    """Instructions to copy a model's files by hand."""
     own = own_folder(card.name)
-    told = (
+    steps = (
         f"copy the files of {card.repository} at revision {card.revision} "
         f"({', '.join([*card.files, card.weights])}) into {own}."
     )
     for part in card.parts:
         name = part.rpartition("/")[2]
-        told += f" Copy config.json of {part} into {own / name}."
+        steps += f" Copy config.json of {part} into {own / name}."
     if card.text_files:
-        told += f" To embed text, copy {', '.join(card.text_files)} as well."
-    return told
+        steps += f" To embed text, copy {', '.join(card.text_files)} as well."
+    return steps
 
 
 def fetch_weights(card: ModelCard) -> Path:
-    """Download a model's files at its pinned revision, and give their folder.
+    """Download a model's files at its pinned revision; return their folder.
 
     Its authors' code is downloaded only where the model needs it and the reader allows it by name.
 
@@ -181,7 +184,9 @@ def fetch_weights(card: ModelCard) -> Path:
         raise ModelUnavailableError(
             f"{name}: it runs its authors' code, which is downloaded with the weights of "
             f"{repository}. Nothing was fetched. If you trust that code, run "
-            f"`export GROOVE_REMOTE_CODE={name}` and fetch again."
+            f"`export GROOVE_REMOTE_CODE={name}` and fetch again.",
+            kind="needs_consent",
+            value=name,
         )
     try:
         revision = _whole_revision(repository, card.revision)
@@ -195,18 +200,23 @@ def fetch_weights(card: ModelCard) -> Path:
         raise ModelUnavailableError(
             f"{name}: {repository} at revision {card.revision} could not be fetched "
             f"({type(error).__name__}: {error}). Run the command where there is a network. Or "
-            f"{_by_hand(card)}"
+            f"{_by_hand(card)}",
+            kind="not_fetched",
+            value=name,
         ) from error
-    if lacking := _missing(card, folder):
+    if missing := _missing(card, folder):
         raise ModelUnavailableError(
             f"{name}: {repository} at revision {card.revision} was fetched, but lacks "
-            f"{', '.join(lacking)}. If you have them from elsewhere, {_by_hand(card)}"
+            f"{', '.join(missing)}. If you have them from elsewhere, {_by_hand(card)}",
+            kind="missing_files",
+            path=folder,
+            value=missing,
         )
     return folder
 
 
 def _whole_revision(repository: str, revision: str) -> str:
-    """A commit's full name; the hub takes no short form."""
+    """Full name of a commit; the hub takes no short form."""
     if len(revision) == 40:
         return revision
     from huggingface_hub import HfApi
@@ -220,7 +230,7 @@ def _whole_revision(repository: str, revision: str) -> str:
 
 @contextlib.contextmanager
 def offline(name: str):
-    """While another library loads a model: it may not reach for the hub.
+    """Keep another library from reaching for the hub while it loads a model.
 
     Raises
     ------
@@ -238,14 +248,16 @@ def offline(name: str):
         raise ModelUnavailableError(
             f"{name}: its load asked the hub for more than what is on this machine "
             f"({type(error).__name__}: {error}). With a network, run "
-            f"`python -m groove_utils.embed fetch {name}`."
+            f"`python -m groove_utils.embed fetch {name}`.",
+            kind="missing_files",
+            value=name,
         ) from error
     finally:
         constants.HF_HUB_OFFLINE = before
 
 
 def read_json(name: str, path: Path) -> dict:
-    """A model's configuration file.
+    """Read a model's configuration file.
 
     Raises
     ------
@@ -255,15 +267,14 @@ def read_json(name: str, path: Path) -> dict:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ModelRefusedError(_unreadable(name, path, error)) from error
+        raise _unreadable(name, path, error) from error
     if not isinstance(content, dict):
-        found = f"it holds a {type(content).__name__}, expected a mapping"
-        raise ModelRefusedError(_unreadable(name, path, found))
+        raise _unreadable(name, path, f"it holds a {type(content).__name__}, expected a mapping")
     return content
 
 
 def read_tensors(name: str, folder: Path) -> dict:
-    """All tensors of a model's weight files, by their names there.
+    """Read all tensors of a model's weight files, by their names there.
 
     Raises
     ------
@@ -284,14 +295,18 @@ def read_tensors(name: str, folder: Path) -> dict:
         except MemoryError:
             raise
         except Exception as error:  # each format has its own
-            raise ModelRefusedError(_unreadable(name, file, error)) from error
+            raise _unreadable(name, file, error) from error
     return tensors
 
 
-def _unreadable(name: str, path: Path, reason: object) -> str:
-    told = f"{type(reason).__name__}: {reason}" if isinstance(reason, Exception) else reason
-    path = path.resolve()  # behind a link of the hub's cache; without the link alone it would stay
-    return (
-        f"{name}: refused. {path} cannot be read ({told}): it is damaged, or was not copied to its "
-        f"end. Delete it, and fetch it anew with `python -m groove_utils.embed fetch {name}`."
+def _unreadable(name: str, path: Path, reason: object) -> ModelRefusedError:
+    if isinstance(reason, Exception):
+        reason = f"{type(reason).__name__}: {reason}"
+    path = path.resolve()  # deleting only a link of the hub's cache would leave the damaged file
+    return ModelRefusedError(
+        f"{name}: refused. {path} cannot be read ({reason}): it is damaged, or was not copied "
+        f"completely. Delete it, and fetch it again with `python -m groove_utils.embed fetch "
+        f"{name}`.",
+        kind="damaged_file",
+        path=path,
     )

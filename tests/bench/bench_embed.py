@@ -270,8 +270,8 @@ def run_bare(model, ready: list[list[tuple[np.ndarray, int]]]) -> None:
         for batch in cut:
             model.forward(*zip(*batch))
         return
-    with WorkerPool() as lanes:
-        for done in [lanes.run(model.forward, *zip(*batch)) for batch in cut]:
+    with WorkerPool() as workers:
+        for done in [workers.submit(model.forward, *zip(*batch)) for batch in cut]:
             done.result()
 
 
@@ -285,7 +285,7 @@ def full_size(name: str, seconds: float, n_songs: int, options, precisions: dict
         os.environ["GROOVE_MODELS"] = root
         forget_models()
         model = load_model(name)
-        for precision in precisions:  # loading and the gate are not what is measured
+        for precision in precisions:  # loading and its checks are not measured
             load_model(name, autocast=precision == "bfloat16")
         paths = songs(Path(root), n_songs, seconds)
         tracks = {path.stem: path for path in paths}

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 
@@ -21,16 +22,25 @@ from groove_utils.embed import (
     embed_audio,
     embed_models,
     embed_tracks,
-    engine,
     executors,
     forget_models,
     load_model,
     register_model,
     unregister_model,
 )
-from groove_utils.embed.engine import Model, choose_device, forward_windows, run
-from groove_utils.embed.integrity import check_model, fingerprint, probe_signal, record_of
+from groove_utils.embed.engine import (
+    Model,
+    choose_autocast,
+    choose_device,
+    forward_windows,
+    run,
+    workers,
+)
+from groove_utils.embed.engine.devices import precision
+from groove_utils.embed.engine.reader import TrackReader, read_windows
+from groove_utils.embed.integrity import fingerprint
 from groove_utils.embed.models.musicnn.taggers import Tagger
+from groove_utils.embed.registry import REGISTRY, check_model, model_record, probe_signal
 from groove_utils.embed.sources import (
     BLOCK,
     ArraySource,
@@ -224,7 +234,7 @@ class Reentrant(Hooked):
 
 
 def test_batches_run_side_by_side_only_where_a_model_allows_it(cache, monkeypatch):
-    monkeypatch.setattr(engine.torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     tracks = {f"t{i}": (noise(SR * 9, i), SR) for i in range(9)}
     for kind, most in ((Hooked, 1), (Reentrant, 2)):
         kind.running = kind.most = 0
@@ -239,7 +249,7 @@ def test_lanes_change_no_bit(model, cache, monkeypatch):
     """Side by side, or one after the other, each with one thread."""
     tracks = {f"t{i}": (noise(SR * (2 + 3 * i), i), SR) for i in range(4)}
     there = embed_tracks(tracks, model, cache=cache, progress=False)
-    monkeypatch.setattr(engine, "MOST_LANES", 1)
+    monkeypatch.setattr(workers, "MAX_WORKERS", 1)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -257,7 +267,7 @@ def test_threads_are_given_back():
     embed_audio(noise(SR * 5), SR, "mtt-vgg")
     assert torch.get_num_threads() == before
     seen = []
-    thread = engine.threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
     thread.start()
     thread.join()
     assert seen == [before]
@@ -366,10 +376,10 @@ def test_files_that_cannot_be_read_are_listed_and_the_others_kept(
 
 
 def test_float32_is_float32_on_a_gpu():
-    with engine._precision(Model(Moments(), None, device="cuda:0")):
+    with precision("cuda:0"):
         assert not torch.backends.cudnn.allow_tf32
         assert torch.backends.cudnn.deterministic
-    with engine._precision(Model(Moments(), None)):
+    with precision("cpu"):
         assert torch.backends.cudnn.allow_tf32  # as it was
 
 
@@ -468,9 +478,9 @@ def test_other_runtime_errors_are_not_swallowed(monkeypatch):
 
 def test_reading_stops_when_nobody_listens(monkeypatch):
     sources = (ArraySource(noise(SR * 200), SR) for _ in range(5))
-    reading = engine._read_ahead(sources, [Model(Moments(), None)])
+    reading = read_windows(sources, [Model(Moments(), None)])
     next(reading)
-    before = [t for t in engine.threading.enumerate() if isinstance(t, engine._Reader)]
+    before = [t for t in threading.enumerate() if isinstance(t, TrackReader)]
     assert before
     reading.close()
     for thread in before:
@@ -497,11 +507,11 @@ def capable(monkeypatch, **units):
 
 def test_half_precision_is_used_where_the_processor_has_it(monkeypatch):
     capable(monkeypatch, avx512_bf16=True)
-    assert engine.choose_autocast(True, "cpu")
-    assert not engine.choose_autocast(False, "cpu")
+    assert choose_autocast(True, "cpu")
+    assert not choose_autocast(False, "cpu")
     capable(monkeypatch, avx512_bf16=False)
     with pytest.warns(RuntimeWarning, match="no units for bfloat16; computing in float32"):
-        assert not engine.choose_autocast(True, "cpu")
+        assert not choose_autocast(True, "cpu")
 
 
 @pytest.mark.parametrize("model", ["mtt-musicnn", "mtt-vgg", "basic-pitch"])
@@ -545,7 +555,7 @@ def registry(tmp_path):
     network = Linear().load()
     model = Model(Linear(), network, fingerprint(network))
     path = tmp_path / "registry.json"
-    path.write_text(json.dumps({"linear": record_of(model)}))
+    path.write_text(json.dumps({"linear": model_record(model)}))
     return path
 
 
@@ -636,8 +646,7 @@ def test_first_use_is_recorded_and_held_to(tmp_path):
 
 @pytest.mark.parametrize("model", ["msd-musicnn", "mtt-vgg-untrained", "basic-pitch"])
 def test_models_of_the_package_are_in_the_committed_registry(model, monkeypatch):
-    from groove_utils.embed.integrity import REGISTRY
-    from groove_utils.embed.loading import adapter_key
+    from groove_utils.embed.cache_keys import adapter_key
     from groove_utils.embed.models.musicnn import networks
 
     assert adapter_key(model, load_model(model).adapter) in json.loads(REGISTRY.read_text())
@@ -749,7 +758,7 @@ def test_cluster_survives_the_death_of_a_worker(cache, tmp_path, importable, mon
                 time.sleep(0.02)
             os.kill(next(iter(pids.values())), signal.SIGKILL)
 
-        killer = engine.threading.Thread(target=kill_one)
+        killer = threading.Thread(target=kill_one)
         killer.start()
         address = cluster.scheduler_address.replace("tcp://", "dask://")
         monkeypatch.setenv("EXECUTOR", address)
@@ -765,7 +774,7 @@ def test_a_cluster_without_workers_is_named():
 
     told = pytest.warns(RuntimeWarning, match="has no workers yet; waiting")
     empty = LocalCluster(n_workers=0, dashboard_address=None, protocol="tcp://")
-    with empty as cluster, told, executors._pool(cluster.scheduler_address):
+    with empty as cluster, told, executors.open_pool(cluster.scheduler_address):
         pass
 
 
@@ -782,7 +791,7 @@ def test_a_model_from_a_plain_file_is_sent_to_workers_that_lack_it(tmp_path, mon
     )
     monkeypatch.syspath_prepend(tmp_path)
     beside = importlib.import_module("beside")
-    with executors.sent_along([beside.Own, Tagger, np.ndarray]):
+    with executors.pickled_by_value([beside.Own, Tagger, np.ndarray]):
         sent = cloudpickle.dumps(beside.Own)
     assert b"beside" in cloudpickle.dumps(beside.Own)  # by its name, as before
     code = "import sys, pickle; print(pickle.load(sys.stdin.buffer)().value())"

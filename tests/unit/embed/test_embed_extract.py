@@ -12,6 +12,7 @@ import soundfile
 from groove_utils.audio import AudioError
 from groove_utils.cache import ArrayCache
 from groove_utils.embed import (
+    EmbedError,
     embed_audio,
     embed_study,
     embed_tracks,
@@ -23,7 +24,7 @@ from groove_utils.embed import (
     unregister_model,
 )
 from groove_utils.embed.benchmark import measure_cost
-from groove_utils.embed.extract import _reachable
+from groove_utils.embed.extract import _absolute
 from groove_utils.embed.sources import FileSource, SumSource
 
 SR = 16000
@@ -225,7 +226,7 @@ def test_precomputed_vectors_are_used(tmp_path, cache):
     with pytest.raises(ValueError, match="NaN or infinite"):
         embed_study(study, "their-model", cache=cache)
     (folder / "s1.npz").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no vectors of 1 tracks, the first is s1\.npz"):
+    with pytest.raises(EmbedError, match=r"no vectors of 1 tracks, the first is s1\.npz"):
         embed_study(study, "their-model", cache=cache)
 
 
@@ -451,7 +452,7 @@ def test_vectors_that_do_not_arrive_are_missed(level, cache, monkeypatch):
     from groove_utils.embed import extract
 
     monkeypatch.setattr(extract, "embed_distributed", lambda *_: {})
-    with pytest.raises(FileNotFoundError, match=r"1 of 1 vectors .*workers of joblib:2.*GROOVE_C"):
+    with pytest.raises(EmbedError, match=r"1 of 1 vectors .*workers of joblib:2.*GROOVE_C"):
         embed_tracks({"a": (noise(1), SR)}, level, cache=cache, executor="joblib:2")
 
 
@@ -459,7 +460,7 @@ def test_relative_paths_reach_workers(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "a.wav", noise(1), SR)
     monkeypatch.chdir(tmp_path)
     for source in (FileSource("a.wav"), SumSource(["a.wav", "a.wav"])):
-        for part in getattr(_reachable(source), "parts", [source]):
+        for part in getattr(_absolute(source), "parts", [source]):
             assert part.path == tmp_path / "a.wav"
 
 

@@ -194,7 +194,7 @@ def test_missing_stem_and_silent_sum_are_named(mean, cache, study):
 
 def test_a_study_without_stems_says_so(mean, cache, study):
     study.has = lambda what: what != "stems"
-    with pytest.raises(FileNotFoundError, match="no stems"):
+    with pytest.raises(ValueError, match="no stems"):
         embed_stem_sums(study, mean, [("bass",)], cache=cache, progress=False)
 
 

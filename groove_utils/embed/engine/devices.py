@@ -1,0 +1,73 @@
+"""Devices and numerical precision of forward passes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+
+import torch
+
+from groove_utils.embed.adapters import EmbedError
+
+__all__ = ["choose_autocast", "choose_device", "precision"]
+
+
+def choose_device(requested: str | None = None) -> str:
+    """Return the device to run on: as requested, else ``$GROOVE_DEVICE``, else a GPU if present.
+
+    Raises
+    ------
+    EmbedError
+        If the machine has no such device.
+
+    Examples
+    --------
+    >>> choose_device("cpu")
+    'cpu'
+    """
+    requested = requested or os.environ.get("GROOVE_DEVICE") or "auto"
+    present = ["cpu"]
+    if torch.backends.mps.is_available():
+        present.insert(0, "mps")
+    if torch.cuda.is_available():
+        present.insert(0, "cuda")
+    if requested == "auto":
+        return present[0]
+    if requested.partition(":")[0] not in present:
+        raise EmbedError(
+            f"device {requested!r} is not there; this machine has {', '.join(present)}.",
+            kind="no_device",
+            value=requested,
+        )
+    return requested
+
+
+def choose_autocast(requested: bool, device: str | None = None) -> bool:
+    """Decide on half precision: as requested, if the device has units for it.
+
+    A processor without them would emulate bfloat16 and be slower; a warning says so.
+    """
+    if not requested or choose_device(device) != "cpu":
+        return requested
+    has = torch.cpu.get_capabilities()
+    if any(has.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16")):
+        return True
+    warnings.warn(
+        "autocast: this processor has no units for bfloat16; computing in float32.",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+    return False
+
+
+def precision(device: str, autocast: bool = False) -> contextlib.AbstractContextManager:
+    """Compute in half precision if `autocast`, else in true float32.
+
+    By default, convolutions on a GPU round to 10 bits, and may choose another algorithm each time.
+    """
+    if autocast:
+        return torch.autocast(device.partition(":")[0], dtype=torch.bfloat16)
+    if device.startswith("cuda"):
+        return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    return contextlib.nullcontext()

@@ -1,0 +1,205 @@
+"""Forward passes: the layers of a batch of windows, pooled over frames.
+
+All batches of a model have one shape (the last ones are padded), because matrix products round
+differently at different shapes: a track's numbers do not depend on its neighbours, nor on which
+tracks an interrupted run had done already.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from groove_utils.embed.adapters import Adapter, ModelRefusedError
+from groove_utils.embed.engine.devices import precision
+from groove_utils.embed.engine.pooling import Layers, pool_frames
+from groove_utils.embed.sources import WindowCutter
+
+__all__ = ["Model", "forward_windows"]
+
+BATCH_SIZE = 8  # windows, where an adapter does not name its own
+GPU_BATCH_SIZE = 32
+N_BUCKETS = 8  # lengths of last windows, where a model takes shorter ones
+
+
+@dataclass
+class Model:
+    """An adapter with its network, on a device.
+
+    Attributes
+    ----------
+    adapter : Adapter
+    network : object
+    fingerprint : str
+    device : str
+        ``cpu``, ``cuda`` or ``mps``.
+    autocast : bool
+        Compute matrix products in half precision (bfloat16).
+    fitting : int, optional
+        Number of windows that fit the memory, once a batch did not.
+    """
+
+    adapter: Adapter
+    network: object
+    fingerprint: str = ""
+    device: str = "cpu"
+    autocast: bool = False
+    fitting: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The adapter's name, else that of its class."""
+        return getattr(self.adapter, "name", type(self.adapter).__name__)
+
+    @property
+    def batch_size(self) -> int:
+        """Windows at once, on this device; fewer, once they did not fit its memory."""
+        size = getattr(self.adapter, "batch_size", BATCH_SIZE)
+        if self.device != "cpu":
+            size = GPU_BATCH_SIZE
+        return min(size, self.fitting or size)
+
+    @property
+    def concurrent(self) -> bool:
+        """Whether batches may run side by side."""
+        return self.device == "cpu" and getattr(self.adapter, "concurrent", False)
+
+    @property
+    def length(self) -> int:
+        """Samples of a window."""
+        return round(self.adapter.window * self.adapter.sample_rate)
+
+    def cutter(self) -> WindowCutter:
+        """A cutter of signals into this model's windows."""
+        adapter, rate = self.adapter, self.adapter.sample_rate
+        hop = getattr(adapter, "hop", adapter.window)
+        lead = getattr(adapter, "lead", 0)
+        return WindowCutter(self.length, round(hop * rate), round(lead * rate))
+
+    def bucket(self, n_valid: int) -> int:
+        """Padded length of a window with `n_valid` samples."""
+        if not getattr(self.adapter, "any_length", False):
+            return self.length
+        steps = -(-N_BUCKETS * n_valid // self.length)
+        return self.length * steps // N_BUCKETS
+
+    def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
+        """A window as the network takes it, padded to the length of its bucket."""
+        padded = samples[: self.bucket(n_valid)]
+        if hasattr(self.adapter, "prepare"):
+            return self.adapter.prepare(padded, n_valid)
+        return padded
+
+    def forward(self, windows: Sequence[np.ndarray], n_valid: Sequence[int]) -> Layers:
+        """Layers of some prepared windows of one bucket, as :func:`forward_windows` gives them."""
+        size = max(self.batch_size, len(windows))
+        batch = np.zeros((size, *windows[0].shape), np.float32)
+        valid = np.full(size, self.bucket(n_valid[0]))
+        for row, window in enumerate(windows):
+            batch[row] = window
+        valid[: len(n_valid)] = n_valid
+        return forward_windows(self, batch, valid)
+
+
+def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Layers:
+    """Layers of some windows, pooled over their valid frames.
+
+    Parameters
+    ----------
+    model : Model
+    batch : ndarray of float32, shape (n_windows, n_samples)
+    n_valid : ndarray of int, shape (n_windows,)
+
+    Returns
+    -------
+    dict of str to (ndarray, ndarray)
+        Mean and variance over frames, float32 (n_windows, dim).
+
+    Raises
+    ------
+    ModelRefusedError
+        If the adapter's output is not what it declares.
+
+    Notes
+    -----
+    If the device runs out of memory, this batch and later ones are halved.
+    """
+    try:
+        return _forward(model, batch, n_valid)
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error) or len(batch) == 1:
+            raise
+    if model.device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    half = model.fitting = -(-len(batch) // 2)
+    warnings.warn(
+        f"{model.name}: out of memory with {len(batch)} windows at once; going on with {half}.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    parts, start = [], 0
+    while start < len(batch):
+        stop = start + model.fitting  # which may shrink on the way
+        parts.append(forward_windows(model, batch[start:stop], n_valid[start:stop]))
+        start = stop
+    return {
+        name: tuple(np.concatenate([part[name][i] for part in parts]) for i in (0, 1))
+        for name in parts[0]
+    }
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "not enough memory" in text or "can't allocate" in text
+
+
+def _forward(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Layers:
+    windows = torch.from_numpy(batch).to(model.device)
+    valid = torch.from_numpy(n_valid).to(model.device)
+    with torch.inference_mode(), precision(model.device, model.autocast):
+        output = model.adapter.forward(model.network, windows, valid)
+        pooled = {}
+        for name, values in _checked(model.adapter, output, len(batch)).items():
+            values = values.to(model.device).float()
+            mean, variance = pool_frames(values, valid, model.bucket(int(n_valid.max())))
+            pooled[name] = mean.cpu().numpy(), variance.cpu().numpy()
+    return pooled
+
+
+def _checked(adapter: Adapter, output, n_windows: int) -> dict[str, torch.Tensor]:
+    """An adapter's output, if it is what the adapter declares."""
+    declared, kind = adapter.layers, type(adapter).__name__
+    if not isinstance(output, Mapping):
+        raise ModelRefusedError(
+            f"{kind}.forward() gave a {type(output).__name__}; expected a dict of layer to an "
+            "array of shape (n_windows, n_frames, dim) or (n_windows, dim).",
+            kind="not_a_dict",
+            value=type(output).__name__,
+        )
+    if output.keys() != declared.keys():
+        raise ModelRefusedError(
+            f"{kind}.forward() gave the layers {', '.join(map(repr, output)) or 'none'}; its "
+            f"attribute layers declares {', '.join(map(repr, declared))}.",
+            kind="other_layers",
+            value=list(output),
+        )
+    tensors = {name: torch.as_tensor(values) for name, values in output.items()}
+    for name, values in tensors.items():
+        dim = declared[name]
+        fits = values.ndim in (2, 3) and dim in (None, values.shape[-1])
+        if not fits or len(values) != n_windows or not values.shape[1]:
+            raise ModelRefusedError(
+                f"{kind}.forward() gave the layer {name!r} in shape {tuple(values.shape)}; "
+                f"expected (n_windows, n_frames, {dim}) or (n_windows, {dim}), with n_windows = "
+                f"{n_windows} and one frame or more.",
+                kind="other_shape",
+                column=name,
+                value=tuple(values.shape),
+            )
+    return tensors

@@ -1,0 +1,150 @@
+"""Decode, resample and cut tracks into windows, ahead of the models."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from groove_utils.audio import AudioError
+from groove_utils.embed.engine.forward import Model
+from groove_utils.embed.sources import Source, WindowCutter
+
+__all__ = ["TrackReader", "Window", "read_windows"]
+
+N_AHEAD = 2  # tracks that are decoded ahead
+QUEUE_BYTES = 32 << 20  # of windows that a track may have waiting
+
+
+@dataclass
+class Window:
+    """A prepared window of one track for one model.
+
+    Attributes
+    ----------
+    track, model : int
+        Their places in the lists given.
+    samples : ndarray of float32
+        As the network takes them.
+    n_valid : int
+        Samples that are signal.
+    content : bytes
+        Hash of the samples before they were prepared.
+    index : int
+        Within its track.
+    duplicates : list of Window
+        Later windows of the same samples.
+    """
+
+    track: int
+    model: int
+    samples: np.ndarray
+    n_valid: int
+    content: bytes
+    index: int = 0
+    duplicates: list[Window] = field(default_factory=list)
+
+
+class TrackReader(threading.Thread):
+    """Decode, resample and cut one track; its windows wait in a bounded queue.
+
+    Attributes
+    ----------
+    track : int
+    peak : float
+        Largest absolute sample so far.
+    error : BaseException or None
+        Why reading stopped early.
+    """
+
+    def __init__(self, track: int, source: Source, models: Sequence[Model]):
+        super().__init__(daemon=True)
+        self.track, self.source, self.models = track, source, models
+        largest = max(4 * model.length for model in models)
+        self.queue: queue.Queue = queue.Queue(max(4, QUEUE_BYTES // largest))
+        self.stopped = threading.Event()
+        self.peak = 0.0
+        self.error: BaseException | None = None
+
+    def run(self) -> None:  # noqa: D102
+        try:
+            for window in self._windows():
+                self._put(window)
+        except OSError as error:  # deleted or not readable: the other tracks go on
+            self.error = AudioError(f"it cannot be read: {error}")
+        except BaseException as error:  # for the thread that reads the queue
+            self.error = error
+        self._put(None)
+
+    def _put(self, item) -> None:
+        while not self.stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                self.queue.put(item, timeout=0.5)
+                return
+
+    def _windows(self) -> Iterator[Window]:
+        cutters: dict[tuple, WindowCutter] = {}
+        sharing: dict[tuple, list[int]] = {}  # models that cut alike share a window and its hash
+        for i, model in enumerate(self.models):
+            cutter = model.cutter()
+            key = model.adapter.sample_rate, cutter.length, cutter.hop, cutter.lead
+            cutters.setdefault(key, cutter)
+            sharing.setdefault(key, []).append(i)
+        rates = sorted({rate for rate, *_ in cutters})
+        for peak, blocks in self.source.resampled(rates):
+            self.peak = peak
+            for key, cutter in cutters.items():
+                for window in cutter.push(blocks[key[0]]):
+                    yield from self._prepared(sharing[key], *window)
+        for key, cutter in cutters.items():
+            if not cutter.heard:
+                raise AudioError(f"it is too short: no sample of it is left at {key[0]} Hz.")
+            yield from self._prepared(sharing[key], *cutter.finish())
+
+    def _prepared(self, models: list[int], samples: np.ndarray, n_valid: int) -> Iterator[Window]:
+        samples = np.ascontiguousarray(samples)
+        salt = n_valid.to_bytes(16, "big")
+        content = hashlib.blake2b(samples, digest_size=16, salt=salt).digest()
+        for i in models:
+            prepared = np.ascontiguousarray(self.models[i].prepare(samples, n_valid))
+            yield Window(self.track, i, prepared, n_valid, content)
+
+
+def read_windows(
+    sources: Iterable[Source], models: Sequence[Model]
+) -> Iterator[Window | TrackReader]:
+    """Read the windows of all tracks in order, and yield each track's reader after its windows.
+
+    Raises
+    ------
+    BaseException
+        Any error of a reader but ValueError, which stands for audio that cannot be used and is
+        left in the reader's `error`.
+    """
+    readers: deque[TrackReader] = deque()
+    numbered = enumerate(sources)
+
+    def refill() -> None:
+        while len(readers) < N_AHEAD + 1 and (item := next(numbered, None)) is not None:
+            readers.append(TrackReader(*item, models))
+            readers[-1].start()
+
+    try:
+        refill()
+        while readers:
+            while (item := readers[0].queue.get()) is not None:
+                yield item
+            done = readers.popleft()
+            if done.error is not None and not isinstance(done.error, ValueError):
+                raise done.error
+            refill()
+            yield done
+    finally:
+        for reader in readers:
+            reader.stopped.set()

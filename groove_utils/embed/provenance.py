@@ -1,0 +1,42 @@
+"""Provenance of embeddings (the page on provenance)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.embedding import Embedding
+from groove_utils.embed.loading import load_model
+
+__all__ = ["model_facts"]
+
+
+def model_facts(embeddings: Mapping[str, Embedding]) -> pd.DataFrame:
+    """Return where the weights behind some embeddings come from.
+
+    Parameters
+    ----------
+    embeddings : mapping of str to Embedding
+        By model.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per model: ``model, source, licence, fingerprint``. The fingerprint is the hash of
+        weights and buffers as loaded; vectors that came with the study have none.
+    """
+    rows = []
+    for name, embedding in embeddings.items():
+        card = catalogued_models().get(name)
+        computed = embedding.source == "computed"
+        rows.append(
+            {
+                "model": name,
+                "source": (card.source if card else "–") if computed else "vectors of the study",
+                "licence": card.licence if card else "–",
+                "fingerprint": load_model(name).fingerprint[:16] if computed else "–",
+            }
+        )
+    return pd.DataFrame(rows)
