@@ -371,10 +371,8 @@ report_value("ceiling_error", (paired["estimate"] - paired["estimate_true"]).mea
 # their disagreement is like that of people. Here are their numbers beside those of real studies.
 
 # %% tags=["needs-simulation"]
-from groove_utils.synth import simulation_table
-
 show_table(
-    simulation_table(data.ratings),
+    mixed.simulation_table(data.ratings),
     "simulated-beside-real",
     "Simulated listeners beside real ones, with the source of the real value.",
 )

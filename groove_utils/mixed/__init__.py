@@ -1,8 +1,9 @@
-"""Linear mixed models with crossed random effects over listeners and tracks.
+"""Linear mixed models with crossed random effects over listeners and tracks, and reliability.
 
-Chapter 08-mixed-models uses this family. :func:`fit_lmm` takes lme4's formulas and gives an
-:class:`LmmResult`: fixed effects with Satterthwaite df, variance components, R², marginal means and
-slopes, conditional modes, predictions, a report. The rest compares, checks and plans.
+Chapters 01 and 08-mixed-models use this family. :func:`fit_lmm` takes lme4's formulas and returns
+an :class:`LmmResult`: fixed effects with Satterthwaite df, variance components, R², marginal means
+and slopes, conditional modes, predictions, a report. Reliability and the noise ceiling of ratings
+rest on the same likelihood.
 """
 
 import lazy_loader
@@ -10,32 +11,24 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "compare": [
-            "add_random_intercepts",
-            "compare_error_models",
-            "cumulative_link_check",
-            "equivalence_test",
-            "likelihood_ratio_test",
-            "random_effect_tests",
-            "variance_partition",
-        ],
+        "ceiling": ["noise_ceiling", "normalise_by_ceiling"],
+        "crossed": ["crossed_variances", "rating_variances"],
         "diagnostics": ["check_residuals", "leave_one_group_out", "residual_table"],
-        "formula": ["LmmError", "LmmWarning"],
+        "error_models": ["add_random_intercepts", "compare_error_models"],
+        "errors": ["LmmError", "LmmWarning"],
+        "fit": ["fit_lmm"],
         "intervals": ["bootstrap"],
+        "likelihood": ["likelihood_ratio_test", "random_effect_tests"],
         "marginal": ["MarginalMeans"],
-        "model": ["LmmResult", "fit_lmm"],
         "moderators": ["join_facts", "slopes_by_fact"],
-        "power": ["power_simulation", "simulate_ratings"],
-        "multi_outcome": ["compare_questions", "crossed_variances", "partition_by_question"],
+        "multi_outcome": ["compare_questions"],
+        "ordinal": ["cumulative_link_check"],
+        "partition": ["partition_by_question", "variance_partition"],
+        "power": ["power_simulation"],
         "recovery": ["recovery_table"],
+        "reliability": ["icc", "rater_curve", "split_half"],
+        "result": ["LmmResult"],
         "robustness": ["robustness_table"],
-        "reliability": [
-            "icc",
-            "noise_ceiling",
-            "normalise_by_ceiling",
-            "rater_curve",
-            "rating_variances",
-            "split_half",
-        ],
+        "simulation_check": ["simulation_table"],
     },
 )

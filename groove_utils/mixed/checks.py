@@ -1,22 +1,22 @@
-"""What a mixed model has to be checked for, before and after it is fitted.
+"""Checks of a mixed model's design before the fit, and of the solution after it.
 
-Warnings say what was found, what it means and what to do. Chapter 08-mixed-models uses them.
+Warnings name the problem, its consequence and a remedy. Chapter 08-mixed-models uses them, through
+:func:`groove_utils.mixed.fit_lmm`.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
+from groove_utils.mixed.design import ModelFrame, RandomTerm
 from groove_utils.mixed.deviance import CrossedDeviance
-from groove_utils.mixed.engines import EngineFit
-from groove_utils.mixed.formula import LmmError, ModelFrame, RandomTerm
+from groove_utils.mixed.errors import LmmError
 
 __all__ = ["check_design", "check_fit"]
 
 
 def check_design(frame: ModelFrame) -> list[str]:
-    """Look at the rows and the design before the fit.
+    """Check the rows and the design before the fit.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def check_design(frame: ModelFrame) -> list[str]:
         total = frame.n_dropped + len(frame.y)
         messages.append(
             f"{frame.n_dropped:,} of {total:,} rows lack a value that the formula needs and were "
-            f"left out; {len(frame.y):,} remain."
+            f"dropped; {len(frame.y):,} remain."
         )
     messages += _single_rows(frame) + _separation(frame) + _near_collinear(frame)
     return messages
@@ -41,10 +41,7 @@ def check_design(frame: ModelFrame) -> list[str]:
 
 def _first_terms(frame: ModelFrame) -> list[RandomTerm]:
     """One term for each grouping factor."""
-    seen: dict[str, RandomTerm] = {}
-    for term in frame.random:
-        seen.setdefault(term.factor, term)
-    return list(seen.values())
+    return list({term.factor: term for term in reversed(frame.random)}.values())[::-1]
 
 
 def _few(names, most: int = 3) -> str:
@@ -55,8 +52,7 @@ def _few(names, most: int = 3) -> str:
 def _single_rows(frame: ModelFrame) -> list[str]:
     out = []
     for term in _first_terms(frame):
-        counts = np.bincount(term.codes, minlength=len(term.levels))
-        lone = [level for level, n in zip(term.levels, counts) if n == 1]
+        lone = [level for level, n in zip(term.levels, term.counts) if n == 1]
         if not lone:
             continue
         slopes = sorted({n for t in frame.random if t.factor == term.factor for n in t.names})
@@ -69,36 +65,42 @@ def _single_rows(frame: ModelFrame) -> list[str]:
     return out
 
 
+def _pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Pairs of codes that occur together, shape (n_pairs, 2)."""
+    width = int(second.max()) + 1
+    return np.stack(np.divmod(np.unique(first * width + second), width), axis=1)
+
+
 def _separation(frame: ModelFrame) -> list[str]:
     out = []
     terms = _first_terms(frame)
     for i, term in enumerate(terms):
         for other in terms[:i]:
-            pairs = pd.DataFrame({"a": term.codes, "b": other.codes}).drop_duplicates()
-            if len(pairs) == len(term.levels) == len(other.levels):
+            if len(_pairs(term.codes, other.codes)) == len(term.levels) == len(other.levels):
                 raise LmmError(
                     f"'{term.factor}' and '{other.factor}' group the rows alike, so their "
-                    "variances cannot be told apart. Keep one of them."
-                )
+                    "variances cannot be told apart. Keep one of them.",
+                    kind="same_grouping", column=term.factor, value=other.factor,
+                )  # fmt: skip
         for name in frame.factors:
-            if name not in frame.data or name in term.columns:
+            if name in term.columns:
                 continue
-            pairs = pd.DataFrame({"fixed": frame.data[name].astype(object).to_numpy(),
-                                  "random": term.codes}).drop_duplicates()  # fmt: skip
-            if pairs["random"].duplicated().any():
+            pairs = _pairs(term.codes, frame.data[name].cat.codes.to_numpy())
+            if len(pairs) > len(term.levels):
                 continue  # crossed: each level is seen under several levels of the factor
-            counts = pairs.groupby("fixed").size()
-            single = counts[counts == 1].index
+            counts = np.bincount(pairs[:, 1])
+            single = [frame.factors[name][i] for i in np.flatnonzero(counts == 1)]
             if len(single) == len(counts):
                 raise LmmError(
                     f"each level of '{name}' holds a single '{term.factor}' ({_few(single)}): the "
                     f"effect of '{name}' cannot be told from the difference between them. Drop "
-                    f"(… | {term.factor}), and speak of these {term.factor}s only."
-                )
-            if len(single):
+                    f"(… | {term.factor}), and limit the conclusion to these {term.factor}s.",
+                    kind="confounded", column=name, value=term.factor,
+                )  # fmt: skip
+            if single:
                 out.append(
-                    f"'{name}' {_few(single)} holds a single '{term.factor}': what is said of that "
-                    f"level rests on the spread between '{term.factor}' levels elsewhere."
+                    f"'{name}' {_few(single)} holds a single '{term.factor}': conclusions about it "
+                    f"rest on the spread between '{term.factor}' levels elsewhere."
                 )
         if frame.X.shape[1] >= len(term.levels):
             indicator = np.eye(len(term.levels))[term.codes]
@@ -106,8 +108,9 @@ def _separation(frame: ModelFrame) -> list[str]:
             if both == frame.X.shape[1]:
                 raise LmmError(
                     f"the fixed effects tell every '{term.factor}' apart, so its variance cannot "
-                    "be estimated. Drop its random term or some fixed effects."
-                )
+                    "be estimated. Drop its random term or some fixed effects.",
+                    kind="confounded", column=term.factor,
+                )  # fmt: skip
     return out
 
 
@@ -131,89 +134,50 @@ def _near_collinear(frame: ModelFrame) -> list[str]:
     ]
 
 
-def check_fit(
-    frame: ModelFrame, deviance: CrossedDeviance, answer: EngineFit, engine: str
-) -> tuple[np.ndarray, list[str]]:
-    """Hold the engine's answer against the likelihood computed here.
+def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
+    """Check the solution that the search found.
 
     Returns
     -------
-    theta : ndarray
-        The engine's optimum, improved where it stopped short.
-    messages : list of str
+    list of str
+        Warnings.
+
+    Raises
+    ------
+    LmmError
+        If the model fits the response exactly.
     """
     try:
-        return _hold_to_account(frame, deviance, answer, engine)
-    except np.linalg.LinAlgError as error:
-        raise LmmError(_EXACT) from error
-
-
-_EXACT = (
-    "the model fits the response exactly, so that no residual variance is left to compare with: "
-    "check that the response is not computed from the predictors, and that rows are not copies."
-)
-
-
-def _hold_to_account(frame, deviance, answer, engine) -> tuple[np.ndarray, list[str]]:
+        evaluation = deviance.at(theta)
+        solution, slope = evaluation.solve(), np.abs(evaluation.gradient()).max()
+    except np.linalg.LinAlgError:
+        solution = None
+    if solution is None or solution.sigma < 1e-4 * frame.y.std():
+        raise LmmError(
+            "the model fits the response exactly, so that no residual variance is left to compare "
+            "with: check that the response is not computed from the predictors, and that rows are "
+            "not copies.",
+            kind="exact_fit", column=frame.response,
+        )  # fmt: skip
     messages = []
-    theta = deviance.snap(np.nan_to_num(answer.theta))
-    found = deviance.solve(theta)
-    if not np.isfinite(answer.theta).all() or not np.isfinite(answer.loglik):
-        messages.append(f"engine '{engine}' gave undefined values; the search was begun anew.")
-        theta = deviance.minimise()
-    elif abs(found.deviance + 2 * answer.loglik) > 2e-3:
+    if slope > 0.5:
         messages.append(
-            f"engine '{engine}' claims log-likelihood {answer.loglik:.4f}, but its parameters give "
-            f"{-found.deviance / 2:.4f}; the latter is used."
+            f"the search did not converge (largest gradient {slope:.2g}). Simplify the random "
+            "part, or scale the predictors."
         )
-    slope = np.abs(deviance.gradient(theta)).max()
-    if slope > 0.05 or not answer.converged:
-        better = deviance.minimise(theta)
-        gain = deviance(theta) - deviance(better)
-        if gain > 0:
-            theta = better
-        if gain > 1e-2:
-            messages.append(
-                f"engine '{engine}' stopped short of the optimum; the search was carried on, and "
-                f"the log-likelihood rose by {gain / 2:.4f}."
-            )
-        slope = np.abs(deviance.gradient(theta)).max()
-        if slope > 0.5:
-            messages.append(
-                f"the search did not converge (largest gradient {slope:.2g}). Simplify the random "
-                "part, or scale the predictors."
-            )
-    found = deviance.solve(theta)
-    if found.sigma < 1e-4 * frame.y.std():
-        raise LmmError(_EXACT)
-    se = np.sqrt(np.diag(found.vcov))
-    zero = (answer.beta == 0) & (np.abs(found.beta) > 1e-8 * se)
-    if zero.any():
-        names = [name for name, z in zip(frame.names, zero) if z]
-        messages.append(
-            f"engine '{engine}' gave coefficients of exactly 0 ({_few(names)}), which the data do "
-            "not say; they were solved for anew."
-        )
-    elif (np.abs(answer.beta - found.beta) > 0.01 * se).any():
-        messages.append(
-            f"engine '{engine}' and the normal equations disagree on the coefficients by up to "
-            f"{np.abs((answer.beta - found.beta) / se).max():.3f} standard errors; the latter are "
-            "used."
-        )
-    exact = [name for name, z in zip(frame.names, np.abs(found.beta) < 1e-9 * se) if z]
+    se = np.sqrt(np.diag(solution.vcov))
+    exact = [name for name, z in zip(frame.names, np.abs(solution.beta) < 1e-9 * se) if z]
     if exact:
         messages.append(
             f"the coefficient of {_few(exact)} is exactly 0, which real data do not give: check "
             "that the response varies with it at all."
         )
-    return theta, messages + _singular(frame, deviance, theta)
+    return messages + _singular(frame, deviance, theta)
 
 
 def _singular(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
     out = []
-    for term, L in zip(frame.random, deviance.unpack(theta)):
-        spread = np.sqrt((term.Z**2).mean(axis=0))
-        scaled = L * spread[:, None]
+    for term, scaled in zip(frame.random, deviance.scaled(theta)):
         sd = np.sqrt((scaled**2).sum(axis=1))
         flat = [name for name, s in zip(term.names, sd) if s < 1e-4]
         for name in flat:

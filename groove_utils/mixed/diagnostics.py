@@ -10,6 +10,8 @@ Hodges (1998), Journal of the Royal Statistical Society B 60, 497–536 (residua
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -17,15 +19,17 @@ from scipy import stats
 from statsmodels.stats.diagnostic import het_breuschpagan
 
 from groove_utils.mixed.deviance import CrossedDeviance
-from groove_utils.mixed.formula import LmmError, RandomTerm
-from groove_utils.mixed.model import LmmResult
+from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.inference import wald_table
+from groove_utils.mixed.result import LmmResult
+from groove_utils.mixed.search import minimise
 from groove_utils.stats.threads import one_thread
 
 __all__ = ["check_residuals", "leave_one_group_out", "residual_table"]
 
 
 def residual_table(result: LmmResult) -> pd.DataFrame:
-    """One row an observation: what was predicted, and how far off it was.
+    """Collect responses, predictions and residuals, one row per observation.
 
     Parameters
     ----------
@@ -58,7 +62,7 @@ def residual_table(result: LmmResult) -> pd.DataFrame:
 
 
 def check_residuals(result: LmmResult) -> pd.DataFrame:
-    """Assumptions of the model, each with a size and a test.
+    """Check the assumptions of the model, each with a size and a test.
 
     Parameters
     ----------
@@ -71,22 +75,21 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
         and excess kurtosis of residuals, spread that changes with the prediction (correlation of
         |residual| with fitted, p of Breusch and Pagan), share of |standardised| > 3 (0.3% if
         normal), skewness of the conditional modes of each random coefficient. With thousands of
-        ratings p is small for trifles: look at `value`.
+        ratings p is small for negligible deviations: look at `value`.
     """
     residual = result.residuals
     fitted = result.fitted
     z = residual / result.sigma
     rows = []
 
-    def shape(name, of, value, test):
-        words = {
-            "skewness": "0 if symmetric; beyond ±1 is marked",
-            "kurtosis": "0 if normal; above 2 means heavy tails",
-        }
-        rows.append((name, of, float(value), float(test), words[name]))
+    def shape(of, values):
+        for name, size, test, meaning in (
+            ("skewness", stats.skew, stats.skewtest, "0 if symmetric; beyond ±1 is marked"),
+            ("kurtosis", stats.kurtosis, stats.kurtosistest, "0 if normal; above 2: heavy tails"),
+        )[: 2 if of == "residual" else 1]:
+            rows.append((name, of, float(size(values)), float(test(values).pvalue), meaning))
 
-    shape("skewness", "residual", stats.skew(residual), stats.skewtest(residual).pvalue)
-    shape("kurtosis", "residual", stats.kurtosis(residual), stats.kurtosistest(residual).pvalue)
+    shape("residual", residual)
     if np.ptp(fitted) > 0:
         trend = np.corrcoef(np.abs(residual), fitted)[0, 1]
         design = np.column_stack([np.ones_like(fitted), fitted])
@@ -104,17 +107,12 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
     for term, b in zip(result.frame.random, result.solution.b):
         for j, name in enumerate(term.names):
             if len(b) >= 8 and np.ptp(b[:, j]) > 0:
-                shape(
-                    "skewness",
-                    f"{name} by {term.factor}",
-                    stats.skew(b[:, j]),
-                    stats.skewtest(b[:, j]).pvalue,
-                )
+                shape(f"{name} by {term.factor}", b[:, j])
     return pd.DataFrame(rows, columns=["check", "of", "value", "p", "meaning"])
 
 
 def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.DataFrame:
-    """Refit without each level of a factor in turn: does one listener or song carry the result?
+    """Refit without each level of a factor in turn, to find influential listeners or songs.
 
     Parameters
     ----------
@@ -127,7 +125,7 @@ def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.D
     Returns
     -------
     DataFrame
-        One row a level and coefficient; columns level, term, estimate and se (without that level),
+        One row per level and coefficient; columns level, term, estimate and se (without the level),
         t, p (at the full model's df), change (from the full estimate), dfbetas (change over the
         new se), cook (Cook's distance of the level, the same in all its rows), flips (whether the
         verdict at .05 changes), n (rows left out). Estimates are missing where the model
@@ -142,38 +140,24 @@ def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.D
     else:
         raise LmmError(
             f"'{factor}' is neither a grouping factor ({', '.join(result.n_groups)}) nor another "
-            f"variable of the model."
-        )
+            f"variable of the model.",
+            kind="unknown_factor", value=factor,
+        )  # fmt: skip
     refits = joblib.Parallel(n_jobs=n_jobs)(
         joblib.delayed(_without)(result, codes != i) for i in range(len(levels))
     )
     full = result.fixed_effects()
     precision = np.linalg.inv(result.solution.vcov)
     tables = []
-    for i, (level, fit) in enumerate(zip(levels, refits)):
-        beta, se = fit
+    for i, (level, (beta, se)) in enumerate(zip(levels, refits)):
         change = beta - result.beta
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = beta / se
-            dfbetas = change / se
-        p = 2 * stats.t.sf(np.abs(t), full["df"])
-        tables.append(
-            pd.DataFrame(
-                {
-                    "level": level,
-                    "term": result.names,
-                    "estimate": beta,
-                    "se": se,
-                    "t": t,
-                    "p": p,
-                    "change": change,
-                    "dfbetas": dfbetas,
-                    "cook": change @ precision @ change / len(beta),
-                    "flips": (p < 0.05) != (full["p"].to_numpy() < 0.05),
-                    "n": int((codes == i).sum()),
-                }
-            )
-        )
+        keys = {"level": [level] * len(beta), "term": result.names}
+        table = wald_table(keys, beta, se, full["df"].to_numpy(), 0.95)
+        table = table.drop(columns=["df", "low", "high"]).assign(change=change)
+        table["dfbetas"] = change / table["se"]
+        table["cook"] = change @ precision @ change / len(beta)
+        table["flips"] = (table["p"] < 0.05) != (full["p"] < 0.05)
+        tables.append(table.assign(n=int((codes == i).sum())))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -191,11 +175,7 @@ def _without(result: LmmResult, keep: np.ndarray) -> tuple[np.ndarray, np.ndarra
         if len(kept) < 2:
             return missing
         levels = [term.levels[i] for i in kept]
-        terms.append(
-            RandomTerm(
-                term.factor, term.names, codes, levels, term.Z[keep], term.columns, None, term.pick
-            )
-        )
+        terms.append(replace(term, codes=codes, levels=levels, Z=term.Z[keep]))
     deviance = CrossedDeviance(frame.y[keep], X, terms, result.reml)
-    solution = deviance.solve(deviance.minimise(result.theta, tol=1e-3))
+    solution = deviance.solve(minimise(deviance, result.theta, tol=1e-3))
     return solution.beta, np.sqrt(np.diag(solution.vcov))

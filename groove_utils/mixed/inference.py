@@ -2,8 +2,8 @@
 
 lmerTest's method (Kuznetsova et al. 2017): the variance of a contrast is itself an estimate; its
 sampling variance follows from the curvature of the deviance in the covariance parameters. Works on
-any linear function of the coefficients, so marginal means, slopes and Type III tests are only a
-matter of the right rows. Chapter 08-mixed-models uses it.
+any linear function of the coefficients: marginal means, slopes and Type III tests differ only in
+their rows. Chapter 08-mixed-models uses it.
 
 References
 ----------
@@ -18,9 +18,10 @@ import pandas as pd
 from scipy import linalg, stats
 
 from groove_utils.mixed.deviance import CrossedDeviance
+from groove_utils.mixed.errors import LmmError
 from groove_utils.stats.threads import one_thread
 
-__all__ = ["Satterthwaite", "f_test", "t_table"]
+__all__ = ["Satterthwaite", "check_level", "f_test", "t_table", "wald_table"]
 
 
 class Satterthwaite:
@@ -33,7 +34,7 @@ class Satterthwaite:
         At the optimum.
     sigma : float
     step : float
-        Step of the differences in θ, relative to the larger of |θ| and half its scale.
+        Step of the differences in θ, relative to the larger of |θ| and ½.
 
     Attributes
     ----------
@@ -43,44 +44,24 @@ class Satterthwaite:
 
     @one_thread
     def __init__(self, deviance: CrossedDeviance, theta, sigma: float, step: float = 2e-3):
-        theta = np.asarray(theta, dtype=float)
-        k, df = len(theta), deviance.df
-        h = step * np.maximum(np.abs(theta), 0.5 * deviance.theta_scale)
-
-        def at(*moves):
-            moved = theta.copy()
-            for i, sign in moves:
-                moved[i] += sign * h[i]
-            log_det, rss, unscaled = deviance.pieces(moved)
-            return log_det + rss / sigma**2, rss, unscaled
-
-        centre, _, unscaled = at()
+        k = len(theta)
+        self.vcov = sigma**2 * deviance.at(theta).unscaled()
+        # Hessian of the deviance and slopes of vcov, in θ and log σ
         hessian = np.zeros((k + 1, k + 1))
-        slopes = np.zeros((k + 1, *unscaled.shape))
+        slopes = np.zeros((k + 1, *self.vcov.shape))
         for i in range(k):
-            up, down = at((i, 1)), at((i, -1))
-            hessian[i, i] = (up[0] - 2 * centre + down[0]) / h[i] ** 2
-            hessian[i, k] = hessian[k, i] = -2 * (up[1] - down[1]) / (2 * h[i]) / sigma**3
-            slopes[i] = sigma**2 * (up[2] - down[2]) / (2 * h[i])
-            for j in range(i):
-                cross = (
-                    at((i, 1), (j, 1))[0]
-                    - at((i, 1), (j, -1))[0]
-                    - at((i, -1), (j, 1))[0]
-                    + at((i, -1), (j, -1))[0]
-                ) / (4 * h[i] * h[j])
-                hessian[i, j] = hessian[j, i] = cross
-        hessian[k, k] = 4 * df / sigma**2
-        slopes[k] = 2 * sigma * unscaled
-        self.vcov = sigma**2 * unscaled
+            move = np.zeros(k)
+            move[i] = step * max(abs(theta[i]), 0.5)
+            up, down = deviance.at(theta + move), deviance.at(theta - move)
+            hessian[i] = (up.gradient(sigma) - down.gradient(sigma)) / (2 * move[i])
+            slopes[i] = sigma**2 * (up.unscaled() - down.unscaled()) / (2 * move[i])
+        hessian[k] = np.append(hessian[:k, k], 4 * deviance.df)
+        slopes[k] = 2 * self.vcov
         self._slopes = slopes
-        # a flat direction (a variance at zero) says nothing about the others: leave it out; the
-        # units of the predictors must not decide what is flat
-        scale = np.append(deviance.theta_scale, sigma)
-        values, vectors = np.linalg.eigh(hessian * scale[:, None] * scale)
+        # a flat direction (a variance at zero) has no bearing on the others: leave it out
+        values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
         keep = values > max(1e-8 * values.max(), 1e-4)
         self._acov = 2 * (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
-        self._acov *= scale[:, None] * scale
 
     def df(self, rows) -> np.ndarray:
         """Degrees of freedom of each contrast.
@@ -101,52 +82,46 @@ class Satterthwaite:
             return np.where(spread > 0, 2 * variance**2 / spread, np.inf)
 
 
-def t_table(
-    rows, beta, inference: Satterthwaite, level: float = 0.95, null: float = 0.0
-) -> pd.DataFrame:
+def t_table(result, rows, keys: dict, level: float = 0.95) -> pd.DataFrame:
     """Estimate, SE, df, t, p and interval of each linear function of the coefficients.
 
     Parameters
     ----------
+    result : LmmResult
     rows : ndarray, shape (n, n_fixed)
-    beta : ndarray, shape (n_fixed,)
-    inference : Satterthwaite
+    keys : dict of str to list of length n
+        First columns of the table.
     level : float
         Coverage of the interval, 0…1.
-    null : float
-        Value that the two-sided test is against.
 
     Returns
     -------
     DataFrame
-        Columns estimate, se, df, t, p, low, high.
+        Columns of `keys`, then estimate, se, df, t, p, low, high.
     """
     check_level(level)
     rows = np.atleast_2d(np.asarray(rows, dtype=float))
-    estimate = rows @ beta
-    se = np.sqrt(np.einsum("ij,jk,ik->i", rows, inference.vcov, rows).clip(min=0))
-    df = inference.df(rows)
+    estimate = rows @ result.beta
+    se = np.sqrt(np.einsum("ij,jk,ik->i", rows, result.inference.vcov, rows).clip(min=0))
+    return wald_table(keys, estimate, se, result.inference.df(rows), level)
+
+
+def wald_table(keys: dict, estimate, se, df, level: float) -> pd.DataFrame:
+    """Table of estimates, SEs and dfs with t, p and interval, as `t_table` gives it."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = (estimate - null) / se
+        t = estimate / se
     half = stats.t.ppf((1 + level) / 2, df) * se
-    return pd.DataFrame(
-        {
-            "estimate": estimate,
-            "se": se,
-            "df": df,
-            "t": t,
-            "p": 2 * stats.t.sf(np.abs(t), df),
-            "low": estimate - half,
-            "high": estimate + half,
-        }
-    )
+    columns = {"estimate": estimate, "se": se, "df": df, "t": t}
+    columns |= {"p": 2 * stats.t.sf(np.abs(t), df), "low": estimate - half, "high": estimate + half}
+    return pd.DataFrame(keys | columns)
 
 
-def f_test(rows, beta, inference: Satterthwaite) -> dict[str, float]:
+def f_test(result, rows) -> dict[str, float]:
     """F test that several linear functions of the coefficients are all zero.
 
     Parameters
     ----------
+    result : LmmResult
     rows : ndarray, shape (n, n_fixed)
         May be linearly dependent.
 
@@ -156,14 +131,14 @@ def f_test(rows, beta, inference: Satterthwaite) -> dict[str, float]:
         num_df, den_df, F, p.
     """
     rows = np.atleast_2d(np.asarray(rows, dtype=float))
-    cov = rows @ inference.vcov @ rows.T
+    cov = rows @ result.inference.vcov @ rows.T
     values, vectors = linalg.eigh(cov)
     keep = values > 1e-10 * values.max()
     q = int(keep.sum())
     apart = vectors[:, keep].T @ rows
-    t2 = (apart @ beta) ** 2 / values[keep]
+    t2 = (apart @ result.beta) ** 2 / values[keep]
     F = float(t2.sum() / q)
-    nu = inference.df(apart)
+    nu = result.inference.df(apart)
     if q == 1:
         den = float(nu[0])
     elif np.ptp(nu) < 1e-8:
@@ -179,4 +154,7 @@ def f_test(rows, beta, inference: Satterthwaite) -> dict[str, float]:
 def check_level(level: float) -> None:
     """Refuse a coverage outside 0…1."""
     if not 0 < level < 1:
-        raise ValueError(f"level is {level!r}; expected a coverage between 0 and 1, such as 0.95.")
+        raise LmmError(
+            f"level is {level!r}; expected a coverage between 0 and 1, such as 0.95.",
+            kind="out_of_range", column="level", value=level,
+        )  # fmt: skip

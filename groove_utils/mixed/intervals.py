@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from groove_utils.mixed.formula import LmmError
+from groove_utils.mixed.errors import LmmError
 from groove_utils.mixed.inference import check_level
 from groove_utils.stats.threads import one_thread
 
@@ -22,21 +22,21 @@ __all__ = ["bootstrap", "bootstrap_intervals", "profile_intervals"]
 
 
 class _Profile:
-    """The deviance in standard deviations, correlation angles and log σ."""
+    """Deviance as a function of standard deviations, correlation angles and log σ.
+
+    Standard deviations are those of random columns of root mean square 1.
+    """
 
     def __init__(self, result):
         self.deviance = result.deviance
-        self.unit = result.sigma
         values, self.kinds, spreads = [], [], []
-        for t, (term, L) in enumerate(zip(result.frame.random, self.deviance.unpack(result.theta))):
-            L = L * result.sigma
+        for t, (term, L) in enumerate(zip(result.frame.random, self.deviance.scaled(result.theta))):
+            L, levels = L * result.sigma, len(term.levels)
             sd = np.sqrt((L**2).sum(axis=1))
-            unit = result.sigma / np.sqrt((term.Z**2).mean(axis=0))
-            levels = len(term.levels)
             for i, s in enumerate(sd):
                 values.append(s)
                 self.kinds.append(("sd", t, i))
-                spreads.append((unit[i], 1 / (8 * levels)))
+                spreads.append((result.sigma, 1 / (8 * levels)))
             for i in range(1, len(sd)):
                 angles = _angles(L[i] / sd[i] if sd[i] > 0 else np.eye(len(sd))[i], i)
                 for j in range(i):
@@ -47,98 +47,94 @@ class _Profile:
         self.kinds.append(("sigma", None, None))
         spreads.append((1.0, 1 / (4 * self.deviance.df)))
         self.best = np.array(values)
-        # units in which all parameters are alike, and about what the curvature is in them
+        # units in which all parameters are of one size, and the rough inverse curvature in them
         self.scale, self.curve = np.array(spreads).T
         self.least = self(self.best)[0]
 
     def __call__(self, values) -> tuple[float, np.ndarray]:
         """Deviance and its gradient."""
-        sigma = np.exp(values[-1])
-        sizes = self.deviance.sizes
+        sigma, sizes = np.exp(values[-1]), self.deviance.sizes
         sds = [np.zeros(k) for k in sizes]
         angles = [np.zeros((k, k)) for k in sizes]
         for value, (kind, t, where) in zip(values, self.kinds):
-            if kind == "sd":
-                sds[t][where] = value
-            elif kind == "angle":
-                angles[t][where] = value
-        factors = []
-        for sd, angle in zip(sds, angles):
-            L = np.zeros((len(sd), len(sd)))
-            for i in range(len(sd)):
-                L[i, : i + 1] = sd[i] / sigma * _direction(angle[i, :i])
-            factors.append(L)
-        theta = self.deviance.pack(factors)
+            if kind != "sigma":
+                (sds if kind == "sd" else angles)[t][where] = value
+        theta = self.deviance.join(
+            [
+                np.array([sd[i] / sigma * _direction(turn[i, :i], len(sd)) for i in range(len(sd))])
+                for sd, turn in zip(sds, angles)
+            ]
+        )
         try:
-            value, slope = self.deviance.with_gradient(theta, sigma)
+            evaluation = self.deviance.at(theta)
         except np.linalg.LinAlgError:
             return 1e12, np.zeros(len(values))
-        slope[:-1] /= self.deviance.theta_scale
-        by_factor = self.deviance.unpack(slope[:-1])
+        slope = evaluation.gradient(sigma)
+        by_term = self.deviance.scaled(slope[:-1])
         out = np.empty(len(values))
         for index, (kind, t, where) in enumerate(self.kinds):
             if kind == "sd":
-                direction = _direction(angles[t][where, :where])
-                out[index] = by_factor[t][where, : where + 1] @ direction / sigma
+                direction = _direction(angles[t][where, :where], len(sds[t]))
+                out[index] = by_term[t][where] @ direction / sigma
             elif kind == "angle":
                 i, j = where
                 turned = angles[t][i, :i].astype(complex)
                 turned[j] += 1e-20j  # a complex step differentiates exactly
-                bend = _direction(turned).imag / 1e-20
-                out[index] = by_factor[t][i, : i + 1] @ bend * sds[t][i] / sigma
+                bend = _direction(turned, len(sds[t])).imag / 1e-20
+                out[index] = by_term[t][i] @ bend * sds[t][i] / sigma
             else:
                 out[index] = slope[-1] - slope[:-1] @ theta
-        return value, out
+        return evaluation.deviance(sigma), out
 
-    def rise(self, index: int, value: float, start: np.ndarray) -> tuple[float, np.ndarray]:
-        """Least rise of the deviance with one value held, and where that is."""
+    def rise(self, index: int, value: float, start: np.ndarray) -> tuple[float, float, np.ndarray]:
+        """Least rise of the deviance with one value held, its slope, and the parameters there."""
         others = np.arange(len(self.best)) != index
-
-        def held(part):
-            full = start.copy()
-            full[index] = value
-            full[others] = part * self.scale[others]
-            return full
+        full, lowest = start.copy(), (np.inf, 0.0, start)
+        full[index] = value
 
         def goal(part):
-            value, slope = self(held(part))
-            return value, slope[others] * self.scale[others]
+            nonlocal lowest
+            full[others] = part * self.scale[others]
+            deviance, slope = self(full)
+            if deviance < lowest[0]:
+                lowest = deviance, slope[index], full.copy()
+            return deviance, slope[others] * self.scale[others]
 
-        found = optimize.minimize(
-            goal,
-            start[others] / self.scale[others],
-            jac=True,
-            method="BFGS",
-            options={"gtol": 1e-3, "maxiter": 100, "hess_inv0": np.diag(self.curve[others])},
-        )
-        return found.fun - self.least, held(found.x)
+        start = start[others] / self.scale[others]
+        options = {"gtol": 2e-3, "maxiter": 100, "hess_inv0": np.diag(self.curve[others])}
+        optimize.minimize(goal, start, jac=True, method="BFGS", options=options)
+        return lowest[0] - self.least, *lowest[1:]
 
     def bound(self, index: int, side: int, limit: float, step: float, height: float) -> float:
-        """Where the profile has risen by `height`, going to one side as far as `limit`."""
-        start, inner, width = self.best.copy(), self.best[index], step
-        while True:
-            outer = inner + side * width
-            if side * (outer - limit) >= 0:
-                outer = limit
-            rise, where = self.rise(index, outer, start)
-            if rise >= height:
+        """Find the value at which the profile has risen by `height`, or `limit`.
+
+        Newton steps on the square root of the rise, which is nearly a straight line.
+        """
+        inner, outer = self.best[index], limit
+        value, path = inner + side * step, [self.best, self.best]
+        for _ in range(50):
+            value = limit if side * (value - limit) > 0 else value
+            # the other parameters follow nearly straight lines
+            before, last = path[-2:]
+            run = last[index] - before[index]
+            ahead = (value - last[index]) / run if run else 0.0
+            rise, slope, now = self.rise(index, value, last + ahead * (last - before))
+            path.append(now)
+            if abs(rise - height) < 1e-3 * height or (value == limit and rise < height):
                 break
-            if outer == limit:
-                return limit
-            inner, start, width = outer, where, 1.5 * width
-
-        def excess(value):
-            nonlocal start
-            rise, start = self.rise(index, value, start)
-            return rise - height
-
-        ends = sorted((inner, outer))
-        return optimize.brentq(excess, *ends, xtol=2e-4 * max(abs(outer - inner), 1e-12))
+            inner, outer = (value, outer) if rise < height else (inner, value)
+            root = np.sqrt(max(rise, 1e-9))
+            change = 2 * root * (np.sqrt(height) - root) / slope if slope * side > 0 else np.inf
+            value = value + np.clip(change, -4 * step, 4 * step)
+            if not side * inner < side * value < side * outer:
+                value = (inner + outer) / 2 if np.isfinite(outer) else inner + 4 * side * step
+        return value
 
 
-def _direction(angles: np.ndarray) -> np.ndarray:
-    """Unit vector of spherical angles; one entry longer than they are."""
-    out = np.ones(len(angles) + 1, dtype=np.asarray(angles).dtype)
+def _direction(angles: np.ndarray, size: int) -> np.ndarray:
+    """Unit vector of spherical angles, filled up with zeros to a given size."""
+    out = np.zeros(size, dtype=angles.dtype)
+    out[: len(angles) + 1] = 1.0
     for j, angle in enumerate(angles):
         out[j] *= np.cos(angle)
         out[j + 1 :] *= np.sin(angle)
@@ -178,29 +174,25 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
     height = stats.chi2.ppf(level, 1)
     index = {kind: i for i, kind in enumerate(profile.kinds)}
     bounds = []
-    for t, term in enumerate(result.frame.random):
+    for t, (term, unit) in enumerate(zip(result.frame.random, profile.deviance.spreads)):
         for i in range(len(term.names)):
             at = index["sd", t, i]
-            # the sampling spread of an sd over m levels is about sd / √(2 m)
-            guess = profile.best[at] + 0.02 * profile.scale[at]
-            step = 2 * guess / np.sqrt(2 * len(term.levels))
-            low = 0.0
-            if profile.best[at] > 0:
-                low = profile.bound(at, -1, 0.0, min(step, profile.best[at]), height)
-            bounds.append((low, profile.bound(at, 1, np.inf, step, height)))
-        for i in range(len(term.names)):
-            for j in range(i + 1, len(term.names)):
-                if i > 0:
-                    bounds.append((np.nan, np.nan))
-                    continue
-                at = index["angle", t, (j, i)]
-                low = profile.bound(at, 1, np.pi, 0.2, height)
-                high = profile.bound(at, -1, 0.0, 0.2, height)
-                bounds.append((np.cos(low), np.cos(high)))
+            best = profile.best[at]
+            # the sampling error of an sd over m levels is about sd / √(2 m)
+            step = 2 * (best + 0.02 * result.sigma) / np.sqrt(2 * len(term.levels))
+            low = profile.bound(at, -1, 0.0, min(step, best), height) if best > 0 else 0.0
+            bounds.append(np.array([low, profile.bound(at, 1, np.inf, step, height)]) / unit[i])
+        for i, j in zip(*np.triu_indices(len(term.names), 1)):
+            if i > 0:
+                bounds.append((np.nan, np.nan))
+                continue
+            at = index["angle", t, (j, i)]
+            ends = [profile.bound(at, side, max(0, side) * np.pi, 0.2, height) for side in (1, -1)]
+            bounds.append(np.cos(ends))
     at = len(profile.kinds) - 1
     step = 2 / np.sqrt(2 * result.deviance.df)
     bounds.append(
-        tuple(np.exp(profile.bound(at, side, side * np.inf, step, height)) for side in (-1, 1))
+        np.exp([profile.bound(at, side, side * np.inf, step, height) for side in (-1, 1)])
     )
     low, high = np.array(bounds).T
     return low, high
@@ -235,12 +227,15 @@ def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.D
     Returns
     -------
     DataFrame
-        One row a redraw; columns (kind, name): ``("fixed", term)``, ``("variance", i)`` for row i
+        One row per redraw; columns (kind, name): ``("fixed", term)``, ``("variance", i)`` for row i
         of `variance_components` on the scale of its ``sd``, ``("r2", "marginal")``,
         ``("r2", "conditional")``.
     """
     if n_boot < 2:
-        raise LmmError(f"n_boot is {n_boot}; expected at least 2 redraws (500 for an interval).")
+        raise LmmError(
+            f"n_boot is {n_boot}; expected at least 2 redraws (500 for an interval).",
+            kind="out_of_range", column="n_boot", value=n_boot,
+        )  # fmt: skip
     seeds = np.random.SeedSequence(seed).generate_state(n_boot)
     chunks = np.array_split(seeds, min(n_boot, max(1, joblib.effective_n_jobs(n_jobs)) * 4))
     parts = joblib.Parallel(n_jobs=n_jobs)(

@@ -1,6 +1,6 @@
 """Estimated marginal means and slopes, and corrected contrasts between them.
 
-As emmeans does it (Lenth 2023): predictions over a balanced grid of the factors, averaged; every
+Predictions over a balanced grid of the factors are averaged, as emmeans does (Lenth 2023); every
 mean, slope and contrast is a linear function of the fixed effects, with Satterthwaite degrees of
 freedom of its own. Chapter 08-mixed-models uses it.
 """
@@ -15,8 +15,9 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from groove_utils.mixed.formula import LmmError
+from groove_utils.mixed.errors import LmmError
 from groove_utils.mixed.inference import t_table
+from groove_utils.stats import holm
 
 __all__ = ["MarginalMeans", "emmeans", "emtrends"]
 
@@ -25,12 +26,12 @@ _ADJUSTMENTS = ("none", "holm", "bonferroni", "fdr_bh", "tukey", "sidak")
 
 @dataclass
 class MarginalMeans:
-    """Marginal means or slopes of a fitted model, and what can be asked of them.
+    """Marginal means or slopes of a fitted model, and contrasts between them.
 
     Attributes
     ----------
     table : DataFrame
-        One row a cell: the factor levels, then estimate, se, df, t, p, low, high.
+        One row per cell: the factor levels, then estimate, se, df, t, p, low, high.
     rows : ndarray, shape (n_cells, n_fixed)
         The linear function of the coefficients behind each row.
     specs, by : list of str
@@ -72,21 +73,27 @@ class MarginalMeans:
             and p_equivalence where it is asked for.
         """
         if adjust not in _ADJUSTMENTS:
-            raise LmmError(f"adjust is {adjust!r}; expected one of {', '.join(_ADJUSTMENTS)}.")
+            raise LmmError(
+                f"adjust is {adjust!r}; expected one of {', '.join(_ADJUSTMENTS)}.",
+                kind="unknown_option", column="adjust", value=adjust,
+            )  # fmt: skip
         if adjust == "tukey" and method != "pairwise":
-            raise LmmError("Tukey's correction is for method='pairwise'; use 'holm' otherwise.")
+            raise LmmError(
+                "Tukey's correction is for method='pairwise'; use 'holm' otherwise.",
+                kind="unknown_option", column="method", value=method,
+            )  # fmt: skip
         if equivalence is not None and not equivalence > 0:
             raise LmmError(
                 f"equivalence is {equivalence!r}; expected the smallest difference that matters, "
-                "above 0."
-            )
+                "above 0.",
+                kind="out_of_range", column="equivalence", value=equivalence,
+            )  # fmt: skip
         tables = []
         for key, cells in self._families():
             names = [", ".join(str(self.table[spec].iloc[i]) for spec in self.specs) for i in cells]
             weights = _contrast_weights(method, names)
             rows = np.array(list(weights.values())) @ self.rows[cells]
-            table = t_table(rows, self.result.beta, self.result.inference, self.level)
-            table.insert(0, "contrast", list(weights))
+            table = t_table(self.result, rows, {"contrast": list(weights)}, self.level)
             _adjust(table, adjust, len(cells), self.level)
             if equivalence is not None:
                 excess = (table["estimate"].abs() - equivalence) / table["se"]
@@ -115,11 +122,14 @@ def _contrast_weights(method, names: list[str]) -> dict[str, np.ndarray]:
             if len(weights) != n:
                 raise LmmError(
                     f"contrast {name!r} has {len(weights)} weights for {n} cells: "
-                    f"{'; '.join(names)}."
-                )
+                    f"{'; '.join(names)}.",
+                    kind="n_weights", column=name, value=len(weights),
+                )  # fmt: skip
         return {name: np.asarray(w, dtype=float) for name, w in method.items()}
     if n < 2:
-        raise LmmError(f"there is a single cell ({names[0]}); nothing to compare it with.")
+        raise LmmError(
+            f"there is a single cell ({names[0]}); nothing to compare it with.", kind="single_cell"
+        )
     if method == "pairwise":
         return {
             f"{names[i]} - {names[j]}": eye[i] - eye[j] for i in range(n) for j in range(i + 1, n)
@@ -128,11 +138,16 @@ def _contrast_weights(method, names: list[str]) -> dict[str, np.ndarray]:
         return {f"{names[i]} - {names[0]}": eye[i] - eye[0] for i in range(1, n)}
     if method == "mean":
         return {f"{names[i]} - mean": eye[i] - 1 / n for i in range(n)}
-    raise LmmError(f"method is {method!r}; expected 'pairwise', 'reference', 'mean' or a dict.")
+    raise LmmError(
+        f"method is {method!r}; expected 'pairwise', 'reference', 'mean' or a dict.",
+        kind="unknown_option", column="method", value=method,
+    )  # fmt: skip
 
 
 def _corrected(p: np.ndarray, adjust: str) -> np.ndarray:
-    return p if adjust == "none" or len(p) < 2 else multipletests(p, method=adjust)[1]
+    if adjust == "none" or len(p) < 2:
+        return p
+    return holm(p) if adjust == "holm" else multipletests(p, method=adjust)[1]
 
 
 def _adjust(table: pd.DataFrame, adjust: str, n_cells: int, level: float) -> None:
@@ -166,7 +181,7 @@ def emtrends(result, variable, specs=None, by=None, at=None, level: float = 0.95
     """Estimated marginal slopes: see `LmmResult.emtrends`."""
     specs, by = _as_list(specs), _as_list(by)
     frame = result.frame
-    _numeric(result, variable)
+    _numeric(frame, variable)
     grid = _grid(result, specs, by, at)
     # a central difference is exact for straight lines and parabolas
     step = 1e-3 * np.ptp(frame.data[variable].to_numpy(dtype=float))
@@ -183,30 +198,26 @@ def _as_list(names) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _fixed_variables(result) -> list[str]:
-    known = set(result.frame.data.columns)
-    return sorted(str(v) for v in result.frame.spec.required_variables if str(v) in known)
-
-
-def _numeric(result, variable: str) -> None:
-    frame = result.frame
-    if variable not in _fixed_variables(result) or variable in frame.factors:
-        numeric = [v for v in _fixed_variables(result) if v not in frame.factors]
+def _numeric(frame, variable: str) -> None:
+    numeric = [name for name in frame.fixed_variables if name not in frame.factors]
+    if variable not in numeric:
         raise LmmError(
             f"'{variable}' is no numeric variable of the fixed part '{frame.fixed}'. "
-            f"Numeric ones: {', '.join(numeric) or 'none'}."
-        )
+            f"Numeric ones: {', '.join(numeric) or 'none'}.",
+            kind="unknown_variable", column=variable,
+        )  # fmt: skip
 
 
 def _grid(result, specs, by, at) -> pd.DataFrame:
     frame, at = result.frame, dict(at or {})
-    variables = _fixed_variables(result)
+    variables = frame.fixed_variables
     for name in [*specs, *by, *at]:
         if name not in variables:
             raise LmmError(
                 f"'{name}' is not in the fixed part '{frame.fixed}'. "
-                f"Variables there: {', '.join(variables) or 'none'}."
-            )
+                f"Variables there: {', '.join(variables) or 'none'}.",
+                kind="unknown_variable", column=name,
+            )  # fmt: skip
     values = {}
     for name in [*by, *specs, *[v for v in variables if v not in (*specs, *by)]]:
         if name in at:
@@ -215,8 +226,9 @@ def _grid(result, specs, by, at) -> pd.DataFrame:
             values[name] = frame.factors[name]
         elif name in (*specs, *by):
             raise LmmError(
-                f"'{name}' is numeric: say at which values, such as at={{'{name}': [-1, 0, 1]}}."
-            )
+                f"'{name}' is numeric: give its values, such as at={{'{name}': [-1, 0, 1]}}.",
+                kind="missing_values_at", column=name,
+            )  # fmt: skip
         else:
             values[name] = [float(frame.data[name].mean())]
     return pd.DataFrame(list(product(*values.values())), columns=list(values))
@@ -234,5 +246,5 @@ def _average(result, grid, rows, specs, by, level) -> MarginalMeans:
                 for _, cell in cells.iterrows()
             ]
         )
-    table = t_table(mean, result.beta, result.inference, level)
-    return MarginalMeans(pd.concat([cells, table], axis=1), mean, specs, by, level, result)
+    table = t_table(result, mean, cells[keys].to_dict("series"), level)
+    return MarginalMeans(table, mean, specs, by, level, result)

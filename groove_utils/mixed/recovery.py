@@ -1,14 +1,14 @@
-"""Known effects beside what a mixed model finds: the demo study's use.
+"""Recovery of known effects: a mixed model's estimates next to the values that drew the data.
 
-Chapter 08-mixed-models shows the table in its last section but one.
+Chapter 08-mixed-models uses it.
 """
 
 from __future__ import annotations
 
 import pandas as pd
 
-from groove_utils.mixed.formula import LmmError
-from groove_utils.mixed.model import LmmResult
+from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.result import LmmResult
 
 __all__ = ["recovery_table"]
 
@@ -19,7 +19,7 @@ def recovery_table(
     spreads: dict[str, tuple[str, str | None]],
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Estimates with intervals beside the values that drew the data.
+    """Compare estimates and their intervals with the values that drew the data.
 
     Parameters
     ----------
@@ -46,22 +46,27 @@ def recovery_table(
     """
     columns = ["kind", "term", "estimate", "low", "high"]
     fixed = result.fixed_effects(level).assign(kind="Fixed effects")[columns]
-    found = result.variance_components("profile", level)
-    found = found[found["other"].isna()].rename(columns={"sd": "estimate"})
+    spread = result.variance_components("profile", level)
+    spread = spread[spread["other"].isna()].rename(columns={"sd": "estimate"})
     rows = []
     for name, (factor, term) in spreads.items():
-        own = found[found["factor"] == factor]
+        own = spread[spread["factor"] == factor]
         own = own[own["term"] == term] if term is not None else own
         if len(own) != 1:
-            known = ", ".join(f"{f}: {t}" for f, t in zip(found["factor"], found["term"]))
+            known = ", ".join(f"{f}: {t}" for f, t in zip(spread["factor"], spread["term"]))
             raise LmmError(
-                f"there is no one spread ({factor}, {term}) in the model. It has {known}."
-            )
+                f"there is no single spread ({factor}, {term}) in the model. It has {known}.",
+                kind="unknown_spread", column=factor, value=term,
+            )  # fmt: skip
         rows.append(own.assign(kind="Standard deviations", term=name)[columns])
     table = pd.concat([fixed, *rows], ignore_index=True)
     missing = [term for term in table["term"] if term not in truth]
     if missing:
-        raise LmmError(f"the truth says nothing about {', '.join(missing)}.")
+        raise LmmError(
+            f"`truth` has no value for {', '.join(missing)}.",
+            kind="missing_truth",
+            value=missing[0],
+        )
     table["truth"] = truth.loc[table["term"]].to_numpy(dtype=float)
     sd = table["kind"] == "Standard deviations"
     table.loc[sd, "truth"] = table.loc[sd, "truth"].abs()

@@ -5,8 +5,6 @@ Chapter 08-mixed-models uses it through :meth:`groove_utils.mixed.LmmResult.repo
 
 from __future__ import annotations
 
-import importlib.metadata
-
 from groove_utils.stats.wording import format_p, join_words
 
 __all__ = ["write_report"]
@@ -31,12 +29,9 @@ def write_report(result, level: float = 0.95) -> str:
         Paragraphs, parted by blank lines.
     """
     criterion = "restricted maximum likelihood" if result.reml else "maximum likelihood"
-    engine = result.engine
-    if engine != "builtin":
-        engine = f"{engine} {importlib.metadata.version(engine)}"
     groups = join_words([f"{n:,} levels of {name}" for name, n in result.n_groups.items()])
     method = (
-        f"A linear mixed model ({criterion}, {engine}) was fitted to {result.n_obs:,} values of "
+        f"A linear mixed model ({criterion}) was fitted to {result.n_obs:,} values of "
         f"{result.frame.response} over {groups}: {result.formula}. Degrees of freedom are "
         "Satterthwaite's."
     )

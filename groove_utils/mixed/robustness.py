@@ -1,4 +1,4 @@
-"""One effect under other reasonable analyses: does the conclusion change?
+"""Robustness of one effect to other reasonable analyses.
 
 Chapter 08-mixed-models shows the table in its robustness section.
 
@@ -16,10 +16,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from groove_utils.mixed.compare import cumulative_link_check
+from groove_utils.mixed.design import random_bars
 from groove_utils.mixed.diagnostics import leave_one_group_out
-from groove_utils.mixed.formula import LmmError, LmmWarning, random_bars
-from groove_utils.mixed.model import LmmResult, fit_lmm
+from groove_utils.mixed.errors import LmmError, LmmWarning
+from groove_utils.mixed.fit import fit_lmm
+from groove_utils.mixed.inference import wald_table
+from groove_utils.mixed.ordinal import cumulative_link_check
+from groove_utils.mixed.result import LmmResult
 
 __all__ = ["robustness_table"]
 
@@ -33,7 +36,7 @@ def robustness_table(
     n_jobs: int = 1,
     extra: dict[str, LmmResult] | None = None,
 ) -> pd.DataFrame:
-    """A coefficient under other criteria, random parts, scales and samples.
+    """Estimate a coefficient under other criteria, random parts, scales and samples.
 
     Parameters
     ----------
@@ -46,7 +49,7 @@ def robustness_table(
     n_jobs : int
         Processes, for leaving levels out.
     extra : dict, optional
-        Variants of one's own: name → another fit of the same response that holds the term.
+        More variants: name → another fit of the same response that has the term.
 
     Returns
     -------
@@ -55,109 +58,99 @@ def robustness_table(
         same (same sign and same verdict as reported). Variants: as reported; the other criterion;
         without random slopes (if there are any); z-scored within each level of the first grouping
         factor; without ratings beyond 2.5 residual SD; without the level of each grouping factor
-        whose leaving out weakens the effect most; ordinal (population-averaged cumulative logit,
+        whose omission weakens the effect most; ordinal (population-averaged cumulative logit,
         clustered over two factors). A variant that cannot be fitted has missing numbers.
     """
-    if term not in result.names:
-        raise LmmError(f"{term!r} is no coefficient. There are: {', '.join(result.names)}.")
+    reported = result.effect(term, level)
     if term == "Intercept":
-        raise LmmError("the intercept depends on the scale; name another coefficient.")
-    frame, engine = result.frame, result.engine
-    response, fixed, data = frame.response, frame.fixed, frame.data
-    factors = list(result.n_groups)
-    bars = " + ".join(random_bars(frame.random))
-    rows = []
-
-    def add(variant, unit, row):
-        rows.append({"variant": variant, "unit": unit, **row})
-
-    def linear(variant, formula, rows_used, unit="rating", reml=result.reml):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore", LmmWarning
-                )  # variants are to be looked at, not used
-                fit = fit_lmm(formula, rows_used, reml=reml, engine=engine)
-            row = fit.fixed_effects(level).set_index("term").loc[term]
-        except (LmmError, KeyError):
-            row = dict.fromkeys(("estimate", "se", "p", "low", "high"), np.nan)
-        add(variant, unit, {k: row[k] for k in ("estimate", "se", "p", "low", "high")})
-
-    reported = result.fixed_effects(level).set_index("term").loc[term]
-    add("as reported", "rating", {k: reported[k] for k in ("estimate", "se", "p", "low", "high")})
-    other = "maximum likelihood" if result.reml else "restricted maximum likelihood"
-    linear(other, f"{response} ~ {fixed} + {bars}", data, reml=not result.reml)
-    if any(t.names != ["Intercept"] for t in frame.random):
-        plain = " + ".join(f"(1 | {factor})" for factor in factors)
-        linear("without random slopes", f"{response} ~ {fixed} + {plain}", data)
-
-    codes = {t.factor: t.codes for t in frame.random}
-    first = factors[0]
-    groups = pd.Series(frame.y).groupby(codes[first])
-    spread = groups.transform("std").to_numpy()
-    z = (frame.y - groups.transform("mean").to_numpy()) / np.where(spread > 0, spread, np.nan)
-    scored = data.assign(_z_score=z)
-    # after z-scoring, that factor's intercepts are 0 by construction
-    kept = _without_intercepts(frame.random, first)
-    linear(
-        f"z-scored within {first}",
-        f"_z_score ~ {fixed} + {' + '.join(kept or [bars])}",
-        scored,
-        unit=f"SD of {first}",
-    )
-    inside = np.abs(result.residuals) <= _OUTLIER * result.sigma
-    dropped = int((~inside).sum())
-    linear(f"without {dropped} outlying ratings", f"{response} ~ {fixed} + {bars}", data[inside])
-
-    for factor in factors:
-        left = leave_one_group_out(result, factor, n_jobs).query("term == @term")
-        left = left.dropna(subset=["estimate"])
-        if left.empty:
-            continue
-        weakest = left.loc[(left["t"] * np.sign(reported["estimate"])).idxmin()]
-        half = stats.t.ppf((1 + level) / 2, reported["df"]) * weakest["se"]
-        add(
-            f"without {factor} {weakest['level']}",
-            "rating",
-            {
-                "estimate": weakest["estimate"],
-                "se": weakest["se"],
-                "p": weakest["p"],
-                "low": weakest["estimate"] - half,
-                "high": weakest["estimate"] + half,
-            },
-        )
-    try:
-        ordinal = cumulative_link_check(f"{response} ~ {fixed} + {bars}", data, engine=engine)
-        row = ordinal.set_index("term").loc[term]
-        estimate, se, p = row["ordinal"], row["ordinal_se"], row["ordinal_p"]
-    except LmmError:
-        estimate = se = p = np.nan
-    half = stats.norm.ppf((1 + level) / 2) * se
-    add(
-        "ordinal",
-        "log odds",
-        {"estimate": estimate, "se": se, "p": p, "low": estimate - half, "high": estimate + half},
-    )
-    for name, fit in (extra or {}).items():
-        row = fit.effect(term, level)
-        add(name, "rating", {k: row[k] for k in ("estimate", "se", "p", "low", "high")})
-    table = pd.DataFrame(rows)
+        raise LmmError(
+            "the intercept depends on the scale; name another coefficient.",
+            kind="unknown_coefficient", value=term,
+        )  # fmt: skip
+    rows = [("as reported", "rating", reported)]
+    for name, unit, formula, data, reml in _linear_variants(result):
+        rows.append((name, unit, _fitted(formula, data, reml, term, level)))
+    for factor in result.n_groups:
+        left = leave_one_group_out(result, factor, n_jobs).query("term == @term").dropna()
+        if len(left):
+            weakest = left.loc[(left["t"] * np.sign(reported["estimate"])).idxmin()]
+            beta, se = np.array([weakest["estimate"]]), weakest["se"]
+            row = wald_table({}, beta, se, reported["df"], level).iloc[0]
+            rows.append((f"without {factor} {weakest['level']}", "rating", row))
+    rows.append(("ordinal", "log odds", _ordinal(result, term, level)))
+    rows += [(name, "rating", fit.effect(term, level)) for name, fit in (extra or {}).items()]
+    columns = ["estimate", "se", "p", "low", "high"]
+    table = pd.DataFrame([{"variant": v, "unit": u, **row[columns]} for v, u, row in rows])
     verdict = np.sign(table["estimate"]) * ((table["low"] > 0) | (table["high"] < 0))
     alike = (verdict == verdict[0]) & (np.sign(table["estimate"]) == np.sign(reported["estimate"]))
     return table.assign(same=alike)
 
 
+def _linear_variants(result: LmmResult):
+    """Yield name, unit, formula, rows and criterion of each variant that is a mixed model."""
+    frame = result.frame
+    bars = " + ".join(random_bars(frame.random))
+    formula, reml = f"{frame.response} ~ {frame.fixed} + {bars}", result.reml
+    other = "maximum likelihood" if reml else "restricted maximum likelihood"
+    yield other, "rating", formula, frame.data, not reml
+    if any(term.names != ["Intercept"] for term in frame.random):
+        plain = " + ".join(f"(1 | {factor})" for factor in result.n_groups)
+        plain = f"{frame.response} ~ {frame.fixed} + {plain}"
+        yield "without random slopes", "rating", plain, frame.data, reml
+
+    first = frame.random[0]
+    groups = pd.Series(frame.y).groupby(first.codes)
+    spread = groups.transform("std")
+    z = ((frame.y - groups.transform("mean")) / spread.where(spread > 0)).to_numpy()
+    # after z-scoring, that factor's intercepts are 0 by construction
+    kept = " + ".join(_without_intercepts(frame.random, first.factor)) or bars
+    scored, unit = frame.data.assign(_z_score=z), f"SD of {first.factor}"
+    yield (
+        f"z-scored within {first.factor}",
+        unit,
+        f"_z_score ~ {frame.fixed} + {kept}",
+        scored,
+        reml,
+    )
+
+    inside = np.abs(result.residuals) <= _OUTLIER * result.sigma
+    name = f"without {int((~inside).sum())} outlying ratings"
+    yield name, "rating", formula, frame.data[inside], reml
+
+
+_MISSING = pd.Series(np.nan, ["estimate", "se", "p", "low", "high"])
+
+
+def _fitted(formula, data, reml, term, level) -> pd.Series:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LmmWarning)  # variants are for comparison only
+            return fit_lmm(formula, data, reml=reml).effect(term, level)
+    except LmmError:
+        return _MISSING
+
+
+def _ordinal(result: LmmResult, term: str, level: float) -> pd.Series:
+    try:
+        table = cumulative_link_check(result.formula, result.frame.data, level=level)
+    except LmmError:
+        return _MISSING
+    row = table.set_index("term").loc[term]
+    half = stats.norm.ppf((1 + level) / 2) * row["ordinal_se"]
+    values = [row["ordinal"], row["ordinal_se"], row["ordinal_p"]]
+    return pd.Series([*values, values[0] - half, values[0] + half], _MISSING.index)
+
+
 def _without_intercepts(terms, factor: str) -> list[str]:
-    """Bars of the random terms, less the intercepts of one factor."""
+    """Bars of the random terms without the intercepts of one factor."""
     kept = []
     for bar in random_bars(terms):
         own = [t for t in terms if t.bar == bar]
         names = [name for t in own for name in t.names]
-        if own[0].factor != factor or "Intercept" not in names:
+        # the intercept of a categorical is that of one level, not the mean
+        categorical = any("[" in name for name in names)
+        if own[0].factor != factor or "Intercept" not in names or categorical:
             kept.append(bar)
-        elif any("[" in name for name in names):
-            kept.append(bar)  # of a categorical the intercept is one level's, not the mean
         elif len(names) > 1:
             left, _, right = bar.partition("|")
             left = re.sub(r"^\(\s*1\s*\+", "(", left)

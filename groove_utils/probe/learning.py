@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from groove_utils.mixed.reliability import rating_variances
+from groove_utils.mixed import rating_variances
 from groove_utils.probe.bootstrap import artist_influence, influence_draws
 from groove_utils.probe.nested_cv import Split, ridge_splits, run_ridge, with_inner
 from groove_utils.probe.result import ProbeResult, check_paired, score_statistic

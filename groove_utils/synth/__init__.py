@@ -23,6 +23,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "simulate_listeners",
             "song_covariates",
         ],
-        "realism": ["simulation_table", "variance_components"],
     },
 )

@@ -1,4 +1,4 @@
-"""Hold every engine to lme4 1.1-31, lmerTest 3.1-3, emmeans 1.8.4 and performance 0.10.2."""
+"""Compare fits with lme4 1.1-31, lmerTest 3.1-3, emmeans 1.8.4 and performance 0.10.2."""
 
 import json
 from pathlib import Path
@@ -14,12 +14,7 @@ FORMULAS = {
     "int": "rating ~ genre * x + (1 | listener) + (1 | stimulus)",
     "slope": "rating ~ genre * x + (1 + x | listener) + (1 | stimulus)",
 }
-CASES = [
-    (size, model, engine)
-    for size in ("small", "medium")
-    for model in FORMULAS
-    for engine in ("mixedlm", "glmm", "builtin")
-]
+CASES = [(size, model) for size in ("small", "medium") for model in FORMULAS]
 
 
 def read(name):
@@ -33,9 +28,9 @@ def our_name(name):
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
 def case(request):
-    size, model, engine = request.param
+    size, model = request.param
     data = pd.read_csv(GOLDEN / f"{size}.csv.gz")
-    result = fit_lmm(FORMULAS[model], data, engine=engine)
+    result = fit_lmm(FORMULAS[model], data)
     return result, read(f"lme4_{size}_{model}.json"), read(f"inference_{size}_{model}.json")
 
 
@@ -55,7 +50,8 @@ def test_fixed_effects(case):
 def test_variance_components_and_loglik(case):
     result, lme4, _ = case
     table = result.variance_components()
-    assert result.loglik == pytest.approx(lme4["reml_loglik"], abs=1e-6)
+    assert result.loglik == pytest.approx(lme4["reml_loglik"], abs=1e-8)
+    assert result.messages == []
     assert result.sigma == pytest.approx(lme4["sigma"], rel=1e-5)
     for row in lme4["vc"]:
         own = table[table["factor"] == row["grp"]]
@@ -133,10 +129,3 @@ def test_blups_with_conditional_sd(case):
     sums = inference["blup_sumsq"]
     assert (songs["value"] ** 2).sum() == pytest.approx(sums["stimulus"], rel=1e-5)
     assert (listeners["Intercept"] ** 2).sum() == pytest.approx(sums["listener_int"], rel=1e-5)
-
-
-def test_engine_agrees_with_the_likelihood_computed_here(case):
-    result, lme4, _ = case
-    assert result.answer.loglik == pytest.approx(lme4["reml_loglik"], abs=1e-5)
-    np.testing.assert_allclose(result.answer.beta, result.beta, rtol=1e-4)
-    assert result.messages == []

@@ -1,4 +1,4 @@
-"""Derive the stored reference values anew, where R with lme4 is installed."""
+"""Derive the stored reference values again, where R with lme4 is installed."""
 
 import json
 import math

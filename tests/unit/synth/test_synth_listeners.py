@@ -16,9 +16,7 @@ from groove_utils.synth import (
     expected_ratings,
     groove_score,
     simulate_listeners,
-    simulation_table,
     song_covariates,
-    variance_components,
 )
 from groove_utils.synth.listeners import RATED
 
@@ -163,30 +161,6 @@ def test_musical_listeners_have_steeper_slopes(songs):
     assert shown > 0.97
 
 
-def test_variance_components_recover_a_simple_truth(songs):
-    off = [t for t in default_effects().fixed.index if t != "intercept"]
-    effects = default_effects().without(*off, "slope_syncopation", "style_bias")
-    parts = pd.DataFrame(
-        variance_components(simulate_listeners(songs, effects, s, discrete=False).ratings, "party")
-        for s in range(12)
-    )
-    for name in ("song", "listener", "residual"):
-        truth = effects.sd.loc[name, "party"] ** 2
-        assert abs(parts[name].mean() - truth) < 4 * parts[name].std() / np.sqrt(12)
-
-
-def test_spreads_are_near_those_of_real_listeners(songs):
-    table = pd.concat(
-        simulation_table(simulate_listeners(songs, seed=seed).ratings).assign(seed=seed)
-        for seed in range(3)
-    )
-    mean = table.groupby(["quantity", "question"])["simulated"].mean()
-    assert 0.14 <= mean["ICC(C,1): song / (song + residual)", "dance"] <= 0.26
-    assert 0.82 <= mean["reliability of a song's mean over 30 raters", "dance"] <= 0.92
-    assert 0.70 <= mean["correlation of song means", "dance–listen"] <= 0.90
-    assert abs(mean["SD of song means", "groove"] - 0.43) < 0.08
-
-
 def test_a_redraw_is_fast(songs):
     simulate_listeners(songs, seed=0)
     best = np.inf
@@ -279,11 +253,3 @@ def test_errors_say_what_is_wrong(songs):
         effects_as_rated(songs.drop(columns="style"))
     with pytest.raises(ValueError, match="column style"):
         simulate_listeners(songs.drop(columns="style"))
-    ratings = simulate_listeners(songs, seed=1).ratings
-    with pytest.raises(ValueError, match="no ratings of 'fun'"):
-        variance_components(ratings, "fun")
-    with pytest.raises(ValueError, match="listener_id"):
-        simulation_table(ratings.drop(columns="listener_id"))
-    one = ratings[ratings["listener_id"] == "L001"]
-    with pytest.raises(ValueError, match="denser design"):
-        variance_components(one, "dance")

@@ -1,0 +1,133 @@
+"""Noise ceiling: the R² against song means that a perfect model would reach (chapters 01 and 06).
+
+A song's mean over k raters is partly song, partly chance. The song's share, the reliability, is the
+R² of a perfect account of the songs; a model exceeds it only by luck.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.mixed.crossed import crossed_deviance, rating_matrix, rating_table
+from groove_utils.mixed.reliability import icc, split_half
+from groove_utils.mixed.search import minimise
+from groove_utils.stats.threads import one_thread
+
+__all__ = ["noise_ceiling", "normalise_by_ceiling"]
+
+
+@one_thread
+def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.DataFrame:
+    """Estimate the reliability of song means: the R² that a perfect model would reach.
+
+    Parameters
+    ----------
+    ratings : DataFrame or array-like
+        Long, with ``track_id, listener_id, rating`` and perhaps ``query`` (each query is then
+        analysed separately), or a matrix of listeners × tracks.
+    n_splits, n_boot, level, seed
+        As in :func:`split_half`.
+
+    Returns
+    -------
+    DataFrame
+        One row per query and ``method``: ``song means`` (from variance components, with the raters
+        that each song had: the one to compare an R² with), ``split-half``, ``ICC(C,1)``,
+        ``ICC(A,1)``, ``ICC(C,k)``, ``ICC(A,k)``; columns ``query, method, estimate, low, high, k,
+        n_tracks, n_listeners``.
+
+    Raises
+    ------
+    LmmError
+        There are no listeners, so that no ceiling can be estimated.
+
+    Notes
+    -----
+    With variances S of songs, L of listeners and E of the residual, the plain means of songs have
+    noise covariance N = L·AAᵀ + E·diag(1/k), where A averages over each song's listeners. A shift
+    of all songs does not change R², so the expected noise variance over songs is v =
+    tr(MN)/(n − 1) with M the centring matrix, and the ceiling is S/(S + v). Where all listeners
+    rated all songs this is ICC(C,k). Its interval is that of S relative to E, with L/E as
+    estimated.
+    """
+    if isinstance(ratings, pd.DataFrame) and "query" in ratings and "rating" in ratings:
+        parts = [
+            noise_ceiling(
+                part.drop(columns="query"),
+                n_splits=n_splits,
+                n_boot=n_boot,
+                level=level,
+                seed=seed,
+            ).assign(query=query)
+            for query, part in ratings.groupby("query", sort=False)
+        ]
+        return pd.concat(parts, ignore_index=True)
+    table = rating_table(ratings)
+    single = icc(ratings, level=level)
+    noise = _relative_noise(table)
+    c1 = single.set_index("type").loc["C,1", ["estimate", "low", "high"]].astype(float)
+    ratio = np.clip(c1, 0, 1 - 1e-12)
+    ratio = ratio / (1 - ratio)
+    means = ratio / (ratio + noise)
+    halves = split_half(ratings, n_splits=n_splits, n_boot=n_boot, level=level, seed=seed)
+    k = float(single["k"].iloc[-1])
+    head = pd.DataFrame(
+        [
+            ("song means", *means, k),
+            ("split-half", halves["estimate"], halves["low"], halves["high"], k),
+        ],
+        columns=["method", "estimate", "low", "high", "k"],
+    )
+    tail = single.assign(method="ICC(" + single["type"] + ")")
+    frame = pd.concat([head, tail[list(head)]], ignore_index=True)
+    frame.insert(0, "query", "rating")
+    frame["n_tracks"] = table["song"].nunique()
+    frame["n_listeners"] = table["rater"].nunique()
+    return frame
+
+
+def _relative_noise(table) -> float:
+    """Expected noise variance of song means over songs, in units of the residual variance."""
+    matrix = np.isfinite(rating_matrix(table)).astype(float)
+    n = len(matrix)
+    average = matrix / matrix.sum(axis=1, keepdims=True)
+    own = (1 / matrix.sum(axis=1)).mean()  # tr(M diag(1/k))/(n − 1) is just its mean
+    if np.ptp(average, axis=0).max() == 0:
+        return own
+    centred = average - average.mean(axis=0)
+    theta = minimise(crossed_deviance(table))
+    return own + theta[1] ** 2 * (centred**2).sum() / (n - 1)
+
+
+def normalise_by_ceiling(scores: pd.DataFrame, ceiling: pd.DataFrame) -> pd.DataFrame:
+    """Divide R² by the noise ceiling.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        With ``target`` and ``r2``, or the output of :func:`bootstrap_scores` with its ``score``.
+    ceiling : DataFrame
+        Output of :func:`noise_ceiling`; queries are matched with targets by name.
+
+    Returns
+    -------
+    DataFrame
+        `scores` with ``ceiling, ceiling_low, ceiling_high``, ``r2_normalised`` (R²/ceiling) and
+        ``r2_normalised_low, r2_normalised_high`` (R² over the upper and the lower end of the
+        ceiling); missing for targets without a ceiling.
+    """
+    value = "r2" if "r2" in scores else "estimate"
+    table = scores if value == "r2" else scores[scores["score"] == "r2"]
+    reach = ceiling[ceiling["method"] == "song means"].set_index("query")
+    reach = reach[["estimate", "low", "high"]].reindex(table["target"])
+    found = table.copy()
+    for name, column in (("", "estimate"), ("_low", "low"), ("_high", "high")):
+        found[f"ceiling{name}"] = reach[column].to_numpy()
+    positive = found[["ceiling", "ceiling_low", "ceiling_high"]].where(lambda v: v > 0)
+    found["r2_normalised"] = found[value] / positive["ceiling"]
+    ends = np.stack(
+        [found[value] / positive["ceiling_high"], found[value] / positive["ceiling_low"]]
+    )
+    found["r2_normalised_low"], found["r2_normalised_high"] = np.sort(ends, axis=0)
+    return found

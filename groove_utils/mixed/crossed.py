@@ -1,0 +1,146 @@
+"""Variances of songs, listeners and residual in ratings that cross the two (chapters 01 and 08)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.mixed.design import random_intercept
+from groove_utils.mixed.deviance import CrossedDeviance
+from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.search import minimise
+from groove_utils.stats.threads import one_thread
+
+__all__ = [
+    "crossed_deviance", "crossed_variances", "rating_matrix", "rating_table", "rating_variances",
+]  # fmt: skip
+
+
+def rating_table(ratings) -> pd.DataFrame:
+    """Ratings as rows of whole-number ``song`` and ``rater`` codes and ``rating``.
+
+    Parameters
+    ----------
+    ratings : DataFrame or array-like
+        Long, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks (NaN where
+        not rated). Incomplete designs are allowed.
+
+    Raises
+    ------
+    LmmError
+        No listeners, several queries, a song rated twice by one listener, fewer than 3 songs or 2
+        listeners, infinite ratings.
+    """
+    if isinstance(ratings, pd.DataFrame) and "rating" in ratings:
+        if "listener_id" not in ratings or ratings["listener_id"].isna().all():
+            raise LmmError(
+                "the ratings have no listener_id: song means alone do not show how far listeners "
+                "agree; give one row per listener and song",
+                kind="missing_column", column="listener_id",
+            )  # fmt: skip
+        if "query" in ratings and ratings["query"].nunique() > 1:
+            raise LmmError(
+                f"the ratings hold several queries ({sorted(ratings['query'].unique())}); give one "
+                "at a time, or use noise_ceiling, which takes several",
+                kind="several_queries", column="query",
+            )  # fmt: skip
+        frame = ratings[["track_id", "listener_id", "rating"]].dropna()
+    else:
+        matrix = ratings if isinstance(ratings, pd.DataFrame) else pd.DataFrame(ratings)
+        matrix = matrix.rename_axis(index="listener_id", columns="track_id")
+        frame = matrix.T.melt(ignore_index=False, value_name="rating").dropna().reset_index()
+    twice = frame.duplicated(["track_id", "listener_id"])
+    if twice.any():
+        row = frame[twice].iloc[0]
+        raise LmmError(
+            f"listener {row['listener_id']!r} rated track {row['track_id']!r} more than once "
+            f"({twice.sum()} such rows); average repeated ratings first",
+            kind="duplicate_rating", column="track_id", value=row["track_id"],
+        )  # fmt: skip
+    song, songs = pd.factorize(frame["track_id"])
+    rater, raters = pd.factorize(frame["listener_id"])
+    rating = frame["rating"].to_numpy(dtype=np.float64)
+    if len(songs) < 3 or len(raters) < 2:
+        raise LmmError(
+            f"{len(songs)} songs and {len(raters)} listeners: reliability needs at least 3 songs "
+            "and 2 listeners",
+            kind="too_few", value=(len(songs), len(raters)),
+        )  # fmt: skip
+    if not np.isfinite(rating).all():
+        raise LmmError("ratings hold infinite values", kind="not_finite", column="rating")
+    return pd.DataFrame({"song": song, "rater": rater, "rating": rating})
+
+
+def rating_matrix(table: pd.DataFrame) -> np.ndarray:
+    """Songs × raters of a `rating_table`, NaN where not rated."""
+    matrix = np.full((table["song"].max() + 1, table["rater"].max() + 1), np.nan)
+    matrix[table["song"], table["rater"]] = table["rating"]
+    return matrix
+
+
+def crossed_deviance(table: pd.DataFrame) -> CrossedDeviance:
+    """REML deviance of rating = mean + song + listener + residual.
+
+    Its θ are the standard deviations of songs and listeners over that of the residual.
+    """
+    if table["rating"].std() == 0:
+        raise LmmError(
+            "all ratings are the same: there is no variance to divide",
+            kind="constant_response", column="rating", value=table["rating"].iloc[0],
+        )  # fmt: skip
+    terms = [random_intercept(name, table[name].to_numpy()) for name in ("song", "rater")]
+    songs, raters = (len(term.levels) for term in terms)
+    if len(table) <= songs + raters - 1:
+        raise LmmError(
+            f"{len(table)} ratings of {songs} songs by {raters} listeners: too few to tell songs, "
+            "listeners and residual apart",
+            kind="too_few", value=len(table),
+        )  # fmt: skip
+    return CrossedDeviance(table["rating"].to_numpy(), np.ones((len(table), 1)), terms)
+
+
+@one_thread
+def rating_variances(ratings) -> pd.Series:
+    """Estimate the variance components of crossed songs and listeners by REML.
+
+    Parameters
+    ----------
+    ratings : DataFrame or array-like
+        As for `rating_table`.
+
+    Returns
+    -------
+    Series
+        ``song``, ``listener``, ``residual``: variances in squared rating units.
+
+    Examples
+    --------
+    >>> ratings = [[1, 5, 4, 6, 9], [2, 6, 6, 7, 9], [3, 5, 6, 8, 11]]  # listeners × songs
+    >>> rating_variances(ratings).round(2).to_dict()
+    {'song': 7.67, 'listener': 0.57, 'residual': 0.43}
+    """
+    deviance = crossed_deviance(rating_table(ratings))
+    theta = minimise(deviance)
+    residual = deviance.solve(theta).sigma ** 2
+    song, listener = theta**2 * residual
+    return pd.Series({"song": song, "listener": listener, "residual": residual})
+
+
+def crossed_variances(rows: pd.DataFrame) -> pd.Series:
+    """Variance components of a mixed model's rows, and the agreement of single listeners.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        One row per answer: ``listener, track, rating``.
+
+    Returns
+    -------
+    Series
+        Those of `rating_variances`, and ``ICC(C,1)``, the songs' share once the listeners' average
+        ratings are set aside.
+    """
+    names = {"track": "track_id", "listener": "listener_id"}
+    parts = rating_variances(rows.rename(columns=names)[[*names.values(), "rating"]])
+    parts["ICC(C,1)"] = parts["song"] / (parts["song"] + parts["residual"])
+    return parts

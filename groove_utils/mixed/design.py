@@ -1,0 +1,436 @@
+"""Design matrices of a mixed model from a formula and a tidy table, with checks of both.
+
+Chapter 08-mixed-models uses it, through :func:`groove_utils.mixed.fit_lmm`.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy import linalg
+
+from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.formula import CONTEXT, design_matrix, split_formula, variables
+
+__all__ = [
+    "ModelFrame", "RandomTerm", "build_frame", "group_keys", "random_bars", "random_intercept",
+]  # fmt: skip
+
+
+@dataclass
+class RandomTerm:
+    """Coefficients that vary over the levels of one grouping factor.
+
+    Attributes
+    ----------
+    factor : str
+        Name of the grouping factor, such as ``listener`` (``a:b`` for a crossing of columns).
+    names : list of str
+        Its coefficients, such as ``["Intercept", "x"]``.
+    codes : ndarray of int, shape (n_rows,)
+        Level of the factor in each row, as an index into `levels`.
+    levels : list
+        The factor's levels, sorted.
+    Z : ndarray, shape (n_rows, n_names)
+        Covariates that the coefficients multiply.
+    spec : formulaic.ModelSpec
+        Recipe by which `Z` is built for new rows; its columns `pick` belong to this term.
+    bar : str
+        Original term, such as ``(1 + style || listener)``, which may have been split into several;
+        the ``/`` of nested factors is written out.
+    """
+
+    factor: str
+    names: list[str]
+    codes: np.ndarray
+    levels: list
+    Z: np.ndarray
+    spec: object = field(default=None, repr=False)
+    pick: list[int] = field(default_factory=list, repr=False)
+    bar: str = ""
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of the table that make up the factor."""
+        return self.factor.split(":")
+
+    @property
+    def label(self) -> str:
+        """The term as lme4 writes it, such as ``(1 + x | listener)``."""
+        inner = ["1" if name == "Intercept" else name for name in self.names]
+        if "1" not in inner:
+            inner.insert(0, "0")
+        return f"({' + '.join(inner)} | {self.factor})"
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Rows per level."""
+        return np.bincount(self.codes, minlength=len(self.levels))
+
+
+def random_intercept(factor: str, codes: np.ndarray) -> RandomTerm:
+    """Random intercepts of a factor given by its codes 0 … n − 1 (all of them present)."""
+    levels = list(range(codes.max() + 1))
+    return RandomTerm(factor, ["Intercept"], codes, levels, np.ones((len(codes), 1)))
+
+
+def random_bars(terms) -> list[str]:
+    """Original terms of a formula, without duplicates, to put into another formula."""
+    return list(dict.fromkeys(term.bar for term in terms))
+
+
+@dataclass
+class ModelFrame:
+    """The complete rows of a table with everything a fit needs.
+
+    Attributes
+    ----------
+    formula, response, fixed : str
+        The whole formula, its left-hand side and its fixed right-hand side.
+    data : DataFrame
+        The rows used (n_rows), with their original index.
+    y : ndarray, shape (n_rows,)
+    X : ndarray, shape (n_rows, n_fixed)
+        Fixed design; `names` are its columns, as ``style[pop]:x``.
+    random : list of RandomTerm
+    n_dropped : int
+        Rows dropped because a variable was missing.
+    factors : dict of str to list
+        Categorical variables of the formula and their levels; the first is the reference.
+    """
+
+    formula: str
+    response: str
+    fixed: str
+    data: pd.DataFrame
+    y: np.ndarray
+    X: np.ndarray
+    names: list[str]
+    random: list[RandomTerm]
+    n_dropped: int
+    factors: dict[str, list]
+    spec: object = field(repr=False)
+
+    @property
+    def fixed_variables(self) -> list[str]:
+        """Columns of the table that the fixed part uses, sorted."""
+        return sorted(str(name) for name in self.spec.required_variables)
+
+    def fixed_design(self, rows: pd.DataFrame) -> np.ndarray:
+        """Fixed design of other rows, shape (n_rows, n_fixed), coded as in the fit."""
+        return self._design(self.spec, rows)
+
+    def random_design(self, term: RandomTerm, rows: pd.DataFrame) -> np.ndarray:
+        """Covariates of one random term for other rows, shape (n_rows, n_names)."""
+        return self._design(term.spec, rows)[:, term.pick]
+
+    def _design(self, spec, rows: pd.DataFrame) -> np.ndarray:
+        rows = rows.copy()
+        for name in sorted(map(str, spec.required_variables)):
+            if name not in rows:
+                raise LmmError(
+                    f"the new rows have no column '{name}', which the model uses. They have: "
+                    f"{', '.join(map(str, rows.columns))}.",
+                    kind="missing_column", column=name,
+                )  # fmt: skip
+            values = _as_label(rows[name]) if name in self.factors else rows[name]
+            if values.isna().any():
+                raise LmmError(
+                    f"column '{name}' of the new rows holds missing values "
+                    f"({int(values.isna().sum())} of {len(rows)}); drop those rows.",
+                    kind="missing_value", column=name,
+                )  # fmt: skip
+            if name not in self.factors:
+                continue
+            levels = self.factors[name]
+            unknown = [value for value in pd.unique(values) if value not in levels]
+            if unknown:
+                raise LmmError(
+                    f"column '{name}' of the new rows holds {', '.join(map(repr, unknown))}, which "
+                    f"the fit has not seen. Known levels: {', '.join(map(repr, levels))}.",
+                    kind="unknown_level", column=name, value=unknown[0],
+                )  # fmt: skip
+            rows[name] = pd.Categorical(values, categories=levels)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            matrix = spec.get_model_matrix(rows, context=CONTEXT, na_action="ignore")
+        return np.asarray(matrix, dtype=float)
+
+    def sum_coding(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Recode each fixed term but the intercept so that a factor's effects add to zero.
+
+        Returns
+        -------
+        dict
+            Term → (columns, weights): its columns in sum coding, shape (n_rows, k), and the weights
+            by which its k coefficients follow from those of the fit, shape (k, n_fixed).
+        """
+        state = self.spec.encoder_state
+        labels = {}
+        for term in self.spec.terms:
+            exprs = [str(factor.expr) for factor in term.factors]
+            if exprs in (["1"], ["0"]):
+                continue
+            coded, plain = [], []
+            for expr in exprs:
+                categorical = expr in state and state[expr][0].value == "categorical"
+                name = variables(expr).pop() if categorical else expr
+                plain.append(name)
+                coded.append(f"C({name}, contr.sum)" if categorical else expr)
+            labels[":".join(coded)] = ":".join(plain)
+        intercept = "1" if "Intercept" in self.names else "0"
+        X, _, spec = design_matrix(" + ".join([intercept, *labels]), self.data)
+        # β in sum coding = change · β in the fit's coding
+        change, _, rank, _ = linalg.lstsq(X, self.X)
+        if rank < len(self.names) or X.shape[1] != len(self.names):
+            raise LmmError(
+                f"Type III tests need a full-rank sum coding of '{self.fixed}'; write the fixed "
+                "part with '*' and ':' of plain variables.",
+                kind="no_sum_coding", value=self.fixed,
+            )  # fmt: skip
+        order = {frozenset(part.split(":")): label for part, label in labels.items()}
+        out = {}
+        for term, index in spec.term_indices.items():
+            if str(term) != "1":
+                label = order.get(frozenset(str(factor.expr) for factor in term.factors), str(term))
+                out[label] = X[:, list(index)], change[list(index)]
+        return out
+
+
+def _as_label(values: pd.Series) -> pd.Series:
+    """Values as strings where they are booleans, as they are otherwise."""
+    if pd.api.types.is_bool_dtype(values.dtype):
+        return values.astype("boolean").astype("string").astype(object)
+    return values.astype(object)
+
+
+def group_keys(rows: pd.DataFrame, columns: list[str]) -> pd.Series:
+    """Level of a grouping factor in each row; crossed columns are joined by ``:``."""
+    if len(columns) == 1:
+        return _as_label(rows[columns[0]])
+    return rows[columns].astype(str).agg(":".join, axis=1)
+
+
+def _sorted_levels(values: pd.Series, name: str) -> list:
+    try:
+        return sorted(values.unique())
+    except TypeError:
+        kinds = {type(value).__name__: value for value in values}
+        raise LmmError(
+            f"column '{name}' mixes kinds of values ("
+            + ", ".join(f"{kind} such as {value!r}" for kind, value in kinds.items())
+            + "), so its levels have no order and '1' may stand beside 1. Make all of them text: "
+            f"data['{name}'] = data['{name}'].astype(str).",
+            kind="mixed_types", column=name,
+        ) from None  # fmt: skip
+
+
+def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
+    """Build design matrices from a formula and a tidy table, and refuse what cannot be fitted.
+
+    Parameters
+    ----------
+    formula : str
+        As lme4 writes it; at least one random term.
+    data : DataFrame
+        One row per observation. Strings, categories and booleans are factors (treatment coding;
+        the first category, or the first in sorted order, is the reference).
+
+    Returns
+    -------
+    ModelFrame
+
+    Raises
+    ------
+    LmmError
+        Unknown column, no complete row, constant or infinite response, factor with one level,
+        grouping factor with a level for every row, or fixed columns that determine each other.
+    """
+    response, fixed, bars = split_formula(formula)
+    if not bars:
+        raise LmmError(
+            f"the formula {formula!r} has no random term. Add '(1 | listener)', or use "
+            "compare_error_models for ordinary least squares.",
+            kind="no_random_term", value=formula,
+        )  # fmt: skip
+    parts = [response, fixed, *(left for left, _, _ in bars)]
+    needed = set().union(*map(variables, parts))
+    grouping = {name for _, factor, _ in bars for name in factor.split(":")}
+    used, n_dropped = _complete_rows(data, sorted(needed | grouping), formula)
+    factors = _make_factors(used, sorted(needed - variables(response)), " ".join(parts[1:]))
+
+    y, _, _ = design_matrix(f"0 + {response}", used)
+    if y.shape[1] != 1:
+        raise LmmError(
+            f"the response '{response}' is not a number: it was coded as {y.shape[1]} columns.",
+            kind="not_numeric", column=response,
+        )  # fmt: skip
+    X, names, spec = design_matrix(fixed, used)
+    for what, values in ((f"response '{response}'", y), (f"fixed part '{fixed}'", X)):
+        _check_finite(what, values, used.index)
+    y = y[:, 0]
+    if np.ptp(y) == 0:
+        raise LmmError(
+            f"the response '{response}' is {y[0]:g} in all {len(y)} rows.",
+            kind="constant_response", column=response, value=y[0],
+        )  # fmt: skip
+    random = [term for bar in bars for term in _random_terms(*bar, used)]
+    _check_duplicates(random)
+    frame = ModelFrame(
+        formula, response, fixed, used, y, X, names, random, n_dropped, factors, spec
+    )
+    _check_rank(frame)
+    return frame
+
+
+def _complete_rows(data, names: list[str], formula: str) -> tuple[pd.DataFrame, int]:
+    """Rows without missing values in the columns needed, and the number of others."""
+    if not isinstance(data, pd.DataFrame):
+        raise LmmError(
+            f"data is a {type(data).__name__}; expected a pandas DataFrame.",
+            kind="not_a_table", value=type(data).__name__,
+        )  # fmt: skip
+    missing = [name for name in names if name not in data.columns]
+    if missing:
+        raise LmmError(
+            f"the formula {formula!r} names {', '.join(map(repr, missing))}, but the table has no "
+            f"such column. It has: {', '.join(map(str, data.columns))}.",
+            kind="missing_column", column=missing[0],
+        )  # fmt: skip
+    used = data[names]
+    complete = used.notna().all(axis=1)
+    if not complete.any():
+        holes = ", ".join(f"{name} ({used[name].isna().sum()})" for name in used)
+        raise LmmError(
+            f"no row of the table is complete; missing values: {holes}.", kind="no_complete_row"
+        )
+    return used[complete].copy(), int((~complete).sum())
+
+
+def _make_factors(used: pd.DataFrame, names: list[str], text: str) -> dict[str, list]:
+    """Turn factors into categoricals, in place, and give their levels."""
+    factors = {}
+    made = set(re.findall(r"\bC\(\s*([\w.]+)", text))
+    for name in names:
+        column = used[name]
+        numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        if numeric and name not in made:
+            continue
+        values = _as_label(column)
+        levels = _sorted_levels(values, name)
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            levels = [level for level in column.cat.categories if level in set(levels)]
+        if len(levels) < 2:
+            raise LmmError(
+                f"the factor '{name}' has a single level, {levels[0]!r}, in the {len(used)} "
+                "complete rows, so it explains nothing. Leave it out of the formula.",
+                kind="single_level", column=name, value=levels[0],
+            )  # fmt: skip
+        factors[name] = levels
+        used[name] = pd.Categorical(values, categories=levels)
+    return factors
+
+
+def _check_finite(what: str, values: np.ndarray, index) -> None:
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        row = index[~finite][0]
+        raise LmmError(
+            f"the {what} is infinite or undefined in row {row!r} of the table. Fix the value, or "
+            "the transformation in the formula.",
+            kind="not_finite", row=row,
+        )  # fmt: skip
+
+
+def _random_terms(left: str, factor: str, correlated: bool, used) -> list[RandomTerm]:
+    """Random terms of one bar: one, or one for each of its terms if they are uncorrelated."""
+    keys = group_keys(used, factor.split(":"))
+    levels = _sorted_levels(keys, factor)
+    codes = pd.Index(levels).get_indexer(keys)
+    n_levels, n_rows = len(levels), len(used)
+    Z, names, spec = design_matrix(left, used)
+
+    def refuse(kind, message):
+        raise LmmError(message, kind=kind, column=factor)
+
+    if n_levels < 2:
+        refuse("single_level", f"the grouping factor '{factor}' has a single level, {levels[0]!r}: "
+               "its variance cannot be estimated. Leave its term out.")  # fmt: skip
+    if Z.shape[1] == 0:
+        refuse("empty_term", f"the random term ({left} | {factor}) holds no coefficient.")
+    _check_finite(f"random term ({left} | {factor})", Z, used.index)
+    if n_levels >= n_rows:
+        refuse("one_row_per_level", f"'{factor}' has {n_levels} levels in {n_rows} rows: with one "
+               "row per level its variance cannot be told from the residual. Leave its term out."
+               )  # fmt: skip
+    if n_levels * Z.shape[1] >= n_rows:
+        refuse("too_many_slopes", f"({left} | {factor}) has {n_levels} × {Z.shape[1]} random "
+               f"coefficients for {n_rows} rows, so they cannot be told from the residual. Drop "
+               "the slope.")  # fmt: skip
+    for name in np.array(names)[~Z.any(axis=0)]:
+        refuse("empty_column", f"the random column '{name}' of ({left} | {factor}) is 0 in every "
+               "row; drop it.")  # fmt: skip
+    # `||` separates formula terms; the columns of one factor stay together, as in lme4
+    blocks = [list(range(len(names)))]
+    if not correlated:
+        blocks = [list(index) for index in spec.term_indices.values()]
+    bar = f"({left} {'|' if correlated else '||'} {factor})"
+    return [
+        RandomTerm(factor, [names[i] for i in pick], codes, levels, Z[:, pick], spec, pick, bar)
+        for pick in blocks
+    ]
+
+
+def _check_duplicates(terms: list[RandomTerm]) -> None:
+    seen = set()
+    for term in terms:
+        for name in term.names:
+            if (term.factor, name) in seen:
+                raise LmmError(
+                    f"'{name}' varies over '{term.factor}' in two random terms; keep one of them "
+                    f"(write '(0 + x | {term.factor})' for a slope without its intercept).",
+                    kind="duplicate_term", column=term.factor, value=name,
+                )  # fmt: skip
+            seen.add((term.factor, name))
+
+
+def _check_rank(frame: ModelFrame) -> None:
+    """Refuse a fixed design whose columns determine each other, and name them."""
+    X = frame.X
+    if X.shape[1] == 0 or X.shape[0] <= X.shape[1]:
+        raise LmmError(
+            f"the fixed part '{frame.fixed}' has {X.shape[1]} coefficients for {X.shape[0]} rows; "
+            "expected at least one ('1' for an intercept), and fewer than rows.",
+            kind="n_coefficients", value=X.shape[1],
+        )  # fmt: skip
+    scale = np.sqrt((X**2).mean(axis=0))
+    empty = [name for name, s in zip(frame.names, scale) if s == 0]
+    if empty:
+        raise LmmError(
+            f"the fixed column(s) {', '.join(map(repr, empty))} are 0 in every row: that "
+            "combination does not occur in the data. Leave the interaction out or merge levels.",
+            kind="empty_column", column=empty[0],
+        )  # fmt: skip
+    size = np.abs(np.diag(linalg.qr(X / scale, mode="r")[0]))
+    dependent = np.flatnonzero(size < size.max() * 1e-9)
+    if len(dependent) == 0:
+        return
+    extra = int(dependent[0])
+    weights = linalg.lstsq(X[:, :extra] / scale[:extra], X[:, extra] / scale[extra])[0]
+    others = [name for name, w in zip(frame.names, weights) if abs(w) > 1e-6]
+    hint = "".join(
+        f" Each level of '{inner}' lies within one level of '{outer}', so the two cannot both be "
+        f"fixed: make '{inner}' random, as (1 | {inner})."
+        for inner in frame.factors
+        for outer in frame.factors
+        if inner != outer and frame.data.groupby(inner, observed=True)[outer].nunique().eq(1).all()
+    )
+    raise LmmError(
+        f"the fixed column '{frame.names[extra]}' is determined by {', '.join(others)}: their "
+        f"coefficients cannot be told apart. Drop one of them.{hint}",
+        kind="collinear", column=frame.names[extra],
+    )  # fmt: skip

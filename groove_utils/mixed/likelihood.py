@@ -1,0 +1,180 @@
+"""Likelihood-ratio tests between mixed models, with variances on the boundary taken into account.
+
+Chapter 08-mixed-models uses them.
+
+References
+----------
+Stram & Lee (1994), Biometrics 50, 1171–1177.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import linalg, stats
+
+from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.result import LmmResult
+from groove_utils.mixed.search import minimise
+from groove_utils.stats.threads import one_thread
+
+__all__ = ["likelihood_ratio_test", "random_effect_tests"]
+
+
+@one_thread
+def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame:
+    """Likelihood-ratio test between two nested models on the same rows.
+
+    Models that differ in their fixed part are refitted by maximum likelihood. Where the smaller one
+    lacks variances, their null value of zero lies on the boundary, and the reference is a mixture
+    of χ² distributions (Stram & Lee 1994); a single one would be too strict.
+
+    Parameters
+    ----------
+    smaller, larger : LmmResult
+
+    Returns
+    -------
+    DataFrame
+        One row; columns criterion (REML or ML), loglik_smaller, loglik_larger, chisq, df, p
+        (boundary-aware), p_naive (one χ² with `df`), reference (the distribution in words).
+
+    Raises
+    ------
+    LmmError
+        If the rows differ or the models are not nested.
+    """
+    _same_rows(smaller, larger)
+    A, B = smaller.frame.X, larger.frame.X
+    outside = A - B @ linalg.lstsq(B, A)[0]
+    if np.abs(outside).max() > 1e-6 * max(1.0, np.abs(A).max()):
+        raise LmmError(
+            f"'{smaller.frame.fixed}' is not within '{larger.frame.fixed}': the fixed parts are "
+            "not nested. Give the smaller model first.",
+            kind="not_nested", column="fixed", value=smaller.frame.fixed,
+        )  # fmt: skip
+    extra = _extra_covariances(smaller, larger)
+    fixed_df = B.shape[1] - A.shape[1]
+    reml = smaller.reml and larger.reml and fixed_df == 0
+    small = smaller if smaller.reml == reml else smaller.refit(reml=reml)
+    large = larger if larger.reml == reml else larger.refit(reml=reml)
+    chisq = max(0.0, 2 * (large.loglik - small.loglik))
+    df = fixed_df + sum(n_params for _, n_params in extra)
+    if df == 0:
+        raise LmmError(
+            "the two models have the same parameters; there is nothing to test.",
+            kind="same_parameters",
+        )
+    p, reference = _boundary_p(chisq, fixed_df, extra)
+    return pd.DataFrame(
+        [
+            {
+                "criterion": "REML" if reml else "ML",
+                "loglik_smaller": small.loglik,
+                "loglik_larger": large.loglik,
+                "chisq": chisq,
+                "df": df,
+                "p": p,
+                "p_naive": float(stats.chi2.sf(chisq, df)),
+                "reference": reference,
+            }
+        ]
+    )
+
+
+def _same_rows(smaller: LmmResult, larger: LmmResult) -> None:
+    same = smaller.n_obs == larger.n_obs and np.array_equal(smaller.frame.y, larger.frame.y)
+    if not same:
+        raise LmmError(
+            f"the models were fitted to different rows ({smaller.n_obs:,} and {larger.n_obs:,}, or "
+            "in another order). Drop incomplete rows of all variables first, then fit both.",
+            kind="different_rows",
+        )
+
+
+def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int, int]]:
+    """(new variances, new parameters) of each random factor that the larger model adds."""
+    before, after = {}, {}
+    for names, result in ((before, smaller), (after, larger)):
+        for term in result.frame.random:
+            names.setdefault(term.factor, []).append(term.names)
+    extra = []
+    for factor, terms in before.items():
+        for names in terms:
+            if not any(set(names) <= set(other) for other in after.get(factor, [])):
+                raise LmmError(
+                    f"the random term of {', '.join(names)} over '{factor}' is in the smaller "
+                    "model only: the random parts are not nested. Give the smaller model first.",
+                    kind="not_nested", column="random", value=factor,
+                )  # fmt: skip
+    for factor, terms in after.items():
+        old = before.get(factor, [])
+        count = [sum(len(n) for n in side) for side in (old, terms)]
+        params = [sum(len(n) * (len(n) + 1) // 2 for n in side) for side in (old, terms)]
+        if params[1] > params[0]:
+            extra.append((count[1] - count[0], params[1] - params[0]))
+    return extra
+
+
+def _boundary_p(chisq: float, fixed_df: int, extra) -> tuple[float, str]:
+    """Tail of a likelihood ratio with `fixed_df` free parameters and some new variances."""
+
+    def tail(df):
+        return float(stats.chi2.sf(chisq, df)) if df else float(chisq <= 0)
+
+    total = fixed_df + sum(n for _, n in extra)
+    variances = [v for v, _ in extra if v]
+    free = fixed_df + sum(n for v, n in extra if v == 0)  # correlations alone lie inside
+    if not variances:
+        return tail(total), f"χ²({total})"
+    if all(v == n for v, n in extra if v):
+        m = sum(variances)
+        weights = stats.binom.pmf(np.arange(m + 1), m, 0.5)
+        words = " + ".join(f"{w:.3g} χ²({free + j})" for j, w in enumerate(weights))
+        return float(sum(w * tail(free + j) for j, w in enumerate(weights))), words
+    with_variance = [(v, n) for v, n in extra if v]
+    if len(with_variance) == 1 and with_variance[0][0] == 1:
+        n = with_variance[0][1]
+        low, high = free + n - 1, free + n
+        return 0.5 * tail(low) + 0.5 * tail(high), f"0.5 χ²({low}) + 0.5 χ²({high})"
+    return tail(total), f"χ²({total}), conservative: several correlated variances are on the edge"
+
+
+@one_thread
+def random_effect_tests(result: LmmResult) -> pd.DataFrame:
+    """Likelihood-ratio test of each random coefficient, as lmerTest's ranova.
+
+    Parameters
+    ----------
+    result : LmmResult
+
+    Returns
+    -------
+    DataFrame
+        Columns term (what is left out), loglik (without it), chisq, df, p (boundary-aware),
+        p_naive, reference. Of a term with slopes each slope is left out in turn, of another term
+        the whole.
+    """
+    deviance, theta = result.deviance, result.theta
+    rows = []
+    for t, term in enumerate(result.frame.random):
+        names = [n for n in term.names if n != "Intercept"] if len(term.names) > 1 else term.names
+        for name in names:
+            masks = []
+            for u, k in enumerate(deviance.sizes):
+                mask = np.tril(np.ones((k, k)))
+                if u == t:
+                    i = term.names.index(name)
+                    mask[i], mask[:, i] = 0, 0
+                masks.append(mask)
+            free = deviance.join(masks).astype(bool)
+            less = deviance(minimise(deviance, theta, free=free))
+            chisq = max(0.0, less + 2 * result.loglik)
+            df = int((~free).sum())
+            p, reference = _boundary_p(chisq, 0, [(1, df)])
+            label = term.label if len(term.names) == 1 else f"{name} in {term.label}"
+            rows.append(
+                (label, -less / 2, chisq, df, p, float(stats.chi2.sf(chisq, df)), reference)
+            )
+    columns = ["term", "loglik", "chisq", "df", "p", "p_naive", "reference"]
+    return pd.DataFrame(rows, columns=columns)

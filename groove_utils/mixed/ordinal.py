@@ -1,0 +1,116 @@
+"""Ordinal check of a linear mixed model: does it matter that ratings are only ordered?
+
+Chapter 08-mixed-models uses it through :func:`groove_utils.mixed.robustness_table`.
+
+References
+----------
+Cameron, Gelbach & Miller (2011), Journal of Business & Economic Statistics 29, 238–249 (two-way
+clustering).
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from scipy import linalg, stats
+from statsmodels.miscmodels.ordinal_model import OrderedModel
+
+from groove_utils.mixed.errors import LmmError, LmmWarning
+from groove_utils.mixed.fit import fit_lmm
+from groove_utils.mixed.inference import check_level
+from groove_utils.stats.threads import one_thread
+
+__all__ = ["cumulative_link_check"]
+
+
+@one_thread
+def cumulative_link_check(
+    formula: str, data: pd.DataFrame, n_bins: int = 7, level: float = 0.95
+) -> pd.DataFrame:
+    """Compare the linear mixed model with a model that takes the scale as ordered only.
+
+    A cumulative logit of the fixed part (population-averaged: no random effects), with standard
+    errors clustered by the first two grouping factors at once, next to the linear mixed model.
+
+    Parameters
+    ----------
+    formula : str
+        As for `fit_lmm`.
+    data : DataFrame
+    n_bins : int
+        A response with more distinct values is cut into this many bins of equal count.
+    level : float
+        Coverage; a term counts as reliable if its interval leaves out 0.
+
+    Returns
+    -------
+    DataFrame
+        Columns term, linear, linear_se, linear_p, linear_sd (estimate in residual SD), ordinal (log
+        odds), ordinal_se, ordinal_p, agree (same sign and same verdict at 1 − level). No row for
+        the intercept.
+    """
+    check_level(level)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LmmWarning)  # given when the model was first fitted
+        linear = fit_lmm(formula, data)
+    frame = linear.frame
+    y = frame.y
+    if len(np.unique(y)) > n_bins:
+        edges = np.unique(np.quantile(y, np.arange(1, n_bins) / n_bins))
+        y = np.searchsorted(edges, y, side="left")
+    _, y = np.unique(y, return_inverse=True)
+    keep = [j for j, name in enumerate(frame.names) if name != "Intercept"]
+    if not keep:
+        raise LmmError(
+            f"the fixed part '{frame.fixed}' holds nothing to check but the intercept.",
+            kind="no_predictor", value=frame.fixed,
+        )  # fmt: skip
+    centre, scale = frame.X[:, keep].mean(axis=0), frame.X[:, keep].std(axis=0)
+    X = (frame.X[:, keep] - centre) / scale
+    model = OrderedModel(y, X, distr="logit")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = model.fit(method="bfgs", disp=False, maxiter=500)
+    if not fit.mle_retvals["converged"]:
+        raise LmmError(
+            "the ordinal model did not converge; use fewer bins (n_bins) or a simpler formula.",
+            kind="not_converged",
+        )
+    params = np.asarray(fit.params)
+    bread = linalg.inv(-model.hessian(params))
+    scores = model.score_obs(params)
+    factors = list(dict.fromkeys(term.factor for term in frame.random))[:2]
+    codes = [next(t.codes for t in frame.random if t.factor == f) for f in factors]
+    meat = sum(_cluster_meat(scores, code) for code in codes)
+    if len(codes) == 2:
+        meat = meat - _cluster_meat(scores, codes[0] * (codes[1].max() + 1) + codes[1])
+    variance = np.diag(bread @ meat @ bread)[: len(keep)]
+    if (variance <= 0).any():  # two-way estimates can fail; the larger one-way one is safe
+        one_way = [np.diag(bread @ _cluster_meat(scores, c) @ bread)[: len(keep)] for c in codes]
+        variance = np.max(one_way, axis=0)
+    se = np.sqrt(variance)
+    beta = params[: len(keep)]
+    table = linear.fixed_effects(level).iloc[keep]
+    ordinal_p = 2 * stats.norm.sf(np.abs(beta / se))
+    alike = (table["p"].to_numpy() < 1 - level) == (ordinal_p < 1 - level)
+    return pd.DataFrame(
+        {
+            "term": table["term"].to_numpy(),
+            "linear": table["estimate"].to_numpy(),
+            "linear_se": table["se"].to_numpy(),
+            "linear_p": table["p"].to_numpy(),
+            "linear_sd": table["estimate"].to_numpy() / linear.sigma,
+            "ordinal": beta / scale,
+            "ordinal_se": se / scale,
+            "ordinal_p": ordinal_p,
+            "agree": alike & (np.sign(beta) == np.sign(table["estimate"].to_numpy())),
+        }
+    )
+
+
+def _cluster_meat(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    sums = pd.DataFrame(scores).groupby(codes).sum().to_numpy()
+    m = len(sums)
+    return sums.T @ sums * m / (m - 1)

@@ -1,0 +1,74 @@
+"""Partition of the variance of ratings into the parts of a mixed model.
+
+Chapter 08-mixed-models uses it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.mixed.fit import fit_lmm
+from groove_utils.mixed.result import LmmResult
+
+__all__ = ["partition_by_question", "variance_partition"]
+
+
+def variance_partition(result: LmmResult, split_fixed: bool = True) -> pd.DataFrame:
+    """Compute the share of the variance of each part of the model; the shares add to one.
+
+    Parameters
+    ----------
+    result : LmmResult
+    split_fixed : bool
+        Give each fixed term its covariance with the whole fixed prediction (they add to the
+        variance of the fixed part; that of a term that works against the others is negative).
+
+    Returns
+    -------
+    DataFrame
+        Columns part, kind (fixed, random or residual), variance, share.
+    """
+    parts = result.mean_variances()
+    rows = []
+    if split_fixed:
+        # sum coding, so that a covariate's part is its average slope and not the reference's
+        whole = result.frame.X @ result.beta
+        for label, (X, weights) in result.frame.sum_coding().items():
+            part = X @ (weights @ result.beta)
+            rows.append((label, "fixed", float(np.cov(part, whole)[0, 1])))
+    else:
+        rows.append(("Fixed", "fixed", parts["Fixed"]))
+    rows += [(factor, "random", parts[factor]) for factor in result.n_groups]
+    rows.append(("Residual", "residual", parts["Residual"]))
+    table = pd.DataFrame(rows, columns=["part", "kind", "variance"])
+    return table.assign(share=table["variance"] / parts.sum())
+
+
+def partition_by_question(formula: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Compute the shares of the variance of each part of a model, for each question.
+
+    Parameters
+    ----------
+    formula : str
+        As for :func:`~groove_utils.mixed.fit_lmm`, over rows of one question.
+    rows : DataFrame
+        With ``question``.
+
+    Returns
+    -------
+    DataFrame
+        Index ``question``; columns the parts of :func:`~groove_utils.mixed.variance_partition`.
+        Rows add to one. Fixed terms of which one is negative for some question stand as one
+        part, joined by “and”.
+    """
+    shares, fixed = {}, []
+    for question in dict.fromkeys(rows["question"]):
+        parts = variance_partition(fit_lmm(formula, rows[rows["question"] == question]))
+        shares[question] = parts.set_index("part")["share"]
+        fixed = parts.loc[parts["kind"] == "fixed", "part"].tolist()
+    table = pd.DataFrame(shares).T.rename_axis("question")
+    if fixed and (table[fixed] < 0).any(axis=None):
+        table.insert(0, " and ".join(fixed), table[fixed].sum(axis=1))
+        table = table.drop(columns=fixed) if len(fixed) > 1 else table
+    return table

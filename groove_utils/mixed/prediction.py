@@ -1,0 +1,94 @@
+"""Predictions of a fitted mixed model for known and new levels.
+
+Chapter 08-mixed-models uses them through :meth:`groove_utils.mixed.LmmResult.predict`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import linalg, stats
+
+from groove_utils.mixed.design import group_keys
+from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.inference import check_level
+from groove_utils.stats.threads import one_thread
+
+__all__ = ["predict"]
+
+_MOST = 6000  # side of the largest matrix that is inverted
+
+
+@one_thread
+def predict(result, rows, random, level: float) -> pd.DataFrame:
+    """Predict rows, as described for `LmmResult.predict`."""
+    check_level(level)
+    frame = result.frame
+    if isinstance(random, str):
+        random = list(result.n_groups) if random == "all" else [random]
+    factors = list(random or [])
+    for factor in factors:
+        result.check_factor(factor)
+    new = frame.data if rows is None else rows
+    if not isinstance(new, pd.DataFrame) or len(new) == 0:
+        raise LmmError(
+            "there are no rows to predict; expected a DataFrame with some.", kind="no_rows"
+        )
+    X = frame.fixed_design(new)
+    estimate = X @ result.beta
+    spread = np.full(len(new), result.sigma**2)
+    known = []
+    for term, b, cov in zip(frame.random, result.solution.b, result.covariances()):
+        Z = frame.random_design(term, new)
+        codes = np.full(len(new), -1)
+        if term.factor in factors:
+            missing = [column for column in term.columns if column not in new]
+            if missing:
+                raise LmmError(
+                    f"the new rows have no column '{missing[0]}'; add it, or leave "
+                    f"'{term.factor}' out of `random`.",
+                    kind="missing_column", column=missing[0],
+                )  # fmt: skip
+            codes = pd.Index(term.levels).get_indexer(group_keys(new, term.columns))
+        seen = codes >= 0
+        estimate[seen] += (Z[seen] * b[codes[seen]]).sum(axis=1)
+        spread[~seen] += np.einsum("ni,ij,nj->n", Z[~seen], cov.to_numpy(), Z[~seen])
+        known.append((Z, codes))
+    variance = _variance(result, X, known)
+    half = stats.norm.ppf((1 + level) / 2) * np.sqrt(variance + spread)
+    table = {"estimate": estimate, "se": np.sqrt(variance)}
+    table |= {"low": estimate - half, "high": estimate + half}
+    return pd.DataFrame(table, index=new.index)
+
+
+def _variance(result, X: np.ndarray, known) -> np.ndarray:
+    """Variance of x'β̂ + z'b̂ − z'b over the levels taken into account, for each row."""
+    if all((codes < 0).all() for _, codes in known):
+        return np.einsum("ni,ij,nj->n", X, result.solution.vcov, X)
+    frame, relative = result.frame, result.deviance.unpack(result.theta)
+    # inverse of the mixed-model equations in (β, u)
+    own = [(term.Z, term.codes) for term in frame.random]
+    design = _joint_design(frame.X, own, relative, result)
+    normal = design.T @ design
+    random = np.arange(frame.X.shape[1], len(normal))
+    normal[random, random] += 1.0
+    rows = _joint_design(X, known, relative, result)
+    return result.sigma**2 * np.einsum("ni,ni->n", rows @ linalg.inv(normal), rows)
+
+
+def _joint_design(X, known, relative, result) -> np.ndarray:
+    """Columns of β, then of the spherical random effects of each level of each term."""
+    sizes = [len(term.levels) * len(term.names) for term in result.frame.random]
+    if X.shape[1] + sum(sizes) > _MOST:
+        raise LmmError(
+            f"prediction intervals need a {X.shape[1] + sum(sizes)}² matrix; ask for random=None.",
+            kind="too_large", value=X.shape[1] + sum(sizes),
+        )  # fmt: skip
+    blocks = [X]
+    for (Z, codes), L, size in zip(known, relative, sizes):
+        block = np.zeros((len(X), size))
+        seen = np.flatnonzero(codes >= 0)
+        columns = codes[seen, None] * len(L) + np.arange(len(L))
+        block[seen[:, None], columns] = Z[seen] @ L
+        blocks.append(block)
+    return np.hstack(blocks)

@@ -1,0 +1,486 @@
+"""A fitted linear mixed model: coefficients, tests, variances, conditional modes, predictions.
+
+Chapter 08-mixed-models uses it, as what :func:`groove_utils.mixed.fit_lmm` returns.
+
+References
+----------
+Bates, Mächler, Bolker & Walker (2015), Journal of Statistical Software 67(1).
+Nakagawa, Johnson & Schielzeth (2017), Journal of the Royal Society Interface 14, 20170213.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from groove_utils.mixed import marginal
+from groove_utils.mixed.design import ModelFrame
+from groove_utils.mixed.deviance import CrossedDeviance, Solution
+from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.inference import Satterthwaite, check_level, f_test, t_table
+from groove_utils.mixed.search import minimise
+
+__all__ = ["LmmResult"]
+
+
+@dataclass(repr=False)
+class LmmResult:
+    """A fitted linear mixed model.
+
+    Attributes
+    ----------
+    frame : ModelFrame
+        Formula, rows used and design matrices.
+    deviance : CrossedDeviance
+        −2 log-likelihood as a function of `theta`.
+    theta : ndarray
+        Relative covariance parameters at the optimum.
+    messages : list of str
+        Properties of the fit that affect how it is read, also given as warnings.
+    formula : str
+        Formula as given.
+    reml : bool
+        Whether restricted maximum likelihood was used.
+    n_obs : int
+        Rows used.
+    loglik : float
+        Log-likelihood, restricted if the fit is.
+    names, beta : list of str; ndarray, shape (n_fixed,)
+        Fixed coefficients.
+    sigma : float
+        Residual standard deviation, in units of the response.
+    """
+
+    frame: ModelFrame
+    deviance: CrossedDeviance
+    theta: np.ndarray
+    messages: list[str]
+
+    def __repr__(self) -> str:
+        criterion = "REML" if self.reml else "ML"
+        groups = ", ".join(f"{name} {n:,}" for name, n in self.n_groups.items())
+        return (
+            f"LmmResult({self.formula!r}: {self.n_obs:,} rows; {groups}; "
+            f"{criterion} log-likelihood {self.loglik:.3f})"
+        )
+
+    # what was fitted -------------------------------------------------------------------------
+
+    @cached_property
+    def solution(self) -> Solution:
+        """Coefficients, their covariance and conditional modes."""
+        return self.deviance.solve(self.theta)
+
+    @cached_property
+    def inference(self) -> Satterthwaite:
+        """Degrees of freedom for any contrast of the coefficients."""
+        return Satterthwaite(self.deviance, self.theta, self.sigma)
+
+    formula = property(lambda self: self.frame.formula)
+    names = property(lambda self: self.frame.names)
+    reml = property(lambda self: self.deviance.reml)
+    beta = property(lambda self: self.solution.beta)
+    sigma = property(lambda self: self.solution.sigma)
+    loglik = property(lambda self: -self.solution.deviance / 2)
+    n_obs = property(lambda self: len(self.frame.y))
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """Covariance of the fixed coefficients."""
+        return pd.DataFrame(self.solution.vcov, self.names, self.names)
+
+    @property
+    def n_groups(self) -> dict[str, int]:
+        """Levels of each grouping factor."""
+        return {term.factor: len(term.levels) for term in self.frame.random}
+
+    @property
+    def n_params(self) -> int:
+        """Fixed coefficients, covariance parameters and the residual variance."""
+        return len(self.names) + len(self.theta) + 1
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion; REML values compare only between fits of equal fixed part."""
+        return -2 * self.loglik + 2 * self.n_params
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, with the number of rows as n."""
+        return -2 * self.loglik + np.log(self.n_obs) * self.n_params
+
+    @property
+    def singular(self) -> bool:
+        """Whether some random effect has no spread, or is determined by another."""
+        return bool((self.theta[self.deviance.diagonal] < 1e-4).any())
+
+    # fixed effects ----------------------------------------------------------------------------
+
+    def fixed_effects(self, level: float = 0.95) -> pd.DataFrame:
+        """Tidy table of the fixed coefficients with Satterthwaite degrees of freedom.
+
+        Parameters
+        ----------
+        level : float
+            Coverage of the interval.
+
+        Returns
+        -------
+        DataFrame
+            Columns term, estimate, se, df, t, p, low, high; terms as ``style[pop]:x``.
+        """
+        return t_table(self, np.eye(len(self.names)), {"term": self.names}, level)
+
+    def effect(self, term: str, level: float = 0.95) -> pd.Series:
+        """One row of `fixed_effects`: estimate, se, df, t, p, low, high of a coefficient."""
+        self._position(term)
+        return self.fixed_effects(level).set_index("term").loc[term]
+
+    def _position(self, term: str) -> int:
+        if term not in self.names:
+            raise LmmError(
+                f"{term!r} is no coefficient. There are: {', '.join(self.names)}.",
+                kind="unknown_coefficient", value=term,
+            )  # fmt: skip
+        return self.names.index(term)
+
+    def contrast(self, weights: dict, level: float = 0.95) -> pd.DataFrame:
+        """Test linear functions of the coefficients.
+
+        Parameters
+        ----------
+        weights : dict
+            Name → mapping from coefficient name to weight, or one weight for each coefficient, such
+            as ``{"jazz - rock": {"genre[jazz]": 1, "genre[rock]": -1}}``.
+        level : float
+
+        Returns
+        -------
+        DataFrame
+            Columns contrast, estimate, se, df, t, p, low, high.
+        """
+        rows = np.zeros((len(weights), len(self.names)))
+        for row, (name, given) in zip(rows, weights.items()):
+            if isinstance(given, dict):
+                row[[self._position(term) for term in given]] = list(given.values())
+            elif len(given) == len(row):
+                row[:] = given
+            else:
+                raise LmmError(
+                    f"contrast {name!r} has {len(given)} weights for {len(row)} coefficients.",
+                    kind="n_weights", column=name, value=len(given),
+                )  # fmt: skip
+        return t_table(self, rows, {"contrast": list(weights)}, level)
+
+    def type3(self) -> pd.DataFrame:
+        """Type III F tests of the fixed terms, with Satterthwaite denominators.
+
+        Each term is tested with the others present, every factor in sum coding, so that a main
+        effect is the one at the unweighted mean of the levels (and at 0 of a covariate).
+
+        Returns
+        -------
+        DataFrame
+            Columns term, num_df, den_df, F, p.
+        """
+        rows = [
+            {"term": term, **f_test(self, weights)}
+            for term, (_, weights) in self.frame.sum_coding().items()
+        ]
+        return pd.DataFrame(rows, columns=["term", "num_df", "den_df", "F", "p"])
+
+    def emmeans(self, specs, by=None, at=None, level: float = 0.95) -> marginal.MarginalMeans:
+        """Estimated marginal means of one or several factors.
+
+        Parameters
+        ----------
+        specs : str or list of str
+            Factors whose cells are wanted; a numeric variable too, with its values in `at`.
+        by : str or list of str, optional
+            Factors within whose levels contrasts are made and corrected.
+        at : dict, optional
+            Value(s) of other variables. Other numeric ones are held at their mean over the rows;
+            other factors are averaged with equal weights.
+        level : float
+
+        Returns
+        -------
+        MarginalMeans
+            Its `table` is tidy; its `contrasts()` are Holm- or Tukey-corrected.
+        """
+        return marginal.emmeans(self, specs, by, at, level)
+
+    def emtrends(
+        self, variable: str, specs=None, by=None, at=None, level: float = 0.95
+    ) -> marginal.MarginalMeans:
+        """Estimated marginal slopes of a numeric variable, for each cell of `specs`.
+
+        Parameters
+        ----------
+        variable : str
+            Numeric variable of the fixed part; the slope is per unit of it, at the point given by
+            `at` or at its mean.
+        specs, by, at, level
+            As in `emmeans`.
+
+        Returns
+        -------
+        MarginalMeans
+        """
+        return marginal.emtrends(self, variable, specs, by, at, level)
+
+    # random effects ---------------------------------------------------------------------------
+
+    def covariances(self) -> list[pd.DataFrame]:
+        """Covariance matrix of each random term, in the order of the formula."""
+        return [
+            pd.DataFrame(self.sigma**2 * L @ L.T, term.names, term.names)
+            for term, L in zip(self.frame.random, self.deviance.unpack(self.theta))
+        ]
+
+    def random_effects(self, factor: str | None = None, level: float = 0.95) -> pd.DataFrame:
+        """Conditional modes (BLUPs) of the levels, with their conditional standard deviation.
+
+        Parameters
+        ----------
+        factor : str, optional
+            One grouping factor; all by default.
+        level : float
+            Coverage of the interval, mode ± z · sd.
+
+        Returns
+        -------
+        DataFrame
+            Columns factor, level, term, value, sd, low, high, n (rows of that level). As lme4's
+            condVar, the sd takes the fixed effects and variances as known.
+        """
+        check_level(level)
+        self.check_factor(factor)
+        z = stats.norm.ppf((1 + level) / 2)
+        spreads = self.deviance.at(self.theta).conditional_covariance(self.sigma)
+        tables = []
+        for term, b, cov in zip(self.frame.random, self.solution.b, spreads):
+            if factor is not None and term.factor != factor:
+                continue
+            sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2).clip(min=0))
+            for name, value, own in zip(term.names, b.T, sd.T):
+                columns = {"factor": term.factor, "level": term.levels, "term": name}
+                columns |= {"value": value, "sd": own, "low": value - z * own}
+                columns |= {"high": value + z * own, "n": term.counts}
+                tables.append(pd.DataFrame(columns))
+        return pd.concat(tables, ignore_index=True)
+
+    def check_factor(self, factor: str | None) -> None:
+        """Raise unless this is a grouping factor of the model, or None."""
+        if factor is not None and factor not in self.n_groups:
+            raise LmmError(
+                f"'{factor}' is no grouping factor of this model. There are: "
+                f"{', '.join(self.n_groups)}.",
+                kind="unknown_factor", value=factor,
+            )  # fmt: skip
+
+    def variance_components(
+        self,
+        interval: str | None = None,
+        level: float = 0.95,
+        n_boot: int = 500,
+        seed: int = 0,
+        n_jobs: int = 1,
+    ) -> pd.DataFrame:
+        """Tidy table of the variances and correlations.
+
+        Parameters
+        ----------
+        interval : {None, "profile", "bootstrap"}
+            Profile-likelihood or parametric-bootstrap (percentile) intervals of the standard
+            deviations and correlations.
+        level : float
+            Coverage of the intervals.
+        n_boot : int
+            Bootstrap redraws.
+        seed, n_jobs : int
+            Of the bootstrap.
+
+        Returns
+        -------
+        DataFrame
+            Columns factor, term, other (second coefficient of a correlation, else missing),
+            variance (covariance for correlations), sd (correlation for correlations), and
+            low, high on the scale of `sd` where an interval was asked for.
+        """
+        rows = []
+        for term, cov in zip(self.frame.random, self.covariances()):
+            values, k = cov.to_numpy(), len(term.names)
+            sd = np.sqrt(np.diag(values))
+            rows += [(term.factor, term.names[i], None, values[i, i], sd[i]) for i in range(k)]
+            for i, j in zip(*np.triu_indices(k, 1)):
+                both = sd[i] * sd[j]
+                r = values[i, j] / both if both > 0 else np.nan
+                rows.append((term.factor, term.names[i], term.names[j], values[i, j], r))
+        rows.append(("Residual", None, None, self.sigma**2, self.sigma))
+        table = pd.DataFrame(rows, columns=["factor", "term", "other", "variance", "sd"])
+        if interval is None:
+            return table
+        from groove_utils.mixed.intervals import bootstrap_intervals, profile_intervals
+
+        if interval == "profile":
+            low, high = profile_intervals(self, level)
+        elif interval == "bootstrap":
+            low, high = bootstrap_intervals(self, level, n_boot, seed, n_jobs)
+        else:
+            raise LmmError(
+                f"interval is {interval!r}; expected None, 'profile' or 'bootstrap'.",
+                kind="unknown_option", column="interval", value=interval,
+            )  # fmt: skip
+        return table.assign(low=low, high=high)
+
+    def mean_variances(self) -> pd.Series:
+        """Variance that each part adds to the average row.
+
+        Returns
+        -------
+        Series
+            Index ``Fixed``, each grouping factor, ``Residual``. A random slope counts at the mean
+            square of its covariate (Johnson 2014), so a factor's share is mean(z'Σz).
+        """
+        parts = {"Fixed": float(np.var(self.frame.X @ self.beta, ddof=1))}
+        for term, cov in zip(self.frame.random, self.covariances()):
+            value = np.einsum("ni,ij,nj->n", term.Z, cov.to_numpy(), term.Z).mean()
+            parts[term.factor] = parts.get(term.factor, 0.0) + float(value)
+        parts["Residual"] = self.sigma**2
+        return pd.Series(parts, name="variance")
+
+    def r2(self) -> pd.Series:
+        """Marginal and conditional R² (Nakagawa & Schielzeth; Johnson for slopes).
+
+        Returns
+        -------
+        Series
+            ``marginal``: share of the fixed effects; ``conditional``: with the random effects.
+        """
+        shares = self.mean_variances()
+        shares /= shares.sum()
+        values = {"marginal": shares["Fixed"], "conditional": 1 - shares["Residual"]}
+        return pd.Series(values, name="r2")
+
+    def icc(self) -> pd.DataFrame:
+        """Intraclass correlation of each grouping factor.
+
+        Returns
+        -------
+        DataFrame
+            Columns factor, icc (variance of the intercepts over random and residual variance, as
+            in R's performance; NaN without an intercept), share (all random coefficients of the
+            factor over the same). Row ``(all)`` holds the adjusted ICC.
+        """
+        parts = self.mean_variances().drop("Fixed")
+        shares = parts / parts.sum()
+        table = self.variance_components()
+        intercepts = table[(table["term"] == "Intercept") & table["other"].isna()]
+        intercepts = intercepts.set_index("factor")["variance"] / parts.sum()
+        rows = [(factor, intercepts.get(factor), shares[factor]) for factor in self.n_groups]
+        adjusted = 1 - shares["Residual"]
+        table = pd.DataFrame([*rows, ("(all)", adjusted, adjusted)])
+        return table.set_axis(["factor", "icc", "share"], axis=1).astype({"icc": float})
+
+    # rows ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def fitted(self) -> np.ndarray:
+        """Predictions for the rows used, random effects included, shape (n_rows,)."""
+        out = self.frame.X @ self.beta
+        for term, b in zip(self.frame.random, self.solution.b):
+            out = out + (term.Z * b[term.codes]).sum(axis=1)
+        return out
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """Response less `fitted`, shape (n_rows,)."""
+        return self.frame.y - self.fitted
+
+    def predict(
+        self, rows: pd.DataFrame | None = None, random="all", level: float = 0.95
+    ) -> pd.DataFrame:
+        """Predict, with or without random effects, also for listeners and tracks not in the fit.
+
+        Parameters
+        ----------
+        rows : DataFrame, optional
+            New rows with the variables of the formula; the rows used by default. A level that the
+            fit has not seen gets random effects of zero, and its spread enters the interval.
+        random : "all", None or list of str
+            Grouping factors whose known levels are taken into account; with None the prediction is
+            for a new listener and a new track.
+        level : float
+
+        Returns
+        -------
+        DataFrame
+            Index of `rows`; columns estimate, se (of the expected rating of those levels), low,
+            high (interval of one new rating: expected rating, levels not taken into account, and
+            residual).
+        """
+        from groove_utils.mixed.prediction import predict
+
+        return predict(self, rows, random, level)
+
+    # other fits ---------------------------------------------------------------------------------
+
+    def refit(self, y=None, reml: bool | None = None) -> LmmResult:
+        """Fit the same model to another response, or under the other criterion.
+
+        Parameters
+        ----------
+        y : ndarray, shape (n_rows,), optional
+            A response for the rows used.
+        reml : bool, optional
+
+        Returns
+        -------
+        LmmResult
+            The search starts from this optimum.
+        """
+        deviance, frame = self.deviance, self.frame
+        if y is not None:
+            y = np.asarray(y, dtype=float)
+            if y.shape != frame.y.shape or not np.isfinite(y).all():
+                raise LmmError(
+                    f"the new response has shape {y.shape} or undefined values; expected "
+                    f"{frame.y.shape} finite numbers.",
+                    kind="wrong_response", value=y.shape,
+                )  # fmt: skip
+            deviance, frame = deviance.with_response(y), replace(frame, y=y)
+        if reml is not None:
+            deviance = deviance.with_reml(reml)
+        return LmmResult(frame, deviance, minimise(deviance, self.theta), [])
+
+    def simulate(self, n: int = 1, seed: int = 0) -> np.ndarray:
+        """Draw responses from the fitted model, with new random effects and residuals.
+
+        Parameters
+        ----------
+        n : int
+            Draws.
+        seed : int
+
+        Returns
+        -------
+        ndarray, shape (n, n_rows)
+        """
+        rng = np.random.default_rng(seed)
+        out = np.tile(self.frame.X @ self.beta, (n, 1))
+        for term, L in zip(self.frame.random, self.deviance.unpack(self.theta)):
+            for draw in out:
+                b = rng.standard_normal((len(term.levels), len(L))) @ L.T * self.sigma
+                draw += (term.Z * b[term.codes]).sum(axis=1)
+        return out + self.sigma * rng.standard_normal(out.shape)
+
+    def report(self, level: float = 0.95) -> str:
+        """Describe the results in words, as in the results section of an article."""
+        from groove_utils.mixed.report import write_report
+
+        return write_report(self, level)

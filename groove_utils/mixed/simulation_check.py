@@ -1,0 +1,119 @@
+"""Simulated ratings compared with those of real listeners: spreads, shares and correlations.
+
+Chapter 01-listeners-and-tracks uses the table.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from groove_utils.mixed.crossed import rating_table, rating_variances
+from groove_utils.mixed.errors import LmmError
+
+__all__ = ["simulation_table"]
+
+ORDINARY = "16 real songs of ordinary spread × 50 listeners"
+HISTOGRAM = "155 songs, read off histograms"
+
+# quantity, question(s), real value from … to, key in references.bib, what it is from
+_REAL = [
+    ("song_mean", ("dance",), 49.0, 49.0, "marmoret2026", HISTOGRAM),
+    ("song_mean", ("listen",), 56.0, 56.0, "marmoret2026", HISTOGRAM),
+    ("song_mean", ("party",), 52.0, 52.0, "marmoret2026", HISTOGRAM),
+    ("song_mean", ("groove",), 0.0, 0.0, "marmoret2026", HISTOGRAM),
+    ("song_sd", ("dance",), 13.6, 13.6, "marmoret2026", HISTOGRAM),
+    ("song_sd", ("listen",), 11.3, 11.3, "marmoret2026", HISTOGRAM),
+    ("song_sd", ("party",), 14.6, 14.6, "marmoret2026", HISTOGRAM),
+    ("song_sd", ("groove",), 0.43, 0.43, "marmoret2026", HISTOGRAM),
+    ("icc", ("dance",), 0.18, 0.18, "", f"{ORDINARY}; urge to move"),
+    ("icc", ("listen",), 0.17, 0.17, "", f"{ORDINARY}; pleasure"),
+    ("listener_share", ("dance",), 0.15, 0.15, "", ORDINARY),
+    ("residual_share", ("dance",), 0.70, 0.70, "", ORDINARY),
+    ("reliability_30", ("dance",), 0.84, 0.88, "", f"{ORDINARY}, for 30 raters"),
+    ("song_r", ("dance", "listen"), 0.79, 0.79, "oconnell2022", "20 songs; groove–liking"),
+    ("song_r", ("dance", "listen"), 0.87, 0.87, "", f"{ORDINARY}; urge to move–pleasure"),
+    ("residual_r", ("dance", "listen"), 0.52, 0.52, "oconnell2022", "groove–liking"),
+]
+_LABELS = {
+    "song_mean": "mean of song means",
+    "song_sd": "SD of song means",
+    "icc": "ICC(C,1): song / (song + residual)",
+    "listener_share": "listeners' share of variance",
+    "residual_share": "residual's share of variance",
+    "reliability_30": "reliability of a song's mean over 30 raters",
+    "song_r": "correlation of song means",
+    "residual_r": "correlation of residuals (listener × song)",
+}
+
+
+def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Compare figures of simulated ratings with those of real listeners.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        Long: ``track_id, query, rating, listener_id``, with ``dance, listen, party, groove``.
+
+    Returns
+    -------
+    DataFrame
+        ``quantity`` (in words), ``question``, ``simulated``, ``real_low, real_high`` (equal where
+        there is one value), ``source`` (key in ``references.bib``; empty where the figure was
+        computed from public per-listener data), ``basis`` (what it was computed from).
+
+    Raises
+    ------
+    LmmError
+        If listeners are missing or there are too few ratings.
+    """
+    if "listener_id" not in ratings or ratings["listener_id"].isna().any():
+        raise LmmError(
+            "the table compares listeners, but listener_id is missing or empty.",
+            kind="missing_column", column="listener_id",
+        )  # fmt: skip
+    means = ratings.pivot_table(index="track_id", columns="query", values="rating")
+    variances = rating_variances(ratings[ratings["query"] == "dance"])
+    song, residual = variances["song"], variances["residual"]
+    shares = variances / variances.sum()
+    simulated = {
+        "song_mean": lambda query: means[query].mean(),
+        "song_sd": lambda query: means[query].std(),
+        "icc": lambda _: song / (song + residual),
+        "listener_share": lambda _: shares["listener"],
+        "residual_share": lambda _: shares["residual"],
+        "reliability_30": lambda _: song / (song + residual / 30),
+        "song_r": lambda first, second: means[first].corr(means[second]),
+        "residual_r": lambda *queries: _residual_correlation(ratings, queries),
+    }
+    return pd.DataFrame(
+        {
+            "quantity": _LABELS[quantity],
+            "question": "–".join(questions),
+            "simulated": float(simulated[quantity](*questions)),
+            "real_low": low,
+            "real_high": high,
+            "source": source,
+            "basis": basis,
+        }
+        for quantity, questions, low, high, source, basis in _REAL
+    )
+
+
+def _residual_correlation(ratings: pd.DataFrame, queries) -> float:
+    """Correlation of two questions once the means of songs and of listeners are removed."""
+    pairs = ["track_id", "listener_id"]
+    wide = ratings.pivot_table(index=pairs, columns="query", values="rating")
+    wide = wide[list(queries)].dropna().reset_index()
+    residuals = []
+    for query in queries:
+        table = rating_table(wide[pairs].assign(rating=wide[query]))
+        dummies = [
+            sparse.csr_array((np.ones(len(table)), (np.arange(len(table)), table[name])))
+            for name in ("song", "rater")
+        ]
+        design, y = sparse.hstack(dummies), table["rating"].to_numpy()
+        y = y - y.mean()
+        residuals.append(y - design @ sparse.linalg.lsqr(design, y, atol=1e-10, btol=1e-10)[0])
+    return np.corrcoef(residuals)[0, 1]

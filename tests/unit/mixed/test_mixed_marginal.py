@@ -1,0 +1,97 @@
+"""Contrasts, marginal means and slopes, and their corrections."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from expect import raises
+from scipy import stats
+
+from groove_utils.mixed import LmmError, fit_lmm
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "lmm"
+SMALL = pd.read_csv(GOLDEN / "small.csv.gz")
+SLOPES = "rating ~ genre * x + (1 + x | listener) + (1 | stimulus)"
+
+
+@pytest.fixture(scope="module")
+def result():
+    return fit_lmm(SLOPES, SMALL)
+
+
+def test_contrasts_of_coefficients_and_of_means_are_the_same(result):
+    by_name = result.contrast({"jazz - rock": {"genre[jazz]": 1, "genre[rock]": -1}}).iloc[0]
+    by_weight = result.contrast({"jazz - rock": [0, 1, -1, 0, 0, 0]}).iloc[0]
+    means = result.emmeans("genre", at={"x": 0})
+    pair = means.contrasts(adjust="none").set_index("contrast").loc["jazz - rock"]
+    custom = means.contrasts({"jazz - rock": [0, 1, -1]}, adjust="none").iloc[0]
+    for column in ("estimate", "se", "df", "t", "p", "low", "high"):
+        for other in (by_weight, pair, custom):
+            assert other[column] == pytest.approx(by_name[column], rel=1e-9)
+
+
+def test_methods_of_contrast(result):
+    means = result.emmeans("genre")
+    estimate = means.table["estimate"].to_numpy()
+    against = means.contrasts("reference")
+    assert list(against["contrast"]) == ["jazz - funk", "rock - funk"]
+    np.testing.assert_allclose(against["estimate"], estimate[1:] - estimate[0])
+    centred = means.contrasts("mean")
+    np.testing.assert_allclose(centred["estimate"], estimate - estimate.mean())
+    assert centred["estimate"].sum() == pytest.approx(0, abs=1e-12)
+
+
+def test_corrections_are_ordered(result):
+    means = result.emmeans("genre", at={"x": 1})
+    p = {a: means.contrasts(adjust=a) for a in ("none", "holm", "bonferroni", "tukey", "sidak")}
+    plain = p["none"]["p_adjusted"].to_numpy()
+    assert (p["holm"]["p_adjusted"] >= plain).all()
+    assert (p["bonferroni"]["p_adjusted"] >= p["holm"]["p_adjusted"]).all()
+    assert (p["bonferroni"]["p_adjusted"] >= p["sidak"]["p_adjusted"]).all()
+    np.testing.assert_allclose(p["bonferroni"]["p_adjusted"], np.minimum(1, 3 * plain))
+    # simultaneous intervals leave out 0 just where the corrected p is below .05
+    for name in ("tukey", "bonferroni", "sidak"):
+        table = p[name]
+        outside = (table["low"] > 0) | (table["high"] < 0)
+        assert (outside == (table["p_adjusted"] < 0.05)).all()
+        assert (table["high"] - table["low"] > p["none"]["high"] - p["none"]["low"]).all()
+
+
+def test_equivalence_is_two_one_sided_t_tests(result):
+    trends = result.emtrends("x", "genre")
+    plain = trends.contrasts(adjust="none", equivalence=0.3)
+    for row in plain.itertuples():
+        t = np.array([row.estimate + 0.3, -(row.estimate - 0.3)]) / row.se
+        assert row.p_equivalence == pytest.approx(stats.t.sf(t, row.df).max())
+    smallest = plain["p_equivalence"].min()
+    for adjust in ("holm", "tukey"):
+        table = trends.contrasts(adjust=adjust, equivalence=0.3)
+        assert table["p_equivalence"].min() == pytest.approx(min(1, 3 * smallest))
+        assert (table["p_equivalence"] >= plain["p_equivalence"]).all()
+    assert (trends.contrasts(equivalence=5.0)["p_equivalence"] < 0.001).all()
+    assert "p_equivalence" not in trends.contrasts()
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "column"),
+    [
+        (lambda r: r.emmeans("taste"), "unknown_variable", "taste"),
+        (lambda r: r.emmeans("x"), "missing_values_at", "x"),
+        (lambda r: r.emmeans("genre", at={"tempo": 1}), "unknown_variable", "tempo"),
+        (lambda r: r.emmeans("genre", at={"genre": "disco"}), "unknown_level", "genre"),
+        (lambda r: r.emmeans("genre", level=95), "out_of_range", "level"),
+        (lambda r: r.emtrends("genre"), "unknown_variable", "genre"),
+        (lambda r: r.emmeans("genre").contrasts(adjust="scheffe"), "unknown_option", "adjust"),
+        (lambda r: r.emmeans("genre").contrasts("all"), "unknown_option", "method"),
+        (lambda r: r.emmeans("genre").contrasts("mean", "tukey"), "unknown_option", "method"),
+        (lambda r: r.emmeans("genre").contrasts({"a": [1, -1]}), "n_weights", "a"),
+        (lambda r: r.emmeans("genre").contrasts(equivalence=0), "out_of_range", "equivalence"),
+        (lambda r: r.emtrends("x").contrasts(), "single_cell", None),
+        (lambda r: r.contrast({"a": [1, 2]}), "n_weights", "a"),
+        (lambda r: r.contrast({"a": {"style[pop]": 1}}), "unknown_coefficient", None),
+    ],
+)
+def test_requests_that_make_no_sense(result, call, kind, column):
+    with raises(LmmError, kind, column=column):
+        call(result)
