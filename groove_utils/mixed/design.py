@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg
 
-from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.errors import LmmError, check_columns
 from groove_utils.mixed.formula import CONTEXT, design_matrix, split_formula, variables
 
 __all__ = [
@@ -129,14 +129,9 @@ class ModelFrame:
         return self._design(term.spec, rows)[:, term.pick]
 
     def _design(self, spec, rows: pd.DataFrame) -> np.ndarray:
-        rows = rows.copy()
-        for name in sorted(map(str, spec.required_variables)):
-            if name not in rows:
-                raise LmmError(
-                    f"the new rows have no column '{name}', which the model uses. They have: "
-                    f"{', '.join(map(str, rows.columns))}.",
-                    kind="missing_column", column=name,
-                )  # fmt: skip
+        rows, needed = rows.copy(), sorted(map(str, spec.required_variables))
+        check_columns(needed, rows, "the model")
+        for name in needed:
             values = _as_label(rows[name]) if name in self.factors else rows[name]
             if values.isna().any():
                 raise LmmError(
@@ -294,13 +289,7 @@ def _complete_rows(data, names: list[str], formula: str) -> tuple[pd.DataFrame, 
             f"data is a {type(data).__name__}; expected a pandas DataFrame.",
             kind="not_a_table", value=type(data).__name__,
         )  # fmt: skip
-    missing = [name for name in names if name not in data.columns]
-    if missing:
-        raise LmmError(
-            f"the formula {formula!r} names {', '.join(map(repr, missing))}, but the table has no "
-            f"such column. It has: {', '.join(map(str, data.columns))}.",
-            kind="missing_column", column=missing[0],
-        )  # fmt: skip
+    check_columns(names, data, f"the formula {formula!r}")
     used = data[names]
     complete = used.notna().all(axis=1)
     if not complete.any():

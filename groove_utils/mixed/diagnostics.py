@@ -19,7 +19,7 @@ from scipy import stats
 from statsmodels.stats.diagnostic import het_breuschpagan
 
 from groove_utils.mixed.deviance import CrossedDeviance
-from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.errors import check_known
 from groove_utils.mixed.inference import wald_table
 from groove_utils.mixed.result import LmmResult
 from groove_utils.mixed.search import minimise
@@ -132,17 +132,12 @@ def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.D
         cannot be fitted without the level.
     """
     frame = result.frame
+    check_known(factor, {*result.n_groups, *frame.data}, "factor")
     if factor in result.n_groups:
         term = next(t for t in frame.random if t.factor == factor)
         codes, levels = term.codes, term.levels
-    elif factor in frame.data:
-        codes, levels = pd.factorize(frame.data[factor].astype(object), sort=True)
     else:
-        raise LmmError(
-            f"'{factor}' is neither a grouping factor ({', '.join(result.n_groups)}) nor another "
-            f"variable of the model.",
-            kind="unknown_factor", value=factor,
-        )  # fmt: skip
+        codes, levels = pd.factorize(frame.data[factor].astype(object), sort=True)
     refits = joblib.Parallel(n_jobs=n_jobs)(
         joblib.delayed(_without)(result, codes != i) for i in range(len(levels))
     )

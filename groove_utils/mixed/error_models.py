@@ -20,7 +20,7 @@ import statsmodels.formula.api as smf
 from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
 from groove_utils.mixed.design import build_frame, random_bars
-from groove_utils.mixed.errors import LmmError, LmmWarning
+from groove_utils.mixed.errors import LmmWarning, check_known
 from groove_utils.mixed.fit import fit_lmm
 from groove_utils.mixed.inference import check_level, wald_table
 from groove_utils.mixed.result import LmmResult
@@ -112,11 +112,7 @@ def add_random_intercepts(
     """
     check_level(level)
     plain = smf.ols(formula, data).fit()
-    if term not in plain.params:
-        raise LmmError(
-            f"{term!r} is no coefficient. There are: {', '.join(plain.params.index)}.",
-            kind="unknown_coefficient", value=term,
-        )  # fmt: skip
+    check_known(term, list(plain.params.index), "coefficient")
     low, high = plain.conf_int(1 - level).loc[term]
     rows = [{"model": "OLS", "estimate": plain.params[term], "low": low, "high": high}]
     fit = None

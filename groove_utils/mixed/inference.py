@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import linalg, stats
 
 from groove_utils.mixed.deviance import CrossedDeviance
-from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.errors import check_range
 from groove_utils.stats.threads import one_thread
 
 __all__ = ["Satterthwaite", "check_level", "f_test", "t_table", "wald_table"]
@@ -153,8 +153,4 @@ def f_test(result, rows) -> dict[str, float]:
 
 def check_level(level: float) -> None:
     """Refuse a coverage outside 0…1."""
-    if not 0 < level < 1:
-        raise LmmError(
-            f"level is {level!r}; expected a coverage between 0 and 1, such as 0.95.",
-            kind="out_of_range", column="level", value=level,
-        )  # fmt: skip
+    check_range("level", level, 0 < level < 1, "a coverage between 0 and 1, such as 0.95")

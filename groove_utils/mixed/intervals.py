@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.errors import check_range
 from groove_utils.mixed.inference import check_level
 from groove_utils.stats.threads import one_thread
 
@@ -22,104 +22,80 @@ __all__ = ["bootstrap", "bootstrap_intervals", "profile_intervals"]
 
 
 class _Profile:
-    """Deviance as a function of standard deviations, correlation angles and log σ.
+    """Deviance in θ and log σ, profiled over all but one statistic of them.
 
-    Standard deviations are those of random columns of root mean square 1.
+    A statistic is a function that returns its value and its gradient.
     """
 
     def __init__(self, result):
-        self.deviance = result.deviance
-        values, self.kinds, spreads = [], [], []
-        for t, (term, L) in enumerate(zip(result.frame.random, self.deviance.scaled(result.theta))):
-            L, levels = L * result.sigma, len(term.levels)
-            sd = np.sqrt((L**2).sum(axis=1))
-            for i, s in enumerate(sd):
-                values.append(s)
-                self.kinds.append(("sd", t, i))
-                spreads.append((result.sigma, 1 / (8 * levels)))
-            for i in range(1, len(sd)):
-                angles = _angles(L[i] / sd[i] if sd[i] > 0 else np.eye(len(sd))[i], i)
-                for j in range(i):
-                    values.append(angles[j])
-                    self.kinds.append(("angle", t, (i, j)))
-                    spreads.append((1.0, 1 / (2 * levels)))
-        values.append(np.log(result.sigma))
-        self.kinds.append(("sigma", None, None))
-        spreads.append((1.0, 1 / (4 * self.deviance.df)))
-        self.best = np.array(values)
-        # units in which all parameters are of one size, and the rough inverse curvature in them
-        self.scale, self.curve = np.array(spreads).T
-        self.least = self(self.best)[0]
+        self.model = model = result.deviance
+        self.best = np.append(result.theta, np.log(result.sigma))
+        self.least = result.solution.deviance
+        # the curvature is roughly 1 in these units
+        self.unit = 1 / np.sqrt(np.append(8 * model.n_levels, 4 * model.df))
 
-    def __call__(self, values) -> tuple[float, np.ndarray]:
-        """Deviance and its gradient."""
-        sigma, sizes = np.exp(values[-1]), self.deviance.sizes
-        sds = [np.zeros(k) for k in sizes]
-        angles = [np.zeros((k, k)) for k in sizes]
-        for value, (kind, t, where) in zip(values, self.kinds):
-            if kind != "sigma":
-                (sds if kind == "sd" else angles)[t][where] = value
-        theta = self.deviance.join(
-            [
-                np.array([sd[i] / sigma * _direction(turn[i, :i], len(sd)) for i in range(len(sd))])
-                for sd, turn in zip(sds, angles)
-            ]
-        )
+    def sd(self, t: int, i: int):
+        """Standard deviation of a coefficient of a term, for its column scaled to rms 1."""
+
+        def statistic(x):
+            L, sigma = self.model.scaled(x[:-1]), np.exp(x[-1])
+            size = np.linalg.norm(L[t][i])
+            slope = [np.zeros_like(M) for M in L]
+            slope[t][i] = sigma * L[t][i] / max(size, 1e-12)
+            return sigma * size, np.append(self.model.join(slope), sigma * size)
+
+        return statistic
+
+    def correlation(self, t: int, i: int, j: int):
+        """Correlation of two coefficients of a term."""
+
+        def statistic(x):
+            L = self.model.scaled(x[:-1])
+            sizes = np.linalg.norm(L[t], axis=1).clip(1e-12)
+            first, second = L[t][i] / sizes[i], L[t][j] / sizes[j]
+            r = first @ second
+            slope = [np.zeros_like(M) for M in L]
+            slope[t][i] = (second - r * first) / sizes[i]
+            slope[t][j] = (first - r * second) / sizes[j]
+            return r, np.append(self.model.join(slope), 0.0)
+
+        return statistic
+
+    def goal(self, z):
+        """Rise of the deviance and its gradient, in scaled units."""
+        x = z * self.unit
         try:
-            evaluation = self.deviance.at(theta)
+            evaluation = self.model.at(x[:-1])
         except np.linalg.LinAlgError:
-            return 1e12, np.zeros(len(values))
-        slope = evaluation.gradient(sigma)
-        by_term = self.deviance.scaled(slope[:-1])
-        out = np.empty(len(values))
-        for index, (kind, t, where) in enumerate(self.kinds):
-            if kind == "sd":
-                direction = _direction(angles[t][where, :where], len(sds[t]))
-                out[index] = by_term[t][where] @ direction / sigma
-            elif kind == "angle":
-                i, j = where
-                turned = angles[t][i, :i].astype(complex)
-                turned[j] += 1e-20j  # a complex step differentiates exactly
-                bend = _direction(turned, len(sds[t])).imag / 1e-20
-                out[index] = by_term[t][i] @ bend * sds[t][i] / sigma
-            else:
-                out[index] = slope[-1] - slope[:-1] @ theta
-        return evaluation.deviance(sigma), out
+            return 1e12, np.zeros(len(z))
+        sigma = np.exp(x[-1])
+        return evaluation.deviance(sigma) - self.least, evaluation.gradient(sigma) * self.unit
 
-    def rise(self, index: int, value: float, start: np.ndarray) -> tuple[float, float, np.ndarray]:
-        """Least rise of the deviance with one value held, its slope, and the parameters there."""
-        others = np.arange(len(self.best)) != index
-        full, lowest = start.copy(), (np.inf, 0.0, start)
-        full[index] = value
+    def rise(self, statistic, value: float, start: np.ndarray) -> tuple[float, float, np.ndarray]:
+        """Least rise of the deviance with a statistic held, its slope, and the parameters there."""
+        held = {
+            "type": "eq",
+            "fun": lambda z: statistic(z * self.unit)[0] - value,
+            "jac": lambda z: statistic(z * self.unit)[1] * self.unit,
+        }
+        z = optimize.minimize(
+            self.goal, start / self.unit, jac=True, method="SLSQP", constraints=[held],
+            options={"ftol": 1e-5, "maxiter": 200},
+        ).x  # fmt: skip
+        rise, slope = self.goal(z)
+        normal = held["jac"](z)
+        return rise, slope @ normal / (normal @ normal), z * self.unit
 
-        def goal(part):
-            nonlocal lowest
-            full[others] = part * self.scale[others]
-            deviance, slope = self(full)
-            if deviance < lowest[0]:
-                lowest = deviance, slope[index], full.copy()
-            return deviance, slope[others] * self.scale[others]
-
-        start = start[others] / self.scale[others]
-        options = {"gtol": 2e-3, "maxiter": 100, "hess_inv0": np.diag(self.curve[others])}
-        optimize.minimize(goal, start, jac=True, method="BFGS", options=options)
-        return lowest[0] - self.least, *lowest[1:]
-
-    def bound(self, index: int, side: int, limit: float, step: float, height: float) -> float:
+    def bound(self, statistic, side: int, limit: float, step: float, height: float) -> float:
         """Find the value at which the profile has risen by `height`, or `limit`.
 
         Newton steps on the square root of the rise, which is nearly a straight line.
         """
-        inner, outer = self.best[index], limit
-        value, path = inner + side * step, [self.best, self.best]
+        best = inner = statistic(self.best)[0]
+        value, outer, now = best + side * step, limit, self.best
         for _ in range(50):
             value = limit if side * (value - limit) > 0 else value
-            # the other parameters follow nearly straight lines
-            before, last = path[-2:]
-            run = last[index] - before[index]
-            ahead = (value - last[index]) / run if run else 0.0
-            rise, slope, now = self.rise(index, value, last + ahead * (last - before))
-            path.append(now)
+            rise, slope, now = self.rise(statistic, value, now)
             if abs(rise - height) < 1e-3 * height or (value == limit and rise < height):
                 break
             inner, outer = (value, outer) if rise < height else (inner, value)
@@ -129,25 +105,6 @@ class _Profile:
             if not side * inner < side * value < side * outer:
                 value = (inner + outer) / 2 if np.isfinite(outer) else inner + 4 * side * step
         return value
-
-
-def _direction(angles: np.ndarray, size: int) -> np.ndarray:
-    """Unit vector of spherical angles, filled up with zeros to a given size."""
-    out = np.zeros(size, dtype=angles.dtype)
-    out[: len(angles) + 1] = 1.0
-    for j, angle in enumerate(angles):
-        out[j] *= np.cos(angle)
-        out[j + 1 :] *= np.sin(angle)
-    return out
-
-
-def _angles(row: np.ndarray, n: int) -> np.ndarray:
-    out, rest = np.zeros(n), 1.0
-    for j in range(n):
-        ratio = row[j] / rest if rest > 1e-12 else 0.0
-        out[j] = np.arccos(np.clip(ratio, -1, 1))
-        rest *= np.sin(out[j])
-    return out
 
 
 @one_thread
@@ -166,35 +123,29 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
     Returns
     -------
     low, high : ndarray
-        In the order of `LmmResult.variance_components`; NaN for the correlations between the
-        second and later coefficients of a term, for which the bootstrap gives intervals.
+        In the order of `LmmResult.variance_components`.
     """
     check_level(level)
-    profile = _Profile(result)
-    height = stats.chi2.ppf(level, 1)
-    index = {kind: i for i, kind in enumerate(profile.kinds)}
-    bounds = []
-    for t, (term, unit) in enumerate(zip(result.frame.random, profile.deviance.spreads)):
-        for i in range(len(term.names)):
-            at = index["sd", t, i]
-            best = profile.best[at]
+    profile, height, bounds = _Profile(result), stats.chi2.ppf(level, 1), []
+    for t, (term, unit) in enumerate(zip(result.frame.random, profile.model.spreads)):
+        k, width = len(term.names), 2 / np.sqrt(2 * len(term.levels))
+        for i in range(k):
+            sd = profile.sd(t, i)
+            best = sd(profile.best)[0]
             # the sampling error of an sd over m levels is about sd / √(2 m)
-            step = 2 * (best + 0.02 * result.sigma) / np.sqrt(2 * len(term.levels))
-            low = profile.bound(at, -1, 0.0, min(step, best), height) if best > 0 else 0.0
-            bounds.append(np.array([low, profile.bound(at, 1, np.inf, step, height)]) / unit[i])
-        for i, j in zip(*np.triu_indices(len(term.names), 1)):
-            if i > 0:
-                bounds.append((np.nan, np.nan))
-                continue
-            at = index["angle", t, (j, i)]
-            ends = [profile.bound(at, side, max(0, side) * np.pi, 0.2, height) for side in (1, -1)]
-            bounds.append(np.cos(ends))
-    at = len(profile.kinds) - 1
+            step = width * (best + 0.02 * result.sigma)
+            low = profile.bound(sd, -1, 0.0, min(step, best), height) if best > 0 else 0.0
+            bounds.append(np.array([low, profile.bound(sd, 1, np.inf, step, height)]) / unit[i])
+        for i, j in zip(*np.triu_indices(k, 1)):
+            r = profile.correlation(t, i, j)
+            bounds.append([profile.bound(r, side, side, 0.2, height) for side in (-1, 1)])
     step = 2 / np.sqrt(2 * result.deviance.df)
-    bounds.append(
-        np.exp([profile.bound(at, side, side * np.inf, step, height) for side in (-1, 1)])
-    )
-    low, high = np.array(bounds).T
+    at_sigma = np.append(0.0 * result.theta, 1.0)
+    sigma = [
+        profile.bound(lambda x: (x[-1], at_sigma), side, side * np.inf, step, height)
+        for side in (-1, 1)
+    ]
+    low, high = np.array([*bounds, np.exp(sigma)]).T
     return low, high
 
 
@@ -231,11 +182,7 @@ def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.D
         of `variance_components` on the scale of its ``sd``, ``("r2", "marginal")``,
         ``("r2", "conditional")``.
     """
-    if n_boot < 2:
-        raise LmmError(
-            f"n_boot is {n_boot}; expected at least 2 redraws (500 for an interval).",
-            kind="out_of_range", column="n_boot", value=n_boot,
-        )  # fmt: skip
+    check_range("n_boot", n_boot, n_boot > 1, "at least 2 redraws (500 for an interval)")
     seeds = np.random.SeedSequence(seed).generate_state(n_boot)
     chunks = np.array_split(seeds, min(n_boot, max(1, joblib.effective_n_jobs(n_jobs)) * 4))
     parts = joblib.Parallel(n_jobs=n_jobs)(

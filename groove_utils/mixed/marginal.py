@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.errors import LmmError, check_known, check_range
 from groove_utils.mixed.inference import t_table
 from groove_utils.stats import holm
 
@@ -72,22 +72,12 @@ class MarginalMeans:
             Columns of `by`, contrast, estimate, se, df, t, p (uncorrected), p_adjusted, low, high,
             and p_equivalence where it is asked for.
         """
-        if adjust not in _ADJUSTMENTS:
-            raise LmmError(
-                f"adjust is {adjust!r}; expected one of {', '.join(_ADJUSTMENTS)}.",
-                kind="unknown_option", column="adjust", value=adjust,
-            )  # fmt: skip
-        if adjust == "tukey" and method != "pairwise":
-            raise LmmError(
-                "Tukey's correction is for method='pairwise'; use 'holm' otherwise.",
-                kind="unknown_option", column="method", value=method,
-            )  # fmt: skip
-        if equivalence is not None and not equivalence > 0:
-            raise LmmError(
-                f"equivalence is {equivalence!r}; expected the smallest difference that matters, "
-                "above 0.",
-                kind="out_of_range", column="equivalence", value=equivalence,
-            )  # fmt: skip
+        check_known(adjust, _ADJUSTMENTS, "adjust")
+        if adjust == "tukey":
+            check_known(method, ["pairwise"], "method for Tukey's correction")
+        if equivalence is not None:
+            expected = "the smallest difference that matters, above 0"
+            check_range("equivalence", equivalence, equivalence > 0, expected)
         tables = []
         for key, cells in self._families():
             names = [", ".join(str(self.table[spec].iloc[i]) for spec in self.specs) for i in cells]
@@ -130,18 +120,14 @@ def _contrast_weights(method, names: list[str]) -> dict[str, np.ndarray]:
         raise LmmError(
             f"there is a single cell ({names[0]}); nothing to compare it with.", kind="single_cell"
         )
+    check_known(method, ("pairwise", "reference", "mean"), "method")
     if method == "pairwise":
         return {
             f"{names[i]} - {names[j]}": eye[i] - eye[j] for i in range(n) for j in range(i + 1, n)
         }
     if method == "reference":
         return {f"{names[i]} - {names[0]}": eye[i] - eye[0] for i in range(1, n)}
-    if method == "mean":
-        return {f"{names[i]} - mean": eye[i] - 1 / n for i in range(n)}
-    raise LmmError(
-        f"method is {method!r}; expected 'pairwise', 'reference', 'mean' or a dict.",
-        kind="unknown_option", column="method", value=method,
-    )  # fmt: skip
+    return {f"{names[i]} - mean": eye[i] - 1 / n for i in range(n)}
 
 
 def _corrected(p: np.ndarray, adjust: str) -> np.ndarray:
@@ -181,7 +167,8 @@ def emtrends(result, variable, specs=None, by=None, at=None, level: float = 0.95
     """Estimated marginal slopes: see `LmmResult.emtrends`."""
     specs, by = _as_list(specs), _as_list(by)
     frame = result.frame
-    _numeric(frame, variable)
+    numeric = [name for name in frame.fixed_variables if name not in frame.factors]
+    check_known(variable, numeric, "numeric variable")
     grid = _grid(result, specs, by, at)
     # a central difference is exact for straight lines and parabolas
     step = 1e-3 * np.ptp(frame.data[variable].to_numpy(dtype=float))
@@ -198,26 +185,11 @@ def _as_list(names) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _numeric(frame, variable: str) -> None:
-    numeric = [name for name in frame.fixed_variables if name not in frame.factors]
-    if variable not in numeric:
-        raise LmmError(
-            f"'{variable}' is no numeric variable of the fixed part '{frame.fixed}'. "
-            f"Numeric ones: {', '.join(numeric) or 'none'}.",
-            kind="unknown_variable", column=variable,
-        )  # fmt: skip
-
-
 def _grid(result, specs, by, at) -> pd.DataFrame:
     frame, at = result.frame, dict(at or {})
     variables = frame.fixed_variables
     for name in [*specs, *by, *at]:
-        if name not in variables:
-            raise LmmError(
-                f"'{name}' is not in the fixed part '{frame.fixed}'. "
-                f"Variables there: {', '.join(variables) or 'none'}.",
-                kind="unknown_variable", column=name,
-            )  # fmt: skip
+        check_known(name, variables, "variable of the fixed part")
     values = {}
     for name in [*by, *specs, *[v for v in variables if v not in (*specs, *by)]]:
         if name in at:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.errors import check_columns
 from groove_utils.mixed.fit import fit_lmm
 from groove_utils.stats import holm
 
@@ -76,12 +76,7 @@ def slopes_by_fact(
     columns = ["fact", "estimate", "se", "df", "t", "p", "low", "high", "p_holm"]
     if not facts:
         return pd.DataFrame(columns=columns)
-    unknown = [name for name in facts if name not in rows]
-    if unknown:
-        raise LmmError(
-            f"'{unknown[0]}' is no column of the rows; join the facts first.",
-            kind="missing_column", column=unknown[0],
-        )  # fmt: skip
+    check_columns(facts, rows, "slopes_by_fact (join the facts first)")
     products = " + ".join(f"{predictor} * {name}" for name in facts)
     table = fit_lmm(f"{response} ~ {products} + {random}", rows).fixed_effects()
     changes = table[table["term"].str.contains(":")].reset_index(drop=True)

@@ -19,7 +19,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from groove_utils.mixed.design import random_intercept
 from groove_utils.mixed.deviance import CrossedDeviance
-from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.errors import check_range
 from groove_utils.mixed.inference import Satterthwaite, check_level
 from groove_utils.mixed.search import minimise
 from groove_utils.stats.threads import one_thread
@@ -45,12 +45,9 @@ def crossed_design(
     listener, song : ndarray of int, shape (n_ratings,)
     """
     each = n_songs if songs_per_listener is None else songs_per_listener
-    if n_listeners < 2 or n_songs < 2 or not 1 <= each <= n_songs:
-        raise LmmError(
-            f"{n_listeners} listeners, {n_songs} songs and {each} songs per listener: expected at "
-            "least 2 of each, and no more songs per listener than there are.",
-            kind="out_of_range", column="songs_per_listener", value=each,
-        )  # fmt: skip
+    for name, n in (("n_listeners", n_listeners), ("n_songs", n_songs)):
+        check_range(name, n, n > 1, "at least 2")
+    check_range("songs_per_listener", each, 1 <= each <= n_songs, f"1 … {n_songs}, as n_songs")
     if each == n_songs:
         return np.repeat(np.arange(n_listeners), each), np.tile(np.arange(n_songs), n_listeners)
     # listeners take the next songs from shuffled rounds, so that songs are heard equally often
@@ -119,19 +116,12 @@ def power_simulation(
         effect), se (mean standard error), n_simulations.
     """
     check_level(1 - alpha)
-    if n_simulations < 2:
-        raise LmmError(
-            f"n_simulations is {n_simulations}; expected at least 2 (200 for a map).",
-            kind="out_of_range", column="n_simulations", value=n_simulations,
-        )  # fmt: skip
-    if min(sd_listener, sd_song, sd_slope) < 0 or not sd_residual > 0:
-        raise LmmError(
-            "spreads are standard deviations: expected none below 0, residual above 0.",
-            kind="out_of_range", column="sd",
-        )  # fmt: skip
+    check_range("n_simulations", n_simulations, n_simulations > 1, "at least 2 (200 for a map)")
     spreads = dict(
         sd_listener=sd_listener, sd_song=sd_song, sd_slope=sd_slope, sd_residual=sd_residual
     )
+    for name, sd in spreads.items():
+        check_range(name, sd, sd >= 0 and (sd > 0 or name != "sd_residual"), "a standard deviation")
     cells = [
         (int(m), int(s), min(int(s), songs_per_listener or int(s)))
         for m in np.atleast_1d(n_listeners)

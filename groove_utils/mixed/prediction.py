@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import linalg, stats
 
 from groove_utils.mixed.design import group_keys
-from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.errors import LmmError, check_columns, check_known
 from groove_utils.mixed.inference import check_level
 from groove_utils.stats.threads import one_thread
 
@@ -28,7 +28,7 @@ def predict(result, rows, random, level: float) -> pd.DataFrame:
         random = list(result.n_groups) if random == "all" else [random]
     factors = list(random or [])
     for factor in factors:
-        result.check_factor(factor)
+        check_known(factor, result.n_groups, "grouping factor")
     new = frame.data if rows is None else rows
     if not isinstance(new, pd.DataFrame) or len(new) == 0:
         raise LmmError(
@@ -42,13 +42,7 @@ def predict(result, rows, random, level: float) -> pd.DataFrame:
         Z = frame.random_design(term, new)
         codes = np.full(len(new), -1)
         if term.factor in factors:
-            missing = [column for column in term.columns if column not in new]
-            if missing:
-                raise LmmError(
-                    f"the new rows have no column '{missing[0]}'; add it, or leave "
-                    f"'{term.factor}' out of `random`.",
-                    kind="missing_column", column=missing[0],
-                )  # fmt: skip
+            check_columns(term.columns, new, f"'{term.factor}' in `random`")
             codes = pd.Index(term.levels).get_indexer(group_keys(new, term.columns))
         seen = codes >= 0
         estimate[seen] += (Z[seen] * b[codes[seen]]).sum(axis=1)

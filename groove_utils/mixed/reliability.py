@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.optimize import brentq, minimize
 
 from groove_utils.mixed.crossed import crossed_deviance, rating_matrix, rating_table
-from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.errors import LmmError, check_range
 from groove_utils.mixed.search import minimise
 from groove_utils.stats.threads import one_thread
 
@@ -239,11 +239,7 @@ def rater_curve(
     rng = np.random.default_rng(seed)
     rows = []
     for k in (1, 2, 5, 10, 20, 30, 50, 100) if n_raters is None else n_raters:
-        if k < 1 or int(k) != k:
-            raise LmmError(
-                f"n_raters holds {k}; expected whole numbers of 1 or more",
-                kind="out_of_range", column="n_raters", value=k,
-            )  # fmt: skip
+        check_range("n_raters", k, k >= 1 and int(k) == k, "whole numbers of 1 or more")
         steps = (spearman_brown(float(single[name]), k) for name in ("estimate", "low", "high"))
         seen = spread = np.nan
         able = rated.sum(axis=1) >= 2 * k

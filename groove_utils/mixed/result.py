@@ -20,7 +20,7 @@ from scipy import stats
 from groove_utils.mixed import marginal
 from groove_utils.mixed.design import ModelFrame
 from groove_utils.mixed.deviance import CrossedDeviance, Solution
-from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.errors import LmmError, check_known
 from groove_utils.mixed.inference import Satterthwaite, check_level, f_test, t_table
 from groove_utils.mixed.search import minimise
 
@@ -137,16 +137,8 @@ class LmmResult:
 
     def effect(self, term: str, level: float = 0.95) -> pd.Series:
         """One row of `fixed_effects`: estimate, se, df, t, p, low, high of a coefficient."""
-        self._position(term)
+        check_known(term, self.names, "coefficient")
         return self.fixed_effects(level).set_index("term").loc[term]
-
-    def _position(self, term: str) -> int:
-        if term not in self.names:
-            raise LmmError(
-                f"{term!r} is no coefficient. There are: {', '.join(self.names)}.",
-                kind="unknown_coefficient", value=term,
-            )  # fmt: skip
-        return self.names.index(term)
 
     def contrast(self, weights: dict, level: float = 0.95) -> pd.DataFrame:
         """Test linear functions of the coefficients.
@@ -166,7 +158,9 @@ class LmmResult:
         rows = np.zeros((len(weights), len(self.names)))
         for row, (name, given) in zip(rows, weights.items()):
             if isinstance(given, dict):
-                row[[self._position(term) for term in given]] = list(given.values())
+                for term, weight in given.items():
+                    check_known(term, self.names, "coefficient")
+                    row[self.names.index(term)] = weight
             elif len(given) == len(row):
                 row[:] = given
             else:
@@ -259,7 +253,8 @@ class LmmResult:
             condVar, the sd takes the fixed effects and variances as known.
         """
         check_level(level)
-        self.check_factor(factor)
+        if factor is not None:
+            check_known(factor, self.n_groups, "grouping factor")
         z = stats.norm.ppf((1 + level) / 2)
         spreads = self.deviance.at(self.theta).conditional_covariance(self.sigma)
         tables = []
@@ -273,15 +268,6 @@ class LmmResult:
                 columns |= {"high": value + z * own, "n": term.counts}
                 tables.append(pd.DataFrame(columns))
         return pd.concat(tables, ignore_index=True)
-
-    def check_factor(self, factor: str | None) -> None:
-        """Raise unless this is a grouping factor of the model, or None."""
-        if factor is not None and factor not in self.n_groups:
-            raise LmmError(
-                f"'{factor}' is no grouping factor of this model. There are: "
-                f"{', '.join(self.n_groups)}.",
-                kind="unknown_factor", value=factor,
-            )  # fmt: skip
 
     def variance_components(
         self,
@@ -323,19 +309,15 @@ class LmmResult:
                 rows.append((term.factor, term.names[i], term.names[j], values[i, j], r))
         rows.append(("Residual", None, None, self.sigma**2, self.sigma))
         table = pd.DataFrame(rows, columns=["factor", "term", "other", "variance", "sd"])
+        check_known(interval, (None, "profile", "bootstrap"), "interval")
         if interval is None:
             return table
         from groove_utils.mixed.intervals import bootstrap_intervals, profile_intervals
 
         if interval == "profile":
             low, high = profile_intervals(self, level)
-        elif interval == "bootstrap":
-            low, high = bootstrap_intervals(self, level, n_boot, seed, n_jobs)
         else:
-            raise LmmError(
-                f"interval is {interval!r}; expected None, 'profile' or 'bootstrap'.",
-                kind="unknown_option", column="interval", value=interval,
-            )  # fmt: skip
+            low, high = bootstrap_intervals(self, level, n_boot, seed, n_jobs)
         return table.assign(low=low, high=high)
 
     def mean_variances(self) -> pd.Series:

@@ -18,7 +18,7 @@ from scipy import stats
 
 from groove_utils.mixed.design import random_bars
 from groove_utils.mixed.diagnostics import leave_one_group_out
-from groove_utils.mixed.errors import LmmError, LmmWarning
+from groove_utils.mixed.errors import LmmError, LmmWarning, check_known
 from groove_utils.mixed.fit import fit_lmm
 from groove_utils.mixed.inference import wald_table
 from groove_utils.mixed.ordinal import cumulative_link_check
@@ -61,12 +61,9 @@ def robustness_table(
         whose omission weakens the effect most; ordinal (population-averaged cumulative logit,
         clustered over two factors). A variant that cannot be fitted has missing numbers.
     """
+    # the intercept depends on the scale
+    check_known(term, [name for name in result.names if name != "Intercept"], "coefficient")
     reported = result.effect(term, level)
-    if term == "Intercept":
-        raise LmmError(
-            "the intercept depends on the scale; name another coefficient.",
-            kind="unknown_coefficient", value=term,
-        )  # fmt: skip
     rows = [("as reported", "rating", reported)]
     for name, unit, formula, data, reml in _linear_variants(result):
         rows.append((name, unit, _fitted(formula, data, reml, term, level)))

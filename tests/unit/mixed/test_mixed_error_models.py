@@ -100,5 +100,5 @@ def test_song_means_with_growing_random_parts():
     alone, none = add_random_intercepts("y ~ x", data, [], "x")
     assert len(alone) == 1
     assert none is None
-    with raises(LmmError, "unknown_coefficient", value="z"):
+    with raises(LmmError, "unknown", column="coefficient", value="z"):
         add_random_intercepts("y ~ x", data, [], "z")

@@ -76,20 +76,24 @@ def test_equivalence_is_two_one_sided_t_tests(result):
 @pytest.mark.parametrize(
     ("call", "kind", "column"),
     [
-        (lambda r: r.emmeans("taste"), "unknown_variable", "taste"),
+        (lambda r: r.emmeans("taste"), "unknown", "variable of the fixed part"),
         (lambda r: r.emmeans("x"), "missing_values_at", "x"),
-        (lambda r: r.emmeans("genre", at={"tempo": 1}), "unknown_variable", "tempo"),
+        (lambda r: r.emmeans("genre", at={"tempo": 1}), "unknown", "variable of the fixed part"),
         (lambda r: r.emmeans("genre", at={"genre": "disco"}), "unknown_level", "genre"),
         (lambda r: r.emmeans("genre", level=95), "out_of_range", "level"),
-        (lambda r: r.emtrends("genre"), "unknown_variable", "genre"),
-        (lambda r: r.emmeans("genre").contrasts(adjust="scheffe"), "unknown_option", "adjust"),
-        (lambda r: r.emmeans("genre").contrasts("all"), "unknown_option", "method"),
-        (lambda r: r.emmeans("genre").contrasts("mean", "tukey"), "unknown_option", "method"),
+        (lambda r: r.emtrends("genre"), "unknown", "numeric variable"),
+        (lambda r: r.emmeans("genre").contrasts(adjust="scheffe"), "unknown", "adjust"),
+        (lambda r: r.emmeans("genre").contrasts("all"), "unknown", "method"),
+        (
+            lambda r: r.emmeans("genre").contrasts("mean", "tukey"),
+            "unknown",
+            "method for Tukey's correction",
+        ),
         (lambda r: r.emmeans("genre").contrasts({"a": [1, -1]}), "n_weights", "a"),
         (lambda r: r.emmeans("genre").contrasts(equivalence=0), "out_of_range", "equivalence"),
         (lambda r: r.emtrends("x").contrasts(), "single_cell", None),
         (lambda r: r.contrast({"a": [1, 2]}), "n_weights", "a"),
-        (lambda r: r.contrast({"a": {"style[pop]": 1}}), "unknown_coefficient", None),
+        (lambda r: r.contrast({"a": {"style[pop]": 1}}), "unknown", "coefficient"),
     ],
 )
 def test_requests_that_make_no_sense(result, call, kind, column):

@@ -49,7 +49,7 @@ def test_power_grid():
     pd.testing.assert_frame_equal(table, again)
     with raises(LmmError, "out_of_range", column="n_simulations", value=1):
         power_simulation(8, 6, 0.5, n_simulations=1, **TRUTH)
-    with raises(LmmError, "out_of_range", column="sd"):
+    with raises(LmmError, "out_of_range", column="sd_song", value=-1):
         power_simulation(8, 6, 0.5, **(TRUTH | {"sd_song": -1}))
 
 

@@ -25,9 +25,9 @@ def result():
 @pytest.mark.parametrize(
     ("call", "kind", "fields"),
     [
-        (lambda r: r.effect("tempo"), "unknown_coefficient", {"value": "tempo"}),
-        (lambda r: r.random_effects("artist"), "unknown_factor", {"value": "artist"}),
-        (lambda r: r.variance_components("wald"), "unknown_option", {"value": "wald"}),
+        (lambda r: r.effect("tempo"), "unknown", {"value": "tempo"}),
+        (lambda r: r.random_effects("artist"), "unknown", {"value": "artist"}),
+        (lambda r: r.variance_components("wald"), "unknown", {"value": "wald"}),
         (lambda r: r.predict(SMALL.iloc[:0]), "no_rows", {}),
         (lambda r: r.predict(SMALL.drop(columns="x")), "missing_column", {"column": "x"}),
         (lambda r: r.predict(SMALL.drop(columns="listener")), "missing_column",

@@ -93,5 +93,5 @@ def test_further_variants_may_be_given(data):
 
 def test_only_coefficients_can_be_asked_for(data):
     for term in ("tempo", "Intercept"):
-        with raises(LmmError, "unknown_coefficient", value=term):
+        with raises(LmmError, "unknown", column="coefficient", value=term):
             robustness_table(fit(data), term)
