@@ -86,7 +86,7 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
         for name, size, test, meaning in (
             ("skewness", stats.skew, stats.skewtest, "0 if symmetric; beyond ±1 is marked"),
             ("kurtosis", stats.kurtosis, stats.kurtosistest, "0 if normal; above 2: heavy tails"),
-        )[: 2 if of == "residual" else 1]:
+        )[: 2 if of == "residual" else 1]:  # modes are few: no kurtosis
             rows.append((name, of, float(size(values)), float(test(values).pvalue), meaning))
 
     shape("residual", residual)

@@ -44,7 +44,12 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
     LmmError
         If the rows differ or the models are not nested.
     """
-    _same_rows(smaller, larger)
+    if not np.array_equal(smaller.frame.y, larger.frame.y):
+        raise LmmError(
+            f"the models were fitted to different rows ({smaller.n_obs:,} and {larger.n_obs:,}, or "
+            "in another order). Drop incomplete rows of all variables first, then fit both.",
+            kind="different_rows",
+        )
     A, B = smaller.frame.X, larger.frame.X
     outside = A - B @ linalg.lstsq(B, A)[0]
     if np.abs(outside).max() > 1e-6 * max(1.0, np.abs(A).max()):
@@ -66,30 +71,10 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
             kind="same_parameters",
         )
     p, reference = _boundary_p(chisq, fixed_df, extra)
-    return pd.DataFrame(
-        [
-            {
-                "criterion": "REML" if reml else "ML",
-                "loglik_smaller": small.loglik,
-                "loglik_larger": large.loglik,
-                "chisq": chisq,
-                "df": df,
-                "p": p,
-                "p_naive": float(stats.chi2.sf(chisq, df)),
-                "reference": reference,
-            }
-        ]
-    )
-
-
-def _same_rows(smaller: LmmResult, larger: LmmResult) -> None:
-    same = smaller.n_obs == larger.n_obs and np.array_equal(smaller.frame.y, larger.frame.y)
-    if not same:
-        raise LmmError(
-            f"the models were fitted to different rows ({smaller.n_obs:,} and {larger.n_obs:,}, or "
-            "in another order). Drop incomplete rows of all variables first, then fit both.",
-            kind="different_rows",
-        )
+    row = {"criterion": "REML" if reml else "ML", "loglik_smaller": small.loglik}
+    row |= {"loglik_larger": large.loglik, "chisq": chisq, "df": df, "p": p}
+    row |= {"p_naive": float(stats.chi2.sf(chisq, df)), "reference": reference}
+    return pd.DataFrame([row])
 
 
 def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int, int]]:
@@ -117,27 +102,21 @@ def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int,
 
 
 def _boundary_p(chisq: float, fixed_df: int, extra) -> tuple[float, str]:
-    """Tail of a likelihood ratio with `fixed_df` free parameters and some new variances."""
+    """Tail of a likelihood ratio with `fixed_df` free parameters and some new variances.
 
-    def tail(df):
-        return float(stats.chi2.sf(chisq, df)) if df else float(chisq <= 0)
-
-    total = fixed_df + sum(n for _, n in extra)
-    variances = [v for v, _ in extra if v]
-    free = fixed_df + sum(n for v, n in extra if v == 0)  # correlations alone lie inside
-    if not variances:
-        return tail(total), f"χ²({total})"
-    if all(v == n for v, n in extra if v):
-        m = sum(variances)
-        weights = stats.binom.pmf(np.arange(m + 1), m, 0.5)
-        words = " + ".join(f"{w:.3g} χ²({free + j})" for j, w in enumerate(weights))
-        return float(sum(w * tail(free + j) for j, w in enumerate(weights))), words
-    with_variance = [(v, n) for v, n in extra if v]
-    if len(with_variance) == 1 and with_variance[0][0] == 1:
-        n = with_variance[0][1]
-        low, high = free + n - 1, free + n
-        return 0.5 * tail(low) + 0.5 * tail(high), f"0.5 χ²({low}) + 0.5 χ²({high})"
-    return tail(total), f"χ²({total}), conservative: several correlated variances are on the edge"
+    A new variance is zero in half of all samples, and its covariances with it; several are taken
+    as independent.
+    """
+    total, m = fixed_df + sum(n for _, n in extra), sum(v for v, _ in extra)
+    if not m:
+        return float(stats.chi2.sf(chisq, total)), f"χ²({total})"
+    if any(v not in (0, 1, n) for v, n in extra):
+        words = f"χ²({total}), conservative: several correlated variances are on the boundary"
+        return float(stats.chi2.sf(chisq, total)), words
+    weights, dfs = stats.binom.pmf(np.arange(m + 1), m, 0.5), np.arange(total - m, total + 1)
+    tails = np.where(dfs > 0, stats.chi2.sf(chisq, dfs.clip(1)), float(chisq <= 0))
+    words = " + ".join(f"{w:.3g} χ²({df})" for w, df in zip(weights, dfs))
+    return float(weights @ tails), words
 
 
 @one_thread
@@ -151,30 +130,24 @@ def random_effect_tests(result: LmmResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns term (what is left out), loglik (without it), chisq, df, p (boundary-aware),
-        p_naive, reference. Of a term with slopes each slope is left out in turn, of another term
-        the whole.
+        Columns term (the one left out), loglik (without it), chisq, df, p (boundary-aware),
+        p_naive, reference. Slopes are left out one at a time; a term without slopes is
+        left out as a whole.
     """
     deviance, theta = result.deviance, result.theta
     rows = []
     for t, term in enumerate(result.frame.random):
         names = [n for n in term.names if n != "Intercept"] if len(term.names) > 1 else term.names
         for name in names:
-            masks = []
-            for u, k in enumerate(deviance.sizes):
-                mask = np.tril(np.ones((k, k)))
-                if u == t:
-                    i = term.names.index(name)
-                    mask[i], mask[:, i] = 0, 0
-                masks.append(mask)
+            i, masks = term.names.index(name), [np.ones((k, k)) for k in deviance.sizes]
+            masks[t][i] = masks[t][:, i] = 0
             free = deviance.join(masks).astype(bool)
             less = deviance(minimise(deviance, theta, free=free))
             chisq = max(0.0, less + 2 * result.loglik)
             df = int((~free).sum())
             p, reference = _boundary_p(chisq, 0, [(1, df)])
             label = term.label if len(term.names) == 1 else f"{name} in {term.label}"
-            rows.append(
-                (label, -less / 2, chisq, df, p, float(stats.chi2.sf(chisq, df)), reference)
-            )
+            naive = float(stats.chi2.sf(chisq, df))
+            rows.append((label, -less / 2, chisq, df, p, naive, reference))
     columns = ["term", "loglik", "chisq", "df", "p", "p_naive", "reference"]
     return pd.DataFrame(rows, columns=columns)

@@ -8,7 +8,7 @@ freedom of its own. Chapter 08-mixed-models uses it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -79,7 +79,9 @@ class MarginalMeans:
             expected = "the smallest difference that matters, above 0"
             check_range("equivalence", equivalence, equivalence > 0, expected)
         tables = []
-        for key, cells in self._families():
+        families = self.table.groupby(self.by, sort=False) if self.by else [((), self.table)]
+        for key, family in families:
+            cells = family.index
             names = [", ".join(str(self.table[spec].iloc[i]) for spec in self.specs) for i in cells]
             weights = _contrast_weights(method, names)
             rows = np.array(list(weights.values())) @ self.rows[cells]
@@ -93,15 +95,6 @@ class MarginalMeans:
                 table.insert(0, name, value)
             tables.append(table)
         return pd.concat(tables, ignore_index=True)
-
-    def _families(self):
-        if not self.by:
-            return [((), np.arange(len(self.table)))]
-        keys = self.table[self.by].drop_duplicates()
-        return [
-            (tuple(key), np.flatnonzero((self.table[self.by] == key).all(axis=1)))
-            for _, key in keys.iterrows()
-        ]
 
 
 def _contrast_weights(method, names: list[str]) -> dict[str, np.ndarray]:
@@ -122,9 +115,8 @@ def _contrast_weights(method, names: list[str]) -> dict[str, np.ndarray]:
         )
     check_known(method, ("pairwise", "reference", "mean"), "method")
     if method == "pairwise":
-        return {
-            f"{names[i]} - {names[j]}": eye[i] - eye[j] for i in range(n) for j in range(i + 1, n)
-        }
+        pairs = combinations(range(n), 2)
+        return {f"{names[i]} - {names[j]}": eye[i] - eye[j] for i, j in pairs}
     if method == "reference":
         return {f"{names[i]} - {names[0]}": eye[i] - eye[0] for i in range(1, n)}
     return {f"{names[i]} - mean": eye[i] - 1 / n for i in range(n)}
@@ -208,15 +200,8 @@ def _grid(result, specs, by, at) -> pd.DataFrame:
 
 def _average(result, grid, rows, specs, by, level) -> MarginalMeans:
     keys = [*by, *specs]
-    if not keys:
-        cells, mean = pd.DataFrame(index=[0]), rows.mean(axis=0, keepdims=True)
-    else:
-        cells = grid[keys].drop_duplicates().reset_index(drop=True)
-        mean = np.array(
-            [
-                rows[(grid[keys] == cell).all(axis=1).to_numpy()].mean(0)
-                for _, cell in cells.iterrows()
-            ]
-        )
-    table = t_table(result, mean, cells[keys].to_dict("series"), level)
+    cells = grid[keys].drop_duplicates().to_dict("list")
+    cell = grid.groupby(keys, sort=False).ngroup() if keys else np.zeros(len(grid))
+    mean = pd.DataFrame(rows).groupby(cell).mean().to_numpy()
+    table = t_table(result, mean, cells, level)
     return MarginalMeans(table, mean, specs, by, level, result)

@@ -92,21 +92,20 @@ def cumulative_link_check(
         variance = np.max(one_way, axis=0)
     se = np.sqrt(variance)
     beta = params[: len(keep)]
-    table = linear.fixed_effects(level).iloc[keep]
     ordinal_p = 2 * stats.norm.sf(np.abs(beta / se))
-    alike = (table["p"].to_numpy() < 1 - level) == (ordinal_p < 1 - level)
-    return pd.DataFrame(
-        {
-            "term": table["term"].to_numpy(),
-            "linear": table["estimate"].to_numpy(),
-            "linear_se": table["se"].to_numpy(),
-            "linear_p": table["p"].to_numpy(),
-            "linear_sd": table["estimate"].to_numpy() / linear.sigma,
-            "ordinal": beta / scale,
-            "ordinal_se": se / scale,
-            "ordinal_p": ordinal_p,
-            "agree": alike & (np.sign(beta) == np.sign(table["estimate"].to_numpy())),
-        }
+    table = linear.fixed_effects(level).iloc[keep].reset_index(drop=True)
+    alike = (table["p"] < 1 - level) == (ordinal_p < 1 - level)
+    columns = {"term": "term", "estimate": "linear", "se": "linear_se", "p": "linear_p"}
+    return (
+        table[list(columns)]
+        .rename(columns=columns)
+        .assign(
+            linear_sd=table["estimate"] / linear.sigma,
+            ordinal=beta / scale,
+            ordinal_se=se / scale,
+            ordinal_p=ordinal_p,
+            agree=alike & (np.sign(beta) == np.sign(table["estimate"])),
+        )
     )
 
 

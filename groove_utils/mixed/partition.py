@@ -14,31 +14,26 @@ from groove_utils.mixed.result import LmmResult
 __all__ = ["partition_by_question", "variance_partition"]
 
 
-def variance_partition(result: LmmResult, split_fixed: bool = True) -> pd.DataFrame:
+def variance_partition(result: LmmResult) -> pd.DataFrame:
     """Compute the share of the variance of each part of the model; the shares add to one.
 
     Parameters
     ----------
     result : LmmResult
-    split_fixed : bool
-        Give each fixed term its covariance with the whole fixed prediction (they add to the
-        variance of the fixed part; that of a term that works against the others is negative).
 
     Returns
     -------
     DataFrame
-        Columns part, kind (fixed, random or residual), variance, share.
+        Columns part, kind (fixed, random or residual), variance, share. That of a fixed term is
+        its covariance with the whole fixed prediction, which may be negative; these add to the
+        variance of the fixed part.
     """
     parts = result.mean_variances()
-    rows = []
-    if split_fixed:
-        # sum coding, so that a covariate's part is its average slope and not the reference's
-        whole = result.frame.X @ result.beta
-        for label, (X, weights) in result.frame.sum_coding().items():
-            part = X @ (weights @ result.beta)
-            rows.append((label, "fixed", float(np.cov(part, whole)[0, 1])))
-    else:
-        rows.append(("Fixed", "fixed", parts["Fixed"]))
+    rows, whole = [], result.frame.X @ result.beta
+    # sum coding, so that a covariate's part is its average slope and not the reference's
+    for label, (X, weights) in result.frame.sum_coding().items():
+        part = X @ (weights @ result.beta)
+        rows.append((label, "fixed", float(np.cov(part, whole)[0, 1])))
     rows += [(factor, "random", parts[factor]) for factor in result.n_groups]
     rows.append(("Residual", "residual", parts["Residual"]))
     table = pd.DataFrame(rows, columns=["part", "kind", "variance"])

@@ -117,9 +117,8 @@ def power_simulation(
     """
     check_level(1 - alpha)
     check_range("n_simulations", n_simulations, n_simulations > 1, "at least 2 (200 for a map)")
-    spreads = dict(
-        sd_listener=sd_listener, sd_song=sd_song, sd_slope=sd_slope, sd_residual=sd_residual
-    )
+    spreads = {"sd_listener": sd_listener, "sd_song": sd_song}
+    spreads |= {"sd_slope": sd_slope, "sd_residual": sd_residual}
     for name, sd in spreads.items():
         check_range(name, sd, sd >= 0 and (sd > 0 or name != "sd_residual"), "a standard deviation")
     cells = [
@@ -128,13 +127,10 @@ def power_simulation(
         for s in np.atleast_1d(n_songs)
     ]
     seeds = np.random.SeedSequence(seed).spawn(len(cells))
-    jobs = [
-        (cell, int(draw))
+    results = joblib.Parallel(n_jobs=n_jobs, batch_size=max(1, n_simulations // 10))(
+        joblib.delayed(_simulate)(*cell, effect, spreads, int(draw))
         for cell, parent in zip(cells, seeds)
         for draw in parent.generate_state(n_simulations)
-    ]
-    results = joblib.Parallel(n_jobs=n_jobs, batch_size=max(1, n_simulations // 10))(
-        joblib.delayed(_simulate)(*cell, effect, spreads, draw) for cell, draw in jobs
     )
     rows = []
     for i, (m, s, each) in enumerate(cells):
@@ -142,21 +138,10 @@ def power_simulation(
         hits = int((2 * stats.t.sf(np.abs(beta / se), df) < alpha).sum())
         covered = np.abs(beta - effect) <= stats.t.isf(alpha / 2, df) * se
         low, high = proportion_confint(hits, n_simulations, method="wilson")
-        rows.append(
-            {
-                "n_listeners": m,
-                "n_songs": s,
-                "songs_per_listener": each,
-                "effect": float(effect),
-                "power": hits / n_simulations,
-                "low": low,
-                "high": high,
-                "coverage": float(covered.mean()),
-                "se": float(se.mean()),
-                "n_simulations": n_simulations,
-            }
-        )
-    return pd.DataFrame(rows)
+        rows.append((m, s, each, float(effect), hits / n_simulations, low, high, covered.mean(),
+                     se.mean(), n_simulations))  # fmt: skip
+    columns = ["n_listeners", "n_songs", "songs_per_listener", "effect", "power", "low", "high"]
+    return pd.DataFrame(rows, columns=[*columns, "coverage", "se", "n_simulations"])
 
 
 @one_thread

@@ -22,9 +22,6 @@ def test_variance_partition_adds_to_one(random):
     assert list(table["part"]) == ["genre", "x", "genre:x", "listener", "stimulus", "Residual"]
     fixed = table.loc[table["kind"] == "fixed", "share"].sum()
     assert fixed == pytest.approx(result.r2()["marginal"], abs=1e-12)
-    whole = variance_partition(result, split_fixed=False).set_index("part")
-    assert whole.loc["Fixed", "share"] == pytest.approx(fixed, abs=1e-12)
-    assert whole["share"].sum() == pytest.approx(1, abs=1e-12)
 
 
 def test_variance_partition_finds_simulated_shares():
