@@ -198,7 +198,9 @@ def test_incomplete_models_and_stems_and_lesser_checkpoints_are_left_out(
          "not_a_number", 4, "Q2_listen"),
     ],
 )  # fmt: skip
-def test_a_table_in_another_form_is_described(source, tmp_path, function, kind, row, column):
+def test_a_table_in_another_form_is_described(published, tmp_path, function, kind, row, column):
+    source = tmp_path / "source"
+    shutil.copytree(published[0] / "3zjkd", source / "3zjkd")
     change(source, function)
     with raises(StudyError, kind, path="groove_ratings.xlsx", row=row, column=column):
         make_marmoret2026(tmp_path / "study", source=source)

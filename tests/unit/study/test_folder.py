@@ -14,7 +14,7 @@ from groove_utils.study import UnknownNameError, load_study
 
 def test_tables_keep_identifiers_as_text(make_study):
     names = tuple(f"{k:03d}" for k in range(8))
-    study = load_study(make_study(names=names))
+    study = load_study(make_study(names=names, audio=False))
     assert study.tracks["track_id"].tolist() == list(names)
     assert study.ratings["track_id"].iloc[0] == "000"
     assert study.ratings["rating"].dtype.kind == "i"
@@ -23,7 +23,7 @@ def test_tables_keep_identifiers_as_text(make_study):
 def test_an_artist_may_be_called_none(make_study):
     """What pandas takes for missing is a name in a column of names, and missing among numbers."""
     names = ("NA", "nan", "null", "None", "song4", "song5", "song6", "song7")
-    folder = make_study(names=names)
+    folder = make_study(names=names, audio=False)
     tracks = pd.read_csv(folder / "tracks.csv", keep_default_na=False)
     tracks["artist"] = tracks["artist"].replace({"band 0": "None", "band 1": "NA"})
     tracks = tracks.assign(tempo=["100", "NA", "nan", "", *"9876"], country=["NA", "DE", *"abcdef"])
@@ -38,7 +38,7 @@ def test_an_artist_may_be_called_none(make_study):
 
 
 def test_song_means_are_those_computed_by_hand(make_study):
-    study = load_study(make_study())
+    study = load_study(make_study(audio=False))
     means = study.song_means("dance")
     sums, counts = {}, {}
     for row in pd.read_csv(study.path / "ratings.csv").itertuples():
@@ -51,7 +51,7 @@ def test_song_means_are_those_computed_by_hand(make_study):
 
 
 def test_rating_matrix_is_the_table_turned(make_study):
-    folder = make_study()
+    folder = make_study(audio=False)
     ratings = pd.read_csv(folder / "ratings.csv")
     kept = ratings[~((ratings["listener_id"] == "L1") & (ratings["track_id"] == "song3"))]
     kept.to_csv(folder / "ratings.csv", index=False)
@@ -66,7 +66,7 @@ def test_rating_matrix_is_the_table_turned(make_study):
 
 
 def test_unrated_songs_are_nan(make_study):
-    folder = make_study()
+    folder = make_study(audio=False)
     ratings = pd.read_csv(folder / "ratings.csv")
     drop = (ratings["track_id"] == "song2") & (ratings["query"] == "dance")
     ratings[~drop].to_csv(folder / "ratings.csv", index=False)
@@ -75,7 +75,7 @@ def test_unrated_songs_are_nan(make_study):
 
 
 def test_song_means_without_listeners(make_study):
-    study = load_study(make_study(listeners=False))
+    study = load_study(make_study(listeners=False, audio=False))
     assert study.song_means("dance").notna().all()
     assert study.listeners is None
     assert "no listeners" in repr(study)
@@ -84,7 +84,7 @@ def test_song_means_without_listeners(make_study):
 
 
 def test_listeners_are_gathered_from_ratings_where_no_table_is(make_study):
-    folder = make_study()
+    folder = make_study(audio=False)
     (folder / "listeners.csv").unlink()
     assert load_study(folder).listeners["listener_id"].tolist() == [f"L{k}" for k in range(5)]
 
@@ -105,7 +105,7 @@ def test_unknown_names_are_errors(make_study, tmp_path):
 
 
 def test_styles_keep_the_order_of_study_yml(make_study):
-    folder = make_study(styles=("soul", "funk", "beat", "pop"))
+    folder = make_study(styles=("soul", "funk", "beat", "pop"), audio=False)
     assert load_study(folder).styles == ["soul", "funk", "beat", "pop"]
     text = (folder / "study.yml").read_text().replace("- soul\n- funk\n- beat\n- pop\n", "- pop\n")
     (folder / "study.yml").write_text(text)

@@ -54,8 +54,16 @@ def write(frame, path):
     return path
 
 
-@pytest.mark.parametrize("name", ["r.csv", "semicolon.csv", "r.xlsx"])
-@pytest.mark.parametrize("form", [lambda x: x, by_listener, by_track], ids=["long", "who", "song"])
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        (lambda long: long, "long.csv"),
+        (lambda long: long, "long.xlsx"),
+        (by_listener, "listeners, semicolon.csv"),
+        (by_listener, "listeners.xlsx"),
+        (by_track, "tracks.csv"),
+    ],
+)
 def test_each_form_becomes_a_valid_study(audio, tmp_path, form, name):
     long = long_form()
     sheet = write(form(long), tmp_path / name)

@@ -172,7 +172,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_each_problem_is_named(make_study, case):
     spoil, *expected = CASES[case]
-    folder = make_study(stems="stem" in case)
+    folder = make_study(audio="audio" in case or "stem" in case, stems="stem" in case)
     spoil(folder)
     problems = validate_study(folder, jobs=1)
     assert [[p.kind, p.file, p.row, p.column] for p in problems] == [expected]
@@ -197,7 +197,7 @@ def test_all_problems_are_listed_at_once(make_study):
 
 
 def test_load_study_raises_with_every_problem(make_study):
-    folder = make_study()
+    folder = make_study(audio=False)
     CASES["above the scale"][0](folder)
     CASES["unknown query"][0](folder)
     with raises(StudyError, "unknown_name", path="ratings.csv", row=7, column="query") as caught:
@@ -207,7 +207,7 @@ def test_load_study_raises_with_every_problem(make_study):
 
 
 def test_a_flood_of_problems_is_counted(make_study):
-    folder = make_study()
+    folder = make_study(audio=False)
     edit(folder, RATINGS, lambda r: r.assign(rating="500"))
     problems = validate_study(folder, check_audio=False)
     assert [p.kind for p in problems] == ["out_of_range"] * 20 + ["more_problems"]
@@ -228,7 +228,7 @@ def test_messages_say_what_was_expected_and_how_to_fix_it():
 
 
 def test_rows_are_lines_of_the_file_despite_blank_ones(make_study):
-    folder = make_study()
+    folder = make_study(audio=False)
     CASES["above the scale"][0](folder)
     lines = (folder / RATINGS).read_text().splitlines()
     lines[1:1] = ["", ",,,"]
@@ -238,7 +238,7 @@ def test_rows_are_lines_of_the_file_despite_blank_ones(make_study):
 
 
 def test_rows_longer_than_the_header_are_no_table(make_study):
-    folder = make_study()
+    folder = make_study(audio=False)
     lines = (folder / RATINGS).read_text().splitlines()
     (folder / RATINGS).write_text("\n".join([lines[0], *(f"{line},x" for line in lines[1:])]))
     problems = validate_study(folder, check_audio=False)
@@ -247,7 +247,7 @@ def test_rows_longer_than_the_header_are_no_table(make_study):
 
 def test_spreadsheet_habits_do_no_harm(make_study):
     """A byte order mark, empty rows at the end, and a comma after every row."""
-    folder = make_study()
+    folder = make_study(audio=False)
     before = load_study(folder).ratings
     lines = (folder / RATINGS).read_text().splitlines()
     commas = [lines[0], *(f"{line}," for line in lines[1:]), ",,,,"]
@@ -257,7 +257,7 @@ def test_spreadsheet_habits_do_no_harm(make_study):
 
 
 def test_a_query_may_have_its_own_scale(make_study):
-    folder = make_study()
+    folder = make_study(audio=False)
     replace(META, "listen: I like it", "listen: {wording: I like it, scale: [-1, 1]}")(folder)
     listen = "listen"
     edit(folder, RATINGS, lambda r: r.assign(rating=r["rating"].where(r["query"] != listen, "-.5")))
