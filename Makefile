@@ -14,6 +14,7 @@ STUDY  ?= demo
 PARAMS ?= default
 PORT   ?= 8000
 MARKS  ?= not slow and not weekly
+COVERAGE ?= 92
 VENV   ?= .venv
 
 .SUFFIXES:
@@ -75,7 +76,8 @@ serve: book ## show the book on http://localhost:8000 (PORT=...)
 
 .PHONY: test
 test: $(READY) ## run the tests, with every chapter on the smoke study (MARKS= for all)
-	$(PY) -m pytest -m "$(MARKS)" -n 2 --dist loadfile --no-loadscope-reorder tests/notebooks tests/unit tests/book
+	$(PY) -m pytest -m "$(MARKS)" -n 2 --dist loadfile --no-loadscope-reorder \
+	  --cov --cov-fail-under=$(COVERAGE) --doctest-modules groove_utils tests/unit tests/notebooks tests/book
 
 .PHONY: test-browser
 test-browser: book ## look at the built book in headless Chromium

@@ -818,7 +818,9 @@ if pair == ("drums", "bass"):
         f"company and {strange_mean:.2f} with a stranger (n = {len(together_at)})"
     )
     if causes:
-        r = together_at.corrwith(truth.loc[together_at.index, "bass–drum coupling"])
+        r = together_at.corrwith(
+            everything.loc[together_at.index, "bass–drum coupling"]
+        )
         onset_note += (
             f"; with the coupling that was composed, the first correlates at r = "
             f"{r['its own']:.2f}, the second at {r['a stranger' + chr(39) + 's']:.2f}"

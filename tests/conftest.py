@@ -18,6 +18,15 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["NUMBA_CACHE_DIR"] = str(ROOT / "build" / "numba" / worker)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker build the book first, and use it last, so that no other waits for it."""
+    using = dict.fromkeys(
+        item.path for item in items if "built_book" in getattr(item, "fixturenames", ())
+    )
+    first = next(iter(using), None)
+    items.sort(key=lambda item: 1 if item.path not in using else 0 if item.path == first else 2)
+
+
 @pytest.fixture(scope="session")
 def built_book() -> Path:
     """The folder of HTML pages: ``$GROOVE_HTML``, else the smoke book, which Make brings up."""

@@ -44,8 +44,9 @@ def build(arguments: list[str]) -> None:
     (html / "index.html").write_text("pages")
 
 
-match sys.argv[1:]:
-    case ["-m", "groove_utils.book", "run" | "build" as verb, *rest]:
-        {"run": run, "build": build}[verb](rest)
-    case command:
-        os.execv(sys.executable, [sys.executable, *command])
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["-m", "groove_utils.book", "run" | "build" as verb, *rest]:
+            {"run": run, "build": build}[verb](rest)
+        case command:
+            os.execv(sys.executable, [sys.executable, *command])

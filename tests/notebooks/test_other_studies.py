@@ -1,4 +1,8 @@
-"""The real chapters on poorer studies: the book still builds, and says what was left out."""
+"""The real chapters on poorer studies: the book still builds, and says what was left out.
+
+One study is built in every run, the others weekly; which cells each would leave out is tested in
+``tests/unit/book/test_book_requirements.py``.
+"""
 
 import shutil
 from pathlib import Path
@@ -64,7 +68,15 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("reduce", CASES, ids=lambda function: function.__name__)
+@pytest.mark.parametrize(
+    "reduce",
+    [
+        song_means_only,
+        pytest.param(listeners_without_audio, marks=pytest.mark.weekly),
+        pytest.param(one_style_with_audio, marks=pytest.mark.weekly),
+    ],
+    ids=lambda function: function.__name__,
+)
 def test_a_poorer_study_still_gives_a_book(built_book, make_book, tmp_path, reduce):
     folder = tmp_path / f"{reduce.__name__} study"
     folder.mkdir()

@@ -1,11 +1,16 @@
 """Cells that a study has no data for are dropped, with one box per requirement."""
 
+import subprocess
+import sys
+
 import nbformat
 import pytest
 from expect import raises
 
 from groove_utils.book.errors import BookError
+from groove_utils.book.jupytext_sync import chapter_sources, read_chapter
 from groove_utils.book.requirements import fit_to_study, is_met
+from groove_utils.paths import project_root
 from groove_utils.study import load_study
 
 md, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
@@ -97,3 +102,46 @@ def test_what_a_study_meets(make_study, tmp_path):
     assert met(full, "table-models", "table-ceilings", "table-other") == [True, False, False]
     plain = make_study("plain", styles=("funk",), audio=False, listeners=False)
     assert met(plain, *common) == [False] * 4
+
+
+# ---- the real chapters on poorer studies ----
+
+POORER = {
+    "song means only": {"listeners": False, "audio": False, "styles": ("all",)},
+    "listeners without audio": {"audio": False},
+    "one style with audio": {"styles": ("funk",)},
+    "no simulation": {"stems": True},
+}
+WITHOUT_AUDIO = {
+    "05-embeddings": "`tracks.csv` names none in its column `audio`",
+    "06-probing": "`tracks.csv` names none in its column `audio`",
+    "07-stem-ablation": "`tracks.csv` names none in its column `audio`",
+}
+BOXES = {
+    "song means only": WITHOUT_AUDIO | {"01-listeners-and-tracks": "no column `listener_id`"},
+    "listeners without audio": WITHOUT_AUDIO,
+    "one style with audio": {
+        "06-probing": "has the same one",
+        "07-stem-ablation": "has the same one",
+    },
+    "no simulation": {"06-probing": "known truth"},
+}
+
+
+@pytest.mark.parametrize("case", POORER)
+def test_chapters_say_what_a_poorer_study_lacks_and_need_nothing_of_it(make_study, tmp_path, case):
+    study = load_study(make_study(**POORER[case]))
+    fitted = {
+        script.stem: fit_to_study(read_chapter(script), lambda tag: is_met(tag, study, tmp_path))
+        for script in chapter_sources(project_root() / "analysis")
+    }
+    for chapter, absent in BOXES[case].items():
+        boxes = [text for text in sources(fitted[chapter]) if "Not run for this study" in text]
+        assert sum(absent in box for box in boxes) == 1, boxes
+    # the cells that are left use no name that only a dropped cell would have set
+    for chapter, notebook in fitted.items():
+        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        (tmp_path / f"{chapter}.py").write_text("\n\n".join(code), encoding="utf-8")
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", tmp_path]
+    lint = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert lint.returncode == 0, lint.stdout
