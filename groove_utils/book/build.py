@@ -20,7 +20,8 @@ import nbformat
 import yaml
 
 from groove_utils.book.errors import BookError
-from groove_utils.book.provenance import model_card_pages, provenance_tables
+from groove_utils.book.model_cards import model_card_pages
+from groove_utils.book.provenance import provenance_tables
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.study import load_study
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -14,8 +13,9 @@ from PIL import Image
 
 from groove_utils.book.chapter import Chapter, current_chapter
 from groove_utils.book.errors import BookError
+from groove_utils.book.markdown import markdown_table
 from groove_utils.files import atomic_path, write_if_changed
-from groove_utils.stats.wording import format_number, format_p
+from groove_utils.stats.wording import format_number
 
 __all__ = ["format_value", "report_text", "report_value", "show_figure", "show_table"]
 
@@ -221,30 +221,7 @@ def show_table(
     _check_name(f"{name} table", chapter.labels, f"{name}")
     if simulated and chapter.study.simulated:
         caption = f"{caption.rstrip()} Simulated study."
-    numeric = [pd.api.types.is_numeric_dtype(shown[column]) for column in shown]
-    formats = [
-        (lambda p: format_p(p).removeprefix("= ")) if re.match(r"p(_|$)", str(name)) else fmt.format
-        for name in shown
-    ]
-    rows = [
-        "| " + " | ".join(_cell(str(name).replace("_", " "), str) for name in shown) + " |",
-        "|" + "|".join("---:" if right else ":---" for right in numeric) + "|",
-    ]
-    rows += [
-        "| " + " | ".join(_cell(value, write) for value, write in zip(row, formats)) + " |"
-        for row in shown.itertuples(index=False)
-    ]
-    _display_myst("table", caption, {"name": f"tab-{name}"}, "\n".join(rows))
-
-
-def _cell(value: object, write: Callable[[float], str]) -> str:
-    if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
-        text = "–" if math.isnan(value) else write(value).replace("-", "−")
-    elif isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        text = f"{value:,}".replace("-", "−")
-    else:
-        text = "–" if value is None or value is pd.NA else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")
+    _display_myst("table", caption, {"name": f"tab-{name}"}, markdown_table(shown, fmt))
 
 
 def _has_index(frame: pd.DataFrame) -> bool:

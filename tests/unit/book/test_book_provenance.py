@@ -6,7 +6,8 @@ import json
 import pandas as pd
 import pytest
 
-from groove_utils.book.provenance import model_card_pages, provenance_tables
+from groove_utils.book.model_cards import model_card_pages
+from groove_utils.book.provenance import provenance_tables
 from groove_utils.embed import list_models
 from groove_utils.paths import project_root
 from groove_utils.study import load_study
