@@ -1,8 +1,23 @@
-"""Helpers of the book «Can pretrained audio models hear the groove?».
+"""Helpers of the book “Can pretrained audio models hear the groove?”.
 
-Each family (``audio``, ``study``, ``synth``, ``descriptors``, ``embed``, ``genre``, ``stems``,
-``probe``, ``mixed``, ``figures``, ``book``) is a subpackage that is named by what the field calls
-it; imports go from right to left in this list only.
+Each family is a subpackage; a family imports only those below it:
+
+``book``         running chapters, reporting values, figures and tables, building pages
+``figures``      the plotting theme and the recurring plots
+``probe``        folds, nested ridge, scores, permutation tests, stem ablation
+``stems``        separation, remixing, quality
+``similarity``   maps, CKA, RSA with Mantel tests
+``embed``        pretrained models: catalogue, weights, extraction
+``networks``     small networks and their training
+``descriptors``  handcrafted descriptors of groove
+``mixed``        linear mixed models, reliability, noise ceiling
+``synth``        the demo study: songs, rendering, simulated listeners
+``study``        study folders, their contracts, the catalogue of data sets
+``rhythm``       syncopation, swing and microtiming
+``audio``        decoding, windows, loudness, encoding for the web
+``stats``        resampling, multiplicity, Shapley values, numbers in words
+
+On the ground are the modules ``cache``, ``depfile``, ``files``, ``paths`` and ``errors``.
 """
 
 __version__ = "0.1.0"

@@ -48,8 +48,7 @@ def listening_map(
     layers : mapping of str to str, optional
         A model's name → the layer that was mapped.
     nearest : mapping of str to ndarray of int, shape (n_songs, n_listed), optional
-        A model's name → rows of the songs that are nearest to each song, nearest first. They are
-        listed for the selected song, and can be played.
+        A model's name → rows of the songs nearest to each song, listed when it is selected.
     styles : sequence of str
         Order of the styles, which decides their colours; other styles follow.
     projection : str
@@ -66,31 +65,27 @@ def listening_map(
 
     Notes
     -----
-    A static figure of all maps carries the caption and its number. On the page,
-    ``book/_static/listening-map.js`` replaces it by the map, without a server or a network. Print,
-    browsers without JavaScript and Jupyter show the static figure.
+    Print, Jupyter, and browsers without JavaScript show a static figure of all maps. On the page,
+    ``book/_static/listening-map.js`` replaces it by the map, without a server or a network.
     """
     layers = layers or {}
     maps = {model: _positions(model, xy, len(songs)) for model, xy in maps.items()}
     near = {model: _rows(model, rows, len(songs)) for model, rows in (nearest or {}).items()}
     described = _describe(songs)
-    present = dict.fromkeys([*styles, *(song["style"] for song in described)])
-    shown = {song["style"] for song in described}
-    styles = [style for style in present if style in shown and style is not None]
+    present = dict.fromkeys(song["style"] for song in described if song["style"] is not None)
+    styles = list(dict.fromkeys([*(s for s in styles if s in present), *present]))
     _show_static(described, maps, layers, styles, projection, name)
     if not in_book():
         display(HTML("<p>In the built book (<code>make book</code>), each dot can be heard.</p>"))
         return
-    sounds = iter(web_sounds([s["path"] for s in described if s["path"]], seconds=seconds))
-    bands = dict.fromkeys(song["band"] for song in described if song["band"] is not None)
+    sounds = iter(web_sounds([song["path"] for song in described if song["path"]], seconds=seconds))
+    for song in described:
+        song["sound"] = song.pop("path") and next(sounds)
+    bands = list(dict.fromkeys(song["band"] for song in described if song["band"] is not None))
     data = {
-        "songs": [
-            {key: song[key] for key in ("label", "style", "band")}
-            | {"sound": song["path"] and next(sounds)}
-            for song in described
-        ],
+        "songs": described,
         "groups": [
-            {"name": group, "colours": list(style_palette(list(names)).items())}
+            {"name": group, "colours": list(style_palette(names).items())}
             for group, names in {"style": styles, "band": bands}.items()
             if names
         ],
@@ -106,6 +101,11 @@ def listening_map(
         ],
         "ratings": [_rating(query, ratings[query]) for query in ratings],
     }
+    _show_map(name, data)
+
+
+def _show_map(name: str, data: dict) -> None:
+    """Put the data of a map on the page, where its script finds them."""
     # no "<", so that no title can end the script
     text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     note = "The figure above shows these songs; with JavaScript they can be heard there."
