@@ -8,11 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from groove_utils.probe.bootstrap import bootstrap_scores
-from groove_utils.probe.nested_cv import ridge_splits
+from groove_utils.probe.intervals import bootstrap_scores
 from groove_utils.probe.result import ProbeResult
-from groove_utils.probe.scaling import ClippedStandardScaler
-from groove_utils.probe.validation import ProbeError, as_blocks
+from groove_utils.probe.validation import ProbeError
 
 __all__ = [
     "answers_table",
@@ -24,7 +22,6 @@ __all__ = [
     "name_list",
     "rated_targets",
     "row_of",
-    "scale_facts",
     "score_table",
     "settings_table",
     "side_of_zero",
@@ -200,52 +197,6 @@ def control_table(controls: Mapping[str, pd.DataFrame], control: str, setting: s
         for model, table in controls.items()
     ]
     return pd.concat(parts, ignore_index=True)
-
-
-def scale_facts(X, folds, artists=None, *, floor=1e-4, clip=5.0) -> dict[str, float]:
-    """How far features differ in scale, and how far a test song can leave it.
-
-    Parameters
-    ----------
-    X : array-like of shape (n, d), or mapping of layer → such arrays
-    folds : ndarray of int, shape (n_repeats, n)
-        Fold in which each song is held out.
-    artists : array-like of shape (n,), optional
-    floor, clip : float
-        Of :class:`ClippedStandardScaler`.
-
-    Returns
-    -------
-    dict
-        ``units`` (number of features); ``constant`` (units that do not vary in some training
-        set); ``orders`` (orders of magnitude between the largest and the smallest SD of the units
-        that vary); ``largest_z`` (the furthest that a held-out song lies from the training
-        mean when each unit is divided by its SD in training, whatever it is); ``bounded_percent``
-        (percentage of the held-out values that `clip` bounds).
-    """
-    blocks = as_blocks(X)
-    n = len(next(iter(blocks.values())))
-    artists = np.arange(n) if artists is None else np.asarray(artists)
-    facts = {"units": 0, "constant": 0, "orders": np.nan, "largest_z": 0.0}
-    sds, beyond, count = [], 0, 0
-    splits = ridge_splits(np.atleast_2d(folds), artists, np.full(n, "all"), n_inner=2, seed=0)
-    for block in blocks.values():
-        facts["units"] += block.shape[1]
-        sds.append(block.std(axis=0))
-        still = np.zeros(block.shape[1], dtype=bool)
-        for split in splits:
-            plain = ClippedStandardScaler(0.0, np.inf).fit(block[split.train])
-            still |= ~np.isfinite(plain.scale_)
-            z = np.abs(plain.transform(block[split.test]))
-            facts["largest_z"] = max(facts["largest_z"], float(z.max()))
-            z = np.abs(ClippedStandardScaler(floor, np.inf).fit(block[split.train])
-                       .transform(block[split.test]))  # fmt: skip
-            beyond, count = beyond + int((z > clip).sum()), count + z.size
-        facts["constant"] += int(still.sum())
-    sd = np.concatenate(sds)
-    sd = sd[sd > 0]
-    facts["orders"] = float(np.log10(sd.max() / sd.min())) if len(sd) else np.nan
-    return facts | {"bounded_percent": 100 * beyond / count}
 
 
 def as_reported(row, n=None, *, value="estimate") -> dict:

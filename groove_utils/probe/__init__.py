@@ -1,9 +1,9 @@
-"""From embeddings to ratings: splits, ridge, scores, ceilings, comparisons.
+"""Probes of embeddings: folds, nested ridge, scores, comparisons, controls and stem ablation.
 
-Chapters 01 (agreement, noise ceiling), 04 (correlations), 06 (probing) and 07 (stems) use it.
-Features are an (n_songs, d) array or a mapping of layer → such arrays; targets are a Series or
-DataFrame of song-level ratings; artists make the groups that no split may cut, styles the strata
-that folds are balanced over.
+Chapters 04 (correlations), 06 (probing) and 07 (stems) use it. Features are an (n_songs, d) array
+or a mapping of layer → such arrays; targets are a Series or DataFrame of song-level ratings. No
+split divides the songs of an artist; folds are balanced over styles. A :class:`Protocol` holds the
+settings.
 """
 
 import lazy_loader
@@ -11,29 +11,28 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "ablation": [
-            "Ablation",
-            "ablate",
-            "ablation_scores",
-            "attribute_songs",
-            "contrast",
-            "contributions",
-            "paper_scores",
-        ],
-        "bootstrap": ["bootstrap_scores", "compare_models"],
+        "ablation": ["Ablation", "ablate"],
+        "attribution": ["attribute_songs"],
+        "baselines": ["nested_estimator", "random_projection_control"],
+        "comparison": ["compare_models", "songs_needed"],
         "correlation": ["correlate", "error_table", "fisher_interval"],
         "dependence": ["parabola", "partial_dependence"],
+        "features": ["usable_descriptors"],
         "folds": ["artist_folds", "check_folds"],
-        "validation": ["ProbeError"],
+        "intervals": ["bootstrap_scores"],
         "layers": ["layer_profile"],
         "leaks": ["find_leaks"],
-        "learning": ["learning_curve", "rater_learning_curve", "songs_needed"],
+        "learning": ["learning_curve", "rater_learning_curve"],
+        "paper": ["paper_protocol"],
         "partition": ["variance_partition"],
-        "permutation": ["permutation_test", "permute_songs"],
+        "permutation": ["permutation_test"],
+        "protocol": ["DEFAULT_ALPHAS", "Protocol"],
         "result": ["ProbeResult"],
-        "ridge": ["DEFAULT_ALPHAS", "nested_ridge", "nested_ridges", "paper_protocol"],
-        "baselines": ["nested_estimator", "nested_rival", "random_projection_control"],
-        "scaling": ["ClippedStandardScaler"],
-        "style": ["style_baseline", "style_scores", "transfer_matrix"],
+        "ridge": ["nested_ridge", "nested_ridges"],
+        "scaling": ["ClippedStandardScaler", "scale_facts"],
+        "stem_scores": ["ablation_scores", "contrast", "contributions", "paper_scores"],
+        "style": ["style_baseline", "style_scores"],
+        "transfer": ["transfer_matrix"],
+        "validation": ["ProbeError"],
     },
 )

@@ -1,4 +1,4 @@
-"""Tables of features made ready for a probe (chapter 06)."""
+"""Selection of descriptors that a probe can use (chapters 04 and 06)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ __all__ = ["usable_descriptors"]
 
 
 def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
-    """Numeric descriptors that every song has.
+    """Select the numeric descriptors that are known for every song.
 
     Parameters
     ----------
     table : DataFrame
-        From :func:`groove_utils.descriptors.describe_study`: one row a song; may hold NaN.
+        From :func:`groove_utils.descriptors.describe_study`: one row per song; may hold NaN.
+        Missing values are not imputed, since values from other songs would leak into test folds.
 
     Returns
     -------
     DataFrame
-        Without text columns and without descriptors that are missing for some song: a probe takes
-        no NaN, and a value filled in from other songs would carry them into the test folds.
 
     Raises
     ------
@@ -31,7 +30,8 @@ def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
     numeric = table.select_dtypes("number").dropna(axis="columns")
     if numeric.empty:
         raise ProbeError(
-            f"none of the {table.shape[1]} descriptors is known for all {len(table)} songs; see "
-            "the column `reason` for why they are missing"
-        )
+            f"none of the {table.shape[1]} descriptors is known for all {len(table)} songs; the "
+            "column `reason` says why they are missing",
+            kind="empty", column="table",
+        )  # fmt: skip
     return numeric

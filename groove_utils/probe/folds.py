@@ -1,25 +1,42 @@
-"""Folds that keep an artist's songs together and the styles in proportion (chapter 06).
+"""Outer and inner folds of whole artists, balanced over styles (chapter 06).
 
-A song by an artist whom the model was trained on is not an unseen song: production, singer and
-drummer are the same. Every split of this package, outer or inner, is therefore made of whole
-artists.
+Production, singer and drummer are the same in an artist's songs, so a song by an artist in the
+training set is not an unseen song. Every split, outer or inner, is therefore made of whole artists.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+
 import numpy as np
 
-from groove_utils.probe.validation import ProbeError
+from groove_utils.probe.protocol import Protocol
+from groove_utils.probe.validation import ProbeError, Songs
+from groove_utils.stats.validation import label_codes
 
-__all__ = ["artist_folds", "check_folds"]
+__all__ = ["Split", "artist_folds", "check_folds", "nested_splits", "outer_folds", "outer_splits"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One outer fold: its repeat and number, and the rows of its songs.
+
+    `inner` holds the inner fold of each training song.
+    """
+
+    repeat: int
+    fold: int
+    train: np.ndarray
+    test: np.ndarray
+    inner: np.ndarray = field(default_factory=lambda: np.empty(0, int))
 
 
 def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np.ndarray:
-    """Deal whole artists into folds of like size and like mix of styles.
+    """Assign whole artists to folds of similar size and similar proportions of styles.
 
-    Artists are taken in random order, those with most songs first, and each goes to the fold that
-    then departs least from an equal share of every style and of all songs (squared departures
-    relative to the share; ties by lot).
+    Artists are taken in random order, those with most songs first. Each goes to the fold that then
+    departs least from an equal share of every style and of all songs (squared departures relative
+    to the share, ties at random).
 
     Parameters
     ----------
@@ -28,7 +45,7 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
     n_splits : int
         Folds, at least 2 and at most the number of artists.
     n_repeats : int
-        Independent deals.
+        Independent assignments.
     seed : int or sequence of int
 
     Returns
@@ -39,52 +56,51 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
     Raises
     ------
     ProbeError
-        Fewer artists than folds, or a fold number below 2.
+        Fewer artists than folds, or fewer than 2 folds.
 
     Notes
     -----
-    scikit-learn's ``StratifiedGroupKFold`` looks at style shares only and can leave folds of
-    unlike size or an empty one when groups are few; the balance here is at least as good (tests).
+    scikit-learn's ``StratifiedGroupKFold`` balances styles only, and can leave folds of unequal
+    size or an empty one when there are few groups.
+
+    Examples
+    --------
+    >>> artist_folds(["a", "a", "b", "c"], n_splits=2, seed=1).tolist()
+    [[0, 0, 1, 1]]
     """
-    artists = np.asarray(artists, dtype=object)
-    styles = np.full(len(artists), "all") if styles is None else np.asarray(styles, dtype=object)
-    names, artist = np.unique(artists.astype(str), return_inverse=True)
-    _, style = np.unique(styles.astype(str), return_inverse=True)
-    if n_splits < 2:
-        raise ProbeError(f"n_splits is {n_splits}; cross-validation needs at least 2 folds")
-    if len(names) < n_splits:
+    artist = label_codes(artists)
+    style = np.zeros(len(artist), int) if styles is None else label_codes(styles)
+    count = artist.max() + 1
+    if not 2 <= n_splits <= count:
         raise ProbeError(
-            f"{len(names)} artists cannot fill {n_splits} folds of whole artists; "
-            f"use n_splits={len(names)} or fewer"
-        )
-    songs = np.zeros((len(names), style.max() + 1))
+            f"n_splits is {n_splits} with {count} artists; expected 2 folds or more, and no more "
+            "folds than artists",
+            kind="n_splits", column="n_splits", value=n_splits,
+        )  # fmt: skip
+    songs = np.zeros((count, style.max() + 1))
     np.add.at(songs, (artist, style), 1)
     songs = np.column_stack([songs, songs.sum(axis=1)])  # the last column balances fold size
     share = songs.sum(axis=0) / n_splits
-    base = [seed] if np.isscalar(seed) else list(seed)
-    folds = np.empty((n_repeats, len(artists)), dtype=np.int64)
+    folds = np.empty((n_repeats, len(artist)), dtype=np.int64)
     for repeat in range(n_repeats):
-        rng = np.random.default_rng([*base, repeat])
-        order = rng.permutation(len(names))
+        rng = np.random.default_rng([*np.atleast_1d(seed), repeat])
+        order = rng.permutation(count)
         order = order[np.argsort(-songs[order, -1], kind="stable")]
         held = np.zeros((n_splits, songs.shape[1]))
-        of_artist = np.empty(len(names), dtype=np.int64)
-        for i, one in enumerate(order):
-            cost = (songs[one] * (2 * (held - share) + songs[one]) / share).sum(axis=1)
-            left = len(names) - i
+        fold_of = np.empty(count, dtype=np.int64)
+        for i, number in enumerate(order):
+            cost = (songs[number] * (2 * (held - share) + songs[number]) / share).sum(axis=1)
             empty = held[:, -1] == 0
-            if empty.sum() >= left:  # too few artists left: none may join a filled fold
+            if empty.sum() >= count - i:  # each remaining artist has to fill an empty fold
                 cost[~empty] = np.inf
-            best = np.flatnonzero(cost <= cost.min() + 1e-12)
-            fold = rng.choice(best)
-            of_artist[one] = fold
-            held[fold] += songs[one]
-        folds[repeat] = of_artist[artist]
+            fold_of[number] = rng.choice(np.flatnonzero(cost <= cost.min() + 1e-12))
+            held[fold_of[number]] += songs[number]
+        folds[repeat] = fold_of[artist]
     return folds
 
 
 def check_folds(folds, artists) -> None:
-    """Refuse folds over which an artist is split, or that leave a fold empty.
+    """Raise an error if an artist is in several folds, or a fold is empty.
 
     Parameters
     ----------
@@ -94,29 +110,82 @@ def check_folds(folds, artists) -> None:
     Raises
     ------
     ProbeError
-        Names the repeat, the artist and the folds.
+        For a divided artist, `kind` is ``"divided_artist"``, `row` the repeat and `value` the
+        artist.
     """
-    folds = np.atleast_2d(np.asarray(folds))
-    labels = np.asarray(artists, dtype=object)
+    folds, labels = np.atleast_2d(np.asarray(folds)), np.asarray(artists).astype(str)
     if folds.shape[1] != len(labels):
-        raise ProbeError(f"folds are given for {folds.shape[1]} songs, artists for {len(labels)}")
-    if not np.issubdtype(folds.dtype, np.integer) or folds.min() < 0:
-        raise ProbeError("folds must be whole numbers 0, 1, …: the fold that holds each song out")
-    names, artist = np.unique(labels.astype(str), return_inverse=True)
+        raise ProbeError(f"folds are given for {folds.shape[1]} songs, artists for {len(labels)}",
+                         kind="length", column="folds")  # fmt: skip
+    if not np.issubdtype(folds.dtype, np.integer):
+        raise ProbeError("folds must be integers: the fold that holds each song out",
+                         kind="dtype", column="folds")  # fmt: skip
     for repeat, fold in enumerate(folds):
-        used = np.unique(fold)
-        if len(used) < 2 or not np.array_equal(used, np.arange(used.max() + 1)):
+        numbers = np.unique(fold)
+        if len(numbers) < 2 or not np.array_equal(numbers, np.arange(len(numbers))):
             raise ProbeError(
-                f"repeat {repeat} uses the folds {used.tolist()}; expected 0 … k − 1 with k ≥ 2, "
-                "none empty"
-            )
-        low, high = np.full(len(names), used.max() + 1), np.full(len(names), -1)
-        np.minimum.at(low, artist, fold)
-        np.maximum.at(high, artist, fold)
-        if (low != high).any():
-            one = int(np.flatnonzero(low != high)[0])
+                f"repeat {repeat} uses the folds {numbers.tolist()}; expected 0 … k − 1 with k ≥ 2",
+                kind="fold_numbers", column="folds", row=repeat,
+            )  # fmt: skip
+        pairs = np.unique(np.stack([labels, fold.astype(str)]), axis=1)[0]
+        divided = pairs[:-1][pairs[:-1] == pairs[1:]]
+        if len(divided):
             raise ProbeError(
-                f"artist {str(names[one])!r} is split over folds "
-                f"{np.unique(fold[artist == one]).tolist()} in repeat {repeat}: songs of one "
-                "artist would be on both sides of a split; make the folds with artist_folds"
-            )
+                f"artist {str(divided[0])!r} is in several folds of repeat {repeat}, so songs of "
+                "one artist are in training and test sets; make the folds with artist_folds",
+                kind="divided_artist", column="folds", row=repeat, value=str(divided[0]),
+            )  # fmt: skip
+
+
+def outer_folds(songs: Songs, protocol: Protocol, folds=None) -> np.ndarray:
+    """Return the given outer folds, validated, or new ones, shape (n_repeats, n)."""
+    if folds is None:
+        return artist_folds(
+            songs.artists, songs.styles,
+            n_splits=protocol.n_splits, n_repeats=protocol.n_repeats, seed=protocol.seed,
+        )  # fmt: skip
+    folds = np.atleast_2d(np.asarray(folds))
+    check_folds(folds, songs.artists)
+    return folds
+
+
+def outer_splits(folds) -> list[Split]:
+    """List outer splits of fold numbers (n_repeats, n), without inner folds."""
+    return [
+        Split(repeat, number, np.flatnonzero(fold != number), np.flatnonzero(fold == number))
+        for repeat, fold in enumerate(np.atleast_2d(folds))
+        for number in range(fold.max() + 1)
+    ]
+
+
+def nested_splits(songs: Songs, splits, protocol: Protocol) -> list[Split]:
+    """Add inner folds of whole artists to outer splits.
+
+    Parameters
+    ----------
+    songs : Songs
+    splits : list of Split, or ndarray of fold numbers (n_repeats, n)
+    protocol : Protocol
+
+    Raises
+    ------
+    ProbeError
+        The training songs of a fold are all by one artist.
+    """
+    splits = outer_splits(splits) if isinstance(splits, np.ndarray) else splits
+    nested = []
+    for split in splits:
+        artists = songs.artists[split.train]
+        count = len(set(artists.astype(str)))
+        if count < 2:
+            raise ProbeError(
+                f"the training songs of fold {split.fold} are all by one artist, so there are no "
+                "inner folds of whole artists; use fewer outer folds or more artists",
+                kind="one_artist", value=split.fold,
+            )  # fmt: skip
+        (inner,) = artist_folds(
+            artists, songs.styles[split.train], n_splits=min(protocol.n_inner, count),
+            seed=[protocol.seed, 1 + split.repeat, 1 + split.fold],
+        )  # fmt: skip
+        nested.append(replace(split, inner=inner))
+    return nested

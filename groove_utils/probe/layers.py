@@ -1,22 +1,21 @@
-"""How scores run over the layers of a model, and where they peak (chapter 06)."""
+"""Scores of the layers of a model, and the set of layers that may be the best (chapter 06)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from groove_utils.probe.bootstrap import (
-    artist_influence,
-    by_target,
-    influence_draws,
-    influence_interval,
-)
+from groove_utils.probe.intervals import artist_influence
 from groove_utils.probe.permutation import permutation_test
-from groove_utils.probe.result import score_statistic
-from groove_utils.probe.ridge import DEFAULT_ALPHAS, nested_ridge
+from groove_utils.probe.protocol import Protocol
+from groove_utils.probe.ridge import nested_ridge
+from groove_utils.probe.scores import score_statistic
 from groove_utils.probe.validation import ProbeError
+from groove_utils.stats.bootstrap import influence_draws, influence_interval
 
 __all__ = ["layer_profile"]
 
@@ -26,95 +25,83 @@ def layer_profile(
     y,
     artists=None,
     styles=None,
+    protocol: Protocol = Protocol(),
     *,
     n_permutations=0,
     n_boot=2000,
-    level=0.95,
-    alphas=DEFAULT_ALPHAS,
-    n_splits=4,
-    n_repeats=5,
-    n_inner=4,
-    folds=None,
-    seed=0,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Score of each layer by itself, with what may be said about the peak.
+    """Score each layer alone, and test the peak.
 
-    The highest of many noisy scores is too high. Three remedies stand side by side: the R² of the
-    layer that inner folds chose (never by looking at the test songs), a p-value against the maximum
-    over layers, and the set of layers that cannot be told from the best.
+    The highest of many noisy scores is too high. The table gives three corrections: the R² of the
+    layer that inner folds chose (without the test songs), a p-value against the maximum over
+    layers, and the set of layers that cannot be distinguished from the best.
 
     Parameters
     ----------
     layers : mapping of layer → array of shape (n, d)
-    y, artists, styles, alphas, n_splits, n_repeats, n_inner, folds, seed, n_jobs
-        As in :func:`nested_ridge`.
+        Two or more.
+    y, artists, styles, protocol, n_jobs
+        See :func:`nested_ridge`; `protocol.layers` is not used.
     n_permutations : int
-        0 leaves the p-values out.
-    n_boot, level
-        Of intervals and of the set of best layers.
+        0 omits the p-values.
+    n_boot : int
+        Draws of artists for the 95% intervals, with the protocol's seed.
 
     Returns
     -------
     DataFrame
-        One row a target and layer, in the order of `layers`: ``target, layer, r2, low, high, p,
+        One row per target and layer, in the order of `layers`: ``target, layer, r2, low, high, p,
         p_layers`` (against the maximum over layers), ``best`` (highest R²), ``may_be_best`` (its
         distance to the best is inside a simultaneous interval), ``chosen`` (share of folds in
         which the inner folds chose it), ``nested_r2, nested_low, nested_high`` (of the nested
         choice; the same for all layers of a target).
     """
     if not isinstance(layers, Mapping) or len(layers) < 2:
-        raise ProbeError("a layer profile needs a mapping of two or more layers → features")
-    common = {"alphas": alphas, "n_splits": n_splits, "n_repeats": n_repeats, "folds": folds}
-    common |= {"n_inner": n_inner, "seed": seed, "n_jobs": n_jobs}
+        raise ProbeError("a layer profile needs a mapping of two or more layers → features",
+                         kind="too_few", column="layers")  # fmt: skip
+    protocol = replace(protocol, layers="select")
+    songs, options = (y, artists, styles, protocol), {"n_jobs": n_jobs}
+    statistic = partial(score_statistic, score="r2")
+    draws = {"n_boot": n_boot, "seed": protocol.seed}
     names = [str(name) for name in layers]
-
-    def statistic(result):
-        return score_statistic(result, "r2")
-
-    alone = [nested_ridge({n: X}, y, artists, styles, **common) for n, X in layers.items()]
-    nested = nested_ridge(layers, y, artists, styles, **common)
-    targets = nested.targets
-    found = [artist_influence(result, statistic) for result in alone]
-    r2 = np.stack([estimate for estimate, _ in found])  # layers × targets
-    influence = np.stack([one for _, one in found])  # layers × artists × targets
-    chance = None
+    alone = [
+        artist_influence(nested_ridge({name: X}, *songs, **options), statistic)
+        for name, X in layers.items()
+    ]
+    r2, influence = (np.stack(parts, axis=-1) for parts in zip(*alone))  # layers are last
+    nested = nested_ridge(layers, *songs, **options)
+    nested_r2, nested_influence = artist_influence(nested, statistic)
+    nested_interval = influence_interval(nested_r2, nested_influence, **draws)
     if n_permutations:
         chance = permutation_test(
-            {"model": layers}, y, artists, styles, n_permutations=n_permutations,
-            each_layer=True, **common,
-        ).set_index(["layer", "target"])  # fmt: skip
-    ends = {"n_boot": n_boot, "level": level, "seed": seed}
-    honest = artist_influence(nested, statistic)
-    nested_low, nested_high, _ = influence_interval(*honest, **ends)
+            {"model": layers}, *songs, n_permutations=n_permutations, each_layer=True, **options
+        ).set_index(["layer", "target"])
     tables = []
-    for j, target in enumerate(targets):
-        low, high, _ = influence_interval(r2[:, j], influence[:, :, j].T, **ends)
-        top = int(r2[:, j].argmax())
-        table = pd.DataFrame({"target": target, "layer": names, "r2": r2[:, j]})
-        table["low"], table["high"] = low, np.minimum(high, 1.0)
-        if chance is not None:
+    for j, target in enumerate(nested.targets):
+        low, high, *_ = influence_interval(r2[j], influence[:, j], **draws)
+        table = pd.DataFrame({"target": target, "layer": names, "r2": r2[j], "low": low})
+        table["high"] = np.minimum(high, 1.0)
+        if n_permutations:
             rows = chance.loc[[(name, target) for name in names]]
             table["p"], table["p_layers"] = rows["p"].to_numpy(), rows["p_target"].to_numpy()
-        table["best"] = np.arange(len(names)) == top
-        table["may_be_best"] = _may_be_best(r2[:, j], influence[:, :, j], top, **ends)
-        picked = nested.choices.loc[nested.choices["target"] == target, "layer"]
-        table["chosen"] = [(picked == name).mean() for name in names]
-        table["nested_r2"] = honest[0][j]
-        table["nested_low"], table["nested_high"] = nested_low[j], min(nested_high[j], 1.0)
+        table["best"] = np.arange(len(names)) == r2[j].argmax()
+        table["may_be_best"] = _may_be_best(r2[j], influence[:, j], **draws)
+        chosen = nested.choices.loc[nested.choices["target"] == target, "layer"]
+        table["chosen"] = [(chosen == name).mean() for name in names]
+        table["nested_r2"], table["nested_low"] = nested_r2[j], nested_interval.low[j]
+        table["nested_high"] = min(nested_interval.high[j], 1.0)
         tables.append(table)
-    return by_target(pd.concat(tables, ignore_index=True), targets)
+    return pd.concat(tables, ignore_index=True)
 
 
-def _may_be_best(r2, influence, top, *, n_boot, level, seed):
-    """Layers whose distance to the best layer a maximum-t interval cannot tell from 0."""
-    behind = r2[top] - r2
-    apart = (influence[top] - influence).T  # artists × layers
-    draws = influence_draws(apart, n_boot, seed)
+def _may_be_best(r2, influence, *, n_boot, seed, level=0.95):
+    """Mark layers whose distance to the best one is inside a maximum-t interval around 0."""
+    top = r2.argmax()
+    draws = influence_draws(influence[:, [top]] - influence, n_boot, seed)
     se = draws.std(axis=0)
     moving = se > 1e-12
     if not moving.any():
         return np.ones(len(r2), dtype=bool)
-    t = np.abs(draws[:, moving] / se[moving]).max(axis=1)
-    cut = np.quantile(t, level)
-    return behind <= cut * np.maximum(se, 1e-15)
+    cut = np.quantile(np.abs(draws[:, moving] / se[moving]).max(axis=1), level)
+    return r2[top] - r2 <= cut * np.maximum(se, 1e-15)

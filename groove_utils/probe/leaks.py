@@ -1,7 +1,7 @@
-"""Does anything of the held-out songs reach the model that predicts them? (chapter 06)
+"""Detection of leaks from held-out songs to the model that predicts them (chapter 06).
 
-A leak is not a matter of opinion: change what the model must not see, and look whether its
-predictions move. The check works for any probe, ours or a reader's own.
+Change what the model must not see, and check whether its predictions move. The check works for any
+probe, including a reader's own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.folds import check_folds
-from groove_utils.probe.validation import ProbeError, as_blocks, as_songs
+from groove_utils.probe.validation import ProbeError, as_data
 
 __all__ = ["find_leaks"]
 
@@ -25,95 +25,89 @@ def find_leaks(
     Parameters
     ----------
     probe : callable
-        ``probe(X, y, folds)`` with X a dict of layer → (n, d), y (n, m) and folds (n,), giving
+        ``probe(X, y, folds)`` with X a dict of layer → (n, d), y (n, m) and folds (n,). Returns
         out-of-fold predictions (n,) or (n, m), or a :class:`ProbeResult` of one repeat. It must
         be deterministic.
     X, y, artists
-        As in :func:`nested_ridge`.
+        See :func:`nested_ridge`.
     folds : ndarray of int, shape (n,)
         The fold in which each song is held out.
     n_tries : int
-        Different changes of the held-out songs for each fold.
+        Random changes of the held-out songs per fold.
     tolerance : float
-        A prediction has moved if it did so by more than this share of the target's SD.
+        Smallest change of a prediction that counts, in SDs of the target.
     seed : int
 
     Returns
     -------
     DataFrame
-        One row a ``check``: ``artists`` (an artist is on both sides of a split), ``ratings``
+        One row per ``check``: ``artists`` (an artist is in several folds), ``ratings``
         (predictions depend on ratings of the held-out fold: targets scaled or residualised over
         all songs, or anything chosen by the test score), ``features`` (the prediction of a
-        held-out song depends on features of other held-out songs: scaling or components learnt
-        from all songs). Columns ``check, leaks, change, found``: whether, by how many SDs of the
-        target at most, and in words.
+        held-out song depends on features of other held-out songs: scaling or components fitted to
+        all songs). Columns ``check, leaks, change, found``: whether there is a leak, the largest
+        change in SDs of the target, and a description.
 
     Examples
     --------
+    >>> from groove_utils.probe import nested_ridge
     >>> rng = np.random.default_rng(0)
     >>> X, y, folds = rng.standard_normal((40, 5)), rng.standard_normal(40), np.arange(40) % 4
     >>> def probe(X, y, folds):
     ...     return nested_ridge(X, y, folds=folds)
-    >>> bool(find_leaks(probe, X, y, folds=folds).leaks.any())  # doctest: +SKIP
+    >>> bool(find_leaks(probe, X, y, folds=folds, n_tries=1).leaks.any())
     False
     """
-    songs = as_songs(y, artists)
-    blocks = as_blocks(X, len(songs), songs.ids)
+    songs, blocks = as_data(X, y, artists)
     folds = np.asarray(folds)
     rng = np.random.default_rng(seed)
     spread = np.maximum(songs.ratings.std(axis=0), 1e-300)
 
     def predict(X, y):
-        found = probe(X, y, folds)
-        found = found.predicted[0] if hasattr(found, "predicted") else np.asarray(found)
-        found = found.reshape(len(songs), -1)
-        if found.shape != songs.ratings.shape:
+        result = probe(X, y, folds)
+        predicted = result.predicted[0] if hasattr(result, "predicted") else np.asarray(result)
+        predicted = predicted.reshape(len(songs), -1)
+        if predicted.shape != songs.ratings.shape:
             raise ProbeError(
-                f"the probe gave predictions of shape {found.shape}; expected "
-                f"{songs.ratings.shape}, one a song and target"
-            )
-        return found
+                f"the probe gave predictions of shape {predicted.shape}; expected "
+                f"{songs.ratings.shape}, one per song and target",
+                kind="shape", column="probe", value=predicted.shape,
+            )  # fmt: skip
+        return predicted
 
     reference = predict(blocks, songs.ratings)
-    moved = {"ratings": (0.0, None), "features": (0.0, None)}
+    changes = {"ratings": (0.0, None), "features": (0.0, None)}
 
-    def note(check, fold, rows, found):
-        change = (np.abs(found - reference)[rows] / spread).max()
-        if change > moved[check][0]:
-            moved[check] = (float(change), fold)
+    def note(check, fold, rows, predicted):
+        change = float((np.abs(predicted - reference)[rows] / spread).max())
+        changes[check] = max(changes[check], (change, fold), key=lambda entry: entry[0])
 
     for fold in np.unique(folds):
         held = np.flatnonzero(folds == fold)
         for _ in range(n_tries):
             ratings = songs.ratings.copy()
-            # large and random, so that whatever listens to them also chooses otherwise
+            # large and random, so that anything chosen by these ratings changes
             ratings[held] += 30 * spread * rng.standard_normal((len(held), len(spread)))
             note("ratings", fold, held, predict(blocks, ratings))
             if len(held) < 2:
                 continue
-            order = rng.permutation(held)
-            kept, other = order[: len(held) // 2], order[len(held) // 2 :]
+            kept, other = np.array_split(rng.permutation(held), [len(held) // 2])
             changed = {name: block.copy() for name, block in blocks.items()}
             for block in changed.values():
                 noise = rng.standard_normal((len(other), block.shape[1]))
                 block[other] += 30 * (block.std(axis=0) + 1e-12) * noise
             note("features", fold, kept, predict(changed, songs.ratings))
-    rows = [_split_artists(folds, songs.artists)]
+    try:
+        check_folds(folds, songs.artists)
+        rows = [("artists", False, np.nan, "every artist is in one fold")]
+    except ProbeError as error:
+        rows = [("artists", True, np.nan, str(error))]
     words = {
         "ratings": "predictions of a fold depend on that fold's own ratings",
         "features": "predictions of a song depend on features of other held-out songs",
     }
-    for check, (change, fold) in moved.items():
+    for check, (change, fold) in changes.items():
         leaks = change > tolerance
-        rows.append(
-            (check, leaks, change, f"fold {fold}: {words[check]}" if leaks else "nothing moved")
-        )
+        text = f"fold {fold}: {words[check]}" if leaks else "no prediction changed"
+        rows.append((check, leaks, change, text))
     return pd.DataFrame(rows, columns=["check", "leaks", "change", "found"])
-
-
-def _split_artists(folds, artists):
-    try:
-        check_folds(folds, artists)
-    except ProbeError as error:
-        return "artists", True, np.nan, str(error)
-    return "artists", False, np.nan, "every artist is in one fold"

@@ -1,4 +1,4 @@
-"""The closed form under every ridge probe: one Gram matrix a split, all penalties at once.
+"""Nested cross-validation of ridge regression in closed form: one Gram matrix per split.
 
 For standardised training features Z (n × d) with Gram matrix G = ZZᵀ = U diag(s) Uᵀ, ridge
 predictions of test songs are  ȳ + Z*Zᵀ U diag(1/(s + α)) Uᵀ(y − ȳ).  Once G is decomposed, a
@@ -12,54 +12,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 from scipy.linalg import eigh
-from threadpoolctl import threadpool_limits
 
-from groove_utils.probe.folds import artist_folds
+from groove_utils.probe.folds import Split
+from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.scaling import ClippedStandardScaler
 from groove_utils.probe.validation import ProbeError
+from groove_utils.stats.threads import one_thread
 
-__all__ = ["Plan", "Split", "ridge_splits", "run_ridge"]
+__all__ = ["Plan", "leave_out", "make_plan", "nuisance_design", "run_ridge"]
 
 _CHUNK = 4096  # targets treated together; bounds the memory of the inner predictions
 
 
 @dataclass(frozen=True)
-class Split:
-    """One outer fold: where it belongs, its songs, and the inner folds of its training songs.
-
-    `inner` holds a fold number for each entry of `train`.
-    """
-
-    repeat: int
-    fold: int
-    train: np.ndarray
-    test: np.ndarray
-    inner: np.ndarray
-
-
-@dataclass(frozen=True)
 class Plan:
-    """What is tried inside the inner folds.
+    """Candidates among which the inner folds choose.
 
     Attributes
     ----------
     names : list of str
-        One name a candidate.
+        One name per candidate.
     weights : ndarray, shape (n_candidates, n_blocks)
-        Factor by which each block's Gram matrix enters each candidate.
+        Factor of each block's Gram matrix in each candidate.
     alphas : ndarray, shape (n_alphas,)
-    sizes : list of int or None
+    sizes : sequence of int or None
         Numbers of principal components; None keeps all.
+    scaler : ClippedStandardScaler
     equalise : bool
-        Divide each block's Gram matrix by its mean diagonal, so that blocks count alike whatever
+        Divide each block's Gram matrix by its mean diagonal, so that blocks count equally whatever
         their dimension.
     project : dict of str → ndarray of shape (d, k)
-        Fixed projections applied to blocks after standardisation.
+        Fixed projections of blocks after standardisation.
     kernel : callable, optional
         ``kernel(A, B, candidate)`` in place of the linear Gram matrix of standardised features.
     """
@@ -67,41 +56,63 @@ class Plan:
     names: list[str]
     weights: np.ndarray
     alphas: np.ndarray
-    sizes: list = field(default_factory=lambda: [None])
+    sizes: Sequence[int | None] = (None,)
     scaler: ClippedStandardScaler = field(default_factory=ClippedStandardScaler)
     equalise: bool = False
     project: dict = field(default_factory=dict)
     kernel: Callable | None = None
 
 
-def ridge_splits(folds, artists, styles, *, n_inner: int, seed) -> list[Split]:
-    """Outer splits from fold numbers (n_repeats, n), each with inner folds of whole artists."""
-    splits = []
-    for repeat, fold in enumerate(np.atleast_2d(folds)):
-        for number in range(fold.max() + 1):
-            train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-            splits.append(Split(repeat, number, train, test, np.empty(0, int)))
-    return [with_inner(split, artists, styles, n_inner=n_inner, seed=seed) for split in splits]
+def make_plan(blocks: dict[str, np.ndarray], protocol: Protocol) -> Plan:
+    """Return the candidates of a protocol for given layers.
+
+    Raises
+    ------
+    ProbeError
+        The protocol names a layer that is not among the blocks.
+    """
+    names, layers = list(blocks), protocol.layers
+    chosen, weights = names, np.eye(len(names))
+    if layers == "concat":
+        chosen, weights = ["concat"], np.ones((1, len(names)))
+    elif layers != "select":
+        chosen = [layers] if isinstance(layers, str) else list(layers)
+        unknown = [name for name in chosen if name not in names]
+        if unknown:
+            raise ProbeError(
+                f"no such layers: {unknown}; X has {names}, and 'select' and 'concat' are allowed",
+                kind="unknown", column="layers", value=unknown,
+            )  # fmt: skip
+        weights = weights[[names.index(name) for name in chosen]]
+    scaler = ClippedStandardScaler(protocol.floor, protocol.clip)
+    return Plan(chosen, weights, np.array(protocol.alphas), protocol.pca, scaler)
 
 
-def with_inner(split: Split, artists, styles, *, n_inner: int, seed) -> Split:
-    """The same split with inner folds dealt for its training songs."""
-    groups = len(set(np.asarray(artists)[split.train].astype(str)))
-    if groups < 2:
+def nuisance_design(nuisance, n: int) -> np.ndarray | None:
+    """Return the design matrix of nuisance variables, intercept included.
+
+    Parameters
+    ----------
+    nuisance : array-like of shape (n,) of labels, or (n, q) of numbers, or None
+        Labels become indicators.
+    n : int
+        Number of songs.
+    """
+    if nuisance is None:
+        return None
+    frame = pd.DataFrame(nuisance)
+    numeric = all(pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes)
+    if len(frame) != n or frame.isna().to_numpy().any() or not (numeric or frame.shape[1] == 1):
         raise ProbeError(
-            f"the training songs of fold {split.fold} are all by one artist, so no inner folds of "
-            "whole artists can be made; use fewer outer folds or more artists"
-        )
-    base = [seed] if np.isscalar(seed) else list(seed)
-    inner = artist_folds(
-        np.asarray(artists)[split.train],
-        np.asarray(styles)[split.train],
-        n_splits=min(n_inner, groups),
-        seed=[*base, 1 + split.repeat, 1 + split.fold],
-    )[0]
-    return Split(split.repeat, split.fold, split.train, split.test, inner)
+            f"nuisance has shape {frame.shape}; expected one column of labels or numeric columns "
+            f"for {n} songs, without missing values",
+            kind="nuisance", column="nuisance", value=frame.shape,
+        )  # fmt: skip
+    columns = frame if numeric else pd.get_dummies(frame.iloc[:, 0].astype(str))
+    return np.column_stack([np.ones(n), columns.to_numpy(dtype=np.float64)])
 
 
+@one_thread  # threads go over splits instead
 def run_ridge(
     blocks: dict[str, np.ndarray],
     Y: np.ndarray,
@@ -112,21 +123,21 @@ def run_ridge(
     groups: np.ndarray | None = None,
     n_jobs: int = 1,
 ) -> list[dict[str, np.ndarray]]:
-    """Fit and predict every split.
+    """Choose, fit and predict in every split.
 
     Parameters
     ----------
     blocks : dict of str → ndarray of shape (n, d)
     Y : ndarray, shape (n, m)
-        Targets; permuted copies of a target are just further columns.
+        Targets; permuted copies of a target are further columns.
     splits : sequence of Split
     plan : Plan
     nuisance : ndarray, shape (n, q), optional
         Design of what is regressed out of the targets inside each training set, intercept
         included. Without it the training mean is taken out.
     groups : ndarray of int, shape (n,), optional
-        Number 0 … g − 1 of each song's artist. If given, the predictions that would come of
-        leaving out each artist from the training songs are worked out as well.
+        Number 0 … g − 1 of each song's artist. If given, the predictions without each artist in
+        the training set are computed as well.
     n_jobs : int
         Threads over splits.
 
@@ -134,142 +145,130 @@ def run_ridge(
     -------
     list of dict
         For each split ``predicted`` and ``baseline`` (n_test, m), the chosen ``candidate``,
-        ``size``, ``alpha`` (indices, (m,)) with ``inner_mse`` (m,), and with `groups` ``without``
-        (g, n_test, m).
+        ``size`` and ``alpha`` (indices, (m,)) with ``inner_mse`` (m,), and with `groups`
+        ``leave_artist_out`` (g, n_test, m).
     """
-    matrices = list(blocks.values())
-    projections = [plan.project.get(name) for name in blocks]
+    used = plan.weights.any(axis=0)
+    blocks = {name: block for (name, block), u in zip(blocks.items(), used, strict=True) if u}
+    plan = replace(plan, weights=plan.weights[:, used])
     design = np.ones((len(Y), 1)) if nuisance is None else nuisance
     task = delayed(_run_split)
-    jobs = (task(matrices, projections, Y, split, plan, design, groups) for split in splits)
-    # the matrices are small: threads inside each product wait for one another more than they work
-    # (ten times slower on two busy cores), so threads go over splits instead
-    with threadpool_limits(1, user_api="blas"):
-        if n_jobs == 1:
-            return [function(*args) for function, args, _ in jobs]
-        return Parallel(n_jobs=n_jobs, prefer="threads")(jobs)
+    return Parallel(n_jobs=n_jobs, prefer="threads")(
+        task(blocks, Y, split, plan, design, groups) for split in splits
+    )
 
 
-def _run_split(matrices, projections, Y, split, plan, design, groups):
+def _run_split(blocks, Y, split, plan, design, groups):
     n_targets = Y.shape[1]
-    shape = (len(plan.names), len(plan.sizes), len(plan.alphas), n_targets)
-    if np.prod(shape[:3]) > 1:
-        loss = np.zeros(shape)
+    shape = (len(plan.names), len(plan.sizes), len(plan.alphas))
+    if np.prod(shape) > 1:
         inner_folds = np.unique(split.inner)
+        loss = np.zeros((*shape, n_targets))
         for number in inner_folds:
             train, test = split.train[split.inner != number], split.train[split.inner == number]
-            loss += _losses(matrices, projections, Y, train, test, plan, design)
+            loss += _losses(blocks, Y, train, test, plan, design)
         loss = (loss / len(inner_folds)).reshape(-1, n_targets)
         best = loss.argmin(axis=0)
         inner_mse = loss[best, np.arange(n_targets)]
     else:
         best, inner_mse = np.zeros(n_targets, int), np.full(n_targets, np.nan)
-    candidate, size, alpha = np.unravel_index(best, shape[:3])
-    train_y, test_base = _take_out(Y, split.train, split.test, design)
+    candidate, size, alpha = np.unravel_index(best, shape)
+    train_y, baseline = _residualise(Y, split.train, split.test, design)
     predicted = np.empty((len(split.test), n_targets))
     change = None if groups is None else np.zeros((groups.max() + 1, *predicted.shape))
-    kernels = _kernels(matrices, projections, split.train, split.test, plan)
+    kernels = _kernels(blocks, split.train, split.test, plan)
     for number in np.unique(candidate):
         columns = np.flatnonzero(candidate == number)
         values, vectors, cross = _decompose(kernels, number, plan)
         gain = 1.0 / (values[:, None] + plan.alphas[alpha[columns]])
         kept = np.array([len(values) if k is None else k for k in plan.sizes])[size[columns]]
         gain[np.arange(len(values))[:, None] >= kept] = 0.0
-        turned = vectors.T @ train_y[:, columns]
-        predicted[:, columns] = cross @ (gain * turned)
-        if groups is not None:
-            error = train_y[:, columns] - vectors @ (values[:, None] * gain * turned)
-            for i, column in enumerate(columns):
-                leave_out(
-                    change[:, :, column], groups[split.train], error[:, i],
-                    (vectors * (values * gain[:, i])) @ vectors.T, (cross * gain[:, i]) @ vectors.T,
-                    
-                )  # fmt: skip
-    extra = {} if groups is None else {"without": predicted + test_base + change}
-    return {
-        "predicted": predicted + test_base,
-        "baseline": test_base,
-        "candidate": candidate,
-        "size": size,
-        "alpha": alpha,
-        "inner_mse": inner_mse,
-        **extra,
-    }
+        rotated = vectors.T @ train_y[:, columns]
+        predicted[:, columns] = cross @ (gain * rotated)
+        if groups is None:
+            continue
+        error = train_y[:, columns] - vectors @ (values[:, None] * gain * rotated)
+        for i, column in enumerate(columns):
+            leave_out(
+                change[:, :, column], groups[split.train], error[:, i],
+                (vectors * (values * gain[:, i])) @ vectors.T, (cross * gain[:, i]) @ vectors.T,
+            )  # fmt: skip
+    predicted += baseline
+    fit = {"predicted": predicted, "baseline": baseline, "inner_mse": inner_mse}
+    fit |= {"candidate": candidate, "size": size, "alpha": alpha}
+    return fit if groups is None else fit | {"leave_artist_out": predicted + change}
 
 
-def leave_out(change, group, error, own, cross):
-    """Change of test predictions as each group of training songs is left out, in closed form.
+def leave_out(change, group, error, hat, cross) -> None:
+    """Write into `change` how test predictions move as each group leaves the training set.
 
     A linear smoother with hat matrix H and test rows C, refitted without the songs b, predicts
     C[:, b] (I − H[b, b])⁻¹ e[b] less (Cook & Weisberg 1982, §3.6). Scaling, penalty, layer and
     components stay as they were chosen. Of nuisance variables only the mean is refitted.
     """
-    # the mean is part of the smoother, at right angles to the centred features
-    own, cross = own + 1 / len(own), cross + 1 / len(own)
+    # the mean is part of the smoother, orthogonal to the centred features
+    hat, cross = hat + 1 / len(hat), cross + 1 / len(hat)
     numbers, first, counts = np.unique(np.sort(group), return_index=True, return_counts=True)
     order = np.argsort(group, kind="stable")
     for size in np.unique(counts):  # groups of one size are solved together
-        alike = counts == size
-        b = order[first[alike, None] + np.arange(size)]
-        left = np.eye(size) - own[b[:, :, None], b[:, None, :]]
-        solved = np.linalg.solve(left, error[b].reshape(*b.shape, -1))
-        found = cross[:, b].transpose(1, 0, 2) @ solved
-        change[numbers[alike]] = -found.reshape(-1, *change.shape[1:])
+        same = counts == size
+        b = order[first[same, None] + np.arange(size)]
+        system = np.eye(size) - hat[b[:, :, None], b[:, None, :]]
+        solved = np.linalg.solve(system, error[b].reshape(*b.shape, -1))
+        moves = cross[:, b].transpose(1, 0, 2) @ solved
+        change[numbers[same]] = -moves.reshape(-1, *change.shape[1:])
 
 
-def _losses(matrices, projections, Y, train, test, plan, design):
+def _losses(blocks, Y, train, test, plan, design):
     """Mean squared error on `test` of every candidate × size × penalty × target."""
-    train_y, test_base = _take_out(Y, train, test, design)
-    test_y = Y[test] - test_base
-    kernels = _kernels(matrices, projections, train, test, plan)
+    train_y, baseline = _residualise(Y, train, test, design)
+    test_y = Y[test] - baseline
+    kernels = _kernels(blocks, train, test, plan)
     loss = np.empty((len(plan.names), len(plan.sizes), len(plan.alphas), Y.shape[1]))
     for number in range(len(plan.names)):
         values, vectors, cross = _decompose(kernels, number, plan)
-        turned = vectors.T @ train_y
+        rotated = vectors.T @ train_y
         for j, size in enumerate(plan.sizes):
             k = len(values) if size is None else min(size, len(values))
             gain = 1.0 / (values[:k] + plan.alphas[:, None])
-            left = (cross[None, :, :k] * gain[:, None, :]).reshape(-1, k)
+            smoother = (cross[None, :, :k] * gain[:, None, :]).reshape(-1, k)
             for start in range(0, Y.shape[1], _CHUNK):
                 part = slice(start, start + _CHUNK)
-                error = (left @ turned[:k, part]).reshape(len(plan.alphas), len(test), -1)
+                error = (smoother @ rotated[:k, part]).reshape(len(plan.alphas), len(test), -1)
                 error -= test_y[:, part]
                 loss[number, j, :, part] = np.einsum("atm,atm->am", error, error) / len(test)
     return loss
 
 
-def _take_out(Y, train, test, design):
-    """Targets of the training songs less their baseline, and the baseline of the test songs.
+def _residualise(Y, train, test, design):
+    """Training targets less their baseline, and the baseline of the test songs.
 
-    The baseline is learnt from the training songs alone.
+    The baseline is fitted to the training songs alone.
     """
     mean = Y[train].mean(axis=0)
     centred = Y[train] - mean
     if design.shape[1] == 1:
         return centred, np.broadcast_to(mean, (len(test), Y.shape[1]))
-    # the mean is out already, so a label that no training song has falls back on it
+    # a label that no training song has falls back on the mean
     coefficients = np.linalg.lstsq(design[train], centred, rcond=None)[0]
     return centred - design[train] @ coefficients, mean + design[test] @ coefficients
 
 
-def _kernels(matrices, projections, train, test, plan):
-    """A pair (train × train, test × train) of Gram matrices a block; features for kernels."""
+def _kernels(blocks, train, test, plan):
+    """Gram matrices (train × train, test × train) per block; with a kernel, the features."""
     pairs = []
-    for matrix, projection in zip(matrices, projections, strict=True):
-        Z = matrix[np.concatenate([train, test])]
-        scaler = copy(plan.scaler).fit(Z[: len(train)])
-        Z = scaler.transform(Z)
-        if projection is not None:
-            Z = Z @ projection
-        if plan.kernel is not None:
-            pairs.append((Z[: len(train)], Z[len(train) :]))
-            continue
-        Z -= Z[: len(train)].mean(axis=0)
-        gram = Z @ Z[: len(train)].T
-        if plan.equalise:
-            mean = np.trace(gram[: len(train)]) / len(train)
-            gram /= mean if mean > 0 else 1.0
-        pairs.append((gram[: len(train)], gram[len(train) :]))
+    for name, block in blocks.items():
+        Z = block[np.concatenate([train, test])]
+        Z = copy(plan.scaler).fit(Z[: len(train)]).transform(Z)
+        if name in plan.project:
+            Z = Z @ plan.project[name]
+        if plan.kernel is None:
+            Z -= Z[: len(train)].mean(axis=0)
+            Z = Z @ Z[: len(train)].T
+            if plan.equalise:
+                mean = np.trace(Z[: len(train)]) / len(train)
+                Z /= mean if mean > 0 else 1.0
+        pairs.append((Z[: len(train)], Z[len(train) :]))
     return pairs
 
 
@@ -277,14 +276,14 @@ def _decompose(kernels, number, plan):
     """Eigenvalues (descending, ≥ 0), eigenvectors, and test × train products in that basis."""
     if plan.kernel is not None:
         ((train, test),) = kernels
-        own, cross = plan.kernel(train, train, number), plan.kernel(test, train, number)
-        mean = own.mean(axis=0)  # centred in feature space, as an intercept asks for
+        gram, cross = plan.kernel(train, train, number), plan.kernel(test, train, number)
+        mean = gram.mean(axis=0)  # centred in feature space, because of the intercept
         cross = cross - mean - cross.mean(axis=1, keepdims=True) + mean.mean()
-        own = own - mean - mean[:, None] + mean.mean()
+        gram = gram - mean - mean[:, None] + mean.mean()
     else:
         weights = plan.weights[number]
         used = np.flatnonzero(weights)
-        own, cross = (sum(weights[b] * kernels[b][side] for b in used) for side in (0, 1))
-    values, vectors = eigh(own, driver="evd", check_finite=False)
+        gram, cross = (sum(weights[b] * kernels[b][side] for b in used) for side in (0, 1))
+    values, vectors = eigh(gram, driver="evd", check_finite=False)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     return values, vectors, cross @ vectors

@@ -1,20 +1,29 @@
-"""What blocks of features tell alone and what they tell in common (chapter 06)."""
+"""Partition of R² among blocks of features (chapter 06)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
 
-from groove_utils.probe.bootstrap import artist_influence, by_target, influence_interval
+from groove_utils.probe.folds import outer_folds
+from groove_utils.probe.intervals import artist_influence
 from groove_utils.probe.nested_cv import Plan
-from groove_utils.probe.result import score_statistic
-from groove_utils.probe.ridge import outer_folds, run_plan
-from groove_utils.probe.validation import ProbeError, as_blocks, as_songs
+from groove_utils.probe.protocol import Protocol
+from groove_utils.probe.result import by_target
+from groove_utils.probe.ridge import run_plan
+from groove_utils.probe.scores import score_statistic
+from groove_utils.probe.validation import ProbeError, as_songs
+from groove_utils.stats.bootstrap import influence_interval
+from groove_utils.stats.validation import as_blocks
 
 __all__ = ["variance_partition"]
+
+ALPHAS = np.logspace(-3, 4, 15)  # relative to the mean squared length of a song's features
+WEIGHTS = (1.0, 0.1, 0.01)  # relative weights that are tried for each block
 
 
 def variance_partition(
@@ -22,42 +31,31 @@ def variance_partition(
     y,
     artists=None,
     styles=None,
+    protocol: Protocol = Protocol(),
     *,
-    weights=(1.0, 0.1, 0.01),
-    alphas=None,
-    n_splits=4,
-    n_repeats=5,
-    n_inner=4,
     folds=None,
     n_boot=2000,
-    level=0.95,
-    seed=0,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Unique and shared out-of-fold R² of two or three blocks of features.
+    """Compute unique and shared out-of-fold R² of two or three blocks of features.
 
-    Every subset of blocks is probed. Blocks are scaled to the same total variance, and how much
-    each then counts is chosen inside the inner folds together with the penalty (banded ridge), so
-    that thousands of embedding dimensions do not drown a handful of descriptors.
+    Every subset of blocks is probed. Blocks are scaled to the same total variance, and their
+    relative weights are chosen inside the inner folds together with the penalty (banded ridge), so
+    that thousands of embedding dimensions do not drown a few descriptors.
 
     Parameters
     ----------
     blocks : mapping of name → features or labels
         Two or three. Features (n, d), or labels (n,) such as style, which become indicators.
-    y, artists, styles, n_splits, n_repeats, n_inner, folds, seed, n_jobs
-        As in :func:`nested_ridge`.
-    weights : sequence of float
-        Relative weights that are tried for each block.
-    alphas : array-like of float, optional
-        Penalties relative to the mean squared length of a song's features; by default 15 from
-        1e-3 to 1e4.
-    n_boot, level
-        Of the intervals over artists.
+    y, artists, styles, protocol, folds, n_jobs
+        See :func:`nested_ridge`. `layers`, `alphas` and `pca` of the protocol are not used.
+    n_boot : int
+        Draws of artists for the 95% intervals, with the protocol's seed.
 
     Returns
     -------
     DataFrame
-        One row a target and ``part``: ``r2, low, high`` of each subset of blocks (``kind`` is
+        One row per target and ``part``: ``r2, low, high`` of each subset of blocks (``kind`` is
         ``model``), and of its share in the full model that no other subset has (``kind`` is
         ``unique`` for one block, ``shared`` for several); the shares add up to the full model.
         Names of several blocks are joined by `` & ``.
@@ -65,9 +63,8 @@ def variance_partition(
     Notes
     -----
     Commonality analysis by inclusion and exclusion (Mood 1971). R² is
-    ``1 − SSE/SSE of the training mean``, for which «no block» is 0 exactly. A share may be
-    negative: out of fold, a block can harm, or two blocks can help more together than each by
-    itself.
+    ``1 − SSE/SSE of the training mean``, which is exactly 0 without blocks. A share may be
+    negative: out of fold, a block can harm, or two blocks can help more together than each alone.
 
     References
     ----------
@@ -75,35 +72,32 @@ def variance_partition(
     """
     names = [str(name) for name in blocks]
     if not 2 <= len(names) <= 3:
-        raise ProbeError(f"{len(names)} blocks ({names}); a partition takes two or three")
+        raise ProbeError(f"{len(names)} blocks ({names}); a partition takes two or three",
+                         kind="n_blocks", column="blocks", value=len(names))  # fmt: skip
     songs = as_songs(y, artists, styles)
-    data = as_blocks(
-        {name: _indicators(block) for name, block in blocks.items()}, len(songs), songs.ids
-    )
-    alphas = np.logspace(-3, 4, 15) if alphas is None else np.asarray(alphas, dtype=np.float64)
-    folds = outer_folds(songs, folds, n_splits, n_repeats, seed)
+    data = {name: _indicators(block) for name, block in blocks.items()}
+    data = as_blocks(data, len(songs), songs.ids)
+    folds = outer_folds(songs, protocol, folds)
     subsets = [c for size in range(1, len(names) + 1) for c in combinations(names, size)]
-    estimate, influence = {}, {}
+    statistic = partial(score_statistic, score="r2_over_baseline")
+    scores = {}
     for subset in subsets:
-        grid = [np.array(w) for w in product(weights, repeat=len(subset)) if max(w) == max(weights)]
-        grid = np.array([w / w.sum() for w in grid]) if len(subset) > 1 else np.ones((1, 1))
+        grid = [w for w in product(WEIGHTS, repeat=len(subset)) if max(w) == max(WEIGHTS)]
+        grid = np.array([np.array(w) / sum(w) for w in grid]) if len(subset) > 1 else np.ones((1, 1))
         labels = [" ".join(f"{w:.2g}" for w in row) for row in grid]
-        plan = Plan(labels, grid, alphas, equalise=True)
-        used = {name: data[name] for name in subset}
         result = run_plan(
-            "partition", songs, used, plan, folds, n_inner=n_inner, seed=seed, n_jobs=n_jobs
-        )
-        estimate[subset], influence[subset] = artist_influence(
-            result, lambda one: score_statistic(one, "r2_over_baseline")
-        )
-    full = tuple(names)
+            "partition", songs, {name: data[name] for name in subset},
+            Plan(labels, grid, ALPHAS, equalise=True), protocol, folds=folds, n_jobs=n_jobs,
+        )  # fmt: skip
+        scores[subset] = artist_influence(result, statistic)
     rows = []
     for kind in ("model", "share"):
         for subset in subsets:
-            terms = {subset: 1.0} if kind == "model" else _share(subset, full)
-            value = sum(sign * estimate[one] for one, sign in terms.items())
-            moves = sum(sign * influence[one] for one, sign in terms.items())
-            low, high, _ = influence_interval(value, moves, n_boot=n_boot, level=level, seed=seed)
+            terms = {subset: 1.0} if kind == "model" else _share(subset, names)
+            value, influence = (
+                sum(sign * scores[one][side] for one, sign in terms.items()) for side in (0, 1)
+            )
+            low, high, *_ = influence_interval(value, influence, n_boot=n_boot, seed=protocol.seed)
             label = kind if kind == "model" else "unique" if len(subset) == 1 else "shared"
             rows += [
                 (target, " & ".join(subset), label, value[j], low[j], min(high[j], 1.0))
@@ -113,13 +107,13 @@ def variance_partition(
     return by_target(frame, songs.targets)
 
 
-def _share(subset, full):
-    """Signs with which the subsets' R² enter what `subset` alone has in common."""
-    rest = tuple(name for name in full if name not in subset)
+def _share(subset, names):
+    """Signs with which the subsets' R² enter the share that only `subset` has in common."""
+    rest = [name for name in names if name not in subset]
     terms = {}
     for size in range(len(subset) + 1):
         for part in combinations(subset, size):
-            union = tuple(name for name in full if name in part or name in rest)
+            union = tuple(name for name in names if name in part or name in rest)
             if union:
                 terms[union] = (-1.0) ** (len(part) + 1)
     return terms

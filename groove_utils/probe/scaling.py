@@ -1,7 +1,7 @@
-"""Standardisation that a near-constant unit cannot blow up (chapter 06).
+"""Standardisation that is robust to near-constant units (chapter 06).
 
-Pretrained networks have units that hardly move over the training songs and then do on a test
-song. Divided by their tiny standard deviation, one such value outweighs all other features.
+Pretrained networks have units that hardly vary over the training songs and then do in a test song.
+Divided by their tiny standard deviation, one such value outweighs all other features.
 """
 
 from __future__ import annotations
@@ -9,31 +9,38 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-__all__ = ["ClippedStandardScaler"]
+from groove_utils.probe.folds import outer_splits
+from groove_utils.stats.validation import as_blocks
+
+__all__ = ["ClippedStandardScaler", "scale_facts"]
 
 
 class ClippedStandardScaler(TransformerMixin, BaseEstimator):
-    """Standardise features by training mean and SD, with a floor under the SD and a bound on z.
+    """Standardise features by training mean and SD, with a floor of the SD and a limit of z.
 
     Parameters
     ----------
     floor : float, default 1e-4
-        The divisor is never below `floor` times the median SD of the block's varying features.
-        It is small because descriptors in different units differ a thousandfold in SD with good
-        reason.
+        The divisor is at least `floor` times the median SD of the block's varying features.
+        It is small because SDs of descriptors in different units differ a thousandfold.
     clip : float, default 5.0
-        Standardised values are limited to ±`clip`. This catches what no relative floor can: a
-        unit whose SD is merely small in training and whose test value is not.
+        Standardised values are limited to ±`clip`. This bounds units whose SD is small in training
+        and whose test value is not, which no relative floor can.
 
     Attributes
     ----------
     mean_, scale_ : ndarray, shape (d,), dtype float64
-        `scale_` is infinite for constant features, which thereby become exactly 0.
+        `scale_` is infinite for constant features, which become exactly 0.
 
     Notes
     -----
-    The values come back centred by the training mean *before* clipping; a regression with an
-    intercept takes out what mean the clipping leaves.
+    Values are centred by the training mean *before* clipping; a regression with an intercept
+    absorbs the mean that clipping leaves.
+
+    Examples
+    --------
+    >>> ClippedStandardScaler().fit([[0.0], [2.0]]).transform([[1.0], [2.0], [100.0]]).ravel()
+    array([0., 1., 5.])
     """
 
     def __init__(self, floor: float = 1e-4, clip: float = 5.0):
@@ -41,14 +48,14 @@ class ClippedStandardScaler(TransformerMixin, BaseEstimator):
         self.clip = clip
 
     def fit(self, X, y=None):
-        """Learn mean and scale from training songs, shape (n, d)."""
+        """Compute mean and scale of training songs, shape (n, d)."""
         X = np.asarray(X, dtype=np.float64)
         self.mean_ = X.mean(axis=0)
         sd = X.std(axis=0)
-        # below rounding error of the mean a spread is no spread
-        moving = sd > 1e-12 * np.maximum(np.abs(self.mean_), np.finfo(float).tiny)
-        least = self.floor * np.median(sd[moving]) if moving.any() else 1.0
-        self.scale_ = np.where(moving, np.maximum(sd, least), np.inf)
+        # an SD below the rounding error of the mean counts as 0
+        varying = sd > 1e-12 * np.maximum(np.abs(self.mean_), np.finfo(float).tiny)
+        least = self.floor * np.median(sd[varying]) if varying.any() else 1.0
+        self.scale_ = np.where(varying, np.maximum(sd, least), np.inf)
         return self
 
     def transform(self, X):
@@ -56,3 +63,43 @@ class ClippedStandardScaler(TransformerMixin, BaseEstimator):
         Z = np.asarray(X, dtype=np.float64) - self.mean_
         Z /= self.scale_
         return np.clip(Z, -self.clip, self.clip, out=Z)
+
+
+def scale_facts(X, folds, *, floor=1e-4, clip=5.0) -> dict[str, float]:
+    """Summarise how features differ in scale, and how far test songs lie from training songs.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d), or mapping of layer → such arrays
+    folds : ndarray of int, shape (n_repeats, n)
+        Fold in which each song is held out.
+    floor, clip : float
+        Settings of :class:`ClippedStandardScaler`.
+
+    Returns
+    -------
+    dict
+        ``units`` (number of features); ``constant`` (units that are constant in some training
+        set); ``orders`` (orders of magnitude between the largest and the smallest SD of the
+        varying units); ``largest_z`` (largest distance of a held-out song from the training mean
+        in training SDs of a unit, without floor or limit); ``bounded_percent`` (percentage of
+        held-out values that `clip` limits).
+    """
+    blocks = as_blocks(X)
+    splits = outer_splits(folds)
+    constant, largest, beyond, count = 0, 0.0, 0, 0
+    for block in blocks.values():
+        still = np.zeros(block.shape[1], dtype=bool)
+        for split in splits:
+            train, test = block[split.train], block[split.test]
+            plain = ClippedStandardScaler(0.0, np.inf).fit(train)
+            still |= np.isinf(plain.scale_)
+            largest = max(largest, float(np.abs(plain.transform(test)).max()))
+            z = ClippedStandardScaler(floor, np.inf).fit(train).transform(test)
+            beyond, count = beyond + int((np.abs(z) > clip).sum()), count + z.size
+        constant += int(still.sum())
+    sd = np.concatenate([block.std(axis=0) for block in blocks.values()])
+    varying = sd[sd > 0]
+    orders = np.log10(varying.max() / varying.min()) if len(varying) else np.nan
+    return {"units": len(sd), "constant": constant, "orders": float(orders), "largest_z": largest,
+            "bounded_percent": 100 * beyond / count}  # fmt: skip

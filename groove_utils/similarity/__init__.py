@@ -1,4 +1,4 @@
-"""Similarity of songs in embeddings: maps, CKA, RSA with Mantel tests.
+"""Similarity of songs in embeddings: maps, neighbours, CKA, RSA with Mantel tests.
 
 Chapters 05 and 06 use it.
 """
@@ -8,6 +8,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "mantel": ["rsa"],
+        "cka": ["compare_embeddings", "extreme_pairs", "layer_similarity", "linear_cka"],
+        "mantel": ["mantel_test", "rsa"],
+        "maps": ["last_hidden_layer", "song_map"],
+        "neighbours": ["mean_silhouette", "nearest_songs", "neighbour_rate", "style_separation"],
     },
 )

@@ -1,23 +1,56 @@
-"""Representational similarity: do songs that are alike to a model get alike ratings? (chapter 06)
+"""Mantel tests between embeddings, and between embeddings and ratings (chapters 05 and 06).
 
-Distances between all pairs of songs are compared between features and ratings. The n(n − 1)/2 pairs
-are not independent, each song being in n − 1 of them; p-values therefore permute songs (Mantel
-1967), and intervals leave out artists, never pairs.
+Representational similarity analysis compares the distances between all pairs of songs. Pairs share
+songs and are not independent, so p-values permute songs, and intervals leave out whole artists.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import pdist, squareform
-from scipy.stats import rankdata
+from scipy.spatial.distance import pdist
 
-from groove_utils.probe.bootstrap import influence_interval
-from groove_utils.probe.permutation import permute_songs
-from groove_utils.probe.ridge import artist_codes
-from groove_utils.probe.validation import ProbeError, as_blocks, as_songs
+from groove_utils.stats.bootstrap import FEWEST_CLUSTERS, influence_interval, jackknife_influence
+from groove_utils.stats.distances import mantel, unit_ranks
+from groove_utils.stats.permutation import permutation_p, permute
+from groove_utils.stats.validation import StatsError, as_blocks, as_labels, as_targets, label_codes
 
-__all__ = ["rsa"]
+__all__ = ["mantel_test", "rsa"]
+
+
+def _distances(vectors: np.ndarray, metric: str, name: str) -> np.ndarray:
+    distances = pdist(vectors, metric)
+    if not len(distances) or not np.isfinite(distances).all() or np.ptp(distances) == 0:
+        raise StatsError(
+            f"{metric} distances of {name} are undefined or all the same: some vectors are "
+            "constant, zero or not finite, or there are fewer than three songs",
+            kind="no_distances", column=name,
+        )  # fmt: skip
+    return distances
+
+
+def mantel_test(
+    first: np.ndarray, second: np.ndarray, *, n_permutations: int = 1000, seed: int = 0
+) -> pd.Series:
+    """Correlate the ranks of the distances between songs, with a permutation test.
+
+    Parameters
+    ----------
+    first, second : ndarray, shapes (n_songs, d1) and (n_songs, d2)
+    n_permutations : int
+    seed : int
+
+    Returns
+    -------
+    pandas.Series
+        ``rho`` (Spearman's, −1…1, of correlation distances), ``p`` (one-sided) and ``n_songs``.
+    """
+    distances = [
+        _distances(np.asarray(x), "correlation", name)
+        for x, name in ((first, "first"), (second, "second"))
+    ]
+    rho, null = mantel([distances[0]], distances[1], permute(n_permutations, len(first), seed=seed))
+    return pd.Series({"rho": rho[0], "p": permutation_p(rho, null)[0], "n_songs": len(first)})
 
 
 def rsa(
@@ -33,112 +66,79 @@ def rsa(
     within_style=False,
     n_permutations=1000,
     n_boot=2000,
-    level=0.95,
     seed=0,
 ) -> pd.DataFrame:
-    """Rank correlation of distances between songs in features and in ratings.
+    """Correlate the ranks of distances between songs in features and in ratings.
 
     Parameters
     ----------
     X : array-like of shape (n, d), or mapping of layer → such arrays
-        Each layer is compared by itself. Used as it is: standardise first if units differ.
-    y, artists, styles
-        As in :func:`nested_ridge`.
+        Each layer is compared by itself, unscaled: standardise first if units differ.
+    y : Series, DataFrame or array-like of shape (n,) or (n, m)
+    artists, styles : array-like of shape (n,), optional
+        Without `artists` each song has an artist of its own.
     metric, target_metric : str
-        Names that :func:`scipy.spatial.distance.pdist` knows. Each target is one column, for
-        which ``cityblock`` is the absolute difference.
+        Metrics of :func:`scipy.spatial.distance.pdist`. For a single target, ``cityblock`` is the
+        absolute difference.
     same_artist : bool
-        Keep pairs of songs by one artist. Without them, a model that knows the band gains nothing
-        by it.
+        Keep pairs of songs by one artist. Without them, recognising the artist does not help.
     control_style : bool
         Partial out, from both ranks, whether a pair is of one style.
     within_style : bool
         Permute songs only inside their styles.
     n_permutations, n_boot : int
-    level : float
     seed : int
 
     Returns
     -------
     DataFrame
-        One row a layer and target: ``layer, target, rho, low, high, p, p_layers`` (against the
-        maximum over layers), ``n_pairs``. p is one-sided: alike in features, alike in ratings.
+        One row per layer and target: ``layer, target, rho, low, high`` (95%, over artists), ``p,
+        p_layers`` (against the maximum over layers), ``n_pairs``. p is one-sided.
     """
-    songs = as_songs(y, artists, styles)
-    blocks = as_blocks(X, len(songs), songs.ids)
-    n = len(songs)
-    if n < 4:
-        raise ProbeError(f"{n} songs are too few to compare distances; at least 4 are needed")
-    artist, style = artist_codes(songs.artists), artist_codes(songs.styles)
-    first, second = np.triu_indices(n, 1)
-    keep = np.ones(len(first), bool) if same_artist else artist[first] != artist[second]
-    first, second = first[keep], second[keep]
-    if len(first) < 3:
-        raise ProbeError("fewer than 3 pairs of songs by different artists")
-    covariate = (style[first] != style[second]).astype(float) if control_style else None
-    orders = permute_songs(
-        n_permutations, n, within=songs.styles if within_style else None, seed=seed
-    )
-
-    def ready(distance):
-        return _ranks(distance, covariate)
-
-    features = {}
-    for name, block in blocks.items():
-        distance = pdist(block, metric)
-        if not np.isfinite(distance).all():
-            raise ProbeError(
-                f"{metric} distances of {name!r} are not defined for some songs (all-zero or "
-                "constant features); use another metric or drop those songs"
-            )
-        features[name] = distance[keep]
-    left = {name: ready(distance) for name, distance in features.items()}
+    ids, targets, ratings = as_targets(y)
+    n = len(ids)
+    blocks = as_blocks(X, n, ids)
+    artist = label_codes(as_labels(artists, n, "artists", np.arange(n)))
+    styles = as_labels(styles, n, "styles", np.zeros(n))
+    i, j = np.triu_indices(n, 1)
+    keep = np.ones(len(i), bool) if same_artist else artist[i] != artist[j]
+    if n < 4 or keep.sum() < 3:
+        raise StatsError(
+            f"{n} songs with {keep.sum()} pairs by different artists; at least 4 songs and 3 pairs "
+            "are needed",
+            kind="too_few", value=n,
+        )  # fmt: skip
+    i, j = i[keep], j[keep]
+    covariate = (styles[i] != styles[j]).astype(float) if control_style else None
+    orders = permute(n_permutations, n, strata=styles if within_style else None, seed=seed)
+    features = [_distances(block, metric, name) for name, block in blocks.items()]
     rows = []
-    for j, target in enumerate(songs.targets):
-        square = squareform(pdist(songs.ratings[:, [j]], target_metric))
-        null = np.empty((n_permutations, len(blocks)))
-        stacked = np.stack(list(left.values()))
-        for i, order in enumerate(orders):
-            null[i] = stacked @ ready(square[order[first], order[second]])
-        right = square[first, second]
-        found = stacked @ ready(right)
-        best = null.max(axis=1, keepdims=True) if n_permutations else null
+    for number, target in enumerate(targets):
+        ratings_apart = pdist(ratings[:, [number]], target_metric)
+        rho, null = mantel(features, ratings_apart, orders, keep=keep, covariate=covariate)
+        p = permutation_p(rho, null)
+        p_layers = permutation_p(rho, null.max(axis=1, keepdims=True))
         for k, name in enumerate(blocks):
             low, high = _artist_interval(
-                features[name], right, covariate, artist, first, second, found[k],
-                n_boot=n_boot, level=level, seed=seed,
+                features[k][keep], ratings_apart[keep], covariate, artist[i], artist[j], rho[k],
+                n_boot=n_boot, seed=seed,
             )  # fmt: skip
-            p, p_layers = (
-                (1 + (reference >= found[k] - 1e-12).sum()) / (1 + n_permutations)
-                for reference in (null[:, k], best)
-            )
-            rows.append((name, target, found[k], low, high, p, p_layers, len(first)))
+            rows.append((name, target, rho[k], low, high, p[k], p_layers[k], len(i)))
     columns = ["layer", "target", "rho", "low", "high", "p", "p_layers", "n_pairs"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _ranks(distance, covariate):
-    """Ranks, freed of the covariate and the mean, at unit length: products are correlations."""
-    ranks = rankdata(distance)
-    ranks -= ranks.mean()
-    if covariate is not None:
-        c = covariate - covariate.mean()
-        square = c @ c
-        if square > 0:
-            ranks = ranks - (ranks @ c) / square * c
-    length = np.linalg.norm(ranks)
-    return ranks / length if length > 0 else ranks
-
-
-def _artist_interval(left, right, covariate, artist, first, second, found, **ends):
-    count = artist.max() + 1
-    if count < 3:
+def _artist_interval(first, second, covariate, one, other, rho, *, n_boot, seed):
+    """Interval from leaving out all pairs with an artist, `one` and `other` being theirs."""
+    count = 1 + max(one.max(), other.max())
+    if count < FEWEST_CLUSTERS:
         return np.nan, np.nan
-    values = np.empty(count)
-    for one in range(count):
-        rest = (artist[first] != one) & (artist[second] != one)
+    left_out = np.empty((count, 1))
+    for artist in range(count):
+        rest = (one != artist) & (other != artist)
         part = None if covariate is None else covariate[rest]
-        values[one] = _ranks(left[rest], part) @ _ranks(right[rest], part)
-    influence = (count - 1) * (values.mean() - values)[:, None]
-    low, high, _ = influence_interval(np.array([found]), influence, **ends)
+        left_out[artist] = unit_ranks(first[rest], part) @ unit_ranks(second[rest], part)
+    low, high, *_ = influence_interval(
+        rho, jackknife_influence(left_out), n_boot=n_boot, seed=seed
+    )
     return max(float(low[0]), -1.0), min(float(high[0]), 1.0)

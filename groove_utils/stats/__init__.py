@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "bootstrap": [
             "Interval",
             "bca_interval",
+            "cluster_codes",
             "cluster_weights",
             "influence_draws",
             "influence_interval",

@@ -17,15 +17,17 @@ from scipy.special import ndtr, ndtri
 from groove_utils.stats.validation import StatsError, label_codes
 
 __all__ = [
+    "FEWEST_CLUSTERS",
     "Interval",
     "bca_interval",
+    "cluster_codes",
     "cluster_weights",
     "influence_draws",
     "influence_interval",
     "jackknife_influence",
 ]
 
-FEWEST = 3  # clusters
+FEWEST_CLUSTERS = 3
 
 
 class Interval(NamedTuple):
@@ -37,12 +39,13 @@ class Interval(NamedTuple):
     p: np.ndarray
 
 
-def _codes(clusters):
+def cluster_codes(clusters) -> tuple[np.ndarray, int]:
+    """Return each unit's cluster, 0 … g − 1, and g; raise an error if there are fewer than 3."""
     codes = label_codes(clusters)
     count = codes.max() + 1
-    if count < FEWEST:
+    if count < FEWEST_CLUSTERS:
         raise StatsError(
-            f"{count} clusters: an interval over clusters needs at least {FEWEST} of them",
+            f"{count} clusters: an interval over clusters needs at least {FEWEST_CLUSTERS} of them",
             kind="too_few", value=int(count),
         )  # fmt: skip
     return codes, count
@@ -67,7 +70,7 @@ def cluster_weights(clusters, n_draws: int, seed: int = 0) -> np.ndarray:
     ndarray of float64, shape (n_draws, n)
         Units of one cluster have the same weight.
     """
-    codes, count = _codes(clusters)
+    codes, count = cluster_codes(clusters)
     return _draw(count, n_draws, seed)[:, codes]
 
 
@@ -150,7 +153,7 @@ def bca_interval(statistic, clusters, *, n_boot=2000, level=0.95, seed=0):
     -------
     estimate, low, high, se : ndarray, shape (k,)
     """
-    codes, count = _codes(clusters)
+    codes, count = cluster_codes(clusters)
     estimate = statistic(np.ones((1, len(codes))))[0]
     draws = statistic(_draw(count, n_boot, seed)[:, codes])
     below = (draws < estimate).mean(axis=0) + (draws == estimate).mean(axis=0) / 2

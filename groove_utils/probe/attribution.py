@@ -1,0 +1,99 @@
+"""Attribution of a song's predicted rating to its stems by Shapley values (chapter 07)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.probe.ablation import Ablation
+from groove_utils.probe.result import target_numbers
+from groove_utils.probe.validation import ProbeError
+from groove_utils.stats.bootstrap import influence_interval, jackknife_influence
+from groove_utils.stats.shapley import shapley_values
+
+__all__ = ["attribute_songs"]
+
+
+def attribute_songs(
+    ablation: Ablation,
+    target: str,
+    *,
+    silent: pd.DataFrame | None = None,
+    n_boot=2000,
+    seed=0,
+) -> pd.DataFrame:
+    """Share out each song's predicted rating among its stems.
+
+    Parameters
+    ----------
+    ablation : Ablation
+        With every subset of its stems.
+    target : str
+    silent : DataFrame of bool, shape (n, n_stems), optional
+        Which stems of a song are silent; indexed by the songs' ids, one column per stem. A
+        subset of the song then counts as that of its sounding stems, so that a silent stem is
+        given exactly 0. Otherwise it is given what the probe predicts from silence.
+    n_boot, seed : int
+        Draws of the artists that the probe was trained on, for the 95% interval.
+
+    Returns
+    -------
+    DataFrame
+        One row per song and stem: ``track_id, artist, style, stem, estimate, low, high, baseline,
+        predicted, observed``. For each song, ``baseline + sum of the estimates = predicted``; the
+        baseline is the mean rating of the training songs.
+    """
+    if not ablation.is_complete:
+        raise ProbeError(
+            f"{len(ablation.subsets)} of {2 ** len(ablation.stems)} subsets are given; Shapley "
+            "values of a song's prediction need all",
+            kind="incomplete", value=len(ablation.subsets),
+        )  # fmt: skip
+    (number,) = target_numbers(ablation.targets, [target])
+    predicted = ablation.predicted[..., number]
+    left_out = ablation.leave_artist_out[..., number].astype(np.float64)
+    if silent is not None:
+        places = _sounding_places(ablation, silent)
+        songs = np.arange(len(ablation.ids))
+        predicted, left_out = predicted[places, songs], left_out[:, places, songs]
+    shares = shapley_values(dict(zip(ablation.subsets, predicted)), ablation.stems)
+    influence = jackknife_influence(left_out).swapaxes(0, 1)
+    influences = shapley_values(dict(zip(ablation.subsets, influence)), ablation.stems)
+    tables = []
+    for stem in ablation.stems:
+        interval = influence_interval(shares[stem], influences[stem], n_boot=n_boot, seed=seed)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "track_id": ablation.ids,
+                    "artist": ablation.artists,
+                    "style": ablation.styles,
+                    "stem": stem,
+                    "estimate": shares[stem],
+                    "low": interval.low,
+                    "high": interval.high,
+                    "baseline": predicted[ablation.place(())],
+                    "predicted": predicted[ablation.place(ablation.stems)],
+                    "observed": ablation.observed[:, number],
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _sounding_places(ablation: Ablation, silent: pd.DataFrame) -> np.ndarray:
+    """Position of each subset's sounding stems for each song, shape (n_subsets, n)."""
+    missing = [stem for stem in ablation.stems if stem not in silent.columns]
+    unknown = [track for track in ablation.ids if track not in silent.index]
+    if missing or unknown:
+        raise ProbeError(
+            f"the table of silent stems lacks {(missing or unknown)[0]!r}; it needs one row per "
+            f"song and one column per stem ({', '.join(ablation.stems)})",
+            kind="missing", column="silent", value=(missing or unknown)[0],
+        )  # fmt: skip
+    mute = silent.loc[list(ablation.ids), list(ablation.stems)].to_numpy(dtype=bool)
+    places = np.empty((len(ablation.subsets), len(mute)), dtype=int)
+    for i, row in enumerate(mute):
+        sounding = {stem for stem, silent in zip(ablation.stems, row) if not silent}
+        places[:, i] = [ablation.place(sounding & set(subset)) for subset in ablation.subsets]
+    return places

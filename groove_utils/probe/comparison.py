@@ -1,0 +1,148 @@
+"""Paired comparisons of models, and the number of songs that would settle them (chapter 06)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from groove_utils.probe.intervals import artist_influence
+from groove_utils.probe.result import ProbeResult, check_paired
+from groove_utils.probe.scores import score_statistic
+from groove_utils.probe.validation import ProbeError
+from groove_utils.stats.bootstrap import influence_draws, influence_interval
+from groove_utils.stats.multiplicity import holm
+
+__all__ = ["compare_models", "songs_needed"]
+
+
+def _differences(results, pairs, score):
+    """Difference in a score and its influences, per pair of results."""
+    check_paired(results)
+    statistic = partial(score_statistic, score=score)
+    influences = {name: artist_influence(result, statistic) for name, result in results.items()}
+    for first, second in pairs:
+        yield [a - b for a, b in zip(influences[first], influences[second], strict=True)]
+
+
+def compare_models(
+    results: Mapping[str, ProbeResult],
+    *,
+    score="r2",
+    reference: str | None = None,
+    n_boot=2000,
+    seed=0,
+) -> pd.DataFrame:
+    """Compute paired differences between models on the same songs and folds.
+
+    Parameters
+    ----------
+    results : mapping of name → ProbeResult
+    score : str
+        See :func:`bootstrap_scores`.
+    reference : str, optional
+        Compare all others with this one; by default all pairs.
+    n_boot, seed : int
+        Draws of artists.
+
+    Returns
+    -------
+    DataFrame
+        One row per target and pair: ``target, first, second, difference`` (first − second), ``low,
+        high`` (95%), ``se, p, p_holm, refit``. Holm's correction is over the pairs of one target.
+        `refit` is true if both models have a closed form, so that the interval includes training.
+
+    Notes
+    -----
+    An artist's influence on a difference is the difference of the influences on both models, so
+    what makes an artist hard for both cancels.
+    """
+    names = list(results)
+    if len(names) < 2:
+        raise ProbeError(f"{len(names)} models; give two or more to compare", kind="too_few")
+    if reference is not None and reference not in names:
+        raise ProbeError(f"no such model: {reference!r}; there are {names}",
+                         kind="unknown", column="reference", value=reference)  # fmt: skip
+    pairs = list(combinations(names, 2))
+    if reference is not None:
+        pairs = [(name, reference) for name in names if name != reference]
+    tables = []
+    for pair, (difference, influence) in zip(pairs, _differences(results, pairs, score)):
+        low, high, se, p = influence_interval(difference, influence, n_boot=n_boot, seed=seed)
+        table = pd.DataFrame({"target": results[names[0]].targets})
+        table["first"], table["second"] = pair
+        table = table.assign(difference=difference, low=low, high=high, se=se, p=p)
+        table["refit"] = all(results[name].leave_artist_out is not None for name in pair)
+        tables.append(table)
+    frame = pd.concat(tables, ignore_index=True)
+    frame.insert(8, "p_holm", frame.groupby("target")["p"].transform(holm))
+    return frame
+
+
+def songs_needed(
+    results: Mapping[str, ProbeResult],
+    *,
+    score="r2",
+    power: Sequence[float] = (0.8, 0.9),
+    alpha=0.05,
+    n_boot=2000,
+    seed=0,
+) -> pd.DataFrame:
+    """Estimate the number of songs that would settle the difference between two models.
+
+    Parameters
+    ----------
+    results : mapping of name → ProbeResult
+        Exactly two, with the same songs and folds.
+    score : str
+    power : sequence of float
+        Probabilities of finding the difference, between 0 and 1.
+    alpha : float
+        Level of the two-sided test.
+    n_boot, seed : int
+        Draws of artists.
+
+    Returns
+    -------
+    DataFrame
+        One row per target and power: ``target, first, second, difference, se, power``, ``n_songs``
+        (needed) with ``low, high``, the central 95% of that number over draws of artists (infinite
+        where the difference is 0 or changes sign), ``n_now``, ``power_now``.
+
+    Notes
+    -----
+    Assumes that the standard error falls with the root of the number of songs, artists growing in
+    proportion, and that the difference is as estimated. As it was estimated from the same songs,
+    the number is rough: read its interval.
+    """
+    if len(results) != 2:
+        raise ProbeError(f"{len(results)} results ({list(results)}); expected two",
+                         kind="n_results", value=len(results))  # fmt: skip
+    if not all(0 < value < 1 for value in [*power, alpha]):
+        raise ProbeError(f"power {list(power)} and alpha {alpha} must lie between 0 and 1",
+                         kind="out_of_range", column="power")  # fmt: skip
+    (first, result), (second, _) = results.items()
+    ((difference, influence),) = _differences(results, [(first, second)], score)
+    n, se = len(result.ids), influence_interval(difference, influence, n_boot=1).se
+    draws = difference + influence_draws(influence, n_boot, seed)
+    z = stats.norm.isf(alpha / 2)
+    rows = []
+    for j, target in enumerate(result.targets):
+        effect = np.abs(difference[j]) / se[j] if se[j] > 0 else 0.0
+        power_now = stats.norm.sf(z - effect) + stats.norm.cdf(-z - effect)
+        for chance in power:
+            factor = (z + stats.norm.ppf(chance)) ** 2 * se[j] ** 2 * n
+            with np.errstate(divide="ignore", invalid="ignore"):
+                needed = np.ceil(factor / difference[j] ** 2) if difference[j] else np.inf
+                spread = factor / draws[:, j] ** 2
+            # a draw with the other sign would favour the wrong model, whatever the number
+            spread[np.sign(draws[:, j]) != np.sign(difference[j])] = np.inf
+            low, high = np.ceil(np.quantile(spread, [0.025, 0.975], method="inverted_cdf"))
+            rows.append((target, first, second, difference[j], se[j], chance, needed, low, high, n,
+                         power_now))  # fmt: skip
+    columns = ["target", "first", "second", "difference", "se", "power", "n_songs", "low", "high"]
+    return pd.DataFrame(rows, columns=[*columns, "n_now", "power_now"])

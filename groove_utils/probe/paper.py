@@ -1,0 +1,76 @@
+"""The protocol of Marmoret, Farrugia & Stupacher (2026), arXiv:2603.27237 (chapter 06)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold
+
+from groove_utils.probe.nested_cv import leave_out
+from groove_utils.probe.result import ProbeResult
+from groove_utils.probe.validation import ProbeError, Songs, as_data
+from groove_utils.stats.validation import label_codes
+
+__all__ = ["paper_protocol"]
+
+
+def paper_protocol(
+    X, y, artists=None, styles=None, *, seeds: Sequence[int] = range(5), n_splits=4, alpha=0.2
+) -> ProbeResult:
+    """Probe as Marmoret, Farrugia & Stupacher (2026) did.
+
+    Ridge with one fixed penalty on unscaled features, songs sorted by id, shuffled K folds for
+    each seed, without regard to artists. The paper's score is ``fold_r2`` with ``fold_r2_sd`` of
+    :meth:`ProbeResult.scores`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d), or mapping of layer → such arrays
+        Layers are concatenated in their order.
+    y : Series, DataFrame or array-like of shape (n,) or (n, m)
+        Songs are sorted by its index.
+    artists, styles : array-like of shape (n,), optional
+        Not used by the protocol; the result carries them, for intervals and plots.
+    seeds : sequence of int
+        One shuffled ``KFold`` each.
+    n_splits : int
+    alpha : float
+
+    Returns
+    -------
+    ProbeResult
+        Songs in sorted order; one repeat per seed.
+    """
+    songs, blocks = as_data(X, y, artists, styles)
+    order = np.array(sorted(range(len(songs)), key=lambda i: songs.ids[i]))
+    matrix = np.concatenate(list(blocks.values()), axis=1)[order]
+    songs = Songs(songs.ids[order], songs.targets, songs.ratings[order], songs.artists[order],
+                  songs.styles[order])  # fmt: skip
+    values, seeds, n = songs.ratings, list(seeds), len(songs)
+    if not seeds or n < n_splits:
+        raise ProbeError(f"{len(seeds)} seeds and {n} songs for {n_splits} folds",
+                         kind="too_few", column="seeds" if not seeds else "n_splits")  # fmt: skip
+    predicted, baseline = np.empty((2, len(seeds), *values.shape))
+    folds = np.empty((len(seeds), n), dtype=np.int64)
+    groups = label_codes(songs.artists)
+    left_out = np.empty((groups.max() + 1, *predicted.shape))
+    for repeat, seed in enumerate(seeds):
+        cut = KFold(n_splits, shuffle=True, random_state=int(seed))
+        for number, (train, test) in enumerate(cut.split(matrix)):
+            model = Ridge(alpha=alpha, solver="cholesky").fit(matrix[train], values[train])
+            fitted = model.predict(matrix).reshape(values.shape)
+            predicted[repeat, test] = fitted[test]
+            baseline[repeat, test] = values[train].mean(axis=0)
+            folds[repeat, test] = number
+            change = np.zeros((len(left_out), len(test), values.shape[1]))
+            error = values[train] - fitted[train]
+            centred = matrix - matrix[train].mean(axis=0)
+            gram = centred @ centred[train].T
+            inverse = np.linalg.inv(gram[train] + alpha * np.eye(len(train)))
+            leave_out(change, groups[train], error, gram[train] @ inverse, gram[test] @ inverse)
+            left_out[:, repeat, test] = fitted[test] + change
+    return ProbeResult.from_songs(
+        "paper protocol", songs, predicted, baseline, folds, leave_artist_out=left_out
+    )

@@ -1,0 +1,89 @@
+"""Settings of a nested probe: folds, layers, penalties, scaling and seed (chapter 06)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+
+from groove_utils.probe.validation import ProbeError
+
+__all__ = ["DEFAULT_ALPHAS", "Protocol"]
+
+DEFAULT_ALPHAS = tuple(np.logspace(-1, 6, 15).tolist())
+"""Penalties on standardised features: wide enough for 16 and for 9,984 dimensions. With the
+largest, predictions are close to the mean, so that "no signal" can be chosen."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Settings of a nested probe. Change one with :func:`dataclasses.replace`.
+
+    Parameters
+    ----------
+    n_splits, n_repeats, n_inner : int
+        Outer folds, repetitions of them, and inner folds (fewer where a training set has fewer
+        artists).
+    layers : {"select", "concat"} or str or sequence of str
+        Choose one layer inside the inner folds; concatenate all standardised layers; take the
+        named layer; or choose among the named ones.
+    alphas : float or sequence of float
+        Ridge penalties above 0, on standardised features.
+    pca : int or sequence of (int or None), optional
+        Number of principal components to regress on, or several to choose from inside the inner
+        folds; None keeps all. One number for all models compares them at equal dimension.
+    floor, clip : float
+        Lower bound of the divisor and limit of standardised values, see
+        :class:`groove_utils.probe.ClippedStandardScaler`.
+    seed : int
+
+    Raises
+    ------
+    ProbeError
+        A value out of range; the error's `column` names the setting.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> protocol = Protocol(n_repeats=2, seed=7)
+    >>> replace(protocol, layers="concat").layers, protocol.layers
+    ('concat', 'select')
+    """
+
+    n_splits: int = 4
+    n_repeats: int = 5
+    n_inner: int = 4
+    layers: str | Sequence[str] = "select"
+    alphas: float | Sequence[float] = DEFAULT_ALPHAS
+    pca: int | None | Sequence[int | None] = None
+    floor: float = 1e-4
+    clip: float = 5.0
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, least in (("n_splits", 2), ("n_repeats", 1), ("n_inner", 2)):
+            self._check(name, _is_count(getattr(self, name), least), f"an integer ≥ {least}")
+        alphas = np.atleast_1d(np.asarray(self.alphas, dtype=np.float64))
+        usable = alphas.ndim == 1 and alphas.size and (np.isfinite(alphas) & (alphas > 0)).all()
+        self._check("alphas", usable, "one or more finite penalties above 0")
+        pca = (self.pca,) if self.pca is None or np.isscalar(self.pca) else tuple(self.pca)
+        usable = pca and all(k is None or _is_count(k, 1) for k in pca)
+        self._check("pca", usable, "numbers of components of 1 or more, or None")
+        self._check("floor", self.floor >= 0, "0 or more")
+        self._check("clip", self.clip > 0, "a limit above 0")
+        layers = self.layers if isinstance(self.layers, str) else tuple(map(str, self.layers))
+        self._check("layers", layers, "'select', 'concat' or names of layers")
+        for name, value in (("alphas", tuple(alphas.tolist())), ("pca", pca), ("layers", layers)):
+            object.__setattr__(self, name, value)
+
+    def _check(self, name: str, usable, expected: str) -> None:
+        if not usable:
+            value = getattr(self, name)
+            raise ProbeError(f"{name} is {value!r}; expected {expected}", kind="out_of_range",
+                             column=name, value=value)  # fmt: skip
+
+
+def _is_count(value, least: int) -> bool:
+    return isinstance(value, Integral) and value >= least

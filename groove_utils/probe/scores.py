@@ -1,0 +1,112 @@
+"""Scores of out-of-fold predictions as functions of song weights (chapter 06).
+
+With weights, one function serves for the score itself (all weights 1), for its bootstrap
+distribution (counts) and for the score without an artist (weights 0).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import rankdata
+
+from groove_utils.probe.validation import ProbeError
+
+__all__ = ["SCORES", "r2_by_repeat", "score_statistic", "style_statistic"]
+
+SCORES = ("r2", "spearman", "rmse", "fold_r2", "r2_over_baseline")
+
+
+def score_statistic(result, score: str):
+    """Return a function of song weights (n_draws, n) that computes a score (n_draws, n_targets).
+
+    Parameters
+    ----------
+    result : ProbeResult
+    score : {"r2", "spearman", "rmse", "fold_r2", "r2_over_baseline"}
+        See :meth:`groove_utils.probe.ProbeResult.scores`.
+    """
+    y = result.observed
+    squared = ((y - result.predicted) ** 2).mean(axis=0)
+    if score == "r2":
+        return lambda w: 1 - _ratio(w @ squared, _spread(w, y - y.mean(axis=0)))
+    if score == "rmse":
+        return lambda w: np.sqrt(w @ squared / w.sum(axis=1, keepdims=True))
+    if score == "r2_over_baseline":
+        base = ((y - result.baseline) ** 2).mean(axis=0)
+        return lambda w: 1 - _ratio(w @ squared, w @ base)
+    if score == "fold_r2":
+        return lambda w: r2_by_repeat(result, w).mean(axis=0)
+    if score == "spearman":
+        return lambda w: np.stack([_spearman(result, row) for row in w])
+    raise ProbeError(f"no such score: {score!r}; there are {', '.join(SCORES)}",
+                     kind="unknown", column="score", value=score)  # fmt: skip
+
+
+def r2_by_repeat(result, w) -> np.ndarray:
+    """Compute the mean of the folds' own R² in each repeat, (n_repeats, n_draws, n_targets)."""
+    means = []
+    for fold, predicted in zip(result.folds, result.predicted, strict=True):
+        scores = []
+        for number in range(fold.max() + 1):
+            held = fold == number
+            y = result.observed[held]
+            error = w[:, held] @ (y - predicted[held]) ** 2
+            scores.append(1 - _ratio(error, _spread(w[:, held], y - y.mean(axis=0))))
+        means.append(np.mean(scores, axis=0))
+    return np.array(means)
+
+
+def style_statistic(result, styles: np.ndarray):
+    """Return a function of song weights that computes R² by parts.
+
+    Parameters
+    ----------
+    result : ProbeResult
+        Or any object with ``observed`` and ``predicted``.
+    styles : ndarray of int, shape (n,)
+        Number of each song's style, 0 … s − 1.
+
+    Returns
+    -------
+    callable
+        Maps weights (n_draws, n) to R² (n_draws, (3 + s) · n_targets): over all songs, between
+        styles, within styles, and inside each style.
+    """
+    y = result.observed - result.observed.mean(axis=0)
+    error = result.observed - result.predicted
+    squared = (error**2).mean(axis=0)
+    member = styles == np.arange(styles.max() + 1)[:, None]
+
+    def statistic(w):
+        weights = [w * column for column in member]
+        total, inside = _spread(w, y), [_spread(v, y) for v in weights]
+        within = sum(inside)
+        error_within = sum(_spread(v, error).mean(axis=0) for v in weights)
+        between = np.where(total - within > 1e-12 * total, total - within, 0.0)
+        parts = [(w @ squared, total), (w @ squared - error_within, between)]
+        parts += [(error_within, within)]
+        parts += [(v @ squared, spread) for v, spread in zip(weights, inside)]
+        return 1 - np.concatenate([_ratio(*part) for part in parts], axis=1)
+
+    return statistic
+
+
+def _ratio(above, below):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(below > 1e-12, above / below, np.nan)
+
+
+def _spread(w, values):
+    """Weighted sum of squares about the weighted mean, (..., n_draws, n_targets)."""
+    total = np.maximum(w.sum(axis=1, keepdims=True), 1e-300)
+    return w @ values**2 - (w @ values) ** 2 / total
+
+
+def _spearman(result, weights):
+    rows = np.repeat(np.arange(len(weights)), weights.astype(int))
+    y = rankdata(result.observed[rows], axis=0)
+    y -= y.mean(axis=0)
+    p = rankdata(result.predicted[:, rows], axis=1)
+    p -= p.mean(axis=1, keepdims=True)
+    below = np.sqrt((y**2).sum(axis=0) * (p**2).sum(axis=1))
+    return _ratio((y * p).sum(axis=1), below).mean(axis=0)

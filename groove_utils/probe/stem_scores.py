@@ -1,0 +1,194 @@
+"""Scores of subsets of stems, contributions of stems, and contrasts (chapter 07)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.cache import ArrayCache
+from groove_utils.probe.ablation import Ablation, Subset, ablation_key
+from groove_utils.probe.paper import paper_protocol
+from groove_utils.probe.result import check_paired
+from groove_utils.probe.validation import ProbeError, as_songs
+from groove_utils.stats.bootstrap import influence_interval
+from groove_utils.stats.multiplicity import holm
+from groove_utils.stats.shapley import MOST_PLAYERS, shapley_values
+from groove_utils.stats.validation import as_blocks
+from groove_utils.stems.subsets import subset_name
+
+__all__ = ["ablation_scores", "contrast", "contributions", "paper_scores"]
+
+MEASURES = ("alone", "left out", "Shapley")
+
+
+def paper_scores(
+    features: Mapping[Subset, object],
+    y,
+    artists=None,
+    styles=None,
+    *,
+    cache: ArrayCache | None = None,
+) -> pd.DataFrame:
+    """Score several subsets of stems by the published protocol.
+
+    Parameters
+    ----------
+    features : mapping of tuple of str → array-like (n, d), or mapping of layer → such arrays
+    y, artists, styles
+        See :func:`groove_utils.probe.paper_protocol`.
+    cache : ArrayCache, optional
+        Store of scores.
+
+    Returns
+    -------
+    DataFrame
+        One row per subset and target: ``subset, target, fold_r2, fold_r2_sd, n_songs``.
+    """
+    songs = as_songs(y, artists, styles)
+    ratings = pd.DataFrame(songs.ratings, index=songs.ids, columns=songs.targets)
+    tables = []
+    for subset, X in features.items():
+        blocks = as_blocks(X, len(songs), songs.ids)
+        key = ablation_key("paper protocol", {tuple(subset): blocks}, songs, np.empty(0), None)
+        scores = None if cache is None else cache.get(key)
+        if scores is None:
+            table = paper_protocol(blocks, ratings, songs.artists, songs.styles).scores()
+            scores = {name: table[name].to_numpy() for name in ("fold_r2", "fold_r2_sd")}
+            if cache is not None:
+                cache.put(key, scores)
+        table = pd.DataFrame({"subset": subset_name(subset), "target": songs.targets, **scores})
+        tables.append(table.assign(n_songs=len(songs)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def ablation_scores(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
+    """Compute R² of every subset of stems with its 95% interval over artists.
+
+    Parameters
+    ----------
+    ablation : Ablation
+    n_boot, seed : int
+        Draws of artists.
+
+    Returns
+    -------
+    DataFrame
+        One row per subset, part and target: ``subset`` (such as ``drums+bass``; ``none`` for the
+        training mean), ``part, target, estimate, low, high, n_songs, n_artists``.
+    """
+    names = [subset_name(subset) for subset in ablation.subsets]
+    frame = _table(ablation, "subset", names, ablation.r2, ablation.influence, n_boot, seed)
+    frame["high"] = frame["high"].clip(upper=1.0)
+    return frame.drop(columns=["se", "p"])
+
+
+def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
+    """Compute the contribution of each stem: alone, left out, and its Shapley value.
+
+    Parameters
+    ----------
+    ablation : Ablation
+    n_boot, seed : int
+        Draws of artists.
+
+    Returns
+    -------
+    DataFrame
+        One row per stem, measure, part and target: ``stem, measure, part, target, estimate, low,
+        high`` (95%), ``se, p, p_holm, n_songs, n_artists``. ``alone`` is the R² of the stem less
+        that of no stem, ``left out`` the loss of R² without it, ``Shapley`` the mean of what it
+        adds over all orders; measures with missing subsets are omitted. Holm's correction is over
+        the stems and targets of one measure and part.
+    """
+    tables = []
+    for measure in MEASURES:
+        mixing = _mixing(ablation, measure)
+        if mixing:
+            weights = np.array(list(mixing.values()))
+            r2 = np.einsum("ks,spt->kpt", weights, ablation.r2)
+            influence = np.einsum("ks,gspt->gkpt", weights, ablation.influence)
+            table = _table(ablation, "stem", list(mixing), r2, influence, n_boot, seed)
+            table.insert(1, "measure", measure)
+            tables.append(table)
+    if not tables:
+        raise ProbeError(
+            f"of the stems {', '.join(ablation.stems)} only the mix is given; a contribution needs "
+            "a stem alone, or the mix without it",
+            kind="only_mix", value=ablation.stems,
+        )  # fmt: skip
+    frame = pd.concat(tables, ignore_index=True)
+    adjusted = frame.groupby(["measure", "part"])["p"].transform(holm)
+    frame.insert(list(frame).index("p") + 1, "p_holm", adjusted)
+    return frame
+
+
+def _mixing(ablation: Ablation, measure: str) -> dict[str, np.ndarray]:
+    """Coefficients of the subsets' scores in a measure, for the stems that have it."""
+    units = dict(zip(map(frozenset, ablation.subsets), np.eye(len(ablation.subsets))))
+    if measure == "Shapley":
+        usable = ablation.is_complete and len(ablation.stems) <= MOST_PLAYERS
+        return shapley_values(units, ablation.stems) if usable else {}
+    mix = frozenset(ablation.stems)
+    mixing = {}
+    for stem in ablation.stems:
+        alone = frozenset([stem])
+        more, less = (alone, frozenset()) if measure == "alone" else (mix, mix - alone)
+        if more in units and less in units:
+            mixing[stem] = units[more] - units[less]
+    return mixing
+
+
+def contrast(
+    terms: Sequence[tuple[float, Ablation, Sequence[str]]], *, n_boot=2000, seed=0
+) -> pd.DataFrame:
+    """Compute a weighted sum of scores, of one ablation or of several on the same songs.
+
+    Parameters
+    ----------
+    terms : sequence of (weight, Ablation, subset)
+        Such as the gain of drums and bass beyond what each gives alone: ``[(1, a, ("drums",
+        "bass")), (-1, a, ("drums",)), (-1, a, ("bass",)), (1, a, ())]``; or raw against
+        loudness-matched stems: ``[(1, raw, s), (-1, matched, s)]``.
+    n_boot, seed : int
+        Draws of artists.
+
+    Returns
+    -------
+    DataFrame
+        One row per part and target: ``part, target, estimate, low, high`` (95%), ``se, p,
+        n_songs, n_artists``. What makes an artist hard for all terms cancels.
+
+    Raises
+    ------
+    ProbeError
+        No terms, or ablations that differ in songs, artists, targets or observed ratings.
+    """
+    if not terms:
+        raise ProbeError("no terms given; expected one or more of (weight, ablation, subset)",
+                         kind="empty", column="terms")  # fmt: skip
+    ablations = {f"term {i}": ablation for i, (_, ablation, _) in enumerate(terms)}
+    check_paired(ablations, ("ids", "artists", "targets", "observed"))
+    r2 = sum(weight * one.r2[one.place(subset)] for weight, one, subset in terms)
+    influence = sum(weight * one.influence[:, one.place(subset)] for weight, one, subset in terms)
+    table = _table(terms[0][1], "contrast", [""], r2[None], influence[:, None], n_boot, seed)
+    return table.drop(columns="contrast")
+
+
+def _table(ablation, label, names, estimate, influence, n_boot, seed) -> pd.DataFrame:
+    """Rows of estimates (k, parts, targets) with intervals from influences (g, k, …)."""
+    index = pd.MultiIndex.from_product(
+        [names, ablation.parts, ablation.targets], names=[label, "part", "target"]
+    )
+    frame = pd.DataFrame({"estimate": estimate.ravel()}, index=index).reset_index()
+    interval = influence_interval(
+        estimate.ravel(), influence.reshape(len(influence), -1), n_boot=n_boot, seed=seed
+    )
+    frame = frame.assign(**interval._asdict())
+    artists, styles = ablation.artists.astype(str), ablation.styles.astype(str)
+    for part in ablation.parts:
+        songs = styles == part if part in ablation.parts[2:] else np.ones(len(styles), dtype=bool)
+        rows = frame["part"] == part
+        frame.loc[rows, ["n_songs", "n_artists"]] = songs.sum(), len(set(artists[songs]))
+    return frame.astype({"n_songs": int, "n_artists": int})

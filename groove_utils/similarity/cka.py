@@ -1,0 +1,146 @@
+"""Similarity of models and of layers by centred kernel alignment (chapter 05).
+
+Two models may have different numbers of units, in any rotation. What can be compared is which songs
+they place close together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.similarity.mantel import mantel_test
+from groove_utils.stats.multiplicity import holm
+from groove_utils.stats.validation import StatsError
+
+__all__ = ["compare_embeddings", "extreme_pairs", "layer_similarity", "linear_cka"]
+
+
+def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) -> float:
+    """Compute linear centred kernel alignment of two sets of vectors of the same songs.
+
+    Parameters
+    ----------
+    first, second : ndarray, shapes (n_songs, d1) and (n_songs, d2)
+        Songs in the same order; at least 4.
+    debiased : bool
+        Use the unbiased estimator of the Hilbert–Schmidt independence criterion. The plain one
+        grows towards 1 as dimensions outnumber songs, even for unrelated vectors.
+
+    Returns
+    -------
+    float
+        1 for the same geometry up to rotation and scale; about 0 for unrelated ones (the debiased
+        estimate may be slightly negative). NaN where all songs of one set are identical.
+
+    References
+    ----------
+    Kornblith et al. (2019), arXiv:1905.00414; Song et al. (2012), Feature selection via dependence
+    maximization, for the unbiased estimator.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(size=(10, 3))
+    >>> round(linear_cka(x, 2 * x[:, ::-1]), 6)
+    1.0
+    """
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if len(first) != len(second) or first.ndim != 2 or second.ndim != 2 or len(first) < 4:
+        raise StatsError(
+            f"the vectors have shapes {first.shape} and {second.shape}; expected (n_songs, dim) "
+            "each, with the same 4 or more songs",
+            kind="shape", value=(first.shape, second.shape),
+        )  # fmt: skip
+    hsic = _unbiased_hsic if debiased else _biased_hsic
+    k, m = (x @ x.T for x in (first - first.mean(axis=0), second - second.mean(axis=0)))
+    scale = hsic(k, k) * hsic(m, m)
+    return float(hsic(k, m) / np.sqrt(scale)) if scale > 0 else float("nan")
+
+
+def compare_embeddings(
+    vectors: Mapping[str, np.ndarray], *, n_permutations: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Compare all pairs of models by CKA and by the Mantel test.
+
+    Parameters
+    ----------
+    vectors : mapping of str to ndarray, shape (n_songs, dim)
+        Model → vectors of the same songs in the same order.
+    n_permutations, seed : int
+        Of :func:`groove_utils.similarity.mantel_test`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per pair: ``first, second, cka, rho, p, n_songs, p_holm``; none for one model.
+    """
+    rows = [
+        {
+            "first": first,
+            "second": second,
+            "cka": linear_cka(vectors[first], vectors[second]),
+            **mantel_test(
+                vectors[first], vectors[second], n_permutations=n_permutations, seed=seed
+            ),
+        }
+        for first, second in combinations(vectors, 2)
+    ]
+    table = pd.DataFrame(rows, columns=["first", "second", "cka", "rho", "p", "n_songs"])
+    return table.assign(p_holm=holm(table["p"])).astype({"n_songs": int})
+
+
+def extreme_pairs(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Return the pair of models with the highest CKA and the one with the lowest.
+
+    Parameters
+    ----------
+    pairs : pandas.DataFrame
+        From :func:`compare_embeddings`.
+
+    Returns
+    -------
+    most, least : pandas.Series
+        Rows of the table; dashes and NaN where it is empty.
+    """
+    if pairs["cka"].isna().all():
+        none = pd.Series({"first": "–", "second": "–", "cka": np.nan})
+        return none, none
+    return pairs.loc[pairs["cka"].idxmax()], pairs.loc[pairs["cka"].idxmin()]
+
+
+def layer_similarity(layers: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Compute debiased linear CKA between all layers of a model.
+
+    Parameters
+    ----------
+    layers : mapping of str to ndarray, shape (n_songs, dim)
+        Such as ``embedding.layers``, from input to output.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Symmetric, layers × layers, ones on the diagonal.
+    """
+    values = [
+        [linear_cka(a, b) if a is not b else 1.0 for b in layers.values()] for a in layers.values()
+    ]
+    return pd.DataFrame(values, index=list(layers), columns=list(layers)).rename_axis("layer")
+
+
+def _biased_hsic(k: np.ndarray, m: np.ndarray) -> float:
+    return float((k * m).sum())  # both are centred already
+
+
+def _unbiased_hsic(k: np.ndarray, m: np.ndarray) -> float:
+    n = len(k)
+    k, m = k.copy(), m.copy()
+    np.fill_diagonal(k, 0)
+    np.fill_diagonal(m, 0)
+    return float(
+        (k * m).sum()
+        + k.sum() * m.sum() / ((n - 1) * (n - 2))
+        - 2 * (k.sum(axis=0) @ m.sum(axis=0)) / (n - 2)
+    ) / (n * (n - 3))

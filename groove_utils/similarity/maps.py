@@ -1,0 +1,74 @@
+"""Maps of songs: two-dimensional projections of embeddings (chapter 05)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.metrics import pairwise_distances
+from sklearn.preprocessing import StandardScaler
+
+from groove_utils.stats.validation import StatsError
+
+__all__ = ["last_hidden_layer", "song_map"]
+
+
+def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndarray:
+    """Project songs onto a plane.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_songs, dim)
+        One layer of an :class:`groove_utils.embed.Embedding`.
+    method : {'pca', 'umap'}
+        The first two principal components of the standardised units, or UMAP with the settings of
+        Marmoret et al. (2026): 5 neighbours, minimal distance 0.3, correlation distance. UMAP
+        keeps neighbourhoods; distances between clusters, and their sizes, have no meaning.
+    seed : int
+        Of UMAP.
+
+    Returns
+    -------
+    ndarray, shape (n_songs, 2)
+    """
+    if method == "pca":
+        standardised = StandardScaler().fit_transform(vectors)
+        return PCA(n_components=2, svd_solver="full").fit_transform(standardised)
+    if method != "umap":
+        raise StatsError(f"method is {method!r}; expected 'pca' or 'umap'",
+                         kind="unknown", column="method", value=method)  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # UMAP warns that a seed means one thread
+        import umap
+
+        # the neighbours that it would find itself, without compiling its search
+        n_neighbors = min(5, len(vectors) - 1)
+        distances = pairwise_distances(vectors, metric="correlation")
+        nearest = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
+        return umap.UMAP(
+            n_neighbors=n_neighbors,
+            min_dist=0.3,
+            metric="correlation",
+            random_state=seed,
+            n_jobs=1,
+            precomputed_knn=(nearest, np.take_along_axis(distances, nearest, axis=1)),
+            force_approximation_algorithm=True,  # otherwise the given neighbours are ignored
+        ).fit_transform(vectors)
+
+
+def last_hidden_layer(layers: Iterable[str]) -> str:
+    """Return the last layer that is not a tagger's output.
+
+    Parameters
+    ----------
+    layers : iterable of str
+        Names from input to output, such as ``embedding.layers``.
+
+    Examples
+    --------
+    >>> last_hidden_layer(["max_pool", "penultimate", "taggram"])
+    'penultimate'
+    """
+    return [name for name in layers if name != "taggram"][-1]

@@ -1,0 +1,133 @@
+"""Neighbourhoods in embeddings: nearest songs, and separation of styles (chapter 05).
+
+Distances are correlation distances, 1 − Pearson's r between the vectors of two songs, so neither
+the level nor the scale of a model's units counts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.spatial.distance import pdist, squareform
+
+from groove_utils.stats.bootstrap import cluster_weights
+from groove_utils.stats.permutation import permutation_p, permute
+from groove_utils.stats.validation import StatsError
+
+__all__ = ["mean_silhouette", "nearest_songs", "neighbour_rate", "style_separation"]
+
+
+def style_separation(
+    vectors: np.ndarray, styles, artists, *, n_permutations: int = 1000, seed: int = 0
+) -> pd.Series:
+    """Measure how far styles lie apart, and test it by permuting styles over artists.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_songs, dim)
+    styles, artists : array-like of str, shape (n_songs,)
+        Songs of one artist sound alike, so artists are exchanged; where an artist has several
+        styles, the songs of each style stay together.
+    n_permutations : int
+    seed : int
+
+    Returns
+    -------
+    pandas.Series
+        ``silhouette`` (−1…1, mean over songs), ``null_mean``, ``p``, ``n_songs`` and
+        ``n_artists``.
+
+    Raises
+    ------
+    StatsError
+        If there are fewer than two styles.
+    """
+    styles, artists = np.asarray(styles, dtype=str), np.asarray(artists, dtype=str)
+    if len(np.unique(styles)) < 2:
+        raise StatsError("all songs have one style; two or more are needed", kind="one_style",
+                         column="styles")  # fmt: skip
+    pairs, which = np.unique(np.stack([artists, styles]), axis=1, return_inverse=True)
+    distances = squareform(pdist(vectors, "correlation"))
+    observed = mean_silhouette(distances, styles)
+    null = np.array(
+        [
+            mean_silhouette(distances, pairs[1][order][which.ravel()])
+            for order in permute(n_permutations, pairs.shape[1], seed=seed)
+        ]
+    )
+    return pd.Series(
+        {
+            "silhouette": observed,
+            "null_mean": null.mean(),
+            "p": float(permutation_p(observed, null)),
+            "n_songs": len(styles),
+            "n_artists": len(np.unique(artists)),
+        }
+    )
+
+
+def mean_silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
+    """Compute scikit-learn's ``silhouette_score``, without its checks, for many permutations.
+
+    References
+    ----------
+    Rousseeuw (1987), Silhouettes: a graphical aid to the interpretation and validation of cluster
+    analysis.
+    """
+    member = labels[:, None] == np.unique(labels)
+    counts = member.sum(axis=0)
+    sums = distances @ member
+    size = counts[member.argmax(axis=1)]
+    within = sums[member] / np.maximum(size - 1, 1)
+    between = np.where(member, np.inf, sums / counts).min(axis=1)
+    widest = np.maximum(within, between)
+    usable = (size > 1) & (widest > 0)
+    return float(np.where(usable, (between - within) / np.maximum(widest, 1e-300), 0).mean())
+
+
+def nearest_songs(vectors: np.ndarray) -> np.ndarray:
+    """List the other songs for each song, from the nearest to the farthest.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_songs, dim)
+
+    Returns
+    -------
+    ndarray of int, shape (n_songs, n_songs - 1)
+        Rows of `vectors`. Songs at the same distance keep their order.
+    """
+    n_songs = len(vectors)
+    distances = squareform(pdist(vectors, "correlation"))
+    np.fill_diagonal(distances, -np.inf)  # the song itself comes first, and is dropped
+    return np.argsort(distances, axis=1, kind="stable")[:, 1:].reshape(n_songs, n_songs - 1)
+
+
+def neighbour_rate(vectors: np.ndarray, labels, artists, *, n_boot: int = 1000, seed: int = 0):
+    """Compute how often a song's nearest neighbour has the same label, and the chance rate.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_songs, dim)
+    labels : array-like of str, shape (n_songs,)
+        Artists or styles.
+    artists : array-like of str, shape (n_songs,)
+        Drawn with replacement for the interval.
+    n_boot, seed : int
+
+    Returns
+    -------
+    pandas.Series
+        ``rate``, ``low``, ``high`` and ``chance``, all 0…1: the share of songs whose nearest other
+        song has the same label, its 95% percentile interval over artists, and the share for a
+        random neighbour.
+    """
+    labels, n = np.asarray(labels, dtype=str), len(labels)
+    distances = squareform(pdist(vectors, "correlation"))
+    np.fill_diagonal(distances, np.inf)
+    hits = labels[distances.argmin(axis=1)] == labels
+    same = labels[:, None] == labels[None, :]
+    weights = cluster_weights(artists, n_boot, seed)
+    low, high = np.quantile((weights @ hits) / weights.sum(axis=1), [0.025, 0.975])
+    chance = (same.sum() - n) / (n * (n - 1))
+    return pd.Series({"rate": hits.mean(), "low": low, "high": high, "chance": chance})
