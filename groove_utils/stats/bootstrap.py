@@ -88,9 +88,10 @@ def jackknife_influence(left_out: np.ndarray) -> np.ndarray:
         (g − 1) times the change when a cluster is left out, centred. The variance of the statistic
         is about ``(influence**2).sum(0) / (g * (g - 1))`` for g clusters.
     """
-    with np.errstate(invalid="ignore"):
-        influence = (len(left_out) - 1) * (np.nanmean(left_out, axis=0) - left_out)
-    return np.nan_to_num(influence)
+    known = np.isfinite(left_out)
+    values = np.where(known, left_out, 0.0)
+    mean = values.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return np.where(known, (len(left_out) - 1) * (mean - values), 0.0)
 
 
 def influence_draws(influence: np.ndarray, n_boot: int, seed: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -17,14 +18,15 @@ from sklearn.pipeline import Pipeline
 from groove_utils.probe import (
     DEFAULT_ALPHAS,
     ClippedStandardScaler,
-    artist_folds,
+    Protocol,
     bootstrap_scores,
     compare_models,
     nested_ridge,
     permutation_test,
 )
-from groove_utils.probe.nested_cv import Split, ridge_splits, run_ridge
-from groove_utils.probe.ridge import make_plan
+from groove_utils.probe.folds import nested_splits, outer_folds
+from groove_utils.probe.nested_cv import make_plan, run_ridge
+from groove_utils.probe.validation import as_songs
 
 STUDY = {"n": 100, "n_artists": 65, "dim": 60, "slope": 1.2, "artist_share": 0.3}
 
@@ -44,13 +46,11 @@ def true_r2(study, seed, n_new=3000):
     rng = np.random.default_rng([seed, 1])
     X, y, artist = draw_study(rng, **study)
     new_X, new_y, _ = draw_study(rng, **{**study, "n": n_new, "n_artists": 2000})
-    folds = artist_folds(artist, n_splits=4, seed=seed)
+    songs, protocol = as_songs(y, artist), Protocol(n_repeats=1, seed=seed)
     fresh = np.arange(len(y), len(y) + n_new)
-    splits = [
-        Split(s.repeat, s.fold, s.train, fresh, s.inner)
-        for s in ridge_splits(folds, artist, np.full(len(y), "all"), n_inner=4, seed=seed)
-    ]
-    plan = make_plan({"x": X}, alphas=DEFAULT_ALPHAS, layers="select", pca=None, floor=1e-4, clip=5)
+    splits = nested_splits(songs, outer_folds(songs, protocol), protocol)
+    splits = [replace(split, test=fresh) for split in splits]
+    plan = make_plan({"x": X}, protocol)
     fits = run_ridge({"x": np.vstack([X, new_X])}, np.r_[y, new_y][:, None], splits, plan)
     return np.mean([1 - ((new_y - f["predicted"][:, 0]) ** 2).mean() / new_y.var() for f in fits])
 
@@ -61,10 +61,11 @@ def coverage(n_studies=200, study=None, seed=0, n_jobs=1):
 
     def one(number):
         X, y, artist = draw_study(np.random.default_rng([seed, 2, number]), **study)
-        result = nested_ridge(X, y, artist, seed=number)
+        result = nested_ridge(X, y, artist, protocol=Protocol(seed=number))
         found = {}
         for method in ("refit", "bca"):
-            table = bootstrap_scores(result, scores=["r2"], method=method, n_boot=1000)
+            refit = method == "refit"
+            table = bootstrap_scores(result, scores=["r2"], refit=refit, n_boot=1000)
             found[method] = table[["low", "high", "estimate"]].to_numpy()[0]
         return true_r2(study, seed * 100_000 + number), found
 
@@ -88,8 +89,8 @@ def null_rate(n_studies=200, n_permutations=199, seed=0, n_jobs=1, **options):
         X = {name: rng.standard_normal((n, 20)) for name in "ab"}
         y = rng.standard_normal(n)
         table = permutation_test(
-            {"model": X}, y, artist, style, n_permutations=n_permutations, n_repeats=1,
-            within_style=True, seed=number, **options,
+            {"model": X}, y, artist, style, Protocol(n_repeats=1, seed=number),
+            n_permutations=n_permutations, within_style=True, **options,
         )  # fmt: skip
         return table[["p", "r2"]].to_numpy()[0]
 
@@ -105,7 +106,7 @@ def difference_rate(n_studies=200, seed=0, n_jobs=1):
         X, _, artist = draw_study(rng, **STUDY)
         other, _, _ = draw_study(rng, **STUDY)
         y = (X[:, :10] + other[:, :10]).sum(axis=1) / np.sqrt(10) + rng.standard_normal(len(X))
-        pair = {name: nested_ridge(x, y, artist, seed=number) for name, x in
+        pair = {name: nested_ridge(x, y, artist, protocol=Protocol(seed=number)) for name, x in
                 (("a", X), ("b", other))}  # fmt: skip
         return compare_models(pair, n_boot=200)["p"][0]
 
@@ -121,9 +122,7 @@ def speed(n=148, dim=9984, n_targets=4, n_permutations=1000, n_jobs=2):
     permutation_test({"model": X}, Y, artist, style, n_permutations=n_permutations, n_jobs=n_jobs)
     ours = time.perf_counter() - start
     result = nested_ridge(X, Y, artist, style)
-    split = ridge_splits(
-        result.folds, artist.astype(str), style.astype(str), n_inner=4, seed=0
-    )[0]  # fmt: skip
+    split = nested_splits(as_songs(Y, artist, style), result.folds, Protocol())[0]
     start = time.perf_counter()
     search = GridSearchCV(
         Pipeline([("scale", ClippedStandardScaler()), ("ridge", Ridge())]),

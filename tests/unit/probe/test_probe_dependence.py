@@ -5,10 +5,12 @@ import statsmodels.formula.api as smf
 from sklearn.inspection import partial_dependence as sklearn_dependence
 from sklearn.linear_model import LinearRegression
 
+from expect import raises
 from groove_utils.probe import ProbeError, parabola, partial_dependence
+from groove_utils.stats import StatsError
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hump():
     """240 songs by 60 artists: y rises with `a` and has its top at b = 0.5."""
     rng = np.random.default_rng(1)
@@ -21,13 +23,13 @@ def hump():
 
 def test_trees_show_the_slope_and_the_hump(hump):
     X, y, artists = hump
-    slope = partial_dependence(X, y, artists, feature="a", n_refits=5)
+    slope = partial_dependence(X, y, artists, feature="a", n_refits=1)
     assert slope["estimate"].iloc[-1] - slope["estimate"].iloc[0] > 3
-    curve = partial_dependence(X, y, artists, feature="b", n_refits=5)
+    curve = partial_dependence(X, y, artists, feature="b", n_refits=1)
     middle = curve["estimate"][curve["x"].between(0, 1)].mean()
     assert middle > curve["estimate"].iloc[0] + 2
     assert middle > curve["estimate"].iloc[-1] + 0.5
-    flat = partial_dependence(X, y, artists, feature="c", n_refits=5)
+    flat = partial_dependence(X, y, artists, feature="c", n_refits=1)
     assert np.ptp(flat["estimate"]) < 0.4 * np.ptp(slope["estimate"])
 
 
@@ -44,11 +46,11 @@ def test_it_is_scikit_learns_dependence_about_its_mean(hump):
 
 def test_the_band_holds_the_curve_and_seeds_decide(hump):
     X, y, artists = hump
-    one = partial_dependence(X, y, artists, feature="a", n_refits=20, seed=3)
+    one = partial_dependence(X, y, artists, feature="a", n_refits=8, seed=3)
     assert (one["low"] <= one["high"]).all()
     inside = (one["low"] <= one["estimate"]) & (one["estimate"] <= one["high"])
     assert inside.mean() > 0.8
-    again = partial_dependence(X, y, artists, feature="a", n_refits=20, seed=3)
+    again = partial_dependence(X, y, artists, feature="a", n_refits=8, seed=3)
     pd.testing.assert_frame_equal(one, again)
 
 
@@ -71,18 +73,18 @@ def test_the_parabola_is_statsmodels_with_clustered_errors(hump):
 def test_a_straight_line_has_no_bend(hump):
     X, _, artists = hump
     held = 0
-    for seed in range(100):
+    for seed in range(40):
         noise = np.random.default_rng([5, seed]).standard_normal(60)[artists]
         _, bend = parabola(X["a"], X["a"] + noise, artists)
         held += bend["low"] <= 0 <= bend["high"]
-    assert held >= 85
+    assert held >= 33
 
 
 def test_unusable_features_are_refused(hump):
     X, y, artists = hump
-    with pytest.raises(ProbeError, match="no feature 'd'"):
+    with raises(ProbeError, "unknown", value="d"):
         partial_dependence(X, y, artists, feature="d")
-    with pytest.raises(ProbeError, match="constant"):
+    with raises(ProbeError, "constant", column="x"):
         parabola(np.ones(240), y, artists)
-    with pytest.raises(ProbeError, match="NaN"):
+    with raises(StatsError, "not_finite", column="features"):
         partial_dependence(X.mask(X > 2), y, artists, feature="a")

@@ -1,0 +1,56 @@
+"""The published protocol against the scikit-learn calls that it names."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold, cross_val_score
+
+from expect import raises
+from groove_utils.probe import ProbeError, paper_protocol
+
+
+def test_paper_protocol_is_the_scikit_learn_calls_it_names(small):
+    X, y, *_ = small
+    order = np.argsort(y.index.to_numpy())
+    features = np.hstack([X["low"], X["high"]])[order]
+    for name in y:
+        target = y[name].to_numpy()[order]
+        seeds = []
+        for seed in range(5):
+            cut = KFold(4, shuffle=True, random_state=seed)
+            model = Ridge(alpha=0.2, solver="cholesky")
+            seeds.append(cross_val_score(model, features, target, cv=cut, scoring="r2").mean())
+        scores = paper_protocol(X, y).scores().set_index("target").loc[name]
+        assert scores["fold_r2"] == pytest.approx(np.mean(seeds), abs=1e-10)
+        assert scores["fold_r2_sd"] == pytest.approx(np.std(seeds), abs=1e-10)
+
+
+def test_paper_protocol_does_not_depend_on_row_order(small):
+    X, y, *_ = small
+    shuffle = np.random.default_rng(0).permutation(len(y))
+    a = paper_protocol(X["low"], y).scores()
+    b = paper_protocol(X["low"][shuffle], y.iloc[shuffle]).scores()
+    pd.testing.assert_frame_equal(a, b, rtol=1e-12)
+
+
+def test_predictions_without_an_artist_are_refits(small):
+    X, y, artists, styles = small
+    order = np.argsort(y.index.to_numpy())
+    result = paper_protocol(X["low"] / 10, y["dance"], artists, styles, seeds=[3])
+    by, values, low = artists[order], y["dance"].to_numpy()[order], X["low"][order] / 10
+    for number, name in enumerate(np.unique(artists)[:5]):
+        for fold in range(4):
+            test = result.folds[0] == fold
+            train = ~test & (by != name)
+            model = Ridge(0.2).fit(low[train], values[train])
+            found = result.leave_artist_out[number, 0, test, 0]
+            np.testing.assert_allclose(found, model.predict(low[test]), atol=1e-8)
+
+
+def test_too_few_songs_or_seeds(small):
+    X, y, *_ = small
+    with raises(ProbeError, "too_few", column="seeds"):
+        paper_protocol(X, y, seeds=[])
+    with raises(ProbeError, "too_few", column="n_splits"):
+        paper_protocol(X["low"][:3], y[:3])

@@ -1,0 +1,84 @@
+"""Scores of a result against scikit-learn and SciPy, and its tables."""
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import r2_score
+
+from expect import raises
+from groove_utils.probe import ProbeError, Protocol, nested_ridge
+from groove_utils.probe.scores import SCORES, score_statistic
+from groove_utils.stats import cluster_weights
+
+
+@pytest.fixture(scope="module")
+def result(small):
+    X, y, artists, styles = small
+    return nested_ridge(X, y, artists, styles, Protocol(n_repeats=2))
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_weighted_scores_are_scores_of_repeated_songs(result, score):
+    weights = np.vstack([np.ones(60), cluster_weights(result.artists, 2, seed=0)])
+    values = score_statistic(result, score)(weights)
+    for w, row in zip(weights.astype(int), values, strict=True):
+        pick = np.repeat(np.arange(60), w)
+        for j in range(2):
+            y, p = result.observed[pick, j], result.predicted[:, pick, j]
+            base, folds = result.baseline[:, pick, j], result.folds[:, pick]
+            expected = {
+                "r2": lambda y=y, p=p: np.mean([r2_score(y, one) for one in p]),
+                "rmse": lambda y=y, p=p: np.sqrt(((y - p) ** 2).mean()),
+                "spearman": lambda y=y, p=p: np.mean([spearmanr(y, one)[0] for one in p]),
+                "fold_r2": lambda y=y, p=p, folds=folds: np.mean(
+                    [r2_score(y[f == k], one[f == k]) for one, f in zip(p, folds, strict=True)
+                     for k in range(4)]
+                ),
+                "r2_over_baseline": lambda y=y, p=p, base=base: (
+                    1 - ((y - p) ** 2).sum() / ((y - base) ** 2).sum()
+                ),
+            }[score]()  # fmt: skip
+            assert row[j] == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_table_of_scores_adds_spread_over_repeats(result):
+    table = result.scores().set_index("target")
+    weights = np.ones((1, 60))
+    for j, name in enumerate(result.targets):
+        truth, guesses = result.observed[:, j], result.predicted[..., j]
+        for score in SCORES:
+            expected = score_statistic(result, score)(weights)[0, j]
+            assert table.loc[name, score] == pytest.approx(expected)
+        assert table.loc[name, "r2_sd"] == pytest.approx(np.std([r2_score(truth, g) for g in guesses]))
+        by_repeat = [
+            np.mean([r2_score(truth[fold == k], guess[fold == k]) for k in range(4)])
+            for fold, guess in zip(result.folds, guesses, strict=True)
+        ]
+        assert table.loc[name, "fold_r2_sd"] == pytest.approx(np.std(by_repeat))
+    assert (table["n_songs"] == 60).all()
+
+
+def test_predictions_are_tidy(result, small):
+    y = small[1]
+    frame = result.predictions
+    assert len(frame) == 2 * 60 * 2
+    one = frame[(frame.track_id == "t05") & (frame.target == "listen")]
+    assert one["observed"].tolist() == [y.loc["t05", "listen"]] * 2
+    place = list(result.ids).index("t05")
+    assert one["predicted"].tolist() == result.predicted[:, place, 1].tolist()
+    assert one["fold"].tolist() == result.folds[:, place].tolist()
+    mean = result.mean_predictions()
+    assert len(mean) == 120
+    row = mean[(mean.track_id == "t05") & (mean.target == "listen")].iloc[0]
+    assert row["predicted"] == pytest.approx(one["predicted"].mean())
+
+
+def test_select_keeps_what_belongs_together(result):
+    alone = result.select("listen")
+    assert alone.scores()["r2"][0] == pytest.approx(result.scores()["r2"][1])
+    assert set(alone.choices["target"]) == {"listen"}
+    assert alone.leave_artist_out.shape[-1] == 1
+    with raises(ProbeError, "unknown", value=["groove"]):
+        result.select(["groove"])
+    with raises(ProbeError, "unknown", column="score", value="mse"):
+        score_statistic(result, "mse")
