@@ -28,7 +28,7 @@ from groove_utils.probe.scores import style_statistic
 from groove_utils.probe.style import style_baseline
 from groove_utils.probe.validation import ProbeError, Songs, as_songs
 from groove_utils.stats.validation import as_blocks, label_codes
-from groove_utils.stems.subsets import subset_name
+from groove_utils.study.stem_names import subset_name
 
 __all__ = ["TRAIN_ON", "Ablation", "Subset", "ablate", "ablation_key"]
 

@@ -16,7 +16,7 @@ from groove_utils.stats.bootstrap import influence_interval
 from groove_utils.stats.multiplicity import holm
 from groove_utils.stats.shapley import MOST_PLAYERS, shapley_values
 from groove_utils.stats.validation import as_blocks
-from groove_utils.stems.subsets import subset_name
+from groove_utils.study.stem_names import subset_name
 
 __all__ = ["ablation_scores", "contrast", "contributions", "paper_scores"]
 
