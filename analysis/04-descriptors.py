@@ -43,7 +43,7 @@ from groove_utils.book import (
     show_table,
     summaries,
 )
-from groove_utils.probe.features import usable_descriptors
+from groove_utils.stats import typeset_minus
 
 chapter = open_chapter("04-descriptors", study)
 data = chapter.study
@@ -78,7 +78,7 @@ show_table(rhythm, "descriptor-rhythm", "Descriptors of rhythm.")
 
 # %%
 table = descriptors.describe_study(data)
-features = usable_descriptors(table)
+features = probe.usable_descriptors(table)
 songs = table.reset_index().merge(data.tracks[["track_id", "artist", "style"]])
 artists, styles = songs["artist"].to_numpy(), songs["style"].to_numpy()
 titles = cards.loc[features.columns, "title"]
@@ -186,12 +186,11 @@ report_text("target", target)
 report_value("n_sure", len(sure), fmt=".0f", n=len(linked))
 report_value("n_plain", plain, fmt=".0f")
 listed = ", ".join(
-    f"{words[row.feature]} ({row.estimate:.2f})".replace("(-", "(−")
-    for row in sure.head(5).itertuples()
+    f"{words[row.feature]} ({row.estimate:.2f})" for row in sure.head(5).itertuples()
 )
 report_text(
     "sure",
-    f"The strongest: {listed}."
+    f"The strongest: {typeset_minus(listed)}."
     if len(sure)
     else "None can be told from zero after the correction.",
 )
@@ -280,15 +279,19 @@ report_value("n_inflated", int((inflation > 10).sum()), fmt=".0f", n=len(matrix)
 
 # %%
 baseline = [name for name in descriptors.BASELINE if name in features]
-ratings, boosting = rating.to_frame(target), {"kind": "boosting", "n_jobs": 2}
-settings = {"artists": artists, "styles": styles, "n_repeats": n_repeats, "seed": seed}
+protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
+ratings, classical = rating.to_frame(target), features[baseline]
 
 # %%
 results = {
-    "style alone": probe.style_baseline(ratings, **settings),
-    "ridge, classical": probe.nested_ridge(features[baseline], ratings, **settings),
-    "ridge, all": probe.nested_ridge(features, ratings, **settings),
-    "trees, all": probe.nested_rival(features, ratings, **boosting, **settings),
+    "style alone": probe.style_baseline(ratings, artists, styles, protocol),
+    "ridge, classical": probe.nested_ridge(
+        classical, ratings, artists, styles, protocol
+    ),
+    "ridge, all": probe.nested_ridge(features, ratings, artists, styles, protocol),
+    "trees, all": probe.nested_estimator(
+        features, ratings, artists, styles, protocol, estimator="boosting", n_jobs=2
+    ),
 }
 scores = summaries.score_table(results, **drawn)
 
@@ -315,18 +318,22 @@ lead = compared.loc["trees, all"]
 report_value("trees_lead", **summaries.as_reported(lead, value="difference"))
 report_text(
     "trees_verdict",
-    "Bending helps."
-    if lead["low"] > 0
-    else "Bending hurts: there are too few songs to learn bends from."
-    if lead["high"] < 0
-    else "Whether bending helps cannot be told with so many songs.",
+    summaries.pick_verdict(
+        lead,
+        "Bending helps.",
+        "Bending hurts: there are too few songs to learn bends from.",
+        "Whether bending helps cannot be told with so many songs.",
+    ),
 )
-gain = compared.loc["style alone"]
+unclear = "descriptors cannot be shown to predict more than the style does"
 report_text(
     "formula_verdict",
-    "descriptors predict more than the style does"
-    if gain["high"] < 0
-    else "descriptors cannot be shown to predict more than the style does",
+    summaries.pick_verdict(
+        compared.loc["style alone"],
+        unclear,
+        "descriptors predict more than the style does",
+        unclear,
+    ),
 )
 
 # %% [markdown]
@@ -577,7 +584,7 @@ report_text("drift", "too high" if quality.loc[drift, "bias"] > 0 else "too low"
 #     / (features["band_9_flux"] + features["band_10_flux"])
 # )
 # probe.correlate(own[["tilt"]], rating, artists)
-# probe.nested_ridge(own, ratings, **settings).scores()
+# probe.nested_ridge(own, ratings, artists, styles, protocol).scores()
 # ```
 # It may well correlate and still add nothing: the ridge had the bands already. What counts for
 # prediction is what a descriptor says that the others do not.

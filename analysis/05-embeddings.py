@@ -26,9 +26,8 @@ cost_songs = 4  # songs by which a model's cost is measured
 
 # %%
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
-from groove_utils import embed, figures
+from groove_utils import embed, figures, similarity
 from groove_utils.book import (
     audio_player,
     listening_map,
@@ -39,7 +38,7 @@ from groove_utils.book import (
     show_table,
 )
 from groove_utils.embed import benchmark, model_selection, provenance
-from groove_utils.similarity import geometry, model_similarity
+from groove_utils.stats import holm
 
 chapter = open_chapter("05-embeddings", study)
 data = chapter.study
@@ -148,14 +147,14 @@ show_table(
 
 # %%
 rating = "groove" if "groove" in data.queries else next(iter(data.queries))
-last = {m: geometry.last_hidden_layer(embeddings[m].layers) for m in models}
+last = {m: similarity.last_hidden_layer(embeddings[m].layers) for m in models}
 songs = data.tracks[["track_id", "title", "style", "artist"]]
 songs = songs.assign(**{rating: data.song_means(rating).to_numpy()})
 
 # %%
 shown = models[0]
 vectors = embeddings[shown].layer(last[shown])
-maps = {name: geometry.song_map(vectors, name, seed) for name in ("pca", "umap")}
+maps = {name: similarity.song_map(vectors, name, seed) for name in ("pca", "umap")}
 positions = pd.concat(
     [
         songs.assign(x=xy[:, 0], y=xy[:, 1], map=name.upper())
@@ -188,12 +187,12 @@ show_figure(
 # by the plane. Hear them, too.
 
 # %% tags=["needs-audio"]
-planes = {m: geometry.song_map(embeddings[m].layer(last[m]), "pca") for m in models}
+planes = {m: similarity.song_map(embeddings[m].layer(last[m])) for m in models}
 means = pd.DataFrame({q: data.song_means(q).to_numpy() for q in data.queries})
 label = songs["artist"] + ": " + songs["title"].fillna(songs["track_id"])
 paths = [data.audio_path(track) for track in songs["track_id"]]
 shelf = songs.assign(label=label, path=paths)
-near = {m: geometry.nearest_songs(embeddings[m].layer(last[m])) for m in models}
+near = {m: similarity.nearest_songs(embeddings[m].layer(last[m])) for m in models}
 few = {m: rows[:, :3] for m, rows in near.items()}
 listening_map(shelf, planes, means, layers=last, nearest=few, styles=data.styles)
 
@@ -224,13 +223,13 @@ spaces = {name: embeddings[name].layer(one) for name, one in layer.items()}
 style, artist = songs["style"], songs["artist"]
 draws = {"n_permutations": n_permutations, "seed": seed}
 apart = {
-    name: geometry.style_separation(vectors, style, artist, **draws)
+    name: similarity.style_separation(vectors, style, artist, **draws)
     for name, vectors in spaces.items()
 }
 
 # %% tags=["needs-styles"]
 table = pd.DataFrame(apart).T.rename_axis("model")
-table["p_holm"] = multipletests(table["p"].astype(float), method="holm")[1]
+table["p_holm"] = holm(table["p"])
 show_table(
     table[["silhouette", "null_mean", "p", "p_holm"]],
     "separation",
@@ -244,7 +243,7 @@ show_table(
 
 # %% tags=["needs-styles"]
 rates = {
-    (name, label): geometry.neighbour_rate(vectors, values, artist, seed=seed)
+    (name, label): similarity.neighbour_rate(vectors, values, artist, seed=seed)
     for name, vectors in spaces.items()
     for label, values in (("style", style), ("band", artist))
 }
@@ -293,9 +292,7 @@ report_value("twins_ahead", beaten, fmt=".0f", n=len(models))
 
 # %%
 hidden = {m: embeddings[m].layer(last[m]) for m in models}
-pairs = model_similarity.compare_geometries(
-    hidden, n_permutations=n_permutations, seed=seed
-)
+pairs = similarity.compare_embeddings(hidden, n_permutations=n_permutations, seed=seed)
 
 # %%
 show_figure(
@@ -308,9 +305,7 @@ show_figure(
 )
 
 # %% tags=["hide-input"]
-for name, pair in zip(
-    ("most_alike", "least_alike"), model_similarity.extreme_pairs(pairs)
-):
+for name, pair in zip(("most_alike", "least_alike"), similarity.extreme_pairs(pairs)):
     report_text(name, f"{pair['first']} and {pair['second']}")
     if len(models) > 1:
         report_value(f"{name}_cka", pair["cka"], n=len(songs))
@@ -331,7 +326,7 @@ report_value("n_related", (pairs["p_holm"] < 0.05).sum(), fmt=".0f")
 # with each other layer of one model.
 
 # %%
-layers = model_similarity.layer_similarity(embeddings[shown].layers)
+layers = similarity.layer_similarity(embeddings[shown].layers)
 show_figure(
     figures.plot_correlations(layers, label="Debiased CKA"),
     "layers",

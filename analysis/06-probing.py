@@ -30,8 +30,9 @@ n_components = 10  # the common dimension at which models are compared
 n_draws = 5  # random projections, and random choices of training songs
 
 # %%
+from dataclasses import replace
+
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from groove_utils import embed, figures, mixed, probe
 from groove_utils.book import (
@@ -44,8 +45,8 @@ from groove_utils.book import (
 )
 from groove_utils.descriptors import BASELINE, describe_study
 from groove_utils.embed.model_selection import models_for, stem_sums, twins_of
-from groove_utils.probe.features import usable_descriptors
 from groove_utils.similarity import rsa
+from groove_utils.stats import holm, join_words, typeset_minus
 
 chapter = open_chapter("06-probing", study)
 data = chapter.study
@@ -63,7 +64,7 @@ twins = twins_of(data, models)
 embeddings = embed.embed_study(data, [*models, *twins])
 features = {name: one.layers for name, one in embeddings.items()}
 if data.has("audio") or data.has("descriptors"):
-    features["descriptors"] = usable_descriptors(describe_study(data))
+    features["descriptors"] = probe.usable_descriptors(describe_study(data))
 
 # %%
 ratings = pd.DataFrame({query: data.song_means(query) for query in targets})
@@ -79,7 +80,7 @@ report_value("n_models", len(models), fmt=".0f")
 report_value("n_artists", n_artists, fmt=".0f")
 report_value("n_songs", n_songs, fmt=".0f")
 report_text("target", target)
-report_text("models", summaries.name_list(models))
+report_text("models", join_words(models))
 
 # %% [markdown]
 # The models are {glue:text}`models`; the songs are {glue:text}`n_songs`, by
@@ -155,22 +156,20 @@ report_value("paper_negative", (paper_scores < 0).sum(), fmt=".0f", n=len(paper_
 # {glue:text}`repeats` times with other folds, and R² is taken over all held-out songs at once.
 
 # %%
-settings = {"artists": artists, "styles": styles, "n_repeats": n_repeats, "seed": seed}
-settings["n_jobs"] = 2
-once = {**settings, "n_repeats": 1}  # for what is repeated in other ways
-shuffles = {"n_permutations": n_permutations, **once}
+protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
+once = replace(protocol, n_repeats=1)  # for what is repeated in other ways
+shuffles = {"n_permutations": n_permutations, "n_jobs": 2}
+songs = ratings, artists, styles
 
 
-def probe_all(names, **changed):
-    how = {**settings, **changed}
-    return probe.nested_ridges({n: features[n] for n in names}, ratings, **how)
+def probe_all(names, protocol=protocol, **options):
+    chosen = {name: features[name] for name in names}
+    return probe.nested_ridges(chosen, *songs, protocol, n_jobs=2, **options)
 
 
 # %%
 results = probe_all(features)
-results["style alone"] = probe.style_baseline(
-    ratings, artists, styles, n_repeats=n_repeats, seed=seed
-)
+results["style alone"] = probe.style_baseline(*songs, protocol)
 
 # %%
 resampled = {"n_boot": n_bootstrap, "seed": seed}
@@ -216,7 +215,7 @@ report_value("style_r2", **summaries.as_reported(own.loc["style alone"], n_songs
 # %%
 treatments = {
     "as published": {name: paper[name] for name in models},
-    "standardised": probe_all(models, floor=0, clip=1e12),
+    "standardised": probe_all(models, replace(protocol, floor=0, clip=1e12)),
     "with floor and bound": {name: results[name] for name in models},
 }
 scale = summaries.settings_table(treatments)
@@ -237,9 +236,7 @@ show_figure(
 # standard deviations of its unit, and the percentage of values that the bound touches.
 
 # %%
-facts = {
-    n: summaries.scale_facts(features[n], results[n].folds, artists) for n in models
-}
+facts = {n: probe.scale_facts(features[n], results[n].folds) for n in models}
 facts = pd.DataFrame(facts).T.astype({"units": int, "constant": int})
 show_table(
     facts.rename_axis("model"),
@@ -278,11 +275,10 @@ answers["scale"] = f"{scale_word} ({medians})"
 # stand in for a model altogether.
 
 # %%
-equal = probe_all(trained, pca=n_components)
+equal = probe_all(trained, replace(protocol, pca=n_components))
+options = {"n_components": n_components, "n_draws": n_draws, "n_jobs": 2}
 control = {
-    name: probe.random_projection_control(
-        features[name], ratings, n_components=n_components, n_draws=n_draws, **once
-    )
+    name: probe.random_projection_control(features[name], *songs, once, **options)
     for name in trained
 }
 
@@ -340,7 +336,8 @@ answers["dimension"] = f"{dimension_word}; R² changes by {change:+.2f} on avera
 # difference between folds of songs and folds of whole artists is what that is worth.
 
 # %%
-free = probe_all(trained, artists=None)
+chosen = {name: features[name] for name in trained}
+free = probe.nested_ridges(chosen, ratings, None, styles, protocol, n_jobs=2)
 folds = summaries.settings_table({"songs dealt freely": free, "whole artists": full})
 show_figure(
     figures.plot_settings(folds),
@@ -358,7 +355,7 @@ show_figure(
 
 # %%
 def probe_once(X, y, folds):
-    return probe.nested_ridge(X, y, styles=styles, folds=folds, seed=seed)
+    return probe.nested_ridge(X, y, None, styles, protocol, folds=folds)
 
 
 def leaks_in(folds):
@@ -418,7 +415,7 @@ report_value("within_r2", **summaries.as_reported(within, n_songs, value="r2"))
 report_value("between_share", between["share"])
 report_text(
     "within_verdict",
-    summaries.side_of_zero(
+    summaries.pick_verdict(
         within,
         "orders songs within a style",
         "does worse than the style's mean within a style",
@@ -448,19 +445,19 @@ show_figure(
 
 # %% tags=["needs-styles"]
 within_styles = {"within_style": True, "nuisance": styles}
-chance = probe.permutation_test(pretrained, ratings, **within_styles, **shuffles)
+chance = probe.permutation_test(pretrained, *songs, once, **within_styles, **shuffles)
 beyond_chance = chance.loc[chance["p_family"] < 0.05, "model"].unique()
 
 # %% tags=["needs-styles", "hide-input"]
 ahead = beyond[(beyond["low"] > 0) & (beyond["target"] == target)]["model"]
-report_text("beyond_style", summaries.name_list(ahead, "none of them"))
-report_text("beyond_chance", summaries.name_list(beyond_chance, "none of the models"))
-orders = summaries.side_of_zero(
+report_text("beyond_style", join_words(ahead, "none of them"))
+report_text("beyond_chance", join_words(beyond_chance, "none of the models"))
+orders = summaries.pick_verdict(
     within, "orders", "misorders", "cannot be shown to order"
 )
 answers["style"] = (
     f"{best} {orders} songs within a style; beyond style, surely above 0: "
-    f"{summaries.name_list(ahead)}"
+    f"{join_words(ahead)}"
 )
 
 # %% [markdown] tags=["needs-styles"]
@@ -474,8 +471,15 @@ answers["style"] = (
 # %% tags=["needs-styles"]
 trainable = data.tracks.groupby("style")["artist"].nunique().min() >= 4
 if trainable:
-    layers, one = features[best], ratings[[target]]
-    transfer = probe.transfer_matrix(layers, one, n_boot=n_bootstrap, **settings)
+    transfer = probe.transfer_matrix(
+        features[best],
+        ratings[[target]],
+        artists,
+        styles,
+        protocol,
+        n_boot=n_bootstrap,
+        n_jobs=2,
+    )
 
 # %% tags=["needs-styles"]
 if trainable:
@@ -493,10 +497,10 @@ if trainable:
     across, inside = transfer.loc[~same, "spearman"], transfer.loc[same, "spearman"]
     report_value("transfer_inside", inside.mean(), n=len(inside))
     report_value("transfer_across", across.mean(), n=len(across))
-    transfer_note = (
+    transfer_note = typeset_minus(
         f"inside a style the mean rank correlation is {inside.mean():.2f}, across "
         f"styles it is {across.mean():.2f}"
-    ).replace("-", "−")
+    )
 else:
     transfer_note = "the styles have too few artists for that here"
 report_text("transfer_note", transfer_note)
@@ -514,8 +518,10 @@ report_text("transfer_note", transfer_note)
 layers = [pd.DataFrame(X) for X in features[best].values()]
 blocks = {"style": styles, "descriptors": features["descriptors"]}
 blocks["embedding"] = pd.concat(layers, axis=1).to_numpy()
-twice = {**settings, "n_repeats": 2}
-partition = probe.variance_partition(blocks, ratings, n_boot=n_bootstrap, **twice)
+twice = replace(protocol, n_repeats=2)
+partition = probe.variance_partition(
+    blocks, *songs, twice, n_boot=n_bootstrap, n_jobs=2
+)
 
 # %% tags=["needs-styles", "needs-audio-or-descriptors"]
 shares = partition[partition["kind"] != "model"]
@@ -532,7 +538,7 @@ unique = summaries.row_of(partition, target=target, kind="unique", part="embeddi
 report_value("unique_r2", **summaries.as_reported(unique, n_songs, value="r2"))
 report_text(
     "unique_word",
-    summaries.side_of_zero(unique, "something", "less than nothing", "nothing certain"),
+    summaries.pick_verdict(unique, "something", "less than nothing", "nothing certain"),
 )
 
 # %% [markdown] tags=["needs-styles", "needs-audio-or-descriptors"]
@@ -547,8 +553,10 @@ report_text(
 # reaches on any question. Do that {glue:text}`permutations` times: that is how far luck goes.
 
 # %%
-luck, null = probe.permutation_test(pretrained, ratings, return_null=True, **shuffles)
-by_artist = probe.permutation_test(pretrained, ratings, unit="artist", **shuffles)
+luck, null = probe.permutation_test(
+    pretrained, *songs, once, return_null=True, **shuffles
+)
+by_artist = probe.permutation_test(pretrained, *songs, once, unit="artist", **shuffles)
 luck["p_artists"] = by_artist["p_family"]
 
 # %%
@@ -641,7 +649,7 @@ for label, name in rivals.items():
     pair = {best: results[best], name: results[name]}
     differences.append(probe.compare_models(pair, **resampled).assign(rival=label))
 differences = pd.concat(differences, ignore_index=True)
-differences["p_holm"] = multipletests(differences["p"], method="holm")[1]
+differences["p_holm"] = holm(differences["p"])
 
 # %%
 axis = {"row": "rival", "xlabel": "Difference in R²"}
@@ -659,7 +667,7 @@ for label in rivals:
     row = summaries.row_of(differences, target=target, rival=label)
     found = summaries.as_reported(row, n_songs, value="difference")
     report_value(f"ahead_of_{label.replace(' ', '_')}", **found)
-    word = summaries.side_of_zero(
+    word = summaries.pick_verdict(
         row, "ahead of", "behind", "not clearly different from"
     )
     verdicts.append(f"{word} {'' if label == 'style alone' else 'the '}{label}")
@@ -680,17 +688,19 @@ answers["rivals"] = verdict
 
 # %%
 straight = f"ridge on {best}"
-bent = {straight: probe.nested_ridge(features[best], ratings, **once)}
+bent = {straight: probe.nested_ridge(features[best], *songs, once)}
 for kind in ("kernel", "pls"):
-    bent[f"{kind} on {best}"] = probe.nested_rival(
-        features[best], ratings, kind=kind, **once
+    bent[f"{kind} on {best}"] = probe.nested_estimator(
+        features[best], *songs, once, estimator=kind, n_jobs=2
     )
 
 # %%
 if "descriptors" in features:
-    given = {"X": features["descriptors"], "y": ratings, **once}
-    bent["ridge on descriptors"] = probe.nested_ridge(**given)
-    bent["boosting on descriptors"] = probe.nested_rival(kind="boosting", **given)
+    formulas = features["descriptors"]
+    bent["ridge on descriptors"] = probe.nested_ridge(formulas, *songs, once)
+    bent["boosting on descriptors"] = probe.nested_estimator(
+        formulas, *songs, once, estimator="boosting", n_jobs=2
+    )
 regressors = summaries.score_table(bent, **resampled)
 
 # %%
@@ -709,7 +719,7 @@ against = against[against["target"] == target].set_index("first")
 better = against[(against["p_holm"] < 0.05) & (against["difference"] > 0)].index
 report_text("regressor_best", here.idxmax())
 report_value("regressor_lead", here.max() - here[straight])
-report_text("regressor_better", summaries.name_list(better, "none of them"))
+report_text("regressor_better", join_words(better, "none of them"))
 
 # %% [markdown]
 # The highest R² comes from {glue:text}`regressor_best`, {glue:text}`regressor_lead` above the plain
@@ -725,10 +735,12 @@ report_text("regressor_better", summaries.name_list(better, "none of them"))
 
 # %%
 deep = [name for name in models if len(features[name]) > 1]
-fewer = {**settings, "n_repeats": min(n_repeats, 2), "n_boot": n_bootstrap}
-fewer["n_permutations"] = min(n_permutations, 200)
+fewer = replace(protocol, n_repeats=min(n_repeats, 2))
+options = {"n_permutations": min(n_permutations, 200), "n_boot": n_bootstrap}
 profiles = [
-    probe.layer_profile(features[name], ratings, **fewer).assign(model=name)
+    probe.layer_profile(features[name], *songs, fewer, n_jobs=2, **options).assign(
+        model=name
+    )
     for name in deep
 ]
 
@@ -748,7 +760,7 @@ if deep:
     many = profile[profile["target"] == target].groupby("model", sort=False)
     tied = many["may_be_best"].mean().mean()
     named = {name: part.loc[part["r2"].idxmax(), "layer"] for name, part in many}
-    listed = summaries.name_list([f"{layer} ({name})" for name, layer in named.items()])
+    listed = join_words(f"{layer} ({name})" for name, layer in named.items())
     layer_note = (
         f"the peaks are {listed}; but on average {tied:.0%} of the layers of a model may be "
         "its best"
@@ -772,11 +784,11 @@ controls = {"all pairs": False}
 if data.has("styles"):
     controls["style held constant"] = True
 given = {"n_permutations": n_permutations, "seed": seed}
-songs = {"y": ratings[[target]], "artists": artists, "styles": styles}
+one = ratings[[target]]
 
 # %%
 alike = [
-    rsa(features[name], **songs, control_style=control, **given).assign(
+    rsa(features[name], one, artists, styles, control_style=control, **given).assign(
         model=name, pairs=pairs
     )
     for name in models
@@ -809,13 +821,14 @@ report_value("rsa_highest", top["rho"].max())
 # ## More songs, or more raters?
 
 # %%
-layers, drawn = features[best], {"n_draws": n_draws, "seed": seed, "n_jobs": 2}
-curve = probe.learning_curve(layers, ratings, artists, styles, **drawn)
+layers, draws = features[best], replace(protocol, n_repeats=n_draws)
+curve = probe.learning_curve(layers, *songs, draws, n_jobs=2)
 panel = None
 if data.has("listeners"):
     answered = data.ratings[data.ratings["query"] == target]
-    who = list(ratings.index), artists, styles
-    panel = probe.rater_learning_curve(layers, answered, *who, seed=seed)
+    panel = probe.rater_learning_curve(
+        layers, answered, list(ratings.index), artists, styles, protocol
+    )
 
 # %%
 show_figure(
@@ -873,7 +886,9 @@ names = {
 # %% tags=["needs-simulation"]
 truth = data.truth("songs").set_index("track_id").loc[ratings.index]
 truth, causes = truth.rename(columns=names), list(names.values())
-carried = probe.nested_ridges(features, truth[causes], **settings)
+carried = probe.nested_ridges(
+    features, truth[causes], artists, styles, protocol, n_jobs=2
+)
 
 # %% tags=["needs-simulation"]
 cause_scores = summaries.score_table(carried, **resampled)
@@ -886,7 +901,7 @@ def show_causes(name, some):
     show_figure(
         figures.plot_scores(shown, row="row", hue="kind"),
         f"causes-{name}",
-        f"R² with which probes recover {summaries.name_list(some)}, {n_songs} songs.",
+        f"R² with which probes recover {join_words(some)}, {n_songs} songs.",
         "Forest plot, one panel a cause: models, their twins and the descriptors.",
         table=shown,
     )
@@ -901,8 +916,8 @@ read = cause_scores[cause_scores["model"].isin(models)]
 read = read.loc[read.groupby("target")["estimate"].idxmax()].set_index("target")
 well = [cause for cause in causes if read.loc[cause, "estimate"] > 0.5]
 poor = [cause for cause in causes if read.loc[cause, "low"] < 0]
-report_text("causes_well", summaries.name_list(well))
-report_text("causes_poor", summaries.name_list(poor))
+report_text("causes_well", join_words(well))
+report_text("causes_poor", join_words(poor))
 for name, cause in names.items():
     report_value(f"cause_{name}", **summaries.as_reported(read.loc[cause], n_songs))
 
@@ -918,7 +933,7 @@ for name, cause in names.items():
 # %% tags=["needs-simulation"]
 exact = truth[causes].apply(lambda column: (column - column.mean()) / column.std())
 exact = exact.join(exact**2, rsuffix=" squared")
-oracle = probe.nested_ridge(exact, ratings, **settings)
+oracle = probe.nested_ridge(exact, *songs, protocol)
 pair = {"the causes themselves": oracle, best: results[best]}
 known = summaries.score_table(pair, **resampled)
 
@@ -943,7 +958,7 @@ report_text(
 )
 answers["truth"] = (
     f"Knowing the causes exactly gives R² {row['estimate']:.2f}; the embedding carries "
-    f"{summaries.name_list(well)} well"
+    f"{join_words(well)} well"
 )
 
 # %% [markdown] tags=["needs-simulation"]
@@ -958,7 +973,7 @@ caption = f"What a reviewer asked, and what «{target}» answers, on {size}."
 show_table(summaries.answers_table(answers), "probe-verdict", caption)
 
 # %% tags=["hide-input"]
-headline = summaries.side_of_zero(
+headline = summaries.pick_verdict(
     own.loc[best],
     "predict the ratings of artists that they were not trained on",
     "fail to predict the ratings of new artists",

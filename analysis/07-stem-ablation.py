@@ -34,7 +34,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from groove_utils import embed, figures, probe, stems
 from groove_utils.book import (
@@ -49,6 +48,7 @@ from groove_utils.book import (
 from groove_utils.cache import ArrayCache
 from groove_utils.descriptors import describe_study
 from groove_utils.embed.model_selection import models_for, stem_sums
+from groove_utils.stats import holm, join_words, typeset_minus
 from groove_utils.stems.controls import (
     load_stems,
     regroup_stems,
@@ -165,12 +165,12 @@ targets = summaries.rated_targets(data, targets)
 ratings = pd.DataFrame({query: data.song_means(query) for query in targets})
 artists, styles = data.tracks["artist"].to_numpy(), data.tracks["style"].to_numpy()
 target = targets[0]
-keep = {"cache": ArrayCache(namespace="ablation")}
+cache = ArrayCache(namespace="ablation")
 stack = partial(pd.concat, ignore_index=True)
 
 # %% tags=["hide-input"]
 report_text("target", target)
-report_text("models", summaries.name_list(models))
+report_text("models", join_words(models))
 report_value("n_songs", len(ratings), fmt=".0f")
 report_value("n_artists", len(set(artists)), fmt=".0f")
 report_value("n_sums", len(features[models[0]]), fmt=".0f")
@@ -195,11 +195,11 @@ four = [q for q in ("groove", "dance", "listen", "party") if q in targets] or ta
 # %%
 published = stack(
     probe.paper_scores(
-        {s: X[s] for s in conditions}, ratings[four], artists, styles, **keep
+        {s: X[s] for s in conditions}, ratings[four], artists, styles, cache=cache
     ).assign(model=name)
     for name, X in features.items()
 )
-published = published.replace({"subset": {"+".join(whole): "all stems"}})
+published = published.replace({"subset": {subset_name(whole): "all stems"}})
 published["estimate"] = published["fold_r2"]
 published["low"] = published["fold_r2"] - published["fold_r2_sd"]
 published["high"] = published["fold_r2"] + published["fold_r2_sd"]
@@ -260,20 +260,18 @@ causes = list(names.values())
 everything = ratings.join(truth[causes])
 
 # %%
-settings = {"artists": artists, "styles": styles, "seed": seed, "n_jobs": 2, **keep}
-settings["n_repeats"] = n_repeats
+protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
+songs = {"artists": artists, "styles": styles}
+ablate = partial(probe.ablate, **songs, protocol=protocol, n_jobs=2, cache=cache)
 interval = {"n_boot": n_bootstrap, "seed": seed}
-trained_on_stems = {
-    name: probe.ablate(X, everything, reading="stem", **settings)
-    for name, X in features.items()
-}
+trained_on_stems = {name: ablate(X, everything) for name, X in features.items()}
 
 # %%
 scores = stack(
     probe.ablation_scores(one.select(targets), **interval).assign(model=name)
     for name, one in trained_on_stems.items()
 )
-together = "+".join(whole)
+together = subset_name(whole)
 of_all = scores[(scores["subset"] == together) & (scores["part"] == "all")]
 best = of_all[(of_all["target"] == target) & of_all["model"].isin(models)]
 best = best.set_index("model")["estimate"].idxmax()
@@ -329,7 +327,7 @@ main = overall[overall["target"] == target]
 show_figure(
     figures.plot_stem_shares(main, panel="model", hue="measure"),
     "stem-measures",
-    f"What each stem is worth for «{target}»: {summaries.name_list(measures)}; 95% intervals.",
+    f"What each stem is worth for «{target}»: {join_words(measures)}; 95% intervals.",
     "One panel a model: for each stem up to three dots with intervals, most of which hold zero.",
     table=main,
 )
@@ -337,7 +335,7 @@ show_figure(
 # %% tags=["hide-input"]
 fair = "Shapley" if "Shapley" in measures else measures[0]
 fair_all = overall[overall["measure"] == fair].copy()
-fair_all["p_all"] = multipletests(fair_all["p"], method="holm")[1]
+fair_all["p_all"] = holm(fair_all["p"])
 fair_main = fair_all[(fair_all["target"] == target) & (fair_all["model"] == best)]
 fair_main = fair_main.set_index("stem")
 top_stem = fair_main["estimate"].idxmax()
@@ -382,7 +380,7 @@ report_value("n_plain", len(plain_sure), fmt=".0f", n=len(fair_all))
 report_value("n_sure", len(sure), fmt=".0f", n=len(fair_all))
 report_value("n_by_chance", 0.05 * len(fair_all), fmt=".0f")
 pairs = [f"{r.stem} for «{r.target}» ({r.model})" for r in sure.itertuples()]
-report_text("sure_ones", summaries.name_list(pairs[:6], "none of them"))
+report_text("sure_ones", join_words(pairs[:6], "none of them"))
 
 # %% [markdown]
 # These are {glue:text}`n_shares` numbers. By themselves {glue:text}`n_plain` of them differ from
@@ -412,11 +410,11 @@ style_best = by_style[by_style["model"] == best]
 leaders = style_best.loc[style_best.groupby("part")["estimate"].idxmax()]
 leaders = leaders.set_index("part").loc[data.styles]
 told = [f"{row.stem} in {style}" for style, row in leaders.iterrows()]
-report_text("style_leaders", summaries.name_list(told))
+report_text("style_leaders", join_words(told))
 width = (style_best["high"] - style_best["low"]).median()
 report_value("style_width", width)
 report_value("style_songs", style_best["n_songs"].median(), fmt=".0f")
-inside = by_style.assign(p_all=multipletests(by_style["p"], method="holm")[1])
+inside = by_style.assign(p_all=holm(by_style["p"]))
 style_sure = (inside["p_all"] < 0.05).sum()
 report_value("style_sure", style_sure, fmt=".0f", n=len(inside))
 report_text(
@@ -449,19 +447,19 @@ report_text(
 # %%
 readings = {
     "the stems themselves": "stem",
-    "the mix, level taken out": "level",
+    "the mix, level taken out": "mix_centred",
     "the mix, as it comes": "mix",
 }
 trained_on_mix = {
-    name: {r: probe.ablate(X, ratings, reading=r, **settings) for r in ("level", "mix")}
+    name: {t: ablate(X, ratings, train_on=t) for t in ("mix", "mix_centred")}
     for name, X in features.items()
 }
 of_best = {"stem": trained_on_stems[best].select(targets), **trained_on_mix[best]}
 
 # %%
 both = stack(
-    probe.ablation_scores(of_best[reading], **interval).assign(trained_on=label)
-    for label, reading in readings.items()
+    probe.ablation_scores(of_best[train_on], **interval).assign(trained_on=label)
+    for label, train_on in readings.items()
 )
 both = both[(both["part"] == "all") & (both["target"] == target)]
 
@@ -502,7 +500,7 @@ report_value("level_top_r2", **summaries.as_reported(of_top, len(ratings)))
 
 # %% tags=["needs-audio"]
 hears = stack(
-    probe.contributions(one["level"], **interval).assign(
+    probe.contributions(one["mix_centred"], **interval).assign(
         model=name, trained_on="the mix"
     )
     for name, one in trained_on_mix.items()
@@ -554,8 +552,8 @@ matched[whole] = features[best][whole]
 
 # %% tags=["needs-audio"]
 raw = trained_on_stems[best].select(targets)
-louder = probe.ablate(matched, ratings, reading="stem", **settings)
-gain_names = ["+".join(s) for s in soft]
+louder = ablate(matched, ratings)
+gain_names = [subset_name(s) for s in soft]
 levels = stack(
     probe.ablation_scores(one, **interval).assign(loudness=label)
     for label, one in {"as it is": raw, "matched": louder}.items()
@@ -575,12 +573,15 @@ show_figure(
 
 # %% tags=["needs-audio", "hide-input"]
 gain_db = pd.Series(
-    {"+".join(s): 20 * np.log10(np.median(list(g.values()))) for s, g in gains.items()}
+    {
+        subset_name(s): 20 * np.log10(np.median(list(g.values())))
+        for s, g in gains.items()
+    }
 )
 moved = stack(
     probe.contrast([(1, louder, s), (-1, raw, s)], **interval) for s in soft
 ).query("part == 'all'")
-moved["p_all"] = multipletests(moved["p"], method="holm")[1]
+moved["p_all"] = holm(moved["p"])
 report_value("gain_most", gain_db.max(), fmt=".1f", unit=" dB", n=len(ratings))
 report_text("gain_most_sum", gain_db.idxmax())
 report_value("matched_change", moved["estimate"].abs().median(), n=len(moved))
@@ -605,7 +606,7 @@ other_way = stems.separate_study(data, rival) if rival and rival != separator el
 if other_way:
     rival_sums = hear(best, stems=other_way)[best]
     rival_sums = {subset: one.layers for subset, one in rival_sums.items()}
-    rival_probe = probe.ablate(rival_sums, ratings, reading="stem", **settings)
+    rival_probe = ablate(rival_sums, ratings)
 
 # %% tags=["needs-audio"]
 if other_way:
@@ -644,18 +645,18 @@ if other_way:
     of_rival = rival_scores.query("part == 'all' and target == @target")
     of_rival = of_rival.set_index("subset")["estimate"].drop(index="none")
     one_stem = of_rival[~of_rival.index.str.contains("+", regex=False)]
-    separator_note = (
+    separator_note = typeset_minus(
         f"by {rival}, the best single stem is {one_stem.idxmax()} with an R² of "
         f"{one_stem.max():.2f}, and all its stems together reach {of_rival.iloc[-1]:.2f}"
-    ).replace("-", "−")
+    )
 quality_note = "How good a separation is cannot be told without true stems"
 if quality:
     decibels = stack(quality).groupby("stem", sort=False)["si_sdr"].median()
     listed = [f"{db:.1f} dB for {stem}" for stem, db in decibels.items()]
-    quality_note = (
+    quality_note = typeset_minus(
         f"Held to the true stems, its scale-invariant signal-to-distortion ratio is "
-        f"{summaries.name_list(listed)} (median of {len(first)} songs)"
-    ).replace(" -", " −")
+        f"{join_words(listed)} (median of {len(first)} songs)"
+    )
 report_text("separator_note", separator_note)
 report_text("quality_note", quality_note)
 
@@ -683,7 +684,7 @@ rows = [list(ratings.index).index(track) for track in first]
 nothing = embed.embed_tracks({"silence": (np.zeros(2**18), 44100)}, best).layers
 nothing = {layer: values[0] for layer, values in nothing.items()}
 mute = silence_stem(features[best], muted, rows, nothing)
-mute_probe = probe.ablate(mute, ratings, reading="level", **settings)
+mute_probe = ablate(mute, ratings, train_on="mix_centred")
 
 # %% tags=["needs-audio"]
 is_mute = silent.copy()
@@ -698,7 +699,7 @@ def share_of_muted(one, rule):
 # %% tags=["needs-audio"]
 loud_and_mute = pd.DataFrame(
     {
-        "it sounds": share_of_muted(trained_on_mix[best]["level"], silent),
+        "it sounds": share_of_muted(trained_on_mix[best]["mix_centred"], silent),
         "it is mute": share_of_muted(mute_probe, silent),
         "mute, by the rule": share_of_muted(mute_probe, is_mute),
     }
@@ -748,7 +749,7 @@ strange = swap_stem(paths, pair[1], partners["partner"])
 # %% tags=["needs-audio"]
 strangers = hear(best, [pair], stems=strange)[best][pair]
 swapped = {pair: strangers.layers, whole: features[best][whole]}
-swapped = probe.ablate(swapped, everything, reading="stem", **settings)
+swapped = ablate(swapped, everything)
 true_pair = trained_on_stems[best]
 
 # %% tags=["needs-audio"]
@@ -776,7 +777,7 @@ show_figure(
 
 # %% tags=["needs-audio", "hide-input"]
 lost = company[company["second"] == "difference"].set_index("target")
-lost["p_all"] = multipletests(lost["p"], method="holm")[1]
+lost["p_all"] = holm(lost["p"])
 report_text("second_stem", pair[1])
 report_text("first_stem", pair[0])
 off = (partners["tempo_ratio"] - 1).abs().median()
@@ -784,7 +785,7 @@ report_value("tempo_off", 100 * off, fmt=".1f", unit="%", n=len(partners))
 report_value("company_lost", **summaries.as_reported(lost.loc[target], len(ratings)))
 sure_losses = list(lost.index[lost["p_all"] < 0.05])
 report_value("company_sure", len(sure_losses), fmt=".0f", n=len(lost))
-report_text("company_sure_names", summaries.name_list(sure_losses))
+report_text("company_sure_names", join_words(sure_losses))
 missed = lost["estimate"].idxmax()
 report_text("company_most", missed)
 report_value("company_most_r2", **summaries.as_reported(lost.loc[missed], len(ratings)))
@@ -821,10 +822,10 @@ if pair == ("drums", "bass"):
         r = together_at.corrwith(
             everything.loc[together_at.index, "bass–drum coupling"]
         )
-        onset_note += (
+        onset_note += typeset_minus(
             f"; with the coupling that was composed, the first correlates at r = "
             f"{r['its own']:.2f}, the second at {r['a stranger' + chr(39) + 's']:.2f}"
-        ).replace("-", "−")
+        )
 else:
     onset_note = "This separator gives no bass and drums whose onsets could be compared"
 report_text("onset_note", onset_note)
@@ -860,12 +861,12 @@ show_figure(
 )
 
 # %% tags=["needs-simulation", "needs-audio"]
-of_causes["p_all"] = multipletests(of_causes["p"], method="holm")[1]
+of_causes["p_all"] = holm(of_causes["p"])
 lead = of_causes.loc[of_causes.groupby(["model", "target"])["estimate"].idxmax()]
 lead = lead[lead["model"] == best].set_index("target").loc[causes]
 at = trained_on_stems[best].select(causes)
 lead["r2"] = at.r2[at.place(whole), 0]
-lead["made by"] = [summaries.name_list(made_by[cause]) for cause in causes]
+lead["made by"] = [join_words(made_by[cause]) for cause in causes]
 verdict = lead[["made by", "r2", "stem", "estimate", "low", "high", "p_all"]]
 
 # %% tags=["needs-simulation", "needs-audio"]
@@ -887,13 +888,13 @@ right = [
 tested = [c for c in carried.index if made_by[c] != parts]
 absent = [c for c in causes if c not in carried.index]
 report_value("causes_right", len(right), fmt=".0f", n=len(tested))
-report_text("causes_right_names", summaries.name_list(right))
+report_text("causes_right_names", join_words(right))
 by_chance = sum(len(made_by[c]) / len(parts) for c in tested)
 report_value("causes_chance", by_chance, fmt=".1f", n=len(tested))
 sure_leads = list(lead.index[lead["p_all"] < 0.05])
-report_text("causes_sure", summaries.name_list(sure_leads))
+report_text("causes_sure", join_words(sure_leads))
 report_value("n_cause_shares", len(of_causes), fmt=".0f")
-report_text("causes_absent", summaries.name_list(absent))
+report_text("causes_absent", join_words(absent))
 report_value(
     "strokes_share", **summaries.as_reported(lead.loc["drum strokes"], len(ratings))
 )
@@ -955,7 +956,7 @@ report_text(
 
 # %% tags=["needs-audio"]
 pushes = probe.attribute_songs(
-    trained_on_mix[best]["level"], target, silent=silent, **interval
+    trained_on_mix[best]["mix_centred"], target, silent=silent, **interval
 )
 predicted = pushes.groupby("track_id")["predicted"].first()
 ranked = predicted.groupby(data.tracks.set_index("track_id")["style"])

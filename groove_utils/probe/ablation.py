@@ -204,7 +204,7 @@ def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:
     stems = max(blocks, key=len, default=())
     outside = sorted({stem for subset in blocks for stem in subset} - set(stems))
     if not stems or () in blocks:
-        raise ProbeError(f"the subsets are {list(blocks)}; expected one or more, none of them empty",
+        raise ProbeError(f"the subsets are {list(blocks)}; expected one or more, none empty",
                          kind="empty", column="features")  # fmt: skip
     if outside:
         raise ProbeError(

@@ -162,8 +162,10 @@ def random_projection_control(
     """
     songs, blocks = as_data(X, y, artists, styles)
     if n_components < 1:
-        raise ProbeError(f"n_components is {n_components}; expected 1 or more",
-                         kind="out_of_range", column="n_components", value=n_components)  # fmt: skip
+        raise ProbeError(
+            f"n_components is {n_components}; expected 1 or more",
+            kind="out_of_range", column="n_components", value=n_components,
+        )  # fmt: skip
     folds = outer_folds(songs, protocol, folds)
     plan = make_plan(blocks, protocol)
     noise_plan = make_plan({"noise": None}, replace(protocol, layers="select"))

@@ -82,8 +82,8 @@ def variance_partition(
     statistic = partial(score_statistic, score="r2_over_baseline")
     scores = {}
     for subset in subsets:
-        grid = [w for w in product(WEIGHTS, repeat=len(subset)) if max(w) == max(WEIGHTS)]
-        grid = np.array([np.array(w) / sum(w) for w in grid]) if len(subset) > 1 else np.ones((1, 1))
+        grid = np.array([w for w in product(WEIGHTS, repeat=len(subset)) if max(w) == max(WEIGHTS)])
+        grid /= grid.sum(axis=1, keepdims=True)
         labels = [" ".join(f"{w:.2g}" for w in row) for row in grid]
         result = run_plan(
             "partition", songs, {name: data[name] for name in subset},

@@ -57,7 +57,7 @@ class Protocol:
     n_inner: int = 4
     layers: str | Sequence[str] = "select"
     alphas: float | Sequence[float] = DEFAULT_ALPHAS
-    pca: int | None | Sequence[int | None] = None
+    pca: int | Sequence[int | None] | None = None
     floor: float = 1e-4
     clip: float = 5.0
     seed: int = 0

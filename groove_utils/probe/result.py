@@ -66,9 +66,8 @@ class ProbeResult:
         ``observed``, ``predicted``, ``baseline``.
         """
         shape = self.predicted.shape
-        repeats, n, targets = (np.arange(size) for size in shape)
         columns = {
-            "repeat": repeats[:, None, None],
+            "repeat": np.arange(len(self.predicted))[:, None, None],
             "fold": self.folds[..., None],
             "track_id": self.ids[:, None],
             "artist": self.artists[:, None],

@@ -138,7 +138,5 @@ def _artist_interval(first, second, covariate, one, other, rho, *, n_boot, seed)
         rest = (one != artist) & (other != artist)
         part = None if covariate is None else covariate[rest]
         left_out[artist] = unit_ranks(first[rest], part) @ unit_ranks(second[rest], part)
-    low, high, *_ = influence_interval(
-        rho, jackknife_influence(left_out), n_boot=n_boot, seed=seed
-    )
+    low, high, *_ = influence_interval(rho, jackknife_influence(left_out), n_boot=n_boot, seed=seed)
     return max(float(low[0]), -1.0), min(float(high[0]), 1.0)

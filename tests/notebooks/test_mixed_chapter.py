@@ -31,7 +31,8 @@ def cells():
 
 
 def probed(ratings, features, artists, styles):
-    result = probe.nested_ridge(features, ratings, artists, styles, n_repeats=2, seed=3)
+    protocol = probe.Protocol(n_repeats=2, seed=3)
+    result = probe.nested_ridge(features, ratings, artists, styles, protocol)
     return result.predictions
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-
 from expect import raises
+
 from groove_utils.book.summaries import (
     SummaryError,
     answers_table,

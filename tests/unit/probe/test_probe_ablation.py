@@ -6,9 +6,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+from expect import raises
 from sklearn.linear_model import Ridge
 
-from expect import raises
 from groove_utils import probe
 from groove_utils.cache import ArrayCache
 from groove_utils.probe import (
@@ -135,9 +135,7 @@ def test_a_missing_artist_is_missing_from_training_and_test(songs, found, of_mix
     keep = artists != gone
     fixed = replace(PROTOCOL, alphas=10.0, layers="late")
     few = {s: features[s] for s in (("drums",), STEMS)}
-    whole = ablate(
-        few, y, artists, styles, fixed, train_on="mix_centred", folds=of_mix.folds
-    )
+    whole = ablate(few, y, artists, styles, fixed, train_on="mix_centred", folds=of_mix.folds)
     fewer = ablate(
         {s: {k: v[keep] for k, v in X.items()} for s, X in few.items()},
         y[keep], artists[keep], styles[keep], fixed, train_on="mix_centred",

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from expect import raises
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.preprocessing import KernelCenterer
 
-from expect import raises
 from groove_utils.probe import (
     ClippedStandardScaler,
     ProbeError,

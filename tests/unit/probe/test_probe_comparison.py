@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from expect import raises
+
 from groove_utils.probe import (
     ProbeError,
     Protocol,
@@ -49,7 +49,7 @@ def test_refits_are_marked(probes):
 
 
 def test_unpaired_results_are_refused(small, probes):
-    X, y, artists, styles = small
+    _, y, artists, styles = small
     other = style_baseline(y["dance"], artists, styles, replace(TWICE, seed=1))
     same = style_baseline(y["dance"], artists, styles, TWICE)
     with raises(ProbeError, "unpaired", column="folds"):

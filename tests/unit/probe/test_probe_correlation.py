@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from expect import raises
 from scipy import stats
 
-from expect import raises
 from groove_utils.probe import ProbeError, correlate, error_table, fisher_interval
 from groove_utils.stats import StatsError, holm
 

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from expect import raises
 from sklearn.inspection import partial_dependence as sklearn_dependence
 from sklearn.linear_model import LinearRegression
 
-from expect import raises
 from groove_utils.probe import ProbeError, parabola, partial_dependence
 from groove_utils.stats import StatsError
 

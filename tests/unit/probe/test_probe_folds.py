@@ -1,9 +1,9 @@
 """Folds of whole artists, balanced over styles."""
 
 import numpy as np
+from expect import raises
 from sklearn.model_selection import StratifiedGroupKFold
 
-from expect import raises
 from groove_utils.probe import ProbeError, artist_folds, check_folds
 
 

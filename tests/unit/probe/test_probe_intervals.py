@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from expect import raises
 from sklearn.linear_model import Ridge
 
-from expect import raises
 from groove_utils.probe import (
     ClippedStandardScaler,
     ProbeError,

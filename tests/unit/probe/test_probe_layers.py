@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from expect import raises
+
 from groove_utils.probe import ProbeError, Protocol, layer_profile, nested_ridge
 
 ONCE = Protocol(n_repeats=1)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from expect import raises
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from expect import raises
 from groove_utils.probe import (
     ProbeError,
     Protocol,

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-
 from expect import raises
+
 from groove_utils.probe import (
     ProbeError,
     Protocol,

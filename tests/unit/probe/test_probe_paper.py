@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from expect import raises
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_score
 
-from expect import raises
 from groove_utils.probe import ProbeError, paper_protocol
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-
 from expect import raises
+
 from groove_utils.probe import ProbeError, Protocol, nested_ridge, permutation_test
 from groove_utils.stats import permute
 

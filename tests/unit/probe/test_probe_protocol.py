@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from expect import raises
+
 from groove_utils.probe import DEFAULT_ALPHAS, ProbeError, Protocol
 
 

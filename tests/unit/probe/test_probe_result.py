@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from expect import raises
 from scipy.stats import spearmanr
 from sklearn.metrics import r2_score
 
-from expect import raises
 from groove_utils.probe import ProbeError, Protocol, nested_ridge
 from groove_utils.probe.scores import SCORES, score_statistic
 from groove_utils.stats import cluster_weights
@@ -49,7 +49,8 @@ def test_the_table_of_scores_adds_spread_over_repeats(result):
         for score in SCORES:
             expected = score_statistic(result, score)(weights)[0, j]
             assert table.loc[name, score] == pytest.approx(expected)
-        assert table.loc[name, "r2_sd"] == pytest.approx(np.std([r2_score(truth, g) for g in guesses]))
+        r2 = [r2_score(truth, guess) for guess in guesses]
+        assert table.loc[name, "r2_sd"] == pytest.approx(np.std(r2))
         by_repeat = [
             np.mean([r2_score(truth[fold == k], guess[fold == k]) for k in range(4)])
             for fold, guess in zip(result.folds, guesses, strict=True)

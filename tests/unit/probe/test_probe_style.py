@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from expect import raises
 from sklearn.metrics import r2_score
 
-from expect import raises
 from groove_utils.probe import (
     ProbeError,
     Protocol,

@@ -4,9 +4,9 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from expect import raises
 from scipy.stats import ortho_group
 
-from expect import raises
 from groove_utils.similarity import (
     compare_embeddings,
     extreme_pairs,

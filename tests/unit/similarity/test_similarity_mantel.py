@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from expect import raises
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
-from expect import raises
 from groove_utils.similarity import mantel_test, rsa
 from groove_utils.stats import StatsError
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from expect import raises
+
 from groove_utils.similarity import song_map
 from groove_utils.stats import StatsError
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from expect import raises
 from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
-from expect import raises
 from groove_utils.similarity import (
     mean_silhouette,
     nearest_songs,
