@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from groove_utils.figures.theme import OKABE_ITO
+from groove_utils.stats.wording import format_number
 
-__all__ = ["plot_forest"]
+__all__ = ["draw_panels", "draw_rows", "plot_forest", "value_colours"]
 
 
 def plot_forest(
@@ -32,64 +35,144 @@ def plot_forest(
     label : str
         Column that names the rows.
     panel, hue : str, optional
-        Columns whose values get a panel, or a colour, each.
+        Columns with one panel, or one colour, per value.
     xlabel : str
         What the estimates are, with unit.
     reference : float, optional
-        A vertical line, such as no effect.
+        Position of a vertical line, such as no effect.
     bands : DataFrame, optional
         Columns `panel`, ``low`` and ``high``: a shaded band in each panel, such as a ceiling.
     band_label : str
-        What the band is.
+        Legend entry of the bands.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    panels = [None] if panel is None else list(dict.fromkeys(table[panel]))
-    rows = list(dict.fromkeys(table[label]))
-    hues = [None] if hue is None else list(dict.fromkeys(table[hue]))
-    colours = dict(zip(hues, OKABE_ITO * (len(hues) // len(OKABE_ITO) + 1)))
-    height = 1.1 + 0.30 * len(rows) * max(1.0, 0.55 * len(hues))
-    figure, grid = plt.subplots(
-        1,
-        len(panels),
-        sharey=True,
-        squeeze=False,
-        figsize=(max(7.5, 1.6 + 2.1 * len(panels)), height),
-    )
-    offsets = np.linspace(-0.25, 0.25, len(hues)) if len(hues) > 1 else [0.0]
-    for axes, one in zip(grid[0], panels):
-        part = table if one is None else table[table[panel] == one]
-        if reference is not None:
-            axes.axvline(reference, color="#888888", linewidth=1, zorder=1.5)  # above the grid
-        if bands is not None:
-            _draw_band(axes, bands if one is None else bands[bands[panel] == one], band_label)
-        for value, offset in zip(hues, offsets):
-            own = part if value is None else part[part[hue] == value]
-            y = np.array([rows.index(name) for name in own[label]]) + offset
-            # a bootstrap interval need not hold the estimate
-            below = np.maximum(own["estimate"] - own["low"], 0)
-            above = np.maximum(own["high"] - own["estimate"], 0)
-            axes.errorbar(
-                own["estimate"],
-                y,
-                xerr=[below, above],
-                fmt="o",
-                markersize=4.5,
-                color=colours[value],
-                label=value,
-            )
-        axes.set(xlabel=xlabel, title=one)
-        axes.grid(visible=False, axis="y")
-    grid[0, 0].set_yticks(range(len(rows)), rows)
-    grid[0, 0].set_ylim(len(rows) - 0.5, -0.5)
-    handles, names = grid[0, 0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, names, loc="outside upper right", ncol=4)
+    figure, panels = draw_panels(
+        table, label=label, panel=panel, hue=hue, reference=reference,
+        bands=bands, band_label=band_label,
+    )  # fmt: skip
+    for axes in panels:
+        axes.set(xlabel=xlabel)
     return figure
 
 
-def _draw_band(axes: plt.Axes, band: pd.DataFrame, name: str) -> None:
-    for _, row in band.iterrows():
-        axes.axvspan(row["low"], row["high"], color="#E69F00", alpha=0.22, linewidth=0, label=name)
+def value_colours(values: Iterable) -> dict:
+    """Give each value a colour of the palette, in order."""
+    values = list(dict.fromkeys(values))
+    return dict(zip(values, OKABE_ITO * (len(values) // len(OKABE_ITO) + 1)))
+
+
+def draw_panels(
+    table: pd.DataFrame,
+    *,
+    label: str,
+    panel: str | None = None,
+    hue: str | None = None,
+    columns: int | None = None,
+    row_height: float = 0.3,
+    reference: float | None = 0.0,
+    floor: float = -np.inf,
+    share_x: bool = False,
+    bands: pd.DataFrame | None = None,
+    band_label: str | None = None,
+) -> tuple[plt.Figure, list[plt.Axes]]:
+    """Draw one panel of estimates per value of `panel`, with common rows and a legend.
+
+    Parameters
+    ----------
+    table, label, panel, hue, reference, bands, band_label
+        See :func:`plot_forest`.
+    columns : int, optional
+        Panels per line; by default all in one.
+    row_height : float
+        Inches per row and half as much per colour.
+    floor : float
+        See :func:`draw_rows`.
+    share_x : bool
+        Give all panels the same range.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    panels : list of matplotlib.axes.Axes
+    """
+    values = [None] if panel is None else list(dict.fromkeys(table[panel]))
+    rows = list(dict.fromkeys(table[label]))
+    colours = value_colours([None] if hue is None else table[hue])
+    columns = min(columns or len(values), len(values))
+    lines = -(-len(values) // columns)
+    height = 0.6 + row_height * len(rows) * max(1.0, 0.55 * len(colours))
+    figure, grid = plt.subplots(
+        lines, columns, sharex=share_x, sharey=True, squeeze=False,
+        figsize=(max(7.5, 1.6 + 2.1 * columns), 0.5 + lines * height),
+    )  # fmt: skip
+    for axes, value in zip(grid.flat, values):
+        if reference is not None:
+            axes.axvline(reference, color="#888888", linewidth=1, zorder=1.5)  # above the grid
+        if bands is not None:
+            here = bands if value is None else bands[bands[panel] == value]
+            for low, high in zip(here["low"], here["high"]):
+                axes.axvspan(low, high, color="#E69F00", alpha=0.22, linewidth=0, label=band_label)
+        part = table if value is None else table[table[panel] == value]
+        draw_rows(axes, part, rows, label=label, hue=hue, colours=colours, floor=floor)
+        axes.set_title(value)
+    grid[0, 0].set_yticks(range(len(rows)), rows)
+    for axes in grid.flat[len(values) :]:
+        axes.set_axis_off()
+    for axes in grid.flat[max(0, len(values) - columns) : len(values)]:
+        axes.tick_params(labelbottom=True)  # the lowest of its column
+    handles, names = grid[0, 0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, names, loc="outside upper right", ncol=min(6, max(4, len(colours))))
+    return figure, list(grid.flat[: len(values)])
+
+
+def draw_rows(
+    axes: plt.Axes,
+    table: pd.DataFrame,
+    rows: Sequence[str],
+    *,
+    label: str,
+    hue: str | None = None,
+    colours: dict,
+    floor: float = -np.inf,
+) -> None:
+    """Draw estimates as dots, with intervals where the table has them.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    table : DataFrame
+        Columns `label`, `hue`, ``estimate``, and ``low`` and ``high`` if known.
+    rows : sequence of str
+        Names of the rows, the first on top.
+    label, hue : str
+    colours : dict of value of `hue` to colour
+    floor : float
+        Lower estimates are drawn at this position, as arrows with their number, since one of them
+        would otherwise compress all others.
+    """
+    offsets = np.linspace(-0.25, 0.25, len(colours)) if len(colours) > 1 else [0.0]
+    for (value, colour), offset in zip(colours.items(), offsets):
+        part = table if hue is None else table[table[hue] == value]
+        y = np.array([rows.index(name) for name in part[label]], dtype=float) + offset
+        x = part["estimate"].to_numpy(dtype=float)
+        seen, spread = x >= floor, None
+        if "low" in part:  # a bootstrap interval need not hold the estimate
+            ends = [x - part["low"].to_numpy(float), part["high"].to_numpy(float) - x]
+            spread = np.maximum(ends, 0)[:, seen]
+        axes.errorbar(
+            x[seen], y[seen], xerr=spread, fmt="o", markersize=4.5, color=colour, label=value
+        )
+        below = x < floor
+        axes.scatter(np.full(below.sum(), floor), y[below], marker="<", s=28, color=colour)
+        for height, number in zip(y[below], x[below]):
+            axes.annotate(format_number(number, ",.3g"), (floor, height), xytext=(6, 0),
+                          textcoords="offset points", va="center", fontsize=8)  # fmt: skip
+    if len(colours) > 1:
+        for number in range(1, len(rows)):
+            axes.axhline(number - 0.5, color="#EEEEEE", linewidth=0.8, zorder=0)
+    axes.grid(visible=False, axis="y")
+    axes.set_ylim(len(rows) - 0.5, -0.5)

@@ -129,7 +129,7 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
     Parameters
     ----------
     pairs : DataFrame
-        From :func:`groove_utils.similarity.model_similarity.compare_geometries`.
+        From :func:`groove_utils.similarity.compare_embeddings`.
     models : list of str
         Order of the models.
 
@@ -164,7 +164,7 @@ def plot_neighbours(rates: pd.DataFrame) -> plt.Figure:
     Parameters
     ----------
     rates : DataFrame
-        From :func:`groove_utils.similarity.geometry.neighbour_rate`, one row a model and label:
+        From :func:`groove_utils.similarity.neighbour_rate`, one row per model and label:
         ``model, label, rate, low, high, chance``. Models whose names end in ``-untrained`` are
         drawn hollow beside the models that they are twins of.
 

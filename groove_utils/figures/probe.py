@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from groove_utils.figures.forest import plot_forest
+from groove_utils.figures.forest import draw_panels, plot_forest, value_colours
 from groove_utils.figures.maps import scatter_by_style, signed
 from groove_utils.figures.theme import OKABE_ITO
-from groove_utils.stats.wording import format_number
 
 __all__ = [
     "plot_layer_profiles",
@@ -33,19 +32,19 @@ def plot_scores(
     reference: float | None = 0.0,
     bands: pd.DataFrame | None = None,
 ) -> plt.Figure:
-    """Scores of probes with their intervals, a panel a question.
+    """Draw scores of probes with their intervals, one panel per question.
 
     Parameters
     ----------
     table : DataFrame
-        One row a probe and question: ``target``, `row`, `value`, ``low`` and ``high``.
+        One row per probe and question: ``target``, `row`, `value`, ``low`` and ``high``.
     value, row : str
         Columns that hold the score and name the rows.
     hue : str, optional
-        Column whose values get a colour each.
+        Column with one colour per value.
     xlabel : str
     reference : float, optional
-        As in :func:`groove_utils.figures.plot_forest`.
+        Position of a vertical line.
     bands : DataFrame, optional
         From :func:`groove_utils.book.summaries.ceiling_bands`.
 
@@ -54,14 +53,9 @@ def plot_scores(
     matplotlib.figure.Figure
     """
     return plot_forest(
-        table.rename(columns={value: "estimate"}),
-        label=row,
-        panel="target",
-        hue=hue,
-        xlabel=xlabel,
-        reference=reference,
-        bands=bands,
-    )
+        table.rename(columns={value: "estimate"}), label=row, panel="target", hue=hue,
+        xlabel=xlabel, reference=reference, bands=bands,
+    )  # fmt: skip
 
 
 def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
@@ -93,62 +87,28 @@ def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
 
 
 def plot_settings(
-    table: pd.DataFrame,
-    *,
-    label: str = "model",
-    hue: str = "setting",
-    panel: str = "target",
-    value: str = "r2",
-    xlabel: str = "Out-of-fold R²",
-    floor: float = -1.0,
+    table: pd.DataFrame, *, value: str = "r2", xlabel: str = "Out-of-fold R²", floor: float = -1.0
 ) -> plt.Figure:
-    """The same probes under several settings: dots on one line for each probe.
+    """Draw scores of the same probes under several settings, as dots on one line per probe.
 
     Parameters
     ----------
     table : DataFrame
-        Columns `label`, `hue`, `panel` and `value`; rows keep their order, the first on top.
-    label, hue, panel, value : str
-        Columns that name the rows, the settings, the panels, and the score.
-    xlabel : str
+        Columns ``model``, ``setting`` (the colour), ``target`` (the panel) and `value`.
+    value, xlabel : str
     floor : float
-        Scores below are drawn at the left edge as an arrow with their number: one fold gone wrong
-        would otherwise squeeze all other dots into a corner.
+        Lower scores are drawn at this position, as arrows with their number.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    rows, hues = (list(dict.fromkeys(table[name])) for name in (label, hue))
-    panels = list(dict.fromkeys(table[panel]))
-    figure, grid = plt.subplots(
-        1, len(panels), sharey=True, sharex=True, squeeze=False,
-        figsize=(max(7.5, 1.6 + 2.1 * len(panels)), 1.3 + 0.38 * len(rows)),
+    figure, panels = draw_panels(
+        table.rename(columns={value: "estimate"}), label="model", panel="target", hue="setting",
+        floor=floor, share_x=True, row_height=0.25,
     )  # fmt: skip
-    offsets = np.linspace(-0.22, 0.22, len(hues)) if len(hues) > 1 else [0.0]
-    colours = dict(zip(hues, OKABE_ITO * (len(hues) // len(OKABE_ITO) + 1)))
-    for axes, one in zip(grid[0], panels):
-        part = table[table[panel] == one]
-        axes.axvline(0, color="#888888", linewidth=1, zorder=1)
-        for setting, offset in zip(hues, offsets):
-            own = part[part[hue] == setting]
-            y = np.array([rows.index(name) for name in own[label]], dtype=float) + offset
-            x = own[value].to_numpy(dtype=float)
-            off = x < floor
-            axes.scatter(x[~off], y[~off], s=30, color=colours[setting], label=setting, zorder=3)
-            axes.scatter(np.full(off.sum(), floor), y[off], s=34, marker="<", zorder=3,
-                         color=colours[setting])  # fmt: skip
-            for at, number in zip(y[off], x[off]):
-                axes.annotate(format_number(number, ",.3g"), (floor, at), xytext=(6, 0),
-                              textcoords="offset points", va="center", fontsize=8)  # fmt: skip
-        axes.set(xlabel=xlabel, title=one)
-        axes.grid(visible=False, axis="y")
-        for number in range(1, len(rows)):
-            axes.axhline(number - 0.5, color="#E5E5E5", linewidth=0.8, zorder=0)
-    grid[0, 0].set_yticks(range(len(rows)), rows)
-    grid[0, 0].set_ylim(len(rows) - 0.5, -0.5)
-    handles, names = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper right", ncol=4)
+    for axes in panels:
+        axes.set(xlabel=xlabel)
     return figure
 
 
@@ -245,7 +205,7 @@ def plot_layer_profiles(profiles: pd.DataFrame) -> plt.Figure:
         lines, columns, sharey=True, squeeze=False,
         figsize=(max(7.5, 3.1 * columns), 1 + 2.7 * lines),
     )  # fmt: skip
-    colours = dict(zip(targets, OKABE_ITO * (len(targets) // len(OKABE_ITO) + 1)))
+    colours = value_colours(targets)
     for axes, model in zip(grid.flat, models):
         for target in targets:
             part = profiles[(profiles["model"] == model) & (profiles["target"] == target)]

@@ -63,10 +63,6 @@ def test_shares_keep_estimates_in_sight_when_an_interval_is_long():
     )  # fmt: skip
     axes = figures.plot_stem_shares(table, panel="model").axes[0]
     assert axes.get_xlim()[1] < 5
-    assert figures.plot_stem_shares(table, panel="model", limits=(-1, 1)).axes[0].get_xlim() == (
-        -1,
-        1,
-    )
 
 
 def test_shares_below_the_floor_are_arrows():
