@@ -255,8 +255,8 @@ show_figure(
     "neighbours",
     f"Share of {len(songs)} songs whose nearest neighbour has the same style, or the same band, "
     "with 95% intervals over bands. Dashed: a neighbour drawn at random.",
-    "Two panels, for style and band, with a row for each model: a filled dot for the trained "
-    "network, a hollow one for its untrained twin, and a dashed line at chance.",
+    "Two panels, for style and band, with a row for each model: a dot for the trained network, "
+    "one for its untrained twin, and a dashed line at chance.",
     table=rates,
 )
 

@@ -42,19 +42,7 @@ def rated_targets(study, wanted: Sequence[str]) -> list[str]:
 def score_table(
     results: Mapping[str, ProbeResult], *, score="r2", n_boot=2000, seed=0
 ) -> pd.DataFrame:
-    """Collect one score of several probes with its intervals.
-
-    Parameters
-    ----------
-    results : mapping of name → ProbeResult
-    score, n_boot, seed
-        See :func:`groove_utils.probe.bootstrap_scores`.
-
-    Returns
-    -------
-    DataFrame
-        The rows of :func:`groove_utils.probe.bootstrap_scores`, with a column ``model``.
-    """
+    """Collect the rows of :func:`groove_utils.probe.bootstrap_scores`, with a column ``model``."""
     tables = [
         bootstrap_scores(result, scores=[score], n_boot=n_boot, seed=seed).assign(model=name)
         for name, result in results.items()
@@ -73,11 +61,6 @@ def ceiling_bands(
         From :func:`groove_utils.mixed.noise_ceiling`; None where listeners are unknown.
     targets : sequence of str, optional
         Questions to keep; by default all.
-
-    Returns
-    -------
-    DataFrame or None
-        Its rows for song means, with ``query`` renamed to ``target``.
     """
     if ceilings is None:
         return None
@@ -88,18 +71,9 @@ def ceiling_bands(
 def text_table(
     results: Mapping[str, ProbeResult], value="fold_r2", spread="fold_r2_sd"
 ) -> pd.DataFrame:
-    """Format scores as ``0.31 ± 0.02``, one row per probe and one column per target.
+    """Format two columns of scores as ``0.31 ± 0.02``, one row per probe and column per target.
 
-    Parameters
-    ----------
-    results : mapping of name → ProbeResult
-    value, spread : str
-        Columns of :meth:`ProbeResult.scores`.
-
-    Returns
-    -------
-    DataFrame of str
-        Indexed by ``features``. Numbers of 100 and more have no decimals.
+    Numbers of 100 and more have no decimals.
     """
 
     def short(number):
@@ -116,17 +90,7 @@ def text_table(
 
 
 def settings_table(settings: Mapping[str, Mapping[str, ProbeResult]]) -> pd.DataFrame:
-    """Collect scores of the same probes under several settings.
-
-    Parameters
-    ----------
-    settings : mapping of setting → mapping of model → ProbeResult
-
-    Returns
-    -------
-    DataFrame
-        One row per setting, model and target: ``setting, model, target, r2, fold_r2``.
-    """
+    """Collect ``setting, model, target, r2, fold_r2`` of the same probes under several settings."""
     parts = [
         result.scores()[["target", "r2", "fold_r2"]].assign(setting=setting, model=model)
         for setting, results in settings.items()
@@ -143,13 +107,7 @@ def by_setting(table: pd.DataFrame, target: str, value: str = "r2") -> pd.DataFr
 
 
 def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
-    """Return the only row of a table in which each named column has the given value.
-
-    Raises
-    ------
-    SummaryError
-        If there is none, or more than one.
-    """
+    """Return the row in which each named column has the given value; it has to be the only one."""
     rows = table
     for column, value in values.items():
         rows = rows[rows[column] == value]
@@ -162,7 +120,7 @@ def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
 
 
 def control_table(controls: Mapping[str, pd.DataFrame], control: str, setting: str) -> pd.DataFrame:
-    """Average one control of :func:`random_projection_control` over draws.
+    """Average a control over draws, in the form of :func:`settings_table`.
 
     Parameters
     ----------
@@ -171,11 +129,6 @@ def control_table(controls: Mapping[str, pd.DataFrame], control: str, setting: s
     control : {"projection", "noise"}
     setting : str
         Value of the column ``setting``.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``setting, model, target, r2``, as from :func:`settings_table`.
     """
     parts = [
         table[table["control"] == control]
@@ -198,11 +151,6 @@ def as_reported(row, n=None, *, value="estimate") -> dict:
         Number of units that the number rests on.
     value : str
         Column of the estimate.
-
-    Returns
-    -------
-    dict
-        ``value``, and ``ci`` and ``n`` if known.
     """
     report = {"value": float(row[value])}
     if np.isfinite([row["low"], row["high"]]).all():
@@ -242,12 +190,6 @@ def count_words(count: float) -> str:
 
 
 def answers_table(answers: Mapping[str, str]) -> pd.DataFrame:
-    """Tabulate answers to objections, with typographic minus signs.
-
-    Returns
-    -------
-    DataFrame of str
-        Column ``answer``, indexed by ``objection``.
-    """
+    """Tabulate answers to objections, with typographic minus signs."""
     answers = {name: typeset_minus(text) for name, text in answers.items()}
     return pd.Series(answers, name="answer").rename_axis("objection").to_frame()

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from groove_utils.figures.theme import OKABE_ITO
+from groove_utils.figures.theme import OKABE_ITO, legend_above
 from groove_utils.stats.wording import format_number
 
 __all__ = ["draw_panels", "draw_rows", "plot_forest", "value_colours"]
@@ -44,10 +44,6 @@ def plot_forest(
         Columns `panel`, ``low`` and ``high``: a shaded band in each panel, such as a ceiling.
     band_label : str
         Legend entry of the bands.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     figure, panels = draw_panels(
         table, label=label, panel=panel, hue=hue, reference=reference,
@@ -123,9 +119,7 @@ def draw_panels(
         axes.set_axis_off()
     for axes in grid.flat[max(0, len(values) - columns) : len(values)]:
         axes.tick_params(labelbottom=True)  # the lowest of its column
-    handles, names = grid[0, 0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, names, loc="outside upper right", ncol=min(6, max(4, len(colours))))
+    legend_above(figure, grid[0, 0], min(6, max(4, len(colours))))
     return figure, list(grid.flat[: len(values)])
 
 

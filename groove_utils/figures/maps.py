@@ -1,4 +1,4 @@
-"""Songs as dots on a plane (chapter 05)."""
+"""Maps of songs, neighbourhoods and similarity of models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from groove_utils.figures.theme import style_palette
+from groove_utils.figures.forest import draw_panels
+from groove_utils.figures.theme import legend_above, style_palette
 from groove_utils.stats.wording import format_number
 
 __all__ = ["plot_model_maps", "plot_similarity", "plot_song_maps", "scatter_by_style", "signed"]
@@ -69,10 +70,6 @@ def plot_song_maps(
         Column that colours the lower row.
     columns : str
         Column whose values get a map each.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     names = list(dict.fromkeys(positions[columns]))
     figure, grid = plt.subplots(
@@ -89,8 +86,7 @@ def plot_song_maps(
         for axes in grid[:, column]:
             axes.set(xticks=[], yticks=[])
     figure.colorbar(shade, ax=grid[1, :], label=f"Mean rating: {rating}", shrink=0.85)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncol=len(styles))
+    legend_above(figure, grid[0, 0], len(styles))
     return figure
 
 
@@ -103,10 +99,6 @@ def plot_model_maps(positions: pd.DataFrame, styles: list[str]) -> plt.Figure:
         Columns ``x``, ``y``, ``style`` and ``map``, one row a song and map.
     styles : list of str
         Order of the styles.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     parts = dict(list(positions.groupby("map", sort=False)))
     n_rows = -(-len(parts) // 3)
@@ -132,10 +124,6 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
         From :func:`groove_utils.similarity.compare_embeddings`.
     models : list of str
         Order of the models.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     values = pd.DataFrame(np.nan, index=models, columns=models)
     for row in pairs.itertuples():
@@ -159,42 +147,27 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
 
 
 def plot_neighbours(rates: pd.DataFrame) -> plt.Figure:
-    """How often nearest songs share a band or a style, by model, with twins and chance.
+    """Draw how often nearest songs share a band or a style, by model, with twins and chance.
 
     Parameters
     ----------
     rates : DataFrame
         From :func:`groove_utils.similarity.neighbour_rate`, one row per model and label:
         ``model, label, rate, low, high, chance``. Models whose names end in ``-untrained`` are
-        drawn hollow beside the models that they are twins of.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+        drawn next to the models that they are twins of.
     """
-    base = rates["model"].str.removesuffix("-untrained")
-    models, labels = list(dict.fromkeys(base)), list(dict.fromkeys(rates["label"]))
-    figure, row = plt.subplots(
-        1,
-        len(labels),
-        figsize=(3.5 * len(labels), 0.9 + 0.38 * len(models)),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
+    twin = rates["model"].str.endswith("-untrained")
+    table = rates.assign(
+        estimate=rates["rate"],
+        model=rates["model"].str.removesuffix("-untrained"),
+        network=np.where(twin, "untrained twin", "trained"),
+        label="Same " + rates["label"],
     )
-    for axes, label in zip(row[0], labels):
-        axes.axvline(rates.loc[rates["label"] == label, "chance"].iloc[0], ls="--", c="0.4", lw=1)
-        for trained, offset in ((True, -0.14), (False, 0.14)):
-            chosen = (rates["label"] == label) & ((rates["model"] == base) == trained)
-            some = rates[chosen]
-            height = np.array([models.index(name) for name in base[chosen]]) + offset
-            axes.hlines(height, some["low"], some["high"], color="C0", lw=1.2)
-            fill = "C0" if trained else "white"
-            name = "trained" if trained else "untrained twin"
-            axes.scatter(some["rate"], height, fc=fill, ec="C0", s=32, zorder=3, label=name)
-        axes.set(title=f"Same {label}", xlabel="Share of nearest neighbours", xlim=(0, 1.03))
+    figure, panels = draw_panels(
+        table, label="model", panel="label", hue="network", reference=None, share_x=True
+    )
+    for axes, chance in zip(panels, table.groupby("label", sort=False)["chance"].first()):
+        axes.axvline(chance, linestyle="--", color="0.4", linewidth=1)
+        axes.set(xlabel="Share of nearest neighbours", xlim=(0, 1.03))
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
-    row[0, 0].set_yticks(range(len(models)), models)
-    row[0, 0].invert_yaxis()
-    figure.legend(*row[0, 0].get_legend_handles_labels(), loc="outside upper right", ncol=2)
     return figure

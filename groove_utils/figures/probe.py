@@ -1,4 +1,4 @@
-"""Plots of what a probe predicted, and of what could have fooled it (chapter 06)."""
+"""Plots of predictions and scores of probes, and of controls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import seaborn as sns
 
 from groove_utils.figures.forest import draw_panels, plot_forest, value_colours
 from groove_utils.figures.maps import scatter_by_style, signed
-from groove_utils.figures.theme import OKABE_ITO
+from groove_utils.figures.theme import OKABE_ITO, legend_above
 
 __all__ = [
     "plot_layer_profiles",
@@ -47,10 +47,6 @@ def plot_scores(
         Position of a vertical line.
     bands : DataFrame, optional
         From :func:`groove_utils.book.summaries.ceiling_bands`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     return plot_forest(
         table.rename(columns={value: "estimate"}), label=row, panel="target", hue=hue,
@@ -59,7 +55,7 @@ def plot_scores(
 
 
 def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Observed against out-of-fold predicted song means, a panel a question.
+    """Draw observed against out-of-fold predicted song means, one panel per question.
 
     Parameters
     ----------
@@ -67,10 +63,6 @@ def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
         Columns ``target``, ``style``, ``observed`` and ``predicted`` (mean over repeats).
     styles : list of str
         Order of the styles.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     targets = list(dict.fromkeys(songs["target"]))
     figure, grid = plt.subplots(
@@ -81,8 +73,7 @@ def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
         scatter_by_style(axes, part, "predicted", "observed", styles, 14, diagonal=True)
         axes.set(title=target, xlabel="Predicted")
     grid[0, 0].set_ylabel("Observed mean rating")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncol=len(styles))
+    legend_above(figure, grid[0, 0], len(styles))
     return figure
 
 
@@ -98,10 +89,6 @@ def plot_settings(
     value, xlabel : str
     floor : float
         Lower scores are drawn at this position, as arrows with their number.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     figure, panels = draw_panels(
         table.rename(columns={value: "estimate"}), label="model", panel="target", hue="setting",
@@ -113,21 +100,16 @@ def plot_settings(
 
 
 def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
-    """What chance alone reaches, beside what the models reach.
+    """Draw scores next to those of permuted ratings: one row per model, and the best of all.
 
     Parameters
     ----------
     luck : DataFrame
         From :func:`groove_utils.probe.permutation_test`: columns ``model, target, r2``.
     null : ndarray, shape (n_permutations, n_rows)
-        Its null distribution, a column a row of `luck`.
+        Its null distribution, one column per row of `luck`.
     target : str
         The question to show.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        One row a model, and one for the best of all models and questions.
     """
     own = np.flatnonzero((luck["target"] == target).to_numpy())
     names = [*luck["model"].iloc[own], "best of all"]
@@ -150,12 +132,12 @@ def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set(xlabel="Out-of-fold R² with one dealing of folds", title=target)
     axes.grid(visible=False, axis="y")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncol=2)
+    legend_above(figure, axes, 2)
     return figure
 
 
 def plot_transfer(table: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Train on one style, test on another: R² and rank correlation, as two matrices.
+    """Draw R² and rank correlation by training and test style, as two matrices.
 
     Parameters
     ----------
@@ -163,10 +145,6 @@ def plot_transfer(table: pd.DataFrame, styles: list[str]) -> plt.Figure:
         From :func:`groove_utils.probe.transfer_matrix`, of one target.
     styles : list of str
         Order of the styles; ``others`` (all but the tested one) comes last.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     order = [name for name in [*styles, "others"] if name in set(table["train"])]
     figure, grid = plt.subplots(1, 2, sharey=True, figsize=(8.2, 1.6 + 0.55 * len(order)))
@@ -184,18 +162,13 @@ def plot_transfer(table: pd.DataFrame, styles: list[str]) -> plt.Figure:
 
 
 def plot_layer_profiles(profiles: pd.DataFrame) -> plt.Figure:
-    """Score of each layer, a panel a model and a line a question.
+    """Draw the score of each layer, one panel per model and one line per question.
 
     Parameters
     ----------
     profiles : DataFrame
-        From :func:`groove_utils.probe.layer_profile`, with a column ``model``. Filled dots cannot
-        be told from the best layer, hollow ones can; a dash at the right is the R² of the layer
-        that the inner folds chose.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+        From :func:`groove_utils.probe.layer_profile`, with a column ``model``. Filled dots may be
+        the best layer; a dash at the right is the R² of the layers that the inner folds chose.
     """
     models = list(dict.fromkeys(profiles["model"]))
     targets = list(dict.fromkeys(profiles["target"]))
@@ -222,13 +195,12 @@ def plot_layer_profiles(profiles: pd.DataFrame) -> plt.Figure:
         axes.set_axis_off()
     for axes in grid[:, 0]:
         axes.set_ylabel("Out-of-fold R²")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncol=len(targets))
+    legend_above(figure, grid[0, 0], len(targets))
     return figure
 
 
 def plot_learning_curves(songs: pd.DataFrame, raters: pd.DataFrame | None = None) -> plt.Figure:
-    """R² against the number of songs trained on, and against the number of raters a song.
+    """Draw R² by the number of training songs, and by the number of raters per song.
 
     Parameters
     ----------
@@ -236,10 +208,6 @@ def plot_learning_curves(songs: pd.DataFrame, raters: pd.DataFrame | None = None
         From :func:`groove_utils.probe.learning_curve`.
     raters : DataFrame, optional
         From :func:`groove_utils.probe.rater_learning_curve`, of one question.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     count = 1 if raters is None else 2
     figure, grid = plt.subplots(1, count, squeeze=False, figsize=(4.6 * count, 3.6))

@@ -1,4 +1,4 @@
-"""Plots of scores, contributions and attributions of stems (chapter 07)."""
+"""Plots of scores, contributions and attributions of stems."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.figures.forest import draw_panels, draw_rows
-from groove_utils.figures.theme import OKABE_ITO
+from groove_utils.figures.theme import OKABE_ITO, legend_above
 
 __all__ = ["plot_attributions", "plot_stem_shares", "plot_subset_scores"]
 
@@ -44,10 +44,6 @@ def plot_subset_scores(
     xlabel : str
     floor : float
         Left end of the axis; lower scores are drawn there as arrows with their number.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     rows = list(dict.fromkeys(table["subset"]))
     hues = [None] if hue is None else dict.fromkeys(table[hue])
@@ -70,7 +66,7 @@ def plot_subset_scores(
     axes.set_xlim(left=max(axes.get_xlim()[0], floor - 0.08))
     axes.set(xlabel=xlabel)
     if hue is not None:
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncol=3)
+        legend_above(figure, axes, 3)
     return figure
 
 
@@ -98,10 +94,6 @@ def plot_stem_shares(
     floor : float
         Left end of the axis; lower estimates are drawn there as arrows. By default the limits
         follow the estimates, and cut the far half of intervals that are much longer.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     figure, panels = draw_panels(
         table, label=label, panel=panel, hue=hue, columns=columns, row_height=0.22, floor=floor,
@@ -130,11 +122,6 @@ def plot_attributions(songs: pd.DataFrame, *, xlabel: str = "Predicted rating") 
         From :func:`groove_utils.probe.attribute_songs`, of a handful of songs: ``track_id, stem,
         estimate, baseline, predicted, observed``, and ``label`` where rows are to be named by it.
     xlabel : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        One line per song, bars from the baseline to the prediction, and the observed rating.
     """
     named = "label" if "label" in songs else "track_id"
     names, stems = list(dict.fromkeys(songs[named])), list(dict.fromkeys(songs["stem"]))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import seaborn as sns
 
-__all__ = ["style_palette", "use_theme"]
+__all__ = ["legend_above", "style_palette", "use_theme"]
 
 # Okabe & Ito (2008), a palette made to be told apart by colour-blind people
 OKABE_ITO = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -34,6 +35,13 @@ def use_theme() -> None:
             "svg.hashsalt": "groove",
         }
     )
+
+
+def legend_above(figure: plt.Figure, axes: plt.Axes, ncol: int) -> None:
+    """Put the legend of one panel above the figure, if it has any entry."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside upper right", ncol=ncol)
 
 
 def style_palette(styles: Sequence[str]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Probes of embeddings: folds, nested ridge, scores, comparisons, controls and stem ablation.
 
-Chapters 04 (correlations), 06 (probing) and 07 (stems) use it. Features are an (n_songs, d) array
+The chapters on descriptors, probing and stem ablation use it. Features are an (n_songs, d) array
 or a mapping of layer → such arrays; targets are a Series or DataFrame of song-level ratings. No
 split divides the songs of an artist; folds are balanced over styles. A :class:`Protocol` holds the
 settings.

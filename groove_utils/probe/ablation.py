@@ -1,9 +1,9 @@
-"""Probes of subsets of stems: fit, out-of-fold predictions and influences (chapter 07).
+"""Probes of subsets of stems: fit, out-of-fold predictions and influences.
 
 A probe *trained on the mix* and tested on some of the stems shows what the model uses in a mix; a
 probe *trained on the stems* that it is tested on shows what is predictable from them. Both use the
 folds, inner choices and intervals of :func:`groove_utils.probe.nested_ridge`, so their score of
-all stems together is the score of chapter 06.
+all stems together is the score of the chapter on probing.
 
 Without any stem, the prediction is the training mean of each fold.
 """
@@ -131,15 +131,6 @@ def ablate(
         Processes over subsets if trained on stems, else threads over outer folds.
     cache : ArrayCache, optional
         Store of results, by the content of features, targets, groups and settings.
-
-    Returns
-    -------
-    Ablation
-
-    Raises
-    ------
-    ProbeError
-        No subset holds all the stems, one is there twice, or what ``nested_ridge`` refuses.
 
     Notes
     -----

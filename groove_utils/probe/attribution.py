@@ -1,4 +1,4 @@
-"""Attribution of a song's predicted rating to its stems by Shapley values (chapter 07)."""
+"""Attribution of a song's predicted rating to its stems by Shapley values."""
 
 from __future__ import annotations
 

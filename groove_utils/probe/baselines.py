@@ -1,4 +1,4 @@
-"""Other regressors on the folds of the ridge, and controls for dimension (chapter 06)."""
+"""Other regressors on the folds of the ridge, and controls for dimension."""
 
 from __future__ import annotations
 
@@ -137,7 +137,6 @@ def random_projection_control(
     *,
     n_components: int,
     n_draws=10,
-    folds=None,
     n_jobs=1,
 ) -> pd.DataFrame:
     """Score features after random projection to a given dimension, and as many random features.
@@ -147,7 +146,7 @@ def random_projection_control(
 
     Parameters
     ----------
-    X, y, artists, styles, protocol, folds, n_jobs
+    X, y, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`.
     n_components : int
         Dimension to which standardised features are projected, by a Gaussian matrix that does not
@@ -166,7 +165,6 @@ def random_projection_control(
             f"n_components is {n_components}; expected 1 or more",
             kind="out_of_range", column="n_components", value=n_components,
         )  # fmt: skip
-    folds = outer_folds(songs, protocol, folds)
     plan = make_plan(blocks, protocol)
     noise_plan = make_plan({"noise": None}, replace(protocol, layers="select"))
     tables = []
@@ -181,9 +179,7 @@ def random_projection_control(
             ("projection", blocks, replace(plan, project=project)),
             ("noise", noise, noise_plan),
         ):
-            result = run_plan(
-                control, songs, data, candidates, protocol, folds=folds, n_jobs=n_jobs
-            )
+            result = run_plan(control, songs, data, candidates, protocol, n_jobs=n_jobs)
             scores = result.scores()[["target", "r2", "spearman"]]
             tables.append(scores.assign(control=control, draw=draw))
     frame = pd.concat(tables, ignore_index=True)

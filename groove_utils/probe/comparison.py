@@ -1,4 +1,4 @@
-"""Paired comparisons of models, and the number of songs that would settle them (chapter 06)."""
+"""Paired comparisons of models, and the number of songs that would settle them."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ def songs_needed(
     -------
     DataFrame
         One row per target and power: ``target, first, second, difference, se, power``, ``n_songs``
-        (needed) with ``low, high``, the central 95% of that number over draws of artists (infinite
-        where the difference is 0 or changes sign), ``n_now``, ``power_now``.
+        (needed) with ``low, high``, its central 95% over draws of artists (infinite where the
+        difference is 0 or changes sign), ``n_now``, ``power_now``.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Correlations of single features with ratings, with artists as the sampling unit (chapter 04).
+"""Correlations of single features with ratings, with artists as the sampling unit.
 
 Songs by one artist share a drummer, a room and a producer, so ninety songs by twenty-four artists
 are fewer than ninety independent observations. The interval is therefore a bootstrap over whole
@@ -27,23 +27,13 @@ def _z(r):
 
 
 def fisher_interval(r, n) -> tuple[np.ndarray, np.ndarray]:
-    """Compute 95% intervals of published correlations from their n, by Fisher's z.
+    """Compute 95% intervals (low, high) of Pearson correlations from their n, by Fisher's z.
 
     Parameters
     ----------
     r : array-like of float
-        Pearson correlations, −1…1.
     n : array-like of int
-        Independent units of each, at least 4.
-
-    Returns
-    -------
-    low, high : ndarray of float64
-
-    Raises
-    ------
-    ProbeError
-        If an n is below 4: the standard error is 1/√(n − 3).
+        Independent units of each, at least 4, since the standard error is 1/√(n − 3).
 
     Examples
     --------
@@ -84,11 +74,6 @@ def correlate(X: pd.DataFrame, y, artists=None, styles=None, *, n_boot=2000, see
         ``n_songs, n_artists``. A feature that is constant, or known for fewer than 5 songs or 3
         artists, has NaN.
 
-    Raises
-    ------
-    groove_utils.stats.StatsError
-        Rows that do not match, targets with NaN, fewer than 3 artists.
-
     Notes
     -----
     The standard error is the standard deviation of z over draws of artists, multiplied by
@@ -108,7 +93,7 @@ def correlate(X: pd.DataFrame, y, artists=None, styles=None, *, n_boot=2000, see
     songs = as_songs(y, artists, styles)
     if len(X) != len(songs):
         raise StatsError(f"features have {len(X)} rows but there are {len(songs)} songs",
-                         kind="length", column="X", value=len(X))  # fmt: skip
+                         kind="shape", column="X", value=len(X))  # fmt: skip
     cluster_codes(songs.artists)  # checks their number
     strata = label_codes(songs.styles)
     rows = []

@@ -1,11 +1,10 @@
-"""Dependence of ratings on one feature: partial dependence, and a parabola (chapter 04)."""
+"""Dependence of ratings on one feature: partial dependence, and a parabola."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
-from scipy import stats
 from sklearn import inspection
 from sklearn.base import clone
 from sklearn.ensemble import GradientBoostingRegressor
@@ -51,11 +50,6 @@ def partial_dependence(
     DataFrame
         ``x, estimate, low, high``; each curve has mean 0 over the grid, so that only its shape
         counts.
-
-    Raises
-    ------
-    ProbeError
-        An unknown feature.
 
     References
     ----------
@@ -120,11 +114,6 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
         ``estimate, low, high, p`` of the coefficient of z² (negative: an inverted U), and
         ``peak``, where the curve turns, in units of `x`.
 
-    Raises
-    ------
-    ProbeError
-        If `x` is constant.
-
     Notes
     -----
     The covariance is the sandwich clustered by artist with statsmodels' small-sample factor, and t
@@ -139,27 +128,18 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
     if covariates is not None:
         held = as_blocks(covariates, len(songs))["features"]
         columns += list(((held - held.mean(axis=0)) / held.std(axis=0)).T)
-    groups = label_codes(songs.artists)
     fit = sm.OLS(songs.ratings[:, 0], np.column_stack(columns)).fit(
-        cov_type="cluster", cov_kwds={"groups": groups}, use_t=True
+        cov_type="cluster", cov_kwds={"groups": label_codes(songs.artists)}, use_t=True
     )
-    t = stats.t.isf(0.025, groups.max())
     if points is None:
         points = np.quantile(x, np.linspace(0.05, 0.95, 25))
     at = (np.asarray(points, dtype=np.float64) - x.mean()) / x.std()
-    design = np.column_stack([at, at**2])
-    design = design - design.mean(axis=0)
-    error = np.sqrt(np.einsum("ij,jk,ik->i", design, fit.cov_params()[1:3, 1:3], design))
-    estimate = design @ fit.params[1:3]
-    curve = pd.DataFrame({"x": points, "estimate": estimate})
-    curve = curve.assign(low=estimate - t * error, high=estimate + t * error)
+    design = np.zeros((len(at), len(columns)))
+    design[:, 1:3] = np.column_stack([at - at.mean(), at**2 - (at**2).mean()])
+    effects = fit.t_test(design)
+    low, high = effects.conf_int().T
+    curve = pd.DataFrame({"x": points, "estimate": effects.effect, "low": low, "high": high})
     slope, bend = fit.params[1:3]
-    return curve, pd.Series(
-        {
-            "estimate": bend,
-            "low": bend - t * fit.bse[2],
-            "high": bend + t * fit.bse[2],
-            "p": fit.pvalues[2],
-            "peak": x.mean() - x.std() * slope / (2 * bend) if bend else np.nan,
-        }
-    )
+    peak = x.mean() - x.std() * slope / (2 * bend) if bend else np.nan
+    values = [bend, *fit.conf_int()[2], fit.pvalues[2], peak]
+    return curve, pd.Series(values, index=["estimate", "low", "high", "p", "peak"])

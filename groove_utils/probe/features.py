@@ -1,4 +1,4 @@
-"""Selection of descriptors that a probe can use (chapters 04 and 06)."""
+"""Selection of descriptors that a probe can use."""
 
 from __future__ import annotations
 
@@ -12,20 +12,12 @@ __all__ = ["usable_descriptors"]
 def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
     """Select the numeric descriptors that are known for every song.
 
+    Missing values are not imputed, since values from other songs would leak into test folds.
+
     Parameters
     ----------
     table : DataFrame
         From :func:`groove_utils.descriptors.describe_study`: one row per song; may hold NaN.
-        Missing values are not imputed, since values from other songs would leak into test folds.
-
-    Returns
-    -------
-    DataFrame
-
-    Raises
-    ------
-    ProbeError
-        If no descriptor is left.
     """
     numeric = table.select_dtypes("number").dropna(axis="columns")
     if numeric.empty:

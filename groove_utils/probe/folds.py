@@ -1,4 +1,4 @@
-"""Outer and inner folds of whole artists, balanced over styles (chapter 06).
+"""Outer and inner folds of whole artists, balanced over styles.
 
 Production, singer and drummer are the same in an artist's songs, so a song by an artist in the
 training set is not an unseen song. Every split, outer or inner, is therefore made of whole artists.
@@ -40,8 +40,7 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
 
     Parameters
     ----------
-    artists : array-like of shape (n,)
-    styles : array-like of shape (n,), optional
+    artists, styles : array-like of shape (n,)
     n_splits : int
         Folds, at least 2 and at most the number of artists.
     n_repeats : int
@@ -52,11 +51,6 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
     -------
     ndarray, shape (n_repeats, n), dtype int64
         The fold, 0 … n_splits − 1, in which each song is held out.
-
-    Raises
-    ------
-    ProbeError
-        Fewer artists than folds, or fewer than 2 folds.
 
     Notes
     -----
@@ -106,20 +100,14 @@ def check_folds(folds, artists) -> None:
     ----------
     folds : array-like of shape (n,) or (n_repeats, n), dtype int
     artists : array-like of shape (n,)
-
-    Raises
-    ------
-    ProbeError
-        For a divided artist, `kind` is ``"divided_artist"``, `row` the repeat and `value` the
-        artist.
     """
     folds, labels = np.atleast_2d(np.asarray(folds)), np.asarray(artists).astype(str)
-    if folds.shape[1] != len(labels):
-        raise ProbeError(f"folds are given for {folds.shape[1]} songs, artists for {len(labels)}",
-                         kind="length", column="folds")  # fmt: skip
-    if not np.issubdtype(folds.dtype, np.integer):
-        raise ProbeError("folds must be integers: the fold that holds each song out",
-                         kind="dtype", column="folds")  # fmt: skip
+    if folds.shape[1] != len(labels) or not np.issubdtype(folds.dtype, np.integer):
+        raise ProbeError(
+            f"folds have shape {folds.shape} and type {folds.dtype}; expected an integer for each "
+            f"of {len(labels)} songs, the fold that holds it out",
+            kind="shape", column="folds",
+        )  # fmt: skip
     for repeat, fold in enumerate(folds):
         numbers = np.unique(fold)
         if len(numbers) < 2 or not np.array_equal(numbers, np.arange(len(numbers))):
@@ -159,19 +147,7 @@ def outer_splits(folds) -> list[Split]:
 
 
 def nested_splits(songs: Songs, splits, protocol: Protocol) -> list[Split]:
-    """Add inner folds of whole artists to outer splits.
-
-    Parameters
-    ----------
-    songs : Songs
-    splits : list of Split, or ndarray of fold numbers (n_repeats, n)
-    protocol : Protocol
-
-    Raises
-    ------
-    ProbeError
-        The training songs of a fold are all by one artist.
-    """
+    """Add inner folds of whole artists to outer splits, or to fold numbers (n_repeats, n)."""
     splits = outer_splits(splits) if isinstance(splits, np.ndarray) else splits
     nested = []
     for split in splits:

@@ -1,4 +1,4 @@
-"""Intervals of scores over artists, in training and in test (chapter 06).
+"""Intervals of scores over artists, in training and in test.
 
 A bootstrap that draws test songs and keeps their predictions ignores which songs the model was
 trained on. On simulated studies of 80–150 songs such intervals covered the true R² in 65–85% of
@@ -34,8 +34,7 @@ def artist_influence(
     Parameters
     ----------
     result : ProbeResult
-        Without ``leave_artist_out`` (probes without a closed form), predictions are kept, and the
-        influence is that of the test songs alone.
+        Without ``leave_artist_out``, the influence is that of the test songs alone.
     statistic : callable
         ``statistic(result)`` returns a function of song weights (n_draws, n) → (n_draws, k).
 

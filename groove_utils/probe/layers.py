@@ -1,4 +1,4 @@
-"""Scores of the layers of a model, and the set of layers that may be the best (chapter 06)."""
+"""Scores of the layers of a model, and the set of layers that may be the best."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Detection of leaks from held-out songs to the model that predicts them (chapter 06).
+"""Detection of leaks from held-out songs to the model that predicts them.
 
 Change what the model must not see, and check whether its predictions move. The check works for any
 probe, including a reader's own.

@@ -1,4 +1,4 @@
-"""Learning curves over songs and over raters (chapter 06)."""
+"""Learning curves over songs and over raters."""
 
 from __future__ import annotations
 

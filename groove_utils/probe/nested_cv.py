@@ -15,7 +15,6 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pandas as pd
 from joblib import Parallel, delayed
 from scipy.linalg import eigh
 
@@ -24,6 +23,7 @@ from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.scaling import ClippedStandardScaler
 from groove_utils.probe.validation import ProbeError
 from groove_utils.stats.threads import one_thread
+from groove_utils.stats.validation import as_labels
 
 __all__ = ["Plan", "leave_out", "make_plan", "nuisance_design", "run_ridge"]
 
@@ -64,13 +64,7 @@ class Plan:
 
 
 def make_plan(blocks: dict[str, np.ndarray], protocol: Protocol) -> Plan:
-    """Return the candidates of a protocol for given layers.
-
-    Raises
-    ------
-    ProbeError
-        The protocol names a layer that is not among the blocks.
-    """
+    """Return the candidates of a protocol for given layers."""
     names, layers = list(blocks), protocol.layers
     chosen, weights = names, np.eye(len(names))
     if layers == "concat":
@@ -89,27 +83,11 @@ def make_plan(blocks: dict[str, np.ndarray], protocol: Protocol) -> Plan:
 
 
 def nuisance_design(nuisance, n: int) -> np.ndarray | None:
-    """Return the design matrix of nuisance variables, intercept included.
-
-    Parameters
-    ----------
-    nuisance : array-like of shape (n,) of labels, or (n, q) of numbers, or None
-        Labels become indicators.
-    n : int
-        Number of songs.
-    """
+    """Return an intercept and an indicator per label of a nuisance variable, (n, q)."""
     if nuisance is None:
         return None
-    frame = pd.DataFrame(nuisance)
-    numeric = all(pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes)
-    if len(frame) != n or frame.isna().to_numpy().any() or not (numeric or frame.shape[1] == 1):
-        raise ProbeError(
-            f"nuisance has shape {frame.shape}; expected one column of labels or numeric columns "
-            f"for {n} songs, without missing values",
-            kind="nuisance", column="nuisance", value=frame.shape,
-        )  # fmt: skip
-    columns = frame if numeric else pd.get_dummies(frame.iloc[:, 0].astype(str))
-    return np.column_stack([np.ones(n), columns.to_numpy(dtype=np.float64)])
+    labels = as_labels(nuisance, n, "nuisance", None).astype(str)
+    return np.column_stack([np.ones(n), labels[:, None] == np.unique(labels)])
 
 
 @one_thread  # threads go over splits instead
@@ -133,11 +111,9 @@ def run_ridge(
     splits : sequence of Split
     plan : Plan
     nuisance : ndarray, shape (n, q), optional
-        Design of what is regressed out of the targets inside each training set, intercept
-        included. Without it the training mean is taken out.
+        From :func:`nuisance_design`; regressed out of the targets inside each training set.
     groups : ndarray of int, shape (n,), optional
-        Number 0 … g − 1 of each song's artist. If given, the predictions without each artist in
-        the training set are computed as well.
+        Number 0 … g − 1 of each song's artist, to predict without each artist as well.
     n_jobs : int
         Threads over splits.
 

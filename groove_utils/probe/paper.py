@@ -1,4 +1,4 @@
-"""The protocol of Marmoret, Farrugia & Stupacher (2026), arXiv:2603.27237 (chapter 06)."""
+"""The protocol of Marmoret, Farrugia & Stupacher (2026), arXiv:2603.27237."""
 
 from __future__ import annotations
 

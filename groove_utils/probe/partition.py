@@ -1,4 +1,4 @@
-"""Partition of R² among blocks of features (chapter 06)."""
+"""Partition of R² among blocks of features."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from groove_utils.probe.folds import outer_folds
 from groove_utils.probe.intervals import artist_influence
 from groove_utils.probe.nested_cv import Plan
 from groove_utils.probe.protocol import Protocol
@@ -33,7 +32,6 @@ def variance_partition(
     styles=None,
     protocol: Protocol = Protocol(),
     *,
-    folds=None,
     n_boot=2000,
     n_jobs=1,
 ) -> pd.DataFrame:
@@ -47,7 +45,7 @@ def variance_partition(
     ----------
     blocks : mapping of name → features or labels
         Two or three. Features (n, d), or labels (n,) such as style, which become indicators.
-    y, artists, styles, protocol, folds, n_jobs
+    y, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`. `layers`, `alphas` and `pca` of the protocol are not used.
     n_boot : int
         Draws of artists for the 95% intervals, with the protocol's seed.
@@ -77,7 +75,6 @@ def variance_partition(
     songs = as_songs(y, artists, styles)
     data = {name: _indicators(block) for name, block in blocks.items()}
     data = as_blocks(data, len(songs), songs.ids)
-    folds = outer_folds(songs, protocol, folds)
     subsets = [c for size in range(1, len(names) + 1) for c in combinations(names, size)]
     statistic = partial(score_statistic, score="r2_over_baseline")
     scores = {}
@@ -87,7 +84,7 @@ def variance_partition(
         labels = [" ".join(f"{w:.2g}" for w in row) for row in grid]
         result = run_plan(
             "partition", songs, {name: data[name] for name in subset},
-            Plan(labels, grid, ALPHAS, equalise=True), protocol, folds=folds, n_jobs=n_jobs,
+            Plan(labels, grid, ALPHAS, equalise=True), protocol, n_jobs=n_jobs,
         )  # fmt: skip
         scores[subset] = artist_influence(result, statistic)
     rows = []

@@ -1,4 +1,4 @@
-"""Permutation tests with family-wise error control over many models and layers (chapter 06).
+"""Permutation tests with family-wise error control over many models and layers.
 
 The ratings of songs are permuted. Under free permutation the null hypothesis is that features and
 ratings are unrelated; within styles, that they are unrelated beyond style. Two songs of one artist
@@ -38,7 +38,6 @@ def permutation_test(
     unit="song",
     each_layer=False,
     nuisance=None,
-    folds=None,
     n_jobs=1,
     return_null=False,
 ):
@@ -51,7 +50,7 @@ def permutation_test(
     ----------
     models : mapping of name → features
         Features as in :func:`nested_ridge`: an array, or a mapping of layers.
-    y, artists, styles, protocol, nuisance, folds, n_jobs
+    y, artists, styles, protocol, nuisance, n_jobs
         See :func:`nested_ridge`.
     n_permutations : int
     within_style : bool
@@ -92,7 +91,7 @@ def permutation_test(
     orders = np.vstack([np.arange(n), orders])
     Y = songs.ratings[orders].transpose(1, 0, 2).reshape(n, -1)
     total = ((songs.ratings - songs.ratings.mean(axis=0)) ** 2).sum(axis=0)
-    folds = outer_folds(songs, protocol, folds)
+    folds = outer_folds(songs, protocol)
     splits = nested_splits(songs, folds, protocol)
     design = nuisance_design(nuisance, n)
     labels, scores = [], []

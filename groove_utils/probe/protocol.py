@@ -1,4 +1,4 @@
-"""Settings of a nested probe: folds, layers, penalties, scaling and seed (chapter 06)."""
+"""Settings of a nested probe: folds, layers, penalties, scaling and seed."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Protocol:
         Outer folds, repetitions of them, and inner folds (fewer where a training set has fewer
         artists).
     layers : {"select", "concat"} or str or sequence of str
-        Choose one layer inside the inner folds; concatenate all standardised layers; take the
-        named layer; or choose among the named ones.
+        Choose one layer inside the inner folds, concatenate all standardised layers, take the
+        named layer, or choose among the named ones.
     alphas : float or sequence of float
         Ridge penalties above 0, on standardised features.
     pca : int or sequence of (int or None), optional
@@ -38,11 +38,6 @@ class Protocol:
         Lower bound of the divisor and limit of standardised values, see
         :class:`groove_utils.probe.ClippedStandardScaler`.
     seed : int
-
-    Raises
-    ------
-    ProbeError
-        A value out of range; the error's `column` names the setting.
 
     Examples
     --------

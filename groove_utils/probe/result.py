@@ -1,9 +1,9 @@
-"""Out-of-fold predictions of a probe, the inner choices, and scores (chapter 06)."""
+"""Out-of-fold predictions of a probe, the inner choices, and scores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -107,26 +107,6 @@ class ProbeResult:
         keys = ["track_id", "artist", "style", "target"]
         table = self.predictions.groupby(keys, sort=False)[["observed", "predicted"]]
         return table.mean().reset_index()
-
-    def select(self, targets) -> ProbeResult:
-        """Return the result for some of its targets.
-
-        Raises
-        ------
-        ProbeError
-            An unknown target.
-        """
-        targets = [targets] if isinstance(targets, str) else list(targets)
-        keep = target_numbers(self.targets, targets)
-        arrays = {
-            name: getattr(self, name)[..., keep]
-            for name in ("observed", "predicted", "baseline", "leave_artist_out")
-            if getattr(self, name) is not None
-        }
-        choices = self.choices
-        if len(choices):
-            choices = choices[choices["target"].isin(targets)].reset_index(drop=True)
-        return replace(self, targets=targets, choices=choices, **arrays)
 
 
 def target_numbers(targets, wanted) -> list[int]:

@@ -1,4 +1,4 @@
-"""Nested ridge probes: every choice inside the training songs, artists held out (chapter 06)."""
+"""Nested ridge probes: every choice inside the training songs, artists held out."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def nested_ridge(
         an artist of its own.
     protocol : Protocol
         Folds, layers, penalties, scaling and seed.
-    nuisance : array-like of shape (n,) of labels, or (n, q) of numbers, optional
-        Regressed out of the targets inside each training set, for instance style. The probe
-        predicts the residuals; predictions and baseline include what the nuisance predicts.
+    nuisance : array-like of shape (n,), optional
+        Labels whose means are taken out of the targets inside each training set, such as styles.
+        Predictions and baseline include what they predict.
     folds : ndarray of shape (n,) or (n_repeats, n), optional
         Outer folds to use instead of new ones, for example those of another result.
     n_jobs : int
@@ -63,10 +63,8 @@ def nested_ridge(
 
     Raises
     ------
-    ProbeError
-        Unusable settings, or folds that divide an artist.
-    groove_utils.stats.StatsError
-        Unusable data.
+    ProbeError, StatsError
+        Unusable settings, folds that divide an artist; unusable data.
 
     Examples
     --------
@@ -95,20 +93,9 @@ def nested_ridges(
     folds=None,
     n_jobs=1,
 ) -> dict[str, ProbeResult]:
-    """Run :func:`nested_ridge` on several representations of the same songs.
+    """Run :func:`nested_ridge` on several representations of the same songs, by name.
 
-    Parameters
-    ----------
-    features : mapping of name → features
-        X of :func:`nested_ridge`, by representation.
-    y, artists, styles, protocol, nuisance, folds
-        See :func:`nested_ridge`.
-    n_jobs : int
-        Processes over representations.
-
-    Returns
-    -------
-    dict of name → ProbeResult
+    `n_jobs` is the number of processes over representations.
     """
     probe = delayed(nested_ridge)
     results = Parallel(n_jobs)(

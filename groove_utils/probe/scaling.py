@@ -1,4 +1,4 @@
-"""Standardisation that is robust to near-constant units (chapter 06).
+"""Standardisation that is robust to near-constant units.
 
 Pretrained networks have units that hardly vary over the training songs and then do in a test song.
 Divided by their tiny standard deviation, one such value outweighs all other features.

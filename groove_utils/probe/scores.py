@@ -1,4 +1,4 @@
-"""Scores of out-of-fold predictions as functions of song weights (chapter 06).
+"""Scores of out-of-fold predictions as functions of song weights.
 
 With weights, one function serves for the score itself (all weights 1), for its bootstrap
 distribution (counts) and for the score without an artist (weights 0).
@@ -19,11 +19,7 @@ SCORES = ("r2", "spearman", "rmse", "fold_r2", "r2_over_baseline")
 def score_statistic(result, score: str):
     """Return a function of song weights (n_draws, n) that computes a score (n_draws, n_targets).
 
-    Parameters
-    ----------
-    result : ProbeResult
-    score : {"r2", "spearman", "rmse", "fold_r2", "r2_over_baseline"}
-        See :meth:`groove_utils.probe.ProbeResult.scores`.
+    The scores are described in :meth:`groove_utils.probe.ProbeResult.scores`.
     """
     y = result.observed
     squared = ((y - result.predicted) ** 2).mean(axis=0)
@@ -57,20 +53,10 @@ def r2_by_repeat(result, w) -> np.ndarray:
 
 
 def style_statistic(result, styles: np.ndarray):
-    """Return a function of song weights that computes R² by parts.
+    """Return a function of song weights (n_draws, n) that computes R² by parts.
 
-    Parameters
-    ----------
-    result : ProbeResult
-        Or any object with ``observed`` and ``predicted``.
-    styles : ndarray of int, shape (n,)
-        Number of each song's style, 0 … s − 1.
-
-    Returns
-    -------
-    callable
-        Maps weights (n_draws, n) to R² (n_draws, (3 + s) · n_targets): over all songs, between
-        styles, within styles, and inside each style.
+    `styles` holds numbers 0 … s − 1. The R², (n_draws, (3 + s) · n_targets), are over all songs,
+    between styles, within styles, and inside each style.
     """
     y = result.observed - result.observed.mean(axis=0)
     error = result.observed - result.predicted

@@ -1,4 +1,4 @@
-"""Scores of subsets of stems, contributions of stems, and contrasts (chapter 07)."""
+"""Scores of subsets of stems, contributions of stems, and contrasts."""
 
 from __future__ import annotations
 
@@ -31,15 +31,7 @@ def paper_scores(
     *,
     cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
-    """Score several subsets of stems by the published protocol.
-
-    Parameters
-    ----------
-    features : mapping of tuple of str → array-like (n, d), or mapping of layer → such arrays
-    y, artists, styles
-        See :func:`groove_utils.probe.paper_protocol`.
-    cache : ArrayCache, optional
-        Store of scores.
+    """Score several subsets of stems by :func:`groove_utils.probe.paper_protocol`.
 
     Returns
     -------
@@ -159,11 +151,6 @@ def contrast(
     DataFrame
         One row per part and target: ``part, target, estimate, low, high`` (95%), ``se, p,
         n_songs, n_artists``. What makes an artist hard for all terms cancels.
-
-    Raises
-    ------
-    ProbeError
-        No terms, or ablations that differ in songs, artists, targets or observed ratings.
     """
     if not terms:
         raise ProbeError("no terms given; expected one or more of (weight, ablation, subset)",

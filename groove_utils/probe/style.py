@@ -1,4 +1,4 @@
-"""Style baseline, and scores between and within styles (chapter 06)."""
+"""Style baseline, and scores between and within styles."""
 
 from __future__ import annotations
 
@@ -23,15 +23,8 @@ def style_baseline(
 ) -> ProbeResult:
     """Predict each held-out song by the mean of its style over the training songs.
 
-    Parameters
-    ----------
-    y, artists, styles, protocol, folds
-        See :func:`nested_ridge`; with the same protocol the folds are the same.
-
-    Returns
-    -------
-    ProbeResult
-        A style without training songs is predicted by the mean of all training songs.
+    A style without training songs is predicted by the mean of all training songs. Parameters are
+    those of :func:`nested_ridge`, with the same folds.
     """
     songs = as_songs(y, artists, styles)
     folds = outer_folds(songs, protocol, folds)

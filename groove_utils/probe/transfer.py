@@ -1,4 +1,4 @@
-"""Transfer between styles: train on one, test on another (chapter 06)."""
+"""Transfer between styles: train on one, test on another."""
 
 from __future__ import annotations
 

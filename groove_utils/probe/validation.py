@@ -18,17 +18,7 @@ class ProbeError(DetailedError):
 
 @dataclass(frozen=True)
 class Songs:
-    """Targets and groups of n songs, as arrays in one order.
-
-    Attributes
-    ----------
-    ids : ndarray, shape (n,), dtype object
-        The index of the targets, else 0 … n − 1.
-    targets : list of str
-        Names of the m targets.
-    ratings : ndarray, shape (n, m), dtype float64
-    artists, styles : ndarray, shape (n,), dtype object
-    """
+    """Identifiers (n,), targets (m), ratings (n, m), artists and styles (n,) in one order."""
 
     ids: np.ndarray
     targets: list[str]
@@ -41,29 +31,14 @@ class Songs:
 
 
 def as_songs(y, artists=None, styles=None) -> Songs:
-    """Validate targets and groups.
+    """Validate targets and groups, see :func:`groove_utils.stats.as_targets`.
 
-    Parameters
-    ----------
-    y : Series, DataFrame or array-like of shape (n,) or (n, m)
-    artists, styles : array-like of shape (n,), optional
-        Without `artists` each song has an artist of its own; without `styles` all songs have the
-        same style.
-
-    Raises
-    ------
-    groove_utils.stats.StatsError
-        Missing or infinite targets, other lengths, missing labels.
+    Without `artists` each song has an artist of its own; without `styles` all have the same style.
     """
     ids, targets, ratings = as_targets(y)
     n = len(ids)
-    return Songs(
-        ids,
-        targets,
-        ratings,
-        as_labels(artists, n, "artists", np.arange(n).astype(str)),
-        as_labels(styles, n, "styles", np.full(n, "all")),
-    )
+    artists = as_labels(artists, n, "artists", np.arange(n).astype(str))
+    return Songs(ids, targets, ratings, artists, as_labels(styles, n, "styles", ["all"] * n))
 
 
 def as_data(X, y, artists=None, styles=None) -> tuple[Songs, dict[str, np.ndarray]]:

@@ -1,6 +1,6 @@
 """Similarity of songs in embeddings: maps, neighbours, CKA, RSA with Mantel tests.
 
-Chapters 05 and 06 use it.
+The chapters on embeddings and probing use it.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Similarity of models and of layers by centred kernel alignment (chapter 05).
+"""Similarity of models and of layers by centred kernel alignment.
 
 Two models may have different numbers of units, in any rotation. What can be compared is which songs
 they place close together.
@@ -93,17 +93,9 @@ def compare_embeddings(
 
 
 def extreme_pairs(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Return the pair of models with the highest CKA and the one with the lowest.
+    """Return the rows of :func:`compare_embeddings` with the highest and the lowest CKA.
 
-    Parameters
-    ----------
-    pairs : pandas.DataFrame
-        From :func:`compare_embeddings`.
-
-    Returns
-    -------
-    most, least : pandas.Series
-        Rows of the table; dashes and NaN where it is empty.
+    Without pairs, both hold dashes and NaN.
     """
     if pairs["cka"].isna().all():
         none = pd.Series({"first": "–", "second": "–", "cka": np.nan})
@@ -118,16 +110,12 @@ def layer_similarity(layers: Mapping[str, np.ndarray]) -> pd.DataFrame:
     ----------
     layers : mapping of str to ndarray, shape (n_songs, dim)
         Such as ``embedding.layers``, from input to output.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Symmetric, layers × layers, ones on the diagonal.
     """
-    values = [
-        [linear_cka(a, b) if a is not b else 1.0 for b in layers.values()] for a in layers.values()
-    ]
-    return pd.DataFrame(values, index=list(layers), columns=list(layers)).rename_axis("layer")
+    table = pd.DataFrame(1.0, index=list(layers), columns=list(layers)).rename_axis("layer")
+    for first, second in combinations(layers, 2):
+        table.loc[first, second] = linear_cka(layers[first], layers[second])
+        table.loc[second, first] = table.loc[first, second]
+    return table
 
 
 def _biased_hsic(k: np.ndarray, m: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Mantel tests between embeddings, and between embeddings and ratings (chapters 05 and 06).
+"""Mantel tests between embeddings, and between embeddings and ratings.
 
 Representational similarity analysis compares the distances between all pairs of songs. Pairs share
 songs and are not independent, so p-values permute songs, and intervals leave out whole artists.

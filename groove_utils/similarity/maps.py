@@ -1,4 +1,4 @@
-"""Maps of songs: two-dimensional projections of embeddings (chapter 05)."""
+"""Maps of songs: two-dimensional projections of embeddings."""
 
 from __future__ import annotations
 

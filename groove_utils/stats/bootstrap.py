@@ -1,9 +1,8 @@
 """Intervals by drawing whole clusters, such as all songs of an artist, with replacement.
 
-A bootstrap that draws test units and keeps their predictions ignores the other half of chance:
-which units the model was trained on. :func:`influence_interval` works from the influence of each
-cluster on a statistic, however far that influence reaches, and draws clusters with those
-influences: the bootstrap to first order (Efron 1982, chapter 6).
+:func:`influence_interval` works from the influence of each cluster on a statistic, which may
+include that on the training of a model, and draws clusters with those influences: the bootstrap to
+first order (Efron 1982, chapter 6).
 """
 
 from __future__ import annotations
@@ -42,12 +41,10 @@ class Interval(NamedTuple):
 def cluster_codes(clusters) -> tuple[np.ndarray, int]:
     """Return each unit's cluster, 0 … g − 1, and g; raise an error if there are fewer than 3."""
     codes = label_codes(clusters)
-    count = codes.max() + 1
+    count = int(codes.max()) + 1
     if count < FEWEST_CLUSTERS:
-        raise StatsError(
-            f"{count} clusters: an interval over clusters needs at least {FEWEST_CLUSTERS} of them",
-            kind="too_few", value=int(count),
-        )  # fmt: skip
+        raise StatsError(f"{count} clusters; an interval needs {FEWEST_CLUSTERS} or more",
+                         kind="too_few", value=count)  # fmt: skip
     return codes, count
 
 
@@ -79,14 +76,14 @@ def jackknife_influence(left_out: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    left_out : ndarray, shape (n_clusters, ...)
+    left_out : ndarray, shape (g, ...)
         The statistic without each cluster; NaN counts as no influence.
 
     Returns
     -------
-    ndarray, shape (n_clusters, ...)
+    ndarray, shape (g, ...)
         (g − 1) times the change when a cluster is left out, centred. The variance of the statistic
-        is about ``(influence**2).sum(0) / (g * (g - 1))`` for g clusters.
+        is about ``(influence**2).sum(0) / (g * (g - 1))``.
     """
     known = np.isfinite(left_out)
     values = np.where(known, left_out, 0.0)
@@ -103,31 +100,25 @@ def influence_draws(influence: np.ndarray, n_boot: int, seed: int) -> np.ndarray
 def influence_interval(estimate, influence, *, n_boot=2000, level=0.95, seed=0) -> Interval:
     """Compute the interval of a statistic from the influence of each cluster.
 
-    Clusters are drawn with replacement and their influences summed. Quantiles of these draws,
-    reflected about the estimate (the basic interval) and stretched from the normal distribution
-    to Student's t with g − 1 degrees of freedom, are the interval.
+    Quantiles of :func:`influence_draws`, reflected about the estimate (the basic interval) and
+    stretched from the normal distribution to Student's t with g − 1 degrees of freedom.
 
     Parameters
     ----------
     estimate : ndarray, shape (k,)
-    influence : ndarray, shape (n_clusters, k)
+    influence : ndarray, shape (g, k)
         From :func:`jackknife_influence`.
     n_boot : int
-        Draws.
+        Draws of clusters.
     level : float
         Nominal coverage, between 0 and 1.
     seed : int
 
-    Returns
-    -------
-    Interval
-        p is from Student's t with g − 1 degrees of freedom.
-
     Examples
     --------
     >>> x = np.arange(20.0)
-    >>> found = influence_interval(x.mean(), (x - x.mean())[:, None])
-    >>> bool(found.low[0] < 9.5 < found.high[0]), round(float(found.se[0]), 3)
+    >>> interval = influence_interval(x.mean(), (x - x.mean())[:, None])
+    >>> bool(interval.low[0] < 9.5 < interval.high[0]), round(float(interval.se[0]), 3)
     (True, 1.323)
     """
     g, tail = len(influence), (1 - level) / 2
@@ -140,15 +131,15 @@ def influence_interval(estimate, influence, *, n_boot=2000, level=0.95, seed=0) 
 
 
 def bca_interval(statistic, clusters, *, n_boot=2000, level=0.95, seed=0):
-    """Bias-corrected and accelerated interval (Efron 1987) of a statistic of unit weights.
+    """Compute bias-corrected and accelerated intervals (Efron 1987) of k statistics of weights.
 
     Parameters
     ----------
     statistic : callable
-        ``statistic(weights)`` maps weights (n_draws, n) to values (n_draws, k).
+        ``statistic(weights)`` maps unit weights (n_draws, n) to values (n_draws, k).
     clusters : array-like of shape (n,)
     n_boot, level, seed
-        As in :func:`influence_interval`.
+        See :func:`influence_interval`.
 
     Returns
     -------
@@ -159,14 +150,10 @@ def bca_interval(statistic, clusters, *, n_boot=2000, level=0.95, seed=0):
     draws = statistic(_draw(count, n_boot, seed)[:, codes])
     below = (draws < estimate).mean(axis=0) + (draws == estimate).mean(axis=0) / 2
     bias = ndtri(np.clip(below, 1 / (n_boot + 1), n_boot / (n_boot + 1)))
-    left_out = statistic(1.0 - (codes == np.arange(count)[:, None]))
-    skew = np.nan_to_num(np.nanmean(left_out, axis=0) - left_out)
-    spread = (skew**2).sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        speed = np.where(spread > 0, (skew**3).sum(axis=0) / (6 * spread**1.5), 0.0)
+    skew = jackknife_influence(statistic(1.0 - (codes == np.arange(count)[:, None])))
+    spread = np.maximum((skew**2).sum(axis=0), 1e-300)
+    speed = (skew**3).sum(axis=0) / (6 * spread**1.5)
     z = bias + ndtri([[(1 - level) / 2], [(1 + level) / 2]])
-    low, high = np.full((2, len(estimate)), np.nan)
-    for j, probability in enumerate(ndtr(bias + z / (1 - speed * z)).T):
-        if np.isfinite(probability).all():
-            low[j], high[j] = np.nanquantile(draws[:, j], probability)
+    probability = ndtr(bias + z / (1 - speed * z))
+    low, high = np.transpose([np.nanquantile(*pair) for pair in zip(draws.T, probability.T)])
     return estimate, low, high, np.nanstd(draws, axis=0, ddof=1)

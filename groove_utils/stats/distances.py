@@ -14,18 +14,7 @@ __all__ = ["mantel", "unit_ranks"]
 
 
 def unit_ranks(values, covariate=None) -> np.ndarray:
-    """Rank values and scale the ranks so that their products are correlations.
-
-    Parameters
-    ----------
-    values : array-like of float, shape (n,)
-    covariate : ndarray, shape (n,), optional
-        Regressed out of the ranks.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Ranks with mean 0 and length 1; zeros where all values are the same.
+    """Rank values, regress out a covariate and scale to length 1, for products as correlations.
 
     Examples
     --------

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from groove_utils.stats.validation import StatsError, label_codes
+from groove_utils.stats.validation import label_codes
 
 __all__ = ["permutation_p", "permute"]
 
 
-def permute(
-    n_permutations: int, n: int | None = None, *, clusters=None, strata=None, seed=0
-) -> np.ndarray:
-    """Draw permutations of units.
+def permute(n_permutations: int, n: int, *, clusters=None, strata=None, seed=0) -> np.ndarray:
+    """Draw permutations of n units.
 
     Parameters
     ----------
-    n_permutations : int
-    n : int, optional
-        Number of units, where neither `clusters` nor `strata` are given.
+    n_permutations, n : int
     clusters : array-like of shape (n,), optional
         Exchange whole clusters instead of single units, each with one of the same size (in each
         stratum). A cluster whose size is unique stays where it is.
@@ -33,13 +29,9 @@ def permute(
 
     Examples
     --------
-    >>> permute(2, strata=["a", "a", "b"], seed=1)[:, 2].tolist()
+    >>> permute(2, 3, strata=["a", "a", "b"], seed=1)[:, 2].tolist()
     [2, 2]
     """
-    labels = clusters if clusters is not None else strata
-    n = len(labels) if labels is not None else n
-    if n is None:
-        raise StatsError("give n, clusters or strata", kind="missing", column="n")
     groups = np.zeros(n, int) if strata is None else label_codes(strata)
     rng = np.random.default_rng(seed)
     orders = np.tile(np.arange(n), (n_permutations, 1))
@@ -61,17 +53,12 @@ def permute(
 
 
 def permutation_p(observed, null) -> np.ndarray:
-    """Compute one-sided p-values from a null distribution, the observed value counted in.
+    """Compute one-sided p-values, (1 + count of null ≥ observed) / (1 + n_permutations).
 
     Parameters
     ----------
     observed : float or ndarray, shape (...)
     null : ndarray, shape (n_permutations, ...)
-
-    Returns
-    -------
-    ndarray, shape (...)
-        (1 + number of permutations at least as large) / (1 + number of permutations).
 
     Examples
     --------

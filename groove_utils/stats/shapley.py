@@ -4,7 +4,7 @@ Alone, a player gets no help; left out, it is missed only for what no other play
 Shapley value averages what a player adds over all orders in which the players may come in. It is
 the only way of sharing that adds up to the whole, treats equal players alike and gives nothing to
 one that never changes anything. It is linear in the values, so trailing axes may hold bootstrap
-draws, targets or songs. Chapter 07 shares scores among stems.
+draws, targets or songs. The chapter on stem ablation shares scores among stems.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
     X : array-like of shape (n, d) or (n,), DataFrame, or mapping of name → such a block
         A single block is called ``features``.
     n : int, optional
-        Number of rows expected.
+        Number of rows expected; by default that of the first block.
     ids : array-like of shape (n,), optional
         Identifiers of the targets' rows. A data frame with another index is refused, because its
         rows would be paired with the wrong targets.
@@ -32,71 +32,48 @@ def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
     Raises
     ------
     StatsError
-        A block is empty, has another number of rows, or holds NaN or infinite values.
+        No blocks, an empty one, another number of rows, or NaN or infinite values.
     """
     named = X if isinstance(X, Mapping) else {"features": X}
     if not named:
         raise StatsError("X is an empty mapping; give at least one block of features", kind="empty")
-    blocks = {str(name): _as_block(block, str(name), n, ids) for name, block in named.items()}
-    sizes = {name: len(block) for name, block in blocks.items()}
-    if len(set(sizes.values())) > 1:
-        raise StatsError(
-            f"the blocks have different numbers of rows: {sizes}; give one row per song",
-            kind="length", value=sizes,
-        )  # fmt: skip
+    blocks = {}
+    for name, block in named.items():
+        index = getattr(block, "index", None)
+        named_rows = isinstance(index, pd.Index) and not isinstance(index, pd.RangeIndex)
+        if ids is not None and named_rows and list(index) != list(ids):
+            raise StatsError(
+                f"features {name!r} and targets have different indices ({list(index[:3])}… and "
+                f"{list(ids[:3])}…); reindex the features with features.loc[y.index]",
+                kind="index", column=str(name),
+            )  # fmt: skip
+        array = np.asarray(block, dtype=np.float64)
+        array = array[:, None] if array.ndim == 1 else array
+        n = len(array) if n is None else n
+        if array.ndim != 2 or array.shape[1] == 0 or len(array) != n:
+            raise StatsError(
+                f"features {name!r} have shape {array.shape}; expected ({n}, n_features), one row "
+                "per song in the order of the targets",
+                kind="shape", column=str(name), value=array.shape,
+            )  # fmt: skip
+        bad = ~np.isfinite(array).all(axis=1)
+        if bad.any():
+            raise StatsError(
+                f"features {name!r} hold NaN or infinite values in {bad.sum()} rows (first: row "
+                f"{bad.argmax()}); drop those songs or repair their features",
+                kind="not_finite", column=str(name), row=int(bad.argmax()),
+            )  # fmt: skip
+        blocks[str(name)] = np.ascontiguousarray(array)
     return blocks
 
 
-def _as_block(block, name: str, n: int | None, ids) -> np.ndarray:
-    labelled = isinstance(block, pd.DataFrame | pd.Series) and not isinstance(
-        block.index, pd.RangeIndex
-    )
-    if ids is not None and labelled and list(block.index) != list(ids):
-        raise StatsError(
-            f"features {name!r} and targets have different indices (first rows: "
-            f"{list(block.index[:3])} and {list(ids[:3])}); reindex the features with "
-            "features.loc[y.index]",
-            kind="index", column=name,
-        )  # fmt: skip
-    array = np.asarray(block, dtype=np.float64)
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise StatsError(
-            f"features {name!r} have shape {array.shape}; expected (n_songs, n_features)",
-            kind="shape", column=name, value=array.shape,
-        )  # fmt: skip
-    if n is not None and len(array) != n:
-        raise StatsError(
-            f"features {name!r} have {len(array)} rows but there are {n} songs; give one row per "
-            "song, in the order of the targets",
-            kind="length", column=name, value=len(array),
-        )  # fmt: skip
-    bad = ~np.isfinite(array).all(axis=1)
-    if bad.any():
-        row = int(bad.argmax())
-        raise StatsError(
-            f"features {name!r} hold NaN or infinite values in {bad.sum()} rows (first: row "
-            f"{row}); drop those songs or repair their features",
-            kind="not_finite", column=name, row=row,
-        )  # fmt: skip
-    return np.ascontiguousarray(array)
-
-
 def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Return row identifiers, names and values of targets.
+    """Return row identifiers (n,), names (m) and values (n, m) of targets.
 
     Parameters
     ----------
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
-        Column names become target names (``target`` for a single array).
-
-    Returns
-    -------
-    ids : ndarray of object, shape (n,)
-        The index of `y`, else 0 … n − 1.
-    names : list of str, length m
-    values : ndarray of float64, shape (n, m)
+        Identifiers are its index, else 0 … n − 1; names its columns (``target`` for an array).
 
     Raises
     ------
@@ -104,33 +81,24 @@ def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
         No targets, NaN or infinite values, or an index with duplicates.
     """
     if isinstance(y, pd.Series):
-        frame = y.to_frame("target" if y.name is None else y.name)
-    elif isinstance(y, pd.DataFrame):
-        frame = y
-    else:
-        array = np.asarray(y, dtype=np.float64)
-        if array.ndim not in (1, 2):
-            raise StatsError(
-                f"targets have shape {array.shape}; expected (n,) or (n, n_targets)",
-                kind="shape", value=array.shape,
-            )  # fmt: skip
-        frame = pd.DataFrame(array)
-        frame.columns = ["target"] if array.ndim == 1 else [f"target_{i}" for i in frame]
-    values = frame.to_numpy(dtype=np.float64)
-    if not values.size:
-        raise StatsError(f"y has shape {values.shape}; give at least one rated song", kind="empty")
+        y = y.to_frame("target" if y.name is None else y.name)
+    elif not isinstance(y, pd.DataFrame):
+        y = np.asarray(y, dtype=np.float64)
+        y = pd.DataFrame(y, columns=["target"] if y.ndim == 1 else None)
+        y = y.rename(columns=lambda name: name if isinstance(name, str) else f"target_{name}")
+    values = y.to_numpy(dtype=np.float64)
+    if not values.size or not y.index.is_unique:
+        raise StatsError(f"y has shape {values.shape}; expected one row per song, each named once",
+                         kind="duplicate" if values.size else "empty")  # fmt: skip
     bad = ~np.isfinite(values)
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise StatsError(
-            f"target {frame.columns[column]!r} is missing or infinite for song "
-            f"{frame.index[row]!r} ({bad.sum()} such values); drop unrated songs first",
-            kind="not_finite", row=int(row), column=str(frame.columns[column]),
+            f"target {y.columns[column]!r} is missing or infinite for song {y.index[row]!r} "
+            f"({bad.sum()} such values); drop unrated songs first",
+            kind="not_finite", row=int(row), column=str(y.columns[column]),
         )  # fmt: skip
-    if not frame.index.is_unique:
-        raise StatsError("the index of the targets has duplicates; give one row per song",
-                         kind="duplicate")  # fmt: skip
-    return frame.index.to_numpy(dtype=object), [str(name) for name in frame.columns], values
+    return y.index.to_numpy(dtype=object), [str(name) for name in y.columns], values
 
 
 def as_labels(labels, n: int, name: str, default) -> np.ndarray:
@@ -141,21 +109,13 @@ def as_labels(labels, n: int, name: str, default) -> np.ndarray:
     StatsError
         Another number of labels, or missing ones.
     """
-    if labels is None:
-        return np.asarray(default, dtype=object)
-    array = np.asarray(labels, dtype=object)
-    if array.shape != (n,):
-        raise StatsError(
-            f"{name} have shape {array.shape}; expected ({n},), one label per song",
-            kind="length", column=name, value=array.shape,
-        )  # fmt: skip
+    array = np.asarray(default if labels is None else labels, dtype=object)
     missing = pd.isna(array)
-    if missing.any():
-        row = int(missing.argmax())
+    if array.shape != (n,) or missing.any():
         raise StatsError(
-            f"{name} are missing for {missing.sum()} songs (first: row {row}); give unknown ones "
-            "a label of their own",
-            kind="missing", column=name, row=row,
+            f"{name} have shape {array.shape}, {missing.sum()} of them missing; expected ({n},), "
+            "one label per song",
+            kind="missing" if missing.any() else "shape", column=name, row=int(missing.argmax()),
         )  # fmt: skip
     return array
 

@@ -144,7 +144,7 @@ def test_errors_of_estimates_whose_truth_is_known():
 
 def test_unusable_data_are_refused():
     X, y, artists = draw(np.random.default_rng(8), n_artists=4)
-    with raises(StatsError, "length", value=15):
+    with raises(StatsError, "shape", value=15):
         correlate(X[:-1], y, artists)
     with raises(StatsError, "too_few", value=2):
         correlate(X, y, artists // 2)

@@ -74,8 +74,7 @@ def test_unusable_folds_are_described():
         check_folds([[0, 1, 1, 0], [0, 1, 0, 1]], artists)
     with raises(ProbeError, "fold_numbers", row=0):
         check_folds([0, 2, 2, 0], artists)
-    with raises(ProbeError, "length"):
-        check_folds([0, 1], artists)
-    with raises(ProbeError, "dtype"):
-        check_folds([0.0, 1.0, 1.0, 0.0], artists)
+    for unusable in ([0, 1], [0.0, 1.0, 1.0, 0.0]):
+        with raises(ProbeError, "shape", column="folds"):
+            check_folds(unusable, artists)
     check_folds([0, 1, 1, 0], artists)

@@ -44,8 +44,8 @@ def test_layers_artists_and_styles(small):
     layers = permutation_test(*data, n_permutations=9, each_layer=True)
     assert layers["layer"].tolist() == ["low", "low", "high", "high"]
     for options, orders in (
-        ({"unit": "artist"}, permute(9, clusters=artists)),
-        ({"within_style": True}, permute(9, strata=styles)),
+        ({"unit": "artist"}, permute(9, 60, clusters=artists)),
+        ({"within_style": True}, permute(9, 60, strata=styles)),
     ):
         _, null = permutation_test(*data, n_permutations=9, return_null=True, **options)
         shuffled = pd.DataFrame(y.to_numpy()[orders[4]], y.index, y.columns)

@@ -74,12 +74,6 @@ def test_predictions_are_tidy(result, small):
     assert row["predicted"] == pytest.approx(one["predicted"].mean())
 
 
-def test_select_keeps_what_belongs_together(result):
-    alone = result.select("listen")
-    assert alone.scores()["r2"][0] == pytest.approx(result.scores()["r2"][1])
-    assert set(alone.choices["target"]) == {"listen"}
-    assert alone.leave_artist_out.shape[-1] == 1
-    with raises(ProbeError, "unknown", value=["groove"]):
-        result.select(["groove"])
+def test_unknown_scores_are_refused(result):
     with raises(ProbeError, "unknown", column="score", value="mse"):
         score_statistic(result, "mse")

@@ -23,6 +23,7 @@ from groove_utils.probe import (
 )
 from groove_utils.probe.folds import nested_splits
 from groove_utils.probe.validation import as_songs
+from groove_utils.stats import StatsError
 
 ONCE = Protocol(n_repeats=1)
 
@@ -139,7 +140,7 @@ def test_nuisance_is_taken_out_inside_the_folds(small):
         )
         expected = base[test] + model.predict(X["low"][test])
         np.testing.assert_allclose(result.predicted[0, test, 0], expected, atol=1e-8)
-    with raises(ProbeError, "nuisance", value=(59, 1)):
+    with raises(StatsError, "shape", column="nuisance"):
         nested_ridge(X["low"], target, nuisance=styles[1:])
 
 
