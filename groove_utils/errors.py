@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
-__all__ = ["DetailedError", "ErrorDetails"]
+__all__ = ["DetailedError", "ErrorDetails", "list_problems"]
 
 
 class ErrorDetails(Exception):
@@ -53,3 +54,17 @@ class DetailedError(ErrorDetails, ValueError):
     >>> error.kind, error.column, error.value
     ('out_of_range', 'alpha', -1)
     """
+
+
+def list_problems(problems: Mapping[str, str], what: str) -> str:
+    """Describe the problems of several tracks, one per line.
+
+    Examples
+    --------
+    >>> print(list_problems({"song1": "the file is empty."}, "cannot be embedded"))
+    1 track cannot be embedded:
+      song1: the file is empty.
+    """
+    count = "1 track" if len(problems) == 1 else f"{len(problems)} tracks"
+    lines = [f"  {track}: {text}" for track, text in problems.items()]
+    return "\n".join([f"{count} {what}:", *lines])

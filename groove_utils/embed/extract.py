@@ -20,6 +20,7 @@ from groove_utils.embed.jobs import Settings, compute_missing
 from groove_utils.embed.loading import load_model
 from groove_utils.embed.precomputed import check_options, precomputed_folder, read_precomputed
 from groove_utils.embed.sources import ArraySource, FileSource, Source, SumSource, as_source
+from groove_utils.errors import list_problems
 
 __all__ = [
     "check_stems",
@@ -187,7 +188,7 @@ def embed_models(
             else:
                 problems |= compute_missing(work, todo, settings, cache, bar)
     if problems:
-        raise _all_problems(problems)
+        raise AudioError(list_problems(problems, "cannot be embedded"))
     entries |= _read_computed(missing, cache, executor)
     return {model: _collect(model, tracks, keys[model], entries) for model in models}
 
@@ -343,12 +344,6 @@ def _open_sources(
         except (ValueError, OSError) as error:
             problems[track] = str(error)
     return sources, contents, problems
-
-
-def _all_problems(problems: Mapping[str, str]) -> AudioError:
-    lines = [f"  {track}: {text}" for track, text in problems.items()]
-    count = "1 track" if len(lines) == 1 else f"{len(lines)} tracks"
-    return AudioError("\n".join([f"{count} cannot be embedded:", *lines]))
 
 
 def _collect(model: str, tracks: Iterable[str], keys: Mapping, found: Mapping) -> Embedding:

@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from groove_utils.audio import AudioError
 from groove_utils.cache import VERSIONS, ArrayCache
+from groove_utils.errors import list_problems
 from groove_utils.files import atomic_path, hash_bytes, hash_file
 from groove_utils.stems.hpss import Hpss
 from groove_utils.stems.signals import ArraySignal, FileSignal, WavWriter
@@ -175,7 +176,8 @@ def separate_tracks(
                 else:
                     done[key] = outcome
     if problems:
-        raise _all_problems({track: problems[track] for track in tracks if track in problems})
+        problems = {track: problems[track] for track in tracks if track in problems}
+        raise AudioError(list_problems(problems, "cannot be separated"))
     return {track: dict(done[keys[track]]) for track in tracks}
 
 
@@ -319,9 +321,3 @@ def _kept(cache: ArrayCache, key: str) -> dict[str, Path] | None:
             )
             return None
     return paths
-
-
-def _all_problems(problems: Mapping[str, str]) -> AudioError:
-    lines = [f"  {track}: {text}" for track, text in problems.items()]
-    count = "1 track" if len(lines) == 1 else f"{len(lines)} tracks"
-    return AudioError("\n".join([f"{count} cannot be separated:", *lines]))
