@@ -76,8 +76,8 @@ def query_scales(meta: dict) -> dict[str, tuple[float, float]]:
     """
     scales = {}
     for query, entry in meta["queries"].items():
-        own = entry.get("scale") if isinstance(entry, dict) else None
-        low, high = own or meta["scale"]
+        scale = entry.get("scale") if isinstance(entry, dict) else None
+        low, high = scale or meta["scale"]
         scales[query] = (float(low), float(high))
     return scales
 

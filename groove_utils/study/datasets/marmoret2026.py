@@ -218,7 +218,7 @@ def _read_vector(path: Path, file: Path) -> dict:
         facts = {key: str(archive[key]) for key in ("song_id", "instrument_name") if key in archive}
         keys = archive.files
     name = path.stem.removeprefix("audio_embedding_")
-    instrument = facts.get("instrument_name", name if separated else "")
+    instrument = facts.get("instrument_name") or (name if separated else "")
     stem = _stem_name(instrument)
     problems = []
     if model is None:
@@ -232,7 +232,7 @@ def _read_vector(path: Path, file: Path) -> dict:
     StudyError.raise_any(file.parent, problems)
     # the stems of a song have a folder of their own
     root, name = (path.parent.parent, path.parent.name) if instrument else (path.parent, name)
-    track = facts.get("song_id", name).strip()
+    track = (facts.get("song_id") or name).strip()
     return {"path": path, "root": root, "model": model, "stem": stem, "track": track}
 
 
@@ -256,13 +256,17 @@ def _stem_name(text: str) -> str:
 
 def _choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Keep the checkpoint with most songs for each model and stem, and list the others."""
-    key = ["model", "stem"]
-    counts = vectors.groupby([*key, "root"])["track"].nunique().rename("found").reset_index()
-    counts = counts.sort_values(["found", "root"], ascending=[False, True])
-    best = counts.drop_duplicates(key)
-    others = counts.drop(best.index).assign(what="embeddings", used=0)
-    others["remark"] = ["another checkpoint: " + root.name for root in others.pop("root")]
-    return vectors.merge(best[[*key, "root"]]).drop_duplicates([*key, "track"]), others[REPORT]
+    kept, others = [], []
+    for (model, stem), group in vectors.groupby(["model", "stem"]):
+        songs = set()
+        for root, part in sorted(group.groupby("root"), key=lambda item: (-len(item[1]), item[0])):
+            if songs.isdisjoint(part["track"]):  # one checkpoint may be spread over folders
+                kept.append(part.drop_duplicates("track"))
+                songs |= set(part["track"])
+            else:
+                remark = f"another checkpoint: {root.name}"
+                others.append(("embeddings", model, stem, len(part), 0, remark))
+    return pd.concat(kept, ignore_index=True), pd.DataFrame(others, columns=REPORT)
 
 
 def _select_songs(
@@ -300,9 +304,8 @@ def _list(missing: set[str]) -> str:
 def _convert_sheet(sheet: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tables of tracks and of ratings."""
     names = {"song": "title", "artist": "artist", "style_family": "style"}
-    tracks = (
-        sheet[list(names)].rename(columns=names).assign(style=sheet["style_family"].str.lower())
-    )
+    tracks = sheet[list(names)].rename(columns=names)
+    tracks["style"] = tracks["style"].str.lower()
     facts = sheet.drop(columns=[*names, *QUERIES], errors="ignore")
     tracks = tracks.join(facts.rename(columns={"style": "substyle"})).rename_axis("track_id")
     queries = [query for column, query in QUERIES.items() if column in sheet]

@@ -115,7 +115,7 @@ def test_a_second_run_writes_nothing(published, converted):
 
 
 def test_other_nesting_names_and_columns_will_do(source, published, tmp_path):
-    """A zip archive, stems by other names, flat MERT, spaces in headers, columns more and less."""
+    """A zip archive, a folder per song, other names of stems, flat MERT, other columns."""
     ids = published[1]
     for path in source.rglob("audio_embedding_drums+bass.npz"):
         with np.load(path) as archive:
@@ -125,6 +125,10 @@ def test_other_nesting_names_and_columns_will_do(source, published, tmp_path):
         with np.load(path) as archive:
             flat = archive["audio_embedding"].reshape(1, -1).astype(np.float64)
         np.savez(path, audio_embedding=flat)  # without song_id: the file's name gives the song
+    for path in list((source / VECTORS / "CLAP/clap-htsat-unfused").glob("*.npz")):
+        folder = path.parent / path.stem[-11:]  # a folder per song
+        folder.mkdir()
+        path.rename(folder / path.name)
     with zipfile.ZipFile(source / "all.zip", "w") as archive:
         for path in (source / VECTORS).rglob("*.npz"):
             archive.write(path, f"osfstorage/deep/{path.relative_to(source / VECTORS)}")
@@ -147,6 +151,7 @@ def test_other_nesting_names_and_columns_will_do(source, published, tmp_path):
     assert study.styles == ["hard rock", "p-funk", "synth pop"]
     assert layers(folder, "mert-v1-95m", ids[0]).shape == (1, 13 * 24)
     assert layers(folder, "muq-mulan", ids[0], "drums+bass").shape == (1, 24)
+    assert len(list(folder.glob("embeddings/clap-htsat-unfused/*.npz"))) == 9
 
 
 def test_a_song_missing_from_one_model_is_left_out_of_all(source, published, tmp_path):
