@@ -103,42 +103,38 @@ def per_song(options) -> None:
             report(f"seconds a 12 s song, {model}", spent, "-", True)
 
 
-class PlainMusiCNN:
+def normed(part, maps: torch.Tensor) -> torch.Tensor:
+    """ReLU and batch norm of maps with channels first."""
+    return part.norm(functional.relu(maps).movedim(1, -1)).movedim(-1, 1)
+
+
+def plain_musicnn(net, spectrogram: torch.Tensor) -> dict[str, torch.Tensor]:
     """MusiCNN as it is usually written: convolution, ReLU, batch norm, pooling, one by one."""
-
-    def __init__(self, network):
-        self.network = network
-
-    def __call__(self, spectrogram: torch.Tensor) -> dict[str, torch.Tensor]:
-        net = self.network
-        x = net.input_norm(spectrogram[..., None]).squeeze(-1)
-        names = ("timbral_tall", "timbral_taller", "temporal_long")
-        front = []
-        for name in (*names, "temporal_medium", "temporal_short"):
-            part = getattr(net, name)
-            n_time = part.kernel.shape[2]
-            padded = functional.pad(x[:, None], (0, 0, (n_time - 1) // 2, n_time // 2))
-            maps = functional.conv2d(padded, part.kernel, part.bias)
-            maps = part.norm(functional.relu(maps), 1)
-            front.append(functional.max_pool2d(maps, (1, maps.shape[3])).squeeze(3).mT)
-        front = torch.cat(front, 2)
-        mid1 = net.mid1(front)
-        mid2 = net.mid2(mid1) + mid1
-        mid3 = net.mid3(mid2) + mid2
-        features = torch.cat([front, mid1, mid2, mid3], 2)
-        mean, top = features.mean(1), features.amax(1)
-        pooled = net.pool_norm(torch.stack([top, mean], 2).flatten(1))
-        hidden = functional.linear(pooled, net.hidden.kernel, net.hidden.bias)
-        hidden = net.hidden_norm(functional.relu(hidden))
-        tags = functional.linear(hidden, net.tags.kernel, net.tags.bias)
-        return {"mean_pool": mean, "max_pool": top, "penultimate": hidden, "taggram": tags}
+    x = net.input_norm(spectrogram[..., None]).squeeze(-1)
+    front = []
+    for part in net.front():
+        n_time = part.kernel.shape[2]
+        padded = functional.pad(x[:, None], (0, 0, (n_time - 1) // 2, n_time // 2))
+        maps = normed(part, functional.conv2d(padded, part.kernel, part.bias))
+        front.append(functional.max_pool2d(maps, (1, maps.shape[3])).squeeze(3).mT)
+    front = torch.cat(front, 2)
+    mid1 = net.mid1(front)
+    mid2 = net.mid2(mid1) + mid1
+    mid3 = net.mid3(mid2) + mid2
+    features = torch.cat([front, mid1, mid2, mid3], 2)
+    mean, top = features.mean(1), features.amax(1)
+    pooled = net.pool_norm(torch.stack([top, mean], 2).flatten(1))
+    hidden = functional.linear(pooled, net.hidden.kernel, net.hidden.bias)
+    hidden = net.hidden_norm(functional.relu(hidden))
+    tags = functional.linear(hidden, net.tags.kernel, net.tags.bias)
+    return {"mean_pool": mean, "max_pool": top, "penultimate": hidden, "taggram": tags}
 
 
 def plain_block(block, x: torch.Tensor) -> torch.Tensor:
-    """A block of the VGG as it is usually written."""
-    maps = functional.relu(functional.conv2d(x, block.kernel, block.bias, padding=1))
+    """Compute a block of the VGG as it is usually written."""
+    maps = normed(block, functional.conv2d(x, block.kernel, block.bias, padding=1))
     pool = block.pool if block.kernel.shape[1] > 1 else (block.pool, 1)
-    return functional.max_pool2d(block.norm(maps, 1), pool, block.stride)
+    return functional.max_pool2d(maps, pool, block.stride)
 
 
 def tagger_loop(folder: str, reload: str) -> None:
@@ -162,12 +158,12 @@ def tagger_loop(folder: str, reload: str) -> None:
                 filled[0, : len(patch)] = patch
                 x = torch.from_numpy(filled).to(device)
                 if "vgg" in name:
-                    x = network.input_norm(x[:, None], 1)
+                    x = network.input_norm(x[..., None]).squeeze(-1)[:, None]
                     for block in network.blocks:
                         x = plain_block(block, x)
                     rows.append({"pool5": x.mean(3).mean(2)})
                 else:
-                    rows.append(PlainMusiCNN(network)(x))
+                    rows.append(plain_musicnn(network, x))
         vectors = {key: torch.cat([row[key] for row in rows]).mean(0).cpu() for key in rows[0]}
         np.savez(path.with_name(f"{name}-{path.stem}.npz"), **vectors)
 

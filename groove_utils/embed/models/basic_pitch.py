@@ -1,11 +1,10 @@
-"""Basic Pitch (Bittner et al., 2022): what notes sound and where they begin, through ONNX.
+"""Basic Pitch (Bittner et al., 2022): which notes sound and where they begin, through ONNX.
 
-A network of 17 thousand parameters, trained to transcribe any instrument. It hears a harmonically
-stacked constant-Q transform and gives, for each of 172 frames of a two-second window, how likely
-each of 88 piano keys sounds (``note``), begins (``onset``), and how likely each third of a
-semitone carries pitch (``contour``). As an embedding, each of the three is summarised over time
-by its mean and its standard deviation. Chapters 05 and 06 use it as a model that knows notes but
-was never told about tags or styles.
+A network of 17 thousand parameters, trained to transcribe any instrument. From a harmonically
+stacked constant-Q transform, it estimates for each of 172 frames of a two-second window how likely
+each of 88 piano keys sounds (``note``) or begins (``onset``), and how likely each third of a
+semitone carries pitch (``contour``). The embedding is each one's mean and standard deviation over
+time. Chapters 05 and 06 use it as a model that knows notes but neither tags nor styles.
 
 References
 ----------
@@ -21,24 +20,25 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx.helper
-import onnx.numpy_helper
 import onnx.shape_inference
+from onnx.numpy_helper import from_array, to_array
 
 from groove_utils.embed.adapters import ModelUnavailableError
+from groove_utils.embed.cards import catalogued_models
 
 __all__ = ["BasicPitch", "fold_convolutions", "randomise_kernels"]
 
 SAMPLE_RATE = 22050
 HOP = 256
-WINDOW = 43844  # samples; what the graph takes
+WINDOW = 43844  # samples; the graph's input
 EDGE = 15  # frames at either end of a window that see too little context, and are dropped
 N_FRAMES = 172
-
-_OUTPUTS = {
+OUTPUTS = {
     "note": "StatefulPartitionedCall:1",
     "onset": "StatefulPartitionedCall:2",
     "contour": "StatefulPartitionedCall:0",
 }
+VECTOR_LENGTH = 16  # channels that a processor's convolution computes at once
 
 
 class _Session:
@@ -56,27 +56,26 @@ class _Session:
         )
 
     def content(self) -> bytes:
-        """What the fingerprint is taken of."""
+        """Return the bytes of which the fingerprint is taken."""
         return self.graph
 
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         feed = {self.session.get_inputs()[0].name: batch[..., None]}
-        values = self.session.run(list(_OUTPUTS.values()), feed)
-        return dict(zip(_OUTPUTS, values, strict=True))
+        return dict(zip(OUTPUTS, self.session.run(list(OUTPUTS.values()), feed), strict=True))
 
 
 class BasicPitch:
     """Adapter of Basic Pitch, or of its untrained twin.
 
-    The twin keeps the graph and the constant-Q transform, which was never learnt, and draws the
-    learnt kernels anew: normal, each with the standard deviation of the trained one; biases are
-    zero. So its activations are of a like size, and what it lacks is the training alone.
+    The twin keeps the graph and the constant-Q transform, which is not learnt. Its learnt kernels
+    are drawn from normal distributions with the trained ones' standard deviations, and biases are
+    zero, so its activations are of similar size and only the training is missing.
 
     Parameters
     ----------
     name : {'basic-pitch', 'basic-pitch-untrained'}
     seed : int
-        Of the twin's kernels.
+        Seed of the twin's kernels.
     """
 
     sample_rate = SAMPLE_RATE
@@ -90,21 +89,29 @@ class BasicPitch:
     def __init__(self, name: str = "basic-pitch", seed: int = 0):
         self.name, self.seed = name, seed
         self.trained = not name.endswith("-untrained")
-        self.layers = {"note": 176, "onset": 176, "contour": 528}
+        self.layers = dict(catalogued_models()[name].layers)
 
     def files(self) -> list[Path]:
-        """The file of the graph."""
-        for package in ("basic_pitch", "onnxruntime"):
+        """Return the graph's file.
+
+        Raises
+        ------
+        ModelUnavailableError
+            If ``basic-pitch`` or ``onnxruntime`` is not installed.
+        """
+        card = catalogued_models()[self.name]
+        for package in card.packages:
             if importlib.util.find_spec(package) is None:
                 raise ModelUnavailableError(
-                    f"{self.name}: the package {package} is not installed. "
-                    "Run `pip install onnxruntime && pip install --no-deps basic-pitch==0.4.0`."
+                    f"{self.name}: the package {package} is not installed. Run `{card.install}`.",
+                    kind="missing_package",
+                    value=package,
                 )
         folder = Path(importlib.util.find_spec("basic_pitch").origin).parent
         return [folder / "saved_models" / "icassp_2022" / "nmp.onnx"]
 
     def load(self) -> _Session:
-        """An onnxruntime session.
+        """Return an onnxruntime session.
 
         Raises
         ------
@@ -115,24 +122,22 @@ class BasicPitch:
         return _Session(graph if self.trained else randomise_kernels(graph, self.seed))
 
     def forward(self, session: _Session, batch, n_valid) -> dict[str, np.ndarray]:
-        """Mean and standard deviation over the valid frames, (n_windows, 2 × n_pitches).
+        """Compute mean and standard deviation over the valid frames, (n_windows, 2 × n_pitches).
 
         Parameters
         ----------
         session : object
-            What :meth:`load` gave.
+            Returned by :meth:`load`.
         batch : array-like of float32, shape (n_windows, 43844)
         n_valid : array-like of int, shape (n_windows,)
             Valid samples of each window.
         """
-        values = session(np.asarray(batch, dtype=np.float32))
-        frames = np.arange(EDGE, N_FRAMES - EDGE)
-        # a frame counts where its centre lies within the signal
-        mask = frames * HOP < np.asarray(n_valid)[:, None]
+        # a frame counts if its centre lies within the signal
+        mask = np.arange(EDGE, N_FRAMES - EDGE) * HOP < np.asarray(n_valid)[:, None]
         mask[:, 0] = True
         weights = (mask / mask.sum(1, keepdims=True)).astype(np.float32)[..., None]
         pooled = {}
-        for name, posterior in values.items():
+        for name, posterior in session(np.asarray(batch, dtype=np.float32)).items():
             kept = posterior[:, EDGE : N_FRAMES - EDGE]
             mean = (weights * kept).sum(1, keepdims=True)
             variance = (weights * (kept - mean) ** 2).sum(1)
@@ -141,7 +146,7 @@ class BasicPitch:
 
 
 def randomise_kernels(graph: bytes, seed: int) -> bytes:
-    """A copy of an ONNX model whose learnt convolutions are random.
+    """Draw the learnt kernels of an ONNX model at random.
 
     Parameters
     ----------
@@ -152,93 +157,77 @@ def randomise_kernels(graph: bytes, seed: int) -> bytes:
     Returns
     -------
     bytes
-        Kernels that span more than one row are drawn from a normal distribution with their own
-        standard deviation, and the biases that go with them are zero. One-row kernels (the
-        constant-Q transform's filters and its low-pass) are kept.
+        Kernels with more than one row are drawn from a normal distribution with their own standard
+        deviation, and their biases are zero. Kernels of one row are kept: those of the constant-Q
+        transform and its low-pass.
     """
     rng = np.random.default_rng(seed)
     model = onnx.load_from_string(graph)
-    learnt = _learnt_tensors(model)
-    for tensor in model.graph.initializer:
-        if tensor.name not in learnt:
-            continue
-        values = onnx.numpy_helper.to_array(tensor).ravel()
-        if learnt[tensor.name] == "kernel":
-            values = rng.normal(0, values.std(), len(values)).astype("<f4")
-        else:
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    convolutions = [node.input for node in model.graph.node if node.op_type == "Conv"]
+    learnt = [names for names in convolutions if tensors[names[1]].dims[2] > 1]
+    kernels, biases = {names[1] for names in learnt}, {b for names in learnt for b in names[2:]}
+    for name, tensor in tensors.items():  # in the file's order, which fixes the draws
+        values = to_array(tensor)
+        if name in kernels:
+            values = rng.normal(0, values.std(), values.size).astype(np.float32)
+        elif name in biases:
             values = np.zeros_like(values)
+        else:
+            continue
         tensor.raw_data = values.tobytes()
     return model.SerializeToString()
 
 
-def _learnt_tensors(model: onnx.ModelProto) -> dict[str, str]:
-    """Which tensors are learnt, and whether they are a ``kernel`` or a ``bias``."""
-    dims = {tensor.name: tensor.dims for tensor in model.graph.initializer}
-    learnt = {}
-    for node in model.graph.node:
-        if node.op_type == "Conv" and dims[node.input[1]][2] > 1:
-            learnt[node.input[1]] = "kernel"
-            learnt.update(dict.fromkeys(node.input[2:], "bias"))
-    return learnt
-
-
 def fold_convolutions(graph: bytes) -> bytes:
-    """A copy of an ONNX model that gives the same, and uses a processor better.
+    """Rewrite an ONNX model to run a third faster, with the same outputs up to rounding.
 
-    A processor's convolution works on 16 channels at a time. Where one gives fewer, the outputs
-    of neighbouring pitches are laid out as channels: the kernel is repeated, each time moved on
-    by one pitch, and strides over all of them at once.
+    A processor's convolution computes 16 channels at a time. Convolutions with fewer outputs get
+    the outputs of neighbouring pitches as further channels: the kernel is repeated, shifted by one
+    pitch each time, and strides over all of them at once.
 
     Parameters
     ----------
     graph : bytes
         A serialised ``ModelProto``.
-
-    Returns
-    -------
-    bytes
-        Learnt convolutions from eights of channels to at most eight, without a stride, are
-        folded; sums in them are rounded in another order.
     """
     model = onnx.shape_inference.infer_shapes(onnx.load_from_string(graph), data_prop=True)
-    inner = model.graph
-    tensors = {tensor.name: tensor for tensor in inner.initializer}
-    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in inner.value_info}
+    content, make = model.graph, onnx.helper.make_node
+    tensors = {tensor.name: to_array(tensor) for tensor in content.initializer}
+    shapes = {
+        v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in content.value_info
+    }
     nodes = []
-    for node in inner.node:
+    for node in content.node:
         nodes.append(node)
-        if node.op_type != "Conv" or node.output[0] not in shapes:
+        name = node.output[0]
+        if node.op_type != "Conv" or name not in shapes:
             continue
-        kernel = onnx.numpy_helper.to_array(tensors[node.input[1]])
-        height, width = shapes[node.output[0]][2:]
+        kernel, (height, width) = tensors[node.input[1]], shapes[name][2:]
         n_out, n_in, n_rows, n_columns = kernel.shape
         settings = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        fold = max((f for f in range(1, 16 // n_out + 1) if width % f == 0), default=1)
+        fold = max((f for f in range(1, VECTOR_LENGTH // n_out + 1) if width % f == 0), default=1)
         if n_rows == 1 or n_in % 8 or fold == 1 or settings["strides"] != [1, 1]:
             continue
         wide = np.zeros((n_out, fold, n_in, n_rows, n_columns + fold - 1), np.float32)
         for step in range(fold):
             wide[:, step, ..., step : step + n_columns] = kernel
-        name, out = node.output[0], node.output[0] + "/folded"
         constants = {
-            "kernel": wide.reshape(-1, *wide.shape[2:]),
-            "split": np.array([-1, n_out, fold, height, width // fold]),
-            "join": np.array([-1, n_out, height, width]),
+            f"{name}/kernel": wide.reshape(-1, *wide.shape[2:]),
+            f"{name}/bias": tensors[node.input[2]].repeat(fold),
+            f"{name}/split": np.array([-1, n_out, fold, height, width // fold]),
+            f"{name}/join": np.array([-1, n_out, height, width]),
         }
-        if len(node.input) == 3:
-            bias = onnx.numpy_helper.to_array(tensors[node.input[2]])
-            constants["bias"] = bias.repeat(fold)
-        for part, values in constants.items():
-            inner.initializer.append(onnx.numpy_helper.from_array(values, f"{out}/{part}"))
-        given = [node.input[0], f"{out}/kernel", f"{out}/bias"][: len(node.input)]
+        content.initializer.extend(from_array(value, key) for key, value in constants.items())
+        kernel, bias, split, join = constants
+        folded, apart, ordered = (f"{name}/{step}" for step in ("folded", "apart", "ordered"))
         settings |= {"strides": [1, fold], "kernel_shape": list(wide.shape[-2:])}
-        make = onnx.helper.make_node
         nodes[-1:] = [
-            make("Conv", given, [out], node.name, **settings),
-            make("Reshape", [out, f"{out}/split"], [f"{out}/5d"], f"{out}/a"),
-            make("Transpose", [f"{out}/5d"], [f"{out}/turned"], f"{out}/b", perm=[0, 1, 3, 4, 2]),
-            make("Reshape", [f"{out}/turned", f"{out}/join"], [name], f"{out}/c"),
+            make("Conv", [node.input[0], kernel, bias], [folded], **settings),
+            make("Reshape", [folded, split], [apart]),
+            make("Transpose", [apart], [ordered], perm=[0, 1, 3, 4, 2]),
+            make("Reshape", [ordered, join], [name]),
         ]
-    del inner.node[:]
-    inner.node.extend(nodes)
+    del content.node[:]
+    content.node.extend(nodes)
     return model.SerializeToString()

@@ -652,11 +652,11 @@ def test_models_of_the_package_are_in_the_committed_registry(model, monkeypatch)
     assert adapter_key(model, load_model(model).adapter) in json.loads(REGISTRY.read_text())
     if model == "msd-musicnn":
         forget_models()
-        original = networks._fill_from_checkpoint
+        original = networks.read_checkpoint
         monkeypatch.setattr(
             networks,
-            "_fill_from_checkpoint",
-            lambda n, f: (original(n, f), torch.nn.init.normal_(n.hidden.kernel)),
+            "read_checkpoint",
+            lambda path, shapes: {k: v + 1 for k, v in original(path, shapes).items()},
         )
         with pytest.raises(ModelRefusedError, match="the registry has"):
             load_model(model)

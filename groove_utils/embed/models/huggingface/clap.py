@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+import functools
 from collections.abc import Sequence
-from typing import Any
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
+from groove_utils.embed.adapters import EmbedError, ModelUnavailableError
 from groove_utils.embed.cards import catalogued_models
-from groove_utils.embed.catalogue import model_card
 from groove_utils.embed.models.huggingface.hub_model import PreparedHubModel
 from groove_utils.embed.weights import offline
 
@@ -24,56 +23,53 @@ class CLAP(PreparedHubModel):
     """The audio tower of CLAP: a hierarchical transformer that shares a space with text.
 
     Layers are the stages of the transformer averaged over time and frequency, ``pooled``, and
-    ``audio_embeds`` in the shared space. A last window that is shorter is repeated until it fills
-    ten seconds, as in training; the extractor's own random crop is never reached.
+    ``audio_embeds`` in the shared space. A shorter last window is repeated until it fills ten
+    seconds, as in training; the extractor's own random crop is never reached.
     """
 
-    extractor, input_name = "ClapFeatureExtractor", "input_features"
+    extractor_class, input_name = "ClapFeatureExtractor", "input_features"
     ignored = r"(text_model\.|text_projection\.|logit_scale|.*position_ids|.*position_index)"
     model_types = ("clap",)
 
-    def _read_config(self):
-        import transformers
-
-        self._raw_config()
-        return transformers.ClapConfig.from_pretrained(self.folder)
-
-    def _name_layers(self) -> dict[str, int]:
+    @cached_property
+    def layers(self) -> dict[str, int]:
+        """Dimensions of each layer."""
         audio = self.config.audio_config
-        n_stages = len(audio.depths)
-        sizes = [
-            audio.patch_embeds_hidden_size * 2 ** min(i, n_stages - 1) for i in range(n_stages + 1)
-        ]
+        steps = [*range(len(audio.depths)), len(audio.depths) - 1]
+        sizes = [audio.patch_embeds_hidden_size * 2**step for step in steps]
         stages = {f"stage_{i}": size for i, size in enumerate(sizes)}
         return {**stages, "pooled": sizes[-1], "audio_embeds": self.config.projection_dim}
 
     def load(self) -> nn.Module:
-        """The audio tower in evaluation mode, see :class:`HubModel`."""
+        """Return the audio tower in evaluation mode.
+
+        Raises
+        ------
+        ModelRefusedError
+            If windows would be cropped at random or the files are of another model.
+        """
         import transformers
 
-        extractor = self._extractor()
-        if extractor.truncation != "rand_trunc" or self.config.audio_config.enable_fusion:
-            raise ModelRefusedError(
-                f"{self.name}: refused. {self.folder} describes a CLAP with feature fusion; its "
-                "windows would be mixed with random crops. Use an unfused checkpoint."
-            )
-        if extractor.nb_max_samples < round(self.window * self.sample_rate):
-            raise ModelRefusedError(
-                f"{self.name}: refused. Its extractor crops at {extractor.nb_max_samples} samples, "
-                f"at random, but windows hold {round(self.window * self.sample_rate)}."
-            )
+        self.check_preprocessing("truncation", self.extractor.truncation, "rand_trunc")
+        length = self.extractor.nb_max_samples
+        # a longer crop than a window is never reached
+        expected = max(length, round(self.window * self.sample_rate))
+        self.check_preprocessing("nb_max_samples", length, expected)
         audio = self.config.audio_config
+        if audio.enable_fusion:
+            path = self.folder / "config.json"
+            told = f"{path} describes a CLAP with feature fusion, which mixes in random crops"
+            raise self.refusal(told, path=path, column="enable_fusion", value=True)
         audio.projection_dim = self.config.projection_dim
-        return self._load_native(transformers.ClapAudioModelWithProjection, audio)
+        return self.load_native(transformers.ClapAudioModelWithProjection, audio)
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Stages, pooled and projected vectors, (n_windows, dim)."""
+        """Compute stages, pooled and projected vectors, (n_windows, dim)."""
         output = network.audio_model(input_features=batch, output_hidden_states=True)
-        stages = {
-            f"stage_{i}": state.flatten(2).mean(2) for i, state in enumerate(output.hidden_states)
-        }
+        stages = [state.flatten(2).mean(2) for state in output.hidden_states]
         embeds = network.audio_projection(output.pooler_output)
-        return {**stages, "pooled": output.pooler_output, "audio_embeds": embeds}
+        layers = {f"stage_{i}": stage for i, stage in enumerate(stages)}
+        return {**layers, "pooled": output.pooler_output, "audio_embeds": embeds}
 
 
 def embed_text(texts: Sequence[str], model: str = "clap-htsat-unfused") -> np.ndarray:
@@ -93,70 +89,63 @@ def embed_text(texts: Sequence[str], model: str = "clap-htsat-unfused") -> np.nd
 
     Raises
     ------
-    ValueError
-        If there are no sentences, or the model is no CLAP.
+    EmbedError
+        If there are no sentences, or the model embeds no text.
     ModelUnavailableError, ModelRefusedError
-        As in :func:`groove_utils.embed.load_model`. The weights are held to the file; there is no
-        probe, which is a sound.
+        As in :func:`groove_utils.embed.load_model`. The weights are compared with the file; there
+        is no probe, because that is a sound.
     """
-    if isinstance(texts, str):
-        raise ValueError(f"embed_text: expected a list of sentences, got the string {texts!r}.")
-    texts = list(texts)
-    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
-        raise ValueError(f"embed_text: expected non-empty sentences, got {texts!r}.")
+    if (
+        isinstance(texts, str)
+        or not texts
+        or not all(isinstance(t, str) and t.strip() for t in texts)
+    ):
+        raise EmbedError(
+            f"embed_text: got {texts!r}, expected a list of non-empty sentences.",
+            kind="not_sentences",
+            column="texts",
+            value=texts,
+        )
     network, tokenizer = _text_tower(model)
     with torch.inference_mode():
-        tokens = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        tokens = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
         return network(**tokens).text_embeds.float().numpy()
 
 
-_KEPT_TEXT_TOWERS = 2  # the one that was used longest ago goes first
-_TEXT_TOWERS: OrderedDict[tuple, tuple] = OrderedDict()
-_TEXT_LOCK = threading.Lock()
-
-
-def _text_tower(model: str) -> tuple[nn.Module, Any]:
-    """A CLAP's text tower and its tokenizer, kept for the next call while its files are the same.
-
-    Raises
-    ------
-    ValueError, ModelUnavailableError, ModelRefusedError
-    """
+def _text_tower(model: str) -> tuple:
+    """Return a CLAP's text tower and tokenizer."""
     known = [name for name, card in catalogued_models().items() if card.text_files]
     if model not in known:
-        raise ValueError(f"embed_text: {model!r} embeds no text. Known are {', '.join(known)}.")
+        raise EmbedError(
+            f"embed_text: {model!r} embeds no text. Known are {', '.join(known)}.",
+            kind="no_text",
+            column="model",
+            value=model,
+        )
     adapter = CLAP(model)
     folder = adapter.folder
-    absent = [file for file in model_card(model).text_files if not (folder / file).is_file()]
-    # one file may stand for vocabulary and merges
-    if absent and not (folder / "tokenizer.json").is_file():
+    missing = [file for file in adapter.card.text_files if not (folder / file).is_file()]
+    if missing and not (folder / "tokenizer.json").is_file():  # vocabulary and merges in one file
         raise ModelUnavailableError(
-            f"{model}: {folder} lacks {', '.join(absent)}, without which no text can be "
-            f"embedded. Run `python -m groove_utils.embed fetch {model}`, or copy them there."
+            f"{model}: {folder} lacks {', '.join(missing)}, which embedding text needs. Run "
+            f"`python -m groove_utils.embed fetch {model}`, or copy them there.",
+            kind="missing_files",
+            path=folder / missing[0],
+            value=missing,
         )
     status = [file.stat() for file in sorted(folder.iterdir()) if file.is_file()]
-    key = model, str(folder), tuple((s.st_size, s.st_mtime_ns) for s in status)
-    with _TEXT_LOCK:
-        if key not in _TEXT_TOWERS:
-            with torch.inference_mode(False):
-                _TEXT_TOWERS[key] = _load_text_tower(adapter)
-        _TEXT_TOWERS.move_to_end(key)
-        while len(_TEXT_TOWERS) > _KEPT_TEXT_TOWERS:
-            _TEXT_TOWERS.popitem(last=False)
-        return _TEXT_TOWERS[key]
+    return _load_text_tower(model, folder, tuple((s.st_size, s.st_mtime_ns) for s in status))
 
 
-def _load_text_tower(adapter: CLAP) -> tuple[nn.Module, Any]:
+@functools.lru_cache(maxsize=2)
+def _load_text_tower(model: str, folder: Path, status: tuple) -> tuple:
+    """Load a text tower; it is kept while the `status` of its files is the same."""
     import transformers
 
-    if not isinstance(getattr(adapter.config, "text_config", None), transformers.PretrainedConfig):
-        raise ModelRefusedError(f"{adapter.name}: {adapter.folder} describes no text tower.")
+    adapter = CLAP(model)
     adapter.ignored = r"(audio_model\.|audio_projection\.|logit_scale|.*position_ids)"
     config = adapter.config.text_config
     config.projection_dim = adapter.config.projection_dim
-    network = adapter._load_native(transformers.ClapTextModelWithProjection, config)
-    with offline(adapter.name):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            adapter.folder, local_files_only=True
-        )
-    return network, tokenizer
+    with torch.inference_mode(False), offline(model):
+        network = adapter.load_native(transformers.ClapTextModelWithProjection, config)
+        return network, transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)

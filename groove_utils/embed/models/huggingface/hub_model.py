@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,16 +23,27 @@ from groove_utils.embed.catalogue import model_card
 from groove_utils.embed.integrity import check_buffers, check_weights
 from groove_utils.embed.weights import read_json, read_tensors, weight_files, weights_folder
 
-__all__ = ["HubModel", "PreparedHubModel"]
+__all__ = ["HubModel", "PreparedHubModel", "numbered_layers"]
+
+
+def numbered_layers(values: Sequence) -> dict:
+    """Map ``layer_00``, ``layer_01``, … to values.
+
+    Examples
+    --------
+    >>> numbered_layers([768, 768])
+    {'layer_00': 768, 'layer_01': 768}
+    """
+    return {f"layer_{i:02d}": value for i, value in enumerate(values)}
 
 
 class HubModel:
-    """What all models from the hub share.
+    """Base class of the adapters of models from the hub.
 
     Parameters
     ----------
     name : str
-        In the catalogue, which knows repository, revision and sample rate.
+        Name in the catalogue, which has repository, revision and sample rate.
     seed : int
         Has no effect.
     """
@@ -40,102 +51,95 @@ class HubModel:
     batch_size = 1  # on a CPU; the feature maps of more do not fit its caches
     concurrent = True
     ignored = ""  # pattern of tensors in the file that the encoder does not need
-    model_types: tuple[str, ...] = ()  # what its config.json may say; any where there are none
+    model_types: tuple[str, ...] = ()  # allowed in config.json; any if empty
 
     def __init__(self, name: str, seed: int = 0):
-        card = model_card(name)
-        self.name = name
-        self.sample_rate, self.window = card.sample_rate, card.window
-        self.repository, self.version = card.repository, card.revision
-        self._config: Any = None
-        self._layers: dict[str, int] | None = None
+        self.name, self.card = name, model_card(name)
+        self.sample_rate, self.window = self.card.sample_rate, self.card.window
+        self.version = self.card.revision
 
     @property
     def folder(self) -> Path:
-        """Where the files are."""
-        return weights_folder(model_card(self.name))
+        """Folder of the model's files."""
+        return weights_folder(self.card)
 
     def files(self) -> list[Path]:
-        """The files that the numbers depend on."""
+        """Return the files that the numbers depend on."""
         return [*sorted(self.folder.glob("*config.json")), *weight_files(self.folder)]
 
-    @property
+    @cached_property
     def config(self):
-        """The model's configuration, as its folder has it."""
-        if self._config is None:
-            self._config = self._read_config()
-        return self._config
+        """Configuration of the model, a ``transformers.PretrainedConfig``."""
+        import transformers
 
-    def _raw_config(self) -> dict:
-        """What ``config.json`` says, if it is of a model of this kind.
+        self.check_model_type()
+        return transformers.AutoConfig.from_pretrained(self.folder)
+
+    @cached_property
+    def layers(self) -> dict[str, int]:
+        """Dimensions of each layer."""
+        return self.card.layers
+
+    def check_model_type(self) -> dict:
+        """Return the content of ``config.json``.
 
         Raises
         ------
         ModelRefusedError
-            If the file is damaged or of another kind of model.
+            If the file is damaged or describes another kind of model.
         """
         path = self.folder / "config.json"
         raw = read_json(self.name, path)
-        found = raw.get("model_type")
-        if self.model_types and found not in self.model_types:
-            raise ModelRefusedError(
-                f"{self.name}: refused. {path} describes a model of type {found!r}, expected "
-                f"{' or '.join(map(repr, self.model_types))}. The files are of another model; "
-                f"fetch the pinned revision with `python -m groove_utils.embed fetch {self.name}`."
+        if self.model_types and raw.get("model_type") not in self.model_types:
+            raise self.refusal(
+                f"{path} describes a model of type {raw.get('model_type')!r}, expected "
+                f"{' or '.join(map(repr, self.model_types))}",
+                path=path,
+                value=raw.get("model_type"),
             )
         return raw
 
-    @property
-    def layers(self) -> dict[str, int]:
-        """Dimensions of each layer, by the configuration, or else by the model's card."""
-        if self._layers is None:
-            self._layers = self._name_layers()
-        return self._layers
-
-    def _name_layers(self) -> dict[str, int]:
-        return model_card(self.name).layers
-
     def preprocessing(self) -> dict:
-        """What ``preprocessor_config.json`` says.
+        """Return the content of ``preprocessor_config.json``.
 
         Raises
         ------
-        ModelUnavailableError
-            If the file is missing.
         ModelRefusedError
             If it is for audio of another sample rate.
         """
-        path = self.folder / "preprocessor_config.json"
-        if not path.is_file():
-            raise ModelUnavailableError(
-                f"{self.name}: {path} is missing; it says how the audio is to be prepared. Fetch "
-                f"it with `python -m groove_utils.embed fetch {self.name}`."
-            )
-        given = read_json(self.name, path)
-        rate = given.get("sampling_rate", self.sample_rate)
-        if rate != self.sample_rate:
-            raise self._other_preprocessing(f"takes {rate} Hz", f"{self.sample_rate} Hz")
+        given = read_json(self.name, self.folder / "preprocessor_config.json")
+        self.check_preprocessing("sampling_rate", given.get("sampling_rate"), self.sample_rate)
         return given
 
-    def _other_preprocessing(self, found: str, expected: str) -> ModelRefusedError:
+    def check_preprocessing(self, column: str, value, expected) -> None:
+        """Raise a ModelRefusedError if a setting is neither absent nor the expected one."""
+        if value not in (None, expected):
+            path = self.folder / "preprocessor_config.json"
+            told = f"{path} has {column} {value}, expected {expected}"
+            raise self.refusal(told, path=path, column=column, value=value)
+
+    def refusal(self, told: str, **fields) -> ModelRefusedError:
+        """Make the error for files of another model; `fields` are those of the error."""
         return ModelRefusedError(
-            f"{self.name}: refused. {self.folder / 'preprocessor_config.json'} {found}, expected "
-            f"{expected}. The file is of another model; fetch the pinned revision with "
-            f"`python -m groove_utils.embed fetch {self.name}`."
+            f"{self.name}: refused. {told}. The files are of another model or version; fetch the "
+            f"pinned revision with `python -m groove_utils.embed fetch {self.name}`.",
+            kind="other_model",
+            **fields,
         )
 
-    def _not_importable(self, what: str, error: Exception) -> ModelUnavailableError:
-        """The error for code that is there, but does not import."""
-        card = model_card(self.name)
+    def not_importable(self, told: str, error: Exception) -> ModelUnavailableError:
+        """Make the error for code that is present but cannot be imported."""
         return ModelUnavailableError(
-            f"{self.name}: {what} cannot be imported ({type(error).__name__}: {error}). Do this: "
-            f"{card.install}. Mind that {card.note}."
+            f"{self.name}: {told} cannot be imported ({type(error).__name__}: {error}). Run "
+            f"`{self.card.install}`. Note that {self.card.note}.",
+            kind="not_importable",
+            value=str(error),
         )
 
-    def _load_native(self, kind: type, config) -> nn.Module:
-        """A network of a native class, strictly loaded and held to the file."""
-        stored = read_tensors(self.name, self.folder)  # first, since it knows a damaged file
-        with _quiet():
+    def load_native(self, kind: type, config) -> nn.Module:
+        """Load a network of a class of ``transformers``, strictly, and verify it."""
+        stored = read_tensors(self.name, self.folder)  # first, since it detects damaged files
+        with quiet_transformers():
             network, info = kind.from_pretrained(
                 self.folder,
                 config=config,
@@ -149,10 +153,10 @@ class HubModel:
             unexpected=info["unexpected_keys"],
             misshapen=[key for key, *_ in info.get("mismatched_keys", ())],
         )
-        return self._held(network, stored, lambda: kind(network.config))
+        return self._verified(network, stored, lambda: kind(network.config))
 
-    def _load_built(self, build: Callable[[], nn.Module], stored: dict) -> nn.Module:
-        """A network that `build` makes, filled with these tensors: strictly, and held to them."""
+    def load_built(self, build: Callable[[], nn.Module], stored: dict) -> nn.Module:
+        """Fill the network that `build` makes with stored tensors, strictly, and verify it."""
         network = build()
         wanted = network.state_dict()
         stored = {_current_name(key, wanted): value for key, value in stored.items()}
@@ -162,34 +166,30 @@ class HubModel:
             misshapen=[k for k, v in wanted.items() if k in stored and stored[k].shape != v.shape],
         )
         network.load_state_dict({key: stored[key] for key in wanted}, strict=True)
-        return self._held(network.float(), stored, build)
+        return self._verified(network.float(), stored, build)
 
-    def _held(self, network: nn.Module, stored: dict, build: Callable[[], nn.Module]) -> nn.Module:
-        """A loaded network in evaluation mode, if it passes; else the gate's error."""
+    def _verified(self, network: nn.Module, stored: dict, build: Callable) -> nn.Module:
         check_weights(self.name, network, stored)
         check_buffers(self.name, network, stored, build)
         return network.eval()
 
-    def _check_keys(self, missing=(), unexpected=(), misshapen=()) -> None:
-        pattern = re.compile(self.ignored) if self.ignored else None
-        unexpected = [key for key in unexpected if not (pattern and pattern.match(key))]
-        faults = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
-        said = [
-            f"{len(keys)} {what} (first: {sorted(keys)[0]})"
-            for what, keys in faults.items()
-            if keys
-        ]
-        if said:
-            raise ModelRefusedError(
-                f"{self.name}: refused. Of the tensors in {self.folder}, {', '.join(said)}. The "
-                "file is of another model or version; fetch the pinned revision with "
-                f"`python -m groove_utils.embed fetch {self.name}`."
+    def _check_keys(self, **faults) -> None:
+        if self.ignored:
+            faults["unexpected"] = [
+                k for k in faults["unexpected"] if not re.match(self.ignored, k)
+            ]
+        told = [f"{len(v)} {k} (first: {min(v)})" for k, v in faults.items() if v]
+        if told:
+            raise self.refusal(
+                f"Of the tensors in {self.folder}, {', '.join(told)}",
+                path=self.folder,
+                value={fault: sorted(keys) for fault, keys in faults.items() if keys},
             )
 
 
 @contextlib.contextmanager
-def _quiet():
-    """No progress bars and no warnings of the library: the gate says what there is to say."""
+def quiet_transformers():
+    """Silence progress bars and warnings of ``transformers``; errors are checked for here."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -206,33 +206,34 @@ def _quiet():
 
 
 def _current_name(key: str, wanted: dict) -> str:
-    """A stored tensor's name where weight normalisation has been renamed since, or back."""
+    """Return a stored tensor's name in the network: weight normalisation has been renamed."""
     pairs = [("weight_g", "parametrizations.weight.original0")]
     pairs += [("weight_v", "parametrizations.weight.original1")]
-    for old, new in pairs:
-        for one, other in ((old, new), (new, old)):
-            if key.endswith(f".{one}"):
-                renamed = key.removesuffix(one) + other
-                if key not in wanted and renamed in wanted:
-                    return renamed
+    for old, new in [*pairs, *((new, old) for old, new in pairs)]:
+        renamed = key.removesuffix(old) + new
+        if key.endswith(f".{old}") and key not in wanted and renamed in wanted:
+            return renamed
     return key
 
 
 class PreparedHubModel(HubModel):
-    """A model whose input is a spectrogram, which the reading threads prepare."""
+    """Base class for models whose input is a spectrogram, which the reading threads prepare."""
 
-    def _extractor(self):
+    extractor_class: str  # in transformers
+    input_name: str  # of the extractor's output
+
+    @cached_property
+    def extractor(self):
+        """Feature extractor of ``transformers``."""
         import transformers
 
-        if getattr(self, "_made", None) is None:
-            self.preprocessing()  # says what to do where the file is missing or damaged
-            with _quiet():
-                self._made = getattr(transformers, self.extractor).from_pretrained(self.folder)
-        return self._made
+        self.preprocessing()
+        with quiet_transformers():
+            return getattr(transformers, self.extractor_class).from_pretrained(self.folder)
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """The network's input for one window, cut at its end: never longer than a window."""
-        given = self._extractor()(
+        """Return the network's input for one window, cut at its end."""
+        given = self.extractor(
             samples[:n_valid], sampling_rate=self.sample_rate, return_tensors="np"
         )
         return np.asarray(given[self.input_name][0], dtype=np.float32)

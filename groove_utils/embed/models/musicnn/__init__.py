@@ -1,1 +1,1 @@
-"""The four music taggers of Pons & Serra (2019), read from the `musicnn` package."""
+"""Four music taggers by Pons & Serra (2019), with the weights of the package ``musicnn``."""

@@ -1,7 +1,7 @@
-"""The four music taggers as adapters.
+"""Adapters of the four music taggers; chapters 05 to 07 use them.
 
-Importing this leaves torch alone, so that what is in the cache is found within moments; the
-networks are in :mod:`groove_utils.embed.models.musicnn.networks`. Chapters 05 to 07 use them.
+This module does not import torch, so that cached vectors are found at once; the networks are in
+:mod:`groove_utils.embed.models.musicnn.networks`.
 
 References
 ----------
@@ -11,31 +11,16 @@ tagging. ISMIR late-breaking demo. arXiv:1909.06654.
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
-from groove_utils.embed.models.musicnn.checkpoints import (
-    HOP,
-    N_FRAMES,
-    N_TAGS,
-    SAMPLE_RATE,
-    checkpoint_folder,
-)
+from groove_utils.embed.adapters import ModelUnavailableError
+from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.models.musicnn.framing import HOP, N_FRAMES, SAMPLE_RATE
 
 __all__ = ["Tagger"]
 
-MUSICNN_LAYERS = {
-    "timbral": 408,
-    "temporal": 153,
-    "cnn1": 64,
-    "cnn2": 64,
-    "cnn3": 64,
-    "mean_pool": 753,
-    "max_pool": 753,
-    "penultimate": 200,
-    "taggram": N_TAGS,
-}
-VGG_LAYERS = {**dict.fromkeys(["pool1", "pool2", "pool3", "pool4", "pool5"], 128), "taggram": 50}
-# a window holds the samples of its frames and no more; the first frame is centred on its start
+# a window holds exactly the samples of its frames; the first frame is centred on its start
 WINDOW = (N_FRAMES + 1) * HOP
 
 
@@ -46,10 +31,10 @@ class Tagger:
     ----------
     name : str
         ``msd-musicnn``, ``mtt-musicnn``, ``msd-vgg`` or ``mtt-vgg``, with ``-untrained`` for the
-        twin: the same network with kernels drawn as its layers are before training (uniform,
-        Glorot & Bengio 2010), zero biases and neutral normalisation.
+        twin: the same network with kernels drawn as before training (uniform, Glorot & Bengio
+        2010), zero biases and neutral normalisation.
     seed : int
-        Of the twin's weights.
+        Seed of the twin's weights.
     """
 
     sample_rate = SAMPLE_RATE
@@ -64,35 +49,52 @@ class Tagger:
     def __init__(self, name: str, seed: int = 0):
         self.name, self.seed = name, seed
         self.trained = not name.endswith("-untrained")
-        self.layers = dict(MUSICNN_LAYERS if "musicnn" in name else VGG_LAYERS)
+        self.layers = dict(catalogued_models()[name].layers)
 
     def files(self) -> list[Path]:
-        """The checkpoint's files; none for the untrained twin."""
-        if not self.trained:
-            return []
-        folder = checkpoint_folder(self.name)
-        return [folder / ".index", folder / ".data-00000-of-00001"]
-
-    def load(self):
-        """The network, a ``torch.nn.Module`` in evaluation mode.
+        """Return the checkpoint's data file; none for the untrained twin.
 
         Raises
         ------
         ModelUnavailableError
-            If the ``musicnn`` package is not installed.
-        CheckpointError
-            If its checkpoint is damaged or does not fit the architecture.
+            If the package ``musicnn`` is not installed.
         """
-        from groove_utils.embed.models.musicnn.networks import load_network  # imports torch
+        if not self.trained:
+            return []
+        spec = importlib.util.find_spec("musicnn")
+        if spec is None or spec.origin is None:
+            raise ModelUnavailableError(
+                f"{self.name}: the package musicnn, which holds its weights, is not installed. "
+                f"Run `{catalogued_models()[self.name].install}`.",
+                kind="missing_package",
+                value="musicnn",
+            )
+        data, architecture = self.name.split("-")
+        folder = f"{data.upper()}_{architecture}"
+        return [Path(spec.origin).parent / folder / ".data-00000-of-00001"]
 
-        return load_network(self.name, self.seed)
+    def load(self):
+        """Return the network, a ``torch.nn.Module`` in evaluation mode.
+
+        Raises
+        ------
+        ModelUnavailableError
+            If the package ``musicnn`` is not installed.
+        ModelRefusedError
+            If its checkpoint is damaged.
+        """
+        from groove_utils.embed.models.musicnn import networks
+
+        if self.trained:
+            return networks.trained_network(self.name, *self.files())
+        return networks.random_network(self.name, self.seed)
 
     def forward(self, network, batch, n_valid) -> dict:
-        """Layers of a batch of windows; `n_valid` counts samples."""
+        """Compute the layers of a batch of windows; `n_valid` counts samples."""
         import torch
 
         if batch.shape[1] < WINDOW:  # room for the frame that is centred on the end
             batch = torch.nn.functional.pad(batch, (0, HOP))
-        # half precision would not carry the transforms of their convolutions
+        # half precision is too coarse for Fourier and Winograd transforms
         with torch.autocast(batch.device.type, enabled=False):
             return network(batch, (n_valid // HOP).clamp(1, N_FRAMES))

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from expect import raises
 from safetensors.torch import load_file, save_file
 
 from groove_utils.cache import ArrayCache
@@ -24,6 +26,7 @@ from groove_utils.embed import (
     load_model,
     model_card,
 )
+from groove_utils.embed.adapters import EmbedError
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.catalogue import make_adapter
 from groove_utils.embed.models.huggingface import clap, speech
@@ -33,6 +36,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny_checkpoints as tiny
 
 SPEECH = [name for name in tiny.MAKERS if "mert" in name or "base" in name]
+# one per class of adapters, and both norms of the speech encoders
+KINDS = ["mert-v1-95m", "mert-v1-330m", "ast", "clap-htsat-unfused", "whisper-large-v3-turbo"]
+KINDS += ["encodec-24khz"]
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,42 @@ def _here(models, monkeypatch, tmp_path):
     forget_models()
     yield
     forget_models()
+
+
+@pytest.fixture
+def copied(models, tmp_path, monkeypatch):
+    """A function that copies a tiny checkpoint, to be changed, and makes the copy the one used."""
+
+    def copy(name, change=None, **config):
+        folder = Path(shutil.copytree(models / name, tmp_path / f"copy{next(count)}" / name))
+        if change:
+            file = folder / "model.safetensors"
+            save_file(change(load_file(file)), file, metadata={"format": "pt"})
+        path = folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | config))
+        monkeypatch.setenv("GROOVE_MODELS", str(folder.parent))
+        return folder
+
+    count = itertools.count()
+    return copy
+
+
+@classmethod
+def unfilled(cls, folder, config=None, **_):
+    """A `from_pretrained` that reports success and returns a network that was never filled."""
+    return cls(config), {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": []}
+
+
+def spoiled(kind, name, value):
+    """A `from_pretrained` that leaves another value in a buffer."""
+    original = kind.from_pretrained.__func__
+
+    def load(cls, *args, **options):
+        network, info = original(cls, *args, **options)
+        next(b for k, b in network.named_buffers() if k.endswith(name)).fill_(value)
+        return network, info
+
+    return classmethod(load)
 
 
 def noise(seconds, sr, seed=0):
@@ -114,13 +156,12 @@ RATES |= {"dac": 44100 / 512, "ast": 10}
 
 @pytest.mark.parametrize("name", tiny.MAKERS)
 def test_layers_match_transformers_on_one_window(models, name):
-    loaded = load_model(name)
-    adapter = loaded.adapter
-    y = noise(adapter.window, adapter.sample_rate)
-    expected = direct(name, models / name, y)
-    ours = embed_audio(y, adapter.sample_rate, name)
-    assert set(expected) <= set(ours)
-    for layer, values in expected.items():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # none of the library's reach the reader
+        adapter = load_model(name).adapter
+        y = noise(adapter.window, adapter.sample_rate)
+        ours = embed_audio(y, adapter.sample_rate, name)
+    for layer, values in direct(name, models / name, y).items():
         vector = values.mean(1) if values.ndim == 3 else values
         assert ours[layer].shape == tuple(vector.shape)
         if "clap" in name:  # transformers gives them at unit length
@@ -149,7 +190,7 @@ def test_number_shape_and_rate_of_layers(name):
 
 
 @pytest.mark.parametrize("name", SPEECH)
-@pytest.mark.parametrize("share", [0.03, 0.2, 0.5, 0.93])
+@pytest.mark.parametrize("share", [0.03, 0.93])
 def test_padded_window_equals_the_signal_alone(models, name, share):
     adapter = load_model(name).adapter
     y = noise(adapter.window * share, adapter.sample_rate)
@@ -174,7 +215,7 @@ def direct_ast(folder, y):
     return {**layers, "cls": output.pooler_output[0].numpy()}
 
 
-@pytest.mark.parametrize("share", [0.005, 0.03, 0.2, 0.5, 0.93, 1])
+@pytest.mark.parametrize("share", [0.005, 0.2, 0.93, 1])
 def test_patches_beyond_the_end_are_masked(models, share):
     y = noise(10.24 * share, 16000)
     ours = embed_audio(y, 16000, "ast")
@@ -196,7 +237,7 @@ def test_windows_of_one_bucket_share_a_batch(models):
 
 
 @pytest.mark.parametrize(
-    ("name", "n_samples"), [*((name, 1) for name in tiny.MAKERS), ("ast", 399), ("ast", 400)]
+    ("name", "n_samples"), [*((name, 1) for name in KINDS), ("ast", 399), ("ast", 400)]
 )
 def test_a_last_window_of_next_to_nothing_is_embedded(name, n_samples):
     adapter = load_model(name).adapter
@@ -206,7 +247,7 @@ def test_a_last_window_of_next_to_nothing_is_embedded(name, n_samples):
     assert all(len(v) == 2 and np.isfinite(v).all() for v in layers.values())
 
 
-@pytest.mark.parametrize("name", tiny.MAKERS)
+@pytest.mark.parametrize("name", KINDS)
 def test_no_tail_is_lost_and_calls_are_identical(name, tmp_path):
     """A change in the last tenth of a second of a long file changes its vector."""
     adapter = load_model(name).adapter
@@ -237,31 +278,24 @@ def test_numbers_do_not_depend_on_the_neighbours(tmp_path):
             assert values.tobytes() == together.select([track]).layer(layer).tobytes()
 
 
-@pytest.mark.parametrize("name", tiny.MAKERS)
-def test_no_warnings_of_the_library_reach_the_reader(name):
-    forget_models()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        adapter = load_model(name).adapter
-        embed_audio(noise(0.6 * adapter.window, adapter.sample_rate), adapter.sample_rate, name)
-
-
 @pytest.mark.parametrize(
-    ("name", "changed", "told"),
+    ("name", "column", "value"),
     [
-        ("ast", {"max_length": 512}, "cuts at 512 frames, expected 1024 as the network"),
-        ("ast", {"sampling_rate": 8000}, "takes 8000 Hz, expected 16000 Hz"),
-        ("mert-v1-95m", {"sampling_rate": 16000}, "takes 16000 Hz, expected 24000 Hz"),
-        ("whisper-large-v3-turbo", {"sampling_rate": 8000}, "takes 8000 Hz"),
+        ("ast", "max_length", 512),
+        ("ast", "sampling_rate", 8000),
+        ("mert-v1-95m", "sampling_rate", 16000),
+        ("whisper-large-v3-turbo", "sampling_rate", 8000),
+        ("clap-htsat-unfused", "nb_max_samples", 240000),  # would crop windows at random
+        ("clap-htsat-unfused", "truncation", "fusion"),
     ],
 )
-def test_preprocessing_of_another_model_is_refused(
-    models, name, changed, told, tmp_path, monkeypatch
-):
-    rewrite(models, name, tmp_path, monkeypatch, dict)
-    path = tmp_path / "m" / name / "preprocessor_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
-    with pytest.raises(ModelRefusedError, match=rf"preprocessor_config.json {told}"):
+def test_preprocessing_of_another_model_is_refused(copied, name, column, value):
+    path = copied(name) / "preprocessor_config.json"
+    given = json.loads(path.read_text()) | {column: value}
+    if column == "nb_max_samples":
+        given["max_length_s"] = 5
+    path.write_text(json.dumps(given))
+    with raises(ModelRefusedError, "other_model", path=path, column=column, value=value):
         load_model(name)
 
 
@@ -278,21 +312,19 @@ def test_text_shares_the_space_of_audio(models):
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     expected = torch.nn.functional.normalize(expected, dim=-1).numpy()
     np.testing.assert_allclose(unit, expected, atol=1e-5)
-    with pytest.raises(ValueError, match="non-empty sentences"):
-        embed_text(["  "])
-    with pytest.raises(ValueError, match="expected a list of sentences"):
-        embed_text("music to dance to")
-    with pytest.raises(ValueError, match=r"'ast' embeds no text. Known are clap-htsat-unfused"):
+    for texts in (["  "], [], "music to dance to"):
+        with raises(EmbedError, "not_sentences", value=texts):
+            embed_text(texts)
+    with raises(EmbedError, "no_text", column="model", value="ast"):
         embed_text(["silence"], "ast")
 
 
-def test_text_tower_is_kept_while_its_files_are_the_same(models, tmp_path, monkeypatch):
-    rewrite(models, "clap-htsat-unfused", tmp_path, monkeypatch, dict)
+def test_text_tower_is_kept_while_its_files_are_the_same(copied, monkeypatch):
+    file = copied("clap-htsat-unfused") / "model.safetensors"
     before = embed_text(["silence"])
     with monkeypatch.context() as patch:
-        patch.setattr(clap, "_load_text_tower", lambda _: pytest.fail("was loaded again"))
+        patch.setattr(transformers.ClapTextModelWithProjection, "from_pretrained", None)
         assert embed_text(["silence"]).tobytes() == before.tobytes()
-    file = tmp_path / "m" / "clap-htsat-unfused" / "model.safetensors"
     tensors = {
         k: v * (1.5 if "text_" in k and "_ids" not in k else 1) for k, v in load_file(file).items()
     }
@@ -301,132 +333,94 @@ def test_text_tower_is_kept_while_its_files_are_the_same(models, tmp_path, monke
     assert np.abs(embed_text(["silence"]) - before).max() > 1e-3
 
 
-def test_text_tower_is_held_to_the_file(models, tmp_path, monkeypatch):
-    rewrite(models, "clap-htsat-unfused", tmp_path, monkeypatch, dict)  # a folder not seen before
-
-    def pretend(cls, folder, config=None, **_):
-        info = {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": []}
-        return cls(config), info
-
+def test_text_tower_is_compared_with_its_file(copied, monkeypatch):
+    folder = copied("clap-htsat-unfused")
     with monkeypatch.context() as patch:
-        patch.setattr(
-            transformers.ClapTextModelWithProjection, "from_pretrained", classmethod(pretend)
-        )
-        with pytest.raises(ModelRefusedError, match="never loaded"):
+        patch.setattr(transformers.ClapTextModelWithProjection, "from_pretrained", unfilled)
+        with raises(ModelRefusedError, "not_loaded"):
             embed_text(["silence"])
     assert embed_text(["silence"]).shape == (1, 16)
-    (tmp_path / "m" / "clap-htsat-unfused" / "vocab.json").unlink()
-    with pytest.raises(ModelUnavailableError, match=r"lacks vocab.json.*fetch clap-htsat-unfused"):
+    (folder / "vocab.json").unlink()
+    with raises(ModelUnavailableError, "missing_files", path="vocab.json"):
         embed_text(["silence"])
 
 
-def rewrite(models, name, tmp_path, monkeypatch, change, config=None):
-    """A copy of a tiny checkpoint with its tensors or its configuration changed."""
-    shutil.copytree(models / name, tmp_path / "m" / name)
-    file = tmp_path / "m" / name / "model.safetensors"
-    save_file(change(load_file(file)), file, metadata={"format": "pt"})
-    if config:
-        path = file.with_name("config.json")
-        path.write_text(json.dumps(json.loads(path.read_text()) | config))
-    monkeypatch.setenv("GROOVE_MODELS", str(tmp_path / "m"))
-
-
 @pytest.mark.parametrize("name", ["mert-v1-95m", "hubert-base", "ast", "dac-44khz"])
-def test_missing_unexpected_and_misshapen_tensors_are_errors(models, name, tmp_path, monkeypatch):
+def test_missing_unexpected_and_misshapen_tensors_are_errors(copied, name):
     def first(tensors):
         return next(k for k in sorted(tensors) if k.endswith("weight") and tensors[k].ndim > 1)
 
     changes = {
-        "1 missing": lambda t: {k: v for k, v in t.items() if k != first(t)},
-        "1 unexpected": lambda t: t | {"encoder.surplus": torch.zeros(3)},
-        "1 of another shape": lambda t: t | {first(t): t[first(t)][:1].clone()},
+        "missing": lambda t: {k: v for k, v in t.items() if k != first(t)},
+        "unexpected": lambda t: t | {"encoder.surplus": torch.zeros(3)},
+        "misshapen": lambda t: t | {first(t): t[first(t)][:1].clone()},
     }
-    for i, (message, change) in enumerate(changes.items()):
-        folder = tmp_path / str(i)
-        with monkeypatch.context() as patch:
-            rewrite(models, name, folder, patch, change)
-            with pytest.raises((ModelRefusedError, RuntimeError), match=f"{message}|size mismatch"):
-                load_model(name)
+    for fault, change in changes.items():
+        folder = copied(name, change)
+        with raises(ModelRefusedError, "other_model", path=folder) as caught:
+            load_model(name)
+        ((found, keys),) = caught.value.value.items()
+        assert (found, len(keys)) == (fault, 1)
 
 
-def test_mert_of_another_shape_is_refused(models, tmp_path, monkeypatch):
-    config = {"feature_extractor_cqt": True}
-    rewrite(models, "mert-v1-95m", tmp_path, monkeypatch, dict, config)
-    with pytest.raises(ModelRefusedError, match="constant-Q"):
+def test_mert_of_another_shape_is_refused(copied):
+    copied("mert-v1-95m", feature_extractor_cqt=True)
+    with raises(ModelRefusedError, "other_model", column="feature_extractor_cqt"):
         load_model("mert-v1-95m")
 
 
 def test_random_weights_with_clean_loading_info_are_refused(monkeypatch):
-    """The library says that all went well, and hands out a network that was never filled."""
-
-    def pretend(cls, folder, config=None, **_):
-        info = {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": []}
-        return cls(config), info
-
-    monkeypatch.setattr(transformers.HubertModel, "from_pretrained", classmethod(pretend))
-    with pytest.raises(
-        ModelRefusedError, match=r"other values than its weights file.*never loaded"
-    ):
+    monkeypatch.setattr(transformers.HubertModel, "from_pretrained", unfilled)
+    with raises(ModelRefusedError, "not_loaded"):
         load_model("hubert-base")
 
 
 def test_uninitialised_buffer_is_refused(monkeypatch):
-    original = transformers.EncodecModel.from_pretrained.__func__
-
-    def spoil(cls, *args, **options):
-        network, info = original(cls, *args, **options)
-        buffers = dict(network.named_buffers())
-        next(b for k, b in buffers.items() if k.endswith("padding_total")).fill_(-7)
-        return network, info
-
-    monkeypatch.setattr(transformers.EncodecModel, "from_pretrained", classmethod(spoil))
-    with pytest.raises(ModelRefusedError, match=r"buffer encoder.*padding_total.*uninitialised"):
+    kind = transformers.EncodecModel
+    monkeypatch.setattr(kind, "from_pretrained", spoiled(kind, "padding_total", -7))
+    with raises(ModelRefusedError, "uninitialised_buffer"):
         load_model("encodec-24khz")
 
 
-def test_random_crop_is_refused(models, tmp_path, monkeypatch):
-    rewrite(models, "clap-htsat-unfused", tmp_path, monkeypatch, dict)
-    path = tmp_path / "m" / "clap-htsat-unfused" / "preprocessor_config.json"
-    about = json.loads(path.read_text()) | {"max_length_s": 5, "nb_max_samples": 240000}
-    path.write_text(json.dumps(about))
-    with pytest.raises(ModelRefusedError, match="crops at 240000 samples, at random"):
-        load_model("clap-htsat-unfused")
-    # even if the adapter did not look, the probe would tell: two passes differ
-    monkeypatch.setattr(clap.CLAP, "load", _load_unguarded)
-    with pytest.raises(ModelRefusedError, match=r"Two passes over the same signal.*random crop"):
+def test_a_saved_buffer_is_compared_with_the_file(monkeypatch):
+    kind = transformers.ClapAudioModelWithProjection
+    monkeypatch.setattr(kind, "from_pretrained", spoiled(kind, "batch_norm.running_mean", 1))
+    with raises(ModelRefusedError, "not_loaded"):
         load_model("clap-htsat-unfused")
 
 
-def _load_unguarded(self):
-    return self._load_native(transformers.ClapAudioModelWithProjection, self.config.audio_config)
+def test_a_random_crop_shows_in_the_probe(copied, monkeypatch):
+    """Two passes over the probe signal differ, even where an adapter does not look."""
+    path = copied("clap-htsat-unfused") / "preprocessor_config.json"
+    crop = {"max_length_s": 5, "nb_max_samples": 240000}
+    path.write_text(json.dumps(json.loads(path.read_text()) | crop))
+    monkeypatch.setattr(clap.CLAP, "check_preprocessing", lambda *_: None)
+    with raises(ModelRefusedError, "random_output"):
+        load_model("clap-htsat-unfused")
 
 
-def test_changed_weights_are_refused_after_the_first_use(models, tmp_path, monkeypatch):
+def test_changed_weights_are_refused_after_the_first_use(copied):
     load_model("dac-44khz")
     forget_models()
-    rewrite(
-        models,
-        "dac-44khz",
-        tmp_path,
-        monkeypatch,
-        lambda t: {k: v * 1.01 if "encoder" in k else v for k, v in t.items()},
-    )
-    with pytest.raises(ModelRefusedError, match="first use on this machine"):
+    copied("dac-44khz", lambda t: {k: v * 1.01 if "encoder" in k else v for k, v in t.items()})
+    with raises(ModelRefusedError, "other_weights"):
         load_model("dac-44khz")
 
 
 def test_absent_weights_name_the_command_and_the_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("GROOVE_MODELS", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    with pytest.raises(ModelUnavailableError) as caught:
-        embed_audio(noise(1, 24000), 24000, "mert-v1-95m")
+    folder = tmp_path / "mert-v1-95m"
+    with raises(ModelUnavailableError, "missing_files", path=folder) as caught:
+        load_model("mert-v1-95m")
     assert "python -m groove_utils.embed fetch mert-v1-95m" in str(caught.value)
-    assert str(tmp_path / "mert-v1-95m") in str(caught.value)
+    assert "pytorch_model.bin" in str(caught.value)  # its pinned revision has no safetensors
     assert availability(model_card("mert-v1-95m"))[1] == "needs a download"
-    (tmp_path / "mert-v1-95m").mkdir()
-    (tmp_path / "mert-v1-95m" / "config.json").write_text("{}")
-    with pytest.raises(ModelUnavailableError, match=r"lacks preprocessor_config.json, pytorch_mod"):
-        embed_audio(noise(1, 24000), 24000, "mert-v1-95m")
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    missing = ["preprocessor_config.json", "pytorch_model.bin"]
+    with raises(ModelUnavailableError, "missing_files", value=missing):
+        load_model("mert-v1-95m")
 
 
 def test_available_means_that_all_files_are_here(models, tmp_path, monkeypatch):
@@ -439,66 +433,33 @@ def test_available_means_that_all_files_are_here(models, tmp_path, monkeypatch):
         for file in ("model.safetensors", *model_card(name).files):
             (tmp_path / name / file).rename(tmp_path / "aside")
             assert availability(model_card(name))[1] == "needs a download"
-            with pytest.raises(ModelUnavailableError, match="lacks"):
+            with raises(ModelUnavailableError, "missing_files"):
                 load_model(name)
             (tmp_path / "aside").rename(tmp_path / name / file)
 
 
-def test_the_copying_instructions_name_the_files_of_that_revision(tmp_path, monkeypatch):
-    monkeypatch.setenv("GROOVE_MODELS", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    told = {}
-    for name in ("mert-v1-95m", "clap-htsat-unfused"):
-        with pytest.raises(ModelUnavailableError) as caught:
-            load_model(name)
-        told[name] = str(caught.value)
-    # the pinned revision of MERT has no safetensors
-    assert "pytorch_model.bin" in told["mert-v1-95m"]
-    assert "safetensors" not in told["mert-v1-95m"]
-    assert "To embed text, copy tokenizer_config.json, vocab.json" in told["clap-htsat-unfused"]
-    assert "90c43c289969c1e8c20ea55bd1938a88b2d961aa" in model_card("mert-v1-95m").note
-
-
-@pytest.mark.parametrize("name", ["mert-v1-95m", "ast", "encodec-24khz"])
-@pytest.mark.parametrize("damage", ["cut", "garbage", "legacy"])
-def test_a_damaged_weights_file_is_refused_by_name(models, name, damage, tmp_path, monkeypatch):
-    rewrite(models, name, tmp_path, monkeypatch, dict)
-    file = tmp_path / "m" / name / "model.safetensors"
+@pytest.mark.parametrize("name", ["mert-v1-95m", "ast"])
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "legacy"])
+def test_a_damaged_weights_file_is_named(copied, name, damage):
+    file = copied(name) / "model.safetensors"
     whole = file.read_bytes()
     if damage == "legacy":
         file.unlink()
         file = file.with_name("pytorch_model.bin")
-    file.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"<html>404</html>" * 9)
-    with pytest.raises(ModelRefusedError) as caught:
+    file.write_bytes(whole[: len(whole) // 2] if damage == "truncated" else b"<html>404</html>" * 9)
+    with raises(ModelRefusedError, "damaged_file", path=file) as caught:
         load_model(name)
-    assert str(file) in str(caught.value)
-    assert f"{name}: refused" in str(caught.value)
     assert f"fetch {name}" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", tiny.MAKERS)
-def test_files_of_another_model_are_refused(models, name, tmp_path, monkeypatch):
-    rewrite(models, name, tmp_path, monkeypatch, dict, {"model_type": "bert"})
-    with pytest.raises(ModelRefusedError, match=rf"{name}: refused.*config.json.*'bert', expected"):
+@pytest.mark.parametrize("name", KINDS)
+def test_files_of_another_model_are_refused(copied, name):
+    folder = copied(name, model_type="bert")
+    with raises(ModelRefusedError, "other_model", path="config.json", value="bert"):
         load_model(name)
-    (tmp_path / "m" / name / "config.json").write_text("{")
-    with pytest.raises(ModelRefusedError, match=r"config.json cannot be read \(JSONDecodeError"):
+    (folder / "config.json").write_text("{")
+    with raises(ModelRefusedError, "damaged_file", path="config.json"):
         load_model(name)
-
-
-def test_a_saved_buffer_is_held_to_the_file(monkeypatch):
-    original = transformers.ClapAudioModelWithProjection.from_pretrained.__func__
-
-    def spoil(cls, *args, **options):
-        network, info = original(cls, *args, **options)
-        dict(network.named_buffers())["audio_model.audio_encoder.batch_norm.running_mean"].add_(1)
-        return network, info
-
-    monkeypatch.setattr(
-        transformers.ClapAudioModelWithProjection, "from_pretrained", classmethod(spoil)
-    )
-    with pytest.raises(ModelRefusedError, match=r"buffers hold.*batch_norm.running_mean"):
-        load_model("clap-htsat-unfused")
 
 
 def test_hub_cache_is_found_by_its_pinned_revision(models, tmp_path, monkeypatch):
@@ -514,9 +475,8 @@ def test_hub_cache_is_found_by_its_pinned_revision(models, tmp_path, monkeypatch
     assert availability(card)[1] == "needs a download"
 
 
-def test_legacy_weight_files_are_read(models, tmp_path, monkeypatch):
-    rewrite(models, "mert-v1-95m", tmp_path, monkeypatch, dict)
-    file = tmp_path / "m" / "mert-v1-95m" / "model.safetensors"
+def test_legacy_weight_files_are_read(copied):
+    file = copied("mert-v1-95m") / "model.safetensors"
     before = load_model("mert-v1-95m").fingerprint
     forget_models()
     torch.save(load_file(file), file.with_name("pytorch_model.bin"))
@@ -533,7 +493,7 @@ def test_cached_vectors_need_no_weights(models, monkeypatch):
     assert again.layer("layer_01").tobytes() == first.layer("layer_01").tobytes()
 
 
-@pytest.mark.parametrize("name", tiny.MAKERS)
+@pytest.mark.parametrize("name", ["mert-v1-95m", "ast", "clap-htsat-unfused", "encodec-24khz"])
 def test_batches_that_run_side_by_side_do_not_mix(name, tmp_path):
     """Windows of many lengths in several threads, against one track at a time."""
     model = load_model(name)

@@ -1,0 +1,38 @@
+"""Log-mel spectrogram of the taggers."""
+
+from __future__ import annotations
+
+import librosa
+import torch
+from torch import nn
+
+from groove_utils.embed.models.musicnn.framing import HOP, SAMPLE_RATE
+
+__all__ = ["N_MELS", "MelSpectrogram"]
+
+N_FFT, N_MELS = 512, 96
+LARGEST_HALF = torch.finfo(torch.float16).max
+
+
+class MelSpectrogram(nn.Module):
+    """Log-compressed mel power spectrogram on which the taggers were trained.
+
+    96 Slaney-scaled mel bands of a 512-point power spectrum every 256 samples at 16 kHz, rounded
+    to half precision (the training data were stored so), then log10(10000·x + 1).
+    """
+
+    def __init__(self):
+        super().__init__()
+        filters = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS)
+        self.register_buffer("filters", torch.tensor(filters.T, dtype=torch.float32))
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """Transform (n_windows, n_samples) to (n_windows, n_frames, 96)."""
+        # with double precision, values close to a boundary between two half-precision numbers are
+        # rarely rounded to another one than in the original
+        precise = torch.float32 if batch.device.type == "mps" else torch.float64
+        window = torch.hann_window(N_FFT, dtype=precise, device=batch.device)
+        spectrum = torch.fft.rfft(batch.to(precise).unfold(1, N_FFT, HOP) * window)
+        power = spectrum.real.square() + spectrum.imag.square()
+        mel = (power @ self.filters.to(precise)).float().clamp(max=LARGEST_HALF)
+        return torch.log10(10000 * mel.half().float() + 1)
