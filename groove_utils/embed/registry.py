@@ -72,10 +72,11 @@ def model_record(model) -> dict:
 
     adapter = model.adapter
     name = getattr(adapter, "name", type(adapter).__name__)
-    probe = model.prepare(probe_signal(model.length, adapter.sample_rate), model.length)[None]
+    probe = probe_signal(model.length, adapter.sample_rate)
 
     def embed() -> dict[str, np.ndarray]:
-        layers = forward_windows(model, probe, np.array([model.length]))
+        ready = model.prepare(probe, model.length)[None]  # each time: it may crop at random
+        layers = forward_windows(model, ready, np.array([model.length]))
         return {layer: mean[0] for layer, (mean, _) in layers.items()}
 
     first, second = embed(), embed()
