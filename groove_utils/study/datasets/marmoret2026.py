@@ -12,6 +12,7 @@ arXiv:2603.27237.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import re
@@ -112,7 +113,7 @@ def make_marmoret2026(
     used = report.loc[report["used"] > 0, ["model", "stem"]]
     for row in vectors[vectors["track"].isin(songs)].merge(used).itertuples():
         place = folder / "embeddings" / row.model / row.stem / f"{row.track}.npz"
-        write_if_changed(place, row.path.read_bytes())
+        write_if_changed(place, _layers(row.path))
     report = pd.concat([report, other_checkpoints], ignore_index=True)
     write_if_changed(folder / "found.csv", report.to_csv(index=False))
     tracks, ratings = _convert_sheet(sheet.loc[songs])
@@ -234,6 +235,16 @@ def _read_vector(path: Path, file: Path) -> dict:
     root, name = (path.parent.parent, path.parent.name) if instrument else (path.parent, name)
     track = (facts.get("song_id") or name).strip()
     return {"path": path, "root": root, "model": model, "stem": stem, "track": track}
+
+
+def _layers(path: Path) -> bytes:
+    """Archive of a published vector; the rows of layers × dimensions become layers of their own."""
+    with reading(path.parent, path.name, "an NPZ archive"), np.load(path) as archive:
+        rows = np.atleast_2d(np.squeeze(archive["audio_embedding"])).astype(np.float32)
+    names = [f"layer_{i:02d}" for i in range(len(rows))] if len(rows) > 1 else ["audio_embedding"]
+    content = io.BytesIO()
+    np.savez(content, **dict(zip(names, rows, strict=True)))
+    return content.getvalue()
 
 
 def _model_name(folders: tuple[str, ...]) -> str | None:
