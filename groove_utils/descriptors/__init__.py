@@ -1,9 +1,9 @@
 """Handcrafted descriptors of groove, from audio (chapter 04; the onset curves also in 02).
 
 The first sixteen, :data:`BASELINE`, are those of Stupacher, Hove & Janata (2016) by the
-definitions of MIRtoolbox; they are the baseline that pretrained models are held against. Rhythm
-descriptors follow. :func:`describe` gives them all for one signal, :func:`describe_study` for a
-whole study, :func:`descriptor_table` says what each one is.
+definitions of MIRtoolbox: the baseline for pretrained models. Rhythm descriptors follow.
+:func:`describe` computes them all for one signal, :func:`describe_study` for a whole study;
+:func:`descriptor_table` lists their formulas, units and sources.
 """
 
 import lazy_loader
@@ -11,21 +11,20 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "beat": ["Grid", "bar_profile", "estimate_grid", "estimate_tempo"],
+        "beat": ["bar_profile", "estimate_grid"],
         "cards": [
             "BASELINE",
             "DESCRIPTORS",
             "PORTRAIT",
             "RHYTHM",
             "axis_titles",
-            "descriptor_card",
             "descriptor_table",
             "prose_titles",
             "published_correlations",
         ],
-        "stem_coupling": ["coincidence", "describe_stems"],
+        "drum_patterns": ["drum_pattern", "syncopation"],
         "fluctuation": ["danceability"],
-        "onsets": ["detect_onsets", "event_density", "onset_strength", "region_strength"],
+        "onsets": ["detect_onsets", "onset_strength", "region_strength"],
         "pulse": [
             "attack_slopes",
             "beat_salience",
@@ -34,16 +33,17 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "pulse_clarity",
             "pulse_clarity_attack",
         ],
+        "row": ["describe"],
         "spectral": [
             "BAND_EDGES",
+            "DescriptorError",
             "Spectra",
             "analyse",
-            "rms",
             "rms_curve",
-            "spectral_flux",
             "subband_flux",
         ],
-        "drum_patterns": ["drum_pattern", "syncopation"],
-        "table": ["describe", "describe_study"],
+        "stem_coupling": ["coincidence", "describe_stems"],
+        "table": ["describe_study"],
+        "tempo": ["estimate_tempo"],
     },
 )

@@ -1,11 +1,10 @@
-"""What each descriptor is: its formula, unit and source (chapter 04's table).
+"""Cards of the descriptors: formula, unit and source (chapter 04's table).
 
-The tables here are the single list of names: :func:`describe` fills exactly these.
+The table here is the single list of names: :func:`groove_utils.descriptors.describe` fills exactly
+these.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -14,213 +13,74 @@ __all__ = [
     "DESCRIPTORS",
     "PORTRAIT",
     "RHYTHM",
-    "Card",
     "axis_titles",
-    "descriptor_card",
     "descriptor_table",
     "prose_titles",
     "published_correlations",
 ]
 
-
-class Card(NamedTuple):
-    """One descriptor in words.
-
-    Attributes
-    ----------
-    name : str
-        As in the columns of :func:`describe_study`.
-    title : str
-        What it is called in text and on axes.
-    formula : str
-        In plain notation.
-    unit : str
-        Empty where it has none.
-    source : str
-        The paper it comes from.
-    gain_invariant : bool
-        Whether it stays the same when the signal is made louder.
-    """
-
-    name: str
-    title: str
-    formula: str
-    unit: str
-    source: str
-    gain_invariant: bool
-
-
-MIRTOOLBOX = "Lartillot & Toiviainen (2007)"
-SUBBANDS = "Alluri & Toiviainen (2010)"
-CLARITY = "Lartillot et al. (2008)"
+MIRTOOLBOX, CLARITY = "Lartillot & Toiviainen (2007)", "Lartillot et al. (2008)"
+STUPACHER, SENN = "Stupacher, Hove & Janata (2016)", "Senn et al. (2016)"
 AMPLITUDE = "full-scale amplitude"
-BAND_NAMES = ("below 50 Hz", "50–100 Hz", "100–200 Hz", "200–400 Hz", "400–800 Hz",
-              "800–1600 Hz", "1.6–3.2 kHz", "3.2–6.4 kHz", "6.4–12.8 kHz",
-              "above 12.8 kHz")  # fmt: skip
+BANDS = ("below 50 Hz", "50–100 Hz", "100–200 Hz", "200–400 Hz", "400–800 Hz", "800–1600 Hz",
+         "1.6–3.2 kHz", "3.2–6.4 kHz", "6.4–12.8 kHz", "above 12.8 kHz")  # fmt: skip
 
+# name, title, formula, unit, source, and whether it stays the same when the signal is made louder
 _BASELINE = [
-    Card("event_density", "Event density", "onsets / duration", "1/s", MIRTOOLBOX, True),
-    Card("rms", "RMS", "√(mean of y²)", AMPLITUDE, MIRTOOLBOX, False),
-    Card(
-        "rms_sd",
-        "RMS variability",
-        "standard deviation of the RMS of 50 ms frames, half overlapping",
-        AMPLITUDE,
-        "Stupacher, Hove & Janata (2016)",
-        False,
-    ),
-    Card(
-        "spectral_flux",
-        "Spectral flux",
-        "mean over t of √Σₖ(|Xₜ(k)| − |Xₜ₋₁(k)|)², frames of 50 ms",
-        AMPLITUDE,
-        MIRTOOLBOX,
-        False,
-    ),
-    *(
-        Card(
-            f"band_{band}_flux",
-            f"Flux {where}",
-            f"spectral flux of the band {where}, frames of 25 ms",
-            AMPLITUDE,
-            SUBBANDS,
-            False,
-        )
-        for band, where in enumerate(BAND_NAMES, start=1)
-    ),
-    Card(
-        "pulse_clarity",
-        "Pulse clarity",
-        "highest peak of the onset curve's autocorrelation at 0.3–1.5 s",
-        "",
-        CLARITY,
-        True,
-    ),
-    Card(
-        "pulse_clarity_attack",
-        "Pulse clarity (attack)",
-        "mean slope of the attacks in the amplitude envelope scaled to 1",
-        "1/s",
-        CLARITY,
-        True,
-    ),
-]
-
+    ("event_density", "Event density", "onsets / duration", "1/s", MIRTOOLBOX, True),
+    ("rms", "RMS", "√(mean of y²)", AMPLITUDE, MIRTOOLBOX, False),
+    ("rms_sd", "RMS variability",
+     "standard deviation of the RMS of 50 ms frames, half overlapping", AMPLITUDE, STUPACHER,
+     False),
+    ("spectral_flux", "Spectral flux",
+     "mean over t of √Σₖ(|Xₜ(k)| − |Xₜ₋₁(k)|)², frames of 50 ms", AMPLITUDE, MIRTOOLBOX, False),
+    *((f"band_{band}_flux", f"Flux {where}",
+       f"spectral flux of the band {where}, frames of 25 ms", AMPLITUDE,
+       "Alluri & Toiviainen (2010)", False) for band, where in enumerate(BANDS, start=1)),
+    ("pulse_clarity", "Pulse clarity",
+     "highest peak of the onset curve's autocorrelation at 0.3–1.5 s", "", CLARITY, True),
+    ("pulse_clarity_attack", "Pulse clarity (attack)",
+     "mean slope of the attacks in the amplitude envelope scaled to 1", "1/s", CLARITY, True),
+]  # fmt: skip
 _RHYTHM = [
-    Card(
-        "tempo",
-        "Tempo",
-        "argmax over P of r(P/2) + 2r(P) + 2r(2P) + 2r(4P) − ½(octaves from 120 BPM / 0.4)²",
-        "BPM",
-        "Moelants (2002); Ellis (2007)",
-        True,
-    ),
-    Card(
-        "beat_salience",
-        "Beat salience",
-        "(onset strength on beats − between) / (on + between)",
-        "",
-        "after Madison et al. (2011)",
-        True,
-    ),
-    Card(
-        "metrical_strength",
-        "Metrical strength",
-        "correlation of the mean accents of a bar with its metrical weights",
-        "",
-        "Lerdahl & Jackendoff (1983)",
-        True,
-    ),
-    Card(
-        "periodicity",
-        "Periodicity",
-        "mean over time of the tempogram's highest value at 0.3–1.5 s",
-        "",
-        "Grosche, Müller & Kurth (2010)",
-        True,
-    ),
-    Card(
-        "syncopation",
-        "Syncopation (Witek)",
-        "polyphonic index of bass drum, snare and cymbals read off the grid, per bar",
-        "per bar",
-        "Witek et al. (2014)",
-        True,
-    ),
-    Card(
-        "syncopation_lhl",
-        "Syncopation (LHL)",
-        "rest weight − note weight, summed over bass drum and snare, per bar",
-        "per bar",
-        "Longuet-Higgins & Lee (1984)",
-        True,
-    ),
-    Card(
-        "microtiming_mean",
-        "Microtiming, mean",
-        "median deviation of onsets from the swung grid, without bass drum − with",
-        "ms",
-        "Senn et al. (2016)",
-        True,
-    ),
-    Card(
-        "microtiming_spread",
-        "Microtiming, spread",
-        "1.4826 × median absolute deviation from the swung grid",
-        "ms",
-        "Senn et al. (2016)",
-        True,
-    ),
-    Card(
-        "microtiming_percent",
-        "Microtiming, share of the beat",
-        "spread / beat",
-        "% of a beat",
-        "Senn et al. (2016)",
-        True,
-    ),
-    Card(
-        "swing_ratio",
-        "Swing ratio",
-        "first sixteenth of a quaver / second",
-        "",
-        "Friberg & Sundström (2002)",
-        True,
-    ),
-    Card("density_low", "Event density below 100 Hz", "onsets / duration", "1/s", MIRTOOLBOX, True),
-    Card("density_mid", "Event density 100–3200 Hz", "onsets / duration", "1/s", MIRTOOLBOX, True),
-    Card(
-        "density_high", "Event density above 3200 Hz", "onsets / duration", "1/s", MIRTOOLBOX, True
-    ),
-    Card(
-        "low_energy",
-        "Low-frequency energy",
-        "energy up to 200 Hz / energy",
-        "",
-        "Stupacher, Hove & Janata (2016)",
-        True,
-    ),
-    Card(
-        "low_flux",
-        "Low-frequency flux",
-        "spectral flux of the bins up to 200 Hz, frames of 50 ms",
-        AMPLITUDE,
-        "Stupacher, Hove & Janata (2016)",
-        False,
-    ),
-    Card(
-        "danceability",
-        "Danceability",
-        "1 / scaling exponent of the detrended fluctuations over 0.31–8.8 s",
-        "",
-        "Streich & Herrera (2005)",
-        True,
-    ),
-]
+    ("tempo", "Tempo",
+     "argmax over P of r(P/2) + 2r(P) + 2r(2P) + 2r(4P) − ½(octaves from 120 BPM / 0.4)²", "BPM",
+     "Moelants (2002); Ellis (2007)", True),
+    ("beat_salience", "Beat salience", "(onset strength on beats − between) / (on + between)", "",
+     "after Madison et al. (2011)", True),
+    ("metrical_strength", "Metrical strength",
+     "correlation of the mean accents of a bar with its metrical weights", "",
+     "Lerdahl & Jackendoff (1983)", True),
+    ("periodicity", "Periodicity",
+     "mean over time of the tempogram's highest value at 0.3–1.5 s", "",
+     "Grosche, Müller & Kurth (2010)", True),
+    ("syncopation", "Syncopation (Witek)",
+     "polyphonic index of bass drum, snare and cymbals read off the grid, per bar", "per bar",
+     "Witek et al. (2014)", True),
+    ("syncopation_lhl", "Syncopation (LHL)",
+     "rest weight − note weight, summed over bass drum and snare, per bar", "per bar",
+     "Longuet-Higgins & Lee (1984)", True),
+    ("microtiming_mean", "Microtiming, mean",
+     "median deviation of onsets from the swung grid, without bass drum − with", "ms", SENN, True),
+    ("microtiming_spread", "Microtiming, spread",
+     "1.4826 × median absolute deviation from the swung grid", "ms", SENN, True),
+    ("microtiming_percent", "Microtiming, share of the beat", "spread / beat", "% of a beat",
+     SENN, True),
+    ("swing_ratio", "Swing ratio", "first sixteenth of a quaver / second", "",
+     "Friberg & Sundström (2002)", True),
+    *((f"density_{region}", f"Event density {where}", "onsets / duration", "1/s", MIRTOOLBOX, True)
+      for region, where in [("low", "below 100 Hz"), ("mid", "100–3200 Hz"),
+                            ("high", "above 3200 Hz")]),
+    ("low_energy", "Low-frequency energy", "energy up to 200 Hz / energy", "", STUPACHER, True),
+    ("low_flux", "Low-frequency flux", "spectral flux of the bins up to 200 Hz, frames of 50 ms",
+     AMPLITUDE, STUPACHER, False),
+    ("danceability", "Danceability",
+     "1 / scaling exponent of the detrended fluctuations over 0.31–8.8 s", "",
+     "Streich & Herrera (2005)", True),
+]  # fmt: skip
 
-_CARDS = {card.name: card for card in [*_BASELINE, *_RHYTHM]}
-BASELINE = tuple(card.name for card in _BASELINE)
-RHYTHM = tuple(card.name for card in _RHYTHM)
+BASELINE = tuple(name for name, *_ in _BASELINE)
+RHYTHM = tuple(name for name, *_ in _RHYTHM)
 DESCRIPTORS = BASELINE + RHYTHM
 # one or two of each kind, for a figure that has no room for all
 PORTRAIT = (
@@ -230,22 +90,17 @@ PORTRAIT = (
 )  # fmt: skip
 
 
-def descriptor_card(name: str) -> Card:
-    """Look up what a descriptor is.
-
-    Raises
-    ------
-    KeyError
-        If there is no descriptor of that name; the message lists them.
-    """
-    if name not in _CARDS:
-        raise KeyError(f"no descriptor {name!r}; there are {', '.join(_CARDS)}.")
-    return _CARDS[name]
-
-
 def descriptor_table() -> pd.DataFrame:
-    """All cards as a table, indexed by name, in the order of :func:`describe`."""
-    return pd.DataFrame(list(_CARDS.values())).set_index("name")
+    """All cards as a table.
+
+    Returns
+    -------
+    DataFrame, indexed by ``name`` in the order of :data:`DESCRIPTORS`
+        ``title`` (in text and on axes), ``formula`` (in plain notation), ``unit`` (empty where
+        there is none), ``source`` (the paper), ``gain_invariant`` (bool).
+    """
+    columns = ["name", "title", "formula", "unit", "source", "gain_invariant"]
+    return pd.DataFrame([*_BASELINE, *_RHYTHM], columns=columns).set_index("name")
 
 
 def axis_titles() -> pd.Series:
@@ -256,7 +111,7 @@ def axis_titles() -> pd.Series:
 
 
 def prose_titles() -> pd.Series:
-    """Title of each descriptor as it stands within a sentence: «event density», but «RMS»."""
+    """Title of each descriptor within a sentence: “event density”, but “RMS”."""
     return descriptor_table()["title"].map(
         lambda title: title if title[1].isupper() else title[0].lower() + title[1:]
     )
@@ -270,15 +125,8 @@ def published_correlations() -> pd.Series:
     Series of float64, indexed by descriptor
         Pearson's r over 80 clips, from Stupacher, Hove & Janata (2014); those that they report.
     """
-    found = {
-        "rms": 0.37,
-        "rms_sd": 0.57,
-        "spectral_flux": 0.34,
-        "band_1_flux": 0.29,
-        "band_2_flux": 0.29,
-        "band_3_flux": 0.23,
-        "band_5_flux": 0.23,
-        "band_6_flux": 0.24,
-        "pulse_clarity_attack": 0.38,
-    }
-    return pd.Series(found)
+    return pd.Series(
+        {"rms": 0.37, "rms_sd": 0.57, "spectral_flux": 0.34, "band_1_flux": 0.29,
+         "band_2_flux": 0.29, "band_3_flux": 0.23, "band_5_flux": 0.23, "band_6_flux": 0.24,
+         "pulse_clarity_attack": 0.38}
+    )  # fmt: skip

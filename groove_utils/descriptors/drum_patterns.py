@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from groove_utils.descriptors.beat import STEPS, Grid, strength_at
+from groove_utils.descriptors.beat import strength_at
 from groove_utils.descriptors.onsets import region_strength, rise_of_mel
 from groove_utils.descriptors.spectral import Spectra
+from groove_utils.rhythm.grid import STEPS, Grid
 from groove_utils.rhythm.syncopation import lhl_syncopation, witek_syncopation
 
 __all__ = ["drum_pattern", "syncopation"]
@@ -19,7 +20,7 @@ __all__ = ["drum_pattern", "syncopation"]
 CYMBAL_HZ = 5000.0
 CYMBAL_THRESHOLD = 0.1  # of the strong cymbal strokes; hats are soft
 BACKBEATS = (4, 12)
-BACKBEAT_GAIN = 1.3  # how much louder in the highs a bass drum is with a snare on top of it
+BACKBEAT_GAIN = 1.3  # of the highs at a bass drum, where a snare is struck with it
 
 
 def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
@@ -27,9 +28,9 @@ def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
 
     A step has a bass drum where the rise below 100 Hz is in the upper of two classes (Otsu's
     threshold over all steps), and a snare where the rise above 3200 Hz, less that below 100 Hz,
-    is; on two and four a snare is also heard over a bass drum if the highs are 1.3 times those of
+    is; on two and four there is also a snare with a bass drum if the highs are 1.3 times those of
     the other bass drums. A step has a cymbal where the log rise above 5 kHz exceeds a tenth of its
-    strong values. Bass guitars, toms and hand claps are heard as the drum they are most like.
+    strong values. Bass guitars, toms and hand claps count as the drum that they are most like.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
 
 
 def syncopation(spectra: Spectra, grid: Grid) -> tuple[float, float]:
-    """Syncopation of the drums, from audio.
+    """Compute the syncopation of the drums, from audio.
 
     Returns
     -------
@@ -85,7 +86,7 @@ def syncopation(spectra: Spectra, grid: Grid) -> tuple[float, float]:
 
 
 def _two_classes(values: np.ndarray) -> float:
-    """Otsu's threshold: where the variance between two classes of values is largest."""
+    """Otsu's threshold, at which the variance between two classes of values is largest."""
     ordered = np.sort(values)
     if ordered.size < 2 or ordered[0] == ordered[-1]:
         return float("inf")

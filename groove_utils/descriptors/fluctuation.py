@@ -11,7 +11,7 @@ SHORTEST, LONGEST, GROWTH = 0.31, 8.8, 1.1  # s, s, factor: spans after Streich 
 
 
 def danceability(y: np.ndarray, sr: int) -> float:
-    """Danceability after Streich & Herrera (2005).
+    """Compute danceability after Streich & Herrera (2005).
 
     The standard deviation of the signal in 10 ms frames is summed up over time; in windows of
     0.31 s to 8.8 s a line is taken off and the root mean square F(τ) of what remains is found. The
@@ -38,14 +38,12 @@ def danceability(y: np.ndarray, sr: int) -> float:
     if not series.max() > 0:
         return float("nan")
     walk = np.cumsum(series - series.mean())
-    spans, span = [], SHORTEST / FRAME
-    while span <= min(LONGEST / FRAME, n / 2):
-        spans.append(round(span))
-        span *= GROWTH
+    n_spans = int(np.log(min(LONGEST / FRAME, n / 2) * FRAME / SHORTEST) / np.log(GROWTH)) + 1
+    spans = np.round(SHORTEST / FRAME * GROWTH ** np.arange(n_spans)).astype(int)
     residual = np.array([_fluctuation(walk, span) for span in spans])
     if len(spans) < 2 or not (residual > 0).all():
         return float("nan")
-    alpha = np.mean(np.diff(np.log(residual)) / np.diff(np.log(np.array(spans) + 3)))
+    alpha = np.mean(np.diff(np.log(residual)) / np.diff(np.log(spans + 3)))
     return float(1 / alpha) if alpha > 0 else float("nan")
 
 

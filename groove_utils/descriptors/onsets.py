@@ -1,4 +1,4 @@
-"""Onset strength, onsets and event density (chapters 02 and 04).
+"""Onset strength and onsets (chapters 02 and 04).
 
 The onset curve is the rise of log mel magnitudes over half a frame (Böck & Widmer, 2013, without
 their maximum filter over frequency, which hides notes that a band plays together). Magnitudes are
@@ -8,11 +8,21 @@ taken relative to the signal's own mean, so the curve does not change with the g
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, signal
 
-from groove_utils.descriptors.spectral import Spectra, analyse
+from groove_utils.descriptors.spectral import Spectra
 
-__all__ = ["REGIONS", "detect_onsets", "event_density", "onset_strength", "region_strength"]
+__all__ = [
+    "REGIONS",
+    "clear_onsets",
+    "detect_onsets",
+    "find_kicks",
+    "level_rise",
+    "onset_strength",
+    "region_onsets",
+    "region_strength",
+    "rise_of_mel",
+]
 
 # octave bands of `Spectra.octaves`: below 100 Hz, 100–3200 Hz, above
 REGIONS = {"low": slice(0, 2), "mid": slice(2, 7), "high": slice(7, 10)}
@@ -24,6 +34,7 @@ COMPRESSION = 3.0
 THRESHOLD = 0.04  # of the curve's own strong peaks, see `detect_onsets`
 MIN_GAP = 0.05  # s; strokes closer than that (flams, the spread of an ensemble) are one event
 LATENCY = 0.0045  # s by which the curve's peak precedes a click, measured on click tracks
+CLEAR = 0.25  # of the median strength: the times of weaker onsets are uncertain
 
 
 def rise_of_mel(spectra: Spectra) -> np.ndarray:
@@ -31,9 +42,12 @@ def rise_of_mel(spectra: Spectra) -> np.ndarray:
     level = spectra.mel.mean()
     if not level > 0:
         return np.zeros_like(spectra.mel)
-    logs = np.log1p(spectra.mel * np.float32(COMPRESSION / level))
-    rise = logs.copy()
-    rise[:, LAG:] -= logs[:, :-LAG]
+    return _rise(np.log1p(spectra.mel * np.float32(COMPRESSION / level)))
+
+
+def _rise(level: np.ndarray) -> np.ndarray:
+    rise = level.copy()
+    rise[..., LAG:] -= level[..., :-LAG]
     return np.maximum(rise, 0, out=rise)
 
 
@@ -70,10 +84,7 @@ def level_rise(spectra: Spectra, bands: slice = slice(None)) -> np.ndarray:
 
     Over all bands it is the onset curve for a stem of one instrument, which nothing masks.
     """
-    level = np.sqrt((spectra.octaves[bands].astype(np.float64) ** 2).sum(axis=0))
-    rise = level.copy()
-    rise[LAG:] -= level[:-LAG]
-    rise = np.maximum(rise, 0)
+    rise = _rise(np.sqrt((spectra.octaves[bands].astype(np.float64) ** 2).sum(axis=0)))
     strong = np.sort(rise)[-max(1, rise.size // 50) :].mean()
     return rise / strong if strong > 0 else rise
 
@@ -85,13 +96,13 @@ def detect_onsets(
     threshold: float = THRESHOLD,
     min_gap: float = MIN_GAP,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Times and strengths of the onsets in an onset curve.
+    """Detect onsets in an onset curve.
 
     A frame is an onset if it is the largest within `min_gap` on either side and exceeds the
     moving median of 200 ms by `threshold` times the typical height ``Σh³ / Σh²`` of the peaks: a
     mean in which high peaks count most, so that neither one crash nor the many small peaks of a
     noise floor decide. Times are refined by a parabola through the peak and its neighbours, and
-    moved by the 4.5 ms by which a 50 ms frame sees a click coming.
+    moved by the 4.5 ms by which the peak of a 50 ms frame precedes a click.
 
     Parameters
     ----------
@@ -100,7 +111,7 @@ def detect_onsets(
     hop : float
         Seconds between its values.
     threshold : float
-        Share of the strong peaks' height that an onset must exceed its surroundings by.
+        Share of the strong peaks' height by which an onset must exceed its surroundings.
     min_gap : float
         Smallest distance of two onsets, in seconds.
 
@@ -116,11 +127,11 @@ def detect_onsets(
     if curve.size < 3 or not curve.max() > 0:
         return nothing
     width = max(1, round(0.1 / hop))
-    floor = ndimage.median_filter(curve, 2 * width + 1, mode="reflect")
-    height = curve - floor
+    height = curve - ndimage.median_filter(curve, 2 * width + 1, mode="reflect")
     if not height.max() > 0:
         return nothing
-    heights = _peaks_of(height)
+    heights = height[signal.find_peaks(height)[0]]
+    heights = heights[heights > 0] if (heights > 0).any() else np.array([height.max()])
     scale = (heights**3).sum() / (heights**2).sum()
     radius = max(1, round(min_gap / hop))
     highest = ndimage.maximum_filter1d(curve, 2 * radius + 1, mode="constant")
@@ -129,6 +140,11 @@ def detect_onsets(
     peaks = peaks[np.diff(peaks, prepend=-radius - 1) > radius]
     times = _parabolic(curve, peaks) * hop + LATENCY
     return np.maximum(times, 0.0), curve[peaks]
+
+
+def clear_onsets(times: np.ndarray, strengths: np.ndarray) -> np.ndarray:
+    """Times of the onsets that exceed a quarter of the median strength (of at least one onset)."""
+    return times[strengths > CLEAR * np.median(strengths)]
 
 
 def find_kicks(low: np.ndarray, hop: float) -> np.ndarray:
@@ -144,13 +160,6 @@ def region_onsets(regions: dict[str, np.ndarray], hop: float) -> dict[str, np.nd
     }
 
 
-def _peaks_of(curve: np.ndarray) -> np.ndarray:
-    """Heights of the local maxima (the highest value if there are none)."""
-    middle = curve[1:-1]
-    peaks = middle[(middle >= curve[:-2]) & (middle > curve[2:]) & (middle > 0)]
-    return peaks if peaks.size else np.array([curve.max()])
-
-
 def _parabolic(curve: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     """Peak positions in (fractional) frames, from the parabola through three values."""
     inner = (peaks > 0) & (peaks < curve.size - 1)
@@ -161,15 +170,3 @@ def _parabolic(curve: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     shift = np.divide(0.5 * (left - right), bend, out=np.zeros_like(bend), where=bend < 0)
     position[inner] += np.clip(shift, -0.5, 0.5)
     return position
-
-
-def event_density(y: np.ndarray, sr: int) -> float:
-    """Events (onsets of any instrument) per second.
-
-    The number of onsets found by :func:`detect_onsets` in :func:`onset_strength`, divided by the
-    duration; MIRtoolbox's ``mireventdensity`` with this onset curve. Unchanged by gain; 0 for
-    silence. A click track at n per second gives n.
-    """
-    spectra = analyse(y, sr)
-    times, _ = detect_onsets(onset_strength(spectra), spectra.hop)
-    return times.size / spectra.duration

@@ -12,7 +12,9 @@ import librosa
 import numpy as np
 from scipy import ndimage, signal
 
-from groove_utils.descriptors.beat import STEPS, Grid, strength_at
+from groove_utils.descriptors.beat import strength_at
+from groove_utils.descriptors.tempo import autocorrelation
+from groove_utils.rhythm.grid import STEPS, Grid
 from groove_utils.rhythm.syncopation import metrical_weights
 
 __all__ = [
@@ -27,23 +29,6 @@ __all__ = [
 TEMPO_RANGE = (40.0, 200.0)  # BPM, MIRtoolbox's for tempo and pulse
 ENVELOPE_S = 0.02  # MIRtoolbox's time constant for envelopes
 CONTRAST = 0.1  # smallest rise, in shares of the whole range, that counts as an attack
-
-
-def autocorrelation(curve: np.ndarray, max_lag: int) -> np.ndarray:
-    """Correlation of a curve with itself, shifted by 0 … `max_lag` frames.
-
-    Each lag is divided by its number of products, so a perfectly periodic curve reaches 1 at its
-    period however long that is. NaN throughout for a constant curve.
-    """
-    x = np.asarray(curve, dtype=np.float64)
-    x = x - x.mean()
-    if not np.any(np.abs(x) > 1e-12):
-        return np.full(max_lag + 1, np.nan)
-    products = signal.correlate(x, x, method="fft")[x.size - 1 : x.size + max_lag]
-    products = products / np.arange(x.size, x.size - products.size, -1)
-    full = np.full(max_lag + 1, np.nan)
-    full[: products.size] = products / products[0]
-    return full
 
 
 def pulse_clarity(curve: np.ndarray, hop: float) -> float:
@@ -68,28 +53,17 @@ def pulse_clarity(curve: np.ndarray, hop: float) -> float:
 
     Notes
     -----
-    ``r(τ) = [Σ_t x(t) x(t+τ) / (N − τ)] / [Σ_t x(t)² / N]`` with the mean taken off ``x``. The
-    curve is smoothed by 15 ms first, so that a pulse that falls between frames is not lost.
+    ``r(τ) = [Σ_t x(t) x(t+τ) / (N − τ)] / [Σ_t x(t)² / N]`` of ``x`` minus its mean. The curve is
+    smoothed by 15 ms first, so that a pulse that falls between frames is not lost.
     """
     shortest, longest = (round(60 / bpm / hop) for bpm in TEMPO_RANGE[::-1])
-    if len(curve) < 2 * longest:
+    x = ndimage.uniform_filter1d(np.asarray(curve, dtype=np.float64), 3)
+    x = x - x.mean()
+    if len(curve) < 2 * longest or not np.any(np.abs(x) > 1e-12):
         return float("nan")
-    smooth = ndimage.uniform_filter1d(np.asarray(curve, dtype=np.float64), 3)
-    r = autocorrelation(smooth, longest + 1)
-    if np.isnan(r[0]):
-        return float("nan")
-    lags = np.arange(max(1, shortest), longest + 1)
-    peaks = lags[(r[lags] >= r[lags - 1]) & (r[lags] >= r[lags + 1])]
-    return float(np.clip(r[peaks].max(), -1, 1)) if peaks.size else 0.0
-
-
-def amplitude_envelope(y: np.ndarray, sr: int) -> tuple[np.ndarray, float]:
-    """RMS in Hann windows of 20 ms every 2.5 ms, and the hop in seconds."""
-    hop = max(1, round(sr / 400))
-    size = max(3, round(ENVELOPE_S * sr))
-    window = signal.get_window("hann", size, fftbins=False)
-    power = signal.oaconvolve(np.asarray(y, dtype=np.float64) ** 2, window / window.sum(), "same")
-    return np.sqrt(np.maximum(power[::hop], 0.0)), hop / sr
+    r = autocorrelation(x, longest + 1)[shortest - 1 :]
+    peaks = r[signal.find_peaks(r)[0]]
+    return float(np.clip(peaks.max(), -1, 1)) if peaks.size else 0.0
 
 
 def attack_slopes(y: np.ndarray, sr: int) -> np.ndarray:
@@ -105,7 +79,7 @@ def attack_slopes(y: np.ndarray, sr: int) -> np.ndarray:
     ndarray of float64, shape (n_attacks,)
         In full scales per second; unchanged by gain. Empty for silence.
     """
-    envelope, hop = amplitude_envelope(y, sr)
+    envelope, hop = _amplitude_envelope(y, sr)
     if not envelope.max() > 0:
         return np.empty(0)
     # a zero before the first sample: a signal that starts at full level has an attack there
@@ -124,6 +98,14 @@ def attack_slopes(y: np.ndarray, sr: int) -> np.ndarray:
     return np.asarray(slopes)
 
 
+def _amplitude_envelope(y: np.ndarray, sr: int) -> tuple[np.ndarray, float]:
+    """RMS in Hann windows of 20 ms every 2.5 ms, and the hop in seconds."""
+    hop = max(1, round(sr / 400))
+    window = signal.get_window("hann", max(3, round(ENVELOPE_S * sr)), fftbins=False)
+    power = signal.oaconvolve(np.asarray(y, dtype=np.float64) ** 2, window / window.sum(), "same")
+    return np.sqrt(np.maximum(power[::hop], 0.0)), hop / sr
+
+
 def pulse_clarity_attack(y: np.ndarray, sr: int) -> float:
     """Mean slope of the attacks (MIRtoolbox's ``mirpulseclarity``, model ``Attack``).
 
@@ -138,7 +120,7 @@ def pulse_clarity_attack(y: np.ndarray, sr: int) -> float:
 
 
 def beat_salience(curve: np.ndarray, hop: float, grid: Grid) -> float:
-    """How much stronger onsets are on the beats than between them.
+    """Contrast of onset strength between the beats and the other sixteenths.
 
     ``(B − O) / (B + O)`` with the mean onset strength B on the beats and O on the other
     sixteenths: 1 if all is on the beats, 0 if nothing sets them apart, negative if the beats are
@@ -151,11 +133,11 @@ def beat_salience(curve: np.ndarray, hop: float, grid: Grid) -> float:
 
 
 def metrical_strength(curve: np.ndarray, hop: float, grid: Grid) -> float:
-    """How well the accents of a bar follow the metrical hierarchy.
+    """Correlation of the accents of a bar with the metrical hierarchy.
 
-    Pearson's correlation, over the sixteen places of a bar, of the mean onset strength and the
-    metrical weight (0 on the downbeat, −1 on the third beat, … −4 on odd sixteenths; Lerdahl &
-    Jackendoff, 1983). −1…1; NaN where all places are alike.
+    Pearson's r, over the sixteen places of a bar, of the mean onset strength and the metrical
+    weight (0 on the downbeat, −1 on the third beat, … −4 on odd sixteenths; Lerdahl & Jackendoff,
+    1983). −1…1; NaN where all places are alike.
     """
     strength = strength_at(curve, grid.steps, hop)
     profile = np.array([strength[grid.places == place].mean() for place in range(STEPS)])
@@ -168,9 +150,8 @@ def periodicity(curve: np.ndarray, hop: float) -> float:
     """Mean height of the strongest periodicity of the tempogram.
 
     In windows of 8 s (Hann), the autocorrelation of the onset curve, 1 at lag 0, is searched for
-    its highest value between 0.3 and 1.5 s (Grosche, Müller & Kurth, 2010); the mean over time
-    tells how periodic the signal is locally, so that a drifting tempo does not lower it as it
-    lowers pulse clarity.
+    its highest value between 0.3 and 1.5 s (Grosche, Müller & Kurth, 2010). The mean over time is
+    a local periodicity: a drifting tempo does not lower it as it lowers pulse clarity.
 
     Returns
     -------

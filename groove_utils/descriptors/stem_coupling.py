@@ -1,4 +1,4 @@
-"""Bass and bass drum together, and other descriptors that need stems (chapters 04 and 07)."""
+"""Coincidence of bass and bass drum, and other descriptors that need stems (chapter 08)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from groove_utils.descriptors.onsets import (
     region_strength,
 )
 from groove_utils.descriptors.spectral import analyse
+from groove_utils.rhythm.density import onset_density
 
 __all__ = ["coincidence", "describe_stems"]
 
@@ -23,7 +24,7 @@ STEM_DESCRIPTORS = ("bass_drum_coincidence", "density_drums", "density_bass")
 
 
 def coincidence(first: np.ndarray, second: np.ndarray, window: float = TOGETHER) -> float:
-    """F-measure of the agreement of two sets of onsets.
+    """Compute the F-measure of the agreement of two sets of onsets.
 
     Parameters
     ----------
@@ -36,6 +37,11 @@ def coincidence(first: np.ndarray, second: np.ndarray, window: float = TOGETHER)
     -------
     float
         ``2 · together / (n + m)``, 0…1; NaN if either is empty.
+
+    Examples
+    --------
+    >>> coincidence([1.0, 2.0, 3.0], [1.03, 2.5])
+    0.4
     """
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if not first.size or not second.size:
@@ -48,7 +54,7 @@ def coincidence(first: np.ndarray, second: np.ndarray, window: float = TOGETHER)
 
 
 def describe_stems(stems: dict[str, np.ndarray], sr: int) -> pd.Series:
-    """Descriptors that need the stems of a track.
+    """Compute the descriptors that need the stems of a track.
 
     Parameters
     ----------
@@ -62,8 +68,8 @@ def describe_stems(stems: dict[str, np.ndarray], sr: int) -> pd.Series:
     pandas.Series
         ``bass_drum_coincidence`` (0…1): the F-measure, within 40 ms, of the onsets of the bass
         stem and of the bass drum, which are the strong onsets of the drum stem below 100 Hz;
-        ``density_drums`` and ``density_bass``, events a second; last ``reason``, a str: why a
-        value is NaN, or empty.
+        ``density_drums`` and ``density_bass``, events per second; last ``reason``, a str: why
+        a value is NaN, or empty.
 
     Notes
     -----
@@ -87,7 +93,7 @@ def describe_stems(stems: dict[str, np.ndarray], sr: int) -> pd.Series:
         else:
             times, _ = detect_onsets(level_rise(spectra), spectra.hop, threshold=BASS_THRESHOLD)
             onsets[name] = times
-        values[f"density_{name}"] = times.size / spectra.duration
+        values[f"density_{name}"] = onset_density(times, spectra.duration)
     if len(onsets) == 2:
         values["bass_drum_coincidence"] = coincidence(onsets["bass"], onsets["drums"])
     if np.isnan(values["bass_drum_coincidence"]):

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.precomputed import precomputed_folder
+from groove_utils.study.stem_names import STEMS
 
 __all__ = ["OFFLINE", "models_for", "stem_sums", "twins_of"]
 
 OFFLINE = ("msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg", "basic-pitch")
 """Models whose weights come inside Python packages: they run anywhere."""
 
-_PAPER_STEMS = ("drums", "bass", "other", "vocals", "drums+bass")
+_PAPER_STEMS = (*STEMS, "drums+bass")
 
 
 def models_for(study, named: Sequence[str] = ()) -> list[str]:

@@ -10,10 +10,11 @@ import pandas as pd
 
 from groove_utils.figures.forest import draw_panels, draw_rows
 from groove_utils.figures.theme import OKABE_ITO, legend_above
+from groove_utils.study.stem_names import STEMS
 
 __all__ = ["plot_attributions", "plot_stem_shares", "plot_subset_scores"]
 
-STEM_COLOURS = dict(zip(("drums", "bass", "other", "vocals"), OKABE_ITO[:4]))
+STEM_COLOURS = dict(zip(STEMS, OKABE_ITO))
 
 
 def _stem_colours(stems: Sequence[str]) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Rhythm of a score or of onsets: syncopation, microtiming and swing.
+"""Rhythm of a score or of onsets: syncopation, microtiming, swing and event density.
 
-Chapters 04 and 08 use it.
+The demo study and chapter 04 use it.
 """
 
 import lazy_loader
@@ -8,7 +8,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "density": ["onset_density"],
+        "grid": ["Grid", "swung_bars"],
+        "syncopation": ["RhythmError", "lhl_syncopation", "metrical_weights", "witek_syncopation"],
         "timing": ["deviations", "microtiming", "swing_ratio"],
-        "syncopation": ["lhl_syncopation", "metrical_weights", "witek_syncopation"],
     },
 )

@@ -1,10 +1,10 @@
-"""Microtiming and swing: where onsets fall against the metrical grid (chapter 04)."""
+"""Microtiming and swing: where onsets fall relative to the metrical grid (chapter 04)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from groove_utils.descriptors.beat import Grid
+from groove_utils.rhythm.grid import Grid
 
 __all__ = ["deviations", "microtiming", "swing_ratio"]
 
@@ -13,7 +13,7 @@ MIN_ONSETS = 8
 
 
 def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """How late each onset is against the nearest step of the (swung) grid.
+    """Compute how late each onset is relative to the nearest step of the (swung) grid.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 def microtiming(
     times: np.ndarray, grid: Grid, anchors: np.ndarray | None = None
 ) -> tuple[float, float, float]:
-    """Signed deviation from the grid and its spread.
+    """Compute the mean deviation from the grid and its spread.
 
     Parameters
     ----------
@@ -53,10 +53,10 @@ def microtiming(
     Returns
     -------
     mean : float
-        How late, in ms, onsets come on the steps without a stroke of the bass drum against those
-        with one (steps within half a sixteenth of `anchors`); positive: behind the bass drum.
-        Against the grid, which was fitted to all of them, the mean deviation would be about 0
-        whoever lags. NaN with fewer than four of either.
+        Median lateness, in ms, of the onsets on steps without a bass-drum stroke, minus that on
+        steps with one (steps within half a sixteenth of `anchors`); positive: behind the bass
+        drum. The mean deviation of all onsets would be about 0, because the grid was fitted to
+        all of them. NaN with fewer than four of either.
     spread : float
         Robust standard deviation of all deviations, 1.4826 × MAD, in ms, ≥ 0. The onset detector
         itself contributes some 3 ms.
@@ -77,7 +77,7 @@ def microtiming(
 
 
 def swing_ratio(grid: Grid) -> float:
-    """Length of the first sixteenth of a quaver to that of the second.
+    """Length of the first sixteenth of a quaver divided by that of the second.
 
     Returns
     -------

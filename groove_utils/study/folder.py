@@ -16,7 +16,8 @@ from groove_utils.errors import DetailedError
 from groove_utils.paths import build_folder
 from groove_utils.study import catalogue
 from groove_utils.study.problems import StudyError, UnknownNameError
-from groove_utils.study.tables import STEMS, query_scales, read_table
+from groove_utils.study.stem_names import STEMS
+from groove_utils.study.tables import query_scales, read_table
 
 __all__ = ["Study", "load_study"]
 

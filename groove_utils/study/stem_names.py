@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from itertools import combinations
 
 from groove_utils.errors import DetailedError
-from groove_utils.study.tables import STEMS
 
-__all__ = ["parse_subset", "stem_subsets", "subset_name"]
+__all__ = ["STEMS", "parse_subset", "stem_subsets", "subset_name"]
 
+STEMS = ("drums", "bass", "other", "vocals")
 NO_STEMS = "none"
 
 

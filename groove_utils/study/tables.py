@@ -9,9 +9,8 @@ import yaml
 
 from groove_utils.files import write_if_changed
 
-__all__ = ["MISSING", "STEMS", "query_scales", "read_csv", "read_table", "write_study"]
+__all__ = ["MISSING", "query_scales", "read_csv", "read_table", "write_study"]
 
-STEMS = ("drums", "bass", "other", "vocals")
 IDENTIFIERS = ("track_id", "listener_id", "query", "title", "artist", "style", "audio")
 # Spellings of a missing number. In a column of texts they are ordinary texts: an artist may be
 # called None, and NA is a country.

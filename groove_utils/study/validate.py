@@ -16,7 +16,8 @@ from tqdm.auto import tqdm
 from groove_utils import audio
 from groove_utils.study.contracts import check_table
 from groove_utils.study.problems import Problem, StudyError, limit_problems, problem, reading
-from groove_utils.study.tables import STEMS, query_scales
+from groove_utils.study.stem_names import STEMS
+from groove_utils.study.tables import query_scales
 
 __all__ = ["validate_study"]
 

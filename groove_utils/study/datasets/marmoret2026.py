@@ -29,8 +29,8 @@ from groove_utils.study.catalogue import get_dataset
 from groove_utils.study.contracts import NUMBER, check_frame, identifier
 from groove_utils.study.osf import download_files, list_files
 from groove_utils.study.problems import StudyError, problem, reading
-from groove_utils.study.stem_names import subset_name
-from groove_utils.study.tables import STEMS, write_study
+from groove_utils.study.stem_names import STEMS, subset_name
+from groove_utils.study.tables import write_study
 
 __all__ = ["download_marmoret2026", "make_marmoret2026"]
 

@@ -8,7 +8,7 @@ from groove_utils.descriptors import describe_stems, describe_study
 from groove_utils.study import load_study
 from groove_utils.synth import make_demo
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.weekly
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from groove_utils.audio import load_audio
 from groove_utils.stems import matching_gain, remix
-from groove_utils.study.tables import STEMS
+from groove_utils.study.stem_names import STEMS
 
 SR = 44_100
 

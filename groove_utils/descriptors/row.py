@@ -1,0 +1,161 @@
+"""Descriptors of one signal, as a tidy row (chapter 04)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.descriptors import pulse, spectral
+from groove_utils.descriptors.beat import estimate_grid
+from groove_utils.descriptors.cards import DESCRIPTORS
+from groove_utils.descriptors.drum_patterns import syncopation
+from groove_utils.descriptors.fluctuation import danceability
+from groove_utils.descriptors.onsets import (
+    clear_onsets,
+    detect_onsets,
+    find_kicks,
+    onset_strength,
+    region_onsets,
+    region_strength,
+)
+from groove_utils.rhythm.density import onset_density
+from groove_utils.rhythm.timing import microtiming, swing_ratio
+
+__all__ = ["describe"]
+
+SILENT = 1e-5  # full-scale amplitude (−100 dB); below it there is nothing but dither
+SHORTEST = 0.1  # s: two frames of 50 ms
+SHORTEST_RHYTHM = 3.0  # s: twice the longest beat, 40 BPM
+
+
+def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.Series:
+    """Compute all descriptors of one signal.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,) or (n_channels, n_samples)
+        The signal; channels are averaged.
+    sr : int
+        Sample rate in Hz, 4000…400000.
+    bands : ndarray, shape (10,), optional
+        The signal's sub-band flux, where it is known already.
+
+    Returns
+    -------
+    pandas.Series
+        One float for each name in :data:`DESCRIPTORS` (units in :func:`descriptor_table`), and
+        last ``reason``, a str: empty, or ``name: why it is NaN`` joined by semicolons.
+
+    Raises
+    ------
+    DescriptorError
+        If `sr` is not a usable rate or `y` has more than two dimensions. A signal that is silent,
+        short, empty or holds NaN never raises: it gives NaN and a reason.
+
+    Notes
+    -----
+    Silence has level, flux and density 0 and no rhythm (NaN). Signals under 0.1 s have only their
+    RMS; those under 3 s have no rhythm. Bands beyond half the sample rate are NaN.
+
+    Examples
+    --------
+    Clicks at 120 BPM for 4 s:
+
+    >>> y = np.zeros(4 * 22050)
+    >>> y[:: 22050 // 2] = 0.5
+    >>> row = describe(y, 22050)
+    >>> round(row["event_density"], 1), row["pulse_clarity"] > 0.9
+    (2.0, True)
+    """
+    if not 4000 <= sr <= 400_000:
+        raise spectral.DescriptorError(
+            f"sr = {sr}: expected a sample rate between 4000 and 400000 Hz.",
+            kind="out_of_range", column="sr", value=sr,
+        )  # fmt: skip
+    y = np.asarray(y)
+    if y.ndim not in (1, 2):
+        raise spectral.DescriptorError(
+            f"the signal has shape {y.shape}, expected (n_samples,) or (n_channels, n_samples).",
+            kind="shape", column="y", value=y.shape,
+        )  # fmt: skip
+    y = y.mean(axis=0) if y.ndim == 2 else y
+    values = dict.fromkeys(DESCRIPTORS, float("nan"))
+    reasons: dict[str, str] = {}
+    bad = int((~np.isfinite(y)).sum())
+    if y.size == 0:
+        why = "the signal is empty"
+    elif bad:
+        why = f"{bad} of {y.size} samples are NaN or infinite"
+    else:
+        why = _measure(values, reasons, y.astype(np.float32), int(sr), bands)
+    for name in DESCRIPTORS:
+        if np.isnan(values[name]):
+            reasons.setdefault(name, why)
+    return pd.Series({**values, "reason": _join(reasons)}, dtype=object)
+
+
+def _measure(
+    values: dict[str, float], reasons: dict[str, str], y: np.ndarray, sr: int, bands
+) -> str:
+    """Fill `values` with what this signal allows, and return why the rest is NaN."""
+    values["rms"] = float(np.sqrt(np.mean(y.astype(np.float64) ** 2)))
+    duration = y.size / sr
+    if duration < SHORTEST:
+        return f"{duration:.2g} s is shorter than {SHORTEST} s"
+    spectra = spectral.analyse(y, sr)
+    bands = spectral.subband_flux(y, sr) if bands is None else bands
+    for band, flux in enumerate(bands, start=1):
+        values[f"band_{band}_flux"] = float(flux)
+        if np.isnan(flux):
+            reasons[f"band_{band}_flux"] = f"beyond half the sample rate of {sr} Hz"
+    values["rms_sd"] = float(spectral.rms_curve(y, sr).std())
+    values["spectral_flux"] = float(spectra.flux.mean())
+    values["low_flux"] = float(spectra.low_flux.mean())
+    if np.abs(y).max() < SILENT:
+        densities = ("event_density", "density_low", "density_mid", "density_high")
+        values |= dict.fromkeys(densities, 0.0)
+        return "the signal is silent"
+    values["low_energy"] = spectra.low_energy
+    curve, regions = onset_strength(spectra), region_strength(spectra)
+    times, strengths = detect_onsets(curve, spectra.hop)
+    values["event_density"] = onset_density(times, duration)
+    for name, onsets in region_onsets(regions, spectra.hop).items():
+        values[f"density_{name}"] = onset_density(onsets, duration)
+    values["pulse_clarity_attack"] = pulse.pulse_clarity_attack(y, sr)
+    if np.isnan(values["pulse_clarity_attack"]):
+        reasons["pulse_clarity_attack"] = "no attack rises out of the envelope"
+    if duration < SHORTEST_RHYTHM:
+        return f"{duration:.2g} s is shorter than {SHORTEST_RHYTHM:g} s"
+    values["pulse_clarity"] = pulse.pulse_clarity(curve, spectra.hop)
+    values["periodicity"] = pulse.periodicity(curve, spectra.hop)
+    values["danceability"] = danceability(y, sr)
+    grid = estimate_grid(curve, regions, spectra.hop)
+    if grid is None:
+        return "no beat could be followed for eight beats"
+    kicks = find_kicks(regions["low"], spectra.hop)
+    mean, spread, percent = microtiming(clear_onsets(times, strengths), grid, kicks)
+    values |= {
+        "tempo": grid.tempo,
+        "beat_salience": pulse.beat_salience(curve, spectra.hop, grid),
+        "metrical_strength": pulse.metrical_strength(curve, spectra.hop, grid),
+        "microtiming_mean": mean,
+        "microtiming_spread": spread,
+        "microtiming_percent": percent,
+        "swing_ratio": swing_ratio(grid),
+    }
+    values["syncopation"], values["syncopation_lhl"] = syncopation(spectra, grid)
+    if np.isnan(values["swing_ratio"]):
+        few = "fewer than four onsets on odd sixteenths"
+        reasons["swing_ratio"] = f"straight or too sparse: {few}"
+    return "too few strokes on the grid"
+
+
+def _join(reasons: dict[str, str]) -> str:
+    """Join the reasons, one clause per cause: ``name, name: why; name: why``."""
+    causes: dict[str, list[str]] = {}
+    for name, why in reasons.items():
+        causes.setdefault(why, []).append(name)
+    return "; ".join(
+        f"{'all' if len(names) == len(DESCRIPTORS) else ', '.join(names)}: {why}"
+        for why, names in causes.items()
+    )
