@@ -52,14 +52,9 @@ def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> 
     estimated.
     """
     if isinstance(ratings, pd.DataFrame) and "query" in ratings and "rating" in ratings:
+        options = {"n_splits": n_splits, "n_boot": n_boot, "level": level, "seed": seed}
         parts = [
-            noise_ceiling(
-                part.drop(columns="query"),
-                n_splits=n_splits,
-                n_boot=n_boot,
-                level=level,
-                seed=seed,
-            ).assign(query=query)
+            noise_ceiling(part.drop(columns="query"), **options).assign(query=query)
             for query, part in ratings.groupby("query", sort=False)
         ]
         return pd.concat(parts, ignore_index=True)
@@ -72,13 +67,8 @@ def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> 
     means = ratio / (ratio + noise)
     halves = split_half(ratings, n_splits=n_splits, n_boot=n_boot, level=level, seed=seed)
     k = float(single["k"].iloc[-1])
-    head = pd.DataFrame(
-        [
-            ("song means", *means, k),
-            ("split-half", halves["estimate"], halves["low"], halves["high"], k),
-        ],
-        columns=["method", "estimate", "low", "high", "k"],
-    )
+    rows = [("song means", *means, k), ("split-half", *halves[["estimate", "low", "high"]], k)]
+    head = pd.DataFrame(rows, columns=["method", "estimate", "low", "high", "k"])
     tail = single.assign(method="ICC(" + single["type"] + ")")
     frame = pd.concat([head, tail[list(head)]], ignore_index=True)
     frame.insert(0, "query", "rating")
@@ -126,8 +116,6 @@ def normalise_by_ceiling(scores: pd.DataFrame, ceiling: pd.DataFrame) -> pd.Data
         found[f"ceiling{name}"] = reach[column].to_numpy()
     positive = found[["ceiling", "ceiling_low", "ceiling_high"]].where(lambda v: v > 0)
     found["r2_normalised"] = found[value] / positive["ceiling"]
-    ends = np.stack(
-        [found[value] / positive["ceiling_high"], found[value] / positive["ceiling_low"]]
-    )
+    ends = np.stack([found[value] / positive[f"ceiling_{end}"] for end in ("high", "low")])
     found["r2_normalised_low"], found["r2_normalised_high"] = np.sort(ends, axis=0)
     return found

@@ -16,12 +16,7 @@ __all__ = ["check_design", "check_fit"]
 
 
 def check_design(frame: ModelFrame) -> list[str]:
-    """Check the rows and the design before the fit.
-
-    Returns
-    -------
-    list of str
-        Warnings.
+    """Check the rows and the design before the fit; return warnings.
 
     Raises
     ------
@@ -135,12 +130,7 @@ def _near_collinear(frame: ModelFrame) -> list[str]:
 
 
 def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
-    """Check the solution that the search found.
-
-    Returns
-    -------
-    list of str
-        Warnings.
+    """Check the solution that the search found; return warnings.
 
     Raises
     ------

@@ -19,12 +19,6 @@ __all__ = [
 def rating_table(ratings) -> pd.DataFrame:
     """Ratings as rows of whole-number ``song`` and ``rater`` codes and ``rating``.
 
-    Parameters
-    ----------
-    ratings : DataFrame or array-like
-        Long, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks (NaN where
-        not rated). Incomplete designs are allowed.
-
     Raises
     ------
     LmmError
@@ -106,7 +100,8 @@ def rating_variances(ratings) -> pd.Series:
     Parameters
     ----------
     ratings : DataFrame or array-like
-        As for `rating_table`.
+        Long, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks (NaN where
+        not rated). Incomplete designs are allowed.
 
     Returns
     -------

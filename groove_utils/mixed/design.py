@@ -23,35 +23,16 @@ __all__ = [
 
 @dataclass
 class RandomTerm:
-    """Coefficients that vary over the levels of one grouping factor.
+    """Coefficients that vary over the levels of one grouping factor."""
 
-    Attributes
-    ----------
-    factor : str
-        Name of the grouping factor, such as ``listener`` (``a:b`` for a crossing of columns).
-    names : list of str
-        Its coefficients, such as ``["Intercept", "x"]``.
-    codes : ndarray of int, shape (n_rows,)
-        Level of the factor in each row, as an index into `levels`.
-    levels : list
-        The factor's levels, sorted.
-    Z : ndarray, shape (n_rows, n_names)
-        Covariates that the coefficients multiply.
-    spec : formulaic.ModelSpec
-        Recipe by which `Z` is built for new rows; its columns `pick` belong to this term.
-    bar : str
-        Original term, such as ``(1 + style || listener)``, which may have been split into several;
-        the ``/`` of nested factors is written out.
-    """
-
-    factor: str
-    names: list[str]
-    codes: np.ndarray
-    levels: list
-    Z: np.ndarray
-    spec: object = field(default=None, repr=False)
-    pick: list[int] = field(default_factory=list, repr=False)
-    bar: str = ""
+    factor: str  # ``listener``, or ``a:b`` for a crossing of columns
+    names: list[str]  # of the coefficients, such as ["Intercept", "x"]
+    codes: np.ndarray  # level of the factor in each row, as an index into `levels`
+    levels: list  # sorted
+    Z: np.ndarray  # covariates that the coefficients multiply, shape (n_rows, n_names)
+    spec: object = field(default=None, repr=False)  # formulaic's recipe for new rows …
+    pick: list[int] = field(default_factory=list, repr=False)  # … and this term's columns of it
+    bar: str = ""  # original term, which may have been split into several; ``/`` written out
 
     @property
     def columns(self) -> list[str]:
@@ -85,35 +66,19 @@ def random_bars(terms) -> list[str]:
 
 @dataclass
 class ModelFrame:
-    """The complete rows of a table with everything a fit needs.
+    """The complete rows of a table with everything a fit needs."""
 
-    Attributes
-    ----------
-    formula, response, fixed : str
-        The whole formula, its left-hand side and its fixed right-hand side.
-    data : DataFrame
-        The rows used (n_rows), with their original index.
-    y : ndarray, shape (n_rows,)
-    X : ndarray, shape (n_rows, n_fixed)
-        Fixed design; `names` are its columns, as ``style[pop]:x``.
-    random : list of RandomTerm
-    n_dropped : int
-        Rows dropped because a variable was missing.
-    factors : dict of str to list
-        Categorical variables of the formula and their levels; the first is the reference.
-    """
-
-    formula: str
-    response: str
-    fixed: str
-    data: pd.DataFrame
-    y: np.ndarray
-    X: np.ndarray
-    names: list[str]
+    formula: str  # as given
+    response: str  # its left-hand side
+    fixed: str  # its right-hand side without random terms
+    data: pd.DataFrame  # the rows used, with their original index
+    y: np.ndarray  # shape (n_rows,)
+    X: np.ndarray  # fixed design, shape (n_rows, n_fixed)
+    names: list[str]  # of its columns, as ``style[pop]:x``
     random: list[RandomTerm]
-    n_dropped: int
-    factors: dict[str, list]
-    spec: object = field(repr=False)
+    n_dropped: int  # rows dropped because a variable was missing
+    factors: dict[str, list]  # categorical variables and their levels, the reference first
+    spec: object = field(repr=False)  # formulaic's recipe for `X`
 
     @property
     def fixed_variables(self) -> list[str]:
@@ -165,7 +130,7 @@ class ModelFrame:
             by which its k coefficients follow from those of the fit, shape (k, n_fixed).
         """
         state = self.spec.encoder_state
-        labels = {}
+        labels, parts = {}, ["1" if "Intercept" in self.names else "0"]
         for term in self.spec.terms:
             exprs = [str(factor.expr) for factor in term.factors]
             if exprs in (["1"], ["0"]):
@@ -173,12 +138,11 @@ class ModelFrame:
             coded, plain = [], []
             for expr in exprs:
                 categorical = expr in state and state[expr][0].value == "categorical"
-                name = variables(expr).pop() if categorical else expr
-                plain.append(name)
-                coded.append(f"C({name}, contr.sum)" if categorical else expr)
-            labels[":".join(coded)] = ":".join(plain)
-        intercept = "1" if "Intercept" in self.names else "0"
-        X, _, spec = design_matrix(" + ".join([intercept, *labels]), self.data)
+                plain.append(variables(expr).pop() if categorical else expr)
+                coded.append(f"C({plain[-1]}, contr.sum)" if categorical else expr)
+            labels[frozenset(coded)] = ":".join(plain)
+            parts.append(":".join(coded))
+        X, _, spec = design_matrix(" + ".join(parts), self.data)
         # β in sum coding = change · β in the fit's coding
         change, _, rank, _ = linalg.lstsq(X, self.X)
         if rank < len(self.names) or X.shape[1] != len(self.names):
@@ -187,13 +151,11 @@ class ModelFrame:
                 "part with '*' and ':' of plain variables.",
                 kind="no_sum_coding", value=self.fixed,
             )  # fmt: skip
-        order = {frozenset(part.split(":")): label for part, label in labels.items()}
-        out = {}
-        for term, index in spec.term_indices.items():
-            if str(term) != "1":
-                label = order.get(frozenset(str(factor.expr) for factor in term.factors), str(term))
-                out[label] = X[:, list(index)], change[list(index)]
-        return out
+        terms = {
+            labels.get(frozenset(str(factor.expr) for factor in term.factors)): list(index)
+            for term, index in spec.term_indices.items()
+        }
+        return {label: (X[:, own], change[own]) for label, own in terms.items() if label}
 
 
 def _as_label(values: pd.Series) -> pd.Series:
@@ -212,16 +174,22 @@ def group_keys(rows: pd.DataFrame, columns: list[str]) -> pd.Series:
 
 def _sorted_levels(values: pd.Series, name: str) -> list:
     try:
-        return sorted(values.unique())
+        levels = sorted(values.unique())
     except TypeError:
         kinds = {type(value).__name__: value for value in values}
+        kinds = ", ".join(f"{kind} such as {value!r}" for kind, value in kinds.items())
         raise LmmError(
-            f"column '{name}' mixes kinds of values ("
-            + ", ".join(f"{kind} such as {value!r}" for kind, value in kinds.items())
-            + "), so its levels have no order and '1' may stand beside 1. Make all of them text: "
-            f"data['{name}'] = data['{name}'].astype(str).",
+            f"column '{name}' mixes kinds of values ({kinds}), so its levels have no order. Make "
+            f"all of them text: data['{name}'] = data['{name}'].astype(str).",
             kind="mixed_types", column=name,
         ) from None  # fmt: skip
+    if len(levels) < 2:
+        raise LmmError(
+            f"the factor '{name}' has a single level, {levels[0]!r}, in the {len(values)} complete "
+            "rows, so nothing can be estimated from it. Leave it out of the formula.",
+            kind="single_level", column=name, value=levels[0],
+        )  # fmt: skip
+    return levels
 
 
 def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
@@ -313,12 +281,6 @@ def _make_factors(used: pd.DataFrame, names: list[str], text: str) -> dict[str, 
         levels = _sorted_levels(values, name)
         if isinstance(column.dtype, pd.CategoricalDtype):
             levels = [level for level in column.cat.categories if level in set(levels)]
-        if len(levels) < 2:
-            raise LmmError(
-                f"the factor '{name}' has a single level, {levels[0]!r}, in the {len(used)} "
-                "complete rows, so it explains nothing. Leave it out of the formula.",
-                kind="single_level", column=name, value=levels[0],
-            )  # fmt: skip
         factors[name] = levels
         used[name] = pd.Categorical(values, categories=levels)
     return factors
@@ -340,29 +302,25 @@ def _random_terms(left: str, factor: str, correlated: bool, used) -> list[Random
     keys = group_keys(used, factor.split(":"))
     levels = _sorted_levels(keys, factor)
     codes = pd.Index(levels).get_indexer(keys)
-    n_levels, n_rows = len(levels), len(used)
+    n_levels, n_rows, term = len(levels), len(used), f"({left} | {factor})"
     Z, names, spec = design_matrix(left, used)
 
     def refuse(kind, message):
         raise LmmError(message, kind=kind, column=factor)
 
-    if n_levels < 2:
-        refuse("single_level", f"the grouping factor '{factor}' has a single level, {levels[0]!r}: "
-               "its variance cannot be estimated. Leave its term out.")  # fmt: skip
     if Z.shape[1] == 0:
-        refuse("empty_term", f"the random term ({left} | {factor}) holds no coefficient.")
-    _check_finite(f"random term ({left} | {factor})", Z, used.index)
+        refuse("empty_term", f"the random term {term} holds no coefficient.")
+    _check_finite(f"random term {term}", Z, used.index)
     if n_levels >= n_rows:
         refuse("one_row_per_level", f"'{factor}' has {n_levels} levels in {n_rows} rows: with one "
                "row per level its variance cannot be told from the residual. Leave its term out."
                )  # fmt: skip
     if n_levels * Z.shape[1] >= n_rows:
-        refuse("too_many_slopes", f"({left} | {factor}) has {n_levels} × {Z.shape[1]} random "
-               f"coefficients for {n_rows} rows, so they cannot be told from the residual. Drop "
-               "the slope.")  # fmt: skip
+        refuse("too_many_slopes", f"{term} has {n_levels} × {Z.shape[1]} random coefficients for "
+               f"{n_rows} rows, so they cannot be told from the residual. Drop the slope."
+               )  # fmt: skip
     for name in np.array(names)[~Z.any(axis=0)]:
-        refuse("empty_column", f"the random column '{name}' of ({left} | {factor}) is 0 in every "
-               "row; drop it.")  # fmt: skip
+        refuse("empty_column", f"the random column '{name}' of {term} is 0 in every row; drop it.")
     # `||` separates formula terms; the columns of one factor stay together, as in lme4
     blocks = [list(range(len(names)))]
     if not correlated:
@@ -375,16 +333,14 @@ def _random_terms(left: str, factor: str, correlated: bool, used) -> list[Random
 
 
 def _check_duplicates(terms: list[RandomTerm]) -> None:
-    seen = set()
-    for term in terms:
-        for name in term.names:
-            if (term.factor, name) in seen:
-                raise LmmError(
-                    f"'{name}' varies over '{term.factor}' in two random terms; keep one of them "
-                    f"(write '(0 + x | {term.factor})' for a slope without its intercept).",
-                    kind="duplicate_term", column=term.factor, value=name,
-                )  # fmt: skip
-            seen.add((term.factor, name))
+    pairs = [(term.factor, name) for term in terms for name in term.names]
+    for factor, name in pairs:
+        if pairs.count((factor, name)) > 1:
+            raise LmmError(
+                f"'{name}' varies over '{factor}' in two random terms; keep one of them (write "
+                f"'(0 + x | {factor})' for a slope without its intercept).",
+                kind="duplicate_term", column=factor, value=name,
+            )  # fmt: skip
 
 
 def _check_rank(frame: ModelFrame) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 import functools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg, sparse
@@ -26,28 +27,14 @@ from groove_utils.stats.threads import one_thread
 __all__ = ["CrossedDeviance", "Evaluation", "Solution"]
 
 
-@dataclass
-class Solution:
-    """Estimates at one value of the relative covariance parameters.
+class Solution(NamedTuple):
+    """Estimates at one value of the relative covariance parameters."""
 
-    Attributes
-    ----------
-    deviance : float
-        −2 log-likelihood (restricted for REML), at the best σ and β.
-    sigma : float
-        Residual standard deviation.
-    beta : ndarray, shape (n_fixed,)
-    vcov : ndarray, shape (n_fixed, n_fixed)
-        Covariance of `beta`.
-    b : list of ndarray, shape (n_levels, n_names)
-        Conditional modes of each random term.
-    """
-
-    deviance: float
-    sigma: float
-    beta: np.ndarray
-    vcov: np.ndarray
-    b: list[np.ndarray]
+    deviance: float  # −2 log-likelihood (restricted for REML), at the best σ and β
+    sigma: float  # residual standard deviation
+    beta: np.ndarray  # fixed coefficients, shape (n_fixed,)
+    vcov: np.ndarray  # their covariance, shape (n_fixed, n_fixed)
+    b: list[np.ndarray]  # conditional modes of each random term, shape (n_levels, n_names)
 
 
 @dataclass
@@ -155,7 +142,7 @@ class CrossedDeviance:
         self._K[-1, -1] = residual @ residual
 
     def with_response(self, y) -> CrossedDeviance:
-        """Return the same design with another response, shape (n_rows,), at little cost."""
+        """Return the same design with another response, shape (n_rows,)."""
         other = copy.copy(self)
         other._C, other._K = self._C.copy(), self._K.copy()
         other._set_response(np.asarray(y, dtype=float))
@@ -176,9 +163,10 @@ class CrossedDeviance:
 
     def scaled(self, theta) -> list[np.ndarray]:
         """Relative factor of each term for columns of root mean square 1."""
-        return [
-            _unpack(part, k) for part, k in zip(np.split(np.asarray(theta), self._ends), self.sizes)
-        ]
+        factors = [np.zeros((k, k)) for k in self.sizes]
+        for L, part in zip(factors, np.split(np.asarray(theta), self._ends)):
+            L[_triangle(len(L))] = part
+        return factors
 
     def unpack(self, theta) -> list[np.ndarray]:
         """Relative factor of each term in the data's units, shape (n_names, n_names)."""
@@ -218,7 +206,7 @@ class CrossedDeviance:
 
     @one_thread
     def solve(self, theta) -> Solution:
-        """Coefficients, their covariance and conditional modes at θ."""
+        """Estimates at θ."""
         return Evaluation(self, theta).solve()
 
 
@@ -297,10 +285,7 @@ class Evaluation:
     def conditional_covariance(self, sigma: float) -> list[np.ndarray]:
         """Covariance of each level's random effects given the data and β, as lme4's condVar.
 
-        Returns
-        -------
-        list of ndarray, shape (n_levels, n_names, n_names)
-            One for each random term.
+        One array of shape (n_levels, n_names, n_names) for each random term.
         """
         model, q, T = self.model, self.model.q, self._T
         first = model.factors[0]
@@ -321,17 +306,9 @@ class Evaluation:
         ]
 
     def gradient(self, sigma: float | None = None) -> np.ndarray:
-        """Gradient of the deviance in θ, by reverse differentiation.
+        """Gradient of the deviance in θ, by reverse differentiation, shape (n_theta,).
 
-        Parameters
-        ----------
-        sigma : float, optional
-            Residual standard deviation, held fixed; the best one by default.
-
-        Returns
-        -------
-        ndarray, shape (n_theta,), or (n_theta + 1,) with `sigma`
-            The last entry is then the derivative in log σ.
+        With `sigma` held at a value, one more entry is the derivative in log σ.
         """
         model, full = self.model, self._full
         q, stop, df = model.q, model.q + model.p, model.df
@@ -386,9 +363,3 @@ def _triangle(k: int) -> tuple[np.ndarray, np.ndarray]:
     """Row and column of each entry of a lower triangle, column by column as lme4 has it."""
     columns, rows = np.triu_indices(k)
     return rows, columns
-
-
-def _unpack(values: np.ndarray, k: int) -> np.ndarray:
-    L = np.zeros((k, k))
-    L[_triangle(k)] = values
-    return L

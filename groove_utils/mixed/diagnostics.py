@@ -118,7 +118,7 @@ def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.D
     ----------
     result : LmmResult
     factor : str
-        A grouping factor, or another column of the rows used.
+        A grouping factor.
     n_jobs : int
         Processes.
 
@@ -132,12 +132,8 @@ def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.D
         cannot be fitted without the level.
     """
     frame = result.frame
-    check_known(factor, {*result.n_groups, *frame.data}, "factor")
-    if factor in result.n_groups:
-        term = next(t for t in frame.random if t.factor == factor)
-        codes, levels = term.codes, term.levels
-    else:
-        codes, levels = pd.factorize(frame.data[factor].astype(object), sort=True)
+    check_known(factor, result.n_groups, "grouping factor")
+    codes, levels = next((t.codes, t.levels) for t in frame.random if t.factor == factor)
     refits = joblib.Parallel(n_jobs=n_jobs)(
         joblib.delayed(_without)(result, codes != i) for i in range(len(levels))
     )

@@ -56,14 +56,10 @@ def split_formula(formula: str) -> tuple[str, str, list[tuple[str, str, bool]]]:
     ('rating', 'x', [('1 + x', 'listener', True), ('1', 'track', True)])
     """
     if not isinstance(formula, str) or formula.count("~") != 1:
-        raise _syntax(
-            f"the formula {formula!r} has no single '~'. Expected for instance "
-            "'rating ~ style + (1 | listener) + (1 | track)'.",
-            formula,
-        )
+        raise _syntax(formula, "has no single '~': write 'rating ~ style + (1 | listener)'")
     response, right = (part.strip() for part in formula.split("~"))
     if not response:
-        raise _syntax(f"the formula {formula!r} names no response before '~'.", formula)
+        raise _syntax(formula, "names no response before '~'")
     random, fixed, depth, start = [], [], 0, None
     for i, char in enumerate(right):
         if char == "(":
@@ -84,17 +80,15 @@ def split_formula(formula: str) -> tuple[str, str, list[tuple[str, str, bool]]]:
         elif depth == 0:
             fixed.append(char)
     if depth != 0:
-        raise _syntax(f"the brackets of the formula {formula!r} do not match.", formula)
+        raise _syntax(formula, "has brackets that do not match")
     text = "".join(fixed)
     if "|" in text:
-        raise _syntax(
-            f"the formula {formula!r} has a bar outside brackets; write '(1 | listener)'.", formula
-        )
+        raise _syntax(formula, "has a bar outside brackets; write '(1 | listener)'")
     text = re.sub(r"[+]\s*\0", "", text)
     text = re.sub(r"^\s*\0\s*[+]?", "", text)
     text = re.sub(r"\s+", " ", text).strip()
     if "\0" in text:
-        raise _syntax(f"a random term of {formula!r} is not added with '+'.", formula)
+        raise _syntax(formula, "has a random term that is not added with '+'")
     return response, text or "1", random
 
 
@@ -103,23 +97,19 @@ def _read_bar(inner: str, formula: str) -> list[tuple[str, str, bool]]:
     left, _, factor = inner.partition("|" if correlated else "||")
     left, factor = left.strip(), factor.strip()
     if not left or not factor or "|" in factor:
-        raise _syntax(
-            f"the random term ({inner}) of {formula!r} is not '(terms | factor)'.", formula
-        )
+        raise _syntax(formula, f"has the random term ({inner}), which is not '(terms | factor)'")
     parts = [part.strip() for part in factor.split("/")]
     factors = [":".join(parts[: i + 1]) for i in range(len(parts))]
     for name in factors:
         if not re.fullmatch(r"[\w.]+(\s*:\s*[\w.]+)*", name):
             raise _syntax(
-                f"the grouping factor '{factor}' of ({inner}) is not a column, nor columns joined "
-                "by ':' or '/'.",
-                formula,
+                formula, f"groups by '{factor}'; expected a column, or columns joined by ':' or '/'"
             )
     return [(left, re.sub(r"\s", "", name), correlated) for name in factors]
 
 
-def _syntax(message: str, formula) -> LmmError:
-    return LmmError(message, kind="formula_syntax", value=formula)
+def _syntax(formula, fault: str) -> LmmError:
+    return LmmError(f"the formula {formula!r} {fault}.", kind="formula_syntax", value=formula)
 
 
 def variables(part: str) -> set[str]:
@@ -141,30 +131,18 @@ def variables(part: str) -> set[str]:
         # formulaic's own list misses what stands in scale(), poly() and other stateful transforms
         for name in get_required_variables(factor.expr):
             if name in _REFUSED:
-                raise _syntax(
-                    f"the formula part '{part}' uses {name}(), which is not the same for other "
-                    "rows; make a column of it first.",
-                    part,
-                )
+                raise _syntax(part, f"uses {name}(), which differs with the rows; make it a column")
             if Variable.Role.VALUE in name.roles or "." in name:  # x, or x of x.clip(0)
                 columns.add(str(name.root))
     return columns - set(TRANSFORMS) - set(CONTEXT)
 
 
 def _unreadable(part: str, error: Exception) -> LmmError:
-    reason = str(error).splitlines()[0]
-    return _syntax(f"the formula part '{part}' cannot be evaluated: {reason}", part)
+    return _syntax(part, f"cannot be evaluated: {str(error).splitlines()[0]}")
 
 
 def design_matrix(part, data: pd.DataFrame):
-    """Evaluate a part of a formula.
-
-    Parameters
-    ----------
-    part : str
-        Right-hand side without bars.
-    data : DataFrame
-        Rows without missing values, factors as categoricals.
+    """Evaluate a part of a formula without bars over rows without missing values.
 
     Returns
     -------

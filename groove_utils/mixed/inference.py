@@ -25,16 +25,7 @@ __all__ = ["Satterthwaite", "check_level", "f_test", "t_table", "wald_table"]
 
 
 class Satterthwaite:
-    """Degrees of freedom of contrasts in one fitted model.
-
-    Parameters
-    ----------
-    deviance : CrossedDeviance
-    theta : ndarray
-        At the optimum.
-    sigma : float
-    step : float
-        Step of the differences in θ, relative to the larger of |θ| and ½.
+    """Degrees of freedom of contrasts in a model with its optimum at `theta` and `sigma`.
 
     Attributes
     ----------
@@ -43,7 +34,7 @@ class Satterthwaite:
     """
 
     @one_thread
-    def __init__(self, deviance: CrossedDeviance, theta, sigma: float, step: float = 2e-3):
+    def __init__(self, deviance: CrossedDeviance, theta: np.ndarray, sigma: float):
         k = len(theta)
         self.vcov = sigma**2 * deviance.at(theta).unscaled()
         # Hessian of the deviance and slopes of vcov, in θ and log σ
@@ -51,7 +42,7 @@ class Satterthwaite:
         slopes = np.zeros((k + 1, *self.vcov.shape))
         for i in range(k):
             move = np.zeros(k)
-            move[i] = step * max(abs(theta[i]), 0.5)
+            move[i] = 2e-3 * max(abs(theta[i]), 0.5)
             up, down = deviance.at(theta + move), deviance.at(theta - move)
             hessian[i] = (up.gradient(sigma) - down.gradient(sigma)) / (2 * move[i])
             slopes[i] = sigma**2 * (up.unscaled() - down.unscaled()) / (2 * move[i])
@@ -64,16 +55,7 @@ class Satterthwaite:
         self._acov = 2 * (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
 
     def df(self, rows) -> np.ndarray:
-        """Degrees of freedom of each contrast.
-
-        Parameters
-        ----------
-        rows : ndarray, shape (n_contrasts, n_fixed) or (n_fixed,)
-
-        Returns
-        -------
-        ndarray, shape (n_contrasts,)
-        """
+        """Degrees of freedom of contrasts, shape (n_contrasts, n_fixed) or (n_fixed,)."""
         rows = np.atleast_2d(np.asarray(rows, dtype=float))
         variance = np.einsum("ij,jk,ik->i", rows, self.vcov, rows)
         slopes = np.einsum("ij,vjk,ik->iv", rows, self._slopes, rows)

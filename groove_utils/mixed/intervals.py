@@ -150,16 +150,11 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
 
 
 @one_thread
-def _redraw(result, seeds) -> list[dict]:
-    out = []
-    for seed in seeds:
-        again = result.refit(result.simulate(1, seed=seed)[0])
-        row = {("fixed", name): b for name, b in zip(result.names, again.beta)}
-        table = again.variance_components()
-        row |= {("variance", i): sd for i, sd in enumerate(table["sd"])}
-        row |= {("r2", name): value for name, value in again.r2().items()}
-        out.append(row)
-    return out
+def _redraw(result, seed: int) -> dict:
+    again = result.refit(result.simulate(seed))
+    row = {("fixed", name): b for name, b in zip(result.names, again.beta)}
+    row |= {("variance", i): sd for i, sd in enumerate(again.variance_components()["sd"])}
+    return row | {("r2", name): value for name, value in again.r2().items()}
 
 
 def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.DataFrame:
@@ -184,11 +179,13 @@ def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.D
     """
     check_range("n_boot", n_boot, n_boot > 1, "at least 2 redraws (500 for an interval)")
     seeds = np.random.SeedSequence(seed).generate_state(n_boot)
-    chunks = np.array_split(seeds, min(n_boot, max(1, joblib.effective_n_jobs(n_jobs)) * 4))
-    parts = joblib.Parallel(n_jobs=n_jobs)(
-        joblib.delayed(_redraw)(result, chunk.tolist()) for chunk in chunks
+    # one copy of `result` is sent with each batch
+    batch = -(-n_boot // (4 * max(1, joblib.effective_n_jobs(n_jobs))))
+    table = pd.DataFrame(
+        joblib.Parallel(n_jobs=n_jobs, batch_size=batch)(
+            joblib.delayed(_redraw)(result, int(seed)) for seed in seeds
+        )
     )
-    table = pd.DataFrame([row for part in parts for row in part])
     table.columns = pd.MultiIndex.from_tuples(table.columns, names=["kind", "name"])
     return table
 

@@ -26,25 +26,13 @@ _ADJUSTMENTS = ("none", "holm", "bonferroni", "fdr_bh", "tukey", "sidak")
 
 @dataclass
 class MarginalMeans:
-    """Marginal means or slopes of a fitted model, and contrasts between them.
+    """Marginal means or slopes of a fitted model, and contrasts between them."""
 
-    Attributes
-    ----------
-    table : DataFrame
-        One row per cell: the factor levels, then estimate, se, df, t, p, low, high.
-    rows : ndarray, shape (n_cells, n_fixed)
-        The linear function of the coefficients behind each row.
-    specs, by : list of str
-        Factors that are compared, and factors within whose levels they are compared.
-    level : float
-        Coverage of the intervals.
-    """
-
-    table: pd.DataFrame
-    rows: np.ndarray
-    specs: list[str]
-    by: list[str]
-    level: float
+    table: pd.DataFrame  # one row per cell: factor levels, estimate, se, df, t, p, low, high
+    rows: np.ndarray  # linear functions of the coefficients, shape (n_cells, n_fixed)
+    specs: list[str]  # factors that are compared …
+    by: list[str]  # … within the levels of these
+    level: float  # coverage of the intervals
     result: object = field(repr=False)
 
     def contrasts(
@@ -149,14 +137,46 @@ def _adjust(table: pd.DataFrame, adjust: str, n_cells: int, level: float) -> Non
 
 
 def emmeans(result, specs, by=None, at=None, level: float = 0.95) -> MarginalMeans:
-    """Estimated marginal means: see `LmmResult.emmeans`."""
+    """Estimated marginal means of one or several factors.
+
+    Parameters
+    ----------
+    specs : str or list of str
+        Factors whose cells are wanted; a numeric variable too, with its values in `at`.
+    by : str or list of str, optional
+        Factors within whose levels contrasts are made and corrected.
+    at : dict, optional
+        Value(s) of other variables. Other numeric ones are held at their mean over the rows;
+        other factors are averaged with equal weights.
+    level : float
+
+    Returns
+    -------
+    MarginalMeans
+        Its `table` is tidy; its `contrasts()` are Holm- or Tukey-corrected.
+    """
     specs, by = _as_list(specs), _as_list(by)
     grid = _grid(result, specs, by, at)
     return _average(result, grid, result.frame.fixed_design(grid), specs, by, level)
 
 
-def emtrends(result, variable, specs=None, by=None, at=None, level: float = 0.95):
-    """Estimated marginal slopes: see `LmmResult.emtrends`."""
+def emtrends(
+    result, variable: str, specs=None, by=None, at=None, level: float = 0.95
+) -> MarginalMeans:
+    """Estimated marginal slopes of a numeric variable, for each cell of `specs`.
+
+    Parameters
+    ----------
+    variable : str
+        Numeric variable of the fixed part; the slope is per unit of it, at the point given by
+        `at` or at its mean.
+    specs, by, at, level
+        As in `emmeans`.
+
+    Returns
+    -------
+    MarginalMeans
+    """
     specs, by = _as_list(specs), _as_list(by)
     frame = result.frame
     numeric = [name for name in frame.fixed_variables if name not in frame.factors]

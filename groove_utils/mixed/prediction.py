@@ -20,8 +20,28 @@ _MOST = 6000  # side of the largest matrix that is inverted
 
 
 @one_thread
-def predict(result, rows, random, level: float) -> pd.DataFrame:
-    """Predict rows, as described for `LmmResult.predict`."""
+def predict(
+    result, rows: pd.DataFrame | None = None, random="all", level: float = 0.95
+) -> pd.DataFrame:
+    """Predict, with or without random effects, also for listeners and tracks not in the fit.
+
+    Parameters
+    ----------
+    rows : DataFrame, optional
+        New rows with the variables of the formula; the rows used by default. A level that the
+        fit has not seen gets random effects of zero, and its spread enters the interval.
+    random : "all", None or list of str
+        Grouping factors whose known levels are taken into account; with None the prediction is
+        for a new listener and a new track.
+    level : float
+
+    Returns
+    -------
+    DataFrame
+        Index of `rows`; columns estimate, se (of the expected rating of those levels), low,
+        high (interval of one new rating: expected rating, levels not taken into account, and
+        residual).
+    """
     check_level(level)
     frame = result.frame
     if isinstance(random, str):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from groove_utils.mixed.errors import LmmError
+from groove_utils.mixed.errors import check_known
 from groove_utils.mixed.result import LmmResult
 
 __all__ = ["recovery_table"]
@@ -48,25 +48,14 @@ def recovery_table(
     fixed = result.fixed_effects(level).assign(kind="Fixed effects")[columns]
     spread = result.variance_components("profile", level)
     spread = spread[spread["other"].isna()].rename(columns={"sd": "estimate"})
-    rows = []
-    for name, (factor, term) in spreads.items():
-        own = spread[spread["factor"] == factor]
-        own = own[own["term"] == term] if term is not None else own
-        if len(own) != 1:
-            known = ", ".join(f"{f}: {t}" for f, t in zip(spread["factor"], spread["term"]))
-            raise LmmError(
-                f"there is no single spread ({factor}, {term}) in the model. It has {known}.",
-                kind="unknown_spread", column=factor, value=term,
-            )  # fmt: skip
-        rows.append(own.assign(kind="Standard deviations", term=name)[columns])
-    table = pd.concat([fixed, *rows], ignore_index=True)
-    missing = [term for term in table["term"] if term not in truth]
-    if missing:
-        raise LmmError(
-            f"`truth` has no value for {', '.join(missing)}.",
-            kind="missing_truth",
-            value=missing[0],
-        )
+    known = list(zip(spread["factor"], spread["term"]))
+    for which in spreads.values():
+        check_known(which, known, "spread of the model")
+    spread = spread.iloc[[known.index(which) for which in spreads.values()]]
+    spread = spread.assign(kind="Standard deviations", term=list(spreads))[columns]
+    table = pd.concat([fixed, spread], ignore_index=True)
+    for term in table["term"]:
+        check_known(term, truth.index, "value of `truth`")
     table["truth"] = truth.loc[table["term"]].to_numpy(dtype=float)
     sd = table["kind"] == "Standard deviations"
     table.loc[sd, "truth"] = table.loc[sd, "truth"].abs()

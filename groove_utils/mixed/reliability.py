@@ -46,15 +46,20 @@ def icc(ratings, *, level=0.95) -> pd.DataFrame:
     matrix = rating_matrix(table)
     balanced = not np.isnan(matrix).any()
     k = len(matrix[0]) if balanced else stats.hmean(np.isfinite(matrix).sum(axis=1))
-    rows = _icc_anova(matrix, level) if balanced else _icc_reml(table, k, level)
-    frame = pd.DataFrame(rows, columns=["type", "estimate", "low", "high"])
-    frame["k"] = [1.0, 1.0, float(k), float(k)]
+    single = _icc_anova(matrix, level) if balanced else _icc_reml(table, level)
+    rows = [
+        (f"{kind},{label}", *(spearman_brown(value, times) for value in values), float(times))
+        for label, times in (("1", 1), ("k", k))
+        for kind, values in zip("CA", single)
+    ]
+    frame = pd.DataFrame(rows, columns=["type", "estimate", "low", "high", "k"])
     frame["n_tracks"], frame["n_listeners"] = matrix.shape
     frame["balanced"] = balanced
     return frame
 
 
 def _icc_anova(matrix, level):
+    """Estimate, low and high of ICC(C,1) and of ICC(A,1) from mean squares."""
     n, k = matrix.shape
     grand = matrix.mean()
     between = k * ((matrix.mean(axis=1) - grand) ** 2).sum()
@@ -69,16 +74,9 @@ def _icc_anova(matrix, level):
         )  # fmt: skip
     upper = 1 - (1 - level) / 2
     c1 = (msr - mse) / (msr + (k - 1) * mse)
-    ck = (msr - mse) / msr if msr > 0 else np.nan
     a1 = (msr - mse) / (msr + (k - 1) * mse + k * (msc - mse) / n)
-    ak = (msr - mse) / (msr + (msc - mse) / n)
     if mse <= 1e-12 * msr:
-        return [
-            ("C,1", c1, c1, c1),
-            ("A,1", a1, np.nan, np.nan),
-            ("C,k", ck, ck, ck),
-            ("A,k", ak, np.nan, np.nan),
-        ]
+        return (c1, c1, c1), (a1, np.nan, np.nan)
     f = msr / mse
     df1, df2 = n - 1, (n - 1) * (k - 1)
     low_f, high_f = f / stats.f.ppf(upper, df1, df2), f * stats.f.ppf(upper, df2, df1)
@@ -89,27 +87,20 @@ def _icc_anova(matrix, level):
     rest = k * msc + (k * n - k - n) * mse
     a_low = n * (msr - low_q * mse) / (low_q * rest + n * msr)
     a_high = n * (high_q * msr - mse) / (rest + n * high_q * msr)
-    return [
-        ("C,1", c1, (low_f - 1) / (low_f + k - 1), (high_f - 1) / (high_f + k - 1)),
-        ("A,1", a1, a_low, a_high),
-        ("C,k", ck, 1 - 1 / low_f, 1 - 1 / high_f),
-        ("A,k", ak, *(spearman_brown(value, k) for value in (a_low, a_high))),
-    ]
+    consistency = c1, (low_f - 1) / (low_f + k - 1), (high_f - 1) / (high_f + k - 1)
+    return consistency, (a1, a_low, a_high)
 
 
-def _icc_reml(table, k, level):
+def _icc_reml(table, level):
+    """Estimate, low and high of ICC(C,1) and of ICC(A,1) from the profiled REML deviance."""
     deviance = crossed_deviance(table)
     theta = minimise(deviance)
-    least, top = deviance(theta), max(30.0, 30 * theta[1])
-    c1, a1 = theta[0] ** 2 / (theta[0] ** 2 + 1), theta[0] ** 2 / (theta @ theta + 1)
+    bounds, cut = [(0.0, max(30.0, 30 * theta[1]))], deviance(theta) + stats.chi2.ppf(level, 1)
 
     def profiled(song):
         """Least deviance over the listeners' θ, the songs' being a function of it."""
-        found = minimize(
-            lambda t: deviance((song(t[0]), t[0])), [theta[1]], method="L-BFGS-B",
-            bounds=[(0.0, top)],
-        )  # fmt: skip
-        return float(found.fun)
+        goal = lambda t: deviance((song(t[0]), t[0]))  # noqa: E731
+        return float(minimize(goal, [theta[1]], method="L-BFGS-B", bounds=bounds).fun)
 
     def consistency(value):
         return profiled(lambda rater: np.sqrt(value / (1 - value)))
@@ -117,13 +108,12 @@ def _icc_reml(table, k, level):
     def agreement(value):
         return profiled(lambda rater: np.sqrt(value * (rater**2 + 1) / (1 - value)))
 
-    cut = least + stats.chi2.ppf(level, 1)
-    rows = []
-    for name, best, of in (("C", c1, consistency), ("A", a1, agreement)):
-        values = best, *_profile_interval(best, of, cut)
-        rows.append((f"{name},1", *values))
-        rows.append((f"{name},k", *(spearman_brown(value, k) for value in values)))
-    return [rows[i] for i in (0, 2, 1, 3)]
+    song, rater = theta**2
+    c1, a1 = song / (song + 1), song / (song + rater + 1)
+    return [
+        (best, *_profile_interval(best, profile, cut))
+        for best, profile in ((c1, consistency), (a1, agreement))
+    ]
 
 
 def _profile_interval(best, profile, cut):

@@ -55,11 +55,8 @@ def write_report(result, level: float = 0.95) -> str:
     if coefficients:
         fixed += f" Coefficients: {'; '.join(coefficients)}."
     else:
-        row = table.iloc[0]
-        fixed = (
-            f"The mean was {row['estimate']:.3g}, {100 * level:g}% CI [{row['low']:.3g}, "
-            f"{row['high']:.3g}]."
-        )
+        mean, low, high = table.loc[0, ["estimate", "low", "high"]]
+        fixed = f"The mean was {mean:.3g}, {100 * level:g}% CI [{low:.3g}, {high:.3g}]."
 
     r2, parts = result.r2(), result.mean_variances()
     shares = parts / parts.sum()
@@ -73,10 +70,10 @@ def write_report(result, level: float = 0.95) -> str:
     slopes = spreads[spreads["other"].isna() & (spreads["term"] != "Intercept")]
     slopes = slopes[slopes["factor"] != "Residual"]
     if len(slopes):
-        told = [f"{row.term} by {row.factor} (SD {row.sd:.3g})" for row in slopes.itertuples()]
-        variance += f" Slopes vary: {join_words(told)}."
+        words = [f"{row.term} by {row.factor} (SD {row.sd:.3g})" for row in slopes.itertuples()]
+        variance += f" Slopes vary: {join_words(words)}."
 
     paragraphs = [method, fixed, variance]
     if result.messages:
-        paragraphs.append("To mind: " + " ".join(m[0].upper() + m[1:] for m in result.messages))
+        paragraphs.append("Note: " + " ".join(m[0].upper() + m[1:] for m in result.messages))
     return "\n\n".join(paragraphs)

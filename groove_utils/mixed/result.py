@@ -17,11 +17,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from groove_utils.mixed import marginal
 from groove_utils.mixed.design import ModelFrame
 from groove_utils.mixed.deviance import CrossedDeviance, Solution
 from groove_utils.mixed.errors import LmmError, check_known
 from groove_utils.mixed.inference import Satterthwaite, check_level, f_test, t_table
+from groove_utils.mixed.intervals import bootstrap_intervals, profile_intervals
+from groove_utils.mixed.marginal import emmeans, emtrends
+from groove_utils.mixed.prediction import predict
+from groove_utils.mixed.report import write_report
 from groove_utils.mixed.search import minimise
 
 __all__ = ["LmmResult"]
@@ -89,11 +92,6 @@ class LmmResult:
     n_obs = property(lambda self: len(self.frame.y))
 
     @property
-    def vcov(self) -> pd.DataFrame:
-        """Covariance of the fixed coefficients."""
-        return pd.DataFrame(self.solution.vcov, self.names, self.names)
-
-    @property
     def n_groups(self) -> dict[str, int]:
         """Levels of each grouping factor."""
         return {term.factor: len(term.levels) for term in self.frame.random}
@@ -140,36 +138,6 @@ class LmmResult:
         check_known(term, self.names, "coefficient")
         return self.fixed_effects(level).set_index("term").loc[term]
 
-    def contrast(self, weights: dict, level: float = 0.95) -> pd.DataFrame:
-        """Test linear functions of the coefficients.
-
-        Parameters
-        ----------
-        weights : dict
-            Name → mapping from coefficient name to weight, or one weight for each coefficient, such
-            as ``{"jazz - rock": {"genre[jazz]": 1, "genre[rock]": -1}}``.
-        level : float
-
-        Returns
-        -------
-        DataFrame
-            Columns contrast, estimate, se, df, t, p, low, high.
-        """
-        rows = np.zeros((len(weights), len(self.names)))
-        for row, (name, given) in zip(rows, weights.items()):
-            if isinstance(given, dict):
-                for term, weight in given.items():
-                    check_known(term, self.names, "coefficient")
-                    row[self.names.index(term)] = weight
-            elif len(given) == len(row):
-                row[:] = given
-            else:
-                raise LmmError(
-                    f"contrast {name!r} has {len(given)} weights for {len(row)} coefficients.",
-                    kind="n_weights", column=name, value=len(given),
-                )  # fmt: skip
-        return t_table(self, rows, {"contrast": list(weights)}, level)
-
     def type3(self) -> pd.DataFrame:
         """Type III F tests of the fixed terms, with Satterthwaite denominators.
 
@@ -187,45 +155,7 @@ class LmmResult:
         ]
         return pd.DataFrame(rows, columns=["term", "num_df", "den_df", "F", "p"])
 
-    def emmeans(self, specs, by=None, at=None, level: float = 0.95) -> marginal.MarginalMeans:
-        """Estimated marginal means of one or several factors.
-
-        Parameters
-        ----------
-        specs : str or list of str
-            Factors whose cells are wanted; a numeric variable too, with its values in `at`.
-        by : str or list of str, optional
-            Factors within whose levels contrasts are made and corrected.
-        at : dict, optional
-            Value(s) of other variables. Other numeric ones are held at their mean over the rows;
-            other factors are averaged with equal weights.
-        level : float
-
-        Returns
-        -------
-        MarginalMeans
-            Its `table` is tidy; its `contrasts()` are Holm- or Tukey-corrected.
-        """
-        return marginal.emmeans(self, specs, by, at, level)
-
-    def emtrends(
-        self, variable: str, specs=None, by=None, at=None, level: float = 0.95
-    ) -> marginal.MarginalMeans:
-        """Estimated marginal slopes of a numeric variable, for each cell of `specs`.
-
-        Parameters
-        ----------
-        variable : str
-            Numeric variable of the fixed part; the slope is per unit of it, at the point given by
-            `at` or at its mean.
-        specs, by, at, level
-            As in `emmeans`.
-
-        Returns
-        -------
-        MarginalMeans
-        """
-        return marginal.emtrends(self, variable, specs, by, at, level)
+    emmeans, emtrends = emmeans, emtrends
 
     # random effects ---------------------------------------------------------------------------
 
@@ -312,8 +242,6 @@ class LmmResult:
         check_known(interval, (None, "profile", "bootstrap"), "interval")
         if interval is None:
             return table
-        from groove_utils.mixed.intervals import bootstrap_intervals, profile_intervals
-
         if interval == "profile":
             low, high = profile_intervals(self, level)
         else:
@@ -349,26 +277,6 @@ class LmmResult:
         values = {"marginal": shares["Fixed"], "conditional": 1 - shares["Residual"]}
         return pd.Series(values, name="r2")
 
-    def icc(self) -> pd.DataFrame:
-        """Intraclass correlation of each grouping factor.
-
-        Returns
-        -------
-        DataFrame
-            Columns factor, icc (variance of the intercepts over random and residual variance, as
-            in R's performance; NaN without an intercept), share (all random coefficients of the
-            factor over the same). Row ``(all)`` holds the adjusted ICC.
-        """
-        parts = self.mean_variances().drop("Fixed")
-        shares = parts / parts.sum()
-        table = self.variance_components()
-        intercepts = table[(table["term"] == "Intercept") & table["other"].isna()]
-        intercepts = intercepts.set_index("factor")["variance"] / parts.sum()
-        rows = [(factor, intercepts.get(factor), shares[factor]) for factor in self.n_groups]
-        adjusted = 1 - shares["Residual"]
-        table = pd.DataFrame([*rows, ("(all)", adjusted, adjusted)])
-        return table.set_axis(["factor", "icc", "share"], axis=1).astype({"icc": float})
-
     # rows ---------------------------------------------------------------------------------------
 
     @cached_property
@@ -384,31 +292,7 @@ class LmmResult:
         """Response less `fitted`, shape (n_rows,)."""
         return self.frame.y - self.fitted
 
-    def predict(
-        self, rows: pd.DataFrame | None = None, random="all", level: float = 0.95
-    ) -> pd.DataFrame:
-        """Predict, with or without random effects, also for listeners and tracks not in the fit.
-
-        Parameters
-        ----------
-        rows : DataFrame, optional
-            New rows with the variables of the formula; the rows used by default. A level that the
-            fit has not seen gets random effects of zero, and its spread enters the interval.
-        random : "all", None or list of str
-            Grouping factors whose known levels are taken into account; with None the prediction is
-            for a new listener and a new track.
-        level : float
-
-        Returns
-        -------
-        DataFrame
-            Index of `rows`; columns estimate, se (of the expected rating of those levels), low,
-            high (interval of one new rating: expected rating, levels not taken into account, and
-            residual).
-        """
-        from groove_utils.mixed.prediction import predict
-
-        return predict(self, rows, random, level)
+    predict = predict
 
     # other fits ---------------------------------------------------------------------------------
 
@@ -440,29 +324,13 @@ class LmmResult:
             deviance = deviance.with_reml(reml)
         return LmmResult(frame, deviance, minimise(deviance, self.theta), [])
 
-    def simulate(self, n: int = 1, seed: int = 0) -> np.ndarray:
-        """Draw responses from the fitted model, with new random effects and residuals.
-
-        Parameters
-        ----------
-        n : int
-            Draws.
-        seed : int
-
-        Returns
-        -------
-        ndarray, shape (n, n_rows)
-        """
+    def simulate(self, seed: int = 0) -> np.ndarray:
+        """Draw a response, shape (n_rows,), with new random effects and residuals."""
         rng = np.random.default_rng(seed)
-        out = np.tile(self.frame.X @ self.beta, (n, 1))
+        y = self.frame.X @ self.beta
         for term, L in zip(self.frame.random, self.deviance.unpack(self.theta)):
-            for draw in out:
-                b = rng.standard_normal((len(term.levels), len(L))) @ L.T * self.sigma
-                draw += (term.Z * b[term.codes]).sum(axis=1)
-        return out + self.sigma * rng.standard_normal(out.shape)
+            b = rng.standard_normal((len(term.levels), len(L))) @ L.T * self.sigma
+            y += (term.Z * b[term.codes]).sum(axis=1)
+        return y + self.sigma * rng.standard_normal(len(y))
 
-    def report(self, level: float = 0.95) -> str:
-        """Describe the results in words, as in the results section of an article."""
-        from groove_utils.mixed.report import write_report
-
-        return write_report(self, level)
+    report = write_report

@@ -37,8 +37,7 @@ def minimise(
     Returns
     -------
     ndarray, shape (n_theta,)
-        With a diagonal ≥ 0, in which standard deviations of the size of the search's tolerance
-        are exactly 0.
+        Diagonal entries are positive, or exactly 0 where they are within the search's tolerance.
     """
     free = np.ones(model.n_theta, dtype=bool) if free is None else np.asarray(free)
     best = np.zeros(model.n_theta)

@@ -72,5 +72,5 @@ def test_a_level_without_which_nothing_can_be_fitted():
     table = leave_one_group_out(result, "track_id").set_index("level")
     assert table.loc["S0002", "estimate"].isna().all()
     assert table.loc["S0001", "estimate"].notna().all()
-    with raises(LmmError, "unknown", column="factor", value="artist"):
+    with raises(LmmError, "unknown", column="grouping factor", value="artist"):
         leave_one_group_out(result, "artist")

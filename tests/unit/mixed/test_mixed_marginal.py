@@ -20,15 +20,13 @@ def result():
     return fit_lmm(SLOPES, SMALL)
 
 
-def test_contrasts_of_coefficients_and_of_means_are_the_same(result):
-    by_name = result.contrast({"jazz - rock": {"genre[jazz]": 1, "genre[rock]": -1}}).iloc[0]
-    by_weight = result.contrast({"jazz - rock": [0, 1, -1, 0, 0, 0]}).iloc[0]
+def test_contrasts_are_those_of_the_coefficients(result):
     means = result.emmeans("genre", at={"x": 0})
-    pair = means.contrasts(adjust="none").set_index("contrast").loc["jazz - rock"]
-    custom = means.contrasts({"jazz - rock": [0, 1, -1]}, adjust="none").iloc[0]
+    own = means.contrasts("reference", adjust="none").set_index("contrast").loc["jazz - funk"]
+    custom = means.contrasts({"jazz - funk": [-1, 1, 0]}, adjust="none").iloc[0]
+    coefficient = result.effect("genre[jazz]")
     for column in ("estimate", "se", "df", "t", "p", "low", "high"):
-        for other in (by_weight, pair, custom):
-            assert other[column] == pytest.approx(by_name[column], rel=1e-9)
+        assert own[column] == custom[column] == pytest.approx(coefficient[column], rel=1e-9)
 
 
 def test_methods_of_contrast(result):
@@ -92,8 +90,6 @@ def test_equivalence_is_two_one_sided_t_tests(result):
         (lambda r: r.emmeans("genre").contrasts({"a": [1, -1]}), "n_weights", "a"),
         (lambda r: r.emmeans("genre").contrasts(equivalence=0), "out_of_range", "equivalence"),
         (lambda r: r.emtrends("x").contrasts(), "single_cell", None),
-        (lambda r: r.contrast({"a": [1, 2]}), "n_weights", "a"),
-        (lambda r: r.contrast({"a": {"style[pop]": 1}}), "unknown", "coefficient"),
     ],
 )
 def test_requests_that_make_no_sense(result, call, kind, column):

@@ -25,7 +25,7 @@ def test_recovery_compares_estimates_with_the_truth():
     assert table.loc["song", "truth"] == 0.5  # its size counts
     assert not table.loc["x", "within"]
     assert table.drop(index="x")["within"].all()
-    with raises(LmmError, "unknown_spread", column="track_id", value="x"):
+    with raises(LmmError, "unknown", column="spread of the model", value=("track_id", "x")):
         recovery_table(result, truth, {"slope": ("track_id", "x")})
-    with raises(LmmError, "missing_truth", value="noise"):
+    with raises(LmmError, "unknown", column="value of `truth`", value="noise"):
         recovery_table(result, truth.drop("noise"), spreads)

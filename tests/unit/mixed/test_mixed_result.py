@@ -133,7 +133,7 @@ def test_refits_find_the_same_optimum(result):
     other = fit_lmm(SLOPES, SMALL, reml=False)
     assert again.loglik == pytest.approx(other.loglik, abs=1e-6)
     np.testing.assert_allclose(again.beta, other.beta, rtol=1e-4)
-    draw = result.simulate(1, seed=9)[0]
+    draw = result.simulate(9)
     renewed = fit_lmm(SLOPES, SMALL.assign(rating=draw))
     assert result.refit(draw).loglik == pytest.approx(renewed.loglik, abs=1e-5)
 
@@ -158,7 +158,7 @@ def test_report_says_what_the_tables_say(result):
     assert sum(shares) + marginal == pytest.approx(100, abs=2)
     assert "x by listener (SD 0.253)" in text
     assert "p < .001" in text
-    assert "To mind" not in text
+    assert "Note:" not in text
 
 
 def test_report_of_an_empty_model_and_of_warnings():
@@ -169,6 +169,6 @@ def test_report_of_an_empty_model_and_of_warnings():
     assert "(maximum likelihood)" in text
     assert "The mean was" in text
     assert "90% CI" in text
-    assert "To mind: 1 of 300 rows lack a value" in text
+    assert "Note: 1 of 300 rows lack a value" in text
     assert len(result.type3()) == 0
     assert repr(result).startswith("LmmResult('rating ~ 1")
