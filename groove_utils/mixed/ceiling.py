@@ -82,12 +82,12 @@ def _relative_noise(table) -> float:
     matrix = np.isfinite(rating_matrix(table)).astype(float)
     n = len(matrix)
     average = matrix / matrix.sum(axis=1, keepdims=True)
-    own = (1 / matrix.sum(axis=1)).mean()  # tr(M diag(1/k))/(n − 1) is just its mean
+    noise = (1 / matrix.sum(axis=1)).mean()  # tr(M diag(1/k))/(n − 1) is just its mean
     if np.ptp(average, axis=0).max() == 0:
-        return own
+        return noise
     centred = average - average.mean(axis=0)
     theta = minimise(crossed_deviance(table))
-    return own + theta[1] ** 2 * (centred**2).sum() / (n - 1)
+    return noise + theta[1] ** 2 * (centred**2).sum() / (n - 1)
 
 
 def normalise_by_ceiling(scores: pd.DataFrame, ceiling: pd.DataFrame) -> pd.DataFrame:
@@ -111,11 +111,11 @@ def normalise_by_ceiling(scores: pd.DataFrame, ceiling: pd.DataFrame) -> pd.Data
     table = scores if value == "r2" else scores[scores["score"] == "r2"]
     reach = ceiling[ceiling["method"] == "song means"].set_index("query")
     reach = reach[["estimate", "low", "high"]].reindex(table["target"])
-    found = table.copy()
+    out = table.copy()
     for name, column in (("", "estimate"), ("_low", "low"), ("_high", "high")):
-        found[f"ceiling{name}"] = reach[column].to_numpy()
-    positive = found[["ceiling", "ceiling_low", "ceiling_high"]].where(lambda v: v > 0)
-    found["r2_normalised"] = found[value] / positive["ceiling"]
-    ends = np.stack([found[value] / positive[f"ceiling_{end}"] for end in ("high", "low")])
-    found["r2_normalised_low"], found["r2_normalised_high"] = np.sort(ends, axis=0)
-    return found
+        out[f"ceiling{name}"] = reach[column].to_numpy()
+    positive = out[["ceiling", "ceiling_low", "ceiling_high"]].where(lambda v: v > 0)
+    out["r2_normalised"] = out[value] / positive["ceiling"]
+    ends = np.stack([out[value] / positive[f"ceiling_{end}"] for end in ("high", "low")])
+    out["r2_normalised_low"], out["r2_normalised_high"] = np.sort(ends, axis=0)
+    return out

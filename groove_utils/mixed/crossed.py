@@ -136,6 +136,6 @@ def crossed_variances(rows: pd.DataFrame) -> pd.Series:
         ratings are set aside.
     """
     names = {"track": "track_id", "listener": "listener_id"}
-    parts = rating_variances(rows.rename(columns=names)[[*names.values(), "rating"]])
-    parts["ICC(C,1)"] = parts["song"] / (parts["song"] + parts["residual"])
-    return parts
+    variances = rating_variances(rows.rename(columns=names)[[*names.values(), "rating"]])
+    variances["ICC(C,1)"] = variances["song"] / (variances["song"] + variances["residual"])
+    return variances

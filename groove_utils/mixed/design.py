@@ -155,7 +155,7 @@ class ModelFrame:
             labels.get(frozenset(str(factor.expr) for factor in term.factors)): list(index)
             for term, index in spec.term_indices.items()
         }
-        return {label: (X[:, own], change[own]) for label, own in terms.items() if label}
+        return {label: (X[:, cols], change[cols]) for label, cols in terms.items() if label}
 
 
 def _as_label(values: pd.Series) -> pd.Series:

@@ -273,9 +273,10 @@ class Evaluation:
             for (span, _), L in zip(model.rest, self._others):
                 b_rest[span] = _times(u[None, span], L.T)[0]
         right = model._C[:, -1] - model._C[:, q:stop] @ beta - model._C[:, :q] @ b_rest
+        right = right.reshape(first.n_levels, first.k)
         # Λ A⁻¹ Λ' = T'T
-        own = np.einsum("mji,mjk,mk->mi", self._T, self._T, right.reshape(first.n_levels, first.k))
-        modes = [own, *(b_rest[span].reshape(-1, factor.k) for span, factor in model.rest)]
+        b_first = np.einsum("mji,mjk,mk->mi", self._T, self._T, right)
+        modes = [b_first, *(b_rest[span].reshape(-1, factor.k) for span, factor in model.rest)]
         b = [part / s for part, s in zip(model.by_term(modes), model.spreads)]
         sigma = float(np.sqrt(self.rss / model.df))
         beta = linalg.solve_triangular(model._R, beta + model._beta_ols)

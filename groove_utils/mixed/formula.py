@@ -4,12 +4,10 @@ Formulas are those of lme4, ``rating ~ style * x + (1 + x | listener) + (1 | tra
 ``scale(x)``, ``poly(x, 2)``, ``bs(x, df=4)``, ``np.log(x)``, ``a / b``, ``-1`` or
 ``C(style, contr.sum)``. New rows are transformed as the rows of the fit were.
 
-Why formulaic and not bambi's formulae, which also reads bars: statsmodels needs formulaic anyway;
-formulae 0.9 drops ``> 0`` from ``x > 0`` and ``%in%`` with what follows it without an error, labels
-more columns than it makes for ``a / x``, estimates a coefficient for ``offset(x)``, has no products
-with splines, takes the order of categories from ordered categoricals only, and cannot code new rows
-that lack a level of ``C(ordered, Sum)``. ``||`` and ``(1 | a / b)`` would be expanded here all the
-same.
+Bambi's formulae, which also reads bars, was tried: version 0.9 reads ``x > 0`` as ``x``, drops what
+follows ``%in%``, labels more columns than it makes for ``a / x``, estimates a coefficient for
+``offset(x)``, has no products with splines, ignores the order of unordered categories, and cannot
+code new rows that lack a level of ``C(ordered, Sum)``. statsmodels needs formulaic in any case.
 """
 
 from __future__ import annotations

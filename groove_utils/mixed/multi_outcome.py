@@ -39,9 +39,9 @@ def compare_questions(rows: pd.DataFrame, predictor: str = "predicted") -> pd.Da
     questions = list(dict.fromkeys(rows["question"]))
     separate, about = [], []
     for question in questions:
-        own = rows[rows["question"] == question]
-        fit = fit_lmm(f"rating ~ {predictor} + {_CROSSED}", own)
-        without = fit_lmm(f"rating ~ 1 + {_CROSSED}", own).mean_variances()["track"]
+        subset = rows[rows["question"] == question]
+        fit = fit_lmm(f"rating ~ {predictor} + {_CROSSED}", subset)
+        without = fit_lmm(f"rating ~ 1 + {_CROSSED}", subset).mean_variances()["track"]
         separate.append(fit.effect(predictor))
         about.append({"explained": 1 - fit.mean_variances()["track"] / without})
     separate = pd.DataFrame(separate).reset_index(drop=True)

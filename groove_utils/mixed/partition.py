@@ -29,11 +29,11 @@ def variance_partition(result: LmmResult) -> pd.DataFrame:
         variance of the fixed part.
     """
     parts = result.mean_variances()
-    rows, whole = [], result.frame.X @ result.beta
+    rows, prediction = [], result.frame.X @ result.beta
     # sum coding, so that a covariate's part is its average slope and not the reference's
     for label, (X, weights) in result.frame.sum_coding().items():
         part = X @ (weights @ result.beta)
-        rows.append((label, "fixed", float(np.cov(part, whole)[0, 1])))
+        rows.append((label, "fixed", float(np.cov(part, prediction)[0, 1])))
     rows += [(factor, "random", parts[factor]) for factor in result.n_groups]
     rows.append(("Residual", "residual", parts["Residual"]))
     table = pd.DataFrame(rows, columns=["part", "kind", "variance"])

@@ -55,16 +55,16 @@ def crossed_design(
     queue: list[int] = []
     for i in range(n_listeners):
         chosen: dict[int, None] = {}
-        left: list[int] = []
+        skipped: list[int] = []
         while len(chosen) < each:
             if not queue:
                 queue = rng.permutation(n_songs).tolist()
             next_song = queue.pop()
             if next_song in chosen:
-                left.append(next_song)
+                skipped.append(next_song)
             else:
                 chosen[next_song] = None
-        queue += left
+        queue += skipped
         song[i] = list(chosen)
     return np.repeat(np.arange(n_listeners), each), song.ravel()
 

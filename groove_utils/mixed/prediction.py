@@ -57,7 +57,7 @@ def predict(
     X = frame.fixed_design(new)
     estimate = X @ result.beta
     spread = np.full(len(new), result.sigma**2)
-    known = []
+    designs = []
     for term, b, cov in zip(frame.random, result.solution.b, result.covariances()):
         Z = frame.random_design(term, new)
         codes = np.full(len(new), -1)
@@ -67,30 +67,30 @@ def predict(
         seen = codes >= 0
         estimate[seen] += (Z[seen] * b[codes[seen]]).sum(axis=1)
         spread[~seen] += np.einsum("ni,ij,nj->n", Z[~seen], cov.to_numpy(), Z[~seen])
-        known.append((Z, codes))
-    variance = _variance(result, X, known)
+        designs.append((Z, codes))
+    variance = _variance(result, X, designs)
     half = stats.norm.ppf((1 + level) / 2) * np.sqrt(variance + spread)
     table = {"estimate": estimate, "se": np.sqrt(variance)}
     table |= {"low": estimate - half, "high": estimate + half}
     return pd.DataFrame(table, index=new.index)
 
 
-def _variance(result, X: np.ndarray, known) -> np.ndarray:
+def _variance(result, X: np.ndarray, designs) -> np.ndarray:
     """Variance of x'β̂ + z'b̂ − z'b over the levels taken into account, for each row."""
-    if all((codes < 0).all() for _, codes in known):
+    if all((codes < 0).all() for _, codes in designs):
         return np.einsum("ni,ij,nj->n", X, result.solution.vcov, X)
     frame, relative = result.frame, result.deviance.unpack(result.theta)
     # inverse of the mixed-model equations in (β, u)
-    own = [(term.Z, term.codes) for term in frame.random]
-    design = _joint_design(frame.X, own, relative, result)
+    fitted = [(term.Z, term.codes) for term in frame.random]
+    design = _joint_design(frame.X, fitted, relative, result)
     normal = design.T @ design
     random = np.arange(frame.X.shape[1], len(normal))
     normal[random, random] += 1.0
-    rows = _joint_design(X, known, relative, result)
+    rows = _joint_design(X, designs, relative, result)
     return result.sigma**2 * np.einsum("ni,ni->n", rows @ linalg.inv(normal), rows)
 
 
-def _joint_design(X, known, relative, result) -> np.ndarray:
+def _joint_design(X, designs, relative, result) -> np.ndarray:
     """Columns of β, then of the spherical random effects of each level of each term."""
     sizes = [len(term.levels) * len(term.names) for term in result.frame.random]
     if X.shape[1] + sum(sizes) > _MOST:
@@ -99,7 +99,7 @@ def _joint_design(X, known, relative, result) -> np.ndarray:
             kind="too_large", value=X.shape[1] + sum(sizes),
         )  # fmt: skip
     blocks = [X]
-    for (Z, codes), L, size in zip(known, relative, sizes):
+    for (Z, codes), L, size in zip(designs, relative, sizes):
         block = np.zeros((len(X), size))
         seen = np.flatnonzero(codes >= 0)
         columns = codes[seen, None] * len(L) + np.arange(len(L))

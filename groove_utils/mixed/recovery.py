@@ -48,7 +48,8 @@ def recovery_table(
     fixed = result.fixed_effects(level).assign(kind="Fixed effects")[columns]
     spread = result.variance_components("profile", level)
     spread = spread[spread["other"].isna()].rename(columns={"sd": "estimate"})
-    known = list(zip(spread["factor"], spread["term"]))
+    terms = [None if pd.isna(term) else term for term in spread["term"]]
+    known = list(zip(spread["factor"], terms))
     for which in spreads.values():
         check_known(which, known, "spread of the model")
     spread = spread.iloc[[known.index(which) for which in spreads.values()]]

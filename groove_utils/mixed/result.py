@@ -48,10 +48,11 @@ class LmmResult:
         Formula as given.
     reml : bool
         Whether restricted maximum likelihood was used.
-    n_obs : int
-        Rows used.
-    loglik : float
-        Log-likelihood, restricted if the fit is.
+    n_obs, n_params : int
+        Rows used; fixed coefficients, covariance parameters and the residual variance.
+    loglik, aic, bic : float
+        Log-likelihood, restricted if the fit is, and the criteria of Akaike and Schwarz (REML
+        values compare only between fits of equal fixed part).
     names, beta : list of str; ndarray, shape (n_fixed,)
         Fixed coefficients.
     sigma : float
@@ -90,26 +91,14 @@ class LmmResult:
     sigma = property(lambda self: self.solution.sigma)
     loglik = property(lambda self: -self.solution.deviance / 2)
     n_obs = property(lambda self: len(self.frame.y))
+    n_params = property(lambda self: len(self.names) + len(self.theta) + 1)
+    aic = property(lambda self: -2 * self.loglik + 2 * self.n_params)
+    bic = property(lambda self: -2 * self.loglik + np.log(self.n_obs) * self.n_params)
 
     @property
     def n_groups(self) -> dict[str, int]:
         """Levels of each grouping factor."""
         return {term.factor: len(term.levels) for term in self.frame.random}
-
-    @property
-    def n_params(self) -> int:
-        """Fixed coefficients, covariance parameters and the residual variance."""
-        return len(self.names) + len(self.theta) + 1
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion; REML values compare only between fits of equal fixed part."""
-        return -2 * self.loglik + 2 * self.n_params
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's criterion, with the number of rows as n."""
-        return -2 * self.loglik + np.log(self.n_obs) * self.n_params
 
     @property
     def singular(self) -> bool:
@@ -192,10 +181,10 @@ class LmmResult:
             if factor is not None and term.factor != factor:
                 continue
             sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2).clip(min=0))
-            for name, value, own in zip(term.names, b.T, sd.T):
+            for name, value, spread in zip(term.names, b.T, sd.T):
                 columns = {"factor": term.factor, "level": term.levels, "term": name}
-                columns |= {"value": value, "sd": own, "low": value - z * own}
-                columns |= {"high": value + z * own, "n": term.counts}
+                columns |= {"value": value, "sd": spread, "low": value - z * spread}
+                columns |= {"high": value + z * spread, "n": term.counts}
                 tables.append(pd.DataFrame(columns))
         return pd.concat(tables, ignore_index=True)
 

@@ -68,9 +68,9 @@ def robustness_table(
     for name, unit, formula, data, reml in _linear_variants(result):
         rows.append((name, unit, _fitted(formula, data, reml, term, level)))
     for factor in result.n_groups:
-        left = leave_one_group_out(result, factor, n_jobs).query("term == @term").dropna()
-        if len(left):
-            weakest = left.loc[(left["t"] * np.sign(reported["estimate"])).idxmin()]
+        refits = leave_one_group_out(result, factor, n_jobs).query("term == @term").dropna()
+        if len(refits):
+            weakest = refits.loc[(refits["t"] * np.sign(reported["estimate"])).idxmin()]
             beta, se = np.array([weakest["estimate"]]), weakest["se"]
             row = wald_table({}, beta, se, reported["df"], level).iloc[0]
             rows.append((f"without {factor} {weakest['level']}", "rating", row))
@@ -142,11 +142,11 @@ def _without_intercepts(terms, factor: str) -> list[str]:
     """Bars of the random terms without the intercepts of one factor."""
     kept = []
     for bar in random_bars(terms):
-        own = [t for t in terms if t.bar == bar]
-        names = [name for t in own for name in t.names]
+        split = [t for t in terms if t.bar == bar]
+        names = [name for t in split for name in t.names]
         # the intercept of a categorical is that of one level, not the mean
         categorical = any("[" in name for name in names)
-        if own[0].factor != factor or "Intercept" not in names or categorical:
+        if split[0].factor != factor or "Intercept" not in names or categorical:
             kept.append(bar)
         elif len(names) > 1:
             left, _, right = bar.partition("|")

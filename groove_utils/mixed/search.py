@@ -69,14 +69,14 @@ def minimise(
 def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
     """Least deviance from one start: θ, the deviance, and its largest gradient component."""
 
-    def whole(part):
+    def expand(part):
         full = np.zeros(model.n_theta)
         full[free] = part
         return full
 
     def value(part):
         try:
-            evaluation = model.at(whole(part))
+            evaluation = model.at(expand(part))
         except np.linalg.LinAlgError:
             return 1e12, np.zeros(len(part))
         return evaluation.deviance(), evaluation.gradient()[free]
@@ -85,11 +85,11 @@ def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
     curvature = np.diag(1 / (8 * model.n_levels[free]))
     options = {"gtol": tol, "maxiter": 200, "hess_inv0": curvature}
     found = optimize.minimize(value, theta[free], jac=True, method="BFGS", options=options)
-    return whole(found.x), float(found.fun), float(np.abs(found.jac).max())
+    return expand(found.x), float(found.fun), float(np.abs(found.jac).max())
 
 
 def _snap(model, theta, value) -> tuple[np.ndarray, float]:
-    """Turn the diagonal positive, and set to zero what differs from zero by the tolerance only."""
+    """Make the diagonal positive, and set to zero what differs from it by the tolerance only."""
     theta = model.join([L * np.where(np.diag(L) < 0, -1.0, 1.0) for L in model.scaled(theta)])
     for i in np.flatnonzero(model.diagonal & (theta < 5e-3) & (theta > 0)):
         trial = theta.copy()
