@@ -1,4 +1,4 @@
-"""Ratings of songs by listeners, drawn from a known mixed model, for tests and benchmarks."""
+"""Ratings of songs by listeners from known mixed models, for tests and benchmarks."""
 
 import warnings
 
@@ -7,8 +7,19 @@ import pandas as pd
 
 from groove_utils.mixed import LmmWarning, fit_lmm
 from groove_utils.mixed.power import crossed_design
+from groove_utils.synth import simulate_listeners, song_covariates
 
 STYLES = np.array(["funk", "pop", "rock"])
+# the model that draws the demo's ratings, and other names of its coefficients
+DEMO_FORMULA = (
+    "rating ~ syncopation_z + syncopation_z2 + density_z + tempo_off2 + microtiming_x + low_z "
+    "+ coupling_z + dance_inclination_z + syncopation_z:musicianship_z "
+    "+ (1 + syncopation_z || listener_id) + (1 | listener_id:style) + (1 | track_id)"
+)
+DEMO_NAMES = {
+    "intercept": "Intercept",
+    "musicianship_z:syncopation_z": "syncopation_z:musicianship_z",
+}
 
 
 def simulate_ratings(
@@ -62,3 +73,29 @@ def quiet_fit(formula, data, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LmmWarning)
         return fit_lmm(formula, data, **options)
+
+
+def demo_songs(n=96, seed=0) -> pd.DataFrame:
+    """Draw song covariates as the demo's bands have them, without rendering a note."""
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "track_id": [f"T{i:03d}" for i in range(n)],
+            "style": STYLES[np.arange(n) % 3],
+            "syncopation": (2.8 + rng.standard_normal(n)).clip(0.2) ** 2,
+            "event_density": 5.7 + 1.1 * rng.standard_normal(n),
+            "tempo": 110 * np.exp(0.15 * rng.standard_normal(n)),
+            "microtiming_ms": 8 + 6 * rng.standard_normal(n),
+            "low_frequency_db": -3.3 + rng.standard_normal(n),
+            "bass_drum_coupling": 0.77 + 0.15 * rng.standard_normal(n),
+        }
+    )
+
+
+def demo_rows(songs, effects, seed, discrete, query="dance") -> pd.DataFrame:
+    """Draw the demo's listeners and their answers to one question, with all covariates."""
+    drawn = simulate_listeners(songs, effects, seed, discrete=discrete)
+    rows = drawn.ratings[drawn.ratings["query"] == query]
+    rows = rows.merge(song_covariates(songs).reset_index(), on="track_id")
+    rows = rows.merge(songs[["track_id", "style"]], on="track_id")
+    return rows.merge(drawn.truth["listeners"], on="listener_id")

@@ -25,16 +25,18 @@ import statsmodels.api as sm
 from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from crossed_ratings import quiet_fit, simulate_ratings
+from crossed_ratings import (
+    DEMO_FORMULA,
+    DEMO_NAMES,
+    demo_rows,
+    demo_songs,
+    quiet_fit,
+    simulate_ratings,
+)
 
 from groove_utils.mixed import fit_lmm
 from groove_utils.paths import build_folder
-from groove_utils.synth import (
-    default_effects,
-    effects_as_rated,
-    simulate_listeners,
-    song_covariates,
-)
+from groove_utils.synth import default_effects, effects_as_rated
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lmm"
 FORMULAS = {
@@ -154,14 +156,7 @@ def redraw(seed: int) -> dict:
     }
 
 
-DEMO_FORMULA = (
-    "rating ~ syncopation_z + syncopation_z2 + density_z + tempo_off2 + microtiming_x + low_z "
-    "+ coupling_z + dance_inclination_z + syncopation_z:musicianship_z "
-    "+ (1 + syncopation_z || listener_id) + (1 | listener_id:style) + (1 | track_id)"
-)
-
-
-def demo_songs() -> pd.DataFrame:
+def made_songs() -> pd.DataFrame:
     """Features of the demo's songs where it has been made, else of songs drawn like them."""
     made = build_folder("demo") / "study" / "truth" / "songs.csv"
     if made.is_file():
@@ -170,32 +165,10 @@ def demo_songs() -> pd.DataFrame:
             tracks = pd.read_csv(made.parents[1] / "tracks.csv")
             songs = songs.merge(tracks[["track_id", "style"]], on="track_id")
         return songs
-    rng, n = np.random.default_rng(0), 96
-    return pd.DataFrame(
-        {
-            "track_id": [f"T{i:03d}" for i in range(n)],
-            "style": np.array(["funk", "pop", "rock"])[np.arange(n) % 3],
-            "syncopation": (2.8 + rng.standard_normal(n)).clip(0.2) ** 2,
-            "event_density": 5.7 + 1.1 * rng.standard_normal(n),
-            "tempo": 110 * np.exp(0.15 * rng.standard_normal(n)),
-            "microtiming_ms": 8 + 6 * rng.standard_normal(n),
-            "low_frequency_db": -3.3 + rng.standard_normal(n),
-            "bass_drum_coupling": 0.77 + 0.15 * rng.standard_normal(n),
-        }
-    )
+    return demo_songs()
 
 
-NAMES = {"intercept": "Intercept", "musicianship_z:syncopation_z": "syncopation_z:musicianship_z"}
 SPREADS = ["listener", "slope_syncopation", "style_bias", "song", "residual"]
-
-
-def demo_rows(songs: pd.DataFrame, effects, seed: int, discrete: bool) -> pd.DataFrame:
-    """One draw of the demo's listeners and song intercepts: the answers on «dance»."""
-    drawn = simulate_listeners(songs, effects, seed, discrete=discrete)
-    rows = drawn.ratings[drawn.ratings["query"] == "dance"]
-    rows = rows.merge(song_covariates(songs).reset_index(), on="track_id")
-    rows = rows.merge(songs[["track_id", "style"]], on="track_id")
-    return rows.merge(drawn.truth["listeners"], on="listener_id")
 
 
 def redraw_demo(songs: pd.DataFrame, seed: int) -> dict:
@@ -205,7 +178,9 @@ def redraw_demo(songs: pd.DataFrame, seed: int) -> dict:
     with_effects = quiet_fit(DEMO_FORMULA, demo_rows(songs, effects, seed, False))
     without = quiet_fit(DEMO_FORMULA, demo_rows(songs, null, 10_000 + seed, False))
     return {
-        "coverage": covered(with_effects.fixed_effects(), effects.fixed["dance"].rename(NAMES)),
+        "coverage": covered(
+            with_effects.fixed_effects(), effects.fixed["dance"].rename(DEMO_NAMES)
+        ),
         "type I": rejected(without.fixed_effects()),
     }
 
@@ -213,7 +188,7 @@ def redraw_demo(songs: pd.DataFrame, seed: int) -> dict:
 def redraw_rated(songs: pd.DataFrame, truth: pd.Series, seed: int, spreads: bool) -> dict:
     """Fit one draw as the demo has it, rounded and clipped, against the effects as rated."""
     result = quiet_fit(DEMO_FORMULA, demo_rows(songs, default_effects(), seed, True))
-    found = {"coverage": covered(result.fixed_effects(), truth.rename(NAMES))}
+    found = {"coverage": covered(result.fixed_effects(), truth.rename(DEMO_NAMES))}
     if spreads:
         table = result.variance_components("profile").assign(term=SPREADS)
         found["coverage of spreads"] = covered(table, truth)
@@ -233,8 +208,8 @@ def tell_redraws(title: str, drawn: list[dict], seconds: float, bars: list) -> N
             print(f"    {name:30} {rate:.3f} [{ends.low:.3f}, {ends.high:.3f}]")
             if what in limits:
                 low, high = limits[what]
-                told = f"{title}: {what} of {name}"
-                bars.append((told, rate, low <= rate <= high, f"{low}–{high}"))
+                bar = f"{title}: {what} of {name}"
+                bars.append((bar, rate, low <= rate <= high, f"{low}–{high}"))
 
 
 def compare_engines(bars: list) -> None:
@@ -253,26 +228,28 @@ def compare_engines(bars: list) -> None:
                 rows.append((size, model, len(data), name, seconds, loglik))
             if (live := lme4(formula, data)) is not None:
                 rows.append((size, model, len(data), "lme4", live["seconds"], live["loglik"]))
-            stored = GOLDEN / f"lme4_{size}_{model}.json"
-            if stored.is_file():
-                values = json.loads(stored.read_text())
-                stored = "lme4, stored", values["time_median"], values["reml_loglik"]
-                rows.append((size, model, len(data), *stored))
+            stored = GOLDEN / f"lme4_{'small' if size == 'small' else 'medium'}_{model}.json"
+            values = json.loads(stored.read_text())
+            seconds, loglik, name = values["time_median"], values["reml_loglik"], "lme4, stored"
+            if size == "large":
+                seconds, loglik, name = seconds * len(data) / 6000, np.nan, "lme4, by rows"
+            rows.append((size, model, len(data), name, seconds, loglik))
     table = pd.DataFrame(rows, columns=["data", "model", "rows", "program", "seconds", "loglik"])
     print(table.to_string(index=False, float_format=lambda v: f"{v:.9g}"))
     if not (table["program"] == "lme4").any():
-        print("R with lmerTest is not here: lme4's stored times are of another machine.")
+        print("R with lmerTest is not here: lme4's times are stored ones, of another machine.")
     for (size, model), part in table.groupby(["data", "model"]):
         part = part.set_index("program")
         for name, row in part.drop("ours").iterrows():
             gap = abs(row["loglik"] - part.loc["ours", "loglik"])
             limit = 1e-6 if name.startswith("lme4") else 1e-3
-            bars.append((f"log-likelihood of {name}, {size} {model}", gap, gap <= limit, limit))
-            ratio = part.loc["ours", "seconds"] / row["seconds"]
-            if (size, model) == ("large", "slope") or name.startswith("lme4"):
+            if np.isfinite(gap):
+                bars.append((f"log-likelihood of {name}, {size} {model}", gap, gap <= limit, limit))
+            if (size, model) == ("large", "slope"):
+                ratio = part.loc["ours", "seconds"] / row["seconds"]
                 limit = 0.15 if name.startswith("lme4") else 1.0
-                told = f"processor time over that of {name}, {size} {model}"
-                bars.append((told, ratio, ratio <= limit, f"≤ {limit}"))
+                title = f"processor time over that of {name}, 28,000 rows with slopes"
+                bars.append((title, ratio, ratio <= limit, f"≤ {limit}"))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -284,7 +261,7 @@ def main(argv: list[str] | None = None) -> int:
     bars: list = []
     compare_engines(bars)
 
-    songs = demo_songs()
+    songs = made_songs()
     rated = effects_as_rated(songs).query("question == 'dance'").set_index("term")["value"]
     for title, one in (
         ("120 listeners × 24 of 96 songs", redraw),

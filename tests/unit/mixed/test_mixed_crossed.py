@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
-from crossed_ratings import quiet_fit, simulate_ratings
+from crossed_ratings import demo_songs, quiet_fit, simulate_ratings
 from expect import raises
 
 from groove_utils.mixed import LmmError, crossed_variances, icc, rating_variances, simulation_table
@@ -69,20 +69,7 @@ def test_ratings_that_cannot_be_used():
 
 @pytest.fixture(scope="module")
 def songs():
-    rng = np.random.default_rng(3)
-    n = 96
-    return pd.DataFrame(
-        {
-            "track_id": [f"s{i:02d}" for i in range(n)],
-            "style": np.resize(["funk", "pop", "rock"], n),
-            "syncopation": rng.normal(2.8, 1.0, n).clip(1) ** 2,
-            "event_density": rng.normal(5.7, 1.1, n),
-            "tempo": rng.normal(114, 14, n).clip(85, 160),
-            "microtiming_ms": rng.lognormal(1.7, 0.6, n),
-            "low_frequency_db": rng.normal(-3.3, 1.0, n),
-            "bass_drum_coupling": rng.normal(0.77, 0.15, n).clip(0, 1),
-        }
-    )
+    return demo_songs()
 
 
 def test_a_simple_truth_is_recovered(songs):

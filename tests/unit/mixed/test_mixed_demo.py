@@ -5,58 +5,18 @@ import functools
 import numpy as np
 import pandas as pd
 import pytest
-from crossed_ratings import quiet_fit
+from crossed_ratings import DEMO_FORMULA, DEMO_NAMES, demo_rows, demo_songs, quiet_fit
 
 from groove_utils.mixed import recovery_table
-from groove_utils.synth import (
-    default_effects,
-    effects_as_rated,
-    simulate_listeners,
-    song_covariates,
-)
-
-FORMULA = (
-    "rating ~ syncopation_z + syncopation_z2 + density_z + tempo_off2 + microtiming_x + low_z "
-    "+ coupling_z + dance_inclination_z + syncopation_z:musicianship_z "
-    "+ (1 + syncopation_z || listener_id) + (1 | listener_id:style) + (1 | track_id)"
-)
-
-
-def songs(n=96, seed=0):
-    """Covariates as the demo's bands have them, without rendering a note."""
-    rng = np.random.default_rng(seed)
-    return pd.DataFrame(
-        {
-            "track_id": [f"T{i:03d}" for i in range(n)],
-            "style": np.array(["funk", "pop", "rock"])[np.arange(n) % 3],
-            "syncopation": (2.8 + rng.standard_normal(n)).clip(0.2) ** 2,
-            "event_density": 5.7 + 1.1 * rng.standard_normal(n),
-            "tempo": 110 * np.exp(0.15 * rng.standard_normal(n)),
-            "microtiming_ms": 8 + 6 * rng.standard_normal(n),
-            "low_frequency_db": -3.3 + rng.standard_normal(n),
-            "bass_drum_coupling": 0.77 + 0.15 * rng.standard_normal(n),
-        }
-    )
-
-
-def draw(seed, query="dance", effects=None, discrete=False):
-    table = songs()
-    drawn = simulate_listeners(table, effects, seed, discrete=discrete)
-    rows = drawn.ratings[drawn.ratings["query"] == query]
-    rows = rows.merge(song_covariates(table).reset_index(), on="track_id")
-    rows = rows.merge(table[["track_id", "style"]], on="track_id")
-    return rows.merge(drawn.truth["listeners"], on="listener_id")
+from groove_utils.synth import default_effects, effects_as_rated
 
 
 @functools.cache
 def fit(seed, query="dance", effects=None, discrete=False):
-    return quiet_fit(FORMULA, draw(seed, query, effects, discrete))
+    rows = demo_rows(demo_songs(), effects, seed, discrete, query)
+    return quiet_fit(DEMO_FORMULA, rows)
 
 
-NAMES = {
-    "intercept": "Intercept",
-    "musicianship_z:syncopation_z": "syncopation_z:musicianship_z",
-}
 SPREADS = {
     "song": ("track_id", "Intercept"),
     "listener": ("listener_id", "Intercept"),
@@ -68,7 +28,7 @@ SPREADS = {
 
 def recovered(result, truth):
     """Fifteen known values next to intervals of 99.5% each, since they are tested at once."""
-    table = recovery_table(result, truth.rename(NAMES), SPREADS, 0.995).set_index("term")
+    table = recovery_table(result, truth.rename(DEMO_NAMES), SPREADS, 0.995).set_index("term")
     assert len(table) == 15
     return table
 
@@ -80,7 +40,7 @@ def test_all_known_effects_lie_within_their_intervals():
 
 
 def test_from_ratings_on_the_scale_the_effects_as_rated_are_recovered():
-    rated = effects_as_rated(songs()).query("question == 'dance'").set_index("term")["value"]
+    rated = effects_as_rated(demo_songs()).query("question == 'dance'").set_index("term")["value"]
     table = recovered(fit(2026, discrete=True), rated)
     assert table["within"].all()
     # the residual that was drawn is another one: the ends of the scale compress it
@@ -95,7 +55,7 @@ def test_coverage_and_type_1_rate_over_redraws_of_the_listeners():
     for seed in range(24):
         result = fit(seed, effects=null)
         table = result.fixed_effects().set_index("term")
-        truth = default_effects().fixed["dance"].rename(NAMES)[result.names]
+        truth = default_effects().fixed["dance"].rename(DEMO_NAMES)[result.names]
         truth[["coupling_z", "density_z", "low_z"]] = 0.0
         inside += list((table["low"] < truth) & (truth < table["high"]))
         false += list(table.loc[["coupling_z", "density_z", "low_z"], "p"] < 0.05)
