@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from groove_utils.mixed.crossed import crossed_deviance, rating_matrix, rating_table
+from groove_utils.mixed.crossed import fit_crossed, rating_matrix, rating_table
 from groove_utils.mixed.reliability import icc, split_half
-from groove_utils.mixed.search import minimise
 from groove_utils.stats.threads import one_thread
 
 __all__ = ["noise_ceiling", "normalise_by_ceiling"]
@@ -86,7 +85,7 @@ def _relative_noise(table) -> float:
     if np.ptp(average, axis=0).max() == 0:
         return noise
     centred = average - average.mean(axis=0)
-    theta = minimise(crossed_deviance(table))
+    _, theta = fit_crossed(table)
     return noise + theta[1] ** 2 * (centred**2).sum() / (n - 1)
 
 

@@ -11,9 +11,7 @@ from groove_utils.mixed.errors import LmmError
 from groove_utils.mixed.search import minimise
 from groove_utils.stats.threads import one_thread
 
-__all__ = [
-    "crossed_deviance", "crossed_variances", "rating_matrix", "rating_table", "rating_variances",
-]  # fmt: skip
+__all__ = ["crossed_variances", "fit_crossed", "rating_matrix", "rating_table", "rating_variances"]
 
 
 def rating_table(ratings) -> pd.DataFrame:
@@ -72,10 +70,11 @@ def rating_matrix(table: pd.DataFrame) -> np.ndarray:
     return matrix
 
 
-def crossed_deviance(table: pd.DataFrame) -> CrossedDeviance:
-    """REML deviance of rating = mean + song + listener + residual.
+def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
+    """Fit rating = mean + song + listener + residual by REML.
 
-    Its θ are the standard deviations of songs and listeners over that of the residual.
+    Returns the deviance and its best θ: the standard deviations of songs and of listeners over
+    that of the residual.
     """
     if table["rating"].std() == 0:
         raise LmmError(
@@ -90,7 +89,15 @@ def crossed_deviance(table: pd.DataFrame) -> CrossedDeviance:
             "listeners and residual apart",
             kind="too_few", value=len(table),
         )  # fmt: skip
-    return CrossedDeviance(table["rating"].to_numpy(), np.ones((len(table), 1)), terms)
+    deviance = CrossedDeviance(table["rating"].to_numpy(), np.ones((len(table), 1)), terms)
+    theta = minimise(deviance)
+    if deviance.solve(theta).sigma < 1e-5 * table["rating"].std():
+        raise LmmError(
+            "ratings are sums of a song's and a listener's level without any residual; check that "
+            "they are not copies of one listener's",
+            kind="exact_fit", column="rating",
+        )  # fmt: skip
+    return deviance, theta
 
 
 @one_thread
@@ -114,8 +121,7 @@ def rating_variances(ratings) -> pd.Series:
     >>> rating_variances(ratings).round(2).to_dict()
     {'song': 7.67, 'listener': 0.57, 'residual': 0.43}
     """
-    deviance = crossed_deviance(rating_table(ratings))
-    theta = minimise(deviance)
+    deviance, theta = fit_crossed(rating_table(ratings))
     residual = deviance.solve(theta).sigma ** 2
     song, listener = theta**2 * residual
     return pd.Series({"song": song, "listener": listener, "residual": residual})

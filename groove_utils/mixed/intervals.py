@@ -1,10 +1,7 @@
 """Profile-likelihood and parametric-bootstrap intervals of a fitted mixed model.
 
-Chapter 08-mixed-models uses them through :meth:`groove_utils.mixed.LmmResult.variance_components`.
-
-References
-----------
-Bates, Mächler, Bolker & Walker (2015), Journal of Statistical Software 67(1), section 5.1.
+Chapter 08-mixed-models uses them through :meth:`groove_utils.mixed.LmmResult.variance_components`;
+Bates et al. (2015, section 5.1) describe the profile.
 """
 
 from __future__ import annotations

@@ -9,9 +9,8 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq, minimize
 
-from groove_utils.mixed.crossed import crossed_deviance, rating_matrix, rating_table
+from groove_utils.mixed.crossed import fit_crossed, rating_matrix, rating_table
 from groove_utils.mixed.errors import LmmError, check_range
-from groove_utils.mixed.search import minimise
 from groove_utils.stats.threads import one_thread
 
 __all__ = ["icc", "rater_curve", "spearman_brown", "split_half"]
@@ -93,8 +92,7 @@ def _icc_anova(matrix, level):
 
 def _icc_reml(table, level):
     """Estimate, low and high of ICC(C,1) and of ICC(A,1) from the profiled REML deviance."""
-    deviance = crossed_deviance(table)
-    theta = minimise(deviance)
+    deviance, theta = fit_crossed(table)
     bounds, cut = [(0.0, max(30.0, 30 * theta[1]))], deviance(theta) + stats.chi2.ppf(level, 1)
 
     def profiled(song):

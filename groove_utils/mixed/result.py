@@ -4,7 +4,6 @@ Chapter 08-mixed-models uses it, as what :func:`groove_utils.mixed.fit_lmm` retu
 
 References
 ----------
-Bates, Mächler, Bolker & Walker (2015), Journal of Statistical Software 67(1).
 Nakagawa, Johnson & Schielzeth (2017), Journal of the Royal Society Interface 14, 20170213.
 """
 

@@ -60,6 +60,12 @@ def test_ratings_that_cannot_be_used():
         rating_variances(np.where(np.eye(4), 1.0, np.nan) + np.arange(4))
     with raises(LmmError, "not_finite", column="rating"):
         rating_variances(ratings.assign(rating=np.inf))
+    additive = np.add.outer([0.0, 1.0, 5.0], [1.0, 4.0, 2.0, 3.0])
+    with raises(LmmError, "exact_fit", column="rating"):
+        rating_variances(additive)
+    additive[0, 0] = np.nan
+    with raises(LmmError, "exact_fit", column="rating"):
+        icc(additive)
     for incomplete in (False, True):
         same = np.ones((4, 5))
         same[0, 0] = np.nan if incomplete else 1.0
