@@ -111,13 +111,7 @@ class BasicPitch:
         return [folder / "saved_models" / "icassp_2022" / "nmp.onnx"]
 
     def load(self) -> _Session:
-        """Return an onnxruntime session.
-
-        Raises
-        ------
-        ModelUnavailableError
-            If ``basic-pitch`` or ``onnxruntime`` is not installed.
-        """
+        """Return an onnxruntime session; errors are those of :meth:`files`."""
         graph = self.files()[0].read_bytes()
         return _Session(graph if self.trained else randomise_kernels(graph, self.seed))
 

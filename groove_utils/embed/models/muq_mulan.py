@@ -11,11 +11,11 @@ Nothing is fetched, and no code from the hub runs.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from pathlib import Path
 
 import torch
 
-from groove_utils.embed.adapters import ModelUnavailableError
 from groove_utils.embed.models.huggingface.hub_model import HubModel
 from groove_utils.embed.weights import find_part, offline, read_json, read_tensors, weight_files
 
@@ -34,16 +34,7 @@ class MuQMuLan(HubModel):
 
     def _muq_config(self) -> Path:
         """Return the configuration of the tower's MuQ, which is in a repository of its own."""
-        part = self.card.parts[0]
-        path = find_part(self.card, part)
-        if path is None:
-            raise ModelUnavailableError(
-                f"{self.name}: config.json of {part} is not on this machine. With a network, run "
-                f"`python -m groove_utils.embed fetch {self.name}`.",
-                kind="missing_files",
-                value=part,
-            )
-        return path
+        return find_part(self.card, self.card.parts[0])
 
     def load(self) -> torch.nn.Module:
         """Return the audio tower in evaluation mode.
@@ -62,9 +53,10 @@ class MuQMuLan(HubModel):
         stored = {key.removeprefix("mulan."): value for key, value in stored.items()}
         with offline(self.name):
             try:
-                return self.load_built(lambda: _build_tower(config, muq_config), stored)
-            except (ImportError, OSError) as error:
+                importlib.import_module("muq.muq_mulan.models.mulan")
+            except (ImportError, OSError, RuntimeError) as error:
                 raise self.not_importable("the package muq", error) from error
+            return self.load_built(lambda: _build_tower(config, muq_config), stored)
 
     def _check_config(self, config: dict) -> None:
         """Raise an error if building the model would need code from the hub."""

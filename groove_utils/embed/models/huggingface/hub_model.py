@@ -25,6 +25,12 @@ from groove_utils.embed.weights import read_json, read_tensors, weight_files, we
 
 __all__ = ["HubModel", "PreparedHubModel", "numbered_layers"]
 
+# tensors of a weight normalisation, by their names before and since PyTorch 2
+RENAMED = {
+    "weight_g": "parametrizations.weight.original0",
+    "weight_v": "parametrizations.weight.original1",
+}
+
 
 def numbered_layers(values: Sequence) -> dict:
     """Map ``layer_00``, ``layer_01``, … to values.
@@ -81,13 +87,7 @@ class HubModel:
         return self.card.layers
 
     def check_model_type(self) -> dict:
-        """Return the content of ``config.json``.
-
-        Raises
-        ------
-        ModelRefusedError
-            If the file is damaged or describes another kind of model.
-        """
+        """Return the content of ``config.json``; check that it is of this kind of model."""
         path = self.folder / "config.json"
         raw = read_json(self.name, path)
         if self.model_types and raw.get("model_type") not in self.model_types:
@@ -100,13 +100,7 @@ class HubModel:
         return raw
 
     def preprocessing(self) -> dict:
-        """Return the content of ``preprocessor_config.json``.
-
-        Raises
-        ------
-        ModelRefusedError
-            If it is for audio of another sample rate.
-        """
+        """Return the content of ``preprocessor_config.json``; check its sample rate."""
         given = read_json(self.name, self.folder / "preprocessor_config.json")
         self.check_preprocessing("sampling_rate", given.get("sampling_rate"), self.sample_rate)
         return given
@@ -159,7 +153,8 @@ class HubModel:
         """Fill the network that `build` makes with stored tensors, strictly, and verify it."""
         network = build()
         wanted = network.state_dict()
-        stored = {_current_name(key, wanted): value for key, value in stored.items()}
+        for old, new in RENAMED.items():
+            stored = {k if k in wanted else k.replace(old, new): v for k, v in stored.items()}
         self._check_keys(
             missing=wanted.keys() - stored.keys(),
             unexpected=stored.keys() - wanted.keys(),
@@ -203,17 +198,6 @@ def quiet_transformers():
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-
-
-def _current_name(key: str, wanted: dict) -> str:
-    """Return a stored tensor's name in the network: weight normalisation has been renamed."""
-    pairs = [("weight_g", "parametrizations.weight.original0")]
-    pairs += [("weight_v", "parametrizations.weight.original1")]
-    for old, new in [*pairs, *((new, old) for old, new in pairs)]:
-        renamed = key.removesuffix(old) + new
-        if key.endswith(f".{old}") and key not in wanted and renamed in wanted:
-            return renamed
-    return key
 
 
 class PreparedHubModel(HubModel):

@@ -145,7 +145,7 @@ class _MidConvolution(_Weights):
 
 
 class MusiCNN(nn.Module):
-    """The musically motivated tagger, 792 thousand parameters.
+    """The musically motivated tagger, 787 thousand parameters.
 
     It convolves over time with zero padding and pools over time, so a shorter window gives the
     same numbers as a full one whose later frames are masked.
@@ -255,7 +255,7 @@ def square_maxima(kernel: torch.Tensor, pool: int, x: torch.Tensor) -> torch.Ten
 
 
 class VGG(nn.Module):
-    """The tagger from computer vision, 607 thousand parameters.
+    """The tagger from computer vision, 606 thousand parameters.
 
     Its dense layer needs windows of 187 frames. A shorter last window is padded with silence
     (zeros in the log spectrogram), and positions of the feature maps that begin after the end are

@@ -78,10 +78,8 @@ class Tagger:
 
         Raises
         ------
-        ModelUnavailableError
-            If the package ``musicnn`` is not installed.
-        ModelRefusedError
-            If its checkpoint is damaged.
+        ModelUnavailableError, ModelRefusedError
+            As :meth:`files`, or if the checkpoint is damaged.
         """
         from groove_utils.embed.models.musicnn import networks
 

@@ -1,6 +1,6 @@
-"""MuQ-MuLan and AudioMAE: fetched from a stand-in of the hub, loaded through the real path.
+"""MuQ-MuLan and AudioMAE: fetched from a fake hub, loaded through the real path.
 
-Neither the package ``muq`` nor AudioMAE's code is here. Small stand-ins with the same interfaces
+Neither the package ``muq`` nor AudioMAE's code is installed. Small fakes with the same interfaces
 take their place; the one of ``muq`` fails where the package would fetch something.
 """
 
@@ -12,10 +12,14 @@ import shutil
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
+from expect import raises
+from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
 from groove_utils.embed import (
@@ -28,7 +32,7 @@ from groove_utils.embed import (
 )
 from groove_utils.embed.__main__ import main
 from groove_utils.embed.cards import catalogued_models
-from groove_utils.embed.weights import availability
+from groove_utils.embed.weights import availability, offline
 
 MUQ = {
     "muq/__init__.py": """
@@ -151,8 +155,6 @@ AUDIOMAE = """
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A stand-in of the hub: a folder for each repository, and what was asked of it."""
-    import huggingface_hub
-
     remote, cache, asked = tmp_path / "remote", tmp_path / "hub", []
     commits = {"hance-ai/audiomae": ["0" * 40, "c137996" + "a" * 33]}
 
@@ -175,8 +177,6 @@ def hub(tmp_path, monkeypatch):
         return str(to)
 
     def list_commits(self, repository):
-        from types import SimpleNamespace
-
         return [SimpleNamespace(commit_id=commit) for commit in commits[repository]]
 
     monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", list_files)
@@ -266,12 +266,11 @@ def test_muq_repeats_a_short_clip_once_as_its_package_does(muq):
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
-def test_muq_says_what_is_missing_offline(muq, tmp_path):
-    with pytest.raises(ModelUnavailableError) as caught:
+def test_muq_names_its_missing_files(muq, tmp_path):
+    with raises(ModelUnavailableError, "missing_files", path="muq-mulan") as caught:
         load_model("muq-mulan")
-    told = str(caught.value)
-    assert "python -m groove_utils.embed fetch muq-mulan" in told
-    assert "Copy config.json of OpenMuQ/MuQ-large-msd-iter into" in told
+    for part in ("python -m groove_utils.embed fetch muq-mulan", "OpenMuQ/MuQ-large-msd-iter"):
+        assert part in str(caught.value)
     main(["fetch", "muq-mulan"])
     shutil.rmtree(tmp_path / "hub" / "models--OpenMuQ--MuQ-large-msd-iter")
     assert availability(model_card("muq-mulan"))[1] == "needs a download"
@@ -285,7 +284,7 @@ def test_muq_with_a_spoilt_buffer_is_refused_at_first_use(muq, monkeypatch):
     package, _ = muq
     main(["fetch", "muq-mulan"])
     package.SPOILT.append(torch.full((12,), 1e-30))
-    with pytest.raises(ModelRefusedError, match=r"buffer audio.*inv_freq.*uninitialised"):
+    with raises(ModelRefusedError, "uninitialised_buffer"):
         load_model("muq-mulan")
     original = torch.nn.Module.load_state_dict
 
@@ -296,7 +295,7 @@ def test_muq_with_a_spoilt_buffer_is_refused_at_first_use(muq, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(torch.nn.Module, "load_state_dict", leave_a_buffer)
-        with pytest.raises(ModelRefusedError, match=r"buffers hold.*norm.running_mean"):
+        with raises(ModelRefusedError, "not_loaded"):
             load_model("muq-mulan")
     assert load_model("muq-mulan").fingerprint  # neither was recorded as the truth
 
@@ -313,7 +312,7 @@ def test_muq_of_another_build_is_refused(muq, hub, section, change):
     changed = MUQ_CONFIG | {section: MUQ_CONFIG[section] | change}
     (hub[0] / "OpenMuQ/MuQ-MuLan-large/config.json").write_text(json.dumps(changed))
     main(["fetch", "muq-mulan"])
-    with pytest.raises(ModelRefusedError, match=rf"muq-mulan: refused.*{next(iter(change))}"):
+    with raises(ModelRefusedError, "other_model", column=f"{section}.{next(iter(change))}"):
         load_model("muq-mulan")
 
 
@@ -322,8 +321,9 @@ def test_muq_that_does_not_import_says_what_to_install(muq, tmp_path):
     for name in [name for name in sys.modules if name.partition(".")[0] == "muq"]:
         del sys.modules[name]
     (tmp_path / "packages/muq/__init__.py").write_text("raise OSError('libc10_cuda.so')")
-    with pytest.raises(ModelUnavailableError, match=r"libc10_cuda.*-c requirements.lock muq==0.1"):
+    with raises(ModelUnavailableError, "not_importable", value="libc10_cuda.so") as caught:
         load_model("muq-mulan")
+    assert model_card("muq-mulan").install in str(caught.value)
 
 
 @pytest.fixture
@@ -372,7 +372,7 @@ def test_audiomae_is_fetched_only_where_its_code_is_allowed(audiomae, monkeypatc
         np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
     monkeypatch.delenv("GROOVE_REMOTE_CODE")
     forget_models()
-    with pytest.raises(ModelUnavailableError, match="needs consent"):
+    with raises(ModelUnavailableError, "needs_consent"):
         load_model("audiomae")
 
 
@@ -396,13 +396,14 @@ def test_audiomae_is_held_to_its_file_and_its_code(audiomae, monkeypatch):
     for tensors in (surplus, {"encoder.dim.bias": weights["encoder.dim.bias"]}):
         save_file(tensors, folder / "model.safetensors")
         main(["fetch", "audiomae"])
-        with pytest.raises(ModelRefusedError, match=r"audiomae: refused.*1 (unexpected|missing)"):
+        with raises(ModelRefusedError, "other_model") as caught:
             load_model("audiomae")
+        assert [len(keys) for keys in caught.value.value.values()] == [1]
     save_file(weights, folder / "model.safetensors")
     config = {"model_type": "audiomae", "auto_map": {"AutoModel": "other/repository--model.Model"}}
     (folder / "config.json").write_text(json.dumps(config))
     main(["fetch", "audiomae"])
-    with pytest.raises(ModelRefusedError, match=r"other/repository.*expected a class in a file"):
+    with raises(ModelRefusedError, "other_model", column="auto_map"):
         load_model("audiomae")
 
 
@@ -414,18 +415,12 @@ def test_audiomae_with_an_uninitialised_buffer_is_refused(audiomae, monkeypatch)
         code.replace("SPOILT = []", "SPOILT = [torch.full((8,), torch.nan)]")
     )
     main(["fetch", "audiomae"])
-    with pytest.raises(ModelRefusedError, match=r"buffer encoder.bands.*uninitialised"):
+    with raises(ModelRefusedError, "uninitialised_buffer"):
         load_model("audiomae")
 
 
-def test_a_load_that_asks_the_hub_is_told_the_command():
-    import huggingface_hub
-    from huggingface_hub import constants
-
-    from groove_utils.embed.weights import offline
-
+def test_a_load_that_asks_the_hub_is_refused():
     before = constants.HF_HUB_OFFLINE
-    told = r"python -m groove_utils\.embed fetch ast"
-    with pytest.raises(ModelUnavailableError, match=told), offline("ast"):
+    with raises(ModelUnavailableError, "missing_files", value="ast"), offline("ast"):
         huggingface_hub.hf_hub_download("nobody/nothing", "config.json")
     assert before == constants.HF_HUB_OFFLINE
