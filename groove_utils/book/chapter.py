@@ -50,7 +50,7 @@ class Chapter:
         self._declared: dict[str, list[str]] = json.loads(os.environ.get(DECLARED, "{}"))
         self.reported: dict[str, dict] = {}
         self.tables_written: set[str] = set()
-        self.labels: set[str] = set()
+        self.names: set[str] = set()  # of values, figures and tables
 
     def __repr__(self) -> str:
         return f"<Chapter {self.name} on {self.study!r}>"

@@ -53,9 +53,8 @@ def sync_pairs(folder: Path) -> list[Path]:
     for script in chapter_sources(folder):
         pair = script.with_suffix(".ipynb")
         if pair.exists() and pair.stat().st_mtime > script.stat().st_mtime:
-            notebook = nbformat.read(pair, as_version=4)
-            if _cells(notebook) != _cells(read_chapter(script)):
-                text = jupytext.writes(_with_pair_metadata(notebook), fmt="py:percent")
+            text = _script_text(nbformat.read(pair, as_version=4))
+            if text != _script_text(read_chapter(script)):
                 write_if_changed(script, text)
                 written.append(script)
         if write_if_changed(pair, _notebook_text(script)):
@@ -121,18 +120,11 @@ def _notebook_text(script: Path) -> str:
     return nbformat.writes(read_chapter(script), indent=1) + "\n"
 
 
-def _cells(notebook: nbformat.NotebookNode) -> list[tuple]:
-    return [
-        (cell.cell_type, cell.source, tuple(cell.metadata.get("tags", [])))
-        for cell in notebook.cells
-    ]
-
-
-def _with_pair_metadata(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+def _script_text(notebook: nbformat.NotebookNode) -> str:
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
     notebook.metadata = nbformat.from_dict(
         {"jupytext": {"cell_metadata_filter": CELL_TAGS, "notebook_metadata_filter": "-all"}}
     )
-    return notebook
+    return jupytext.writes(notebook, fmt="py:percent")

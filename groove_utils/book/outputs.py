@@ -21,7 +21,6 @@ __all__ = ["format_value", "report_text", "report_value", "show_figure", "show_t
 
 FIGURE_DPI = 144
 FULL = "_full"  # appended to a value's name: with its interval and n
-_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 def report_value(
@@ -87,8 +86,7 @@ def report_value(
         "tolerance": tolerance,
         **format_value(value, ci=ci, n=n, unit=unit, fmt=fmt),
     }
-    chapter = _record(name, entry)
-    if chapter:
+    if _record(name, entry):
         _glue(name, entry["text"])
         _glue(name + FULL, entry["full"])
 
@@ -171,7 +169,7 @@ def show_figure(
         display(Markdown(f"*{caption}*"))
         plt.close(figure)
         return
-    _check_name(name, chapter.labels)
+    _take(chapter, name, f"fig-{name}")
     stem = f"{chapter.name}-{name}"
     folder = chapter.build / "book" / "figures"
     with atomic_path(folder / f"{stem}.png") as part:
@@ -218,7 +216,7 @@ def show_table(
         display(shown)
         display(Markdown(f"*{caption}*"))
         return
-    _check_name(f"{name} table", chapter.labels, f"{name}")
+    _take(chapter, name, f"tab-{name}")
     if simulated and chapter.study.simulated:
         caption = f"{caption.rstrip()} Simulated study."
     _display_myst("table", caption, {"name": f"tab-{name}"}, markdown_table(shown, fmt))
@@ -228,39 +226,29 @@ def _has_index(frame: pd.DataFrame) -> bool:
     return frame.index.name is not None or frame.index.nlevels > 1
 
 
-def _check_name(name: str, taken, base: str | None = None) -> None:
-    if not _NAME.fullmatch(base or name):
+def _take(chapter: Chapter, name: str, *names: str) -> None:
+    """Check a name, and reserve the names on the page that are made of it."""
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+        message = f"{name!r}: expected lower-case letters, digits, - and _."
+        raise BookError(message, kind="invalid_name", value=name)
+    if clashes := sorted(chapter.names.intersection(names)):
         raise BookError(
-            f"{name!r}: expected lower-case letters, digits, - and _.",
-            kind="invalid_name",
-            value=name,
-        )
-    if name in taken:
-        raise BookError(
-            f"{name!r} is already used in this chapter; choose another name.",
+            f"{name!r} needs the name {clashes[0]!r}, which is taken in this chapter: a value is "
+            f"shown as NAME, and as NAME{FULL} with its interval and n. Choose another name.",
             kind="taken_name",
-            value=name,
+            value=clashes[0],
         )
-    if isinstance(taken, set):
-        taken.add(name)
+    chapter.names.update(names)
 
 
-def _record(name: str, entry: dict) -> Chapter | None:
+def _record(name: str, entry: dict) -> bool:
+    """Keep a reported value if the chapter runs for the book; tell whether it does."""
     chapter = current_chapter()
     if chapter is None or not chapter.in_book:
-        return None
-    _check_name(name, chapter.reported)
-    for other in (name + FULL, name.removesuffix(FULL)):
-        if other != name and other in chapter.reported:
-            short, long = sorted([name, other])
-            raise BookError(
-                f"{short!r} and {long!r} clash: what is reported as {short!r} is glued with its "
-                f"interval and n as {long!r}. Give one of them another name.",
-                kind="taken_name",
-                value=long,
-            )
+        return False
+    _take(chapter, name, name, name + FULL)
     chapter.reported[name] = entry
-    return chapter
+    return True
 
 
 def _glue(name: str, text: str) -> None:
