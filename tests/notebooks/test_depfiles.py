@@ -36,7 +36,7 @@ def renewed(built_book, tmp_path):
         ("book/run.py", set()),
         ("figures/descriptors.py", {"descriptors"}),
         ("figures/stems.py", {"stem-ablation"}),
-        ("mixed/formula.py", {"mixed-models"}),
+        ("mixed/power.py", {"mixed-models"}),
         ("similarity/geometry.py", {"embeddings"}),
         ("similarity/mantel.py", {"probing"}),
         ("study/start.py", set()),
