@@ -18,9 +18,10 @@ from joblib.externals.loky import ProcessPoolExecutor
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.adapters import ModelUnavailableError
 from groove_utils.embed.cards import catalogued_models
-from groove_utils.embed.catalogue import register_model, registered_models
+from groove_utils.embed.catalogue import model_card, register_model, registered_models
 from groove_utils.embed.extract import embed_tracks
 from groove_utils.embed.loading import load_model
+from groove_utils.embed.weights import availability
 
 __all__ = ["measure_cost", "peak_memory"]
 
@@ -49,8 +50,12 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     duration = sum(soundfile.info(path).duration for path in paths.values())
     factories = registered_models()
 
+    def runs_here(name: str) -> bool:
+        known = name in factories or name in catalogued_models()
+        return known and availability(model_card(name))[0]
+
     def measure(name: str) -> tuple[float, float, int] | None:
-        if not paths or (name not in catalogued_models() and name not in factories):
+        if not paths or not runs_here(name):
             return None
         # a process for each, because the peak memory of a process never falls
         with ProcessPoolExecutor(1) as alone:

@@ -188,7 +188,9 @@ def embed_models(
             else:
                 problems |= compute_missing(work, todo, settings, cache, bar)
     if problems:
-        raise AudioError(list_problems(problems, "cannot be embedded"))
+        error = AudioError(list_problems(problems, "cannot be embedded"))
+        error.value = problems
+        raise error
     entries |= _read_computed(missing, cache, executor)
     return {model: _collect(model, tracks, keys[model], entries) for model in models}
 

@@ -1,11 +1,34 @@
 import pytest
 
+from groove_utils.cache import ArrayCache
+from groove_utils.embed import register_model, unregister_model
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory):
-    """What tests record about models, and cache, stays out of the project's own cache."""
+    """Keep what tests record about models, and cache, out of the project's own cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROOVE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("EXECUTOR", raising=False)
         patch.setenv("GROOVE_DEVICE", "cpu")
         yield
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return ArrayCache(tmp_path / "vectors")
+
+
+@pytest.fixture
+def register():
+    """Register a class as a model for one test; returns its name."""
+    names = []
+
+    def add(kind, name=""):
+        names.append(name or kind.__name__.lower())
+        register_model(names[-1], kind, replace=True)
+        return names[-1]
+
+    yield add
+    for name in names:
+        unregister_model(name)

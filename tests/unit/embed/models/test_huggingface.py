@@ -524,3 +524,17 @@ def test_half_precision_is_near(name, tmp_path, monkeypatch):
         for layer, values in exact.layers.items()
     ]
     assert 1e-6 < max(off) < 0.02
+
+
+def test_parameters_are_those_of_the_published_configurations():
+    large = {"depths": [2, 2, 12, 2], "hidden_size": 1024, "patch_embeds_hidden_size": 128}
+    dac = {"encoder_hidden_size": 64, "downsampling_ratios": [2, 4, 8, 8], "hop_length": 512}
+    with torch.device("meta"):
+        towers = {}
+        for name, audio in (("clap-htsat-unfused", {}), ("larger-clap-music", large)):
+            config = transformers.ClapConfig(audio_config=audio).audio_config
+            config.projection_dim = 512
+            towers[name] = transformers.ClapAudioModelWithProjection(config)
+        towers["dac-44khz"] = transformers.DacModel(transformers.DacConfig(**dac)).encoder
+    for name, tower in towers.items():
+        assert model_card(name).parameters == sum(p.numel() for p in tower.parameters())

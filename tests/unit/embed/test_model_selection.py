@@ -1,5 +1,3 @@
-"""Which models a study is looked at with."""
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +13,7 @@ def study(tmp_path):
     return Study(tmp_path)
 
 
-def bring(study, *places):
+def add_vectors(study, *places):
     for place in places:
         folder = study.path / "embeddings" / place
         folder.mkdir(parents=True)
@@ -29,17 +27,17 @@ def test_offline_models_where_a_study_brings_none(study):
 
 
 def test_a_study_brings_its_own_in_the_order_of_the_catalogue(study):
-    bring(study, "zebra", "muq-mulan", "mert-v1-95m", "muq-mulan/drums", "only-stems/bass")
+    add_vectors(study, "zebra", "muq-mulan", "mert-v1-95m", "muq-mulan/drums", "only-stems/bass")
     assert models_for(study) == ["mert-v1-95m", "muq-mulan", "zebra"]
 
 
 def test_named_models_come_before_all(study):
-    bring(study, "muq-mulan")
+    add_vectors(study, "muq-mulan")
     assert models_for(study, ["msd-vgg"]) == ["msd-vgg"]
 
 
 def test_stems_that_a_study_brings(study):
-    bring(study, "m", "m/vocals", "m/drums+bass", "m/drums", "m/other+vocals")
+    add_vectors(study, "m", "m/vocals", "m/drums+bass", "m/drums", "m/other+vocals")
     assert stem_sums(study, "m") == ["drums", "vocals", "drums+bass", "other+vocals"]
     assert stem_sums(study, "another") == []
 
@@ -48,5 +46,4 @@ def test_twins_need_audio_and_an_architecture(study):
     assert twins_of(study, ["msd-vgg"]) == []
     table = pd.read_csv(study.path / "tracks.csv").assign(audio="a.wav")
     table.to_csv(study.path / "tracks.csv", index=False)
-    sounding = Study(study.path)
-    assert twins_of(sounding, ["msd-vgg", "zebra"]) == ["msd-vgg-untrained"]
+    assert twins_of(Study(study.path), ["msd-vgg", "zebra"]) == ["msd-vgg-untrained"]
