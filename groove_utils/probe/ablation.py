@@ -12,25 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
-import pandas as pd
 
 from groove_utils.cache import ArrayCache, cache_key
 from groove_utils.probe.folds import nested_splits, outer_folds
 from groove_utils.probe.intervals import artist_influence
 from groove_utils.probe.nested_cv import make_plan, run_ridge
 from groove_utils.probe.protocol import Protocol
-from groove_utils.probe.result import ProbeResult, target_numbers
+from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.ridge import nested_ridges
 from groove_utils.probe.scores import style_statistic
 from groove_utils.probe.style import style_baseline
 from groove_utils.probe.validation import ProbeError, Songs, as_songs
-from groove_utils.stats.validation import as_blocks, label_codes
+from groove_utils.stats.validation import as_blocks
 from groove_utils.study.stem_names import subset_name
 
-__all__ = ["TRAIN_ON", "Ablation", "Subset", "ablate", "ablation_key"]
+__all__ = ["TRAIN_ON", "Ablation", "Subset", "ablate", "cached"]
 
 TRAIN_ON = ("stem", "mix", "mix_centred")
 
@@ -48,9 +46,7 @@ class Ablation:
     stems : tuple of str
     subsets : list of tuple of str
         The empty subset first.
-    ids, artists, styles : ndarray, shape (n,), dtype object
-    targets : list of str
-    observed : ndarray, shape (n, n_targets)
+    songs : Songs
     predicted : ndarray, shape (n_subsets, n, n_targets)
         Mean over repeats.
     parts : list of str
@@ -66,11 +62,7 @@ class Ablation:
     train_on: str
     stems: Subset
     subsets: list[Subset]
-    ids: np.ndarray
-    artists: np.ndarray
-    styles: np.ndarray
-    targets: list[str]
-    observed: np.ndarray
+    songs: Songs
     predicted: np.ndarray
     parts: list[str]
     r2: np.ndarray
@@ -96,10 +88,10 @@ class Ablation:
 
     def select(self, targets: Sequence[str]) -> Ablation:
         """Return the ablation for some of its targets."""
-        keep = target_numbers(self.targets, targets)
-        names = ("observed", "predicted", "r2", "influence", "leave_artist_out")
+        keep = self.songs.places(targets)
+        names = ("predicted", "r2", "influence", "leave_artist_out")
         arrays = {name: getattr(self, name)[..., keep] for name in names}
-        return replace(self, targets=list(targets), **arrays)
+        return replace(self, songs=self.songs.select(targets), **arrays)
 
 
 def ablate(
@@ -145,49 +137,41 @@ def ablate(
     blocks = {tuple(s): as_blocks(X, len(songs), songs.ids) for s, X in features.items()}
     stems, subsets = _check_subsets(blocks)
     folds = outer_folds(songs, protocol, folds)
-    key = ablation_key(train_on, blocks, songs, folds, protocol) if cache is not None else ""
-    arrays = cache.get(key) if cache is not None else None
-    if arrays is None:
-        nothing = style_baseline(_frame(songs), songs.artists, folds=folds)
+
+    def compute():
+        nothing = style_baseline(songs.frame, songs.artists, folds=folds)
         if train_on == "stem":
             results = nested_ridges(
-                {subset: blocks[subset] for subset in subsets}, _frame(songs), songs.artists,
+                {subset: blocks[subset] for subset in subsets}, songs.frame, songs.artists,
                 songs.styles, protocol, folds=folds, n_jobs=n_jobs,
             ).values()  # fmt: skip
         else:
+            centre = train_on == "mix_centred"
             results = _train_on_mix(
-                blocks, stems, subsets, songs, protocol, nothing, train_on == "mix_centred", n_jobs
+                blocks, stems, subsets, songs, protocol, nothing, centre, n_jobs
             )
-        arrays = _collect(songs, [nothing, *results])
-        if cache is not None:
-            cache.put(key, arrays)
-    return Ablation(
-        train_on=train_on,
-        stems=stems,
-        subsets=[(), *subsets],
-        ids=songs.ids,
-        artists=songs.artists,
-        styles=songs.styles,
-        targets=songs.targets,
-        observed=songs.ratings,
-        parts=_parts(songs),
-        **arrays,
-    )
+        return _collect(songs, [nothing, *results])
+
+    arrays = cached(compute, cache, train_on, blocks, songs, folds, protocol)
+    return Ablation(train_on, stems, [(), *subsets], songs, parts=_parts(songs), **arrays)
 
 
-def ablation_key(method: str, blocks, songs: Songs, folds, protocol) -> str:
-    """Return the cache key of a result from features by subset and layer."""
+def cached(compute, cache, method: str, blocks, songs: Songs, folds, protocol):
+    """Return arrays from features by subset and layer, from the cache if they are there."""
+    if cache is None:
+        return compute()
     chunks = [method, repr(protocol), repr(songs.targets)]
     chunks += ["\n".join(map(str, part)) for part in (songs.ids, songs.artists, songs.styles)]
     chunks += [np.ascontiguousarray(folds).tobytes(), songs.ratings.tobytes()]
     for subset in sorted(blocks):
         for layer, block in blocks[subset].items():
             chunks += ["+".join(subset), layer, str(block.shape), block.tobytes()]
-    return cache_key("ablation", *chunks)
-
-
-def _frame(songs: Songs) -> pd.DataFrame:
-    return pd.DataFrame(songs.ratings, index=songs.ids, columns=songs.targets)
+    key = cache_key("ablation", *chunks)
+    arrays = cache.get(key)
+    if arrays is None:
+        arrays = compute()
+        cache.put(key, arrays)
+    return arrays
 
 
 def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:
@@ -224,7 +208,7 @@ def _train_on_mix(blocks, stems, subsets, songs, protocol, nothing, centre, n_jo
         layer: np.concatenate([block, *(blocks[s][layer] for s in subsets)])
         for layer, block in mix.items()
     }
-    copies, artist = 1 + len(subsets), label_codes(songs.artists)
+    copies, artist = 1 + len(subsets), songs.artist_codes
     splits = nested_splits(songs, folds, protocol)
     below = n * np.arange(1, copies)[:, None]
     # centring needs predictions of the subsets of training songs as well
@@ -263,12 +247,11 @@ def _parts(songs: Songs) -> list[str]:
 
 def _collect(songs: Songs, results: Iterable[ProbeResult]) -> dict[str, np.ndarray]:
     """Predictions, R² by part and influences of the results of all subsets, stacked."""
-    statistic = partial(style_statistic, styles=label_codes(songs.styles))
     m = len(songs.targets)
     keep = [0] if len(_parts(songs)) == 1 else [0, 2, *range(3, 1 + len(_parts(songs)))]
     arrays = {"predicted": [], "r2": [], "influence": [], "leave_artist_out": []}
     for result in results:
-        r2, influence = artist_influence(result, statistic)
+        r2, influence = artist_influence(replace(result, songs=songs), style_statistic)
         arrays["r2"].append(r2.reshape(-1, m)[keep])
         arrays["influence"].append(influence.reshape(len(influence), -1, m)[:, keep])
         arrays["predicted"].append(result.predicted.mean(axis=0))

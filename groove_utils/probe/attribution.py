@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.ablation import Ablation
-from groove_utils.probe.result import target_numbers
 from groove_utils.probe.validation import ProbeError
 from groove_utils.stats.bootstrap import influence_interval, jackknife_influence
 from groove_utils.stats.shapley import shapley_values
@@ -49,13 +48,13 @@ def attribute_songs(
             "values of a song's prediction need all",
             kind="incomplete", value=len(ablation.subsets),
         )  # fmt: skip
-    (number,) = target_numbers(ablation.targets, [target])
+    songs, (number,) = ablation.songs, ablation.songs.places([target])
     predicted = ablation.predicted[..., number]
     left_out = ablation.leave_artist_out[..., number].astype(np.float64)
     if silent is not None:
         places = _sounding_places(ablation, silent)
-        songs = np.arange(len(ablation.ids))
-        predicted, left_out = predicted[places, songs], left_out[:, places, songs]
+        rows = np.arange(len(songs))
+        predicted, left_out = predicted[places, rows], left_out[:, places, rows]
     shares = shapley_values(dict(zip(ablation.subsets, predicted)), ablation.stems)
     influence = jackknife_influence(left_out).swapaxes(0, 1)
     influences = shapley_values(dict(zip(ablation.subsets, influence)), ablation.stems)
@@ -65,16 +64,16 @@ def attribute_songs(
         tables.append(
             pd.DataFrame(
                 {
-                    "track_id": ablation.ids,
-                    "artist": ablation.artists,
-                    "style": ablation.styles,
+                    "track_id": songs.ids,
+                    "artist": songs.artists,
+                    "style": songs.styles,
                     "stem": stem,
                     "estimate": shares[stem],
                     "low": interval.low,
                     "high": interval.high,
                     "baseline": predicted[ablation.place(())],
                     "predicted": predicted[ablation.place(ablation.stems)],
-                    "observed": ablation.observed[:, number],
+                    "observed": songs.ratings[:, number],
                 }
             )
         )
@@ -84,14 +83,14 @@ def attribute_songs(
 def _sounding_places(ablation: Ablation, silent: pd.DataFrame) -> np.ndarray:
     """Position of each subset's sounding stems for each song, shape (n_subsets, n)."""
     missing = [stem for stem in ablation.stems if stem not in silent.columns]
-    unknown = [track for track in ablation.ids if track not in silent.index]
+    unknown = [track for track in ablation.songs.ids if track not in silent.index]
     if missing or unknown:
         raise ProbeError(
             f"the table of silent stems lacks {(missing or unknown)[0]!r}; it needs one row per "
             f"song and one column per stem ({', '.join(ablation.stems)})",
             kind="missing", column="silent", value=(missing or unknown)[0],
         )  # fmt: skip
-    mute = silent.loc[list(ablation.ids), list(ablation.stems)].to_numpy(dtype=bool)
+    mute = silent.loc[list(ablation.songs.ids), list(ablation.stems)].to_numpy(dtype=bool)
     places = np.empty((len(ablation.subsets), len(mute)), dtype=int)
     for i, row in enumerate(mute):
         sounding = {stem for stem, silent in zip(ablation.stems, row) if not silent}

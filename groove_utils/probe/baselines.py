@@ -85,9 +85,7 @@ def nested_estimator(
         baseline[split.repeat, split.test, j] = songs.ratings[split.train, j].mean()
         place = {"repeat": split.repeat, "fold": split.fold, "target": songs.targets[j]}
         rows.append({**place, **parameters, "inner_mse": mse})
-    return ProbeResult.from_songs(
-        method, songs, predicted, baseline, folds, choices=pd.DataFrame(rows)
-    )
+    return ProbeResult(method, songs, predicted, baseline, folds, choices=pd.DataFrame(rows))
 
 
 def _fit_target(estimator, grid, X, y, split):

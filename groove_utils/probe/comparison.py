@@ -73,7 +73,7 @@ def compare_models(
     tables = []
     for pair, (difference, influence) in zip(pairs, _differences(results, pairs, score)):
         low, high, se, p = influence_interval(difference, influence, n_boot=n_boot, seed=seed)
-        table = pd.DataFrame({"target": results[names[0]].targets})
+        table = pd.DataFrame({"target": results[names[0]].songs.targets})
         table["first"], table["second"] = pair
         table = table.assign(difference=difference, low=low, high=high, se=se, p=p)
         table["refit"] = all(results[name].leave_artist_out is not None for name in pair)
@@ -127,11 +127,11 @@ def songs_needed(
                          kind="out_of_range", column="power")  # fmt: skip
     (first, result), (second, _) = results.items()
     ((difference, influence),) = _differences(results, [(first, second)], score)
-    n, se = len(result.ids), influence_interval(difference, influence, n_boot=1).se
+    n, se = len(result.songs), influence_interval(difference, influence, n_boot=1).se
     draws = difference + influence_draws(influence, n_boot, seed)
     z = stats.norm.isf(alpha / 2)
     rows = []
-    for j, target in enumerate(result.targets):
+    for j, target in enumerate(result.songs.targets):
         effect = np.abs(difference[j]) / se[j] if se[j] > 0 else 0.0
         power_now = stats.norm.sf(z - effect) + stats.norm.cdf(-z - effect)
         for chance in power:

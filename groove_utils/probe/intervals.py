@@ -19,7 +19,6 @@ import pandas as pd
 from groove_utils.probe.result import ProbeResult, by_target
 from groove_utils.probe.scores import score_statistic
 from groove_utils.stats.bootstrap import bca_interval, influence_interval, jackknife_influence
-from groove_utils.stats.validation import label_codes
 
 __all__ = ["artist_influence", "bootstrap_scores", "result_interval"]
 
@@ -44,7 +43,7 @@ def artist_influence(
     influence : ndarray, shape (n_artists, k)
         See :func:`groove_utils.stats.jackknife_influence`; artists in sorted order.
     """
-    artist = label_codes(result.artists)
+    artist = result.songs.artist_codes
     fixed = statistic(result)
     left_out = []
     for number in range(artist.max() + 1):
@@ -61,7 +60,7 @@ def result_interval(result, statistic, *, refit=True, n_boot=2000, seed=0):
         estimate, influence = artist_influence(result, statistic)
         low, high, se, _ = influence_interval(estimate, influence, n_boot=n_boot, seed=seed)
         return estimate, low, high, se, True
-    return *bca_interval(statistic(result), result.artists, n_boot=n_boot, seed=seed), False
+    return *bca_interval(statistic(result), result.songs.artists, n_boot=n_boot, seed=seed), False
 
 
 def bootstrap_scores(
@@ -100,7 +99,7 @@ def bootstrap_scores(
         tables.append(
             pd.DataFrame(
                 {
-                    "target": result.targets,
+                    "target": result.songs.targets,
                     "score": score,
                     "estimate": estimate,
                     "low": np.clip(low, *bounds),
@@ -110,5 +109,6 @@ def bootstrap_scores(
                 }
             )
         )
-    frame = pd.concat(tables).assign(n_songs=len(result.ids), n_artists=len(set(result.artists)))
-    return by_target(frame, result.targets)
+    n_artists = len(set(result.songs.artists))
+    frame = pd.concat(tables).assign(n_songs=len(result.songs), n_artists=n_artists)
+    return by_target(frame, result.songs.targets)

@@ -78,7 +78,7 @@ def layer_profile(
             {"model": layers}, *songs, n_permutations=n_permutations, each_layer=True, **options
         ).set_index(["layer", "target"])
     tables = []
-    for j, target in enumerate(nested.targets):
+    for j, target in enumerate(nested.songs.targets):
         low, high, *_ = influence_interval(r2[j], influence[:, j], **draws)
         table = pd.DataFrame({"target": target, "layer": names, "r2": r2[j], "low": low})
         table["high"] = np.minimum(high, 1.0)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from groove_utils.mixed import rating_variances
 from groove_utils.probe.folds import nested_splits, outer_folds, outer_splits
-from groove_utils.probe.nested_cv import make_plan, run_ridge
+from groove_utils.probe.nested_cv import assemble, make_plan, run_ridge
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.validation import ProbeError, as_data
 
@@ -61,12 +61,9 @@ def learning_curve(
             kept = split.train[np.isin(names[split.train], drawn)]
             splits.append(replace(split, train=kept))
         splits = nested_splits(songs, splits, protocol)
-        error = np.zeros((protocol.n_repeats, len(total)))
         fits = run_ridge(blocks, songs.ratings, splits, plan, n_jobs=n_jobs)
-        for split, fit in zip(splits, fits, strict=True):
-            squared = (songs.ratings[split.test] - fit["predicted"]) ** 2
-            error[split.repeat] += squared.sum(axis=0)
-        r2 = 1 - error / total
+        predicted = assemble(splits, fits, "predicted", len(songs))
+        r2 = 1 - ((songs.ratings - predicted) ** 2).sum(axis=1) / total
         n_train = np.mean([len(split.train) for split in splits])
         rows += [
             (share, n_train, target, r2[:, j].mean(), r2[:, j].std(), len(r2))
@@ -130,10 +127,8 @@ def rater_learning_curve(
     Y = np.array(panels).reshape(-1, len(ids)).T
     folds = outer_folds(songs, replace(protocol, n_repeats=1))
     splits = nested_splits(songs, folds, protocol)
-    predicted = np.empty_like(Y)
     fits = run_ridge(blocks, Y, splits, make_plan(blocks, protocol), n_jobs=n_jobs)
-    for split, fit in zip(splits, fits, strict=True):
-        predicted[split.test] = fit["predicted"]
+    (predicted,) = assemble(splits, fits, "predicted", len(songs))
 
     def r2(truth):
         spread = ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)

@@ -25,7 +25,7 @@ from groove_utils.probe.validation import ProbeError
 from groove_utils.stats.threads import one_thread
 from groove_utils.stats.validation import as_labels
 
-__all__ = ["Plan", "leave_out", "make_plan", "nuisance_design", "run_ridge"]
+__all__ = ["Plan", "assemble", "leave_out", "make_plan", "nuisance_design", "run_ridge"]
 
 _CHUNK = 4096  # targets treated together; bounds the memory of the inner predictions
 
@@ -132,6 +132,15 @@ def run_ridge(
     return Parallel(n_jobs=n_jobs, prefer="threads")(
         task(blocks, Y, split, plan, design, groups) for split in splits
     )
+
+
+def assemble(splits: Sequence[Split], fits: Sequence[dict], name: str, n: int) -> np.ndarray:
+    """Collect an array of :func:`run_ridge` by repeat and song, (..., n_repeats, n, m)."""
+    *groups, _, m = fits[0][name].shape
+    values = np.full((*groups, 1 + max(split.repeat for split in splits), n, m), np.nan)
+    for split, fit in zip(splits, fits, strict=True):
+        values[..., split.repeat, split.test, :] = fit[name]
+    return values
 
 
 def _run_split(blocks, Y, split, plan, design, groups):

@@ -11,7 +11,6 @@ from sklearn.model_selection import KFold
 from groove_utils.probe.nested_cv import leave_out
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.validation import ProbeError, Songs, as_data
-from groove_utils.stats.validation import label_codes
 
 __all__ = ["paper_protocol"]
 
@@ -54,7 +53,7 @@ def paper_protocol(
                          kind="too_few", column="seeds" if not seeds else "n_splits")  # fmt: skip
     predicted, baseline = np.empty((2, len(seeds), *values.shape))
     folds = np.empty((len(seeds), n), dtype=np.int64)
-    groups = label_codes(songs.artists)
+    groups = songs.artist_codes
     left_out = np.empty((groups.max() + 1, *predicted.shape))
     for repeat, seed in enumerate(seeds):
         cut = KFold(n_splits, shuffle=True, random_state=int(seed))
@@ -71,6 +70,6 @@ def paper_protocol(
             inverse = np.linalg.inv(gram[train] + alpha * np.eye(len(train)))
             leave_out(change, groups[train], error, gram[train] @ inverse, gram[test] @ inverse)
             left_out[:, repeat, test] = fitted[test] + change
-    return ProbeResult.from_songs(
+    return ProbeResult(
         "paper protocol", songs, predicted, baseline, folds, leave_artist_out=left_out
     )

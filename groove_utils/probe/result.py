@@ -22,9 +22,8 @@ class ProbeResult:
     ----------
     method : str
         Name of the probe.
-    ids, artists, styles : ndarray, shape (n,), dtype object
-    targets : list of str
-    observed : ndarray, shape (n, n_targets)
+    songs : Songs
+        ``ids``, ``targets``, ``ratings``, ``artists`` and ``styles``.
     predicted, baseline : ndarray, shape (n_repeats, n, n_targets)
         Predictions of each song by a model that was not trained on its artist, and the baseline
         of the same fold: the training mean, or what the nuisance variables predict.
@@ -39,24 +38,12 @@ class ProbeResult:
     """
 
     method: str
-    ids: np.ndarray
-    targets: list[str]
-    observed: np.ndarray
+    songs: Songs
     predicted: np.ndarray
     baseline: np.ndarray
     folds: np.ndarray
-    artists: np.ndarray
-    styles: np.ndarray
     choices: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
     leave_artist_out: np.ndarray | None = field(default=None, repr=False)
-
-    @classmethod
-    def from_songs(cls, method: str, songs: Songs, predicted, baseline, folds, **more):
-        """Combine songs and arrays of predictions."""
-        return cls(
-            method, songs.ids, songs.targets, songs.ratings, predicted, baseline, folds,
-            songs.artists, songs.styles, **more,
-        )  # fmt: skip
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -65,15 +52,15 @@ class ProbeResult:
         Columns ``repeat``, ``fold``, ``track_id``, ``artist``, ``style``, ``target``,
         ``observed``, ``predicted``, ``baseline``.
         """
-        shape = self.predicted.shape
+        songs, shape = self.songs, self.predicted.shape
         columns = {
             "repeat": np.arange(len(self.predicted))[:, None, None],
             "fold": self.folds[..., None],
-            "track_id": self.ids[:, None],
-            "artist": self.artists[:, None],
-            "style": self.styles[:, None],
-            "target": np.array(self.targets, dtype=object),
-            "observed": self.observed,
+            "track_id": songs.ids[:, None],
+            "artist": songs.artists[:, None],
+            "style": songs.styles[:, None],
+            "target": np.array(songs.targets, dtype=object),
+            "observed": songs.ratings,
             "predicted": self.predicted,
             "baseline": self.baseline,
         }
@@ -93,14 +80,14 @@ class ProbeResult:
             Marmoret et al. 2026); ``r2_over_baseline`` (1 − SSE/SSE of the fold baseline);
             ``n_songs``, ``n_artists``.
         """
-        weights = np.ones((1, len(self.ids)))
+        songs, weights = self.songs, np.ones((1, len(self.songs)))
         scores = {name: score_statistic(self, name)(weights)[0] for name in SCORES}
-        frame = pd.DataFrame({"target": self.targets, **scores})
-        error = ((self.observed - self.predicted) ** 2).sum(axis=1)
-        total = ((self.observed - self.observed.mean(axis=0)) ** 2).sum(axis=0)
+        frame = pd.DataFrame({"target": songs.targets, **scores})
+        error = ((songs.ratings - self.predicted) ** 2).sum(axis=1)
+        total = ((songs.ratings - songs.ratings.mean(axis=0)) ** 2).sum(axis=0)
         frame.insert(2, "r2_sd", (1 - error / total).std(axis=0))
         frame.insert(6, "fold_r2_sd", r2_by_repeat(self, weights)[:, 0].std(axis=0))
-        return frame.assign(n_songs=len(self.ids), n_artists=len(set(self.artists)))
+        return frame.assign(n_songs=len(songs), n_artists=len(set(songs.artists)))
 
     def mean_predictions(self) -> pd.DataFrame:
         """Average predictions over repeats, one row per song and target."""
@@ -109,27 +96,20 @@ class ProbeResult:
         return table.mean().reset_index()
 
 
-def target_numbers(targets, wanted) -> list[int]:
-    """Return the positions of targets, or raise an error that lists the targets."""
-    unknown = [name for name in wanted if name not in targets]
-    if unknown:
-        raise ProbeError(f"no such targets: {unknown}; there are {targets}",
-                         kind="unknown", column="targets", value=unknown)  # fmt: skip
-    return [targets.index(name) for name in wanted]
-
-
 def by_target(frame: pd.DataFrame, targets) -> pd.DataFrame:
     """Sort rows in the order of the targets and keep their order otherwise."""
     order = {name: i for i, name in enumerate(targets)}
     return frame.sort_values("target", key=lambda t: t.map(order), kind="stable", ignore_index=True)
 
 
-def check_paired(results: Mapping[str, object], fields=("ids", "targets", "observed", "folds")):
-    """Raise an error unless all results have the same songs, targets and folds."""
+def check_paired(results: Mapping[str, object]) -> None:
+    """Raise an error unless all results have the same songs, targets and folds (if any)."""
     (first, reference), *others = results.items()
     for name, other in others:
-        for column in fields:
-            if not np.array_equal(getattr(reference, column), getattr(other, column)):
+        for column in ("ids", "artists", "targets", "ratings", "folds"):
+            values = [getattr(r if column == "folds" else r.songs, column, None)
+                      for r in (reference, other)]  # fmt: skip
+            if not np.array_equal(*values):
                 raise ProbeError(
                     f"{first!r} and {name!r} differ in their {column}; paired comparisons need the "
                     "same songs, targets and folds: use the same seed, or pass folds=",

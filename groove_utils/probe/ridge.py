@@ -9,11 +9,10 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from groove_utils.probe.folds import nested_splits, outer_folds
-from groove_utils.probe.nested_cv import Plan, make_plan, nuisance_design, run_ridge
+from groove_utils.probe.nested_cv import Plan, assemble, make_plan, nuisance_design, run_ridge
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.validation import Songs, as_data
-from groove_utils.stats.validation import label_codes
 
 __all__ = ["nested_ridge", "nested_ridges", "run_plan"]
 
@@ -119,32 +118,27 @@ def run_plan(
     """Run the candidates of a plan on the folds of a protocol."""
     folds = outer_folds(songs, protocol, folds)
     splits = nested_splits(songs, folds, protocol)
-    groups = label_codes(songs.artists)
+    n = len(songs)
     fits = run_ridge(
         blocks, songs.ratings, splits, plan,
-        nuisance=nuisance_design(nuisance, len(songs)), groups=groups, n_jobs=n_jobs,
+        nuisance=nuisance_design(nuisance, n), groups=songs.artist_codes, n_jobs=n_jobs,
     )  # fmt: skip
-    predicted, baseline = np.empty((2, len(folds), *songs.ratings.shape))
-    left_out = np.empty((groups.max() + 1, *predicted.shape))
-    choices = []
-    for split, fit in zip(splits, fits, strict=True):
-        predicted[split.repeat, split.test] = fit["predicted"]
-        baseline[split.repeat, split.test] = fit["baseline"]
-        left_out[:, split.repeat, split.test] = fit["leave_artist_out"]
-        choices.append(
-            pd.DataFrame(
-                {
-                    "repeat": split.repeat,
-                    "fold": split.fold,
-                    "target": songs.targets,
-                    "layer": np.array(plan.names, dtype=object)[fit["candidate"]],
-                    "alpha": plan.alphas[fit["alpha"]],
-                    "pca": pd.array([plan.sizes[i] for i in fit["size"]], dtype="Int64"),
-                    "inner_mse": fit["inner_mse"],
-                }
-            )
+    choices = [
+        pd.DataFrame(
+            {
+                "repeat": split.repeat,
+                "fold": split.fold,
+                "target": songs.targets,
+                "layer": np.array(plan.names, dtype=object)[fit["candidate"]],
+                "alpha": plan.alphas[fit["alpha"]],
+                "pca": pd.array([plan.sizes[i] for i in fit["size"]], dtype="Int64"),
+                "inner_mse": fit["inner_mse"],
+            }
         )
-    return ProbeResult.from_songs(
-        method, songs, predicted, baseline, folds,
-        choices=pd.concat(choices, ignore_index=True), leave_artist_out=left_out,
-    )  # fmt: skip
+        for split, fit in zip(splits, fits, strict=True)
+    ]
+    predicted, baseline, left_out = (
+        assemble(splits, fits, name, n) for name in ("predicted", "baseline", "leave_artist_out")
+    )
+    choices = pd.concat(choices, ignore_index=True)
+    return ProbeResult(method, songs, predicted, baseline, folds, choices, left_out)

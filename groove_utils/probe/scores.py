@@ -21,7 +21,7 @@ def score_statistic(result, score: str):
 
     The scores are described in :meth:`groove_utils.probe.ProbeResult.scores`.
     """
-    y = result.observed
+    y = result.songs.ratings
     squared = ((y - result.predicted) ** 2).mean(axis=0)
     if score == "r2":
         return lambda w: 1 - _ratio(w @ squared, _spread(w, y - y.mean(axis=0)))
@@ -45,22 +45,23 @@ def r2_by_repeat(result, w) -> np.ndarray:
         scores = []
         for number in range(fold.max() + 1):
             held = fold == number
-            y = result.observed[held]
+            y = result.songs.ratings[held]
             error = w[:, held] @ (y - predicted[held]) ** 2
             scores.append(1 - _ratio(error, _spread(w[:, held], y - y.mean(axis=0))))
         means.append(np.mean(scores, axis=0))
     return np.array(means)
 
 
-def style_statistic(result, styles: np.ndarray):
+def style_statistic(result):
     """Return a function of song weights (n_draws, n) that computes R² by parts.
 
-    `styles` holds numbers 0 … s − 1. The R², (n_draws, (3 + s) · n_targets), are over all songs,
-    between styles, within styles, and inside each style.
+    The R², (n_draws, (3 + n_styles) · n_targets), are over all songs, between styles, within
+    styles, and inside each style.
     """
-    y = result.observed - result.observed.mean(axis=0)
-    error = result.observed - result.predicted
+    y = result.songs.ratings - result.songs.ratings.mean(axis=0)
+    error = result.songs.ratings - result.predicted
     squared = (error**2).mean(axis=0)
+    styles = result.songs.style_codes
     member = styles == np.arange(styles.max() + 1)[:, None]
 
     def statistic(w):
@@ -90,7 +91,7 @@ def _spread(w, values):
 
 def _spearman(result, weights):
     rows = np.repeat(np.arange(len(weights)), weights.astype(int))
-    y = rankdata(result.observed[rows], axis=0)
+    y = rankdata(result.songs.ratings[rows], axis=0)
     y -= y.mean(axis=0)
     p = rankdata(result.predicted[:, rows], axis=1)
     p -= p.mean(axis=1, keepdims=True)

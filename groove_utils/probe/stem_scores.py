@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.cache import ArrayCache
-from groove_utils.probe.ablation import Ablation, Subset, ablation_key
+from groove_utils.probe.ablation import Ablation, Subset, cached
 from groove_utils.probe.paper import paper_protocol
 from groove_utils.probe.result import check_paired
 from groove_utils.probe.validation import ProbeError, as_songs
@@ -39,17 +39,16 @@ def paper_scores(
         One row per subset and target: ``subset, target, fold_r2, fold_r2_sd, n_songs``.
     """
     songs = as_songs(y, artists, styles)
-    ratings = pd.DataFrame(songs.ratings, index=songs.ids, columns=songs.targets)
     tables = []
     for subset, X in features.items():
         blocks = as_blocks(X, len(songs), songs.ids)
-        key = ablation_key("paper protocol", {tuple(subset): blocks}, songs, np.empty(0), None)
-        scores = None if cache is None else cache.get(key)
-        if scores is None:
-            table = paper_protocol(blocks, ratings, songs.artists, songs.styles).scores()
-            scores = {name: table[name].to_numpy() for name in ("fold_r2", "fold_r2_sd")}
-            if cache is not None:
-                cache.put(key, scores)
+
+        def compute(blocks=blocks):
+            table = paper_protocol(blocks, songs.frame, songs.artists, songs.styles).scores()
+            return {name: table[name].to_numpy() for name in ("fold_r2", "fold_r2_sd")}
+
+        key = "paper protocol", {tuple(subset): blocks}, songs, np.empty(0), None
+        scores = cached(compute, cache, *key)
         table = pd.DataFrame({"subset": subset_name(subset), "target": songs.targets, **scores})
         tables.append(table.assign(n_songs=len(songs)))
     return pd.concat(tables, ignore_index=True)
@@ -156,7 +155,7 @@ def contrast(
         raise ProbeError("no terms given; expected one or more of (weight, ablation, subset)",
                          kind="empty", column="terms")  # fmt: skip
     ablations = {f"term {i}": ablation for i, (_, ablation, _) in enumerate(terms)}
-    check_paired(ablations, ("ids", "artists", "targets", "observed"))
+    check_paired(ablations)
     r2 = sum(weight * one.r2[one.place(subset)] for weight, one, subset in terms)
     influence = sum(weight * one.influence[:, one.place(subset)] for weight, one, subset in terms)
     table = _table(terms[0][1], "contrast", [""], r2[None], influence[:, None], n_boot, seed)
@@ -166,14 +165,14 @@ def contrast(
 def _table(ablation, label, names, estimate, influence, n_boot, seed) -> pd.DataFrame:
     """Rows of estimates (k, parts, targets) with intervals from influences (g, k, …)."""
     index = pd.MultiIndex.from_product(
-        [names, ablation.parts, ablation.targets], names=[label, "part", "target"]
+        [names, ablation.parts, ablation.songs.targets], names=[label, "part", "target"]
     )
     frame = pd.DataFrame({"estimate": estimate.ravel()}, index=index).reset_index()
     interval = influence_interval(
         estimate.ravel(), influence.reshape(len(influence), -1), n_boot=n_boot, seed=seed
     )
     frame = frame.assign(**interval._asdict())
-    artists, styles = ablation.artists.astype(str), ablation.styles.astype(str)
+    artists, styles = ablation.songs.artists, ablation.songs.styles.astype(str)
     for part in ablation.parts:
         songs = styles == part if part in ablation.parts[2:] else np.ones(len(styles), dtype=bool)
         rows = frame["part"] == part

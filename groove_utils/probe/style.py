@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 
@@ -13,7 +11,6 @@ from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult, by_target
 from groove_utils.probe.scores import style_statistic
 from groove_utils.probe.validation import as_songs
-from groove_utils.stats.validation import label_codes
 
 __all__ = ["style_baseline", "style_scores"]
 
@@ -28,7 +25,7 @@ def style_baseline(
     """
     songs = as_songs(y, artists, styles)
     folds = outer_folds(songs, protocol, folds)
-    style, artist = label_codes(songs.styles), label_codes(songs.artists)
+    style, artist = songs.style_codes, songs.artist_codes
     predicted, baseline = np.empty((2, len(folds), *songs.ratings.shape))
     left_out = np.empty((artist.max() + 1, *predicted.shape))
 
@@ -44,7 +41,7 @@ def style_baseline(
             for one in range(len(left_out)):
                 rest = split.train[artist[split.train] != one]
                 left_out[one, split.repeat, rows] = mean(rest, same[artist[same] != one])
-    return ProbeResult.from_songs(
+    return ProbeResult(
         "style baseline", songs, predicted, baseline, folds, leave_artist_out=left_out
     )
 
@@ -71,25 +68,23 @@ def style_scores(result: ProbeResult, *, n_boot=2000, seed=0) -> pd.DataFrame:
     sums of squares then fall into two parts, so each has an R² of its own. R² inside a style is
     about that style's mean, and counts a wrong level of the style as error.
     """
-    names, style = np.unique(result.styles.astype(str), return_inverse=True)
-    estimate, low, high, *_ = result_interval(
-        result, partial(style_statistic, styles=style), n_boot=n_boot, seed=seed
-    )
-    y = pd.DataFrame(result.observed)
-    inside = y.groupby(style).agg(lambda values: ((values - values.mean()) ** 2).sum()).to_numpy()
-    total, within = ((y - y.mean()) ** 2).sum().to_numpy(), inside.sum(axis=0)
-    shares = np.vstack([total, total - within, within, inside]) / total
-    counts = [len(y)] * 3 + np.bincount(style).tolist()
-    parts = ["all", "between", "within", *names]
+    songs = result.songs
+    estimate, low, high, *_ = result_interval(result, style_statistic, n_boot=n_boot, seed=seed)
+    y = songs.frame.groupby(songs.styles.astype(str))
+    inside = y.agg(lambda values: ((values - values.mean()) ** 2).sum())
+    total = ((songs.ratings - songs.ratings.mean(axis=0)) ** 2).sum(axis=0)
+    within = inside.sum().to_numpy()
+    shares = np.vstack([total, total - within, within, inside.to_numpy()]) / total
+    parts = ["all", "between", "within", *inside.index]
     frame = pd.DataFrame(
         {
-            "target": result.targets * len(parts),
-            "part": np.repeat(parts, len(result.targets)),
+            "target": songs.targets * len(parts),
+            "part": np.repeat(parts, len(songs.targets)),
             "r2": estimate,
             "low": low,
             "high": np.minimum(high, 1.0),
             "share": shares.ravel(),
-            "n_songs": np.repeat(counts, len(result.targets)),
+            "n_songs": np.repeat([len(songs)] * 3 + y.size().tolist(), len(songs.targets)),
         }
     )
-    return by_target(frame, result.targets)
+    return by_target(frame, songs.targets)

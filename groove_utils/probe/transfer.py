@@ -9,12 +9,11 @@ import pandas as pd
 
 from groove_utils.probe.folds import Split, artist_folds, nested_splits, outer_splits
 from groove_utils.probe.intervals import result_interval
-from groove_utils.probe.nested_cv import make_plan, run_ridge
+from groove_utils.probe.nested_cv import assemble, make_plan, run_ridge
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.scores import score_statistic
 from groove_utils.probe.validation import ProbeError, as_data
-from groove_utils.stats.validation import label_codes
 
 __all__ = ["transfer_matrix"]
 
@@ -49,7 +48,7 @@ def transfer_matrix(
     """
     songs, blocks = as_data(X, y, artists, styles)
     plan = make_plan(blocks, protocol)
-    style, artist = songs.styles.astype(str), label_codes(songs.artists)
+    style, artist = songs.styles.astype(str), songs.artist_codes
     names = list(np.unique(style))
     if len(names) < 2:
         raise ProbeError(f"all songs are of one style, {names[0]!r}; transfer needs two",
@@ -93,19 +92,14 @@ def _splits(songs, source, tested, artist, protocol) -> list[Split]:
 
 def _transfer_scores(songs, splits, fits, *, n_boot, seed):
     """Scores over the tested songs alone; artists of training and test songs count."""
-    shape = (1 + max(split.repeat for split in splits), *songs.ratings.shape)
+    predicted, left_out = (
+        assemble(splits, fits, name, len(songs)) for name in ("predicted", "leave_artist_out")
+    )
+    tested = np.isfinite(predicted).all(axis=(0, 2)).astype(float)
     # songs that are not tested have weight 0, so their predictions do not matter
-    predicted = np.broadcast_to(songs.ratings, shape).copy()
-    left_out = np.broadcast_to(predicted, (len(fits[0]["leave_artist_out"]), *shape)).copy()
-    tested = np.zeros(len(songs))
-    for split, fit in zip(splits, fits, strict=True):
-        predicted[split.repeat, split.test] = fit["predicted"]
-        left_out[:, split.repeat, split.test] = fit["leave_artist_out"]
-        tested[split.test] = 1.0
-    result = ProbeResult.from_songs(
-        "transfer", songs, predicted, predicted, np.zeros(shape[:2], int),
-        leave_artist_out=left_out,
-    )  # fmt: skip
+    predicted, left_out = np.nan_to_num(predicted), np.nan_to_num(left_out)
+    folds = np.zeros(predicted.shape[:2], int)
+    result = ProbeResult("transfer", songs, predicted, predicted, folds, leave_artist_out=left_out)
 
     def statistic(one, score):
         of_weights = score_statistic(one, score)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from groove_utils.errors import DetailedError
-from groove_utils.stats.validation import as_blocks, as_labels, as_targets
+from groove_utils.stats.validation import as_blocks, as_labels, as_targets, label_codes
 
 __all__ = ["ProbeError", "Songs", "as_data", "as_songs"]
 
@@ -16,7 +18,7 @@ class ProbeError(DetailedError):
     """Settings, folds or results that a probe cannot use."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Songs:
     """Identifiers (n,), targets (m), ratings (n, m), artists and styles (n,) in one order."""
 
@@ -28,6 +30,34 @@ class Songs:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def artist_codes(self) -> np.ndarray:
+        """Number of each song's artist in sorted order."""
+        return label_codes(self.artists)
+
+    @property
+    def style_codes(self) -> np.ndarray:
+        """Number of each song's style in sorted order."""
+        return label_codes(self.styles)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Ratings as a table."""
+        return pd.DataFrame(self.ratings, index=self.ids, columns=self.targets)
+
+    def places(self, targets: Sequence[str]) -> list[int]:
+        """Positions of targets; raises an error if one is unknown."""
+        unknown = [name for name in targets if name not in self.targets]
+        if unknown:
+            raise ProbeError(f"no such targets: {unknown}; there are {self.targets}",
+                             kind="unknown", column="targets", value=unknown)  # fmt: skip
+        return [self.targets.index(name) for name in targets]
+
+    def select(self, targets: Sequence[str]) -> Songs:
+        """Return the songs with some of their targets."""
+        ratings = self.ratings[:, self.places(targets)]
+        return replace(self, targets=list(targets), ratings=ratings)
 
 
 def as_songs(y, artists=None, styles=None) -> Songs:

@@ -169,7 +169,7 @@ def test_shapley_values_add_up(found):
         shares = table[table["measure"] == "Shapley"]
         total = shares.groupby(["part", "target"])["estimate"].sum()
         whole = one.r2[one.place(STEMS)] - one.r2[0]
-        total = total.unstack("target").loc[one.parts, one.targets]
+        total = total.unstack("target").loc[one.parts, one.songs.targets]
         np.testing.assert_allclose(total, whole, atol=1e-9, rtol=0)
         songs = probe.attribute_songs(one, "listen", n_boot=200)
         of_song = songs.groupby("track_id", sort=False)
@@ -327,9 +327,9 @@ def test_scores_of_the_published_protocol(songs, tmp_path, monkeypatch):
 
 def test_select_keeps_what_belongs_together(found):
     one = found["stem"].select(["luck", "dance"])
-    assert one.targets == ["luck", "dance"]
+    assert one.songs.targets == ["luck", "dance"]
     np.testing.assert_array_equal(one.r2[..., 1], found["stem"].r2[..., 0])
-    np.testing.assert_array_equal(one.observed[:, 0], found["stem"].observed[:, 2])
+    np.testing.assert_array_equal(one.songs.ratings[:, 0], found["stem"].songs.ratings[:, 2])
     with raises(ProbeError, "unknown", value=["groove"]):
         one.select(["groove"])
 

@@ -19,12 +19,12 @@ def result(small):
 
 @pytest.mark.parametrize("score", SCORES)
 def test_weighted_scores_are_scores_of_repeated_songs(result, score):
-    weights = np.vstack([np.ones(60), cluster_weights(result.artists, 2, seed=0)])
+    weights = np.vstack([np.ones(60), cluster_weights(result.songs.artists, 2, seed=0)])
     values = score_statistic(result, score)(weights)
     for w, row in zip(weights.astype(int), values, strict=True):
         pick = np.repeat(np.arange(60), w)
         for j in range(2):
-            y, p = result.observed[pick, j], result.predicted[:, pick, j]
+            y, p = result.songs.ratings[pick, j], result.predicted[:, pick, j]
             base, folds = result.baseline[:, pick, j], result.folds[:, pick]
             expected = {
                 "r2": lambda y=y, p=p: np.mean([r2_score(y, one) for one in p]),
@@ -44,8 +44,8 @@ def test_weighted_scores_are_scores_of_repeated_songs(result, score):
 def test_the_table_of_scores_adds_spread_over_repeats(result):
     table = result.scores().set_index("target")
     weights = np.ones((1, 60))
-    for j, name in enumerate(result.targets):
-        truth, guesses = result.observed[:, j], result.predicted[..., j]
+    for j, name in enumerate(result.songs.targets):
+        truth, guesses = result.songs.ratings[:, j], result.predicted[..., j]
         for score in SCORES:
             expected = score_statistic(result, score)(weights)[0, j]
             assert table.loc[name, score] == pytest.approx(expected)
@@ -65,7 +65,7 @@ def test_predictions_are_tidy(result, small):
     assert len(frame) == 2 * 60 * 2
     one = frame[(frame.track_id == "t05") & (frame.target == "listen")]
     assert one["observed"].tolist() == [y.loc["t05", "listen"]] * 2
-    place = list(result.ids).index("t05")
+    place = list(result.songs.ids).index("t05")
     assert one["predicted"].tolist() == result.predicted[:, place, 1].tolist()
     assert one["fold"].tolist() == result.folds[:, place].tolist()
     mean = result.mean_predictions()
