@@ -63,12 +63,9 @@ def nested_estimator(
     """
     songs, blocks = as_data(X, y, artists, styles)
     matrix = np.concatenate(list(blocks.values()), axis=1)
-    method = estimator if isinstance(estimator, str) else type(estimator).__name__
-    if method == "kernel":
-        plan = _kernel_plan(matrix.shape[1], protocol)
-        return run_plan(
-            method, songs, {"features": matrix}, plan, protocol, folds=folds, n_jobs=n_jobs
-        )
+    if isinstance(estimator, str) and estimator == "kernel":
+        plan, data = _kernel_plan(matrix.shape[1], protocol), {"features": matrix}
+        return run_plan(songs, data, plan, protocol, folds=folds, n_jobs=n_jobs)
     if isinstance(estimator, str):
         estimator, grid = _ready_made(estimator, matrix.shape[1], protocol)
     folds = outer_folds(songs, protocol, folds)
@@ -85,7 +82,7 @@ def nested_estimator(
         baseline[split.repeat, split.test, j] = songs.ratings[split.train, j].mean()
         place = {"repeat": split.repeat, "fold": split.fold, "target": songs.targets[j]}
         rows.append({**place, **parameters, "inner_mse": mse})
-    return ProbeResult(method, songs, predicted, baseline, folds, choices=pd.DataFrame(rows))
+    return ProbeResult(songs, predicted, baseline, folds, pd.DataFrame(rows))
 
 
 def _fit_target(estimator, grid, X, y, split):
@@ -177,7 +174,7 @@ def random_projection_control(
             ("projection", blocks, replace(plan, project=project)),
             ("noise", noise, noise_plan),
         ):
-            result = run_plan(control, songs, data, candidates, protocol, n_jobs=n_jobs)
+            result = run_plan(songs, data, candidates, protocol, n_jobs=n_jobs)
             scores = result.scores()[["target", "r2", "spearman"]]
             tables.append(scores.assign(control=control, draw=draw))
     frame = pd.concat(tables, ignore_index=True)

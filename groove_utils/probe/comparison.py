@@ -42,12 +42,10 @@ def compare_models(
     Parameters
     ----------
     results : mapping of name → ProbeResult
-    score : str
+    score, n_boot, seed
         See :func:`bootstrap_scores`.
     reference : str, optional
         Compare all others with this one; by default all pairs.
-    n_boot, seed : int
-        Draws of artists.
 
     Returns
     -------
@@ -98,13 +96,12 @@ def songs_needed(
     ----------
     results : mapping of name → ProbeResult
         Exactly two, with the same songs and folds.
-    score : str
+    score, n_boot, seed
+        See :func:`bootstrap_scores`.
     power : sequence of float
         Probabilities of finding the difference, between 0 and 1.
     alpha : float
         Level of the two-sided test.
-    n_boot, seed : int
-        Draws of artists.
 
     Returns
     -------

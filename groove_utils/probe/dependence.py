@@ -31,10 +31,8 @@ def partial_dependence(
     Parameters
     ----------
     X : DataFrame, shape (n, d)
-        One row per song, without NaN.
-    y : Series or array-like of shape (n,)
-    artists : array-like of shape (n,), optional
-        Without it each song counts as an artist of its own.
+    y, artists : array-like of shape (n,)
+        Without `artists` each song counts as an artist of its own.
     feature : str
         A column of `X`.
     estimator : scikit-learn regressor, optional
@@ -48,17 +46,13 @@ def partial_dependence(
     Returns
     -------
     DataFrame
-        ``x, estimate, low, high``; each curve has mean 0 over the grid, so that only its shape
-        counts.
-
-    References
-    ----------
-    Friedman (2001), Annals of Statistics 29(5), 1189–1232, section 8.2.
+        ``x, estimate, low, high``, with mean 0 over the grid, so that only the shape counts.
 
     Notes
     -----
-    Where features are correlated, some of the averaged songs could not exist. The band shows how
-    the curve depends on the sampled artists; it is not a test of the curve's shape.
+    Friedman (2001), Annals of Statistics 29(5), section 8.2. Where features are correlated, some
+    of the averaged songs could not exist. The band shows how the curve depends on the sampled
+    artists; it is not a test of the curve's shape.
     """
     songs, blocks = as_data(X, y, artists)
     if feature not in X.columns:
@@ -95,16 +89,12 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
 
     Parameters
     ----------
-    x : array-like of shape (n,)
-        The feature; it is standardised to z.
-    y : Series or array-like of shape (n,)
-    artists : array-like of shape (n,), optional
-        Without it each song counts as an artist of its own.
+    x, y, artists : array-like of shape (n,)
+        The feature, which is standardised to z; ratings; labels.
     covariates : DataFrame of shape (n, k), optional
         Held fixed; standardised.
     points : array-like, optional
-        Values of `x` at which to compute the curve; by default 25 from the 5th to the 95th
-        percentile.
+        Values of `x` for the curve; by default 25 from the 5th to the 95th percentile.
 
     Returns
     -------

@@ -25,18 +25,17 @@ def find_leaks(
     Parameters
     ----------
     probe : callable
-        ``probe(X, y, folds)`` with X a dict of layer → (n, d), y (n, m) and folds (n,). Returns
-        out-of-fold predictions (n,) or (n, m), or a :class:`ProbeResult` of one repeat. It must
-        be deterministic.
+        Deterministic ``probe(X, y, folds)`` with X a dict of layer → (n, d), y (n, m) and folds
+        (n,). Returns out-of-fold predictions (n,) or (n, m), or a :class:`ProbeResult` of one
+        repeat.
     X, y, artists
         See :func:`nested_ridge`.
     folds : ndarray of int, shape (n,)
         The fold in which each song is held out.
-    n_tries : int
+    n_tries, seed : int
         Random changes of the held-out songs per fold.
     tolerance : float
         Smallest change of a prediction that counts, in SDs of the target.
-    seed : int
 
     Returns
     -------

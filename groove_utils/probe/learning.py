@@ -88,13 +88,11 @@ def rater_learning_curve(
 
     Parameters
     ----------
-    X : features
-        See :func:`nested_ridge`; rows in the order of `ids`.
     ratings : DataFrame
         Of one query: ``track_id, listener_id, rating``.
     ids : sequence
         Track ids in the order of the features.
-    artists, styles, protocol, n_jobs
+    X, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`; one repeat of the folds is used.
     n_raters : sequence of int
         Songs with fewer raters keep all they have.

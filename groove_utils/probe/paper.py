@@ -70,6 +70,4 @@ def paper_protocol(
             inverse = np.linalg.inv(gram[train] + alpha * np.eye(len(train)))
             leave_out(change, groups[train], error, gram[train] @ inverse, gram[test] @ inverse)
             left_out[:, repeat, test] = fitted[test] + change
-    return ProbeResult(
-        "paper protocol", songs, predicted, baseline, folds, leave_artist_out=left_out
-    )
+    return ProbeResult(songs, predicted, baseline, folds, leave_artist_out=left_out)

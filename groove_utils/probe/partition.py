@@ -83,7 +83,7 @@ def variance_partition(
         grid /= grid.sum(axis=1, keepdims=True)
         labels = [" ".join(f"{w:.2g}" for w in row) for row in grid]
         result = run_plan(
-            "partition", songs, {name: data[name] for name in subset},
+            songs, {name: data[name] for name in subset},
             Plan(labels, grid, ALPHAS, equalise=True), protocol, n_jobs=n_jobs,
         )  # fmt: skip
         scores[subset] = artist_influence(result, statistic)

@@ -20,8 +20,6 @@ class ProbeResult:
 
     Attributes
     ----------
-    method : str
-        Name of the probe.
     songs : Songs
         ``ids``, ``targets``, ``ratings``, ``artists`` and ``styles``.
     predicted, baseline : ndarray, shape (n_repeats, n, n_targets)
@@ -37,7 +35,6 @@ class ProbeResult:
         intervals learn how scores depend on the training songs.
     """
 
-    method: str
     songs: Songs
     predicted: np.ndarray
     baseline: np.ndarray

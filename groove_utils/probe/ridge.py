@@ -27,7 +27,6 @@ def nested_ridge(
     nuisance=None,
     folds=None,
     n_jobs=1,
-    method="nested ridge",
 ) -> ProbeResult:
     """Probe with every choice made inside the training songs, and whole artists held out.
 
@@ -53,8 +52,6 @@ def nested_ridge(
         Outer folds to use instead of new ones, for example those of another result.
     n_jobs : int
         Threads over outer folds.
-    method : str
-        Name of the result.
 
     Returns
     -------
@@ -76,7 +73,7 @@ def nested_ridge(
     """
     songs, blocks = as_data(X, y, artists, styles)
     return run_plan(
-        method, songs, blocks, make_plan(blocks, protocol), protocol,
+        songs, blocks, make_plan(blocks, protocol), protocol,
         folds=folds, nuisance=nuisance, n_jobs=n_jobs,
     )  # fmt: skip
 
@@ -105,7 +102,6 @@ def nested_ridges(
 
 
 def run_plan(
-    method: str,
     songs: Songs,
     blocks: dict[str, np.ndarray],
     plan: Plan,
@@ -141,4 +137,4 @@ def run_plan(
         assemble(splits, fits, name, n) for name in ("predicted", "baseline", "leave_artist_out")
     )
     choices = pd.concat(choices, ignore_index=True)
-    return ProbeResult(method, songs, predicted, baseline, folds, choices, left_out)
+    return ProbeResult(songs, predicted, baseline, folds, choices, left_out)

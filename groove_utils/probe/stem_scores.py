@@ -55,13 +55,7 @@ def paper_scores(
 
 
 def ablation_scores(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
-    """Compute R² of every subset of stems with its 95% interval over artists.
-
-    Parameters
-    ----------
-    ablation : Ablation
-    n_boot, seed : int
-        Draws of artists.
+    """Compute R² of every subset of stems with its 95% interval over draws of artists.
 
     Returns
     -------
@@ -77,12 +71,6 @@ def ablation_scores(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
 
 def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
     """Compute the contribution of each stem: alone, left out, and its Shapley value.
-
-    Parameters
-    ----------
-    ablation : Ablation
-    n_boot, seed : int
-        Draws of artists.
 
     Returns
     -------
@@ -142,8 +130,6 @@ def contrast(
         Such as the gain of drums and bass beyond what each gives alone: ``[(1, a, ("drums",
         "bass")), (-1, a, ("drums",)), (-1, a, ("bass",)), (1, a, ())]``; or raw against
         loudness-matched stems: ``[(1, raw, s), (-1, matched, s)]``.
-    n_boot, seed : int
-        Draws of artists.
 
     Returns
     -------

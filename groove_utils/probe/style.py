@@ -41,19 +41,11 @@ def style_baseline(
             for one in range(len(left_out)):
                 rest = split.train[artist[split.train] != one]
                 left_out[one, split.repeat, rows] = mean(rest, same[artist[same] != one])
-    return ProbeResult(
-        "style baseline", songs, predicted, baseline, folds, leave_artist_out=left_out
-    )
+    return ProbeResult(songs, predicted, baseline, folds, leave_artist_out=left_out)
 
 
 def style_scores(result: ProbeResult, *, n_boot=2000, seed=0) -> pd.DataFrame:
-    """Compute R² between styles, within styles, and inside each style.
-
-    Parameters
-    ----------
-    result : ProbeResult
-    n_boot, seed : int
-        Draws of artists for the 95% interval.
+    """Compute R² between styles, within styles, and inside each style, with 95% intervals.
 
     Returns
     -------

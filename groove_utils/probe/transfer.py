@@ -99,7 +99,7 @@ def _transfer_scores(songs, splits, fits, *, n_boot, seed):
     # songs that are not tested have weight 0, so their predictions do not matter
     predicted, left_out = np.nan_to_num(predicted), np.nan_to_num(left_out)
     folds = np.zeros(predicted.shape[:2], int)
-    result = ProbeResult("transfer", songs, predicted, predicted, folds, leave_artist_out=left_out)
+    result = ProbeResult(songs, predicted, predicted, folds, leave_artist_out=left_out)
 
     def statistic(one, score):
         of_weights = score_statistic(one, score)

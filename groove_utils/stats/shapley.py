@@ -41,22 +41,12 @@ def shapley_values(
     dict of player → ndarray of float64, of the shape of the values
         They sum to ``values[all players] − values[()]``.
 
-    Raises
-    ------
-    StatsError
-        A subset is missing, duplicated or names an unknown player; shapes differ; a value is not
-        finite; no players, duplicate ones or more than 6.
-
     Notes
     -----
-    φᵢ = Σ over S without i of |S|! (n − 1 − |S|)! / n! · (v(S ∪ i) − v(S)).
-
-    The value of the empty subset is a convention and has to be given. For out-of-fold R² it is the
-    score of predicting the mean rating of the training songs, which is slightly below 0.
-
-    References
-    ----------
-    Shapley (1953), A value for n-person games. Contributions to the Theory of Games II, 307–317.
+    φᵢ = Σ over S without i of |S|! (n − 1 − |S|)! / n! · (v(S ∪ i) − v(S)); Shapley (1953), A
+    value for n-person games. Contributions to the Theory of Games II, 307–317. The value of the
+    empty subset is a convention: for out-of-fold R², the score of predicting the training mean,
+    which is slightly below 0.
 
     Examples
     --------
@@ -91,29 +81,16 @@ def _check_values(values, players: list) -> dict[frozenset, np.ndarray]:
             kind="n_players", value=len(players),
         )  # fmt: skip
     table = {frozenset(s): np.asarray(v, dtype=np.float64) for s, v in values.items()}
-    doubled = len(set(players)) < len(players) or any(len(set(s)) < len(s) for s in values)
-    if doubled or len(table) < len(values):
+    wanted = {frozenset(s) for k in range(len(players) + 1) for s in combinations(players, k)}
+    doubled = len(table) < len(values) or any(len(set(s)) < len(s) for s in values)
+    if set(table) != wanted or doubled:
         raise StatsError(
-            f"players {players} or subsets {list(values)} hold duplicates; give each once",
-            kind="duplicate",
+            f"the subsets are {list(values)}; expected each of the {len(wanted)} subsets of "
+            f"{players} once, () included",
+            kind="subsets", value=set(table) ^ wanted,
         )  # fmt: skip
-    wanted = [s for k in range(len(players) + 1) for s in combinations(players, k)]
-    for subset in wanted:
-        if frozenset(subset) not in table:
-            raise StatsError(
-                f"the subset {subset!r} has no value; exact Shapley values need all {len(wanted)} "
-                "subsets, () included",
-                kind="missing", value=subset,
-            )  # fmt: skip
-        if not np.isfinite(table[frozenset(subset)]).all():
-            raise StatsError(f"the value of {subset!r} is NaN or infinite", kind="not_finite",
-                             value=subset)  # fmt: skip
-    if len(table) > len(wanted):
-        unknown = {player for subset in table for player in subset} - set(players)
-        raise StatsError(f"no such players: {sorted(map(str, unknown))}; there are {players}",
-                         kind="unknown", value=unknown)  # fmt: skip
     shapes = {value.shape for value in table.values()}
-    if len(shapes) > 1:
-        raise StatsError(f"the values have different shapes: {sorted(shapes)}", kind="shape",
-                         value=shapes)  # fmt: skip
+    if len(shapes) > 1 or not all(np.isfinite(value).all() for value in table.values()):
+        raise StatsError(f"values have the shapes {sorted(shapes)}; expected one, and no NaN or "
+                         "infinity", kind="values", value=shapes)  # fmt: skip
     return table
