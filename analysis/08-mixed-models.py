@@ -516,7 +516,7 @@ shares = shares.rename(columns=names).loc[list(data.queries)]
 
 # %% tags=["needs-listeners"]
 show_figure(
-    figures.plot_partition(shares),
+    figures.plot_variance_shares(shares, fmt=".0%"),
     "shares",
     "Whose variance is it? Shares of the variance of single ratings, one bar a question.",
     "Stacked bars, one a question, that add to one: songs, listeners and what was "

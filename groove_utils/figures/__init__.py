@@ -20,7 +20,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "mixed": [
             "plot_crossed_design",
             "plot_fitted_lines",
-            "plot_partition",
             "plot_power",
             "plot_recovery",
             "plot_residuals",

@@ -1,4 +1,4 @@
-"""Plots of handcrafted descriptors (chapter 04)."""
+"""Plots of handcrafted descriptors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import seaborn as sns
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from groove_utils.figures.theme import style_palette
+from groove_utils.figures.theme import legend_above, style_palette
 
 __all__ = [
     "plot_clustered_correlations",
@@ -24,22 +24,18 @@ __all__ = [
 def plot_distributions(
     songs: pd.DataFrame, panels: Mapping[str, str], styles: list[str], columns: int = 4
 ) -> plt.Figure:
-    """Descriptors by style, a panel each.
+    """Draw descriptors by style, one panel each.
 
     Parameters
     ----------
     songs : DataFrame
-        A column ``style`` and one for each descriptor, one row a song; NaN is left out.
+        A column ``style`` and one for each descriptor, one row per song; NaN is left out.
     panels : mapping of str to str
         Column → title.
     styles : list of str
         Order of the styles.
     columns : int
         Panels in a row.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     lines = -(-len(panels) // columns)
     figure, grid = plt.subplots(
@@ -61,16 +57,12 @@ def plot_distributions(
 
 
 def plot_clustered_correlations(correlations: pd.DataFrame) -> plt.Figure:
-    """A large correlation matrix, rows and columns ordered so that what goes together is together.
+    """Draw a large correlation matrix with similar rows and columns next to each other.
 
     Parameters
     ----------
     correlations : DataFrame, square
         Pearson correlations; ordered by average linkage of 1 minus the absolute correlation.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     distance = 1 - correlations.abs().to_numpy()
     np.fill_diagonal(distance, 0)
@@ -97,7 +89,7 @@ def plot_clustered_correlations(correlations: pd.DataFrame) -> plt.Figure:
 
 
 def plot_dependence(curves: pd.DataFrame, songs: pd.Series, xlabel: str, ylabel: str) -> plt.Figure:
-    """Curves of partial dependence with their bands, and where the songs are.
+    """Draw curves of partial dependence with their bands, and ticks for the songs.
 
     Parameters
     ----------
@@ -106,10 +98,6 @@ def plot_dependence(curves: pd.DataFrame, songs: pd.Series, xlabel: str, ylabel:
     songs : Series
         The songs' own values, drawn as ticks.
     xlabel, ylabel : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     figure, axes = plt.subplots()
     for kind, part in curves.groupby("kind", sort=False):
@@ -129,21 +117,17 @@ def plot_dependence(curves: pd.DataFrame, songs: pd.Series, xlabel: str, ylabel:
 
 
 def plot_estimates(estimates: pd.DataFrame, titles: Mapping[str, str], styles: list[str]):
-    """Estimates from audio against the truth, a panel a quantity.
+    """Draw estimates from audio against the truth, one panel per quantity.
 
     Parameters
     ----------
     estimates : DataFrame
-        Columns ``quantity``, ``style``, ``truth``, ``estimate``, ``low`` and ``high``; one row a
-        song and quantity. The bounds make the error bars and may be NaN.
+        Columns ``quantity``, ``style``, ``truth``, ``estimate``, ``low`` and ``high``; one row
+        per song and quantity. The bounds make the error bars and may be NaN.
     titles : mapping of str to str
         Quantity → title.
     styles : list of str
         Order of the styles.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     columns = min(3, len(titles))
     lines = -(-len(titles) // columns)
@@ -166,6 +150,5 @@ def plot_estimates(estimates: pd.DataFrame, titles: Mapping[str, str], styles: l
         axes.set_ylabel("Estimated from audio")
     for axes in grid[-1]:
         axes.set_xlabel("Truth")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncol=len(styles))
+    legend_above(figure, grid[0, 0], len(styles))
     return figure

@@ -11,12 +11,26 @@ from groove_utils.figures.forest import draw_panels
 from groove_utils.figures.theme import legend_above, style_palette
 from groove_utils.stats.wording import format_number
 
-__all__ = ["plot_model_maps", "plot_similarity", "plot_song_maps", "scatter_by_style", "signed"]
+__all__ = [
+    "draw_matrix",
+    "plot_model_maps",
+    "plot_similarity",
+    "plot_song_maps",
+    "scatter_by_style",
+    "signed",
+]
 
 
 def signed(square: pd.DataFrame) -> pd.DataFrame:
     """Numbers of a matrix as text with two decimals and proper minus signs, blank where missing."""
     return square.map(lambda v: "" if pd.isna(v) else format_number(v))
+
+
+def draw_matrix(axes: plt.Axes, table: pd.DataFrame, label: str, **options) -> None:
+    """Draw a matrix as a heat map with its numbers; options are those of seaborn's ``heatmap``."""
+    style = {"annot": signed(table), "fmt": "", "cbar_kws": {"label": label, "shrink": 0.8}}
+    sns.heatmap(table, ax=axes, **(style | options))
+    axes.grid(visible=False)
 
 
 def scatter_by_style(
@@ -131,17 +145,7 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
         values.loc[second, first] = row.cka
         values.loc[first, second] = row.rho
     figure, axes = plt.subplots(figsize=(2.4 + 0.85 * len(models), 1.6 + 0.7 * len(models)))
-    sns.heatmap(
-        values,
-        annot=signed(values),
-        fmt="",
-        vmin=0,
-        vmax=1,
-        cmap="viridis",
-        cbar_kws={"label": "CKA (below), rho (above)"},
-        ax=axes,
-    )
-    axes.grid(visible=False)
+    draw_matrix(axes, values, "CKA (below), rho (above)", vmin=0, vmax=1, cmap="viridis")
     axes.tick_params(axis="x", rotation=30)
     return figure
 

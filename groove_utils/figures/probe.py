@@ -5,10 +5,9 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 
 from groove_utils.figures.forest import draw_panels, plot_forest, value_colours
-from groove_utils.figures.maps import scatter_by_style, signed
+from groove_utils.figures.maps import draw_matrix, scatter_by_style
 from groove_utils.figures.theme import OKABE_ITO, legend_above
 
 __all__ = [
@@ -151,12 +150,8 @@ def plot_transfer(table: pd.DataFrame, styles: list[str]) -> plt.Figure:
     for axes, (column, title) in zip(grid, [("r2", "R²"), ("spearman", "Spearman's ρ")]):
         square = table.pivot(index="train", columns="test", values=column)
         square = square.reindex(index=order, columns=styles)
-        sns.heatmap(
-            square, annot=signed(square), fmt="", vmin=-1, vmax=1, cmap="RdBu_r", ax=axes,
-            cbar_kws={"shrink": 0.8}, linewidths=0.5,
-        )  # fmt: skip
+        draw_matrix(axes, square, "", vmin=-1, vmax=1, cmap="RdBu_r", linewidths=0.5)
         axes.set(title=title, xlabel="Tested on", ylabel="Trained on" if column == "r2" else "")
-        axes.grid(visible=False)
         axes.tick_params(axis="y", rotation=0)
     return figure
 

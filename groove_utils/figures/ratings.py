@@ -1,14 +1,17 @@
-"""Plots of who rated what, and how (chapter 01)."""
+"""Plots of ratings, listeners and song means."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from groove_utils.figures.maps import scatter_by_style, signed
-from groove_utils.figures.theme import style_palette
+from groove_utils.errors import DetailedError
+from groove_utils.figures.maps import draw_matrix, scatter_by_style
+from groove_utils.figures.theme import legend_above, style_palette
 
 __all__ = [
     "plot_correlations",
@@ -20,9 +23,13 @@ __all__ = [
     "plot_variance_shares",
 ]
 
+# songs and people in colours that also differ in lightness
+PART_COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#000000"]
+DARK = {"#0072B2", "#009E73", "#D55E00", "#000000"}
+
 
 def plot_design(matrix: pd.DataFrame, styles: pd.Series) -> plt.Figure:
-    """Which listener rated which track, and how.
+    """Draw the ratings of all listeners and tracks as a matrix.
 
     Parameters
     ----------
@@ -30,10 +37,6 @@ def plot_design(matrix: pd.DataFrame, styles: pd.Series) -> plt.Figure:
         NaN where a listener did not rate a track.
     styles : Series of str, indexed by track
         The tracks are put in order of it.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     order = styles.sort_values(kind="stable").index
     figure, axes = plt.subplots(figsize=(7.5, 4.6))
@@ -51,7 +54,7 @@ def plot_design(matrix: pd.DataFrame, styles: pd.Series) -> plt.Figure:
 
 
 def plot_rating_distributions(means: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Song means of each question, by style.
+    """Draw song means of each question, by style.
 
     Parameters
     ----------
@@ -59,10 +62,6 @@ def plot_rating_distributions(means: pd.DataFrame, styles: list[str]) -> plt.Fig
         Columns ``query``, ``style`` and ``mean``, one row a song and question.
     styles : list of str
         Order of the styles.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     figure, axes = plt.subplots(figsize=(7.5, 4.2))
     shared = {"data": means, "x": "query", "y": "mean", "hue": "style", "hue_order": styles}
@@ -75,7 +74,7 @@ def plot_rating_distributions(means: pd.DataFrame, styles: list[str]) -> plt.Fig
 
 
 def plot_correlations(correlations: pd.DataFrame, label: str = "Pearson r") -> plt.Figure:
-    """A correlation matrix with its numbers.
+    """Draw a correlation matrix with its numbers.
 
     Parameters
     ----------
@@ -83,57 +82,32 @@ def plot_correlations(correlations: pd.DataFrame, label: str = "Pearson r") -> p
         Values from −1 to 1.
     label : str
         What the values are.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     size = 1.6 + 0.75 * len(correlations)
     figure, axes = plt.subplots(figsize=(size + 0.8, size))
     above = np.triu(np.ones(correlations.shape, dtype=bool), k=1)
-    sns.heatmap(
-        correlations,
-        mask=above,
-        annot=signed(correlations),
-        fmt="",
-        vmin=-1,
-        vmax=1,
-        cmap="RdBu_r",
-        square=True,
-        cbar_kws={"label": label, "shrink": 0.7},
-        ax=axes,
-    )
-    axes.grid(visible=False)
+    draw_matrix(axes, correlations, label, mask=above, vmin=-1, vmax=1, cmap="RdBu_r", square=True)
     axes.set(xlabel="", ylabel="")
     return figure
 
 
 def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
-    """Reliability of song means against the number of raters.
+    """Draw the reliability of song means by the number of raters.
 
     Parameters
     ----------
     curve : DataFrame
         From :func:`groove_utils.mixed.rater_curve`, with a column ``query``.
     raters : float
-        How many raters a song had in this study; marked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+        Raters per song in this study, which are marked.
     """
     figure, axes = plt.subplots()
     for query, part in curve.groupby("query", sort=False):
         (line,) = axes.plot(part["k"], part["reliability"], marker="o", markersize=4, label=query)
         axes.fill_between(part["k"], part["low"], part["high"], color=line.get_color(), alpha=0.12)
     axes.axvline(raters, color="black", linestyle=":", linewidth=1)
-    axes.annotate(
-        f"this study: {raters:.0f}",
-        (raters, 0.02),
-        xytext=(5, 0),
-        textcoords="offset points",
-        va="bottom",
-    )
+    axes.annotate(f"this study: {raters:.0f}", (raters, 0.02), xytext=(5, 0),
+                  textcoords="offset points", va="bottom")  # fmt: skip
     axes.set_xscale("log")
     ticks = sorted(set(curve["k"]))
     axes.set_xticks(ticks, [str(k) for k in ticks])
@@ -144,7 +118,7 @@ def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
 
 
 def plot_scale_use(listeners: pd.DataFrame, scale: tuple[float, float]) -> plt.Figure:
-    """Where on the scale each listener's ratings lie, and how widely.
+    """Draw mean and spread of each listener's ratings.
 
     Parameters
     ----------
@@ -152,57 +126,55 @@ def plot_scale_use(listeners: pd.DataFrame, scale: tuple[float, float]) -> plt.F
         Columns ``mean`` and ``sd``, one row a listener.
     scale : (float, float)
         The lowest and highest possible rating.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     figure, axes = plt.subplots(figsize=(7.5, 3.8))
     axes.scatter(listeners["mean"], listeners["sd"], s=22, alpha=0.7, color="#0072B2")
     axes.axvline(listeners["mean"].mean(), color="black", linestyle=":", linewidth=1)
-    axes.set(
-        xlabel="Mean of a listener's ratings",
-        ylabel="Standard deviation",
-        xlim=scale,
-        ylim=(0, None),
-    )
+    axes.set(xlabel="Mean of a listener's ratings", ylabel="Standard deviation", xlim=scale)
+    axes.set_ylim(bottom=0)
     return figure
 
 
-def plot_variance_shares(shares: pd.DataFrame) -> plt.Figure:
-    """Whose is the variance of single ratings?
+def plot_variance_shares(
+    shares: pd.DataFrame, *, colours: Sequence[str] = PART_COLOURS, fmt: str = ".2f"
+) -> plt.Figure:
+    """Draw shares of the variance of single ratings as stacked bars.
 
     Parameters
     ----------
-    shares : DataFrame, queries × parts
-        Shares that add up to 1; columns such as ``song``, ``listener`` and ``residual``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    shares : DataFrame, bars × parts
+        Shares that add up to 1, in the order of drawing. A column ``residual`` is drawn grey.
+    colours : sequence of str
+        Colours of the other parts.
+    fmt : str
+        Format of the numbers; slivers have none.
     """
-    figure, axes = plt.subplots(figsize=(7.5, 1.2 + 0.38 * len(shares)))
-    colours = {"song": "#D55E00", "listener": "#0072B2"}
-    left = np.zeros(len(shares))
+    if (shares.to_numpy() < 0).any():
+        raise DetailedError("a share below 0 cannot be drawn; join the parts that overlap",
+                            kind="negative", column="shares")  # fmt: skip
+    figure, axes = plt.subplots(figsize=(7.5, 1.3 + 0.4 * len(shares)))
+    palette = iter(colours)
+    left, rows = np.zeros(len(shares)), np.arange(len(shares))
     for part in shares:
         values = shares[part].to_numpy(dtype=float)
-        axes.barh(range(len(shares)), values, left=left, color=colours.get(part, "#BDBDBD"),
-                  label=part)  # fmt: skip
-        for row, (start, value) in enumerate(zip(left, values)):
-            if value >= 0.06:
-                axes.text(start + value / 2, row, f"{value:.2f}", ha="center", va="center",
-                          fontsize=9, color="black" if part == "residual" else "white")  # fmt: skip
-        left += values
-    axes.set_yticks(range(len(shares)), shares.index)
-    axes.invert_yaxis()
+        colour = "#C8C8C8" if part == "residual" else next(palette)
+        axes.barh(rows, values, left=left, color=colour, label=part, edgecolor="white")
+        text = "white" if colour in DARK else "black"
+        for row in rows[values >= 0.055]:
+            axes.text(left[row] + values[row] / 2, row, f"{values[row]:{fmt}}", ha="center",
+                      va="center", fontsize=9, color=text)  # fmt: skip
+        left = left + values
+    axes.set_yticks(rows, shares.index)
     axes.set(xlabel="Share of the variance of single ratings", xlim=(0, 1))
+    axes.set_ylim(len(shares) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
-    figure.legend(loc="outside upper right", ncol=len(shares.columns))
+    parts = shares.shape[1]
+    legend_above(figure, axes, parts if parts <= 5 else -(-parts // 2))
     return figure
 
 
 def plot_halves(halves: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Song means of one half of the listeners against those of the other.
+    """Draw song means of one half of the listeners against those of the other.
 
     Parameters
     ----------
@@ -210,10 +182,6 @@ def plot_halves(halves: pd.DataFrame, styles: list[str]) -> plt.Figure:
         Columns ``one``, ``other`` and ``style``, one row a song.
     styles : list of str
         Order of the styles.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     figure, axes = plt.subplots(figsize=(5.2, 4.4))
     scatter_by_style(axes, halves, "one", "other", styles, 20, diagonal=True)

@@ -1,4 +1,4 @@
-"""Plots of what a sound looks like (chapter 02)."""
+"""Plots of spectrograms and other representations of sound."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.audio.representations import Representation
-from groove_utils.figures.theme import OKABE_ITO
+from groove_utils.figures.theme import OKABE_ITO, legend_above
 
 __all__ = ["plot_bar_profiles", "plot_losses", "plot_representations", "plot_spectrograms"]
 
@@ -28,7 +28,7 @@ def plot_representations(
     span: tuple[float, float],
     beats: Mapping[str, np.ndarray] | None = None,
 ) -> plt.Figure:
-    """Songs side by side, their representations one below the other on one time axis.
+    """Draw representations below each other, songs side by side, on one time axis.
 
     Parameters
     ----------
@@ -38,10 +38,6 @@ def plot_representations(
         Seconds to show.
     beats : mapping of song to ndarray, optional
         Seconds at which thin lines are drawn.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     names = list(next(iter(songs.values())))
     single = [next(iter(songs.values()))[name].unit == "" for name in names]
@@ -109,20 +105,16 @@ def _edges(rows: np.ndarray, unit: str) -> np.ndarray:
 def plot_spectrograms(
     panels: Sequence[Mapping[str, Representation]], span: tuple[float, float], top: float = 5000.0
 ) -> plt.Figure:
-    """Small multiples of spectrograms.
+    """Draw small multiples of spectrograms.
 
     Parameters
     ----------
     panels : sequence of mappings of title to Representation
-        One mapping a row of panels.
+        One mapping per row of panels.
     span : (float, float)
         Seconds to show.
     top : float
         Highest frequency to show, in Hz.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     figure, grid = plt.subplots(
         len(panels),
@@ -153,19 +145,15 @@ def plot_spectrograms(
 
 
 def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> plt.Figure:
-    """What is left of sounds made again, one panel a measure.
+    """Draw errors of reconstructed sounds, one panel per measure.
 
     Parameters
     ----------
     losses : DataFrame
-        Columns ``made_from``, ``song`` and one for each measure. Rows keep their order.
+        Columns ``made_from``, ``song`` and one per measure. Rows keep their order.
     measures : mapping of str to str
         Column → what the axis says; those of
         :func:`groove_utils.audio.inversion.reconstruction_error` if not given.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     names = list(dict.fromkeys(losses["made_from"]))
     songs = list(dict.fromkeys(losses["song"]))
@@ -183,24 +171,19 @@ def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> p
         axes.grid(visible=False, axis="y")
     grid[0, 0].set_yticks(range(len(names)), names)
     grid[0, 0].set_ylim(len(names) - 0.5, -0.5)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncol=len(songs))
+    legend_above(figure, grid[0, 0], len(songs))
     return figure
 
 
 def plot_bar_profiles(profiles: pd.DataFrame, steps: int = 16) -> plt.Figure:
-    """Onset strength folded onto one bar, songs side by side, a lane for each region.
+    """Draw onset strength folded onto one bar, songs side by side, one lane per region.
 
     Parameters
     ----------
     profiles : DataFrame
-        Columns ``song``, ``region``, ``step`` (0…15) and ``strength``; one row a step.
+        Columns ``song``, ``region``, ``step`` (0…15) and ``strength``; one row per step.
     steps : int
         Steps in a bar.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     songs = list(dict.fromkeys(profiles["song"]))
     regions = list(dict.fromkeys(profiles["region"]))[::-1]  # lows at the bottom, as on a page
