@@ -9,16 +9,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "decode": [
-            "AudioError",
-            "load_audio",
-            "mix_down",
-            "open_audio",
-            "resample",
-            "stream_audio",
-        ],
-        "loudness": ["match_loudness", "measure_loudness"],
+        "decode": ["audio_duration", "load_audio", "mix_down", "resample", "stream_audio"],
+        "loudness": ["match_loudness", "matching_gain", "measure_loudness"],
+        "validation": ["AudioError", "check_signal"],
         "web": ["write_mp3"],
-        "windowing": ["windows"],
     },
 )

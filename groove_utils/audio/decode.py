@@ -1,20 +1,28 @@
-"""Decode audio files with libsndfile and resample with soxr."""
+"""Decode audio files, whole or in blocks, and resample signals.
+
+libsndfile decodes WAV, AIFF, FLAC and Ogg. FFmpeg, through PyAV, decodes the rest (AAC in M4A,
+WebM…) and MP3, since python-soundfile seeks after each block, which is not exact in MP3.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO
 
+import av
 import numpy as np
 import soundfile
 import soxr
 
+from groove_utils.audio.validation import AudioError, check_samples
+
 __all__ = [
-    "AudioError",
+    "audio_duration",
     "check_excerpt",
     "load_audio",
     "mix_down",
@@ -23,16 +31,14 @@ __all__ = [
     "stream_audio",
 ]
 
-TOLERANCE = 0.1  # seconds by which a file may be shorter than it says
+BLOCK = 1 << 18  # samples over all channels, 3 s of stereo at 44.1 kHz
+TOLERANCE = 0.1  # seconds by which a file may be shorter than it states
 UNKNOWN = 0x7FFF0000  # bytes; a program that cannot know the length yet writes this or more
-CHUNKS = {b"RIFF": ("little", b"data"), b"FORM": ("big", b"SSND")}  # of WAV and AIFF
-# the first frame of an MP3 that says how long it is; behind it 4 bytes each: flags, frames, bytes
-XING = re.compile(rb"\0*(\xff[\xe0-\xff].{11,36}?(?:Xing|Info))...(.).{4}(.{4})", re.DOTALL)
+# libsndfile's note on a WAV, AIFF, AU, W64 or RF64 file with fewer bytes of audio than it states
+CUT_SHORT = re.compile(r"(?:data|SSND|Data Size|[Rr]iff(?: size)?) *: (\d+) \(should be (\d+)\)")
+GUESSED = {"aac", "mp3"}  # formats that need not state a length: FFmpeg then guesses it
+WEB_PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 PAGE = 1 << 16  # bytes, which no page of an Ogg file exceeds
-
-
-class AudioError(ValueError):
-    """An audio file that cannot be used; the message says which, why, and how to mend it."""
 
 
 def load_audio(
@@ -43,7 +49,8 @@ def load_audio(
     Parameters
     ----------
     path : path-like
-        WAV, FLAC, OGG, MP3 or any other format that libsndfile reads.
+        WAV, AIFF, FLAC, MP3, Ogg, Opus, M4A, WebM or any other format that libsndfile or FFmpeg
+        reads.
     sr : int, optional
         Sample rate in Hz to resample to; the file's own by default.
     mono : bool
@@ -59,158 +66,18 @@ def load_audio(
     Raises
     ------
     AudioError
-        If the file is missing, cannot be decoded, is cut short or empty, or holds NaN or infinite
-        samples.
+        As :func:`stream_audio`.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise AudioError(f"{path}: no such audio file. Check the path in tracks.csv.")
-    with open_audio(path) as file:
-        native_sr = file.samplerate
-        try:
-            y = file.read(dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise _undecodable(path, error) from error
-    if len(y) == 0:
-        raise AudioError(f"{path}: holds no samples. Export it again.")
-    if not np.isfinite(y).all():
-        bad = int((~np.isfinite(y)).sum())
-        raise AudioError(f"{path}: {bad} of {y.size} samples are NaN or infinite. Export it again.")
-    y = mix_down(y) if mono else np.ascontiguousarray(y.T)
-    if sr is not None and sr != native_sr:
-        return resample(y, native_sr, sr), sr
-    return y, native_sr
-
-
-def mix_down(y: np.ndarray) -> np.ndarray:
-    """The mean of the channels, as ``y.mean(axis=1)`` but twenty times faster for stereo.
-
-    Parameters
-    ----------
-    y : ndarray of float32, shape (n_samples, n_channels)
-
-    Returns
-    -------
-    ndarray of float32, shape (n_samples,)
-    """
-    if y.shape[1] == 1:
-        return y[:, 0]
-    total = y[:, 0] + y[:, 1]
-    for channel in range(2, y.shape[1]):
-        total += y[:, channel]
-    total /= y.shape[1]
-    return total
-
-
-def _undecodable(path: str | os.PathLike, error: Exception) -> AudioError:
-    return AudioError(
-        f"{path}: cannot be decoded ({error}). Expected WAV, FLAC, OGG or MP3; "
-        "convert it, for instance with `ffmpeg -i IN OUT.flac`."
-    )
-
-
-def open_audio(path: str | os.PathLike) -> soundfile.SoundFile:
-    """Open an audio file, to be closed by the caller.
-
-    Raises
-    ------
-    AudioError
-        If it cannot be decoded, or is cut short: a WAV, AIFF or MP3 file that says how many bytes
-        of audio it has and holds fewer, by more than 0.1 s, or an Ogg file whose last page is not
-        whole. Of files that do not say it, as an MP3 file need not, it cannot be known.
-    """
-    try:
-        file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError as error:
-        raise _undecodable(path, error) from error
-    if fault := _cut_short(Path(path), file):
-        file.close()
-        raise AudioError(
-            f"{path}: the file is cut short: {fault}. Download, copy or export it again. If "
-            "nothing is missing, `ffmpeg -i IN -c copy OUT` writes a file that states its length."
-        )
-    return file
-
-
-def _cut_short(path: Path, file: soundfile.SoundFile) -> str:
-    """What a file lacks at its end, in words; empty where nothing is known to be missing.
-
-    libsndfile itself takes what is there of these formats for the whole.
-    """
-    seconds = file.frames / file.samplerate
-    size = path.stat().st_size
-    with path.open("rb") as raw:
-        head = raw.read(12)
-        if head[:4] == b"OggS":
-            whole = _ends_with_a_page(raw, size)
-            return "" if whole else f"it breaks off in the middle of a page, after {seconds:.2f} s"
-        mp3 = file.format == "MP3"
-        stated, found = _xing_size(raw, size) if mp3 else _chunk_size(raw, size, head[:4])
-    if found <= 0 or stated <= found or stated >= UNKNOWN:
-        return ""
-    # libsndfile goes by an MP3's first frame, and by what there is of the others
-    there, said = (
-        (seconds * found / stated, seconds) if mp3 else (seconds, seconds * stated / found)
-    )
-    if said - there <= TOLERANCE:
-        return ""
-    return f"it holds {there:.2f} s, but says that there are {said:.2f} s"
-
-
-def _chunk_size(raw: BinaryIO, size: int, kind: bytes) -> tuple[int, int]:
-    """Bytes of audio that a WAV or AIFF file says that it has, and those that there are."""
-    order, name = CHUNKS.get(kind, ("little", b""))
-    raw.seek(12)
-    while name and len(head := raw.read(8)) == 8:
-        stated = int.from_bytes(head[4:], order)
-        if head[:4] == name:
-            return stated, size - raw.tell()
-        raw.seek(stated + stated % 2, os.SEEK_CUR)
-    return 0, 0
-
-
-def _xing_size(raw: BinaryIO, size: int) -> tuple[int, int]:
-    """Bytes of audio that an MP3 file says that it has, and those that there are."""
-    start = 0
-    raw.seek(0)
-    while (tag := raw.read(10))[:3] == b"ID3" and len(tag) == 10:  # its size has 7 bits a byte
-        start += 10 + sum(byte << 7 * i for i, byte in enumerate(reversed(tag[6:])))
-        raw.seek(start)
-    raw.seek(start)
-    found = XING.match(raw.read(1 << 14))
-    if found is None or found[2][0] & 3 != 3:  # it need not say both
-        return 0, 0
-    return int.from_bytes(found[3], "big"), size - start - found.start(1)
-
-
-def _ends_with_a_page(raw: BinaryIO, size: int) -> bool:
-    raw.seek(max(0, size - 2 * PAGE))
-    end = raw.read()
-    page = end[end.rfind(b"OggS") :]
-    n_segments = page[26] if len(page) > 26 else PAGE
-    return len(page) >= 27 + n_segments + sum(page[27 : 27 + n_segments])
-
-
-def check_excerpt(path: str | os.PathLike, start: float, duration: float | None) -> None:
-    """Make sure that an excerpt may be one, of whatever file.
-
-    Raises
-    ------
-    ValueError
-        If `start` is negative, or `duration` is not positive.
-    """
-    if not start >= 0:
-        raise ValueError(f"{path}: the excerpt starts at {start} s; expected 0 or later.")
-    if duration is not None and not duration > 0:
-        raise ValueError(f"{path}: the excerpt lasts {duration} s; expected more than 0.")
+    with closing(open_audio(path)) as file:
+        blocks = [mix_down(block) if mono else block for block in _checked(file, 16 * BLOCK)]
+        y, native = np.ascontiguousarray(np.concatenate(blocks).T), file.sr
+    return (resample(y, native, sr), sr) if sr else (y, native)
 
 
 def stream_audio(
-    path: str | os.PathLike, n_block: int, start: float = 0.0, duration: float | None = None
+    path: str | os.PathLike, n_block: int = BLOCK, start: float = 0.0, duration: float | None = None
 ) -> Iterator[np.ndarray]:
-    """Decode an audio file, or an excerpt of it, a block at a time.
-
-    It reads on until nothing more decodes: the length that a file states may be wrong.
+    """Decode an audio file, or an excerpt of it, block by block.
 
     Parameters
     ----------
@@ -229,43 +96,242 @@ def stream_audio(
     Raises
     ------
     AudioError
-        If the file cannot be decoded, is cut short, ends before `start`, or holds no samples, or
-        NaN or infinite ones.
-    ValueError
-        If `start` is negative, or `duration` is not positive.
+        By ``kind``: ``"missing_file"``; ``"undecodable"``, ``"web_page"`` and ``"no_audio"`` for a
+        file without decodable audio; ``"damaged"``; ``"cut_short"`` for less audio than the file
+        states, by more than 0.1 s (an MP3 file need not state it); ``"no_samples"``;
+        ``"not_finite"`` and ``"wrong_scale"`` for its samples; ``"out_of_range"`` for an excerpt
+        that begins beyond the end, or is none.
     """
     check_excerpt(path, start, duration)
-    n_samples = 0
-    with open_audio(path) as file:
-        size = max(1, n_block // file.channels)
-        left = math.inf if duration is None else round(duration * file.samplerate)
+    with closing(open_audio(path)) as file:
+        length = math.inf if duration is None else round(duration * file.sr)
+        yield from _checked(file, n_block, round(start * file.sr), length)
+
+
+def audio_duration(path: str | os.PathLike) -> float:
+    """Return the exact length of an audio file in seconds; MP3 and the like are decoded for it.
+
+    Raises
+    ------
+    AudioError
+        As :func:`stream_audio`.
+    """
+    with closing(open_audio(path)) as file:
+        return (file.n_samples or sum(map(len, _checked(file, BLOCK)))) / file.sr
+
+
+def open_audio(path: str | os.PathLike) -> _SoundFile | _MediaFile:
+    """Open an audio file, to be closed by the caller.
+
+    Returns
+    -------
+    _SoundFile or _MediaFile
+        With ``sr`` in Hz, ``n_channels``, ``n_samples`` (0 if unknown), ``blocks(n, start)``.
+
+    Raises
+    ------
+    AudioError
+        If it is missing, cannot be decoded, or is known to be cut short.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise _error(path, "missing_file", "no such audio file. Check the path in tracks.csv.")
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError:
+        return _MediaFile(path)
+    # a length of 0 or 2⁶³ − 1 stands for an unknown one
+    if file.subtype.startswith("MPEG") or not 0 < file.frames < 1 << 62:
+        file.close()
+        return _MediaFile(path)
+    return _SoundFile(path, file)
+
+
+class _SoundFile:
+    """An audio file that libsndfile decodes."""
+
+    def __init__(self, path: Path, file: soundfile.SoundFile):
+        self.path, self.file, self.close = path, file, file.close
+        self.sr, self.n_channels, self.n_samples = file.samplerate, file.channels, file.frames
+        if note := CUT_SHORT.search(file.extra_info):
+            stated, present = map(int, note.groups())
+            seconds = self.n_samples / self.sr
+            if stated < UNKNOWN and seconds * stated / present - seconds > TOLERANCE:
+                file.close()
+                raise _cut_short(path, seconds, f"states {seconds * stated / present:.2f} s")
+        if file.format == "OGG" and not _ends_with_a_page(path):
+            file.close()
+            raise _cut_short(path, self.n_samples / self.sr, "ends in the middle of a page")
+
+    def blocks(self, n: int, start: int) -> Iterator[np.ndarray]:
+        """Yield blocks (≤ n, n_channels), from sample `start` on."""
+        # libsndfile does not seek exactly in Ogg
+        n_decoded = 0 if self.file.format == "OGG" else min(start, self.n_samples)
         try:
-            if start:
-                file.seek(min(file.frames, round(start * file.samplerate)))
-            while left > n_samples:
-                block = file.read(int(min(size, left - n_samples)), "float32", always_2d=True)
-                if len(block) == 0:
-                    break
-                if n_bad := int((~np.isfinite(block)).sum()):
-                    raise AudioError(
-                        f"{path}: {n_bad} samples are NaN or infinite, the first within "
-                        f"{len(block)} samples of sample {n_samples}. Export it again."
-                    )
-                n_samples += len(block)
-                yield block
+            self.file.seek(n_decoded)
+            while len(block := self.file.read(n, "float32", always_2d=True)):
+                if start < n_decoded + len(block):
+                    yield block[max(0, start - n_decoded) :]
+                n_decoded += len(block)
         except soundfile.LibsndfileError as error:
-            raise AudioError(
-                f"{path}: cannot be decoded after {n_samples} samples ({error}). "
-                "The file is damaged or cut short; export it again."
-            ) from error
-        seconds = file.frames / file.samplerate
-    if n_samples == 0 and 0 < seconds <= start:
-        raise AudioError(
-            f"{path}: the excerpt starts at {start:g} s, but the file ends at {seconds:.2f} s. "
-            "Start earlier."
-        )
-    if n_samples == 0:
-        raise AudioError(f"{path}: holds no samples. Export it again.")
+            raise _damaged(self.path, n_decoded / self.sr, error) from error
+        if self.n_samples - n_decoded > TOLERANCE * self.sr:
+            raise _damaged(self.path, n_decoded / self.sr, "samples are missing")
+
+
+class _MediaFile:
+    """An audio file that FFmpeg decodes."""
+
+    n_samples = 0
+
+    def __init__(self, path: Path):
+        self.path = path
+        with path.open("rb") as file:
+            head = file.read(1024)
+        if WEB_PAGE.match(head):
+            fault = "is a web page, not audio. Download the sound file that it leads to."
+            raise _error(path, "web_page", fault)
+        try:
+            self.container = av.open(f"file:{path}", metadata_errors="replace")
+        except av.FFmpegError as error:
+            fault = f"cannot be decoded ({error}). Expected WAV, FLAC, MP3, Ogg, M4A or the like; "
+            fault += "convert it, for instance with `ffmpeg -i IN OUT.flac`."
+            raise _error(path, "undecodable", fault) from error
+        self.close = self.container.close
+        if not self.container.streams.audio:
+            self.close()
+            raise _error(path, "no_audio", "holds no audio. Name the file with the sound.")
+        self.stream = self.container.streams.audio[0]
+        self.sr, self.n_channels = self.stream.sample_rate, self.stream.layout.nb_channels
+
+    def blocks(self, n: int, start: int) -> Iterator[np.ndarray]:
+        """Yield blocks (≤ n, n_channels), from sample `start` on."""
+        # interleaved, since PyAV's arrays of planar frames fail for 8 channels
+        join = av.AudioResampler("flt", self.stream.layout, self.sr, n)
+        for frame in itertools.chain(self._frames(), [None]):
+            for block in join.resample(frame):
+                y = block.to_ndarray().reshape(-1, self.n_channels)[start:]
+                start = max(0, start - block.samples)
+                if len(y):
+                    yield y
+
+    def _frames(self) -> Iterator[av.AudioFrame]:
+        n_decoded, begin, stated = 0, None, self._stated_seconds()
+        for packet in self.container.demux(self.stream):
+            begin = packet.pos if begin is None else begin
+            try:
+                frames = packet.decode()
+            except av.FFmpegError as error:
+                if bytes(packet)[:3] == b"ID3":  # a tag between two files that were joined
+                    continue
+                if stated and n_decoded / self.sr > stated - TOLERANCE:  # a tag at the end
+                    continue
+                raise _damaged(self.path, n_decoded / self.sr, error) from error
+            for frame in frames:
+                n_decoded += frame.samples
+                yield frame
+        seconds = n_decoded / self.sr
+        if stated - seconds > TOLERANCE and not self._is_guess(stated, begin):
+            raise _cut_short(self.path, seconds, f"states {stated:.2f} s")
+
+    def _stated_seconds(self) -> float:
+        """Return the stated length, or FFmpeg's guess, or 0."""
+        if self.stream.duration:
+            return float(self.stream.duration * self.stream.time_base)
+        alone = len(self.container.streams) == 1
+        return self.container.duration / av.time_base if alone and self.container.duration else 0.0
+
+    def _is_guess(self, seconds: float, begin: int) -> bool:
+        """Return whether a length follows from the bit rate and size of a file that states none."""
+        if self.container.format.name not in GUESSED:
+            return False
+        guess = 8 * (self.container.size - begin) / self.stream.codec_context.bit_rate
+        return seconds < guess + TOLERANCE
+
+
+def _ends_with_a_page(path: Path) -> bool:
+    """Return whether the last page of an Ogg file is complete."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 2 * PAGE))
+        end = file.read()
+    page = end[end.rfind(b"OggS") :]
+    n_segments = page[26] if len(page) > 26 else PAGE
+    return len(page) >= 27 + n_segments + sum(page[27 : 27 + n_segments])
+
+
+def _checked(
+    file: _SoundFile | _MediaFile, n_block: int, start: int = 0, length: float = math.inf
+) -> Iterator[np.ndarray]:
+    """Yield checked blocks from sample `start` on, `length` samples in all."""
+    n = 0
+    for block in file.blocks(max(1, n_block // file.n_channels), start):
+        block = block[: int(min(len(block), length - n))]
+        check_samples(block, str(file.path), start + n, file.path)
+        yield block
+        n += len(block)
+        if n >= length:
+            return
+    if n == 0 and start:
+        raise _bad_excerpt(file.path, "start", start / file.sr, "a time before the file's end")
+    if n == 0:
+        raise _error(file.path, "no_samples", "holds no samples. Export it again.")
+
+
+def _error(path: str | os.PathLike, kind: str, fault: str, **fields) -> AudioError:
+    return AudioError(f"{path}: {fault}", kind=kind, path=path, **fields)
+
+
+def _damaged(path: Path, seconds: float, error: object) -> AudioError:
+    fault = f"cannot be decoded after {seconds:.2f} s ({error}). The file is damaged or cut short; "
+    return _error(path, "damaged", f"{fault}download, copy or export it again.", value=seconds)
+
+
+def _cut_short(path: Path, seconds: float, other: str) -> AudioError:
+    fault = (
+        f"the file is cut short: it holds {seconds:.2f} s, but {other}. Download, copy or export "
+        "it again. If nothing is missing, `ffmpeg -i IN -c copy OUT` writes a file that states its "
+        "length."
+    )
+    return _error(path, "cut_short", fault, value=seconds)
+
+
+def _bad_excerpt(path: str | os.PathLike, column: str, value: float, expected: str) -> AudioError:
+    fault = f"the excerpt's {column} is {value:g} s; expected {expected}."
+    return _error(path, "out_of_range", fault, column=column, value=value)
+
+
+def check_excerpt(path: str | os.PathLike, start: float, duration: float | None) -> None:
+    """Raise an error if an excerpt is impossible in any file.
+
+    Raises
+    ------
+    AudioError
+        If `start` is negative, or `duration` is not positive (``kind="out_of_range"``).
+    """
+    if not start >= 0:
+        raise _bad_excerpt(path, "start", start, "0 or later")
+    if duration is not None and not duration > 0:
+        raise _bad_excerpt(path, "duration", duration, "more than 0")
+
+
+def mix_down(y: np.ndarray) -> np.ndarray:
+    """Average the channels, as ``y.mean(axis=1)`` but twenty times faster for stereo.
+
+    Parameters
+    ----------
+    y : ndarray of float32, shape (n_samples, n_channels)
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+    """
+    if y.shape[1] == 1:
+        return y[:, 0]
+    total = y[:, 0] + y[:, 1]
+    for channel in range(2, y.shape[1]):
+        total += y[:, channel]
+    total /= y.shape[1]
+    return total
 
 
 def resample(y: np.ndarray, sr_in: int, sr_out: int) -> np.ndarray:
@@ -285,5 +351,5 @@ def resample(y: np.ndarray, sr_in: int, sr_out: int) -> np.ndarray:
     y = np.asarray(y, dtype=np.float32)
     if sr_in == sr_out:
         return y
-    # soxr wants (n_samples, n_channels)
+    # soxr expects (n_samples, n_channels)
     return np.ascontiguousarray(soxr.resample(y.T, sr_in, sr_out, quality="HQ").T)

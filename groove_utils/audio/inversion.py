@@ -1,14 +1,16 @@
-"""What is left of a sound when it is made again from one of its representations (chapter 02).
+"""Reconstruct sounds from their representations (chapter 02).
 
-Each function takes a signal, computes a representation, throws the signal away, and makes the
-most plausible sound that has that representation. What is missing from the result is what the
-representation did not keep. Signals are mono float32; lengths are kept.
+Each function takes a signal, computes a representation, and makes the most plausible sound that has
+this representation. What is missing from the result is what the representation did not keep.
+Signals are mono float32; lengths are kept.
 """
 
 from __future__ import annotations
 
 import librosa
 import numpy as np
+
+from groove_utils.audio.validation import AudioError, check_mono
 
 __all__ = [
     "from_chroma",
@@ -30,7 +32,7 @@ EDGE = 1e-10  # power under which a representation counts as silent
 def from_stft(
     y: np.ndarray, *, n_fft: int = 2048, hop_length: int = 512, n_iter: int = 32, seed: int = 0
 ) -> np.ndarray:
-    """Sound from the magnitudes of the STFT alone, by the algorithm of Griffin & Lim (1984).
+    """Reconstruct from the magnitudes of the STFT alone, as Griffin & Lim (1984).
 
     Parameters
     ----------
@@ -38,15 +40,15 @@ def from_stft(
     n_fft, hop_length : int
         Window and hop in samples.
     n_iter : int
-        Rounds in which the phase is guessed again (with the momentum of Perraudin et al. 2013).
+        Rounds in which the phase is estimated again (with the momentum of Perraudin et al. 2013).
     seed : int
-        Of the first guess.
+        Seed of the first estimate.
 
     Returns
     -------
     ndarray of float32, shape (n_samples,)
     """
-    y = _mono(y)
+    y = check_mono(y)
     magnitude = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop_length))
     return _griffin_lim(magnitude, y.size, n_fft, hop_length, n_iter, seed)
 
@@ -61,7 +63,7 @@ def from_mel(
     n_iter: int = 32,
     seed: int = 0,
 ) -> np.ndarray:
-    """Sound from a mel spectrogram: bands are spread over bins again, then phases are guessed.
+    """Reconstruct from a mel spectrogram: spread bands over bins, then estimate phases.
 
     Parameters
     ----------
@@ -79,11 +81,10 @@ def from_mel(
 
     Notes
     -----
-    A band's power is shared out by the transposed filters, each bin getting what the filters that
-    cover it give back in proportion. Unlike a non-negative least-squares fit this is one product,
-    and it invents no fine structure which the bands did not have.
+    The transposed filters distribute each band's power over its bins. Unlike a non-negative
+    least-squares fit this is one product, and adds no fine structure that the bands did not have.
     """
-    y = _mono(y)
+    y = check_mono(y)
     power = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop_length)) ** 2
     filters = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)
     bands = filters @ power
@@ -105,7 +106,7 @@ def from_cqt(
     n_iter: int = 24,
     seed: int = 0,
 ) -> np.ndarray:
-    """Sound from a constant-Q transform of a bin a semitone, from C1 (32.7 Hz) upwards.
+    """Reconstruct from a constant-Q transform, one bin per semitone from C1 (32.7 Hz) upwards.
 
     Parameters
     ----------
@@ -113,18 +114,18 @@ def from_cqt(
     sr : int
         Sample rate in Hz; the highest octave must lie below half of it.
     magnitude_only : bool
-        Throw the phases away as well and guess them (Griffin–Lim for the CQT).
+        Discard the phases as well, and estimate them (Griffin–Lim for the CQT).
     n_octaves : int
     hop_length : int
         A multiple of ``2 ** (n_octaves - 1)``.
     n_iter, seed
-        As in :func:`from_stft`; without `magnitude_only` nothing is guessed.
+        As in :func:`from_stft`; they matter with `magnitude_only` only.
 
     Returns
     -------
     ndarray of float32, shape (n_samples,)
     """
-    y = _mono(y)
+    y = check_mono(y)
     settings = {"sr": sr, "hop_length": hop_length, "bins_per_octave": BINS_PER_OCTAVE}
     bins = librosa.cqt(y, n_bins=BINS_PER_OCTAVE * n_octaves, **settings)
     if not magnitude_only:
@@ -136,7 +137,7 @@ def from_cqt(
 
 
 def from_chroma(y: np.ndarray, sr: int, *, hop_length: int = 512) -> np.ndarray:
-    """Sound from a chromagram, by Shepard tones: each pitch class in all octaves at once.
+    """Reconstruct from a chromagram with Shepard tones: each pitch class in all octaves at once.
 
     Parameters
     ----------
@@ -148,10 +149,10 @@ def from_chroma(y: np.ndarray, sr: int, *, hop_length: int = 512) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (n_samples,)
-        The octaves are weighted by a fixed bell around C4, since a chromagram does not tell them
-        apart (Shepard 1964).
+        The octaves are weighted by a fixed bell around C4, since a chromagram does not
+        distinguish them (Shepard 1964).
     """
-    y = _mono(y)
+    y = check_mono(y)
     if not y.any():
         return np.zeros_like(y)
     chroma = librosa.feature.chroma_stft(y=y, sr=sr, n_fft=4096, hop_length=hop_length, norm=None)
@@ -171,8 +172,10 @@ def from_chroma(y: np.ndarray, sr: int, *, hop_length: int = 512) -> np.ndarray:
     return _fit(sound * 0.5 / max(np.abs(sound).max(), EDGE), y.size)
 
 
-def from_onsets(curve: np.ndarray, hop: float, n_samples: int, sr: int, seed: int = 0):
-    """Sound from an onset curve: noise that is as loud as the curve is high.
+def from_onsets(
+    curve: np.ndarray, hop: float, n_samples: int, sr: int, seed: int = 0
+) -> np.ndarray:
+    """Make noise that is as loud as an onset curve is high.
 
     Parameters
     ----------
@@ -185,7 +188,7 @@ def from_onsets(curve: np.ndarray, hop: float, n_samples: int, sr: int, seed: in
     sr : int
         Sample rate in Hz.
     seed : int
-        Of the noise.
+        Seed of the noise.
 
     Returns
     -------
@@ -201,14 +204,14 @@ def from_onsets(curve: np.ndarray, hop: float, n_samples: int, sr: int, seed: in
 def randomise_phase(
     y: np.ndarray, *, n_fft: int | None = 2048, hop_length: int | None = None, seed: int = 0
 ) -> np.ndarray:
-    """The same magnitudes with random phases.
+    """Keep the STFT's magnitudes and replace its phases by random ones.
 
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
     n_fft : int, optional
-        Window in samples; None takes the whole signal as one window, whose magnitudes then stay
-        exactly as they are.
+        Window in samples; None takes the whole signal as one window and keeps its magnitudes
+        exactly.
     hop_length : int, optional
         A quarter of the window by default.
     seed : int
@@ -217,7 +220,7 @@ def randomise_phase(
     -------
     ndarray of float32, shape (n_samples,)
     """
-    y = _mono(y)
+    y = check_mono(y)
     rng = np.random.default_rng(seed)
     if n_fft is None:
         bins = np.fft.rfft(y)
@@ -233,7 +236,7 @@ def randomise_phase(
 
 
 def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[str, np.ndarray]:
-    """The sound made again from each representation of chapter 02 that keeps a spectrum.
+    """Reconstruct a sound from each representation of chapter 02 that keeps a spectrum.
 
     Parameters
     ----------
@@ -241,7 +244,7 @@ def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[s
     sr : int
         Sample rate in Hz.
     n_iter, seed
-        Of the guessed phases.
+        As in :func:`from_stft`.
 
     Returns
     -------
@@ -259,7 +262,7 @@ def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[s
 
 
 def reconstruction_error(y: np.ndarray, made: np.ndarray, sr: int) -> dict[str, float]:
-    """How far a sound made again is from the original, in four respects.
+    """Measure how far a reconstructed sound is from the original, in four respects.
 
     Parameters
     ----------
@@ -278,11 +281,10 @@ def reconstruction_error(y: np.ndarray, made: np.ndarray, sr: int) -> dict[str, 
         correlation of the chroma vectors, each of length 1 and about its mean. NaN where one of
         the sounds is silent.
     """
-    y, made = _mono(y).astype(np.float64), _mono(made).astype(np.float64)
+    y, made = check_mono(y).astype(np.float64), check_mono(made).astype(np.float64)
     if y.shape != made.shape:
-        raise ValueError(
-            f"the sounds have {y.size} and {made.size} samples; they must be of one length"
-        )
+        message = f"the sounds have {y.size} and {made.size} samples; expected one length."
+        raise AudioError(message, kind="different_lengths")
     if not y.any() or not made.any():
         return dict.fromkeys(("waveform_db", "spectrum", "rhythm", "harmony"), float("nan"))
     made = made * np.sqrt((y**2).mean() / (made**2).mean())
@@ -316,10 +318,3 @@ def _griffin_lim(magnitude, n_samples, n_fft, hop_length, n_iter, seed):
 
 def _fit(sound: np.ndarray, n_samples: int) -> np.ndarray:
     return librosa.util.fix_length(np.asarray(sound, dtype=np.float32), size=n_samples)
-
-
-def _mono(y: np.ndarray) -> np.ndarray:
-    y = np.asarray(y, dtype=np.float32)
-    if y.ndim != 1 or y.size < 2:
-        raise ValueError(f"expected one channel, (n_samples,) of 2 samples or more, not {y.shape}")
-    return y

@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
 
-__all__ = ["match_loudness", "measure_loudness"]
+from groove_utils.audio.validation import check_signal
+from groove_utils.errors import DetailedError
+
+__all__ = ["match_loudness", "matching_gain", "measure_loudness"]
 
 PEAK = 10 ** (-1 / 20)  # −1 dBFS, as EBU R 128 asks, since lossy coding adds to peaks
 TARGET_LUFS = -20.0  # leaves headroom for every style, so that matching hardly ever limits
 
 
 def measure_loudness(y: np.ndarray, sr: int) -> float:
-    """Integrated loudness in LUFS; −inf for silence.
+    """Return the integrated loudness in LUFS; −inf for silence.
 
     Parameters
     ----------
-    y : ndarray, shape (n_samples,) or (n_channels, n_samples)
+    y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
     sr : int
         Sample rate in Hz.
+
+    Raises
+    ------
+    AudioError
+        If the signal is not usable, see :func:`groove_utils.audio.check_signal`.
 
     Notes
     -----
     Signals shorter than one 400 ms gating block are repeated up to that length, since the
     standard leaves them undefined.
+
+    Examples
+    --------
+    >>> y = np.sin(2 * np.pi * 997 * np.arange(240000) / 48000)  # the standard's reference: −3.01
+    >>> round(measure_loudness(y, 48000))
+    -3
     """
     import pyloudnorm  # takes a second
 
-    y = np.atleast_2d(np.asarray(y, dtype=np.float64))
+    y = np.atleast_2d(check_signal(y, sr)).astype(np.float64)
     if not y.any():
         return float("-inf")
     block = int(np.ceil(0.4 * sr)) + 1
@@ -39,12 +54,54 @@ def measure_loudness(y: np.ndarray, sr: int) -> float:
         return float(pyloudnorm.Meter(sr).integrated_loudness(y.T))
 
 
+def matching_gain(
+    y: np.ndarray, sr: int, target_lufs: float, *, peak: float | None = PEAK
+) -> float:
+    """Return the factor that brings a signal to a loudness.
+
+    Parameters
+    ----------
+    y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
+    sr : int
+        Sample rate in Hz.
+    target_lufs : float
+        Integrated loudness (ITU-R BS.1770) to reach; −inf leaves the signal as it is.
+    peak : float, optional
+        Highest sample that the scaled signal may have, −1 dBFS by default; None for no limit, if
+        nothing is encoded.
+
+    Returns
+    -------
+    float
+        Linear gain, > 0; 1 for a silent signal, which the standard puts at −70 LUFS and below.
+
+    Raises
+    ------
+    AudioError
+        If the signal is not usable, see :func:`groove_utils.audio.check_signal`.
+    DetailedError
+        If the target is NaN or +inf (``kind="out_of_range"``).
+    """
+    if math.isnan(target_lufs) or target_lufs == math.inf:
+        raise DetailedError(
+            f"the target is {target_lufs} LUFS; expected a finite loudness, such as -20.",
+            kind="out_of_range",
+            column="target_lufs",
+            value=target_lufs,
+        )
+    loudness = measure_loudness(y, sr)
+    if not (math.isfinite(loudness) and math.isfinite(target_lufs)):
+        return 1.0
+    gain = 10 ** ((target_lufs - loudness) / 20)
+    return gain if peak is None else min(gain, peak / float(np.abs(y).max()))
+
+
 def match_loudness(y: np.ndarray, sr: int, lufs: float = TARGET_LUFS) -> np.ndarray:
     """Scale a signal to a loudness, held under full scale.
 
     Parameters
     ----------
-    y : ndarray, shape (n_samples,) or (n_channels, n_samples)
+    y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
     sr : int
         Sample rate in Hz.
     lufs : float
@@ -53,12 +110,8 @@ def match_loudness(y: np.ndarray, sr: int, lufs: float = TARGET_LUFS) -> np.ndar
     Returns
     -------
     ndarray of float32, same shape
-        Silence is returned as it is. Where the gain would exceed a peak of −1 dBFS, the signal is
+        Silence is returned as it is. If the gain would exceed a peak of −1 dBFS, the signal is
         scaled to that peak instead (no clipping, no compression), and is then quieter than asked.
     """
-    y = np.asarray(y, dtype=np.float32)
-    loudness = measure_loudness(y, sr)
-    if not np.isfinite(loudness):
-        return y
-    gain = 10 ** ((lufs - loudness) / 20)
-    return (y * min(gain, PEAK / np.abs(y).max())).astype(np.float32)
+    y = np.asarray(y)
+    return (y * matching_gain(y, sr, lufs)).astype(np.float32)

@@ -1,7 +1,7 @@
 """The representations of sound that music information retrieval works with (chapter 02).
 
 The list is that of Choi et al. (2017): waveform, STFT, mel and log-mel spectrogram, constant-Q
-transform, chroma; and the two in which rhythm lies open, onset strength and tempogram.
+transform, chroma; and two that show rhythm, onset strength and tempogram.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy import signal
 
+from groove_utils.audio.validation import check_mono
+from groove_utils.errors import DetailedError
+
 __all__ = ["Representation", "represent", "representation_table", "window_resolution"]
 
-FLOOR_DB = 80.0  # what lies further below the loudest value is shown, and kept, as this
+FLOOR_DB = 80.0  # values further below the loudest one are raised to this
 
 
 class Representation(NamedTuple):
@@ -28,11 +31,11 @@ class Representation(NamedTuple):
     hop : float
         Seconds from one column to the next; the first stands at 0 s.
     rows : ndarray of float64, shape (n_rows,)
-        What each row stands for, in `unit`.
+        Value of each row, in `unit`.
     unit : str
         ``Hz``, ``pitch class`` (0 is C), ``BPM``, or empty for a single row.
     scale : str
-        What a value is.
+        Quantity of the values.
     """
 
     array: np.ndarray
@@ -45,7 +48,7 @@ class Representation(NamedTuple):
 def represent(
     y: np.ndarray, sr: int, *, n_fft: int = 2048, hop_length: int = 256, n_mels: int = 96
 ) -> dict[str, Representation]:
-    """A signal in the eight representations of chapter 02.
+    """Compute the eight representations of chapter 02.
 
     Parameters
     ----------
@@ -63,14 +66,13 @@ def represent(
 
     Raises
     ------
-    ValueError
+    DetailedError
         If the signal is not one channel, or the sample rate too low.
     """
-    y = np.asarray(y, dtype=np.float32)
-    if y.ndim != 1 or y.size < 2:
-        raise ValueError(f"expected one channel, (n_samples,) of 2 samples or more, not {y.shape}")
+    y = check_mono(y)
     if sr < 11025:
-        raise ValueError(f"sr is {sr}; expected 11025 Hz or more, resample the signal first")
+        message = f"sr is {sr}; expected 11025 Hz or more. Resample the signal first."
+        raise DetailedError(message, kind="out_of_range", column="sr", value=sr)
     hop = hop_length / sr
     power = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop_length)) ** 2
     mel = librosa.feature.melspectrogram(S=power, sr=sr, n_mels=n_mels)
@@ -86,7 +88,7 @@ def represent(
         "CQT": librosa.cqt_frequencies(n_bins=84, fmin=librosa.note_to_hz("C1")),
     }
     one = np.zeros(1)
-    found = {
+    items = {
         "waveform": Representation(y[None], 1 / sr, one, "", "amplitude"),
         "STFT": Representation(_decibel(power), hop, hz["STFT"], "Hz", "dB"),
         "mel": Representation(mel, hop, hz["mel"], "Hz", "power"),
@@ -98,12 +100,12 @@ def represent(
     }
     return {
         name: item._replace(array=np.asarray(item.array, dtype=np.float32))
-        for name, item in found.items()
+        for name, item in items.items()
     }
 
 
 def representation_table() -> pd.DataFrame:
-    """What each representation keeps and loses, and tasks that it suits.
+    """Return what each representation keeps and loses, and tasks that it suits.
 
     Returns
     -------
@@ -126,7 +128,7 @@ def representation_table() -> pd.DataFrame:
 
 
 def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:
-    """How far a Hann window smears a click in time and a sine in frequency.
+    """Compute how far a Hann window smears a click in time and a sine in frequency.
 
     Parameters
     ----------
@@ -140,11 +142,11 @@ def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:
     seconds : float
         Width of a click's trace at half its power.
     hertz : float
-        Width of a sine's peak at half its power. The product of the two is a constant, about 0.52:
-        a finer grain in one costs as much in the other.
+        Width of a sine's peak at half its power. The product of the two is constant, about 0.52.
     """
     if n_fft < 16:
-        raise ValueError(f"n_fft is {n_fft}; expected a window of 16 samples or more")
+        message = f"n_fft is {n_fft}; expected a window of 16 samples or more."
+        raise DetailedError(message, kind="out_of_range", column="n_fft", value=n_fft)
     window = signal.get_window("hann", n_fft)
     within = np.flatnonzero(window**2 >= 0.5)
     response = np.abs(np.fft.rfft(window, 64 * n_fft)) ** 2
@@ -153,5 +155,5 @@ def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:
 
 
 def _decibel(power: np.ndarray) -> np.ndarray:
-    """Power in dB relative to its maximum, no lower than the floor (where silence is put too)."""
+    """Return power in dB relative to its maximum, no lower than the floor."""
     return librosa.power_to_db(power, ref=max(float(power.max()), 1e-10), top_db=FLOOR_DB)

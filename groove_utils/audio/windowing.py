@@ -1,50 +1,54 @@
-"""Cut a signal into windows that cover all of it."""
+"""Cut a stream of blocks into windows that cover all of it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-__all__ = ["windows"]
+__all__ = ["WindowCutter"]
 
 
-def windows(y: np.ndarray, length: int, hop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a mono signal into windows of equal length; the last is zero-padded, never dropped.
+class WindowCutter:
+    """Windows of equal length over a stream of blocks; the last is filled up, never dropped.
 
     Parameters
     ----------
-    y : ndarray, shape (n_samples,)
-    length : int
-        Window length in samples.
-    hop : int, optional
-        Samples from one window's start to the next, at most `length`, which is the default.
+    length, hop : int
+        In samples; the hop is at most the length.
+    lead : int
+        Zeros before the signal.
 
-    Returns
-    -------
-    cut : ndarray, shape (n_windows, length)
-        A signal shorter than `length` gives one window.
-    valid : ndarray of int, shape (n_windows,)
-        How many samples of each window are signal rather than padding, ≥ 1.
-
-    Raises
-    ------
-    ValueError
-        If `y` is not one-dimensional or is empty, `length` or `hop` is not positive, or `hop` would
-        leave samples out between windows.
+    Examples
+    --------
+    >>> cutter = WindowCutter(2, 2)
+    >>> [window.tolist() for window, n_valid in cutter.push(np.arange(5.0))]
+    [[0.0, 1.0], [2.0, 3.0]]
+    >>> window, n_valid = cutter.finish()
+    >>> window.tolist(), n_valid
+    ([4.0, 0.0], 1)
     """
-    y = np.asarray(y)
-    hop = length if hop is None else hop
-    if y.ndim != 1 or y.size == 0:
-        raise ValueError(f"windows() takes a non-empty mono signal, got shape {y.shape}.")
-    if length < 1 or hop < 1:
-        raise ValueError(f"length and hop must be ≥ 1 sample, got {length} and {hop}.")
-    if hop > length:
-        raise ValueError(
-            f"A hop of {hop} samples is longer than the length of {length}: samples between "
-            "windows would be left out. Take a hop of at most the length."
-        )
-    n_windows = 1 + max(0, -(-(y.size - length) // hop))
-    starts = hop * np.arange(n_windows)
-    padded = np.zeros(starts[-1] + length, dtype=y.dtype)
-    padded[: y.size] = y[: padded.size]
-    cut = np.lib.stride_tricks.sliding_window_view(padded, length)[starts]
-    return cut.copy(), np.clip(y.size - starts, 1, length)
+
+    def __init__(self, length: int, hop: int, lead: int = 0):
+        self.length, self.hop = length, hop
+        self.waiting = np.zeros(lead, np.float32)
+        self.lead = lead
+        self.heard = 0  # samples so far
+
+    def push(self, block: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+        """Yield the windows that a further block completes, with their numbers of valid samples."""
+        self.heard += len(block)
+        waiting = np.concatenate([self.waiting, block])
+        start = 0
+        # a window is complete once it is known that the signal reaches beyond it
+        while len(waiting) - start > self.length:
+            yield waiting[start : start + self.length], self.length
+            start += self.hop
+        self.waiting = waiting[start:].copy()
+
+    def finish(self) -> tuple[np.ndarray, int]:
+        """Return the last window, filled up with zeros, and its number of valid samples."""
+        n_valid = len(self.waiting)
+        last = np.zeros(self.length, np.float32)
+        last[:n_valid] = self.waiting
+        return last, n_valid

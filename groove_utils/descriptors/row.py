@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from groove_utils.audio import check_signal
 from groove_utils.descriptors import pulse, spectral
 from groove_utils.descriptors.beat import estimate_grid
 from groove_utils.descriptors.cards import DESCRIPTORS
@@ -49,8 +50,10 @@ def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.S
     Raises
     ------
     DescriptorError
-        If `sr` is not a usable rate or `y` has more than two dimensions. A signal that is silent,
-        short, empty or holds NaN never raises: it gives NaN and a reason.
+        If `sr` is not a usable rate.
+    AudioError
+        If the signal is not usable, see :func:`groove_utils.audio.check_signal`. A silent or short
+        one gives NaN and a reason.
 
     Notes
     -----
@@ -72,22 +75,11 @@ def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.S
             f"sr = {sr}: expected a sample rate between 4000 and 400000 Hz.",
             kind="out_of_range", column="sr", value=sr,
         )  # fmt: skip
-    y = np.asarray(y)
-    if y.ndim not in (1, 2):
-        raise spectral.DescriptorError(
-            f"the signal has shape {y.shape}, expected (n_samples,) or (n_channels, n_samples).",
-            kind="shape", column="y", value=y.shape,
-        )  # fmt: skip
+    y = check_signal(y)
     y = y.mean(axis=0) if y.ndim == 2 else y
     values = dict.fromkeys(DESCRIPTORS, float("nan"))
     reasons: dict[str, str] = {}
-    bad = int((~np.isfinite(y)).sum())
-    if y.size == 0:
-        why = "the signal is empty"
-    elif bad:
-        why = f"{bad} of {y.size} samples are NaN or infinite"
-    else:
-        why = _measure(values, reasons, y.astype(np.float32), int(sr), bands)
+    why = _measure(values, reasons, y.astype(np.float32), int(sr), bands)
     for name in DESCRIPTORS:
         if np.isnan(values[name]):
             reasons.setdefault(name, why)

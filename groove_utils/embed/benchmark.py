@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import soundfile
 from joblib.externals.loky import ProcessPoolExecutor
 
+from groove_utils.audio import audio_duration
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.adapters import ModelUnavailableError
 from groove_utils.embed.cards import catalogued_models
@@ -47,7 +47,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     from groove_utils.embed.engine import choose_device  # imports torch
 
     paths = {track: str(Path(path).resolve()) for track, path in tracks.items()}
-    duration = sum(soundfile.info(path).duration for path in paths.values())
+    duration = sum(audio_duration(path) for path in paths.values())
     factories = registered_models()
 
     def runs_here(name: str) -> bool:

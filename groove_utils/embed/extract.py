@@ -11,6 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from groove_utils.audio import AudioError
+from groove_utils.audio.streams import ArraySource, FileSource, Source, as_source
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.adapters import EmbedError
 from groove_utils.embed.cache_keys import vector_key
@@ -19,7 +20,7 @@ from groove_utils.embed.executors import embed_distributed
 from groove_utils.embed.jobs import Settings, compute_missing
 from groove_utils.embed.loading import load_model
 from groove_utils.embed.precomputed import check_options, precomputed_folder, read_precomputed
-from groove_utils.embed.sources import ArraySource, FileSource, Source, SumSource, as_source
+from groove_utils.embed.sources import SumSource
 from groove_utils.errors import list_problems
 
 __all__ = [
@@ -188,9 +189,8 @@ def embed_models(
             else:
                 problems |= compute_missing(work, todo, settings, cache, bar)
     if problems:
-        error = AudioError(list_problems(problems, "cannot be embedded"))
-        error.value = problems
-        raise error
+        message = list_problems(problems, "cannot be embedded")
+        raise AudioError(message, kind="unusable_tracks", value=problems)
     entries |= _read_computed(missing, cache, executor)
     return {model: _collect(model, tracks, keys[model], entries) for model in models}
 

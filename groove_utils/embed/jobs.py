@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from groove_utils.audio.streams import Source
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.adapters import EmbedError
 from groove_utils.embed.cache_keys import model_recipe, vector_key
 from groove_utils.embed.loading import known_fingerprint, load_model
-from groove_utils.embed.sources import Source
 
 __all__ = ["Settings", "compute_missing"]
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
+from groove_utils.audio import audio_duration
+from groove_utils.audio.streams import FileSource, Source
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.adapters import EmbedError
 from groove_utils.embed.cache_keys import difference_key
@@ -16,7 +17,7 @@ from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.extract import check_stems, embed_models, pick_stems
 from groove_utils.embed.model_selection import stem_sums
 from groove_utils.embed.precomputed import check_options, precomputed_folder, read_precomputed
-from groove_utils.embed.sources import FileSource, Source, SumSource, summed
+from groove_utils.embed.sources import SumSource, add_streams
 from groove_utils.study.stem_names import stem_subsets, subset_name
 
 __all__ = ["embed_stem_sums"]
@@ -143,7 +144,7 @@ def _parts(files: Mapping[str, Path], excerpt: float) -> dict[str, FileSource]:
     if not excerpt:
         return {stem: FileSource(path) for stem, path in files.items()}
     # the same excerpt of all stems, the longest of which is as long as the song
-    longest = max(soundfile.info(path).duration for path in files.values())
+    longest = max(audio_duration(path) for path in files.values())
     start = max(0.0, (longest - excerpt) / 2)
     return {stem: FileSource(path, start, excerpt) for stem, path in files.items()}
 
@@ -170,7 +171,7 @@ def _add_up(parts: Sequence[FileSource], whole: FileSource) -> bool:
     if entry is None:
         rate = total.sr
         streams = [({rate: b} for b in total.blocks()), ({rate: -b} for b in whole.blocks())]
-        peaks = [np.abs(b[rate]).max(initial=0) for b in summed(streams, [rate])]
+        peaks = [np.abs(b[rate]).max(initial=0) for b in add_streams(streams, [rate])]
         entry = {"peak": np.float32(max(peaks, default=0))}
         cache.put(key, entry)
     return float(entry["peak"]) < EXACT

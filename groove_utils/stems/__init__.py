@@ -1,6 +1,6 @@
-"""Stems: take songs apart, put them together otherwise, and share out what each stem is worth.
+"""Stems: separate songs, sum stems, and measure separations and sums.
 
-Chapter 07 uses it. Demucs and torch are imported when a network is loaded, not with this module.
+Chapter 08 uses it. Demucs and torch are imported when a network is loaded, not with this module.
 """
 
 import lazy_loader
@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "tempo_partners",
         ],
         "measure": ["describe_coupling", "describe_sums", "matching_gains"],
-        "mixing": ["matching_gain", "remix"],
+        "mixing": ["remix"],
         "demucs_weights": ["SeparatorUnavailableError"],
         "quality": ["separation_checks", "separation_quality"],
         "separation": ["separate", "separate_study", "separate_tracks"],

@@ -1,4 +1,4 @@
-"""``python -m groove_utils.stems list`` and ``fetch NAME``: networks that take songs apart."""
+"""``python -m groove_utils.stems list`` and ``fetch NAME``: networks that separate songs."""
 
 from __future__ import annotations
 
@@ -7,29 +7,28 @@ import sys
 
 from groove_utils.stems.demucs_weights import (
     SeparatorUnavailableError,
-    find_package,
-    load_package,
+    find_weights,
+    load_network,
     pretrained_names,
 )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """List Demucs's networks, or download one; 0 where that went well."""
+    """List Demucs's networks, or download one; return 0 on success."""
     parser = argparse.ArgumentParser(prog="python -m groove_utils.stems", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="Demucs's networks, and whether they are here")
+    commands.add_parser("list", help="list Demucs's networks")
     commands.add_parser("fetch", help="download one").add_argument("name")
     options = parser.parse_args(argv)
+    if options.command == "list":
+        print(*pretrained_names(), sep="\n")
+        return 0
     try:
-        if options.command == "list":
-            for name in pretrained_names():
-                print(f"{name:28} {'here' if find_package(name).files else 'not on this machine'}")
-            return 0
-        network = load_package(find_package(options.name))
-        print(f"{options.name}: ready, separates {', '.join(network.sources)}.")
+        network = load_network(find_weights(options.name))
     except (SeparatorUnavailableError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
+    print(f"{options.name}: ready, separates {', '.join(network.sources)}.")
     return 0
 
 

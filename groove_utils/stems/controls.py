@@ -1,4 +1,4 @@
-"""Stems from the wrong song, and stems that fall silent: controls of an ablation (chapter 07)."""
+"""Controls of a stem ablation: stems of other songs, and silent stems (chapter 08)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.audio import AudioError, load_audio
+from groove_utils.errors import DetailedError
 from groove_utils.stems.mixing import sum_stems
 
 __all__ = ["load_stems", "regroup_stems", "silence_stem", "swap_stem", "tempo_partners"]
@@ -42,9 +43,11 @@ def load_stems(
     loaded = {stem: load_audio(path, mono=mono) for stem, path in paths.items()}
     kinds = {(np.atleast_2d(y).shape[0], sr) for y, sr in loaded.values()}
     if len(kinds) != 1:
-        told = ", ".join(f"{n} channels at {sr} Hz" for n, sr in sorted(kinds))
+        found = ", ".join(f"{n} channels at {sr} Hz" for n, sr in sorted(kinds))
         raise AudioError(
-            f"stems of one song differ: {told or 'there are none'}. Export them alike."
+            f"stems of one song differ: {found or 'there are none'}. Export them alike.",
+            kind="different_formats",
+            value=kinds,
         )
     longest = max(y.shape[-1] for y, _ in loaded.values())
     stems = {
@@ -55,19 +58,19 @@ def load_stems(
 
 
 def regroup_stems(stems: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Sum true stems to what another separator calls its stems.
+    """Sum true stems to the stems of another separator.
 
     Parameters
     ----------
     stems : mapping of stem → ndarray
         Drums, bass and so on.
     names : sequence of str
-        Stems of the separator. ``percussive`` is taken for the drums, ``harmonic`` for all else.
+        Stems of the separator. ``percussive`` stands for the drums, ``harmonic`` for the rest.
 
     Returns
     -------
     dict of name → ndarray
-        Those of `names` for which there is anything to compare with.
+        Without those of `names` that correspond to no true stem.
     """
     groups = {
         "percussive": [stem for stem in stems if stem in PERCUSSIVE],
@@ -80,7 +83,7 @@ def regroup_stems(stems: Mapping[str, np.ndarray], names: Sequence[str]) -> dict
 def tempo_partners(
     tempos: pd.Series, artists: Sequence[str], styles: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """For each song, the song by another artist whose tempo is nearest.
+    """Return for each song the song by another artist whose tempo is nearest.
 
     Parameters
     ----------
@@ -98,22 +101,30 @@ def tempo_partners(
 
     Raises
     ------
-    ValueError
-        If tempos are missing or not above 0, or a song has nobody to be paired with.
+    DetailedError
+        If tempos are missing or not above 0 (``kind="out_of_range"``), or a song has no possible
+        partner (``kind="no_partner"``).
     """
     values = tempos.to_numpy(dtype=float)
-    if not (np.isfinite(values) & (values > 0)).all():
-        bad = tempos.index[~(np.isfinite(values) & (values > 0))]
-        raise ValueError(f"{len(bad)} tempos are no numbers above 0, the first of {bad[0]!r}.")
+    bad = list(tempos.index[~(np.isfinite(values) & (values > 0))])
+    if bad:
+        raise DetailedError(
+            f"{len(bad)} tempos are no numbers above 0, the first of {bad[0]!r}.",
+            kind="out_of_range",
+            column="tempo",
+            value=bad,
+        )
     artists = np.asarray(artists).astype(str)
     styles = np.full(len(values), "all") if styles is None else np.asarray(styles).astype(str)
     distance = np.abs(np.log(values)[:, None] - np.log(values))
     distance[(artists[:, None] == artists) | (styles[:, None] != styles)] = np.inf
-    alone = ~np.isfinite(distance.min(axis=1))
-    if alone.any():
-        raise ValueError(
-            f"{alone.sum()} songs have no song by another artist of their style, the first is "
-            f"{tempos.index[alone.argmax()]!r}; leave styles out, or use a study with more artists."
+    alone = list(tempos.index[~np.isfinite(distance.min(axis=1))])
+    if alone:
+        raise DetailedError(
+            f"{len(alone)} songs have no song by another artist of their style, the first is "
+            f"{alone[0]!r}; leave styles out, or use a study with more artists.",
+            kind="no_partner",
+            value=alone,
         )
     nearest = distance.argmin(axis=1)
     return pd.DataFrame(
@@ -131,7 +142,7 @@ def swap_stem(
     ----------
     stems : mapping of track_id → mapping of stem → path
     stem : str
-        The one to exchange.
+        The stem to exchange.
     partners : mapping of track_id → track_id
         As the column ``partner`` of :func:`tempo_partners`.
 
@@ -148,7 +159,7 @@ def silence_stem(
     rows: Sequence[int],
     silence: Mapping[str, np.ndarray],
 ) -> dict[tuple[str, ...], dict[str, np.ndarray]]:
-    """Features of the same songs, had one stem been silent in some of them.
+    """Return the features of the same songs with one stem silenced in some of them.
 
     Parameters
     ----------
@@ -156,23 +167,23 @@ def silence_stem(
         Of all subsets of the stems.
     stem : str
     rows : sequence of int
-        The songs in which it falls silent.
+        The songs in which it is silenced.
     silence : mapping of layer → ndarray, shape (d,)
-        What the model makes of silence: that is what the stem alone then sounds like.
+        The model's features of silence, which replace those of the stem alone.
 
     Returns
     -------
     dict
-        A sum with a silent stem is the sum without it, so nothing has to be embedded anew.
+        A sum with a silent stem is the sum without it, so nothing has to be embedded again.
     """
     rows = np.asarray(rows)
     by_set = {frozenset(subset): layers for subset, layers in features.items()}
-    found = {}
+    silenced = {}
     for subset, layers in features.items():
-        found[subset] = {name: np.array(values, copy=True) for name, values in layers.items()}
+        silenced[subset] = {name: np.array(values, copy=True) for name, values in layers.items()}
         if stem not in subset:
             continue
         rest = frozenset(subset) - {stem}
-        for name, values in found[subset].items():
+        for name, values in silenced[subset].items():
             values[rows] = by_set[rest][name][rows] if rest else silence[name]
-    return found
+    return silenced

@@ -1,8 +1,8 @@
-"""What is measured on a song's stems and their sums, song by song, and kept (chapter 07).
+"""Descriptors, coupling and loudness of a song's stems and their sums, cached (chapter 08).
 
 Fifteen sums of four stems are fifteen times the work of a mix. Each stem is therefore decoded,
-resampled and split into bands once, songs are shared out to processes, and what was measured is
-kept by the content of the stems.
+resampled and split into bands once, songs are distributed over processes, and results are cached
+by the content of the stems.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from groove_utils.audio import load_audio, measure_loudness
+from groove_utils.audio import load_audio, matching_gain, measure_loudness
 from groove_utils.cache import VERSIONS, ArrayCache
 from groove_utils.descriptors import DESCRIPTORS, describe, describe_stems
 from groove_utils.descriptors.spectral import subband_flux_of_sums
 from groove_utils.descriptors.table import compile_kernels
+from groove_utils.errors import DetailedError
 from groove_utils.files import hash_bytes, hash_file
-from groove_utils.stems.mixing import matching_gain
 from groove_utils.study.stem_names import stem_subsets
 
 __all__ = ["describe_coupling", "describe_sums", "matching_gains"]
@@ -41,7 +41,7 @@ def describe_sums(
     jobs: int = 2,
     cache: ArrayCache | None = None,
 ) -> dict[Subset, pd.DataFrame]:
-    """Descriptors of sums of stems, the same columns for every sum.
+    """Compute descriptors of sums of stems, the same columns for every sum.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def describe_sums(
     sums : sequence of tuple of str, optional
         All subsets of the first track's stems by default.
     gains : mapping of sum → mapping of track_id → float, optional
-        Linear gains by which sums are scaled; sums that are not named are left as they are.
+        Linear gains by which sums are scaled; other sums are left as they are.
     jobs : int
         Processes.
     cache : ArrayCache, optional
@@ -94,7 +94,7 @@ def describe_sums(
 def describe_coupling(
     stems: Stems, *, jobs: int = 2, cache: ArrayCache | None = None
 ) -> pd.DataFrame:
-    """How far bass and bass drum play together, from their stems.
+    """Measure how far bass and bass drum play together, from their stems.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def describe_coupling(
     Returns
     -------
     DataFrame
-        One row a track: ``bass_drum_coincidence`` (0…1), ``density_drums`` and ``density_bass``
+        One row per track: ``bass_drum_coincidence`` (0…1), ``density_drums`` and ``density_bass``
         (1/s), see :func:`groove_utils.descriptors.describe_stems`.
     """
     names = ["bass_drum_coincidence", "density_drums", "density_bass"]
@@ -126,7 +126,7 @@ def matching_gains(
     jobs: int = 2,
     cache: ArrayCache | None = None,
 ) -> dict[Subset, dict[str, float]]:
-    """Gains that make each sum of a song's stems as loud as all of them together.
+    """Return gains that make each sum of a song's stems as loud as all of them together.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def matching_gains(
     Returns
     -------
     dict of tuple of str → dict of track_id → float
-        Linear, see :func:`groove_utils.stems.matching_gain`. Loudness (ITU-R BS.1770) is that of
+        Linear, see :func:`groove_utils.audio.matching_gain`. Loudness (ITU-R BS.1770) is that of
         the mean of the channels at 22.05 kHz, which is about what models hear; no peak is
         limited, since nothing is encoded.
     """
@@ -153,22 +153,26 @@ def matching_gains(
     return {s: dict(zip(stems, map(float, values[:, i]))) for i, s in enumerate(sums)}
 
 
-def _sums(stems: Stems, sums) -> list[Subset]:
+def _sums(stems: Stems, sums: Sequence[Subset] | None) -> list[Subset]:
+    """Return the sums to measure, all by default, of which every track has the stems."""
     if not stems:
-        raise ValueError("there are no tracks; expected stems of one or more, by track_id.")
-    there = next(iter(stems.values()))
-    sums = stem_subsets(tuple(there)) if sums is None else [tuple(s) for s in sums]
+        message = "there are no tracks; expected stems of one or more, by track_id."
+        raise DetailedError(message, kind="no_tracks")
+    first = next(iter(stems.values()))
+    sums = stem_subsets(first) if sums is None else [tuple(s) for s in sums]
     for track, paths in stems.items():
         missing = sorted({stem for s in sums for stem in s} - set(paths))
         if missing:
-            raise ValueError(
-                f"track {track!r} has no stem {missing[0]!r}; it has {', '.join(paths) or 'none'}."
+            raise DetailedError(
+                f"track {track!r} has no stem {missing[0]!r}; it has {', '.join(paths) or 'none'}.",
+                kind="missing_stem",
+                value=(track, missing[0]),
             )
     return sums
 
 
 def _load(paths: Mapping[str, str | os.PathLike]) -> dict[str, np.ndarray]:
-    """A song's stems, of which the shorter ones end in silence."""
+    """Decode a song's stems, mono, filled up to one length with silence."""
     loaded = {stem: load_audio(path, sr=SAMPLE_RATE)[0] for stem, path in paths.items()}
     longest = max(map(len, loaded.values()))
     return {stem: np.pad(y, (0, longest - len(y))) for stem, y in loaded.items()}
@@ -181,7 +185,7 @@ def _sum(loaded: Mapping[str, np.ndarray], subset: Subset) -> np.ndarray:
 def _per_track(
     kind: str, stems: Stems, compute: Callable, settings: Callable, jobs: int, cache
 ) -> np.ndarray:
-    """What `compute(paths, *settings)` gives for each track, from the cache where it is there."""
+    """Return `compute(paths, *settings)` of each track, from the cache if it is there."""
     cache = ArrayCache(namespace="stem-measures") if cache is None else cache
     keys = {
         track: hash_bytes(
@@ -190,14 +194,14 @@ def _per_track(
         )
         for track, paths in stems.items()
     }  # fmt: skip
-    found = {track: cache.get(key) for track, key in keys.items()}
-    todo = [track for track, entry in found.items() if entry is None]
+    entries = {track: cache.get(key) for track, key in keys.items()}
+    todo = [track for track, entry in entries.items() if entry is None]
     if todo:
         compile_kernels()
         tasks = (delayed(compute)(dict(stems[t]), *settings(t)) for t in todo)
         run = Parallel(n_jobs=min(jobs, len(todo)), return_as="generator")
         name = kind.partition(" ")[0]
         for track, values in zip(todo, tqdm(run(tasks), total=len(todo), desc=name, unit="song")):
-            found[track] = {"values": values}
-            cache.put(keys[track], found[track])
-    return np.stack([entry["values"] for entry in found.values()])
+            entries[track] = {"values": values}
+            cache.put(keys[track], entries[track])
+    return np.stack([entry["values"] for entry in entries.values()])

@@ -1,4 +1,4 @@
-"""Sums of stems, with their loudness kept or matched (ITU-R BS.1770; chapter 07).
+"""Sums of stems, with their loudness kept or matched (ITU-R BS.1770; chapter 08).
 
 A model hears level too: a drum stem alone is quieter than its song, and a change of an embedding
 may come from that. So a subset can be brought to the loudness of the whole.
@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from groove_utils.audio import measure_loudness
+from groove_utils.audio import check_signal, matching_gain, measure_loudness
 from groove_utils.audio.loudness import PEAK
+from groove_utils.errors import DetailedError
 from groove_utils.study.stem_names import parse_subset, subset_name
 
-__all__ = ["checked_signal", "matching_gain", "remix", "sum_stems"]
+__all__ = ["remix", "sum_stems"]
 
 
 def remix(
@@ -49,38 +50,44 @@ def remix(
 
     Raises
     ------
-    ValueError
-        If a stem is missing, is empty or holds NaN, if shapes differ, or a setting is unknown.
+    DetailedError
+        If the subset names an unknown stem, shapes differ, a stem is not usable (see
+        :func:`groove_utils.audio.check_signal`), or a setting is unknown.
 
     Warns
     -----
     RuntimeWarning
-        Where a gain had to be lowered so that nothing clips: a kept sum is scaled to a peak of
-        0 dBFS where it would exceed it, a matched one to at most −1 dBFS; the warning tells by
-        how many dB it is quieter than asked. There is no limiter: the waveform keeps its shape.
+        If the gain had to be lowered so that nothing clips: a kept sum is scaled to a peak of at
+        most 0 dBFS, a matched one to at most −1 dBFS. There is no limiter: the waveform keeps its
+        shape.
 
     Examples
     --------
-    >>> remix(stems, "drums+bass", 44100, loudness="matched")  # doctest: +SKIP
+    >>> t = np.arange(8000) / 8000
+    >>> stems = {"drums": 0.1 * np.sin(700 * t), "bass": 0.1 * np.sin(300 * t)}
+    >>> remix(stems, "drums+bass", 8000, loudness="matched", target=-30).shape
+    (8000,)
     """
     if loudness not in ("kept", "matched"):
-        raise ValueError(f"loudness is {loudness!r}; expected 'kept' or 'matched'.")
+        message = f"loudness is {loudness!r}; expected 'kept' or 'matched'."
+        raise DetailedError(message, kind="unknown_option", column="loudness", value=loudness)
     if target is not None and loudness == "kept":
-        raise ValueError("target is given, but loudness='kept'; say loudness='matched'.")
+        message = "target is given, but loudness='kept'; set loudness='matched'."
+        raise DetailedError(message, kind="conflict", column="target", value=target)
     chosen = parse_subset(subset, stems)
     y = sum_stems(stems, chosen)
+    wanted, ceiling, level = 1.0, 1.0, "the sum of its stems"
     if loudness == "matched":
         if target is None:
             target = measure_loudness(sum_stems(stems, tuple(stems)), sr)
-        gain, short = _matching(y, sr, target, PEAK)
-        what = f"its loudness of {target:.1f} LUFS"
-    else:
-        peak = float(np.abs(y).max())
-        gain = 1 / peak if peak > 1 else 1.0
-        short, what = -20 * math.log10(gain), "what its stems sum to"
+        wanted, ceiling = matching_gain(y, sr, target, peak=None), PEAK
+        level = f"its loudness of {target:.1f} LUFS"
+    highest = float(np.abs(y).max())
+    gain = min(wanted, ceiling / highest) if highest else wanted
+    short = 20 * math.log10(wanted / gain)
     if short > 0.01:
         warnings.warn(
-            f"{subset_name(chosen)}: stays {short:.1f} dB under {what}, since its peaks would "
+            f"{subset_name(chosen)}: stays {short:.1f} dB under {level}, since its peaks would "
             "clip. Ask for a lower target to have all subsets equally loud.",
             RuntimeWarning,
             stacklevel=2,
@@ -88,72 +95,18 @@ def remix(
     return (y * gain).astype(np.float32)
 
 
-def matching_gain(
-    y: np.ndarray, sr: int, target_lufs: float, *, peak: float | None = PEAK
-) -> float:
-    """The factor that brings a signal to a loudness.
-
-    Parameters
-    ----------
-    y : ndarray, shape (n_samples,) or (n_channels, n_samples)
-    sr : int
-        Sample rate in Hz.
-    target_lufs : float
-        Integrated loudness (ITU-R BS.1770) to reach; −inf leaves the signal as it is.
-    peak : float, optional
-        Highest sample that the scaled signal may have, −1 dBFS by default; None for no limit
-        (for whoever computes in floating point and encodes nothing).
-
-    Returns
-    -------
-    float
-        Linear gain, > 0; 1 where the signal is silent, which the standard puts at −70 LUFS and
-        below. :func:`remix` applies the same.
-
-    Raises
-    ------
-    ValueError
-        If the signal is empty or holds NaN, or the target is NaN or +inf.
-    """
-    return _matching(checked_signal("the signal", y), sr, target_lufs, peak)[0]
-
-
-def _matching(y, sr: int, target: float, peak: float | None) -> tuple[float, float]:
-    """Gain, and by how many dB it falls short of the target."""
-    if math.isnan(target) or target == math.inf:
-        raise ValueError(f"target is {target} LUFS; expected a finite loudness, such as -20.")
-    loudness = measure_loudness(y, sr)
-    if not (math.isfinite(loudness) and math.isfinite(target)):
-        return 1.0, 0.0
-    wanted = 10 ** ((target - loudness) / 20)
-    allowed = math.inf if peak is None else peak / float(np.abs(y).max())
-    gain = min(wanted, allowed)
-    return gain, 20 * math.log10(wanted / gain)
-
-
 def sum_stems(stems: Mapping[str, np.ndarray], subset: Iterable[str]) -> np.ndarray:
-    """Sum of some stems, float32, of the shape that they all have."""
+    """Return the sum of some stems, float32, of the shape that all stems have."""
     if not stems:
-        raise ValueError("there are no stems to sum; give them by name, each an array.")
-    arrays = {stem: checked_signal(f"stem {stem!r}", y) for stem, y in stems.items()}
+        message = "there are no stems to sum; give them by name, each an array."
+        raise DetailedError(message, kind="no_stems")
+    arrays = {stem: check_signal(y, name=f"stem {stem!r}") for stem, y in stems.items()}
     shapes = {stem: y.shape for stem, y in arrays.items()}
     if len(set(shapes.values())) > 1:
-        told = ", ".join(f"{stem} {shape}" for stem, shape in shapes.items())
-        raise ValueError(f"stems are of different shapes: {told}. Cut or pad them to one.")
+        found = ", ".join(f"{stem} {shape}" for stem, shape in shapes.items())
+        message = f"stems are of different shapes: {found}. Cut or pad them to one."
+        raise DetailedError(message, kind="different_shapes", value=shapes)
     total = np.zeros(next(iter(shapes.values())), np.float32)
     for stem in subset:
         total += arrays[stem]
     return total
-
-
-def checked_signal(what: str, y: np.ndarray) -> np.ndarray:
-    """A signal as float32, refused where it cannot be used."""
-    y = np.asarray(y, dtype=np.float32)
-    if y.ndim not in (1, 2) or y.size == 0:
-        raise ValueError(
-            f"{what} has shape {y.shape}; expected (n_samples,) or (n_channels, n_samples) with "
-            "at least one sample."
-        )
-    if n_bad := int((~np.isfinite(y)).sum()):
-        raise ValueError(f"{what}: {n_bad} of {y.size} samples are NaN or infinite.")
-    return y

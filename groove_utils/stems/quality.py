@@ -1,7 +1,4 @@
-"""How good is a separation: against true stems where there are any, and by itself where not.
-
-Chapter 07 reports both.
-"""
+"""Quality of a separation, with and without true stems to compare with (chapter 08)."""
 
 from __future__ import annotations
 
@@ -12,7 +9,9 @@ import pandas as pd
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.linalg import toeplitz
 
-from groove_utils.stems.mixing import checked_signal, sum_stems
+from groove_utils.audio import check_signal
+from groove_utils.errors import DetailedError
+from groove_utils.stems.mixing import sum_stems
 
 __all__ = ["separation_checks", "separation_quality"]
 
@@ -24,12 +23,12 @@ FAINTEST = 10 ** (-120 / 10)  # mean power of a signal that counts as digital si
 def separation_quality(
     estimates: Mapping[str, np.ndarray], references: Mapping[str, np.ndarray], sr: int
 ) -> pd.DataFrame:
-    """Hold separated stems to the true ones.
+    """Compare separated stems with the true ones.
 
     Parameters
     ----------
     estimates, references : mapping of str to ndarray, shape (n_samples,) or (n_channels, n_samples)
-        By stem. Those that both name are compared, and must have one shape. (For HPSS, sum the
+        By stem. Stems that are in both are compared, and must have one shape. (For HPSS, sum the
         true stems first: percussive is about drums, harmonic the rest.)
     sr : int
         Sample rate in Hz, for the column `seconds`.
@@ -37,37 +36,35 @@ def separation_quality(
     Returns
     -------
     pandas.DataFrame
-        One row a stem, in the order of `estimates`: `stem`, `si_sdr`, `sdr` (both dB), `seconds`.
-        NaN where the reference is silent, −inf where only the estimate is.
+        One row per stem, in the order of `estimates`: `stem`, `si_sdr`, `sdr` (both dB),
+        `seconds`. NaN where the reference is silent, −inf where only the estimate is.
 
     Raises
     ------
-    ValueError
-        If no stem is in both, if shapes differ, or a signal is empty or holds NaN.
+    DetailedError
+        If no stem is in both (``kind="no_stems"``), shapes differ (``kind="different_shapes"``), or
+        a signal is not usable, see :func:`groove_utils.audio.check_signal`.
 
     Notes
     -----
     `si_sdr` is the scale-invariant signal-to-distortion ratio (Le Roux et al. 2019): the estimate
     against the best multiple of the reference, all channels with one factor. `sdr` is that of BSS
-    Eval (Vincent, Gribonval & Févotte 2006): a filter of 512 taps, one a channel, is allowed for
-    in place of the factor, so it is never lower. Both are of the whole signal, not medians over
-    frames; energies of channels are summed.
+    Eval (Vincent, Gribonval & Févotte 2006): a filter of 512 taps per channel takes the place of
+    the factor, so it is never lower. Both are of the whole signal, not medians over frames;
+    energies of channels are summed.
     """
     names = [stem for stem in estimates if stem in references]
     if not names:
-        raise ValueError(
+        raise DetailedError(
             f"no stem is in both: estimates are {', '.join(estimates) or 'none'}, references "
-            f"{', '.join(references) or 'none'}. Name them alike."
+            f"{', '.join(references) or 'none'}. Name them alike.",
+            kind="no_stems",
         )
     rows = []
     for stem in names:
-        estimate = checked_signal(f"estimate {stem!r}", estimates[stem])
-        reference = checked_signal(f"reference {stem!r}", references[stem])
-        if estimate.shape != reference.shape:
-            raise ValueError(
-                f"stem {stem!r}: the estimate has shape {estimate.shape}, the reference "
-                f"{reference.shape}. Bring both to one rate, length and number of channels."
-            )
+        estimate = check_signal(estimates[stem], sr, f"estimate {stem!r}")
+        reference = check_signal(references[stem], sr, f"reference {stem!r}")
+        _check_shapes(f"estimate of {stem!r}", estimate, "reference", reference)
         s, e = np.atleast_2d(reference).astype(float), np.atleast_2d(estimate).astype(float)
         rows.append(
             {"stem": stem, "si_sdr": _si_sdr(e, s), "sdr": _sdr(e, s), "seconds": s.shape[1] / sr}
@@ -82,7 +79,7 @@ def separation_checks(
     *,
     silent_below: float = SILENT_BELOW,
 ) -> pd.DataFrame:
-    """What can be said of a separation without true stems.
+    """Measure a separation without true stems.
 
     Parameters
     ----------
@@ -91,28 +88,25 @@ def separation_checks(
     sr : int
         Sample rate in Hz, for the column `seconds`.
     silent_below : float
-        A stem whose power is so many dB relative to the mix's, or less, counts as silent.
+        Power in dB relative to the mix's at or below which a stem counts as silent.
 
     Returns
     -------
     pandas.DataFrame
-        One row a stem: `stem`; `energy_share`, its energy over the sum of all stems' (NaN where
+        One row per stem: `stem`; `energy_share`, its energy over the sum of all stems' (NaN where
         all are silent); `level_db`, its power relative to the mix's; `silent`; and, the same in
         each row, `residual_db`, the power of the mix minus the sum of all stems relative to the
         mix's (−inf where they add up exactly; NaN for a silent mix); `seconds`.
 
     Raises
     ------
-    ValueError
-        If shapes differ, or a signal is empty or holds NaN.
+    DetailedError
+        If shapes differ (``kind="different_shapes"``), or a signal is not usable, see
+        :func:`groove_utils.audio.check_signal`.
     """
-    mix = checked_signal("the mix", mix)
+    mix = check_signal(mix, sr, "the mix")
     total = sum_stems(stems, tuple(stems))
-    if total.shape != mix.shape:
-        raise ValueError(
-            f"the mix has shape {mix.shape}, the stems {total.shape}. Bring them to one rate, "
-            "length and number of channels."
-        )
+    _check_shapes("mix", mix, "stems", total)
     energies = {stem: _energy(y) for stem, y in stems.items()}
     of_mix, of_all = _energy(mix), sum(energies.values())
     audible = of_mix > mix.size * FAINTEST
@@ -129,6 +123,16 @@ def separation_checks(
         for stem, energy in energies.items()
     ]
     return pd.DataFrame(rows)
+
+
+def _check_shapes(name: str, y: np.ndarray, other_name: str, other: np.ndarray) -> None:
+    if y.shape != other.shape:
+        raise DetailedError(
+            f"the {name} has shape {y.shape}, the {other_name} {other.shape}. Bring both to one "
+            "rate, length and number of channels.",
+            kind="different_shapes",
+            value=(y.shape, other.shape),
+        )
 
 
 def _energy(y: np.ndarray) -> float:
@@ -167,7 +171,7 @@ def _ratio(signal: float, noise: float) -> float:
 
 
 def _filtered_to(estimate: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """The filtered reference that is nearest to the estimate; both grow by the filter's tail."""
+    """Return the filtered reference that is nearest to the estimate, with the filter's tail."""
     n = len(reference) + FILTER_LENGTH - 1
     size = next_fast_len(n, real=True)
     s, e = rfft(reference, size), rfft(estimate, size)

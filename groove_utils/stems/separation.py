@@ -1,8 +1,7 @@
-"""Take a signal, many tracks or a study apart into stems.
+"""Separate a signal, many tracks or a study into stems (chapter 08).
 
-Whatever its length, a file is decoded, separated and written in blocks, so an hour takes no more
-memory than a minute. Separated tracks are float32 WAV files in the cache, keyed by everything that
-they depend on. Chapter 07 uses this.
+Whatever its length, a file is decoded, separated and written in blocks. Separated tracks are
+float32 WAV files in the cache, keyed by everything that they depend on.
 """
 
 from __future__ import annotations
@@ -15,15 +14,16 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
+import soundfile
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from groove_utils.audio import AudioError
+from groove_utils.audio import AudioError, audio_duration
+from groove_utils.audio.streams import ArraySource, FileSource
 from groove_utils.cache import VERSIONS, ArrayCache
-from groove_utils.errors import list_problems
+from groove_utils.errors import DetailedError, list_problems
 from groove_utils.files import atomic_path, hash_bytes, hash_file
 from groove_utils.stems.hpss import Hpss
-from groove_utils.stems.signals import ArraySignal, FileSignal, WavWriter
 
 __all__ = ["separate", "separate_study", "separate_tracks"]
 
@@ -43,7 +43,7 @@ def separate(
     segment: float | None = None,
     progress: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Take a signal apart into stems.
+    """Separate a signal into stems.
 
     Parameters
     ----------
@@ -52,22 +52,22 @@ def separate(
     sr : int
         Sample rate in Hz.
     separator : str or path-like
-        ``"hpss"`` (percussive and harmonic part, needs no weights), a name of Demucs, such as
-        ``"htdemucs_ft"`` (Rouard, Massa & Défossez 2023) or ``"htdemucs"``, or a path: a model's
-        ``.th`` or ``.safetensors`` file, a bag's ``.yaml``, a folder that holds one model, or
-        ``FOLDER/NAME`` for one of several; ``"hf://OWNER/NAME"`` is another's on the hub. A
-        ``.th`` file is a pickle, which can run code: load only those that you trust.
+        ``"hpss"`` (percussive and harmonic part, needs no weights); a name of Demucs, such as
+        ``"htdemucs_ft"`` (Rouard, Massa & Défossez 2023) or ``"htdemucs"``, or ``hf://OWNER/NAME``
+        for another author's on the hub; or a path: a network's ``.th`` file, a bag's ``.yaml``, or
+        ``FOLDER/NAME``. A ``.th`` file is a pickle, which can run code: load only those that you
+        trust.
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; ``$GROOVE_DEVICE``, else a GPU where there is one.
     shifts : int
-        Average over so many random time shifts of up to half a second; 0 for none. It takes that
-        many times as long and gains up to 0.2 dB.
+        Number of random time shifts, of up to half a second, to average over; 0 for none. It takes
+        that many times as long and gains up to 0.2 dB.
     seed : int
-        Of the shifts.
+        Seed of the shifts.
     overlap : float
         Share of a segment that overlaps with the next, in [0, 1).
     segment : float, optional
-        Seconds that a network sees at once; what it was trained with by default.
+        Seconds that a network sees at once; by default what it was trained with.
     progress : bool
         Show a progress bar.
 
@@ -79,26 +79,28 @@ def separate(
 
     Raises
     ------
-    ValueError
-        If the signal is empty or holds NaN or infinite samples, has more channels than the
-        separator takes, or a setting is out of range.
+    AudioError
+        If the signal is not usable, see :func:`groove_utils.audio.check_signal`, or has more
+        channels than the separator takes.
+    DetailedError
+        If a setting is out of range, or the separator unknown.
     SeparatorUnavailableError
         If the separator's weights are not on this machine and cannot be downloaded.
 
     Examples
     --------
-    >>> stems = separate(y, sr, "hpss")  # doctest: +SKIP
-    >>> stems["percussive"].shape  # doctest: +SKIP
-    (2, 529200)
+    >>> stems = separate(np.zeros((2, 8000)), 8000, "hpss")
+    >>> {stem: y.shape for stem, y in stems.items()}
+    {'percussive': (2, 8000), 'harmonic': (2, 8000)}
     """
-    signal = ArraySignal(y, sr)
+    source = ArraySource(y, sr)
     engine = _engine(separator, device, shifts, seed, overlap, segment)
     engine.check()
     parts = []
-    with _seconds_bar([signal], separator, progress) as bar:
-        for block in engine.stream(signal):
+    with _seconds_bar(source.y.shape[-1] / source.sr, separator, progress) as bar:
+        for block in engine.stream(source):
             parts.append(block)
-            bar.update(block.shape[-1] / signal.sr)
+            bar.update(block.shape[-1] / source.sr)
     joined = np.concatenate(parts, axis=-1)
     return dict(zip(engine.stems, joined, strict=True))
 
@@ -108,25 +110,23 @@ def separate_tracks(
     separator: str | os.PathLike = DEFAULT_SEPARATOR,
     *,
     cache: ArrayCache | None = None,
-    device: str | None = None,
-    shifts: int = 0,
-    seed: int = 0,
-    overlap: float = 0.25,
-    segment: float | None = None,
     progress: bool = True,
+    **settings,
 ) -> dict[str, dict[str, Path]]:
-    """Take audio files apart into stems, and keep them.
+    """Separate audio files into stems, and keep these in the cache.
 
     Parameters
     ----------
     tracks : mapping of str to path
         Audio files by track_id.
-    separator, device, shifts, seed, overlap, segment
+    separator : str or path-like
         As in :func:`separate`.
     cache : ArrayCache, optional
         Where stems are kept; the store ``stems`` of the project's cache by default.
     progress : bool
         Show a progress bar.
+    **settings
+        As in :func:`separate`: device, shifts, seed, overlap, segment.
 
     Returns
     -------
@@ -136,62 +136,62 @@ def separate_tracks(
     Raises
     ------
     AudioError
-        If files cannot be used; all are listed, and the others have been separated by then.
-    SeparatorUnavailableError, ValueError
+        If files cannot be used (``kind="unusable_tracks"``); all are listed, and the others have
+        been separated by then.
+    DetailedError, SeparatorUnavailableError
         As in :func:`separate`.
 
     Notes
     -----
     A track's key is a hash of its file's bytes, the separator's weights, the settings and this
-    module's version; tracks with the same bytes are separated once. A track's stems count as
-    there when all have been written; so an interrupted run goes on where it was. Each file is
-    held to its SHA-256 when it is asked for: a damaged one is moved to ``damaged/``, and the
-    track is separated again. ``make clean-cache`` removes them.
+    module's version; tracks with the same bytes are separated once. An entry is complete when all
+    stems have been written, so an interrupted run continues where it was. Each file is checked
+    against its SHA-256 when it is asked for: a damaged one is moved to ``damaged/``, and the track
+    is separated again. ``make clean-cache`` removes them.
     """
     cache = ArrayCache(namespace="stems") if cache is None else cache
-    engine = _engine(separator, device, shifts, seed, overlap, segment)
-    signals, problems = {}, {}
-    for track, path in tracks.items():
-        try:
-            signals[track] = FileSignal(path)
-        except ValueError as error:
-            problems[track] = str(error)
+    engine = _engine(separator, **settings)
     recipe = json.dumps(
         {"version": VERSIONS["stems"], "separator": engine.fingerprint(), **engine.settings()},
         sort_keys=True,
     )
-    keys = {track: hash_bytes(recipe, hash_file(s.path)) for track, s in signals.items()}
-    done = {key: _kept(cache, key) for key in set(keys.values())}
-    todo: dict[str, str] = {}  # of each key, the first track that has it
-    for track in signals:
-        if done[keys[track]] is None:
-            todo.setdefault(keys[track], track)
+    sources, keys, problems = {}, {}, {}
+    for track, path in tracks.items():
+        try:
+            sources[track] = FileSource(path)
+            keys[track] = hash_bytes(recipe, sources[track].content())
+        except ValueError as error:
+            problems[track] = str(error)
+    entries = {key: _kept(cache, key) for key in set(keys.values())}
+    todo: dict[str, FileSource] = {}  # tracks with the same content are separated once
+    for track, key in keys.items():
+        if entries[key] is None:
+            todo.setdefault(key, sources[track])
     if todo:
         engine.check()
-        work = [(signals[track], key) for key, track in todo.items()]
-        with _seconds_bar([signal for signal, _ in work], separator, progress) as bar:
-            for key, outcome in _separate_files(work, engine, cache, bar):
-                if isinstance(outcome, ValueError):
-                    problems |= {t: str(outcome) for t in signals if keys[t] == key}
-                else:
-                    done[key] = outcome
+        for key, result in _separate_files(todo, engine, cache, separator, progress):
+            if isinstance(result, ValueError):
+                problems |= {t: str(result) for t in keys if keys[t] == key}
+            else:
+                entries[key] = result
     if problems:
         problems = {track: problems[track] for track in tracks if track in problems}
-        raise AudioError(list_problems(problems, "cannot be separated"))
-    return {track: dict(done[keys[track]]) for track in tracks}
+        message = list_problems(problems, "cannot be separated")
+        raise AudioError(message, kind="unusable_tracks", value=problems)
+    return {track: dict(entries[keys[track]]) for track in tracks}
 
 
 def separate_study(
     study, separator: str | os.PathLike = "true", **options
 ) -> dict[str, dict[str, Path]]:
-    """Stems of all tracks of a study.
+    """Return the stems of all tracks of a study.
 
     Parameters
     ----------
     study : Study
         See :func:`groove_utils.study.load_study`.
     separator : str or path-like
-        ``"true"`` for the stems that come with the study, else as in :func:`separate`.
+        ``"true"`` for the stems that the study has, else as in :func:`separate`.
     **options
         As in :func:`separate_tracks`.
 
@@ -202,96 +202,114 @@ def separate_study(
 
     Raises
     ------
-    ValueError
-        If the study lacks what is asked for: stems, or the audio to separate.
+    DetailedError
+        If the study has no stems (``kind="no_stems"``), or no audio to separate
+        (``kind="no_audio"``).
     """
     ids = list(study.tracks["track_id"])
     if str(separator) == "true":
         stems = {track: study.stem_paths(track) for track in ids}
         missing = [track for track in ids if not stems[track]]
         if missing:
-            raise ValueError(
+            raise DetailedError(
                 f"{study.path}: {len(missing)} of {len(ids)} tracks have no stems, the first is "
                 f"{missing[0]!r}. Put them into stems/{missing[0]}/ (drums, bass, other, vocals), "
-                "or choose a separator, such as 'hpss', which needs no weights."
+                "or choose a separator, such as 'hpss', which needs no weights.",
+                kind="no_stems",
+                path=study.path,
+                value=missing,
             )
         return stems
     if not study.has("audio"):
-        raise ValueError(
-            f"{study.path}: there is no audio to separate. Put a file a track into audio/ and name "
-            "it in the column `audio` of tracks.csv."
+        raise DetailedError(
+            f"{study.path}: there is no audio to separate. Put one file per track into audio/ and "
+            "name it in the column `audio` of tracks.csv.",
+            kind="no_audio",
+            path=study.path,
         )
     return separate_tracks({track: study.audio_path(track) for track in ids}, separator, **options)
 
 
-def _engine(separator, device, shifts, seed, overlap, segment):
-    """The separator of a name or path, with its settings checked."""
-    if isinstance(shifts, bool) or not isinstance(shifts, (int, np.integer)) or shifts < 0:
-        raise ValueError(f"shifts is {shifts!r}; expected a whole number, 0 or more.")
-    if not 0 <= overlap < 1:
-        raise ValueError(f"overlap is {overlap!r}; expected 0 or more, and less than 1.")
-    if segment is not None and not segment > 0:
-        raise ValueError(f"segment is {segment!r}; expected seconds above 0, or None.")
-    if str(separator) == "true":
-        raise ValueError("separator 'true' stands for a study's own stems: call separate_study().")
+def _engine(separator, device=None, shifts=0, seed=0, overlap=0.25, segment=None):
+    """Return the separator of a name or path, with its settings checked."""
+    for column, value, valid, expected in (
+        ("shifts", shifts, _is_count(shifts), "a whole number, 0 or more"),
+        ("overlap", overlap, 0 <= overlap < 1, "0 or more, and less than 1"),
+        ("segment", segment, segment is None or segment > 0, "seconds above 0, or None"),
+        ("separator", separator, str(separator) != "true", "a separator; see separate_study()"),
+    ):
+        if not valid:
+            message = f"{column} is {value!r}; expected {expected}."
+            raise DetailedError(message, kind="out_of_range", column=column, value=value)
     if str(separator) == "hpss":
         return Hpss()
-    from groove_utils.stems.demucs_stream import Demucs
-    from groove_utils.stems.demucs_weights import find_package
+    from groove_utils.stems.demucs_separator import Demucs
+    from groove_utils.stems.demucs_weights import find_weights
 
-    package = find_package(separator)
-    return Demucs(package, device, shifts, seed, overlap, segment)
+    return Demucs(find_weights(separator), device, shifts, seed, overlap, segment)
 
 
-def _seconds_bar(signals, separator, progress: bool) -> tqdm:
-    """A progress bar over seconds of audio."""
+def _is_count(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0
+
+
+def _seconds_bar(seconds: float, separator, progress: bool) -> tqdm:
+    """Return a progress bar over seconds of audio."""
     return tqdm(
-        total=sum(signal.n_samples / signal.sr for signal in signals),
+        total=seconds,
         desc=Path(separator).name,
         disable=not progress,
         bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}]",
     )
 
 
-def _separate_files(work, engine, cache: ArrayCache, bar) -> Iterator[tuple[str, object]]:
-    """Of each key, the paths of its stems, or the error that its file caused."""
-    if engine.uses_all_cores or len(work) < WORTH_PROCESSES:
-        for signal, key in work:
-            yield key, _separate_file(signal, engine, cache, key, bar.update)
-        return
-    tasks = (delayed(_separate_file)(signal, engine, cache, key) for signal, key in work)
-    seconds = {key: signal.n_samples / signal.sr for signal, key in work}
-    jobs = Parallel(n_jobs=-1, return_as="generator")(tasks)
-    for (_, key), outcome in zip(work, jobs):
-        bar.update(seconds[key])
-        yield key, outcome
+def _separate_files(
+    work: Mapping[str, FileSource], engine, cache: ArrayCache, separator, progress: bool
+) -> Iterator[tuple[str, dict[str, Path] | ValueError]]:
+    """Yield of each key the paths of its stems, or the error that its file caused."""
+    seconds = {}
+    for key, source in work.items():
+        try:
+            seconds[key] = audio_duration(source.path)
+        except ValueError as error:
+            yield key, error
+    with _seconds_bar(sum(seconds.values()), separator, progress) as bar:
+        if engine.uses_all_cores or len(seconds) < WORTH_PROCESSES:
+            for key in seconds:
+                yield key, _separate_file(work[key], engine, cache, key, bar.update)
+            return
+        tasks = (delayed(_separate_file)(work[key], engine, cache, key) for key in seconds)
+        results = Parallel(n_jobs=-1, return_as="generator")(tasks)
+        for key, result in zip(seconds, results):
+            bar.update(seconds[key])
+            yield key, result
 
 
 def _separate_file(
-    signal: FileSignal, engine, cache: ArrayCache, key: str, told=None
+    source: FileSource, engine, cache: ArrayCache, key: str, update=lambda seconds: None
 ) -> dict[str, Path] | ValueError:
     try:
-        return _write_stems(signal, engine, cache, key, told)
-    except ValueError as error:  # told with those of the other tracks
+        paths = {stem: _stem_path(cache, key, stem) for stem in engine.stems}
+        with ExitStack() as stack:
+            parts = [stack.enter_context(atomic_path(path)) for path in paths.values()]
+            # as RF64 of any length, and the same bytes on each run: WAV files hold the time
+            form = {"format": "RF64", "subtype": "FLOAT"}
+            writers = [
+                soundfile.SoundFile(part, "w", source.sr, source.n_channels, **form)
+                for part in parts
+            ]
+            for writer in writers:
+                stack.enter_context(writer)
+            for block in engine.stream(source):
+                for writer, y in zip(writers, block, strict=True):
+                    writer.write(y.T)
+                update(block.shape[-1] / source.sr)
+            for writer in writers:
+                writer.close()
+            hashes = [hash_file(part) for part in parts]
+    except ValueError as error:  # reported with those of the other tracks
         return error
-
-
-def _write_stems(signal: FileSignal, engine, cache: ArrayCache, key: str, told) -> dict[str, Path]:
-    paths = {stem: _stem_path(cache, key, stem) for stem in engine.stems}
-    with ExitStack() as stack:
-        parts = [stack.enter_context(atomic_path(path)) for path in paths.values()]
-        writers = [
-            stack.enter_context(WavWriter(part, signal.sr, signal.n_channels)) for part in parts
-        ]
-        for block in engine.stream(signal):
-            for writer, y in zip(writers, block, strict=True):
-                writer.write(y)
-            if told is not None:
-                told(block.shape[-1] / signal.sr)
-        for writer in writers:
-            writer.close()
-        sums = [hash_file(part) for part in parts]
-    cache.put(key, {"stems": np.array(engine.stems), "sha256": np.array(sums)})
+    cache.put(key, {"stems": np.array(engine.stems), "sha256": np.array(hashes)})
     return paths
 
 
@@ -300,7 +318,7 @@ def _stem_path(cache: ArrayCache, key: str, stem: str) -> Path:
 
 
 def _kept(cache: ArrayCache, key: str) -> dict[str, Path] | None:
-    """The files of an entry that is whole, else None."""
+    """Return the files of a complete entry, else None."""
     entry = cache.get(key)
     if entry is None:
         return None
@@ -311,7 +329,7 @@ def _kept(cache: ArrayCache, key: str) -> dict[str, Path] | None:
         if hash_file(path) != digest:
             aside = cache.folder / "damaged" / path.name
             aside.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):  # another process has noticed it first
+            with suppress(FileNotFoundError):  # another process was first
                 path.replace(aside)
             warnings.warn(
                 f"{path}: the separated stem is damaged (its checksum does not match). It was "

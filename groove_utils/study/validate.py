@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import soundfile
 import yaml
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
@@ -197,8 +196,8 @@ def _check_stems(folder: Path, stem_folder: str, duration: float) -> Iterator[Pr
             yield problem("missing_stem", name, expected=", ".join(STEMS))
             continue
         try:
-            length = soundfile.info(files[stem]).duration
-        except soundfile.LibsndfileError as error:
+            length = audio.audio_duration(files[stem])
+        except audio.AudioError as error:
             yield problem("unusable_stem", name, error=error)
             continue
         if abs(length - duration) > LENGTH_TOLERANCE:

@@ -22,7 +22,7 @@ import soundfile
 import torch
 from torch.nn import functional
 
-from groove_utils.audio import windows
+from groove_utils.audio.windowing import WindowCutter
 from groove_utils.cache import ArrayCache
 from groove_utils.embed import (
     embed_audio,
@@ -287,7 +287,9 @@ def full_size(name: str, seconds: float, n_songs: int, options, precisions: dict
         tracks = {path.stem: path for path in paths}
         ready: dict[int, list] = {}
         for path in paths:
-            for window, n in zip(*windows(librosa.load(path, sr=16000)[0], model.length)):
+            cutter = WindowCutter(model.length, model.length)
+            cut = list(cutter.push(librosa.load(path, sr=16000)[0]))
+            for window, n in [*cut, cutter.finish()]:
                 ready.setdefault(model.bucket(n), []).append((model.prepare(window, n), int(n)))
         count = iter(range(1000))
 

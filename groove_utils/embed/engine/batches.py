@@ -8,11 +8,11 @@ from concurrent.futures import Future
 
 import numpy as np
 
+from groove_utils.audio.streams import Source
 from groove_utils.embed.engine.forward import Model
 from groove_utils.embed.engine.pooling import Layers, TrackPool, finite_error
 from groove_utils.embed.engine.reader import TrackReader, Window, read_windows
 from groove_utils.embed.engine.workers import WorkerPool
-from groove_utils.embed.sources import Source
 
 __all__ = ["embed_windows", "run"]
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from groove_utils.audio import AudioError
+from groove_utils.audio.streams import Source
+from groove_utils.audio.windowing import WindowCutter
 from groove_utils.embed.engine.forward import Model
-from groove_utils.embed.sources import Source, WindowCutter
 
 __all__ = ["TrackReader", "Window", "read_windows"]
 

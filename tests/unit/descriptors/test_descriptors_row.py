@@ -55,8 +55,6 @@ def test_silence():
 @pytest.mark.parametrize(
     ("y", "reason"),
     [
-        (np.zeros(0), "all: the signal is empty"),
-        (np.array([0.1, np.nan, np.inf] * 9000), "all: 18000 of 27000 samples are NaN or infinite"),
         (noise(0.05), "0.05 s is shorter than 0.1 s"),
         (noise(1.0), "1 s is shorter than 3 s"),
     ],
@@ -95,11 +93,6 @@ def test_odd_signals_never_raise(y, sr):
 def test_unusable_rate_is_named(sr):
     with raises(DescriptorError, "out_of_range", column="sr", value=sr):
         describe(noise(1), sr)
-
-
-def test_three_dimensions_are_refused():
-    with raises(DescriptorError, "shape", column="y", value=(1, 1, 8)):
-        describe(np.zeros((1, 1, 8)), SR)
 
 
 def test_no_swing_ratio_without_sixteenths():

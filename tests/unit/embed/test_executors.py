@@ -17,11 +17,12 @@ from expect import raises
 from toy_models import SR, Frames, Slow, noise, noises
 
 from groove_utils.audio import AudioError
+from groove_utils.audio.streams import FileSource
 from groove_utils.cache import ArrayCache
 from groove_utils.embed import EmbedError, embed_tracks, extract, register_model
 from groove_utils.embed.executors import open_pool, pickled_by_value
 from groove_utils.embed.models.musicnn.taggers import Tagger
-from groove_utils.embed.sources import FileSource, SumSource
+from groove_utils.embed.sources import SumSource
 
 N_TRACKS = 24
 # processes are forked from a server that has imported the slow libraries

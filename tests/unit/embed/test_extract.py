@@ -12,6 +12,7 @@ from expect import raises
 from toy_models import SR, Frames, calls, noise, noises
 
 from groove_utils.audio import AudioError
+from groove_utils.audio.streams import FileSource
 from groove_utils.embed import (
     EmbedError,
     embed_audio,
@@ -21,7 +22,6 @@ from groove_utils.embed import (
     load_model,
     model_card,
 )
-from groove_utils.embed.sources import FileSource
 
 
 @pytest.fixture

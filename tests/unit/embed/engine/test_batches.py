@@ -6,11 +6,11 @@ import pytest
 import torch
 from toy_models import SR, Frames, Prepared, calls, noise, noises
 
+from groove_utils.audio.streams import ArraySource
 from groove_utils.cache import ArrayCache
 from groove_utils.embed import embed_audio, embed_models, embed_tracks
 from groove_utils.embed.engine import Model, workers
 from groove_utils.embed.engine.reader import TrackReader, read_windows
-from groove_utils.embed.sources import ArraySource
 
 PACKAGED = ["mtt-musicnn", "mtt-vgg", "basic-pitch"]
 

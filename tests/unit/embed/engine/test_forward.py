@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_models import SR, Frames, Prepared, noise, noises
 
+from groove_utils.audio.streams import ArraySource
 from groove_utils.embed import ModelRefusedError, embed_audio, embed_tracks, forget_models
 from groove_utils.embed.engine import Model, embed_windows, forward_windows, run
-from groove_utils.embed.sources import ArraySource
 
 
 @given(st.integers(8, 500_000), st.floats(0, 1))

@@ -8,10 +8,12 @@ import warnings
 import numpy as np
 import pyloudnorm
 import pytest
+from expect import raises
 
-from groove_utils.audio import load_audio
-from groove_utils.stems import matching_gain, remix
-from groove_utils.study.stem_names import STEMS
+from groove_utils.audio import load_audio, matching_gain
+from groove_utils.errors import DetailedError
+from groove_utils.stems import remix
+from groove_utils.study.tables import STEMS
 
 SR = 44_100
 
@@ -58,11 +60,11 @@ def test_matched_subsets_are_as_loud_as_the_mix_or_a_target(song, subset):
 
 def test_gain_is_lowered_and_told_where_peaks_would_clip(song):
     _, stems = song
-    with pytest.warns(RuntimeWarning, match=r"drums: stays \d+\.\d dB under its loudness of -3\.0"):
+    with pytest.warns(RuntimeWarning, match="-3.0 LUFS"):
         y = remix(stems, ["drums"], SR, loudness="matched", target=-3)
     assert np.abs(y).max() == pytest.approx(10 ** (-1 / 20), rel=1e-5)
     loud = {"a": np.array([0.8, -0.4], "f4"), "b": np.array([0.8, 0.1], "f4")}
-    with pytest.warns(RuntimeWarning, match="a\\+b: stays 4.1 dB under what its stems sum to"):
+    with pytest.warns(RuntimeWarning, match="4.1 dB"):
         y = remix(loud, "a+b", SR)
     np.testing.assert_allclose(y, [1, -0.3 / 1.6], rtol=1e-6)  # scaled, not cut
     assert remix(loud, "a", SR).tolist() == loud["a"].tolist()
@@ -76,9 +78,6 @@ def test_the_gain_is_the_one_that_remix_applies(song):
     np.testing.assert_array_equal(
         remix(stems, "bass", SR, loudness="matched", target=-25), (bass * gain).astype("f4")
     )
-    free = matching_gain(bass, SR, 0, peak=None)
-    assert loudness(bass * free) == pytest.approx(0, abs=1e-6)
-    assert matching_gain(bass, SR, 0) == pytest.approx(10 ** (-1 / 20) / np.abs(bass).max())
 
 
 def test_silence_stays_silent(song):
@@ -91,8 +90,6 @@ def test_silence_stays_silent(song):
             assert not y.any()
     silent = {stem: np.zeros(1000) for stem in STEMS}
     assert not remix(silent, STEMS, SR, loudness="matched").any()
-    assert matching_gain(np.zeros(1000), SR, -20) == 1
-    assert matching_gain(stems["bass"], SR, -math.inf) == 1
 
 
 def test_mono_odd_rates_and_short_signals_are_taken():
@@ -104,21 +101,20 @@ def test_mono_odd_rates_and_short_signals_are_taken():
 
 
 @pytest.mark.parametrize(
-    ("stems", "options", "message"),
+    ("stems", "options", "kind"),
     [
-        ({}, {}, "no stems|out of"),
-        ({"a": np.ones(3)}, {"subset": "b"}, "subset 'b': expected each of its stems once"),
-        ({"a": np.ones(3)}, {"subset": ["a", "a"]}, "once"),
-        ({"a": np.ones(3), "b": np.ones(4)}, {}, r"different shapes: a \(3,\), b \(4,\)"),
-        ({"a": np.array([1, np.nan])}, {}, "stem 'a': 1 of 2 samples are NaN"),
-        ({"a": np.zeros(0)}, {}, r"stem 'a' has shape \(0,\)"),
-        ({"a": np.ones(3)}, {"loudness": "equal"}, "loudness is 'equal'"),
-        ({"a": np.ones(3)}, {"target": -20}, "loudness='matched'"),
-        ({"a": np.ones(3)}, {"loudness": "matched", "target": math.nan}, "target is nan"),
+        ({}, {"subset": ()}, "no_stems"),
+        ({"a": np.ones(3)}, {"subset": "b"}, "unknown_stem"),
+        ({"a": np.ones(3), "b": np.ones(4)}, {}, "different_shapes"),
+        ({"a": np.array([1, np.nan])}, {}, "not_finite"),
+        ({"a": np.zeros(0)}, {}, "no_samples"),
+        ({"a": np.ones(3)}, {"loudness": "equal"}, "unknown_option"),
+        ({"a": np.ones(3)}, {"target": -20}, "conflict"),
+        ({"a": np.ones(3)}, {"loudness": "matched", "target": math.nan}, "out_of_range"),
     ],
 )
-def test_what_cannot_be_mixed_is_refused(stems, options, message):
-    with pytest.raises(ValueError, match=message):
+def test_what_cannot_be_mixed_is_refused(stems, options, kind):
+    with raises(DetailedError, kind):
         remix(stems, **({"subset": "a", "sr": SR} | options))
 
 

@@ -7,9 +7,17 @@ import pyloudnorm
 import pytest
 import scipy.signal
 import soundfile
+from expect import raises
 
-from groove_utils.audio import load_audio, match_loudness, measure_loudness, write_mp3
+from groove_utils.audio import (
+    load_audio,
+    match_loudness,
+    matching_gain,
+    measure_loudness,
+    write_mp3,
+)
 from groove_utils.audio.loudness import TARGET_LUFS
+from groove_utils.errors import DetailedError
 
 
 def sine(frequency=997.0, sr=48000, seconds=5.0, amplitude=1.0):
@@ -55,6 +63,20 @@ def test_short_and_silent_signals():
     silent = match_loudness(np.zeros((2, 100)), 48000)
     assert silent.shape == (2, 100)
     assert not silent.any()
+
+
+def test_a_gain_reaches_the_target_or_the_peak():
+    y = 0.2 * music(3)
+    loudness = measure_loudness(y, 44100)
+    assert matching_gain(y, 44100, -45) == pytest.approx(10 ** ((-45 - loudness) / 20))
+    highest = np.abs(y).max()
+    assert matching_gain(y, 44100, 0) == pytest.approx(10 ** (-1 / 20) / highest)
+    free = matching_gain(y, 44100, 0, peak=None)
+    assert measure_loudness(y * free, 44100) == pytest.approx(0, abs=1e-6)
+    assert matching_gain(np.zeros(1000), 44100, -20) == 1
+    assert matching_gain(y, 44100, -np.inf) == 1
+    with raises(DetailedError, "out_of_range", column="target_lufs"):
+        matching_gain(y, 44100, np.nan)
 
 
 @pytest.mark.parametrize("gain", [0.01, 1.0, 4.0])

@@ -1,17 +1,16 @@
-"""Separated tracks in the cache: once, whole, checked, resumed."""
-
-import struct
+"""Separated tracks in the cache: separated once, complete, verified, resumed."""
 
 import numpy as np
 import pytest
 import soundfile
+from expect import raises
 
 from groove_utils.audio import AudioError
 from groove_utils.cache import ArrayCache
 from groove_utils.cache import main as cache_main
+from groove_utils.errors import DetailedError
 from groove_utils.stems import separate, separate_study, separate_tracks
 from groove_utils.stems.hpss import Hpss
-from groove_utils.stems.signals import FileSignal, WavWriter
 from groove_utils.study import load_study
 
 SR = 44_100
@@ -36,9 +35,9 @@ def runs(monkeypatch):
     """The files that HPSS was run on."""
     seen, stream = [], Hpss.stream
 
-    def watched(self, signal):
-        seen.append(signal.path.name)
-        yield from stream(self, signal)
+    def watched(self, source):
+        seen.append(source.path.name)
+        yield from stream(self, source)
 
     monkeypatch.setattr(Hpss, "stream", watched)
     return seen
@@ -71,8 +70,8 @@ def test_each_file_is_separated_once(files, cache, runs, tmp_path):
     assert len(runs) == 3
 
 
-def test_network_and_settings_make_the_key(files, cache, repository):
-    one = {"b": files["b"]}
+def test_network_and_settings_make_the_key(write, cache, repository):
+    one = {"b": write("short.wav", np.ones(3000) / 9)}
 
     def path(name, **options):
         found = separate_tracks(one, repository / name, cache=cache, progress=False, **options)
@@ -98,16 +97,12 @@ def test_a_network_that_is_not_here_is_not_needed_for_cached_stems(
     from demucs.repo import LocalRepo
 
     monkeypatch.setenv("GROOVE_MODELS", str(tmp_path / "models"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    from groove_utils.stems import demucs_weights
-
-    network = LocalRepo(repository).get_model("aaaa1111").eval()
-    monkeypatch.setattr(demucs_weights, "_download", lambda _: network)
-    demucs_weights._load.cache_clear()
+    networks = [LocalRepo(repository).get_model("aaaa1111")]
+    monkeypatch.setattr("demucs.pretrained.get_model", lambda name: networks.pop())
     first = separate_tracks({"b": files["b"]}, "htdemucs", cache=cache, progress=False)
-    demucs_weights._load.cache_clear()
-    monkeypatch.setattr(demucs_weights, "_download", None)
+    for other in ("mdx", "mdx_q"):  # only two networks are kept in memory
+        networks.append(LocalRepo(repository).get_model("aaaa1111"))
+        separate(np.zeros(1000), SR, other)
     assert separate_tracks({"b": files["b"]}, "htdemucs", cache=cache, progress=False) == first
 
 
@@ -116,7 +111,7 @@ def test_a_damaged_stem_is_set_aside_and_redone(files, cache, runs):
     path = separate_tracks(one, "hpss", cache=cache, progress=False)["a"]["harmonic"]
     good = path.read_bytes()
     path.write_bytes(good[:-8] + b"\xff" * 8)
-    with pytest.warns(RuntimeWarning, match=r"harmonic\.wav: the separated stem is damaged"):
+    with pytest.warns(RuntimeWarning, match="damaged"):
         separate_tracks(one, "hpss", cache=cache, progress=False)
     assert path.read_bytes() == good
     assert (cache.folder / "damaged" / path.name).is_file()
@@ -129,9 +124,9 @@ def test_a_damaged_stem_is_set_aside_and_redone(files, cache, runs):
 def test_an_interrupted_run_goes_on_where_it_was(files, cache, monkeypatch):
     stream, seen = Hpss.stream, []
 
-    def interrupted(self, signal):
-        seen.append(signal.path.name)
-        for block in stream(self, signal):
+    def interrupted(self, source):
+        seen.append(source.path.name)
+        for block in stream(self, source):
             yield block[..., :1000]
             if len(seen) == 2:
                 raise KeyboardInterrupt
@@ -149,12 +144,13 @@ def test_an_interrupted_run_goes_on_where_it_was(files, cache, monkeypatch):
 
 
 def test_settings_are_told_once_not_for_each_track(files, cache, repository):
-    with pytest.raises(ValueError, match=r"^segment is 3 s, but both was trained"):
+    with raises(DetailedError, "out_of_range", column="segment"):
         separate_tracks(files, repository / "both", cache=cache, segment=3, progress=False)
     wide = {"wide": files["a"].with_name("wide.wav")}
     soundfile.write(wide["wide"], np.zeros((900, 5)), SR)
-    with pytest.raises(AudioError, match=r"wide: .*wide\.wav: has 5 channels"):
+    with raises(AudioError, "unusable_tracks") as caught:
         separate_tracks(wide, repository / "both", cache=cache, progress=False)
+    assert "5 channels" in caught.value.value["wide"]
 
 
 def test_all_bad_files_are_told_and_the_others_kept(files, cache, tmp_path, write):
@@ -166,23 +162,20 @@ def test_all_bad_files_are_told_and_the_others_kept(files, cache, tmp_path, writ
         "nan": write("nan.wav", np.array([0.1, np.nan]), subtype="FLOAT"),
         "empty": write("empty.wav", np.zeros((1, 0))),
     }
-    with pytest.raises(AudioError) as caught:
+    with raises(AudioError, "unusable_tracks") as caught:
         separate_tracks(files | bad, "hpss", cache=cache, progress=False)
-    lines = str(caught.value).splitlines()
-    assert lines[0] == "4 tracks cannot be separated:"
-    for line, name, what in zip(
-        lines[1:], bad, ["no such audio file", "cannot be decoded", "NaN", "no samples"]
-    ):
-        assert line.startswith(f"  {name}: ")
-        assert what in line
+    assert list(caught.value.value) == list(bad)
+    for name, text in caught.value.value.items():
+        assert str(bad[name]) in text
     assert len(cache) == 3
 
 
 def test_many_tracks_are_shared_out_to_processes(band, cache, write):
     files = {f"t{k}": write(f"t{k}.wav", band[:, 999 * k : 999 * k + 9000]) for k in range(8)}
     files["nan"] = write("nan.wav", np.full(9, np.nan), subtype="FLOAT")
-    with pytest.raises(AudioError, match=r"1 track cannot be separated:\n  nan: .*nan.wav: 9"):
+    with raises(AudioError, "unusable_tracks") as caught:
         separate_tracks(files, "hpss", cache=cache, progress=False)
+    assert list(caught.value.value) == ["nan"]
     del files["nan"]
     found = separate_tracks(files, "hpss", cache=cache, progress=False)
     for track, stems in found.items():
@@ -224,45 +217,8 @@ def test_a_study_gives_its_own_stems_or_separates_its_audio(make_study, cache):
 
 def test_a_study_that_lacks_stems_or_audio_says_so(make_study, cache):
     bare = load_study(make_study("bare"), validate=False)
-    with pytest.raises(ValueError, match="8 of 8 tracks have no stems, the first is 'song0'"):
+    with raises(DetailedError, "no_stems", value=[f"song{k}" for k in range(8)]):
         separate_study(bare, "true")
     mute = load_study(make_study("mute", audio=False), validate=False)
-    with pytest.raises(ValueError, match="there is no audio to separate"):
+    with raises(DetailedError, "no_audio"):
         separate_study(mute, "hpss", cache=cache)
-
-
-def test_long_files_get_the_header_that_holds_their_length(tmp_path):
-    path = tmp_path / "long.wav"
-    frames = 2**29 + 3  # 4 GiB and 24 bytes of stereo, as a hole in the file
-    writer = WavWriter(path, SR, 2)
-    writer._file.truncate(94 + 8 * frames)
-    writer.n_samples = frames
-    writer.close()
-    with path.open("rb") as file:
-        start = file.read(94)
-    assert start[:4] == b"RF64"
-    assert struct.unpack("<QQQ", start[20:44]) == (94 + 8 * frames - 8, 8 * frames, frames)
-    with soundfile.SoundFile(path) as file:
-        assert (file.frames, file.channels, file.samplerate) == (frames, 2, SR)
-
-
-def test_short_wav_files_are_read_alike_by_others(tmp_path):
-    from scipy.io import wavfile
-
-    y = np.random.default_rng(0).normal(size=(3, 1001)).astype("f4")
-    with WavWriter(tmp_path / "x.wav", 8000, 3) as writer:
-        writer.write(y[:, :400])
-        writer.write(y[:, 400:])
-    sr, read = wavfile.read(tmp_path / "x.wav")
-    np.testing.assert_array_equal(read.T, y)
-    assert sr == 8000
-    np.testing.assert_array_equal(soundfile.read(tmp_path / "x.wav", dtype="f4")[0].T, y)
-
-
-def test_blocks_of_a_file_are_the_file(write, band):
-    path = write("long.flac", np.tile(band, 2))
-    blocks = list(FileSignal(path).blocks())
-    assert len(blocks) > 1
-    np.testing.assert_array_equal(
-        np.concatenate(blocks, axis=1), soundfile.read(path, dtype="f4")[0].T
-    )

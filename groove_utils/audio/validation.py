@@ -1,0 +1,122 @@
+"""Validate signals in memory and samples of files."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from groove_utils.errors import DetailedError
+
+__all__ = ["AudioError", "check_mono", "check_samples", "check_signal"]
+
+LOUDEST = 64.0  # 36 dB above full scale; no recording gets there
+
+
+class AudioError(DetailedError):
+    """Audio that cannot be used; the message says which, why, and how to fix it."""
+
+
+def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal") -> np.ndarray:
+    """Return a signal as an array, or raise an error that says why it cannot be used.
+
+    Parameters
+    ----------
+    y : array-like of float, shape (n_samples,) or (n_channels, n_samples)
+        Full scale is −1…1.
+    sr : int, optional
+        Sample rate in Hz, checked if given.
+    name : str
+        Name of the signal in error messages.
+
+    Raises
+    ------
+    AudioError
+        By ``kind``: ``"not_floating"`` (16-bit samples, for instance), ``"wrong_shape"``,
+        ``"no_samples"``, ``"channels_last"``, ``"sample_rate"``, ``"not_finite"``,
+        ``"wrong_scale"``.
+
+    Examples
+    --------
+    >>> check_signal([0.1, -0.2], 44100)
+    array([ 0.1, -0.2])
+    """
+    y = np.asarray(y)
+    if fault := _fault(y, sr):
+        raise AudioError(f"{name} {fault[1]}", kind=fault[0], value=y.shape)
+    check_samples(y, name)
+    return y
+
+
+def _fault(y: np.ndarray, sr: int | None) -> tuple[str, str] | None:
+    """Return kind and description of what makes a signal unusable, its values apart."""
+    expected = "expected (n_samples,) or (n_channels, n_samples)"
+    if y.dtype.kind != "f":
+        return "not_floating", (
+            f"holds {y.dtype} numbers; expected floating point, full scale being −1…1. Divide "
+            "16-bit samples by 32768."
+        )
+    if y.ndim not in (1, 2):
+        return "wrong_shape", f"has shape {y.shape}; {expected}."
+    if y.size == 0:
+        return "no_samples", f"has shape {y.shape}; {expected} with at least one sample."
+    if y.ndim == 2 and y.shape[0] > max(2, y.shape[1]):
+        return "channels_last", f"has shape {y.shape}; {expected}. Transpose it."
+    if sr is not None and (isinstance(sr, bool) or not isinstance(sr, (int, np.integer)) or sr < 1):
+        return "sample_rate", f"has a sample rate of {sr!r}; expected whole Hz."
+    return None
+
+
+def check_samples(
+    y: np.ndarray, name: str, first: int = 0, path: str | os.PathLike | None = None
+) -> None:
+    """Raise an error if samples are NaN, infinite, or of another scale than −1…1.
+
+    Parameters
+    ----------
+    y : ndarray of float
+        Time is the last axis of a signal in memory, the first one of a block of a file (`path`).
+    name : str
+        What the samples belong to, for the error message.
+    first : int
+        Position of the first of these samples.
+    path : path-like, optional
+        Their file.
+
+    Raises
+    ------
+    AudioError
+        If a sample is NaN or infinite (``kind="not_finite"``, ``value`` is the position of the
+        first), or beyond ±64 (``kind="wrong_scale"``).
+    """
+    peak = float(max(y.max(initial=0), -y.min(initial=0)))
+    if peak <= LOUDEST:
+        return
+    if np.isfinite(peak):
+        fault = f"a sample is {peak:g}, where full scale is 1: the numbers are those of another "
+        fault += "scale. Divide 16-bit samples by 32768."
+        raise AudioError(f"{name}: {fault}", kind="wrong_scale", path=path, value=peak)
+    channels = tuple(range(1, y.ndim)) if path else tuple(range(y.ndim - 1))
+    places = np.flatnonzero(~np.isfinite(y).all(axis=channels))
+    raise AudioError(
+        f"{name}: {len(places)} samples are NaN or infinite, the first is sample "
+        f"{first + places[0]}. Export the audio again, or correct these samples.",
+        kind="not_finite",
+        path=path,
+        value=int(first + places[0]),
+    )
+
+
+def check_mono(y: np.ndarray) -> np.ndarray:
+    """Return a mono signal of at least two samples as float32.
+
+    Raises
+    ------
+    AudioError
+        As :func:`check_signal`, and for several channels (``kind="wrong_shape"``).
+    """
+    y = check_signal(y)
+    if y.ndim != 1 or y.size < 2:
+        fault = f"expected one channel, (n_samples,) of 2 samples or more, not {y.shape}."
+        raise AudioError(fault, kind="wrong_shape", value=y.shape)
+    return y.astype(np.float32, copy=False)

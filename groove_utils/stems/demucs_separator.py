@@ -1,0 +1,181 @@
+"""Demucs as a separator, with its own cutting into segments (Défossez 2021; Rouard et al. 2023)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from groove_utils.audio import AudioError
+from groove_utils.audio.streams import Source, fit_length, map_pieces, resample_blocks
+from groove_utils.errors import DetailedError
+from groove_utils.stems.demucs_weights import Weights, load_network
+
+__all__ = ["Demucs"]
+
+EPSILON = 1e-8  # keeps a signal of one value from being divided by 0, as in Demucs
+PIECE = 240  # seconds that are separated at once; an hour at once takes 10 GB
+
+
+class Demucs:
+    """A Demucs network with its settings.
+
+    Parameters
+    ----------
+    weights : Weights
+    device : str, optional
+    shifts, seed, overlap, segment
+        As in :func:`groove_utils.stems.separate`.
+
+    Notes
+    -----
+    Songs of more than four minutes are separated in pieces that start where a segment does, with
+    whole segments of context, so that the pieces join to what Demucs gives for the whole song.
+    Level and offset are normalised over the whole song, as in Demucs, so it is read twice.
+    """
+
+    uses_all_cores = True
+
+    def __init__(
+        self,
+        weights: Weights,
+        device: str | None = None,
+        shifts: int = 0,
+        seed: int = 0,
+        overlap: float = 0.25,
+        segment: float | None = None,
+    ):
+        self.weights, self.device = weights, device
+        self.shifts, self.seed, self.overlap, self.segment = shifts, seed, overlap, segment
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the network's sources."""
+        return tuple(load_network(self.weights).sources)
+
+    def fingerprint(self) -> str:
+        """Return what the result depends on, except signal and settings."""
+        return self.weights.fingerprint()
+
+    def settings(self) -> dict:
+        """Return the settings that change the result."""
+        settings = {"overlap": float(self.overlap), "shifts": int(self.shifts)}
+        if self.segment is not None:
+            settings["segment"] = float(self.segment)
+        return settings | ({"seed": int(self.seed)} if self.shifts else {})
+
+    def check(self) -> None:
+        """Raise an error if the network cannot take the settings.
+
+        Raises
+        ------
+        DetailedError
+            If segments are longer than it was trained with, or overlap almost completely
+            (``kind="out_of_range"``), or the device does not exist.
+        SeparatorUnavailableError
+            If the network cannot be loaded.
+        """
+        from demucs.htdemucs import HTDemucs
+
+        from groove_utils.embed.engine import choose_device
+
+        choose_device(self.device)
+        network = load_network(self.weights)
+        # hybrid transformers pad to the length that they were trained with
+        networks = [n for n in getattr(network, "models", [network]) if isinstance(n, HTDemucs)]
+        longest = min((float(n.segment) for n in networks), default=math.inf)
+        if self.segment is not None and self.segment > longest:
+            raise DetailedError(
+                f"segment is {self.segment} s, but {self.weights.name} was trained with segments "
+                f"of {longest:g} s and takes no longer ones.",
+                kind="out_of_range",
+                column="segment",
+                value=self.segment,
+            )
+        if self._stride(network)[1] < 1:
+            raise DetailedError(
+                f"overlap {self.overlap} of a segment leaves no sample from one segment to the "
+                "next; lower it.",
+                kind="out_of_range",
+                column="overlap",
+                value=self.overlap,
+            )
+
+    def stream(self, source: Source) -> Iterator[np.ndarray]:
+        """Yield the stems in blocks, (n_stems, n_channels, n), as long as the source in all."""
+        network = load_network(self.weights)
+        if source.n_channels > 2:
+            raise AudioError(
+                f"{source.name}: has {source.n_channels} channels, Demucs takes mono or stereo. "
+                "Mix it down, for instance with `ffmpeg -i IN -ac 2 OUT.flac`.",
+                kind="channels",
+                value=source.n_channels,
+            )
+        n, mean, std = _statistics(source, network.samplerate)
+        rate, channels = network.samplerate, network.audio_channels
+        blocks = (
+            (np.broadcast_to(b[rate], (channels, b[rate].shape[1])) - mean) / (std + EPSILON)
+            for b in resample_blocks(source.blocks(mono=False), source.sr, [rate])
+        )
+        length, stride = self._stride(network)
+        piece = stride * math.ceil(PIECE * network.samplerate / stride)
+        separate = partial(self._separate, network)
+        stems = (
+            y * std + mean
+            for y in map_pieces(separate, blocks, piece, stride * math.ceil(length / stride))
+        )
+        if source.n_channels < network.audio_channels:
+            stems = (y.mean(axis=1, keepdims=True) for y in stems)
+        shape = len(network.sources), source.n_channels, -1
+        flat = (y.reshape(-1, y.shape[-1]) for y in stems)
+        flat = (y[source.sr] for y in resample_blocks(flat, network.samplerate, [source.sr]))
+        for y in fit_length(flat, n):
+            yield y.reshape(shape)
+
+    def _stride(self, network) -> tuple[int, int]:
+        """Samples of the longest segment, and from one segment's start to the next."""
+        seconds = [n.segment for n in getattr(network, "models", [network])]
+        length = int(network.samplerate * (self.segment or max(seconds)))
+        return length, int((1 - self.overlap) * length)
+
+    def _separate(self, network, y: np.ndarray) -> np.ndarray:
+        """Return the normalised stems, (n_stems, n_channels, n), of a normalised signal."""
+        import torch
+        from demucs.apply import apply_model
+
+        from groove_utils.embed.engine import choose_device
+
+        options = {"overlap": self.overlap, "segment": self.segment, "shifts": 0}
+        options["device"] = choose_device(self.device)
+        shifts = [0]
+        if self.shifts:  # the same for each piece, so that pieces have the same segments
+            rng = np.random.default_rng(self.seed)
+            furthest = int(0.5 * network.samplerate)
+            shifts = rng.integers(0, furthest, size=self.shifts, endpoint=True)
+        total = 0
+        for shift in shifts:
+            shifted = torch.nn.functional.pad(torch.from_numpy(y)[None], (int(shift), 0))
+            # on a GPU, full float32 and the same sums every time
+            with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+                total += apply_model(network, shifted, **options)[0, ..., shift:]
+        return (total / len(shifts)).numpy()
+
+
+def _statistics(source: Source, sr: int) -> tuple[int, np.float32, np.float32]:
+    """Length in samples of a source, and mean and standard deviation of its mono sum at a rate."""
+    n_in, sums = 0, np.zeros(3)
+
+    def counted() -> Iterator[np.ndarray]:
+        nonlocal n_in
+        for block in source.blocks(mono=False):
+            n_in += block.shape[1]
+            yield block
+
+    for blocks in resample_blocks(counted(), source.sr, [sr]):
+        mono = blocks[sr].mean(axis=0, dtype=np.float64)
+        sums += mono.size, mono.sum(), mono @ mono
+    n, total, squares = sums
+    variance = (squares - total**2 / n) / (n - 1) if n > 1 else 0.0
+    return n_in, np.float32(total / n), np.float32(math.sqrt(max(variance, 0.0)))
