@@ -194,15 +194,16 @@ class _MediaFile:
         try:
             self.container = av.open(f"file:{path}", metadata_errors="replace")
         except av.FFmpegError as error:
-            fault = f"cannot be decoded ({error}). Expected WAV, FLAC, MP3, Ogg, M4A or the like; "
-            fault += "convert it, for instance with `ffmpeg -i IN OUT.flac`."
-            raise _error(path, "undecodable", fault) from error
+            raise _undecodable(path, error) from error
         self.close = self.container.close
         if not self.container.streams.audio:
             self.close()
             raise _error(path, "no_audio", "holds no audio. Name the file with the sound.")
         self.stream = self.container.streams.audio[0]
         self.sr, self.n_channels = self.stream.sample_rate, self.stream.layout.nb_channels
+        if not (self.sr and self.n_channels):  # the format was guessed from the suffix
+            self.close()
+            raise _undecodable(path, "no audio is recognised")
 
     def blocks(self, n: int, start: int) -> Iterator[np.ndarray]:
         """Yield blocks (≤ n, n_channels), from sample `start` on."""
@@ -279,6 +280,11 @@ def _checked(
 
 def _error(path: str | os.PathLike, kind: str, fault: str, **fields) -> AudioError:
     return AudioError(f"{path}: {fault}", kind=kind, path=path, **fields)
+
+
+def _undecodable(path: Path, error: object) -> AudioError:
+    fault = f"cannot be decoded ({error}). Expected WAV, FLAC, MP3, Ogg, M4A or the like; convert "
+    return _error(path, "undecodable", fault + "it, for instance with `ffmpeg -i IN OUT.flac`.")
 
 
 def _damaged(path: Path, seconds: float, error: object) -> AudioError:

@@ -236,7 +236,7 @@ def broken(path, kind):
         soundfile.write(path, np.full(10, 20000.0), SR, format="WAV", subtype="FLOAT")
 
 
-@pytest.mark.parametrize("suffix", ["wav", "mp3"])
+@pytest.mark.parametrize("suffix", ["wav", "mp3", "flac", "ogg", "m4a"])
 @pytest.mark.parametrize(
     ("kind", "value"),
     [

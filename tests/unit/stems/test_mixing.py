@@ -13,7 +13,7 @@ from expect import raises
 from groove_utils.audio import load_audio, matching_gain
 from groove_utils.errors import DetailedError
 from groove_utils.stems import remix
-from groove_utils.study.tables import STEMS
+from groove_utils.study.stem_names import STEMS
 
 SR = 44_100
 
