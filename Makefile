@@ -84,11 +84,11 @@ test-browser: book ## look at the built book in headless Chromium
 	GROOVE_HTML=$(BUILD)/html $(PY) -m pytest tests/book tests/browser
 
 .PHONY: check
-check: book ## hold the reported values against analysis/expected/demo.json
+check: book ## compare the reported values with analysis/expected/demo.json
 	$(PY) -m groove_utils.book check $(BUILD)/values.json analysis/expected/demo.json
 
 .PHONY: expected
-expected: book ## make the demo's present values the expected ones
+expected: book ## accept the demo's present values as the expected ones
 	$(PY) -m groove_utils.book check --update $(BUILD)/values.json analysis/expected/demo.json
 
 .PHONY: bench
@@ -110,7 +110,7 @@ new-chapter: $(READY) ## start a chapter from the template: CH=12-tempo
 	@$(PY) -m groove_utils.book new analysis "$(CH)"
 
 .PHONY: lock
-lock: $(READY) ## write requirements.lock anew from what .venv holds
+lock: $(READY) ## write requirements.lock from what .venv holds
 	@{ sed -n '/^#/p;/^[^#]/q' requirements.lock; \
 	   $(PY) -m pip freeze --all --exclude-editable --exclude pip --exclude musicnn --exclude basic-pitch \
 	   | sed 's/+cpu$$//'; } > requirements.lock.part && mv requirements.lock.part requirements.lock
