@@ -96,8 +96,13 @@ def find_leaks(
                 noise = rng.standard_normal((len(other), block.shape[1]))
                 block[other] += 30 * (block.std(axis=0) + 1e-12) * noise
             note("features", fold, kept, predict(changed, songs.ratings))
+    return _table(folds, songs.artists, changes, tolerance)
+
+
+def _table(folds, artists, changes, tolerance) -> pd.DataFrame:
+    """Describe the leaks of divided artists, and those found by changing held-out songs."""
     try:
-        check_folds(folds, songs.artists)
+        check_folds(folds, artists)
         rows = [("artists", False, np.nan, "every artist is in one fold")]
     except ProbeError as error:
         rows = [("artists", True, np.nan, str(error))]

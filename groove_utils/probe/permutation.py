@@ -106,13 +106,18 @@ def permutation_test(
             scores.append(1 - (error / len(folds)).reshape(-1, targets) / total)
             labels.append((str(name), str(layers)))
     r2 = np.stack(scores, axis=1)  # (1 + n_permutations, models and layers, targets)
-    observed, null = r2[0], r2[1:]
-    best = null.max(axis=1, keepdims=True)
-    family = best.max(axis=2, keepdims=True)
     rows = [(*label, target) for label in labels for target in songs.targets]
-    frame = pd.DataFrame(rows, columns=["model", "layer", "target"]).assign(r2=observed.ravel())
+    frame = _add_p(pd.DataFrame(rows, columns=["model", "layer", "target"]), r2[0], r2[1:])
+    return (frame, r2[1:].reshape(n_permutations, -1)) if return_null else frame
+
+
+def _add_p(frame, observed, null) -> pd.DataFrame:
+    """Add observed R² and p-values against its own null and against maxima."""
+    best = null.max(axis=1, keepdims=True)
+    frame["r2"] = observed.ravel()
+    family = best.max(axis=2, keepdims=True)
     for name, reference in (("p", null), ("p_target", best), ("p_family", family)):
         frame[name] = permutation_p(observed, reference).ravel()
     frame["null_mean"] = null.mean(axis=0).ravel()
     frame["null_95"] = np.quantile(null, 0.95, axis=0).ravel()
-    return (frame, null.reshape(n_permutations, -1)) if return_null else frame
+    return frame
