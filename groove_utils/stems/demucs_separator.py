@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -19,6 +20,7 @@ EPSILON = 1e-8  # keeps a signal of one value from being divided by 0, as in Dem
 PIECE = 240  # seconds that are separated at once; an hour at once takes 10 GB
 
 
+@dataclass
 class Demucs:
     """A Demucs network with its settings.
 
@@ -36,35 +38,24 @@ class Demucs:
     Level and offset are normalised over the whole song, as in Demucs, so it is read twice.
     """
 
+    weights: Weights
+    device: str | None = None
+    shifts: int = 0
+    seed: int = 0
+    overlap: float = 0.25
+    segment: float | None = None
     uses_all_cores = True
-
-    def __init__(
-        self,
-        weights: Weights,
-        device: str | None = None,
-        shifts: int = 0,
-        seed: int = 0,
-        overlap: float = 0.25,
-        segment: float | None = None,
-    ):
-        self.weights, self.device = weights, device
-        self.shifts, self.seed, self.overlap, self.segment = shifts, seed, overlap, segment
 
     @property
     def stems(self) -> tuple[str, ...]:
         """Names of the network's sources."""
         return tuple(load_network(self.weights).sources)
 
-    def fingerprint(self) -> str:
-        """Return what the result depends on, except signal and settings."""
-        return self.weights.fingerprint()
-
-    def settings(self) -> dict:
-        """Return the settings that change the result."""
-        settings = {"overlap": float(self.overlap), "shifts": int(self.shifts)}
-        if self.segment is not None:
-            settings["segment"] = float(self.segment)
-        return settings | ({"seed": int(self.seed)} if self.shifts else {})
+    def recipe(self) -> dict:
+        """Return what the result depends on, except the signal."""
+        recipe = {"separator": self.weights.fingerprint(), "overlap": float(self.overlap)}
+        recipe |= {"shifts": int(self.shifts)} | ({"seed": int(self.seed)} if self.shifts else {})
+        return recipe | ({} if self.segment is None else {"segment": float(self.segment)})
 
     def check(self) -> None:
         """Raise an error if the network cannot take the settings.
@@ -86,22 +77,13 @@ class Demucs:
         # hybrid transformers pad to the length that they were trained with
         networks = [n for n in getattr(network, "models", [network]) if isinstance(n, HTDemucs)]
         longest = min((float(n.segment) for n in networks), default=math.inf)
-        if self.segment is not None and self.segment > longest:
-            raise DetailedError(
-                f"segment is {self.segment} s, but {self.weights.name} was trained with segments "
-                f"of {longest:g} s and takes no longer ones.",
-                kind="out_of_range",
-                column="segment",
-                value=self.segment,
-            )
-        if self._stride(network)[1] < 1:
-            raise DetailedError(
-                f"overlap {self.overlap} of a segment leaves no sample from one segment to the "
-                "next; lower it.",
-                kind="out_of_range",
-                column="overlap",
-                value=self.overlap,
-            )
+        for column, value, valid, expected in (
+            ("segment", self.segment, (self.segment or 0) <= longest, f"up to {longest:g} s"),
+            ("overlap", self.overlap, self._stride(network)[1] >= 1, "less: segments must advance"),
+        ):
+            if not valid:
+                message = f"{column} is {value}; expected {expected}, with {self.weights.name}."
+                raise DetailedError(message, kind="out_of_range", column=column, value=value)
 
     def stream(self, source: Source) -> Iterator[np.ndarray]:
         """Yield the stems in blocks, (n_stems, n_channels, n), as long as the source in all."""

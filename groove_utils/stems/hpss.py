@@ -7,6 +7,7 @@ the tones, a median over frequency the strokes, and the two share each bin's ene
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,15 +33,10 @@ class Hpss:
     stems = ("percussive", "harmonic")
     uses_all_cores = False
 
-    def fingerprint(self) -> str:
+    def recipe(self) -> dict:
         """Return what the result depends on, except the signal."""
-        import librosa
-
-        return f"hpss 1, librosa {librosa.__version__}, {N_FFT}/{HOP}/{KERNEL}"
-
-    def settings(self) -> dict:
-        """Return the parameters of :func:`groove_utils.stems.separate` that matter: none."""
-        return {}
+        version = importlib.metadata.version("librosa")
+        return {"separator": f"hpss 1, librosa {version}, {N_FFT}/{HOP}/{KERNEL}"}
 
     def check(self) -> None:
         """Accept all settings."""

@@ -151,10 +151,7 @@ def separate_tracks(
     """
     cache = ArrayCache(namespace="stems") if cache is None else cache
     engine = _engine(separator, **settings)
-    recipe = json.dumps(
-        {"version": VERSIONS["stems"], "separator": engine.fingerprint(), **engine.settings()},
-        sort_keys=True,
-    )
+    recipe = json.dumps({"version": VERSIONS["stems"], **engine.recipe()}, sort_keys=True)
     sources, keys, problems = {}, {}, {}
     for track, path in tracks.items():
         try:

@@ -6,20 +6,13 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 from expect import raises
-from tiny_demucs import SOURCES, save_network, tiny_network
+from tiny_demucs import SOURCES, tiny_network
 
 from groove_utils.embed import ModelUnavailableError
 from groove_utils.errors import DetailedError
 from groove_utils.stems import SeparatorUnavailableError
 from groove_utils.stems.__main__ import main
 from groove_utils.stems.demucs_weights import Weights, find_weights, load_network, pretrained_names
-
-
-@pytest.fixture(autouse=True)
-def own_folder(monkeypatch, tmp_path):
-    """Folder of weights that were copied by hand."""
-    monkeypatch.setenv("GROOVE_MODELS", str(tmp_path / "models"))
-    return tmp_path / "models" / "demucs"
 
 
 @pytest.fixture
@@ -63,7 +56,6 @@ def test_unknown_separators_are_refused(name):
 
 def test_names_and_signatures_come_from_the_installed_demucs():
     weights = find_weights("htdemucs_ft")
-    assert weights.signatures() == ["f7e0c4bc", "d12395a8", "92cfc3b6", "04573f0d"]
     assert weights.fingerprint() == "demucs htdemucs_ft f7e0c4bc d12395a8 92cfc3b6 04573f0d"
     assert {"htdemucs", "htdemucs_6s", "mdx_extra"} <= set(pretrained_names())
 
@@ -77,14 +69,6 @@ def test_own_files_are_known_by_their_content(repository, tmp_path):
     assert find_weights(tmp_path / "copy" / "both").fingerprint() != first
 
 
-def test_files_copied_by_hand_are_used(own_folder, downloads):
-    save_network(tiny_network(3), own_folder, "955717e8")  # htdemucs
-    (network,) = load_network(find_weights("htdemucs")).models
-    assert same(network, tiny_network(3))
-    assert main(["fetch", "htdemucs"]) == 0
-    assert downloads == ([], [])
-
-
 def test_demucs_downloads_by_name_and_a_network_is_kept(downloads):
     results, names = downloads
     results += [URLError("the line broke"), tiny_network(0), tiny_network(1)]
@@ -96,13 +80,13 @@ def test_demucs_downloads_by_name_and_a_network_is_kept(downloads):
     assert names == ["mdx_q", "mdx_q", "hf://someone/net"]
 
 
-def test_one_message_says_what_to_do(own_folder, downloads, capsys):
+def test_one_message_says_what_to_do(downloads, capsys):
     downloads[0].extend([SystemExit(1)] * 2)
     with raises(SeparatorUnavailableError, "weights_missing") as caught:
         load_network(find_weights("htdemucs_ft"))
     assert isinstance(caught.value, ModelUnavailableError)
     text = str(caught.value)
-    for part in ("groove_utils.stems fetch htdemucs_ft", "f7e0c4bc-", str(own_folder), "hpss"):
+    for part in ("groove_utils.stems fetch htdemucs_ft", "FOLDER/NAME", "hpss"):
         assert part in text
     assert main(["fetch", "htdemucs_ft"]) == 1
     assert text in capsys.readouterr().err
@@ -126,5 +110,5 @@ def test_a_bag_that_is_incomplete_or_none_is_refused(tmp_path):
     with raises(SeparatorUnavailableError, "weights_damaged", path="bag"):
         load_network(find_weights(bag))
     bag.write_text("- nothing")
-    with raises(DetailedError, "not_a_bag", path=bag):
+    with raises(SeparatorUnavailableError, "weights_damaged", path="bag"):
         load_network(find_weights(bag))

@@ -92,11 +92,10 @@ def test_network_and_settings_make_the_key(write, cache, repository):
 
 
 def test_a_network_that_is_not_here_is_not_needed_for_cached_stems(
-    files, cache, repository, tmp_path, monkeypatch
+    files, cache, repository, monkeypatch
 ):
     from demucs.repo import LocalRepo
 
-    monkeypatch.setenv("GROOVE_MODELS", str(tmp_path / "models"))
     networks = [LocalRepo(repository).get_model("aaaa1111")]
     monkeypatch.setattr("demucs.pretrained.get_model", lambda name: networks.pop())
     first = separate_tracks({"b": files["b"]}, "htdemucs", cache=cache, progress=False)
