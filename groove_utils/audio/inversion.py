@@ -2,7 +2,8 @@
 
 Each function takes a signal, computes a representation, and makes the most plausible sound that has
 this representation. What is missing from the result is what the representation did not keep.
-Signals are mono float32; lengths are kept.
+Signals `y` are mono, (n_samples,), at the rate `sr` in Hz; results are float32 of the same length.
+`n_iter` is the number of rounds in which phases are estimated, and `seed` that of random numbers.
 """
 
 from __future__ import annotations
@@ -34,19 +35,7 @@ def from_stft(
 ) -> np.ndarray:
     """Reconstruct from the magnitudes of the STFT alone, as Griffin & Lim (1984).
 
-    Parameters
-    ----------
-    y : ndarray, shape (n_samples,)
-    n_fft, hop_length : int
-        Window and hop in samples.
-    n_iter : int
-        Rounds in which the phase is estimated again (with the momentum of Perraudin et al. 2013).
-    seed : int
-        Seed of the first estimate.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_samples,)
+    Phases are estimated with the momentum of Perraudin et al. (2013).
     """
     y = check_mono(y)
     magnitude = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop_length))
@@ -65,22 +54,6 @@ def from_mel(
 ) -> np.ndarray:
     """Reconstruct from a mel spectrogram: spread bands over bins, then estimate phases.
 
-    Parameters
-    ----------
-    y : ndarray, shape (n_samples,)
-    sr : int
-        Sample rate in Hz.
-    n_mels : int
-        Mel bands between 0 Hz and half the sample rate.
-    n_fft, hop_length, n_iter, seed
-        As in :func:`from_stft`.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_samples,)
-
-    Notes
-    -----
     The transposed filters distribute each band's power over its bins. Unlike a non-negative
     least-squares fit this is one product, and adds no fine structure that the bands did not have.
     """
@@ -110,20 +83,15 @@ def from_cqt(
 
     Parameters
     ----------
-    y : ndarray, shape (n_samples,)
-    sr : int
-        Sample rate in Hz; the highest octave must lie below half of it.
+    y, sr
+        The highest octave must lie below half the sample rate.
     magnitude_only : bool
-        Discard the phases as well, and estimate them (Griffin–Lim for the CQT).
+        Discard the phases, and estimate them (Griffin–Lim for the CQT).
     n_octaves : int
     hop_length : int
         A multiple of ``2 ** (n_octaves - 1)``.
     n_iter, seed
-        As in :func:`from_stft`; they matter with `magnitude_only` only.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_samples,)
+        They matter with `magnitude_only` only.
     """
     y = check_mono(y)
     settings = {"sr": sr, "hop_length": hop_length, "bins_per_octave": BINS_PER_OCTAVE}
@@ -139,18 +107,8 @@ def from_cqt(
 def from_chroma(y: np.ndarray, sr: int, *, hop_length: int = 512) -> np.ndarray:
     """Reconstruct from a chromagram with Shepard tones: each pitch class in all octaves at once.
 
-    Parameters
-    ----------
-    y : ndarray, shape (n_samples,)
-    sr : int
-        Sample rate in Hz.
-    hop_length : int
-
-    Returns
-    -------
-    ndarray of float32, shape (n_samples,)
-        The octaves are weighted by a fixed bell around C4, since a chromagram does not
-        distinguish them (Shepard 1964).
+    The octaves are weighted by a fixed bell around C4, since a chromagram does not distinguish
+    them (Shepard 1964).
     """
     y = check_mono(y)
     if not y.any():
@@ -185,14 +143,7 @@ def from_onsets(
         Seconds from one value to the next.
     n_samples : int
         Length of the result.
-    sr : int
-        Sample rate in Hz.
-    seed : int
-        Seed of the noise.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_samples,)
+    sr, seed : int
     """
     curve = np.maximum(np.asarray(curve, dtype=np.float64), 0)
     noise = np.random.default_rng(seed).standard_normal(n_samples)
@@ -215,10 +166,6 @@ def randomise_phase(
     hop_length : int, optional
         A quarter of the window by default.
     seed : int
-
-    Returns
-    -------
-    ndarray of float32, shape (n_samples,)
     """
     y = check_mono(y)
     rng = np.random.default_rng(seed)
@@ -237,14 +184,6 @@ def randomise_phase(
 
 def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[str, np.ndarray]:
     """Reconstruct a sound from each representation of chapter 02 that keeps a spectrum.
-
-    Parameters
-    ----------
-    y : ndarray, shape (n_samples,)
-    sr : int
-        Sample rate in Hz.
-    n_iter, seed
-        As in :func:`from_stft`.
 
     Returns
     -------

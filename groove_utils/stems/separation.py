@@ -10,7 +10,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -146,8 +146,8 @@ def separate_tracks(
     A track's key is a hash of its file's bytes, the separator's weights, the settings and this
     module's version; tracks with the same bytes are separated once. An entry is complete when all
     stems have been written, so an interrupted run continues where it was. Each file is checked
-    against its SHA-256 when it is asked for: a damaged one is moved to ``damaged/``, and the track
-    is separated again. ``make clean-cache`` removes them.
+    against its SHA-256 when it is asked for: if one is damaged, the track is separated again.
+    ``make clean-cache`` removes them.
     """
     cache = ArrayCache(namespace="stems") if cache is None else cache
     engine = _engine(separator, **settings)
@@ -285,24 +285,22 @@ def _separate_files(
 def _separate_file(
     source: FileSource, engine, cache: ArrayCache, key: str, update=lambda seconds: None
 ) -> dict[str, Path] | ValueError:
+    # RF64 files have any length, and the same bytes on each run: WAV files hold the time
+    form = {"format": "RF64", "subtype": "FLOAT"}
     try:
         paths = {stem: _stem_path(cache, key, stem) for stem in engine.stems}
         with ExitStack() as stack:
             parts = [stack.enter_context(atomic_path(path)) for path in paths.values()]
-            # as RF64 of any length, and the same bytes on each run: WAV files hold the time
-            form = {"format": "RF64", "subtype": "FLOAT"}
-            writers = [
-                soundfile.SoundFile(part, "w", source.sr, source.n_channels, **form)
-                for part in parts
+            size = source.sr, source.n_channels
+            files = [
+                stack.enter_context(soundfile.SoundFile(part, "w", *size, **form)) for part in parts
             ]
-            for writer in writers:
-                stack.enter_context(writer)
             for block in engine.stream(source):
-                for writer, y in zip(writers, block, strict=True):
-                    writer.write(y.T)
+                for file, y in zip(files, block, strict=True):
+                    file.write(y.T)
                 update(block.shape[-1] / source.sr)
-            for writer in writers:
-                writer.close()
+            for file in files:
+                file.close()
             hashes = [hash_file(part) for part in parts]
     except ValueError as error:  # reported with those of the other tracks
         return error
@@ -319,20 +317,14 @@ def _kept(cache: ArrayCache, key: str) -> dict[str, Path] | None:
     entry = cache.get(key)
     if entry is None:
         return None
-    paths = {str(stem): _stem_path(cache, key, str(stem)) for stem in entry["stems"]}
+    paths = {str(stem): _stem_path(cache, key, stem) for stem in entry["stems"]}
     for path, digest in zip(paths.values(), entry["sha256"], strict=True):
-        if not path.is_file():
-            return None
-        if hash_file(path) != digest:
-            aside = cache.folder / "damaged" / path.name
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):  # another process was first
-                path.replace(aside)
+        if path.is_file() and hash_file(path) != digest:
             warnings.warn(
-                f"{path}: the separated stem is damaged (its checksum does not match). It was "
-                f"moved to {aside}, and the track will be separated again.",
+                f"{path}: the separated stem is damaged (its checksum does not match). The track "
+                "will be separated again.",
                 RuntimeWarning,
                 stacklevel=3,
             )
             return None
-    return paths
+    return paths if all(path.is_file() for path in paths.values()) else None
