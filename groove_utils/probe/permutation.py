@@ -44,7 +44,8 @@ def permutation_test(
     """Test whether ratings are predicted better than permuted ratings, for many models at once.
 
     The whole nested procedure, choices included, is repeated for every permutation; the same
-    permutations serve all models and targets.
+    permutations serve all models and targets. The maximum over them controls the family-wise error
+    (Westfall & Young 1993).
 
     Parameters
     ----------
@@ -70,11 +71,6 @@ def permutation_test(
         ``p_family`` (against the maximum over models, layers and targets), ``null_mean``,
         ``null_95``.
     null : ndarray, shape (n_permutations, n_rows), only with `return_null`
-
-    Notes
-    -----
-    The maximum statistic controls the family-wise error (Westfall & Young 1993; Nichols & Holmes
-    2002).
     """
     if not isinstance(models, Mapping):
         raise ProbeError("models must be a mapping of name → features, as {'MERT': X}",
