@@ -163,7 +163,7 @@ def _without(result: LmmResult, keep: np.ndarray) -> tuple[np.ndarray, np.ndarra
     terms = []
     for term in frame.random:
         kept, codes = np.unique(term.codes[keep], return_inverse=True)
-        if len(kept) < 2:
+        if len(kept) < 2 or not term.Z[keep].any(axis=0).all():
             return missing
         levels = [term.levels[i] for i in kept]
         terms.append(replace(term, codes=codes, levels=levels, Z=term.Z[keep]))
