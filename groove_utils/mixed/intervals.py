@@ -18,81 +18,104 @@ from groove_utils.stats.threads import one_thread
 __all__ = ["bootstrap", "bootstrap_intervals", "profile_intervals"]
 
 
-class _Profile:
-    """Deviance in θ and log σ, profiled over all but one statistic of them.
+# A held statistic replaces the factors L (and σ) of a point of the search by ones at which it has a
+# given value. `pull` then turns the gradient in L (in place) and in log σ into that of the point,
+# and gives the derivative in the value.
 
-    A statistic is a function that returns its value and its gradient.
+
+def _hold_sd(t: int, i: int):
+    """Standard deviation of coefficient i of term t: the direction of row i of L stays free."""
+
+    def hold(L, sigma, value):
+        size, d = _unit(L[t][i], i)
+        L[t][i] = value / sigma * d
+
+        def pull(G, log_sigma):
+            along, G[t][i] = G[t][i] @ d, value / sigma * (G[t][i] - (G[t][i] @ d) * d) / size
+            return log_sigma - value / sigma * along, along / sigma
+
+        return sigma, pull
+
+    return hold
+
+
+def _hold_angle(t: int, j: int):
+    """Angle between rows 0 and j of L, whose cosine is their correlation.
+
+    The first entry of row j in the search is its length, the others its direction.
     """
 
+    def hold(L, sigma, value):
+        length, cos, sin = L[t][j][0], np.cos(value), np.sin(value)
+        size, d = _unit(L[t][j][1:], j - 1)
+        L[t][j] = length * np.append(cos, sin * d)
+
+        def pull(G, log_sigma):
+            first, others = G[t][j][0], G[t][j][1:].copy()
+            along = others @ d
+            G[t][j][0] = cos * first + sin * along
+            G[t][j][1:] = length * sin * (others - along * d) / size
+            return log_sigma, length * (cos * along - sin * first)
+
+        return sigma, pull
+
+    return hold
+
+
+def _hold_sigma(L, sigma, value):
+    """Logarithm of the residual standard deviation."""
+    return np.exp(value), lambda G, log_sigma: (0.0, log_sigma)
+
+
+def _unit(v: np.ndarray, i: int) -> tuple[float, np.ndarray]:
+    """Length and direction of a vector; axis i where it has none."""
+    size = np.linalg.norm(v)
+    return (size, v / size) if size > 1e-9 else (1.0, np.eye(len(v))[i])
+
+
+class _Profile:
+    """Deviance in θ and log σ, profiled over all but one statistic of them."""
+
     def __init__(self, result):
-        self.model = model = result.deviance
+        self.model = result.deviance
         self.best = np.append(result.theta, np.log(result.sigma))
         self.least = result.solution.deviance
-        # the curvature is roughly 1 in these units
-        self.unit = 1 / np.sqrt(np.append(8 * model.n_levels, 4 * model.df))
+        self.curve = np.diag(1 / np.append(8 * self.model.n_levels, 4 * self.model.df))
 
-    def sd(self, t: int, i: int):
-        """Standard deviation of a coefficient of a term, for its column scaled to rms 1."""
+    def rise(self, hold, value: float, start: np.ndarray) -> tuple[float, float, np.ndarray]:
+        """Least rise of the deviance with a statistic held, its slope, and the point there."""
+        lowest = np.inf, 0.0, start
 
-        def statistic(x):
-            L, sigma = self.model.scaled(x[:-1]), np.exp(x[-1])
-            size = np.linalg.norm(L[t][i])
-            slope = [np.zeros_like(M) for M in L]
-            slope[t][i] = sigma * L[t][i] / max(size, 1e-12)
-            return sigma * size, np.append(self.model.join(slope), sigma * size)
-
-        return statistic
-
-    def correlation(self, t: int, i: int, j: int):
-        """Correlation of two coefficients of a term."""
-
-        def statistic(x):
+        def goal(x):
+            nonlocal lowest
             L = self.model.scaled(x[:-1])
-            sizes = np.linalg.norm(L[t], axis=1).clip(1e-12)
-            first, second = L[t][i] / sizes[i], L[t][j] / sizes[j]
-            r = first @ second
-            slope = [np.zeros_like(M) for M in L]
-            slope[t][i] = (second - r * first) / sizes[i]
-            slope[t][j] = (first - r * second) / sizes[j]
-            return r, np.append(self.model.join(slope), 0.0)
+            sigma, pull = hold(L, np.exp(x[-1]), value)
+            try:
+                evaluation = self.model.at(self.model.join(L))
+            except np.linalg.LinAlgError:
+                return 1e12, np.zeros(len(x))
+            gradient = evaluation.gradient(sigma)
+            G = self.model.scaled(gradient[:-1])
+            log_sigma, slope = pull(G, gradient[-1])
+            deviance = evaluation.deviance(sigma)
+            if deviance < lowest[0]:
+                lowest = deviance, slope, x.copy()
+            return deviance, np.append(self.model.join(G), log_sigma)
 
-        return statistic
+        options = {"gtol": 1e-2, "maxiter": 100, "hess_inv0": self.curve}
+        optimize.minimize(goal, start, jac=True, method="BFGS", options=options)
+        return lowest[0] - self.least, *lowest[1:]
 
-    def goal(self, z):
-        """Rise of the deviance and its gradient, in scaled units."""
-        x = z * self.unit
-        try:
-            evaluation = self.model.at(x[:-1])
-        except np.linalg.LinAlgError:
-            return 1e12, np.zeros(len(z))
-        sigma = np.exp(x[-1])
-        return evaluation.deviance(sigma) - self.least, evaluation.gradient(sigma) * self.unit
-
-    def rise(self, statistic, value: float, start: np.ndarray) -> tuple[float, float, np.ndarray]:
-        """Least rise of the deviance with a statistic held, its slope, and the parameters there."""
-        held = {
-            "type": "eq",
-            "fun": lambda z: statistic(z * self.unit)[0] - value,
-            "jac": lambda z: statistic(z * self.unit)[1] * self.unit,
-        }
-        z = optimize.minimize(
-            self.goal, start / self.unit, jac=True, method="SLSQP", constraints=[held],
-            options={"ftol": 1e-5, "maxiter": 200},
-        ).x  # fmt: skip
-        rise, slope = self.goal(z)
-        normal = held["jac"](z)
-        return rise, slope @ normal / (normal @ normal), z * self.unit
-
-    def bound(self, statistic, side: int, limit: float, step: float, height: float) -> float:
+    def bound(self, hold, best, side: int, limit, step: float, height: float, now=None) -> float:
         """Find the value at which the profile has risen by `height`, or `limit`.
 
         Newton steps on the square root of the rise, which is nearly a straight line.
         """
-        best = inner = statistic(self.best)[0]
-        value, outer, now = best + side * step, limit, self.best
+        inner, outer, value = best, limit, best + side * step
+        now = self.best if now is None else now
         for _ in range(50):
-            value = limit if side * (value - limit) > 0 else value
-            rise, slope, now = self.rise(statistic, value, now)
+            value = limit if side * (value - limit) > -1e-12 else value
+            rise, slope, now = self.rise(hold, value, now)
             if abs(rise - height) < 1e-3 * height or (value == limit and rise < height):
                 break
             inner, outer = (value, outer) if rise < height else (inner, value)
@@ -120,29 +143,36 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
     Returns
     -------
     low, high : ndarray
-        In the order of `LmmResult.variance_components`.
+        In the order of `LmmResult.variance_components`; NaN for the correlations between the
+        second and later coefficients of a term, for which the bootstrap gives intervals.
     """
     check_level(level)
     profile, height, bounds = _Profile(result), stats.chi2.ppf(level, 1), []
-    for t, (term, unit) in enumerate(zip(result.frame.random, profile.model.spreads)):
-        k, width = len(term.names), 2 / np.sqrt(2 * len(term.levels))
-        for i in range(k):
-            sd = profile.sd(t, i)
-            best = sd(profile.best)[0]
+    factors = profile.model.scaled(result.theta)
+    for t, (term, L, unit) in enumerate(zip(result.frame.random, factors, profile.model.spreads)):
+        sizes = np.linalg.norm(L, axis=1)
+        for i, sd in enumerate(sizes * result.sigma):
             # the sampling error of an sd over m levels is about sd / √(2 m)
-            step = width * (best + 0.02 * result.sigma)
-            low = profile.bound(sd, -1, 0.0, min(step, best), height) if best > 0 else 0.0
-            bounds.append(np.array([low, profile.bound(sd, 1, np.inf, step, height)]) / unit[i])
-        for i, j in zip(*np.triu_indices(k, 1)):
-            r = profile.correlation(t, i, j)
-            bounds.append([profile.bound(r, side, side, 0.2, height) for side in (-1, 1)])
-    step = 2 / np.sqrt(2 * result.deviance.df)
-    at_sigma = np.append(0.0 * result.theta, 1.0)
-    sigma = [
-        profile.bound(lambda x: (x[-1], at_sigma), side, side * np.inf, step, height)
-        for side in (-1, 1)
-    ]
-    low, high = np.array([*bounds, np.exp(sigma)]).T
+            step = 2 * (sd + 0.02 * result.sigma) / np.sqrt(2 * len(term.levels))
+            at, low = _hold_sd(t, i), 0.0
+            if sd > 0:
+                low = profile.bound(at, sd, -1, 0.0, min(step, sd), height)
+            bounds.append(np.array([low, profile.bound(at, sd, 1, np.inf, step, height)]) / unit[i])
+        for i, j in zip(*np.triu_indices(len(sizes), 1)):
+            if i > 0:
+                bounds.append((np.nan, np.nan))
+                continue
+            start = [M.copy() for M in factors]
+            start[t][j][0] = sizes[j]
+            now = np.append(profile.model.join(start), np.log(result.sigma))
+            angle = np.arccos(np.clip(L[j][0] / max(sizes[j], 1e-12), -1, 1))
+            ends = [profile.bound(_hold_angle(t, j), angle, side, limit, 0.2, height, now)
+                    for side, limit in ((1, np.pi), (-1, 0.0))]  # fmt: skip
+            bounds.append(np.cos(ends))
+    step, log_sigma = 2 / np.sqrt(2 * result.deviance.df), np.log(result.sigma)
+    ends = [profile.bound(_hold_sigma, log_sigma, side, side * np.inf, step, height)
+            for side in (-1, 1)]  # fmt: skip
+    low, high = np.array([*bounds, np.exp(ends)]).T
     return low, high
 
 

@@ -13,15 +13,12 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from groove_utils.mixed.errors import LmmError, check_known, check_range
 from groove_utils.mixed.inference import t_table
 from groove_utils.stats import holm
 
 __all__ = ["MarginalMeans", "emmeans", "emtrends"]
-
-_ADJUSTMENTS = ("none", "holm", "bonferroni", "fdr_bh", "tukey", "sidak")
 
 
 @dataclass
@@ -45,14 +42,14 @@ class MarginalMeans:
         method : {"pairwise", "reference", "mean"} or dict
             All pairs; each cell against the first; each against the mean of all; or a mapping
             from a name to one weight for each cell, such as ``{"pop - rest": [-.5, 1, -.5]}``.
-        adjust : {"holm", "tukey", "bonferroni", "sidak", "fdr_bh", "none"}
+        adjust : {"holm", "tukey", "none"}
             Correction over the contrasts (within each level of `by`). Tukey's is for pairs only,
-            and takes the studentised range at each contrast's own df, as emmeans does. Intervals
-            are simultaneous for tukey, bonferroni and sidak, and single otherwise.
+            and takes the studentised range at each contrast's own df, as emmeans does; its
+            intervals are simultaneous.
         equivalence : float, optional
             Smallest difference that would matter, above 0: adds ``p_equivalence``, the p-value of
             two one-sided tests that the difference is smaller (Schuirmann 1987), corrected over
-            the contrasts as `adjust` says (by Holm where that is Tukey's).
+            the contrasts by Holm unless `adjust` is none.
 
         Returns
         -------
@@ -60,7 +57,7 @@ class MarginalMeans:
             Columns of `by`, contrast, estimate, se, df, t, p (uncorrected), p_adjusted, low, high,
             and p_equivalence where it is asked for.
         """
-        check_known(adjust, _ADJUSTMENTS, "adjust")
+        check_known(adjust, ("none", "holm", "tukey"), "adjust")
         if adjust == "tukey":
             check_known(method, ["pairwise"], "method for Tukey's correction")
         if equivalence is not None:
@@ -78,7 +75,7 @@ class MarginalMeans:
             if equivalence is not None:
                 excess = (table["estimate"].abs() - equivalence) / table["se"]
                 p = stats.t.cdf(excess, table["df"])
-                table["p_equivalence"] = _corrected(p, "holm" if adjust == "tukey" else adjust)
+                table["p_equivalence"] = p if adjust == "none" else holm(p)
             for name, value in zip(reversed(self.by), reversed(key)):
                 table.insert(0, name, value)
             tables.append(table)
@@ -110,29 +107,18 @@ def _contrast_weights(method, names: list[str]) -> dict[str, np.ndarray]:
     return {f"{names[i]} - mean": eye[i] - 1 / n for i in range(n)}
 
 
-def _corrected(p: np.ndarray, adjust: str) -> np.ndarray:
-    if adjust == "none" or len(p) < 2:
-        return p
-    return holm(p) if adjust == "holm" else multipletests(p, method=adjust)[1]
-
-
 def _adjust(table: pd.DataFrame, adjust: str, n_cells: int, level: float) -> None:
-    p, m = table["p"].to_numpy(), len(table)
-    if adjust == "tukey":
+    """Add corrected p-values, and Tukey's simultaneous intervals."""
+    corrected = p = table["p"].to_numpy()
+    if adjust == "holm":
+        corrected = holm(p)
+    elif adjust == "tukey":
         df = table["df"].to_numpy()
         corrected = stats.studentized_range.sf(np.abs(table["t"]) * np.sqrt(2), n_cells, df)
         # the range of two cells is a t: keep the exact value
         corrected = p if n_cells == 2 else np.maximum(corrected, p)
-        critical = stats.studentized_range.ppf(level, n_cells, df) / np.sqrt(2)
-    elif adjust == "none":
-        corrected, critical = p, None
-    else:
-        corrected = _corrected(p, adjust)
-        tail = {"bonferroni": (1 - level) / m, "sidak": 1 - level ** (1 / m)}.get(adjust)
-        critical = None if tail is None else stats.t.isf(tail / 2, table["df"])
-    if critical is not None:
-        table["low"] = table["estimate"] - critical * table["se"]
-        table["high"] = table["estimate"] + critical * table["se"]
+        half = stats.studentized_range.ppf(level, n_cells, df) / np.sqrt(2) * table["se"]
+        table["low"], table["high"] = table["estimate"] - half, table["estimate"] + half
     table.insert(table.columns.get_loc("p") + 1, "p_adjusted", corrected)
 
 

@@ -5,20 +5,34 @@ import pandas as pd
 import pytest
 from crossed_ratings import quiet_fit, simulate_ratings
 from expect import raises
-from scipy import stats
+from scipy import optimize, stats
 
 from groove_utils.mixed import LmmError, bootstrap
 
 CROSSED = "rating ~ x + (1 | listener_id) + (1 | track_id)"
 
 
-def test_profile_of_a_variance_at_zero_begins_at_zero():
+def test_profile_of_a_variance_at_zero():
     data = simulate_ratings(30, 20, 10, sd_song=0.0, seed=0)
     result = quiet_fit(CROSSED, data)
     table = result.variance_components("profile").set_index("factor")
-    assert table.loc["track_id", "low"] == 0
-    assert table.loc["track_id", "high"] > table.loc["track_id", "sd"]
+    assert table.loc["track_id", "sd"] == table.loc["track_id", "low"] == 0
     assert table.loc["listener_id", "low"] > 0.3
+    high = table.loc["track_id", "high"]
+
+    def held(x):
+        return result.deviance([abs(x[0]), high / np.exp(x[1])], np.exp(x[1]))
+
+    start = [result.theta[0], np.log(result.sigma)]
+    least = optimize.minimize(held, start, method="Nelder-Mead", options={"fatol": 1e-6}).fun
+    assert least - result.solution.deviance == pytest.approx(stats.chi2.ppf(0.95, 1), rel=2e-3)
+
+
+def test_a_perfect_correlation_has_the_whole_range_as_its_interval():
+    data = simulate_ratings(24, 18, 12, effect=0.5, seed=3)
+    result = quiet_fit("rating ~ x + (1 + x | listener_id) + (1 | track_id)", data)
+    row = result.variance_components("profile").iloc[2]
+    assert row[["sd", "low", "high"]].tolist() == pytest.approx([1, -1, 1], abs=1e-4)
 
 
 def test_profile_ends_where_the_deviance_has_risen_enough():
