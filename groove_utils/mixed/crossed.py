@@ -71,10 +71,9 @@ def rating_matrix(table: pd.DataFrame) -> np.ndarray:
 
 
 def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
-    """Fit rating = mean + song + listener + residual by REML.
+    """Fit rating = mean + song + listener + residual by REML: the deviance and its best θ.
 
-    Returns the deviance and its best θ: the standard deviations of songs and of listeners over
-    that of the residual.
+    θ holds the standard deviations of songs and of listeners over that of the residual.
     """
     if table["rating"].std() == 0:
         raise LmmError(

@@ -65,21 +65,9 @@ class Satterthwaite:
 
 
 def t_table(result, rows, keys: dict, level: float = 0.95) -> pd.DataFrame:
-    """Estimate, SE, df, t, p and interval of each linear function of the coefficients.
+    """Table of linear functions of the coefficients, `rows` of shape (n, n_fixed).
 
-    Parameters
-    ----------
-    result : LmmResult
-    rows : ndarray, shape (n, n_fixed)
-    keys : dict of str to list of length n
-        First columns of the table.
-    level : float
-        Coverage of the interval, 0…1.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `keys`, then estimate, se, df, t, p, low, high.
+    Columns are those of `keys`, then estimate, se, df, t, p, and the interval low, high.
     """
     check_level(level)
     rows = np.atleast_2d(np.asarray(rows, dtype=float))

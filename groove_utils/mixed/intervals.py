@@ -18,9 +18,8 @@ from groove_utils.stats.threads import one_thread
 __all__ = ["bootstrap", "bootstrap_intervals", "profile_intervals"]
 
 
-# A held statistic replaces the factors L (and σ) of a point of the search by ones at which it has a
-# given value. `pull` then turns the gradient in L (in place) and in log σ into that of the point,
-# and gives the derivative in the value.
+# Each function replaces the factors L and σ of a point by ones at which a statistic has a value;
+# `pull` turns the gradient in L (in place) and log σ into that of the point, and of the value.
 
 
 def _hold_sd(t: int, i: int):
@@ -42,7 +41,7 @@ def _hold_sd(t: int, i: int):
 def _hold_angle(t: int, j: int):
     """Angle between rows 0 and j of L, whose cosine is their correlation.
 
-    The first entry of row j in the search is its length, the others its direction.
+    In the search, the first entry of row j is its length, the others its direction.
     """
 
     def hold(L, sigma, value):
@@ -158,10 +157,7 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
             if sd > 0:
                 low = profile.bound(at, sd, -1, 0.0, min(step, sd), height)
             bounds.append(np.array([low, profile.bound(at, sd, 1, np.inf, step, height)]) / unit[i])
-        for i, j in zip(*np.triu_indices(len(sizes), 1)):
-            if i > 0:
-                bounds.append((np.nan, np.nan))
-                continue
+        for j in range(1, len(sizes)):
             start = [M.copy() for M in factors]
             start[t][j][0] = sizes[j]
             now = np.append(profile.model.join(start), np.log(result.sigma))
@@ -169,6 +165,7 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
             ends = [profile.bound(_hold_angle(t, j), angle, side, limit, 0.2, height, now)
                     for side, limit in ((1, np.pi), (-1, 0.0))]  # fmt: skip
             bounds.append(np.cos(ends))
+        bounds += [(np.nan, np.nan)] * ((len(sizes) - 1) * (len(sizes) - 2) // 2)
     step, log_sigma = 2 / np.sqrt(2 * result.deviance.df), np.log(result.sigma)
     ends = [profile.bound(_hold_sigma, log_sigma, side, side * np.inf, step, height)
             for side in (-1, 1)]  # fmt: skip

@@ -46,16 +46,15 @@ def partition_by_question(formula: str, rows: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     formula : str
-        As for :func:`~groove_utils.mixed.fit_lmm`, over rows of one question.
+        As for `fit_lmm`, over rows of one question.
     rows : DataFrame
         With ``question``.
 
     Returns
     -------
     DataFrame
-        Index ``question``; columns the parts of :func:`~groove_utils.mixed.variance_partition`.
-        Rows add to one. Fixed terms of which one is negative for some question stand as one
-        part, joined by “and”.
+        Index ``question``; columns the parts of `variance_partition`; rows add to one. Fixed terms
+        of which one is negative for some question stand as one part, joined by “and”.
     """
     shares, fixed = {}, []
     for question in dict.fromkeys(rows["question"]):

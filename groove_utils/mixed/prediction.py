@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import linalg, stats
 
 from groove_utils.mixed.design import group_keys
-from groove_utils.mixed.errors import LmmError, check_columns, check_known
+from groove_utils.mixed.errors import LmmError, check_columns, check_known, check_range
 from groove_utils.mixed.inference import check_level
 from groove_utils.stats.threads import one_thread
 
@@ -93,11 +93,8 @@ def _variance(result, X: np.ndarray, designs) -> np.ndarray:
 def _joint_design(X, designs, relative, result) -> np.ndarray:
     """Columns of β, then of the spherical random effects of each level of each term."""
     sizes = [len(term.levels) * len(term.names) for term in result.frame.random]
-    if X.shape[1] + sum(sizes) > _MOST:
-        raise LmmError(
-            f"prediction intervals need a {X.shape[1] + sum(sizes)}² matrix; ask for random=None.",
-            kind="too_large", value=X.shape[1] + sum(sizes),
-        )  # fmt: skip
+    side = X.shape[1] + sum(sizes)
+    check_range("number of effects", side, side <= _MOST, f"at most {_MOST}; try random=None")
     blocks = [X]
     for (Z, codes), L, size in zip(designs, relative, sizes):
         block = np.zeros((len(X), size))
