@@ -1,7 +1,6 @@
 """The demo study: generated songs with true stems, and simulated listeners with known effects.
 
-`make_demo` writes the book's default study. Chapters 01, 05, 06 and 08 read what it writes, and
-hold their methods against its truth; chapters 04 and 08 use the exact syncopation of its scores.
+`make_demo` writes the book's default study, on which every method is tested against its truth.
 """
 
 import lazy_loader
@@ -9,19 +8,13 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "clipping": ["effects_as_rated"],
+        "composition": ["compose"],
         "demo": ["make_demo"],
-        "listeners": [
-            "GROOVE_FORMULA",
-            "QUESTIONS",
-            "Effects",
-            "Simulated",
-            "default_effects",
-            "draw_design",
-            "effects_as_rated",
-            "expected_ratings",
-            "groove_score",
-            "simulate_listeners",
-            "song_covariates",
-        ],
+        "effects": ["Effects", "SimulationError", "default_effects", "song_covariates"],
+        "features": ["score_features"],
+        "listeners": ["Simulated", "draw_design", "simulate_listeners"],
+        "questionnaire": ["QUESTIONS", "groove_score"],
+        "rendering": ["render"],
     },
 )

@@ -1,11 +1,12 @@
-"""Write the demo study: a folder of songs, stems, simulated listeners, and the truth about both.
+"""Writing of the demo study: songs, stems, simulated listeners, and the truth about both.
 
-The book's default study (`STUDY=demo`); appendix «The demo study and its truth».
+The book's default study (`STUDY=demo`); appendix "The demo study and its truth".
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -18,21 +19,21 @@ from tqdm import tqdm
 from groove_utils.cache import VERSIONS
 from groove_utils.files import atomic_path, hash_bytes, hash_file, write_if_changed
 from groove_utils.study.catalogue import get_dataset
-from groove_utils.synth.arrange import STEMS, STYLES, Song, compose
+from groove_utils.study.stem_names import STEMS
+from groove_utils.synth.bands import STYLES
+from groove_utils.synth.clipping import effects_as_rated
+from groove_utils.synth.composition import compose
+from groove_utils.synth.effects import SimulationError, default_effects
 from groove_utils.synth.features import level_features, score_features
-from groove_utils.synth.listeners import (
-    QUESTIONS,
-    RATED,
-    SCALE,
-    default_effects,
-    effects_as_rated,
-    groove_score,
-    simulate_listeners,
-)
-from groove_utils.synth.render import render
+from groove_utils.synth.listeners import simulate_listeners
+from groove_utils.synth.questionnaire import QUESTIONS, RATED, SCALE, groove_score
+from groove_utils.synth.rendering import render
+from groove_utils.synth.score import Song
 from groove_utils.synth.soundfont import SAMPLE_RATE, default_soundfont
 
 __all__ = ["make_demo"]
+
+KEYS = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
 
 def make_demo(
@@ -55,15 +56,13 @@ def make_demo(
     Parameters
     ----------
     folder : path-like
-        Where to; made if need be. Songs of an earlier, larger run are removed.
+        The study folder to write. Songs of an earlier, larger run are removed.
     seed : int
         Seed of everything.
-    n_bands : int
-        ≥ 1; styles take turns, so multiples of 3 are balanced.
-    songs_per_band : int
-        ≥ 1.
+    n_bands, songs_per_band : int
+        At least 1; styles take turns, so multiples of 3 bands are balanced.
     n_listeners, songs_per_listener : int
-        Simulated listeners, and how many songs each of them rates.
+        Simulated listeners, and songs that each of them rates.
     jobs : int
         Processes that render at a time.
     progress : bool
@@ -76,26 +75,24 @@ def make_demo(
 
     Raises
     ------
-    ValueError
+    SimulationError
         If a count is below 1, or listeners are to rate more songs than there are.
     """
-    for name, count in (
-        ("n_bands", n_bands),
-        ("songs_per_band", songs_per_band),
-        ("n_listeners", n_listeners),
-        ("songs_per_listener", songs_per_listener),
-    ):
-        if count < 1:
-            raise ValueError(f"{name} is {count}, expected 1 or more.")
-    if songs_per_listener > n_bands * songs_per_band:
-        raise ValueError(
-            f"songs_per_listener is {songs_per_listener}, but there are only "
-            f"{n_bands * songs_per_band} songs. Lower it, or raise n_bands or songs_per_band."
-        )
+    counts = {"n_bands": n_bands, "songs_per_band": songs_per_band, "n_listeners": n_listeners,
+              "songs_per_listener": songs_per_listener}  # fmt: skip
+    for name, count in counts.items():
+        most = n_bands * songs_per_band if name == "songs_per_listener" else count
+        if not 1 <= count <= most:
+            raise SimulationError(
+                f"{name} is {count}, expected 1 or more, and no listener can rate more than "
+                f"{n_bands} × {songs_per_band} songs.",
+                kind="out_of_range", column=name, value=count,
+            )  # fmt: skip
     folder = Path(folder)
-    songs = [compose(seed, b, s) for b in range(n_bands) for s in range(songs_per_band)]
+    songs = [compose(seed, band, song) for band in range(n_bands) for song in range(songs_per_band)]
+    songs.sort(key=lambda song: song.track_id)
     levels = _render_all(folder, songs, jobs, progress)
-    _remove_others(folder, {song.track_id for song in songs})
+    _remove_other_songs(folder, {song.track_id for song in songs})
     truth = pd.DataFrame(
         {
             "track_id": song.track_id,
@@ -105,16 +102,12 @@ def make_demo(
             **levels[song.track_id],
         }
         for song in songs
-    ).sort_values("track_id", ignore_index=True)
+    )
     write_if_changed(folder / "truth" / "songs.csv", _csv(truth))
     # read back, so that ratings follow from the written numbers and not from their last digits
     truth = pd.read_csv(folder / "truth" / "songs.csv")
     simulated = simulate_listeners(
-        truth,
-        default_effects(),
-        seed=seed,
-        n_listeners=n_listeners,
-        songs_per_listener=songs_per_listener,
+        truth, seed=seed, n_listeners=n_listeners, songs_per_listener=songs_per_listener
     )
     tables = {
         "tracks.csv": _tracks(songs),
@@ -123,103 +116,86 @@ def make_demo(
         "truth/listeners.csv": simulated.truth["listeners"],
         "truth/song_effects.csv": simulated.truth["songs"],
         "truth/effects.csv": default_effects().table(),
-        "truth/effects_as_rated.csv": effects_as_rated(truth, default_effects(), seed),
+        "truth/effects_as_rated.csv": effects_as_rated(truth, seed=seed),
         "truth/onsets.csv": _onsets(songs),
     }
     for name, table in tables.items():
         write_if_changed(folder / name, _csv(table))
     write_if_changed(folder / "study.yml", _study_yml(seed, n_bands, n_listeners))
-    _remove_parts(folder)
+    _remove_temporary_files(folder)
     return folder
 
 
-def _render_all(folder, songs, jobs, progress):
-    """Render what is not there; give each song's levels, from its manifest or measured."""
-    soundfont = hash_file(default_soundfont())
-    levels = {song.track_id: _levels_of_rendered(folder, song, soundfont) for song in songs}
+def _render_all(folder: Path, songs: list[Song], jobs: int, progress: bool) -> dict[str, dict]:
+    """Render the songs that are not there, and return the levels of all."""
+    levels = {song.track_id: _rendered_levels(folder, song) for song in songs}
     missing = [song for song in songs if levels[song.track_id] is None]
-    if not missing:
-        return levels
-    work = (delayed(_render_one)(folder, song, soundfont) for song in missing)
-    done = tqdm(
-        Parallel(n_jobs=jobs, return_as="generator")(work),
-        total=len(missing),
-        desc="Rendering songs",
-        unit="song",
-        disable=not progress,
-    )
-    return levels | dict(done)
+    if missing:
+        work = (delayed(_render_song)(folder, song) for song in missing)
+        done = Parallel(n_jobs=jobs, return_as="generator")(work)
+        shown = {"desc": "Rendering songs", "unit": "song", "disable": not progress}
+        levels |= dict(tqdm(done, total=len(missing), **shown))
+    return levels
 
 
-def _paths(folder, song):
-    """Where a song's manifest is, and where its mix and stems are."""
+def _paths(folder: Path, song: Song) -> tuple[Path, dict[str, Path]]:
+    """Paths of a song's manifest, and of its mix and stems."""
     sounds = {"mix": folder / "audio" / f"{song.track_id}.flac"}
     for stem in STEMS:
         sounds[stem] = folder / "stems" / song.track_id / f"{stem}.flac"
     return folder / "truth" / "rendered" / f"{song.track_id}.yml", sounds
 
 
-def _key(song, soundfont):
-    return hash_bytes(repr(song), _score_text(song), VERSIONS["rendering"], soundfont)
+def _key(song: Song) -> str:
+    """Hash of everything that a song's sound depends on."""
+    notes = "\n".join(
+        f"{n.part} {n.time:.6f} {n.duration:.6f} {n.pitch} {n.velocity}" for n in song.notes
+    )
+    soundfont = hash_file(default_soundfont())
+    return hash_bytes(repr(song), f"{notes}\n{song.band!r}", VERSIONS["rendering"], soundfont)
 
 
-def _levels_of_rendered(folder, song, soundfont):
-    """Levels of a song whose files are whole and come from this score; None where not."""
+def _rendered_levels(folder: Path, song: Song) -> dict | None:
+    """Levels of a song whose files are whole and come from this score, else None."""
     manifest, sounds = _paths(folder, song)
-    if not manifest.is_file() or not all(path.is_file() for path in sounds.values()):
+    if not all(path.is_file() for path in [manifest, *sounds.values()]):
         return None
-    known = yaml.safe_load(manifest.read_text())
-    if known["key"] != _key(song, soundfont):
-        return None
-    whole = all(hash_file(path) == known["files"][name] for name, path in sounds.items())
-    return known["levels"] if whole else None
+    entry = yaml.safe_load(manifest.read_text())
+    hashes = {name: hash_file(path) for name, path in sounds.items()}
+    return entry["levels"] if (entry["key"], entry["files"]) == (_key(song), hashes) else None
 
 
-def _render_one(folder, song: Song, soundfont):
+def _render_song(folder: Path, song: Song) -> tuple[str, dict]:
     manifest, paths = _paths(folder, song)
     sounds = render(song)
     for name, path in paths.items():
         with atomic_path(path) as part:
             soundfile.write(part, sounds[name].T, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     levels = {name: round(value, 4) for name, value in level_features(sounds).items()}
-    entry = {
-        "key": _key(song, soundfont),
-        "levels": levels,
-        "files": {name: hash_file(path) for name, path in paths.items()},
-    }
+    files = {name: hash_file(path) for name, path in paths.items()}
+    entry = {"key": _key(song), "levels": levels, "files": files}
     write_if_changed(manifest, yaml.safe_dump(entry, sort_keys=True))
     return song.track_id, levels
 
 
-def _score_text(song):
-    notes = "\n".join(
-        f"{n.part} {n.time:.6f} {n.duration:.6f} {n.pitch} {n.velocity}" for n in song.notes
-    )
-    return f"{notes}\n{song.band!r}"
-
-
-def _remove_others(folder, wanted):
-    """Take away songs of an earlier run that this study does not have."""
+def _remove_other_songs(folder: Path, wanted: set[str]) -> None:
+    """Remove songs of an earlier run that this study does not have."""
     for path in [*folder.glob("audio/*.flac"), *folder.glob("truth/rendered/*.yml")]:
         if path.stem not in wanted and not path.name.startswith("."):
             path.unlink()
     for stems in folder.glob("stems/*"):
         if stems.is_dir() and stems.name not in wanted:
-            for path in stems.glob("*.flac"):
-                path.unlink()
-            if not any(stems.iterdir()):
-                stems.rmdir()
+            shutil.rmtree(stems)
 
 
-def _remove_parts(folder):
-    """Take away what a killed run left half-written; a live one needs a second for a file."""
+def _remove_temporary_files(folder: Path) -> None:
+    """Remove files that a killed run left half-written; a running one needs a second for a file."""
     for path in folder.rglob(".*-*"):
         if path.is_file() and time.time() - path.stat().st_mtime > 60:
             path.unlink(missing_ok=True)
 
 
-def _tracks(songs):
-    names = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"]
+def _tracks(songs: list[Song]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "track_id": song.track_id,
@@ -228,25 +204,21 @@ def _tracks(songs):
             "style": song.band.style,
             "audio": f"audio/{song.track_id}.flac",
             "tempo": song.tempo,
-            "key": names[song.key],
+            "key": KEYS[song.key],
             "n_bars": song.n_bars,
             "duration": round(song.seconds, 3),
         }
         for song in songs
-    ).sort_values("track_id", ignore_index=True)
+    )
 
 
-def _onsets(songs):
-    rows = [
-        (s.track_id, n.stem, n.part, n.time, n.duration, n.pitch, n.velocity, n.bar, int(n.step))
-        for s in sorted(songs, key=lambda song: song.track_id)
-        for n in s.notes
-    ]
-    columns = ["track_id", "stem", "instrument", "time", "duration", "pitch", "velocity"]
-    return pd.DataFrame(rows, columns=[*columns, "bar", "step"])
+def _onsets(songs: list[Song]) -> pd.DataFrame:
+    notes = pd.concat([pd.DataFrame(s.notes).assign(track_id=s.track_id) for s in songs])
+    columns = ["track_id", "stem", "part", "time", "duration", "pitch", "velocity", "bar", "step"]
+    return notes[columns].rename(columns={"part": "instrument"})
 
 
-def _csv(table):
+def _csv(table: pd.DataFrame) -> str:
     return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 import librosa
 import numpy as np
 
-from groove_utils.synth.soundfont import SAMPLE_RATE, load_soundfont
+from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
 
 __all__ = [
     "TASKS",
@@ -88,9 +88,7 @@ def play_note(
     ndarray of float32, shape (n_samples,)
         Mono, at 22,050 Hz. It is cached: copy it before changing it.
     """
-    y, onset = load_soundfont().play(
-        bank, program, key, velocity, seconds, cents=cents, release=0.2
-    )
+    y, onset = render_note(bank, program, key, velocity, seconds, cents, release=0.2)
     y = y.mean(axis=0)[onset : onset + round((seconds + 0.2) * SAMPLE_RATE)]
     y = librosa.resample(y, orig_sr=SAMPLE_RATE, target_sr=RATE, res_type="soxr_qq")
     y.flags.writeable = False

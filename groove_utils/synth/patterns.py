@@ -1,59 +1,45 @@
-"""Drum patterns by style, on a grid of sixteenths: what the drummer of a demo band plays.
+"""Drum patterns by style, on a grid of sixteenths (appendix "The demo study and its truth").
 
-Used for the demo study (appendix «The demo study and its truth»). A pattern is made of streams
-(kick, snare, hats …), each an array of MIDI velocities, shape (n_bars, 16), 0 where nothing is
-played. Two knobs steer it: how far the strokes leave the beats, and how many there are.
+A pattern is made of streams (kick, snare, hats …), each an array of MIDI velocities, shape
+(n_bars, 16), 0 where nothing is played. Two numbers steer it: syncopation and density.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["STEPS", "draw_drums", "from_text"]
+from groove_utils.rhythm.grid import STEPS
 
-STEPS = 16
+__all__ = ["draw_drums", "from_text"]
 
-# Kick figures from plain to syncopated; each line is a bar of sixteenths.
+# kick figures from plain to syncopated; each is a bar of sixteenths
 KICKS = {
     "funk": [
-        "x.......x.......",
-        "x.....x.x.......",
-        "x..x....x.......",
-        "x.x.......x.....",
-        "x.....x...x..x..",
-        "x..x..x...x.....",
-        "x.x....x..x..x..",
-        "x..x..x..x..x...",
-        "x..x...x.xx..x..",
-        ".x.x..x..x.x..x.",
+        "x.......x.......", "x.....x.x.......", "x..x....x.......", "x.x.......x.....",
+        "x.....x...x..x..", "x..x..x...x.....", "x.x....x..x..x..", "x..x..x..x..x...",
+        "x..x...x.xx..x..", ".x.x..x..x.x..x.",
     ],
     "pop": [
-        "x...x...x...x...",
-        "x.......x.......",
-        "x.......x.x.....",
-        "x.....x.x.......",
-        "x.....x.x.....x.",
-        "x..x....x..x....",
-        "x..x..x.x.....x.",
-        "x..x..x...x..x..",
+        "x...x...x...x...", "x.......x.......", "x.......x.x.....", "x.....x.x.......",
+        "x.....x.x.....x.", "x..x....x..x....", "x..x..x.x.....x.", "x..x..x...x..x..",
     ],
     "rock": [
-        "x.......x.......",
-        "x.......x.x.....",
-        "x.x.....x.x.....",
-        "x.x.....x.....x.",
-        "x.....x.x.x.....",
-        "x.x...x...x.....",
-        "x..x..x.x.x.....",
-        "x..x..x...x.x.x.",
+        "x.......x.......", "x.......x.x.....", "x.x.....x.x.....", "x.x.....x.....x.",
+        "x.....x.x.x.....", "x.x...x...x.....", "x..x..x.x.x.....", "x..x..x...x.x.x.",
     ],
-}
+}  # fmt: skip
 GHOSTS = np.array([7, 9, 15, 1, 11, 3, 6, 14])  # where a funk drummer's left hand goes first
 BORROWED = {"funk": ("pop", 0.12), "pop": ("funk", 0.22), "rock": ("pop", 0.15)}
 
 
 def from_text(text: str, velocity: int = 100) -> np.ndarray:
-    """Turn ``"x..x"`` into velocities, shape (len(text),); any letter but a dot is a stroke."""
+    """Turn a figure into velocities; any letter but a dot is a stroke.
+
+    Examples
+    --------
+    >>> from_text("x..x").tolist()
+    [100, 0, 0, 100]
+    """
     return np.array([0 if letter == "." else velocity for letter in text])
 
 
@@ -77,7 +63,7 @@ def draw_drums(
     syncopation, density : float
         From 0 (on the beats, few strokes) to 1.
     timekeeper : {"hat", "ride", "open", "offbeat"}
-        What the right hand plays: closed hats, ride cymbal, half-open hats, hats off the beat.
+        Part of the right hand: closed hats, ride cymbal, half-open hats, hats off the beat.
 
     Returns
     -------

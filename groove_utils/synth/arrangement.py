@@ -1,0 +1,258 @@
+"""Parts of the demo study's songs: drums, bass, chords and a lead voice, as notes.
+
+Figures are bars of sixteenths (see :func:`groove_utils.synth.patterns.from_text`); each part
+draws from those of its style.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from groove_utils.rhythm.grid import STEPS
+from groove_utils.synth.bands import Band
+from groove_utils.synth.patterns import from_text
+from groove_utils.synth.score import Clock, Note
+
+__all__ = ["draw_progression", "play_bass", "play_chords", "play_drums", "play_lead"]
+
+DRUM_KEYS = {
+    "kick": 36, "snare": 38, "hat": 42, "open_hat": 46, "ride": 51, "crash": 49, "tom_high": 48,
+    "tom_low": 43, "clap": 39,
+}  # fmt: skip
+# players whose offset a drum shares; the rest play with the kick
+PLAYERS = {"snare": "snare", "clap": "snare", "hat": "hat", "open_hat": "hat", "ride": "hat"}
+# chords as (semitones above the key, kind)
+PROGRESSIONS = {
+    "funk": [
+        [(0, "9")], [(0, "9"), (5, "9")], [(0, "m7"), (5, "9")], [(0, "m7")],
+        [(0, "9"), (0, "9"), (10, "9"), (5, "9")], [(0, "m7"), (3, "9"), (5, "9"), (5, "9")],
+    ],
+    "pop": [
+        [(0, ""), (7, ""), (9, "m"), (5, "")], [(9, "m"), (5, ""), (0, ""), (7, "")],
+        [(0, ""), (9, "m"), (5, ""), (7, "")], [(5, ""), (7, ""), (9, "m"), (0, "")],
+        [(0, "maj7"), (4, "m"), (5, "maj7"), (7, "")], [(2, "m"), (5, ""), (0, ""), (0, "")],
+    ],
+    "rock": [
+        [(root, "5") for root in roots]
+        for roots in [(0, 10, 5, 0), (0, 8, 10, 0), (0, 5, 7, 5), (0, 3, 10, 5), (0, 0, 5, 10),
+                      (9, 5, 0, 7)]
+    ],
+}  # fmt: skip
+TONES = {
+    "9": (0, 4, 10, 14), "m7": (0, 3, 7, 10), "": (0, 4, 7), "m": (0, 3, 7), "maj7": (0, 4, 7, 11),
+    "5": (0, 7, 12),
+}  # fmt: skip
+SCALES = {"funk": (0, 3, 5, 7, 10), "pop": (0, 2, 4, 7, 9), "rock": (0, 3, 5, 7, 10)}
+BASS_FIGURES = {
+    "funk": ["x.....x...x..x..", "x..x...x..x...x.", "x.x....x.x..x.x.", "x.....xx..x..x.x"],
+    "pop": ["x.x.x.x.x.x.x.x.", "x.....x.x.....x.", "..x...x...x...x.", "x...x...x...x..."],
+    "rock": ["x.x.x.x.x.x.x.x.", "x.x.x.x.x.x.x.x.", "x...x...x.x.x...", "x.....x.x.x...x."],
+}
+CHORD_FIGURES = {
+    "funk": ["..x...xx..x...x.", "x..x..x...x..x..", "..xx..x...xx..x.", "....x.x.....x.xx",
+             "x.xx.xx.x.xx.xx."],
+    "pop": ["x...x...x...x...", "x.x.x.x.x.x.x.x.", "x..x..x.x..x..x.", "..x...x...x...x.",
+            "x.....x.....x..."],
+    "rock": ["x.x.x.x.x.x.x.x.", "x.......x.......", "x.x..xx.x.x..xx.", "x...x.x...x.x...",
+             "x..x..x.x......."],
+}  # fmt: skip
+STABS = ["x..x............", "..........x..x..", "......x.......x.", "x.............xx",
+         "....xx.....x...."]  # fmt: skip
+PHRASES = ["x.x.x...x..x....", "..x.x.x.x.......", "x..x..x.x.x.....", "....x.x.x..xx...",
+           "x...x..x..x.x...", "..x..x..x.x...x.", "x.......x.x.x..."]  # fmt: skip
+ORGAN, GUITARS, STRUMMED, DISTORTED = 18, (26, 27), (25, 26, 27), 30  # programs
+
+
+def play_drums(rng, drums: dict[str, np.ndarray], clock: Clock) -> list[Note]:
+    """Play a drum pattern, see :func:`groove_utils.synth.patterns.draw_drums`."""
+    notes = []
+    for name, grid in drums.items():
+        for bar, step in zip(*np.nonzero(grid)):
+            velocity = int(np.clip(grid[bar, step] + rng.normal(0, 3.5), 20, 127))
+            time = clock.time(bar, step, PLAYERS.get(name, "kick"))
+            key = DRUM_KEYS[name]
+            notes.append(Note("drums", name, time, 2.5, key, velocity, int(bar), int(step)))
+    # the next stroke on the hats closes open ones
+    closing = np.sort([note.time for note in notes if note.part in ("hat", "open_hat")])
+    for i, note in enumerate(notes):
+        if note.part == "open_hat":
+            after = closing[closing > note.time + 0.01]
+            length = min(after[0] - note.time if after.size else 0.5, 0.6)
+            notes[i] = note._replace(duration=length)
+    return notes
+
+
+def draw_progression(rng, style: str, n_bars: int) -> list[tuple[int, str]]:
+    """Draw one chord per bar, as (semitones above the key, kind)."""
+    options = PROGRESSIONS[style]
+    chosen = options[rng.integers(len(options))]
+    return [chosen[bar % len(chosen)] for bar in range(n_bars)]
+
+
+def nearest_pitch(pitch_class: int, centre: int) -> int:
+    """Return the pitch of a class that lies nearest to a MIDI note."""
+    return int(centre + (pitch_class - centre + 6) % 12 - 6)
+
+
+def _gaps(steps: np.ndarray, end: int) -> np.ndarray:
+    """Steps from each onset to the next, or to the end."""
+    return np.diff(steps, append=end)
+
+
+def play_bass(
+    rng,
+    style: str,
+    kick: np.ndarray,
+    chords: list[tuple[int, str]],
+    key: int,
+    density: float,
+    coupling: float,
+    clock: Clock,
+) -> tuple[list[Note], np.ndarray]:
+    """Play a bass line: with the kick as far as the coupling goes, the rest with a figure.
+
+    Returns
+    -------
+    notes : list of Note
+    grid : ndarray of bool, shape (n_bars, 16)
+    """
+    n_bars = len(chords)
+    centre = int(rng.integers(36, 42))
+    figures = BASS_FIGURES[style]
+    two = np.stack([from_text(figures[i]) > 0 for i in rng.integers(len(figures), size=2)])
+    two[1] = np.where(rng.random(STEPS) < 0.7, two[0], two[1])
+    keep = rng.random((2, STEPS)) < (1.05 - coupling) * (0.6 + 0.8 * density)
+    follow = rng.random((2, STEPS)) < 0.15 + 0.9 * coupling
+    grid = np.zeros((n_bars, STEPS), bool)
+    for bar in range(n_bars):
+        which = bar % 2
+        grid[bar] = (kick[bar] > 0) & follow[which] | two[which] & keep[which]
+        grid[bar, 0] |= bar == 0 or rng.random() < 0.8
+    short = {"funk": 0.55, "pop": 0.85, "rock": 0.92}[style]
+    steps = np.flatnonzero(grid)
+    notes = []
+    for at, gap in zip(steps, _gaps(steps, grid.size)):
+        bar, step = divmod(int(at), STEPS)
+        pitch = nearest_pitch((key + chords[bar][0]) % 12, centre)
+        if step and style == "funk":
+            pitch += int(rng.choice([0, 12, 10, 7, -2], p=[0.4, 0.22, 0.14, 0.16, 0.08]))
+        elif step and style == "pop":
+            pitch += int(rng.choice([0, 7, 12], p=[0.8, 0.12, 0.08]))
+        elif step >= 12 and rng.random() < 0.35:  # walk into the next chord
+            following = nearest_pitch((key + chords[(bar + 1) % n_bars][0]) % 12, centre)
+            pitch = following + int(rng.choice([-2, 2, -1]))
+        velocity = int(np.clip((112 if step % 4 == 0 else 98) + rng.normal(0, 6), 50, 127))
+        length = min(gap, 6) * clock.sixteenth * (short if rng.random() < 0.8 else 0.4)
+        time = clock.time(bar, step, "bass")
+        notes.append(Note("bass", "bass", time, max(0.07, length), pitch, velocity, bar, step))
+    return notes, grid
+
+
+def voice_chord(chord: tuple[int, str], key: int, centre: int) -> list[int]:
+    """Return the MIDI notes of a chord around a centre."""
+    root = nearest_pitch((key + chord[0]) % 12, centre - 4)
+    pitches = [root + tone for tone in TONES[chord[1]]]
+    if chord[1] != "5":  # keep the hand in place: bring every tone near the centre
+        first = 1 if chord[1] in ("9", "m7") else 0
+        pitches = [nearest_pitch(pitch % 12, centre) for pitch in pitches[first:]]
+    return sorted(set(pitches))
+
+
+class _Hands:
+    """Hands of a player of chords, which strike several notes at a time and collect them."""
+
+    def __init__(self, rng, clock: Clock):
+        self.rng, self.clock, self.notes = rng, clock, []
+
+    def strike(self, part, bar, step, sixteenths, pitches, velocity, *, least=0.0, spread=0.0):
+        start = self.clock.time(bar, step, share=0.7)
+        length = max(least, sixteenths * self.clock.sixteenth)
+        for i, pitch in enumerate(pitches):
+            loud = int(np.clip(velocity + self.rng.normal(0, 4), 25, 127))
+            self.notes.append(
+                Note("other", part, start + i * spread, length, int(pitch), loud, bar, step)
+            )
+
+
+def play_chords(
+    rng, band: Band, chords: list[tuple[int, str]], key: int, density: float, clock: Clock
+) -> list[Note]:
+    """Play the chords of two instruments, the first by a figure, the second as the style asks."""
+    style, first = band.style, band.parts["chords"].program
+    figures = CHORD_FIGURES[style]
+    two = [from_text(figures[i]) > 0 for i in rng.integers(len(figures), size=2)]
+    two[1] = two[0] if rng.random() < 0.6 else two[1]
+    centre = {"funk": 64, "pop": 62, "rock": 47}[style] + int(rng.integers(-2, 3))
+    staccato, longest = {"funk": (0.45, 1.3), "pop": (0.9, 16), "rock": (0.95, 16)}[style]
+    spread = 0.006 if first in STRUMMED else 0.0
+    hands = _Hands(rng, clock)
+    for bar, chord in enumerate(chords):
+        pitches = voice_chord(chord, key, centre)
+        steps = np.flatnonzero(two[bar % 2])
+        for step, gap in zip(steps.tolist(), _gaps(steps, STEPS)):
+            velocity = 96 if step % 4 == 0 else 84
+            sixteenths = min(gap * staccato, longest)
+            hands.strike(
+                "chords", bar, step, sixteenths, pitches, velocity, least=0.08, spread=spread
+            )
+        if style == "funk" and first in GUITARS:  # muted scratches
+            for step in np.flatnonzero(~two[bar % 2]).tolist():
+                if rng.random() < 0.55 * density:
+                    hands.strike("chords", bar, step, 0, pitches[-2:], 52, least=0.035)
+    _play_second(hands, band, chords, key)
+    return hands.notes
+
+
+def _play_second(hands: _Hands, band: Band, chords, key: int) -> None:
+    """Add the second instrument: stabs in funk, long chords in pop, half bars in rock."""
+    rng, program = hands.rng, band.parts["second"].program
+    if band.style == "funk":
+        stab = np.flatnonzero(from_text(STABS[rng.integers(len(STABS))]))
+        for bar in range(1, len(chords), 2):
+            pitches = [pitch + 12 for pitch in voice_chord(chords[bar], key, 62)]
+            for step in stab.tolist():
+                hands.strike("second", bar, step, 1.1, pitches, 100)
+    elif band.style == "pop":
+        for bar, chord in enumerate(chords):
+            hands.strike("second", bar, 0, 15.5, voice_chord(chord, key, 60), 84)
+    elif program == DISTORTED:  # a second guitar doubles the first
+        for note in list(hands.notes):
+            late = note.time + abs(rng.normal(0.008, 0.004))
+            hands.notes.append(note._replace(part="second", time=late))
+    else:
+        for bar, chord in enumerate(chords):
+            for step in (0, 8):
+                organ = voice_chord((chord[0], ""), key, 64)
+                pitches = organ if program == ORGAN else voice_chord(chord, key, 59)
+                hands.strike("second", bar, step, 7.6, pitches, 88)
+
+
+def play_lead(rng, band: Band, chords: list[tuple[int, str]], key: int, clock: Clock) -> list[Note]:
+    """Sing a two-bar call that comes back with another ending, with rests to breathe."""
+    scale = np.array(SCALES[band.style])
+    centre = int(rng.integers(64, 71))
+    ladder = [p for p in range(centre - 9, centre + 11) if (p - key) % 12 in scale]
+    calls = [from_text(PHRASES[i]) > 0 for i in rng.integers(len(PHRASES), size=3)]
+    contour = np.zeros(32, int)
+    for i in range(1, 32):  # a walk that is drawn back to where it began
+        step = rng.choice([-3, -2, -1, -1, 1, 1, 2, 3])
+        contour[i] = contour[i - 1] + (step if contour[i - 1] * step <= 3 else -step)
+    silent = rng.random(4) > 0.45 + 0.55 * band.habits["sing"]
+    silent[0] = False
+    notes, place = [], len(ladder) // 2 + int(rng.integers(-1, 2))
+    for bar, (root, kind) in enumerate(chords):
+        if silent[bar % 4]:
+            continue
+        steps = np.flatnonzero(calls[0] if bar % 2 == 0 else calls[1 + (bar // 2) % 2])
+        for i, (step, gap) in enumerate(zip(steps.tolist(), _gaps(steps, STEPS))):
+            at = int(np.clip(place + contour[(i + 5 * (bar % 2)) % 32], 0, len(ladder) - 1))
+            pitch = ladder[at]
+            last = i + 1 == steps.size
+            if last or step % 8 == 0:  # rest on a tone of the chord
+                near = [nearest_pitch((key + root + tone) % 12, pitch) for tone in TONES[kind]]
+                pitch = min(near, key=lambda p: (abs(p - pitch), p))
+            length = max(0.12, min(gap, 7 if last else 4) * clock.sixteenth * 0.92)
+            velocity = int(np.clip(100 + (6 if step % 4 == 0 else 0) + rng.normal(0, 5), 60, 124))
+            time = clock.time(bar, step, share=0.8)
+            notes.append(Note("vocals", "lead", time, length, pitch, velocity, bar, step))
+    return notes

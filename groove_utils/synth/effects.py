@@ -1,0 +1,199 @@
+"""Known effects behind simulated ratings (appendix "The demo study and its truth").
+
+The shape of the effects follows the literature: an inverted U over syncopation (Witek et al.
+2014), a best tempo near 110 BPM (Etani et al. 2018), exaggerated microtiming rated lower (Senn et
+al. 2016), low-frequency energy and event density (Stupacher, Hove & Janata 2016), liking of a
+style that differs between listeners (Senn et al. 2018).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.errors import DetailedError
+from groove_utils.synth.questionnaire import RATED
+
+__all__ = ["Effects", "SimulationError", "default_effects", "song_covariates"]
+
+# song covariate: column of truth/songs.csv, centre, unit; fixed numbers, so that a coefficient
+# means the same whatever songs are drawn. Syncopation enters by its square root, as its
+# distribution has a long tail.
+REFERENCE = {
+    "syncopation_z": ("syncopation", 2.8, 1.0),
+    "density_z": ("event_density", 5.7, 1.1),
+    "low_z": ("low_frequency_db", -3.3, 1.0),
+    "coupling_z": ("bass_drum_coupling", 0.77, 0.15),
+}
+TEMPO_OPTIMUM, TEMPO_UNIT = 110.0, 0.15  # BPM; natural-log units
+MICROTIMING_FREE, MICROTIMING_UNIT = 8.0, 6.0  # ms
+
+# fixed effects in rating points, one column per question in the order of RATED
+FIXED = {
+    "intercept": (53.5, 61.0, 70.5, 56.5, 56.5, 23.0),
+    "syncopation_z": (3.0, 3.0, -4.0, 2.5, 5.0, 1.0),
+    "syncopation_z2": (-2.0, -2.0, -1.5, -2.0, -1.0, 1.5),
+    "density_z": (5.5, 4.0, 1.5, 6.0, 4.5, -0.5),
+    "tempo_off2": (-2.5, -1.5, -1.0, -2.5, -1.5, 1.0),
+    "microtiming_x": (-6.0, -6.0, -6.0, -6.0, -4.0, 6.0),
+    "low_z": (5.5, 4.5, 2.0, 6.0, 2.0, -1.5),
+    "coupling_z": (3.5, 3.0, 3.5, 3.0, 2.0, -2.0),
+    "dance_inclination_z": (4.0, 1.0, 0.5, 3.0, 1.0, -0.5),
+    "musicianship_z:syncopation_z": (1.5, 1.5, 1.0, 1.0, 2.0, -1.0),
+}
+SD = {
+    "song": (7.5, 6.5, 5.5, 8.0, 5.5, 4.5),
+    "listener": (10.5, 9.5, 10.5, 10.5, 10.5, 11.0),
+    "slope_syncopation": (2.5, 2.5, 2.0, 2.0, 2.5, 1.5),
+    "style_bias": (9.0, 10.0, 3.0, 8.0, 6.0, -4.0),
+    "residual": (24.0, 22.5, 21.5, 24.0, 22.5, 20.0),
+}
+# correlation of the random parts over questions: loadings on one common factor
+COMMON = {
+    "song": (0.90, 0.65, 0.55, 0.90, 0.75, -0.60),
+    "listener": (0.85, 0.80, 0.55, 0.85, 0.75, -0.20),
+    "residual": (0.70, 0.66, 0.45, 0.72, 0.60, -0.40),
+}
+
+
+class SimulationError(DetailedError):
+    """Songs or numbers that listeners cannot be simulated with."""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Components of a simulated rating.
+
+    Attributes
+    ----------
+    fixed : DataFrame
+        Coefficients in rating points; rows are terms, columns the six questions. Song terms are
+        the columns of :func:`song_covariates`.
+    sd : DataFrame
+        Standard deviations of the random parts in rating points: ``song`` and ``listener``
+        intercepts, ``slope_syncopation`` (a listener's own, per unit of ``syncopation_z``),
+        ``style_bias`` (a listener's liking of a style; one liking for all questions, so a negative
+        entry turns it round), ``residual``.
+    common : DataFrame
+        Loadings of the ``song``, ``listener`` and ``residual`` parts on a factor that is common to
+        the questions: two questions correlate by the product of their loadings.
+    """
+
+    fixed: pd.DataFrame
+    sd: pd.DataFrame
+    common: pd.DataFrame
+
+    def table(self) -> pd.DataFrame:
+        """Return all numbers, long: columns ``component, term, question, value``."""
+        parts = {"fixed": self.fixed, "sd": self.sd, "common_loading": self.common}
+        long = [
+            frame.rename_axis("term")
+            .reset_index()
+            .melt("term", var_name="question", value_name="value")
+            .assign(component=name)
+            for name, frame in parts.items()
+        ]
+        references = {
+            f"{term}:{what}": value
+            for term, (_, centre, unit) in REFERENCE.items()
+            for what, value in (("centre", centre), ("unit", unit))
+        } | {
+            "tempo_off2:optimum_bpm": TEMPO_OPTIMUM, "tempo_off2:unit_log": TEMPO_UNIT,
+            "microtiming_x:free_ms": MICROTIMING_FREE, "microtiming_x:unit_ms": MICROTIMING_UNIT,
+        }  # fmt: skip
+        reference = pd.DataFrame(list(references.items()), columns=["term", "value"])
+        reference = reference.assign(component="reference", question="all")
+        return pd.concat([*long, reference])[["component", "term", "question", "value"]]
+
+    def without(self, *terms: str) -> Effects:
+        """Copy with some fixed terms, or random parts, set to 0: a null to test against.
+
+        Raises
+        ------
+        SimulationError
+            If a name is neither a row of `fixed` nor of `sd`.
+        """
+        known = [*self.fixed.index, *self.sd.index]
+        for term in terms:
+            if term not in known:
+                raise SimulationError(
+                    f"unknown effect {term!r}; this set has {', '.join(known)}.",
+                    kind="unknown_effect", value=term,
+                )  # fmt: skip
+        fixed, sd = self.fixed.copy(), self.sd.copy()
+        fixed.loc[fixed.index.isin(terms)] = 0.0
+        sd.loc[sd.index.isin(terms)] = 0.0
+        return replace(self, fixed=fixed, sd=sd)
+
+
+def default_effects() -> Effects:
+    """Effects of the demo study, set so that its ratings spread as real ones do."""
+    return Effects(
+        *(
+            pd.DataFrame.from_dict(rows, orient="index", columns=list(RATED), dtype=float)
+            for rows in (FIXED, SD, COMMON)
+        )
+    )
+
+
+def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
+    """Compute the terms by which songs enter the model.
+
+    Parameters
+    ----------
+    songs : DataFrame
+        With ``track_id, syncopation, event_density, tempo, microtiming_ms, low_frequency_db,
+        bass_drum_coupling``, as in ``truth/songs.csv``.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by ``track_id``: ``syncopation_z`` (of the square root), ``syncopation_z2``,
+        ``density_z, tempo_off2, microtiming_x, low_z, coupling_z``. The z terms are centred and
+        scaled by fixed numbers (``reference`` in ``truth/effects.csv``); ``tempo_off2`` is the
+        squared distance of log tempo from 110 BPM in units of 0.15; ``microtiming_x`` is what
+        exceeds 8 ms, in units of 6 ms, and at least 0.
+
+    Raises
+    ------
+    SimulationError
+        If a column is missing or holds NaN.
+    """
+    needed = ["tempo", "microtiming_ms", *(column for column, *_ in REFERENCE.values())]
+    check_columns(songs, ["track_id", *needed])
+    finite = np.isfinite(songs[needed].to_numpy(float))
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise SimulationError(
+            f"songs: row {row}, column {needed[column]!r} is not a finite number.",
+            kind="not_finite", row=int(row), column=needed[column],
+        )  # fmt: skip
+    values = songs[needed].astype(float).set_index(pd.Index(songs["track_id"], name="track_id"))
+    values["syncopation"] = np.sqrt(values["syncopation"])
+    z = {
+        term: (values[column] - centre) / unit for term, (column, centre, unit) in REFERENCE.items()
+    }
+    excess = (values["microtiming_ms"] - MICROTIMING_FREE) / MICROTIMING_UNIT
+    return pd.DataFrame(
+        {
+            "syncopation_z": z["syncopation_z"],
+            "syncopation_z2": z["syncopation_z"] ** 2,
+            "density_z": z["density_z"],
+            "tempo_off2": (np.log(values["tempo"] / TEMPO_OPTIMUM) / TEMPO_UNIT) ** 2,
+            "microtiming_x": np.maximum(excess, 0.0),
+            "low_z": z["low_z"],
+            "coupling_z": z["coupling_z"],
+        }
+    )
+
+
+def check_columns(songs: pd.DataFrame, needed: list[str]) -> None:
+    """Raise a `SimulationError` if a table of songs lacks columns."""
+    missing = [column for column in needed if column not in songs]
+    if missing:
+        raise SimulationError(
+            f"songs lacks the column(s) {', '.join(missing)}; it needs {', '.join(needed)}.",
+            kind="missing_column", column=missing[0],
+        )  # fmt: skip

@@ -1,0 +1,149 @@
+"""Rendering of a score: four stems whose sum is the mix, to the last bit.
+
+Used for the demo study (appendix "The demo study and its truth"). Each note is played by the
+sampler and placed at its sample; stems get a little room; one gain curve, the same for all stems,
+keeps peaks under full scale, so that the mix is still the sum of its stems.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy.ndimage import minimum_filter1d, uniform_filter1d
+from scipy.signal import butter, oaconvolve, sosfilt
+
+from groove_utils.audio import measure_loudness
+from groove_utils.study.stem_names import STEMS
+from groove_utils.synth.score import Note, Song
+from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
+
+__all__ = ["render"]
+
+PEAK = 0.93
+# peak of a drum at full velocity, so that kits of different level are interchangeable
+DRUM_LEVELS = {
+    "kick": 0.95, "snare": 0.80, "hat": 0.34, "open_hat": 0.36, "ride": 0.32, "crash": 0.46,
+    "tom_high": 0.60, "tom_low": 0.65, "clap": 0.40,
+}  # fmt: skip
+DRUM_PANS = {
+    "hat": 0.3, "open_hat": 0.3, "ride": -0.35, "crash": -0.25, "tom_high": 0.2, "tom_low": -0.3,
+}  # fmt: skip
+TUNED_DRUMS = ("kick", "snare", "tom_high", "tom_low")
+# loudness of each stem relative to the drums, in LU, by style
+BALANCE = {
+    "funk": {"drums": 0.0, "bass": -0.5, "other": -5.0, "vocals": -5.5},
+    "pop": {"drums": -0.5, "bass": -1.6, "other": -3.0, "vocals": -2.5},
+    "rock": {"drums": 0.0, "bass": -1.8, "other": -1.5, "vocals": -3.5},
+}
+# loudness of the second part of `other` relative to the first
+SECOND_PART = {"funk": -2.0, "pop": -5.0, "rock": -4.0}
+MAIN_PART = {"drums": "drums", "bass": "bass", "other": "chords", "vocals": "lead"}
+
+
+def render(song: Song) -> dict[str, np.ndarray]:
+    """Play a song.
+
+    Parameters
+    ----------
+    song : Song
+
+    Returns
+    -------
+    dict of str to ndarray of int16, shape (2, n_samples)
+        ``drums, bass, other, vocals`` and ``mix``, 44.1 kHz. The mix is the integer sum of the
+        stems.
+    """
+    band, n_samples = song.band, round(song.seconds * SAMPLE_RATE)
+    buses = {name: np.zeros((2, n_samples)) for name in band.parts}
+    for note in song.notes:
+        _add_note(buses, song, note)
+    stems = {name: np.zeros((2, n_samples)) for name in STEMS}
+    for name, part in band.parts.items():
+        y = buses[name]
+        if not y.any():
+            continue
+        if part.drive:
+            y = _saturate(y, part.drive)
+        level = part.gain + (SECOND_PART[band.style] if name == "second" else 0.0)
+        if name != "drums":
+            level += -23.0 - measure_loudness(y, SAMPLE_RATE)
+        y = 10 ** (level / 20) * _pan(y, part.pan)
+        room = oaconvolve(y, _impulse(band.room_seed, band.room_seconds), axes=1)
+        stems[part.stem] += y + part.room * room[:, :n_samples]
+    for name, y in stems.items():
+        if y.any():
+            level = -23.0 + BALANCE[band.style][name] + band.parts[MAIN_PART[name]].gain
+            stems[name] = y * 10 ** ((level - measure_loudness(y, SAMPLE_RATE)) / 20)
+    mix = sum(stems.values())
+    gain = 10 ** ((song.loudness - measure_loudness(mix, SAMPLE_RATE)) / 20)
+    curve = gain * _limiter(gain * mix)
+    n_fade = int(0.25 * SAMPLE_RATE)
+    curve[-n_fade:] *= np.cos(np.linspace(0, np.pi / 2, n_fade)) ** 2
+    sounds = {name: np.round(32767 * curve * y).astype(np.int16) for name, y in stems.items()}
+    sounds["mix"] = sum(y.astype(np.int32) for y in sounds.values()).astype(np.int16)
+    return sounds
+
+
+def _add_note(buses: dict[str, np.ndarray], song: Song, note: Note) -> None:
+    """Add one note to its bus, with its audible onset at the note's time."""
+    drum = note.stem == "drums"
+    name = "drums" if drum else note.part
+    part, bus = song.band.parts[name], buses[name]
+    y, onset = render_note(
+        part.bank,
+        part.program,
+        note.pitch,
+        127 if drum else min(127, 4 * round(note.velocity / 4)),
+        round(note.duration, 2),
+        0.0 if drum and note.part not in TUNED_DRUMS else part.cents,
+        part.vibrato,
+        part.scoop,
+        part.release,
+    )
+    start = round(note.time * SAMPLE_RATE) - onset
+    if start < 0:
+        y, start = y[:, -start:], 0
+    y = y[:, : bus.shape[1] - start]
+    if drum:
+        peak = float(np.abs(y[:, : SAMPLE_RATE // 5]).max())
+        gain = DRUM_LEVELS[note.part] * (note.velocity / 127) ** 1.7 / peak
+        if note.velocity < 70:  # a soft stroke is a dull one
+            y = sosfilt(_filter(1, 5000, "lowpass"), y)
+        y = gain * _pan(y, DRUM_PANS.get(note.part, 0.0))
+    bus[:, start : start + y.shape[1]] += y
+
+
+@lru_cache(maxsize=2)
+def _filter(order, hz, kind):
+    return butter(order, hz, kind, fs=SAMPLE_RATE, output="sos")
+
+
+def _saturate(y, drive):
+    """Apply a valve amplifier's curve; `drive` is the level of the part's 99th percentile."""
+    scale = drive / max(float(np.quantile(np.abs(y), 0.99)), 1e-9)
+    return np.tanh(scale * y) / scale
+
+
+def _pan(y, place):
+    """Apply an equal-power balance; `place` from −1 (left) to 1 (right)."""
+    angle = (place + 1) * np.pi / 4
+    return np.array([[np.sqrt(2) * np.cos(angle)], [np.sqrt(2) * np.sin(angle)]]) * y
+
+
+@lru_cache(maxsize=4)
+def _impulse(seed, seconds):
+    """Impulse response of the band's room: decaying noise, a little darker than the sound."""
+    rng = np.random.default_rng([seed, 3])
+    n = int(seconds * SAMPLE_RATE)
+    noise = rng.standard_normal((2, n)) * 10 ** (-3 * (np.arange(n) / SAMPLE_RATE) / seconds)
+    noise[:, : int(0.008 * SAMPLE_RATE)] = 0  # the walls are some way off
+    noise = sosfilt(_filter(2, (180, 6500), "bandpass"), noise)
+    return noise / np.sqrt((noise**2).sum(axis=1, keepdims=True))
+
+
+def _limiter(mix):
+    """Gain ≤ 1, smooth over 5 ms, that keeps the mix under the peak."""
+    need = np.minimum(1.0, PEAK / np.maximum(np.abs(mix).max(axis=0), 1e-9))
+    width = int(0.005 * SAMPLE_RATE) | 1
+    return uniform_filter1d(minimum_filter1d(need, 2 * width + 1), width)
