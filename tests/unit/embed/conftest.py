@@ -1,7 +1,7 @@
 import pytest
 
 from groove_utils.cache import ArrayCache
-from groove_utils.embed import register_model, unregister_model
+from groove_utils.embed import loading, register_model, unregister_model
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -11,6 +11,7 @@ def _own_cache(tmp_path_factory):
         patch.setenv("GROOVE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("EXECUTOR", raising=False)
         patch.setenv("GROOVE_DEVICE", "cpu")
+        patch.setattr(loading, "KEPT", 100)  # toy models would push out the slow ones
         yield
 
 

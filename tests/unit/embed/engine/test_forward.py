@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from toy_models import SR, Frames, Prepared, noise, noises
 
 from groove_utils.audio.streams import ArraySource
-from groove_utils.embed import ModelRefusedError, embed_audio, embed_tracks, forget_models
+from groove_utils.embed import ModelRefusedError, embed_audio, embed_tracks
 from groove_utils.embed.engine import Model, embed_windows, forward_windows, run
 
 
@@ -127,4 +127,3 @@ def test_half_precision_leaves_the_taggers_and_onnx_alone(model, cache, monkeypa
     for layer, values in exact.layers.items():
         assert values.tobytes() == half.layer(layer).tobytes()
     assert len(cache) == 2
-    forget_models()
