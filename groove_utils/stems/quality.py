@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.linalg import toeplitz
 
 from groove_utils.audio import check_signal
 from groove_utils.errors import DetailedError
@@ -15,7 +13,6 @@ from groove_utils.stems.mixing import sum_stems
 
 __all__ = ["separation_checks", "separation_quality"]
 
-FILTER_LENGTH = 512  # taps that BSS Eval allows for, as in its reference implementation
 SILENT_BELOW = -50.0  # dB relative to the mix; what separators leave of an absent stem is below
 FAINTEST = 10 ** (-120 / 10)  # mean power of a signal that counts as digital silence
 
@@ -36,8 +33,8 @@ def separation_quality(
     Returns
     -------
     pandas.DataFrame
-        One row per stem, in the order of `estimates`: `stem`, `si_sdr`, `sdr` (both dB),
-        `seconds`. NaN where the reference is silent, −inf where only the estimate is.
+        One row per stem, in the order of `estimates`: `stem`, `si_sdr` in dB, `seconds`. NaN where
+        the reference is silent, −inf where only the estimate is.
 
     Raises
     ------
@@ -47,11 +44,8 @@ def separation_quality(
 
     Notes
     -----
-    `si_sdr` is the scale-invariant signal-to-distortion ratio (Le Roux et al. 2019): the estimate
-    against the best multiple of the reference, all channels with one factor. `sdr` is that of BSS
-    Eval (Vincent, Gribonval & Févotte 2006): a filter of 512 taps per channel takes the place of
-    the factor, so it is never lower. Both are of the whole signal, not medians over frames;
-    energies of channels are summed.
+    `si_sdr` is the scale-invariant signal-to-distortion ratio (Le Roux et al. 2019) of the whole
+    signal: the estimate compared with the best multiple of the reference, one for all channels.
     """
     names = [stem for stem in estimates if stem in references]
     if not names:
@@ -66,9 +60,7 @@ def separation_quality(
         reference = check_signal(references[stem], sr, f"reference {stem!r}")
         _check_shapes(f"estimate of {stem!r}", estimate, "reference", reference)
         s, e = np.atleast_2d(reference).astype(float), np.atleast_2d(estimate).astype(float)
-        rows.append(
-            {"stem": stem, "si_sdr": _si_sdr(e, s), "sdr": _sdr(e, s), "seconds": s.shape[1] / sr}
-        )
+        rows.append({"stem": stem, "si_sdr": _si_sdr(e, s), "seconds": s.shape[1] / sr})
     return pd.DataFrame(rows)
 
 
@@ -153,33 +145,7 @@ def _si_sdr(estimate: np.ndarray, reference: np.ndarray) -> float:
     return _ratio(_energy(target), _energy(estimate - target))
 
 
-def _sdr(estimate: np.ndarray, reference: np.ndarray) -> float:
-    if not reference.any():
-        return np.nan
-    signal = noise = 0.0
-    for e, s in zip(estimate, reference):
-        target = _filtered_to(e, s) if s.any() else np.zeros(len(e) + FILTER_LENGTH - 1)
-        signal += _energy(target)
-        noise += _energy(np.pad(e, (0, FILTER_LENGTH - 1)) - target)
-    return _ratio(signal, noise)
-
-
 def _ratio(signal: float, noise: float) -> float:
     if signal == 0:
         return -np.inf
     return 10 * np.log10(signal / noise) if noise > 0 else np.inf
-
-
-def _filtered_to(estimate: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Return the filtered reference that is nearest to the estimate, with the filter's tail."""
-    n = len(reference) + FILTER_LENGTH - 1
-    size = next_fast_len(n, real=True)
-    s, e = rfft(reference, size), rfft(estimate, size)
-    power = irfft(np.abs(s) ** 2, size)[:FILTER_LENGTH]
-    cross = irfft(e * s.conj(), size)[:FILTER_LENGTH]
-    gram = toeplitz(power)
-    try:
-        taps = np.linalg.solve(gram, cross)
-    except np.linalg.LinAlgError:  # of a band-limited reference, some filters do the same
-        taps = np.linalg.lstsq(gram, cross, rcond=None)[0]
-    return irfft(s * rfft(taps, size), size)[:n]

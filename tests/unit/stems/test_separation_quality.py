@@ -1,8 +1,5 @@
-"""SI-SDR by its formula, SDR by mir_eval, and checks of stems without references."""
+"""SI-SDR by its formula, and checks of stems without references."""
 
-import warnings
-
-import mir_eval
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,21 +20,6 @@ def pair():
     return dict(zip(("drums", "bass"), e)), dict(zip(("drums", "bass"), s))
 
 
-def test_sdr_is_that_of_bss_eval(pair):
-    estimates, references = pair
-    table = separation_quality(estimates, references, 8000)
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", FutureWarning
-        )  # the module is deprecated, its numbers stand
-        expected = mir_eval.separation.bss_eval_sources(
-            np.stack(list(references.values())), np.stack(list(estimates.values())), False
-        )[0]
-    np.testing.assert_allclose(table["sdr"], expected, atol=1e-5)
-    assert table["stem"].tolist() == ["drums", "bass"]
-    assert (table["seconds"] == 0.75).all()
-
-
 def test_si_sdr_is_the_published_formula_and_does_not_see_scale(pair):
     estimates, references = pair
     table = separation_quality(estimates, references, 8000).set_index("stem")
@@ -48,7 +30,7 @@ def test_si_sdr_is_the_published_formula_and_does_not_see_scale(pair):
         assert table.loc[stem, "si_sdr"] == pytest.approx(expected, abs=1e-5)
     scaled = separation_quality({k: -7 * e for k, e in estimates.items()}, references, 8000)
     np.testing.assert_allclose(scaled["si_sdr"], table["si_sdr"], atol=1e-4)
-    assert (table["sdr"] >= table["si_sdr"]).all()
+    assert table["seconds"].tolist() == [0.75, 0.75]
 
 
 def test_known_noise_gives_the_known_ratio():
@@ -70,9 +52,9 @@ def test_perfect_and_silent_stems():
         {"same": s, "lost": s, "made": none, "both": none},
         8000,
     ).set_index("stem")
-    assert (table.loc["same", ["si_sdr", "sdr"]] > 100).all()
-    assert (table.loc["lost", ["si_sdr", "sdr"]] == -np.inf).all()
-    assert table.loc[["made", "both"], ["si_sdr", "sdr"]].isna().all(axis=None)
+    assert table.loc["same", "si_sdr"] > 100
+    assert table.loc["lost", "si_sdr"] == -np.inf
+    assert table.loc[["made", "both"], "si_sdr"].isna().all()
 
 
 def test_percussive_part_is_nearer_to_the_drums_than_the_mix_is(demo):
