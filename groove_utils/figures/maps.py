@@ -130,7 +130,7 @@ def plot_model_maps(positions: pd.DataFrame, styles: list[str]) -> plt.Figure:
 
 
 def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
-    """How alike models find the same songs: CKA below the diagonal, rank correlation above.
+    """Plot the similarity of models: CKA below the diagonal, rank correlation above.
 
     Parameters
     ----------

@@ -90,8 +90,7 @@ def cumulative_link_check(
     if (variance <= 0).any():  # two-way estimates can fail; the larger one-way one is safe
         one_way = [np.diag(bread @ _cluster_meat(scores, c) @ bread)[: len(keep)] for c in codes]
         variance = np.max(one_way, axis=0)
-    se = np.sqrt(variance)
-    beta = params[: len(keep)]
+    beta, se = params[: len(keep)], np.sqrt(variance)
     ordinal_p = 2 * stats.norm.sf(np.abs(beta / se))
     table = linear.fixed_effects(level).iloc[keep].reset_index(drop=True)
     alike = (table["p"] < 1 - level) == (ordinal_p < 1 - level)

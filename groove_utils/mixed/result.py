@@ -101,7 +101,7 @@ class LmmResult:
 
     @property
     def singular(self) -> bool:
-        """Whether some random effect has no spread, or is determined by another."""
+        """True if some random effect has no spread, or is determined by another."""
         return bool((self.theta[self.deviance.diagonal] < 1e-4).any())
 
     # fixed effects ----------------------------------------------------------------------------

@@ -71,7 +71,7 @@ class Ablation:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all subsets of the stems are there, as Shapley values require."""
+        """True if all subsets of the stems are there, as Shapley values require."""
         return len(self.subsets) == 2 ** len(self.stems)
 
     def place(self, subset: Iterable[str]) -> int:

@@ -78,16 +78,7 @@ def make_demo(
     SimulationError
         If a count is below 1, or listeners are to rate more songs than there are.
     """
-    counts = {"n_bands": n_bands, "songs_per_band": songs_per_band, "n_listeners": n_listeners,
-              "songs_per_listener": songs_per_listener}  # fmt: skip
-    for name, count in counts.items():
-        most = n_bands * songs_per_band if name == "songs_per_listener" else count
-        if not 1 <= count <= most:
-            raise SimulationError(
-                f"{name} is {count}, expected 1 or more, and no listener can rate more than "
-                f"{n_bands} × {songs_per_band} songs.",
-                kind="out_of_range", column=name, value=count,
-            )  # fmt: skip
+    _check_counts(n_bands, songs_per_band, n_listeners, songs_per_listener)
     folder = Path(folder)
     songs = [compose(seed, band, song) for band in range(n_bands) for song in range(songs_per_band)]
     songs.sort(key=lambda song: song.track_id)
@@ -124,6 +115,21 @@ def make_demo(
     write_if_changed(folder / "study.yml", _study_yml(seed, n_bands, n_listeners))
     _remove_temporary_files(folder)
     return folder
+
+
+def _check_counts(
+    n_bands: int, songs_per_band: int, n_listeners: int, songs_per_listener: int
+) -> None:
+    counts = {"n_bands": n_bands, "songs_per_band": songs_per_band, "n_listeners": n_listeners,
+              "songs_per_listener": songs_per_listener}  # fmt: skip
+    for name, count in counts.items():
+        most = n_bands * songs_per_band if name == "songs_per_listener" else count
+        if not 1 <= count <= most:
+            raise SimulationError(
+                f"{name} is {count}, expected 1 or more, and no listener can rate more than "
+                f"{n_bands} × {songs_per_band} songs.",
+                kind="out_of_range", column=name, value=count,
+            )  # fmt: skip
 
 
 def _render_all(folder: Path, songs: list[Song], jobs: int, progress: bool) -> dict[str, dict]:
