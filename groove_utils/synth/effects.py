@@ -62,7 +62,7 @@ class SimulationError(DetailedError):
     """Songs or numbers that listeners cannot be simulated with."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Effects:
     """Components of a simulated rating.
 
