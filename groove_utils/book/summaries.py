@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from groove_utils.errors import DetailedError
-from groove_utils.probe.intervals import bootstrap_scores
-from groove_utils.probe.result import ProbeResult
+from groove_utils.book.errors import BookError
 from groove_utils.stats.wording import format_number, typeset_minus
 
+if TYPE_CHECKING:
+    from groove_utils.probe.result import ProbeResult
+
 __all__ = [
-    "SummaryError",
     "answers_table",
     "as_reported",
     "by_setting",
@@ -29,10 +30,6 @@ __all__ = [
 ]
 
 
-class SummaryError(DetailedError):
-    """A table that does not hold what a chapter asks for."""
-
-
 def rated_targets(study, wanted: Sequence[str]) -> list[str]:
     """Return the wanted questions that every song was rated on, else the study's first four."""
     rated = [query for query in study.queries if study.song_means(query).notna().all()]
@@ -43,6 +40,8 @@ def score_table(
     results: Mapping[str, ProbeResult], *, score="r2", n_boot=2000, seed=0
 ) -> pd.DataFrame:
     """Collect the rows of :func:`groove_utils.probe.bootstrap_scores`, with a column ``model``."""
+    from groove_utils.probe.intervals import bootstrap_scores  # chapters without probes need none
+
     tables = [
         bootstrap_scores(result, scores=[score], n_boot=n_boot, seed=seed).assign(model=name)
         for name, result in results.items()
@@ -112,7 +111,7 @@ def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
     for column, value in values.items():
         rows = rows[rows[column] == value]
     if len(rows) != 1:
-        raise SummaryError(
+        raise BookError(
             f"{len(rows)} rows with {values}, expected one; columns are {list(table.columns)}",
             kind="not_one_row", value=len(rows),
         )  # fmt: skip

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from expect import raises
 
+from groove_utils.book.errors import BookError
 from groove_utils.book.summaries import (
-    SummaryError,
     answers_table,
     as_reported,
     by_setting,
@@ -103,7 +103,7 @@ def test_one_row_is_one_row():
     assert row_of(table, target="a", part="y")["r2"] == 2
     assert row_of(table, target="b")["r2"] == 3
     for target, count in (("a", 2), ("c", 0)):
-        with raises(SummaryError, "not_one_row", value=count):
+        with raises(BookError, "not_one_row", value=count):
             row_of(table, target=target)
 
 
