@@ -68,17 +68,17 @@ class Adapter(Protocol):
         time stamps need it.
     any_length : bool, optional
         Whether :meth:`forward` takes windows that are shorter than `window`; False by default.
-        Last windows are then filled up to the next eighth only.
+        Last windows are then padded to the next eighth only.
     prepare : callable, optional
-        ``prepare(samples, n_valid)`` makes the network's input from one window, filled up as
-        above, in a shape that depends on ``len(samples)`` only; it runs ahead in the reading
-        threads, and :meth:`forward` gets batches of it.
+        ``prepare(samples, n_valid)`` makes the network's input from one padded window, in a shape
+        that depends on ``len(samples)`` only. It runs ahead in the reading threads, and
+        :meth:`forward` gets batches of it.
     batch_size : int, optional
         Windows at once on a CPU; 8 by default.
     concurrent : bool, optional
         Whether several threads may call :meth:`forward` at once, which is faster on a CPU; False
-        by default. Say True where it keeps nothing from one call to the next (a hook that stores
-        activations does).
+        by default. Set it if :meth:`forward` keeps nothing from one call to the next, as a hook
+        that stores activations does.
     version : str, optional
         Of the weights and the adapter's own processing; change it when either changes.
     """
@@ -88,60 +88,50 @@ class Adapter(Protocol):
     layers: dict[str, int]
 
     def load(self) -> Any:
-        """The network: a torch module, or any object that :meth:`forward` understands."""
+        """Return the network: a torch module, or any object that :meth:`forward` understands."""
 
     def forward(self, network: Any, batch: Any, n_valid: Any) -> dict[str, Any]:
-        """Layers of a batch of windows.
+        """Return the layers of a batch of windows.
 
         Parameters
         ----------
         network : object
-            What :meth:`load` gave.
+            The result of :meth:`load`.
         batch : Tensor of float32, shape (n_windows, n_samples)
             On the network's device. Each window is zero after its valid samples.
         n_valid : Tensor of int, shape (n_windows,)
-            How many samples of each window lie before the signal's end.
+            Samples of each window before the signal's end.
 
         Returns
         -------
         dict of str to array
-            (n_windows, n_frames, dim) where the engine is to pool over the frames that begin
-            before the end (frames with NaN are left out as well), or (n_windows, dim).
+            (n_windows, dim), or (n_windows, n_frames, dim) to be pooled over the frames that begin
+            before the end and hold no NaN.
         """
 
 
 def check_adapter(name: str, adapter: object) -> None:
     """Raise an EmbedError that lists everything an object lacks to be an adapter."""
-    problems = []
     rate, window = getattr(adapter, "sample_rate", None), getattr(adapter, "window", None)
     hop, lead = getattr(adapter, "hop", window), getattr(adapter, "lead", 0)
     layers = getattr(adapter, "layers", None)
+    problems = []
     if not isinstance(rate, (int, np.integer)) or not 1000 <= rate <= 768_000:
         problems.append(f"sample_rate is {rate!r}, expected whole Hz")
         rate = 1000
     if not isinstance(window, (int, float)) or not window * rate >= 1:
         problems.append(f"window is {window!r}, expected seconds, at least those of one sample")
     elif not isinstance(hop, (int, float)) or not 1 <= hop * rate <= window * rate:
-        problems.append(
-            f"hop is {hop!r}, expected seconds, from those of one sample to the window, "
-            "or no hop at all"
-        )
+        problems.append(f"hop is {hop!r}, expected seconds, from those of a sample to the window")
     if not isinstance(lead, (int, float)) or lead < 0:
         problems.append(f"lead is {lead!r}, expected seconds ≥ 0")
     if not isinstance(layers, dict) or not layers:
         problems.append(f"layers is {layers!r}, expected a dict of name to dimensions")
-    elif not all(isinstance(name, str) and name for name in layers):
-        problems.append(f"layers is {layers!r}, expected names that are texts")
-    if isinstance(layers, dict) and "peak" in layers:
-        problems.append("a layer is called 'peak', which is what the cache calls the level")
-    problems += [
-        f"there is no method {method}()"
-        for method in ("load", "forward")
-        if not callable(getattr(adapter, method, None))
-    ]
+    elif not all(isinstance(layer, str) and layer not in ("", "peak") for layer in layers):
+        problems.append(f"layers is {layers!r}, expected names as text, other than 'peak'")
+    for method in ("load", "forward"):
+        if not callable(getattr(adapter, method, None)):
+            problems.append(f"there is no method {method}()")
     if problems:
-        raise EmbedError(
-            f"model {name!r} is not an adapter: {'; '.join(problems)}.",
-            kind="not_an_adapter",
-            value=problems,
-        )
+        message = f"model {name!r} is not an adapter: {'; '.join(problems)}."
+        raise EmbedError(message, kind="not_an_adapter", value=problems)

@@ -11,8 +11,6 @@ import yaml
 
 __all__ = ["ModelCard", "catalogued_models"]
 
-DATA_FILES = (Path(__file__).with_name("models.yaml"),)  # chapters that read them depend on them
-
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -20,14 +18,13 @@ class ModelCard:
 
     Attributes
     ----------
-    name : str
+    name, paper : str
     architecture, training : str
         The kind of network; the data and the task that it was trained on.
     licence : str
         Of the weights.
     research_only : bool or None
         Whether the licence forbids commercial use; None where it is to be looked up.
-    paper : str
     sample_rate : int
         Hz.
     window, hop : float
@@ -35,13 +32,10 @@ class ModelCard:
     layers : dict of str to int or None
         Dimensions of each layer; None where they are those of the published vectors.
     parameters : int or None
-        Of the part that is run, such as the audio tower: counted in the loaded network for models
-        from a package, in one built from the published configuration for models from the hub;
-        None where neither was done.
-    source : str
-        Where the weights come from.
-    revision : str
-        The exact version of the weights.
+        Of the part that is run, such as the audio tower: counted in the loaded network (models
+        from packages) or in one built from the published configuration (from the hub).
+    source, revision : str
+        Where the weights come from; their exact version.
     factory : str
         ``module:class`` of its adapter; empty where its vectors come with a study.
     packages : tuple of str
@@ -54,10 +48,8 @@ class ModelCard:
         Whether it runs code of its authors, which has to be allowed by name.
     in_paper : bool
         Whether it is one of the seven of Marmoret et al. (2026).
-    files : tuple of str
-        Files that a load needs beside the weights, as patterns.
-    weights : str
-        Name of the weights file at that revision.
+    files, weights : tuple of str, str
+        Files that a load needs, as patterns, and the weights file at that revision.
     text_files : tuple of str
         Further files that :func:`groove_utils.embed.embed_text` needs.
     parts : tuple of str
@@ -112,16 +104,11 @@ def catalogued_models() -> dict[str, ModelCard]:
     'CC-BY-NC-4.0'
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it was built
-    groups = yaml.load(DATA_FILES[0].read_text(encoding="utf-8"), loader)
+    groups = yaml.load(Path(__file__).with_name("models.yaml").read_bytes(), loader)
     cards = {group: list(_read_group(**content)) for group, content in groups.items()}
+    untrained = {"training": "none: seeded random weights", "source": "drawn at random"}
     twins = [
-        replace(
-            card,
-            name=f"{card.name}-untrained",
-            training="none: seeded random weights",
-            source="drawn at random",
-            revision="seed",
-        )
+        replace(card, name=f"{card.name}-untrained", revision="seed", **untrained)
         for card in cards["packages"]
     ]
     ordered = [*cards["packages"], *twins, *cards["hub"], *cards["vectors"]]
@@ -131,6 +118,8 @@ def catalogued_models() -> dict[str, ModelCard]:
 def _read_group(defaults: dict, models: dict) -> Iterator[ModelCard]:
     for name, own in models.items():
         fields = {**defaults, **own, "name": name}
+        if hub := fields.pop("hub", ""):
+            fields["repository"], _, fields["revision"] = hub.partition("@")
         n_layers, dim = fields.pop("hidden_layers", (0, 0))
         hidden = {f"layer_{i:02d}": dim for i in range(n_layers)}
         fields["layers"] = hidden | fields.get("layers", {})

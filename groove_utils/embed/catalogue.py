@@ -107,16 +107,10 @@ def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool 
     EmbedError
         If the name is taken, or the factory makes no adapter; the message lists what it lacks.
     """
-    if name in catalogued_models():
+    if name in catalogued_models() or (name in _REGISTERED and not replace):
         raise EmbedError(
-            f"register_model: the catalogue has a model {name!r} already. Choose another name.",
-            kind="name_taken",
-            value=name,
-        )
-    if name in _REGISTERED and not replace:
-        raise EmbedError(
-            f"register_model: there is a model {name!r} already. To register it again, pass "
-            "replace=True; or choose another name.",
+            f"register_model: there is a model {name!r} already. Choose another name; or, to "
+            "register a model of your own again, pass replace=True.",
             kind="name_taken",
             value=name,
         )
@@ -150,31 +144,17 @@ def registration(name: str) -> int:
 def _own_card(name: str) -> ModelCard:
     """Card of a reader's own model, from its adapter's attributes."""
     fields = {"architecture": "–", "sample_rate": 0, "window": 0.0, "hop": 0.0, "layers": {}}
+    fields |= {"training": "a model of your own", "source": "register_model()", "revision": "–"}
+    fields |= {"licence": "–", "research_only": False, "paper": "–", "parameters": None}
     try:
         adapter = _REGISTERED[name]()
     except Exception as error:  # a reader's code may raise anything; other models have rows, too
         fault = f"fix its factory, which fails: {type(error).__name__}: {error}"
-        fields |= {"factory": "", "fault": fault, "revision": "–"}
-    else:
-        fields |= {
-            "architecture": type(adapter).__name__,
-            "sample_rate": adapter.sample_rate,
-            "window": adapter.window,
-            "hop": getattr(adapter, "hop", adapter.window),
-            "layers": dict(adapter.layers),
-            "revision": str(getattr(adapter, "version", "–")),
-            "factory": ":",
-        }
-    return ModelCard(
-        name=name,
-        training="a model of your own",
-        licence="–",
-        research_only=False,
-        paper="–",
-        parameters=None,
-        source="register_model()",
-        **fields,
-    )
+        return ModelCard(name=name, factory="", fault=fault, **fields)
+    fields |= {"architecture": type(adapter).__name__, "sample_rate": adapter.sample_rate}
+    fields |= {"window": adapter.window, "hop": getattr(adapter, "hop", adapter.window)}
+    fields |= {"layers": dict(adapter.layers), "revision": str(getattr(adapter, "version", "–"))}
+    return ModelCard(name=name, factory=":", **fields)
 
 
 def make_adapter(name: str, seed: int = 0) -> Adapter:

@@ -57,39 +57,28 @@ def embed_distributed(
     ConnectionError
         If no scheduler answers.
     """
-    factories = {
-        name: factory
-        for name, factory in registered_models().items()
-        if any(name in models for models in todo.values())
-    }
+    lacking = {name for models in todo.values() for name in models}
+    factories = {name: f for name, f in registered_models().items() if name in lacking}
+    place = str(cache.folder.parent.resolve()), cache.namespace
+    embed = functools.partial(_embed_bundle, settings, place, factories)
     ids = list(todo)
     bundles = [ids[i : i + BUNDLE] for i in range(0, len(ids), BUNDLE)]
-    jobs = [
-        (
-            {track: work[track] for track in bundle},
-            {track: tuple(todo[track]) for track in bundle},
-            settings,
-            str(cache.folder.parent.resolve()),
-            cache.namespace,
-            factories,
-        )
-        for bundle in bundles
-    ]
+    jobs = [({t: work[t] for t in bundle}, {t: todo[t] for t in bundle}) for bundle in bundles]
     problems: dict[str, str] = {}
     with pickled_by_value(factories.values()), open_pool(executor) as run:
-        for n_models, errors in run(jobs):
+        for n_embeddings, errors in run(embed, jobs):
             problems |= errors
             if bar is not None:
-                bar.update(n_models)
+                bar.update(n_embeddings)
     return problems
 
 
-def _embed_bundle(work, todo, settings, folder, namespace, factories) -> tuple[int, dict[str, str]]:
+def _embed_bundle(settings, place, factories, work, todo) -> tuple[int, dict[str, str]]:
     """Embed a bundle in a worker; return the number of embeddings, and error messages."""
     for name, factory in factories.items():
         if registered_models().get(name) is not factory:  # else it would be loaded again
             register_model(name, factory, replace=True)
-    errors = compute_missing(work, todo, settings, ArrayCache(folder, namespace))
+    errors = compute_missing(work, todo, settings, ArrayCache(*place))
     return sum(map(len, todo.values())), errors
 
 
@@ -119,12 +108,18 @@ def pickled_by_value(factories: Iterable[Callable]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_pool(executor: str) -> Iterator[Callable]:
-    """Connect to an executor; yield a function that runs bundles and returns their results."""
-    if match := re.fullmatch(r"joblib:([1-9]\d*)", executor):
-        yield functools.partial(_run_in_processes, int(match[1]))
-        return
-    match = re.fullmatch(r"(?:dask|tcp)://(\[?[^/\s]+\]?:\d+)", executor)
-    if not match:
+    """Connect to an executor; yield a function that runs jobs there and returns their results."""
+    processes = re.fullmatch(r"joblib:([1-9]\d*)", executor)
+    cluster = re.fullmatch(r"(?:dask|tcp)://(\[?[^/\s]+\]?:\d+)", executor)
+    if processes:
+        import joblib
+
+        parallel = joblib.Parallel(int(processes[1]), return_as="generator_unordered")
+        yield lambda function, jobs: parallel(joblib.delayed(function)(*job) for job in jobs)
+    elif cluster:
+        with _connect(cluster[1]) as client:
+            yield functools.partial(_run_on_cluster, client)
+    else:
         raise EmbedError(
             f"executor is {executor!r}; expected dask://HOST:PORT of a Dask scheduler, or "
             "joblib:N for N processes, 1 or more.",
@@ -132,36 +127,20 @@ def open_pool(executor: str) -> Iterator[Callable]:
             column="executor",
             value=executor,
         )
-    with _connect(match[1]) as client:
-        yield functools.partial(_run_on_cluster, client)
 
 
-def _run_in_processes(n_jobs: int, jobs: Sequence[tuple]) -> Iterator:
-    import joblib
-
-    parallel = joblib.Parallel(n_jobs, return_as="generator_unordered")
-    return parallel(joblib.delayed(_embed_bundle)(*job) for job in jobs)
-
-
-def _run_on_cluster(client, jobs: Sequence[tuple]) -> Iterator:
+def _run_on_cluster(client, function: Callable, jobs: Sequence[tuple]) -> Iterator:
     from distributed import as_completed
 
-    futures = [client.submit(_embed_bundle, *job, pure=False, retries=3) for job in jobs]
+    futures = [client.submit(function, *job, pure=False, retries=3) for job in jobs]
     for future in as_completed(futures, loop=client.loop):
         yield future.result()
 
 
 def _connect(address: str):
     """Client of the Dask scheduler at HOST:PORT."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise EmbedError(
-            "a Dask executor needs the package distributed: `pip install distributed`.",
-            kind="missing_package",
-            column="executor",
-            value="distributed",
-        ) from error
+    from distributed import Client
+
     try:
         client = Client(f"tcp://{address}", timeout="10s", set_as_default=False)
     except OSError as error:

@@ -23,14 +23,7 @@ from groove_utils.embed.precomputed import check_options, precomputed_folder, re
 from groove_utils.embed.sources import SumSource
 from groove_utils.errors import list_problems
 
-__all__ = [
-    "check_stems",
-    "embed_audio",
-    "embed_models",
-    "embed_study",
-    "embed_tracks",
-    "pick_stems",
-]
+__all__ = ["embed_audio", "embed_models", "embed_study", "embed_tracks", "pick_stems"]
 
 SILENCE = 10 ** (-90 / 20)
 
@@ -134,12 +127,11 @@ def embed_models(
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; ``$GROOVE_DEVICE``, else a GPU where there is one.
     autocast : bool
-        Compute matrix products in bfloat16 where the device has units for it, as GPUs and some
-        processors do: up to twice as fast, and different by less than 2% of a layer's norm.
+        Compute matrix products in bfloat16 where the device has units for it: up to twice as
+        fast, and different by less than 2% of a layer's norm.
     executor : str, optional
-        ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N processes, which write into
-        the cache that all must be able to reach. By default ``$EXECUTOR``, else this process,
-        with all of its cores.
+        ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N processes; all must be able
+        to reach the cache. By default ``$EXECUTOR``, else this process, with all of its cores.
     progress : bool
         Show a progress bar.
 
@@ -152,18 +144,9 @@ def embed_models(
     ------
     AudioError
         If tracks cannot be used; all are listed, and the others have been cached by then.
-    EmbedError
-        If an option or a model's name is not valid.
-    ModelUnavailableError, ModelRefusedError
-        As in :func:`embed_audio`.
+    EmbedError, ModelUnavailableError, ModelRefusedError
+        If an option is not valid; else as in :func:`embed_audio`.
     """
-    if not isinstance(tracks, Mapping):
-        raise EmbedError(
-            f"tracks is a {type(tracks).__name__}; expected a dict of track_id to a path, or to a "
-            "pair (signal, sample rate).",
-            kind="not_a_mapping",
-            column="tracks",
-        )
     models = [models] if isinstance(models, str) else list(models)
     cache = ArrayCache(namespace="embeddings") if cache is None else cache
     if autocast:
@@ -180,12 +163,10 @@ def embed_models(
     todo, missing = _missing(keys, sources, entries)
     if todo:
         work = {track: sources[track] for track in todo}
-        with tqdm(
-            total=len(missing), desc=", ".join(models), unit="track", disable=not progress
-        ) as bar:
+        bar = tqdm(total=len(missing), desc=", ".join(models), unit="track", disable=not progress)
+        with bar:
             if executor:
-                work = {track: _absolute(source) for track, source in work.items()}
-                problems |= embed_distributed(executor, work, todo, settings, cache, bar)
+                problems |= embed_distributed(executor, _absolute(work), todo, settings, cache, bar)
             else:
                 problems |= compute_missing(work, todo, settings, cache, bar)
     if problems:
@@ -272,8 +253,6 @@ def embed_study(
     """
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
     stems = [stems] if isinstance(stems, str) else stems
-    if stems is not None:
-        check_stems(stems)
     models = [model] if isinstance(model, str) else list(model)
     folders = {name: precomputed_folder(study, name, stems) for name in models}
     found = {
@@ -294,49 +273,41 @@ def embed_study(
     return found[model] if isinstance(model, str) else {name: found[name] for name in models}
 
 
-def check_stems(stems: Sequence[str]) -> None:
-    """Raise an EmbedError if there are no stems to add up, or one is named twice."""
-    if not stems:
-        raise EmbedError(
-            "there are no stems to add up; name one or more, or None for the mix.",
-            kind="no_stems",
-            column="stems",
-        )
-    if twice := [stem for stem in dict.fromkeys(stems) if list(stems).count(stem) > 1]:
-        raise EmbedError(
-            f"stems are {', '.join(stems)}: {twice[0]!r} is named twice. Name it once.",
-            kind="duplicate",
-            column="stems",
-            value=twice[0],
-        )
-
-
 def pick_stems(study, track: str, parts: Mapping[str, T], stems: Sequence[str]) -> list[T]:
-    """Return some of a track's stems; raise an EmbedError that names a missing one."""
-    if missing := [stem for stem in stems if stem not in parts]:
+    """Return some of a track's stems; raise an EmbedError if one is missing, twice or none."""
+    if not stems or len(set(stems)) < len(stems) or not set(stems) <= set(parts):
         raise EmbedError(
-            f"{study.path}: track {track!r} has no stem {missing[0]!r}; it has "
-            f"{', '.join(parts) or 'none'}. Put stems into stems/{track}/.",
-            kind="missing_stem",
+            f"{study.path}: stems of track {track!r} are {', '.join(stems) or 'none'}; expected "
+            f"one or more, each once, out of {', '.join(parts) or 'none'}. Put stems into "
+            f"stems/{track}/, or name others.",
+            kind="wrong_stems",
             path=study.path,
-            column=missing[0],
-            value=track,
+            column="stems",
+            value=tuple(stems),
         )
     return [parts[stem] for stem in stems]
 
 
-def _absolute(source: Source) -> Source:
-    """The same source with absolute paths, for a worker that may run in another folder."""
-    for part in getattr(source, "parts", [source]):
-        if isinstance(part, FileSource):
-            part.path = part.path.resolve()
-    return source
+def _absolute(work: Mapping[str, Source]) -> Mapping[str, Source]:
+    """The same sources with absolute paths, for workers that may run in another folder."""
+    for source in work.values():
+        for part in getattr(source, "parts", [source]):
+            if isinstance(part, FileSource):
+                part.path = part.path.resolve()
+    return work
 
 
 def _open_sources(
     tracks: Mapping[str, Signal],
 ) -> tuple[dict[str, Source], dict[str, str], dict[str, str]]:
     """Sources of the tracks that can be read, the hashes of their audio, and error messages."""
+    if not isinstance(tracks, Mapping):
+        raise EmbedError(
+            f"tracks is a {type(tracks).__name__}; expected a dict of track_id to a path, or to a "
+            "pair (signal, sample rate).",
+            kind="not_a_mapping",
+            column="tracks",
+        )
     sources, contents, problems = {}, {}, {}
     for track, signal in tracks.items():
         try:

@@ -20,16 +20,7 @@ POOLINGS = ("mean", "mean+std")
 
 @dataclass(frozen=True)
 class Settings:
-    """Options of an extraction that change its numbers.
-
-    Attributes
-    ----------
-    seed : int
-        Of an untrained twin's weights.
-    pooling : {'mean', 'mean+std'}
-    device : str, optional
-    autocast : bool
-    """
+    """Options of an extraction that change its numbers, as in :func:`embed_models`."""
 
     seed: int = 0
     pooling: str = "mean"

@@ -119,19 +119,21 @@ def check_model(model, key: str, *, registry: Path = REGISTRY) -> None:
     if expected is None:
         write_record(key, {"key": key, **record})
         return
+    own = name not in catalogued_models()
+    remedy = "If you have changed it, give its class another `version`. If you have not, " * own
     if record["fingerprint"] != expected["fingerprint"]:
+        remedy += (
+            "it has an uninitialised buffer, or weights that are drawn again at each load: seed "
+            "them, or read them from a file."
+            if own
+            else "Either they were not loaded from the file (random weights, an uninitialised "
+            "buffer), or the file is another version. Fetch the weights again, and install the "
+            "versions of requirements.lock."
+        )
         raise ModelRefusedError(
             f"{name}: refused. Its weights and buffers have fingerprint "
             f"{record['fingerprint'][:12]}…, {where} has {expected['fingerprint'][:12]}… for "
-            f"{key}. "
-            + _remedy(
-                name,
-                "Either they were not loaded from the file (random weights, an uninitialised "
-                "buffer), or the file is another version. Fetch the weights again, and install "
-                "the versions of requirements.lock.",
-                "it has an uninitialised buffer, or weights that are drawn again at each load: "
-                "seed them, or read them from a file.",
-            ),
+            f"{key}. {remedy}",
             kind="other_weights",
             value=where,
         )
@@ -139,26 +141,19 @@ def check_model(model, key: str, *, registry: Path = REGISTRY) -> None:
         found = record["probe"].get(layer)
         scale = max(abs(x) for x in summary[1:]) or 1.0
         if found is None or not np.allclose(found, summary, rtol=TOLERANCE, atol=TOLERANCE * scale):
+            remedy += (
+                "something outside its class that it depends on has changed."
+                if own
+                else "The preprocessing or the architecture differs. Install the versions of "
+                "requirements.lock."
+            )
             raise ModelRefusedError(
                 f"{name}: refused. Its weights are those recorded, but layer {layer} of the probe "
-                f"signal is {found}, {where} has {summary}. "
-                + _remedy(
-                    name,
-                    "The preprocessing or the architecture differs. Install the versions of "
-                    "requirements.lock.",
-                    "something outside its class that it depends on has changed.",
-                ),
+                f"signal is {found}, {where} has {summary}. {remedy}",
                 kind="other_output",
                 column=layer,
                 value=where,
             )
-
-
-def _remedy(name: str, catalogued: str, own: str) -> str:
-    """How to fix a refused model; a reader's own may have been changed on purpose."""
-    if name in catalogued_models():
-        return catalogued
-    return f"If you have changed it, give its class another `version`. If you have not, {own}"
 
 
 def _recorded(key: str, registry: Path) -> tuple[dict | None, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from groove_utils.cache import ArrayCache
 from groove_utils.embed.adapters import EmbedError
 from groove_utils.embed.cache_keys import difference_key
 from groove_utils.embed.embedding import Embedding
-from groove_utils.embed.extract import check_stems, embed_models, pick_stems
+from groove_utils.embed.extract import embed_models, pick_stems
 from groove_utils.embed.model_selection import stem_sums
 from groove_utils.embed.precomputed import check_options, precomputed_folder, read_precomputed
 from groove_utils.embed.sources import SumSource, add_streams
@@ -45,8 +44,8 @@ def embed_stem_sums(
     models : str or sequence of str
         Models, or folders of the study's ``embeddings/``.
     sums : iterable of sequence of str, optional
-        Which stems to add up; all non-empty subsets by default, from single stems to all. Of a
-        study without stems, the sums of which it brings vectors.
+        Which stems to add up; all non-empty subsets by default, from single stems to all, or the
+        sums with precomputed vectors if the study has no stems.
     stems : mapping of str to mapping of str to path, optional
         Audio files by track_id and stem; the study's own by default. They may come from a
         separator, or from another song.
@@ -55,8 +54,8 @@ def embed_stem_sums(
     tracks : iterable of str, optional
         Track ids; all by default.
     excerpt : float
-        Seconds from the middle of each song that are embedded; 0 for the whole song. Vectors that
-        the study brings are of whatever they were made of.
+        Seconds from the middle of each song that are embedded; 0 for the whole song. Precomputed
+        vectors are used as they are.
     **options
         As in :func:`groove_utils.embed.embed_models`: seed, pooling, cache, device, executor,
         progress.
@@ -81,20 +80,13 @@ def embed_stem_sums(
     """
     models = [models] if isinstance(models, str) else list(models)
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
-    gains = {} if gains is None else gains
     files = _stem_files(study, ids) if stems is None else {track: stems[track] for track in ids}
     if sums is None and not files:
         sums = [name.split("+") for name in stem_sums(study, models[0])]
     sums = stem_subsets(next(iter(files.values()))) if sums is None else list(map(tuple, sums))
-    for each in sums:
-        check_stems(each)
-
     vectors: dict[str, dict[Sum, Embedding]] = {model: {} for model in models}
     if stems is None and not gains:
-        for model, each in itertools.product(models, sums):
-            folder = precomputed_folder(study, model, each)
-            if folder is not None:
-                vectors[model][each] = read_precomputed(folder, model, ids)
+        vectors = {model: _precomputed(study, model, sums, ids) for model in models}
     check_options([model for model in models if vectors[model]], **options)
     groups: dict[tuple[Sum, ...], list[str]] = {}  # models that lack the same sums run together
     for model in models:
@@ -108,11 +100,16 @@ def embed_stem_sums(
             mix = study.audio_path(track) if stems is None else None
             parts = _parts(files[track], excerpt)
             for each in missing:
-                gain = gains.get(each, {}).get(track, 1.0)
+                gain = (gains or {}).get(each, {}).get(track, 1.0)
                 work[_label(track, each)] = _source(study, track, parts, each, gain, mix)
         for model, embedding in embed_models(work, lacking, **options).items():
             vectors[model] |= {each: _of_sum(embedding, ids, each) for each in missing}
     return {model: {each: vectors[model][each] for each in sums} for model in models}
+
+
+def _precomputed(study, model, sums: Iterable[Sum], ids: Sequence[str]) -> dict[Sum, Embedding]:
+    folders = {each: precomputed_folder(study, model, each) for each in sums}
+    return {each: read_precomputed(f, model, ids) for each, f in folders.items() if f is not None}
 
 
 def _label(track: str, each: Sum) -> str:

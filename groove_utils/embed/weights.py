@@ -97,8 +97,6 @@ def find_part(card: ModelCard, part: str) -> Path | None:
     own = own_folder(card.name) / part.rpartition("/")[2] / "config.json"
     if own.is_file():
         return own
-    if importlib.util.find_spec("huggingface_hub") is None:
-        return None
     from huggingface_hub import constants, try_to_load_from_cache
 
     found = try_to_load_from_cache(part, "config.json", cache_dir=constants.HF_HUB_CACHE)
@@ -106,8 +104,6 @@ def find_part(card: ModelCard, part: str) -> Path | None:
 
 
 def _snapshots(repository: str, revision: str) -> list[Path]:
-    if importlib.util.find_spec("huggingface_hub") is None:
-        return []
     from huggingface_hub import constants
 
     root = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}/snapshots"

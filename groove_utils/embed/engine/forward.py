@@ -28,27 +28,14 @@ N_BUCKETS = 8  # lengths of last windows, where a model takes shorter ones
 
 @dataclass
 class Model:
-    """An adapter with its network, on a device.
-
-    Attributes
-    ----------
-    adapter : Adapter
-    network : object
-    fingerprint : str
-    device : str
-        ``cpu``, ``cuda`` or ``mps``.
-    autocast : bool
-        Compute matrix products in half precision (bfloat16).
-    fitting : int, optional
-        Number of windows that fit the memory, once a batch did not.
-    """
+    """An adapter with its network, on a device."""
 
     adapter: Adapter
     network: object
     fingerprint: str = ""
-    device: str = "cpu"
-    autocast: bool = False
-    fitting: int | None = None
+    device: str = "cpu"  # or cuda, mps
+    autocast: bool = False  # compute matrix products in half precision (bfloat16)
+    fitting: int | None = None  # windows that fit the memory, once a batch did not
 
     @property
     def name(self) -> str:

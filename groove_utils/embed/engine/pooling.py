@@ -56,21 +56,11 @@ def pool_frames(
 
 @dataclass
 class TrackPool:
-    """Running mean and spread of a track, over its windows in their order.
+    """Running mean and spread of a track, over its windows in their order."""
 
-    Attributes
-    ----------
-    n_windows : int
-        Windows read so far.
-    n_pending : int
-        Windows whose layers are still to come.
-    complete : bool
-        Whether the track has been read to its end.
-    """
-
-    n_windows: int = 0
-    n_pending: int = 0
-    complete: bool = False
+    n_windows: int = 0  # read so far
+    n_pending: int = 0  # whose layers are still to come
+    complete: bool = False  # whether the track has been read to its end
     _early: dict[int, tuple[Layers, float]] = field(default_factory=dict)  # out of order
     _n_added: int = 0
     _weight: float = 0.0

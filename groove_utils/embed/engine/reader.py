@@ -25,43 +25,21 @@ QUEUE_BYTES = 32 << 20  # of windows that a track may have waiting
 
 @dataclass
 class Window:
-    """A prepared window of one track for one model.
+    """A prepared window of one track for one model."""
 
-    Attributes
-    ----------
-    track, model : int
-        Their places in the lists given.
-    samples : ndarray of float32
-        As the network takes them.
-    n_valid : int
-        Samples that are signal.
-    content : bytes
-        Hash of the samples before they were prepared.
-    index : int
-        Within its track.
-    duplicates : list of Window
-        Later windows of the same samples.
-    """
-
-    track: int
-    model: int
-    samples: np.ndarray
-    n_valid: int
-    content: bytes
-    index: int = 0
-    duplicates: list[Window] = field(default_factory=list)
+    track: int  # place in the list of sources
+    model: int  # place in the list of models
+    samples: np.ndarray  # float32, as the network takes them
+    n_valid: int  # samples that are signal
+    content: bytes  # hash of the samples before they were prepared
+    index: int = 0  # within its track
+    duplicates: list[Window] = field(default_factory=list)  # later windows of the same samples
 
 
 class TrackReader(threading.Thread):
     """Decode, resample and cut one track; its windows wait in a bounded queue.
 
-    Attributes
-    ----------
-    track : int
-    peak : float
-        Largest absolute sample so far.
-    error : BaseException or None
-        Why reading stopped early.
+    `peak` is the largest absolute sample so far, `error` why reading stopped early.
     """
 
     def __init__(self, track: int, source: Source, models: Sequence[Model]):
@@ -122,11 +100,7 @@ def read_windows(
 ) -> Iterator[Window | TrackReader]:
     """Read the windows of all tracks in order, and yield each track's reader after its windows.
 
-    Raises
-    ------
-    BaseException
-        Any error of a reader but ValueError, which stands for audio that cannot be used and is
-        left in the reader's `error`.
+    Any error of a reader is raised but ValueError, which stands for audio that cannot be used.
     """
     readers: deque[TrackReader] = deque()
     numbered = enumerate(sources)
