@@ -62,16 +62,13 @@ class MuQMuLan(HubModel):
         """Raise an error if building the model would need code from the hub."""
         audio, space = config.get("audio_model", {}), config.get("mulan", {})
         path = self.folder / "config.json"
+        hierarchical = bool(space.get("hierarchical_contrastive_loss"))
         for column, value, expected in (
             ("audio_model.name", audio.get("name"), self.card.parts[0]),
             ("audio_model.use_layer_idx", audio.get("use_layer_idx"), -1),
             ("mulan.sr", space.get("sr"), self.sample_rate),
             ("mulan.clip_secs", space.get("clip_secs"), self.window),
-            (
-                "hierarchical_contrastive_loss",
-                bool(space.get("hierarchical_contrastive_loss")),
-                False,
-            ),
+            ("mulan.hierarchical_contrastive_loss", hierarchical, False),
         ):
             if value != expected:
                 told = f"{path} has {column} {value!r}, expected {expected!r}"
