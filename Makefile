@@ -131,7 +131,7 @@ $(VENV)/.ready: requirements.lock requirements-nodeps.txt pyproject.toml
 	$(PY) -m pip install --disable-pip-version-check -q -r requirements.lock
 	$(PY) -m pip install --disable-pip-version-check -q --no-deps -r requirements-nodeps.txt
 	$(PY) -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
-	$(PY) -c 'import umap; from groove_utils.descriptors.table import compile_kernels; compile_kernels()'
+	$(PY) -c 'import umap; from groove_utils.descriptors.whole_study import compile_kernels; compile_kernels()'
 	@touch $@
 
 .PHONY: FORCE

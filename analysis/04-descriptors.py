@@ -42,6 +42,7 @@ from groove_utils.book import (
     show_figure,
     show_table,
     summaries,
+    verdicts,
 )
 from groove_utils.stats import typeset_minus
 
@@ -318,7 +319,7 @@ lead = compared.loc["trees, all"]
 report_value("trees_lead", **summaries.as_reported(lead, value="difference"))
 report_text(
     "trees_verdict",
-    summaries.pick_verdict(
+    verdicts.pick_verdict(
         lead,
         "Bending helps.",
         "Bending hurts: there are too few songs to learn bends from.",
@@ -328,7 +329,7 @@ report_text(
 unclear = "descriptors cannot be shown to predict more than the style does"
 report_text(
     "formula_verdict",
-    summaries.pick_verdict(
+    verdicts.pick_verdict(
         compared.loc["style alone"],
         unclear,
         "descriptors predict more than the style does",

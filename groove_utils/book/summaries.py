@@ -21,7 +21,6 @@ __all__ = [
     "ceiling_bands",
     "control_table",
     "count_words",
-    "pick_verdict",
     "rated_targets",
     "row_of",
     "score_table",
@@ -155,24 +154,6 @@ def as_reported(row, n=None, *, value="estimate") -> dict:
     if np.isfinite([row["low"], row["high"]]).all():
         report["ci"] = (float(row["low"]), float(row["high"]))
     return report if n is None else report | {"n": int(n)}
-
-
-def pick_verdict(row, positive: str, negative: str, unclear: str) -> str:
-    """Pick a verdict from the sign of an interval.
-
-    Parameters
-    ----------
-    row : Series or mapping
-        With ``low`` and ``high``.
-    positive, negative, unclear : str
-        Verdicts for an interval above 0, below 0, and one that holds 0.
-
-    Examples
-    --------
-    >>> pick_verdict({"low": 0.1, "high": 0.3}, "better", "worse", "not clearly different")
-    'better'
-    """
-    return positive if row["low"] > 0 else negative if row["high"] < 0 else unclear
 
 
 def count_words(count: float) -> str:

@@ -33,7 +33,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "pulse_clarity",
             "pulse_clarity_attack",
         ],
-        "row": ["describe"],
+        "one_signal": ["describe"],
         "spectral": [
             "BAND_EDGES",
             "DescriptorError",
@@ -43,7 +43,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "subband_flux",
         ],
         "stem_coupling": ["coincidence", "describe_stems"],
-        "table": ["describe_study"],
+        "whole_study": ["describe_study"],
         "tempo": ["estimate_tempo"],
     },
 )

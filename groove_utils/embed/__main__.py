@@ -11,8 +11,8 @@ from groove_utils.embed.adapters import EmbedError, ModelRefusedError, ModelUnav
 from groove_utils.embed.cache_keys import adapter_key
 from groove_utils.embed.cards import ModelCard
 from groove_utils.embed.catalogue import list_models, make_adapter, model_card
+from groove_utils.embed.fingerprints import model_record, write_records
 from groove_utils.embed.integrity import fingerprint
-from groove_utils.embed.registry import model_record, write_registry
 from groove_utils.embed.weights import availability, fetch_weights
 
 
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     for command, text in {
         "card": "all about one model",
         "fetch": "download its weights",
-        "record": "write its fingerprint and probe into registry.json (for a model of the package)",
+        "record": "write the fingerprint and probe of a model of the package",
     }.items():
         commands.add_parser(command, help=text).add_argument("name")
     options = parser.parse_args(argv)
@@ -67,7 +67,7 @@ def _record(name: str) -> str:
     adapter = make_adapter(name)
     network = adapter.load()
     key = adapter_key(name, adapter)
-    write_registry({key: model_record(Model(adapter, network, fingerprint(network)))})
+    write_records({key: model_record(Model(adapter, network, fingerprint(network)))})
     return key
 
 

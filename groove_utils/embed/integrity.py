@@ -2,7 +2,7 @@
 
 Libraries can return a network with random weights, or with a buffer that was never filled, and
 report success. Adapters therefore compare every tensor with the file that it should come from.
-:mod:`groove_utils.embed.registry` then compares the model with its record.
+:mod:`groove_utils.embed.fingerprints` then compares the model with its record.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Linear mixed models with crossed random effects over listeners and tracks, and reliability.
 
-Chapters 01 and 08-mixed-models use this family. :func:`fit_lmm` takes lme4's formulas and returns
+Chapters 01 and 08 use this family. :func:`fit_lmm` takes lme4's formulas and returns
 an :class:`LmmResult`: fixed effects with Satterthwaite df, variance components, R², marginal means
 and slopes, conditional modes, predictions, a report. Reliability and the noise ceiling of ratings
 rest on the same likelihood.

@@ -1,6 +1,6 @@
 """Moderators of a slope: facts about listeners that go with a steeper or flatter one.
 
-Chapter 08-mixed-models uses them.
+Chapter 08 uses them.
 """
 
 from __future__ import annotations

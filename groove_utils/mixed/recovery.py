@@ -1,6 +1,6 @@
 """Recovery of known effects: a mixed model's estimates next to the values that drew the data.
 
-Chapter 08-mixed-models uses it.
+Chapter 08 uses it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Simulated ratings compared with those of real listeners: spreads, shares and correlations.
 
-Chapter 01-listeners-and-tracks uses the table.
+Chapter 01 uses the table.
 """
 
 from __future__ import annotations

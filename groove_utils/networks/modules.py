@@ -1,4 +1,4 @@
-"""The four building blocks of Choi et al. (2017) as classifiers of one size (chapter 03-networks).
+"""The four building blocks of Choi et al. (2017) as classifiers of one size (chapter 03).
 
 Each takes spectrograms of shape (batch, n_bands, n_frames) and returns one number per class
 (logits). They differ in what they share and what they forget, and in nothing else.

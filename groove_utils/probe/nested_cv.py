@@ -185,11 +185,12 @@ def _run_split(blocks, Y, split, plan, design, groups):
 
 
 def leave_out(change, group, error, hat, cross) -> None:
-    """Write into `change` how test predictions move as each group leaves the training set.
+    """Write into `change` how test predictions change when each group is left out of training.
 
-    A linear smoother with hat matrix H and test rows C, refitted without the songs b, predicts
-    C[:, b] (I − H[b, b])⁻¹ e[b] less (Cook & Weisberg 1982, §3.6). Scaling, penalty, layer and
-    components stay as they were chosen. Of nuisance variables only the mean is refitted.
+    For a linear smoother with hat matrix H, test rows C and training residuals e, leaving out the
+    songs b changes the test predictions by −C[:, b] (I − H[b, b])⁻¹ e[b] (Cook & Weisberg 1982,
+    §3.6). Scaling, penalty, layer and components stay as they were chosen. Of nuisance variables
+    only the mean is refitted.
     """
     # the mean is part of the smoother, orthogonal to the centred features
     hat, cross = hat + 1 / len(hat), cross + 1 / len(hat)

@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "influence_interval",
             "jackknife_influence",
         ],
-        "distances": ["mantel", "unit_ranks"],
+        "mantel_test": ["mantel", "unit_ranks"],
         "multiplicity": ["holm"],
         "permutation": ["permutation_p", "permute"],
         "shapley": ["shapley_values"],

@@ -1,8 +1,8 @@
 """Intervals by drawing whole clusters, such as all songs of an artist, with replacement.
 
-:func:`influence_interval` works from the influence of each cluster on a statistic, which may
-include that on the training of a model, and draws clusters with those influences: the bootstrap to
-first order (Efron 1982, chapter 6).
+:func:`influence_interval` takes the influence of each cluster on a statistic and draws clusters
+with those influences: the bootstrap to first order (Efron 1982, chapter 6). An influence may
+include the cluster's part in training the model that is scored.
 """
 
 from __future__ import annotations

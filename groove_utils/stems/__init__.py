@@ -1,6 +1,6 @@
 """Stems: separate songs, sum stems, and measure separations and sums.
 
-Chapter 08 uses it. Demucs and torch are imported when a network is loaded, not with this module.
+Chapter 07 uses it. Demucs and torch are imported when a network is loaded, not with this module.
 """
 
 import lazy_loader

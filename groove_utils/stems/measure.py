@@ -1,4 +1,4 @@
-"""Descriptors, coupling and loudness of a song's stems and their sums, cached (chapter 08).
+"""Descriptors, coupling and loudness of a song's stems and their sums, cached (chapter 07).
 
 Fifteen sums of four stems are fifteen times the work of a mix. Each stem is therefore decoded,
 resampled and split into bands once, songs are distributed over processes, and results are cached
@@ -20,7 +20,7 @@ from groove_utils.audio import load_audio, matching_gain, measure_loudness
 from groove_utils.cache import VERSIONS, ArrayCache
 from groove_utils.descriptors import DESCRIPTORS, describe, describe_stems
 from groove_utils.descriptors.spectral import subband_flux_of_sums
-from groove_utils.descriptors.table import compile_kernels
+from groove_utils.descriptors.whole_study import compile_kernels
 from groove_utils.errors import DetailedError
 from groove_utils.files import hash_bytes, hash_file
 from groove_utils.study.stem_names import stem_subsets

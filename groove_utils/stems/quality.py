@@ -1,4 +1,4 @@
-"""Quality of a separation, with and without true stems to compare with (chapter 08)."""
+"""Quality of a separation, with and without true stems to compare with (chapter 07)."""
 
 from __future__ import annotations
 

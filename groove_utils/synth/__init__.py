@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "clipping": ["effects_as_rated"],
         "composition": ["compose"],
         "demo": ["make_demo"],
-        "effects": ["Effects", "SimulationError", "default_effects", "song_covariates"],
+        "listener_effects": ["Effects", "SimulationError", "default_effects", "song_covariates"],
         "features": ["score_features"],
         "listeners": ["Simulated", "draw_design", "simulate_listeners"],
         "questionnaire": ["QUESTIONS", "groove_score"],

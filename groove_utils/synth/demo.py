@@ -23,8 +23,8 @@ from groove_utils.study.stem_names import STEMS
 from groove_utils.synth.bands import STYLES
 from groove_utils.synth.clipping import effects_as_rated
 from groove_utils.synth.composition import compose
-from groove_utils.synth.effects import SimulationError, default_effects
 from groove_utils.synth.features import level_features, score_features
+from groove_utils.synth.listener_effects import SimulationError, default_effects
 from groove_utils.synth.listeners import simulate_listeners
 from groove_utils.synth.questionnaire import QUESTIONS, RATED, SCALE, groove_score
 from groove_utils.synth.rendering import render

@@ -1,4 +1,4 @@
-"""Small listening tests for networks, rendered with known answers (chapter 03-networks).
+"""Small listening tests for networks, rendered with known answers (chapter 03).
 
 Each function draws a few hundred short sounds and the answer that each was rendered from. What a
 network must notice differs: a place on the frequency axis (:func:`tom_task`), a shape wherever it

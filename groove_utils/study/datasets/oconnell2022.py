@@ -2,7 +2,7 @@
 
 124 listeners each rated 20 songs, ten of high and ten of low groove, from 1 to 7 on groove, liking
 and familiarity; there is no audio. No licence is stated, so the table is downloaded when it is
-needed, checked by its hash, and never redistributed. The chapters 01-listeners-and-tracks and
+needed, checked by its hash, and never redistributed. The chapter 01 and
 09-mixed-models use it.
 
 References

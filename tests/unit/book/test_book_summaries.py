@@ -13,13 +13,13 @@ from groove_utils.book.summaries import (
     ceiling_bands,
     control_table,
     count_words,
-    pick_verdict,
     rated_targets,
     row_of,
     score_table,
     settings_table,
     text_table,
 )
+from groove_utils.book.verdicts import pick_verdict
 from groove_utils.probe import Protocol, nested_ridge, paper_protocol
 
 

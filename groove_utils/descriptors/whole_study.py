@@ -66,7 +66,6 @@ def _describe_files(paths: list, jobs: int, store: ArrayCache) -> list[dict]:
     missing = [i for i, row in enumerate(rows) if row is None]
     if missing:
         # imported here too, not in the workers alone: Make reads what this process has imported
-        from groove_utils.descriptors import row  # noqa: F401
 
         if jobs > 1:
             compile_kernels()
@@ -86,7 +85,7 @@ def _read_row(store: ArrayCache, key: str | None) -> dict | None:
 
 
 def _describe_file(path, key: str | None, store: ArrayCache) -> dict:
-    from groove_utils.descriptors.row import describe
+    from groove_utils.descriptors.one_signal import describe
 
     try:
         row = describe(*load_audio(path)).to_dict()
@@ -109,7 +108,7 @@ def compile_kernels() -> None:
     read each other's half-written cache, and crash. Called by ``make setup`` and before workers
     are started; takes a second where the functions are compiled already.
     """
-    from groove_utils.descriptors.row import describe
+    from groove_utils.descriptors.one_signal import describe
 
     rng = np.random.default_rng(0)
     y = rng.normal(0, 0.01, 6 * 22050).astype(np.float32)

@@ -11,14 +11,14 @@ from toy_models import SR, Frames
 from groove_utils.embed import ModelRefusedError, load_model
 from groove_utils.embed.cache_keys import adapter_key
 from groove_utils.embed.engine import Model
-from groove_utils.embed.integrity import check_buffers, check_weights, fingerprint
-from groove_utils.embed.registry import (
+from groove_utils.embed.fingerprints import (
     REGISTRY,
     check_model,
     model_record,
     probe_signal,
-    write_registry,
+    write_records,
 )
+from groove_utils.embed.integrity import check_buffers, check_weights, fingerprint
 
 
 class Linear(Frames):
@@ -50,8 +50,8 @@ def loaded(spoil=lambda network: None, forward=None):
 
 @pytest.fixture
 def registry(tmp_path):
-    path = tmp_path / "registry.json"
-    write_registry({"linear": model_record(loaded())}, path)
+    path = tmp_path / "fingerprints.json"
+    write_records({"linear": model_record(loaded())}, path)
     return path
 
 
@@ -134,9 +134,9 @@ def test_a_committed_record_refuses_random_weights():
 
 
 def test_writing_the_registry_keeps_its_form(tmp_path):
-    path = tmp_path / "registry.json"
+    path = tmp_path / "fingerprints.json"
     path.write_text(REGISTRY.read_text())
-    write_registry({}, path)
+    write_records({}, path)
     assert path.read_text() == REGISTRY.read_text()
 
 

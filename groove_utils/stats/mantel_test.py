@@ -14,7 +14,7 @@ __all__ = ["mantel", "unit_ranks"]
 
 
 def unit_ranks(values, covariate=None) -> np.ndarray:
-    """Rank values, regress out a covariate and scale to length 1, for products as correlations.
+    """Rank values, remove a covariate, and scale to length 1: a dot product is then a correlation.
 
     Examples
     --------

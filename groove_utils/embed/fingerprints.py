@@ -6,7 +6,7 @@ filled, and a random step in the preprocessing. Every model is therefore checked
 1. its fingerprint, over weights and buffers, is the recorded one;
 2. a probe signal, embedded twice, gives the same numbers twice, and the recorded ones.
 
-The record is ``registry.json`` next to this module for models of the package, written by
+The record is ``fingerprints.json`` next to this module for models of the package, written by
 ``python -m groove_utils.embed record NAME``. For others, the first use on this machine is recorded
 in the cache, and later uses are compared with it.
 """
@@ -26,9 +26,9 @@ from groove_utils.embed.cache_keys import record_path
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.files import atomic_path
 
-__all__ = ["check_model", "model_record", "probe_signal", "read_record", "write_registry"]
+__all__ = ["check_model", "model_record", "probe_signal", "read_record", "write_records"]
 
-REGISTRY = Path(__file__).with_name("registry.json")
+REGISTRY = Path(__file__).with_name("fingerprints.json")
 # float32 sums in another order, on another processor, differ by less; other weights by far more
 TOLERANCE = 2e-3
 
@@ -186,7 +186,7 @@ def _read_registry(path: Path, _mtime: int) -> dict:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def write_registry(records: Mapping[str, dict], path: str | os.PathLike = REGISTRY) -> None:
+def write_records(records: Mapping[str, dict], path: str | os.PathLike = REGISTRY) -> None:
     """Add records, by key, to the committed registry, one line per model."""
     path = Path(path)
     registry = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -8,7 +8,7 @@ from descriptor_signals import SR, click_track
 from joblib import parallel_config
 
 from groove_utils.cache import ArrayCache
-from groove_utils.descriptors import DESCRIPTORS, describe, describe_study, row
+from groove_utils.descriptors import DESCRIPTORS, describe, describe_study, one_signal
 
 
 class Study:
@@ -50,7 +50,7 @@ def test_study_comes_from_the_cache_until_a_file_changes(study, tmp_path, monkey
     cache = ArrayCache(tmp_path, "descriptors")
     first = describe_study(study, jobs=1, cache=cache)
     calls = []
-    monkeypatch.setattr(row, "describe", lambda y, sr: calls.append(1) or describe(y, sr))
+    monkeypatch.setattr(one_signal, "describe", lambda y, sr: calls.append(1) or describe(y, sr))
     again = describe_study(study, jobs=1, cache=cache)
     pd.testing.assert_frame_equal(first, again)
     assert not calls
