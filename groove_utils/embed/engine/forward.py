@@ -52,7 +52,7 @@ class Model:
 
     @property
     def concurrent(self) -> bool:
-        """Whether batches may run side by side."""
+        """True if batches may run at the same time."""
         return self.device == "cpu" and getattr(self.adapter, "concurrent", False)
 
     @property

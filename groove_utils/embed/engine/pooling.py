@@ -75,7 +75,7 @@ class TrackPool:
 
     @property
     def done(self) -> bool:
-        """Whether the track has been read and all of its windows have been added."""
+        """True if the track has been read and all of its windows have been added."""
         return self.complete and self.n_pending == 0
 
     def put(self, index: int, layers: Layers, weight: float) -> None:
