@@ -18,13 +18,19 @@ import numpy as np
 from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
 
 __all__ = [
+    "FAMILIES",
     "TASKS",
     "ListeningTask",
     "chord_task",
+    "draw_band_loops",
+    "draw_notes",
+    "draw_phrases",
     "drum_loop",
+    "kick_frames",
     "play_note",
     "repeat_task",
     "swing_task",
+    "tempo_task",
     "tom_task",
 ]
 
@@ -36,6 +42,11 @@ KICK, SNARE, HAT = 36, 38, 42
 TOMS = {"floor tom": 41, "low tom": 45, "mid tom": 47, "high tom": 50}
 CHORDS = {"minor": (0, 3, 7), "major": (0, 4, 7), "suspended": (0, 5, 7), "diminished": (0, 3, 6)}
 CHORD_PRESETS = (0, 4, 19, 24, 48, 73)  # piano, electric piano, organ, guitar, strings, flute
+FAMILIES = {
+    "piano": 0, "mallets": 8, "organ": 16, "guitar": 24,
+    "strings": 40, "brass": 56, "lead": 80, "pipe": 72,
+}  # fmt: skip
+"""General MIDI families and their first programs; each has eight."""
 N_EXAMPLES = 3  # sounds kept for listening
 
 
@@ -194,18 +205,11 @@ def swing_task(n_train: int = 400, n_test: int = 320, seed: int = 0) -> Listenin
     """
     rng = np.random.default_rng([seed, 3])
     answers = rng.permutation(np.arange(n_train + n_test) % 2)
-    sounds = []
-    for answer in answers:
-        ratio = float(rng.uniform(1.6, 2.2)) if answer else 1.0
-        events = _beats(rng, ratio, 60 / float(rng.uniform(84, 132)), seconds=2.8)
-        loop = drum_loop(events, 2.8, int(rng.choice(KITS)))
-        sounds.append(loop / np.abs(loop).max())
-    hop = round(0.04 * RATE)
-    power = librosa.feature.melspectrogram(
-        y=np.stack(sounds), sr=RATE, n_fft=1024, hop_length=hop, n_mels=12, fmax=10000
-    )
-    X = librosa.power_to_db(power, ref=1.0, amin=1e-5) / 20
-    return _task("Straight or swung?", ["straight", "swung"], X, answers, n_train, sounds)
+    ratios = np.where(answers == 1, rng.uniform(1.6, 2.2, len(answers)), 1.0)
+    beats = 60 / rng.uniform(84, 132, len(answers))
+    sounds = [_loop(rng, ratio, beat) for ratio, beat in zip(ratios, beats, strict=True)]
+    classes = ["straight", "swung"]
+    return _task("Straight or swung?", classes, _log_mel(sounds), answers, n_train, sounds)
 
 
 def repeat_task(
@@ -233,7 +237,6 @@ def repeat_task(
     patterns = rng.random((n, n_bars, n_steps, 3)) < np.array([0.4, 0.35, 0.6])
     patterns[:, -1] = patterns[np.arange(n), answers]
     times = np.arange(n_bars * n_steps) * step
-    edges = np.searchsorted(np.fft.rfftfreq(1024, 1 / RATE), [30, 150, 2500, 10000])
     X, sounds = np.empty((n, n_bars * n_steps, 3), np.float32), []
     for number, pattern in enumerate(patterns):
         events = [
@@ -243,10 +246,7 @@ def repeat_task(
             if played
         ]
         loop = drum_loop(events, n_bars * n_steps * step, int(rng.choice(KITS)))
-        starts = np.round(times * RATE).astype(int)
-        frames = loop[starts[:, None] + np.arange(1024)] * np.hanning(1024)
-        power = np.add.reduceat(np.abs(np.fft.rfft(frames)) ** 2, edges, axis=1)[:, :3]
-        X[number] = np.log10(np.maximum(power, 1e-2)) / 2
+        X[number] = _step_levels(loop, times)
         if number >= n - N_EXAMPLES:
             sounds.append(loop)
     X = X.reshape(n, n_bars, n_steps * 3).transpose(0, 2, 1)
@@ -254,8 +254,158 @@ def repeat_task(
     return _task("Which bar does the last one repeat?", classes, X, answers, n_train, sounds)
 
 
+def tempo_task(n_train: int = 400, n_test: int = 320, seed: int = 0) -> ListeningTask:
+    """Draw the question whether a drum loop is slow, medium or fast.
+
+    The tempi are 84 to 96, 102 to 114 and 120 to 132 BPM; everything else is as in
+    :func:`swing_task`, straight and swung loops mixed.
+
+    Parameters
+    ----------
+    n_train, n_test : int
+    seed : int
+
+    Returns
+    -------
+    ListeningTask
+    """
+    rng = np.random.default_rng([seed, 5])
+    answers = rng.permutation(np.arange(n_train + n_test) % 3)
+    beats = 60 / (84 + 18 * answers + rng.uniform(0, 12, len(answers)))
+    ratios = np.where(rng.random(len(answers)) < 0.5, 1.0, rng.uniform(1.6, 2.2, len(answers)))
+    sounds = [_loop(rng, ratio, beat) for ratio, beat in zip(ratios, beats, strict=True)]
+    classes = ["slow", "medium", "fast"]
+    return _task("How fast is it?", classes, _log_mel(sounds), answers, n_train, sounds)
+
+
 TASKS = {"tom": tom_task, "chord": chord_task, "swing": swing_task, "repeat": repeat_task}
 """The four tasks by name."""
+
+
+def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw frames of drum loops, and whether the kick drum is struck in them.
+
+    Parameters
+    ----------
+    n_loops : int
+        Each has 32 frames, one per sixteenth at 100 BPM.
+    seed : int
+
+    Returns
+    -------
+    X : ndarray of float64, shape (n, 2)
+        Level below 150 Hz and above 2500 Hz in the 46 ms after the sixteenth, in units of 20 dB.
+    y : ndarray of int64, shape (n,)
+        1 where there is a kick.
+    """
+    rng = np.random.default_rng([seed, 6])
+    step, n_steps, X, y = 0.15, 32, [], []
+    for _ in range(n_loops):
+        played = rng.random((n_steps, 3)) < np.array([0.35, 0.25, 0.6])
+        events = [
+            (step * i, key, rng.uniform(0.3, 1.0))
+            for i, drums in enumerate(played)
+            for key, on in zip((KICK, SNARE, HAT), drums, strict=True)
+            if on
+        ]
+        loop = drum_loop(events, n_steps * step, int(rng.choice(KITS)))
+        X.append(_step_levels(loop, np.arange(n_steps) * step)[:, [0, 2]])
+        y.append(played[:, 0])
+    return np.concatenate(X).astype(float), np.concatenate(y).astype(np.int64)
+
+
+def draw_notes(n: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw single notes of six instruments over two octaves.
+
+    Parameters
+    ----------
+    n : int
+    seed : int
+
+    Returns
+    -------
+    sounds : ndarray of float32, shape (n, n_samples)
+        Half a second each, at 22,050 Hz, detuned by up to 30 cents, with noise.
+    keys : ndarray of int64, shape (n,)
+        MIDI note numbers, 48 to 71.
+    instruments : ndarray of int64, shape (n,)
+        Index into the presets piano, electric piano, organ, guitar, strings, flute.
+    """
+    rng = np.random.default_rng([seed, 7])
+    keys, instruments = rng.integers(48, 72, n), rng.integers(0, len(CHORD_PRESETS), n)
+    sounds = []
+    for key, instrument in zip(keys, instruments, strict=True):
+        cents = 10.0 * int(rng.integers(-3, 4))
+        note = play_note(0, CHORD_PRESETS[instrument], int(key), 0.5, cents=cents)
+        sounds.append(_noisy(_fit(note, 0.5), rng))
+    return np.stack(sounds), keys, instruments
+
+
+def draw_phrases(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw three-second phrases of eight families of instruments.
+
+    Parameters
+    ----------
+    n : int
+    seed : int
+
+    Returns
+    -------
+    sounds : ndarray of float32, shape (n, n_samples)
+        At 22,050 Hz.
+    families : ndarray of int64, shape (n,)
+        Index into :data:`FAMILIES`.
+    programs : ndarray of int64, shape (n,)
+        General MIDI program: which of the family's eight instruments plays.
+    """
+    rng = np.random.default_rng([seed, 8])
+    families = np.arange(n) % len(FAMILIES)
+    programs = np.array(list(FAMILIES.values()))[families] + np.arange(n) // len(FAMILIES) % 8
+    scale = np.array([0, 2, 4, 5, 7, 9, 11, 12])
+    sounds = []
+    for program in programs:
+        y = np.zeros(3 * RATE, np.float32)
+        steps = np.flatnonzero(rng.random(12) < 0.6)
+        for step in steps if len(steps) else [0]:
+            key = 52 + int(rng.integers(0, 8)) + int(rng.choice(scale))
+            note, start = play_note(0, int(program), key, 0.3), round(0.25 * step * RATE)
+            y[start : start + len(note)] += note[: len(y) - start]
+        sounds.append(_noisy(y, rng))
+    return np.stack(sounds), families, programs
+
+
+def draw_band_loops(
+    n_bands: int = 24, n_loops: int = 12, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw drum loops by bands, half of which are called "good" by the toss of a coin.
+
+    A band has its kit, its equaliser and its tempo. What it is called has nothing to do with how it
+    sounds, so no network can know it for a new band.
+
+    Parameters
+    ----------
+    n_bands, n_loops : int
+        Bands, and loops per band.
+    seed : int
+
+    Returns
+    -------
+    X : ndarray of float32, shape (n, 12, 71)
+        Log-mel spectrograms as in :func:`swing_task`.
+    y : ndarray of int64, shape (n,)
+        1 for loops of "good" bands.
+    bands : ndarray of int64, shape (n,)
+    """
+    rng = np.random.default_rng([seed, 9])
+    labels = rng.permutation(np.arange(n_bands) % 2)
+    X = []
+    for _ in range(n_bands):
+        beat, kit = 60 / float(rng.uniform(84, 132)), int(rng.choice(KITS))
+        equaliser = rng.normal(0, 0.3, (12, 1))
+        loops = [_loop(rng, 1.0, beat * rng.uniform(0.97, 1.03), kit) for _ in range(n_loops)]
+        X.append(_log_mel(loops) + equaliser)
+    bands = np.repeat(np.arange(n_bands), n_loops)
+    return np.concatenate(X).astype(np.float32), labels[bands], bands
 
 
 def _beats(rng, ratio: float, beat: float, seconds: float) -> list[tuple[float, int, float]]:
@@ -270,6 +420,35 @@ def _beats(rng, ratio: float, beat: float, seconds: float) -> list[tuple[float, 
             strokes.append((off, KICK, rng.uniform(0.6, 0.9)))
         events += [stroke for stroke in strokes if 0 <= stroke[0] < seconds]
     return events
+
+
+def _loop(rng, ratio: float, beat: float, kit: int | None = None) -> np.ndarray:
+    """A drum loop of 2.8 s with a peak of 1."""
+    events = _beats(rng, float(ratio), float(beat), seconds=2.8)
+    y = drum_loop(events, 2.8, int(rng.choice(KITS)) if kit is None else kit)
+    return y / np.abs(y).max()
+
+
+def _log_mel(sounds: list[np.ndarray]) -> np.ndarray:
+    """Log-mel spectrograms in units of 20 dB: (n, 12, n_frames), a frame every 40 ms."""
+    power = librosa.feature.melspectrogram(
+        y=np.stack(sounds),
+        sr=RATE,
+        n_fft=1024,
+        hop_length=round(0.04 * RATE),
+        n_mels=12,
+        fmax=10000,
+    )
+    return librosa.power_to_db(power, ref=1.0, amin=1e-5) / 20
+
+
+def _step_levels(loop: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Levels of a low, a middle and a high band after given times, in units of 20 dB: (n, 3)."""
+    edges = np.searchsorted(np.fft.rfftfreq(1024, 1 / RATE), [30, 150, 2500, 10000])
+    starts = np.round(times * RATE).astype(int)
+    frames = loop[starts[:, None] + np.arange(1024)] * np.hanning(1024)
+    power = np.add.reduceat(np.abs(np.fft.rfft(frames)) ** 2, edges, axis=1)[:, :3]
+    return np.log10(np.maximum(power, 1e-2)) / 2
 
 
 def _fit(y: np.ndarray, seconds: float) -> np.ndarray:
