@@ -1,0 +1,112 @@
+"""Change training examples without changing their answer, or so one hopes (chapters 03 and 10).
+
+Each function takes a batch of spectrograms and its targets, and returns both, as
+:func:`groove_utils.networks.train_epoch` asks for. Random numbers come from torch's generator.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+__all__ = ["mask", "mix", "shift_bands", "stretch_time"]
+
+
+def mask(
+    x: torch.Tensor, target: torch.Tensor, bands: float = 0.2, frames: float = 0.2
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hide a run of bands and a run of frames of each example (SpecAugment).
+
+    Parameters
+    ----------
+    x : Tensor, shape (batch, n_bands, n_frames)
+    target : Tensor
+    bands, frames : float
+        Largest share hidden; the share is uniform from 0 to this.
+
+    References
+    ----------
+    Park et al. (2019), "SpecAugment", Interspeech.
+    """
+    hidden = _runs(x.shape[0], x.shape[1], bands)[:, :, None]
+    hidden = hidden | _runs(x.shape[0], x.shape[2], frames)[:, None, :]
+    return x.masked_fill(hidden, x.mean().item()), target
+
+
+def mix(
+    x: torch.Tensor, target: torch.Tensor, n_classes: int, alpha: float = 0.3
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Add each example to another one, and their answers in the same proportion (mixup).
+
+    Parameters
+    ----------
+    x : Tensor, shape (batch, ...)
+    target : Tensor of int64, shape (batch,)
+    n_classes : int
+    alpha : float
+        The proportion is drawn from Beta(alpha, alpha).
+
+    Returns
+    -------
+    x : Tensor, shape (batch, ...)
+    target : Tensor of float, shape (batch, n_classes)
+
+    References
+    ----------
+    Zhang et al. (2018), "mixup: beyond empirical risk minimization", ICLR.
+    """
+    share = torch.distributions.Beta(alpha, alpha).sample((len(x),))
+    other = torch.randperm(len(x))
+    answers = functional.one_hot(target, n_classes).to(x.dtype)
+    kept = share.reshape(-1, *[1] * (x.ndim - 1))
+    mixed = share[:, None] * answers + (1 - share[:, None]) * answers[other]
+    return kept * x + (1 - kept) * x[other], mixed
+
+
+def shift_bands(
+    x: torch.Tensor, target: torch.Tensor, most: int = 12
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Move each example up by up to `most` bands: on a constant-Q transform, transpose it.
+
+    Parameters
+    ----------
+    x : Tensor, shape (batch, n_bands, n_frames)
+    target : Tensor
+    most : int
+        Bands; the lowest ones are filled with the example's minimum.
+    """
+    steps = torch.randint(0, most + 1, (len(x),))
+    source = torch.arange(x.shape[1]) - steps[:, None]
+    moved = x.gather(1, source.clamp(min=0)[:, :, None].expand_as(x))
+    floor = x.amin(dim=(1, 2), keepdim=True)
+    return torch.where((source >= 0)[:, :, None], moved, floor), target
+
+
+def stretch_time(
+    x: torch.Tensor, target: torch.Tensor, most: float = 0.25
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Play each example faster or slower by up to a share, from its beginning, at its length.
+
+    Parameters
+    ----------
+    x : Tensor, shape (batch, n_bands, n_frames)
+    target : Tensor
+    most : float
+        The rate is drawn log-uniformly from 1 / (1 + most) to 1 + most; a faster example is
+        repeated from its beginning to fill its length.
+    """
+    span = torch.log1p(torch.tensor(most))
+    rate = torch.exp((2 * torch.rand(len(x), 1) - 1) * span)
+    place = (rate * torch.arange(x.shape[2])) % (x.shape[2] - 1)
+    low = place.floor().long()
+    part = (place - low)[:, None].to(x.dtype)
+    low = low[:, None].expand(-1, x.shape[1], -1)
+    return (1 - part) * x.gather(2, low) + part * x.gather(2, low + 1), target
+
+
+def _runs(n: int, length: int, share: float) -> torch.Tensor:
+    """One run of up to `share` of `length` per row, as bool (n, length)."""
+    width = (torch.rand(n, 1) * share * length).round()
+    start = (torch.rand(n, 1) * (length - width + 1)).floor()
+    places = torch.arange(length)
+    return (places >= start) & (places < start + width)
