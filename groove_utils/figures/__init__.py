@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_recovery",
             "plot_residuals",
         ],
+        "networks": ["plot_decision", "plot_kernels", "plot_task_map"],
         "probe": [
             "plot_layer_profiles",
             "plot_learning_curves",

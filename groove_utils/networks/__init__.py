@@ -9,7 +9,14 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "experiments": ["compare_modules", "summarise_scores"],
+        "experiments": [
+            "compare_modules",
+            "holdout_accuracy",
+            "summarise_scores",
+            "task_accuracy",
+            "train_and_test",
+        ],
+        "mir": ["mir_tasks"],
         "modules": [
             "MODULES",
             "AttentionClassifier",

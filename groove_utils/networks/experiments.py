@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,55 +16,142 @@ from scipy import stats
 from groove_utils.cache import ArrayCache, cache_key
 from groove_utils.networks.modules import build_module
 from groove_utils.networks.size import count_multiply_adds, count_parameters
-from groove_utils.networks.training import TrainingSettings, fit, one_thread, predict
+from groove_utils.networks.training import (
+    Augment,
+    TrainingSettings,
+    fit,
+    one_thread,
+    predict,
+)
 
-__all__ = ["compare_modules", "summarise_scores", "train_and_test"]
+__all__ = [
+    "compare_modules",
+    "holdout_accuracy",
+    "summarise_scores",
+    "task_accuracy",
+    "train_and_test",
+]
+
+DEFAULTS = TrainingSettings()
 
 
 def train_and_test(
     name: str,
     X: np.ndarray,
     y: np.ndarray,
-    n_train: int,
-    settings: TrainingSettings = TrainingSettings(),  # noqa: B008 -- it is frozen
+    held_out: np.ndarray,
+    settings: TrainingSettings = DEFAULTS,
+    *,
     cache: ArrayCache | None = None,
+    augment: Augment | None = None,
+    scale_on_all: bool = False,
     **options,
 ) -> np.ndarray:
-    """Train a module on the first examples, and return its class probabilities for the others.
+    """Train a module on some examples, and return its class probabilities for the others.
 
-    Features are scaled by mean and standard deviation over the training examples.
+    Features are scaled by one mean and one standard deviation over the training examples.
 
     Parameters
     ----------
     name : str
         As in :func:`~groove_utils.networks.build_module`.
-    X : ndarray of float32, shape (n, n_bands, n_frames)
+    X : ndarray, shape (n, n_bands, n_frames)
     y : ndarray of int, shape (n,)
-    n_train : int
+    held_out : ndarray of bool, shape (n,)
+        True for test examples.
     settings : TrainingSettings
         Its seed draws the initial weights, too.
     cache : ArrayCache, optional
+        What has been trained is not trained again.
+    augment : callable, optional
+        As in :func:`~groove_utils.networks.train_epoch`: a function of a module, or a
+        `functools.partial` of one.
+    scale_on_all : bool
+        Let test examples take part in the scaling: a leak, to be shown as such.
     **options
         Of the module.
 
     Returns
     -------
-    ndarray of float32, shape (n − n_train, n_classes)
+    ndarray of float32, shape (n_test, n_classes)
     """
-    facts = {"module": name, "n_train": n_train, "options": options, **asdict(settings)}
-    key = cache_key("training", json.dumps(facts, sort_keys=True), X.tobytes(), y.tobytes())
+    X, y = np.ascontiguousarray(X, dtype=np.float32), np.asarray(y, dtype=np.int64)
+    facts = {
+        "module": name, "options": options, "augment": _describe(augment), "leak": scale_on_all,
+        **asdict(settings),
+    }  # fmt: skip
+    arrays = (X.tobytes(), y.tobytes(), np.asarray(held_out, bool).tobytes())
+    key = cache_key("training", json.dumps(facts, sort_keys=True), *arrays)
     if cache is not None and (entry := cache.get(key)) is not None:
         return entry["probabilities"]
-    mean, sd = X[:n_train].mean(), X[:n_train].std()
-    scaled = torch.from_numpy((X - mean) / sd)
+    reference = X if scale_on_all else X[~held_out]
+    scaled = torch.from_numpy((X - reference.mean()) / reference.std())
     with one_thread(), torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         network = build_module(name, X.shape[1:], int(y.max()) + 1, **options)
-        fit(network, scaled[:n_train], y[:n_train], settings)
-        probabilities = predict(network, scaled[n_train:])
+        fit(network, scaled[~held_out], y[~held_out], settings, augment=augment)
+        probabilities = predict(network, scaled[held_out])
     if cache is not None:
         cache.put(key, {"probabilities": probabilities})
     return probabilities
+
+
+def holdout_accuracy(
+    X: np.ndarray,
+    y: np.ndarray,
+    held_out: np.ndarray,
+    name: str,
+    seed: int,
+    cache: ArrayCache | None = None,
+    augment: Augment | None = None,
+    *,
+    epochs: int = DEFAULTS.epochs,
+    scale_on_all: bool = False,
+    **options,
+) -> float:
+    """Return the share of held-out examples that a module answers correctly.
+
+    Parameters
+    ----------
+    X, y, held_out, name, cache, augment, scale_on_all, **options
+        As in :func:`train_and_test`.
+    seed, epochs : int
+        Of :class:`~groove_utils.networks.TrainingSettings`.
+    """
+    settings = TrainingSettings(epochs=epochs, seed=seed)
+    probabilities = train_and_test(
+        name, X, y, held_out, settings,
+        cache=cache, augment=augment, scale_on_all=scale_on_all, **options,
+    )  # fmt: skip
+    return float((probabilities.argmax(axis=1) == y[held_out]).mean())
+
+
+def task_accuracy(
+    task,
+    name: str,
+    seed: int,
+    cache: ArrayCache | None = None,
+    augment: Augment | None = None,
+    *,
+    n_train: int | None = None,
+    **options,
+) -> float:
+    """Return the share of a task's test examples that a module answers correctly.
+
+    Parameters
+    ----------
+    task : ListeningTask
+        See :mod:`groove_utils.synth.listening_tasks`.
+    name, seed, cache, augment, **options
+        As in :func:`holdout_accuracy`.
+    n_train : int, optional
+        Use only the first so many training examples.
+    """
+    use = np.concatenate([np.arange(n_train or task.n_train), np.arange(task.n_train, len(task.y))])
+    held_out = use >= task.n_train
+    return holdout_accuracy(
+        task.X[use], task.y[use], held_out, name, seed, cache, augment, **options
+    )
 
 
 def compare_modules(
@@ -71,7 +159,7 @@ def compare_modules(
     modules: Iterable[str] = ("dense", "convolution", "recurrent", "attention"),
     *,
     seeds: Iterable[int] = range(5),
-    settings: TrainingSettings = TrainingSettings(),  # noqa: B008 -- it is frozen
+    settings: TrainingSettings = DEFAULTS,
     cache: ArrayCache | None = None,
     n_jobs: int = 1,
 ) -> pd.DataFrame:
@@ -100,8 +188,8 @@ def compare_modules(
     jobs = [(t, m, s) for t in tasks for m in modules for s in seeds]
     results = Parallel(n_jobs=n_jobs)(
         delayed(train_and_test)(
-            module, tasks[task].X, tasks[task].y, tasks[task].n_train,
-            TrainingSettings(**{**asdict(settings), "seed": seed}), cache,
+            module, tasks[task].X, tasks[task].y, _held_out(tasks[task]),
+            replace(settings, seed=seed), cache=cache,
         )
         for task, module, seed in jobs
     )  # fmt: skip
@@ -135,7 +223,9 @@ def summarise_scores(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     -------
     DataFrame
         One row per task and module: ``task, module, accuracy, low, high, n, chance, parameters,
-        multiply_adds``. With one seed, `low` and `high` are NaN.
+        multiply_adds, verdict``. The verdict is ``found`` where the interval lies above the middle
+        between chance and 1, ``not found`` where it lies below, else ``unclear``. With one seed
+        there is no interval, and the estimate is taken for it.
     """
     groups = scores.groupby(["task", "module"], sort=False)
     table = groups.agg(
@@ -146,7 +236,23 @@ def summarise_scores(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     half = stats.t.ppf(0.5 + level / 2, table["n"] - 1) * table["sd"] / np.sqrt(table["n"])
     table.insert(1, "low", table["accuracy"] - half)
     table.insert(2, "high", table["accuracy"] + half)
+    middle = (1 + table["chance"]) / 2
+    low, high = (table[bound].fillna(table["accuracy"]) for bound in ("low", "high"))
+    table["verdict"] = np.select([low > middle, high < middle], ["found", "not found"], "unclear")
     return table.drop(columns="sd").reset_index()
+
+
+def _held_out(task) -> np.ndarray:
+    return np.arange(len(task.y)) >= task.n_train
+
+
+def _describe(augment: Augment | None) -> str:
+    """Name of an augmentation with its settings, for cache keys."""
+    if augment is None:
+        return ""
+    if isinstance(augment, partial):
+        return f"{augment.func.__qualname__} {augment.args} {augment.keywords}"
+    return augment.__qualname__
 
 
 def _sizes(module: str, task) -> dict[str, int]:

@@ -1,0 +1,925 @@
+# %% [markdown]
+# # What can a network learn to hear?
+#
+# A network is built from a few kinds of modules. Each kind looks at sound in its own way: one
+# gives every place of a spectrogram its own weight, one slides a pattern over it, one carries a
+# memory along time, and one compares distant moments. In this chapter every module answers a
+# musical question whose answer we know, because we rendered the sounds ourselves. Then it gets the
+# question of another module, and fails.
+#
+# ```{admonition} In this chapter
+# :class: tip lesson
+# **You will learn** what dense, convolutional, recurrent and attention modules can and cannot
+# hear; how to choose a kernel, an input and a time scale; how to work with few labels; and four
+# ways to fool yourself. The syllabus follows {cite:t}`choi2017`.
+#
+# **You need** {doc}`02-representations`, and a little linear algebra.
+#
+# **It runs** in about two minutes the first time; trained networks are kept. Modules:
+# `groove_utils.networks`, `groove_utils.synth.listening_tasks`.
+# ```
+#
+# All sounds of this chapter are rendered for it. Nothing on this page depends on a study or on
+# listeners.
+
+# %% tags=["parameters"]
+study = "demo"  # a study's name, or a folder with a study.yml; not used on this page
+seed = 2026
+n_seeds = 3  # trainings of each network
+n_phrases = 320  # for the section on few labels
+n_jobs = 2  # processes
+
+# %%
+import inspect
+from functools import partial
+
+import librosa
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import torch
+from IPython.display import Code
+from matplotlib import pyplot as plt
+from torch import nn
+
+from groove_utils import figures, networks
+from groove_utils.book import (
+    audio_player,
+    open_chapter,
+    report_text,
+    report_value,
+    show_figure,
+    show_table,
+)
+from groove_utils.cache import ArrayCache
+from groove_utils.networks import augmentation
+from groove_utils.synth import listening_tasks
+
+chapter = open_chapter("03-networks", study)
+cache = ArrayCache(namespace="training")
+seeds = range(seed, seed + n_seeds)
+
+# %% [markdown]
+# ## One neuron: was that a kick drum?
+#
+# Take a drum loop and look at it once per sixteenth note. Measure the level below 150 Hz and the
+# level above 2500 Hz. Is a kick drum struck in this frame? The two levels are the input
+# $x = (x_1, x_2)$. A neuron weighs them, adds a bias, and squashes the sum to a probability:
+#
+# $$p = \sigma(w \cdot x + b), \qquad \sigma(a) = \frac{1}{1 + e^{-a}}.$$
+#
+# How wrong is it? With $y = 1$ for a kick and $0$ for none, the *cross-entropy*
+# $L = -\tfrac{1}{n}\sum_i \bigl[y_i \log p_i + (1 - y_i)\log(1 - p_i)\bigr]$ is small when the
+# probabilities are right and large when the neuron is sure and wrong. Its gradient is short,
+#
+# $$\frac{\partial L}{\partial w} = \frac{1}{n}\sum_i (p_i - y_i)\,x_i, \qquad
+# \frac{\partial L}{\partial b} = \frac{1}{n}\sum_i (p_i - y_i),$$
+#
+# and points to where the loss grows. Training walks the other way, again and again. Here is all of
+# it in NumPy. The first half of the frames is for training, the second half for testing.
+
+# %%
+levels, kick = listening_tasks.kick_frames(n_loops=40, seed=seed)
+half = len(kick) // 2
+levels = (levels - levels[:half].mean(axis=0)) / levels[:half].std(axis=0)
+x, y = levels[:half], kick[:half]
+
+# %%
+w, b, losses = np.zeros(2), 0.0, []
+for _ in range(200):
+    p = 1 / (1 + np.exp(-(x @ w + b)))
+    losses.append(-np.log(np.where(y == 1, p, 1 - p)).mean())
+    w -= x.T @ (p - y) / len(y)
+    b -= (p - y).mean()
+
+# %% [markdown]
+# PyTorch does the same, except that it works out the gradient by itself. `loss.backward()` computes
+# it, and the optimiser takes the step:
+
+# %%
+neuron = nn.Linear(2, 1, dtype=torch.float64)
+nn.init.zeros_(neuron.weight), nn.init.zeros_(neuron.bias)
+optimiser = torch.optim.SGD(neuron.parameters(), lr=1.0)
+inputs, target = torch.tensor(x), torch.tensor(y, dtype=torch.float64)
+for _ in range(200):
+    loss = nn.functional.binary_cross_entropy_with_logits(neuron(inputs)[:, 0], target)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+
+# %% tags=["hide-input"]
+difference = np.abs(neuron.weight.detach().numpy()[0] - w).max()
+correct = ((levels[half:] @ w + b > 0) == kick[half:]).mean()
+guess = max(kick[half:].mean(), 1 - kick[half:].mean())
+report_value("same_weights", difference, fmt=".0e", tolerance=1e-9)
+report_value("kick_accuracy", 100 * correct, fmt=".0f", unit="%", n=len(kick) - half)
+report_value("kick_guess", 100 * guess, fmt=".0f", unit="%")
+report_value("first_loss", losses[0])
+report_value("last_loss", losses[-1])
+
+# %% [markdown]
+# The two sets of weights differ by {glue:text}`same_weights`. The loss fell from
+# {glue:text}`first_loss`, which is $\log 2$, the loss of not knowing, to {glue:text}`last_loss`. On
+# frames that it was not trained on, the neuron is right for {glue:text}`kick_accuracy` of them;
+# always saying "no kick" would be right for {glue:text}`kick_guess`. {numref}`fig-neuron` shows why
+# it cannot do better: the neuron draws one straight line, and some kicks and snares mix.
+
+# %% tags=["hide-input"]
+show_figure(
+    figures.plot_decision(levels[half:], kick[half:], w, b, losses),
+    "neuron",
+    "Left: the loss during training. Right: test frames, and the line where the neuron says 50%.",
+    "A loss curve that falls steeply and levels off; a scatter plot of frames in which kicks lie "
+    "on the side of strong lows, divided from the others by a straight line.",
+    simulated=False,
+)
+
+# %% [markdown]
+# ## Four modules, four questions
+#
+# Everything else in this chapter is more neurons, differently connected. These are the questions:
+#
+# - **Which tom is it?** Four toms differ in pitch. The answer is a *place* on the frequency axis.
+# - **Which chord is it?** Minor, major, suspended or diminished, on any root. The answer is a
+#   *shape*, wherever it stands. The roots in testing are an octave above those in training.
+# - **Straight or swung?** The answer is an *order in time*: how long each off-beat waits. Tempo and
+#   starting point vary.
+# - **Which bar does the last one repeat?** One of five earlier bars is played again. The answer is
+#   a *match* between distant moments.
+#
+# Listen to a few.
+
+# %%
+tasks = {name: draw(seed=seed) for name, draw in listening_tasks.TASKS.items()}
+for task in tasks.values():
+    audio_player({f"{task.question} {k}": s for k, s in list(task.sounds.items())[:2]})
+
+# %% [markdown]
+# And these are the modules, each a classifier of a few thousand weights:
+#
+# - A **dense** layer has a weight for every band of every frame. It knows where things are, and
+#   learns each place anew.
+# - A **convolution** slides one small kernel over all places and keeps the best fit. It knows the
+#   shape, and forgets the place.
+# - A **recurrent** layer (here a gated recurrent unit, GRU) reads frame by frame and carries a
+#   state along. What came before changes what the next frame means.
+# - **Attention** compares every frame with every other: a query, here the last frame, is matched
+#   with the keys of all frames, and the best matches' values are mixed:
+#   $\operatorname{softmax}(QK^\top/\sqrt{d})\,V$.
+
+# %%
+Code(inspect.getsource(networks.ConvolutionClassifier.forward), language="python")
+
+# %% [markdown]
+# They are all trained by the same loop, which is short. A batch of examples goes in, the
+# cross-entropy comes out, and the optimiser takes one step:
+
+# %%
+Code(
+    inspect.getsource(networks.train_epoch).split('"""')[0]
+    + "    ...\n"
+    + inspect.getsource(networks.train_epoch).split('"""')[2],
+    language="python",
+)
+
+# %% [markdown]
+# Each module now answers each question, with several seeds: a seed draws the initial weights and
+# the order of examples. A dull baseline comes along, the share of the most frequent answer.
+
+# %%
+scores = networks.compare_modules(tasks, seeds=seeds, cache=cache, n_jobs=n_jobs)
+summary = networks.summarise_scores(scores)
+
+# %% tags=["hide-input"]
+questions = {name: task.question for name, task in tasks.items()}
+panels = summary.assign(
+    question=summary["task"].map(questions), estimate=summary["accuracy"]
+)
+guessing = panels[["question", "chance"]].drop_duplicates().assign(low=0.0)
+show_figure(
+    figures.plot_forest(
+        panels,
+        label="module",
+        panel="question",
+        xlabel="Accuracy",
+        reference=None,
+        bands=guessing.rename(columns={"chance": "high"}),
+        band_label="guessing",
+    ),
+    "modules",
+    "Accuracy of four modules on four questions: mean over seeds with 95% t interval.",
+    "Four panels. In each, one module is near 1: dense for toms, convolution for chords, "
+    "recurrent for swing, attention for repeats; another one is far below it.",
+    table=summary,
+    simulated=False,
+)
+
+# %% tags=["hide-input"]
+cell = summary.set_index(["task", "module"])
+for task, module in [
+    ("tom", "dense"),
+    ("tom", "convolution"),
+    ("chord", "convolution"),
+    ("chord", "dense"),
+    ("swing", "recurrent"),
+    ("swing", "attention"),
+    ("repeat", "attention"),
+    ("repeat", "recurrent"),
+]:
+    row = cell.loc[(task, module)]
+    interval = (100 * row["low"], 100 * row["high"]) if n_seeds > 1 else None
+    name = f"{task}_{module}"
+    report_value(
+        name, 100 * row["accuracy"], ci=interval, n=n_seeds, fmt=".0f", unit="%"
+    )
+    report_text(f"{name}_verdict", row["verdict"])
+
+# %% [markdown]
+# We call an answer *found* when the whole interval lies above the halfway point between guessing
+# and perfection, and *not found* when it lies below.
+#
+# | question | module | correct | verdict | module | correct | verdict |
+# |:--|:--|--:|:--|:--|--:|:--|
+# | tom | dense | {glue:text}`tom_dense` | {glue:text}`tom_dense_verdict` | convolution | {glue:text}`tom_convolution` | {glue:text}`tom_convolution_verdict` |
+# | chord | convolution | {glue:text}`chord_convolution` | {glue:text}`chord_convolution_verdict` | dense | {glue:text}`chord_dense` | {glue:text}`chord_dense_verdict` |
+# | swing | recurrent | {glue:text}`swing_recurrent` | {glue:text}`swing_recurrent_verdict` | attention | {glue:text}`swing_attention` | {glue:text}`swing_attention_verdict` |
+# | repeat | attention | {glue:text}`repeat_attention` | {glue:text}`repeat_attention_verdict` | recurrent | {glue:text}`repeat_recurrent` | {glue:text}`repeat_recurrent_verdict` |
+#
+# Each failure has its reason. The convolution keeps only the best fit of its kernel, so that a tom
+# and a higher tom are the same to it. The dense network has never seen a chord where the test roots
+# are, and what it learnt about other places is of no use there. Our attention reads out the last
+# frame only and is good at finding a frame like it, which says little about long and short. And
+# the recurrent network would have to keep five bars in a state of 32 numbers.
+#
+# A failure is a statement about this module at this size, with this much training. More layers,
+# more data or another readout can change it, and the exercises try.
+#
+# ### What it costs
+#
+# Parameters say how much there is to learn and to store. Multiply-adds say how much there is to
+# compute for one example. They are different things: a kernel has few parameters and is used at
+# every place.
+
+# %%
+costs = summary.pivot(
+    index="module", columns="task", values=["parameters", "multiply_adds"]
+)
+costs.columns = [f"{task}: {what.replace('_', '-')}" for what, task in costs.columns]
+show_table(
+    costs.loc[list(networks.MODULES)].astype(int),
+    "costs",
+    "Parameters, and multiply-adds for one example, by module and question.",
+    simulated=False,
+)
+
+# %% [markdown]
+# ## What a kernel sees
+#
+# A kernel is a small picture that is compared with every place of a large one. Its shape decides
+# what it can match. {numref}`fig-kernels` slides three kernels over a loop of the swing question,
+# made by hand and not learnt. A *tall* one, silence before sound in all bands, answers to strokes.
+# A *wide* one answers to what is held. A *square* one answers to a small patch: a certain drum.
+
+# %%
+loop = tasks["swing"].X[-1]
+kernels = {
+    "tall: 12 bands × 2 frames": np.tile([-1.0, 1.0], (12, 1)) / 24,
+    "wide: 1 band × 9 frames": np.ones((1, 9)) / 9,
+    "square: 3 bands × 3 frames": np.outer([-1, 2, -1], [-1, 2, -1]) / 9,
+}
+answers = {
+    name: nn.functional.conv2d(
+        torch.tensor(loop)[None, None],
+        torch.tensor(kernel, dtype=torch.float32)[None, None],
+    )[0, 0].numpy()
+    for name, kernel in kernels.items()
+}
+
+# %% tags=["hide-input"]
+show_figure(
+    figures.plot_kernels(loop, answers),
+    "kernels",
+    "A drum loop as log-mel spectrogram, and what three kernels answer to it, place by place.",
+    "Four pictures over time: the loop with upright stripes; the tall kernel's single row of "
+    "peaks at strokes; the wide kernel's smeared bands; the square kernel's isolated dots.",
+    simulated=False,
+)
+
+# %% [markdown]
+# **How far** a kernel sees in time matters as much. Swing is a matter of two successive waits, so a
+# kernel that never sees two strokes at once cannot know. The span of input that an output depends
+# on is its *receptive field*. For a stack of layers with kernel sizes $k_l$ and strides $s_l$ it is
+# $1 + \sum_l (k_l - 1)\prod_{m<l} s_m$ frames:
+
+# %%
+networks.receptive_field([3, 2, 3], strides=[1, 2, 1])
+
+# %% [markdown]
+# Two convolutions of 3 frames with a pooling of 2 between them see as much as one kernel of 8.
+# Pooling is the cheap way to see far: it halves the frames, and every later kernel spans twice the
+# time. {numref}`fig-field` widens a single kernel on the swing question.
+
+# %%
+swing, frame_ms = tasks["swing"], 40
+widths = [1, 3, 5, 9, 15]
+rows = [
+    {
+        "ms": frame_ms * k,
+        "accuracy": networks.task_accuracy(
+            swing, "convolution", s, cache, kernel=(12, k)
+        ),
+    }
+    for k in widths
+    for s in seeds
+]
+field = pd.DataFrame(rows)
+
+# %% tags=["hide-input"]
+figure, axes = plt.subplots(figsize=(6.5, 3.4))
+sns.lineplot(field, x="ms", y="accuracy", marker="o", errorbar=("pi", 100), ax=axes)
+axes.axvspan(60000 / 132 / 3, 60000 / 84 / 2, color="#E69F00", alpha=0.22, linewidth=0)
+axes.set(xlabel="Receptive field (ms)", ylabel="Accuracy", ylim=(0.45, 1.02))
+show_figure(
+    figure,
+    "field",
+    "Straight or swung? Accuracy by the width of the kernel: mean and range over seeds. Shaded: "
+    "the shortest wait between strokes, from a swung off-beat at 132 BPM to a straight eighth "
+    "at 84 BPM.",
+    "A curve that rises from near one half to one as the receptive field grows from 40 ms to "
+    "360 ms, crossing a shaded band between 150 and 360 ms.",
+    table=field,
+    simulated=False,
+)
+by_ms = field.groupby("ms")["accuracy"].mean()
+report_value("narrow_field", 100 * by_ms.loc[40], fmt=".0f", unit="%", n=n_seeds)
+report_value("wide_field", 100 * by_ms.loc[600], fmt=".0f", unit="%", n=n_seeds)
+
+# %% [markdown]
+# With one frame the convolution is right {glue:text}`narrow_field` of the time, with fifteen frames
+# {glue:text}`wide_field`. So a convolution *can* hear swing, once its field spans two strokes. The
+# module that failed above had a field of 120 ms. Before you blame a module, compute its receptive
+# field, and compare it with the duration of what it should hear.
+#
+# ## Where attention looks
+#
+# Attention can be watched: the weights say from which frames the answer was mixed. For the
+# question which bar is repeated, they should point to that bar.
+
+# %%
+repeat = tasks["repeat"]
+n_train = repeat.n_train
+torch.manual_seed(seed)
+heads = networks.build_module("attention", repeat.X.shape[1:], len(repeat.classes))
+scaled = (repeat.X - repeat.X[:n_train].mean()) / repeat.X[:n_train].std()
+networks.fit(heads, scaled[:n_train], repeat.y[:n_train])
+weights = heads.attention_weights(torch.tensor(scaled[n_train:])).detach().numpy()
+looks = pd.DataFrame(weights).groupby(repeat.y[n_train:]).mean()
+
+# %% tags=["hide-input"]
+bars = [f"bar {k + 1}" for k in range(looks.shape[1])]
+figure, axes = plt.subplots(figsize=(6, 3.6))
+sns.heatmap(
+    looks.set_axis(bars, axis=1).set_axis(repeat.classes),
+    annot=True,
+    fmt=".2f",
+    cmap="Blues",
+    ax=axes,
+)
+axes.set(xlabel="Where the last bar looks", ylabel="Bar that it repeats")
+show_figure(
+    figure,
+    "attention",
+    "Mean attention weight of the last bar on each bar, by the bar that it repeats (test set).",
+    "A table of weights in which the largest number of each row stands in the column of the "
+    "repeated bar.",
+    simulated=False,
+)
+right = (looks.iloc[:, :-1].to_numpy().argmax(axis=1) == np.arange(len(looks))).mean()
+report_value("looks_right", 100 * right, fmt=".0f", unit="%")
+
+# %% [markdown]
+# For {glue:text}`looks_right` of the answers, the earlier bar with the largest mean weight is the
+# repeated one. This does not make attention weights explanations in general. They show where
+# information was taken from, not what was done with it.
+#
+# ## What goes in
+#
+# A network can only use what its input holds. Here the same notes, played by six instruments over
+# two octaves, come in six representations. The same network answers two questions: which pitch class
+# is it, and which instrument? Test notes are combinations of key and instrument that never occurred
+# in training.
+
+# %%
+sounds, keys, instruments = listening_tasks.draw_notes(480, seed)
+sr, hop = listening_tasks.RATE, 1024
+mel = {
+    n: librosa.feature.melspectrogram(y=sounds, sr=sr, n_mels=n, hop_length=hop)
+    for n in (48, 128)
+}
+cqt = np.abs(
+    librosa.cqt(sounds, sr=sr, hop_length=hop, n_bins=72, fmin=librosa.note_to_hz("C2"))
+)
+frames = sounds[:, : 43 * 256].reshape(len(sounds), 43, 256)
+
+# %%
+views = {
+    "waveform": frames.transpose(0, 2, 1),
+    "48 mels, power": mel[48],
+    "48 mels, log": librosa.power_to_db(mel[48], top_db=60),
+    "128 mels, log": librosa.power_to_db(mel[128], top_db=60),
+    "CQT, log": librosa.amplitude_to_db(cqt, top_db=60),
+    "chroma": np.stack(
+        [librosa.feature.chroma_cqt(C=c, fmin=librosa.note_to_hz("C2")) for c in cqt]
+    ),
+}
+
+# %%
+unseen = (keys + instruments) % 3 == 0
+labels = {"which pitch class?": keys % 12, "which instrument?": instruments}
+rows = [
+    {"question": question, "input": name, "seed": s}
+    | {
+        "accuracy": networks.holdout_accuracy(
+            X, y, unseen, "convolution", s, cache, kernel=(X.shape[1], 1)
+        )
+    }
+    for question, y in labels.items()
+    for name, X in views.items()
+    for s in seeds
+]
+inputs = pd.DataFrame(rows)
+
+# %% tags=["hide-input"]
+means = inputs.groupby(["question", "input"], sort=False)["accuracy"].agg(
+    ["mean", "min", "max"]
+)
+table = means.reset_index().rename(
+    columns={"mean": "estimate", "min": "low", "max": "high"}
+)
+show_figure(
+    figures.plot_forest(
+        table,
+        label="input",
+        panel="question",
+        xlabel="Accuracy (mean and range)",
+        reference=None,
+    ),
+    "inputs",
+    "One network, six inputs, two questions: mean and range over seeds.",
+    "Two panels of dots. Chroma is first for pitch class and last for instrument; the "
+    "constant-Q transform is good at both.",
+    table=table,
+    simulated=False,
+)
+pick = means["mean"].mul(100)
+report_value("chroma_pitch", pick["which pitch class?", "chroma"], fmt=".0f", unit="%")
+report_value("chroma_timbre", pick["which instrument?", "chroma"], fmt=".0f", unit="%")
+report_value("cqt_pitch", pick["which pitch class?", "CQT, log"], fmt=".0f", unit="%")
+report_value("cqt_timbre", pick["which instrument?", "CQT, log"], fmt=".0f", unit="%")
+report_value(
+    "mel48_pitch", pick["which pitch class?", "48 mels, log"], fmt=".0f", unit="%"
+)
+report_value(
+    "mel128_pitch", pick["which pitch class?", "128 mels, log"], fmt=".0f", unit="%"
+)
+report_value(
+    "power_pitch", pick["which pitch class?", "48 mels, power"], fmt=".0f", unit="%"
+)
+
+# %% [markdown]
+# Chroma gets {glue:text}`chroma_pitch` of the pitch classes and {glue:text}`chroma_timbre` of the
+# instruments: it was made to forget timbre. (One in six would be guessing. It can come out below,
+# because a network that has memorised which instruments played a key in training is sure to be
+# wrong about the combinations that were held out.) The constant-Q transform keeps both, with
+# {glue:text}`cqt_pitch` and {glue:text}`cqt_timbre`. For pitch, 128 mel bands
+# ({glue:text}`mel128_pitch`) hold more than 48 ({glue:text}`mel48_pitch`), whose lower bands are
+# wider than a semitone. For tagging, 48 are enough. The logarithm helps a little here
+# ({glue:text}`power_pitch` without it). The waveform holds everything, and the network has to find
+# its own filters in it, which takes more data than a few hundred notes.
+#
+# ## Which output for which task?
+#
+# Tasks differ in the *time scale* of their answers, from one per frame to one per song, and in
+# whether listeners would agree on them {cite}`choi2017`. The two decide the end of the network: how
+# time is pooled, and which loss is used.
+
+# %%
+mir = networks.mir_tasks()
+show_table(
+    mir[["answer", "output", "loss"]],
+    "tasks",
+    "Tasks of music information retrieval, with the output and the loss that fit.",
+    simulated=False,
+)
+
+# %% tags=["hide-input"]
+show_figure(
+    figures.plot_task_map(mir),
+    "map",
+    "Tasks by the time that one answer covers and by how far listeners agree on it (our ordering).",
+    "Names of tasks in a plane: onsets and pitch at the lower left, tempo and key further right, "
+    "genre, tags and groove at the upper right.",
+    simulated=False,
+)
+
+# %% [markdown]
+# Groove is at the top right: one answer for a song, on which listeners agree in part only
+# ({doc}`01-listeners-and-tracks`). But what it is made of, onsets and their timing, is at the lower
+# left. A network that hears groove has to be exact within milliseconds and forgetful over minutes.
+#
+# ## Few labels
+#
+# ### Change the sound, not the answer
+#
+# *Augmentation* makes new examples from old ones by a change that leaves the answer as it is. It
+# tells the network what not to care about. Moving a constant-Q transform up by some bins transposes
+# it, and a transposed minor chord is still minor:
+
+# %%
+chord, rate = next(iter(tasks["chord"].sounds.values()))
+audio_player(
+    {
+        "a chord": (chord, rate),
+        "up 4 semitones": (
+            librosa.effects.pitch_shift(chord, sr=rate, n_steps=4),
+            rate,
+        ),
+        "up 9 semitones": (
+            librosa.effects.pitch_shift(chord, sr=rate, n_steps=9),
+            rate,
+        ),
+    }
+)
+
+# %% [markdown]
+# The dense network failed on chords because it had never seen the higher roots. With random shifts
+# it sees them. The other rows are SpecAugment, which hides a run of bands and of frames
+# {cite}`park2019`, and mixup, which adds up two examples and their answers {cite}`zhang2018`.
+
+# %%
+changes = {
+    "none": None,
+    "shift bands": augmentation.shift_bands,
+    "mask": augmentation.mask,
+    "mix": partial(augmentation.mix, n_classes=4),
+}
+rows = [
+    {
+        "change": name,
+        "accuracy": networks.task_accuracy(
+            tasks["chord"], "dense", s, cache, change, epochs=60
+        ),
+    }
+    for name, change in changes.items()
+    for s in seeds
+]
+chords = pd.DataFrame(rows).groupby("change", sort=False)["accuracy"].mean()
+
+# %% [markdown]
+# But a change must suit the question. Playing a loop faster or slower leaves swing as it is. It
+# destroys the answer to "how fast is it?":
+
+# %%
+loop, rate = next(iter(tasks["swing"].sounds.values()))
+audio_player(
+    {
+        "a loop": (loop, rate),
+        "20% faster": (librosa.effects.time_stretch(loop, rate=1.2), rate),
+        "20% slower": (librosa.effects.time_stretch(loop, rate=0.8), rate),
+    }
+)
+
+# %%
+timed = {
+    "straight or swung?": tasks["swing"],
+    "how fast?": listening_tasks.tempo_task(seed=seed),
+}
+stretch = augmentation.stretch_time
+rows = [
+    {"question": question, "change": name}
+    | {
+        "accuracy": networks.task_accuracy(
+            task,
+            "convolution",
+            s,
+            cache,
+            change,
+            n_train=60,
+            epochs=60,
+            kernel=(12, 15),
+        )
+    }
+    for question, task in timed.items()
+    for name, change in {
+        "none": None,
+        "stretch time": stretch,
+        "mask": augmentation.mask,
+    }.items()
+    for s in seeds
+]
+times = (
+    pd.DataFrame(rows).groupby(["question", "change"], sort=False)["accuracy"].mean()
+)
+
+# %% tags=["hide-input"]
+both = pd.concat(
+    [chords.rename("which chord? (dense, 400 examples)"), *(
+        times.xs(q, level="question").rename(f"{q} (convolution, 60 examples)") for q in timed
+    )],
+    axis=1,
+)  # fmt: skip
+show_table(
+    both,
+    "augmentation",
+    f"Accuracy with and without augmentation, mean of {n_seeds} seeds.",
+    simulated=False,
+)
+report_value("chord_plain", 100 * chords["none"], fmt=".0f", unit="%", n=n_seeds)
+report_value(
+    "chord_shifted", 100 * chords["shift bands"], fmt=".0f", unit="%", n=n_seeds
+)
+report_value(
+    "swing_stretched",
+    100 * times["straight or swung?", "stretch time"],
+    fmt=".0f",
+    unit="%",
+    n=n_seeds,
+)
+report_value(
+    "tempo_plain", 100 * times["how fast?", "none"], fmt=".0f", unit="%", n=n_seeds
+)
+report_value(
+    "tempo_stretched",
+    100 * times["how fast?", "stretch time"],
+    fmt=".0f",
+    unit="%",
+    n=n_seeds,
+)
+
+# %% [markdown]
+# Shifting lifts the dense network on chords from {glue:text}`chord_plain` to
+# {glue:text}`chord_shifted`: augmentation has taught it what convolution has built in. Stretching
+# leaves swing at {glue:text}`swing_stretched`, and brings tempo down from {glue:text}`tempo_plain`
+# to {glue:text}`tempo_stretched`. Remember this when a model was trained with time stretching and
+# you want to ask it about groove.
+#
+# ### Borrow a network
+#
+# A network that has learnt another task has already found useful features. *Transfer* keeps its
+# layers and trains only a small classifier on top. Here the task is to name the family of the
+# instrument that plays a phrase of three seconds, from a handful of labelled phrases. Four ways:
+#
+# - a **trained tagger**: MusiCNN, trained to tag songs {cite}`pons2019`, its pooled layers followed
+#   by logistic regression;
+# - the **same network with random weights**, which has never heard anything. Its convolutions and
+#   pooling still turn a spectrogram into features {cite}`choi2017`;
+# - **MFCC**, a classic description of timbre, with logistic regression;
+# - a **small convolution** trained from nothing on these phrases.
+
+# %%
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from groove_utils.embed import embed_tracks
+from groove_utils.probe import ClippedStandardScaler
+
+phrases, families, programs = listening_tasks.draw_phrases(n_phrases, seed)
+signals = {f"phrase {k:03d}": (phrase, sr) for k, phrase in enumerate(phrases)}
+trained, random = (
+    np.hstack(
+        [embed_tracks(signals, m).layers[layer] for layer in ("max_pool", "mean_pool")]
+    )
+    for m in ("mtt-musicnn", "mtt-musicnn-untrained")
+)
+
+# %%
+coefficients = librosa.feature.mfcc(y=phrases, sr=sr, n_mfcc=20)
+mfcc = np.hstack([coefficients.mean(axis=2), coefficients.std(axis=2)])
+phrase_mel = librosa.feature.melspectrogram(y=phrases, sr=sr, n_mels=48, hop_length=hop)
+phrase_mel = librosa.power_to_db(phrase_mel, top_db=80)
+
+# %%
+testing = np.arange(n_phrases) >= 0.6 * n_phrases
+rows = []
+for n_labels in (8, 16, 32, 64, 128, 192):
+    for s in range(5 * n_seeds):
+        chosen = np.random.default_rng(s).permutation(np.flatnonzero(~testing))[
+            :n_labels
+        ]
+        for name, X in {
+            "trained tagger": trained,
+            "random weights": random,
+            "MFCC": mfcc,
+        }.items():
+            model = make_pipeline(
+                ClippedStandardScaler(), LogisticRegression(C=0.01, max_iter=500)
+            )
+            model.fit(X[chosen], families[chosen])
+            rows.append((name, n_labels, s, model.score(X[testing], families[testing])))
+
+# %%
+for n_labels in (32, 64, 128, 192):
+    for s in seeds:
+        chosen = np.random.default_rng(s).permutation(np.flatnonzero(~testing))[
+            :n_labels
+        ]
+        use = np.concatenate([chosen, np.flatnonzero(testing)])
+        held_out = np.arange(len(use)) >= n_labels
+        accuracy = networks.holdout_accuracy(
+            phrase_mel[use],
+            families[use],
+            held_out,
+            "convolution",
+            s,
+            cache,
+            kernel=(48, 3),
+        )
+        rows.append(("small convolution", n_labels, s, accuracy))
+curves = pd.DataFrame(rows, columns=["features", "labels", "seed", "accuracy"])
+
+# %% tags=["hide-input"]
+figure, axes = plt.subplots(figsize=(7, 4))
+sns.lineplot(
+    curves, x="labels", y="accuracy", hue="features", style="features", markers=True,
+    dashes=False, errorbar=("ci", 95), seed=0, ax=axes,
+)  # fmt: skip
+axes.axhline(1 / 8, color="#888888", linewidth=1)
+axes.set(xscale="log", xlabel="Labelled phrases", ylabel="Accuracy", ylim=(0, 1))
+axes.set_xticks([8, 16, 32, 64, 128, 192], [8, 16, 32, 64, 128, 192])
+axes.minorticks_off()
+show_figure(
+    figure,
+    "labels",
+    "Which family of instruments? Accuracy by number of labelled phrases, with 95% intervals over "
+    "draws of the training phrases. Grey line: guessing.",
+    "Four rising curves: the trained tagger on top at every number of labels, random weights "
+    "below it, MFCC and the small convolution lowest.",
+    table=curves,
+    simulated=False,
+)
+at = curves[curves["labels"] == 64].groupby("features")["accuracy"].mean().mul(100)
+report_value("tagger_64", at["trained tagger"], fmt=".0f", unit="%")
+report_value("random_64", at["random weights"], fmt=".0f", unit="%")
+report_value("small_64", at["small convolution"], fmt=".0f", unit="%")
+
+# %% [markdown]
+# With 64 labels the trained tagger gets {glue:text}`tagger_64`, the same network with random weights
+# {glue:text}`random_64`, and the small convolution that had to learn everything from those 64
+# phrases {glue:text}`small_64`. Two lessons. With few labels, borrow. And random weights are a
+# serious rival: whatever an architecture gives for free must be subtracted before anything is
+# credited to training. This is why every pretrained model of this book stands next to its
+# {term}`untrained twin`, from {doc}`05-embeddings` on.
+#
+# ## How to fool yourself
+#
+# Here are loops by 24 bands, twelve by each. Half of the bands are labelled "good", by the toss of a
+# coin. Nothing in the sound tells which, so the honest accuracy for a new band is one half. The same
+# convolution, four times:
+
+# %%
+X, good, bands = listening_tasks.draw_band_loops(24, 12, seed)
+
+
+def accuracy_of_split(by_band, s, **options):
+    rng = np.random.default_rng(s)
+    held_out = (
+        np.isin(bands, rng.permutation(24)[:8])
+        if by_band
+        else rng.random(len(X)) < 1 / 3
+    )
+    return networks.holdout_accuracy(
+        X, good, held_out, "convolution", s, cache, **options
+    )
+
+
+# %%
+honest = [accuracy_of_split(by_band=True, s=s) for s in range(5 * n_seeds)]
+by_clip = [accuracy_of_split(by_band=False, s=s) for s in seeds]
+stopped = [
+    max(accuracy_of_split(by_band=True, s=s, epochs=e) for e in (2, 4, 6, 8, 12, 16))
+    for s in range(5 * n_seeds)
+]
+
+# %% [markdown]
+# - **Split by clip**: loops of one band are in training and in testing.
+# - **Test set as early stopping**: train for several numbers of epochs, report the best.
+# - **One seed**: train several times, report the best.
+# - **Honest**: whole bands held out, settings fixed before, mean over seeds.
+#
+# A fifth one, scaling the features by mean and standard deviation of *all* loops, test loops
+# included, is a leak too. We measure it as well.
+
+# %%
+leaked = [
+    accuracy_of_split(by_band=True, s=s, scale_on_all=True) for s in range(5 * n_seeds)
+]
+ways = {
+    "honest": (np.mean(honest), len(honest)),
+    "split by clip": (np.mean(by_clip), len(by_clip)),
+    "test set as early stopping": (np.mean(stopped), len(stopped)),
+    "best of several seeds": (np.max(honest), 1),
+    "scaled with the test set": (np.mean(leaked), len(leaked)),
+}
+ways = pd.DataFrame(ways, index=["accuracy", "trainings"]).T.astype({"trainings": int})
+
+# %% tags=["hide-input"]
+show_table(
+    ways.rename_axis("way"),
+    "fooled",
+    "Accuracy for labels that nothing in the sound explains. The truth is 0.50.",
+    simulated=False,
+)
+half_width = 1.96 * np.std(honest, ddof=1) / np.sqrt(len(honest))
+mean = ways.loc["honest", "accuracy"]
+interval = (100 * (mean - half_width), 100 * (mean + half_width))
+report_value("honest", 100 * mean, ci=interval, n=len(honest), fmt=".0f", unit="%")
+report_value(
+    "clip_split", 100 * ways.loc["split by clip", "accuracy"], fmt=".0f", unit="%"
+)
+report_value(
+    "stopped",
+    100 * ways.loc["test set as early stopping", "accuracy"],
+    fmt=".0f",
+    unit="%",
+)
+report_value(
+    "best_seed",
+    100 * ways.loc["best of several seeds", "accuracy"],
+    fmt=".0f",
+    unit="%",
+)
+report_value(
+    "leaked",
+    100 * ways.loc["scaled with the test set", "accuracy"],
+    fmt=".0f",
+    unit="%",
+)
+
+# %% [markdown]
+# Held out by band, the network gets {glue:text}`honest`. Split by clip, it gets
+# {glue:text}`clip_split`, for labels that mean nothing: it recognises the band. Choosing the epoch
+# by the test set gives {glue:text}`stopped`, and the best of several seeds {glue:text}`best_seed`.
+# Scaling with the test set makes next to no difference here ({glue:text}`leaked`), since a mean
+# over hundreds of loops holds little about any one of them. It is still better not to have to argue
+# about it.
+#
+# This is why every split in this book holds out whole artists, why layers and penalties are chosen
+# in inner folds, and why scores are means over seeds with intervals.
+#
+# ## What could be wrong here
+#
+# - **Rendered sounds are tidy.** Real recordings have noise, rooms and voices. The *order* of modules
+#   on a question is what carries over, not the percentages.
+# - **Small networks.** Each module was tested at one size. A module that failed may succeed with
+#   more layers; then it has borrowed a property (depth, pooling, positions) that another one has
+#   built in.
+# - **Intervals over seeds** cover chance in training, with the examples fixed. They do not cover the
+#   choice of questions.
+#
+# ## Exercises
+#
+# 1. Give the convolution that failed on toms a way to know the place: pass `kernel=(72, 1)`. Why
+#    does that help, and what has the network become?
+#
+# ````{dropdown} Solution
+# ```python
+# networks.task_accuracy(tasks["tom"], "convolution", seed, kernel=(72, 1))
+# ```
+# A kernel as tall as the input fits at one place only. The convolution has become a dense layer.
+# ````
+#
+# 2. Break the recurrent network: shuffle the frames of the swing loops, the same way for all, and
+#    train it again. Then shuffle each loop differently. Which one hurts, and why?
+#
+# ````{dropdown} Solution
+# ```python
+# from dataclasses import replace
+#
+# order = np.random.default_rng(0).permutation(swing.X.shape[2])
+# networks.task_accuracy(replace(swing, X=swing.X[:, :, order].copy()), "recurrent", seed)
+# ```
+# Shuffling destroys the waits between strokes, which are all there is to hear. A fixed order could
+# be undone by a dense layer with enough examples; a different one for each loop by no network.
+# ````
+#
+# 3. Listen: stretch a swung loop by factors of 0.5 and 2 with `librosa.effects.time_stretch`. Does it
+#    still swing to you? Would you use these factors for augmentation?
+#
+# ````{dropdown} Solution
+# At twice the speed the off-beats blur, and many hear a shuffle where there was swing. The label
+# belongs to a range of tempi; so should the augmentation.
+# ````
+#
+# 4. Open: attention failed on swing because only the last frame asks. Change
+#    `AttentionClassifier.forward` so that every frame asks and the answers are averaged. How many
+#    examples does it need to reach the GRU?
+#
+# ## Summary
+#
+# **Asked**: which module hears what. **Found**: place, shape, order and match each have their
+# module, and each module has a question that it cannot answer at this size. What a network is fed,
+# how far it sees and how it was tested matter as much as what it is made of. **True by
+# construction**: all answers were planted in the sounds. **What would change our mind**: a module
+# that answers all four questions at equal size, with as few examples.
+#
+# **Next:** {doc}`04-descriptors` describes groove by hand, without learning anything.

@@ -1,0 +1,100 @@
+"""Plots of networks on small questions (chapter 03-networks)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from groove_utils.figures.theme import OKABE_ITO
+
+__all__ = ["plot_decision", "plot_kernels", "plot_task_map"]
+
+
+def plot_decision(
+    x: np.ndarray, y: np.ndarray, w: np.ndarray, b: float, losses: Sequence[float]
+) -> plt.Figure:
+    """Draw a neuron's training loss, and its decision line among examples of two features.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, 2)
+    y : ndarray of int, shape (n,)
+        0 or 1.
+    w : ndarray, shape (2,)
+    b : float
+        Weights and bias: the line is where ``w @ x + b`` is 0.
+    losses : sequence of float
+        One per step.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.4))
+    left.plot(losses)
+    left.set(xlabel="Step", ylabel="Cross-entropy (nats)", ylim=(0, None))
+    for value, name in enumerate(["no kick", "kick"]):
+        right.scatter(*x[y == value].T, s=12, alpha=0.6, color=OKABE_ITO[1 - value], label=name)
+    limits = np.array([x[:, 0].min(), x[:, 0].max()])
+    right.plot(limits, -(w[0] * limits + b) / w[1], color="black", linewidth=1.2)
+    spread = np.ptp(x[:, 1]) * 0.05
+    right.set(
+        xlabel="Level below 150 Hz (z)", ylabel="Level above 2500 Hz (z)",
+        ylim=(x[:, 1].min() - spread, x[:, 1].max() + spread),
+    )  # fmt: skip
+    right.legend(loc="lower left", frameon=True)
+    return figure
+
+
+def plot_kernels(spectrogram: np.ndarray, responses: Mapping[str, np.ndarray]) -> plt.Figure:
+    """Draw a spectrogram above the responses of kernels to it.
+
+    Parameters
+    ----------
+    spectrogram : ndarray, shape (n_bands, n_frames)
+    responses : mapping of str to ndarray, shape (n_rows, n_columns)
+        By the kernel's description.
+    """
+    rows = {"log-mel spectrogram": spectrogram, **responses}
+    heights = [max(0.5, 0.2 + 0.07 * len(image)) for image in rows.values()]
+    figure, grid = plt.subplots(
+        len(rows), 1, sharex=True, figsize=(7.5, 1.8 * sum(heights) + 0.8),
+        height_ratios=heights,
+    )  # fmt: skip
+    for axes, (name, image) in zip(grid, rows.items(), strict=True):
+        axes.imshow(
+            image, aspect="auto", origin="lower", cmap="magma",
+            extent=(0, image.shape[1], -0.5, len(image) - 0.5),
+        )  # fmt: skip
+        axes.set_title(name)
+        axes.set_yticks([])
+        axes.grid(visible=False)
+    grid[-1].set(xlabel="Frame (40 ms)", xlim=(0, spectrogram.shape[1]))
+    return figure
+
+
+def plot_task_map(tasks: pd.DataFrame) -> plt.Figure:
+    """Draw tasks by time scale and subjectivity.
+
+    Parameters
+    ----------
+    tasks : DataFrame
+        From :func:`groove_utils.networks.mir_tasks`.
+    """
+    figure, axes = plt.subplots(figsize=(7.5, 4))
+    seen: dict[tuple[float, int], int] = {}
+    for task, row in tasks.iterrows():
+        place = (row["seconds"], row["subjectivity"])
+        height = place[1] + 0.24 * seen.get(place, 0)
+        seen[place] = seen.get(place, 0) + 1
+        axes.plot(place[0], height, "o", color=OKABE_ITO[1], markersize=5)
+        near_end = place[0] > 50
+        axes.annotate(
+            task, (place[0], height), xytext=(-7 if near_end else 7, 0),
+            textcoords="offset points", va="center", ha="right" if near_end else "left",
+        )  # fmt: skip
+    axes.set(
+        xscale="log", xlim=(0.005, 400), ylim=(-0.4, 3.6),
+        xlabel="Seconds covered by one answer", ylabel="Agreement between listeners",
+    )  # fmt: skip
+    axes.set_yticks(range(4), ["measurable", "mostly agreed", "partly agreed", "opinion"])
+    return figure
