@@ -376,11 +376,8 @@ def draw_phrases(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, n
 
 def draw_band_loops(
     n_bands: int = 24, n_loops: int = 12, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw drum loops by bands, half of which are called "good" by the toss of a coin.
-
-    A band has its kit, its equaliser and its tempo. What it is called has nothing to do with how it
-    sounds, so no network can know it for a new band.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw drum loops by bands that sound like themselves: each has a kit, an equaliser, a tempo.
 
     Parameters
     ----------
@@ -392,20 +389,17 @@ def draw_band_loops(
     -------
     X : ndarray of float32, shape (n, 12, 71)
         Log-mel spectrograms as in :func:`swing_task`.
-    y : ndarray of int64, shape (n,)
-        1 for loops of "good" bands.
     bands : ndarray of int64, shape (n,)
+        0 to n_bands − 1.
     """
     rng = np.random.default_rng([seed, 9])
-    labels = rng.permutation(np.arange(n_bands) % 2)
     X = []
     for _ in range(n_bands):
         beat, kit = 60 / float(rng.uniform(84, 132)), int(rng.choice(KITS))
         equaliser = rng.normal(0, 0.3, (12, 1))
         loops = [_loop(rng, 1.0, beat * rng.uniform(0.97, 1.03), kit) for _ in range(n_loops)]
         X.append(_log_mel(loops) + equaliser)
-    bands = np.repeat(np.arange(n_bands), n_loops)
-    return np.concatenate(X).astype(np.float32), labels[bands], bands
+    return np.concatenate(X).astype(np.float32), np.repeat(np.arange(n_bands), n_loops)
 
 
 def _beats(rng, ratio: float, beat: float, seconds: float) -> list[tuple[float, int, float]]:
