@@ -476,5 +476,5 @@ show_figure(
 #   strength keeps the rhythm alone.
 # - Fix loudness and sample rate before comparing songs, and know what they took away.
 #
-# **Next:** {doc}`04-descriptors` boils such pictures down to single numbers, and asks how far those
-# get.
+# **Next:** {doc}`03-networks` asks what a network can learn from such pictures; {doc}`04-descriptors`
+# boils them down to single numbers, and asks how far those get.
