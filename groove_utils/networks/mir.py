@@ -19,7 +19,7 @@ _TASKS = [
     ("instruments", "song", 180.0, 0, "sigmoid per instrument", "binary cross-entropy"),
     ("genre", "song", 180.0, 2, "softmax over genres", "cross-entropy"),
     ("tags, mood", "song", 180.0, 3, "sigmoid per tag", "binary cross-entropy"),
-    ("groove rating", "song", 30.0, 3, "one number", "squared error"),
+    ("groove rating", "song", 180.0, 3, "one number", "squared error"),
 ]
 
 
