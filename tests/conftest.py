@@ -1,4 +1,4 @@
-"""What the tests of the built book share: where it is, and its pages."""
+"""Fixtures for tests of the built book: its folder and its pages."""
 
 from __future__ import annotations
 

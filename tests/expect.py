@@ -8,7 +8,7 @@ import pytest
 
 @contextmanager
 def raises(error: type[Exception], kind: str, **fields):
-    """As `pytest.raises`, with the error's `kind` and other fields checked.
+    """Expect an error as `pytest.raises` does, and check its `kind` and other fields.
 
     A `path` is compared by its last part; other fields by equality.
     """

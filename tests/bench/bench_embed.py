@@ -232,7 +232,7 @@ def save_at_random(name: str, folder: Path) -> None:
 
 
 def transformers_loop(folder: str, name: str, at_once: str) -> None:
-    """What one would write: each file is loaded, resampled, run and saved.
+    """Run the usual loop: load, resample, run and save each file.
 
     Its windows are run one by one, or, with `at_once`, as one batch that the extractor fills up.
     """

@@ -129,14 +129,14 @@ def lme4(formula, data):
 
 
 def covered(table: pd.DataFrame, truth: pd.Series) -> dict:
-    """Whether each true value lies in its interval."""
+    """Return for each true value if it lies in its interval."""
     table = table.set_index("term")
     truth = truth[table.index]
     return ((table["low"] <= truth) & (truth <= table["high"])).to_dict()
 
 
 def rejected(table: pd.DataFrame) -> dict:
-    """Whether each effect but the intercept is found at the 5% level."""
+    """Return for each effect but the intercept if it is found at the 5% level."""
     p = table.set_index("term")["p"].drop("Intercept")
     return (p < 0.05).to_dict()
 

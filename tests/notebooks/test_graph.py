@@ -137,7 +137,7 @@ def stamps(root):
 
 
 def run_again(root, change, *goals):
-    """What Make renews after `change` was made to an up-to-date project."""
+    """Return what Make renews after `change` was made to an up-to-date project."""
     make(root, *goals)
     before = stamps(root)
     time.sleep(0.02)

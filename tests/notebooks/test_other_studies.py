@@ -96,7 +96,7 @@ def test_a_poorer_study_still_gives_a_book(built_book, make_book, tmp_path, redu
 @pytest.mark.slow
 @pytest.mark.parametrize("models", [["musicfm", "of-a-reader"], ["musicfm"]])
 def test_vectors_may_come_beside_audio(built_book, make_book, tmp_path, models):
-    """As for a replication: published vectors, one's own recordings, a query that a song lacks."""
+    """A replication: published vectors, own recordings, a query that one song lacks."""
     folder = tmp_path / f"{len(models)} published"
     folder.mkdir()
     for file in ("study.yml", "tracks.csv"):

@@ -69,7 +69,7 @@ def test_with_stem_vectors_only_what_needs_sound_is_left_out(tmp_path):
 
 @pytest.mark.slow
 def test_a_study_with_vectors_of_stems_runs(tmp_path):
-    """As the published study brings them: five sums of one model, no sound."""
+    """Vectors of the published study: five sums of stems, one model, no audio."""
     sys.path.insert(0, str(ROOT / "tests" / "unit" / "study"))
     from make_marmoret_fixture import make_published
 

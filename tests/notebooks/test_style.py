@@ -15,7 +15,7 @@ CHAPTERS = chapter_sources(ROOT / "analysis")
 
 
 def code_cells(script: Path) -> list[str]:
-    """What a reader sees at once: bookkeeping that is folded away is not among it."""
+    """Return the code that a reader sees without unfolding anything."""
     cells = [cell for cell in read_chapter(script).cells if cell.cell_type == "code"]
     return [cell.source for cell in cells if "hide-input" not in cell.metadata.get("tags", [])]
 

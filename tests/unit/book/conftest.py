@@ -6,7 +6,7 @@ from groove_utils.book import open_chapter, outputs, players
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What is displayed, as a list of (object, metadata)."""
+    """Displayed objects, as a list of (object, metadata)."""
     seen = []
 
     def display(what, raw=False, metadata=None):

@@ -1,4 +1,4 @@
-"""What a chapter reports: numbers, sentences, figures, tables and sounds."""
+"""Outputs of a chapter: numbers, sentences, figures, tables and sounds."""
 
 import html
 import re

@@ -1,4 +1,4 @@
-"""What is measured from audio, against the scores that the demo study was rendered from."""
+"""Compare descriptors measured from audio with the scores of the demo study."""
 
 import numpy as np
 import pytest

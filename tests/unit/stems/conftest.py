@@ -1,4 +1,4 @@
-"""What the tests of stems share: a rendered song with its true stems, and tiny networks."""
+"""Fixtures for tests of stems: a rendered song with its true stems, and tiny networks."""
 
 import numpy as np
 import pytest

@@ -16,7 +16,7 @@ SR = 44_100
 
 
 def whole(y, name, repository, **options):
-    """What Demucs's API gives for the whole signal at once."""
+    """Separate the whole signal at once with Demucs's API."""
     separator = Separator(name, repo=repository, device="cpu", **({"shifts": 0} | options))
     _, stems = separator.separate_tensor(torch.from_numpy(y), SR)
     return {stem: out.numpy() for stem, out in stems.items()}

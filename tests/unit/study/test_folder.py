@@ -21,7 +21,7 @@ def test_tables_keep_identifiers_as_text(make_study):
 
 
 def test_an_artist_may_be_called_none(make_study):
-    """What pandas takes for missing is a name in a column of names, and missing among numbers."""
+    """Words such as "NA" are names in a column of names, and missing values among numbers."""
     names = ("NA", "nan", "null", "None", "song4", "song5", "song6", "song7")
     folder = make_study(names=names, audio=False)
     tracks = pd.read_csv(folder / "tracks.csv", keep_default_na=False)
