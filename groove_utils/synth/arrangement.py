@@ -94,11 +94,6 @@ def nearest_pitch(pitch_class: int, centre: int) -> int:
     return int(centre + (pitch_class - centre + 6) % 12 - 6)
 
 
-def _gaps(steps: np.ndarray, end: int) -> np.ndarray:
-    """Steps from each onset to the next, or to the end."""
-    return np.diff(steps, append=end)
-
-
 def play_bass(
     rng,
     style: str,
@@ -111,10 +106,7 @@ def play_bass(
 ) -> tuple[list[Note], np.ndarray]:
     """Play a bass line: with the kick as far as the coupling goes, the rest with a figure.
 
-    Returns
-    -------
-    notes : list of Note
-    grid : ndarray of bool, shape (n_bars, 16)
+    Return the notes, and their grid as a bool array of shape (n_bars, 16).
     """
     n_bars = len(chords)
     centre = int(rng.integers(36, 42))
@@ -131,7 +123,7 @@ def play_bass(
     short = {"funk": 0.55, "pop": 0.85, "rock": 0.92}[style]
     steps = np.flatnonzero(grid)
     notes = []
-    for at, gap in zip(steps, _gaps(steps, grid.size)):
+    for at, gap in zip(steps, np.diff(steps, append=grid.size)):
         bar, step = divmod(int(at), STEPS)
         pitch = nearest_pitch((key + chords[bar][0]) % 12, centre)
         if step and style == "funk":
@@ -189,7 +181,7 @@ def play_chords(
     for bar, chord in enumerate(chords):
         pitches = voice_chord(chord, key, centre)
         steps = np.flatnonzero(two[bar % 2])
-        for step, gap in zip(steps.tolist(), _gaps(steps, STEPS)):
+        for step, gap in zip(steps.tolist(), np.diff(steps, append=STEPS)):
             velocity = 96 if step % 4 == 0 else 84
             sixteenths = min(gap * staccato, longest)
             hands.strike(
@@ -244,7 +236,7 @@ def play_lead(rng, band: Band, chords: list[tuple[int, str]], key: int, clock: C
         if silent[bar % 4]:
             continue
         steps = np.flatnonzero(calls[0] if bar % 2 == 0 else calls[1 + (bar // 2) % 2])
-        for i, (step, gap) in enumerate(zip(steps.tolist(), _gaps(steps, STEPS))):
+        for i, (step, gap) in enumerate(zip(steps.tolist(), np.diff(steps, append=STEPS))):
             at = int(np.clip(place + contour[(i + 5 * (bar % 2)) % 32], 0, len(ladder) - 1))
             pitch = ladder[at]
             last = i + 1 == steps.size

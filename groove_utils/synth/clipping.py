@@ -65,7 +65,7 @@ def effects_as_rated(
         If columns are missing, or the study would be too small.
     """
     effects = default_effects() if effects is None else effects
-    check_columns(songs, ["style"])
+    check_columns(songs, "style")
     if n_listeners < 50 or n_songs < 16 or n_draws < 1:
         raise SimulationError(
             f"{n_draws} draws of {n_listeners} listeners and {n_songs} songs are too few to "

@@ -43,6 +43,7 @@ FIXED = {
     "dance_inclination_z": (4.0, 1.0, 0.5, 3.0, 1.0, -0.5),
     "musicianship_z:syncopation_z": (1.5, 1.5, 1.0, 1.0, 2.0, -1.0),
 }
+SONG_TERMS = [*FIXED][1:8]
 SD = {
     "song": (7.5, 6.5, 5.5, 8.0, 5.5, 4.5),
     "listener": (10.5, 9.5, 10.5, 10.5, 10.5, 11.0),
@@ -116,12 +117,9 @@ class Effects:
             If a name is neither a row of `fixed` nor of `sd`.
         """
         known = [*self.fixed.index, *self.sd.index]
-        for term in terms:
-            if term not in known:
-                raise SimulationError(
-                    f"unknown effect {term!r}; this set has {', '.join(known)}.",
-                    kind="unknown_effect", value=term,
-                )  # fmt: skip
+        for term in set(terms) - set(known):
+            message = f"unknown effect {term!r}; this set has {', '.join(known)}."
+            raise SimulationError(message, kind="unknown_effect", value=term)
         fixed, sd = self.fixed.copy(), self.sd.copy()
         fixed.loc[fixed.index.isin(terms)] = 0.0
         sd.loc[sd.index.isin(terms)] = 0.0
@@ -162,38 +160,29 @@ def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
         If a column is missing or holds NaN.
     """
     needed = ["tempo", "microtiming_ms", *(column for column, *_ in REFERENCE.values())]
-    check_columns(songs, ["track_id", *needed])
+    check_columns(songs, *needed, "track_id")
     finite = np.isfinite(songs[needed].to_numpy(float))
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
-        raise SimulationError(
-            f"songs: row {row}, column {needed[column]!r} is not a finite number.",
-            kind="not_finite", row=int(row), column=needed[column],
-        )  # fmt: skip
+        message = f"songs: row {row}, column {needed[column]!r} is not a finite number."
+        raise SimulationError(message, kind="not_finite", row=int(row), column=needed[column])
     values = songs[needed].astype(float).set_index(pd.Index(songs["track_id"], name="track_id"))
     values["syncopation"] = np.sqrt(values["syncopation"])
-    z = {
-        term: (values[column] - centre) / unit for term, (column, centre, unit) in REFERENCE.items()
-    }
-    excess = (values["microtiming_ms"] - MICROTIMING_FREE) / MICROTIMING_UNIT
-    return pd.DataFrame(
-        {
-            "syncopation_z": z["syncopation_z"],
-            "syncopation_z2": z["syncopation_z"] ** 2,
-            "density_z": z["density_z"],
-            "tempo_off2": (np.log(values["tempo"] / TEMPO_OPTIMUM) / TEMPO_UNIT) ** 2,
-            "microtiming_x": np.maximum(excess, 0.0),
-            "low_z": z["low_z"],
-            "coupling_z": z["coupling_z"],
-        }
+    terms = pd.DataFrame(
+        {term: (values[name] - centre) / unit for term, (name, centre, unit) in REFERENCE.items()}
     )
+    excess = (values["microtiming_ms"] - MICROTIMING_FREE) / MICROTIMING_UNIT
+    terms = terms.assign(
+        syncopation_z2=terms["syncopation_z"] ** 2,
+        tempo_off2=(np.log(values["tempo"] / TEMPO_OPTIMUM) / TEMPO_UNIT) ** 2,
+        microtiming_x=np.maximum(excess, 0.0),
+    )
+    return terms[SONG_TERMS]
 
 
-def check_columns(songs: pd.DataFrame, needed: list[str]) -> None:
-    """Raise a `SimulationError` if a table of songs lacks columns."""
-    missing = [column for column in needed if column not in songs]
-    if missing:
-        raise SimulationError(
-            f"songs lacks the column(s) {', '.join(missing)}; it needs {', '.join(needed)}.",
-            kind="missing_column", column=missing[0],
-        )  # fmt: skip
+def check_columns(songs: pd.DataFrame, *needed: str) -> None:
+    """Raise a `SimulationError` if a table of songs lacks a column."""
+    for column in needed:
+        if column not in songs:
+            message = f"songs lacks the column {column}; it needs {', '.join(needed)}."
+            raise SimulationError(message, kind="missing_column", column=column)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.synth.listener_effects import (
-    FIXED,
+    SONG_TERMS,
     Effects,
     SimulationError,
     check_columns,
@@ -24,8 +24,6 @@ from groove_utils.synth.listener_effects import (
 from groove_utils.synth.questionnaire import RATED, SCALE, groove_score
 
 __all__ = ["Simulated", "draw_design", "simulate_listeners"]
-
-SONG_TERMS = [*FIXED][1:8]
 
 
 class Simulated(NamedTuple):
@@ -126,7 +124,7 @@ def simulate_listeners(
     """
     effects = default_effects() if effects is None else effects
     rng = np.random.default_rng(seed)
-    check_columns(songs, ["style"])
+    check_columns(songs, "style")
     covariates = song_covariates(songs)
     styles, style_of = np.unique(songs["style"].to_numpy(str), return_inverse=True)
     design = draw_design(songs["style"].to_numpy(str), n_listeners, songs_per_listener, rng)
@@ -189,15 +187,7 @@ def draw_ratings(
 ) -> Draw:
     """Draw all random parts, and add them up in each cell of the design.
 
-    Parameters
-    ----------
-    covariates : ndarray, shape (n_songs, 7)
-        In the order of the columns of :func:`song_covariates`.
-    style_of : ndarray of int, shape (n_songs,)
-    effects : Effects
-    design : ndarray of int, shape (n_listeners, per_listener)
-        Song numbers, see :func:`draw_design`.
-    rng : numpy.random.Generator
+    `covariates` has the columns of :func:`song_covariates`; `style_of` numbers each song's style.
     """
     n_listeners, fixed, sd = len(design), effects.fixed.T, effects.sd.T
 

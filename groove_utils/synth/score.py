@@ -62,21 +62,7 @@ class Song:
 
 
 class Clock:
-    """Times of notes: the swung grid, the player's offset, and jitter.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    n_bars : int
-    tempo : float
-        Beats per minute.
-    swing_ratio : float
-        See :func:`groove_utils.rhythm.swung_bars`.
-    offsets : dict of str to float
-        Milliseconds by which a player is late; 0 for players without an entry.
-    jitter_ms : float
-        Standard deviation of single notes.
-    """
+    """Times of notes: the swung grid, plus the player's offset and jitter (SD) in milliseconds."""
 
     def __init__(self, rng, n_bars, tempo, swing_ratio, offsets, jitter_ms):
         self.rng, self.sixteenth = rng, 15 / tempo
