@@ -1,4 +1,4 @@
-"""Syncopation measured from audio (chapter 04, appendix «The demo study and its truth»).
+"""Syncopation measured from audio (chapter 04, appendix "The demo study and its truth").
 
 Strokes of the bass drum, the snare and the cymbals are read off the metrical grid, and the indices
 of :mod:`groove_utils.rhythm.syncopation` are applied to them as to a score: Longuet-Higgins & Lee

@@ -8,9 +8,9 @@ and the modulation envelope are left out, except for a vibrato that the score as
 The C library TinySoundFont (``tinysoundfont`` 0.3.7) was measured as a replacement. Behind this
 interface it gives the same bytes on each run, is in tune to −0.4…+7.8 cents on twenty presets
 (this sampler: −1.1…+6.5) and on time to 1 ms, and renders a song in 0.77 s instead of 0.96 s of
-processor time. But it does not make soft notes duller, and it lets cymbals ring brighter: on the
-demo, syncopation measured from audio correlates with the scores' at r = .37 instead of .78, and 23
-of the 68 values that chapters 01 and 04 report leave their tolerances. Hence this sampler.
+processor time. But it sounds brighter (spectral flux above 6.4 kHz is 35 to 58% higher on the
+demo), syncopation (LHL) measured from audio correlates with the scores' at r = .37 instead of .84,
+and 23 of the 68 values that chapters 01 and 04 report leave their tolerances. Hence this sampler.
 """
 
 from __future__ import annotations
