@@ -42,8 +42,8 @@ from groove_utils.book import (
     show_figure,
     show_table,
     summaries,
-    verdicts,
 )
+from groove_utils.book.verdicts import pick_verdict
 from groove_utils.stats import typeset_minus
 
 chapter = open_chapter("04-descriptors", study)
@@ -319,7 +319,7 @@ lead = compared.loc["trees, all"]
 report_value("trees_lead", **summaries.as_reported(lead, value="difference"))
 report_text(
     "trees_verdict",
-    verdicts.pick_verdict(
+    pick_verdict(
         lead,
         "Bending helps.",
         "Bending hurts: there are too few songs to learn bends from.",
@@ -329,7 +329,7 @@ report_text(
 unclear = "descriptors cannot be shown to predict more than the style does"
 report_text(
     "formula_verdict",
-    verdicts.pick_verdict(
+    pick_verdict(
         compared.loc["style alone"],
         unclear,
         "descriptors predict more than the style does",

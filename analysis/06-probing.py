@@ -42,8 +42,8 @@ from groove_utils.book import (
     show_figure,
     show_table,
     summaries,
-    verdicts,
 )
+from groove_utils.book.verdicts import pick_verdict
 from groove_utils.descriptors import BASELINE, describe_study
 from groove_utils.embed.model_selection import models_for, stem_sums, twins_of
 from groove_utils.similarity import rsa
@@ -416,7 +416,7 @@ report_value("within_r2", **summaries.as_reported(within, n_songs, value="r2"))
 report_value("between_share", between["share"])
 report_text(
     "within_verdict",
-    verdicts.pick_verdict(
+    pick_verdict(
         within,
         "orders songs within a style",
         "does worse than the style's mean within a style",
@@ -453,9 +453,7 @@ beyond_chance = chance.loc[chance["p_family"] < 0.05, "model"].unique()
 ahead = beyond[(beyond["low"] > 0) & (beyond["target"] == target)]["model"]
 report_text("beyond_style", join_words(ahead, "none of them"))
 report_text("beyond_chance", join_words(beyond_chance, "none of the models"))
-orders = verdicts.pick_verdict(
-    within, "orders", "misorders", "cannot be shown to order"
-)
+orders = pick_verdict(within, "orders", "misorders", "cannot be shown to order")
 answers["style"] = (
     f"{best} {orders} songs within a style; beyond style, surely above 0: "
     f"{join_words(ahead)}"
@@ -539,7 +537,7 @@ unique = summaries.row_of(partition, target=target, kind="unique", part="embeddi
 report_value("unique_r2", **summaries.as_reported(unique, n_songs, value="r2"))
 report_text(
     "unique_word",
-    verdicts.pick_verdict(unique, "something", "less than nothing", "nothing certain"),
+    pick_verdict(unique, "something", "less than nothing", "nothing certain"),
 )
 
 # %% [markdown] tags=["needs-styles", "needs-audio-or-descriptors"]
@@ -668,9 +666,7 @@ for label in rivals:
     row = summaries.row_of(differences, target=target, rival=label)
     found = summaries.as_reported(row, n_songs, value="difference")
     report_value(f"ahead_of_{label.replace(' ', '_')}", **found)
-    word = verdicts.pick_verdict(
-        row, "ahead of", "behind", "not clearly different from"
-    )
+    word = pick_verdict(row, "ahead of", "behind", "not clearly different from")
     verdicts.append(f"{word} {'' if label == 'style alone' else 'the '}{label}")
 verdict = f"{best} is " + "; ".join(verdicts)
 report_text("verdict", verdict)
@@ -974,7 +970,7 @@ caption = f"What a reviewer asked, and what «{target}» answers, on {size}."
 show_table(summaries.answers_table(answers), "probe-verdict", caption)
 
 # %% tags=["hide-input"]
-headline = verdicts.pick_verdict(
+headline = pick_verdict(
     own.loc[best],
     "predict the ratings of artists that they were not trained on",
     "fail to predict the ratings of new artists",

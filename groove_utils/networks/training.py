@@ -47,9 +47,9 @@ class TrainingSettings:
         Order of examples, dropout, augmentation. Initial weights are the caller's matter.
     """
 
-    epochs: int = 20
-    batch_size: int = 32
-    learning_rate: float = 3e-3
+    epochs: int = 15
+    batch_size: int = 64
+    learning_rate: float = 6e-3
     weight_decay: float = 1e-2
     patience: int | None = None
     seed: int = 0
@@ -80,7 +80,7 @@ def train_epoch(
     y: torch.Tensor,
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
-    batch_size: int = 32,
+    batch_size: int = 64,
     augment: Augment | None = None,
 ) -> float:
     """Show a network every training example once, in random order, and adjust its weights.
