@@ -680,6 +680,7 @@ from sklearn.pipeline import make_pipeline
 from groove_utils.embed import embed_tracks
 from groove_utils.probe import ClippedStandardScaler
 
+# %%
 phrases, families, _ = listening_tasks.draw_phrases(n_phrases, seed)
 signals = {f"phrase {k:03d}": (phrase, sr) for k, phrase in enumerate(phrases)}
 tagger = embed_tracks(signals, "mtt-musicnn").layers["max_pool"]
@@ -765,6 +766,7 @@ report_value("small_64", at["small convolution"], fmt=".0f", unit="%")
 X, bands = listening_tasks.draw_band_loops(24, 12, seed)
 
 
+# %%
 def toss(s):
     order = np.random.default_rng(s).permutation(24)
     good, others = order[:12], order[12:]
@@ -772,6 +774,7 @@ def toss(s):
     return np.isin(bands, good).astype(int), np.isin(bands, new_bands)
 
 
+# %%
 def ten_runs(by_band=True, **options):
     jobs = []
     for s in range(10):
@@ -799,6 +802,8 @@ honest = ten_runs()
 by_clip = ten_runs(by_band=False)
 stopped = np.max([ten_runs(epochs=n) for n in (2, 5, 10, 15)], axis=0)
 leaked = ten_runs(scale_on_all=True)
+
+# %%
 ways = pd.Series(
     {
         "honest": np.mean(honest),
@@ -898,7 +903,7 @@ for name, way in {
 # that are asked. Let every frame ask, and read out the first.
 # ````
 #
-# 5. Open: attention missed swing. Is it because only the last frame asks? Change
+# **An open question**: attention missed swing. Is it because only the last frame asks? Change
 #    `AttentionClassifier.forward` so that every frame asks and the answers are averaged.
 #
 # ## Summary
