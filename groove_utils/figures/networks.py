@@ -81,17 +81,16 @@ def plot_task_map(tasks: pd.DataFrame) -> plt.Figure:
         From :func:`groove_utils.networks.mir_tasks`.
     """
     figure, axes = plt.subplots(figsize=(7.5, 4))
-    seen: dict[tuple[float, int], int] = {}
-    for task, row in tasks.iterrows():
-        place = (row["seconds"], row["subjectivity"])
-        height = place[1] + 0.24 * seen.get(place, 0)
-        seen[place] = seen.get(place, 0) + 1
-        axes.plot(place[0], height, "o", color=OKABE_ITO[1], markersize=5)
-        near_end = place[0] > 50
-        axes.annotate(
-            task, (place[0], height), xytext=(-7 if near_end else 7, 0),
-            textcoords="offset points", va="center", ha="right" if near_end else "left",
-        )  # fmt: skip
+    for level, row in tasks.groupby("subjectivity"):
+        for rank, (task, seconds) in enumerate(row["seconds"].sort_values().items()):
+            # neighbours stand at different heights, so that their names do not overlap
+            place = seconds, level + 0.26 * (rank % 3 - 1)
+            near_end = seconds > 50
+            axes.plot(*place, "o", color=OKABE_ITO[1], markersize=5)
+            axes.annotate(
+                task, place, xytext=(-7 if near_end else 7, 0), textcoords="offset points",
+                va="center", ha="right" if near_end else "left",
+            )  # fmt: skip
     axes.set(
         xscale="log", xlim=(0.005, 400), ylim=(-0.4, 3.6),
         xlabel="Seconds covered by one answer", ylabel="Agreement between listeners",

@@ -211,7 +211,7 @@ def compare_modules(
 
 
 def summarise_scores(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Mean accuracy over seeds with a t interval.
+    """Compute the mean accuracy over seeds with a t interval, cut at 0 and 1.
 
     Parameters
     ----------
@@ -234,8 +234,8 @@ def summarise_scores(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         multiply_adds=("multiply_adds", "first"),
     )  # fmt: skip
     half = stats.t.ppf(0.5 + level / 2, table["n"] - 1) * table["sd"] / np.sqrt(table["n"])
-    table.insert(1, "low", table["accuracy"] - half)
-    table.insert(2, "high", table["accuracy"] + half)
+    table.insert(1, "low", (table["accuracy"] - half).clip(lower=0))
+    table.insert(2, "high", (table["accuracy"] + half).clip(upper=1))
     middle = (1 + table["chance"]) / 2
     low, high = (table[bound].fillna(table["accuracy"]) for bound in ("low", "high"))
     table["verdict"] = np.select([low > middle, high < middle], ["found", "not found"], "unclear")
