@@ -562,7 +562,7 @@ report_value(
 mir = networks.mir_tasks()
 show_table(
     mir[["answer", "output", "loss"]],
-    "tasks",
+    "outputs",
     "Tasks of music information retrieval, with the output and the loss that fit.",
     simulated=False,
 )
