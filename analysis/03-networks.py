@@ -19,8 +19,8 @@
 # `groove_utils.networks`, `groove_utils.synth.listening_tasks`.
 # ```
 #
-# All sounds of this chapter are rendered for it. Nothing on this page depends on a study or on
-# listeners.
+# All sounds of this chapter are rendered for it, and no rating enters. Where a note on simulated
+# listeners stands below, it is about the study that the other chapters use.
 
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml; not used on this page
@@ -66,17 +66,19 @@ seeds = range(seed, seed + n_seeds)
 # ## One neuron: was that a kick drum?
 #
 # Take a drum loop and look at it once per sixteenth note. Measure the level below 150 Hz and the
-# level above 2500 Hz. Is a kick drum struck in this frame? The two levels are the input
-# $x = (x_1, x_2)$. A neuron weighs them, adds a bias, and squashes the sum to a probability:
+# level above 2500 Hz. Is a kick drum struck in this frame? The two levels are the input x. A neuron
+# weighs them, adds a bias, and squashes the sum to a probability:
 #
-# $$p = \sigma(w \cdot x + b), \qquad \sigma(a) = \frac{1}{1 + e^{-a}}.$$
+# > p = σ(w · x + b), with σ(a) = 1 / (1 + exp(−a))
 #
-# How wrong is it? With $y = 1$ for a kick and $0$ for none, the *cross-entropy*
-# $L = -\tfrac{1}{n}\sum_i \bigl[y_i \log p_i + (1 - y_i)\log(1 - p_i)\bigr]$ is small when the
-# probabilities are right and large when the neuron is sure and wrong. Its gradient is short,
+# How wrong is it? With y = 1 for a kick and 0 for none, the *cross-entropy*
 #
-# $$\frac{\partial L}{\partial w} = \frac{1}{n}\sum_i (p_i - y_i)\,x_i, \qquad
-# \frac{\partial L}{\partial b} = \frac{1}{n}\sum_i (p_i - y_i),$$
+# > L = −mean( y log p + (1 − y) log(1 − p) )
+#
+# is small when the probabilities are right, and large when the neuron is sure and wrong. Its gradient
+# is short,
+#
+# > ∂L/∂w = mean( (p − y) x ), ∂L/∂b = mean( p − y ),
 #
 # and points to where the loss grows. Training walks the other way, again and again. Here is all of
 # it in NumPy. The first half of the frames is for training, the second half for testing.
@@ -129,7 +131,7 @@ report_value("last_loss", losses[-1])
 
 # %% [markdown]
 # The two sets of weights differ by {glue:text}`same_weights`. The loss fell from
-# {glue:text}`first_loss`, which is $\log 2$, the loss of not knowing, to {glue:text}`last_loss`. On
+# {glue:text}`first_loss`, which is log 2, the loss of not knowing, to {glue:text}`last_loss`. On
 # frames that it was not trained on, the neuron is right for {glue:text}`kick_accuracy` of them;
 # always saying "no kick" would be right for {glue:text}`kick_guess`. {numref}`fig-neuron` shows
 # what it does: a neuron draws one straight line, and the levels of some kicks and of other frames
@@ -176,9 +178,9 @@ for task in tasks.values():
 # - A **recurrent** layer (here a gated recurrent unit, GRU) reads frame by frame and carries a
 #   state along. What came before changes what the next frame means.
 # - **Attention** compares frames, whatever their distance. Each frame is turned into three vectors of
-#   length $d$: a query, a key and a value. Here only the last frame asks. Its query is multiplied
+#   length d: a query, a key and a value. Here only the last frame asks. Its query is multiplied
 #   with all keys, the softmax turns the products into weights that add up to one, and the output is
-#   the weighted mean of the values: $\operatorname{softmax}(QK^\top/\sqrt{d})\,V$.
+#   the weighted mean of the values: softmax(Q Kᵀ / √d) V.
 
 # %%
 Code(inspect.getsource(networks.ConvolutionClassifier.forward), language="python")
@@ -323,8 +325,11 @@ show_figure(
 # %% [markdown]
 # **How far** a kernel sees in time matters as much. Swing shows in the waits between strokes, so a
 # kernel that never sees two strokes at once cannot know it. The span of input that an output depends
-# on is its *receptive field*. For a stack of layers with kernel sizes $k_l$ and strides $s_l$ it is
-# $1 + \sum_l (k_l - 1)\prod_{m<l} s_m$ frames:
+# on is its *receptive field*. For a stack of layers it is
+#
+# > 1 + (k₁ − 1) + (k₂ − 1) s₁ + (k₃ − 1) s₁ s₂ + …
+#
+# frames, where k are the sizes of the kernels and s their strides:
 
 # %%
 networks.receptive_field([3, 2, 3], strides=[1, 2, 1])
