@@ -37,11 +37,11 @@ def renewed(built_book, tmp_path):
         ("figures/descriptors.py", {"descriptors"}),
         ("figures/stems.py", {"stem-ablation"}),
         ("mixed/power.py", {"mixed-models"}),
-        ("similarity/geometry.py", {"embeddings"}),
-        ("similarity/mantel.py", {"probing"}),
+        ("similarity/maps.py", {"embeddings"}),
+        ("similarity/mantel.py", {"embeddings", "probing"}),
         ("study/start.py", set()),
-        ("synth/soundfont.py", {"study"}),
-        ("embed/models.yaml", {"embeddings", "probing", "stem-ablation", "pages"}),
+        ("synth/soundfont.py", {"study", "networks"}),
+        ("embed/models.yaml", {"networks", "embeddings", "probing", "stem-ablation", "pages"}),
     ],
 )
 def test_an_edit_renews_what_uses_the_file(renewed, file, expected):
