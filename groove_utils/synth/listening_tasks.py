@@ -470,8 +470,16 @@ def _log_frequency(sounds: list[np.ndarray], low: int) -> np.ndarray:
     return np.sqrt(X / X.max(axis=1, keepdims=True))
 
 
+def _twice(y: np.ndarray) -> np.ndarray:
+    """A short sound twice, with silence after each: one alone is over before one listens."""
+    return np.tile(np.pad(y, (0, RATE // 4)), 2)
+
+
 def _task(question, classes, X, answers, n_train, sounds) -> ListeningTask:
     last = zip(answers[-N_EXAMPLES:], sounds[-N_EXAMPLES:], strict=True)
-    examples = {f"{number}: {classes[a]}": (y, RATE) for number, (a, y) in enumerate(last, 1)}
+    examples = {
+        f"{number}: {classes[a]}": (y if len(y) >= RATE else _twice(y), RATE)
+        for number, (a, y) in enumerate(last, 1)
+    }
     X = np.ascontiguousarray(X, dtype=np.float32)
     return ListeningTask(question, classes, X, np.asarray(answers, np.int64), n_train, examples)
