@@ -35,6 +35,7 @@ VERSIONS = {
     "ablation": "1",  # probes of subsets of stems
     "descriptors": "3",  # any handcrafted descriptor's value
     "embeddings": "7",  # windows, preprocessing, pooling
+    "genre-corpus": "1",  # songs of the genre corpus
     "rendering": "3",  # the sound of a score
     "stem-measures": "2",  # descriptors, coupling and gains of sums of stems
     "training": "1",  # networks trained on spectrograms

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "clipping": ["effects_as_rated"],
         "composition": ["compose"],
         "demo": ["make_demo"],
+        "genre_corpus": ["GENRES", "GENRE_TREE", "make_genre_corpus", "render_genre_song"],
         "listener_effects": ["Effects", "SimulationError", "default_effects", "song_covariates"],
         "features": ["score_features"],
         "listeners": ["Simulated", "draw_design", "simulate_listeners"],

@@ -6,6 +6,8 @@ draws from those of its style.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from groove_utils.rhythm.grid import STEPS
@@ -13,14 +15,27 @@ from groove_utils.synth.bands import Band
 from groove_utils.synth.patterns import from_text
 from groove_utils.synth.score import Clock, Note
 
-__all__ = ["draw_progression", "play_bass", "play_chords", "play_drums", "play_lead"]
+__all__ = [
+    "Hands",
+    "draw_progression",
+    "nearest_pitch",
+    "play_bass",
+    "play_chords",
+    "play_drums",
+    "play_lead",
+    "voice_chord",
+]
 
 DRUM_KEYS = {
     "kick": 36, "snare": 38, "hat": 42, "open_hat": 46, "ride": 51, "crash": 49, "tom_high": 48,
-    "tom_low": 43, "clap": 39,
+    "tom_low": 43, "clap": 39, "rim": 37, "tambourine": 54, "cowbell": 56, "shaker": 70,
+    "conga_high": 63, "conga_low": 64,
 }  # fmt: skip
 # players whose offset a drum shares; the rest play with the kick
-PLAYERS = {"snare": "snare", "clap": "snare", "hat": "hat", "open_hat": "hat", "ride": "hat"}
+PLAYERS = {
+    "snare": "snare", "clap": "snare", "rim": "snare", "hat": "hat", "open_hat": "hat",
+    "ride": "hat", "shaker": "hat", "tambourine": "hat",
+}  # fmt: skip
 # chords as (semitones above the key, kind)
 PROGRESSIONS = {
     "funk": [
@@ -40,7 +55,8 @@ PROGRESSIONS = {
 }  # fmt: skip
 TONES = {
     "9": (0, 4, 10, 14), "m7": (0, 3, 7, 10), "": (0, 4, 7), "m": (0, 3, 7), "maj7": (0, 4, 7, 11),
-    "5": (0, 7, 12),
+    "5": (0, 7, 12), "7": (0, 4, 7, 10), "m9": (0, 3, 10, 14), "maj9": (0, 4, 11, 14),
+    "6": (0, 4, 7, 9), "sus4": (0, 5, 7, 10),
 }  # fmt: skip
 SCALES = {"funk": (0, 3, 5, 7, 10), "pop": (0, 2, 4, 7, 9), "rock": (0, 3, 5, 7, 10)}
 BASS_FIGURES = {
@@ -150,13 +166,14 @@ def voice_chord(chord: tuple[int, str], key: int, centre: int) -> list[int]:
     return sorted(set(pitches))
 
 
-class _Hands:
+class Hands:
     """Hands of a player of chords, which strike several notes at a time and collect them."""
 
     def __init__(self, rng, clock: Clock):
         self.rng, self.clock, self.notes = rng, clock, []
 
     def strike(self, part, bar, step, sixteenths, pitches, velocity, *, least=0.0, spread=0.0):
+        """Strike pitches together, or one after the other by `spread` seconds."""
         start = self.clock.time(bar, step, share=0.7)
         length = max(least, sixteenths * self.clock.sixteenth)
         for i, pitch in enumerate(pitches):
@@ -177,7 +194,7 @@ def play_chords(
     centre = {"funk": 64, "pop": 62, "rock": 47}[style] + int(rng.integers(-2, 3))
     staccato, longest = {"funk": (0.45, 1.3), "pop": (0.9, 16), "rock": (0.95, 16)}[style]
     spread = 0.006 if first in STRUMMED else 0.0
-    hands = _Hands(rng, clock)
+    hands = Hands(rng, clock)
     for bar, chord in enumerate(chords):
         pitches = voice_chord(chord, key, centre)
         steps = np.flatnonzero(two[bar % 2])
@@ -195,7 +212,7 @@ def play_chords(
     return hands.notes
 
 
-def _play_second(hands: _Hands, band: Band, chords, key: int) -> None:
+def _play_second(hands: Hands, band: Band, chords, key: int) -> None:
     """Add the second instrument: stabs in funk, long chords in pop, half bars in rock."""
     rng, program = hands.rng, band.parts["second"].program
     if band.style == "funk":
@@ -219,12 +236,25 @@ def _play_second(hands: _Hands, band: Band, chords, key: int) -> None:
                 hands.strike("second", bar, step, 7.6, pitches, 88)
 
 
-def play_lead(rng, band: Band, chords: list[tuple[int, str]], key: int, clock: Clock) -> list[Note]:
-    """Sing a two-bar call that comes back with another ending, with rests to breathe."""
-    scale = np.array(SCALES[band.style])
-    centre = int(rng.integers(64, 71))
+def play_lead(
+    rng,
+    band: Band,
+    chords: list[tuple[int, str]],
+    key: int,
+    clock: Clock,
+    *,
+    scale: Sequence[int] | None = None,
+    phrases: Sequence[str] = PHRASES,
+    centres: tuple[int, int] = (64, 70),
+) -> list[Note]:
+    """Sing a two-bar call that comes back with another ending, with rests to breathe.
+
+    The scale is that of the band's style unless it is given.
+    """
+    scale = np.array(SCALES[band.style] if scale is None else scale)
+    centre = int(rng.integers(centres[0], centres[1] + 1))
     ladder = [p for p in range(centre - 9, centre + 11) if (p - key) % 12 in scale]
-    calls = [from_text(PHRASES[i]) > 0 for i in rng.integers(len(PHRASES), size=3)]
+    calls = [from_text(phrases[i]) > 0 for i in rng.integers(len(phrases), size=3)]
     contour = np.zeros(32, int)
     for i in range(1, 32):  # a walk that is drawn back to where it began
         step = rng.choice([-3, -2, -1, -1, 1, 1, 2, 3])

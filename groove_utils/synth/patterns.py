@@ -10,7 +10,7 @@ import numpy as np
 
 from groove_utils.rhythm.grid import STEPS
 
-__all__ = ["draw_drums", "from_text"]
+__all__ = ["draw_drums", "from_text", "play_fill"]
 
 # kick figures from plain to syncopated; each is a bar of sixteenths
 KICKS = {
@@ -83,9 +83,9 @@ def draw_drums(
         parts["clap"][:, [4, 12]] = 88
     parts["crash"][::4, 0] = 112
     for bar in range(3, n_bars, 4):
-        _fill(rng, parts, bar, density)
+        play_fill(rng, parts, bar, density)
     if n_bars % 4:
-        _fill(rng, parts, n_bars - 1, 0.5 * density)
+        play_fill(rng, parts, n_bars - 1, 0.5 * density)
     return parts
 
 
@@ -154,7 +154,7 @@ def _timekeeping(rng, style, density, timekeeper):
     return {"hat": line, "open_hat": opened}
 
 
-def _fill(rng, parts, bar, density):
+def play_fill(rng, parts, bar, density):
     """Close a phrase in the last beats: toms and snare, growing."""
     start = int(rng.choice([8, 10, 12], p=[0.2, 0.3, 0.5]))
     steps = np.arange(start, STEPS)

@@ -7,24 +7,22 @@ keeps peaks under full scale, so that the mix is still the sum of its stems.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
-from scipy.signal import butter, oaconvolve, sosfilt
+from scipy.signal import oaconvolve, sosfilt
 
 from groove_utils.audio import measure_loudness
 from groove_utils.study.stem_names import STEMS
+from groove_utils.synth.effects import design_filter, limiter_gain, pan, room_impulse, saturate
 from groove_utils.synth.score import Note, Song
 from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
 
 __all__ = ["render"]
 
-PEAK = 0.93
 # peak of a drum at full velocity, so that kits of different level are interchangeable
 DRUM_LEVELS = {
     "kick": 0.95, "snare": 0.80, "hat": 0.34, "open_hat": 0.36, "ride": 0.32, "crash": 0.46,
-    "tom_high": 0.60, "tom_low": 0.65, "clap": 0.40,
+    "tom_high": 0.60, "tom_low": 0.65, "clap": 0.40, "rim": 0.42, "tambourine": 0.26,
+    "cowbell": 0.26, "shaker": 0.22, "conga_high": 0.42, "conga_low": 0.46,
 }  # fmt: skip
 DRUM_PANS = {
     "hat": 0.3, "open_hat": 0.3, "ride": -0.35, "crash": -0.25, "tom_high": 0.2, "tom_low": -0.3,
@@ -64,12 +62,12 @@ def render(song: Song) -> dict[str, np.ndarray]:
         if not y.any():
             continue
         if part.drive:
-            y = _saturate(y, part.drive)
+            y = saturate(y, part.drive)
         level = part.gain + (SECOND_PART[band.style] if name == "second" else 0.0)
         if name != "drums":
             level += -23.0 - measure_loudness(y, SAMPLE_RATE)
-        y = 10 ** (level / 20) * _pan(y, part.pan)
-        room = oaconvolve(y, _impulse(band.room_seed, band.room_seconds), axes=1)
+        y = 10 ** (level / 20) * pan(y, part.pan)
+        room = oaconvolve(y, room_impulse(band.room_seed, band.room_seconds, SAMPLE_RATE), axes=1)
         stems[part.stem] += y + part.room * room[:, :n_samples]
     for name, y in stems.items():
         if y.any():
@@ -77,7 +75,7 @@ def render(song: Song) -> dict[str, np.ndarray]:
             stems[name] = y * 10 ** ((level - measure_loudness(y, SAMPLE_RATE)) / 20)
     mix = sum(stems.values())
     gain = 10 ** ((song.loudness - measure_loudness(mix, SAMPLE_RATE)) / 20)
-    curve = gain * _limiter(gain * mix)
+    curve = gain * limiter_gain(gain * mix, SAMPLE_RATE)
     n_fade = int(0.25 * SAMPLE_RATE)
     curve[-n_fade:] *= np.cos(np.linspace(0, np.pi / 2, n_fade)) ** 2
     sounds = {name: np.round(32767 * curve * y).astype(np.int16) for name, y in stems.items()}
@@ -109,41 +107,6 @@ def _add_note(buses: dict[str, np.ndarray], song: Song, note: Note) -> None:
         peak = float(np.abs(y[:, : SAMPLE_RATE // 5]).max())
         gain = DRUM_LEVELS[note.part] * (note.velocity / 127) ** 1.7 / peak
         if note.velocity < 70:  # a soft stroke is a dull one
-            y = sosfilt(_filter(1, 5000, "lowpass"), y)
-        y = gain * _pan(y, DRUM_PANS.get(note.part, 0.0))
+            y = sosfilt(design_filter(1, 5000, "lowpass", SAMPLE_RATE), y)
+        y = gain * pan(y, DRUM_PANS.get(note.part, 0.0))
     bus[:, start : start + y.shape[1]] += y
-
-
-@lru_cache(maxsize=2)
-def _filter(order, hz, kind):
-    return butter(order, hz, kind, fs=SAMPLE_RATE, output="sos")
-
-
-def _saturate(y, drive):
-    """Apply a valve amplifier's curve; `drive` is the level of the part's 99th percentile."""
-    scale = drive / max(float(np.quantile(np.abs(y), 0.99)), 1e-9)
-    return np.tanh(scale * y) / scale
-
-
-def _pan(y, place):
-    """Apply an equal-power balance; `place` from −1 (left) to 1 (right)."""
-    angle = (place + 1) * np.pi / 4
-    return np.array([[np.sqrt(2) * np.cos(angle)], [np.sqrt(2) * np.sin(angle)]]) * y
-
-
-@lru_cache(maxsize=4)
-def _impulse(seed, seconds):
-    """Impulse response of the band's room: decaying noise, a little darker than the sound."""
-    rng = np.random.default_rng([seed, 3])
-    n = int(seconds * SAMPLE_RATE)
-    noise = rng.standard_normal((2, n)) * 10 ** (-3 * (np.arange(n) / SAMPLE_RATE) / seconds)
-    noise[:, : int(0.008 * SAMPLE_RATE)] = 0  # the walls are some way off
-    noise = sosfilt(_filter(2, (180, 6500), "bandpass"), noise)
-    return noise / np.sqrt((noise**2).sum(axis=1, keepdims=True))
-
-
-def _limiter(mix):
-    """Gain ≤ 1, smooth over 5 ms, that keeps the mix under the peak."""
-    need = np.minimum(1.0, PEAK / np.maximum(np.abs(mix).max(axis=0), 1e-9))
-    width = int(0.005 * SAMPLE_RATE) | 1
-    return uniform_filter1d(minimum_filter1d(need, 2 * width + 1), width)

@@ -1,0 +1,202 @@
+"""Collections of songs with a genre and an artist each: rendered, or a reader's own folder.
+
+Used by the chapters on genre.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from groove_utils.cache import cache_key
+from groove_utils.errors import DetailedError
+from groove_utils.paths import cache_folder
+from groove_utils.synth.genre_corpus import make_genre_corpus
+
+__all__ = ["Corpus", "CorpusError", "load_corpus", "rendered_corpus"]
+
+AUDIO = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au"}
+REQUIRED = ("song_id", "style", "artist", "audio")
+
+
+class CorpusError(DetailedError):
+    """A corpus that is incomplete, malformed or not on this machine."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Songs with their styles and artists.
+
+    Attributes
+    ----------
+    name : str
+    folder : pathlib.Path
+        Folder that the paths of `songs` start from.
+    songs : DataFrame
+        One row per song: ``song_id, style, artist, audio`` (relative path), and any known causes.
+    tree : dict of str to str
+        Parent of each style and inner node, without the root; empty for a flat list of styles.
+    """
+
+    name: str
+    folder: Path
+    songs: pd.DataFrame = field(repr=False)
+    tree: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def styles(self) -> list[str]:
+        """Names of the styles that have songs, sorted."""
+        return sorted(self.songs["style"].unique())
+
+    def path(self, song_id: str) -> Path:
+        """Return the audio file of a song."""
+        rows = self.songs.loc[self.songs["song_id"] == song_id, "audio"]
+        if rows.empty:
+            raise CorpusError(
+                f"{self.name}: there is no song {song_id!r}.", kind="unknown_song", value=song_id
+            )
+        return self.folder / rows.iloc[0]
+
+
+def load_corpus(folder: str | os.PathLike) -> Corpus:
+    """Load any folder of the form ``style/artist/*``.
+
+    Parameters
+    ----------
+    folder : path-like
+        Audio files in ``<style>/<artist>/``. Two files are read if they are there: ``songs.csv``
+        (at least ``song_id, style, artist, audio``) instead of a search for audio files, and
+        ``tree.yml``, the parent of each style.
+
+    Returns
+    -------
+    Corpus
+
+    Raises
+    ------
+    CorpusError
+        If there are no songs, a file of the table is missing, or the tree is not one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "ska" / "The Band").mkdir(parents=True)
+    >>> (folder / "ska" / "The Band" / "song.wav").touch()
+    >>> load_corpus(folder).songs.to_dict("records")[0]["style"]
+    'ska'
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CorpusError(
+            f"{folder}: there is no such folder; expected audio files in <style>/<artist>/.",
+            kind="missing_folder",
+            path=folder,
+        )
+    songs = _read_table(folder) if (folder / "songs.csv").is_file() else _scan(folder)
+    if songs.empty:
+        raise CorpusError(
+            f"{folder}: no audio file in <style>/<artist>/ (endings: {' '.join(sorted(AUDIO))}).",
+            kind="no_songs",
+            path=folder,
+        )
+    return Corpus(folder.name, folder, songs, _read_tree(folder, set(songs["style"])))
+
+
+def _scan(folder: Path) -> pd.DataFrame:
+    files = [
+        path
+        for path in sorted(folder.glob("*/*/*"))
+        if path.suffix.lower() in AUDIO and path.is_file() and path.name[0] != "."
+    ]
+    rows = []
+    for path in files:
+        style, artist, name = path.relative_to(folder).parts
+        rows.append(
+            (f"{style}/{artist}/{Path(name).stem}", style, artist, f"{style}/{artist}/{name}")
+        )
+    songs = pd.DataFrame(rows, columns=list(REQUIRED))
+    double = songs.duplicated("song_id", keep=False)  # the same name with two endings
+    songs.loc[double, "song_id"] = songs["audio"]
+    return songs
+
+
+def _read_table(folder: Path) -> pd.DataFrame:
+    path = folder / "songs.csv"
+    songs = pd.read_csv(
+        path, dtype=dict.fromkeys(REQUIRED, str), keep_default_na=False, na_values={}
+    )
+    for column in REQUIRED:
+        if column not in songs:
+            raise CorpusError(
+                f"{path}: there is no column {column!r}; expected {', '.join(REQUIRED)}.",
+                kind="missing_column", path=path, column=column,
+            )  # fmt: skip
+        empty = songs.index[songs[column].str.strip() == ""]
+        if empty.size:
+            raise CorpusError(
+                f"{path}, line {empty[0] + 2}: {column} is empty.",
+                kind="empty_value", path=path, row=int(empty[0]) + 2, column=column,
+            )  # fmt: skip
+    double = songs.index[songs.duplicated("song_id")]
+    if double.size:
+        name = songs["song_id"][double[0]]
+        raise CorpusError(
+            f"{path}, line {double[0] + 2}: song_id {name!r} appears twice.",
+            kind="duplicate", path=path, row=int(double[0]) + 2, column="song_id", value=name,
+        )  # fmt: skip
+    for row, audio in enumerate(songs["audio"], start=2):
+        if not (folder / audio).is_file():
+            raise CorpusError(
+                f"{path}, line {row}: there is no file {audio!r} in {folder}.",
+                kind="missing_file", path=folder / audio, row=row, column="audio", value=audio,
+            )  # fmt: skip
+    return songs
+
+
+def _read_tree(folder: Path, styles: set[str]) -> dict[str, str]:
+    path = folder / "tree.yml"
+    if not path.is_file():
+        return {}
+    tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    tree = {str(child): str(parent) for child, parent in tree.items()}
+    for style in sorted(styles):
+        node, steps = style, 0
+        while node in tree:
+            node, steps = tree[node], steps + 1
+            if steps > len(tree):
+                raise CorpusError(
+                    f"{path}: {style!r} is an ancestor of itself; expected a tree.",
+                    kind="not_a_tree", path=path, value=style,
+                )  # fmt: skip
+    return tree
+
+
+def rendered_corpus(
+    *,
+    n_bands: int = 24,
+    songs_per_band: int = 2,
+    seconds: float = 12.0,
+    seed: int = 0,
+    n_jobs: int = 2,
+    progress: bool = True,
+) -> Corpus:
+    """Render the genre corpus into the cache, or find it there.
+
+    See :func:`groove_utils.synth.genre_corpus.make_genre_corpus` for the parameters.
+
+    Examples
+    --------
+    >>> corpus = rendered_corpus(n_bands=1, songs_per_band=1, seconds=1, n_jobs=1, progress=False)
+    >>> len(corpus.songs), corpus.tree["techno"]
+    (8, 'club')
+    """
+    sizes = dict(n_bands=n_bands, songs_per_band=songs_per_band, seconds=float(seconds), seed=seed)
+    folder = cache_folder() / "genre-corpus" / cache_key("genre-corpus", repr(sizes))[:12]
+    make_genre_corpus(folder, **sizes, n_jobs=n_jobs, progress=progress)
+    corpus = load_corpus(folder)
+    return Corpus("rendered", corpus.folder, corpus.songs, corpus.tree)

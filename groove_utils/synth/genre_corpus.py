@@ -1,0 +1,216 @@
+"""The genre corpus: rendered songs in eight styles, with true stems, onsets and causes.
+
+Used by the chapters on genre. Bands are known, so that a network can be tested on bands that it
+was not trained on.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+import yaml
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from groove_utils.cache import cache_key
+from groove_utils.errors import DetailedError
+from groove_utils.files import atomic_path, hash_file, write_if_changed
+from groove_utils.synth.features import score_features
+from groove_utils.synth.genre_bands import GenreBand
+from groove_utils.synth.genre_composition import compose_genre_song
+from groove_utils.synth.genre_rendering import render_stems
+from groove_utils.synth.genre_styles import FILE, GENRE_TREE, GENRES
+from groove_utils.synth.score import Song
+from groove_utils.synth.soundfont import default_soundfont
+
+__all__ = ["GENRES", "GENRE_TREE", "GenreSong", "make_genre_corpus", "render_genre_song"]
+
+
+@dataclass(frozen=True)
+class GenreSong:
+    """A rendered song.
+
+    Attributes
+    ----------
+    mix : ndarray of float32, shape (n_samples,)
+        Mono, the sum of the stems.
+    stems : dict of str to ndarray of float32, shape (n_samples,)
+        ``drums, bass, other, vocals``.
+    onsets : DataFrame
+        ``time`` in seconds, ``stem``, ``instrument``, ``pitch`` and ``velocity`` of each note.
+    causes : dict
+        Facts of the score: tempo, swing, density, … (the columns of ``songs.csv``).
+    sr : int
+        Sample rate in Hz.
+    """
+
+    mix: np.ndarray = field(repr=False)
+    stems: dict[str, np.ndarray] = field(repr=False)
+    onsets: pd.DataFrame = field(repr=False)
+    causes: dict
+    sr: int
+
+
+def render_genre_song(
+    style: str, band: int, song: int, *, seconds: float = 12.0, sr: int = 22050, seed: int = 0
+) -> GenreSong:
+    """Render one song of the genre corpus.
+
+    Parameters
+    ----------
+    style : str
+        One of :data:`GENRES`.
+    band, song : int
+        Number of the band in its style, and of the song among the band's (0, 1, …).
+    seconds : float
+        Length of the audio.
+    sr : int
+        Sample rate in Hz.
+    seed : int
+        Seed of the corpus.
+
+    Returns
+    -------
+    GenreSong
+
+    Raises
+    ------
+    DetailedError
+        If there is no such style, or a number is out of range.
+
+    Examples
+    --------
+    >>> song = render_genre_song("techno", 0, 0, seconds=2)
+    >>> song.mix.shape, bool(np.all(song.mix == sum(song.stems.values())))
+    ((44100,), True)
+    """
+    _check_range("seconds", seconds, 0.5, 600)
+    _check_range("sr", sr, 8000, 44100)
+    for name, value in {"band": band, "song": song}.items():
+        _check_range(name, value, 0, 10**6)
+    score, group = compose_genre_song(style, band, song, seconds=seconds, seed=seed)
+    stems = render_stems(score, group, seconds, sr)
+    mix = sum(stems.values())
+    onsets = pd.DataFrame(score.notes)
+    onsets = onsets[onsets["time"] < seconds].rename(columns={"part": "instrument"})
+    onsets = onsets[["time", "stem", "instrument", "pitch", "velocity"]].reset_index(drop=True)
+    return GenreSong(mix, stems, onsets, _causes(score, group), sr)
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise DetailedError(
+            f"{name} is {value}, expected a number from {low} to {high}.",
+            kind="out_of_range",
+            column=name,
+            value=value,
+        )
+
+
+def _causes(score: Song, group: GenreBand) -> dict:
+    """Facts about a song that explain its sound; the rim counts as a snare."""
+    snare = np.maximum(score.drums["snare"], score.drums["rim"])
+    counted = Song(**{**vars(score), "drums": score.drums | {"snare": snare}})
+    borrowed = [role for role, source in group.sources.items() if source != score.band.style]
+    return {
+        **score_features(counted),
+        "key": score.key,
+        "loudness": score.loudness,
+        "highs_hz": group.mix["highs"],
+        "pump": group.mix["pump"],
+        "echo": group.mix["echo"],
+        "room_seconds": score.band.room_seconds,
+        **{f"{name}_program": part.program for name, part in score.band.parts.items()},
+        "sung": any(note.stem == "vocals" for note in score.notes),
+        "crossover": group.crossover,
+        "borrowed": "+".join(borrowed),
+    }
+
+
+def make_genre_corpus(
+    folder: str | os.PathLike,
+    *,
+    n_bands: int = 24,
+    songs_per_band: int = 2,
+    seconds: float = 12.0,
+    seed: int = 0,
+    n_jobs: int = 2,
+    progress: bool = True,
+) -> Path:
+    """Render the genre corpus, or finish or refresh one that is there.
+
+    Files are whole or absent, so a run that was killed can be run again; songs that were rendered
+    with the same settings are kept.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder to write.
+    n_bands, songs_per_band : int
+        Bands per style, and songs of each; a smaller corpus is a part of a larger one.
+    seconds : float
+        Length of each song.
+    seed : int
+        Seed of everything.
+    n_jobs : int
+        Processes that render at a time; the result does not depend on it.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder: ``<style>/<band>/<song>.flac`` (22.05 kHz, mono) and ``songs.csv`` with
+        ``song_id, style, artist, audio`` and the causes, and ``tree.yml``.
+
+    Raises
+    ------
+    DetailedError
+        If a number is out of range.
+    """
+    for name, count in {"n_bands": n_bands, "songs_per_band": songs_per_band}.items():
+        _check_range(name, count, 1, 999)
+    _check_range("seconds", seconds, 0.5, 600)
+    folder = Path(folder)
+    facts = (FILE, default_soundfont())
+    key = cache_key("genre-corpus", f"{seconds} {seed}", *map(hash_file, facts))
+    stamp = folder / "rendered.txt"
+    fresh = stamp.is_file() and stamp.read_text() == key
+    if not fresh:
+        for path in folder.glob("*/*/*.flac"):
+            path.unlink()
+        write_if_changed(stamp, key)
+    bands = [(style, band) for style in GENRES for band in range(n_bands)]
+    work = (delayed(_render_band)(folder, *b, songs_per_band, seconds, seed) for b in bands)
+    done = Parallel(n_jobs=n_jobs, return_as="generator")(work)
+    bar = tqdm(total=len(bands) * songs_per_band, desc="Rendering songs", unit="song",
+               disable=not progress)  # fmt: skip
+    rows = []
+    with bar:
+        for new in done:
+            rows += new
+            bar.update(len(new))
+    table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_if_changed(folder / "songs.csv", table)
+    write_if_changed(folder / "tree.yml", yaml.safe_dump(GENRE_TREE, sort_keys=False))
+    return folder
+
+
+def _render_band(folder: Path, style: str, band: int, n_songs: int, seconds, seed) -> list[dict]:
+    """Render the songs of a band that are not there, and return the rows of all."""
+    rows = []
+    for song in range(n_songs):
+        score, group = compose_genre_song(style, band, song, seconds=seconds, seed=seed)
+        audio = f"{style}/{score.band.name}/{score.track_id}.flac"
+        if not (folder / audio).is_file():
+            rendered = render_genre_song(style, band, song, seconds=seconds, seed=seed)
+            with atomic_path(folder / audio) as part:
+                soundfile.write(part, rendered.mix, rendered.sr, format="FLAC", subtype="PCM_16")
+        facts = {"song_id": score.track_id, "style": style, "artist": score.band.name}
+        rows.append({**facts, "audio": audio, **_causes(score, group)})
+    return rows

@@ -1,0 +1,88 @@
+"""Styles of the genre corpus: figures, harmony, instruments and mix of each, read from a file.
+
+The file is ``genre_styles.yml``; its head says what the letters of a figure mean.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from groove_utils.errors import DetailedError
+from groove_utils.rhythm.grid import STEPS
+
+__all__ = ["GENRES", "GENRE_TREE", "parse_progression", "style_sheet", "to_velocities"]
+
+FILE = Path(__file__).with_name("genre_styles.yml")
+VELOCITIES = {".": 0, "o": 52, "x": 98, "X": 118}
+
+
+@lru_cache(maxsize=1)
+def _read() -> dict:
+    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
+
+
+GENRES: tuple[str, ...] = tuple(_read()["styles"])
+"""Names of the styles, in a fixed order."""
+GENRE_TREE: dict[str, str] = _read()["tree"]
+"""Parent of each style and of each inner node; the root is left out."""
+
+
+def style_sheet(style: str) -> dict:
+    """Return what defines a style, as the file has it, with ``relatives`` added.
+
+    Raises
+    ------
+    DetailedError
+        If there is no such style (``kind="unknown_style"``).
+
+    Examples
+    --------
+    >>> style_sheet("techno")["tempo"]
+    [129, 4, 2]
+    """
+    if style not in GENRES:
+        raise DetailedError(
+            f"there is no style {style!r}; the genre corpus has {', '.join(GENRES)}.",
+            kind="unknown_style",
+            value=style,
+        )
+    return _read()["styles"][style] | {"relatives": _read()["relatives"][style]}
+
+
+def to_velocities(figure: str) -> np.ndarray:
+    """Turn a drum figure into MIDI velocities, shape (16,).
+
+    Examples
+    --------
+    >>> to_velocities("X.o.x...........")[:5].tolist()
+    [118, 0, 52, 0, 98]
+    """
+    return np.array([VELOCITIES[letter] for letter in check_figure(figure)])
+
+
+def check_figure(figure: str) -> str:
+    """Return a figure if it is one bar of sixteenths, else raise an error."""
+    if len(figure) != STEPS:
+        raise DetailedError(
+            f"{FILE.name}: figure {figure!r} has {len(figure)} letters, expected {STEPS}.",
+            kind="wrong_length",
+            path=FILE,
+            value=figure,
+        )
+    return figure
+
+
+def parse_progression(text: str) -> list[tuple[int, str]]:
+    """Read chords as (semitones above the key, kind).
+
+    Examples
+    --------
+    >>> parse_progression("0:m7 5:9 7:")
+    [(0, 'm7'), (5, '9'), (7, '')]
+    """
+    chords = [chord.partition(":") for chord in text.split()]
+    return [(int(root), kind) for root, _, kind in chords]
