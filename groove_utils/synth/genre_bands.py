@@ -128,7 +128,7 @@ def _draw_parts(rng, instruments: dict, mix: dict) -> dict[str, Part]:
             program=program,
             gain=float(rng.normal(0, 1.5)),
             pan=0.0,
-            room=float(room * {"bass": 0.15, "second": 1.3, "lead": 1.6}.get(name, 1.0)),
+            room=float(room * {"bass": 0.0, "second": 1.3, "lead": 1.6}.get(name, 1.0)),
             cents=float(rng.normal(0, 60)) if name == "drums" else tune,
             vibrato=(rng.uniform(15, 35), rng.uniform(4.8, 6.2), 0.25)
             if voice

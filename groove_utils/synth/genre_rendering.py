@@ -28,8 +28,8 @@ from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
 
 __all__ = ["render_stems"]
 
-LEVEL = -23.0  # LUFS of each part before its gain
-ECHO_SIXTEENTHS = 3
+LEVEL = -23.0  # LUFS of a stem at a balance of 0 dB
+ECHO_SIXTEENTHS, MIN_ECHO = 3, 0.1
 FADE = 0.02  # seconds at the end
 DUCKED = ("bass", "other")
 
@@ -52,27 +52,31 @@ def render_stems(song: Song, group: GenreBand, seconds: float, sr: int) -> dict[
         ``drums, bass, other, vocals``; a stem without notes is silent.
     """
     n_samples, band = round(seconds * sr), song.band
-    stems = {name: np.zeros(n_samples) for name in STEMS}
-    kicks = np.array([n.time for n in song.notes if n.part == "kick" and n.time < seconds])
+    dry, send = ({name: np.zeros(n_samples) for name in STEMS} for _ in range(2))
     for name, part in band.parts.items():
         y = _play_part(song, name, n_samples, seconds, sr)
         if not y.any():
             continue
         if part.drive:
             y = saturate(y, part.drive)
-        if name != "drums":
-            y *= _gain_to(LEVEL, y, sr)
-        if name == "chords" and group.mix["echo"] > 0.1:
+        if name == "chords" and group.mix["echo"] > MIN_ECHO:
             y = echo(y, ECHO_SIXTEENTHS * 15 / song.tempo, group.mix["echo"], sr)
         level = part.gain + (group.mix["second"] if name == "second" else 0.0)
-        room = room_impulse(band.room_seed, band.room_seconds, sr, 1)[0]
-        y = y + part.room * oaconvolve(y, room)[:n_samples]
-        stems[part.stem] += 10 ** (level / 20) * y
-    pump = duck(kicks, n_samples, group.mix["pump"], 30 / song.tempo / 2, sr)
-    for name, y in stems.items():
-        if y.any():
-            y = y * pump if name in DUCKED else y
-            stems[name] = y * _gain_to(LEVEL + group.mix[name], y, sr)
+        if part.stem == "other":  # several parts share the stem
+            y = y / np.sqrt(np.mean(y**2))
+        y = 10 ** (level / 20) * y
+        dry[part.stem] += y
+        send[part.stem] += part.room * y
+    kicks = [note.time for note in song.notes if note.part == "kick" and note.time < seconds]
+    pump = duck(np.array(kicks), n_samples, group.mix["pump"], 15 / song.tempo, sr)
+    room = room_impulse(band.room_seed, band.room_seconds, sr, 1)[0]
+    stems = {}
+    for name, y in dry.items():
+        if send[name].any():
+            y = y + oaconvolve(send[name], room)[:n_samples]
+        if name in DUCKED:
+            y = y * pump
+        stems[name] = y * _gain_to(LEVEL + group.mix[name], y, sr)
     return _master(stems, song.loudness, group.mix["highs"], sr)
 
 

@@ -165,7 +165,7 @@ def _read_pool(pool, zone, position):
     position = position[: int(np.searchsorted(position >= end - 2, True))]
     index = position.astype(np.int64)
     t = (position - index).astype(np.float32)
-    a, b, c, d = (pool[np.clip(index + k, 0, len(pool) - 1)] for k in (-1, 0, 1, 2))
+    a, b, c, d = (pool.take(index + k, mode="clip") for k in (-1, 0, 1, 2))
     return b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
 
 
@@ -174,8 +174,13 @@ def _volume_envelope(zone, key, n_held, longest):
     delay, attack = _seconds(zone["delay"]), _seconds(zone["attack"])
     hold = _seconds(zone["hold"] + zone["key_to_hold"] * (60 - key))
     decay = _seconds(zone["decay"] + zone["key_to_decay"] * (60 - key))
-    sustain = np.clip(zone["sustain"] / 10, 0.0, 100.0)
-    release = np.clip(_seconds(zone["release"]), 0.012, longest)
+    sustain = float(np.clip(zone["sustain"] / 10, 0.0, 100.0))
+    release = float(np.clip(_seconds(zone["release"]), 0.012, longest))
+    return _draw_envelope(delay, attack, hold, decay, sustain, release, n_held)
+
+
+@lru_cache(maxsize=4)  # the zones of a note often share it
+def _draw_envelope(delay, attack, hold, decay, sustain, release, n_held):
     # the release runs 100 dB at the given time; below −70 dB nothing is heard
     n_release = int(0.7 * release * SAMPLE_RATE)
     t = np.arange(n_held + n_release) / SAMPLE_RATE - delay
