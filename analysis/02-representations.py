@@ -154,7 +154,7 @@ hops = {f"window 1024, hop {hop}": stft(1024, hop) for hop in (128, 512, 2048)}
 show_figure(
     figures.plot_spectrograms([windows, hops], (2, 3), top=3000),
     "windows",
-    f"One second of {names[0]}. Above: three windows, one hop. Below: three hops, one window.",
+    "One second of the first song. Above: three windows, one hop. Below: three hops, one window.",
     "Six spectrograms. Above, thin upright lines give way to thin level ones as the window "
     "grows; below, columns widen with the hop until strokes are lost in coarse blocks.",
 )
@@ -307,7 +307,7 @@ phase = pd.DataFrame(phase).T[["rhythm", "harmony"]].rename_axis("window")
 show_table(
     phase,
     "phase",
-    f"Random phases in {names[0]}: correlations of onset curves and chroma with its own.",
+    "Random phases in the first song: correlations of onset curves and chroma with its own.",
 )
 
 # %% tags=["hide-input"]

@@ -1,7 +1,8 @@
 """Compile executed chapters and hand-written pages into HTML with jupyter-book.
 
 Pages in ``book/`` are Jinja templates over the reported values (``{{ value("06-probing.r2") }}``),
-so that no number is typed; a name that no chapter reported fails the build.
+so that no number is typed; a name that no chapter reported fails the build. All that a template
+writes is escaped, except tables and other MyST of our own.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import nbformat
 import yaml
 
 from groove_utils.book.errors import BookError
+from groove_utils.book.markdown import escape_text
 from groove_utils.book.model_cards import model_card_pages
 from groove_utils.book.provenance import provenance_tables
 from groove_utils.files import atomic_path, write_if_changed
@@ -140,6 +142,7 @@ def _render_pages(pages: Path, target: Path, context: dict) -> None:
         lstrip_blocks=True,
         comment_start_string="{##",
         comment_end_string="##}",
+        finalize=escape_text,
     )
     for page in sorted(pages.rglob("*")):
         if page.is_dir() or page.name.startswith("."):
@@ -172,7 +175,7 @@ def _drop_unused_media(sources: Path, chapters: list[str]) -> None:
 
 def _config(file: Path, study_title: str, address: dict[str, str] | None) -> dict:
     config = yaml.safe_load(file.read_text(encoding="utf-8"))
-    config.setdefault("html", {})["extra_footer"] = f"Study: {study_title}"
+    config.setdefault("html", {})["extra_footer"] = f"Study: {escape_text(study_title)}"
     if address:
         config["repository"] = {**address, "path_to_book": "analysis"}
         config["html"] |= {"use_repository_button": True, "use_issues_button": True}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +11,7 @@ from IPython.display import HTML, display
 
 from groove_utils.book.chapter import in_book
 from groove_utils.book.errors import BookError
+from groove_utils.book.markdown import escape_text
 from groove_utils.book.outputs import show_figure
 from groove_utils.book.players import web_sounds
 from groove_utils.figures.maps import plot_model_maps
@@ -111,7 +111,7 @@ def _show_map(name: str, data: dict) -> None:
     note = "The figure above shows these songs; with JavaScript they can be heard there."
     display(
         HTML(
-            f'<div class="listening-map" data-figure="fig-{html.escape(name)}">'
+            f'<div class="listening-map" data-figure="fig-{escape_text(name)}">'
             f'<script type="application/json">{text}</script><p class="map-note">{note}</p></div>'
         )
     )

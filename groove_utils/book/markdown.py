@@ -1,20 +1,66 @@
-"""Tables in Markdown, for pages and cell outputs."""
+"""Text and tables in Markdown, for pages and cell outputs."""
 
 from __future__ import annotations
 
 import math
 import numbers
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pandas as pd
 
 from groove_utils.stats.wording import format_p
 
-__all__ = ["markdown_table"]
+__all__ = ["MystText", "escape_text", "markdown_table"]
+
+# Characters of MyST and HTML markup, and those that are markup only at the beginning of a line:
+# headings, lists, quotations, fences, options, comments, labels, indented code
+MARKUP = re.compile(r"""[\\`*_{}\[\]<>&$|!#~^@"']|^[+\-=:%(]|^\d+[.)](?= |$)""")
 
 
-def markdown_table(frame: pd.DataFrame, fmt: str = "{:.2f}") -> str:
+class MystText(str):
+    """Text that is MyST on purpose, which :func:`escape_text` leaves as it is."""
+
+
+def escape_text(text: object) -> str:
+    r"""Escape text from a study for a page, so that neither MyST nor HTML finds markup in it.
+
+    Parameters
+    ----------
+    text : object
+        Anything that can be written as a string. Line breaks and other white space become single
+        spaces.
+
+    Returns
+    -------
+    str
+        For a paragraph, a heading, a table or a caption in MyST, or for HTML and the values of its
+        attributes; not for code.
+
+    Examples
+    --------
+    >>> escape_text("{download}`x` <b>")
+    '&#123;download&#125;&#96;x&#96; &#60;b&#62;'
+    >>> escape_text("0.50 (95% CI 0.10 to 0.90, n = 8)")
+    '0.50 (95% CI 0.10 to 0.90, n = 8)'
+    """
+    if isinstance(text, MystText):
+        return text
+    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    return MARKUP.sub(_entities, line)
+
+
+def _entities(found: re.Match) -> str:
+    return "".join(c if c.isdigit() else f"&#{ord(c)};" for c in found.group())
+
+
+def markdown_table(
+    frame: pd.DataFrame,
+    fmt: str = "{:.2f}",
+    *,
+    code: Collection[str] = (),
+    myst: Collection[str] = (),
+) -> MystText:
     r"""Write a table without its index in Markdown.
 
     Parameters
@@ -22,32 +68,43 @@ def markdown_table(frame: pd.DataFrame, fmt: str = "{:.2f}") -> str:
     frame : DataFrame
     fmt : str
         Format of floating-point numbers. Columns named ``p`` or ``p_…`` hold p-values, and are
-        written with three decimals.
+        written with three decimals. Texts are escaped, see :func:`escape_text`.
+    code : collection of str
+        Columns written as code: hashes, for instance.
+    myst : collection of str
+        Columns of MyST text, such as references, which is not escaped.
 
     Examples
     --------
     >>> print(markdown_table(pd.DataFrame({"song": ["a|b", None], "p_all": [0.0001, 0.5]})))
     | song | p all |
     |:---|---:|
-    | a\|b | < .001 |
+    | a&#124;b | < .001 |
     | – | .500 |
     """
     writers = [_p_value if re.match(r"p(_|$)", str(name)) else fmt.format for name in frame]
     sides = ["---:" if pd.api.types.is_numeric_dtype(frame[name]) else ":---" for name in frame]
-    rows = [[str(name).replace("_", " ") for name in frame], *frame.itertuples(index=False)]
-    lines = ["| " + " | ".join(map(_cell, row, writers)) + " |" for row in rows]
-    return "\n".join([lines[0], f"|{'|'.join(sides)}|", *lines[1:]])
+    texts = [_code if name in code else str if name in myst else escape_text for name in frame]
+    names = [escape_text(str(name).replace("_", " ")) for name in frame]
+    rows = [map(_cell, row, writers, texts) for row in frame.itertuples(index=False)]
+    lines = ["| " + " | ".join(cells) + " |" for cells in [names, *rows]]
+    return MystText("\n".join([lines[0], f"|{'|'.join(sides)}|", *lines[1:]]))
 
 
 def _p_value(p: float) -> str:
     return format_p(p).removeprefix("= ")
 
 
-def _cell(value: object, write: Callable[[float], str]) -> str:
+def _cell(value: object, write: Callable[[float], str], text: Callable[[str], str]) -> str:
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         return f"{value:,}".replace("-", "−")
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         return write(value).replace("-", "−")
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    return text(str(value))
+
+
+def _code(text: str) -> str:
+    """Write text as code; it cannot end the code or the table's cell."""
+    return f"`{' '.join(text.split()).replace('`', chr(39)).replace('|', '¦')}`"

@@ -6,21 +6,22 @@ import itertools
 
 import pandas as pd
 
-from groove_utils.book.markdown import markdown_table
+from groove_utils.book.markdown import MystText, markdown_table
 from groove_utils.embed import ModelCard, list_models, model_card
 from groove_utils.embed.weights import availability
 
 __all__ = ["model_card_pages"]
 
 
-def model_card_pages() -> str:
+def model_card_pages() -> MystText:
     """Write an overview of the catalogue and a card for each model, as Markdown.
 
     Untrained twins share their model's card.
     """
     cards = [model_card(name) for name in list_models().index if not name.endswith("-untrained")]
     overview = pd.DataFrame([_overview_row(card) for card in cards])
-    return "\n\n".join([markdown_table(overview), *map(_card, cards)])
+    pages = [markdown_table(overview, myst=overview.columns), *map(_card, cards)]
+    return MystText("\n\n".join(pages))
 
 
 def _overview_row(card: ModelCard) -> dict[str, str]:

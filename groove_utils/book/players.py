@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from joblib import cpu_count
 
 from groove_utils.audio import load_audio, match_loudness, write_mp3
 from groove_utils.book.chapter import current_chapter, in_book
+from groove_utils.book.markdown import escape_text
 from groove_utils.files import hash_bytes
 
 __all__ = ["audio_player", "web_sounds"]
@@ -47,7 +47,7 @@ def audio_player(
         return
     for label, sound in sounds.items():
         y, sr = _excerpt(sound, max_seconds)
-        display(HTML(f"<p>{html.escape(label)}</p>"))
+        display(HTML(f"<p>{escape_text(label)}</p>"))
         display(Audio(match_loudness(y, sr) if match else y, rate=sr, normalize=False))
 
 
@@ -90,7 +90,7 @@ def _excerpt(sound: Sound, seconds: float) -> tuple[np.ndarray, int]:
 
 
 def _player(label: str, source: str, level: str) -> str:
-    text = html.escape(label, quote=True)
+    text = escape_text(label)
     return (
         f'<figure class="player" data-level="{level}"><figcaption>{text}</figcaption>'
         f'<audio controls preload="none" aria-label="{text}" src="{source}"></audio></figure>'

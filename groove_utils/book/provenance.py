@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from groove_utils.book.chapter import has_table
-from groove_utils.book.markdown import markdown_table
+from groove_utils.book.markdown import MystText, markdown_table
 from groove_utils.files import hash_file
 from groove_utils.study import Study
 
@@ -59,7 +59,7 @@ def _data(study: Study) -> pd.DataFrame:
     for file in ("study.yml", "tracks.csv", "listeners.csv", "ratings.csv", "descriptors.csv"):
         if (path := study.path / file).is_file():
             size = path.stat().st_size / 1024
-            rows.append({"file": file, "KiB": f"{size:.1f}", "SHA-256": f"`{hash_file(path)}`"})
+            rows.append({"file": file, "KiB": f"{size:.1f}", "SHA-256": hash_file(path)})
     return pd.DataFrame(rows)
 
 
@@ -88,8 +88,11 @@ def _weights(build: Path) -> pd.DataFrame:
         return pd.DataFrame()
     models = pd.read_parquet(build / "tables" / "models.parquet")
     shown = [c for c in ("model", "source", "licence", "fingerprint") if c in models]
-    return models[shown].assign(fingerprint="`" + models["fingerprint"].astype(str) + "`")
+    return models[shown]
 
 
-def _table(frame: pd.DataFrame) -> str:
-    return "*None for this study.*" if frame.empty else markdown_table(frame, "{:.1f}")
+def _table(frame: pd.DataFrame) -> MystText:
+    if frame.empty:
+        return MystText("*None for this study.*")
+    code = frame.columns.intersection(["SHA-256", "fingerprint"])
+    return markdown_table(frame, "{:.1f}", code=code)

@@ -38,7 +38,7 @@ def test_versions_data_and_runs(tables):
     assert "listeners.csv" not in told["data_table"]
     assert f"| pandas | {pd.__version__} | BSD" in told["versions_table"]
     assert (
-        "| 01-one | 3.5 | 200 | 2026-01-01T00:00:00 | seed = 1, kind = a\\|b |"
+        "| 01-one | 3.5 | 200 | 2026-01-01T00:00:00 | seed = 1, kind = a&#124;b |"
         in (told["runs_table"])
     )
     assert len(told["runs_table"].splitlines()) == 3
