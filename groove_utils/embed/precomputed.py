@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import warnings
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
@@ -14,6 +12,7 @@ from groove_utils.embed.adapters import EmbedError
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.embedding import Embedding
 from groove_utils.study.stem_names import subset_name
+from groove_utils.study.vectors import read_arrays
 
 __all__ = ["check_options", "precomputed_folder", "read_precomputed"]
 
@@ -138,10 +137,7 @@ def _hidden_layers(model: str) -> dict[str, int]:
 
 def _read_one(path: Path, hidden: Mapping[str, int]) -> dict[str, np.ndarray]:
     row = {}
-    for name, values in _read_arrays(path).items():
-        # others are facts, such as a song_id
-        if values.dtype.kind != "f" and (values.dtype.kind not in "iu" or values.size == 1):
-            continue
+    for name, values in read_arrays(path).items():
         if name == "audio_embedding" and values.shape == (len(hidden), *{*hidden.values()}):
             found = dict(zip(hidden, values, strict=True))
         else:
@@ -153,25 +149,7 @@ def _read_one(path: Path, hidden: Mapping[str, int]) -> dict[str, np.ndarray]:
                 raise ValueError(f"has {name!r} of shape {values.shape}, which is no vector")
             if not np.isfinite(row[layer]).all():
                 raise ValueError(f"has NaN or infinite values in {layer!r}")
-    if not row:
-        raise ValueError("has no array of numbers")
     return row
-
-
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    if not is_zipfile(path):
-        size = path.stat().st_size
-        raise ValueError(f"is no .npz archive, or not the whole of one ({size} bytes)")
-    arrays, name = {}, ""
-    try:
-        with np.load(path) as archive:
-            for name in archive.files:
-                arrays[name] = np.asarray(archive[name])
-    except (OSError, EOFError, ValueError, NotImplementedError, BadZipFile, zlib.error) as error:
-        objects = "Object arrays" in str(error)  # which could run code when they are read
-        why = "it holds Python objects" if objects else error
-        raise ValueError(f"has {name!r}, which cannot be read ({why})") from error
-    return arrays
 
 
 def _shapes(row: dict[str, np.ndarray]) -> dict[str, int]:

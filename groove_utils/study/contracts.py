@@ -8,13 +8,18 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from groove_utils.study.containment import check_file
 from groove_utils.study.problems import Problem, StudyError, problem, reading
 from groove_utils.study.tables import MISSING, read_csv
+from groove_utils.study.text import is_file_name, is_label, is_line
 
-__all__ = ["NUMBER", "SCHEMAS", "check_frame", "check_table", "identifier"]
+__all__ = [
+    "FILE_NAME", "FINITE", "NUMBER", "SCHEMAS", "check_frame", "check_table", "identifier",
+]  # fmt: skip
 
 KINDS = {
     "column_in_dataframe": "missing_column",
@@ -25,30 +30,40 @@ NOT_BLANK = pa.Check(lambda column: column.str.strip() != "", error="blank", ign
 NUMBER = pa.Check(
     lambda column: pd.to_numeric(column, errors="coerce").notna(), error="not_a_number"
 )
+FINITE = pa.Check(
+    lambda column: np.isfinite(pd.to_numeric(column, errors="coerce")),
+    error="not_a_number",
+    ignore_na=True,
+)
+ONE_LINE = pa.Check(lambda column: column.map(is_line), error="not_one_line", ignore_na=True)
+LABEL = pa.Check(lambda column: column.map(is_label), error="not_a_label", ignore_na=True)
+FILE_NAME = pa.Check(
+    lambda column: column.map(is_file_name), error="not_a_file_name", ignore_na=True
+)
 
 
-def identifier(**options: object) -> pa.Column:
+def identifier(*checks: pa.Check, **options: object) -> pa.Column:
     """Return the schema of a column of texts, none of them empty."""
-    return pa.Column(str, NOT_BLANK, report_duplicates="exclude_first", **options)
+    return pa.Column(str, [NOT_BLANK, *checks], report_duplicates="exclude_first", **options)
 
 
 SCHEMAS: dict[str, pa.DataFrameSchema] = {
     "tracks.csv": pa.DataFrameSchema(
         {
-            "track_id": identifier(unique=True),
-            "title": pa.Column(str, nullable=True),
-            "artist": identifier(),
-            "style": identifier(),
+            "track_id": identifier(FILE_NAME, unique=True),
+            "title": pa.Column(str, ONE_LINE, nullable=True),
+            "artist": identifier(ONE_LINE),
+            "style": identifier(LABEL),
             "audio": pa.Column(str, nullable=True, required=False),
         }
     ),
-    "listeners.csv": pa.DataFrameSchema({"listener_id": identifier(unique=True)}),
+    "listeners.csv": pa.DataFrameSchema({"listener_id": identifier(ONE_LINE, unique=True)}),
     "ratings.csv": pa.DataFrameSchema(
         {
             "track_id": identifier(),
             "query": identifier(),
             "rating": pa.Column(str, NUMBER),
-            "listener_id": identifier(required=False),
+            "listener_id": identifier(ONE_LINE, required=False),
         }
     ),
 }
@@ -65,6 +80,8 @@ def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Prob
     problems : list of Problem
         Everything that is wrong in it.
     """
+    if problems := check_file(folder, file):
+        return None, problems
     schema = SCHEMAS[file]
     columns = ", ".join(name for name, column in schema.columns.items() if column.required)
     try:

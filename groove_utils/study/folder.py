@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from groove_utils import audio
 from groove_utils.errors import DetailedError
 from groove_utils.paths import build_folder
 from groove_utils.study import catalogue
+from groove_utils.study.containment import find_file
+from groove_utils.study.metadata import read_metadata
 from groove_utils.study.problems import StudyError, UnknownNameError
 from groove_utils.study.stem_names import STEMS
 from groove_utils.study.tables import query_scales, read_table
@@ -92,7 +93,8 @@ class Study:
     @cached_property
     def meta(self) -> dict:
         """Content of ``study.yml``."""
-        return yaml.safe_load(self._reading("study.yml").read_text(encoding="utf-8"))
+        self._reading("study.yml")
+        return read_metadata(self.path)
 
     @property
     def title(self) -> str:
@@ -247,7 +249,7 @@ class Study:
         return UnknownNameError(message, kind=f"unknown_{what}", path=self.path / file, value=name)
 
     def _reading(self, file: str | os.PathLike) -> Path:
-        path = self.path / file
+        path = find_file(self.path, os.fspath(file))
         self.files_read.add(path)
         return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,10 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_SIMILAR = 20
-UNREADABLE = (ValueError, OSError, LookupError, EOFError, BadZipFile, csv.Error, yaml.YAMLError)
+UNREADABLE = (
+    ValueError, OSError, LookupError, EOFError, BadZipFile, csv.Error, yaml.YAMLError,
+    RecursionError, OverflowError, zlib.error,
+)  # fmt: skip
 # kind of problem -> what was found and expected, and how to fix it
 MESSAGES = {
     # files
@@ -26,6 +30,15 @@ MESSAGES = {
     "missing_file": "no such file; expected {expected}. Add the file.",
     "several_files": "{names}; expected one {expected}. Keep only the right one.",
     "unreadable_file": "invalid content ({error}); expected {expected}. Save or download it again.",
+    "outside_folder": "the path {value!r}, which leads out of the study's folder; expected a file "
+    "in it, no absolute path and no link. Copy the file into the folder, and write its path from "
+    "there, such as `audio/song.wav`.",
+    "not_a_file": "{value!r}, which is a folder, a pipe or a device; expected a file. Replace it "
+    "by a file.",
+    "invalid_path": "the path {value!r} ({error}); expected a file in the study's folder. Correct "
+    "the path.",
+    "too_large": "{value:.0f} MiB; expected at most {limit:.0f} MiB. Keep only what the study "
+    "needs.",
     "long_rows": "rows with more cells than the header; expected a name for each column. Name the "
     "last columns too, or put texts that contain commas in quotes.",
     "empty_table": "no {expected}; expected at least one. Fill it in.",
@@ -49,11 +62,22 @@ MESSAGES = {
     "ratings, or delete the track.",
     "too_few_artists": "{value} artists; expected at least {least}, one for each fold. Add tracks "
     "by more artists, or correct the column artist.",
+    "not_one_line": "{value!r} in {column}; expected one line of at most 1,000 characters, without "
+    "line breaks and control characters. Shorten the text.",
+    "not_a_file_name": "{column} {value!r}; expected a name that a file can have: one line of at "
+    "most 251 bytes, without / and \\. Rename it here and in the other tables.",
+    "not_a_label": "{value!r} in {column}; expected a name of one line, without markup such as "
+    "` {{ }} \\ ]( and tags. Rename it.",
     # study.yml
+    "unknown_key": "the key {value!r}; expected {keys}. Write {guess}, or delete the key.",
+    "not_a_string": "{column} {value!r}; expected a text of at most 10,000 characters. Put it in "
+    "quotes: `{column}: '…'`.",
+    "not_a_boolean": "{column} {value!r}; expected true or false. Write `{column}: false` if "
+    "people gave the ratings.",
     "not_a_mapping": "{value!r}; expected keys and values. Write `title: …` and so on.",
     "missing_key": "no {column}; expected one. Write, for example, `{example}`.",
-    "invalid_scale": "scale {value!r} and queries {queries!r}; expected two rising numbers as "
-    "scale, and a mapping of queries to their wording. Write, for example, `scale: [1, 100]`.",
+    "invalid_scale": "scale {value} and queries {queries}; expected two rising, finite numbers "
+    "as scale, and a mapping of queries to their wording. Write, for example, `scale: [1, 100]`.",
     "not_a_text": "the query {value!r}; expected a text. Put it in quotes: `'{value}': …`.",
     "missing_wording": "the query {value!r} without its wording; expected a text. Write, for "
     "example, `{value}: I would like to dance to this music`.",
@@ -81,6 +105,14 @@ MESSAGES = {
     "{record} to take the new version.",
     "wrong_hash": "other content; expected sha256 {expected}. Delete it and download it again.",
     # embeddings
+    "unknown_vectors": "vectors of {value!r}; expected a track of tracks.csv. Delete the file, or "
+    "rename it.",
+    "missing_vectors": "no vectors of {count} tracks, the first is {value!r}; expected a file "
+    "<track_id>.npz for each track. Add them, or delete the folder.",
+    "damaged_vectors": "a file that {error}; expected an .npz archive whose keys name layers, of "
+    "finite numbers, shape (dim,) or (n_windows, dim). Copy or export it again.",
+    "other_layers": "the layers {value}; expected {expected}, as in {first}. Export all with the "
+    "same model.",
     "unknown_model": "no model's name in its path; expected one of {expected}. Rename its folder.",
     "unknown_stem": "the instrument {value!r}; expected one of {expected}. Rename it.",
     "missing_array": "the keys {keys}; expected {expected}. Download it again.",
@@ -192,11 +224,16 @@ def reading(folder: object, file: object, expected: str) -> Iterator[None]:
     """Raise a StudyError if a file is missing or cannot be read as `expected`."""
     try:
         yield
+    except StudyError:
+        raise
     except FileNotFoundError as error:
         raise StudyError(folder, [problem("missing_file", file, expected=expected)]) from error
     except UNREADABLE as error:
-        details = {"expected": expected, "error": str(error).replace("\n", " ")}
-        raise StudyError(folder, [problem("unreadable_file", file, **details)]) from error
+        mark = getattr(error, "problem_mark", None)
+        text = error.problem if mark and getattr(error, "problem", None) else str(error)
+        details = {"expected": expected, "error": " ".join(text.split())[:300]}
+        row = mark.line + 1 if mark else None
+        raise StudyError(folder, [problem("unreadable_file", file, row, **details)]) from error
 
 
 class UnknownNameError(ErrorDetails, KeyError):

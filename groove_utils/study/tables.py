@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
 from groove_utils.files import write_if_changed
+from groove_utils.study.problems import StudyError, problem
+from groove_utils.study.text import plain_text
 
 __all__ = ["MISSING", "query_scales", "read_csv", "read_table", "write_study"]
 
@@ -20,17 +24,46 @@ MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "None")
 def read_csv(path: Path, **options: object) -> pd.DataFrame:
     """Read a table in which only an empty cell is missing, without its empty rows.
 
-    Empty rows at the end, and a comma after the last cell of each row, are left by spreadsheets.
+    Names and identifiers are normalised, see :func:`groove_utils.study.text.plain_text`. Empty
+    rows at the end, and a comma after the last cell of each row, are left by spreadsheets, as are
+    semicolons instead of commas, and a first line ``sep=;``.
+
+    Raises
+    ------
+    StudyError
+        If two columns have the same name.
     """
+    separator, names, skipped = _read_header(path)
+    repeated = dict.fromkeys(name for name in names if name and names.count(name) > 1)
+    problems = [problem("duplicate_column", path.name, skipped + 1, name) for name in repeated]
+    StudyError.raise_any(path.parent, problems)
     frame = pd.read_csv(
         path,
+        sep=separator,
+        skiprows=skipped,
         encoding="utf-8-sig",
         index_col=False,
         keep_default_na=False,
         na_values=[""],
         **options,
     )
+    frame.index += skipped
+    frame.columns = [plain_text(name) for name in frame.columns]
+    for name in frame.columns.intersection(IDENTIFIERS[:-1]):
+        frame[name] = frame[name].map(plain_text, na_action="ignore")
     return frame.dropna(how="all")
+
+
+def _read_header(path: Path) -> tuple[str, list[str], int]:
+    """Return a table's separator, names of columns, and number of lines above these."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = [file.readline(1 << 16), file.readline(1 << 16)]
+    stated = re.fullmatch(r"sep=(.)\s*", lines[0])
+    header = lines[1 if stated else 0]
+    guess = ";" if ";" in header and "," not in header else ","
+    separator = stated.group(1) if stated else guess
+    names = next(csv.reader([header], delimiter=separator), [])
+    return separator, [plain_text(name) for name in names], int(bool(stated))
 
 
 def read_table(folder: Path, file: str) -> pd.DataFrame:
@@ -81,6 +114,13 @@ def query_scales(meta: dict) -> dict[str, tuple[float, float]]:
     return scales
 
 
+class _Dumper(yaml.SafeDumper):
+    """Write what stands in two places twice, not once with a reference to it."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
 def write_study(folder: Path, meta: dict, **tables: pd.DataFrame) -> Path:
     """Write a study's tables and its ``study.yml``; leave files alone that would not change.
 
@@ -88,6 +128,6 @@ def write_study(folder: Path, meta: dict, **tables: pd.DataFrame) -> Path:
     """
     for name, table in tables.items():
         write_if_changed(folder / f"{name}.csv", table.to_csv(index=False))
-    text = yaml.safe_dump(meta, sort_keys=False, allow_unicode=True)
+    text = yaml.dump(meta, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     write_if_changed(folder / "study.yml", text)
     return folder

@@ -8,26 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from groove_utils import audio
+from groove_utils.study.containment import check_file, check_folder, find_file
 from groove_utils.study.contracts import check_table
-from groove_utils.study.problems import Problem, StudyError, limit_problems, problem, reading
+from groove_utils.study.metadata import check_metadata
+from groove_utils.study.problems import Problem, limit_problems, problem
 from groove_utils.study.stem_names import STEMS
 from groove_utils.study.tables import query_scales
+from groove_utils.study.vectors import check_descriptors, check_embeddings
 
 __all__ = ["validate_study"]
 
 MIN_ARTISTS = 4  # one for each fold of the paper's protocol
 SILENCE_PEAK = 1e-4  # −80 dB full scale
 LENGTH_TOLERANCE = 0.01  # seconds between a stem and its mix
-META_EXAMPLES = {
-    "title": "title: My study",
-    "queries": "queries: {dance: I would like to dance to this music}",
-    "scale": "scale: [1, 100]",
-}
 
 
 def validate_study(
@@ -40,7 +37,8 @@ def validate_study(
     folder : path-like
         The study folder.
     check_audio : bool
-        Also decode every track's audio and compare the stems' lengths with it.
+        Also decode every track's audio, compare the stems' lengths with it, and read the vectors
+        in ``embeddings/``.
     jobs : int
         Number of threads that decode.
 
@@ -50,10 +48,10 @@ def validate_study(
         Empty if the study can be used; at most 20 of one kind, with the number of the others.
     """
     folder = Path(folder)
-    meta, problems = _check_meta(folder)
+    meta, problems = check_metadata(folder)
     tables = {}
     for file in ("tracks.csv", "ratings.csv", "listeners.csv"):
-        if file == "listeners.csv" and not (folder / file).exists():
+        if file == "listeners.csv" and not os.path.lexists(folder / file):
             continue
         tables[file], found = check_table(folder, file)
         problems += found
@@ -63,49 +61,22 @@ def validate_study(
             problems += _check_ratings(ratings, meta)
         problems += _check_duplicates(ratings)
         problems += _check_references(ratings, tables)
+    problems += [
+        each
+        for path in sorted((folder / "truth").rglob("*"))
+        if path.is_symlink() or not path.is_dir()
+        for each in check_file(folder, path.relative_to(folder).as_posix())
+    ]
     if tracks is not None:
         problems += _check_artists(tracks)
+        ids = tracks["track_id"].dropna().tolist() if "track_id" in tracks else []
+        if ids and os.path.lexists(folder / "descriptors.csv"):
+            problems += check_descriptors(folder, set(ids))
+        if ids and check_audio:
+            problems += check_embeddings(folder, ids)
         if check_audio and {"track_id", "audio"} <= set(tracks):
             problems += _check_audio(folder, tracks, jobs)
     return limit_problems(problems)
-
-
-def _check_meta(folder: Path) -> tuple[dict | None, list[Problem]]:
-    """Read ``study.yml``; None with problems if it cannot be used."""
-    file = "study.yml"
-    try:
-        with reading(folder, file, "YAML, as from `python -m groove_utils.study new`"):
-            meta = yaml.safe_load((folder / file).read_text(encoding="utf-8"))
-    except StudyError as error:
-        return None, error.problems
-    if not isinstance(meta, dict):
-        return None, [problem("not_a_mapping", file, value=meta)]
-    problems = [
-        problem("missing_key", file, column=key, example=example)
-        for key, example in META_EXAMPLES.items()
-        if not meta.get(key)
-    ]
-    problems = problems or list(_check_keys(file, meta))
-    return (None if problems else meta), problems
-
-
-def _check_keys(file: str, meta: dict) -> Iterator[Problem]:
-    try:
-        valid = all(low < high for low, high in query_scales(meta).values())
-    except (AttributeError, TypeError, ValueError):
-        valid = False
-    if not valid:
-        scale, queries = meta["scale"], meta["queries"]
-        yield problem("invalid_scale", file, column="scale", value=scale, queries=queries)
-        return
-    for query, entry in meta["queries"].items():
-        wording = entry.get("wording") if isinstance(entry, dict) else entry
-        if not isinstance(query, str):
-            yield problem("not_a_text", file, column="queries", value=query)
-        elif not isinstance(wording, str) or not wording.strip():
-            yield problem("missing_wording", file, column="queries", value=query)
-    if not isinstance(styles := meta.get("styles") or [], list):
-        yield problem("not_a_list", file, column="styles", value=styles)
 
 
 def _check_ratings(ratings: pd.DataFrame, meta: dict) -> Iterator[Problem]:
@@ -173,7 +144,10 @@ def _check_track_audio(folder: Path, row: int, track_id: object, file: object) -
     if pd.isna(file):
         yield problem("missing_audio", *place)
         return
-    path = folder / str(file)
+    if problems := check_file(folder, str(file), row, "audio", source="tracks.csv", largest=None):
+        yield from problems
+        return
+    path = find_file(folder, str(file))
     try:
         y, sr = audio.load_audio(path)
     except audio.AudioError as error:
@@ -189,9 +163,17 @@ def _check_track_audio(folder: Path, row: int, track_id: object, file: object) -
 def _check_stems(folder: Path, stem_folder: str, duration: float) -> Iterator[Problem]:
     if not (folder / stem_folder).is_dir():
         return
+    if problems := check_folder(folder, stem_folder):
+        yield from problems
+        return
     files = {file.stem: file for file in sorted((folder / stem_folder).iterdir())}
     for stem in STEMS:
         name = f"{stem_folder}/{stem}"
+        if problems := stem in files and check_file(
+            folder, f"{stem_folder}/{files[stem].name}", largest=None
+        ):
+            yield from problems
+            continue
         if stem not in files:
             yield problem("missing_stem", name, expected=", ".join(STEMS))
             continue

@@ -125,7 +125,7 @@ CASES = {
         write(TRACKS, "track_id,title\n1,Zwölf".encode("latin-1")),
         "unreadable_file", TRACKS, None, None,
     ),
-    "broken YAML": (write(META, b"title: [a\nscale: 3"), "unreadable_file", META, None, None),
+    "broken YAML": (write(META, b"title: [a\nscale: 3"), "unreadable_file", META, 2, None),
     "YAML that is a text": (write(META, b"A study of groove"), "not_a_mapping", META, None, None),
     "no title": (
         replace(META, "title: A tiny study\n", ""), "missing_key", META, None, "title"

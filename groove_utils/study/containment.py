@@ -1,0 +1,77 @@
+"""Files of a study: inside its folder, regular, and of a size that can be read."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+from groove_utils.study.problems import Problem, problem
+
+__all__ = ["LARGEST_TABLE", "check_file", "check_folder", "find_file"]
+
+LARGEST_TABLE = 256 << 20  # bytes; ten million ratings
+
+
+def find_file(folder: Path, file: str) -> Path:
+    """Return the path of a study's file, whichever way its accents are encoded.
+
+    Names from macOS have their accents apart from the letters (Unicode's form NFD).
+
+    Examples
+    --------
+    >>> find_file(Path("study"), "audio/song.wav").as_posix()
+    'study/audio/song.wav'
+    """
+    for form in ("NFC", "NFD"):
+        path = folder / unicodedata.normalize(form, file)
+        if path.exists():
+            return path
+    return folder / file
+
+
+def check_file(
+    folder: Path, file: str, row: int | None = None, column: str | None = None,
+    *, source: str | None = None, largest: int | None = LARGEST_TABLE,
+) -> list[Problem]:  # fmt: skip
+    """Check where a file of a study leads to, before it is opened.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The study folder.
+    file : str
+        The file as the study names it.
+    row, column : optional
+        Where it is named.
+    source : str, optional
+        The table that names it; by default `file` itself is at fault.
+    largest : int, optional
+        Largest size in bytes; None for any.
+
+    Returns
+    -------
+    list of Problem
+        ``outside_folder`` for a path that leads out of the study, also by symbolic links;
+        ``not_a_file`` for a pipe, a device or a folder; ``too_large``. None for a missing file.
+    """
+    place = (source or file, row, column)
+    try:
+        path = find_file(folder, file)
+        if Path(file).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
+            return [problem("outside_folder", *place, value=file)]
+        if path.exists() and not path.is_file():
+            return [problem("not_a_file", *place, value=file)]
+        size = path.stat().st_size if path.is_file() else 0
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL, a long name, a circle of links
+        return [problem("invalid_path", *place, value=file, error=error)]
+    if largest is not None and size > largest:
+        details = {"value": size / 2**20, "limit": largest / 2**20}
+        return [problem("too_large", *place, **details)]
+    return []
+
+
+def check_folder(folder: Path, place: str) -> list[Problem]:
+    """Check that a folder of a study is not a link to a place outside it."""
+    if (folder / place).resolve().is_relative_to(folder.resolve()):
+        return []
+    return [problem("outside_folder", place, value=place)]

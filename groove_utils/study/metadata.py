@@ -1,0 +1,177 @@
+"""The file ``study.yml``: title, questions, scales, terms of use."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from groove_utils.study.containment import check_file
+from groove_utils.study.problems import Problem, StudyError, problem, reading
+from groove_utils.study.tables import query_scales
+from groove_utils.study.text import is_label, is_line, plain_text
+
+__all__ = ["check_metadata", "read_metadata"]
+
+FILE = "study.yml"
+LARGEST = 1 << 20  # bytes
+LONGEST = 10_000  # characters of one text
+EXAMPLES = {
+    "title": "title: My study",
+    "queries": "queries: {dance: I would like to dance to this music}",
+    "scale": "scale: [1, 100]",
+}
+TEXTS = ("title", "licence", "citation", "description", "source", "origin")
+KEYS = (*EXAMPLES, "styles", "simulated", *TEXTS[1:])
+# YAML 1.1 reads yes, no, on and off as true and false, also as a question's name
+BOOLEANS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+
+
+CATALOGUED = {"column"}  # of a catalogued study: the name in the published table
+BOOL = "tag:yaml.org,2002:bool"
+
+
+class _Loader(yaml.SafeLoader):
+    """Loader of plain data: only true and false are truth values, no key twice, no aliases."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, regexp) for tag, regexp in resolvers if tag != BOOL]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            fault = f"the alias *{event.anchor}: write out what it stands for"
+            raise yaml.composer.ComposerError(None, None, fault, event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for k, (key, _) in enumerate(node.value):
+            if keys[k] in keys[:k]:
+                fault = f"the key {keys[k]!r} twice: delete one of them"
+                raise yaml.constructor.ConstructorError(None, None, fault, key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(BOOL, re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))
+
+
+def read_metadata(folder: Path) -> dict:
+    """Read ``study.yml``, with names normalised and ``simulated`` as a truth value.
+
+    Raises
+    ------
+    StudyError
+        If it is missing, or no mapping in YAML without repeated keys and aliases.
+    """
+    StudyError.raise_any(folder, check_file(folder, FILE, largest=LARGEST))
+    with reading(folder, FILE, "YAML, as from `python -m groove_utils.study new`"):
+        meta = yaml.load((folder / FILE).read_text(encoding="utf-8-sig"), _Loader)
+    if not isinstance(meta, dict):
+        raise StudyError(folder, [problem("not_a_mapping", FILE, value=_shorten(meta))])
+    if isinstance(queries := meta.get("queries"), dict):
+        meta["queries"] = {_plain(name): entry for name, entry in queries.items()}
+    if isinstance(styles := meta.get("styles"), list):
+        meta["styles"] = [_plain(style) for style in styles]
+    if isinstance(meta.get("simulated"), str):
+        meta["simulated"] = BOOLEANS.get(meta["simulated"].strip().lower(), meta["simulated"])
+    return meta
+
+
+def check_metadata(folder: Path) -> tuple[dict | None, list[Problem]]:
+    """Check ``study.yml``.
+
+    Returns
+    -------
+    meta : dict or None
+        None if it cannot be used.
+    problems : list of Problem
+    """
+    try:
+        meta = read_metadata(folder)
+    except StudyError as error:
+        return None, error.problems
+    problems = [
+        problem("missing_key", FILE, column=key, example=example)
+        for key, example in EXAMPLES.items()
+        if meta.get(key) in (None, "", {}, [])
+    ]
+    problems += _check_keys(meta)
+    if not any(each.column in {"queries", "scale"} for each in problems):
+        problems += _check_queries(meta)
+    return (None if problems else meta), problems
+
+
+def _check_keys(meta: dict) -> Iterator[Problem]:
+    for key in meta:
+        if key not in KEYS:
+            close = difflib.get_close_matches(str(key), KEYS, 1)
+            guess = f"{close[0]}" if close else "one of these"
+            details = {"value": _shorten(key), "keys": ", ".join(KEYS), "guess": guess}
+            yield problem("unknown_key", FILE, column=_shorten(key), **details)
+    for key in TEXTS:
+        text = meta.get(key)
+        if text is None or text == "":
+            continue
+        if not isinstance(text, str) or len(text) > LONGEST:
+            yield problem("not_a_string", FILE, column=key, value=_shorten(text))
+        elif key == "title" and not is_line(text.strip()):
+            yield problem("not_one_line", FILE, column=key, value=_shorten(text))
+    if not isinstance(meta.get("simulated", False), bool):
+        yield problem("not_a_boolean", FILE, column="simulated", value=_shorten(meta["simulated"]))
+    styles = meta.get("styles") or []
+    if not isinstance(styles, list):
+        yield problem("not_a_list", FILE, column="styles", value=_shorten(styles))
+        return
+    for style in styles:
+        if not isinstance(style, str) or not is_label(style):
+            yield problem("not_a_label", FILE, column="styles", value=_shorten(style))
+
+
+def _check_queries(meta: dict) -> Iterator[Problem]:
+    queries, scale = meta["queries"], meta["scale"]
+    if not isinstance(queries, dict):
+        details = {"value": _shorten(scale), "queries": _shorten(queries)}
+        yield problem("invalid_scale", FILE, column="scale", **details)
+        return
+    for query, entry in queries.items():
+        wording = entry.get("wording") if isinstance(entry, dict) else entry
+        unknown = set(entry) - {"wording", "scale"} - CATALOGUED if isinstance(entry, dict) else ()
+        if not isinstance(query, str):
+            yield problem("not_a_text", FILE, column="queries", value=_shorten(query))
+        elif not is_label(query) or not query:
+            yield problem("not_a_label", FILE, column="queries", value=_shorten(query))
+        elif not isinstance(wording, str) or not wording.strip() or len(wording) > LONGEST:
+            yield problem("missing_wording", FILE, column="queries", value=query)
+        for key in unknown:
+            details = {"value": _shorten(key), "keys": "wording, scale", "guess": "one of these"}
+            yield problem("unknown_key", FILE, column=query, **details)
+        if not _is_scale((isinstance(entry, dict) and entry.get("scale")) or scale):
+            details = {"value": _shorten(scale), "queries": _shorten({query: entry})}
+            yield problem("invalid_scale", FILE, column="scale", **details)
+            return
+
+
+def _is_scale(scale: object) -> bool:
+    try:
+        ((low, high),) = query_scales({"queries": {"": ""}, "scale": scale}).values()
+    except (TypeError, ValueError, OverflowError):
+        return False
+    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in scale)
+    return numbers and math.isfinite(low) and math.isfinite(high) and low < high
+
+
+def _plain(name: object) -> object:
+    return plain_text(name) if isinstance(name, str) else name
+
+
+def _shorten(value: object) -> str:
+    """Describe any value in at most 80 characters."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 80 else f"{text[:80]} …"

@@ -1,0 +1,66 @@
+"""Texts of a study: how they are normalised, and what names may hold."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["is_file_name", "is_label", "is_line", "plain_text"]
+
+SPACES = re.compile(r"[^\S\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+# controls, line breaks, and marks that turn the direction of what follows
+NOT_IN_A_LINE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+# markup of MyST and HTML: roles, directives, code, escapes, tags, links
+MARKUP = re.compile(r"[`{}\\]|<[A-Za-z/!?]|\]\(")
+LONGEST_LINE = 1000  # characters
+LONGEST_NAME = 251  # bytes, so that `<name>.npz` is at most the 255 that file systems allow
+
+
+def plain_text(text: object) -> str:
+    r"""Return a text with composed accents, and without spaces at its ends or doubled ones.
+
+    macOS separates accents from letters in file names, spreadsheets do not.
+
+    Examples
+    --------
+    >>> plain_text(" The\u00a0 Meters ")
+    'The Meters'
+    """
+    return SPACES.sub(" ", unicodedata.normalize("NFC", str(text))).strip()
+
+
+def is_line(text: str) -> bool:
+    r"""Return whether a text is one line of at most 1,000 characters.
+
+    Examples
+    --------
+    >>> is_line("Cissy Strut"), is_line("Cissy\nStrut")
+    (True, False)
+    """
+    return len(text) <= LONGEST_LINE and not NOT_IN_A_LINE.search(text)
+
+
+def is_label(text: str) -> bool:
+    """Return whether a name can stand in captions: one line without markup.
+
+    Examples
+    --------
+    >>> is_label("R&B (slow)"), is_label("{download}`x`")
+    (True, False)
+    """
+    return is_line(text) and not MARKUP.search(text)
+
+
+def is_file_name(text: str) -> bool:
+    """Return whether an identifier can be the name of a file, and no path.
+
+    Examples
+    --------
+    >>> is_file_name("AC-DC 1"), is_file_name("AC/DC"), is_file_name("..")
+    (True, False, False)
+    """
+    if not is_line(text) or re.search(r"[/\\]", text) or text in {"", ".", ".."}:
+        return False
+    return len(text.encode()) <= LONGEST_NAME
