@@ -48,14 +48,25 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("folder", type=Path)
     verb.add_argument("--stamp", type=Path, help="written if there are none")
 
-    verb = verbs.add_parser("new", help="start a folder from audio files and a spreadsheet")
+    verb = verbs.add_parser("drop-missing", help="delete the rows of ratings.csv without a rating")
+    verb.set_defaults(run=_drop_missing)
+    verb.add_argument("folder", type=Path)
+
+    verb = verbs.add_parser("new", help="start a folder from a spreadsheet, and audio if there is")
     verb.set_defaults(run=_new)
     verb.add_argument("folder", type=Path)
-    verb.add_argument("--audio", type=Path, required=True, help="directory of sound files")
+    verb.add_argument("--audio", type=Path, help="directory of sound files")
+    verb.add_argument("--embeddings", type=Path, help="directory of <model>/<track_id>.npz")
     verb.add_argument("--ratings", type=Path, required=True, help="CSV or XLSX, wide or long")
     verb.add_argument("--title")
     verb.add_argument("--scale", type=float, nargs=2, metavar=("LOW", "HIGH"))
     verb.add_argument("--query", default="groove", help="what was asked, if the sheet has no names")
+    verb.add_argument("--listener", metavar="COLUMN", help="the column that names listeners")
+    verb.add_argument("--track", metavar="COLUMN", help="the column that names tracks")
+    verb.add_argument(
+        "--question", metavar="COLUMN", action="append", default=[], dest="questions",
+        help="a column of ratings, if not all numbers are (may be repeated)",
+    )  # fmt: skip
     return parser
 
 
@@ -89,13 +100,26 @@ def _validate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _drop_missing(options: argparse.Namespace) -> int:
+    from groove_utils.study.tables import drop_missing_ratings
+
+    count = drop_missing_ratings(options.folder)
+    print(f"Deleted {count} rows without a rating from {options.folder / 'ratings.csv'}")
+    return 0
+
+
 def _new(options: argparse.Namespace) -> int:
     from groove_utils.study.start import start_study
 
-    names = ("folder", "audio", "ratings", "title", "scale", "query")
-    folder = start_study(**{name: getattr(options, name) for name in names})
+    names = (
+        "folder", "audio", "ratings", "embeddings", "title", "scale", "query", "listener", "track",
+        "questions",
+    )  # fmt: skip
+    notes: list[str] = []
+    folder = start_study(**{name: getattr(options, name) for name in names}, report=notes.append)
     print(f"Wrote {folder}. Complete tracks.csv (artist, style) and study.yml (wordings, licence),")
     print(f'then run: make book STUDY="{folder}"')
+    print("\n".join(notes))
     return 0
 
 

@@ -96,7 +96,13 @@ def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Prob
         return None, error.problems
     if "rating" in frame:
         frame["rating"] = frame["rating"].mask(frame["rating"].isin(MISSING))
-    return frame, check_frame(frame, schema, file)
+    problems = check_frame(frame, schema, file)
+    empty = [each for each in problems if (each.kind, each.column) == ("empty_cell", "rating")]
+    if empty:  # in one line, since there may be thousands
+        details = {"count": len(empty), "folder": folder}
+        first = problem("missing_ratings", file, empty[0].row, "rating", **details)
+        problems = [first, *(each for each in problems if each not in empty)]
+    return frame, problems
 
 
 def check_frame(frame: pd.DataFrame, schema: pa.DataFrameSchema, file: str) -> list[Problem]:

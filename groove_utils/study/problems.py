@@ -93,13 +93,31 @@ MESSAGES = {
     "unusable_stem": "a file that cannot be decoded ({error}); expected a sound file. Convert it.",
     "wrong_stem_length": "{value:.3f} s; expected {expected:.3f} s, the length of the mix. Export "
     "stem and mix over the same range.",
+    "missing_ratings": "{count} rows without a rating; expected a number in each row. Drop them "
+    "with `python -m groove_utils.study drop-missing {folder}`, or fill them in.",
     # new studies
     "existing_study": "a study; expected an empty folder. Choose another folder, or delete it.",
     "unknown_tracks": "ratings of {value}; expected names of files in {audio}, without their "
     "suffix. Rename the files, or correct the spreadsheet.",
+    "unknown_format": "ratings of {value}, whose file {other} has another suffix than a "
+    "sound file; expected one of {expected}. Convert it, for instance with `ffmpeg -i IN "
+    "OUT.flac`.",
     "unknown_form": "the columns {columns}; expected columns track and rating (long), a column "
-    "track and one per query (one row per track), or columns named by the audio files (one row per "
-    "listener). Rename the columns.",
+    "track and one per question (one row per track, or per listener and track), or columns named "
+    "by the audio files (one row per listener). Rename the columns, or name them with `--track "
+    "COLUMN --listener COLUMN --question COLUMN`.",
+    "unknown_column": "the columns {columns}; expected one named {column!r}. Correct the option.",
+    "unknown_listeners": "several ratings of {value!r}, and no column that names listeners among "
+    "{columns}; expected one. Name it with `--listener COLUMN`.",
+    "several_conditions": "several ratings of the same listener, track and question, which differ "
+    "in {column} ({value}); expected one. Keep the rows of one condition, or write the conditions "
+    "as tracks of their own.",
+    "unknown_scale": "no ratings but {value:g}; expected the ends of the scale. Give them with "
+    "`--scale LOW HIGH`.",
+    "reversed_scale": "the scale {value}; expected two rising, finite numbers. Write `--scale LOW "
+    "HIGH`, for instance `--scale 1 7`.",
+    "no_vectors": "no vectors; expected <model>/<track_id>.npz for one model at least. Name the "
+    "folder that contains the folders of models.",
     # downloads
     "changed_remote": "sha256 {value} on OSF; expected {expected}, as first downloaded. Delete "
     "{record} to take the new version.",

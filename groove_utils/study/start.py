@@ -1,45 +1,40 @@
-"""Start a study folder from a directory of audio and a spreadsheet of ratings."""
+"""Start a study folder from a spreadsheet of ratings, with audio, embeddings, or neither."""
 
 from __future__ import annotations
 
-import csv
-import io
+import math
 import os
-import re
 import shutil
-import unicodedata
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from groove_utils.files import atomic_path
-from groove_utils.study.problems import StudyError, problem, reading
+from groove_utils.study.problems import Problem, StudyError, problem
+from groove_utils.study.sheets import AUDIO_SUFFIXES, RatingsSheet, read_sheet
 from groove_utils.study.tables import write_study
+from groove_utils.study.text import as_label, plain_text
 
 __all__ = ["read_ratings_sheet", "start_study"]
 
-AUDIO_SUFFIXES = (".aif", ".aiff", ".flac", ".mp3", ".ogg", ".wav")
-_SUFFIX = re.compile(rf"\.({'|'.join(s[1:] for s in AUDIO_SUFFIXES)})\b", re.I)
-# accepted names of columns, the preferred one first
-HEADERS = {
-    "track_id": ["track_id", "track", "song_id", "song", "stimulus", "clip", "file", "id"],
-    "listener_id": [
-        "listener_id", "listener", "participant_id", "participant", "subject", "rater", "id",
-    ],
-    "query": ["query", "question", "item", "measure"],
-    "rating": ["rating", "score", "response", "value", "answer"],
-}  # fmt: skip
+TRACKS = ["track_id", "title", "artist", "style"]
+SHOWN = 10  # names in a message
 
 
 def start_study(
     folder: str | os.PathLike,
-    audio: str | os.PathLike,
+    audio: str | os.PathLike | None,
     ratings: str | os.PathLike,
     *,
+    embeddings: str | os.PathLike | None = None,
     title: str | None = None,
     scale: tuple[float, float] | None = None,
     query: str = "groove",
+    listener: str | None = None,
+    track: str | None = None,
+    questions: Sequence[str] = (),
+    report: Callable[[str], object] | None = None,
 ) -> Path:
     """Write a study folder that can be checked, completed by hand, and built.
 
@@ -47,18 +42,27 @@ def start_study(
     ----------
     folder : path-like
         The study folder to write; must not hold a study already.
-    audio : path-like
+    audio : path-like or None
         Directory of sound files. ``STYLE/ARTIST - TITLE.ext`` gives the style, artist and title;
         without an artist in its name, a file counts as its own artist, and without a sub-folder
-        the style is ``unknown``: complete ``tracks.csv`` by hand.
+        the style is ``unknown``: complete ``tracks.csv`` by hand. Files without ratings are left
+        out. None for a study of ratings alone.
     ratings : path-like
-        CSV or XLSX, see :func:`read_ratings_sheet`.
+        CSV or XLSX, see :func:`groove_utils.study.sheets.read_sheet`.
+    embeddings : path-like, optional
+        Directory with ``<model>/<track_id>.npz``, which is copied.
     title : str, optional
         The study's title; the folder's name by default.
     scale : (float, float), optional
         Lowest and highest possible rating; by default those of the spreadsheet.
     query : str
         What was asked, if the spreadsheet does not say it.
+    listener, track : str, optional
+        Columns of the spreadsheet, if their names do not tell.
+    questions : sequence of str
+        Columns of ratings; by default all that may be.
+    report : callable, optional
+        Called with each sentence about what was understood, and what was left out.
 
     Returns
     -------
@@ -71,198 +75,215 @@ def start_study(
         If the directory holds no sound files, the form of the spreadsheet is not recognised, or it
         names tracks for which there is no file.
     """
-    folder, audio = Path(folder), Path(audio)
+    folder = Path(folder)
     if (folder / "study.yml").exists():
         raise StudyError(folder, [problem("existing_study", "study.yml")])
-    tracks = _tracks_from_files(audio)
-    table = read_ratings_sheet(ratings, tracks["track_id"].tolist(), query=query)
-    if unknown := sorted(set(table["track_id"]) - set(tracks["track_id"])):
-        names = ", ".join(unknown[:10]) + (" …" if len(unknown) > 10 else "")
-        raise StudyError(folder, [problem("unknown_tracks", ratings, value=names, audio=audio)])
-    for source, target in zip(tracks.pop("source"), tracks["audio"]):
+    if scale and not (all(map(math.isfinite, scale)) and scale[0] < scale[1]):
+        value = f"{scale[0]:g} to {scale[1]:g}"
+        raise StudyError(folder, [problem("reversed_scale", "--scale", value=value)])
+    files = None if audio is None else _tracks_from_files(Path(audio))
+    sheet = read_sheet(
+        Path(ratings),
+        None if files is None else files["track_id"].tolist(),
+        query=query,
+        listener=listener,
+        track=track,
+        questions=questions,
+    )
+    wording = _label_queries(sheet.ratings)
+    tracks = _join_tracks(folder, sheet, files, audio, Path(ratings))
+    scales = _find_scales(folder, sheet.ratings, scale, Path(ratings))
+    for source, target in zip(tracks.pop("source"), tracks.get("audio", ())):
         with atomic_path(folder / target) as part:
             shutil.copyfile(source, part)
-    tables = {"tracks": tracks, "ratings": table}
-    if "listener_id" in table:
-        tables["listeners"] = table[["listener_id"]].drop_duplicates()
+    if embeddings is not None:
+        _copy_vectors(folder, Path(embeddings), tracks["track_id"].tolist(), sheet.notes)
+    tables = {"tracks": tracks, "ratings": sheet.ratings}
+    if sheet.listeners is not None:
+        used = sheet.listeners["listener_id"].isin(sheet.ratings["listener_id"])
+        tables["listeners"] = sheet.listeners[used]
+    elif "listener_id" in sheet.ratings:
+        tables["listeners"] = sheet.ratings[["listener_id"]].drop_duplicates()
     meta = {
-        "title": title or folder.name,
-        "queries": {name: f"Wording of «{name}»" for name in table["query"].unique()},
-        "scale": list(scale or (float(table["rating"].min()), float(table["rating"].max()))),
+        "title": plain_text(title or folder.resolve().name),
+        "queries": _with_scales(wording, scales),
+        "scale": _common_scale(scales),
         "styles": sorted(tracks["style"].unique()),
         "licence": "state who may use this data and how",
         "citation": "state what to cite",
         "simulated": False,
     }
-    return write_study(folder, meta, **tables)
+    write_study(folder, meta, **tables)
+    if report:
+        _report(report, sheet, tracks, scales, scale)
+    return folder
 
 
 def read_ratings_sheet(
     path: str | os.PathLike, track_ids: list[str], *, query: str = "groove"
 ) -> pd.DataFrame:
-    """Read a spreadsheet of ratings, wide or long, as one row per rating.
+    """Read a spreadsheet of ratings as one row per rating.
 
     Parameters
     ----------
-    path : path-like
-        CSV (any separator) or XLSX in one of three forms. *Long*: a column of tracks, one of
-        ratings, and optionally one of listeners and one of queries. *One row per track*: a column
-        of tracks; every other numeric column is a query. *One row per listener*: every column
-        named by a track, or by a track and a query (``song1 liking``), holds ratings; the first
-        other column names the listener.
-    track_ids : list of str
-        The known tracks, by which the third form is recognised.
-    query : str
-        What was asked, if the spreadsheet does not say it.
+    path, track_ids, query :
+        As in :func:`groove_utils.study.sheets.read_sheet`, which also returns facts and notes.
 
     Returns
     -------
     pandas.DataFrame
         Columns track_id, query, rating and, if known, listener_id; unanswered cells dropped.
-
-    Raises
-    ------
-    StudyError
-        If the spreadsheet has none of these forms, or cells that are not understood.
     """
-    path = Path(path)
-    sheet = _read_sheet(path)
-    names = {}
-    for key, accepted in HEADERS.items():
-        free = [name for name in sheet.columns if name not in names.values()]
-        names[key] = _find_header(free, accepted)
-    by_track = _columns_by_track(sheet, track_ids)
-    if names["track_id"] and names["rating"]:
-        table = sheet.rename(columns={name: key for key, name in names.items() if name})
-        if "query" not in table:
-            table["query"] = query
-    elif by_track:
-        table = _from_listener_rows(sheet, by_track, names["listener_id"], query)
-    elif names["track_id"]:
-        table = _from_track_rows(sheet, names["track_id"])
+    return read_sheet(Path(path), track_ids, query=query).ratings
+
+
+def _label_queries(ratings: pd.DataFrame) -> dict[str, str]:
+    """Give questions names that can stand in captions; return their wordings."""
+    names = {name: as_label(name) or f"question {k}"
+             for k, name in enumerate(ratings["query"].unique(), 1)}  # fmt: skip
+    ratings["query"] = ratings["query"].map(names)
+    return {
+        label: name if label != name else f"Wording of “{name}”" for name, label in names.items()
+    }
+
+
+def _join_tracks(
+    folder: Path, sheet: RatingsSheet, files: pd.DataFrame | None, audio, ratings: Path
+) -> pd.DataFrame:
+    """Rated tracks, from the sound files or the sheet alone, with the sheet's facts."""
+    rated = sheet.ratings["track_id"].unique().tolist()
+    if files is None:
+        tracks = pd.DataFrame([_describe_track(name, "unknown") for name in rated])
+        tracks["source"] = None
     else:
-        columns = ", ".join(sheet.columns)
-        raise StudyError(path.parent, [problem("unknown_form", path.name, columns=columns)])
-    # the index is still the line of the sheet
-    columns = [c for c in ("track_id", "query", "rating", "listener_id") if c in table]
-    table = table[columns].dropna(subset=["rating"])
-    boolean = table["rating"].map(lambda value: isinstance(value, bool))  # TRUE is no rating
-    numbers = pd.to_numeric(table["rating"].mask(boolean), errors="coerce")
+        known = files["track_id"].tolist()
+        StudyError.raise_any(folder, _unknown_tracks(rated, known, Path(audio), ratings))
+        if unrated := [name for name in known if name not in set(rated)]:
+            sheet.notes.append(f"Left out, since nobody rated them: {_shorten(unrated)}.")
+        tracks = files[files["track_id"].isin(rated)].reset_index(drop=True)
+    if sheet.tracks is None:
+        return tracks
+    facts = sheet.tracks.set_index("track_id").reindex(tracks["track_id"]).reset_index(drop=True)
+    for name in facts:
+        column = facts[name]
+        tracks[name] = column if name not in tracks else column.fillna(tracks[name]).map(plain_text)
+    if "style" in facts:
+        tracks["style"] = tracks["style"].map(as_label)
+    return tracks
+
+
+def _unknown_tracks(rated, known, audio: Path, ratings: Path) -> list[Problem]:
+    """Problems of ratings without a sound file; files in other formats are named."""
+    unknown = sorted(set(rated) - set(known))
+    others = {plain_text(f.stem): f.name for f in audio.rglob("[!.]*") if f.is_file()}
     problems = [
-        problem("not_a_number", path.name, row, names["rating"] or "a rating", value=value)
-        for row, value in table.loc[~np.isfinite(numbers), "rating"].items()
+        problem("unknown_format", ratings, value=name, other=others[name],
+                expected=", ".join(AUDIO_SUFFIXES))
+        for name in unknown
+        if name in others
+    ]  # fmt: skip
+    if absent := [name for name in unknown if name not in others]:
+        problems.append(problem("unknown_tracks", ratings, value=_shorten(absent), audio=audio))
+    return problems
+
+
+def _find_scales(folder, ratings, scale, path: Path) -> dict[str, tuple[float, float]]:
+    """Scale of each question: as given, else as found; one for all unless they clearly differ."""
+    queries = ratings["query"].unique()
+    if scale:
+        return dict.fromkeys(queries, tuple(map(float, scale)))
+    ends = ratings.groupby("query")["rating"].agg(["min", "max"])
+    low, high = float(ends["min"].min()), float(ends["max"].max())
+    if low == high:
+        raise StudyError(folder, [problem("unknown_scale", path.name, value=low)])
+    spans = ends["max"] - ends["min"]
+    if spans.min() > 0 and spans.max() > 2 * spans.min():
+        return {query: tuple(map(float, ends.loc[query])) for query in queries}
+    return dict.fromkeys(queries, (low, high))
+
+
+def _common_scale(scales: dict[str, tuple[float, float]]) -> list[float]:
+    return list(max(scales.values(), key=lambda ends: ends[1] - ends[0]))
+
+
+def _with_scales(wording: dict[str, str], scales: dict[str, tuple[float, float]]) -> dict:
+    common = tuple(_common_scale(scales))
+    return {
+        query: text if scales[query] == common else {"wording": text, "scale": list(scales[query])}
+        for query, text in wording.items()
+    }
+
+
+def _copy_vectors(folder: Path, source: Path, tracks: list[str], notes: list[str]) -> None:
+    """Copy the vectors of the tracks, and note the others."""
+    files = [
+        file
+        for model in sorted(source.glob("[!.]*"))
+        if model.is_dir()
+        for file in sorted(model.rglob("*.npz"))
     ]
-    problems += [
-        problem("empty_cell", path.name, row, names[column] or f"the column of {column}")
-        for column in columns
-        for row in table.index[table[column].isna()].unique()
-    ]
-    if table.empty:
-        problems.append(problem("empty_table", path.name, expected="ratings"))
-    StudyError.raise_any(path.parent, problems)
-    texts = {c: table[c].map(_plain_text) for c in columns if c != "rating"}
-    texts["track_id"] = texts["track_id"].str.replace(
-        rf"{_SUFFIX.pattern}$", "", regex=True, case=False
+    used = [file for file in files if plain_text(file.stem) in set(tracks)]
+    if not used:
+        raise StudyError(folder, [problem("no_vectors", source)])
+    for file in used:
+        place = folder / "embeddings" / file.relative_to(source).parent
+        with atomic_path(place / f"{plain_text(file.stem)}.npz") as part:
+            shutil.copyfile(file, part)
+    if rest := [str(file.relative_to(source)) for file in files if file not in set(used)]:
+        notes.append(f"Not copied, since no track is called so: {_shorten(rest)}.")
+
+
+def _report(report, sheet: RatingsSheet, tracks: pd.DataFrame, scales, given) -> None:
+    """Report what was left out, and last what was understood."""
+    for note in sheet.notes:
+        report(note)
+    for name, facts in (("listeners", sheet.listeners), ("tracks", sheet.tracks)):
+        if facts is not None and len(names := list(facts.columns[1:])):
+            report(f"Facts about {name}: {', '.join(names)}.")
+    listeners = sheet.ratings.get("listener_id", pd.Series(dtype=str)).nunique()
+    by = f" by {_count(listeners, 'listener')}" if listeners else ", without listeners"
+    ends = {f"{low:g} to {high:g}" for low, high in scales.values()}
+    if len(ends) > 1:
+        ends = {f"{query} {low:g} to {high:g}" for query, (low, high) in scales.items()}
+    found = "" if given else " (as found; set it with --scale)"
+    names = ", ".join(scales)
+    report(
+        f"{_count(len(sheet.ratings), 'rating')} of {_count(len(tracks), 'track')}{by}, "
+        f"{_count(len(scales), 'question')} ({names}), scale {'; '.join(sorted(ends))}{found}"
     )
-    return table.assign(rating=numbers, **texts).reset_index(drop=True)
 
 
-def _read_sheet(path: Path) -> pd.DataFrame:
-    """Read a spreadsheet as it is written, indexed by its lines from 2 on."""
-    with reading(path.parent, path.name, "a workbook, or separated UTF-8 text with a header"):
-        if path.suffix.lower() in {".xlsx", ".xlsm"}:
-            sheet = pd.read_excel(path, dtype=object, header=None)
-        else:
-            text = path.read_text(encoding="utf-8-sig")
-            options = {"header": None, "skip_blank_lines": False, "engine": "python"}
-            sheet = pd.read_csv(io.StringIO(text), sep=_separator(text), dtype=object, **options)
-        names = sheet.iloc[0]
-    sheet.index += 1
-    sheet.columns = [
-        f"column {k}" if pd.isna(name) else _plain_text(name) for k, name in enumerate(names, 1)
-    ]
-    repeated = sheet.columns[sheet.columns.duplicated()].unique()
-    problems = [problem("duplicate_column", path.name, 1, name) for name in repeated]
-    StudyError.raise_any(path.parent, problems)
-    return sheet.iloc[1:]
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _separator(text: str) -> str | None:
-    """Separator that gives most columns, the same number in each line; None if unclear."""
-    lines = text.splitlines()[:100]
-    widths = {s: {len(row) for row in csv.reader(lines, delimiter=s) if row} for s in ",;\t|"}
-    even = {max(width): s for s, width in widths.items() if len(width) == 1}
-    return even[max(even)] if even and max(even) > 1 else None
+def _shorten(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" … ({len(names)} in all)" if len(names) > SHOWN else "")
+
+
+def _describe_track(name: str, style: str) -> dict[str, str]:
+    artist, dash, title = name.partition(" - ")
+    return {
+        "track_id": name,
+        "title": title if dash else name,
+        "artist": artist if dash else name,
+        "style": style,
+    }
 
 
 def _tracks_from_files(audio: Path) -> pd.DataFrame:
+    if not audio.is_dir():
+        raise StudyError(audio, [problem("missing_folder", audio, expected="sound files")])
     rows = []
     for file in sorted(audio.rglob("*")):
         if file.suffix.lower() in AUDIO_SUFFIXES and file.name[0] != "." and file.is_file():
-            name = _plain_text(file.stem)
-            artist, dash, title = name.partition(" - ")
-            rows.append(
-                {
-                    "track_id": name,
-                    "title": title if dash else name,
-                    "artist": artist if dash else name,
-                    "style": file.parent.name if file.parent != audio else "unknown",
-                    "audio": f"audio/{file.name}",
-                    "source": file,
-                }
-            )
-    tracks = pd.DataFrame(rows, columns=["track_id", "title", "artist", "style", "audio", "source"])
+            style = as_label(file.parent.name) if file.parent != audio else "unknown"
+            row = _describe_track(plain_text(file.stem), style)
+            rows.append(row | {"audio": f"audio/{file.name}", "source": file})
+    tracks = pd.DataFrame(rows, columns=[*TRACKS, "audio", "source"])
     names = tracks["track_id"]
     problems = [problem("several_audio", audio, value=name) for name in names[names.duplicated()]]
     if not rows:
         problems.append(problem("no_audio", audio, expected=", ".join(AUDIO_SUFFIXES)))
     StudyError.raise_any(audio, problems)
     return tracks
-
-
-def _plain_text(value: object) -> str:
-    # macOS separates accents from letters in file names, spreadsheets do not
-    return unicodedata.normalize("NFC", str(value)).strip()
-
-
-def _find_header(columns: list[str], accepted: list[str]) -> str | None:
-    plain = {re.sub(r"[\s-]+", "_", name.lower()): name for name in columns}
-    return next((plain[key] for key in accepted if key in plain), None)
-
-
-def _columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tuple[str, str]]:
-    """Column → (track, query), for the columns that are named by a track."""
-    columns = {}
-    for column in sheet.columns:
-        # longest names first: «song1» is also the beginning of «song10 liking»
-        for track in sorted(track_ids, key=len, reverse=True):
-            rest = column[len(track) :]
-            if column.startswith(track) and (not rest or not rest[0].isalnum()):
-                suffix = _SUFFIX.match(rest)
-                columns[column] = (track, rest[suffix.end() if suffix else 0 :].strip(" _-:;."))
-                break
-    return columns
-
-
-def _from_listener_rows(sheet, by_track, listener: str | None, query: str) -> pd.DataFrame:
-    others = [c for c in sheet.columns if c not in by_track]
-    if listener := listener or next(iter(others), None):
-        ids = sheet[listener]
-    else:
-        ids = [f"L{k + 1:03d}" for k in range(len(sheet))]
-    return pd.concat(
-        pd.DataFrame(
-            {"track_id": track, "query": q or query, "rating": sheet[column], "listener_id": ids}
-        )
-        for column, (track, q) in by_track.items()
-    )
-
-
-def _from_track_rows(sheet: pd.DataFrame, track: str) -> pd.DataFrame:
-    queries = [
-        name
-        for name in sheet.columns
-        if name != track and pd.to_numeric(sheet[name], errors="coerce").notna().any()
-    ]
-    table = sheet.melt(track, queries, "query", "rating", ignore_index=False)
-    return table.rename(columns={track: "track_id"})

@@ -13,7 +13,10 @@ from groove_utils.files import write_if_changed
 from groove_utils.study.problems import StudyError, problem
 from groove_utils.study.text import plain_text
 
-__all__ = ["MISSING", "query_scales", "read_csv", "read_table", "write_study"]
+__all__ = [
+    "MISSING", "as_numbers", "drop_missing_ratings", "query_scales", "read_csv", "read_table",
+    "write_study",
+]  # fmt: skip
 
 IDENTIFIERS = ("track_id", "listener_id", "query", "title", "artist", "style", "audio")
 # Spellings of a missing number. In a column of texts they are ordinary texts: an artist may be
@@ -82,10 +85,10 @@ def read_table(folder: Path, file: str) -> pd.DataFrame:
     """
     frame = read_csv(folder / file, dtype=dict.fromkeys(IDENTIFIERS, str)).reset_index(drop=True)
     others = [name for name in frame if name not in IDENTIFIERS]
-    return frame.assign(**{name: _as_numbers(frame[name]) for name in others})
+    return frame.assign(**{name: as_numbers(frame[name]) for name in others})
 
 
-def _as_numbers(column: pd.Series) -> pd.Series:
+def as_numbers(column: pd.Series) -> pd.Series:
     """Convert a column of numbers with some missing; return any other column as it is."""
     if pd.api.types.is_numeric_dtype(column):
         return column
@@ -112,6 +115,15 @@ def query_scales(meta: dict) -> dict[str, tuple[float, float]]:
         low, high = scale or meta["scale"]
         scales[query] = (float(low), float(high))
     return scales
+
+
+def drop_missing_ratings(folder: Path) -> int:
+    """Delete the rows of ``ratings.csv`` without a rating, and return their number."""
+    table = read_csv(folder / "ratings.csv", dtype=str)
+    answered = table["rating"].mask(table["rating"].isin(MISSING)).notna()
+    if not answered.all():
+        write_if_changed(folder / "ratings.csv", table[answered].to_csv(index=False))
+    return int((~answered).sum())
 
 
 class _Dumper(yaml.SafeDumper):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["is_file_name", "is_label", "is_line", "plain_text"]
+__all__ = ["as_label", "is_file_name", "is_label", "is_line", "plain_text"]
 
 SPACES = re.compile(r"[^\S\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 # controls, line breaks, and marks that turn the direction of what follows
@@ -14,6 +14,7 @@ NOT_IN_A_LINE = re.compile(
 )
 # markup of MyST and HTML: roles, directives, code, escapes, tags, links
 MARKUP = re.compile(r"[`{}\\]|<[A-Za-z/!?]|\]\(")
+TAG = re.compile(r"</?[A-Za-z!?][^<>]*>")
 LONGEST_LINE = 1000  # characters
 LONGEST_NAME = 251  # bytes, so that `<name>.npz` is at most the 255 that file systems allow
 
@@ -51,6 +52,18 @@ def is_label(text: str) -> bool:
     (True, False)
     """
     return is_line(text) and not MARKUP.search(text)
+
+
+def as_label(text: object) -> str:
+    """Return a name without the markup that :func:`is_label` refuses.
+
+    Examples
+    --------
+    >>> as_label("Do you like it? {1–7}")
+    'Do you like it? 1–7'
+    """
+    text = TAG.sub(" ", str(text))
+    return plain_text(MARKUP.sub(" ", NOT_IN_A_LINE.sub(" ", text)))[:LONGEST_LINE]
 
 
 def is_file_name(text: str) -> bool:

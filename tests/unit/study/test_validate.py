@@ -102,7 +102,7 @@ CASES = {
     ),
     "above the scale": (put(RATINGS, 0, "rating", "101"), "out_of_range", RATINGS, 2, "rating"),
     "infinite rating": (put(RATINGS, 0, "rating", "-inf"), "out_of_range", RATINGS, 2, "rating"),
-    "NaN rating": (put(RATINGS, 10, "rating", "NaN"), "empty_cell", RATINGS, 12, "rating"),
+    "NaN rating": (put(RATINGS, 10, "rating", "NaN"), "missing_ratings", RATINGS, 12, "rating"),
     "no number": (put(RATINGS, 10, "rating", "often"), "not_a_number", RATINGS, 12, "rating"),
     "blank artist": (put(TRACKS, 1, "artist", "  "), "blank", TRACKS, 3, "artist"),
     "track twice": (

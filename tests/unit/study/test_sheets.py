@@ -1,0 +1,269 @@
+"""Spreadsheets as people have them: forms, names of columns, repetitions, missing answers."""
+
+import itertools
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from expect import raises
+
+from groove_utils.study import StudyError, load_study, sheets, validate_study
+from groove_utils.study.__main__ import main
+from groove_utils.study.sheets import read_sheet
+from groove_utils.study.start import start_study
+
+SONGS = [f"break{k:02d}" for k in range(6)]
+WHO = ["p1", "p2", "p3"]
+
+
+def common_sheet(listener="participant", track="file", suffix=".wav"):
+    """One row per listener and track, one column per question; `want to move` is known."""
+    rows = []
+    for (w, who), (s, song) in itertools.product(enumerate(WHO), enumerate(SONGS)):
+        answers = {"want to move": 1 + (w + s) % 7, "pleasure": 1 + (2 * w + s) % 7}
+        facts = {"age": 20 + w, "musician": "yes" if w else "no", "bpm": 90 + s}
+        rows.append({listener: who, track: song + suffix} | answers | facts)
+    return pd.DataFrame(rows)
+
+
+def save(frame, path):
+    if path.suffix == ".xlsx":
+        frame.to_excel(path, index=False)
+    else:
+        frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def audio(tmp_path):
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for k, song in enumerate(SONGS):
+        soundfile.write(folder / f"{song}.wav", 0.3 * np.sin(np.arange(4000) * (k + 1) / 20), 8000)
+    return folder
+
+
+LISTENERS = [
+    "participant", "Participant ID", "subject", "Subject Nr.", "rater", "respondent", "ResponseId",
+    "PROLIFIC_PID", "user", "user_id", "listener", "id",
+]  # fmt: skip
+TRACKS = ["song", "clip", "Stimulus", "trial", "excerpt", "file", "filename", "track_id", "item"]
+
+
+@pytest.mark.parametrize(
+    ("listener", "track"),
+    [*((name, "file") for name in LISTENERS), *(("participant", name) for name in TRACKS)],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_the_commonest_sheet_is_understood_by_its_usual_names(tmp_path, listener, track, known):
+    frame = common_sheet(listener, track)
+    sheet = read_sheet(save(frame, tmp_path / "r.csv"), SONGS if known else None)
+    assert len(sheet.ratings) == 2 * len(frame)
+    assert set(sheet.ratings["query"]) == {"want to move", "pleasure"}
+    cells = sheet.ratings.set_index(["query", "listener_id", "track_id"])["rating"]
+    assert cells["want to move", "p2", "break03"] == 5
+    assert sheet.listeners.columns.tolist() == ["listener_id", "age", "musician"]
+    assert sheet.listeners["age"].tolist() == [20, 21, 22]
+    assert dict(sheet.tracks.itertuples(index=False))["break04"] == 94
+    assert sheet.notes == []
+
+
+def test_it_becomes_a_study_and_is_summed_up(audio, tmp_path, capsys):
+    sheet = save(common_sheet().assign(comment="nice"), tmp_path / "r.xlsx")
+    new = ["new", str(tmp_path / "s"), "--audio", str(audio), "--ratings", str(sheet)]
+    assert main(new) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "Not used: the columns comment." in lines
+    assert "Facts about listeners: age, musician." in lines
+    assert lines[-1] == (
+        "36 ratings of 6 tracks by 3 listeners, 2 questions (want to move, pleasure), scale 1 to 7 "
+        "(as found; set it with --scale)"
+    )
+    assert validate_study(tmp_path / "s", jobs=1) == []
+    study = load_study(tmp_path / "s")
+    assert study.listeners["age"].tolist() == [20, 21, 22]
+    assert study.tracks["bpm"].tolist() == [90, 91, 92, 93, 94, 95]
+    assert study.rating_matrix("pleasure").at["p3", "break05"] == 3
+
+
+def test_columns_can_be_named_and_unsure_ones_are_asked_for(tmp_path):
+    frame = common_sheet("who", "what", suffix="")
+    path = save(frame, tmp_path / "r.csv")
+    with raises(StudyError, "unknown_form"):
+        read_sheet(path)
+    with raises(StudyError, "unknown_listeners", row=8):
+        read_sheet(path, track="what")
+    with raises(StudyError, "unknown_listeners"):
+        read_sheet(path, SONGS)  # what names tracks is seen in its cells
+    with raises(StudyError, "unknown_column", column="whom"):
+        read_sheet(path, listener="whom")
+    sheet = read_sheet(path, track="what", listener="who", questions=["pleasure"])
+    assert set(sheet.ratings["query"]) == {"pleasure"}
+    assert "Not used: the columns want to move." in sheet.notes
+
+
+def test_the_column_with_the_tracks_is_preferred_to_a_name(tmp_path):
+    frame = common_sheet("participant", "sound file").assign(trial=range(18), item="practice")
+    sheet = read_sheet(save(frame, tmp_path / "r.csv"), SONGS)
+    assert set(sheet.ratings["track_id"]) == set(SONGS)
+    assert set(sheet.ratings["query"]) == {"want to move", "pleasure"}
+
+
+def test_names_with_folders_suffixes_and_other_capitals(tmp_path):
+    frame = common_sheet()
+    frame["file"] = [f"stimuli/{n}".upper() if k % 2 else f"C:\\x\\{n}"
+                     for k, n in enumerate(frame["file"])]  # fmt: skip
+    sheet = read_sheet(save(frame, tmp_path / "r.csv"), SONGS)
+    assert set(sheet.ratings["track_id"]) == set(SONGS)
+
+
+def test_repetitions_are_averaged_and_conditions_refused(tmp_path):
+    twice = pd.concat([common_sheet().assign(block=1), common_sheet().assign(block=2)])
+    twice.loc[twice["block"] == 2, "pleasure"] += 2
+    sheet = read_sheet(save(twice, tmp_path / "r.csv"))
+    assert len(sheet.ratings) == 36
+    expected = common_sheet().set_index(["participant", "file"])["pleasure"] + 1
+    found = sheet.ratings[sheet.ratings["query"] == "pleasure"]
+    assert found["rating"].tolist() == expected.tolist()
+    assert sheet.notes == ["Repeated ratings were averaged (column block)."]
+    # numbers of reaction times differ too, and say nothing
+    timed = twice.assign(rt=np.arange(36) * 1.5)
+    assert len(read_sheet(save(timed, tmp_path / "r.csv")).ratings) == 36
+    loud = twice.rename(columns={"block": "loudness"}).replace({"loudness": {1: "soft", 2: "loud"}})
+    with raises(StudyError, "several_conditions", column="loudness", row=20):
+        read_sheet(save(loud, tmp_path / "r.csv"))
+    with raises(StudyError, "several_conditions", column="condition"):
+        read_sheet(save(twice.rename(columns={"block": "condition"}), tmp_path / "r.csv"))
+    with raises(StudyError, "duplicate_rating", row=20):
+        read_sheet(save(twice.drop(columns="block"), tmp_path / "r.csv"))
+
+
+def test_missing_answers_are_dropped_and_counted(audio, tmp_path, capsys):
+    frame = common_sheet().astype(object)
+    for k, cell in enumerate(["", "NA", "n/a", "-", None]):
+        frame.loc[k, "pleasure"] = cell
+    save(frame, tmp_path / "r.csv")
+    start_study(tmp_path / "s", audio, tmp_path / "r.csv", report=print)
+    text = capsys.readouterr().out
+    assert "5 missing answers were dropped." in text
+    assert "31 ratings" in text
+
+
+def test_validate_counts_missing_answers_and_a_command_drops_them(make_study, capsys):
+    folder = make_study(audio=False)
+    ratings = pd.read_csv(folder / "ratings.csv").astype({"rating": object})
+    ratings.loc[ratings["listener_id"] == "L3", "rating"] = "NA"
+    ratings.to_csv(folder / "ratings.csv", index=False)
+    (problem,) = validate_study(folder)
+    assert (problem.kind, problem.row, problem.details["count"]) == ("missing_ratings", 50, 16)
+    assert main(["drop-missing", str(folder)]) == 0
+    assert "16 rows" in capsys.readouterr().out
+    assert validate_study(folder) == []
+    assert len(load_study(folder).ratings) == 64
+
+
+def test_a_study_of_ratings_alone_with_its_facts(tmp_path, capsys):
+    frame = common_sheet("subject", "clip", suffix="").assign(
+        artist=[f"band {s % 5}" for _, s in itertools.product(WHO, range(6))], genre="funk"
+    )
+    frame.loc[frame["clip"] > "break02", "genre"] = "soul"
+    sheet = save(frame, tmp_path / "r.csv")
+    assert main(["new", str(tmp_path / "s"), "--ratings", str(sheet)]) == 0
+    assert "36 ratings of 6 tracks by 3 listeners" in capsys.readouterr().out.splitlines()[-1]
+    assert validate_study(tmp_path / "s") == []
+    study = load_study(tmp_path / "s")
+    assert not study.has("audio")
+    assert study.styles == ["funk", "soul"]
+    assert study.tracks["artist"].nunique() == 5
+
+
+def test_a_study_of_ratings_and_embeddings(tmp_path):
+    for song in [*SONGS, "more"]:
+        (tmp_path / "vectors" / "m").mkdir(parents=True, exist_ok=True)
+        np.savez(tmp_path / "vectors" / "m" / f"{song}.npz", layer=np.ones(3))
+    sheet = save(common_sheet(), tmp_path / "r.csv")
+    said = []
+    start_study(tmp_path / "s", None, sheet, embeddings=tmp_path / "vectors", report=said.append)
+    assert validate_study(tmp_path / "s") == []
+    assert load_study(tmp_path / "s").has("embeddings")
+    assert "Not copied, since no track is called so: m/more.npz." in said
+    (tmp_path / "empty").mkdir()
+    with raises(StudyError, "no_vectors", path="empty"):
+        start_study(tmp_path / "t", None, sheet, embeddings=tmp_path / "empty")
+
+
+def test_what_has_no_ratings_or_another_format_is_named(audio, tmp_path):
+    said = []
+    frame = common_sheet()
+    frame = frame[frame["file"] != "break05.wav"]
+    start_study(tmp_path / "s", audio, save(frame, tmp_path / "r.csv"), report=said.append)
+    assert "Left out, since nobody rated them: break05." in said
+    assert validate_study(tmp_path / "s", jobs=1) == []
+    (audio / "break05.wav").rename(audio / "break05.rm")
+    with raises(StudyError, "unknown_format") as caught:
+        start_study(tmp_path / "t", audio, save(common_sheet(), tmp_path / "r.csv"))
+    assert caught.value.problems[0].details["other"] == "break05.rm"
+    with raises(StudyError, "missing_folder"):
+        start_study(tmp_path / "t", tmp_path / "nothing", tmp_path / "r.csv")
+
+
+@pytest.mark.parametrize("scale", [(9, 1), (1, 1), (1, float("inf")), (float("nan"), 7)])
+def test_wrong_scales_are_refused(audio, tmp_path, scale):
+    with raises(StudyError, "reversed_scale"):
+        start_study(tmp_path / "s", audio, save(common_sheet(), tmp_path / "r.csv"), scale=scale)
+    assert not (tmp_path / "s").exists()
+
+
+def test_scales_as_found(tmp_path):
+    frame = common_sheet()
+    frame["beauty"] = np.linspace(0, 100, len(frame))
+    start_study(tmp_path / "s", None, save(frame, tmp_path / "r.csv"))
+    scales = load_study(tmp_path / "s").scales
+    assert scales == {"want to move": (1, 7), "pleasure": (1, 7), "beauty": (0, 100)}
+    with raises(StudyError, "unknown_scale"):
+        start_study(tmp_path / "t", None, save(frame.assign(**dict.fromkeys(
+            ["beauty", "pleasure", "want to move"], 3)), tmp_path / "r.csv"))  # fmt: skip
+
+
+def test_questions_with_markup_get_names_without_it(tmp_path):
+    frame = common_sheet().rename(columns={"pleasure": "Do you `like` {it}? <b>1–7</b>"})
+    start_study(tmp_path / "s", None, save(frame, tmp_path / "r.csv"))
+    assert validate_study(tmp_path / "s") == []
+    queries = load_study(tmp_path / "s").queries
+    assert queries["Do you like it ? 1–7"] == "Do you `like` {it}? <b>1–7</b>"
+
+
+def test_separators_and_decimal_commas(tmp_path):
+    (tmp_path / "r.csv").write_text("sep=;\ntrack;listener;rating\ns1;a;3,5\ns1;b;x\n")
+    with raises(StudyError, "not_a_number", row=4):
+        read_sheet(tmp_path / "r.csv")
+    (tmp_path / "r.csv").write_text("sep=;\ntrack;listener;rating\ns1;a;3,5\ns1;b;4\n")
+    assert read_sheet(tmp_path / "r.csv").ratings["rating"].tolist() == [3.5, 4]
+
+
+def test_words_that_mean_missing_are_names_elsewhere(tmp_path):
+    (tmp_path / "r.csv").write_text("track,listener,rating\nNone,NA,3\nnull,NA,4\n")
+    table = read_sheet(tmp_path / "r.csv").ratings
+    assert table["track_id"].tolist() == ["None", "null"]
+    assert table["listener_id"].tolist() == ["NA", "NA"]
+
+
+def test_other_sheets_of_a_workbook_are_named(tmp_path):
+    with pd.ExcelWriter(tmp_path / "r.xlsx") as book:
+        common_sheet().to_excel(book, sheet_name="ratings", index=False)
+        common_sheet().to_excel(book, sheet_name="pilot", index=False)
+    assert read_sheet(tmp_path / "r.xlsx").notes == ["Only the first sheet was read, not pilot."]
+
+
+def test_a_workbook_that_unpacks_to_gigabytes_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sheets, "LARGEST_TABLE", 2**20)
+    path = save(common_sheet(), tmp_path / "r.xlsx")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/media/zeros", bytes(2**21))
+    with raises(StudyError, "too_large"):
+        read_sheet(path)
+    (tmp_path / "r.csv").write_bytes(b"a" * 2**21)
+    with raises(StudyError, "too_large"):
+        read_sheet(tmp_path / "r.csv")
