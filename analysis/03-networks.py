@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] tags=["without-study"]
 # # What can a network learn to hear?
 #
 # A network is built from a few kinds of modules. Each kind looks at sound in its own way: one
@@ -19,8 +19,7 @@
 # `groove_utils.networks`, `groove_utils.synth.listening_tasks`.
 # ```
 #
-# All sounds of this chapter are rendered for it, and no rating enters. Where a note on simulated
-# listeners stands below, it is about the study that the other chapters use.
+# All sounds of this chapter are rendered for it, and no rating enters.
 
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml; not used on this page
@@ -31,6 +30,7 @@ n_jobs = 2  # processes
 
 # %%
 import inspect
+from dataclasses import replace
 from functools import partial
 
 import librosa
@@ -939,57 +939,99 @@ for name, way in {
 #
 # ## Exercises
 #
-# 1. Give the convolution that failed on toms a way to know the place: pass `kernel=(72, 1)`. Why
-#    does that help, and what has the network become?
+# ```{exercise} Give the convolution a place
+# :label: ex-place
 #
-# ````{dropdown} Solution
-# ```python
-# networks.task_accuracy(tasks["tom"], "convolution", seed, kernel=(72, 1))
+# The convolution failed on toms. Give it a way to know the place: pass `kernel=(72, 1)`, as tall as
+# the input. Why does that help, and what has the network become?
 # ```
+#
+# ```{solution-start} ex-place
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+networks.task_accuracy(tasks["tom"], "convolution", seed, cache, kernel=(72, 1))
+
+# %% [markdown]
 # A kernel as tall as the input fits at one place only. The convolution has become a dense layer.
-# ````
 #
-# 2. Break the recurrent network: put the frames of each swing loop in a random order, another one for
-#    each loop, and train it again. What is left to hear?
-#
-# ````{dropdown} Solution
-# ```python
-# from dataclasses import replace
-#
-# order = np.argsort(np.random.default_rng(0).random((len(swing.X), 1, swing.X.shape[2])))
-# shuffled = replace(swing, X=np.take_along_axis(swing.X, order, axis=2))
-# networks.task_accuracy(shuffled, "recurrent", seed)
+# ```{solution-end}
 # ```
+#
+# ```{exercise} Break the recurrent network
+# :label: ex-order
+#
+# Put the frames of each swing loop in a random order, another one for each loop, and train the
+# recurrent network again. What is left to hear?
+# ```
+#
+# ```{solution-start} ex-order
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+draws = np.random.default_rng(0).random((len(swing.X), 1, swing.X.shape[2]))
+order = np.argsort(draws)
+shuffled = replace(swing, X=np.take_along_axis(swing.X, order, axis=2))
+networks.task_accuracy(shuffled, "recurrent", seed, cache)
+
+# %% [markdown]
 # The waits between strokes are gone, and the accuracy falls to about guessing. Everything that does
 # not depend on order (how many strokes, how loud, which drums) is still there.
-# ````
 #
-# 3. Listen: stretch a swung loop to half and to twice its speed with `librosa.effects.time_stretch`.
-#    Would you still call it swung? Choose the largest factor that you would allow, and measure it.
-#
-# ````{dropdown} Solution
-# ```python
-# stretch = partial(augmentation.stretch_time, most=1.0)
-# networks.task_accuracy(swing, "convolution", seed, augment=stretch, kernel=(12, 15))
+# ```{solution-end}
 # ```
+#
+# ```{exercise} Stretch until it no longer swings
+# :label: ex-stretch
+#
+# Listen: stretch a swung loop to half and to twice its speed with `librosa.effects.time_stretch`.
+# Would you still call it swung? Choose the largest factor that you would allow, and measure what
+# the network makes of it.
+# ```
+#
+# ```{solution-start} ex-stretch
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+stretch = partial(augmentation.stretch_time, most=1.0)
+networks.task_accuracy(
+    swing, "convolution", seed, cache, augment=stretch, kernel=(12, 15)
+)
+
+# %% [markdown]
 # Your ears decide which label a stretched loop deserves; the measurement only shows whether the
 # network still learns the label that you gave it.
-# ````
 #
-# 4. Break attention: permute the bars of the repeat question, so that the last bar is no longer last
-#    (`repeat.X[:, :, [5, 0, 1, 2, 3, 4]]`). What does it need to recover?
-#
-# ````{dropdown} Solution
-# ```python
-# moved = replace(repeat, X=repeat.X[:, :, [5, 0, 1, 2, 3, 4]].copy())
-# networks.task_accuracy(moved, "attention", seed)
+# ```{solution-end}
 # ```
+#
+# ```{exercise} Break attention
+# :label: ex-attention
+#
+# Permute the bars of the repeat question, so that the last bar is no longer last:
+# `repeat.X[:, :, [5, 0, 1, 2, 3, 4]]`. What would the network need to recover?
+# ```
+#
+# ```{solution-start} ex-attention
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+moved = replace(repeat, X=repeat.X[:, :, [5, 0, 1, 2, 3, 4]].copy())
+networks.task_accuracy(moved, "attention", seed, cache)
+
+# %% [markdown]
 # Only the last frame asks, and now the last frame is bar 5. The bar that should ask is among those
 # that are asked. Let every frame ask, and read out the first.
-# ````
+#
+# ```{solution-end}
+# ```
 #
 # **An open question**: attention missed swing. Is it because only the last frame asks? Change
-#    `AttentionClassifier.forward` so that every frame asks and the answers are averaged.
+# `AttentionClassifier.forward` so that every frame asks and the answers are averaged.
 #
 # ## Summary
 #

@@ -12,6 +12,7 @@ from groove_utils.study import Study
 __all__ = ["FINISH", "published_page", "slow_cells", "take_stderr"]
 
 FINISH = "finish-chapter"  # tag of the cell that the runner adds
+WITHOUT_STUDY = "without-study"  # tag of the title of a chapter that shows nothing of the study
 SIMULATED = """```{admonition} Simulated listeners
 :class: important simulated
 The bands and the ratings on this page are simulated, with known effects: the numbers show that the\
@@ -49,7 +50,7 @@ def published_page(
     """Make the page of an executed chapter.
 
     The parameters cell shows the values of the run, the runner's own cells are dropped, and a box
-    marks a simulated study.
+    marks a simulated study unless the chapter's title is tagged ``without-study``.
 
     Parameters
     ----------
@@ -63,6 +64,7 @@ def published_page(
     nbformat.NotebookNode
     """
     cells = []
+    shows_study = WITHOUT_STUDY not in notebook.cells[0].metadata.get("tags", [])
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         if FINISH in tags or "injected-parameters" in tags:
@@ -71,7 +73,7 @@ def published_page(
             cell.source = fill_parameters(cell.source, {**parameters, "study": _label(study)})
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         cells.append(cell)
-    if study.simulated:
+    if study.simulated and shows_study:
         cells.insert(1, nbformat.v4.new_markdown_cell(SIMULATED, id="simulated"))
     notebook.cells = cells
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}

@@ -17,7 +17,8 @@ CHAPTERS = chapter_sources(ROOT / "analysis")
 def code_cells(script: Path) -> list[str]:
     """Return the code that a reader sees without unfolding anything."""
     cells = [cell for cell in read_chapter(script).cells if cell.cell_type == "code"]
-    return [cell.source for cell in cells if "hide-input" not in cell.metadata.get("tags", [])]
+    folded = {"hide-input", "solution"}
+    return [cell.source for cell in cells if not folded & set(cell.metadata.get("tags", []))]
 
 
 def prose(script: Path) -> str:
@@ -58,7 +59,7 @@ def test_chapter_has_exercises_with_folded_solutions(script):
     text = prose(script)
     assert "## Exercises" in text
     exercises = text.split("## Exercises", 1)[1].split("\n## ", 1)[0]
-    n_exercises = len(re.findall(r"^\d\. ", exercises, flags=re.MULTILINE))
-    n_solutions = exercises.count("{dropdown} Solution")
+    n_exercises = len(re.findall(r"^(?:\d\. |```\{exercise\})", exercises, flags=re.MULTILINE))
+    n_solutions = len(re.findall(r"\{dropdown\} Solution|\{solution-start\}", exercises))
     assert n_exercises >= 2, f"{n_exercises} exercises, at least 2 expected"
     assert n_solutions == n_exercises, f"{n_exercises} exercises, {n_solutions} solutions"

@@ -1,8 +1,10 @@
 """Progress bars and run times go to the log, not to the page."""
 
 import nbformat
+import pytest
 
-from groove_utils.book.page import slow_cells, take_stderr
+from groove_utils.book.page import published_page, slow_cells, take_stderr
+from groove_utils.study import load_study
 
 
 def test_the_log_names_the_cells_that_took_long():
@@ -24,3 +26,11 @@ def test_stderr_is_taken_off_the_page():
     notebook = nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_markdown_cell("text")])
     assert take_stderr(notebook) == "stderr"
     assert [output.name for output in notebook.cells[0].outputs] == ["stdout"]
+
+
+@pytest.mark.parametrize(("tags", "n_boxes"), [([], 1), (["without-study"], 0)])
+def test_a_box_marks_the_numbers_of_a_simulated_study_only(tags, n_boxes, make_study):
+    title = nbformat.v4.new_markdown_cell("# Question", metadata={"tags": tags})
+    notebook = nbformat.v4.new_notebook(cells=[title, nbformat.v4.new_markdown_cell("text")])
+    page = published_page(notebook, {}, load_study(make_study(simulated=True)))
+    assert sum("Simulated listeners" in cell.source for cell in page.cells) == n_boxes
