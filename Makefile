@@ -76,7 +76,7 @@ serve: book ## show the book on http://localhost:8000 (PORT=...)
 
 .PHONY: test
 test: $(READY) ## run the tests, with every chapter on the smoke study (MARKS= for all)
-	$(PY) -m pytest -m "$(MARKS)" -n 2 --dist loadfile --no-loadscope-reorder \
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m "$(MARKS)" -n 2 --dist loadfile --no-loadscope-reorder \
 	  --cov --cov-fail-under=$(COVERAGE) --doctest-modules groove_utils tests/unit tests/notebooks tests/book
 
 .PHONY: test-browser

@@ -26,12 +26,15 @@ study = "demo"  # a study's name, or a folder with a study.yml; not used on this
 seed = 2026
 n_seeds = 3  # trainings of each network
 n_phrases = 240  # for the section on few labels
+n_tosses = 10  # for the section on how to fool yourself
+share = 1.0  # of the examples of the four questions; less for a quick trial
 n_jobs = 2  # processes
 
 # %%
 import inspect
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import librosa
 import numpy as np
@@ -163,7 +166,7 @@ show_figure(
 # Listen to a few.
 
 # %%
-tasks = {name: draw(seed=seed) for name, draw in listening_tasks.TASKS.items()}
+tasks = listening_tasks.draw_tasks(seed, share=share)
 for task in tasks.values():
     audio_player({f"{task.question} {k}": s for k, s in list(task.sounds.items())[:2]})
 
@@ -653,7 +656,9 @@ audio_player(
 # %%
 timed = {
     "straight or swung?": tasks["swing"],
-    "how fast?": listening_tasks.tempo_task(seed=seed),
+    "how fast?": listening_tasks.tempo_task(
+        round(400 * share), round(320 * share), seed
+    ),
 }
 stretch = {
     "none": None,
@@ -757,6 +762,7 @@ report_value(
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_limits
 
 from groove_utils.embed import embed_tracks
 from groove_utils.probe import ClippedStandardScaler
@@ -779,12 +785,12 @@ pool = np.flatnonzero(~testing)
 features = {"trained tagger": tagger, "random weights": twin, "MFCC": mfcc}
 model = make_pipeline(ClippedStandardScaler(), PCA(0.99), LogisticRegression(C=0.1))
 rows = []
-for n_labels in (8, 16, 32, 64, 128):
-    for s in range(5):
-        chosen = np.random.default_rng(s).permutation(pool)[:n_labels]
-        for name, X in features.items():
+for n_labels, s in product((8, 16, 32, 64, 128), range(5)):
+    chosen = np.random.default_rng(s).permutation(pool)[:n_labels]
+    for name, X in features.items():
+        with threadpool_limits(1):  # matrices this small are slower on two threads
             model.fit(X[chosen], families[chosen])
-            rows.append((name, n_labels, s, model.score(X[testing], families[testing])))
+        rows.append((name, n_labels, s, model.score(X[testing], families[testing])))
 
 # %%
 for n_labels in (32, 64, 128):
@@ -856,9 +862,9 @@ def toss(s):
 
 
 # %%
-def ten_runs(by_band=True, **options):
+def all_tosses(by_band=True, **options):
     jobs = []
-    for s in range(10):
+    for s in range(n_tosses):
         labels, held_out = toss(s)
         if not by_band:
             held_out = np.random.default_rng(s).random(len(X)) < 1 / 3
@@ -874,15 +880,15 @@ def ten_runs(by_band=True, **options):
 #   and in testing.
 # - **Test set as early stopping**: train for several numbers of epochs, report the best for each
 #   toss.
-# - **Best of ten**: report the best of the ten honest runs.
+# - **Best of all**: report the best of the honest runs.
 # - **Scaled with the test set**: mean and standard deviation of the features are taken over all
 #   loops, test loops included.
 
 # %%
-honest = ten_runs()
-by_clip = ten_runs(by_band=False)
-stopped = np.max([ten_runs(epochs=n) for n in (2, 5, 10, 15)], axis=0)
-leaked = ten_runs(scale_on_all=True)
+honest = all_tosses()
+by_clip = all_tosses(by_band=False)
+stopped = np.max([all_tosses(epochs=n) for n in (2, 5, 10, 15)], axis=0)
+leaked = all_tosses(scale_on_all=True)
 
 # %%
 ways = pd.Series(
@@ -890,7 +896,7 @@ ways = pd.Series(
         "honest": np.mean(honest),
         "split by clip": np.mean(by_clip),
         "test set as early stopping": np.mean(stopped),
-        "best of ten": np.max(honest),
+        "best of all": np.max(honest),
         "scaled with the test set": np.mean(leaked),
     },
     name="accuracy",
@@ -903,17 +909,28 @@ show_table(
     "Accuracy for labels that nothing in the sound explains. The truth is 0.50.",
     simulated=False,
 )
-half_width = stats.t.ppf(0.975, 9) * stats.sem(honest)
+half_width = stats.t.ppf(0.975, n_tosses - 1) * stats.sem(honest)
 interval = (100 * (ways["honest"] - half_width), 100 * (ways["honest"] + half_width))
 report_value(
-    "honest", 100 * ways["honest"], ci=interval, n=10, fmt=".0f", unit="%", tolerance=10
+    "honest",
+    100 * ways["honest"],
+    ci=interval,
+    n=n_tosses,
+    fmt=".0f",
+    unit="%",
+    tolerance=10,
 )
 report_value(
-    "clip_split", 100 * ways["split by clip"], fmt=".0f", unit="%", tolerance=10, n=10
+    "clip_split",
+    100 * ways["split by clip"],
+    fmt=".0f",
+    unit="%",
+    n=n_tosses,
+    tolerance=10,
 )
 for name, way in {
     "stopped": "test set as early stopping",
-    "best_run": "best of ten",
+    "best_run": "best of all",
     "leaked": "scaled with the test set",
 }.items():
     report_value(name, 100 * ways[way], fmt=".0f", unit="%", tolerance=10)
@@ -921,7 +938,7 @@ for name, way in {
 # %% [markdown]
 # Held out by band, the network gets {glue:text}`honest_full`. Split by clip, it gets
 # {glue:text}`clip_split` for labels that mean nothing: it recognises the band. Choosing the number of
-# epochs by the test set gives {glue:text}`stopped`, and the best of ten runs {glue:text}`best_run`.
+# epochs by the test set gives {glue:text}`stopped`, and the best honest run {glue:text}`best_run`.
 # Scaling with the test set gives {glue:text}`leaked`. One mean over hundreds of loops holds little
 # about any one of them, but it is better not to have to argue about it.
 #

@@ -118,6 +118,7 @@ def train_epoch(
     return total / len(X)
 
 
+@one_thread()
 def fit(
     network: nn.Module,
     X: np.ndarray | torch.Tensor,
@@ -200,6 +201,7 @@ def fit(
     return pd.DataFrame(history)
 
 
+@one_thread()
 def predict(network: nn.Module, X: np.ndarray | torch.Tensor, batch_size: int = 256) -> np.ndarray:
     """Return class probabilities, float32 (n, n_classes).
 

@@ -19,12 +19,12 @@ from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
 
 __all__ = [
     "FAMILIES",
-    "TASKS",
     "ListeningTask",
     "chord_task",
     "draw_band_loops",
     "draw_notes",
     "draw_phrases",
+    "draw_tasks",
     "drum_loop",
     "kick_frames",
     "play_note",
@@ -130,7 +130,7 @@ def drum_loop(events: Sequence[tuple[float, int, float]], seconds: float, kit: i
     return y[:n_samples]
 
 
-def tom_task(n_train: int = 320, n_test: int = 320, seed: int = 0) -> ListeningTask:
+def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Draw the question which of four toms was struck.
 
     The four differ in pitch; kits and tuning vary. Features are one spectrum on a logarithmic
@@ -157,7 +157,7 @@ def tom_task(n_train: int = 320, n_test: int = 320, seed: int = 0) -> ListeningT
     return _task("Which tom is it?", list(TOMS), X, answers, n_train, sounds)
 
 
-def chord_task(n_train: int = 400, n_test: int = 320, seed: int = 0) -> ListeningTask:
+def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Draw the question which chord sounds, with roots in testing that training never had.
 
     Training roots are A2 to G♯3, test roots A3 to G♯4. Features as in :func:`tom_task`, from 65 Hz.
@@ -187,7 +187,7 @@ def chord_task(n_train: int = 400, n_test: int = 320, seed: int = 0) -> Listenin
     return _task("Which chord is it?", list(CHORDS), X, answers, n_train, sounds)
 
 
-def swing_task(n_train: int = 400, n_test: int = 320, seed: int = 0) -> ListeningTask:
+def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Draw the question whether a drum loop is straight or swung.
 
     Loops last 2.8 s at 84 to 132 BPM and begin anywhere in the bar. Off-beat eighths come halfway
@@ -212,9 +212,7 @@ def swing_task(n_train: int = 400, n_test: int = 320, seed: int = 0) -> Listenin
     return _task("Straight or swung?", classes, _log_mel(sounds), answers, n_train, sounds)
 
 
-def repeat_task(
-    n_train: int = 1000, n_test: int = 320, seed: int = 0, n_bars: int = 6
-) -> ListeningTask:
+def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> ListeningTask:
     """Draw the question which earlier bar the last bar repeats.
 
     Bars of eight steps hold random strokes of kick, snare and hat, played anew each time with
@@ -254,7 +252,7 @@ def repeat_task(
     return _task("Which bar does the last one repeat?", classes, X, answers, n_train, sounds)
 
 
-def tempo_task(n_train: int = 400, n_test: int = 320, seed: int = 0) -> ListeningTask:
+def tempo_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Draw the question whether a drum loop is slow, medium or fast.
 
     The tempi are 84 to 96, 102 to 114 and 120 to 132 BPM; everything else is as in
@@ -278,8 +276,27 @@ def tempo_task(n_train: int = 400, n_test: int = 320, seed: int = 0) -> Listenin
     return _task("How fast is it?", classes, _log_mel(sounds), answers, n_train, sounds)
 
 
-TASKS = {"tom": tom_task, "chord": chord_task, "swing": swing_task, "repeat": repeat_task}
-"""The four tasks by name."""
+def draw_tasks(seed: int = 0, *, share: float = 1.0) -> dict[str, ListeningTask]:
+    """Draw the four tasks of chapter 03: ``tom``, ``chord``, ``swing`` and ``repeat``.
+
+    Parameters
+    ----------
+    seed : int
+    share : float
+        Share of the default number of examples, for quick trials.
+
+    Returns
+    -------
+    dict of str to ListeningTask
+    """
+    draws = {
+        "tom": (tom_task, 320),
+        "chord": (chord_task, 400),
+        "swing": (swing_task, 400),
+        "repeat": (repeat_task, 1000),
+    }
+    n_test = round(320 * share)
+    return {name: draw(round(n * share), n_test, seed) for name, (draw, n) in draws.items()}
 
 
 def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
