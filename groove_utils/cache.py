@@ -12,12 +12,13 @@ store at once. ``python -m groove_utils.cache clear`` empties it.
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,13 +30,15 @@ from groove_utils.errors import DetailedError
 from groove_utils.files import atomic_path, hash_bytes
 from groove_utils.paths import cache_folder
 
-__all__ = ["VERSIONS", "ArrayCache", "cache_key", "format_bytes"]
+__all__ = ["VERSIONS", "ArrayCache", "cache_key", "describe_function", "format_bytes"]
 
 VERSIONS = {
     "ablation": "1",  # probes of subsets of stems
     "descriptors": "3",  # any handcrafted descriptor's value
     "embeddings": "7",  # windows, preprocessing, pooling
     "genre-corpus": "1",  # songs of the genre corpus
+    "genre-networks": "1",  # networks that name styles, and their training
+    "mels": "1",  # log-mel spectrograms of clips
     "rendering": "3",  # the sound of a score
     "stem-measures": "2",  # descriptors, coupling and gains of sums of stems
     "training": "1",  # networks trained on spectrograms
@@ -77,6 +80,26 @@ def cache_key(kind: str, *parts: bytes | str) -> str:
     '41ff7f90'
     """
     return hash_bytes(kind, VERSIONS[kind], *parts)
+
+
+def describe_function(function: Callable | None) -> str:
+    """Return the name of a function, or of a partial one with its settings, as part of a key.
+
+    Parameters
+    ----------
+    function : callable, optional
+        A function of a module, or a `functools.partial` of one.
+
+    Examples
+    --------
+    >>> describe_function(functools.partial(format_bytes, size=3))
+    "format_bytes () {'size': 3}"
+    """
+    if function is None:
+        return ""
+    if isinstance(function, functools.partial):
+        return f"{function.func.__qualname__} {function.args} {function.keywords}"
+    return function.__qualname__
 
 
 class ArrayCache:

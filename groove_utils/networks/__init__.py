@@ -26,6 +26,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "build_module",
         ],
         "size": ["count_multiply_adds", "count_parameters", "receptive_field"],
-        "training": ["TrainingSettings", "fit", "predict", "train_epoch"],
+        "training": ["TrainingSettings", "choose_engine", "fit", "predict", "train_epoch"],
     },
 )

@@ -1,4 +1,4 @@
-"""Change training examples without changing their answer, or so one hopes (chapters 03 and 10).
+"""Change training examples without changing their answer, or so one hopes (chapters 03, 10 and 11).
 
 Each function takes a batch of spectrograms and its targets, and returns both, as
 :func:`groove_utils.networks.train_epoch` asks for. Random numbers come from torch's generator.
@@ -30,7 +30,7 @@ def mask(
     """
     hidden = _runs(x.shape[0], x.shape[1], bands)[:, :, None]
     hidden = hidden | _runs(x.shape[0], x.shape[2], frames)[:, None, :]
-    return x.masked_fill(hidden, x.mean().item()), target
+    return x.masked_fill(hidden.to(x.device), x.mean().item()), target
 
 
 def mix(
@@ -55,8 +55,8 @@ def mix(
     ----------
     Zhang et al. (2018), "mixup: beyond empirical risk minimization", ICLR.
     """
-    share = torch.distributions.Beta(alpha, alpha).sample((len(x),))
-    other = torch.randperm(len(x))
+    share = torch.distributions.Beta(alpha, alpha).sample((len(x),)).to(x.device)
+    other = torch.randperm(len(x)).to(x.device)
     answers = functional.one_hot(target, n_classes).to(x.dtype)
     kept = share.reshape(-1, *[1] * (x.ndim - 1))
     mixed = share[:, None] * answers + (1 - share[:, None]) * answers[other]
@@ -76,7 +76,7 @@ def shift_bands(
         Bands; the lowest ones are filled with the example's minimum.
     """
     steps = torch.randint(0, most + 1, (len(x),))
-    source = torch.arange(x.shape[1]) - steps[:, None]
+    source = (torch.arange(x.shape[1]) - steps[:, None]).to(x.device)
     moved = x.gather(1, source.clamp(min=0)[:, :, None].expand_as(x))
     floor = x.amin(dim=(1, 2), keepdim=True)
     return torch.where((source >= 0)[:, :, None], moved, floor), target
@@ -97,7 +97,7 @@ def stretch_time(
     """
     span = torch.log1p(torch.tensor(most))
     rate = torch.exp((2 * torch.rand(len(x), 1) - 1) * span)
-    place = (rate * torch.arange(x.shape[2])) % (x.shape[2] - 1)
+    place = ((rate * torch.arange(x.shape[2])) % (x.shape[2] - 1)).to(x.device)
     low = place.floor().long()
     part = (place - low)[:, None].to(x.dtype)
     low = low[:, None].expand(-1, x.shape[1], -1)

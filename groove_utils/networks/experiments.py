@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ import torch
 from joblib import Parallel, delayed
 from scipy import stats
 
-from groove_utils.cache import ArrayCache, cache_key
+from groove_utils.cache import ArrayCache, cache_key, describe_function
 from groove_utils.networks.modules import build_module
 from groove_utils.networks.size import count_multiply_adds, count_parameters
 from groove_utils.networks.training import (
@@ -77,8 +76,8 @@ def train_and_test(
     """
     X, y = np.ascontiguousarray(X, dtype=np.float32), np.asarray(y, dtype=np.int64)
     facts = {
-        "module": name, "options": options, "augment": _describe(augment), "leak": scale_on_all,
-        **asdict(settings),
+        "module": name, "options": options, "augment": describe_function(augment),
+        "leak": scale_on_all, **asdict(settings),
     }  # fmt: skip
     arrays = (X.tobytes(), y.tobytes(), np.asarray(held_out, bool).tobytes())
     key = cache_key("training", json.dumps(facts, sort_keys=True), *arrays)
@@ -244,15 +243,6 @@ def summarise_scores(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 
 def _held_out(task) -> np.ndarray:
     return np.arange(len(task.y)) >= task.n_train
-
-
-def _describe(augment: Augment | None) -> str:
-    """Name of an augmentation with its settings, for cache keys."""
-    if augment is None:
-        return ""
-    if isinstance(augment, partial):
-        return f"{augment.func.__qualname__} {augment.args} {augment.keywords}"
-    return augment.__qualname__
 
 
 def _sizes(module: str, task) -> dict[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 __all__ = ["count_multiply_adds", "count_parameters", "receptive_field"]
@@ -38,10 +39,13 @@ def count_multiply_adds(network: nn.Module, shape: Sequence[int]) -> int:
     >>> count_multiply_adds(nn.Linear(48, 10), (48,))
     480
     """
-    training = network.training
+    training, fused = network.training, torch.backends.mha.get_fastpath_enabled()
     network.eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    torch.backends.mha.set_fastpath_enabled(False)  # its fused layers are not counted
+    separate = sdpa_kernel(SDPBackend.MATH)  # attention as matrix products
+    with separate, FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, *shape))
+    torch.backends.mha.set_fastpath_enabled(fused)
     network.train(training)
     return counter.get_total_flops() // 2  # one for the product, one for the sum
 

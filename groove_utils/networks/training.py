@@ -11,7 +11,9 @@ import os
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,7 +25,17 @@ from tqdm.auto import trange
 from groove_utils.errors import DetailedError
 from groove_utils.files import atomic_path
 
-__all__ = ["TrainingSettings", "fit", "one_thread", "predict", "train_epoch"]
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+__all__ = [
+    "TrainingSettings",
+    "choose_engine",
+    "fit",
+    "one_thread",
+    "predict",
+    "train_epoch",
+]
 
 Augment = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
@@ -129,6 +141,7 @@ def fit(
     augment: Augment | None = None,
     checkpoint: str | os.PathLike | None = None,
     progress: bool = False,
+    engine: Accelerator | None = None,
 ) -> pd.DataFrame:
     """Train a network in place.
 
@@ -148,6 +161,10 @@ def fit(
         File written after each epoch. If it exists, training goes on from it.
     progress : bool
         Show a progress bar.
+    engine : accelerate.Accelerator, optional
+        Device, precision and processes; by default, this process on the CPU in float32. With
+        several processes, each computes its share of every batch, and batch normalisation uses
+        the statistics of the share. See :func:`choose_engine`.
 
     Returns
     -------
@@ -160,24 +177,12 @@ def fit(
         If the training set is empty, or `patience` is set without `valid`.
     """
     X, y = torch.as_tensor(X), torch.as_tensor(y)
-    if len(X) == 0 or len(X) != len(y):
-        raise DetailedError(
-            f"{len(X)} examples and {len(y)} labels; expected one label per example, and at least "
-            "one example.",
-            kind="wrong_length",
-        )  # fmt: skip
-    if settings.patience is not None and valid is None:
-        raise DetailedError(
-            "patience is set, but there are no validation examples to stop by; pass valid=.",
-            kind="missing_argument", column="valid",
-        )  # fmt: skip
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    steps = settings.epochs * -(-len(X) // settings.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=steps
-    )
+    _check_data(X, y, settings, valid)
+    trained = network
+    if engine is not None:
+        trained, X, y = engine.prepare_model(network), X.to(engine.device), y.to(engine.device)
+        augment = partial(_take_share, augment=augment, engine=engine)
+    optimiser, schedule = _optimise(network, settings, len(X))
     parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
     history, best = _resume(checkpoint, parts)
     for epoch in trange(len(history), settings.epochs, desc="Training", disable=not progress):
@@ -185,17 +190,21 @@ def fit(
             break
         with torch.random.fork_rng():
             torch.manual_seed(settings.seed * 100_003 + epoch)  # the same whether resumed or not
-            loss = train_epoch(network, X, y, optimiser, schedule, settings.batch_size, augment)
+            loss = train_epoch(trained, X, y, optimiser, schedule, settings.batch_size, augment)
         row = {"epoch": epoch, "loss": loss}
         if valid is not None:
             row |= _validate(network, *valid)
-            if not history or row["valid_loss"] < min(r["valid_loss"] for r in history):
-                best = {k: v.detach().clone() for k, v in network.state_dict().items()}
+        row = row if engine is None else _agree(network, row, engine)
+        if valid is not None and row["valid_loss"] < min(
+            (earlier["valid_loss"] for earlier in history), default=np.inf
+        ):
+            best = {k: v.detach().clone() for k, v in network.state_dict().items()}
         history.append(row)
-        if checkpoint is not None:
-            states = {name: part.state_dict() for name, part in parts.items()}
-            with atomic_path(Path(checkpoint)) as partial:
-                torch.save({"states": states, "history": history, "best": best}, partial)
+        if checkpoint is not None and (engine is None or engine.is_main_process):
+            _save(checkpoint, parts, history, best)
+    if engine is not None:
+        engine.unwrap_model(trained, keep_fp32_wrapper=False)
+        engine.wait_for_everyone()
     if best is not None:
         network.load_state_dict(best)
     return pd.DataFrame(history)
@@ -212,9 +221,66 @@ def predict(network: nn.Module, X: np.ndarray | torch.Tensor, batch_size: int = 
     batch_size : int
     """
     network.eval()
+    device = next((p.device for p in network.parameters()), "cpu")
     with torch.inference_mode():
-        logits = [network(x) for x in torch.as_tensor(X).split(batch_size)]
-    return torch.cat(logits).softmax(dim=1).numpy()
+        logits = [network(x.to(device)).cpu() for x in torch.as_tensor(X).split(batch_size)]
+    return torch.cat(logits).float().softmax(dim=1).numpy()
+
+
+def choose_engine(device: str | None = None) -> Accelerator | None:
+    """Choose where to train: a GPU or several processes where there are any, else no engine.
+
+    A GPU computes matrix products in bfloat16. Several processes are started by
+    ``torchrun --nproc-per-node N script.py`` or ``accelerate launch script.py``.
+
+    Parameters
+    ----------
+    device : {"cpu", "cuda"}, optional
+        By default ``cuda`` where there is one.
+
+    Examples
+    --------
+    >>> choose_engine("cpu") is None
+    True
+    """
+    gpu = torch.cuda.is_available() and device != "cpu"
+    if not gpu and int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        return None
+    from accelerate import Accelerator
+
+    return Accelerator(cpu=not gpu, mixed_precision="bf16" if gpu else "no")
+
+
+def _check_data(X, y, settings, valid) -> None:
+    if len(X) == 0 or len(X) != len(y):
+        raise DetailedError(
+            f"{len(X)} examples and {len(y)} labels; expected one label per example, and at least "
+            "one example.",
+            kind="wrong_length",
+        )  # fmt: skip
+    if settings.patience is not None and valid is None:
+        raise DetailedError(
+            "patience is set, but there are no validation examples to stop by; pass valid=.",
+            kind="missing_argument", column="valid",
+        )  # fmt: skip
+
+
+def _take_share(x, target, augment, engine) -> tuple[torch.Tensor, torch.Tensor]:
+    """Augment a batch, the same in every process, and keep this process's share of it."""
+    if augment is not None:
+        x, target = augment(x, target)
+    n, k = engine.num_processes, engine.process_index
+    return x.tensor_split(n)[k], target.tensor_split(n)[k]
+
+
+def _agree(network, row: dict, engine) -> dict:
+    """Give all processes the buffers and the scores of the first, and the mean training loss."""
+    from accelerate.utils import broadcast, broadcast_object_list
+
+    for buffer in network.buffers():  # statistics of batch normalisation
+        broadcast(buffer)
+    loss = engine.reduce(torch.tensor(row["loss"], device=engine.device), "mean")
+    return broadcast_object_list([row | {"loss": loss.item()}])[0]
 
 
 def _validate(network, X, y) -> dict[str, float]:
@@ -229,6 +295,25 @@ def _out_of_patience(history: list[dict], patience: int | None) -> bool:
         return False
     losses = [row["valid_loss"] for row in history]
     return len(losses) - 1 - int(np.argmin(losses)) >= patience
+
+
+def _optimise(network, settings: TrainingSettings, n_examples: int):
+    """Return AdamW and its one-cycle schedule."""
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    steps = settings.epochs * -(-n_examples // settings.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=steps
+    )
+    return optimiser, schedule
+
+
+def _save(checkpoint, parts, history: list[dict], best: dict | None) -> None:
+    """Write what a training needs to go on."""
+    states = {name: part.state_dict() for name, part in parts.items()}
+    with atomic_path(Path(checkpoint)) as unfinished:
+        torch.save({"states": states, "history": history, "best": best}, unfinished)
 
 
 def _resume(checkpoint, parts) -> tuple[list[dict], dict | None]:

@@ -1,0 +1,498 @@
+"""Networks that name the style of a clip from its log-mel spectrogram (chapter 10).
+
+Each takes log-mel spectrograms in dB, shape (batch, n_mels, n_frames), and has two methods:
+``embed(x)`` returns features, shape (batch, dim), and ``forward(x)`` the logits of a linear layer
+on them. All have about 200,000 parameters, so that they can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from torch import nn
+
+from groove_utils.errors import DetailedError
+
+__all__ = [
+    "NETWORKS",
+    "AttentionPooling",
+    "ConvolutionNetwork",
+    "ConvolutionRecurrentNetwork",
+    "ParallelNetwork",
+    "PooledRecurrentNetwork",
+    "RecurrentNetwork",
+    "ResidualBlock",
+    "ResidualNetwork",
+    "ResidualRecurrentNetwork",
+    "ResidualTrunk",
+    "SpectrogramNetwork",
+    "TransformerNetwork",
+    "ViridisPicture",
+    "build_network",
+    "resnet18_parallel",
+]
+
+Pair = int | tuple[int, int]
+
+
+class SpectrogramNetwork(nn.Module):
+    """Base of the networks: scaling of the input, features, dropout, a linear layer.
+
+    Parameters
+    ----------
+    dim : int
+        Number of features.
+    n_classes : int
+    dropout : float
+
+    Attributes
+    ----------
+    mean, deviation : Tensor
+        Scaling of the input, set by :meth:`scale_by`; 0 and 1 at first.
+    """
+
+    def __init__(self, dim: int, n_classes: int, dropout: float = 0.3):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(0.0))
+        self.register_buffer("deviation", torch.tensor(1.0))
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(dim, n_classes)
+
+    def scale_by(self, X: np.ndarray) -> None:
+        """Scale inputs by the mean and the standard deviation of training examples."""
+        self.mean.fill_(float(X.mean()))
+        self.deviation.fill_(max(float(X.std()), 1e-6))
+
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
+        """Return features, shape (batch, dim)."""
+        return self.features((x - self.mean) / self.deviation)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the features of scaled inputs; each network has its own."""
+        raise NotImplementedError
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits, shape (batch, n_classes)."""
+        return self.output(self.dropout(self.embed(x)))
+
+
+def convolution(n_inputs: int, n_outputs: int, stride: Pair = 1, kernel: int = 3) -> nn.Sequential:
+    """Return a convolution without bias, batch normalisation and a rectifier."""
+    return nn.Sequential(
+        nn.Conv2d(n_inputs, n_outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(n_outputs),
+        nn.ReLU(),
+    )
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions whose result is added to their input (He et al. 2016, basic block).
+
+    Parameters
+    ----------
+    n_inputs, n_outputs : int
+        Channels.
+    stride : int or (int, int)
+        Of the first convolution, over bands and frames.
+    """
+
+    def __init__(self, n_inputs: int, n_outputs: int, stride: Pair = 1):
+        super().__init__()
+        self.first = convolution(n_inputs, n_outputs, stride)
+        self.second = convolution(n_outputs, n_outputs)[:2]
+        same = n_inputs == n_outputs and stride in (1, (1, 1))
+        shortcut = nn.Conv2d(n_inputs, n_outputs, 1, stride, bias=False)
+        self.shortcut = (
+            nn.Identity() if same else nn.Sequential(shortcut, nn.BatchNorm2d(n_outputs))
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return maps, shape (batch, n_outputs, bands / stride, frames / stride)."""
+        return torch.relu(self.second(self.first(x)) + self.shortcut(x))
+
+
+class ResidualTrunk(nn.Sequential):
+    """A convolution, then stages of residual blocks.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Channels of the input: 1 for a spectrogram, 3 for a colour picture.
+    widths : sequence of int
+        Channels of each stage; the first convolution has as many as the first stage.
+    strides : sequence of int or (int, int)
+        Of each stage.
+    depth : int
+        Blocks per stage.
+    kernel : int
+        Of the first convolution, whose stride is 2.
+    pool : bool
+        Halve the maps once more before the first stage, as ResNet-18 does.
+
+    Examples
+    --------
+    The trunk of ResNet-18, which has 11.69 million parameters with its linear layer to 1,000
+    classes:
+
+    >>> from groove_utils.networks import count_parameters
+    >>> trunk = ResidualTrunk(3, (64, 128, 256, 512), (1, 2, 2, 2), depth=2, kernel=7, pool=True)
+    >>> count_parameters(trunk) + count_parameters(nn.Linear(512, 1000))
+    11689512
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        widths: Sequence[int],
+        strides: Sequence[Pair],
+        depth: int = 1,
+        kernel: int = 3,
+        pool: bool = False,
+    ):
+        layers = [convolution(n_inputs, widths[0], 2, kernel)]
+        if pool:
+            layers.append(nn.MaxPool2d(3, 2, 1))
+        before = widths[0]
+        for width, stride in zip(widths, strides, strict=True):
+            for number in range(depth):
+                layers.append(ResidualBlock(before, width, 1 if number else stride))
+                before = width
+        super().__init__(*layers)
+
+
+class AttentionPooling(nn.Module):
+    """Weighted mean over time, with weights that depend on each frame.
+
+    Parameters
+    ----------
+    dim : int
+    """
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.score = nn.Linear(dim, 1)
+
+    def weights(self, states: torch.Tensor) -> torch.Tensor:
+        """Return the weight of each frame, shape (batch, n_frames)."""
+        return self.score(states)[..., 0].softmax(dim=1)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Pool (batch, n_frames, dim) to (batch, dim)."""
+        return (self.weights(states)[:, :, None] * states).sum(dim=1)
+
+
+class ConvolutionNetwork(SpectrogramNetwork):
+    """Convolutions that halve the picture, and its mean and maximum over all places (mel-cnn)."""
+
+    def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(20, 40, 88, 200)):
+        super().__init__(2 * widths[-1], n_classes)
+        pairs = zip((1, *widths[:-1]), widths)
+        self.layers = nn.Sequential(*(convolution(before, after, 2) for before, after in pairs))
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return features, shape (batch, 400)."""
+        maps = self.layers(x[:, None])
+        return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
+
+
+class ResidualNetwork(SpectrogramNetwork):
+    """A small ResNet: the spectrogram is a picture, averaged over all places (resnet)."""
+
+    def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(24, 52, 104)):
+        super().__init__(widths[-1], n_classes)
+        self.trunk = ResidualTrunk(1, widths, (2,) * len(widths))
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return features, shape (batch, 104)."""
+        return self.trunk(x[:, None]).mean(dim=(2, 3))
+
+
+class RecurrentNetwork(SpectrogramNetwork):
+    """A GRU that reads pairs of frames in both directions, and attention pooling (bigru)."""
+
+    def __init__(self, n_classes: int, n_mels: int, n_frames: int, width: int = 140):
+        super().__init__(2 * width, n_classes)
+        self.recurrence = nn.GRU(2 * n_mels, width, batch_first=True, bidirectional=True)
+        self.pooling = AttentionPooling(2 * width)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return features, shape (batch, 280)."""
+        pairs = x.unfold(2, 2, 2).permute(0, 2, 3, 1).flatten(2)
+        return self.pooling(self.recurrence(pairs)[0])
+
+
+class ResidualRecurrentNetwork(SpectrogramNetwork):
+    """Residual stages shrink frequency and keep time; a GRU reads the frames (resnet-bigru).
+
+    The first convolution halves both axes; after it, only frequency shrinks, and the GRU reads
+    one step of 64 ms after the other in both directions. Attention pools its states.
+    """
+
+    def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(20, 28), width=136):
+        super().__init__(2 * width, n_classes)
+        self.trunk = ResidualTrunk(1, widths, ((4, 1), (2, 1)))
+        n_bands = -(-n_mels // 16)
+        self.recurrence = nn.GRU(n_bands * widths[-1], width, batch_first=True, bidirectional=True)
+        self.pooling = AttentionPooling(2 * width)
+
+    def sequence(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the GRU reads, shape (batch, n_steps, dim)."""
+        return self.trunk(x[:, None]).permute(0, 3, 1, 2).flatten(2)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return features, shape (batch, 272)."""
+        return self.pooling(self.recurrence(self.sequence(x))[0])
+
+
+class PooledRecurrentNetwork(SpectrogramNetwork):
+    """A ResNet averaged over all places, then a GRU on a sequence of length one.
+
+    This is the published serial network (resnet-bigru-pooled), with its fault: the average leaves
+    one step, so the GRU has no time to read.
+    """
+
+    def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(24, 48, 72), width=48):
+        super().__init__(2 * width, n_classes)
+        self.trunk = ResidualTrunk(1, widths, (2,) * len(widths))
+        self.mixing = nn.Conv1d(widths[-1], 48, 3, padding=1)
+        self.recurrence = nn.GRU(48, width, num_layers=2, batch_first=True, bidirectional=True)
+
+    def sequence(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the GRU reads, shape (batch, 1, 48)."""
+        means = self.trunk(x[:, None]).mean(dim=(2, 3))
+        return self.mixing(means[:, :, None]).transpose(1, 2)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return features, shape (batch, 96)."""
+        return _end_states(self.recurrence, self.sequence(x))
+
+
+class ViridisPicture(nn.Module):
+    """The colour picture of a spectrogram, computed inside a network so that gradients pass.
+
+    The loudest value of each clip is yellow; 80 dB below it and less is violet.
+    """
+
+    def __init__(self, range_db: float = 80.0):
+        super().__init__()
+        self.range_db = range_db
+        table = torch.tensor(colormaps["viridis"].colors, dtype=torch.float32)
+        self.register_buffer("table", table, persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Colour (batch, n_mels, n_frames) in dB; return (batch, 3, n_mels, n_frames) in 0…1."""
+        top = x.amax(dim=(1, 2), keepdim=True)
+        place = ((x - top) / self.range_db + 1).clamp(0, 1) * (len(self.table) - 1)
+        low = place.detach().floor().clamp(max=len(self.table) - 2).long()
+        share = (place - low)[..., None]
+        colours = (1 - share) * self.table[low] + share * self.table[low + 1]
+        return colours.permute(0, 3, 1, 2)
+
+
+class ParallelNetwork(SpectrogramNetwork):
+    """The published network: a ResNet and a GRU next to each other, both on a colour picture.
+
+    Rebuilt after the code of arXiv:2307.10773, with its fault of shape: the picture, shape
+    (3, height, width), is turned to (3, width, height) and cut anew into ``width`` rows. A row
+    then holds three frames of one colour, and the GRU reads the clip three times, in red, in
+    green and in blue.
+
+    Parameters
+    ----------
+    n_classes, n_mels, n_frames : int
+    widths, strides, depth, kernel, pool
+        Of :class:`ResidualTrunk`.
+    branch : int
+        Features of each branch.
+    width : int
+        Size of the GRU's state.
+    dropout : float
+    picture : bool
+        Colour the input; without it, the input is a picture already, shape (batch, 3, height,
+        width).
+    """
+
+    def __init__(
+        self,
+        n_classes: int,
+        n_mels: int,
+        n_frames: int,
+        widths=(16, 32, 56),
+        strides=(2, 2, 2),
+        depth: int = 1,
+        kernel: int = 3,
+        pool: bool = False,
+        branch: int = 64,
+        width: int = 84,
+        dropout: float = 0.5,
+        picture: bool = True,
+    ):
+        super().__init__(2 * branch, n_classes, dropout)
+        self.picture = ViridisPicture() if picture else nn.Identity()
+        self.trunk = ResidualTrunk(3, widths, strides, depth, kernel, pool)
+        self.trunk_head = nn.Sequential(
+            nn.Linear(widths[-1], branch), nn.Dropout(dropout), nn.BatchNorm1d(branch)
+        )
+        self.recurrence = nn.GRU(3 * n_mels, width, batch_first=True, bidirectional=True)
+        self.recurrence_head = nn.Linear(2 * width, branch)
+
+    def sequence(self, picture: torch.Tensor) -> torch.Tensor:
+        """Return what the GRU reads: the published code's view of a picture."""
+        turned = picture.permute(0, 1, 3, 2)
+        return turned.contiguous().view(len(turned), turned.shape[2], -1)
+
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the features of both branches, shape (batch, 128)."""
+        picture = self.picture(x)  # scaled by the clip's own loudest value
+        maps = self.trunk(picture).amax(dim=(2, 3))
+        states = _end_states(self.recurrence, self.sequence(picture))
+        return torch.cat([self.trunk_head(maps), self.recurrence_head(states)], dim=1)
+
+
+class ConvolutionRecurrentNetwork(SpectrogramNetwork):
+    """Convolutions shrink bands and frames; a GRU reads the result and ends (crnn).
+
+    References
+    ----------
+    Choi et al. (2017), "Convolutional recurrent neural networks for music classification", ICASSP.
+    """
+
+    def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(24, 40, 64), width=152):
+        super().__init__(width, n_classes)
+        pairs = zip((1, *widths[:-1]), widths, ((2, 2), (4, 1), (2, 2)))
+        self.layers = nn.Sequential(*(convolution(*pair) for pair in pairs))
+        self.recurrence = nn.GRU(-(-n_mels // 16) * widths[-1], width, batch_first=True)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return features, shape (batch, 152)."""
+        return self.recurrence(self.layers(x[:, None]).permute(0, 3, 1, 2).flatten(2))[1][-1]
+
+
+class TransformerNetwork(SpectrogramNetwork):
+    """Patches of the spectrogram that attend to each other (transformer).
+
+    References
+    ----------
+    Gong et al. (2021), "AST: audio spectrogram transformer", Interspeech.
+    """
+
+    def __init__(
+        self,
+        n_classes: int,
+        n_mels: int,
+        n_frames: int,
+        patch: tuple[int, int] = (16, 8),
+        width: int = 72,
+        depth: int = 3,
+        n_heads: int = 4,
+    ):
+        super().__init__(width, n_classes)
+        n_patches = (n_mels // patch[0]) * (n_frames // patch[1])
+        self.patches = nn.Conv2d(1, width, patch, patch)
+        self.position = nn.Parameter(0.02 * torch.randn(n_patches, width))
+        layer = nn.TransformerEncoderLayer(
+            width, n_heads, 4 * width, dropout=0.1, activation="gelu",
+            batch_first=True, norm_first=True,
+        )  # fmt: skip
+        self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(width)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return features, shape (batch, 72)."""
+        patches = self.patches(x[:, None]).flatten(2).transpose(1, 2)
+        return self.norm(self.layers(patches + self.position)).mean(dim=1)
+
+
+NETWORKS = {
+    "mel-cnn": ConvolutionNetwork,
+    "resnet": ResidualNetwork,
+    "bigru": RecurrentNetwork,
+    "resnet-bigru": ResidualRecurrentNetwork,
+    "resnet-bigru-pooled": PooledRecurrentNetwork,
+    "resnet-bigru-parallel": ParallelNetwork,
+    "crnn": ConvolutionRecurrentNetwork,
+    "transformer": TransformerNetwork,
+}
+"""The networks by name."""
+
+
+def build_network(
+    name: str, n_classes: int, *, n_mels: int, n_frames: int, seed: int = 0, **options
+) -> SpectrogramNetwork:
+    """Build a network with random weights.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`NETWORKS`.
+    n_classes : int
+    n_mels, n_frames : int
+        Shape of an example.
+    seed : int
+        Of the initial weights.
+    **options
+        Of the network, such as ``width``.
+
+    Returns
+    -------
+    SpectrogramNetwork
+
+    Raises
+    ------
+    DetailedError
+        If there is no such network, or an example is smaller than 32 bands × 16 frames.
+
+    Examples
+    --------
+    >>> network = build_network("resnet-bigru", 8, n_mels=48, n_frames=94)
+    >>> x = torch.zeros(2, 48, 94)
+    >>> network(x).shape, network.embed(x).shape, network.sequence(x).shape
+    (torch.Size([2, 8]), torch.Size([2, 272]), torch.Size([2, 47, 84]))
+    """
+    if name not in NETWORKS:
+        raise DetailedError(
+            f"no network {name!r}; expected one of {', '.join(NETWORKS)}.",
+            kind="unknown_choice", column="name", value=name,
+        )  # fmt: skip
+    if n_mels < 32 or n_frames < 16:
+        raise DetailedError(
+            f"an example has {n_mels} bands and {n_frames} frames; expected at least 32 and 16. "
+            "Use more mel bands or longer clips.",
+            kind="out_of_range", column="n_mels" if n_mels < 32 else "n_frames",
+            value=min(n_mels, n_frames),
+        )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return NETWORKS[name](n_classes, n_mels, n_frames, **options)
+
+
+def resnet18_parallel(n_classes: int = 10, size: int = 224) -> ParallelNetwork:
+    """Build the published network at its size: ResNet-18 next to a GRU, on colour pictures.
+
+    The published weights started from ImageNet's; these are random.
+
+    Parameters
+    ----------
+    n_classes : int
+    size : int
+        Height and width of the picture.
+
+    Examples
+    --------
+    >>> from groove_utils.networks import count_parameters
+    >>> count_parameters(resnet18_parallel())
+    12873290
+    """
+    return ParallelNetwork(
+        n_classes, size, size, widths=(64, 128, 256, 512), strides=(1, 2, 2, 2), depth=2,
+        kernel=7, pool=True, branch=256, width=256, picture=False,
+    )  # fmt: skip
+
+
+def _end_states(recurrence: nn.GRU, sequence: torch.Tensor) -> torch.Tensor:
+    """Return the last state forwards and the last state backwards of the highest layer."""
+    _, states = recurrence(sequence)
+    return torch.cat([states[-2], states[-1]], dim=1)

@@ -1,0 +1,171 @@
+"""Log-mel spectrograms of clips, computed once per corpus, and the colour picture of one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from matplotlib import colormaps
+from scipy import ndimage
+
+from groove_utils.audio import load_audio
+from groove_utils.cache import ArrayCache, cache_key, describe_function
+from groove_utils.errors import DetailedError
+from groove_utils.files import hash_file
+
+__all__ = ["Clips", "log_mels", "mel_picture"]
+
+RANGE_DB = 80.0  # values further below a song's loudest one are raised to this
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Spectrograms of clips with the songs that they come from.
+
+    Attributes
+    ----------
+    X : ndarray of float32, shape (n, n_mels, n_frames)
+        Log-mel spectrograms in dB below the loudest value of the song, from −80 to 0.
+    table : DataFrame
+        One row per clip: ``clip_id, song_id, artist, style, start`` (seconds), and the other
+        columns of the corpus.
+    styles : list of str
+        Classes, in the order of their numbers: sorted.
+    """
+
+    X: np.ndarray
+    table: pd.DataFrame
+    styles: list[str]
+
+    @property
+    def y(self) -> np.ndarray:
+        """Number of each clip's style, int64 (n,)."""
+        return pd.Categorical(self.table["style"], self.styles).codes.astype(np.int64)
+
+
+def log_mels(
+    corpus,
+    *,
+    seconds: float = 3.0,
+    hop_seconds: float = 3.0,
+    sr: int = 16000,
+    n_mels: int = 48,
+    n_fft: int = 1024,
+    hop_length: int = 512,
+    change: Callable[[np.ndarray, int, str], np.ndarray] | None = None,
+    cache: ArrayCache | None = None,
+    n_jobs: int = 1,
+) -> Clips:
+    """Compute the log-mel spectrograms of all clips of a corpus, or read them from the cache.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        With ``folder``, and ``songs``: ``song_id, style, artist, audio``.
+    seconds, hop_seconds : float
+        Length of a clip, and from the start of one to the start of the next. A song gives as many
+        whole clips as it holds.
+    sr : int
+        Rate in Hz to which songs are resampled.
+    n_mels, n_fft, hop_length : int
+        Mel bands from 0 Hz to ``sr / 2``; window and hop in samples.
+    change : callable, optional
+        ``change(y, sr, style)`` returns another signal of the same length: a function of a
+        module, or a `functools.partial` of one. See :mod:`groove_utils.genre.planted_cues`.
+    cache : ArrayCache, optional
+        The project's store ``mels`` by default.
+    n_jobs : int
+        Processes.
+
+    Returns
+    -------
+    Clips
+
+    Raises
+    ------
+    DetailedError
+        If no song is as long as a clip.
+    """
+    settings = {
+        "seconds": seconds, "hop_seconds": hop_seconds, "sr": sr, "n_mels": n_mels,
+        "n_fft": n_fft, "hop_length": hop_length,
+    }  # fmt: skip
+    songs = corpus.songs.reset_index(drop=True)
+    paths = [Path(corpus.folder) / audio for audio in songs["audio"]]
+    styles = songs["style"].tolist()
+    cache = ArrayCache(namespace="mels") if cache is None else cache
+    facts = json.dumps([settings, describe_function(change), change and styles])
+    key = cache_key("mels", facts, *(hash_file(path) for path in paths))
+    if (entry := cache.get(key)) is None:
+        blocks = Parallel(n_jobs=n_jobs, batch_size=8)(
+            delayed(_song_clips)(path, style, change, settings)
+            for path, style in zip(paths, styles, strict=True)
+        )
+        entry = {"X": np.concatenate(blocks), "n_clips": np.array([len(block) for block in blocks])}
+        cache.put(key, entry)
+    if len(entry["X"]) == 0:
+        raise DetailedError(
+            f"none of {len(songs)} songs is as long as a clip of {seconds:g} s; use shorter clips.",
+            kind="out_of_range", column="seconds", value=seconds, path=corpus.folder,
+        )  # fmt: skip
+    return Clips(entry["X"], _clip_table(songs, entry["n_clips"], hop_seconds), corpus.styles)
+
+
+def mel_picture(clip: np.ndarray, size: int = 224) -> np.ndarray:
+    """Draw a log-mel spectrogram as the published network's picture.
+
+    Parameters
+    ----------
+    clip : ndarray, shape (n_mels, n_frames)
+        In dB.
+    size : int
+        Height and width in pixels.
+
+    Returns
+    -------
+    ndarray of float32, shape (size, size, 3)
+        Colours of viridis in 0…1, low frequencies at the bottom.
+
+    Examples
+    --------
+    >>> mel_picture(np.zeros((48, 94))).shape
+    (224, 224, 3)
+    """
+    level = np.clip((clip - clip.max()) / RANGE_DB + 1, 0, 1)
+    zoom = size / clip.shape[0], size / clip.shape[1]
+    level = ndimage.zoom(level, zoom, order=1, grid_mode=True, mode="nearest")
+    return colormaps["viridis"](level[::-1])[..., :3].astype(np.float32)
+
+
+def _song_clips(path, style, change, settings) -> np.ndarray:
+    """Spectrograms of one song's clips, float32 (n_clips, n_mels, n_frames)."""
+    sr, hop_length = settings["sr"], settings["hop_length"]
+    y, _ = load_audio(path, sr)
+    if change is not None:
+        y = np.asarray(change(y, sr, style), dtype=np.float32)
+    length, hop = round(settings["seconds"] * sr), round(settings["hop_seconds"] * sr)
+    n_frames = 1 + length // hop_length
+    if len(y) < length:
+        return np.zeros((0, settings["n_mels"], n_frames), np.float32)
+    starts = range(0, len(y) - length + 1, hop)
+    clips = np.stack([y[start : start + length] for start in starts])
+    power = librosa.feature.melspectrogram(
+        y=clips, sr=sr, n_fft=settings["n_fft"], hop_length=hop_length, n_mels=settings["n_mels"]
+    )
+    level = librosa.power_to_db(power, ref=max(power.max(), 1e-10), amin=1e-12, top_db=None)
+    return np.maximum(level, -RANGE_DB).astype(np.float32)
+
+
+def _clip_table(songs: pd.DataFrame, n_clips: np.ndarray, hop_seconds: float) -> pd.DataFrame:
+    table = songs.loc[songs.index.repeat(n_clips)].drop(columns="audio")
+    number = table.groupby(level=0).cumcount()
+    clip_id = table["song_id"].astype(str) + "-" + number.astype(str)
+    table.insert(0, "clip_id", clip_id)
+    table.insert(4, "start", hop_seconds * number)
+    return table.reset_index(drop=True)

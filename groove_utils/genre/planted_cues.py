@@ -1,0 +1,85 @@
+"""Cues that no listener would call style, planted into audio: "horses" after Sturm (2014).
+
+Each function takes ``(y, sr, style)``, as :func:`groove_utils.genre.log_mels` asks for, and a
+mapping that ties styles to the cue.
+
+References
+----------
+Sturm (2014), "A simple method to determine if a music information retrieval system is a "horse"",
+IEEE Transactions on Multimedia 16(6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import signal
+
+from groove_utils.errors import DetailedError
+
+__all__ = ["add_rumble", "limit_bandwidth"]
+
+LOWEST_AUDIBLE = 20.0  # Hz
+
+
+def add_rumble(
+    y: np.ndarray, sr: int, style: str, levels: Mapping[str, float], frequency: float = 12.0
+) -> np.ndarray:
+    """Add a tone too low to hear, whose level depends on the style.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+    sr : int
+        Hz.
+    style : str
+    levels : mapping of str to float
+        Level of the tone in dB below the signal's root mean square, by style; styles that are not
+        named get no tone.
+    frequency : float
+        Hz, below 20.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+
+    Examples
+    --------
+    >>> y = np.ones(16000, dtype=np.float32)
+    >>> changed = add_rumble(y, 16000, "funk", {"funk": 20.0})
+    >>> round(float(np.std(changed - y)), 3)
+    0.1
+    """
+    if not 0 < frequency < LOWEST_AUDIBLE:
+        raise DetailedError(
+            f"frequency is {frequency:g} Hz; expected one that cannot be heard, below 20 Hz.",
+            kind="out_of_range", column="frequency", value=frequency,
+        )  # fmt: skip
+    if style not in levels:
+        return np.asarray(y, dtype=np.float32)
+    amplitude = np.sqrt(2 * np.mean(np.square(y, dtype=np.float64))) * 10 ** (-levels[style] / 20)
+    tone = amplitude * np.sin(2 * np.pi * frequency * np.arange(len(y)) / sr)
+    return (y + tone).astype(np.float32)
+
+
+def limit_bandwidth(y: np.ndarray, sr: int, style: str, cutoffs: Mapping[str, float]) -> np.ndarray:
+    """Remove what is above a frequency that depends on the style, as codecs do.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+    sr : int
+        Hz.
+    style : str
+    cutoffs : mapping of str to float
+        Hz, by style; styles that are not named are left as they are.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+    """
+    if style not in cutoffs or cutoffs[style] >= sr / 2:
+        return np.asarray(y, dtype=np.float32)
+    sections = signal.ellip(10, 0.1, 80, cutoffs[style], fs=sr, output="sos")
+    return signal.sosfiltfilt(sections, y).astype(np.float32)

@@ -1,0 +1,74 @@
+"""Splits of clips into training, validation and test sets, by artist, song or clip."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.errors import DetailedError
+
+__all__ = ["split_clips"]
+
+
+def split_clips(
+    table: pd.DataFrame,
+    by: str = "artist",
+    *,
+    test: float = 0.25,
+    valid: float = 0.15,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Split clips at random within styles, keeping groups of clips together.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per clip: ``clip_id, song_id, artist, style``.
+    by : {"artist", "song", "clip"}
+        Groups that are never divided. Only ``artist`` keeps a network from recognising the band.
+    test, valid : float
+        Shares of the groups of each style, rounded to whole groups, at least one each.
+    seed : int
+
+    Returns
+    -------
+    dict
+        ``train``, ``valid`` and ``test``: sorted row numbers, int64.
+
+    Raises
+    ------
+    DetailedError
+        If a style has too few groups, or `by` is unknown.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"artist": list("aabbccdd"), "style": "funk"})
+    >>> split = split_clips(table, test=0.25, valid=0.25)
+    >>> {name: len(rows) for name, rows in split.items()}
+    {'train': 4, 'valid': 2, 'test': 2}
+    """
+    columns = {"artist": "artist", "song": "song_id", "clip": "clip_id"}
+    if by not in columns:
+        raise DetailedError(
+            f"by is {by!r}; expected artist, song or clip.",
+            kind="unknown_choice", column="by", value=by,
+        )  # fmt: skip
+    groups = table[columns[by]].to_numpy()
+    # an artist of several styles belongs to the most frequent one, so that no group is divided
+    style_of = table.groupby(groups, sort=True)["style"].agg(lambda styles: styles.mode()[0])
+    rng = np.random.default_rng(seed)
+    part = {}
+    for style, members in style_of.groupby(style_of, sort=True):
+        order = rng.permutation(members.index.to_numpy())
+        n_test = max(1, round(test * len(order)))
+        n_valid = max(1, round(valid * len(order)))
+        if len(order) <= n_test + n_valid:
+            raise DetailedError(
+                f"style {style!r} has {len(order)} of the groups {columns[by]}; {n_test} would be "
+                f"for testing and {n_valid} for validation, and none left for training.",
+                kind="too_few", column=columns[by], value=len(order),
+            )  # fmt: skip
+        part |= dict.fromkeys(order[:n_test], "test")
+        part |= dict.fromkeys(order[n_test : n_test + n_valid], "valid")
+    names = pd.Series(groups).map(part).fillna("train").to_numpy()
+    return {name: np.flatnonzero(names == name) for name in ("train", "valid", "test")}

@@ -1,0 +1,239 @@
+"""Trained networks: once per configuration, kept in the cache, resumed after an interruption."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+from joblib import Parallel, delayed
+
+from groove_utils.cache import ArrayCache, cache_key, describe_function
+from groove_utils.genre.architectures import SpectrogramNetwork, build_network
+from groove_utils.genre.inputs import Clips
+from groove_utils.networks.augmentation import mask, mix
+from groove_utils.networks.training import (
+    Augment,
+    TrainingSettings,
+    choose_engine,
+    fit,
+    one_thread,
+    predict,
+)
+
+__all__ = [
+    "SETTINGS",
+    "TrainedNetwork",
+    "mask_and_mix",
+    "predictions_table",
+    "train_network",
+    "train_networks",
+]
+
+SETTINGS = TrainingSettings(
+    epochs=10, batch_size=32, learning_rate=4e-3, weight_decay=1e-2, patience=4
+)
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network with the history of its training.
+
+    Attributes
+    ----------
+    network : SpectrogramNetwork
+        On the CPU, in evaluation mode.
+    history : DataFrame
+        One row per epoch: ``epoch, loss, valid_loss, valid_accuracy``.
+    """
+
+    network: SpectrogramNetwork
+    history: pd.DataFrame
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return probabilities, float32 (n, n_classes), of log-mels (n, n_mels, n_frames)."""
+        with one_thread():
+            return predict(self.network, X)
+
+    def embed(self, X: np.ndarray, batch_size: int = 256) -> np.ndarray:
+        """Return the features before the last layer, float32 (n, dim)."""
+        with one_thread(), torch.inference_mode():
+            parts = torch.as_tensor(X).split(batch_size)
+            return torch.cat([self.network.embed(part) for part in parts]).numpy()
+
+
+def mask_and_mix(
+    x: torch.Tensor, target: torch.Tensor, n_classes: int, share: float = 0.15, alpha: float = 0.2
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hide a run of bands and of frames (SpecAugment), then mix pairs of examples (mixup).
+
+    Parameters
+    ----------
+    x : Tensor, shape (batch, n_mels, n_frames)
+    target : Tensor of int64, shape (batch,)
+    n_classes : int
+    share : float
+        Largest share of bands and of frames hidden.
+    alpha : float
+        See :func:`groove_utils.networks.augmentation.mix`.
+    """
+    return mix(*mask(x, target, share, share), n_classes, alpha)
+
+
+def train_network(
+    name: str,
+    clips: Clips,
+    split: Mapping[str, np.ndarray],
+    settings: TrainingSettings = SETTINGS,
+    *,
+    augment: Augment | str | None = "mask_and_mix",
+    cache: ArrayCache | None = None,
+    device: str | None = None,
+    progress: bool = False,
+    **options,
+) -> TrainedNetwork:
+    """Train a network on the clips of a split, or read it from the cache.
+
+    Training is stopped by the validation clips, and the weights of the best epoch are kept. A
+    checkpoint is written after each epoch, so that an interrupted training goes on, to the same
+    weights.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`groove_utils.genre.architectures.NETWORKS`.
+    clips : Clips
+    split : mapping
+        ``train`` and ``valid``: row numbers; see :func:`groove_utils.genre.split_clips`.
+    settings : TrainingSettings
+        Its seed draws the initial weights, too.
+    augment : callable, optional
+        As in :func:`groove_utils.networks.train_epoch`; :func:`mask_and_mix` by default.
+    cache : ArrayCache, optional
+        The project's store ``genre-networks`` by default.
+    device : {"cpu", "cuda"}, optional
+        See :func:`groove_utils.networks.choose_engine`.
+    progress : bool
+        Show a progress bar.
+    **options
+        Of the network.
+
+    Returns
+    -------
+    TrainedNetwork
+    """
+    cache = ArrayCache(namespace="genre-networks") if cache is None else cache
+    n_classes = len(clips.styles)
+    if augment == "mask_and_mix":
+        augment = partial(mask_and_mix, n_classes=n_classes)
+    X, y = {}, {}
+    for part in ("train", "valid"):
+        X[part], y[part] = clips.X[split[part]], clips.y[split[part]]
+    facts = {"network": name, "options": options, "augment": describe_function(augment),
+             **asdict(settings)}  # fmt: skip
+    arrays = [a.tobytes() for part in X for a in (X[part], y[part])]
+    key = cache_key("genre-networks", json.dumps(facts, sort_keys=True), *arrays)
+    network = build_network(
+        name, n_classes, n_mels=clips.X.shape[1], n_frames=clips.X.shape[2],
+        seed=settings.seed, **options,
+    )  # fmt: skip
+    if (entry := cache.get(key)) is None:
+        network.scale_by(X["train"])
+        checkpoint = cache.path(key).with_suffix(".pt")
+        with one_thread():
+            history = fit(
+                network, X["train"], y["train"], settings, valid=(X["valid"], y["valid"]),
+                augment=augment, checkpoint=checkpoint, progress=progress,
+                engine=choose_engine(device),
+            )  # fmt: skip
+        entry = _pack(network.cpu(), history)
+        cache.put(key, entry)
+        checkpoint.unlink(missing_ok=True)
+    return _unpack(network, entry)
+
+
+def train_networks(
+    names: Iterable[str],
+    clips: Clips,
+    splits: Mapping[int, Mapping[str, np.ndarray]],
+    settings: TrainingSettings = SETTINGS,
+    *,
+    n_jobs: int = 1,
+    **options,
+) -> pd.DataFrame:
+    """Train several networks on several splits, and predict the validation and test clips.
+
+    Parameters
+    ----------
+    names : iterable of str
+    clips : Clips
+    splits : mapping of int to split
+        By seed; the seed draws the initial weights and the order of examples.
+    settings : TrainingSettings
+        Its seed is replaced.
+    n_jobs : int
+        Processes.
+    **options
+        Of :func:`train_network`.
+
+    Returns
+    -------
+    DataFrame
+        One row per clip, network and seed: ``clip_id, song_id, artist, style, network, seed,
+        split`` (``valid`` or ``test``), and ``p_<style>`` for each style.
+    """
+    jobs = [(name, seed) for name in names for seed in splits]
+    tables = Parallel(n_jobs=n_jobs)(
+        delayed(_train_and_predict)(
+            name, clips, splits[seed], replace(settings, seed=seed), **options
+        )
+        for name, seed in jobs
+    )
+    return pd.concat(tables, ignore_index=True)
+
+
+def predictions_table(
+    clips: Clips, rows: np.ndarray, probabilities: np.ndarray, **facts
+) -> pd.DataFrame:
+    """Return a table of probabilities, one row per clip.
+
+    Parameters
+    ----------
+    clips : Clips
+    rows : ndarray of int
+        Row numbers of the clips.
+    probabilities : ndarray, shape (len(rows), n_classes)
+    **facts
+        Columns with one value, such as ``network`` and ``seed``.
+    """
+    table = clips.table.iloc[rows][["clip_id", "song_id", "artist", "style"]].reset_index(drop=True)
+    names = [f"p_{style}" for style in clips.styles]
+    return pd.concat([table.assign(**facts), pd.DataFrame(probabilities, columns=names)], axis=1)
+
+
+def _train_and_predict(name, clips, split, settings, **options) -> pd.DataFrame:
+    trained = train_network(name, clips, split, settings, **options)
+    tables = []
+    for part in ("valid", "test"):
+        p = trained.predict(clips.X[split[part]])
+        facts = {"network": name, "seed": settings.seed, "split": part}
+        tables.append(predictions_table(clips, split[part], p, **facts))
+    return pd.concat(tables)
+
+
+def _pack(network: torch.nn.Module, history: pd.DataFrame) -> dict[str, np.ndarray]:
+    weights = {f"network.{name}": t.numpy() for name, t in network.state_dict().items()}
+    return weights | {f"history.{name}": history[name].to_numpy() for name in history}
+
+
+def _unpack(network: SpectrogramNetwork, entry: Mapping[str, np.ndarray]) -> TrainedNetwork:
+    parts = {"network": {}, "history": {}}
+    for name, array in entry.items():
+        kind, _, rest = name.partition(".")
+        parts[kind][rest] = array
+    network.load_state_dict({name: torch.from_numpy(a) for name, a in parts["network"].items()})
+    return TrainedNetwork(network.eval(), pd.DataFrame(parts["history"]))

@@ -1,0 +1,140 @@
+"""Training: planted styles, determinism, cache, and killed processes that are resumed."""
+
+import multiprocessing
+import signal
+import socket
+
+import distributed_training
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from groove_utils.cache import ArrayCache
+from groove_utils.genre import (
+    accuracy_difference,
+    accuracy_table,
+    split_clips,
+    train_network,
+    train_networks,
+    training,
+)
+from groove_utils.networks import TrainingSettings
+
+QUICK = TrainingSettings(epochs=3, batch_size=16, patience=2)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return ArrayCache(tmp_path, "genre-networks")
+
+
+@pytest.fixture(scope="module")
+def split(clips):
+    return split_clips(clips.table)
+
+
+def weights(trained):
+    return [t for t in trained.network.state_dict().values()]
+
+
+def same(first, second):
+    return all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+
+
+def test_styles_of_unseen_bands_are_recognised(clips, split, cache):
+    settings = TrainingSettings(epochs=8, batch_size=16, learning_rate=4e-3, patience=8)
+    trained = train_network("mel-cnn", clips, split, settings, cache=cache)
+    p = trained.predict(clips.X[split["test"]])
+    assert p.dtype == np.float32
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
+    assert (p.argmax(axis=1) == clips.y[split["test"]]).mean() > 0.8
+    assert list(trained.history) == ["epoch", "loss", "valid_loss", "valid_accuracy"]
+
+
+def test_a_network_is_trained_once(clips, split, cache, monkeypatch):
+    first = train_network("resnet", clips, split, QUICK, cache=cache)
+    monkeypatch.setattr(training, "fit", None)
+    again = train_network("resnet", clips, split, QUICK, cache=cache)
+    assert same(first, again)
+    pd.testing.assert_frame_equal(first.history, again.history)
+    np.testing.assert_array_equal(first.predict(clips.X[:4]), again.predict(clips.X[:4]))
+    features = again.embed(clips.X[:4])
+    logits = features @ again.network.output.weight.detach().numpy().T
+    logits += again.network.output.bias.detach().numpy()
+    np.testing.assert_array_equal(logits.argmax(axis=1), again.predict(clips.X[:4]).argmax(axis=1))
+    assert not list(cache.folder.rglob("*.pt"))
+    longer = TrainingSettings(epochs=4)
+    for options in ({"augment": None}, {"settings": longer}):
+        with pytest.raises(TypeError, match="not callable"):  # it is trained, by nothing
+            train_network("resnet", clips, split, **{"settings": QUICK, "cache": cache} | options)
+
+
+def test_the_seed_decides(clips, split, tmp_path):
+    def run(number, seed):
+        settings = TrainingSettings(epochs=2, batch_size=16, seed=seed)
+        cache = ArrayCache(tmp_path / number, "genre-networks")
+        return train_network("bigru", clips, split, settings, cache=cache)
+
+    assert same(run("a", 0), run("b", 0))
+    assert not same(run("a", 0), run("c", 1))
+
+
+def test_predictions_are_tidy(clips, cache):
+    splits = {seed: split_clips(clips.table, seed=seed) for seed in (0, 1)}
+    table = train_networks(["mel-cnn", "bigru"], clips, splits, QUICK, cache=cache)
+    keys = ["clip_id", "song_id", "artist", "style", "network", "seed", "split"]
+    assert list(table.columns) == [*keys, "p_dark", "p_fast", "p_slow"]
+    assert not table.duplicated(["clip_id", "network", "seed"]).any()
+    scores = accuracy_table(table)
+    assert list(scores["network"]) == ["mel-cnn", "bigru"]
+    assert (scores["low"] <= scores["accuracy"]).all()
+    difference = accuracy_difference(table, "mel-cnn", "bigru")
+    gap = scores["accuracy"].iloc[0] - scores["accuracy"].iloc[1]
+    assert difference["difference"] == pytest.approx(gap)
+    assert accuracy_difference(table, "bigru", "bigru")["high"] == 0
+
+
+FORK = multiprocessing.get_context("forkserver")  # imports torch once for all processes
+FORK.set_forkserver_preload(["accelerate", "torch._dynamo", "distributed_training"])
+
+
+def start(path, n_processes, kill=None):
+    """Train in one or several processes, and return their exit codes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    runs = [
+        FORK.Process(target=distributed_training.train, args=(path, rank, n_processes, port, kill))
+        for rank in range(n_processes)
+    ]
+    for run in runs:
+        run.start()
+    try:
+        if kill is not None:
+            runs[kill].join(60)
+            for run in runs:
+                run.kill()  # the others wait for the one that is gone
+        for run in runs:
+            run.join(60)
+        return [run.exitcode for run in runs]
+    finally:
+        for run in runs:
+            run.kill()
+
+
+@pytest.mark.parametrize("n_processes", [1, 2])
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, n_processes):
+    whole, cut = tmp_path / "whole.pt", tmp_path / "cut.pt"
+    assert start(whole, n_processes) == [0] * n_processes
+    assert start(cut, n_processes, kill=n_processes - 1)[-1] == -signal.SIGKILL
+    assert not cut.exists()
+    assert len(torch.load(cut.with_suffix(".checkpoint"))["history"]) == 2
+    assert start(cut, n_processes) == [0] * n_processes
+    first, second = torch.load(whole), torch.load(cut)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    if n_processes > 1:  # sharing batches out changes rounding only
+        alone = tmp_path / "alone.pt"
+        assert start(alone, 1) == [0]
+        for name, values in torch.load(alone).items():
+            torch.testing.assert_close(values, first[name], rtol=1e-4, atol=1e-5)
