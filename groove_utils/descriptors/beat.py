@@ -109,7 +109,7 @@ def _find_downbeat(
 
 
 def _is_odd(beats: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Tell for each onset whether the nearest sixteenth is an odd one."""
+    """Return for each onset whether the nearest sixteenth is an odd one."""
     return np.round(4 * np.interp(times, beats, np.arange(beats.size))) % 2 == 1
 
 

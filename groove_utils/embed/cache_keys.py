@@ -124,7 +124,7 @@ def weights_key(model: str, adapter: Adapter) -> str | None:
 
 
 def adapter_files(kind: type) -> list[Path]:
-    """List the source file of an adapter's class, and those beside it that it imports.
+    """List the source file of an adapter's class, and the neighbouring ones that it imports.
 
     Of the package's own adapters, the modules of :mod:`groove_utils.embed.models` that are
     imported, directly or by one another; of a reader's, the modules in the same folder or below.

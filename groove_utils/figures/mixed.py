@@ -33,18 +33,18 @@ def plot_crossed_design(matrix: pd.DataFrame) -> plt.Figure:
         2, 2, figsize=(7.5, 5.2), sharex="col", sharey="row",
         gridspec_kw={"width_ratios": [5, 1], "height_ratios": [1, 4]},
     )  # fmt: skip
-    (above, corner), (body, beside) = grid
+    (above, corner), (body, right) = grid
     corner.remove()
     image = body.imshow(cells, aspect="auto", cmap="viridis", interpolation="nearest")
     above.plot(np.arange(len(songs)), songs, ".", color="#0072B2", markersize=4)
-    beside.plot(people, np.arange(len(people)), ".", color="#009E73", markersize=4)
+    right.plot(people, np.arange(len(people)), ".", color="#009E73", markersize=4)
     above.set(ylabel="Song\nmean")
-    beside.set(xlabel="Listener mean")
+    right.set(xlabel="Listener mean")
     body.set(xlabel="Song, by its mean", ylabel="Listener, by their mean")
-    for axes in (above, beside):
-        axes.tick_params(labelbottom=axes is beside, labelleft=axes is above)
+    for axes in (above, right):
+        axes.tick_params(labelbottom=axes is right, labelleft=axes is above)
     body.grid(visible=False)
-    figure.colorbar(image, ax=[body, beside], label="Rating", shrink=0.8)
+    figure.colorbar(image, ax=[body, right], label="Rating", shrink=0.8)
     return figure
 
 

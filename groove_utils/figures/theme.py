@@ -10,7 +10,7 @@ import seaborn as sns
 
 __all__ = ["legend_above", "style_palette", "use_theme"]
 
-# Okabe & Ito (2008), a palette made to be told apart by colour-blind people
+# Okabe & Ito (2008), a palette that colour-blind people can distinguish
 OKABE_ITO = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 KNOWN_STYLES = {"funk": "#D55E00", "pop": "#0072B2", "rock": "#009E73"}
 

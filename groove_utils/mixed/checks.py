@@ -74,7 +74,7 @@ def _separation(frame: ModelFrame) -> list[str]:
             if len(_pairs(term.codes, other.codes)) == len(term.levels) == len(other.levels):
                 raise LmmError(
                     f"'{term.factor}' and '{other.factor}' group the rows alike, so their "
-                    "variances cannot be told apart. Keep one of them.",
+                    "variances cannot be separated. Keep one of them.",
                     kind="same_grouping", column=term.factor, value=other.factor,
                 )  # fmt: skip
         for name in frame.factors:
@@ -88,8 +88,8 @@ def _separation(frame: ModelFrame) -> list[str]:
             if len(single) == len(counts):
                 raise LmmError(
                     f"each level of '{name}' holds a single '{term.factor}' ({_few(single)}): the "
-                    f"effect of '{name}' cannot be told from the difference between them. Drop "
-                    f"(… | {term.factor}), and limit the conclusion to these {term.factor}s.",
+                    f"effect of '{name}' cannot be separated from the difference between them. "
+                    f"Drop (… | {term.factor}), and limit the conclusion to these {term.factor}s.",
                     kind="confounded", column=name, value=term.factor,
                 )  # fmt: skip
             if single:
@@ -102,7 +102,7 @@ def _separation(frame: ModelFrame) -> list[str]:
             both = np.linalg.matrix_rank(np.hstack([frame.X, indicator]))
             if both == frame.X.shape[1]:
                 raise LmmError(
-                    f"the fixed effects tell every '{term.factor}' apart, so its variance cannot "
+                    f"the fixed effects distinguish every '{term.factor}', so its variance cannot "
                     "be estimated. Drop its random term or some fixed effects.",
                     kind="confounded", column=term.factor,
                 )  # fmt: skip
@@ -188,7 +188,7 @@ def _singular(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
                 names = [name for name, k in zip(term.names, kept) if k]
                 out.append(
                     f"singular fit: in {term.label}, {' and '.join(names)} are perfectly "
-                    f"correlated over '{term.factor}', which is more than the data can tell. Write "
+                    f"correlated over '{term.factor}', which is more than the data can show. Write "
                     f"'||' instead of '|' to leave the correlation out, and see if results hold."
                 )
     return out

@@ -84,8 +84,8 @@ def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
     songs, raters = (len(term.levels) for term in terms)
     if len(table) <= songs + raters - 1:
         raise LmmError(
-            f"{len(table)} ratings of {songs} songs by {raters} listeners: too few to tell songs, "
-            "listeners and residual apart",
+            f"{len(table)} ratings of {songs} songs by {raters} listeners: too few to separate "
+            "songs, listeners and residual",
             kind="too_few", value=len(table),
         )  # fmt: skip
     deviance = CrossedDeviance(table["rating"].to_numpy(), np.ones((len(table), 1)), terms)

@@ -313,11 +313,11 @@ def _random_terms(left: str, factor: str, correlated: bool, used) -> list[Random
     _check_finite(f"random term {term}", Z, used.index)
     if n_levels >= n_rows:
         refuse("one_row_per_level", f"'{factor}' has {n_levels} levels in {n_rows} rows: with one "
-               "row per level its variance cannot be told from the residual. Leave its term out."
-               )  # fmt: skip
+               "row per level its variance cannot be separated from the residual. "
+               "Leave its term out.")  # fmt: skip
     if n_levels * Z.shape[1] >= n_rows:
         refuse("too_many_slopes", f"{term} has {n_levels} × {Z.shape[1]} random coefficients for "
-               f"{n_rows} rows, so they cannot be told from the residual. Drop the slope."
+               f"{n_rows} rows, so they cannot be separated from the residual. Drop the slope."
                )  # fmt: skip
     for name in np.array(names)[~Z.any(axis=0)]:
         refuse("empty_column", f"the random column '{name}' of {term} is 0 in every row; drop it.")
@@ -376,6 +376,6 @@ def _check_rank(frame: ModelFrame) -> None:
     )
     raise LmmError(
         f"the fixed column '{frame.names[extra]}' is determined by {', '.join(others)}: their "
-        f"coefficients cannot be told apart. Drop one of them.{hint}",
+        f"coefficients cannot be separated. Drop one of them.{hint}",
         kind="collinear", column=frame.names[extra],
     )  # fmt: skip

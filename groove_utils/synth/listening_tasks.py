@@ -215,7 +215,7 @@ def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> ListeningTask:
     """Draw the question which earlier bar the last bar repeats.
 
-    Bars of eight steps hold random strokes of kick, snare and hat, played anew each time with
+    Bars of eight steps hold random strokes of kick, snare and hat, played again each time with
     other gains. Features are the levels (in units of 20 dB) of 3 frequency bands at the 8 steps,
     24 numbers per bar; a frame is a bar.
 

@@ -71,8 +71,8 @@ class MuQMuLan(HubModel):
             ("mulan.hierarchical_contrastive_loss", hierarchical, False),
         ):
             if value != expected:
-                told = f"{path} has {column} {value!r}, expected {expected!r}"
-                raise self.refusal(told, path=path, column=column, value=value)
+                reason = f"{path} has {column} {value!r}, expected {expected!r}"
+                raise self.refusal(reason, path=path, column=column, value=value)
 
     def forward(self, network, batch, n_valid) -> dict[str, torch.Tensor]:
         """Compute vectors in the shared space, (n_windows, 512).

@@ -58,8 +58,8 @@ class CLAP(PreparedHubModel):
         audio = self.config.audio_config
         if audio.enable_fusion:
             path = self.folder / "config.json"
-            told = f"{path} describes a CLAP with feature fusion, which mixes in random crops"
-            raise self.refusal(told, path=path, column="enable_fusion", value=True)
+            reason = f"{path} describes a CLAP with feature fusion, which mixes in random crops"
+            raise self.refusal(reason, path=path, column="enable_fusion", value=True)
         audio.projection_dim = self.config.projection_dim
         return self.load_native(transformers.ClapAudioModelWithProjection, audio)
 

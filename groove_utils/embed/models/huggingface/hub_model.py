@@ -109,22 +109,22 @@ class HubModel:
         """Raise a ModelRefusedError if a setting is neither absent nor the expected one."""
         if value not in (None, expected):
             path = self.folder / "preprocessor_config.json"
-            told = f"{path} has {column} {value}, expected {expected}"
-            raise self.refusal(told, path=path, column=column, value=value)
+            reason = f"{path} has {column} {value}, expected {expected}"
+            raise self.refusal(reason, path=path, column=column, value=value)
 
-    def refusal(self, told: str, **fields) -> ModelRefusedError:
+    def refusal(self, reason: str, **fields) -> ModelRefusedError:
         """Make the error for files of another model; `fields` are those of the error."""
         return ModelRefusedError(
-            f"{self.name}: refused. {told}. The files are of another model or version; fetch the "
+            f"{self.name}: refused. {reason}. The files are of another model or version; fetch the "
             f"pinned revision with `python -m groove_utils.embed fetch {self.name}`.",
             kind="other_model",
             **fields,
         )
 
-    def not_importable(self, told: str, error: Exception) -> ModelUnavailableError:
+    def not_importable(self, module: str, error: Exception) -> ModelUnavailableError:
         """Make the error for code that is present but cannot be imported."""
         return ModelUnavailableError(
-            f"{self.name}: {told} cannot be imported ({type(error).__name__}: {error}). Run "
+            f"{self.name}: {module} cannot be imported ({type(error).__name__}: {error}). Run "
             f"`{self.card.install}`. Note that {self.card.note}.",
             kind="not_importable",
             value=str(error),
@@ -173,10 +173,10 @@ class HubModel:
             faults["unexpected"] = [
                 k for k in faults["unexpected"] if not re.match(self.ignored, k)
             ]
-        told = [f"{len(v)} {k} (first: {min(v)})" for k, v in faults.items() if v]
-        if told:
+        problems = [f"{len(v)} {k} (first: {min(v)})" for k, v in faults.items() if v]
+        if problems:
             raise self.refusal(
-                f"Of the tensors in {self.folder}, {', '.join(told)}",
+                f"Of the tensors in {self.folder}, {', '.join(problems)}",
                 path=self.folder,
                 value={fault: sorted(keys) for fault, keys in faults.items() if keys},
             )

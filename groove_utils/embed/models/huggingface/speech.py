@@ -60,8 +60,10 @@ class SpeechEncoder(HubModel):
         if kind == "mert_model":
             for key in ("feature_extractor_cqt", "deepnorm"):
                 if raw.get(key):
-                    told = f"{self.folder} describes a MERT with {key}, which HuBERT does not have"
-                    raise self.refusal(told, path=self.folder / "config.json", column=key)
+                    reason = (
+                        f"{self.folder} describes a MERT with {key}, which HuBERT does not have"
+                    )
+                    raise self.refusal(reason, path=self.folder / "config.json", column=key)
             kind = "hubert"
         return transformers.AutoConfig.for_model(kind, **raw)
 
