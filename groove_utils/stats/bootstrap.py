@@ -151,7 +151,7 @@ def bca_interval(statistic, clusters, *, n_boot=2000, level=0.95, seed=0):
     below = (draws < estimate).mean(axis=0) + (draws == estimate).mean(axis=0) / 2
     bias = ndtri(np.clip(below, 1 / (n_boot + 1), n_boot / (n_boot + 1)))
     skew = jackknife_influence(statistic(1.0 - (codes == np.arange(count)[:, None])))
-    spread = np.maximum((skew**2).sum(axis=0), 1e-300)
+    spread = np.maximum((skew**2).sum(axis=0), 1e-150)  # its power stays above 0
     speed = (skew**3).sum(axis=0) / (6 * spread**1.5)
     z = bias + ndtri([[(1 - level) / 2], [(1 + level) / 2]])
     probability = ndtr(bias + z / (1 - speed * z))

@@ -1,0 +1,345 @@
+"""Scores of classifiers beyond accuracy, with intervals over bands (chapter 11).
+
+Classes are integers 0 … k − 1, probabilities ``p`` have the shape (n, k). Most scores depend on the
+confusion matrix alone, whose row is the true and whose column the predicted class; leading axes may
+hold bootstrap draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.errors import DetailedError
+from groove_utils.genre.trees import Tree, label_overlap, shuffle_leaves, tree_distances
+from groove_utils.stats.bootstrap import bca_interval
+from groove_utils.stats.permutation import permutation_p
+
+__all__ = [
+    "check_probabilities",
+    "compare_in_trees",
+    "confusion_counts",
+    "distance_at_k",
+    "flat_scores",
+    "hierarchical_scores",
+    "mistake_severity",
+    "score_intervals",
+    "severity_by_chance",
+    "severity_differences",
+]
+
+
+def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return classes and probabilities as arrays, or raise a DetailedError.
+
+    Parameters
+    ----------
+    y : array-like of int, shape (n,)
+    p : array-like, shape (n, k)
+        Rows sum to 1 within 1e-3.
+    """
+    y, p = np.asarray(y), np.asarray(p, dtype=np.float64)
+    if p.ndim != 2 or y.shape != p.shape[:1] or not len(y):
+        raise DetailedError(
+            f"{y.shape} classes and {p.shape} probabilities; expected (n,) and (n, k), n above 0.",
+            kind="wrong_shape", value=p.shape,
+        )  # fmt: skip
+    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= p.shape[1]:
+        raise DetailedError(
+            f"classes are {y.dtype} from {y.min()} to {y.max()}; expected whole numbers from 0 to "
+            f"{p.shape[1] - 1}.",
+            kind="unknown_class", column="y", value=y.max(),
+        )  # fmt: skip
+    sums = p.sum(axis=1)
+    if not (np.isfinite(sums).all() and (p >= 0).all() and np.allclose(sums, 1, atol=1e-3)):
+        raise DetailedError(
+            "rows of p are not probabilities: they hold NaN or negative numbers, or do not sum to "
+            "1. Pass logits through a softmax.",
+            kind="not_probabilities", column="p",
+        )  # fmt: skip
+    return y, p
+
+
+def confusion_counts(
+    y: np.ndarray, predicted: np.ndarray, n_classes: int, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Count how often each class was taken for each class.
+
+    Parameters
+    ----------
+    y, predicted : ndarray of int, shape (n,)
+    n_classes : int
+    weights : ndarray, shape (..., n), optional
+        How often each example counts, such as draws of a bootstrap.
+
+    Returns
+    -------
+    ndarray of float, shape (..., n_classes, n_classes)
+    """
+    weights = np.ones(len(y)) if weights is None else np.asarray(weights)
+    cells = np.eye(n_classes**2)[np.asarray(y) * n_classes + predicted]
+    return (weights @ cells).reshape(*weights.shape[:-1], n_classes, n_classes)
+
+
+def flat_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute accuracy, balanced accuracy and macro-F1 from confusion matrices.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (..., k, k)
+
+    Returns
+    -------
+    dict of str to ndarray, shape (...)
+        A class that was neither present nor predicted is left out of macro-F1, and one that was
+        not present out of balanced accuracy, as scikit-learn does.
+    """
+    hits = np.einsum("...ii->...i", counts)
+    present, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
+    with np.errstate(invalid="ignore"):
+        recall, f1 = hits / present, 2 * hits / (present + predicted)
+    return {
+        "accuracy": hits.sum(axis=-1) / present.sum(axis=-1),
+        "balanced accuracy": np.nanmean(recall, axis=-1),
+        "macro-F1": np.nanmean(f1, axis=-1),
+    }
+
+
+def hierarchical_scores(
+    counts: np.ndarray, tree: Tree, labels: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Compute hierarchical precision, recall and F, averaged over examples at once (micro).
+
+    With α the nodes from the predicted label up, and β those from the true one, without the root:
+    hP = Σ|α ∩ β| / Σ|α| and hR = Σ|α ∩ β| / Σ|β|, and hF is their harmonic mean.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (..., k, k)
+    tree : mapping of str to str
+        Child → parent.
+    labels : sequence of str
+        Names of the k classes.
+
+    References
+    ----------
+    Silla & Freitas (2011), "A survey of hierarchical classification", Data Mining and Knowledge
+    Discovery 22.
+
+    Examples
+    --------
+    Once right and once a disco taken for funk, its neighbour; one of two nodes is right.
+
+    >>> tree = {"funk": "dance", "disco": "dance"}
+    >>> scores = hierarchical_scores(np.array([[1, 0], [1, 0]]), tree, ["funk", "disco"])
+    >>> float(scores["hF"])
+    0.75
+    """
+    overlap = label_overlap(tree, labels)
+    size = np.diag(overlap)
+    shared = (counts * overlap).sum(axis=(-2, -1))
+    hp = shared / (counts * size).sum(axis=(-2, -1))
+    hr = shared / (counts * size[:, None]).sum(axis=(-2, -1))
+    return {"hP": hp, "hR": hr, "hF": 2 * hp * hr / (hp + hr)}
+
+
+def mistake_severity(counts: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Compute the mean tree distance between true and predicted label, over mistakes only.
+
+    A classifier that adds easy mistakes lowers this number. Report :func:`distance_at_k` with it.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (..., k, k)
+    distances : array-like, shape (k, k), or (..., k, k)
+        From :func:`groove_utils.genre.tree_distances`.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        NaN where there is no mistake.
+    """
+    errors = counts * (1 - np.eye(counts.shape[-1]))
+    with np.errstate(invalid="ignore"):
+        return (errors * np.asarray(distances)).sum(axis=(-2, -1)) / errors.sum(axis=(-2, -1))
+
+
+def distance_at_k(y: np.ndarray, p: np.ndarray, distances: np.ndarray, k: int = 1) -> np.ndarray:
+    """Compute the mean tree distance of the k most probable labels from the true one.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n,)
+    p : ndarray, shape (n, n_classes)
+    distances : array-like, shape (n_classes, n_classes)
+    k : int
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Per example, right answers included; average them.
+
+    References
+    ----------
+    Bertinetto et al. (2020), "Making better mistakes", CVPR.
+    """
+    y, p = check_probabilities(y, p)
+    first = np.argsort(-p, axis=1, kind="stable")[:, :k]
+    return np.asarray(distances)[y[:, None], first].mean(axis=1)
+
+
+def score_intervals(
+    y: np.ndarray,
+    p: np.ndarray,
+    bands: Sequence,
+    tree: Tree,
+    labels: Sequence[str],
+    *,
+    top: int = 3,
+    n_boot: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compute all scores of a classifier with 95% intervals over bands.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n,)
+    p : ndarray, shape (n, k)
+    bands : sequence, shape (n,)
+        Whole bands are drawn.
+    tree, labels
+        As in :func:`hierarchical_scores`.
+    top : int
+        For top-k accuracy and distance@k.
+    n_boot, seed : int
+
+    Returns
+    -------
+    DataFrame
+        One row per score: ``score, estimate, low, high``.
+    """
+    y, p = check_probabilities(y, p)
+    distances = tree_distances(tree, labels).to_numpy()
+    predicted = p.argmax(axis=1)
+    per_example = {
+        f"top-{top} accuracy": (np.argsort(-p, axis=1)[:, :top] == y[:, None]).any(axis=1),
+        "distance@1": distance_at_k(y, p, distances),
+        f"distance@{top}": distance_at_k(y, p, distances, top),
+        "log loss": -np.log(np.maximum(p[np.arange(len(y)), y], 1e-12)),
+    }
+
+    def statistic(weights):
+        counts = confusion_counts(y, predicted, p.shape[1], weights)
+        scores = flat_scores(counts) | hierarchical_scores(counts, tree, labels)
+        scores["mistake severity"] = mistake_severity(counts, distances)
+        total = weights.sum(axis=1)
+        scores |= {name: weights @ values / total for name, values in per_example.items()}
+        names[:] = scores
+        return np.column_stack([*scores.values()])
+
+    names: list[str] = []
+    estimate, low, high, _ = bca_interval(statistic, bands, n_boot=n_boot, seed=seed)
+    return pd.DataFrame({"score": names, "estimate": estimate, "low": low, "high": high})
+
+
+def severity_by_chance(
+    counts: np.ndarray, distances: np.ndarray, n_draws: int = 2000, seed: int = 0
+) -> dict[str, float]:
+    """Compare mistake severity with that of trees whose labels hang at random leaves.
+
+    Returns
+    -------
+    dict
+        ``severity``; ``chance``, ``chance_low`` and ``chance_high``: mean and middle 95% of the
+        random trees; ``p``: share of random trees in which mistakes are as small.
+    """
+    severity = float(mistake_severity(counts, distances))
+    random = mistake_severity(counts, shuffle_leaves(distances, n_draws, seed))
+    low, high = np.quantile(random, [0.025, 0.975])
+    p = float(permutation_p(-severity, -random))
+    chance = {"chance": random.mean(), "chance_low": low, "chance_high": high}
+    return {"severity": severity, **{k: float(v) for k, v in chance.items()}, "p": p}
+
+
+def compare_in_trees(
+    y: np.ndarray, predictions: Mapping[str, np.ndarray], trees: Mapping[str, Tree],
+    labels: Sequence[str], *, top: int = 3, n_draws: int = 2000, seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """Compute the semantic scores of several classifiers in several trees.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n,)
+    predictions : mapping of str to ndarray, shape (n, k)
+        Probabilities by classifier.
+    trees : mapping of str to tree
+    labels : sequence of str
+        Names of the k classes.
+    top : int
+        For distance@k.
+    n_draws, seed : int
+        Random trees of :func:`severity_by_chance`.
+
+    Returns
+    -------
+    DataFrame
+        One row per classifier and tree: ``network, tree, hF, severity, chance, chance_low,
+        chance_high, p, distance@1, distance@<top>``.
+    """
+    rows = []
+    for network, p in predictions.items():
+        y, p = check_probabilities(y, p)
+        counts = confusion_counts(y, p.argmax(axis=1), p.shape[1])
+        for name, tree in trees.items():
+            distances = tree_distances(tree, labels).to_numpy()
+            row = {"network": network, "tree": name}
+            row["hF"] = float(hierarchical_scores(counts, tree, labels)["hF"])
+            row |= severity_by_chance(counts, distances, n_draws, seed)
+            row |= {
+                f"distance@{k}": distance_at_k(y, p, distances, k).mean()
+                for k in dict.fromkeys([1, top])
+            }
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def severity_differences(
+    y: np.ndarray, first: np.ndarray, second: np.ndarray, bands: Sequence,
+    trees: Mapping[str, Tree], labels: Sequence[str], *, n_boot: int = 2000, seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """Compare two classifiers on the same examples, in each tree, with 95% intervals over bands.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n,)
+    first, second : ndarray, shape (n, k)
+        Probabilities.
+    bands, trees, labels
+        As in :func:`score_intervals` and :func:`compare_in_trees`.
+    n_boot, seed : int
+
+    Returns
+    -------
+    DataFrame
+        One row per tree and score (``mistake severity``, ``distance@1``): ``tree, score,
+        estimate, low, high``; the estimate is first − second, so that below 0 the first makes
+        smaller mistakes.
+    """
+    n_classes = len(labels)
+    predicted = [check_probabilities(y, p)[1].argmax(axis=1) for p in (first, second)]
+    tables = []
+    for name, tree in trees.items():
+        distances = tree_distances(tree, labels).to_numpy()
+
+        def statistic(weights, distances=distances):
+            a, b = (confusion_counts(y, guess, n_classes, weights) for guess in predicted)
+            severity = mistake_severity(a, distances) - mistake_severity(b, distances)
+            mean = ((a - b) * distances).sum(axis=(1, 2)) / weights.sum(axis=1)
+            return np.nan_to_num(np.column_stack([severity, mean]))
+
+        estimate, low, high, _ = bca_interval(statistic, bands, n_boot=n_boot, seed=seed)
+        rows = {"tree": name, "score": ["mistake severity", "distance@1"], "estimate": estimate}
+        tables.append(pd.DataFrame({**rows, "low": low, "high": high}))
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,162 @@
+"""Trees of genres: which mistakes are small and which are large (chapter 11).
+
+A tree is a dict of child → parent. The root has no name and is not listed: a label without an entry
+hangs from the root, so that ``{}`` is the flat tree, in which all mistakes are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.cluster.hierarchy import linkage
+
+from groove_utils.errors import DetailedError
+
+__all__ = ["ancestors", "cluster_tree", "label_overlap", "shuffle_leaves", "tree_distances"]
+
+Tree = Mapping[str, str]
+
+
+def ancestors(tree: Tree, label: str) -> list[str]:
+    """List a label and its ancestors, from the label upwards, without the root.
+
+    Parameters
+    ----------
+    tree : mapping of str to str
+        Child → parent.
+    label : str
+
+    Raises
+    ------
+    DetailedError
+        If the label is its own ancestor.
+
+    Examples
+    --------
+    >>> ancestors({"house": "electronic", "electronic": "dance"}, "house")
+    ['house', 'electronic', 'dance']
+    """
+    path = [label]
+    while path[-1] in tree:
+        parent = tree[path[-1]]
+        if parent in path:
+            raise DetailedError(
+                f"the tree has a circle: {' → '.join([*path, parent])}; expected every label to "
+                "lead to the root. Remove one of these entries.",
+                kind="circular_tree", value=label,
+            )  # fmt: skip
+        path.append(parent)
+    return path
+
+
+def tree_distances(tree: Tree, labels: Sequence[str]) -> pd.DataFrame:
+    """Compute the height of the lowest common ancestor of each pair of labels.
+
+    Parameters
+    ----------
+    tree : mapping of str to str
+        Child → parent.
+    labels : sequence of str
+        Leaves.
+
+    Returns
+    -------
+    DataFrame of float, labels × labels
+        0 on the diagonal, 1 where only the root is common. The height of a node is the largest
+        number of steps down to one of `labels`; it is divided by that of the root, so that trees
+        of different depth can be compared.
+
+    References
+    ----------
+    Bertinetto et al. (2020), "Making better mistakes", CVPR.
+
+    Examples
+    --------
+    >>> tree_distances({"funk": "dance", "disco": "dance"}, ["funk", "disco", "folk"]).loc["funk"]
+    funk     0.0
+    disco    0.5
+    folk     1.0
+    Name: funk, dtype: float64
+    """
+    paths = {label: ancestors(tree, label) for label in labels}
+    heights: dict[str, int] = {}
+    for path in paths.values():
+        for height, node in enumerate(path):
+            heights[node] = max(height, heights.get(node, 0))
+    root = max(map(len, paths.values()))
+    values = np.zeros((len(labels), len(labels)))
+    for i, a in enumerate(labels):
+        for j, b in enumerate(labels):
+            shared = [node for node in paths[a] if node in paths[b]]
+            values[i, j] = (heights[shared[0]] if shared else root) / root
+    return pd.DataFrame(values, index=list(labels), columns=list(labels))
+
+
+def label_overlap(tree: Tree, labels: Sequence[str]) -> np.ndarray:
+    """Count the nodes that two labels and their ancestors have in common.
+
+    Returns
+    -------
+    ndarray of int, shape (n_labels, n_labels)
+        Without the root; on the diagonal, the number of nodes from a label up.
+    """
+    sets = [set(ancestors(tree, label)) for label in labels]
+    return np.array([[len(a & b) for b in sets] for a in sets])
+
+
+def cluster_tree(vectors: pd.DataFrame, method: str = "average") -> dict[str, str]:
+    """Build a binary tree of labels by agglomerative clustering of their vectors.
+
+    Parameters
+    ----------
+    vectors : DataFrame, labels × dimensions
+        For instance mean embeddings. Scale the dimensions before.
+    method : str
+        Of :func:`scipy.cluster.hierarchy.linkage`.
+
+    Returns
+    -------
+    dict of str to str
+        Child → parent; an inner node is named after its leaves, joined by ``+``.
+
+    Examples
+    --------
+    >>> cluster_tree(pd.DataFrame({"x": [0.0, 1.0, 9.0]}, index=["ska", "dub", "techno"]))
+    {'ska': 'ska+dub', 'dub': 'ska+dub'}
+    """
+    if len(vectors) < 2 or not np.isfinite(vectors.to_numpy(float)).all():
+        raise DetailedError(
+            f"{len(vectors)} labels with vectors of shape {vectors.shape}; expected two or more, "
+            "and finite numbers.",
+            kind="unusable_vectors", value=vectors.shape,
+        )  # fmt: skip
+    groups = [[label] for label in vectors.index]
+    tree = {}
+    for first, second, *_ in linkage(vectors.to_numpy(float), method):
+        children = [groups[int(first)], groups[int(second)]]
+        leaves = [label for label in vectors.index if label in children[0] + children[1]]
+        groups.append(leaves)
+        if len(leaves) < len(vectors):  # the last one is the root
+            tree |= {"+".join(child): "+".join(leaves) for child in children}
+    return tree
+
+
+def shuffle_leaves(distances: np.ndarray, n_draws: int, seed: int = 0) -> np.ndarray:
+    """Hang the labels of a tree at random leaves.
+
+    Parameters
+    ----------
+    distances : array-like, shape (k, k)
+        From :func:`tree_distances`.
+    n_draws, seed : int
+
+    Returns
+    -------
+    ndarray, shape (n_draws, k, k)
+        Distances in a tree of the same shape whose leaves say nothing about the labels.
+    """
+    distances, rng = np.asarray(distances), np.random.default_rng(seed)
+    orders = rng.permuted(np.tile(np.arange(len(distances)), (n_draws, 1)), axis=1)
+    return distances[orders[:, :, None], orders[:, None, :]]

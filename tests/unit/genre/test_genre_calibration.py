@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import log_loss
+from torchmetrics.functional.classification.calibration_error import _ce_compute
+
+from groove_utils.genre.calibration import (
+    calibration_error,
+    change_temperature,
+    fit_temperature,
+    reliability,
+)
+
+
+def draw(seed, n=200, k=5, sharpness=3.0):
+    """Examples of a classifier whose probabilities are right at temperature 1."""
+    rng = np.random.default_rng(seed)
+    logits = sharpness * rng.normal(size=(n, k))
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    y = np.array([rng.choice(k, p=row) for row in p])
+    return y, p
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.integers(1, 60), st.sampled_from([1, 7, 10, 15]))
+def test_calibration_error_equals_torchmetrics(seed, n, n_bins):
+    y, p = draw(seed, n)
+    confidence, right = torch.tensor(p.max(axis=1)), torch.tensor(p.argmax(axis=1) == y)
+    expected = _ce_compute(confidence, right, n_bins)  # the public function rounds to float32
+    assert calibration_error(y, p, n_bins) == pytest.approx(float(expected), abs=1e-12)
+
+
+def test_reliability_worked_by_hand():
+    p = np.array([[0.55, 0.45], [0.95, 0.05], [0.91, 0.09], [1.0, 0.0]])
+    table = reliability([1, 0, 0, 0], p)
+    assert table["n"].tolist() == [1, 3]
+    np.testing.assert_allclose(table["low"], [0.5, 0.9])
+    np.testing.assert_allclose(table["confidence"], [0.55, 2.86 / 3])
+    np.testing.assert_allclose(table["accuracy"], [0, 1])
+
+
+class Fixed(ClassifierMixin, BaseEstimator):
+    """A classifier whose logits are its features."""
+
+    def fit(self, X, y):
+        self.classes_ = np.arange(X.shape[1])
+        return self
+
+    def decision_function(self, X):
+        return X
+
+    def predict(self, X):
+        return X.argmax(axis=1)
+
+
+@pytest.mark.parametrize("true", [0.3, 1.0, 4.0])
+def test_temperature_equals_scikit_learn_and_finds_the_planted_one(true):
+    y, p = draw(1, n=4000)
+    wrong = change_temperature(p, 1 / true)  # too sure for true > 1
+    found = fit_temperature(y, wrong)
+    assert found == pytest.approx(true, rel=0.08)
+    logits = np.log(wrong)
+    model = CalibratedClassifierCV(FrozenEstimator(Fixed().fit(logits, y)), method="temperature")
+    model.fit(logits, y)
+    ours = change_temperature(wrong, found)
+    np.testing.assert_allclose(model.predict_proba(logits), ours, atol=2e-6)
+    # not above the loss that a general minimiser finds, to 1e-12
+    search = minimize_scalar(
+        lambda t: log_loss(y, change_temperature(wrong, t)), bounds=(0.05, 20), method="bounded",
+        options={"xatol": 1e-10},
+    )  # fmt: skip
+    assert log_loss(y, ours) <= search.fun + 1e-12
+    assert (ours.argmax(axis=1) == p.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("share", [0.6, 0.75, 0.9])
+def test_temperature_of_two_classes_has_a_closed_form(share):
+    y = (np.arange(100) >= 100 * share).astype(int)
+    p = np.tile([0.97, 0.03], (100, 1))
+    expected = np.log(0.97 / 0.03) / np.log(share / (1 - share))
+    assert fit_temperature(y, p) == pytest.approx(expected, rel=1e-12)
+
+
+def test_temperatures_without_an_optimum_stop_at_a_bound():
+    p = np.tile([0.8, 0.2], (5, 1))
+    assert fit_temperature(np.zeros(5, int), p) == 0.01  # always right: as sure as possible
+    assert fit_temperature(np.ones(5, int), p) == 100.0
+    assert np.isfinite(fit_temperature([0, 1], [[1.0, 0.0], [1.0, 0.0]]))
