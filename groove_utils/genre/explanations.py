@@ -1,0 +1,355 @@
+"""Explanations of networks on spectrograms, and scores that compare them with a truth (chapter 11).
+
+An explanation is an array of the input's shape: how much each cell (a band at a frame) speaks for a
+class. Inputs `X` have the shape (n, n_bands, n_frames), `targets` are class numbers, (n,). A cell
+is hidden by setting it to the `baseline`, a number or an array that broadcasts to `X`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+
+import librosa
+import numpy as np
+import pandas as pd
+import torch
+from captum.attr import IntegratedGradients, Occlusion
+from scipy.ndimage import gaussian_gradient_magnitude
+from scipy.stats import rankdata
+from torch import nn
+
+from groove_utils.errors import DetailedError
+from groove_utils.networks.training import predict
+
+__all__ = [
+    "METHODS",
+    "explain",
+    "faithfulness",
+    "hide_and_show",
+    "keep_top",
+    "masked_sound",
+    "rank_similarity",
+    "shuffled_layers",
+    "truth_scores",
+]
+
+METHODS = ("integrated gradients", "occlusion", "edges", "random")
+"""The last two look at the input alone, or at nothing: baselines that an explanation must beat."""
+
+
+def explain(
+    network: nn.Module, X: np.ndarray, targets: Sequence[int], method: str = METHODS[0], *,
+    baseline: float | np.ndarray = 0.0, steps: int = 24, window: tuple[int, int] = (6, 8),
+    seed: int = 0,
+) -> np.ndarray:  # fmt: skip
+    """Explain the logit of a class by the cells of the input.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        (n, n_bands, n_frames) → logits; used in evaluation mode.
+    X : ndarray of float32, shape (n, n_bands, n_frames)
+    targets : sequence of int, shape (n,)
+    method : str
+        One of :data:`METHODS`. *Integrated gradients* sum to the difference between the logits of
+        input and baseline. *Occlusion* is the loss of the logit when a window is hidden, the mean
+        over the windows that hold a cell. *Edges* is the steepness of the spectrogram.
+    baseline : float or ndarray
+        Value of a hidden cell.
+    steps : int
+        Points of the integral.
+    window : (int, int)
+        Bands and frames hidden at once by occlusion; windows overlap by half.
+    seed : int
+        Of *random*.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, n_bands, n_frames)
+
+    References
+    ----------
+    Sundararajan et al. (2017), ICML (integrated gradients); Zeiler & Fergus (2014), ECCV
+    (occlusion).
+
+    Examples
+    --------
+    The logit of class 1 is the sum of the cells, so that each cell's share is its value.
+
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
+    >>> _ = nn.init.ones_(network[1].weight)
+    >>> X = np.arange(4, dtype=np.float32).reshape(1, 2, 2)
+    >>> explain(network, X, [1], steps=2).round(6).tolist()
+    [[[0.0, 1.0], [2.0, 3.0]]]
+    """
+    X = np.asarray(X, dtype=np.float32)
+    if X.ndim != 3 or len(X) != len(targets) or not np.isfinite(X).all():
+        raise DetailedError(
+            f"X has shape {X.shape} for {len(targets)} targets; expected finite numbers in "
+            "(n, n_bands, n_frames), and one target per example.",
+            kind="unusable_input", value=X.shape,
+        )  # fmt: skip
+    if method == "random":
+        return np.random.default_rng(seed).normal(size=X.shape).astype(np.float32)
+    if method == "edges":
+        return np.stack([gaussian_gradient_magnitude(x, 1.0) for x in X])
+    if method not in METHODS:
+        raise DetailedError(
+            f"there is no explanation {method!r}; expected one of {', '.join(METHODS)}.",
+            kind="unknown_method", value=method,
+        )  # fmt: skip
+    network.eval()
+    x, target = torch.tensor(X), torch.as_tensor(np.asarray(targets))
+    hidden = torch.tensor(np.broadcast_to(np.float32(baseline), X.shape).copy())
+    if method == "occlusion":
+        size = tuple(min(pair) for pair in zip(window, X.shape[1:], strict=True))
+        with torch.inference_mode():
+            values = Occlusion(network).attribute(
+                x, size, strides=tuple(max(1, n // 2) for n in size), baselines=hidden,
+                target=target, perturbations_per_eval=4,
+            )  # fmt: skip
+    else:
+        values = IntegratedGradients(network).attribute(
+            x, hidden, target=target, n_steps=steps, internal_batch_size=256
+        )
+    return values.detach().numpy().astype(np.float32)
+
+
+def keep_top(explanation: np.ndarray, share: float) -> np.ndarray:
+    """Mark the given share of each example's cells that the explanation ranks first.
+
+    Parameters
+    ----------
+    explanation : ndarray, shape (n, n_bands, n_frames)
+    share : float
+        From 0 to 1; the number of cells is rounded.
+
+    Returns
+    -------
+    ndarray of bool, shape (n, n_bands, n_frames)
+
+    Examples
+    --------
+    >>> keep_top(np.array([[[3.0, 1.0], [2.0, 0.0]]]), 0.5).tolist()
+    [[[True, False], [True, False]]]
+    """
+    flat = explanation.reshape(len(explanation), -1)
+    order = np.argsort(-flat, axis=1, kind="stable")
+    marked = np.zeros(flat.shape, dtype=bool)
+    np.put_along_axis(marked, order[:, : round(share * flat.shape[1])], True, axis=1)
+    return marked.reshape(explanation.shape)
+
+
+def hide_and_show(
+    network: nn.Module, X: np.ndarray, targets: Sequence[int], explanation: np.ndarray, *,
+    baseline: float | np.ndarray = 0.0, shares: Sequence[float] = tuple(np.linspace(0, 1, 11)),
+) -> pd.DataFrame:  # fmt: skip
+    """Hide the cells that an explanation ranks first, or show nothing but them.
+
+    Parameters
+    ----------
+    network, X, targets, baseline
+        As in :func:`explain`.
+    explanation : ndarray, of the shape of X
+    shares : sequence of float
+        Shares of cells.
+
+    Returns
+    -------
+    DataFrame
+        One row per share: ``share``, and the mean probability of the targets under ``deletion``
+        and ``insertion``. A good explanation makes the first fall and the second rise early; the
+        means of the columns are the areas under the curves.
+
+    References
+    ----------
+    Petsiuk et al. (2018), "RISE", BMVC.
+    """
+    rows = []
+    for share in shares:
+        top = keep_top(explanation, share)
+        rows.append(
+            {
+                "share": share,
+                "deletion": _probability(network, X, targets, ~top, baseline).mean(),
+                "insertion": _probability(network, X, targets, top, baseline).mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def faithfulness(
+    network: nn.Module, X: np.ndarray, explanation: np.ndarray, *,
+    baseline: float | np.ndarray = 0.0, share: float = 0.2,
+) -> pd.Series:  # fmt: skip
+    """Score an explanation of the predicted class by what it keeps and what it takes away.
+
+    With p the probability of the class that is predicted for an input, p₊ that with only the
+    explanation's first cells, and p₋ that without them, the scores are means over the examples.
+
+    Parameters
+    ----------
+    network, X, baseline
+        As in :func:`explain`.
+    explanation : ndarray, of the shape of X
+        Of each input's predicted class.
+    share : float
+        Share of cells that count as the explanation.
+
+    Returns
+    -------
+    Series
+        ``AI`` average increase, share of p₊ > p; ``AD`` average drop, max(0, p − p₊) / p; ``AG``
+        average gain, max(0, p₊ − p) / (1 − p); ``FF`` faithfulness, p − p₋; ``Fid-In``, share of
+        inputs whose predicted class stays the same with the explanation alone. All but AD are
+        better when higher.
+
+    References
+    ----------
+    Chattopadhay et al. (2018), "Grad-CAM++", WACV (AI, AD); Zhang et al. (2024), "Opti-CAM", CVIU
+    (AG); Paissan et al. (2024), "Listenable maps for audio classifiers", ICML (FF, Fid-In).
+    """
+    p = predict(network, np.asarray(X, dtype=np.float32))
+    classes = p.argmax(axis=1)
+    p = p[np.arange(len(p)), classes].astype(np.float64)
+    top = keep_top(explanation, share)
+    kept = predict(network, _hide(X, top, baseline))
+    stays = kept.argmax(axis=1) == classes
+    plus = kept[np.arange(len(p)), classes]
+    minus = _probability(network, X, classes, ~top, baseline)
+    scores = {
+        "AI": plus > p,
+        "AD": np.maximum(0, p - plus) / p,
+        "AG": np.maximum(0, plus - p) / np.maximum(1 - p, 1e-12),
+        "FF": p - minus,
+        "Fid-In": stays,
+    }
+    return pd.Series({name: float(np.mean(values)) for name, values in scores.items()})
+
+
+def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
+    """Compare explanations with the cells that are known to matter.
+
+    Parameters
+    ----------
+    explanation : ndarray, shape (n, n_bands, n_frames)
+    truth : ndarray of bool, of the same shape or one that broadcasts to it
+
+    Returns
+    -------
+    DataFrame
+        One row per example. ``mass``: share of what speaks for the class that lies on true cells.
+        ``rank``: share of true cells among as many that the explanation ranks first. ``auc``:
+        probability that a true cell is ranked before another one. ``chance``: share of true
+        cells, which a random explanation has as mass and rank; its AUC is 0.5. NaN where nothing
+        speaks for the class, or no cell or every cell is true.
+
+    References
+    ----------
+    Arras et al. (2022), "CLEVR-XAI", Information Fusion 81 (mass and rank accuracy).
+
+    Examples
+    --------
+    >>> truth_scores(np.array([[[3.0, 1.0], [-2.0, 0.0]]]), np.array([[True, False]] * 2))
+       mass  rank  auc  chance
+    0  0.75   0.5  0.5     0.5
+    """
+    flat = np.asarray(explanation, dtype=np.float64).reshape(len(explanation), -1)
+    true = np.broadcast_to(truth, np.shape(explanation)).reshape(flat.shape).astype(bool)
+    rows = []
+    for values, cells in zip(flat, true, strict=True):
+        n_true, n_other = cells.sum(), (~cells).sum()
+        if not (n_true and n_other):
+            rows.append({"mass": np.nan, "rank": np.nan, "auc": np.nan, "chance": cells.mean()})
+            continue
+        weight = np.maximum(values, 0)
+        first = np.argsort(-values, kind="stable")[:n_true]
+        above = rankdata(values)[cells].sum() - n_true * (n_true + 1) / 2
+        rows.append(
+            {
+                "mass": weight[cells].sum() / weight.sum() if weight.any() else np.nan,
+                "rank": cells[first].mean(),
+                "auc": above / (n_true * n_other),
+                "chance": cells.mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def shuffled_layers(network: nn.Module, seed: int = 0) -> Iterator[tuple[str, nn.Module]]:
+    """Destroy what a network has learnt, layer by layer from the output down.
+
+    Each step shuffles the weights of one more layer, which keeps their distribution. An
+    explanation that hardly changes does not depend on what was learnt there.
+
+    Yields
+    ------
+    name : str
+        The layer that was shuffled last.
+    network : torch.nn.Module
+        The same object at every step, in evaluation mode; the given network is left as it is.
+
+    References
+    ----------
+    Adebayo et al. (2018), "Sanity checks for saliency maps", NeurIPS.
+    """
+    network = deepcopy(network).eval()
+    generator = torch.Generator().manual_seed(seed)
+    layers = [(n, m) for n, m in network.named_modules() if [*m.parameters(recurse=False)]]
+    for name, layer in reversed(layers):
+        with torch.no_grad():
+            for weights in layer.parameters(recurse=False):
+                order = torch.randperm(weights.numel(), generator=generator)
+                weights.copy_(weights.flatten()[order].reshape(weights.shape))
+        yield name, network
+
+
+def rank_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Compute Spearman's correlation between two explanations of each example, shape (n,)."""
+    a, b = (rankdata(values.reshape(len(values), -1), axis=1) for values in (first, second))
+    a, b = (r - r.mean(axis=1, keepdims=True) for r in (a, b))
+    norms = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return (a * b).sum(axis=1) / np.maximum(norms, 1e-12)
+
+
+def masked_sound(
+    y: np.ndarray, mask: np.ndarray, sr: int, *, n_fft: int, hop_length: int
+) -> np.ndarray:
+    """Make the sound of some mel bands and frames of a signal, with the signal's own phase.
+
+    Parameters
+    ----------
+    y : ndarray of float, shape (n_samples,)
+    mask : ndarray, shape (n_bands, n_frames)
+        Gain of each cell, from 0 to 1.
+    sr, n_fft, hop_length : int
+        Of the mel spectrogram.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+        A mask of ones gives the signal back, within its lowest and highest band.
+
+    Notes
+    -----
+    A frequency bin's gain is the mean of the gains of the bands that hold it, weighted by their
+    filters. Bins outside all bands are silent.
+    """
+    spectrum = librosa.stft(np.asarray(y, dtype=np.float32), n_fft=n_fft, hop_length=hop_length)
+    filters = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=len(mask))
+    cover = np.maximum(filters.sum(axis=0), 1e-10)
+    gains = (filters / cover).T @ np.asarray(mask, dtype=np.float32)
+    n_frames = min(gains.shape[1], spectrum.shape[1])
+    spectrum[:, n_frames:] = 0
+    spectrum[:, :n_frames] *= gains[:, :n_frames]
+    return librosa.istft(spectrum, hop_length=hop_length, n_fft=n_fft, length=len(y))
+
+
+def _hide(X: np.ndarray, shown: np.ndarray, baseline) -> np.ndarray:
+    return np.where(shown, X, np.broadcast_to(np.float32(baseline), np.shape(X))).astype(np.float32)
+
+
+def _probability(network, X, targets, shown, baseline) -> np.ndarray:
+    p = predict(network, _hide(X, shown, baseline))
+    return p[np.arange(len(p)), np.asarray(targets)].astype(np.float64)
