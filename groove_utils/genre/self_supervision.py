@@ -1,0 +1,203 @@
+"""Contrastive pretraining: learn from recordings without labels (chapter 11).
+
+Two views of the same thing (two moments of a song, two stems of it) should be close to each other,
+and far from all others of a batch. Which views are used decides what the network has to ignore.
+Training itself is :func:`groove_utils.networks.fit`: the classes are the views' partners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from torch import nn
+from torch.nn import functional
+
+from groove_utils.errors import DetailedError
+from groove_utils.networks.augmentation import mask, stretch_time
+from groove_utils.probe.scaling import ClippedStandardScaler
+
+__all__ = [
+    "ContrastiveNetwork",
+    "draw_views",
+    "embed_clips",
+    "label_curve",
+    "nt_xent",
+    "pair_logits",
+]
+
+
+def pair_logits(z: torch.Tensor, temperature: float = 0.5) -> torch.Tensor:
+    """Compute scaled cosine similarities between all views of a batch.
+
+    Parameters
+    ----------
+    z : Tensor, shape (n, d)
+    temperature : float
+
+    Returns
+    -------
+    Tensor, shape (n, n)
+        −∞ on the diagonal: a view is not compared with itself.
+    """
+    z = functional.normalize(z, dim=1)
+    return (z @ z.T / temperature).masked_fill(torch.eye(len(z), dtype=torch.bool), -torch.inf)
+
+
+def nt_xent(a: torch.Tensor, b: torch.Tensor, temperature: float = 0.5) -> torch.Tensor:
+    """Compute the normalised temperature-scaled cross-entropy of pairs (NT-Xent).
+
+    Parameters
+    ----------
+    a, b : Tensor, shape (n, d)
+        Rows of the same number are views of the same thing.
+    temperature : float
+
+    References
+    ----------
+    Chen et al. (2020), "A simple framework for contrastive learning", ICML; for music, Spijkervet
+    & Burgoyne (2021), "Contrastive learning of musical representations", ISMIR.
+
+    Examples
+    --------
+    Two orthogonal pairs: log(1 + 2 exp(−1/0.5)).
+
+    >>> views = torch.eye(2, dtype=torch.float64)
+    >>> round(float(nt_xent(views, views)), 6)
+    0.239545
+    """
+    return functional.cross_entropy(pair_logits(torch.cat([a, b]), temperature), _partners(len(a)))
+
+
+def _partners(n: int) -> torch.Tensor:
+    return (torch.arange(2 * n) + n) % (2 * n)
+
+
+class ContrastiveNetwork(nn.Module):
+    """A backbone with a projection head, whose logits compare the views of a batch.
+
+    With :func:`draw_views` as augmentation, the cross-entropy of
+    :func:`groove_utils.networks.train_epoch` is :func:`nt_xent`.
+
+    Parameters
+    ----------
+    backbone : torch.nn.Module
+        With a method ``embed(x)``, (n, n_bands, n_frames) → (n, dim). It is trained in place.
+    dim : int
+        Its dimensions.
+    projection : int
+        Dimensions in which views are compared. The projection is thrown away after training.
+    temperature : float
+    """
+
+    def __init__(self, backbone: nn.Module, dim: int, projection: int = 64, temperature=0.5):
+        super().__init__()
+        self.backbone, self.temperature = backbone, temperature
+        layers = nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, projection)
+        self.head = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Compare views (n, 2, n_bands, n_frames) with each other, (2n, 2n)."""
+        z = self.head(self.backbone.embed(torch.cat([x[:, 0], x[:, 1]])))
+        return pair_logits(z, self.temperature)
+
+
+def draw_views(stretch: float = 0.0, gain: float = 0.5) -> Callable:
+    """Make an augmentation that draws two views of each example and changes each of them.
+
+    Parameters
+    ----------
+    stretch : float
+        Play each view faster or slower by up to this share; 0 leaves the tempo.
+    gain : float
+        Largest change of level, added to all cells, in units of the input.
+
+    Returns
+    -------
+    callable
+        ``augment(x, target) -> (views, partners)`` for
+        :func:`groove_utils.networks.train_epoch`: from x (n, n_views, n_bands, n_frames) it draws
+        two different views, hides a run of bands and of frames of each, and returns
+        (n, 2, n_bands, n_frames) and the number of each view's partner, (2n,).
+    """
+
+    def augment(x, target):
+        order = torch.rand(x.shape[:2]).argsort(dim=1)[:, :2]
+        x = x[torch.arange(len(x))[:, None], order].flatten(0, 1)
+        if stretch:
+            x, _ = stretch_time(x, target, stretch)
+        x, _ = mask(x, target)
+        x = x + gain * (2 * torch.rand(len(x), 1, 1) - 1)
+        return x.unflatten(0, (-1, 2)), _partners(len(x) // 2)
+
+    return augment
+
+
+def embed_clips(network: nn.Module, X: np.ndarray, batch_size: int = 256) -> np.ndarray:
+    """Return a network's embeddings, float32 (n, dim).
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        With a method ``embed``; used in evaluation mode.
+    X : ndarray of float32, shape (n, n_bands, n_frames)
+    batch_size : int
+    """
+    network.eval()
+    with torch.inference_mode():
+        parts = [network.embed(x) for x in torch.as_tensor(X).split(batch_size)]
+    return torch.cat(parts).numpy()
+
+
+def label_curve(
+    features: np.ndarray, y: np.ndarray, bands: Sequence, train: np.ndarray, test: np.ndarray, *,
+    n_bands: Sequence[int], n_draws: int = 5, seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """Train a linear probe on the clips of few labelled bands per class.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, dim)
+    y : ndarray of int, shape (n,)
+    bands : sequence, shape (n,)
+        A band's clips are labelled together.
+    train, test : ndarray of int
+        Rows of which bands may be labelled, and rows for testing.
+    n_bands : sequence of int
+        Numbers of labelled bands per class; no more than there are.
+    n_draws, seed : int
+        Choices of these bands; the same for all features.
+
+    Returns
+    -------
+    DataFrame
+        One row per number and draw: ``bands, draw, n_clips, accuracy``.
+
+    Raises
+    ------
+    DetailedError
+        If a class has fewer bands than are to be labelled.
+    """
+    y, bands = np.asarray(y), np.asarray(bands)
+    by_class = [np.unique(bands[train][y[train] == k]) for k in np.unique(y)]
+    if max(n_bands) > min(map(len, by_class)):
+        raise DetailedError(
+            f"{max(n_bands)} bands per class are to be labelled, but a class has only "
+            f"{min(map(len, by_class))} in training; expected no more than these.",
+            kind="too_few", column="n_bands", value=max(n_bands),
+        )  # fmt: skip
+    model = make_pipeline(ClippedStandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+    rows = []
+    for draw in range(n_draws):
+        rng = np.random.default_rng([seed, draw])
+        orders = [rng.permutation(names) for names in by_class]
+        for count in n_bands:
+            labelled = train[np.isin(bands[train], np.concatenate([o[:count] for o in orders]))]
+            model.fit(features[labelled], y[labelled])
+            accuracy = model.score(features[test], y[test])
+            rows.append((count, draw, len(labelled), accuracy))
+    return pd.DataFrame(rows, columns=["bands", "draw", "n_clips", "accuracy"])
