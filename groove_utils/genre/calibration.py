@@ -51,8 +51,9 @@ def reliability(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.DataFrame:
 def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
     """Compute the expected calibration error (ECE).
 
-    ECE = Σ over bins of n_b / n · \\|accuracy − confidence\\|. It depends on the number of bins, and
-    is above 0 for a perfectly calibrated classifier of few examples.
+    ECE is the mean gap between accuracy and confidence, weighted by the examples of each bin. It
+    depends on the number of bins, and is above 0 for a perfectly calibrated classifier of few
+    examples.
 
     Parameters
     ----------

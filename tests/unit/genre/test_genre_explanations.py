@@ -125,7 +125,9 @@ def test_shuffling_destroys_layer_after_layer_and_leaves_the_network_alone(X):
         for n, value in before.items():
             assert torch.equal(states[n].flatten().sort()[0], value.flatten().sort()[0])
         last = ex.explain(shuffled, X, [0] * 5, steps=4)
-    assert names[0] == "output" and changed == sorted(changed) and changed[-1] == len(before)
+    assert names[0] == "output"
+    assert changed == sorted(changed)
+    assert changed[-1] == len(before)
     assert ex.rank_similarity(original, last).mean() < 0.5
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name])

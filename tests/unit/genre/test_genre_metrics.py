@@ -90,7 +90,8 @@ def test_intervals_hold_the_estimates_and_widen_with_fewer_bands():
         bands = np.arange(400) % n_bands
         table = metrics.score_intervals(y, p, bands, TREE, LABELS, n_boot=500)
         table = table.set_index("score")
-        assert (table["low"] <= table["estimate"]).all() and (table["estimate"] <= table["high"]).all()
+        assert (table["low"] <= table["estimate"]).all()
+        assert (table["estimate"] <= table["high"]).all()
         widths[n_bands] = table.loc["accuracy", "high"] - table.loc["accuracy", "low"]
     top = sk.top_k_accuracy_score(y, p, k=3)
     assert table.loc["top-3 accuracy", "estimate"] == pytest.approx(top, abs=1e-12)
@@ -107,7 +108,9 @@ def test_mistakes_inside_the_branches_are_found_and_scattered_ones_are_not():
     scattered += 1
     distances = tree_distances(tree, labels)
     near = metrics.severity_by_chance(inside, distances, 500)
-    assert near["severity"] == 0.5 and near["p"] < 0.1 and near["chance"] > 0.7
+    assert near["severity"] == 0.5
+    assert near["p"] < 0.1
+    assert near["chance"] > 0.7
     anywhere = metrics.severity_by_chance(scattered, distances, 500)
     assert anywhere["p"] == 1.0  # the same in every tree
 
@@ -148,5 +151,5 @@ def test_unusable_probabilities(y, p, kind):
 
 
 def test_probabilities_may_come_from_a_table():
-    y, p = metrics.check_probabilities(pd.Series([0, 1]), pd.DataFrame([[1, 0], [0, 1]]))
+    _y, p = metrics.check_probabilities(pd.Series([0, 1]), pd.DataFrame([[1, 0], [0, 1]]))
     assert p.dtype == np.float64

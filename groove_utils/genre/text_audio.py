@@ -1,0 +1,190 @@
+"""Genre and groove from sentences: CLAP compares a sound with texts, without training (chapter 11).
+
+Audio vectors are the layer ``audio_embeds`` of a CLAP, text vectors come from
+:func:`groove_utils.embed.embed_text`; both have the shape (n, dim), and are compared by cosine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+
+from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.weights import availability
+from groove_utils.errors import DetailedError
+
+__all__ = [
+    "GROOVE_SENTENCES",
+    "TEMPLATES",
+    "find_text_model",
+    "graded_ratings",
+    "prompt_sensitivity",
+    "zero_shot",
+]
+
+SCALE = 100.0
+"""Factor of cosines before the softmax: the largest that CLAP's training allows."""
+
+TEMPLATES = (
+    "{}",
+    "{} music",
+    "a {} song",
+    "this is a recording of {}",
+    "a band plays {}",
+    "the genre of this track is {}",
+)
+
+GROOVE_SENTENCES = {
+    "groove": (
+        "music without any groove",
+        "music with some groove",
+        "music with a strong groove",
+    ),
+    "dance": (
+        "music that nobody can dance to",
+        "music that one could dance to",
+        "music that makes everybody want to dance",
+    ),
+    "listen": (
+        "music that is no pleasure to listen to",
+        "music that is pleasant to listen to",
+        "music that is a great pleasure to listen to",
+    ),
+    "party": (
+        "music that would empty a party",
+        "music that one could play at a party",
+        "music that is perfect for a party",
+    ),
+}
+"""Three levels of each question of the demo study, from low to high."""
+
+TextEncoder = Callable[[Sequence[str]], np.ndarray]
+
+
+def find_text_model() -> tuple[str | None, str]:
+    """Find a model of the catalogue that compares sound with text, and runs here.
+
+    Returns
+    -------
+    name : str or None
+        The first one available.
+    how : str
+        Where there is none, the command that makes the first one available.
+    """
+    cards = [card for card in catalogued_models().values() if card.text_files]
+    for card in cards:
+        if availability(card)[0]:
+            return card.name, ""
+    return None, availability(cards[0])[2]
+
+
+def zero_shot(audio: np.ndarray, texts: Sequence[np.ndarray], scale: float = SCALE) -> np.ndarray:
+    """Return the probability of each class, given texts that describe it.
+
+    Parameters
+    ----------
+    audio : ndarray, shape (n, dim)
+    texts : sequence of ndarray, each of shape (n_texts, dim)
+        Vectors of the texts of each class; their mean direction stands for the class.
+    scale : float
+        Factor of the cosines; calibrate it with
+        :func:`groove_utils.genre.fit_temperature` where there are labels.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, n_classes)
+
+    References
+    ----------
+    Radford et al. (2021), "Learning transferable visual models from natural language supervision",
+    ICML; Wu et al. (2023), arXiv:2211.06687.
+
+    Examples
+    --------
+    >>> zero_shot(np.array([[1.0, 0.0]]), [np.array([[2.0, 0.0]]), np.array([[0.0, 1.0]])], 1.0)
+    array([[0.73105858, 0.26894142]])
+    """
+    classes = np.stack([_unit(np.mean(_unit(text), axis=0)) for text in texts])
+    if audio.ndim != 2 or audio.shape[1] != classes.shape[1]:
+        raise DetailedError(
+            f"audio vectors have shape {audio.shape}, text vectors {classes.shape[1]} dimensions; "
+            "expected (n, dim) of the same model.",
+            kind="other_shape", value=audio.shape,
+        )  # fmt: skip
+    return softmax(scale * _unit(audio) @ classes.T, axis=1)
+
+
+def prompt_sensitivity(
+    audio: np.ndarray, y: np.ndarray, styles: Sequence[str], encode: TextEncoder,
+    templates: Sequence[str] = TEMPLATES,
+) -> tuple[pd.DataFrame, np.ndarray]:  # fmt: skip
+    """Score zero-shot classification under several wordings, and under all of them together.
+
+    Parameters
+    ----------
+    audio : ndarray, shape (n, dim)
+    y : ndarray of int, shape (n,)
+        Numbers of the styles.
+    styles : sequence of str
+    encode : callable
+        Sentences → vectors (n_texts, dim), such as :func:`groove_utils.embed.embed_text`.
+    templates : sequence of str
+        With ``{}`` where the style's name goes.
+
+    Returns
+    -------
+    scores : DataFrame
+        One row per wording, the last one ``all together``: ``wording, accuracy, changed``, the
+        share of examples whose answer differs from that of all together.
+    p : ndarray, shape (n, n_styles)
+        Probabilities of all together.
+    """
+    sentences = [template.format(style) for style in styles for template in templates]
+    vectors = np.asarray(encode(sentences)).reshape(len(styles), len(templates), -1)
+    p = zero_shot(audio, [*vectors])
+    together = p.argmax(axis=1)
+    guesses = {
+        template: zero_shot(audio, [*vectors[:, [k]]]).argmax(axis=1)
+        for k, template in enumerate(templates)
+    }
+    rows = [
+        {"wording": name, "accuracy": (g == y).mean(), "changed": (g != together).mean()}
+        for name, g in [*guesses.items(), ("all together", together)]
+    ]
+    return pd.DataFrame(rows), p
+
+
+def graded_ratings(
+    audio: np.ndarray, encode: TextEncoder,
+    sentences: Mapping[str, Sequence[str]] = GROOVE_SENTENCES, scale: float = SCALE,
+) -> pd.DataFrame:  # fmt: skip
+    """Rate sounds by how close they are to graded sentences.
+
+    Parameters
+    ----------
+    audio : ndarray, shape (n, dim)
+    encode : callable
+        As in :func:`prompt_sensitivity`.
+    sentences : mapping of str to sequence of str
+        Question → sentences from low to high.
+    scale : float
+
+    Returns
+    -------
+    DataFrame of float, n × questions
+        Expected level, from 0 to the number of sentences minus 1.
+    """
+    columns = {}
+    for question, levels in sentences.items():
+        vectors = np.asarray(encode(list(levels)))
+        p = zero_shot(audio, [*vectors[:, None]], scale)
+        columns[question] = p @ np.arange(len(levels))
+    return pd.DataFrame(columns)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    vectors = np.asarray(vectors, dtype=np.float64)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
