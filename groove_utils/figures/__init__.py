@@ -9,6 +9,13 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "beyond_accuracy": [
+            "plot_confusion_and_reliability",
+            "plot_explanations",
+            "plot_hide_and_show",
+            "plot_medley",
+            "plot_severity",
+        ],
         "descriptors": [
             "plot_clustered_correlations",
             "plot_dependence",

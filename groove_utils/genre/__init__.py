@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "features": ["spectrogram_statistics"],
         "inputs": ["Clips", "log_mels", "mel_picture"],
+        "medleys": ["boundary_scores", "find_changes", "join_signals"],
         "metrics": [
             "compare_in_trees",
             "confusion_counts",

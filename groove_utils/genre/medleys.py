@@ -1,0 +1,129 @@
+"""Medleys: songs of several styles in a row, and where a network notices the change (chapter 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import librosa
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from groove_utils.errors import DetailedError
+
+__all__ = ["boundary_scores", "find_changes", "join_signals"]
+
+
+def join_signals(
+    signals: Sequence[np.ndarray], sr: int, fade: float = 0.05
+) -> tuple[np.ndarray, np.ndarray]:
+    """Play signals one after the other, with short cross-fades.
+
+    Parameters
+    ----------
+    signals : sequence of ndarray, each of shape (n_samples,)
+    sr : int
+        Hz.
+    fade : float
+        Seconds over which one turns into the next.
+
+    Returns
+    -------
+    y : ndarray of float32, shape (n_samples,)
+    changes : ndarray of float
+        Middle of each cross-fade in seconds, one fewer than signals.
+
+    Examples
+    --------
+    >>> y, changes = join_signals([np.ones(1000), np.zeros(1000)], sr=1000, fade=0.1)
+    >>> y.shape, changes.tolist()
+    ((1900,), [0.95])
+    """
+    n_fade = round(fade * sr)
+    if not len(signals) or min(map(len, signals)) < 2 * n_fade:
+        raise DetailedError(
+            f"signals have {[len(y) for y in signals]} samples; expected at least one signal, and "
+            f"at least two cross-fades ({2 * n_fade} samples) in each.",
+            kind="too_short", value=[len(y) for y in signals],
+        )  # fmt: skip
+    rise = (np.arange(n_fade) + 0.5) / max(n_fade, 1)
+    y, changes = np.asarray(signals[0], dtype=np.float32), []
+    for signal in signals[1:]:
+        signal = np.asarray(signal, dtype=np.float32)
+        start = len(y) - n_fade
+        changes.append((start + n_fade / 2) / sr)
+        overlap = y[start:] * (1 - rise) + signal[:n_fade] * rise
+        y = np.concatenate([y[:start], overlap.astype(np.float32), signal[n_fade:]])
+    return y, np.array(changes)
+
+
+def find_changes(p: np.ndarray, times: np.ndarray, n_changes: int) -> np.ndarray:
+    """Cut a course of probabilities into segments that are as even as possible.
+
+    Neighbouring windows are joined, the most similar first, until the number is reached
+    (:func:`librosa.segment.agglomerative`).
+
+    Parameters
+    ----------
+    p : ndarray, shape (n_windows, n_classes)
+    times : ndarray, shape (n_windows,)
+        Middle of each window in seconds.
+    n_changes : int
+        Between 1 and n_windows − 1; it has to be known.
+
+    Returns
+    -------
+    ndarray of float, shape (n_changes,)
+        Seconds, halfway between the last window of a segment and the first of the next.
+
+    Examples
+    --------
+    >>> p = np.eye(2)[[0, 0, 0, 1, 1]]
+    >>> find_changes(p, np.arange(5.0), 1).tolist()
+    [2.5]
+    """
+    if not 1 <= n_changes < len(p):
+        raise DetailedError(
+            f"{n_changes} changes in {len(p)} windows; expected 1 to {len(p) - 1}.",
+            kind="out_of_range", column="n_changes", value=n_changes,
+        )  # fmt: skip
+    first = librosa.segment.agglomerative(np.sqrt(p).T, n_changes + 1)[1:]
+    times = np.asarray(times)
+    return (times[first - 1] + times[first]) / 2
+
+
+def boundary_scores(
+    found: Sequence[float], true: Sequence[float], tolerance: float = 1.5
+) -> dict[str, float]:
+    """Match found with true changes, each at most once.
+
+    Parameters
+    ----------
+    found, true : sequence of float
+        Seconds.
+    tolerance : float
+        Largest distance of a match in seconds.
+
+    Returns
+    -------
+    dict
+        ``precision``, ``recall``, ``F`` and ``error``, the mean distance of matches in seconds
+        (NaN without any).
+
+    Examples
+    --------
+    >>> boundary_scores([10.2, 31.0], [10.0, 20.0], tolerance=0.5)["F"]
+    0.5
+    """
+    distance = np.abs(np.subtract.outer(np.asarray(found), np.asarray(true)))
+    rows, columns = linear_sum_assignment(np.where(distance <= tolerance, distance, 1e6))
+    matched = distance[rows, columns]
+    matched = matched[matched <= tolerance]
+    precision = len(matched) / len(found) if len(found) else 0.0
+    recall = len(matched) / len(true) if len(true) else 0.0
+    total = precision + recall
+    return {
+        "precision": precision,
+        "recall": recall,
+        "F": 2 * precision * recall / total if total else 0.0,
+        "error": float(matched.mean()) if len(matched) else float("nan"),
+    }

@@ -1,0 +1,47 @@
+import mir_eval
+import numpy as np
+import pytest
+from expect import raises
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from groove_utils.errors import DetailedError
+from groove_utils.genre.medleys import boundary_scores, find_changes, join_signals
+
+moments = st.lists(st.integers(1, 400), unique=True, max_size=8)
+
+
+@settings(deadline=None, max_examples=40)
+@given(moments, moments, st.sampled_from([0.15, 1.05, 4.95]))
+def test_boundaries_are_matched_as_mir_eval_does(found, true, tolerance):
+    found, true = (np.sort(np.array(x) / 10) for x in (found, true))
+    scores = boundary_scores(found, true, tolerance)
+    expected = mir_eval.onset.f_measure(true, found, window=tolerance)
+    ours = [scores["F"], scores["precision"], scores["recall"]]
+    assert ours == pytest.approx([float(x) for x in expected], abs=1e-12)
+
+
+def test_planted_changes_are_found_in_noisy_probabilities():
+    rng = np.random.default_rng(0)
+    classes = np.repeat([2, 0, 5, 1], [14, 20, 11, 15])
+    p = rng.dirichlet(np.ones(6) + 6 * np.eye(6)[0], size=60)[:, ::-1]
+    p = 0.4 * p + 0.6 * np.eye(6)[classes]
+    found = find_changes(p, 0.5 * np.arange(60), 3)
+    np.testing.assert_allclose(found, 0.5 * np.cumsum([14, 20, 11]) - 0.25)
+
+
+def test_joined_signals_keep_level_and_times():
+    y, changes = join_signals([np.ones(1000)] * 3, 1000, 0.05)
+    np.testing.assert_allclose(y, 1, atol=1e-6)
+    np.testing.assert_allclose(changes, [0.975, 1.925])
+    y, _ = join_signals([np.arange(5.0), np.arange(3.0)], 1, 0)
+    assert y.tolist() == [0, 1, 2, 3, 4, 0, 1, 2]
+
+
+def test_unusable_medleys():
+    with raises(DetailedError, "too_short"):
+        join_signals([np.ones(10), np.ones(3)], 10, 0.2)
+    with raises(DetailedError, "too_short"):
+        join_signals([], 10)
+    with raises(DetailedError, "out_of_range", value=3):
+        find_changes(np.eye(3), np.arange(3), 3)
