@@ -47,7 +47,10 @@ def plot_confusion_and_reliability(
         color = OKABE_ITO[number]
         right.plot(rows["confidence"], rows["accuracy"], color=color, label=kind)
         right.scatter(
-            rows["confidence"], rows["accuracy"], s=8 + 120 * rows["n"] / rows["n"].sum(), color=color
+            rows["confidence"],
+            rows["accuracy"],
+            s=8 + 120 * rows["n"] / rows["n"].sum(),
+            color=color,
         )
     right.set(
         xlabel="Confidence", ylabel="Accuracy", xlim=(0, 1.02), ylim=(0, 1.02), title="Reliability"
@@ -112,9 +115,7 @@ def plot_medley(
     for k, moment in enumerate(true):
         axes.axvline(moment, color="black", linewidth=1.6, label="_" if k else "true change")
     for k, moment in enumerate(found):
-        axes.axvline(
-            moment, color="white", linewidth=2.4, linestyle="--", label="_" if k else None
-        )
+        axes.axvline(moment, color="white", linewidth=2.4, linestyle="--", label="_" if k else None)
         axes.axvline(
             moment, color="black", linewidth=1, linestyle="--", label="_" if k else "found change"
         )

@@ -1,4 +1,4 @@
-"""Medleys: songs of several styles in a row, and where a network notices the change (chapter 11)."""
+"""Medleys: songs in a row, and where a network notices the change of style (chapter 11)."""
 
 from __future__ import annotations
 

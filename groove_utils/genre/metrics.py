@@ -253,9 +253,13 @@ def severity_by_chance(
     -------
     dict
         ``severity``; ``chance``, ``chance_low`` and ``chance_high``: mean and middle 95% of the
-        random trees; ``p``: share of random trees in which mistakes are as small.
+        random trees; ``p``: share of random trees in which mistakes are as small. All NaN where
+        there is no mistake.
     """
     severity = float(mistake_severity(counts, distances))
+    if np.isnan(severity):
+        names = "severity", "chance", "chance_low", "chance_high", "p"
+        return dict.fromkeys(names, np.nan)
     random = mistake_severity(counts, shuffle_leaves(distances, n_draws, seed))
     low, high = np.quantile(random, [0.025, 0.975])
     p = float(permutation_p(-severity, -random))

@@ -113,6 +113,8 @@ def test_mistakes_inside_the_branches_are_found_and_scattered_ones_are_not():
     assert near["chance"] > 0.7
     anywhere = metrics.severity_by_chance(scattered, distances, 500)
     assert anywhere["p"] == 1.0  # the same in every tree
+    perfect = metrics.severity_by_chance(np.eye(8), distances, 10)
+    assert np.isnan([*perfect.values()]).all()
 
 
 def test_comparisons_by_tree():
