@@ -19,8 +19,12 @@ from groove_utils.cache import ArrayCache, cache_key, describe_function
 from groove_utils.errors import DetailedError
 from groove_utils.files import hash_file
 
-__all__ = ["Clips", "log_mels", "mel_picture"]
+__all__ = ["MEL_SETTINGS", "Clips", "clip_mels", "log_mels", "mel_picture"]
 
+MEL_SETTINGS = {
+    "seconds": 3.0, "hop_seconds": 3.0, "sr": 16000, "n_mels": 48, "n_fft": 1024, "hop_length": 512,
+}  # fmt: skip
+"""Defaults of :func:`log_mels`."""
 RANGE_DB = 80.0  # values further below a song's loudest one are raised to this
 
 
@@ -143,23 +147,50 @@ def mel_picture(clip: np.ndarray, size: int = 224) -> np.ndarray:
     return colormaps["viridis"](level[::-1])[..., :3].astype(np.float32)
 
 
+def clip_mels(
+    y: np.ndarray, *, seconds: float, hop_seconds: float, sr: int, n_mels: int, n_fft: int,
+    hop_length: int, loudest: float | None = None,
+) -> tuple[np.ndarray, float]:  # fmt: skip
+    """Compute the log-mel spectrograms of the clips of one signal.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+        Mono, at the rate `sr`.
+    seconds, hop_seconds, sr, n_mels, n_fft, hop_length
+        As in :func:`log_mels`; :data:`MEL_SETTINGS` has its defaults.
+    loudest : float, optional
+        Power that is 0 dB; by default the largest of this signal.
+
+    Returns
+    -------
+    clips : ndarray of float32, shape (n_clips, n_mels, n_frames)
+        In dB, from −80 to 0.
+    loudest : float
+
+    Examples
+    --------
+    >>> clip_mels(np.zeros(100_000), **MEL_SETTINGS)[0].shape
+    (2, 48, 94)
+    """
+    length, hop = round(seconds * sr), round(hop_seconds * sr)
+    if len(y) < length:
+        return np.zeros((0, n_mels, 1 + length // hop_length), np.float32), loudest or 0.0
+    clips = np.stack([y[start : start + length] for start in range(0, len(y) - length + 1, hop)])
+    power = librosa.feature.melspectrogram(
+        y=clips.astype(np.float32), sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels
+    )
+    loudest = max(power.max(), 1e-10) if loudest is None else loudest
+    level = librosa.power_to_db(power, ref=loudest, amin=1e-12, top_db=None)
+    return np.clip(level, -RANGE_DB, 0).astype(np.float32), float(loudest)
+
+
 def _song_clips(path, style, change, settings) -> np.ndarray:
     """Spectrograms of one song's clips, float32 (n_clips, n_mels, n_frames)."""
-    sr, hop_length = settings["sr"], settings["hop_length"]
-    y, _ = load_audio(path, sr)
+    y, sr = load_audio(path, settings["sr"])
     if change is not None:
         y = np.asarray(change(y, sr, style), dtype=np.float32)
-    length, hop = round(settings["seconds"] * sr), round(settings["hop_seconds"] * sr)
-    n_frames = 1 + length // hop_length
-    if len(y) < length:
-        return np.zeros((0, settings["n_mels"], n_frames), np.float32)
-    starts = range(0, len(y) - length + 1, hop)
-    clips = np.stack([y[start : start + length] for start in starts])
-    power = librosa.feature.melspectrogram(
-        y=clips, sr=sr, n_fft=settings["n_fft"], hop_length=hop_length, n_mels=settings["n_mels"]
-    )
-    level = librosa.power_to_db(power, ref=max(power.max(), 1e-10), amin=1e-12, top_db=None)
-    return np.maximum(level, -RANGE_DB).astype(np.float32)
+    return clip_mels(y, **settings)[0]
 
 
 def _clip_table(songs: pd.DataFrame, n_clips: np.ndarray, hop_seconds: float) -> pd.DataFrame:

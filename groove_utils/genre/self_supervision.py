@@ -7,7 +7,9 @@ Training itself is :func:`groove_utils.networks.fit`: the classes are the views'
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -17,18 +19,28 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 from torch.nn import functional
 
+from groove_utils.cache import ArrayCache, cache_key
 from groove_utils.errors import DetailedError
+from groove_utils.genre.architectures import build_network
+from groove_utils.genre.inputs import Clips
+from groove_utils.genre.training import TrainedNetwork
 from groove_utils.networks.augmentation import mask, stretch_time
+from groove_utils.networks.training import TrainingSettings, fit, one_thread
 from groove_utils.probe.scaling import ClippedStandardScaler
 
 __all__ = [
     "ContrastiveNetwork",
     "draw_views",
-    "embed_clips",
     "label_curve",
     "nt_xent",
     "pair_logits",
+    "pretrain_network",
+    "song_views",
 ]
+
+PRETRAINING = TrainingSettings(epochs=40, batch_size=72, learning_rate=4e-3)
+GAIN_DB = 6.0  # change of level of a view
+LOSS = "loss per epoch"  # in the cache, next to the weights
 
 
 def pair_logits(z: torch.Tensor, temperature: float = 0.5) -> torch.Tensor:
@@ -137,20 +149,74 @@ def draw_views(stretch: float = 0.0, gain: float = 0.5) -> Callable:
     return augment
 
 
-def embed_clips(network: nn.Module, X: np.ndarray, batch_size: int = 256) -> np.ndarray:
-    """Return a network's embeddings, float32 (n, dim).
+def song_views(clips: Clips, rows: np.ndarray) -> np.ndarray:
+    """Return the clips of each song as views of it, (n_songs, n_clips, n_mels, n_frames).
 
     Parameters
     ----------
-    network : torch.nn.Module
-        With a method ``embed``; used in evaluation mode.
-    X : ndarray of float32, shape (n, n_bands, n_frames)
-    batch_size : int
+    clips : Clips
+    rows : ndarray of int
+        Rows of whole songs, all of as many clips.
     """
-    network.eval()
-    with torch.inference_mode():
-        parts = [network.embed(x) for x in torch.as_tensor(X).split(batch_size)]
-    return torch.cat(parts).numpy()
+    songs = clips.table["song_id"].to_numpy()[rows]
+    order = np.argsort(songs, kind="stable")
+    counts = np.unique(songs, return_counts=True)[1]
+    if len(set(counts)) != 1 or counts[0] < 2:
+        raise DetailedError(
+            f"songs have {sorted(set(counts.tolist()))} clips; expected as many in each, and at "
+            "least two, since two moments of a song are compared.",
+            kind="wrong_length", column="rows", value=sorted(set(counts.tolist())),
+        )  # fmt: skip
+    return clips.X[rows[order]].reshape(len(counts), counts[0], *clips.X.shape[1:])
+
+
+def pretrain_network(
+    name: str, views: np.ndarray, settings: TrainingSettings = PRETRAINING, *,
+    stretch: float = 0.0, cache: ArrayCache | None = None, progress: bool = False,
+) -> TrainedNetwork:  # fmt: skip
+    """Train a network to recognise views of one song, or read it from the cache.
+
+    Parameters
+    ----------
+    name : str
+        Of :func:`groove_utils.genre.build_network`.
+    views : ndarray of float32, shape (n_songs, n_views, n_mels, n_frames)
+        Log-mel spectrograms in dB.
+    settings : TrainingSettings
+        Its seed draws the initial weights, too.
+    stretch : float
+        As in :func:`draw_views`.
+    cache : ArrayCache, optional
+        The project's store ``genre-networks`` by default.
+    progress : bool
+
+    Returns
+    -------
+    TrainedNetwork
+        Use its ``embed``; its last layer has not been trained.
+    """
+    cache = ArrayCache(namespace="genre-networks") if cache is None else cache
+    facts = {"pretrained": name, "stretch": stretch, **asdict(settings)}
+    key = cache_key("genre-networks", json.dumps(facts, sort_keys=True), views.tobytes())
+    n_mels, n_frames = views.shape[2:]
+    backbone = build_network(name, 2, n_mels=n_mels, n_frames=n_frames, seed=settings.seed)
+    if (entry := cache.get(key)) is None:
+        backbone.scale_by(views)
+        with torch.random.fork_rng():
+            torch.manual_seed(settings.seed)
+            network = ContrastiveNetwork(backbone, backbone.output.in_features)
+        augment = draw_views(stretch, gain=GAIN_DB)
+        with one_thread():
+            history = fit(
+                network, views, np.zeros(len(views), int), settings, augment=augment,
+                progress=progress,
+            )  # fmt: skip
+        entry = {name: value.numpy() for name, value in backbone.state_dict().items()}
+        cache.put(key, {**entry, LOSS: history["loss"].to_numpy()})
+        return TrainedNetwork(backbone.eval(), history)
+    history = pd.DataFrame({"loss": entry.pop(LOSS)}).rename_axis("epoch").reset_index()
+    backbone.load_state_dict({name: torch.from_numpy(value) for name, value in entry.items()})
+    return TrainedNetwork(backbone.eval(), history)
 
 
 def label_curve(

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from expect import raises
@@ -6,8 +7,10 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 from torch import nn
 
+from groove_utils.cache import ArrayCache
 from groove_utils.errors import DetailedError
 from groove_utils.genre import self_supervision as ssl
+from groove_utils.genre.inputs import Clips
 from groove_utils.networks.training import TrainingSettings, fit, train_epoch
 
 
@@ -65,17 +68,17 @@ def test_views_are_two_different_ones_and_stretch_only_if_asked():
     views, partners = ssl.draw_views(gain=0)(x, torch.zeros(5))
     assert views.shape == (5, 2, 8, 20)
     assert partners.tolist() == [*range(5, 10), *range(5)]
-    songs = views.flatten(2).median(dim=2).values
+    songs = views.flatten(2).median(dim=2)[0]
     assert ((songs // 10) == torch.arange(5)[:, None]).all()
     assert (songs[:, 0] != songs[:, 1]).all()
     ramp = torch.arange(20.0).expand(3, 2, 8, 20).contiguous()
     torch.manual_seed(1)
     stretched, _ = ssl.draw_views(stretch=0.5, gain=0)(ramp, torch.zeros(3))
-    steps = stretched.diff(dim=3).flatten(2).median(dim=2).values
+    steps = stretched.diff(dim=3).flatten(2).median(dim=2)[0]
     assert (steps - 1).abs().max() > 0.1  # the ramp is steeper or flatter
     torch.manual_seed(1)
     plain, _ = ssl.draw_views(gain=0)(ramp, torch.zeros(3))
-    assert plain.diff(dim=3).flatten(2).median(dim=2).values.unique().tolist() == [1]
+    assert plain.diff(dim=3).flatten(2).median(dim=2)[0].unique().tolist() == [1]
 
 
 def pulses(n_songs, n_views, seed):
@@ -110,7 +113,8 @@ def test_time_stretch_makes_a_network_deaf_to_tempo():
         network = ssl.ContrastiveNetwork(backbone, 32)
         settings = TrainingSettings(epochs=60, batch_size=80, learning_rate=1e-2, seed=1)
         fit(network, X, np.zeros(160, int), settings, augment=ssl.draw_views(stretch))
-        z = network.head(torch.tensor(ssl.embed_clips(backbone, X[:, 0]))).detach().numpy()
+        with torch.inference_mode():
+            z = network.head(backbone.embed(torch.tensor(X[:, 0]))).numpy()
         pairs = pdist(z, "cosine"), pdist(rate[:, None])
         scores[stretch] = spearmanr(*pairs).statistic
     assert scores[0.0] > scores[2.0] + 0.1
@@ -131,3 +135,36 @@ def test_curves_over_labels():
     assert means[7] > means[1] > 1 / 3
     with raises(DetailedError, "too_few", value=8):
         ssl.label_curve(X, y, bands, train, test, n_bands=[8])
+
+
+def test_views_are_the_clips_of_a_song():
+    table = pd.DataFrame({"song_id": list("bbaacc"), "artist": "x", "style": "y"})
+    clips = Clips(np.arange(6, dtype=np.float32).reshape(6, 1, 1), table, ["y"])
+    views = ssl.song_views(clips, np.array([0, 1, 2, 3]))
+    assert views[..., 0, 0].tolist() == [[2, 3], [0, 1]]
+    with raises(DetailedError, "wrong_length"):
+        ssl.song_views(clips, np.array([0, 1, 2]))
+    with raises(DetailedError, "wrong_length"):
+        ssl.song_views(clips, np.array([0, 2, 4]))
+
+
+def test_pretraining_lowers_the_loss_is_repeatable_and_cached(tmp_path):
+    rng = np.random.default_rng(0)
+    songs = rng.normal(size=(24, 1, 48, 1)) * 10 - 40
+    views = (songs + rng.normal(size=(24, 2, 48, 32))).astype(np.float32)
+    settings = TrainingSettings(epochs=4, batch_size=24, seed=5)
+    cache = ArrayCache(tmp_path, "networks")
+    options = {"settings": settings, "cache": cache}
+    first = ssl.pretrain_network("mel-cnn", views, **options)
+    assert first.history["loss"].iloc[-1] < first.history["loss"].iloc[0]
+    assert len(cache) == 1
+    read = ssl.pretrain_network("mel-cnn", views, **options)
+    anew = ssl.pretrain_network(
+        "mel-cnn", views, settings=settings, cache=ArrayCache(tmp_path, "other")
+    )
+    for other in (read, anew):
+        np.testing.assert_array_equal(other.embed(views[:, 0]), first.embed(views[:, 0]))
+        np.testing.assert_array_equal(other.history["loss"], first.history["loss"])
+    stretched = ssl.pretrain_network("mel-cnn", views, stretch=0.5, **options)
+    assert len(cache) == 2
+    assert np.abs(stretched.embed(views[:, 0]) - first.embed(views[:, 0])).max() > 0

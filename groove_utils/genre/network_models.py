@@ -1,0 +1,66 @@
+"""Networks trained on styles as models of the catalogue, to be embedded and probed like any other.
+
+See :mod:`groove_utils.embed.adapters`, and chapter 11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from groove_utils.embed.catalogue import register_model
+from groove_utils.files import hash_bytes
+from groove_utils.genre.inputs import MEL_SETTINGS, clip_mels
+
+__all__ = ["NetworkModel", "register_network"]
+
+
+class NetworkModel:
+    """Adapter of a network on log-mel spectrograms.
+
+    The input is in dB below the loudest value of a window, where training has that of a song.
+
+    Parameters
+    ----------
+    network : SpectrogramNetwork
+    settings : mapping
+        Of :func:`groove_utils.genre.inputs.clip_mels`, as in training.
+    """
+
+    concurrent = True
+
+    def __init__(self, network: nn.Module, settings: Mapping = MEL_SETTINGS):
+        self.network, self.settings = network.eval(), {**settings}
+        self.sample_rate, self.window = settings["sr"], float(settings["seconds"])
+        self.layers = {"embedding": network.output.in_features}
+        weights = [value.numpy().tobytes() for value in network.state_dict().values()]
+        self.version = hash_bytes(repr(sorted(settings.items())), repr(network), *weights)[:16]
+
+    def load(self) -> nn.Module:
+        """Return the network."""
+        return self.network
+
+    def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
+        """Compute the log-mel spectrogram of a window, float32 (n_mels, n_frames)."""
+        return clip_mels(samples, **self.settings)[0][0]
+
+    def forward(self, network: nn.Module, batch: torch.Tensor, n_valid) -> dict[str, torch.Tensor]:
+        """Compute the features before the last layer, (n_windows, dim)."""
+        return {"embedding": network.embed(batch)}
+
+
+def register_network(name: str, network: nn.Module, settings: Mapping = MEL_SETTINGS) -> None:
+    """Add a trained network to the catalogue, for this process.
+
+    Parameters
+    ----------
+    name : str
+        For instance ``genre-resnet-bigru``. A network of the same name is replaced.
+    network, settings
+        As in :class:`NetworkModel`.
+    """
+    adapter = NetworkModel(network, settings)
+    register_model(name, lambda: adapter, replace=True)

@@ -1,0 +1,130 @@
+"""Clips of the rendered corpus with their stems and onsets: truths that recordings do not have.
+
+Chapter 11 compares explanations with them, and uses stems of one song as views of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from groove_utils.audio import resample
+from groove_utils.cache import ArrayCache, cache_key
+from groove_utils.genre.corpora import Corpus
+from groove_utils.genre.inputs import MEL_SETTINGS, clip_mels
+from groove_utils.study.stem_names import STEMS
+from groove_utils.synth.genre_corpus import GenreSong, render_genre_song
+
+__all__ = ["StemClips", "render_song", "stem_clips"]
+
+
+@dataclass(frozen=True)
+class StemClips:
+    """Spectrograms of the stems of clips.
+
+    Attributes
+    ----------
+    X : ndarray of float32, shape (n_stems, n, n_mels, n_frames)
+        Each stem in dB below the loudest value of its song's mix, from −80 to 0.
+    without : ndarray of float32, shape (n_stems, n, n_mels, n_frames)
+        The mix without each stem, in dB below its own loudest value.
+    onsets : ndarray of bool, shape (n_stems, n, n_frames)
+        Frames in which a note of the stem begins.
+    song_ids : ndarray of str, shape (n,)
+    stems : tuple of str
+    """
+
+    X: np.ndarray
+    without: np.ndarray
+    onsets: np.ndarray
+    song_ids: np.ndarray
+    stems: tuple[str, ...] = tuple(STEMS)
+
+    def shares(self) -> np.ndarray:
+        """Return each stem's share of the power of a cell, (n_stems, n, n_mels, n_frames)."""
+        power = 10 ** (self.X / 10)
+        return power / power.sum(axis=0)
+
+
+def render_song(song_id: str, **options) -> GenreSong:
+    """Render a song of the corpus again, by its name.
+
+    Parameters
+    ----------
+    song_id : str
+        Such as ``bossa-nova-07-2``: style, number of the band, number of the song, from 1.
+    **options
+        ``seconds`` and ``seed`` of the corpus.
+
+    Examples
+    --------
+    >>> sorted(render_song("techno-01-1", seconds=1).stems)
+    ['bass', 'drums', 'other', 'vocals']
+    """
+    style, band, song = song_id.rsplit("-", 2)
+    return render_genre_song(style, int(band) - 1, int(song) - 1, **options)
+
+
+def stem_clips(
+    corpus: Corpus, song_ids: Sequence[str], *, seconds: float = 12.0, seed: int = 0,
+    settings: Mapping = MEL_SETTINGS, n_jobs: int = 1, cache: ArrayCache | None = None,
+) -> StemClips:  # fmt: skip
+    """Render songs of the corpus again, and compute the spectrograms of their stems.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        From :func:`groove_utils.genre.rendered_corpus`.
+    song_ids : sequence of str
+    seconds, seed
+        With which the corpus was rendered.
+    settings : mapping
+        Of :func:`groove_utils.genre.inputs.clip_mels`.
+    n_jobs : int
+        Processes.
+    cache : ArrayCache, optional
+        The project's store ``mels`` by default.
+
+    Returns
+    -------
+    StemClips
+        Clips of a song in the order of time, as in :func:`groove_utils.genre.log_mels`.
+    """
+    cache = ArrayCache(namespace="mels") if cache is None else cache
+    render = {"seconds": seconds, "seed": seed}
+    rendering = (corpus.folder / "rendered.txt").read_text()
+    facts = json.dumps(["stems", rendering, render, dict(settings), list(song_ids)])
+    key = cache_key("mels", facts)
+    if (entry := cache.get(key)) is None:
+        songs = Parallel(n_jobs=n_jobs, batch_size=4)(
+            delayed(_song_arrays)(song_id, dict(settings), render) for song_id in song_ids
+        )
+        names = "X", "without", "onsets"
+        entry = {name: np.concatenate([s[name] for s in songs], axis=1) for name in names}
+        entry["n_clips"] = np.array([s["X"].shape[1] for s in songs])
+        cache.put(key, entry)
+    ids = np.repeat(np.array(song_ids), entry.pop("n_clips"))
+    return StemClips(**entry, song_ids=ids)
+
+
+def _song_arrays(song_id: str, settings: dict, render: dict) -> dict[str, np.ndarray]:
+    song, sr = render_song(song_id, **render), settings["sr"]
+    mix = resample(song.mix, song.sr, sr)
+    parts = [resample(song.stems[stem], song.sr, sr) for stem in STEMS]
+    _, loudest = clip_mels(mix, **settings)
+    X = np.stack([clip_mels(part, loudest=loudest, **settings)[0] for part in parts])
+    without = np.stack([clip_mels(mix - part, **settings)[0] for part in parts])
+    onsets = np.zeros((len(STEMS), X.shape[1], X.shape[3]), dtype=bool)
+    for number, stem in enumerate(STEMS):
+        times = song.onsets.loc[song.onsets["stem"] == stem, "time"].to_numpy()
+        for clip in range(X.shape[1]):
+            frames = np.round(
+                (times - clip * settings["hop_seconds"]) * sr / settings["hop_length"]
+            )
+            inside = frames[(frames >= 0) & (frames < X.shape[3])].astype(int)
+            onsets[number, clip, inside] = True
+    return {"X": X, "without": without, "onsets": onsets}

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from groove_utils.cache import ArrayCache
+from groove_utils.genre.corpora import rendered_corpus
+from groove_utils.genre.inputs import log_mels
+from groove_utils.genre.stem_clips import render_song, stem_clips
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    patch = pytest.MonkeyPatch()
+    patch.setenv("GROOVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    yield rendered_corpus(n_bands=1, songs_per_band=1, seconds=4, n_jobs=1, progress=False)
+    patch.undo()
+
+
+def test_stems_are_those_of_the_corpus(corpus, tmp_path):
+    cache = ArrayCache(tmp_path, "mels")
+    ids = corpus.songs["song_id"].tolist()[:3]
+    found = stem_clips(corpus, ids, seconds=4, cache=cache)
+    clips = log_mels(corpus, cache=cache)
+    assert found.song_ids.tolist() == clips.table["song_id"].tolist()[:3]
+    assert found.X.shape == found.without.shape == (4, *clips.X[:3].shape)
+    shares = found.shares()
+    np.testing.assert_allclose(shares.sum(axis=0), 1, rtol=1e-5)
+    # where one stem is nearly alone, it is as loud as the mix, to the 16 bits of the file
+    alone = (shares.max(axis=0) > 0.999) & (clips.X[:3] > -50)
+    assert alone.mean() > 0.05
+    np.testing.assert_allclose(found.X.max(axis=0)[alone], clips.X[:3][alone], atol=0.7)
+    # and a mix without a silent stem is the mix
+    for stem, part in enumerate(found.X):
+        for k in range(3):
+            rows = [k]
+            if (part[rows] <= -80).all():
+                loud = clips.X[rows] > -50
+                assert np.abs(found.without[stem][rows] - clips.X[rows])[loud].max() < 0.1
+    again = stem_clips(corpus, ids, seconds=4, cache=cache)
+    np.testing.assert_array_equal(again.without, found.without)
+    assert again.song_ids.tolist() == found.song_ids.tolist()
+
+
+def test_onsets_are_where_stems_get_louder(corpus, tmp_path):
+    found = stem_clips(corpus, ["techno-01-1"], seconds=4, cache=ArrayCache(tmp_path, "mels"))
+    drums = found.stems.index("drums")
+    power = (10 ** (found.X[drums] / 10)).sum(axis=1)
+    rise = np.diff(power, axis=1, prepend=power[:, :1])
+    near = found.onsets[drums] | np.roll(found.onsets[drums], 1, axis=1)
+    assert 0 < near.mean() < 1
+    assert rise[near].mean() > 0.05 > 0 > rise[~near].mean()
+
+
+def test_songs_are_rendered_by_name(corpus):
+    song = render_song("bossa-nova-01-1", seconds=4)
+    row = corpus.songs.set_index("song_id").loc["bossa-nova-01-1"]
+    assert song.causes["tempo"] == pytest.approx(row["tempo"], rel=1e-5)
