@@ -200,6 +200,9 @@ class _MediaFile:
             self.close()
             raise _error(path, "no_audio", "holds no audio. Name the file with the sound.")
         self.stream = self.container.streams.audio[0]
+        if self.stream.codec_context is None:
+            self.close()
+            raise _undecodable(path, "its codec is unknown")
         self.sr, self.n_channels = self.stream.sample_rate, self.stream.layout.nb_channels
         if not (self.sr and self.n_channels):  # the format was guessed from the suffix
             self.close()

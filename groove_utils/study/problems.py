@@ -90,7 +90,8 @@ MESSAGES = {
     "unusable_audio": "audio {value}; expected a sound file, but {error}",
     "silent_audio": "silence in {value}; expected sound. Export it again, or delete the track.",
     "missing_stem": "no such file; expected the four stems {expected}. Add the stem.",
-    "unusable_stem": "a file that cannot be decoded ({error}); expected a sound file. Convert it.",
+    "unusable_stem": "a file that cannot be used ({error}); expected a sound file. Export it "
+    "again.",
     "wrong_stem_length": "{value:.3f} s; expected {expected:.3f} s, the length of the mix. Export "
     "stem and mix over the same range.",
     "missing_ratings": "{count} rows without a rating; expected a number in each row. Drop them "

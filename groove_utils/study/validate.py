@@ -178,7 +178,8 @@ def _check_stems(folder: Path, stem_folder: str, duration: float) -> Iterator[Pr
             yield problem("missing_stem", name, expected=", ".join(STEMS))
             continue
         try:
-            length = audio.audio_duration(files[stem])
+            y, sr = audio.load_audio(files[stem])  # also finds samples that are NaN
+            length = len(y) / sr
         except audio.AudioError as error:
             yield problem("unusable_stem", name, error=error)
             continue

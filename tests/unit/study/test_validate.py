@@ -163,6 +163,10 @@ CASES = {
     "undecodable stem": (
         write("stems/song3/bass.flac", b"no"), "unusable_stem", "stems/song3/bass", None, None
     ),
+    "NaN in a stem": (
+        record("stems/song3/bass.wav", np.r_[np.ones(3999) / 2, np.nan], subtype="FLOAT"),
+        "unusable_stem", "stems/song3/bass", None, None,
+    ),
     "missing stem": (
         remove("stems/song3/vocals.flac"), "missing_stem", "stems/song3/vocals", None, None
     ),

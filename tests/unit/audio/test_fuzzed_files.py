@@ -1,0 +1,129 @@
+"""Files with damaged headers give samples or an AudioError, and take no more memory than they hold.
+
+A few dozen are tried in every run, two thousand weekly, in a process of their own: a crash of a
+decoder, or a file that claims gigabytes, is then a failed test and no lost run.
+"""
+
+import multiprocessing
+import resource
+import struct
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+SR = 22050
+MEMORY = 300  # MiB beyond what the process starts with
+HEADER = 400  # bytes, within which most damage is done
+# sizes and counts that programs get wrong
+EXTREMES = [0, 1, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
+
+
+def encode(path, codec, rate, y):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(y[None].astype("f4"), format="fltp", layout="mono")
+        frame.sample_rate = SR
+        form, size = stream.codec_context.format.name, stream.codec_context.frame_size or 1024
+        cut = av.AudioResampler(form, "mono", rate, size)
+        for part in [*cut.resample(frame), *cut.resample(None), None]:
+            container.mux(stream.encode(part))
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    """Whole files of each format, by name."""
+    folder = tmp_path_factory.mktemp("sounds")
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, SR // 2)
+    for suffix in ("wav", "flac", "mp3", "ogg", "aiff"):
+        soundfile.write(folder / f"a.{suffix}", y, SR)
+    encode(folder / "a.m4a", "aac", 22050, y)
+    encode(folder / "a.opus", "libopus", 48000, y)
+    encode(folder / "a.webm", "libopus", 48000, y)
+    return {file.suffix: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def damage(data: bytes, rng: np.random.Generator) -> bytes:
+    """Flip bytes of the header, write extreme numbers, cut, double or shift parts of a file."""
+    spoilt = bytearray(data)
+    end = min(HEADER, len(data))
+    match rng.integers(6):
+        case 0 | 1:
+            for place in rng.integers(end, size=rng.integers(1, 6)):
+                spoilt[place] = rng.integers(256)
+        case 2:
+            place, order = rng.integers(end - 4), rng.choice(["<I", ">I"])
+            spoilt[place : place + 4] = struct.pack(order, int(rng.choice(EXTREMES)))
+        case 3:
+            del spoilt[rng.integers(len(data)) :]
+        case 4:
+            place, n = rng.integers(end), rng.integers(1, 64)
+            spoilt[place:place] = rng.bytes(n) if rng.random() < 0.5 else spoilt[place : place + n]
+        case 5:
+            place = rng.integers(len(data))
+            spoilt[place : place + 256] = rng.bytes(min(256, len(data) - place))
+    return bytes(spoilt)
+
+
+def decode_all(folder, files, seeds, results):
+    """Decode damaged files within a limit of memory, and send each outcome."""
+    from groove_utils.audio import AudioError, audio_duration, load_audio
+
+    load_audio(folder / "whole.wav")  # what decoders need once is not the files'
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        suffix = sorted(files)[seed % len(files)]
+        path = folder / f"{seed}{suffix}"
+        path.write_bytes(damage(files[suffix], rng))
+        results.put((seed, suffix, "began"))
+        try:
+            y, _ = load_audio(path, mono=False)
+            audio_duration(path)
+            outcome = "samples" if np.isfinite(y).all() and y.size else "not finite"
+        except AudioError as error:
+            outcome = "refused" if error.kind and str(path) in str(error) else f"{error!r}"
+        except BaseException as error:
+            outcome = f"{type(error).__name__}: {error}"
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        outcome = outcome if peak - used < MEMORY else f"{peak - used} MiB"
+        results.put((seed, suffix, outcome))
+        path.unlink()
+    results.put(None)
+
+
+def outcomes(folder, files, seeds):
+    (folder / "whole.wav").write_bytes(files[".wav"])
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    process = context.Process(target=decode_all, args=(folder, files, list(seeds), results))
+    process.start()
+    found = {}
+    while process.is_alive() or not results.empty():
+        if results.empty():
+            process.join(0.05)
+        elif (result := results.get()) is None:
+            break
+        else:
+            found[result[:2]] = result[2]
+    process.join()
+    return found
+
+
+def check(folder, files, seeds):
+    found = outcomes(folder, files, seeds)
+    wrong = {key: text for key, text in found.items() if text not in ("samples", "refused")}
+    assert not wrong
+    assert len(found) == len(seeds)
+    assert {"samples", "refused"} <= set(found.values())
+
+
+def test_a_few_dozen_damaged_files(tmp_path, sounds):
+    check(tmp_path, sounds, range(80))
+
+
+@pytest.mark.weekly
+def test_two_thousand_damaged_files(tmp_path, sounds):
+    check(tmp_path, sounds, range(2000))
