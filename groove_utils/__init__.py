@@ -17,7 +17,7 @@ Each family is a subpackage; a family imports only those below it:
 ``audio``        decoding, windows, loudness, encoding for the web
 ``stats``        resampling, multiplicity, Shapley values, numbers in words
 
-On the ground are the modules ``cache``, ``depfile``, ``files``, ``paths`` and ``errors``.
+On the ground are the modules ``cache``, ``manifest``, ``files``, ``paths`` and ``errors``.
 """
 
 __version__ = "0.1.0"

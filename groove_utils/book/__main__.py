@@ -1,16 +1,25 @@
-"""``python -m groove_utils.book``: run, build and check the book, for the Makefile."""
+"""``python -m groove_utils.book``: run, build and check the book, for the Makefile.
+
+The study, the parameter file, the chapter and the port come in the environment variables STUDY,
+PARAMS, CH and PORT.
+"""
 
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 
 from groove_utils.book.errors import BookError
-from groove_utils.depfile import depfile, package_files, watch_files
-from groove_utils.files import write_if_changed
+from groove_utils.book.settings import read_port, read_settings
+from groove_utils.errors import ErrorDetails
 from groove_utils.paths import project_root
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,23 +27,24 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except BookError as error:
-        return _fail(error)
+    except (ErrorDetails, OSError) as error:
+        return _fail(_sentence(error))
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m groove_utils.book")
     verbs = parser.add_subparsers(required=True)
 
-    verb = verbs.add_parser("params", help="split a parameter file into one per chapter")
-    verb.add_argument("file", type=Path)
-    verb.add_argument("folder", type=Path)
-    verb.add_argument("chapters", nargs="+")
-    verb.set_defaults(run=_params)
+    verb = verbs.add_parser("make", help="bring the book up to date, or with CH one chapter")
+    verb.add_argument("goal", choices=["book", "chapter"])
+    verb.add_argument("chapters", nargs="*", help="all chapters")
+    verb.set_defaults(run=_make)
 
     verb = verbs.add_parser("run", help="execute one chapter")
     verb.add_argument("script", type=Path)
-    verb.add_argument("--study", required=True)
+    verb.add_argument("--study", default=os.environ.get("STUDY", "demo"))
     verb.add_argument("--build", type=Path, required=True)
     verb.add_argument("--params", type=Path, required=True)
     verb.add_argument("--reads", nargs="*", default=[])
@@ -42,33 +52,58 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(run=_run)
 
     verb = verbs.add_parser("build", help="compile the pages")
-    verb.add_argument("--study", required=True)
+    verb.add_argument("--study", default=os.environ.get("STUDY", "demo"))
     verb.add_argument("--build", type=Path, required=True)
     verb.add_argument("chapters", nargs="+")
     verb.set_defaults(run=_build)
 
     verb = verbs.add_parser("check", help="compare reported values with the expected ones")
-    verb.add_argument("values", type=Path)
     verb.add_argument("expected", type=Path)
+    verb.add_argument("--values", type=Path, help="by default those of STUDY and PARAMS")
     verb.add_argument("--update", action="store_true", help="accept the reported values")
     verb.set_defaults(run=_check)
+
+    verb = verbs.add_parser("folder", help="print the folder of generated files")
+    verb.set_defaults(run=lambda _: print(read_settings(project_root()).build) or 0)
+
+    verb = verbs.add_parser("clean", help="delete the folder of generated files")
+    verb.set_defaults(run=_clean)
+
+    verb = verbs.add_parser("serve", help="show the pages in a browser, on PORT")
+    verb.set_defaults(run=_serve)
 
     verb = verbs.add_parser("sync", help="synchronise scripts and notebooks")
     verb.add_argument("folder", type=Path)
     verb.add_argument("--check", action="store_true", help="only list the differences")
     verb.set_defaults(run=_sync)
 
-    verb = verbs.add_parser("new", help="start a chapter from the template")
-    verb.add_argument("folder", type=Path)
-    verb.add_argument("slug")
-    verb.set_defaults(run=_new)
+    for name, what in (("new", "start the chapter CH from the template"),
+                       ("remove", "take the chapter CH out of the book")):  # fmt: skip
+        verb = verbs.add_parser(name, help=what)
+        verb.add_argument("folder", type=Path)
+        verb.add_argument("slug", nargs="?", default=os.environ.get("CH", ""))
+        verb.set_defaults(run=_new if name == "new" else _remove)
     return parser
 
 
-def _params(options: argparse.Namespace) -> int:
-    from groove_utils.book.parameters import split_parameters
+def _make(options: argparse.Namespace) -> int:
+    from groove_utils.book.incremental import make_results
 
-    split_parameters(options.file, options.chapters, options.folder)
+    settings = read_settings(project_root())
+    if options.goal == "book":
+        return make_results(settings, options.chapters)
+    chapter = os.environ.get("CH", "")
+    if chapter not in options.chapters:
+        raise BookError(
+            f"CH={chapter}: expected one of {', '.join(options.chapters)}. Start one of your own "
+            "with `make new-chapter CH=12-tempo`.",
+            kind="unknown_chapter",
+            column="CH",
+            value=chapter,
+        )
+    if status := make_results(settings, options.chapters, chapter):
+        return status
+    print(f"Executed: {os.path.relpath(settings.build / 'book' / chapter)}.ipynb")
     return 0
 
 
@@ -84,22 +119,22 @@ def _run(options: argparse.Namespace) -> int:
             reads=options.reads,
             writes=options.writes,
         )
-    except BookError as error:
+    except (ErrorDetails, OSError) as error:
         # Make shows it at the very end, after the output of other chapters
         failure = options.build / "failed" / f"{options.script.stem}.txt"
-        failure.parent.mkdir(parents=True, exist_ok=True)
-        failure.write_text(f"{error}\n", encoding="utf-8")
+        try:
+            failure.parent.mkdir(parents=True, exist_ok=True)
+            failure.write_text(f"{_sentence(error)}\n", encoding="utf-8")
+        except OSError:
+            _fail(_sentence(error))
         return 1
     return 0
 
 
 def _build(options: argparse.Namespace) -> int:
-    watch_files()
-    from groove_utils.book.build import build_book
+    from groove_utils.book.build import write_pages
 
-    page = build_book(project_root(), options.study, options.build, options.chapters)
-    write_if_changed(options.build / "deps" / "html.mk", depfile(page, package_files()))
-    page.touch()
+    page = write_pages(project_root(), options.study, options.build, options.chapters)
     print(f"The book: {page}")
     return 0
 
@@ -107,7 +142,8 @@ def _build(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from groove_utils.book import check
 
-    values = json.loads(options.values.read_text(encoding="utf-8"))
+    file = options.values or read_settings(project_root()).build / "values.json"
+    values = json.loads(file.read_text(encoding="utf-8"))
     if options.update:
         check.write_expected(values, options.expected)
         print(f"{options.expected} now holds {len(values)} values.")
@@ -117,6 +153,23 @@ def _check(options: argparse.Namespace) -> int:
         hint = "If the change is intended, run `make expected` and commit the file."
         return _fail("\n".join([*differences, hint]))
     print(f"All {len(values)} reported values are as expected.")
+    return 0
+
+
+def _clean(options: argparse.Namespace) -> int:
+    from groove_utils.book.incremental import lock_build
+
+    build = read_settings(project_root()).build
+    if build.is_dir():
+        with lock_build(build, "make clean"):
+            shutil.rmtree(build)
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from groove_utils.book.server import serve_pages
+
+    serve_pages(read_settings(project_root()).build / "html", read_port())
     return 0
 
 
@@ -132,12 +185,33 @@ def _sync(options: argparse.Namespace) -> int:
 
 
 def _new(options: argparse.Namespace) -> int:
-    from groove_utils.book import jupytext_sync
+    from groove_utils.book.chapter_list import add_chapter
 
-    script = jupytext_sync.new_chapter(options.folder, options.slug)
-    print(f"Wrote {script} and its notebook. Now list it in analysis/chapters.mk and")
-    print("book/_toc.yml; chapters run in the order of the former.")
+    script = add_chapter(options.folder, options.slug)
+    print(f"Wrote {script} and its notebook, and listed it in {options.folder}/chapters.mk.")
+    print(f"Run it with `make chapter CH={options.slug}`; its parameters may be set in")
+    print(f"{options.folder}/params/, and its tables are declared in chapters.mk.")
     return 0
+
+
+def _remove(options: argparse.Namespace) -> int:
+    from groove_utils.book.chapter_list import remove_chapter
+
+    kept = remove_chapter(options.folder, options.slug, project_root() / "build" / "removed")
+    print(f"Removed {options.slug} from the book. Its files are kept in {os.path.relpath(kept)}.")
+    return 0
+
+
+def _sentence(error: BaseException) -> str:
+    """Describe an error in a sentence, with what to do about a disk that cannot be written."""
+    if not isinstance(error, OSError):
+        return str(error)
+    where = f"{os.path.relpath(error.filename)}: " if error.filename else ""
+    if error.errno in FULL:
+        return f"{where}{error.strerror}. Free some space on the disk, then say make again."
+    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return f"{where}{error.strerror}. Generated files go to build/, which must be writable."
+    return f"{where}{error.strerror or error}."
 
 
 def _fail(message: object) -> int:

@@ -20,24 +20,30 @@ import jinja2
 import nbformat
 import yaml
 
+from groove_utils.book.chapter import study_tables
 from groove_utils.book.errors import BookError
 from groove_utils.book.markdown import escape_text
 from groove_utils.book.model_cards import model_card_pages
 from groove_utils.book.provenance import provenance_tables
 from groove_utils.files import atomic_path, write_if_changed
+from groove_utils.manifest import (
+    list_folder,
+    package_files,
+    take_stamps,
+    watch_files,
+    write_manifest,
+)
 from groove_utils.study import load_study
 
-__all__ = ["build_book", "collect_values", "repository"]
+__all__ = ["build_book", "collect_values", "repository", "write_pages"]
 
 
 def collect_values(build: Path, chapters: list[str]) -> dict[str, dict]:
     """Join the chapters' reported values into ``values.json``, keyed ``<chapter>.<name>``."""
     values = {}
     for chapter in chapters:
-        file = build / "values" / f"{chapter}.json"
-        if file.is_file():
-            reported = json.loads(file.read_text(encoding="utf-8"))
-            values |= {f"{chapter}.{name}": entry for name, entry in reported.items()}
+        reported = json.loads((build / "values" / f"{chapter}.json").read_text(encoding="utf-8"))
+        values |= {f"{chapter}.{name}": entry for name, entry in reported.items()}
     write_if_changed(build / "values.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
     return values
 
@@ -98,6 +104,30 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(scratch, ignore_errors=True)
     return html / "index.html"
+
+
+def write_pages(root: Path, study: str, build: Path, chapters: list[str]) -> Path:
+    """Compile the book and write the manifest ``made/html.json``; see :func:`build_book`."""
+    watch_files()
+    data = load_study(study if Path(study).is_dir() else build / "study", validate=False)
+    sources, tables = root / "book", build / "tables"
+    files = ("_config.yml", "requirements.txt", "requirements-nodeps.txt", "analysis/chapters.mk")
+    inputs = [
+        *(root / file for file in files),
+        *(sources, *list_folder(sources), build / "study.path", *study_tables(data)),
+        *(build / "book" / f"{chapter}.ipynb" for chapter in chapters),
+        *(build / kind / f"{chapter}.json" for chapter in chapters for kind in ("values", "runs")),
+        *tables.glob("models.parquet"),
+    ]
+    stamps = take_stamps(sources, *(build / kind for kind in ("values", "runs", "tables")))
+    page = build_book(root, study, build, chapters)
+    write_manifest(
+        build / "made" / "html.json",
+        inputs=[*inputs, *package_files()],
+        outputs=[*list_folder(page.parent), build / "values.json"],
+        stamps=stamps,
+    )
+    return page
 
 
 def repository(root: Path) -> dict[str, str] | None:

@@ -11,17 +11,23 @@ from pathlib import Path
 import pandas as pd
 
 from groove_utils.book.errors import BookError
-from groove_utils.depfile import package_files
 from groove_utils.files import atomic_path, write_if_changed
+from groove_utils.manifest import package_files
 from groove_utils.paths import build_folder
 from groove_utils.study import Study, load_study
 
-__all__ = ["Chapter", "current_chapter", "finish_chapter", "has_table", "in_book", "open_chapter"]
+__all__ = [
+    "Chapter", "current_chapter", "finish_chapter", "has_table", "in_book", "open_chapter",
+    "study_tables",
+]  # fmt: skip
 
 DECLARED = "GROOVE_TABLES"  # environment: the tables that the chapter may read and write, as JSON
 NOTHING_RUN = {"values": {}, "files": [], "tables_written": [], "peak_memory_mib": 0}
 """Record of a chapter that was left out altogether: the values that it reported, the files of the
 package and the study that it used, the tables that it wrote, and its largest memory."""
+
+NOT_ALLOWED = b"The study does not allow this table.\n"
+"""Content of the file that stands for a table that cannot be made for a study."""
 
 _current: Chapter | None = None
 
@@ -72,7 +78,7 @@ class Chapter:
         """
         self._check_declared("writes", name)
         self.tables_written.add(name)
-        write_if_changed(self._table_path(name), frame.to_parquet())
+        write_if_changed(self._table_path(name), frame.to_parquet(write_page_checksum=True))
 
     def load_table(self, name: str) -> pd.DataFrame:
         """Read a table of an earlier chapter.
@@ -80,8 +86,8 @@ class Chapter:
         Raises
         ------
         BookError
-            If the chapter that writes it has not been run, or if ``analysis/chapters.mk`` does
-            not list it under what this chapter reads.
+            If the chapter that writes it has not been run, if the file is damaged, or if
+            ``analysis/chapters.mk`` does not list it under what this chapter reads.
         """
         self._check_declared("reads", name)
         path = self._table_path(name)
@@ -92,7 +98,15 @@ class Chapter:
                 kind="missing_table",
                 path=path,
             )
-        return pd.read_parquet(path)
+        try:
+            return pd.read_parquet(path, page_checksum_verification=True)
+        except (OSError, ValueError) as error:
+            raise BookError(
+                f"The table {path} is damaged ({error}); expected one that the book has written. "
+                f"`make chapter CH={self.name}` makes it again.",
+                kind="damaged_table",
+                path=path,
+            ) from error
 
     def find_table(self, name: str) -> pd.DataFrame | None:
         """Read a table of an earlier chapter; None where that chapter could not make it."""
@@ -153,9 +167,14 @@ def in_book() -> bool:
 
 
 def has_table(folder: Path, name: str) -> bool:
-    """Check whether a table is there; an empty file stands for one that cannot be made."""
+    """Check whether a table is there, rather than :data:`NOT_ALLOWED`."""
     path = folder / f"{name}.parquet"
-    return path.is_file() and path.stat().st_size > 0
+    return path.is_file() and path.read_bytes() != NOT_ALLOWED
+
+
+def study_tables(study: Study) -> list[Path]:
+    """List ``study.yml`` and the tables of a study."""
+    return [path for path in sorted(study.path.iterdir()) if path.suffix in {".yml", ".csv"}]
 
 
 def finish_chapter(path: str) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Hashable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import nbformat
 import yaml
@@ -12,13 +15,16 @@ import yaml
 from groove_utils.book.errors import BookError
 from groove_utils.files import write_if_changed
 
-__all__ = ["check_parameters", "fill_parameters", "split_parameters"]
+__all__ = ["check_parameters", "fill_parameters", "read_parameters", "split_parameters"]
+
+SECTIONS = ("all", "chapters", "study")
+CELL = re.compile(r'^# %%[^\n]*"parameters"[^\n]*\n(.*?)(?=^# %%|\Z)', re.MULTILINE | re.DOTALL)
+TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text",
+         list: "a list", tuple: "a list", dict: "keys and values"}  # fmt: skip
 
 
-def split_parameters(params_file: Path, chapters: list[str], folder: Path) -> None:
-    """Write each chapter's parameters to a file of its own, leaving unchanged files alone.
-
-    A change of one chapter's parameters then runs only that chapter again.
+def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> dict[str, dict]:
+    """Read a parameter file and check every key and value.
 
     Parameters
     ----------
@@ -27,35 +33,62 @@ def split_parameters(params_file: Path, chapters: list[str], folder: Path) -> No
         those of single chapters, ``study`` the options of a catalogued study.
     chapters : list of str
         Names of all chapters.
-    folder : pathlib.Path
-        Where to write ``<chapter>.yml`` and ``study-<name>.yml``.
+    scripts : pathlib.Path
+        Folder of their scripts.
+
+    Returns
+    -------
+    dict of str to dict
+        The sections ``all``, ``chapters`` and ``study``, as mappings.
 
     Raises
     ------
     BookError
-        If the file has parameters of an unknown chapter.
+        If the file is no YAML mapping, or has an unknown section, chapter or parameter, a key
+        twice, or a value of another type than the chapter's own. The message has file and key.
     """
-    sections = yaml.safe_load(params_file.read_text(encoding="utf-8"))
-    shared, single = sections.get("all") or {}, sections.get("chapters") or {}
-    if unknown := sorted(set(single) - set(chapters)):
-        raise BookError(
-            f"{params_file}: parameters for {', '.join(unknown)}, expected names of chapters "
-            f"({', '.join(chapters)}). Correct the name.",
-            kind="unknown_chapter",
-            path=params_file,
-            value=unknown,
-        )
+    content = _read_yaml(params_file)
+    sections = {name: _mapping(params_file, name, value) for name, value in content.items()}
+    sections = {name: {} for name in SECTIONS} | sections
+    _check_names(params_file, "", sections, list(SECTIONS), "unknown_section")
+    _check_names(params_file, "chapters: ", sections["chapters"], chapters, "unknown_chapter")
+    for part in ("chapters", "study"):
+        for name, value in sections[part].items():
+            sections[part][name] = _mapping(params_file, f"{part}: {name}", value)
     for chapter in chapters:
-        values = {**shared, **(single.get(chapter) or {})}
+        script = scripts / f"{chapter}.py"
+        if script.is_file() and (cell := CELL.search(script.read_text(encoding="utf-8"))):
+            own = sections["chapters"].get(chapter, {})
+            for key, values in (("all", sections["all"]), (f"chapters: {chapter}", own)):
+                _check_values(cell[1], values, params_file, f"{key}: ")
+    return sections
+
+
+def split_parameters(sections: Mapping[str, dict], chapters: list[str], folder: Path) -> None:
+    """Write each chapter's parameters to a file of its own, leaving unchanged files alone.
+
+    A change of one chapter's parameters then runs only that chapter again.
+
+    Parameters
+    ----------
+    sections : mapping
+        From :func:`read_parameters`.
+    chapters : list of str
+        Names of all chapters.
+    folder : pathlib.Path
+        Where to write ``<chapter>.yml`` and ``study-<name>.yml``.
+    """
+    for chapter in chapters:
+        values = {**sections["all"], **sections["chapters"].get(chapter, {})}
         write_if_changed(folder / f"{chapter}.yml", yaml.safe_dump(values))
-    for study, options in (sections.get("study") or {}).items():
+    for study, options in sections["study"].items():
         write_if_changed(folder / f"study-{study}.yml", yaml.safe_dump({"study": {study: options}}))
 
 
 def check_parameters(
     notebook: nbformat.NotebookNode, parameters: Mapping[str, object], params_file: Path
 ) -> None:
-    """Check that a chapter's parameters cell sets every given parameter.
+    """Check that a chapter's parameters cell sets every given parameter, to such a value.
 
     Parameters
     ----------
@@ -68,27 +101,106 @@ def check_parameters(
     Raises
     ------
     BookError
-        If a parameter is unknown, or the cell is not plain Python.
+        If a parameter is unknown or of another type, or the cell is not plain Python.
     """
     cell = next((c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])), None)
-    if cell is None:
-        return
+    if cell is not None:
+        _check_values(cell.source, parameters, params_file, "")
+
+
+def _read_yaml(file: Path) -> dict:
+    """Read a mapping; a key that stands twice is an error, as the last would win silently."""
     try:
-        expected = {name for name, _ in _assignments(cell.source)}
+        return _mapping(file, "", yaml.load(file.read_text(encoding="utf-8"), _StrictLoader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = None if mark is None else mark.line + 1
+        what = getattr(error, "problem", None) or error
+        _fail(f"{file}, line {line}: {what}; expected YAML.", "yaml", file, None, None, line)
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        _fail(f"{file} cannot be read ({error}); expected YAML.", "unreadable", file)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                problem = f"the key {key!r} stands here a second time"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            if isinstance(key, Hashable):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _mapping(file: Path, key: str, value: object) -> dict:
+    if value is None and key:
+        return {}
+    if not isinstance(value, dict):
+        place = f"{file}, {key}" if key else f"{file}"
+        _fail(f"{place}: found {value!r}; expected keys and values, such as "
+              "`all: {seed: 2026}`.", "not_a_mapping", file, key, value)  # fmt: skip
+    return dict(value)
+
+
+def _check_names(
+    file: Path, place: str, values: Mapping, expected: list[str], kind: str, remedy: str = ""
+) -> None:
+    if unknown := [name for name in values if name not in expected]:
+        _fail(
+            f"{file}: found {place}{unknown[0]!r}; expected one of {', '.join(sorted(expected))}. "
+            f"{remedy or 'Correct the name.'}",
+            *(kind, file, str(unknown[0]), unknown),
+        )
+
+
+def _check_values(source: str, values: Mapping, file: Path, place: str) -> None:
+    """Check names and types of parameters against the source of a parameters cell."""
+    try:
+        own = dict(_assignments(source))
     except SyntaxError as error:
-        raise BookError(
+        _fail(
             f"The chapter's parameters cell is not plain Python ({error}). Write one "
             "`name = value  # what it is` per line there.",
-            kind="parameters_cell",
-        ) from None
-    if unknown := sorted(set(parameters) - expected):
-        raise BookError(
-            f"{params_file.name} sets {', '.join(unknown)}; the chapter's parameters cell has "
-            f"{', '.join(sorted(expected))}. Correct the parameter file or the chapter.",
-            kind="unknown_parameter",
-            path=params_file,
-            value=unknown,
+            "parameters_cell",
         )
+    remedy = "Correct the parameter file or the chapter's parameters cell."
+    _check_names(file, place, values, list(own), "unknown_parameter", remedy)
+    for name, value in values.items():
+        try:
+            default = ast.literal_eval(own[name])
+        except ValueError:  # an expression: any value will do
+            continue
+        if expected := _mismatch(name, value, default):
+            found = f"{file}: found {place}{name}: {value!r}; expected {expected}"
+            _fail(f"{found}, such as {default!r}.", "wrong_value", file, name, value)
+
+
+def _mismatch(name: str, value: object, default: object) -> str:
+    """Return what was expected in place of a value; an empty text if the value is right."""
+    kind = type(default)
+    if default is None or kind not in TYPES:
+        return ""
+    if kind in (int, float):
+        counts = name == "seed" or name.startswith("n_")
+        accepted = isinstance(value, int if counts else int | float) and not isinstance(value, bool)
+        if not accepted or not math.isfinite(value):
+            return TYPES[int if counts else float]
+        return "0 or more" if counts and value < 0 else ""
+    accepted = list if kind is tuple else kind
+    return "" if isinstance(value, accepted) else TYPES[kind]
+
+
+def _fail(
+    message: str,
+    kind: str,
+    path: Path | None = None,
+    column: str | None = None,
+    value: object = None,
+    row: int | None = None,
+) -> NoReturn:
+    raise BookError(message, kind=kind, path=path, column=column, value=value, row=row)
 
 
 def fill_parameters(source: str, values: Mapping[str, object]) -> str:

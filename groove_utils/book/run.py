@@ -1,7 +1,7 @@
 """Run one chapter with papermill, and write next to it what Make and the pages need to know.
 
-Nothing is left under its final name unless the whole chapter ran: the notebook, by whose time
-Make judges, is written last.
+Nothing is left under its final name unless the whole chapter ran: the manifest, by which Make
+judges, is written last.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import yaml
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from groove_utils.book.chapter import DECLARED, NOTHING_RUN
+from groove_utils.book.chapter import DECLARED, NOT_ALLOWED, NOTHING_RUN, study_tables
 from groove_utils.book.errors import ChapterError
 from groove_utils.book.jupytext_sync import read_chapter
 from groove_utils.book.page import FINISH, published_page, slow_cells, take_stderr
 from groove_utils.book.parameters import check_parameters
 from groove_utils.book.requirements import fit_to_study, is_met
-from groove_utils.depfile import depfile
 from groove_utils.files import atomic_path, write_if_changed
+from groove_utils.manifest import take_stamps, write_manifest
 from groove_utils.paths import project_root
 from groove_utils.study import Study, load_study
 
@@ -55,12 +55,13 @@ def run_chapter(
         Name or folder of the study.
     build : pathlib.Path
         The study's folder of generated files. Written are ``book/NN.ipynb`` (the page),
-        ``values/NN.json``, ``runs/NN.json``, ``deps/NN.mk``, and ``logs/NN.txt``.
+        ``values/NN.json``, ``runs/NN.json``, ``logs/NN.txt``, and ``made/NN.json``, the manifest.
     params_file : pathlib.Path
         The chapter's parameters, from :func:`groove_utils.book.parameters.split_parameters`.
     reads, writes : list of str
         The tables of earlier chapters that it may read, and those it may write, as
-        ``chapters.mk`` says. An empty file stands for a table that this study does not allow.
+        ``chapters.mk`` says. A table that this study does not allow is written as
+        :data:`groove_utils.book.chapter.NOT_ALLOWED`.
 
     Returns
     -------
@@ -79,7 +80,9 @@ def run_chapter(
         old.unlink()
     parameters = {"study": study, **(yaml.safe_load(params_file.read_text()) or {})}
     data = load_study(study if Path(study).is_dir() else build / "study", validate=False)
-    notebook, lacking = _fitted(script, data, build / "tables")
+    tables = build / "tables"
+    stamps = take_stamps(data.path, script.parent, params_file.parent, tables)
+    notebook, lacking = _fitted(script, data, tables)
     check_parameters(notebook, parameters, params_file)
     began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     record = NOTHING_RUN
@@ -94,17 +97,33 @@ def run_chapter(
         "parameters": {key: value for key, value in parameters.items() if key != "study"},
     }
     for table in set(writes) - set(record["tables_written"]):
-        write_if_changed(build / "tables" / f"{table}.parquet", b"")
-    page, stamp = build / "book" / f"{name}.ipynb", build / "study.valid"
-    # any change of the study may bring what a cell lacks
-    files = [*record["files"], *([stamp] if lacking else [])]
+        write_if_changed(tables / f"{table}.parquet", NOT_ALLOWED)
+    files = {kind: build / kind / f"{name}.json" for kind in ("values", "runs")}
+    page = build / "book" / f"{name}.ipynb"
     _write(build / "logs" / f"{name}.txt", take_stderr(notebook) + slow_cells(notebook))
-    _write(build / "deps" / f"{name}.mk", depfile(page, files, cover=stamp))
-    _write(build / "values" / f"{name}.json", json.dumps(record["values"], indent=1) + "\n")
-    _write(build / "runs" / f"{name}.json", json.dumps(run, indent=1) + "\n")
+    _write(files["values"], json.dumps(record["values"], indent=1) + "\n")
+    _write(files["runs"], json.dumps(run, indent=1) + "\n")
     text = nbformat.writes(published_page(notebook, parameters, data), indent=1)
     _write(page, text + "\n")
+    inputs = [script, params_file, build / "study.path", data.path, *record["files"]]
+    if lacking:  # any table of the study may bring what a cell lacks
+        inputs += study_tables(data)
+    write_manifest(
+        build / "made" / f"{name}.json",
+        inputs=[*inputs, *(tables / f"{table}.parquet" for table in reads)],
+        outputs=[
+            *(tables / f"{table}.parquet" for table in writes),
+            *(*files.values(), page, *_shown_media(page.parent, text)),
+        ],
+        stamps=stamps,
+    )
     return page
+
+
+def _shown_media(sources: Path, text: str) -> list[Path]:
+    """List the figures and sounds next to the pages whose names occur in the text of a page."""
+    folders = (sources / "figures", sources / "_static" / "audio")
+    return [file for folder in folders for file in folder.glob("*") if file.name in text]
 
 
 def _fitted(script: Path, study: Study, tables: Path) -> tuple[nbformat.NotebookNode, bool]:
@@ -158,8 +177,8 @@ def _execute(
                 progress_bar={"desc": name, "unit": "cell"},
                 config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
                 extra_arguments=[
-                    "--IPKernelApp.exec_lines=from groove_utils import depfile",
-                    "--IPKernelApp.exec_lines=depfile.watch_files()",
+                    "--IPKernelApp.exec_lines=from groove_utils import manifest",
+                    "--IPKernelApp.exec_lines=manifest.watch_files()",
                     # at its end it is interrupted, and sometimes says so as if it were an error
                     "--log-level=CRITICAL",
                 ],

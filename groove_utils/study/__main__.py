@@ -12,8 +12,13 @@ from pathlib import Path
 
 import yaml
 
-from groove_utils.depfile import depfile, package_files, watch_files
-from groove_utils.files import write_if_changed
+from groove_utils.manifest import (
+    list_folder,
+    package_files,
+    take_stamps,
+    watch_files,
+    write_manifest,
+)
 from groove_utils.study.catalogue import list_studies, prepare_study
 from groove_utils.study.problems import StudyError
 
@@ -40,13 +45,13 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("name")
     verb.add_argument("folder", type=Path)
     verb.add_argument("--params", type=Path, help="a file of analysis/params/; its section `study`")
-    verb.add_argument("--stamp", type=Path, help="written when the study is made")
-    verb.add_argument("--deps", type=Path, help="depfile of the stamp, for Make")
+    verb.add_argument("--manifest", type=Path, help="written when the study is made, for Make")
 
     verb = verbs.add_parser("validate", help="list all problems of a study folder")
     verb.set_defaults(run=_validate)
     verb.add_argument("folder", type=Path)
-    verb.add_argument("--stamp", type=Path, help="written if there are none")
+    verb.add_argument("--manifest", type=Path, help="written if there are none, for Make")
+    verb.add_argument("--input", type=Path, nargs="*", default=[], help="more files for manifest")
 
     verb = verbs.add_parser("drop-missing", help="delete the rows of ratings.csv without a rating")
     verb.set_defaults(run=_drop_missing)
@@ -79,11 +84,15 @@ def _prepare(options: argparse.Namespace) -> int:
     sections = yaml.safe_load(options.params.read_text()) if options.params else {}
     params = (sections.get("study") or {}).get(options.name, {})
     watch_files()
+    stamps = take_stamps()
     prepare_study(options.name, options.folder, **params)
-    if options.deps:
-        write_if_changed(options.deps, depfile(options.stamp, package_files()))
-    if options.stamp:
-        options.stamp.touch()
+    if options.manifest:
+        write_manifest(
+            options.manifest,
+            inputs=[*package_files(), *([options.params] if options.params else [])],
+            outputs=list_folder(options.folder),
+            stamps=stamps,
+        )
     return 0
 
 
@@ -91,12 +100,12 @@ def _validate(options: argparse.Namespace) -> int:
     from groove_utils.study.folder import load_study
     from groove_utils.study.validate import validate_study
 
+    stamps = take_stamps(options.folder)
     StudyError.raise_any(options.folder, validate_study(options.folder))
-    study = load_study(options.folder, validate=False)
-    print(study)
-    if options.stamp:
-        write_if_changed(options.stamp, f"{study}\n")
-        options.stamp.touch()
+    print(load_study(options.folder, validate=False))
+    if options.manifest:
+        files = [options.folder, *list_folder(options.folder), *options.input]
+        write_manifest(options.manifest, inputs=files, outputs=[], stamps=stamps)
     return 0
 
 

@@ -6,17 +6,23 @@ that writes the study folder.
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import yaml
 
+from groove_utils.errors import DetailedError
 from groove_utils.study.problems import UnknownNameError
 
 __all__ = ["Dataset", "dataset_names", "get_dataset", "list_studies", "prepare_study"]
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = Path(__file__).parent / "datasets"
 
@@ -68,8 +74,25 @@ class Dataset:
             Passed to the converter, for example ``n_bands`` to
             :func:`groove_utils.synth.make_demo`.
         """
-        resolve_name(self.converter)(Path(folder), **params)
+        converter = resolve_name(self.converter)
+        self._check_options(inspect.signature(converter), params)
+        converter(Path(folder), **params)
         return Path(folder)
+
+    def _check_options(self, signature: inspect.Signature, params: Mapping[str, object]) -> None:
+        accepted = dict(list(signature.parameters.items())[1:])  # without the folder
+        for name, value in params.items():
+            whole = name in accepted and accepted[name].annotation in ("int", int)
+            if name not in accepted or (whole and type(value) is not int):
+                expected = "a whole number" if whole else f"one of {', '.join(accepted)}"
+                found = f"{name}: {value!r}" if whole else f"the option {name!r}"
+                raise DetailedError(
+                    f"The study {self.name}: found {found}; expected {expected}. Correct it in the "
+                    "parameter file, under `study`.",
+                    kind="wrong_value" if whole else "unknown_option",
+                    column=name,
+                    value=value,
+                )
 
 
 def dataset_names() -> list[str]:
@@ -87,6 +110,8 @@ def get_dataset(name: str) -> Dataset:
 
 def list_studies() -> pd.DataFrame:
     """Return the catalogue: one row per study, with its name and a summary."""
+    import pandas as pd  # Make asks for names only, at each start
+
     rows = [{"study": name, "what": get_dataset(name).summary} for name in dataset_names()]
     return pd.DataFrame(rows)
 

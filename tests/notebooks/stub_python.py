@@ -1,10 +1,13 @@
 """Stands for Python in the tests of Make's graph: chapters and pages take milliseconds.
 
 A stub chapter is a text. ``# uses FILE`` names a file that it depends on, ``# writes FILE`` a file
-from whose rounded mean rating its tables are made, and ``# fails`` makes it fail. Parameters are
-split and studies validated by the real package.
+from whose rounded mean rating its tables are made, ``# edits FILE`` a file that changes while it
+runs, and ``# fails`` makes it fail. Parameters are split, manifests compared and studies validated
+by the real package.
 """
 
+import hashlib
+import json
 import os
 import re
 import sys
@@ -12,36 +15,75 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 sys.path.insert(0, os.getcwd())
-from groove_utils.depfile import depfile
 from groove_utils.files import write_if_changed
+from groove_utils.manifest import list_folder, take_stamps, write_manifest
 
 
 def run(arguments: list[str]) -> None:
     parser = ArgumentParser()
     parser.add_argument("script", type=Path)
     parser.add_argument("--build", type=Path)
+    parser.add_argument("--params", type=Path)
+    parser.add_argument("--reads", nargs="*")
     parser.add_argument("--writes", nargs="*")
-    options = parser.parse_known_args(arguments)[0]
+    options = parser.parse_args(arguments)
     build, name, text = options.build, options.script.stem, options.script.read_text()
+    stamps = take_stamps(options.script.parent)
+    with (build / "runs.log").open("a") as log:
+        log.write(f"{name}\n")
     if "# fails" in text:
-        (build / "failed").mkdir()
+        (build / "failed").mkdir(exist_ok=True)
         (build / "failed" / f"{name}.txt").write_text(f"Chapter {name} failed in cell 3\n")
         sys.exit(1)
     for table in options.writes:
         ratings = Path(re.search("# writes (.+)", text)[1]).read_text()
         numbers = [float(row.rpartition(",")[2]) for row in ratings.splitlines()[1:]]
-        write_if_changed(build / "tables" / f"{table}.parquet", str(round(sum(numbers) / 8)))
+        table_file = build / "tables" / f"{table}.parquet"
+        write_if_changed(table_file, str(round(sum(numbers) / len(numbers))))
+    files = [options.script, options.params, build / "study.path", os.environ["STUDY_FOLDER"]]
+    files += [build / "tables" / f"{table}.parquet" for table in options.reads]
+    files += re.findall("# (?:uses|writes) (.+)", text)
+    # everything that the chapter depends on is in its value
+    value = hashlib.sha256(b"".join(f.read_bytes() for f in map(Path, files) if f.is_file()))
+    for file in map(Path, re.findall("# edits (.+)", text)):
+        if not file.read_text().endswith("# edited\n"):
+            file.write_text(file.read_text() + "# edited\n")
     page = build / "book" / options.script.with_suffix(".ipynb").name
-    files = re.findall("# (?:uses|writes) (.+)", text)
-    write_if_changed(build / "deps" / f"{name}.mk", depfile(page, files, build / "study.valid"))
-    page.parent.mkdir(exist_ok=True)
-    page.write_text(text)
+    figure = build / "book" / "figures" / f"{name}.png"
+    outputs = {
+        figure: f"figure of {value.hexdigest()}",
+        build / "values" / f"{name}.json": json.dumps({"value": value.hexdigest()}),
+        build / "runs" / f"{name}.json": "{}",
+        page: text,
+    }
+    for file, content in outputs.items():
+        file.parent.mkdir(exist_ok=True, parents=True)
+        file.write_text(content)
+    tables = [build / "tables" / f"{table}.parquet" for table in options.writes]
+    manifest = build / "made" / f"{name}.json"
+    write_manifest(manifest, inputs=files, outputs=[*outputs, *tables], stamps=stamps)
 
 
 def build(arguments: list[str]) -> None:
-    html = Path(arguments[arguments.index("--build") + 1]) / "html"
-    html.mkdir(exist_ok=True)
-    (html / "index.html").write_text("pages")
+    parser = ArgumentParser()
+    parser.add_argument("--build", type=Path)
+    parser.add_argument("chapters", nargs="+")
+    options = parser.parse_args(arguments)
+    folder, values = options.build, {}
+    inputs = [*list_folder("book"), Path("book"), Path("analysis/chapters.mk")]
+    with (folder / "runs.log").open("a") as log:
+        log.write("html\n")
+    for chapter in options.chapters:
+        file = folder / "values" / f"{chapter}.json"
+        values[chapter] = json.loads(file.read_text())["value"]
+        inputs += [file, folder / "book" / f"{chapter}.ipynb"]
+    pages = {f"html/{name}.html": f"page of {values}" for name in ["index", *options.chapters]}
+    outputs = {"values.json": json.dumps(values), **pages}
+    for name, content in outputs.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(content)
+    outputs = [folder / name for name in outputs]
+    write_manifest(folder / "made" / "html.json", inputs=inputs, outputs=outputs)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from groove_utils.book import build
 from groove_utils.book.__main__ import main
 from groove_utils.book.build import build_book, collect_values, repository
 from groove_utils.book.errors import BookError
+from groove_utils.manifest import read_manifest
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_pages_are_rendered_and_replaced_as_a_whole(book, compiled, monkeypatch)
     monkeypatch.setenv("GITHUB_REPOSITORY", "someone/book")
     root, study, folder = book
     for number in (1, 2):
-        page = build_book(root, study, folder, ["01-one", "03-absent"])
+        page = build_book(root, study, folder, ["01-one"])
         assert page == folder / "html" / "index.html"
         assert page.read_text() == f"page {number}"
     sources = folder / "book"
@@ -110,9 +111,22 @@ def test_a_checkout_without_a_remote_has_no_links(tmp_path, monkeypatch):
     assert repository(tmp_path) == {"url": "https://github.com/ann/a.book", "branch": "next"}
 
 
-def test_the_command_writes_a_depfile_of_the_pages(book, compiled, monkeypatch, capsys):
+def test_values_of_a_chapter_are_never_skipped(book, compiled):
+    root, study, folder = book
+    with pytest.raises(FileNotFoundError):
+        build_book(root, study, folder, ["01-one", "03-absent"])
+
+
+def test_the_command_writes_a_manifest_of_the_pages(book, compiled, monkeypatch, capsys):
     root, study, folder = book
     monkeypatch.setattr("groove_utils.book.__main__.project_root", lambda: root)
+    (folder / "runs").mkdir()
+    (folder / "runs" / "01-one.json").write_text(
+        '{"parameters": {}, "seconds": 1, "peak_memory_mib": 1, "began": ""}'
+    )
     assert main(["build", "--study", study, "--build", str(folder), "01-one"]) == 0
     assert "index.html" in capsys.readouterr().out
-    assert "groove_utils/book/build.py" in (folder / "deps" / "html.mk").read_text()
+    manifest = read_manifest(folder / "made" / "html.json")
+    names = {part: {Path(file).name for file in files} for part, files in manifest.items()}
+    assert {"build.py", "index.md", "01-one.ipynb", "study.yml"} <= names["inputs"]
+    assert {"index.html", "values.json"} <= names["outputs"]

@@ -64,8 +64,8 @@ def test_what_differs_is_named(tmp_path):
 def test_the_command(tmp_path, capsys):
     values, expected = tmp_path / "values.json", tmp_path / "expected.json"
     values.write_text(json.dumps({"01.songs": value(96.0)}))
-    assert main(["check", "--update", str(values), str(expected)]) == 0
-    assert main(["check", str(values), str(expected)]) == 0
+    assert main(["check", "--update", "--values", str(values), str(expected)]) == 0
+    assert main(["check", "--values", str(values), str(expected)]) == 0
     values.write_text(json.dumps({"01.songs": value(80.0)}))
-    assert main(["check", str(values), str(expected)]) == 1
+    assert main(["check", "--values", str(values), str(expected)]) == 1
     assert "01.songs: 80, expected 96 ± 4.8" in capsys.readouterr().err

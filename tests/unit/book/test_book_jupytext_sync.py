@@ -148,8 +148,9 @@ def test_a_new_chapter_is_clean_and_paired(tmp_path):
 def test_names_of_chapters(tmp_path, slug, capsys):
     with raises(BookError, "invalid_name", value=slug):
         new_chapter(tmp_path, slug)
+    (tmp_path / "chapters.mk").write_text("CHAPTERS := 01-one\n")
     assert main(["new", str(tmp_path), slug]) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert [file.name for file in tmp_path.iterdir()] == ["chapters.mk"]
 
 
 def test_an_existing_chapter_is_kept(folder):

@@ -6,6 +6,7 @@ import json
 import pandas as pd
 import pytest
 
+from groove_utils.book.chapter import NOT_ALLOWED
 from groove_utils.book.model_cards import model_card_pages
 from groove_utils.book.provenance import provenance_tables
 from groove_utils.embed import list_models
@@ -49,7 +50,7 @@ def test_weights_where_the_study_allows_them(tables):
     build, _, make = tables
     file = build / "tables" / "models.parquet"
     assert make()["weights_table"] == "*None for this study.*"
-    file.write_bytes(b"")  # what the runner leaves where a study lacks the sound for it
+    file.write_bytes(NOT_ALLOWED)  # what the runner leaves where a study lacks the sound for it
     assert make()["weights_table"] == "*None for this study.*"
     models = pd.DataFrame({"model": ["m"], "licence": ["ISC"], "fingerprint": ["ab12"]})
     models.to_parquet(file)

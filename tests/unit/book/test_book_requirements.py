@@ -7,6 +7,7 @@ import nbformat
 import pytest
 from expect import raises
 
+from groove_utils.book.chapter import NOT_ALLOWED
 from groove_utils.book.errors import BookError
 from groove_utils.book.jupytext_sync import chapter_sources, read_chapter
 from groove_utils.book.requirements import fit_to_study, is_met
@@ -90,7 +91,7 @@ def test_what_a_study_meets(make_study, tmp_path):
     tables = tmp_path / "tables"
     tables.mkdir()
     (tables / "models.parquet").write_bytes(b"x")
-    (tables / "ceilings.parquet").touch()  # a table that the study does not allow
+    (tables / "ceilings.parquet").write_bytes(NOT_ALLOWED)
 
     def met(study, *requirements):
         return [is_met(requirement, load_study(study), tables) for requirement in requirements]

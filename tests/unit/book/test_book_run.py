@@ -11,9 +11,10 @@ import yaml
 from expect import raises
 
 from groove_utils.book.__main__ import main
-from groove_utils.book.chapter import DECLARED
+from groove_utils.book.chapter import DECLARED, NOT_ALLOWED
 from groove_utils.book.errors import BookError
 from groove_utils.book.run import run_chapter
+from groove_utils.manifest import find_changes, read_manifest
 from groove_utils.paths import project_root
 
 TINY = """# %% [markdown]
@@ -88,8 +89,8 @@ def test_a_chapter_from_end_to_end(tiny, make_study, read):
     ratings = pd.read_csv(study / "ratings.csv")
     own = ratings[ratings["query"] == "listen"].groupby("track_id")["rating"].mean()
     assert means["listen"].to_dict() == pytest.approx(own.to_dict())
-    # listed, but not written, since its cell was left out: an empty file says so to Make
-    assert (build / "tables" / "stems.parquet").stat().st_size == 0
+    # listed, but not written, since its cell was left out: a file says so
+    assert (build / "tables" / "stems.parquet").read_bytes() == NOT_ALLOWED
 
     book = read(page)
     nbformat.validate(book)
@@ -118,16 +119,18 @@ def test_a_chapter_from_end_to_end(tiny, make_study, read):
     assert run["seconds"] > 0
     assert 20 < run["peak_memory_mib"] < 5000
 
-    deps = (build / "deps" / "01-tiny.mk").read_text()
+    manifest = build / "made" / "01-tiny.json"
+    assert set(find_changes(manifest)) == {os.path.relpath(build / "study.path", project_root())}
+    inputs, outputs = read_manifest(manifest).values()
     for module in ("book/outputs.py", "book/chapter.py", "study/folder.py", "files.py"):
-        assert f"\n  groove_utils/{module} \\\n" in deps
-        assert f"\ngroove_utils/{module}:\n" in deps
+        assert f"groove_utils/{module}" in inputs
     for module in ("probe", "embed", "synth", "mixed"):  # not imported, so not depended on
-        assert f"groove_utils/{module}/" not in deps
-    for file in ("study.yml", "tracks.csv", "ratings.csv"):
-        path = os.path.relpath(study / file, project_root()).replace(" ", "\\ ")
-        assert f"\n  {path} \\\n" in deps
-    assert "study.valid" in deps  # a study that gains stems runs the chapter again
+        assert not [file for file in inputs if file.startswith(f"groove_utils/{module}/")]
+    for file in ("study.yml", "tracks.csv", "ratings.csv", ""):  # a new file may bring stems
+        assert os.path.relpath(study / file, project_root()) in inputs
+    for file in ("tables/means.parquet", "tables/stems.parquet", "values/01-tiny.json",
+                 "runs/01-tiny.json", "book/01-tiny.ipynb"):  # fmt: skip
+        assert os.path.relpath(build / file, project_root()) in outputs
     assert not any((build / "work").iterdir())
 
 
@@ -151,7 +154,7 @@ def test_a_failing_chapter_says_where_and_leaves_the_notebook(tiny, make_study, 
     (error,) = [o for o in at.outputs if o.output_type == "error"]
     assert error.ename == "ZeroDivisionError"
     assert page.read_text() == "the last good one"
-    assert not (tiny.build / "deps").exists()
+    assert not (tiny.build / "made").exists()
     assert not (tiny.build / "tables" / "means.parquet").exists()
 
 
@@ -175,8 +178,9 @@ def test_a_chapter_that_is_left_out_altogether(tiny, make_study, read, monkeypat
     assert len(texts) == 2
     assert "This chapter was left out, because the study has no second style" in texts[1]
     assert json.loads((tiny.build / "values" / "01-tiny.json").read_text()) == {}
-    assert (tiny.build / "tables" / "means.parquet").stat().st_size == 0
-    assert "study.valid" in (tiny.build / "deps" / "01-tiny.mk").read_text()
+    assert (tiny.build / "tables" / "means.parquet").read_bytes() == NOT_ALLOWED
+    inputs = read_manifest(tiny.build / "made" / "01-tiny.json")["inputs"]
+    assert "tracks.csv" in {Path(file).name for file in inputs}  # a second style may come
 
 
 def test_a_table_that_is_not_there(in_book):
@@ -192,6 +196,11 @@ def test_a_table_that_is_not_there(in_book):
     assert chapter.load_table("means")["a"].tolist() == [1, 2]
     assert chapter.find_table("means")["a"].tolist() == [1, 2]
     assert chapter.tables_written == {"means"}
-    path.write_bytes(b"")
+    path.write_bytes(NOT_ALLOWED)
     assert not chapter.has_table("means")
     assert chapter.find_table("means") is None
+    whole = pd.DataFrame({"a": range(1000)}).to_parquet(write_page_checksum=True)
+    for damaged in (b"", whole[:200], whole[:100] + b"~" + whole[101:]):  # not mistaken for that
+        path.write_bytes(damaged)
+        with raises(BookError, "damaged_table", path="means.parquet"):
+            chapter.find_table("means")

@@ -7,7 +7,9 @@ import pytest
 import yaml
 from expect import raises
 
+from groove_utils.errors import DetailedError
 from groove_utils.files import hash_file
+from groove_utils.manifest import find_changes, read_manifest
 from groove_utils.study import UnknownNameError, get_dataset, list_studies, prepare_study
 from groove_utils.study.__main__ import main
 from groove_utils.study.catalogue import dataset_names
@@ -41,16 +43,27 @@ def test_an_unknown_study_is_an_error(tmp_path, capsys):
 
 
 def test_make_learns_what_a_study_was_made_with(tmp_path, monkeypatch):
-    table, stamp, deps = tmp_path / "in.csv", tmp_path / "study.made", tmp_path / "study.mk"
+    table, manifest = tmp_path / "in.csv", tmp_path / "study.json"
     table.write_text("Participant ID;HG1 groove\n1;7\n")
     params = {"study": {"oconnell2022": {"source": str(table)}}}
     (tmp_path / "params.yml").write_text(yaml.safe_dump(params))
     command = ["prepare", "oconnell2022", str(tmp_path / "study")]
-    command += ["--params", str(tmp_path / "params.yml"), "--stamp", str(stamp)]
+    command += ["--params", str(tmp_path / "params.yml"), "--manifest", str(manifest)]
     assert main(command) == 1  # it is not the published table
-    assert not stamp.exists()
+    assert not manifest.exists()
     monkeypatch.setattr(oconnell2022, "SHA256", hash_file(table))
-    assert main([*command, "--deps", str(deps)]) == 0
-    assert stamp.is_file()
+    assert main(command) == 0
+    assert find_changes(manifest) == {}
+    made = read_manifest(manifest)
     for name in ("oconnell2022.yml", "oconnell2022.py"):
-        assert f"groove_utils/study/datasets/{name}" in deps.read_text()
+        assert f"groove_utils/study/datasets/{name}" in made["inputs"]
+    (tmp_path / "study" / "ratings.csv").unlink()
+    assert list(find_changes(manifest).values()) == ["is missing"]
+
+
+@pytest.mark.parametrize(("option", "kind"), [({"n_band": 3}, "unknown_option"),
+                                              ({"n_bands": "3"}, "wrong_value")])  # fmt: skip
+def test_options_of_a_study_are_checked(tmp_path, option, kind):
+    with raises(DetailedError, kind, column=next(iter(option))):
+        prepare_study("demo", tmp_path, **option)
+    assert not list(tmp_path.iterdir())

@@ -273,14 +273,14 @@ def test_a_query_may_have_its_own_scale(make_study):
 
 
 def test_the_command_prints_all_and_stamps_only_what_is_right(make_study, tmp_path, capsys):
-    folder, stamp = make_study(), tmp_path / "study.valid"
+    folder, stamp = make_study(), tmp_path / "valid.json"
     CASES["above the scale"][0](folder)
     CASES["silent audio"][0](folder)
-    assert main(["validate", str(folder), "--stamp", str(stamp)]) == 1
+    assert main(["validate", str(folder), "--manifest", str(stamp)]) == 1
     text = capsys.readouterr().err
     assert "ratings.csv, row 2" in text
     assert "tracks.csv, row 2" in text
     assert not stamp.exists()
-    assert main(["validate", str(make_study("whole")), "--stamp", str(stamp)]) == 0
+    assert main(["validate", str(make_study("whole")), "--manifest", str(stamp)]) == 0
     assert stamp.exists()
     assert "8 tracks by 4 artists, 5 listeners, 80 ratings" in capsys.readouterr().out

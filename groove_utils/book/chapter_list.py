@@ -1,0 +1,137 @@
+"""Chapters of the book: add one from the template, or take one out.
+
+``analysis/chapters.mk`` lists them in their order; everything else, such as the table of contents,
+follows from it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from groove_utils.book.errors import BookError
+from groove_utils.book.jupytext_sync import new_chapter
+from groove_utils.files import write_if_changed
+
+__all__ = ["add_chapter", "listed_chapters", "remove_chapter"]
+
+LIST = re.compile(r"^CHAPTERS\s*:?=((?:[^\n]*\\\n)*[^\n]*)$", re.MULTILINE)
+
+
+def listed_chapters(text: str) -> list[str]:
+    r"""Return the chapters that the text of ``chapters.mk`` lists.
+
+    Examples
+    --------
+    >>> listed_chapters("CHAPTERS := 01-one \\\n  02-two\n")
+    ['01-one', '02-two']
+    """
+    match = LIST.search(text)
+    if match is None:
+        raise BookError("chapters.mk: no line `CHAPTERS := …`; write one.", kind="no_chapters")
+    return match[1].replace("\\\n", " ").split()
+
+
+def add_chapter(folder: Path, slug: str) -> Path:
+    """Write a chapter from the template, and list it in ``chapters.mk`` by its number.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder ``analysis/``.
+    slug : str
+        ``NN-short-name``.
+
+    Returns
+    -------
+    pathlib.Path
+        The script.
+
+    Raises
+    ------
+    BookError
+        If the name is invalid or taken.
+    """
+    file = folder / "chapters.mk"
+    text = file.read_text(encoding="utf-8")
+    chapters = listed_chapters(text)
+    if slug in chapters:
+        raise BookError(
+            f"CH={slug}: chapters.mk lists it already; choose another number or name.",
+            kind="taken_name",
+            path=file,
+            value=slug,
+        )
+    script = new_chapter(folder, slug)
+    before = [chapter for chapter in chapters if chapter < slug]
+    line = LIST.search(text)[0]
+    place = line.index(before[-1]) + len(before[-1]) if before else line.index("=") + 1
+    listed = f"{line[:place]} {slug}{line[place:]}"
+    write_if_changed(file, text.replace(line, listed, 1))
+    return script
+
+
+def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
+    """Take a chapter out of ``chapters.mk`` and the parameter files, and move its files away.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder ``analysis/``.
+    slug : str
+        ``NN-short-name``.
+    kept : pathlib.Path
+        Folder to move script and notebook to, so that no work is lost.
+
+    Returns
+    -------
+    pathlib.Path
+        `kept`.
+
+    Raises
+    ------
+    BookError
+        If there is no such chapter, or another chapter reads a table of it.
+    """
+    file = folder / "chapters.mk"
+    text = file.read_text(encoding="utf-8")
+    chapters = listed_chapters(text)
+    if slug not in chapters:
+        raise BookError(
+            f"CH={slug}: expected one of {', '.join(chapters)}.",
+            kind="unknown_chapter",
+            path=file,
+            value=slug,
+        )
+    _check_unread(text, slug)
+    line = LIST.search(text)[0]
+    rest = re.sub(rf"(?<=[\s=]){slug}(?!\S) ?", "", line).rstrip()
+    text = text.replace(line, rest, 1)
+    text = re.sub(rf"^{slug}\.(reads|writes)\b.*\n", "", text, flags=re.MULTILINE)
+    write_if_changed(file, text)
+    for params in (folder / "params").glob("*.yml"):
+        content = params.read_text(encoding="utf-8")
+        block = rf"^  {slug}:[^\n]*\n(?: {{3,}}[^\n]*\n)*"
+        write_if_changed(params, re.sub(block, "", content, flags=re.MULTILINE))
+    kept.mkdir(parents=True, exist_ok=True)
+    for half in (folder / f"{slug}.py", folder / f"{slug}.ipynb"):
+        if half.exists():
+            shutil.move(half, kept / half.name)
+    return kept
+
+
+def _check_unread(text: str, slug: str) -> None:
+    """Raise a BookError if another chapter reads what a chapter writes."""
+    tables = dict(re.findall(r"^(\S+\.(?:reads|writes))\s*:?=(.*)$", text, flags=re.MULTILINE))
+    written = set(tables.get(f"{slug}.writes", "").split())
+    for key, value in tables.items():
+        if key.endswith(".reads") and (shared := sorted(written & set(value.split()))):
+            reader = key.removesuffix(".reads")
+            raise BookError(
+                f"{reader} reads the table {shared[0]!r}, which {slug} writes; expected no reader. "
+                f"Remove {reader} first, or take the table out of its reads in chapters.mk.",
+                kind="table_in_use",
+                value=shared[0],
+                column=reader,
+            )

@@ -1,0 +1,182 @@
+"""Bring a study's book up to date: find what has changed or is damaged, and let Make make it.
+
+A result is made again when its manifest (:mod:`groove_utils.manifest`) is absent; so whatever is
+out of date or damaged loses its manifest first, with a line that says why.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from groove_utils.book.errors import BookError
+from groove_utils.book.parameters import read_parameters, split_parameters
+from groove_utils.book.settings import Settings
+from groove_utils.files import write_if_changed
+from groove_utils.manifest import find_changes
+from groove_utils.paths import project_root
+
+__all__ = ["lock_build", "make_results", "remove_stale"]
+
+MAX_ROUNDS = 4  # of making what changed while something else was made
+PAGES = "html"  # name of the compiled pages among the results; the others are chapters
+
+
+@contextmanager
+def lock_build(build: Path, purpose: str) -> Iterator[None]:
+    """Hold a study's folder of generated files; wait while another process holds it.
+
+    Parameters
+    ----------
+    build : pathlib.Path
+    purpose : str
+        For the message to a process that has to wait.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    build.mkdir(parents=True, exist_ok=True)
+    lock, holder = FileLock(build / ".lock"), build / ".holder"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        who = holder.read_text() if holder.is_file() else "another process"
+        print(f"{os.path.relpath(build)} is in use by {who}: waiting for it.", flush=True)
+        lock.acquire()
+    try:
+        started = datetime.now().astimezone().strftime("%H:%M:%S")
+        holder.write_text(f"process {os.getpid()} ({purpose}, since {started})")
+        yield
+    finally:
+        lock.release()
+
+
+def remove_stale(build: Path, names: Sequence[str]) -> dict[str, str]:
+    """Remove the manifests of results that are out of date or damaged.
+
+    Damaged files of these results are removed as well, so that they are written again.
+
+    Parameters
+    ----------
+    build : pathlib.Path
+    names : sequence of str
+        Results to look at.
+
+    Returns
+    -------
+    dict of str to str
+        For each result whose manifest was removed, a sentence that says why.
+    """
+    reasons = {}
+    for name in names:
+        manifest = build / "made" / f"{name}.json"
+        if not manifest.is_file() or not (changes := find_changes(manifest)):
+            continue
+        file, what = next(iter(changes.items()))
+        others = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
+        reasons[name] = f"{name} is out of date: {file} {what}{others}."
+        for damaged in (file for file, what in changes.items() if what == "is damaged"):
+            _remove(project_root() / damaged)
+        _remove(manifest)
+    return reasons
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> int:
+    """Make a chapter with what it stands on, or the whole book.
+
+    Parameters
+    ----------
+    settings : Settings
+    chapters : list of str
+        Names of all chapters, as in ``chapters.mk``.
+    goal : str
+        One of `chapters`, or ``"html"``.
+
+    Returns
+    -------
+    int
+        Exit status: 0 if all is up to date.
+
+    Raises
+    ------
+    BookError
+        If a parameter is wrong or a chapter's script is missing.
+    """
+    scripts = settings.params_file.parents[1]
+    for chapter in chapters:
+        if not (script := scripts / f"{chapter}.py").is_file():
+            raise BookError(
+                f"{os.path.relpath(script)} is missing, and analysis/chapters.mk lists it. Write "
+                f"it again, or say `make remove-chapter CH={chapter}`.",
+                kind="missing_chapter",
+                path=script,
+            )
+    build = settings.build
+    sections = read_parameters(settings.params_file, chapters, scripts)
+    sections["study"].setdefault(settings.study, {})
+    with lock_build(build, "make book" if goal == PAGES else f"make chapter CH={goal}"):
+        split_parameters(sections, chapters, build / "params")
+        name = os.path.relpath(settings.study) if settings.own else settings.study
+        write_if_changed(build / "study.path", f"{name}\n")
+        shutil.rmtree(build / "failed", ignore_errors=True)
+        study_steps = ["valid"] if settings.own else ["study", "valid"]
+        for target in [*study_steps, goal]:
+            names = [target] if target != goal else [*chapters, *([PAGES] if goal == PAGES else [])]
+            if status := _make(settings, target, names):
+                for failure in sorted((build / "failed").glob("*.txt")):
+                    print(failure.read_text(encoding="utf-8"), end="", flush=True)
+                return status
+    return 0
+
+
+def _make(settings: Settings, goal: str, names: list[str]) -> int:
+    """Make a result and what it stands on, until nothing has changed meanwhile."""
+    made = settings.build / "made"
+    for number in range(MAX_ROUNDS):
+        stale = remove_stale(settings.build, names)
+        for reason in stale.values():
+            print(reason, flush=True)
+        if number and not stale:
+            return 0
+        if number == 0 and all((made / f"{name}.json").is_file() for name in [*names, goal]):
+            return 0
+        target = os.path.relpath(made / f"{goal}.json")
+        if status := _run_make(settings, target):
+            return status
+    print("Files changed again and again while the book was made: say make once more.")
+    return 1
+
+
+def _run_make(settings: Settings, target: str) -> int:
+    environment = os.environ | {
+        "STUDY": settings.study,
+        "STUDY_FOLDER": str(settings.study_folder),
+    }
+    folder = os.path.relpath(settings.build)
+    command = [os.environ.get("MAKE", "make"), "--no-print-directory", f"RESULTS={folder}", target]
+    # the jobserver's pipes are inherited, so that `make -j2 book` runs two chapters at a time
+    child = subprocess.Popen(command, env=environment, close_fds=False)
+    stop = {signal.SIGINT: lambda *_: None, signal.SIGTERM: lambda *_: child.terminate()}
+    before = {number: signal.signal(number, handler) for number, handler in stop.items()}
+    try:
+        return child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,145 @@
+"""What is to be made: the study, the parameter file and the chapter that Make was asked for.
+
+They come in environment variables and never as text of a shell's or of Make's command, so any name
+of a folder works and none can run anything.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from groove_utils.book.errors import BookError
+
+__all__ = ["Settings", "read_port", "read_settings"]
+
+RESERVED = {"cache", "models", "numba", "exercises", "removed", "site"}  # other folders of build/
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A study, its parameter file, and the folder of files generated from them.
+
+    Parameters
+    ----------
+    study : str
+        Name in the catalogue, or a folder.
+    own : bool
+        True if it is a folder of the reader's own.
+    params_file : pathlib.Path
+        File in ``analysis/params/``.
+    build : pathlib.Path
+        ``build/<study>``, or ``build/<study>-<params>``.
+    """
+
+    study: str
+    own: bool
+    params_file: Path
+    build: Path
+
+    @property
+    def study_folder(self) -> Path:
+        """Folder of the study."""
+        return Path(self.study).absolute() if self.own else self.build / "study"
+
+
+def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read STUDY and PARAMS.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The checkout.
+    environment : mapping of str to str
+
+    Raises
+    ------
+    BookError
+        If there is no such study or parameter file; the message lists those that there are.
+
+    Examples
+    --------
+    >>> from groove_utils.paths import project_root
+    >>> settings = read_settings(project_root(), {"STUDY": "demo", "PARAMS": "smoke"})
+    >>> settings.build.name, settings.own
+    ('demo-smoke', False)
+    """
+    study = environment.get("STUDY", "demo")
+    params = environment.get("PARAMS", DEFAULT)
+    own = _is_own(study)
+    files = {file.stem: file for file in sorted((root / "analysis" / "params").glob("*.yml"))}
+    if params not in files:
+        raise BookError(
+            f"PARAMS={params}: no such file in analysis/params/; expected one of "
+            f"{', '.join(files)}.",
+            kind="unknown_params",
+            column="PARAMS",
+            value=params,
+        )
+    # the name of the folder without anything that Make or a shell could stumble over
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", Path(study).absolute().name if own else study)
+    name = f"{name}-study" if name in RESERVED or not name.strip(".") else name
+    build = root / "build" / (name if params == DEFAULT else f"{name}-{params}")
+    return Settings(study, own, files[params], build)
+
+
+def _is_own(study: str) -> bool:
+    """Check that a study is a folder with a study.yml, or in the catalogue."""
+    if not study.strip():
+        _refuse(study, "empty", "it is empty")
+    folder = Path(study)
+    try:
+        if (folder / "study.yml").is_file():
+            (folder / "study.yml").open().close()
+            return True
+        names = sorted(os.listdir(folder)) if folder.is_dir() else None
+    except (OSError, ValueError) as error:
+        _refuse(study, "unreadable", f"it cannot be read ({getattr(error, 'strerror', error)})")
+    if study in _catalogue():
+        return False
+    if names is not None:
+        shown = f"; it holds {', '.join(names[:5])}" if names else ""
+        _refuse(study, "no_study_yml", f"this folder has no study.yml{shown}")
+    if folder.is_file():
+        _refuse(study, "not_a_folder", "this is a file, not a folder")
+    _refuse(study, "unknown_study", "there is no such folder, nor a study of that name")
+
+
+def _refuse(study: str, kind: str, what: str) -> NoReturn:
+    raise BookError(
+        f"STUDY={study}: {what}. Expected one of {', '.join(_catalogue())}, or a folder with a "
+        "study.yml. Start your own with `python -m groove_utils.study new`.",
+        kind=kind,
+        column="STUDY",
+        value=study,
+    )
+
+
+def _catalogue() -> list[str]:
+    from groove_utils.study.catalogue import dataset_names
+
+    return dataset_names()
+
+
+def read_port(environment: Mapping[str, str] = os.environ) -> int:
+    """Read PORT, a whole number from 1 to 65535.
+
+    Raises
+    ------
+    BookError
+        If it is anything else.
+    """
+    text = environment.get("PORT", "8000")
+    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise BookError(
+            f"PORT={text}: expected a whole number from 1 to 65535, such as 8000.",
+            kind="invalid_port",
+            column="PORT",
+            value=text,
+        )
+    return int(text)

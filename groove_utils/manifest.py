@@ -1,0 +1,193 @@
+"""Manifests: the files that a result was made from and those it consists of, with checksums.
+
+A result is an executed chapter, a catalogued study, a validated study, or the compiled pages. Its
+manifest is written last, so a result without a manifest has to be made. It is out of date when a
+file that it was made from has changed, and damaged when one of its own files has. Contents are
+compared and not only times, so a clock that was set back, a restored backup or ``touch`` do not
+mislead. The list of inputs is only as exact as imports are lazy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from groove_utils.files import hash_bytes, write_if_changed
+from groove_utils.paths import project_root
+
+__all__ = [
+    "find_changes", "list_folder", "package_files", "read_manifest", "take_stamps", "watch_files",
+    "write_manifest",
+]  # fmt: skip
+
+PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+ALWAYS_HASHED = 2**18  # bytes; a larger file is read again only if its size or time has changed
+
+_opened: set[str] = set()
+
+
+def watch_files() -> None:
+    """Record from now on which files of this package the process opens, such as its data files."""
+
+    def note(event: str, arguments: tuple) -> None:
+        if event == "open" and str(arguments[0]).startswith(PACKAGE):
+            _opened.add(str(arguments[0]))
+
+    sys.addaudithook(note)
+
+
+def package_files() -> list[str]:
+    """List the files of this package that the process has imported, or opened while watched."""
+    modules = list(sys.modules.values())
+    files = _opened | {getattr(module, "__file__", None) or "" for module in modules}
+    return sorted(f for f in files if f.startswith(PACKAGE) and not f.endswith(".pyc"))
+
+
+def list_folder(folder: str | os.PathLike) -> list[str]:
+    """List the files below a folder, without hidden ones, sorted."""
+    paths = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "." and name != "__pycache__"]
+        paths += [os.path.join(parent, name) for name in names if name[0] != "."]
+    return sorted(paths)
+
+
+def take_stamps(*folders: str | os.PathLike) -> dict[str, tuple[int, int]]:
+    """Return size and modification time of the files below folders and of this package's files.
+
+    Taken before a result is made and given to :func:`write_manifest`, they show which inputs
+    changed meanwhile.
+    """
+    files = [file for folder in [PACKAGE, *folders] for file in list_folder(folder)]
+    return {os.path.abspath(file): _stamp(file) for file in files}
+
+
+def write_manifest(
+    path: str | os.PathLike,
+    *,
+    inputs: Iterable[str | os.PathLike],
+    outputs: Iterable[str | os.PathLike],
+    stamps: Mapping[str, tuple[int, int]] | None = None,
+) -> None:
+    """Write the manifest of a result that is complete.
+
+    Parameters
+    ----------
+    path : path-like
+        The manifest.
+    inputs : iterable of path-like
+        Files, or folders: of these, the names of all files below them count.
+    outputs : iterable of path-like
+        Files of the result.
+    stamps : mapping, optional
+        From :func:`take_stamps`. An input that has changed since is recorded as such, and the
+        result has to be made again.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> source, page = folder / "source", folder / "page"
+    >>> source.write_text("groove"), page.write_text("Groove.")
+    (6, 7)
+    >>> write_manifest(folder / "page.json", inputs=[source], outputs=[page])
+    >>> find_changes(folder / "page.json")
+    {}
+    >>> _ = source.write_text("swing")
+    >>> [change for change in find_changes(folder / "page.json").values()]
+    ['has changed']
+    """
+    inputs, outputs = (
+        {_relative(file): _state(Path(file)) for file in files} for files in (inputs, outputs)
+    )
+    for file in inputs:
+        before = (stamps or {}).get(os.path.abspath(project_root() / file))
+        if before and before != _stamp(project_root() / file):
+            inputs[file] = None
+    body = json.dumps({"inputs": inputs, "outputs": outputs}, indent=0)
+    write_if_changed(path, f"{hash_bytes(body)}\n{body}\n")
+    os.utime(path)
+
+
+def read_manifest(path: str | os.PathLike) -> dict[str, dict] | None:
+    """Return ``inputs`` and ``outputs`` of a manifest; None if it is absent or damaged."""
+    try:
+        digest, _, body = Path(path).read_text(encoding="utf-8").partition("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return json.loads(body) if hash_bytes(body.removesuffix("\n")) == digest else None
+
+
+def find_changes(path: str | os.PathLike) -> dict[str, str]:
+    """Compare a manifest with the files as they are.
+
+    Parameters
+    ----------
+    path : path-like
+        The manifest, which must exist.
+
+    Returns
+    -------
+    dict of str to str
+        For each file that differs, relative to the project, "has changed" or "was deleted" if it
+        is an input, and "is damaged" or "is missing" if it is part of the result. Empty if the
+        result is up to date and whole.
+    """
+    manifest = read_manifest(path)
+    if manifest is None:
+        return {_relative(path): "is damaged"}
+    changes = {}
+    for part, words in (
+        ("inputs", ("has changed", "was deleted")),
+        ("outputs", ("is damaged", "is missing")),
+    ):
+        for name, state in manifest[part].items():
+            file = project_root() / name
+            if not _is_same(file, state):
+                changes[name] = words[0] if file.exists() else words[1]
+    return changes
+
+
+def _relative(path: str | os.PathLike) -> str:
+    return os.path.relpath(path, project_root())
+
+
+def _stamp(path: str | os.PathLike) -> tuple[int, int] | None:
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return None
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _state(path: Path) -> list | str | None:
+    """Return size, time and hash of a file, or a hash of the names below a folder."""
+    if path.is_dir():
+        return hash_bytes(*(os.fsencode(os.path.relpath(file, path)) for file in list_folder(path)))
+    stamp = _stamp(path)
+    return None if stamp is None else [*stamp, _hash(path)]
+
+
+def _is_same(path: Path, state: list | str | None) -> bool:
+    if not isinstance(state, list):
+        return state is not None and path.is_dir() and _state(path) == state
+    try:
+        facts = os.stat(path)
+        if facts.st_size != state[0] or not stat.S_ISREG(facts.st_mode):
+            return False
+        if facts.st_mtime_ns == state[1] and facts.st_size > ALWAYS_HASHED:
+            return True
+        return _hash(path) == state[2]
+    except OSError:
+        return False
+
+
+def _hash(path: Path) -> str:
+    # always from the bytes: `groove_utils.files.hash_file` trusts an unchanged modification time
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,159 @@
+"""Manifests notice every change of what a result was made from and consists of."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from groove_utils.manifest import (
+    ALWAYS_HASHED,
+    find_changes,
+    list_folder,
+    read_manifest,
+    take_stamps,
+    write_manifest,
+)
+
+NAMES = ["a.wav", "a b.wav", "it's.wav", "ünï (live).wav", "#1.wav", "100%.wav", "a:b$HOME*[x].wav",
+         "s p/a  b/(c d)", "new\nline.wav", os.fsdecode(b"latin-\xe9.wav")]  # fmt: skip
+
+
+@pytest.fixture
+def result(tmp_path, monkeypatch):
+    """A folder with an input, an output, an input folder, and their manifest."""
+    monkeypatch.setattr("groove_utils.manifest.project_root", lambda: tmp_path)
+    for name in ("source", "page", "study/tracks.csv", "study/audio/a.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"content of {name}")
+    write(tmp_path)
+    return tmp_path
+
+
+def write(folder, **options):
+    inputs = [folder / "source", folder / "study"]
+    write_manifest(folder / "page.json", inputs=inputs, outputs=[folder / "page"], **options)
+
+
+def changes(folder):
+    return find_changes(folder / "page.json")
+
+
+def edit(path, old_time=False):
+    facts = path.stat()
+    path.write_text(path.read_text().replace("content", "CONTENT"))
+    if old_time:
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda f: None, {}),
+        (lambda f: os.utime(f / "source", (1, 1)), {}),  # touched, or a clock that is wrong
+        (lambda f: (f / "unrelated").touch(), {}),
+        (lambda f: (f / "study" / ".hidden").touch(), {}),
+        (lambda f: edit(f / "study" / "tracks.csv"), {}),  # of a folder, only the names count
+        (lambda f: edit(f / "source"), {"source": "has changed"}),
+        (lambda f: edit(f / "source", old_time=True), {"source": "has changed"}),
+        (lambda f: (f / "source").unlink(), {"source": "was deleted"}),
+        (lambda f: (f / "study" / "new").touch(), {"study": "has changed"}),
+        (lambda f: (f / "study" / "audio" / "a.wav").unlink(), {"study": "has changed"}),
+        (lambda f: shutil.rmtree(f / "study"), {"study": "was deleted"}),
+        (lambda f: edit(f / "page", old_time=True), {"page": "is damaged"}),
+        (lambda f: (f / "page").write_text(""), {"page": "is damaged"}),
+        (lambda f: (f / "page").unlink(), {"page": "is missing"}),
+        (lambda f: ((f / "page").unlink(), (f / "page").mkdir()), {"page": "is damaged"}),
+        (lambda f: (f / "page.json").write_text(""), {"page.json": "is damaged"}),
+        (lambda f: (f / "page.json").write_bytes(b"\xff{}"), {"page.json": "is damaged"}),
+        (lambda f: edit(f / "page.json"), {}),  # the word is not in it
+        (lambda f: (f / "page.json").open("a").write("x"), {"page.json": "is damaged"}),
+    ],
+)
+def test_changes(result, change, expected):
+    change(result)
+    assert changes(result) == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_of_a_file(result, name):
+    file = result / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("content")
+    write_manifest(result / "page.json", inputs=[file, result / "study"], outputs=[])
+    assert changes(result) == {}
+    edit(file)
+    assert changes(result) == {name: "has changed"}
+    file.unlink()
+    assert changes(result) == {name: "was deleted"}
+
+
+def test_every_bit_counts(result):
+    page = result / "page"
+    whole = page.read_bytes()
+    for k in range(0, 8 * len(whole), 7):
+        flipped = bytearray(whole)
+        flipped[k // 8] ^= 1 << k % 8
+        page.write_bytes(flipped)
+        assert changes(result) == {"page": "is damaged"}
+    page.write_bytes(whole)
+    assert changes(result) == {}
+
+
+def test_a_large_file_is_read_only_if_its_time_differs(result, monkeypatch):
+    (result / "page").write_bytes(bytes(ALWAYS_HASHED + 1))
+    write(result)
+    hashed = []
+    monkeypatch.setattr("groove_utils.manifest._hash", lambda file: hashed.append(file.name))
+    changes(result)
+    assert hashed == ["source"]
+    os.utime(result / "page", (1, 1))
+    changes(result)
+    assert "page" in hashed
+
+
+def test_an_input_that_changes_meanwhile_is_out_of_date(result):
+    stamps = take_stamps(result)
+    edit(result / "source")
+    write(result, stamps=stamps)
+    assert changes(result) == {"source": "has changed"}
+    write(result, stamps=take_stamps(result))
+    assert changes(result) == {}
+
+
+def test_an_input_that_never_was_there_is_out_of_date(result):
+    write_manifest(result / "page.json", inputs=[result / "absent"], outputs=[])
+    assert changes(result) == {"absent": "was deleted"}
+
+
+def test_folders_are_listed_without_hidden_files(result):
+    (result / "study" / ".git").mkdir()
+    (result / "study" / ".git" / "config").touch()
+    (result / "study" / ".DS_Store").touch()
+    names = [os.path.relpath(file, result) for file in list_folder(result / "study")]
+    assert names == ["study/audio/a.wav", "study/tracks.csv"]
+
+
+def test_a_manifest_is_read_back(result):
+    manifest = read_manifest(result / "page.json")
+    assert set(manifest["inputs"]) == {"source", "study"}
+    assert set(manifest["outputs"]) == {"page"}
+    assert read_manifest(result / "absent.json") is None
+
+
+def test_imported_and_opened_files_of_the_package_are_listed():
+    code = """
+import groove_utils.study
+from groove_utils import cache, files
+from groove_utils.manifest import package_files, watch_files
+watch_files()
+files.hash_file(files.__file__.replace("files.py", "synth/__init__.py"))
+files.hash_file("/bin/sh")
+print(*package_files(), sep="\\n")
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = {line.partition("groove_utils/")[2] for line in run.stdout.splitlines()}
+    assert {"__init__.py", "cache.py", "study/__init__.py", "synth/__init__.py"} <= names
+    assert "" not in names
+    assert not {"study/folder.py", "audio/__init__.py"} & names  # lazy: nothing was asked of them
