@@ -7,6 +7,7 @@ out of date or damaged loses its manifest first, with a line that says why.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -61,7 +62,7 @@ def lock_build(build: Path, purpose: str) -> Iterator[None]:
         lock.release()
 
 
-def remove_stale(build: Path, names: Sequence[str]) -> dict[str, str]:
+def remove_stale(build: Path, names: Sequence[str], *, only_list: bool = False) -> dict[str, str]:
     """Remove the manifests of results that are out of date or damaged.
 
     Damaged files of these results are removed as well, so that they are written again.
@@ -71,11 +72,13 @@ def remove_stale(build: Path, names: Sequence[str]) -> dict[str, str]:
     build : pathlib.Path
     names : sequence of str
         Results to look at.
+    only_list : bool
+        Remove nothing.
 
     Returns
     -------
     dict of str to str
-        For each result whose manifest was removed, a sentence that says why.
+        For each result that is out of date or damaged, a sentence that says why.
     """
     reasons = {}
     for name in names:
@@ -85,6 +88,8 @@ def remove_stale(build: Path, names: Sequence[str]) -> dict[str, str]:
         file, what = next(iter(changes.items()))
         others = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
         reasons[name] = f"{name} is out of date: {file} {what}{others}."
+        if only_list:
+            continue
         for damaged in (file for file, what in changes.items() if what == "is damaged"):
             _remove(project_root() / damaged)
         _remove(manifest)
@@ -150,10 +155,10 @@ def _make(settings: Settings, goal: str, names: list[str]) -> int:
     """Make a result and what it stands on, until nothing has changed meanwhile."""
     made = settings.build / "made"
     for number in range(MAX_ROUNDS):
-        stale = remove_stale(settings.build, names)
+        stale = remove_stale(settings.build, names, only_list=_is_dry_run())
         for reason in stale.values():
             print(reason, flush=True)
-        if number and not stale:
+        if _is_dry_run() or (number and not stale):
             return 0
         if number == 0 and all((made / f"{name}.json").is_file() for name in [*names, goal]):
             return 0
@@ -162,6 +167,10 @@ def _make(settings: Settings, goal: str, names: list[str]) -> int:
             return status
     print("Files changed again and again while the book was made: say make once more.")
     return 1
+
+
+def _is_dry_run() -> bool:
+    return bool(re.match(r"[A-Za-z]*n[A-Za-z]*(\s|$)", os.environ.get("MAKEFLAGS", "")))
 
 
 def _run_make(settings: Settings, target: str) -> int:

@@ -98,25 +98,26 @@ def run_chapter(
     }
     for table in set(writes) - set(record["tables_written"]):
         write_if_changed(tables / f"{table}.parquet", NOT_ALLOWED)
-    files = {kind: build / kind / f"{name}.json" for kind in ("values", "runs")}
     page = build / "book" / f"{name}.ipynb"
-    _write(build / "logs" / f"{name}.txt", take_stderr(notebook) + slow_cells(notebook))
-    _write(files["values"], json.dumps(record["values"], indent=1) + "\n")
-    _write(files["runs"], json.dumps(run, indent=1) + "\n")
+    log = take_stderr(notebook) + slow_cells(notebook)
     text = nbformat.writes(published_page(notebook, parameters, data), indent=1)
-    _write(page, text + "\n")
+    texts = {
+        build / "logs" / f"{name}.txt": log,
+        build / "values" / f"{name}.json": json.dumps(record["values"], indent=1),
+        build / "runs" / f"{name}.json": json.dumps(run, indent=1),
+        page: text,
+    }
+    for path, content in texts.items():
+        with atomic_path(path) as part:
+            part.write_text(content + "\n", encoding="utf-8")
     inputs = [script, params_file, build / "study.path", data.path, *record["files"]]
     if lacking:  # any table of the study may bring what a cell lacks
         inputs += study_tables(data)
-    write_manifest(
-        build / "made" / f"{name}.json",
-        inputs=[*inputs, *(tables / f"{table}.parquet" for table in reads)],
-        outputs=[
-            *(tables / f"{table}.parquet" for table in writes),
-            *(*files.values(), page, *_shown_media(page.parent, text)),
-        ],
-        stamps=stamps,
-    )
+    inputs += [tables / f"{table}.parquet" for table in reads]
+    written = [tables / f"{table}.parquet" for table in writes]
+    outputs = [*written, *texts, *_shown_media(page.parent, text)]
+    manifest = build / "made" / f"{name}.json"
+    write_manifest(manifest, inputs=inputs, outputs=outputs, stamps=stamps)
     return page
 
 
@@ -215,8 +216,3 @@ def _finish_cell(record: Path) -> nbformat.NotebookNode:
         f"finish_chapter({str(record.resolve())!r})"
     )
     return nbformat.v4.new_code_cell(source, metadata={"tags": [FINISH]}, id=FINISH)
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_path(path) as part:
-        part.write_text(text, encoding="utf-8")

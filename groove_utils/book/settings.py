@@ -1,4 +1,4 @@
-"""What is to be made: the study, the parameter file and the chapter that Make was asked for.
+"""Settings of a build: the study, the parameter file and the port that Make was given.
 
 They come in environment variables and never as text of a shell's or of Make's command, so any name
 of a folder works and none can run anything.
