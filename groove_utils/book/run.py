@@ -84,8 +84,7 @@ def run_chapter(
     stamps = take_stamps(data.path, script.parent, params_file.parent, tables)
     notebook, lacking = _fitted(script, data, tables)
     check_parameters(notebook, parameters, params_file)
-    began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-    record = NOTHING_RUN
+    began, clock, record = datetime.datetime.now(datetime.UTC), time.monotonic(), NOTHING_RUN
     if any(cell.cell_type == "code" for cell in notebook.cells):
         declared = {"reads": reads, "writes": writes}
         notebook, record = _execute(name, notebook, parameters, build, declared)
@@ -96,29 +95,36 @@ def run_chapter(
         "peak_memory_mib": record["peak_memory_mib"],
         "parameters": {key: value for key, value in parameters.items() if key != "study"},
     }
+    written = {table: tables / f"{table}.parquet" for table in writes}
     for table in set(writes) - set(record["tables_written"]):
-        write_if_changed(tables / f"{table}.parquet", NOT_ALLOWED)
-    page = build / "book" / f"{name}.ipynb"
+        write_if_changed(written[table], NOT_ALLOWED)
     log = take_stderr(notebook) + slow_cells(notebook)
-    text = nbformat.writes(published_page(notebook, parameters, data), indent=1)
-    texts = {
-        build / "logs" / f"{name}.txt": log,
-        build / "values" / f"{name}.json": json.dumps(record["values"], indent=1),
-        build / "runs" / f"{name}.json": json.dumps(run, indent=1),
-        page: text,
-    }
-    for path, content in texts.items():
-        with atomic_path(path) as part:
-            part.write_text(content + "\n", encoding="utf-8")
+    notebook = published_page(notebook, parameters, data)
+    texts = _write_texts(build, name, notebook, log, {"values": record["values"], "runs": run})
     inputs = [script, params_file, build / "study.path", data.path, *record["files"]]
     if lacking:  # any table of the study may bring what a cell lacks
         inputs += study_tables(data)
     inputs += [tables / f"{table}.parquet" for table in reads]
-    written = [tables / f"{table}.parquet" for table in writes]
-    outputs = [*written, *texts, *_shown_media(page.parent, text)]
-    manifest = build / "made" / f"{name}.json"
-    write_manifest(manifest, inputs=inputs, outputs=outputs, stamps=stamps)
-    return page
+    outputs = [*written.values(), *texts]
+    write_manifest(build / "made" / f"{name}.json", inputs=inputs, outputs=outputs, stamps=stamps)
+    return build / "book" / f"{name}.ipynb"
+
+
+def _write_texts(
+    build: Path,
+    name: str,
+    notebook: nbformat.NotebookNode,
+    log: str,
+    records: Mapping[str, dict],
+) -> list[Path]:
+    """Write page, log and records of a chapter; return them with the media that the page shows."""
+    page = nbformat.writes(notebook, indent=1)
+    texts = {build / "book" / f"{name}.ipynb": page, build / "logs" / f"{name}.txt": log}
+    texts |= {build / kind / f"{name}.json": json.dumps(r, indent=1) for kind, r in records.items()}
+    for path, content in texts.items():
+        with atomic_path(path) as part:
+            part.write_text(content + "\n", encoding="utf-8")
+    return [*texts, *_shown_media(build / "book", page)]
 
 
 def _shown_media(sources: Path, text: str) -> list[Path]:
