@@ -109,7 +109,7 @@ remove-chapter: $(READY) ## take a chapter out of the book, keeping its files: C
 .PHONY: lock
 lock: $(READY) ## write requirements.lock from what .venv holds
 	@{ sed -n '/^#/p;/^[^#]/q' requirements.lock; \
-	   $(PY) -m pip freeze --all --exclude-editable --exclude pip --exclude musicnn --exclude basic-pitch \
+	   $(PY) -m pip freeze --all --exclude-editable --exclude pip --exclude musicnn --exclude basic-pitch --exclude pyAudioAnalysis \
 	   | sed 's/+cpu$$//'; } > requirements.lock.part && mv requirements.lock.part requirements.lock
 
 .PHONY: clean

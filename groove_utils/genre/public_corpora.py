@@ -1,0 +1,274 @@
+"""Published corpora of real music: GTZAN with its fault-filtered split, and FMA-small.
+
+Both are downloaded when they are asked for, checked by their hashes, and never redistributed. A
+copy that is on the machine is used as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pooch
+
+from groove_utils.files import hash_file
+from groove_utils.genre.corpora import AUDIO, Corpus, CorpusError
+from groove_utils.paths import cache_folder
+from groove_utils.study.download import TIMEOUT
+
+__all__ = ["fma_corpus", "gtzan_corpus"]
+
+
+class Remote(NamedTuple):
+    """A published file: address, name, hash (pooch's form, empty where unknown), size in words."""
+
+    url: str
+    file: str
+    checksum: str
+    size: str
+
+
+GTZAN_AUDIO = Remote(
+    "https://huggingface.co/datasets/marsyas/gtzan/resolve/main/data/genres.tar.gz",
+    "genres.tar.gz", "md5:5b3d6dddb579ab49814ab86dba69e7c7", "1.2 GB",
+)  # fmt: skip
+GTZAN_LISTS = "https://raw.githubusercontent.com/coreyker/dnn-mgr/master/gtzan/"
+# first digits of each list's SHA-256 (the rest is unknown to us), and its number of songs
+GTZAN_SPLIT = {
+    "train": ("2b04966cef1486f1", 443),
+    "valid": ("f8fbee7c52397a0e", 197),
+    "test": ("09cafa6a89ce0a27", 290),
+}
+GTZAN_BROKEN = {"jazz.00054"}  # not audio in the usual copies
+GTZAN_LICENCE = "None is stated; collected for research by G. Tzanetakis. Do not redistribute."
+
+FMA_URL = "https://os.unil.cloud.switch.ch/fma/"
+FMA_METADATA = Remote(
+    f"{FMA_URL}fma_metadata.zip", "fma_metadata.zip",
+    "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733", "342 MiB",
+)  # fmt: skip
+FMA_AUDIO = Remote(
+    f"{FMA_URL}fma_small.zip", "fma_small.zip",
+    "sha1:ade154f733639d52e35e32f5593efe5be76c6d70", "7.2 GiB",
+)  # fmt: skip
+# without audio or much shorter than 30 s (github.com/mdeff/fma, issues 8 and 44)
+FMA_BROKEN = {98565, 98567, 98569, 99134, 108925, 133297}
+FMA_LICENCE = "Metadata CC BY 4.0; each track has its own Creative Commons licence (`licence`)."
+
+
+def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = True) -> Corpus:
+    """Load GTZAN with the split that leaves out its repeated, mislabelled and distorted songs.
+
+    Parameters
+    ----------
+    folder : path-like, optional
+        Folder with ``blues/blues.00000.wav`` … at most two folders deep, and the three lists
+        ``{train,valid,test}_filtered.txt``; ``gtzan`` in the cache by default.
+    download : bool
+        Download what is missing (1.2 GB).
+
+    Returns
+    -------
+    Corpus
+        929 of the 930 songs of the split (443, 197 and 290), since ``jazz.00054`` cannot be read.
+        ``split`` is ``train``, ``valid`` or ``test``. Artists were never published, so each song
+        counts as an artist: use ``split``, which was made to keep artists apart where they are
+        known.
+
+    Raises
+    ------
+    CorpusError
+        If something is missing and cannot be downloaded, or a list has another content.
+
+    References
+    ----------
+    Tzanetakis & Cook (2002), Musical genre classification of audio signals; Kereliuk, Sturm &
+    Larsen (2015), Deep learning and music adversaries (the split); Sturm (2013), The GTZAN
+    dataset: its contents, its faults, arXiv:1306.1461.
+    """
+    folder = cache_folder() / "gtzan" if folder is None else Path(folder)
+    advice = (
+        f"download {GTZAN_AUDIO.url} ({GTZAN_AUDIO.size}) and unpack it into {folder}, so that "
+        f"{folder / 'genres' / 'blues' / 'blues.00000.wav'} is there; and put "
+        f"{', '.join(f'{name}_filtered.txt' for name in GTZAN_SPLIT)} from {GTZAN_LISTS} there"
+    )
+    rows = []
+    for split, (prefix, n_songs) in GTZAN_SPLIT.items():
+        path = folder / f"{split}_filtered.txt"
+        if not path.is_file():
+            _fetch(Remote(GTZAN_LISTS + path.name, path.name, "", ""), folder, advice, download)
+        lines = _read_list(path, prefix, n_songs)
+        rows += [(line, line.partition(".")[0], split) for line in lines]
+    places = _gtzan_files(folder)
+    if not places:
+        _fetch_archive(GTZAN_AUDIO, folder, advice, download)
+        places = _gtzan_files(folder)
+    songs = pd.DataFrame(rows, columns=["song_id", "style", "split"])
+    songs = songs[~songs["song_id"].isin(GTZAN_BROKEN)].reset_index(drop=True)
+    missing = sorted(set(songs["song_id"]) - set(places))
+    if missing:
+        raise CorpusError(
+            f"{folder}: {len(missing)} songs of the split are missing, first {missing[0]!r}; "
+            f"{advice}.",
+            kind="missing_file", path=folder, value=missing[0],
+        )  # fmt: skip
+    songs.insert(2, "artist", songs["song_id"])
+    songs.insert(3, "audio", songs["song_id"].map(places))
+    return Corpus("gtzan", folder, songs, licence=GTZAN_LICENCE)
+
+
+def _gtzan_files(folder: Path) -> dict[str, str]:
+    """Relative paths of the songs by their names (``blues.00000``)."""
+    patterns = ("*/*", "*/*/*", "*/*/*/*")
+    files = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+    return {
+        path.stem: path.relative_to(folder).as_posix()
+        for path in reversed(files)
+        if path.suffix in AUDIO and path.name.startswith(f"{path.parent.name}.")
+    }
+
+
+def _read_list(path: Path, prefix: str, n_songs: int) -> list[str]:
+    """Read a list of a split, and return the names of its songs (``blues.00000``)."""
+    digest = hash_file(path)
+    names = [Path(line.strip()).stem for line in path.read_text().splitlines() if line.strip()]
+    if not digest.startswith(prefix) or len(names) != n_songs:
+        raise CorpusError(
+            f"{path}: this is not the published list: {len(names)} songs and SHA-256 "
+            f"{digest[:16]}…, expected {n_songs} and {prefix}…. Delete it, and it will be "
+            "downloaded again.",
+            kind="wrong_hash", path=path, value=digest,
+        )  # fmt: skip
+    return names
+
+
+def fma_corpus(
+    folder: str | os.PathLike | None = None, *, level: str = "top", download: bool = True
+) -> Corpus:
+    """Load FMA-small, 8,000 clips of 30 s in eight genres, with FMA's own tree of genres.
+
+    Parameters
+    ----------
+    folder : path-like, optional
+        Folder with ``fma_metadata/`` and ``fma_small/``; ``fma`` in the cache by default.
+    level : {"top", "fine"}
+        Style of a song: one of eight top genres, or the most specific of its genres.
+    download : bool
+        Download what is missing (7.5 GiB).
+
+    Returns
+    -------
+    Corpus
+        ``split`` is FMA's own, which keeps artists apart; ``licence`` is that of the track. Six
+        clips without audio, or with little, are left out.
+
+    Raises
+    ------
+    CorpusError
+        If something is missing and cannot be downloaded.
+
+    References
+    ----------
+    Defferrard, Benzi, Vandergheynst & Bresson (2017), FMA: a dataset for music analysis,
+    arXiv:1612.01840.
+    """
+    if level not in ("top", "fine"):
+        raise CorpusError(
+            f"level is {level!r}, expected 'top' or 'fine'.",
+            kind="unknown_level", column="level", value=level,
+        )  # fmt: skip
+    folder = cache_folder() / "fma" if folder is None else Path(folder)
+    for remote in (FMA_METADATA, FMA_AUDIO):
+        if not (folder / Path(remote.file).stem).is_dir():
+            advice = f"download {remote.url} ({remote.size}) and unpack it into {folder}"
+            _fetch_archive(remote, folder, advice, download)
+    genres = pd.read_csv(folder / "fma_metadata" / "genres.csv", index_col="genre_id")
+    tracks = pd.read_csv(
+        folder / "fma_metadata" / "tracks.csv", index_col=0, header=[0, 1], low_memory=False
+    )
+    tracks = tracks[(tracks["set", "subset"] == "small") & ~tracks.index.isin(FMA_BROKEN)]
+    titles, parents = _genre_titles(genres), genres["parent"]
+    depth = {genre: _depth(genre, parents) for genre in genres.index}
+    styles = tracks["track", "genre_top"]
+    if level == "fine":
+        listed = tracks["track", "genres"].str.findall(r"\d+")
+        deepest = listed.map(lambda ids: max(map(int, ids), key=depth.__getitem__))
+        styles = deepest.map(titles)
+    number = tracks.index.map("{:06d}".format)
+    songs = pd.DataFrame(
+        {
+            "song_id": number,
+            "style": styles.to_numpy(),
+            "artist": tracks["artist", "id"].map("artist-{}".format).to_numpy(),
+            "audio": [f"fma_small/{name[:3]}/{name}.mp3" for name in number],
+            "split": tracks["set", "split"].replace(
+                {"training": "train", "validation": "valid"}
+            ).to_numpy(),
+            "licence": tracks["track", "license"].to_numpy(),
+        }
+    )  # fmt: skip
+    tree = {titles[g]: titles[p] for g, p in parents.items() if p in titles}
+    missing = [audio for audio in songs["audio"] if not (folder / audio).is_file()]
+    if missing:
+        raise CorpusError(
+            f"{folder}: {len(missing)} clips are missing, first {missing[0]}. Delete "
+            f"{folder / 'fma_small'}, and it will be downloaded again.",
+            kind="missing_file", path=folder / missing[0], value=missing[0],
+        )  # fmt: skip
+    return Corpus(f"fma-small-{level}", folder, songs, tree, FMA_LICENCE)
+
+
+def _genre_titles(genres: pd.DataFrame) -> dict[int, str]:
+    """Titles of genres, with the number added to those that occur twice."""
+    double = genres["title"].duplicated(keep=False)
+    numbered = genres["title"] + " (" + genres.index.astype(str) + ")"
+    return genres["title"].where(~double, numbered).to_dict()
+
+
+def _depth(genre: int, parents: pd.Series) -> int:
+    depth = 0
+    while parents.get(genre, 0) and depth < len(parents):
+        genre, depth = parents[genre], depth + 1
+    return depth
+
+
+def _fetch(remote: Remote, folder: Path, advice: str, download: bool) -> Path:
+    """Download a file, or raise one error that says what to do by hand."""
+    reason = "downloads are switched off"
+    if download:
+        if remote.size:
+            print(f"Downloading {remote.file} ({remote.size}) from {remote.url}")
+        try:
+            pooch.retrieve(
+                remote.url,
+                known_hash=remote.checksum or None,
+                fname=remote.file,
+                path=folder,
+                downloader=pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=bool(remote.size)),
+            )
+            return folder / remote.file
+        except (OSError, ValueError) as error:  # no network, or another content
+            reason = f"{type(error).__name__}: {error}"
+    raise CorpusError(
+        f"{remote.file} is not in {folder} and could not be downloaded ({reason}). By hand: "
+        f"{advice}.",
+        kind="not_downloaded", path=folder / remote.file, value=remote.url,
+    )  # fmt: skip
+
+
+def _fetch_archive(remote: Remote, folder: Path, advice: str, download: bool) -> None:
+    """Download an archive, and unpack all of it or nothing."""
+    path = folder / remote.file
+    if not path.is_file():
+        _fetch(remote, folder, advice, download)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as temporary:
+        shutil.unpack_archive(
+            path, temporary, **({"filter": "data"} if ".tar" in path.name else {})
+        )
+        for unpacked in Path(temporary).iterdir():
+            if not (folder / unpacked.name).exists():
+                unpacked.rename(folder / unpacked.name)
