@@ -24,11 +24,13 @@ def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]
     Returns
     -------
     dict of str to str
-        ``versions_table``, ``data_table``, ``runs_table``, ``weights_table`` and ``machine``.
+        ``versions_table``, ``data_table``, ``found_table`` (may be empty), ``runs_table``,
+        ``weights_table`` and ``machine``.
     """
     return {
         "versions_table": _table(_versions(root)),
         "data_table": _table(_data(study)),
+        "found_table": _found(study),
         "runs_table": _table(_runs(build, chapters)),
         "weights_table": _table(_weights(build)),
         "machine": f"Python {platform.python_version()} on {platform.system()} "
@@ -61,6 +63,13 @@ def _data(study: Study) -> pd.DataFrame:
             size = path.stat().st_size / 1024
             rows.append({"file": file, "KiB": f"{size:.1f}", "SHA-256": hash_file(path)})
     return pd.DataFrame(rows)
+
+
+def _found(study: Study) -> MystText:
+    """What was found among published files, if the study was made from such; else empty."""
+    if not (study.path / "found.csv").is_file():
+        return MystText()
+    return _table(pd.read_csv(study.path / "found.csv"))
 
 
 def _runs(build: Path, chapters: list[str]) -> pd.DataFrame:

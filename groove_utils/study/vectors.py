@@ -19,7 +19,7 @@ from groove_utils.study.stem_names import NO_STEMS, parse_subset
 from groove_utils.study.tables import MISSING, read_csv
 from groove_utils.study.text import is_label, plain_text
 
-__all__ = ["check_descriptors", "check_embeddings", "read_arrays"]
+__all__ = ["check_descriptors", "check_embeddings", "read_arrays", "read_texts"]
 
 LARGEST = 512 << 20  # bytes of the arrays of one archive, unpacked
 DESCRIPTORS = "descriptors.csv"
@@ -28,7 +28,7 @@ DESCRIPTORS = "descriptors.csv"
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays of numbers of an NPZ archive, without what only describes them.
 
-    Single integers and texts, such as a ``song_id``, are left out.
+    Single integers, texts and Python objects, such as a ``song_id``, are left out.
 
     Parameters
     ----------
@@ -41,9 +41,27 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises
     ------
     ValueError
-        If it is no such archive, holds Python objects or no numbers, or claims more than 512 MiB
-        or other sizes than it holds: nothing is allocated before that is known.
+        If it is no such archive, holds no numbers, or claims more than 512 MiB or other sizes than
+        it holds: nothing is allocated before that is known.
     """
+    arrays = {
+        name: values
+        for name, values in _read_members(path, "iuf").items()
+        if values.dtype.kind == "f" or values.size != 1
+    }
+    if not arrays:
+        raise ValueError("has no array of numbers")
+    return arrays
+
+
+def read_texts(path: Path) -> dict[str, str]:
+    """Read the texts of an NPZ archive, such as a ``song_id``; see :func:`read_arrays`."""
+    texts = _read_members(path, "US")
+    return {name: str(value[()]) for name, value in texts.items() if value.size == 1}
+
+
+def _read_members(path: Path, kinds: str) -> dict[str, np.ndarray]:
+    """Read the arrays of some kinds of types."""
     if not is_zipfile(path):
         size = path.stat().st_size
         raise ValueError(f"is no .npz archive, or not the whole of one ({size} bytes)")
@@ -55,19 +73,17 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
                 raise ValueError(f"unpacks to {total:,} bytes; at most {LARGEST:,} are read")
             for member in archive.infolist():
                 name = member.filename.removesuffix(".npy")
-                shape, dtype = _read_header(archive, member)
-                if dtype.kind in "iuf" and (dtype.kind == "f" or math.prod(shape) != 1):
+                dtype = _read_type(archive, member)
+                if dtype.kind in kinds:
                     with archive.open(member) as file:
                         arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, EOFError, ValueError, NotImplementedError, BadZipFile, zlib.error) as error:
         raise ValueError(f"has {name!r}, which cannot be read ({error})") from error
-    if not arrays:
-        raise ValueError("has no array of numbers")
     return arrays
 
 
-def _read_header(archive: ZipFile, member) -> tuple[tuple[int, ...], np.dtype]:
-    """Read shape and type of an array, and compare them with the size of the member."""
+def _read_type(archive: ZipFile, member) -> np.dtype:
+    """Read the type of an array, and compare type and shape with the size of the member."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
@@ -75,11 +91,9 @@ def _read_header(archive: ZipFile, member) -> tuple[tuple[int, ...], np.dtype]:
             raise ValueError(f"version {version} of the format")
         shape, _, dtype = read[version[0]](file)
         size = file.tell() + math.prod(shape) * dtype.itemsize
-    if dtype.hasobject:
-        raise ValueError("it holds Python objects")
-    if size != member.file_size:
+    if size != member.file_size and not dtype.hasobject:  # objects are never read
         raise ValueError(f"it claims {size:,} bytes and holds {member.file_size:,}")
-    return shape, dtype
+    return dtype
 
 
 def check_descriptors(folder: Path, tracks: set[str]) -> list[Problem]:

@@ -12,25 +12,40 @@ arXiv:2603.27237.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import re
 import shutil
 from pathlib import Path
+from zipfile import ZipFile
 
-import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
 from groove_utils.files import hash_file, write_if_changed
 from groove_utils.paths import cache_folder
 from groove_utils.study.catalogue import get_dataset
-from groove_utils.study.contracts import NUMBER, check_frame, identifier
+from groove_utils.study.contracts import (
+    FILE_NAME,
+    FINITE,
+    NUMBER,
+    ONE_LINE,
+    check_frame,
+    identifier,
+)  # fmt: skip
+from groove_utils.study.datasets.marmoret2026_vectors import (
+    EXPECTED_MODELS,
+    EXPECTED_STEMS,
+    REPORT,
+    STEM_MODEL,
+    choose_checkpoints,
+    find_vectors,
+    write_vectors,
+)  # fmt: skip
 from groove_utils.study.osf import download_files, list_files
 from groove_utils.study.problems import StudyError, problem, reading
-from groove_utils.study.stem_names import STEMS, subset_name
-from groove_utils.study.tables import write_study
+from groove_utils.study.tables import MISSING, read_csv, write_study
+from groove_utils.study.text import plain_text
 
 __all__ = ["download_marmoret2026", "make_marmoret2026"]
 
@@ -39,31 +54,23 @@ QUERIES = {entry["column"]: query for query, entry in DATASET.meta["queries"].it
 WANTED = r"(ratings.*\.xlsx|mir_?features.*\.csv|audio_embedding_.*\.npz|\.zip)$"
 TEXTS = ["id", "artist", "song", "style_family", "style"]
 REQUIRED = ("groove", "Q1_dance", "Q2_listen", "Q4_party")
-FEATURES = pa.DataFrameSchema({"id": identifier(unique=True)})
+DESCRIPTORS = (
+    "event_density", "rms", "rms_sd", "spectral_flux",
+    *(f"band_{i}_flux" for i in range(1, 11)), "pulse_clarity", "pulse_clarity_attack",
+)  # fmt: skip
+FEATURES = pa.DataFrameSchema(
+    {"id": identifier(FILE_NAME)}
+    | {name: pa.Column(str, FINITE, nullable=True) for name in DESCRIPTORS}
+)
 SHEET = pa.DataFrameSchema(
-    {"id": identifier(unique=True), "artist": identifier()}
+    {"id": identifier(FILE_NAME), "artist": identifier(ONE_LINE)}
     | {name: pa.Column(nullable=True) for name in ("song", "style_family")}
     | {q: pa.Column(checks=NUMBER, nullable=True, required=q in REQUIRED) for q in QUERIES}
 )
-# The first key that a folder's name contains gives the model, so longer keys come first.
-MODELS = {
-    "mertv1330m": "mert-v1-330m",
-    "mert": "mert-v1-95m",
-    "m2d": "m2d-clap",
-    "matpac": "matpac-plus",
-    "musicfm": "musicfm",
-    "muq": "muq-mulan",
-    "audiomae": "audiomae",
-    "largerclap": "larger-clap-music",
-    "clap": "clap-htsat-unfused",
-}
-EXPECTED_MODELS = set(MODELS.values()) - {"mert-v1-330m", "larger-clap-music"}
-STEM_MODEL = "muq-mulan"  # the model that was also applied to stems
-EXPECTED_STEMS = (*STEMS, "drums+bass")
-STEM_NAMES = {stem.rstrip("s"): stem for stem in STEMS} | {"voice": "vocals", "vox": "vocals"}
 MIN_COVERAGE = 0.9  # a model with fewer of the songs is left out, instead of losing the songs
 MIN_SONGS = 8
-REPORT = ["what", "model", "stem", "found", "used", "remark"]  # columns of found.csv
+MAX_ARCHIVES = 10_000
+LARGEST_ARCHIVE = 64 << 30  # bytes, unpacked
 
 
 def make_marmoret2026(
@@ -95,8 +102,13 @@ def make_marmoret2026(
 
     Notes
     -----
-    A song is kept if it has ratings, descriptors and the embedding of every model that covers at
-    least nine tenths of the songs, so that all models are compared on the same songs.
+    A song is kept if it has ratings on the four questions of the paper, descriptors and the
+    embedding of every model that covers at least nine tenths of the songs, so that all models are
+    compared on the same songs. Of rows with the same id the first is taken, and rows without an id
+    are left out, as in the authors' code.
+
+    Vectors are kept in float32, as published. The authors' code also fits them in float32, ours in
+    float64; their R² differ by at most 2e-6.
     """
     folder = Path(folder)
     source = download_marmoret2026() if source is None else Path(source)
@@ -105,16 +117,17 @@ def make_marmoret2026(
     _unpack(source)
     sheet = _read_ratings(folder, source)
     descriptors = _read_descriptors(folder, source)
-    vectors, other_checkpoints = _choose_checkpoints(_read_vectors(folder, source))
+    vectors, others = find_vectors(folder, source)
+    vectors, copies = choose_checkpoints(vectors)
     songs, report = _select_songs(sheet, descriptors, vectors)
     if len(songs) < MIN_SONGS:
         details = {"value": len(songs), "expected": "about 148"}
         raise StudyError(folder, [problem("too_few_songs", source, **details)])
     used = report.loc[report["used"] > 0, ["model", "stem"]]
     for row in vectors[vectors["track"].isin(songs)].merge(used).itertuples():
-        place = folder / "embeddings" / row.model / row.stem / f"{row.track}.npz"
-        write_if_changed(place, _layers(row.path))
-    report = pd.concat([report, other_checkpoints], ignore_index=True)
+        write_vectors(row, folder / "embeddings" / row.model / row.stem / f"{row.track}.npz")
+    tables = pd.DataFrame([*sheet.attrs["report"], *descriptors.attrs["report"]], columns=REPORT)
+    report = pd.concat([report, copies, others, tables], ignore_index=True)
     write_if_changed(folder / "found.csv", report.to_csv(index=False))
     tracks, ratings = _convert_sheet(sheet.loc[songs])
     meta = _describe(sheet.loc[songs], tracks)
@@ -145,15 +158,30 @@ def download_marmoret2026(folder: str | os.PathLike | None = None) -> Path:
 
 
 def _unpack(source: Path) -> None:
-    """Unpack each archive once, into a folder next to it."""
-    for archive in sorted(source.rglob("*.zip")):
-        if not (target := archive.with_suffix("")).is_dir():
-            part = target.with_name(f".{target.name}.part")
-            shutil.unpack_archive(archive, part)
-            part.replace(target)
+    """Unpack each archive once, into a folder next to it, and the archives in it."""
+    unpacked: set[Path] = set()
+    while archives := sorted(set(source.rglob("*.zip")) - unpacked):
+        unpacked.update(archives)
+        if len(unpacked) > MAX_ARCHIVES:
+            details = {"names": f"more than {MAX_ARCHIVES} archives", "expected": "a few"}
+            raise StudyError(source, [problem("several_files", source, **details)])
+        for archive in archives:
+            if (target := archive.with_suffix("")).is_dir():
+                continue
+            with reading(source, archive.relative_to(source), "a ZIP archive"):
+                with ZipFile(archive) as content:
+                    size = sum(member.file_size for member in content.infolist())
+                if size > LARGEST_ARCHIVE:
+                    details = {"value": size / 2**20, "limit": LARGEST_ARCHIVE / 2**20}
+                    raise StudyError(source, [problem("too_large", archive, **details)])
+                part = target.with_name(f".{target.name}.part")
+                part.mkdir(exist_ok=True)  # also for an archive without any file
+                shutil.unpack_archive(archive, part)
+                part.replace(target)
 
 
-def _find_file(folder: Path, source: Path, pattern: str, name: str) -> Path:
+def _find_file(folder: Path, source: Path, pattern: str, name: str) -> tuple[Path, list[tuple]]:
+    """Find a file by its usual name, else by a pattern; also report the others."""
     files = [
         path
         for path in sorted(source.rglob("*"))
@@ -162,122 +190,69 @@ def _find_file(folder: Path, source: Path, pattern: str, name: str) -> Path:
     if not files:
         expected = f"{name} (from {DATASET.meta['source']})"
         raise StudyError(folder, [problem("missing_file", source, expected=expected)])
-    if len({hash_file(path) for path in files}) > 1:
-        names = f"{len(files)} such files ({', '.join(path.name for path in files)})"
+    exact = [path for path in files if path.name == name] or files
+    if len({hash_file(path) for path in exact}) > 1:
+        names = f"{len(exact)} such files ({', '.join(path.name for path in exact)})"
         raise StudyError(folder, [problem("several_files", source, names=names, expected=name)])
-    return files[0]
+    others = [path for path in files if hash_file(path) != hash_file(exact[0])]
+    return exact[0], [("other tables", "", "", 1, 0, path.name) for path in others]
+
+
+def _drop_rows(table: pd.DataFrame, what: str) -> tuple[pd.DataFrame, list[tuple]]:
+    """Drop rows without an id and all but the first with the same id, and report them."""
+    named = table[table["id"].notna()]
+    once = named.drop_duplicates("id")
+    report = []
+    if dropped := len(table) - len(named):
+        report.append((what, "", "", dropped, 0, "rows without an id"))
+    if repeated := len(named) - len(once):
+        names = ", ".join(named.loc[named["id"].duplicated(), "id"].unique()[:10])
+        report.append((what, "", "", repeated, 0, f"ids once more, the first row counts: {names}"))
+    return once, report
 
 
 def _read_ratings(folder: Path, source: Path) -> pd.DataFrame:
-    path = _find_file(folder, source, r"ratings.*\.xlsx$", "groove_ratings.xlsx")
+    path, report = _find_file(folder, source, r"ratings.*\.xlsx$", "groove_ratings.xlsx")
     with reading(folder, path.name, "XLSX"):
         sheet = pd.read_excel(path, dtype=object).dropna(how="all")
     sheet.columns = [str(name).strip() for name in sheet.columns]
     if "style_family" not in sheet:
         sheet = sheet.rename(columns={"style": "style_family"})
     for name in sheet.columns.intersection(TEXTS):
-        text = sheet[name].astype("str").str.strip()
+        text = sheet[name].astype("str").map(plain_text)
         sheet[name] = text.mask(text.isin(["", "nan", "None"]))
+    if "id" in sheet:
+        sheet, dropped = _drop_rows(sheet, "ratings")
+        report += dropped
     StudyError.raise_any(folder, check_frame(sheet, SHEET, path.name))
-    return sheet.infer_objects().set_index("id")
+    sheet = sheet.infer_objects().set_index("id")
+    sheet.attrs["report"] = report
+    return sheet
 
 
 def _read_descriptors(folder: Path, source: Path) -> pd.DataFrame:
-    path = _find_file(folder, source, r"mir_?features.*\.csv$", "groove_MIR_features.csv")
-    table = pd.read_csv(path, dtype={"id": str}, encoding="utf-8-sig", skipinitialspace=True)
-    table.columns = [str(name).strip() for name in table.columns]
+    """Read the 16 descriptors, by their names; other columns are reported."""
+    path, report = _find_file(folder, source, r"mir_?features.*\.csv$", "groove_MIR_features.csv")
+    with reading(folder, path.name, "UTF-8 text, comma-separated"):
+        table = read_csv(path, dtype=str)
+    if "id" in table:
+        table["id"] = table["id"].map(plain_text, na_action="ignore")
+        table, dropped = _drop_rows(table, "descriptors")
+        report += dropped
+    known = table.columns.intersection(DESCRIPTORS)
+    for name in known:
+        text = table[name].astype("str").str.replace(",", ".")
+        table[name] = text.mask(table[name].isna() | table[name].isin(MISSING))
     StudyError.raise_any(folder, check_frame(table, FEATURES, path.name))
-    numeric = table.set_index(table["id"].str.strip()).select_dtypes("number")
-    numeric = numeric.loc[:, ~numeric.columns.str.startswith("Unnamed")]
-    return numeric.dropna(axis="columns", how="all")
+    if others := [name for name in table if name not in {*DESCRIPTORS, "id"}]:
+        report.append(("descriptors", "", "", len(others), 0, f"other columns: {_join(others)}"))
+    table = table.set_index("id")[list(DESCRIPTORS)].astype(float)
+    table.attrs["report"] = report
+    return table
 
 
-def _read_vectors(folder: Path, source: Path) -> pd.DataFrame:
-    """One row per embedding: path, root, model, stem (empty for the mix) and track.
-
-    `root` is the folder that holds one checkpoint.
-    """
-    files = sorted(source.rglob("audio_embedding_*.npz"))
-    rows, problems = [], []
-    if not files:
-        expected = f"audio_embedding_<id>.npz in a folder per model (from {DATASET.meta['source']})"
-        problems.append(problem("missing_file", source, expected=expected))
-    for path in files:
-        try:
-            rows.append(_read_vector(path, path.relative_to(source)))
-        except StudyError as error:
-            problems += error.problems
-    StudyError.raise_any(folder, problems)
-    return pd.DataFrame(rows)
-
-
-def _read_vector(path: Path, file: Path) -> dict:
-    separated = any("separated" in part.lower() for part in file.parts)
-    # the folder of a song's stems is named by the song's id, which may contain a model's name
-    model = _model_name(file.parts[: -2 if separated else -1])
-    with reading(file.parent, file, "an NPZ archive"), np.load(path) as archive:
-        facts = {key: str(archive[key]) for key in ("song_id", "instrument_name") if key in archive}
-        keys = archive.files
-    name = path.stem.removeprefix("audio_embedding_")
-    instrument = facts.get("instrument_name") or (name if separated else "")
-    stem = _stem_name(instrument)
-    problems = []
-    if model is None:
-        problems.append(problem("unknown_model", file, expected=", ".join(sorted(EXPECTED_MODELS))))
-    if "audio_embedding" not in keys:
-        details = {"keys": ", ".join(sorted(keys)), "expected": "audio_embedding"}
-        problems.append(problem("missing_array", file, **details))
-    if instrument and not stem:
-        details = {"value": instrument, "expected": ", ".join(EXPECTED_STEMS)}
-        problems.append(problem("unknown_stem", file, **details))
-    StudyError.raise_any(file.parent, problems)
-    # the stems of a song have a folder of their own
-    root, name = (path.parent.parent, path.parent.name) if instrument else (path.parent, name)
-    track = (facts.get("song_id") or name).strip()
-    return {"path": path, "root": root, "model": model, "stem": stem, "track": track}
-
-
-def _layers(path: Path) -> bytes:
-    """Archive of a published vector; the rows of layers × dimensions become layers of their own."""
-    with reading(path.parent, path.name, "an NPZ archive"), np.load(path) as archive:
-        rows = np.atleast_2d(np.squeeze(archive["audio_embedding"])).astype(np.float32)
-    names = [f"layer_{i:02d}" for i in range(len(rows))] if len(rows) > 1 else ["audio_embedding"]
-    content = io.BytesIO()
-    np.savez(content, **dict(zip(names, rows, strict=True)))
-    return content.getvalue()
-
-
-def _model_name(folders: tuple[str, ...]) -> str | None:
-    """Model named by the folders of a path; the folder nearest to the file comes first."""
-    for folder in reversed(folders):
-        name = re.sub(r"[^a-z0-9]", "", folder.lower())
-        for key, model in MODELS.items():
-            if key in name:
-                return model
-    return None
-
-
-def _stem_name(text: str) -> str:
-    """Normalise ``drums``, ``bass+drums``, ``drums_and_bass`` …; empty if no stem is meant."""
-    words = {word.rstrip("s") for word in re.split(r"[^a-z]+|and", text.lower()) if word}
-    if not words or not words <= set(STEM_NAMES):
-        return ""
-    return subset_name({STEM_NAMES[word] for word in words})
-
-
-def _choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keep the checkpoint with most songs for each model and stem, and list the others."""
-    kept, others = [], []
-    for (model, stem), group in vectors.groupby(["model", "stem"]):
-        songs = set()
-        for root, part in sorted(group.groupby("root"), key=lambda item: (-len(item[1]), item[0])):
-            if songs.isdisjoint(part["track"]):  # one checkpoint may be spread over folders
-                kept.append(part.drop_duplicates("track"))
-                songs |= set(part["track"])
-            else:
-                remark = f"another checkpoint: {root.name}"
-                others.append(("embeddings", model, stem, len(part), 0, remark))
-    return pd.concat(kept, ignore_index=True), pd.DataFrame(others, columns=REPORT)
+def _join(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
 
 
 def _select_songs(
@@ -286,7 +261,7 @@ def _select_songs(
     """Songs for which everything is there, and a report of what was found."""
     tracks = vectors.groupby(["model", "stem"])["track"].agg(set).to_dict()
     mixes = {model: songs for (model, stem), songs in tracks.items() if not stem}
-    rated = sheet[sheet.columns.intersection(list(QUERIES))].notna().all(axis=1)
+    rated = sheet[list(REQUIRED)].notna().all(axis=1)
     candidates = set().union(*mixes.values()) & set(sheet.index[rated])
     least = MIN_COVERAGE * len(candidates)
     complete = [songs for songs in mixes.values() if len(songs & candidates) >= least]
@@ -308,8 +283,7 @@ def _select_songs(
 
 
 def _list(missing: set[str]) -> str:
-    names = ", ".join(sorted(missing)[:10]) + (" …" if len(missing) > 10 else "")
-    return f"{len(missing)} songs missing: {names}" if missing else ""
+    return f"{len(missing)} songs missing: {_join(sorted(missing))}" if missing else ""
 
 
 def _convert_sheet(sheet: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -321,7 +295,8 @@ def _convert_sheet(sheet: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     tracks = tracks.join(facts.rename(columns={"style": "substyle"})).rename_axis("track_id")
     queries = [query for column, query in QUERIES.items() if column in sheet]
     wide = sheet.rename_axis("track_id").rename(columns=QUERIES).reset_index()
-    return tracks.reset_index(), wide.melt("track_id", queries, "query", "rating")
+    ratings = wide.melt("track_id", queries, "query", "rating")
+    return tracks.reset_index(), ratings.dropna(subset=["rating"])
 
 
 def _describe(sheet: pd.DataFrame, tracks: pd.DataFrame) -> dict:
@@ -331,7 +306,7 @@ def _describe(sheet: pd.DataFrame, tracks: pd.DataFrame) -> dict:
         if entry["column"] in sheet:
             queries[query] = entry["wording"]
             if "scale" in entry:
-                values = [*entry["scale"], *sheet[entry["column"]]]
+                values = [*entry["scale"], *sheet[entry["column"]].dropna()]
                 scale = [float(math.floor(min(values))), float(math.ceil(max(values)))]
                 queries[query] = {"wording": entry["wording"], "scale": scale}
     return DATASET.meta | {"queries": queries, "styles": sorted(tracks["style"].unique())}

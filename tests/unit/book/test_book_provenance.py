@@ -46,6 +46,13 @@ def test_versions_data_and_runs(tables):
     assert told["machine"].startswith("Python 3.")
 
 
+def test_what_was_found_among_published_files(tables):
+    _, study, make = tables
+    assert make()["found_table"] == ""
+    (study.path / "found.csv").write_text("what,used,remark\nembeddings,0,{download}`x`\n")
+    assert "| embeddings | 0 | &#123;download&#125;&#96;x&#96; |" in make()["found_table"]
+
+
 def test_weights_where_the_study_allows_them(tables):
     build, _, make = tables
     file = build / "tables" / "models.parquet"

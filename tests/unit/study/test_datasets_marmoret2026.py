@@ -145,13 +145,14 @@ def test_other_nesting_names_and_columns_will_do(source, published, tmp_path):
     folder = make_marmoret2026(tmp_path / "study", source=source)
     assert validate_study(folder) == []
     study = load_study(folder)
-    assert set(study.tracks["track_id"]) == set(ids) - {ids[6]}  # a rating was left empty
+    assert set(study.tracks["track_id"]) == set(ids)
+    assert study.song_means("rhythm").isna().sum() == 1  # of a question that is not probed
     assert "beat" not in study.queries
     assert study.scales["groove"] == (-1, 2)
     assert study.styles == ["hard rock", "p-funk", "synth pop"]
     assert layers(folder, "mert-v1-95m", ids[0])["audio_embedding"].shape == (13 * 24,)
     assert list(layers(folder, "muq-mulan", ids[0], "drums+bass")) == ["audio_embedding"]
-    assert len(list(folder.glob("embeddings/clap-htsat-unfused/*.npz"))) == 9
+    assert len(list(folder.glob("embeddings/clap-htsat-unfused/*.npz"))) == 10
 
 
 def test_a_song_missing_from_one_model_is_left_out_of_all(source, published, tmp_path):
@@ -191,13 +192,129 @@ def test_incomplete_models_and_stems_and_lesser_checkpoints_are_left_out(
     assert "m2d_other" in (folder / "found.csv").read_text()
 
 
+def test_checkpoints_are_matched_exactly_and_others_listed(source, published, tmp_path):
+    """A wrong network under a right name would be the worst of all faults."""
+    ids, rng = published[1], np.random.default_rng(1)
+    others = [
+        "CLAP/clap-htsat-fused", "CLAP/larger_clap_general", "MERT/MERT-v0", "MATPAC/matpac",
+        "MusicFM/musicfm-25hz-fma", "SomeModel/v2",
+    ]  # fmt: skip
+    for track in ids:
+        for place in others:
+            write_vector(source / VECTORS / place, track, (1, 24), 9, rng)
+        write_vector(source / VECTORS / "CLAP/larger_clap_music", track, (1, 24), 5, rng)
+    before = layers(make_marmoret2026(tmp_path / "a", source=published[0]), CLAP, ids[2])
+    folder = make_marmoret2026(tmp_path / "b", source=source)
+    for key, vector in layers(folder, CLAP, ids[2]).items():
+        np.testing.assert_array_equal(vector, before[key])
+    assert len(list(folder.glob("embeddings/larger-clap-music/*.npz"))) == 10
+    assert len(list(folder.glob("embeddings/*"))) == 8
+    text = (folder / "found.csv").read_text()
+    for place in others:
+        assert f"unknown checkpoint: {VECTORS}/{place}" in text
+
+
+CLAP = "clap-htsat-unfused"
+
+
+def test_other_columns_and_unprobed_questions_lose_no_song(source, published, tmp_path):
+    ids = published[1]
+    path = next(source.rglob("*MIR*.csv"))
+    table = pd.read_csv(path, dtype={"id": str})
+    ratings = pd.read_excel(xlsx(source), dtype={"id": str})[["id", "groove", "Q1_dance", "tempo"]]
+    table = table.merge(ratings)  # targets among the descriptors
+    table["attack_slope"] = table["rms"].where(table.index > 4)
+    table["remark"] = "x"
+    table.to_csv(path, index=False, sep=";", decimal=",")
+    change(source, lambda t: t.assign(Q5_rhythm=t["Q5_rhythm"].where(t.index > 4)))
+    study = load_study(make_marmoret2026(tmp_path / "study", source=source))
+    assert set(study.tracks["track_id"]) == set(ids)
+    assert list(study.descriptors) == list(marmoret2026.DESCRIPTORS)
+    expected = load_study(make_marmoret2026(tmp_path / "a", source=published[0])).descriptors
+    pd.testing.assert_frame_equal(study.descriptors, expected)
+    text = (study.path / "found.csv").read_text()
+    assert "other columns: groove, Q1_dance, tempo, attack_slope, remark" in text
+
+
+def test_rows_beside_the_songs_and_copies_of_rows(source, published, tmp_path):
+    def add(table):
+        table = pd.concat([table, table.iloc[[3]].assign(groove=-1, Q1_dance=1)])
+        summary = {"artist": "Mean", "groove": 0.0, "Q1_dance": 50.0}
+        return pd.concat([table, pd.DataFrame([summary])])
+
+    change(source, add)
+    path = next(source.rglob("*MIR*.csv"))
+    table = pd.read_csv(path, dtype={"id": str})
+    pd.concat([table, table.iloc[[1]] * 0]).assign(id=[*table["id"], table["id"][1]]).to_csv(
+        path, index=False
+    )
+    folder = make_marmoret2026(tmp_path / "study", source=source)
+    first = load_study(make_marmoret2026(tmp_path / "a", source=published[0]))
+    pd.testing.assert_frame_equal(load_study(folder).ratings, first.ratings)
+    pd.testing.assert_frame_equal(load_study(folder).descriptors, first.descriptors)
+    text = (folder / "found.csv").read_text()
+    assert "rows without an id" in text
+    assert f"the first row counts: {published[2]['id'][3]}" in text
+
+
+def test_what_lies_beside_the_files_is_listed_and_refuses_nothing(source, published, tmp_path):
+    ids, rng = published[1], np.random.default_rng(2)
+    for stem in ("no_bass", "no_drums", "kazoo"):
+        write_vector(source / SEPARATED / ids[0], ids[0], (1, 24), 0, rng, stem)
+    shutil.copy(xlsx(source), source / "old_ratings.xlsx")
+    change(source, lambda t: t.assign(drummer="else"))
+    for path in (source / VECTORS / "AudioMAE/audiomae").glob("*.npz"):
+        with np.load(path) as archive:
+            vector = archive["audio_embedding"]
+        song = np.array(path.stem[-11:], dtype=object)  # as pickled by the authors' script
+        np.savez(path, song_id=song, audio_embedding=np.vstack([vector, 0 * vector]))
+    folder = make_marmoret2026(tmp_path / "study", source=source)
+    study = load_study(folder)
+    assert set(study.tracks["track_id"]) == set(ids)
+    assert set(study.tracks["drummer"]) == {"else"}
+    expected = make_marmoret2026(tmp_path / "a", source=published[0])
+    for song in ids:  # of several rows the first, as in the authors' code
+        assert layers(folder, "audiomae", song).keys() == {"audio_embedding"}
+        np.testing.assert_array_equal(
+            layers(folder, "audiomae", song)["audio_embedding"],
+            layers(expected, "audiomae", song)["audio_embedding"],
+        )
+    text = (folder / "found.csv").read_text()
+    for remark in ("old_ratings.xlsx", "mixes without a stem", "no_bass", "kazoo"):
+        assert remark in text
+
+
+def test_archives_in_archives_and_stems_zipped_by_song(source, published, tmp_path):
+    for song in (source / SEPARATED).iterdir():
+        shutil.make_archive(str(song), "zip", song.parent, song.name)
+        shutil.rmtree(song)
+    shutil.make_archive(str(source / "inner"), "zip", source / "p2wzr")
+    shutil.rmtree(source / "p2wzr")
+    with zipfile.ZipFile(source / "outer.zip", "w") as archive:
+        archive.write(source / "inner.zip", "x/inner.zip")
+    (source / "inner.zip").unlink()
+    folder = make_marmoret2026(tmp_path / "study", source=source)
+    assert len(list(folder.glob("embeddings/muq-mulan/vocals/*.npz"))) == 10
+    before = {path.relative_to(folder) for path in folder.rglob("*")}
+    make_marmoret2026(folder, source=source)
+    assert before == {path.relative_to(folder) for path in folder.rglob("*")}
+
+
+def test_archives_and_ids_stay_in_their_folder(source, published, tmp_path):
+    with zipfile.ZipFile(source / "evil.zip", "w") as archive:
+        archive.writestr("../../audio_embedding_x.npz", b"x")
+    change(source, lambda t: t.assign(id=t["id"].replace(published[1][2], "../../x")))
+    with raises(StudyError, "not_a_file_name", row=4, column="id"):
+        make_marmoret2026(tmp_path / "study", source=source)
+    assert not (tmp_path / "audio_embedding_x.npz").exists()
+
+
 @pytest.mark.parametrize(
     ("function", "kind", "row", "column"),
     [
         (lambda t: t.drop(columns="Q1_dance"), "missing_column", None, "Q1_dance"),
         (lambda t: t.drop(columns=["style", "style_family"]), "missing_column", None,
          "style_family"),
-        (lambda t: pd.concat([t, t.iloc[[3]]]), "duplicate", 15, "id"),
         (lambda t: t.assign(artist=t["artist"].where(t.index != 5)), "empty_cell", 7, "artist"),
         (lambda t: t.assign(Q2_listen=t["Q2_listen"].astype(object).where(t.index != 2, "n/k")),
          "not_a_number", 4, "Q2_listen"),
@@ -221,20 +338,15 @@ def clap(source, number=0):
     [
         (lambda s: shutil.rmtree(s), "missing_folder", "source"),
         (lambda s: xlsx(s).unlink(), "missing_file", "source"),
-        (lambda s: shutil.copy(xlsx(s), s / "old_ratings.xlsx") and change(s, lambda t: t[:9]),
-         "several_files", "source"),
+        (lambda s: (shutil.copy(xlsx(s), s / "a_ratings.xlsx") and change(s, lambda t: t[:9]))
+         or xlsx(s).rename(s / "b_ratings.xlsx"), "several_files", "source"),
         (lambda s: xlsx(s).write_bytes(b"PK no"), "unreadable_file", "groove_ratings.xlsx"),
         (lambda s: next(s.rglob("*MIR*.csv")).unlink(), "missing_file", "source"),
         (lambda s: next(s.rglob("*MIR*.csv")).write_text("song,rms\na,1\n"), "missing_column",
          "groove_MIR_features.csv"),
         (lambda s: shutil.rmtree(s / "p2wzr"), "missing_file", "source"),
-        (lambda s: clap(s).write_bytes(b"PK no"), "unreadable_file", None),
-        (lambda s: np.savez(clap(s), emb=np.ones(3)), "missing_array", None),
-        (lambda s: (s / SEPARATED / "x").mkdir(parents=True) or np.savez(
-            s / SEPARATED / "x" / "audio_embedding_kazoo.npz", audio_embedding=np.ones(3)),
-         "unknown_stem", "audio_embedding_kazoo.npz"),
-        (lambda s: (s / VECTORS / "MusicFM").rename(s / "Q")
-         and (s / "Q/musicfm-25hz").rename(s / "Q/x"), "unknown_model", None),
+        (lambda s: clap(s).write_bytes(b"PK no"), "damaged_vectors", None),
+        (lambda s: np.savez(clap(s), emb=np.ones(3)), "damaged_vectors", None),
         (lambda s: change(s, lambda t: t[:7]), "too_few_songs", "source"),
     ],
 )  # fmt: skip

@@ -1,0 +1,184 @@
+"""Embeddings in the layout of Marmoret et al. (2026): which file is of which model, stem and song.
+
+A checkpoint is recognised by its exact name, since folders of one model may hold several:
+``clap-htsat-fused`` is another network than ``clap-htsat-unfused``.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.files import write_if_changed
+from groove_utils.study.problems import StudyError, problem
+from groove_utils.study.stem_names import STEMS, subset_name
+from groove_utils.study.vectors import read_arrays, read_texts
+
+__all__ = ["EXPECTED_MODELS", "EXPECTED_STEMS", "REPORT", "STEM_MODEL", "choose_checkpoints"]
+__all__ += ["find_vectors", "write_vectors"]
+
+# name of a checkpoint's folder -> our name of the model
+CHECKPOINTS = {
+    "audiomae": "audiomae",
+    "clap-htsat-unfused": "clap-htsat-unfused",
+    "larger_clap_music": "larger-clap-music",
+    "m2d_clap": "m2d-clap",
+    "matpac_plus": "matpac-plus",
+    "MERT-v1-95M": "mert-v1-95m",
+    "MERT-v1-330M": "mert-v1-330m",
+    "MuQ-MuLan-large": "muq-mulan",
+    "musicfm-25hz": "musicfm",
+}
+# folders of a model, where the files lie in it without one of the checkpoint
+FOLDERS = {
+    "CLAP": "clap-htsat-unfused",
+    "MATPAC++": "matpac-plus",
+    "MERT": "mert-v1-95m",
+    "MuQ-MuLan": "muq-mulan",
+    "MusicFM": "musicfm",
+}
+PUBLISHERS = ("hanceai", "laion", "map", "openmuq")
+EXPECTED_MODELS = set(CHECKPOINTS.values()) - {"mert-v1-330m", "larger-clap-music"}
+STEM_MODEL = "muq-mulan"  # the model that was also applied to stems
+EXPECTED_STEMS = (*STEMS, "drums+bass")
+STEM_NAMES = {stem.rstrip("s"): stem for stem in STEMS} | {"voice": "vocals", "vox": "vocals"}
+LAYERED = "mert"  # published as layers × dimensions
+REPORT = ["what", "model", "stem", "found", "used", "remark"]  # columns of found.csv
+PREFIX = "audio_embedding_"
+
+
+def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Find the embeddings below a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The study folder, for messages.
+    source : pathlib.Path
+
+    Returns
+    -------
+    vectors : DataFrame
+        One row per file: path, root (the folder of one checkpoint), model, stem (empty for the
+        mix), track.
+    others : DataFrame
+        What is not read, as rows of the report: other models, mixes without a stem.
+
+    Raises
+    ------
+    StudyError
+        If there is none, or if files of a known model cannot be read.
+    """
+    rows, others, problems = [], [], []
+    for path in sorted(source.rglob(f"{PREFIX}*.npz")):
+        file = path.relative_to(source)
+        if path.name.startswith(f"{PREFIX}no_"):
+            others.append(("mixes without a stem", "", path.stem.removeprefix(PREFIX)))
+            continue
+        try:
+            texts, error = read_texts(path), None
+        except ValueError as fault:
+            texts, error = {}, fault
+        row = _describe(path, file, texts)
+        if not row["model"]:
+            others.append((f"unknown checkpoint: {row['root'].relative_to(source)}", "", ""))
+        elif row["stem"] is None:
+            others.append(("unknown instrument", row["model"], row["instrument"]))
+        elif error or (error := _fault(path)):
+            problems.append(problem("damaged_vectors", file, error=error))
+        else:
+            rows.append(row)
+    if not rows and not problems:
+        details = {"expected": f"{PREFIX}<id>.npz in folders named {', '.join(CHECKPOINTS)}"}
+        problems.append(problem("missing_file", source, **details))
+    StudyError.raise_any(folder, problems)
+    counted = pd.DataFrame(others, columns=["remark", "model", "stem"])
+    counted = counted.groupby(["remark", "model", "stem"]).size().rename("found").reset_index()
+    return pd.DataFrame(rows), counted.assign(what="embeddings", used=0)[REPORT]
+
+
+def choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Keep the folder with most songs for each model and stem, and list the others."""
+    kept, others = [], []
+    for (model, stem), group in vectors.groupby(["model", "stem"]):
+        songs = set()
+        for root, part in sorted(group.groupby("root"), key=lambda item: (-len(item[1]), item[0])):
+            if songs.isdisjoint(part["track"]):  # one checkpoint may be spread over folders
+                kept.append(part.drop_duplicates("track"))
+                songs |= set(part["track"])
+            else:
+                remark = f"the same checkpoint once more: {root.name}"
+                others.append(("embeddings", model, stem, len(part), 0, remark))
+    return pd.concat(kept, ignore_index=True), pd.DataFrame(others, columns=REPORT)
+
+
+def write_vectors(row, place: Path) -> None:
+    """Write a published vector, a row of :func:`find_vectors`, as an archive of layers.
+
+    The rows of MERT's layers × dimensions become layers of their own. Of other models that have
+    several rows, the first is taken, as the authors' code does.
+    """
+    rows = np.atleast_2d(np.squeeze(read_arrays(row.path)["audio_embedding"])).astype(np.float32)
+    if len(rows) > 1 and row.model.startswith(LAYERED):
+        layers = {f"layer_{i:02d}": vector for i, vector in enumerate(rows)}
+    else:
+        layers = {"audio_embedding": rows[0]}
+    content = io.BytesIO()
+    np.savez(content, **layers)
+    write_if_changed(place, content.getvalue())
+
+
+def _describe(path: Path, file: Path, texts: dict[str, str]) -> dict:
+    """Describe a file by its path and the texts in it."""
+    separated = any("separated" in part.lower() for part in file.parts)
+    name = path.stem.removeprefix(PREFIX)
+    instrument = texts.get("instrument_name") or (name if separated else "")
+    # the stems of a song have a folder of their own
+    root, song = (path.parent.parent, path.parent.name) if instrument else (path.parent, name)
+    track = (texts.get("song_id") or song).strip()
+    folders = file.parts[: -2 if instrument else -1]
+    if not instrument and folders and folders[-1] == track:  # a folder per song
+        folders = folders[:-1]
+    stem = _stem_name(instrument) if instrument else ""
+    return {
+        "path": path, "root": root, "model": _model_name(folders), "stem": stem, "track": track,
+        "instrument": instrument,
+    }  # fmt: skip
+
+
+def _fault(path: Path) -> str:
+    """Reason why a file cannot be used, empty if it can."""
+    try:
+        arrays = read_arrays(path)
+    except ValueError as error:
+        return str(error)
+    keys = ", ".join(sorted(arrays))
+    return "" if "audio_embedding" in arrays else f"has no array audio_embedding, only {keys}"
+
+
+def _model_name(folders: tuple[str, ...]) -> str | None:
+    """Model of a path: an exact name of a checkpoint anywhere, or of a model's own folder."""
+    checkpoints = {_plain(name): model for name, model in CHECKPOINTS.items()}
+    for folder in reversed(folders):
+        for publisher in ("", *PUBLISHERS):
+            if (name := _plain(folder).removeprefix(publisher)) in checkpoints:
+                return checkpoints[name]
+    models = {_plain(name): model for name, model in FOLDERS.items()}
+    return models.get(_plain(folders[-1])) if folders else None
+
+
+def _plain(folder: str) -> str:
+    """Name of a folder, whichever its capitals and its signs between words."""
+    return re.sub(r"[^a-z0-9+]", "", folder.lower())
+
+
+def _stem_name(text: str) -> str | None:
+    """Normalise ``drums``, ``bass+drums``, ``drums_and_bass`` …; None if no stem is meant."""
+    words = {word.rstrip("s") for word in re.split(r"[^a-z]+|and", text.lower()) if word}
+    if not words or not words <= set(STEM_NAMES):
+        return None
+    return subset_name({STEM_NAMES[word] for word in words})
