@@ -66,7 +66,7 @@ def _data(study: Study) -> pd.DataFrame:
 
 
 def _found(study: Study) -> MystText:
-    """What was found among published files, if the study was made from such; else empty."""
+    """Tabulate the published files that a study was made from; empty if it was not."""
     if not (study.path / "found.csv").is_file():
         return MystText()
     return _table(pd.read_csv(study.path / "found.csv"))

@@ -82,14 +82,9 @@ def start_study(
         value = f"{scale[0]:g} to {scale[1]:g}"
         raise StudyError(folder, [problem("reversed_scale", "--scale", value=value)])
     files = None if audio is None else _tracks_from_files(Path(audio))
-    sheet = read_sheet(
-        Path(ratings),
-        None if files is None else files["track_id"].tolist(),
-        query=query,
-        listener=listener,
-        track=track,
-        questions=questions,
-    )
+    known = None if files is None else files["track_id"].tolist()
+    options = {"listener": listener, "track": track, "questions": questions}
+    sheet = read_sheet(Path(ratings), known, query=query, **options)
     wording = _label_queries(sheet.ratings)
     tracks = _join_tracks(folder, sheet, files, audio, Path(ratings))
     scales = _find_scales(folder, sheet.ratings, scale, Path(ratings))
@@ -98,14 +93,17 @@ def start_study(
             shutil.copyfile(source, part)
     if embeddings is not None:
         _copy_vectors(folder, Path(embeddings), tracks["track_id"].tolist(), sheet.notes)
-    tables = {"tracks": tracks, "ratings": sheet.ratings}
-    if sheet.listeners is not None:
-        used = sheet.listeners["listener_id"].isin(sheet.ratings["listener_id"])
-        tables["listeners"] = sheet.listeners[used]
-    elif "listener_id" in sheet.ratings:
-        tables["listeners"] = sheet.ratings[["listener_id"]].drop_duplicates()
-    meta = {
-        "title": plain_text(title or folder.resolve().name),
+    meta = _describe_study(title or folder.resolve().name, wording, scales, tracks)
+    write_study(folder, meta, tracks=tracks, ratings=sheet.ratings, **_listeners(sheet))
+    if report:
+        _report(report, sheet, tracks, scales, scale)
+    return folder
+
+
+def _describe_study(title: str, wording: dict, scales: dict, tracks: pd.DataFrame) -> dict:
+    """Content of ``study.yml``, with what is to be completed by hand."""
+    return {
+        "title": plain_text(title),
         "queries": _with_scales(wording, scales),
         "scale": _common_scale(scales),
         "styles": sorted(tracks["style"].unique()),
@@ -113,10 +111,16 @@ def start_study(
         "citation": "state what to cite",
         "simulated": False,
     }
-    write_study(folder, meta, **tables)
-    if report:
-        _report(report, sheet, tracks, scales, scale)
-    return folder
+
+
+def _listeners(sheet: RatingsSheet) -> dict[str, pd.DataFrame]:
+    """Table of the listeners who rated anything, if they are known."""
+    if "listener_id" not in sheet.ratings:
+        return {}
+    ids = sheet.ratings["listener_id"]
+    if sheet.listeners is None:
+        return {"listeners": ids.drop_duplicates().to_frame()}
+    return {"listeners": sheet.listeners[sheet.listeners["listener_id"].isin(ids)]}
 
 
 def read_ratings_sheet(
