@@ -29,7 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "features": ["spectrogram_statistics"],
         "handcrafted": ["build_classifiers", "compare_classifiers", "pyaudioanalysis_features"],
-        "inputs": ["Clips", "log_mels", "mel_picture"],
+        "inputs": ["MEL_SETTINGS", "Clips", "clip_mels", "clip_signals", "log_mels", "mel_picture"],
         "medleys": ["boundary_scores", "find_changes", "join_signals"],
         "metrics": [
             "compare_in_trees",
@@ -63,7 +63,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "prompt_sensitivity",
             "zero_shot",
         ],
-        "training": ["TrainedNetwork", "train_network", "train_networks"],
+        "training": [
+            "SETTINGS",
+            "TrainedNetwork",
+            "classify_features",
+            "predictions_table",
+            "train_network",
+            "train_networks",
+        ],
         "trees": ["ancestors", "cluster_tree", "shuffle_leaves", "tree_distances"],
     },
 )

@@ -19,7 +19,7 @@ from groove_utils.cache import ArrayCache, cache_key, describe_function
 from groove_utils.errors import DetailedError
 from groove_utils.files import hash_file
 
-__all__ = ["MEL_SETTINGS", "Clips", "clip_mels", "log_mels", "mel_picture"]
+__all__ = ["MEL_SETTINGS", "Clips", "clip_mels", "clip_signals", "log_mels", "mel_picture"]
 
 MEL_SETTINGS = {
     "seconds": 3.0, "hop_seconds": 3.0, "sr": 16000, "n_mels": 48, "n_fft": 1024, "hop_length": 512,
@@ -119,6 +119,36 @@ def log_mels(
             kind="out_of_range", column="seconds", value=seconds, path=corpus.folder,
         )  # fmt: skip
     return Clips(entry["X"], _clip_table(songs, entry["n_clips"], hop_seconds), corpus.styles)
+
+
+def clip_signals(
+    corpus, table: pd.DataFrame, seconds: float = 3.0, sr: int = 16000
+) -> dict[str, tuple[np.ndarray, int]]:
+    """Read the samples of clips, for models that take audio.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    table : DataFrame
+        ``clip_id, song_id, start``, as in :attr:`Clips.table`.
+    seconds : float
+        Length of a clip.
+    sr : int
+        Rate in Hz to which songs are resampled.
+
+    Returns
+    -------
+    dict of str to (ndarray of float32, int)
+        Signal and rate by clip_id, in the table's order, as
+        :func:`groove_utils.embed.embed_tracks` takes them.
+    """
+    signals = {}
+    for song_id, clips in table.groupby("song_id", sort=False):
+        y, _ = load_audio(corpus.path(song_id), sr)
+        for clip_id, start in zip(clips["clip_id"], clips["start"], strict=True):
+            first = round(start * sr)
+            signals[clip_id] = y[first : first + round(seconds * sr)], sr
+    return {clip_id: signals[clip_id] for clip_id in table["clip_id"]}
 
 
 def mel_picture(clip: np.ndarray, size: int = 224) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from joblib import Parallel, delayed
+from sklearn.base import clone
 
 from groove_utils.cache import ArrayCache, cache_key, describe_function
 from groove_utils.genre.architectures import SpectrogramNetwork, build_network
@@ -28,6 +29,7 @@ from groove_utils.networks.training import (
 __all__ = [
     "SETTINGS",
     "TrainedNetwork",
+    "classify_features",
     "mask_and_mix",
     "predictions_table",
     "train_network",
@@ -35,7 +37,7 @@ __all__ = [
 ]
 
 SETTINGS = TrainingSettings(
-    epochs=10, batch_size=32, learning_rate=4e-3, weight_decay=1e-2, patience=4
+    epochs=8, batch_size=32, learning_rate=4e-3, weight_decay=1e-2, patience=8
 )
 
 
@@ -164,7 +166,7 @@ def train_networks(
     *,
     n_jobs: int = 1,
     **options,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train several networks on several splits, and predict the validation and test clips.
 
     Parameters
@@ -182,17 +184,52 @@ def train_networks(
 
     Returns
     -------
-    DataFrame
+    predictions : DataFrame
         One row per clip, network and seed: ``clip_id, song_id, artist, style, network, seed,
         split`` (``valid`` or ``test``), and ``p_<style>`` for each style.
+    histories : DataFrame
+        One row per network, seed and epoch: ``network, seed, epoch, loss, valid_loss,
+        valid_accuracy``.
     """
     jobs = [(name, seed) for name in names for seed in splits]
-    tables = Parallel(n_jobs=n_jobs)(
+    results = Parallel(n_jobs=n_jobs)(
         delayed(_train_and_predict)(
             name, clips, splits[seed], replace(settings, seed=seed), **options
         )
         for name, seed in jobs
     )
+    predictions, histories = zip(*results, strict=True)
+    return pd.concat(predictions, ignore_index=True), pd.concat(histories, ignore_index=True)
+
+
+def classify_features(
+    name: str, X: np.ndarray, clips: Clips, splits: Mapping[int, Mapping], model
+) -> pd.DataFrame:
+    """Fit a classifier of scikit-learn on features of the training clips, and predict the others.
+
+    Parameters
+    ----------
+    name : str
+        Value of the column ``network``.
+    X : array-like, shape (n, dim)
+        Features of all clips.
+    clips, splits
+        As in :func:`train_networks`.
+    model : estimator
+        With ``predict_proba``.
+
+    Returns
+    -------
+    DataFrame
+        Predictions as in :func:`train_networks`.
+    """
+    X, tables = np.asarray(X), []
+    for seed, split in splits.items():
+        fitted = clone(model).fit(X[split["train"]], clips.y[split["train"]])
+        for part in ("valid", "test"):
+            p = fitted.predict_proba(X[split[part]]).astype(np.float32)
+            facts = {"network": name, "seed": seed, "split": part}
+            tables.append(predictions_table(clips, split[part], p, **facts))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -215,14 +252,14 @@ def predictions_table(
     return pd.concat([table.assign(**facts), pd.DataFrame(probabilities, columns=names)], axis=1)
 
 
-def _train_and_predict(name, clips, split, settings, **options) -> pd.DataFrame:
+def _train_and_predict(name, clips, split, settings, **options):
     trained = train_network(name, clips, split, settings, **options)
     tables = []
     for part in ("valid", "test"):
         p = trained.predict(clips.X[split[part]])
         facts = {"network": name, "seed": settings.seed, "split": part}
         tables.append(predictions_table(clips, split[part], p, **facts))
-    return pd.concat(tables)
+    return pd.concat(tables), trained.history.assign(network=name, seed=settings.seed)
 
 
 def _pack(network: torch.nn.Module, history: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -9,11 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from groove_utils.cache import ArrayCache
 from groove_utils.genre import (
     accuracy_difference,
     accuracy_table,
+    classify_features,
+    spectrogram_statistics,
     split_clips,
     train_network,
     train_networks,
@@ -82,7 +87,8 @@ def test_the_seed_decides(clips, split, tmp_path):
 
 def test_predictions_are_tidy(clips, cache):
     splits = {seed: split_clips(clips.table, seed=seed) for seed in (0, 1)}
-    table = train_networks(["mel-cnn", "bigru"], clips, splits, QUICK, cache=cache)
+    table, histories = train_networks(["mel-cnn", "bigru"], clips, splits, QUICK, cache=cache)
+    assert len(histories) == 4 * 3
     keys = ["clip_id", "song_id", "artist", "style", "network", "seed", "split"]
     assert list(table.columns) == [*keys, "p_dark", "p_fast", "p_slow"]
     assert not table.duplicated(["clip_id", "network", "seed"]).any()
@@ -93,6 +99,16 @@ def test_predictions_are_tidy(clips, cache):
     gap = scores["accuracy"].iloc[0] - scores["accuracy"].iloc[1]
     assert difference["difference"] == pytest.approx(gap)
     assert accuracy_difference(table, "bigru", "bigru")["high"] == 0
+
+
+def test_a_linear_head_on_features(clips):
+    splits = {0: split_clips(clips.table)}
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    table = classify_features("head", spectrogram_statistics(clips.X), clips, splits, model)
+    assert accuracy_table(table)["accuracy"][0] > 0.9
+    noise = np.random.default_rng(0).standard_normal((len(clips.X), 8))
+    table = classify_features("noise", noise, clips, splits, model)
+    assert accuracy_table(table)["accuracy"][0] < 0.6
 
 
 FORK = multiprocessing.get_context("forkserver")  # imports torch once for all processes

@@ -1,0 +1,89 @@
+"""Plots of networks that name styles (chapter 10-genre-networks)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from groove_utils.figures.forest import value_colours
+
+__all__ = ["plot_clip_pictures", "plot_reading_order", "plot_training"]
+
+
+def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) -> plt.Figure:
+    """Draw one log-mel spectrogram per style, in the colours of the published network's pictures.
+
+    Parameters
+    ----------
+    clips : mapping of str to ndarray, shape (n_mels, n_frames)
+        In dB, by style.
+    seconds : float
+        Length of a clip.
+    """
+    columns = min(4, len(clips))
+    rows = -(-len(clips) // columns)
+    figure, grid = plt.subplots(
+        rows, columns, sharex=True, sharey=True, squeeze=False, figsize=(7.5, 0.6 + 1.6 * rows)
+    )
+    for axes, (style, clip) in zip(grid.flat, clips.items()):
+        extent = (0, seconds, 0, len(clip))
+        axes.imshow(clip, origin="lower", aspect="auto", cmap="viridis", extent=extent)
+        axes.set_title(style)
+        axes.grid(visible=False)
+    for axes in grid.flat[len(clips) :]:
+        axes.set_axis_off()
+    figure.supxlabel("Time (s)", fontsize="medium")
+    figure.supylabel("Mel band", fontsize="medium")
+    return figure
+
+
+def plot_reading_order(orders: Mapping[str, np.ndarray]) -> plt.Figure:
+    """Draw which moment of a clip a recurrent network reads at each of its steps.
+
+    Parameters
+    ----------
+    orders : mapping of str to ndarray, shape (n_steps,)
+        First frame that each step holds, by the panel's title.
+    """
+    figure, grid = plt.subplots(1, len(orders), sharey=True, squeeze=False, figsize=(7.5, 3.2))
+    for axes, (title, frames) in zip(grid.flat, orders.items()):
+        axes.plot(frames, ".", markersize=3)
+        axes.set(title=title, xlabel="Step of the GRU")
+    grid[0, 0].set_ylabel("Frame of the clip")
+    return figure
+
+
+def plot_training(histories: pd.DataFrame) -> plt.Figure:
+    """Draw training and validation loss by epoch.
+
+    Parameters
+    ----------
+    histories : DataFrame
+        ``network, seed, epoch, loss, valid_loss``.
+    """
+    names = list(dict.fromkeys(histories["network"]))
+    columns = min(4, len(names))
+    rows = -(-len(names) // columns)
+    figure, grid = plt.subplots(
+        rows, columns, sharex=True, sharey=True, squeeze=False, figsize=(7.5, 0.7 + 1.7 * rows)
+    )
+    losses = histories.rename(columns={"loss": "training", "valid_loss": "validation"}).melt(
+        ["network", "seed", "epoch"], ["training", "validation"], "clips", "loss"
+    )
+    for axes, name in zip(grid.flat, names):
+        sns.lineplot(
+            losses[losses["network"] == name], x="epoch", y="loss", hue="clips",
+            errorbar=("pi", 100), palette=value_colours(["training", "validation"]), ax=axes,
+            legend=name == names[0],
+        )  # fmt: skip
+        axes.set(title=name, xlabel="", ylabel="")
+    for axes in grid.flat[len(names) :]:
+        axes.set_axis_off()
+    grid[0, 0].legend(title=None, fontsize="small")
+    figure.supxlabel("Epoch", fontsize="medium")
+    figure.supylabel("Cross-entropy (nats)", fontsize="medium")
+    return figure
