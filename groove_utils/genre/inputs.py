@@ -22,7 +22,7 @@ from groove_utils.files import hash_file
 __all__ = ["MEL_SETTINGS", "Clips", "clip_mels", "clip_signals", "log_mels", "mel_picture"]
 
 MEL_SETTINGS = {
-    "seconds": 3.0, "hop_seconds": 3.0, "sr": 16000, "n_mels": 48, "n_fft": 1024, "hop_length": 512,
+    "seconds": 3.0, "hop_seconds": 4.0, "sr": 16000, "n_mels": 48, "n_fft": 1024, "hop_length": 512,
 }  # fmt: skip
 """Defaults of :func:`log_mels`."""
 RANGE_DB = 80.0  # values further below a song's loudest one are raised to this
@@ -57,7 +57,7 @@ def log_mels(
     corpus,
     *,
     seconds: float = 3.0,
-    hop_seconds: float = 3.0,
+    hop_seconds: float = 4.0,
     sr: int = 16000,
     n_mels: int = 48,
     n_fft: int = 1024,
@@ -74,7 +74,7 @@ def log_mels(
         With ``folder``, and ``songs``: ``song_id, style, artist, audio``.
     seconds, hop_seconds : float
         Length of a clip, and from the start of one to the start of the next. A song gives as many
-        whole clips as it holds.
+        whole clips as it holds; by default, a second is left out between two.
     sr : int
         Rate in Hz to which songs are resampled.
     n_mels, n_fft, hop_length : int
