@@ -200,7 +200,7 @@ def clip_mels(
 
     Examples
     --------
-    >>> clip_mels(np.zeros(100_000), **MEL_SETTINGS)[0].shape
+    >>> clip_mels(np.zeros(112_000), **MEL_SETTINGS)[0].shape
     (2, 48, 94)
     """
     length, hop = round(seconds * sr), round(hop_seconds * sr)

@@ -132,25 +132,20 @@ def train_network(
     n_classes = len(clips.styles)
     if augment == "mask_and_mix":
         augment = partial(mask_and_mix, n_classes=n_classes)
-    X, y = {}, {}
-    for part in ("train", "valid"):
-        X[part], y[part] = clips.X[split[part]], clips.y[split[part]]
+    train, valid = ((clips.X[rows], clips.y[rows]) for rows in (split["train"], split["valid"]))
     facts = {"network": name, "options": options, "augment": describe_function(augment),
              **asdict(settings)}  # fmt: skip
-    arrays = [a.tobytes() for part in X for a in (X[part], y[part])]
+    arrays = [array.tobytes() for array in (*train, *valid)]
     key = cache_key("genre-networks", json.dumps(facts, sort_keys=True), *arrays)
-    network = build_network(
-        name, n_classes, n_mels=clips.X.shape[1], n_frames=clips.X.shape[2],
-        seed=settings.seed, **options,
-    )  # fmt: skip
+    shape = {"n_mels": clips.X.shape[1], "n_frames": clips.X.shape[2]}
+    network = build_network(name, n_classes, **shape, seed=settings.seed, **options)
     if (entry := cache.get(key)) is None:
-        network.scale_by(X["train"])
+        network.scale_by(train[0])
         checkpoint = cache.path(key).with_suffix(".pt")
         with one_thread():
             history = fit(
-                network, X["train"], y["train"], settings, valid=(X["valid"], y["valid"]),
-                augment=augment, checkpoint=checkpoint, progress=progress,
-                engine=choose_engine(device),
+                network, *train, settings, valid=valid, augment=augment, checkpoint=checkpoint,
+                progress=progress, engine=choose_engine(device),
             )  # fmt: skip
         entry = _pack(network.cpu(), history)
         cache.put(key, entry)
