@@ -43,7 +43,10 @@ def paper_protocol(
         Songs in sorted order; one repeat per seed.
     """
     songs, blocks = as_data(X, y, artists, styles)
-    order = np.array(sorted(range(len(songs)), key=lambda i: songs.ids[i]))
+    try:
+        order = np.array(sorted(range(len(songs)), key=lambda i: songs.ids[i]))
+    except TypeError:  # numbers and texts have no common order
+        order = np.argsort(songs.ids.astype(str), kind="stable")
     matrix = np.concatenate(list(blocks.values()), axis=1)[order]
     songs = Songs(songs.ids[order], songs.targets, songs.ratings[order], songs.artists[order],
                   songs.styles[order])  # fmt: skip

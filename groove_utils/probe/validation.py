@@ -67,8 +67,9 @@ def as_songs(y, artists=None, styles=None) -> Songs:
     """
     ids, targets, ratings = as_targets(y)
     n = len(ids)
-    artists = as_labels(artists, n, "artists", np.arange(n).astype(str))
-    return Songs(ids, targets, ratings, artists, as_labels(styles, n, "styles", ["all"] * n))
+    artists = as_labels(artists, n, "artists", np.arange(n).astype(str), ids)
+    styles = as_labels(styles, n, "styles", ["all"] * n, ids)
+    return Songs(ids, targets, ratings, artists, styles)
 
 
 def as_data(X, y, artists=None, styles=None) -> tuple[Songs, dict[str, np.ndarray]]:

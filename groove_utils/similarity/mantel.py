@@ -98,8 +98,8 @@ def rsa(
     ids, targets, ratings = as_targets(y)
     n = len(ids)
     blocks = as_blocks(X, n, ids)
-    artist = label_codes(as_labels(artists, n, "artists", np.arange(n)))
-    styles = as_labels(styles, n, "styles", np.zeros(n))
+    artist = label_codes(as_labels(artists, n, "artists", np.arange(n), ids))
+    styles = as_labels(styles, n, "styles", np.zeros(n), ids)
     i, j = np.triu_indices(n, 1)
     keep = np.ones(len(i), bool) if same_artist else artist[i] != artist[j]
     if n < 4 or keep.sum() < 3:

@@ -47,7 +47,7 @@ def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
                 f"{list(ids[:3])}…); reindex the features with features.loc[y.index]",
                 kind="index", column=str(name),
             )  # fmt: skip
-        array = np.asarray(block, dtype=np.float64)
+        array = _as_numbers(block)
         array = array[:, None] if array.ndim == 1 else array
         n = len(array) if n is None else n
         if array.ndim != 2 or array.shape[1] == 0 or len(array) != n:
@@ -83,10 +83,10 @@ def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
     if isinstance(y, pd.Series):
         y = y.to_frame("target" if y.name is None else y.name)
     elif not isinstance(y, pd.DataFrame):
-        y = np.asarray(y, dtype=np.float64)
+        y = _as_numbers(y)
         y = pd.DataFrame(y, columns=["target"] if y.ndim == 1 else None)
         y = y.rename(columns=lambda name: name if isinstance(name, str) else f"target_{name}")
-    values = y.to_numpy(dtype=np.float64)
+    values = _as_numbers(y)
     if not values.size or not y.index.is_unique:
         raise StatsError(f"y has shape {values.shape}; expected one row per song, each named once",
                          kind="duplicate" if values.size else "empty")  # fmt: skip
@@ -101,14 +101,33 @@ def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
     return y.index.to_numpy(dtype=object), [str(name) for name in y.columns], values
 
 
-def as_labels(labels, n: int, name: str, default) -> np.ndarray:
+def as_labels(labels, n: int, name: str, default, ids=None) -> np.ndarray:
     """Return one label per row as an array of objects; `default` where there are none.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n,) or None
+    n : int
+    name : str
+        Name of the labels, for error messages.
+    default : array-like of shape (n,)
+    ids : array-like of shape (n,), optional
+        Identifiers of the rows. A series indexed by them in another order is refused.
 
     Raises
     ------
     StatsError
-        Another number of labels, or missing ones.
+        Another number or order of labels, or missing ones.
     """
+    if isinstance(labels, pd.Series) and ids is not None:
+        index, ids = list(labels.index), list(ids)
+        named = not isinstance(labels.index, pd.RangeIndex) and set(index) & set(ids)
+        if named and index != ids:
+            raise StatsError(
+                f"{name} and targets have different indices ({index[:3]}… and {ids[:3]}…); "
+                f"reindex the {name} with {name}.loc[y.index]",
+                kind="index", column=name,
+            )  # fmt: skip
     array = np.asarray(default if labels is None else labels, dtype=object)
     missing = pd.isna(array)
     if array.shape != (n,) or missing.any():
@@ -118,6 +137,13 @@ def as_labels(labels, n: int, name: str, default) -> np.ndarray:
             kind="missing" if missing.any() else "shape", column=name, row=int(missing.argmax()),
         )  # fmt: skip
     return array
+
+
+def _as_numbers(values) -> np.ndarray:
+    """Return numbers as float64, with NaN for pandas' missing values of any type."""
+    if isinstance(values, pd.Series | pd.DataFrame):
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(values, dtype=np.float64)
 
 
 def label_codes(labels) -> np.ndarray:

@@ -8,6 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_score
 
 from groove_utils.probe import ProbeError, paper_protocol
+from groove_utils.stats import StatsError
 
 
 def test_paper_protocol_is_the_scikit_learn_calls_it_names(small):
@@ -54,3 +55,13 @@ def test_too_few_songs_or_seeds(small):
         paper_protocol(X, y, seeds=[])
     with raises(ProbeError, "too_few", column="n_splits"):
         paper_protocol(X["low"][:3], y[:3])
+
+
+def test_ids_of_mixed_kinds_and_artists_in_another_order():
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    ids = [1, 2, 3, "4b", *range(5, 13)]
+    result = paper_protocol(X, pd.Series(X[:, 0], ids))
+    assert set(result.songs.ids) == set(ids)
+    artists = pd.Series([f"artist {k // 2}" for k in range(12)], ids)
+    with raises(StatsError, "index", column="artists"):
+        paper_protocol(X, pd.Series(X[:, 0], ids), artists[::-1])

@@ -58,3 +58,28 @@ def test_unusable_labels():
         as_labels(["a"], 2, "artists", [])
     with raises(StatsError, "missing", column="styles", row=1):
         as_labels(["a", None], 2, "styles", [])
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_pandas_own_types_of_numbers(backend):
+    frame = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]}).convert_dtypes(
+        dtype_backend=backend
+    )
+    np.testing.assert_array_equal(as_blocks(frame)["features"], [[1, 0.5], [2, 1.5], [3, 2.5]])
+    np.testing.assert_array_equal(as_targets(frame["a"])[2], [[1], [2], [3]])
+    frame.loc[1, "b"] = pd.NA
+    with raises(StatsError, "not_finite", row=1):
+        as_blocks(frame)
+    with raises(StatsError, "not_finite", row=1, column="b"):
+        as_targets(frame["b"])
+
+
+def test_labels_in_another_order_are_refused():
+    ids = np.array(["x", "y", "z"], dtype=object)
+    labels = pd.Series(["a", "b", "c"], index=ids)
+    assert as_labels(labels, 3, "artists", None, ids).tolist() == ["a", "b", "c"]
+    with raises(StatsError, "index", column="artists"):
+        as_labels(labels[::-1], 3, "artists", None, ids)
+    # rows that are only numbered go by their position
+    numbered = labels.reset_index(drop=True)[[2, 1, 0]]
+    assert as_labels(numbered, 3, "artists", None, ids).tolist() == ["c", "b", "a"]
