@@ -18,6 +18,7 @@ __all__ = ["ROLES", "GenreBand", "draw_genre_band"]
 ROLES = ("tempo", "drums", "bass", "harmony", "chords", "second", "lead", "instruments", "mix")
 BORROWED = 0.33  # chance that a crossover band borrows a role
 N_FIGURES = 3  # figures of each role that a band plays
+STILL = (0.0, 0.0, 0.0)  # no vibrato
 VOICES = (52, 53, 54, 85)  # programs that stand for singers
 
 
@@ -63,6 +64,7 @@ def draw_genre_band(style: str, index: int, seed: int = 0) -> GenreBand:
     rng = np.random.default_rng([seed, 11, GENRES.index(style), index])
     crossover = _draw_relative(rng, sheet["relatives"])
     borrowed = (rng.random(len(ROLES)) < BORROWED) & bool(crossover)
+    crossover = crossover if borrowed.any() else ""
     sources = {role: crossover if b else style for role, b in zip(ROLES, borrowed)}
     sheets = {role: style_sheet(source) for role, source in sources.items()}
     pools = {
@@ -100,7 +102,7 @@ def _draw_habits(rng, sheets: dict[str, dict]) -> dict[str, float]:
         "density": sheets["drums"]["density"][0]
         + sheets["drums"]["density"][1] * rng.standard_normal(),
         "sing": rng.uniform(*sheets["lead"]["lead"]["sing"]),
-        "jitter_ms": rng.uniform(*timing.get("jitter", (1.0, 5.0))),
+        "jitter_ms": rng.uniform(*timing["jitter"]),
     }
     for player in ("snare", "hat", "bass"):
         habits[f"{player}_ms"] = rng.normal(*timing["late"].get(player, (0, 1)))
@@ -130,9 +132,7 @@ def _draw_parts(rng, instruments: dict, mix: dict) -> dict[str, Part]:
             pan=0.0,
             room=float(room * {"bass": 0.0, "second": 1.3, "lead": 1.6}.get(name, 1.0)),
             cents=float(rng.normal(0, 60)) if name == "drums" else tune,
-            vibrato=(rng.uniform(15, 35), rng.uniform(4.8, 6.2), 0.25)
-            if voice
-            else (0.0, 0.0, 0.0),
+            vibrato=(rng.uniform(15, 35), rng.uniform(4.8, 6.2), 0.25) if voice else STILL,
             scoop=float(rng.uniform(30, 120)) if voice else 0.0,
             release=0.8 if name in ("chords", "second") else 0.3,
             drive=float(drive),

@@ -176,15 +176,17 @@ def make_genre_corpus(
     for name, count in {"n_bands": n_bands, "songs_per_band": songs_per_band}.items():
         _check_range(name, count, 1, 999)
     _check_range("seconds", seconds, 0.5, 600)
-    folder = Path(folder)
-    facts = (FILE, default_soundfont())
-    key = cache_key("genre-corpus", f"{seconds} {seed}", *map(hash_file, facts))
+    folder, table = Path(folder), Path(folder) / "songs.csv"
+    key = cache_key(
+        "genre-corpus", f"{seconds} {seed}", *map(hash_file, (FILE, default_soundfont()))
+    )
     stamp = folder / "rendered.txt"
-    fresh = stamp.is_file() and stamp.read_text() == key
-    if not fresh:
-        for path in folder.glob("*/*/*.flac"):
-            path.unlink()
+    if not stamp.is_file() or stamp.read_text() != key:
+        for path in [table, *folder.glob("*/*/*.flac")]:
+            path.unlink(missing_ok=True)
         write_if_changed(stamp, key)
+    elif _is_whole(folder, n_bands, songs_per_band):
+        return folder
     bands = [(style, band) for style in GENRES for band in range(n_bands)]
     work = (delayed(_render_band)(folder, *b, songs_per_band, seconds, seed) for b in bands)
     done = Parallel(n_jobs=n_jobs, return_as="generator")(work)
@@ -195,10 +197,26 @@ def make_genre_corpus(
         for new in done:
             rows += new
             bar.update(len(new))
-    table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    write_if_changed(folder / "songs.csv", table)
+    text = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_if_changed(table, text)
     write_if_changed(folder / "tree.yml", yaml.safe_dump(GENRE_TREE, sort_keys=False))
     return folder
+
+
+def _is_whole(folder: Path, n_bands: int, songs_per_band: int) -> bool:
+    """Return whether the table lists exactly these songs, and each has its file."""
+    if not (folder / "songs.csv").is_file():
+        return False
+    songs = pd.read_csv(folder / "songs.csv")
+    wanted = [
+        f"{style}-{band + 1:02d}-{song + 1}"
+        for style in GENRES
+        for band in range(n_bands)
+        for song in range(songs_per_band)
+    ]
+    return list(songs["song_id"]) == wanted and all(
+        (folder / audio).is_file() for audio in songs["audio"]
+    )
 
 
 def _render_band(folder: Path, style: str, band: int, n_songs: int, seconds, seed) -> list[dict]:
