@@ -24,7 +24,7 @@ from groove_utils.synth.features import score_features
 from groove_utils.synth.genre_bands import GenreBand
 from groove_utils.synth.genre_composition import compose_genre_song
 from groove_utils.synth.genre_rendering import render_stems
-from groove_utils.synth.genre_styles import FILE, GENRE_TREE, GENRES
+from groove_utils.synth.genre_styles import GENRE_TREE, GENRES, hash_styles
 from groove_utils.synth.score import Song
 from groove_utils.synth.soundfont import default_soundfont
 
@@ -177,9 +177,8 @@ def make_genre_corpus(
         _check_range(name, count, 1, 999)
     _check_range("seconds", seconds, 0.5, 600)
     folder, table = Path(folder), Path(folder) / "songs.csv"
-    key = cache_key(
-        "genre-corpus", f"{seconds} {seed}", *map(hash_file, (FILE, default_soundfont()))
-    )
+    facts = (f"{seconds} {seed}", hash_styles(), hash_file(default_soundfont()))
+    key = cache_key("genre-corpus", *facts)
     stamp = folder / "rendered.txt"
     if not stamp.is_file() or stamp.read_text() != key:
         for path in [table, *folder.glob("*/*/*.flac")]:

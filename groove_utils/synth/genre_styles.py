@@ -5,6 +5,7 @@ The file is ``genre_styles.yml``; its head says what the letters of a figure mea
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,9 +13,18 @@ import numpy as np
 import yaml
 
 from groove_utils.errors import DetailedError
+from groove_utils.files import hash_bytes
 from groove_utils.rhythm.grid import STEPS
 
-__all__ = ["GENRES", "GENRE_TREE", "parse_progression", "style_sheet", "to_velocities"]
+__all__ = [
+    "GENRES",
+    "GENRE_TREE",
+    "check_figure",
+    "hash_styles",
+    "parse_progression",
+    "style_sheet",
+    "to_velocities",
+]
 
 FILE = Path(__file__).with_name("genre_styles.yml")
 VELOCITIES = {".": 0, "o": 52, "x": 98, "X": 118}
@@ -51,6 +61,11 @@ def style_sheet(style: str) -> dict:
             value=style,
         )
     return _read()["styles"][style] | {"relatives": _read()["relatives"][style]}
+
+
+def hash_styles() -> str:
+    """Return a hash of all styles, by which a rendered corpus is known to be up to date."""
+    return hash_bytes(json.dumps(_read()))
 
 
 def to_velocities(figure: str) -> np.ndarray:
