@@ -19,6 +19,7 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
+query = "groove"  # the question that the text follows
 n_splits = 500  # random halves of the listeners, for split-half reliability
 
 # %%
@@ -35,9 +36,12 @@ from groove_utils.book import (
     show_table,
 )
 from groove_utils.book.summaries import as_reported
+from groove_utils.book.verdicts import pick_verdict
+from groove_utils.stats import join_words
 
 chapter = open_chapter("01-listeners-and-tracks", study)
 data = chapter.study
+query = query if query in data.queries else next(iter(data.queries))
 data
 
 # %% [markdown]
@@ -91,9 +95,10 @@ audio_player(
 # %% [markdown]
 # ## The questions
 #
-# What people were asked, word for word. "Groove" in the literature is the pleasurable urge to move
-# {cite}`janata2012,madison2006`; the study of {cite:t}`marmoret2026` asks about its facets one by
-# one and derives a groove score from them.
+# These are the questions in the words of the study. In the literature, “groove” is the pleasurable
+# urge to move {cite}`janata2012,madison2006`. {cite:t}`marmoret2026` ask about its facets one by one
+# and compute a groove score from the answers. The book follows one target through all chapters,
+# “{glue:text}`query`”; figures also show the others.
 
 # %%
 wording = pd.Series(data.queries, name="wording").rename_axis("query")
@@ -111,31 +116,30 @@ show_figure(
     figures.plot_rating_distributions(means[means["query"].isin(raw)], data.styles),
     "song-means",
     f"Mean ratings of {len(data.tracks)} songs; boxes show the quartiles of a style.",
-    "Box plots with dots, one group a question and one box a style, for comparison.",
+    "Box plots with dots, one group per question and one box per style, for comparison.",
     table=means,
 )
 
 # %% tags=["hide-input"]
-query = "dance" if "dance" in data.queries else next(iter(data.queries))
+fmt = ".0f" if np.ptp(data.scales[query]) > 20 else ".2f"  # decimals that the scale needs
 one = means[means["query"] == query].dropna(subset=["mean"])
 between = one.groupby("style")["mean"].transform("mean").var() / one["mean"].var()
 report_text("query", query)
-report_value("song_sd", one["mean"].std(), n=len(one), fmt=".1f")
+report_value("song_sd", one["mean"].std(), n=len(one), fmt=fmt)
 report_value("style_share", between, n=len(one))
-report_value("lowest_song", one["mean"].min(), fmt=".0f")
-report_value("highest_song", one["mean"].max(), fmt=".0f")
+report_value("lowest_song", one["mean"].min(), fmt=fmt)
+report_value("highest_song", one["mean"].max(), fmt=fmt)
 
 # %% [markdown]
-# For «{glue:text}`query`», song means reach from {glue:text}`lowest_song` to
-# {glue:text}`highest_song`, with a standard deviation of {glue:text}`song_sd`; differences between
-# styles make a share of {glue:text}`style_share` of their variance. That is the first warning of the
-# book: where styles differ in their mean rating, a model that recognises nothing but style will
-# already "predict" ratings. We will have to ask, again and again, whether a model hears groove or
-# genre.
+# For “{glue:text}`query`”, song means range from {glue:text}`lowest_song` to
+# {glue:text}`highest_song`, with a standard deviation of {glue:text}`song_sd`. Differences between
+# styles account for {glue:text}`style_share` of their variance. This matters for every later
+# chapter: if styles differ in their mean rating, a model that recognises only the style already
+# predicts part of the ratings. Each score is therefore compared with that of the style alone.
 
 # %%
 correlations = means.pivot(index="track_id", columns="query", values="mean").corr()
-correlations = correlations.loc[list(data.queries), list(data.queries)]
+correlations = correlations.loc[raw, raw]  # a derived score would count its parts twice
 show_figure(
     figures.plot_correlations(correlations),
     "correlations",
@@ -146,20 +150,21 @@ show_figure(
 
 # %% tags=["hide-input"]
 axes = np.linalg.eigvalsh(correlations)[::-1] / len(correlations)
+derived = [name for name in data.queries if name not in raw]
 report_value("n_queries", len(correlations), fmt=".0f")
-report_value("first_axis", axes[0], n=len(data.tracks))
+report_value("first_axis", 100 * axes[0], n=len(data.tracks), fmt=".0f", unit="%")
 report_text(
-    "axes_word",
-    "hardly several independent answers"
-    if axes[0] > 0.6
-    else "answers that are related, and not the same",
+    "derived",
+    f"“{join_words(derived)}” is computed from them and counts as no further question"
+    if derived
+    else "none is computed from the others",
 )
 
 # %% [markdown]
-# There are {glue:text}`n_queries` questions, but {glue:text}`axes_word`
-# ({numref}`fig-correlations`): one axis alone holds {glue:text}`first_axis` of their variance over
-# songs. Whatever predicts one of two correlated questions predicts the other, so that several
-# predicted questions are not several confirmations.
+# Listeners answered {glue:text}`n_queries` questions; {glue:text}`derived`. The answers are not
+# independent ({numref}`fig-correlations`): the first principal axis holds {glue:text}`first_axis` of
+# their variance over songs. A feature that predicts one of two correlated questions also predicts
+# the other. Several predicted questions are therefore not several confirmations.
 #
 # ## Who rated what
 
@@ -173,7 +178,7 @@ matrix = data.rating_matrix(query)
 show_figure(
     figures.plot_design(matrix, data.tracks.set_index("track_id")["style"]),
     "design",
-    f"Ratings of «{query}»: one row a listener, one column a song. White: not rated.",
+    f"Ratings of “{query}”: one row per listener, one column per song. White: not rated.",
     "Matrix of listeners by songs, coloured where rated; rows differ in overall brightness.",
 )
 
@@ -189,25 +194,25 @@ report_value("rated_share", rated.to_numpy().mean(), fmt=".0%")
 # a song was rated by {glue:text}`raters_per_song` of them on average, and
 # {glue:text}`rated_share` of the matrix is filled.
 #
-# ### Everybody has a scale of their own
+# ### Listeners use the scale differently
 #
-# Some rows of that matrix are brighter than others. {numref}`fig-scale-use` shows every listener's
-# mean and spread: the same number need not mean the same for two people.
+# Some rows of that matrix are brighter than others. {numref}`fig-scale-use` shows each listener's
+# mean and standard deviation. The same number need not mean the same for two people.
 
 # %% tags=["needs-listeners"]
 use = matrix.agg(["mean", "std"], axis=1).rename(columns={"std": "sd"})
 show_figure(
     figures.plot_scale_use(use, data.scales[query]),
     "scale-use",
-    f"Ratings of «{query}» by {len(use)} listeners. Dotted: the mean over listeners.",
+    f"Ratings of “{query}” by {len(use)} listeners. Dotted: the mean over listeners.",
     "Scatter plot of listeners' means and standard deviations around a dotted line.",
     table=use,
 )
 
 # %% [markdown] tags=["needs-listeners"]
-# So whose is the variance of a single rating? A model with crossed random effects of songs and
-# listeners divides it: what songs differ in, what listeners differ in wherever they put the pen, and
-# the rest, which is taste, mood and chance.
+# A model with crossed random effects divides the variance of a single rating into three parts:
+# differences between songs, differences between the average ratings of listeners, and the rest, which
+# is taste, mood and chance.
 
 # %% tags=["needs-listeners"]
 by_query = data.ratings.groupby("query")
@@ -230,14 +235,14 @@ report_value("listener_variance", shares.loc[query, "listener"], n=len(matrix))
 report_value("residual_variance", shares.loc[query, "residual"], n=len(matrix))
 
 # %% [markdown] tags=["needs-listeners"]
-# For «{glue:text}`query`», songs account for {glue:text}`song_variance` of the variance, listeners'
-# levels for {glue:text}`listener_variance`, and {glue:text}`residual_variance` is neither. A model of
-# the songs can only ever explain the first.
+# For “{glue:text}`query`”, songs account for {glue:text}`song_variance` of the variance, the average
+# levels of listeners for {glue:text}`listener_variance`, and {glue:text}`residual_variance` is neither.
+# A model of the songs can explain only the first part.
 #
 # ## How far do listeners agree?
 #
-# Divide the listeners into two halves by lot, and let each half give its opinion of the songs.
-# {numref}`fig-halves` is one such division: if everybody agreed, the dots would lie on the line.
+# We divide the listeners into two halves at random and compare the song means of the halves
+# ({numref}`fig-halves`). With perfect agreement, all dots would lie on the line.
 
 # %% tags=["needs-listeners"]
 lot = np.random.default_rng(seed).permutation(len(matrix)) % 2 == 0
@@ -246,17 +251,17 @@ halves["style"] = data.tracks.set_index("track_id")["style"]
 show_figure(
     figures.plot_halves(halves.dropna(), data.styles),
     "halves",
-    f"Mean ratings of «{query}» by one half of {len(matrix)} listeners and by the other.",
+    f"Mean ratings of “{query}” by one half of {len(matrix)} listeners and by the other.",
     "Scatter plot of songs, one half's mean against the other's, by style around the diagonal.",
     table=halves,
 )
 
 # %% [markdown] tags=["needs-listeners"]
-# Take two listeners and look at how they order the songs: that is the {term}`intraclass correlation` of
-# single ratings, ICC(C,1) {cite}`shrout1979,mcgraw1996`. Now take the mean over many listeners:
-# what is private to each averages out, and what remains is more reliable. The reliability of the
-# song means is the share of their variance that belongs to the songs. It is also the R² that a
-# *perfect* model of the songs would reach against them, and so it is the {term}`noise ceiling`.
+# The {term}`intraclass correlation` of single ratings, ICC(C,1) {cite}`shrout1979,mcgraw1996`,
+# measures how similarly two listeners order the songs. The mean over many listeners is more reliable,
+# because individual taste averages out. The reliability of the song means is the share of their
+# variance that belongs to the songs. It is also the R² that a *perfect* model of the songs would reach
+# against them: the {term}`noise ceiling`.
 
 # %% tags=["needs-listeners"]
 ceilings = mixed.noise_ceiling(data.ratings, n_splits=n_splits, seed=seed)
@@ -286,57 +291,75 @@ for name, method in (
     report_value(name, **as_reported(row, row["n_listeners"]))
 report_text(
     "ceiling_word",
-    "the songs' means are worth predicting"
-    if mine.loc["song means", "estimate"] > 0.7
-    else "the songs' means are still largely chance",
+    pick_verdict(
+        mine.loc["song means"],
+        "more than half of the variance of song means belongs to the songs",
+        "more than half of the variance of song means is chance",
+        "it is unclear whether the songs make more than half of the variance of the means",
+        reference=0.5,
+    ),
 )
 
 # %% [markdown] tags=["needs-listeners"]
-# For «{glue:text}`query`», two listeners agree only as far as
-# {glue:text}`icc_single_full`. Yet the mean over all raters of a song has a reliability of
-# {glue:text}`ceiling_full`, and halves of the listeners, stepped up to full length by the
-# Spearman–Brown formula, estimate the same by another way: {glue:text}`split_half`. So much for how
-# two people *order* songs; whether they also give the same *numbers*, ICC(A,1), is
-# {glue:text}`icc_agreement`. People disagree, and {glue:text}`ceiling_word`.
+# For “{glue:text}`query`”, the agreement of two single listeners is low: ICC(C,1) is
+# {glue:text}`icc_single_full`. If they also have to give the same *numbers*, ICC(A,1) is
+# {glue:text}`icc_agreement_full`. The mean over all raters of a song has a reliability of
+# {glue:text}`ceiling_full`. Split halves, extrapolated to all listeners by the Spearman–Brown formula,
+# estimate the same quantity: {glue:text}`split_half_full`. In short, {glue:text}`ceiling_word`.
+#
+# The ceiling is that of the *songs*, not of their sound: a quality of a song that leaves no trace in
+# the audio also counts as song variance. A model of the audio can therefore stay below the ceiling
+# even if it uses everything that can be heard.
 #
 # ## What if fewer people had been asked?
+#
+# The answer depends on the design. If the same people rate all songs, their average levels move all
+# songs alike and do not matter. If each song has raters of its own, a song can meet generous or strict
+# ones, which adds noise. {numref}`fig-rater-curve` shows both. The crosses check the second case: they
+# are correlations between two panels of raters that were drawn for each song.
 
 # %% tags=["needs-listeners"]
-four = list(dict.fromkeys([query, *data.queries]))[:4]
-parts = {q: data.ratings[data.ratings["query"] == q] for q in four}
-curves = [mixed.rater_curve(own, seed=seed).assign(query=q) for q, own in parts.items()]
-curve = pd.concat(curves, ignore_index=True)
+answers = data.ratings[data.ratings["query"] == query]
+curve = mixed.rater_curve(answers, seed=seed)
+curve["query"] = curve["raters"] + " raters for each song"
 
 # %% tags=["needs-listeners"]
 show_figure(
     figures.plot_rater_curve(curve, rated.sum().mean()),
     "rater-curve",
-    "R² that a perfect model could reach, from ICC(C,1) by Spearman–Brown. Bands: 95%.",
-    "Curves over the number of raters, one a question, that rise steeply, then flatten out.",
+    f"Reliability of the song means of “{query}”, the R² of a perfect model, by raters per song "
+    "in two designs. Bands: 95%.",
+    "Two curves over the number of raters that rise steeply, then flatten out; the one for "
+    "different raters is lower, and crosses lie on it.",
     table=curve,
 )
 
 # %% tags=["needs-listeners", "hide-input"]
-steps = curve[curve["query"] == query].set_index("k")
-report_value("reach_5", **as_reported(steps.loc[5], value="reliability"))
-report_value("reach_20", **as_reported(steps.loc[20], value="reliability"))
-report_value("reach_50", **as_reported(steps.loc[50], value="reliability"))
+designs = {"reach": "different", "reach_same": "the same"}
+for name, raters in designs.items():
+    steps = curve[curve["raters"] == raters].set_index("k")
+    for k in (5, 20, 50):
+        report_value(f"{name}_{k}", **as_reported(steps.loc[k], value="reliability"))
 
 # %% [markdown] tags=["needs-listeners"]
-# With five raters a song, a perfect model of «{glue:text}`query`» would reach an R² of
-# {glue:text}`reach_5_full`; with twenty {glue:text}`reach_20`, with fifty {glue:text}`reach_50`. When
-# you read that a model explains half of the variance in ratings, ask first how many people rated
-# each song.
+# With five raters for each song, drawn anew for each, a perfect model of “{glue:text}`query`” would
+# reach an R² of {glue:text}`reach_5_full`, with twenty {glue:text}`reach_20_full`, and with fifty
+# {glue:text}`reach_50_full`. If the same people rate all songs, it would reach
+# {glue:text}`reach_same_5`, {glue:text}`reach_same_20` and {glue:text}`reach_same_50`. The number and the
+# choice of raters therefore belong to every report of an R².
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Is the ceiling right?
 #
-# Here we can look: in a simulation, every song has a true mean, what an endless crowd would say. The
-# squared correlation of the ratings' means with it is what a perfect model *does* reach.
+# In the simulation, the true mean of each song is known: the mean over an unlimited number of
+# listeners. Its squared correlation with the means of the ratings is what a perfect model reaches.
 
 # %% tags=["needs-simulation"]
+from groove_utils.synth.questionnaire import groove_score
+
 true = data.truth("song_effects").set_index("track_id").filter(like="mean_")
 true.columns = true.columns.str.removeprefix("mean_")
+true["groove"] = groove_score(true)
 means_wide = means.pivot(index="track_id", columns="query", values="mean")
 reached = (true.corrwith(means_wide[true.columns]) ** 2).rename("estimate")
 reached = reached.rename_axis("query").reset_index().assign(method="true song means")
@@ -357,18 +380,24 @@ show_figure(
 # %% tags=["needs-simulation", "hide-input"]
 paired = estimated.merge(reached, on="query", suffixes=("", "_true"))
 inside = paired["estimate_true"].between(paired["low"], paired["high"])
+errors = (paired["estimate"] - paired["estimate_true"]).abs()
 report_value("ceilings_inside", inside.sum(), fmt=".0f", n=len(inside))
-report_value("ceiling_error", (paired["estimate"] - paired["estimate_true"]).mean())
+report_value("ceiling_error", errors.mean(), n=len(errors))
+outside = [
+    f"“{row.query}” ({row.estimate:.2f} instead of {row.estimate_true:.2f})"
+    for row in paired[~inside].itertuples()
+]
+report_text("ceiling_missed", join_words(outside))
 
 # %% [markdown] tags=["needs-simulation"]
-# For {glue:text}`ceilings_inside_full` questions the truth lies inside the interval; on average the
-# estimate is off by {glue:text}`ceiling_error`.
+# The truth lies inside the interval for {glue:text}`ceilings_inside_full` questions; outside:
+# {glue:text}`ceiling_missed`. The mean absolute error of the estimates is {glue:text}`ceiling_error`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Are these listeners plausible?
 #
-# They are simulated. Whether what we find with them means anything for method depends on whether
-# their disagreement is like that of people. Here are their numbers beside those of real studies.
+# The listeners are simulated. Results about methods carry over only if simulated listeners disagree
+# as people do. The table compares their statistics with those of real studies.
 
 # %% tags=["needs-simulation"]
 show_table(
@@ -383,13 +412,14 @@ show_table(
 # - **The ceiling is about these songs.** Extreme groups of songs, half of them chosen for high and
 #   half for low groove, agree far better than an ordinary spread of songs
 #   {cite}`oconnell2022`. A ceiling does not travel from one selection of songs to another.
-# - **The mean is not the listener.** A model at the ceiling of the means still says nothing about
-#   *whose* body moves. {doc}`08-mixed-models` goes there.
-# - **Consistency or agreement?** ICC(C,·) forgives listeners who use the scale higher or lower than
-#   others. That suits the means of a balanced design, and flatters comparisons of single answers.
+# - **The mean is not the listener.** A model at the ceiling of the means does not show which single
+#   listeners want to move. {doc}`08-mixed-models` predicts single ratings.
+# - **Consistency or agreement?** ICC(C,·) ignores differences between listeners' average ratings.
+#   That suits means of a design in which the same people rate all songs. It is too favourable for
+#   single answers and for songs with different raters.
 #
 # What would change the conclusion: intervals of the ceiling that reach down to the scores of the
-# models. Then models could no longer be told from perfect ones.
+# models. Models could then not be distinguished from perfect ones.
 #
 # ## Exercises
 #
@@ -403,7 +433,7 @@ show_table(
 # about liking. The choice should be made before looking at any model's score.
 # ````
 #
-# 2. How many raters a song would you ask for, if each rating cost the same, and you could also
+# 2. How many raters per song would you ask for, if each rating cost the same, and you could also
 #    spend the money on more songs?
 
 # %% [markdown]
@@ -418,8 +448,8 @@ show_table(
 #
 # ````{dropdown} Solution
 # Where every listener rated every song, nothing changes: each song's mean loses the same amount.
-# In a design with holes, a song that happened to meet generous listeners is lifted; taking the
-# levels away mends that, and the more so the fewer raters a song has.
+# In an incomplete design, a song whose raters happen to be generous has too high a mean. Subtracting
+# the levels corrects this, and helps most if each song has few raters.
 # ````
 
 # %% [markdown]

@@ -1,23 +1,76 @@
-"""Verdict words, chosen from intervals and never from estimates alone."""
+"""Verdict words, chosen from intervals and tests, never from estimates alone."""
 
 from __future__ import annotations
 
-__all__ = ["pick_verdict"]
+__all__ = ["describe_difference", "pick_by_p", "pick_verdict"]
 
 
-def pick_verdict(row, positive: str, negative: str, unclear: str) -> str:
-    """Pick a verdict from the sign of an interval.
+def pick_verdict(
+    row,
+    positive: str,
+    negative: str,
+    unclear: str,
+    *,
+    reference: float = 0.0,
+    margin: float | None = None,
+    equal: str | None = None,
+) -> str:
+    """Pick a verdict from an interval.
 
     Parameters
     ----------
     row : Series or mapping
-        With ``low`` and ``high``.
+        With ``low`` and ``high``. An interval that could not be computed (NaN) is unclear.
     positive, negative, unclear : str
-        Verdicts for an interval above 0, below 0, and one that holds 0.
+        Verdicts for an interval above the reference, below it, and one that holds it.
+    reference : float
+        Value to compare with.
+    margin, equal : float and str, optional
+        Verdict for an interval that lies inside reference ± margin: too close to matter. It is
+        tested first.
 
     Examples
     --------
     >>> pick_verdict({"low": 0.1, "high": 0.3}, "better", "worse", "not clearly different")
     'better'
+    >>> pick_verdict({"low": -0.01, "high": 0.02}, "up", "down", "?", margin=0.05, equal="same")
+    'same'
     """
-    return positive if row["low"] > 0 else negative if row["high"] < 0 else unclear
+    low, high = row["low"] - reference, row["high"] - reference
+    if margin is not None and -margin < low <= high < margin:
+        return equal
+    return positive if low > 0 else negative if high < 0 else unclear
+
+
+def pick_by_p(p: float, clear: str, unclear: str, level: float = 0.05) -> str:
+    """Pick a verdict from a p-value, for tests that have no interval around 0.
+
+    These are permutation tests, and tests of variances, which cannot be negative.
+
+    Examples
+    --------
+    >>> pick_by_p(0.004, "differ", "cannot be shown to differ")
+    'differ'
+    """
+    return clear if p < level else unclear
+
+
+def describe_difference(row, second: str, *, of: str = "") -> str:
+    """Say how something compares with a second one, in the same words in every chapter.
+
+    Parameters
+    ----------
+    row : Series or mapping
+        Interval of the difference, first − second.
+    second : str
+    of : str, optional
+        Subject and verb before the words, such as ``"the model is "``.
+
+    Examples
+    --------
+    >>> describe_difference({"low": -0.1, "high": 0.3}, "style alone", of="mtt-vgg is ")
+    'mtt-vgg is not clearly different from style alone'
+    """
+    return of + pick_verdict(
+        row, f"ahead of {second}", f"behind {second}", f"not clearly different from {second}"
+    )

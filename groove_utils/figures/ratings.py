@@ -97,7 +97,8 @@ def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
     Parameters
     ----------
     curve : DataFrame
-        From :func:`groove_utils.mixed.rater_curve`, with a column ``query``.
+        From :func:`groove_utils.mixed.rater_curve`, with a column ``query`` that names the lines.
+        Correlations between panels of raters (``observed``), where there are any, are crosses.
     raters : float
         Raters per song in this study, which are marked.
     """
@@ -105,6 +106,8 @@ def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
     for query, part in curve.groupby("query", sort=False):
         (line,) = axes.plot(part["k"], part["reliability"], marker="o", markersize=4, label=query)
         axes.fill_between(part["k"], part["low"], part["high"], color=line.get_color(), alpha=0.12)
+        if part.get("observed", pd.Series(dtype=float)).notna().any():
+            axes.plot(part["k"], part["observed"], "x", color="black", label="two panels compared")
     axes.axvline(raters, color="black", linestyle=":", linewidth=1)
     axes.annotate(f"this study: {raters:.0f}", (raters, 0.02), xytext=(5, 0),
                   textcoords="offset points", va="bottom")  # fmt: skip
@@ -112,7 +115,7 @@ def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
     ticks = sorted(set(curve["k"]))
     axes.set_xticks(ticks, [str(k) for k in ticks])
     axes.minorticks_off()
-    axes.set(xlabel="Raters a song", ylabel="Reliability of the song means", ylim=(0, 1))
+    axes.set(xlabel="Raters per song", ylabel="Reliability of the song means", ylim=(0, 1))
     axes.legend(title=None)
     return figure
 

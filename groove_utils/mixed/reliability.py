@@ -199,7 +199,7 @@ def _weighted_r(weights, a, b, both):
 def rater_curve(
     ratings, n_raters: Sequence[int] | None = None, *, n_draws=200, level=0.95, seed=0
 ) -> pd.DataFrame:
-    """Compute the reliability of song means for several numbers of raters.
+    """Compute the reliability of song means for several numbers of raters, in two designs.
 
     Parameters
     ----------
@@ -215,35 +215,39 @@ def rater_curve(
     Returns
     -------
     DataFrame
-        ``k``; ``reliability, low, high`` stepped up from ICC(C,1) by Spearman–Brown; ``observed``
-        and ``observed_sd``, mean and SD of the correlation of song means between two panels
-        (missing where less than half of the songs, or fewer than 3, have 2 k raters). Where
-        songs were rated by different listeners, `observed` is smaller than `reliability`,
-        since the listeners' average ratings then add to the noise.
+        One row per ``raters`` and ``k``. If the same k raters rate all songs (``the same``), their
+        levels move all songs alike: ``reliability, low, high`` follow from ICC(C,1) by
+        Spearman–Brown. If each song has k raters of its own (``different``), their levels add to
+        the noise, and ICC(A,1) takes its place. ``observed`` and ``observed_sd``, only for
+        ``different``: mean and SD of the correlation of song means between two panels drawn for
+        each song (missing where less than half of the songs, or fewer than 3, have 2 k raters).
     """
-    single = icc(ratings, level=level).set_index("type").loc["C,1"]
+    single = icc(ratings, level=level).set_index("type")
     matrix = rating_matrix(rating_table(ratings))
     rated, values = np.isfinite(matrix), np.nan_to_num(matrix)
     rng = np.random.default_rng(seed)
     rows = []
     for k in (1, 2, 5, 10, 20, 30, 50, 100) if n_raters is None else n_raters:
         check_range("n_raters", k, k >= 1 and int(k) == k, "whole numbers of 1 or more")
-        steps = (spearman_brown(float(single[name]), k) for name in ("estimate", "low", "high"))
         seen = spread = np.nan
         able = rated.sum(axis=1) >= 2 * k
         if able.sum() >= max(3, len(matrix) / 2):
             r = [_panels_r(values[able], rated[able], int(k), rng) for _ in range(n_draws)]
             seen, spread = np.nanmean(r), np.nanstd(r)
-        rows.append((int(k), *steps, seen, spread))
-    columns = ["k", "reliability", "low", "high", "observed", "observed_sd"]
-    return pd.DataFrame(rows, columns=columns)
+        for raters, kind, panels in (
+            ("the same", "C,1", (np.nan, np.nan)),
+            ("different", "A,1", (seen, spread)),
+        ):
+            one = single.loc[kind, ["estimate", "low", "high"]].astype(float)
+            rows.append((raters, int(k), *(spearman_brown(value, k) for value in one), *panels))
+    columns = ["raters", "k", "reliability", "low", "high", "observed", "observed_sd"]
+    return pd.DataFrame(rows, columns=columns).sort_values("raters", kind="stable")
 
 
 def _panels_r(values, rated, k, rng):
-    """Correlation of song means between two panels of k raters, drawn in one order of listeners."""
-    order = rng.permutation(values.shape[1])
-    rank = np.cumsum(rated[:, order], axis=1)
-    sides = [rated[:, order] & (rank > start) & (rank <= start + k) for start in (0, k)]
-    means = [(values[:, order] * side).sum(axis=1) / k for side in sides]
+    """Correlation of song means between two panels of k raters, drawn for each song."""
+    order = np.where(rated, rng.random(rated.shape), 2.0).argsort(axis=1)  # raters come first
+    drawn = np.take_along_axis(values, order, axis=1)
+    means = [drawn[:, start : start + k].mean(axis=1) for start in (0, k)]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.corrcoef(*means)[0, 1]

@@ -2,7 +2,7 @@
 
 Songs by one artist share a drummer, a room and a producer, so ninety songs by twenty-four artists
 are fewer than ninety independent observations. The interval is therefore a bootstrap over whole
-artists, on Fisher's z scale.
+artists: the standard error of r is carried to Fisher's z by the delta method.
 """
 
 from __future__ import annotations
@@ -74,10 +74,12 @@ def correlate(X: pd.DataFrame, y, artists=None, styles=None, *, n_boot=2000, see
 
     Notes
     -----
-    The standard error is the standard deviation of z over draws of artists, times √(g / (g − k))
-    for g artists and k styles. The interval is z ± t · SE with g − k degrees of freedom, and p
-    belongs to it. In 3,000 simulations of 24 artists with four songs it held the true value in
-    94–96% of cases; quantiles of the draws, plain or reflected, in 90–94%.
+    The standard error of r is its standard deviation over draws of artists, times √(g / (g − k))
+    for g artists and k styles; divided by 1 − r² it is that of z (delta method). The interval is
+    z ± t · SE with g − k degrees of freedom, and p belongs to it. In 600 simulations of 24 artists
+    with four songs it held the true value in 93–95% of cases; percentiles of the draws in 91–94%,
+    BCa intervals in 88–93%. The standard deviation of z itself is no alternative: if one song is
+    far off an otherwise perfect line, draws without its artist have an infinite z.
 
     Examples
     --------
@@ -160,9 +162,9 @@ def _correlation(x, y, artists, strata, n_boot, seed):
     if freedom < 1 or not np.isfinite(estimate):
         return unknown
     draws = _weighted_r(x, y, dummies, cluster_weights(artists, n_boot, seed))
-    z = _z(estimate)
-    deviation = _z(draws[np.isfinite(draws)]) - z
-    se = float(np.sqrt((deviation**2).mean() * count / freedom))
+    z, slope = _z(estimate), max(1 - estimate**2, 1 - Z_LIMIT**2)
+    deviation = draws[np.isfinite(draws)] - estimate
+    se = float(np.sqrt((deviation**2).mean() * count / freedom)) / slope
     reach = stats.t.isf(0.025, freedom) * se
     p = 2 * stats.t.sf(abs(z) / se, freedom) if se > 0 else 0.0
     return estimate, np.tanh(z - reach), np.tanh(z + reach), se, p

@@ -22,7 +22,7 @@ from groove_utils.stats.bootstrap import bca_interval, influence_interval, jackk
 
 __all__ = ["artist_influence", "bootstrap_scores", "result_interval"]
 
-BOUNDS = {"spearman": (-1.0, 1.0), "rmse": (0.0, np.inf)}  # of the other scores: at most 1
+BOUNDS = {"spearman": (-1.0, 1.0), "within_r": (-1.0, 1.0), "rmse": (0.0, np.inf)}  # of the other scores: at most 1
 
 
 def artist_influence(
@@ -71,7 +71,7 @@ def bootstrap_scores(
     Parameters
     ----------
     result : ProbeResult
-    scores : sequence of {"r2", "spearman", "rmse", "fold_r2", "r2_over_baseline"}
+    scores : sequence of {"r2", "spearman", "rmse", "fold_r2", "r2_over_baseline", "within_r"}
     refit : bool
         Let drawn artists count in training and test. Otherwise, and for results without a closed
         form (boosting, partial least squares), test songs only are drawn (BCa), and intervals

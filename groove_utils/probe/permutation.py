@@ -3,9 +3,9 @@
 The ratings of songs are permuted. Under free permutation the null hypothesis is that features and
 ratings are unrelated; within styles, that they are unrelated beyond style. Two songs of one artist
 resemble each other more than two songs of two artists, in features as in ratings, so single songs
-are exchangeable only if ratings lack that resemblance. ``unit="artist"`` does not need this
-assumption: whole artists exchange their ratings with artists of as many songs, which leaves fewer
-distinct permutations (an artist whose number of songs is unique keeps its own ratings).
+are not exchangeable. Whole artists therefore exchange their ratings with artists of as many songs
+(an artist whose number of songs is unique keeps its own ratings). ``unit="song"`` exchanges single
+songs, which is right only where songs of one artist are no more alike than others.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.folds import nested_splits, outer_folds
-from groove_utils.probe.nested_cv import make_plan, nuisance_design, run_ridge
+from groove_utils.probe.nested_cv import assemble, make_plan, nuisance_design, run_ridge
 from groove_utils.probe.protocol import Protocol
+from groove_utils.probe.scores import within_style_r
 from groove_utils.probe.validation import ProbeError, as_songs
 from groove_utils.stats.permutation import permutation_p, permute
 from groove_utils.stats.validation import as_blocks
@@ -35,7 +36,8 @@ def permutation_test(
     *,
     n_permutations=1000,
     within_style=False,
-    unit="song",
+    unit="artist",
+    score="r2",
     each_layer=False,
     nuisance=None,
     n_jobs=1,
@@ -56,8 +58,12 @@ def permutation_test(
     n_permutations : int
     within_style : bool
         Permute only among songs of one style, to test for effects beyond style.
-    unit : {"song", "artist"}
-        Exchange single songs or all songs of an artist, see the module's docstring.
+    unit : {"artist", "song"}
+        Exchange all songs of an artist or single songs, see the module's docstring.
+    score : {"r2", "within_r"}
+        Statistic: R² over all songs, or the correlation of ratings and predictions about their
+        styles' means. Use the latter to test whether songs are ordered within styles: R² within
+        styles has a null distribution below 0, since a useless probe does worse than the mean.
     each_layer : bool
         Test each layer of each model alone instead of choosing or joining layers.
     return_null : bool
@@ -66,8 +72,8 @@ def permutation_test(
     Returns
     -------
     DataFrame
-        One row per model (and layer) and target: ``model, layer, target, r2, p`` (against its own
-        null), ``p_target`` (against the maximum over models and layers, for this target) and
+        One row per model (and layer) and target: ``model, layer, target``, the score (``r2`` or
+        ``within_r``), ``p`` (against its own null), ``p_target`` (against the maximum over models and layers, for this target) and
         ``p_family`` (against the maximum over models, layers and targets), ``null_mean``,
         ``null_95``.
     null : ndarray, shape (n_permutations, n_rows), only with `return_null`
@@ -78,6 +84,9 @@ def permutation_test(
     if unit not in ("song", "artist"):
         raise ProbeError(f"unit is {unit!r}; expected 'song' or 'artist'",
                          kind="unknown", column="unit", value=unit)  # fmt: skip
+    if score not in ("r2", "within_r"):
+        raise ProbeError(f"score is {score!r}; expected 'r2' or 'within_r'",
+                         kind="unknown", column="score", value=score)  # fmt: skip
     songs = as_songs(y, artists, styles)
     n, targets = songs.ratings.shape
     orders = permute(
@@ -95,22 +104,26 @@ def permutation_test(
         blocks = as_blocks(X, n, songs.ids)
         for layers in blocks if each_layer else [protocol.layers]:
             plan = make_plan(blocks, replace(protocol, layers=layers))
-            error = np.zeros(Y.shape[1])
             fits = run_ridge(blocks, Y, splits, plan, nuisance=design, n_jobs=n_jobs)
-            for split, fit in zip(splits, fits, strict=True):
-                error += ((Y[split.test] - fit["predicted"]) ** 2).sum(axis=0)
-            scores.append(1 - (error / len(folds)).reshape(-1, targets) / total)
+            predicted = assemble(splits, fits, "predicted", n)
+            if score == "r2":
+                error = ((Y - predicted) ** 2).sum(axis=1).mean(axis=0)
+                values = 1 - error.reshape(-1, targets) / total
+            else:
+                values = within_style_r(Y, predicted, songs.style_codes, np.ones((1, n)))
+                values = np.nan_to_num(values.reshape(-1, targets))  # constant: no order
+            scores.append(values)
             labels.append((str(name), str(layers)))
-    r2 = np.stack(scores, axis=1)  # (1 + n_permutations, models and layers, targets)
+    scores = np.stack(scores, axis=1)  # (1 + n_permutations, models and layers, targets)
     rows = [(*label, target) for label in labels for target in songs.targets]
-    frame = _add_p(pd.DataFrame(rows, columns=["model", "layer", "target"]), r2[0], r2[1:])
-    return (frame, r2[1:].reshape(n_permutations, -1)) if return_null else frame
+    frame = pd.DataFrame(rows, columns=["model", "layer", "target"])
+    frame = _add_p(frame.assign(**{score: scores[0].ravel()}), scores[0], scores[1:])
+    return (frame, scores[1:].reshape(n_permutations, -1)) if return_null else frame
 
 
 def _add_p(frame, observed, null) -> pd.DataFrame:
-    """Add observed R² and p-values against its own null and against maxima."""
+    """Add p-values against a score's own null and against maxima."""
     best = null.max(axis=1, keepdims=True)
-    frame["r2"] = observed.ravel()
     family = best.max(axis=2, keepdims=True)
     for name, reference in (("p", null), ("p_target", best), ("p_family", family)):
         frame[name] = permutation_p(observed, reference).ravel()

@@ -75,7 +75,8 @@ class ProbeResult:
             (root of the mean squared error over repeats); ``fold_r2`` and ``fold_r2_sd`` (mean
             of the folds' own R², then mean and population SD over repeats: the statistic of
             Marmoret et al. 2026); ``r2_over_baseline`` (1 − SSE/SSE of the fold baseline);
-            ``n_songs``, ``n_artists``.
+            ``within_r`` (Pearson's r of ratings and predictions about their styles' means, mean
+            over repeats); ``n_songs``, ``n_artists``.
         """
         songs, weights = self.songs, np.ones((1, len(self.songs)))
         scores = {name: score_statistic(self, name)(weights)[0] for name in SCORES}

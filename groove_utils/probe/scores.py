@@ -11,9 +11,9 @@ from scipy.stats import rankdata
 
 from groove_utils.probe.validation import ProbeError
 
-__all__ = ["SCORES", "r2_by_repeat", "score_statistic", "style_statistic"]
+__all__ = ["SCORES", "r2_by_repeat", "score_statistic", "style_statistic", "within_style_r"]
 
-SCORES = ("r2", "spearman", "rmse", "fold_r2", "r2_over_baseline")
+SCORES = ("r2", "spearman", "rmse", "fold_r2", "r2_over_baseline", "within_r")
 
 
 def score_statistic(result, score: str):
@@ -34,8 +34,42 @@ def score_statistic(result, score: str):
         return lambda w: r2_by_repeat(result, w).mean(axis=0)
     if score == "spearman":
         return lambda w: np.stack([_spearman(result, row) for row in w])
+    if score == "within_r":
+        styles = result.songs.style_codes
+        return lambda w: within_style_r(y, result.predicted, styles, w)
     raise ProbeError(f"no such score: {score!r}; there are {', '.join(SCORES)}",
                      kind="unknown", column="score", value=score)  # fmt: skip
+
+
+def within_style_r(y, predicted, styles, w) -> np.ndarray:
+    """Correlate ratings and predictions about their styles' means, mean over repeats.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n, m)
+    predicted : ndarray, shape (n_repeats, n, m)
+    styles : ndarray of int, shape (n,)
+        0 … k − 1.
+    w : ndarray, shape (n_draws, n)
+        Song weights.
+
+    Returns
+    -------
+    ndarray, shape (n_draws, m)
+    """
+    y, predicted = y - y.mean(axis=0), predicted - predicted.mean(axis=1, keepdims=True)
+    weights = [w * (styles == number) for number in range(styles.max() + 1)]
+
+    def moment(a, b):
+        of_style = (
+            v @ (a * b) - (v @ a) * (v @ b) / np.maximum(v.sum(axis=1, keepdims=True), 1e-300)
+            for v in weights
+        )
+        return sum(of_style)
+
+    yy, pp, yp = moment(y, y), moment(predicted, predicted), moment(y, predicted)
+    below = np.where((yy > 1e-12) & (pp > 1e-12), np.sqrt(np.maximum(yy * pp, 0)), 0.0)
+    return _ratio(yp, below).mean(axis=0)
 
 
 def r2_by_repeat(result, w) -> np.ndarray:

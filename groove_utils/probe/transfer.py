@@ -8,17 +8,19 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.folds import Split, artist_folds, nested_splits, outer_splits
-from groove_utils.probe.intervals import result_interval
+from groove_utils.probe.intervals import artist_influence
 from groove_utils.probe.nested_cv import assemble, make_plan, run_ridge
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.scores import score_statistic
 from groove_utils.probe.validation import ProbeError, as_data
+from groove_utils.stats.bootstrap import influence_interval
 
 __all__ = ["transfer_matrix"]
 
 FEWEST_ARTISTS = 4  # to train on
 FEWEST_SONGS = 3  # to test on
+SCORES = ("r2", "spearman")
 
 
 def transfer_matrix(
@@ -36,10 +38,11 @@ def transfer_matrix(
     Returns
     -------
     DataFrame
-        One row per ``train`` style, ``test`` style and ``target``, with ``r2, low, high`` and
-        ``spearman``, ``n_train, n_test``. On the diagonal, songs are held out by artist folds
+        One row per ``train`` style, ``test`` style and ``target``, with ``r2, low, high``,
+        ``spearman, spearman_low, spearman_high``, ``n_train, n_test``. On the diagonal, songs are held out by artist folds
         inside the style. Rows with ``train == "others"`` leave the test style out and train on all
-        others. R² is about the mean of the test style, so a wrong level counts as error;
+        others. Two more rows per target have the means over pairs of single styles: ``train`` is
+        ``the same style`` or ``another style`` and ``test`` is ``mean``. R² is about the mean of the test style, so a wrong level counts as error;
         Spearman's ρ ignores it. Styles with fewer than four artists are not trained on.
 
     Notes
@@ -53,7 +56,8 @@ def transfer_matrix(
     if len(names) < 2:
         raise ProbeError(f"all songs are of one style, {names[0]!r}; transfer needs two",
                          kind="one_style", value=names[0])  # fmt: skip
-    tables = []
+    tables, influences = [], {"the same style": [], "another style": []}
+    draws = {"n_boot": n_boot, "seed": protocol.seed}
     for train in [*names, "others"]:
         for test in names:
             source = style != test if train == "others" else style == train
@@ -64,14 +68,22 @@ def transfer_matrix(
                 continue
             splits = nested_splits(songs, splits, protocol)
             fits = run_ridge(blocks, songs.ratings, splits, plan, groups=artist, n_jobs=n_jobs)
-            table = _transfer_scores(songs, splits, fits, n_boot=n_boot, seed=protocol.seed)
-            table.insert(0, "train", train)
-            table.insert(1, "test", test)
+            scores = _transfer_influence(songs, splits, fits)
+            if train != "others":
+                kind = "the same style" if train == test else "another style"
+                influences[kind].append(scores)
+            table = _transfer_table(songs, scores, **draws).assign(train=train, test=test)
             trained, tested = (
                 len(np.unique(np.concatenate([getattr(split, side) for split in splits])))
                 for side in ("train", "test")
             )
             tables.append(table.assign(n_train=trained, n_test=tested))
+    for kind, several in influences.items():
+        if several:
+            mean = {score: [np.mean(side, axis=0) for side in zip(*(one[score] for one in several))]
+                    for score in SCORES}  # fmt: skip
+            table = _transfer_table(songs, mean, **draws).assign(train=kind, test="mean")
+            tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
@@ -90,8 +102,8 @@ def _splits(songs, source, tested, artist, protocol) -> list[Split]:
     return [Split(0, 0, source, new)] if len(new) >= FEWEST_SONGS else []
 
 
-def _transfer_scores(songs, splits, fits, *, n_boot, seed):
-    """Scores over the tested songs alone; artists of training and test songs count."""
+def _transfer_influence(songs, splits, fits) -> dict[str, tuple]:
+    """Estimate and influences of artists for each score, over the tested songs alone."""
     predicted, left_out = (
         assemble(splits, fits, name, len(songs)) for name in ("predicted", "leave_artist_out")
     )
@@ -105,9 +117,16 @@ def _transfer_scores(songs, splits, fits, *, n_boot, seed):
         of_weights = score_statistic(one, score)
         return lambda w: of_weights(w * tested)
 
-    r2, low, high, *_ = result_interval(
-        result, partial(statistic, score="r2"), n_boot=n_boot, seed=seed
-    )
-    rho = statistic(result, "spearman")(np.ones((1, len(songs))))[0]
-    return pd.DataFrame({"target": songs.targets, "r2": r2, "low": low,
-                         "high": np.minimum(high, 1.0), "spearman": rho})  # fmt: skip
+    return {score: artist_influence(result, partial(statistic, score=score)) for score in SCORES}
+
+
+def _transfer_table(songs, scores, *, n_boot, seed) -> pd.DataFrame:
+    """Scores with their intervals over artists of training and test songs."""
+    table = pd.DataFrame({"train": "", "test": "", "target": songs.targets})
+    for score, prefix in zip(SCORES, ("", "spearman_")):
+        estimate, influence = scores[score]
+        low, high, *_ = influence_interval(estimate, influence, n_boot=n_boot, seed=seed)
+        table[score] = estimate
+        table[f"{prefix}low"], table[f"{prefix}high"] = low, np.minimum(high, 1.0)
+    table["spearman_low"] = table["spearman_low"].clip(lower=-1.0)
+    return table

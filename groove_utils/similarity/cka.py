@@ -61,7 +61,7 @@ def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) 
 
 
 def compare_embeddings(
-    vectors: Mapping[str, np.ndarray], *, n_permutations: int = 1000, seed: int = 0
+    vectors: Mapping[str, np.ndarray], artists=None, *, n_permutations: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
     """Compare all pairs of models by CKA and by the Mantel test.
 
@@ -69,8 +69,8 @@ def compare_embeddings(
     ----------
     vectors : mapping of str to ndarray, shape (n_songs, dim)
         Model → vectors of the same songs in the same order.
-    n_permutations, seed : int
-        Of :func:`groove_utils.similarity.mantel_test`.
+    artists, n_permutations, seed
+        Of :func:`groove_utils.similarity.mantel_test`: whole artists are permuted.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def compare_embeddings(
             "second": second,
             "cka": linear_cka(vectors[first], vectors[second]),
             **mantel_test(
-                vectors[first], vectors[second], n_permutations=n_permutations, seed=seed
+                vectors[first], vectors[second], artists, n_permutations=n_permutations, seed=seed
             ),
         }
         for first, second in combinations(vectors, 2)

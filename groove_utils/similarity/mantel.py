@@ -1,7 +1,8 @@
 """Mantel tests between embeddings, and between embeddings and ratings.
 
 Representational similarity analysis compares the distances between all pairs of songs. Pairs share
-songs and are not independent, so p-values permute songs, and intervals leave out whole artists.
+songs and are not independent, and songs of one artist resemble each other. p-values therefore
+permute whole artists, among those with as many songs, and intervals leave out whole artists.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ def _distances(vectors: np.ndarray, metric: str, name: str) -> np.ndarray:
 
 
 def mantel_test(
-    first: np.ndarray, second: np.ndarray, *, n_permutations: int = 1000, seed: int = 0
+    first: np.ndarray, second: np.ndarray, artists=None, *, n_permutations=1000, seed=0
 ) -> pd.Series:
     """Correlate the ranks of the distances between songs, with a permutation test.
 
     Parameters
     ----------
     first, second : ndarray, shapes (n_songs, d1) and (n_songs, d2)
+    artists : array-like of shape (n_songs,), optional
+        Permute whole artists; without it, single songs.
     n_permutations : int
     seed : int
 
@@ -49,7 +52,8 @@ def mantel_test(
         _distances(np.asarray(x), "correlation", name)
         for x, name in ((first, "first"), (second, "second"))
     ]
-    rho, null = mantel([distances[0]], distances[1], permute(n_permutations, len(first), seed=seed))
+    orders = permute(n_permutations, len(first), clusters=artists, seed=seed)
+    rho, null = mantel([distances[0]], distances[1], orders)
     return pd.Series({"rho": rho[0], "p": permutation_p(rho, null)[0], "n_songs": len(first)})
 
 
@@ -76,7 +80,7 @@ def rsa(
         Each layer is compared by itself, unscaled: standardise first if units differ.
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
     artists, styles : array-like of shape (n,), optional
-        Without `artists` each song has an artist of its own.
+        Whole artists are permuted. Without `artists` each song has an artist of its own.
     metric, target_metric : str
         Metrics of :func:`scipy.spatial.distance.pdist`. For a single target, ``cityblock`` is the
         absolute difference.
@@ -85,7 +89,7 @@ def rsa(
     control_style : bool
         Partial out, from both ranks, whether a pair is of one style.
     within_style : bool
-        Permute songs only inside their styles.
+        Permute artists only inside their styles.
     n_permutations, n_boot : int
     seed : int
 
@@ -110,7 +114,8 @@ def rsa(
         )  # fmt: skip
     i, j = i[keep], j[keep]
     covariate = (styles[i] != styles[j]).astype(float) if control_style else None
-    orders = permute(n_permutations, n, strata=styles if within_style else None, seed=seed)
+    strata = styles if within_style else None
+    orders = permute(n_permutations, n, clusters=artist, strata=strata, seed=seed)
     features = [_distances(block, metric, name) for name, block in blocks.items()]
     rows = []
     for number, target in enumerate(targets):

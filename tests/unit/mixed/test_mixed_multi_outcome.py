@@ -45,14 +45,23 @@ def test_questions_by_themselves_and_in_one_model(answers):
     x = answers.drop_duplicates("track")["predicted"].var()
     assert apart.loc["dance", "explained"] == pytest.approx(0.64 * x / (0.64 * x + 0.25), abs=0.12)
     assert apart.loc["beat", "explained"] == pytest.approx(0, abs=0.05)
-    mean = joint["estimate"].mean()
-    np.testing.assert_allclose(joint["against_mean"], joint["estimate"] - mean, atol=1e-8)
-    assert (joint["p_against_mean"] == apart["p_against_mean"]).all()
-    assert joint.loc["dance", "p_against_mean"] < 0.05
+    assert (joint["n_apart"] == apart["n_apart"]).all()
+    assert apart.loc["beat", "n_apart"] == 2
+    assert apart["n_apart"].sum() % 2 == 0  # each difference counts for both
+
+
+def test_two_questions_without_a_slope_do_not_set_the_others_apart(answers):
+    """Differences from a mean over all questions would mark all of them."""
+    own = answers[answers["question"] == "dance"]
+    alike = own.assign(question="party", rating=own["rating"] + 0.5)
+    none = answers[answers["question"] == "beat"]
+    table = compare_questions(pd.concat([own, alike, none, none.assign(question="loud")]))
+    counts = table.drop_duplicates("question").set_index("question")["n_apart"]
+    assert counts.to_dict() == {"dance": 2, "party": 2, "beat": 2, "loud": 2}
 
 
 def test_a_single_question_is_compared_with_none(answers):
     table = compare_questions(answers[answers["question"] == "dance"])
     assert list(table["model"]) == ["each by itself"]
     assert table["p_holm"].item() == table["p"].item()
-    assert "against_mean" not in table
+    assert "n_apart" not in table

@@ -123,16 +123,33 @@ def test_queries_are_taken_one_by_one():
     )
 
 
-def test_rater_curve_follows_spearman_brown_and_is_seen_in_panels():
-    matrix = _simulate(300, 40, (2.0, 1.0, 8.0), 3)
-    curve = rater_curve(matrix, [1, 5, 20, 60], n_draws=40).set_index("k")
-    k = curve.index.to_numpy()
-    np.testing.assert_allclose(curve["reliability"], 2 * k / (2 * k + 8), atol=0.06)
-    assert (curve["observed"] - curve["reliability"]).abs().max() < 0.03
-    assert np.isnan(curve["observed"][60])
-    assert (curve["low"] < curve["reliability"]).all()
+def test_rater_curve_follows_from_the_variances_in_both_designs():
+    matrix = _simulate(300, 40, (2.0, 3.0, 8.0), 3)
+    table = rater_curve(matrix, [1, 5, 20, 60], n_draws=40)
+    curve = {raters: part.set_index("k") for raters, part in table.groupby("raters")}
+    k = curve["the same"].index.to_numpy()
+    np.testing.assert_allclose(curve["the same"]["reliability"], 2 * k / (2 * k + 8), atol=0.06)
+    np.testing.assert_allclose(curve["different"]["reliability"], 2 * k / (2 * k + 11), atol=0.06)
+    # panels drawn for each song show what other raters do to the means
+    gap = curve["different"]["observed"] - curve["different"]["reliability"]
+    assert gap.abs().max() < 0.04
+    assert np.isnan(curve["different"]["observed"][60])
+    assert curve["the same"]["observed"].isna().all()
+    assert (table["low"] < table["reliability"]).all()
     with raises(LmmError, "out_of_range", column="n_raters", value=0):
         rater_curve(matrix, [0])
+
+
+def test_an_incomplete_design_reaches_what_its_own_raters_allow():
+    """A perfect model of songs rated by 5 of 2,000 listeners reaches the curve of “different”."""
+    rng, reached = np.random.default_rng(2), []
+    for _ in range(40):
+        truth, level = rng.normal(0, 1, 300), rng.normal(0, 1.5, 2000)
+        panels = level[rng.integers(0, 2000, (300, 5))] + rng.normal(0, 2, (300, 5))
+        reached.append(np.corrcoef(truth, truth + panels.mean(axis=1))[0, 1] ** 2)
+    same, different = 1 / (1 + 4 / 5), 1 / (1 + (2.25 + 4) / 5)
+    assert np.mean(reached) == pytest.approx(different, abs=0.03)
+    assert np.mean(reached) < same - 0.05
 
 
 def test_ceiling_normalised_scores():

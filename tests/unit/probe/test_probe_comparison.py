@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from expect import raises
+from scipy import stats
 
 from groove_utils.probe import (
     ProbeError,
     Protocol,
     compare_models,
+    mean_difference,
     nested_ridge,
     songs_needed,
     style_baseline,
@@ -62,19 +64,35 @@ def test_unpaired_results_are_refused(small, probes):
         compare_models(probes, reference="b")
 
 
+def test_only_the_pairs_that_are_asked_for(probes):
+    table = compare_models(probes, pairs=[("low", "noise")], n_boot=100)
+    assert table[["first", "second"]].to_numpy().tolist() == [["low", "noise"]]
+    assert (table["p_holm"] == table["p"]).all()
+
+
 def test_songs_needed_follows_from_the_standard_error(probes):
     pair = {name: probes[name] for name in ("low", "noise")}
-    table = songs_needed(pair)
+    table = songs_needed(pair, 0.05)
     row, known = table.iloc[0], compare_models(pair).iloc[0]
-    assert row["difference"] == pytest.approx(known["difference"])
+    assert row["difference"] == 0.05
     assert row["se"] == pytest.approx(known["se"])
-    expected = (1.959964 + 0.841621) ** 2 * known["se"] ** 2 * 60 / known["difference"] ** 2
-    assert row["n_songs"] == np.ceil(expected)
-    assert row["low"] <= row["n_songs"] <= row["high"]
+    assert row["n_songs"] == np.ceil((1.959964 + 0.841621) ** 2 * known["se"] ** 2 * 60 / 0.05**2)
     assert table["n_songs"].is_monotonic_increasing
-    same = songs_needed({"a": probes["low"], "b": probes["again"]})
-    assert np.isinf(same["n_songs"]).all()
+    # with so many songs, the standard error gives the power that was asked for
+    se = row["se"] * np.sqrt(60 / row["n_songs"])
+    assert stats.norm.sf(1.959964 - 0.05 / se) == pytest.approx(0.8, abs=0.002)
     with raises(ProbeError, "n_results", value=3):
-        songs_needed(probes)
-    with raises(ProbeError, "out_of_range"):
-        songs_needed(pair, power=[80])
+        songs_needed(probes, 0.05)
+    with raises(ProbeError, "out_of_range", column="power"):
+        songs_needed(pair, 0.05, power=[80])
+    with raises(ProbeError, "out_of_range", column="difference", value=0):
+        songs_needed(pair, 0)
+
+
+def test_a_mean_difference_is_that_of_its_pairs(probes):
+    table = mean_difference([probes["low"]], [probes["noise"]], n_boot=500, seed=1)
+    pair = compare_models(probes, pairs=[("low", "noise")], n_boot=500, seed=1)
+    assert table["estimate"][0] == pytest.approx(pair["difference"][0])
+    assert table["low"][0] == pytest.approx(pair["low"][0])
+    both = mean_difference([probes["low"]] * 2, [probes["noise"], probes["again"]], n_boot=500)
+    assert both["estimate"][0] == pytest.approx(table["estimate"][0] / 2)

@@ -9,7 +9,7 @@ from scipy import stats
 from groove_utils.probe import ProbeError, correlate, error_table, fisher_interval
 from groove_utils.stats import StatsError, holm
 
-GOLDEN = [0.4439536914, 0.2009744549, 0.6354715062, 0.1321613184, 0.0014723497]
+GOLDEN = [0.4439536914, 0.2015625876, 0.6351059299, 0.1318650087, 0.0014433576]
 
 
 def draw(rng, n_artists=24, per_artist=4, rho=0.4):
@@ -72,6 +72,19 @@ def test_the_interval_of_one_study():
     row = correlate(X, y, artists, n_boot=1000).iloc[0]
     found = row[["estimate", "low", "high", "se", "p"]].to_numpy(float)
     np.testing.assert_allclose(found, GOLDEN, rtol=1e-6)
+
+
+def test_one_song_off_a_perfect_line_leaves_a_usable_interval():
+    """Draws without its artist have r = 1, whose z is infinite."""
+    rng = np.random.default_rng(3)
+    truth = rng.normal(110, 10, 96)
+    tempo = truth.copy()
+    tempo[50] *= 0.8
+    artists = np.repeat(np.arange(24), 4)
+    row = correlate(pd.DataFrame({"x": truth}), pd.Series(tempo), artists, n_boot=2000).iloc[0]
+    assert 0.9 < row["estimate"] < 0.99
+    assert 0.5 < row["low"] < row["estimate"] < row["high"] < 1
+    assert row["p"] < 0.001
 
 
 @pytest.mark.weekly

@@ -6,7 +6,7 @@ from expect import raises
 from sklearn.inspection import partial_dependence as sklearn_dependence
 from sklearn.linear_model import LinearRegression
 
-from groove_utils.probe import ProbeError, parabola, partial_dependence
+from groove_utils.probe import ProbeError, parabola, partial_dependence, two_lines
 from groove_utils.stats import StatsError
 
 
@@ -80,11 +80,42 @@ def test_a_straight_line_has_no_bend(hump):
     assert held >= 33
 
 
+def test_two_lines_find_the_hump_and_no_hump_in_a_flattening_curve(hump):
+    X, y, artists = hump
+    lines = two_lines(X["b"], y, artists, X[["a"]])
+    assert lines.loc["below", "low"] > 0 > lines.loc["above", "high"]
+    assert lines["break_at"].iloc[0] == pytest.approx(0.5, abs=0.4)
+    assert lines["n"].sum() == 240
+    flattening = np.log(X["b"] - X["b"].min() + 0.1) + 0.3 * (y - y.mean()) / y.std()
+    flattening -= 0.3 * (2 * X["a"] - 1.5 * (X["b"] - 0.5) ** 2) / y.std()
+    _, bend = parabola(X["b"], flattening, artists)
+    assert bend["high"] < 0  # a negative square term alone is no hump
+    assert two_lines(X["b"], flattening, artists).loc["above", "high"] > 0
+    rising = two_lines(X["a"], y, artists)
+    assert (rising["low"] > 0).all()
+    upside_down = two_lines(X["b"], -y, artists, X[["a"]])
+    assert upside_down.loc["below", "high"] < 0 < upside_down.loc["above", "low"]
+
+
+def test_a_line_of_two_lines_is_statsmodels_with_clustered_errors(hump):
+    X, y, artists = hump
+    lines = two_lines(X["b"], y, artists)
+    cut = lines["break_at"].iloc[0]
+    frame = pd.DataFrame({"y": y, "x": X["b"] - cut, "above": (X["b"] > cut).astype(int)})
+    fit = smf.ols("y ~ x:I(1 - above) + x:above + above", frame).fit(
+        cov_type="cluster", cov_kwds={"groups": artists}, use_t=True
+    )
+    assert lines.loc["above", "estimate"] == pytest.approx(fit.params["x:above"])
+    assert lines.loc["below", "p"] == pytest.approx(fit.pvalues["x:I(1 - above)"])
+
+
 def test_unusable_features_are_refused(hump):
     X, y, artists = hump
     with raises(ProbeError, "unknown", value="d"):
         partial_dependence(X, y, artists, feature="d")
     with raises(ProbeError, "constant", column="x"):
         parabola(np.ones(240), y, artists)
+    with raises(ProbeError, "too_few", column="x", value=3):
+        two_lines(np.arange(240) % 3, y, artists)
     with raises(StatsError, "not_finite", column="features"):
         partial_dependence(X.mask(X > 2), y, artists, feature="a")

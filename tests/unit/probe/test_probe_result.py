@@ -1,9 +1,10 @@
 """Scores of a result against scikit-learn and SciPy, and its tables."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from expect import raises
-from scipy.stats import spearmanr
+from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import r2_score
 
 from groove_utils.probe import ProbeError, Protocol, nested_ridge
@@ -15,6 +16,10 @@ from groove_utils.stats import cluster_weights
 def result(small):
     X, y, artists, styles = small
     return nested_ridge(X, y, artists, styles, Protocol(n_repeats=2))
+
+
+def centre(values, labels):
+    return values - pd.Series(values).groupby(labels).transform("mean")
 
 
 @pytest.mark.parametrize("score", SCORES)
@@ -36,6 +41,9 @@ def test_weighted_scores_are_scores_of_repeated_songs(result, score):
                 ),
                 "r2_over_baseline": lambda y=y, p=p, base=base: (
                     1 - ((y - p) ** 2).sum() / ((y - base) ** 2).sum()
+                ),
+                "within_r": lambda y=y, p=p, styles=result.songs.styles[pick]: np.mean(
+                    [pearsonr(centre(y, styles), centre(one, styles))[0] for one in p]
                 ),
             }[score]()  # fmt: skip
             assert row[j] == pytest.approx(expected, abs=1e-9)

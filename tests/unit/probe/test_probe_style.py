@@ -72,6 +72,14 @@ def test_transfer_fails_where_styles_obey_opposite_rules():
     assert rows.loc[("others", "rock"), "spearman"] < -0.5
     assert (table["low"] <= table["r2"]).all()
     assert rows.loc[("others", "funk"), "n_train"] == 100
+    styles = ["funk", "pop", "rock"]
+    pairs = rows.loc[[(a, b) for a in styles for b in styles if a != b]]
+    mean = rows.loc[("another style", "mean")]
+    assert mean["spearman"] == pytest.approx(pairs["spearman"].mean())
+    assert mean["r2"] == pytest.approx(pairs["r2"].mean())
+    assert mean["spearman_low"] < mean["spearman"] < mean["spearman_high"]
+    same = rows.loc[("the same style", "mean")]
+    assert same["spearman_low"] > 0.5
     with raises(ProbeError, "one_style", value="all"):
         transfer_matrix(X, y)
 

@@ -85,6 +85,20 @@ def test_rsa_refuses_what_has_no_distance(planted):
         rsa(X[:3], planted[1][:3])
 
 
+def test_bands_that_sound_alike_and_rate_alike_are_no_evidence():
+    """Twelve bands of five songs: permuting songs finds what one band's songs share by chance."""
+    found = {"bands": 0, "songs": 0}
+    for seed in range(40):
+        rng = np.random.default_rng([4, seed])
+        bands = np.repeat(np.arange(12), 5)
+        sound, taste = rng.standard_normal((12, 6))[bands], rng.standard_normal((12, 6))[bands]
+        X, y = (side + 0.3 * rng.standard_normal((60, 6)) for side in (sound, taste))
+        found["bands"] += mantel_test(X, y, bands, n_permutations=39, seed=seed)["p"] <= 0.05
+        found["songs"] += mantel_test(X, y, n_permutations=39, seed=seed)["p"] <= 0.05
+    assert found["bands"] <= 6  # 2 expected
+    assert found["songs"] >= 25
+
+
 def test_p_of_one_study():
     X, y = np.random.default_rng(3).standard_normal((2, 20, 4))
     found = mantel_test(X, y, n_permutations=199)

@@ -1,0 +1,41 @@
+"""Verdicts follow from intervals and p-values."""
+
+import numpy as np
+import pytest
+
+from groove_utils.book.verdicts import describe_difference, pick_by_p, pick_verdict
+
+WORDS = "above", "below", "unclear"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.1, 0.2, "above"), (-0.2, -0.1, "below"), (-0.1, 0.1, "unclear"), (0.0, 0.1, "unclear"),
+     (np.nan, np.nan, "unclear")],
+)  # fmt: skip
+def test_the_sign_of_an_interval_decides(low, high, expected):
+    assert pick_verdict({"low": low, "high": high}, *WORDS) == expected
+    shifted = {"low": low + 1, "high": high + 1}
+    assert pick_verdict(shifted, *WORDS, reference=1) == expected
+
+
+def test_an_interval_inside_the_margin_is_equal():
+    close = {"low": 0.01, "high": 0.04}
+    assert pick_verdict(close, *WORDS, margin=0.05, equal="equal") == "equal"
+    assert pick_verdict(close, *WORDS, margin=0.03, equal="equal") == "above"
+    wide = {"low": -0.01, "high": 0.2}
+    assert pick_verdict(wide, *WORDS, margin=0.05, equal="equal") == "unclear"
+    nothing = {"low": np.nan, "high": np.nan}
+    assert pick_verdict(nothing, *WORDS, margin=0.05, equal="equal") == "unclear"
+
+
+def test_p_values_without_an_interval():
+    assert pick_by_p(0.049, "clear", "unclear") == "clear"
+    assert pick_by_p(0.05, "clear", "unclear") == "unclear"
+    assert pick_by_p(np.nan, "clear", "unclear") == "unclear"
+    assert pick_by_p(0.049, "clear", "unclear", level=0.01) == "unclear"
+
+
+def test_comparisons_share_their_words():
+    assert describe_difference({"low": 0.1, "high": 0.2}, "b") == "ahead of b"
+    assert describe_difference({"low": -0.2, "high": -0.1}, "b", of="a is ") == "a is behind b"
