@@ -1,17 +1,16 @@
 # %% [markdown] tags=["needs-audio-or-descriptors"]
 # # How far does a formula get?
 #
-# Long before networks, people wrote down what they thought makes music groove, as formulas: how
-# many events there are a second, how plainly the pulse stands out, how much the level fluctuates,
-# how often an accent falls beside the beat. Such {term}`descriptors <descriptor>` can be read,
-# argued about and be wrong in ways that one understands. They are also the account that a pretrained
-# model has to beat. So before we ask a network anything, we ask the formulas.
+# Long before neural networks, researchers described by formulas what may make music groove: the number
+# of events per second, the clarity of the pulse, the variation of the level, accents off the beat.
+# These {term}`descriptors <descriptor>` can be read and discussed, and their errors can be understood.
+# They are also the comparison that a pretrained model has to win. We therefore begin with them.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** what the sixteen classical descriptors of groove measure and sixteen more of
-# rhythm, how to correlate them with ratings without counting one band four times, what it means
-# that they hang together, how well they predict, and whether syncopation has an inverted U.
+# rhythm, how to correlate them with ratings without counting one band four times, what follows from
+# their correlations with each other, how well they predict, and how to test for an inverted U.
 #
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`02-representations`; correlation and
 # regression.
@@ -23,8 +22,8 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-target = "dance"  # the question that is predicted
-n_repeats = 3  # times that the songs are dealt into folds
+target = "groove"  # the question that is predicted
+n_repeats = 5  # times that the songs are dealt into folds
 n_bootstrap = 2000
 n_refits = 30  # refits behind the band of the partial dependence
 
@@ -43,8 +42,8 @@ from groove_utils.book import (
     show_table,
     summaries,
 )
-from groove_utils.book.verdicts import pick_verdict
-from groove_utils.stats import typeset_minus
+from groove_utils.book.verdicts import describe_difference, pick_shape, pick_verdict
+from groove_utils.stats import join_words, typeset_minus
 
 chapter = open_chapter("04-descriptors", study)
 data = chapter.study
@@ -94,8 +93,8 @@ report_text(
     "unknown",
     "none had to be left out"
     if not unknown
-    else f"{len(unknown)} could not be found for every song and had to be left out: "
-    + ", ".join(words[unknown]),
+    else "left out, because some song has no value or all songs have the same: "
+    + join_words(words[unknown]),
 )
 
 # %% [markdown]
@@ -128,7 +127,7 @@ show_figure(
     figures.plot_distributions(songs, units[picked], data.styles),
     "descriptor-distributions",
     f"Descriptors of {len(songs)} songs by style, with quartiles. Level and flux: full scale.",
-    "Panels of box plots, one a descriptor; the styles' boxes overlap, and are mostly shifted.",
+    "Panels of box plots, one per descriptor; the styles' boxes overlap, and are mostly shifted.",
     table=songs[["track_id", "style", *picked]],
 )
 
@@ -140,22 +139,22 @@ report_value("styled_share", 100 * share.iloc[0], fmt=".0f", unit="%", n=len(son
 report_value("median_share", 100 * share.median(), fmt=".0f", unit="%")
 
 # %% [markdown] tags=["needs-styles"]
-# The descriptor that owes most to style is {glue:text}`styled`: {glue:text}`styled_share` of its
-# variance lies between styles; for the median descriptor it is {glue:text}`median_share`. If a style
-# is rated higher, all that is typical of it will correlate with the ratings, whether anybody moves
-# because of it or not.
+# The descriptor that depends most on style is {glue:text}`styled`: {glue:text}`styled_share` of its
+# variance lies between styles. For the median descriptor it is {glue:text}`median_share`. If one style
+# is rated higher than another, everything that is typical of it correlates with the ratings, whether it
+# causes them or not.
 #
 # ## What goes with the ratings?
 
 # %% [markdown]
-# Four songs by one band share a drummer and a producer. They are not four independent pieces of
-# evidence, and an interval that counts them as such is too narrow. Here whole artists are drawn with
-# replacement. And whoever looks at thirty correlations will find one that is «significant»: the
-# p-values are corrected by the method of {cite:t}`holm1979`.
+# Songs by one band share a drummer and a producer. They are not independent pieces of evidence, and
+# an interval that treats them as independent is too narrow. Our intervals come from drawing whole
+# artists with replacement. With thirty correlations, some are “significant” by chance; the p-values are
+# therefore corrected by the method of {cite:t}`holm1979`.
 #
-# {numref}`fig-classical` puts ours beside the published ones: {cite:t}`stupacher2014` correlated the
-# same descriptors with the groove ratings of 80 clips. (They report no intervals; those shown
-# follow from the 80 alone. The later article {cite}`stupacher2016` analysed them further.)
+# {numref}`fig-classical` compares ours with published ones: {cite:t}`stupacher2014` correlated the same
+# descriptors with the groove ratings of 80 clips. (They report no intervals; those shown follow from
+# the number of clips. {cite:t}`stupacher2016` analysed them further.)
 
 # %%
 rating = data.song_means(target)
@@ -171,7 +170,7 @@ both = both[both["feature"].isin(descriptors.BASELINE)]
 both["descriptor"] = both["feature"].map(cards["title"])
 
 # %%
-r_axis = f"Correlation with «{target}»"
+r_axis = f"Correlation with “{target}”"
 show_figure(
     figures.plot_forest(both, label="descriptor", hue="source", xlabel=r_axis),
     "classical",
@@ -193,7 +192,7 @@ report_text(
     "sure",
     f"The strongest: {typeset_minus(listed)}."
     if len(sure)
-    else "None can be told from zero after the correction.",
+    else "None differs clearly from zero after the correction.",
 )
 top = linked.loc[linked["estimate"].abs().idxmax()]
 report_text("top", words[top["feature"]])
@@ -204,18 +203,18 @@ report_value("n_agree", agree, fmt=".0f")
 report_value("n_published", len(shared), fmt=".0f")
 
 # %% [markdown]
-# For «{glue:text}`target`», {glue:text}`n_plain` descriptors have a p under .05 taken by themselves;
+# For “{glue:text}`target`”, {glue:text}`n_plain` descriptors have p < .05 without correction, and
 # {glue:text}`n_sure_full` after Holm's correction. {glue:text}`sure` The largest correlation is that
-# of {glue:text}`top`, with {glue:text}`top_r_full`. Of the {glue:text}`n_published` descriptors whose
-# correlation was published, {glue:text}`n_agree` have the published sign here.
+# of {glue:text}`top`: {glue:text}`top_r_full`. Of the {glue:text}`n_published` descriptors with a
+# published correlation, {glue:text}`n_agree` have the published sign here.
 #
-# Full agreement is not to be expected. The published clips were other songs, of like instrumentation
-# and rated by 19 people; what varies in one selection of songs is held fixed in another, and a
-# correlation can only speak of what varies.
+# Full agreement is not to be expected. The published clips were other songs, with similar
+# instrumentation, rated by 19 people. A property that hardly varies in a selection of songs cannot
+# correlate with their ratings.
 
 # %% [markdown] tags=["needs-styles"]
-# {numref}`fig-descriptor-within` asks again within styles: both sides are centred on the mean of the
-# song's style, so that nothing is left of the differences between styles.
+# {numref}`fig-descriptor-within` repeats the correlations within styles: descriptors and ratings are
+# centred on the mean of the song's style, which removes differences between styles.
 
 # %% tags=["needs-styles"]
 inside = probe.correlate(features, rating, artists, styles, **drawn)
@@ -240,13 +239,14 @@ report_value("n_sure_within", int((inside["p_holm"] < 0.05).sum()), fmt=".0f")
 
 # %% [markdown] tags=["needs-styles"]
 # Within styles, {glue:text}`n_smaller_full` correlations are smaller, and
-# {glue:text}`n_sure_within` hold after correction.
+# {glue:text}`n_sure_within` differ from zero after correction. Single descriptors are tested one at a
+# time here; {doc}`06-probing` tests predictions from all of them together within styles.
 
 # %% [markdown]
-# ## They hang together
+# ## Descriptors are correlated
 #
-# Thirty descriptors are not thirty facts. Flux in a band and flux over the whole spectrum rise
-# together, and both rise with level ({numref}`fig-collinear`).
+# Thirty descriptors are not thirty independent facts. Flux in one band rises with flux over the whole
+# spectrum, and both rise with level ({numref}`fig-collinear`).
 
 # %%
 matrix = features.corr()
@@ -266,17 +266,18 @@ report_value("n_effective", eigen.sum() ** 2 / (eigen**2).sum(), fmt=".1f")
 report_value("n_inflated", int((inflation > 10).sum()), fmt=".0f", n=len(matrix))
 
 # %% [markdown]
-# By their eigenvalues, the {glue:text}`n_features` descriptors spread over about
-# {glue:text}`n_effective` independent dimensions. {glue:text}`n_inflated_full` have a variance
-# inflation factor above 10: in a common regression, the standard error of their coefficient is more
-# than three times what it would be if they stood alone. A single coefficient of such a regression
-# means next to nothing, not even by its sign. What can be asked is how well all of them *predict*.
+# By their eigenvalues, the {glue:text}`n_features` descriptors span about {glue:text}`n_effective`
+# independent dimensions. {glue:text}`n_inflated_full` have a variance inflation factor above 10: in a
+# joint regression, the standard error of their coefficient is more than three times as large as it would
+# be without the others. Single coefficients of such a regression cannot be interpreted, not even their
+# sign. The useful question is how well all of them *predict*.
 #
 # ## How well do they predict?
 #
-# The rules are those of {doc}`06-probing`: whole artists are held out, and whatever is tuned is tuned
-# inside the training folds. Besides ridge on the sixteen and on all, there is a small tree model,
-# which can bend and combine: a ridge cannot know an optimum, trees can.
+# The protocol is that of {doc}`06-probing`: whole artists are held out, and all tuning happens inside
+# the training folds. We compare ridge regression on the sixteen classical descriptors, ridge on all, and
+# boosted trees. Trees can represent an optimum and combinations of descriptors, which a linear model
+# cannot.
 
 # %%
 baseline = [name for name in descriptors.BASELINE if name in features]
@@ -321,37 +322,36 @@ report_text(
     "trees_verdict",
     pick_verdict(
         lead,
-        "Bending helps.",
-        "Bending hurts: there are too few songs to learn bends from.",
-        "Whether bending helps cannot be told with so many songs.",
+        "Curves and combinations improve the prediction.",
+        "Trees are worse: there are too few songs to learn curves.",
+        "Whether trees are better cannot be decided with so many songs.",
     ),
 )
-unclear = "descriptors cannot be shown to predict more than the style does"
-report_text(
-    "formula_verdict",
-    pick_verdict(
-        compared.loc["style alone"],
-        unclear,
-        "descriptors predict more than the style does",
-        unclear,
-    ),
-)
+row = compared.loc["style alone"]
+over_style = {"low": -row["high"], "high": -row["low"], "estimate": -row["difference"]}
+report_value("over_style", **summaries.as_reported(over_style, len(songs)))
+report_text("style_verdict", describe_difference(over_style, "style alone"))
 
 # %% [markdown]
-# Ridge on all descriptors reaches an R² of {glue:text}`ridge_r2_full`, on the sixteen classical ones
-# {glue:text}`classical_r2_full`; the style alone {glue:text}`style_r2_full`. So
-# {glue:text}`formula_verdict`. The trees are ahead of the ridge by {glue:text}`trees_lead_full`.
-# {glue:text}`trees_verdict`
+# Ridge on all descriptors reaches an R² of {glue:text}`ridge_r2_full` for “{glue:text}`target`”, and on
+# the sixteen classical ones {glue:text}`classical_r2_full`. Predicting each song by the mean of its style
+# gives {glue:text}`style_r2_full`. The difference between the descriptors and style alone is
+# {glue:text}`over_style_full`: the descriptors are {glue:text}`style_verdict`. The trees differ from the
+# ridge by {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
 
 # %% [markdown] tags=["needs-audio"]
 # ## An inverted U?
 #
-# Too little syncopation is dull, too much is confusing, and the most danceable lies between: that is
-# what {cite:t}`witek2014` found with funk drum breaks. {cite:t}`senn2018` found next to nothing with
-# other patterns. What do our songs say? {numref}`fig-inverted-u` shows the partial dependence
-# {cite}`friedman2001` of the trees: the mean prediction when the syncopation of every song is set to
-# a value and all else is left as it is. Beside it a parabola on the square root, with event density
-# and low-frequency energy held fixed.
+# {cite:t}`witek2014` found an inverted U with funk drum breaks: medium syncopation was rated higher than
+# low and high syncopation. {cite:t}`senn2018` found almost no relation with other patterns.
+# {numref}`fig-inverted-u` shows our songs in two ways. The partial dependence {cite}`friedman2001` of the
+# trees is the mean prediction when the syncopation of every song is set to one value and everything else
+# is kept. The parabola is fitted to the square root of syncopation, with event density and low-frequency
+# energy held constant.
+#
+# A negative square term does not prove an inverted U, because a curve that only flattens has one as well.
+# The test of two lines {cite}`simonsohn2018` fits one line below and one line above a break. An inverted
+# U needs a slope that is clearly positive below the break and clearly negative above it.
 
 # %% tags=["needs-audio"]
 known = table["syncopation"].dropna()
@@ -366,85 +366,85 @@ trees = probe.partial_dependence(
 x, held = np.sqrt(known), inputs[["event_density", "low_energy"]]
 points = np.sqrt(trees["x"])
 fitted, bend = probe.parabola(x, **at, covariates=held, points=points)
+lines = probe.two_lines(x, **at, covariates=held)
 curves = [trees.assign(kind="trees"), fitted.assign(kind="parabola", x=trees["x"])]
 
 # %% tags=["needs-simulation"]
-effects = data.truth("effects").query("question in (@target, 'all')")
-effects = effects[effects["component"].isin(["fixed", "reference"])]
-true = effects.set_index("term")["value"]
-unit = true["syncopation_z:unit"]
-z = (points - true["syncopation_z:centre"]) / unit
+from groove_utils.synth.questionnaire import fixed_effects
+
+reference = data.truth("effects").query("component == 'reference'")
+reference = reference.set_index("term")["value"]
+true = fixed_effects(data.truth("effects_as_rated"), target)
+unit, centre = (reference[f"syncopation_z:{name}"] for name in ("unit", "centre"))
+z = (points - centre) / unit
 effect = true["syncopation_z"] * z + true["syncopation_z2"] * z**2
 curves.append(trees[["x"]].assign(estimate=effect - effect.mean(), kind="truth"))
 
 # %% tags=["needs-audio"]
 curves = pd.concat(curves)
-axes = "Syncopation from audio (Witek's index, per bar)", f"Effect on «{target}»"
+axes = "Syncopation from audio (Witek's index, per bar)", f"Effect on “{target}”"
 show_figure(
     figures.plot_dependence(curves, known, *axes),
     "inverted-u",
-    f"«{target}» against syncopation ({len(known)} songs), other descriptors held fixed. Bands: "
-    "95%, over artists. Ticks: songs. Dashed: what was simulated.",
+    f"“{target}” by syncopation ({len(known)} songs), other descriptors held constant. Bands: "
+    "95%, over artists. Ticks: songs. Dashed: the simulated effect on ratings.",
     "Curves with wide bands: a stepped one from trees, a smooth parabola, and, where it is "
     "known, a dashed true curve, which rises, flattens and falls.",
     table=curves,
 )
 
 # %% tags=["needs-audio", "hide-input"]
-within = known.quantile(0.05) < bend["peak"] ** 2 < known.quantile(0.95)
-down, up = bend["high"] < 0, bend["low"] > 0
-report_value("trees_span", np.ptp(trees["estimate"]), fmt=".1f")
-report_value("parabola_span", np.ptp(fitted["estimate"]), fmt=".1f")
+fmt = ".1f" if np.ptp(data.scales[target]) > 20 else ".2f"
+for side in ("below", "above"):
+    row = lines.loc[side]
+    report_value(f"slope_{side}", **summaries.as_reported(row, row["n"]), fmt=fmt)
+report_value("break_at", lines["break_at"].iloc[0] ** 2, fmt=".1f")
 report_value("bend", bend["estimate"], ci=(bend["low"], bend["high"]), n=len(known))
-report_text(
-    "u_verdict",
-    "an inverted U: the parabola bends down, and its top lies among the songs"
-    if down and within and bend["peak"] > 0
-    else "a curve that bends down, with its top beyond the songs: a flattening, no inverted U"
-    if down
-    else "a curve that bends up, against the inverted U"
-    if up
-    else "no inverted U that these songs could prove: the interval of the bend holds zero",
+shape = pick_shape(
+    lines,
+    "These songs show an inverted U.",
+    "These songs show a U, the opposite of the expected shape.",
+    "An inverted U cannot be shown with these songs.",
 )
+report_text("u_verdict", shape)
 
 # %% [markdown] tags=["needs-audio"]
-# The parabola bends by {glue:text}`bend_full` points for a squared standard deviation of syncopation.
-# We see {glue:text}`u_verdict`. The curve of the trees spans {glue:text}`trees_span` points and that
-# of the parabola {glue:text}`parabola_span`. Trees of few songs take up the descriptors that help
-# most and leave the others alone: a flat curve says that they made no use of syncopation, and not
-# that listeners do not.
+# The break lies at a syncopation of {glue:text}`break_at`. Below it, the slope on the square root of
+# syncopation is {glue:text}`slope_below_full`; above it, {glue:text}`slope_above_full`.
+# {glue:text}`u_verdict` (The parabola's square term is {glue:text}`bend_full` points for a squared
+# standard deviation.) Trees that are trained on few songs use only the most helpful descriptors. A flat
+# curve of the trees shows only that they ignored syncopation.
 
 # %% tags=["needs-simulation", "hide-input"]
-true_bend = true["syncopation_z2"] * (np.sqrt(known).std() / unit) ** 2
-report_value("true_bend", true_bend)
+top = centre - unit * true["syncopation_z"] / (2 * true["syncopation_z2"])
+report_value("peak", bend["peak"] ** 2, fmt=".1f")
+report_value("true_peak", top**2, fmt=".1f")
+outside = (effect - effect.mean()).to_numpy()
+outside = (outside < fitted["low"]) | (outside > fitted["high"])
+report_value("points_outside", outside.sum(), fmt=".0f", n=len(outside))
 report_text(
-    "bend_recovered",
-    "holds it"
-    if bend["low"] <= true_bend <= bend["high"]
-    else "misses it: too much of a bend was found"
-    if bend["high"] < true_bend
-    else "misses it: too little of a bend was found",
-)
-report_text(
-    "bend_seen",
-    "So the effect was there and was found."
-    if down and true_bend < 0
-    else "So the effect is there, and a study of this size with its syncopation measured from audio "
-    "does not find it. An interval that holds zero is not a proof of no effect."
-    if true_bend < 0 and not up
-    else "So what was found is not what is there.",
+    "u_found",
+    pick_shape(
+        lines,
+        "The test of two lines finds it.",
+        "The test of two lines finds the opposite: a false result.",
+        "The test of two lines misses it. A study of this size, with syncopation measured from audio, "
+        "has too little power. A result that is not clear is no evidence against an effect.",
+    ),
 )
 
 # %% [markdown] tags=["needs-simulation"]
-# Here we know: an inverted U *was* put in, with a bend of {glue:text}`true_bend` in these units. The
-# interval {glue:text}`bend_recovered`. {glue:text}`bend_seen`
+# In the simulation, an inverted U *is* among the known effects; its top is at a syncopation of
+# {glue:text}`true_peak`. {glue:text}`u_found` The parabola has its top at {glue:text}`peak`, and the true
+# curve lies outside its band at {glue:text}`points_outside_full` points: syncopation from audio differs
+# from that of the score, which moves the curve.
 #
 # ## Can the estimates be trusted?
 #
-# The demo was rendered from scores, so that for some descriptors the truth is known. In
-# {numref}`fig-descriptor-estimates` every dot is a song; on the line, it is right. Its bar joins the
-# estimates from the two halves of the song (cut off at the frame): where a bar is long, the
-# descriptor does not agree with itself.
+# The demo was rendered from scores, so the true values of some descriptors are known. Each dot in
+# {numref}`fig-descriptor-estimates` is a song; dots on the line are correct. Bars join the estimates from
+# the two halves of a song (cut off at the frame). A long bar shows a descriptor that varies within a
+# song.
 
 # %% tags=["needs-simulation"]
 pairs = {
@@ -504,6 +504,8 @@ octaves = np.abs(np.log2(ratio)[:, None] - np.array([-1, 1])) < np.log2(1.04)
 right = np.abs(ratio - 1) <= 0.04
 report_value("tempo_right", 100 * right.mean(), fmt=".0f", unit="%", n=len(songs))
 report_value("tempo_octave", int(octaves.any(axis=1).sum()), fmt=".0f")
+of_tempo = quality.loc[cards.loc["tempo", "title"]]
+report_value("tempo_r", **summaries.as_reported(of_tempo, of_tempo["n"], value="r"))
 worst = quality["error"].idxmax()
 report_text("weakest", worst[0].lower() + worst[1:])
 weakest = quality.loc[worst]
@@ -514,17 +516,18 @@ report_text("drifting", drift[0].lower() + drift[1:])
 report_text("drift", "too high" if quality.loc[drift, "bias"] > 0 else "too low")
 
 # %% [markdown] tags=["needs-simulation"]
-# Tempo is within 4% in {glue:text}`tempo_right_full`; {glue:text}`tempo_octave` songs are off by an
-# octave. The largest error for its range is that of {glue:text}`weakest` (r =
-# {glue:text}`weakest_r_full`), most of all in {glue:text}`weakest_style`. The most lopsided is
-# {glue:text}`drifting`, which comes out {glue:text}`drift`.
+# Tempo is within 4% of the truth for {glue:text}`tempo_right_full` of the songs, and off by an octave
+# for {glue:text}`tempo_octave` songs; its correlation with the truth is {glue:text}`tempo_r_full`. The
+# largest error relative to its range is that of {glue:text}`weakest` (r = {glue:text}`weakest_r_full`),
+# especially in {glue:text}`weakest_style`. The largest bias is that of {glue:text}`drifting`, which is
+# estimated {glue:text}`drift`.
 #
-# Two kinds of failure can be told apart in the figure. Where a bar is *long*, more music would help:
-# a few bars hold too few strokes for a spread or a ratio. Where a dot lies far off with a *short*
-# bar, both halves are wrong in the same way, and no amount of music mends that: strokes that a loud
-# chord hides, a grid that sits half a beat off, a swing that is taken for late playing. An error in a
-# descriptor draws its correlation with the ratings towards zero, so a weak correlation may be the
-# formula's fault and not the listeners'.
+# The figure shows two kinds of error. If a bar is *long*, more music would help: a few bars of music hold
+# too few strokes for a spread or a ratio. If a dot is far from the line and its bar is *short*, both
+# halves are wrong in the same way, and more music does not help. Examples are strokes masked by a loud
+# chord, a grid that is half a beat off, and swing that is mistaken for late playing. Errors in a
+# descriptor reduce its correlation with the ratings. A weak correlation may therefore be due to the
+# formula and not to the listeners.
 
 # %% [markdown]
 # ## What could be wrong here
@@ -532,15 +535,15 @@ report_text("drift", "too high" if quality.loc[drift, "bias"] > 0 else "too low"
 # - **Correlation is not cause.** Low-frequency energy may go with ratings because listeners like bass,
 #   or because bands that are liked for other reasons mix it loud. {cite:t}`stupacher2016` changed the
 #   sound to find out.
-# - **One line does not fit all.** A correlation misses an optimum: a descriptor with a perfect inverted
-#   U can correlate by zero.
+# - **A correlation is a straight line.** A descriptor with a perfect inverted U can have a correlation
+#   of zero.
 # - **Formulas were chosen.** Frame lengths and thresholds are MIRtoolbox's or ours; others would give
 #   other numbers.
-# - **Partial dependence mixes songs that could not exist.** Where descriptors hang together, setting
-#   one and leaving the rest makes chimeras.
+# - **Partial dependence averages over songs that could not exist.** If descriptors are correlated,
+#   changing one and keeping the others gives impossible combinations.
 #
-# What would change the conclusion: the same correlations with other artists. The intervals say how
-# far they may move.
+# What would change the conclusion: the same correlations with other artists. The intervals show how
+# much they may change.
 #
 # ## Exercises
 #
@@ -598,8 +601,8 @@ report_text("drift", "too high" if quality.loc[drift, "bias"] > 0 else "too low"
 #   found out.
 # - Correlations need intervals over artists and a correction for how many were tried. Here
 #   {glue:text}`n_sure` of {glue:text}`n_features` hold.
-# - They hang together, so single coefficients mean little; out of fold, all of them reach an R² of
-#   {glue:text}`ridge_r2`.
-# - That is what a pretrained model has to beat.
+# - They are correlated, so single coefficients mean little; out of fold, all of them reach an R² of
+#   {glue:text}`ridge_r2`, and are {glue:text}`style_verdict`.
+# - {doc}`06-probing` compares pretrained models with this score on the same songs and folds.
 #
 # **Next:** {doc}`05-embeddings` shows what the pretrained models make of these songs.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["describe_difference", "pick_by_p", "pick_verdict"]
+__all__ = ["describe_difference", "pick_by_p", "pick_shape", "pick_verdict"]
 
 
 def pick_verdict(
@@ -74,3 +74,17 @@ def describe_difference(row, second: str, *, of: str = "") -> str:
     return of + pick_verdict(
         row, f"ahead of {second}", f"behind {second}", f"not clearly different from {second}"
     )
+
+
+def pick_shape(lines, hump: str, valley: str, unclear: str) -> str:
+    """Pick a verdict from the intervals of two slopes, one on each side of a break.
+
+    Parameters
+    ----------
+    lines : DataFrame
+        From :func:`groove_utils.probe.two_lines`.
+    hump, valley, unclear : str
+        Verdicts for slopes that clearly rise and then fall, fall and then rise, and for all else.
+    """
+    signs = [pick_verdict(lines.loc[side], "+", "-", "0") for side in ("below", "above")]
+    return {"+-": hump, "-+": valley}.get("".join(signs), unclear)

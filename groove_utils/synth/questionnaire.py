@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
-__all__ = ["QUESTIONS", "RATED", "SCALE", "groove_score"]
+__all__ = ["QUESTIONS", "RATED", "SCALE", "fixed_effects", "groove_score"]
 
 QUESTIONS = MappingProxyType(
     {
@@ -21,6 +21,8 @@ QUESTIONS = MappingProxyType(
 )
 RATED = tuple(query for query in QUESTIONS if query != "groove")
 SCALE = (1, 100)
+_FACETS = ["dance", "listen", "party", "rhythm"]  # of the groove score
+_CENTRE, _UNIT = 53, 24
 
 
 def groove_score(ratings: pd.DataFrame) -> pd.Series:
@@ -29,4 +31,33 @@ def groove_score(ratings: pd.DataFrame) -> pd.Series:
     Song means lie on about −1…1, as those of Marmoret et al. (2026) do; a single listener's score
     on about −2…2.
     """
-    return (ratings[["dance", "listen", "party", "rhythm"]].mean(axis=1) - 53) / 24
+    return (ratings[_FACETS].mean(axis=1) - _CENTRE) / _UNIT
+
+
+def fixed_effects(effects: pd.DataFrame, question: str) -> pd.Series:
+    """Return the known fixed effects on one question, or on the groove score derived from four.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        ``component, term, question, value``, such as ``truth/effects_as_rated.csv``.
+    question : str
+
+    Returns
+    -------
+    Series
+        Index ``term``, without the intercept, in points of the question or of the score.
+
+    Examples
+    --------
+    >>> rows = [("fixed", "low_z", question, 12.0) for question in ("dance", "listen", "party")]
+    >>> table = pd.DataFrame([*rows, ("fixed", "low_z", "rhythm", 36.0)],
+    ...                      columns=["component", "term", "question", "value"])
+    >>> float(fixed_effects(table, "groove")["low_z"])  # mean 18, in units of 24 points
+    0.75
+    """
+    derived = question == "groove"
+    rows = effects[effects["question"].isin(_FACETS if derived else [question])]
+    rows = rows[(rows["component"] == "fixed") & (rows["term"] != "intercept")]
+    values = rows.groupby("term", sort=False)["value"].mean()
+    return values / _UNIT if derived else values

@@ -1,9 +1,10 @@
 """Verdicts follow from intervals and p-values."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from groove_utils.book.verdicts import describe_difference, pick_by_p, pick_verdict
+from groove_utils.book.verdicts import describe_difference, pick_by_p, pick_shape, pick_verdict
 
 WORDS = "above", "below", "unclear"
 
@@ -39,3 +40,13 @@ def test_p_values_without_an_interval():
 def test_comparisons_share_their_words():
     assert describe_difference({"low": 0.1, "high": 0.2}, "b") == "ahead of b"
     assert describe_difference({"low": -0.2, "high": -0.1}, "b", of="a is ") == "a is behind b"
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "expected"),
+    [((1, 2), (-2, -1), "hump"), ((-2, -1), (1, 2), "valley"), ((1, 2), (-1, 1), "unclear"),
+     ((1, 2), (1, 2), "unclear")],
+)  # fmt: skip
+def test_a_shape_needs_two_clear_slopes(below, above, expected):
+    lines = pd.DataFrame([below, above], index=["below", "above"], columns=["low", "high"])
+    assert pick_shape(lines, "hump", "valley", "unclear") == expected
