@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Does it hold for single listeners, and in every style?
 #
-# A song's mean rating is nobody's rating. Does the prediction of a probe hold for single people, or
-# only for their average? And would it hold for *other* listeners and *other* songs? Both were
-# sampled, so both must enter the error term: a {term}`linear mixed model` with
-# {term}`crossed random effects`.
+# A song's mean rating is not the rating of any single listener. Does a prediction also hold for single
+# listeners? Would it hold for *other* listeners and *other* songs? Listeners and songs are both samples,
+# so both belong in the error term. A {term}`linear mixed model` with {term}`crossed random effects` does
+# this.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -20,7 +20,7 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-query = "dance"
+query = "groove"
 smallest = 0.03  # smallest slope that would matter, as a share of the rating scale
 n_bootstrap = 200
 n_simulations = 100  # simulated studies in each cell of the power map
@@ -28,6 +28,7 @@ n_jobs = 2
 oconnell_csv = ""  # the ratings of O'Connell et al. (2022), if you downloaded them
 
 # %%
+import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
@@ -40,6 +41,8 @@ from groove_utils.book import (
     show_table,
 )
 from groove_utils.book.outputs import format_value
+from groove_utils.book.verdicts import pick_by_p, pick_verdict
+from groove_utils.stats import join_words
 from groove_utils.stats.wording import format_p
 
 chapter = open_chapter("08-mixed-models", study)
@@ -49,34 +52,33 @@ data = chapter.study
 query = query if query in data.queries else next(iter(data.queries))
 facts = data.tracks.set_index("track_id")[["style", "artist"]]
 several_styles = data.has("styles")
-# where each song has an artist of its own, the two cannot be told apart
+# where each song has an artist of its own, the two have one variance
 several_songs = facts["artist"].nunique() < len(facts)
 scale = data.scales[query]
 matters = smallest * (scale[1] - scale[0])
 report_text("query", query)
 
-
 # %% tags=["hide-input"]
-def direction(effect):
-    """Where an interval lies: above 0 (1), below (−1), or on both sides (0)."""
-    return int(effect["low"] > 0) - int(effect["high"] < 0)
+def report_effect(name, effect, n):
+    """Report an estimate with its interval."""
+    report_value(name, effect["estimate"], ci=(effect["low"], effect["high"]), n=n)
 
 
 # %% [markdown] tags=["needs-listeners"]
 # ## Two samples, not one
 #
-# Every coloured cell of {numref}`fig-crossed` is one answer of one person about one song. Songs
-# differ, which is what we are after. People differ too: some find everything danceable. Whoever
-# averages over listeners throws the second sample away, and with it the chance to ask whether a
-# result would hold for *other* people. Whoever averages over songs does the same to the music.
+# Each coloured cell of {numref}`fig-crossed` is one answer of one listener about one song. Songs differ,
+# and listeners differ too: some give high ratings to everything. Averaging over listeners discards the
+# second sample, and one can no longer test whether a result would hold for *other* listeners. Averaging
+# over songs does the same for the music.
 
 # %% tags=["needs-listeners"]
 show_figure(
     figures.plot_crossed_design(data.rating_matrix(query)),
     "crossed",
-    f"Ratings of «{query}», with the means of songs and of listeners; white: not rated.",
+    f"Ratings of “{query}”, with the means of songs and of listeners; white: not rated.",
     "Matrix of ratings, listeners by songs, brighter to the right and downwards; above "
-    "and beside it, dots of the song means and of the listener means.",
+    "and to the right of it, dots of the song means and of the listener means.",
 )
 
 # %% tags=["needs-listeners"]
@@ -88,15 +90,15 @@ report_value("n_listeners", rows["listener"].nunique(), fmt=".0f")
 report_value("n_songs", rows["track"].nunique(), fmt=".0f")
 
 # %% [markdown] tags=["needs-listeners"]
-# On «{glue:text}`query`» there are {glue:text}`n_ratings` answers by {glue:text}`n_listeners`
-# listeners about {glue:text}`n_songs` songs. The simplest model that respects both samples gives
-# every listener and every song an intercept of their own:
+# For “{glue:text}`query`” there are {glue:text}`n_ratings` answers by {glue:text}`n_listeners`
+# listeners about {glue:text}`n_songs` songs. The simplest model with both samples gives each listener
+# and each song its own intercept:
 #
 # > rating = overall mean + listener's level + song's level + residual
 #
-# where the two levels and the residual are draws from normal distributions, whose variances are
-# what we want to know. Nothing is predicted yet. The model only says how much of an answer is the person, how much the
-# song, and how much neither {cite}`baayen2008`.
+# The two levels and the residual are draws from normal distributions, whose variances we estimate. The
+# model predicts nothing yet. It divides the variance of the answers between listeners, songs and the rest
+# {cite}`baayen2008`.
 
 # %% tags=["needs-listeners"]
 crossed = "(1 | listener) + (1 | track)"
@@ -108,7 +110,7 @@ spreads = nothing.variance_components("bootstrap", **boot).set_index("factor")
 show_table(
     spreads[["variance", "sd", "low", "high"]],
     "empty-model",
-    f"Variances and standard deviations of «{query}», the latter with bootstrap intervals.",
+    f"Variances and standard deviations of “{query}”, the latter with bootstrap intervals.",
 )
 
 # %% tags=["needs-listeners", "hide-input"]
@@ -118,28 +120,26 @@ report_value("share_song", parts["song"] / whole, n=len(rows))
 report_value("share_listener", parts["listener"] / whole, n=len(rows))
 # consistency of single listeners: what listeners' levels do is left out
 report_value("icc", parts["ICC(C,1)"], n=len(rows))
-more, fewer = parts[["song", "listener"]].sort_values(ascending=False).index
-report_text("who_more", f"more between {more}s than between {fewer}s")
 
 # %% [markdown] tags=["needs-listeners"]
-# Songs hold {glue:text}`share_song` of the variance of single answers and listeners' levels
-# {glue:text}`share_listener`: answers vary {glue:text}`who_more`. The share of songs once listeners'
-# levels are set aside is the ICC(C,1) of {doc}`01-listeners-and-tracks`, here
-# {glue:text}`icc` by another road. All the rest is the person with this song at this moment.
+# Songs account for {glue:text}`share_song` of the variance of single answers, and listeners' levels for
+# {glue:text}`share_listener`. Without the listeners' levels, the share of songs is the ICC(C,1) of
+# {doc}`01-listeners-and-tracks`: {glue:text}`icc`. The rest is the individual response of one listener to
+# one song, and chance.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## What if one of the samples is ignored?
 #
-# The predictor is the {term}`out-of-fold prediction` of the best model of {doc}`06-probing`: no
-# song's prediction has seen any rating of that song, nor of its band. It is standardised over songs,
-# so that a slope is in points of the rating scale for one standard deviation of the prediction.
+# The predictor is the {term}`out-of-fold prediction` of the best model of {doc}`06-probing`. The prediction
+# of a song does not use any rating of that song or of its band. It is standardised over songs: slopes are
+# in points of the rating scale for one standard deviation of the prediction.
 
 # %% tags=["needs-table-predictions"]
 predictions = chapter.load_table("predictions")
 model_name = predictions.loc[predictions["best"], "model"].iloc[0]
 targets = list(predictions["target"].unique())
 query = query if query in targets else targets[0]
-on_prediction = f"Slope of «{query}» on the prediction"
+on_prediction = f"Slope of “{query}” on the prediction"
 songs = predictions[predictions["target"] == query]
 songs = songs.pivot(index="track_id", columns="model", values="predicted")
 songs = (songs - songs.mean()) / songs.std()
@@ -147,19 +147,18 @@ songs = (songs - songs.mean()) / songs.std()
 # %% tags=["needs-listeners", "needs-table-predictions"]
 rows = answers[answers["query"] == query].copy()
 rows["predicted"] = rows["track"].map(songs[model_name])
-rivals = ["predicted"]
+predictors = ["predicted"]
 if "descriptors" in songs:
     rows["handcrafted"] = rows["track"].map(songs["descriptors"])
-    rivals.append("handcrafted")
+    predictors.append("handcrafted")
 report_text("model", model_name)
 report_text("predicted_query", query)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# {cite:t}`clark1973` saw it in studies of words: whoever treats the items as fixed has shown
-# something about these items only, and calls it language. The same slope is estimated below under
-# error models that ignore listeners, songs, both, or neither. The estimate hardly moves; what
-# moves is how sure one believes to be. «Clustered» in {numref}`fig-error-models` are ordinary
-# regressions with cluster-robust standard errors.
+# {cite:t}`clark1973` described the problem for studies of words: treating items as fixed limits the
+# conclusion to those items. {numref}`fig-error-models` estimates the same slope under error models that
+# ignore listeners, songs, both, or neither. The estimates are similar; the intervals are not. “Clustered”
+# rows are ordinary regressions with cluster-robust standard errors.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 errors = mixed.compare_error_models(f"rating ~ predicted + {crossed}", rows)
@@ -180,105 +179,137 @@ ratio = errors.set_index("model")["se_ratio"]
 report_value("se_ols", ratio["OLS"], n=len(rows))
 report_value("se_listener_only", ratio["listener only"], n=len(rows))
 report_value("se_song_only", ratio["track only"], n=len(rows))
-hurts = "Ignoring songs is what hurts here: a listener more is no new song"
-alike = "Here the choice makes little difference"
-report_text("lost", hurts if ratio["listener only"] < 0.9 else alike)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# Ordinary regression has a standard error {glue:text}`se_ols` times that of the crossed model, the
-# model with listeners only {glue:text}`se_listener_only`, the one with songs only
-# {glue:text}`se_song_only`. {glue:text}`lost`. Interval width is not the whole story: a model
-# with songs only would be just as wrong about anything that varies between people.
+# The standard error of ordinary regression is {glue:text}`se_ols` times that of the crossed model; with
+# listeners only it is {glue:text}`se_listener_only` times, and with songs only {glue:text}`se_song_only`
+# times as large. A ratio below 1 is a standard error that is too small. More listeners cannot replace more
+# songs: the prediction varies between songs only. A model with songs only would be as wrong about
+# anything that varies between listeners.
 #
 # ## From the probe to the listener
 #
-# Every listener gets a level and a slope of their own {cite}`barr2013`, every song a level.
-# Intervals rest on Satterthwaite's degrees of freedom.
+# Each listener gets a level and a slope {cite}`barr2013`, and each song a level. Songs of one band
+# resemble each other, so bands are a third sample with levels of their own, where there are several songs
+# per band. Intervals use Satterthwaite's degrees of freedom.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-slopes = "(1 + predicted | listener) + (1 | track)"
+bands = " + (1 | artist)" if several_songs else ""
+slopes = f"(1 + predicted | listener) + (1 | track){bands}"
 model = mixed.fit_lmm(f"rating ~ predicted + {slopes}", rows)
 display(Markdown(model.report()))
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-draws = mixed.bootstrap(model, **boot)["r2"]
-ends = draws.quantile([0.025, 0.975])
+redraws = mixed.bootstrap(model, **boot)
+ends = redraws["r2"].quantile([0.025, 0.975])
 for part, share in model.r2().items():
     report_value(f"r2_{part}", share, ci=tuple(ends[part]), n=len(rows))
 slope = model.effect("predicted")
-interval = tuple(slope[["low", "high"]])
-report_value("slope", slope["estimate"], ci=interval, n=len(rows))
-
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-carries = {
-    1: "does carry over",
-    -1: "points the wrong way when carried over",
-    0: "cannot be shown to carry over",
-}
-report_text("slope_verdict", carries[direction(slope)])
+report_effect("slope", slope, len(rows))
+carries = (
+    "carries over to single listeners",
+    "carries over with the wrong sign",
+    "cannot be shown to carry over to single listeners",
+)
+report_text("slope_verdict", pick_verdict(slope, *carries))
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # One standard deviation of the prediction goes with {glue:text}`slope_full` points of
-# «{glue:text}`predicted_query`». The prediction of {glue:text}`model`, made without this song or
-# band, {glue:text}`slope_verdict` to single listeners. It accounts for {glue:text}`r2_marginal_full`
-# of the variance of single ratings, and together with the levels of listeners and songs
-# {glue:text}`r2_conditional_full` {cite}`nakagawa2017`. Small numbers, and they have to be: most of
-# a single rating belongs to the person and the moment.
+# “{glue:text}`predicted_query`”. The prediction of {glue:text}`model` {glue:text}`slope_verdict`. It
+# accounts for {glue:text}`r2_marginal_full` of the variance of single ratings, and together with the levels
+# of listeners, songs and bands for {glue:text}`r2_conditional_full` {cite}`nakagawa2017`. The first number
+# is small because most of a single rating depends on the listener and on chance.
 #
-# ### Over and above a formula, and the style?
+# ### Does it add to style and descriptors?
 #
-# A pretrained model that merely rediscovers event density, or recognises the style, would be an
-# expensive way to do so. So the handcrafted prediction (out-of-fold as well, from the
-# {term}`descriptors <descriptor>`) and the style enter beside it, and each slope is now for songs
-# that are alike in the rest.
+# A pretrained model may only recognise the style, or only measure what a descriptor measures. We therefore
+# add the style and the handcrafted prediction (out of fold as well, from the
+# {term}`descriptors <descriptor>`) to the model. Each slope then compares songs that are equal in the other
+# predictors.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 styles_too = ["style"] if several_styles else []
-ladder = {"beside style": ["predicted", "style"]} if several_styles else {}
-ladder["beside all"] = [*rivals, *styles_too]
-fits = {"alone": model}
-for label, terms in ladder.items():
-    fits[label] = mixed.fit_lmm(f"rating ~ {' + '.join(terms)} + {slopes}", rows)
-beside = [fit.fixed_effects().assign(model=label) for label, fit in fits.items()]
-beside = pd.concat(beside).query("term in @rivals")
+sets = {"alone": ["predicted"]}
+if several_styles:
+    sets["next to style"] = ["predicted", "style"]
+if "handcrafted" in predictors:
+    sets["descriptors alone"] = ["handcrafted"]
+sets["next to all"] = [*predictors, *styles_too]
+
+# %% tags=["needs-listeners", "needs-table-predictions"]
+fits = {
+    label: mixed.fit_lmm(f"rating ~ {' + '.join(terms)} + {slopes}", rows)
+    for label, terms in sets.items()
+}
+together = [fit.fixed_effects().assign(model=label) for label, fit in fits.items()]
+together = pd.concat(together).query("term in @predictors")
+names = {"predicted": model_name, "handcrafted": "descriptors"}
+together["prediction"] = together["term"].map(names)
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 show_figure(
-    figures.plot_forest(beside, label="term", hue="model", xlabel="Points for one SD"),
+    figures.plot_forest(
+        together, label="prediction", hue="model", xlabel="Points for one SD"
+    ),
     "over-and-above",
-    f"Slope of «{query}» on the prediction, alone and beside style and its handcrafted rival.",
+    f"Slope of “{query}” on the predictions, alone and next to style and each other.",
     "Forest plot with one row for the pretrained model's prediction and one for the "
     "handcrafted one, and a colour for what else was in the model.",
-    table=beside,
+    table=together,
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-left = fits["beside all"].effect("predicted")
-interval = tuple(left[["low", "high"]])
-report_value("slope_beside", left["estimate"], ci=interval, n=len(rows))
-others = " + ".join(ladder["beside all"][1:] or ["1"])
-rivals_only = mixed.fit_lmm(f"rating ~ {others} + {slopes}", rows)
-test = mixed.likelihood_ratio_test(rivals_only, fits["beside all"]).iloc[0]
-report_text("p_beside", f"p {format_p(test['p'])}")
-
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-says = {
-    1: "says more than its rivals do",
-    -1: "is turned round beside its rivals",
-    0: "cannot be shown to say anything that its rivals do not say",
+adds = "adds to", "has the opposite sign next to", "cannot be shown to add to"
+effects = {
+    "slope_style": ("next to style", "predicted"),
+    "slope_all": ("next to all", "predicted"),
+    "handcrafted_alone": ("descriptors alone", "handcrafted"),
+    "handcrafted_all": ("next to all", "handcrafted"),
 }
-report_text("beside_verdict", says[direction(left)])
+sentences = {}
+for name, (label, term) in effects.items():
+    if label in fits and term in fits[label].names:
+        effect = fits[label].effect(term)
+        report_effect(name, effect, len(rows))
+        reported = format_value(effect["estimate"], ci=(effect["low"], effect["high"]))
+        sentences[name] = pick_verdict(effect, *adds), reported["full"]
+with_both = join_words([*styles_too, "descriptors"][: len(sets["next to all"]) - 1])
+listed = []
+if "slope_style" in sentences:
+    word, number = sentences["slope_style"]
+    listed.append(f"The prediction of {model_name} {word} style ({number}).")
+if "handcrafted_all" in sentences:
+    word, number = sentences["slope_all"]
+    listed.append(f"It {word} {with_both} together ({number}).")
+    word, number = sentences["handcrafted_all"]
+    other = join_words([*styles_too, "the pretrained model"])
+    listed.append(f"The prediction of the descriptors {word} {other} together ({number}).")
+word = sentences.get("slope_all", ("", ""))[0]
+if "handcrafted" not in predictors:
+    falsifier = "This study has no descriptors to compare with."
+elif word == adds[0]:
+    falsifier = "That is not the case in this study."
+else:
+    falsifier = "That may be the case in this study."
+report_text("falsifier", falsifier)
+report_text("adds", " ".join(listed) or "There is nothing to compare with in this study.")
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# Beside all of them the slope is {glue:text}`slope_beside_full` (likelihood-ratio test against the
-# model without it: {glue:text}`p_beside`). For single listeners, the pretrained model
-# {glue:text}`beside_verdict`.
+# Numbers are slopes with their intervals. {glue:text}`adds` A model that adds nothing to style and
+# descriptors would not be needed for single listeners. {glue:text}`falsifier`
 #
-# ## For whom does the model work?
+# How does this agree with {doc}`06-probing`? There, the *R²* of the best model is compared with those of
+# style and descriptors. A difference between two R² needs many songs to be clear. The slopes here test
+# whether a prediction goes with the ratings of songs that are equal in the other predictors, as the
+# correlations within styles do in {doc}`06-probing`.
 #
-# Each line is a listener. The steeper it rises, the more this person's answers follow the
-# prediction. Slopes are shrunken towards the average: with a couple of dozen songs a listener,
-# single slopes are uncertain, and the model knows.
+# ## For which listeners does the model work?
+#
+# Each line in {numref}`fig-listeners` is a listener. A steeper line means that the answers follow the
+# prediction more closely. The estimated slopes are shrunk towards the average, because a listener's slope
+# rests on few songs. Their spread is therefore smaller than that of the true slopes, and the share of
+# rising lines in the figure is too high. We compute the share from the model instead: slopes are normally
+# distributed around the average slope, with the standard deviation that the model estimates.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 modes = model.random_effects("listener")
@@ -289,15 +320,15 @@ people = data.listeners.set_index("listener_id").select_dtypes("number")
 shown = next(iter(people), None)
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-axes = {"xlabel": "Prediction (SD over songs)", "ylabel": f"Rating of «{query}»"}
+axes = {"xlabel": "Prediction (SD over songs)", "ylabel": f"Rating of “{query}”"}
 coloured = f", coloured by {shown.replace('_', ' ')}" if shown else ""
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 show_figure(
     figures.plot_fitted_lines(lines.join(people), x="predicted", colour=shown, **axes),
     "listeners",
-    f"One line a listener (conditional modes{coloured}); black: the average.",
-    "Fan of straight lines, one a listener, of different heights and slopes, around a "
+    f"One line per listener (conditional modes{coloured}); black: the average.",
+    "Fan of straight lines, one per listener, of different heights and slopes, around a "
     "thick black average line.",
     table=lines.rename_axis("listener"),
 )
@@ -308,31 +339,34 @@ components = components[components["other"].isna()]  # the others are correlatio
 sd = components.set_index("factor")["sd"]
 slope_sd = sd["listener"].iloc[1]
 report_value("slope_sd", slope_sd, n=len(lines))
-rising = 100 * (lines["slope"] > 0).mean()
-report_value("rising", rising, unit="%", fmt=".0f", n=len(lines))
+share = mixed.positive_share(model, "predicted", redraws)
+report_value(
+    "rising", 100 * share["estimate"], ci=(100 * share["low"], 100 * share["high"]),
+    unit="%", fmt=".0f", n=len(lines),
+)  # fmt: skip
+report_value("rising_shrunk", 100 * (lines["slope"] > 0).mean(), unit="%", fmt=".0f")
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
 tests = mixed.random_effect_tests(model)
 p = tests.loc[tests["term"].str.startswith("predicted in"), "p"].item()
 report_text("p_slope_sd", f"p {format_p(p)}")
-report_text("slopes_differ", "differ" if p < 0.05 else "cannot be shown to differ")
+report_text("slopes_differ", pick_by_p(p, "differ", "cannot be shown to differ"))
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# {glue:text}`rising_full` of the listeners have a rising line. Slopes {glue:text}`slopes_differ`
-# between people: their standard deviation is {glue:text}`slope_sd` points
-# ({glue:text}`p_slope_sd`; a variance cannot be below 0, so the test refers to a mixture of χ²
-# distributions, {cite:t}`stram1994`).
+# According to the model, the slope is positive for {glue:text}`rising_full` of the listeners; of the
+# shrunk lines in the figure, {glue:text}`rising_shrunk` rise. Slopes {glue:text}`slopes_differ` between
+# listeners: their standard deviation is {glue:text}`slope_sd` points ({glue:text}`p_slope_sd`; a variance
+# cannot be negative, so the test uses a mixture of χ² distributions, {cite:t}`stram1994`).
 #
-# Do facts about the listener tell for whom the model works? Each fact enters as a level, and as a
-# change of the slope. How much somebody likes the style at hand is a fact about listener *and*
-# song.
+# Do facts about listeners predict for whom the model works? Each fact enters as a level and as a change of
+# the slope. The liking of a song's style is a fact about listener *and* song.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-told, asked = mixed.join_facts(rows, data.listeners, data.styles)
-changes = mixed.slopes_by_fact(told, asked, "predicted", slopes)
+with_facts, listed_facts = mixed.join_facts(rows, data.listeners, data.styles)
+changes = mixed.slopes_by_fact(with_facts, listed_facts, "predicted", slopes)
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-if asked:
+if listed_facts:
     show_figure(
         figures.plot_forest(changes, label="fact", xlabel="Change of slope for one SD"),
         "for-whom",
@@ -343,10 +377,10 @@ if asked:
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
 moves = changes.loc[changes["p_holm"] < 0.05, "fact"].tolist()
-if not asked:
-    whom = "The study tells nothing about its listeners that could be asked here"
+if not listed_facts:
+    whom = "The study has no numeric facts about its listeners"
 elif moves:
-    whom = f"Corrected for their number, the slope changes with {' and '.join(moves)}"
+    whom = f"Corrected for their number, the slope changes with {join_words(moves)}"
 else:
     whom = "Corrected for their number, none of them can be shown to change the slope"
 report_text("for_whom", whom)
@@ -357,8 +391,8 @@ report_text("for_whom", whom)
 # ## In every style?
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-# The interaction of prediction and style asks whether the slope differs between styles. A slope that
-# is "significant" in one style and not in another is no evidence of a difference; the difference
+# The interaction of prediction and style tests whether the slope differs between styles. A slope that
+# is “significant” in one style and not in another is no evidence of a difference; the difference
 # itself has to be tested {cite}`gelman2006`.
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
@@ -368,15 +402,15 @@ show_figure(
     figures.plot_forest(trends.table, label="style", xlabel=on_prediction),
     "style-slopes",
     "Slope of single ratings on the prediction within each style, with 95% intervals.",
-    "Forest plot of one slope a style, each with its interval, on a common axis.",
+    "Forest plot of one slope per style, each with its interval, on a common axis.",
     table=trends.table,
 )
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-# Where no difference is found, that is not evidence of equality. Equality needs a test of its own:
-# two one-sided tests ask whether the difference is *smaller* than what would matter
-# {cite}`schuirmann1987,lakens2017`. What would matter has to be said beforehand; here it is
-# {glue:text}`matters` points for one standard deviation, {glue:text}`smallest` of the scale.
+# Not finding a difference is no evidence of equality. Two one-sided tests check whether the difference
+# is *smaller* than the smallest one that would matter {cite}`schuirmann1987,lakens2017`. This margin has to
+# be fixed beforehand; here it is {glue:text}`matters` points for one standard deviation of the prediction,
+# {glue:text}`smallest` of the scale.
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 contrasts = trends.contrasts(adjust="holm", equivalence=matters)
@@ -396,19 +430,18 @@ report_value("n_different", n_different, fmt=".0f")
 report_value("n_equal", n_equal, fmt=".0f")
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
-decided = n_different + n_equal >= len(contrasts)
-undecided = "The rest is undecided: neither a difference nor its absence has been shown"
-report_text("style_verdict", "That decides every pair" if decided else undecided)
+n_undecided = len(contrasts) - n_different - n_equal
+report_value("n_undecided", n_undecided, fmt=".0f")
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-# Pairs of styles: {glue:text}`n_pairs`. Shown to differ in slope at the 5% level:
-# {glue:text}`n_different`. Shown to be practically equal: {glue:text}`n_equal`.
-# {glue:text}`style_verdict`.
+# Of {glue:text}`n_pairs` pairs of styles, {glue:text}`n_different` clearly differ in slope,
+# {glue:text}`n_equal` are practically equal, and {glue:text}`n_undecided` are undecided: neither a
+# difference nor its absence has been shown.
 #
 # ### Style bias
 #
-# Listeners come with likings. A random intercept for each pair of listener and style catches by how
-# much somebody favours a style, whatever the song {cite}`senn2018`.
+# Listeners like some styles more than others. A random intercept for each pair of listener and style
+# measures how much a listener prefers a style, whatever the song {cite}`senn2018`.
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 interaction = f"rating ~ predicted * style + {slopes}"
@@ -423,20 +456,19 @@ show_table(
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
 parts = biased.variance_components().set_index("factor")["sd"]
 report_value("bias_sd", parts["listener:style"], n=biased.n_groups["listener:style"])
-sure = bias["p"].iloc[0] < 0.05
-report_text("bias_verdict", "do have" if sure else "cannot be shown to have")
+report_text("bias_verdict", pick_by_p(bias["p"].iloc[0], "have", "cannot be shown to have"))
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-# Listeners {glue:text}`bias_verdict` a bias for styles: its standard deviation is
+# Listeners {glue:text}`bias_verdict` preferences for styles; their standard deviation is
 # {glue:text}`bias_sd_full` points.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# ## Which question is the most predictable?
+# ## Which questions does it predict?
 #
-# One predictor for all questions, the out-of-fold prediction of «{glue:text}`common`», and every
-# question in units of its own standard deviation. First each question by itself. Then all of them
-# in one model, in which listeners and songs have intercepts of their own, and departures from them
-# for each question; there the differences *between* questions can be tested.
+# We use one predictor for all questions, the out-of-fold prediction of “{glue:text}`common`”, and divide
+# each question by its standard deviation. First, each question has a model of its own. Then all questions
+# are in one model, in which listeners and songs have intercepts and deviations from them for each
+# question. That model tests the differences *between* questions, for each pair of them.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 common = "groove" if "groove" in targets else query
@@ -446,7 +478,7 @@ answers["predicted"] = answers["track"].map((best - best.mean()) / best.std())
 report_text("common", common)
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-# a score that was computed from the questions is none of them
+# a score that is computed from the questions is not compared with them
 questions = [q for q in data.queries if q != "groove"] or list(data.queries)
 single = answers[answers["query"].isin(questions)].rename(columns={"query": "question"})
 single["rating"] /= single.groupby("question")["rating"].transform("std")
@@ -458,47 +490,43 @@ show_figure(
         compared, label="question", hue="model", xlabel="SD for one SD"
     ),
     "questions",
-    f"Slopes of single ratings on the prediction of «{common}», in standard deviations.",
-    "Forest plot of two estimates a question, one from separate models and one from a "
+    f"Slopes of single ratings on the prediction of “{common}”, in standard deviations.",
+    "Forest plot of two estimates per question, one from separate models and one from a "
     "single model, with their intervals.",
     table=compared,
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 apart = compared[compared["model"] == "each by itself"].set_index("question")
-explained, against = ["p_holm", "explained"], ["against_mean", "p_against_mean"]
 show_table(
-    apart.filter(["estimate", "low", "high", *explained, *against]),
+    apart.filter(["estimate", "low", "high", "p_holm", "explained", "n_apart"]),
     "questions",
     "Slopes, and the share of the songs' variance that the prediction explains, question "
-    "by question; then the difference from the mean slope, from the one model.",
+    "by question; then the number of other questions with a clearly different slope (Holm).",
     fmt="{:.3f}",
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-top = apart["explained"].idxmax()
-report_text("top_question", top)
-report_value("top_explained", apart.loc[top, "explained"], n=len(best))
-report_value("n_questions", len(apart), fmt=".0f")
-report_value("n_predictable", (apart["p_holm"] < 0.05).sum(), fmt=".0f")
-odd = apart.filter(["p_against_mean"]) < 0.05
-report_value("n_odd", int(odd.to_numpy().sum()), fmt=".0f")
+n_questions = len(apart)
+sloping = apart[apart["p_holm"] < 0.05]
+report_value("n_questions", n_questions, fmt=".0f")
+report_value("n_predictable", len(sloping), fmt=".0f")
+report_text("predictable", join_words(f"“{name}”" for name in sloping.index))
+pairs_apart = apart["n_apart"].sum() / 2 if "n_apart" in apart else 0
+report_value("n_apart", pairs_apart, fmt=".0f", n=n_questions * (n_questions - 1) // 2)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# Of {glue:text}`n_questions` questions, {glue:text}`n_predictable` have a slope that is reliably
-# different from zero, corrected for their number.
-# The most predictable is «{glue:text}`top_question`»: the prediction explains
-# {glue:text}`top_explained` of the songs' own variance in it. A slope that
-# differs from the mean of all: {glue:text}`n_odd` of them. Remember from {doc}`01-listeners-and-tracks` that
-# the questions are hardly independent: this is not as many confirmations as there are rows.
+# Of {glue:text}`n_questions` questions, {glue:text}`n_predictable` have a slope that clearly differs from
+# zero, corrected for their number: {glue:text}`predictable`. The slopes of {glue:text}`n_apart_full` pairs
+# of questions clearly differ. The questions are correlated ({doc}`01-listeners-and-tracks`), so this is not
+# as many confirmations as there are rows.
 
 # %% [markdown] tags=["needs-listeners"]
 # ## How much is left?
 #
-# Whose variance is it? For each question, the shares of what the model predicted and of the style
-# (one share, where the two work against each other), of the songs beyond both, of the listeners'
-# levels (and slopes), of their bias for styles, and what nobody can explain with this design. They
-# add to one.
+# {numref}`fig-shares` divides the variance of single ratings for each question: the part that is predicted
+# and the style (one share, if the two work against each other), songs beyond both, the levels and slopes of
+# listeners, their preferences for styles, and the residual. The shares add up to one.
 
 # %% tags=["needs-listeners"]
 fixed, random = ["1"], ["(1 | listener)", "(1 | track)"]
@@ -518,8 +546,8 @@ shares = shares.rename(columns=names).loc[list(data.queries)]
 show_figure(
     figures.plot_variance_shares(shares, fmt=".0%"),
     "shares",
-    "Whose variance is it? Shares of the variance of single ratings, one bar a question.",
-    "Stacked bars, one a question, that add to one: songs, listeners and what was "
+    "Shares of the variance of single ratings, one bar per question.",
+    "Stacked bars, one per question, that add to one: songs, listeners and what was "
     "predicted in colours with their percentages, the residual in grey at the right.",
     table=shares,
 )
@@ -528,42 +556,40 @@ show_figure(
 own = shares.loc[query]
 report_value("left", own["residual"], n=len(rows))
 report_value("left_songs", own["song"], n=len(rows))
-report_value("adds_to", shares.sum(axis=1).mean(), n=len(shares))
 
 # %% [markdown] tags=["needs-listeners"]
-# The bars add to {glue:text}`adds_to`. Of single ratings of «{glue:text}`query`»,
-# {glue:text}`left` is residual: no model of songs, and no model of listeners' general habits, will
-# ever get there. {glue:text}`left_songs` belongs to the songs beyond what was predicted, and that is
-# the room for better models.
+# Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual. No model of
+# songs and of listeners' general habits can explain it. {glue:text}`left_songs` belongs to differences
+# between songs beyond the prediction: better models could explain this part.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Does the conclusion change?
 #
-# An analysis is a chain of choices {cite}`steegen2016`. {numref}`tab-robustness` makes other
-# reasonable ones: maximum likelihood, no random slopes, ratings standardised within each listener,
-# without outliers, without the listener or the song that matters most, and as merely ordered
-# categories. Artists as a third sample are added here, since bands have habits.
+# An analysis consists of many choices {cite}`steegen2016`. {numref}`tab-robustness` repeats it with other
+# reasonable ones: maximum likelihood; no random slopes; ratings standardised within each listener; without
+# outliers; without the most influential listener, song or band; as ordered categories; and without bands as
+# a sample. Adding the style or the descriptors is not the same analysis with another choice, because it
+# asks another question. We list these two as well, because they can change the answer.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-more_samples = {}
+extra = {label: fits[label] for label in ("next to style", "next to all") if label in fits}
 if several_songs:
-    third = mixed.fit_lmm(f"rating ~ predicted + {slopes} + (1 | artist)", rows)
-    more_samples = {"with artists as a sample": third}
-robust = mixed.robustness_table(model, "predicted", n_jobs=n_jobs, extra=more_samples)
-show_table(robust, "robustness", "The slope under other reasonable analyses.")
+    two_samples = slopes.replace(bands, "")
+    fit = mixed.fit_lmm(f"rating ~ predicted + {two_samples}", rows)
+    extra["without bands as a sample"] = fit
+robust = mixed.robustness_table(model, "predicted", n_jobs=n_jobs, extra=extra)
+show_table(robust, "robustness", "The slope under other analyses.")
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
 variants = robust.iloc[1:]
 same = variants["same"].astype(bool)
 report_value("n_same", same.sum(), fmt=".0f")
 report_value("n_variants", len(same), fmt=".0f")
-changed = "; ".join(variants.loc[~same, "variant"])
-verdict = f"The conclusion changes {changed}" if changed else "No choice changes it"
-report_text("robust_verdict", verdict)
+report_text("changed", join_words(variants.loc[~same, "variant"], "none"))
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# {glue:text}`n_same` of {glue:text}`n_variants` variants come to the same conclusion as the model
-# above. {glue:text}`robust_verdict`. And are the residuals as the model assumes?
+# {glue:text}`n_same` of {glue:text}`n_variants` variants give the same conclusion as the model above;
+# different: {glue:text}`changed`. The next figure checks the residuals.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 show_figure(
@@ -585,71 +611,75 @@ at_ends = 100 * rows["rating"].isin(data.scales[query]).mean()
 report_value("at_ends", at_ends, unit="%", fmt=".1f", n=len(rows))
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# {glue:text}`at_ends_full` of the answers lie at the very ends of the scale, where the slanting
-# edges of the cloud come from. The ordinal row of {numref}`tab-robustness` tells whether that
-# matters for the slope.
+# {glue:text}`at_ends_full` of the answers lie at the ends of the scale; they form the slanting edges of
+# the cloud. The ordinal row of {numref}`tab-robustness` shows whether this matters for the slope.
 #
 # ## How many listeners, how many songs?
 #
-# Power to find a given slope is best simulated: draw a study of that size from the spreads just
-# estimated, fit the same model, and count how often the slope is found. The slope is the smallest
-# that would matter ({glue:text}`power_effect` points), not the one that was found: power for a
-# found effect only restates its p-value {cite}`hoenig2001`.
+# We compute power by simulation: draw studies of a given size with the standard deviations just estimated,
+# fit the same model, and count how often the slope is found. The slope is the smallest that would matter
+# ({glue:text}`power_effect` points), fixed beforehand. The power to find the *observed* slope would only
+# restate its p-value {cite}`hoenig2001`.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 n_heard = int(rows.groupby("listener").size().median())
 spread = {"sd_listener": sd["listener"].iloc[0], "sd_slope": slope_sd}
-spread |= {"sd_song": sd["track"], "sd_residual": model.sigma}
+sd_song = np.sqrt((sd[["track", *(["artist"] if several_songs else [])]] ** 2).sum())
+spread |= {"sd_song": sd_song, "sd_residual": model.sigma}
 often = {"n_simulations": n_simulations, "seed": seed, "n_jobs": n_jobs}
 sizes = {"n_listeners": [30, 60, 120, 240], "n_songs": [24, 48, 96, 192]}
 design = {**sizes, **spread, "songs_per_listener": n_heard}
 power = mixed.power_simulation(effect=matters, **design, **often)
+here = {"n_listeners": rows["listener"].nunique(), "n_songs": rows["track"].nunique()}
+here = mixed.power_simulation(effect=matters, **(design | here), **often).iloc[0]
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
 show_figure(
     figures.plot_power(power),
     "power",
     f"Power to find a slope of {matters:.3g} points; framed: at least 0.80. Each listener "
-    f"rates {n_heard} songs at most; {n_simulations} simulated studies a cell.",
+    f"rates {n_heard} songs at most; {n_simulations} simulated studies per cell.",
     "Heat map of power, listeners upwards and songs to the right: it grows along both.",
     table=power,
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
 report_value("power_effect", matters, fmt=".3g")
+interval = tuple(here[["low", "high"]])
+report_value("power_here", here["power"], ci=interval, n=n_simulations, tolerance=0.1)
 cells = power.set_index(["n_listeners", "n_songs"])["power"]
-more_people = cells[240, 48] - cells[60, 48]
-more_songs = cells[60, 192] - cells[60, 48]
-report_value("more_people", more_people, tolerance=0.1, n=n_simulations)
-report_value("more_songs", more_songs, tolerance=0.1, n=n_simulations)
-
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-if abs(more_songs - more_people) <= 0.05:
-    buy = "listeners and songs buy about the same"
-elif more_songs > more_people:
-    buy = "buy songs rather than listeners"
-else:
-    buy = "buy listeners rather than songs"
+ways = {"more_people": (240, 48), "more_songs": (60, 192)}
+for name, cell in ways.items():
+    gain = cells[cell] - cells[60, 48]
+    report_value(name, gain, tolerance=0.1, n=n_simulations)
+first, second = cells[ways["more_songs"]], cells[ways["more_people"]]
+half = 1.96 * np.sqrt((first * (1 - first) + second * (1 - second)) / n_simulations)
+buy = pick_verdict(
+    {"low": first - second - half, "high": first - second + half},
+    "more songs help more than more listeners",
+    "more listeners help more than more songs",
+    "songs and listeners help about equally",
+)
 report_text("buy", buy)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# From 60 listeners and 48 songs on, four times the listeners add {glue:text}`more_people` to the
-# power, four times the songs (with no more answers asked of anybody) {glue:text}`more_songs`. With
-# spreads like these: {glue:text}`buy`. More of one sample never makes up for too few of the other
-# {cite}`westfall2014`.
+# At the size of this study, the power is {glue:text}`power_here_full`. From 60 listeners and 48 songs,
+# four times as many listeners add {glue:text}`more_people` to the power, and four times as many songs (with
+# no more answers per listener) {glue:text}`more_songs`. With variances like these, {glue:text}`buy`. More of
+# one sample cannot replace the other {cite}`westfall2014`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Are the known effects found again?
 #
-# The demo's ratings were drawn from a mixed model whose every number is known
-# ({doc}`demo-study`). Give the true song covariates to `fit_lmm`, and all should come back.
+# The demo's ratings were drawn from a mixed model with known parameters ({doc}`demo-study`). With the true
+# song covariates, `fit_lmm` should recover them. Groove is computed from four questions; we check one
+# question as it was drawn.
 #
-# But which numbers are true? A rating of 120 cannot be given. The ends of the scale press ratings
-# together, so that effects and spreads of ratings as given are smaller than those that drew them,
-# whatever the method. What they come to is part of the demo's truth, computed from large studies in
-# which everybody rates everything. The demo's ratings are held against these numbers, and a new draw,
-# neither rounded nor clipped, against those that drew it. The intervals of the spreads follow the
-# profile of the likelihood.
+# Ratings cannot leave the scale. Its ends compress the ratings, so effects and standard deviations of the
+# ratings are smaller than those of the model that drew them. The demo's truth holds both: the parameters,
+# and the effects on ratings as given, computed from very large simulated studies. We compare the demo's
+# ratings with the latter, and a new draw that is neither rounded nor clipped with the former. Intervals of
+# standard deviations are profile-likelihood intervals.
 
 # %% tags=["needs-simulation"]
 from groove_utils.synth import default_effects, simulate_listeners, song_covariates
@@ -675,7 +705,7 @@ sources = {
 
 # %% tags=["needs-simulation"]
 def recover(ratings, listeners, truth):
-    """Known effects behind one set of ratings, beside what a mixed model finds."""
+    """Compare known effects behind one set of ratings with those of a mixed model."""
     own = ratings[ratings["query"] == truth_query].join(covariates, on="track_id")
     own = own.join(listeners.set_index("listener_id"), on="listener_id")
     own = own.join(facts, on="track_id")
@@ -698,7 +728,7 @@ found = pd.concat(found, ignore_index=True)
 show_figure(
     figures.plot_recovery(found[found["term"] != "Intercept"]),
     "recovery",
-    f"Known effects behind «{truth_query}» (diamonds) and what the mixed model finds, from "
+    f"Known effects behind “{truth_query}” (diamonds) and what the mixed model finds, from "
     "the demo's ratings, and from a new draw that is neither rounded nor clipped.",
     "Two panels of estimates with intervals, fixed effects above and standard deviations "
     "below, two colours for two sets of ratings, and a diamond at each true value.",
@@ -719,17 +749,16 @@ report_value("sd_rated", rated_sd, fmt=".1f")
 # %% [markdown] tags=["needs-simulation"]
 # Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within their 95% intervals
 # (outside: {glue:text}`missed`), and without rounding and clipping {glue:text}`n_within_free`
-# (outside: {glue:text}`missed_free`). With so many intervals, about one in twenty may miss. The ends
-# of the scale took the residual's standard deviation from {glue:text}`sd_drawn` to
-# {glue:text}`sd_rated` points. Real sliders do so too, only that nobody knows the first number.
+# (outside: {glue:text}`missed_free`). About one in twenty intervals may miss. The ends of the scale reduced
+# the residual's standard deviation from {glue:text}`sd_drawn` to {glue:text}`sd_rated` points. Real rating
+# scales do the same, but there the first number is unknown.
 
 # %% [markdown]
 # ## Real listeners
 #
-# Simulated or not, every study has its own songs. Here are people: {cite:t}`oconnell2022` had 124
-# listeners rate 20 songs, ten chosen for high and ten for low groove, on groove, liking and
-# familiarity. Nobody has said under which licence the table is, so it is fetched when the chapter
-# runs, checked by its hash, and never passed on.
+# {cite:t}`oconnell2022` asked 124 people to rate 20 songs, ten chosen for high and ten for low groove, on
+# groove, liking and familiarity. The licence of the table is unknown. It is therefore downloaded when the
+# chapter runs, verified by its hash, and not redistributed.
 
 # %% tags=["hide-input"]
 from groove_utils.study.datasets.oconnell2022 import URL, load_oconnell2022
@@ -749,7 +778,7 @@ except ConnectionError:
 
 # %%
 if real is not None:
-    chapter.study = real  # captions tell whose ratings they show
+    chapter.study = real  # captions name the study
     own_names = {"listener_id": "listener", "track_id": "track", "query": "question"}
     people_said = real.ratings.rename(columns=own_names)
     group = real.tracks.set_index("track_id")["groove_group"]
@@ -793,26 +822,25 @@ if real is not None:
         real_parts.loc[("groove", one)] for one in ("all", "high", "low")
     )
     icc = "ICC(C,1)"
-    told = f"""For groove, songs hold a variance of {whole["song"]:.2f}, listeners
-{whole["listener"]:.2f}, and {whole["residual"]:.2f} is residual: single listeners agree as
-far as ICC(C,1) = {whole[icc]:.2f}. But these songs are extreme groups. Within the high
-ones the agreement is {high[icc]:.2f}, within the low ones {low[icc]:.2f}: a ceiling belongs
-to a selection of songs. Songs of the one group are rated higher than those of the other by
-{effect} points, and whoever takes the songs as fixed gets a standard error
-{by_model.loc["listener only", "se_ratio"]:.2f} times as large as it should be."""
-    display(Markdown(told.replace("\n", " ")))
+    text = f"""For groove, the variance between songs is {whole["song"]:.2f}, between listeners
+{whole["listener"]:.2f}, and the residual variance is {whole["residual"]:.2f}: ICC(C,1) =
+{whole[icc]:.2f}. These songs are extreme groups. Among the high-groove songs the agreement is
+{high[icc]:.2f}, among the low-groove ones {low[icc]:.2f}: a ceiling belongs to a selection of
+songs. High-groove songs are rated higher by {effect} points. If the songs are treated as
+fixed, the standard error is {by_model.loc["listener only", "se_ratio"]:.2f} times as large as
+it should be."""
+    display(Markdown(text.replace("\n", " ")))
 chapter.study = data
 
 # %% [markdown]
-# The point does not depend on the figures: with twenty songs, twenty is the number that counts for
-# any statement about songs, however many people were asked.
+# With twenty songs, any statement about songs rests on a sample of twenty, whatever the number of
+# listeners.
 
 # %% [markdown] tags=["needs-table-predictions"]
 # ## If all you have is song means
 #
-# Some studies publish one mean a song {cite}`marmoret2026`. Songs are then the only rows, and
-# artists and styles take the place of the second sample: random intercepts of bands, and of styles
-# where there are several.
+# Some studies publish one mean per song {cite}`marmoret2026`. The rows are then songs, and artists and
+# styles are the remaining samples, with random intercepts.
 
 # %% tags=["needs-table-predictions"]
 means = predictions[predictions["best"] & (predictions["target"] == query)]
@@ -848,22 +876,22 @@ if song_fit is not None:
     show_table(spread, "song-level-variances", "Whose variance, from song means alone.")
 
 # %% tags=["needs-table-predictions", "hide-input"]
-few = "With a single style, nothing can be said about styles"
+few = "With a single style, differences between styles cannot be estimated"
 if several_styles:
     few = (
-        f"{len(data.styles)} styles are a small sample: their spread "
-        f"({spread.loc['style', 'sd']:.1f} points) is hardly known, and neither is the "
-        "interval of anything that varies between styles"
+        f"{len(data.styles)} styles are a small sample: their standard deviation "
+        f"({spread.loc['style', 'sd']:.2g} points) is very uncertain, as is the interval of "
+        "anything that varies between styles"
     )
 report_text("few_styles", few)
 
 # %% [markdown] tags=["needs-table-predictions"]
-# With all of that random, the slope of the song means is {glue:text}`song_level_slope_full`.
-# {glue:text}`few_styles`. What can no longer be asked:
+# With all of these random, the slope of the song means is {glue:text}`song_level_slope_full`.
+# {glue:text}`few_styles`. Song means cannot answer:
 #
-# - **For whom?** Slopes of single listeners, their bias for styles, and all facts about them.
-# - **For other people?** The listeners are averaged away, as if these were all there are.
-# - **How far from perfect?** A song's own variance and the noise of its mean are one residual, so
+# - **For whom?** Slopes of single listeners, their preferences for styles, and facts about them.
+# - **For other listeners?** Listeners are averaged and treated as fixed.
+# - **How far from perfect?** The variance of songs and the noise of their means are one residual, so
 #   there is no {term}`noise ceiling`.
 
 # %% [markdown]
@@ -873,15 +901,15 @@ report_text("few_styles", few)
 #   prediction, and the model does not know about it.
 # - **The scale has ends.** Ratings near them are squeezed, which a linear model ignores.
 # - **A line is assumed.** Within the range of these songs a listener's answers may bend.
-# - **Shrunken slopes are no test of persons.** A flat line may be a person who hears otherwise, or
-#   one who rated too few songs.
+# - **Shrunk slopes are no test of persons.** A flat line may belong to a listener for whom the model does
+#   not work, or to one who rated too few songs.
 #
-# What would change the conclusion: a slope whose interval, with songs and listeners both random,
-# reaches zero; or an equally good slope from the handcrafted prediction alone.
+# What would change the conclusion: a slope whose interval, with listeners, songs and bands random, reaches
+# zero; or a model that adds nothing to style and descriptors.
 #
 # ## Exercises
 #
-# 1. Give each listener other songs: in `rows`, rename every song to «song of this listener»
+# 1. Give each listener other songs: in `rows`, rename every song to “song of this listener”
 #    (`rows["track"] = rows["listener"] + rows["track"]`) and fit the crossed model again. What
 #    happens to the standard error, and why is that the mistake of *nesting* what is crossed?
 
@@ -915,11 +943,10 @@ report_text("few_styles", few)
 # %% [markdown]
 # ## Summary
 #
-# - Listeners and songs are both samples; ignoring one makes one too sure.
-# - What the probe predicts for the mean has to be shown again for single listeners, beside its
-#   rivals, and as a difference between styles rather than style by style.
-# - Most of a single rating is neither song nor listener. The variance that songs have beyond the
-#   prediction is what better models could still win.
-# - More songs, or more listeners? Simulate it from the spreads of a study like yours.
+# - Listeners, songs and bands are samples; ignoring one makes intervals too narrow.
+# - A prediction of mean ratings has to be tested again for single listeners, next to style and
+#   descriptors. Differences between styles need tests of their own.
+# - Most of the variance of a single rating belongs neither to the song nor to the listener.
+# - The numbers of songs and listeners that a study needs can be simulated from a similar study.
 #
-# **Next:** {doc}`adapt` tells how to ask all this of songs and listeners of your own.
+# **Next:** {doc}`adapt` explains how to analyse your own songs and listeners.

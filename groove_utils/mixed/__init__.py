@@ -30,5 +30,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "result": ["LmmResult"],
         "robustness": ["robustness_table"],
         "simulation_check": ["simulation_table"],
+        "slope_spread": ["positive_share"],
     },
 )

@@ -127,6 +127,7 @@ def check_folds(folds, artists) -> None:
 
 def outer_folds(songs: Songs, protocol: Protocol, folds=None) -> np.ndarray:
     """Return the given outer folds, validated, or new ones, shape (n_repeats, n)."""
+    songs = _units(songs, protocol)
     if folds is None:
         return artist_folds(
             songs.artists, songs.styles,
@@ -147,7 +148,8 @@ def outer_splits(folds) -> list[Split]:
 
 
 def nested_splits(songs: Songs, splits, protocol: Protocol) -> list[Split]:
-    """Add inner folds of whole artists to outer splits, or to fold numbers (n_repeats, n)."""
+    """Add inner folds to outer splits, or to fold numbers (n_repeats, n)."""
+    songs = _units(songs, protocol)
     splits = outer_splits(splits) if isinstance(splits, np.ndarray) else splits
     nested = []
     for split in splits:
@@ -165,3 +167,10 @@ def nested_splits(songs: Songs, splits, protocol: Protocol) -> list[Split]:
         )  # fmt: skip
         nested.append(replace(split, inner=inner))
     return nested
+
+
+def _units(songs: Songs, protocol: Protocol) -> Songs:
+    """Songs with an artist each, if the protocol deals single songs into folds."""
+    if protocol.whole_artists:
+        return songs
+    return replace(songs, artists=np.arange(len(songs)).astype(str))

@@ -26,6 +26,8 @@ from groove_utils.stats.validation import as_blocks
 
 __all__ = ["permutation_test"]
 
+UNITS, SCORES = ("artist", "song"), ("r2", "within_r")
+
 
 def permutation_test(
     models: Mapping,
@@ -61,9 +63,8 @@ def permutation_test(
     unit : {"artist", "song"}
         Exchange all songs of an artist or single songs, see the module's docstring.
     score : {"r2", "within_r"}
-        Statistic: R² over all songs, or the correlation of ratings and predictions about their
-        styles' means. Use the latter to test whether songs are ordered within styles: R² within
-        styles has a null distribution below 0, since a useless probe does worse than the mean.
+        R² over all songs, or the correlation of ratings and predictions about their styles' means,
+        to test whether songs are ordered within styles (R² within styles has its null below 0).
     each_layer : bool
         Test each layer of each model alone instead of choosing or joining layers.
     return_null : bool
@@ -81,23 +82,19 @@ def permutation_test(
     if not isinstance(models, Mapping):
         raise ProbeError("models must be a mapping of name → features, as {'MERT': X}",
                          kind="type", column="models")  # fmt: skip
-    if unit not in ("song", "artist"):
-        raise ProbeError(f"unit is {unit!r}; expected 'song' or 'artist'",
-                         kind="unknown", column="unit", value=unit)  # fmt: skip
-    if score not in ("r2", "within_r"):
-        raise ProbeError(f"score is {score!r}; expected 'r2' or 'within_r'",
-                         kind="unknown", column="score", value=score)  # fmt: skip
+    for name, value, allowed in (("unit", unit, UNITS), ("score", score, SCORES)):
+        if value not in allowed:
+            raise ProbeError(f"{name} is {value!r}; expected one of {', '.join(allowed)}",
+                             kind="unknown", column=name, value=value)  # fmt: skip
     songs = as_songs(y, artists, styles)
-    n, targets = songs.ratings.shape
+    n = len(songs)
     orders = permute(
         n_permutations, n, clusters=songs.artists if unit == "artist" else None,
         strata=songs.styles if within_style else None, seed=protocol.seed,
     )  # fmt: skip
     orders = np.vstack([np.arange(n), orders])
     Y = songs.ratings[orders].transpose(1, 0, 2).reshape(n, -1)
-    total = ((songs.ratings - songs.ratings.mean(axis=0)) ** 2).sum(axis=0)
-    folds = outer_folds(songs, protocol)
-    splits = nested_splits(songs, folds, protocol)
+    splits = nested_splits(songs, outer_folds(songs, protocol), protocol)
     design = nuisance_design(nuisance, n)
     labels, scores = [], []
     for name, X in models.items():
@@ -106,23 +103,29 @@ def permutation_test(
             plan = make_plan(blocks, replace(protocol, layers=layers))
             fits = run_ridge(blocks, Y, splits, plan, nuisance=design, n_jobs=n_jobs)
             predicted = assemble(splits, fits, "predicted", n)
-            if score == "r2":
-                error = ((Y - predicted) ** 2).sum(axis=1).mean(axis=0)
-                values = 1 - error.reshape(-1, targets) / total
-            else:
-                values = within_style_r(Y, predicted, songs.style_codes, np.ones((1, n)))
-                values = np.nan_to_num(values.reshape(-1, targets))  # constant: no order
-            scores.append(values)
+            scores.append(_score(score, Y, predicted, songs))
             labels.append((str(name), str(layers)))
     scores = np.stack(scores, axis=1)  # (1 + n_permutations, models and layers, targets)
     rows = [(*label, target) for label in labels for target in songs.targets]
-    frame = pd.DataFrame(rows, columns=["model", "layer", "target"])
-    frame = _add_p(frame.assign(**{score: scores[0].ravel()}), scores[0], scores[1:])
+    frame = _add_p(pd.DataFrame(rows, columns=["model", "layer", "target"]), score, scores)
     return (frame, scores[1:].reshape(n_permutations, -1)) if return_null else frame
 
 
-def _add_p(frame, observed, null) -> pd.DataFrame:
-    """Add p-values against a score's own null and against maxima."""
+def _score(score: str, Y, predicted, songs) -> np.ndarray:
+    """Score the columns of Y, permutations of the targets: (1 + n_permutations, n_targets)."""
+    n, targets = songs.ratings.shape
+    if score == "r2":
+        total = ((songs.ratings - songs.ratings.mean(axis=0)) ** 2).sum(axis=0)
+        error = ((Y - predicted) ** 2).sum(axis=1).mean(axis=0)
+        return 1 - error.reshape(-1, targets) / total
+    values = within_style_r(Y, predicted, songs.style_codes, np.ones((1, n)))
+    return np.nan_to_num(values.reshape(-1, targets))  # constant predictions have no order
+
+
+def _add_p(frame, score, scores) -> pd.DataFrame:
+    """Add the observed score, and p-values against its own null and against maxima."""
+    observed, null = scores[0], scores[1:]
+    frame[score] = observed.ravel()
     best = null.max(axis=1, keepdims=True)
     family = best.max(axis=2, keepdims=True)
     for name, reference in (("p", null), ("p_target", best), ("p_family", family)):

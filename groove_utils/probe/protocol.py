@@ -37,6 +37,9 @@ class Protocol:
     floor, clip : float
         Lower bound of the divisor and limit of standardised values, see
         :class:`groove_utils.probe.ClippedStandardScaler`.
+    whole_artists : bool
+        Hold out all songs of an artist together. False deals single songs into folds, outer and
+        inner, which lets a probe recognise artists; intervals still draw whole artists.
     seed : int
 
     Examples
@@ -55,6 +58,7 @@ class Protocol:
     pca: int | Sequence[int | None] | None = None
     floor: float = 1e-4
     clip: float = 5.0
+    whole_artists: bool = True
     seed: int = 0
 
     def __post_init__(self):

@@ -11,6 +11,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "cka": ["compare_embeddings", "extreme_pairs", "layer_similarity", "linear_cka"],
         "mantel": ["mantel_test", "rsa"],
         "maps": ["last_hidden_layer", "song_map"],
-        "neighbours": ["mean_silhouette", "nearest_songs", "neighbour_rate", "style_separation"],
+        "neighbours": [
+            "mean_silhouette",
+            "nearest_songs",
+            "neighbour_difference",
+            "neighbour_rate",
+            "style_separation",
+        ],
     },
 )

@@ -14,7 +14,13 @@ from groove_utils.stats.bootstrap import cluster_weights
 from groove_utils.stats.permutation import permutation_p, permute
 from groove_utils.stats.validation import StatsError
 
-__all__ = ["mean_silhouette", "nearest_songs", "neighbour_rate", "style_separation"]
+__all__ = [
+    "mean_silhouette",
+    "nearest_songs",
+    "neighbour_difference",
+    "neighbour_rate",
+    "style_separation",
+]
 
 
 def style_separation(
@@ -107,12 +113,45 @@ def neighbour_rate(vectors: np.ndarray, labels, artists, *, n_boot: int = 1000, 
         song has the same label, its 95% percentile interval over artists, and the share for a
         random neighbour.
     """
-    labels, n = np.asarray(labels, dtype=str), len(labels)
+    hits, n = _neighbour_hits(vectors, labels), len(labels)
+    labels = np.asarray(labels, dtype=str)
+    same = labels[:, None] == labels[None, :]
+    chance = (same.sum() - n) / (n * (n - 1))
+    rate, low, high = _mean_interval(hits, artists, n_boot, seed)
+    return pd.Series({"rate": rate, "low": low, "high": high, "chance": chance})
+
+
+def neighbour_difference(
+    first: np.ndarray, second: np.ndarray, labels, artists, *, n_boot: int = 1000, seed: int = 0
+) -> pd.Series:
+    """Compare how often nearest neighbours share a label in two embeddings of the same songs.
+
+    Parameters
+    ----------
+    first, second : ndarray, shapes (n_songs, d1) and (n_songs, d2)
+    labels, artists, n_boot, seed
+        As in :func:`neighbour_rate`.
+
+    Returns
+    -------
+    pandas.Series
+        ``estimate, low, high``: first − second, −1…1, with its 95% interval over artists.
+    """
+    difference = _neighbour_hits(first, labels) - _neighbour_hits(second, labels)
+    values = _mean_interval(difference, artists, n_boot, seed)
+    return pd.Series(dict(zip(("estimate", "low", "high"), values, strict=True)))
+
+
+def _neighbour_hits(vectors, labels) -> np.ndarray:
+    """1.0 for songs whose nearest other song has the same label, else 0.0."""
+    labels = np.asarray(labels, dtype=str)
     distances = squareform(pdist(vectors, "correlation"))
     np.fill_diagonal(distances, np.inf)
-    hits = labels[distances.argmin(axis=1)] == labels
-    same = labels[:, None] == labels[None, :]
+    return (labels[distances.argmin(axis=1)] == labels).astype(float)
+
+
+def _mean_interval(values, artists, n_boot, seed) -> tuple[float, float, float]:
+    """Mean over songs with its 95% percentile interval over artists."""
     weights = cluster_weights(artists, n_boot, seed)
-    low, high = np.quantile((weights @ hits) / weights.sum(axis=1), [0.025, 0.975])
-    chance = (same.sum() - n) / (n * (n - 1))
-    return pd.Series({"rate": hits.mean(), "low": low, "high": high, "chance": chance})
+    low, high = np.quantile((weights @ values) / weights.sum(axis=1), [0.025, 0.975])
+    return float(values.mean()), float(low), float(high)

@@ -10,6 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from groove_utils.similarity import (
     mean_silhouette,
     nearest_songs,
+    neighbour_difference,
     neighbour_rate,
     style_separation,
 )
@@ -89,6 +90,18 @@ def test_neighbours_by_hand():
     assert rate["chance"] == pytest.approx(1 / 3)
     assert (rate["low"], rate["high"]) == (1, 1)
     assert neighbour_rate(vectors, ["a", "b", "a", "b"], list("wxyz"))["rate"] == 0
+
+
+def test_a_difference_between_embeddings_is_paired():
+    vectors, _, artist = clusters()
+    noise = RNG.normal(size=vectors.shape)
+    bands = np.repeat(RNG.normal(size=(12, 20)) * 5, 4, axis=0) + vectors
+    row = neighbour_difference(bands, noise, artist, artist, seed=1)
+    rates = [neighbour_rate(x, artist, artist)["rate"] for x in (bands, noise)]
+    assert row["estimate"] == pytest.approx(rates[0] - rates[1])
+    assert 0 < row["low"] <= row["estimate"] <= row["high"]
+    same = neighbour_difference(bands, bands, artist, artist)
+    assert (same == 0).all()
 
 
 @pytest.mark.parametrize("runs", [40, pytest.param(200, marks=pytest.mark.weekly)])
