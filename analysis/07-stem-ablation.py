@@ -1,20 +1,21 @@
 # %% [markdown] tags=["needs-audio-or-stem-embeddings"]
 # # Which instruments carry the groove?
 #
-# A probe that predicts ratings from a song's embedding says nothing about where in the song it
-# found them. So take the song apart. If the drums alone predict as well as the whole band, the rest
-# is decoration; if nothing is lost without the drums, they are. In between lies the interesting
-# case, in which it is the instruments *together*, and then it needs some care to say who did what.
+# A prediction from a song's embedding does not show which instruments it uses. We therefore divide songs
+# into {term}`stems <stem>` and repeat the prediction with each of them and with all their sums. If the drums
+# alone predict as well as the whole band, the other instruments add nothing to them. If nothing is lost
+# without the drums, the drums add nothing to the others. Usually, several instruments carry the same
+# information, and a rule is needed to divide it among them.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** to probe stems and all their sums, to share a score fairly among stems that work
-# together, to tell what a model hears in a mix from what there is to be heard in a stem, and to
-# control for loudness, for the separator and for chance company.
+# **You will learn** to predict from stems and all their sums, to divide a score among stems that carry the
+# same information, to distinguish what a model uses in a mix from what is in a stem, and to control for
+# loudness, for the separator, and for stems of other songs.
 #
 # **You need** {doc}`06-probing`.
 #
-# **It runs** in about four minutes the first time; then in seconds. Modules: `groove_utils.stems`,
+# **It runs** in about five minutes the first time; then in seconds. Modules: `groove_utils.stems`,
 # `groove_utils.probe.ablation`.
 # ```
 
@@ -22,14 +23,15 @@
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 separator = ""  # empty: the study's own stems, else "hpss"; or "htdemucs_ft", or a path
-rival = "hpss"  # a second separator to compare with; empty for none
-models = []  # empty: those that the study brings, else five that run offline
-targets = ["groove", "dance", "listen", "beat", "party", "rhythm", "disturbing"]
-excerpt = 2.97  # seconds from the middle of a song that models hear; 0 for all of it
-n_repeats = 5  # times that the songs are dealt into folds
+second_separator = "hpss"  # to compare with; empty for none
+models = []  # empty: the best model of the chapter on probing
+targets = ["groove", "dance", "listen", "party"]
+excerpt = 0  # seconds from the middle of each song; 0 for all of it
+n_repeats = 5  # times that the songs are divided into folds
 n_bootstrap = 2000
 
 # %%
+import re
 from functools import partial
 
 import numpy as np
@@ -45,10 +47,12 @@ from groove_utils.book import (
     show_table,
     summaries,
 )
+from groove_utils.book.verdicts import describe_difference, pick_verdict
 from groove_utils.cache import ArrayCache
 from groove_utils.descriptors import describe_study
 from groove_utils.embed.model_selection import models_for, stem_sums
 from groove_utils.stats import holm, join_words, typeset_minus
+from groove_utils.stats.wording import format_p
 from groove_utils.stems.controls import (
     load_stems,
     regroup_stems,
@@ -65,10 +69,8 @@ data = chapter.study
 # %% [markdown] tags=["needs-audio"]
 # ## Hear it
 #
-# Before any number: listen. One song of each style, whole, then its {term}`stems <stem>` one by one,
-# then drums and bass together, and everything *but* the drums. Where does the urge to move go?
-# (All players are brought to the same loudness, so that a lonely voice is not judged for being
-# soft.)
+# The players hold one song of each style: the whole, each stem, drums and bass together, and everything
+# except the drums. Which of them make you want to move? (All are set to the same loudness.)
 
 # %% tags=["needs-audio"]
 separator = separator or ("true" if data.has("stems") else "hpss")
@@ -93,14 +95,14 @@ for style, track in first.items():
 
 # %% tags=["needs-audio", "hide-input"]
 sources = {
-    "true": "the true ones, which the study brings",
-    "hpss": "made by harmonic–percussive separation, which needs no weights",
+    "true": "the true stems of the study",
+    "hpss": "those of harmonic–percussive separation, which needs no weights",
 }
 report_text("separator", sources.get(separator, f"those of the separator {separator}"))
 
 # %% [markdown] tags=["needs-audio"]
-# Stems here are {glue:text}`separator`. Do they add up? The residual is what is left of the mix when
-# all stems are taken away, in dB relative to the mix.
+# The stems are {glue:text}`separator`. {numref}`tab-stem-checks` checks that they add up to the mix. The
+# residual is the mix minus all stems, in dB relative to the mix.
 
 
 # %% tags=["needs-audio"]
@@ -121,20 +123,26 @@ show_table(
 # %% [markdown]
 # ## What goes in
 #
-# With four stems there are fifteen sums, from a stem alone to the whole band. Each is embedded by
-# each model, as if it were a song. The targets are the mean ratings, as in {doc}`06-probing`.
+# With four stems there are fifteen sums, from a single stem to the whole band. Each sum is embedded as if
+# it were a song. The targets are the mean ratings, as in {doc}`06-probing`. We use the best model of that
+# chapter, which was chosen by the inner folds there, and the handcrafted
+# {term}`descriptors <descriptor>`.
 
 # %%
 has_sound = data.has("audio")
-asked = models_for(data, models if has_sound else [])
-models = [m for m in asked if has_sound or stem_sums(data, m)]
+predictions = chapter.find_table("predictions")
+if predictions is not None and not models:
+    models = predictions.loc[predictions["best"], "model"].unique().tolist()
+usable = models_for(data, models if has_sound else [])
+usable = [m for m in usable if has_sound or stem_sums(data, m)]
+models = [m for m in models if m in usable] or usable[:1]
 given = paths if has_sound and separator != "true" else None
-hear = partial(embed.embed_stem_sums, data, excerpt=excerpt)
-found = hear(models, stems=given)
+embed_sums = partial(embed.embed_stem_sums, data, excerpt=excerpt)
 features = {
     model: {subset: one.layers for subset, one in sums.items()}
-    for model, sums in found.items()
+    for model, sums in embed_sums(models, stems=given).items()
 }
+best = models[0]
 
 # %%
 parts = list(dict.fromkeys(s for subset in features[models[0]] for s in subset))
@@ -144,17 +152,12 @@ for model in models:
         features[model][whole] = embed.embed_study(data, model).layers
 
 # %% tags=["needs-audio", "hide-input"]
-report_text("heard", f"the middle {excerpt:g} s" if excerpt else "all")
+report_text("heard", f"the middle {excerpt:g} s" if excerpt else "the whole")
 
 # %% [markdown] tags=["needs-audio"]
-# Of each song, models hear {glue:text}`heard` (parameter `excerpt`; the taggers take in 3 s at once):
-# there are fifteen sums for each model to listen to, and whole songs would take four times as long.
-# So the scores of the whole band are not those of {doc}`06-probing`. `make book PARAMS=full` lets
-# them hear everything.
-#
-# The handcrafted {term}`descriptors <descriptor>` are computed of each sum as well, as a rival that
-# we understand; they are those of whole songs. Those that some sum does not allow (a solo voice has no swing) are left out
-# everywhere, so that all sums have the same {glue:text}`n_descriptors`.
+# The model receives {glue:text}`heard` of each song, and the descriptors are computed from whole songs. A
+# descriptor that cannot be computed for some sum (a solo voice has no swing) is left out for all sums, so
+# that all have the same {glue:text}`n_descriptors`.
 
 # %% tags=["needs-audio"]
 features["descriptors"] = describe_sums(paths, list(features[models[0]]))
@@ -177,13 +180,14 @@ report_value("n_sums", len(features[models[0]]), fmt=".0f")
 report_value("n_targets", len(targets), fmt=".0f")
 
 # %% [markdown]
-# That makes {glue:text}`n_sums` sums of {glue:text}`n_songs` songs, for {glue:text}`models`.
+# There are {glue:text}`n_sums` sums of the stems of {glue:text}`n_songs` songs; the model is
+# {glue:text}`models`.
 #
 # ## The published conditions
 #
-# {cite:t}`marmoret2026` probed five conditions beside the mix: bass, drums, other, vocals, and drums
-# with bass, each with a probe of its own, under their protocol (one fixed penalty, features as they
-# come, songs dealt without regard to artists). The same here, for every model.
+# {cite:t}`marmoret2026` used five conditions besides the mix: bass, drums, other, vocals, and drums with
+# bass, each with its own regression, under their protocol (one fixed penalty, unscaled features, folds
+# without regard to artists). {numref}`fig-stems-paper` repeats these conditions here.
 
 # %%
 conditions = [("bass",), ("drums",), ("other",), ("vocals",), ("drums", "bass"), whole]
@@ -211,37 +215,35 @@ show_figure(
         published, panel="target", hue="model", columns=2, **as_published
     ),
     "stems-paper",
-    f"R² (mean of folds) ± SD over dealings, {len(ratings)} songs. Arrows: below −1.",
-    "One panel a question and one row a condition, a dot for each representation.",
+    f"R² (mean of folds) ± SD over divisions, {len(ratings)} songs. Arrows: below −1.",
+    "One panel per question and one row per condition, a dot for each representation.",
     table=published,
 )
 
 # %% tags=["hide-input"]
-own = published[published["model"].isin(models) & (published["target"] == four[0])]
-order = own.groupby("subset", sort=False)["fold_r2"].median().sort_values()
+own = published[(published["model"] == best) & (published["target"] == four[0])]
+order = own.set_index("subset")["fold_r2"].sort_values()
 report_text("paper_lowest", order.index[0])
-report_value("paper_lowest_r2", order.iloc[0], n=len(models))
+report_value("paper_lowest_r2", order.iloc[0], n=len(ratings))
 report_text("paper_highest", order.index[-1])
-report_value("paper_highest_r2", order.iloc[-1], n=len(models))
+report_value("paper_highest_r2", order.iloc[-1], n=len(ratings))
 report_value("paper_spread", own["fold_r2_sd"].median())
 
 # %% [markdown]
-# Over the models, the median R² is lowest for {glue:text}`paper_lowest`
-# ({glue:text}`paper_lowest_r2`) and highest for {glue:text}`paper_highest`
-# ({glue:text}`paper_highest_r2`). The protocol's own measure of uncertainty, the standard deviation
-# over five dealings, is {glue:text}`paper_spread` at the median: it knows of the dealing, not of the
-# songs. What {doc}`06-probing` said of scale, penalty and artists holds here too, and one thing is
-# added. The bass alone may score because the bass tells; or because it tells what the drums tell as
-# well. Five conditions cannot say.
+# For {glue:text}`models`, R² is lowest for {glue:text}`paper_lowest` ({glue:text}`paper_lowest_r2`) and
+# highest for {glue:text}`paper_highest` ({glue:text}`paper_highest_r2`). The standard deviation over five
+# divisions is {glue:text}`paper_spread` at the median. It measures the uncertainty due to the division into
+# folds, and not that due to the sample of songs. The objections of {doc}`06-probing` about penalty and
+# artists apply here as well. In addition, the conditions overlap: the bass may predict ratings because of
+# the bass line, or because the bass line goes with the drums. Five conditions cannot separate the two.
 
 # %% [markdown]
 # ## All the sums
 #
-# So: all subsets, under the stricter protocol. The folds are those of {doc}`06-probing`, of whole
-# artists; each sum gets a probe that is trained on that sum, and chooses layer and penalty inside
-# its training songs. What no stems at all are worth has to be said as well: a probe that hears
-# nothing answers with the mean rating of its training songs. Out of fold that is a little worse
-# than 0, because that mean is not the mean of the songs it is held against.
+# We use all sums, with the protocol and the folds of {doc}`06-probing`. Each sum has its own regression,
+# which chooses layer and penalty inside its training songs. Without any stem, the prediction is the mean
+# rating of the training songs. Its R² is slightly below 0, because this mean differs from that of the test
+# songs.
 
 # %%
 everything, causes = ratings, []
@@ -273,16 +275,14 @@ scores = stack(
 )
 together = subset_name(whole)
 of_all = scores[(scores["subset"] == together) & (scores["part"] == "all")]
-best = of_all[(of_all["target"] == target) & of_all["model"].isin(models)]
-best = best.set_index("model")["estimate"].idxmax()
 
 # %%
 one_model = scores[(scores["model"] == best) & (scores["part"] == "all")]
 show_figure(
     figures.plot_subset_scores(one_model[one_model["target"] == target], parts),
     "subset-scores",
-    f"«{target}» from {best}: R² of every sum of stems with 95% intervals over artists.",
-    "Sixteen rows with dots for the stems that sound; beside them R squared with intervals.",
+    f"“{target}” from {best}: R² of every sum of stems with 95% intervals over artists.",
+    "Sixteen rows with dots for the stems that sound; next to them R squared with intervals.",
     table=one_model,
 )
 
@@ -291,28 +291,35 @@ rows = one_model[one_model["target"] == target].set_index("subset")
 report_text("best_model", best)
 report_value("whole_r2", **summaries.as_reported(rows.loc[together], len(ratings)))
 report_value("nothing_r2", rows.loc["none", "estimate"], n=len(ratings))
-top_sum = rows["estimate"].idxmax()
-report_text("top_sum", top_sum)
-report_value("top_sum_r2", **summaries.as_reported(rows.loc[top_sum], len(ratings)))
-full_beaten = int((rows["estimate"] > rows.loc[together, "estimate"]).sum())
-report_value("sums_ahead", full_beaten, fmt=".0f", n=len(rows) - 1)
+ahead = probe.contrast(
+    [(1, trained_on_stems[best].select(targets), ("drums", "bass")),
+     (-1, trained_on_stems[best].select(targets), whole)], **interval,
+) if {"drums", "bass"} <= set(parts) else None  # fmt: skip
+pair_note = "The stems of this study have no drums and bass to compare with the whole"
+if ahead is not None:
+    row = ahead.query("part == 'all' and target == @target").iloc[0]
+    report_value("rhythm_section", **summaries.as_reported(row, len(ratings)))
+    words = describe_difference(row, "the whole band")
+    pair_note = f"Drums and bass together are {words}"
+report_text("pair_note", pair_note)
 
 # %% [markdown]
-# The model shown is {glue:text}`best_model`, whose R² for the whole band is the highest
-# ({glue:text}`whole_r2_full`); that choice was made by looking. Nothing is worth
-# {glue:text}`nothing_r2`. The highest row is {glue:text}`top_sum` with {glue:text}`top_sum_r2_full`.
-# Sums that score above the whole band: {glue:text}`sums_ahead_full`. With a probe trained on
-# {glue:text}`n_songs` songs, more sound is more to be misled by, and the intervals overlap.
+# The whole band gives an R² of {glue:text}`whole_r2_full`, no stem gives {glue:text}`nothing_r2`.
+# {glue:text}`pair_note`. The intervals of most sums overlap: with {glue:text}`n_songs` songs, neighbouring
+# rows cannot be ranked.
 
 # %% [markdown]
-# ## Alone, left out, and fairly shared
+# ## Alone, left out, and shared
 #
-# *What does the bass carry?* has three answers. **Alone**: how far above nothing the bass comes by
-# itself. **Left out**: what the band loses without it. The first gives a stem credit for what others
-# tell as well, the second gives nobody credit for it. The {term}`Shapley value` {cite}`shapley1953`
-# averages what a stem adds over all orders in which the stems could come in. It is the only way of
-# sharing that adds up to the whole, treats alike stems alike, and gives a stem that never changes
-# anything nothing.
+# The contribution of a stem can be defined in three ways. **Alone**: the R² of the stem minus that of no
+# stem. **Left out**: the loss of R² without it. If two stems carry the same information, the first counts it
+# for both, and the second for neither. The {term}`Shapley value` {cite}`shapley1953` is the mean of what a
+# stem adds, over all orders in which stems can be added. It is the only rule whose shares add up to the
+# score of the whole, are equal for equal stems, and are zero for a stem that never changes the score.
+#
+# One question was planned before looking: which stems have a Shapley value above 0 for the target, in the
+# best model? Its p-values are corrected by Holm over the stems. All other shares of this chapter are
+# exploratory.
 
 # %%
 shares = stack(
@@ -327,72 +334,65 @@ main = overall[overall["target"] == target]
 show_figure(
     figures.plot_stem_shares(main, panel="model", hue="measure"),
     "stem-measures",
-    f"What each stem is worth for «{target}»: {join_words(measures)}; 95% intervals.",
-    "One panel a model: for each stem up to three dots with intervals, most of which hold zero.",
+    f"Contribution of each stem to “{target}”: {join_words(measures)}; 95% intervals.",
+    "One panel per model: for each stem up to three dots with intervals.",
     table=main,
 )
 
 # %% tags=["hide-input"]
 fair = "Shapley" if "Shapley" in measures else measures[0]
 fair_all = overall[overall["measure"] == fair].copy()
-fair_all["p_all"] = holm(fair_all["p"])
-fair_main = fair_all[(fair_all["target"] == target) & (fair_all["model"] == best)]
-fair_main = fair_main.set_index("stem")
-top_stem = fair_main["estimate"].idxmax()
-last_stem = fair_main["estimate"].idxmin()
+planned = fair_all[(fair_all["target"] == target) & (fair_all["model"] == best)].copy()
+planned["p_holm"] = holm(planned["p"])
+planned = planned.set_index("stem")
 n = len(ratings)
 report_text("measure", "Shapley value" if fair == "Shapley" else "score alone")
+for stem in planned.index:
+    row = summaries.as_reported(planned.loc[stem], n)
+    report_value(f"share_{re.sub('[^a-z]', '_', stem.lower())}", **row)
+top_stem = planned["estimate"].idxmax()
 report_text("top_stem", top_stem)
-report_value("top_share", **summaries.as_reported(fair_main.loc[top_stem], n))
-report_value("top_share_p", fair_main.loc[top_stem, "p"], fmt=".3f")
-report_text("last_stem", last_stem)
-report_value("last_share", **summaries.as_reported(fair_main.loc[last_stem], n))
-winners = fair_all[fair_all["target"] == target]
-winners = winners.loc[winners.groupby("model")["estimate"].idxmax(), "stem"]
-common = winners.mode().iloc[0]
-report_text("common_stem", common)
-report_value("common_count", (winners == common).sum(), fmt=".0f", n=len(winners))
+report_value("top_share", **summaries.as_reported(planned.loc[top_stem], n))
+report_text("top_p", f"p {format_p(planned.loc[top_stem, 'p_holm'])}")
+clear = planned[(planned["p_holm"] < 0.05) & (planned["estimate"] > 0)].index
+report_value("n_planned", len(planned), fmt=".0f")
+report_text("clear_stems", join_words(clear, "none of them"))
 
 # %% [markdown]
-# For «{glue:text}`target`» and {glue:text}`best_model`, the largest {glue:text}`measure` is that of
-# {glue:text}`top_stem`: {glue:text}`top_share_full`, with p = {glue:text}`top_share_p` before any
-# correction. The smallest is that of {glue:text}`last_stem`: {glue:text}`last_share_full`. The stem
-# that comes first in most representations is {glue:text}`common_stem`, in
-# {glue:text}`common_count_full`. Where *alone* and *left out* lie far apart, stems repeat one
-# another: each could do it, and none is missed.
+# For “{glue:text}`target`” and {glue:text}`best_model`, the largest {glue:text}`measure` is that of
+# {glue:text}`top_stem`: {glue:text}`top_share_full`, {glue:text}`top_p` (corrected by Holm over
+# {glue:text}`n_planned` stems). Clearly above 0: {glue:text}`clear_stems`. If *alone* is large and *left out*
+# is small, other stems carry the same information.
 #
-# ### Question by question
+# ### Exploration: other questions
 
 # %%
 show_figure(
-    figures.plot_stem_shares(fair_all, panel="target", hue="model", columns=3),
+    figures.plot_stem_shares(fair_all, panel="target", hue="model", columns=2),
     "stem-questions",
-    f"{fair}: what each stem is worth for each question, in each representation.",
-    "One panel a question: for each stem a dot with interval for each representation.",
+    f"{fair}: contribution of each stem to each question, in each representation.",
+    "One panel per question: for each stem a dot with interval for each representation.",
     table=fair_all,
 )
 
 # %% tags=["hide-input"]
-sure = fair_all[fair_all["p_all"] < 0.05]
-plain_sure = fair_all[fair_all["p"] < 0.05]
-report_value("n_shares", len(fair_all), fmt=".0f")
-report_value("n_plain", len(plain_sure), fmt=".0f", n=len(fair_all))
-report_value("n_sure", len(sure), fmt=".0f", n=len(fair_all))
-report_value("n_by_chance", 0.05 * len(fair_all), fmt=".0f")
-pairs = [f"{r.stem} for «{r.target}» ({r.model})" for r in sure.itertuples()]
-report_text("sure_ones", join_words(pairs[:6], "none of them"))
+explored = fair_all.drop(fair_all[(fair_all["target"] == target) & (fair_all["model"] == best)].index)
+report_value("n_shares", len(explored), fmt=".0f")
+report_value("n_plain", (explored["p"] < 0.05).sum(), fmt=".0f", n=len(explored))
+report_value("n_by_chance", 0.05 * len(explored), fmt=".1f")
+report_value("n_sure", (holm(explored["p"]) < 0.05).sum(), fmt=".0f", n=len(explored))
 
 # %% [markdown]
-# These are {glue:text}`n_shares` numbers. By themselves {glue:text}`n_plain` of them differ from
-# zero at the 5% level, where {glue:text}`n_by_chance` would by chance alone (and they are not
-# independent: questions correlate, and so do models). Corrected by Holm over all of them,
-# {glue:text}`n_sure` are left: {glue:text}`sure_ones`.
+# {numref}`fig-stem-questions` holds {glue:text}`n_shares` further shares. Without correction,
+# {glue:text}`n_plain` have p < .05; {glue:text}`n_by_chance` would be expected by chance. After correction,
+# {glue:text}`n_sure` are left. Questions and representations are correlated, so these are not independent
+# findings.
 
 # %% [markdown] tags=["needs-styles"]
 # ### Style by style
 #
-# The drums of funk have another task than those of pop. The probes stay the same, trained on all
-# styles; R² is taken inside each style, about that style's mean.
+# Drums play different roles in funk and in pop. The regressions stay the same, trained on all styles; R² is
+# computed within each style, about the mean of that style.
 
 # %% tags=["needs-styles"]
 by_style = shares[(shares["measure"] == fair) & (shares["target"] == target)]
@@ -400,54 +400,41 @@ by_style = by_style[by_style["part"].isin(data.styles)]
 show_figure(
     figures.plot_stem_shares(by_style, panel="part", hue="model"),
     "stem-styles",
-    f"{fair}: what each stem is worth for «{target}» inside each style.",
-    "One panel a style: for each stem a dot with interval for each representation.",
+    f"{fair}: contribution of each stem to “{target}” within each style.",
+    "One panel per style: for each stem a dot with interval for each representation.",
     table=by_style,
 )
 
 # %% tags=["needs-styles", "hide-input"]
 style_best = by_style[by_style["model"] == best]
-leaders = style_best.loc[style_best.groupby("part")["estimate"].idxmax()]
-leaders = leaders.set_index("part").loc[data.styles]
-told = [f"{row.stem} in {style}" for style, row in leaders.iterrows()]
-report_text("style_leaders", join_words(told))
 width = (style_best["high"] - style_best["low"]).median()
 report_value("style_width", width)
 report_value("style_songs", style_best["n_songs"].median(), fmt=".0f")
-inside = by_style.assign(p_all=holm(by_style["p"]))
-style_sure = (inside["p_all"] < 0.05).sum()
-report_value("style_sure", style_sure, fmt=".0f", n=len(inside))
-report_text(
-    "style_word",
-    "What looks like a difference between styles is not to be told from one between samples"
-    if style_sure == 0
-    else "The others are not to be told from differences between samples",
-)
+style_sure = (holm(by_style["p"]) < 0.05).sum()
+report_value("style_sure", style_sure, fmt=".0f", n=len(by_style))
 
 # %% [markdown] tags=["needs-styles"]
-# For {glue:text}`best_model` the largest share is that of {glue:text}`style_leaders`. But a style
-# has about {glue:text}`style_songs` songs, and the median interval is {glue:text}`style_width` wide;
-# corrected over styles, stems and representations, {glue:text}`style_sure_full` differ from zero.
-# {glue:text}`style_word`.
+# A style has about {glue:text}`style_songs` songs, and the median width of an interval is
+# {glue:text}`style_width`. After correction over styles, stems and representations,
+# {glue:text}`style_sure_full` shares differ from zero. Shares that do not differ from zero cannot be used to
+# compare styles.
 
 # %% [markdown]
-# ## Two ways of being trained
+# ## Two kinds of training
 #
-# So far each sum had a probe of its own: *what is there to be heard in it?* Another reading of «the
-# drums carry it» is *what does the model hear in the mix?* Then the probe is trained on the mix of
-# the training songs, with its layer, its penalty and its standardisation, and is only *tested* on
-# stems. That is what one would do who had one model and wanted to explain it.
+# So far, each sum had its own regression. This shows *which information is in a stem*. One can also ask
+# *what a model uses in a mix*. For this, the regression is trained on the mix of the training songs, with
+# the layer, penalty and standardisation of the mix, and only *tested* on stems.
 #
-# It has a catch. To a probe of mixes, a solo bass is no song that it has met. Its predictions for all
-# solo basses are off together, by as much as you like, and R² counts that as error. So the second
-# reading comes in two forms: **as it comes**, and with the **level taken out**, where the mean
-# prediction for the *training* songs' stem is set to their mean rating. That forgives the offset all
-# songs share, and keeps which song is put above which.
+# This has a problem. A solo bass is unlike all mixes of the training set. The predictions for all solo
+# basses are wrong by a similar amount, and R² counts this as error. We therefore use two forms: **as it
+# comes**, and **with the level removed**, where the mean prediction for this stem in the *training* songs is
+# set to their mean rating. The second form ignores a common offset and keeps the order of songs.
 
 # %%
 readings = {
     "the stems themselves": "stem",
-    "the mix, level taken out": "mix_centred",
+    "the mix, level removed": "mix_centred",
     "the mix, as it comes": "mix",
 }
 trained_on_mix = {
@@ -467,8 +454,9 @@ both = both[(both["part"] == "all") & (both["target"] == target)]
 show_figure(
     figures.plot_subset_scores(both, parts, hue="trained_on"),
     "stem-readings",
-    f"«{target}» from {best}, by what the probe was trained on. Arrows: below −1.",
-    "Sixteen rows of subsets, three dots each, one a reading; arrows at the left edge stand for far lower scores.",
+    f"“{target}” from {best}, by what the regression was trained on. Arrows: below −1.",
+    "Sixteen rows of subsets, three dots each; arrows at the left edge stand for far lower "
+    "scores.",
     table=both,
 )
 
@@ -482,21 +470,15 @@ report_text("mix_lowest_sum", lowest[1])
 report_value(
     "mix_negative", (wide["the mix, as it comes"] < 0).sum(), fmt=".0f", n=len(wide)
 )
-report_value("level_median", wide["the mix, level taken out"].median(), n=len(wide))
+report_value("level_median", wide["the mix, level removed"].median(), n=len(wide))
 report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
-top_level = wide["the mix, level taken out"].idxmax()
-report_text("level_top", top_level)
-of_top = of_row.loc[("the mix, level taken out", top_level)]
-report_value("level_top_r2", **summaries.as_reported(of_top, len(ratings)))
 
 # %% [markdown]
-# As it comes, the probe of the mix sinks to {glue:text}`mix_lowest` ({glue:text}`mix_lowest_sum`), and
-# {glue:text}`mix_negative_full` sums lie below zero. Whoever shares out *these* numbers shares out how
-# strange a stem sounds to a probe of mixes. With the level taken out, the median over the sums is
-# {glue:text}`level_median`; probes of the stems themselves reach {glue:text}`stem_median`. The
-# difference is information that is in the stem, and that the probe of the mix does not use in the
-# form in which the stem has it. Best of the parts for the probe of the mix is
-# {glue:text}`level_top`: {glue:text}`level_top_r2_full`.
+# As it comes, the lowest R² of the regression on the mix is {glue:text}`mix_lowest`
+# ({glue:text}`mix_lowest_sum`), and {glue:text}`mix_negative_full` sums lie below zero. Shapley values of
+# these scores would mostly measure how unlike a full mix each stem sounds. With the level removed, the median
+# over the sums is {glue:text}`level_median`; regressions on the stems themselves reach
+# {glue:text}`stem_median`. Information can be in a stem in a form that a regression on the mix does not use.
 
 # %% tags=["needs-audio"]
 hears = stack(
@@ -512,8 +494,8 @@ hears = hears.query("measure == 'Shapley' and part == 'all' and target == @targe
 show_figure(
     figures.plot_stem_shares(hears, panel="model", hue="trained_on"),
     "stem-readings-shares",
-    f"Shapley values for «{target}» under both readings (the mix: level taken out).",
-    "One panel a representation: for each stem two dots with intervals, one a reading.",
+    f"Shapley values for “{target}” with both kinds of training (the mix: level removed).",
+    "One panel per representation: for each stem two dots with intervals, one per kind.",
     table=hears,
 )
 
@@ -521,32 +503,25 @@ show_figure(
 heard = hears.pivot_table(
     index=["model", "stem"], columns="trained_on", values="estimate"
 )
-heard_top = heard["the mix"].groupby("model").idxmax().str[1]
-common_heard = heard_top.mode().iloc[0]
-report_text("heard_stem", common_heard)
-report_value(
-    "heard_count", (heard_top == common_heard).sum(), fmt=".0f", n=len(heard_top)
-)
 report_value("readings_r", heard.corr().iloc[0, 1], n=len(heard))
 
 # %% [markdown] tags=["needs-audio"]
-# Shared fairly, what the probes of the mix hear most is {glue:text}`heard_stem`, in
-# {glue:text}`heard_count_full` representations. Over representations and stems, the two readings
-# correlate with r = {glue:text}`readings_r_full`. They answer different questions; a paper that says
-# «trained on drums» should say which one.
+# Over representations and stems, the Shapley values of the two kinds of training correlate with r =
+# {glue:text}`readings_r_full`. The two kinds answer different questions, so a report of an ablation should
+# state which one it used.
 
 # %% [markdown] tags=["needs-audio"]
 # ## Controls
 #
-# ### Is it only that a stem is softer?
+# ### Loudness
 #
-# A stem is softer than its song, and a model hears level. So the stems of the published conditions
-# are brought to the loudness (ITU-R BS.1770) of their whole song, embedded again, and probed again.
+# A stem is softer than its song, and embeddings depend on level. We set the stems of the published
+# conditions to the loudness (ITU-R BS.1770) of their song, and repeat the embedding and the regression.
 
 # %% tags=["needs-audio"]
 soft = [s for s in conditions if s != whole]
 gains = matching_gains(paths, soft)
-matched = hear(best, soft, stems=given, gains=gains)[best]
+matched = embed_sums(best, soft, stems=given, gains=gains)[best]
 matched = {subset: one.layers for subset, one in matched.items()}
 matched[whole] = features[best][whole]
 
@@ -567,7 +542,7 @@ show_figure(
     ),
     "stem-loudness",
     f"R² from {best}, with stems as loud as they are, and as loud as their song.",
-    "One panel a question: for each condition two dots with intervals, one a loudness.",
+    "One panel per question: for each condition two dots with intervals, one per loudness.",
     table=levels,
 )
 
@@ -588,33 +563,34 @@ report_value("matched_change", moved["estimate"].abs().median(), n=len(moved))
 report_value("matched_sure", (moved["p_all"] < 0.05).sum(), fmt=".0f", n=len(moved))
 
 # %% [markdown] tags=["needs-audio"]
-# The largest median gain is {glue:text}`gain_most` ({glue:text}`gain_most_sum`). The R² of a condition
-# changes by {glue:text}`matched_change` at the median, up or down; corrected over conditions and
-# questions, {glue:text}`matched_sure_full` changes differ from zero.
+# The largest median gain is {glue:text}`gain_most` ({glue:text}`gain_most_sum`). The median absolute change
+# of R² is {glue:text}`matched_change`. After correction over conditions and questions,
+# {glue:text}`matched_sure_full` changes differ from zero.
 
 # %% [markdown] tags=["needs-audio"]
-# ### Is it the separator?
+# ### The separator
 #
-# True stems are a luxury of simulated bands and multitrack releases; with Demucs
-# {cite}`rouard2023`, stems leak into one another, and a probe of «vocals» may live on the drums that
-# were left in them. The separator is a parameter of this chapter (`separator`), and here a second one
-# (`rival`) is held against it. Harmonic–percussive separation {cite}`fitzgerald2010` needs no weights
-# and knows no instruments, only steady and sudden sound.
+# Only simulated bands and multitrack releases have true stems. Stems of Demucs {cite}`rouard2023` contain
+# parts of each other, so “vocals” may contain drums. The separator is a parameter of this chapter
+# (`separator`); here we compare it with a second one (`second_separator`). Harmonic–percussive separation
+# {cite}`fitzgerald2010` needs no weights. It separates sustained from percussive sound, not instruments.
 
 # %% tags=["needs-audio"]
-other_way = stems.separate_study(data, rival) if rival and rival != separator else None
+other_way = None
+if second_separator and second_separator != separator:
+    other_way = stems.separate_study(data, second_separator)
 if other_way:
-    rival_sums = hear(best, stems=other_way)[best]
-    rival_sums = {subset: one.layers for subset, one in rival_sums.items()}
-    rival_probe = ablate(rival_sums, ratings)
+    other_sums = embed_sums(best, stems=other_way)[best]
+    other_sums = {subset: one.layers for subset, one in other_sums.items()}
+    other_probe = ablate(other_sums, ratings)
 
 # %% tags=["needs-audio"]
 if other_way:
-    rival_scores = probe.ablation_scores(rival_probe, **interval).assign(by=rival)
+    other_scores = probe.ablation_scores(other_probe, **interval).assign(by=second_separator)
     ours = probe.ablation_scores(raw, **interval).assign(
         by=sources.get(separator, separator)
     )
-    compared = stack([ours, rival_scores]).query("part == 'all' and target == @target")
+    compared = stack([ours, other_scores]).query("part == 'all' and target == @target")
     single = compared["subset"].str.count(r"\+") == 0
     compared = compared[single | (compared["subset"] == together)]
     compared["by"] = compared["by"].str.split(",").str[0]
@@ -626,7 +602,7 @@ if other_way:
             compared, label="subset", hue="by", xlabel="Out-of-fold R²"
         ),
         "stem-separators",
-        f"«{target}» from {best}: single stems by two separators, beside the whole.",
+        f"“{target}” from {best}: single stems of two separators, and the whole.",
         "Forest plot of R squared: a row for each stem of either separator, with intervals.",
         table=compared,
     )
@@ -640,38 +616,36 @@ for track in first if other_way and separator == "true" else []:
         quality.append(stems.separation_quality(guess, right, sr))
 
 # %% tags=["needs-audio", "hide-input"]
-separator_note = "no second separator was asked for"
+separator_note = "no second separator was requested"
 if other_way:
-    of_rival = rival_scores.query("part == 'all' and target == @target")
-    of_rival = of_rival.set_index("subset")["estimate"].drop(index="none")
-    one_stem = of_rival[~of_rival.index.str.contains("+", regex=False)]
+    of_other = other_scores.query("part == 'all' and target == @target")
+    of_other = of_other.set_index("subset")["estimate"].drop(index="none")
+    one_stem = of_other[~of_other.index.str.contains("+", regex=False)]
     separator_note = typeset_minus(
-        f"by {rival}, the best single stem is {one_stem.idxmax()} with an R² of "
-        f"{one_stem.max():.2f}, and all its stems together reach {of_rival.iloc[-1]:.2f}"
+        f"by {second_separator}, the best single stem is {one_stem.idxmax()} with an R² of "
+        f"{one_stem.max():.2f}, and all its stems together reach {of_other.iloc[-1]:.2f}"
     )
-quality_note = "How good a separation is cannot be told without true stems"
+quality_note = "The quality of a separation cannot be measured without true stems"
 if quality:
     decibels = stack(quality).groupby("stem", sort=False)["si_sdr"].median()
     listed = [f"{db:.1f} dB for {stem}" for stem, db in decibels.items()]
     quality_note = typeset_minus(
-        f"Held to the true stems, its scale-invariant signal-to-distortion ratio is "
+        f"Compared with the true stems, its scale-invariant signal-to-distortion ratio is "
         f"{join_words(listed)} (median of {len(first)} songs)"
     )
 report_text("separator_note", separator_note)
 report_text("quality_note", quality_note)
 
 # %% [markdown] tags=["needs-audio"]
-# Here, {glue:text}`separator_note`. {glue:text}`quality_note`. A separator may only move the border
-# between stems; how much of the score it moves along is what one has to know before naming an
-# instrument.
+# Here, {glue:text}`separator_note`. {glue:text}`quality_note`. A separator moves parts of the sound from one
+# stem to another. Before naming an instrument, one should know how much of the score moves with them.
 
 # %% [markdown] tags=["needs-audio"]
-# ### What if a stem is silent?
+# ### Silent stems
 #
-# Many songs have no voice. A stem that plays nothing must get nothing, or else the shares of all the
-# others are wrong as well. So look for silent stems, and in case there are none, make some: in the
-# first song of each style the last stem is muted. A sum with a muted stem *is* the sum without it;
-# only the stem alone is new, and it is silence.
+# Many songs have no vocals. A silent stem should get a share of zero; otherwise the shares of the other
+# stems are wrong as well. To test this, we mute the last stem in the first song of each style. A sum with the
+# muted stem is then the same as the sum without it; only the stem alone is new, and it is silent.
 
 # %% tags=["needs-audio"]
 power = pd.DataFrame({s: features["descriptors"][(s,)]["rms"] ** 2 for s in parts})
@@ -699,15 +673,15 @@ def share_of_muted(one, rule):
 # %% tags=["needs-audio"]
 loud_and_mute = pd.DataFrame(
     {
-        "it sounds": share_of_muted(trained_on_mix[best]["mix_centred"], silent),
-        "it is mute": share_of_muted(mute_probe, silent),
-        "mute, by the rule": share_of_muted(mute_probe, is_mute),
+        "playing": share_of_muted(trained_on_mix[best]["mix_centred"], silent),
+        "muted": share_of_muted(mute_probe, silent),
+        "muted, with the rule": share_of_muted(mute_probe, is_mute),
     }
 )
 show_table(
     loud_and_mute.rename_axis("song"),
     "stem-silence",
-    f"Shapley value of {muted} for the predicted «{target}», in points of its scale.",
+    f"Shapley value of {muted} for the predicted “{target}”, in points of its scale.",
     fmt="{:.3f}",
 )
 
@@ -723,39 +697,37 @@ report_value("loudest_share", share.mean().max(), n=len(share))
 
 # %% [markdown] tags=["needs-audio"]
 # Songs with a silent stem in this study: {glue:text}`n_silent_full`. (Of the songs' energy,
-# {glue:text}`loudest_stem` has the largest part, {glue:text}`loudest_share` on average.) Where
-# {glue:text}`muted` was muted, its Shapley value is still up to {glue:text}`mute_left`, beside a
-# standard deviation of the ratings of {glue:text}`spread`. That is what the probe makes of silence
-# where it expects a stem: silence is a sound to a model, and its answer need not be the mean rating
-# that we say nothing is worth. The remedy is a rule: a song's sum is the sum of those of its stems
-# that *sound*, and of none it is nothing. By the rule the mute stem gets {glue:text}`mute_ruled`, and
-# the single songs below are shared out by it.
+# {glue:text}`loudest_stem` has the largest part, {glue:text}`loudest_share` on average.) If
+# {glue:text}`muted` is muted, its Shapley value is still up to {glue:text}`mute_left`; the standard deviation
+# of the ratings is {glue:text}`spread`. The reason is that silence has an embedding too, and its prediction
+# is not exactly the mean rating. A rule corrects this: a sum contains only the stems that sound. With the rule
+# the share of the muted stem is {glue:text}`mute_ruled`. The single songs below use the rule.
 
 # %% [markdown] tags=["needs-audio"]
-# ### Is it the company?
+# ### Stems of other songs
 #
-# Drums and bass of one band listen to each other. If that is what a probe uses, then a bass from
-# somebody else's song should not do. So each song gets a stem of the song that is nearest in tempo,
-# of the same style where there is one, but by other artists. Whatever the two carry *each by itself*
-# about style and tempo stays; whatever they carry about this song together goes.
+# Drums and bass of one band are played together. If a prediction uses this, it should become worse with the
+# bass of another song. Each song gets the bass of the song with the nearest tempo, of the same style if
+# possible, by another artist. Information of each stem about style and tempo stays; information about how
+# the two are played together is removed.
 
 # %% tags=["needs-audio"]
 pair = ("drums", "bass") if {"drums", "bass"} <= set(parts) else whole[:2]
 tempo = data.tracks.set_index("track_id").get("tempo")
 tempo = describe_study(data)["tempo"] if tempo is None else tempo
 partners = tempo_partners(tempo.fillna(tempo.median()), artists, styles)
-strange = swap_stem(paths, pair[1], partners["partner"])
+exchanged = swap_stem(paths, pair[1], partners["partner"])
 
 # %% tags=["needs-audio"]
-strangers = hear(best, [pair], stems=strange)[best][pair]
-swapped = {pair: strangers.layers, whole: features[best][whole]}
+exchanged_sums = embed_sums(best, [pair], stems=exchanged)[best][pair]
+swapped = {pair: exchanged_sums.layers, whole: features[best][whole]}
 swapped = ablate(swapped, everything)
 true_pair = trained_on_stems[best]
 
 # %% tags=["needs-audio"]
 gain_of = {
     "its own": [(1, true_pair, pair), (-1, true_pair, pair[:1])],
-    "a stranger's": [(1, swapped, pair), (-1, true_pair, pair[:1])],
+    "of another song": [(1, swapped, pair), (-1, true_pair, pair[:1])],
     "difference": [(1, true_pair, pair), (-1, swapped, pair)],
 }
 company = stack(
@@ -770,8 +742,8 @@ show_figure(
         shown, panel="target", label="second", columns=3, xlabel="R²"
     ),
     "stem-company",
-    f"What a second stem ({pair[1]}) adds to {pair[0]}, if it is the song's own or a stranger's.",
-    "Panels with three rows: the own stem, a stranger's, their difference, with intervals.",
+    f"R² that a second stem ({pair[1]}) adds to {pair[0]}: of the same song, or of another.",
+    "Panels with three rows: the song's own stem, that of another song, and their difference.",
     table=company,
 )
 
@@ -786,25 +758,21 @@ report_value("company_lost", **summaries.as_reported(lost.loc[target], len(ratin
 sure_losses = list(lost.index[lost["p_all"] < 0.05])
 report_value("company_sure", len(sure_losses), fmt=".0f", n=len(lost))
 report_text("company_sure_names", join_words(sure_losses))
-missed = lost["estimate"].idxmax()
-report_text("company_most", missed)
-report_value("company_most_r2", **summaries.as_reported(lost.loc[missed], len(ratings)))
 
 # %% [markdown] tags=["needs-audio"]
-# The partners' tempi differ by {glue:text}`tempo_off` at the median. For «{glue:text}`target`», a
-# stranger's {glue:text}`second_stem` costs {glue:text}`company_lost_full` of R². Most is lost for
-# {glue:text}`company_most`: {glue:text}`company_most_r2_full`. Corrected over all that was asked,
-# {glue:text}`company_sure_full` losses differ from zero ({glue:text}`company_sure_names`).
+# The median difference between the tempi of the two songs is {glue:text}`tempo_off`. For
+# “{glue:text}`target`”, R² with the {glue:text}`second_stem` of another song is lower by
+# {glue:text}`company_lost_full`. After correction over questions and causes, {glue:text}`company_sure_full`
+# losses differ from zero ({glue:text}`company_sure_names`).
 #
-# A control that finds nothing is worth something only if it could have found something. Does
-# exchanging the bass destroy the coupling, in the sound itself? The onsets of bass and bass drum can
-# be counted.
+# A control without effect is informative only if an effect was possible. We therefore check the sound: does
+# the exchange destroy the coupling of bass and bass drum? For this we compare their onsets.
 
 # %% tags=["needs-audio"]
 if pair == ("drums", "bass"):
     onsets = {
         "its own": describe_coupling(paths),
-        "a stranger's": describe_coupling(strange),
+        "of another song": describe_coupling(exchanged),
     }
     together_at = pd.DataFrame(
         {label: table["bass_drum_coincidence"] for label, table in onsets.items()}
@@ -813,10 +781,10 @@ if pair == ("drums", "bass"):
 
 # %% tags=["needs-audio", "hide-input"]
 if pair == ("drums", "bass"):
-    own_mean, strange_mean = coincide["its own"], coincide["a stranger's"]
+    own_mean, other_mean = coincide["its own"], coincide["of another song"]
     onset_note = (
-        f"Within 40 ms, bass and bass drum coincide with F = {own_mean:.2f} in the songs' own "
-        f"company and {strange_mean:.2f} with a stranger (n = {len(together_at)})"
+        f"Within 40 ms, onsets of bass and bass drum coincide with F = {own_mean:.2f} in the songs "
+        f"and F = {other_mean:.2f} after the exchange (n = {len(together_at)})"
     )
     if causes:
         r = together_at.corrwith(
@@ -824,23 +792,23 @@ if pair == ("drums", "bass"):
         )
         onset_note += typeset_minus(
             f"; with the coupling that was composed, the first correlates at r = "
-            f"{r['its own']:.2f}, the second at {r['a stranger' + chr(39) + 's']:.2f}"
+            f"{r['its own']:.2f}, the second at {r['of another song']:.2f}"
         )
 else:
     onset_note = "This separator gives no bass and drums whose onsets could be compared"
 report_text("onset_note", onset_note)
 
 # %% [markdown] tags=["needs-audio"]
-# {glue:text}`onset_note`. That is what the exchange does to the sound; whether a model notices is
-# another question.
+# {glue:text}`onset_note`. The exchange changes the sound; whether it changes an embedding is another question.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Does the ablation find what was put in?
 #
-# With people's ratings one would have to stop here. In this study the causes are known: the drums'
-# pattern makes the syncopation and the number of drum strokes; the bass has the low frequencies, with
-# the bass drum; microtiming is that of drums and bass; and the coupling is in neither of the two, but
-# between them. So probe the *causes*, stem by stem, and see whether the right ones are named.
+# In this study, the causes are known, and so are the stems that produce them: the pattern of the drums
+# determines syncopation and the number of drum strokes; low frequencies come from the bass and the bass
+# drum; microtiming is that of drums and bass; coupling is a relation between these two. We predict the causes
+# from the stems. A planned comparison for each cause tests whether the stems that produce it have a larger
+# share of R² than the other stems.
 
 # %% tags=["needs-simulation", "needs-audio"]
 drums, bass = ("drums", "bass") if "drums" in parts else ("percussive", "harmonic")
@@ -856,52 +824,43 @@ show_figure(
     figures.plot_stem_shares(of_causes, panel="target", hue="model"),
     "stem-causes",
     "Shapley values of stems in R² for the known causes, in each representation.",
-    "One panel a cause: for each stem a dot with interval for each representation.",
+    "One panel per cause: for each stem a dot with interval for each representation.",
     table=of_causes,
 )
 
 # %% tags=["needs-simulation", "needs-audio"]
-of_causes["p_all"] = holm(of_causes["p"])
-lead = of_causes.loc[of_causes.groupby(["model", "target"])["estimate"].idxmax()]
-lead = lead[lead["model"] == best].set_index("target").loc[causes]
 at = trained_on_stems[best].select(causes)
-lead["r2"] = at.r2[at.place(whole), 0]
-lead["made by"] = [join_words(made_by[cause]) for cause in causes]
-verdict = lead[["made by", "r2", "stem", "estimate", "low", "high", "p_all"]]
+rows = {}
+for cause in [one for one in causes if set(made_by[one]) < set(parts)]:
+    others = [stem for stem in parts if stem not in made_by[cause]]
+    table = probe.share_difference(at, made_by[cause], others, **interval)
+    rows[cause] = table.query("part == 'all' and target == @cause").iloc[0]
+verdict = pd.DataFrame(rows).T
+verdict["p_holm"] = holm(verdict["p"].astype(float))
+verdict["made by"] = [join_words(made_by[cause]) for cause in verdict.index]
+verdict["r2"] = [at.r2[at.place(whole), 0, causes.index(cause)] for cause in verdict.index]
 
 # %% tags=["needs-simulation", "needs-audio"]
+columns = {"r2": "R² of all", "estimate": "difference", "p_holm": "p (Holm)"}
 show_table(
-    verdict.rename_axis("cause").rename(
-        columns={"stem": "largest share", "r2": "R² of all"}
-    ),
+    verdict[["made by", "r2", "estimate", "low", "high", "p_holm"]]
+    .infer_objects()
+    .rename_axis("cause")
+    .rename(columns=columns),
     "stem-truth",
-    f"What makes a cause, and which stem {best} gives the largest share of its R².",
+    f"Share of R² of the stems that produce a cause, minus that of the others, in {best}.",
 )
 
 # %% tags=["needs-simulation", "needs-audio", "hide-input"]
-carried = lead[lead["r2"] > 0.1]
-right = [
-    c
-    for c in carried.index
-    if carried.loc[c, "stem"] in made_by[c] and made_by[c] != parts
-]
-tested = [c for c in carried.index if made_by[c] != parts]
-absent = [c for c in causes if c not in carried.index]
-report_value("causes_right", len(right), fmt=".0f", n=len(tested))
-report_text("causes_right_names", join_words(right))
-by_chance = sum(len(made_by[c]) / len(parts) for c in tested)
-report_value("causes_chance", by_chance, fmt=".1f", n=len(tested))
-sure_leads = list(lead.index[lead["p_all"] < 0.05])
-report_text("causes_sure", join_words(sure_leads))
-report_value("n_cause_shares", len(of_causes), fmt=".0f")
-report_text("causes_absent", join_words(absent))
-report_value(
-    "strokes_share", **summaries.as_reported(lead.loc["drum strokes"], len(ratings))
-)
-report_value(
-    "low_share", **summaries.as_reported(lead.loc["low frequencies"], len(ratings))
-)
-report_text("low_stem", lead.loc["low frequencies", "stem"])
+right = verdict.index[(verdict["p_holm"] < 0.05) & (verdict["low"] > 0)]
+wrong = verdict.index[(verdict["p_holm"] < 0.05) & (verdict["high"] < 0)]
+report_value("causes_right", len(right), fmt=".0f", n=len(verdict))
+report_text("causes_right_names", join_words(right, "none"))
+report_text("causes_wrong_names", join_words(wrong, "none"))
+for name, cause in (("strokes", "drum strokes"), ("low", "low frequencies")):
+    row = verdict.loc[cause] if cause in verdict.index else None
+    if row is not None:
+        report_value(f"{name}_share", **summaries.as_reported(row, len(ratings)))
 
 # %% tags=["needs-simulation", "needs-audio", "hide-input"]
 coupling = {
@@ -915,44 +874,40 @@ synergy = stack(
     for name, one in coupling.items()
 ).query("part == 'all'")
 synergy = synergy.set_index("model")
-most = synergy["estimate"].idxmax()
-report_text("synergy_model", most)
-report_value("synergy", **summaries.as_reported(synergy.loc[most], len(ratings)))
-coupled = max(one.r2[one.place(pair), 0, 0] for one in coupling.values())
-report_value("coupling_r2", coupled, n=len(ratings))
+report_value("synergy", **summaries.as_reported(synergy.loc[best], len(ratings)))
+coupling_scores = probe.ablation_scores(coupling[best], **interval)
+row = coupling_scores[coupling_scores["subset"] == subset_name(pair)].query("part == 'all'").iloc[0]
+report_value("coupling_r2", **summaries.as_reported(row, len(ratings)))
 loss = lost.loc["bass–drum coupling"]
 report_value("coupling_lost", **summaries.as_reported(loss, len(ratings)))
 report_text(
     "coupling_word",
-    "but hardly any of it reaches a vector that is averaged over the song, so that a stranger's "
-    "part can cost little; that is no proof that listeners would not mind"
-    if coupled < 0.1
-    else "and some of it reaches the vectors",
+    pick_verdict(
+        row,
+        "part of it is in the embedding of drums and bass",
+        "it is not in the embedding of drums and bass",
+        "it cannot be shown to be in the embedding of drums and bass, which is averaged over the "
+        "song; listeners may still notice it",
+    ),
 )
 
 # %% [markdown] tags=["needs-simulation", "needs-audio"]
-# Of the causes that {glue:text}`best_model` carries at all (R² above 0.1) and that belong to some stems
-# rather than to all, the largest share goes to a stem that makes them in {glue:text}`causes_right_full`:
-# {glue:text}`causes_right_names` (drawing lots would get {glue:text}`causes_chance` right). Corrected over
-# all {glue:text}`n_cause_shares` shares of the figure, those that surely differ from zero are fewer:
-# {glue:text}`causes_sure`. Drum strokes are given to the drums with
-# {glue:text}`strokes_share_full`; low frequencies to {glue:text}`low_stem` with
-# {glue:text}`low_share_full`. Not carried, so that nothing can be shared out:
-# {glue:text}`causes_absent`. An ablation can only attribute what the representation holds.
+# For {glue:text}`causes_right_full` causes, the stems that produce the cause have the larger share (corrected
+# by Holm): {glue:text}`causes_right_names`. The other stems have the larger share for:
+# {glue:text}`causes_wrong_names`. For the remaining causes the result is not clear. An ablation can only
+# attribute information that the embedding contains, so an unclear result may be due to the embedding.
 #
-# The coupling of bass and drums needs both: what the two carry beyond what each carries alone is
-# highest in {glue:text}`synergy_model`, {glue:text}`synergy_full`, and no representation predicts it
-# from drums and bass with an R² above {glue:text}`coupling_r2`. It is in the sound, as the onsets show,
-# {glue:text}`coupling_word`. Exchanging the {glue:text}`second_stem` cost {glue:text}`coupling_lost_full`
-# of the R² for the coupling.
+# Coupling needs both stems. The R² of drums and bass beyond what each of them adds alone is
+# {glue:text}`synergy_full` in {glue:text}`best_model`, and their R² for the coupling is
+# {glue:text}`coupling_r2_full`. Coupling is in the sound, as the onsets show; {glue:text}`coupling_word`. The
+# exchange of the {glue:text}`second_stem` reduced this R² by {glue:text}`coupling_lost_full`.
 
 # %% [markdown] tags=["needs-audio"]
 # ## One song at a time
 #
-# A score is about many songs. For a single one the same sharing works on the *predicted rating*: from
-# the mean of the training songs, each stem pushes it up or down, until the prediction is reached. The
-# probe is the one of the mix with the level taken out, since the question is what it heard in this
-# mix.
+# The same rule divides the *predicted rating* of a single song: starting from the mean of the training
+# songs, each stem raises or lowers the prediction. We use the regression on the mix with the level removed,
+# because the question is what it uses in this mix.
 
 # %% tags=["needs-audio"]
 pushes = probe.attribute_songs(
@@ -967,11 +922,11 @@ picked = picked.set_index("track_id").loc[extremes].reset_index()
 
 # %% tags=["needs-audio"]
 show_figure(
-    figures.plot_attributions(picked, xlabel=f"Predicted «{target}»"),
+    figures.plot_attributions(picked, xlabel=f"Predicted “{target}”"),
     "stem-songs",
     f"From the mean rating to the prediction by {best}: the songs of each style that are predicted "
     "highest (above) and lowest (below).",
-    "A line a song with coloured bars for the stems from a dotted line, and a diamond.",
+    "A line per song with coloured bars for the stems from a dotted line, and a diamond.",
     table=pushes,
 )
 
@@ -987,94 +942,87 @@ report_text("strong_stem", strongest["stem"])
 report_value("strong_push", **summaries.as_reported(strongest, len(set(artists))))
 
 # %% [markdown] tags=["needs-audio"]
-# Over all songs, the push of {glue:text}`pusher` varies most (standard deviation
-# {glue:text}`pusher_sd_full`). Among these songs the strongest push is that of the
-# {glue:text}`strong_stem` in «{glue:text}`strong_song`»: {glue:text}`strong_push_full`. Of all pushes,
-# {glue:text}`clear_pushes_full` have an interval that leaves out zero; it is over the artists that the
-# probe was trained on, one at a time, without correction. Listen to the strongest push of each song
-# beside the whole:
+# Over all songs, the contribution of {glue:text}`pusher` varies most (standard deviation
+# {glue:text}`pusher_sd_full`). Among the songs shown, the largest contribution is that of the
+# {glue:text}`strong_stem` in “{glue:text}`strong_song`”: {glue:text}`strong_push_full`. Of all contributions,
+# {glue:text}`clear_pushes_full` have an interval that excludes zero. These intervals are over the artists of
+# the training set and are not corrected. The players hold the stem with the largest contribution and the
+# whole of each song:
 
 # %% tags=["needs-audio"]
 for track, own in picked.groupby("track_id", sort=False):
     row = own.loc[own["estimate"].abs().idxmax()]
-    way = "up" if row["estimate"] > 0 else "down"
-    label = f"{row['stem']}, pushes {way} by {abs(row['estimate']):.2f}"
+    way = "raises" if row["estimate"] > 0 else "lowers"
+    label = f"{row['stem']}, {way} the prediction by {abs(row['estimate']):.2f}"
     audio_player(
         {f"{track}: whole": data.audio_path(track), label: paths[track][row["stem"]]}
     )
 
 # %% [markdown] tags=["needs-audio"]
-# Do you hear it? If not, that is a finding too. The probe may go by the sound of a drum kit rather than
-# by what is played on it, and in the mean over training songs a sound that good bands share is as good
-# as a rhythm.
+# If you cannot hear why, the regression may use a property that listeners ignore, such as the sound of a
+# drum kit that highly rated bands share.
 
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **A stem alone is no music that listeners rated.** The ratings are of whole songs. That a stem's
-#   embedding predicts them says where information *is*, not that listeners used it: the style can be
-#   told from a vocal track.
-# - **Stems are not independent.** A busy drummer plays with a busy bassist. What the bass predicts it
-#   may predict as a witness of the drums. Only an intervention, such as the exchanged bass, tells cause
-#   from witness.
+# - **Listeners rated whole songs.** If a stem's embedding predicts the ratings, the stem carries
+#   information about them. This does not show that listeners used it: a vocal track can reveal the style.
+# - **Stems are not independent.** A busy drummer may play with a busy bassist. The bass then predicts what
+#   the drums cause. Only an intervention, such as the exchanged bass, separates the two.
 # - **Wide intervals.** A share is a difference of scores, and there are {glue:text}`n_artists` artists.
-# - **The model shown was picked by its score** ({glue:text}`best_model`). The figures with all
-#   representations are there so that this can be judged.
-# - **The empty sum is a convention.** Had we said that nothing is worth what silence is worth to the
-#   model, shares of all stems would shift together.
+# - **The empty sum is a convention.** If silence were the baseline, all shares would shift.
 #
 # What would change the conclusion: more artists; a representation that keeps the order of events; or a
-# separator that moves the score of a stem by more than the width of its interval.
+# separator that changes the score of a stem by more than the width of its interval.
 #
 # ## Exercises
 #
-# 1. Break it: compute the shares from the reading «the mix, as it comes» instead of the level taken
-#    out. Which stem wins, and what has it won?
+# 1. Break it: compute the shares from “the mix, as it comes” instead of “level removed”. Which stem has the
+#    largest share, and why?
 
 # %% [markdown]
 # ````{dropdown} Solution
-# Call `probe.contributions` with `trained_on_mix[best]["mix"]`. The drums usually win by a lot: most sums
-# without them are so unlike a mix that predictions leave the scale, and the first sum that has drums
-# gets all the credit for coming back. That measures likeness to a mix, not groove.
+# Call `probe.contributions` with `trained_on_mix[best]["mix"]`. The drums usually have by far the largest
+# share. Most sums without drums are so unlike a mix that their predictions leave the scale, and adding the
+# drums corrects this. The share measures similarity to a mix, not groove.
 # ````
 #
-# 2. Give the Shapley values of «alone» by hand: average, over the orders in which four stems can come
-#    in, what the drums add. For how many of the 24 orders do they come first?
+# 2. Compute a Shapley value by hand: average what the drums add over all orders in which four stems can be
+#    added. In how many of the 24 orders do they come first?
 
 # %% [markdown]
 # ````{dropdown} Solution
-# Six of the 24: once they are first, the other three come in any of 3! orders. So the score alone has
-# a weight of one fourth, and so has what is lost when they are left out; the other half is shared by
-# the sums of one and of two other stems.
+# In six of the 24: if they are first, the other three stems follow in any of 3! orders. The score alone
+# therefore has a weight of one fourth, and so has the loss without them. The other half belongs to sums with
+# one or two other stems.
 # ````
 #
-# 3. Exchange the drums instead of the bass (`swap_stem(paths, "drums", …)`). Which causes should suffer
-#    now?
+# 3. Exchange the drums instead of the bass (`swap_stem(paths, "drums", …)`). Which causes should become less
+#    predictable?
 
 # %% [markdown]
 # ````{dropdown} Solution
-# Whatever the drums alone make: the number of drum strokes and the syncopation go with them, while the
-# low frequencies mostly stay. Compare with `of_causes`.
+# Those that the drums produce: the number of drum strokes and the syncopation change, while the low
+# frequencies mostly stay. Compare with `of_causes`.
 # ````
 #
 # 4. Set `separator = "hpss"` in the parameters and run the chapter. Which sections still make sense?
 
 # %% [markdown]
 # ````{dropdown} Solution
-# All that speak of sums, with two stems and three sums. The published conditions do not: there is no
-# bass to speak of. And «percussive» is not «drums»: a slapped bass is both.
+# All sections about sums, with two stems and three sums. The published conditions do not, because there is
+# no bass. “Percussive” does not mean “drums”: a slapped bass is percussive too.
 # ````
 
 # %% [markdown]
 # ## Summary
 #
-# - Alone, left out and fairly shared are three questions; only Shapley values add up to the whole.
-# - A probe of stems tells what is there; a probe of the mix what is used. The second needs its level
-#   taken out, or it measures how strange a stem sounds.
-# - Loudness, separator, silence and company each have a control.
-# - For «{glue:text}`target`» and {glue:text}`best_model`, the largest {glue:text}`measure` is that of
-#   {glue:text}`top_stem` ({glue:text}`top_share_full`); corrected for all that was asked,
-#   {glue:text}`n_sure_full` shares differ from zero.
+# - Alone, left out and shared are three questions; only Shapley values add up to the whole.
+# - A regression on stems shows which information is in a stem; a regression on the mix shows what is used. The
+#   second needs its level removed; otherwise it measures how unlike a mix a stem sounds.
+# - Loudness, separator, silence and stems of other songs are controls.
+# - For “{glue:text}`target`” and {glue:text}`best_model`, the largest {glue:text}`measure` is that of
+#   {glue:text}`top_stem` ({glue:text}`top_share_full`); clearly above 0: {glue:text}`clear_stems`.
 #
 # **Next:** {doc}`08-mixed-models` asks whether the predictions hold for single listeners, and in
 # every style.

@@ -8,5 +8,6 @@ CHAPTERS := 01-listeners-and-tracks 02-representations 03-networks 04-descriptor
 05-embeddings.writes           := models
 06-probing.reads               := ceilings models
 06-probing.writes              := predictions probe_scores
+07-stem-ablation.reads         := predictions
 08-mixed-models.reads          := predictions
 10-genre-networks.writes       := genre_predictions

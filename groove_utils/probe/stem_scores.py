@@ -18,7 +18,7 @@ from groove_utils.stats.shapley import MOST_PLAYERS, shapley_values
 from groove_utils.stats.validation import as_blocks
 from groove_utils.study.stem_names import subset_name
 
-__all__ = ["ablation_scores", "contrast", "contributions", "paper_scores"]
+__all__ = ["ablation_scores", "contrast", "contributions", "paper_scores", "share_difference"]
 
 MEASURES = ("alone", "left out", "Shapley")
 
@@ -145,6 +145,39 @@ def contrast(
     r2 = sum(weight * one.r2[one.place(subset)] for weight, one, subset in terms)
     influence = sum(weight * one.influence[:, one.place(subset)] for weight, one, subset in terms)
     table = _table(terms[0][1], "contrast", [""], r2[None], influence[:, None], n_boot, seed)
+    return table.drop(columns="contrast")
+
+
+def share_difference(
+    ablation: Ablation, first: Sequence[str], second: Sequence[str], *, n_boot=2000, seed=0
+) -> pd.DataFrame:
+    """Compute the Shapley values of some stems, added up, minus those of others.
+
+    Parameters
+    ----------
+    ablation : Ablation
+        With every subset of its stems.
+    first, second : sequence of str
+    n_boot, seed
+        See :func:`contributions`.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`contrast`.
+    """
+    mixing = _mixing(ablation, "Shapley")
+    unknown = [stem for stem in [*first, *second] if stem not in mixing]
+    if unknown:
+        raise ProbeError(
+            f"there are no Shapley values of {unknown}; they need every subset of at most "
+            f"{MOST_PLAYERS} stems, here {', '.join(ablation.stems)}",
+            kind="unknown", column="stems", value=unknown,
+        )  # fmt: skip
+    weights = sum(mixing[stem] for stem in first) - sum(mixing[stem] for stem in second)
+    r2 = np.einsum("s,spt->pt", weights, ablation.r2)
+    influence = np.einsum("s,gspt->gpt", weights, ablation.influence)
+    table = _table(ablation, "contrast", [""], r2[None], influence[:, None], n_boot, seed)
     return table.drop(columns="contrast")
 
 

@@ -251,6 +251,19 @@ def test_a_silent_stem_of_one_song_is_given_nothing(songs, found):
         probe.attribute_songs(one, "dance", silent=silent.drop(index=ids[3]))
 
 
+def test_a_difference_of_shares_is_that_of_shapley_values(found):
+    one = found["stem"]
+    table = probe.contributions(one, n_boot=100).query("measure == 'Shapley' and part == 'all'")
+    shares = table.set_index(["stem", "target"])["estimate"].unstack()
+    drums, *rest = STEMS
+    difference = probe.share_difference(one, [drums], rest, n_boot=100).query("part == 'all'")
+    expected = shares.loc[drums] - shares.loc[rest].sum()
+    found_now = difference.set_index("target")["estimate"]
+    np.testing.assert_allclose(found_now, expected[found_now.index], atol=1e-12)
+    with raises(ProbeError, "unknown", column="stems", value=["triangle"]):
+        probe.share_difference(one, ["triangle"], rest)
+
+
 def test_contrast_of_subsets_and_of_ablations(found):
     one, other = found["stem"], found["mix_centred"]
     pair = probe.contrast(
