@@ -22,7 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 DECLARED = "GROOVE_TABLES"  # environment: the tables that the chapter may read and write, as JSON
-NOTHING_RUN = {"values": {}, "files": [], "tables_written": [], "peak_memory_mib": 0}
+NOTHING_RUN = {"values": {}, "names": [], "files": [], "tables_written": [], "peak_memory_mib": 0}
 """Record of a chapter that was left out altogether: the values that it reported, the files of the
 package and the study that it used, the tables that it wrote, and its largest memory."""
 
@@ -194,6 +194,7 @@ def finish_chapter(path: str) -> None:
     files = [*package_files(), *(sorted(chapter.study.files_read) if chapter else ())]
     record = {
         "values": chapter.reported if chapter else {},
+        "names": sorted(chapter.names if chapter else ()),
         "files": [os.path.abspath(file) for file in files],
         "tables_written": sorted(chapter.tables_written if chapter else ()),
         "peak_memory_mib": round(peak / unit),
