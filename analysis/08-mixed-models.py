@@ -272,7 +272,8 @@ for name, (label, term) in effects.items():
         effect = fits[label].effect(term)
         report_effect(name, effect, len(rows))
         reported = format_value(effect["estimate"], ci=(effect["low"], effect["high"]))
-        sentences[name] = pick_verdict(effect, *adds), reported["full"]
+        number = reported["full"].replace(" (", ", ").rstrip(")")
+        sentences[name] = pick_verdict(effect, *adds), number
 with_both = join_words([*styles_too, "descriptors"][: len(sets["next to all"]) - 1])
 listed = []
 if "slope_style" in sentences:
@@ -596,8 +597,7 @@ show_figure(
     figures.plot_residuals(mixed.residual_table(model)),
     "residuals",
     "Standardised residuals against fitted ratings (left) and against normal quantiles (right).",
-    "Left, a cloud of residuals around zero, bounded by slanting lines where the rating scale "
-    "ends. Right, residuals against normal quantiles, along a diagonal line.",
+    "Left, a cloud of residuals around zero. Right, residuals against normal quantiles, along a diagonal line.",
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
@@ -611,7 +611,7 @@ at_ends = 100 * rows["rating"].isin(data.scales[query]).mean()
 report_value("at_ends", at_ends, unit="%", fmt=".1f", n=len(rows))
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# {glue:text}`at_ends_full` of the answers lie at the ends of the scale; they form the slanting edges of
+# {glue:text}`at_ends_full` of the answers lie at the ends of the scale. Such answers form slanting edges of
 # the cloud. The ordinal row of {numref}`tab-robustness` shows whether this matters for the slope.
 #
 # ## How many listeners, how many songs?

@@ -2,8 +2,8 @@
 
 Requirements of cells (:mod:`groove_utils.book.requirements`) cover what a study lacks altogether. Data
 can also be unusable in ways that no tag names: a constant descriptor, a question to which everybody
-gave the same answer, a single listener. In a reader's study, a cell that raises an error is then
-replaced by a box with the message; cells that need its results are skipped, and sentences that
+gave the same answer, a single listener. In a reader's study, a cell that raises an error about data
+is then replaced by a box with the message; cells that need its results are skipped, and sentences that
 mention them are dropped from the page. In a catalogued simulation, where every section must run,
 errors stop the chapter.
 """
@@ -16,17 +16,20 @@ import re
 from collections.abc import Collection
 
 import nbformat
-from IPython import get_ipython
-from IPython.display import Markdown, display
 
 from groove_utils.book.chapter import current_chapter
 from groove_utils.book.markdown import escape_text
+from groove_utils.errors import DetailedError
 
-__all__ = ["LENIENT", "CellGuard", "drop_unresolved", "guard_cells"]
+__all__ = ["GUARD_CELLS", "CellGuard", "drop_unresolved", "guard_cells"]
 
-LENIENT = "GROOVE_LENIENT"  # environment: replace cells that fail by boxes
+GUARD_CELLS = (
+    "--IPKernelApp.exec_lines=from groove_utils.book import failed_cells",
+    "--IPKernelApp.exec_lines=failed_cells.guard_cells()",
+)
+"""Arguments of a kernel that guards its cells."""
 SHOWN = "_shown_by_cell"
-FATAL = (ImportError, SyntaxError, MemoryError)
+ABOUT_DATA = (DetailedError, ValueError)  # others are errors of the code
 GLUE = re.compile(r"\{glue:text\}`([^`]+)`")
 LABEL = re.compile(r"\{numref\}`((?:fig|tab)-[^`]+)`")
 
@@ -66,8 +69,10 @@ class CellGuard(ast.NodeTransformer):
 
     def fail(self, error: Exception, stores: Collection[str]) -> None:
         """Show a box, or raise the error again if it is not about the study's data."""
-        if isinstance(error, FATAL) or current_chapter() is None:
+        if not isinstance(error, ABOUT_DATA) or current_chapter() is None:
             raise error
+        from IPython.display import Markdown, display
+
         self.missing |= set(stores)
         message = escape_text(str(error) or type(error).__name__)
         display(
@@ -87,6 +92,8 @@ GUARD = CellGuard()
 
 def guard_cells() -> None:
     """Guard the cells of the running kernel."""
+    from IPython import get_ipython  # the runner needs no kernel
+
     get_ipython().ast_transformers.append(GUARD)
 
 

@@ -24,6 +24,7 @@ from traitlets.config import Config
 
 from groove_utils.book.chapter import DECLARED, NOT_ALLOWED, NOTHING_RUN, study_tables
 from groove_utils.book.errors import ChapterError
+from groove_utils.book.failed_cells import GUARD_CELLS, drop_unresolved
 from groove_utils.book.jupytext_sync import read_chapter
 from groove_utils.book.page import FINISH, published_page, slow_cells, take_stderr
 from groove_utils.book.parameters import check_parameters
@@ -71,7 +72,9 @@ def run_chapter(
     Raises
     ------
     ChapterError
-        If a cell fails. The notebook up to there is kept in ``failed/NN.ipynb``.
+        If a cell fails. The notebook up to there is kept in ``failed/NN.ipynb``. In a study that
+        is no simulation, a box takes the place of the cell
+        (:mod:`groove_utils.book.failed_cells`).
     BookError
         If a parameter or a tag is unknown.
     """
@@ -87,7 +90,10 @@ def run_chapter(
     began, clock, record = datetime.datetime.now(datetime.UTC), time.monotonic(), NOTHING_RUN
     if any(cell.cell_type == "code" for cell in notebook.cells):
         declared = {"reads": reads, "writes": writes}
-        notebook, record = _execute(name, notebook, parameters, build, declared)
+        lenient = not is_met("simulation", data, tables)  # a simulation has to run completely
+        notebook, record = _execute(name, notebook, parameters, build, declared, lenient)
+        if lenient:
+            drop_unresolved(notebook, record["values"], record["names"])
     run = {
         "chapter": name,
         "began": began.isoformat(timespec="seconds"),
@@ -153,6 +159,7 @@ def _execute(
     parameters: Mapping[str, object],
     build: Path,
     declared: Mapping[str, list[str]],
+    lenient: bool,
 ) -> tuple[nbformat.NotebookNode, dict]:
     """Run a notebook; give it with its outputs, and what :func:`finish_chapter` recorded."""
     folder = build / "work" / name
@@ -186,6 +193,7 @@ def _execute(
                 extra_arguments=[
                     "--IPKernelApp.exec_lines=from groove_utils import manifest",
                     "--IPKernelApp.exec_lines=manifest.watch_files()",
+                    *(GUARD_CELLS if lenient else ()),
                     # at its end it is interrupted, and sometimes says so as if it were an error
                     "--log-level=CRITICAL",
                 ],

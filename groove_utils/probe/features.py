@@ -10,7 +10,7 @@ __all__ = ["usable_descriptors"]
 
 
 def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
-    """Select the numeric descriptors that are known for every song.
+    """Select the numeric descriptors that are known for every song and differ between songs.
 
     Missing values are not imputed, since values from other songs would leak into test folds.
 
@@ -20,10 +20,11 @@ def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
         From :func:`groove_utils.descriptors.describe_study`: one row per song; may hold NaN.
     """
     numeric = table.select_dtypes("number").dropna(axis="columns")
+    numeric = numeric.loc[:, numeric.nunique() > 1]
     if numeric.empty:
         raise ProbeError(
-            f"none of the {table.shape[1]} descriptors is known for all {len(table)} songs; the "
-            "column `reason` says why they are missing",
+            f"none of the {table.shape[1]} columns is a descriptor that is known for all {len(table)} "
+            "songs and differs between them; the column `reason` says why values are missing",
             kind="empty", column="table",
         )  # fmt: skip
     return numeric

@@ -1,0 +1,148 @@
+"""Chapters on designs that some statistics cannot use: boxes, and no failed run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from groove_utils.descriptors import DESCRIPTORS
+
+ROOT = Path(__file__).resolve().parents[2]
+SONGS = 24
+CHAPTERS = {
+    "01-listeners-and-tracks": ([], ["ceilings"]),
+    "04-descriptors": (["ceilings"], []),
+    "06-probing": (["ceilings", "models"], ["predictions", "probe_scores"]),
+    "08-mixed-models": (["predictions"], []),
+}
+
+
+def usual():
+    """24 songs by eight artists in two styles, twelve listeners, descriptors and embeddings."""
+    rng = np.random.default_rng(5)
+    tracks = [f"{i:03d}" for i in range(SONGS)]
+    effect = rng.normal(0, 1.2, SONGS)
+    songs = pd.DataFrame(
+        {
+            "track_id": tracks,
+            "title": [f"song {i}" for i in range(SONGS)],
+            "artist": [f"artist {i // 3}" for i in range(SONGS)],
+            "style": ["funk" if i % 6 < 3 else "pop" for i in range(SONGS)],
+        }
+    )
+    rows = [
+        (track, query, int(np.clip(round(4 + effect[i] + rng.normal()), 1, 7)), f"{listener:02d}")
+        for i, track in enumerate(tracks)
+        for query in ("dance", "like")
+        for listener in range(12)
+    ]
+    ratings = pd.DataFrame(rows, columns=["track_id", "query", "rating", "listener_id"])
+    values = rng.normal(10, 2, (SONGS, len(DESCRIPTORS)))
+    descriptors = pd.DataFrame(values, columns=list(DESCRIPTORS))
+    descriptors.insert(0, "track_id", tracks)
+    return songs, ratings, descriptors
+
+
+def constant_descriptor(songs, ratings, descriptors):
+    return songs, ratings, descriptors.assign(event_density=3.0)
+
+
+def missing_descriptor(songs, ratings, descriptors):
+    descriptors.loc[4, "syncopation"] = np.nan
+    return songs, ratings, descriptors.assign(swing_ratio=np.nan)
+
+
+def an_artist_per_song(songs, ratings, descriptors):
+    return songs.assign(artist=songs["title"]), ratings, descriptors
+
+
+def one_style(songs, ratings, descriptors):
+    return songs.assign(style="funk"), ratings, descriptors
+
+
+def one_listener(songs, ratings, descriptors):
+    return songs, ratings[ratings["listener_id"] == "00"], descriptors
+
+
+def two_artists(songs, ratings, descriptors):
+    artists = np.where(songs["style"] == "funk", "one", "two")
+    return songs.assign(artist=artists), ratings, descriptors
+
+
+def constant_question(songs, ratings, descriptors):
+    rating = ratings["rating"].where(ratings["query"] != "dance", 4)
+    return songs, ratings.assign(rating=rating), descriptors
+
+
+def one_song_per_listener(songs, ratings, descriptors):
+    number = ratings.groupby("query").cumcount() % 12
+    kept = ratings[ratings["listener_id"].astype(int) == number]
+    names = kept["track_id"].astype(int).map("{:02d}".format)
+    return songs, kept.assign(listener_id=names), descriptors
+
+
+def listeners_that_agree(songs, ratings, descriptors):
+    first = ratings.groupby(["track_id", "query"])["rating"].transform("first")
+    return songs, ratings.assign(rating=first), descriptors
+
+
+DESIGNS = [
+    constant_descriptor, missing_descriptor, an_artist_per_song, one_style, one_listener,
+    two_artists, constant_question, one_song_per_listener, listeners_that_agree,
+]  # fmt: skip
+
+
+def write_study(folder: Path, design) -> None:
+    songs, ratings, descriptors = design(*usual())
+    folder.mkdir(parents=True)
+    songs.to_csv(folder / "tracks.csv", index=False)
+    ratings.to_csv(folder / "ratings.csv", index=False)
+    descriptors.to_csv(folder / "descriptors.csv", index=False)
+    rng = np.random.default_rng(6)
+    for model in ("alpha", "beta"):
+        (folder / "embeddings" / model).mkdir(parents=True)
+        for track in songs["track_id"]:
+            np.savez(folder / "embeddings" / model / f"{track}.npz",
+                     low=rng.normal(size=8), high=rng.normal(size=12))  # fmt: skip
+    meta = {"title": design.__name__, "queries": {"dance": "Dance?", "like": "Like?"}}
+    meta |= {"scale": [1, 7], "styles": sorted(set(songs["style"]))}
+    (folder / "study.yml").write_text(yaml.safe_dump(meta))
+
+
+def run_chapter(chapter: str, study: Path, build: Path) -> nbformat.NotebookNode:
+    reads, writes = CHAPTERS[chapter]
+    all_parameters = yaml.safe_load((ROOT / "analysis" / "params" / "smoke.yml").read_text())
+    parameters = all_parameters["all"] | all_parameters["chapters"][chapter]
+    params = build / f"{chapter}.yml"
+    build.mkdir(exist_ok=True)
+    params.write_text(yaml.safe_dump(parameters))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "GROOVE_"))}
+    run = subprocess.run(
+        [sys.executable, "-m", "groove_utils.book", "run", f"analysis/{chapter}.py",
+         "--study", study, "--build", build, "--params", params,
+         "--reads", *reads, "--writes", *writes],
+        cwd=ROOT, env=environment | {"GROOVE_CACHE": str(build / "cache")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, f"{chapter}\n{run.stdout[-2000:]}{run.stderr[-3000:]}"
+    return nbformat.read(build / "book" / f"{chapter}.ipynb", as_version=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.__name__)
+def test_no_design_stops_a_chapter(design, tmp_path):
+    study, build = tmp_path / "study", tmp_path / "build"
+    write_study(study, design)
+    (build / "tables").mkdir(parents=True)
+    for chapter in CHAPTERS:
+        page = run_chapter(chapter, study, build)
+        errors = [o for cell in page.cells for o in cell.get("outputs", []) if "ename" in o]
+        assert not errors
