@@ -121,7 +121,9 @@ show_figure(
 )
 
 # %% tags=["hide-input"]
-fmt = ".0f" if np.ptp(data.scales[query]) > 20 else ".2f"  # decimals that the scale needs
+fmt = (
+    ".0f" if np.ptp(data.scales[query]) > 20 else ".2f"
+)  # decimals that the scale needs
 one = means[means["query"] == query].dropna(subset=["mean"])
 between = one.groupby("style")["mean"].transform("mean").var() / one["mean"].var()
 report_text("query", query)

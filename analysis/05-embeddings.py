@@ -1,15 +1,15 @@
 # %% [markdown] tags=["needs-audio-or-embeddings"]
 # # What do pretrained models make of a song?
 #
-# A network that was trained to tag a million songs, or to write down their notes, has never been
-# asked about groove. But somewhere on its way from sound to answer it may have had to notice what
-# makes us move. Its inner activations, read as a vector, are an {term}`embedding`. This chapter
-# takes embeddings of our songs from several models and looks at them, before any rating comes in.
+# A network that was trained to tag a million songs, or to transcribe their notes, was not trained on
+# groove. Its inner activations may still carry musical properties that go with groove. Read as a vector,
+# they are an {term}`embedding`. This chapter computes embeddings of our songs with several models and
+# describes them, before any rating is used.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** what the models are and were trained for, how a song becomes a vector, how to
-# read a map of songs, and why an untrained network must stand beside every trained one.
+# read a map of songs, and why each trained network is compared with an untrained one.
 #
 # **You need** {doc}`01-listeners-and-tracks`, and an idea of what a convolutional network is.
 #
@@ -37,6 +37,7 @@ from groove_utils.book import (
     show_figure,
     show_table,
 )
+from groove_utils.book.verdicts import pick_verdict
 from groove_utils.embed import benchmark, model_selection, provenance
 from groove_utils.stats import holm
 
@@ -67,26 +68,26 @@ show_table(
 )
 
 # %% [markdown]
-# None of them was trained on groove, and none on listeners' ratings of anything. Whatever of the
-# ratings they predict, they learnt on the way to something else.
+# None of them was trained on groove or on listeners' ratings. What they predict of the ratings, they
+# learnt for another task.
 #
 # ## From sound to vector
 #
 # A song is resampled to the model's rate, cut into the windows that the model was made for, and
 # each window runs through the network. We keep every layer, and average over time within a window
-# and over the windows of a song, so that a song becomes one vector a layer.
+# and over the windows of a song, so that a song becomes one vector per layer.
 #
-# What lies beyond a song's end does not count: the last window is filled up with silence, and its
-# frames are left out of the mean. Networks that can be told where a sound ends are told, so that
-# the silence does not colour the frames before it. The others hear what they were trained on:
-# Whisper and AudioMAE the silence, CLAP and MuQ-MuLan the sound repeated until the window is full.
+# The last window of a song is padded with silence. Frames of padding are left out of the mean, and for
+# networks that accept a length, the padding does not influence other frames. The other networks get the
+# padding that they were trained with: Whisper and AudioMAE silence, CLAP and MuQ-MuLan the sound repeated
+# until the window is full.
 #
-# Before a model is used it passes a gate, since libraries have been seen to hand out random weights
-# without a word: its weights, and what it makes of a test signal, must be those that were recorded.
+# Libraries have been known to return random weights without a warning. Before a model is used, its weights
+# and its output for a test signal are compared with recorded values.
 #
-# Each model that runs offline has an **untrained twin**: the same architecture with random weights.
-# Convolutions, rectification and pooling of a spectrogram are a decent feature extractor even if
-# nothing was learnt {cite}`choi2017`. Only what a model has beyond its twin is owed to training.
+# Each model that runs offline has an **untrained twin**: the same architecture with random weights. An
+# untrained network already computes useful features, because convolutions, rectification and pooling act
+# on a spectrogram {cite}`choi2017`. The effect of training is the difference between the model and its twin.
 
 # %%
 twins = model_selection.twins_of(data, models)
@@ -99,26 +100,26 @@ chapter.save_table(provenance.model_facts({m: embeddings[m] for m in models}), "
 # %% [markdown] tags=["needs-audio"]
 # ### What it costs
 #
-# Whoever means to embed thousands of songs should know the price. {numref}`tab-cost` was measured
-# on the machine that built this page, without the cache; each model had a process of its own.
+# {numref}`tab-cost` shows the cost of an embedding. It was measured on the machine that built this page,
+# without the cache; each model had its own process.
 
 # %% tags=["needs-audio"]
 tracks = {t: data.audio_path(t) for t in data.tracks["track_id"].iloc[:cost_songs]}
 show_table(
     benchmark.measure_cost(tracks, models).set_index("model"),
     "cost",
-    f"A second of audio in seconds of computing, all cores added up ({cost_songs} songs); the most "
-    "memory that the process held (MiB), weights included; numbers that are kept of a song.",
+    f"Seconds of computing per second of audio, added over cores ({cost_songs} songs); peak memory of "
+    "the process (MiB), weights included; numbers kept per song.",
     fmt="{:.3g}",
     simulated=False,
 )
 
 # %% [markdown] tags=["needs-audio"]
-# ### What a tagger says
+# ### The output of a tagger
 #
-# The last layer of a tagger can be read in plain words. Here is what the one trained on the Million
-# Song Dataset hears in one song of each style. (It has heard recordings of bands. Our demo is
-# played by samples, and it shows.)
+# The last layer of a tagger holds probabilities of tags. {numref}`tab-tags` shows the most probable tags
+# of the one trained on the Million Song Dataset for one song of each style. (It was trained on recordings of
+# bands. The demo is played by samples, which affects the tags.)
 
 # %% tags=["needs-audio"]
 from musicnn.configuration import MSD_LABELS
@@ -131,9 +132,9 @@ top = {s: ", ".join(f"{t} ({p:.2f})" for t, p in o.items()) for s, o in likely.i
 
 # %% tags=["needs-audio"]
 show_table(
-    pd.Series(top, name="five likeliest tags").rename_axis("style").to_frame(),
+    pd.Series(top, name="five most probable tags").rename_axis("style").to_frame(),
     "tags",
-    "What `msd-musicnn` finds likeliest, with probabilities, in one song of each style.",
+    "The most probable tags by `msd-musicnn`, with probabilities, of one song of each style.",
 )
 
 # %% [markdown]
@@ -141,9 +142,9 @@ show_table(
 #
 # Each dot in {numref}`fig-maps` is a song, placed by a model's last hidden layer, twice: by the
 # first two principal components, and by UMAP {cite}`mcinnes2018` with the settings of
-# {cite:t}`marmoret2026`. Above, the colour is the style; below, the same dots are coloured by
-# their mean rating. A style that forms a cloud of its own is easy for the model to tell. A rating
-# that changes *within* a cloud is what we are after.
+# {cite:t}`marmoret2026`. Above, the colour is the style; below, the same dots are coloured by their
+# mean rating. If a style forms a cloud, the model separates it from the others. For groove, we look for
+# ratings that change *within* a cloud.
 
 # %%
 rating = "groove" if "groove" in data.queries else next(iter(data.queries))
@@ -173,8 +174,8 @@ show_figure(
 )
 
 # %% [markdown]
-# UMAP looks tidier. Do not read more into it: it keeps neighbourhoods, but the gaps between
-# clusters, and their sizes, are made by the method. The two maps show the same vectors.
+# UMAP separates the groups more clearly, but this is no evidence. It preserves neighbourhoods; the gaps
+# between clusters, and their sizes, are artefacts of the method. The two maps show the same vectors.
 
 # %% [markdown] tags=["needs-audio"]
 # ### A map to listen to
@@ -197,10 +198,9 @@ few = {m: rows[:, :3] for m, rows in near.items()}
 listening_map(shelf, planes, means, layers=last, nearest=few, styles=data.styles)
 
 # %% [markdown] tags=["needs-audio"]
-# ### Who are the neighbours?
+# ### Nearest neighbours
 #
-# For those who read this without the map: one song, and the one that each of three models finds
-# nearest to it.
+# The players below hold one song, and the song nearest to it in the embedding of each of three models.
 
 # %% tags=["needs-audio"]
 pick = 0
@@ -213,9 +213,9 @@ audio_player(sounds)
 # %% [markdown] tags=["needs-styles"]
 # ## Do styles lie apart? Or bands?
 #
-# A picture is no test. The silhouette compares a song's distance to its own style with that to the
-# nearest other style, from −1 to 1. Since songs of one band sound alike, we test it by exchanging
-# the styles of whole bands, and correct the p-values for all rows of {numref}`tab-separation`.
+# The silhouette compares a song's distance to its own style with that to the nearest other style, on a
+# scale from −1 to 1. Songs of one band sound alike, so the test exchanges the styles of whole bands. The
+# p-values are corrected for all rows of {numref}`tab-separation`.
 
 # %% tags=["needs-styles"]
 layer = {name: last[name.removesuffix("-untrained")] for name in [*models, *twins]}
@@ -238,8 +238,8 @@ show_table(
 )
 
 # %% [markdown] tags=["needs-styles"]
-# And who is a song's nearest neighbour? {numref}`fig-neighbours` counts how often it is a song of
-# the same style, and how often one by the same band.
+# {numref}`fig-neighbours` shows how often a song's nearest neighbour is of the same style, and how often
+# it is by the same band.
 
 # %% tags=["needs-styles"]
 rates = {
@@ -266,39 +266,49 @@ rate = by_band["rate"]
 best = rate[models].idxmax()
 report_text("clannish", best)
 low, high = by_band.loc[best, ["low", "high"]]
-report_value("clannish_rate", rate[best], ci=(low, high), n=len(songs))
-report_value("chance_artist", by_band.loc[best, "chance"], n=len(songs))
-beaten = sum(rate[twin] >= rate[twin.removesuffix("-untrained")] for twin in twins)
+report_value(
+    "clannish_rate", 100 * rate[best], ci=(100 * low, 100 * high), n=len(songs),
+    fmt=".0f", unit="%",
+)  # fmt: skip
+report_value("chance_artist", 100 * by_band.loc[best, "chance"], fmt=".0f", unit="%")
 report_value("n_models", len(models), fmt=".0f")
-report_value("twins_ahead", beaten, fmt=".0f", n=len(models))
+gains = [
+    similarity.neighbour_difference(
+        spaces[twin.removesuffix("-untrained")], spaces[twin], artist, artist, seed=seed
+    )
+    for twin in twins
+]
+words = [pick_verdict(row, "more", "less", "unclear") for row in gains]
+report_value("training_more", words.count("more"), fmt=".0f", n=len(twins))
+report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 
 # %% [markdown] tags=["needs-styles"]
-# In the embedding of {glue:text}`clannish`, the nearest neighbour of a song is by the same band
-# in a share of {glue:text}`clannish_rate_full` of cases, where chance would give
-# {glue:text}`chance_artist`. The model knows the band. A probe that is tested on a band which it was
-# trained on can therefore look clever by recognising it: the reason for
-# {term}`artist-grouped folds` in {doc}`06-probing`. Does training teach that? Of the
-# {glue:text}`n_models` models, {glue:text}`twins_ahead` have an untrained twin that finds the band
-# at least as well. Where that is so, what tells bands apart lies open in the spectrogram.
+# For {glue:text}`clannish_rate_full` of the songs, the nearest neighbour in the embedding of
+# {glue:text}`clannish` is by the same band; by chance it would be {glue:text}`chance_artist`. A regression
+# that is tested on songs of a band from its training set can therefore profit from recognising the band.
+# This is the reason for {term}`artist-grouped folds` in {doc}`06-probing`. Training makes the neighbour
+# clearly more often one of the same band in {glue:text}`training_more_full` models, and clearly less often
+# in {glue:text}`training_less_full`. In the others, the untrained network finds bands about equally well.
 
 # %% [markdown]
 # ## Do models agree with one another?
 #
-# Models have different numbers of units, in no common order. What can be compared is which songs
-# they find alike. {term}`Centred kernel alignment` does that {cite}`kornblith2019`; its plain form
-# calls any two wide embeddings of few songs alike, so we use the debiased one. Beside it stands
-# the rank correlation of all distances, tested by permuting songs (Mantel), since pairs of songs
-# are not independent.
+# Models have different numbers of units, in no common order. We can compare which songs are similar
+# according to each model. {term}`Centred kernel alignment` does this {cite}`kornblith2019`. Its plain form
+# is close to 1 for any two wide embeddings of few songs, so we use the debiased form. The figure also shows
+# the rank correlation of all distances. It is tested by permuting whole bands (Mantel test), because pairs
+# of songs are not independent and songs of one band resemble each other.
 
 # %%
 hidden = {m: embeddings[m].layer(last[m]) for m in models}
-pairs = similarity.compare_embeddings(hidden, n_permutations=n_permutations, seed=seed)
+options = {"n_permutations": n_permutations, "seed": seed}
+pairs = similarity.compare_embeddings(hidden, songs["artist"], **options)
 
 # %%
 show_figure(
     figures.plot_similarity(pairs, models),
     "similarity",
-    f"How alike models find {len(songs)} songs. Below: CKA. Above: Spearman's rho of distances.",
+    f"Similarity of models over {len(songs)} songs. Below: CKA. Above: Spearman's rho of distances.",
     "Heat map of models by models with a number in each cell, one measure below the diagonal "
     "and the other above.",
     table=pairs,
@@ -317,13 +327,12 @@ report_value("n_related", (pairs["p_holm"] < 0.05).sum(), fmt=".0f")
 # %% [markdown]
 # Most alike are {glue:text}`most_alike` (CKA {glue:text}`most_alike_cka`), least alike
 # {glue:text}`least_alike` ({glue:text}`least_alike_cka`). Of {glue:text}`n_pairs` pairs,
-# {glue:text}`n_related` agree beyond chance by the Mantel test, corrected by Holm. Models that
-# agree are no independent witnesses.
+# {glue:text}`n_related` agree beyond chance by the Mantel test, corrected by Holm. If similar models
+# predict the same, this is not independent evidence.
 #
 # ### Layer by layer
 #
-# How far does a network move away from where it started? {numref}`fig-layers` compares each layer
-# with each other layer of one model.
+# {numref}`fig-layers` compares each layer of one model with each other layer.
 
 # %%
 layers = similarity.layer_similarity(embeddings[shown].layers)
@@ -338,8 +347,8 @@ show_figure(
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **Averages forget order.** A song's vector is a mean over time. A model could hear the pattern
-#   and the mean could lose it.
+# - **Averages lose order.** A song's vector is a mean over time. A pattern in the activations can be lost
+#   in the mean.
 # - **Layers differ.** These maps show one layer each. {doc}`06-probing` lets the data choose, inside
 #   the training folds.
 # - **Distance is a choice.** Another metric gives other neighbours.
@@ -378,9 +387,9 @@ show_figure(
 # %% [markdown]
 # ## Summary
 #
-# - A model turns a song into one vector a layer; windows cover the whole song, and time is averaged.
-# - Models know bands as well as styles. Both can be mistaken for groove.
-# - Models that find the same songs alike are no independent witnesses.
-# - Every trained model stands beside its untrained twin.
+# - A model turns a song into one vector per layer; windows cover the whole song, and time is averaged.
+# - Embeddings carry the band as well as the style. Both can be mistaken for groove.
+# - Models with similar geometry give no independent evidence.
+# - Each trained model is compared with its untrained twin.
 #
 # **Next:** {doc}`06-probing` asks how much of the ratings these vectors predict.

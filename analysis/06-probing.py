@@ -245,7 +245,9 @@ changes = {
 }
 same_folds = {"folds": folds.T.to_numpy()}
 ladder = {"as published": {name: paper[name] for name in models}}
-ladder |= {label: probe_all(models, one, **same_folds) for label, one in changes.items()}
+ladder |= {
+    label: probe_all(models, one, **same_folds) for label, one in changes.items()
+}
 ladder["whole artists"] = pretrained_results
 scale = summaries.settings_table(ladder)
 
@@ -487,7 +489,10 @@ report_value("within_r2_style", **summaries.as_reported(alone, n_songs, value="r
 report_value("between_share", between["share"])
 report_value("within_r", **summaries.as_reported(order, n_songs))
 report_value("within_p", order["p"], fmt=".3f", tolerance=0.02)
-within_words = "orders songs within a style", "cannot be shown to order songs within a style"
+within_words = (
+    "orders songs within a style",
+    "cannot be shown to order songs within a style",
+)
 within_verdict = pick_by_p(order["p"], *within_words)
 report_text("within_verdict", within_verdict)
 if "descriptors" in features:
@@ -561,7 +566,9 @@ if trainable:
 if trainable:
     means = transfer[transfer["test"] == "mean"].set_index("train")
     for name, kind in (("inside", "the same style"), ("across", "another style")):
-        row = means.loc[kind, ["spearman", "spearman_low", "spearman_high"]].astype(float)
+        row = means.loc[kind, ["spearman", "spearman_low", "spearman_high"]].astype(
+            float
+        )
         row.index = ["estimate", "low", "high"]
         report_value(f"transfer_{name}", **summaries.as_reported(row, n_songs))
         means.loc[kind, "words"] = format_value(
@@ -873,7 +880,9 @@ show_figure(
 # %% tags=["hide-input"]
 similar = top[top["p_layers"] < 0.05].groupby("pairs")["model"].nunique()
 report_value("rsa_all", similar.get("all pairs", 0), fmt=".0f", n=len(models))
-report_value("rsa_style", similar.get("style held constant", 0), fmt=".0f", n=len(models))
+report_value(
+    "rsa_style", similar.get("style held constant", 0), fmt=".0f", n=len(models)
+)
 row = summaries.row_of(top, model=best, pairs="all pairs")
 report_value("rsa_best", **summaries.as_reported(row, n_songs, value="rho"))
 
@@ -1025,7 +1034,11 @@ for name, cause in names.items():
         gained.append(words)
     else:
         unchanged.append(cause)
-lost = training[(training["p_holm"] < 0.05) & (training["high"] < 0)] if pairs else training
+lost = (
+    training[(training["p_holm"] < 0.05) & (training["high"] < 0)]
+    if pairs
+    else training
+)
 fewer = [f"{row.target} in {row.first}" for row in lost.itertuples()]
 report_text(
     "training_medians",

@@ -376,7 +376,9 @@ show_figure(
 )
 
 # %% tags=["hide-input"]
-explored = fair_all.drop(fair_all[(fair_all["target"] == target) & (fair_all["model"] == best)].index)
+explored = fair_all.drop(
+    fair_all[(fair_all["target"] == target) & (fair_all["model"] == best)].index
+)
 report_value("n_shares", len(explored), fmt=".0f")
 report_value("n_plain", (explored["p"] < 0.05).sum(), fmt=".0f", n=len(explored))
 report_value("n_by_chance", 0.05 * len(explored), fmt=".1f")
@@ -586,7 +588,9 @@ if other_way:
 
 # %% tags=["needs-audio"]
 if other_way:
-    other_scores = probe.ablation_scores(other_probe, **interval).assign(by=second_separator)
+    other_scores = probe.ablation_scores(other_probe, **interval).assign(
+        by=second_separator
+    )
     ours = probe.ablation_scores(raw, **interval).assign(
         by=sources.get(separator, separator)
     )
@@ -838,7 +842,9 @@ for cause in [one for one in causes if set(made_by[one]) < set(parts)]:
 verdict = pd.DataFrame(rows).T
 verdict["p_holm"] = holm(verdict["p"].astype(float))
 verdict["made by"] = [join_words(made_by[cause]) for cause in verdict.index]
-verdict["r2"] = [at.r2[at.place(whole), 0, causes.index(cause)] for cause in verdict.index]
+verdict["r2"] = [
+    at.r2[at.place(whole), 0, causes.index(cause)] for cause in verdict.index
+]
 
 # %% tags=["needs-simulation", "needs-audio"]
 columns = {"r2": "R² of all", "estimate": "difference", "p_holm": "p (Holm)"}
@@ -876,7 +882,11 @@ synergy = stack(
 synergy = synergy.set_index("model")
 report_value("synergy", **summaries.as_reported(synergy.loc[best], len(ratings)))
 coupling_scores = probe.ablation_scores(coupling[best], **interval)
-row = coupling_scores[coupling_scores["subset"] == subset_name(pair)].query("part == 'all'").iloc[0]
+row = (
+    coupling_scores[coupling_scores["subset"] == subset_name(pair)]
+    .query("part == 'all'")
+    .iloc[0]
+)
 report_value("coupling_r2", **summaries.as_reported(row, len(ratings)))
 loss = lost.loc["bass–drum coupling"]
 report_value("coupling_lost", **summaries.as_reported(loss, len(ratings)))

@@ -58,6 +58,7 @@ scale = data.scales[query]
 matters = smallest * (scale[1] - scale[0])
 report_text("query", query)
 
+
 # %% tags=["hide-input"]
 def report_effect(name, effect, n):
     """Report an estimate with its interval."""
@@ -284,7 +285,9 @@ if "handcrafted_all" in sentences:
     listed.append(f"It {word} {with_both} together ({number}).")
     word, number = sentences["handcrafted_all"]
     other = join_words([*styles_too, "the pretrained model"])
-    listed.append(f"The prediction of the descriptors {word} {other} together ({number}).")
+    listed.append(
+        f"The prediction of the descriptors {word} {other} together ({number})."
+    )
 word = sentences.get("slope_all", ("", ""))[0]
 if "handcrafted" not in predictors:
     falsifier = "This study has no descriptors to compare with."
@@ -293,7 +296,9 @@ elif word == adds[0]:
 else:
     falsifier = "That may be the case in this study."
 report_text("falsifier", falsifier)
-report_text("adds", " ".join(listed) or "There is nothing to compare with in this study.")
+report_text(
+    "adds", " ".join(listed) or "There is nothing to compare with in this study."
+)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # Numbers are slopes with their intervals. {glue:text}`adds` A model that adds nothing to style and
@@ -457,7 +462,9 @@ show_table(
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
 parts = biased.variance_components().set_index("factor")["sd"]
 report_value("bias_sd", parts["listener:style"], n=biased.n_groups["listener:style"])
-report_text("bias_verdict", pick_by_p(bias["p"].iloc[0], "have", "cannot be shown to have"))
+report_text(
+    "bias_verdict", pick_by_p(bias["p"].iloc[0], "have", "cannot be shown to have")
+)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # Listeners {glue:text}`bias_verdict` preferences for styles; their standard deviation is
@@ -573,7 +580,9 @@ report_value("left_songs", own["song"], n=len(rows))
 # asks another question. We list these two as well, because they can change the answer.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-extra = {label: fits[label] for label in ("next to style", "next to all") if label in fits}
+extra = {
+    label: fits[label] for label in ("next to style", "next to all") if label in fits
+}
 if several_songs:
     two_samples = slopes.replace(bands, "")
     fit = mixed.fit_lmm(f"rating ~ predicted + {two_samples}", rows)

@@ -23,8 +23,9 @@ def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
     numeric = numeric.loc[:, numeric.nunique() > 1]
     if numeric.empty:
         raise ProbeError(
-            f"none of the {table.shape[1]} columns is a descriptor that is known for all {len(table)} "
-            "songs and differs between them; the column `reason` says why values are missing",
+            f"none of the {table.shape[1]} columns is a descriptor that is known for all "
+            f"{len(table)} songs and differs between them; the column `reason` says why values are "
+            "missing",
             kind="empty", column="table",
         )  # fmt: skip
     return numeric

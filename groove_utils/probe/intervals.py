@@ -22,7 +22,11 @@ from groove_utils.stats.bootstrap import bca_interval, influence_interval, jackk
 
 __all__ = ["artist_influence", "bootstrap_scores", "result_interval"]
 
-BOUNDS = {"spearman": (-1.0, 1.0), "within_r": (-1.0, 1.0), "rmse": (0.0, np.inf)}  # of the other scores: at most 1
+BOUNDS = {
+    "spearman": (-1.0, 1.0),
+    "within_r": (-1.0, 1.0),
+    "rmse": (0.0, np.inf),
+}  # of the other scores: at most 1
 
 
 def artist_influence(

@@ -74,9 +74,8 @@ def permutation_test(
     -------
     DataFrame
         One row per model (and layer) and target: ``model, layer, target``, the score (``r2`` or
-        ``within_r``), ``p`` (against its own null), ``p_target`` (against the maximum over models and layers, for this target) and
-        ``p_family`` (against the maximum over models, layers and targets), ``null_mean``,
-        ``null_95``.
+        ``within_r``), ``p`` (against its own null), ``p_target`` (the maximum over models and
+        layers for this target), ``p_family`` (that over targets too), ``null_mean, null_95``.
     null : ndarray, shape (n_permutations, n_rows), only with `return_null`
     """
     if not isinstance(models, Mapping):

@@ -67,8 +67,10 @@ def select_by_inner_folds(results: Mapping[str, ProbeResult]) -> ProbeResult:
     >>> rng = np.random.default_rng(0)
     >>> signal, noise = rng.standard_normal((2, 60, 5))
     >>> y = signal.sum(axis=1)
-    >>> results = {name: nested_ridge(X, y, protocol=Protocol(n_repeats=1))
-    ...            for name, X in (("signal", signal), ("noise", noise))}
+    >>> results = {
+    ...     name: nested_ridge(X, y, protocol=Protocol(n_repeats=1))
+    ...     for name, X in (("signal", signal), ("noise", noise))
+    ... }
     >>> select_by_inner_folds(results).choices["model"].unique().tolist()
     ['signal']
     """

@@ -39,10 +39,11 @@ def transfer_matrix(
     -------
     DataFrame
         One row per ``train`` style, ``test`` style and ``target``, with ``r2, low, high``,
-        ``spearman, spearman_low, spearman_high``, ``n_train, n_test``. On the diagonal, songs are held out by artist folds
-        inside the style. Rows with ``train == "others"`` leave the test style out and train on all
-        others. Two more rows per target have the means over pairs of single styles: ``train`` is
-        ``the same style`` or ``another style`` and ``test`` is ``mean``. R² is about the mean of the test style, so a wrong level counts as error;
+        ``spearman, spearman_low, spearman_high``, ``n_train, n_test``. On the diagonal, songs are
+        held out by artist folds inside the style. Rows with ``train == "others"`` leave the test
+        style out and train on all others. Two more rows per target have the means over pairs of
+        single styles: ``train`` is ``the same style`` or ``another style``, and ``test`` is
+        ``mean``. R² is about the mean of the test style, so a wrong level counts as error;
         Spearman's ρ ignores it. Styles with fewer than four artists are not trained on.
 
     Notes

@@ -51,8 +51,10 @@ def fixed_effects(effects: pd.DataFrame, question: str) -> pd.Series:
     Examples
     --------
     >>> rows = [("fixed", "low_z", question, 12.0) for question in ("dance", "listen", "party")]
-    >>> table = pd.DataFrame([*rows, ("fixed", "low_z", "rhythm", 36.0)],
-    ...                      columns=["component", "term", "question", "value"])
+    >>> table = pd.DataFrame(
+    ...     [*rows, ("fixed", "low_z", "rhythm", 36.0)],
+    ...     columns=["component", "term", "question", "value"],
+    ... )
     >>> float(fixed_effects(table, "groove")["low_z"])  # mean 18, in units of 24 points
     0.75
     """

@@ -160,7 +160,8 @@ def test_real_listeners_come_out_as_published(make_mini_study, tmp_path):
     assert "residual variance is 1.71" in text
     assert "ICC(C,1) = 0.64" in text
     within = re.search(
-        r"Among the high-groove songs the agreement is (\S+), among the low-groove ones (\S+):", text
+        r"Among the high-groove songs the agreement is (\S+), among the low-groove ones (\S+):",
+        text,
     )
     assert all(0.11 <= float(share) <= 0.15 for share in within.groups())
 

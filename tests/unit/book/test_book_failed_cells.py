@@ -70,7 +70,7 @@ def test_sentences_about_what_was_not_made_are_dropped():
     notebook = new.new_notebook(
         cells=[
             new.new_code_cell('show_figure(figure, "scores", "…")\nshow_figure(f, f"causes-{x}")'),
-            new.new_markdown_cell("# Title\n\nR² is {glue:text}`r2_full`.\n\nSee {numref}`fig-other`."),
+            new.new_markdown_cell("# Title\n\nR² {glue:text}`r2_full`.\n\nA {numref}`fig-other`."),
             new.new_markdown_cell("Only {glue:text}`gone`."),
             new.new_markdown_cell("In {numref}`fig-scores`.\n\nIn {numref}`fig-causes-sound`."),
         ]
@@ -78,6 +78,6 @@ def test_sentences_about_what_was_not_made_are_dropped():
     drop_unresolved(notebook, {"r2"}, {"r2", "fig-causes-sound"})
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     assert texts == [
-        "# Title\n\nR² is {glue:text}`r2_full`.\n\nSee {numref}`fig-other`.",
+        "# Title\n\nR² {glue:text}`r2_full`.\n\nA {numref}`fig-other`.",
         "In {numref}`fig-causes-sound`.",
     ]

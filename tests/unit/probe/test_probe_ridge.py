@@ -201,7 +201,9 @@ def test_single_songs_in_folds_keep_the_artists_for_intervals(small):
     X, y, artists, styles = small
     loose = nested_ridge(X, y, artists, styles, Protocol(n_repeats=1, whole_artists=False))
     alone = nested_ridge(X, y, None, styles, Protocol(n_repeats=1))
-    assert np.array_equal(np.sort(np.bincount(loose.folds[0])), np.sort(np.bincount(alone.folds[0])))
+    assert np.array_equal(
+        np.sort(np.bincount(loose.folds[0])), np.sort(np.bincount(alone.folds[0]))
+    )
     divided = pd.Series(loose.folds[0]).groupby(artists).nunique()
     assert (divided > 1).any()
     assert len(loose.leave_artist_out) == len(set(artists))
