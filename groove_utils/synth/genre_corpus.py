@@ -28,7 +28,14 @@ from groove_utils.synth.genre_styles import GENRE_TREE, GENRES, hash_styles
 from groove_utils.synth.score import Song
 from groove_utils.synth.soundfont import default_soundfont
 
-__all__ = ["GENRES", "GENRE_TREE", "GenreSong", "make_genre_corpus", "render_genre_song"]
+__all__ = [
+    "GENRES",
+    "GENRE_TREE",
+    "GenreSong",
+    "list_causes",
+    "make_genre_corpus",
+    "render_genre_song",
+]
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ def render_genre_song(
     onsets = pd.DataFrame(score.notes)
     onsets = onsets[onsets["time"] < seconds].rename(columns={"part": "instrument"})
     onsets = onsets[["time", "stem", "instrument", "pitch", "velocity"]].reset_index(drop=True)
-    return GenreSong(mix, stems, onsets, _causes(score, group), sr)
+    return GenreSong(mix, stems, onsets, list_causes(score, group), sr)
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:
@@ -112,8 +119,11 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
         )
 
 
-def _causes(score: Song, group: GenreBand) -> dict:
-    """Facts about a song that explain its sound; the rim counts as a snare."""
+def list_causes(score: Song, group: GenreBand) -> dict:
+    """List facts about a song that explain its sound, counted from its score.
+
+    The rim of the snare counts as a snare.
+    """
     snare = np.maximum(score.drums["snare"], score.drums["rim"])
     counted = Song(**{**vars(score), "drums": score.drums | {"snare": snare}})
     borrowed = [role for role, source in group.sources.items() if source != score.band.style]
@@ -229,5 +239,5 @@ def _render_band(folder: Path, style: str, band: int, n_songs: int, seconds, see
             with atomic_path(folder / audio) as part:
                 soundfile.write(part, rendered.mix, rendered.sr, format="FLAC", subtype="PCM_16")
         facts = {"song_id": score.track_id, "style": style, "artist": score.band.name}
-        rows.append({**facts, "audio": audio, **_causes(score, group)})
+        rows.append({**facts, "audio": audio, **list_causes(score, group)})
     return rows

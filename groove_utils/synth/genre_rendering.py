@@ -63,7 +63,7 @@ def render_stems(song: Song, group: GenreBand, seconds: float, sr: int) -> dict[
             y = echo(y, ECHO_SIXTEENTHS * 15 / song.tempo, group.mix["echo"], sr)
         level = part.gain + (group.mix["second"] if name == "second" else 0.0)
         if part.stem == "other":  # several parts share the stem
-            y = y / np.sqrt(np.mean(y**2))
+            y = y / _active_level(y)
         y = 10 ** (level / 20) * y
         dry[part.stem] += y
         send[part.stem] += part.room * y
@@ -123,6 +123,12 @@ def _gain_to(level: float, y: np.ndarray, sr: int) -> float:
     """Return the factor that brings a signal to a loudness; 1 for what is too soft to measure."""
     loudness = measure_loudness(y, sr)
     return 10 ** ((level - loudness) / 20) if np.isfinite(loudness) else 1.0
+
+
+def _active_level(y: np.ndarray) -> float:
+    """Root mean square of a part where it plays, so that rests do not make it louder."""
+    size = np.abs(y)
+    return float(np.sqrt(np.mean(y[size > 0.03 * size.max()] ** 2)))
 
 
 def _master(stems, loudness: float, highs: float, sr: int) -> dict[str, np.ndarray]:

@@ -14,9 +14,11 @@ from groove_utils.synth.genre_composition import compose_genre_song
 from groove_utils.synth.genre_corpus import (
     GENRE_TREE,
     GENRES,
+    list_causes,
     make_genre_corpus,
     render_genre_song,
 )
+from groove_utils.synth.genre_rendering import _active_level
 from groove_utils.synth.genre_styles import check_figure, parse_progression, style_sheet
 from groove_utils.synth.soundfont import load_soundfont
 
@@ -24,10 +26,8 @@ from groove_utils.synth.soundfont import load_soundfont
 @pytest.fixture(scope="module")
 def causes():
     """Causes of many songs, without rendering one."""
-    from groove_utils.synth.genre_corpus import _causes
-
     songs = [compose_genre_song(s, band, 0) for s in GENRES for band in range(24)]
-    return pd.DataFrame({"style": s.band.style, **_causes(s, group)} for s, group in songs)
+    return pd.DataFrame({"style": s.band.style, **list_causes(s, group)} for s, group in songs)
 
 
 @pytest.mark.parametrize("style", GENRES)
@@ -109,6 +109,13 @@ def test_stems_sum_to_the_mix_and_notes_sound_at_their_onsets(style):
     bass, first = song.stems["bass"], song.onsets.query("stem == 'bass'")["time"].min()
     at = round(first * 22050)
     assert np.abs(bass[: at - 300]).max(initial=0) < 0.05 * np.abs(bass[at : at + 4000]).max()
+
+
+def test_rests_do_not_make_a_part_louder():
+    y = np.sin(np.arange(4000) * 0.3)
+    level = _active_level(np.concatenate([y, np.zeros(40000)]))
+    assert level == pytest.approx(_active_level(y))
+    assert level == pytest.approx(np.sqrt(0.5), rel=0.02)
 
 
 def test_a_corpus_is_resumed_and_does_not_depend_on_the_number_of_processes(tmp_path):
