@@ -107,9 +107,9 @@ report_text("separator", sources.get(separator, f"those of the separator {separa
 
 # %% tags=["needs-audio"]
 def check_song(track):
-    checks = stems.separation_checks(
-        data.load(track, mono=False)[0], *load_stems(paths[track])
-    )
+    parts, sr = load_stems(paths[track])
+    mix = data.load(track, sr=sr, mono=False)[0]
+    checks = stems.separation_checks(mix, parts, sr)
     energy = checks.set_index("stem")["energy_share"]
     return {**energy, "residual (dB)": max(checks["residual_db"].iloc[0], -120)}
 
@@ -615,7 +615,7 @@ if other_way:
 quality = []
 for track in first if other_way and separator == "true" else []:
     guess, sr = load_stems(other_way[track], mono=True)
-    right = regroup_stems(load_stems(paths[track], mono=True)[0], list(guess))
+    right = regroup_stems(load_stems(paths[track], sr=sr, mono=True)[0], list(guess))
     if right:
         quality.append(stems.separation_quality(guess, right, sr))
 

@@ -6,10 +6,13 @@ import importlib.metadata
 import json
 import platform
 import re
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
 
+from groove_utils.audio.decode import open_audio
 from groove_utils.book.chapter import has_table
 from groove_utils.book.markdown import MystText, markdown_table
 from groove_utils.files import hash_file
@@ -24,13 +27,14 @@ def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]
     Returns
     -------
     dict of str to str
-        ``versions_table``, ``data_table``, ``found_table`` (may be empty), ``runs_table``,
-        ``weights_table`` and ``machine``.
+        ``versions_table``, ``data_table``, ``found_table`` and ``sample_rates`` (may be
+        empty), ``runs_table``, ``weights_table`` and ``machine``.
     """
     return {
         "versions_table": _table(_versions(root)),
         "data_table": _table(_data(study)),
         "found_table": _found(study),
+        "sample_rates": _sample_rates(study),
         "runs_table": _table(_runs(build, chapters)),
         "weights_table": _table(_weights(build)),
         "machine": f"Python {platform.python_version()} on {platform.system()} "
@@ -63,6 +67,17 @@ def _data(study: Study) -> pd.DataFrame:
             size = path.stat().st_size / 1024
             rows.append({"file": file, "KiB": f"{size:.1f}", "SHA-256": hash_file(path)})
     return pd.DataFrame(rows)
+
+
+def _sample_rates(study: Study) -> str:
+    """List the sample rates of the sound files, with their numbers; empty without sound."""
+    if not study.has("audio"):
+        return ""
+    counts = Counter()
+    for track in study.tracks["track_id"]:
+        with closing(open_audio(study.audio_path(track))) as file:
+            counts[file.sr] += 1
+    return ", ".join(f"{rate:,} Hz ({count} files)" for rate, count in sorted(counts.items()))
 
 
 def _found(study: Study) -> MystText:

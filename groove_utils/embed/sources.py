@@ -23,32 +23,26 @@ KEPT_BYTES = 128 << 20  # of resampled stems
 
 
 class SumSource(Source):
-    """The mono sum of several files of one rate, such as stems, times a gain.
+    """The mono sum of several files, such as stems, times a gain.
 
     Parameters
     ----------
     paths : sequence of path or FileSource
+        Of any rates; the sum has the highest of these.
     gain : float
         Linear.
 
     Raises
     ------
     AudioError
-        If there are no files (``kind="no_files"``), one cannot be read, or their rates differ
-        (``kind="different_rates"``).
+        If there are no files (``kind="no_files"``), or one cannot be read.
     """
 
     def __init__(self, paths: Sequence[str | os.PathLike | FileSource], gain: float = 1.0):
         self.parts = [p if isinstance(p, FileSource) else FileSource(p) for p in paths]
         if not self.parts:
             raise AudioError("there are no files to add up; give one or more.", kind="no_files")
-        rates = {part.sr for part in self.parts}
-        if len(rates) > 1:
-            names = ", ".join(f"{part.path.name} ({part.sr} Hz)" for part in self.parts)
-            folder = self.parts[0].path.parent
-            message = f"{folder}: stems of different rates: {names}. Export them at one rate."
-            raise AudioError(message, kind="different_rates", path=folder, value=rates)
-        self.sr = rates.pop()
+        self.sr = max(part.sr for part in self.parts)
         self.gain = float(gain)
 
     def content(self) -> str:  # noqa: D102

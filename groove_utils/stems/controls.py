@@ -8,7 +8,7 @@ from os import PathLike
 import numpy as np
 import pandas as pd
 
-from groove_utils.audio import AudioError, load_audio
+from groove_utils.audio import AudioError, load_audio, resample
 from groove_utils.errors import DetailedError
 from groove_utils.stems.mixing import sum_stems
 
@@ -18,13 +18,15 @@ PERCUSSIVE = ("drums",)
 
 
 def load_stems(
-    paths: Mapping[str, str | PathLike], *, mono: bool = False
+    paths: Mapping[str, str | PathLike], *, sr: int | None = None, mono: bool = False
 ) -> tuple[dict[str, np.ndarray], int]:
     """Decode the stems of one song.
 
     Parameters
     ----------
     paths : mapping of stem → path
+    sr : int, optional
+        Sample rate in Hz to resample to; by default the highest of the files.
     mono : bool
         Average the channels.
 
@@ -38,23 +40,22 @@ def load_stems(
     Raises
     ------
     AudioError
-        If a file cannot be decoded, or rates or numbers of channels differ.
+        If there are no files, one cannot be decoded, or numbers of channels differ.
     """
     loaded = {stem: load_audio(path, mono=mono) for stem, path in paths.items()}
-    kinds = {(np.atleast_2d(y).shape[0], sr) for y, sr in loaded.values()}
-    if len(kinds) != 1:
-        found = ", ".join(f"{n} channels at {sr} Hz" for n, sr in sorted(kinds))
+    channels = {np.atleast_2d(y).shape[0] for y, _ in loaded.values()}
+    if len(channels) != 1:
+        found = ", ".join(map(str, sorted(channels))) or "none"
         raise AudioError(
-            f"stems of one song differ: {found or 'there are none'}. Export them alike.",
+            f"stems of one song differ: numbers of channels are {found}. Export them alike.",
             kind="different_formats",
-            value=kinds,
+            value=channels,
         )
-    longest = max(y.shape[-1] for y, _ in loaded.values())
-    stems = {
-        stem: np.pad(np.atleast_2d(y), ((0, 0), (0, longest - y.shape[-1])))
-        for stem, (y, _) in loaded.items()
-    }
-    return stems, kinds.pop()[1]
+    rate = sr or max(native for _, native in loaded.values())
+    waves = {stem: np.atleast_2d(resample(y, own, rate)) for stem, (y, own) in loaded.items()}
+    longest = max(y.shape[-1] for y in waves.values())
+    padded = {stem: np.pad(y, ((0, 0), (0, longest - y.shape[-1]))) for stem, y in waves.items()}
+    return padded, rate
 
 
 def regroup_stems(stems: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:

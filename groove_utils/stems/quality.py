@@ -15,6 +15,7 @@ __all__ = ["separation_checks", "separation_quality"]
 
 SILENT_BELOW = -50.0  # dB relative to the mix; what separators leave of an absent stem is below
 FAINTEST = 10 ** (-120 / 10)  # mean power of a signal that counts as digital silence
+TOLERANCE = 0.01  # seconds between signals of the same song
 
 
 def separation_quality(
@@ -58,8 +59,8 @@ def separation_quality(
     for stem in names:
         estimate = check_signal(estimates[stem], sr, f"estimate {stem!r}")
         reference = check_signal(references[stem], sr, f"reference {stem!r}")
-        _check_shapes(f"estimate of {stem!r}", estimate, "reference", reference)
-        s, e = np.atleast_2d(reference).astype(float), np.atleast_2d(estimate).astype(float)
+        e, s = _align(f"estimate of {stem!r}", estimate, "reference", reference, sr)
+        s, e = np.atleast_2d(s).astype(float), np.atleast_2d(e).astype(float)
         rows.append({"stem": stem, "si_sdr": _si_sdr(e, s), "seconds": s.shape[1] / sr})
     return pd.DataFrame(rows)
 
@@ -97,8 +98,7 @@ def separation_checks(
         :func:`groove_utils.audio.check_signal`.
     """
     mix = check_signal(mix, sr, "the mix")
-    total = sum_stems(stems, tuple(stems))
-    _check_shapes("mix", mix, "stems", total)
+    mix, total = _align("mix", mix, "stems", sum_stems(stems, tuple(stems)), sr)
     energies = {stem: _energy(y) for stem, y in stems.items()}
     of_mix, of_all = _energy(mix), sum(energies.values())
     audible = of_mix > mix.size * FAINTEST
@@ -117,14 +117,22 @@ def separation_checks(
     return pd.DataFrame(rows)
 
 
-def _check_shapes(name: str, y: np.ndarray, other_name: str, other: np.ndarray) -> None:
-    if y.shape != other.shape:
+def _align(
+    name: str, y: np.ndarray, other_name: str, other: np.ndarray, sr: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut two signals to the same length where they differ by at most 10 ms.
+
+    A study's stems may be shorter or longer than their mix by as much.
+    """
+    n, m = y.shape[-1], other.shape[-1]
+    if y.shape[:-1] != other.shape[:-1] or abs(n - m) > TOLERANCE * sr:
         raise DetailedError(
             f"the {name} has shape {y.shape}, the {other_name} {other.shape}. Bring both to one "
             "rate, length and number of channels.",
             kind="different_shapes",
             value=(y.shape, other.shape),
         )
+    return y[..., : min(n, m)], other[..., : min(n, m)]
 
 
 def _energy(y: np.ndarray) -> float:

@@ -5,6 +5,7 @@ import json
 
 import pandas as pd
 import pytest
+import soundfile
 
 from groove_utils.book.chapter import NOT_ALLOWED
 from groove_utils.book.model_cards import model_card_pages
@@ -44,6 +45,14 @@ def test_versions_data_and_runs(tables):
     )
     assert len(told["runs_table"].splitlines()) == 3
     assert told["machine"].startswith("Python 3.")
+
+
+def test_sample_rates_of_the_songs(tables):
+    _, study, make = tables
+    assert make()["sample_rates"] == "8,000 Hz (8 files)"
+    y, _ = soundfile.read(study.path / "audio" / "song1.flac")
+    soundfile.write(study.path / "audio" / "song1.flac", y, 48000)
+    assert make()["sample_rates"] == "8,000 Hz (7 files), 48,000 Hz (1 files)"
 
 
 def test_what_was_found_among_published_files(tables):

@@ -56,9 +56,18 @@ def test_a_sum_is_named_by_its_parts_and_gain_in_any_order(files):
 def test_impossible_sums_are_refused(files, tmp_path):
     with raises(AudioError, "no_files"):
         SumSource([])
-    soundfile.write(tmp_path / "r.wav", noise(100), 22050)
-    with raises(AudioError, "different_rates", path=tmp_path, value={SR, 22050}):
-        SumSource([files[1][0], tmp_path / "r.wav"])
+
+
+def test_files_of_several_rates_are_added_up_at_the_highest(tmp_path):
+    for rate in (44100, 48000):
+        y = 0.4 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
+        soundfile.write(tmp_path / f"{rate}.wav", y, rate, subtype="FLOAT")
+    source = SumSource([tmp_path / "44100.wav", tmp_path / "48000.wav"])
+    assert source.sr == 48000
+    y = np.concatenate(list(source.blocks()))
+    expected = 0.8 * np.sin(2 * np.pi * 440 * np.arange(48000) / 48000)
+    assert len(y) == 48000
+    np.testing.assert_allclose(y[2000:-2000], expected[2000:-2000], atol=1e-3)
 
 
 @pytest.mark.parametrize("seed", range(5))
