@@ -4,6 +4,7 @@ Each family is a subpackage; a family imports only those below it:
 
 ``book``         running chapters, reporting values, figures and tables, building pages
 ``figures``      the plotting theme and the recurring plots
+``genre``        corpora with styles, networks that name them, scores and explanations
 ``probe``        folds, nested ridge, scores, permutation tests, stem ablation
 ``stems``        separation, remixing, quality
 ``similarity``   maps, CKA, RSA with Mantel tests
@@ -11,7 +12,7 @@ Each family is a subpackage; a family imports only those below it:
 ``networks``     small networks and their training
 ``descriptors``  handcrafted descriptors of groove
 ``mixed``        linear mixed models, reliability, noise ceiling
-``synth``        the demo study: songs, rendering, simulated listeners
+``synth``        the demo study and the genre corpus: songs, rendering, simulated listeners
 ``study``        study folders, their contracts, the catalogue of data sets
 ``rhythm``       syncopation, swing and microtiming
 ``audio``        decoding, windows, loudness, encoding for the web

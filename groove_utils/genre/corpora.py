@@ -130,9 +130,13 @@ def _scan(folder: Path) -> pd.DataFrame:
 
 def _read_table(folder: Path) -> pd.DataFrame:
     path = folder / "songs.csv"
-    songs = pd.read_csv(
-        path, dtype=dict.fromkeys(REQUIRED, str), keep_default_na=False, na_values={}
-    )
+    try:
+        songs = pd.read_csv(path, dtype=dict.fromkeys(REQUIRED, str), keep_default_na=False)
+    except ValueError as error:  # also pandas' own errors, and bytes that are not UTF-8
+        raise CorpusError(
+            f"{path}: cannot be read as a CSV table in UTF-8 ({error}).",
+            kind="unreadable", path=path,
+        ) from error  # fmt: skip
     for column in REQUIRED:
         if column not in songs:
             raise CorpusError(
@@ -165,8 +169,13 @@ def _read_tree(folder: Path, styles: set[str]) -> dict[str, str]:
     path = folder / "tree.yml"
     if not path.is_file():
         return {}
-    tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    tree = {str(child): str(parent) for child, parent in tree.items()}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        tree = {str(child): str(parent) for child, parent in content.items()}
+    except (yaml.YAMLError, AttributeError, ValueError) as error:
+        raise CorpusError(
+            f"{path}: expected lines `style: parent` ({error}).", kind="unreadable", path=path
+        ) from error
     for style in sorted(styles):
         node, steps = style, 0
         while node in tree:

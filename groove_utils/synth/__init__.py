@@ -1,6 +1,7 @@
-"""The demo study: generated songs with true stems, and simulated listeners with known effects.
+"""Generated songs with true stems, and simulated listeners with known effects.
 
-`make_demo` writes the book's default study, on which every method is tested against its truth.
+`make_demo` writes the book's default study, on which every method is tested against its truth;
+`make_genre_corpus` renders songs in eight styles for the chapters on genre.
 """
 
 import lazy_loader

@@ -58,6 +58,18 @@ def test_faults_of_a_table_are_found(tmp_path, text, kind, fields):
         load_corpus(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("songs.csv", b""), ("songs.csv", b"song_id,style\n\xff\xfe,a\n"), ("songs.csv", b'a,b\n"x'),
+     ("tree.yml", b"- a\n- b\n"), ("tree.yml", b"a: [\n"), ("tree.yml", b"\xff")],
+)  # fmt: skip
+def test_files_of_another_kind_are_refused(tmp_path, name, content):
+    write(tmp_path, "a/b/c.wav")
+    (tmp_path / name).write_bytes(content)
+    with raises(CorpusError, "unreadable", path=name):
+        load_corpus(tmp_path)
+
+
 def test_folders_without_songs_and_circular_trees_are_errors(tmp_path):
     with raises(CorpusError, "missing_folder"):
         load_corpus(tmp_path / "absent")
