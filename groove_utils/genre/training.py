@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from groove_utils.cache import ArrayCache, cache_key, describe_function
 from groove_utils.genre.architectures import SpectrogramNetwork, build_network
@@ -219,12 +220,13 @@ def classify_features(
         Predictions as in :func:`train_networks`.
     """
     X, tables = np.asarray(X), []
-    for seed, split in splits.items():
-        fitted = clone(model).fit(X[split["train"]], clips.y[split["train"]])
-        for part in ("valid", "test"):
-            p = fitted.predict_proba(X[split[part]]).astype(np.float32)
-            facts = {"network": name, "seed": seed, "split": part}
-            tables.append(predictions_table(clips, split[part], p, **facts))
+    with threadpool_limits(1):  # boosting has too little to do for more
+        for seed, split in splits.items():
+            fitted = clone(model).fit(X[split["train"]], clips.y[split["train"]])
+            for part in ("valid", "test"):
+                p = fitted.predict_proba(X[split[part]]).astype(np.float32)
+                facts = {"network": name, "seed": seed, "split": part}
+                tables.append(predictions_table(clips, split[part], p, **facts))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -204,6 +204,7 @@ def fit(
             _save(checkpoint, parts, history, best)
     if engine is not None:
         engine.unwrap_model(trained, keep_fp32_wrapper=False)
+        vars(network).pop("forward", None)  # back to that of the class
         engine.wait_for_everyone()
     if best is not None:
         network.load_state_dict(best)

@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 import socket
+from functools import partial
 
 import distributed_training
 import numpy as np
@@ -15,9 +16,12 @@ from sklearn.preprocessing import StandardScaler
 
 from groove_utils.cache import ArrayCache
 from groove_utils.genre import (
+    Corpus,
     accuracy_difference,
     accuracy_table,
+    add_rumble,
     classify_features,
+    log_mels,
     spectrogram_statistics,
     split_clips,
     train_network,
@@ -99,6 +103,30 @@ def test_predictions_are_tidy(clips, cache):
     gap = scores["accuracy"].iloc[0] - scores["accuracy"].iloc[1]
     assert difference["difference"] == pytest.approx(gap)
     assert accuracy_difference(table, "bigru", "bigru")["high"] == 0
+
+
+def test_a_planted_tone_is_learnt_and_found(tiny_corpus, tmp_path, cache):
+    """Styles without any sound of their own: only the tone tells them apart."""
+    songs = tiny_corpus.songs.assign(style=["a", "b"] * (len(tiny_corpus.songs) // 2))
+    songs["artist"] = songs["artist"] + songs["style"]
+    corpus = Corpus("named at random", tiny_corpus.folder, songs)
+    mels = partial(log_mels, corpus, seconds=1.5, hop_seconds=1.0)
+    store = ArrayCache(tmp_path, "mels")
+    clean = mels(cache=store)
+    tone = {"a": 0.0, "b": 15.0}
+    planted = mels(change=partial(add_rumble, levels=tone), cache=store)
+    swapped = mels(change=partial(add_rumble, levels={"a": 15.0, "b": 0.0}), cache=store)
+    split = split_clips(clean.table)
+    settings = TrainingSettings(epochs=6, batch_size=16, learning_rate=4e-3, patience=6)
+    horse = train_network("mel-cnn", planted, split, settings, cache=cache)
+    rows = split["test"]
+    right = [
+        (horse.predict(clips.X[rows]).argmax(axis=1) == clips.y[rows]).mean()
+        for clips in (planted, clean, swapped)
+    ]
+    assert right[0] > 0.85
+    assert right[1] < 0.7
+    assert right[2] < 0.15
 
 
 def test_a_linear_head_on_features(clips):

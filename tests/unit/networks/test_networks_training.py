@@ -104,6 +104,19 @@ def test_the_generator_of_the_caller_is_left_alone():
     assert not torch.equal(before, state)
 
 
+def test_half_precision_changes_rounding_only_and_is_undone():
+    from accelerate import Accelerator
+
+    full, half = network(), network()
+    fit(full, X, Y, SHORT, valid=(X, Y))
+    fit(half, X, Y, SHORT, valid=(X, Y), engine=Accelerator(cpu=True, mixed_precision="bf16"))
+    assert not same(full, half)
+    for a, b in zip(full.parameters(), half.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0.05, atol=0.05)
+    assert half(torch.tensor(X)).dtype == torch.float32
+    assert "forward" not in vars(half)
+
+
 def test_what_cannot_be_trained_is_refused():
     with raises(DetailedError, "wrong_length"):
         fit(network(), X, Y[:5])

@@ -1,0 +1,39 @@
+"""Plots of chapter 10 draw what they are given, where it belongs."""
+
+import numpy as np
+import pandas as pd
+
+from groove_utils import figures
+
+
+def test_pictures_of_clips_have_a_panel_each():
+    clips = {style: np.zeros((48, 94)) for style in "abcde"}
+    figure = figures.plot_clip_pictures(clips, seconds=3.0)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [*"abcde", "", "", ""]
+    assert figure.axes[0].get_xlim() == (0, 3)
+    assert figure.axes[0].images[0].origin == "lower"
+
+
+def test_reading_orders_stand_next_to_each_other():
+    figure = figures.plot_reading_order({"one": np.arange(5), "two": np.arange(5)[::-1]})
+    assert [list(axes.lines[0].get_ydata()) for axes in figure.axes] == [
+        [0, 1, 2, 3, 4],
+        [4, 3, 2, 1, 0],
+    ]
+
+
+def test_losses_have_a_panel_per_network():
+    rows = [
+        {"network": name, "seed": seed, "epoch": epoch, "loss": 2 - epoch, "valid_loss": 3 - epoch}
+        for name in ("a", "b")
+        for seed in (0, 1)
+        for epoch in (0, 1)
+    ]
+    figure = figures.plot_training(pd.DataFrame(rows))
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["a", "b"]
+    drawn = [list(line.get_ydata()) for line in figure.axes[1].lines if len(line.get_ydata())]
+    assert drawn == [[2, 1], [3, 2]]
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == [
+        "training",
+        "validation",
+    ]
