@@ -3,7 +3,7 @@
 #
 # Funk, reggae, techno: a listener needs a few seconds. A network that does the same may have heard
 # the rhythm section. It may also have recognised the band, or the codec of the file. In this chapter
-# nine kinds of classifier learn eight styles. Among them is a published one, which joins a residual
+# ten classifiers learn eight styles. Among them is a published one, which joins a residual
 # network to a recurrent one {cite}`zhang2023`. We rebuild it, find two faults of shape in it, mend
 # it, and compare all of them on bands that they have never heard. Then we show how a network gets a
 # good score for a bad reason.
@@ -21,7 +21,7 @@
 # ```
 
 # %% tags=["parameters"]
-study = "demo"  # a study's name, or a folder with a study.yml; not used on this page
+study = "demo"  # a name, or a folder with a study.yml; not used on this page
 seed = 2026
 n_bands = 24  # bands per style
 songs_per_band = 2
@@ -72,7 +72,10 @@ compare = partial(genre.accuracy_difference, n_boot=n_bootstrap)
 
 # %%
 corpus = genre.rendered_corpus(
-    n_bands=n_bands, songs_per_band=songs_per_band, seconds=song_seconds, n_jobs=n_jobs
+    n_bands=n_bands,
+    songs_per_band=songs_per_band,
+    seconds=song_seconds,
+    n_jobs=n_jobs,
 )
 first = corpus.songs.groupby("style")["song_id"].first()
 audio_player({style: corpus.path(song) for style, song in first.items()})
@@ -227,8 +230,8 @@ sequence.shape  # batch, steps, numbers per step
 # play the frames backwards. A recurrent network should notice:
 
 # %%
-backwards = torch.nn.AdaptiveAvgPool2d(1)(maps.flip(3)).flatten(2).transpose(1, 2)
-torch.allclose(sequence, backwards, atol=1e-6)
+backwards = torch.nn.AdaptiveAvgPool2d(1)(maps.flip(3))
+torch.allclose(averaged, backwards, atol=1e-6)
 
 # %% [markdown]
 # ## Mended, and its rivals
@@ -263,8 +266,8 @@ shape = {"n_mels": clips.X.shape[1], "n_frames": clips.X.shape[2]}
 sizes = []
 for name in genre.NETWORKS:
     network = genre.build_network(name, len(clips.styles), **shape)
-    multiply_adds = networks.count_multiply_adds(network, clips.X.shape[1:])
-    sizes.append((name, networks.count_parameters(network), multiply_adds / 1e6))
+    products = networks.count_multiply_adds(network, clips.X.shape[1:])
+    sizes.append((name, networks.count_parameters(network), products / 1e6))
 
 # %% tags=["hide-input"]
 sizes = pd.DataFrame(sizes, columns=["network", "parameters", "million multiply-adds"])
@@ -392,8 +395,9 @@ report_value(
 # alone {glue:text}`accuracy_resnet_full`. The frozen tagger with a linear layer reaches
 # {glue:text}`accuracy_tagger_full`, handcrafted features {glue:text}`accuracy_handcrafted_full`.
 #
-# Overlapping intervals do not mean that two networks are equal: they heard the same bands, and hard
-# bands are hard for both. So we compare them band by band:
+# The widest interval is ±{glue:text}`widest_half` points. Overlapping intervals do not mean that two
+# networks are equal: they heard the same bands, and hard bands are hard for both. So we compare them
+# band by band:
 
 # %%
 pairs = {
@@ -402,7 +406,8 @@ pairs = {
     "recurrence": ("resnet-bigru", "resnet"),
     "pretraining": ("resnet-bigru", "tagger + linear"),
 }
-gaps = pd.DataFrame({key: compare(predictions, *pair) for key, pair in pairs.items()}).T
+gaps = {key: compare(predictions, *pair) for key, pair in pairs.items()}
+gaps = pd.DataFrame(gaps).T
 
 # %% tags=["hide-input"]
 for key, row in gaps.iterrows():
@@ -581,7 +586,8 @@ tests = {"tone as in training": planted, "removed": clips, "swapped": swapped}
 genre.train_networks(["mel-cnn"], planted, splits, settings, n_jobs=n_jobs)
 rows = [by_band.assign(way="no tone at all")]
 for s, split in splits.items():
-    horse = genre.train_network("mel-cnn", planted, split, replace(settings, seed=s))
+    once = replace(settings, seed=s)
+    horse = genre.train_network("mel-cnn", planted, split, once)
     for way, heard in tests.items():
         p = horse.predict(heard.X[split["test"]])
         facts = {"network": "horse", "seed": s, "split": "test", "way": way}
@@ -700,14 +706,11 @@ repaired.sequence(repaired.picture(torch.tensor(clips.X[:2]))).shape
 
 # %% tags=["solution"]
 rows = splits[seed]["test"]
-shuffled = np.random.default_rng(0).permuted(
-    np.broadcast_to(np.arange(shape["n_frames"]), (len(rows), shape["n_frames"])),
-    axis=1,
-)
-X = np.take_along_axis(clips.X[rows], shuffled[:, None], axis=2)
-one = replace(settings, seed=seed)
+draws = np.random.default_rng(0).random((len(rows), 1, shape["n_frames"]))
+X = np.take_along_axis(clips.X[rows], np.argsort(draws), axis=2)
+once = replace(settings, seed=seed)
 for name in ("mel-cnn", "bigru", "resnet-bigru"):
-    p = genre.train_network(name, clips, splits[seed], one).predict(X)
+    p = genre.train_network(name, clips, splits[seed], once).predict(X)
     print(name, (p.argmax(axis=1) == clips.y[rows]).mean().round(2))
 
 # %% [markdown]
