@@ -466,7 +466,9 @@ def build_network(
         )  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return NETWORKS[name](n_classes, n_mels, n_frames, **options)
+        network = NETWORKS[name](n_classes, n_mels, n_frames, **options)
+    # channels next to each other in memory: a third less time for small convolutions
+    return network.to(memory_format=torch.channels_last)
 
 
 def resnet18_parallel(n_classes: int = 10, size: int = 224) -> ParallelNetwork:
