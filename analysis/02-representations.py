@@ -2,18 +2,19 @@
 # # What does a groove look like to a machine?
 #
 # A recording is a long row of numbers: the position of a loudspeaker's cone, tens of thousands of
-# times a second. Nobody hears it so, and few models read it so. Between the sound and the model
-# stands a *representation*, a picture of the sound, and whoever chooses it decides what the model
-# can still notice. In this chapter we look at two songs through eight such pictures. Then we throw
-# the sound away, make it again from each picture, and listen to what is gone.
+# times per second. No one hears sound this way, and few models use it. Most models read a
+# *representation* computed from the recording, and what the representation leaves out, no model can
+# use. In this chapter we look at two songs in eight representations. Then we discard the sound,
+# reconstruct it from each representation, and listen to what has been lost.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** what waveform, STFT, mel spectrogram, constant-Q transform, chromagram,
-# tempogram and onset strength keep of a sound and what they lose, which tasks want which, and what
-# phase, loudness and sample rate have to do with it. The syllabus is that of {cite:t}`choi2017`.
+# tempogram and onset strength keep of a sound and what they lose; how each is computed; which tasks
+# they suit; and what phase, loudness and sample rate change. The syllabus follows
+# {cite:t}`choi2017`.
 #
-# **You need** no more than the idea of a frequency. Headphones help.
+# **You need** to know what a frequency is. Headphones help.
 #
 # **It runs** in about half a minute. Modules: `groove_utils.audio.representations`,
 # `groove_utils.audio.inversion`.
@@ -27,6 +28,7 @@ seconds = 8  # how much of each song
 n_iter = 32  # rounds of guessing phases
 
 # %%
+import librosa
 import numpy as np
 import pandas as pd
 
@@ -53,7 +55,7 @@ data = chapter.study
 # %% [markdown]
 # ## Two songs
 #
-# Listen first, both at the same loudness. Which of them makes you move, and what in it?
+# Listen first, both at the same loudness. Which of them makes you move, and what makes you move?
 
 # %%
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
@@ -75,12 +77,86 @@ report_text("second", names[1])
 report_value("rate", sr, fmt=",.0f")
 
 # %% [markdown]
-# Of each we take the first seconds, one channel, at {glue:text}`rate` samples a second.
+# We take the first seconds of each song, mixed to one channel, at {glue:text}`rate` samples per
+# second.
 #
-# ## Eight pictures
+# ## From samples to a spectrogram
 #
-# {numref}`fig-eight` shows two seconds of both songs. Brighter is more, and frequency axes are
-# logarithmic. Thin lines mark the beats that `groove_utils.descriptors` found in the onset curve.
+# The **short-time Fourier transform** (STFT) cuts the signal $x$ into overlapping windows of $N$
+# samples, one every $H$ samples (the *hop length*), and measures how much of each frequency a
+# window contains:
+#
+# $$ X[k, m] = \sum_{n=0}^{N-1} x[n + mH] \, w[n] \, e^{-2 \pi i k n / N} $$
+#
+# Here $k$ numbers the frequencies, $m$ the windows, and $w$ is a window function that fades in and
+# out. In librosa this is one call. To see what it does, we compute one column by hand:
+
+# %%
+y, n_fft, hop = sounds[names[0]], 2048, 256
+X = librosa.stft(y, n_fft=n_fft, hop_length=hop)
+
+m = X.shape[1] // 2  # column m is centred on sample m * hop
+frame = y[m * hop - n_fft // 2 : m * hop + n_fft // 2]
+window = librosa.filters.get_window("hann", n_fft)
+np.allclose(np.fft.rfft(window * frame), X[:, m], atol=1e-3)
+
+# %% [markdown]
+# Drums show as upright lines, because a stroke is short and contains all frequencies. Held notes
+# show as level lines, one for each harmonic.
+#
+# The **mel spectrogram** sums the power of the STFT within bands $F_b$ that get wider with
+# frequency, as those of the ear do. The **log-mel spectrogram** is the same in decibels, since we
+# hear ratios of power, not differences:
+#
+# $$ M[b, m] = \sum_k F_b[k] \, |X[k, m]|^2, \qquad
+# L[b, m] = 10 \log_{10} \frac{M[b, m]}{\max M} $$
+
+# %%
+power = np.abs(X) ** 2
+mel = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=96) @ power
+log_mel = librosa.power_to_db(mel, ref=np.max, top_db=80)
+
+# %% [markdown]
+# The **constant-Q transform** (CQT) has one row per semitone: row $k$ is at the frequency
+# $f_k = f_0 \, 2^{k/12}$, and its window gets shorter as the frequency rises. A transposed melody
+# moves up without changing its shape. The **chromagram** adds up all octaves, which leaves twelve
+# rows, one per pitch class.
+
+# %%
+cqt = np.abs(librosa.cqt(y, sr=sr, hop_length=hop, n_bins=84))
+chroma = librosa.feature.chroma_stft(S=power, sr=sr)
+
+# %% [markdown]
+# **Onset strength** is a single curve. It sums over bands how much the log-mel spectrogram rises
+# from one column to the next. Melody, chords and timbre are gone, and the rhythm is left. The
+# **tempogram** is the autocorrelation of this curve within a moving window: it shows at which tempi
+# the onsets around each moment recur.
+#
+# $$ o[m] = \frac{1}{B} \sum_{b=1}^{B} \max(0, \, L[b, m] - L[b, m - 1]) $$
+
+# %%
+strength = librosa.onset.onset_strength(S=log_mel, sr=sr, hop_length=hop)
+rise = np.maximum(0, np.diff(log_mel, axis=1)).mean(axis=0)
+shift = 1 + n_fft // (2 * hop)  # librosa moves the curve to the end of the window
+np.allclose(strength[shift:], rise[: len(strength) - shift], atol=1e-3)
+
+# %%
+tempogram = librosa.feature.tempogram(
+    onset_envelope=strength, sr=sr, hop_length=hop
+)
+
+# %% [markdown]
+# The function `representations.represent` collects all of them. It gives the same numbers:
+
+# %%
+views = {name: representations.represent(y, sr) for name, y in sounds.items()}
+np.allclose(views[names[0]]["log-mel"].array, log_mel, atol=1e-3)
+
+# %% [markdown]
+# ## Eight representations
+#
+# {numref}`fig-eight` shows two seconds of both songs. Brighter means more, and frequency axes are
+# logarithmic. Thin lines mark the beats that `groove_utils.descriptors` found from onset strength.
 # Before reading on, find the bass drum in as many rows as you can.
 
 # %%
@@ -92,8 +168,7 @@ grids = {
     for name, s in spectra.items()
 }
 
-# %%
-views = {name: representations.represent(y, sr) for name, y in sounds.items()}
+# %% tags=["hide-input"]
 beats = {name: grid.beats for name, grid in grids.items() if grid}
 show_figure(
     figures.plot_representations(views, (2, 4), beats),
@@ -104,26 +179,15 @@ show_figure(
 )
 
 # %% [markdown]
-# - The **waveform** is the sound itself. Strokes show as spikes; what is played does not show.
-# - The **short-time Fourier transform** (STFT) cuts the sound into overlapping windows and asks of
-#   each how much of every frequency it holds. Drums are upright lines, since a stroke is short and
-#   has all frequencies; held notes are level lines, one for each harmonic.
-# - The **mel spectrogram** adds the STFT's bins up into bands that get wider upwards, as those of
-#   the ear do. As plain power, as in the third row, only the loudest bass notes are to be seen.
-# - The **log-mel spectrogram** is the same in decibels. We hear ratios of power and not
-#   differences, and so do networks that are given this one, which is most of them.
-# - The **constant-Q transform** (CQT) has windows that get shorter upwards, so that every semitone
-#   gets its own row. A melody that is transposed moves up without changing its shape.
-# - The **chromagram** folds all octaves into one: twelve rows, one a pitch class.
-# - The **tempogram** asks of every moment at which tempo the onsets around it recur.
-# - **Onset strength** is one curve, high where the spectrum rises. Melody, chords and timbre are
-#   gone, and the rhythm is left.
+# The **waveform** is the sound itself. Strokes show as spikes, but not what is played. In the **mel
+# spectrogram**, as plain power, only the loudest bass notes can be seen. Most networks read the
+# **log-mel spectrogram** instead.
 #
-# ## Sharp in time, or in frequency?
+# ## Precise in time, or in frequency?
 #
-# An STFT has two numbers to be chosen. A long window tells close frequencies apart, but it smears
-# a stroke over its whole length; a short one is the other way round. No choice gives both: the
-# product of the two widths is fixed.
+# An STFT has two settings. A long window separates close frequencies but smears a stroke over its
+# whole length; a short window does the opposite. No window does both: for a given window shape, the
+# product of the two widths is constant.
 
 # %%
 sizes = [256, 1024, 4096]
@@ -169,26 +233,25 @@ report_value("short_hz", widths["Hz"].iloc[0], fmt=".0f", unit=" Hz")
 report_value("coarse_hop", 2048 / sr * 1000, fmt=".0f", unit=" ms")
 
 # %% [markdown]
-# A window of 256 samples places a stroke within {glue:text}`short_ms` and blurs pitches over
-# {glue:text}`short_hz`; one of 4096 tells tones {glue:text}`long_hz` apart and spreads a stroke over
-# {glue:text}`long_ms`. A sixteenth note of this song lasts {glue:text}`sixteenth`, and the
-# {term}`microtiming` that drummers care about is a tenth of that.
+# A window of 256 samples places a stroke within {glue:text}`short_ms` but smears pitch over
+# {glue:text}`short_hz`. A window of 4096 samples separates tones {glue:text}`long_hz` apart but
+# smears a stroke over {glue:text}`long_ms`. A sixteenth note of this song lasts
+# {glue:text}`sixteenth`, and the {term}`microtiming` that drummers care about is a tenth of that.
 #
-# The **hop** is another matter. It does not sharpen anything, it only says how often we look. At a
-# hop of 2048 samples there is one look every {glue:text}`coarse_hop`, and a rhythm finer than that
-# cannot come back however clever the model is.
+# The **hop length** does not sharpen anything. It only sets how often we look. With a hop of 2048
+# samples there is one column every {glue:text}`coarse_hop`, and no model can recover a finer rhythm.
 #
-# ## Which task wants which?
+# ## Which task needs which?
 #
 # {cite:t}`choi2017` sort the tasks of music information retrieval by what they need. The table adds
-# what each picture costs.
+# the size of each representation.
 
 # %%
 table = representations.representation_table()
 arrays = {kind: view.array for kind, view in views[names[0]].items()}
 length = len(sounds[names[0]]) / sr
 rates = [round(arrays[kind].size / length) for kind in table.index]
-table.insert(0, "numbers a second", rates)
+table.insert(0, "numbers per second", rates)
 table.insert(1, "rows", [len(arrays[kind]) for kind in table.index])
 
 # %%
@@ -199,17 +262,16 @@ show_table(
 )
 
 # %% [markdown]
-# Small is not poor: a small picture that keeps what a task needs lets a model learn from fewer
-# songs. And large is not rich: what the STFT has beyond the mel spectrogram is mostly fine pitch,
-# which tells a tagger little.
+# A small representation that keeps what a task needs lets a model learn from fewer songs. A large one
+# is not always better: the STFT has mostly fine pitch beyond the mel spectrogram, and a tagger gains
+# little from that.
 #
 # ## Hear what is left
 #
-# Now the test. Take one representation, throw the song away, and make the most plausible sound that
-# has that representation. Where the phase is missing, it is guessed and improved in rounds
-# {cite}`griffin1984`; a mel band's power is spread over its bins; a chromagram is played with
-# {cite:t}`shepard1964`'s tones, which have all octaves at once; and the onset curve opens and closes
-# a noise.
+# Now we discard the song and reconstruct a plausible sound from each representation. Missing phases
+# are estimated iteratively {cite}`griffin1984`; the power of a mel band is spread over its
+# frequencies; a chromagram is played with {cite:t}`shepard1964` tones, which contain all octaves at
+# once; and onset strength controls the level of a noise.
 
 # %%
 made = {}
@@ -235,10 +297,10 @@ listen(names[0])
 listen(names[1])
 
 # %% [markdown]
-# Ears first, then numbers. {numref}`fig-losses` measures four things: whether the *samples* agree,
-# whether the *spectrum* does, whether strokes come at the same times with the same strength
-# (*rhythm*), and whether the same pitch classes sound (*harmony*). Of samples, two unrelated sounds
-# have about −3 dB.
+# Listen first, then look at the numbers. {numref}`fig-losses` shows four measures: how well the
+# *samples* agree, how well the *spectrum* agrees, whether strokes come at the same times with the
+# same strength (*rhythm*), and whether the same pitch classes sound (*harmony*). For two unrelated
+# sounds, the samples agree to about −3 dB.
 
 # %%
 losses = pd.DataFrame(
@@ -252,9 +314,9 @@ losses = pd.DataFrame(
 show_figure(
     figures.plot_losses(losses),
     "losses",
-    "How near the sounds made again come to the original, for two songs.",
-    "Dot plots of four measures for seven inversions: only the CQT with its phase agrees in "
-    "its samples; spectrograms keep rhythm, chroma does not; most keep harmony.",
+    "Agreement of reconstructed sounds with the original, for two songs.",
+    "Dot plots of four measures for seven reconstructions: only the CQT with its phase agrees "
+    "in its samples; spectrograms keep rhythm, chroma does not; most keep harmony.",
     table=losses,
 )
 
@@ -270,39 +332,38 @@ report_value("chroma_rhythm", mean.loc["chroma", "rhythm"])
 report_value("chroma_harmony", mean.loc["chroma", "harmony"])
 report_text(
     "opposites",
-    "trade places"
+    "have opposite strengths"
     if mean.loc["chroma", "harmony"] > mean.loc["mel (24 bands)", "harmony"]
     and mean.loc["chroma", "rhythm"] < mean.loc["mel (24 bands)", "rhythm"]
-    else "do not trade places as one might expect",
+    else "do not have opposite strengths",
 )
 
 # %% [markdown]
-# Two lessons. First, **error in the samples is not error to the ear**. What was made from STFT
-# magnitudes has {glue:text}`stft_db`, as bad as an unrelated sound, because its guessed phases are
-# other ones. Yet its spectrum is off by {glue:text}`stft_spectrum` only, and it is hard to tell from
-# the original.
+# First, **agreement in samples is not agreement to the ear**. The sound reconstructed from STFT
+# magnitudes agrees to {glue:text}`stft_db` in its samples, no better than an unrelated sound, because
+# its phases are different. Yet its spectrum differs by only {glue:text}`stft_spectrum`, and it is
+# hard to distinguish from the original.
 #
-# Second, **what is lost depends on what you ask for**. Twenty-four mel bands keep
-# {glue:text}`mel_rhythm` of the rhythm and {glue:text}`mel_harmony` of the harmony; the chromagram
-# keeps {glue:text}`chroma_rhythm` of the rhythm and {glue:text}`chroma_harmony` of the harmony. For
-# these songs the two {glue:text}`opposites`.
+# Second, **each representation loses something else**. With 24 mel bands, the correlation with the
+# original is {glue:text}`mel_rhythm` for rhythm and {glue:text}`mel_harmony` for harmony. With the
+# chromagram, it is {glue:text}`chroma_rhythm` for rhythm and {glue:text}`chroma_harmony` for harmony.
+# For these songs, the two representations {glue:text}`opposites`.
 #
 # ## Does phase matter, then?
 #
-# If phases can be guessed, are they idle? Here the magnitudes are kept and the phases are replaced
-# by dice, first in windows of 256 samples, then in longer ones, and last in one window as long as
-# the sound: its spectrum is then *exactly* that of the original.
+# If phases can be estimated, are they needed? Here we keep the magnitudes and replace the phases by
+# random numbers: first in windows of 256 samples, then in longer ones, and finally in one window as
+# long as the sound. The spectrum of the last sound is *exactly* that of the original.
 
 # %%
-y = sounds[names[0]]
 lengths = {"256": 256, "2048": 2048, "32,768": 32768, "the whole sound": None}
-diced = {
+randomised = {
     k: inversion.randomise_phase(y, n_fft=n, seed=seed) for k, n in lengths.items()
 }
-audio_player({f"random phases, window: {k}": (x, sr) for k, x in diced.items()})
+audio_player({f"random phases, window: {k}": (x, sr) for k, x in randomised.items()})
 
 # %%
-phase = {k: inversion.reconstruction_error(y, x, sr) for k, x in diced.items()}
+phase = {k: inversion.reconstruction_error(y, x, sr) for k, x in randomised.items()}
 phase = pd.DataFrame(phase).T[["rhythm", "harmony"]].rename_axis("window")
 show_table(
     phase,
@@ -315,19 +376,19 @@ report_value("whole_rhythm", phase.loc["the whole sound", "rhythm"])
 report_value("short_rhythm", phase.loc["256", "rhythm"])
 
 # %% [markdown]
-# With one long window, the correlation of the onset curves is {glue:text}`whole_rhythm`: a wash of
-# sound with the right notes and no groove at all. With short windows it is
-# {glue:text}`short_rhythm`. *When* something happens inside a window is told by phase alone. A
-# magnitude spectrogram knows about rhythm because its windows are short, not because it has no need
-# of phase.
+# With one long window, the correlation of the onset curves is {glue:text}`whole_rhythm`: the notes are
+# right and the groove is gone. With short windows it is {glue:text}`short_rhythm`. Within a window,
+# only the phase says *when* something happens. A magnitude spectrogram shows rhythm because its
+# windows are short.
 #
 # ## How loud?
 #
-# A louder copy of a song is the same song. Yet RMS, flux and the plain mel spectrogram change with
-# it, and in decibels the whole picture moves up. So loudness should be fixed before songs are
-# compared. *Which* loudness? The ear hears little in the lows, so the broadcasting standard BS.1770
-# {cite}`itu1770` filters before it measures power, and leaves silent passages out. The result is
-# in LUFS. These three tones have the same power:
+# A louder copy of a song is the same song. Yet its RMS level, spectral flux and plain mel
+# spectrogram are larger, and in decibels the whole log-mel spectrogram moves up. So songs are set to
+# the same loudness before they are compared. The ear is less sensitive to low frequencies. The
+# broadcasting standard BS.1770 {cite}`itu1770` therefore filters the signal before it measures
+# power, and leaves out silent passages. The result is in LUFS. These three tones have the same
+# power:
 
 # %%
 t = np.arange(2 * 44100) / 44100
@@ -351,16 +412,16 @@ show_table(
 )
 
 # %% [markdown]
-# All players of this book are matched in LUFS, except those just above. Whether the level of a
-# recording is part of its groove is another question: {cite:t}`stupacher2016` found that it is
-# not, but the *variability* of the level is.
+# All players of this book are matched in LUFS, except those just above. Does the level of a recording
+# contribute to its groove? {cite:t}`stupacher2016` found no effect of the level, but an effect of its
+# *variability*.
 #
-# ## What a low sample rate takes away
+# ## What a low sample rate removes
 #
-# A rate of *r* samples a second holds frequencies up to *r*/2. {doc}`05-embeddings` uses models
-# that hear at 16 kHz. What would be gone at 8 kHz? Listen to the cymbals. And to the third player:
-# there every so-and-so-many samples were dropped without filtering, so that high frequencies come
-# back as wrong, low ones. That is *aliasing*, and why one resamples with a filter.
+# At a sample rate of $r$ per second, a signal can contain frequencies up to $r/2$. The models of
+# {doc}`05-embeddings` work at 16 kHz. What would be lost at 8 kHz? Listen to the cymbals. In the
+# third player, samples were dropped without a filter, so that high frequencies return as wrong, low
+# ones. This is called *aliasing*, and a filter before resampling prevents it.
 
 # %%
 full, full_sr = load_audio(data.audio_path(tracks[0]))
@@ -382,17 +443,17 @@ report_value("energy_above", 100 * power[above].sum() / power.sum(), unit="%")
 report_value("share_high", share_high, fmt=".0f", unit="%")
 
 # %% [markdown]
-# Only {glue:text}`energy_above` of the song's energy lies above 4 kHz. But of all onsets that are
-# found in three regions of the spectrum, {glue:text}`share_high` are found above 3.2 kHz: the hi-hat
-# is quiet, and it carries much of the pulse. Energy is a poor guide to what matters.
+# Only {glue:text}`energy_above` of the song's energy is above 4 kHz. But of all onsets found in three
+# regions of the spectrum, {glue:text}`share_high` are above 3.2 kHz: the hi-hat is quiet, but it
+# carries much of the pulse.
 #
 # ## Where the groove is visible
 #
-# Fold the onset curves of three regions of the spectrum onto one bar, sixteenth by sixteenth, and
-# something like a drummer's score appears ({numref}`fig-bar`): the bass drum (and the bass) below,
-# the hi-hat on top, and in the middle all that strikes, the snare above all. A tall bar *between*
-# the beats, with little on the beat after it, is what {doc}`04-descriptors` will count as
-# {term}`syncopation`.
+# {numref}`fig-bar` averages the onset strength of three regions of the spectrum over all bars,
+# sixteenth note by sixteenth note. The result resembles a drummer's score: bass drum and bass in the
+# lowest region, the hi-hat in the highest, and all strokes in the middle, most clearly the snare. A
+# tall column *between* the beats with little on the next beat is what {doc}`04-descriptors` counts
+# as {term}`syncopation`.
 
 # %%
 folded = {
@@ -416,65 +477,98 @@ show_figure(
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **A good inversion proves that information is there, not that a model uses it.** Rhythm is in
-#   the log-mel spectrogram, and a model that averages it over time has lost it all the same.
-# - **A bad inversion proves less than it seems.** Another algorithm might make more of the same
-#   chromagram.
-# - **Two songs.** They were not chosen, and that is all that can be said for them.
-# - **The beats were estimated.** Where the beat tracker is wrong, {numref}`fig-bar` is folded
-#   wrongly. {doc}`04-descriptors` measures how often that is.
-#
-# What would change the conclusion: songs whose rhythm sits in pitch or timbre rather than in
-# strokes. There, onset strength would keep the wrong thing.
+# - **A good reconstruction proves that information is there, not that a model uses it.** Rhythm is in
+#   the log-mel spectrogram, but a model that averages over time loses it.
+# - **A bad reconstruction proves less than it seems to.** Another algorithm might get more out of the
+#   same chromagram.
+# - **Two songs.** They were taken in order, not chosen, but two songs are a small sample.
+# - **The beats were estimated.** Where the beat tracker is wrong, {numref}`fig-bar` is wrong too.
+#   {doc}`04-descriptors` measures how often that happens.
 #
 # ## Exercises
 #
-# 1. Listen: how few mel bands are enough to recognise the groove? Make the first song again from
-#    96, 24, 8 and 2 bands with `inversion.from_mel(y, sr, n_mels=...)`.
-
-# %% [markdown]
-# ````{dropdown} Solution
-# ```python
-# audio_player(
-#     {
-#         f"{n} bands": (inversion.from_mel(sounds[names[0]], sr, n_mels=n, seed=seed), sr)
-#         for n in (96, 24, 8, 2)
-#     }
-# )
+# ```{exercise} Few mel bands
+# :label: ex-bands
+#
+# Listen: how few mel bands are enough to recognise the groove? Reconstruct the first song from 96,
+# 24, 8 and 2 bands with `inversion.from_mel(y, sr, n_mels=...)`.
 # ```
-# Eight bands are enough for bass drum, snare and hi-hat; with two, you still hear *when* but hardly
-# *what*. Chords are gone long before. A model that is to predict groove needs little resolution in
-# frequency, and a fine one in time.
-# ````
 #
-# 2. Break it: make the song again from an STFT whose hop is longer than its window,
-#    `inversion.from_stft(y, n_fft=512, hop_length=2048)`. What do you expect, and what do you hear?
+# ```{solution-start} ex-bands
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+from_bands = {
+    f"{n} bands": (inversion.from_mel(y, sr, n_mels=n, n_iter=n_iter, seed=seed), sr)
+    for n in (96, 24, 8, 2)
+}
+audio_player(from_bands)
 
 # %% [markdown]
-# ````{dropdown} Solution
-# Between the windows nobody looked. The magnitudes say nothing about three quarters of the
-# samples, and no algorithm can know what was there: the sound comes back as a train of short
-# grains. The usual hop is a quarter of the window for this reason.
-# ````
+# Eight bands are enough for bass drum, snare and hi-hat. With two, you still hear *when* but hardly
+# *what*. Chords are lost much earlier. To predict groove, a model needs little resolution in
+# frequency and much in time.
 #
-# 3. The tempogram shows bands at several tempi at once. Which of them are the beat's? Predict from
-#    the tempo in `grids[names[0]].tempo` where others must lie, then look.
+# ```{solution-end}
+# ```
+#
+# ```{exercise} A hop longer than the window
+# :label: ex-hop
+#
+# Suppose that the hop is longer than the window: `n_fft=512, hop_length=2048`. Which samples are in a
+# window at all? Play only those. What do you expect, and what do you hear?
+# ```
+#
+# ```{solution-start} ex-hop
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+seen = np.arange(len(y)) % 2048 < 512
+audio_player({"original": (y, sr), "what is seen": (np.where(seen, y, 0), sr)})
 
 # %% [markdown]
-# ````{dropdown} Solution
-# Whatever recurs every beat also recurs every two and every four, so there are bands at half and a
-# quarter of the tempo; quavers give one at double. A tempo estimator must choose among them, which
-# is why most of its errors are errors by a factor of two.
-# ````
+# Three quarters of the samples are in no window. The STFT contains nothing about them, and no
+# algorithm can restore them: what is left is a train of short grains. This is why the usual hop is a
+# quarter of the window.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Bands of the tempogram
+# :label: ex-tempogram
+#
+# The tempogram has bands at several tempi at once. Predict from the estimated tempo,
+# `grids[names[0]].tempo`, where they must lie. Then find the strongest rows.
+# ```
+#
+# ```{solution-start} ex-tempogram
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+view = views[names[0]]["tempogram"]
+strongest = view.array.mean(axis=1).argsort()[::-1][:40]
+np.unique(view.rows[strongest].round(-1))
 
 # %% [markdown]
+# Whatever recurs every beat also recurs every two and every four beats, so there are bands at half
+# and at a quarter of the tempo; quavers add one at double the tempo. A tempo estimator must choose
+# among them. Most of its errors are therefore errors by a factor of two.
+#
+# ```{solution-end}
+# ```
+#
 # ## Summary
 #
-# - A representation decides what can be noticed. Hearing its inversion tells you what is gone.
-# - Time and frequency trade places in the window; the hop limits the finest rhythm.
-# - Log-mel spectrograms keep strokes and timbre, the CQT keeps notes, chroma keeps chords, onset
-#   strength keeps the rhythm alone.
-# - Fix loudness and sample rate before comparing songs, and know what they took away.
+# **Asked**: what does each representation keep of a groove? **Found**: log-mel spectrograms keep
+# strokes and timbre, the CQT keeps notes, chroma keeps chords, and onset strength keeps only the
+# rhythm. The window trades precision in time against precision in frequency, and the hop limits the
+# finest rhythm. Loudness and sample rate must be the same before songs are compared. **True in the
+# simulation**: for simulated songs, the drum pattern that was written is the one that
+# {numref}`fig-bar` should show. **What would change our mind**: songs whose rhythm is in pitch or
+# timbre rather than in strokes. For them, onset strength would keep the wrong thing.
 #
-# **Next:** {doc}`03-networks` asks what a network can learn from such pictures; {doc}`04-descriptors`
-# boils them down to single numbers, and asks how far those get.
+# **Next:** {doc}`03-networks` asks what a network can learn from such representations.
+# {doc}`04-descriptors` reduces them to single numbers and asks how far those get.

@@ -69,19 +69,20 @@ seeds = range(seed, seed + n_seeds)
 # ## One neuron: was that a kick drum?
 #
 # Take a drum loop and look at it once per sixteenth note. Measure the level below 150 Hz and the
-# level above 2500 Hz. Is a kick drum struck in this frame? The two levels are the input x. A neuron
+# level above 2500 Hz. Is a kick drum struck in this frame? The two levels are the input $\mathbf{x}$. A neuron
 # weighs them, adds a bias, and squashes the sum to a probability:
 #
-# > p = σ(w · x + b), with σ(a) = 1 / (1 + exp(−a))
+# $$ p = \sigma(\mathbf{w} \cdot \mathbf{x} + b), \qquad \sigma(a) = \frac{1}{1 + e^{-a}} $$
 #
-# How wrong is it? With y = 1 for a kick and 0 for none, the *cross-entropy*
+# How wrong is it? With $y = 1$ for a kick and 0 for none, the *cross-entropy*
 #
-# > L = −mean( y log p + (1 − y) log(1 − p) )
+# $$ L = -\frac{1}{n} \sum_{i=1}^{n} \bigl( y_i \log p_i + (1 - y_i) \log (1 - p_i) \bigr) $$
 #
 # is small when the probabilities are right, and large when the neuron is sure and wrong. Its gradient
 # is short,
 #
-# > ∂L/∂w = mean( (p − y) x ), ∂L/∂b = mean( p − y ),
+# $$ \frac{\partial L}{\partial \mathbf{w}} = \frac{1}{n} \sum_i (p_i - y_i) \, \mathbf{x}_i,
+# \qquad \frac{\partial L}{\partial b} = \frac{1}{n} \sum_i (p_i - y_i), $$
 #
 # and points to where the loss grows. Training walks the other way, again and again. Here is all of
 # it in NumPy. The first half of the frames is for training, the second half for testing.
@@ -330,9 +331,9 @@ show_figure(
 # kernel that never sees two strokes at once cannot know it. The span of input that an output depends
 # on is its *receptive field*. For a stack of layers it is
 #
-# > 1 + (k₁ − 1) + (k₂ − 1) s₁ + (k₃ − 1) s₁ s₂ + …
+# $$ 1 + (k_1 - 1) + (k_2 - 1) \, s_1 + (k_3 - 1) \, s_1 s_2 + \dots $$
 #
-# frames, where k are the sizes of the kernels and s their strides:
+# frames, where $k_i$ are the sizes of the kernels and $s_i$ their strides:
 
 # %%
 networks.receptive_field([3, 2, 3], strides=[1, 2, 1])

@@ -16,7 +16,7 @@ from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.extract import embed_models, pick_stems
 from groove_utils.embed.model_selection import stem_sums
 from groove_utils.embed.precomputed import check_options, precomputed_folder, read_precomputed
-from groove_utils.embed.sources import SumSource, add_streams
+from groove_utils.embed.stem_sums import SumSource, add_streams
 from groove_utils.study.stem_names import stem_subsets, subset_name
 
 __all__ = ["embed_stem_sums"]

@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "ablation": ["Ablation", "ablate"],
-        "attribution": ["attribute_songs"],
+        "stem_attribution": ["attribute_songs"],
         "baselines": ["nested_estimator", "random_projection_control"],
         "comparison": ["compare_models", "mean_difference", "songs_needed"],
         "correlation": ["correlate", "error_table", "fisher_interval"],

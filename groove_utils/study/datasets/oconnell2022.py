@@ -2,8 +2,8 @@
 
 124 listeners each rated 20 songs, ten of high and ten of low groove, from 1 to 7 on groove, liking
 and familiarity; there is no audio. No licence is stated, so the table is downloaded when it is
-needed, checked by its hash, and never redistributed. The chapter 01 and
-09-mixed-models use it.
+needed, checked by its hash, and never redistributed. The chapters on
+listeners and on mixed models use it.
 
 References
 ----------

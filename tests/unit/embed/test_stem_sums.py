@@ -6,7 +6,7 @@ import soundfile
 from expect import raises
 
 from groove_utils.audio import AudioError, resample
-from groove_utils.embed.sources import SumSource, add_streams
+from groove_utils.embed.stem_sums import SumSource, add_streams
 
 SR = 16000
 
