@@ -109,7 +109,7 @@ np.allclose(np.fft.rfft(window * frame), X[:, m], atol=1e-3)
 # hear ratios of power, not differences:
 #
 # $$ M[b, m] = \sum_k F_b[k] \, |X[k, m]|^2, \qquad
-# L[b, m] = 10 \log_{10} \frac{M[b, m]}{\max M} $$
+# L[b, m] = 10 \, \log_{10} \frac{M[b, m]}{\max M} $$
 
 # %%
 power = np.abs(X) ** 2
@@ -141,9 +141,7 @@ shift = 1 + n_fft // (2 * hop)  # librosa moves the curve to the end of the wind
 np.allclose(strength[shift:], rise[: len(strength) - shift], atol=1e-3)
 
 # %%
-tempogram = librosa.feature.tempogram(
-    onset_envelope=strength, sr=sr, hop_length=hop
-)
+tempogram = librosa.feature.tempogram(onset_envelope=strength, sr=sr, hop_length=hop)
 
 # %% [markdown]
 # The function `representations.represent` collects all of them. It gives the same numbers:
