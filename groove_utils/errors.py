@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 
-__all__ = ["DetailedError", "ErrorDetails", "list_problems"]
+__all__ = ["DetailedError", "ErrorDetails", "describe_os_error", "list_problems"]
+
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class ErrorDetails(Exception):
@@ -68,3 +72,22 @@ def list_problems(problems: Mapping[str, str], what: str) -> str:
     count = "1 track" if len(problems) == 1 else f"{len(problems)} tracks"
     lines = [f"  {track}: {text}" for track, text in problems.items()]
     return "\n".join([f"{count} {what}:", *lines])
+
+
+def describe_os_error(error: OSError) -> str:
+    """Describe an error of the file system in a sentence, with what can be done about it.
+
+    Examples
+    --------
+    >>> describe_os_error(OSError(28, "No space left on device", "values.json"))
+    'values.json: No space left on device. Free some space on the disk, then run it again.'
+    """
+    if error.strerror is None:
+        return str(error)
+    where = f"{os.path.relpath(error.filename)}: " if error.filename else ""
+    remedy = ""
+    if error.errno in DISK_FULL:
+        remedy = " Free some space on the disk, then run it again."
+    elif error.errno in NOT_WRITABLE:
+        remedy = " Change the permissions, or work in a folder that can be read and written."
+    return f"{where}{error.strerror}.{remedy}"

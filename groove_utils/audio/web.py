@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 
 import numpy as np
-import soundfile
 
 from groove_utils.audio.decode import resample
+from groove_utils.audio.encode import write_audio
 from groove_utils.audio.loudness import match_loudness
-from groove_utils.files import atomic_path
 
 __all__ = ["write_mp3"]
 
@@ -42,13 +41,12 @@ def write_mp3(
         y, sr = resample(y, sr, 44100), 44100
     if match:
         y = match_loudness(y, sr)
-    with atomic_path(path) as part:
-        soundfile.write(
-            part,
-            np.asarray(y, dtype=np.float32).T,
-            sr,
-            format="MP3",
-            subtype="MPEG_LAYER_III",
-            bitrate_mode="VARIABLE",
-            compression_level=quality,
-        )
+    write_audio(
+        path,
+        np.asarray(y, dtype=np.float32),
+        sr,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        bitrate_mode="VARIABLE",
+        compression_level=quality,
+    )

@@ -7,7 +7,6 @@ PARAMS, CH and PORT.
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import os
 import shutil
@@ -16,10 +15,8 @@ from pathlib import Path
 
 from groove_utils.book.errors import BookError
 from groove_utils.book.settings import read_port, read_settings
-from groove_utils.errors import ErrorDetails
+from groove_utils.errors import ErrorDetails, describe_os_error
 from groove_utils.paths import project_root
-
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,8 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (ErrorDetails, OSError) as error:
-        return _fail(_sentence(error))
+    except ErrorDetails as error:
+        return _fail(error)
+    except OSError as error:
+        return _fail(describe_os_error(error))
     except KeyboardInterrupt:
         return 130
 
@@ -121,12 +120,13 @@ def _run(options: argparse.Namespace) -> int:
         )
     except (ErrorDetails, OSError) as error:
         # Make shows it at the very end, after the output of other chapters
+        message = describe_os_error(error) if isinstance(error, OSError) else str(error)
         failure = options.build / "failed" / f"{options.script.stem}.txt"
         try:
             failure.parent.mkdir(parents=True, exist_ok=True)
-            failure.write_text(f"{_sentence(error)}\n", encoding="utf-8")
+            failure.write_text(f"{message}\n", encoding="utf-8")
         except OSError:
-            _fail(_sentence(error))
+            _fail(message)
         return 1
     return 0
 
@@ -200,18 +200,6 @@ def _remove(options: argparse.Namespace) -> int:
     kept = remove_chapter(options.folder, options.slug, project_root() / "build" / "removed")
     print(f"Removed {options.slug} from the book. Its files are kept in {os.path.relpath(kept)}.")
     return 0
-
-
-def _sentence(error: BaseException) -> str:
-    """Describe an error in a sentence, with what to do about a disk that cannot be written."""
-    if not isinstance(error, OSError):
-        return str(error)
-    where = f"{os.path.relpath(error.filename)}: " if error.filename else ""
-    if error.errno in FULL:
-        return f"{where}{error.strerror}. Free some space on the disk, then say make again."
-    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
-        return f"{where}{error.strerror}. Generated files go to build/, which must be writable."
-    return f"{where}{error.strerror or error}."
 
 
 def _fail(message: object) -> int:

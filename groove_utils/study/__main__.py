@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from groove_utils.errors import ErrorDetails, describe_os_error
 from groove_utils.manifest import (
     list_folder,
     package_files,
@@ -29,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.run(options)
     except (OSError, KeyError, ValueError) as error:
-        print(error, file=sys.stderr)
+        described = isinstance(error, OSError) and not isinstance(error, ErrorDetails)
+        print(describe_os_error(error) if described else error, file=sys.stderr)
         return 1
 
 

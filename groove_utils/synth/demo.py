@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import soundfile
 import yaml
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from groove_utils.audio.encode import write_audio
 from groove_utils.cache import VERSIONS
-from groove_utils.files import atomic_path, hash_bytes, hash_file, write_if_changed
+from groove_utils.files import hash_bytes, hash_file, write_if_changed
 from groove_utils.study.catalogue import get_dataset
 from groove_utils.study.stem_names import STEMS
 from groove_utils.synth.bands import STYLES
@@ -175,8 +175,7 @@ def _render_song(folder: Path, song: Song) -> tuple[str, dict]:
     manifest, paths = _paths(folder, song)
     sounds = render(song)
     for name, path in paths.items():
-        with atomic_path(path) as part:
-            soundfile.write(part, sounds[name].T, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+        write_audio(path, sounds[name], SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     levels = {name: round(value, 4) for name, value in level_features(sounds).items()}
     files = {name: hash_file(path) for name, path in paths.items()}
     entry = {"key": _key(song), "levels": levels, "files": files}

@@ -1,16 +1,20 @@
 """Stands for Python in the tests of Make's graph: chapters and pages take milliseconds.
 
 A stub chapter is a text. ``# uses FILE`` names a file that it depends on, ``# writes FILE`` a file
-from whose rounded mean rating its tables are made, ``# edits FILE`` a file that changes while it
-runs, and ``# fails`` makes it fail. Parameters are split, manifests compared and studies validated
-by the real package.
+from whose rounded mean rating its tables are made (else they hold a hash of what it depends on),
+``# edits FILE`` a file that changes while it runs, ``# waits`` makes it slow and ``# fails`` makes
+it fail. Parameters are split, manifests compared and studies made and validated by the real
+package; where a file ``fast_validation`` lies, any study is valid.
 """
 
 import hashlib
 import json
 import os
 import re
+import shutil
+import signal
 import sys
+import time
 from argparse import ArgumentParser
 from pathlib import Path
 
@@ -35,16 +39,20 @@ def run(arguments: list[str]) -> None:
         (build / "failed").mkdir(exist_ok=True)
         (build / "failed" / f"{name}.txt").write_text(f"Chapter {name} failed in cell 3\n")
         sys.exit(1)
-    for table in options.writes:
-        ratings = Path(re.search("# writes (.+)", text)[1]).read_text()
-        numbers = [float(row.rpartition(",")[2]) for row in ratings.splitlines()[1:]]
-        table_file = build / "tables" / f"{table}.parquet"
-        write_if_changed(table_file, str(round(sum(numbers) / len(numbers))))
+    if "# waits" in text:
+        time.sleep(1)
     files = [options.script, options.params, build / "study.path", os.environ["STUDY_FOLDER"]]
     files += [build / "tables" / f"{table}.parquet" for table in options.reads]
     files += re.findall("# (?:uses|writes) (.+)", text)
     # everything that the chapter depends on is in its value
     value = hashlib.sha256(b"".join(f.read_bytes() for f in map(Path, files) if f.is_file()))
+    content = value.hexdigest()
+    if writes := re.search("# writes (.+)", text):
+        rows = Path(writes[1]).read_text().splitlines()[1:]
+        numbers = [float(row.rpartition(",")[2]) for row in rows]
+        content = str(round(sum(numbers) / len(numbers)))
+    for table in options.writes:
+        write_if_changed(build / "tables" / f"{table}.parquet", content)
     for file in map(Path, re.findall("# edits (.+)", text)):
         if not file.read_text().endswith("# edited\n"):
             file.write_text(file.read_text() + "# edited\n")
@@ -71,14 +79,19 @@ def build(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     folder, values = options.build, {}
     inputs = [*list_folder("book"), Path("book"), Path("analysis/chapters.mk")]
+    texts = [Path(file).read_text() for file in list_folder("book") if file.endswith(".md")]
     with (folder / "runs.log").open("a") as log:
         log.write("html\n")
     for chapter in options.chapters:
         file = folder / "values" / f"{chapter}.json"
         values[chapter] = json.loads(file.read_text())["value"]
         inputs += [file, folder / "book" / f"{chapter}.ipynb"]
-    pages = {f"html/{name}.html": f"page of {values}" for name in ["index", *options.chapters]}
+    pages = {
+        f"html/{name}.html": f"page of {values} and {texts}"
+        for name in ["index", *options.chapters]
+    }
     outputs = {"values.json": json.dumps(values), **pages}
+    shutil.rmtree(folder / "html", ignore_errors=True)
     for name, content in outputs.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(content)
@@ -87,8 +100,13 @@ def build(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     match sys.argv[1:]:
         case ["-m", "groove_utils.book", "run" | "build" as verb, *rest]:
             {"run": run, "build": build}[verb](rest)
+        case ["-m", "groove_utils.study", "validate", folder, "--manifest", file, *_] if Path(
+            "fast_validation"
+        ).exists():
+            write_manifest(file, inputs=[folder, *list_folder(folder)], outputs=[])
         case command:
             os.execv(sys.executable, [sys.executable, *command])

@@ -8,29 +8,19 @@ import json
 import os
 import shutil
 import signal
-import stat
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-import soundfile
 import yaml
 from real_make import clean_environment, make_command, run_make
+from small_project import STUBS, STUDY, add_stub, checkout
 
-ROOT = Path(__file__).resolve().parents[2]
-STUDY = "own study"
 BUILD = Path("build/own-study")
 # where the pages' HTML is not in question: a chapter that reads the other's table
 BOTH = ("chapter", "CH=02-second")
-CHAPTERS_MK = """CHAPTERS := 01-first 02-second
-01-first.writes := means
-02-second.reads := means
-"""
-
 FIRST = """# %% [markdown]
 # # A first chapter
 
@@ -62,56 +52,6 @@ from groove_utils.figures import plot_song_maps
 chapter = open_chapter("02-second", study)
 report_value("songs", len(chapter.load_table("means")) * factor)
 """
-STUBS = {
-    "01-first": "# writes own study/ratings.csv\n# uses groove_utils/figures/forest.py\n",
-    "02-second": "# uses own study/tracks.csv\n# uses groove_utils/figures/maps.py\n",
-}
-
-
-def checkout(root: Path, chapters: dict[str, str]) -> Path:
-    """Write a checkout with the real Makefile and package, two chapters and a tiny study."""
-    (root / "analysis" / "params").mkdir(parents=True)
-    (root / "book" / "_static").mkdir(parents=True)
-    for name in ("Makefile", "_config.yml", "requirements.txt", "requirements-nodeps.txt"):
-        shutil.copy(ROOT / name, root)
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "groove_utils", root / "groove_utils", ignore=ignore)
-    for file in ("logo.svg", "groove.css"):
-        shutil.copy(ROOT / "book" / "_static" / file, root / "book" / "_static")
-    toc = "format: jb-book\nroot: index\nchapters:\n"
-    toc += "{% for c in chapters %}\n- file: {{ c }}\n{% endfor %}\n"
-    (root / "book" / "_toc.yml").write_text(toc)
-    (root / "book" / "references.bib").write_text("")
-    (root / "book" / "index.md").write_text('# Index\n\n{{ value("02-second.songs") }} songs\n')
-    (root / "analysis" / "chapters.mk").write_text(CHAPTERS_MK)
-    for name, text in chapters.items():
-        (root / "analysis" / f"{name}.py").write_text(text)
-    params = {"all": {"seed": 1}, "chapters": {"02-second": {"factor": 1}}}
-    (root / "analysis" / "params" / "default.yml").write_text(yaml.safe_dump(params))
-    write_study(root / STUDY)
-    return root
-
-
-def write_study(folder: Path) -> None:
-    (folder / "audio").mkdir(parents=True)
-    tracks = [f"t {k}" for k in range(8)]
-    rng = np.random.default_rng(0)
-    for track in tracks:
-        soundfile.write(folder / "audio" / f"{track} [live].wav", rng.normal(0, 0.1, 8000), 8000)
-    pd.DataFrame(
-        {
-            "track_id": tracks,
-            "title": tracks,
-            "artist": [f"a{k // 2}" for k in range(8)],
-            "style": ["funk", "rock"] * 4,
-            "audio": [f"audio/{track} [live].wav" for track in tracks],
-        }
-    ).to_csv(folder / "tracks.csv", index=False)
-    pd.DataFrame({"track_id": tracks, "query": "groove", "rating": range(8)}).to_csv(
-        folder / "ratings.csv", index=False
-    )
-    meta = {"title": "Own", "queries": {"groove": "Groove?"}, "scale": [0, 100]}
-    (folder / "study.yml").write_text(yaml.safe_dump(meta))
 
 
 # ---- with stub chapters ----
@@ -119,12 +59,7 @@ def write_study(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    root = checkout(tmp_path_factory.mktemp("a project") / "checkout", STUBS)
-    stub = root / "stub_python"
-    text = (Path(__file__).parent / "stub_python.py").read_text()
-    stub.write_text(f"#!/usr/bin/env -S {sys.executable} -S\n{text}")
-    stub.chmod(stub.stat().st_mode | stat.S_IXUSR)
-    return root
+    return add_stub(checkout(tmp_path_factory.mktemp("a project") / "checkout", STUBS))
 
 
 def make(root, *goals, check=True):
@@ -253,6 +188,38 @@ def test_an_invalid_study_stops_before_any_chapter(project):
     make(project, "book")
 
 
+def changed_files(root):
+    status = subprocess.run(["git", "status", "--short", "-uall"], cwd=root, capture_output=True)
+    return sorted(line[3:] for line in status.stdout.decode().splitlines())
+
+
+def new_and_removed(root, make):
+    """Add a chapter, run it, and remove it again, with nothing edited between."""
+    (root / ".gitignore").write_text("build/\n__pycache__/\nstub_python\n")
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "Start"]):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "gc.auto=0"]
+        subprocess.run(["git", *identity, *command], cwd=root, check=True)
+    make("new-chapter", "CH=12-tempo")
+    new = ["analysis/12-tempo.ipynb", "analysis/12-tempo.py", "analysis/chapters.mk"]
+    assert changed_files(root) == new
+    lines = subprocess.run(["git", "diff", "--numstat"], cwd=root, capture_output=True, text=True)
+    assert lines.stdout.split() == ["1", "1", "analysis/chapters.mk"]
+    make("chapter", "CH=12-tempo")
+    assert changed_files(root) == new
+    assert (root / BUILD / "book" / "12-tempo.ipynb").is_file()
+    make("book")
+    assert (root / BUILD / "html" / "12-tempo.html").is_file()
+    make("remove-chapter", "CH=12-tempo")
+    assert changed_files(root) == []
+    make("book")
+    assert not (root / BUILD / "html" / "12-tempo.html").exists()
+
+
+def test_a_new_chapter_is_in_the_book_at_once(tmp_path):
+    root = add_stub(checkout(tmp_path / "checkout", STUBS))
+    new_and_removed(root, lambda *words: make(root, *words))
+
+
 # ---- with real chapters and pages ----
 
 
@@ -310,3 +277,8 @@ def kill_when_there_is(root, moment):
     os.killpg(running.pid, signal.SIGKILL)
     status = running.wait()
     assert status == -signal.SIGKILL, f"Make ended before the kill at {moment}: choose an earlier"
+
+
+@pytest.mark.slow
+def test_the_template_is_a_chapter_of_the_real_book(real_project):
+    new_and_removed(real_project, lambda *w: run_make(real_project, *w, f"STUDY={STUDY}"))
