@@ -14,7 +14,7 @@ from groove_utils.book.errors import BookError
 from groove_utils.book.jupytext_sync import new_chapter
 from groove_utils.files import write_if_changed
 
-__all__ = ["add_chapter", "listed_chapters", "remove_chapter"]
+__all__ = ["add_chapter", "declared_tables", "listed_chapters", "remove_chapter"]
 
 LIST = re.compile(r"^CHAPTERS\s*:?=((?:[^\n]*\\\n)*[^\n]*)$", re.MULTILINE)
 
@@ -31,6 +31,40 @@ def listed_chapters(text: str) -> list[str]:
     if match is None:
         raise BookError("chapters.mk: no line `CHAPTERS := …`; write one.", kind="no_chapters")
     return match[1].replace("\\\n", " ").split()
+
+
+def declared_tables(text: str) -> dict[str, dict[str, list[str]]]:
+    r"""Return the tables that each chapter reads and writes, by the text of ``chapters.mk``.
+
+    Raises
+    ------
+    BookError
+        If a listed chapter reads a table that no listed chapter writes.
+
+    Examples
+    --------
+    >>> declared_tables("CHAPTERS := 01-one 02-two\n01-one.writes := a b\n02-two.reads := b\n")
+    {'01-one': {'reads': [], 'writes': ['a', 'b']}, '02-two': {'reads': ['b'], 'writes': []}}
+    """
+    tables = {chapter: {"reads": [], "writes": []} for chapter in listed_chapters(text)}
+    lines = re.sub(r"#.*", "", text.replace("\\\n", " "))
+    for name, verb, value in re.findall(
+        r"^(\S+)\.(reads|writes)[ \t]*:?=(.*)$", lines, re.MULTILINE
+    ):
+        if name in tables:
+            tables[name][verb] = value.split()
+    written = {table for chapter in tables.values() for table in chapter["writes"]}
+    for name, chapter in tables.items():
+        if lacking := [table for table in chapter["reads"] if table not in written]:
+            raise BookError(
+                f"chapters.mk: {name} reads the table {lacking[0]!r}, which no listed chapter "
+                f"writes; expected one of {', '.join(sorted(written))}. Correct {name}.reads, or "
+                "list the chapter that writes it.",
+                kind="unwritten_table",
+                column=name,
+                value=lacking[0],
+            )
+    return tables
 
 
 def add_chapter(folder: Path, slug: str) -> Path:
@@ -123,11 +157,10 @@ def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
 
 def _check_unread(text: str, slug: str) -> None:
     """Raise a BookError if another chapter reads what a chapter writes."""
-    tables = dict(re.findall(r"^(\S+\.(?:reads|writes))\s*:?=(.*)$", text, flags=re.MULTILINE))
-    written = set(tables.get(f"{slug}.writes", "").split())
-    for key, value in tables.items():
-        if key.endswith(".reads") and (shared := sorted(written & set(value.split()))):
-            reader = key.removesuffix(".reads")
+    tables = declared_tables(text)
+    written = set(tables[slug]["writes"])
+    for reader, chapter in tables.items():
+        if shared := sorted(written.intersection(chapter["reads"])):
             raise BookError(
                 f"{reader} reads the table {shared[0]!r}, which {slug} writes; expected no reader. "
                 f"Remove {reader} first, or take the table out of its reads in chapters.mk.",

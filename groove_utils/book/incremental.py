@@ -6,6 +6,7 @@ out of date or damaged loses its manifest first, with a line that says why.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from groove_utils.book.chapter_list import declared_tables
 from groove_utils.book.errors import BookError
 from groove_utils.book.parameters import read_parameters, split_parameters
 from groove_utils.book.settings import Settings
@@ -83,7 +85,7 @@ def remove_stale(build: Path, names: Sequence[str], *, only_list: bool = False) 
     reasons = {}
     for name in names:
         manifest = build / "made" / f"{name}.json"
-        if not manifest.is_file() or not (changes := find_changes(manifest)):
+        if not os.path.lexists(manifest) or not (changes := find_changes(manifest)):
             continue
         file, what = next(iter(changes.items()))
         others = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
@@ -122,7 +124,7 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
     Raises
     ------
     BookError
-        If a parameter is wrong or a chapter's script is missing.
+        If a parameter is wrong, a chapter's script is missing, or nothing writes a table.
     """
     scripts = settings.params_file.parents[1]
     for chapter in chapters:
@@ -133,14 +135,14 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
                 kind="missing_chapter",
                 path=script,
             )
-    build = settings.build
+    tables = declared_tables((scripts / "chapters.mk").read_text(encoding="utf-8"))
     sections = read_parameters(settings.params_file, chapters, scripts)
-    sections["study"].setdefault(settings.study, {})
+    if not settings.own:
+        sections["study"].setdefault(settings.study, {})
+    build = settings.build
     with lock_build(build, "make book" if goal == PAGES else f"make chapter CH={goal}"):
-        split_parameters(sections, chapters, build / "params")
-        name = os.path.relpath(settings.study) if settings.own else settings.study
-        write_if_changed(build / "study.path", f"{name}\n")
         shutil.rmtree(build / "failed", ignore_errors=True)
+        _write_settings(settings, sections, {chapter: tables[chapter] for chapter in chapters})
         study_steps = ["valid"] if settings.own else ["study", "valid"]
         for target in [*study_steps, goal]:
             names = [target] if target != goal else [*chapters, *([PAGES] if goal == PAGES else [])]
@@ -149,6 +151,21 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
                     print(failure.read_text(encoding="utf-8"), end="", flush=True)
                 return status
     return 0
+
+
+def _write_settings(
+    settings: Settings, sections: dict[str, dict], tables: dict[str, dict[str, list[str]]]
+) -> None:
+    """Write what chapters depend on apart from files: parameters, declared tables, the study."""
+    build = settings.build
+    for path in (build / "study.path", *build.glob("params/*"), *build.glob("declared/*")):
+        if path.is_dir():  # where there should be a file
+            _remove(path)
+    split_parameters(sections, list(tables), build / "params")
+    for chapter, declared in tables.items():
+        write_if_changed(build / "declared" / f"{chapter}.json", json.dumps(declared))
+    name = os.path.relpath(settings.study) if settings.own else settings.study
+    write_if_changed(build / "study.path", f"{name}\n")
 
 
 def _make(settings: Settings, goal: str, names: list[str]) -> int:

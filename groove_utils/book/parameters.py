@@ -14,6 +14,7 @@ import yaml
 
 from groove_utils.book.errors import BookError
 from groove_utils.files import write_if_changed
+from groove_utils.study.catalogue import dataset_names
 
 __all__ = ["check_parameters", "fill_parameters", "read_parameters", "split_parameters"]
 
@@ -52,6 +53,7 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
     sections = {name: {} for name in SECTIONS} | sections
     _check_names(params_file, "", sections, list(SECTIONS), "unknown_section")
     _check_names(params_file, "chapters: ", sections["chapters"], chapters, "unknown_chapter")
+    _check_names(params_file, "study: ", sections["study"], dataset_names(), "unknown_study")
     for part in ("chapters", "study"):
         for name, value in sections[part].items():
             sections[part][name] = _mapping(params_file, f"{part}: {name}", value)

@@ -107,7 +107,8 @@ def run_chapter(
     log = take_stderr(notebook) + slow_cells(notebook)
     notebook = published_page(notebook, parameters, data)
     texts = _write_texts(build, name, notebook, log, {"values": record["values"], "runs": run})
-    inputs = [script, params_file, build / "study.path", data.path, *record["files"]]
+    inputs = [script, params_file, build / "study.path", build / "declared" / f"{name}.json"]
+    inputs += [data.path, *record["files"]]
     if lacking:  # any table of the study may bring what a cell lacks
         inputs += study_tables(data)
     inputs += [tables / f"{table}.parquet" for table in reads]

@@ -42,6 +42,7 @@ def run(arguments: list[str]) -> None:
     if "# waits" in text:
         time.sleep(1)
     files = [options.script, options.params, build / "study.path", os.environ["STUDY_FOLDER"]]
+    files += [build / "declared" / f"{name}.json"]
     files += [build / "tables" / f"{table}.parquet" for table in options.reads]
     files += re.findall("# (?:uses|writes) (.+)", text)
     # everything that the chapter depends on is in its value

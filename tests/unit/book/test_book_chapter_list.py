@@ -4,7 +4,12 @@ import pytest
 import yaml
 from expect import raises
 
-from groove_utils.book.chapter_list import add_chapter, listed_chapters, remove_chapter
+from groove_utils.book.chapter_list import (
+    add_chapter,
+    declared_tables,
+    listed_chapters,
+    remove_chapter,
+)
 from groove_utils.book.errors import BookError
 
 ONE_LINE = """# The chapters
@@ -85,6 +90,8 @@ def test_what_cannot_be_added_or_removed(tmp_path):
     with raises(BookError, "table_in_use", value="means", column="05-five"):
         remove_chapter(tmp_path, "01-one", tmp_path / "kept")
     assert file.read_text() == ONE_LINE
+    with raises(BookError, "unwritten_table", value="means", column="05-five"):
+        declared_tables(ONE_LINE.replace("01-one 05", "05"))
     file.write_text("")
     with raises(BookError, "no_chapters"):
         add_chapter(tmp_path, "12-tempo")

@@ -102,6 +102,7 @@ def test_right_files(read):
         ({"al": {"seed": 1}}, "unknown_section", "al"),
         ({3: {"seed": 1}}, "unknown_section", "3"),
         ({"chapters": {"03-three": {"n": 1}}}, "unknown_chapter", "03-three"),
+        ({"study": {"../demo": {}}}, "unknown_study", "../demo"),
         ({"chapters": {"01-one": 5}}, "not_a_mapping", "chapters: 01-one"),
         ({"study": {"demo": [1]}}, "not_a_mapping", "study: demo"),
         ({"chapters": {"01-one": {"n_split": 1}}}, "unknown_parameter", "n_split"),
