@@ -19,13 +19,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils import check_array
 from threadpoolctl import threadpool_limits
 
 from groove_utils.files import hash_file
 from groove_utils.genre.corpora import CorpusError
+from groove_utils.probe.scaling import ClippedStandardScaler
 
 __all__ = ["build_classifiers", "compare_classifiers", "pyaudioanalysis_features"]
 
@@ -112,12 +112,16 @@ def _find_file() -> Path:
 
 
 def build_classifiers(seed: int = 0) -> dict[str, ClassifierMixin]:
-    """Return untrained classifiers of tables of features, by name."""
+    """Return untrained classifiers of tables of features, by name.
+
+    Units that hardly vary in the training rows are not blown up by standardising, see
+    :class:`groove_utils.probe.ClippedStandardScaler`.
+    """
     return {
         "logistic regression": make_pipeline(
-            StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)
+            ClippedStandardScaler(), LogisticRegression(C=0.1, max_iter=2000)
         ),
-        "support vectors": make_pipeline(StandardScaler(), SVC(C=3.0)),
+        "support vectors": make_pipeline(ClippedStandardScaler(), SVC(C=3.0)),
         "boosted trees": HistGradientBoostingClassifier(
             max_iter=80, learning_rate=0.1, max_leaf_nodes=8, random_state=seed
         ),

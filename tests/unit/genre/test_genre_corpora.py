@@ -1,9 +1,15 @@
 """Corpora: any folder style/artist/*, tables and trees."""
 
+import numpy as np
 import pytest
 from expect import raises
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
-from groove_utils.genre.corpora import CorpusError, load_corpus
+from groove_utils.embed import embed_tracks
+from groove_utils.genre import accuracy_table, compare_classifiers
+from groove_utils.genre.corpora import CorpusError, load_corpus, rendered_corpus
+from groove_utils.probe import ClippedStandardScaler
 
 
 def write(folder, *names):
@@ -79,3 +85,17 @@ def test_folders_without_songs_and_circular_trees_are_errors(tmp_path):
     (tmp_path / "tree.yml").write_text("a: x\nx: a\n")
     with raises(CorpusError, "not_a_tree", value="a"):
         load_corpus(tmp_path)
+
+
+@pytest.mark.weekly
+def test_the_rendered_styles_are_neither_saturated_nor_hopeless():
+    corpus = rendered_corpus(progress=False)
+    paths = {song: corpus.path(song) for song in corpus.songs["song_id"]}
+    tagger = embed_tracks(paths, "msd-musicnn", progress=False)
+    songs = corpus.songs.set_index("song_id").loc[tagger.track_ids]
+    X, y = np.asarray(tagger.layers["penultimate"]), songs["style"]
+    linear = make_pipeline(ClippedStandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+    table = compare_classifiers(X, y, songs["artist"], classifiers={"tagger": linear})
+    row = accuracy_table(table).iloc[0]
+    assert 0.60 < row["low"] < row["high"] < 0.95
+    assert row["high"] - row["low"] < 0.16

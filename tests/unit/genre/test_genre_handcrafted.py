@@ -78,6 +78,17 @@ def test_an_artist_is_in_one_fold_only_and_all_classifiers_are_compared():
     assert chance["p_a"].between(0.2, 0.5).all()
 
 
+def test_a_unit_that_is_almost_constant_in_training_does_no_harm():
+    rng = np.random.default_rng(2)
+    y = np.repeat(["a", "b"], 40)
+    X = rng.normal(size=(80, 2)) + 6 * (y == "b")[:, None]
+    X = np.column_stack([X, 1e-9 * rng.normal(size=80)])
+    X[[0, 79], 2] = [1.0, -1.0]  # silent but for one song of each style
+    table = compare_classifiers(X, y)
+    right = (table["p_b"] > 0.5) == (table["style"] == "b")
+    assert right.groupby(table["network"]).mean().min() > 0.95
+
+
 def test_features_that_are_not_finite_are_refused():
     X = np.ones((10, 2))
     X[3, 1] = np.nan
