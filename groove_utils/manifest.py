@@ -49,11 +49,13 @@ def package_files() -> list[str]:
 
 
 def list_folder(folder: str | os.PathLike) -> list[str]:
-    """List the files below a folder, without hidden ones, sorted."""
+    """List the files below a folder, without hidden ones and an editor's copies, sorted."""
     paths = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name[0] != "." and name != "__pycache__"]
-        paths += [os.path.join(parent, name) for name in names if name[0] != "."]
+        paths += [
+            os.path.join(parent, name) for name in names if name[0] != "." and name[-1] != "~"
+        ]
     return sorted(paths)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
-__all__ = ["build_folder", "cache_folder", "project_root"]
+__all__ = ["build_folder", "cache_folder", "project_root", "safe_name"]
+
+RESERVED = {"cache", "models", "numba", "exercises", "removed", "site"}  # other folders of build/
 
 
 def project_root() -> Path:
@@ -20,7 +23,19 @@ def build_folder(study_name: str = "demo") -> Path:
     The runner of :mod:`groove_utils.book` sets ``GROOVE_BUILD`` for the chapters it executes.
     """
     chosen = os.environ.get("GROOVE_BUILD")
-    return Path(chosen) if chosen else project_root() / "build" / study_name
+    return Path(chosen) if chosen else project_root() / "build" / safe_name(study_name)
+
+
+def safe_name(study_name: str) -> str:
+    """Return a study's name without anything that Make or a shell could stumble over.
+
+    Examples
+    --------
+    >>> safe_name('my "own" study'), safe_name("cache")
+    ('my--own--study', 'cache-study')
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", study_name)
+    return f"{name}-study" if name in RESERVED or not name.strip(".") else name
 
 
 def cache_folder() -> Path:

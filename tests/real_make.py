@@ -21,6 +21,8 @@ def clean_environment(root: Path) -> dict[str, str]:
     ours = ("MAKE", "MFLAGS", "GROOVE_", "NUMBA_CACHE_DIR")
     # compiled functions and embeddings that are there already need not be made again
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    for name in ("STUDY", "PARAMS", "CH", "PORT", "MARKS", "COVERAGE"):
+        kept.pop(name, None)
     kept["PYTHONPATH"] = str(root)
     return kept | {name: os.environ[name] for name in ("GROOVE_CACHE",) if name in os.environ}
 

@@ -111,7 +111,9 @@ def new_chapter(folder: Path, slug: str) -> Path:
             path=script,
         )
     template = Path(__file__).with_name("template.py.txt").read_text(encoding="utf-8")
-    write_if_changed(script, template.replace("NN-SLUG", slug))
+    # labels of figures and exercises are unique over the book
+    text = template.replace("NN-SLUG", slug).replace("SLUG", slug[3:])
+    write_if_changed(script, text)
     write_if_changed(script.with_suffix(".ipynb"), _notebook_text(script))
     return script
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from groove_utils.book.errors import BookError
+from groove_utils.paths import safe_name
 
 __all__ = ["Settings", "read_port", "read_settings"]
 
-RESERVED = {"cache", "models", "numba", "exercises", "removed", "site"}  # other folders of build/
 DEFAULT = "default"
 
 
@@ -81,9 +81,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
             column="PARAMS",
             value=params,
         )
-    # the name of the folder without anything that Make or a shell could stumble over
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", Path(study).absolute().name if own else study)
-    name = f"{name}-study" if name in RESERVED or not name.strip(".") else name
+    name = safe_name(Path(study).absolute().name if own else study)
     build = root / "build" / (name if params == DEFAULT else f"{name}-{params}")
     return Settings(study, own, files[params], build)
 

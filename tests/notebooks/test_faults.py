@@ -333,6 +333,22 @@ def test_two_from_nothing_take_turns(built, project):
 
 
 @weekly
+def test_two_chapters_run_at_a_time(project):
+    chapters = project / "analysis" / "chapters.mk"
+    chapters.write_text("CHAPTERS := 01-first 02-second 03-third\n")
+    for chapter in STUBS:
+        edit(f"analysis/{chapter}.py", "# waits\n# waits\n# waits\n")(project)
+    seconds = []
+    for jobs in ("-j1", "-j3"):
+        shutil.rmtree(project / "build")
+        began = time.monotonic()
+        run = make(project, jobs, "book")
+        seconds.append(time.monotonic() - began)
+        assert "jobserver" not in run.stderr
+    assert seconds[1] < seconds[0] - 1
+
+
+@weekly
 def test_cleaning_waits_for_a_run(built, project):
     edit("analysis/01-first.py", "# waits\n")(project)
     n_runs = len(runs(project))

@@ -279,6 +279,32 @@ def kill_when_there_is(root, moment):
     assert status == -signal.SIGKILL, f"Make ended before the kill at {moment}: choose an earlier"
 
 
+@pytest.mark.weekly
+def test_damaged_results_of_real_chapters_are_made_again(real_project):
+    def make_second():
+        return run_make(real_project, *BOTH, f"STUDY={STUDY}").stdout
+
+    def results():
+        files = [*build.glob("tables/*"), *build.glob("values/*"), *build.glob("book/*.ipynb")]
+        return {file.name: file.read_bytes() for file in files}
+
+    make_second()
+    build = real_project / BUILD
+    whole = results()
+    for damage in (
+        {"tables/means.parquet": b""},
+        {"tables/means.parquet": whole["means.parquet"][:-9] + b"~" + whole["means.parquet"][-8:]},
+        {"values/01-first.json": b"{}", "book/02-second.ipynb": b"{"},
+    ):
+        for name, content in damage.items():
+            (build / name).write_bytes(content)
+        said = make_second()
+        assert all(
+            f"{build.relative_to(real_project) / name} is damaged" in said for name in damage
+        )
+        assert results() == whole
+
+
 @pytest.mark.slow
 def test_the_template_is_a_chapter_of_the_real_book(real_project):
     new_and_removed(real_project, lambda *w: run_make(real_project, *w, f"STUDY={STUDY}"))

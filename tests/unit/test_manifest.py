@@ -131,6 +131,7 @@ def test_folders_are_listed_without_hidden_files(result):
     (result / "study" / ".git").mkdir()
     (result / "study" / ".git" / "config").touch()
     (result / "study" / ".DS_Store").touch()
+    (result / "study" / "tracks.csv~").touch()
     names = [os.path.relpath(file, result) for file in list_folder(result / "study")]
     assert names == ["study/audio/a.wav", "study/tracks.csv"]
 

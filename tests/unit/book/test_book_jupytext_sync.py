@@ -130,7 +130,10 @@ def test_only_chapters_are_taken(folder):
 def test_a_new_chapter_is_clean_and_paired(tmp_path):
     script = new_chapter(tmp_path, "12-tempo")
     assert unsynced_pairs(tmp_path) == []
-    assert 'open_chapter("12-tempo", study)' in script.read_text()
+    text = script.read_text()
+    assert 'open_chapter("12-tempo", study)' in text
+    assert "songs-tempo" in text
+    assert "SLUG" not in text
     config = project_root() / "pyproject.toml"
     for verb in (["check"], ["format", "--check"]):
         # as a file of analysis/, whose rules are laxer
