@@ -74,8 +74,9 @@ def validate_study(
             problems += check_descriptors(folder, set(ids))
         if ids and check_audio:
             problems += check_embeddings(folder, ids)
-        if check_audio and {"track_id", "audio"} <= set(tracks):
-            problems += _check_audio(folder, tracks, jobs)
+        if {"track_id", "audio"} <= set(tracks):
+            check = _check_audio if check_audio else _check_paths
+            problems += check(folder, tracks, jobs)
     return limit_problems(problems)
 
 
@@ -124,6 +125,12 @@ def _check_references(ratings: pd.DataFrame, tables: dict) -> Iterator[Problem]:
 def _check_artists(tracks: pd.DataFrame) -> Iterator[Problem]:
     if "artist" in tracks and len(tracks) and (n := tracks["artist"].nunique()) < MIN_ARTISTS:
         yield problem("too_few_artists", "tracks.csv", column="artist", value=n, least=MIN_ARTISTS)
+
+
+def _check_paths(folder: Path, tracks: pd.DataFrame, _jobs: int) -> Iterator[Problem]:
+    """Check where sound files lie, without decoding them."""
+    for row, file in tracks["audio"].dropna().items():
+        yield from check_file(folder, file, row + 2, "audio", source="tracks.csv", largest=None)
 
 
 def _check_audio(folder: Path, tracks: pd.DataFrame, jobs: int) -> list[Problem]:
