@@ -120,7 +120,8 @@ def test_a_chapter_from_end_to_end(tiny, make_study, read):
     assert 20 < run["peak_memory_mib"] < 5000
 
     manifest = build / "made" / "01-tiny.json"
-    assert set(find_changes(manifest)) == {os.path.relpath(build / "study.path", project_root())}
+    # all but what Make's caller would have written
+    assert {Path(file).name for file in find_changes(manifest)} == {"study.path", "01-tiny.json"}
     inputs, outputs = read_manifest(manifest).values()
     for module in ("book/outputs.py", "book/chapter.py", "study/folder.py", "files.py"):
         assert f"groove_utils/{module}" in inputs
