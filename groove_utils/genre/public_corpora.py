@@ -24,17 +24,23 @@ __all__ = ["fma_corpus", "gtzan_corpus"]
 
 
 class Remote(NamedTuple):
-    """A published file: address, name, hash (pooch's form, empty where unknown), size in words."""
+    """A published file: address, name, hash in pooch's form, size and licence in words.
+
+    Hash, size and licence are empty where they are unknown or do not matter.
+    """
 
     url: str
     file: str
-    checksum: str
-    size: str
+    checksum: str = ""
+    size: str = ""
+    licence: str = ""
 
 
+GTZAN_LICENCE = "None is stated; collected for research by G. Tzanetakis. Do not redistribute."
 GTZAN_AUDIO = Remote(
     "https://huggingface.co/datasets/marsyas/gtzan/resolve/main/data/genres.tar.gz",
     "genres.tar.gz", "md5:5b3d6dddb579ab49814ab86dba69e7c7", "1.2 GB",
+    GTZAN_LICENCE,
 )  # fmt: skip
 GTZAN_LISTS = "https://raw.githubusercontent.com/coreyker/dnn-mgr/master/gtzan/"
 # first digits of each list's SHA-256 (the rest is unknown to us), and its number of songs
@@ -44,20 +50,19 @@ GTZAN_SPLIT = {
     "test": ("09cafa6a89ce0a27", 290),
 }
 GTZAN_BROKEN = {"jazz.00054"}  # not audio in the usual copies
-GTZAN_LICENCE = "None is stated; collected for research by G. Tzanetakis. Do not redistribute."
 
+FMA_LICENCE = "Metadata CC BY 4.0; each track has its own Creative Commons licence (`licence`)."
 FMA_URL = "https://os.unil.cloud.switch.ch/fma/"
 FMA_METADATA = Remote(
     f"{FMA_URL}fma_metadata.zip", "fma_metadata.zip",
-    "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733", "342 MiB",
+    "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733", "342 MiB", FMA_LICENCE,
 )  # fmt: skip
 FMA_AUDIO = Remote(
     f"{FMA_URL}fma_small.zip", "fma_small.zip",
-    "sha1:ade154f733639d52e35e32f5593efe5be76c6d70", "7.2 GiB",
+    "sha1:ade154f733639d52e35e32f5593efe5be76c6d70", "7.2 GiB", FMA_LICENCE,
 )  # fmt: skip
 # without audio or much shorter than 30 s (github.com/mdeff/fma, issues 8 and 44)
 FMA_BROKEN = {98565, 98567, 98569, 99134, 108925, 133297}
-FMA_LICENCE = "Metadata CC BY 4.0; each track has its own Creative Commons licence (`licence`)."
 
 
 def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = True) -> Corpus:
@@ -100,7 +105,7 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
     for split, (prefix, n_songs) in GTZAN_SPLIT.items():
         path = folder / f"{split}_filtered.txt"
         if not path.is_file():
-            _fetch(Remote(GTZAN_LISTS + path.name, path.name, "", ""), folder, advice, download)
+            _fetch(Remote(GTZAN_LISTS + path.name, path.name), folder, advice, download)
         lines = _read_list(path, prefix, n_songs)
         rows += [(line, line.partition(".")[0], split) for line in lines]
     places = _gtzan_files(folder)
@@ -241,7 +246,7 @@ def _fetch(remote: Remote, folder: Path, advice: str, download: bool) -> Path:
     reason = "downloads are switched off"
     if download:
         if remote.size:
-            print(f"Downloading {remote.file} ({remote.size}) from {remote.url}")
+            print(f"Downloading {remote.url} ({remote.size}). Licence: {remote.licence}")
         try:
             pooch.retrieve(
                 remote.url,

@@ -62,6 +62,24 @@ def test_gtzan_is_unpacked_and_split_without_its_broken_song(gtzan):
     assert gtzan_corpus(gtzan, download=False).songs.equals(corpus.songs)
 
 
+def test_a_download_is_checked_by_its_hash_and_shows_its_licence(gtzan, monkeypatch, capsys):
+    away = (gtzan / "genres.tar.gz").rename(gtzan / "away")
+    asked = {}
+
+    def retrieve(url, known_hash, fname, path, downloader):
+        asked[url] = known_hash
+        away.rename(path / fname)
+
+    monkeypatch.setattr(public_corpora.pooch, "retrieve", retrieve)
+    assert len(gtzan_corpus(gtzan).songs) == 4
+    remote = public_corpora.GTZAN_AUDIO
+    assert asked == {remote.url: remote.checksum}
+    assert public_corpora.GTZAN_LICENCE in capsys.readouterr().out
+    asked.clear()
+    gtzan_corpus(gtzan)
+    assert not asked
+
+
 def test_another_layout_of_gtzan_is_found(gtzan):
     (gtzan / "genres.tar.gz").unlink()
     for song in [*SONGS["train"], *SONGS["valid"], *SONGS["test"]]:
