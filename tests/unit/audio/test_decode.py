@@ -6,6 +6,7 @@ import pytest
 import scipy.signal
 import soundfile
 from expect import raises
+from ffmpeg_files import encode
 
 from groove_utils.audio import (
     AudioError,
@@ -33,20 +34,6 @@ def noise():
 def written(path, y, sr=SR, **how):
     soundfile.write(path, y, sr, **how)
     return path.read_bytes()
-
-
-def encode(path, y, codec, rate=SR):
-    """Write a file with FFmpeg, in the format that its suffix names."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, layout="stereo")
-        form = stream.codec_context.format.name
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(y.T, "f4"), format="fltp", layout="stereo"
-        )
-        frame.sample_rate = SR
-        cut = av.AudioResampler(form, "stereo", rate, stream.codec_context.frame_size or 1024)
-        for part in [*cut.resample(frame), *cut.resample(None), None]:
-            container.mux(stream.encode(part))
 
 
 def mp3_without_length(data):

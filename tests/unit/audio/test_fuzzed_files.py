@@ -8,27 +8,16 @@ import multiprocessing
 import resource
 import struct
 
-import av
 import numpy as np
 import pytest
 import soundfile
+from ffmpeg_files import encode
 
 SR = 22050
 MEMORY = 300  # MiB beyond what the process starts with
 HEADER = 400  # bytes, within which most damage is done
 # sizes and counts that programs get wrong
 EXTREMES = [0, 1, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
-
-
-def encode(path, codec, rate, y):
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, layout="mono")
-        frame = av.AudioFrame.from_ndarray(y[None].astype("f4"), format="fltp", layout="mono")
-        frame.sample_rate = SR
-        form, size = stream.codec_context.format.name, stream.codec_context.frame_size or 1024
-        cut = av.AudioResampler(form, "mono", rate, size)
-        for part in [*cut.resample(frame), *cut.resample(None), None]:
-            container.mux(stream.encode(part))
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +27,9 @@ def sounds(tmp_path_factory):
     y = np.random.default_rng(0).uniform(-0.5, 0.5, SR // 2)
     for suffix in ("wav", "flac", "mp3", "ogg", "aiff"):
         soundfile.write(folder / f"a.{suffix}", y, SR)
-    encode(folder / "a.m4a", "aac", 22050, y)
-    encode(folder / "a.opus", "libopus", 48000, y)
-    encode(folder / "a.webm", "libopus", 48000, y)
+    for name, codec, rate in (("m4a", "aac", SR), ("opus", "libopus", 48000)):
+        encode(folder / f"a.{name}", y[:, None], codec, rate, SR)
+    encode(folder / "a.webm", y[:, None], "libopus", 48000, SR)
     return {file.suffix: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
