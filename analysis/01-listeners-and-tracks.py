@@ -1,10 +1,9 @@
 # %% [markdown]
 # # Who heard what, and how far do listeners agree?
 #
-# Before a model can be asked to predict how much a song grooves, we should know what "how much a
-# song grooves" means: who was asked, about which songs, in which words, and how far two listeners
-# would have said the same. That last question sets a ceiling: no model can predict the part of a
-# rating that is only chance.
+# Before we predict how much a song grooves, we describe the ratings: who was asked, about which songs,
+# in which words, and how far two listeners agree. The agreement sets a ceiling, because no model can
+# predict the part of a rating that is chance.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -46,14 +45,12 @@ data
 
 # %% [markdown]
 # A study is a folder of four small tables and some sound; {doc}`adapt` says what is in them.
-# Everything in this book sees a study only through that folder, so that your own ratings can take
-# the place of these.
+# All chapters read a study only from that folder, so you can replace it by your own ratings.
 #
 # ## The songs
 #
-# Songs come from artists, and artists have habits: a drummer's feel, a producer's sound. Two songs
-# by one band are therefore not two independent pieces of evidence, and we count artists beside
-# songs from the start.
+# Songs by one artist resemble each other: they share a drummer and a producer. Two songs by one band
+# are therefore not two independent pieces of evidence, and we count artists as well as songs.
 
 # %%
 by_style = data.tracks.groupby("style")
@@ -73,8 +70,8 @@ report_value("n_styles", len(data.styles), fmt=".0f")
 # %% [markdown] tags=["needs-audio"]
 # ### Listen before you compute
 #
-# One song of each style, brought to the same loudness. Listen for what makes you want to move:
-# where the snare falls, how the bass locks with the kick, what is left out.
+# One song of each style, at the same loudness. Listen for what makes you want to move: the position of
+# the snare, the bass and the bass drum together, the rests.
 
 # %% tags=["needs-audio"]
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
@@ -83,8 +80,8 @@ audio_player(
 )
 
 # %% [markdown] tags=["needs-stems"]
-# The first of these songs taken apart into its stems. A model gets the mix; listening to the parts
-# tells you what there is to be heard in it; {doc}`07-stem-ablation` asks which of them carry it.
+# The stems of the first of these songs. Models receive the mix; {doc}`07-stem-ablation` asks which stems
+# carry the information that they use.
 
 # %% tags=["needs-stems"]
 track = first.iloc[0]

@@ -42,7 +42,12 @@ from groove_utils.book import (
     show_table,
     summaries,
 )
-from groove_utils.book.verdicts import describe_difference, pick_shape, pick_verdict
+from groove_utils.book.verdicts import (
+    clear_rows,
+    describe_difference,
+    pick_shape,
+    pick_verdict,
+)
 from groove_utils.stats import join_words, typeset_minus
 
 chapter = open_chapter("04-descriptors", study)
@@ -99,9 +104,8 @@ report_text(
 
 # %% [markdown]
 # For {glue:text}`n_songs` songs by {glue:text}`n_artists` artists that makes
-# {glue:text}`n_features` numbers a song; {glue:text}`unknown`. (A song without strokes on odd
-# sixteenths, for instance, has no swing ratio. Filling in the mean would carry test songs into
-# training.)
+# {glue:text}`n_features` numbers per song; {glue:text}`unknown`. (A song without strokes on odd
+# sixteenths, for instance, has no swing ratio. Filling in the mean would use test songs in training.)
 
 # %% [markdown] tags=["needs-audio"]
 # ### Hear the extremes
@@ -180,8 +184,8 @@ show_figure(
 )
 
 # %% tags=["hide-input"]
-sure = linked[linked["p_holm"] < 0.05].sort_values("p")
-plain = int((linked["p"] < 0.05).sum())
+sure = clear_rows(linked).sort_values("p")
+plain = len(clear_rows(linked, "p"))
 report_text("target", target)
 report_value("n_sure", len(sure), fmt=".0f", n=len(linked))
 report_value("n_plain", plain, fmt=".0f")
@@ -235,7 +239,7 @@ show_figure(
 # %% tags=["needs-styles", "hide-input"]
 change = inside["estimate"].abs().to_numpy() - linked["estimate"].abs().to_numpy()
 report_value("n_smaller", int((change < 0).sum()), fmt=".0f", n=len(linked))
-report_value("n_sure_within", int((inside["p_holm"] < 0.05).sum()), fmt=".0f")
+report_value("n_sure_within", len(clear_rows(inside)), fmt=".0f")
 
 # %% [markdown] tags=["needs-styles"]
 # Within styles, {glue:text}`n_smaller_full` correlations are smaller, and
@@ -435,9 +439,10 @@ report_text(
 
 # %% [markdown] tags=["needs-simulation"]
 # In the simulation, an inverted U *is* among the known effects; its top is at a syncopation of
-# {glue:text}`true_peak`. {glue:text}`u_found` The parabola has its top at {glue:text}`peak`, and the true
-# curve lies outside its band at {glue:text}`points_outside_full` points: syncopation from audio differs
-# from that of the score, which moves the curve.
+# {glue:text}`true_peak`. {glue:text}`u_found` Its break is at {glue:text}`break_at` and the top of the
+# parabola at {glue:text}`peak`; the true curve lies outside the parabola's band at
+# {glue:text}`points_outside_full` points. Syncopation from audio differs from that of the score, which
+# moves and flattens the curve.
 #
 # ## Can the estimates be trusted?
 #

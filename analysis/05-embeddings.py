@@ -37,7 +37,7 @@ from groove_utils.book import (
     show_figure,
     show_table,
 )
-from groove_utils.book.verdicts import pick_verdict
+from groove_utils.book.verdicts import clear_rows, pick_verdict
 from groove_utils.embed import benchmark, model_selection, provenance
 from groove_utils.stats import holm
 
@@ -322,7 +322,7 @@ for name, pair in zip(("most_alike", "least_alike"), similarity.extreme_pairs(pa
     else:
         report_text(f"{name}_cka", "–")
 report_value("n_pairs", len(pairs), fmt=".0f")
-report_value("n_related", (pairs["p_holm"] < 0.05).sum(), fmt=".0f")
+report_value("n_related", len(clear_rows(pairs)), fmt=".0f")
 
 # %% [markdown]
 # Most alike are {glue:text}`most_alike` (CKA {glue:text}`most_alike_cka`), least alike

@@ -45,7 +45,12 @@ from groove_utils.book import (
     summaries,
 )
 from groove_utils.book.outputs import format_value
-from groove_utils.book.verdicts import describe_difference, pick_by_p, pick_verdict
+from groove_utils.book.verdicts import (
+    clear_rows,
+    describe_difference,
+    pick_by_p,
+    pick_verdict,
+)
 from groove_utils.descriptors import BASELINE, describe_study
 from groove_utils.embed.model_selection import models_for, stem_sums, twins_of
 from groove_utils.similarity import rsa
@@ -502,7 +507,7 @@ if "descriptors" in features:
     report_text("within_verdict_descriptors", pick_by_p(other["p"], *within_words))
 else:
     report_text("within_verdict_descriptors", "are not available for this study")
-listed = ordered.query("target == @target and p_target < 0.05")["model"]
+listed = clear_rows(ordered[ordered["target"] == target], "p_target")["model"]
 report_text("within_ordered", join_words(listed))
 
 # %% [markdown] tags=["needs-styles"]
@@ -653,7 +658,7 @@ show_figure(
 
 # %% tags=["hide-input"]
 mine = luck[luck["target"] == target]
-beat = mine.loc[mine["p_family"] < 0.05, "model"]
+beat = clear_rows(mine, "p_family")["model"]
 report_value("n_beyond_luck", len(beat), fmt=".0f", n=len(models))
 report_value("p_least", 1 / (n_permutations + 1), fmt=".4f")
 answers["chance"] = f"{len(beat)} of {len(models)} models, family-wise p < .05"
@@ -792,7 +797,7 @@ show_figure(
 here = regressors[regressors["target"] == target].set_index("model")["estimate"]
 against = probe.compare_models(bent, reference=straight, **resampled)
 against = against[against["target"] == target].set_index("first")
-better = against[(against["p_holm"] < 0.05) & (against["difference"] > 0)].index
+better = clear_rows(against, value="difference").index
 report_text("regressor_best", here.idxmax())
 report_text("regressor_better", join_words(better, "none of them"))
 
@@ -878,7 +883,7 @@ show_figure(
 )
 
 # %% tags=["hide-input"]
-similar = top[top["p_layers"] < 0.05].groupby("pairs")["model"].nunique()
+similar = clear_rows(top, "p_layers").groupby("pairs")["model"].nunique()
 report_value("rsa_all", similar.get("all pairs", 0), fmt=".0f", n=len(models))
 report_value(
     "rsa_style", similar.get("style held constant", 0), fmt=".0f", n=len(models)
@@ -1004,7 +1009,7 @@ for name, cause in names.items():
 
 # %% tags=["needs-simulation"]
 pairs = [(name, f"{name}-untrained") for name in models if f"{name}-untrained" in twins]
-training = pd.DataFrame()
+training = pd.DataFrame(columns=["first", "target", "difference", "p_holm"])
 if pairs:
     training = probe.compare_models(carried, pairs=pairs, **resampled)
     training["p_holm"] = holm(training["p"])  # over models and causes
@@ -1023,8 +1028,8 @@ if pairs:
 # %% tags=["needs-simulation", "hide-input"]
 gained, unchanged, medians = [], [], []
 for name, cause in names.items():
-    rows = training[training["target"] == cause] if pairs else training
-    clear = rows[(rows["p_holm"] < 0.05) & (rows["low"] > 0)] if pairs else rows
+    rows = training[training["target"] == cause]
+    clear = clear_rows(rows, value="difference")
     if pairs:
         report_value(f"gain_{name}", rows["difference"].median(), n=len(rows))
         report_value(f"n_gain_{name}", len(clear), fmt=".0f", n=len(rows))
@@ -1034,11 +1039,7 @@ for name, cause in names.items():
         gained.append(words)
     else:
         unchanged.append(cause)
-lost = (
-    training[(training["p_holm"] < 0.05) & (training["high"] < 0)]
-    if pairs
-    else training
-)
+lost = clear_rows(training, value="difference", sign=-1)
 fewer = [f"{row.target} in {row.first}" for row in lost.itertuples()]
 report_text(
     "training_medians",

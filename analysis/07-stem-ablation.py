@@ -47,7 +47,7 @@ from groove_utils.book import (
     show_table,
     summaries,
 )
-from groove_utils.book.verdicts import describe_difference, pick_verdict
+from groove_utils.book.verdicts import clear_rows, describe_difference, pick_verdict
 from groove_utils.cache import ArrayCache
 from groove_utils.descriptors import describe_study
 from groove_utils.embed.model_selection import models_for, stem_sums
@@ -354,7 +354,7 @@ top_stem = planned["estimate"].idxmax()
 report_text("top_stem", top_stem)
 report_value("top_share", **summaries.as_reported(planned.loc[top_stem], n))
 report_text("top_p", f"p {format_p(planned.loc[top_stem, 'p_holm'])}")
-clear = planned[(planned["p_holm"] < 0.05) & (planned["estimate"] > 0)].index
+clear = clear_rows(planned, value="estimate").index
 report_value("n_planned", len(planned), fmt=".0f")
 report_text("clear_stems", join_words(clear, "none of them"))
 
@@ -380,7 +380,7 @@ explored = fair_all.drop(
     fair_all[(fair_all["target"] == target) & (fair_all["model"] == best)].index
 )
 report_value("n_shares", len(explored), fmt=".0f")
-report_value("n_plain", (explored["p"] < 0.05).sum(), fmt=".0f", n=len(explored))
+report_value("n_plain", len(clear_rows(explored, "p")), fmt=".0f", n=len(explored))
 report_value("n_by_chance", 0.05 * len(explored), fmt=".1f")
 report_value("n_sure", (holm(explored["p"]) < 0.05).sum(), fmt=".0f", n=len(explored))
 
@@ -759,7 +759,7 @@ report_text("first_stem", pair[0])
 off = (partners["tempo_ratio"] - 1).abs().median()
 report_value("tempo_off", 100 * off, fmt=".1f", unit="%", n=len(partners))
 report_value("company_lost", **summaries.as_reported(lost.loc[target], len(ratings)))
-sure_losses = list(lost.index[lost["p_all"] < 0.05])
+sure_losses = list(clear_rows(lost, "p_all").index)
 report_value("company_sure", len(sure_losses), fmt=".0f", n=len(lost))
 report_text("company_sure_names", join_words(sure_losses))
 
@@ -858,8 +858,8 @@ show_table(
 )
 
 # %% tags=["needs-simulation", "needs-audio", "hide-input"]
-right = verdict.index[(verdict["p_holm"] < 0.05) & (verdict["low"] > 0)]
-wrong = verdict.index[(verdict["p_holm"] < 0.05) & (verdict["high"] < 0)]
+right = clear_rows(verdict, value="estimate").index
+wrong = clear_rows(verdict, value="estimate", sign=-1).index
 report_value("causes_right", len(right), fmt=".0f", n=len(verdict))
 report_text("causes_right_names", join_words(right, "none"))
 report_text("causes_wrong_names", join_words(wrong, "none"))

@@ -41,7 +41,7 @@ from groove_utils.book import (
     show_table,
 )
 from groove_utils.book.outputs import format_value
-from groove_utils.book.verdicts import pick_by_p, pick_verdict
+from groove_utils.book.verdicts import clear_rows, pick_by_p, pick_verdict
 from groove_utils.stats import join_words
 from groove_utils.stats.wording import format_p
 
@@ -382,7 +382,7 @@ if listed_facts:
     )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-moves = changes.loc[changes["p_holm"] < 0.05, "fact"].tolist()
+moves = clear_rows(changes)["fact"].tolist()
 if not listed_facts:
     whom = "The study has no numeric facts about its listeners"
 elif moves:
@@ -427,8 +427,8 @@ show_table(
 )
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
-n_different = (contrasts["p_adjusted"] < 0.05).sum()
-n_equal = (contrasts["p_equivalence"] < 0.05).sum()
+n_different = len(clear_rows(contrasts, "p_adjusted"))
+n_equal = len(clear_rows(contrasts, "p_equivalence"))
 report_value("matters", matters, fmt=".3g")
 report_value("smallest", 100 * smallest, unit="%", fmt=".3g")
 report_value("n_pairs", len(contrasts), fmt=".0f")
@@ -516,7 +516,7 @@ show_table(
 
 # %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
 n_questions = len(apart)
-sloping = apart[apart["p_holm"] < 0.05]
+sloping = clear_rows(apart)
 report_value("n_questions", n_questions, fmt=".0f")
 report_value("n_predictable", len(sloping), fmt=".0f")
 report_text("predictable", join_words(f"“{name}”" for name in sloping.index))
@@ -631,13 +631,13 @@ report_value("at_ends", at_ends, unit="%", fmt=".1f", n=len(rows))
 # restate its p-value {cite}`hoenig2001`.
 
 # %% tags=["needs-listeners", "needs-table-predictions"]
-n_heard = int(rows.groupby("listener").size().median())
+n_rated = int(rows.groupby("listener").size().median())
 spread = {"sd_listener": sd["listener"].iloc[0], "sd_slope": slope_sd}
 sd_song = np.sqrt((sd[["track", *(["artist"] if several_songs else [])]] ** 2).sum())
 spread |= {"sd_song": sd_song, "sd_residual": model.sigma}
 often = {"n_simulations": n_simulations, "seed": seed, "n_jobs": n_jobs}
 sizes = {"n_listeners": [30, 60, 120, 240], "n_songs": [24, 48, 96, 192]}
-design = {**sizes, **spread, "songs_per_listener": n_heard}
+design = {**sizes, **spread, "songs_per_listener": n_rated}
 power = mixed.power_simulation(effect=matters, **design, **often)
 here = {"n_listeners": rows["listener"].nunique(), "n_songs": rows["track"].nunique()}
 here = mixed.power_simulation(effect=matters, **(design | here), **often).iloc[0]
@@ -647,7 +647,7 @@ show_figure(
     figures.plot_power(power),
     "power",
     f"Power to find a slope of {matters:.3g} points; framed: at least 0.80. Each listener "
-    f"rates {n_heard} songs at most; {n_simulations} simulated studies per cell.",
+    f"rates {n_rated} songs at most; {n_simulations} simulated studies per cell.",
     "Heat map of power, listeners upwards and songs to the right: it grows along both.",
     table=power,
 )

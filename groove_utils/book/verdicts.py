@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["describe_difference", "pick_by_p", "pick_shape", "pick_verdict"]
+__all__ = ["clear_rows", "describe_difference", "pick_by_p", "pick_shape", "pick_verdict"]
 
 
 def pick_verdict(
@@ -88,3 +88,34 @@ def pick_shape(lines, hump: str, valley: str, unclear: str) -> str:
     """
     signs = [pick_verdict(lines.loc[side], "+", "-", "0") for side in ("below", "above")]
     return {"+-": hump, "-+": valley}.get("".join(signs), unclear)
+
+
+def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int = 1, level=0.05):
+    """Select the rows of a table whose effect is clear.
+
+    Parameters
+    ----------
+    table : DataFrame
+    p : str
+        Column of p-values, corrected for their number if they form a family.
+    value : str, optional
+        Column of the effect; its sign has to be `sign`. By default both signs are selected.
+    sign : {1, -1}
+    level : float
+
+    Returns
+    -------
+    DataFrame
+        Some of the rows; p-values that are NaN are not clear.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"p_holm": [0.01, 0.02, 0.5], "estimate": [0.3, -0.2, 0.4]})
+    >>> clear_rows(table, value="estimate").index.tolist()
+    [0]
+    """
+    clear = table[p] < level
+    if value is not None:
+        clear &= sign * table[value] > 0
+    return table[clear]

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groove_utils.book.verdicts import describe_difference, pick_by_p, pick_shape, pick_verdict
+from groove_utils.book.verdicts import (
+    clear_rows,
+    describe_difference,
+    pick_by_p,
+    pick_shape,
+    pick_verdict,
+)
 
 WORDS = "above", "below", "unclear"
 
@@ -50,3 +56,11 @@ def test_comparisons_share_their_words():
 def test_a_shape_needs_two_clear_slopes(below, above, expected):
     lines = pd.DataFrame([below, above], index=["below", "above"], columns=["low", "high"])
     assert pick_shape(lines, "hump", "valley", "unclear") == expected
+
+
+def test_clear_rows_by_p_and_by_sign():
+    table = pd.DataFrame({"p": [0.01, 0.02, 0.05, np.nan], "r": [0.3, -0.2, 0.4, 0.9]})
+    assert clear_rows(table, "p").index.tolist() == [0, 1]
+    assert clear_rows(table, "p", value="r").index.tolist() == [0]
+    assert clear_rows(table, "p", value="r", sign=-1).index.tolist() == [1]
+    assert clear_rows(table, "p", level=0.06).index.tolist() == [0, 1, 2]
