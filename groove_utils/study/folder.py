@@ -159,14 +159,15 @@ class Study:
         ----------
         what : {'audio', 'stems', 'listeners', 'embeddings', 'stem-embeddings', 'descriptors', \
 'truth', 'styles'}
-            ``styles`` means more than one style, ``truth`` the known effects of a simulation, and
-            ``stem-embeddings`` vectors of single stems.
+            ``styles`` and ``listeners`` mean more than one, ``truth`` the known effects of a
+            simulation, and ``stem-embeddings`` vectors of single stems.
         """
         match what:
             case "audio":
                 return "audio" in self.tracks and bool(self.tracks["audio"].notna().all())
             case "listeners":
-                return "listener_id" in self.ratings
+                ids = self.ratings.get("listener_id")
+                return ids is not None and ids.nunique() > 1
             case "styles":
                 return len(self.styles) > 1
             case "stems":
@@ -200,7 +201,7 @@ class Study:
 
     def rating_matrix(self, query: str) -> pd.DataFrame:
         """Return the ratings on one query, listeners × tracks, NaN where there is none."""
-        if not self.has("listeners"):
+        if "listener_id" not in self.ratings:
             path = self.path / "ratings.csv"
             message = f"{path} has no column listener_id, only song means."
             raise DetailedError(message, kind="no_listeners", path=path, column="listener_id")

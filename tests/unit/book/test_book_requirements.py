@@ -52,7 +52,7 @@ def test_one_box_a_need_where_its_first_cell_stood():
     assert texts[:2] == ["# Title", "x = 1"]
     assert "Not run for this study" in texts[2]
     assert ":class: warning not-run" in texts[2]
-    assert "no single listeners: `ratings.csv` has no column" in texts[2]
+    assert "no second listener: `ratings.csv` has no column" in texts[2]
     assert "Left out: “What listeners do”; “Who else”." in texts[2]
     assert texts[3] == "sound()"
     assert "no table `models`, which an earlier chapter could not make" in texts[4]
