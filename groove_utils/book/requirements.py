@@ -26,7 +26,7 @@ TABLE = "table-"
 ABSENT = {
     "audio": "sound files: `tracks.csv` names none in its column `audio`",
     "stems": "stems: there is no `stems/<track_id>/` folder for every track",
-    "listeners": "second listener: `ratings.csv` has no column `listener_id`, or one listener in it",
+    "listeners": "second listener: `ratings.csv` has no column `listener_id`, or only one",
     "embeddings": "embeddings: there is no folder `embeddings/`",
     "stem-embeddings": "embeddings of stems: there is no folder `embeddings/<model>/<stem>/`",
     "descriptors": "precomputed descriptors: there is no `descriptors.csv`",
