@@ -122,6 +122,12 @@ clean-cache: $(READY) ## delete cached embeddings and the like, and say what was
 
 # ---- the graph ----
 
+# two that start at once make one environment: the second waits, and then finds it made
+ifndef LOCKED
+$(VENV)/.ready: requirements.lock requirements-nodeps.txt pyproject.toml
+	+@$(BASE_PYTHON) -c 'import fcntl, subprocess, sys; lock = open("requirements.lock"); fcntl.flock(lock, fcntl.LOCK_EX); sys.exit(subprocess.call(sys.argv[1:], close_fds=False))' \
+	  $(MAKE) --no-print-directory LOCKED=1 $@
+else
 $(VENV)/.ready: requirements.lock requirements-nodeps.txt pyproject.toml
 	@$(BASE_PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 12) else f"Python {v[0]}.{v[1]} found, 3.11 or 3.12 expected: install it, or say make BASE_PYTHON=/path/to/python3.11")'
 	$(BASE_PYTHON) -m venv $(VENV)
@@ -130,6 +136,7 @@ $(VENV)/.ready: requirements.lock requirements-nodeps.txt pyproject.toml
 	$(PY) -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	$(PY) -c 'import umap; from groove_utils.descriptors.whole_study import compile_kernels; compile_kernels()'
 	@touch $@
+endif
 
 # RESULTS is a study's folder of generated files; `python -m groove_utils.book make` names it
 ifdef RESULTS

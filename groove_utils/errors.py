@@ -74,8 +74,14 @@ def list_problems(problems: Mapping[str, str], what: str) -> str:
     return "\n".join([f"{count} {what}:", *lines])
 
 
-def describe_os_error(error: OSError) -> str:
+def describe_os_error(error: OSError, place: str | os.PathLike | None = None) -> str:
     """Describe an error of the file system in a sentence, with what can be done about it.
+
+    Parameters
+    ----------
+    error : OSError
+    place : path-like, optional
+        File or folder to name where the error names none.
 
     Examples
     --------
@@ -84,7 +90,8 @@ def describe_os_error(error: OSError) -> str:
     """
     if error.strerror is None:
         return str(error)
-    where = f"{os.path.relpath(error.filename)}: " if error.filename else ""
+    path = error.filename or place
+    where = f"{os.path.relpath(path)}: " if path else ""
     remedy = ""
     if error.errno in DISK_FULL:
         remedy = " Free some space on the disk, then run it again."

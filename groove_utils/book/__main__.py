@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ErrorDetails as error:
         return _fail(error)
     except OSError as error:
-        return _fail(describe_os_error(error))
+        return _fail(describe_os_error(error, getattr(options, "build", None)))
     except KeyboardInterrupt:
         return 130
 
@@ -120,7 +120,8 @@ def _run(options: argparse.Namespace) -> int:
         )
     except (ErrorDetails, OSError) as error:
         # Make shows it at the very end, after the output of other chapters
-        message = describe_os_error(error) if isinstance(error, OSError) else str(error)
+        described = isinstance(error, OSError)
+        message = describe_os_error(error, options.build) if described else str(error)
         failure = options.build / "failed" / f"{options.script.stem}.txt"
         try:
             failure.parent.mkdir(parents=True, exist_ok=True)

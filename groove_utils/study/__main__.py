@@ -31,7 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
         return options.run(options)
     except (OSError, KeyError, ValueError) as error:
         described = isinstance(error, OSError) and not isinstance(error, ErrorDetails)
-        print(describe_os_error(error) if described else error, file=sys.stderr)
+        place = getattr(options, "folder", None)
+        print(describe_os_error(error, place) if described else error, file=sys.stderr)
         return 1
 
 

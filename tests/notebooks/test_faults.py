@@ -11,13 +11,14 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 import yaml
 from real_make import clean_environment, make_command, run_make
-from small_project import add_stub, checkout
+from small_project import ROOT, add_stub, checkout
 
 from groove_utils.book.chapter_list import listed_chapters
 
@@ -330,6 +331,32 @@ def test_two_from_nothing_take_turns(built, project):
     assert [run.returncode for run in both] == [0, 0], said
     assert results(project) == results(built)
     assert sorted(runs(project)) == sorted(["01-first", "02-second", "03-third", "html"])
+
+
+BASE_PYTHON = """#!/bin/sh
+case "$2" in
+venv) echo made >> log; sleep 1; mkdir -p "$3/bin"; cp always "$3/bin/python";;
+*) exec {python} "$@";;
+esac
+"""
+
+
+def test_two_from_a_fresh_clone_make_one_environment(tmp_path):
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-nodeps.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "analysis").mkdir()
+    shutil.copy(ROOT / "analysis" / "chapters.mk", tmp_path / "analysis")
+    for name, text in {"base": BASE_PYTHON, "always": "#!/bin/sh\nexit 0\n"}.items():
+        (tmp_path / name).write_text(text.format(python=sys.executable))
+        (tmp_path / name).chmod(0o755)
+    command = ["make", "setup", "VENV=environment", "BASE_PYTHON=./base"]
+    options = {"cwd": tmp_path, "env": clean_environment(tmp_path), "stdout": subprocess.PIPE}
+    both = [subprocess.Popen(command, **options) for _ in range(2)]
+    said = [run.communicate()[0].decode() for run in both]
+    assert [run.returncode for run in both] == [0, 0], said
+    assert (tmp_path / "log").read_text() == "made\n"
+    assert sum("is up to date" in text for text in said) == 1
+    assert (tmp_path / "environment" / ".ready").exists()
 
 
 @weekly
