@@ -37,6 +37,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "distance_at_k",
             "flat_scores",
             "hierarchical_scores",
+            "mean_intervals",
             "mistake_severity",
             "score_intervals",
             "severity_by_chance",
@@ -54,13 +55,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "song_views",
         ],
         "splits": ["split_clips"],
-        "stem_clips": ["StemClips", "render_song"],
+        "stem_clips": ["StemClips", "make_stem_clips", "render_song"],
         "text_audio": [
             "GROOVE_SENTENCES",
             "TEMPLATES",
             "find_text_model",
             "graded_ratings",
             "prompt_sensitivity",
+            "summarise_text_model",
             "zero_shot",
         ],
         "training": [

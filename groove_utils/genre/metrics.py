@@ -24,6 +24,7 @@ __all__ = [
     "distance_at_k",
     "flat_scores",
     "hierarchical_scores",
+    "mean_intervals",
     "mistake_severity",
     "score_intervals",
     "severity_by_chance",
@@ -241,6 +242,38 @@ def score_intervals(
 
     names: list[str] = []
     estimate, low, high, _ = bca_interval(statistic, bands, n_boot=n_boot, seed=seed)
+    return pd.DataFrame({"score": names, "estimate": estimate, "low": low, "high": high})
+
+
+def mean_intervals(
+    values: pd.DataFrame, bands: Sequence, *, n_boot: int = 2000, seed: int = 0
+) -> pd.DataFrame:
+    """Compute the mean of each column with a 95% interval over bands.
+
+    Parameters
+    ----------
+    values : DataFrame, n × scores
+        Finite numbers or booleans, one row per example.
+    bands : sequence, shape (n,)
+    n_boot, seed : int
+
+    Returns
+    -------
+    DataFrame
+        One row per column: ``score, estimate, low, high``.
+
+    Examples
+    --------
+    >>> mean_intervals(pd.DataFrame({"right": [1, 1, 0, 1, 0, 1]}), list("aabbcc"))["score"][0]
+    'right'
+    """
+    numbers = values.to_numpy(dtype=np.float64)
+
+    def statistic(weights):
+        return weights @ numbers / weights.sum(axis=1, keepdims=True)
+
+    estimate, low, high, _ = bca_interval(statistic, bands, n_boot=n_boot, seed=seed)
+    names = list(values.columns)
     return pd.DataFrame({"score": names, "estimate": estimate, "low": low, "high": high})
 
 

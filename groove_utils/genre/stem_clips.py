@@ -15,11 +15,11 @@ from joblib import Parallel, delayed
 from groove_utils.audio import resample
 from groove_utils.cache import ArrayCache, cache_key
 from groove_utils.genre.corpora import Corpus
-from groove_utils.genre.inputs import MEL_SETTINGS, clip_mels
+from groove_utils.genre.inputs import MEL_SETTINGS, RANGE_DB, clip_mels
 from groove_utils.study.stem_names import STEMS
 from groove_utils.synth.genre_corpus import GenreSong, render_genre_song
 
-__all__ = ["StemClips", "render_song", "stem_clips"]
+__all__ = ["StemClips", "make_stem_clips", "render_song"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,16 @@ class StemClips:
     onsets: np.ndarray
     song_ids: np.ndarray
     stems: tuple[str, ...] = tuple(STEMS)
+
+    def sums(self, groups: Sequence[Sequence[str]]) -> np.ndarray:
+        """Return sums of stems in dB, float32 (n_groups, n, n_mels, n_frames).
+
+        Powers are added, as if the stems' phases were unrelated.
+        """
+        power = 10 ** (self.X / 10)
+        rows = [[self.stems.index(stem) for stem in group] for group in groups]
+        sums = np.stack([power[row].sum(axis=0) for row in rows])
+        return np.clip(10 * np.log10(sums), -RANGE_DB, 0).astype(np.float32)
 
     def shares(self) -> np.ndarray:
         """Return each stem's share of the power of a cell, (n_stems, n, n_mels, n_frames)."""
@@ -69,7 +79,7 @@ def render_song(song_id: str, **options) -> GenreSong:
     return render_genre_song(style, int(band) - 1, int(song) - 1, **options)
 
 
-def stem_clips(
+def make_stem_clips(
     corpus: Corpus, song_ids: Sequence[str], *, seconds: float = 12.0, seed: int = 0,
     settings: Mapping = MEL_SETTINGS, n_jobs: int = 1, cache: ArrayCache | None = None,
 ) -> StemClips:  # fmt: skip

@@ -11,10 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
+from scipy.stats import spearmanr
 
+from groove_utils.embed import embed_text, embed_tracks
 from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.extract import Signal
 from groove_utils.embed.weights import availability
 from groove_utils.errors import DetailedError
+from groove_utils.genre.calibration import calibration_error
 
 __all__ = [
     "GROOVE_SENTENCES",
@@ -22,6 +26,7 @@ __all__ = [
     "find_text_model",
     "graded_ratings",
     "prompt_sensitivity",
+    "summarise_text_model",
     "zero_shot",
 ]
 
@@ -183,6 +188,44 @@ def graded_ratings(
         p = zero_shot(audio, [*vectors[:, None]], scale)
         columns[question] = p @ np.arange(len(levels))
     return pd.DataFrame(columns)
+
+
+def summarise_text_model(
+    sounds: Mapping[str, Signal], y: np.ndarray, styles: Sequence[str],
+    rated: Mapping[str, Signal] | None = None, ratings: pd.Series | None = None,
+) -> str:  # fmt: skip
+    """Describe in a few sentences how a CLAP names styles and grades groove, if one runs here.
+
+    Parameters
+    ----------
+    sounds : mapping of str to path or (signal, sample rate)
+    y : ndarray of int, shape (n,)
+        Number of each sound's style.
+    styles : sequence of str
+    rated : mapping, optional
+        Sounds with ratings of groove.
+    ratings : Series, optional
+        One per sound of `rated`.
+    """
+    name, how = find_text_model()
+    if name is None:
+        return f"Its weights are not on this machine, so nothing was computed; run `{how}` for it."
+    audio = embed_tracks(sounds, name).layers["audio_embeds"]
+    scores, p = prompt_sensitivity(audio, y, styles, embed_text)
+    wordings = scores["accuracy"].iloc[:-1]
+    text = (
+        f"{name} names {100 * scores['accuracy'].iloc[-1]:.0f}% of the songs correctly without "
+        f"any training on them. With single wordings it is right for {100 * wordings.min():.0f} to "
+        f"{100 * wordings.max():.0f}%, and its expected calibration error is "
+        f"{calibration_error(y, p):.2f}."
+    )
+    if rated is not None and ratings is not None:
+        audio = embed_tracks(rated, name).layers["audio_embeds"]
+        graded = graded_ratings(audio, embed_text, {"groove": GROOVE_SENTENCES["groove"]})
+        correlation = spearmanr(graded["groove"], ratings).statistic
+        text += f" Its graded sentences on groove have a rank correlation of {correlation:.2f}"
+        text += f" with the ratings of {len(ratings)} songs."
+    return text
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import pytest
 from groove_utils.cache import ArrayCache
 from groove_utils.genre.corpora import rendered_corpus
 from groove_utils.genre.inputs import log_mels
-from groove_utils.genre.stem_clips import render_song, stem_clips
+from groove_utils.genre.stem_clips import make_stem_clips, render_song
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +18,15 @@ def corpus(tmp_path_factory):
 def test_stems_are_those_of_the_corpus(corpus, tmp_path):
     cache = ArrayCache(tmp_path, "mels")
     ids = corpus.songs["song_id"].tolist()[:3]
-    found = stem_clips(corpus, ids, seconds=4, cache=cache)
+    found = make_stem_clips(corpus, ids, seconds=4, cache=cache)
     clips = log_mels(corpus, cache=cache)
     assert found.song_ids.tolist() == clips.table["song_id"].tolist()[:3]
     assert found.X.shape == found.without.shape == (4, *clips.X[:3].shape)
     shares = found.shares()
     np.testing.assert_allclose(shares.sum(axis=0), 1, rtol=1e-5)
+    every = found.sums([found.stems])[0]
+    assert np.median(np.abs(every - clips.X[:3])[clips.X[:3] > -50]) < 1
+    np.testing.assert_allclose(found.sums([["bass"]])[0], found.X[1], atol=1e-4)
     # where one stem is nearly alone, it is as loud as the mix, to the 16 bits of the file
     alone = (shares.max(axis=0) > 0.999) & (clips.X[:3] > -50)
     assert alone.mean() > 0.05
@@ -35,13 +38,13 @@ def test_stems_are_those_of_the_corpus(corpus, tmp_path):
             if (part[rows] <= -80).all():
                 loud = clips.X[rows] > -50
                 assert np.abs(found.without[stem][rows] - clips.X[rows])[loud].max() < 0.1
-    again = stem_clips(corpus, ids, seconds=4, cache=cache)
+    again = make_stem_clips(corpus, ids, seconds=4, cache=cache)
     np.testing.assert_array_equal(again.without, found.without)
     assert again.song_ids.tolist() == found.song_ids.tolist()
 
 
 def test_onsets_are_where_stems_get_louder(corpus, tmp_path):
-    found = stem_clips(corpus, ["techno-01-1"], seconds=4, cache=ArrayCache(tmp_path, "mels"))
+    found = make_stem_clips(corpus, ["techno-01-1"], seconds=4, cache=ArrayCache(tmp_path, "mels"))
     drums = found.stems.index("drums")
     power = (10 ** (found.X[drums] / 10)).sum(axis=1)
     rise = np.diff(power, axis=1, prepend=power[:, :1])

@@ -2,6 +2,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import transformers
@@ -50,6 +51,9 @@ def test_a_tiny_random_clap_goes_the_whole_way(clap):
     assert ratings.shape == (3, len(text_audio.GROOVE_SENTENCES))
     assert ratings.min(axis=None) >= 0
     assert ratings.max(axis=None) <= 2
+    text = text_audio.summarise_text_model(sounds, y, STYLES, sounds, pd.Series([3.0, 1, 2]))
+    assert f"{clap} names {100 * scores['accuracy'].iloc[-1]:.0f}%" in text
+    assert "ratings of 3 songs" in text
 
 
 def test_without_weights_the_command_that_fetches_them_is_named(monkeypatch, tmp_path):
@@ -58,6 +62,7 @@ def test_without_weights_the_command_that_fetches_them_is_named(monkeypatch, tmp
     name, how = text_audio.find_text_model()
     assert name is None
     assert "clap-htsat-unfused" in how
+    assert how in text_audio.summarise_text_model({}, np.array([]), STYLES)
 
 
 def planted(texts):
