@@ -1,7 +1,7 @@
 # The chapters in their order, and the tables by which they speak to each other:
 # NAME.writes are kept by a chapter, NAME.reads are what it needs from earlier ones.
 
-CHAPTERS := 01-listeners-and-tracks 02-representations 03-networks 04-descriptors 05-embeddings 06-probing 07-stem-ablation 08-mixed-models 10-genre-networks
+CHAPTERS := 01-listeners-and-tracks 02-representations 03-networks 04-descriptors 05-embeddings 06-probing 07-stem-ablation 08-mixed-models 10-genre-networks 11-beyond-accuracy
 
 01-listeners-and-tracks.writes := ceilings
 04-descriptors.reads           := ceilings
@@ -11,3 +11,4 @@ CHAPTERS := 01-listeners-and-tracks 02-representations 03-networks 04-descriptor
 07-stem-ablation.reads         := predictions
 08-mixed-models.reads          := predictions
 10-genre-networks.writes       := genre_predictions
+11-beyond-accuracy.reads       := ceilings genre_predictions probe_scores
