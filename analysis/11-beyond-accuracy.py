@@ -61,7 +61,9 @@ from groove_utils.book import (
 )
 from groove_utils.book.verdicts import pick_verdict
 from groove_utils.genre import planted_cues, self_supervision
+from groove_utils.genre.explanations import METHODS
 from groove_utils.genre.inputs import MEL_SETTINGS, clip_mels
+from groove_utils.genre.training import SETTINGS
 
 chapter = open_chapter("11-beyond-accuracy", study)
 data = chapter.study
@@ -306,7 +308,7 @@ report_text(
 
 # %%
 trained = partial(genre.train_network, clips=clips, split=split)
-settings = replace(genre.SETTINGS, epochs=epochs, seed=seed)
+settings = replace(SETTINGS, epochs=epochs, seed=seed)
 network = trained("resnet-bigru", settings=settings)
 sr = MEL_SETTINGS["sr"]
 sliding = {**MEL_SETTINGS, "hop_seconds": 0.5}
@@ -445,7 +447,7 @@ silence = {"baseline": -80.0}  # dB below the loudest moment of the song
 
 
 def explain_all(network, X, target):
-    maps = {m: genre.explain(network, X, target, m, **silence) for m in genre.METHODS}
+    maps = {m: genre.explain(network, X, target, m, **silence) for m in METHODS}
     return {**maps, "untrained": genre.explain(untrained, X, target, **silence)}
 
 
