@@ -205,9 +205,11 @@ branches = pd.Series(corpus.tree).groupby(corpus.tree).groups
 # training bands only.
 
 # %%
-known = corpus.songs[~corpus.songs["artist"].isin(bands)].set_index("song_id")
-sounds = {song: corpus.path(song) for song in known.index}
-vectors = embed.embed_tracks(sounds, "msd-musicnn").frame("penultimate")
+unlabelled = np.sort(np.concatenate([split["train"], split["valid"]]))
+known = clips.table.iloc[unlabelled].set_index("clip_id")
+signals = genre.clip_signals(corpus, clips.table.iloc[unlabelled])
+tagger = embed.embed_tracks(signals, "msd-musicnn", progress=False)
+vectors = tagger.frame("penultimate")
 causes = ["tempo", "swing_ratio", "syncopation", "event_density", "backbeat"]
 
 
@@ -454,12 +456,13 @@ untrained.scale_by(clips.X[split["train"]])
 silence = {"baseline": -80.0}  # dB below the loudest moment of the song
 
 
-def explain_all(network, X, target):
-    maps = {m: genre.explain(network, X, target, m, **silence) for m in METHODS}
-    return {**maps, "untrained": genre.explain(untrained, X, target, **silence)}
+def explain_both(network, X, target):
+    maps = genre.explain_all(network, X, target, **silence)
+    only = genre.explain_all(untrained, X, target, METHODS[:1], **silence)
+    return {**maps, "untrained": only[METHODS[0]]}
 
 
-maps = explain_all(cnn.network, X, target)
+maps = explain_both(cnn.network, X, target)
 
 # %% [markdown]
 # Three kinds of scores are used for real recordings, where nobody knows the truth. They ask the
@@ -536,7 +539,7 @@ rise = X_planted - X
 rise -= np.median(rise, axis=(1, 2), keepdims=True)  # 0 dB is the loudest cell
 cue = (rise > 3) & (X_planted > -75)  # dB
 answers = horse.predict(X_planted).argmax(axis=1)
-horse_maps = explain_all(horse.network, X_planted, answers)
+horse_maps = explain_both(horse.network, X_planted, answers)
 
 # %%
 aucs = {name: genre.truth_scores(e, cue)["auc"] for name, e in horse_maps.items()}
@@ -732,7 +735,6 @@ audio_player({
 #   hardly any instrument {cite}`garoufis2023`.
 
 # %%
-unlabelled = np.sort(np.concatenate([split["train"], split["valid"]]))
 names = np.sort(clips.table.iloc[unlabelled].groupby("artist")["song_id"].first())
 rows = np.flatnonzero(np.isin(gapless.table["song_id"], names))
 moments = genre.song_views(gapless, rows)

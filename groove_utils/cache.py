@@ -36,6 +36,7 @@ VERSIONS = {
     "ablation": "1",  # probes of subsets of stems
     "descriptors": "3",  # any handcrafted descriptor's value
     "embeddings": "7",  # windows, preprocessing, pooling
+    "explanations": "1",  # cells of spectrograms that speak for an answer
     "genre-corpus": "4",  # songs of the genre corpus
     "genre-networks": "1",  # networks that name styles, and their training
     "mels": "1",  # log-mel spectrograms of clips

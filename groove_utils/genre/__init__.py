@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "corpora": ["Corpus", "CorpusError", "load_corpus", "rendered_corpus"],
         "explanations": [
             "explain",
+            "explain_all",
             "faithfulness",
             "hide_and_show",
             "keep_top",

@@ -7,6 +7,7 @@ is hidden by setting it to the `baseline`, a number or an array that broadcasts 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 
@@ -19,12 +20,14 @@ from scipy.ndimage import gaussian_gradient_magnitude
 from scipy.stats import rankdata
 from torch import nn
 
+from groove_utils.cache import ArrayCache, cache_key
 from groove_utils.errors import DetailedError
 from groove_utils.networks.training import predict
 
 __all__ = [
     "METHODS",
     "explain",
+    "explain_all",
     "faithfulness",
     "hide_and_show",
     "keep_top",
@@ -114,6 +117,38 @@ def explain(
             x, hidden, target=target, n_steps=steps, internal_batch_size=256
         )
     return values.detach().numpy().astype(np.float32)
+
+
+def explain_all(
+    network: nn.Module, X: np.ndarray, targets: Sequence[int],
+    methods: Sequence[str] = METHODS, *, cache: ArrayCache | None = None, **options,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Explain by several methods, or read the explanations from the cache.
+
+    Parameters
+    ----------
+    network, X, targets
+        As in :func:`explain`.
+    methods : sequence of str
+    cache : ArrayCache, optional
+        The project's store ``explanations`` by default.
+    **options
+        Of :func:`explain`; numbers and tuples of numbers.
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape (n, n_bands, n_frames)
+        By method.
+    """
+    cache = ArrayCache(namespace="explanations") if cache is None else cache
+    X, targets = np.asarray(X, dtype=np.float32), np.asarray(targets, dtype=np.int64)
+    facts = json.dumps([list(methods), options, repr(network)], sort_keys=True)
+    weights = [value.numpy().tobytes() for value in network.state_dict().values()]
+    key = cache_key("explanations", facts, X.tobytes(), targets.tobytes(), *weights)
+    if (maps := cache.get(key)) is None:
+        maps = {method: explain(network, X, targets, method, **options) for method in methods}
+        cache.put(key, maps)
+    return maps
 
 
 def keep_top(explanation: np.ndarray, share: float) -> np.ndarray:

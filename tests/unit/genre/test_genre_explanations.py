@@ -6,6 +6,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
+from groove_utils.cache import ArrayCache
 from groove_utils.errors import DetailedError
 from groove_utils.genre import explanations as ex
 from groove_utils.networks.modules import RecurrentClassifier
@@ -52,6 +53,21 @@ def test_integrated_gradients_add_up_to_the_difference_of_logits(X):
     with torch.inference_mode():
         logits = network(torch.tensor(X))[:, 2] - network(torch.zeros(1, 12, 10))[:, 2]
     np.testing.assert_allclose(values.sum(axis=(1, 2)), logits.numpy(), atol=2e-3)
+
+
+def test_explanations_are_read_from_the_cache_for_the_same_network(linear, X, tmp_path):
+    cache = ArrayCache(tmp_path, "explanations")
+    first = ex.explain_all(linear, X, [0] * 5, cache=cache, baseline=-1.0, steps=2)
+    assert list(first) == list(ex.METHODS)
+    again = ex.explain_all(linear, X, [0] * 5, cache=cache, baseline=-1.0, steps=2)
+    for method in ex.METHODS:
+        np.testing.assert_array_equal(again[method], first[method])
+    assert len(cache) == 1
+    with torch.no_grad():
+        linear[1].weight.mul_(2)
+    doubled = ex.explain_all(linear, X, [0] * 5, cache=cache, baseline=-1.0, steps=2)
+    np.testing.assert_allclose(doubled[ex.METHODS[0]], 2 * first[ex.METHODS[0]], rtol=1e-5)
+    assert len(cache) == 2
 
 
 def test_faithfulness_worked_by_hand():
