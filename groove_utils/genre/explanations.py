@@ -312,18 +312,28 @@ def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def shuffled_layers(network: nn.Module, seed: int = 0) -> Iterator[tuple[str, nn.Module]]:
+def shuffled_layers(
+    network: nn.Module, X: np.ndarray, seed: int = 0
+) -> Iterator[tuple[str, nn.Module]]:
     """Destroy what a network has learnt, layer by layer from the output down.
 
     Each step shuffles the weights of one more layer, which keeps their distribution. An
     explanation that hardly changes does not depend on what was learnt there.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        It is left as it is.
+    X : ndarray of float32, shape (n, n_bands, n_frames)
+        An input, which shows the order in which layers are used.
+    seed : int
 
     Yields
     ------
     name : str
         The layer that was shuffled last.
     network : torch.nn.Module
-        The same object at every step, in evaluation mode; the given network is left as it is.
+        The same object at every step, in evaluation mode.
 
     References
     ----------
@@ -332,7 +342,15 @@ def shuffled_layers(network: nn.Module, seed: int = 0) -> Iterator[tuple[str, nn
     network = deepcopy(network).eval()
     generator = torch.Generator().manual_seed(seed)
     layers = [(n, m) for n, m in network.named_modules() if [*m.parameters(recurse=False)]]
-    for name, layer in reversed(layers):
+    used: list[nn.Module] = []
+    hooks = [m.register_forward_hook(lambda m, *_: used.append(m)) for _, m in layers]
+    with torch.inference_mode():
+        network(torch.as_tensor(X[:1]))
+    for hook in hooks:
+        hook.remove()
+    last_use = {id(module): place for place, module in enumerate(used)}
+    layers.sort(key=lambda layer: last_use.get(id(layer[1]), -1), reverse=True)
+    for name, layer in layers:
         with torch.no_grad():
             for weights in layer.parameters(recurse=False):
                 order = torch.randperm(weights.numel(), generator=generator)

@@ -134,7 +134,7 @@ def test_shuffling_destroys_layer_after_layer_and_leaves_the_network_alone(X):
     before = {name: value.clone() for name, value in network.state_dict().items()}
     original = ex.explain(network, X, [0] * 5, steps=4)
     names, changed = [], []
-    for name, shuffled in ex.shuffled_layers(network, seed=0):
+    for name, shuffled in ex.shuffled_layers(network, X, seed=0):
         names.append(name)
         states = shuffled.state_dict()
         changed.append(sum(not torch.equal(states[n], before[n]) for n in before))
@@ -147,6 +147,20 @@ def test_shuffling_destroys_layer_after_layer_and_leaves_the_network_alone(X):
     assert ex.rank_similarity(original, last).mean() < 0.5
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_layers_are_shuffled_in_the_order_of_use_not_of_definition(X):
+    class Backwards(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.output = nn.Linear(7, 2)
+            self.hidden = nn.Linear(120, 7)
+
+        def forward(self, x):
+            return self.output(self.hidden(x.flatten(1)))
+
+    names = [name for name, _ in ex.shuffled_layers(Backwards(), X)]
+    assert names == ["output", "hidden"]
 
 
 def test_rank_similarity_is_spearmans_correlation(X):
