@@ -90,6 +90,7 @@ first = everything[everything["seed"] == seed]
 columns = [f"p_{style}" for style in styles]
 
 
+# %%
 def probabilities(network, part="test"):
     rows = first[(first["network"] == network) & (first["split"] == part)]
     ids = clips.table["clip_id"].iloc[split[part]]
@@ -213,6 +214,7 @@ vectors = tagger.frame("penultimate")
 causes = ["tempo", "swing_ratio", "syncopation", "event_density", "backbeat"]
 
 
+# %%
 def style_tree(features):
     z = (features - features.mean()) / features.std().clip(lower=1e-6)
     return genre.cluster_tree(z.groupby(known["style"]).mean().loc[styles])
@@ -384,6 +386,7 @@ rows = np.flatnonzero(np.isin(gapless.table["artist"], bands))
 cut, facts = gapless.X[rows], gapless.table.iloc[rows]
 
 
+# %%
 def answer(seconds):
     log_p = np.log(network.predict(cut[:, :, : 94 * min(seconds, 3) // 3]) + 1e-9)
     piece = (facts["start"] // max(seconds, 3)).astype(int).astype(str)
@@ -456,6 +459,7 @@ untrained.scale_by(clips.X[split["train"]])
 silence = {"baseline": -80.0}  # dB below the loudest moment of the song
 
 
+# %%
 def explain_both(network, X, target):
     maps = genre.explain_all(network, X, target, **silence)
     only = genre.explain_all(untrained, X, target, METHODS[:1], **silence)
