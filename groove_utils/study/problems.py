@@ -39,6 +39,9 @@ MESSAGES = {
     "the path.",
     "too_large": "{value:.0f} MiB; expected at most {limit:.0f} MiB. Keep only what the study "
     "needs.",
+    "not_a_folder": "a file; expected a folder. Delete or rename it.",
+    "unnamed_column": "a column without a name that holds {value!r}; expected a name. Name the "
+    "column, or delete it.",
     "long_rows": "rows with more cells than the header; expected a name for each column. Name the "
     "last columns too, or put texts that contain commas in quotes.",
     "empty_table": "no {expected}; expected at least one. Fill it in.",

@@ -34,7 +34,7 @@ def read_csv(path: Path, **options: object) -> pd.DataFrame:
     Raises
     ------
     StudyError
-        If two columns have the same name.
+        If two columns have the same name, or one that holds anything has none.
     """
     separator, names, skipped = _read_header(path)
     repeated = dict.fromkeys(name for name in names if name and names.count(name) > 1)
@@ -52,6 +52,14 @@ def read_csv(path: Path, **options: object) -> pd.DataFrame:
     )
     frame.index += skipped
     frame.columns = [plain_text(name) for name in frame.columns]
+    unnamed = [name for name in frame if re.fullmatch(r"Unnamed: \d+", name)]
+    filled = [name for name in unnamed if frame[name].notna().any()]
+    problems = [
+        problem("unnamed_column", path.name, skipped + 1, value=frame[name].dropna().iloc[0])
+        for name in filled
+    ]
+    StudyError.raise_any(path.parent, problems)
+    frame = frame.drop(columns=unnamed)
     for name in frame.columns.intersection(IDENTIFIERS[:-1]):
         frame[name] = frame[name].map(plain_text, na_action="ignore")
     return frame.dropna(how="all")

@@ -62,6 +62,11 @@ def validate_study(
         problems += _check_duplicates(ratings)
         problems += _check_references(ratings, tables)
     problems += [
+        problem("not_a_folder", name)
+        for name in ("embeddings", "stems", "truth")
+        if os.path.lexists(folder / name) and not (folder / name).is_dir()
+    ]
+    problems += [
         each
         for path in sorted((folder / "truth").rglob("*"))
         if path.is_symlink() or not path.is_dir()
@@ -173,7 +178,13 @@ def _check_stems(folder: Path, stem_folder: str, duration: float) -> Iterator[Pr
     if problems := check_folder(folder, stem_folder):
         yield from problems
         return
-    files = {file.stem: file for file in sorted((folder / stem_folder).iterdir())}
+    names = [file.stem for file in (folder / stem_folder).glob("[!.]*")]
+    for stem in STEMS:
+        if names.count(stem) > 1:
+            found = f"{names.count(stem)} files named {stem}"
+            place = f"{stem_folder}/{stem}"
+            yield problem("several_files", place, names=found, expected="file of each stem")
+    files = {file.stem: file for file in sorted((folder / stem_folder).glob("[!.]*"))}
     for stem in STEMS:
         name = f"{stem_folder}/{stem}"
         if problems := stem in files and check_file(

@@ -133,6 +133,27 @@ def test_a_column_twice_is_named(make_study, file):
     assert ("duplicate_column", 1, name.split(",")[1]) in kinds(folder)
 
 
+def test_columns_without_a_name_are_named_unless_empty(make_study):
+    folder = make_study(audio=False)
+    lines = (folder / "listeners.csv").read_text().splitlines()
+    (folder / "listeners.csv").write_text("\n".join(f"{line}," for line in lines))
+    assert kinds(folder) == set()
+    assert list(load_study(folder).listeners) == ["listener_id", "age"]
+    text = "\n".join([f"{lines[0]},", *(f"{line},x" for line in lines[1:])])
+    (folder / "listeners.csv").write_text(text)
+    assert kinds(folder) == {("unnamed_column", 1, None)}
+
+
+def test_what_should_be_a_folder_and_stems_twice(make_study):
+    folder = make_study(stems=True)
+    (folder / "embeddings").write_text("x")
+    assert kinds(folder) == {("not_a_folder", None, None)}
+    (folder / "embeddings").unlink()
+    stems = folder / "stems" / "song1"
+    (stems / "bass.wav").write_bytes((stems / "bass.flac").read_bytes())
+    assert kinds(folder) == {("several_files", None, None)}
+
+
 # ---- names and texts ----
 
 

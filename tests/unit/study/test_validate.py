@@ -84,6 +84,7 @@ def test_odd_file_names_are_fine(make_study):
 # the change to a valid study, and the kind, file, row and column of its only problem
 TRACKS, RATINGS, META = "tracks.csv", "ratings.csv", "study.yml"
 SONG_0, SONG_1, SONG_2 = (f"audio/song{k}.flac" for k in range(3))
+BROKEN = np.r_[np.ones(3999) / 2, np.nan]
 CASES = {
     "missing table": (remove(RATINGS), "missing_file", RATINGS, None, None),
     "missing study.yml": (remove(META), "missing_file", META, None, None),
@@ -164,7 +165,10 @@ CASES = {
         write("stems/song3/bass.flac", b"no"), "unusable_stem", "stems/song3/bass", None, None
     ),
     "NaN in a stem": (
-        record("stems/song3/bass.wav", np.r_[np.ones(3999) / 2, np.nan], subtype="FLOAT"),
+        lambda folder: (
+            remove("stems/song3/bass.flac")(folder),
+            record("stems/song3/bass.wav", BROKEN, subtype="FLOAT")(folder),
+        ),
         "unusable_stem", "stems/song3/bass", None, None,
     ),
     "missing stem": (
