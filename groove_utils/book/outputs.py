@@ -261,8 +261,14 @@ def _glue(name: str, text: str) -> None:
     )
 
 
+def _option(value: str) -> str:
+    """Write a directive's option, in quotes where it could be read as another construct of YAML."""
+    line = " ".join(value.split())
+    return line if re.fullmatch(r"[^\W_][^#]*", line) else "'" + line.replace("'", "''") + "'"
+
+
 def _display_myst(directive: str, argument: str, options: dict[str, str], body: str) -> None:
     fence = "~" * 4  # unlike backticks, these may have `code` behind them on the same line
     lines = [f"{fence}{{{directive}}} {argument}"]
-    lines += [f":{key}: {' '.join(value.split())}" for key, value in options.items()]
+    lines += [f":{key}: {_option(value)}" for key, value in options.items()]
     display(Markdown("\n".join([*lines, "", body, fence])))

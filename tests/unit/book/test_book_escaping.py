@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import docutils.core
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from groove_utils.book import outputs
 from groove_utils.book.build import build_book
 from groove_utils.book.listening import listening_map
 from groove_utils.book.markdown import escape_text, markdown_table
-from groove_utils.book.outputs import report_text, show_table
+from groove_utils.book.outputs import report_text, show_figure, show_table
 from groove_utils.book.players import audio_player
 from groove_utils.study import validate_study
 
@@ -132,6 +133,19 @@ def save(build, name, cells):
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
     nbformat.write(notebook, build / "book" / f"{name}.ipynb")
     (build / "values" / f"{name}.json").write_text("{}")
+
+
+@pytest.mark.parametrize(
+    "alt", ["Ratings of «dance #1» here", "'quoted' words # and more", "> a b c d", "Q1: a b c d"]
+)
+def test_descriptions_of_figures_hold_any_text(in_book, shown, alt):
+    in_book()
+    figure, axes = plt.subplots()
+    axes.set_title("A$AP $x^$ {")  # no mathematics in what a study is called
+    show_figure(figure, "one", f"Ratings of {alt}.", alt)
+    page = render(shown[0][0].data)
+    assert page.find("img")["alt"] == alt
+    assert not page.find(class_="system-message")
 
 
 @pytest.mark.parametrize("field", ["style", "query", "styles"])
