@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import re
 from collections.abc import Sequence
@@ -222,12 +223,13 @@ class _Columns:
         names = []
         for name in self.sheet.columns:
             cells = _answers(self.sheet[name])
-            numbers = pd.to_numeric(cells, errors="coerce").notna()
+            numbers = _to_numbers(cells).notna()
             is_answer = cells.notna().any() and numbers.sum() >= cells.notna().sum() / 2
             if name not in taken and _plain_header(name) not in NO_QUESTIONS and is_answer:
                 names.append(name)
         fixed = [self._constant_within(role, names) for role in ("listener_id", "track_id")]
-        return [name for name in names if not any(name in part for part in fixed)]
+        # where listeners agree exactly, the questions look like facts about tracks
+        return [name for name in names if not any(name in part for part in fixed)] or names
 
     def _constant_within(self, role: str, names: list[str]) -> list[str]:
         """Columns that tell something about listeners or tracks, where rows are of both."""
@@ -293,8 +295,7 @@ def _read_numbers(path: Path, long: pd.DataFrame, columns: _Columns, notes: list
     if missing := int(answers.isna().sum()):
         notes.append(f"{missing:,} missing answers were dropped.")
     table = long[names + extra].assign(rating=answers).dropna(subset=["rating"])
-    boolean = table["rating"].map(lambda value: isinstance(value, bool))  # TRUE is no rating
-    numbers = pd.to_numeric(table["rating"].mask(boolean), errors="coerce")
+    numbers = _to_numbers(table["rating"])
     named = columns.roles
     problems = [
         problem("not_a_number", path.name, row, named["rating"] or "a rating", value=value)
@@ -380,6 +381,11 @@ def _read_cells(path: Path) -> tuple[pd.DataFrame, list[str]]:
             sheet = pd.read_csv(io.StringIO(text), sep=separator, dtype=object, **options)
         names = sheet.iloc[0]
     sheet.index += 1 + skipped
+    # Qualtrics writes the questions and their identifiers below the names
+    for row in sheet.index[1:3]:
+        if sheet.loc[row].astype(str).str.startswith('{"ImportId"').any():
+            sheet = sheet.drop(index=sheet.index[1 : row - skipped])
+            break
     sheet.columns = [
         f"column {k}" if pd.isna(name) else plain_text(name) for k, name in enumerate(names, 1)
     ]
@@ -421,6 +427,13 @@ def _answers(cells: pd.Series) -> pd.Series:
             cell.replace(",", ".") if isinstance(cell, str) and decimal.fullmatch(cell) else cell
         )
     )
+
+
+def _to_numbers(cells: pd.Series) -> pd.Series:
+    """Numbers of cells, NaN for all else; neither TRUE nor a date is a number."""
+    cells = cells.astype(object)
+    other = [isinstance(cell, bool | datetime.date | datetime.time) for cell in cells]
+    return pd.to_numeric(cells.mask(np.array(other, dtype=bool)), errors="coerce")
 
 
 def _track_name(cell: object) -> str:

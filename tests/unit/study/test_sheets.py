@@ -243,6 +243,36 @@ def test_separators_and_decimal_commas(tmp_path):
     assert read_sheet(tmp_path / "r.csv").ratings["rating"].tolist() == [3.5, 4]
 
 
+def test_dates_are_no_ratings(tmp_path):
+    for dates in (["2024-01-05", "2024-02-05"], ["2024-01-05", "3"]):
+        cells = [pd.Timestamp(text).to_pydatetime() if "-" in text else 3 for text in dates]
+        frame = pd.DataFrame({"track": ["s1", "s2"], "rating": cells}).astype(object)
+        with raises(StudyError, "not_a_number", row=2, column="rating"):
+            read_sheet(save(frame, tmp_path / "r.xlsx"))
+
+
+def test_listeners_who_agree_exactly(tmp_path):
+    rows = [("p1", "a", 1), ("p1", "b", 2), ("p2", "a", 1), ("p2", "b", 2)]
+    frame = pd.DataFrame(rows, columns=["participant", "file", "move"])
+    sheet = read_sheet(save(frame, tmp_path / "r.csv"))
+    assert sheet.ratings["query"].unique().tolist() == ["move"]
+
+
+def test_the_three_header_rows_of_qualtrics(tmp_path):
+    (tmp_path / "r.csv").write_text(
+        "StartDate,ResponseId,s1,s2\nStart Date,Response ID,How much?,How much?\n"
+        '"{""ImportId"":""startDate""}","{""ImportId"":""_recordId""}",x,y\n'
+        "2024-01-01,R_1,3,4\n2024-01-01,R_2,5,no\n"
+    )
+    with raises(StudyError, "not_a_number", row=5):
+        read_sheet(tmp_path / "r.csv", ["s1", "s2"])
+    text = (tmp_path / "r.csv").read_text().replace("no", "6")
+    (tmp_path / "r.csv").write_text(text)
+    table = read_sheet(tmp_path / "r.csv", ["s1", "s2"]).ratings
+    assert table["rating"].tolist() == [3, 5, 4, 6]
+    assert set(table["listener_id"]) == {"R_1", "R_2"}
+
+
 def test_words_that_mean_missing_are_names_elsewhere(tmp_path):
     (tmp_path / "r.csv").write_text("track,listener,rating\nNone,NA,3\nnull,NA,4\n")
     table = read_sheet(tmp_path / "r.csv").ratings
