@@ -70,22 +70,8 @@ def declared_tables(text: str) -> dict[str, dict[str, list[str]]]:
 def add_chapter(folder: Path, slug: str) -> Path:
     """Write a chapter from the template, and list it in ``chapters.mk`` by its number.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The folder ``analysis/``.
-    slug : str
-        ``NN-short-name``.
-
-    Returns
-    -------
-    pathlib.Path
-        The script.
-
-    Raises
-    ------
-    BookError
-        If the name is invalid or taken.
+    Parameters and result are those of :func:`groove_utils.book.jupytext_sync.new_chapter`; a name
+    that is listed already raises its BookError, too.
     """
     file = folder / "chapters.mk"
     text = file.read_text(encoding="utf-8")

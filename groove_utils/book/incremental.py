@@ -49,7 +49,9 @@ def lock_build(build: Path, purpose: str) -> Iterator[None]:
         If the folder cannot be written.
     """
     build.mkdir(parents=True, exist_ok=True)
-    lock, holder = FileLock(build / ".lock"), build / ".holder"
+    # next to the folder, so that the lock outlives `make clean`
+    lock, holder = (build.with_name(f".{build.name}.{what}") for what in ("lock", "holder"))
+    lock = FileLock(lock)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -59,6 +61,7 @@ def lock_build(build: Path, purpose: str) -> Iterator[None]:
     try:
         started = datetime.now().astimezone().strftime("%H:%M:%S")
         holder.write_text(f"process {os.getpid()} ({purpose}, since {started})")
+        build.mkdir(exist_ok=True)  # the one before may have been `make clean`
         yield
     finally:
         lock.release()

@@ -21,6 +21,7 @@ from real_make import clean_environment, make_command, run_make
 from small_project import ROOT, add_stub, checkout
 
 from groove_utils.book.chapter_list import listed_chapters
+from groove_utils.book.incremental import lock_build
 
 BUILD = "build/tiny"
 CHAPTERS_MK = """CHAPTERS := 01-first 02-second 03-third
@@ -376,7 +377,7 @@ def test_two_chapters_run_at_a_time(project):
 
 
 @weekly
-def test_cleaning_waits_for_a_run(built, project):
+def test_cleaning_waits_for_a_run_and_a_run_for_cleaning(built, project):
     edit("analysis/01-first.py", "# waits\n")(project)
     n_runs = len(runs(project))
     running = start(project)
@@ -385,12 +386,18 @@ def test_cleaning_waits_for_a_run(built, project):
     make(project, "clean")
     assert running.poll() == 0
     assert not (project / BUILD).exists()
-    assert (project / "build").exists()
+    with lock_build(project / BUILD, "make clean"):
+        waiting = start(project)
+        assert "is in use by" in waiting.stdout.readline()
+        shutil.rmtree(project / BUILD)
+    assert waiting.wait() == 0
+    after = results(project)
+    assert after == from_nothing(project)
 
 
 LEFT = {
-    ".lock": b"",
-    ".holder": b"process 1 (make book, since yesterday)",
+    "../.tiny.lock": b"",
+    "../.tiny.holder": b"process 1 (make book, since yesterday)",
     "values/.01-first-x7.json": b"half",
     "work/01-first/in.ipynb": b"half",
     "failed/01-first.txt": b"Chapter 01-first failed\n",
@@ -538,9 +545,10 @@ def test_a_study_in_a_folder_of_any_name(project, name):
     shutil.copytree(project / STUDY, project / "folder" / name)
     words = ("book", f"STUDY=folder/{name}")
     run_make(project, *words, python="./stub_python")
-    n_built = len(list((project / "build").iterdir()))
-    assert n_built == 2  # tiny, and this one
-    (made,) = [folder for folder in (project / "build").iterdir() if folder.name != "tiny"]
+    # tiny, and this one
+    (made,) = {folder for folder in (project / "build").iterdir() if folder.is_dir()} - {
+        project / BUILD
+    }
     before = (made / "runs.log").read_text()
     run_make(project, *words, python="./stub_python")
     assert (made / "runs.log").read_text() == before

@@ -163,7 +163,10 @@ def test_a_lock_names_its_holder(tmp_path, capsys):
     while not (tmp_path / "held").exists():
         time.sleep(0.01)
     with lock_build(tmp_path, "make clean"):
-        assert f"process {os.getpid()} (make clean" in (tmp_path / ".holder").read_text()
+        assert (
+            f"process {os.getpid()} (make clean"
+            in tmp_path.with_name(f".{tmp_path.name}.holder").read_text()
+        )
     said = capsys.readouterr().out
     assert f"is in use by process {holder.pid} (make book, since " in said
     holder.join()
