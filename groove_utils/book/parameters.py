@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +14,7 @@ import yaml
 
 from groove_utils.book.errors import BookError
 from groove_utils.files import write_if_changed
+from groove_utils.strict_yaml import StrictLoader
 from groove_utils.study.catalogue import dataset_names
 
 __all__ = ["check_parameters", "fill_parameters", "read_parameters", "split_parameters"]
@@ -113,7 +114,7 @@ def check_parameters(
 def _read_yaml(file: Path) -> dict:
     """Read a mapping; a key that stands twice is an error, as the last would win silently."""
     try:
-        return _mapping(file, "", yaml.load(file.read_text(encoding="utf-8"), _StrictLoader))
+        return _mapping(file, "", yaml.load(file.read_text(encoding="utf-8"), StrictLoader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = None if mark is None else mark.line + 1
@@ -121,19 +122,6 @@ def _read_yaml(file: Path) -> dict:
         _fail(f"{file}, line {line}: {what}; expected YAML.", "yaml", file, None, None, line)
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         _fail(f"{file} cannot be read ({error}); expected YAML.", "unreadable", file)
-
-
-class _StrictLoader(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                problem = f"the key {key!r} stands here a second time"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            if isinstance(key, Hashable):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 def _mapping(file: Path, key: str, value: object) -> dict:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
+from groove_utils.strict_yaml import StrictLoader
 from groove_utils.study.containment import check_file
 from groove_utils.study.problems import Problem, StudyError, problem, reading
 from groove_utils.study.tables import query_scales
@@ -32,34 +32,6 @@ BOOLEANS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "f
 
 
 CATALOGUED = {"column"}  # of a catalogued study: the name in the published table
-BOOL = "tag:yaml.org,2002:bool"
-
-
-class _Loader(yaml.SafeLoader):
-    """Loader of plain data: only true and false are truth values, no key twice, no aliases."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012
-        first: [(tag, regexp) for tag, regexp in resolvers if tag != BOOL]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            fault = f"the alias *{event.anchor}: write out what it stands for"
-            raise yaml.composer.ComposerError(None, None, fault, event.start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for k, (key, _) in enumerate(node.value):
-            if keys[k] in keys[:k]:
-                fault = f"the key {keys[k]!r} twice: delete one of them"
-                raise yaml.constructor.ConstructorError(None, None, fault, key.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(BOOL, re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))
 
 
 def read_metadata(folder: Path) -> dict:
@@ -72,7 +44,7 @@ def read_metadata(folder: Path) -> dict:
     """
     StudyError.raise_any(folder, check_file(folder, FILE, largest=LARGEST))
     with reading(folder, FILE, "YAML, as from `python -m groove_utils.study new`"):
-        meta = yaml.load((folder / FILE).read_text(encoding="utf-8-sig"), _Loader)
+        meta = yaml.load((folder / FILE).read_text(encoding="utf-8-sig"), StrictLoader)
     if not isinstance(meta, dict):
         raise StudyError(folder, [problem("not_a_mapping", FILE, value=_shorten(meta))])
     if isinstance(queries := meta.get("queries"), dict):

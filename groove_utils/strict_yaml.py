@@ -1,0 +1,42 @@
+"""YAML without its surprises, for files that people write."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+__all__ = ["StrictLoader"]
+
+BOOL = "tag:yaml.org,2002:bool"
+
+
+class StrictLoader(yaml.SafeLoader):
+    """Loader of plain data: only true and false are truth values, no key twice, no aliases."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, regexp) for tag, regexp in resolvers if tag != BOOL]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
+        """Refuse an alias, which can make a short file endless."""
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            fault = f"the alias *{event.anchor}: write out what it stands for"
+            raise yaml.composer.ComposerError(None, None, fault, event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        """Refuse a key that stands twice, of which the last would win."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for k, (key, _) in enumerate(node.value):
+            if keys[k] in keys[:k]:
+                fault = f"the key {keys[k]!r} twice: delete one of them"
+                raise yaml.constructor.ConstructorError(None, None, fault, key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+StrictLoader.add_implicit_resolver(
+    BOOL, re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF")
+)
