@@ -931,8 +931,8 @@ sounds = {song: corpus.path(song) for song in asked["song_id"]}
 codes = pd.Categorical(asked["style"], styles).codes.astype(int)
 rated = ratings = None
 if data.has("audio") and "groove" in data.queries:
-    rated = {track: data.audio_path(track) for track in data.tracks["track_id"]}
-    ratings = data.song_means("groove")
+    ratings = data.song_means("groove").dropna()
+    rated = {track: data.audio_path(track) for track in ratings.index}
 answer_in_words = genre.summarise_text_model(sounds, codes, styles, rated, ratings)
 
 # %% tags=["hide-input"]
@@ -963,7 +963,9 @@ for name, model in learners.items():
 embed.list_models().loc[list(learners), ["architecture", "window", "dims"]]
 
 # %% tags=["needs-audio"]
-query = "groove" if "groove" in data.queries else data.queries[0]
+earlier = chapter.load_table("probe_scores")
+asked_before = earlier["target"].unique()
+query = "groove" if "groove" in asked_before else asked_before[0]
 target_ratings = pd.DataFrame({query: data.song_means(query)})
 who_and_what = data.tracks["artist"].to_numpy(), data.tracks["style"].to_numpy()
 embeddings = embed.embed_study(data, list(learners))
@@ -975,7 +977,6 @@ results = probe.nested_ridges(
 
 # %% tags=["needs-audio"]
 learnt = summaries.score_table(results, **resampled).assign(kind="this chapter")
-earlier = chapter.find_table("probe_scores")
 earlier = earlier[(earlier["target"] == query) & (earlier["kind"] != "untrained twin")]
 board = pd.concat([earlier, learnt], ignore_index=True)
 inside = pd.concat(
@@ -1015,20 +1016,14 @@ for name, key in {
     row = own.loc[name]
     report_value(key, **summaries.as_reported(row, n_songs), tolerance=0.12)
 row = middle_part.loc["genre-resnet-bigru"]
-report_value(
-    "groove_within", row["r2"], ci=(row["low"], row["high"]), n=n_songs, tolerance=0.15
-)
+within_score = summaries.as_reported(row, n_songs, value="r2")
+report_value("groove_within", **within_score, tolerance=0.15)
 report_text(
     "within_verdict",
     pick_verdict(row, "something beyond style", "less than nothing", "nothing clear"),
 )
-report_value(
-    "groove_gain",
-    gain["difference"],
-    ci=(gain["low"], gain["high"]),
-    n=n_songs,
-    tolerance=0.12,
-)
+gain_score = summaries.as_reported(gain, n_songs, value="difference")
+report_value("groove_gain", **gain_score, tolerance=0.12)
 report_text(
     "gain_verdict",
     pick_verdict(gain, "helps", "hurts", "makes no clear difference"),
