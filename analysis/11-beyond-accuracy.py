@@ -895,6 +895,19 @@ for name, key in {
 }.items():
     row = r2.loc[(name, "tempo")]
     report_value(key, row["r2"], ci=(row["low"], row["high"]), tolerance=0.2)
+nothing_to_lose = (
+    "Without stretching, it already shows no clear trace of tempo within styles, so that there was "
+    "little to lose"
+)
+report_text(
+    "to_lose",
+    pick_verdict(
+        r2.loc[("moments", "tempo")],
+        "Without stretching, it does tell tempi within styles, so that there was something to lose",
+        nothing_to_lose,
+        nothing_to_lose,
+    ),
+)
 row = deaf.loc["tempo"]
 report_value(
     "deaf",
@@ -914,9 +927,11 @@ report_text(
 # Tempo within styles: R² is {glue:text}`tempo_moments` for moments, {glue:text}`tempo_stretched` for
 # stretched moments, {glue:text}`tempo_stems` for stems, {glue:text}`tempo_supervised` for the network
 # that learnt styles, and {glue:text}`tempo_random` for random weights. Stretching
-# {glue:text}`deaf_verdict`: the difference over all songs is {glue:text}`deaf_full`. The augmentation
-# was a decision about what music is, made before any data were seen. Before you probe a pretrained
-# model for groove, read how it was augmented.
+# {glue:text}`deaf_verdict`: the difference over all songs is {glue:text}`deaf_full`.
+# {glue:text}`to_lose`.
+#
+# An augmentation is a decision about what music is, made before any data are seen. Before you probe a
+# pretrained model for groove, read how it was augmented.
 #
 # ## Ask in words
 #
@@ -1134,8 +1149,8 @@ far_within = probe.style_scores(far_probe, n_boot=100)
 far_within[far_within["part"] == "within"].set_index("target")["r2"].round(2)
 
 # %% [markdown]
-# The more a network is told that tempo does not matter, the less of it is left. Some always is:
-# random weights know a little of it, too.
+# Compare with {numref}`tab-heard-causes`. The more a network is told that tempo does not matter, the
+# less reason it has to represent it; what remains is what random weights would keep, too.
 #
 # ```{solution-end}
 # ```

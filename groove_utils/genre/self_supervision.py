@@ -241,7 +241,8 @@ def label_curve(
     Returns
     -------
     DataFrame
-        One row per number and draw: ``bands, draw, n_clips, accuracy``.
+        One row per number and draw: ``bands, draw, n_clips, accuracy``; a single one where all
+        bands are labelled.
 
     Raises
     ------
@@ -262,6 +263,8 @@ def label_curve(
         rng = np.random.default_rng([seed, draw])
         orders = [rng.permutation(names) for names in by_class]
         for count in n_bands:
+            if draw and all(count == len(names) for names in by_class):
+                continue  # all bands are labelled, as in the first draw
             labelled = train[np.isin(bands[train], np.concatenate([o[:count] for o in orders]))]
             model.fit(features[labelled], y[labelled])
             accuracy = model.score(features[test], y[test])

@@ -131,6 +131,7 @@ def test_curves_over_labels():
     assert table.groupby("bands")["n_clips"].unique().map(list).to_dict() == {
         1: [12], 3: [36], 7: [84]
     }  # fmt: skip
+    assert table["bands"].value_counts().to_dict() == {1: 4, 3: 4, 7: 1}
     means = table.groupby("bands")["accuracy"].mean()
     assert means[7] > means[1] > 1 / 3
     with raises(DetailedError, "too_few", value=8):
