@@ -341,7 +341,7 @@ for name, raters in designs.items():
         report_value(f"{name}_{k}", **as_reported(steps.loc[k], value="reliability"))
 
 # %% [markdown] tags=["needs-listeners"]
-# With five raters for each song, drawn anew for each, a perfect model of “{glue:text}`query`” would
+# With five raters for each song, different for each, a perfect model of “{glue:text}`query`” would
 # reach an R² of {glue:text}`reach_5_full`, with twenty {glue:text}`reach_20_full`, and with fifty
 # {glue:text}`reach_50_full`. If the same people rate all songs, it would reach
 # {glue:text}`reach_same_5`, {glue:text}`reach_same_20` and {glue:text}`reach_same_50`. The number and the
@@ -371,7 +371,7 @@ both = pd.concat([estimated, reached])
 show_figure(
     figures.plot_forest(both, label="query", hue="method", xlabel="R²", reference=None),
     "ceiling-check",
-    "The noise ceiling, estimated from the ratings alone, beside the R² of the true song means.",
+    "The noise ceiling, estimated from the ratings alone, and the R² of the true song means.",
     "Forest plot by question: the estimated ceiling with its interval, and a dot for the truth.",
     table=both[["query", "method", "estimate", "low", "high"]],
 )
@@ -402,7 +402,7 @@ report_text("ceiling_missed", join_words(outside))
 show_table(
     mixed.simulation_table(data.ratings),
     "simulated-beside-real",
-    "Simulated listeners beside real ones, with the source of the real value.",
+    "Simulated and real listeners, with the source of the real value.",
 )
 
 # %% [markdown]

@@ -59,8 +59,7 @@ target = target if target in data.queries else next(iter(data.queries))
 #
 # The first sixteen are those of {cite:t}`stupacher2016`, which {cite:t}`marmoret2026` use as their
 # baseline. They describe level and its changes, in the whole spectrum and in ten bands an octave
-# wide {cite}`alluri2010`, and the clarity of the pulse {cite}`lartillot2008`. None of them knows what
-# a bar is.
+# wide {cite}`alluri2010`, and the clarity of the pulse {cite}`lartillot2008`. None of them uses bars.
 
 # %%
 cards = descriptors.descriptor_table()
@@ -73,9 +72,9 @@ show_table(
 )
 
 # %% [markdown]
-# The others know a beat. They lay a grid of sixteenths over the onset curve of
-# {doc}`02-representations` and ask what happens on it and beside it. Each step can go wrong, and an
-# error in the beat is passed on to all of them.
+# The others use an estimate of the beat. They place a grid of sixteenths on the onset curve of
+# {doc}`02-representations` and describe the events on the grid and off it. An error in the beat affects all
+# of them.
 
 # %%
 rhythm = shown.loc[list(descriptors.RHYTHM)].droplevel("name")
@@ -178,7 +177,7 @@ r_axis = f"Correlation with “{target}”"
 show_figure(
     figures.plot_forest(both, label="descriptor", hue="source", xlabel=r_axis),
     "classical",
-    f"Pearson correlations over {len(songs)} songs with 95% intervals, beside published ones.",
+    f"Pearson correlations over {len(songs)} songs with 95% intervals, and published ones.",
     "Forest plot of sixteen rows: this study's correlations on both sides of zero, published .2–.6.",
     table=both,
 )

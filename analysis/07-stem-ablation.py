@@ -483,29 +483,29 @@ report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
 # {glue:text}`stem_median`. Information can be in a stem in a form that a regression on the mix does not use.
 
 # %% tags=["needs-audio"]
-hears = stack(
+both_kinds = stack(
     probe.contributions(one["mix_centred"], **interval).assign(
         model=name, trained_on="the mix"
     )
     for name, one in trained_on_mix.items()
 )
-hears = stack([hears, shares.assign(trained_on="the stems")])
-hears = hears.query("measure == 'Shapley' and part == 'all' and target == @target")
+both_kinds = stack([both_kinds, shares.assign(trained_on="the stems")])
+both_kinds = both_kinds.query("measure == 'Shapley' and part == 'all' and target == @target")
 
 # %% tags=["needs-audio"]
 show_figure(
-    figures.plot_stem_shares(hears, panel="model", hue="trained_on"),
+    figures.plot_stem_shares(both_kinds, panel="model", hue="trained_on"),
     "stem-readings-shares",
     f"Shapley values for “{target}” with both kinds of training (the mix: level removed).",
     "One panel per representation: for each stem two dots with intervals, one per kind.",
-    table=hears,
+    table=both_kinds,
 )
 
 # %% tags=["needs-audio", "hide-input"]
-heard = hears.pivot_table(
+by_kind = both_kinds.pivot_table(
     index=["model", "stem"], columns="trained_on", values="estimate"
 )
-report_value("readings_r", heard.corr().iloc[0, 1], n=len(heard))
+report_value("readings_r", by_kind.corr().iloc[0, 1], n=len(by_kind))
 
 # %% [markdown] tags=["needs-audio"]
 # Over representations and stems, the Shapley values of the two kinds of training correlate with r =

@@ -924,10 +924,10 @@ report_text("few_styles", few)
 
 # %% [markdown]
 # ````{dropdown} Solution
-# Every listener–song pair is a level of its own then, with one answer in it: `fit_lmm` refuses, since
-# such a variance cannot be told from the residual. Leave the term out, as it says, and you have the
-# model with listeners only, and its standard error: a difference between songs counts once for each
-# listener, as if it were news each time. Software that nests without asking gives you just that.
+# Each listener–song pair is then a level with one answer. `fit_lmm` raises an error, because its variance
+# cannot be separated from the residual. Without the term, the model is that with listeners only, and so is
+# its standard error: a difference between songs counts once for each listener. Software that nests without
+# a warning gives this result.
 # ````
 #
 # 2. Set `smallest` to 0.06 in the parameters. Which statements about styles change, and which do
