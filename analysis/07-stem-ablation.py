@@ -490,7 +490,9 @@ both_kinds = stack(
     for name, one in trained_on_mix.items()
 )
 both_kinds = stack([both_kinds, shares.assign(trained_on="the stems")])
-both_kinds = both_kinds.query("measure == 'Shapley' and part == 'all' and target == @target")
+both_kinds = both_kinds.query(
+    "measure == 'Shapley' and part == 'all' and target == @target"
+)
 
 # %% tags=["needs-audio"]
 show_figure(

@@ -109,6 +109,28 @@ def test_a_line_of_two_lines_is_statsmodels_with_clustered_errors(hump):
     assert lines.loc["below", "p"] == pytest.approx(fit.pvalues["x:I(1 - above)"])
 
 
+def share_of_humps(curve, runs):
+    """Share of simulated studies of 24 artists with four songs in which two lines find a hump."""
+    artists, found = np.repeat(np.arange(24), 4), 0
+    for seed in range(runs):
+        rng = np.random.default_rng([0, seed])
+        x = rng.gamma(4, 2, 24)[artists] / 2 + rng.gamma(4, 1, 96)
+        level = 0.3 * rng.standard_normal(24)[artists]
+        z = (x - x.mean()) / x.std()
+        y = curve(z) + level + 0.8 * rng.standard_normal(96)
+        lines = two_lines(x, y, artists)
+        found += lines.loc["below", "low"] > 0 > lines.loc["above", "high"]
+    return found / runs
+
+
+@pytest.mark.weekly
+def test_two_lines_are_calibrated():
+    assert share_of_humps(lambda z: 0 * z, 150) <= 0.03
+    assert share_of_humps(lambda z: np.log(z - z.min() + 0.2), 150) <= 0.05
+    assert share_of_humps(lambda z: np.minimum(z, 0.3), 150) <= 0.15
+    assert share_of_humps(lambda z: -0.6 * z**2, 150) >= 0.88
+
+
 def test_unusable_features_are_refused(hump):
     X, y, artists = hump
     with raises(ProbeError, "unknown", value="d"):
