@@ -61,7 +61,8 @@ def read_csv(path: Path, **options: object) -> pd.DataFrame:
     StudyError.raise_any(path.parent, problems)
     frame = frame.drop(columns=unnamed)
     for name in frame.columns.intersection(IDENTIFIERS[:-1]):
-        frame[name] = frame[name].map(plain_text, na_action="ignore")
+        texts = frame[name].map(plain_text, na_action="ignore")
+        frame[name] = texts.astype(frame[name].dtype)  # also where all cells are empty
     return frame.dropna(how="all")
 
 
