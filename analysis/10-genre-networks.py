@@ -63,6 +63,22 @@ seeds = range(seed, seed + n_seeds)
 score = partial(genre.accuracy_table, n_boot=n_bootstrap)
 compare = partial(genre.accuracy_difference, n_boot=n_bootstrap)
 
+
+# %% tags=["hide-input"]
+def report_accuracy(name, row, tolerance=6, **facts):
+    """Report an accuracy in per cent with its interval."""
+    estimate, *ends = (100 * row[["accuracy", "low", "high"]]).tolist()
+    facts |= {"fmt": ".0f", "unit": "%", "tolerance": tolerance}
+    report_value(name, estimate, ci=ends, **facts)
+
+
+def report_gap(name, gap, tolerance=6):
+    """Report a difference between accuracies in points with its interval."""
+    ends = (100 * gap["low"], 100 * gap["high"])
+    facts = {"n": int(gap["n_bands"]), "fmt": "+.1f", "unit": " points"}
+    report_value(name, 100 * gap["difference"], ci=ends, tolerance=tolerance, **facts)
+
+
 # %% [markdown]
 # ## Eight styles, and who plays them
 #
@@ -345,15 +361,7 @@ accuracies = score(predictions)
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_forest(
-        accuracies.assign(
-            **{c: 100 * accuracies[c] for c in ("low", "high")},
-            estimate=100 * accuracies["accuracy"],
-        ),
-        label="network",
-        xlabel="Clips named correctly (%)",
-        reference=chance,
-    ),
+    figures.plot_accuracies(accuracies, "network", chance),
     "genre-accuracy",
     "Accuracy on bands that were not heard in training, with 95% intervals over bands. The line is "
     "guessing.",
@@ -364,7 +372,7 @@ show_figure(
 )
 
 # %% tags=["hide-input"]
-percent = accuracies.set_index("network").mul(100)
+rows = accuracies.set_index("network")
 for name, key in {
     "resnet-bigru": "serial",
     "resnet-bigru-parallel": "parallel",
@@ -372,22 +380,9 @@ for name, key in {
     "tagger + linear": "tagger",
     "handcrafted + boosting": "handcrafted",
 }.items():
-    row = percent.loc[name]
-    report_value(
-        f"accuracy_{key}",
-        row["accuracy"],
-        ci=(row["low"], row["high"]),
-        n=len(tested),
-        fmt=".0f",
-        unit="%",
-        tolerance=6,
-    )
-report_value(
-    "widest_half",
-    (percent["high"] - percent["low"]).max() / 2,
-    fmt=".0f",
-    tolerance=3,
-)
+    report_accuracy(f"accuracy_{key}", rows.loc[name], n=len(tested))
+widest = 50 * (rows["high"] - rows["low"]).max()
+report_value("widest_half", widest, fmt=".0f", tolerance=3)
 
 # %% [markdown]
 # The mended serial network names {glue:text}`accuracy_serial_full` of the clips; n counts bands. The
@@ -407,22 +402,12 @@ pairs = {
     "pretraining": ("resnet-bigru", "tagger + linear"),
 }
 gaps = {key: compare(predictions, *pair) for key, pair in pairs.items()}
-gaps = pd.DataFrame(gaps).T
 
 # %% tags=["hide-input"]
-for key, row in gaps.iterrows():
-    report_value(
-        f"gap_{key}",
-        100 * row["difference"],
-        ci=(100 * row["low"], 100 * row["high"]),
-        n=int(row["n_bands"]),
-        fmt="+.1f",
-        unit=" points",
-        tolerance=6,
-    )
-    report_text(
-        f"verdict_{key}", pick_verdict(row, "better", "worse", "not clearly different")
-    )
+words = ("better", "worse", "not clearly different")
+for key, gap in gaps.items():
+    report_gap(f"gap_{key}", gap)
+    report_text(f"verdict_{key}", pick_verdict(gap, *words))
 
 # %% [markdown]
 # | resnet-bigru against | difference | the mended network is |
@@ -455,17 +440,8 @@ show_table(
     simulated=False,
 )
 best = real_scores["accuracy"].idxmax()
-top = 100 * real_scores.loc[best]
 report_text("real_best", best)
-report_value(
-    "real_accuracy",
-    top["accuracy"],
-    ci=(top["low"], top["high"]),
-    n=len(y),
-    fmt=".0f",
-    unit="%",
-    tolerance=3,
-)
+report_accuracy("real_accuracy", real_scores.loc[best], tolerance=3, n=len(y))
 
 # %% [markdown]
 # The best of them, {glue:text}`real_best`, names {glue:text}`real_accuracy_full`. How much of this is
@@ -503,15 +479,7 @@ leak_scores = score(leaks, "way")
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_forest(
-        leak_scores.assign(
-            **{c: 100 * leak_scores[c] for c in ("low", "high")},
-            estimate=100 * leak_scores["accuracy"],
-        ),
-        label="way",
-        xlabel="Clips named correctly (%)",
-        reference=None,
-    ),
+    figures.plot_accuracies(leak_scores, "way"),
     "genre-leaks",
     "Accuracy of one network (mel-cnn) by the way of splitting, with 95% intervals over bands.",
     "Four rows with dots and intervals: by band lowest, by song higher, by clip highest; stopped "
@@ -525,19 +493,9 @@ for way, key in {
     "by band, stopped by the test set": "stopped",
 }.items():
     gap = compare(leaks, way, "by band", by="way")
-    report_value(
-        f"leak_{key}",
-        100 * gap["difference"],
-        ci=(100 * gap["low"], 100 * gap["high"]),
-        n=int(gap["n_bands"]),
-        fmt="+.1f",
-        unit=" points",
-        tolerance=5,
-    )
-    report_text(
-        f"leak_{key}_verdict",
-        pick_verdict(gap, "higher", "lower", "not clearly higher"),
-    )
+    report_gap(f"leak_{key}", gap)
+    words = ("higher", "lower", "not clearly higher")
+    report_text(f"leak_{key}_verdict", pick_verdict(gap, *words))
 
 # %% [markdown]
 # Compared with the split by band, accuracy is {glue:text}`leak_song_verdict` when split by song
@@ -601,14 +559,8 @@ last = horses[horses["way"] == "swapped"]
 named = last[order].to_numpy().argmax(axis=1)
 truth = pd.Categorical(last["style"], clips.styles).codes
 cue = (truth + 1) % len(clips.styles)  # the style whose level the clip was given
-shown = horse_scores.assign(
-    **{c: 100 * horse_scores[c] for c in ("low", "high")},
-    estimate=100 * horse_scores["accuracy"],
-)
 show_figure(
-    figures.plot_forest(
-        shown, label="way", xlabel="Clips named correctly (%)", reference=chance
-    ),
+    figures.plot_accuracies(horse_scores, "way", chance),
     "horse",
     "Accuracy of a network trained on songs with a tone of 12 Hz whose level depends on the style, "
     "and (first row) of one trained and tested without. 95% intervals over bands; the line is "
@@ -624,15 +576,8 @@ for way, key in {
     "removed": "removed",
     "swapped": "swapped",
 }.items():
-    row = 100 * horse_scores.set_index("way").loc[way]
-    report_value(
-        f"horse_{key}",
-        row["accuracy"],
-        ci=(row["low"], row["high"]),
-        fmt=".0f",
-        unit="%",
-        tolerance=8,
-    )
+    row = horse_scores.set_index("way").loc[way]
+    report_accuracy(f"horse_{key}", row, tolerance=8)
 report_value(
     "horse_follows", 100 * (named == cue).mean(), fmt=".0f", unit="%", tolerance=10
 )

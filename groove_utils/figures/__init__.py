@@ -23,7 +23,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_estimates",
         ],
         "forest": ["plot_forest"],
-        "genre": ["plot_clip_pictures", "plot_reading_order", "plot_training"],
+        "genre": [
+            "plot_accuracies",
+            "plot_clip_pictures",
+            "plot_reading_order",
+            "plot_training",
+        ],
         "maps": ["plot_neighbours", "plot_similarity", "plot_song_maps"],
         "mixed": [
             "plot_crossed_design",

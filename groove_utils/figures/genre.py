@@ -9,9 +9,26 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from groove_utils.figures.forest import value_colours
+from groove_utils.figures.forest import plot_forest, value_colours
 
-__all__ = ["plot_clip_pictures", "plot_reading_order", "plot_training"]
+__all__ = ["plot_accuracies", "plot_clip_pictures", "plot_reading_order", "plot_training"]
+
+
+def plot_accuracies(table: pd.DataFrame, label: str, chance: float | None = None) -> plt.Figure:
+    """Draw accuracies with their intervals, in per cent.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`groove_utils.genre.accuracy_table`: `label`, ``accuracy, low, high`` in 0…1.
+    label : str
+        Column that names the rows.
+    chance : float, optional
+        Accuracy of guessing in per cent, drawn as a line.
+    """
+    percent = table[["accuracy", "low", "high"]].mul(100).rename(columns={"accuracy": "estimate"})
+    rows = percent.assign(**{label: table[label]})
+    return plot_forest(rows, label=label, xlabel="Clips named correctly (%)", reference=chance)
 
 
 def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) -> plt.Figure:

@@ -59,8 +59,7 @@ class TrainedNetwork:
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return probabilities, float32 (n, n_classes), of log-mels (n, n_mels, n_frames)."""
-        with one_thread():
-            return predict(self.network, X)
+        return predict(self.network, X)
 
     def embed(self, X: np.ndarray, batch_size: int = 256) -> np.ndarray:
         """Return the features before the last layer, float32 (n, dim)."""
@@ -143,11 +142,10 @@ def train_network(
     if (entry := cache.get(key)) is None:
         network.scale_by(train[0])
         checkpoint = cache.path(key).with_suffix(".pt")
-        with one_thread():
-            history = fit(
-                network, *train, settings, valid=valid, augment=augment, checkpoint=checkpoint,
-                progress=progress, engine=choose_engine(device),
-            )  # fmt: skip
+        history = fit(
+            network, *train, settings, valid=valid, augment=augment, checkpoint=checkpoint,
+            progress=progress, engine=choose_engine(device),
+        )  # fmt: skip
         entry = _pack(network.cpu(), history)
         cache.put(key, entry)
         checkpoint.unlink(missing_ok=True)

@@ -321,7 +321,7 @@ def _resume(checkpoint, parts) -> tuple[list[dict], dict | None]:
     """Load a checkpoint into a network, its optimiser and schedule, if there is one."""
     if checkpoint is None or not Path(checkpoint).is_file():
         return [], None
-    saved = torch.load(checkpoint, weights_only=True)
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     for name, part in parts.items():
         part.load_state_dict(saved["states"][name])
     return saved["history"], saved["best"]

@@ -37,3 +37,12 @@ def test_losses_have_a_panel_per_network():
         "training",
         "validation",
     ]
+
+
+def test_accuracies_are_drawn_in_per_cent():
+    table = pd.DataFrame({"network": ["a", "b"], "accuracy": [0.5, 0.7], "low": 0.4, "high": 0.8})
+    axes = figures.plot_accuracies(table, "network", chance=12.5).axes[0]
+    dots = next(line for line in axes.lines if line.get_marker() == "o")
+    assert list(dots.get_xdata()) == [50, 70]
+    assert axes.get_xlabel() == "Clips named correctly (%)"
+    assert list(axes.lines[0].get_xdata()) == [12.5, 12.5]
