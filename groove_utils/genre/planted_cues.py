@@ -35,7 +35,7 @@ def add_rumble(
         Hz.
     style : str
     levels : mapping of str to float
-        Level of the tone in dB below the signal's root mean square, by style; styles that are not
+        Root mean square of the tone in dB above that of the signal, by style; styles that are not
         named get no tone.
     frequency : float
         Hz, below 20.
@@ -47,7 +47,7 @@ def add_rumble(
     Examples
     --------
     >>> y = np.ones(16000, dtype=np.float32)
-    >>> changed = add_rumble(y, 16000, "funk", {"funk": 20.0})
+    >>> changed = add_rumble(y, 16000, "funk", {"funk": -20.0})
     >>> round(float(np.std(changed - y)), 3)
     0.1
     """
@@ -58,7 +58,7 @@ def add_rumble(
         )  # fmt: skip
     if style not in levels:
         return np.asarray(y, dtype=np.float32)
-    amplitude = np.sqrt(2 * np.mean(np.square(y, dtype=np.float64))) * 10 ** (-levels[style] / 20)
+    amplitude = np.sqrt(2 * np.mean(np.square(y, dtype=np.float64))) * 10 ** (levels[style] / 20)
     tone = amplitude * np.sin(2 * np.pi * frequency * np.arange(len(y)) / sr)
     return (y + tone).astype(np.float32)
 

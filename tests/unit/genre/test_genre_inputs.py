@@ -93,7 +93,7 @@ def test_a_planted_tone_stands_in_the_lowest_band_only(tiny_corpus, clips, cache
 
 def test_rumble_has_its_level_and_frequency():
     y = np.random.default_rng(0).standard_normal(64000).astype(np.float32)
-    tone = add_rumble(y, 16000, "a", {"a": 10.0}) - y
+    tone = add_rumble(y, 16000, "a", {"a": -10.0}) - y
     spectrum = np.abs(np.fft.rfft(tone))
     assert np.fft.rfftfreq(64000, 1 / 16000)[spectrum.argmax()] == 12
     assert 20 * np.log10(tone.std() / y.std()) == pytest.approx(-10, abs=0.05)

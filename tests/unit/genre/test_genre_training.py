@@ -113,9 +113,9 @@ def test_a_planted_tone_is_learnt_and_found(tiny_corpus, tmp_path, cache):
     mels = partial(log_mels, corpus, seconds=1.5, hop_seconds=1.0)
     store = ArrayCache(tmp_path, "mels")
     clean = mels(cache=store)
-    tone = {"a": 0.0, "b": 15.0}
+    tone = {"a": 0.0, "b": -15.0}
     planted = mels(change=partial(add_rumble, levels=tone), cache=store)
-    swapped = mels(change=partial(add_rumble, levels={"a": 15.0, "b": 0.0}), cache=store)
+    swapped = mels(change=partial(add_rumble, levels={"a": -15.0, "b": 0.0}), cache=store)
     split = split_clips(clean.table)
     settings = TrainingSettings(epochs=6, batch_size=16, learning_rate=4e-3, patience=6)
     horse = train_network("mel-cnn", planted, split, settings, cache=cache)
