@@ -510,7 +510,8 @@ show_figure(
     "hide-and-show",
     f"Mean probability of the named style in {len(X)} clips, by the share of cells that are hidden "
     "(left) or shown (right), in the order of each explanation.",
-    "Two panels with five curves each. Left they fall and right they rise, at different speeds.",
+    "Two panels with five curves each. Left, most fall steeply at the beginning. Right, that of "
+    "integrated gradients rises first, the others late.",
     table=both,
     simulated=False,
 )
