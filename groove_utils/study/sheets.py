@@ -50,6 +50,7 @@ NO_QUESTIONS = REPETITIONS | CONDITIONS | {
     "locationlatitude", "locationlongitude", "ipaddress", "consent", "experiment", "seed",
 }  # fmt: skip
 FEW = 10  # values of a column of conditions
+EMPTY = {"keep_default_na": False, "na_values": [""]}  # of pandas: only these are missing
 
 
 @dataclass
@@ -393,9 +394,6 @@ def _read_cells(path: Path) -> tuple[pd.DataFrame, list[str]]:
     problems = [problem("duplicate_column", path.name, 1 + skipped, name) for name in repeated]
     StudyError.raise_any(path.parent, problems)
     return sheet.iloc[1:].dropna(how="all"), notes
-
-
-EMPTY = {"keep_default_na": False, "na_values": [""]}
 
 
 def _check_size(path: Path, archive: ZipFile | None = None) -> None:
