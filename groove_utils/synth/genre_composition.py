@@ -51,8 +51,8 @@ def compose_genre_song(
     Examples
     --------
     >>> song, band = compose_genre_song("disco", 0, 1)
-    >>> song.track_id, song.n_bars
-    ('disco-01-2', 6)
+    >>> song.track_id, sorted({note.stem for note in song.notes if note.part == "bass"})
+    ('disco-01-2', ['bass'])
     """
     group = draw_genre_band(style, band, seed)
     rng = np.random.default_rng([seed, 12, GENRES.index(style), band, song])
