@@ -186,18 +186,37 @@ def train_networks(
         valid_accuracy``.
     """
     jobs = [(name, seed) for name in names for seed in splits]
-    results = Parallel(n_jobs=n_jobs)(
-        delayed(_train_and_predict)(
-            name, clips, splits[seed], replace(settings, seed=seed), **options
+    cache = options["cache"] = options.get("cache") or ArrayCache(namespace="genre-networks")
+    facts = {
+        "jobs": jobs, **asdict(settings), **options, "cache": None, "device": None,
+        "progress": None, "augment": _augment_name(options.get("augment", "mask_and_mix")),
+    }  # fmt: skip
+    key = _predictions_key(clips.X, clips, splits, facts)
+    if (entry := cache.get(key)) is None:
+        results = Parallel(n_jobs=n_jobs)(
+            delayed(_train_and_predict)(
+                name, clips, splits[seed], replace(settings, seed=seed), **options
+            )
+            for name, seed in jobs
         )
-        for name, seed in jobs
-    )
-    predictions, histories = zip(*results, strict=True)
-    return pd.concat(predictions, ignore_index=True), pd.concat(histories, ignore_index=True)
+        probabilities, histories = zip(*results, strict=True)
+        columns = pd.concat(histories, ignore_index=True).items()
+        entry = {name: column.to_numpy() for name, column in columns}
+        entry["network"] = entry["network"].astype(str)
+        entry["probabilities"] = np.concatenate(probabilities)
+        cache.put(key, entry)
+    probabilities = entry.pop("probabilities")
+    return _predictions(clips, splits, jobs, probabilities), pd.DataFrame(entry)
 
 
 def classify_features(
-    name: str, X: np.ndarray, clips: Clips, splits: Mapping[int, Mapping], model
+    name: str,
+    X: np.ndarray,
+    clips: Clips,
+    splits: Mapping[int, Mapping],
+    model,
+    *,
+    cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
     """Fit a classifier of scikit-learn on features of the training clips, and predict the others.
 
@@ -211,21 +230,26 @@ def classify_features(
         As in :func:`train_networks`.
     model : estimator
         With ``predict_proba``.
+    cache : ArrayCache, optional
+        As in :func:`train_network`.
 
     Returns
     -------
     DataFrame
         Predictions as in :func:`train_networks`.
     """
-    X, tables = np.asarray(X), []
-    with threadpool_limits(1):  # boosting has too little to do for more
-        for seed, split in splits.items():
-            fitted = clone(model).fit(X[split["train"]], clips.y[split["train"]])
-            for part in ("valid", "test"):
-                p = fitted.predict_proba(X[split[part]]).astype(np.float32)
-                facts = {"network": name, "seed": seed, "split": part}
-                tables.append(predictions_table(clips, split[part], p, **facts))
-    return pd.concat(tables, ignore_index=True)
+    X = np.ascontiguousarray(X)
+    cache = ArrayCache(namespace="genre-networks") if cache is None else cache
+    key = _predictions_key(X, clips, splits, {"model": repr(model)})
+    if (entry := cache.get(key)) is None:
+        parts = []
+        with threadpool_limits(1):  # boosting has too little to do for more
+            for split in splits.values():
+                fitted = clone(model).fit(X[split["train"]], clips.y[split["train"]])
+                parts += [fitted.predict_proba(X[split[part]]) for part in ("valid", "test")]
+        entry = {"probabilities": np.concatenate(parts).astype(np.float32)}
+        cache.put(key, entry)
+    return _predictions(clips, splits, [(name, seed) for seed in splits], entry["probabilities"])
 
 
 def predictions_table(
@@ -248,13 +272,36 @@ def predictions_table(
 
 
 def _train_and_predict(name, clips, split, settings, **options):
+    """Probabilities of validation and test clips, and the history of the training."""
     trained = train_network(name, clips, split, settings, **options)
-    tables = []
-    for part in ("valid", "test"):
-        p = trained.predict(clips.X[split[part]])
-        facts = {"network": name, "seed": settings.seed, "split": part}
-        tables.append(predictions_table(clips, split[part], p, **facts))
-    return pd.concat(tables), trained.history.assign(network=name, seed=settings.seed)
+    p = trained.predict(clips.X[np.concatenate([split["valid"], split["test"]])])
+    history = trained.history
+    history.insert(0, "network", name)
+    history.insert(1, "seed", settings.seed)
+    return p, history
+
+
+def _predictions(clips, splits, jobs, probabilities) -> pd.DataFrame:
+    """Join the probabilities of several trainings to the clips that they are about."""
+    tables, start = [], 0
+    for name, seed in jobs:
+        for part in ("valid", "test"):
+            rows = splits[seed][part]
+            p = probabilities[start : start + len(rows)]
+            start += len(rows)
+            facts = {"network": name, "seed": seed, "split": part}
+            tables.append(predictions_table(clips, rows, p, **facts))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _predictions_key(X, clips, splits, facts) -> str:
+    rows = [split[part].tobytes() for split in splits.values() for part in sorted(split)]
+    text = json.dumps([list(splits), facts], sort_keys=True, default=str)
+    return cache_key("genre-networks", text, X.tobytes(), clips.y.tobytes(), *rows)
+
+
+def _augment_name(augment) -> str:
+    return augment if isinstance(augment, str) else describe_function(augment)
 
 
 def _pack(network: torch.nn.Module, history: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -93,6 +93,9 @@ def test_predictions_are_tidy(clips, cache):
     splits = {seed: split_clips(clips.table, seed=seed) for seed in (0, 1)}
     table, histories = train_networks(["mel-cnn", "bigru"], clips, splits, QUICK, cache=cache)
     assert len(histories) == 4 * 3
+    again = train_networks(["mel-cnn", "bigru"], clips, splits, QUICK, cache=cache)
+    pd.testing.assert_frame_equal(table, again[0])
+    pd.testing.assert_frame_equal(histories, again[1])
     keys = ["clip_id", "song_id", "artist", "style", "network", "seed", "split"]
     assert list(table.columns) == [*keys, "p_dark", "p_fast", "p_slow"]
     assert not table.duplicated(["clip_id", "network", "seed"]).any()
