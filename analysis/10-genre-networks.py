@@ -228,8 +228,8 @@ show_figure(
 )
 
 # %% [markdown]
-# A network can work around this: all numbers are still there. But the steps are three frames long,
-# and a step in green is followed by what came a whole clip earlier.
+# A network can work around this, since all numbers are still there. But each step is three frames
+# long, and twice the state of the GRU passes from the end of the clip to its beginning.
 #
 # ### Second fault: a sequence of length one
 #
@@ -319,8 +319,8 @@ show_figure(
     "genre-training",
     "Loss by epoch, on training clips (masked and mixed) and on validation clips of other bands: "
     "mean and range over seeds.",
-    "Eight panels of falling curves. The validation loss falls with the training loss at first and "
-    "ends more or less above or below it; the transformer falls most slowly.",
+    "Eight panels of falling curves. The validation loss falls with the training loss, in some "
+    "networks after a bump, and ends near or below it; that of the transformer falls least.",
     table=histories,
     simulated=False,
 )
