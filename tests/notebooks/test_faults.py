@@ -133,7 +133,8 @@ GENERATED = [
     "runs/01-first.json", "book/03-third.ipynb", "book/figures/01-first.png", "values.json",
     "html/index.html", "html/02-second.html", "study/ratings.csv", "study/study.yml",
     "study/audio/t1.wav", "made/01-first.json", "made/html.json", "made/study.json",
-    "made/valid.json", "params/02-second.yml", "params/study-tiny.yml", "study.path",
+    "made/valid.json", "params/02-second.yml", "params/study-tiny.yml", "declared/02-second.json",
+    "study.path",
 ]  # fmt: skip
 IN_EVERY_TEST = {
     ("tables/means.parquet", "emptied"), ("tables/scores.parquet", "flipped"),
