@@ -47,10 +47,10 @@ BOOK = $(PY) -m groove_utils.book
 
 .PHONY: help
 help: ## list the verbs
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo "  STUDY=demo      a study's name, or a folder with a study.yml"
-	@echo "  PARAMS=default  a file in analysis/params/ (default, smoke, full)"
+	@echo "  STUDY=demo        a study's name, or a folder with a study.yml"
+	@echo "  PARAMS=default    a file in analysis/params/ (default, smoke, full)"
 
 .PHONY: setup
 setup: $(READY) ## make the environment .venv from requirements.lock
