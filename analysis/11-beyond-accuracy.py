@@ -529,13 +529,13 @@ show_figure(
 #    the same with bass, vocals and the rest. This is an experiment, and its result is a truth about
 #    the network. An explanation is right about a clip if the stem on which most of it lies is the
 #    one whose absence hurts most. Guessing is right once in four times.
-# 2. **The planted horse.** As in the last chapter, we plant a tone of 12 Hz that gives the style away,
-#    but a softer one: 6 to 41 dB below the song, at another level for each style. (The tone of the
-#    last chapter is louder than the music. Since a spectrogram is relative to its loudest cell, it
-#    changes all cells.) The true cells are the lowest mel band, where the tone is. A level can speak
-#    for a style or against it, so cells are ranked by absolute values. The *AUC* is the probability
-#    that a true cell is ranked above another one; guessing gives 0.5. One more control: the same
-#    network, trained *without* the tone.
+# 2. **The planted horse.** The last chapter trained a network on songs of which half the styles have
+#    a tone of 12 Hz. The true cells are the lowest mel band, where the tone is. Its presence can speak
+#    for a style and its absence for another, so cells are ranked by absolute values. The *AUC* is the
+#    probability that a true cell is ranked above another one; guessing gives 0.5. One more control:
+#    the same network, trained *without* the tone. (Spectrograms are relative to their loudest cell,
+#    so a loud tone also lowers all other cells. This part of the cue has no place, and limits what
+#    any explanation can reach.)
 
 # %%
 songs = clips.table["song_id"].iloc[chosen].unique()
@@ -559,7 +559,8 @@ right_stem = {
 }
 
 # %%
-levels = dict(zip(styles, -np.arange(6.0, 46, 5)))  # dB relative to the song
+parents = pd.Series({style: corpus.tree[style] for style in styles})
+levels = dict.fromkeys(parents.drop_duplicates().index, 6.0)  # as in the last chapter
 turntable = partial(planted_cues.add_rumble, levels=levels)
 planted = genre.log_mels(corpus, change=turntable, n_jobs=n_jobs)
 horse = genre.train_network("mel-cnn", planted, split, settings)
@@ -674,9 +675,8 @@ show_figure(
 #
 # Does the network rely on the tone? It names {glue:text}`horse_planted` of the test clips with the tone
 # and {glue:text}`horse_removed` without it. For the explanations of it, compare occlusion with the
-# last row. Integrated gradients add up what happens
-# on the whole way from silence to the clip. On this way the tone passes through the levels of all
-# styles, and what it says for one and against another may cancel. An exercise tries another start.
+# last row. Integrated gradients add up what happens on the whole way from silence to the clip, and
+# what the tone says for one style and against another may cancel. An exercise tries another start.
 #
 # So the explanation that is most faithful by FF, {glue:text}`ff_best`, and the one that ranks the
 # planted tone highest, {glue:text}`cue_best`, were chosen by different questions. An explanation that
@@ -1161,8 +1161,8 @@ for e in (horse_maps["integrated gradients"], other):
 
 # %% [markdown]
 # The first number compares with silence, the second with the mean. The question has changed: not
-# “what is there?” but “what is unlike other music?”. For some styles the answer is that the tone is
-# *weaker* than usual. State the baseline with every explanation.
+# “what is there?” but “what is unlike other music?”. For half of the styles the answer is that the
+# tone is *missing*. State the baseline with every explanation.
 #
 # ```{solution-end}
 # ```
