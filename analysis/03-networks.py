@@ -176,7 +176,7 @@ for task in tasks.values():
 # single frame, so recurrence and attention have no time to work with there.)
 #
 # - A **dense** layer has a weight for every band of every frame. It knows where things are, and
-#   learns each place anew.
+#   has to learn each place separately.
 # - A **convolution** slides one small kernel over all places and keeps the best fit. It knows the
 #   shape, and forgets the place.
 # - A **recurrent** layer (here a gated recurrent unit, GRU) reads frame by frame and carries a

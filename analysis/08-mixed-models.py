@@ -95,9 +95,11 @@ report_value("n_songs", rows["track"].nunique(), fmt=".0f")
 # listeners about {glue:text}`n_songs` songs. The simplest model with both samples gives each listener
 # and each song its own intercept:
 #
-# > rating = overall mean + listener's level + song's level + residual
+# $$ y_{ij} = \mu + u_i + v_j + \varepsilon_{ij}, \qquad u_i \sim N(0, \sigma_u^2), \;
+# v_j \sim N(0, \sigma_v^2), \; \varepsilon_{ij} \sim N(0, \sigma^2) $$
 #
-# The two levels and the residual are draws from normal distributions, whose variances we estimate. The
+# Here $y_{ij}$ is the rating of song $j$ by listener $i$, $\mu$ the overall mean, $u_i$ the listener's
+# level, $v_j$ the song's level and $\varepsilon_{ij}$ the residual. We estimate the three variances. The
 # model predicts nothing yet. It divides the variance of the answers between listeners, songs and the rest
 # {cite}`baayen2008`.
 

@@ -4,7 +4,7 @@
 # Funk, reggae, techno: a listener needs a few seconds. A network that does the same may have heard
 # the rhythm section. It may also have recognised the band, or the codec of the file. In this chapter
 # ten classifiers learn eight styles. Among them is a published one, which joins a residual
-# network to a recurrent one {cite}`zhang2023`. We rebuild it, find two faults of shape in it, mend
+# network to a recurrent one {cite}`zhang2023`. We rebuild it, find two faults of shape in it, repair
 # it, and compare all of them on bands that they have never heard. Then we show how a network gets a
 # good score for a bad reason.
 #
@@ -252,7 +252,7 @@ backwards = torch.nn.AdaptiveAvgPool2d(1)(maps.flip(3))
 torch.allclose(averaged, backwards, atol=1e-6)
 
 # %% [markdown]
-# ## Mended, and its rivals
+# ## The repaired network and its alternatives
 #
 # Our serial network keeps time. The first convolution halves bands and frames; after it, the
 # residual blocks shrink *frequency only*, and the GRU reads one step of 64 ms after the other. An
@@ -273,7 +273,7 @@ Code(
 # - **mel-cnn**: four convolutions that halve the picture, then mean and maximum over all places.
 # - **resnet**: residual blocks, then the mean over all places.
 # - **bigru**: a GRU that reads the spectrogram itself in both directions.
-# - **resnet-bigru**: the mended serial network.
+# - **resnet-bigru**: the repaired serial network.
 # - **resnet-bigru-pooled**: the serial network with its fault, a sequence of length one.
 # - **resnet-bigru-parallel**: the parallel network with its fault, on colour pictures.
 # - **crnn**: convolutions, then a GRU in one direction, after {cite:t}`choi2017crnn`.
@@ -387,7 +387,7 @@ widest = 50 * (rows["high"] - rows["low"]).max()
 report_value("widest_half", widest, fmt=".0f", tolerance=3)
 
 # %% [markdown]
-# The mended serial network names {glue:text}`accuracy_serial_full` of the clips; n counts bands. The
+# The repaired serial network names {glue:text}`accuracy_serial_full` of the clips; n counts bands. The
 # published parallel one, at the same size, names {glue:text}`accuracy_parallel_full`, and the ResNet
 # alone {glue:text}`accuracy_resnet_full`. The frozen tagger with a linear layer reaches
 # {glue:text}`accuracy_tagger_full`, handcrafted features {glue:text}`accuracy_handcrafted_full`.
@@ -412,7 +412,7 @@ for key, gap in gaps.items():
     report_text(f"verdict_{key}", pick_verdict(gap, *words))
 
 # %% [markdown]
-# | resnet-bigru against | difference | the mended network is |
+# | resnet-bigru against | difference | the repaired network is |
 # |:--|:--|:--|
 # | resnet-bigru-parallel, the published one | {glue:text}`gap_mended_full` | {glue:text}`verdict_mended` |
 # | resnet-bigru-pooled, one step | {glue:text}`gap_steps_full` | {glue:text}`verdict_steps` |
@@ -702,7 +702,7 @@ audio_player({"as it was": (y, rate), "cut off": (cut, rate)})
 # ## Summary
 #
 # **Asked**: which network recognises a style, and by what. **Found**: the published network gives
-# its GRU each clip three times, or one single step, and nothing fails. Mended and at equal size, the
+# its GRU each clip three times, or one single step, and nothing fails. Repaired and at equal size, the
 # serial network is {glue:text}`verdict_mended` (against the parallel one) and
 # {glue:text}`verdict_recurrence` (against the ResNet alone). A split by clip instead of band is
 # worth {glue:text}`leak_clip`. A network that was trained with a tone that nobody hears falls from
@@ -711,4 +711,4 @@ audio_player({"as it was": (y, rate), "cut off": (cut, rate)})
 # comparison on recordings with known artists, where the parallel network, faults included, comes out
 # ahead.
 #
-# **Next**: which errors are bad ones, and what do the networks listen to?
+# **Next**: {doc}`11-beyond-accuracy` asks which errors are bad ones, and what the networks listen to.

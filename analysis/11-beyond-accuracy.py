@@ -139,7 +139,7 @@ show_table(
 # mean gap. {cite:t}`guo2017` found large networks far too sure. The cure is one number: divide the
 # logits z by a temperature T, found on the *validation* clips,
 #
-# > p = softmax(z / T)
+# $$ p = \operatorname{softmax}(\mathbf{z} / T) $$
 #
 # T above 1 makes a network less sure. No answer changes, since the order of the classes stays.
 
@@ -193,7 +193,8 @@ branches = pd.Series(corpus.tree).groupby(corpus.tree).groups
 # With α the nodes from the named style up to the root, without the root itself, and β those from the
 # true style, {cite:t}`silla2011` define
 #
-# > hP = Σ|α ∩ β| / Σ|α|, hR = Σ|α ∩ β| / Σ|β|,
+# $$ \mathrm{hP} = \frac{\sum |\alpha \cap \beta|}{\sum |\alpha|}, \qquad
+# \mathrm{hR} = \frac{\sum |\alpha \cap \beta|}{\sum |\beta|}, $$
 #
 # summed over all clips, and hF as their harmonic mean. {cite:t}`bertinetto2020` measure the height of
 # the lowest common ancestor of both: its mean over mistakes is the **mistake severity**, and its mean
@@ -226,8 +227,8 @@ trees = {
     "from embeddings": style_tree(vectors),
     "from causes": style_tree(known[causes]),
 }
-rivals = ["resnet-bigru", "mel-cnn", "handcrafted + boosting"]
-predicted = {name: probabilities(name) for name in rivals}
+compared = ["resnet-bigru", "mel-cnn", "handcrafted + boosting"]
+predicted = {name: probabilities(name) for name in compared}
 semantic = genre.compare_in_trees(y, predicted, trees, styles, seed=seed)
 
 # %% tags=["hide-input"]
@@ -437,7 +438,7 @@ report_value("longest", lengths[-1], fmt=".0f", unit=" seconds")
 # **Integrated gradients** {cite}`sundararajan2017` raise the input x from silence x′ to what it is and
 # add up the gradients on the way:
 #
-# > eᵢ = (xᵢ − x′ᵢ) ∫₀¹ ∂f(x′ + t (x − x′)) / ∂xᵢ dt
+# $$ e_i = (x_i - x'_i) \int_0^1 \frac{\partial f(x' + t (x - x'))}{\partial x_i} \, dt $$
 #
 # **Occlusion** hides a patch and measures how much the logit falls. Library: `captum`. Both are
 # compared with explanations that cannot be right: *random* numbers; the *edges* of the spectrogram,
@@ -768,7 +769,8 @@ audio_player({
 # {cite}`chen2020`. Take two **views** of each song, embed them, and train the network to find each
 # view's partner among all views of the batch. With zᵢ and zⱼ a pair, sim the cosine and τ = 0.5,
 #
-# > L = −log( exp(sim(zᵢ, zⱼ) / τ) / Σₖ≠ᵢ exp(sim(zᵢ, zₖ) / τ) )
+# $$ L = -\log \frac{\exp(\operatorname{sim}(z_i, z_j) / \tau)}
+# {\sum_{k \neq i} \exp(\operatorname{sim}(z_i, z_k) / \tau)} $$
 #
 # The network learns what the views have in common, and to ignore what they do not. So the choice of
 # views *is* the question:
@@ -806,7 +808,7 @@ pretrained = Parallel(n_jobs)(
 
 # %% [markdown]
 # Is it of use? A *linear probe*, logistic regression on the frozen features, gets the labels of a few
-# bands per style. Rivals: the same network with random weights; the features of the network that was
+# bands per style. For comparison: the same network with random weights; the features of the network that was
 # trained on the labels of *all* bands, as a ceiling; and mel-cnn trained from nothing on the same few
 # labels.
 
@@ -1186,7 +1188,7 @@ far_within = probe.style_scores(far_probe, n_boot=100)
 far_within[far_within["part"] == "within"].set_index("target")["r2"].round(2)
 
 # %% [markdown]
-# Compare with {numref}`tab-heard-causes`. The more a network is told that tempo does not matter, the
+# Compare with {numref}`tab-heard-causes`. The more training ignores tempo, the
 # less reason it has to represent it; what remains is what random weights would keep, too.
 #
 # ```{solution-end}
