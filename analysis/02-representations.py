@@ -354,6 +354,7 @@ report_text(
 # long as the sound. The spectrum of the last sound is *exactly* that of the original.
 
 # %%
+y = sounds[names[0]]
 lengths = {"256": 256, "2048": 2048, "32,768": 32768, "the whole sound": None}
 randomised = {
     k: inversion.randomise_phase(y, n_fft=n, seed=seed) for k, n in lengths.items()
