@@ -25,8 +25,9 @@ from groove_utils.genre.architectures import build_network
 from groove_utils.genre.inputs import Clips
 from groove_utils.genre.training import TrainedNetwork
 from groove_utils.networks.augmentation import mask, stretch_time
-from groove_utils.networks.training import TrainingSettings, fit, one_thread
+from groove_utils.networks.training import TrainingSettings, fit, one_torch_thread
 from groove_utils.probe.scaling import ClippedStandardScaler
+from groove_utils.stats.threads import one_thread
 
 __all__ = [
     "ContrastiveNetwork",
@@ -206,7 +207,7 @@ def pretrain_network(
             torch.manual_seed(settings.seed)
             network = ContrastiveNetwork(backbone, backbone.output.in_features)
         augment = draw_views(stretch, gain=GAIN_DB)
-        with one_thread():
+        with one_torch_thread():
             history = fit(
                 network, views, np.zeros(len(views), int), settings, augment=augment,
                 progress=progress,
@@ -219,6 +220,7 @@ def pretrain_network(
     return TrainedNetwork(backbone.eval(), history)
 
 
+@one_thread
 def label_curve(
     features: np.ndarray, y: np.ndarray, bands: Sequence, train: np.ndarray, test: np.ndarray, *,
     n_bands: Sequence[int], n_draws: int = 5, seed: int = 0,

@@ -23,7 +23,7 @@ from groove_utils.networks.training import (
     TrainingSettings,
     choose_engine,
     fit,
-    one_thread,
+    one_torch_thread,
     predict,
 )
 
@@ -63,7 +63,7 @@ class TrainedNetwork:
 
     def embed(self, X: np.ndarray, batch_size: int = 256) -> np.ndarray:
         """Return the features before the last layer, float32 (n, dim)."""
-        with one_thread(), torch.inference_mode():
+        with one_torch_thread(), torch.inference_mode():
             parts = torch.as_tensor(X).split(batch_size)
             return torch.cat([self.network.embed(part) for part in parts]).numpy()
 

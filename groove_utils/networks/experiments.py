@@ -19,7 +19,7 @@ from groove_utils.networks.training import (
     Augment,
     TrainingSettings,
     fit,
-    one_thread,
+    one_torch_thread,
     predict,
 )
 
@@ -85,7 +85,7 @@ def train_and_test(
         return entry["probabilities"]
     reference = X if scale_on_all else X[~held_out]
     scaled = torch.from_numpy((X - reference.mean()) / reference.std())
-    with one_thread(), torch.random.fork_rng():
+    with one_torch_thread(), torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         network = build_module(name, X.shape[1:], int(y.max()) + 1, **options)
         fit(network, scaled[~held_out], y[~held_out], settings, augment=augment)

@@ -32,7 +32,7 @@ __all__ = [
     "TrainingSettings",
     "choose_engine",
     "fit",
-    "one_thread",
+    "one_torch_thread",
     "predict",
     "train_epoch",
 ]
@@ -76,7 +76,7 @@ class TrainingSettings:
 
 
 @contextmanager
-def one_thread():
+def one_torch_thread():
     """Let torch use one thread: small networks gain nothing from more, and results repeat."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -130,7 +130,7 @@ def train_epoch(
     return total / len(X)
 
 
-@one_thread()
+@one_torch_thread()
 def fit(
     network: nn.Module,
     X: np.ndarray | torch.Tensor,
@@ -211,7 +211,7 @@ def fit(
     return pd.DataFrame(history)
 
 
-@one_thread()
+@one_torch_thread()
 def predict(network: nn.Module, X: np.ndarray | torch.Tensor, batch_size: int = 256) -> np.ndarray:
     """Return class probabilities, float32 (n, n_classes).
 
