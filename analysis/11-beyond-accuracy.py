@@ -137,7 +137,7 @@ show_table(
 # A probability should mean something. Of all clips for which a network says 80%, it should name 80%
 # correctly. *Reliability* compares the two in bins, and the *expected calibration error* (ECE) is the
 # mean gap. {cite:t}`guo2017` found large networks far too sure. The cure is one number: divide the
-# logits z by a temperature T, found on the *validation* clips,
+# logits $\mathbf{z}$ by a temperature $T$, found on the *validation* clips,
 #
 # $$ p = \operatorname{softmax}(\mathbf{z} / T) $$
 #
@@ -807,7 +807,7 @@ pretrained = Parallel(n_jobs)(
 )
 
 # %% [markdown]
-# Is it of use? A *linear probe*, logistic regression on the frozen features, gets the labels of a few
+# Is it useful? A linear {term}`probe`, logistic regression on the frozen features, gets the labels of a few
 # bands per style. For comparison: the same network with random weights; the features of the network that was
 # trained on the labels of *all* bands, as a ceiling; and mel-cnn trained from nothing on the same few
 # labels.

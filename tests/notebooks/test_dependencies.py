@@ -34,8 +34,19 @@ def renewed(built_book):
         ("similarity/maps.py", {"embeddings"}),
         ("similarity/mantel.py", {"embeddings", "probing"}),
         ("study/start.py", set()),
-        ("synth/soundfont.py", {"study", "networks"}),
-        ("embed/models.yaml", {"networks", "embeddings", "probing", "stem-ablation", "html"}),
+        ("synth/soundfont.py", {"study", "networks", "genre-networks", "beyond-accuracy"}),
+        (
+            "embed/models.yaml",
+            {
+                "networks",
+                "embeddings",
+                "probing",
+                "stem-ablation",
+                "genre-networks",
+                "beyond-accuracy",
+                "html",
+            },
+        ),
     ],
 )
 def test_an_edit_renews_what_uses_the_file(renewed, file, expected):

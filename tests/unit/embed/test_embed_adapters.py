@@ -110,7 +110,8 @@ def test_a_helper_that_changed_outside_the_class_is_noticed(register):
 
 def test_the_model_that_the_book_shows_can_be_copied():
     text = (Path(__file__).parents[3] / "book" / "adapt.md").read_text(encoding="utf-8")
-    code = text.partition("```python\n")[2].partition("```")[0]
+    blocks = [block.partition("```")[0] for block in text.split("```python\n")[1:]]
+    (code,) = [block for block in blocks if "register_model(" in block]
     names: dict = {}
     exec(code.partition("embed_study(load")[0], names)
     y = noise(7 * SR)

@@ -73,7 +73,7 @@ def write_damaged(path, kind):
         ("npy", ".npz"),
         ("page", ".npz"),
         ("flipped", "'last'"),
-        ("objects", "objects"),
+        ("objects", "no array"),
         ("no numbers", "no array"),
         ("no rows", "(0, 4)"),
         ("nothing", "(0,)"),

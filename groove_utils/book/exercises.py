@@ -1,0 +1,25 @@
+"""Sphinx extension: exercises and solutions without repeated ids.
+
+sphinx-exercise gives the content of every exercise the same id; ids must be unique in a page.
+"""
+
+from __future__ import annotations
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+__all__ = ["setup"]
+
+REPEATED = {"exercise-content", "solution-content"}
+
+
+def _drop_repeated_ids(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    for section in doctree.findall(nodes.section):
+        section["ids"] = [name for name in section["ids"] if name not in REPEATED]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension."""
+    app.setup_extension("sphinx_exercise")
+    app.connect("doctree-resolved", _drop_repeated_ids, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
