@@ -4,8 +4,8 @@
 # Funk, reggae, techno: a listener needs a few seconds. A network that does the same may have heard
 # the rhythm section. It may also have recognised the band, or the codec of the file. In this chapter
 # ten classifiers learn eight styles. Among them is a published one, which joins a residual
-# network to a recurrent one {cite}`zhang2023`. We rebuild it, find two faults of shape in it, repair
-# it, and compare all of them on bands that they have never heard. Then we show how a network gets a
+# network to a recurrent one {cite}`zhang2023`. We rebuild it, find a fault in it and another in its
+# serial variant, repair the serial one, and compare all of them on bands that they have never heard. Then we show how a network gets a
 # good score for a bad reason.
 #
 # ```{admonition} In this chapter
@@ -99,7 +99,7 @@ first = corpus.songs.groupby("style")["song_id"].first()
 audio_player({style: corpus.path(song) for style, song in first.items()})
 
 # %% [markdown]
-# Every song is cut into clips of three seconds, and every clip becomes a log-mel spectrogram with 48
+# Every song gives clips of three seconds, one second apart, and every clip becomes a log-mel spectrogram with 48
 # bands and a frame every 32 ms ({numref}`fig-genre-clips`). They are computed once and kept.
 
 # %%
@@ -121,7 +121,7 @@ show_figure(
 )
 
 # %% [markdown]
-# Three sets of clips are needed: one to train on, one to decide when to stop, one to test. **No band
+# Three sets of clips are needed: one to train on, one to choose the best epoch, one to test. **No band
 # is in two of them.** Each seed draws another split, so that together they test many bands.
 
 # %%
@@ -147,9 +147,9 @@ report_value("chance", chance, fmt=".1f", unit="%", tolerance=0.1)
 # each other:
 #
 # - **ResNet-18**, a {term}`residual network` {cite}`he2016`, treats the picture as a photograph. Each block adds its result to
-#   its input, $x + f(x)$, so that deep networks still learn. Its output is averaged or maximised over
+#   its input, $x + f(x)$, so that deep networks still learn. Its output is averaged over
 #   all places.
-# - A **bidirectional GRU** {cite}`cho2014` should read the picture frame by frame, once forwards and
+# - A **bidirectional GRU** {cite}`cho2014` (gated recurrent unit, see {doc}`03-networks`) should read the picture frame by frame, once forwards and
 #   once backwards, for what changes over time.
 #
 # Both results are joined, and a linear layer names the style. We rebuilt the network after the
@@ -245,7 +245,8 @@ sequence.shape  # batch, steps, numbers per step
 
 # %% [markdown]
 # One step. There is no time left to read, and the GRU is a dense layer with gates. The test is to
-# play the frames backwards. A recurrent network should notice:
+# reverse the frames of these maps. A GRU that reads frames should notice; after the average, it gets
+# the same numbers:
 
 # %%
 backwards = torch.nn.AdaptiveAvgPool2d(1)(maps.flip(3))
@@ -388,12 +389,12 @@ report_value("widest_half", widest, fmt=".0f", tolerance=3)
 
 # %% [markdown]
 # The repaired serial network names {glue:text}`accuracy_serial_full` of the clips; n counts bands. The
-# published parallel one, at the same size, names {glue:text}`accuracy_parallel_full`, and the ResNet
+# parallel one, rebuilt at the same size with its fault, names {glue:text}`accuracy_parallel_full`, and the ResNet
 # alone {glue:text}`accuracy_resnet_full`. The frozen tagger with a linear layer reaches
 # {glue:text}`accuracy_tagger_full`, handcrafted features {glue:text}`accuracy_handcrafted_full`.
 #
 # The widest interval is ±{glue:text}`widest_half` points. Overlapping intervals do not mean that two
-# networks are equal: they heard the same bands, and hard bands are hard for both. So we compare them
+# networks are equal: they were tested on the same bands, and hard bands are hard for both. So we compare them
 # band by band:
 
 # %%
@@ -414,7 +415,7 @@ for key, gap in gaps.items():
 # %% [markdown]
 # | resnet-bigru against | difference | the repaired network is |
 # |:--|:--|:--|
-# | resnet-bigru-parallel, the published one | {glue:text}`gap_mended_full` | {glue:text}`verdict_mended` |
+# | resnet-bigru-parallel, with the published fault | {glue:text}`gap_mended_full` | {glue:text}`verdict_mended` |
 # | resnet-bigru-pooled, one step | {glue:text}`gap_steps_full` | {glue:text}`verdict_steps` |
 # | resnet, no GRU | {glue:text}`gap_recurrence_full` | {glue:text}`verdict_recurrence` |
 # | tagger + linear | {glue:text}`gap_pretraining_full` | {glue:text}`verdict_pretraining` |
@@ -449,12 +450,12 @@ report_accuracy("real_accuracy", real_scores.loc[best], tolerance=3, n=len(y))
 # %% [markdown]
 # The best of them, {glue:text}`real_best`, names {glue:text}`real_accuracy_full`. How much of this is
 # style? We cannot know. Neither titles nor artists were published, so songs by one artist may be in
-# training and in testing, and the interval counts songs as if they were strangers to each other. The
-# next section shows what that can be worth.
+# training and in testing, and the interval counts songs as if they were independent. The
+# next section measures such leaks on our rendered songs.
 #
 # ## What a leak is worth
 #
-# Until now, no band was in training and in testing. Much of the literature split otherwise. Here is
+# In our comparisons of rendered songs, no band was in training and in testing. Much of the literature split otherwise. Here is
 # the same network, mel-cnn, with the same number of clips and epochs. Only the split changes:
 #
 # - **by band**: as above;
@@ -505,10 +506,10 @@ for way, key in {
 # ({glue:text}`leak_song_full`), {glue:text}`leak_clip_verdict` when split by clip
 # ({glue:text}`leak_clip_full`), and {glue:text}`leak_stopped_verdict` when the test set decides
 # when to stop ({glue:text}`leak_stopped_full`). What is gained in this way is not knowledge about
-# styles. A network that has heard one clip of a song recognises the next. Where a band sounds alike
-# from song to song, another song is enough; our bands have two songs each, records have twelve.
+# styles. A network that has heard one clip of a song recognises the next. Another
+# song by the same band may be worth more on records than here: records have more songs by a band.
 #
-# On real music the fall is of the same kind. GTZAN, the most used collection, contains repeated
+# On real music a fall has been measured, too. GTZAN, the most used collection, contains repeated
 # recordings, wrong labels, distorted files and many songs by few artists {cite}`sturm2013`. The
 # features of one large model reach 92.5% of its songs in ten random folds, and 79.7% on a split
 # without repetitions and with artists kept apart {cite}`kereliuk2015,castellon2021`: a fall of
@@ -521,7 +522,7 @@ for way, key in {
 # {cite:t}`sturm2014` calls a system a {term}`horse` if it is right for reasons that have nothing to do
 # with the question; one well-known system relied on sound below 20 Hz, which no listener hears.
 #
-# We build one. Take one style of each pair of relatives, and add a tone of 12 Hz to all of its songs,
+# We build one. The eight styles form four pairs of similar ones. Take one style of each pair, and add a tone of 12 Hz to all of its songs,
 # as if these styles had been digitised on a turntable that rumbles. Can you hear it?
 
 # %%
@@ -611,7 +612,7 @@ report_text(
 # ## What could be wrong here
 #
 # - **Rendered styles are few and tidy.** The overlap between styles was chosen by us. The order of
-#   networks may differ on recordings; the faults of shape and the leaks do not depend on that.
+#   networks may differ on recordings; the faults in the code do not depend on that.
 # - **Equal budgets are not equal chances.** All networks have the same learning rate and few epochs.
 #   A transformer usually needs more of both data and time than it got here.
 # - **A published fault is not a published result.** We rebuilt an architecture at a sixtieth of its
@@ -669,7 +670,7 @@ for name in ("mel-cnn", "bigru", "resnet-bigru"):
 
 # %% [markdown]
 # All of them lose, the convolutions too: a kernel of three frames sees order within its field. What
-# is left is timbre, which needs no order.
+# is left needs no order: timbre, register and mix, for example.
 #
 # ```{solution-end}
 # ```
@@ -701,9 +702,10 @@ audio_player({"as it was": (y, rate), "cut off": (cut, rate)})
 #
 # ## Summary
 #
-# **Asked**: which network recognises a style, and by what. **Found**: the published network gives
-# its GRU each clip three times, or one single step, and nothing fails. Repaired and at equal size, the
-# serial network is {glue:text}`verdict_mended` (against the parallel one) and
+# **Asked**: which network recognises a style, and by what. **Found**: of the two published
+# networks, the parallel one gives its GRU each clip three times, and the serial one a single step, and no
+# error is raised. Repaired and at equal size, the
+# serial network is {glue:text}`verdict_steps` than with a single step ({glue:text}`gap_steps_full`) and
 # {glue:text}`verdict_recurrence` (against the ResNet alone). A split by clip instead of band is
 # worth {glue:text}`leak_clip`. A network that was trained with a tone that nobody hears falls from
 # {glue:text}`horse_planted` to {glue:text}`horse_removed` when the tone is removed. **True by

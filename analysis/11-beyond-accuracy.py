@@ -177,7 +177,8 @@ report_value("ece_after", errors[1], tolerance=0.04)
 # ({numref}`fig-mistakes`). The best temperature on the validation clips is
 # {glue:text}`temperature`; above 1 the network was too sure there, below 1 not sure enough. (It was
 # trained with mixed pairs of clips, which keeps a network from being sure.) On the test clips, the ECE
-# goes from {glue:text}`ece_before` to {glue:text}`ece_after`. A perfectly calibrated network would
+# goes from {glue:text}`ece_before` to {glue:text}`ece_after`: a temperature near 1 means that there was
+# little to correct. A perfectly calibrated network would
 # have an ECE above 0, too, because each bin holds few clips.
 #
 # ## How bad is a mistake?
@@ -430,7 +431,8 @@ report_value("longest", lengths[-1], fmt=".0f", unit=" seconds")
 # %% [markdown]
 # With one second, {glue:text}`context_short_full` of the pieces are named correctly; with
 # {glue:text}`longest`, {glue:text}`context_long_full`. (The network was trained on three seconds, so one
-# second is also unfamiliar to it.) A second holds timbre and about two beats, but no pattern.
+# second is also unfamiliar to it.) A second holds timbre and about two beats, but no pattern. This
+# test cannot separate the two reasons.
 #
 # ## Does an explanation tell the truth?
 #
@@ -520,7 +522,7 @@ show_figure(
 # %% [markdown]
 # These scores have a weakness. A spectrogram with holes is not a sound that the network has ever
 # heard, so part of what they measure is surprise: hiding *random* cells gives an FF of
-# {glue:text}`ff_random`, while {glue:text}`ff_best` has the highest with {glue:text}`ff_highest`.
+# {glue:text}`ff_random`, and the highest is {glue:text}`ff_highest`.
 #
 # ### A truth that recordings do not have
 #
@@ -529,8 +531,10 @@ show_figure(
 # 1. **The right stem.** Take the drums out of the mix, really, and see how much the logit falls; do
 #    the same with bass, vocals and the rest. This is an experiment, and its result is a truth about
 #    the network. An explanation is right about a clip if the stem on which most of it lies is the
-#    one whose absence hurts most. Guessing is right once in four times.
-# 2. **The planted horse.** The last chapter trained a network on songs of which half the styles have
+#    one whose absence hurts most. A blind choice is right once in four times; one that always names
+#    the drums is right more often, so edges are the baseline to beat.
+# 2. **The planted horse.** A *horse* (after Clever Hans) is right for a wrong reason. The last chapter
+#    trained one on songs of which half the styles have
 #    a tone of 12 Hz. The true cells are the lowest mel band, where the tone is. Its presence can speak
 #    for a style and its absence for another, so cells are ranked by absolute values. The *AUC* is the
 #    probability that a true cell is ranked above another one; guessing gives 0.5. One more control:
@@ -675,13 +679,15 @@ show_figure(
 # depend on. Only the distance to the baselines is about the network.
 #
 # Does the network rely on the tone? It names {glue:text}`horse_planted` of the test clips with the tone
-# and {glue:text}`horse_removed` without it. For the explanations of it, compare occlusion with the
-# last row. Integrated gradients add up what happens on the whole way from silence to the clip, and
+# and {glue:text}`horse_removed` without it. Occlusion ranks the
+# lowest band with an AUC of {glue:text}`horse_occlusion`; for a network that never heard the tone, it is
+# {glue:text}`horse_honest`. Only a value above the second would show that the tone was found.
+# Integrated gradients add up what happens on the whole way from silence to the clip, and
 # what the tone says for one style and against another may cancel. An exercise tries another start.
 #
-# So the explanation that is most faithful by FF, {glue:text}`ff_best`, and the one that ranks the
-# planted tone highest, {glue:text}`cue_best`, were chosen by different questions. An explanation that
-# passes one test need not pass another, and only rendered songs can ask the second.
+# Faithfulness and truth are different questions. By FF, the highest score is that of
+# {glue:text}`ff_best`; {glue:text}`cue_best` ranks the planted tone highest. Small differences in either
+# are not a ranking of methods. Only rendered songs can ask the second question.
 #
 # ### Where are the onsets?
 #
@@ -715,8 +721,8 @@ report_text(
 
 # %% [markdown]
 # Compared with the share of such frames, {glue:text}`onset_verdict` of the explanation lies there
-# ({glue:text}`onset_excess_full`). That is about where the network looks, and no proof that it hears a
-# rhythm: a stroke is also a timbre.
+# ({glue:text}`onset_excess_full`). Strokes are loud, and a path from silence gives loud cells more weight
+# in any network. So this need not be about what was learnt, and a stroke is also a timbre.
 #
 # ### Does it depend on what was learnt?
 #
@@ -809,7 +815,7 @@ pretrained = Parallel(n_jobs)(
 # %% [markdown]
 # Is it useful? A linear {term}`probe`, logistic regression on the frozen features, gets the labels of a few
 # bands per style. For comparison: the same network with random weights; the features of the network that was
-# trained on the labels of *all* bands, as a ceiling; and mel-cnn trained from nothing on the same few
+# trained on the labels of *all* bands, for reference; and mel-cnn trained from nothing on the same few
 # labels.
 
 # %%
@@ -885,7 +891,8 @@ for name, key in {
 # %% [markdown]
 # With {glue:text}`few_bands` labelled bands per style, the probe gets {glue:text}`few_moments` on
 # moments, {glue:text}`few_stretched` on stretched moments, {glue:text}`few_stems` on stems, and
-# {glue:text}`few_random` on random weights; training from nothing gets {glue:text}`few_nothing`.
+# {glue:text}`few_random` on random weights; training from nothing gets {glue:text}`few_nothing`, with as many epochs
+# and therefore few steps. With two or three draws, small differences are not reliable.
 #
 # ### What did it learn to ignore?
 #
@@ -969,7 +976,8 @@ report_text(
 # {glue:text}`deaf_verdict`: the difference over all songs is {glue:text}`deaf_full`.
 # {glue:text}`to_lose`.
 #
-# An augmentation is a decision about what music is, made before any data are seen. Before you probe a
+# An augmentation decides what a network may ignore, before any data are seen. This example is too small
+# to show how much. Before you probe a
 # pretrained model for groove, read how it was augmented.
 #
 # ## Ask in words
@@ -1172,8 +1180,7 @@ for e in (horse_maps["integrated gradients"], other):
 # ```{exercise} Stretch further
 # :label: ex-stretch-views
 #
-# Pretrain with `stretch=1.0` (half to double speed). What happens to tempo, and to the accuracy of
-# the probe?
+# Pretrain with `stretch=1.0` (half to double speed). What happens to tempo?
 # ```
 #
 # ```{solution-start} ex-stretch-views
@@ -1188,8 +1195,8 @@ far_within = probe.style_scores(far_probe, n_boot=100)
 far_within[far_within["part"] == "within"].set_index("target")["r2"].round(2)
 
 # %% [markdown]
-# Compare with {numref}`tab-heard-causes`. The more training ignores tempo, the
-# less reason it has to represent it; what remains is what random weights would keep, too.
+# Compare with {numref}`tab-heard-causes`. Training asks the network to ignore tempo. Where tempo is
+# already near zero, stretching further has nothing left to remove.
 #
 # ```{solution-end}
 # ```
@@ -1197,10 +1204,11 @@ far_within[far_within["part"] == "within"].set_index("target")["r2"].round(2)
 # ## Summary
 #
 # **Asked**: what accuracy hides. **Found**: mistakes by resnet-bigru are {glue:text}`small_hand` in
-# the tree by hand; probabilities needed a temperature of {glue:text}`temperature`; integrated
+# the tree by hand; the best temperature was {glue:text}`temperature`; integrated
 # gradients name the right stem in a share of {glue:text}`stem_ig` of clips, mere edges in
 # {glue:text}`stem_edges`; for a planted tone, the AUC is {glue:text}`horse_ig` for integrated gradients
-# and {glue:text}`horse_occlusion` for occlusion; stretching time {glue:text}`deaf_verdict`. **True by
+# and {glue:text}`horse_occlusion` for occlusion ({glue:text}`horse_honest` where no tone was planted);
+# stretching time {glue:text}`deaf_verdict`. **True by
 # construction**: stems, causes and the tone are ours. **What would change our mind**: an explanation
 # that scores as well on truths as on faithfulness, and a network for styles that predicts groove
 # within styles on recordings.
