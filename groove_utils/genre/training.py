@@ -63,6 +63,7 @@ class TrainedNetwork:
 
     def embed(self, X: np.ndarray, batch_size: int = 256) -> np.ndarray:
         """Return the features before the last layer, float32 (n, dim)."""
+        self.network.eval()
         with one_torch_thread(), torch.inference_mode():
             parts = torch.as_tensor(X).split(batch_size)
             return torch.cat([self.network.embed(part) for part in parts]).numpy()

@@ -17,9 +17,11 @@ from sklearn.preprocessing import StandardScaler
 from groove_utils.cache import ArrayCache
 from groove_utils.genre import (
     Corpus,
+    TrainedNetwork,
     accuracy_difference,
     accuracy_table,
     add_rumble,
+    build_network,
     classify_features,
     log_mels,
     spectrogram_statistics,
@@ -185,3 +187,10 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, n_processes):
         assert start(alone, 1) == [0]
         for name, values in torch.load(alone).items():
             torch.testing.assert_close(values, first[name], rtol=1e-4, atol=1e-5)
+
+
+def test_features_do_not_depend_on_what_was_done_with_the_network_before(clips):
+    X = clips.X[:4]
+    network = build_network("mel-cnn", 3, n_mels=X.shape[1], n_frames=X.shape[2])
+    features = TrainedNetwork(network.train(), pd.DataFrame()).embed(X)
+    np.testing.assert_array_equal(features, TrainedNetwork(network.eval(), pd.DataFrame()).embed(X))
