@@ -211,8 +211,8 @@ report_value("n_published", len(shared), fmt=".0f")
 # of {glue:text}`top`: {glue:text}`top_r_full`. Of the {glue:text}`n_published` descriptors with a
 # published correlation, {glue:text}`n_agree` have the published sign here.
 #
-# Full agreement is not to be expected. The published clips were other songs, with similar
-# instrumentation, rated by 19 people. A property that hardly varies in a selection of songs cannot
+# We do not expect full agreement. The published study used different songs, with similar
+# instrumentation, rated by 19 people. A descriptor that hardly varies between the chosen songs cannot
 # correlate with their ratings.
 
 # %% [markdown] tags=["needs-styles"]

@@ -649,8 +649,8 @@ report_text("quality_note", quality_note)
 # %% [markdown] tags=["needs-audio"]
 # ### Silent stems
 #
-# Many songs have no vocals. A silent stem should get a share of zero; otherwise the shares of the other
-# stems are wrong as well. To test this, we mute the last stem in the first song of each style. A sum with the
+# Many songs have no vocals. The share of a silent stem should be zero. If it is not, the shares of the
+# other stems are wrong too. To test this, we mute the last stem in the first song of each style. A sum with the
 # muted stem is then the same as the sum without it; only the stem alone is new, and it is silent.
 
 # %% tags=["needs-audio"]

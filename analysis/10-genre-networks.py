@@ -399,7 +399,7 @@ report_value("widest_half", widest, fmt=".0f", tolerance=3)
 
 # %%
 pairs = {
-    "mended": ("resnet-bigru", "resnet-bigru-parallel"),
+    "repaired": ("resnet-bigru", "resnet-bigru-parallel"),
     "steps": ("resnet-bigru", "resnet-bigru-pooled"),
     "recurrence": ("resnet-bigru", "resnet"),
     "pretraining": ("resnet-bigru", "tagger + linear"),
@@ -415,7 +415,7 @@ for key, gap in gaps.items():
 # %% [markdown]
 # | resnet-bigru against | difference | the repaired network is |
 # |:--|:--|:--|
-# | resnet-bigru-parallel, with the published fault | {glue:text}`gap_mended_full` | {glue:text}`verdict_mended` |
+# | resnet-bigru-parallel, with the published fault | {glue:text}`gap_repaired_full` | {glue:text}`verdict_repaired` |
 # | resnet-bigru-pooled, one step | {glue:text}`gap_steps_full` | {glue:text}`verdict_steps` |
 # | resnet, no GRU | {glue:text}`gap_recurrence_full` | {glue:text}`verdict_recurrence` |
 # | tagger + linear | {glue:text}`gap_pretraining_full` | {glue:text}`verdict_pretraining` |

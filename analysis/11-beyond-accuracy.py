@@ -1205,8 +1205,8 @@ far_within[far_within["part"] == "within"].set_index("target")["r2"].round(2)
 #
 # **Asked**: what accuracy hides. **Found**: mistakes by resnet-bigru are {glue:text}`small_hand` in
 # the tree by hand; the best temperature was {glue:text}`temperature`; integrated
-# gradients name the right stem in a share of {glue:text}`stem_ig` of clips, mere edges in
-# {glue:text}`stem_edges`; for a planted tone, the AUC is {glue:text}`horse_ig` for integrated gradients
+# gradients name the right stem in a share of {glue:text}`stem_ig` of clips, and edges of the
+# spectrogram in {glue:text}`stem_edges`; for a planted tone, the AUC is {glue:text}`horse_ig` for integrated gradients
 # and {glue:text}`horse_occlusion` for occlusion ({glue:text}`horse_honest` where no tone was planted);
 # stretching time {glue:text}`deaf_verdict`. **True by
 # construction**: stems, causes and the tone are ours. **What would change our mind**: an explanation

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -32,7 +33,7 @@ __all__ = [
 BLOCK = 1 << 17  # samples per channel, 3 s at 44.1 kHz
 
 
-class Source:
+class Source(ABC):
     """Audio that can be read in blocks, from its beginning, as often as needed.
 
     Attributes
@@ -48,13 +49,13 @@ class Source:
     n_channels: int = 1
     name: str = "the signal"
 
+    @abstractmethod
     def content(self) -> str:
         """Return a hash of the audio."""
-        raise NotImplementedError
 
+    @abstractmethod
     def blocks(self, mono: bool = True) -> Iterator[np.ndarray]:
         """Yield float32 blocks at the rate `sr`: (n,), or (n_channels, n) if not `mono`."""
-        raise NotImplementedError
 
     def resampled(self, rates: Sequence[int]) -> Iterator[tuple[float, dict[int, np.ndarray]]]:
         """Yield the mono signal at several rates, with its largest absolute sample so far.

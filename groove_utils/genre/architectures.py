@@ -296,7 +296,7 @@ class ParallelNetwork(SpectrogramNetwork):
     """The published network: a ResNet and a GRU next to each other, both on a colour picture.
 
     Rebuilt after the code of arXiv:2307.10773, with its fault of shape: the picture, shape
-    (3, height, width), is turned to (3, width, height) and cut anew into ``width`` rows. A row
+    (3, height, width), is transposed to (3, width, height) and reshaped to ``width`` rows. A row
     then holds three frames of one colour, and the GRU reads the clip three times, in red, in
     green and in blue.
 

@@ -141,9 +141,9 @@ class _Columns:
             named = self._find("track_id")
             self.roles["track_id"] = named if named in matching or not matching else matching[0]
         if self.by_track and not track and not matching:
-            self.roles["track_id"] = None  # an «id» is then the listener's
+            self.roles["track_id"] = None  # then "id" names the listener
         for role in ("query", "rating", "listener_id"):
-            # «response» is a rating, unless ratings have a column of their own
+            # "response" is the rating, unless another column is
             self.roles[role] = self.roles.get(role) or self._find(role)
         if questions:
             self.roles["rating"] = self.roles["query"] = None
@@ -463,7 +463,7 @@ def _columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tu
     """Column → (track, query), for the columns that are named by a track."""
     columns = {}
     for column in sheet.columns:
-        # longest names first: «song1» is also the beginning of «song10 liking»
+        # longest names first: "song1" is also the beginning of "song10 liking"
         for track in sorted(track_ids, key=len, reverse=True):
             rest = column[len(track) :]
             if column.startswith(track) and (not rest or not rest[0].isalnum()):

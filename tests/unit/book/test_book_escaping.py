@@ -136,7 +136,7 @@ def save(build, name, cells):
 
 
 @pytest.mark.parametrize(
-    "alt", ["Ratings of «dance #1» here", "'quoted' words # and more", "> a b c d", "Q1: a b c d"]
+    "alt", ["Ratings of “dance #1” here", "'quoted' words # and more", "> a b c d", "Q1: a b c d"]
 )
 def test_descriptions_of_figures_hold_any_text(in_book, shown, alt):
     in_book()

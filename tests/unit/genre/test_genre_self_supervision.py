@@ -82,7 +82,7 @@ def test_views_are_two_different_ones_and_stretch_only_if_asked():
 
 
 def pulses(n_songs, n_views, seed):
-    """Spectrograms that songs are told apart by: the rate of a pulse, and levels of bands."""
+    """Spectrograms of songs that differ in the rate of a pulse and in the levels of bands."""
     rng = np.random.default_rng(seed)
     rate = rng.uniform(0.06, 0.2, n_songs)
     phase = rng.random((n_songs, n_views, 1))
@@ -160,10 +160,10 @@ def test_pretraining_lowers_the_loss_is_repeatable_and_cached(tmp_path):
     assert first.history["loss"].iloc[-1] < first.history["loss"].iloc[0]
     assert len(cache) == 1
     read = ssl.pretrain_network("mel-cnn", views, **options)
-    anew = ssl.pretrain_network(
+    fresh = ssl.pretrain_network(
         "mel-cnn", views, settings=settings, cache=ArrayCache(tmp_path, "other")
     )
-    for other in (read, anew):
+    for other in (read, fresh):
         np.testing.assert_array_equal(other.embed(views[:, 0]), first.embed(views[:, 0]))
         np.testing.assert_array_equal(other.history["loss"], first.history["loss"])
     stretched = ssl.pretrain_network("mel-cnn", views, stretch=0.5, **options)
