@@ -80,7 +80,7 @@ audio_player(
 )
 
 # %% [markdown] tags=["needs-stems"]
-# The stems of the first of these songs. Models receive the mix; {doc}`07-stem-ablation` asks which stems
+# The stems of the first of these songs. Models receive the mix; {doc}`08-stem-ablation` asks which stems
 # carry the information that they use.
 
 # %% tags=["needs-stems"]
@@ -170,7 +170,7 @@ report_text(
 # %% [markdown] tags=["needs-listeners"]
 # {numref}`fig-design` shows who rated which song: listeners and songs are *crossed*, each listener
 # meets many songs and each song many listeners. Both are samples, of people and of music, which
-# {doc}`08-mixed-models` takes seriously.
+# {doc}`09-mixed-models` takes seriously.
 
 # %% tags=["needs-listeners"]
 matrix = data.rating_matrix(query)
@@ -412,7 +412,7 @@ show_table(
 #   half for low groove, agree far better than an ordinary spread of songs
 #   {cite}`oconnell2022`. A ceiling does not travel from one selection of songs to another.
 # - **The mean is not the listener.** A model at the ceiling of the means does not show which single
-#   listeners want to move. {doc}`08-mixed-models` predicts single ratings.
+#   listeners want to move. {doc}`09-mixed-models` predicts single ratings.
 # - **Consistency or agreement?** ICC(C,·) ignores differences between listeners' average ratings.
 #   That suits means of a design in which the same people rate all songs. It is too favourable for
 #   single answers and for songs with different raters.

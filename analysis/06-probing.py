@@ -1124,7 +1124,7 @@ report_text("within_verdict_or_none", within_verdict)
 # ## What later chapters use
 #
 # The {term}`out-of-fold predictions <out-of-fold prediction>` of the best model and of its comparisons,
-# averaged over repeats, are used in {doc}`08-mixed-models`. {doc}`07-stem-ablation` uses the same best
+# averaged over repeats, are used in {doc}`09-mixed-models`. {doc}`08-stem-ablation` uses the same best
 # model.
 
 # %%
@@ -1148,7 +1148,7 @@ show_figure(
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **One number per song.** A song mean hides differences between listeners. {doc}`08-mixed-models`
+# - **One number per song.** A song mean hides differences between listeners. {doc}`09-mixed-models`
 #   predicts single ratings.
 # - **Few artists.** The intervals rest on {glue:text}`n_artists` artists and are wide.
 # - **A linear probe.** Information that a linear model cannot use counts as absent.
@@ -1207,5 +1207,5 @@ show_figure(
 # - Scale, dimension, artists, style, chance and noise can each produce a score; each has a test.
 # - For “{glue:text}`target`”, {glue:text}`verdict`.
 #
-# **Next:** {doc}`07-stem-ablation` asks which instruments carry it; {doc}`08-mixed-models` whether it
+# **Next:** {doc}`08-stem-ablation` asks which instruments carry it; {doc}`09-mixed-models` whether it
 # holds for single listeners.

@@ -2,7 +2,7 @@
 
 An entry is a dict of arrays under a hexadecimal key, which is a hash of everything that the arrays
 depend on (the audio's bytes, the model's fingerprint, settings, a version); so an entry never has
-to be updated. Chapters 04 to 08 use it.
+to be updated. Chapters 04 to 09 use it.
 
 Entries are written completely or not at all, and end with a SHA-256 of their bytes. A damaged entry
 is removed with a warning when it is read, and so computed again. Several processes may use one

@@ -1,7 +1,7 @@
 """Signals of any length, read in blocks: files and arrays, mono or with their channels.
 
 An hour of audio is decoded, resampled and processed in no more memory than a minute. Embedding
-(chapter 05) reads mono signals at the rates of its models, separation (chapter 07) all channels.
+reads mono signals at the rates of its models, separation all channels.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Coincidence of bass and bass drum, and other descriptors that need stems (chapter 07)."""
+"""Coincidence of bass and bass drum, and other descriptors that need stems."""
 
 from __future__ import annotations
 

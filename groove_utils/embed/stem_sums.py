@@ -1,4 +1,4 @@
-"""Sums of stems as sources for the engine (chapter 07).
+"""Sums of stems as sources for the engine (chapter 08-stem-ablation).
 
 The resampled blocks of short stems are kept for a while: the sums of a song's stems then decode and
 resample each stem once.

@@ -1,6 +1,6 @@
 """Checks of a mixed model's design before the fit, and of the solution after it.
 
-Warnings name the problem, its consequence and a remedy. Chapter 08 uses them, through
+Warnings name the problem, its consequence and a remedy. Chapter 09-mixed-models uses them, through
 :func:`groove_utils.mixed.fit_lmm`.
 """
 

@@ -1,6 +1,6 @@
 """Design matrices of a mixed model from a formula and a tidy table, with checks of both.
 
-Chapter 08 uses it, through :func:`groove_utils.mixed.fit_lmm`.
+Chapter 09-mixed-models uses it, through :func:`groove_utils.mixed.fit_lmm`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The largest grouping factor is eliminated level by level; what remains is one dense Cholesky factor
 of [other random effects, fixed effects, response]. Once the cross-products are made, the cost of an
 evaluation does not depend on the number of rows, so searches, profiles, bootstraps and power
-simulations refit in milliseconds. Chapter 08 uses it through
+simulations refit in milliseconds. Chapter 09-mixed-models uses it through
 :func:`groove_utils.mixed.fit_lmm`.
 
 References

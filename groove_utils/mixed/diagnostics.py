@@ -1,6 +1,6 @@
 """Residuals and influence of a fitted mixed model as tidy tables.
 
-Chapter 08 uses them for its robustness section.
+Chapter 09-mixed-models uses them for its robustness section.
 
 References
 ----------

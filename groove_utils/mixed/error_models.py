@@ -1,6 +1,6 @@
 """Fixed effects under error models that ignore or respect listeners, songs, artists and styles.
 
-Chapter 08 uses them.
+Chapter 09-mixed-models uses them.
 
 References
 ----------

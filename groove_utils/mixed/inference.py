@@ -3,7 +3,7 @@
 lmerTest's method (Kuznetsova et al. 2017): the variance of a contrast is itself an estimate; its
 sampling variance follows from the curvature of the deviance in the covariance parameters. Works on
 any linear function of the coefficients: marginal means, slopes and Type III tests differ only in
-their rows. Chapter 08 uses it.
+their rows. Chapter 09-mixed-models uses it.
 
 References
 ----------

@@ -1,6 +1,6 @@
 """Profile-likelihood and parametric-bootstrap intervals of a fitted mixed model.
 
-Chapter 08 uses them through :meth:`groove_utils.mixed.LmmResult.variance_components`;
+Chapter 09-mixed-models uses them through :meth:`groove_utils.mixed.LmmResult.variance_components`;
 Bates et al. (2015, section 5.1) describe the profile.
 """
 

@@ -1,6 +1,6 @@
 """Likelihood-ratio tests between mixed models, with variances on the boundary taken into account.
 
-Chapter 08 uses them.
+Chapter 09-mixed-models uses them.
 
 References
 ----------

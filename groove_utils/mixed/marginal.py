@@ -2,7 +2,7 @@
 
 Predictions over a balanced grid of the factors are averaged, as emmeans does (Lenth 2023); every
 mean, slope and contrast is a linear function of the fixed effects, with Satterthwaite degrees of
-freedom of its own. Chapter 08 uses it.
+freedom of its own. Chapter 09-mixed-models uses it.
 """
 
 from __future__ import annotations

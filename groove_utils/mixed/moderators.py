@@ -1,6 +1,6 @@
 """Moderators of a slope: facts about listeners that go with a steeper or flatter one.
 
-Chapter 08 uses them.
+Chapter 09-mixed-models uses them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Slopes of several questions about the same songs, compared in separate models and in one.
 
-Chapter 08 uses it.
+Chapter 09-mixed-models uses it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Ordinal check of a linear mixed model: does it matter that ratings are only ordered?
 
-Chapter 08 uses it through :func:`groove_utils.mixed.robustness_table`.
+Chapter 09-mixed-models uses it through :func:`groove_utils.mixed.robustness_table`.
 
 References
 ----------

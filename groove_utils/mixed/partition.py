@@ -1,6 +1,6 @@
 """Partition of the variance of ratings into the parts of a mixed model.
 
-Chapter 08 uses it.
+Chapter 09-mixed-models uses it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Power of a study by simulation: the numbers of listeners and songs that it needs.
 
-Chapter 08 uses `power_simulation` for its heat map.
+Chapter 09-mixed-models uses `power_simulation` for its heat map.
 
 References
 ----------

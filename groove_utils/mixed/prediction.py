@@ -1,6 +1,6 @@
 """Predictions of a fitted mixed model for known and new levels.
 
-Chapter 08 uses them through :meth:`groove_utils.mixed.LmmResult.predict`.
+Chapter 09-mixed-models uses them through :meth:`groove_utils.mixed.LmmResult.predict`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Recovery of known effects: a mixed model's estimates next to the values that drew the data.
 
-Chapter 08 uses it.
+Chapter 09-mixed-models uses it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A fitted mixed model in plain words, as in the results section of an article.
 
-Chapter 08 uses it through :meth:`groove_utils.mixed.LmmResult.report`.
+Chapter 09-mixed-models uses it through :meth:`groove_utils.mixed.LmmResult.report`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A fitted linear mixed model: coefficients, tests, variances, conditional modes, predictions.
 
-Chapter 08 uses it, as what :func:`groove_utils.mixed.fit_lmm` returns.
+Chapter 09-mixed-models uses it, as what :func:`groove_utils.mixed.fit_lmm` returns.
 
 References
 ----------

@@ -1,6 +1,6 @@
 """Robustness of one effect to other reasonable analyses.
 
-Chapter 08 shows the table in its robustness section.
+Chapter 09-mixed-models shows the table in its robustness section.
 
 References
 ----------

@@ -1,6 +1,7 @@
 """Stems: separate songs, sum stems, and measure separations and sums.
 
-Chapter 07 uses it. Demucs and torch are imported when a network is loaded, not with this module.
+Chapter 08-stem-ablation uses it. Demucs and torch are imported when a network is loaded, not with
+this module.
 """
 
 import lazy_loader

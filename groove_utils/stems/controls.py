@@ -1,4 +1,4 @@
-"""Controls of a stem ablation: stems of other songs, and silent stems (chapter 07)."""
+"""Controls of a stem ablation: stems of other songs, and silent stems."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 In a spectrogram, drum strokes are vertical and tones horizontal lines. A median over time keeps
 the tones, a median over frequency the strokes, and the two share each bin's energy (Fitzgerald
-2010). Chapter 07 uses it as the second separator.
+2010). Chapter 08-stem-ablation uses it as the second separator.
 """
 
 from __future__ import annotations

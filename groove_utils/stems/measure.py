@@ -1,4 +1,4 @@
-"""Descriptors, coupling and loudness of a song's stems and their sums, cached (chapter 07).
+"""Descriptors, coupling and loudness of a song's stems and their sums, cached.
 
 Fifteen sums of four stems are fifteen times the work of a mix. Each stem is therefore decoded,
 resampled and split into bands once, songs are distributed over processes, and results are cached

@@ -1,4 +1,4 @@
-"""Sums of stems, with their loudness kept or matched (ITU-R BS.1770; chapter 07).
+"""Sums of stems, with their loudness kept or matched (ITU-R BS.1770; chapter 08-stem-ablation).
 
 A model hears level too: a drum stem alone is quieter than its song, and a change of an embedding
 may come from that. So a subset can be brought to the loudness of the whole.

@@ -1,4 +1,4 @@
-"""Quality of a separation, with and without true stems to compare with (chapter 07)."""
+"""Quality of a separation, with and without true stems to compare with."""
 
 from __future__ import annotations
 

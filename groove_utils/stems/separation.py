@@ -1,4 +1,4 @@
-"""Separate a signal, many tracks or a study into stems (chapter 07).
+"""Separate a signal, many tracks or a study into stems (chapter 08-stem-ablation).
 
 Whatever its length, a file is decoded, separated and written in blocks. Separated tracks are
 float32 WAV files in the cache, keyed by everything that they depend on.

@@ -1,4 +1,4 @@
-"""Names of stems and of their sums, as in ``embeddings/<model>/drums+bass/`` (chapter 07)."""
+"""Names of stems and of their sums, as in ``embeddings/<model>/drums+bass/``."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A rating of 120 cannot be given. The ends of the scale press ratings together, so a linear mixed
 model of ratings as given estimates other numbers than those which drew them, however many ratings
-there are. Chapter 08 and the appendix "The demo study and its truth" use these numbers.
+there are. Chapter 09-mixed-models and the page "The demo study and its truth" use them.
 """
 
 from __future__ import annotations

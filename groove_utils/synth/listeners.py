@@ -1,6 +1,6 @@
 """Simulated listeners: ratings with known effects, against which every method can be tested.
 
-Chapter 01 (agreement, noise ceiling), 06 (probing) and 08 (mixed models) use them. A rating is a
+Chapter 01 (agreement, noise ceiling), 06 (probing) and 09 (mixed models) use them. A rating is a
 linear mixed model's: fixed effects of song covariates, intercepts of songs and listeners,
 listeners' own slopes and likings of a style, and a residual, for six questions whose random parts
 correlate. Nothing here touches audio, so that a study can be drawn again thousands of times.

@@ -21,7 +21,7 @@ CHAPTERS = {
     "01-listeners-and-tracks": ([], ["ceilings"]),
     "04-descriptors": (["ceilings"], []),
     "06-probing": (["ceilings", "models"], ["predictions", "probe_scores"]),
-    "08-mixed-models": (["predictions"], []),
+    "09-mixed-models": (["predictions"], []),
 }
 
 

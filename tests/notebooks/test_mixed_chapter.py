@@ -1,4 +1,4 @@
-"""Chapter 08: what it predicts from was never trained on, and real listeners come out right."""
+"""Mixed models: predictions come from held-out songs, and real listeners come out right."""
 
 import ast
 import json
@@ -19,7 +19,7 @@ from groove_utils.files import hash_file
 from groove_utils.study.datasets.oconnell2022 import SHA256
 
 ROOT = Path(__file__).resolve().parents[2]
-CHAPTER = ROOT / "analysis" / "08-mixed-models.py"
+CHAPTER = ROOT / "analysis" / "09-mixed-models.py"
 REAL = ROOT.parent / "shared" / "real" / "oconnell2022.csv"
 SMOKE = ROOT / "build" / "demo-smoke"
 
@@ -73,7 +73,7 @@ def test_predictions_handed_to_the_chapter_are_one_a_song_and_not_the_ratings(bu
 
 
 def test_the_chapter_reports_what_its_models_found(built_book):
-    values = json.loads((SMOKE / "values" / "08-mixed-models.json").read_text())
+    values = json.loads((SMOKE / "values" / "09-mixed-models.json").read_text())
     assert values["slope_all"]["low"] < values["handcrafted_alone"]["high"]
     assert values["n_listeners"]["value"] == 30
     assert values["n_songs"]["value"] == 24
@@ -83,7 +83,7 @@ def test_the_chapter_reports_what_its_models_found(built_book):
     assert values["n_within"]["value"] >= 12
     assert values["n_within_free"]["value"] >= 12
     assert values["sd_rated"]["value"] < values["sd_drawn"]["value"] - 1
-    page = json.loads((SMOKE / "book" / "08-mixed-models.ipynb").read_text())
+    page = json.loads((SMOKE / "book" / "09-mixed-models.ipynb").read_text())
     outputs = [o for cell in page["cells"] for o in cell.get("outputs", [])]
     shown = "".join("".join(o.get("data", {}).get("text/markdown", "")) for o in outputs)
     # people, or one clear box
@@ -135,7 +135,7 @@ def run_chapter(tmp_path, study, build, **parameters):
 
 
 def page_text(build):
-    return (build / "book" / "08-mixed-models.ipynb").read_text(encoding="utf-8")
+    return (build / "book" / "09-mixed-models.ipynb").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -144,7 +144,7 @@ def test_a_wrong_file_of_real_ratings_is_refused(make_mini_study, tmp_path):
     wrong.write_text("ID;HG1 groove\nA;5\n")
     run = run_chapter(tmp_path, make_mini_study(), tmp_path / "build", oconnell_csv=str(wrong))
     assert run.returncode != 0
-    failure = (tmp_path / "build" / "failed" / "08-mixed-models.txt").read_text(encoding="utf-8")
+    failure = (tmp_path / "build" / "failed" / "09-mixed-models.txt").read_text(encoding="utf-8")
     assert SHA256 in failure  # what the published table would have
 
 
@@ -205,14 +205,14 @@ def test_song_means_alone_give_the_song_level_section(make_mini_study, tmp_path)
     table.to_parquet(build / "tables" / "predictions.parquet")
     run = run_chapter(tmp_path, study, build)
     assert run.returncode == 0, run.stderr[-3000:]
-    values = json.loads((build / "values" / "08-mixed-models.json").read_text())
+    values = json.loads((build / "values" / "09-mixed-models.json").read_text())
     slope = values["song_level_slope"]
     assert slope["low"] < slope["value"] < slope["high"]
     assert slope["n"] == 24
     assert "slope" not in values
     text = page_text(build)
     assert "ratings.csv` has no column `listener_id`" in text
-    level = pd.read_csv(build / "book" / "figures" / "08-mixed-models-song-level.csv")
+    level = pd.read_csv(build / "book" / "figures" / "09-mixed-models-song-level.csv")
     models = ["OLS", "artist random", "artist and style random"]
     assert list(level["model"]) == [f"song means, {name}" for name in models]
     assert level["estimate"].iloc[-1] == pytest.approx(slope["value"])

@@ -1,4 +1,4 @@
-"""Chapter 07 on the smoke study, with another separator, and on studies that lack its needs."""
+"""Stem ablation on the smoke study, with another separator, and on studies that lack its needs."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ from groove_utils.book.requirements import fit_to_study, is_met
 from groove_utils.study import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
-CHAPTER = ROOT / "analysis" / "07-stem-ablation.py"
+CHAPTER = ROOT / "analysis" / "08-stem-ablation.py"
 SMOKE = ROOT / "build" / "demo-smoke"
 
 
@@ -101,20 +101,20 @@ def test_harmonic_and_percussive_stems_run_end_to_end(built_book, tmp_path):
 
 
 def test_the_demo_chapter_adds_up(built_book):
-    values = json.loads((SMOKE / "values" / "07-stem-ablation.json").read_text())
+    values = json.loads((SMOKE / "values" / "08-stem-ablation.json").read_text())
     folder = SMOKE / "book" / "figures"
-    shares = pd.read_csv(folder / "07-stem-ablation-stem-measures.csv")
-    scores = pd.read_csv(folder / "07-stem-ablation-subset-scores.csv")
+    shares = pd.read_csv(folder / "08-stem-ablation-stem-measures.csv")
+    scores = pd.read_csv(folder / "08-stem-ablation-subset-scores.csv")
     own = shares[(shares["model"] == values["best_model"]["text"])
                  & (shares["measure"] == "Shapley")]  # fmt: skip
     scores = scores[scores["target"] == values["target"]["text"]]
     scores = scores.set_index("subset")["estimate"]
     assert len(scores) == values["n_sums"]["value"] + 1 == 16
     assert own["estimate"].sum() == pytest.approx(scores.iloc[-1] - scores["none"], abs=1e-9)
-    songs = pd.read_csv(folder / "07-stem-ablation-stem-songs.csv").groupby("track_id")
+    songs = pd.read_csv(folder / "08-stem-ablation-stem-songs.csv").groupby("track_id")
     total = songs["estimate"].sum() + songs["baseline"].first()
     np.testing.assert_allclose(total, songs["predicted"].first(), atol=1e-9)
-    page = jupytext.reads((SMOKE / "book" / "07-stem-ablation.ipynb").read_text(), fmt="ipynb")
+    page = jupytext.reads((SMOKE / "book" / "08-stem-ablation.ipynb").read_text(), fmt="ipynb")
     players = [o["data"]["text/html"] for c in page.cells if c.cell_type == "code"
                for o in c.outputs if "text/html" in o.get("data", {})]  # fmt: skip
     labels = [f["aria-label"] for html in players
@@ -128,8 +128,8 @@ def run(folder, name):
     """Run the chapter on a study folder; its values and its page."""
     build = ROOT / "build" / name
     shutil.rmtree(build, ignore_errors=True)
-    run_make(ROOT, "chapter", "CH=07-stem-ablation", f"STUDY={folder}", "PARAMS=smoke")
-    values = json.loads((build / "values" / "07-stem-ablation.json").read_text())
-    page = jupytext.reads((build / "book" / "07-stem-ablation.ipynb").read_text(), fmt="ipynb")
+    run_make(ROOT, "chapter", "CH=08-stem-ablation", f"STUDY={folder}", "PARAMS=smoke")
+    values = json.loads((build / "values" / "08-stem-ablation.json").read_text())
+    page = jupytext.reads((build / "book" / "08-stem-ablation.ipynb").read_text(), fmt="ipynb")
     shutil.rmtree(build)
     return values, page

@@ -1,4 +1,4 @@
-"""Convert the published data of Marmoret et al. (2026) to a study folder (chapters 01, 04 and 08).
+"""Convert the published data of Marmoret et al. (2026) to a study folder (chapters 01, 04 and 09).
 
 148 songs of funk, pop and rock with their mean ratings, 16 descriptors and the embeddings of seven
 models, for one model also those of separated stems; no audio and no single listeners. The files are

@@ -116,14 +116,14 @@ POORER = {
 WITHOUT_AUDIO = {
     "05-embeddings": "`tracks.csv` names none in its column `audio`",
     "06-probing": "`tracks.csv` names none in its column `audio`",
-    "07-stem-ablation": "`tracks.csv` names none in its column `audio`",
+    "08-stem-ablation": "`tracks.csv` names none in its column `audio`",
 }
 BOXES = {
     "song means only": WITHOUT_AUDIO | {"01-listeners-and-tracks": "no column `listener_id`"},
     "listeners without audio": WITHOUT_AUDIO,
     "one style with audio": {
         "06-probing": "has the same one",
-        "07-stem-ablation": "has the same one",
+        "08-stem-ablation": "has the same one",
     },
     "no simulation": {"06-probing": "known truth"},
 }

@@ -1,4 +1,4 @@
-"""Plots of chapter 07 show what their tables hold."""
+"""Plots of chapter 08-stem-ablation show what their tables hold."""
 
 import numpy as np
 import pandas as pd

@@ -63,7 +63,7 @@ from groove_utils.stems.controls import (
 from groove_utils.stems.measure import describe_coupling, describe_sums, matching_gains
 from groove_utils.study.stem_names import subset_name
 
-chapter = open_chapter("07-stem-ablation", study)
+chapter = open_chapter("08-stem-ablation", study)
 data = chapter.study
 
 # %% [markdown] tags=["needs-audio"]
@@ -1036,5 +1036,5 @@ for track, own in picked.groupby("track_id", sort=False):
 # - For “{glue:text}`target`” and {glue:text}`best_model`, the largest {glue:text}`measure` is that of
 #   {glue:text}`top_stem` ({glue:text}`top_share_full`); clearly above 0: {glue:text}`clear_stems`.
 #
-# **Next:** {doc}`08-mixed-models` asks whether the predictions hold for single listeners, and in
+# **Next:** {doc}`09-mixed-models` asks whether the predictions hold for single listeners, and in
 # every style.

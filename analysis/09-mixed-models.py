@@ -45,7 +45,7 @@ from groove_utils.book.verdicts import clear_rows, pick_by_p, pick_verdict
 from groove_utils.stats import join_words
 from groove_utils.stats.wording import format_p
 
-chapter = open_chapter("08-mixed-models", study)
+chapter = open_chapter("09-mixed-models", study)
 data = chapter.study
 
 # %% tags=["hide-input"]
