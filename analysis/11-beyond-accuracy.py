@@ -63,7 +63,7 @@ from groove_utils.book.verdicts import pick_verdict
 from groove_utils.genre import planted_cues, self_supervision
 from groove_utils.genre.explanations import METHODS
 from groove_utils.genre.inputs import MEL_SETTINGS, clip_mels
-from groove_utils.genre.training import SETTINGS
+from groove_utils.genre.trained_networks import SETTINGS
 
 chapter = open_chapter("11-beyond-accuracy", study)
 data = chapter.study

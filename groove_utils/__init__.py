@@ -16,7 +16,7 @@ Each family is a subpackage; a family imports only those below it:
 ``study``        study folders, their contracts, the catalogue of data sets
 ``rhythm``       syncopation, swing and microtiming
 ``audio``        decoding, windows, loudness, encoding for the web
-``stats``        resampling, multiplicity, Shapley values, numbers in words
+``stats``        resampling, multiple testing, Shapley values, numbers in words
 
 On the ground are the modules ``cache``, ``manifest``, ``files``, ``paths``, ``strict_yaml`` and
 ``errors``.

@@ -1,11 +1,11 @@
 """Boxes in place of cells that cannot be computed from a study's data.
 
-Requirements of cells (:mod:`groove_utils.book.requirements`) cover what a study lacks altogether.
-Data can also be unusable in ways that no tag names: a constant descriptor, a question to which
-everybody gave the same answer, a single listener. In a reader's study, a cell that raises an error
-about data is then replaced by a box with the message; cells that need its results are skipped, and
-sentences that mention them are dropped from the page. In a catalogued simulation, where every
-section must run, errors stop the chapter.
+Requirements of cells (:mod:`groove_utils.book.study_requirements`) cover what a study lacks
+altogether. Data can also be unusable in ways that no tag names: a constant descriptor, a question
+to which everybody gave the same answer, a single listener. In a reader's study, a cell that raises
+an error about data is then replaced by a box with the message; cells that need its results are
+skipped, and sentences that mention them are dropped from the page. In a catalogued simulation,
+where every section must run, errors stop the chapter.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from groove_utils.book.failed_cells import GUARD_CELLS, drop_unresolved
 from groove_utils.book.jupytext_sync import read_chapter
 from groove_utils.book.page import FINISH, published_page, slow_cells, take_stderr
 from groove_utils.book.parameters import check_parameters
-from groove_utils.book.requirements import fit_to_study, is_met
+from groove_utils.book.study_requirements import fit_to_study, is_met
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.manifest import take_stamps, write_manifest
 from groove_utils.paths import project_root

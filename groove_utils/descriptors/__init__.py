@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "prose_titles",
             "published_correlations",
         ],
-        "drum_patterns": ["drum_pattern", "syncopation"],
+        "drum_strokes": ["drum_pattern", "syncopation"],
         "fluctuation": ["danceability"],
         "onsets": ["detect_onsets", "onset_strength", "region_strength"],
         "pulse": [

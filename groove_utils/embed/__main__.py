@@ -11,8 +11,7 @@ from groove_utils.embed.adapters import EmbedError, ModelRefusedError, ModelUnav
 from groove_utils.embed.cache_keys import adapter_key
 from groove_utils.embed.cards import ModelCard
 from groove_utils.embed.catalogue import list_models, make_adapter, model_card
-from groove_utils.embed.fingerprints import model_record, write_records
-from groove_utils.embed.integrity import fingerprint
+from groove_utils.embed.fingerprints import fingerprint, model_record, write_records
 from groove_utils.embed.weights import availability, fetch_weights
 
 

@@ -14,23 +14,55 @@ in the cache, and later uses are compared with it.
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from groove_utils.embed.adapters import ModelRefusedError
 from groove_utils.embed.cache_keys import record_path
 from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.integrity import tensor_values
 from groove_utils.files import atomic_path
 
-__all__ = ["check_model", "model_record", "probe_signal", "read_record", "write_records"]
+__all__ = [
+    "check_model",
+    "fingerprint",
+    "model_record",
+    "probe_signal",
+    "read_record",
+    "write_record",
+    "write_records",
+]
 
 REGISTRY = Path(__file__).with_name("fingerprints.json")
 # float32 sums in another order, on another processor, differ by less; other weights by far more
 TOLERANCE = 2e-3
+
+
+def fingerprint(network: Any) -> str:
+    """Return the SHA-256 (hex) of a network's parameters and buffers.
+
+    Parameters
+    ----------
+    network : torch.nn.Module or object
+        Of a module, all parameters and buffers count, including buffers that are not saved.
+        Another object counts by its ``content()``, else by its type's name.
+    """
+    digest = hashlib.sha256(type(network).__qualname__.encode())
+    if hasattr(network, "named_parameters"):
+        tensors = [*network.named_parameters(), *network.named_buffers()]
+        for name, tensor in sorted(tensors, key=lambda item: item[0]):
+            values = np.ascontiguousarray(tensor_values(tensor))
+            digest.update(f"{name}{values.shape}{tensor.dtype}".encode())
+            digest.update(values)
+    elif hasattr(network, "content"):
+        digest.update(network.content())
+    return digest.hexdigest()
 
 
 def probe_signal(n_samples: int, sr: int) -> np.ndarray:

@@ -15,31 +15,11 @@ import numpy as np
 
 from groove_utils.embed.adapters import ModelRefusedError
 
-__all__ = ["check_buffers", "check_weights", "fingerprint"]
+__all__ = ["check_buffers", "check_weights", "tensor_values"]
 
 
-def fingerprint(network: Any) -> str:
-    """Return the SHA-256 (hex) of a network's parameters and buffers.
-
-    Parameters
-    ----------
-    network : torch.nn.Module or object
-        Of a module, all parameters and buffers count, including buffers that are not saved.
-        Another object counts by its ``content()``, else by its type's name.
-    """
-    digest = hashlib.sha256(type(network).__qualname__.encode())
-    if hasattr(network, "named_parameters"):
-        tensors = [*network.named_parameters(), *network.named_buffers()]
-        for name, tensor in sorted(tensors, key=lambda item: item[0]):
-            values = np.ascontiguousarray(_as_array(tensor))
-            digest.update(f"{name}{values.shape}{tensor.dtype}".encode())
-            digest.update(values)
-    elif hasattr(network, "content"):
-        digest.update(network.content())
-    return digest.hexdigest()
-
-
-def _as_array(tensor) -> np.ndarray:
+def tensor_values(tensor) -> np.ndarray:
+    """Return a tensor's values on the CPU, floats as float32."""
     tensor = tensor.detach().cpu()
     return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
 
@@ -95,7 +75,7 @@ def _namesakes(network, stored: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _values_hash(tensor) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(_as_array(tensor)).tobytes()).digest()
+    return hashlib.sha256(np.ascontiguousarray(tensor_values(tensor)).tobytes()).digest()
 
 
 def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable[[], Any]) -> None:
@@ -119,7 +99,9 @@ def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable
     computed = {key: tensor for key, tensor in network.named_buffers() if key not in namesakes}
     expected = dict(build().named_buffers()) if computed else {}
     for key, buffer in computed.items():
-        if key not in expected or not np.array_equal(_as_array(buffer), _as_array(expected[key])):
+        if key not in expected or not np.array_equal(
+            tensor_values(buffer), tensor_values(expected[key])
+        ):
             raise ModelRefusedError(
                 f"{name}: refused. Its buffer {key} does not hold what its architecture computes; "
                 "it was left uninitialised. Install the versions of requirements.lock.",

@@ -10,8 +10,7 @@ from groove_utils.embed.adapters import Adapter
 from groove_utils.embed.cache_keys import adapter_key, weights_key
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.catalogue import make_adapter, registration
-from groove_utils.embed.fingerprints import check_model, read_record, write_record
-from groove_utils.embed.integrity import fingerprint
+from groove_utils.embed.fingerprints import check_model, fingerprint, read_record, write_record
 
 if TYPE_CHECKING:
     import torch

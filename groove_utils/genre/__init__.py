@@ -66,7 +66,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "summarise_text_model",
             "zero_shot",
         ],
-        "training": [
+        "trained_networks": [
             "SETTINGS",
             "TrainedNetwork",
             "classify_features",

@@ -23,7 +23,7 @@ from groove_utils.cache import ArrayCache, cache_key
 from groove_utils.errors import DetailedError
 from groove_utils.genre.architectures import build_network
 from groove_utils.genre.inputs import Clips
-from groove_utils.genre.training import TrainedNetwork
+from groove_utils.genre.trained_networks import TrainedNetwork
 from groove_utils.networks.augmentation import mask, stretch_time
 from groove_utils.networks.training import TrainingSettings, fit, one_torch_thread
 from groove_utils.probe.scaling import ClippedStandardScaler

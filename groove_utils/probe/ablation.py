@@ -18,10 +18,9 @@ import numpy as np
 from groove_utils.cache import ArrayCache, cache_key
 from groove_utils.probe.folds import nested_splits, outer_folds
 from groove_utils.probe.intervals import artist_influence
-from groove_utils.probe.nested_cv import make_plan, run_ridge
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
-from groove_utils.probe.ridge import nested_ridges
+from groove_utils.probe.ridge import make_plan, nested_ridges, run_ridge
 from groove_utils.probe.scores import style_statistic
 from groove_utils.probe.style import style_baseline
 from groove_utils.probe.validation import ProbeError, Songs, as_songs

@@ -16,10 +16,9 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import Pipeline
 
 from groove_utils.probe.folds import nested_splits, outer_folds
-from groove_utils.probe.nested_cv import Plan, make_plan
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
-from groove_utils.probe.ridge import run_plan
+from groove_utils.probe.ridge import Plan, make_plan, run_plan
 from groove_utils.probe.scaling import ClippedStandardScaler
 from groove_utils.probe.validation import ProbeError, as_data
 

@@ -15,7 +15,7 @@ from groove_utils.probe.result import ProbeResult, check_paired
 from groove_utils.probe.scores import score_statistic
 from groove_utils.probe.validation import ProbeError
 from groove_utils.stats.bootstrap import influence_interval
-from groove_utils.stats.multiplicity import holm
+from groove_utils.stats.multiple_testing import holm
 
 __all__ = ["compare_models", "mean_difference", "songs_needed"]
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 from groove_utils.probe.validation import ProbeError, as_songs
 from groove_utils.stats.bootstrap import FEWEST_CLUSTERS, cluster_codes, cluster_weights
-from groove_utils.stats.multiplicity import holm
+from groove_utils.stats.multiple_testing import holm
 from groove_utils.stats.validation import StatsError, label_codes
 
 __all__ = ["correlate", "error_table", "fisher_interval"]

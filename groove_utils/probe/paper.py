@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 
-from groove_utils.probe.nested_cv import leave_out
 from groove_utils.probe.result import ProbeResult
+from groove_utils.probe.ridge import leave_out
 from groove_utils.probe.validation import ProbeError, Songs, as_data
 
 __all__ = ["paper_protocol"]

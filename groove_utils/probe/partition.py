@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.intervals import artist_influence
-from groove_utils.probe.nested_cv import Plan
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import by_target
-from groove_utils.probe.ridge import run_plan
+from groove_utils.probe.ridge import Plan, run_plan
 from groove_utils.probe.scores import score_statistic
 from groove_utils.probe.validation import ProbeError, as_songs
 from groove_utils.stats.bootstrap import influence_interval

@@ -1,20 +1,45 @@
-"""Nested ridge probes: every choice inside the training songs, artists held out."""
+"""Nested ridge probes: penalty, layer and components chosen by inner folds, artists held out.
+
+For standardised training features Z (n × d) with Gram matrix G = ZZᵀ = U diag(s) Uᵀ, ridge
+predictions of test songs are  ȳ + Z*Zᵀ U diag(1/(s + α)) Uᵀ(y − ȳ).  Once G is decomposed, a
+further penalty, a further target or a further permutation of a target costs a small product. A
+regression on the first k principal components is the same sum cut off after k terms, and a
+concatenation of layers has the sum of their Gram matrices. (Hastie, Tibshirani & Friedman 2009,
+§3.4 and §18.3.5.)
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from scipy.linalg import eigh
 
-from groove_utils.probe.folds import nested_splits, outer_folds
-from groove_utils.probe.nested_cv import Plan, assemble, make_plan, nuisance_design, run_ridge
+from groove_utils.probe.folds import Split, nested_splits, outer_folds
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
-from groove_utils.probe.validation import Songs, as_data
+from groove_utils.probe.scaling import ClippedStandardScaler
+from groove_utils.probe.validation import ProbeError, Songs, as_data
+from groove_utils.stats.threads import one_thread
+from groove_utils.stats.validation import as_labels
 
-__all__ = ["nested_ridge", "nested_ridges", "run_plan"]
+__all__ = [
+    "Plan",
+    "assemble",
+    "leave_out",
+    "make_plan",
+    "nested_ridge",
+    "nested_ridges",
+    "nuisance_design",
+    "run_plan",
+    "run_ridge",
+]
+
+_CHUNK = 4096  # targets treated together; bounds the memory of the inner predictions
 
 
 def nested_ridge(
@@ -101,6 +126,66 @@ def nested_ridges(
     return dict(zip(features, results, strict=True))
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Candidates among which the inner folds choose.
+
+    Attributes
+    ----------
+    names : list of str
+        One name per candidate.
+    weights : ndarray, shape (n_candidates, n_blocks)
+        Factor of each block's Gram matrix in each candidate.
+    alphas : ndarray, shape (n_alphas,)
+    sizes : sequence of int or None
+        Numbers of principal components; None keeps all.
+    scaler : ClippedStandardScaler
+    equalise : bool
+        Divide each block's Gram matrix by its mean diagonal, so that blocks count equally whatever
+        their dimension.
+    project : dict of str → ndarray of shape (d, k)
+        Fixed projections of blocks after standardisation.
+    kernel : callable, optional
+        ``kernel(A, B, candidate)`` in place of the linear Gram matrix of standardised features.
+    """
+
+    names: list[str]
+    weights: np.ndarray
+    alphas: np.ndarray
+    sizes: Sequence[int | None] = (None,)
+    scaler: ClippedStandardScaler = field(default_factory=ClippedStandardScaler)
+    equalise: bool = False
+    project: dict = field(default_factory=dict)
+    kernel: Callable | None = None
+
+
+def make_plan(blocks: dict[str, np.ndarray], protocol: Protocol) -> Plan:
+    """Return the candidates of a protocol for given layers."""
+    names, layers = list(blocks), protocol.layers
+    chosen, weights = names, np.eye(len(names))
+    if layers == "concat":
+        chosen, weights = ["concat"], np.ones((1, len(names)))
+    elif layers != "select":
+        chosen = [layers] if isinstance(layers, str) else list(layers)
+        unknown = [name for name in chosen if name not in names]
+        if unknown:
+            raise ProbeError(
+                f"no such layers: {unknown}; X has {names}, and 'select' and 'concat' are allowed",
+                kind="unknown", column="layers", value=unknown,
+            )  # fmt: skip
+        weights = weights[[names.index(name) for name in chosen]]
+    scaler = ClippedStandardScaler(protocol.floor, protocol.clip)
+    return Plan(chosen, weights, np.array(protocol.alphas), protocol.pca, scaler)
+
+
+def nuisance_design(nuisance, n: int) -> np.ndarray | None:
+    """Return an intercept and an indicator per label of a nuisance variable, (n, q)."""
+    if nuisance is None:
+        return None
+    labels = as_labels(nuisance, n, "nuisance", None).astype(str)
+    return np.column_stack([np.ones(n), labels[:, None] == np.unique(labels)])
+
+
 def run_plan(
     songs: Songs,
     blocks: dict[str, np.ndarray],
@@ -138,3 +223,188 @@ def run_plan(
     )
     choices = pd.concat(choices, ignore_index=True)
     return ProbeResult(songs, predicted, baseline, folds, choices, left_out)
+
+
+@one_thread  # threads go over splits instead
+def run_ridge(
+    blocks: dict[str, np.ndarray],
+    Y: np.ndarray,
+    splits: Sequence[Split],
+    plan: Plan,
+    *,
+    nuisance: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    n_jobs: int = 1,
+) -> list[dict[str, np.ndarray]]:
+    """Choose, fit and predict in every split.
+
+    Parameters
+    ----------
+    blocks : dict of str → ndarray of shape (n, d)
+    Y : ndarray, shape (n, m)
+        Targets; permuted copies of a target are further columns.
+    splits : sequence of Split
+    plan : Plan
+    nuisance : ndarray, shape (n, q), optional
+        From :func:`nuisance_design`; regressed out of the targets inside each training set.
+    groups : ndarray of int, shape (n,), optional
+        Number 0 … g − 1 of each song's artist, to predict without each artist as well.
+    n_jobs : int
+        Threads over splits.
+
+    Returns
+    -------
+    list of dict
+        For each split ``predicted`` and ``baseline`` (n_test, m), the chosen ``candidate``,
+        ``size`` and ``alpha`` (indices, (m,)) with ``inner_mse`` (m,), and with `groups`
+        ``leave_artist_out`` (g, n_test, m).
+    """
+    used = plan.weights.any(axis=0)
+    blocks = {name: block for (name, block), u in zip(blocks.items(), used, strict=True) if u}
+    plan = replace(plan, weights=plan.weights[:, used])
+    design = np.ones((len(Y), 1)) if nuisance is None else nuisance
+    task = delayed(_run_split)
+    return Parallel(n_jobs=n_jobs, prefer="threads")(
+        task(blocks, Y, split, plan, design, groups) for split in splits
+    )
+
+
+def assemble(splits: Sequence[Split], fits: Sequence[dict], name: str, n: int) -> np.ndarray:
+    """Collect an array of :func:`run_ridge` by repeat and song, (..., n_repeats, n, m)."""
+    *groups, _, m = fits[0][name].shape
+    values = np.full((*groups, 1 + max(split.repeat for split in splits), n, m), np.nan)
+    for split, fit in zip(splits, fits, strict=True):
+        values[..., split.repeat, split.test, :] = fit[name]
+    return values
+
+
+def _run_split(blocks, Y, split, plan, design, groups):
+    n_targets = Y.shape[1]
+    shape = (len(plan.names), len(plan.sizes), len(plan.alphas))
+    if np.prod(shape) > 1:
+        inner_folds = np.unique(split.inner)
+        loss = np.zeros((*shape, n_targets))
+        for number in inner_folds:
+            train, test = split.train[split.inner != number], split.train[split.inner == number]
+            loss += _losses(blocks, Y, train, test, plan, design)
+        loss = (loss / len(inner_folds)).reshape(-1, n_targets)
+        best = loss.argmin(axis=0)
+        inner_mse = loss[best, np.arange(n_targets)]
+    else:
+        best, inner_mse = np.zeros(n_targets, int), np.full(n_targets, np.nan)
+    candidate, size, alpha = np.unravel_index(best, shape)
+    train_y, baseline = _residualise(Y, split.train, split.test, design)
+    predicted = np.empty((len(split.test), n_targets))
+    change = None if groups is None else np.zeros((groups.max() + 1, *predicted.shape))
+    kernels = _kernels(blocks, split.train, split.test, plan)
+    for number in np.unique(candidate):
+        columns = np.flatnonzero(candidate == number)
+        values, vectors, cross = _decompose(kernels, number, plan)
+        gain = 1.0 / (values[:, None] + plan.alphas[alpha[columns]])
+        kept = np.array([len(values) if k is None else k for k in plan.sizes])[size[columns]]
+        gain[np.arange(len(values))[:, None] >= kept] = 0.0
+        rotated = vectors.T @ train_y[:, columns]
+        predicted[:, columns] = cross @ (gain * rotated)
+        if groups is None:
+            continue
+        error = train_y[:, columns] - vectors @ (values[:, None] * gain * rotated)
+        for i, column in enumerate(columns):
+            leave_out(
+                change[:, :, column], groups[split.train], error[:, i],
+                (vectors * (values * gain[:, i])) @ vectors.T, (cross * gain[:, i]) @ vectors.T,
+            )  # fmt: skip
+    predicted += baseline
+    fit = {"predicted": predicted, "baseline": baseline, "inner_mse": inner_mse}
+    fit |= {"candidate": candidate, "size": size, "alpha": alpha}
+    return fit if groups is None else fit | {"leave_artist_out": predicted + change}
+
+
+def leave_out(change, group, error, hat, cross) -> None:
+    """Write into `change` how test predictions change when each group is left out of training.
+
+    For a linear smoother with hat matrix H, test rows C and training residuals e, leaving out the
+    songs b changes the test predictions by −C[:, b] (I − H[b, b])⁻¹ e[b] (Cook & Weisberg 1982,
+    §3.6). Scaling, penalty, layer and components stay as they were chosen. Of nuisance variables
+    only the mean is refitted.
+    """
+    # the mean is part of the smoother, orthogonal to the centred features
+    hat, cross = hat + 1 / len(hat), cross + 1 / len(hat)
+    numbers, first, counts = np.unique(np.sort(group), return_index=True, return_counts=True)
+    order = np.argsort(group, kind="stable")
+    for size in np.unique(counts):  # groups of one size are solved together
+        same = counts == size
+        b = order[first[same, None] + np.arange(size)]
+        system = np.eye(size) - hat[b[:, :, None], b[:, None, :]]
+        solved = np.linalg.solve(system, error[b].reshape(*b.shape, -1))
+        moves = cross[:, b].transpose(1, 0, 2) @ solved
+        change[numbers[same]] = -moves.reshape(-1, *change.shape[1:])
+
+
+def _losses(blocks, Y, train, test, plan, design):
+    """Mean squared error on `test` of every candidate × size × penalty × target."""
+    train_y, baseline = _residualise(Y, train, test, design)
+    test_y = Y[test] - baseline
+    kernels = _kernels(blocks, train, test, plan)
+    loss = np.empty((len(plan.names), len(plan.sizes), len(plan.alphas), Y.shape[1]))
+    for number in range(len(plan.names)):
+        values, vectors, cross = _decompose(kernels, number, plan)
+        rotated = vectors.T @ train_y
+        for j, size in enumerate(plan.sizes):
+            k = len(values) if size is None else min(size, len(values))
+            gain = 1.0 / (values[:k] + plan.alphas[:, None])
+            smoother = (cross[None, :, :k] * gain[:, None, :]).reshape(-1, k)
+            for start in range(0, Y.shape[1], _CHUNK):
+                part = slice(start, start + _CHUNK)
+                error = (smoother @ rotated[:k, part]).reshape(len(plan.alphas), len(test), -1)
+                error -= test_y[:, part]
+                loss[number, j, :, part] = np.einsum("atm,atm->am", error, error) / len(test)
+    return loss
+
+
+def _residualise(Y, train, test, design):
+    """Training targets less their baseline, and the baseline of the test songs.
+
+    The baseline is fitted to the training songs alone.
+    """
+    mean = Y[train].mean(axis=0)
+    centred = Y[train] - mean
+    if design.shape[1] == 1:
+        return centred, np.broadcast_to(mean, (len(test), Y.shape[1]))
+    # a label that no training song has falls back on the mean
+    coefficients = np.linalg.lstsq(design[train], centred, rcond=None)[0]
+    return centred - design[train] @ coefficients, mean + design[test] @ coefficients
+
+
+def _kernels(blocks, train, test, plan):
+    """Gram matrices (train × train, test × train) per block; with a kernel, the features."""
+    pairs = []
+    for name, block in blocks.items():
+        Z = block[np.concatenate([train, test])]
+        Z = copy(plan.scaler).fit(Z[: len(train)]).transform(Z)
+        if name in plan.project:
+            Z = Z @ plan.project[name]
+        if plan.kernel is None:
+            Z -= Z[: len(train)].mean(axis=0)
+            Z = Z @ Z[: len(train)].T
+            if plan.equalise:
+                mean = np.trace(Z[: len(train)]) / len(train)
+                Z /= mean if mean > 0 else 1.0
+        pairs.append((Z[: len(train)], Z[len(train) :]))
+    return pairs
+
+
+def _decompose(kernels, number, plan):
+    """Eigenvalues (descending, ≥ 0), eigenvectors, and test × train products in that basis."""
+    if plan.kernel is not None:
+        ((train, test),) = kernels
+        gram, cross = plan.kernel(train, train, number), plan.kernel(test, train, number)
+        mean = gram.mean(axis=0)  # centred in feature space, because of the intercept
+        cross = cross - mean - cross.mean(axis=1, keepdims=True) + mean.mean()
+        gram = gram - mean - mean[:, None] + mean.mean()
+    else:
+        weights = plan.weights[number]
+        used = np.flatnonzero(weights)
+        gram, cross = (sum(weights[b] * kernels[b][side] for b in used) for side in (0, 1))
+    values, vectors = eigh(gram, driver="evd", check_finite=False)
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    return values, vectors, cross @ vectors

@@ -13,7 +13,7 @@ from groove_utils.probe.paper import paper_protocol
 from groove_utils.probe.result import check_paired
 from groove_utils.probe.validation import ProbeError, as_songs
 from groove_utils.stats.bootstrap import influence_interval
-from groove_utils.stats.multiplicity import holm
+from groove_utils.stats.multiple_testing import holm
 from groove_utils.stats.shapley import MOST_PLAYERS, shapley_values
 from groove_utils.stats.validation import as_blocks
 from groove_utils.study.stem_names import subset_name

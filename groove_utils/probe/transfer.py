@@ -9,9 +9,9 @@ import pandas as pd
 
 from groove_utils.probe.folds import Split, artist_folds, nested_splits, outer_splits
 from groove_utils.probe.intervals import artist_influence
-from groove_utils.probe.nested_cv import assemble, make_plan, run_ridge
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
+from groove_utils.probe.ridge import assemble, make_plan, run_ridge
 from groove_utils.probe.scores import score_statistic
 from groove_utils.probe.validation import ProbeError, as_data
 from groove_utils.stats.bootstrap import influence_interval

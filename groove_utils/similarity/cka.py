@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.similarity.mantel import mantel_test
-from groove_utils.stats.multiplicity import holm
+from groove_utils.stats.multiple_testing import holm
 from groove_utils.stats.validation import StatsError
 
 __all__ = ["compare_embeddings", "extreme_pairs", "layer_similarity", "linear_cka"]

@@ -1,4 +1,4 @@
-"""Statistics without music: resampling, multiplicity, Mantel tests, Shapley values, wording.
+"""Statistics without music: resampling, multiple testing, Mantel tests, Shapley values, wording.
 
 `mixed`, `similarity`, `probe`, the figures and the book stand on it.
 """
@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "jackknife_influence",
         ],
         "mantel_test": ["mantel", "unit_ranks"],
-        "multiplicity": ["holm"],
+        "multiple_testing": ["holm"],
         "permutation": ["permutation_p", "permute"],
         "shapley": ["shapley_values"],
         "threads": ["one_thread"],

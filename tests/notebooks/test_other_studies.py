@@ -1,7 +1,7 @@
 """The real chapters on poorer studies: the book still builds, and says what was left out.
 
 One study is built in every run, the others weekly; which cells each would leave out is tested in
-``tests/unit/book/test_book_requirements.py``.
+``tests/unit/book/test_book_study_requirements.py``.
 """
 
 import shutil

@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 from real_make import run_make
 
 from groove_utils.book.jupytext_sync import read_chapter
-from groove_utils.book.requirements import fit_to_study, is_met
+from groove_utils.book.study_requirements import fit_to_study, is_met
 from groove_utils.study import load_study
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,11 +14,12 @@ from groove_utils.embed.engine import Model
 from groove_utils.embed.fingerprints import (
     REGISTRY,
     check_model,
+    fingerprint,
     model_record,
     probe_signal,
     write_records,
 )
-from groove_utils.embed.integrity import check_buffers, check_weights, fingerprint
+from groove_utils.embed.integrity import check_buffers, check_weights
 
 
 class Linear(Frames):

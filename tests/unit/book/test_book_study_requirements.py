@@ -10,7 +10,7 @@ from expect import raises
 from groove_utils.book.chapter import NOT_ALLOWED
 from groove_utils.book.errors import BookError
 from groove_utils.book.jupytext_sync import chapter_sources, read_chapter
-from groove_utils.book.requirements import fit_to_study, is_met
+from groove_utils.book.study_requirements import fit_to_study, is_met
 from groove_utils.paths import project_root
 from groove_utils.study import load_study
 

@@ -1,4 +1,6 @@
-"""Syncopation measured from audio (chapter 04, appendix "The demo study and its truth").
+"""Strokes of a drum kit and their syncopation, measured from audio.
+
+Chapter 04 and the appendix "The demo study and its truth" use them.
 
 Strokes of the bass drum, the snare and the cymbals are read off the metrical grid, and the indices
 of :mod:`groove_utils.rhythm.syncopation` are applied to them as to a score: Longuet-Higgins & Lee
