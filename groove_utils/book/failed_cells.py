@@ -18,10 +18,11 @@ from collections.abc import Collection
 import nbformat
 
 from groove_utils.book.chapter import current_chapter
+from groove_utils.book.errors import BookError
 from groove_utils.book.markdown import escape_text
 from groove_utils.errors import DetailedError
 
-__all__ = ["GUARD_CELLS", "CellGuard", "drop_unresolved", "guard_cells"]
+__all__ = ["GUARD_CELLS", "CellGuard", "drop_unresolved", "gather_boxes", "guard_cells"]
 
 GUARD_CELLS = (
     "--IPKernelApp.exec_lines=from groove_utils.book import failed_cells",
@@ -32,6 +33,8 @@ SHOWN = "_shown_by_cell"
 ABOUT_DATA = (DetailedError, ValueError)  # others are errors of the code
 GLUE = re.compile(r"\{glue:text\}`([^`]+)`")
 LABEL = re.compile(r"\{numref\}`((?:fig|tab)-[^`]+)`")
+HEADING = re.compile(r"^##+ +(.+?) *$", re.MULTILINE)
+CAUSE = "groove_cause"  # in an output's metadata: why its cell gave nothing else
 
 
 class CellGuard(ast.NodeTransformer):
@@ -39,19 +42,21 @@ class CellGuard(ast.NodeTransformer):
 
     Attributes
     ----------
-    missing : set of str
-        Names that failed or skipped cells would have defined.
+    missing : dict of str to str
+        Names that failed or skipped cells would have defined, each with the cause.
     """
 
     def __init__(self):
-        self.missing: set[str] = set()
+        self.missing: dict[str, str] = {}
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
-        """Return the module to run: nothing, if it needs a missing name."""
+        """Return the module to run: only a mark of the cause, if it needs a missing name."""
         loads, stores = _names(node)
-        if loads & self.missing:
-            self.missing |= stores
-            return ast.Module(body=[], type_ignores=[])
+        guard = f"__import__({__name__!r}, fromlist=['_']).GUARD"
+        if needed := sorted(loads & self.missing.keys()):
+            cause = self.missing[needed[0]]
+            self.missing |= dict.fromkeys(stores, cause)
+            return ast.parse(f"{guard}.skip({cause!r})")
         *body, last = node.body or [ast.Pass()]
         if isinstance(last, ast.Expr):  # its value is shown, as that of a cell
             last = ast.Assign([ast.Name(SHOWN, ast.Store())], last.value)
@@ -59,9 +64,9 @@ class CellGuard(ast.NodeTransformer):
             f"{SHOWN} = None\n"
             "try:\n    pass\n"
             "except Exception as error:\n"
-            f"    __import__({__name__!r}, fromlist=['_']).GUARD.fail(error, {sorted(stores)!r})\n"
+            f"    {guard}.fail(error, {sorted(stores)!r})\n"
             "else:\n"
-            f"    __import__({__name__!r}, fromlist=['_']).GUARD.succeed({sorted(stores)!r})\n"
+            f"    {guard}.succeed({sorted(stores)!r})\n"
             f"{SHOWN}\n"
         )
         template.body[1].body = [*body, last]
@@ -71,23 +76,40 @@ class CellGuard(ast.NodeTransformer):
         """Show a box, or raise the error again if it is not about the study's data."""
         if not isinstance(error, ABOUT_DATA) or current_chapter() is None:
             raise error
-        from IPython.display import Markdown, display
+        cause = _cause(error)
+        self.missing |= dict.fromkeys(stores, cause)
+        _show(_message(error), cause)
 
-        self.missing |= set(stores)
-        message = escape_text(str(error) or type(error).__name__)
-        display(
-            Markdown(
-                "````{admonition} Not computed for this study\n:class: warning not-run\n"
-                f"The data of this study do not allow this part: {message}\n````"
-            )
-        )
+    def skip(self, cause: str) -> None:
+        """Mark the place of a skipped cell, for :func:`gather_boxes`."""
+        _show("", cause)
 
     def succeed(self, stores: Collection[str]) -> None:
         """Forget names that are defined now."""
-        self.missing -= set(stores)
+        for name in stores:
+            self.missing.pop(name, None)
 
 
 GUARD = CellGuard()
+
+
+def _cause(error: Exception) -> str:
+    """Identify what is wrong with the data; two errors of one kind about one column agree."""
+    kind = getattr(error, "kind", "")
+    return f"{kind} {error.column or ''}" if kind else f"{type(error).__name__} {error}"
+
+
+def _message(error: Exception) -> str:
+    """Describe an error to a reader of the page."""
+    if isinstance(error, BookError) and error.kind == "not_finite":  # from `report_value`
+        return f"the number “{error.column}” is undefined for them."
+    return str(error) or type(error).__name__
+
+
+def _show(text: str, cause: str) -> None:
+    from IPython.display import Markdown, display
+
+    display(Markdown(text), metadata={CAUSE: cause})
 
 
 def guard_cells() -> None:
@@ -121,6 +143,44 @@ def _names(cell: ast.Module) -> tuple[set[str], set[str]]:
 def _targets(statement: ast.stmt) -> list[ast.Name]:
     targets = getattr(statement, "targets", None) or [statement.target]
     return [node for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+
+
+def gather_boxes(notebook: nbformat.NotebookNode) -> None:
+    """Show each cause of failed cells in one box, with the other sections that it left out.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        An executed chapter; it is changed.
+    """
+    section, boxes, places = "", {}, {}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            section = ([section] + HEADING.findall(cell.source))[-1]
+            continue
+        kept = []
+        for output in cell.get("outputs", []):
+            cause = output.get("metadata", {}).pop(CAUSE, None)
+            if cause in boxes:
+                places[cause].append(section)
+            elif cause is not None:
+                boxes[cause], places[cause] = output, [section]
+            if cause is None or boxes[cause] is output:
+                kept.append(output)
+        if "outputs" in cell:
+            cell.outputs = kept
+    for cause, output in boxes.items():
+        others = [place for place in dict.fromkeys(places[cause]) if place != places[cause][0]]
+        text = escape_text(output.data["text/markdown"].rstrip(".")) + "."
+        lines = [
+            "````{admonition} Not computed for this study",
+            ":class: warning not-run",
+            f"The data of this study do not allow this part: {text}",
+        ]
+        if others:
+            listed = "; ".join(f"“{place}”" for place in others)
+            lines += ["", f"For the same reason, parts are missing below: {listed}."]
+        output.data = nbformat.from_dict({"text/markdown": "\n".join([*lines, "````"])})
 
 
 def drop_unresolved(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import nbformat
 
+from groove_utils.book.markdown import escape_text
 from groove_utils.book.parameters import fill_parameters
 from groove_utils.study import Study
 
@@ -45,12 +47,16 @@ def slow_cells(notebook: nbformat.NotebookNode) -> str:
 
 
 def published_page(
-    notebook: nbformat.NotebookNode, parameters: Mapping[str, object], study: Study
+    notebook: nbformat.NotebookNode,
+    parameters: Mapping[str, object],
+    study: Study,
+    files: Iterable[str] = (),
 ) -> nbformat.NotebookNode:
     """Make the page of an executed chapter.
 
-    The parameters cell shows the values of the run, the runner's own cells are dropped, and a box
-    marks a simulated study unless the chapter's title is tagged ``without-study``.
+    The parameters cell shows the values of the run, the runner's own cells are dropped, and boxes
+    mark a simulated study and questions with one answer only, unless the chapter's title is tagged
+    ``without-study``.
 
     Parameters
     ----------
@@ -58,6 +64,8 @@ def published_page(
         It is changed.
     parameters : mapping of str to object
     study : Study
+    files : iterable of str
+        Files that the chapter used. Without the ratings, their questions do not concern it.
 
     Returns
     -------
@@ -73,12 +81,30 @@ def published_page(
             cell.source = fill_parameters(cell.source, {**parameters, "study": _label(study)})
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         cells.append(cell)
-    if study.simulated and shows_study:
-        cells.insert(1, nbformat.v4.new_markdown_cell(SIMULATED, id="simulated"))
+    boxes = {"simulated": SIMULATED if study.simulated else ""}
+    if any(Path(file).name == "ratings.csv" for file in files):
+        boxes["constant-questions"] = _constant_questions(study)
+    for name, text in boxes.items():
+        if text and shows_study:
+            cells.insert(1, nbformat.v4.new_markdown_cell(text, id=name))
     notebook.cells = cells
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata = nbformat.from_dict({"kernelspec": kernel})
     return notebook
+
+
+def _constant_questions(study: Study) -> str:
+    """Name the questions that a study leaves out, if any."""
+    if not study.constant_queries:
+        return ""
+    answers = [
+        f"everybody answered {answer:g} to “{escape_text(query)}”"
+        for query, answer in study.constant_queries.items()
+    ]
+    return (
+        "```{admonition} Questions that are left out\n:class: warning not-run\n"
+        f"The ratings hold nothing to explain where {', and where '.join(answers)}.\n```"
+    )
 
 
 def _label(study: Study) -> str:

@@ -24,7 +24,7 @@ from traitlets.config import Config
 
 from groove_utils.book.chapter import DECLARED, NOT_ALLOWED, NOTHING_RUN, study_tables
 from groove_utils.book.errors import ChapterError
-from groove_utils.book.failed_cells import GUARD_CELLS, drop_unresolved
+from groove_utils.book.failed_cells import GUARD_CELLS, drop_unresolved, gather_boxes
 from groove_utils.book.jupytext_sync import read_chapter
 from groove_utils.book.page import FINISH, published_page, slow_cells, take_stderr
 from groove_utils.book.parameters import check_parameters
@@ -93,6 +93,7 @@ def run_chapter(
         lenient = not is_met("simulation", data, tables)  # a simulation has to run completely
         notebook, record = _execute(name, notebook, parameters, build, declared, lenient)
         if lenient:
+            gather_boxes(notebook)
             drop_unresolved(notebook, record["values"], record["names"])
     run = {
         "chapter": name,
@@ -105,7 +106,7 @@ def run_chapter(
     for table in set(writes) - set(record["tables_written"]):
         write_if_changed(written[table], NOT_ALLOWED)
     log = take_stderr(notebook) + slow_cells(notebook)
-    notebook = published_page(notebook, parameters, data)
+    notebook = published_page(notebook, parameters, data, record["files"])
     texts = _write_texts(build, name, notebook, log, {"values": record["values"], "runs": run})
     inputs = [script, params_file, build / "study.path", build / "declared" / f"{name}.json"]
     inputs += [data.path, *record["files"]]

@@ -82,11 +82,17 @@ def fit_to_study(
         return fitted
     headings: dict[str, list[str]] = {}
     positions: dict[str, int] = {}
+    left_out = False  # the section that a cell is in
     for cell in cells:
         unmet = _unmet(cell, met)
         if unmet is None:
+            left_out = left_out and not _headings(cell)
             fitted.cells.append(cell)
             continue
+        if _headings(cell):
+            left_out = True
+        elif left_out and unmet not in positions:
+            continue  # the box of its section is enough
         if unmet not in positions:
             positions[unmet] = len(fitted.cells)
             fitted.cells.append(None)  # its box, once all its headings are known

@@ -82,6 +82,12 @@ def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
         )  # fmt: skip
     terms = [random_intercept(name, table[name].to_numpy()) for name in ("song", "rater")]
     songs, raters = (len(term.levels) for term in terms)
+    if len(table) == raters:
+        raise LmmError(
+            f"each of the {raters} listeners rated one song: a listener's own level cannot be "
+            "separated from the residual; ask each for several songs",
+            kind="one_row_per_level", column="listener",
+        )  # fmt: skip
     if len(table) <= songs + raters - 1:
         raise LmmError(
             f"{len(table)} ratings of {songs} songs by {raters} listeners: too few to separate "

@@ -83,11 +83,11 @@ class Study:
         self.files_read: set[Path] = set()
 
     def __repr__(self) -> str:
-        listeners = self.ratings.get("listener_id", pd.Series(dtype=str)).nunique()
+        listeners = self._all_ratings.get("listener_id", pd.Series(dtype=str)).nunique()
         return (
             f"<Study «{self.title}»: {len(self.tracks)} tracks by "
             f"{self.tracks['artist'].nunique()} artists, {listeners or 'no'} listeners, "
-            f"{len(self.ratings)} ratings>"
+            f"{len(self._all_ratings)} ratings>"
         )
 
     @cached_property
@@ -106,13 +106,25 @@ class Study:
         """True if the ratings were simulated, not given by people."""
         return bool(self.meta.get("simulated", False))
 
-    @property
+    @cached_property
     def queries(self) -> dict[str, str]:
-        """Wording of each query."""
+        """Wording of each query, without :attr:`constant_queries`."""
         return {
             query: entry["wording"] if isinstance(entry, dict) else entry
             for query, entry in self.meta["queries"].items()
+            if query not in self.constant_queries
         }
+
+    @cached_property
+    def constant_queries(self) -> dict[str, float]:
+        """Queries with the same answer throughout, and that answer.
+
+        They have no variance to explain, so they are left out of :attr:`queries` and
+        :attr:`ratings`, unless there is no other query.
+        """
+        answers = self._all_ratings.groupby("query")["rating"].agg(["min", "max"])
+        constant = answers.loc[answers["min"] == answers["max"], "min"].to_dict()
+        return constant if len(constant) < len(answers) else {}
 
     @property
     def scales(self) -> dict[str, tuple[float, float]]:
@@ -125,9 +137,17 @@ class Study:
         return self._table("tracks.csv")
 
     @cached_property
-    def ratings(self) -> pd.DataFrame:
-        """One row per rating: track_id, query, rating, and listener_id if there are any."""
+    def _all_ratings(self) -> pd.DataFrame:
         return self._table("ratings.csv")
+
+    @cached_property
+    def ratings(self) -> pd.DataFrame:
+        """One row per rating: track_id, query, rating, and listener_id if there are any.
+
+        Without :attr:`constant_queries`.
+        """
+        varied = ~self._all_ratings["query"].isin(list(self.constant_queries))
+        return self._all_ratings[varied].reset_index(drop=True)
 
     @cached_property
     def listeners(self) -> pd.DataFrame | None:
