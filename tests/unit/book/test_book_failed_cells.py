@@ -6,7 +6,9 @@ import nbformat
 import pytest
 
 from groove_utils.book import failed_cells
-from groove_utils.book.failed_cells import CellGuard, drop_unresolved
+from groove_utils.book.errors import BookError
+from groove_utils.book.failed_cells import CAUSE, CellGuard, drop_unresolved, gather_boxes
+from groove_utils.errors import DetailedError
 
 
 @pytest.fixture
@@ -15,14 +17,20 @@ def kernel(monkeypatch):
     guard, space = CellGuard(), {}
     monkeypatch.setattr(failed_cells, "GUARD", guard)
     monkeypatch.setattr(failed_cells, "current_chapter", lambda: object())
-    boxes = []
-    monkeypatch.setattr("IPython.display.display", lambda box: boxes.append(box.data))
+    boxes, causes = [], []
+
+    def show(box, metadata):
+        if box.data:
+            boxes.append(box.data)
+        causes.append(metadata[CAUSE])
+
+    monkeypatch.setattr("IPython.display.display", show)
 
     def run(source):
         exec(compile(guard.visit(ast.parse(source)), "cell", "exec"), space)
         return space
 
-    run.guard, run.boxes = guard, boxes
+    run.guard, run.boxes, run.causes = guard, boxes, causes
     return run
 
 
@@ -35,8 +43,10 @@ def test_a_failing_cell_is_one_box_and_its_dependents_are_skipped(kernel):
     space = kernel("h = a + len(b)")
     assert space["h"] == 4
     assert not {"c", "e", "f", "g"} & set(space)
-    assert kernel.guard.missing == {"c", "d", "e", "f", "g"}
+    assert set(kernel.guard.missing) == {"c", "d", "e", "f", "g"}
     assert len(kernel.boxes) == 1
+    assert len(set(kernel.causes)) == 1  # skipped cells have the cause of the one that failed
+    assert len(kernel.causes) == 4
     assert "invalid literal" in kernel.boxes[0]
 
 
@@ -63,6 +73,48 @@ def test_errors_of_code_and_before_the_chapter_is_open_stop_it(kernel, monkeypat
     monkeypatch.setattr(failed_cells, "current_chapter", lambda: None)
     with pytest.raises(ValueError, match="invalid literal"):
         kernel("int('x')")
+
+
+def test_a_cause_is_the_kind_of_an_error_and_its_column(kernel, monkeypatch):
+    def fail(error):
+        kernel.guard.fail(error, [])
+        return kernel.causes[-1]
+
+    one = fail(DetailedError("160 rows are alike", kind="constant", column="rating"))
+    assert fail(DetailedError("all are the same", kind="constant", column="rating")) == one
+    assert fail(DetailedError("all are the same", kind="constant", column="x")) != one
+    assert fail(ValueError("a")) != fail(ValueError("b"))
+    fail(BookError("report_value('axis'): …", kind="not_finite", column="axis"))
+    assert "“axis”" in kernel.boxes[-1]
+
+
+def failed(text, cause):
+    data = {"text/markdown": text}
+    return nbformat.v4.new_output("display_data", data=data, metadata={CAUSE: cause})
+
+
+def test_one_box_per_cause_lists_the_sections_that_it_left_out():
+    new = nbformat.v4
+    cells = [
+        new.new_markdown_cell("# Title\n\n## Shares\n\ntext"),
+        new.new_code_cell("a", outputs=[failed("all <b> alike", "constant")]),
+        new.new_code_cell("b", outputs=[failed("", "constant")]),
+        new.new_markdown_cell("text\n\n## Curve"),
+        new.new_code_cell("c", outputs=[failed("no variance", "constant"), new.new_output("stream")]),
+        new.new_code_cell("d", outputs=[failed("too few", "few")]),
+        new.new_markdown_cell("### Deeper"),
+        new.new_code_cell("e", outputs=[failed("", "constant")]),
+    ]
+    notebook = new.new_notebook(cells=cells)
+    gather_boxes(notebook)
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    boxes = [o.data["text/markdown"] for o in outputs if o.output_type == "display_data"]
+    assert len(boxes) == 2
+    assert "this part: all &#60;b&#62; alike." in boxes[0]
+    assert "missing below: “Curve”; “Deeper”." in boxes[0]
+    assert "missing below" not in boxes[1]
+    assert [o.output_type for o in outputs].count("stream") == 1
+    assert not any(CAUSE in o.get("metadata", {}) for o in outputs)
 
 
 def test_sentences_about_what_was_not_made_are_dropped():

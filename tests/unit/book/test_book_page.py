@@ -1,6 +1,7 @@
 """Progress bars and run times go to the log, not to the page."""
 
 import nbformat
+import pandas as pd
 import pytest
 
 from groove_utils.book.page import published_page, slow_cells, take_stderr
@@ -34,3 +35,16 @@ def test_a_box_marks_the_numbers_of_a_simulated_study_only(tags, n_boxes, make_s
     notebook = nbformat.v4.new_notebook(cells=[title, nbformat.v4.new_markdown_cell("text")])
     page = published_page(notebook, {}, load_study(make_study(simulated=True)))
     assert sum("Simulated listeners" in cell.source for cell in page.cells) == n_boxes
+
+
+def test_a_question_with_one_answer_is_named_on_pages_that_read_ratings(make_study):
+    folder = make_study()
+    ratings = pd.read_csv(folder / "ratings.csv")
+    queries = sorted(set(ratings["query"]))
+    ratings.loc[ratings["query"] == queries[0], "rating"] = 4
+    ratings.to_csv(folder / "ratings.csv", index=False)
+    for files, n_boxes in ((["x/ratings.csv"], 1), (["x/tracks.csv"], 0)):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Question")])
+        page = published_page(notebook, {}, load_study(folder), files)
+        text = "".join(cell.source for cell in page.cells)
+        assert text.count(f"everybody answered 4 to “{queries[0]}”") == n_boxes

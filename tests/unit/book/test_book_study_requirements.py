@@ -71,6 +71,20 @@ def test_either_of_two_is_enough_and_both_are_named():
     assert "Left out" not in box  # no heading among what was dropped
 
 
+def test_a_section_that_is_left_out_needs_no_second_box():
+    book = notebook(
+        ("md", "# Title"),
+        ("md", "## Listen", "needs-audio"),
+        ("code", "play()", "needs-stems"),
+        ("md", "## Look"),
+        ("code", "look()", "needs-stems"),
+    )
+    texts = sources(fit_to_study(book, lambda need: False))
+    assert [("no sound files" in text, "no stems" in text) for text in texts[1:]] == [
+        (True, False), (False, False), (False, True),
+    ]  # fmt: skip
+
+
 def test_a_tag_on_the_first_cell_speaks_for_the_chapter():
     book = notebook(("md", "# Stems", "needs-stems"), ("code", "x = 1"), ("md", "## More"))
     texts = sources(fit_to_study(book, lambda need: False))

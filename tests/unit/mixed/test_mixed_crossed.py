@@ -56,8 +56,10 @@ def test_ratings_that_cannot_be_used():
         rating_variances(pd.concat([ratings, ratings.iloc[:1]]))
     with raises(LmmError, "too_few", value=(2, 4)):
         rating_variances(np.ones((4, 2)))
-    with raises(LmmError, "too_few"):
+    with raises(LmmError, "one_row_per_level", column="listener"):  # each rated one song
         rating_variances(np.where(np.eye(4), 1.0, np.nan) + np.arange(4))
+    with raises(LmmError, "too_few", value=5):
+        rating_variances(np.where(np.eye(4) + np.eye(4, k=3), 1.0, np.nan) + np.arange(4))
     with raises(LmmError, "not_finite", column="rating"):
         rating_variances(ratings.assign(rating=np.inf))
     additive = np.add.outer([0.0, 1.0, 5.0], [1.0, 4.0, 2.0, 3.0])

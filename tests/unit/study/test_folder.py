@@ -114,6 +114,25 @@ def test_styles_keep_the_order_of_study_yml(make_study):
     assert load_study(folder).styles == ["beat", "funk", "pop", "soul"]
 
 
+def test_a_query_with_one_answer_is_left_out_and_named(make_study):
+    folder = make_study()
+    ratings = pd.read_csv(folder / "ratings.csv")
+    one, other = sorted(set(ratings["query"]))
+    ratings.loc[ratings["query"] == one, "rating"] = 4
+    ratings.to_csv(folder / "ratings.csv", index=False)
+    study = load_study(folder)
+    assert list(study.queries) == [other]
+    assert set(study.ratings["query"]) == {other}
+    assert study.constant_queries == {one: 4}
+    assert str(len(ratings)) in repr(study)
+    with raises(UnknownNameError, "unknown_query", value=one):
+        study.song_means(one)
+    ratings.assign(rating=4).to_csv(folder / "ratings.csv", index=False)
+    study = load_study(folder)  # nothing else would be left
+    assert set(study.queries) == {one, other}
+    assert study.constant_queries == {}
+
+
 def test_files_read_are_those_that_were_read(make_study):
     folder = make_study(stems=True, simulated=True)
     study = load_study(folder, validate=False)
