@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import soundfile
 
 from groove_utils.files import atomic_path
 
-__all__ = ["write_audio"]
+__all__ = ["stream_to_file", "write_audio"]
 
 
 def write_audio(path: str | os.PathLike, y: np.ndarray, sr: int, **form: object) -> None:
@@ -45,3 +47,67 @@ def write_audio(path: str | os.PathLike, y: np.ndarray, sr: int, **form: object)
     soundfile.write(encoded, np.asarray(y).T, sr, **form)
     with atomic_path(path) as part:
         part.write_bytes(encoded.getbuffer())
+
+
+@contextmanager
+def stream_to_file(
+    path: str | os.PathLike, sr: int, n_channels: int, **form: object
+) -> Iterator[soundfile.SoundFile]:
+    """Open a sound file to write in blocks.
+
+    Parameters
+    ----------
+    path : path-like
+        Where to.
+    sr : int
+        Sample rate in Hz.
+    n_channels : int
+    **form
+        Passed to :class:`soundfile.SoundFile`: ``format``, ``subtype`` and so on.
+
+    Yields
+    ------
+    soundfile.SoundFile
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, with its path, instead of libsndfile's "System error."
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "silence.wav"
+    >>> with stream_to_file(path, 8000, 1, format="WAV") as file:
+    ...     file.write(np.zeros(100))
+    >>> soundfile.info(path).frames
+    100
+    """
+    with _Sink(path) as sink:
+        try:
+            with soundfile.SoundFile(sink, "w", sr, n_channels, **form) as file:
+                yield file
+        except (soundfile.LibsndfileError, AssertionError):  # the latter after an incomplete write
+            if sink.error is None:
+                raise
+        if sink.error is not None:
+            raise sink.error
+
+
+class _Sink(io.FileIO):
+    """File that keeps the error of a write: libsndfile's callback cannot pass it on."""
+
+    def __init__(self, path: str | os.PathLike):
+        super().__init__(os.fspath(path), "w+")  # libsndfile reads the header to complete it
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Write all of the data; return 0 if it is not possible."""
+        view = memoryview(data)
+        try:
+            while view and self.error is None:
+                view = view[os.write(self.fileno(), view) :]
+        except OSError as error:
+            self.error = OSError(error.errno, error.strerror, self.name)
+        return 0 if self.error else len(data)

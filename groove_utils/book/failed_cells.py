@@ -156,7 +156,7 @@ def gather_boxes(notebook: nbformat.NotebookNode) -> None:
     section, boxes, places = "", {}, {}
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            section = ([section] + HEADING.findall(cell.source))[-1]
+            section = [section, *HEADING.findall(cell.source)][-1]
             continue
         kept = []
         for output in cell.get("outputs", []):

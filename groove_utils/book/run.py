@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -29,12 +30,15 @@ from groove_utils.book.jupytext_sync import read_chapter
 from groove_utils.book.page import FINISH, published_page, slow_cells, take_stderr
 from groove_utils.book.parameters import check_parameters
 from groove_utils.book.study_requirements import fit_to_study, is_met
+from groove_utils.errors import describe_os_error
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.manifest import take_stamps, write_manifest
 from groove_utils.paths import project_root
 from groove_utils.study import Study, load_study
 
 __all__ = ["run_chapter"]
+
+OS_ERROR = re.compile(r"\[Errno (\d+)\] (.+?)(?:: '(.+)')?")  # such as that of a full disk
 
 
 def run_chapter(
@@ -208,9 +212,9 @@ def _execute(
             _failure(name, error, failed), kind="cell", path=failed, row=error.cell_index
         ) from None
     except Exception as error:  # the kernel died, or the disk is full
-        raise ChapterError(
-            f"Chapter {name} stopped: {type(error).__name__}: {error}", kind="stopped"
-        ) from error
+        described = isinstance(error, OSError) and error.strerror
+        what = describe_os_error(error, build) if described else f"{type(error).__name__}: {error}"
+        raise ChapterError(f"Chapter {name} stopped: {what}", kind="stopped") from error
     executed = nbformat.read(target, as_version=4)
     facts = json.loads(record.read_text(encoding="utf-8"))
     shutil.rmtree(folder)
@@ -219,9 +223,13 @@ def _execute(
 
 def _failure(name: str, error: PapermillExecutionError, failed: Path) -> str:
     source = "\n".join(f"    {line}" for line in error.source.strip().splitlines())
+    what = f"{error.ename}: {error.evalue}"
+    if found := OS_ERROR.fullmatch(error.evalue):
+        number, text, path = found.groups()
+        what = describe_os_error(OSError(int(number), text, path))
     return (
         f"Chapter {name} failed in cell {error.cell_index} (execution {error.exec_count}):\n\n"
-        f"{source}\n\n{error.ename}: {error.evalue}\n\n"
+        f"{source}\n\n{what}\n\n"
         f"The notebook up to there, with the traceback: {os.path.relpath(failed)}"
     )
 

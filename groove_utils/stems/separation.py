@@ -14,11 +14,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from groove_utils.audio import AudioError, audio_duration
+from groove_utils.audio.encode import stream_to_file
 from groove_utils.audio.streams import ArraySource, FileSource
 from groove_utils.cache import VERSIONS, ArrayCache
 from groove_utils.errors import DetailedError, list_problems
@@ -140,6 +140,9 @@ def separate_tracks(
         been separated by then.
     DetailedError, SeparatorUnavailableError
         As in :func:`separate`.
+    OSError
+        If stems cannot be written, for instance because the disk is full. No part of a stem is
+        left behind.
 
     Notes
     -----
@@ -263,8 +266,15 @@ def _seconds_bar(seconds: float, separator, progress: bool) -> tqdm:
 def _separate_files(
     work: Mapping[str, FileSource], engine, cache: ArrayCache, separator, progress: bool
 ) -> Iterator[tuple[str, dict[str, Path] | ValueError]]:
-    """Yield of each key the paths of its stems, or the error that its file caused."""
+    """Yield of each key the paths of its stems, or the error that its file caused.
+
+    Raises
+    ------
+    OSError
+        If stems cannot be written; processes that separate other files have ended by then.
+    """
     seconds = {}
+    failure = None
     for key, source in work.items():
         try:
             seconds[key] = audio_duration(source.path)
@@ -273,38 +283,45 @@ def _separate_files(
     with _seconds_bar(sum(seconds.values()), separator, progress) as bar:
         if engine.uses_all_cores or len(seconds) < WORTH_PROCESSES:
             for key in seconds:
-                yield key, _separate_file(work[key], engine, cache, key, bar.update)
+                result = _separate_file(work[key], engine, cache, key, bar.update)
+                if isinstance(result, OSError):
+                    raise result
+                yield key, result
             return
         tasks = (delayed(_separate_file)(work[key], engine, cache, key) for key in seconds)
         results = Parallel(n_jobs=-1, return_as="generator")(tasks)
         for key, result in zip(seconds, results):
             bar.update(seconds[key])
-            yield key, result
+            if isinstance(result, OSError):
+                failure = failure or result
+            else:
+                yield key, result
+    if failure is not None:
+        raise failure
 
 
 def _separate_file(
     source: FileSource, engine, cache: ArrayCache, key: str, update=lambda seconds: None
-) -> dict[str, Path] | ValueError:
+) -> dict[str, Path] | ValueError | OSError:
     # RF64 files have any length, and the same bytes on each run: WAV files hold the time
     form = {"format": "RF64", "subtype": "FLOAT"}
     try:
         paths = {stem: _stem_path(cache, key, stem) for stem in engine.stems}
         with ExitStack() as stack:
             parts = [stack.enter_context(atomic_path(path)) for path in paths.values()]
-            size = source.sr, source.n_channels
-            files = [
-                stack.enter_context(soundfile.SoundFile(part, "w", *size, **form)) for part in parts
-            ]
-            for block in engine.stream(source):
-                for file, y in zip(files, block, strict=True):
-                    file.write(y.T)
-                update(block.shape[-1] / source.sr)
-            for file in files:
-                file.close()
+            with ExitStack() as writing:
+                size = source.sr, source.n_channels
+                files = [
+                    writing.enter_context(stream_to_file(part, *size, **form)) for part in parts
+                ]
+                for block in engine.stream(source):
+                    for file, y in zip(files, block, strict=True):
+                        file.write(y.T)
+                    update(block.shape[-1] / source.sr)
             hashes = [hash_file(part) for part in parts]
-    except ValueError as error:  # reported with those of the other tracks
+        cache.put(key, {"stems": np.array(engine.stems), "sha256": np.array(hashes)})
+    except (ValueError, OSError) as error:  # reported when the other tracks have been tried
         return error
-    cache.put(key, {"stems": np.array(engine.stems), "sha256": np.array(hashes)})
     return paths
 
 

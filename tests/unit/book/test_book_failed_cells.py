@@ -100,7 +100,9 @@ def test_one_box_per_cause_lists_the_sections_that_it_left_out():
         new.new_code_cell("a", outputs=[failed("all <b> alike", "constant")]),
         new.new_code_cell("b", outputs=[failed("", "constant")]),
         new.new_markdown_cell("text\n\n## Curve"),
-        new.new_code_cell("c", outputs=[failed("no variance", "constant"), new.new_output("stream")]),
+        new.new_code_cell(
+            "c", outputs=[failed("no variance", "constant"), new.new_output("stream")]
+        ),
         new.new_code_cell("d", outputs=[failed("too few", "few")]),
         new.new_markdown_cell("### Deeper"),
         new.new_code_cell("e", outputs=[failed("", "constant")]),

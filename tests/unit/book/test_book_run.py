@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from expect import raises
 
+from groove_utils.book import run
 from groove_utils.book.__main__ import main
 from groove_utils.book.chapter import DECLARED, NOT_ALLOWED
 from groove_utils.book.errors import BookError
@@ -205,3 +207,11 @@ def test_a_table_that_is_not_there(in_book):
         path.write_bytes(damaged)
         with raises(BookError, "damaged_table", path="means.parquet"):
             chapter.find_table("means")
+
+
+def test_a_full_disk_is_described_with_its_remedy(tiny):
+    error = SimpleNamespace(cell_index=4, exec_count=4, source="separate()", ename="OSError",
+                            evalue="[Errno 28] No space left on device: 'x.wav'")  # fmt: skip
+    message = run._failure("01-tiny", error, tiny.build / "failed" / "01-tiny.ipynb")
+    assert "x.wav: No space left on device. Free some space on the disk" in message
+    assert "separate()" in message

@@ -1,15 +1,20 @@
 """Separated tracks in the cache: separated once, complete, verified, resumed."""
 
+import errno
+import os
+import resource
+
 import numpy as np
 import pytest
 import soundfile
 from expect import raises
+from joblib.externals.loky import get_reusable_executor
 
-from groove_utils.audio import AudioError
+from groove_utils.audio import AudioError, encode
 from groove_utils.cache import ArrayCache
 from groove_utils.cache import main as cache_main
-from groove_utils.errors import DetailedError
-from groove_utils.stems import separate, separate_study, separate_tracks
+from groove_utils.errors import DetailedError, describe_os_error
+from groove_utils.stems import separate, separate_study, separate_tracks, separation
 from groove_utils.stems.hpss import Hpss
 from groove_utils.study import load_study
 
@@ -220,3 +225,85 @@ def test_a_study_that_lacks_stems_or_audio_says_so(make_study, cache):
     mute = load_study(make_study("mute", audio=False), validate=False)
     with raises(DetailedError, "no_audio"):
         separate_study(mute, "hpss", cache=cache)
+
+
+class TinyEngine:
+    """Two stems of half the level, in blocks."""
+
+    stems = ("one", "other")
+    uses_all_cores = True
+
+    def recipe(self):
+        return {"separator": "tiny"}
+
+    def check(self):
+        pass
+
+    def stream(self, source):
+        for block in source.blocks(mono=False):
+            for part in np.array_split(block, 3, axis=-1):
+                yield np.stack([part, part]) / 2
+
+
+@pytest.fixture
+def full_at(monkeypatch):
+    """A function after which the disk is full at the n-th write of a stem; gives the writes."""
+    write = os.write
+
+    def limit(n):
+        sizes = []
+
+        def counted(handle, data):
+            sizes.append(len(data))
+            if len(sizes) == n:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(handle, data)
+
+        monkeypatch.setattr(encode.os, "write", counted)
+        return sizes
+
+    return limit
+
+
+def test_a_full_disk_at_any_write_leaves_nothing_half_written(files, cache, full_at, monkeypatch):
+    monkeypatch.setattr(separation, "_engine", lambda *_, **__: TinyEngine())
+    two = {track: files[track] for track in ("a", "b")}
+    n, complete = 0, set()
+    while True:
+        n += 1
+        sizes = full_at(n)
+        found, message = None, ""
+        try:
+            found = separate_tracks(two, "tiny", cache=cache, progress=False)
+        except OSError as error:
+            message = describe_os_error(error)
+        if found:
+            break
+        assert ".wav: No space left on device. Free some space on the disk" in message
+        names = [path.name for path in cache.folder.glob("*/*")]
+        assert not [name for name in names if name[0] == "."]
+        assert len(names) in (0, 3)  # a track's two stems and its entry
+        complete |= {len(cache)}
+    assert n > 12
+    assert len(sizes) < n
+    assert complete == {0, 1}
+    for track, stems in found.items():
+        whole = soundfile.read(two[track], dtype="float32")[0]
+        for path in stems.values():
+            np.testing.assert_allclose(soundfile.read(path)[0], whole / 2, atol=1e-7)
+
+
+@pytest.mark.weekly  # starts processes twice
+def test_a_full_disk_stops_many_processes_cleanly(write, band, cache, tmp_path):
+    many = {f"{i}": write(f"{i}.wav", band[:, i : i + 3000]) for i in range(10)}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    get_reusable_executor().shutdown()
+    try:  # a file may not grow beyond this, in joblib's processes neither
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+        with pytest.raises(OSError, match="too large"):
+            separate_tracks(many, "hpss", cache=cache, progress=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        get_reusable_executor().shutdown()
+    assert not list(cache.folder.glob("*/*"))
+    assert len(separate_tracks(many, "hpss", cache=cache, progress=False)) == 10
