@@ -2,9 +2,10 @@
 
 A result is an executed chapter, a catalogued study, a validated study, or the compiled pages. Its
 manifest is written last, so a result without a manifest has to be made. It is out of date when a
-file that it was made from has changed, and damaged when one of its own files has. Contents are
-compared and not only times, so a clock that was set back, a restored backup or ``touch`` do not
-mislead. The list of inputs is only as exact as imports are lazy.
+file that it was made from has changed, or the version of a package that it was made with, and
+damaged when one of its own files has changed. Contents are compared and not only times, so a clock
+that was set back, a restored backup or ``touch`` do not mislead. The list of inputs is only as
+exact as imports are lazy.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from groove_utils.files import hash_bytes, write_if_changed
+from groove_utils.packages import installed_versions, normalise_name
 from groove_utils.paths import project_root
 
 __all__ = [
@@ -74,6 +76,7 @@ def write_manifest(
     *,
     inputs: Iterable[str | os.PathLike],
     outputs: Iterable[str | os.PathLike],
+    packages: Iterable[str] = (),
     stamps: Mapping[str, tuple[int, int]] | None = None,
 ) -> None:
     """Write the manifest of a result that is complete.
@@ -86,6 +89,8 @@ def write_manifest(
         Files, or folders: of these, the names of all files below them count.
     outputs : iterable of path-like
         Files of the result.
+    packages : iterable of str
+        Names of packages that it was made with; their versions are recorded.
     stamps : mapping, optional
         From :func:`take_stamps`. An input that has changed since is recorded as such, and the
         result has to be made again.
@@ -111,13 +116,15 @@ def write_manifest(
         before = (stamps or {}).get(os.path.abspath(project_root() / file))
         if before and before != _stamp(project_root() / file):
             inputs[file] = None
-    body = json.dumps({"inputs": inputs, "outputs": outputs}, indent=0)
+    installed = installed_versions()
+    versions = {name: installed.get(name) for name in sorted(map(normalise_name, packages))}
+    body = json.dumps({"inputs": inputs, "outputs": outputs, "packages": versions}, indent=0)
     write_if_changed(path, f"{hash_bytes(body)}\n{body}\n")
     os.utime(path)
 
 
 def read_manifest(path: str | os.PathLike) -> dict[str, dict] | None:
-    """Return ``inputs`` and ``outputs`` of a manifest; None if it is absent or damaged."""
+    """Return ``inputs``, ``outputs`` and ``packages`` of a manifest; None if it is damaged."""
     try:
         digest, _, body = Path(path).read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):
@@ -137,8 +144,9 @@ def find_changes(path: str | os.PathLike) -> dict[str, str]:
     -------
     dict of str to str
         For each file that differs, relative to the project, "has changed" or "was deleted" if it
-        is an input, and "is damaged" or "is missing" if it is part of the result. Empty if the
-        result is up to date and whole.
+        is an input, and "is damaged" or "is missing" if it is part of the result; and for each
+        package of another version, such as "numpy 2.4.1", "is 2.4.2 now" or "was removed". Empty if
+        the result is up to date and whole.
     """
     manifest = read_manifest(path)
     if manifest is None:
@@ -152,6 +160,12 @@ def find_changes(path: str | os.PathLike) -> dict[str, str]:
             file = project_root() / name
             if not _is_same(file, state):
                 changes[name] = words[0] if file.exists() else words[1]
+    installed = installed_versions()
+    for name, version in manifest.get("packages", {}).items():
+        if (present := installed.get(name)) != version:
+            changes[f"{name} {version or ''}".rstrip()] = (
+                f"is {present} now" if present else "was removed"
+            )
     return changes
 
 

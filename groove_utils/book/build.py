@@ -33,6 +33,7 @@ from groove_utils.manifest import (
     watch_files,
     write_manifest,
 )
+from groove_utils.packages import required_packages
 from groove_utils.study import load_study
 
 __all__ = ["build_book", "collect_values", "repository", "write_pages"]
@@ -125,6 +126,7 @@ def write_pages(root: Path, study: str, build: Path, chapters: list[str]) -> Pat
         build / "made" / "html.json",
         inputs=[*inputs, *package_files()],
         outputs=[*list_folder(page.parent), build / "values.json"],
+        packages=required_packages(),  # a page lists their versions
         stamps=stamps,
     )
     return page

@@ -13,6 +13,7 @@ import pandas as pd
 from groove_utils.book.errors import BookError
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.manifest import package_files
+from groove_utils.packages import imported_packages
 from groove_utils.paths import build_folder
 from groove_utils.study import Study, load_study
 
@@ -22,9 +23,13 @@ __all__ = [
 ]  # fmt: skip
 
 DECLARED = "GROOVE_TABLES"  # environment: the tables that the chapter may read and write, as JSON
-NOTHING_RUN = {"values": {}, "names": [], "files": [], "tables_written": [], "peak_memory_mib": 0}
-"""Record of a chapter that was left out altogether: the values that it reported, the files of the
-package and the study that it used, the tables that it wrote, and its largest memory."""
+NOTHING_RUN = {
+    "values": {}, "names": [], "files": [], "packages": [], "tables_written": [],
+    "peak_memory_mib": 0,
+}  # fmt: skip
+"""Record of a chapter that was left out altogether: the values that it reported, the files of
+``groove_utils`` and of the study and the packages that it used, the tables that it wrote, and its
+largest memory."""
 
 NOT_ALLOWED = b"The study does not allow this table.\n"
 """Content of the file that stands for a table that cannot be made for a study."""
@@ -196,6 +201,7 @@ def finish_chapter(path: str) -> None:
         "values": chapter.reported if chapter else {},
         "names": sorted(chapter.names if chapter else ()),
         "files": [os.path.abspath(file) for file in files],
+        "packages": imported_packages(),
         "tables_written": sorted(chapter.tables_written if chapter else ()),
         "peak_memory_mib": round(peak / unit),
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-import re
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +15,7 @@ from groove_utils.audio.decode import open_audio
 from groove_utils.book.chapter import has_table
 from groove_utils.book.markdown import MystText, markdown_table
 from groove_utils.files import hash_file
+from groove_utils.packages import required_packages
 from groove_utils.study import Study
 
 __all__ = ["provenance_tables"]
@@ -43,13 +43,8 @@ def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]
 
 
 def _versions(root: Path) -> pd.DataFrame:
-    names = []
-    for file in ("requirements.txt", "requirements-nodeps.txt"):
-        for line in (root / file).read_text(encoding="utf-8").splitlines():
-            if name := re.match(r"[A-Za-z0-9_.-]+", line.split("#")[0].strip()):
-                names.append(name.group())
     rows = []
-    for name in sorted(names, key=str.lower):
+    for name in sorted(required_packages(root), key=str.lower):
         facts = importlib.metadata.metadata(name)
         licence = facts.get("License-Expression") or facts.get("License") or ""
         if not licence or "\n" in licence or len(licence) > 40:

@@ -118,7 +118,13 @@ def run_chapter(
         inputs += study_tables(data)
     inputs += [tables / f"{table}.parquet" for table in reads]
     outputs = [*written.values(), *texts]
-    write_manifest(build / "made" / f"{name}.json", inputs=inputs, outputs=outputs, stamps=stamps)
+    write_manifest(
+        build / "made" / f"{name}.json",
+        inputs=inputs,
+        outputs=outputs,
+        packages=record["packages"],
+        stamps=stamps,
+    )
     return build / "book" / f"{name}.ipynb"
 
 

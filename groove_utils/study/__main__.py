@@ -20,6 +20,7 @@ from groove_utils.manifest import (
     watch_files,
     write_manifest,
 )
+from groove_utils.packages import imported_packages
 from groove_utils.study.catalogue import list_studies, prepare_study
 from groove_utils.study.problems import StudyError
 
@@ -94,6 +95,7 @@ def _prepare(options: argparse.Namespace) -> int:
             options.manifest,
             inputs=[*package_files(), *([options.params] if options.params else [])],
             outputs=list_folder(options.folder),
+            packages=imported_packages(),
             stamps=stamps,
         )
     return 0
@@ -108,7 +110,8 @@ def _validate(options: argparse.Namespace) -> int:
     print(load_study(options.folder, validate=False))
     if options.manifest:
         files = [options.folder, *list_folder(options.folder), *options.input]
-        write_manifest(options.manifest, inputs=files, outputs=[], stamps=stamps)
+        packages = imported_packages()
+        write_manifest(options.manifest, inputs=files, outputs=[], packages=packages, stamps=stamps)
     return 0
 
 

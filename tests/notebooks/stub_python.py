@@ -1,10 +1,11 @@
 """Stands for Python in the tests of Make's graph: chapters and pages take milliseconds.
 
-A stub chapter is a text. ``# uses FILE`` names a file that it depends on, ``# writes FILE`` a file
-from whose rounded mean rating its tables are made (else they hold a hash of what it depends on),
-``# edits FILE`` a file that changes while it runs, ``# waits`` makes it slow and ``# fails`` makes
-it fail. Parameters are split, manifests compared and studies made and validated by the real
-package; where a file ``fast_validation`` lies, any study is valid.
+A stub chapter is a text. ``# uses FILE`` names a file that it depends on, ``# imports PACKAGE`` an
+installed package, ``# writes FILE`` a file from whose rounded mean rating its tables are made (else
+they hold a hash of what it depends on), ``# edits FILE`` a file that changes while it runs, ``#
+waits`` makes it slow and ``# fails`` makes it fail. Parameters are split, manifests compared and
+studies made and validated by the real package; where a file ``fast_validation`` lies, any study is
+valid.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, os.getcwd())
 from groove_utils.files import write_if_changed
 from groove_utils.manifest import list_folder, take_stamps, write_manifest
+from groove_utils.packages import installed_versions
 
 
 def run(arguments: list[str]) -> None:
@@ -47,6 +49,8 @@ def run(arguments: list[str]) -> None:
     files += re.findall("# (?:uses|writes) (.+)", text)
     # everything that the chapter depends on is in its value
     value = hashlib.sha256(b"".join(f.read_bytes() for f in map(Path, files) if f.is_file()))
+    packages = re.findall("# imports (.+)", text)
+    value.update(str([installed_versions().get(name) for name in packages]).encode())
     content = value.hexdigest()
     if writes := re.search("# writes (.+)", text):
         rows = Path(writes[1]).read_text().splitlines()[1:]
@@ -70,7 +74,8 @@ def run(arguments: list[str]) -> None:
         file.write_text(content)
     tables = [build / "tables" / f"{table}.parquet" for table in options.writes]
     manifest = build / "made" / f"{name}.json"
-    write_manifest(manifest, inputs=files, outputs=[*outputs, *tables], stamps=stamps)
+    outputs = [*outputs, *tables]
+    write_manifest(manifest, inputs=files, outputs=outputs, packages=packages, stamps=stamps)
 
 
 def build(arguments: list[str]) -> None:

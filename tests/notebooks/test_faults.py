@@ -33,7 +33,8 @@ CHAPTERS_MK = """CHAPTERS := 01-first 02-second 03-third
 STUDY = "build/tiny/study"
 STUBS = {
     "01-first": f"# writes {STUDY}/ratings.csv\n# uses groove_utils/figures/forest.py\n",
-    "02-second": f"# uses {STUDY}/tracks.csv\n# uses groove_utils/embed/models.yaml\n",
+    "02-second": f"# uses {STUDY}/tracks.csv\n# uses groove_utils/embed/models.yaml\n"
+    "# imports drumkit\n",
     "03-third": f"# uses {STUDY}/audio/t0.wav\n# uses groove_utils/figures/maps.py\n",
 }
 MAKE_TINY = '''"""A study for tests: two tracks, made in milliseconds."""
@@ -65,6 +66,7 @@ def built(tmp_path_factory):
     root = add_stub(checkout(tmp_path_factory.mktemp("faults") / "checkout", STUBS))
     (root / "analysis" / "chapters.mk").write_text(CHAPTERS_MK)
     (root / "fast_validation").touch()
+    (root / "drumkit-1.0.dist-info").mkdir()
     datasets = root / "groove_utils" / "study" / "datasets"
     (datasets / "tiny.yml").write_text(yaml.safe_dump(TINY))
     (datasets / "tiny.py").write_text(MAKE_TINY)
@@ -223,6 +225,10 @@ def delete_module(root):
     replace("analysis/03-third.py", "# uses groove_utils/figures/maps.py\n", "")(root)
 
 
+def upgrade_package(root):
+    (root / "drumkit-1.0.dist-info").rename(root / "drumkit-1.1.dist-info")
+
+
 PARAMS = "analysis/params/default.yml"
 CHANGES = {
     "a chapter": edit("analysis/01-first.py"),
@@ -232,6 +238,9 @@ CHANGES = {
     "a module, with its old time": edit("groove_utils/figures/forest.py", old_time=True),
     "a data file": edit("groove_utils/embed/models.yaml", old_time="ancient"),
     "a module, deleted": delete_module,
+    "a package, upgraded": upgrade_package,
+    "a package, removed": lambda root: (root / "drumkit-1.0.dist-info").rmdir(),
+    "another package": lambda root: (root / "tambourine-1.0.dist-info").mkdir(),
     "a page": edit("book/index.md"),
     "a page, with its old time": edit("book/index.md", old_time=True),
     "a new page": add("book/more.md", "more"),
@@ -261,7 +270,8 @@ CHANGES = {
     "name",
     [
         pytest.param(name, marks=() if name in
-                     {"a module, with its old time", "a module while a chapter runs"} else weekly)
+                     {"a module, with its old time", "a module while a chapter runs",
+                      "a package, upgraded"} else weekly)
         for name in CHANGES
     ],
 )  # fmt: skip

@@ -122,6 +122,18 @@ def test_an_input_that_changes_meanwhile_is_out_of_date(result):
     assert changes(result) == {}
 
 
+def test_another_version_of_a_package_is_a_change(result, monkeypatch):
+    versions = {"num-py": "2.4.1", "swing": "1.0"}
+    monkeypatch.setattr("groove_utils.manifest.installed_versions", lambda: versions)
+    write(result, packages=["Num_Py", "swing", "absent"])
+    assert changes(result) == {}
+    versions |= {"num-py": "2.4.2", "unrelated": "3"}
+    assert changes(result) == {"num-py 2.4.1": "is 2.4.2 now"}
+    versions |= {"num-py": "2.4.1", "absent": "1"}
+    del versions["swing"]
+    assert changes(result) == {"absent": "is 1 now", "swing 1.0": "was removed"}
+
+
 def test_an_input_that_never_was_there_is_out_of_date(result):
     write_manifest(result / "page.json", inputs=[result / "absent"], outputs=[])
     assert changes(result) == {"absent": "was deleted"}

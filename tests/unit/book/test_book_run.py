@@ -124,7 +124,9 @@ def test_a_chapter_from_end_to_end(tiny, make_study, read):
     manifest = build / "made" / "01-tiny.json"
     # all but what Make's caller would have written
     assert {Path(file).name for file in find_changes(manifest)} == {"study.path", "01-tiny.json"}
-    inputs, outputs = read_manifest(manifest).values()
+    inputs, outputs, packages = read_manifest(manifest).values()
+    assert {"numpy", "pandas"} <= set(packages)
+    assert "torch" not in packages
     for module in ("book/outputs.py", "book/chapter.py", "study/folder.py", "files.py"):
         assert f"groove_utils/{module}" in inputs
     for module in ("probe", "embed", "synth", "mixed"):  # not imported, so not depended on
