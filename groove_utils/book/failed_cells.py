@@ -35,6 +35,7 @@ GLUE = re.compile(r"\{glue:text\}`([^`]+)`")
 LABEL = re.compile(r"\{numref\}`((?:fig|tab)-[^`]+)`")
 HEADING = re.compile(r"^##+ +(.+?) *$", re.MULTILINE)
 CAUSE = "groove_cause"  # in an output's metadata: why its cell gave nothing else
+INCOMPLETE = "groove_incomplete"  # in a cell's metadata: it failed or was skipped
 
 
 class CellGuard(ast.NodeTransformer):
@@ -161,6 +162,8 @@ def gather_boxes(notebook: nbformat.NotebookNode) -> None:
         kept = []
         for output in cell.get("outputs", []):
             cause = output.get("metadata", {}).pop(CAUSE, None)
+            if cause is not None:
+                cell.metadata[INCOMPLETE] = True
             if cause in boxes:
                 places[cause].append(section)
             elif cause is not None:
@@ -188,6 +191,8 @@ def drop_unresolved(
 ) -> None:
     """Drop the paragraphs that mention a value or a figure that was not made.
 
+    Sections of which nothing is left are dropped, too.
+
     Parameters
     ----------
     notebook : nbformat.NotebookNode
@@ -209,6 +214,38 @@ def drop_unresolved(
             cell.source = "\n\n".join(paragraphs)
         kept.append(cell)
     notebook.cells = kept
+    _drop_empty_sections(notebook)
+
+
+def _drop_empty_sections(notebook: nbformat.NotebookNode) -> None:
+    """Drop headings under which failed and skipped cells have left neither text nor output."""
+    parts = []  # cell, paragraph (None for code) and level of heading (0 for text)
+    for cell in notebook.cells:
+        paragraphs = re.split(r"\n\s*\n", cell.source) if cell.cell_type == "markdown" else [None]
+        for paragraph in paragraphs:
+            heading = re.match(r"(#+) ", paragraph or "")
+            parts.append((cell, paragraph, len(heading[1]) if heading else 0))
+    dropped = set()
+    for start, (_, _, level) in enumerate(parts):
+        following = [i for i, part in enumerate(parts) if i > start and 0 < part[2] <= level]
+        section = range(start, (following or [len(parts)])[0])
+        if level and _is_empty([parts[i] for i in section]):
+            dropped.update(section)
+    kept: dict[int, list[str]] = {}
+    for i, (cell, paragraph, _) in enumerate(parts):
+        if i not in dropped:
+            kept.setdefault(id(cell), []).append(paragraph)
+    notebook.cells = [cell for cell in notebook.cells if id(cell) in kept]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = "\n\n".join(kept[id(cell)])
+
+
+def _is_empty(section: list[tuple[nbformat.NotebookNode, str | None, int]]) -> bool:
+    code = [cell for cell, paragraph, _ in section if paragraph is None]
+    has_text = any(paragraph and not level for _, paragraph, level in section)
+    has_output = any(cell.get("outputs") for cell in code)
+    return not has_text and not has_output and any(INCOMPLETE in cell.metadata for cell in code)
 
 
 def _is_resolved(paragraph: str, known, names, code: str) -> bool:

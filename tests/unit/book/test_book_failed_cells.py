@@ -7,7 +7,13 @@ import pytest
 
 from groove_utils.book import failed_cells
 from groove_utils.book.errors import BookError
-from groove_utils.book.failed_cells import CAUSE, CellGuard, drop_unresolved, gather_boxes
+from groove_utils.book.failed_cells import (
+    CAUSE,
+    INCOMPLETE,
+    CellGuard,
+    drop_unresolved,
+    gather_boxes,
+)
 from groove_utils.errors import DetailedError
 
 
@@ -135,3 +141,26 @@ def test_sentences_about_what_was_not_made_are_dropped():
         "# Title\n\nR² {glue:text}`r2_full`.\n\nA {numref}`fig-other`.",
         "In {numref}`fig-causes-sound`.",
     ]
+
+
+def test_sections_of_which_nothing_is_left_are_dropped():
+    new = nbformat.v4
+    skipped = {INCOMPLETE: True}
+    shown = new.new_output("stream", text="1")
+    notebook = new.new_notebook(
+        cells=[
+            new.new_markdown_cell("# Title\n\n## One\n\ntext\n\n## Two"),
+            new.new_code_cell("a", metadata=skipped),
+            new.new_markdown_cell("{glue:text}`gone`\n\n### Below"),
+            new.new_code_cell("b"),
+            new.new_markdown_cell("## Three"),
+            new.new_code_cell("c", metadata=skipped),
+            new.new_code_cell("d", outputs=[shown]),
+            new.new_markdown_cell("## Four"),
+            new.new_code_cell("e"),
+        ]
+    )
+    drop_unresolved(notebook, set(), set())
+    assert [cell.source for cell in notebook.cells] == [
+        "# Title\n\n## One\n\ntext", "## Three", "c", "d", "## Four", "e",
+    ]  # fmt: skip
