@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,9 +16,25 @@ ROOT = Path(__file__).resolve().parents[1]
 # not for --doctest-modules, which looks into any Python file
 collect_ignore_glob = ["*conftest.py", "golden/*", "bench/*"]
 
+
+
+def copy_compiled_functions(folder: Path) -> None:
+    """Copy librosa's compiled functions, which ``make setup`` has left next to their sources.
+
+    The names of sub-folders are Numba's, for a ``NUMBA_CACHE_DIR``.
+    """
+    for file in Path(find_spec("librosa").origin).parent.rglob("__pycache__/*.nb[ci]"):
+        source = file.parent.parent
+        copy = folder / f"{source.name}_{hashlib.sha1(str(source).encode()).hexdigest()}" / file.name
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, copy)
+
+
 # Workers that compile librosa's functions at once can read each other's half-written cache.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["NUMBA_CACHE_DIR"] = str(ROOT / "build" / "numba" / worker)
+    copy_compiled_functions(Path(os.environ["NUMBA_CACHE_DIR"]))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
