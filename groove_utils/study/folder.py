@@ -85,7 +85,7 @@ class Study:
     def __repr__(self) -> str:
         listeners = self._all_ratings.get("listener_id", pd.Series(dtype=str)).nunique()
         return (
-            f"<Study «{self.title}»: {len(self.tracks)} tracks by "
+            f"<Study “{self.title}”: {len(self.tracks)} tracks by "
             f"{self.tracks['artist'].nunique()} artists, {listeners or 'no'} listeners, "
             f"{len(self._all_ratings)} ratings>"
         )

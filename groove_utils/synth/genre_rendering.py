@@ -26,7 +26,7 @@ from groove_utils.synth.rendering import DRUM_LEVELS, TUNED_DRUMS
 from groove_utils.synth.score import Song
 from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
 
-__all__ = ["render_stems"]
+__all__ = ["active_level", "render_stems"]
 
 LEVEL = -23.0  # LUFS of a stem at a balance of 0 dB
 ECHO_SIXTEENTHS, MIN_ECHO = 3, 0.1
@@ -63,7 +63,7 @@ def render_stems(song: Song, group: GenreBand, seconds: float, sr: int) -> dict[
             y = echo(y, ECHO_SIXTEENTHS * 15 / song.tempo, group.mix["echo"], sr)
         level = part.gain + (group.mix["second"] if name == "second" else 0.0)
         if part.stem == "other":  # several parts share the stem
-            y = y / _active_level(y)
+            y = y / active_level(y)
         y = 10 ** (level / 20) * y
         dry[part.stem] += y
         send[part.stem] += part.room * y
@@ -125,7 +125,7 @@ def _gain_to(level: float, y: np.ndarray, sr: int) -> float:
     return 10 ** ((level - loudness) / 20) if np.isfinite(loudness) else 1.0
 
 
-def _active_level(y: np.ndarray) -> float:
+def active_level(y: np.ndarray) -> float:
     """Root mean square of a part where it plays, so that rests do not make it louder."""
     size = np.abs(y)
     return float(np.sqrt(np.mean(y[size > 0.03 * size.max()] ** 2)))

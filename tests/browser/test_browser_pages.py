@@ -180,7 +180,7 @@ def test_text_stands_out_from_its_ground(visit, name, theme):
     for what, selector in READ.items():
         for ratio, text in page.evaluate(CONTRAST, selector):
             if ratio < SMALLEST_CONTRAST:
-                pale.append(f"{what}: {ratio:.2f} in «{text}»")
+                pale.append(f"{what}: {ratio:.2f} in “{text}”")
     assert not pale, "\n".join(sorted(set(pale))[:30])
 
 

@@ -46,7 +46,7 @@ def test_chapter_has_all_its_parts(script):
     assert len(re.findall(r"^# ", text, flags=re.MULTILINE)) == 1, "more than one title"
     assert ":class: tip lesson" in text, "no lesson box"
     for part in ("You will learn", "You need", "It runs"):
-        assert f"**{part}**" in text, f"the lesson box does not say «{part}»"
+        assert f"**{part}**" in text, f"the lesson box does not say “{part}”"
     tagged = [
         cell for cell in read_chapter(script).cells if "parameters" in cell.metadata.get("tags", [])
     ]

@@ -20,7 +20,7 @@ from groove_utils.book.jupytext_sync import (
 from groove_utils.paths import project_root
 
 SCRIPT = """# %% [markdown]
-# # Does it «groove»?
+# # Does it “groove”?
 #
 # Some `text`, and {glue:text}`songs`.
 

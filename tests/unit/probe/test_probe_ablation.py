@@ -31,8 +31,8 @@ SCALE = {"drums": 1.0, "bass": 0.6, "other": 0.8, "vocals": 0.5}
 def make_songs(n=60, seed=0, noise=0.3, dims=3):
     """Songs whose embedding is the sum of what its stems bring, each in dimensions of its own.
 
-    «dance» hangs on the drums and half as much on the bass, «listen» on the vocals; «luck» on
-    nothing.
+    "dance" depends on the drums and half as much on the bass, "listen" on the vocals, and "luck"
+    on nothing.
     """
     rng = np.random.default_rng(seed)
     parts = {stem: rng.normal(size=(n, dims)) * SCALE[stem] for stem in STEMS}

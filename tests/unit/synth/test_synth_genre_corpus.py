@@ -18,7 +18,7 @@ from groove_utils.synth.genre_corpus import (
     make_genre_corpus,
     render_genre_song,
 )
-from groove_utils.synth.genre_rendering import _active_level
+from groove_utils.synth.genre_rendering import active_level
 from groove_utils.synth.genre_styles import check_figure, parse_progression, style_sheet
 from groove_utils.synth.soundfont import load_soundfont
 
@@ -113,8 +113,8 @@ def test_stems_sum_to_the_mix_and_notes_sound_at_their_onsets(style):
 
 def test_rests_do_not_make_a_part_louder():
     y = np.sin(np.arange(4000) * 0.3)
-    level = _active_level(np.concatenate([y, np.zeros(40000)]))
-    assert level == pytest.approx(_active_level(y))
+    level = active_level(np.concatenate([y, np.zeros(40000)]))
+    assert level == pytest.approx(active_level(y))
     assert level == pytest.approx(np.sqrt(0.5), rel=0.02)
 
 
