@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+from collections import defaultdict
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,7 +18,6 @@ ROOT = Path(__file__).resolve().parents[1]
 collect_ignore_glob = ["*conftest.py", "golden/*", "bench/*"]
 
 
-
 def copy_compiled_functions(folder: Path) -> None:
     """Copy librosa's compiled functions, which ``make setup`` has left next to their sources.
 
@@ -25,7 +25,8 @@ def copy_compiled_functions(folder: Path) -> None:
     """
     for file in Path(find_spec("librosa").origin).parent.rglob("__pycache__/*.nb[ci]"):
         source = file.parent.parent
-        copy = folder / f"{source.name}_{hashlib.sha1(str(source).encode()).hexdigest()}" / file.name
+        digest = hashlib.sha1(str(source).encode()).hexdigest()
+        copy = folder / f"{source.name}_{digest}" / file.name
         if not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, copy)
@@ -38,12 +39,20 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker build the book first, and use it last, so that no other waits for it."""
-    using = dict.fromkeys(
-        item.path for item in items if "built_book" in getattr(item, "fixturenames", ())
-    )
-    first = next(iter(using), None)
-    items.sort(key=lambda item: 1 if item.path not in using else 0 if item.path == first else 2)
+    """Put long files first, and let one worker build the book before the others use it."""
+    fixtures = defaultdict(set)
+    for item in items:
+        fixtures[item.path].update(getattr(item, "fixturenames", ()))
+    using = [path for path, names in fixtures.items() if "built_book" in names]
+    building = [path for path in using if "make_book" in fixtures[path]]
+    first = next(iter(building + using), None)
+
+    def place(item: pytest.Item) -> int:
+        if item.path == first:
+            return 0
+        return 3 if item.path in using else 2 - ("notebooks" in item.path.parts)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -297,6 +297,16 @@ def start(root, *words):
     )
 
 
+def start_slow_chapter(project, chapter):
+    """Start Make with a chapter that waits; return it when that runs, and how many ran before."""
+    edit(f"analysis/{chapter}.py", "# waits\n")(project)
+    n_runs = len(runs(project))
+    running = start(project)
+    while running.poll() is None and len(runs(project)) == n_runs:
+        time.sleep(0.01)
+    return running, n_runs
+
+
 @pytest.mark.parametrize(
     "stop",
     [
@@ -307,11 +317,7 @@ def start(root, *words):
 )
 @pytest.mark.parametrize("chapter", ["01-first", pytest.param("02-second", marks=weekly)])
 def test_a_stopped_run_is_completed(project, stop, chapter):
-    edit(f"analysis/{chapter}.py", "# waits\n")(project)
-    n_runs = len(runs(project))
-    running = start(project)
-    while running.poll() is None and len(runs(project)) == n_runs:
-        time.sleep(0.01)
+    running, _ = start_slow_chapter(project, chapter)
     os.killpg(running.pid, stop)
     said = running.communicate()[0]
     assert running.returncode != 0
@@ -322,11 +328,7 @@ def test_a_stopped_run_is_completed(project, stop, chapter):
 
 
 def test_two_at_once_take_turns(built, project):
-    edit("analysis/01-first.py", "# waits\n")(project)
-    n_runs = len(runs(project))
-    first = start(project)
-    while first.poll() is None and len(runs(project)) == n_runs:
-        time.sleep(0.01)
+    first, n_runs = start_slow_chapter(project, "01-first")
     second = start(project, "-j2", "book")
     said = [run.communicate()[0] for run in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), said
@@ -389,11 +391,7 @@ def test_two_chapters_run_at_a_time(project):
 
 @weekly
 def test_cleaning_waits_for_a_run_and_a_run_for_cleaning(built, project):
-    edit("analysis/01-first.py", "# waits\n")(project)
-    n_runs = len(runs(project))
-    running = start(project)
-    while running.poll() is None and len(runs(project)) == n_runs:
-        time.sleep(0.01)
+    running, _ = start_slow_chapter(project, "01-first")
     make(project, "clean")
     assert running.poll() == 0
     assert not (project / BUILD).exists()

@@ -101,15 +101,15 @@ def test_every_bit_counts(result):
     assert changes(result) == {}
 
 
-@pytest.mark.parametrize(("size", "first"), [(ALWAYS_HASHED, "is damaged"), (ALWAYS_HASHED + 1, None)])
-def test_a_large_file_is_read_only_if_its_time_differs(result, size, first):
-    page = result / "page"
+@pytest.mark.parametrize("larger", [0, 1])
+def test_a_large_file_is_read_only_if_its_time_differs(result, larger):
+    page, size = result / "page", ALWAYS_HASHED + larger
     page.write_bytes(bytes(size))
     write(result)
     facts = page.stat()
     page.write_bytes(b"x" * size)
     os.utime(page, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    assert changes(result).get("page") == first
+    assert changes(result) == ({} if larger else {"page": "is damaged"})
     os.utime(page, (1, 1))
     assert changes(result) == {"page": "is damaged"}
 
