@@ -31,10 +31,13 @@ def run_make(
     root: Path, *words: str, check: bool = True, python: str = sys.executable
 ) -> subprocess.CompletedProcess:
     """Run Make in a checkout, to its end; with `check`, it must succeed."""
+    environment = clean_environment(root)
+    if "PARAMS=smoke" in words:  # chapters' processes take longer to start than to do their work
+        environment["JOBLIB_MULTIPROCESSING"] = "0"
     run = subprocess.run(
         make_command(*words, python=python),
         cwd=root,
-        env=clean_environment(root),
+        env=environment,
         capture_output=True,
         text=True,
         errors="replace",

@@ -28,7 +28,7 @@ from groove_utils.genre import (
     split_clips,
     train_network,
     train_networks,
-    training,
+    trained_networks,
 )
 from groove_utils.networks import TrainingSettings
 
@@ -65,7 +65,7 @@ def test_styles_of_unseen_bands_are_recognised(clips, split, cache):
 
 def test_a_network_is_trained_once(clips, split, cache, monkeypatch):
     first = train_network("resnet", clips, split, QUICK, cache=cache)
-    monkeypatch.setattr(training, "fit", None)
+    monkeypatch.setattr(trained_networks, "fit", None)
     again = train_network("resnet", clips, split, QUICK, cache=cache)
     assert same(first, again)
     pd.testing.assert_frame_equal(first.history, again.history)

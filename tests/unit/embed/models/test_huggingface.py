@@ -48,21 +48,31 @@ def models(tmp_path_factory):
     return root
 
 
-@pytest.fixture(autouse=True)
-def _here(models, monkeypatch, tmp_path):
-    monkeypatch.setenv("GROOVE_MODELS", str(models))
+@pytest.fixture(autouse=True, scope="module")
+def _here(models, tmp_path_factory):
+    """Models stay loaded from test to test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROOVE_MODELS", str(models))
+        patch.setenv("GROOVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        for name in [*SPEECH, "encodec-24khz", "dac-44khz"]:  # what takes any length takes little
+            short = dataclasses.replace(catalogued_models()[name], window=2.0)
+            patch.setitem(catalogued_models(), name, short)
+        forget_models()
+        yield
+        forget_models()
+
+
+@pytest.fixture
+def unloaded(monkeypatch, tmp_path):
+    """No model is loaded, and nothing is recorded about one."""
     monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "cache"))
-    for name in [*SPEECH, "encodec-24khz", "dac-44khz"]:  # what takes any length takes little here
-        monkeypatch.setitem(
-            catalogued_models(), name, dataclasses.replace(catalogued_models()[name], window=2.0)
-        )
     forget_models()
     yield
     forget_models()
 
 
 @pytest.fixture
-def copied(models, tmp_path, monkeypatch):
+def copied(models, tmp_path, monkeypatch, unloaded):
     """A function that copies a tiny checkpoint, to be changed, and makes the copy the one used."""
 
     def copy(name, change=None, **config):
@@ -369,20 +379,20 @@ def test_mert_of_another_shape_is_refused(copied):
         load_model("mert-v1-95m")
 
 
-def test_random_weights_with_clean_loading_info_are_refused(monkeypatch):
+def test_random_weights_with_clean_loading_info_are_refused(unloaded, monkeypatch):
     monkeypatch.setattr(transformers.HubertModel, "from_pretrained", unfilled)
     with raises(ModelRefusedError, "not_loaded"):
         load_model("hubert-base")
 
 
-def test_uninitialised_buffer_is_refused(monkeypatch):
+def test_uninitialised_buffer_is_refused(unloaded, monkeypatch):
     kind = transformers.EncodecModel
     monkeypatch.setattr(kind, "from_pretrained", spoiled(kind, "padding_total", -7))
     with raises(ModelRefusedError, "uninitialised_buffer"):
         load_model("encodec-24khz")
 
 
-def test_a_saved_buffer_is_compared_with_the_file(monkeypatch):
+def test_a_saved_buffer_is_compared_with_the_file(unloaded, monkeypatch):
     kind = transformers.ClapAudioModelWithProjection
     monkeypatch.setattr(kind, "from_pretrained", spoiled(kind, "batch_norm.running_mean", 1))
     with raises(ModelRefusedError, "not_loaded"):
@@ -407,7 +417,7 @@ def test_changed_weights_are_refused_after_the_first_use(copied):
         load_model("dac-44khz")
 
 
-def test_absent_weights_name_the_command_and_the_folder(tmp_path, monkeypatch):
+def test_absent_weights_name_the_command_and_the_folder(unloaded, tmp_path, monkeypatch):
     monkeypatch.setenv("GROOVE_MODELS", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     folder = tmp_path / "mert-v1-95m"
@@ -423,7 +433,7 @@ def test_absent_weights_name_the_command_and_the_folder(tmp_path, monkeypatch):
         load_model("mert-v1-95m")
 
 
-def test_available_means_that_all_files_are_here(models, tmp_path, monkeypatch):
+def test_available_means_that_all_files_are_here(unloaded, models, tmp_path, monkeypatch):
     """Weights, and what says how the audio is prepared, in one folder."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     for name in ("mert-v1-95m", "clap-htsat-unfused", "dac-44khz"):
@@ -462,7 +472,7 @@ def test_files_of_another_model_are_refused(copied, name):
         load_model(name)
 
 
-def test_hub_cache_is_found_by_its_pinned_revision(models, tmp_path, monkeypatch):
+def test_hub_cache_is_found_by_its_pinned_revision(unloaded, models, tmp_path, monkeypatch):
     card = model_card("dac-44khz")
     assert make_adapter("dac-44khz").folder == models / "dac-44khz"
     monkeypatch.setenv("GROOVE_MODELS", str(tmp_path / "none"))
@@ -484,7 +494,7 @@ def test_legacy_weight_files_are_read(copied):
     assert load_model("mert-v1-95m").fingerprint == before
 
 
-def test_cached_vectors_need_no_weights(models, monkeypatch):
+def test_cached_vectors_need_no_weights(unloaded, models, monkeypatch):
     tracks = {"a": (noise(2, 24000), 24000)}
     first = embed_tracks(tracks, "mert-v1-95m", progress=False)
     forget_models()
