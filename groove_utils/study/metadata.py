@@ -109,8 +109,8 @@ def _check_keys(meta: dict) -> Iterator[Problem]:
 def _check_queries(meta: dict) -> Iterator[Problem]:
     queries, scale = meta["queries"], meta["scale"]
     if not isinstance(queries, dict):
-        details = {"value": _shorten(scale), "queries": _shorten(queries)}
-        yield problem("invalid_scale", FILE, column="scale", **details)
+        details = {"value": _shorten(queries), "example": EXAMPLES["queries"]}
+        yield problem("invalid_queries", FILE, column="queries", **details)
         return
     for query, entry in queries.items():
         wording = entry.get("wording") if isinstance(entry, dict) else entry
@@ -124,9 +124,9 @@ def _check_queries(meta: dict) -> Iterator[Problem]:
         for key in unknown:
             details = {"value": _shorten(key), "keys": "wording, scale", "guess": "one of these"}
             yield problem("unknown_key", FILE, column=query, **details)
-        if not _is_scale((isinstance(entry, dict) and entry.get("scale")) or scale):
-            details = {"value": _shorten(scale), "queries": _shorten({query: entry})}
-            yield problem("invalid_scale", FILE, column="scale", **details)
+        ends = (isinstance(entry, dict) and entry.get("scale")) or scale
+        if not _is_scale(ends):
+            yield problem("invalid_scale", FILE, column="scale", value=_shorten(ends))
             return
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from zipfile import BadZipFile
 
 import yaml
@@ -23,6 +25,7 @@ UNREADABLE = (
     ValueError, OSError, LookupError, EOFError, BadZipFile, csv.Error, yaml.YAMLError,
     RecursionError, OverflowError, zlib.error,
 )  # fmt: skip
+WIDTHS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")  # pandas
 # kind of problem -> what was found and expected, and how to fix it
 MESSAGES = {
     # files
@@ -30,6 +33,12 @@ MESSAGES = {
     "missing_file": "no such file; expected {expected}. Add the file.",
     "several_files": "{names}; expected one {expected}. Keep only the right one.",
     "unreadable_file": "invalid content ({error}); expected {expected}. Save or download it again.",
+    "workbook": "an Excel workbook; expected {expected}. Export it as “CSV UTF-8”.",
+    "not_utf8": "the byte {value}, which is not UTF-8; expected {expected}. Save it as “CSV "
+    "UTF-8”, or with the encoding UTF-8.",
+    "long_row": "{value} cells; expected {expected}, one for each column. Put texts that contain "
+    "commas in quotes, or name the last columns.",
+    "invalid_line": "{error}; expected {expected}. Correct the line.",
     "outside_folder": "the path {value!r}, which leads out of the study's folder; expected a file "
     "in it, no absolute path and no link. Copy the file into the folder, and write its path from "
     "there, such as `audio/song.wav`.",
@@ -51,22 +60,22 @@ MESSAGES = {
     "duplicate_column": "several columns {column!r}; expected one. Rename or delete the others.",
     "empty_cell": "an empty cell (or NaN) in {column}; expected a value. Fill in the cell, or "
     "delete the row.",
-    "blank": "{value!r} in {column}; expected a text. Fill in the cell.",
+    "blank": "only spaces in {column}; expected a text. Fill in the cell.",
     "duplicate": "{column} {value!r} more than once; expected it once. Rename one of them, or "
     "delete the repeated row.",
     "not_a_number": "{value!r} in {column}; expected a number. Correct the cell, or empty it.",
-    "out_of_range": "rating {value} in {column}; expected a number from {low:g} to {high:g} for "
+    "out_of_range": "{value} in {column}; expected a number from {low:g} to {high:g} for "
     "{query}. Correct the rating, or the scale in study.yml.",
-    "unknown_name": "unknown {column} {value!r} in {count} rows; expected one that {source} lists. "
-    "Add it to {source}, or correct the rows.",
+    "unknown_name": "unknown {column} {value!r} in {count} row(s); expected one that {source} "
+    "lists. Add it to {source}, or correct the rows.",
     "duplicate_rating": "a second rating for {value}; expected one for each {keys}. Delete one of "
     "the rows.",
     "unrated_track": "track {value!r} without any rating; expected a row in ratings.csv. Add its "
     "ratings, or delete the track.",
-    "too_few_artists": "{value} artists; expected at least {least}, one for each fold. Add tracks "
-    "by more artists, or correct the column artist.",
+    "too_few_artists": "{value} artists; expected at least {least}, one for each fold of the "
+    "cross-validation. Add tracks by more artists, or correct the column artist.",
     "not_one_line": "{value!r} in {column}; expected one line of at most 1,000 characters, without "
-    "line breaks and control characters. Shorten the text.",
+    "line breaks and control characters. Write one short line.",
     "not_a_file_name": "{column} {value!r}; expected a name that a file can have: one line of at "
     "most 251 bytes, without / and \\. Rename it here and in the other tables.",
     "not_a_label": "{value!r} in {column}; expected a name of one line, without markup such as "
@@ -79,8 +88,10 @@ MESSAGES = {
     "people gave the ratings.",
     "not_a_mapping": "{value!r}; expected keys and values. Write `title: …` and so on.",
     "missing_key": "no {column}; expected one. Write, for example, `{example}`.",
-    "invalid_scale": "scale {value} and queries {queries}; expected two rising, finite numbers "
-    "as scale, and a mapping of queries to their wording. Write, for example, `scale: [1, 100]`.",
+    "invalid_scale": "scale {value}; expected two rising, finite numbers. Write, for example, "
+    "`scale: [1, 100]`.",
+    "invalid_queries": "queries {value}; expected a mapping of names to wordings. Write, for "
+    "example, `{example}`.",
     "not_a_text": "the query {value!r}; expected a text. Put it in quotes: `'{value}': …`.",
     "missing_wording": "the query {value!r} without its wording; expected a text. Write, for "
     "example, `{value}: I would like to dance to this music`.",
@@ -90,11 +101,10 @@ MESSAGES = {
     "several_audio": "several files {value!r}; expected each name once. Rename one of them.",
     "missing_audio": "no audio; expected a file, as for other tracks. Name the file, or empty the "
     "whole column.",
-    "unusable_audio": "audio {value}; expected a sound file, but {error}",
+    "unusable_audio": "{value} ({error}); expected a sound file. {remedy}",
     "silent_audio": "silence in {value}; expected sound. Export it again, or delete the track.",
     "missing_stem": "no such file; expected the four stems {expected}. Add the stem.",
-    "unusable_stem": "a file that cannot be used ({error}); expected a sound file. Export it "
-    "again.",
+    "unusable_stem": "a file that cannot be used ({error}); expected a sound file. {remedy}",
     "wrong_stem_length": "{value:.3f} s; expected {expected:.3f} s, the length of the mix. Export "
     "stem and mix over the same range.",
     "missing_ratings": "{count} rows without a rating; expected a number in each row. Drop them "
@@ -129,7 +139,7 @@ MESSAGES = {
     # embeddings
     "unknown_vectors": "vectors of {value!r}; expected a track of tracks.csv. Delete the file, or "
     "rename it.",
-    "missing_vectors": "no vectors of {count} tracks, the first is {value!r}; expected a file "
+    "missing_vectors": "no vectors of {count} track(s), the first is {value!r}; expected a file "
     "<track_id>.npz for each track. Add them, or delete the folder.",
     "damaged_vectors": "a file that {error}; expected an .npz archive whose keys name layers, of "
     "finite numbers, shape (dim,) or (n_windows, dim). Copy or export it again.",
@@ -251,11 +261,30 @@ def reading(folder: object, file: object, expected: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise StudyError(folder, [problem("missing_file", file, expected=expected)]) from error
     except UNREADABLE as error:
-        mark = getattr(error, "problem_mark", None)
-        text = error.problem if mark and getattr(error, "problem", None) else str(error)
-        details = {"expected": expected, "error": " ".join(text.split())[:300]}
-        row = mark.line + 1 if mark else None
-        raise StudyError(folder, [problem("unreadable_file", file, row, **details)]) from error
+        raise StudyError(folder, [_unreadable(folder, file, expected, error)]) from error
+
+
+def _unreadable(folder: object, file: object, expected: str, error: Exception) -> Problem:
+    """Describe an error of reading a file."""
+    if isinstance(error, UnicodeDecodeError):
+        content = (Path(str(folder)) / str(file)).read_bytes()
+        if content.startswith(b"PK\x03\x04"):
+            return problem("workbook", file, expected=expected)
+        try:
+            content.decode("utf-8")
+        except UnicodeDecodeError as exact:  # others count from the beginning of a block
+            row = content.count(b"\n", 0, exact.start) + 1
+            value = f"0x{content[exact.start]:02x}"
+            return problem("not_utf8", file, row, value=value, expected=expected)
+    if widths := WIDTHS.search(str(error)):
+        expected, row, found = widths.groups()
+        return problem("long_row", file, row, value=found, expected=expected)
+    mark = getattr(error, "problem_mark", None)
+    text = error.problem if mark and getattr(error, "problem", None) else str(error)
+    details = {"expected": expected, "error": " ".join(text.split())[:300]}
+    if mark:
+        return problem("invalid_line", file, mark.line + 1, **details)
+    return problem("unreadable_file", file, **details)
 
 
 class UnknownNameError(ErrorDetails, KeyError):

@@ -368,7 +368,7 @@ def _read_cells(path: Path) -> tuple[pd.DataFrame, list[str]]:
         if path.suffix.lower() in {".xlsx", ".xlsm"}:
             _check_size(path, ZipFile(path) if is_zipfile(path) else None)
             with pd.ExcelFile(path) as book:
-                sheet = book.parse(dtype=object, header=None, **EMPTY)
+                sheet = pd.read_excel(book, dtype=object, header=None, **EMPTY)
                 if others := book.sheet_names[1:]:
                     notes.append(f"Only the first sheet was read, not {', '.join(others)}.")
         else:

@@ -163,8 +163,7 @@ def _check_track_audio(folder: Path, row: int, track_id: object, file: object) -
     try:
         y, sr = audio.load_audio(path)
     except audio.AudioError as error:
-        text = str(error).removeprefix(f"{path}: ")
-        yield problem("unusable_audio", *place, value=file, error=text)
+        yield problem("unusable_audio", *place, value=file, **_split_message(error, path))
         return
     if np.abs(y).max() < SILENCE_PEAK:
         yield problem("silent_audio", *place, value=file)
@@ -199,7 +198,13 @@ def _check_stems(folder: Path, stem_folder: str, duration: float) -> Iterator[Pr
             y, sr = audio.load_audio(files[stem])  # also finds samples that are NaN
             length = len(y) / sr
         except audio.AudioError as error:
-            yield problem("unusable_stem", name, error=error)
+            yield problem("unusable_stem", name, **_split_message(error, files[stem]))
             continue
         if abs(length - duration) > LENGTH_TOLERANCE:
             yield problem("wrong_stem_length", name, value=length, expected=duration)
+
+
+def _split_message(error: audio.AudioError, path: Path) -> dict[str, str]:
+    """Split the message about a sound file into what is wrong and what to do."""
+    fault, _, remedy = str(error).removeprefix(f"{path}: ").partition(". ")
+    return {"error": fault.rstrip("."), "remedy": remedy or "Export it again."}

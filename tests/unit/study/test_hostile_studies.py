@@ -221,14 +221,14 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + k)}: &{chr(98 + k)} [{', '.join(['*' + chr(97 + k)] * 9)}]\n" for k in range(8)
 )
 META = {
-    "an alias bomb": (BOMB + "title: *i\n", {("unreadable_file", 2, None)}),
-    "a key twice": ("title: a\ntitle: b\n", {("unreadable_file", 2, None)}),
+    "an alias bomb": (BOMB + "title: *i\n", {("invalid_line", 2, None)}),
+    "a key twice": ("title: a\ntitle: b\n", {("invalid_line", 2, None)}),
     "a question twice": (
         "title: a\nscale: [1, 7]\nqueries:\n  dance: x\n  dance: y\n",
-        {("unreadable_file", 5, None)},
+        {("invalid_line", 5, None)},
     ),
     "deep nesting": ("[" * 100_000, {("unreadable_file", None, None)}),
-    "an object": ("title: !!python/name:os.system\n", {("unreadable_file", 1, None)}),
+    "an object": ("title: !!python/name:os.system\n", {("invalid_line", 1, None)}),
     "a long file": ("#" * (2 * MIB), {("too_large", None, None)}),
 }
 CHANGES = {
@@ -244,7 +244,7 @@ CHANGES = {
     "a reversed scale": ({"scale": [100, 1]}, ("invalid_scale", "scale")),
     "an infinite scale": ({"scale": [1, float("inf")]}, ("invalid_scale", "scale")),
     "truth values": ({"scale": [False, True]}, ("invalid_scale", "scale")),
-    "a list of questions": ({"queries": ["dance", "listen"]}, ("invalid_scale", "scale")),
+    "a list of questions": ({"queries": ["dance", "listen"]}, ("invalid_queries", "queries")),
     "a wording that is a list": (
         {"queries": {"dance": ["a"], "listen": "b"}}, ("missing_wording", "queries")
     ),

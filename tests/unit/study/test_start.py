@@ -154,7 +154,7 @@ def test_every_problem_of_the_cells_is_reported(audio, tmp_path):
         (b"who,what\na,3\n", "unknown_form", None),
         (b"id,song1,song10,song1\np,1,2,3\n", "duplicate_column", "song1"),
         (b"Song,Score\nsong1,\n", "empty_table", None),
-        ("Song;Größe\na b;3\n".encode("latin-1"), "unreadable_file", None),
+        ("Song;Größe\na b;3\n".encode("latin-1"), "not_utf8", None),
         (b"", "unreadable_file", None),
         (None, "missing_file", None),
     ],

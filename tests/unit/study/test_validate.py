@@ -124,9 +124,11 @@ CASES = {
     "table of no bytes": (write(RATINGS, b""), "unreadable_file", RATINGS, None, None),
     "not UTF-8": (
         write(TRACKS, "track_id,title\n1,Zwölf".encode("latin-1")),
-        "unreadable_file", TRACKS, None, None,
+        "not_utf8", TRACKS, 2, None,
     ),
-    "broken YAML": (write(META, b"title: [a\nscale: 3"), "unreadable_file", META, 2, None),
+    "workbook": (write(TRACKS, b"PK\x03\x04\xff"), "workbook", TRACKS, None, None),
+    "comma in a title": (replace(TRACKS, "Title 2", "Title, 2"), "long_row", TRACKS, 4, None),
+    "broken YAML": (write(META, b"title: [a\nscale: 3"), "invalid_line", META, 2, None),
     "YAML that is a text": (write(META, b"A study of groove"), "not_a_mapping", META, None, None),
     "no title": (
         replace(META, "title: A tiny study\n", ""), "missing_key", META, None, "title"
