@@ -28,72 +28,59 @@ n_jobs = 2
 oconnell_csv = ""  # the ratings of O'Connell et al. (2022), if you downloaded them
 
 # %%
+from functools import partial
+
 import numpy as np
 import pandas as pd
+import statsmodels.formula.api as smf
 from IPython.display import Markdown, display
 
 from groove_utils import figures, mixed
 from groove_utils.book import (
+    audio_player,
     open_chapter,
     report_text,
     report_value,
     show_figure,
     show_table,
+    summaries,
 )
 from groove_utils.book.outputs import format_value
-from groove_utils.book.verdicts import clear_rows, pick_by_p, pick_verdict
+from groove_utils.book.verdicts import (
+    clear_rows,
+    describe_additions,
+    pick_by_p,
+    pick_verdict,
+)
 from groove_utils.stats import join_words
 from groove_utils.stats.wording import format_p
+from groove_utils.study.datasets.oconnell2022 import URL, load_oconnell2022
+from groove_utils.synth import default_effects, simulate_listeners, song_covariates
 
 chapter = open_chapter("09-mixed-models", study)
 data = chapter.study
 
-# %% tags=["hide-input"]
+# %%
 query = query if query in data.queries else next(iter(data.queries))
+low, high = data.scales[query]
+matters = smallest * (high - low)  # points of the scale
 facts = data.tracks.set_index("track_id")[["style", "artist"]]
-several_styles = data.has("styles")
-# where each song has an artist of its own, the two have one variance
-several_songs = facts["artist"].nunique() < len(facts)
-scale = data.scales[query]
-matters = smallest * (scale[1] - scale[0])
-report_text("query", query)
-
-
-# %% tags=["hide-input"]
-def report_effect(name, effect, n):
-    """Report an estimate with its interval."""
-    report_value(name, effect["estimate"], ci=(effect["low"], effect["high"]), n=n)
-
+several_songs = facts["artist"].nunique() < len(facts)  # per artist
 
 # %% [markdown] tags=["needs-listeners"]
 # ## Two samples, not one
 #
-# Each coloured cell of {numref}`fig-crossed` is one answer of one listener about one song. Songs differ,
-# and listeners differ too: some give high ratings to everything. Averaging over listeners discards the
-# second sample, and one can no longer test whether a result would hold for *other* listeners. Averaging
-# over songs does the same for the music.
+# Each answer is that of one listener about one song. Songs differ, and listeners differ too: some give high
+# ratings to everything. Averaging over listeners discards the second sample, and one can no longer test
+# whether a result would hold for *other* listeners. Averaging over songs does the same for the music.
 
-# %% tags=["needs-listeners"]
-show_figure(
-    figures.plot_crossed_design(data.rating_matrix(query)),
-    "crossed",
-    f"Ratings of “{query}”, with the means of songs and of listeners; white: not rated.",
-    "Matrix of ratings, listeners by songs, brighter to the right and downwards; above "
-    "and to the right of it, dots of the song means and of the listener means.",
-)
-
-# %% tags=["needs-listeners"]
+# %%
 answers = data.ratings.rename(columns={"listener_id": "listener", "track_id": "track"})
 answers = answers.join(facts, on="track")
-rows = answers[answers["query"] == query]
-report_value("n_ratings", len(rows), fmt=".0f")
-report_value("n_listeners", rows["listener"].nunique(), fmt=".0f")
-report_value("n_songs", rows["track"].nunique(), fmt=".0f")
+rows = answers[answers["query"] == query].copy()
 
-# %% [markdown] tags=["needs-listeners"]
-# For “{glue:text}`query`” there are {glue:text}`n_ratings` answers by {glue:text}`n_listeners`
-# listeners about {glue:text}`n_songs` songs. The simplest model with both samples gives each listener
-# and each song its own intercept:
+# %% [markdown]
+# The simplest model with both samples gives each listener and each song its own level:
 #
 # $$ y_{ij} = \mu + u_i + v_j + \varepsilon_{ij}, \qquad u_i \sim N(0, \sigma_u^2), \;
 # v_j \sim N(0, \sigma_v^2), \; \varepsilon_{ij} \sim N(0, \sigma^2) $$
@@ -103,71 +90,160 @@ report_value("n_songs", rows["track"].nunique(), fmt=".0f")
 # model predicts nothing yet. It divides the variance of the answers between listeners, songs and the rest
 # {cite}`baayen2008`.
 
-# %% tags=["needs-listeners"]
+# %%
 crossed = "(1 | listener) + (1 | track)"
 nothing = mixed.fit_lmm(f"rating ~ 1 + {crossed}", rows)
-boot = {"n_boot": n_bootstrap, "seed": seed, "n_jobs": n_jobs}
-spreads = nothing.variance_components("bootstrap", **boot).set_index("factor")
+spreads = nothing.variance_components(
+    "bootstrap", n_boot=n_bootstrap, seed=seed, n_jobs=n_jobs
+).set_index("factor")
 
-# %% tags=["needs-listeners"]
+# %% tags=["hide-input"]
+report_text("query", query)
+report_value("n_ratings", len(rows), fmt=".0f")
+report_value("n_listeners", rows["listener"].nunique(), fmt=".0f")
+report_value("n_songs", rows["track"].nunique(), fmt=".0f")
 show_table(
     spreads[["variance", "sd", "low", "high"]],
     "empty-model",
     f"Variances and standard deviations of “{query}”, the latter with bootstrap intervals.",
 )
+variances = mixed.crossed_variances(rows)
+total = variances[["song", "listener", "residual"]].sum()
+for part in ("song", "listener"):
+    share = 100 * variances[part] / total
+    report_value(f"share_{part}", share, fmt=".0f", unit="%", n=len(rows))
+report_value("icc", variances["ICC(C,1)"], n=len(rows))
 
-# %% tags=["needs-listeners", "hide-input"]
-parts = mixed.crossed_variances(rows)
-whole = parts[["song", "listener", "residual"]].sum()
-report_value("share_song", parts["song"] / whole, n=len(rows))
-report_value("share_listener", parts["listener"] / whole, n=len(rows))
-# consistency of single listeners: what listeners' levels do is left out
-report_value("icc", parts["ICC(C,1)"], n=len(rows))
-
-# %% [markdown] tags=["needs-listeners"]
-# Songs account for {glue:text}`share_song` of the variance of single answers, and listeners' levels for
-# {glue:text}`share_listener`. Without the listeners' levels, the share of songs is the ICC(C,1) of
-# {doc}`01-listeners-and-tracks`: {glue:text}`icc`. The rest is the individual response of one listener to
-# one song, and chance.
+# %% [markdown]
+# For “{glue:text}`query`” there are {glue:text}`n_ratings` answers by {glue:text}`n_listeners` listeners
+# about {glue:text}`n_songs` songs. Of the variance of single answers, {glue:text}`share_song` belongs to
+# songs and {glue:text}`share_listener` to listeners' levels. Without the listeners' levels, the share of
+# songs is the ICC(C,1) of {doc}`01-listeners-and-tracks`: {glue:text}`icc`. The rest is the individual
+# response of one listener to one song, and chance.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# ## What if one of the samples is ignored?
+# ## One slope, three regressions
 #
-# The predictor is the {term}`out-of-fold prediction` of the best model of {doc}`06-probing`. The prediction
-# of a song does not use any rating of that song or of its band. It is standardised over songs: slopes are
-# in points of the rating scale for one standard deviation of the prediction.
+# The predictor $x_j$ is the {term}`out-of-fold prediction` of the best model of {doc}`06-probing`. The
+# prediction of a song does not use any rating of that song or of its band. It is standardised over songs:
+# slopes are in points of the rating scale for one standard deviation of the prediction.
 
-# %% tags=["needs-table-predictions"]
+# %%
 predictions = chapter.load_table("predictions")
 model_name = predictions.loc[predictions["best"], "model"].iloc[0]
-targets = list(predictions["target"].unique())
-query = query if query in targets else targets[0]
-on_prediction = f"Slope of “{query}” on the prediction"
+if query not in set(predictions["target"]):
+    query = predictions["target"].iloc[0]
 songs = predictions[predictions["target"] == query]
 songs = songs.pivot(index="track_id", columns="model", values="predicted")
 songs = (songs - songs.mean()) / songs.std()
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 rows = answers[answers["query"] == query].copy()
 rows["predicted"] = rows["track"].map(songs[model_name])
 predictors = ["predicted"]
 if "descriptors" in songs:
     rows["handcrafted"] = rows["track"].map(songs["descriptors"])
     predictors.append("handcrafted")
+
+# %% [markdown]
+# **Ordinary least squares** takes every answer as a new observation:
+
+# %%
+ols = smf.ols("rating ~ predicted", rows).fit()
+ols.summary2().tables[1].round(3)
+
+# %% [markdown]
+# The estimate of the slope is fine; its standard error is not. The prediction is the same for all answers
+# about one song, and so is the song's level $v_j$. With $m$ answers per song, and a share $\rho$ of the
+# variance between songs, the variance of the slope is larger than ordinary least squares believes, by the
+# *design effect* {cite}`kish1965`
+#
+# $$ 1 + (m - 1) \, \rho . $$
+#
+# Answers about a song repeat each other in part. We compute it from the crossed model of the ratings on the
+# prediction, and compare it with the standard error of that model, which knows the songs.
+
+# %%
+both = mixed.fit_lmm(f"rating ~ predicted + {crossed}", rows)
+variance = both.variance_components().set_index("factor")["variance"]
+rho = variance["track"] / variance.sum()
+m = len(rows) / rows["track"].nunique()
+expected = np.sqrt(1 + (m - 1) * rho)
+observed = both.effect("predicted")["se"] / ols.bse["predicted"]
+
+# %% tags=["hide-input"]
 report_text("model", model_name)
 report_text("predicted_query", query)
+report_value("answers_per_song", m, fmt=".0f")
+report_value("se_expected", expected, n=len(rows))
+report_value("se_observed", observed, n=len(rows))
+
+# %% [markdown]
+# With {glue:text}`answers_per_song` answers per song, the formula expects a standard error
+# {glue:text}`se_expected` times as large as that of ordinary least squares, and the crossed model gives
+# {glue:text}`se_observed` times. (The listeners' levels make the difference: they are noise to ordinary least
+# squares, and the crossed model removes them.)
+
+# %% [markdown] tags=["needs-simulation"]
+# ### The same in statsmodels
+#
+# Python's standard package for mixed models is statsmodels. It was made for *nested* groups, such as
+# answers of listeners. With listeners only, it and `fit_lmm` give the same numbers:
+
+# %%
+nested = smf.mixedlm("rating ~ predicted", rows, groups="listener").fit(reml=True)
+ours = mixed.fit_lmm("rating ~ predicted + (1 | listener)", rows)
+nested_difference = np.abs(nested.fe_params - ours.beta).max()
+
+# %% [markdown]
+# *Crossed* samples can be written in statsmodels as variance components of one group that holds everything.
+# This is slow: with twice as many listeners, the same call takes ten times as long. We therefore give it the
+# first twenty listeners.
+
+# %%
+few = rows[rows["listener"].isin(rows["listener"].unique()[:20])].assign(all=1)
+parts = {"listener": "0 + C(listener)", "track": "0 + C(track)"}
+theirs = smf.mixedlm(
+    "rating ~ predicted", few, groups="all", re_formula="0", vc_formula=parts
+).fit(reml=True)
+ours = mixed.fit_lmm(f"rating ~ predicted + {crossed}", few)
+
+# %% tags=["hide-input"]
+by_statsmodels = [*theirs.fe_params, *theirs.bse_fe, *theirs.vcomp, theirs.scale]
+names = [f"{of} of {term}" for of in ("estimate", "SE") for term in ours.names]
+names += ["variance of listeners", "variance of songs", "residual variance"]
+effects, spread = ours.fixed_effects(), ours.variance_components()
+compared = pd.DataFrame(
+    {
+        "statsmodels": np.array(by_statsmodels, dtype=float),
+        "fit_lmm": [*effects["estimate"], *effects["se"], *spread["variance"]],
+    },
+    index=pd.Index(names, name="crossed model, 20 listeners"),
+)
+show_table(compared, "statsmodels", "The same crossed model by two packages.", fmt="{:.4f}")
+crossed_difference = np.abs(compared["statsmodels"] - compared["fit_lmm"]).max()
+report_value("nested_difference", nested_difference, fmt=".0e", tolerance=1e-4)
+report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2)
+
+# %% [markdown]
+# With listeners only, the coefficients differ by {glue:text}`nested_difference`; in {numref}`tab-statsmodels`
+# the largest difference is {glue:text}`crossed_difference`. `fit_lmm` needs a fraction of a second for all
+# answers, because it uses that each answer belongs to one listener and one song only {cite}`bates2015`.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# ## What if one of the samples is ignored?
+#
 # {cite:t}`clark1973` described the problem for studies of words: treating items as fixed limits the
 # conclusion to those items. {numref}`fig-error-models` estimates the same slope under error models that
 # ignore listeners, songs, both, or neither. The estimates are similar; the intervals are not. “Clustered”
 # rows are ordinary regressions with cluster-robust standard errors.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 errors = mixed.compare_error_models(f"rating ~ predicted + {crossed}", rows)
 errors = errors[errors["term"] == "predicted"]
+on_prediction = f"Slope of “{query}” on the prediction"
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_forest(errors, label="model", xlabel=on_prediction),
     "error-models",
@@ -176,39 +252,46 @@ show_figure(
     "row, with intervals of very different width.",
     table=errors,
 )
-
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
 ratio = errors.set_index("model")["se_ratio"]
 report_value("se_ols", ratio["OLS"], n=len(rows))
 report_value("se_listener_only", ratio["listener only"], n=len(rows))
 report_value("se_song_only", ratio["track only"], n=len(rows))
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # The standard error of ordinary regression is {glue:text}`se_ols` times that of the crossed model; with
 # listeners only it is {glue:text}`se_listener_only` times, and with songs only {glue:text}`se_song_only`
 # times as large. A ratio below 1 is a standard error that is too small. More listeners cannot replace more
 # songs: the prediction varies between songs only. A model with songs only would be as wrong about
 # anything that varies between listeners.
-#
+
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## From the probe to the listener
 #
-# Each listener gets a level and a slope {cite}`barr2013`, and each song a level. Songs of one band
-# resemble each other, so bands are a third sample with levels of their own, where there are several songs
-# per band. Intervals use Satterthwaite's degrees of freedom.
+# Each listener now gets a level and a slope {cite}`barr2013`, each song a level, and each band $b(j)$ as well,
+# because songs of one band resemble each other:
+#
+# $$ y_{ij} = (\mu + u_i) + (\beta + s_i) \, x_j + v_j + w_{b(j)} + \varepsilon_{ij} $$
+#
+# where $\beta$ is the average slope and $s_i$ the deviation of listener $i$ from it. Intervals use
+# Satterthwaite's degrees of freedom.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 bands = " + (1 | artist)" if several_songs else ""
 slopes = f"(1 + predicted | listener) + (1 | track){bands}"
 model = mixed.fit_lmm(f"rating ~ predicted + {slopes}", rows)
+slope = model.effect("predicted")
 display(Markdown(model.report()))
 
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-redraws = mixed.bootstrap(model, **boot)
+# %%
+redraws = mixed.bootstrap(model, n_boot=n_bootstrap, seed=seed, n_jobs=n_jobs)
 ends = redraws["r2"].quantile([0.025, 0.975])
+
+# %% tags=["hide-input"]
 for part, share in model.r2().items():
-    report_value(f"r2_{part}", share, ci=tuple(ends[part]), n=len(rows))
-slope = model.effect("predicted")
-report_effect("slope", slope, len(rows))
+    report_value(
+        f"r2_{part}", 100 * share, ci=tuple(100 * ends[part]), fmt=".0f", unit="%", n=len(rows)
+    )
+report_value("slope", **summaries.as_reported(slope, len(rows)))
 carries = (
     "carries over to single listeners",
     "carries over with the wrong sign",
@@ -216,7 +299,7 @@ carries = (
 )
 report_text("slope_verdict", pick_verdict(slope, *carries))
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # One standard deviation of the prediction goes with {glue:text}`slope_full` points of
 # “{glue:text}`predicted_query`”. The prediction of {glue:text}`model` {glue:text}`slope_verdict`. It
 # accounts for {glue:text}`r2_marginal_full` of the variance of single ratings, and together with the levels
@@ -230,86 +313,61 @@ report_text("slope_verdict", pick_verdict(slope, *carries))
 # {term}`descriptors <descriptor>`) to the model. Each slope then compares songs that are equal in the other
 # predictors.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
-styles_too = ["style"] if several_styles else []
-sets = {"alone": ["predicted"]}
-if several_styles:
-    sets["next to style"] = ["predicted", "style"]
-if "handcrafted" in predictors:
-    sets["descriptors alone"] = ["handcrafted"]
-sets["next to all"] = [*predictors, *styles_too]
-
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
+style = ["style"] if data.has("styles") else []
+sets = {"alone": ["predicted"], "next to style": ["predicted", *style]}
+sets["descriptors alone"] = predictors[1:] or ["predicted"]
+sets["next to all"] = [*predictors, *style]
 fits = {
     label: mixed.fit_lmm(f"rating ~ {' + '.join(terms)} + {slopes}", rows)
     for label, terms in sets.items()
 }
-together = [fit.fixed_effects().assign(model=label) for label, fit in fits.items()]
-together = pd.concat(together).query("term in @predictors")
-names = {"predicted": model_name, "handcrafted": "descriptors"}
-together["prediction"] = together["term"].map(names)
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
+effects = {
+    "slope_style": fits["next to style"].effect("predicted"),
+    "slope_all": fits["next to all"].effect("predicted"),
+    "handcrafted_alone": fits["descriptors alone"].effect(predictors[-1]),
+    "handcrafted_all": fits["next to all"].effect(predictors[-1]),
+}
+
+# %% tags=["hide-input"]
+slopes_next_to = pd.concat(
+    [fit.fixed_effects().assign(model=label) for label, fit in fits.items()]
+).query("term in @predictors")
+called = {"predicted": model_name, "handcrafted": "descriptors"}
+slopes_next_to["prediction"] = slopes_next_to["term"].map(called)
 show_figure(
     figures.plot_forest(
-        together, label="prediction", hue="model", xlabel="Points for one SD"
+        slopes_next_to, label="prediction", hue="model", xlabel="Points for one SD"
     ),
     "over-and-above",
     f"Slope of “{query}” on the predictions, alone and next to style and each other.",
     "Forest plot with one row for the pretrained model's prediction and one for the "
     "handcrafted one, and a colour for what else was in the model.",
-    table=together,
+    table=slopes_next_to,
 )
-
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-adds = "adds to", "has the opposite sign next to", "cannot be shown to add to"
-effects = {
-    "slope_style": ("next to style", "predicted"),
-    "slope_all": ("next to all", "predicted"),
-    "handcrafted_alone": ("descriptors alone", "handcrafted"),
-    "handcrafted_all": ("next to all", "handcrafted"),
-}
-sentences = {}
-for name, (label, term) in effects.items():
-    if label in fits and term in fits[label].names:
-        effect = fits[label].effect(term)
-        report_effect(name, effect, len(rows))
-        reported = format_value(effect["estimate"], ci=(effect["low"], effect["high"]))
-        number = reported["full"].replace(" (", ", ").rstrip(")")
-        sentences[name] = pick_verdict(effect, *adds), number
-with_both = join_words([*styles_too, "descriptors"][: len(sets["next to all"]) - 1])
-listed = []
-if "slope_style" in sentences:
-    word, number = sentences["slope_style"]
-    listed.append(f"The prediction of {model_name} {word} style ({number}).")
-if "handcrafted_all" in sentences:
-    word, number = sentences["slope_all"]
-    listed.append(f"It {word} {with_both} together ({number}).")
-    word, number = sentences["handcrafted_all"]
-    other = join_words([*styles_too, "the pretrained model"])
-    listed.append(
-        f"The prediction of the descriptors {word} {other} together ({number})."
-    )
-word = sentences.get("slope_all", ("", ""))[0]
-if "handcrafted" not in predictors:
-    falsifier = "This study has no descriptors to compare with."
-elif word == adds[0]:
-    falsifier = "That is not the case in this study."
-else:
-    falsifier = "That may be the case in this study."
-report_text("falsifier", falsifier)
+for name, effect in effects.items():
+    report_value(name, **summaries.as_reported(effect, len(rows)))
+compared = [
+    (f"The prediction of {model_name}", style, effects["slope_style"]),
+    ("It", [*style, "descriptors"], effects["slope_all"]),
+    ("That of the descriptors", [*style, model_name], effects["handcrafted_all"]),
+]
+report_text("adds", describe_additions(compared[: 2 * len(predictors) - 1]))
 report_text(
-    "adds", " ".join(listed) or "There is nothing to compare with in this study."
-)
+    "falsifier",
+    pick_verdict(effects["slope_all"], *["That is not the case in this study"] * 2,
+                 "That may be the case in this study"),
+)  # fmt: skip
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # Numbers are slopes with their intervals. {glue:text}`adds` A model that adds nothing to style and
-# descriptors would not be needed for single listeners. {glue:text}`falsifier`
+# descriptors would not be needed for single listeners. {glue:text}`falsifier`.
 #
 # How does this agree with {doc}`06-probing`? There, the *R²* of the best model is compared with those of
 # style and descriptors. A difference between two R² needs many songs to be clear. The slopes here test
-# whether a prediction goes with the ratings of songs that are equal in the other predictors, as the
-# correlations within styles do in {doc}`06-probing`.
+# whether a prediction goes with the ratings of songs that are equal in the other predictors.
 #
 # ## For which listeners does the model work?
 #
@@ -319,48 +377,43 @@ report_text(
 # rising lines in the figure is too high. We compute the share from the model instead: slopes are normally
 # distributed around the average slope, with the standard deviation that the model estimates.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 modes = model.random_effects("listener")
 modes = modes.pivot(index="level", columns="term", values="value")
 lines = modes[model.names] + model.beta
 lines.columns = ["intercept", "slope"]
+rising = mixed.positive_share(model, "predicted", redraws)
+
+# %%
+components = model.variance_components()
+sd = components[components["other"].isna()].set_index("factor")["sd"]
+tests = mixed.random_effect_tests(model)
+p_slope = tests.loc[tests["term"].str.startswith("predicted in"), "p"].item()
+
+# %% tags=["hide-input"]
 people = data.listeners.set_index("listener_id").select_dtypes("number")
 shown = next(iter(people), None)
-
-# %% tags=["needs-listeners", "needs-table-predictions"]
-axes = {"xlabel": "Prediction (SD over songs)", "ylabel": f"Rating of “{query}”"}
 coloured = f", coloured by {shown.replace('_', ' ')}" if shown else ""
-
-# %% tags=["needs-listeners", "needs-table-predictions"]
 show_figure(
-    figures.plot_fitted_lines(lines.join(people), x="predicted", colour=shown, **axes),
+    figures.plot_fitted_lines(
+        lines.join(people), x="predicted", colour=shown,
+        xlabel="Prediction (SD over songs)", ylabel=f"Rating of “{query}”",
+    ),
     "listeners",
     f"One line per listener (conditional modes{coloured}); black: the average.",
     "Fan of straight lines, one per listener, of different heights and slopes, around a "
     "thick black average line.",
     table=lines.rename_axis("listener"),
-)
-
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-components = model.variance_components()
-components = components[components["other"].isna()]  # the others are correlations
-sd = components.set_index("factor")["sd"]
+)  # fmt: skip
+share = {name: 100 * rising[name] for name in ("estimate", "low", "high")}
+report_value("rising", **summaries.as_reported(share, len(lines)), unit="%", fmt=".0f")
+report_value("rising_shrunk", 100 * (lines["slope"] > 0).mean(), unit="%", fmt=".0f")
 slope_sd = sd["listener"].iloc[1]
 report_value("slope_sd", slope_sd, n=len(lines))
-share = mixed.positive_share(model, "predicted", redraws)
-report_value(
-    "rising", 100 * share["estimate"], ci=(100 * share["low"], 100 * share["high"]),
-    unit="%", fmt=".0f", n=len(lines),
-)  # fmt: skip
-report_value("rising_shrunk", 100 * (lines["slope"] > 0).mean(), unit="%", fmt=".0f")
+report_text("p_slope_sd", f"p {format_p(p_slope)}")
+report_text("slopes_differ", pick_by_p(p_slope, "differ", "cannot be shown to differ"))
 
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-tests = mixed.random_effect_tests(model)
-p = tests.loc[tests["term"].str.startswith("predicted in"), "p"].item()
-report_text("p_slope_sd", f"p {format_p(p)}")
-report_text("slopes_differ", pick_by_p(p, "differ", "cannot be shown to differ"))
-
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # According to the model, the slope is positive for {glue:text}`rising_full` of the listeners; of the
 # shrunk lines in the figure, {glue:text}`rising_shrunk` rise. Slopes {glue:text}`slopes_differ` between
 # listeners: their standard deviation is {glue:text}`slope_sd` points ({glue:text}`p_slope_sd`; a variance
@@ -369,43 +422,37 @@ report_text("slopes_differ", pick_by_p(p, "differ", "cannot be shown to differ")
 # Do facts about listeners predict for whom the model works? Each fact enters as a level and as a change of
 # the slope. The liking of a song's style is a fact about listener *and* song.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 with_facts, listed_facts = mixed.join_facts(rows, data.listeners, data.styles)
 changes = mixed.slopes_by_fact(with_facts, listed_facts, "predicted", slopes)
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %% tags=["hide-input"]
 if listed_facts:
-    show_figure(
-        figures.plot_forest(changes, label="fact", xlabel="Change of slope for one SD"),
+    show_table(
+        changes.set_index("fact")[["estimate", "low", "high", "p_holm"]],
         "for-whom",
         "Change of the slope with facts about the listener, in points for one SD each.",
-        "Forest plot: one change of slope for each fact, around a line at zero.",
-        table=changes,
     )
+moves = clear_rows(changes)["fact"].tolist() if listed_facts else []
+report_text("for_whom", join_words(moves, "none that could be tested"))
 
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-moves = clear_rows(changes)["fact"].tolist()
-if not listed_facts:
-    whom = "The study has no numeric facts about its listeners"
-elif moves:
-    whom = f"Corrected for their number, the slope changes with {join_words(moves)}"
-else:
-    whom = "Corrected for their number, none of them can be shown to change the slope"
-report_text("for_whom", whom)
-
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
+# Corrected for their number, the facts with which the slope clearly changes are:
 # {glue:text}`for_whom`.
-#
-# ## In every style?
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+# ## In every style?
+#
 # The interaction of prediction and style tests whether the slope differs between styles. A slope that
 # is “significant” in one style and not in another is no evidence of a difference; the difference
 # itself has to be tested {cite}`gelman2006`.
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+# %%
 by_style = mixed.fit_lmm(f"rating ~ predicted * style + {slopes}", rows)
 trends = by_style.emtrends("predicted", "style")
+contrasts = trends.contrasts(adjust="holm", equivalence=matters)
+
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_forest(trends.table, label="style", xlabel=on_prediction),
     "style-slopes",
@@ -413,22 +460,11 @@ show_figure(
     "Forest plot of one slope per style, each with its interval, on a common axis.",
     table=trends.table,
 )
-
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-# Not finding a difference is no evidence of equality. Two one-sided tests check whether the difference
-# is *smaller* than the smallest one that would matter {cite}`schuirmann1987,lakens2017`. This margin has to
-# be fixed beforehand; here it is {glue:text}`matters` points for one standard deviation of the prediction,
-# {glue:text}`smallest` of the scale.
-
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-contrasts = trends.contrasts(adjust="holm", equivalence=matters)
 show_table(
     contrasts.drop(columns=["se", "t", "p"]),
     "style-contrasts",
     "Differences of slope: p that they differ, and p that they are too small to matter (Holm).",
 )
-
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
 n_different = len(clear_rows(contrasts, "p_adjusted"))
 n_equal = len(clear_rows(contrasts, "p_equivalence"))
 report_value("matters", matters, fmt=".3g")
@@ -436,41 +472,36 @@ report_value("smallest", 100 * smallest, unit="%", fmt=".3g")
 report_value("n_pairs", len(contrasts), fmt=".0f")
 report_value("n_different", n_different, fmt=".0f")
 report_value("n_equal", n_equal, fmt=".0f")
+report_value("n_undecided", len(contrasts) - n_different - n_equal, fmt=".0f")
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
-n_undecided = len(contrasts) - n_different - n_equal
-report_value("n_undecided", n_undecided, fmt=".0f")
-
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+# %% [markdown]
+# Not finding a difference is no evidence of equality. Two one-sided tests check whether the difference
+# is *smaller* than the smallest one that would matter {cite}`schuirmann1987,lakens2017`. This margin has to
+# be fixed beforehand; here it is {glue:text}`matters` points for one standard deviation of the prediction,
+# {glue:text}`smallest` of the scale.
+#
 # Of {glue:text}`n_pairs` pairs of styles, {glue:text}`n_different` clearly differ in slope,
 # {glue:text}`n_equal` are practically equal, and {glue:text}`n_undecided` are undecided: neither a
 # difference nor its absence has been shown.
 #
-# ### Style bias
-#
-# Listeners like some styles more than others. A random intercept for each pair of listener and style
-# measures how much a listener prefers a style, whatever the song {cite}`senn2018`.
+# Listeners may also like some styles more than others. A random intercept for each pair of listener and
+# style measures how much a listener prefers a style, whatever the song {cite}`senn2018`.
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+# %%
 interaction = f"rating ~ predicted * style + {slopes}"
 biased = mixed.fit_lmm(f"{interaction} + (1 | listener:style)", rows)
 bias = mixed.likelihood_ratio_test(by_style, biased)
-show_table(
-    bias[["chisq", "p", "reference"]],
-    "style-bias",
-    "Likelihood-ratio test of the listeners' bias for styles.",
-)
+bias_sd = biased.variance_components().set_index("factor")["sd"]["listener:style"]
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
-parts = biased.variance_components().set_index("factor")["sd"]
-report_value("bias_sd", parts["listener:style"], n=biased.n_groups["listener:style"])
-report_text(
-    "bias_verdict", pick_by_p(bias["p"].iloc[0], "have", "cannot be shown to have")
-)
+# %% tags=["hide-input"]
+report_value("bias_sd", bias_sd, n=biased.n_groups["listener:style"])
+p_bias = bias["p"].iloc[0]
+report_text("bias_verdict", pick_by_p(p_bias, "have", "cannot be shown to have"))
+report_text("p_bias", f"p {format_p(p_bias)}")
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-# Listeners {glue:text}`bias_verdict` preferences for styles; their standard deviation is
-# {glue:text}`bias_sd_full` points.
+# %% [markdown]
+# Listeners {glue:text}`bias_verdict` preferences for styles (likelihood-ratio test,
+# {glue:text}`p_bias`); their standard deviation is {glue:text}`bias_sd_full` points.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Which questions does it predict?
@@ -480,94 +511,107 @@ report_text(
 # are in one model, in which listeners and songs have intercepts and deviations from them for each
 # question. That model tests the differences *between* questions, for each pair of them.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
-common = "groove" if "groove" in targets else query
+# %%
+common = "groove" if "groove" in set(predictions["target"]) else query
 best = predictions[predictions["best"] & (predictions["target"] == common)]
 best = best.set_index("track_id")["predicted"]
 answers["predicted"] = answers["track"].map((best - best.mean()) / best.std())
-report_text("common", common)
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 # a score that is computed from the questions is not compared with them
 questions = [q for q in data.queries if q != "groove"] or list(data.queries)
 single = answers[answers["query"].isin(questions)].rename(columns={"query": "question"})
 single["rating"] /= single.groupby("question")["rating"].transform("std")
 compared = mixed.compare_questions(single)
+apart = compared[compared["model"] == "each by itself"].set_index("question")
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %% tags=["hide-input"]
 show_figure(
-    figures.plot_forest(
-        compared, label="question", hue="model", xlabel="SD for one SD"
-    ),
+    figures.plot_forest(compared, label="question", hue="model", xlabel="SD for one SD"),
     "questions",
     f"Slopes of single ratings on the prediction of “{common}”, in standard deviations.",
     "Forest plot of two estimates per question, one from separate models and one from a "
     "single model, with their intervals.",
     table=compared,
 )
-
-# %% tags=["needs-listeners", "needs-table-predictions"]
-apart = compared[compared["model"] == "each by itself"].set_index("question")
-show_table(
-    apart.filter(["estimate", "low", "high", "p_holm", "explained", "n_apart"]),
-    "questions",
-    "Slopes, and the share of the songs' variance that the prediction explains, question "
-    "by question; then the number of other questions with a clearly different slope (Holm).",
-    fmt="{:.3f}",
-)
-
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-n_questions = len(apart)
+report_text("common", common)
 sloping = clear_rows(apart)
-report_value("n_questions", n_questions, fmt=".0f")
+report_value("n_questions", len(apart), fmt=".0f")
 report_value("n_predictable", len(sloping), fmt=".0f")
 report_text("predictable", join_words(f"“{name}”" for name in sloping.index))
-pairs_apart = apart["n_apart"].sum() / 2 if "n_apart" in apart else 0
-report_value("n_apart", pairs_apart, fmt=".0f", n=n_questions * (n_questions - 1) // 2)
+n_pairs = len(apart) * (len(apart) - 1) // 2
+n_apart = apart["n_apart"].sum() / 2 if "n_apart" in apart else 0
+report_value("n_apart", n_apart, fmt=".0f", n=n_pairs)
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # Of {glue:text}`n_questions` questions, {glue:text}`n_predictable` have a slope that clearly differs from
 # zero, corrected for their number: {glue:text}`predictable`. The slopes of {glue:text}`n_apart_full` pairs
 # of questions clearly differ. The questions are correlated ({doc}`01-listeners-and-tracks`), so this is not
 # as many confirmations as there are rows.
 
+# %% [markdown] tags=["needs-simulation"]
+# ### Two control questions
+#
+# In this simulated study, the answers to “placebo” have no cause in the music, and those to
+# “style_only” depend on a song's style and on nothing else. A method that works finds no slope for the first,
+# and for the second a slope that is gone next to the style.
+
+# %%
+control_slopes = {}
+for control in data.controls:
+    asked = answers[answers["query"] == control]
+    asked = asked.assign(rating=asked["rating"] / asked["rating"].std())
+    for label, also in {"alone": "", "next to style": "+ style"}.items():
+        formula = f"rating ~ predicted {also} + {crossed}{bands}"
+        slope_of = mixed.fit_lmm(formula, asked).effect("predicted")
+        control_slopes[control, label] = slope_of
+
+# %% tags=["hide-input"]
+columns = ["estimate", "low", "high", "p"]
+control_table = pd.DataFrame(control_slopes).T.reindex(columns=columns).astype(float)
+show_table(
+    control_table.rename_axis(["question", "model"]),
+    "control-slopes",
+    f"Slope of the control questions on the prediction of “{common}”, in standard deviations.",
+)
+words = "a slope above zero", "a slope below zero", "no clear slope"
+control_notes = [
+    f"for “{control}” {label}, {pick_verdict(row, *words)}"
+    for (control, label), row in control_slopes.items()
+]
+report_text("control_note", "; ".join(control_notes) or "this study has no such question")
+
+# %% [markdown]
+# The mixed model finds: {glue:text}`control_note`.
+
 # %% [markdown] tags=["needs-listeners"]
 # ## How much is left?
 #
-# {numref}`fig-shares` divides the variance of single ratings for each question: the part that is predicted
+# {numref}`tab-shares` divides the variance of single ratings for each question: the part that is predicted
 # and the style (one share, if the two work against each other), songs beyond both, the levels and slopes of
 # listeners, their preferences for styles, and the residual. The shares add up to one.
 
-# %% tags=["needs-listeners"]
+# %%
 fixed, random = ["1"], ["(1 | listener)", "(1 | track)"]
-if chapter.has_table("predictions"):
+if "predicted" in answers:
     fixed, random = ["predicted"], ["(1 + predicted | listener)", "(1 | track)"]
-if several_styles:
+if data.has("styles"):
     fixed, random = [*fixed, "style"], [*random, "(1 | listener:style)"]
 formula = f"rating ~ {' + '.join([*fixed, *random])}"
 
-# %% tags=["needs-listeners"]
+# %%
 everything = answers.rename(columns={"query": "question"})
-shares = mixed.partition_by_question(formula, everything)
+shares = mixed.partition_by_question(formula, everything).loc[list(data.queries)]
+
+# %% tags=["hide-input"]
 names = {"listener:style": "listener × style", "track": "song", "Residual": "residual"}
-shares = shares.rename(columns=names).loc[list(data.queries)]
+shares = shares.rename(columns=names)
+show_table(100 * shares, "shares", "Shares of the variance of single ratings, in %.", fmt="{:.0f}")
+for name, part in (("left", "residual"), ("left_songs", "song")):
+    value = 100 * shares.loc[query, part]
+    report_value(name, value, fmt=".0f", unit="%", n=len(rows))
 
-# %% tags=["needs-listeners"]
-show_figure(
-    figures.plot_variance_shares(shares, fmt=".0%"),
-    "shares",
-    "Shares of the variance of single ratings, one bar per question.",
-    "Stacked bars, one per question, that add to one: songs, listeners and what was "
-    "predicted in colours with their percentages, the residual in grey at the right.",
-    table=shares,
-)
-
-# %% tags=["needs-listeners", "hide-input"]
-own = shares.loc[query]
-report_value("left", own["residual"], n=len(rows))
-report_value("left_songs", own["song"], n=len(rows))
-
-# %% [markdown] tags=["needs-listeners"]
+# %% [markdown]
 # Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual. No model of
 # songs and of listeners' general habits can explain it. {glue:text}`left_songs` belongs to differences
 # between songs beyond the prediction: better models could explain this part.
@@ -581,38 +625,20 @@ report_value("left_songs", own["song"], n=len(rows))
 # a sample. Adding the style or the descriptors is not the same analysis with another choice, because it
 # asks another question. We list these two as well, because they can change the answer.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
-extra = {
-    label: fits[label] for label in ("next to style", "next to all") if label in fits
-}
+# %%
+extra = {label: fits[label] for label in ("next to style", "next to all")}
 if several_songs:
-    two_samples = slopes.replace(bands, "")
-    fit = mixed.fit_lmm(f"rating ~ predicted + {two_samples}", rows)
+    without = slopes.replace(bands, "")
+    fit = mixed.fit_lmm(f"rating ~ predicted + {without}", rows)
     extra["without bands as a sample"] = fit
 robust = mixed.robustness_table(model, "predicted", n_jobs=n_jobs, extra=extra)
-show_table(robust, "robustness", "The slope under other analyses.")
-
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
-variants = robust.iloc[1:]
-same = variants["same"].astype(bool)
-report_value("n_same", same.sum(), fmt=".0f")
-report_value("n_variants", len(same), fmt=".0f")
-report_text("changed", join_words(variants.loc[~same, "variant"], "none"))
-
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# {glue:text}`n_same` of {glue:text}`n_variants` variants give the same conclusion as the model above;
-# different: {glue:text}`changed`. The next figure checks the residuals.
-
-# %% tags=["needs-listeners", "needs-table-predictions"]
-show_figure(
-    figures.plot_residuals(mixed.residual_table(model)),
-    "residuals",
-    "Standardised residuals against fitted ratings (left) and against normal quantiles (right).",
-    "Left, a cloud of residuals around zero. Right, residuals against normal quantiles, along a diagonal line.",
-)
-
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
 checks = mixed.check_residuals(model)
+
+# %% tags=["hide-input"]
+show_table(robust, "robustness", "The slope under other analyses.")
+same = robust.iloc[1:]["same"].astype(bool)
+report_value("n_same", same.sum(), fmt=".0f", n=len(same))
+report_text("changed", join_words(robust.iloc[1:].loc[~same, "variant"], "none"))
 show_table(
     checks[["check", "of", "value", "meaning"]],
     "checks",
@@ -621,9 +647,11 @@ show_table(
 at_ends = 100 * rows["rating"].isin(data.scales[query]).mean()
 report_value("at_ends", at_ends, unit="%", fmt=".1f", n=len(rows))
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# {glue:text}`at_ends_full` of the answers lie at the ends of the scale. Such answers form slanting edges of
-# the cloud. The ordinal row of {numref}`tab-robustness` shows whether this matters for the slope.
+# %% [markdown]
+# {glue:text}`n_same_full` variants give the same conclusion as the model above; different:
+# {glue:text}`changed`. {numref}`tab-checks` looks at the residuals: {glue:text}`at_ends_full` of the answers
+# lie at the ends of the scale, where a linear model cannot be quite right. The ordinal row of
+# {numref}`tab-robustness` shows whether this matters for the slope.
 #
 # ## How many listeners, how many songs?
 #
@@ -632,19 +660,22 @@ report_value("at_ends", at_ends, unit="%", fmt=".1f", n=len(rows))
 # ({glue:text}`power_effect` points), fixed beforehand. The power to find the *observed* slope would only
 # restate its p-value {cite}`hoenig2001`.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
+between_songs = sd[["track", "artist"] if several_songs else ["track"]]
 n_rated = int(rows.groupby("listener").size().median())
-spread = {"sd_listener": sd["listener"].iloc[0], "sd_slope": slope_sd}
-sd_song = np.sqrt((sd[["track", *(["artist"] if several_songs else [])]] ** 2).sum())
-spread |= {"sd_song": sd_song, "sd_residual": model.sigma}
-often = {"n_simulations": n_simulations, "seed": seed, "n_jobs": n_jobs}
-sizes = {"n_listeners": [30, 60, 120, 240], "n_songs": [24, 48, 96, 192]}
-design = {**sizes, **spread, "songs_per_listener": n_rated}
-power = mixed.power_simulation(effect=matters, **design, **often)
-here = {"n_listeners": rows["listener"].nunique(), "n_songs": rows["track"].nunique()}
-here = mixed.power_simulation(effect=matters, **(design | here), **often).iloc[0]
+power_of = partial(
+    mixed.power_simulation, effect=matters, songs_per_listener=n_rated,
+    sd_listener=sd["listener"].iloc[0], sd_slope=sd["listener"].iloc[1],
+    sd_song=np.sqrt((between_songs**2).sum()), sd_residual=model.sigma,
+    n_simulations=n_simulations, seed=seed, n_jobs=n_jobs,
+)  # fmt: skip
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
+power = power_of(n_listeners=[30, 60, 120, 240], n_songs=[24, 48, 96, 192])
+n_listeners, n_songs = rows["listener"].nunique(), rows["track"].nunique()
+here = power_of(n_listeners=n_listeners, n_songs=n_songs).iloc[0]
+
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_power(power),
     "power",
@@ -653,27 +684,25 @@ show_figure(
     "Heat map of power, listeners upwards and songs to the right: it grows along both.",
     table=power,
 )
-
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
 report_value("power_effect", matters, fmt=".3g")
 interval = tuple(here[["low", "high"]])
 report_value("power_here", here["power"], ci=interval, n=n_simulations, tolerance=0.1)
 cells = power.set_index(["n_listeners", "n_songs"])["power"]
-ways = {"more_people": (240, 48), "more_songs": (60, 192)}
-for name, cell in ways.items():
-    gain = cells[cell] - cells[60, 48]
-    report_value(name, gain, tolerance=0.1, n=n_simulations)
-first, second = cells[ways["more_songs"]], cells[ways["more_people"]]
-half = 1.96 * np.sqrt((first * (1 - first) + second * (1 - second)) / n_simulations)
+more_people, more_songs = cells[240, 48], cells[60, 192]
+report_value("more_people", more_people - cells[60, 48], tolerance=0.1, n=n_simulations)
+report_value("more_songs", more_songs - cells[60, 48], tolerance=0.1, n=n_simulations)
+variance = more_songs * (1 - more_songs) + more_people * (1 - more_people)
+half = 1.96 * np.sqrt(variance / n_simulations)
+gain = more_songs - more_people
 buy = pick_verdict(
-    {"low": first - second - half, "high": first - second + half},
+    {"low": gain - half, "high": gain + half},
     "more songs help more than more listeners",
     "more listeners help more than more songs",
     "songs and listeners help about equally",
 )
 report_text("buy", buy)
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # At the size of this study, the power is {glue:text}`power_here_full`. From 60 listeners and 48 songs,
 # four times as many listeners add {glue:text}`more_people` to the power, and four times as many songs (with
 # no more answers per listener) {glue:text}`more_songs`. With variances like these, {glue:text}`buy`. More of
@@ -692,19 +721,15 @@ report_text("buy", buy)
 # ratings with the latter, and a new draw that is neither rounded nor clipped with the former. Intervals of
 # standard deviations are profile-likelihood intervals.
 
-# %% tags=["needs-simulation"]
-from groove_utils.synth import default_effects, simulate_listeners, song_covariates
-
-true_songs = data.truth("songs")
+# %%
+true_songs, known = data.truth("songs"), default_effects()
 covariates = song_covariates(true_songs)
-known = default_effects()
 truth_query = query if query in known.fixed else "dance"
-
-# %% tags=["needs-simulation"]
 terms = [*covariates, "dance_inclination_z", "musicianship_z:syncopation_z"]
-bars = ["track", "listener", "listener:style"]
-bars = [f"(1 | {name})" for name in bars] + ["(0 + syncopation_z | listener)"]
-true_formula = f"rating ~ {' + '.join([*terms, *bars])}"
+samples = ["(1 | track)", "(1 | listener)", "(1 | listener:style)"]
+samples += ["(0 + syncopation_z | listener)"]
+
+# %%
 sources = {
     "song": ("track", "Intercept"),
     "listener": ("listener", "Intercept"),
@@ -714,7 +739,7 @@ sources = {
 }
 
 
-# %% tags=["needs-simulation"]
+# %%
 def recover(ratings, listeners, truth):
     """Compare known effects behind one set of ratings with those of a mixed model."""
     own = ratings[ratings["query"] == truth_query].join(covariates, on="track_id")
@@ -723,41 +748,39 @@ def recover(ratings, listeners, truth):
     own = own.rename(columns={"listener_id": "listener", "track_id": "track"})
     effects = truth[truth["question"] == truth_query].set_index("term")["value"]
     effects = effects.rename({"intercept": "Intercept"})
-    return mixed.recovery_table(mixed.fit_lmm(true_formula, own), effects, sources)
+    fit = mixed.fit_lmm(f"rating ~ {' + '.join([*terms, *samples])}", own)
+    return mixed.recovery_table(fit, effects, sources)
 
 
-# %% tags=["needs-simulation"]
-as_rated = data.truth("effects_as_rated")
+# %%
 as_drawn = known.table().query("component in ['fixed', 'sd']")
+as_rated = data.truth("effects_as_rated")
 again = simulate_listeners(true_songs, known, seed, discrete=False)
 rated = recover(data.ratings, data.truth("listeners"), as_rated)
 free = recover(again.ratings, again.truth["listeners"], as_drawn)
-found = [rated.assign(data="as rated"), free.assign(data="without a scale's ends")]
-found = pd.concat(found, ignore_index=True)
 
-# %% tags=["needs-simulation"]
+# %% tags=["hide-input"]
+both = [rated.assign(data="as rated"), free.assign(data="without a scale's ends")]
+both = pd.concat(both, ignore_index=True)
 show_figure(
-    figures.plot_recovery(found[found["term"] != "Intercept"]),
+    figures.plot_recovery(both[both["term"] != "Intercept"]),
     "recovery",
     f"Known effects behind “{truth_query}” (diamonds) and what the mixed model finds, from "
     "the demo's ratings, and from a new draw that is neither rounded nor clipped.",
     "Two panels of estimates with intervals, fixed effects above and standard deviations "
     "below, two colours for two sets of ratings, and a diamond at each true value.",
-    table=found,
+    table=both,
 )
-
-# %% tags=["needs-simulation", "hide-input"]
 report_value("n_known", len(rated), fmt=".0f")
 for name, table in (("", rated), ("_free", free)):
     report_value(f"n_within{name}", table["within"].sum(), fmt=".0f")
-    missed = ", ".join(table.loc[~table["within"], "term"])
-    report_text(f"missed{name}", missed or "none")
+    report_text(f"missed{name}", ", ".join(table.loc[~table["within"], "term"]) or "none")
 residual = pd.concat([as_drawn, as_rated]).query("term == 'residual'")
 drawn_sd, rated_sd = residual.loc[residual["question"] == truth_query, "value"]
 report_value("sd_drawn", drawn_sd, fmt=".1f")
 report_value("sd_rated", rated_sd, fmt=".1f")
 
-# %% [markdown] tags=["needs-simulation"]
+# %% [markdown]
 # Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within their 95% intervals
 # (outside: {glue:text}`missed`), and without rounding and clipping {glue:text}`n_within_free`
 # (outside: {glue:text}`missed_free`). About one in twenty intervals may miss. The ends of the scale reduced
@@ -769,50 +792,49 @@ report_value("sd_rated", rated_sd, fmt=".1f")
 #
 # {cite:t}`oconnell2022` asked 124 people to rate 20 songs, ten chosen for high and ten for low groove, on
 # groove, liking and familiarity. The licence of the table is unknown. It is therefore downloaded when the
-# chapter runs, verified by its hash, and not redistributed.
+# chapter runs, verified by its hash, and not redistributed. The methods are those of this chapter: first the
+# agreement of listeners, over all songs and within the two groups; then the difference between the groups
+# under each error model.
+
+
+# %%
+def agreement(real, group):
+    rows = real.ratings.rename(columns={"listener_id": "listener", "track_id": "track"})
+    rows["songs"] = rows["track"].map(group)
+    rows = pd.concat([rows.assign(songs="all"), rows])
+    return rows.groupby(["query", "songs"]).apply(mixed.crossed_variances)
+
+
+# %%
+def group_difference(real, group):
+    rows = real.ratings.rename(columns={"listener_id": "listener", "track_id": "track"})
+    rows = rows[rows["query"] == "groove"]
+    # half a point to either side, so that the slope is the difference of the groups
+    rows = rows.assign(group=rows["track"].map(group).map({"low": -0.5, "high": 0.5}))
+    formula = "rating ~ group + (1 + group | listener) + (1 | track)"
+    errors = mixed.compare_error_models(formula, rows)
+    return errors[errors["term"] == "group"]
+
 
 # %% tags=["hide-input"]
-from groove_utils.study.datasets.oconnell2022 import URL, load_oconnell2022
-
 not_fetched = f"""````{{admonition}} Not run: the ratings could not be fetched
 :class: warning not-run
 This copy of the book was built without a connection. Download <{URL}>, and name the
 file in this chapter's parameter `oconnell_csv`; or run the chapter again with a connection.
 ````"""
-
-# %% tags=["hide-input"]
-real = data if "groove_group" in data.tracks else None
+real_text = """For groove, the variance between songs is {all[song]:.2f}, between listeners
+{all[listener]:.2f}, and the residual variance is {all[residual]:.2f}: ICC(C,1) =
+{all[ICC(C,1)]:.2f}. These songs are extreme groups. Among the high-groove songs the agreement is
+{high[ICC(C,1)]:.2f}, among the low-groove ones {low[ICC(C,1)]:.2f}: a ceiling belongs to a
+selection of songs. High-groove songs are rated higher by {effect} points. If the songs are treated as
+fixed, the standard error is {ratio:.2f} times as large as it should be."""
 try:
-    real = load_oconnell2022(oconnell_csv or None) if real is None else real
-except ConnectionError:
-    display(Markdown(not_fetched))
-
-# %%
-if real is not None:
-    chapter.study = real  # captions name the study
-    own_names = {"listener_id": "listener", "track_id": "track", "query": "question"}
-    people_said = real.ratings.rename(columns=own_names)
+    real = data if "groove_group" in data.tracks else load_oconnell2022(oconnell_csv or None)
     group = real.tracks.set_index("track_id")["groove_group"]
-    people_said["songs"] = people_said["track"].map(group)
-
-# %%
-if real is not None:
-    both = pd.concat([people_said.assign(songs="all"), people_said])
-    real_parts = both.groupby(["question", "songs"]).apply(mixed.crossed_variances)
+    agreed, real_errors = agreement(real, group), group_difference(real, group)
+    chapter.study = real  # captions name the study
     caption = "Real listeners: variances on the scale of 1–7, and their agreement."
-    show_table(real_parts, "real-variances", caption)
-
-# %%
-if real is not None:
-    grooves = people_said[people_said["question"] == "groove"]
-    # half a point to either side, so that the slope is the difference of the groups
-    grooves = grooves.assign(group=grooves["songs"].map({"low": -0.5, "high": 0.5}))
-    both_ways = "rating ~ group + (1 + group | listener) + (1 | track)"
-    real_errors = mixed.compare_error_models(both_ways, grooves)
-    real_errors = real_errors[real_errors["term"] == "group"]
-
-# %%
-if real is not None:
+    show_table(agreed, "real-variances", caption)
     show_figure(
         figures.plot_forest(real_errors, label="model", xlabel="Points of 1–7"),
         "real-groups",
@@ -821,26 +843,16 @@ if real is not None:
         "each row, all far from zero, with narrower intervals where songs are ignored.",
         table=real_errors,
     )
-
-# %% tags=["hide-input"]
-if real is not None:
     by_model = real_errors.set_index("model")
-    effect = by_model.loc["crossed"]
-    effect = format_value(effect["estimate"], ci=(effect["low"], effect["high"]))[
-        "full"
-    ]
-    whole, high, low = (
-        real_parts.loc[("groove", one)] for one in ("all", "high", "low")
+    effect = summaries.as_reported(by_model.loc["crossed"])
+    text = real_text.format(
+        **agreed.loc["groove"].T,
+        effect=format_value(effect["value"], ci=effect["ci"])["full"],
+        ratio=by_model.loc["listener only", "se_ratio"],
     )
-    icc = "ICC(C,1)"
-    text = f"""For groove, the variance between songs is {whole["song"]:.2f}, between listeners
-{whole["listener"]:.2f}, and the residual variance is {whole["residual"]:.2f}: ICC(C,1) =
-{whole[icc]:.2f}. These songs are extreme groups. Among the high-groove songs the agreement is
-{high[icc]:.2f}, among the low-groove ones {low[icc]:.2f}: a ceiling belongs to a selection of
-songs. High-groove songs are rated higher by {effect} points. If the songs are treated as
-fixed, the standard error is {by_model.loc["listener only", "se_ratio"]:.2f} times as large as
-it should be."""
     display(Markdown(text.replace("\n", " ")))
+except ConnectionError:
+    display(Markdown(not_fetched))
 chapter.study = data
 
 # %% [markdown]
@@ -853,50 +865,34 @@ chapter.study = data
 # Some studies publish one mean per song {cite}`marmoret2026`. The rows are then songs, and artists and
 # styles are the remaining samples, with random intercepts.
 
-# %% tags=["needs-table-predictions"]
+# %%
 means = predictions[predictions["best"] & (predictions["target"] == query)]
 means = means.set_index("track_id")[["observed", "style", "artist"]]
 means["predicted"] = songs[model_name]
-samples = ["artist"] * several_songs + ["style"] * several_styles
-
-# %% tags=["needs-table-predictions"]
-plain = "observed ~ predicted"
-level, song_fit = mixed.add_random_intercepts(plain, means, samples, "predicted")
-level["model"] = "song means, " + level["model"]
-if data.has("listeners"):
-    crossed_slope = [slope[name] for name in ("estimate", "low", "high")]
-    level.loc[len(level)] = ["single ratings, crossed", *crossed_slope]
-
-# %% tags=["needs-table-predictions"]
-show_figure(
-    figures.plot_forest(level, label="model", xlabel=on_prediction),
-    "song-level",
-    "The slope from song means, and from single ratings where there are any.",
-    "Forest plot of the slope from song means, by ordinary regression and with growing "
-    "random parts, each with its interval.",
-    table=level,
+samples = ["artist"] * several_songs + ["style"] * data.has("styles")
+level, song_fit = mixed.add_random_intercepts(
+    "observed ~ predicted", means, samples, "predicted"
 )
 
-# %% tags=["needs-table-predictions", "hide-input"]
-last = level[level["model"].str.startswith("song means")].iloc[-1]
-interval = tuple(last[["low", "high"]])
-report_value("song_level_slope", last["estimate"], ci=interval, n=len(means))
-if song_fit is not None:
-    spread = song_fit.variance_components().rename(columns={"factor": "of"})
-    spread = spread[["of", "variance", "sd"]].set_index("of")
-    show_table(spread, "song-level-variances", "Whose variance, from song means alone.")
-
-# %% tags=["needs-table-predictions", "hide-input"]
+# %% tags=["hide-input"]
+show_table(
+    level.set_index("model"),
+    "song-level",
+    f"{on_prediction}, from song means, by ordinary regression and with growing random parts.",
+)
+last = level.iloc[-1]
+report_value("song_level_slope", **summaries.as_reported(last, len(means)))
 few = "With a single style, differences between styles cannot be estimated"
-if several_styles:
+if data.has("styles"):
+    spread = song_fit.variance_components().set_index("factor")["sd"]
     few = (
         f"{len(data.styles)} styles are a small sample: their standard deviation "
-        f"({spread.loc['style', 'sd']:.2g} points) is very uncertain, as is the interval of "
+        f"({spread['style']:.2g} points) is very uncertain, as is the interval of "
         "anything that varies between styles"
     )
 report_text("few_styles", few)
 
-# %% [markdown] tags=["needs-table-predictions"]
+# %% [markdown]
 # With all of these random, the slope of the song means is {glue:text}`song_level_slope_full`.
 # {glue:text}`few_styles`. Song means cannot answer:
 #
@@ -915,49 +911,110 @@ report_text("few_styles", few)
 # - **Shrunk slopes are no test of persons.** A flat line may belong to a listener for whom the model does
 #   not work, or to one who rated too few songs.
 #
-# What would change the conclusion: a slope whose interval, with listeners, songs and bands random, reaches
-# zero; or a model that adds nothing to style and descriptors.
-#
 # ## Exercises
 #
-# 1. Give each listener other songs: in `rows`, rename every song to “song of this listener”
-#    (`rows["track"] = rows["listener"] + rows["track"]`) and fit the crossed model again. What
-#    happens to the standard error, and why is that the mistake of *nesting* what is crossed?
-
-# %% [markdown]
-# ````{dropdown} Solution
-# Each listener–song pair is then a level with one answer. `fit_lmm` raises an error, because its variance
-# cannot be separated from the residual. Without the term, the model is that with listeners only, and so is
-# its standard error: a difference between songs counts once for each listener. Software that nests without
-# a warning gives this result.
-# ````
+# ```{exercise} A wider margin
+# :label: ex-margin
 #
-# 2. Set `smallest` to 0.06 in the parameters. Which statements about styles change, and which do
-#    not?
-
-# %% [markdown]
-# ````{dropdown} Solution
-# The differences, their intervals and their p-values stay. Only the verdict on equality and the
-# power map change: with a wider margin, a difference is more easily called too small to matter.
-# That is why the margin must be fixed before looking.
-# ````
+# One line: test the styles for equality with a margin twice as wide. Which columns of
+# {numref}`tab-style-contrasts` change, and which do not? Why must the margin be fixed before looking?
+# ```
 #
-# 3. Which of the two bars of a study's budget would you lengthen, listeners or songs, if songs
-#    differed twice as much as here? Double `sd_song` in the call of `power_simulation`.
+# ```{solution-start} ex-margin
+# :class: dropdown
+# ```
+
+# %% tags=["solution", "needs-listeners", "needs-table-predictions", "needs-styles"]
+trends.contrasts(adjust="holm", equivalence=2 * matters)
 
 # %% [markdown]
-# ````{dropdown} Solution
-# Songs. The song's own variance is divided by the number of songs only; listeners average nothing
-# of it away. Power falls everywhere, and the rows of the map become more alike.
-# ````
+# Differences, intervals and p-values of a difference stay. Only the p-values of equality become smaller: with
+# a margin that is wide enough, any two slopes are “equal”.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Nest what is crossed
+# :label: ex-nested
+#
+# Give each listener songs of their own: in `rows`, name each song after the listener and the song, and let
+# listeners be the only sample that repeats. What happens to the standard error of the slope? Which
+# software would do this without a warning?
+# ```
+#
+# ```{solution-start} ex-nested
+# :class: dropdown
+# ```
+
+# %% tags=["solution", "needs-listeners", "needs-table-predictions"]
+own_songs = rows.assign(track=rows["listener"] + rows["track"])
+nested = mixed.fit_lmm("rating ~ predicted + (1 | listener)", own_songs)
+nested.effect("predicted")["se"] / both.effect("predicted")["se"]
 
 # %% [markdown]
+# The song of each listener has one answer, so its level cannot be separated from the residual, and
+# `(1 | track)` would raise an error. Without it, the standard error is too small: a difference between songs
+# counts once for each listener. Any software that takes `listener/track` as nested gives this result.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Hear the misses
+# :label: ex-misses
+#
+# Which songs do listeners like more than the model predicts, and which less? Play the songs with the highest
+# and the lowest level $v_j$. Can you hear what the model misses?
+# ```
+#
+# ```{solution-start} ex-misses
+# :class: dropdown
+# ```
+
+# %% tags=["solution", "needs-listeners", "needs-table-predictions", "needs-audio"]
+levels = model.random_effects("track").set_index("level")["value"].sort_values()
+for track in (levels.index[-1], levels.index[0]):
+    audio_player({f"{track}: {levels[track]:+.2f} points": data.audio_path(track)})
+
+# %% [markdown]
+# These levels are what remains of a song after the prediction. In the demo, a part of them has no acoustic
+# cause at all, so not everything that you believe to hear is there.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Look at the residuals
+# :label: ex-residuals
+#
+# Draw the standardised residuals against the fitted ratings, and against normal quantiles. Where do they
+# leave the line?
+# ```
+#
+# ```{solution-start} ex-residuals
+# :class: dropdown
+# ```
+
+# %% tags=["solution", "needs-listeners", "needs-table-predictions"]
+figures.plot_residuals(mixed.residual_table(model));
+
+# %% [markdown]
+# Answers at the ends of the scale form slanting edges of the cloud, and the tails are shorter than normal ones:
+# ratings cannot be arbitrarily far from the fit.
+#
+# ```{solution-end}
+# ```
+#
+# **An open question**: if songs differed twice as much as here, would you rather pay for more listeners or for
+# more songs? Say what you expect, then call `power_of` with another `sd_song`.
+#
 # ## Summary
 #
-# - Listeners, songs and bands are samples; ignoring one makes intervals too narrow.
-# - A prediction of mean ratings has to be tested again for single listeners, next to style and
-#   descriptors. Differences between styles need tests of their own.
-# - Most of the variance of a single rating belongs neither to the song nor to the listener.
-# - The numbers of songs and listeners that a study needs can be simulated from a similar study.
+# **Asked**: whether a prediction of mean ratings holds for single listeners, other songs, and every style.
+# **Found**: listeners, songs and bands are samples, and ignoring one makes intervals too narrow. The prediction
+# of the best model has to be tested again for single listeners, next to style and descriptors, and differences
+# between styles need tests of their own; most of the variance of a single rating belongs neither to the song
+# nor to the listener. **True in the simulation**: the ratings come from a model of this form, so its parameters
+# can be found again; real ratings need not. **What would change our mind**: a slope whose interval, with
+# listeners, songs and bands random, reaches zero; a model that adds nothing to style and descriptors; or
+# a slope for an answer that has no cause in the music.
 #
 # **Next:** {doc}`adapt` explains how to analyse your own songs and listeners.

@@ -14,6 +14,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "errors": ["BookError", "ChapterError"],
         "listening": ["listening_map"],
         "players": ["audio_player"],
-        "outputs": ["report_text", "report_value", "show_figure", "show_table"],
+        "outputs": [
+            "report_counts",
+            "report_effects",
+            "report_text",
+            "report_texts",
+            "report_value",
+            "show_figure",
+            "show_table",
+        ],
     },
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -17,7 +18,16 @@ from groove_utils.book.markdown import markdown_table
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.stats.wording import format_number
 
-__all__ = ["format_value", "report_text", "report_value", "show_figure", "show_table"]
+__all__ = [
+    "format_value",
+    "report_counts",
+    "report_effects",
+    "report_text",
+    "report_texts",
+    "report_value",
+    "show_figure",
+    "show_table",
+]
 
 FIGURE_DPI = 144
 FULL = "_full"  # appended to a value's name: with its interval and n
@@ -126,6 +136,40 @@ def report_text(name: str, text: str) -> None:
     """
     if _record(name, {"text": text, "full": text}):
         _glue(name, text)
+
+
+def report_counts(**counts: float) -> None:
+    """Report several whole numbers by :func:`report_value`, each under its keyword."""
+    for name, count in counts.items():
+        report_value(name, count, fmt=".0f")
+
+
+def report_texts(**texts: str) -> None:
+    """Report several words or sentences by :func:`report_text`, each under its keyword."""
+    for name, text in texts.items():
+        report_text(name, text)
+
+
+def report_effects(
+    effects: Mapping[str, Mapping], n: int | None = None, *, scale: float = 1.0, **form
+) -> None:
+    """Report several estimates with their intervals by :func:`report_value`.
+
+    Parameters
+    ----------
+    effects : mapping of name to row
+        Rows with ``estimate``, ``low`` and ``high``; an interval that is not finite is left out.
+    n : int, optional
+        Number of units behind each of them.
+    scale : float
+        Factor of estimates and ends, such as 100 for percentages.
+    **form
+        As in :func:`report_value`: unit, fmt, tolerance.
+    """
+    for name, row in effects.items():
+        ends = scale * row["low"], scale * row["high"]
+        interval = ends if all(map(math.isfinite, ends)) else None
+        report_value(name, scale * row["estimate"], ci=interval, n=n, **form)
 
 
 def show_figure(

@@ -21,6 +21,7 @@ __all__ = [
     "ceiling_bands",
     "control_table",
     "count_words",
+    "plus_minus_table",
     "rated_targets",
     "row_of",
     "score_table",
@@ -74,17 +75,40 @@ def text_table(
     Numbers of 100 and more have no decimals.
     """
 
+    rows = pd.concat(
+        [result.scores().assign(features=name) for name, result in results.items()],
+        ignore_index=True,
+    )
+    return plus_minus_table(rows, "features", "target", value, spread)
+
+
+def plus_minus_table(
+    rows: pd.DataFrame, index: str, columns: str, value: str, spread: str
+) -> pd.DataFrame:
+    """Format two columns of a long table as ``0.31 ± 0.02``, and pivot them.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    index, columns : str
+        Columns that name the rows and the columns of the result, in their order.
+    value, spread : str
+        Columns of numbers; those of 100 and more have no decimals.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"stem": ["drums"], "target": ["dance"], "r2": [0.31], "sd": [0.02]})
+    >>> plus_minus_table(rows, "stem", "target", "r2", "sd").loc["drums", "dance"]
+    '0.31 ± 0.02'
+    """
+
     def short(number):
         return format_number(number, ",.0f" if abs(number) >= 100 else ".2f")
 
-    rows = {
-        name: {
-            target: f"{short(row[value])} ± {short(row[spread])}"
-            for target, row in result.scores().set_index("target").iterrows()
-        }
-        for name, result in results.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("features")
+    text = [f"{short(a)} ± {short(b)}" for a, b in zip(rows[value], rows[spread])]
+    square = rows.assign(text=text).pivot(index=index, columns=columns, values="text")
+    square = square.reindex(index=rows[index].unique(), columns=rows[columns].unique())
+    return square.rename_axis(columns=None)
 
 
 def settings_table(settings: Mapping[str, Mapping[str, ProbeResult]]) -> pd.DataFrame:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["clear_rows", "describe_difference", "pick_by_p", "pick_shape", "pick_verdict"]
+from collections.abc import Iterable, Sequence
+
+from groove_utils.stats.wording import format_number, join_words
+
+__all__ = [
+    "clear_rows",
+    "describe_additions",
+    "describe_difference",
+    "pick_by_p",
+    "pick_shape",
+    "pick_verdict",
+]
 
 
 def pick_verdict(
@@ -74,6 +85,33 @@ def describe_difference(row, second: str, *, of: str = "") -> str:
     return of + pick_verdict(
         row, f"ahead of {second}", f"behind {second}", f"not clearly different from {second}"
     )
+
+
+def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> str:
+    """Describe in sentences what predictors add to others.
+
+    Parameters
+    ----------
+    effects : iterable of (subject, others, row)
+        Subject of a sentence; names of the other predictors in the model, which is left out if
+        there are none; slope of the subject, with ``estimate``, ``low`` and ``high``.
+
+    Examples
+    --------
+    >>> slope = {"estimate": 0.21, "low": 0.12, "high": 0.3}
+    >>> describe_additions([("The prediction", ["style"], slope)])
+    'The prediction adds to style (0.21, 95% CI 0.12 to 0.30).'
+    """
+    words = "adds to", "has the opposite sign next to", "cannot be shown to add to"
+    sentences = []
+    for subject, others, row in effects:
+        if others:
+            estimate, low, high = (format_number(row[k], ".2f") for k in ("estimate", "low", "high"))
+            sentences.append(
+                f"{subject} {pick_verdict(row, *words)} {join_words(others)} "
+                f"({estimate}, 95% CI {low} to {high})."
+            )
+    return " ".join(sentences) or "There is nothing to compare with in this study."
 
 
 def pick_shape(lines, hump: str, valley: str, unclear: str) -> str:
