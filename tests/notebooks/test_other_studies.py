@@ -61,10 +61,7 @@ CASES = {
         "06-probing": "names none in its column audio",
         "08-stem-ablation": "names none in its column audio",
     },
-    one_style_with_audio: {
-        "06-probing": "has the same one",
-        "08-stem-ablation": "has the same one",
-    },
+    one_style_with_audio: {"06-probing": "has the same one"},
 }
 
 

@@ -135,10 +135,7 @@ WITHOUT_AUDIO = {
 BOXES = {
     "song means only": WITHOUT_AUDIO | {"01-listeners-and-tracks": "no column `listener_id`"},
     "listeners without audio": WITHOUT_AUDIO,
-    "one style with audio": {
-        "06-probing": "has the same one",
-        "08-stem-ablation": "has the same one",
-    },
+    "one style with audio": {"06-probing": "has the same one"},
     "no simulation": {"06-probing": "known truth"},
 }
 
