@@ -249,7 +249,7 @@ causes = list(names.values())
 everything[causes] = truth[causes]
 
 # %%
-controls = list(data.controls)
+controls = list(getattr(data, "controls", {}))
 for query in controls:
     everything[query] = data.song_means(query)
 

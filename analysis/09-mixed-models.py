@@ -21,11 +21,11 @@
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 query = "groove"
-smallest = 0.03  # smallest slope that would matter, as a share of the rating scale
+smallest = 0.03  # smallest slope that would matter, as a share of the scale
 n_bootstrap = 200
 n_simulations = 100  # simulated studies in each cell of the power map
 n_jobs = 2
-oconnell_csv = ""  # the ratings of O'Connell et al. (2022), if you downloaded them
+oconnell_csv = ""  # ratings of O'Connell et al. (2022), if you downloaded them
 
 # %%
 from functools import partial
@@ -39,7 +39,9 @@ from groove_utils import figures, mixed
 from groove_utils.book import (
     audio_player,
     open_chapter,
-    report_text,
+    report_counts,
+    report_effects,
+    report_texts,
     report_value,
     show_figure,
     show_table,
@@ -55,7 +57,11 @@ from groove_utils.book.verdicts import (
 from groove_utils.stats import join_words
 from groove_utils.stats.wording import format_p
 from groove_utils.study.datasets.oconnell2022 import URL, load_oconnell2022
-from groove_utils.synth import default_effects, simulate_listeners, song_covariates
+from groove_utils.synth import (
+    default_effects,
+    simulate_listeners,
+    song_covariates,
+)
 
 chapter = open_chapter("09-mixed-models", study)
 data = chapter.study
@@ -75,8 +81,8 @@ several_songs = facts["artist"].nunique() < len(facts)  # per artist
 # whether a result would hold for *other* listeners. Averaging over songs does the same for the music.
 
 # %%
-answers = data.ratings.rename(columns={"listener_id": "listener", "track_id": "track"})
-answers = answers.join(facts, on="track")
+short_names = {"listener_id": "listener", "track_id": "track"}
+answers = data.ratings.rename(columns=short_names).join(facts, on="track")
 rows = answers[answers["query"] == query].copy()
 
 # %% [markdown]
@@ -98,10 +104,9 @@ spreads = nothing.variance_components(
 ).set_index("factor")
 
 # %% tags=["hide-input"]
-report_text("query", query)
-report_value("n_ratings", len(rows), fmt=".0f")
-report_value("n_listeners", rows["listener"].nunique(), fmt=".0f")
-report_value("n_songs", rows["track"].nunique(), fmt=".0f")
+n_listeners, n_songs = rows["listener"].nunique(), rows["track"].nunique()
+report_texts(query=query)
+report_counts(n_ratings=len(rows), n_listeners=n_listeners, n_songs=n_songs)
 show_table(
     spreads[["variance", "sd", "low", "high"]],
     "empty-model",
@@ -172,8 +177,7 @@ expected = np.sqrt(1 + (m - 1) * rho)
 observed = both.effect("predicted")["se"] / ols.bse["predicted"]
 
 # %% tags=["hide-input"]
-report_text("model", model_name)
-report_text("predicted_query", query)
+report_texts(model=model_name, predicted_query=query)
 report_value("answers_per_song", m, fmt=".0f")
 report_value("se_expected", expected, n=len(rows))
 report_value("se_observed", observed, n=len(rows))
@@ -191,7 +195,8 @@ report_value("se_observed", observed, n=len(rows))
 # answers of listeners. With listeners only, it and `fit_lmm` give the same numbers:
 
 # %%
-nested = smf.mixedlm("rating ~ predicted", rows, groups="listener").fit(reml=True)
+nested = smf.mixedlm("rating ~ predicted", rows, groups="listener")
+nested = nested.fit(reml=True)
 ours = mixed.fit_lmm("rating ~ predicted + (1 | listener)", rows)
 nested_difference = np.abs(nested.fe_params - ours.beta).max()
 
@@ -208,20 +213,23 @@ theirs = smf.mixedlm(
 ).fit(reml=True)
 ours = mixed.fit_lmm(f"rating ~ predicted + {crossed}", few)
 
-# %% tags=["hide-input"]
-by_statsmodels = [*theirs.fe_params, *theirs.bse_fe, *theirs.vcomp, theirs.scale]
-names = [f"{of} of {term}" for of in ("estimate", "SE") for term in ours.names]
+# %%
+names = ["intercept", "slope", "SE of the intercept", "SE of the slope"]
 names += ["variance of listeners", "variance of songs", "residual variance"]
+numbers = [*theirs.fe_params, *theirs.bse_fe, *theirs.vcomp, theirs.scale]
+compared = pd.DataFrame({"statsmodels": numbers}, index=names, dtype=float)
 effects, spread = ours.fixed_effects(), ours.variance_components()
-compared = pd.DataFrame(
-    {
-        "statsmodels": np.array(by_statsmodels, dtype=float),
-        "fit_lmm": [*effects["estimate"], *effects["se"], *spread["variance"]],
-    },
-    index=pd.Index(names, name="crossed model, 20 listeners"),
+numbers = [*effects["estimate"], *effects["se"], *spread["variance"]]
+compared["fit_lmm"] = numbers
+crossed_difference = (compared["statsmodels"] - compared["fit_lmm"]).abs().max()
+
+# %% tags=["hide-input"]
+show_table(
+    compared.rename_axis("20 listeners"),
+    "statsmodels",
+    "The same crossed model by two packages.",
+    fmt="{:.4f}",
 )
-show_table(compared, "statsmodels", "The same crossed model by two packages.", fmt="{:.4f}")
-crossed_difference = np.abs(compared["statsmodels"] - compared["fit_lmm"]).max()
 report_value("nested_difference", nested_difference, fmt=".0e", tolerance=1e-4)
 report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2)
 
@@ -284,20 +292,20 @@ display(Markdown(model.report()))
 
 # %%
 redraws = mixed.bootstrap(model, n_boot=n_bootstrap, seed=seed, n_jobs=n_jobs)
-ends = redraws["r2"].quantile([0.025, 0.975])
+explained = redraws["r2"].quantile([0.025, 0.975]).T
+explained.columns = ["low", "high"]
+explained["estimate"] = pd.Series(model.r2())
 
 # %% tags=["hide-input"]
-for part, share in model.r2().items():
-    report_value(
-        f"r2_{part}", 100 * share, ci=tuple(100 * ends[part]), fmt=".0f", unit="%", n=len(rows)
-    )
-report_value("slope", **summaries.as_reported(slope, len(rows)))
+explained = {f"r2_{part}": explained.loc[part] for part in explained.index}
+report_effects(explained, len(rows), scale=100, fmt=".0f", unit="%")
+report_effects({"slope": slope}, len(rows))
 carries = (
     "carries over to single listeners",
     "carries over with the wrong sign",
     "cannot be shown to carry over to single listeners",
 )
-report_text("slope_verdict", pick_verdict(slope, *carries))
+report_texts(slope_verdict=pick_verdict(slope, *carries))
 
 # %% [markdown]
 # One standard deviation of the prediction goes with {glue:text}`slope_full` points of
@@ -347,19 +355,20 @@ show_figure(
     "handcrafted one, and a colour for what else was in the model.",
     table=slopes_next_to,
 )
-for name, effect in effects.items():
-    report_value(name, **summaries.as_reported(effect, len(rows)))
+report_effects(effects, len(rows))
 compared = [
     (f"The prediction of {model_name}", style, effects["slope_style"]),
     ("It", [*style, "descriptors"], effects["slope_all"]),
     ("That of the descriptors", [*style, model_name], effects["handcrafted_all"]),
 ]
-report_text("adds", describe_additions(compared[: 2 * len(predictors) - 1]))
-report_text(
-    "falsifier",
-    pick_verdict(effects["slope_all"], *["That is not the case in this study"] * 2,
-                 "That may be the case in this study"),
-)  # fmt: skip
+words = (
+    *["That is not the case in this study"] * 2,
+    "That may be the case in this study",
+)
+report_texts(
+    adds=describe_additions(compared[: 2 * len(predictors) - 1]),
+    falsifier=pick_verdict(effects["slope_all"], *words),
+)
 
 # %% [markdown]
 # Numbers are slopes with their intervals. {glue:text}`adds` A model that adds nothing to style and
@@ -405,13 +414,14 @@ show_figure(
     "thick black average line.",
     table=lines.rename_axis("listener"),
 )  # fmt: skip
-share = {name: 100 * rising[name] for name in ("estimate", "low", "high")}
-report_value("rising", **summaries.as_reported(share, len(lines)), unit="%", fmt=".0f")
+report_effects({"rising": rising}, len(lines), scale=100, unit="%", fmt=".0f")
 report_value("rising_shrunk", 100 * (lines["slope"] > 0).mean(), unit="%", fmt=".0f")
 slope_sd = sd["listener"].iloc[1]
 report_value("slope_sd", slope_sd, n=len(lines))
-report_text("p_slope_sd", f"p {format_p(p_slope)}")
-report_text("slopes_differ", pick_by_p(p_slope, "differ", "cannot be shown to differ"))
+report_texts(
+    p_slope_sd=f"p {format_p(p_slope)}",
+    slopes_differ=pick_by_p(p_slope, "differ", "cannot be shown to differ"),
+)
 
 # %% [markdown]
 # According to the model, the slope is positive for {glue:text}`rising_full` of the listeners; of the
@@ -434,7 +444,7 @@ if listed_facts:
         "Change of the slope with facts about the listener, in points for one SD each.",
     )
 moves = clear_rows(changes)["fact"].tolist() if listed_facts else []
-report_text("for_whom", join_words(moves, "none that could be tested"))
+report_texts(for_whom=join_words(moves))
 
 # %% [markdown]
 # Corrected for their number, the facts with which the slope clearly changes are:
@@ -469,10 +479,8 @@ n_different = len(clear_rows(contrasts, "p_adjusted"))
 n_equal = len(clear_rows(contrasts, "p_equivalence"))
 report_value("matters", matters, fmt=".3g")
 report_value("smallest", 100 * smallest, unit="%", fmt=".3g")
-report_value("n_pairs", len(contrasts), fmt=".0f")
-report_value("n_different", n_different, fmt=".0f")
-report_value("n_equal", n_equal, fmt=".0f")
-report_value("n_undecided", len(contrasts) - n_different - n_equal, fmt=".0f")
+report_counts(n_pairs=len(contrasts), n_different=n_different, n_equal=n_equal)
+report_counts(n_undecided=len(contrasts) - n_different - n_equal)
 
 # %% [markdown]
 # Not finding a difference is no evidence of equality. Two one-sided tests check whether the difference
@@ -491,13 +499,14 @@ report_value("n_undecided", len(contrasts) - n_different - n_equal, fmt=".0f")
 interaction = f"rating ~ predicted * style + {slopes}"
 biased = mixed.fit_lmm(f"{interaction} + (1 | listener:style)", rows)
 bias = mixed.likelihood_ratio_test(by_style, biased)
-bias_sd = biased.variance_components().set_index("factor")["sd"]["listener:style"]
+bias_sd = biased.variance_components().set_index("factor")["sd"]
+bias_sd = bias_sd["listener:style"]
 
 # %% tags=["hide-input"]
 report_value("bias_sd", bias_sd, n=biased.n_groups["listener:style"])
 p_bias = bias["p"].iloc[0]
-report_text("bias_verdict", pick_by_p(p_bias, "have", "cannot be shown to have"))
-report_text("p_bias", f"p {format_p(p_bias)}")
+bias_verdict = pick_by_p(p_bias, "have", "cannot be shown to have")
+report_texts(bias_verdict=bias_verdict, p_bias=f"p {format_p(p_bias)}")
 
 # %% [markdown]
 # Listeners {glue:text}`bias_verdict` preferences for styles (likelihood-ratio test,
@@ -520,25 +529,28 @@ answers["predicted"] = answers["track"].map((best - best.mean()) / best.std())
 # %%
 # a score that is computed from the questions is not compared with them
 questions = [q for q in data.queries if q != "groove"] or list(data.queries)
-single = answers[answers["query"].isin(questions)].rename(columns={"query": "question"})
+single = answers[answers["query"].isin(questions)]
+single = single.rename(columns={"query": "question"})
 single["rating"] /= single.groupby("question")["rating"].transform("std")
 compared = mixed.compare_questions(single)
 apart = compared[compared["model"] == "each by itself"].set_index("question")
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_forest(compared, label="question", hue="model", xlabel="SD for one SD"),
+    figures.plot_forest(
+        compared, label="question", hue="model", xlabel="SD for one SD"
+    ),
     "questions",
     f"Slopes of single ratings on the prediction of “{common}”, in standard deviations.",
     "Forest plot of two estimates per question, one from separate models and one from a "
     "single model, with their intervals.",
     table=compared,
 )
-report_text("common", common)
 sloping = clear_rows(apart)
-report_value("n_questions", len(apart), fmt=".0f")
-report_value("n_predictable", len(sloping), fmt=".0f")
-report_text("predictable", join_words(f"“{name}”" for name in sloping.index))
+report_counts(n_questions=len(apart), n_predictable=len(sloping))
+report_texts(
+    common=common, predictable=join_words(f"“{name}”" for name in sloping.index)
+)
 n_pairs = len(apart) * (len(apart) - 1) // 2
 n_apart = apart["n_apart"].sum() / 2 if "n_apart" in apart else 0
 report_value("n_apart", n_apart, fmt=".0f", n=n_pairs)
@@ -579,7 +591,7 @@ control_notes = [
     f"for “{control}” {label}, {pick_verdict(row, *words)}"
     for (control, label), row in control_slopes.items()
 ]
-report_text("control_note", "; ".join(control_notes) or "this study has no such question")
+report_texts(control_note="; ".join(control_notes))
 
 # %% [markdown]
 # The mixed model finds: {glue:text}`control_note`.
@@ -600,13 +612,19 @@ if data.has("styles"):
 formula = f"rating ~ {' + '.join([*fixed, *random])}"
 
 # %%
-everything = answers.rename(columns={"query": "question"})
-shares = mixed.partition_by_question(formula, everything).loc[list(data.queries)]
+asked = answers[answers["query"].isin(list(data.queries))]
+asked = asked.rename(columns={"query": "question"})
+shares = mixed.partition_by_question(formula, asked).loc[list(data.queries)]
 
 # %% tags=["hide-input"]
 names = {"listener:style": "listener × style", "track": "song", "Residual": "residual"}
 shares = shares.rename(columns=names)
-show_table(100 * shares, "shares", "Shares of the variance of single ratings, in %.", fmt="{:.0f}")
+show_table(
+    100 * shares,
+    "shares",
+    "Shares of the variance of single ratings, in %.",
+    fmt="{:.0f}",
+)
 for name, part in (("left", "residual"), ("left_songs", "song")):
     value = 100 * shares.loc[query, part]
     report_value(name, value, fmt=".0f", unit="%", n=len(rows))
@@ -638,7 +656,7 @@ checks = mixed.check_residuals(model)
 show_table(robust, "robustness", "The slope under other analyses.")
 same = robust.iloc[1:]["same"].astype(bool)
 report_value("n_same", same.sum(), fmt=".0f", n=len(same))
-report_text("changed", join_words(robust.iloc[1:].loc[~same, "variant"], "none"))
+report_texts(changed=join_words(robust.iloc[1:].loc[~same, "variant"]))
 show_table(
     checks[["check", "of", "value", "meaning"]],
     "checks",
@@ -672,8 +690,9 @@ power_of = partial(
 
 # %%
 power = power_of(n_listeners=[30, 60, 120, 240], n_songs=[24, 48, 96, 192])
-n_listeners, n_songs = rows["listener"].nunique(), rows["track"].nunique()
-here = power_of(n_listeners=n_listeners, n_songs=n_songs).iloc[0]
+here = power_of(
+    n_listeners=rows["listener"].nunique(), n_songs=rows["track"].nunique()
+).iloc[0]
 
 # %% tags=["hide-input"]
 show_figure(
@@ -694,13 +713,12 @@ report_value("more_songs", more_songs - cells[60, 48], tolerance=0.1, n=n_simula
 variance = more_songs * (1 - more_songs) + more_people * (1 - more_people)
 half = 1.96 * np.sqrt(variance / n_simulations)
 gain = more_songs - more_people
-buy = pick_verdict(
-    {"low": gain - half, "high": gain + half},
+words = (
     "more songs help more than more listeners",
     "more listeners help more than more songs",
     "songs and listeners help about equally",
 )
-report_text("buy", buy)
+report_texts(buy=pick_verdict({"low": gain - half, "high": gain + half}, *words))
 
 # %% [markdown]
 # At the size of this study, the power is {glue:text}`power_here_full`. From 60 listeners and 48 songs,
@@ -741,11 +759,10 @@ sources = {
 
 # %%
 def recover(ratings, listeners, truth):
-    """Compare known effects behind one set of ratings with those of a mixed model."""
-    own = ratings[ratings["query"] == truth_query].join(covariates, on="track_id")
-    own = own.join(listeners.set_index("listener_id"), on="listener_id")
-    own = own.join(facts, on="track_id")
-    own = own.rename(columns={"listener_id": "listener", "track_id": "track"})
+    """Compare known effects behind some ratings with those of a mixed model."""
+    own = ratings[ratings["query"] == truth_query].rename(columns=short_names)
+    own = own.join(covariates, on="track").join(facts, on="track")
+    own = own.join(listeners.set_index("listener_id"), on="listener")
     effects = truth[truth["question"] == truth_query].set_index("term")["value"]
     effects = effects.rename({"intercept": "Intercept"})
     fit = mixed.fit_lmm(f"rating ~ {' + '.join([*terms, *samples])}", own)
@@ -771,10 +788,10 @@ show_figure(
     "below, two colours for two sets of ratings, and a diamond at each true value.",
     table=both,
 )
-report_value("n_known", len(rated), fmt=".0f")
+report_counts(n_known=len(rated))
 for name, table in (("", rated), ("_free", free)):
     report_value(f"n_within{name}", table["within"].sum(), fmt=".0f")
-    report_text(f"missed{name}", ", ".join(table.loc[~table["within"], "term"]) or "none")
+    report_texts(**{f"missed{name}": join_words(table.loc[~table["within"], "term"])})
 residual = pd.concat([as_drawn, as_rated]).query("term == 'residual'")
 drawn_sd, rated_sd = residual.loc[residual["question"] == truth_query, "value"]
 report_value("sd_drawn", drawn_sd, fmt=".1f")
@@ -798,19 +815,23 @@ report_value("sd_rated", rated_sd, fmt=".1f")
 
 
 # %%
-def agreement(real, group):
-    rows = real.ratings.rename(columns={"listener_id": "listener", "track_id": "track"})
-    rows["songs"] = rows["track"].map(group)
-    rows = pd.concat([rows.assign(songs="all"), rows])
-    return rows.groupby(["query", "songs"]).apply(mixed.crossed_variances)
+def grouped_ratings(real):
+    rows = real.ratings.rename(columns={**short_names, "query": "question"})
+    group = real.tracks.set_index("track_id")["groove_group"]
+    return rows.assign(songs=rows["track"].map(group))
 
 
 # %%
-def group_difference(real, group):
-    rows = real.ratings.rename(columns={"listener_id": "listener", "track_id": "track"})
-    rows = rows[rows["query"] == "groove"]
-    # half a point to either side, so that the slope is the difference of the groups
-    rows = rows.assign(group=rows["track"].map(group).map({"low": -0.5, "high": 0.5}))
+def agreement(rows):
+    both = pd.concat([rows.assign(songs="all"), rows])
+    return both.groupby(["question", "songs"]).apply(mixed.crossed_variances)
+
+
+# %%
+def group_difference(rows):
+    rows = rows[rows["question"] == "groove"]
+    # half a point to either side: the slope is the difference of the groups
+    rows = rows.assign(group=rows["songs"].map({"low": -0.5, "high": 0.5}))
     formula = "rating ~ group + (1 + group | listener) + (1 | track)"
     errors = mixed.compare_error_models(formula, rows)
     return errors[errors["term"] == "group"]
@@ -829,9 +850,13 @@ real_text = """For groove, the variance between songs is {all[song]:.2f}, betwee
 selection of songs. High-groove songs are rated higher by {effect} points. If the songs are treated as
 fixed, the standard error is {ratio:.2f} times as large as it should be."""
 try:
-    real = data if "groove_group" in data.tracks else load_oconnell2022(oconnell_csv or None)
-    group = real.tracks.set_index("track_id")["groove_group"]
-    agreed, real_errors = agreement(real, group), group_difference(real, group)
+    real = (
+        data
+        if "groove_group" in data.tracks
+        else load_oconnell2022(oconnell_csv or None)
+    )
+    rated = grouped_ratings(real)
+    agreed, real_errors = agreement(rated), group_difference(rated)
     chapter.study = real  # captions name the study
     caption = "Real listeners: variances on the scale of 1–7, and their agreement."
     show_table(agreed, "real-variances", caption)
@@ -880,8 +905,7 @@ show_table(
     "song-level",
     f"{on_prediction}, from song means, by ordinary regression and with growing random parts.",
 )
-last = level.iloc[-1]
-report_value("song_level_slope", **summaries.as_reported(last, len(means)))
+report_effects({"song_level_slope": level.iloc[-1]}, len(means))
 few = "With a single style, differences between styles cannot be estimated"
 if data.has("styles"):
     spread = song_fit.variance_components().set_index("factor")["sd"]
@@ -890,7 +914,7 @@ if data.has("styles"):
         f"({spread['style']:.2g} points) is very uncertain, as is the interval of "
         "anything that varies between styles"
     )
-report_text("few_styles", few)
+report_texts(few_styles=few)
 
 # %% [markdown]
 # With all of these random, the slope of the song means is {glue:text}`song_level_slope_full`.
@@ -994,7 +1018,7 @@ for track in (levels.index[-1], levels.index[0]):
 # ```
 
 # %% tags=["solution", "needs-listeners", "needs-table-predictions"]
-figures.plot_residuals(mixed.residual_table(model));
+figures.plot_residuals(mixed.residual_table(model))
 
 # %% [markdown]
 # Answers at the ends of the scale form slanting edges of the cloud, and the tails are shorter than normal ones:
