@@ -70,8 +70,19 @@ data = chapter.study
 query = query if query in data.queries else next(iter(data.queries))
 low, high = data.scales[query]
 matters = smallest * (high - low)  # points of the scale
+short_names = {"listener_id": "listener", "track_id": "track"}
 facts = data.tracks.set_index("track_id")[["style", "artist"]]
 several_songs = facts["artist"].nunique() < len(facts)  # per artist
+
+# %% tags=["needs-table-predictions"]
+predictions = chapter.load_table("predictions")
+model_name = predictions.loc[predictions["best"], "model"].iloc[0]
+if query not in set(predictions["target"]):
+    query = predictions["target"].iloc[0]
+songs = predictions[predictions["target"] == query]
+songs = songs.pivot(index="track_id", columns="model", values="predicted")
+songs = (songs - songs.mean()) / songs.std()
+on_prediction = f"Slope of “{query}” on the prediction"
 
 # %% [markdown] tags=["needs-listeners"]
 # ## Two samples, not one
@@ -81,7 +92,6 @@ several_songs = facts["artist"].nunique() < len(facts)  # per artist
 # whether a result would hold for *other* listeners. Averaging over songs does the same for the music.
 
 # %%
-short_names = {"listener_id": "listener", "track_id": "track"}
 answers = data.ratings.rename(columns=short_names).join(facts, on="track")
 rows = answers[answers["query"] == query].copy()
 
@@ -134,15 +144,6 @@ report_value("icc", variances["ICC(C,1)"], n=len(rows))
 # slopes are in points of the rating scale for one standard deviation of the prediction.
 
 # %%
-predictions = chapter.load_table("predictions")
-model_name = predictions.loc[predictions["best"], "model"].iloc[0]
-if query not in set(predictions["target"]):
-    query = predictions["target"].iloc[0]
-songs = predictions[predictions["target"] == query]
-songs = songs.pivot(index="track_id", columns="model", values="predicted")
-songs = (songs - songs.mean()) / songs.std()
-
-# %%
 rows = answers[answers["query"] == query].copy()
 rows["predicted"] = rows["track"].map(songs[model_name])
 predictors = ["predicted"]
@@ -169,12 +170,12 @@ ols.summary2().tables[1].round(3)
 # prediction, and compare it with the standard error of that model, which knows the songs.
 
 # %%
-both = mixed.fit_lmm(f"rating ~ predicted + {crossed}", rows)
-variance = both.variance_components().set_index("factor")["variance"]
+two_samples = mixed.fit_lmm(f"rating ~ predicted + {crossed}", rows)
+variance = two_samples.variance_components().set_index("factor")["variance"]
 rho = variance["track"] / variance.sum()
 m = len(rows) / rows["track"].nunique()
 expected = np.sqrt(1 + (m - 1) * rho)
-observed = both.effect("predicted")["se"] / ols.bse["predicted"]
+observed = two_samples.effect("predicted")["se"] / ols.bse["predicted"]
 
 # %% tags=["hide-input"]
 report_texts(model=model_name, predicted_query=query)
@@ -249,7 +250,6 @@ report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2
 # %%
 errors = mixed.compare_error_models(f"rating ~ predicted + {crossed}", rows)
 errors = errors[errors["term"] == "predicted"]
-on_prediction = f"Slope of “{query}” on the prediction"
 
 # %% tags=["hide-input"]
 show_figure(
@@ -569,29 +569,30 @@ report_value("n_apart", n_apart, fmt=".0f", n=n_pairs)
 # and for the second a slope that is gone next to the style.
 
 # %%
-control_slopes = {}
+control_slopes = []
 for control in data.controls:
     asked = answers[answers["query"] == control]
     asked = asked.assign(rating=asked["rating"] / asked["rating"].std())
-    for label, also in {"alone": "", "next to style": "+ style"}.items():
+    for model_of, also in {"alone": "", "next to style": "+ style"}.items():
         formula = f"rating ~ predicted {also} + {crossed}{bands}"
-        slope_of = mixed.fit_lmm(formula, asked).effect("predicted")
-        control_slopes[control, label] = slope_of
+        effect = mixed.fit_lmm(formula, asked).effect("predicted")
+        control_slopes.append({"question": control, "model": model_of, **effect})
 
 # %% tags=["hide-input"]
-columns = ["estimate", "low", "high", "p"]
-control_table = pd.DataFrame(control_slopes).T.reindex(columns=columns).astype(float)
+columns = ["question", "model", "estimate", "low", "high", "p"]
+control_slopes = pd.DataFrame(control_slopes, columns=columns)
 show_table(
-    control_table.rename_axis(["question", "model"]),
+    control_slopes.set_index("question"),
     "control-slopes",
     f"Slope of the control questions on the prediction of “{common}”, in standard deviations.",
 )
 words = "a slope above zero", "a slope below zero", "no clear slope"
-control_notes = [
-    f"for “{control}” {label}, {pick_verdict(row, *words)}"
-    for (control, label), row in control_slopes.items()
-]
-report_texts(control_note="; ".join(control_notes))
+report_texts(
+    control_note="; ".join(
+        f"for “{row['question']}” {row['model']}, {pick_verdict(row, *words)}"
+        for _, row in control_slopes.iterrows()
+    )
+)
 
 # %% [markdown]
 # The mixed model finds: {glue:text}`control_note`.
@@ -973,7 +974,7 @@ trends.contrasts(adjust="holm", equivalence=2 * matters)
 # %% tags=["solution", "needs-listeners", "needs-table-predictions"]
 own_songs = rows.assign(track=rows["listener"] + rows["track"])
 nested = mixed.fit_lmm("rating ~ predicted + (1 | listener)", own_songs)
-nested.effect("predicted")["se"] / both.effect("predicted")["se"]
+nested.effect("predicted")["se"] / two_samples.effect("predicted")["se"]
 
 # %% [markdown]
 # The song of each listener has one answer, so its level cannot be separated from the residual, and
