@@ -427,13 +427,13 @@ report_value("n_by_chance", 0.05 * len(others), fmt=".1f")
 # how well the whole band predicts them, over all songs and within styles. (Within styles, the R² of a
 # prediction that knows the style only lies a little below 0.)
 
-# %%
+# %% tags=["needs-simulation"]
 of_whole = scores[scores["subset"] == subset_name(whole)]
 asked = of_whole["target"].isin([target, *controls])
 within = of_whole["part"].isin(["all", "within"])
 control_rows = of_whole[asked & within].set_index(["target", "part"])
 
-# %% tags=["hide-input"]
+# %% tags=["needs-simulation", "hide-input"]
 show_table(
     control_rows[["estimate", "low", "high"]],
     "control-questions",
@@ -453,7 +453,7 @@ report_texts(
     or "this study has none"
 )
 
-# %% [markdown]
+# %% [markdown] tags=["needs-simulation"]
 # The result: {glue:text}`control_note`. For “style_only”, the shares in {numref}`fig-stem-questions` show in
 # which stems a style can be recognised, not what the answers depend on. The same may be true of a part of the
 # shares for “{glue:text}`target`”.
@@ -511,38 +511,38 @@ report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
 # **Loudness.** A stem is softer than its song, and embeddings depend on level. We set each single stem to the
 # loudness (ITU-R BS.1770) of its song, and repeat the embedding and the regression.
 
-# %%
+# %% tags=["needs-audio"]
 single = [(stem,) for stem in parts]
 gains = stems.matching_gains(paths, single)
 louder = embed_sums(single, stems=given, gains=gains)[model]
 louder = {S: one.layers for S, one in louder.items()} | {whole: mixes[whole]}
 on_louder = ablate(louder, ratings[[target]])
 
-# %% [markdown]
+# %% [markdown] tags=["needs-audio"]
 # **The bass of another song.** Drums and bass of one band are played together. If a prediction uses this, it
 # should become worse with the bass of another song. Each song gets the bass of the song with the nearest
 # tempo, of the same style if possible, by another artist. Information of each stem about style and tempo
 # stays; information about how the two are played together is removed. Listen to the first song of each style:
 # drums and bass as they were played, then with the other bass.
 
-# %%
+# %% tags=["needs-audio"]
 tempo = data.tracks.set_index("track_id").get("tempo")
 tempo = describe_study(data)["tempo"] if tempo is None else tempo
 partners = stems.tempo_partners(tempo.fillna(tempo.median()), artists, styles)
 exchanged = stems.swap_stem(paths, pair[1], partners["partner"])
 
-# %%
+# %% tags=["needs-audio"]
 for style, track in first_songs.items():
     for label, files in {"own": paths, "another song's": exchanged}.items():
         waves, sr = load_stems(files[track])
         name = f"{style}: {pair[0]} with {label} {pair[1]}"
         audio_player({name: (stems.remix(waves, pair, sr), sr)})
 
-# %%
+# %% tags=["needs-audio"]
 other_bass = embed_sums([pair], stems=exchanged)[model][pair].layers
 on_exchanged = ablate({pair: other_bass, whole: mixes[whole]}, everything)
 
-# %%
+# %% tags=["needs-audio"]
 of_target = on_stems.select([target])
 changes = {
     f"{S[0]}, as loud as the song": [(1, on_louder, S), (-1, of_target, S)]
@@ -555,7 +555,7 @@ changed = pd.concat(contrast(terms).assign(of=of) for of, terms in changes.items
 changed = changed[changed["part"] == "all"]
 changed["p_holm"] = holm(changed["p"])
 
-# %% tags=["hide-input"]
+# %% tags=["needs-audio", "hide-input"]
 show_figure(
     figures.plot_forest(changed, label="of", xlabel=f"Change of R² for “{target}”"),
     "stem-controls",
@@ -575,7 +575,7 @@ report_texts(
     second_stem=pair[1],
 )
 
-# %% [markdown]
+# %% [markdown] tags=["needs-audio"]
 # The tempi of the two songs differ by {glue:text}`tempo_off` at the median. The largest median gain is
 # {glue:text}`gain_most`, for {glue:text}`gain_most_stem`. In {numref}`fig-stem-controls`, R² changes clearly
 # (corrected by Holm) for: {glue:text}`changed_clear`. With the {glue:text}`second_stem` of another song, R²
@@ -585,7 +585,7 @@ report_texts(
 # the exchange destroy the coupling of bass and bass drum? For this we compare their onsets, in one song of
 # each band.
 
-# %%
+# %% tags=["needs-audio"]
 tracks = data.tracks.groupby("artist")["track_id"].first()
 onsets = pd.DataFrame(
     {
@@ -597,7 +597,7 @@ onsets = pd.DataFrame(
     }
 ).dropna()
 
-# %% tags=["hide-input"]
+# %% tags=["needs-audio", "hide-input"]
 coincide = [f"{100 * share:.0f}%" for share in onsets.mean()]
 report_texts(
     onset_note=(
@@ -608,14 +608,14 @@ report_texts(
     )
 )
 
-# %% [markdown]
+# %% [markdown] tags=["needs-audio"]
 # {glue:text}`onset_note`. Whether the exchange changes an embedding is another question.
 #
 # **The separator.** Only simulated bands and multitrack releases have true stems. Stems of Demucs
 # {cite}`rouard2023` contain parts of each other, so “vocals” may contain drums. An exercise listens to what a
 # separator does.
 
-# %% [markdown] tags=["needs-simulation"]
+# %% [markdown] tags=["needs-simulation", "needs-audio"]
 # ## Does the ablation find what was put in?
 #
 # In this study, the causes are known, and so are the stems that produce them: the pattern of the drums
@@ -624,7 +624,7 @@ report_texts(
 # from the stems. A planned comparison for each cause tests whether the stems that produce it have a larger
 # share of R² than the other stems. Tempo is in all stems, so it has no such test.
 
-# %% tags=["needs-audio"]
+# %% tags=["needs-simulation", "needs-audio"]
 rhythm = [stem for stem in ("drums", "bass", "percussive") if stem in parts]
 made_by = {cause: rhythm for cause in causes if cause != "tempo"}
 made_by |= {cause: rhythm[:1] for cause in ("drum strokes", "syncopation")}
@@ -632,7 +632,7 @@ on_causes = on_stems.select(causes)
 of_causes = contributions(on_causes).query("part == 'all'")
 of_causes = of_causes[of_causes["measure"] == "Shapley"]
 
-# %% tags=["needs-audio"]
+# %% tags=["needs-simulation", "needs-audio"]
 differences = {}
 for cause, makers in made_by.items():
     others = [stem for stem in parts if stem not in makers]
@@ -641,7 +641,7 @@ for cause, makers in made_by.items():
 verdict = pd.DataFrame(differences).T.infer_objects()
 verdict["p_holm"] = holm(verdict["p"])
 
-# %% tags=["needs-audio", "hide-input"]
+# %% tags=["needs-simulation", "needs-audio", "hide-input"]
 verdict.insert(0, "made by", [join_words(made_by[cause]) for cause in verdict.index])
 panels = of_causes.assign(
     cause=[
@@ -671,7 +671,7 @@ right, wrong = (
 report_value("causes_right", len(right), fmt=".0f", n=len(verdict))
 report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words(wrong))
 
-# %% [markdown] tags=["needs-audio"]
+# %% [markdown] tags=["needs-simulation", "needs-audio"]
 # For {glue:text}`causes_right_full` causes, the stems that produce the cause clearly have the larger share:
 # {glue:text}`causes_right_names`. The other stems have it for: {glue:text}`causes_wrong_names`. For the
 # remaining causes the result is not clear. An ablation can only attribute information that the embedding
@@ -680,7 +680,7 @@ report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words
 # Coupling needs both stems. We therefore ask for the R² of drums and bass beyond what each of them adds
 # alone, and for the loss of R² when the bass is exchanged.
 
-# %% tags=["needs-audio"]
+# %% tags=["needs-simulation", "needs-audio"]
 coupling = on_stems.select(["bass–drum coupling"])
 coupling_other = on_exchanged.select(["bass–drum coupling"])
 questions = {
@@ -696,7 +696,7 @@ answers = {
     for name, terms in questions.items()
 }
 
-# %% tags=["needs-audio", "hide-input"]
+# %% tags=["needs-simulation", "needs-audio", "hide-input"]
 report_effects(answers, n)
 words = (
     "part of it is in the embedding of the two stems",
@@ -706,7 +706,7 @@ words = (
 )
 report_texts(coupling_word=pick_verdict(answers["coupling_r2"], *words))
 
-# %% [markdown] tags=["needs-audio"]
+# %% [markdown] tags=["needs-simulation", "needs-audio"]
 # From {glue:text}`first_stem` and {glue:text}`second_stem` together, coupling is predicted with an R² of
 # {glue:text}`coupling_r2_full`: {glue:text}`coupling_word`. Beyond what each stem adds alone, the two give
 # {glue:text}`synergy_full`. The exchange reduced R² by {glue:text}`coupling_lost_full`.
@@ -719,7 +719,7 @@ report_texts(coupling_word=pick_verdict(answers["coupling_r2"], *words))
 # because the question is what it uses in this mix. Many songs have no vocals; silence has an embedding, too,
 # and would be given a share. A sum therefore contains only the stems that sound.
 
-# %%
+# %% tags=["needs-audio"]
 silent = pd.DataFrame(
     {S[0]: [t in embeddings[S].silent for t in ratings.index] for S in single},
     index=ratings.index,
@@ -727,7 +727,7 @@ silent = pd.DataFrame(
 on_mix = kinds["the mix, level removed"]
 pushes = probe.attribute_songs(on_mix, target, silent=silent, **draw)
 
-# %%
+# %% tags=["needs-audio"]
 predicted = pushes.groupby("track_id")["predicted"].first()
 by_style = predicted.groupby(data.tracks.set_index("track_id")["style"])
 highest, lowest = by_style.idxmax(), by_style.idxmin()
@@ -735,7 +735,7 @@ extremes = [*highest.loc[data.styles], *lowest.loc[data.styles]]
 picked = pushes.set_index("track_id").loc[extremes].reset_index()
 picked["label"] = picked["artist"] + ": " + picked["track_id"]
 
-# %% tags=["hide-input"]
+# %% tags=["needs-audio", "hide-input"]
 show_figure(
     figures.plot_attributions(picked, xlabel=f"Predicted “{target}”"),
     "stem-songs",
@@ -755,7 +755,7 @@ report_texts(
     pusher=size.index[-1], strong_song=strongest["label"], strong_stem=strongest["stem"]
 )
 
-# %% [markdown]
+# %% [markdown] tags=["needs-audio"]
 # Over all songs, the contribution of {glue:text}`pusher` varies most (standard deviation
 # {glue:text}`pusher_sd_full`). Among the songs shown, the largest contribution is that of the
 # {glue:text}`strong_stem` in “{glue:text}`strong_song`”: {glue:text}`strong_push_full`. Of all contributions,
@@ -763,7 +763,7 @@ report_texts(
 # the training set and are not corrected. Songs with a silent stem: {glue:text}`n_silent_full`. The players
 # hold the whole of each song and the stem with the largest contribution:
 
-# %%
+# %% tags=["needs-audio"]
 for track, own in picked.groupby("track_id", sort=False):
     row = own.loc[own["estimate"].abs().idxmax()]
     way = "raises" if row["estimate"] > 0 else "lowers"
@@ -771,7 +771,7 @@ for track, own in picked.groupby("track_id", sort=False):
     stem_path = paths[track][row["stem"]]
     audio_player({f"{track}: whole": data.audio_path(track), label: stem_path})
 
-# %% [markdown]
+# %% [markdown] tags=["needs-audio"]
 # If you cannot hear why, the regression may use a property that listeners ignore, such as the sound of a
 # drum kit that highly rated bands share.
 
@@ -799,7 +799,7 @@ for track, own in picked.groupby("track_id", sort=False):
 # :class: dropdown
 # ```
 
-# %% tags=["solution", "needs-audio"]
+# %% tags=["needs-audio", "solution"]
 orders, stem = added.index, three[0]
 (
     added.loc[orders.str.startswith(stem), stem].mean(),
@@ -845,7 +845,7 @@ contributions(kinds["the mix, as it comes"]).query("part == 'all'").tail(len(par
 # :class: dropdown
 # ```
 
-# %% tags=["solution", "needs-stems"]
+# %% tags=["needs-stems", "solution"]
 true, sr = load_stems(data.stem_paths(first_songs.iloc[0]))
 guess = stems.separate(stems.remix(true, list(true), sr), sr, "hpss")
 audio_player({"drums": (true["drums"], sr), "percussive": (guess["percussive"], sr)})

@@ -74,7 +74,6 @@ def text_table(
 
     Numbers of 100 and more have no decimals.
     """
-
     rows = pd.concat(
         [result.scores().assign(features=name) for name, result in results.items()],
         ignore_index=True,

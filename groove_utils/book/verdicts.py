@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from groove_utils.stats.wording import format_number, join_words
+from groove_utils.stats.wording import join_words, typeset_minus
 
 __all__ = [
     "clear_rows",
@@ -106,11 +106,9 @@ def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> 
     sentences = []
     for subject, others, row in effects:
         if others:
-            estimate, low, high = (format_number(row[k], ".2f") for k in ("estimate", "low", "high"))
-            sentences.append(
-                f"{subject} {pick_verdict(row, *words)} {join_words(others)} "
-                f"({estimate}, 95% CI {low} to {high})."
-            )
+            slope = f"{row['estimate']:.2f}, 95% CI {row['low']:.2f} to {row['high']:.2f}"
+            verdict = f"{pick_verdict(row, *words)} {join_words(others)}"
+            sentences.append(typeset_minus(f"{subject} {verdict} ({slope})."))
     return " ".join(sentences) or "There is nothing to compare with in this study."
 
 
