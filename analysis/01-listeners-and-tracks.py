@@ -360,6 +360,7 @@ true = data.truth("song_effects").set_index("track_id").filter(like="mean_")
 true.columns = true.columns.str.removeprefix("mean_")
 true["groove"] = groove_score(true)
 means_wide = means.pivot(index="track_id", columns="query", values="mean")
+true = true[true.columns.intersection(means_wide.columns)]
 reached = (true.corrwith(means_wide[true.columns]) ** 2).rename("estimate")
 reached = reached.rename_axis("query").reset_index().assign(method="true song means")
 reached["low"] = reached["high"] = reached["estimate"]

@@ -108,11 +108,29 @@ class Study:
 
     @cached_property
     def queries(self) -> dict[str, str]:
-        """Wording of each query, without :attr:`constant_queries`."""
+        """Wording of each query, without :attr:`controls` and :attr:`constant_queries`."""
+        left_out = {*self.controls, *self.constant_queries}
+        wordings = self._wordings()
+        return {query: text for query, text in wordings.items() if query not in left_out}
+
+    @property
+    def controls(self) -> dict[str, str]:
+        """Only cause of the answers to each control question: ``"none"`` or ``"style"``.
+
+        Methods must find nothing in the first, and nothing within styles in the second.
+        :attr:`ratings` and :attr:`scales` include controls.
+        """
+        return dict(self.meta.get("controls") or {})
+
+    @property
+    def control_wordings(self) -> dict[str, str]:
+        """Wording of each control question."""
+        return {query: self._wordings()[query] for query in self.controls}
+
+    def _wordings(self) -> dict[str, str]:
         return {
             query: entry["wording"] if isinstance(entry, dict) else entry
             for query, entry in self.meta["queries"].items()
-            if query not in self.constant_queries
         }
 
     @cached_property
@@ -124,7 +142,7 @@ class Study:
         """
         answers = self._all_ratings.groupby("query")["rating"].agg(["min", "max"])
         constant = answers.loc[answers["min"] == answers["max"], "min"].to_dict()
-        return constant if len(constant) < len(answers) else {}
+        return constant if set(answers.index) - {*constant, *self.controls} else {}
 
     @property
     def scales(self) -> dict[str, tuple[float, float]]:
@@ -208,7 +226,7 @@ class Study:
         Parameters
         ----------
         query : str
-            One of :attr:`queries`.
+            One of :attr:`queries` or :attr:`controls`.
 
         Returns
         -------
@@ -260,8 +278,9 @@ class Study:
         return self._table(f"truth/{name}.csv")
 
     def _query(self, query: str) -> pd.DataFrame:
-        if query not in self.queries:
-            raise self._unknown("query", query, "study.yml", self.queries)
+        names = [*self.queries, *self.controls]
+        if query not in names:
+            raise self._unknown("query", query, "study.yml", names)
         return self.ratings[self.ratings["query"] == query]
 
     def _unknown(self, what: str, name: str, file: str, names: Iterable) -> UnknownNameError:

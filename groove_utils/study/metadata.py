@@ -26,7 +26,8 @@ EXAMPLES = {
     "scale": "scale: [1, 100]",
 }
 TEXTS = ("title", "licence", "citation", "description", "source", "origin")
-KEYS = (*EXAMPLES, "styles", "simulated", *TEXTS[1:])
+KEYS = (*EXAMPLES, "controls", "styles", "simulated", *TEXTS[1:])
+CONTROL_CAUSES = ("none", "style")
 # YAML 1.1 reads yes, no, on and off as true and false, also as a question's name
 BOOLEANS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 
@@ -49,6 +50,8 @@ def read_metadata(folder: Path) -> dict:
         raise StudyError(folder, [problem("not_a_mapping", FILE, value=_shorten(meta))])
     if isinstance(queries := meta.get("queries"), dict):
         meta["queries"] = {_plain(name): entry for name, entry in queries.items()}
+    if isinstance(controls := meta.get("controls"), dict):
+        meta["controls"] = {_plain(name): cause for name, cause in controls.items()}
     if isinstance(styles := meta.get("styles"), list):
         meta["styles"] = [_plain(style) for style in styles]
     if isinstance(meta.get("simulated"), str):
@@ -77,6 +80,7 @@ def check_metadata(folder: Path) -> tuple[dict | None, list[Problem]]:
     problems += _check_keys(meta)
     if not any(each.column in {"queries", "scale"} for each in problems):
         problems += _check_queries(meta)
+        problems += _check_controls(meta)
     return (None if problems else meta), problems
 
 
@@ -128,6 +132,15 @@ def _check_queries(meta: dict) -> Iterator[Problem]:
         if not _is_scale(ends):
             yield problem("invalid_scale", FILE, column="scale", value=_shorten(ends))
             return
+
+
+def _check_controls(meta: dict) -> Iterator[Problem]:
+    queries, controls = meta["queries"], meta.get("controls") or {}
+    valid = isinstance(controls, dict) and all(
+        query in queries and cause in CONTROL_CAUSES for query, cause in controls.items()
+    )
+    if not valid or set(controls) == set(queries):
+        yield problem("invalid_controls", FILE, column="controls", value=_shorten(controls))
 
 
 def _is_scale(scale: object) -> bool:

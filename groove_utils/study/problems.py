@@ -95,6 +95,9 @@ MESSAGES = {
     "not_a_text": "the query {value!r}; expected a text. Put it in quotes: `'{value}': …`.",
     "missing_wording": "the query {value!r} without its wording; expected a text. Write, for "
     "example, `{value}: I would like to dance to this music`.",
+    "invalid_controls": "controls {value}; expected a mapping of some, not all, of the queries to "
+    "`none` or `style`, the only cause of their answers. Write, for example, `controls: {{luck: "
+    "none}}`, or delete the key.",
     "not_a_list": "{column} {value!r}; expected a list. Write, for example, `{column}: [funk]`.",
     # audio
     "no_audio": "no sound files; expected {expected}. Name the directory that contains them.",

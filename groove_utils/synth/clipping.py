@@ -56,7 +56,7 @@ def effects_as_rated(
     Returns
     -------
     DataFrame
-        Columns ``component`` (fixed or sd), ``term, question, value``, as the first rows of
+        Columns ``component`` (fixed, sd or style_mean), ``term, question, value``, as in
         :meth:`Effects.table`. With a single style, a listener's level and liking of it are one.
 
     Raises
@@ -74,41 +74,50 @@ def effects_as_rated(
         )  # fmt: skip
     copies = -(-n_songs // len(songs))
     covariates = np.tile(song_covariates(songs).to_numpy(), (copies, 1))
-    style_of = np.tile(np.unique(songs["style"].to_numpy(str), return_inverse=True)[1], copies)
+    styles, style_of = np.unique(songs["style"].to_numpy(str), return_inverse=True)
+    style_of, style_means = np.tile(style_of, copies), effects.style_means(styles)
     design = np.tile(np.arange(len(covariates)), (n_listeners, 1))
     cells = (n_listeners, len(covariates), len(RATED))
     rng = np.random.default_rng([seed, 1])
     estimates = []
     for _ in range(n_draws):
-        draw = draw_ratings(covariates, style_of, effects, design, rng)
+        draw = draw_ratings(covariates, style_means, style_of, effects, design, rng)
         for ratings in (draw.ratings, on_scale(draw.ratings)):
             estimates.append(_estimate(ratings.reshape(cells), covariates, style_of, draw))
     drawn, rated = (
         [np.mean(values, axis=0) for values in zip(*estimates[first::2])] for first in (0, 1)
     )
-    # nothing to press together where there is no spread
-    ratio = np.divide(rated[1], drawn[1], out=np.ones_like(drawn[1]), where=drawn[1] > 1e-9)
+    spread = effects.sd.to_numpy() != 0  # elsewhere, there is nothing to press together
+    ratio = np.divide(rated[1], drawn[1], out=np.ones_like(drawn[1]), where=spread)
     fixed = effects.fixed + rated[0] - drawn[0]
-    table = replace(effects, fixed=fixed, sd=effects.sd * np.sqrt(ratio)).table()
-    return table[table["component"].isin(["fixed", "sd"])].reset_index(drop=True)
+    style_mean = pd.DataFrame(
+        style_means + rated[2] - drawn[2], pd.Index(styles, name="term"), effects.fixed.columns
+    )
+    sd = effects.sd * np.sqrt(ratio.clip(0))
+    table = replace(effects, fixed=fixed, sd=sd, style_mean=style_mean).table()
+    return table[table["component"].isin(["fixed", "sd", "style_mean"])].reset_index(drop=True)
 
 
 def _estimate(
     y: np.ndarray, covariates: np.ndarray, style_of: np.ndarray, draw: Draw
-) -> tuple[np.ndarray, np.ndarray]:
-    """Estimate fixed effects and variances of a complete study, in the order of their tables.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Estimate fixed effects, variances and means of styles of a complete study.
 
-    By least squares and moments: song means on song covariates; each listener's departures from
-    them on style and syncopation.
+    In the order of their tables, by least squares and moments: song means on styles and song
+    covariates; each listener's departures from them on style and syncopation. The intercept is the
+    mean over the styles.
     """
     musicianship, inclination = (x - x.mean() for x in (draw.musicianship, draw.inclination))
     n_listeners, n_songs, _ = y.shape
     styles = np.eye(style_of.max() + 1)[style_of]
     n_styles = styles.shape[1]
     means = y.mean(axis=0)
-    X = np.column_stack([np.ones(n_songs), covariates])
-    fixed = np.linalg.lstsq(X, means)[0]
-    song = ((means - X @ fixed) ** 2).sum(axis=0) / (n_songs - X.shape[1])
+    X = np.column_stack([styles, covariates])
+    of_songs = np.linalg.lstsq(X, means)[0]
+    song = ((means - X @ of_songs) ** 2).sum(axis=0) / (n_songs - X.shape[1])
+    intercept = of_songs[:n_styles].mean(axis=0)
+    style_mean = of_songs[:n_styles] - intercept
+    fixed = np.vstack([intercept, of_songs[n_styles:]])
 
     B = np.column_stack([styles, covariates[:, 0]])
     error = np.linalg.inv(B.T @ B)
@@ -131,4 +140,4 @@ def _estimate(
         shared = (both.sum(axis=(0, 1)) / n_styles - diagonal) / (n_styles - 1)
         bias = diagonal - shared
     variances = [song - residual / n_listeners, shared, spread, bias, residual]
-    return np.vstack([fixed, inclined, musical]), np.array(variances)
+    return np.vstack([fixed, inclined, musical]), np.array(variances), style_mean

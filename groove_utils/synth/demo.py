@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +27,14 @@ from groove_utils.synth.composition import compose
 from groove_utils.synth.features import level_features, score_features
 from groove_utils.synth.listener_effects import SimulationError, default_effects
 from groove_utils.synth.listeners import simulate_listeners
-from groove_utils.synth.questionnaire import QUESTIONS, RATED, SCALE, groove_score
+from groove_utils.synth.questionnaire import (
+    CONTROLS,
+    QUESTIONS,
+    RATED,
+    SCALE,
+    groove_score,
+    question_table,
+)
 from groove_utils.synth.rendering import render
 from groove_utils.synth.score import Song
 from groove_utils.synth.soundfont import SAMPLE_RATE, default_soundfont
@@ -40,9 +48,9 @@ def make_demo(
     folder: str | os.PathLike,
     *,
     seed: int = 2026,
-    n_bands: int = 24,
-    songs_per_band: int = 4,
-    n_listeners: int = 120,
+    n_bands: int = 48,
+    songs_per_band: int = 3,
+    n_listeners: int = 180,
     songs_per_listener: int = 24,
     jobs: int = 2,
     progress: bool = True,
@@ -106,6 +114,7 @@ def make_demo(
         "ratings.csv": simulated.ratings,
         "truth/listeners.csv": simulated.truth["listeners"],
         "truth/song_effects.csv": simulated.truth["songs"],
+        "truth/questions.csv": question_table(),
         "truth/effects.csv": default_effects().table(),
         "truth/effects_as_rated.csv": effects_as_rated(truth, seed=seed),
         "truth/onsets.csv": _onsets(songs),
@@ -138,7 +147,9 @@ def _render_all(folder: Path, songs: list[Song], jobs: int, progress: bool) -> d
     missing = [song for song in songs if levels[song.track_id] is None]
     if missing:
         work = (delayed(_render_song)(folder, song) for song in missing)
-        done = Parallel(n_jobs=jobs, return_as="generator")(work)
+        # songs of one band share notes, which a process keeps: batches of a band
+        n_songs = max(Counter(song.band.name for song in missing).values())
+        done = Parallel(n_jobs=jobs, return_as="generator", batch_size=n_songs)(work)
         shown = {"desc": "Rendering songs", "unit": "song", "disable": not progress}
         levels |= dict(tqdm(done, total=len(missing), **shown))
     return levels
@@ -240,6 +251,7 @@ def _study_yml(seed, n_bands, n_listeners):
             "Every score, every rating and every effect behind them is known; see truth/."
         ),
         "queries": queries,
+        "controls": dict(CONTROLS),
         "scale": list(SCALE),
         "styles": list(STYLES[: min(n_bands, len(STYLES))]),
         "licence": demo.licence,

@@ -8,6 +8,7 @@ style that differs between listeners (Senn et al. 2018).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,32 +31,40 @@ REFERENCE = {
 TEMPO_OPTIMUM, TEMPO_UNIT = 110.0, 0.15  # BPM; natural-log units
 MICROTIMING_FREE, MICROTIMING_UNIT = 8.0, 6.0  # ms
 
-# fixed effects in rating points, one column per question in the order of RATED
+# fixed effects in rating points, one column per question in the order of RATED; the last two are
+# the controls, which no acoustic feature affects
 FIXED = {
-    "intercept": (53.5, 61.0, 70.5, 56.5, 56.5, 23.0),
-    "syncopation_z": (3.0, 3.0, -4.0, 2.5, 5.0, 1.0),
-    "syncopation_z2": (-2.0, -2.0, -1.5, -2.0, -1.0, 1.5),
-    "density_z": (5.5, 4.0, 1.5, 6.0, 4.5, -0.5),
-    "tempo_off2": (-2.5, -1.5, -1.0, -2.5, -1.5, 1.0),
-    "microtiming_x": (-6.0, -6.0, -6.0, -6.0, -4.0, 6.0),
-    "low_z": (5.5, 4.5, 2.0, 6.0, 2.0, -1.5),
-    "coupling_z": (3.5, 3.0, 3.5, 3.0, 2.0, -2.0),
-    "dance_inclination_z": (4.0, 1.0, 0.5, 3.0, 1.0, -0.5),
-    "musicianship_z:syncopation_z": (1.5, 1.5, 1.0, 1.0, 2.0, -1.0),
+    "intercept": (55.5, 62.5, 72.0, 58.5, 57.5, 21.5, 44.0, 52.0),
+    "syncopation_z": (3.0, 2.5, -4.0, 2.5, 5.5, 1.0, 0.0, 0.0),
+    "syncopation_z2": (-2.0, -2.0, -1.5, -2.0, -1.0, 1.5, 0.0, 0.0),
+    "density_z": (10.5, 4.5, 2.5, 12.0, 9.0, 1.0, 0.0, 0.0),
+    "tempo_off2": (-2.5, -1.5, -1.0, -2.5, -1.5, 1.0, 0.0, 0.0),
+    "microtiming_x": (-11.0, -15.0, -12.0, -10.0, -8.0, 9.0, 0.0, 0.0),
+    "low_z": (2.2, 1.8, 0.8, 2.4, 0.8, -0.6, 0.0, 0.0),
+    "coupling_z": (3.5, 3.0, 3.5, 3.0, 2.0, -2.0, 0.0, 0.0),
+    "dance_inclination_z": (4.0, 1.0, 0.5, 3.0, 1.0, -0.5, 0.0, 0.0),
+    "musicianship_z:syncopation_z": (1.5, 1.5, 1.0, 1.0, 2.0, -1.0, 0.0, 0.0),
 }
 SONG_TERMS = [*FIXED][1:8]
 SD = {
-    "song": (7.5, 6.5, 5.5, 8.0, 5.5, 4.5),
-    "listener": (10.5, 9.5, 10.5, 10.5, 10.5, 11.0),
-    "slope_syncopation": (2.5, 2.5, 2.0, 2.0, 2.5, 1.5),
-    "style_bias": (9.0, 10.0, 3.0, 8.0, 6.0, -4.0),
-    "residual": (24.0, 22.5, 21.5, 24.0, 22.5, 20.0),
+    "song": (3.75, 3.25, 2.75, 4.0, 2.75, 2.25, 10.5, 5.0),
+    "listener": (10.5, 9.5, 10.5, 10.5, 10.5, 11.0, 10.5, 10.5),
+    "slope_syncopation": (2.5, 2.5, 2.0, 2.0, 2.5, 1.5, 0.0, 0.0),
+    "style_bias": (9.0, 10.0, 3.0, 8.0, 6.0, -4.0, 0.0, 0.0),
+    "residual": (25.5, 24.0, 21.5, 25.5, 24.0, 20.0, 22.5, 22.5),
 }
-# correlation of the random parts over questions: loadings on one common factor
+# a style's mean minus the intercept, in rating points: none but of the control style_only
+STYLE_MEANS = {
+    "funk": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -7.0),
+    "pop": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 13.0),
+    "rock": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -6.0),
+}
+# correlation of the random parts over questions: loadings on one common factor, from which the
+# controls' songs and residuals are independent
 COMMON = {
-    "song": (0.90, 0.65, 0.55, 0.90, 0.75, -0.60),
-    "listener": (0.85, 0.80, 0.55, 0.85, 0.75, -0.20),
-    "residual": (0.70, 0.66, 0.45, 0.72, 0.60, -0.40),
+    "song": (0.60, 0.00, 0.40, 0.60, 0.40, -0.40, 0.0, 0.0),
+    "listener": (0.85, 0.80, 0.55, 0.85, 0.75, -0.20, 0.50, 0.50),
+    "residual": (0.70, 0.66, 0.45, 0.72, 0.60, -0.40, 0.0, 0.0),
 }
 
 
@@ -70,7 +79,7 @@ class Effects:
     Attributes
     ----------
     fixed : DataFrame
-        Coefficients in rating points; rows are terms, columns the six questions. Song terms are
+        Coefficients in rating points; rows are terms, columns the eight questions. Song terms are
         the columns of :func:`song_covariates`.
     sd : DataFrame
         Standard deviations of the random parts in rating points: ``song`` and ``listener``
@@ -80,15 +89,19 @@ class Effects:
     common : DataFrame
         Loadings of the ``song``, ``listener`` and ``residual`` parts on a factor that is common to
         the questions: two questions correlate by the product of their loadings.
+    style_mean : DataFrame
+        Mean of each style minus the intercept, in rating points; rows are styles.
     """
 
     fixed: pd.DataFrame
     sd: pd.DataFrame
     common: pd.DataFrame
+    style_mean: pd.DataFrame
 
     def table(self) -> pd.DataFrame:
         """Return all numbers, long: columns ``component, term, question, value``."""
-        parts = {"fixed": self.fixed, "sd": self.sd, "common_loading": self.common}
+        parts = {"fixed": self.fixed, "sd": self.sd, "common_loading": self.common,
+                 "style_mean": self.style_mean}  # fmt: skip
         long = [
             frame.rename_axis("term")
             .reset_index()
@@ -109,21 +122,26 @@ class Effects:
         return pd.concat([*long, reference])[["component", "term", "question", "value"]]
 
     def without(self, *terms: str) -> Effects:
-        """Copy with some fixed terms, or random parts, set to 0: a null to test against.
+        """Copy with some fixed terms, random parts, or ``style_mean`` set to 0: a null to test.
 
         Raises
         ------
         SimulationError
-            If a name is neither a row of `fixed` nor of `sd`.
+            If a name is neither a row of `fixed` nor of `sd`, nor ``style_mean``.
         """
-        known = [*self.fixed.index, *self.sd.index]
+        known = [*self.fixed.index, *self.sd.index, "style_mean"]
         for term in set(terms) - set(known):
             message = f"unknown effect {term!r}; this set has {', '.join(known)}."
             raise SimulationError(message, kind="unknown_effect", value=term)
         fixed, sd = self.fixed.copy(), self.sd.copy()
         fixed.loc[fixed.index.isin(terms)] = 0.0
         sd.loc[sd.index.isin(terms)] = 0.0
-        return replace(self, fixed=fixed, sd=sd)
+        style_mean = self.style_mean * ("style_mean" not in terms)
+        return replace(self, fixed=fixed, sd=sd, style_mean=style_mean)
+
+    def style_means(self, styles: Sequence[str]) -> np.ndarray:
+        """Return the rows of `style_mean` of some styles, 0 for others, as (n_styles, 8)."""
+        return self.style_mean.reindex(styles, fill_value=0.0).to_numpy()
 
 
 def default_effects() -> Effects:
@@ -131,7 +149,7 @@ def default_effects() -> Effects:
     return Effects(
         *(
             pd.DataFrame.from_dict(rows, orient="index", columns=list(RATED), dtype=float)
-            for rows in (FIXED, SD, COMMON)
+            for rows in (FIXED, SD, COMMON, STYLE_MEANS)
         )
     )
 

@@ -3,7 +3,8 @@
 Chapter 01 (agreement, noise ceiling), 06 (probing) and 09 (mixed models) use them. A rating is a
 linear mixed model's: fixed effects of song covariates, intercepts of songs and listeners,
 listeners' own slopes and likings of a style, and a residual, for six questions whose random parts
-correlate. Nothing here touches audio, so that a study can be drawn again thousands of times.
+correlate, and for two control questions without acoustic causes. Nothing here touches audio, so
+that a study can be drawn again thousands of times.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def simulate_listeners(
     effects: Effects | None = None,
     seed: int | np.random.SeedSequence = 2026,
     *,
-    n_listeners: int = 120,
+    n_listeners: int = 180,
     songs_per_listener: int = 24,
     discrete: bool = True,
 ) -> Simulated:
@@ -105,8 +106,8 @@ def simulate_listeners(
     n_listeners, songs_per_listener : int
         See :func:`draw_design`.
     discrete : bool
-        Round and clip the six questions to 1…100, as a slider would. Without it the ratings follow
-        the linear mixed model exactly.
+        Round and clip the eight questions to 1…100, as a slider would. Without it the ratings
+        follow the linear mixed model exactly.
 
     Returns
     -------
@@ -128,7 +129,9 @@ def simulate_listeners(
     covariates = song_covariates(songs)
     styles, style_of = np.unique(songs["style"].to_numpy(str), return_inverse=True)
     design = draw_design(songs["style"].to_numpy(str), n_listeners, songs_per_listener, rng)
-    draw = draw_ratings(covariates.to_numpy(), style_of, effects, design, rng)
+    draw = draw_ratings(
+        covariates.to_numpy(), effects.style_means(styles), style_of, effects, design, rng
+    )
     listener_ids = pd.array([f"L{i:03d}" for i in range(1, n_listeners + 1)], dtype="str")
     track_ids = pd.array(songs["track_id"], dtype="str")
     rated = on_scale(draw.ratings) if discrete else draw.ratings
@@ -175,24 +178,30 @@ class Draw(NamedTuple):
     musicianship: np.ndarray  # (n_listeners,)
     inclination: np.ndarray  # (n_listeners,)
     liking: np.ndarray  # (n_listeners, n_styles)
-    listener: np.ndarray  # intercepts, (n_listeners, 6)
-    slope: np.ndarray  # of syncopation, (n_listeners, 6)
-    song: np.ndarray  # intercepts, (n_songs, 6)
-    song_mean: np.ndarray  # (n_songs, 6)
-    ratings: np.ndarray  # listener by listener in the order of the design, (n_cells, 6)
+    listener: np.ndarray  # intercepts, (n_listeners, 8)
+    slope: np.ndarray  # of syncopation, (n_listeners, 8)
+    song: np.ndarray  # intercepts, (n_songs, 8)
+    song_mean: np.ndarray  # (n_songs, 8)
+    ratings: np.ndarray  # listener by listener in the order of the design, (n_cells, 8)
 
 
 def draw_ratings(
-    covariates: np.ndarray, style_of: np.ndarray, effects: Effects, design: np.ndarray, rng
+    covariates: np.ndarray,
+    style_means: np.ndarray,
+    style_of: np.ndarray,
+    effects: Effects,
+    design: np.ndarray,
+    rng,
 ) -> Draw:
     """Draw all random parts, and add them up in each cell of the design.
 
-    `covariates` has the columns of :func:`song_covariates`; `style_of` numbers each song's style.
+    `covariates` has the columns of :func:`song_covariates`; `style_of` numbers each song's style,
+    the row of `style_means`, (n_styles, 8).
     """
     n_listeners, fixed, sd = len(design), effects.fixed.T, effects.sd.T
 
     def parts(name, n):
-        """Draws of shape (n, 6) whose correlations are products of loadings."""
+        """Draws of shape (n, 8) whose correlations are products of loadings."""
         load = effects.common.loc[name].to_numpy()
         common, own = rng.standard_normal((n, 1)), rng.standard_normal((n, len(RATED)))
         return sd[name].to_numpy() * (load * common + np.sqrt(1 - load**2) * own)
@@ -203,7 +212,8 @@ def draw_ratings(
     slope = slope + np.outer(musicianship, fixed["musicianship_z:syncopation_z"])
     listener = parts("listener", n_listeners)
     song = parts("song", len(covariates))
-    song_mean = fixed["intercept"].to_numpy() + covariates @ fixed[SONG_TERMS].to_numpy().T + song
+    level = fixed["intercept"].to_numpy() + style_means[style_of]
+    song_mean = level + covariates @ fixed[SONG_TERMS].to_numpy().T + song
     who, which = np.repeat(np.arange(n_listeners), design.shape[1]), design.ravel()
     ratings = (
         song_mean[which]

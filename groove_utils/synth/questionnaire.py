@@ -6,7 +6,8 @@ from types import MappingProxyType
 
 import pandas as pd
 
-__all__ = ["QUESTIONS", "RATED", "SCALE", "fixed_effects", "groove_score"]
+__all__ = ["CONTROLS", "QUESTIONS", "RATED", "SCALE", "fixed_effects", "groove_score",
+           "question_table"]  # fmt: skip
 
 QUESTIONS = MappingProxyType(
     {
@@ -17,8 +18,12 @@ QUESTIONS = MappingProxyType(
         "party": "This music is great for a party",
         "rhythm": "This music has an interesting rhythm",
         "disturbing": "Something in this music is disturbing",
+        "placebo": "This music reminds me of somebody I know",
+        "style_only": "Music of this kind is often played on the radio",
     }
 )
+# control questions and the only cause of their answers, apart from chance and listeners' levels
+CONTROLS = MappingProxyType({"placebo": "none", "style_only": "style"})
 RATED = tuple(query for query in QUESTIONS if query != "groove")
 SCALE = (1, 100)
 _FACETS = ["dance", "listen", "party", "rhythm"]  # of the groove score
@@ -32,6 +37,29 @@ def groove_score(ratings: pd.DataFrame) -> pd.Series:
     on about −2…2.
     """
     return (ratings[_FACETS].mean(axis=1) - _CENTRE) / _UNIT
+
+
+def question_table() -> pd.DataFrame:
+    """Tabulate what causes the answers to each question.
+
+    Returns
+    -------
+    DataFrame
+        ``question``; ``role``: ``score`` (derived), ``rating`` or ``control``; ``cause``:
+        ``acoustic``, ``style`` (means of styles, nothing within them) or ``none``; ``in_groove``:
+        whether the groove score contains it.
+
+    Examples
+    --------
+    >>> question_table().set_index("question").loc["placebo", ["role", "cause"]].tolist()
+    ['control', 'none']
+    """
+    rows = []
+    for question in QUESTIONS:
+        role = "control" if question in CONTROLS else "rating" if question in RATED else "score"
+        cause = CONTROLS.get(question, "acoustic")
+        rows.append((question, role, cause, question in _FACETS))
+    return pd.DataFrame(rows, columns=["question", "role", "cause", "in_groove"])
 
 
 def fixed_effects(effects: pd.DataFrame, question: str) -> pd.Series:

@@ -245,6 +245,16 @@ CHANGES = {
     "an infinite scale": ({"scale": [1, float("inf")]}, ("invalid_scale", "scale")),
     "truth values": ({"scale": [False, True]}, ("invalid_scale", "scale")),
     "a list of questions": ({"queries": ["dance", "listen"]}, ("invalid_queries", "queries")),
+    "controls in a list": ({"controls": ["dance"]}, ("invalid_controls", "controls")),
+    "a control that was not asked": (
+        {"controls": {"luck": "none"}}, ("invalid_controls", "controls")
+    ),
+    "a control with another cause": (
+        {"controls": {"dance": "sound"}}, ("invalid_controls", "controls")
+    ),
+    "nothing but controls": (
+        {"controls": {"dance": "none", "listen": "style"}}, ("invalid_controls", "controls")
+    ),
     "a wording that is a list": (
         {"queries": {"dance": ["a"], "listen": "b"}}, ("missing_wording", "queries")
     ),

@@ -13,6 +13,7 @@ from expect import raises
 from joblib import parallel_config
 
 from groove_utils.audio import measure_loudness
+from groove_utils.study import load_study
 from groove_utils.study.stem_names import STEMS
 from groove_utils.synth import SimulationError, make_demo
 
@@ -45,10 +46,22 @@ def test_folder_has_all_that_a_study_has(demo):
     assert set(ratings["query"]) == set(meta["queries"])
     assert set(ratings["listener_id"]) == set(pd.read_csv(demo / "listeners.csv")["listener_id"])
     truth = {p.stem for p in (demo / "truth").glob("*.csv")}
-    tables = {"songs", "effects", "effects_as_rated", "listeners", "song_effects", "onsets"}
+    tables = {"songs", "effects", "effects_as_rated", "listeners", "song_effects", "onsets",
+              "questions"}  # fmt: skip
     assert truth == tables
     for path in demo.rglob("*.csv"):
         assert not pd.read_csv(path).isna().any().any(), path
+
+
+def test_controls_are_named_once_and_left_out_of_the_questions(demo):
+    study = load_study(demo, validate=False)
+    assert study.controls == {"placebo": "none", "style_only": "style"}
+    assert not set(study.controls) & set(study.queries)
+    assert set(study.control_wordings) == set(study.controls)
+    assert study.song_means("placebo").notna().all()
+    table = study.truth("questions").set_index("question")
+    assert study.controls == table[table["role"] == "control"]["cause"].to_dict()
+    assert list(table.index[table["in_groove"]]) == ["dance", "listen", "party", "rhythm"]
 
 
 def test_stems_add_up_to_the_mix_exactly(demo):

@@ -26,6 +26,7 @@ def test_covariates_by_hand():
 def test_without_makes_a_null_and_names_what_it_does_not_know():
     effects = default_effects().without("density_z", "style_bias")
     assert (effects.fixed.loc["density_z"] == 0).all()
+    assert default_effects().without("style_mean").style_means(["pop"]).tolist() == [[0.0] * 8]
     assert (effects.sd.loc["style_bias"] == 0).all()
     assert (default_effects().fixed.loc["density_z"] != 0).any()
     with raises(SimulationError, "unknown_effect", value="swing"):

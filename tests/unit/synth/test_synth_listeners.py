@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import statsmodels.formula.api as smf
 from expect import raises
 
@@ -27,7 +28,7 @@ def unfold(ratings):
 @pytest.mark.parametrize(
     ("sizes", "n_listeners", "per_listener"),
     [
-        ((32, 32, 32), 120, 24),
+        ((48, 48, 48), 180, 24),
         ((8, 8, 8), 30, 12),
         ((20, 7, 5), 41, 11),
         ((5,), 3, 5),
@@ -49,7 +50,7 @@ def test_design_is_balanced(sizes, n_listeners, per_listener):
 
 
 def test_full_design_gives_thirty_ratings_a_song(songs):
-    drawn = simulate_listeners(songs, seed=1)
+    drawn = simulate_listeners(songs, seed=1, n_listeners=120)
     counts = drawn.ratings[drawn.ratings["query"] == "dance"].groupby("track_id").size()
     assert counts.eq(30).all()
     assert not drawn.ratings.duplicated(["track_id", "query", "listener_id"]).any()
@@ -111,6 +112,55 @@ def test_least_squares_recovers_the_fixed_effects(songs):
         estimates.append(fit.params[names].to_numpy())
     mean, error = np.mean(estimates, axis=0), np.std(estimates, axis=0, ddof=1) / np.sqrt(10)
     assert (np.abs(mean - effects.fixed.loc[names, "dance"]) < 4 * error).all()
+
+
+def within_style_p(songs, means, n_permutations=99, seed=0):
+    """Test all covariates together on song means, by permutations within styles."""
+    both = np.column_stack([means, song_covariates(songs)])
+    both = both - pd.DataFrame(both).groupby(songs["style"].to_numpy()).transform("mean").to_numpy()
+    y, Q = both[:, 0], np.linalg.qr(both[:, 1:])[0]
+    rng = np.random.default_rng(seed)
+    order = np.tile(np.arange(len(songs)), (n_permutations + 1, 1))
+    for style in songs["style"].unique():
+        own = np.flatnonzero(songs["style"] == style)
+        order[1:, own] = rng.permuted(order[1:, own], axis=1)
+    explained = ((y[order] @ Q) ** 2).sum(axis=1)
+    return (explained >= explained[0]).mean()
+
+
+def test_no_covariate_predicts_the_controls_within_styles(songs):
+    p = {query: [] for query in ("dance", "placebo", "style_only")}
+    by_style = {query: [] for query in p}
+    for seed in range(60):
+        ratings = simulate_listeners(songs, seed=seed).ratings
+        means = ratings.pivot_table(index="track_id", columns="query", values="rating")
+        for query in p:
+            values = means[query].loc[songs["track_id"]].to_numpy()
+            p[query].append(within_style_p(songs, values, seed=seed))
+            groups = [values[songs["style"] == style] for style in songs["style"].unique()]
+            by_style[query].append(scipy.stats.f_oneway(*groups).pvalue)
+    assert np.mean(np.array(p["dance"]) < 0.05) == 1
+    most = scipy.stats.binom.ppf(0.999, 60, 0.05) / 60
+    assert np.mean(np.array(p["placebo"]) < 0.05) <= most
+    assert np.mean(np.array(p["style_only"]) < 0.05) <= most
+    assert np.mean(np.array(by_style["placebo"]) < 0.05) <= most
+    assert np.mean(np.array(by_style["style_only"]) < 0.001) == 1
+
+
+def test_controls_are_as_reliable_as_ratings_and_independent_of_them(songs):
+    draws = []
+    for seed in range(20):
+        ratings = simulate_listeners(songs, seed=seed).ratings
+        draws.append(ratings.pivot_table(index="track_id", columns="query", values="rating").corr())
+    r = np.mean(draws, axis=0)
+    names = list(draws[0])
+    others = [names.index(query) for query in RATED[:6]]
+    assert np.abs(r[names.index("placebo"), others]).max() < 0.1
+    effects, n_raters = default_effects(), 30
+    for query in ("placebo", "style_only"):
+        noise = effects.sd.loc[["residual", "style_bias"], query].pow(2).sum() / n_raters
+        song = effects.sd.loc["song", query] ** 2 + effects.style_mean[query].var(ddof=0)
+        assert 0.80 < song / (song + noise) < 0.92
 
 
 def test_musical_listeners_have_steeper_slopes(songs):
