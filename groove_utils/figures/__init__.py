@@ -31,7 +31,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "maps": ["plot_neighbours", "plot_similarity", "plot_song_maps"],
         "mixed": [
-            "plot_crossed_design",
             "plot_fitted_lines",
             "plot_power",
             "plot_recovery",

@@ -11,41 +11,11 @@ from groove_utils.figures.maps import draw_matrix
 from groove_utils.figures.theme import legend_above
 
 __all__ = [
-    "plot_crossed_design",
     "plot_fitted_lines",
     "plot_power",
     "plot_recovery",
     "plot_residuals",
 ]
-
-
-def plot_crossed_design(matrix: pd.DataFrame) -> plt.Figure:
-    """Draw all ratings as a matrix, with the means of songs above and of listeners at the right.
-
-    Parameters
-    ----------
-    matrix : DataFrame, listeners × tracks
-        NaN where a listener did not rate a track. Both are put in order of their means.
-    """
-    songs, people = matrix.mean().sort_values(), matrix.mean(axis=1).sort_values()
-    cells = np.ma.masked_invalid(matrix.loc[people.index, songs.index].to_numpy(dtype=float))
-    figure, grid = plt.subplots(
-        2, 2, figsize=(7.5, 5.2), sharex="col", sharey="row",
-        gridspec_kw={"width_ratios": [5, 1], "height_ratios": [1, 4]},
-    )  # fmt: skip
-    (above, corner), (body, right) = grid
-    corner.remove()
-    image = body.imshow(cells, aspect="auto", cmap="viridis", interpolation="nearest")
-    above.plot(np.arange(len(songs)), songs, ".", color="#0072B2", markersize=4)
-    right.plot(people, np.arange(len(people)), ".", color="#009E73", markersize=4)
-    above.set(ylabel="Song\nmean")
-    right.set(xlabel="Listener mean")
-    body.set(xlabel="Song, by its mean", ylabel="Listener, by their mean")
-    for axes in (above, right):
-        axes.tick_params(labelbottom=axes is right, labelleft=axes is above)
-    body.grid(visible=False)
-    figure.colorbar(image, ax=[body, right], label="Rating", shrink=0.8)
-    return figure
 
 
 def plot_fitted_lines(

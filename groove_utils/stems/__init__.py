@@ -12,11 +12,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "controls": [
             "load_stems",
             "regroup_stems",
-            "silence_stem",
             "swap_stem",
             "tempo_partners",
         ],
-        "measure": ["describe_coupling", "describe_sums", "matching_gains"],
+        "measure": ["describe_coupling", "matching_gains"],
         "mixing": ["remix"],
         "demucs_weights": ["SeparatorUnavailableError"],
         "quality": ["separation_checks", "separation_quality"],

@@ -1,4 +1,4 @@
-"""Controls of a stem ablation: stems of other songs, and silent stems."""
+"""Load stems of songs, regroup them, and exchange them between songs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from groove_utils.audio import AudioError, load_audio, resample
 from groove_utils.errors import DetailedError
 from groove_utils.stems.mixing import sum_stems
 
-__all__ = ["load_stems", "regroup_stems", "silence_stem", "swap_stem", "tempo_partners"]
+__all__ = ["load_stems", "regroup_stems", "swap_stem", "tempo_partners"]
 
 PERCUSSIVE = ("drums",)
 
@@ -152,39 +152,3 @@ def swap_stem(
     dict of track_id → dict of stem → path
     """
     return {track: {**paths, stem: stems[partners[track]][stem]} for track, paths in stems.items()}
-
-
-def silence_stem(
-    features: Mapping[tuple[str, ...], Mapping[str, np.ndarray]],
-    stem: str,
-    rows: Sequence[int],
-    silence: Mapping[str, np.ndarray],
-) -> dict[tuple[str, ...], dict[str, np.ndarray]]:
-    """Return the features of the same songs with one stem silenced in some of them.
-
-    Parameters
-    ----------
-    features : mapping of subset → mapping of layer → ndarray, shape (n, d)
-        Of all subsets of the stems.
-    stem : str
-    rows : sequence of int
-        The songs in which it is silenced.
-    silence : mapping of layer → ndarray, shape (d,)
-        The model's features of silence, which replace those of the stem alone.
-
-    Returns
-    -------
-    dict
-        A sum with a silent stem is the sum without it, so nothing has to be embedded again.
-    """
-    rows = np.asarray(rows)
-    by_set = {frozenset(subset): layers for subset, layers in features.items()}
-    silenced = {}
-    for subset, layers in features.items():
-        silenced[subset] = {name: np.array(values, copy=True) for name, values in layers.items()}
-        if stem not in subset:
-            continue
-        rest = frozenset(subset) - {stem}
-        for name, values in silenced[subset].items():
-            values[rows] = by_set[rest][name][rows] if rest else silence[name]
-    return silenced

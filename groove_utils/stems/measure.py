@@ -1,8 +1,6 @@
-"""Descriptors, coupling and loudness of a song's stems and their sums, cached.
+"""Coupling and loudness of songs' stems.
 
-Fifteen sums of four stems are fifteen times the work of a mix. Each stem is therefore decoded,
-resampled and split into bands once, songs are distributed over processes, and results are cached
-by the content of the stems.
+Songs are distributed over processes, and results are cached by the content of the stems.
 """
 
 from __future__ import annotations
@@ -18,77 +16,18 @@ from tqdm.auto import tqdm
 
 from groove_utils.audio import load_audio, matching_gain, measure_loudness
 from groove_utils.cache import VERSIONS, ArrayCache
-from groove_utils.descriptors import DESCRIPTORS, describe, describe_stems
-from groove_utils.descriptors.spectral import subband_flux_of_sums
+from groove_utils.descriptors import describe_stems
 from groove_utils.descriptors.whole_study import compile_kernels
 from groove_utils.errors import DetailedError
 from groove_utils.files import hash_bytes, hash_file
 from groove_utils.study.stem_names import stem_subsets
 
-__all__ = ["describe_coupling", "describe_sums", "matching_gains"]
+__all__ = ["describe_coupling", "matching_gains"]
 
 SAMPLE_RATE = 22050  # Hz: half the work of 44.1 kHz, and models listen to 16 to 24 kHz
 
 Subset = tuple[str, ...]
 Stems = Mapping[str, Mapping[str, str | os.PathLike]]
-
-
-def describe_sums(
-    stems: Stems,
-    sums: Sequence[Subset] | None = None,
-    *,
-    gains: Mapping[Subset, Mapping[str, float]] | None = None,
-    jobs: int = 2,
-    cache: ArrayCache | None = None,
-) -> dict[Subset, pd.DataFrame]:
-    """Compute descriptors of sums of stems, the same columns for every sum.
-
-    Parameters
-    ----------
-    stems : mapping of track_id → mapping of stem → path
-    sums : sequence of tuple of str, optional
-        All subsets of the first track's stems by default.
-    gains : mapping of sum → mapping of track_id → float, optional
-        Linear gains by which sums are scaled; other sums are left as they are.
-    jobs : int
-        Processes.
-    cache : ArrayCache, optional
-        The store ``stem-measures`` of the project's cache by default.
-
-    Returns
-    -------
-    dict of tuple of str → DataFrame of float64, shape (n_tracks, n_columns)
-        Those of :data:`groove_utils.descriptors.DESCRIPTORS` that every track has in every sum, so
-        that sums can be compared: a solo voice, say, may have no beat to measure syncopation by.
-
-    Notes
-    -----
-    Channels are averaged and resampled to 22.05 kHz, so that the highest band is not there.
-    """
-    sums = _sums(stems, sums)
-
-    def settings(track):
-        return [[float((gains or {}).get(s, {}).get(track, 1.0)) for s in sums], sums]
-
-    def compute(paths, gain, sums):
-        loaded = _load(paths)
-        places = [[list(loaded).index(stem) for stem in s] for s in sums]
-        bands = subband_flux_of_sums(list(loaded.values()), places, SAMPLE_RATE)
-        rows = [
-            describe(g * _sum(loaded, s), SAMPLE_RATE, bands=g * flux)
-            for g, s, flux in zip(gain, sums, bands)
-        ]
-        return np.array([row[list(DESCRIPTORS)].to_numpy(float) for row in rows])
-
-    kind = f"descriptors {VERSIONS['descriptors']} {' '.join(DESCRIPTORS)}"
-    values = _per_track(kind, stems, compute, settings, jobs, cache)
-    known = np.isfinite(values).all(axis=(0, 1))
-    columns = [name for name, keep in zip(DESCRIPTORS, known) if keep]
-    index = pd.Index(list(stems), name="track_id")
-    return {
-        s: pd.DataFrame(values[:, i][:, known], index=index, columns=columns)
-        for i, s in enumerate(sums)
-    }
 
 
 def describe_coupling(
@@ -98,8 +37,12 @@ def describe_coupling(
 
     Parameters
     ----------
-    stems, jobs, cache
-        As in :func:`describe_sums`; ``drums`` and ``bass`` are used.
+    stems : mapping of track_id → mapping of stem → path
+        ``drums`` and ``bass`` are used.
+    jobs : int
+        Processes.
+    cache : ArrayCache, optional
+        The store ``stem-measures`` of the project's cache by default.
 
     Returns
     -------
@@ -130,8 +73,10 @@ def matching_gains(
 
     Parameters
     ----------
-    stems, sums, jobs, cache
-        As in :func:`describe_sums`.
+    stems, jobs, cache
+        As in :func:`describe_coupling`.
+    sums : sequence of tuple of str, optional
+        All subsets of the first track's stems by default.
 
     Returns
     -------

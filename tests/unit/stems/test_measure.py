@@ -8,17 +8,16 @@ from expect import raises
 
 from groove_utils.audio import AudioError, load_audio, measure_loudness
 from groove_utils.cache import ArrayCache
-from groove_utils.descriptors import describe, describe_stems
+from groove_utils.descriptors import describe_stems
 from groove_utils.errors import DetailedError
 from groove_utils.stems.controls import (
     load_stems,
     regroup_stems,
-    silence_stem,
     swap_stem,
     tempo_partners,
 )
-from groove_utils.stems.measure import describe_coupling, describe_sums, matching_gains
-from groove_utils.study.stem_names import STEMS, stem_subsets
+from groove_utils.stems.measure import describe_coupling, matching_gains
+from groove_utils.study.stem_names import STEMS
 
 SR = 22050
 SECONDS = 4
@@ -60,41 +59,6 @@ def mixed(paths, subset):
     return sum(load_audio(paths[stem])[0] for stem in subset)
 
 
-@pytest.fixture(scope="module")
-def described(stems, tmp_path_factory):
-    cache = ArrayCache(tmp_path_factory.mktemp("cache"), "stem-measures")
-    return describe_sums(stems, jobs=1, cache=cache), cache
-
-
-def test_a_sum_is_described_like_the_sum_of_its_signals(stems, described):
-    tables, _ = described
-    assert list(tables) == stem_subsets()
-    columns = list(tables[STEMS].columns)
-    assert {"rms", "event_density", "spectral_flux", "band_2_flux"} <= set(columns)
-    for subset in (("bass",), ("drums", "other"), STEMS):
-        assert list(tables[subset].columns) == columns
-        assert list(tables[subset].index) == ["tight", "apart"]
-        expected = describe(mixed(stems["apart"], subset), SR)[columns].to_numpy(float)
-        np.testing.assert_allclose(tables[subset].loc["apart"], expected, rtol=1e-5)
-    assert np.isfinite(pd.concat(tables.values())).all(axis=None)
-
-
-def test_descriptors_are_kept_by_the_content_of_the_stems(stems, described, monkeypatch):
-    tables, cache = described
-    assert len(cache) == 2
-
-    def fail(*args, **options):
-        raise AssertionError("measured again")
-
-    monkeypatch.setattr("groove_utils.stems.measure.describe", fail)
-    again = describe_sums(stems, jobs=1, cache=cache)
-    for subset, table in tables.items():
-        pd.testing.assert_frame_equal(again[subset], table)
-    other = swap_stem(stems, "bass", {"tight": "apart", "apart": "tight"})
-    with pytest.raises(AssertionError, match="measured again"):
-        describe_sums(other, jobs=1, cache=cache)
-
-
 def test_gains_make_sums_as_loud_as_their_song(stems, tmp_path):
     cache = ArrayCache(tmp_path, "stem-measures")
     gains = matching_gains(stems, jobs=1, cache=cache)
@@ -104,10 +68,6 @@ def test_gains_make_sums_as_loud_as_their_song(stems, tmp_path):
         whole = measure_loudness(mixed(stems["apart"], STEMS), SR)
         assert measure_loudness(scaled, SR) == pytest.approx(whole, abs=0.01)
     assert gains[("vocals",)]["tight"] > 2
-    louder = describe_sums(stems, [("vocals",)], gains=gains, jobs=1, cache=cache)
-    plain = describe_sums(stems, [("vocals",)], jobs=1, cache=cache)
-    ratio = louder[("vocals",)]["rms"] / plain[("vocals",)]["rms"]
-    np.testing.assert_allclose(ratio, list(gains[("vocals",)].values()), rtol=1e-5)
 
 
 def test_coupling_is_heard_and_goes_with_the_bass(stems, tmp_path):
@@ -124,7 +84,7 @@ def test_coupling_is_heard_and_goes_with_the_bass(stems, tmp_path):
 
 def test_measuring_refuses_what_is_not_there(stems):
     with raises(DetailedError, "no_tracks"):
-        describe_sums({})
+        matching_gains({})
     with raises(DetailedError, "missing_stem", value=("tight", "piano")):
         matching_gains(stems, [("piano",)])
 
@@ -161,19 +121,6 @@ def test_a_swap_takes_one_stem_and_leaves_the_rest(stems):
     assert swapped["tight"]["bass"] == stems["apart"]["bass"]
     assert swapped["tight"]["drums"] == stems["tight"]["drums"]
     assert stems["tight"]["bass"] != stems["apart"]["bass"]  # the given mapping is left alone
-
-
-def test_a_sum_with_a_silent_stem_is_the_sum_without():
-    rng = np.random.default_rng(0)
-    features = {s: {"low": rng.normal(size=(5, 3))} for s in stem_subsets(("drums", "bass"))}
-    silence = {"low": np.full(3, 9.0)}
-    found = silence_stem(features, "bass", [1, 4], silence)
-    np.testing.assert_array_equal(found[("bass",)]["low"][[1, 4]], 9.0)
-    both = found[("drums", "bass")]["low"]
-    np.testing.assert_array_equal(both[[1, 4]], features[("drums",)]["low"][[1, 4]])
-    np.testing.assert_array_equal(both[[0, 2]], features[("drums", "bass")]["low"][[0, 2]])
-    np.testing.assert_array_equal(found[("drums",)]["low"], features[("drums",)]["low"])
-    assert not (features[("bass",)]["low"] == 9.0).any()
 
 
 def test_stems_are_loaded_to_one_length(stems, tmp_path):
