@@ -3,8 +3,8 @@
 A cell tagged ``needs-listeners`` is run only for a study that has listeners; likewise ``audio``,
 ``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``, ``styles`` (more than one),
 ``simulation`` (known truth), and ``table-NAME`` for an earlier chapter's table.
-``needs-audio-or-embeddings`` is met by either. A tag on the first cell applies to the whole
-chapter.
+``needs-audio-or-embeddings`` is met by either. A tag on a cell that begins with a heading applies
+to the whole section, so a tag on the first cell to the whole chapter.
 """
 
 from __future__ import annotations
@@ -82,21 +82,21 @@ def fit_to_study(
         return fitted
     headings: dict[str, list[str]] = {}
     positions: dict[str, int] = {}
-    left_out = False  # the section that a cell is in
+    sections: list[tuple[int, str]] = []  # open ones that are not met, with their level
     for cell in cells:
-        unmet = _unmet(cell, met)
+        levels = [len(marks) for marks, _ in _headings(cell)]
+        sections = [one for one in sections if not levels or one[0] < min(levels)]
+        own = _unmet(cell, met)  # also where a section decides, so that tags are checked
+        unmet = sections[0][1] if sections else own
         if unmet is None:
-            left_out = left_out and not _headings(cell)
             fitted.cells.append(cell)
             continue
-        if _headings(cell):
-            left_out = True
-        elif left_out and unmet not in positions:
-            continue  # the box of its section is enough
+        if levels and cell.source.startswith("#"):
+            sections.append((levels[0], unmet))
         if unmet not in positions:
             positions[unmet] = len(fitted.cells)
             fitted.cells.append(None)  # its box, once all its headings are known
-        headings.setdefault(unmet, []).extend(_headings(cell))
+        headings.setdefault(unmet, []).extend(title for _, title in _headings(cell))
     for unmet, position in positions.items():
         fitted.cells[position] = _box(unmet, headings[unmet], "A part of this chapter")
     return fitted
@@ -121,10 +121,10 @@ def _unmet(cell: nbformat.NotebookNode, met: Callable[[str], bool]) -> str | Non
     return None
 
 
-def _headings(cell: nbformat.NotebookNode) -> list[str]:
+def _headings(cell: nbformat.NotebookNode) -> list[tuple[str, str]]:
     if cell.cell_type != "markdown":
         return []
-    return re.findall(r"^#+ +(.+?) *$", cell.source, flags=re.MULTILINE)
+    return re.findall(r"^(#+) +(.+?) *$", cell.source, flags=re.MULTILINE)
 
 
 def _box(unmet: str, headings: list[str], part: str) -> nbformat.NotebookNode:

@@ -31,10 +31,11 @@ CHAPTER = notebook(
     ("code", "x = 1"),
     ("md", "## What listeners do\n\ntext", "needs-listeners"),
     ("code", "who()", "needs-listeners", "hide-input"),
+    ("md", "## What one hears"),
     ("code", "sound()", "needs-audio-or-embeddings"),
     ("md", "## Between\n\n### Deeper", "needs-table-models"),
     ("md", "## Who else  ", "needs-listeners"),
-    ("md", "The end"),
+    ("md", "## The end"),
 )
 
 
@@ -54,13 +55,13 @@ def test_one_box_a_need_where_its_first_cell_stood():
     assert ":class: warning not-run" in texts[2]
     assert "no second listener: `ratings.csv` has no column" in texts[2]
     assert "Left out: “What listeners do”; “Who else”." in texts[2]
-    assert texts[3] == "sound()"
-    assert "no table `models`, which an earlier chapter could not make" in texts[4]
-    assert "“Between”; “Deeper”" in texts[4]
-    assert texts[5:] == ["The end"]
+    assert texts[3:5] == ["## What one hears", "sound()"]
+    assert "no table `models`, which an earlier chapter could not make" in texts[5]
+    assert "“Between”; “Deeper”" in texts[5]
+    assert texts[6:] == ["## The end"]
     ids = [cell["id"] for cell in fitted.cells]
     assert len(set(ids)) == len(ids)
-    assert len(CHAPTER.cells) == 8  # the given one is as it was
+    assert len(CHAPTER.cells) == 9  # the given one is as it was
 
 
 def test_either_of_two_is_enough_and_both_are_named():
@@ -91,6 +92,26 @@ def test_a_tag_on_the_first_cell_speaks_for_the_chapter():
     assert texts[0] == "# Stems"
     assert len(texts) == 2
     assert "This chapter was left out, because the study has no stems" in texts[1]
+    assert sources(fit_to_study(book, lambda need: True)) == sources(book)
+
+
+def test_a_tag_on_a_heading_speaks_for_the_section():
+    book = notebook(
+        ("md", "# Title"),
+        ("md", "## Styles\n\nWhat they share.", "needs-styles"),
+        ("code", "between()"),
+        ("md", "### Within"),
+        ("code", "within()", "hide-input"),
+        ("md", "More words."),
+        ("md", "## Next"),
+        ("md", "### Truth", "needs-simulation"),
+        ("code", "truth()"),
+        ("md", "### Last"),
+    )
+    texts = sources(fit_to_study(book, lambda need: False))
+    assert texts[0::2] == ["# Title", "## Next", "### Last"]
+    assert "Left out: “Styles”; “Within”." in texts[1]
+    assert "Left out: “Truth”." in texts[3]
     assert sources(fit_to_study(book, lambda need: True)) == sources(book)
 
 
