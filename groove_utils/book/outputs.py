@@ -151,16 +151,23 @@ def report_texts(**texts: str) -> None:
 
 
 def report_effects(
-    effects: Mapping[str, Mapping], n: int | None = None, *, scale: float = 1.0, **form
+    effects: Mapping[str, Mapping],
+    n: int | None = None,
+    *,
+    value: str = "estimate",
+    scale: float = 1.0,
+    **form,
 ) -> None:
     """Report several estimates with their intervals by :func:`report_value`.
 
     Parameters
     ----------
     effects : mapping of name to row
-        Rows with ``estimate``, ``low`` and ``high``; an interval that is not finite is left out.
+        Rows with `value`, ``low`` and ``high``; an interval that is not finite is left out.
     n : int, optional
         Number of units behind each of them.
+    value : str
+        Column of the estimates.
     scale : float
         Factor of estimates and ends, such as 100 for percentages.
     **form
@@ -169,7 +176,7 @@ def report_effects(
     for name, row in effects.items():
         ends = scale * row["low"], scale * row["high"]
         interval = ends if all(map(math.isfinite, ends)) else None
-        report_value(name, scale * row["estimate"], ci=interval, n=n, **form)
+        report_value(name, scale * row[value], ci=interval, n=n, **form)
 
 
 def show_figure(

@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_distributions",
             "plot_estimates",
         ],
-        "forest": ["plot_forest"],
+        "forest": ["plot_forest", "plot_forests"],
         "genre": [
             "plot_accuracies",
             "plot_clip_pictures",
@@ -38,13 +38,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "networks": ["plot_decision", "plot_kernels", "plot_task_map"],
         "probe": [
+            "plot_folds",
             "plot_layer_profiles",
             "plot_learning_curves",
             "plot_luck",
             "plot_predictions",
             "plot_scores",
             "plot_settings",
-            "plot_transfer",
         ],
         "ratings": [
             "plot_correlations",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from groove_utils.figures.theme import OKABE_ITO, legend_above
 from groove_utils.stats.wording import format_number
 
-__all__ = ["draw_panels", "draw_rows", "plot_forest", "value_colours"]
+__all__ = ["draw_panels", "draw_rows", "plot_forest", "plot_forests", "value_colours"]
 
 
 def plot_forest(
@@ -24,6 +24,7 @@ def plot_forest(
     reference: float | None = 0.0,
     bands: pd.DataFrame | None = None,
     band_label: str = "noise ceiling",
+    columns: int | None = None,
 ) -> plt.Figure:
     """Draw estimates and intervals, in one panel or several side by side.
 
@@ -44,13 +45,55 @@ def plot_forest(
         Columns `panel`, ``low`` and ``high``: a shaded band in each panel, such as a ceiling.
     band_label : str
         Legend entry of the bands.
+    columns : int, optional
+        Panels per line; by default all in one.
     """
     figure, panels = draw_panels(
         table, label=label, panel=panel, hue=hue, reference=reference,
-        bands=bands, band_label=band_label,
+        bands=bands, band_label=band_label, columns=columns,
     )  # fmt: skip
     for axes in panels:
         axes.set(xlabel=xlabel)
+    return figure
+
+
+def plot_forests(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    label: str,
+    hue: str | None = None,
+    xlabel: str = "Estimate",
+    reference: float | None = 0.0,
+    floor: float = -np.inf,
+) -> plt.Figure:
+    """Draw several tables of estimates below each other, each with rows of its own.
+
+    Parameters
+    ----------
+    tables : mapping of title → DataFrame
+        See :func:`plot_forest`; intervals may be absent.
+    label, hue, xlabel, reference
+        See :func:`plot_forest`; a value of `hue` has one colour in all panels.
+    floor : float
+        Lower estimates are drawn at this position, as arrows with their number.
+    """
+    rows = [list(dict.fromkeys(table[label])) for table in tables.values()]
+    colours = value_colours(
+        [None] if hue is None else [v for table in tables.values() for v in table[hue]]
+    )
+    heights = [0.9 + len(one) * 0.3 * max(1.0, 0.4 * len(colours)) for one in rows]
+    figure, panels = plt.subplots(
+        len(tables), 1, sharex=True, squeeze=False,
+        figsize=(7.5, 0.8 + sum(heights)), height_ratios=heights,
+    )  # fmt: skip
+    for axes, (title, table), names in zip(panels[:, 0], tables.items(), rows):
+        if reference is not None:
+            axes.axvline(reference, color="#888888", linewidth=1, zorder=1.5)
+        draw_rows(axes, table, names, label=label, hue=hue, colours=colours, floor=floor)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_title(title)
+    panels[-1, 0].set_xlabel(xlabel)
+    legend_above(figure, panels[0, 0], min(4, len(colours)))
     return figure
 
 

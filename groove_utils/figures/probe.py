@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
 
 from groove_utils.figures.forest import draw_panels, plot_forest, value_colours
 from groove_utils.figures.maps import draw_matrix, scatter_by_style
 from groove_utils.figures.theme import OKABE_ITO, legend_above
 
 __all__ = [
+    "plot_folds",
     "plot_layer_profiles",
     "plot_learning_curves",
     "plot_luck",
     "plot_predictions",
     "plot_scores",
     "plot_settings",
-    "plot_transfer",
 ]
 
 
@@ -30,6 +34,7 @@ def plot_scores(
     xlabel: str = "Out-of-fold R²",
     reference: float | None = 0.0,
     bands: pd.DataFrame | None = None,
+    columns: int | None = None,
 ) -> plt.Figure:
     """Draw scores of probes with their intervals, one panel per question.
 
@@ -46,11 +51,53 @@ def plot_scores(
         Position of a vertical line.
     bands : DataFrame, optional
         From :func:`groove_utils.book.summaries.ceiling_bands`.
+    columns : int, optional
+        Panels per line; by default all in one.
     """
     return plot_forest(
         table.rename(columns={value: "estimate"}), label=row, panel="target", hue=hue,
-        xlabel=xlabel, reference=reference, bands=bands,
+        xlabel=xlabel, reference=reference, bands=bands, columns=columns,
     )  # fmt: skip
+
+
+def plot_folds(outer: np.ndarray, inner: np.ndarray, styles: Sequence[str]) -> plt.Figure:
+    """Draw which songs are held out: by each outer fold, and inside the first one's training songs.
+
+    Parameters
+    ----------
+    outer : ndarray of int, shape (n,)
+        The outer fold that holds out each song.
+    inner : ndarray of int, shape (n_train,)
+        The inner fold of each song that the first outer fold trains on.
+    styles : sequence of str, length n
+        Songs are drawn in the given order, styles apart from each other.
+    """
+    colours = ["#DDDDDD", OKABE_ITO[1], OKABE_ITO[0], "#FFFFFF"]
+    names = ["training", "held out", "held out inside", "not used"]
+    trained = outer != 0
+    rows = [np.where(outer == number, 1, 0) for number in range(outer.max() + 1)]
+    for number in range(inner.max() + 1):
+        row = np.full(len(outer), 3)
+        row[trained] = np.where(inner == number, 2, 0)
+        rows.append(row)
+    labels = [f"outer fold {number + 1}" for number in range(outer.max() + 1)]
+    labels += [f"inner fold {number + 1}" for number in range(inner.max() + 1)]
+    figure, axes = plt.subplots(figsize=(7.5, 0.7 + 0.28 * len(rows)))
+    axes.imshow(np.array(rows), cmap=ListedColormap(colours), vmin=-0.5, vmax=3.5,
+                aspect="auto", interpolation="nearest")  # fmt: skip
+    axes.set_yticks(range(len(rows)), labels)
+    axes.axhline(outer.max() + 0.5, color="black", linewidth=1)
+    styles = np.asarray(styles)
+    starts = np.flatnonzero(np.r_[True, styles[1:] != styles[:-1]])
+    ends = np.r_[starts[1:], len(styles)]
+    axes.set_xticks((starts + ends - 1) / 2, styles[starts])
+    for start in starts[1:]:
+        axes.axvline(start - 0.5, color="black", linewidth=1)
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    patches = [Patch(facecolor=c, edgecolor="#888888", label=n) for c, n in zip(colours, names)]
+    figure.legend(handles=patches, loc="outside upper center", ncols=len(patches), frameon=False)
+    return figure
 
 
 def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
@@ -132,27 +179,6 @@ def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
     axes.set(xlabel="Out-of-fold R² with one dealing of folds", title=target)
     axes.grid(visible=False, axis="y")
     legend_above(figure, axes, 2)
-    return figure
-
-
-def plot_transfer(table: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Draw R² and rank correlation by training and test style, as two matrices.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`groove_utils.probe.transfer_matrix`, of one target.
-    styles : list of str
-        Order of the styles; ``others`` (all but the tested one) comes last.
-    """
-    order = [name for name in [*styles, "others"] if name in set(table["train"])]
-    figure, grid = plt.subplots(1, 2, sharey=True, figsize=(8.2, 1.6 + 0.55 * len(order)))
-    for axes, (column, title) in zip(grid, [("r2", "R²"), ("spearman", "Spearman's ρ")]):
-        square = table.pivot(index="train", columns="test", values=column)
-        square = square.reindex(index=order, columns=styles)
-        draw_matrix(axes, square, "", vmin=-1, vmax=1, cmap="RdBu_r", linewidths=0.5)
-        axes.set(title=title, xlabel="Tested on", ylabel="Trained on" if column == "r2" else "")
-        axes.tick_params(axis="y", rotation=0)
     return figure
 
 

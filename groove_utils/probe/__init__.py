@@ -39,7 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "share_difference",
         ],
         "style": ["style_baseline", "style_scores"],
-        "transfer": ["transfer_matrix"],
+        "transfer": ["matched_transfer"],
         "validation": ["ProbeError"],
     },
 )

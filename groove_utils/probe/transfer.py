@@ -1,4 +1,4 @@
-"""Transfer between styles: train on one, test on another."""
+"""Transfer between styles, with training sets of one size."""
 
 from __future__ import annotations
 
@@ -13,97 +13,116 @@ from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.ridge import assemble, make_plan, run_ridge
 from groove_utils.probe.scores import score_statistic
-from groove_utils.probe.validation import ProbeError, as_data
+from groove_utils.probe.validation import ProbeError, Songs, as_data
 from groove_utils.stats.bootstrap import influence_interval
 
-__all__ = ["transfer_matrix"]
+__all__ = ["matched_transfer"]
 
-FEWEST_ARTISTS = 4  # to train on
-FEWEST_SONGS = 3  # to test on
+FEWEST_ARTISTS = 4  # of a style
 SCORES = ("r2", "spearman")
+SOURCES = ("same style", "another style", "mixed styles")
 
 
-def transfer_matrix(
+def matched_transfer(
     X, y, artists=None, styles=None, protocol: Protocol = Protocol(), *, n_boot=2000, n_jobs=1
 ) -> pd.DataFrame:
-    """Train on one style and test on another.
+    """Test songs of one style after training on its own, on another, or on mixed styles.
+
+    For each fold of artists of a style, the training sets have the same number of artists: other
+    artists of that style, artists of one other style, or as many artists in equal parts of all
+    styles. A difference between them is therefore not due to the amount of training.
 
     Parameters
     ----------
     X, y, artists, styles, protocol, n_jobs
-        See :func:`nested_ridge`. Penalty and layer are chosen inside the training style.
+        See :func:`nested_ridge`. Penalty and layer are chosen inside each training set.
     n_boot : int
         Draws of artists for the 95% intervals, with the protocol's seed.
 
     Returns
     -------
     DataFrame
-        One row per ``train`` style, ``test`` style and ``target``, with ``r2, low, high``,
-        ``spearman, spearman_low, spearman_high``, ``n_train, n_test``. On the diagonal, songs are
-        held out by artist folds inside the style. Rows with ``train == "others"`` leave the test
-        style out and train on all others. Two more rows per target have the means over pairs of
-        single styles: ``train`` is ``the same style`` or ``another style``, and ``test`` is
-        ``mean``. R² is about the mean of the test style, so a wrong level counts as error;
-        Spearman's ρ ignores it. Styles with fewer than four artists are not trained on.
+        One row per ``train`` (``same style``, ``another style``, ``mixed styles``), ``test`` (a
+        style, or ``mean`` over styles) and ``target``, with ``r2, low, high``, ``spearman,
+        spearman_low, spearman_high`` and ``n_train``, the mean number of training songs. Two more
+        rows per target have the differences of the means: ``same − another`` and ``same − mixed``.
+        R² is about the mean of the test style, so a wrong level counts as error; Spearman's ρ
+        ignores it. Styles with fewer than four artists take no part.
 
-    Notes
-    -----
-    Songs by artists who are in the training songs are left out of the test.
+    Raises
+    ------
+    ProbeError
+        If fewer than two styles have four artists.
     """
     songs, blocks = as_data(X, y, artists, styles)
     plan = make_plan(blocks, protocol)
-    style, artist = songs.styles.astype(str), songs.artist_codes
-    names = list(np.unique(style))
+    style = songs.styles.astype(str)
+    names = [name for name in np.unique(style)
+             if len(set(songs.artists[style == name])) >= FEWEST_ARTISTS]  # fmt: skip
     if len(names) < 2:
-        raise ProbeError(f"all songs are of one style, {names[0]!r}; transfer needs two",
-                         kind="one_style", value=names[0])  # fmt: skip
-    tables, influences = [], {"the same style": [], "another style": []}
-    draws = {"n_boot": n_boot, "seed": protocol.seed}
-    for train in [*names, "others"]:
-        for test in names:
-            source = style != test if train == "others" else style == train
-            if len(np.unique(artist[source])) < FEWEST_ARTISTS:
-                continue
-            splits = _splits(songs, np.flatnonzero(source), style == test, artist, protocol)
-            if not splits:
-                continue
+        raise ProbeError(
+            f"{len(names)} styles have {FEWEST_ARTISTS} artists or more; transfer needs two",
+            kind="one_style", value=names,
+        )  # fmt: skip
+    found: dict[tuple[str, str], dict] = {}
+    for test in names:
+        parts: dict[str, list] = {source: [] for source in SOURCES}
+        for source, splits in _training_sets(songs, test, names, protocol):
             splits = nested_splits(songs, splits, protocol)
-            fits = run_ridge(blocks, songs.ratings, splits, plan, groups=artist, n_jobs=n_jobs)
-            scores = _transfer_influence(songs, splits, fits)
-            if train != "others":
-                kind = "the same style" if train == test else "another style"
-                influences[kind].append(scores)
-            table = _transfer_table(songs, scores, **draws).assign(train=train, test=test)
-            trained, tested = (
-                len(np.unique(np.concatenate([getattr(split, side) for split in splits])))
-                for side in ("train", "test")
+            fits = run_ridge(
+                blocks, songs.ratings, splits, plan, groups=songs.artist_codes, n_jobs=n_jobs
             )
-            tables.append(table.assign(n_train=trained, n_test=tested))
-    for kind, several in influences.items():
-        if several:
-            mean = {score: [np.mean(side, axis=0) for side in zip(*(one[score] for one in several))]
-                    for score in SCORES}  # fmt: skip
-            table = _transfer_table(songs, mean, **draws).assign(train=kind, test="mean")
-            tables.append(table)
+            scores = _influence(songs, splits, fits)
+            scores["n_train"] = np.mean([len(split.train) for split in splits])
+            parts[source].append(scores)
+        found |= {(source, test): _mean(scores) for source, scores in parts.items()}
+    for source in SOURCES:
+        found[source, "mean"] = _mean([found[source, name] for name in names])
+    for label, other in (("same − another", SOURCES[1]), ("same − mixed", SOURCES[2])):
+        pair = found[SOURCES[0], "mean"], found[other, "mean"]
+        found[label, "mean"] = {
+            score: [a - b for a, b in zip(pair[0][score], pair[1][score])] for score in SCORES
+        }
+    tables = [
+        _table(songs, scores, n_boot, protocol.seed).assign(train=train, test=test)
+        for (train, test), scores in found.items()
+    ]
     return pd.concat(tables, ignore_index=True)
 
 
-def _splits(songs, source, tested, artist, protocol) -> list[Split]:
-    """Folds inside a style that is tested on itself, else one split; none without test songs."""
-    if tested[source].all():
-        folds = artist_folds(
-            songs.artists[source], n_splits=min(protocol.n_splits, len(np.unique(artist[source]))),
-            n_repeats=protocol.n_repeats, seed=protocol.seed,
-        )  # fmt: skip
-        return [
-            Split(split.repeat, split.fold, source[split.train], source[split.test])
-            for split in outer_splits(folds)
-        ]
-    new = np.flatnonzero(tested & ~np.isin(artist, artist[source]))
-    return [Split(0, 0, source, new)] if len(new) >= FEWEST_SONGS else []
+def _training_sets(songs: Songs, test: str, names, protocol: Protocol):
+    """List splits by source of training songs, with equal numbers of artists."""
+    style, artist = songs.styles.astype(str), songs.artist_codes
+    of_style = {name: np.flatnonzero(style == name) for name in names}
+    inside = of_style[test]
+    folds = artist_folds(
+        artist[inside], n_splits=min(protocol.n_splits, len(set(artist[inside]))),
+        n_repeats=protocol.n_repeats, seed=protocol.seed,
+    )  # fmt: skip
+    splits: dict[tuple[str, str], list[Split]] = {}
+    for split in outer_splits(folds):
+        held = inside[split.test]
+        seed = [protocol.seed, names.index(test), split.repeat, split.fold]
+        rng = np.random.default_rng(seed)
+        pools = {
+            name: rng.permutation(np.setdiff1d(artist[rows], artist[held]))
+            for name, rows in of_style.items()
+        }
+        size = min(map(len, pools.values()))
+        order = [test, *(name for name in names if name != test)]
+        turns = [(name, i) for i in range(size) for name in order][:size]
+        chosen = {(SOURCES[2], ""): [(name, pools[name][i]) for name, i in turns]}
+        for name, pool in pools.items():
+            source = SOURCES[0] if name == test else SOURCES[1]
+            chosen[source, name] = [(name, one) for one in pool[:size]]
+        for key, pairs in chosen.items():
+            train = [of_style[name][artist[of_style[name]] == one] for name, one in pairs]
+            one = Split(split.repeat, split.fold, np.sort(np.concatenate(train)), held)
+            splits.setdefault(key, []).append(one)
+    return [(source, several) for (source, _), several in splits.items()]
 
 
-def _transfer_influence(songs, splits, fits) -> dict[str, tuple]:
+def _influence(songs, splits, fits) -> dict[str, list]:
     """Estimate and influences of artists for each score, over the tested songs alone."""
     predicted, left_out = (
         assemble(splits, fits, name, len(songs)) for name in ("predicted", "leave_artist_out")
@@ -118,16 +137,25 @@ def _transfer_influence(songs, splits, fits) -> dict[str, tuple]:
         of_weights = score_statistic(one, score)
         return lambda w: of_weights(w * tested)
 
-    return {score: artist_influence(result, partial(statistic, score=score)) for score in SCORES}
+    return {
+        score: list(artist_influence(result, partial(statistic, score=score))) for score in SCORES
+    }
 
 
-def _transfer_table(songs, scores, *, n_boot, seed) -> pd.DataFrame:
+def _mean(several: list[dict]) -> dict:
+    """Average estimates, influences and numbers of songs."""
+    mean = {
+        score: [np.mean(side, axis=0) for side in zip(*(one[score] for one in several))]
+        for score in SCORES
+    }
+    return mean | {"n_train": np.mean([one["n_train"] for one in several])}
+
+
+def _table(songs, scores, n_boot, seed) -> pd.DataFrame:
     """Scores with their intervals over artists of training and test songs."""
     table = pd.DataFrame({"train": "", "test": "", "target": songs.targets})
     for score, prefix in zip(SCORES, ("", "spearman_")):
         estimate, influence = scores[score]
         low, high, *_ = influence_interval(estimate, influence, n_boot=n_boot, seed=seed)
-        table[score] = estimate
-        table[f"{prefix}low"], table[f"{prefix}high"] = low, np.minimum(high, 1.0)
-    table["spearman_low"] = table["spearman_low"].clip(lower=-1.0)
-    return table
+        table[score], table[f"{prefix}low"], table[f"{prefix}high"] = estimate, low, high
+    return table.assign(n_train=scores.get("n_train", np.nan))

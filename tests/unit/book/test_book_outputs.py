@@ -10,7 +10,14 @@ import pytest
 from expect import raises
 
 from groove_utils.audio import load_audio, measure_loudness
-from groove_utils.book import audio_player, report_text, report_value, show_figure, show_table
+from groove_utils.book import (
+    audio_player,
+    report_effects,
+    report_text,
+    report_value,
+    show_figure,
+    show_table,
+)
 from groove_utils.book.errors import BookError
 from groove_utils.book.outputs import format_value
 
@@ -59,6 +66,15 @@ def test_a_value_is_glued_and_recorded(in_book, shown):
     report_text("verdict", "more")
     assert chapter.reported["verdict"] == {"text": "more", "full": "more"}
     assert shown[-1][0] == {"application/papermill.record/text/plain": "'more'"}
+
+
+def test_rows_of_a_table_are_reported_with_their_intervals(in_book, shown):
+    chapter = in_book()
+    row = pd.Series({"model": "m", "gain": 0.25, "low": -0.1, "high": 0.6})
+    report_effects({"gain": row}, 48, value="gain", scale=100, fmt=".0f", unit=" points")
+    assert chapter.reported["gain"]["full"] == "25 points (95% CI −10 to 60, n = 48)"
+    report_effects({"bare": row.replace({-0.1: np.nan})}, value="gain")
+    assert chapter.reported["bare"]["full"] == "0.25"
 
 
 @pytest.mark.parametrize("value", [float("nan"), np.nan, float("inf"), "3", None, pd.NA])

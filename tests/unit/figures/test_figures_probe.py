@@ -62,15 +62,34 @@ def test_luck_shows_the_best_of_all_beside_each_model():
     assert np.quantile(null.max(axis=1), 0.95) in cuts
 
 
-def test_transfer_is_train_by_test():
-    table = pd.DataFrame(
-        [("funk", "funk", 0.5, 0.7), ("funk", "pop", -0.25, 0.1), ("others", "funk", -3.0, -0.2)],
-        columns=["train", "test", "r2", "spearman"],
-    )
-    first, second = figures.plot_transfer(table, STYLES).axes[:2]
-    assert [text.get_text() for text in first.texts] == ["0.50", "−0.25", "−3.00"]
-    assert [text.get_text() for text in second.texts] == ["0.70", "0.10", "−0.20"]
-    assert [tick.get_text() for tick in first.get_yticklabels()] == ["funk", "others"]
+def test_folds_show_what_is_held_out():
+    outer, inner = np.array([0, 0, 1, 1, 2, 2]), np.array([1, 0, 0, 1])
+    axes = figures.plot_folds(outer, inner, ["funk"] * 3 + ["rock"] * 3).axes[0]
+    shown = axes.images[0].get_array()
+    assert shown.tolist() == [
+        [1, 1, 0, 0, 0, 0],
+        [0, 0, 1, 1, 0, 0],
+        [0, 0, 0, 0, 1, 1],
+        [3, 3, 0, 2, 2, 0],
+        [3, 3, 2, 0, 0, 2],
+    ]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["funk", "rock"]
+
+
+def test_forests_have_rows_of_their_own_and_common_colours():
+    tables = {
+        "scale": pd.DataFrame({"step": ["a", "b", "a"], "model": ["m", "m", "n"],
+                               "estimate": [0.1, -7.0, 0.3]}),
+        "size": pd.DataFrame({"step": ["c"], "model": ["n"], "estimate": [0.2]}),
+    }  # fmt: skip
+    figure = figures.plot_forests(tables, label="step", hue="model", floor=-1)
+    first, second = figure.axes[:2]
+    assert [tick.get_text() for tick in first.get_yticklabels()] == ["a", "b"]
+    assert [tick.get_text() for tick in second.get_yticklabels()] == ["c"]
+    assert [text.get_text() for text in first.texts] == ["−7"]
+    (dot,) = [line for line in second.lines if list(line.get_xdata()) == [0.2]]
+    (same,) = [line for line in first.lines if list(line.get_xdata()) == [0.3]]
+    assert dot.get_color() == same.get_color()
 
 
 def test_layer_profiles_fill_what_may_be_best():

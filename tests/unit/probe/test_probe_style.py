@@ -8,10 +8,10 @@ from sklearn.metrics import r2_score
 from groove_utils.probe import (
     ProbeError,
     Protocol,
+    matched_transfer,
     nested_ridge,
     style_baseline,
     style_scores,
-    transfer_matrix,
 )
 
 ONCE, TWICE = Protocol(n_repeats=1), Protocol(n_repeats=2)
@@ -57,38 +57,48 @@ def test_style_parts_add_up_and_a_style_model_has_nothing_within(shifted):
     assert flat.loc[("listen", "between"), "r2"] > 0.9
 
 
-def test_transfer_fails_where_styles_obey_opposite_rules():
+@pytest.fixture(scope="module")
+def opposed():
+    """Three styles; in rock, the rule is turned round."""
     rng = np.random.default_rng(3)
     X = rng.standard_normal((150, 4))
     styles = np.repeat(["funk", "pop", "rock"], 50)
-    sign = np.where(styles == "rock", -1, 1)
-    y = sign * X[:, 0] + 0.4 * rng.standard_normal(150)
-    table = transfer_matrix(X, y, np.arange(150) // 2, styles, ONCE, n_boot=200)
+    y = np.where(styles == "rock", -1, 1) * X[:, 0] + 0.4 * rng.standard_normal(150)
+    return X, y, np.arange(150) // 2, styles
+
+
+def test_transfer_fails_where_styles_obey_opposite_rules(opposed):
+    table = matched_transfer(*opposed, ONCE, n_boot=200)
     rows = table.set_index(["train", "test"])
-    assert rows.loc[("funk", "pop"), "r2"] > 0.5
-    assert rows.loc[("funk", "funk"), "r2"] > 0.5
-    assert rows.loc[("funk", "rock"), "r2"] < 0
-    assert rows.loc[("others", "rock"), "r2"] < 0
-    assert rows.loc[("others", "rock"), "spearman"] < -0.5
+    assert rows.loc[("same style", "rock"), "spearman"] > 0.5
+    assert rows.loc[("another style", "rock"), "spearman"] < -0.5
+    assert rows.loc[("another style", "rock"), "r2"] < 0
+    assert abs(rows.loc[("another style", "funk"), "spearman"]) < 0.5  # pop helps, rock harms
+    mean = rows.loc["same style"]
+    for score in ("r2", "spearman"):
+        expected = mean.drop("mean")[score].mean()
+        assert mean.loc["mean", score] == pytest.approx(expected)
+    for other in ("another", "mixed"):
+        assert rows.loc[(f"same − {other}", "mean"), "spearman_low"] > 0
+    sizes = table.dropna(subset="n_train").groupby("test")["n_train"]
+    assert (sizes.max() == sizes.min()).all()
+    assert rows.loc[("same style", "funk"), "n_train"] == 37.5  # 75% of 25 artists with two songs
     assert (table["low"] <= table["r2"]).all()
-    assert rows.loc[("others", "funk"), "n_train"] == 100
-    styles = ["funk", "pop", "rock"]
-    pairs = rows.loc[[(a, b) for a in styles for b in styles if a != b]]
-    mean = rows.loc[("another style", "mean")]
-    assert mean["spearman"] == pytest.approx(pairs["spearman"].mean())
-    assert mean["r2"] == pytest.approx(pairs["r2"].mean())
-    assert mean["spearman_low"] < mean["spearman"] < mean["spearman_high"]
-    same = rows.loc[("the same style", "mean")]
-    assert same["spearman_low"] > 0.5
-    with raises(ProbeError, "one_style", value="all"):
-        transfer_matrix(X, y)
 
 
-def test_transfer_tests_no_artist_it_trained_on():
+def test_training_on_one_style_does_not_help_where_the_rule_is_the_same(opposed):
+    X, _, artists, styles = opposed
+    y = X[:, 0] + np.random.default_rng(4).standard_normal(150)
+    rows = matched_transfer(X, y, artists, styles, ONCE, n_boot=500).set_index("train")
+    for label in ("same − another", "same − mixed"):
+        assert rows.loc[label, "spearman_low"] < 0 < rows.loc[label, "spearman_high"]
+
+
+def test_transfer_never_tests_an_artist_it_trained_on():
     rng = np.random.default_rng(5)
-    X, y = rng.standard_normal((60, 3)), rng.standard_normal(60)
-    styles = np.repeat(["funk", "rock"], 30)
-    artists = np.r_[np.arange(30), np.arange(10), np.arange(100, 120)]  # ten play both
-    table = transfer_matrix(X, y, artists, styles, ONCE, n_boot=50).set_index(["train", "test"])
-    assert table.loc[("funk", "rock"), "n_test"] == 20
-    assert table.loc[("rock", "rock"), "n_test"] == 30
+    artists = np.arange(80) // 2 % 20  # each artist has two songs in either style
+    X, y = rng.standard_normal((20, 6))[artists], rng.standard_normal(20)[artists]
+    table = matched_transfer(X, y, artists, np.repeat(["funk", "rock"], 40), ONCE, n_boot=50)
+    assert (table[table["test"] == "mean"]["spearman"] < 0.4).all()  # 1 with a leak
+    with raises(ProbeError, "one_style", value=["funk"]):
+        matched_transfer(X[:40], y[:40], artists[:40], ["funk"] * 40)
