@@ -1,13 +1,14 @@
 # The chapters in their order, and the tables by which they speak to each other:
 # NAME.writes are kept by a chapter, NAME.reads are what it needs from earlier ones.
 
-CHAPTERS := 01-listeners-and-tracks 02-representations 03-networks 04-descriptors 05-embeddings 06-probing 08-stem-ablation 09-mixed-models 10-genre-networks 11-beyond-accuracy
+CHAPTERS := 01-listeners-and-tracks 02-representations 03-networks 04-descriptors 05-embeddings 06-probing 07-objections 08-stem-ablation 09-mixed-models 10-genre-networks 11-beyond-accuracy
 
 01-listeners-and-tracks.writes := ceilings
 04-descriptors.reads           := ceilings
 05-embeddings.writes           := models
 06-probing.reads               := ceilings models
 06-probing.writes              := predictions probe_scores
+07-objections.reads            := ceilings predictions
 08-stem-ablation.reads         := predictions
 09-mixed-models.reads          := predictions
 10-genre-networks.writes       := genre_predictions

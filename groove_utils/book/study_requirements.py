@@ -2,7 +2,8 @@
 
 A cell tagged ``needs-listeners`` is run only for a study that has listeners; likewise ``audio``,
 ``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``, ``styles`` (more than one),
-``simulation`` (known truth), and ``table-NAME`` for an earlier chapter's table.
+``simulation`` (known truth),
+``controls`` (questions with a known answer), and ``table-NAME`` for an earlier chapter's table.
 ``needs-audio-or-embeddings`` is met by either. A tag on a cell that begins with a heading applies
 to the whole section, so a tag on the first cell to the whole chapter.
 """
@@ -31,6 +32,7 @@ ABSENT = {
     "stem-embeddings": "embeddings of stems: there is no folder `embeddings/<model>/<stem>/`",
     "descriptors": "precomputed descriptors: there is no `descriptors.csv`",
     "styles": "second style: every row of `tracks.csv` has the same one",
+    "controls": "control questions: `study.yml` names none under `controls`",
     "simulation": "known truth: its ratings come from people, not from a simulation",
 }
 """Each requirement and, after "the study has no", what is absent if it is not met."""
@@ -51,6 +53,8 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
         return has_table(tables, requirement.removeprefix(TABLE))
     if requirement == "simulation":
         return study.simulated and study.has("truth")
+    if requirement == "controls":
+        return bool(study.controls)
     return study.has(requirement)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.book.errors import BookError
-from groove_utils.stats.wording import format_number, typeset_minus
+from groove_utils.book.verdicts import clear_rows
+from groove_utils.stats.wording import format_number, join_words, typeset_minus
 
 if TYPE_CHECKING:
     from groove_utils.probe.result import ProbeResult
@@ -22,6 +23,7 @@ __all__ = [
     "control_table",
     "count_words",
     "plus_minus_table",
+    "describe_gains",
     "rated_targets",
     "row_of",
     "score_table",
@@ -190,6 +192,47 @@ def count_words(count: float) -> str:
     if not np.isfinite(count) or count >= 1e6:
         return "more than any study holds"
     return f"{float(f'{count:.2g}'):.0f}"
+
+
+def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]:
+    """Describe what training adds, cause by cause.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Differences trained − untrained, one row per model and cause: ``first`` (the model),
+        ``target`` (the cause), ``difference`` and ``p_holm``, corrected for the number of rows.
+    causes : sequence of str
+
+    Returns
+    -------
+    dict of str
+        ``gained``, ``unchanged`` and ``lost``: causes with a clear gain in some model, with none,
+        and with a clear loss; ``medians``: a sentence on the median difference over models.
+    """
+    gained, unchanged, medians = [], [], []
+    for cause in causes:
+        rows = table[table["target"] == cause]
+        clear = clear_rows(rows, value="difference")
+        if len(clear):
+            models = join_words(clear["first"])
+            gained.append(f"{cause} in {len(clear)} of {len(rows)} models ({models})")
+        else:
+            unchanged.append(cause)
+        if len(rows):
+            medians.append(f"{rows['difference'].median():+.2f} for {cause}")
+    lost = clear_rows(table, value="difference", sign=-1)
+    lost = [f"{row.target} in {row.first}" for row in lost.itertuples()]
+    if medians:
+        sentence = f"The median difference over models is {typeset_minus(join_words(medians))}"
+    else:
+        sentence = "There are no untrained twins to compare with"
+    return {
+        "gained": join_words(gained, "nothing that can be shown"),
+        "unchanged": join_words(unchanged, "none of the causes"),
+        "lost": join_words(lost, "none"),
+        "medians": sentence,
+    }
 
 
 def answers_table(answers: Mapping[str, str]) -> pd.DataFrame:

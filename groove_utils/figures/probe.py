@@ -11,7 +11,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from groove_utils.figures.forest import draw_panels, plot_forest, value_colours
-from groove_utils.figures.maps import draw_matrix, scatter_by_style
+from groove_utils.figures.maps import scatter_by_style
 from groove_utils.figures.theme import OKABE_ITO, legend_above
 
 __all__ = [

@@ -48,7 +48,7 @@ def compare_models(
     reference : str, optional
         Compare all others with this one; by default all pairs.
     pairs : sequence of (first, second), optional
-        Compare these pairs only, such as each model with its untrained twin.
+        Compare these pairs only, such as each model with its untrained twin; none is allowed.
 
     Returns
     -------
@@ -80,7 +80,8 @@ def compare_models(
         table = table.assign(difference=difference, low=low, high=high, se=se, p=p)
         table["refit"] = all(results[name].leave_artist_out is not None for name in pair)
         tables.append(table)
-    frame = pd.concat(tables, ignore_index=True)
+    columns = ["target", "first", "second", "difference", "low", "high", "se", "p", "refit"]
+    frame = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
     frame.insert(8, "p_holm", frame.groupby("target")["p"].transform(holm))
     return frame
 

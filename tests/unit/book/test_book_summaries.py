@@ -13,6 +13,7 @@ from groove_utils.book.summaries import (
     ceiling_bands,
     control_table,
     count_words,
+    describe_gains,
     rated_targets,
     row_of,
     score_table,
@@ -137,3 +138,20 @@ def test_counts_and_answers_read_as_prose():
     assert count_words(np.inf) == "more than any study holds"
     table = answers_table({"scale": "from -0.5 to 0.2 for mert-v1-95m (-3)"})
     assert table.loc["scale", "answer"] == "from −0.5 to 0.2 for mert-v1-95m (−3)"
+
+
+def test_gains_name_causes_and_models():
+    table = pd.DataFrame(
+        [("a", "tempo", 0.3, 0.01), ("b", "tempo", 0.1, 0.2), ("a", "swing", -0.4, 0.02),
+         ("b", "swing", 0.2, 0.5)],
+        columns=["first", "target", "difference", "p_holm"],
+    )  # fmt: skip
+    assert describe_gains(table, ["tempo", "swing"]) == {
+        "gained": "tempo in 1 of 2 models (a)",
+        "unchanged": "swing",
+        "lost": "swing in a",
+        "medians": "The median difference over models is +0.20 for tempo and −0.10 for swing",
+    }
+    none = describe_gains(table.iloc[:0], ["tempo"])
+    assert none["gained"] == "nothing that can be shown"
+    assert none["medians"] == "There are no untrained twins to compare with"

@@ -1,0 +1,942 @@
+# %% [markdown] tags=["needs-table-predictions"]
+# # What would a sceptical reviewer object?
+#
+# {doc}`06-probing` found how well the embeddings of a model predict ratings of songs by new artists. A
+# single number like this can have many reasons that have nothing to do with groove. This chapter takes up
+# seven objections. Each is answered by an experiment that changes one property of the protocol, or one
+# property of the data, and leaves all others as they were.
+#
+# ```{admonition} In this chapter
+# :class: tip lesson
+# **You will learn** to test whether a score is due to scale, dimension, artists, style, chance or noise;
+# to compare a model with the style's mean in the right way; and to find out how many songs a question
+# needs.
+#
+# **You need** {doc}`06-probing`.
+#
+# **It runs** in about two minutes. Module: `groove_utils.probe`.
+# ```
+
+# %% tags=["parameters"]
+study = "demo"  # a study's name, or a folder with a study.yml
+seed = 2026
+models = []  # empty: those that the study brings, else five that run offline
+targets = ["groove", "dance", "listen", "party"]
+n_repeats = 5  # times that the songs are dealt into folds
+n_bootstrap = 2000
+n_permutations = 1000
+n_components = 10  # the common dimension at which models are compared
+n_draws = 5  # random projections, and random choices of training songs
+smallest = 0.05  # smallest difference in R² that matters, fixed before looking
+
+# %%
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from scipy import stats
+
+from groove_utils import embed, figures, mixed, probe
+from groove_utils.book import (
+    audio_player,
+    open_chapter,
+    report_row,
+    report_text,
+    report_value,
+    show_figure,
+    show_table,
+    summaries,
+)
+from groove_utils.book.verdicts import clear_rows, pick_by_p, pick_verdict
+from groove_utils.descriptors import describe_study
+from groove_utils.embed.model_selection import models_for
+from groove_utils.similarity import rsa
+from groove_utils.stats import join_words
+
+chapter = open_chapter("07-objections", study)
+data = chapter.study
+
+# %% [markdown]
+# The songs, features and ratings are those of {doc}`06-probing`, and so is the best model, which was
+# chosen there by the errors of the inner folds.
+
+# %%
+models, targets = models_for(data, models), summaries.rated_targets(data, targets)
+features = {n: one.layers for n, one in embed.embed_study(data, models).items()}
+if data.has("audio") or data.has("descriptors"):
+    features["descriptors"] = probe.usable_descriptors(describe_study(data))
+
+# %%
+ratings = pd.DataFrame({query: data.song_means(query) for query in targets})
+artists, styles = data.tracks["artist"].to_numpy(), data.tracks["style"].to_numpy()
+songs = ratings, artists, styles
+target, n_songs, n_artists = targets[0], len(ratings), len(set(artists))
+predictions = chapter.load_table("predictions")
+best = predictions.loc[predictions["best"], "model"].iloc[0]
+
+# %%
+protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
+once = replace(protocol, n_repeats=1)  # for what is repeated in other ways
+resampled = {"n_boot": n_bootstrap, "seed": seed}
+pretrained = {name: features[name] for name in models}
+results = probe.nested_ridges(features, *songs, protocol, n_jobs=2)
+baseline = probe.style_baseline(*songs, protocol)
+
+# %% tags=["hide-input"]
+answers = {}  # objection → answer
+size = f"{n_songs} songs by {n_artists} artists"
+report_value("n_models", len(models), fmt=".0f")
+report_value("n_artists", n_artists, fmt=".0f")
+report_value("n_songs", n_songs, fmt=".0f")
+report_value("permutations", n_permutations, fmt=".0f")
+report_text("target", target)
+report_text("best_model", best)
+
+# %% [markdown]
+# The text follows “{glue:text}`target`” and {glue:text}`best_model`, on {glue:text}`n_songs` songs by
+# {glue:text}`n_artists` artists.
+#
+# ## 1 to 3: scale, dimension, artists
+#
+# *“You regress on unscaled units. A unit with a small variance is ignored, and a unit that is almost
+# constant in training but not in a test song distorts that song's prediction.”* Dividing each unit by
+# its standard deviation solves the first problem and aggravates the second. We therefore also limit the
+# divisor from below and the result to ±5 standard deviations. The first panel of {numref}`fig-settings`
+# goes from the published protocol to ours, one change at a time, on the folds of the published one.
+
+# %%
+paper = {n: probe.paper_protocol(X, *songs) for n, X in pretrained.items()}
+one = paper[best]  # its folds are those of all models
+folds = pd.DataFrame(one.folds.T, index=one.songs.ids).loc[ratings.index]
+folds = folds.T.to_numpy()
+
+# %%
+plain = replace(protocol, whole_artists=False, layers="concat", alphas=0.2)
+plain = replace(plain, floor=0, clip=1e12)
+limited = replace(plain, floor=protocol.floor, clip=protocol.clip)
+tuned = replace(limited, alphas=protocol.alphas)
+selected = replace(tuned, layers=protocol.layers)
+
+# %%
+steps = {"standardised": plain, "with limits": limited}
+steps |= {"penalty tuned": tuned, "layer chosen": selected}
+scale = {"as published": paper}
+for label, changed in steps.items():
+    scale[label] = probe.nested_ridges(
+        pretrained, *songs, changed, folds=folds, n_jobs=2
+    )
+scale["whole artists"] = {name: results[name] for name in models}
+
+# %% [markdown]
+# *“A model with thousands of dimensions can fit anything. Compare models at equal size.”* We reduce each
+# model to {glue:text}`n_components` principal components, computed from the training songs. For
+# comparison, we also project it to as many *random* directions, and replace it by as many columns of
+# noise.
+
+# %%
+report_value("n_components", n_components, fmt=".0f")
+few = replace(protocol, pca=n_components)
+equal = probe.nested_ridges(pretrained, *songs, few, n_jobs=2)
+random = {}
+for name, X in pretrained.items():
+    random[name] = probe.random_projection_control(
+        X, *songs, once, n_components=n_components, n_draws=n_draws, n_jobs=2
+    )
+
+# %% [markdown]
+# *“Your regression has seen the band.”* Songs of one artist share players, studio and habits, in sound
+# and in ratings. If one of them is in the training folds, recognising the artist helps. The difference
+# between folds of single songs and folds of whole artists measures how much.
+
+# %%
+single = replace(protocol, whole_artists=False)
+free = probe.nested_ridges(pretrained, *songs, single, n_jobs=2)
+
+# %%
+whole = scale["whole artists"]
+size_rows = {"all dimensions": whole, f"{n_components} components": equal}
+sizes = [
+    summaries.settings_table(size_rows),
+    summaries.control_table(random, "projection", f"{n_components} random directions"),
+    summaries.control_table(random, "noise", f"{n_components} columns of noise"),
+]
+panels = {
+    "Scale (mean R² of folds)": summaries.settings_table(scale).assign(
+        r2=lambda table: table["fold_r2"]
+    ),
+    "Dimension (R²)": pd.concat(sizes),
+    "Artists (R²)": summaries.settings_table(
+        {"folds of single songs": free, "folds of whole artists": whole}
+    ),
+}
+
+# %%
+shown = {
+    title: table[table["target"] == target].rename(columns={"r2": "estimate"})
+    for title, table in panels.items()
+}
+show_figure(
+    figures.plot_forests(
+        shown, label="setting", hue="model", xlabel="Out-of-fold R²", floor=-1
+    ),
+    "settings",
+    f"R² of “{target}” under changes of the protocol, {n_songs} songs. In the first panel, each row "
+    "keeps the changes above it; only its last row changes the folds.",
+    "Dot plots, one dot per model: five changes of scale, four of dimension, two kinds of folds. "
+    "Scores below −1 are arrows at the left with their number.",
+    table=pd.concat(panels, names=["panel"]).reset_index("panel"),
+)
+
+
+# %% tags=["hide-input"]
+def change(after, before, score="r2"):
+    pair = [[one[name] for name in models] for one in (after, before)]
+    table = probe.mean_difference(*pair, score=score, **resampled)
+    return summaries.row_of(table, target=target)
+
+
+order = list(scale)
+moved = {
+    after: change(scale[after], scale[before], "fold_r2")
+    for before, after in pairwise(order)
+}
+for name in ("standardised", "with limits", "penalty tuned", "layer chosen"):
+    report_row(f"step_{name.replace(' ', '_')}", moved[name], len(models))
+words = "raises the scores", "lowers the scores", "makes no clear difference"
+clear = {step: pick_verdict(row, *words) for step, row in moved.items()}
+report_text("scale_word", clear["standardised"])
+report_text("penalty_word", clear["penalty tuned"])
+median = summaries.by_setting(panels["Scale (mean R² of folds)"], target).median()
+report_value("scale_published", median["as published"], n=len(models))
+report_value("scale_ours", median["whole artists"], n=len(models))
+facts = [probe.scale_facts(X, results[n].folds) for n, X in pretrained.items()]
+report_value("largest_z", max(fact["largest_z"] for fact in facts), fmt=".0f")
+answers["scale"] = (
+    f"standardising {clear['standardised']}; tuning the penalty {clear['penalty tuned']} "
+    f"(mean change {moved['penalty tuned']['estimate']:+.2f})"
+)
+smaller = change(equal, whole)
+report_row("dimension_change", smaller, len(models))
+noise = summaries.by_setting(panels["Dimension (R²)"], target)
+report_value("noise_r2", noise[f"{n_components} columns of noise"].mean())
+dimension_word = pick_verdict(
+    smaller,
+    "fewer dimensions are better",
+    "fewer dimensions are worse",
+    "the number of dimensions makes no clear difference",
+    margin=smallest,
+    equal="the number of dimensions makes little difference",
+)
+report_text("dimension_word", dimension_word)
+answers["dimension"] = (
+    f"{dimension_word} with a tuned penalty (mean change {smaller['estimate']:+.2f})"
+)
+gain = change(free, whole)
+report_row("artist_gain", gain, len(models))
+artist_word = pick_verdict(
+    gain,
+    "folds of single songs give higher scores",
+    "folds of single songs give lower scores",
+    "the two kinds of folds do not differ clearly",
+)
+report_text("artist_word", artist_word)
+answers["artists"] = f"{artist_word} (mean difference {gain['estimate']:+.2f})"
+
+# %% [markdown]
+# **Scale.** Standardising alone changes R² by {glue:text}`step_standardised_full` on average over the
+# models: it {glue:text}`scale_word`. Some held-out song lies {glue:text}`largest_z` standard deviations from
+# the training mean in some unit. Limiting such values changes R² by {glue:text}`step_with_limits_full`.
+# Tuning the penalty changes it by {glue:text}`step_penalty_tuned_full`: this {glue:text}`penalty_word`.
+# Choosing a layer changes it by {glue:text}`step_layer_chosen_full`. In total, the median over the models
+# goes from {glue:text}`scale_published` to {glue:text}`scale_ours`.
+#
+# **Dimension.** With {glue:text}`n_components` dimensions, R² changes by {glue:text}`dimension_change_full`
+# on average over the models; noise of that size gives {glue:text}`noise_r2`. With a tuned penalty,
+# {glue:text}`dimension_word`.
+#
+# **Artists.** Between folds of single songs and folds of whole artists, the mean difference over the models
+# is {glue:text}`artist_gain_full`: {glue:text}`artist_word`. A leak need not show in a score, so we also
+# look for it directly: we change the features of some held-out songs and see whether the predictions of
+# the others change, and change the ratings of held-out songs and see whether their predictions change
+# ({numref}`tab-leaks`).
+
+
+# %%
+def probe_once(X, y, folds):
+    return probe.nested_ridge(X, y, None, styles, protocol, folds=folds)
+
+
+layer = {"last": list(features[best].values())[-1]}
+leaks = {}
+for kind, result in {"whole artists": whole, "single songs": free}.items():
+    leaks[kind] = probe.find_leaks(
+        probe_once,
+        layer,
+        ratings[[target]],
+        artists=artists,
+        folds=result[best].folds[0],
+        n_tries=1,
+    ).set_index("check")["leaks"]
+
+# %%
+show_table(
+    pd.DataFrame(leaks).replace({True: "leaks", False: "tight"}),
+    "leaks",
+    "Ways in which test songs could influence a model, and whether they do.",
+)
+
+# %% [markdown] tags=["needs-styles"]
+# ## 4: it is style, not groove
+#
+# *“Your model only distinguishes funk from rock.”* R² over all songs combines two abilities:
+# distinguishing the styles, and ordering the songs within a style. To see the second, we subtract from
+# ratings and predictions the means of their styles, and correlate what is left. In pandas:
+
+# %%
+mine = predictions[predictions["best"] & (predictions["target"] == target)]
+columns = mine[["observed", "predicted"]]
+within = columns - columns.groupby(mine["style"]).transform("mean")
+report_value("within_by_hand", stats.pearsonr(*within.to_numpy().T).statistic)
+
+# %% [markdown]
+# These predictions were averaged over divisions of the folds, which makes their correlation,
+# {glue:text}`within_by_hand`, a little higher than the mean over divisions that {numref}`tab-within-order`
+# shows. For p, whole artists exchange their ratings with artists of the same style, and the whole procedure
+# is repeated with each of {glue:text}`permutations` such permutations.
+
+# %%
+ordered = summaries.score_table(results, score="within_r", **resampled)
+chance = probe.permutation_test(
+    features,
+    *songs,
+    once,
+    within_style=True,
+    score="within_r",
+    n_permutations=n_permutations,
+    n_jobs=2,
+)
+ordered = ordered.merge(chance[["model", "target", "p", "p_target"]])
+ordered = ordered[ordered["target"] == target].set_index("model")
+
+# %%
+show_table(
+    ordered[["estimate", "low", "high", "p", "p_target"]],
+    "within-order",
+    f"Correlation of predictions with “{target}” within styles; p by exchanging whole artists, for "
+    "one row, and against the highest of all rows.",
+)
+
+# %% [markdown]
+# Three more views of the same question are in {numref}`fig-style`. First, R² can be split into a part
+# between and a part within styles. The part *within* has no natural zero: the mean of the style, computed
+# from other songs, has a negative R² there. Second, the style's mean can be removed from the ratings
+# *before* the regression is trained, inside each training fold; R² beyond style is then the share of the
+# remaining squared error that the regression removes.
+
+# %%
+parts = pd.concat(
+    [
+        probe.style_scores(one, **resampled).assign(model=name)
+        for name, one in {best: results[best], "style alone": baseline}.items()
+    ]
+)
+residual = probe.nested_ridges(features, *songs, protocol, nuisance=styles, n_jobs=2)
+beyond = summaries.score_table(residual, score="r2_over_baseline", **resampled)
+
+# %% [markdown] tags=["needs-audio-or-descriptors"]
+# Third, style, descriptors and embedding may carry the same information. A variance partition
+# separates what each explains alone from what they share {cite}`dupre2022`. With $R^2_{S}$ for a regression
+# on a set of blocks, the share that only block $a$ has is
+#
+# $$ R^2_{abc} - R^2_{bc} $$
+#
+# and all seven shares add up to $R^2_{abc}$. Shares can be negative, because out of fold a block of
+# features can make predictions worse.
+
+# %% tags=["needs-audio-or-descriptors"]
+blocks = {"style": styles, "descriptors": features["descriptors"]}
+blocks["embedding"] = np.concatenate(list(features[best].values()), axis=1)
+partition = probe.variance_partition(
+    blocks, *songs, replace(protocol, n_repeats=2), n_boot=n_bootstrap, n_jobs=2
+)
+
+# %%
+shown = {
+    f"R² of {best} and of style alone, by part": parts.rename(
+        columns={"r2": "estimate", "part": "row", "model": "colour"}
+    ).query("row in ['all', 'between', 'within']"),
+    "R² beyond the style's mean": beyond.assign(row=beyond["model"], colour=best),
+}
+if "descriptors" in features:
+    shown["Shares of R² (partition)"] = partition[partition["kind"] != "model"].assign(
+        estimate=lambda table: table["r2"], row=lambda table: table["part"], colour=best
+    )
+shown = {title: table[table["target"] == target] for title, table in shown.items()}
+show_figure(
+    figures.plot_forests(shown, label="row", hue="colour", xlabel="R²"),
+    "style",
+    f"Style and “{target}”, three ways: parts of R², R² beyond style, and a partition among style, "
+    f"descriptors and embedding; {n_songs} songs, 95% intervals over artists.",
+    "Forest plots: parts of R squared for model and style; R squared beyond style, one row per "
+    "model; seven shares of a partition.",
+    table=pd.concat(shown, names=["panel"]).reset_index("panel"),
+)
+
+# %% tags=["hide-input"]
+inside = parts[parts["target"] == target].set_index(["model", "part"])
+report_row("within_r2", inside.loc[(best, "within")], n_songs, value="r2")
+report_row(
+    "within_r2_style", inside.loc[("style alone", "within")], n_songs, value="r2"
+)
+report_value("between_share", inside.loc[(best, "between"), "share"], fmt=".0%")
+within_words = (
+    "orders songs within a style",
+    "cannot be shown to order songs within a style",
+)
+within_verdict = pick_by_p(ordered.loc[best, "p"], *within_words)
+report_row("within_r", ordered.loc[best], n_songs)
+report_value("within_p", ordered.loc[best, "p"], fmt=".3f", tolerance=0.02)
+report_text("within_verdict", within_verdict)
+report_text("within_ordered", join_words(clear_rows(ordered, "p_target").index))
+ahead = beyond[(beyond["low"] > 0) & (beyond["target"] == target)]["model"]
+report_text("beyond_style", join_words(ahead, "none of them"))
+answers["style"] = f"{best} {within_verdict} (r = {ordered.loc[best, 'estimate']:.2f})"
+
+# %% [markdown]
+# Differences between styles make up {glue:text}`between_share` of the variance of
+# “{glue:text}`target`”. Within styles, the predictions of {glue:text}`best_model` correlate with the
+# ratings with r = {glue:text}`within_r_full`, p = {glue:text}`within_p`: the model
+# {glue:text}`within_verdict`. Its R² within styles is {glue:text}`within_r2`, that of style alone
+# {glue:text}`within_r2_style`. The test of the best model was planned. Those of the other rows are
+# exploratory; corrected for their number, songs are ordered by: {glue:text}`within_ordered`. Interval
+# of R² beyond style above 0: {glue:text}`beyond_style`.
+
+# %% [markdown] tags=["needs-audio-or-descriptors"]
+# ### What do embeddings have that descriptors lack, and the other way round?
+
+# %% tags=["needs-audio-or-descriptors", "hide-input"]
+report_row("within_r_descriptors", ordered.loc["descriptors"], n_songs)
+descriptors_p = ordered.loc["descriptors", "p"]
+report_value("within_p_descriptors", descriptors_p, fmt=".3f", tolerance=0.02)
+report_text("within_verdict_descriptors", pick_by_p(descriptors_p, *within_words))
+unique_words = (
+    "adds information to the two others",
+    "makes the predictions of the two others worse",
+    "cannot be shown to add anything to the two others",
+)
+for block in ("embedding", "descriptors"):
+    row = summaries.row_of(partition, target=target, kind="unique", part=block)
+    report_row(f"unique_{block}", row, n_songs, value="r2")
+    report_text(f"unique_{block}_word", pick_verdict(row, *unique_words))
+
+# %% [markdown] tags=["needs-audio-or-descriptors"]
+# The share of R² that only the embedding has is {glue:text}`unique_embedding_full`: it
+# {glue:text}`unique_embedding_word`. The share that only the descriptors have is
+# {glue:text}`unique_descriptors_full`: they are one block that {glue:text}`unique_descriptors_word`.
+# Within styles, predictions from descriptors correlate with the ratings with r =
+# {glue:text}`within_r_descriptors_full`, p = {glue:text}`within_p_descriptors`: a regression on them
+# {glue:text}`within_verdict_descriptors`.
+
+# %% [markdown]
+# ### Does it help to train on one style?
+#
+# *“Groove in funk is not groove in rock. Train on one style only.”* A smaller training set is a
+# disadvantage of its own. We therefore compare training sets of **equal size**: for each held-out fold of
+# artists of a style, as many other artists of that style, of one other style, or of all styles in equal
+# parts ({numref}`fig-transfer`).
+
+# %%
+trainable = data.tracks.groupby("style")["artist"].nunique().ge(4).sum() > 1
+if trainable:
+    transfer = probe.matched_transfer(
+        features[best],
+        ratings[[target]],
+        artists,
+        styles,
+        protocol,
+        n_boot=n_bootstrap,
+        n_jobs=2,
+    )
+    figure = figures.plot_forest(
+        transfer.assign(estimate=transfer["spearman"])
+        .drop(columns=["low", "high"])
+        .rename(columns={"spearman_low": "low", "spearman_high": "high"})
+        .dropna(subset="n_train"),
+        label="train",
+        panel="test",
+        xlabel="Spearman's ρ",
+        columns=2,
+    )
+    show_figure(
+        figure,
+        "transfer",
+        f"“{target}” from {best} in each style, after training on equal numbers of songs of the same "
+        "style, of one other style, and of all styles; at the end, the mean over styles.",
+        "Forest plots, one panel per style and one for the mean, three rows each, of rank "
+        "correlations with intervals.",
+        table=transfer,
+    )
+
+# %% tags=["hide-input"]
+transfer_note = "The styles have too few artists for this experiment."
+if trainable:
+    means = transfer[transfer["test"] == "mean"].set_index("train")
+    means = means.drop(columns=["low", "high"]).rename(
+        columns={"spearman_low": "low", "spearman_high": "high"}
+    )
+    for key in (
+        "same style",
+        "another style",
+        "mixed styles",
+        "same − another",
+        "same − mixed",
+    ):
+        name = key.replace(" − ", "_minus_").replace(" ", "_")
+        report_row(f"transfer_{name}", means.loc[key], n_songs, value="spearman")
+    report_value("transfer_n", means.loc["same style", "n_train"], fmt=".0f")
+    verdicts = [
+        pick_verdict(
+            means.loc[f"same − {other}"],
+            f"better than training on {label}",
+            f"worse than training on {label}",
+            f"not clearly different from training on {label}",
+        )
+        for other, label in (("another", "another one"), ("mixed", "mixed ones"))
+    ]
+    transfer_note = (
+        f"With {means.loc['same style', 'n_train']:.0f} training songs, training on the style itself "
+        f"is {join_words(verdicts)}."
+    )
+report_text("transfer_note", transfer_note)
+
+# %% [markdown]
+# {glue:text}`transfer_note` (Spearman's ρ, which ignores differences between the mean ratings of two styles;
+# R² counts them as error and is in the table.)
+
+# %% [markdown]
+# ## 5: it is chance
+#
+# *“You tried several models, layers and questions. Some had to work.”* We let whole artists exchange
+# their ratings, repeat the whole procedure with all its choices, and record the highest R² of any model
+# on any question. {glue:text}`permutations` such permutations show what chance can reach
+# ({numref}`fig-luck`). (Single songs must not be exchanged, because songs of one artist resemble each
+# other.)
+
+# %%
+luck, null = probe.permutation_test(
+    pretrained,
+    *songs,
+    once,
+    return_null=True,
+    n_permutations=n_permutations,
+    n_jobs=2,
+)
+
+# %%
+show_figure(
+    figures.plot_luck(luck, null, target),
+    "luck",
+    f"R² for “{target}” (dots) and for {n_permutations} permutations of artists (violins); below, "
+    f"the best of {len(models)} models and {len(targets)} questions in each permutation.",
+    "Violins of R squared under permuted ratings, one per model and one for the best of all; "
+    "dots for the observed scores; dotted, the 95% quantile of the best of all.",
+    table=luck,
+)
+
+# %% tags=["hide-input"]
+beat = clear_rows(luck[luck["target"] == target], "p_family")["model"]
+report_value("n_beyond_luck", len(beat), fmt=".0f", n=len(models))
+report_value("p_least", 1 / (n_permutations + 1), fmt=".4f")
+answers["chance"] = f"{len(beat)} of {len(models)} models, family-wise p < .05"
+
+# %% [markdown]
+# Above chance, corrected for all models and questions (family-wise p < .05), are
+# {glue:text}`n_beyond_luck` of {glue:text}`n_models` models. (With this number of permutations, the
+# smallest possible p is {glue:text}`p_least`.)
+
+# %% [markdown] tags=["needs-table-ceilings"]
+# ## 6: the rest is noise
+#
+# *“Such an R² leaves most of the variance unexplained.”* Part of a song's mean rating is chance. The
+# {term}`noise ceiling` of {doc}`01-listeners-and-tracks` is the R² of a perfect model of the songs. We
+# divide the score by it:
+
+# %%
+ceilings = chapter.load_table("ceilings")
+scores = summaries.score_table({best: results[best]}, **resampled)
+reach = mixed.normalise_by_ceiling(scores, ceilings)
+reach = summaries.row_of(reach, target=target)
+
+# %% tags=["hide-input"]
+share = {"estimate": reach["r2_normalised"]}
+share |= {end: reach[end] / reach["ceiling"] for end in ("low", "high")}
+report_row("reach", share, n_songs, fmt=".0%")
+report_value(
+    "ceiling", reach["ceiling"], ci=(reach["ceiling_low"], reach["ceiling_high"])
+)
+reach_word = pick_verdict(
+    share,
+    "more than the ceiling, which can only be chance",
+    "clearly less than a perfect model",
+    "not clearly less than a perfect model",
+    reference=1,
+)
+report_text("reach_word", reach_word)
+answers["noise"] = (
+    f"{best} reaches {share['estimate']:.0%} of the ceiling of {reach['ceiling']:.2f}: {reach_word}"
+)
+
+# %% [markdown]
+# The ceiling is {glue:text}`ceiling_full`. {glue:text}`best_model` reaches {glue:text}`reach_full` of it,
+# {glue:text}`reach_word`. The rest of the variance below the ceiling is missed because of the model, the
+# regression, the number of songs, or because it leaves no trace in the audio ({numref}`fig-ladder` has, for
+# the simulation, the R² of the exact causes). It is not missed because listeners disagree.
+
+# %% [markdown]
+# ## 7: another method would have found more
+#
+# **Another regression?** A linear model may be too simple. On the same folds we fit kernel ridge regression,
+# partial least squares, and boosted trees on the descriptors, each tuned inside the training folds
+# ({numref}`tab-regressors`). (Partial least squares and boosting have no closed form. Their intervals draw
+# only test songs and are too narrow.)
+
+# %%
+straight = f"ridge on {best}"
+bent = {straight: probe.nested_ridge(features[best], *songs, once)}
+for kind in ("kernel", "pls"):
+    bent[f"{kind} on {best}"] = probe.nested_estimator(
+        features[best], *songs, once, estimator=kind, n_jobs=2
+    )
+
+# %%
+if "descriptors" in features:
+    formulas = features["descriptors"]
+    bent["ridge on descriptors"] = probe.nested_ridge(formulas, *songs, once)
+    bent["boosting on descriptors"] = probe.nested_estimator(
+        formulas, *songs, once, estimator="boosting", n_jobs=2
+    )
+
+# %%
+regressors = summaries.score_table(bent, **resampled)
+regressors = regressors[regressors["target"] == target].set_index("model")
+show_table(
+    regressors[["estimate", "low", "high"]],
+    "regressors",
+    f"R² of other regressions on the same folds of {n_songs} songs (one division).",
+)
+
+# %% tags=["hide-input"]
+against = probe.compare_models(bent, reference=straight, **resampled)
+against = against[against["target"] == target].set_index("first")
+better = clear_rows(against, value="difference").index
+report_text("regressor_best", regressors["estimate"].idxmax())
+report_text("regressor_better", join_words(better, "none of them"))
+
+# %% [markdown]
+# The highest R² is that of {glue:text}`regressor_best`. Clearly better than the ridge on
+# {glue:text}`best_model` (paired, corrected by Holm): {glue:text}`regressor_better`.
+#
+# **Another layer?** {numref}`fig-layer-scores` scores each layer alone. The highest of many noisy scores is
+# too high. Filled dots mark all layers that *may be* the best, given how scores vary over artists. The bar
+# at the right is the R² if the inner folds choose the layer.
+
+# %%
+deep = [name for name in models if len(features[name]) > 1]
+fewer = replace(protocol, n_repeats=min(n_repeats, 2))
+profiles = [
+    probe.layer_profile(
+        features[name],
+        ratings[[target]],
+        artists,
+        styles,
+        fewer,
+        n_permutations=min(n_permutations, 200),
+        n_boot=n_bootstrap,
+        n_jobs=2,
+    ).assign(model=name)
+    for name in deep
+]
+
+# %%
+layer_note = "the models of this study come with one layer each"
+if deep:
+    profile = pd.concat(profiles, ignore_index=True)
+    show_figure(
+        figures.plot_layer_profiles(profile),
+        "layer-scores",
+        f"R² of each layer for “{target}”. Filled: may be the best. Bar: layers chosen in training folds.",
+        "Line plots over layers, one panel per model, with filled or hollow dots.",
+        table=profile,
+    )
+    tied = profile.groupby("model", sort=False)["may_be_best"].mean().mean()
+    layer_note = f"on average {tied:.0%} of the layers of a model may be its best one"
+report_text("layer_note", layer_note)
+
+# %% [markdown]
+# For “{glue:text}`target`”, {glue:text}`layer_note`.
+#
+# **No regression at all?** Representational similarity {cite}`kriegeskorte2008` asks whether songs with
+# similar embeddings have similar ratings. Pairs of songs are not independent. For p, whole artists are
+# permuted; for intervals, artists are left out. Pairs of songs by one artist are not used.
+
+# %%
+controls = {"all pairs": False}
+if data.has("styles"):
+    controls["style held constant"] = True
+alike = pd.concat(
+    rsa(
+        features[name],
+        ratings[[target]],
+        artists,
+        styles,
+        control_style=control,
+        n_permutations=n_permutations,
+        seed=seed,
+    ).assign(model=name, pairs=pairs)
+    for name in models
+    for pairs, control in controls.items()
+)
+
+# %%
+top = alike.sort_values("rho").groupby(["model", "pairs"]).tail(1)
+top = top.sort_values(["pairs", "model"])
+show_figure(
+    figures.plot_scores(
+        top, value="rho", hue="pairs", xlabel="Spearman's ρ of distances"
+    ),
+    "rsa",
+    f"Rank correlation of distances between {n_songs} songs with differences in rating, by the "
+    "layer where it is highest.",
+    "Forest plot, one row per model, for all pairs and with style held constant.",
+    table=alike,
+)
+
+# %% tags=["hide-input"]
+similar = clear_rows(top, "p_layers").groupby("pairs")["model"].nunique()
+report_value("rsa_all", similar.get("all pairs", 0), fmt=".0f", n=len(models))
+report_value(
+    "rsa_style", similar.get("style held constant", 0), fmt=".0f", n=len(models)
+)
+report_row(
+    "rsa_best",
+    summaries.row_of(top, model=best, pairs="all pairs"),
+    n_songs,
+    value="rho",
+)
+
+# %% [markdown]
+# For {glue:text}`best_model`, ρ is {glue:text}`rsa_best_full` in its best layer. Above chance (p < .05,
+# corrected for layers) are {glue:text}`rsa_all` of {glue:text}`n_models` models over all pairs, and
+# {glue:text}`rsa_style` with style held constant.
+#
+# ## How many songs does such a question need?
+#
+# {numref}`fig-learning` shows how R² grows with the songs that are trained on and, where listeners are
+# known, with the raters per song.
+
+# %%
+draws = replace(protocol, n_repeats=n_draws)
+curve = probe.learning_curve(
+    features[best], ratings[[target]], artists, styles, draws, n_jobs=2
+)
+panel = None
+if data.has("listeners"):
+    answered = data.ratings[data.ratings["query"] == target]
+    panel = probe.rater_learning_curve(
+        features[best], answered, list(ratings.index), artists, styles, protocol
+    )
+
+# %%
+show_figure(
+    figures.plot_learning_curves(curve, panel),
+    "learning",
+    f"R² of {best} by songs trained on, ± SD over {n_draws} draws; and by raters per song, with its "
+    "ceiling, where listeners are known.",
+    "Line plots: R squared over songs; and over raters, below a ceiling.",
+    table=curve,
+)
+
+# %% [markdown]
+# More songs do not only raise the score, they also narrow its interval. Intervals are over artists, so we
+# repeat the probe on random subsets of the artists and measure half the width of the interval
+# ({numref}`fig-width`).
+
+# %%
+rng = np.random.default_rng(seed)
+width = []
+for share in (0.25, 0.5, 0.75, 1):
+    for _ in range(n_draws if share < 1 else 1):
+        some = rng.permutation(np.unique(artists))[: round(share * n_artists)]
+        kept = np.isin(artists, some)
+        part = {layer: X[kept] for layer, X in features[best].items()}
+        answer = ratings.loc[kept, [target]]
+        one = probe.nested_ridge(part, answer, artists[kept], styles[kept], once)
+        row = probe.bootstrap_scores(one, scores=["r2"], **resampled).iloc[0]
+        width.append((len(some), (row["high"] - row["low"]) / 2))
+
+# %%
+width = pd.DataFrame(width, columns=["artists", "half-width"])
+figure, axes = plt.subplots(figsize=(5.5, 3))
+sns.lineplot(width, x="artists", y="half-width", marker="o", errorbar=None, ax=axes)
+axes.set(xlabel="Artists", ylabel="Half-width of the interval of R²", ylim=(0, None))
+show_figure(
+    figure,
+    "width",
+    f"Half-width of the 95% interval of R² of {best} by number of artists; mean of {n_draws} draws.",
+    "A line that falls from left to right: more artists, narrower intervals.",
+    table=width,
+)
+
+# %% tags=["hide-input"]
+pair = {best: results[best], "style alone": baseline}
+need = probe.songs_needed(pair, smallest, power=[0.8])
+need = summaries.row_of(need, target=target)
+report_value("smallest", smallest, fmt=".2f")
+report_text("songs_needed", summaries.count_words(need["n_songs"]))
+report_value("power_now", need["power_now"], n=n_songs, tolerance=0.05, fmt=".0%")
+last = curve.tail(2)["r2"].to_numpy()
+report_value("curve_end", last[-1], n=n_songs)
+report_value("curve_step", last[-1] - last[0])
+report_value("width_now", width["half-width"].iloc[-1], n=n_artists)
+
+# %% [markdown]
+# The last fifth of the training artists changed R² by {glue:text}`curve_step`, to
+# {glue:text}`curve_end`. With all artists, the interval is ± {glue:text}`width_now` wide. Is
+# {glue:text}`best_model` better than the style's mean? We call a difference of {glue:text}`smallest` in R²
+# the smallest that matters; this was fixed before looking. A study of this size finds such a difference with
+# a probability of {glue:text}`power_now`; for 80%, one needs {glue:text}`songs_needed` songs. (The power to
+# find the *observed* difference would only restate its p-value {cite}`hoenig2001`.)
+#
+# ## The answers
+
+# %%
+caption = f"Objections and answers for “{target}”, on {size}."
+show_table(summaries.answers_table(answers), "answers", caption)
+
+# %% [markdown]
+# ## What could be wrong here
+#
+# - **Objections that nobody made.** A score can have reasons that are not on this list; the placebo of
+#   {doc}`06-probing` looks for some of them.
+# - **One model.** Most experiments follow the best model; the others are in the tables.
+# - **Permutations of artists** need artists that could exchange their ratings. Where artists differ much
+#   in their number of songs, few permutations are possible.
+#
+# ## Exercises
+#
+# ```{exercise} Another smallest difference
+# :label: ex-smallest
+#
+# How many songs does one need to find a difference of 0.1 in R² with a power of 90%, and how many for 0.02?
+# ```
+#
+# ```{solution-start} ex-smallest
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+for difference in (0.1, 0.02):
+    table = probe.songs_needed(pair, difference, power=[0.9])
+    needed = summaries.row_of(table, target=target)["n_songs"]
+    print(difference, summaries.count_words(needed))
+
+# %% [markdown]
+# The number of songs grows with the square of the precision: a fifth of the difference needs 25 times as
+# many songs.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Plant a leak
+# :label: ex-leak
+#
+# Standardise the ratings within each style *before* the probe, with the means and standard deviations of
+# all songs, and run `find_leaks` on that procedure. Which check gives it away?
+# ```
+#
+# ```{solution-start} ex-leak
+# :class: dropdown
+# ```
+
+
+# %% tags=["solution"]
+def leaky(X, y, folds):
+    groups = pd.DataFrame(np.asarray(y)).groupby(styles)
+    z = (np.asarray(y) - groups.transform("mean")) / groups.transform("std")
+    return probe.nested_ridge(X, z.to_numpy(), None, styles, protocol, folds=folds)
+
+
+probe.find_leaks(
+    leaky,
+    layer,
+    ratings[[target]],
+    artists=artists,
+    folds=results[best].folds[0],
+    n_tries=1,
+)
+
+# %% [markdown]
+# The style's mean over *all* songs includes the held-out ones, so the check of the ratings moves:
+# predictions of a fold depend on that fold's own ratings. `nuisance=styles` computes the means inside the
+# training folds, and stays tight.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Hear a style's extremes
+# :label: ex-within
+#
+# Within one style, which song does the model put highest, and which lowest? Listen. Is it something that you
+# would call groove?
+# ```
+#
+# ```{solution-start} ex-within
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+style = data.styles[0]
+ranked = mine[mine["style"] == style].sort_values("predicted")["track_id"]
+ends = {"lowest": ranked.iloc[0], "highest": ranked.iloc[-1]}
+if data.has("audio"):
+    audio_player({name: data.audio_path(track) for name, track in ends.items()})
+
+# %% [markdown]
+# Compare your answer with the causes of the two songs, where they are known (`data.truth("songs")`).
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Songs or raters?
+# :label: ex-buy
+#
+# You may buy either twice the songs or twice the raters. Which does {numref}`fig-learning` suggest?
+# ```
+#
+# ```{solution-start} ex-buy
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+curve[["n_train", "r2"]].round(3)
+
+# %% [markdown]
+# Compare the slopes at the right ends. Beyond some twenty raters the ceiling flattens and the score with
+# it, while the curve over songs usually still rises. More songs also narrow every interval of this chapter,
+# which more raters do not.
+#
+# ```{solution-end}
+# ```
+#
+# ## Summary
+#
+# **Asked**: could the score of {doc}`06-probing` be due to scale, dimension, artists, style, chance or noise?
+# **Found**: {numref}`tab-answers` has the answer to each. **What would change our mind**: more artists. The
+# intervals of this chapter would be narrower, and what is not clear now could become clear in either
+# direction.
+#
+# **Next:** {doc}`08-stem-ablation` asks which instruments carry the ratings; {doc}`09-mixed-models` whether
+# the predictions hold for single listeners.
