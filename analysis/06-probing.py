@@ -486,7 +486,7 @@ for name, cause in names.items():
 
 # %%
 exact = truth[causes].apply(lambda column: (column - column.mean()) / column.std())
-exact = exact.join(exact**2, rsuffix=" squared")
+exact = pd.concat([exact, (exact**2).add_suffix(" squared")], axis=1)
 pair = {"exact causes": probe.nested_ridge(exact, *songs, protocol)}
 pair[best] = results[best]
 gap = probe.compare_models(pair, **resampled)
@@ -520,10 +520,11 @@ report_text("oracle_word", pick_verdict(gap, *oracle_words))
 # %%
 rungs = ["style alone", f"{best}-untrained", best, "descriptors", "exact causes"]
 rungs = own.loc[[name for name in rungs if name in own.index]]
-if ceilings is not None:
-    top = summaries.row_of(ceilings, query=target, method="song means")
-    rungs.loc["noise ceiling", ["estimate", "low", "high"]] = top
+if bands is not None:
+    top = bands[bands["target"] == target].assign(model="noise ceiling")
+    rungs = pd.concat([rungs, top.set_index("model")])
 rungs = rungs.rename_axis("explanation").reset_index()
+rungs = rungs[["explanation", "estimate", "low", "high"]]
 
 # %%
 show_figure(

@@ -2,10 +2,9 @@
 
 A cell tagged ``needs-listeners`` is run only for a study that has listeners; likewise ``audio``,
 ``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``, ``styles`` (more than one),
-``simulation`` (known truth),
-``controls`` (questions with a known answer), and ``table-NAME`` for an earlier chapter's table.
-``needs-audio-or-embeddings`` is met by either. A tag on a cell that begins with a heading applies
-to the whole section, so a tag on the first cell to the whole chapter.
+``simulation`` (known truth), ``controls`` (questions with a known answer), and ``table-NAME`` for
+an earlier chapter's table. ``needs-audio-or-embeddings`` is met by either. A tag on a cell that
+begins with a heading applies to the whole section, so a tag on the first cell to the whole chapter.
 """
 
 from __future__ import annotations
