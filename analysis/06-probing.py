@@ -41,8 +41,9 @@ from groove_utils import embed, figures, probe
 from groove_utils.book import (
     audio_player,
     open_chapter,
-    report_row,
-    report_text,
+    report_counts,
+    report_effects,
+    report_texts,
     report_value,
     show_figure,
     show_table,
@@ -82,11 +83,8 @@ n_songs, n_artists = len(ratings), len(set(artists))
 
 # %% tags=["hide-input"]
 size = f"{n_songs} songs by {n_artists} artists"
-report_value("n_models", len(models), fmt=".0f")
-report_value("n_artists", n_artists, fmt=".0f")
-report_value("n_songs", n_songs, fmt=".0f")
-report_text("target", target)
-report_text("models", join_words(models))
+report_counts(n_models=len(models), n_artists=n_artists, n_songs=n_songs)
+report_texts(target=target, models=join_words(models))
 
 # %% [markdown]
 # The models are {glue:text}`models`; the songs are {glue:text}`n_songs`, by {glue:text}`n_artists`
@@ -158,14 +156,16 @@ show_table(
 stem_rows = [name for name in paper if ": " in name]
 with_stems = f"The last {len(stem_rows)} rows are the study's embeddings of stems."
 without = "The study has no embeddings of separated stems."
-report_text("stem_note", with_stems if stem_rows else without)
 found = [one.scores().assign(model=name) for name, one in paper.items()]
 found = pd.concat(found).set_index(["model", "target"])["fold_r2"]
 here = found.xs(target, level="target")
-report_text("paper_worst", here.idxmin())
+report_texts(
+    stem_note=with_stems if stem_rows else without,
+    paper_worst=here.idxmin(),
+    paper_best=here.idxmax(),
+)
 report_value("paper_worst_r2", here.min(), n=n_songs)
 report_value("paper_best_r2", here.max(), n=n_songs)
-report_text("paper_best", here.idxmax())
 report_value("paper_negative", (found < 0).sum(), fmt=".0f", n=len(found))
 
 # %% [markdown]
@@ -281,13 +281,13 @@ chosen = summaries.score_table(chosen, **resampled)
 
 # %% tags=["hide-input"]
 own = scores[scores["target"] == target].set_index("model")
-report_value("repeats", n_repeats, fmt=".0f")
-report_text("best_model", best)
-report_row("best_r2", own.loc[best], n_songs)
-report_row("chosen_r2", summaries.row_of(chosen, target=target), n_songs)
-report_row("style_r2", own.loc["style alone"], n_songs)
+report_counts(repeats=n_repeats)
+report_texts(best_model=best)
+effects = {"best_r2": own.loc[best], "style_r2": own.loc["style alone"]}
+effects["chosen_r2"] = summaries.row_of(chosen, target=target)
 if "descriptors" in features:
-    report_row("descriptors_r2", own.loc["descriptors"], n_songs)
+    effects["descriptors_r2"] = own.loc["descriptors"]
+report_effects(effects, n_songs)
 
 # %% [markdown]
 # For “{glue:text}`target`” this is {glue:text}`best_model`, with an R² of {glue:text}`best_r2_full`. If
@@ -332,11 +332,11 @@ verdicts = []
 for label in others:
     row = summaries.row_of(differences, target=target, compared_with=label)
     key = label.replace(" ", "_")
-    report_row(f"ahead_of_{key}", row, n_songs, value="difference")
+    report_effects({f"ahead_of_{key}": row}, n_songs, value="difference")
     name = label if label == "style alone" else f"the {label}"
     verdicts.append(describe_difference(row, name))
-    report_text(f"compared_{key}", verdicts[-1])
-report_text("verdict", f"{best} is " + "; ".join(verdicts))
+    report_texts(**{f"compared_{key}": verdicts[-1]})
+report_texts(verdict=f"{best} is " + "; ".join(verdicts))
 
 # %% [markdown]
 # For “{glue:text}`target`”, {glue:text}`verdict`. {doc}`04-descriptors` compares the descriptors with style
@@ -373,10 +373,13 @@ show_table(
 rows = summaries.score_table({name: on_controls[name] for name in models}, **resampled)
 rows = rows[(rows["low"] > 0)].groupby("target")["model"].agg(list)
 for name, cause in data.controls.items():
-    report_row(f"control_{cause}_r2", found.loc[(name, "R²", best)], n_songs)
-    row = found.loc[(name, "correlation within styles", best)]
-    report_row(f"control_{cause}_within", row, n_songs)
-    report_text(f"control_{cause}_found", join_words(rows.get(name, []), "none"))
+    effects = {
+        f"control_{cause}_r2": found.loc[(name, "R²", best)],
+        f"control_{cause}_within": found.loc[(name, "correlation within styles", best)],
+    }
+    report_effects(effects, n_songs)
+    names = join_words(rows.get(name, []), "none")
+    report_texts(**{f"control_{cause}_found": names})
 
 # %% [markdown]
 # On the placebo, the R² of {glue:text}`best_model` is {glue:text}`control_none_r2_full`; models with an
@@ -423,10 +426,12 @@ show_figure(
 of_best = cause_scores[cause_scores["model"] == best].set_index("target")
 clear = [cause for cause in causes if of_best.loc[cause, "low"] > 0]
 unclear = [cause for cause in causes if cause not in clear]
-report_text("causes_carried", join_words(clear, "none of them"))
-report_text("causes_unclear", join_words(unclear, "none of them"))
-for name, cause in names.items():
-    report_row(f"cause_{name}", of_best.loc[cause], n_songs)
+report_texts(
+    causes_carried=join_words(clear, "none of them"),
+    causes_unclear=join_words(unclear, "none of them"),
+)
+effects = {f"cause_{name}": of_best.loc[cause] for name, cause in names.items()}
+report_effects(effects, n_songs)
 
 # %% [markdown]
 # From the embedding of {glue:text}`best_model`, ridge regression predicts the tempo with an R² of
@@ -464,12 +469,8 @@ if pairs:
     )
 
 # %% tags=["hide-input"]
-gains = summaries.describe_gains(training, causes)
-report_text("training_medians", gains["medians"])
-report_text("training_gains", gains["gained"])
-report_text("training_unchanged", gains["unchanged"])
-report_text("training_losses", gains["lost"])
-report_value("n_tests", len(training), fmt=".0f")
+report_texts(**summaries.describe_gains(training, causes))
+report_counts(n_tests=len(training))
 for name, cause in names.items():
     rows = training[training["target"] == cause]
     if len(rows):
@@ -494,15 +495,15 @@ known = summaries.score_table(pair, **resampled)
 own = pd.concat([own, known[known["target"] == target].set_index("model").iloc[:1]])
 
 # %% tags=["hide-input"]
-report_row("oracle_r2", own.loc["exact causes"], n_songs)
-gap = summaries.row_of(gap, target=target)
-report_row("oracle_gap", gap, n_songs, value="difference")
+gap = summaries.row_of(gap, target=target).rename({"difference": "estimate"})
+effects = {"oracle_r2": own.loc["exact causes"], "oracle_gap": gap}
+report_effects(effects, n_songs)
 oracle_words = (
     "more than the embedding",
     "less than the embedding",
     "not clearly more than the embedding",
 )
-report_text("oracle_word", pick_verdict(gap, *oracle_words))
+report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 
 # %% [markdown]
 # The exact causes give {glue:text}`oracle_r2_full`. The difference from the embedding is
@@ -542,7 +543,7 @@ headline = pick_verdict(
     "predict the ratings of new artists worse than the mean rating does",
     "cannot be shown to predict the ratings of new artists",
 )
-report_text("headline", headline)
+report_texts(headline=headline)
 
 # %% [markdown]
 # For “{glue:text}`target`”, the embeddings of {glue:text}`best_model` {glue:text}`headline`

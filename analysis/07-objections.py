@@ -43,8 +43,9 @@ from groove_utils import embed, figures, mixed, probe
 from groove_utils.book import (
     audio_player,
     open_chapter,
-    report_row,
-    report_text,
+    report_counts,
+    report_effects,
+    report_texts,
     report_value,
     show_figure,
     show_table,
@@ -88,12 +89,9 @@ baseline = probe.style_baseline(*songs, protocol)
 # %% tags=["hide-input"]
 answers = {}  # objection → answer
 size = f"{n_songs} songs by {n_artists} artists"
-report_value("n_models", len(models), fmt=".0f")
-report_value("n_artists", n_artists, fmt=".0f")
-report_value("n_songs", n_songs, fmt=".0f")
-report_value("permutations", n_permutations, fmt=".0f")
-report_text("target", target)
-report_text("best_model", best)
+report_counts(n_models=len(models), n_artists=n_artists, n_songs=n_songs)
+report_counts(permutations=n_permutations, n_components=n_components)
+report_texts(target=target, best_model=best)
 
 # %% [markdown]
 # The text follows “{glue:text}`target`” and {glue:text}`best_model`, on {glue:text}`n_songs` songs by
@@ -137,7 +135,6 @@ scale["whole artists"] = {name: results[name] for name in models}
 # noise.
 
 # %%
-report_value("n_components", n_components, fmt=".0f")
 few = replace(protocol, pca=n_components)
 equal = probe.nested_ridges(pretrained, *songs, few, n_jobs=2)
 random = {}
@@ -203,12 +200,9 @@ moved = {
     after: change(scale[after], scale[before], "fold_r2")
     for before, after in pairwise(order)
 }
-for name in ("standardised", "with limits", "penalty tuned", "layer chosen"):
-    report_row(f"step_{name.replace(' ', '_')}", moved[name], len(models))
+effects = {f"step_{name.replace(' ', '_')}": row for name, row in moved.items()}
 words = "raises the scores", "lowers the scores", "makes no clear difference"
 clear = {step: pick_verdict(row, *words) for step, row in moved.items()}
-report_text("scale_word", clear["standardised"])
-report_text("penalty_word", clear["penalty tuned"])
 median = summaries.by_setting(panels["Scale (mean R² of folds)"], target).median()
 report_value("scale_published", median["as published"], n=len(models))
 report_value("scale_ours", median["whole artists"], n=len(models))
@@ -219,7 +213,6 @@ answers["scale"] = (
     f"(mean change {moved['penalty tuned']['estimate']:+.2f})"
 )
 smaller = change(equal, whole)
-report_row("dimension_change", smaller, len(models))
 noise = summaries.by_setting(panels["Dimension (R²)"], target)
 report_value("noise_r2", noise[f"{n_components} columns of noise"].mean())
 dimension_word = pick_verdict(
@@ -230,19 +223,24 @@ dimension_word = pick_verdict(
     margin=smallest,
     equal="the number of dimensions makes little difference",
 )
-report_text("dimension_word", dimension_word)
 answers["dimension"] = (
     f"{dimension_word} with a tuned penalty (mean change {smaller['estimate']:+.2f})"
 )
 gain = change(free, whole)
-report_row("artist_gain", gain, len(models))
+effects |= {"dimension_change": smaller, "artist_gain": gain}
+report_effects(effects, len(models))
 artist_word = pick_verdict(
     gain,
     "folds of single songs give higher scores",
     "folds of single songs give lower scores",
     "the two kinds of folds do not differ clearly",
 )
-report_text("artist_word", artist_word)
+report_texts(
+    scale_word=clear["standardised"],
+    penalty_word=clear["penalty tuned"],
+    dimension_word=dimension_word,
+    artist_word=artist_word,
+)
 answers["artists"] = f"{artist_word} (mean difference {gain['estimate']:+.2f})"
 
 # %% [markdown]
@@ -387,22 +385,25 @@ show_figure(
 
 # %% tags=["hide-input"]
 inside = parts[parts["target"] == target].set_index(["model", "part"])
-report_row("within_r2", inside.loc[(best, "within")], n_songs, value="r2")
-report_row(
-    "within_r2_style", inside.loc[("style alone", "within")], n_songs, value="r2"
-)
+effects = {
+    "within_r2": inside.loc[(best, "within")],
+    "within_r2_style": inside.loc[("style alone", "within")],
+}
+report_effects(effects, n_songs, value="r2")
 report_value("between_share", inside.loc[(best, "between"), "share"], fmt=".0%")
 within_words = (
     "orders songs within a style",
     "cannot be shown to order songs within a style",
 )
 within_verdict = pick_by_p(ordered.loc[best, "p"], *within_words)
-report_row("within_r", ordered.loc[best], n_songs)
+report_effects({"within_r": ordered.loc[best]}, n_songs)
 report_value("within_p", ordered.loc[best, "p"], fmt=".3f", tolerance=0.02)
-report_text("within_verdict", within_verdict)
-report_text("within_ordered", join_words(clear_rows(ordered, "p_target").index))
 ahead = beyond[(beyond["low"] > 0) & (beyond["target"] == target)]["model"]
-report_text("beyond_style", join_words(ahead, "none of them"))
+report_texts(
+    within_verdict=within_verdict,
+    within_ordered=join_words(clear_rows(ordered, "p_target").index),
+    beyond_style=join_words(ahead, "none of them"),
+)
 answers["style"] = f"{best} {within_verdict} (r = {ordered.loc[best, 'estimate']:.2f})"
 
 # %% [markdown]
@@ -418,10 +419,10 @@ answers["style"] = f"{best} {within_verdict} (r = {ordered.loc[best, 'estimate']
 # ### What do embeddings have that descriptors lack, and the other way round?
 
 # %% tags=["needs-audio-or-descriptors", "hide-input"]
-report_row("within_r_descriptors", ordered.loc["descriptors"], n_songs)
+report_effects({"within_r_descriptors": ordered.loc["descriptors"]}, n_songs)
 descriptors_p = ordered.loc["descriptors", "p"]
 report_value("within_p_descriptors", descriptors_p, fmt=".3f", tolerance=0.02)
-report_text("within_verdict_descriptors", pick_by_p(descriptors_p, *within_words))
+report_texts(within_verdict_descriptors=pick_by_p(descriptors_p, *within_words))
 unique_words = (
     "adds information to the two others",
     "makes the predictions of the two others worse",
@@ -429,8 +430,8 @@ unique_words = (
 )
 for block in ("embedding", "descriptors"):
     row = summaries.row_of(partition, target=target, kind="unique", part=block)
-    report_row(f"unique_{block}", row, n_songs, value="r2")
-    report_text(f"unique_{block}_word", pick_verdict(row, *unique_words))
+    report_effects({f"unique_{block}": row}, n_songs, value="r2")
+    report_texts(**{f"unique_{block}_word": pick_verdict(row, *unique_words)})
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]
 # The share of R² that only the embedding has is {glue:text}`unique_embedding_full`: it
@@ -487,16 +488,12 @@ if trainable:
     means = means.drop(columns=["low", "high"]).rename(
         columns={"spearman_low": "low", "spearman_high": "high"}
     )
-    for key in (
-        "same style",
-        "another style",
-        "mixed styles",
-        "same − another",
-        "same − mixed",
-    ):
-        name = key.replace(" − ", "_minus_").replace(" ", "_")
-        report_row(f"transfer_{name}", means.loc[key], n_songs, value="spearman")
-    report_value("transfer_n", means.loc["same style", "n_train"], fmt=".0f")
+    effects = {
+        f"transfer_{name.replace(' − ', '_minus_').replace(' ', '_')}": row
+        for name, row in means.iterrows()
+    }
+    report_effects(effects, n_songs, value="spearman")
+    report_counts(transfer_n=means.loc["same style", "n_train"])
     verdicts = [
         pick_verdict(
             means.loc[f"same − {other}"],
@@ -510,7 +507,7 @@ if trainable:
         f"With {means.loc['same style', 'n_train']:.0f} training songs, training on the style itself "
         f"is {join_words(verdicts)}."
     )
-report_text("transfer_note", transfer_note)
+report_texts(transfer_note=transfer_note)
 
 # %% [markdown]
 # {glue:text}`transfer_note` (Spearman's ρ, which ignores differences between the mean ratings of two styles;
@@ -573,7 +570,7 @@ reach = summaries.row_of(reach, target=target)
 # %% tags=["hide-input"]
 share = {"estimate": reach["r2_normalised"]}
 share |= {end: reach[end] / reach["ceiling"] for end in ("low", "high")}
-report_row("reach", share, n_songs, fmt=".0%")
+report_effects({"reach": share}, n_songs, fmt=".0%")
 report_value(
     "ceiling", reach["ceiling"], ci=(reach["ceiling_low"], reach["ceiling_high"])
 )
@@ -584,7 +581,7 @@ reach_word = pick_verdict(
     "not clearly less than a perfect model",
     reference=1,
 )
-report_text("reach_word", reach_word)
+report_texts(reach_word=reach_word)
 answers["noise"] = (
     f"{best} reaches {share['estimate']:.0%} of the ceiling of {reach['ceiling']:.2f}: {reach_word}"
 )
@@ -632,8 +629,10 @@ show_table(
 against = probe.compare_models(bent, reference=straight, **resampled)
 against = against[against["target"] == target].set_index("first")
 better = clear_rows(against, value="difference").index
-report_text("regressor_best", regressors["estimate"].idxmax())
-report_text("regressor_better", join_words(better, "none of them"))
+report_texts(
+    regressor_best=regressors["estimate"].idxmax(),
+    regressor_better=join_words(better, "none of them"),
+)
 
 # %% [markdown]
 # The highest R² is that of {glue:text}`regressor_best`. Clearly better than the ridge on
@@ -673,7 +672,7 @@ if deep:
     )
     tied = profile.groupby("model", sort=False)["may_be_best"].mean().mean()
     layer_note = f"on average {tied:.0%} of the layers of a model may be its best one"
-report_text("layer_note", layer_note)
+report_texts(layer_note=layer_note)
 
 # %% [markdown]
 # For “{glue:text}`target`”, {glue:text}`layer_note`.
@@ -720,12 +719,8 @@ report_value("rsa_all", similar.get("all pairs", 0), fmt=".0f", n=len(models))
 report_value(
     "rsa_style", similar.get("style held constant", 0), fmt=".0f", n=len(models)
 )
-report_row(
-    "rsa_best",
-    summaries.row_of(top, model=best, pairs="all pairs"),
-    n_songs,
-    value="rho",
-)
+nearest = summaries.row_of(top, model=best, pairs="all pairs")
+report_effects({"rsa_best": nearest}, n_songs, value="rho")
 
 # %% [markdown]
 # For {glue:text}`best_model`, ρ is {glue:text}`rsa_best_full` in its best layer. Above chance (p < .05,
@@ -795,7 +790,7 @@ pair = {best: results[best], "style alone": baseline}
 need = probe.songs_needed(pair, smallest, power=[0.8])
 need = summaries.row_of(need, target=target)
 report_value("smallest", smallest, fmt=".2f")
-report_text("songs_needed", summaries.count_words(need["n_songs"]))
+report_texts(songs_needed=summaries.count_words(need["n_songs"]))
 report_value("power_now", need["power_now"], n=n_songs, tolerance=0.05, fmt=".0%")
 last = curve.tail(2)["r2"].to_numpy()
 report_value("curve_end", last[-1], n=n_songs)

@@ -22,8 +22,8 @@ __all__ = [
     "ceiling_bands",
     "control_table",
     "count_words",
-    "plus_minus_table",
     "describe_gains",
+    "plus_minus_table",
     "rated_targets",
     "row_of",
     "score_table",
@@ -207,8 +207,9 @@ def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]
     Returns
     -------
     dict of str
-        ``gained``, ``unchanged`` and ``lost``: causes with a clear gain in some model, with none,
-        and with a clear loss; ``medians``: a sentence on the median difference over models.
+        ``training_gains``, ``training_unchanged`` and ``training_losses``: causes with a clear gain
+        in some model, with none, and with a clear loss; ``training_medians``: a sentence on the
+        median difference over models.
     """
     gained, unchanged, medians = [], [], []
     for cause in causes:
@@ -228,10 +229,10 @@ def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]
     else:
         sentence = "There are no untrained twins to compare with"
     return {
-        "gained": join_words(gained, "nothing that can be shown"),
-        "unchanged": join_words(unchanged, "none of the causes"),
-        "lost": join_words(lost, "none"),
-        "medians": sentence,
+        "training_gains": join_words(gained, "nothing that can be shown"),
+        "training_unchanged": join_words(unchanged, "none of the causes"),
+        "training_losses": join_words(lost, "none"),
+        "training_medians": sentence,
     }
 
 

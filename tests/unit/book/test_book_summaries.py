@@ -147,11 +147,13 @@ def test_gains_name_causes_and_models():
         columns=["first", "target", "difference", "p_holm"],
     )  # fmt: skip
     assert describe_gains(table, ["tempo", "swing"]) == {
-        "gained": "tempo in 1 of 2 models (a)",
-        "unchanged": "swing",
-        "lost": "swing in a",
-        "medians": "The median difference over models is +0.20 for tempo and −0.10 for swing",
+        "training_gains": "tempo in 1 of 2 models (a)",
+        "training_unchanged": "swing",
+        "training_losses": "swing in a",
+        "training_medians": (
+            "The median difference over models is +0.20 for tempo and −0.10 for swing"
+        ),
     }
     none = describe_gains(table.iloc[:0], ["tempo"])
-    assert none["gained"] == "nothing that can be shown"
-    assert none["medians"] == "There are no untrained twins to compare with"
+    assert none["training_gains"] == "nothing that can be shown"
+    assert none["training_medians"] == "There are no untrained twins to compare with"
