@@ -156,7 +156,7 @@ WITHOUT_AUDIO = {
 BOXES = {
     "song means only": WITHOUT_AUDIO | {"01-listeners-and-tracks": "no column `listener_id`"},
     "listeners without audio": WITHOUT_AUDIO,
-    "one style with audio": {"06-probing": "has the same one"},
+    "one style with audio": {"07-objections": "has the same one"},
     "no simulation": {"06-probing": "known truth"},
 }
 
@@ -164,6 +164,7 @@ BOXES = {
 @pytest.mark.parametrize("case", POORER)
 def test_chapters_say_what_a_poorer_study_lacks_and_need_nothing_of_it(make_study, tmp_path, case):
     study = load_study(make_study(**POORER[case]))
+    (tmp_path / "predictions.parquet").write_bytes(b"x")
     fitted = {
         script.stem: fit_to_study(read_chapter(script), lambda tag: is_met(tag, study, tmp_path))
         for script in chapter_sources(project_root() / "analysis")
