@@ -76,7 +76,8 @@ artists, styles = data.tracks["artist"].to_numpy(), data.tracks["style"].to_nump
 songs = ratings, artists, styles
 target, n_songs, n_artists = targets[0], len(ratings), len(set(artists))
 predictions = chapter.load_table("predictions")
-best = predictions.loc[predictions["best"], "model"].iloc[0]
+mine = predictions[predictions["best"] & (predictions["target"] == target)]
+best = mine["model"].iloc[0]
 
 # %%
 protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
@@ -294,7 +295,6 @@ show_table(
 # ratings and predictions the means of their styles, and correlate what is left. In pandas:
 
 # %%
-mine = predictions[predictions["best"] & (predictions["target"] == target)]
 columns = mine[["observed", "predicted"]]
 within = columns - columns.groupby(mine["style"]).transform("mean")
 report_value("within_by_hand", stats.pearsonr(*within.to_numpy().T).statistic)
@@ -344,19 +344,20 @@ parts = pd.concat(
 residual = probe.nested_ridges(features, *songs, protocol, nuisance=styles, n_jobs=2)
 beyond = summaries.score_table(residual, score="r2_over_baseline", **resampled)
 
-# %% [markdown] tags=["needs-audio-or-descriptors"]
+# %% [markdown]
 # Third, style, descriptors and embedding may carry the same information. A variance partition
 # separates what each explains alone from what they share {cite}`dupre2022`. With $R^2_{S}$ for a regression
 # on a set of blocks, the share that only block $a$ has is
 #
 # $$ R^2_{abc} - R^2_{bc} $$
 #
-# and all seven shares add up to $R^2_{abc}$. Shares can be negative, because out of fold a block of
+# and all shares add up to $R^2_{abc}$. Shares can be negative, because out of fold a block of
 # features can make predictions worse.
 
-# %% tags=["needs-audio-or-descriptors"]
-blocks = {"style": styles, "descriptors": features["descriptors"]}
-blocks["embedding"] = np.concatenate(list(features[best].values()), axis=1)
+# %%
+blocks = {"style": styles, "embedding": np.hstack(list(features[best].values()))}
+if "descriptors" in features:
+    blocks["descriptors"] = features["descriptors"]
 partition = probe.variance_partition(
     blocks, *songs, replace(protocol, n_repeats=2), n_boot=n_bootstrap, n_jobs=2
 )
@@ -368,10 +369,9 @@ shown = {
     ).query("row in ['all', 'between', 'within']"),
     "R² beyond the style's mean": beyond.assign(row=beyond["model"], colour=best),
 }
-if "descriptors" in features:
-    shown["Shares of R² (partition)"] = partition[partition["kind"] != "model"].assign(
-        estimate=lambda table: table["r2"], row=lambda table: table["part"], colour=best
-    )
+shown["Shares of R² (partition)"] = partition[partition["kind"] != "model"].assign(
+    estimate=lambda table: table["r2"], row=lambda table: table["part"], colour=best
+)
 shown = {title: table[table["target"] == target] for title, table in shown.items()}
 show_figure(
     figures.plot_forests(shown, label="row", hue="colour", xlabel="R²"),
@@ -379,7 +379,7 @@ show_figure(
     f"Style and “{target}”, three ways: parts of R², R² beyond style, and a partition among style, "
     f"descriptors and embedding; {n_songs} songs, 95% intervals over artists.",
     "Forest plots: parts of R squared for model and style; R squared beyond style, one row per "
-    "model; seven shares of a partition.",
+    "model; shares of a partition.",
     table=pd.concat(shown, names=["panel"]).reset_index("panel"),
 )
 
