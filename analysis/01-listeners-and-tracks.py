@@ -12,7 +12,7 @@
 #
 # **You need** means, variances and correlations. No machine learning yet.
 #
-# **It runs** in about half a minute. Module: `groove_utils.study`, `groove_utils.probe`.
+# **It runs** in about half a minute. Modules: `groove_utils.study`, `groove_utils.mixed`.
 # ```
 
 # %% tags=["parameters"]
@@ -55,10 +55,10 @@ data
 # %%
 by_style = data.tracks.groupby("style")
 songs = by_style.agg(songs=("track_id", "size"), artists=("artist", "nunique"))
-caption = "Songs and artists by style: the sample that all rests on."
-show_table(songs.loc[data.styles], "songs", caption)
 
 # %% tags=["hide-input"]
+caption = "Songs and artists by style: the sample that everything rests on."
+show_table(songs.loc[data.styles], "songs", caption)
 report_value("n_songs", len(data.tracks), fmt=".0f")
 report_value("n_artists", data.tracks["artist"].nunique(), fmt=".0f")
 report_value("n_styles", len(data.styles), fmt=".0f")
@@ -75,9 +75,7 @@ report_value("n_styles", len(data.styles), fmt=".0f")
 
 # %% tags=["needs-audio"]
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
-audio_player(
-    {f"{style}: {track}": data.audio_path(track) for style, track in first.items()}
-)
+audio_player({f"{style}: {t}": data.audio_path(t) for style, t in first.items()})
 
 # %% [markdown] tags=["needs-stems"]
 # The stems of the first of these songs. Models receive the mix; {doc}`08-stem-ablation` asks which stems
@@ -97,16 +95,20 @@ audio_player(
 # and compute a groove score from the answers. The book follows one target through all chapters,
 # “{glue:text}`query`”; figures also show the others.
 
-# %%
+# %% tags=["hide-input"]
 wording = pd.Series(data.queries, name="wording").rename_axis("query")
 show_table(wording.to_frame(), "queries", "The questions and their wording.")
+
+# %% [markdown]
+# The mean rating of a song over its listeners is what all later chapters predict. We compute it for
+# each question; {numref}`fig-song-means` shows the means by style.
 
 # %%
 means = {query: data.song_means(query).rename("mean") for query in data.queries}
 means = pd.concat(means, names=["query"]).reset_index()
 means = means.merge(data.tracks[["track_id", "style"]])
 
-# %%
+# %% tags=["hide-input"]
 widest = max(data.scales.values())  # a derived score may have a scale of its own
 raw = [query for query in data.queries if data.scales[query] == widest]
 show_figure(
@@ -116,16 +118,12 @@ show_figure(
     "Box plots with dots, one group per question and one box per style, for comparison.",
     table=means,
 )
-
-# %% tags=["hide-input"]
-fmt = (
-    ".0f" if np.ptp(data.scales[query]) > 20 else ".2f"
-)  # decimals that the scale needs
+fmt = ".0f" if np.ptp(data.scales[query]) > 20 else ".2f"
 one = means[means["query"] == query].dropna(subset=["mean"])
 between = one.groupby("style")["mean"].transform("mean").var() / one["mean"].var()
 report_text("query", query)
 report_value("song_sd", one["mean"].std(), n=len(one), fmt=fmt)
-report_value("style_share", between, n=len(one))
+report_value("style_share", 100 * between, fmt=".0f", unit="%", n=len(one))
 report_value("lowest_song", one["mean"].min(), fmt=fmt)
 report_value("highest_song", one["mean"].max(), fmt=fmt)
 
@@ -137,8 +135,10 @@ report_value("highest_song", one["mean"].max(), fmt=fmt)
 # predicts part of the ratings. Each score is therefore compared with that of the style alone.
 
 # %%
-correlations = means.pivot(index="track_id", columns="query", values="mean").corr()
-correlations = correlations.loc[raw, raw]  # a derived score would count its parts twice
+wide = means.pivot(index="track_id", columns="query", values="mean")
+correlations = wide[raw].corr()  # a derived score would count its parts twice
+
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_correlations(correlations),
     "correlations",
@@ -146,8 +146,6 @@ show_figure(
     "Lower triangle of a matrix with a number in each cell, red if positive, blue if negative.",
     table=correlations,
 )
-
-# %% tags=["hide-input"]
 axes = np.linalg.eigvalsh(correlations)[::-1] / len(correlations)
 derived = [name for name in data.queries if name not in raw]
 report_value("n_queries", len(correlations), fmt=".0f")
@@ -174,19 +172,19 @@ report_text(
 
 # %% tags=["needs-listeners"]
 matrix = data.rating_matrix(query)
+rated = matrix.notna()
+
+# %% tags=["needs-listeners", "hide-input"]
 show_figure(
     figures.plot_design(matrix, data.tracks.set_index("track_id")["style"]),
     "design",
     f"Ratings of “{query}”: one row per listener, one column per song. White: not rated.",
     "Matrix of listeners by songs, coloured where rated; rows differ in overall brightness.",
 )
-
-# %% tags=["needs-listeners", "hide-input"]
-rated = matrix.notna()
 report_value("n_listeners", len(matrix), fmt=".0f")
 report_value("raters_per_song", rated.sum().mean(), fmt=".0f", n=matrix.shape[1])
 report_value("songs_per_listener", rated.sum(axis=1).mean(), fmt=".0f", n=len(matrix))
-report_value("rated_share", rated.to_numpy().mean(), fmt=".0%")
+report_value("rated_share", 100 * rated.to_numpy().mean(), fmt=".0f", unit="%")
 
 # %% [markdown] tags=["needs-listeners"]
 # {glue:text}`n_listeners` listeners rated about {glue:text}`songs_per_listener` songs each, so that
@@ -200,6 +198,8 @@ report_value("rated_share", rated.to_numpy().mean(), fmt=".0%")
 
 # %% tags=["needs-listeners"]
 use = matrix.agg(["mean", "std"], axis=1).rename(columns={"std": "sd"})
+
+# %% tags=["needs-listeners", "hide-input"]
 show_figure(
     figures.plot_scale_use(use, data.scales[query]),
     "scale-use",
@@ -209,43 +209,96 @@ show_figure(
 )
 
 # %% [markdown] tags=["needs-listeners"]
-# A model with crossed random effects divides the variance of a single rating into three parts:
-# differences between songs, differences between the average ratings of listeners, and the rest, which
-# is taste, mood and chance.
+# ## How far do two listeners agree?
+#
+# Let $x_{ij}$ be the rating of song $i$ by listener $j$. A model with crossed effects adds up the
+# grand mean, a song, a listener, and the rest, which is taste, mood and chance:
+#
+# $$ x_{ij} = \mu + s_i + l_j + e_{ij} $$
+#
+# with variances $S$ of songs, $L$ of listeners and $E$ of the rest. The {term}`intraclass correlation`
+# of single ratings is the songs' share of what differs *between songs for one listener*:
+#
+# $$ \mathrm{ICC}(C,1) = \frac{S}{S + E}, \qquad \mathrm{ICC}(A,1) = \frac{S}{S + L + E} $$
+#
+# ICC(C), of consistency, ignores differences between listeners' average ratings. ICC(A), of agreement,
+# counts them as disagreement. We work the formulas out for the best-known table of the field: six
+# targets rated by four judges {cite}`shrout1979`. With complete ratings, the variances follow from two
+# mean squares, one between songs and one of what neither song nor judge explains.
 
 # %% tags=["needs-listeners"]
-by_query = data.ratings.groupby("query")
-variances = pd.DataFrame({q: mixed.rating_variances(part) for q, part in by_query}).T
-shares = variances.div(variances.sum(axis=1), axis=0).loc[list(data.queries)]
-shares = shares.rename_axis("query")
-
-# %% tags=["needs-listeners"]
-show_figure(
-    figures.plot_variance_shares(shares),
-    "variance",
-    "Shares of the variance of single ratings: songs, listeners' own levels, and the rest.",
-    "Stacked bars, one a question, of the shares of song, listener and residual with numbers.",
-    table=shares,
-)
-
-# %% tags=["needs-listeners", "hide-input"]
-report_value("song_variance", shares.loc[query, "song"], n=len(matrix))
-report_value("listener_variance", shares.loc[query, "listener"], n=len(matrix))
-report_value("residual_variance", shares.loc[query, "residual"], n=len(matrix))
+A, B = [9, 6, 8, 7, 10, 6], [2, 1, 4, 1, 5, 2]
+C, D = [5, 3, 6, 2, 6, 4], [8, 2, 8, 6, 9, 7]
+judges = pd.DataFrame({"A": A, "B": B, "C": C, "D": D})
+n, k = judges.shape
+song, judge = judges.mean(axis=1), judges.mean()
+rest = judges.sub(song, axis=0).sub(judge) + judge.mean()
+between_songs = k * song.var()
+residual = (rest**2).sum().sum() / ((n - 1) * (k - 1))
+single = (between_songs - residual) / (between_songs + (k - 1) * residual)
+single
 
 # %% [markdown] tags=["needs-listeners"]
-# For “{glue:text}`query`”, songs account for {glue:text}`song_variance` of the variance, the average
-# levels of listeners for {glue:text}`listener_variance`, and {glue:text}`residual_variance` is neither.
-# A model of the songs can explain only the first part.
+# The published value is .71. The judges' *mean* is more reliable than one judge, because taste and
+# chance average out. For $k$ judges who rate all songs, its reliability is ICC(C,k), which psychologists
+# call Cronbach's alpha; it follows from ICC(C,1) by the formula of Spearman and Brown, and equally from
+# the variances of the single columns and of their sum:
 #
-# ## How far do listeners agree?
+# $$ \rho_k = \frac{k \, \rho_1}{1 + (k - 1) \, \rho_1} = \frac{k}{k - 1}
+# \left( 1 - \frac{\sum_j \mathrm{var}(x_j)}{\mathrm{var}(\sum_j x_j)} \right) $$
 #
-# We divide the listeners into two halves at random and compare the song means of the halves
-# ({numref}`fig-halves`). With perfect agreement, all dots would lie on the line.
+# The two lines below compute it in both ways. The last line is a live check: the build of this page
+# stops if our `icc` does not give the same numbers to $10^{-8}$.
 
 # %% tags=["needs-listeners"]
-lot = np.random.default_rng(seed).permutation(len(matrix)) % 2 == 0
+stepped_up = k * single / (1 + (k - 1) * single)
+alpha = k / (k - 1) * (1 - judges.var().sum() / judges.sum(axis=1).var())
+ours = mixed.icc(judges.T).set_index("type")["estimate"]
+np.testing.assert_allclose(ours[["C,1", "C,k"]], [single, alpha], atol=1e-8)
+stepped_up, alpha
+
+# %% [markdown] tags=["needs-listeners"]
+# Most studies are not complete: nobody listens to hundreds of songs. Then the mean squares are biased,
+# and the variances have to be estimated by (restricted) maximum likelihood. `rating_variances` does
+# this for the ratings of “{glue:text}`query`”.
+
+# %% tags=["needs-listeners"]
+answers = data.ratings[data.ratings["query"] == query]
+S, L, E = mixed.rating_variances(answers)
+
+# %% tags=["needs-listeners", "hide-input"]
+for part, variance in {"song": S, "listener": L, "residual": E}.items():
+    share = 100 * variance / (S + L + E)
+    report_value(f"{part}_variance", share, fmt=".0f", unit="%", n=len(matrix))
+
+# %% [markdown] tags=["needs-listeners"]
+# Of the variance of single ratings, {glue:text}`song_variance` lies between songs,
+# {glue:text}`listener_variance` between the average levels of listeners, and
+# {glue:text}`residual_variance` is neither. A model of the songs can explain only the first part.
+#
+# ## How reliable is a song's mean?
+#
+# The most direct test needs no model. We divide the listeners into two halves at random and correlate
+# the song means of the halves ({numref}`fig-halves`). With perfect agreement, all dots would lie on the
+# line. Each mean rests on half of the listeners only, so we step the correlation up to all of them by
+# the formula of Spearman and Brown with $k = 2$:
+
+# %% tags=["needs-listeners"]
+lot = np.arange(len(matrix)) < len(matrix) // 2
+lot = np.random.default_rng(seed).permuted(lot)
 halves = pd.DataFrame({"one": matrix[lot].mean(), "other": matrix[~lot].mean()})
+half = halves["one"].corr(halves["other"])
+by_hand = 2 * half / (1 + half)
+
+# %% [markdown] tags=["needs-listeners"]
+# Our `split_half` repeats this for many random halves, because one split depends on chance. With a
+# single split it gives the same:
+
+# %% tags=["needs-listeners"]
+ours = mixed.split_half(answers, n_splits=1, n_boot=1, seed=seed)
+np.testing.assert_allclose(ours["estimate"], by_hand, atol=1e-8)
+
+# %% tags=["needs-listeners", "hide-input"]
 halves["style"] = data.tracks.set_index("track_id")["style"]
 show_figure(
     figures.plot_halves(halves.dropna(), data.styles),
@@ -254,20 +307,45 @@ show_figure(
     "Scatter plot of songs, one half's mean against the other's, by style around the diagonal.",
     table=halves,
 )
+report_value("one_split", by_hand, n=len(matrix))
 
 # %% [markdown] tags=["needs-listeners"]
-# The {term}`intraclass correlation` of single ratings, ICC(C,1) {cite}`shrout1979,mcgraw1996`,
-# measures how similarly two listeners order the songs. The mean over many listeners is more reliable,
-# because individual taste averages out. The reliability of the song means is the share of their
-# variance that belongs to the songs. It is also the R² that a *perfect* model of the songs would reach
-# against them: the {term}`noise ceiling`.
+# This split gives {glue:text}`one_split`.
+#
+# ### The noise ceiling
+#
+# A *perfect* model would know every song's true level $s_i$, and nothing of the chance in its mean. Its
+# R² against the observed means is the songs' share of their variance, the {term}`noise ceiling`. The
+# mean of song $i$ averages over its own $k_i$ listeners, so its noise has two sources: the levels of
+# the listeners whom the song happened to get, and the rest. Let row $i$ of $A$ hold $1/k_i$ for each
+# listener of song $i$. The noise of the means has the covariance $N$, its expected variance over $n$
+# songs is $v$, and the ceiling is a ratio:
+#
+# $$ N = L\,AA^\top + E\,\mathrm{diag}(1/k_i), \qquad
+# v = \frac{\mathrm{tr}(MN)}{n-1}, \qquad
+# \mathrm{ceiling} = \frac{S}{S + v} $$
+#
+# where $M$ subtracts the mean over songs, because a shift of all songs does not change R². In NumPy:
+
+# %% tags=["needs-listeners"]
+A = (rated / rated.sum()).to_numpy().T  # songs × listeners
+N = L * A @ A.T + E * np.diag(1 / rated.sum())
+v = np.trace(N - N.mean(axis=0)) / (len(N) - 1)
+by_formula = S / (S + v)
+
+# %% [markdown] tags=["needs-listeners"]
+# `noise_ceiling` computes this for all questions, with 95% intervals, next to the other measures. The
+# last line checks that it agrees with the formula.
 
 # %% tags=["needs-listeners"]
 ceilings = mixed.noise_ceiling(data.ratings, n_splits=n_splits, seed=seed)
 ceilings = ceilings.set_index("query").loc[list(data.queries)].reset_index()
 chapter.save_table(ceilings, "ceilings")
+mine = ceilings[ceilings["query"] == query].set_index("method")
+ceiling = mine.loc["song means", "estimate"]
+np.testing.assert_allclose(ceiling, by_formula, atol=1e-8)
 
-# %% tags=["needs-listeners"]
+# %% tags=["needs-listeners", "hide-input"]
 shown = ceilings[ceilings["method"].isin(["ICC(C,1)", "split-half", "song means"])]
 show_figure(
     figures.plot_forest(shown, label="query", hue="method", xlabel="Reliability"),
@@ -277,17 +355,14 @@ show_figure(
     "the reliability of song means further to the right.",
     table=shown,
 )
-
-# %% tags=["needs-listeners", "hide-input"]
-mine = ceilings[ceilings["query"] == query].set_index("method")
-for name, method in (
-    ("icc_single", "ICC(C,1)"),
-    ("icc_agreement", "ICC(A,1)"),
-    ("ceiling", "song means"),
-    ("split_half", "split-half"),
-):
-    row = mine.loc[method]
-    report_value(name, **as_reported(row, row["n_listeners"]))
+names = {
+    "icc_single": "ICC(C,1)",
+    "icc_agreement": "ICC(A,1)",
+    "ceiling": "song means",
+    "split_half": "split-half",
+}
+for name, method in names.items():
+    report_value(name, **as_reported(mine.loc[method], mine.loc[method, "n_listeners"]))
 report_text(
     "ceiling_word",
     pick_verdict(
@@ -300,11 +375,11 @@ report_text(
 )
 
 # %% [markdown] tags=["needs-listeners"]
-# For “{glue:text}`query`”, the agreement of two single listeners is low: ICC(C,1) is
+# For “{glue:text}`query`”, the answers of two single listeners correlate only weakly: ICC(C,1) is
 # {glue:text}`icc_single_full`. If they also have to give the same *numbers*, ICC(A,1) is
 # {glue:text}`icc_agreement_full`. The mean over all raters of a song has a reliability of
-# {glue:text}`ceiling_full`. Split halves, extrapolated to all listeners by the Spearman–Brown formula,
-# estimate the same quantity: {glue:text}`split_half_full`. In short, {glue:text}`ceiling_word`.
+# {glue:text}`ceiling_full`. Split halves, averaged over many splits, estimate the same quantity:
+# {glue:text}`split_half_full`. In short, {glue:text}`ceiling_word`.
 #
 # The ceiling is that of the *songs*, not of their sound: a quality of a song that leaves no trace in
 # the audio also counts as song variance. A model of the audio can therefore stay below the ceiling
@@ -312,17 +387,17 @@ report_text(
 #
 # ## What if fewer people had been asked?
 #
-# The answer depends on the design. If the same people rate all songs, their average levels move all
+# The answer depends on the design. In both cases it follows from the agreement of single listeners by
+# the formula of Spearman and Brown; only the kind of agreement differs. If the same people rate all songs, their average levels move all
 # songs alike and do not matter. If each song has raters of its own, a song can meet generous or strict
 # ones, which adds noise. {numref}`fig-rater-curve` shows both. The crosses check the second case: they
 # are correlations between two panels of raters that were drawn for each song.
 
 # %% tags=["needs-listeners"]
-answers = data.ratings[data.ratings["query"] == query]
 curve = mixed.rater_curve(answers, seed=seed)
 curve["query"] = curve["raters"] + " raters for each song"
 
-# %% tags=["needs-listeners"]
+# %% tags=["needs-listeners", "hide-input"]
 show_figure(
     figures.plot_rater_curve(curve, rated.sum().mean()),
     "rater-curve",
@@ -332,8 +407,6 @@ show_figure(
     "different raters is lower, and crosses lie on it.",
     table=curve,
 )
-
-# %% tags=["needs-listeners", "hide-input"]
 designs = {"reach": "different", "reach_same": "the same"}
 for name, raters in designs.items():
     steps = curve[curve["raters"] == raters].set_index("k")
@@ -352,6 +425,7 @@ for name, raters in designs.items():
 #
 # In the simulation, the true mean of each song is known: the mean over an unlimited number of
 # listeners. Its squared correlation with the means of the ratings is what a perfect model reaches.
+# {numref}`fig-ceiling-check` compares it with the ceiling, which was estimated from the ratings alone.
 
 # %% tags=["needs-simulation"]
 from groove_utils.synth.questionnaire import groove_score
@@ -359,16 +433,17 @@ from groove_utils.synth.questionnaire import groove_score
 true = data.truth("song_effects").set_index("track_id").filter(like="mean_")
 true.columns = true.columns.str.removeprefix("mean_")
 true["groove"] = groove_score(true)
-means_wide = means.pivot(index="track_id", columns="query", values="mean")
-true = true[true.columns.intersection(means_wide.columns)]
-reached = (true.corrwith(means_wide[true.columns]) ** 2).rename("estimate")
-reached = reached.rename_axis("query").reset_index().assign(method="true song means")
+true = true[true.columns.intersection(wide.columns)]
+reached = (true.corrwith(wide[true.columns]) ** 2).rename("estimate")
+reached = reached.rename_axis("query").reset_index()
 reached["low"] = reached["high"] = reached["estimate"]
 estimated = ceilings[ceilings["method"] == "song means"]
-estimated = estimated[estimated["query"].isin(true.columns)].assign(method="ceiling")
+estimated = estimated[estimated["query"].isin(true.columns)]
 
-# %% tags=["needs-simulation"]
-both = pd.concat([estimated, reached])
+# %% tags=["needs-simulation", "hide-input"]
+both = pd.concat(
+    [estimated.assign(method="ceiling"), reached.assign(method="true song means")]
+)
 show_figure(
     figures.plot_forest(both, label="query", hue="method", xlabel="R²", reference=None),
     "ceiling-check",
@@ -376,8 +451,6 @@ show_figure(
     "Forest plot by question: the estimated ceiling with its interval, and a dot for the truth.",
     table=both[["query", "method", "estimate", "low", "high"]],
 )
-
-# %% tags=["needs-simulation", "hide-input"]
 paired = estimated.merge(reached, on="query", suffixes=("", "_true"))
 inside = paired["estimate_true"].between(paired["low"], paired["high"])
 errors = (paired["estimate"] - paired["estimate_true"]).abs()
@@ -399,7 +472,7 @@ report_text("ceiling_missed", join_words(outside))
 # The listeners are simulated. Results about methods carry over only if simulated listeners disagree
 # as people do. The table compares their statistics with those of real studies.
 
-# %% tags=["needs-simulation"]
+# %% tags=["needs-simulation", "hide-input"]
 show_table(
     mixed.simulation_table(data.ratings),
     "simulated-beside-real",
@@ -417,49 +490,155 @@ show_table(
 # - **Consistency or agreement?** ICC(C,·) ignores differences between listeners' average ratings.
 #   That suits means of a design in which the same people rate all songs. It is too favourable for
 #   single answers and for songs with different raters.
-#
-# What would change the conclusion: intervals of the ceiling that reach down to the scores of the
-# models. Models could then not be distinguished from perfect ones.
-#
 # ## Exercises
 #
-# 1. Change `query` to another question and run the chapter again (`make chapter
-#    CH=01-listeners-and-tracks`). Which question would you rather predict, and why?
+# Each exercise can be worked on in the chapter's exercise notebook, where a cell checks your answer.
 
-# %% [markdown]
-# ````{dropdown} Solution
-# The one with the highest reliability leaves a model most to explain, but look at
-# {numref}`fig-correlations` as well: a question that correlates with all others may be mostly
-# about liking. The choice should be made before looking at any model's score.
-# ````
+# %% [markdown] tags=["needs-listeners"]
+# ```{exercise} A generous judge
+# :label: ex-judge
 #
-# 2. How many raters per song would you ask for, if each rating cost the same, and you could also
-#    spend the money on more songs?
+# Add 3 points to every rating of judge B, and compute both intraclass correlations of single judges
+# again. Call the table `generous` and the correlations `again`. Which of the two changes, and in which
+# direction? Decide before you run it.
+# ```
+#
+# ```{solution-start} ex-judge
+# :class: dropdown
+# ```
 
-# %% [markdown]
-# ````{dropdown} Solution
-# Read the curve: where it is flat, another rater buys little. More songs narrow the interval of
-# every model's score instead, roughly with the square root of their number. {doc}`06-probing`
-# measures both.
-# ````
+# %% tags=["solution", "needs-listeners"]
+generous = judges.assign(B=judges["B"] + 3)
+again = mixed.icc(generous.T).set_index("type")["estimate"]
+again[["C,1", "A,1"]]
+
+# %% [markdown] tags=["needs-listeners"]
+# Consistency stays at .71, because it ignores the levels of judges. Agreement rises: judge B was the
+# strictest, and 3 points more bring that judge closer to the others.
 #
-# 3. Take each listener's mean away from their ratings before you average over listeners. Do the song
-#    means become more reliable? When would they?
+# ```{solution-end}
+# ```
+
+# %% tags=["check", "needs-listeners"]
+assert np.isclose(generous.to_numpy().sum(), judges.to_numpy().sum() + 18), (
+    "only one column should differ from `judges`, by 3 in each of its six rows"
+)
+assert np.isclose(again["C,1"], single), (
+    "ICC(C,1) should not have changed: `icc` expects listeners in rows and songs in columns"
+)
+
+# %% [markdown] tags=["needs-listeners"]
+# ```{exercise} Enough raters
+# :label: ex-raters
 #
-# ````{dropdown} Solution
-# Where every listener rated every song, nothing changes: each song's mean loses the same amount.
-# In an incomplete design, a song whose raters happen to be generous has too high a mean. Subtracting
-# the levels corrects this, and helps most if each song has few raters.
-# ````
+# Solve the formula of Spearman and Brown for $k$. How many raters per song, the same for all songs,
+# give the song means of our question a reliability of .95? Call the number `n_raters`.
+# ```
+#
+# ```{solution-start} ex-raters
+# :class: dropdown
+# ```
+
+# %% tags=["solution", "needs-listeners"]
+rho = mine.loc["ICC(C,1)", "estimate"]
+n_raters = int(np.ceil(0.95 * (1 - rho) / (rho * (1 - 0.95))))
+n_raters
+
+# %% [markdown] tags=["needs-listeners"]
+# Going from .90 to .95 doubles the number of raters. In {numref}`fig-rater-curve` the curve is already
+# flat there: beyond some point, more *songs* are the better investment, because they narrow the interval
+# of every model's score.
+#
+# ```{solution-end}
+# ```
+
+# %% tags=["check", "needs-listeners"]
+one_rater = mine.loc["ICC(C,1)", "estimate"]
+assert n_raters == int(n_raters), "a number of people is a whole number: round up"
+assert n_raters * one_rater / (1 + (n_raters - 1) * one_rater) >= 0.95, (
+    "these are too few: put your number into the formula and look at the result"
+)
+assert (n_raters - 1) * one_rater / (1 + (n_raters - 2) * one_rater) < 0.95, (
+    "fewer would be enough: did you start from the agreement of single listeners, ICC(C,1)?"
+)
+
+# %% [markdown] tags=["needs-audio"]
+# ```{exercise} Agree with the mean?
+# :label: ex-extremes
+#
+# Listen to the songs with the lowest and the highest mean rating *within one style*. Would you have
+# ordered them in the same way? Put their track ids into `extremes`, lowest first.
+# ```
+#
+# ```{solution-start} ex-extremes
+# :class: dropdown
+# ```
+
+# %% tags=["solution", "needs-audio"]
+inside = one[one["style"] == data.styles[0]].set_index("track_id")["mean"]
+extremes = [inside.idxmin(), inside.idxmax()]
+audio_player({f"{t} ({inside[t]:{fmt}})": data.audio_path(t) for t in extremes})
+
+# %% [markdown] tags=["needs-audio"]
+# If you disagree, remember how low the agreement of two single listeners is. Your ears are one more
+# rater, not a judge of the others.
+#
+# ```{solution-end}
+# ```
+
+# %% tags=["check", "needs-audio"]
+low, high = one.set_index("track_id").loc[extremes, "mean"]
+assert low < high, "the first song should be the one with the lower mean"
+assert one.set_index("track_id").loc[extremes, "style"].nunique() == 1, (
+    "the two songs are of different styles"
+)
+
+# %% [markdown] tags=["needs-listeners"]
+# ```{exercise} Should levels be subtracted?
+# :label: ex-levels
+#
+# An open question. Some researchers subtract each listener's mean from their ratings before they
+# average over listeners. When does this help, when does it do nothing, and when does it harm? Try it
+# here, and think of a listener who was given only good songs.
+# ```
+#
+# ```{solution-start} ex-levels
+# :class: dropdown
+# ```
+
+# %% tags=["solution", "needs-listeners"]
+centred = matrix.sub(matrix.mean(axis=1), axis=0)
+pd.DataFrame({"as rated": matrix.mean(), "centred": centred.mean()}).corr()
+
+# %% [markdown] tags=["needs-listeners"]
+# If all listeners rated all songs, each song's mean loses the same amount, and nothing changes. In an
+# incomplete design, subtraction removes the luck of songs that met generous raters. It also removes part
+# of the songs' own differences if listeners heard different songs: who heard only good songs has a high
+# mean for a good reason. A model with crossed effects ({doc}`09-mixed-models`) separates the two.
+#
+# ```{solution-end}
+# ```
 
 # %% [markdown]
 # ## Summary
 #
-# - Songs are nested in artists and styles, and ratings are crossed over listeners and songs.
-# - Listeners differ in how they use the scale and in what they like; the mean over many of them is
-#   more reliable than any one. Its reliability is the ceiling that the next chapters draw into their
-#   figures.
-# - Questions overlap: what is found for one is not confirmed by another that correlates with it.
+# **Asked**: who rated which songs, and how far their ratings can be predicted at all. **Found**:
+# {glue:text}`style_share` of the variance of song means lies between styles, so that recognising the
+# style is already a prediction. Questions overlap: what is found for one is not confirmed by another
+# that correlates with it.
+
+# %% [markdown] tags=["needs-listeners"]
+# Two single listeners agree little (ICC(C,1) = {glue:text}`icc_single`), and the mean over all raters
+# of a song is much more reliable ({glue:text}`ceiling`): {glue:text}`ceiling_word`. The next chapters
+# draw this ceiling into their figures.
+
+# %% [markdown] tags=["needs-simulation"]
+# **True in the simulation**: the ceilings are off by {glue:text}`ceiling_error` on average, and the
+# truth lies inside the interval for {glue:text}`ceilings_inside_full` questions.
+
+# %% [markdown]
+# **What would change our mind**: intervals of the ceiling that reach down to the scores of the models.
+# Models could then not be distinguished from perfect ones.
 #
 # **Next:** {doc}`02-representations` looks at what there is to be heard, and at what is lost when
 # sound becomes a picture.

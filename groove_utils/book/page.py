@@ -11,8 +11,9 @@ from groove_utils.book.markdown import escape_text
 from groove_utils.book.parameters import fill_parameters
 from groove_utils.study import Study
 
-__all__ = ["FINISH", "published_page", "slow_cells", "take_stderr"]
+__all__ = ["CHECK", "FINISH", "published_page", "slow_cells", "take_stderr"]
 
+CHECK = "check"  # tag of a cell that checks the answer to an exercise
 FINISH = "finish-chapter"  # tag of the cell that the runner adds
 WITHOUT_STUDY = "without-study"  # tag of the title of a chapter that shows nothing of the study
 SIMULATED = """```{admonition} Simulated listeners
@@ -54,9 +55,9 @@ def published_page(
 ) -> nbformat.NotebookNode:
     """Make the page of an executed chapter.
 
-    The parameters cell shows the values of the run, the runner's own cells are dropped, and boxes
-    mark a simulated study and questions with one answer only, unless the chapter's title is tagged
-    ``without-study``.
+    The parameters cell shows the values of the run, the runner's own cells and the checks of
+    answers to exercises are dropped, and boxes mark a simulated study and questions with one answer
+    only, unless the chapter's title is tagged ``without-study``.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def published_page(
     shows_study = WITHOUT_STUDY not in notebook.cells[0].metadata.get("tags", [])
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        if FINISH in tags or "injected-parameters" in tags:
+        if {FINISH, "injected-parameters", CHECK}.intersection(tags):
             continue
         if "parameters" in tags:
             cell.source = fill_parameters(cell.source, {**parameters, "study": _label(study)})
