@@ -4,7 +4,8 @@
 # Long before neural networks, researchers described by formulas what may make music groove: the number
 # of events per second, the clarity of the pulse, the variation of the level, accents off the beat.
 # These {term}`descriptors <descriptor>` can be read and discussed, and their errors can be understood.
-# They are also the comparison that a pretrained model has to win. We therefore begin with them.
+# A pretrained model is worth its cost only if it predicts better than they do. We therefore begin with
+# them.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -28,9 +29,16 @@ n_bootstrap = 2000
 n_refits = 30  # refits behind the band of the partial dependence
 
 # %%
+import librosa
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from scipy.ndimage import uniform_filter1d
+from scipy.signal import find_peaks
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from groove_utils import descriptors, figures, probe
 from groove_utils.book import (
@@ -54,14 +62,103 @@ chapter = open_chapter("04-descriptors", study)
 data = chapter.study
 target = target if target in data.queries else next(iter(data.queries))
 
+# %% [markdown] tags=["needs-audio"]
+# ## Three formulas by hand
+#
+# Take the first song of the study. Everything rhythmic begins with the onset curve of
+# {doc}`02-representations`: the mean over mel bands of how much the level has risen, here over five
+# frames of 5 ms. With the mel magnitudes $M$ of band $b$ at frame $t$, relative to their mean
+# $\bar M$,
+#
+# $$ L_{b,t} = \log \left( 1 + 3 \, M_{b,t} / \bar M \right), \qquad
+# o_t = \frac{1}{B} \sum_{b=1}^{B} \max (0, \; L_{b,t} - L_{b,t-5}) $$
+#
+# The logarithm follows loudness, and the division by the mean makes the curve independent of the gain.
+# In librosa it is two calls:
+
+# %% tags=["needs-audio"]
+y, sr = data.load(data.tracks["track_id"].iloc[0])
+hop = round(sr / 200)  # 5 ms
+mel = librosa.feature.melspectrogram(
+    y=y, sr=sr, n_fft=10 * hop, hop_length=hop, window="hamming", norm=None,
+    power=1, n_mels=64, fmin=30, fmax=min(16000, sr / 2), pad_mode="constant",
+)  # fmt: skip
+level = np.log1p(3 * mel / mel.mean())
+onsets = librosa.onset.onset_strength(S=level, lag=5, center=False)
+
+# %% [markdown] tags=["needs-audio"]
+# **Pulse clarity** {cite}`lartillot2008` asks whether the curve repeats itself at the pace of a beat. It
+# is the height of the highest peak of the autocorrelation $r$ at lags of 0.3 to 1.5 s, which are 200 to
+# 40 beats per minute. With $x$, the curve minus its mean, and $N$ frames,
+#
+# $$ r_\tau = \frac{\frac{1}{N - \tau} \sum_t x_t \, x_{t+\tau}}{\frac{1}{N} \sum_t x_t^2} $$
+#
+# A metronome has 1, and noise has about 0. (The curve is first smoothed over three frames, so that a
+# pulse that falls between two frames is not lost.)
+
+# %% tags=["needs-audio"]
+x = uniform_filter1d(onsets, 3)
+x = x - x.mean()
+r = librosa.autocorrelate(x) / np.arange(len(x), 0, -1)
+r = r / r[0]
+peaks = find_peaks(r)[0]
+step = hop / sr  # seconds per frame
+beats = peaks[(peaks >= round(0.3 / step)) & (peaks <= round(1.5 / step))]
+clarity = r[beats].max()
+
+# %% tags=["needs-audio", "hide-input"]
+best = beats[r[beats].argmax()] * step
+show_figure(
+    figures.plot_pulse(onsets, r, step, best),
+    "pulse",
+    "Left: onset strength of one song. Right: its autocorrelation; shaded: the lags of 40 to 200 "
+    "beats per minute; dot: the highest peak among them, the pulse clarity.",
+    "A spiky curve over five seconds, and a decaying curve with regular peaks over lags up to two "
+    "seconds, the highest of which is marked in a shaded region.",
+)
+report_value("pulse_lag", best, fmt=".2f", unit=" s")
+report_value("pulse_bpm", 60 / best, fmt=".0f")
+report_value("pulse_height", clarity)
+
+# %% [markdown] tags=["needs-audio"]
+# In {numref}`fig-pulse` the highest peak lies at {glue:text}`pulse_lag`, which is
+# {glue:text}`pulse_bpm` per minute, and its height, the pulse clarity, is {glue:text}`pulse_height`.
+#
+# **Periodicity** is its sister for music whose tempo drifts. The *tempogram* takes the autocorrelation
+# in windows of 8 s instead of the whole song; we keep the highest value of each window and average.
+# **RMS variability** needs no beat: it is the standard deviation of the level over frames of 50 ms. A
+# wall of sound has a low value, strokes with silence between them have a high one.
+
+# %% tags=["needs-audio"]
+slow = onsets[: len(onsets) // 4 * 4].reshape(-1, 4).mean(axis=1)  # 20 ms
+tempogram = librosa.feature.tempogram(
+    onset_envelope=slow - slow.mean(),
+    win_length=min(round(2 / step), len(slow)),
+    hop_length=1,
+    sr=1,
+)
+lags = slice(round(0.3 / (4 * step)), round(1.5 / (4 * step)) + 1)
+periodicity = tempogram[lags].max(axis=0).mean()
+frames = {"frame_length": 10 * hop, "hop_length": 5 * hop, "center": False}
+rms = librosa.feature.rms(y=y, **frames)
+
+# %% [markdown] tags=["needs-audio"]
+# `describe` computes these three and the others in a seventh of the time of separate calls of librosa.
+# The next cell checks that it gives the same numbers (to $10^{-5}$; audio is kept in single precision):
+
+# %% tags=["needs-audio"]
+ours = descriptors.describe(y, sr)[["pulse_clarity", "periodicity", "rms_sd"]]
+by_hand = [clarity, periodicity, rms.std()]
+np.testing.assert_allclose(ours.astype(float), by_hand, rtol=1e-5)
+
 # %% [markdown]
 # ## Thirty-two formulas
 #
 # The first sixteen are those of {cite:t}`stupacher2016`, which {cite:t}`marmoret2026` use as their
 # baseline. They describe level and its changes, in the whole spectrum and in ten bands an octave
-# wide {cite}`alluri2010`, and the clarity of the pulse {cite}`lartillot2008`. None of them uses bars.
+# wide {cite}`alluri2010`, and the clarity of the pulse. None of them uses bars.
 
-# %%
+# %% tags=["hide-input"]
 cards = descriptors.descriptor_table()
 shown = cards.set_index("title", append=True)[["formula", "unit", "source"]]
 bands = [f"band_{k}_flux" for k in range(2, 10)]  # like the first and the last
@@ -72,13 +169,16 @@ show_table(
 )
 
 # %% [markdown]
-# The others use an estimate of the beat. They place a grid of sixteenths on the onset curve of
-# {doc}`02-representations` and describe the events on the grid and off it. An error in the beat affects all
-# of them.
+# The others use an estimate of the beat. They place a grid of sixteenths on the onset curve, and
+# describe the events on the grid and off it. An error in the beat affects all of them.
 
-# %%
+# %% tags=["hide-input"]
 rhythm = shown.loc[list(descriptors.RHYTHM)].droplevel("name")
 show_table(rhythm, "descriptor-rhythm", "Descriptors of rhythm.")
+
+# %% [markdown]
+# We compute them for every song of the study. The result is a table with one row per song and one
+# column per descriptor, the *features* of a regression.
 
 # %%
 table = descriptors.describe_study(data)
@@ -123,8 +223,15 @@ audio_player(sounds)
 
 # %% [markdown] tags=["needs-styles"]
 # ## Styles differ
+#
+# How much of a descriptor's variance lies between styles? We subtract each style's mean, and see how
+# much variance is left. {numref}`fig-descriptor-distributions` shows some of the descriptors.
 
 # %% tags=["needs-styles"]
+centred = features - features.groupby(styles).transform("mean")
+share = (1 - centred.var() / features.var()).sort_values(ascending=False)
+
+# %% tags=["needs-styles", "hide-input"]
 picked = [name for name in descriptors.PORTRAIT if songs[name].notna().any()]
 show_figure(
     figures.plot_distributions(songs, units[picked], data.styles),
@@ -133,10 +240,6 @@ show_figure(
     "Panels of box plots, one per descriptor; the styles' boxes overlap, and are mostly shifted.",
     table=songs[["track_id", "style", *picked]],
 )
-
-# %% tags=["needs-styles", "hide-input"]
-centred = features - features.groupby(styles).transform("mean")
-share = (1 - centred.var() / features.var()).sort_values(ascending=False)
 report_text("styled", words[share.index[0]])
 report_value("styled_share", 100 * share.iloc[0], fmt=".0f", unit="%", n=len(songs))
 report_value("median_share", 100 * share.median(), fmt=".0f", unit="%")
@@ -164,15 +267,13 @@ rating = data.song_means(target)
 drawn = {"n_boot": n_bootstrap, "seed": seed}
 linked = probe.correlate(features, rating, artists, **drawn)
 
-# %%
+# %% tags=["hide-input"]
 published = descriptors.published_correlations()
 known = published.rename_axis("feature").reset_index(name="estimate")
 known["low"], known["high"] = probe.fisher_interval(published, np.full(len(known), 80))
 both = pd.concat([linked.assign(source="this study"), known.assign(source="published")])
 both = both[both["feature"].isin(descriptors.BASELINE)]
 both["descriptor"] = both["feature"].map(cards["title"])
-
-# %%
 r_axis = f"Correlation with “{target}”"
 show_figure(
     figures.plot_forest(both, label="descriptor", hue="source", xlabel=r_axis),
@@ -181,8 +282,6 @@ show_figure(
     "Forest plot of sixteen rows: this study's correlations on both sides of zero, published .2–.6.",
     table=both,
 )
-
-# %% tags=["hide-input"]
 sure = clear_rows(linked).sort_values("p")
 plain = len(clear_rows(linked, "p"))
 report_text("target", target)
@@ -221,12 +320,13 @@ report_value("n_published", len(shared), fmt=".0f")
 
 # %% tags=["needs-styles"]
 inside = probe.correlate(features, rating, artists, styles, **drawn)
-pair = pd.concat([linked.assign(of="all songs"), inside.assign(of="within styles")])
+linked["of"], inside["of"] = "all songs", "within styles"
+pair = pd.concat([linked, inside])
 strongest = linked.set_index("feature")["estimate"].abs().nlargest(16).index
 pair = pair.set_index("feature").loc[strongest].reset_index()
 pair["descriptor"] = pair["feature"].map(titles)
 
-# %% tags=["needs-styles"]
+# %% tags=["needs-styles", "hide-input"]
 show_figure(
     figures.plot_forest(pair, label="descriptor", hue="of", xlabel=r_axis),
     "descriptor-within",
@@ -234,8 +334,6 @@ show_figure(
     "Forest plot with two estimates a row; most keep their sign within styles, some shrink.",
     table=pair,
 )
-
-# %% tags=["needs-styles", "hide-input"]
 change = inside["estimate"].abs().to_numpy() - linked["estimate"].abs().to_numpy()
 report_value("n_smaller", int((change < 0).sum()), fmt=".0f", n=len(linked))
 report_value("n_sure_within", len(clear_rows(inside)), fmt=".0f")
@@ -249,10 +347,18 @@ report_value("n_sure_within", len(clear_rows(inside)), fmt=".0f")
 # ## Descriptors are correlated
 #
 # Thirty descriptors are not thirty independent facts. Flux in one band rises with flux over the whole
-# spectrum, and both rise with level ({numref}`fig-collinear`).
+# spectrum, and both rise with level ({numref}`fig-collinear`). Two numbers measure it. With the
+# eigenvalues $\lambda$ of the correlation matrix $R$, the effective number of dimensions is
+# $(\sum \lambda)^2 / \sum \lambda^2$. The *variance inflation factor* of descriptor $j$ is
+# $(R^{-1})_{jj}$: by so much the others inflate the variance of its coefficient in a joint regression.
 
 # %%
 matrix = features.corr()
+eigen = np.linalg.eigvalsh(matrix)
+n_effective = eigen.sum() ** 2 / (eigen**2).sum()
+inflation = np.diag(np.linalg.pinv(matrix.to_numpy(), hermitian=True))
+
+# %% tags=["hide-input"]
 named = matrix.rename(index=titles, columns=titles)
 show_figure(
     figures.plot_clustered_correlations(named.rename_axis(index=None, columns=None)),
@@ -261,11 +367,7 @@ show_figure(
     "Correlation matrix with dark red blocks on the diagonal, one of flux in adjacent bands.",
     table=matrix,
 )
-
-# %% tags=["hide-input"]
-eigen = np.linalg.eigvalsh(matrix)
-inflation = np.diag(np.linalg.pinv(matrix.to_numpy(), hermitian=True))
-report_value("n_effective", eigen.sum() ** 2 / (eigen**2).sum(), fmt=".1f")
+report_value("n_effective", n_effective, fmt=".1f")
 report_value("n_inflated", int((inflation > 10).sum()), fmt=".0f", n=len(matrix))
 
 # %% [markdown]
@@ -277,10 +379,55 @@ report_value("n_inflated", int((inflation > 10).sum()), fmt=".0f", n=len(matrix)
 #
 # ## How well do they predict?
 #
-# The protocol is that of {doc}`06-probing`: whole artists are held out, and all tuning happens inside
-# the training folds. We compare ridge regression on the sixteen classical descriptors, ridge on all, and
-# boosted trees. Trees can represent an optimum and combinations of descriptors, which a linear model
-# cannot.
+# **Ridge regression** predicts the rating from all descriptors together. With the standardised
+# descriptors $Z$ of the training songs (songs × descriptors) and their ratings $\mathbf{y}$, the
+# weights are
+#
+# $$ \mathbf{w} = \left( Z^\top Z + \alpha I \right)^{-1} Z^\top (\mathbf{y} - \bar y) $$
+#
+# The penalty $\alpha$ keeps the weights of correlated descriptors small. We test the weights on songs
+# that had no part in them: the songs are divided into four folds, each fold is predicted from the other
+# three, and all songs of an artist are in one fold. That is the task of scikit-learn's `GroupKFold`.
+
+# %%
+model = make_pipeline(StandardScaler(), Ridge(alpha=100))
+split = {"groups": artists, "cv": GroupKFold(4)}
+predicted = cross_val_predict(model, features, rating, **split)
+
+# %% [markdown]
+# The score is the out-of-fold R². It compares the squared errors with those of predicting the mean:
+#
+# $$ R^2 = 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2} $$
+#
+# 1 is a perfect prediction, 0 is as good as the mean, and below 0 the mean would have been better.
+
+# %%
+errors = ((rating - predicted) ** 2).sum()
+r2 = 1 - errors / ((rating - rating.mean()) ** 2).sum()
+
+# %% [markdown]
+# Our `nested_ridge` gives the same predictions to $10^{-8}$, if it gets the same folds and the same
+# penalty and neither bounds the features nor repeats the folds:
+
+# %%
+folds = np.empty(len(songs), dtype=int)
+tests = [test for _, test in GroupKFold(4).split(features, groups=artists)]
+for number, test in enumerate(tests):
+    folds[test] = number
+plain = probe.Protocol(alphas=100.0, floor=0.0, clip=np.inf)
+fixed = {"protocol": plain, "folds": folds}
+ours = probe.nested_ridge(features, rating, artists, **fixed)
+np.testing.assert_allclose(ours.predicted[0, :, 0], predicted, atol=1e-8)
+
+# %% tags=["hide-input"]
+report_value("plain_r2", r2, n=len(songs))
+
+# %% [markdown]
+# With this arbitrary penalty, R² is {glue:text}`plain_r2`. From here on, `nested_ridge` chooses the
+# penalty by folds *inside* the training songs, balances the folds over styles, and repeats them
+# ({doc}`06-probing` explains each step). We compare ridge regression on the sixteen classical
+# descriptors, ridge on all, and boosted trees. Trees can represent an optimum and combinations of
+# descriptors, which a linear model cannot.
 
 # %%
 baseline = [name for name in descriptors.BASELINE if name in features]
@@ -288,19 +435,18 @@ protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
 ratings, classical = rating.to_frame(target), features[baseline]
 
 # %%
+label = (ratings, artists, styles, protocol)
 results = {
-    "style alone": probe.style_baseline(ratings, artists, styles, protocol),
-    "ridge, classical": probe.nested_ridge(
-        classical, ratings, artists, styles, protocol
-    ),
-    "ridge, all": probe.nested_ridge(features, ratings, artists, styles, protocol),
+    "style alone": probe.style_baseline(*label),
+    "ridge, classical": probe.nested_ridge(classical, *label),
+    "ridge, all": probe.nested_ridge(features, *label),
     "trees, all": probe.nested_estimator(
-        features, ratings, artists, styles, protocol, estimator="boosting", n_jobs=2
+        features, *label, estimator="boosting", n_jobs=2
     ),
 }
 scores = summaries.score_table(results, **drawn)
 
-# %%
+# %% tags=["hide-input"]
 bands = summaries.ceiling_bands(chapter.find_table("ceilings"), [target])
 show_figure(
     figures.plot_scores(scores, bands=bands),
@@ -309,14 +455,15 @@ show_figure(
     "Forest plot of style alone and three models from descriptors, with wide, overlapping intervals.",
     table=scores,
 )
-
-# %% tags=["hide-input"]
 own = scores.set_index("model")
-report_value("ridge_r2", **summaries.as_reported(own.loc["ridge, all"], len(songs)))
-classical = own.loc["ridge, classical"]
-report_value("classical_r2", **summaries.as_reported(classical, len(songs)))
-report_value("trees_r2", **summaries.as_reported(own.loc["trees, all"], len(songs)))
-report_value("style_r2", **summaries.as_reported(own.loc["style alone"], len(songs)))
+names = {
+    "ridge_r2": "ridge, all",
+    "classical_r2": "ridge, classical",
+    "trees_r2": "trees, all",
+    "style_r2": "style alone",
+}
+for name, model_name in names.items():
+    report_value(name, **summaries.as_reported(own.loc[model_name], len(songs)))
 compared = probe.compare_models(results, reference="ridge, all", n_boot=n_bootstrap)
 compared = compared.set_index("first")
 lead = compared.loc["trees, all"]
@@ -370,7 +517,8 @@ x, held = np.sqrt(known), inputs[["event_density", "low_energy"]]
 points = np.sqrt(trees["x"])
 fitted, bend = probe.parabola(x, **at, covariates=held, points=points)
 lines = probe.two_lines(x, **at, covariates=held)
-curves = [trees.assign(kind="trees"), fitted.assign(kind="parabola", x=trees["x"])]
+fitted["x"] = trees["x"]
+curves = [trees.assign(kind="trees"), fitted.assign(kind="parabola")]
 
 # %% tags=["needs-simulation"]
 from groove_utils.synth.questionnaire import fixed_effects
@@ -378,12 +526,13 @@ from groove_utils.synth.questionnaire import fixed_effects
 reference = data.truth("effects").query("component == 'reference'")
 reference = reference.set_index("term")["value"]
 true = fixed_effects(data.truth("effects_as_rated"), target)
-unit, centre = (reference[f"syncopation_z:{name}"] for name in ("unit", "centre"))
+unit, centre = reference[["syncopation_z:unit", "syncopation_z:centre"]]
 z = (points - centre) / unit
 effect = true["syncopation_z"] * z + true["syncopation_z2"] * z**2
-curves.append(trees[["x"]].assign(estimate=effect - effect.mean(), kind="truth"))
+truth = effect - effect.mean()
+curves.append(trees[["x"]].assign(estimate=truth, kind="truth"))
 
-# %% tags=["needs-audio"]
+# %% tags=["needs-audio", "hide-input"]
 curves = pd.concat(curves)
 axes = "Syncopation from audio (Witek's index, per bar)", f"Effect on “{target}”"
 show_figure(
@@ -395,8 +544,6 @@ show_figure(
     "known, a dashed true curve, which rises, flattens and falls.",
     table=curves,
 )
-
-# %% tags=["needs-audio", "hide-input"]
 fmt = ".1f" if np.ptp(data.scales[target]) > 20 else ".2f"
 for side in ("below", "above"):
     row = lines.loc[side]
@@ -477,12 +624,14 @@ truth = data.truth("songs").set_index("track_id").loc[tracks]
 estimates = []
 for k, (name, column) in enumerate(pairs.items()):
     part = songs[["track_id", "artist", "style"]].assign(quantity=name)
-    part["truth"], part["estimate"] = truth[column].to_numpy(), table[name].to_numpy()
-    part["low"], part["high"] = split[:, :, k].min(axis=1), split[:, :, k].max(axis=1)
+    part["truth"] = truth[column].to_numpy()
+    part["estimate"] = table[name].to_numpy()
+    part["low"] = split[:, :, k].min(axis=1)
+    part["high"] = split[:, :, k].max(axis=1)
     estimates.append(part)
 estimates = pd.concat(estimates, ignore_index=True)
 
-# %% tags=["needs-simulation"]
+# %% tags=["needs-simulation", "hide-input"]
 show_figure(
     figures.plot_estimates(estimates, units[list(pairs)], data.styles),
     "descriptor-estimates",
@@ -492,17 +641,21 @@ show_figure(
     table=estimates,
 )
 
+# %% [markdown] tags=["needs-simulation"]
+# {numref}`tab-descriptor-quality` puts numbers to the figure: the correlation of estimate and truth, the
+# bias, and the root mean square error, both in standard deviations of the truth.
+
 # %% tags=["needs-simulation"]
 quality = probe.error_table(estimates, **drawn)
 quality = quality.set_index(quality.pop("quantity").map(cards["title"]))
+
+# %% tags=["needs-simulation", "hide-input"]
 show_table(
     quality.rename_axis("descriptor"),
     "descriptor-quality",
     "Estimates against truth: correlation with its 95% interval over artists; bias and root mean "
     "square error, in SDs of the truth, and the style where it is largest; songs.",
 )
-
-# %% tags=["needs-simulation", "hide-input"]
 ratio = table["tempo"].to_numpy() / truth["tempo"].to_numpy()
 octaves = np.abs(np.log2(ratio)[:, None] - np.array([-1, 1])) < np.log2(1.04)
 right = np.abs(ratio - 1) <= 0.04
@@ -546,67 +699,155 @@ report_text("drift", "too high" if quality.loc[drift, "bias"] > 0 else "too low"
 # - **Partial dependence averages over songs that could not exist.** If descriptors are correlated,
 #   changing one and keeping the others gives impossible combinations.
 #
-# What would change the conclusion: the same correlations with other artists. The intervals show how
-# much they may change.
-#
 # ## Exercises
 #
-# 1. Listen: which descriptor do you trust? Take one that correlates strongly, and play the two songs
-#    that are highest and lowest on it *within one style*. Do you hear what the formula says?
-
-# %% [markdown]
-# ````{dropdown} Solution
-# ```python
-# name, style = "rms_sd", data.styles[0]
-# known = table.loc[styles == style, name]
-# audio_player({word: data.audio_path(track) for word, track in
-#               (("least", known.idxmin()), ("most", known.idxmax()))})
-# ```
-# RMS variability is easy to hear: a high value means silence between strokes, a low one a wall of
-# sound. Try `pulse_clarity_attack` too, and say what it adds. Within a style you hear more of the
-# descriptor and less of everything else.
-# ````
+# Each exercise can be worked on in the chapter's exercise notebook, where a cell checks your answer.
 #
-# 2. Break it: correlate without `artists`, and count how many descriptors pass. Why more, or fewer?
-
-# %% [markdown]
-# ````{dropdown} Solution
-# ```python
-# careless = probe.correlate(features, rating, n_boot=n_bootstrap, seed=seed)
-# (careless["p_holm"] < 0.05).sum(), (linked["p_holm"] < 0.05).sum()
-# ```
-# Now every song counts as a piece of evidence of its own. Where both the descriptor and the ratings
-# are alike within bands, the intervals get narrower than they should be, and descriptors pass that
-# would fail with other bands. A descriptor that varies within bands as much as between them changes
-# little.
-# ````
+# ```{exercise} Let the folds leak
+# :label: ex-leak
 #
-# 3. Make a descriptor of your own: the ratio of flux in bands 1–2 to that in bands 9–10. Does it
-#    correlate with the ratings? Does the ridge get better with it? Why need the answers not agree?
+# Change one line: replace `GroupKFold(4)` by `KFold(4, shuffle=True, random_state=0)`, so that songs by
+# one artist are in training and test folds. Call the new predictions `leaky` and their R² `leaky_r2`. Is
+# it higher? What has the regression learnt that it could not use before?
+# ```
+#
+# ```{solution-start} ex-leak
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+leaky = cross_val_predict(
+    model, features, rating, cv=KFold(4, shuffle=True, random_state=0)
+)
+errors = ((rating - leaky) ** 2).sum()
+leaky_r2 = 1 - errors / ((rating - rating.mean()) ** 2).sum()
+leaky_r2, r2
 
 # %% [markdown]
-# ````{dropdown} Solution
-# ```python
-# own = features.assign(
-#     tilt=(features["band_1_flux"] + features["band_2_flux"])
-#     / (features["band_9_flux"] + features["band_10_flux"])
-# )
-# probe.correlate(own[["tilt"]], rating, artists)
-# probe.nested_ridge(own, ratings, artists, styles, protocol).scores()
+# Where songs by one band resemble each other in sound and in ratings, a leaky split is rewarded for
+# recognising the band. The gain of the leak depends on how much of the ratings belongs to bands, and on
+# how many songs of a band there are.
+#
+# ```{solution-end}
 # ```
+
+# %% tags=["check"]
+assert len(leaky) == len(rating), "`leaky` should have one prediction per song"
+assert not np.allclose(leaky, predicted), (
+    "these are the predictions of the grouped folds: did you change `cv`?"
+)
+total = ((rating - rating.mean()) ** 2).sum()
+assert np.isclose(1 - ((rating - leaky) ** 2).sum() / total, leaky_r2), (
+    "`leaky_r2` is not the R² of `leaky`: compare with the formula above"
+)
+
+# %% [markdown] tags=["needs-audio"]
+# ```{exercise} Hear a descriptor
+# :label: ex-hear
+#
+# Listen. Which descriptor do you trust? Take one that correlates strongly with the ratings, and play the
+# two songs that are lowest and highest on it *within one style*. Do you hear what the formula says? Put
+# the two track ids into `extremes`, and the name of the descriptor into `name`.
+# ```
+#
+# ```{solution-start} ex-hear
+# :class: dropdown
+# ```
+
+# %% tags=["solution", "needs-audio"]
+name = "rms_sd"
+known = table.loc[styles == data.styles[0], name].dropna()
+extremes = [known.idxmin(), known.idxmax()]
+audio_player({f"{t} ({known[t]:.2f})": data.audio_path(t) for t in extremes})
+
+# %% [markdown] tags=["needs-audio"]
+# RMS variability is easy to hear: a high value means silence between strokes, a low one a wall of sound.
+# Try `pulse_clarity_attack` too, and say what it adds. Within a style you hear more of the descriptor
+# and less of everything else.
+#
+# ```{solution-end}
+# ```
+
+# %% tags=["check", "needs-audio"]
+assert name in table, "`name` should be a column of `table`"
+low, high = table.loc[extremes, name]
+assert low < high, "the first song should be the one with the lower value"
+assert data.tracks.set_index("track_id").loc[extremes, "style"].nunique() == 1, (
+    "the two songs are of different styles"
+)
+
+# %% [markdown]
+# ```{exercise} A descriptor of your own
+# :label: ex-tilt
+#
+# Divide the flux of bands 1 and 2 together by that of bands 9 and 10, and call it `tilt`. Does it
+# correlate with the ratings? Does the ridge get better with it? Why need the answers not agree?
+# ```
+#
+# ```{solution-start} ex-tilt
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+lows = table["band_1_flux"] + table["band_2_flux"]
+tilt = lows / (table["band_9_flux"] + table["band_10_flux"])
+wider = features.assign(tilt=tilt)
+probe.nested_ridge(wider, ratings, artists, styles, protocol).scores()
+
+# %% [markdown]
 # It may well correlate and still add nothing: the ridge had the bands already. What counts for
 # prediction is what a descriptor says that the others do not.
-# ````
+#
+# ```{solution-end}
+# ```
+
+# %% tags=["check"]
+assert len(tilt) == len(table), "`tilt` should have one value per song"
+assert (
+    np.sign(tilt.corr(table["band_9_flux"] / table["band_1_flux"], "spearman")) < 0
+), "`tilt` should fall when the high bands get stronger: did you divide the other way?"
+
+# %% [markdown]
+# ```{exercise} Careless intervals
+# :label: ex-careless
+#
+# An open question. Correlate the descriptors with the ratings without `artists`, so that each song
+# counts as a piece of evidence of its own. How many pass now? Which kind of descriptor passes that did
+# not pass before, and which would you expect to fail with other bands?
+# ```
+#
+# ```{solution-start} ex-careless
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+careless = probe.correlate(features, rating, **drawn)
+len(clear_rows(careless)), len(clear_rows(linked))
+
+# %% [markdown]
+# Where both the descriptor and the ratings are alike within bands, the intervals are narrower than they
+# should be, and descriptors pass that would fail with other bands. A descriptor that varies within bands
+# as much as between them changes little.
+#
+# ```{solution-end}
+# ```
 
 # %% [markdown]
 # ## Summary
 #
-# - Descriptors are formulas: readable, comparable with the literature, and wrong in ways that can be
-#   found out.
-# - Correlations need intervals over artists and a correction for how many were tried. Here
-#   {glue:text}`n_sure` of {glue:text}`n_features` hold.
-# - They are correlated, so single coefficients mean little; out of fold, all of them reach an R² of
-#   {glue:text}`ridge_r2`, and are {glue:text}`style_verdict`.
-# - {doc}`06-probing` compares pretrained models with this score on the same songs and folds.
+# **Asked**: how far formulas predict the ratings. **Found**: {glue:text}`n_sure` of
+# {glue:text}`n_features` descriptors correlate clearly with “{glue:text}`target`”. They are correlated
+# with each other, so single coefficients mean little. Together they predict the songs of new artists
+# with an R² of {glue:text}`ridge_r2`, and are {glue:text}`style_verdict`. {doc}`06-probing` compares
+# pretrained models with this score on the same songs and folds.
+
+# %% [markdown] tags=["needs-simulation"]
+# **True in the simulation**: tempo is right for {glue:text}`tempo_right` of the songs, and
+# {glue:text}`weakest` is the weakest estimate. An inverted U of syncopation was put in.
+# {glue:text}`u_found`
+
+# %% [markdown]
+# **What would change our mind**: other artists, with whom the same correlations do not hold. The
+# intervals show how much they may change.
 #
 # **Next:** {doc}`05-embeddings` shows what the pretrained models make of these songs.

@@ -25,7 +25,12 @@ n_permutations = 1000
 cost_songs = 4  # songs by which a model's cost is measured
 
 # %%
+import librosa
+import numpy as np
 import pandas as pd
+import torch
+from sklearn.metrics import silhouette_score
+from sklearn.preprocessing import StandardScaler
 
 from groove_utils import embed, figures, similarity
 from groove_utils.book import (
@@ -39,6 +44,7 @@ from groove_utils.book import (
 )
 from groove_utils.book.verdicts import clear_rows, pick_verdict
 from groove_utils.embed import benchmark, model_selection, provenance
+from groove_utils.embed.loading import load_model
 from groove_utils.stats import holm
 
 chapter = open_chapter("05-embeddings", study)
@@ -56,7 +62,7 @@ models = model_selection.models_for(data, models)
 # kernels shaped after music: tall ones for timbre, long ones for rhythm (`musicnn`). Basic Pitch
 # {cite}`bittner2022` was trained to transcribe notes.
 
-# %%
+# %% tags=["hide-input"]
 columns = ["architecture", "training", "sample_rate", "window", "parameters", "licence"]
 cards = embed.list_models().reindex(models)[columns].astype({"parameters": "Int64"})
 show_table(
@@ -74,9 +80,49 @@ show_table(
 # ## From sound to vector
 #
 # A song is resampled to the model's rate, cut into the windows that the model was made for, and
-# each window runs through the network. We keep every layer, and average over time within a window
-# and over the windows of a song, so that a song becomes one vector per layer.
+# each window runs through the network. We keep the activations $h$ of a layer, and average over the $W$
+# windows $x_1, \dots, x_W$ of the song, so that a song becomes one vector per layer:
 #
+# $$ \mathbf{v} = \frac{1}{W} \sum_{w=1}^{W} h(x_w) $$
+#
+# (Layers that have frames are averaged over these first.)
+
+# %% [markdown] tags=["needs-audio"]
+# Here it is by hand, for the first song and the tagger `msd-musicnn`. It takes mono sound at 16 kHz in
+# windows of 3 seconds, which begin 2.976 s apart; that is, 47,616 samples:
+
+# %% tags=["needs-audio"]
+y, sr = data.load(data.tracks["track_id"].iloc[0])
+mono = librosa.resample(y, orig_sr=sr, target_sr=16000)
+padded = np.pad(mono, (256, 0))  # the first frame is centred on a sample
+window, hop = 48128, 47616
+windows = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
+windows.shape
+
+# %% [markdown] tags=["needs-audio"]
+# The network is an ordinary module of PyTorch. Its first step is a log-mel spectrogram as in
+# {doc}`02-representations`; convolutions, pooling and two dense layers follow. It returns all of its
+# layers at once:
+
+# %% tags=["needs-audio"]
+network = load_model("msd-musicnn").network
+with torch.inference_mode():
+    n_frames = torch.full((len(windows),), 187)  # valid frames of each window
+    layers = network(torch.tensor(windows), n_frames)
+vector = layers["penultimate"].numpy().mean(axis=0)
+vector.shape
+
+# %% [markdown] tags=["needs-audio"]
+# Our `embed_audio` does the same for any model and any length. The next cell compares it for the same
+# windows; the two agree to the rounding of single precision, $10^{-4}$ of the largest activation.
+
+# %% tags=["needs-audio"]
+whole = mono[: (len(windows) - 1) * hop + window - 256]  # whole windows
+ours = embed.embed_audio(whole, 16000, "msd-musicnn")["penultimate"]
+rounding = 1e-4 * abs(vector).max()
+np.testing.assert_allclose(ours.mean(axis=0), vector, atol=rounding)
+
+# %% [markdown]
 # The last window of a song is padded with silence. Frames of padding are left out of the mean, and for
 # networks that accept a length, the padding does not influence other frames. The other networks get the
 # padding that they were trained with: Whisper and AudioMAE silence, CLAP and MuQ-MuLan the sound repeated
@@ -92,10 +138,8 @@ show_table(
 # %%
 twins = model_selection.twins_of(data, models)
 embeddings = embed.embed_study(data, [*models, *twins])
-embeddings[models[0]]
-
-# %%
-chapter.save_table(provenance.model_facts({m: embeddings[m] for m in models}), "models")
+facts = provenance.model_facts({m: embeddings[m] for m in models})
+chapter.save_table(facts, "models")
 
 # %% [markdown] tags=["needs-audio"]
 # ### What it costs
@@ -104,9 +148,13 @@ chapter.save_table(provenance.model_facts({m: embeddings[m] for m in models}), "
 # without the cache; each model had its own process.
 
 # %% tags=["needs-audio"]
-tracks = {t: data.audio_path(t) for t in data.tracks["track_id"].iloc[:cost_songs]}
+few = data.tracks["track_id"].iloc[:cost_songs]
+tracks = {track: data.audio_path(track) for track in few}
+cost = benchmark.measure_cost(tracks, models).set_index("model")
+
+# %% tags=["needs-audio", "hide-input"]
 show_table(
-    benchmark.measure_cost(tracks, models).set_index("model"),
+    cost,
     "cost",
     f"Seconds of computing per second of audio, added over cores ({cost_songs} songs); peak memory of "
     "the process (MiB), weights included; numbers kept per song.",
@@ -128,9 +176,9 @@ tagger = embed.embed_study(data, "msd-musicnn")
 tags = tagger.frame("taggram").set_axis(MSD_LABELS, axis=1)
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
 likely = {style: tags.loc[track].nlargest(5) for style, track in first.items()}
-top = {s: ", ".join(f"{t} ({p:.2f})" for t, p in o.items()) for s, o in likely.items()}
 
-# %% tags=["needs-audio"]
+# %% tags=["needs-audio", "hide-input"]
+top = {s: ", ".join(f"{t} ({p:.2f})" for t, p in o.items()) for s, o in likely.items()}
 show_table(
     pd.Series(top, name="five most probable tags").rename_axis("style").to_frame(),
     "tags",
@@ -140,11 +188,15 @@ show_table(
 # %% [markdown]
 # ## Maps of songs
 #
-# Each dot in {numref}`fig-maps` is a song, placed by a model's last hidden layer, twice: by the
-# first two principal components, and by UMAP {cite}`mcinnes2018` with the settings of
-# {cite:t}`marmoret2026`. Above, the colour is the style; below, the same dots are coloured by their
-# mean rating. If a style forms a cloud, the model separates it from the others. For groove, we look for
-# ratings that change *within* a cloud.
+# A vector of 200 numbers cannot be drawn. A *map* keeps two directions of it. Principal component
+# analysis takes those in which the songs differ most. With the standardised vectors of all songs as the
+# rows of $Z$, they follow from the singular value decomposition
+#
+# $$ Z = U \Sigma V^\top, \qquad
+# \text{map} = (\sigma_1 \mathbf{u}_1, \; \sigma_2 \mathbf{u}_2), \qquad
+# \text{share of the variance} = \frac{\sigma_1^2 + \sigma_2^2}{\sum_k \sigma_k^2} $$
+#
+# We do this for the last hidden layer of the first model.
 
 # %%
 rating = "groove" if "groove" in data.queries else next(iter(data.queries))
@@ -155,15 +207,32 @@ songs = songs.assign(**{rating: data.song_means(rating).to_numpy()})
 # %%
 shown = models[0]
 vectors = embeddings[shown].layer(last[shown])
-maps = {name: similarity.song_map(vectors, name, seed) for name in ("pca", "umap")}
-positions = pd.concat(
-    [
-        songs.assign(x=xy[:, 0], y=xy[:, 1], map=name.upper())
-        for name, xy in maps.items()
-    ]
-)
+Z = StandardScaler().fit_transform(vectors.astype(float))
+U, sigma, Vt = np.linalg.svd(Z, full_matrices=False)
+by_hand = U[:, :2] * sigma[:2]
+in_plane = (sigma[:2] ** 2).sum() / (sigma**2).sum()
+
+# %% [markdown]
+# `song_map` gives the same plane; an axis may point the other way, because the sign of a singular
+# vector is arbitrary.
 
 # %%
+pca = similarity.song_map(vectors.astype(float))
+np.testing.assert_allclose(np.abs(pca), np.abs(by_hand), atol=1e-8)
+
+# %% [markdown]
+# A second method, UMAP {cite}`mcinnes2018`, tries to keep each song next to its nearest neighbours; we
+# use the settings of {cite:t}`marmoret2026`. Each dot in {numref}`fig-maps` is a song. Above, the colour
+# is the style; below, the same dots are coloured by their mean rating. If a style forms a cloud, the
+# model separates it from the others. For groove, we look for ratings that change *within* a cloud.
+
+# %%
+maps = {"PCA": pca, "UMAP": similarity.song_map(vectors, "umap", seed)}
+
+# %% tags=["hide-input"]
+positions = pd.concat(
+    [songs.assign(x=xy[:, 0], y=xy[:, 1], map=name) for name, xy in maps.items()]
+)
 show_figure(
     figures.plot_song_maps(positions, data.styles, rating),
     "maps",
@@ -172,9 +241,14 @@ show_figure(
     "above and by mean rating below; UMAP draws smaller, denser groups.",
     table=positions,
 )
+report_value("in_plane", 100 * in_plane, fmt=".0f", unit="%", n=len(songs))
+report_value("n_dimensions", vectors.shape[1], fmt=".0f")
+report_text("shown", shown)
 
 # %% [markdown]
-# UMAP separates the groups more clearly, but this is no evidence. It preserves neighbourhoods; the gaps
+# The plane of the principal components holds {glue:text}`in_plane` of the variance of
+# {glue:text}`n_dimensions` dimensions; the rest cannot be seen. UMAP separates the groups more clearly,
+# but this is no evidence. It preserves neighbourhoods; the gaps
 # between clusters, and their sizes, are artefacts of the method. The two maps show the same vectors.
 
 # %% [markdown] tags=["needs-audio"]
@@ -193,9 +267,11 @@ means = pd.DataFrame({q: data.song_means(q).to_numpy() for q in data.queries})
 label = songs["artist"] + ": " + songs["title"].fillna(songs["track_id"])
 paths = [data.audio_path(track) for track in songs["track_id"]]
 shelf = songs.assign(label=label, path=paths)
-near = {m: similarity.nearest_songs(embeddings[m].layer(last[m])) for m in models}
-few = {m: rows[:, :3] for m, rows in near.items()}
-listening_map(shelf, planes, means, layers=last, nearest=few, styles=data.styles)
+hidden = {m: embeddings[m].layer(last[m]) for m in models}
+near = {m: similarity.nearest_songs(space) for m, space in hidden.items()}
+options = {"layers": last, "styles": data.styles}
+options["nearest"] = {m: rows[:, :3] for m, rows in near.items()}
+listening_map(shelf, planes, means, **options)
 
 # %% [markdown] tags=["needs-audio"]
 # ### Nearest neighbours
@@ -213,21 +289,38 @@ audio_player(sounds)
 # %% [markdown] tags=["needs-styles"]
 # ## Do styles lie apart? Or bands?
 #
-# The silhouette compares a song's distance to its own style with that to the nearest other style, on a
-# scale from −1 to 1. Songs of one band sound alike, so the test exchanges the styles of whole bands. The
-# p-values are corrected for all rows of {numref}`tab-separation`.
+# A map may mislead, so we measure in all dimensions. The silhouette {cite}`rousseeuw1987` of a song
+# compares $a$, its mean distance to the songs of its own style, with $b$, that to the songs of the
+# nearest other style:
+#
+# $$ s = \frac{b - a}{\max(a, b)} $$
+#
+# It is 1 if the song's style is a tight group far from all others, 0 if two styles are equally near, and
+# negative if another style is nearer. As distance we take 1 − Pearson's $r$ between two vectors.
+# scikit-learn has it:
 
 # %% tags=["needs-styles"]
-layer = {name: last[name.removesuffix("-untrained")] for name in [*models, *twins]}
-spaces = {name: embeddings[name].layer(one) for name, one in layer.items()}
 style, artist = songs["style"], songs["artist"]
+by_hand = silhouette_score(vectors, style, metric="correlation")
+
+# %% [markdown] tags=["needs-styles"]
+# `style_separation` gives the same number, and tests it. Songs of one band sound alike, so the test
+# exchanges the styles of whole bands. The p-values are corrected for all rows of
+# {numref}`tab-separation`.
+
+# %% tags=["needs-styles"]
+spaces = {
+    name: embeddings[name].layer(last[name.removesuffix("-untrained")])
+    for name in [*models, *twins]
+}
 draws = {"n_permutations": n_permutations, "seed": seed}
 apart = {
-    name: similarity.style_separation(vectors, style, artist, **draws)
-    for name, vectors in spaces.items()
+    name: similarity.style_separation(space, style, artist, **draws)
+    for name, space in spaces.items()
 }
+np.testing.assert_allclose(apart[shown]["silhouette"], by_hand, atol=1e-6)
 
-# %% tags=["needs-styles"]
+# %% tags=["needs-styles", "hide-input"]
 table = pd.DataFrame(apart).T.rename_axis("model")
 table["p_holm"] = holm(table["p"])
 show_table(
@@ -243,13 +336,13 @@ show_table(
 
 # %% tags=["needs-styles"]
 rates = {
-    (name, label): similarity.neighbour_rate(vectors, values, artist, seed=seed)
-    for name, vectors in spaces.items()
-    for label, values in (("style", style), ("band", artist))
+    (name, kind): similarity.neighbour_rate(space, values, artist, seed=seed)
+    for name, space in spaces.items()
+    for kind, values in (("style", style), ("band", artist))
 }
 rates = pd.DataFrame(rates).T.rename_axis(["model", "label"]).reset_index()
 
-# %% tags=["needs-styles"]
+# %% tags=["needs-styles", "hide-input"]
 show_figure(
     figures.plot_neighbours(rates),
     "neighbours",
@@ -259,18 +352,15 @@ show_figure(
     "one for its untrained twin, and a dashed line at chance.",
     table=rates,
 )
-
-# %% tags=["needs-styles", "hide-input"]
 by_band = rates[rates["label"] == "band"].set_index("model")
 rate = by_band["rate"]
 best = rate[models].idxmax()
 report_text("clannish", best)
 low, high = by_band.loc[best, ["low", "high"]]
-report_value(
-    "clannish_rate", 100 * rate[best], ci=(100 * low, 100 * high), n=len(songs),
-    fmt=".0f", unit="%",
-)  # fmt: skip
-report_value("chance_artist", 100 * by_band.loc[best, "chance"], fmt=".0f", unit="%")
+percent = {"fmt": ".0f", "unit": "%"}
+interval = (100 * low, 100 * high)
+report_value("clannish_rate", 100 * rate[best], ci=interval, n=len(songs), **percent)
+report_value("chance_artist", 100 * by_band.loc[best, "chance"], **percent)
 report_value("n_models", len(models), fmt=".0f")
 gains = [
     similarity.neighbour_difference(
@@ -294,17 +384,34 @@ report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 # ## Do models agree with one another?
 #
 # Models have different numbers of units, in no common order. We can compare which songs are similar
-# according to each model. {term}`Centred kernel alignment` does this {cite}`kornblith2019`. Its plain form
-# is close to 1 for any two wide embeddings of few songs, so we use the debiased form. The figure also shows
+# according to each model. {term}`Centred kernel alignment` does this {cite}`kornblith2019`. With the
+# centred vectors of two models as the rows of $X$ and $Y$, the products $K = XX^\top$ and
+# $M = YY^\top$ hold the similarity of each song with each other, and
+#
+# $$ \mathrm{CKA} = \frac{\sum_{ij} K_{ij} M_{ij}}
+# {\sqrt{\sum_{ij} K_{ij}^2 \; \sum_{ij} M_{ij}^2}} $$
+#
+# is the cosine between the two tables of similarities, by hand and by `linear_cka`:
+
+# %%
+hidden = {m: embeddings[m].layer(last[m]).astype(float) for m in models}
+pair = hidden[models[0]], hidden[models[-1]]
+K, M = (x @ x.T for x in (x - x.mean(axis=0) for x in pair))
+by_hand = (K * M).sum() / np.sqrt((K**2).sum() * (M**2).sum())
+ours = similarity.linear_cka(*pair, debiased=False)
+np.testing.assert_allclose(ours, by_hand, atol=1e-8)
+
+# %% [markdown]
+# This plain form is close to 1 for any two wide embeddings of few songs (an exercise shows it), so we
+# use the debiased form, which leaves out the diagonals and corrects for the number of songs. The figure also shows
 # the rank correlation of all distances. It is tested by permuting whole bands (Mantel test), because pairs
 # of songs are not independent and songs of one band resemble each other.
 
 # %%
-hidden = {m: embeddings[m].layer(last[m]) for m in models}
 options = {"n_permutations": n_permutations, "seed": seed}
 pairs = similarity.compare_embeddings(hidden, songs["artist"], **options)
 
-# %%
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_similarity(pairs, models),
     "similarity",
@@ -313,8 +420,6 @@ show_figure(
     "and the other above.",
     table=pairs,
 )
-
-# %% tags=["hide-input"]
 for name, pair in zip(("most_alike", "least_alike"), similarity.extreme_pairs(pairs)):
     report_text(name, f"{pair['first']} and {pair['second']}")
     if len(models) > 1:
@@ -335,13 +440,15 @@ report_value("n_related", len(clear_rows(pairs)), fmt=".0f")
 # {numref}`fig-layers` compares each layer of one model with each other layer.
 
 # %%
-layers = similarity.layer_similarity(embeddings[shown].layers)
+between_layers = similarity.layer_similarity(embeddings[shown].layers)
+
+# %% tags=["hide-input"]
 show_figure(
-    figures.plot_correlations(layers, label="Debiased CKA"),
+    figures.plot_correlations(between_layers, label="Debiased CKA"),
     "layers",
     f"Debiased CKA between the layers of {shown}, from input to output ({len(songs)} songs).",
     "Triangular heat map of layers by layers with numbers, and ones on the diagonal.",
-    table=layers,
+    table=between_layers,
 )
 
 # %% [markdown]
@@ -353,43 +460,157 @@ show_figure(
 #   the training folds.
 # - **Distance is a choice.** Another metric gives other neighbours.
 #
-# What would change the conclusion: a layer, or a metric, in which bands no longer cluster.
-#
 # ## Exercises
 #
-# 1. Set `shown` to an untrained twin, such as `"msd-musicnn-untrained"`, and give `last` its layer.
-#    Is training what pulls the styles apart?
+# Each exercise can be worked on in the chapter's exercise notebook, where a cell checks your answer.
 
-# %% [markdown]
-# ````{dropdown} Solution
-# Compare the silhouettes of the trained and the untrained network of one architecture in the table
-# above. Where they are alike, the architecture and the spectrogram did the work.
-# ````
+# %% [markdown] tags=["needs-styles", "needs-audio"]
+# ```{exercise} Without training
+# :label: ex-twin
 #
-# 2. Choose another song by `pick`, and listen to its neighbours. What do they share: the style, the
-#    band, the tempo, the drum sound?
-
-# %% [markdown]
-# ````{dropdown} Solution
-# There is no right answer, but a habit to acquire: listen before interpreting a distance. In the
-# demo, neighbours often share the band's instruments and room rather than its rhythm.
-# ````
+# Change one line: take the vectors of the untrained twin, `"msd-musicnn-untrained"`, at the layer
+# `"penultimate"` instead of those of the trained network, and compute the silhouette of the styles. Call
+# it `untrained`. Is training what pulls the styles apart?
+# ```
 #
-# 3. Break it: call `linear_cka` with `debiased=False` on two random matrices of 96 × 5000.
+# ```{solution-start} ex-twin
+# :class: dropdown
+# ```
+
+# %% tags=["solution", "needs-styles", "needs-audio"]
+twin = embed.embed_study(data, "msd-musicnn-untrained").layer("penultimate")
+untrained = silhouette_score(twin, style, metric="correlation")
+untrained
+
+# %% [markdown] tags=["needs-styles", "needs-audio"]
+# Compare with the row of `msd-musicnn` in {numref}`tab-separation`. Where the two are alike, the
+# spectrogram and the architecture did the work, and training added nothing to the separation.
+#
+# ```{solution-end}
+# ```
+
+# %% tags=["check", "needs-styles", "needs-audio"]
+assert -1 <= untrained <= 1, "a silhouette lies between −1 and 1"
+space = embed.embed_study(data, "msd-musicnn").layer("penultimate")
+trained = silhouette_score(space, style, metric="correlation")
+assert not np.isclose(untrained, trained), (
+    "this is the silhouette of the trained network: look at the name of the model"
+)
+space = embed.embed_study(data, "msd-musicnn-untrained").layer("penultimate")
+assert np.isclose(untrained, silhouette_score(space, style, metric="correlation")), (
+    'this is another model, layer or distance: the distance is `metric="correlation"`'
+)
+
+# %% [markdown] tags=["needs-audio"]
+# ```{exercise} Backwards
+# :label: ex-backwards
+#
+# A vector is a mean over time. Play the first song backwards, embed it, and correlate its vector with
+# that of the song played forwards. Call the correlation `same`. Does the song sound the same to you? To
+# the model?
+# ```
+#
+# ```{solution-start} ex-backwards
+# :class: dropdown
+# ```
+
+# %% tags=["solution", "needs-audio"]
+audio_player({"forwards": (whole, 16000), "backwards": (whole[::-1], 16000)})
+reverse = embed.embed_audio(whole[::-1], 16000, "msd-musicnn")["penultimate"]
+same = np.corrcoef(vector, reverse.mean(axis=0))[0, 1]
+same
+
+# %% [markdown] tags=["needs-audio"]
+# You hear the difference at once: attacks swell instead of striking. The vector changes as far as the
+# kernels are sensitive to the direction of time; the order of what they respond to is lost in the mean.
+#
+# ```{solution-end}
+# ```
+
+# %% tags=["check", "needs-audio"]
+assert -1 <= same <= 1, "`same` should be a correlation"
+assert same < 0.99999, "this is the song itself: `whole[::-1]` is the song backwards"
+reverse = embed.embed_audio(whole[::-1], 16000, "msd-musicnn")["penultimate"]
+assert np.isclose(same, np.corrcoef(vector, reverse.mean(axis=0))[0, 1], atol=1e-3), (
+    "another layer, or not the mean over the windows?"
+)
 
 # %% [markdown]
-# ````{dropdown} Solution
-# The plain estimate is close to 1 for vectors that have nothing in common, because with more
-# dimensions than songs every song is equally far from every other in both. The debiased one is
-# about 0.
-# ````
+# ```{exercise} Similar to noise
+# :label: ex-noise
+#
+# Compute the plain CKA, with `debiased=False`, of two random matrices of 96 songs × 5000 dimensions that
+# have nothing in common. Call it `plain`, and the debiased one `corrected`. Why is one of them so high?
+# ```
+#
+# ```{solution-start} ex-noise
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+noise = np.random.default_rng(seed).standard_normal((2, 96, 5000))
+plain = similarity.linear_cka(*noise, debiased=False)
+corrected = similarity.linear_cka(*noise)
+plain, corrected
+
+# %% [markdown]
+# With more dimensions than songs, every song is about equally far from every other in both matrices. The
+# diagonals, each song's similarity with itself, then dominate both tables. The debiased form leaves them
+# out, and is about 0.
+#
+# ```{solution-end}
+# ```
+
+# %% tags=["check"]
+assert plain > 0.9, "did you set `debiased=False`, and have more dimensions than songs?"
+assert abs(corrected) < 0.1, (
+    "these two matrices have something in common: draw both at random, each for itself"
+)
+
+# %% [markdown] tags=["needs-audio"]
+# ```{exercise} What do neighbours share?
+# :label: ex-neighbours
+#
+# An open question. Choose five songs by `pick`, and listen to each of them with its nearest neighbours.
+# What do they share: the style, the band, the tempo, the drum sound? Write down your guess before you
+# look at the names.
+# ```
+#
+# ```{solution-start} ex-neighbours
+# :class: dropdown
+# ```
+
+# %% tags=["solution", "needs-audio"]
+pick = 40 % len(songs)
+nearest = near[models[0]][pick, :2]
+audio_player({label[song]: paths[song] for song in (pick, *nearest)})
+
+# %% [markdown] tags=["needs-audio"]
+# There is no right answer, but a habit to acquire: listen before interpreting a distance. In the demo,
+# neighbours often share the band's instruments and room rather than its rhythm.
+#
+# ```{solution-end}
+# ```
 
 # %% [markdown]
 # ## Summary
 #
-# - A model turns a song into one vector per layer; windows cover the whole song, and time is averaged.
-# - Embeddings carry the band as well as the style. Both can be mistaken for groove.
-# - Models with similar geometry give no independent evidence.
-# - Each trained model is compared with its untrained twin.
+# **Asked**: what pretrained models make of a song, before any rating is used. **Found**: a model turns a
+# song into one vector per layer, in which time is averaged. A map of two dimensions holds
+# {glue:text}`in_plane` of what a layer of {glue:text}`shown` knows. Of {glue:text}`n_pairs` pairs of
+# models, {glue:text}`n_related` agree beyond chance about which songs are similar; what they predict is
+# then not independent evidence.
+
+# %% [markdown] tags=["needs-styles"]
+# Embeddings carry the band as well as the style: for {glue:text}`clannish_rate` of the songs, the nearest
+# neighbour of {glue:text}`clannish` is by the same band. Both can be mistaken for groove.
+
+# %% [markdown] tags=["needs-simulation"]
+# **True in the simulation**: songs of a band share instruments, room and tempo range by construction, so
+# that a model *should* recognise bands. Nothing on this page shows that it recognises a cause of groove.
+
+# %% [markdown]
+# **What would change our mind**: a layer, or a distance, in which bands no longer cluster; or untrained
+# twins in which they do so as much as in the trained networks.
 #
 # **Next:** {doc}`06-probing` asks how much of the ratings these vectors predict.

@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_dependence",
             "plot_distributions",
             "plot_estimates",
+            "plot_pulse",
         ],
         "forest": ["plot_forest", "plot_forests"],
         "genre": [

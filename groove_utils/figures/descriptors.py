@@ -18,6 +18,7 @@ __all__ = [
     "plot_dependence",
     "plot_distributions",
     "plot_estimates",
+    "plot_pulse",
 ]
 
 
@@ -151,4 +152,38 @@ def plot_estimates(estimates: pd.DataFrame, titles: Mapping[str, str], styles: l
     for axes in grid[-1]:
         axes.set_xlabel("Truth")
     legend_above(figure, grid[0, 0], len(styles))
+    return figure
+
+
+def plot_pulse(
+    onsets: np.ndarray,
+    r: np.ndarray,
+    step: float,
+    best: float,
+    lags: tuple[float, float] = (0.3, 1.5),
+) -> plt.Figure:
+    """Draw an onset curve next to its autocorrelation, with the lag of the clearest pulse.
+
+    Parameters
+    ----------
+    onsets : ndarray, shape (n_frames,)
+        Onset strength; its first five seconds are shown.
+    r : ndarray, shape (n_lags,)
+        Autocorrelation, 1 at lag 0.
+    step : float
+        Seconds from one value to the next, of both.
+    best : float
+        Lag of the highest peak, in seconds.
+    lags : (float, float)
+        Lags that were searched, in seconds; they are shaded.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3), width_ratios=[1.3, 1])
+    shown = onsets[: round(5 / step)]
+    left.plot(np.arange(len(shown)) * step, shown, color="#0072B2", linewidth=0.9)
+    left.set(xlabel="Time (s)", ylabel="Onset strength")
+    shown = r[: round(2 / step)]
+    right.plot(np.arange(len(shown)) * step, shown, color="#0072B2", linewidth=1)
+    right.axvspan(*lags, color="#E69F00", alpha=0.18, linewidth=0)
+    right.plot(best, r[round(best / step)], "o", color="#D55E00")
+    right.set(xlabel="Lag (s)", ylabel="Autocorrelation")
     return figure

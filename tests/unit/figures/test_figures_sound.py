@@ -104,3 +104,15 @@ def test_estimates_have_a_diagonal_and_their_bars():
     assert list(line.get_xdata()) == list(line.get_ydata()) == [90, 120]
     offsets = [c.get_offsets() for c in axes.collections if hasattr(c, "get_sizes")]
     assert sum(len(np.atleast_2d(o)) for o in offsets) == 3
+
+
+def test_the_clearest_pulse_is_marked_at_its_lag():
+    step = 0.01
+    onsets = np.zeros(1000)
+    onsets[::50] = 1
+    r = np.correlate(onsets, onsets, "full")[999:] / onsets.sum()
+    left, right = figures.plot_pulse(onsets, r, step, best=0.5).axes
+    assert left.lines[0].get_xdata().max() < 5
+    ((lag, height),) = right.lines[1].get_xydata()
+    assert lag == 0.5
+    assert height == r[50]
