@@ -75,7 +75,8 @@ report_value("n_styles", len(data.styles), fmt=".0f")
 
 # %% tags=["needs-audio"]
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
-audio_player({f"{style}: {t}": data.audio_path(t) for style, t in first.items()})
+sounds = {f"{style}: {t}": data.audio_path(t) for style, t in first.items()}
+audio_player(sounds)
 
 # %% [markdown] tags=["needs-stems"]
 # The stems of the first of these songs. Models receive the mix; {doc}`08-stem-ablation` asks which stems
@@ -339,7 +340,8 @@ by_formula = S / (S + v)
 
 # %% tags=["needs-listeners"]
 ceilings = mixed.noise_ceiling(data.ratings, n_splits=n_splits, seed=seed)
-ceilings = ceilings.set_index("query").loc[list(data.queries)].reset_index()
+asked = [*data.queries, *data.controls]
+ceilings = ceilings.set_index("query").loc[asked].reset_index()
 chapter.save_table(ceilings, "ceilings")
 mine = ceilings[ceilings["query"] == query].set_index("method")
 ceiling = mine.loc["song means", "estimate"]
@@ -384,7 +386,30 @@ report_text(
 # The ceiling is that of the *songs*, not of their sound: a quality of a song that leaves no trace in
 # the audio also counts as song variance. A model of the audio can therefore stay below the ceiling
 # even if it uses everything that can be heard.
+
+# %% tags=["needs-simulation", "hide-input"]
+reliable = ceilings[ceilings["method"] == "song means"].set_index("query")["estimate"]
+sentences = []
+for control in data.controls:
+    mean = data.song_means(control).groupby(data.tracks["style"].to_numpy())
+    share = 100 * mean.transform("mean").var() / data.song_means(control).var()
+    sentences.append(
+        f"“{control}” has a reliability of {reliable[control]:.2f}, and {share:.0f}% of the variance "
+        "of its song means lies between styles."
+    )
+report_text("controls", " ".join(sentences) or "This study has none.")
+
+# %% [markdown] tags=["needs-simulation"]
+# ### Two control questions
 #
+# The simulation has two further questions whose answer we know. “placebo” depends on nothing in the
+# sound: some songs are rated higher than others, but at random. “style_only” depends on the style alone.
+# {glue:text}`controls` Both song means are reliable ({numref}`fig-ceilings`), so listeners agree about
+# them. Reliability therefore does not show that there is anything to predict from the audio. Later
+# chapters test their methods on both: a sound method finds nothing in the first, and nothing but style
+# in the second.
+
+# %% [markdown] tags=["needs-listeners"]
 # ## What if fewer people had been asked?
 #
 # The answer depends on the design. In both cases it follows from the agreement of single listeners by
@@ -492,7 +517,7 @@ show_table(
 #   single answers and for songs with different raters.
 # ## Exercises
 #
-# Each exercise can be worked on in the chapter's exercise notebook, where a cell checks your answer.
+# The first needs a changed line, the last has no single answer.
 
 # %% [markdown] tags=["needs-listeners"]
 # ```{exercise} A generous judge

@@ -489,6 +489,47 @@ report_text("style_verdict", describe_difference(over_style, "style alone"))
 # {glue:text}`over_style_full`: the descriptors are {glue:text}`style_verdict`. The trees differ from the
 # ridge by {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
 
+# %% [markdown] tags=["needs-simulation"]
+# ### Two questions without an acoustic cause
+#
+# Would the descriptors “predict” anything at all? The simulation has two control questions
+# ({doc}`01-listeners-and-tracks`). No descriptor has anything to do with “placebo”, and only the style
+# counts for “style_only”. The same analysis, for both and for “{glue:text}`target`”:
+
+# %% tags=["needs-simulation"]
+rows = {}
+for question in (target, *data.controls):
+    means = data.song_means(question)
+    within = probe.correlate(features, means, artists, styles, **drawn)
+    ridge = probe.nested_ridge(features, means, artists, styles, protocol)
+    style = probe.style_baseline(means, artists, styles, protocol)
+    scored = summaries.score_table({"ridge": ridge, "style": style}, **drawn)
+    clear = len(clear_rows(within))
+    rows[question] = [clear, *scored["estimate"], *scored["low"]]
+
+# %% tags=["needs-simulation", "hide-input"]
+columns = ["clear within styles", "ridge R²", "style R²", "ridge: low", "style: low"]
+controls = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+controls["clear within styles"] = controls["clear within styles"].astype(int)
+show_table(
+    controls.rename_axis("question"),
+    "controls",
+    f"Of {features.shape[1]} descriptors, those that correlate clearly within styles; out-of-fold R² "
+    "of ridge on all descriptors and of style alone, and the lower ends of their 95% intervals.",
+)
+sentences = [
+    f"For “{question}”, ridge is {'ahead of' if row['ridge: low'] > 0 else 'not clearly ahead of'} the "
+    f"mean, style {'is' if row['style: low'] > 0 else 'is not'}, and {row['clear within styles']:.0f} "
+    "descriptors correlate clearly within styles."
+    for question, row in controls.drop(index=target).iterrows()
+]
+report_text("controls", " ".join(sentences) or "This study has no control questions.")
+
+# %% [markdown] tags=["needs-simulation"]
+# {glue:text}`controls` Descriptors that differ between styles predict “style_only” as well as
+# they identify the style, and this is all there is to predict. An R² above 0 is therefore not yet evidence
+# that listeners respond to a descriptor; a correlation *within* styles is closer to it.
+
 # %% [markdown] tags=["needs-audio"]
 # ## An inverted U?
 #
@@ -701,7 +742,7 @@ report_text("drift", "too high" if quality.loc[drift, "bias"] > 0 else "too low"
 #
 # ## Exercises
 #
-# Each exercise can be worked on in the chapter's exercise notebook, where a cell checks your answer.
+# The first needs a changed line, the last has no single answer.
 #
 # ```{exercise} Let the folds leak
 # :label: ex-leak

@@ -462,7 +462,7 @@ show_figure(
 #
 # ## Exercises
 #
-# Each exercise can be worked on in the chapter's exercise notebook, where a cell checks your answer.
+# The first needs a changed line, the last has no single answer.
 
 # %% [markdown] tags=["needs-styles", "needs-audio"]
 # ```{exercise} Without training

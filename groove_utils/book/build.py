@@ -22,6 +22,7 @@ import yaml
 
 from groove_utils.book.chapter import study_tables
 from groove_utils.book.errors import BookError
+from groove_utils.book.exercise_notebooks import write_exercises
 from groove_utils.book.markdown import escape_text
 from groove_utils.book.model_cards import model_card_pages
 from groove_utils.book.provenance import provenance_tables
@@ -97,6 +98,7 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     _jupyter_book(sources, scratch, build / "logs" / "jupyter-book.txt")
     fresh = scratch / "_build" / "html"
     (fresh / ".nojekyll").touch()
+    write_exercises(_scripts(root, chapters), fresh, values)
     old = build / "work" / "html-old"
     shutil.rmtree(old, ignore_errors=True)
     if html.exists():
@@ -117,6 +119,7 @@ def write_pages(root: Path, study: str, build: Path, chapters: list[str]) -> Pat
         *(root / file for file in files),
         *(sources, *list_folder(sources), build / "study.path", *study_tables(data)),
         *(build / "book" / f"{chapter}.ipynb" for chapter in chapters),
+        *_scripts(root, chapters),  # of which the exercise notebooks are made
         *(build / kind / f"{chapter}.json" for chapter in chapters for kind in ("values", "runs")),
         *tables.glob("models.parquet"),
     ]
@@ -150,6 +153,12 @@ def repository(root: Path) -> dict[str, str] | None:
         return None
     branch = os.environ.get("GITHUB_REF_NAME") or _git(root, "rev-parse", "--abbrev-ref", "HEAD")
     return {"url": f"https://github.com/{slug}", "branch": branch or "main"}
+
+
+def _scripts(root: Path, chapters: list[str]) -> list[Path]:
+    """List the sources of those chapters that have one in this checkout."""
+    scripts = (root / "analysis" / f"{chapter}.py" for chapter in chapters)
+    return [script for script in scripts if script.is_file()]
 
 
 def _lookup(values: dict[str, dict], key: str) -> Callable[[str], str]:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import nbformat
 
+from groove_utils.book.exercise_notebooks import CHECK, link_exercises
 from groove_utils.book.markdown import escape_text
 from groove_utils.book.parameters import fill_parameters
 from groove_utils.study import Study
 
-__all__ = ["CHECK", "FINISH", "published_page", "slow_cells", "take_stderr"]
+__all__ = ["FINISH", "published_page", "slow_cells", "take_stderr"]
 
-CHECK = "check"  # tag of a cell that checks the answer to an exercise
 FINISH = "finish-chapter"  # tag of the cell that the runner adds
 WITHOUT_STUDY = "without-study"  # tag of the title of a chapter that shows nothing of the study
 SIMULATED = """```{admonition} Simulated listeners
@@ -52,6 +52,7 @@ def published_page(
     parameters: Mapping[str, object],
     study: Study,
     files: Iterable[str] = (),
+    chapter: str | None = None,
 ) -> nbformat.NotebookNode:
     """Make the page of an executed chapter.
 
@@ -67,12 +68,15 @@ def published_page(
     study : Study
     files : iterable of str
         Files that the chapter used. Without the ratings, their questions do not concern it.
+    chapter : str, optional
+        Its name, for a link to its exercise notebook if it has exercises.
 
     Returns
     -------
     nbformat.NotebookNode
     """
     cells = []
+    has_exercises = any("```{exercise}" in cell.source for cell in notebook.cells)
     shows_study = WITHOUT_STUDY not in notebook.cells[0].metadata.get("tags", [])
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
@@ -80,6 +84,8 @@ def published_page(
             continue
         if "parameters" in tags:
             cell.source = fill_parameters(cell.source, {**parameters, "study": _label(study)})
+        if cell.cell_type == "markdown" and chapter and has_exercises:
+            cell.source = link_exercises(cell.source, chapter)
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         cells.append(cell)
     boxes = {"simulated": SIMULATED if study.simulated else ""}

@@ -110,7 +110,7 @@ def run_chapter(
     for table in set(writes) - set(record["tables_written"]):
         write_if_changed(written[table], NOT_ALLOWED)
     log = take_stderr(notebook) + slow_cells(notebook)
-    notebook = published_page(notebook, parameters, data, record["files"])
+    notebook = published_page(notebook, parameters, data, record["files"], name)
     texts = _write_texts(build, name, notebook, log, {"values": record["values"], "runs": run})
     inputs = [script, params_file, build / "study.path", build / "declared" / f"{name}.json"]
     inputs += [data.path, *record["files"]]
