@@ -249,7 +249,7 @@ causes = list(names.values())
 everything[causes] = truth[causes]
 
 # %%
-controls = list(getattr(data, "controls", {}))
+controls = list(data.controls)
 for query in controls:
     everything[query] = data.song_means(query)
 

@@ -571,7 +571,7 @@ report_value("n_apart", n_apart, fmt=".0f", n=n_pairs)
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-simulation"]
 control_slopes = []
-for control in getattr(data, "controls", {}):
+for control in data.controls:
     asked = answers[answers["query"] == control]
     asked = asked.assign(rating=asked["rating"] / asked["rating"].std())
     for model_of, also in {"alone": "", "next to style": "+ style"}.items():
