@@ -141,7 +141,7 @@ for model in models:
         only = embed.embed_study(data, model, stems=stems.split("+"))
         published[f"{model}: {stems}"] = only.layers
 
-# %%
+# %% tags=["hide-input"]
 paper = {
     name: probe.paper_protocol(X, ratings, artists, styles)
     for name, X in published.items()
@@ -152,7 +152,6 @@ show_table(
     f"R² under the published protocol, mean ± SD over five divisions of {n_songs} songs.",
 )
 
-# %% tags=["hide-input"]
 stem_rows = [name for name in paper if ": " in name]
 with_stems = f"The last {len(stem_rows)} rows are the study's embeddings of stems."
 without = "The study has no embeddings of separated stems."
@@ -193,7 +192,7 @@ def inner_folds(fold):
     return probe.artist_folds(artists[train], styles[train], seed=inner_seed)[0]
 
 
-# %%
+# %% tags=["hide-input"]
 order = np.lexsort([artists, styles])
 position = order[outer[order] != 0]
 inner = pd.Series(inner_folds(0), index=np.flatnonzero(outer != 0))[position]
@@ -255,7 +254,7 @@ scores["kind"] = scores["model"].map(kinds).fillna("comparison")
 scores["row"] = scores["model"].str.removesuffix("-untrained")
 chapter.save_table(scores, "probe_scores")
 
-# %%
+# %% tags=["hide-input"]
 ceilings = chapter.find_table("ceilings")
 bands = summaries.ceiling_bands(ceilings)
 show_figure(
@@ -313,7 +312,7 @@ for label, name in others.items():
     differences.append(row)
 differences = pd.concat(differences, ignore_index=True)
 
-# %%
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_scores(
         differences,
@@ -327,7 +326,6 @@ show_figure(
     table=differences,
 )
 
-# %% tags=["hide-input"]
 verdicts = []
 for label in others:
     row = summaries.row_of(differences, target=target, compared_with=label)
@@ -362,14 +360,13 @@ inside = summaries.score_table({best: shown[best]}, score="within_r", **resample
 found["what"], inside["what"] = "R²", "correlation within styles"
 found = pd.concat([found, inside]).set_index(["target", "what", "model"])
 
-# %%
+# %% tags=["hide-input"]
 show_table(
     found[["estimate", "low", "high"]],
     "controls",
     f"Scores of {best}, and of style alone, on the two control questions; {n_songs} songs.",
 )
 
-# %% tags=["hide-input"]
 rows = summaries.score_table({name: on_controls[name] for name in models}, **resampled)
 rows = rows[(rows["low"] > 0)].groupby("target")["model"].agg(list)
 for name, cause in data.controls.items():
@@ -413,7 +410,7 @@ cause_scores = summaries.score_table(carried, **resampled)
 cause_scores["kind"] = cause_scores["model"].map(kinds).fillna("comparison")
 cause_scores["row"] = cause_scores["model"].str.removesuffix("-untrained")
 
-# %%
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_scores(cause_scores, row="row", hue="kind", columns=3),
     "causes",
@@ -422,7 +419,6 @@ show_figure(
     table=cause_scores,
 )
 
-# %% tags=["hide-input"]
 of_best = cause_scores[cause_scores["model"] == best].set_index("target")
 clear = [cause for cause in causes if of_best.loc[cause, "low"] > 0]
 unclear = [cause for cause in causes if cause not in clear]
@@ -452,7 +448,7 @@ pairs = [(twin.removesuffix("-untrained"), twin) for twin in twins]
 training = probe.compare_models(carried, pairs=pairs, **resampled)
 training["p_holm"] = holm(training["p"])  # over models and causes
 
-# %%
+# %% tags=["hide-input"]
 if pairs:
     show_figure(
         figures.plot_scores(
@@ -468,7 +464,6 @@ if pairs:
         table=training,
     )
 
-# %% tags=["hide-input"]
 report_texts(**summaries.describe_gains(training, causes))
 report_counts(n_tests=len(training))
 for name, cause in names.items():
@@ -527,7 +522,7 @@ if bands is not None:
 rungs = rungs.rename_axis("explanation").reset_index()
 rungs = rungs[["explanation", "estimate", "low", "high"]]
 
-# %%
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_forest(rungs, label="explanation", xlabel="R²"),
     "ladder",
@@ -536,7 +531,6 @@ show_figure(
     table=rungs,
 )
 
-# %% tags=["hide-input"]
 headline = pick_verdict(
     own.loc[best],
     "predict the ratings of artists that they were not trained on",
@@ -563,7 +557,7 @@ columns = ["model", "target", "track_id", "artist", "style", "observed", "predic
 predictions = predictions[columns].assign(best=predictions["model"] == best)
 chapter.save_table(predictions, "predictions")
 
-# %%
+# %% tags=["hide-input"]
 foremost = predictions[predictions["best"]]
 show_figure(
     figures.plot_predictions(foremost, data.styles),

@@ -171,7 +171,7 @@ panels = {
     ),
 }
 
-# %%
+# %% tags=["hide-input"]
 shown = {
     title: table[table["target"] == target].rename(columns={"r2": "estimate"})
     for title, table in panels.items()
@@ -189,7 +189,6 @@ show_figure(
 )
 
 
-# %% tags=["hide-input"]
 def change(after, before, score="r2"):
     pair = [[one[name] for name in models] for one in (after, before)]
     table = probe.mean_difference(*pair, score=score, **resampled)
@@ -280,7 +279,7 @@ for kind, result in {"whole artists": whole, "single songs": free}.items():
         n_tries=1,
     ).set_index("check")["leaks"]
 
-# %%
+# %% tags=["hide-input"]
 show_table(
     pd.DataFrame(leaks).replace({True: "leaks", False: "tight"}),
     "leaks",
@@ -319,7 +318,7 @@ chance = probe.permutation_test(
 ordered = ordered.merge(chance[["model", "target", "p", "p_target"]])
 ordered = ordered[ordered["target"] == target].set_index("model")
 
-# %%
+# %% tags=["hide-input"]
 show_table(
     ordered[["estimate", "low", "high", "p", "p_target"]],
     "within-order",
@@ -362,7 +361,7 @@ partition = probe.variance_partition(
     blocks, *songs, replace(protocol, n_repeats=2), n_boot=n_bootstrap, n_jobs=2
 )
 
-# %%
+# %% tags=["hide-input"]
 shown = {
     f"R² of {best} and of style alone, by part": parts.rename(
         columns={"r2": "estimate", "part": "row", "model": "colour"}
@@ -383,7 +382,6 @@ show_figure(
     table=pd.concat(shown, names=["panel"]).reset_index("panel"),
 )
 
-# %% tags=["hide-input"]
 inside = parts[parts["target"] == target].set_index(["model", "part"])
 effects = {
     "within_r2": inside.loc[(best, "within")],
@@ -461,6 +459,9 @@ if trainable:
         n_boot=n_bootstrap,
         n_jobs=2,
     )
+
+# %% tags=["hide-input"]
+if trainable:
     figure = figures.plot_forest(
         transfer.assign(estimate=transfer["spearman"])
         .drop(columns=["low", "high"])
@@ -481,7 +482,6 @@ if trainable:
         table=transfer,
     )
 
-# %% tags=["hide-input"]
 transfer_note = "The styles have too few artists for this experiment."
 if trainable:
     means = transfer[transfer["test"] == "mean"].set_index("train")
@@ -532,7 +532,7 @@ luck, null = probe.permutation_test(
     n_jobs=2,
 )
 
-# %%
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_luck(luck, null, target),
     "luck",
@@ -543,7 +543,6 @@ show_figure(
     table=luck,
 )
 
-# %% tags=["hide-input"]
 beat = clear_rows(luck[luck["target"] == target], "p_family")["model"]
 report_value("n_beyond_luck", len(beat), fmt=".0f", n=len(models))
 report_value("p_least", 1 / (n_permutations + 1), fmt=".4f")
@@ -616,7 +615,7 @@ if "descriptors" in features:
         formulas, *songs, once, estimator="boosting", n_jobs=2
     )
 
-# %%
+# %% tags=["hide-input"]
 regressors = summaries.score_table(bent, **resampled)
 regressors = regressors[regressors["target"] == target].set_index("model")
 show_table(
@@ -625,7 +624,6 @@ show_table(
     f"R² of other regressions on the same folds of {n_songs} songs (one division).",
 )
 
-# %% tags=["hide-input"]
 against = probe.compare_models(bent, reference=straight, **resampled)
 against = against[against["target"] == target].set_index("first")
 better = clear_rows(against, value="difference").index
@@ -659,7 +657,7 @@ profiles = [
     for name in deep
 ]
 
-# %%
+# %% tags=["hide-input"]
 layer_note = "the models of this study come with one layer each"
 if deep:
     profile = pd.concat(profiles, ignore_index=True)
@@ -699,7 +697,7 @@ alike = pd.concat(
     for pairs, control in controls.items()
 )
 
-# %%
+# %% tags=["hide-input"]
 top = alike.sort_values("rho").groupby(["model", "pairs"]).tail(1)
 top = top.sort_values(["pairs", "model"])
 show_figure(
@@ -713,7 +711,6 @@ show_figure(
     table=alike,
 )
 
-# %% tags=["hide-input"]
 similar = clear_rows(top, "p_layers").groupby("pairs")["model"].nunique()
 report_value("rsa_all", similar.get("all pairs", 0), fmt=".0f", n=len(models))
 report_value(
@@ -744,7 +741,7 @@ if data.has("listeners"):
         features[best], answered, list(ratings.index), artists, styles, protocol
     )
 
-# %%
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_learning_curves(curve, panel),
     "learning",
@@ -772,7 +769,7 @@ for share in (0.25, 0.5, 0.75, 1):
         row = probe.bootstrap_scores(one, scores=["r2"], **resampled).iloc[0]
         width.append((len(some), (row["high"] - row["low"]) / 2))
 
-# %%
+# %% tags=["hide-input"]
 width = pd.DataFrame(width, columns=["artists", "half-width"])
 figure, axes = plt.subplots(figsize=(5.5, 3))
 sns.lineplot(width, x="artists", y="half-width", marker="o", errorbar=None, ax=axes)
@@ -785,7 +782,6 @@ show_figure(
     table=width,
 )
 
-# %% tags=["hide-input"]
 pair = {best: results[best], "style alone": baseline}
 need = probe.songs_needed(pair, smallest, power=[0.8])
 need = summaries.row_of(need, target=target)
@@ -807,7 +803,7 @@ report_value("width_now", width["half-width"].iloc[-1], n=n_artists)
 #
 # ## The answers
 
-# %%
+# %% tags=["hide-input"]
 caption = f"Objections and answers for “{target}”, on {size}."
 show_table(summaries.answers_table(answers), "answers", caption)
 
