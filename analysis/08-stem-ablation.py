@@ -22,7 +22,7 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-separator = ""  # empty: the study's own, else "hpss"; or "htdemucs_ft", or a path
+separator = ""  # empty: the study's own, else "hpss"; or "htdemucs_ft"
 model = ""  # empty: the best model of the chapter on probing
 targets = ["groove", "dance", "listen", "party"]
 excerpt = 5.98  # seconds from the middle of each song; 0 for all of it
@@ -74,20 +74,20 @@ data = chapter.study
 # The players hold one song of each style: the whole band, drums and bass alone, and everything except the
 # drums. Which of them make you want to move? (All are set to the same loudness.)
 
-# %% tags=["needs-audio"]
+# %%
 separator = separator or ("true" if data.has("stems") else "hpss")
 paths = stems.separate_study(data, separator)
 parts = list(next(iter(paths.values())))
 first_songs = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
 heard = dict.fromkeys([tuple(parts), tuple(parts[:2]), tuple(parts[1:])])
 
-# %% tags=["needs-audio"]
+# %%
 for style, track in first_songs.items():
     waves, sr = load_stems(paths[track])
     sums = {subset_name(s): (stems.remix(waves, s, sr), sr) for s in heard}
     audio_player({f"{style}: {name}": sound for name, sound in sums.items()})
 
-# %% tags=["needs-audio", "hide-input"]
+# %% tags=["hide-input"]
 checks = stems.separation_checks(data.load(track, sr=sr, mono=False)[0], waves, sr)
 report_value(
     "residual", max(checks["residual_db"].iloc[0], -120), fmt=".0f", unit=" dB"
@@ -98,7 +98,7 @@ sources = {
 }
 report_texts(separator=sources.get(separator, f"those of {separator}"))
 
-# %% [markdown] tags=["needs-audio"]
+# %% [markdown]
 # The stems are {glue:text}`separator`. A first check is that they add up to the mix: for the last of these
 # songs, the mix minus the sum of its stems is {glue:text}`residual` relative to the mix (−120 dB stands for
 # that or less).
@@ -156,7 +156,7 @@ report_counts(n_songs=n, n_artists=len(set(artists)), n_sums=len(mixes))
 # scikit-learn. Without any stem there is nothing to predict from. We give the regression a column of zeros, so
 # that it predicts the mean rating of its training songs.
 
-# %% tags=["needs-audio"]
+# %%
 three = tuple(parts[:3])
 penalties = np.logspace(1, 6, 11)
 ridge = make_pipeline(probe.ClippedStandardScaler(), RidgeCV(penalties))
@@ -169,10 +169,10 @@ def v(S):
     return r2_score(y, cross_val_predict(ridge, X, y, groups=artists, cv=folds))
 
 
-# %% tags=["needs-audio"]
+# %%
 score = {frozenset(S): v(S) for k in range(4) for S in combinations(three, k)}
 
-# %% [markdown] tags=["needs-audio"]
+# %% [markdown]
 # Now let the band assemble on stage. Three players can come in one after the other in six orders. Each player
 # adds something to the score at the moment when they come in: much, if they bring something new; nothing, if
 # the players before them have brought the same already. The {term}`Shapley value` of a player
@@ -184,7 +184,7 @@ score = {frozenset(S): v(S) for k in range(4) for S in combinations(three, k)}
 # where $B_i$ are the players who came before $i$. The second form collects equal terms: it counts in how many
 # orders exactly the players in $S$ come before $i$.
 
-# %% tags=["needs-audio"]
+# %%
 added = {}
 for order in permutations(three):
     before = frozenset()
@@ -194,16 +194,16 @@ for order in permutations(three):
 added = pd.Series(added).unstack()[list(three)]
 by_hand = added.mean()
 
-# %% [markdown] tags=["needs-audio"]
+# %% [markdown]
 # The package's function does the same for any number of players up to six, and for whole arrays of scores at
 # once. The two agree to the last digits:
 
-# %% tags=["needs-audio"]
+# %%
 shares = shapley_values(score, three)
 difference = max(abs(by_hand[stem] - shares[stem]) for stem in three)
 assert difference < 1e-12
 
-# %% tags=["needs-audio", "hide-input"]
+# %% tags=["hide-input"]
 added.loc["mean: the Shapley value"] = by_hand
 show_table(
     added.rename_axis("order"),
@@ -217,7 +217,7 @@ report_value("sum_by_hand", by_hand.sum())
 report_value("most_shared_low", added[most_shared].min())
 report_value("most_shared_high", added[most_shared].max())
 
-# %% [markdown] tags=["needs-audio"]
+# %% [markdown]
 # The difference is {glue:text}`same_shapley`. In each row of {numref}`tab-orders`, the three numbers add up to
 # the same sum, {glue:text}`sum_by_hand`: the score of all three minus that of none. The rows divide this sum
 # differently. What is added by {glue:text}`most_shared` lies between {glue:text}`most_shared_low` and
@@ -356,7 +356,7 @@ report_value("paper_highest_r2", order.iloc[-1], n=n)
 # %%
 shares = contributions(on_stems.select([*targets, *controls]))
 overall = shares[shares["part"] == "all"]
-measure = overall["measure"].iloc[-1]  # the Shapley value, if all sums are there
+measure = overall["measure"].iloc[-1]  # Shapley, if all sums are there
 fair = overall[overall["measure"] == measure].set_index(["target", "stem"])
 planned = fair.loc[target].assign(p_holm=lambda rows: holm(rows["p"]))
 
@@ -396,7 +396,8 @@ report_value("top_percent", parts_of_whole[top_stem], fmt=".0f", unit="%", toler
 # {numref}`fig-stem-questions` shows the same shares for other questions.
 
 # %%
-other_question = (shares["part"] == "all") & ~shares["target"].isin([target, *controls])
+planned_or_control = shares["target"].isin([target, *controls])
+other_question = (shares["part"] == "all") & ~planned_or_control
 one_style = shares["part"].isin(data.styles) & (shares["target"] == target)
 others = shares[(shares["measure"] == measure) & (other_question | one_style)]
 
@@ -427,13 +428,13 @@ report_value("n_by_chance", 0.05 * len(others), fmt=".1f")
 # how well the whole band predicts them, over all songs and within styles. (Within styles, the R² of a
 # prediction that knows the style only lies a little below 0.)
 
-# %% tags=["needs-simulation"]
+# %%
 of_whole = scores[scores["subset"] == subset_name(whole)]
 asked = of_whole["target"].isin([target, *controls])
 within = of_whole["part"].isin(["all", "within"])
 control_rows = of_whole[asked & within].set_index(["target", "part"])
 
-# %% tags=["needs-simulation", "hide-input"]
+# %% tags=["hide-input"]
 show_table(
     control_rows[["estimate", "low", "high"]],
     "control-questions",
@@ -453,7 +454,7 @@ report_texts(
     or "this study has none"
 )
 
-# %% [markdown] tags=["needs-simulation"]
+# %% [markdown]
 # The result: {glue:text}`control_note`. For “style_only”, the shares in {numref}`fig-stem-questions` show in
 # which stems a style can be recognised, not what the answers depend on. The same may be true of a part of the
 # shares for “{glue:text}`target`”.
@@ -511,38 +512,38 @@ report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
 # **Loudness.** A stem is softer than its song, and embeddings depend on level. We set each single stem to the
 # loudness (ITU-R BS.1770) of its song, and repeat the embedding and the regression.
 
-# %% tags=["needs-audio"]
+# %%
 single = [(stem,) for stem in parts]
 gains = stems.matching_gains(paths, single)
 louder = embed_sums(single, stems=given, gains=gains)[model]
 louder = {S: one.layers for S, one in louder.items()} | {whole: mixes[whole]}
 on_louder = ablate(louder, ratings[[target]])
 
-# %% [markdown] tags=["needs-audio"]
+# %% [markdown]
 # **The bass of another song.** Drums and bass of one band are played together. If a prediction uses this, it
 # should become worse with the bass of another song. Each song gets the bass of the song with the nearest
 # tempo, of the same style if possible, by another artist. Information of each stem about style and tempo
 # stays; information about how the two are played together is removed. Listen to the first song of each style:
 # drums and bass as they were played, then with the other bass.
 
-# %% tags=["needs-audio"]
+# %%
 tempo = data.tracks.set_index("track_id").get("tempo")
 tempo = describe_study(data)["tempo"] if tempo is None else tempo
 partners = stems.tempo_partners(tempo.fillna(tempo.median()), artists, styles)
 exchanged = stems.swap_stem(paths, pair[1], partners["partner"])
 
-# %% tags=["needs-audio"]
+# %%
 for style, track in first_songs.items():
     for label, files in {"own": paths, "another song's": exchanged}.items():
         waves, sr = load_stems(files[track])
         name = f"{style}: {pair[0]} with {label} {pair[1]}"
         audio_player({name: (stems.remix(waves, pair, sr), sr)})
 
-# %% tags=["needs-audio"]
+# %%
 other_bass = embed_sums([pair], stems=exchanged)[model][pair].layers
 on_exchanged = ablate({pair: other_bass, whole: mixes[whole]}, everything)
 
-# %% tags=["needs-audio"]
+# %%
 of_target = on_stems.select([target])
 changes = {
     f"{S[0]}, as loud as the song": [(1, on_louder, S), (-1, of_target, S)]
@@ -551,11 +552,12 @@ changes = {
 changes[f"{pair[0]} with another song's {pair[1]}"] = [
     (1, on_exchanged.select([target]), pair), (-1, of_target, pair)
 ]  # fmt: skip
-changed = pd.concat(contrast(terms).assign(of=of) for of, terms in changes.items())
+tables = [contrast(terms).assign(of=of) for of, terms in changes.items()]
+changed = pd.concat(tables)
 changed = changed[changed["part"] == "all"]
 changed["p_holm"] = holm(changed["p"])
 
-# %% tags=["needs-audio", "hide-input"]
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_forest(changed, label="of", xlabel=f"Change of R² for “{target}”"),
     "stem-controls",
@@ -575,7 +577,7 @@ report_texts(
     second_stem=pair[1],
 )
 
-# %% [markdown] tags=["needs-audio"]
+# %% [markdown]
 # The tempi of the two songs differ by {glue:text}`tempo_off` at the median. The largest median gain is
 # {glue:text}`gain_most`, for {glue:text}`gain_most_stem`. In {numref}`fig-stem-controls`, R² changes clearly
 # (corrected by Holm) for: {glue:text}`changed_clear`. With the {glue:text}`second_stem` of another song, R²
@@ -585,19 +587,17 @@ report_texts(
 # the exchange destroy the coupling of bass and bass drum? For this we compare their onsets, in one song of
 # each band.
 
-# %% tags=["needs-audio"]
+# %%
 tracks = data.tracks.groupby("artist")["track_id"].first()
-onsets = pd.DataFrame(
-    {
-        label: stems.describe_coupling({track: files[track] for track in tracks}).loc[
-            :, "bass_drum_coincidence"
-        ]
-        for label, files in {"own": paths, "exchanged": exchanged}.items()
-        if pair == ("drums", "bass")
-    }
-).dropna()
+onsets = pd.DataFrame()
+if pair == ("drums", "bass"):
+    for label, files in {"own": paths, "exchanged": exchanged}.items():
+        of_bands = {track: files[track] for track in tracks}
+        played = stems.describe_coupling(of_bands)
+        onsets[label] = played["bass_drum_coincidence"]
+onsets = onsets.dropna()
 
-# %% tags=["needs-audio", "hide-input"]
+# %% tags=["hide-input"]
 coincide = [f"{100 * share:.0f}%" for share in onsets.mean()]
 report_texts(
     onset_note=(
@@ -608,7 +608,7 @@ report_texts(
     )
 )
 
-# %% [markdown] tags=["needs-audio"]
+# %% [markdown]
 # {glue:text}`onset_note`. Whether the exchange changes an embedding is another question.
 #
 # **The separator.** Only simulated bands and multitrack releases have true stems. Stems of Demucs
@@ -624,7 +624,7 @@ report_texts(
 # from the stems. A planned comparison for each cause tests whether the stems that produce it have a larger
 # share of R² than the other stems. Tempo is in all stems, so it has no such test.
 
-# %% tags=["needs-simulation", "needs-audio"]
+# %%
 rhythm = [stem for stem in ("drums", "bass", "percussive") if stem in parts]
 made_by = {cause: rhythm for cause in causes if cause != "tempo"}
 made_by |= {cause: rhythm[:1] for cause in ("drum strokes", "syncopation")}
@@ -632,7 +632,7 @@ on_causes = on_stems.select(causes)
 of_causes = contributions(on_causes).query("part == 'all'")
 of_causes = of_causes[of_causes["measure"] == "Shapley"]
 
-# %% tags=["needs-simulation", "needs-audio"]
+# %%
 differences = {}
 for cause, makers in made_by.items():
     others = [stem for stem in parts if stem not in makers]
@@ -641,7 +641,7 @@ for cause, makers in made_by.items():
 verdict = pd.DataFrame(differences).T.infer_objects()
 verdict["p_holm"] = holm(verdict["p"])
 
-# %% tags=["needs-simulation", "needs-audio", "hide-input"]
+# %% tags=["hide-input"]
 verdict.insert(0, "made by", [join_words(made_by[cause]) for cause in verdict.index])
 panels = of_causes.assign(
     cause=[
@@ -671,7 +671,7 @@ right, wrong = (
 report_value("causes_right", len(right), fmt=".0f", n=len(verdict))
 report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words(wrong))
 
-# %% [markdown] tags=["needs-simulation", "needs-audio"]
+# %% [markdown]
 # For {glue:text}`causes_right_full` causes, the stems that produce the cause clearly have the larger share:
 # {glue:text}`causes_right_names`. The other stems have it for: {glue:text}`causes_wrong_names`. For the
 # remaining causes the result is not clear. An ablation can only attribute information that the embedding
@@ -680,7 +680,7 @@ report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words
 # Coupling needs both stems. We therefore ask for the R² of drums and bass beyond what each of them adds
 # alone, and for the loss of R² when the bass is exchanged.
 
-# %% tags=["needs-simulation", "needs-audio"]
+# %%
 coupling = on_stems.select(["bass–drum coupling"])
 coupling_other = on_exchanged.select(["bass–drum coupling"])
 questions = {
@@ -696,7 +696,7 @@ answers = {
     for name, terms in questions.items()
 }
 
-# %% tags=["needs-simulation", "needs-audio", "hide-input"]
+# %% tags=["hide-input"]
 report_effects(answers, n)
 words = (
     "part of it is in the embedding of the two stems",
@@ -706,7 +706,7 @@ words = (
 )
 report_texts(coupling_word=pick_verdict(answers["coupling_r2"], *words))
 
-# %% [markdown] tags=["needs-simulation", "needs-audio"]
+# %% [markdown]
 # From {glue:text}`first_stem` and {glue:text}`second_stem` together, coupling is predicted with an R² of
 # {glue:text}`coupling_r2_full`: {glue:text}`coupling_word`. Beyond what each stem adds alone, the two give
 # {glue:text}`synergy_full`. The exchange reduced R² by {glue:text}`coupling_lost_full`.
@@ -719,7 +719,7 @@ report_texts(coupling_word=pick_verdict(answers["coupling_r2"], *words))
 # because the question is what it uses in this mix. Many songs have no vocals; silence has an embedding, too,
 # and would be given a share. A sum therefore contains only the stems that sound.
 
-# %% tags=["needs-audio"]
+# %%
 silent = pd.DataFrame(
     {S[0]: [t in embeddings[S].silent for t in ratings.index] for S in single},
     index=ratings.index,
@@ -727,7 +727,7 @@ silent = pd.DataFrame(
 on_mix = kinds["the mix, level removed"]
 pushes = probe.attribute_songs(on_mix, target, silent=silent, **draw)
 
-# %% tags=["needs-audio"]
+# %%
 predicted = pushes.groupby("track_id")["predicted"].first()
 by_style = predicted.groupby(data.tracks.set_index("track_id")["style"])
 highest, lowest = by_style.idxmax(), by_style.idxmin()
@@ -735,7 +735,7 @@ extremes = [*highest.loc[data.styles], *lowest.loc[data.styles]]
 picked = pushes.set_index("track_id").loc[extremes].reset_index()
 picked["label"] = picked["artist"] + ": " + picked["track_id"]
 
-# %% tags=["needs-audio", "hide-input"]
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_attributions(picked, xlabel=f"Predicted “{target}”"),
     "stem-songs",
@@ -755,7 +755,7 @@ report_texts(
     pusher=size.index[-1], strong_song=strongest["label"], strong_stem=strongest["stem"]
 )
 
-# %% [markdown] tags=["needs-audio"]
+# %% [markdown]
 # Over all songs, the contribution of {glue:text}`pusher` varies most (standard deviation
 # {glue:text}`pusher_sd_full`). Among the songs shown, the largest contribution is that of the
 # {glue:text}`strong_stem` in “{glue:text}`strong_song`”: {glue:text}`strong_push_full`. Of all contributions,
@@ -763,7 +763,7 @@ report_texts(
 # the training set and are not corrected. Songs with a silent stem: {glue:text}`n_silent_full`. The players
 # hold the whole of each song and the stem with the largest contribution:
 
-# %% tags=["needs-audio"]
+# %%
 for track, own in picked.groupby("track_id", sort=False):
     row = own.loc[own["estimate"].abs().idxmax()]
     way = "raises" if row["estimate"] > 0 else "lowers"
@@ -771,7 +771,7 @@ for track, own in picked.groupby("track_id", sort=False):
     stem_path = paths[track][row["stem"]]
     audio_player({f"{track}: whole": data.audio_path(track), label: stem_path})
 
-# %% [markdown] tags=["needs-audio"]
+# %% [markdown]
 # If you cannot hear why, the regression may use a property that listeners ignore, such as the sound of a
 # drum kit that highly rated bands share.
 
@@ -786,37 +786,48 @@ for track, own in picked.groupby("track_id", sort=False):
 # - **The empty sum is a convention.** If silence were the baseline, all shares would shift.
 #
 # ## Exercises
-#
+
+# %% [markdown] tags=["needs-audio"]
 # ```{exercise} Come first, come last
 # :label: ex-first
 #
-# One line: from the table `added`, compute what the first of the three stems adds on average if it comes in
-# first, and if it comes in last. Which two of the three measures are these? What weight does each of them have
-# in the Shapley value of three stems, and of four?
+# One line each: from the table `added`, compute what the first of the three stems adds on average if it comes
+# in first, and if it comes in last; call the two numbers `first` and `last`. Which two of the three measures
+# are these? What weight does each of them have in the Shapley value of three stems, and of four?
 # ```
 #
 # ```{solution-start} ex-first
 # :class: dropdown
 # ```
 
-# %% tags=["needs-audio", "solution"]
-orders, stem = added.index, three[0]
-(
-    added.loc[orders.str.startswith(stem), stem].mean(),
-    added.loc[orders.str.endswith(stem), stem].mean(),
-)
+# %% tags=["solution", "needs-audio"]
+stem = three[0]
+first = added.loc[added.index.str.startswith(stem), stem].mean()
+last = added.loc[added.index.str.endswith(stem), stem].mean()
+first, last
 
-# %% [markdown]
+# %% [markdown] tags=["needs-audio"]
 # They are “alone” and “left out”. In two of six orders a stem comes first and in two last, so each has a weight
 # of one third; with four stems, of one fourth. The rest belongs to sums with some of the other stems.
 #
 # ```{solution-end}
 # ```
-#
+
+# %% tags=["check", "needs-audio"]
+nothing, band = score[frozenset()], score[frozenset(three)]
+assert np.isclose(first, score[frozenset(three[:1])] - nothing), (
+    "if a stem comes first, it is added to nothing: which rows of `added` begin with it?"
+)
+assert np.isclose(last, band - score[frozenset(three[1:])]), (
+    "if a stem comes last, all others are there already"
+)
+
+# %% [markdown]
 # ```{exercise} Break it
 # :label: ex-as-it-comes
 #
-# Compute the Shapley values from “the mix, as it comes”. Which stem has the largest share, and why?
+# Compute the contributions of the stems from “the mix, as it comes”, for all songs, and call the table
+# `broken`. Which stem has the largest Shapley value, and why?
 # ```
 #
 # ```{solution-start} ex-as-it-comes
@@ -824,7 +835,8 @@ orders, stem = added.index, three[0]
 # ```
 
 # %% tags=["solution"]
-contributions(kinds["the mix, as it comes"]).query("part == 'all'").tail(len(parts))
+broken = contributions(kinds["the mix, as it comes"]).query("part == 'all'")
+broken[["stem", "measure", "estimate", "low", "high"]].tail(len(parts)).round(2)
 
 # %% [markdown]
 # Sums that are unlike a mix have predictions far off the scale. The stem that makes a sum sound like a mix
@@ -832,32 +844,43 @@ contributions(kinds["the mix, as it comes"]).query("part == 'all'").tail(len(par
 #
 # ```{solution-end}
 # ```
-#
+
+# %% tags=["check"]
+assert set(broken["part"]) == {"all"}, "choose the rows of all songs"
+assert len(broken.merge(main, on=["stem", "measure", "estimate"])) == 0, (
+    "these are the contributions of the stems themselves: look at `kinds`"
+)
+
+# %% [markdown] tags=["needs-stems"]
 # ```{exercise} Separate by ear
 # :label: ex-separate
 #
-# Listen: separate one song with harmonic–percussive separation {cite}`fitzgerald2010` and compare its
-# percussive part with the true drums. Which instruments do you hear in it? How many decibels is the distortion
-# below the signal?
+# Listen: separate the sum of one song's stems with harmonic–percussive separation {cite}`fitzgerald2010`, call
+# the result `guess`, and compare its percussive part with the true drums. Which instruments do you hear in it?
+# How many decibels is the distortion below the signal?
 # ```
 #
 # ```{solution-start} ex-separate
 # :class: dropdown
 # ```
 
-# %% tags=["needs-stems", "solution"]
+# %% tags=["solution", "needs-stems"]
 true, sr = load_stems(data.stem_paths(first_songs.iloc[0]))
 guess = stems.separate(stems.remix(true, list(true), sr), sr, "hpss")
 audio_player({"drums": (true["drums"], sr), "percussive": (guess["percussive"], sr)})
 stems.separation_quality(guess, stems.regroup_stems(true, list(guess)), sr)
 
-# %% [markdown]
+# %% [markdown] tags=["needs-stems"]
 # “Percussive” means “short”, not “drums”: the attacks of bass and voice are in it, and cymbals that ring are
 # not. With `separator = "hpss"` in the parameters, the whole chapter runs with these two stems.
 #
 # ```{solution-end}
 # ```
-#
+
+# %% tags=["check", "needs-stems"]
+assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"'
+
+# %% [markdown]
 # **An open question**: exchange the drums instead of the bass. Which causes should become less predictable,
 # and which should stay? Write down what you expect before you run it.
 #

@@ -91,11 +91,11 @@ on_prediction = f"Slope of “{query}” on the prediction"
 # ratings to everything. Averaging over listeners discards the second sample, and one can no longer test
 # whether a result would hold for *other* listeners. Averaging over songs does the same for the music.
 
-# %% tags=["needs-listeners"]
+# %%
 answers = data.ratings.rename(columns=short_names).join(facts, on="track")
 rows = answers[answers["query"] == query].copy()
 
-# %% [markdown] tags=["needs-listeners"]
+# %% [markdown]
 # The simplest model with both samples gives each listener and each song its own level:
 #
 # $$ y_{ij} = \mu + u_i + v_j + \varepsilon_{ij}, \qquad u_i \sim N(0, \sigma_u^2), \;
@@ -106,14 +106,14 @@ rows = answers[answers["query"] == query].copy()
 # model predicts nothing yet. It divides the variance of the answers between listeners, songs and the rest
 # {cite}`baayen2008`.
 
-# %% tags=["needs-listeners"]
+# %%
 crossed = "(1 | listener) + (1 | track)"
 nothing = mixed.fit_lmm(f"rating ~ 1 + {crossed}", rows)
 spreads = nothing.variance_components(
     "bootstrap", n_boot=n_bootstrap, seed=seed, n_jobs=n_jobs
 ).set_index("factor")
 
-# %% tags=["needs-listeners", "hide-input"]
+# %% tags=["hide-input"]
 n_listeners, n_songs = rows["listener"].nunique(), rows["track"].nunique()
 report_texts(query=query)
 report_counts(n_ratings=len(rows), n_listeners=n_listeners, n_songs=n_songs)
@@ -129,7 +129,7 @@ for part in ("song", "listener"):
     report_value(f"share_{part}", share, fmt=".0f", unit="%", n=len(rows))
 report_value("icc", variances["ICC(C,1)"], n=len(rows))
 
-# %% [markdown] tags=["needs-listeners"]
+# %% [markdown]
 # For “{glue:text}`query`” there are {glue:text}`n_ratings` answers by {glue:text}`n_listeners` listeners
 # about {glue:text}`n_songs` songs. Of the variance of single answers, {glue:text}`share_song` belongs to
 # songs and {glue:text}`share_listener` to listeners' levels. Without the listeners' levels, the share of
@@ -143,7 +143,7 @@ report_value("icc", variances["ICC(C,1)"], n=len(rows))
 # prediction of a song does not use any rating of that song or of its band. It is standardised over songs:
 # slopes are in points of the rating scale for one standard deviation of the prediction.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 rows = answers[answers["query"] == query].copy()
 rows["predicted"] = rows["track"].map(songs[model_name])
 predictors = ["predicted"]
@@ -151,14 +151,14 @@ if "descriptors" in songs:
     rows["handcrafted"] = rows["track"].map(songs["descriptors"])
     predictors.append("handcrafted")
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # **Ordinary least squares** takes every answer as a new observation:
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 ols = smf.ols("rating ~ predicted", rows).fit()
 ols.summary2().tables[1].round(3)
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # The estimate of the slope is fine; its standard error is not. The prediction is the same for all answers
 # about one song, and so is the song's level $v_j$. With $m$ answers per song, and a share $\rho$ of the
 # variance between songs, the variance of the slope is larger than ordinary least squares believes, by the
@@ -169,7 +169,7 @@ ols.summary2().tables[1].round(3)
 # Answers about a song repeat each other in part. We compute it from the crossed model of the ratings on the
 # prediction, and compare it with the standard error of that model, which knows the songs.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 two_samples = mixed.fit_lmm(f"rating ~ predicted + {crossed}", rows)
 variance = two_samples.variance_components().set_index("factor")["variance"]
 rho = variance["track"] / variance.sum()
@@ -177,36 +177,36 @@ m = len(rows) / rows["track"].nunique()
 expected = np.sqrt(1 + (m - 1) * rho)
 observed = two_samples.effect("predicted")["se"] / ols.bse["predicted"]
 
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
+# %% tags=["hide-input"]
 report_texts(model=model_name, predicted_query=query)
 report_value("answers_per_song", m, fmt=".0f")
 report_value("se_expected", expected, n=len(rows))
 report_value("se_observed", observed, n=len(rows))
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # With {glue:text}`answers_per_song` answers per song, the formula expects a standard error
 # {glue:text}`se_expected` times as large as that of ordinary least squares, and the crossed model gives
 # {glue:text}`se_observed` times. (The listeners' levels make the difference: they are noise to ordinary least
 # squares, and the crossed model removes them.)
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-simulation"]
+# %% [markdown] tags=["needs-simulation"]
 # ### The same in statsmodels
 #
 # Python's standard package for mixed models is statsmodels. It was made for *nested* groups, such as
 # answers of listeners. With listeners only, it and `fit_lmm` give the same numbers:
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-simulation"]
+# %%
 nested = smf.mixedlm("rating ~ predicted", rows, groups="listener")
 nested = nested.fit(reml=True)
 ours = mixed.fit_lmm("rating ~ predicted + (1 | listener)", rows)
 nested_difference = np.abs(nested.fe_params - ours.beta).max()
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-simulation"]
+# %% [markdown]
 # *Crossed* samples can be written in statsmodels as variance components of one group that holds everything.
 # This is slow: with twice as many listeners, the same call takes ten times as long. We therefore give it the
 # first twenty listeners.
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-simulation"]
+# %%
 few = rows[rows["listener"].isin(rows["listener"].unique()[:20])].assign(all=1)
 parts = {"listener": "0 + C(listener)", "track": "0 + C(track)"}
 theirs = smf.mixedlm(
@@ -214,7 +214,7 @@ theirs = smf.mixedlm(
 ).fit(reml=True)
 ours = mixed.fit_lmm(f"rating ~ predicted + {crossed}", few)
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-simulation"]
+# %%
 names = ["intercept", "slope", "SE of the intercept", "SE of the slope"]
 names += ["variance of listeners", "variance of songs", "residual variance"]
 numbers = [*theirs.fe_params, *theirs.bse_fe, *theirs.vcomp, theirs.scale]
@@ -224,7 +224,7 @@ numbers = [*effects["estimate"], *effects["se"], *spread["variance"]]
 compared["fit_lmm"] = numbers
 crossed_difference = (compared["statsmodels"] - compared["fit_lmm"]).abs().max()
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-simulation", "hide-input"]
+# %% tags=["hide-input"]
 show_table(
     compared.rename_axis("20 listeners"),
     "statsmodels",
@@ -234,7 +234,7 @@ show_table(
 report_value("nested_difference", nested_difference, fmt=".0e", tolerance=1e-4)
 report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2)
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-simulation"]
+# %% [markdown]
 # With listeners only, the coefficients differ by {glue:text}`nested_difference`; in {numref}`tab-statsmodels`
 # the largest difference is {glue:text}`crossed_difference`. `fit_lmm` needs a fraction of a second for all
 # answers, because it uses that each answer belongs to one listener and one song only {cite}`bates2015`.
@@ -247,11 +247,11 @@ report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2
 # ignore listeners, songs, both, or neither. The estimates are similar; the intervals are not. “Clustered”
 # rows are ordinary regressions with cluster-robust standard errors.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 errors = mixed.compare_error_models(f"rating ~ predicted + {crossed}", rows)
 errors = errors[errors["term"] == "predicted"]
 
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_forest(errors, label="model", xlabel=on_prediction),
     "error-models",
@@ -265,7 +265,7 @@ report_value("se_ols", ratio["OLS"], n=len(rows))
 report_value("se_listener_only", ratio["listener only"], n=len(rows))
 report_value("se_song_only", ratio["track only"], n=len(rows))
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # The standard error of ordinary regression is {glue:text}`se_ols` times that of the crossed model; with
 # listeners only it is {glue:text}`se_listener_only` times, and with songs only {glue:text}`se_song_only`
 # times as large. A ratio below 1 is a standard error that is too small. More listeners cannot replace more
@@ -283,20 +283,20 @@ report_value("se_song_only", ratio["track only"], n=len(rows))
 # where $\beta$ is the average slope and $s_i$ the deviation of listener $i$ from it. Intervals use
 # Satterthwaite's degrees of freedom.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 bands = " + (1 | artist)" if several_songs else ""
 slopes = f"(1 + predicted | listener) + (1 | track){bands}"
 model = mixed.fit_lmm(f"rating ~ predicted + {slopes}", rows)
 slope = model.effect("predicted")
 display(Markdown(model.report()))
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 redraws = mixed.bootstrap(model, n_boot=n_bootstrap, seed=seed, n_jobs=n_jobs)
 explained = redraws["r2"].quantile([0.025, 0.975]).T
 explained.columns = ["low", "high"]
 explained["estimate"] = pd.Series(model.r2())
 
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
+# %% tags=["hide-input"]
 explained = {f"r2_{part}": explained.loc[part] for part in explained.index}
 report_effects(explained, len(rows), scale=100, fmt=".0f", unit="%")
 report_effects({"slope": slope}, len(rows))
@@ -307,7 +307,7 @@ carries = (
 )
 report_texts(slope_verdict=pick_verdict(slope, *carries))
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # One standard deviation of the prediction goes with {glue:text}`slope_full` points of
 # “{glue:text}`predicted_query`”. The prediction of {glue:text}`model` {glue:text}`slope_verdict`. It
 # accounts for {glue:text}`r2_marginal_full` of the variance of single ratings, and together with the levels
@@ -321,7 +321,7 @@ report_texts(slope_verdict=pick_verdict(slope, *carries))
 # {term}`descriptors <descriptor>`) to the model. Each slope then compares songs that are equal in the other
 # predictors.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 style = ["style"] if data.has("styles") else []
 sets = {"alone": ["predicted"], "next to style": ["predicted", *style]}
 sets["descriptors alone"] = predictors[1:] or ["predicted"]
@@ -331,7 +331,7 @@ fits = {
     for label, terms in sets.items()
 }
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 effects = {
     "slope_style": fits["next to style"].effect("predicted"),
     "slope_all": fits["next to all"].effect("predicted"),
@@ -339,7 +339,7 @@ effects = {
     "handcrafted_all": fits["next to all"].effect(predictors[-1]),
 }
 
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
+# %% tags=["hide-input"]
 slopes_next_to = pd.concat(
     [fit.fixed_effects().assign(model=label) for label, fit in fits.items()]
 ).query("term in @predictors")
@@ -370,7 +370,7 @@ report_texts(
     falsifier=pick_verdict(effects["slope_all"], *words),
 )
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # Numbers are slopes with their intervals. {glue:text}`adds` A model that adds nothing to style and
 # descriptors would not be needed for single listeners. {glue:text}`falsifier`.
 #
@@ -387,20 +387,20 @@ report_texts(
 # rising lines in the figure is too high. We compute the share from the model instead: slopes are normally
 # distributed around the average slope, with the standard deviation that the model estimates.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 modes = model.random_effects("listener")
 modes = modes.pivot(index="level", columns="term", values="value")
 lines = modes[model.names] + model.beta
 lines.columns = ["intercept", "slope"]
 rising = mixed.positive_share(model, "predicted", redraws)
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 components = model.variance_components()
 sd = components[components["other"].isna()].set_index("factor")["sd"]
 tests = mixed.random_effect_tests(model)
 p_slope = tests.loc[tests["term"].str.startswith("predicted in"), "p"].item()
 
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
+# %% tags=["hide-input"]
 people = data.listeners.set_index("listener_id").select_dtypes("number")
 shown = next(iter(people), None)
 coloured = f", coloured by {shown.replace('_', ' ')}" if shown else ""
@@ -424,7 +424,7 @@ report_texts(
     slopes_differ=pick_by_p(p_slope, "differ", "cannot be shown to differ"),
 )
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # According to the model, the slope is positive for {glue:text}`rising_full` of the listeners; of the
 # shrunk lines in the figure, {glue:text}`rising_shrunk` rise. Slopes {glue:text}`slopes_differ` between
 # listeners: their standard deviation is {glue:text}`slope_sd` points ({glue:text}`p_slope_sd`; a variance
@@ -433,11 +433,11 @@ report_texts(
 # Do facts about listeners predict for whom the model works? Each fact enters as a level and as a change of
 # the slope. The liking of a song's style is a fact about listener *and* song.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 with_facts, listed_facts = mixed.join_facts(rows, data.listeners, data.styles)
 changes = mixed.slopes_by_fact(with_facts, listed_facts, "predicted", slopes)
 
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
+# %% tags=["hide-input"]
 if listed_facts:
     show_table(
         changes.set_index("fact")[["estimate", "low", "high", "p_holm"]],
@@ -447,7 +447,7 @@ if listed_facts:
 moves = clear_rows(changes)["fact"].tolist() if listed_facts else []
 report_texts(for_whom=join_words(moves))
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # Corrected for their number, the facts with which the slope clearly changes are:
 # {glue:text}`for_whom`.
 
@@ -458,12 +458,12 @@ report_texts(for_whom=join_words(moves))
 # is “significant” in one style and not in another is no evidence of a difference; the difference
 # itself has to be tested {cite}`gelman2006`.
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+# %%
 by_style = mixed.fit_lmm(f"rating ~ predicted * style + {slopes}", rows)
 trends = by_style.emtrends("predicted", "style")
 contrasts = trends.contrasts(adjust="holm", equivalence=matters)
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_forest(trends.table, label="style", xlabel=on_prediction),
     "style-slopes",
@@ -483,7 +483,7 @@ report_value("smallest", 100 * smallest, unit="%", fmt=".3g")
 report_counts(n_pairs=len(contrasts), n_different=n_different, n_equal=n_equal)
 report_counts(n_undecided=len(contrasts) - n_different - n_equal)
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+# %% [markdown]
 # Not finding a difference is no evidence of equality. Two one-sided tests check whether the difference
 # is *smaller* than the smallest one that would matter {cite}`schuirmann1987,lakens2017`. This margin has to
 # be fixed beforehand; here it is {glue:text}`matters` points for one standard deviation of the prediction,
@@ -496,20 +496,20 @@ report_counts(n_undecided=len(contrasts) - n_different - n_equal)
 # Listeners may also like some styles more than others. A random intercept for each pair of listener and
 # style measures how much a listener prefers a style, whatever the song {cite}`senn2018`.
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+# %%
 interaction = f"rating ~ predicted * style + {slopes}"
 biased = mixed.fit_lmm(f"{interaction} + (1 | listener:style)", rows)
 bias = mixed.likelihood_ratio_test(by_style, biased)
 bias_sd = biased.variance_components().set_index("factor")["sd"]
 bias_sd = bias_sd["listener:style"]
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
+# %% tags=["hide-input"]
 report_value("bias_sd", bias_sd, n=biased.n_groups["listener:style"])
 p_bias = bias["p"].iloc[0]
 bias_verdict = pick_by_p(p_bias, "have", "cannot be shown to have")
 report_texts(bias_verdict=bias_verdict, p_bias=f"p {format_p(p_bias)}")
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+# %% [markdown]
 # Listeners {glue:text}`bias_verdict` preferences for styles (likelihood-ratio test,
 # {glue:text}`p_bias`); their standard deviation is {glue:text}`bias_sd_full` points.
 
@@ -521,13 +521,13 @@ report_texts(bias_verdict=bias_verdict, p_bias=f"p {format_p(p_bias)}")
 # are in one model, in which listeners and songs have intercepts and deviations from them for each
 # question. That model tests the differences *between* questions, for each pair of them.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 common = "groove" if "groove" in set(predictions["target"]) else query
 best = predictions[predictions["best"] & (predictions["target"] == common)]
 best = best.set_index("track_id")["predicted"]
 answers["predicted"] = answers["track"].map((best - best.mean()) / best.std())
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 # a score that is computed from the questions is not compared with them
 questions = [q for q in data.queries if q != "groove"] or list(data.queries)
 single = answers[answers["query"].isin(questions)]
@@ -536,7 +536,7 @@ single["rating"] /= single.groupby("question")["rating"].transform("std")
 compared = mixed.compare_questions(single)
 apart = compared[compared["model"] == "each by itself"].set_index("question")
 
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_forest(
         compared, label="question", hue="model", xlabel="SD for one SD"
@@ -556,20 +556,20 @@ n_pairs = len(apart) * (len(apart) - 1) // 2
 n_apart = apart["n_apart"].sum() / 2 if "n_apart" in apart else 0
 report_value("n_apart", n_apart, fmt=".0f", n=n_pairs)
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # Of {glue:text}`n_questions` questions, {glue:text}`n_predictable` have a slope that clearly differs from
 # zero, corrected for their number: {glue:text}`predictable`. The slopes of {glue:text}`n_apart_full` pairs
 # of questions clearly differ. The questions are correlated ({doc}`01-listeners-and-tracks`), so this is not
 # as many confirmations as there are rows.
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-simulation"]
+# %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
 # In this simulated study, the answers to “placebo” have no cause in the music, and those to
 # “style_only” depend on a song's style and on nothing else. A method that works finds no slope for the first,
 # and for the second a slope that is gone next to the style.
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-simulation"]
+# %%
 control_slopes = []
 for control in data.controls:
     asked = answers[answers["query"] == control]
@@ -577,9 +577,10 @@ for control in data.controls:
     for model_of, also in {"alone": "", "next to style": "+ style"}.items():
         formula = f"rating ~ predicted {also} + {crossed}{bands}"
         effect = mixed.fit_lmm(formula, asked).effect("predicted")
-        control_slopes.append({"question": control, "model": model_of, **effect})
+        named = {"question": control, "model": model_of}
+        control_slopes.append(named | dict(effect))
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-simulation", "hide-input"]
+# %% tags=["hide-input"]
 columns = ["question", "model", "estimate", "low", "high", "p"]
 control_slopes = pd.DataFrame(control_slopes, columns=columns)
 show_table(
@@ -595,7 +596,7 @@ report_texts(
     )
 )
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-simulation"]
+# %% [markdown]
 # The mixed model finds: {glue:text}`control_note`.
 
 # %% [markdown] tags=["needs-listeners"]
@@ -605,7 +606,7 @@ report_texts(
 # and the style (one share, if the two work against each other), songs beyond both, the levels and slopes of
 # listeners, their preferences for styles, and the residual. The shares add up to one.
 
-# %% tags=["needs-listeners"]
+# %%
 fixed, random = ["1"], ["(1 | listener)", "(1 | track)"]
 if "predicted" in answers:
     fixed, random = ["predicted"], ["(1 + predicted | listener)", "(1 | track)"]
@@ -613,12 +614,12 @@ if data.has("styles"):
     fixed, random = [*fixed, "style"], [*random, "(1 | listener:style)"]
 formula = f"rating ~ {' + '.join([*fixed, *random])}"
 
-# %% tags=["needs-listeners"]
+# %%
 asked = answers[answers["query"].isin(list(data.queries))]
 asked = asked.rename(columns={"query": "question"})
 shares = mixed.partition_by_question(formula, asked).loc[list(data.queries)]
 
-# %% tags=["needs-listeners", "hide-input"]
+# %% tags=["hide-input"]
 names = {"listener:style": "listener × style", "track": "song", "Residual": "residual"}
 shares = shares.rename(columns=names)
 show_table(
@@ -631,7 +632,7 @@ for name, part in (("left", "residual"), ("left_songs", "song")):
     value = 100 * shares.loc[query, part]
     report_value(name, value, fmt=".0f", unit="%", n=len(rows))
 
-# %% [markdown] tags=["needs-listeners"]
+# %% [markdown]
 # Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual. No model of
 # songs and of listeners' general habits can explain it. {glue:text}`left_songs` belongs to differences
 # between songs beyond the prediction: better models could explain this part.
@@ -645,7 +646,7 @@ for name, part in (("left", "residual"), ("left_songs", "song")):
 # a sample. Adding the style or the descriptors is not the same analysis with another choice, because it
 # asks another question. We list these two as well, because they can change the answer.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 extra = {label: fits[label] for label in ("next to style", "next to all")}
 if several_songs:
     without = slopes.replace(bands, "")
@@ -654,7 +655,7 @@ if several_songs:
 robust = mixed.robustness_table(model, "predicted", n_jobs=n_jobs, extra=extra)
 checks = mixed.check_residuals(model)
 
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
+# %% tags=["hide-input"]
 show_table(robust, "robustness", "The slope under other analyses.")
 same = robust.iloc[1:]["same"].astype(bool)
 report_value("n_same", same.sum(), fmt=".0f", n=len(same))
@@ -667,7 +668,7 @@ show_table(
 at_ends = 100 * rows["rating"].isin(data.scales[query]).mean()
 report_value("at_ends", at_ends, unit="%", fmt=".1f", n=len(rows))
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # {glue:text}`n_same_full` variants give the same conclusion as the model above; different:
 # {glue:text}`changed`. {numref}`tab-checks` looks at the residuals: {glue:text}`at_ends_full` of the answers
 # lie at the ends of the scale, where a linear model cannot be quite right. The ordinal row of
@@ -681,7 +682,7 @@ report_value("at_ends", at_ends, unit="%", fmt=".1f", n=len(rows))
 # ({glue:text}`power_effect` points), fixed beforehand. The power to find the *observed* slope would only
 # restate its p-value {cite}`hoenig2001`.
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 between_songs = sd[["track", "artist"] if several_songs else ["track"]]
 n_rated = int(rows.groupby("listener").size().median())
 power_of = partial(
@@ -691,13 +692,13 @@ power_of = partial(
     n_simulations=n_simulations, seed=seed, n_jobs=n_jobs,
 )  # fmt: skip
 
-# %% tags=["needs-listeners", "needs-table-predictions"]
+# %%
 power = power_of(n_listeners=[30, 60, 120, 240], n_songs=[24, 48, 96, 192])
 here = power_of(
     n_listeners=rows["listener"].nunique(), n_songs=rows["track"].nunique()
 ).iloc[0]
 
-# %% tags=["needs-listeners", "needs-table-predictions", "hide-input"]
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_power(power),
     "power",
@@ -723,7 +724,7 @@ words = (
 )
 report_texts(buy=pick_verdict({"low": gain - half, "high": gain + half}, *words))
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# %% [markdown]
 # At the size of this study, the power is {glue:text}`power_here_full`. From 60 listeners and 48 songs,
 # four times as many listeners add {glue:text}`more_people` to the power, and four times as many songs (with
 # no more answers per listener) {glue:text}`more_songs`. With variances like these, {glue:text}`buy`. More of
@@ -742,7 +743,7 @@ report_texts(buy=pick_verdict({"low": gain - half, "high": gain + half}, *words)
 # ratings with the latter, and a new draw that is neither rounded nor clipped with the former. Intervals of
 # standard deviations are profile-likelihood intervals.
 
-# %% tags=["needs-simulation"]
+# %%
 true_songs, known = data.truth("songs"), default_effects()
 covariates = song_covariates(true_songs)
 truth_query = query if query in known.fixed else "dance"
@@ -750,7 +751,7 @@ terms = [*covariates, "dance_inclination_z", "musicianship_z:syncopation_z"]
 samples = ["(1 | track)", "(1 | listener)", "(1 | listener:style)"]
 samples += ["(0 + syncopation_z | listener)"]
 
-# %% tags=["needs-simulation"]
+# %%
 sources = {
     "song": ("track", "Intercept"),
     "listener": ("listener", "Intercept"),
@@ -760,7 +761,7 @@ sources = {
 }
 
 
-# %% tags=["needs-simulation"]
+# %%
 def recover(ratings, listeners, truth):
     """Compare known effects behind some ratings with those of a mixed model."""
     own = ratings[ratings["query"] == truth_query].rename(columns=short_names)
@@ -772,14 +773,14 @@ def recover(ratings, listeners, truth):
     return mixed.recovery_table(fit, effects, sources)
 
 
-# %% tags=["needs-simulation"]
+# %%
 as_drawn = known.table().query("component in ['fixed', 'sd']")
 as_rated = data.truth("effects_as_rated")
 again = simulate_listeners(true_songs, known, seed, discrete=False)
 rated = recover(data.ratings, data.truth("listeners"), as_rated)
 free = recover(again.ratings, again.truth["listeners"], as_drawn)
 
-# %% tags=["needs-simulation", "hide-input"]
+# %% tags=["hide-input"]
 both = [rated.assign(data="as rated"), free.assign(data="without a scale's ends")]
 both = pd.concat(both, ignore_index=True)
 show_figure(
@@ -800,7 +801,7 @@ drawn_sd, rated_sd = residual.loc[residual["question"] == truth_query, "value"]
 report_value("sd_drawn", drawn_sd, fmt=".1f")
 report_value("sd_rated", rated_sd, fmt=".1f")
 
-# %% [markdown] tags=["needs-simulation"]
+# %% [markdown]
 # Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within their 95% intervals
 # (outside: {glue:text}`missed`), and without rounding and clipping {glue:text}`n_within_free`
 # (outside: {glue:text}`missed_free`). About one in twenty intervals may miss. The ends of the scale reduced
@@ -893,7 +894,7 @@ chapter.study = data
 # Some studies publish one mean per song {cite}`marmoret2026`. The rows are then songs, and artists and
 # styles are the remaining samples, with random intercepts.
 
-# %% tags=["needs-table-predictions"]
+# %%
 means = predictions[predictions["best"] & (predictions["target"] == query)]
 means = means.set_index("track_id")[["observed", "style", "artist"]]
 means["predicted"] = songs[model_name]
@@ -902,7 +903,7 @@ level, song_fit = mixed.add_random_intercepts(
     "observed ~ predicted", means, samples, "predicted"
 )
 
-# %% tags=["needs-table-predictions", "hide-input"]
+# %% tags=["hide-input"]
 show_table(
     level.set_index("model"),
     "song-level",
@@ -919,7 +920,7 @@ if data.has("styles"):
     )
 report_texts(few_styles=few)
 
-# %% [markdown] tags=["needs-table-predictions"]
+# %% [markdown]
 # With all of these random, the slope of the song means is {glue:text}`song_level_slope_full`.
 # {glue:text}`few_styles`. Song means cannot answer:
 #
@@ -939,97 +940,122 @@ report_texts(few_styles=few)
 #   not work, or to one who rated too few songs.
 #
 # ## Exercises
-#
+
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # ```{exercise} A wider margin
 # :label: ex-margin
 #
-# One line: test the styles for equality with a margin twice as wide. Which columns of
-# {numref}`tab-style-contrasts` change, and which do not? Why must the margin be fixed before looking?
+# One line: test the styles for equality with a margin twice as wide, and call the table `wider`. Which columns
+# of {numref}`tab-style-contrasts` change, and which do not? Why must the margin be fixed before looking?
 # ```
 #
 # ```{solution-start} ex-margin
 # :class: dropdown
 # ```
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "solution"]
-trends.contrasts(adjust="holm", equivalence=2 * matters)
+# %% tags=["solution", "needs-listeners", "needs-table-predictions", "needs-styles"]
+wider = trends.contrasts(adjust="holm", equivalence=2 * matters)
+wider[["contrast", "estimate", "low", "high", "p_adjusted", "p_equivalence"]].round(3)
 
-# %% [markdown]
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # Differences, intervals and p-values of a difference stay. Only the p-values of equality become smaller: with
 # a margin that is wide enough, any two slopes are “equal”.
 #
 # ```{solution-end}
 # ```
-#
+
+# %% tags=["check", "needs-listeners", "needs-table-predictions", "needs-styles"]
+assert np.allclose(wider["estimate"], contrasts["estimate"]), (
+    "the differences should be the same: call `trends.contrasts` again"
+)
+assert (wider["p_equivalence"] <= contrasts["p_equivalence"]).all(), (
+    "with a wider margin, equality is easier to show: which argument is the margin?"
+)
+
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ```{exercise} Nest what is crossed
 # :label: ex-nested
 #
 # Give each listener songs of their own: in `rows`, name each song after the listener and the song, and let
-# listeners be the only sample that repeats. What happens to the standard error of the slope? Which
-# software would do this without a warning?
+# listeners be the only sample that repeats. By what `ratio` does the standard error of the slope change?
+# Which software would do this without a warning?
 # ```
 #
 # ```{solution-start} ex-nested
 # :class: dropdown
 # ```
 
-# %% tags=["needs-listeners", "needs-table-predictions", "solution"]
+# %% tags=["solution", "needs-listeners", "needs-table-predictions"]
 own_songs = rows.assign(track=rows["listener"] + rows["track"])
 nested = mixed.fit_lmm("rating ~ predicted + (1 | listener)", own_songs)
-nested.effect("predicted")["se"] / two_samples.effect("predicted")["se"]
+ratio = nested.effect("predicted")["se"] / two_samples.effect("predicted")["se"]
+ratio
 
-# %% [markdown]
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # The song of each listener has one answer, so its level cannot be separated from the residual, and
 # `(1 | track)` would raise an error. Without it, the standard error is too small: a difference between songs
 # counts once for each listener. Any software that takes `listener/track` as nested gives this result.
 #
 # ```{solution-end}
 # ```
-#
+
+# %% tags=["check", "needs-listeners", "needs-table-predictions"]
+assert np.isclose(ratio, errors.set_index("model").loc["listener only", "se_ratio"]), (
+    "compare with the standard error of `two_samples`; nested songs add no random term"
+)
+
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-audio"]
 # ```{exercise} Hear the misses
 # :label: ex-misses
 #
-# Which songs do listeners like more than the model predicts, and which less? Play the songs with the highest
-# and the lowest level $v_j$. Can you hear what the model misses?
+# Which songs do listeners like more than the model predicts, and which less? Sort the `levels` $v_j$ of the
+# songs, and play the highest and the lowest. Can you hear what the model misses?
 # ```
 #
 # ```{solution-start} ex-misses
 # :class: dropdown
 # ```
 
-# %% tags=["needs-listeners", "needs-table-predictions", "needs-audio", "solution"]
+# %% tags=["solution", "needs-listeners", "needs-table-predictions", "needs-audio"]
 levels = model.random_effects("track").set_index("level")["value"].sort_values()
 for track in (levels.index[-1], levels.index[0]):
     audio_player({f"{track}: {levels[track]:+.2f} points": data.audio_path(track)})
 
-# %% [markdown]
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-audio"]
 # These levels are what remains of a song after the prediction. In the demo, a part of them has no acoustic
 # cause at all, so not everything that you believe to hear is there.
 #
 # ```{solution-end}
 # ```
-#
+
+# %% tags=["check", "needs-listeners", "needs-table-predictions", "needs-audio"]
+assert len(levels) == rows["track"].nunique(), "one level per song"
+assert levels.is_monotonic_increasing, "sort them, the lowest first"
+
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ```{exercise} Look at the residuals
 # :label: ex-residuals
 #
-# Draw the standardised residuals against the fitted ratings, and against normal quantiles. Where do they
-# leave the line?
+# An open question. Draw the standardised residuals against the fitted ratings, and against normal quantiles.
+# Where do they leave the line, and does it matter for the slope?
 # ```
 #
 # ```{solution-start} ex-residuals
 # :class: dropdown
 # ```
 
-# %% tags=["needs-listeners", "needs-table-predictions", "solution"]
+# %% tags=["solution", "needs-listeners", "needs-table-predictions"]
 figures.plot_residuals(mixed.residual_table(model))
 
-# %% [markdown]
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # Answers at the ends of the scale form slanting edges of the cloud, and the tails are shorter than normal ones:
-# ratings cannot be arbitrarily far from the fit.
+# ratings cannot be arbitrarily far from the fit. The ordinal row of {numref}`tab-robustness` shows what this
+# does to the slope.
 #
 # ```{solution-end}
 # ```
-#
+
+# %% [markdown]
 # **An open question**: if songs differed twice as much as here, would you rather pay for more listeners or for
 # more songs? Say what you expect, then call `power_of` with another `sd_song`.
 #
