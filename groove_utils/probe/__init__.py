@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "layers": ["layer_profile"],
         "leaks": ["find_leaks"],
         "learning": ["learning_curve", "rater_learning_curve"],
-        "paper": ["paper_protocol"],
+        "paper": ["paper_protocol", "single_precision_difference"],
         "partition": ["variance_partition"],
         "permutation": ["permutation_test"],
         "protocol": ["DEFAULT_ALPHAS", "Protocol"],

@@ -26,6 +26,7 @@ BOUNDS = {
     "spearman": (-1.0, 1.0),
     "within_r": (-1.0, 1.0),
     "rmse": (0.0, np.inf),
+    "fold_rmse": (0.0, np.inf),
 }  # of the other scores: at most 1
 
 
@@ -75,7 +76,8 @@ def bootstrap_scores(
     Parameters
     ----------
     result : ProbeResult
-    scores : sequence of {"r2", "spearman", "rmse", "fold_r2", "r2_over_baseline", "within_r"}
+    scores : sequence of {"r2", "spearman", "rmse", "fold_r2", "fold_rmse", "r2_over_baseline", \
+"within_r"}
     refit : bool
         Let drawn artists count in training and test. Otherwise, and for results without a closed
         form (boosting, partial least squares), test songs only are drawn (BCa), and intervals

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from groove_utils.probe.scores import SCORES, r2_by_repeat, score_statistic
+from groove_utils.probe.scores import SCORES, r2_by_repeat, rmse_by_repeat, score_statistic
 from groove_utils.probe.validation import ProbeError, Songs
 
 __all__ = ["ProbeResult", "by_target", "check_paired"]
@@ -76,7 +76,8 @@ class ProbeResult:
             of the folds' own R², then mean and population SD over repeats: the statistic of
             Marmoret et al. 2026); ``r2_over_baseline`` (1 − SSE/SSE of the fold baseline);
             ``within_r`` (Pearson's r of ratings and predictions about their styles' means, mean
-            over repeats); ``n_songs``, ``n_artists``.
+            over repeats); ``fold_rmse`` and ``fold_rmse_sd`` (as for R²); ``n_songs``,
+            ``n_artists``.
         """
         songs, weights = self.songs, np.ones((1, len(self.songs)))
         scores = {name: score_statistic(self, name)(weights)[0] for name in SCORES}
@@ -85,6 +86,7 @@ class ProbeResult:
         total = ((songs.ratings - songs.ratings.mean(axis=0)) ** 2).sum(axis=0)
         frame.insert(2, "r2_sd", (1 - error / total).std(axis=0))
         frame.insert(6, "fold_r2_sd", r2_by_repeat(self, weights)[:, 0].std(axis=0))
+        frame["fold_rmse_sd"] = rmse_by_repeat(self, weights)[:, 0].std(axis=0)
         return frame.assign(n_songs=len(songs), n_artists=len(set(songs.artists)))
 
     def mean_predictions(self) -> pd.DataFrame:

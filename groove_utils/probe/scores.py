@@ -11,9 +11,12 @@ from scipy.stats import rankdata
 
 from groove_utils.probe.validation import ProbeError
 
-__all__ = ["SCORES", "r2_by_repeat", "score_statistic", "style_statistic", "within_style_r"]
+__all__ = [
+    "SCORES", "r2_by_repeat", "rmse_by_repeat", "score_statistic", "style_statistic",
+    "within_style_r",
+]  # fmt: skip
 
-SCORES = ("r2", "spearman", "rmse", "fold_r2", "r2_over_baseline", "within_r")
+SCORES = ("r2", "spearman", "rmse", "fold_r2", "r2_over_baseline", "within_r", "fold_rmse")
 
 
 def score_statistic(result, score: str):
@@ -32,6 +35,8 @@ def score_statistic(result, score: str):
         return lambda w: 1 - _ratio(w @ squared, w @ base)
     if score == "fold_r2":
         return lambda w: r2_by_repeat(result, w).mean(axis=0)
+    if score == "fold_rmse":
+        return lambda w: rmse_by_repeat(result, w).mean(axis=0)
     if score == "spearman":
         return lambda w: np.stack([_spearman(result, row) for row in w])
     if score == "within_r":
@@ -74,15 +79,29 @@ def within_style_r(y, predicted, styles, w) -> np.ndarray:
 
 def r2_by_repeat(result, w) -> np.ndarray:
     """Compute the mean of the folds' own R² in each repeat, (n_repeats, n_draws, n_targets)."""
+
+    def r2(y, predicted, w):
+        return 1 - _ratio(w @ (y - predicted) ** 2, _spread(w, y - y.mean(axis=0)))
+
+    return _fold_means(result, w, r2)
+
+
+def rmse_by_repeat(result, w) -> np.ndarray:
+    """Compute the mean of the folds' own RMSE in each repeat, (n_repeats, n_draws, n_targets)."""
+
+    def rmse(y, predicted, w):
+        return np.sqrt(_ratio(w @ (y - predicted) ** 2, w.sum(axis=1, keepdims=True)))
+
+    return _fold_means(result, w, rmse)
+
+
+def _fold_means(result, w, score) -> np.ndarray:
+    """Average a score of ratings, predictions and weights over the folds of each repeat."""
     means = []
     for fold, predicted in zip(result.folds, result.predicted, strict=True):
-        scores = []
-        for number in range(fold.max() + 1):
-            held = fold == number
-            y = result.songs.ratings[held]
-            error = w[:, held] @ (y - predicted[held]) ** 2
-            scores.append(1 - _ratio(error, _spread(w[:, held], y - y.mean(axis=0))))
-        means.append(np.mean(scores, axis=0))
+        held = [fold == number for number in range(fold.max() + 1)]
+        y = result.songs.ratings
+        means.append(np.mean([score(y[h], predicted[h], w[:, h]) for h in held], axis=0))
     return np.array(means)
 
 

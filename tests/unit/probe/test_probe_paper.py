@@ -7,7 +7,7 @@ from expect import raises
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_score
 
-from groove_utils.probe import ProbeError, paper_protocol
+from groove_utils.probe import ProbeError, paper_protocol, single_precision_difference
 from groove_utils.stats import StatsError
 
 
@@ -25,6 +25,35 @@ def test_paper_protocol_is_the_scikit_learn_calls_it_names(small):
         scores = paper_protocol(X, y).scores().set_index("target").loc[name]
         assert scores["fold_r2"] == pytest.approx(np.mean(seeds), abs=1e-10)
         assert scores["fold_r2_sd"] == pytest.approx(np.std(seeds), abs=1e-10)
+        rmse = [
+            -cross_val_score(
+                Ridge(alpha=0.2, solver="cholesky"), features, target,
+                cv=KFold(4, shuffle=True, random_state=seed),
+                scoring="neg_root_mean_squared_error",
+            ).mean()
+            for seed in range(5)
+        ]  # fmt: skip
+        assert scores["fold_rmse"] == pytest.approx(np.mean(rmse), abs=1e-10)
+
+
+def test_single_precision_is_the_same_calls_on_float32(small):
+    X, y, *_ = small
+    order = np.argsort(y.index.to_numpy())
+    features = np.hstack([X["low"], X["high"]])[order]
+    largest = 0
+    for name in y:
+        for seed in range(3):
+            both = [
+                cross_val_score(
+                    Ridge(alpha=0.2, solver="cholesky"), values, y[name].to_numpy()[order],
+                    cv=KFold(4, shuffle=True, random_state=seed), scoring="r2",
+                ).mean()
+                for values in (features, features.astype(np.float32))
+            ]  # fmt: skip
+            largest = max(largest, abs(both[0] - both[1]))
+    found = single_precision_difference(X, y, seeds=range(3))
+    assert found == pytest.approx(largest, rel=0.5, abs=1e-7)
+    assert 0 < found < 1e-5
 
 
 def test_paper_protocol_does_not_depend_on_row_order(small):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from expect import raises
 from scipy.stats import pearsonr, spearmanr
-from sklearn.metrics import r2_score
+from sklearn.metrics import r2_score, root_mean_squared_error
 
 from groove_utils.probe import ProbeError, Protocol, nested_ridge
 from groove_utils.probe.scores import SCORES, score_statistic
@@ -39,6 +39,10 @@ def test_weighted_scores_are_scores_of_repeated_songs(result, score):
                     [r2_score(y[f == k], one[f == k]) for one, f in zip(p, folds, strict=True)
                      for k in range(4)]
                 ),
+                "fold_rmse": lambda y=y, p=p, folds=folds: np.mean(
+                    [root_mean_squared_error(y[f == k], one[f == k])
+                     for one, f in zip(p, folds, strict=True) for k in range(4)]
+                ),
                 "r2_over_baseline": lambda y=y, p=p, base=base: (
                     1 - ((y - p) ** 2).sum() / ((y - base) ** 2).sum()
                 ),
@@ -64,6 +68,11 @@ def test_the_table_of_scores_adds_spread_over_repeats(result):
             for fold, guess in zip(result.folds, guesses, strict=True)
         ]
         assert table.loc[name, "fold_r2_sd"] == pytest.approx(np.std(by_repeat))
+        by_repeat = [
+            np.mean([root_mean_squared_error(truth[fold == k], guess[fold == k]) for k in range(4)])
+            for fold, guess in zip(result.folds, guesses, strict=True)
+        ]
+        assert table.loc[name, "fold_rmse_sd"] == pytest.approx(np.std(by_repeat))
     assert (table["n_songs"] == 60).all()
 
 
