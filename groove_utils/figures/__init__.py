@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_reading_order",
             "plot_training",
         ],
-        "maps": ["plot_neighbours", "plot_similarity", "plot_song_maps"],
+        "maps": ["plot_model_maps", "plot_neighbours", "plot_similarity", "plot_song_maps"],
         "mixed": [
             "plot_fitted_lines",
             "plot_power",

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
 
 from groove_utils.embed.model_selection import models_for, stem_sums
 from groove_utils.probe import paper_protocol
@@ -49,6 +51,16 @@ def test_the_published_study_gives_the_table_of_the_paper(make_book, tmp_path):
     text = f"{scores['fold_r2']:.2f} ± {scores['fold_r2_sd']:.2f}".replace("-", "−")
     assert table["mert-v1-95m"][1] == text
 
+    page = BeautifulSoup((build / "html" / "05-embeddings.html").read_text(), "html.parser")
+    rows = [[cell.get_text() for cell in row.select("td")] for row in page.select("#tab-rsa tr")]
+    correlations = {row[0]: row[1:] for row in rows if row}
+    assert set(correlations) == {*models, *stems}
+    assert page.select("#fig-all-maps")
+    distances = pdist(features, "cosine"), pdist(study.song_means("dance").to_frame(), "cityblock")
+    text = f"{spearmanr(*distances).statistic:.2f}".replace("-", "−")
+    assert correlations["mert-v1-95m"][QUESTIONS.index("dance")] == text
+
+    page = BeautifulSoup((build / "html" / "06-probing.html").read_text(), "html.parser")
     boxes = " ".join(box.get_text() for box in page.select(".admonition.not-run"))
     assert "known truth" in boxes
     assert not page.select(".admonition.simulated")
