@@ -12,8 +12,10 @@ from expect import raises
 from groove_utils.audio import load_audio, measure_loudness
 from groove_utils.book import (
     audio_player,
+    report_counts,
     report_effects,
     report_text,
+    report_texts,
     report_value,
     show_figure,
     show_table,
@@ -75,6 +77,14 @@ def test_rows_of_a_table_are_reported_with_their_intervals(in_book, shown):
     assert chapter.reported["gain"]["full"] == "25 points (95% CI −10 to 60, n = 48)"
     report_effects({"bare": row.replace({-0.1: np.nan})}, value="gain")
     assert chapter.reported["bare"]["full"] == "0.25"
+
+
+def test_several_counts_and_texts_at_once(in_book, shown):
+    chapter = in_book()
+    report_counts(songs=np.int64(144), bands=48)
+    report_texts(model="mtt-vgg", word="found")
+    texts = {name: entry["text"] for name, entry in chapter.reported.items()}
+    assert texts == {"songs": "144", "bands": "48", "model": "mtt-vgg", "word": "found"}
 
 
 @pytest.mark.parametrize("value", [float("nan"), np.nan, float("inf"), "3", None, pd.NA])

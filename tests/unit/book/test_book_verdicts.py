@@ -6,6 +6,7 @@ import pytest
 
 from groove_utils.book.verdicts import (
     clear_rows,
+    describe_additions,
     describe_difference,
     pick_by_p,
     pick_shape,
@@ -46,6 +47,18 @@ def test_p_values_without_an_interval():
 def test_comparisons_share_their_words():
     assert describe_difference({"low": 0.1, "high": 0.2}, "b") == "ahead of b"
     assert describe_difference({"low": -0.2, "high": -0.1}, "b", of="a is ") == "a is behind b"
+
+
+def test_a_slope_next_to_nothing_is_not_described():
+    above, below = ({"estimate": e, "low": e - 0.1, "high": e + 0.1} for e in (0.25, -0.25))
+    text = describe_additions(
+        [("A", ["b", "c"], above), ("B", ["a"], below), ("C", [], above)]
+    )  # fmt: skip
+    assert text == (
+        "A adds to b and c (0.25, 95% CI 0.15 to 0.35). "
+        "B has the opposite sign next to a (−0.25, 95% CI −0.35 to −0.15)."
+    )
+    assert "nothing to compare" in describe_additions([("C", [], above)])
 
 
 @pytest.mark.parametrize(
