@@ -266,11 +266,16 @@ def ablate(mixes, targets, train_on="stem"):
 on_stems = ablate(mixes, everything)
 
 # %%
-draw = {"n_boot": n_bootstrap, "seed": seed}
-ablation_scores = partial(probe.ablation_scores, **draw)
-contributions = partial(probe.contributions, **draw)
-contrast = partial(probe.contrast, **draw)
-share_difference = partial(probe.share_difference, **draw)
+ablation_scores, contributions, contrast, share_difference, attribute_songs = (
+    partial(function, n_boot=n_bootstrap, seed=seed)
+    for function in (
+        probe.ablation_scores,
+        probe.contributions,
+        probe.contrast,
+        probe.share_difference,
+        probe.attribute_songs,
+    )
+)
 scores = ablation_scores(on_stems.select([*targets, *controls]))
 
 # %%
@@ -714,7 +719,7 @@ silent = pd.DataFrame(
     index=ratings.index,
 )
 on_mix = kinds["the mix, level removed"]
-pushes = probe.attribute_songs(on_mix, target, silent=silent, **draw)
+pushes = attribute_songs(on_mix, target, silent=silent)
 
 # %%
 predicted = pushes.groupby("track_id")["predicted"].first()
