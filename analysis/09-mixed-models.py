@@ -361,10 +361,8 @@ compared = [
     ("It", [*style, "descriptors"], effects["slope_all"]),
     ("That of the descriptors", [*style, model_name], effects["handcrafted_all"]),
 ]
-words = (
-    *["That is not the case in this study"] * 2,
-    "That may be the case in this study",
-)
+maybe = "That may be the case in this study"
+words = "That is not the case in this study", maybe, maybe
 report_texts(
     adds=describe_additions(compared[: 2 * len(predictors) - 1]),
     falsifier=pick_verdict(effects["slope_all"], *words),
