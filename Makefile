@@ -63,6 +63,10 @@ book: $(READY) ## run what has changed, and compile the book
 chapter: $(READY) ## run one chapter and what it stands on: CH=06-probing
 	+@MAKE="$(MAKE)" $(BOOK) make chapter $(CHAPTERS)
 
+.PHONY: lab
+lab: $(READY) ## open a chapter in JupyterLab: CH=06-probing
+	+@MAKE="$(MAKE)" $(BOOK) lab $(CHAPTERS)
+
 .PHONY: serve
 serve: book ## show the book on http://localhost:8000 (PORT=...)
 	@$(BOOK) serve

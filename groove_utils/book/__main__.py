@@ -41,6 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("chapters", nargs="*", help="all chapters")
     verb.set_defaults(run=_make)
 
+    verb = verbs.add_parser("lab", help="open the chapter CH in JupyterLab")
+    verb.add_argument("chapters", nargs="*", help="all chapters")
+    verb.set_defaults(run=_lab)
+
     verb = verbs.add_parser("run", help="execute one chapter")
     verb.add_argument("script", type=Path)
     verb.add_argument("--study", default=os.environ.get("STUDY", "demo"))
@@ -91,19 +95,36 @@ def _make(options: argparse.Namespace) -> int:
     settings = read_settings(project_root())
     if options.goal == "book":
         return make_results(settings, options.chapters)
+    chapter = _read_chapter_name(options.chapters)
+    if status := make_results(settings, options.chapters, chapter):
+        return status
+    print(f"Executed: {os.path.relpath(settings.build / 'book' / chapter)}.ipynb")
+    return 0
+
+
+def _read_chapter_name(chapters: list[str]) -> str:
+    """Return CH, which has to be one of the chapters."""
     chapter = os.environ.get("CH", "")
-    if chapter not in options.chapters:
+    if chapter not in chapters:
         raise BookError(
-            f"CH={chapter}: expected one of {', '.join(options.chapters)}. Start one of your own "
+            f"CH={chapter}: expected one of {', '.join(chapters)}. Start one of your own "
             "with `make new-chapter CH=12-tempo`.",
             kind="unknown_chapter",
             column="CH",
             value=chapter,
         )
-    if status := make_results(settings, options.chapters, chapter):
+    return chapter
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from groove_utils.book.incremental import make_inputs
+    from groove_utils.book.jupyterlab import open_lab
+
+    settings = read_settings(project_root())
+    chapter = _read_chapter_name(options.chapters)
+    if status := make_inputs(settings, options.chapters, chapter):
         return status
-    print(f"Executed: {os.path.relpath(settings.build / 'book' / chapter)}.ipynb")
-    return 0
+    return open_lab(settings, chapter)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -106,6 +106,7 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     fresh.replace(html)
     shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(scratch, ignore_errors=True)
+    write_exercises(_scripts(root, chapters), build.parent, values)  # to open in JupyterLab
     return html / "index.html"
 
 

@@ -105,6 +105,9 @@ def write_exercises(
         with atomic_path(path) as part:
             nbformat.write(exercise_notebook(script, values), part)
         written.append(path)
+    for path in (folder / FOLDER).glob("*.ipynb"):
+        if path not in written:  # of a chapter that was taken out
+            path.unlink()
     return written
 
 

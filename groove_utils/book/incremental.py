@@ -27,7 +27,7 @@ from groove_utils.files import write_if_changed
 from groove_utils.manifest import find_changes
 from groove_utils.paths import project_root
 
-__all__ = ["lock_build", "make_results", "remove_stale"]
+__all__ = ["lock_build", "make_inputs", "make_results", "remove_stale"]
 
 MAX_ROUNDS = 4  # of making what changed while something else was made
 PAGES = "html"  # name of the compiled pages among the results; the others are chapters
@@ -129,6 +129,27 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
     BookError
         If a parameter is wrong, a chapter's script is missing, or nothing writes a table.
     """
+    names = [*chapters, PAGES] if goal == PAGES else chapters
+    purpose = "make book" if goal == PAGES else f"make chapter CH={goal}"
+    return _make_goals(settings, chapters, {goal: names}, purpose)
+
+
+def make_inputs(settings: Settings, chapters: list[str], chapter: str) -> int:
+    """Make the study and the tables that a chapter reads, but not the chapter itself.
+
+    Parameters, result and errors are those of :func:`make_results`.
+    """
+    scripts = settings.params_file.parents[1]
+    tables = declared_tables((scripts / "chapters.mk").read_text(encoding="utf-8"))
+    reads = set(tables[chapter]["reads"])
+    goals = {name: chapters for name in chapters if reads.intersection(tables[name]["writes"])}
+    return _make_goals(settings, chapters, goals, f"make lab CH={chapter}")
+
+
+def _make_goals(
+    settings: Settings, chapters: list[str], goals: dict[str, list[str]], purpose: str
+) -> int:
+    """Make the study, and then each goal, of which the names are those of what may be stale."""
     scripts = settings.params_file.parents[1]
     for chapter in chapters:
         if not (script := scripts / f"{chapter}.py").is_file():
@@ -143,12 +164,11 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
     if not settings.own:
         sections["study"].setdefault(settings.study, {})
     build = settings.build
-    with lock_build(build, "make book" if goal == PAGES else f"make chapter CH={goal}"):
+    with lock_build(build, purpose):
         shutil.rmtree(build / "failed", ignore_errors=True)
         _write_settings(settings, sections, {chapter: tables[chapter] for chapter in chapters})
         study_steps = ["valid"] if settings.own else ["study", "valid"]
-        for target in [*study_steps, goal]:
-            names = [target] if target != goal else [*chapters, *([PAGES] if goal == PAGES else [])]
+        for target, names in ({step: [step] for step in study_steps} | goals).items():
             if status := _make(settings, target, names):
                 for failure in sorted((build / "failed").glob("*.txt")):
                     print(failure.read_text(encoding="utf-8"), end="", flush=True)

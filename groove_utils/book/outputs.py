@@ -293,9 +293,14 @@ def _take(chapter: Chapter, name: str, *names: str) -> None:
 
 
 def _record(name: str, entry: dict) -> bool:
-    """Keep a reported value if the chapter runs for the book; tell whether it does."""
+    """Keep a reported value if the chapter runs for the book; tell whether it does.
+
+    In Jupyter, where the prose cannot show it, it is shown below the cell.
+    """
     chapter = current_chapter()
     if chapter is None or not chapter.in_book:
+        if chapter is not None:
+            display(Markdown(f"`{name}`: {entry['full']}"))
         return False
     _take(chapter, name, name, name + FULL)
     chapter.reported[name] = entry

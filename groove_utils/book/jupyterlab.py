@@ -1,0 +1,58 @@
+"""A chapter in JupyterLab, where saving writes both the notebook and its script."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from groove_utils.book.jupytext_sync import sync_pairs
+from groove_utils.book.settings import Settings
+from groove_utils.paths import project_root
+
+__all__ = ["lab_command", "open_lab"]
+
+
+def lab_command(chapter: str) -> list[str]:
+    """Return the command that opens a chapter's notebook in JupyterLab.
+
+    ``JUPYTER_FLAGS`` in the environment holds further options, such as ``--no-browser``. The
+    extension of jupytext, which pairs notebook and script, is switched on wherever it is installed.
+
+    Examples
+    --------
+    >>> lab_command("06-probing")[-1]
+    'analysis/06-probing.ipynb'
+    """
+    root = f"--ServerApp.root_dir={project_root()}"  # else the folder of the notebook
+    flags = os.environ.get("JUPYTER_FLAGS", "").split()
+    return [sys.executable, "-m", "jupyterlab", root, *flags, f"analysis/{chapter}.ipynb"]
+
+
+def open_lab(settings: Settings, chapter: str) -> int:
+    """Bring a chapter's pair into step, and show it in JupyterLab until that is closed.
+
+    Parameters
+    ----------
+    settings : Settings
+        The chapter's cell of parameters has to name its study; a line says so if it is not the
+        default one.
+    chapter : str
+
+    Returns
+    -------
+    int
+        Exit status of JupyterLab.
+    """
+    sync_pairs(project_root() / "analysis")
+    if settings.study != "demo":
+        print(f"In the cell of parameters, set study = {settings.study!r}.")
+    print(f"Saving the notebook also writes analysis/{chapter}.py, which the book is made of.")
+    print(
+        f"Then `make chapter CH={chapter}` runs it, and `make sync` removes the outputs.",
+        flush=True,
+    )
+    try:
+        return subprocess.run(lab_command(chapter), cwd=project_root(), check=False).returncode
+    except KeyboardInterrupt:
+        return 0
