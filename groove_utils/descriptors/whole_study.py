@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from groove_utils.audio import AudioError, load_audio
 from groove_utils.cache import ArrayCache, cache_key

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from groove_utils.audio import AudioError
 from groove_utils.audio.streams import ArraySource, FileSource, Source, as_source

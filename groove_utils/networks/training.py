@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from torch import nn
 from torch.nn import functional
-from tqdm.auto import trange
+from tqdm import trange
 
 from groove_utils.errors import DetailedError
 from groove_utils.files import atomic_path

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from groove_utils.audio import load_audio, matching_gain, measure_loudness
 from groove_utils.cache import VERSIONS, ArrayCache

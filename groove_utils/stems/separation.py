@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from groove_utils.audio import AudioError, audio_duration
 from groove_utils.audio.encode import stream_to_file

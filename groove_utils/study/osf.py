@@ -11,7 +11,7 @@ from typing import NamedTuple
 import requests
 from osfclient.api import OSF
 from osfclient.exceptions import OSFException
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from groove_utils.files import hash_file, write_if_changed
 from groove_utils.study.download import TIMEOUT, download_file

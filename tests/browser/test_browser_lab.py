@@ -25,7 +25,7 @@ FIRST = """# %% [markdown]
 # There are {glue:text}`songs` songs.
 
 # %% tags=["parameters"]
-study = "own study"
+study = "STUDY"
 seed = 0
 
 # %%
@@ -33,7 +33,7 @@ import matplotlib.pyplot as plt
 
 from groove_utils.book import open_chapter, report_value, show_figure
 
-chapter = open_chapter("01-first", "../own study" if study == "own study" else study)
+chapter = open_chapter("01-first", study)
 
 # %%
 height = 1
@@ -50,7 +50,8 @@ report_value("songs", len(chapter.study.tracks), fmt=".0f")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    root = checkout(tmp_path_factory.mktemp("lab") / "checkout", {"01-first": FIRST})
+    root = tmp_path_factory.mktemp("lab") / "checkout"
+    checkout(root, {"01-first": FIRST.replace("STUDY", str(root / STUDY))})
     (root / "analysis" / "chapters.mk").write_text("CHAPTERS := 01-first\n")
     (root / "analysis" / "params" / "default.yml").write_text("all: {seed: 1}\n")
     (root / "pyproject.toml").write_bytes(
@@ -105,9 +106,11 @@ def run_all(page) -> None:
 
 
 def test_a_changed_cell_changes_the_figure_and_the_chapter(browser, lab, project):
+    script = project / "analysis" / "01-first.py"
+    source = script.read_text()
     page = browser.new_page(viewport={"width": 1280, "height": 1400})
     page.goto(f"{lab}/lab/tree/analysis/01-first.ipynb")
-    page.locator(".jp-CodeCell").first.wait_for(timeout=60_000)
+    page.get_by_text("| Idle").wait_for(timeout=60_000)  # the kernel has started
     run_all(page)
     page.locator(".jp-OutputArea-output img").first.wait_for(timeout=90_000)
     assert page.get_by_text("height: 1").count() == 1
@@ -121,12 +124,11 @@ def test_a_changed_cell_changes_the_figure_and_the_chapter(browser, lab, project
     assert len(before) == 1
     assert images(page) != before
     page.keyboard.press("Control+S")
-    script = project / "analysis" / "01-first.py"
     for _ in range(60):
-        if "height = 3" in script.read_text():
+        if script.read_text() != source:
             break
         time.sleep(0.5)
-    assert script.read_text() == FIRST.replace("height = 1", "height = 3")
+    assert script.read_text() == source.replace("height = 1", "height = 3")
     run_make(project, "chapter", "CH=01-first", f"STUDY={STUDY}")
     values = json.loads((project / "build/own-study/values/01-first.json").read_text())
     assert values["height"]["value"] == 3
