@@ -42,7 +42,7 @@ import pandas as pd
 import seaborn as sns
 import torch
 from IPython.display import Code
-from joblib import Parallel, delayed
+from joblib import delayed
 from matplotlib import pyplot as plt
 from scipy import stats
 from torch import nn
@@ -56,13 +56,13 @@ from groove_utils.book import (
     show_figure,
     show_table,
 )
-from groove_utils.cache import ArrayCache
+from groove_utils.cache import ArrayCache, run_cached_jobs
 from groove_utils.networks import augmentation
 from groove_utils.synth import listening_tasks
 
 chapter = open_chapter("03-networks", study)
 cache = ArrayCache(namespace="training")
-parallel = Parallel(n_jobs)
+run = partial(run_cached_jobs, cache=cache, n_jobs=n_jobs)
 seeds = range(seed, seed + n_seeds)
 
 # %% [markdown]
@@ -346,8 +346,8 @@ networks.receptive_field([3, 2, 3], strides=[1, 2, 1])
 # %%
 swing = tasks["swing"]
 runs = pd.MultiIndex.from_product([[1, 3, 5, 9, 15], seeds], names=["width", "seed"])
-accuracies = parallel(
-    delayed(networks.task_accuracy)(swing, "convolution", s, cache, kernel=(12, width))
+accuracies = run(
+    delayed(networks.task_accuracy)(swing, "convolution", s, kernel=(12, width))
     for width, s in runs
 )
 field = pd.Series(accuracies, runs, name="accuracy").reset_index()
@@ -442,10 +442,8 @@ report_text("looks", "largest" if most > least else "smallest")
 # %%
 sounds, keys, instruments = listening_tasks.draw_notes(480, seed)
 sr, hop = listening_tasks.RATE, 1024
-mel = {
-    n: librosa.feature.melspectrogram(y=sounds, sr=sr, n_mels=n, hop_length=hop)
-    for n in (48, 128)
-}
+power = np.abs(librosa.stft(sounds, hop_length=hop)) ** 2
+mel = {n: librosa.feature.melspectrogram(S=power, sr=sr, n_mels=n) for n in (48, 128)}
 cqt = np.abs(
     librosa.cqt(sounds, sr=sr, hop_length=hop, n_bins=72, fmin=librosa.note_to_hz("C2"))
 )
@@ -469,9 +467,9 @@ labels = {"which pitch class?": keys % 12, "which instrument?": instruments}
 runs = pd.MultiIndex.from_product(
     [labels, views, seeds], names=["question", "input", "seed"]
 )
-accuracies = parallel(
+accuracies = run(
     delayed(networks.holdout_accuracy)(
-        views[name], labels[question], unseen, "convolution", s, cache,
+        views[name], labels[question], unseen, "convolution", s,
         kernel=(views[name].shape[1], 1),
     )
     for question, name, s in runs
@@ -671,9 +669,9 @@ stretch = {
 runs = pd.MultiIndex.from_product(
     [timed, stretch, seeds], names=["question", "change", "seed"]
 )
-accuracies = parallel(
+accuracies = run(
     delayed(networks.task_accuracy)(
-        timed[question], "convolution", s, cache, stretch[change],
+        timed[question], "convolution", s, augment=stretch[change],
         n_train=60, epochs=40, kernel=(12, 15),
     )
     for question, change, s in runs
@@ -870,8 +868,8 @@ def all_tosses(by_band=True, **options):
         if not by_band:
             held_out = np.random.default_rng(s).random(len(X)) < 1 / 3
         job = delayed(networks.holdout_accuracy)
-        jobs.append(job(X, labels, held_out, "convolution", s, cache, **options))
-    return parallel(jobs)
+        jobs.append(job(X, labels, held_out, "convolution", s, **options))
+    return run(jobs)
 
 
 # %% [markdown]

@@ -55,11 +55,13 @@ from groove_utils.book import (
     show_table,
 )
 from groove_utils.book.verdicts import pick_verdict
+from groove_utils.cache import ArrayCache
 from groove_utils.genre import architectures, planted_cues
 from groove_utils.probe import ClippedStandardScaler
 from groove_utils.stats import join_words
 
 chapter = open_chapter("10-genre-networks", study)
+cache = ArrayCache(namespace="genre-networks")
 settings = replace(genre.SETTINGS, epochs=epochs)
 seeds = range(seed, seed + n_seeds)
 score = partial(genre.accuracy_table, n_boot=n_bootstrap)
@@ -352,6 +354,7 @@ others = [
 fits = [genre.classify_features(n, X, clips, splits, m) for n, X, m in others]
 predictions = pd.concat([predictions, *fits], ignore_index=True)
 chapter.save_table(predictions, "genre_predictions")
+chapter.save_table(tagger.frame("penultimate"), "genre_tagger")
 
 # %% [markdown]
 # ## Who names most clips?
@@ -432,7 +435,7 @@ for key, gap in gaps.items():
 
 # %%
 X, y = genre.pyaudioanalysis_features()
-real = genre.compare_classifiers(X, y, n_folds=n_folds, seed=seed)
+real = genre.compare_classifiers(X, y, n_folds=n_folds, seed=seed, cache=cache)
 real_scores = score(real).set_index("network")
 
 # %% tags=["hide-input"]

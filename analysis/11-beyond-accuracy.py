@@ -43,7 +43,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from joblib import Parallel, delayed
+from joblib import delayed
 from matplotlib import pyplot as plt
 from scipy.special import logit
 from sklearn import metrics
@@ -60,6 +60,7 @@ from groove_utils.book import (
     summaries,
 )
 from groove_utils.book.verdicts import pick_verdict
+from groove_utils.cache import ArrayCache, run_cached_jobs
 from groove_utils.genre import planted_cues, self_supervision
 from groove_utils.genre.explanations import METHODS
 from groove_utils.genre.inputs import MEL_SETTINGS, clip_mels
@@ -68,6 +69,8 @@ from groove_utils.genre.trained_networks import SETTINGS
 chapter = open_chapter("11-beyond-accuracy", study)
 data = chapter.study
 resampled = {"n_boot": n_bootstrap, "seed": seed}
+cache = ArrayCache(namespace="genre-networks")
+run = partial(run_cached_jobs, cache=cache, n_jobs=n_jobs)
 
 # %% [markdown]
 # ## Which mistakes, and how sure?
@@ -210,9 +213,7 @@ branches = pd.Series(corpus.tree).groupby(corpus.tree).groups
 # %%
 unlabelled = np.sort(np.concatenate([split["train"], split["valid"]]))
 known = clips.table.iloc[unlabelled].set_index("clip_id")
-signals = genre.clip_signals(corpus, clips.table.iloc[unlabelled])
-tagger = embed.embed_tracks(signals, "msd-musicnn", progress=False)
-vectors = tagger.frame("penultimate")
+vectors = chapter.load_table("genre_tagger").loc[known.index]
 causes = ["tempo", "swing_ratio", "syncopation", "event_density", "backbeat"]
 
 
@@ -730,12 +731,14 @@ report_text(
 # shuffling its weights. An explanation of what was learnt must change.
 
 # %%
-few = X[:8], target[:8]
-original = genre.explain(cnn.network, *few, steps=8, **silence)
+def explain_few(network):
+    maps = genre.explain_all(network, X[:8], target[:8], METHODS[:1], steps=8, **silence)
+    return maps["integrated gradients"]
+
+
+original = explain_few(cnn.network)
 cascade = pd.Series({
-    layer: genre.rank_similarity(
-        original, genre.explain(shuffled, *few, steps=8, **silence)
-    ).mean()
+    layer: genre.rank_similarity(original, explain_few(shuffled)).mean()
     for layer, shuffled in genre.shuffled_layers(cnn.network, X, seed)
 })  # fmt: skip
 
@@ -807,7 +810,7 @@ recipes = {
 pretraining = replace(
     self_supervision.PRETRAINING, epochs=pretraining_epochs, seed=seed
 )
-pretrained = Parallel(n_jobs)(
+pretrained = run(
     delayed(genre.pretrain_network)("mel-cnn", views, pretraining, stretch=stretch)
     for views, stretch in recipes.values()
 )
@@ -836,12 +839,13 @@ curves = [
 
 
 # %%
-def from_nothing(count, draw):
+def from_nothing(count, draw, cache):
     names = clips.table.iloc[split["train"]].groupby("style")["artist"].unique()
     rng = np.random.default_rng([seed, draw])
     labelled = np.concatenate([rng.permutation(n)[:count] for n in names])
     few = split["train"][np.isin(artists[split["train"]], labelled)]
-    model = trained("mel-cnn", split={**split, "train": few}, settings=settings)
+    once = {**split, "train": few}
+    model = trained("mel-cnn", split=once, settings=settings, cache=cache)
     right = model.predict(clips.X[test]).argmax(axis=1) == y
     return {"bands": count, "draw": draw, "accuracy": right.mean()}
 
@@ -849,7 +853,7 @@ def from_nothing(count, draw):
 # %%
 n_train = clips.table.iloc[split["train"]].groupby("style")["artist"].nunique().min()
 jobs = [(count, d) for count in label_counts if count <= n_train for d in range(2)]
-scratch = Parallel(n_jobs)(delayed(from_nothing)(*job) for job in jobs)
+scratch = run(delayed(from_nothing)(*job) for job in jobs)
 curves.append(pd.DataFrame(scratch).assign(features="from nothing"))
 curve = pd.concat(curves, ignore_index=True)
 
@@ -1164,8 +1168,10 @@ print(f"severity {before:.2f} → {after:.2f}, accuracy {(cheat == y).mean():.2f
 
 # %% tags=["solution"]
 average = planted.X[split["train"]].mean(axis=(0, 2))[:, None]
-other = genre.explain(horse.network, X_planted, answers, baseline=average)
-for e in (horse_maps["integrated gradients"], other):
+other = genre.explain_all(
+    horse.network, X_planted, answers, METHODS[:1], baseline=average
+)
+for e in (horse_maps["integrated gradients"], other["integrated gradients"]):
     on_cue = genre.truth_scores(np.abs(e), cue)
     print((on_cue["mass"] / on_cue["chance"]).mean().round(2))
 

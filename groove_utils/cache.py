@@ -18,7 +18,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,7 +30,14 @@ from groove_utils.errors import DetailedError
 from groove_utils.files import atomic_path, hash_bytes
 from groove_utils.paths import cache_folder
 
-__all__ = ["VERSIONS", "ArrayCache", "cache_key", "describe_function", "format_bytes"]
+__all__ = [
+    "VERSIONS",
+    "ArrayCache",
+    "cache_key",
+    "describe_function",
+    "format_bytes",
+    "run_cached_jobs",
+]
 
 VERSIONS = {
     "ablation": "1",  # probes of subsets of stems
@@ -39,6 +46,7 @@ VERSIONS = {
     "explanations": "1",  # cells of spectrograms that speak for an answer
     "genre-corpus": "4",  # songs of the genre corpus
     "genre-networks": "1",  # networks that name styles, and their training
+    "listening-tasks": "1",  # sounds of chapter 03 and their features
     "mels": "1",  # log-mel spectrograms of clips
     "rendering": "3",  # the sound of a score
     "stem-measures": "2",  # descriptors, coupling and gains of sums of stems
@@ -236,6 +244,66 @@ class ArrayCache:
             with suppress(FileNotFoundError):  # removed by another process
                 if path.is_file():
                     yield path, path.stat().st_size
+
+
+def run_cached_jobs(jobs: Iterable[tuple], cache: ArrayCache | None, n_jobs: int = 1) -> list:
+    """Run jobs in several processes, which are started only if a result is not in the cache yet.
+
+    Parameters
+    ----------
+    jobs : iterable of (function, args, options)
+        Calls made by `joblib.delayed`. Each function takes a store as ``cache``, and computes only
+        what it does not find there.
+    cache : ArrayCache, optional
+        Without one, everything is computed.
+    n_jobs : int
+        Processes.
+
+    Returns
+    -------
+    list
+        The result of each job.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from joblib import delayed
+    >>> def square(x, cache):
+    ...     if (entry := cache.get(f"{x:08x}")) is None:
+    ...         cache.put(f"{x:08x}", entry := {"square": np.array(x * x)})
+    ...     return int(entry["square"])
+    >>> run_cached_jobs([delayed(square)(3), delayed(square)(4)], ArrayCache(tempfile.mkdtemp()))
+    [9, 16]
+    """
+    jobs, results = list(jobs), {}
+    if cache is not None:
+        full = _FullCache(cache.folder.parent, cache.namespace)
+        for number, (function, args, options) in enumerate(jobs):
+            with suppress(_MissingEntry):
+                results[number] = function(*args, **options, cache=full)
+    missing = [number for number in range(len(jobs)) if number not in results]
+    if missing:
+        from joblib import Parallel, delayed
+
+        computed = Parallel(n_jobs)(
+            delayed(function)(*args, **options, cache=cache)
+            for function, args, options in (jobs[number] for number in missing)
+        )
+        results |= zip(missing, computed, strict=True)
+    return [results[number] for number in range(len(jobs))]
+
+
+class _MissingEntry(LookupError):
+    """There is no such entry."""
+
+
+class _FullCache(ArrayCache):
+    """A store that raises an error, where another one returns None."""
+
+    def get(self, key: str) -> dict[str, np.ndarray]:
+        if (entry := super().get(key)) is None:
+            raise _MissingEntry(key)
+        return entry
 
 
 def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -7,6 +7,7 @@ on them. All have about 200,000 parameters, so that they can be compared.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,8 +39,11 @@ __all__ = [
 Pair = int | tuple[int, int]
 
 
-class SpectrogramNetwork(nn.Module):
-    """Base of the networks: scaling of the input, features, dropout, a linear layer.
+class SpectrogramNetwork(nn.Module, ABC):
+    """Base of the networks: preparation of the input, features, dropout, a linear layer.
+
+    A network defines :meth:`features`, and :meth:`prepare` if it needs another input than a
+    scaled spectrogram.
 
     Parameters
     ----------
@@ -68,11 +72,15 @@ class SpectrogramNetwork(nn.Module):
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:
         """Return features, shape (batch, dim)."""
-        return self.features((x - self.mean) / self.deviation)
+        return self.features(self.prepare(x))
 
+    def prepare(self, x: torch.Tensor) -> torch.Tensor:
+        """Scale a spectrogram in dB."""
+        return (x - self.mean) / self.deviation
+
+    @abstractmethod
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the features of scaled inputs; each network has its own."""
-        raise NotImplementedError
+        """Return the features of a prepared input, shape (batch, dim)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits, shape (batch, n_classes)."""
@@ -339,14 +347,17 @@ class ParallelNetwork(SpectrogramNetwork):
         self.recurrence = nn.GRU(3 * n_mels, width, batch_first=True, bidirectional=True)
         self.recurrence_head = nn.Linear(2 * width, branch)
 
+    def prepare(self, x: torch.Tensor) -> torch.Tensor:
+        """Colour a spectrogram in dB, relative to its own loudest value."""
+        return self.picture(x)
+
     def sequence(self, picture: torch.Tensor) -> torch.Tensor:
         """Return what the GRU reads: the published code's view of a picture."""
         turned = picture.permute(0, 1, 3, 2)
         return turned.contiguous().view(len(turned), turned.shape[2], -1)
 
-    def embed(self, x: torch.Tensor) -> torch.Tensor:
+    def features(self, picture: torch.Tensor) -> torch.Tensor:
         """Return the features of both branches, shape (batch, 128)."""
-        picture = self.picture(x)  # scaled by the clip's own loudest value
         maps = self.trunk(picture).amax(dim=(2, 3))
         states = _end_states(self.recurrence, self.sequence(picture))
         return torch.cat([self.trunk_head(maps), self.recurrence_head(states)], dim=1)

@@ -15,7 +15,6 @@ import librosa
 import numpy as np
 import pandas as pd
 import torch
-from captum.attr import IntegratedGradients, Occlusion
 from scipy.ndimage import gaussian_gradient_magnitude
 from scipy.stats import rankdata
 from torch import nn
@@ -102,6 +101,8 @@ def explain(
             f"there is no explanation {method!r}; expected one of {', '.join(METHODS)}.",
             kind="unknown_method", value=method,
         )  # fmt: skip
+    from captum.attr import IntegratedGradients, Occlusion  # slow to import
+
     network.eval()
     x, target = torch.tensor(X), torch.as_tensor(np.asarray(targets))
     hidden = torch.tensor(np.broadcast_to(np.float32(baseline), X.shape).copy())
@@ -133,7 +134,7 @@ def explain_all(
     cache : ArrayCache, optional
         The project's store ``explanations`` by default.
     **options
-        Of :func:`explain`; numbers and tuples of numbers.
+        Of :func:`explain`; numbers, tuples of numbers and arrays.
 
     Returns
     -------
@@ -142,7 +143,8 @@ def explain_all(
     """
     cache = ArrayCache(namespace="explanations") if cache is None else cache
     X, targets = np.asarray(X, dtype=np.float32), np.asarray(targets, dtype=np.int64)
-    facts = json.dumps([list(methods), options, repr(network)], sort_keys=True)
+    facts = [list(methods), options, repr(network)]
+    facts = json.dumps(facts, sort_keys=True, default=np.ndarray.tolist)
     weights = [value.numpy().tobytes() for value in network.state_dict().values()]
     key = cache_key("explanations", facts, X.tobytes(), targets.tobytes(), *weights)
     if (maps := cache.get(key)) is None:

@@ -23,6 +23,7 @@ from sklearn.svm import SVC
 from sklearn.utils import check_array
 from threadpoolctl import threadpool_limits
 
+from groove_utils.cache import ArrayCache, cache_key
 from groove_utils.files import hash_file
 from groove_utils.genre.corpora import CorpusError
 from groove_utils.probe.scaling import ClippedStandardScaler
@@ -137,6 +138,7 @@ def compare_classifiers(
     classifiers: dict[str, ClassifierMixin] | None = None,
     n_folds: int = 5,
     seed: int = 0,
+    cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
     """Predict every row by classifiers that were trained on other folds.
 
@@ -151,6 +153,8 @@ def compare_classifiers(
         :func:`build_classifiers` by default.
     n_folds, seed : int
         Folds are stratified by style.
+    cache : ArrayCache, optional
+        What has been predicted is not predicted again.
 
     Returns
     -------
@@ -175,6 +179,10 @@ def compare_classifiers(
     X, y = check_array(X), np.asarray(y)
     artists = np.arange(len(y)) if artists is None else np.asarray(artists)
     classifiers = build_classifiers(seed) if classifiers is None else classifiers
+    facts = [n_folds, seed, repr(classifiers), y.tolist(), artists.tolist()]
+    key = cache_key("genre-networks", repr(facts), X.tobytes())
+    if cache is not None and (entry := cache.get(key)) is not None:
+        return pd.DataFrame(entry)
     folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     tables = []
     for fold, (train, test) in enumerate(folds.split(X, y, artists)):
@@ -188,7 +196,11 @@ def compare_classifiers(
                     pd.DataFrame(_probabilities(fitted, X[test]), columns=columns)
                 )
             )
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    if cache is not None:
+        texts = table.select_dtypes(exclude="number").columns
+        cache.put(key, {k: v.to_numpy(str if k in texts else None) for k, v in table.items()})
+    return table
 
 
 def _probabilities(fitted: ClassifierMixin, X: np.ndarray) -> np.ndarray:

@@ -9,10 +9,10 @@ from dataclasses import asdict, replace
 import numpy as np
 import pandas as pd
 import torch
-from joblib import Parallel, delayed
+from joblib import delayed
 from scipy import stats
 
-from groove_utils.cache import ArrayCache, cache_key, describe_function
+from groove_utils.cache import ArrayCache, cache_key, describe_function, run_cached_jobs
 from groove_utils.networks.modules import build_module
 from groove_utils.networks.size import count_multiply_adds, count_parameters
 from groove_utils.networks.training import (
@@ -185,13 +185,14 @@ def compare_modules(
     """
     modules, seeds = list(modules), list(seeds)
     jobs = [(t, m, s) for t in tasks for m in modules for s in seeds]
-    results = Parallel(n_jobs=n_jobs)(
+    trainings = (
         delayed(train_and_test)(
             module, tasks[task].X, tasks[task].y, _held_out(tasks[task]),
-            replace(settings, seed=seed), cache=cache,
+            replace(settings, seed=seed),
         )
         for task, module, seed in jobs
     )  # fmt: skip
+    results = run_cached_jobs(trainings, cache, n_jobs)
     sizes = {(t, m): _sizes(m, tasks[t]) for t in tasks for m in modules}
     rows = []
     for (task, module, seed), probabilities in zip(jobs, results, strict=True):

@@ -3,18 +3,20 @@
 Each function draws a few hundred short sounds and the answer that each was rendered from. What a
 network must notice differs: a place on the frequency axis (:func:`tom_task`), a shape wherever it
 stands (:func:`chord_task`), an order in time (:func:`swing_task`), or a match between distant bars
-(:func:`repeat_task`).
+(:func:`repeat_task`). What was drawn once is read from the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
+from inspect import signature
 
 import librosa
 import numpy as np
 
+from groove_utils.cache import ArrayCache, cache_key
 from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
 
 __all__ = [
@@ -75,6 +77,44 @@ class ListeningTask:
     sounds: dict[str, tuple[np.ndarray, int]]
 
 
+def _keep(draw: Callable) -> Callable:
+    """Keep the result of a function, arrays or a task, in the cache by the function's arguments."""
+    arguments = signature(draw)
+
+    @wraps(draw)
+    def draw_or_read(*args, **options):
+        bound = arguments.bind(*args, **options)
+        bound.apply_defaults()
+        store = ArrayCache(namespace="listening-tasks")
+        key = cache_key("listening-tasks", draw.__name__, repr(bound.arguments))
+        if (entry := store.get(key)) is None:
+            drawn = draw(*args, **options)
+            entry = _pack(drawn) if isinstance(drawn, ListeningTask) else _number(drawn)
+            store.put(key, entry)
+        return _unpack(entry) if "question" in entry else tuple(entry.values())
+
+    return draw_or_read
+
+
+def _number(arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    return {str(number): array for number, array in enumerate(arrays)}
+
+
+def _pack(task: ListeningTask) -> dict[str, np.ndarray]:
+    texts = {"question": task.question, "classes": task.classes, "names": list(task.sounds)}
+    sounds = np.stack([y for y, _ in task.sounds.values()])
+    arrays = {"X": task.X, "y": task.y, "n_train": task.n_train, "sounds": sounds}
+    return {name: np.array(value) for name, value in (texts | arrays).items()}
+
+
+def _unpack(entry: dict[str, np.ndarray]) -> ListeningTask:
+    sounds = zip(entry["names"].tolist(), entry["sounds"], strict=True)
+    return ListeningTask(
+        entry["question"].item(), entry["classes"].tolist(), entry["X"], entry["y"],
+        entry["n_train"].item(), {name: (y, RATE) for name, y in sounds},
+    )  # fmt: skip
+
+
 @lru_cache(maxsize=4096)
 def play_note(
     bank: int, program: int, key: int, seconds: float, velocity: int = 100, cents: float = 0.0
@@ -130,6 +170,7 @@ def drum_loop(events: Sequence[tuple[float, int, float]], seconds: float, kit: i
     return y[:n_samples]
 
 
+@_keep
 def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Draw the question which of four toms was struck.
 
@@ -157,6 +198,7 @@ def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     return _task("Which tom is it?", list(TOMS), X, answers, n_train, sounds)
 
 
+@_keep
 def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Draw the question which chord sounds, with roots in testing that training never had.
 
@@ -187,6 +229,7 @@ def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     return _task("Which chord is it?", list(CHORDS), X, answers, n_train, sounds)
 
 
+@_keep
 def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Draw the question whether a drum loop is straight or swung.
 
@@ -212,6 +255,7 @@ def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     return _task("Straight or swung?", classes, _log_mel(sounds), answers, n_train, sounds)
 
 
+@_keep
 def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> ListeningTask:
     """Draw the question which earlier bar the last bar repeats.
 
@@ -252,6 +296,7 @@ def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> Li
     return _task("Which bar does the last one repeat?", classes, X, answers, n_train, sounds)
 
 
+@_keep
 def tempo_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Draw the question whether a drum loop is slow, medium or fast.
 
@@ -299,6 +344,7 @@ def draw_tasks(seed: int = 0, *, share: float = 1.0) -> dict[str, ListeningTask]
     return {name: draw(round(n * share), n_test, seed) for name, (draw, n) in draws.items()}
 
 
+@_keep
 def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Draw frames of drum loops, and whether the kick drum is struck in them.
 
@@ -331,6 +377,7 @@ def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarra
     return np.concatenate(X).astype(float), np.concatenate(y).astype(np.int64)
 
 
+@_keep
 def draw_notes(n: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw single notes of six instruments over two octaves.
 
@@ -358,6 +405,7 @@ def draw_notes(n: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.
     return np.stack(sounds), keys, instruments
 
 
+@_keep
 def draw_phrases(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw three-second phrases of eight families of instruments.
 
@@ -391,6 +439,7 @@ def draw_phrases(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, n
     return np.stack(sounds), families, programs
 
 
+@_keep
 def draw_band_loops(
     n_bands: int = 24, n_loops: int = 12, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:

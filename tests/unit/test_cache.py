@@ -11,7 +11,7 @@ import pytest
 import safetensors.numpy
 from expect import raises
 
-from groove_utils.cache import ArrayCache, format_bytes, main
+from groove_utils.cache import ArrayCache, format_bytes, main, run_cached_jobs
 from groove_utils.errors import DetailedError
 from groove_utils.files import hash_bytes
 
@@ -37,6 +37,28 @@ def test_round_trip_keeps_values_dtypes_shapes_and_order(store):
         np.testing.assert_array_equal(back[name], array)
         assert (back[name].dtype, back[name].shape) == (np.asarray(array).dtype, np.shape(array))
     assert len(store) == 1
+
+
+def count_and_double(number, cache=None):
+    """A job that leaves the number of its process behind."""
+    key = hash_bytes("double", str(number))
+    if cache is None or (entry := cache.get(key)) is None:
+        entry = {"value": np.array([2 * number, os.getpid()])}
+        if cache is not None:
+            cache.put(key, entry)
+    return entry["value"].tolist()
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_processes_compute_only_what_is_missing(store, n_jobs):
+    expected = count_and_double(3, store)
+    jobs = [(count_and_double, (number,), {}) for number in (5, 3, 4)]
+    results = run_cached_jobs(jobs, store, n_jobs)
+    assert [value for value, _ in results] == [10, 6, 8]
+    assert results[1] == expected
+    assert (results[0][1] == os.getpid()) == (n_jobs == 1)
+    assert run_cached_jobs(jobs, store, n_jobs) == results
+    assert [value for value, _ in run_cached_jobs(jobs, None)] == [10, 6, 8]
 
 
 def test_absent_entry_is_none(store):

@@ -5,6 +5,11 @@ import pytest
 from groove_utils.synth import listening_tasks
 
 
+@pytest.fixture(autouse=True)
+def new_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GROOVE_CACHE", str(tmp_path))
+
+
 def test_notes_are_in_tune():
     for key in (45, 57, 69):
         y = listening_tasks.play_note(0, 73, key, 0.5)
@@ -60,3 +65,16 @@ def test_loops_of_a_band_are_more_alike_than_loops_of_two():
     distance = np.linalg.norm(mean[:, None] - mean[None], axis=2)
     same = bands[:, None] == bands[None]
     assert distance[same & ~np.eye(24, dtype=bool)].mean() < 0.5 * distance[~same].mean()
+
+
+def test_what_was_drawn_is_read_again_unchanged(monkeypatch):
+    drawn = listening_tasks.tom_task(12, 8, seed=3), listening_tasks.draw_notes(4, 1)
+    monkeypatch.setattr(listening_tasks, "play_note", None)  # nothing is rendered again
+    task, notes = listening_tasks.tom_task(n_train=12, n_test=8, seed=3), listening_tasks.draw_notes(4, 1)
+    for name in ("question", "classes", "n_train"):
+        assert getattr(task, name) == getattr(drawn[0], name)
+    first, *_ = task.sounds
+    arrays = [task.X, task.y, task.sounds[first][0], *notes]
+    expected = [drawn[0].X, drawn[0].y, drawn[0].sounds[first][0], *drawn[1]]
+    for array, other in zip(arrays, expected, strict=True):
+        np.testing.assert_array_equal(array, other, strict=True)
