@@ -832,7 +832,8 @@ features["supervised, all labels"] = cnn.embed(clips.X)
 artists = clips.table["artist"].to_numpy()
 curves = [
     genre.label_curve(
-        f, clips.y, artists, unlabelled, test, n_bands=label_counts, n_draws=3, seed=seed
+        f, clips.y, artists, unlabelled, test, n_bands=label_counts, n_draws=3, seed=seed,
+        cache=cache,
     ).assign(features=name)
     for name, f in features.items()
 ]  # fmt: skip

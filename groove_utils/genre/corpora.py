@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -57,12 +58,16 @@ class Corpus:
 
     def path(self, song_id: str) -> Path:
         """Return the audio file of a song."""
-        rows = self.songs.loc[self.songs["song_id"] == song_id, "audio"]
-        if rows.empty:
+        if song_id not in self._audio:
             raise CorpusError(
                 f"{self.name}: there is no song {song_id!r}.", kind="unknown_song", value=song_id
             )
-        return self.folder / rows.iloc[0]
+        return self.folder / self._audio[song_id]
+
+    @cached_property
+    def _audio(self) -> dict[str, str]:
+        """Relative path by song."""
+        return dict(zip(self.songs["song_id"], self.songs["audio"], strict=True))
 
 
 def load_corpus(folder: str | os.PathLike) -> Corpus:

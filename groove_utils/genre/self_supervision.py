@@ -223,7 +223,7 @@ def pretrain_network(
 @one_thread
 def label_curve(
     features: np.ndarray, y: np.ndarray, bands: Sequence, train: np.ndarray, test: np.ndarray, *,
-    n_bands: Sequence[int], n_draws: int = 5, seed: int = 0,
+    n_bands: Sequence[int], n_draws: int = 5, seed: int = 0, cache: ArrayCache | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Train a linear probe on the clips of few labelled bands per class.
 
@@ -239,6 +239,8 @@ def label_curve(
         Numbers of labelled bands per class; no more than there are.
     n_draws, seed : int
         Choices of these bands; the same for all features.
+    cache : ArrayCache, optional
+        What has been scored is not scored again.
 
     Returns
     -------
@@ -260,6 +262,11 @@ def label_curve(
             kind="too_few", column="n_bands", value=max(n_bands),
         )  # fmt: skip
     model = make_pipeline(ClippedStandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+    facts = [repr(model), list(n_bands), n_draws, seed, bands.tolist()]
+    arrays = [np.ascontiguousarray(array).tobytes() for array in (features, y, train, test)]
+    key = cache_key("genre-networks", repr(facts), *arrays)
+    if cache is not None and (entry := cache.get(key)) is not None:
+        return pd.DataFrame(entry)
     rows = []
     for draw in range(n_draws):
         rng = np.random.default_rng([seed, draw])
@@ -271,4 +278,7 @@ def label_curve(
             model.fit(features[labelled], y[labelled])
             accuracy = model.score(features[test], y[test])
             rows.append((count, draw, len(labelled), accuracy))
-    return pd.DataFrame(rows, columns=["bands", "draw", "n_clips", "accuracy"])
+    table = pd.DataFrame(rows, columns=["bands", "draw", "n_clips", "accuracy"])
+    if cache is not None:
+        cache.put(key, {name: column.to_numpy() for name, column in table.items()})
+    return table
