@@ -11,5 +11,5 @@ CHAPTERS := 01-listeners-and-tracks 02-representations 03-networks 04-descriptor
 07-objections.reads            := ceilings predictions
 08-stem-ablation.reads         := predictions
 09-mixed-models.reads          := predictions
-10-genre-networks.writes       := genre_predictions genre_tagger
-11-beyond-accuracy.reads       := ceilings genre_predictions genre_tagger probe_scores
+10-genre-networks.writes       := genre_predictions genre_settings genre_tagger genre_tone
+11-beyond-accuracy.reads       := ceilings genre_predictions genre_settings genre_tagger genre_tone probe_scores

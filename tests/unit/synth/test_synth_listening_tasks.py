@@ -70,7 +70,10 @@ def test_loops_of_a_band_are_more_alike_than_loops_of_two():
 def test_what_was_drawn_is_read_again_unchanged(monkeypatch):
     drawn = listening_tasks.tom_task(12, 8, seed=3), listening_tasks.draw_notes(4, 1)
     monkeypatch.setattr(listening_tasks, "play_note", None)  # nothing is rendered again
-    task, notes = listening_tasks.tom_task(n_train=12, n_test=8, seed=3), listening_tasks.draw_notes(4, 1)
+    task, notes = (
+        listening_tasks.tom_task(n_train=12, n_test=8, seed=3),
+        listening_tasks.draw_notes(4, 1),
+    )
     for name in ("question", "classes", "n_train"):
         assert getattr(task, name) == getattr(drawn[0], name)
     first, *_ = task.sounds
