@@ -62,6 +62,7 @@ from groove_utils.genre.explanations import METHODS
 from groove_utils.genre.inputs import MEL_SETTINGS, clip_mels
 from groove_utils.genre.trained_networks import SETTINGS
 
+# %%
 chapter = open_chapter("11-beyond-accuracy", study)
 data = chapter.study
 resampled = {"n_boot": n_bootstrap, "seed": seed}
