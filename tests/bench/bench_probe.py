@@ -1,6 +1,6 @@
 """Figures behind the promises of groove_utils.probe: speed, calibration, coverage.
 
-Run it as a script; it prints each figure beside its bar and fails if one is missed.
+Run it as a script; it prints each figure next to its bar and fails if one is missed.
 """
 
 from __future__ import annotations

@@ -63,8 +63,8 @@ def make_study(tmp_path):
         tracks.to_csv(folder / "tracks.csv", index=False)
         pd.DataFrame(rows).to_csv(folder / "ratings.csv", index=False)
         if listeners:
-            told = pd.DataFrame({"listener_id": [f"L{who}" for who in range(5)], "age": range(5)})
-            told.to_csv(folder / "listeners.csv", index=False)
+            facts = pd.DataFrame({"listener_id": [f"L{who}" for who in range(5)], "age": range(5)})
+            facts.to_csv(folder / "listeners.csv", index=False)
         meta = {
             "title": "A tiny study",
             "queries": {"dance": "I would like to dance to this music", "listen": "I like it"},

@@ -55,10 +55,10 @@ def test_what_differs_is_named(tmp_path):
     ]
     del values["c"]
     values["e"] = value(5.0)
-    told = compare_values(values, expected)
-    assert told[0] == "c: expected, but no chapter reports it"
-    assert told[1].startswith("e: reported, but")
-    assert len(told) == 2
+    differences = compare_values(values, expected)
+    assert differences[0] == "c: expected, but no chapter reports it"
+    assert differences[1].startswith("e: reported, but")
+    assert len(differences) == 2
 
 
 def test_the_command(tmp_path, capsys):

@@ -61,8 +61,8 @@ def test_a_value_is_glued_and_recorded(in_book, shown):
         {"application/papermill.record/text/plain": "'0.46'"},
         {"application/papermill.record/text/plain": "'0.46 (95% CI 0.40 to 0.50, n = 96)'"},
     ]
-    assert [told["scrapbook"]["name"] for _, told in shown] == ["r2_mean", "r2_mean_full"]
-    assert {told["scrapbook"]["mime_prefix"] for _, told in shown} == {
+    assert [metadata["scrapbook"]["name"] for _, metadata in shown] == ["r2_mean", "r2_mean_full"]
+    assert {metadata["scrapbook"]["mime_prefix"] for _, metadata in shown} == {
         "application/papermill.record/"
     }
     report_text("verdict", "more")

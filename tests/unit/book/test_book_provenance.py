@@ -34,17 +34,17 @@ def tables(make_study, tmp_path):
 
 def test_versions_data_and_runs(tables):
     _, study, make = tables
-    told = make()
+    context = make()
     digest = hashlib.sha256((study.path / "ratings.csv").read_bytes()).hexdigest()
-    assert f"| `{digest}` |" in told["data_table"]
-    assert "listeners.csv" not in told["data_table"]
-    assert f"| pandas | {pd.__version__} | BSD" in told["versions_table"]
+    assert f"| `{digest}` |" in context["data_table"]
+    assert "listeners.csv" not in context["data_table"]
+    assert f"| pandas | {pd.__version__} | BSD" in context["versions_table"]
     assert (
         "| 01-one | 3.5 | 200 | 2026-01-01T00:00:00 | seed = 1, kind = a&#124;b |"
-        in (told["runs_table"])
+        in (context["runs_table"])
     )
-    assert len(told["runs_table"].splitlines()) == 3
-    assert told["machine"].startswith("Python 3.")
+    assert len(context["runs_table"].splitlines()) == 3
+    assert context["machine"].startswith("Python 3.")
 
 
 def test_sample_rates_of_the_songs(tables):

@@ -100,7 +100,7 @@ def test_networks_that_are_imported_on_loading_count():
 
 @pytest.fixture
 def own_file(tmp_path, monkeypatch, register):
-    """A reader's model in a plain file, with a helper and an unrelated file beside it."""
+    """A reader's model in a plain file, with a helper and an unrelated file next to it."""
     (tmp_path / "reader_helper.py").write_text("GAIN = 1\n")
     (tmp_path / "unrelated.py").write_text("x = 1\n")
     (tmp_path / "weights.bin").write_bytes(b"1234")

@@ -89,8 +89,8 @@ def test_distributions_show_every_song():
 def test_correlations_print_their_numbers_below_the_diagonal():
     r = pd.DataFrame([[1, 0.5, -0.25], [0.5, 1, 0.1], [-0.25, 0.1, 1]])
     figure = draw(figures.plot_correlations(r))
-    told = [text.get_text() for text in figure.axes[0].texts]
-    assert told == ["1.00", "0.50", "1.00", "−0.25", "0.10", "1.00"]
+    printed = [text.get_text() for text in figure.axes[0].texts]
+    assert printed == ["1.00", "0.50", "1.00", "−0.25", "0.10", "1.00"]
 
 
 def test_rater_curve():

@@ -71,7 +71,7 @@ def test_incomplete_icc_has_the_truth_in_its_interval():
 
 
 def test_the_ceiling_is_the_r2_of_a_perfect_account():
-    reached, told = [], []
+    reached, estimated = [], []
     for seed in range(8):
         rng = np.random.default_rng(seed)
         truth = rng.normal(0, 2, 60)
@@ -83,9 +83,9 @@ def test_the_ceiling_is_the_r2_of_a_perfect_account():
         error = centred - (truth - truth.mean())
         reached.append(1 - (error**2).sum() / (centred**2).sum())
         table = noise_ceiling(matrix, n_splits=50, n_boot=50).set_index("method")
-        told.append(table.loc[["song means", "split-half"], "estimate"].tolist())
-    assert np.mean(reached) == pytest.approx(np.mean(told, axis=0)[0], abs=0.03)
-    assert np.mean(reached) == pytest.approx(np.mean(told, axis=0)[1], abs=0.04)
+        estimated.append(table.loc[["song means", "split-half"], "estimate"].tolist())
+    assert np.mean(reached) == pytest.approx(np.mean(estimated, axis=0)[0], abs=0.03)
+    assert np.mean(reached) == pytest.approx(np.mean(estimated, axis=0)[1], abs=0.04)
 
 
 def test_complete_design_ceiling_is_consistency_of_the_mean():
