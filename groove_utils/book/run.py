@@ -82,12 +82,11 @@ def run_chapter(
     BookError
         If a parameter or a tag is unknown.
     """
-    name = script.stem
+    name, tables = script.stem, build / "tables"
     for old in (build / "failed").glob(f"{name}.*"):
         old.unlink()
     parameters = {"study": study, **(yaml.safe_load(params_file.read_text()) or {})}
     data = load_study(study if Path(study).is_dir() else build / "study", validate=False)
-    tables = build / "tables"
     stamps = take_stamps(data.path, script.parent, params_file.parent, tables)
     notebook, lacking = _fitted(script, data, tables)
     check_parameters(notebook, parameters, params_file)
@@ -99,13 +98,7 @@ def run_chapter(
         if lenient:
             gather_boxes(notebook)
             drop_unresolved(notebook, record["values"], record["names"])
-    run = {
-        "chapter": name,
-        "began": began.isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - clock, 1),
-        "peak_memory_mib": record["peak_memory_mib"],
-        "parameters": {key: value for key, value in parameters.items() if key != "study"},
-    }
+    run = _describe_run(name, began, time.monotonic() - clock, parameters, record)
     written = {table: tables / f"{table}.parquet" for table in writes}
     for table in set(writes) - set(record["tables_written"]):
         write_if_changed(written[table], NOT_ALLOWED)
@@ -117,15 +110,31 @@ def run_chapter(
     if lacking:  # any table of the study may bring what a cell lacks
         inputs += study_tables(data)
     inputs += [tables / f"{table}.parquet" for table in reads]
-    outputs = [*written.values(), *texts]
     write_manifest(
         build / "made" / f"{name}.json",
         inputs=inputs,
-        outputs=outputs,
+        outputs=[*written.values(), *texts],
         packages=record["packages"],
         stamps=stamps,
     )
     return build / "book" / f"{name}.ipynb"
+
+
+def _describe_run(
+    name: str,
+    began: datetime.datetime,
+    seconds: float,
+    parameters: Mapping[str, object],
+    record: Mapping[str, object],
+) -> dict[str, object]:
+    """Return what the page on provenance says about a run."""
+    return {
+        "chapter": name,
+        "began": began.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+        "peak_memory_mib": record["peak_memory_mib"],
+        "parameters": {key: value for key, value in parameters.items() if key != "study"},
+    }
 
 
 def _write_texts(

@@ -146,26 +146,25 @@ def simulate_listeners(
             "listener_id": listener_ids.repeat(songs_per_listener * n_queries),
         }
     )
+    listeners, truth_listeners = _listener_tables(draw, styles)
+    for described in (listeners, truth_listeners):
+        described.insert(0, "listener_id", listener_ids)
+    true_means = _by_question("intercept", draw.song) | _by_question("mean", draw.song_mean)
+    truth_songs = pd.DataFrame({"track_id": track_ids} | true_means)
+    return Simulated(listeners, ratings, {"listeners": truth_listeners, "songs": truth_songs})
+
+
+def _listener_tables(draw: Draw, styles: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the listeners as a questionnaire shows them, and as they are, without their ids."""
     traits = {"musicianship": draw.musicianship, "dance_inclination": draw.inclination}
     likings = dict(zip(styles, draw.liking.T))
     shown = traits | {f"taste_{style}": values for style, values in likings.items()}
-    listeners = pd.DataFrame(
-        {name: np.round(np.clip(4 + 1.2 * values, 1, 7), 1) for name, values in shown.items()}
-    )
     truth = {f"{name}_z": values for name, values in traits.items()}
     truth |= {f"liking_{style}": values for style, values in likings.items()}
     truth |= _by_question("intercept", draw.listener)
     truth |= _by_question("slope_syncopation", draw.slope)
-    truth_listeners, truth_songs = (
-        pd.DataFrame({name: ids} | columns)
-        for name, ids, columns in [
-            ("listener_id", listener_ids, truth),
-            ("track_id", track_ids,
-             _by_question("intercept", draw.song) | _by_question("mean", draw.song_mean)),
-        ]
-    )  # fmt: skip
-    listeners.insert(0, "listener_id", listener_ids)
-    return Simulated(listeners, ratings, {"listeners": truth_listeners, "songs": truth_songs})
+    answers = {name: np.round(np.clip(4 + 1.2 * z, 1, 7), 1) for name, z in shown.items()}
+    return pd.DataFrame(answers), pd.DataFrame(truth)
 
 
 def _by_question(name: str, values: np.ndarray) -> dict[str, np.ndarray]:

@@ -53,6 +53,9 @@ def copy_chapter(slug: str, build: Path) -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, copy)
     inputs = [ROOT / name for name in made["inputs"] if not name.startswith(f"{demo}/")]
-    write_manifest(build / "made" / manifest.name, inputs=inputs, outputs=outputs)
+    packages = made["packages"]
+    write_manifest(
+        build / "made" / manifest.name, inputs=inputs, outputs=outputs, packages=packages
+    )
     later = time.time() + 3600  # than the tables of chapters that are run now
     os.utime(build / "made" / manifest.name, (later, later))
