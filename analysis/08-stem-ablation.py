@@ -403,6 +403,7 @@ others = shares[(shares["measure"] == measure) & (other_question | one_style)]
 
 # %% tags=["hide-input"]
 by_question = fair.reset_index()
+by_question["target"] = by_question["target"].str.replace("_", " ")
 show_figure(
     figures.plot_stem_shares(by_question, panel="target", columns=2),
     "stem-questions",
@@ -424,7 +425,7 @@ report_value("n_by_chance", 0.05 * len(others), fmt=".1f")
 # ### Two control questions
 #
 # In this simulated study, two questions are controls with a known answer. The ratings of “placebo” have no
-# cause in the music. Those of “style_only” depend on the style of a song and on nothing else. The table shows
+# cause in the music. Those of “style only” depend on the style of a song and on nothing else. The table shows
 # how well the whole band predicts them, over all songs and within styles. (Within styles, the R² of a
 # prediction that knows the style only lies a little below 0.)
 
@@ -432,11 +433,12 @@ report_value("n_by_chance", 0.05 * len(others), fmt=".1f")
 of_whole = scores[scores["subset"] == subset_name(whole)]
 asked = of_whole["target"].isin([target, *controls])
 within = of_whole["part"].isin(["all", "within"])
-control_rows = of_whole[asked & within].set_index(["target", "part"])
+control_rows = of_whole[asked & within].copy()
+control_rows["target"] = control_rows["target"].str.replace("_", " ")
 
 # %% tags=["hide-input"]
 show_table(
-    control_rows[["estimate", "low", "high"]],
+    control_rows.set_index("target")[["part", "estimate", "low", "high"]],
     "control-questions",
     "R² of the whole band for the target and for the control questions.",
 )
@@ -445,17 +447,17 @@ words = (
     "is predicted worse than by its mean",
     "cannot be shown to be predicted",
 )
+where = {"all": "over all songs", "within": "within styles"}
 report_texts(
     control_note="; ".join(
-        f"“{query}” {pick_verdict(row, *words)} {'over all songs' if part == 'all' else 'within styles'}"
-        for (query, part), row in control_rows.iterrows()
-        if query in controls
+        f"“{row['target']}” {pick_verdict(row, *words)} {where[row['part']]}"
+        for _, row in control_rows.iterrows()
+        if row["target"] != target
     )
-    or "this study has none"
 )
 
 # %% [markdown]
-# The result: {glue:text}`control_note`. For “style_only”, the shares in {numref}`fig-stem-questions` show in
+# The result: {glue:text}`control_note`. For “style only”, the shares in {numref}`fig-stem-questions` show in
 # which stems a style can be recognised, not what the answers depend on. The same may be true of a part of the
 # shares for “{glue:text}`target`”.
 

@@ -58,6 +58,7 @@ from groove_utils.stats import join_words
 from groove_utils.stats.wording import format_p
 from groove_utils.study.datasets.oconnell2022 import URL, load_oconnell2022
 from groove_utils.synth import (
+    EFFECT_NAMES,
     default_effects,
     simulate_listeners,
     song_covariates,
@@ -249,6 +250,7 @@ report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2
 
 # %%
 errors = mixed.compare_error_models(f"rating ~ predicted + {crossed}", rows)
+errors["model"] = errors["model"].str.replace("track", "song")
 errors = errors[errors["term"] == "predicted"]
 
 # %% tags=["hide-input"]
@@ -263,7 +265,7 @@ show_figure(
 ratio = errors.set_index("model")["se_ratio"]
 report_value("se_ols", ratio["OLS"], n=len(rows))
 report_value("se_listener_only", ratio["listener only"], n=len(rows))
-report_value("se_song_only", ratio["track only"], n=len(rows))
+report_value("se_song_only", ratio["song only"], n=len(rows))
 
 # %% [markdown]
 # The standard error of ordinary regression is {glue:text}`se_ols` times that of the crossed model; with
@@ -347,7 +349,10 @@ called = {"predicted": model_name, "handcrafted": "descriptors"}
 slopes_next_to["prediction"] = slopes_next_to["term"].map(called)
 show_figure(
     figures.plot_forest(
-        slopes_next_to, label="prediction", hue="model", xlabel="Points for one SD"
+        slopes_next_to,
+        label="prediction",
+        hue="model",
+        xlabel="Points of the scale for one SD",
     ),
     "over-and-above",
     f"Slope of “{query}” on the predictions, alone and next to style and each other.",
@@ -564,7 +569,7 @@ report_value("n_apart", n_apart, fmt=".0f", n=n_pairs)
 # ### Two control questions
 #
 # In this simulated study, the answers to “placebo” have no cause in the music, and those to
-# “style_only” depend on a song's style and on nothing else. A method that works finds no slope for the first,
+# “style only” depend on a song's style and on nothing else. A method that works finds no slope for the first,
 # and for the second a slope that is gone next to the style.
 
 # %%
@@ -575,7 +580,7 @@ for control in data.controls:
     for model_of, also in {"alone": "", "next to style": "+ style"}.items():
         formula = f"rating ~ predicted {also} + {crossed}{bands}"
         effect = mixed.fit_lmm(formula, asked).effect("predicted")
-        named = {"question": control, "model": model_of}
+        named = {"question": control.replace("_", " "), "model": model_of}
         control_slopes.append(named | dict(effect))
 
 # %% tags=["hide-input"]
@@ -768,7 +773,8 @@ def recover(ratings, listeners, truth):
     effects = truth[truth["question"] == truth_query].set_index("term")["value"]
     effects = effects.rename({"intercept": "Intercept"})
     fit = mixed.fit_lmm(f"rating ~ {' + '.join([*terms, *samples])}", own)
-    return mixed.recovery_table(fit, effects, sources)
+    table = mixed.recovery_table(fit, effects, sources)
+    return table.replace({"term": EFFECT_NAMES})
 
 
 # %%
@@ -836,6 +842,7 @@ def group_difference(rows):
     rows = rows.assign(group=rows["songs"].map({"low": -0.5, "high": 0.5}))
     formula = "rating ~ group + (1 + group | listener) + (1 | track)"
     errors = mixed.compare_error_models(formula, rows)
+    errors["model"] = errors["model"].str.replace("track", "song")
     return errors[errors["term"] == "group"]
 
 

@@ -17,7 +17,13 @@ import pandas as pd
 from groove_utils.errors import DetailedError
 from groove_utils.synth.questionnaire import RATED
 
-__all__ = ["Effects", "SimulationError", "default_effects", "song_covariates"]
+__all__ = [
+    "EFFECT_NAMES",
+    "Effects",
+    "SimulationError",
+    "default_effects",
+    "song_covariates",
+]
 
 # song covariate: column of truth/songs.csv, centre, unit; fixed numbers, so that a coefficient
 # means the same whatever songs are drawn. Syncopation enters by its square root, as its
@@ -46,6 +52,22 @@ FIXED = {
     "musicianship_z:syncopation_z": (1.5, 1.5, 1.0, 1.0, 2.0, -1.0, 0.0, 0.0),
 }
 SONG_TERMS = [*FIXED][1:8]
+EFFECT_NAMES = {
+    "syncopation_z": "syncopation",
+    "syncopation_z2": "syncopation, squared",
+    "density_z": "event density",
+    "tempo_off2": "distance from the best tempo, squared",
+    "microtiming_x": "microtiming beyond 8 ms",
+    "low_z": "low frequencies",
+    "coupling_z": "bass–drum coupling",
+    "dance_inclination_z": "inclination to dance",
+    "musicianship_z:syncopation_z": "musicianship × syncopation",
+    "song": "songs",
+    "listener": "listeners",
+    "style_bias": "liking of a style",
+    "slope_syncopation": "slopes on syncopation",
+    "residual": "residual",
+}  # effects in words, for figures
 SD = {
     "song": (3.75, 3.25, 2.75, 4.0, 2.75, 2.25, 10.5, 5.0),
     "listener": (10.5, 9.5, 10.5, 10.5, 10.5, 11.0, 10.5, 10.5),
