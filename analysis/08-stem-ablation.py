@@ -177,11 +177,15 @@ score = {frozenset(S): v(S) for k in range(4) for S in combinations(three, k)}
 # to the score when it comes in: much, if it carries new information; nothing, if the stems before it carry the
 # same. The {term}`Shapley value` of a stem {cite}`shapley1953` is the mean of what it adds, over all orders:
 #
-# $$ \phi_i = \frac{1}{n!} \sum_{\text{orders}} \bigl( v(B_i \cup \{i\}) - v(B_i) \bigr)
-# = \sum_{S \not\ni i} \frac{|S|! \, (n - 1 - |S|)!}{n!} \, \bigl( v(S \cup \{i\}) - v(S) \bigr) $$
+# $$ \phi_i = \frac{1}{n!} \sum_{\text{orders}} \bigl( v(B_i \cup \{i\}) - v(B_i) \bigr) $$
 #
-# where $n$ is the number of stems and $B_i$ are those that came before stem $i$. The second form collects equal terms: it counts in how many
-# orders exactly the stems in $S$ come before $i$.
+# where $n$ is the number of stems and $B_i$ are those that came before stem $i$. Many orders have the same stems
+# before $i$. If we collect them, the sum is over the sets $S$ of stems without $i$, and $s$ is the number of
+# stems in $S$:
+#
+# $$ \phi_i = \sum_{S} \frac{s! \, (n - 1 - s)!}{n!} \, \bigl( v(S \cup \{i\}) - v(S) \bigr) $$
+#
+# With three stems, we can simply go through the orders:
 
 # %%
 added = {}
