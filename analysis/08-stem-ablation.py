@@ -625,11 +625,16 @@ report_texts(
 # share of R² than the other stems. Tempo is in all stems, so it has no such test.
 
 # %%
-rhythm = [stem for stem in ("drums", "bass", "percussive") if stem in parts]
-made_by = {cause: rhythm for cause in causes if cause != "tempo"}
-made_by |= {cause: rhythm[:1] for cause in ("drum strokes", "syncopation")}
-on_causes = on_stems.select(causes)
-of_causes = contributions(on_causes).query("part == 'all'")
+drums, bass = "drums", "bass"
+if "drums" not in parts:  # two stems, by harmonic–percussive separation
+    drums, bass = "percussive", "harmonic"
+made_by = {"drum strokes": [drums], "syncopation": [drums]}
+for cause in ("low frequencies", "microtiming", "bass–drum coupling"):
+    if len(parts) > 2:  # else all stems produce it
+        made_by[cause] = [drums, bass]
+
+# %%
+of_causes = contributions(on_stems.select(causes)).query("part == 'all'")
 of_causes = of_causes[of_causes["measure"] == "Shapley"]
 
 # %%
