@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import stat
+import subprocess
 import sys
 import time
 
@@ -11,7 +12,12 @@ from expect import raises
 
 from groove_utils.book.__main__ import main
 from groove_utils.book.errors import BookError
-from groove_utils.book.incremental import lock_build, make_results, remove_stale
+from groove_utils.book.incremental import (
+    lock_build,
+    make_inputs,
+    make_results,
+    remove_stale,
+)
 from groove_utils.book.settings import Settings
 from groove_utils.manifest import write_manifest
 
@@ -89,6 +95,37 @@ def test_make_is_called_only_for_what_is_out_of_date(project, capsys):
     (project.build / "made" / "01-one.json").unlink()
     assert make_results(project, CHAPTERS) == 2
     assert capsys.readouterr().out.splitlines()[-1] == "Chapter 01-one failed"
+
+
+def test_only_what_a_chapter_reads_is_made_for_it(project):
+    file = project.params_file.parents[1] / "chapters.mk"
+    file.write_text(file.read_text() + "\n01-one.writes := means\n02-two.reads := means\n")
+    assert make_inputs(project, CHAPTERS, "01-one") == 0
+    assert calls(project) == ["valid"]
+    assert make_inputs(project, CHAPTERS, "02-two") == 0
+    assert calls(project) == ["01-one"]
+    assert make_inputs(project, CHAPTERS, "02-two") == 0
+    assert calls(project) == []
+
+
+def test_lab_opens_the_notebook_of_a_chapter(project, monkeypatch, capsys):
+    commands = []
+    monkeypatch.setattr("groove_utils.book.jupyterlab.sync_pairs", lambda folder: [])
+
+    def run(command, **options):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr("groove_utils.book.jupyterlab.subprocess.run", run)
+    monkeypatch.setenv("JUPYTER_FLAGS", "--no-browser --port=1234")
+    monkeypatch.setenv("CH", "02-two")
+    assert main(["lab", *CHAPTERS]) == 0
+    assert commands[0][-3:] == ["--no-browser", "--port=1234", "analysis/02-two.ipynb"]
+    assert "set study = 'own'" in capsys.readouterr().out
+    monkeypatch.setenv("CH", "03-three")
+    assert main(["lab", *CHAPTERS]) == 1
+    assert "CH=03-three: expected one of 01-one, 02-two" in capsys.readouterr().err
+    assert len(commands) == 1
 
 
 def test_inputs_that_always_change_are_named(project, capsys):

@@ -136,10 +136,10 @@ def test_at_home_nothing_is_recorded_or_written(at_home, shown, tmp_path):
     report_value("x", 2)  # a cell may be run again
     report_text("t", "text")
     assert at_home.reported == {}
-    assert shown == []
+    assert [text.data for text, _ in shown] == ["`x`: 1.00", "`x`: 2.00", "`t`: text"]
     figure = plt.figure()
     show_figure(figure, "f", "Caption", ALT)
-    assert shown[0][0] is figure
+    assert shown[3][0] is figure
     assert not (tmp_path / "build").exists()
     with raises(BookError, "not_finite", column="x"):
         report_value("x", float("nan"))
