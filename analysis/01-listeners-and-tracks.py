@@ -237,7 +237,7 @@ rest = judges.sub(song, axis=0).sub(judge) + judge.mean()
 between_songs = k * song.var()
 residual = (rest**2).sum().sum() / ((n - 1) * (k - 1))
 single = (between_songs - residual) / (between_songs + (k - 1) * residual)
-single
+print(f"ICC(C,1) = {single:.2f}")
 
 # %% [markdown] tags=["needs-listeners"]
 # The published value is .71. The judges' *mean* is more reliable than one judge, because taste and
@@ -256,7 +256,7 @@ stepped_up = k * single / (1 + (k - 1) * single)
 alpha = k / (k - 1) * (1 - judges.var().sum() / judges.sum(axis=1).var())
 ours = mixed.icc(judges.T).set_index("type")["estimate"]
 np.testing.assert_allclose(ours[["C,1", "C,k"]], [single, alpha], atol=1e-8)
-stepped_up, alpha
+print(f"ICC(C,4) = {stepped_up:.2f} = {alpha:.2f}")
 
 # %% [markdown] tags=["needs-listeners"]
 # Most studies are not complete: nobody listens to hundreds of songs. Then the mean squares are biased,
@@ -266,11 +266,6 @@ stepped_up, alpha
 # %% tags=["needs-listeners"]
 answers = data.ratings[data.ratings["query"] == query]
 S, L, E = mixed.rating_variances(answers)
-
-# %% tags=["needs-listeners", "hide-input"]
-for part, variance in {"song": S, "listener": L, "residual": E}.items():
-    share = 100 * variance / (S + L + E)
-    report_value(f"{part}_variance", share, fmt=".0f", unit="%", n=len(matrix))
 
 # %% [markdown] tags=["needs-listeners"]
 # Of the variance of single ratings, {glue:text}`song_variance` lies between songs,
@@ -309,6 +304,9 @@ show_figure(
     table=halves,
 )
 report_value("one_split", by_hand, n=len(matrix))
+for part, variance in {"song": S, "listener": L, "residual": E}.items():
+    share = 100 * variance / (S + L + E)
+    report_value(f"{part}_variance", share, fmt=".0f", unit="%", n=len(matrix))
 
 # %% [markdown] tags=["needs-listeners"]
 # This split gives {glue:text}`one_split`.
@@ -386,18 +384,6 @@ report_text(
 # The ceiling is that of the *songs*, not of their sound: a quality of a song that leaves no trace in
 # the audio also counts as song variance. A model of the audio can therefore stay below the ceiling
 # even if it uses everything that can be heard.
-
-# %% tags=["needs-simulation", "hide-input"]
-reliable = ceilings[ceilings["method"] == "song means"].set_index("query")["estimate"]
-sentences = []
-for control in data.controls:
-    mean = data.song_means(control).groupby(data.tracks["style"].to_numpy())
-    share = 100 * mean.transform("mean").var() / data.song_means(control).var()
-    sentences.append(
-        f"“{control}” has a reliability of {reliable[control]:.2f}, and {share:.0f}% of the variance "
-        "of its song means lies between styles."
-    )
-report_text("controls", " ".join(sentences) or "This study has none.")
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
@@ -485,11 +471,22 @@ outside = [
     f"“{row.query}” ({row.estimate:.2f} instead of {row.estimate_true:.2f})"
     for row in paired[~inside].itertuples()
 ]
-report_text("ceiling_missed", join_words(outside))
+report_text("ceiling_missed", join_words(outside) or "none")
+report_value("n_ceilings", len(paired), fmt=".0f")
+reliable = ceilings[ceilings["method"] == "song means"].set_index("query")["estimate"]
+sentences = []
+for control in data.controls:
+    mean = data.song_means(control).groupby(data.tracks["style"].to_numpy())
+    share = 100 * mean.transform("mean").var() / data.song_means(control).var()
+    sentences.append(
+        f"“{control}” has a reliability of {reliable[control]:.2f}, and {share:.0f}% of the variance "
+        "of its song means lies between styles."
+    )
+report_text("controls", " ".join(sentences) or "This study has none.")
 
 # %% [markdown] tags=["needs-simulation"]
-# The truth lies inside the interval for {glue:text}`ceilings_inside_full` questions; outside:
-# {glue:text}`ceiling_missed`. The mean absolute error of the estimates is {glue:text}`ceiling_error`.
+# The truth lies inside the interval for {glue:text}`ceilings_inside` of {glue:text}`n_ceilings`
+# questions; outside: {glue:text}`ceiling_missed`. The mean absolute error of the estimates is {glue:text}`ceiling_error`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Are these listeners plausible?
@@ -659,7 +656,7 @@ pd.DataFrame({"as rated": matrix.mean(), "centred": centred.mean()}).corr()
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: the ceilings are off by {glue:text}`ceiling_error` on average, and the
-# truth lies inside the interval for {glue:text}`ceilings_inside_full` questions.
+# truth lies inside the interval for {glue:text}`ceilings_inside` of {glue:text}`n_ceilings` questions.
 
 # %% [markdown]
 # **What would change our mind**: intervals of the ceiling that reach down to the scores of the models.

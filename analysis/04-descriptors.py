@@ -419,9 +419,6 @@ fixed = {"protocol": plain, "folds": folds}
 ours = probe.nested_ridge(features, rating, artists, **fixed)
 np.testing.assert_allclose(ours.predicted[0, :, 0], predicted, atol=1e-8)
 
-# %% tags=["hide-input"]
-report_value("plain_r2", r2, n=len(songs))
-
 # %% [markdown]
 # With this arbitrary penalty, R² is {glue:text}`plain_r2`. From here on, `nested_ridge` chooses the
 # penalty by folds *inside* the training songs, balances the folds over styles, and repeats them
@@ -455,6 +452,7 @@ show_figure(
     "Forest plot of style alone and three models from descriptors, with wide, overlapping intervals.",
     table=scores,
 )
+report_value("plain_r2", r2, n=len(songs))
 own = scores.set_index("model")
 names = {
     "ridge_r2": "ridge, all",
