@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "outputs": [
             "report_counts",
             "report_effects",
+            "report_percentages",
             "report_text",
             "report_texts",
             "report_value",

@@ -22,6 +22,7 @@ __all__ = [
     "format_value",
     "report_counts",
     "report_effects",
+    "report_percentages",
     "report_text",
     "report_texts",
     "report_value",
@@ -142,6 +143,22 @@ def report_counts(**counts: float) -> None:
     """Report several whole numbers by :func:`report_value`, each under its keyword."""
     for name, count in counts.items():
         report_value(name, count, fmt=".0f")
+
+
+def report_percentages(
+    shares: Mapping[str, float], n: int | None = None, tolerance: float | None = None
+) -> None:
+    """Report several shares by :func:`report_value`, in whole per cent.
+
+    Parameters
+    ----------
+    shares : mapping of name to float
+        From 0 to 1.
+    n, tolerance
+        As in :func:`report_value`; the tolerance is in per cent.
+    """
+    for name, share in shares.items():
+        report_value(name, 100 * share, n=n, fmt=".0f", unit="%", tolerance=tolerance)
 
 
 def report_texts(**texts: str) -> None:

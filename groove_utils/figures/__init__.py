@@ -37,7 +37,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_recovery",
             "plot_residuals",
         ],
-        "networks": ["plot_decision", "plot_kernels", "plot_task_map"],
+        "networks": [
+            "plot_attention",
+            "plot_decision",
+            "plot_kernels",
+            "plot_label_curves",
+            "plot_receptive_field",
+            "plot_task_map",
+        ],
         "probe": [
             "plot_folds",
             "plot_layer_profiles",

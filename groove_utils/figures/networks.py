@@ -1,4 +1,4 @@
-"""Plots of networks on small questions (chapter 03-networks)."""
+"""Plots of networks: modules on small questions, and learning from few labels."""
 
 from __future__ import annotations
 
@@ -7,10 +7,83 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 
 from groove_utils.figures.theme import OKABE_ITO
 
-__all__ = ["plot_decision", "plot_kernels", "plot_task_map"]
+__all__ = [
+    "plot_attention",
+    "plot_decision",
+    "plot_kernels",
+    "plot_label_curves",
+    "plot_receptive_field",
+    "plot_task_map",
+]
+
+
+def plot_attention(weights: pd.DataFrame) -> plt.Figure:
+    """Draw mean attention weights as a table of colours with numbers.
+
+    Parameters
+    ----------
+    weights : DataFrame
+        One row per answer and one column per place, both named.
+    """
+    figure, axes = plt.subplots(figsize=(6, 3.6))
+    sns.heatmap(weights, annot=True, fmt=".2f", cmap="Blues", ax=axes)
+    axes.set(xlabel="Where the last bar looks", ylabel="Bar that it repeats")
+    return figure
+
+
+def plot_receptive_field(
+    accuracies: pd.DataFrame, shaded: tuple[float, float] | None = None
+) -> plt.Figure:
+    """Draw accuracy by the span of time that a network sees: mean and range over seeds.
+
+    Parameters
+    ----------
+    accuracies : DataFrame
+        One row per training: ``ms`` (milliseconds) and ``accuracy``.
+    shaded : (float, float), optional
+        Spans to mark, in milliseconds.
+    """
+    figure, axes = plt.subplots(figsize=(6.5, 3.4))
+    sns.lineplot(accuracies, x="ms", y="accuracy", marker="o", errorbar=("pi", 100), ax=axes)
+    if shaded is not None:
+        axes.axvspan(*shaded, color=OKABE_ITO[0], alpha=0.22, linewidth=0)
+    axes.set(xlabel="Receptive field (ms)", ylabel="Accuracy", ylim=(0.45, 1.02))
+    return figure
+
+
+def plot_label_curves(
+    accuracies: pd.DataFrame, x: str, xlabel: str, chance: float, errorbar=("ci", 95)
+) -> plt.Figure:
+    """Draw accuracy by number of labels, one curve per kind of features.
+
+    Parameters
+    ----------
+    accuracies : DataFrame
+        One row per training: ``features, accuracy``, and `x`.
+    x : str
+        Column with the number of labels; its axis is logarithmic.
+    xlabel : str
+    chance : float
+        Accuracy of guessing, drawn as a grey line.
+    errorbar : tuple
+        As in :func:`seaborn.lineplot`.
+    """
+    figure, axes = plt.subplots(figsize=(7.5, 4.2))
+    sns.lineplot(
+        accuracies, x=x, y="accuracy", hue="features", style="features", markers=True,
+        dashes=False, errorbar=errorbar, seed=0, ax=axes,
+    )  # fmt: skip
+    axes.axhline(chance, color="#888888", linewidth=1)
+    axes.set(xscale="log", xlabel=xlabel, ylabel="Accuracy", ylim=(0, 1))
+    numbers = sorted(accuracies[x].unique())
+    axes.set_xticks(numbers, numbers)
+    axes.minorticks_off()
+    axes.legend(title=None, fontsize=9, ncol=2)
+    return figure
 
 
 def plot_decision(

@@ -25,21 +25,21 @@ PROSE_LINE = 12  # words
 # Chapters that do not hold a bar yet. These lists may only get shorter, and the shares smaller.
 NOT_YET = {
     "words": {"07-objections", "11-beyond-accuracy"},
-    "width": {"02-representations", "03-networks", "06-probing", "07-objections",
+    "width": {"02-representations", "06-probing", "07-objections",
               "08-stem-ablation", "09-mixed-models", "11-beyond-accuracy"},
     "figures": set(),
-    "hidden in a row": {"03-networks", "11-beyond-accuracy"},
+    "hidden in a row": {"11-beyond-accuracy"},
 }  # fmt: skip
 HIDDEN_NOT_YET = {
     "01-listeners-and-tracks": 0.26,
-    "03-networks": 0.32,
+    "03-networks": 0.18,
     "04-descriptors": 0.28,
     "05-embeddings": 0.19,
     "06-probing": 0.28,
     "07-objections": 0.35,
     "08-stem-ablation": 0.23,
     "09-mixed-models": 0.29,
-    "10-genre-networks": 0.21,
+    "10-genre-networks": 0.2,
     "11-beyond-accuracy": 0.24,
 }
 

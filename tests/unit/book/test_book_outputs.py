@@ -14,6 +14,7 @@ from groove_utils.book import (
     audio_player,
     report_counts,
     report_effects,
+    report_percentages,
     report_text,
     report_texts,
     report_value,
@@ -85,6 +86,14 @@ def test_several_counts_and_texts_at_once(in_book, shown):
     report_texts(model="mtt-vgg", word="found")
     texts = {name: entry["text"] for name, entry in chapter.reported.items()}
     assert texts == {"songs": "144", "bands": "48", "model": "mtt-vgg", "word": "found"}
+
+
+def test_several_percentages_at_once(in_book, shown):
+    chapter = in_book()
+    report_percentages({"right": 0.75, "guess": np.float64(0.125)}, 48, tolerance=10)
+    assert chapter.reported["right"]["full"] == "75% (n = 48)"
+    assert chapter.reported["guess"]["value"] == 12.5
+    assert chapter.reported["guess"]["tolerance"] == 10
 
 
 @pytest.mark.parametrize("value", [float("nan"), np.nan, float("inf"), "3", None, pd.NA])
