@@ -1,5 +1,6 @@
 """The published study, in made-up files of its layout: the real book gives the paper's table."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -50,6 +51,14 @@ def test_the_published_study_gives_the_table_of_the_paper(make_book, tmp_path):
     scores = paper_protocol(features, study.song_means("dance")).scores().iloc[0]
     text = f"{scores['fold_r2']:.2f} ± {scores['fold_r2_sd']:.2f}".replace("-", "−")
     assert table["mert-v1-95m"][1] == text
+
+    errors = [row.get_text() for row in page.select("#tab-paper-rmse tr")]
+    assert len(errors) == 1 + len(table)
+    text = f"{scores['fold_rmse']:.2f} ± {scores['fold_rmse_sd']:.2f}"
+    assert any("mert-v1-95m" in row and text in row for row in errors)
+    assert page.select("#fig-paper-predictions")
+    values = json.loads((build / "values.json").read_text())
+    assert 0 < values["06-probing.single_precision"]["value"] <= 2e-6
 
     page = BeautifulSoup((build / "html" / "05-embeddings.html").read_text(), "html.parser")
     rows = [[cell.get_text() for cell in row.select("td")] for row in page.select("#tab-rsa tr")]
