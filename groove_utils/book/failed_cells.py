@@ -4,8 +4,9 @@ Requirements of cells (:mod:`groove_utils.book.study_requirements`) cover what a
 altogether. Data can also be unusable in ways that no tag names: a constant descriptor, a question
 to which everybody gave the same answer, a single listener. In a reader's study, a cell that raises
 an error about data is then replaced by a box with the message; cells that need its results are
-skipped, and sentences that mention them are dropped from the page. In a catalogued simulation,
-where every section must run, errors stop the chapter.
+skipped, and sentences that mention them are dropped from the page. Errors of one cause share one
+box, which lists the other sections that lack something. In a catalogued simulation, where every
+section must run, errors stop the chapter.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ GUARD_CELLS = (
 )
 """Arguments of a kernel that guards its cells."""
 SHOWN = "_shown_by_cell"
-ABOUT_DATA = (DetailedError, ValueError)  # others are errors of the code
+ABOUT_DATA = (DetailedError, ValueError, AssertionError)  # others are errors of the code
 GLUE = re.compile(r"\{glue:text\}`([^`]+)`")
 LABEL = re.compile(r"\{numref\}`((?:fig|tab)-[^`]+)`")
 HEADING = re.compile(r"^##+ +(.+?) *$", re.MULTILINE)
@@ -104,6 +105,9 @@ def _message(error: Exception) -> str:
     """Describe an error to a reader of the page."""
     if isinstance(error, BookError) and error.kind == "not_finite":  # from `report_value`
         return f"the number “{error.column}” is undefined for them."
+    if isinstance(error, AssertionError):  # such as a comparison of numbers that are undefined
+        text = " ".join(str(error).split())
+        return f"a check does not hold ({text[:200]})." if text else "a check does not hold."
     return str(error) or type(error).__name__
 
 

@@ -92,6 +92,8 @@ def test_a_cause_is_the_kind_of_an_error_and_its_column(kernel, monkeypatch):
     assert fail(ValueError("a")) != fail(ValueError("b"))
     fail(BookError("report_value('axis'): …", kind="not_finite", column="axis"))
     assert "“axis”" in kernel.boxes[-1]
+    kernel("import numpy\nnumpy.testing.assert_allclose(float('nan'), 1)")
+    assert "a check does not hold (Not equal to tolerance" in kernel.boxes[-1]
 
 
 def failed(text, cause):
