@@ -6,6 +6,7 @@
   const SVG = "http://www.w3.org/2000/svg";
   const SHADES = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"]; // viridis
   const MISSING = "#9e9e9e";
+  const REACH = 24; // pixels around a dot in which a tap picks it
   const LISTED = 7; // so many groups have colours of their own
 
   const make = (name, attributes = {}, parent = null) => {
@@ -96,10 +97,12 @@
     });
     const ties = make("g", { class: "map-ties", "aria-hidden": "true" }, picture);
     const told = make("p", { class: "map-told", "aria-live": "polite" });
-    told.textContent = "Pick a song: hover and click, or Tab into the map, arrow keys and Enter.";
+    told.textContent = matchMedia("(pointer: coarse)").matches
+      ? "Tap a dot to hear the song; tap it again to stop."
+      : "Pick a song: hover and click, or Tab into the map, arrow keys and Enter.";
     const near = make("div", { class: "map-near" });
     const shown = make("p", { class: "map-shown" });
-    const sound = new Audio();
+    const sound = make("audio", { preload: "none" }, root); // players.js stops it for others
     let playing = -1;
 
     const lines = songs.map(({ band }) => band === null ? null : make("line", {}, ties));
@@ -134,6 +137,17 @@
         nodes.forEach((node, j) => node?.classList.toggle("kin", kin.includes(j)));
       }
     };
+    // a tap or click next to a dot picks the nearest one, since dots are smaller than fingers
+    picture.addEventListener("click", (event) => {
+      if (dots.includes(event.target)) return;
+      const distances = dots.map((dot) => {
+        const box = dot.getBoundingClientRect();
+        return Math.hypot(box.x + box.width / 2 - event.clientX,
+          box.y + box.height / 2 - event.clientY);
+      });
+      const nearest = distances.indexOf(Math.min(...distances));
+      if (distances[nearest] <= REACH) { dots[nearest].focus(); pick(nearest); }
+    });
     const rove = (k) => dots.forEach((dot, j) => dot.setAttribute("tabindex", j === k ? 0 : -1));
     const mark = () => {
       for (const button of [...dots, ...near.querySelectorAll("button")]) {
@@ -156,6 +170,12 @@
       tell(k);
     };
     sound.addEventListener("ended", stop);
+    sound.addEventListener("pause", () => {
+      if (playing < 0 || !sound.paused) return;
+      const k = playing;
+      stop();
+      if (told.textContent.startsWith("♪")) tell(k);
+    });
 
     // what each model finds nearest to the song that was picked last
     const listed = maps.filter(({ nearest }) => nearest?.[0]?.length);

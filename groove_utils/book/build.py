@@ -23,9 +23,11 @@ import yaml
 from groove_utils.book.chapter import study_tables
 from groove_utils.book.errors import BookError
 from groove_utils.book.exercise_notebooks import write_exercises
+from groove_utils.book.html import finish_pages
 from groove_utils.book.markdown import escape_text
 from groove_utils.book.model_cards import model_card_pages
 from groove_utils.book.provenance import provenance_tables
+from groove_utils.book.run_times import read_run_times
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.manifest import (
     list_folder,
@@ -84,19 +86,23 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
         "full": _lookup(values, "full"),
         "reported": lambda name: name in values,
         "chapters": chapters,
+        "run_time": lambda chapter: read_run_times(build, [chapter]).get(chapter, ""),
         "model_cards": model_card_pages(),
         **provenance_tables(root, build, data, chapters),
     }
     _render_pages(root / "book", sources, context)
     _drop_unused_media(sources, chapters)
     address = repository(root)
-    config = _config(root / "_config.yml", data.title, address)
+    times = read_run_times(build, chapters)
+    config = _config(root / "_config.yml", address, times)
+    config["html"]["extra_footer"] = _footer(root, data.title, address)
     write_if_changed(sources / "_config.yml", yaml.safe_dump(config, sort_keys=False))
     html = build / "html"
     scratch = build / "work" / "html"
     shutil.rmtree(scratch, ignore_errors=True)
     _jupyter_book(sources, scratch, build / "logs" / "jupyter-book.txt")
     fresh = scratch / "_build" / "html"
+    finish_pages(fresh)
     (fresh / ".nojekyll").touch()
     write_exercises(_scripts(root, chapters), fresh, values)
     old = build / "work" / "html-old"
@@ -215,9 +221,35 @@ def _drop_unused_media(sources: Path, chapters: list[str]) -> None:
                 file.unlink()
 
 
-def _config(file: Path, study_title: str, address: dict[str, str] | None) -> dict:
+def _footer(root: Path, study_title: str, address: dict[str, str] | None) -> str:
+    """Write the facts at the foot of each page as HTML: study, version, date, licence, citation."""
+    file = root / "CITATION.cff"
+    facts = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    date, _, commit = _git(root, "log", "-1", "--format=%cs %h").partition(" ")
+    items = [f"Study: {escape_text(study_title)}"]
+    if version := facts.get("version"):
+        made = f" of {date} ({commit})" if date else ""
+        items.append(f"Version {escape_text(version)}{made}")
+    if licence := facts.get("license"):
+        items.append(f"Licence: {escape_text(licence)}")
+    if address:
+        items.append(f'<a href="{escape_text(address["url"])}">Source code</a>')
+    if facts:
+        names = ", ".join(author["name"] for author in facts.get("authors", []) if "name" in author)
+        year = f" ({date[:4]})" if date else ""
+        cited = f"{names}{year}. {facts['title']}. Version {version}."
+        items.append(f"Cite as: {escape_text(cited)}")
+    return f'<p class="site-facts">{" · ".join(items)}</p>'
+
+
+def _config(
+    file: Path, address: dict[str, str] | None, run_times: dict[str, str]
+) -> dict:
     config = yaml.safe_load(file.read_text(encoding="utf-8"))
-    config.setdefault("html", {})["extra_footer"] = f"Study: {escape_text(study_title)}"
+    config.setdefault("html", {})
+    sphinx = config.setdefault("sphinx", {})
+    sphinx["recursive_update"] = True  # or the theme's options would replace those made here
+    sphinx.setdefault("config", {})["run_times"] = run_times
     if address:
         config["repository"] = {**address, "path_to_book": "analysis"}
         config["html"] |= {"use_repository_button": True, "use_issues_button": True}

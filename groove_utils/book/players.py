@@ -11,7 +11,9 @@ from IPython.display import HTML, Audio, display
 from joblib import cpu_count
 
 from groove_utils.audio import load_audio, match_loudness, write_mp3
+from groove_utils.audio.loudness import TARGET_LUFS, matching_gain
 from groove_utils.book.chapter import current_chapter, in_book
+from groove_utils.book.errors import BookError
 from groove_utils.book.markdown import escape_text
 from groove_utils.files import hash_bytes
 
@@ -26,8 +28,9 @@ def audio_player(
     *,
     match: bool = True,
     max_seconds: float = 30.0,
+    mixer: bool = False,
 ) -> None:
-    """Show a row of players with their labels.
+    """Show a row of players with their labels and durations.
 
     Parameters
     ----------
@@ -38,12 +41,32 @@ def audio_player(
         Bring all to the same loudness, so that they can be compared; False keeps their levels.
     max_seconds : float
         Longer sounds are cut there, with a fade-out.
+    mixer : bool
+        The sounds are the stems of one song: play them together, each with a button to hear it
+        alone and one to mute it. They keep their levels relative to each other; `match` brings
+        their sum to the loudness of other sounds.
+
+    Raises
+    ------
+    BookError
+        If stems to mix differ in sample rate.
     """
     if in_book() and sounds:
-        sources = web_sounds(sounds.values(), match=match, seconds=max_seconds)
+        if mixer:
+            sounds, match = _stems(sounds, match, max_seconds), False
+        written = _write_sounds(sounds.values(), match=match, seconds=max_seconds)
         level = "matched" if match else "kept"
-        cells = [_player(*pair, level) for pair in zip(sounds, sources, strict=True)]
-        display(HTML(f'<div class="players">{"".join(cells)}</div>'))
+        cells = "".join(
+            _player(name, *sound, level) for name, sound in zip(sounds, written, strict=True)
+        )
+        longest = max(seconds for _, seconds in written)
+        opening = (
+            f'<div class="players stem-mixer" role="group" aria-label="Stems of one song" '
+            f'data-seconds="{longest:.2f}">'
+            if mixer
+            else '<div class="players">'
+        )
+        display(HTML(f"{opening}{cells}</div>"))
         return
     for label, sound in sounds.items():
         y, sr = _excerpt(sound, max_seconds)
@@ -68,14 +91,21 @@ def web_sounds(sounds: Iterable[Sound], *, match: bool = True, seconds: float = 
     list of str
         Relative to the page: ``_static/audio/<name>.mp3``; the name is a hash of the content.
     """
+    return [address for address, _ in _write_sounds(sounds, match=match, seconds=seconds)]
+
+
+def _write_sounds(
+    sounds: Iterable[Sound], *, match: bool, seconds: float
+) -> list[tuple[str, float]]:
+    """Write sounds as :func:`web_sounds` does, and return addresses and durations in seconds."""
     folder = current_chapter().build / "book" / "_static" / "audio"
 
-    def write(sound: Sound) -> str:
+    def write(sound: Sound) -> tuple[str, float]:
         y, sr = _excerpt(sound, seconds)
         name = hash_bytes(ENCODER, f"{sr} {match} {y.shape}", y.tobytes())[:20] + ".mp3"
         if not (folder / name).is_file():
             write_mp3(folder / name, y, sr, match=match)
-        return f"_static/audio/{name}"
+        return f"_static/audio/{name}", y.shape[-1] / sr
 
     with ThreadPoolExecutor(cpu_count()) as pool:  # the encoder is C, and lets others run
         return list(pool.map(write, sounds))
@@ -89,10 +119,30 @@ def _excerpt(sound: Sound, seconds: float) -> tuple[np.ndarray, int]:
     return _shorten(y, sr, seconds), sr
 
 
-def _player(label: str, source: str, level: str) -> str:
+def _stems(sounds: Mapping[str, Sound], match: bool, seconds: float) -> dict[str, Sound]:
+    """Cut stems to one length, and scale all by the gain that their sum needs."""
+    stems = {name: _excerpt(sound, seconds) for name, sound in sounds.items()}
+    rates = {sr for _, sr in stems.values()}
+    if len(rates) > 1:
+        raise BookError(
+            f"audio_player: the stems {', '.join(stems)} have the sample rates "
+            f"{sorted(rates)} Hz; expected one. Resample them first.",
+            kind="sample_rates",
+            value=sorted(rates),
+        )
+    sr = rates.pop()
+    n_samples = min(y.shape[-1] for y, _ in stems.values())
+    mono = {name: np.atleast_2d(y)[:, :n_samples].mean(axis=0) for name, (y, _) in stems.items()}
+    gain = matching_gain(sum(mono.values()), sr, TARGET_LUFS) if match else 1.0
+    return {name: (y * np.float32(gain), sr) for name, y in mono.items()}
+
+
+def _player(label: str, source: str, seconds: float, level: str) -> str:
     text = escape_text(label)
+    duration = f"{int(seconds // 60)}:{int(seconds % 60):02d}"
     return (
-        f'<figure class="player" data-level="{level}"><figcaption>{text}</figcaption>'
+        f'<figure class="player" data-level="{level}"><figcaption>{text} '
+        f'<span class="duration">{duration}</span></figcaption>'
         f'<audio controls preload="none" aria-label="{text}" src="{source}"></audio></figure>'
     )
 

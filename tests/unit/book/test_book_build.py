@@ -75,7 +75,10 @@ def test_pages_are_rendered_and_replaced_as_a_whole(book, compiled, monkeypatch)
     assert not (sources / "02-dropped.ipynb").exists()
     config = yaml.safe_load((sources / "_config.yml").read_text())
     assert config["repository"]["url"] == "https://github.com/someone/book"
-    assert config["html"]["extra_footer"] == "Study: A tiny study"
+    footer = config["html"]["extra_footer"]
+    assert "Study: A tiny study" in footer
+    assert '<a href="https://github.com/someone/book">' in footer
+    assert config["sphinx"]["recursive_update"] is True
     assert collect_values(folder, ["01-one"])["01-one.songs"]["value"] == 8
     assert {"-W", "-n"} <= set(compiled[0])
     assert not (folder / "work" / "html").exists()

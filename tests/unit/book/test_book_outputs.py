@@ -250,6 +250,29 @@ def test_players_show_labels_and_matched_files(in_book, shown):
     assert files[1] not in shown[2][0].data
 
 
+def test_stems_of_a_mixer_keep_their_levels_and_their_sum_is_matched(in_book, shown):
+    chapter = in_book()
+    t = np.arange(8000 * 3) / 8000
+    loud = (0.2 * np.sin(2 * np.pi * 300 * t)).astype("f4")
+    quiet = (0.02 * np.sin(2 * np.pi * 700 * t)).astype("f4")
+    audio_player({"bass": (loud, 8000), "other": (quiet[:-80], 8000)}, mixer=True)
+    page = shown[0][0].data
+    assert 'role="group"' in page
+    assert 'data-seconds="2.99"' in page
+    assert page.count('<span class="duration">0:02</span>') == 2
+    files = re.findall(r'src="(.*?)"', page)
+    stems, rates = zip(*(load_audio(chapter.build / "book" / file) for file in files), strict=True)
+    assert np.std(stems[0]) / np.std(stems[1]) == pytest.approx(10, rel=0.05)
+    assert measure_loudness(sum(stems), rates[0]) == pytest.approx(-20, abs=0.5)
+
+
+def test_stems_of_a_mixer_have_one_sample_rate(in_book, shown):
+    in_book()
+    y = np.ones(8000, dtype="f4") / 10
+    with raises(BookError, "sample_rates", value=[8000, 16000]):
+        audio_player({"bass": (y, 8000), "drums": (y, 16000)}, mixer=True)
+
+
 def test_long_sounds_are_faded_out(in_book, shown):
     chapter = in_book()
     y = np.full(44100 * 4, 0.0, dtype="f4")

@@ -1,0 +1,152 @@
+"""Finish the HTML that jupyter-book writes: light, described, and usable by everybody."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bs4 import BeautifulSoup
+from PIL import Image
+
+from groove_utils.book.icons import draw_icon, read_icons
+from groove_utils.files import write_if_changed
+
+__all__ = ["finish_page", "finish_pages"]
+
+LONGEST_DESCRIPTION = 160  # characters that search engines show
+WIDE = 420  # pixels: a figure that is wider scrolls on a phone
+# scripts and styles that no page of this book uses: icons are inline, nothing runs in the browser
+UNUSED = re.compile(r"fontawesome\.js|sphinx-thebe|\.js\.map")
+SEARCH_ONLY = re.compile(r"searchtools\.js|language_data\.js|searchindex\.js")
+
+
+def finish_pages(folder: Path) -> None:
+    """Edit every page of a built book in place, and delete the files that no page uses.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        With ``index.html`` and ``_static/``.
+    """
+    pages = {page: page.read_text(encoding="utf-8") for page in sorted(folder.glob("*.html"))}
+    classes = " ".join(re.findall(r'<i class="([^"]*)"', "".join(pages.values()))).split()
+    names = sorted({name.removeprefix("fa-") for name in classes})
+    script = folder / "_static/scripts/fontawesome.js"
+    found = read_icons(script, names) if script.is_file() else {}
+    icons = {name: draw_icon(name, icon) for name, icon in found.items()}
+    terms = _definitions(pages.get(folder / "glossary.html", ""))
+    for page, text in pages.items():
+        write_if_changed(page, finish_page(text, page, icons, terms))
+    for file in folder.glob("_static/**/*"):
+        if UNUSED.search(file.name):
+            file.unlink()
+
+
+def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, str]) -> str:
+    """Return the HTML of a page without unused scripts, and with what the theme leaves out.
+
+    Parameters
+    ----------
+    text : str
+        HTML as jupyter-book wrote it.
+    page : pathlib.Path
+        Its file, relative to which images are found.
+    icons : dict of str to str
+        Name of an icon → its SVG.
+    terms : dict of str to str
+        Anchor of a glossary term → its definition, which a link to it shows.
+
+    Returns
+    -------
+    str
+    """
+    soup = BeautifulSoup(text, "html.parser")
+    _trim_head(soup, is_search=page.name == "search.html")
+    _describe(soup)
+    _draw_icons(soup, icons)
+    _size_images(soup, page.parent)
+    _mark_scrolling(soup)
+    _name_controls(soup)
+    for link in soup.select('a[href^="glossary.html#term-"]'):
+        if definition := terms.get(link["href"].partition("#")[2]):
+            link["title"] = definition
+    return str(soup)
+
+
+def _definitions(glossary: str) -> dict[str, str]:
+    """Map each term's anchor to the first sentence of its definition."""
+    soup = BeautifulSoup(glossary, "html.parser")
+    terms = {}
+    for term in soup.select("dl.glossary dt[id]"):
+        if definition := term.find_next_sibling("dd"):
+            words = " ".join(definition.get_text(" ").split())
+            terms[term["id"]] = re.split(r"(?<=[.;]) ", words)[0].rstrip(";")
+    return terms
+
+
+def _trim_head(soup: BeautifulSoup, *, is_search: bool) -> None:
+    seen = set()
+    for script in soup.find_all("script"):
+        source, code = script.get("src", ""), (script.string or "").strip()
+        repeated = (source, code) in seen or "THEBE_JS_URL" in code or "kernelName =" in code
+        seen.add((source, code))
+        unused = UNUSED.search(source) or script.get("type") == "text/x-thebe-config"
+        if repeated or unused or (not is_search and SEARCH_ONLY.search(source)):
+            script.decompose()
+    for link in soup.find_all("link", href=UNUSED):
+        link.decompose()
+    for viewport in soup.find_all("meta", attrs={"name": "viewport"})[1:]:
+        viewport.decompose()
+
+
+def _describe(soup: BeautifulSoup) -> None:
+    """Describe a page to search engines by its first paragraph."""
+    paragraph = soup.select_one("article section > p")
+    title = soup.title.get_text() if soup.title else ""
+    text = " ".join((paragraph.get_text() if paragraph else title).split())
+    if len(text) > LONGEST_DESCRIPTION:
+        text = text[:LONGEST_DESCRIPTION].rpartition(" ")[0].rstrip(",;:") + "…"
+    if text and soup.head and not soup.head.find("meta", attrs={"name": "description"}):
+        soup.head.append(soup.new_tag("meta", attrs={"name": "description", "content": text}))
+
+
+def _draw_icons(soup: BeautifulSoup, icons: dict[str, str]) -> None:
+    for place in soup.select("i.fas, i.fab, i.fa-solid, i.fa-brands"):
+        name = next((c[3:] for c in place["class"] if c[3:] in icons), None)
+        if name is None:
+            continue
+        drawing = BeautifulSoup(icons[name], "html.parser").svg
+        kept = [c for c in place["class"] if c not in drawing["class"]]
+        drawing["class"] = [*drawing["class"], *kept]
+        place.replace_with(drawing)
+
+
+def _size_images(soup: BeautifulSoup, folder: Path) -> None:
+    """Give each figure its size, and load it when it comes into view."""
+    for image in soup.select("article img[src]"):
+        file = folder / image["src"]
+        image["loading"], image["decoding"] = "lazy", "async"
+        if file.suffix not in {".png", ".webp"} or not file.is_file():
+            continue
+        with Image.open(file) as picture:
+            width, height = picture.size
+        if shown := re.search(r"width: ?(\d+)px", image.get("style", "")):
+            width, height = int(shown[1]), round(height * int(shown[1]) / width)
+        image["width"], image["height"] = str(width), str(height)
+        figure = image.find_parent("figure")
+        if figure is not None and width > WIDE:
+            figure["class"] = [*figure.get("class", []), "wide"]
+
+
+def _mark_scrolling(soup: BeautifulSoup) -> None:
+    """Let keys scroll what may be wider than the page."""
+    for region in soup.select(".pst-scrollable-table-container, .highlight pre, div.math.equation"):
+        region["tabindex"] = "0"
+
+
+def _name_controls(soup: BeautifulSoup) -> None:
+    """Let the accessible name of a control contain the words that are seen on it."""
+    for item in soup.select("[role=doc-biblioentry], div.citation[role]"):
+        del item["role"]
+    for button in soup.select("button.search-button-field[aria-label]"):
+        del button["aria-label"]

@@ -1,0 +1,45 @@
+"""Icons of Font Awesome as inline SVG, so that pages need not load its script of 1.5 MB."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+__all__ = ["draw_icon", "read_icons"]
+
+Icon = tuple[str, str, str]  # width, height, and the path
+
+
+def read_icons(script: Path, names: Iterable[str]) -> dict[str, Icon]:
+    """Read the drawings of solid icons from Font Awesome's script.
+
+    Parameters
+    ----------
+    script : pathlib.Path
+        ``fontawesome.js`` of the theme.
+    names : iterable of str
+        Such as ``magnifying-glass``; names that the script does not define are left out.
+
+    Returns
+    -------
+    dict of str to (str, str, str)
+        Name → width, height and path.
+    """
+    text = script.read_text(encoding="utf-8")
+    icons = {}
+    for name in names:
+        entry = rf'["{{,]{re.escape(name)}"?:\[(\d+),(\d+),\[[^\]]*\],"[0-9a-f]+","([^"]+)"\]'
+        # the last set of the script is the solid one
+        if found := re.findall(entry, text):
+            icons[name] = found[-1]
+    return icons
+
+
+def draw_icon(name: str, icon: Icon) -> str:
+    """Write an icon as SVG, which takes the colour and the size of the text around it."""
+    width, height, path = icon
+    return (
+        f'<svg class="svg-inline--fa fa-{name}" aria-hidden="true" focusable="false" '
+        f'viewBox="0 0 {width} {height}"><path fill="currentColor" d="{path}"></path></svg>'
+    )

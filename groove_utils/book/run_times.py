@@ -1,0 +1,62 @@
+"""Run times of chapters, from the last run, as text on pages.
+
+It is also a Sphinx extension: ``{run-time}`06-probing``` in a chapter's text.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxRole
+
+__all__ = ["format_duration", "read_run_times", "setup"]
+
+
+def read_run_times(build: Path, chapters: list[str]) -> dict[str, str]:
+    """Return the duration of each chapter's last run in words; chapters without one are left out.
+
+    Parameters
+    ----------
+    build : pathlib.Path
+        A study's folder of generated files, with ``runs/<chapter>.json``.
+    chapters : list of str
+    """
+    files = {chapter: build / "runs" / f"{chapter}.json" for chapter in chapters}
+    return {
+        chapter: format_duration(json.loads(file.read_text(encoding="utf-8"))["seconds"])
+        for chapter, file in files.items()
+        if file.is_file()
+    }
+
+
+def format_duration(seconds: float) -> str:
+    """Write a duration in seconds, or from two minutes on in minutes.
+
+    Examples
+    --------
+    >>> format_duration(64.6), format_duration(0.4), format_duration(250)
+    ('65 seconds', '1 second', '4 minutes')
+    """
+    if seconds >= 120:
+        return f"{round(seconds / 60)} minutes"
+    number = max(round(seconds), 1)
+    return f"{number} second" + "s" * (number != 1)
+
+
+class RunTimeRole(SphinxRole):
+    """Write the run time of the chapter that is named."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the run time as a text node."""
+        text = self.config.run_times.get(self.text, "an unknown time")
+        return [nodes.Text(text)], []
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the role ``run-time`` and the setting ``run_times``."""
+    app.add_config_value("run_times", {}, "env")
+    app.add_role("run-time", RunTimeRole())
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
