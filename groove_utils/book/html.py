@@ -146,7 +146,7 @@ def _mark_scrolling(soup: BeautifulSoup) -> None:
 
 def _name_controls(soup: BeautifulSoup) -> None:
     """Let the accessible name of a control contain the words that are seen on it."""
-    for item in soup.select("[role=doc-biblioentry], div.citation[role]"):
+    for item in soup.select(".citation-list[role], .citation[role]"):  # entries are not list items
         del item["role"]
-    for button in soup.select("button.search-button-field[aria-label]"):
-        del button["aria-label"]
+    for control in soup.select("button.search-button-field, details > summary"):
+        control.attrs.pop("aria-label", None)
