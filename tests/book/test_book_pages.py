@@ -67,6 +67,29 @@ def test_every_page_is_in_the_sidebar(soups, chapter_names):
     assert {f"{chapter}.html" for chapter in chapter_names} <= links
 
 
+def test_every_page_describes_itself_in_one_sentence_or_two(soups, articles):
+    for name in articles:
+        found = soups[name].find_all("meta", attrs={"name": "description"})
+        assert len(found) == 1, name
+        assert 20 <= len(found[0]["content"]) <= 160, f"{name}: {found[0]['content']}"
+
+
+def test_images_have_a_size_and_load_when_seen(articles):
+    for name, article in articles.items():
+        for image in article.find_all("img"):
+            assert image["loading"] == "lazy", f"{name}: {image['src']}"
+            assert int(image["width"]) > 0, f"{name}: {image['src']}"
+            assert int(image["height"]) > 0, f"{name}: {image['src']}"
+
+
+def test_the_footer_names_study_version_licence_and_citation(soups, articles):
+    for name in articles:
+        facts = soups[name].select_one("footer .site-facts")
+        assert facts is not None, name
+        for word in ("Study:", "Version", "Licence:", "Cite as:"):
+            assert word in facts.get_text(), f"{name}: {facts.get_text()}"
+
+
 def test_links_and_resources_lead_somewhere(built_book, soups):
     ids = {name: {tag["id"] for tag in soup.find_all(id=True)} for name, soup in soups.items()}
     broken = []

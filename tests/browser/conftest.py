@@ -31,11 +31,6 @@ def pytest_collection_modifyitems(items):
             item.add_marker(absent)
 
 
-# sphinx-thebe, which jupyter-book loads whether or not it is wanted, writes its constants twice
-# on each page; the browser refuses the second script, which holds nothing else.
-NOT_OURS = "Identifier 'THEBE_JS_URL' has already been declared"
-
-
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
@@ -95,8 +90,7 @@ def visit(browser, address):
                 page.complaints.append(f"console: {message.text} ({source})")
 
         def on_error(error):
-            if NOT_OURS not in str(error):
-                page.complaints.append(f"error: {error}")
+            page.complaints.append(f"error: {error}")
 
         def on_response(response):
             if own(response.url) and response.status >= 400:

@@ -133,7 +133,7 @@ def test_the_neighbours_of_a_picked_song_are_heard(page):
 def test_the_map_stands_in_a_numbered_figure_for_a_static_one(page):
     figure = page.locator("figure#fig-listening-map")
     assert figure.locator(".listening-map.ready").count() == 1
-    assert re.match(r"Fig\. \d+ ", figure.locator("figcaption").inner_text())
+    assert re.match(r"Fig\. \d+\.\d+ ", figure.locator("figcaption").inner_text())
     image = figure.locator("img")
     assert len(image.get_attribute("alt").split()) >= 5
     assert not image.is_visible()

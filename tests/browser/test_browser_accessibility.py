@@ -1,0 +1,81 @@
+"""Pages against WCAG 2.2, levels A and AA, by axe-core, and the weight of their first load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import axe_playwright_python
+import pytest
+from test_browser_pages import PAGES, PLAYERS
+
+AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
+LARGEST_FIRST_LOAD = 1_200_000  # bytes, uncompressed
+# rules that axe-core leaves out unless they are asked for
+RULES = """{"target-size": {enabled: true}, "label-content-name-mismatch": {enabled: true}}"""
+CHECK = f"""
+async () => {{
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"];
+  const result = await axe.run(document, {{runOnly: tags, rules: {RULES}, preload: false}});
+  return result.violations.flatMap(({{id, nodes}}) =>
+    nodes.map((node) => `${{id}}: ${{node.html.slice(0, 200)}} ${{node.failureSummary}}`));
+}}
+"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", [*PAGES, "search.html"])
+def test_page_meets_the_accessibility_guidelines(visit, name, theme):
+    page = visit(name, theme=theme)
+    page.add_script_tag(path=AXE)
+    for width in (1280, 420):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(800)  # the theme then makes what scrolls reachable by keyboard
+        problems = page.evaluate(CHECK)
+        assert problems == [], f"at {width} px:\n" + "\n".join(problems[:10])
+
+
+def test_the_check_of_accessibility_sees_a_fault(visit):
+    page = visit("glossary.html")
+    page.add_script_tag(path=AXE)
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\">')")
+    assert any(problem.startswith("image-alt") for problem in page.evaluate(CHECK))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_light_on_first_load(browser, address, name):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    sizes = {}
+
+    def on_finished(request):
+        if request.url.startswith(address):
+            sizes[urlsplit(request.url).path] = request.sizes()["responseBodySize"]
+
+    page.on("requestfinished", on_finished)
+    page.goto(f"{address}/{name}", wait_until="networkidle")
+    context.close()
+    heaviest = sorted(sizes.items(), key=lambda item: -item[1])[:5]
+    assert 100_000 < sum(sizes.values()) <= LARGEST_FIRST_LOAD, heaviest
+
+
+def test_a_second_sound_stops_the_first_and_escape_stops_all(visit):
+    page = visit(PLAYERS)
+    page.evaluate("document.querySelectorAll('audio').forEach((a) => { a.muted = true; })")
+    start = """async (k) => {
+      const players = [...document.querySelectorAll("figure.player audio")];
+      await players[k].play();
+      await new Promise((done) => setTimeout(done, 100));
+      return players.map((a, j) => a.paused ? -1 : j).filter((j) => j >= 0);
+    }"""
+    assert page.evaluate(start, 0) == [0]
+    assert page.evaluate(start, 1) == [1]
+    page.keyboard.press("Escape")
+    assert page.evaluate("[...document.querySelectorAll('audio')].every((a) => a.paused)")
+
+
+def test_players_show_their_duration(visit):
+    page = visit(PLAYERS)
+    texts = page.locator("figure.player .duration").all_inner_texts()
+    assert len(texts) == page.locator("figure.player audio").count()
+    assert all(":" in text for text in texts)
