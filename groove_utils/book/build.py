@@ -242,9 +242,7 @@ def _footer(root: Path, study_title: str, address: dict[str, str] | None) -> str
     return f'<p class="site-facts">{" · ".join(items)}</p>'
 
 
-def _config(
-    file: Path, address: dict[str, str] | None, run_times: dict[str, str]
-) -> dict:
+def _config(file: Path, address: dict[str, str] | None, run_times: dict[str, str]) -> dict:
     config = yaml.safe_load(file.read_text(encoding="utf-8"))
     config.setdefault("html", {})
     sphinx = config.setdefault("sphinx", {})
