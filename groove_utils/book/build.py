@@ -21,6 +21,7 @@ import nbformat
 import yaml
 
 from groove_utils.book.chapter import study_tables
+from groove_utils.book.demo_results import demo_results
 from groove_utils.book.errors import BookError
 from groove_utils.book.exercise_notebooks import write_exercises
 from groove_utils.book.html import finish_pages
@@ -88,6 +89,7 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
         "chapters": chapters,
         "run_time": lambda chapter: read_run_times(build, [chapter]).get(chapter, ""),
         "model_cards": model_card_pages(),
+        "demo": demo_results(root / "analysis" / "expected"),
         **provenance_tables(root, build, data, chapters),
     }
     _render_pages(root / "book", sources, context)
@@ -129,6 +131,7 @@ def write_pages(root: Path, study: str, build: Path, chapters: list[str]) -> Pat
         *_scripts(root, chapters),  # of which the exercise notebooks are made
         *(build / kind / f"{chapter}.json" for chapter in chapters for kind in ("values", "runs")),
         *tables.glob("models.parquet"),
+        *(root / "analysis" / "expected").glob("demo_*.csv"),
     ]
     stamps = take_stamps(sources, *(build / kind for kind in ("values", "runs", "tables")))
     page = build_book(root, study, build, chapters)

@@ -264,7 +264,7 @@ def main(argv: list[str] | None = None) -> int:
     songs = made_songs()
     rated = effects_as_rated(songs).query("question == 'dance'").set_index("term")["value"]
     for title, one in (
-        ("120 listeners × 24 of 96 songs", redraw),
+        ("180 listeners × 24 of 96 songs", redraw),
         ("listeners of the demo", lambda seed: redraw_demo(songs, seed)),
         (
             "listeners of the demo on the scale",

@@ -1,0 +1,84 @@
+"""Tables of the page on the demo study: effects found over its seeds, and tags that models give it.
+
+``make bench-demo`` writes the tables to ``analysis/expected/``, since they take longer than a book.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from groove_utils.book.markdown import MystText, markdown_table
+
+__all__ = ["demo_results"]
+
+SEEDS, TAGS = "demo_seeds.csv", "demo_tags.csv"
+
+
+def demo_results(folder: Path) -> dict[str, MystText | str]:
+    """Write the tables of the page on the demo study in Markdown.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        With ``demo_seeds.csv`` and ``demo_tags.csv``, whose first lines begin with ``#`` and say
+        how they were made.
+
+    Returns
+    -------
+    dict of str to str
+        ``effects, controls, training, tags``, tables; ``made``, how they were made. Empty texts
+        where a file is missing.
+    """
+    results = dict.fromkeys(("effects", "controls", "training", "tags", "made"), "")
+    if (folder / SEEDS).is_file():
+        seeds = pd.read_csv(folder / SEEDS, comment="#")
+        of_controls = seeds["target"].str.startswith(("placebo", "style_only"))
+        unknown = seeds["truth"] == "unknown"
+        results["effects"] = _effects(seeds[~of_controls & ~unknown])
+        results["controls"] = _controls(seeds[of_controls & (seeds["truth"] != "value")])
+        results["training"] = _training(seeds[unknown])
+        first = (folder / SEEDS).read_text(encoding="utf-8").partition("\n")[0]
+        results["made"] = first.removeprefix("#").strip()
+    if (folder / TAGS).is_file():
+        results["tags"] = markdown_table(pd.read_csv(folder / TAGS, comment="#"))
+    return results
+
+
+def _effects(rows: pd.DataFrame) -> MystText:
+    table = _counts(rows, ["found", "missed", "falsely_found"])
+    table["share found"] = _shares(rows["found"] / rows["n"], rows["low"], rows["high"])
+    covered = rows["covered"], rows["covered_low"], rows["covered_high"]
+    table["intervals that hold the truth"] = _shares(*covered)
+    return markdown_table(table.rename(columns={"falsely_found": "wrong sign"}))
+
+
+def _controls(rows: pd.DataFrame) -> MystText:
+    table = _counts(rows, [])
+    present = rows["truth"] == "present"
+    table["true"] = present.map({True: "yes", False: "no"})
+    said = rows["found"].where(present, rows["falsely_found"]).astype(int)
+    table["found"] = said
+    table["share found"] = _shares(said / rows["n"], rows["low"], rows["high"])
+    return markdown_table(table)
+
+
+def _training(rows: pd.DataFrame) -> MystText:
+    names = {"found": "clear gain", "missed": "unclear", "falsely_found": "clear loss"}
+    table = _counts(rows, list(names)).rename(columns=names)
+    table["share with a gain"] = _shares(rows["found"] / rows["n"], rows["low"], rows["high"])
+    return markdown_table(table)
+
+
+def _counts(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    table = rows[["method", "target", "n", *columns]].astype(dict.fromkeys(columns, "Int64"))
+    return table.rename(columns={"n": "studies"})
+
+
+def _shares(*columns: pd.Series) -> list[str | None]:
+    """Write estimates with their intervals, None where there are none."""
+    return [
+        f"{value:.2f} ({low:.2f} to {high:.2f})" if pd.notna(value) else None
+        for value, low, high in zip(*columns)
+    ]

@@ -1,0 +1,85 @@
+"""Tables of the page on the demo study."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from groove_utils.book.demo_results import demo_results
+
+EXPECTED = Path(__file__).parents[3] / "analysis" / "expected"
+SEEDS = """# made by make bench-demo on 2026-01-02
+method,target,truth,n,found,missed,falsely_found,low,high,covered,covered_low,covered_high
+regression,groove: event density,present,10,9,1,0,0.555,0.997,0.9,0.555,0.997
+noise ceiling,groove: R²,value,10,,,,,,0.95,0.6,1.0
+noise ceiling,placebo: R²,value,10,,,,,,0.9,0.6,1.0
+permutation,placebo: style,absent,10,0,0,1,0.003,0.445,,,
+permutation,style_only: style,present,10,8,2,0,0.444,0.975,,,
+msd-musicnn,tempo,unknown,10,2,7,1,0.025,0.556,,,
+"""
+TAGS = """# made by make bench-demo on 2026-01-02
+tagger,style,highest tags,place of the style's own tag
+msd-musicnn,funk,"funk 0.30, 80s 0.20",1
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "demo_seeds.csv").write_text(SEEDS)
+    (tmp_path / "demo_tags.csv").write_text(TAGS)
+    return tmp_path
+
+
+def cells(table):
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
+
+
+def test_each_row_is_in_the_table_of_its_kind(folder):
+    results = demo_results(folder)
+    head, _, *rows = cells(results["effects"])
+    assert [row[0] for row in rows] == ["regression", "noise ceiling"]
+    effect = dict(zip(head, rows[0]))
+    assert (effect["studies"], effect["found"], effect["missed"], effect["wrong sign"]) == (
+        "10", "9", "1", "0",
+    )  # fmt: skip
+    assert effect["share found"] == "0.90 (0.56 to 1.00)"
+    assert effect["intervals that hold the truth"] == "0.90 (0.56 to 1.00)"
+    head, _, *rows = cells(results["controls"])
+    assert [dict(zip(head, row))["true"] for row in rows] == ["no", "yes"]
+    assert [dict(zip(head, row))["found"] for row in rows] == ["1", "8"]
+    head, _, *rows = cells(results["training"])
+    assert rows == [["msd-musicnn", "tempo", "10", "2", "7", "1", "0.20 (0.03 to 0.56)"]]
+    assert len(cells(results["tags"])) == 3
+    assert "2026-01-02" in results["made"]
+
+
+def test_without_the_tables_there_is_nothing_to_show(tmp_path):
+    assert set(demo_results(tmp_path).values()) == {""}
+
+
+def test_controls_are_found_no_more_often_than_by_chance():
+    table = pd.read_csv(EXPECTED / "demo_seeds.csv", comment="#")
+    absent = table[table["truth"] == "absent"]
+    assert {"placebo", "style_only"} <= set(absent["target"].str.partition(":")[0])
+    most = stats.binom.ppf(1 - 0.01 / len(absent), absent["n"], 0.05)
+    assert (absent["falsely_found"] <= most).all()
+    style = table[table["target"].str.startswith("style_only: style")]
+    assert (style["found"] == style["n"]).all()
+
+
+def test_counts_and_intervals_of_the_committed_table_agree():
+    table = pd.read_csv(EXPECTED / "demo_seeds.csv", comment="#")
+    counted = table[table["truth"].isin(["present", "absent", "unknown"])]
+    sums = counted[["found", "missed", "falsely_found"]].sum(axis=1)
+    assert (sums[counted["truth"] != "absent"] == counted["n"][counted["truth"] != "absent"]).all()
+    shares = counted["found"].where(counted["truth"] != "absent", counted["falsely_found"])
+    shares = shares / counted["n"]
+    assert shares.between(counted["low"] - 1e-3, counted["high"] + 1e-3).all()
+    covered = table.dropna(subset="covered")
+    one = covered.iloc[0]
+    inside = round(one["covered"] * one["n"])
+    ends = one[["covered_low", "covered_high"]].astype(float)
+    by_scipy = stats.binomtest(int(inside), int(one["n"])).proportion_ci(0.95, "exact")
+    np.testing.assert_allclose(ends, by_scipy, atol=2e-3)
