@@ -617,19 +617,30 @@ show_figure(
 # ```{exercise} A penalty that is too small, and one that is too large
 # :label: ex-penalty
 #
-# Give `protocol` a single penalty, `alphas=0.01` and then `alphas=1e6`. What happens to the R² of the
-# best model, and why does one of them end near zero?
+# Give `protocol` a single penalty, `alphas=0.01` and then `alphas=1e6`. Call the R² of the best model
+# `small` and `large`. Why does one of them end near zero?
 # ```
 #
 # ```{solution-start} ex-penalty
 # :class: dropdown
 # ```
 
+
 # %% tags=["solution"]
-for alpha in (0.01, 1e6):
-    fixed = replace(protocol, alphas=alpha, n_repeats=1)
-    trial = probe.nested_ridge(features[best], *songs, fixed)
-    print(alpha, trial.scores().set_index("target")["r2"].round(2).to_dict())
+def r2_with(**settings):
+    changed = replace(protocol, **settings)
+    one = probe.nested_ridge(features[best], ratings[target], artists, styles, changed)
+    return one.scores()["r2"][0]
+
+
+small, large = r2_with(alphas=0.01), r2_with(alphas=1e6)
+small, large
+
+# %% tags=["check"]
+assert small != large, "both are the same: did you pass the changed protocol on?"
+assert abs(large) < 0.5, (
+    "predictions with the large penalty should be close to the mean, and their R² close to 0"
+)
 
 # %% [markdown]
 # Almost without penalty, the regression follows the noise of the training songs. With a very large one,
@@ -642,8 +653,8 @@ for alpha in (0.01, 1e6):
 # ```{exercise} Choose the layer by its test score
 # :label: ex-layer
 #
-# Score every layer of the best model on its own (`replace(protocol, layers=...)`) and take the highest R².
-# How much higher is it than with the layer chosen inside the folds? Is it a fair number?
+# Score every layer of the best model on its own (`replace(protocol, layers=...)`), as a dictionary
+# `by_layer`, and take the highest R². How much higher is it than with the layer chosen inside the folds? Is it a fair number?
 # ```
 #
 # ```{solution-start} ex-layer
@@ -651,17 +662,14 @@ for alpha in (0.01, 1e6):
 # ```
 
 # %% tags=["solution"]
-by_layer = {
-    layer: probe.nested_ridge(
-        features[best],
-        ratings[target],
-        artists,
-        styles,
-        replace(protocol, layers=layer),
-    ).scores()["r2"][0]
-    for layer in features[best]
-}
-pd.Series(by_layer).round(3), round(own.loc[best, "estimate"], 3)
+by_layer = {layer: r2_with(layers=layer) for layer in features[best]}
+max(by_layer.values()), own.loc[best, "estimate"]
+
+# %% tags=["check"]
+assert set(by_layer) == set(features[best]), "`by_layer` should have one R² per layer"
+assert len(by_layer) == 1 or len(set(by_layer.values())) > 1, (
+    "all layers have the same R²: did you pass the changed protocol on?"
+)
 
 # %% [markdown]
 # The highest of several noisy scores was helped by chance, so it is no fair estimate for new songs. The
@@ -673,8 +681,8 @@ pd.Series(by_layer).round(3), round(own.loc[best, "estimate"], 3)
 # ```{exercise} Listen to the errors
 # :label: ex-errors
 #
-# Which songs does the best model rate much too high, and which much too low? Listen to the two most extreme
-# ones. Can you hear a reason?
+# Which songs does the best model rate much too high, and which much too low? Call the two most extreme ones
+# `too_low` and `too_high`, and listen to them. Can you hear a reason?
 # ```
 #
 # ```{solution-start} ex-errors
@@ -684,9 +692,23 @@ pd.Series(by_layer).round(3), round(own.loc[best, "estimate"], 3)
 # %% tags=["solution"]
 error = foremost[foremost["target"] == target].set_index("track_id")
 error = (error["predicted"] - error["observed"]).sort_values()
-extremes = {"rated too low": error.index[0], "rated too high": error.index[-1]}
+too_low, too_high = error.index[0], error.index[-1]
 if data.has("audio"):
-    audio_player({name: data.audio_path(song) for name, song in extremes.items()})
+    audio_player(
+        {
+            "rated too low": data.audio_path(too_low),
+            "rated too high": data.audio_path(too_high),
+        }
+    )
+
+# %% tags=["check"]
+both = foremost[foremost["target"] == target].set_index("track_id")
+assert both.loc[too_low, "predicted"] < both.loc[too_low, "observed"], (
+    "`too_low` should be predicted below its rating"
+)
+assert both.loc[too_high, "predicted"] > both.loc[too_high, "observed"], (
+    "`too_high` should be predicted above its rating"
+)
 
 # %% [markdown]
 # One pair of songs proves nothing, but it gives an idea that can be tested: write it down as a column of

@@ -153,7 +153,7 @@ for name, X in pretrained.items():
 single = replace(protocol, whole_artists=False)
 free = probe.nested_ridges(pretrained, *songs, single, n_jobs=2)
 
-# %%
+# %% tags=["hide-input"]
 whole = scale["whole artists"]
 size_rows = {"all dimensions": whole, f"{n_components} components": equal}
 sizes = [
@@ -171,7 +171,6 @@ panels = {
     ),
 }
 
-# %% tags=["hide-input"]
 shown = {
     title: table[table["target"] == target].rename(columns={"r2": "estimate"})
     for title, table in panels.items()
@@ -291,18 +290,23 @@ show_table(
 #
 # *“Your model only distinguishes funk from rock.”* R² over all songs combines two abilities:
 # distinguishing the styles, and ordering the songs within a style. To see the second, we subtract from
-# ratings and predictions the means of their styles, and correlate what is left. In pandas:
+# ratings and predictions the means of their styles, correlate what is left, and take the mean over the
+# divisions into folds:
+
 
 # %%
-columns = mine[["observed", "predicted"]]
-within = columns - columns.groupby(mine["style"]).transform("mean")
-report_value("within_by_hand", stats.pearsonr(*within.to_numpy().T).statistic)
+def within_style(values):
+    return values - pd.Series(values).groupby(styles).transform("mean")
+
+
+y = within_style(ratings[target].to_numpy())
+found = results[best].predicted[:, :, targets.index(target)]
+r = np.mean([stats.pearsonr(y, within_style(row)).statistic for row in found])
 
 # %% [markdown]
-# These predictions were averaged over divisions of the folds, which makes their correlation,
-# {glue:text}`within_by_hand`, a little higher than the mean over divisions that {numref}`tab-within-order`
-# shows. For p, whole artists exchange their ratings with artists of the same style, and the whole procedure
-# is repeated with each of {glue:text}`permutations` such permutations.
+# The score `within_r` of the package is this correlation (the difference is {glue:text}`same_within`). For
+# p, whole artists exchange their ratings with artists of the same style, and the whole procedure is repeated
+# with each of {glue:text}`permutations` such permutations.
 
 # %%
 ordered = summaries.score_table(results, score="within_r", **resampled)
@@ -317,6 +321,8 @@ chance = probe.permutation_test(
 )
 ordered = ordered.merge(chance[["model", "target", "p", "p_target"]])
 ordered = ordered[ordered["target"] == target].set_index("model")
+same = abs(ordered.loc[best, "estimate"] - r)
+report_value("same_within", same, fmt=".0e", tolerance=1e-9)
 
 # %% tags=["hide-input"]
 show_table(
@@ -822,6 +828,7 @@ show_table(summaries.answers_table(answers), "answers", caption)
 # :label: ex-smallest
 #
 # How many songs does one need to find a difference of 0.1 in R² with a power of 90%, and how many for 0.02?
+# Call the numbers `many` and `more`. How do they depend on the difference?
 # ```
 #
 # ```{solution-start} ex-smallest
@@ -829,10 +836,17 @@ show_table(summaries.answers_table(answers), "answers", caption)
 # ```
 
 # %% tags=["solution"]
-for difference in (0.1, 0.02):
-    table = probe.songs_needed(pair, difference, power=[0.9])
-    needed = summaries.row_of(table, target=target)["n_songs"]
-    print(difference, summaries.count_words(needed))
+many, more = (
+    summaries.row_of(probe.songs_needed(pair, difference, power=[0.9]), target=target)[
+        "n_songs"
+    ]
+    for difference in (0.1, 0.02)
+)
+many, more
+
+# %% tags=["check"]
+assert many < more, "a smaller difference needs more songs"
+assert 20 < more / many < 30, "is the power 0.9 for both?"
 
 # %% [markdown]
 # The number of songs grows with the square of the precision: a fifth of the difference needs 25 times as
@@ -845,7 +859,7 @@ for difference in (0.1, 0.02):
 # :label: ex-leak
 #
 # Standardise the ratings within each style *before* the probe, with the means and standard deviations of
-# all songs, and run `find_leaks` on that procedure. Which check gives it away?
+# all songs, and run `find_leaks` on that procedure. Call its table `found_leaks`. Which check gives it away?
 # ```
 #
 # ```{solution-start} ex-leak
@@ -860,13 +874,19 @@ def leaky(X, y, folds):
     return probe.nested_ridge(X, z.to_numpy(), None, styles, protocol, folds=folds)
 
 
-probe.find_leaks(
+found_leaks = probe.find_leaks(
     leaky,
     layer,
     ratings[[target]],
     artists=artists,
     folds=results[best].folds[0],
     n_tries=1,
+)
+found_leaks
+
+# %% tags=["check"]
+assert found_leaks["leaks"].any(), (
+    "no check found the leak: does your procedure use ratings of held-out songs?"
 )
 
 # %% [markdown]
@@ -880,8 +900,8 @@ probe.find_leaks(
 # ```{exercise} Hear a style's extremes
 # :label: ex-within
 #
-# Within one style, which song does the model put highest, and which lowest? Listen. Is it something that you
-# would call groove?
+# Within one style, which song does the model put highest, and which lowest? Call them `ends`, a dictionary
+# of two, and listen. Is it something that you would call groove?
 # ```
 #
 # ```{solution-start} ex-within
@@ -894,6 +914,11 @@ ranked = mine[mine["style"] == style].sort_values("predicted")["track_id"]
 ends = {"lowest": ranked.iloc[0], "highest": ranked.iloc[-1]}
 if data.has("audio"):
     audio_player({name: data.audio_path(track) for name, track in ends.items()})
+
+# %% tags=["check"]
+assert len(set(mine.set_index("track_id").loc[list(ends.values()), "style"])) == 1, (
+    "the two songs are of different styles"
+)
 
 # %% [markdown]
 # Compare your answer with the causes of the two songs, where they are known (`data.truth("songs")`).

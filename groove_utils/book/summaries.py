@@ -221,11 +221,12 @@ def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]
         else:
             unchanged.append(cause)
         if len(rows):
-            medians.append(f"{rows['difference'].median():+.2f} for {cause}")
+            median = format_number(rows["difference"].median(), "+.2f")
+            medians.append(f"{median} for {cause}")
     lost = clear_rows(table, value="difference", sign=-1)
     lost = [f"{row.target} in {row.first}" for row in lost.itertuples()]
     if medians:
-        sentence = f"The median difference over models is {typeset_minus(join_words(medians))}"
+        sentence = f"The median difference over models is {join_words(medians)}"
     else:
         sentence = "There are no untrained twins to compare with"
     return {
