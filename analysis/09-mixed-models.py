@@ -569,8 +569,8 @@ report_value("n_apart", n_apart, fmt=".0f", n=n_pairs)
 # ### Two control questions
 #
 # In this simulated study, the answers to “placebo” have no cause in the music, and those to
-# “style only” depend on a song's style and on nothing else. A method that works finds no slope for the first,
-# and for the second a slope that is gone next to the style.
+# “style only” depend on a song's style and on nothing else. A method that works finds no slope for the first.
+# For the second it may find one, because the prediction differs between styles, but not next to the style.
 
 # %%
 control_slopes = []
