@@ -3,9 +3,9 @@
 A stub chapter is a text. ``# uses FILE`` names a file that it depends on, ``# imports PACKAGE`` an
 installed package, ``# writes FILE`` a file from whose rounded mean rating its tables are made (else
 they hold a hash of what it depends on), ``# edits FILE`` a file that changes while it runs, ``#
-waits`` makes it slow and ``# fails`` makes it fail. Parameters are split, manifests compared and
-studies made and validated by the real package; where a file ``fast_validation`` lies, any study is
-valid.
+waits`` makes it slow, ``# waits for FILE`` lets it run until the file is there, and ``# fails``
+makes it fail. Parameters are split, manifests compared and studies made and validated by the real
+package; where a file ``fast_validation`` lies, any study is valid.
 """
 
 import hashlib
@@ -41,8 +41,12 @@ def run(arguments: list[str]) -> None:
         (build / "failed").mkdir(exist_ok=True)
         (build / "failed" / f"{name}.txt").write_text(f"Chapter {name} failed in cell 3\n")
         sys.exit(1)
-    if "# waits" in text:
+    if re.search("# waits$", text, re.MULTILINE):
         time.sleep(1)
+    for file in map(Path, re.findall("# waits for (.+)", text)):
+        give_up = time.monotonic() + 60
+        while not file.exists() and time.monotonic() < give_up:
+            time.sleep(0.02)
     files = [options.script, options.params, build / "study.path", os.environ["STUDY_FOLDER"]]
     files += [build / "declared" / f"{name}.json"]
     files += [build / "tables" / f"{table}.parquet" for table in options.reads]

@@ -328,12 +328,15 @@ def test_a_stopped_run_is_completed(project, stop, chapter):
 
 
 def test_two_at_once_take_turns(built, project):
+    edit("analysis/01-first.py", "# waits for go\n")(project)
     first, n_runs = start_slow_chapter(project, "01-first")
     second = start(project, "-j2", "book")
+    waiting = second.stdout.readline()
+    assert "is in use by process" in waiting
+    assert "(make book, since" in waiting
+    (project / "go").touch()
     said = [run.communicate()[0] for run in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), said
-    assert "is in use by process" in said[1]
-    assert "(make book, since" in said[1]
     assert runs(project)[n_runs:] == ["01-first", "html"]  # its table is as it was
 
 
