@@ -12,7 +12,8 @@
 #
 # **You need** means, variances and correlations. No machine learning yet.
 #
-# **It runs** in about half a minute. Modules: `groove_utils.study`, `groove_utils.mixed`.
+# **It runs** in {run-time}`01-listeners-and-tracks` in the run that made this page.
+# Modules: `groove_utils.study`, `groove_utils.mixed`.
 # ```
 
 # %% tags=["parameters"]
@@ -75,18 +76,18 @@ report_value("n_styles", len(data.styles), fmt=".0f")
 
 # %% tags=["needs-audio"]
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
-sounds = {f"{style}: {t}": data.audio_path(t) for style, t in first.items()}
+tracks = data.tracks.set_index("track_id")
+names = tracks["artist"] + ", " + tracks["title"].fillna("untitled")
+sounds = {f"{names[t]} ({s})": data.audio_path(t) for s, t in first.items()}
 audio_player(sounds)
 
 # %% [markdown] tags=["needs-stems"]
 # The stems of the first of these songs. Models receive the mix; {doc}`08-stem-ablation` asks which stems
-# carry the information that they use.
+# carry the information that they use. Play all of them, then hear one alone or mute it.
 
 # %% tags=["needs-stems"]
 track = first.iloc[0]
-audio_player(
-    {f"{track}: {stem}": path for stem, path in data.stem_paths(track).items()}
-)
+audio_player(data.stem_paths(track), mixer=True)
 
 # %% [markdown]
 # ## The questions

@@ -16,7 +16,8 @@
 #
 # **You need** to know what a frequency is. Headphones help.
 #
-# **It runs** in about half a minute. Modules: `groove_utils.audio.representations`,
+# **It runs** in {run-time}`02-representations` in the run that made this page.
+# Modules: `groove_utils.audio.representations`,
 # `groove_utils.audio.inversion`.
 # ```
 

@@ -15,7 +15,8 @@
 #
 # **You need** {doc}`02-representations`, and a little linear algebra.
 #
-# **It runs** in about two minutes the first time; trained networks are kept. Modules:
+# **It runs** in {run-time}`03-networks` in the run that made this page, more the first time; trained networks are kept.
+# Modules:
 # `groove_utils.networks`, `groove_utils.synth.listening_tasks`.
 # ```
 #

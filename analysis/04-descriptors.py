@@ -16,7 +16,8 @@
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`02-representations`; correlation and
 # regression.
 #
-# **It runs** in a minute or two the first time; descriptors are then kept. Modules:
+# **It runs** in {run-time}`04-descriptors` in the run that made this page, more the first time; descriptors are then kept.
+# Modules:
 # `groove_utils.descriptors`, `groove_utils.probe`.
 # ```
 

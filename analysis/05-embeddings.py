@@ -13,7 +13,8 @@
 #
 # **You need** {doc}`01-listeners-and-tracks`, and an idea of what a convolutional network is.
 #
-# **It runs** in a minute or two the first time; embeddings are then kept. Module:
+# **It runs** in {run-time}`05-embeddings` in the run that made this page, more the first time; embeddings are then kept.
+# Module:
 # `groove_utils.embed`.
 # ```
 

@@ -16,7 +16,8 @@
 #
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`05-embeddings`; linear regression.
 #
-# **It runs** in about a minute. Module: `groove_utils.probe`.
+# **It runs** in {run-time}`06-probing` in the run that made this page.
+# Module: `groove_utils.probe`.
 # ```
 
 # %% tags=["parameters"]

@@ -14,7 +14,8 @@
 #
 # **You need** {doc}`06-probing`.
 #
-# **It runs** in about two minutes. Module: `groove_utils.probe`.
+# **It runs** in {run-time}`07-objections` in the run that made this page.
+# Module: `groove_utils.probe`.
 # ```
 
 # %% tags=["parameters"]

@@ -15,7 +15,8 @@
 #
 # **You need** {doc}`06-probing`.
 #
-# **It runs** in about two minutes the first time; then in seconds. Modules: `groove_utils.stems`,
+# **It runs** in {run-time}`08-stem-ablation` in the run that made this page, more the first time.
+# Modules: `groove_utils.stems`,
 # `groove_utils.probe.ablation`, `groove_utils.stats.shapley`.
 # ```
 
@@ -71,21 +72,19 @@ data = chapter.study
 # %% [markdown] tags=["needs-audio"]
 # ## Hear it
 #
-# The players hold one song of each style: the whole band, drums and bass alone, and everything except the
-# drums. Which of them make you want to move? (All are set to the same loudness.)
+# Here is one song of each style, as its stems. Play the whole band, then the drums alone, drums and bass
+# alone, and everything except the drums. Which of them make you want to move?
 
 # %%
 separator = separator or ("true" if data.has("stems") else "hpss")
 paths = stems.separate_study(data, separator)
 parts = list(next(iter(paths.values())))
 first_songs = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
-heard = dict.fromkeys([tuple(parts), tuple(parts[:2]), tuple(parts[1:])])
 
 # %%
 for style, track in first_songs.items():
     waves, sr = load_stems(paths[track])
-    sums = {subset_name(s): (stems.remix(waves, s, sr), sr) for s in heard}
-    audio_player({f"{style}: {name}": sound for name, sound in sums.items()})
+    audio_player({f"{style}: {s}": (y, sr) for s, y in waves.items()}, mixer=True)
 
 # %% tags=["hide-input"]
 checks = stems.separation_checks(data.load(track, sr=sr, mono=False)[0], waves, sr)

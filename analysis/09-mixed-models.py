@@ -14,7 +14,8 @@
 #
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`06-probing`; linear regression.
 #
-# **It runs** in about a minute. Module: `groove_utils.mixed`.
+# **It runs** in {run-time}`09-mixed-models` in the run that made this page.
+# Module: `groove_utils.mixed`.
 # ```
 
 # %% tags=["parameters"]

@@ -16,7 +16,8 @@
 #
 # **You need** {doc}`03-networks`.
 #
-# **It runs** in about four minutes the first time; trained networks are kept. Modules:
+# **It runs** in {run-time}`10-genre-networks` in the run that made this page, more the first time; trained networks are kept.
+# Modules:
 # `groove_utils.genre`, `groove_utils.networks`, `groove_utils.synth`.
 # ```
 

@@ -16,7 +16,8 @@
 # **You need** {doc}`10-genre-networks`, whose networks and songs are used again, and
 # {doc}`06-probing` for the last section.
 #
-# **It runs** in about three minutes the first time. Modules: `groove_utils.genre`, `captum`.
+# **It runs** in {run-time}`11-beyond-accuracy` in the run that made this page, more the first time.
+# Modules: `groove_utils.genre`, `captum`.
 # ```
 
 # %% tags=["parameters"]

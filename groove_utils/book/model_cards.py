@@ -29,9 +29,9 @@ def _overview_row(card: ModelCard) -> dict[str, str]:
     return {
         "model": f"{{ref}}`{card.name} <model-{card.name}>`",
         "trained on": card.training.partition(";")[0],
-        "rate (Hz)": f"{card.sample_rate:,}",
-        "dimensions × layers": _sizes(card),
-        "parameters": f"{card.parameters:,}" if card.parameters else "not counted",
+        "rate (kHz)": f"{card.sample_rate / 1000:g}",
+        "width × layers": _sizes(card),
+        "million weights": f"{card.parameters / 1e6:.2f}" if card.parameters else "–",
         "licence of the weights": _licence(card),
         "in the paper": "yes" if card.in_paper else "",
         "here now": "yes" if available else state,

@@ -51,7 +51,7 @@ def plot_distributions(
         sns.stripplot(**shared, size=2.2, alpha=0.6)
         axes.set_title(title, fontsize=9.5)
         axes.set(xlabel="", ylabel="")
-        axes.tick_params(labelsize=8.5)
+        axes.tick_params(labelsize=9)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     return figure
@@ -83,7 +83,7 @@ def plot_clustered_correlations(correlations: pd.DataFrame) -> plt.Figure:
         cbar_kws={"label": "Pearson r", "shrink": 0.6},
         ax=axes,
     )
-    axes.tick_params(labelsize=8)
+    axes.tick_params(labelsize=9)
     axes.grid(visible=False)
     axes.set(xlabel="", ylabel="")
     return figure

@@ -207,7 +207,7 @@ def draw_rows(
         axes.scatter(np.full(below.sum(), floor), y[below], marker="<", s=28, color=colour)
         for height, number in zip(y[below], x[below]):
             axes.annotate(format_number(number, ",.3g"), (floor, height), xytext=(6, 0),
-                          textcoords="offset points", va="center", fontsize=8)  # fmt: skip
+                          textcoords="offset points", va="center", fontsize=9)  # fmt: skip
     if len(colours) > 1:
         for number in range(1, len(rows)):
             axes.axhline(number - 0.5, color="#EEEEEE", linewidth=0.8, zorder=0)

@@ -210,7 +210,7 @@ def plot_layer_profiles(profiles: pd.DataFrame) -> plt.Figure:
             axes.plot([len(part) - 0.6, len(part) - 0.1], [part["nested_r2"].iloc[0]] * 2,
                       color=colour, linewidth=3)  # fmt: skip
         axes.axhline(0, color="#888888", linewidth=1, zorder=0)
-        axes.set_xticks(x, part["layer"], rotation=55, ha="right", fontsize=8)
+        axes.set_xticks(x, part["layer"], rotation=55, ha="right", fontsize=9)
         axes.set_title(model)
     for axes in grid.flat[len(models) :]:
         axes.set_axis_off()

@@ -79,3 +79,26 @@ def test_players_show_their_duration(visit):
     texts = page.locator("figure.player .duration").all_inner_texts()
     assert len(texts) == page.locator("figure.player audio").count()
     assert all(":" in text for text in texts)
+
+
+def test_stems_of_a_mixer_play_in_step_alone_or_muted(visit):
+    page = visit(PLAYERS)
+    mixer = page.locator(".stem-mixer.ready").first
+    sounds = mixer.locator("audio")
+    state = "(sounds) => sounds.map((a) => [a.paused, a.muted, a.currentTime])"
+    assert sounds.count() >= 2
+    mixer.get_by_role("button", name="Play").click()
+    page.wait_for_function("document.querySelector('.stem-mixer audio').currentTime > 0.3")
+    found = sounds.evaluate_all(state)
+    assert not any(paused or muted for paused, muted, _ in found)
+    times = [time for _, _, time in found]
+    assert max(times) - min(times) < 0.1
+    mixer.get_by_role("button", name="Solo").first.click()
+    muted = [muted for _, muted, _ in sounds.evaluate_all(state)]
+    assert muted == [False] + [True] * (len(muted) - 1)
+    mixer.get_by_role("button", name="Whole").click()
+    mixer.get_by_role("button", name="Mute").first.click()
+    muted = [muted for _, muted, _ in sounds.evaluate_all(state)]
+    assert muted == [True] + [False] * (len(muted) - 1)
+    page.keyboard.press("Escape")
+    assert all(paused for paused, _, _ in sounds.evaluate_all(state))
