@@ -176,7 +176,9 @@ for task in tasks.values():
 # - A **convolution** slides one small kernel over all places and keeps the best fit. It knows the
 #   shape, and forgets the place.
 # - A **recurrent** layer (here a gated recurrent unit, GRU) reads frame by frame and carries a
-#   state along. What came before changes what the next frame means.
+#   state along. What came before changes what the next frame means. (The older long short-term
+#   memory, LSTM, carries two states and has one more gate. Try `cell="lstm"`, or
+#   `both_directions=True` for a second layer that reads backwards.)
 # - **Attention** compares frames, whatever their distance. Each frame is turned into three vectors of
 #   length d: a query, a key and a value. Here only the last frame asks. Its query is multiplied
 #   with all keys, the softmax turns the products into weights that add up to one, and the output is
@@ -526,26 +528,21 @@ show_figure(
 # it, and a transposed minor chord is still minor:
 
 # %%
-chord, rate = next(iter(tasks["chord"].sounds.values()))
-audio_player(
-    {
-        "a chord": (chord, rate),
-        "up 4 semitones": (
-            librosa.effects.pitch_shift(chord, sr=rate, n_steps=4),
-            rate,
-        ),
-        "up 9 semitones": (
-            librosa.effects.pitch_shift(chord, sr=rate, n_steps=9),
-            rate,
-        ),
-    }
-)
+(chord, rate), (other, _), *_ = tasks["chord"].sounds.values()
+shift = partial(librosa.effects.pitch_shift, chord, sr=rate)
+audio_player({
+    "a chord": (chord, rate),
+    "up 4 semitones": (shift(n_steps=4), rate),
+    "up 9 semitones": (shift(n_steps=9), rate),
+    "mixed with another chord": (0.7 * chord + 0.3 * other, rate),
+})  # fmt: skip
 
 # %% [markdown]
 # No training chord had its root in the upper octave; with random shifts, some do. All networks of
 # this table are trained for 60 epochs instead of 15, since augmented examples take longer to learn.
 # The other rows are SpecAugment, which hides a run of bands and of frames
-# {cite}`park2019`, and mixup, which adds up two examples and their answers {cite}`zhang2018`.
+# {cite}`park2019`, and mixup, which adds up two examples and their answers {cite}`zhang2018`: the last
+# sound above counts as 70% of one chord and 30% of the other.
 
 # %%
 changes = {

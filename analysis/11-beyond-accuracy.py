@@ -37,9 +37,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from joblib import delayed
-from matplotlib import pyplot as plt
 from scipy.special import logit
 from sklearn import metrics
 
@@ -50,6 +48,7 @@ from groove_utils.book import (
     open_chapter,
     report_counts,
     report_effects,
+    report_percentages,
     report_texts,
     report_value,
     show_figure,
@@ -96,7 +95,7 @@ def probabilities(network, part="test"):
     rows = first[(first["network"] == network) & (first["split"] == part)]
     ids = clips.table["clip_id"].iloc[split[part]]
     p = rows.set_index("clip_id").loc[ids, columns].to_numpy(dtype=float)
-    return p / p.sum(axis=1, keepdims=True)  # away from 1 by rounding in float32
+    return p / p.sum(axis=1, keepdims=True)  # float32 has rounded
 
 
 # %%
@@ -149,7 +148,8 @@ temperature = genre.fit_temperature(
 )
 calibrated = genre.change_temperature(p, temperature)
 kinds = {"as trained": p, f"T = {temperature:.2f}": calibrated}
-curves = pd.concat(genre.reliability(y, q).assign(kind=k) for k, q in kinds.items())
+curves = [genre.reliability(y, q).assign(kind=k) for k, q in kinds.items()]
+curves = pd.concat(curves)
 errors = [genre.calibration_error(y, q) for q in kinds.values()]
 
 # %% tags=["hide-input"]
@@ -267,10 +267,9 @@ for tree, row in ours.iterrows():
 # %%
 pair = predicted["resnet-bigru"], predicted["mel-cnn"]
 gaps = genre.severity_differences(y, *pair, bands, trees, styles, **resampled)
-words = "smaller mistakes", "larger mistakes", "not clearly different"
-gaps["resnet-bigru has"] = [
-    pick_verdict({"low": -r.high, "high": -r.low}, *words) for r in gaps.itertuples()
-]
+words = "larger mistakes", "smaller mistakes", "not clearly different"
+verdicts = [pick_verdict(row, *words) for _, row in gaps.iterrows()]
+gaps["resnet-bigru has"] = verdicts
 
 # %% tags=["hide-input"]
 show_table(
@@ -315,7 +314,8 @@ heard = corpus.songs[corpus.songs["artist"].isin(bands)]
 # %%
 def draw_medley(number):
     rng = np.random.default_rng([seed, number])
-    songs = heard.sample(frac=1, random_state=number).drop_duplicates("style")[:5]
+    shuffled = heard.sample(frac=1, random_state=number)
+    songs = shuffled.drop_duplicates("style")[:5]
     lengths = (rng.uniform(0.45, 0.95, 5) * song_seconds * sr).astype(int)
     parts = [load_audio(corpus.path(s), sr)[0] for s in songs["song_id"]]
     parts = [part[:length] for part, length in zip(parts, lengths)]
@@ -379,7 +379,8 @@ cut, facts = gapless.X[rows], gapless.table.iloc[rows]
 
 # %%
 def answer(seconds):
-    log_p = np.log(network.predict(cut[:, :, : 94 * min(seconds, 3) // 3]) + 1e-9)
+    n_frames = 94 * min(seconds, 3) // 3
+    log_p = np.log(network.predict(cut[:, :, :n_frames]) + 1e-9)
     piece = (facts["start"] // max(seconds, 3)).astype(int).astype(str)
     groups = pd.DataFrame(log_p, columns=styles).groupby(
         [facts["artist"].to_numpy(), facts["style"].to_numpy(),
@@ -432,9 +433,8 @@ rng = np.random.default_rng(seed)
 chosen = np.sort(rng.choice(test, min(n_explained, len(test)), replace=False))
 X = clips.X[chosen]
 target = cnn.predict(X).argmax(axis=1)
-untrained = genre.build_network(
-    "mel-cnn", len(styles), n_mels=X.shape[1], n_frames=X.shape[2], seed=seed + 1
-)
+shape = {"n_mels": X.shape[1], "n_frames": X.shape[2]}
+untrained = genre.build_network("mel-cnn", len(styles), **shape, seed=seed + 1)
 untrained.scale_by(clips.X[split["train"]])
 
 # %%
@@ -464,16 +464,13 @@ maps = explain_both(cnn.network, X, target)
 # ({numref}`fig-hide-and-show`).
 
 # %%
-faith = pd.DataFrame(
-    {name: genre.faithfulness(cnn.network, X, e, **silence) for name, e in maps.items()}
-).T.rename_axis("explanation")
-steps = {
-    name: genre.hide_and_show(cnn.network, X, target, e, **silence)
-    for name, e in maps.items()
-}
-areas = pd.DataFrame(
-    {k: v[["deletion", "insertion"]].mean() for k, v in steps.items()}
-).T
+score = partial(genre.faithfulness, cnn.network, X, **silence)
+faith = pd.DataFrame({name: score(e) for name, e in maps.items()})
+faith = faith.T.rename_axis("explanation")
+hide = partial(genre.hide_and_show, cnn.network, X, target, **silence)
+steps = {name: hide(explanation=e) for name, e in maps.items()}
+areas = {k: v[["deletion", "insertion"]].mean() for k, v in steps.items()}
+areas = pd.DataFrame(areas).T
 
 # %% tags=["hide-input"]
 show_table(
@@ -523,7 +520,8 @@ show_figure(
 
 # %%
 songs = clips.table["song_id"].iloc[chosen].unique()
-again = genre.make_stem_clips(corpus, songs, seconds=song_seconds, n_jobs=n_jobs)
+rendering = {"seconds": song_seconds, "n_jobs": n_jobs}
+again = genre.make_stem_clips(corpus, songs, **rendering)
 order = clips.table["song_id"].isin(songs).to_numpy().nonzero()[0]
 rows = pd.Index(order).get_indexer(chosen)
 shares, without = again.shares()[:, rows], again.without[:, rows]
@@ -544,7 +542,7 @@ right_stem = {
 right_stem["always drums"] = hurts_most == again.stems.index("drums")
 
 # %%
-levels = chapter.load_table("genre_tone")["tone_db"].to_dict()  # as in the last chapter
+levels = chapter.load_table("genre_tone")["tone_db"].to_dict()
 turntable = partial(planted_cues.add_rumble, levels=levels)
 planted = genre.log_mels(corpus, change=turntable, n_jobs=n_jobs)
 horse = genre.train_network("mel-cnn", planted, split, settings)
@@ -606,8 +604,8 @@ reported = {
     "occlusion, no tone planted": "honest",
 }
 tone = truth.loc["finds the planted tone (AUC)", "estimate"]
-for way, share in relies.items():
-    report_value(f"horse_{way}", 100 * share, fmt=".0f", unit="%", tolerance=12)
+shares_right = {f"horse_{way}": share for way, share in relies.items()}
+report_percentages(shares_right, tolerance=12)
 report_texts(cue_best=tone.drop("occlusion, no tone planted").idxmax())
 better = "yes", "no, worse than guessing", "unclear"
 keys = {"names the right stem": "stem", "finds the planted tone (AUC)": "horse"}
@@ -626,7 +624,6 @@ for key, row in zip(("ig_ahead", "occlusion_ahead"), ahead):
     report_effects({key: row}, scale=100, fmt="+.0f", unit=" points", tolerance=20)
     report_texts(**{f"{key}_verdict": pick_verdict(row, *words)})
 
-# %% tags=["hide-input"]
 example = int(np.argmax([q.max() for q in cnn.predict(X)]))
 show_figure(
     figures.plot_explanations(
@@ -754,7 +751,8 @@ mask = genre.keep_top(maps["occlusion"][[example]], 0.2)[0].astype(float)
 kept = genre.masked_sound(mix, mask, **settings_of_mel)
 rest = genre.masked_sound(mix, 1 - mask, **settings_of_mel)
 audio_player({
-    "the clip": (mix, sr), "a fifth of its cells: what speaks for the style": (kept, sr),
+    "the clip": (mix, sr),
+    "a fifth of its cells: what speaks for the style": (kept, sr),
     "all the rest": (rest, sr),
 })  # fmt: skip
 
@@ -778,12 +776,10 @@ audio_player({
 #   hardly any instrument {cite}`garoufis2023`.
 
 # %%
-names = np.sort(clips.table.iloc[unlabelled].groupby("artist")["song_id"].first())
+names = np.sort(known.groupby("artist")["song_id"].first())
 rows = np.flatnonzero(np.isin(gapless.table["song_id"], names))
 moments = genre.song_views(gapless, rows)
-parts = genre.make_stem_clips(
-    corpus, names, seconds=song_seconds, settings=seamless, n_jobs=n_jobs
-)
+parts = genre.make_stem_clips(corpus, names, **rendering, settings=seamless)
 pairs = parts.sums([["drums", "bass"], ["other", "vocals"]])
 by_stem = pairs.reshape(2, len(names), -1, *X.shape[1:]).swapaxes(0, 1)
 stem_views = by_stem.reshape(len(names), -1, *X.shape[1:])
@@ -797,10 +793,9 @@ recipes = {
 pretraining = replace(
     self_supervision.PRETRAINING, epochs=pretraining_epochs, seed=seed
 )
-pretrained = run(
-    delayed(genre.pretrain_network)("mel-cnn", views, pretraining, stretch=stretch)
-    for views, stretch in recipes.values()
-)
+pretrain = partial(genre.pretrain_network, "mel-cnn", settings=pretraining)
+jobs = [delayed(pretrain)(v, stretch=share) for v, share in recipes.values()]
+pretrained = run(jobs)
 
 # %% [markdown]
 # Is it useful? A linear {term}`probe`, logistic regression on the frozen features, gets the labels of a few
@@ -809,57 +804,43 @@ pretrained = run(
 # labels.
 
 # %%
-features = {
-    name: model.embed(clips.X) for name, model in zip(recipes, pretrained, strict=True)
-}
-features["random weights"] = genre.TrainedNetwork(untrained, pd.DataFrame()).embed(
-    clips.X
-)
+features = {k: m.embed(clips.X) for k, m in zip(recipes, pretrained)}
+features["random weights"] = genre.TrainedNetwork(untrained).embed(clips.X)
 features["supervised, all labels"] = cnn.embed(clips.X)
 artists = clips.table["artist"].to_numpy()
+labels = {"y": clips.y, "bands": artists, "train": unlabelled, "test": test}
+label_curve = partial(genre.label_curve, **labels, n_draws=3, seed=seed)
 curves = [
-    genre.label_curve(
-        f, clips.y, artists, unlabelled, test, n_bands=label_counts, n_draws=3, seed=seed,
-        cache=cache,
-    ).assign(features=name)
+    label_curve(f, n_bands=label_counts, cache=cache).assign(features=name)
     for name, f in features.items()
-]  # fmt: skip
-
+]
 
 # %%
+train_bands = clips.table.iloc[split["train"]].groupby("style")["artist"]
+
+
 def from_nothing(count, draw, cache):
-    names = clips.table.iloc[split["train"]].groupby("style")["artist"].unique()
     rng = np.random.default_rng([seed, draw])
-    labelled = np.concatenate([rng.permutation(n)[:count] for n in names])
-    few = split["train"][np.isin(artists[split["train"]], labelled)]
-    once = {**split, "train": few}
+    names = [rng.permutation(n)[:count] for n in train_bands.unique()]
+    few = np.isin(artists[split["train"]], np.concatenate(names))
+    once = {**split, "train": split["train"][few]}
     model = trained("mel-cnn", split=once, settings=settings, cache=cache)
     right = model.predict(clips.X[test]).argmax(axis=1) == y
     return {"bands": count, "draw": draw, "accuracy": right.mean()}
 
 
 # %%
-n_train = clips.table.iloc[split["train"]].groupby("style")["artist"].nunique().min()
-jobs = [(count, d) for count in label_counts if count <= n_train for d in range(2)]
-scratch = run(delayed(from_nothing)(*job) for job in jobs)
+numbers = [n for n in label_counts if n <= train_bands.nunique().min()]
+jobs = [delayed(from_nothing)(n, d) for n in numbers for d in range(2)]
+scratch = run(jobs)
 curves.append(pd.DataFrame(scratch).assign(features="from nothing"))
 curve = pd.concat(curves, ignore_index=True)
 
 # %% tags=["hide-input"]
-figure, axes = plt.subplots(figsize=(7.5, 4.2))
-sns.lineplot(
-    curve, x="bands", y="accuracy", hue="features", style="features", markers=True,
-    dashes=False, errorbar=("pi", 100), ax=axes,
-)  # fmt: skip
-axes.axhline(1 / len(styles), color="#888888", linewidth=1)
-axes.set(
-    xscale="log", xlabel="Labelled bands per style", ylabel="Accuracy", ylim=(0, 1)
-)
-axes.set_xticks(label_counts, label_counts)
-axes.minorticks_off()
-axes.legend(title=None, fontsize=9, ncol=2)
 show_figure(
-    figure,
+    figures.plot_label_curves(
+        curve, "bands", "Labelled bands per style", 1 / len(styles), ("pi", 100)
+    ),
     "few-labels",
     "Accuracy on bands that were not heard, by number of labelled bands per style: mean and range "
     "over draws of these bands. Grey line: guessing.",
@@ -869,16 +850,16 @@ show_figure(
     simulated=False,
 )
 middle = label_counts[min(1, len(label_counts) - 1)]
-at = 100 * curve[curve["bands"] == middle].groupby("features")["accuracy"].mean()
+at = curve[curve["bands"] == middle].groupby("features")["accuracy"].mean()
 report_counts(few_bands=middle)
-for name, key in {
-    "moments": "few_moments",
-    "moments, stretched": "few_stretched",
-    "stems": "few_stems",
-    "random weights": "few_random",
-    "from nothing": "few_nothing",
-}.items():
-    report_value(key, at[name], fmt=".0f", unit="%", tolerance=10)
+keys = {
+    "few_moments": "moments",
+    "few_stretched": "moments, stretched",
+    "few_stems": "stems",
+    "few_random": "random weights",
+    "few_nothing": "from nothing",
+}
+report_percentages({key: at[name] for key, name in keys.items()}, tolerance=10)
 
 # %% [markdown]
 # With {glue:text}`few_bands` labelled bands per style, the probe gets {glue:text}`few_moments` on
@@ -893,14 +874,16 @@ for name, key in {
 # all of these, so we look *within* styles: does the network know which of two funk songs is faster?
 
 # %%
-rhythm = ["tempo", "event_density", "syncopation", "swing_ratio", "microtiming_ms"]
+rhythm = [
+    "tempo", "event_density", "syncopation", "swing_ratio", "microtiming_ms",
+]  # fmt: skip
 per_song = clips.table.groupby("song_id", sort=False).first()
 by_song = clips.table["song_id"].to_numpy()
 song_features = {
     name: pd.DataFrame(f).groupby(by_song, sort=False).mean().to_numpy()
     for name, f in features.items()
 }
-songs = per_song[rhythm], per_song["artist"].to_numpy(), per_song["style"].to_numpy()
+songs = per_song[rhythm], *per_song[["artist", "style"]].to_numpy().T
 once = probe.Protocol(n_repeats=1, seed=seed)
 heard_causes = probe.nested_ridges(song_features, *songs, once, n_jobs=n_jobs)
 
@@ -986,10 +969,10 @@ rated = ratings = None
 if data.has("audio") and "groove" in data.queries:
     ratings = data.song_means("groove").dropna()
     rated = {track: data.audio_path(track) for track in ratings.index}
-answer_in_words = genre.summarise_text_model(sounds, codes, styles, rated, ratings)
+in_words = genre.summarise_text_model(sounds, codes, styles, rated, ratings)
 
 # %% tags=["hide-input"]
-report_texts(text_model=answer_in_words)
+report_texts(text_model=in_words)
 
 # %% [markdown]
 # CLAP {cite}`wu2023clap`: {glue:text}`text_model`
@@ -1030,7 +1013,8 @@ results = probe.nested_ridges(
 
 # %% tags=["needs-audio"]
 learnt = summaries.score_table(results, **resampled).assign(kind="this chapter")
-earlier = earlier[(earlier["target"] == query) & (earlier["kind"] != "untrained twin")]
+earlier = earlier[earlier["target"] == query]
+earlier = earlier[earlier["kind"] != "untrained twin"]
 board = pd.concat([earlier, learnt], ignore_index=True)
 inside = pd.concat(
     probe.style_scores(result, **resampled).assign(model=name)
@@ -1188,10 +1172,7 @@ far_within = probe.style_scores(far_probe, n_boot=100)
 far_within[far_within["part"] == "within"].set_index("target")["r2"].round(2)
 
 # %% tags=["solution"]
-far_curve = genre.label_curve(
-    far_features, clips.y, artists, unlabelled, test, n_bands=[middle], n_draws=3,
-    seed=seed, cache=cache,
-)  # fmt: skip
+far_curve = label_curve(far_features, n_bands=[middle], cache=cache)
 far_curve["accuracy"].mean().round(2)
 
 # %% [markdown]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -51,11 +51,11 @@ class TrainedNetwork:
     network : SpectrogramNetwork
         On the CPU, in evaluation mode.
     history : DataFrame
-        One row per epoch: ``epoch, loss, valid_loss, valid_accuracy``.
+        One row per epoch: ``epoch, loss, valid_loss, valid_accuracy``; empty without training.
     """
 
     network: SpectrogramNetwork
-    history: pd.DataFrame
+    history: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return probabilities, float32 (n, n_classes), of log-mels (n, n_mels, n_frames)."""

@@ -26,9 +26,9 @@ PROSE_LINE = 12  # words
 NOT_YET = {
     "words": {"07-objections", "11-beyond-accuracy"},
     "width": {"02-representations", "06-probing", "07-objections",
-              "08-stem-ablation", "09-mixed-models", "11-beyond-accuracy"},
+              "08-stem-ablation", "09-mixed-models"},
     "figures": set(),
-    "hidden in a row": {"11-beyond-accuracy"},
+    "hidden in a row": set(),
 }  # fmt: skip
 HIDDEN_NOT_YET = {
     "01-listeners-and-tracks": 0.26,
@@ -40,7 +40,7 @@ HIDDEN_NOT_YET = {
     "08-stem-ablation": 0.23,
     "09-mixed-models": 0.29,
     "10-genre-networks": 0.2,
-    "11-beyond-accuracy": 0.24,
+    "11-beyond-accuracy": 0.23,
 }
 
 each_chapter = pytest.mark.parametrize("script", CHAPTERS, ids=lambda script: script.stem)
