@@ -240,9 +240,10 @@ def show_figure(
     _take(chapter, name, f"fig-{name}")
     stem = f"{chapter.name}-{name}"
     folder = chapter.build / "book" / "figures"
-    with atomic_path(folder / f"{stem}.png") as part:
-        figure.savefig(part, dpi=FIGURE_DPI, bbox_inches="tight", facecolor="white")
-    width = f"{Image.open(folder / f'{stem}.png').width * 96 // FIGURE_DPI}px"
+    with atomic_path(folder / f"{stem}.webp") as part:  # half as large as PNG, and as exact
+        options = {"dpi": FIGURE_DPI, "bbox_inches": "tight", "facecolor": "white"}
+        figure.savefig(part, format="webp", pil_kwargs={"lossless": True}, **options)
+    width = f"{Image.open(folder / f'{stem}.webp').width * 96 // FIGURE_DPI}px"
     plt.close(figure)
     if simulated and chapter.study.simulated:
         caption = f"{caption.rstrip()} Simulated study."
@@ -251,7 +252,7 @@ def show_figure(
         caption = f"{caption} {{download}}`The plotted numbers <figures/{stem}.csv>`."
     # at its width in inches, so that letters are as large in one figure as in the next
     options = {"name": f"fig-{name}", "alt": alt, "width": width}
-    _display_myst("figure", f"figures/{stem}.png", options, caption)
+    _display_myst("figure", f"figures/{stem}.webp", options, caption)
 
 
 def show_table(

@@ -163,13 +163,13 @@ def test_a_figure_has_caption_label_alt_and_table(in_book, shown):
     text = shown[0][0].data
     fence = text.split("{")[0]
     assert re.fullmatch("`{4}|~{4}", fence)
-    assert text[len(fence) :].startswith("{figure} figures/01-one-lines.png\n")
+    assert text[len(fence) :].startswith("{figure} figures/01-one-lines.webp\n")
     assert "\n:name: fig-lines\n" in text
     assert ":alt: A line that rises from left to right over two rows.\n" in text
     assert "Two points. {download}`The plotted numbers <figures/01-one-lines.csv>`." in text
     assert "Simulated" not in text
     folder = chapter.build / "book" / "figures"
-    assert plt.imread(folder / "01-one-lines.png").shape[0] > 300
+    assert plt.imread(folder / "01-one-lines.webp").shape[0] > 300
     pd.testing.assert_frame_equal(pd.read_csv(folder / "01-one-lines.csv"), table)
     assert not plt.fignum_exists(figure.number)
     with raises(BookError, "taken_name"):
