@@ -24,7 +24,7 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-songs = []  # two track ids; empty: the first song of the first and of the last style
+songs = []  # two track ids; empty: the first songs of the first and last style
 seconds = 8  # how much of each song
 n_iter = 32  # rounds of guessing phases
 
@@ -138,11 +138,12 @@ chroma = librosa.feature.chroma_stft(S=power, sr=sr)
 # %%
 strength = librosa.onset.onset_strength(S=log_mel, sr=sr, hop_length=hop)
 rise = np.maximum(0, np.diff(log_mel, axis=1)).mean(axis=0)
-shift = 1 + n_fft // (2 * hop)  # librosa moves the curve to the end of the window
+shift = 1 + n_fft // (2 * hop)  # librosa moves the curve to the window's end
 np.allclose(strength[shift:], rise[: len(strength) - shift], atol=1e-3)
 
 # %%
-tempogram = librosa.feature.tempogram(onset_envelope=strength, sr=sr, hop_length=hop)
+rate = {"sr": sr, "hop_length": hop}
+tempogram = librosa.feature.tempogram(onset_envelope=strength, **rate)
 
 # %% [markdown]
 # The function `representations.represent` collects all of them. It gives the same numbers:
@@ -195,7 +196,7 @@ widths = pd.DataFrame(widths, columns=["ms", "Hz"], index=sizes)
 widths["product"] = widths["ms"] * widths["Hz"]
 widths["ms"] *= 1000
 
-# %%
+# %% tags=["hide-input"]
 show_table(
     widths.rename_axis("window (samples)"),
     "resolution",
@@ -213,7 +214,7 @@ def stft(n_fft, hop):
 windows = {f"window {n}, hop 64": stft(n, 64) for n in sizes}
 hops = {f"window 1024, hop {hop}": stft(1024, hop) for hop in (128, 512, 2048)}
 
-# %%
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_spectrograms([windows, hops], (2, 3), top=3000),
     "windows",
@@ -221,8 +222,6 @@ show_figure(
     "Six spectrograms. Above, thin upright lines give way to thin level ones as the window "
     "grows; below, columns widen with the hop until strokes are lost in coarse blocks.",
 )
-
-# %% tags=["hide-input"]
 sixteenth = 15000 / (grids[names[0]].tempo if grids[names[0]] else 120)
 report_value("sixteenth", sixteenth, fmt=".0f", unit=" ms")
 report_value("short_ms", widths["ms"].iloc[0], fmt=".0f", unit=" ms")
@@ -253,7 +252,7 @@ rates = [round(arrays[kind].size / length) for kind in table.index]
 table.insert(0, "numbers per second", rates)
 table.insert(1, "rows", [len(arrays[kind]) for kind in table.index])
 
-# %%
+# %% tags=["hide-input"]
 show_table(
     table,
     "tasks",
@@ -309,7 +308,7 @@ losses = pd.DataFrame(
     for kind, sound in made[name].items()
 )
 
-# %%
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_losses(losses),
     "losses",
@@ -318,8 +317,6 @@ show_figure(
     "in its samples; spectrograms keep rhythm, chroma does not; most keep harmony.",
     table=losses,
 )
-
-# %% tags=["hide-input"]
 mean = losses.groupby("made_from")[
     ["waveform_db", "spectrum", "rhythm", "harmony"]
 ].mean()
@@ -357,21 +354,22 @@ report_text(
 # %%
 y = sounds[names[0]]
 lengths = {"256": 256, "2048": 2048, "32,768": 32768, "the whole sound": None}
-randomised = {
-    k: inversion.randomise_phase(y, n_fft=n, seed=seed) for k, n in lengths.items()
-}
-audio_player({f"random phases, window: {k}": (x, sr) for k, x in randomised.items()})
+randomised = {}
+for length, n in lengths.items():
+    randomised[length] = inversion.randomise_phase(y, n_fft=n, seed=seed)
+shown = {f"random phases, window: {k}": (x, sr) for k, x in randomised.items()}
+audio_player(shown)
 
 # %%
-phase = {k: inversion.reconstruction_error(y, x, sr) for k, x in randomised.items()}
-phase = pd.DataFrame(phase).T[["rhythm", "harmony"]].rename_axis("window")
+errors = [inversion.reconstruction_error(y, x, sr) for x in randomised.values()]
+phase = pd.DataFrame(errors, index=randomised)[["rhythm", "harmony"]]
+
+# %% tags=["hide-input"]
 show_table(
-    phase,
+    phase.rename_axis("window"),
     "phase",
     "Random phases in the first song: correlations of onset curves and chroma with its own.",
 )
-
-# %% tags=["hide-input"]
 report_value("whole_rhythm", phase.loc["the whole sound", "rhythm"])
 report_value("short_rhythm", phase.loc["256", "rhythm"])
 
@@ -392,8 +390,9 @@ report_value("short_rhythm", phase.loc["256", "rhythm"])
 
 # %%
 t = np.arange(2 * 44100) / 44100
-waves = {f: np.float32(0.2 * np.sin(2 * np.pi * f * t)) for f in (50, 500, 3000)}
-tones = {f"{f} Hz": (wave, 44100) for f, wave in waves.items()}
+tones = {}
+for f in (50, 500, 3000):
+    tones[f"{f} Hz"] = np.float32(0.2 * np.sin(2 * np.pi * f * t)), 44100
 audio_player(tones, match=False)
 
 # %%
@@ -403,7 +402,7 @@ levels["RMS (dB)"] = [10 * np.log10(np.mean(y**2)) for y, _ in heard.values()]
 levels["LUFS"] = [measure_loudness(y, rate) for y, rate in heard.values()]
 levels["difference"] = levels["LUFS"] - levels["RMS (dB)"]
 
-# %%
+# %% tags=["hide-input"]
 show_table(
     levels,
     "loudness",
@@ -435,7 +434,8 @@ audio_player(lower)
 power = np.abs(np.fft.rfft(full)) ** 2
 above = np.fft.rfftfreq(full.size, 1 / full_sr) > 4000
 bands = descriptors.region_strength(descriptors.analyse(full, full_sr))
-onsets = {k: descriptors.detect_onsets(c, 0.005)[0].size for k, c in bands.items()}
+times = {k: descriptors.detect_onsets(c, 0.005)[0] for k, c in bands.items()}
+onsets = {k: len(found) for k, found in times.items()}
 
 # %% tags=["hide-input"]
 share_high = 100 * onsets["high"] / max(sum(onsets.values()), 1)
@@ -464,7 +464,7 @@ profiles = pd.concat(folded, names=["song"]).reset_index(level="song")
 lanes = {"high": "> 3.2 kHz", "mid": "0.1–3.2 kHz", "low": "< 100 Hz"}
 profiles["region"] = profiles["region"].map(lanes)
 
-# %%
+# %% tags=["hide-input"]
 show_figure(
     figures.plot_bar_profiles(profiles),
     "bar",
