@@ -84,7 +84,8 @@ first_songs = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
 # %%
 for style, track in first_songs.items():
     waves, sr = load_stems(paths[track])
-    audio_player({f"{style}: {s}": (y, sr) for s, y in waves.items()}, mixer=True)
+    sounds = {f"{style}: {stem}": (y, sr) for stem, y in waves.items()}
+    audio_player(sounds, mixer=True)
 
 # %% tags=["hide-input"]
 checks = stems.separation_checks(data.load(track, sr=sr, mono=False)[0], waves, sr)
