@@ -65,7 +65,8 @@ data = chapter.study
 # the handcrafted {term}`descriptors <descriptor>` for comparison.
 
 # %%
-models, targets = models_for(data, models), summaries.rated_targets(data, targets)
+models = models_for(data, models)
+targets = summaries.rated_targets(data, targets)
 twins = twins_of(data, models)
 embeddings = embed.embed_study(data, [*models, *twins])
 features = {name: one.layers for name, one in embeddings.items()}
@@ -78,7 +79,8 @@ if data.has("audio") or data.has("descriptors"):
 
 # %%
 ratings = pd.DataFrame({query: data.song_means(query) for query in targets})
-artists, styles = data.tracks["artist"].to_numpy(), data.tracks["style"].to_numpy()
+artists = data.tracks["artist"].to_numpy()
+styles = data.tracks["style"].to_numpy()
 target = targets[0]
 n_songs, n_artists = len(ratings), len(set(artists))
 
@@ -109,7 +111,8 @@ X = list(features[models[0]].values())[-1].astype(float)  # its last layer
 y = ratings[target].to_numpy()
 Z = StandardScaler().fit_transform(X)
 G = Z @ Z.T
-by_hand = y.mean() + G @ np.linalg.solve(G + 100 * np.eye(n_songs), y - y.mean())
+centred = y - y.mean()
+by_hand = y.mean() + G @ np.linalg.solve(G + 100 * np.eye(n_songs), centred)
 
 # %%
 by_library = Ridge(alpha=100).fit(Z, y).predict(Z)
@@ -285,7 +288,8 @@ results["style alone"] = probe.style_baseline(*songs, protocol)
 # %%
 resampled = {"n_boot": n_bootstrap, "seed": seed}
 scores = summaries.score_table(results, **resampled)
-kinds = dict.fromkeys(models, "pretrained") | dict.fromkeys(twins, "untrained twin")
+kinds = dict.fromkeys(models, "pretrained")
+kinds |= dict.fromkeys(twins, "untrained twin")
 scores["kind"] = scores["model"].map(kinds).fillna("comparison")
 scores["row"] = scores["model"].str.removesuffix("-untrained")
 chapter.save_table(scores, "probe_scores")
@@ -389,10 +393,10 @@ controls = pd.DataFrame({name: data.song_means(name) for name in data.controls})
 on_controls = probe.nested_ridges(
     features, controls, artists, styles, protocol, n_jobs=2
 )
-on_controls["style alone"] = probe.style_baseline(controls, artists, styles, protocol)
-shown = {best: on_controls[best], "style alone": on_controls["style alone"]}
+shown = {best: on_controls[best]}
+inside = summaries.score_table(shown, score="within_r", **resampled)
+shown["style alone"] = probe.style_baseline(controls, artists, styles, protocol)
 found = summaries.score_table(shown, **resampled)
-inside = summaries.score_table({best: shown[best]}, score="within_r", **resampled)
 found["what"], inside["what"] = "R²", "correlation within styles"
 found = pd.concat([found, inside]).set_index(["target", "what", "model"])
 
@@ -517,13 +521,14 @@ for name, cause in names.items():
 # We apply the same regression to the causes and their squares instead of an embedding:
 
 # %%
-exact = truth[causes].apply(lambda column: (column - column.mean()) / column.std())
+exact = (truth[causes] - truth[causes].mean()) / truth[causes].std()
 exact = pd.concat([exact, (exact**2).add_suffix(" squared")], axis=1)
 pair = {"exact causes": probe.nested_ridge(exact, *songs, protocol)}
 pair[best] = results[best]
 gap = probe.compare_models(pair, **resampled)
 known = summaries.score_table(pair, **resampled)
-own = pd.concat([own, known[known["target"] == target].set_index("model").iloc[:1]])
+known = known[known["target"] == target].set_index("model")
+own = pd.concat([own, known.loc[["exact causes"]]])
 
 # %% tags=["hide-input"]
 gap = summaries.row_of(gap, target=target).rename({"difference": "estimate"})
@@ -550,7 +555,8 @@ report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 # difference between songs is random. What can be reached there is the R² of the exact causes.
 
 # %%
-rungs = ["style alone", f"{best}-untrained", best, "descriptors", "exact causes"]
+rungs = ["style alone", f"{best}-untrained", best]
+rungs += ["descriptors", "exact causes"]
 rungs = own.loc[[name for name in rungs if name in own.index]]
 if bands is not None:
     top = bands[bands["target"] == target].assign(model="noise ceiling")
@@ -586,11 +592,13 @@ report_texts(headline=headline)
 # repeats and kept ({numref}`fig-predicted-songs`).
 
 # %%
-handed = {name: results[name] for name in [best, *others.values()]}
-handed = [one.mean_predictions().assign(model=name) for name, one in handed.items()]
-predictions = pd.concat(handed, ignore_index=True)
-columns = ["model", "target", "track_id", "artist", "style", "observed", "predicted"]
-predictions = predictions[columns].assign(best=predictions["model"] == best)
+predictions = pd.concat(
+    results[name].mean_predictions().assign(model=name)
+    for name in [best, *others.values()]
+)
+columns = ["model", "target", "track_id", "artist", "style"]
+predictions = predictions[[*columns, "observed", "predicted"]]
+predictions = predictions.assign(best=predictions["model"] == best)
 chapter.save_table(predictions, "predictions")
 
 # %% tags=["hide-input"]

@@ -66,14 +66,16 @@ data = chapter.study
 # chosen there by the errors of the inner folds.
 
 # %%
-models, targets = models_for(data, models), summaries.rated_targets(data, targets)
+models = models_for(data, models)
+targets = summaries.rated_targets(data, targets)
 features = {n: one.layers for n, one in embed.embed_study(data, models).items()}
 if data.has("audio") or data.has("descriptors"):
     features["descriptors"] = probe.usable_descriptors(describe_study(data))
 
 # %%
 ratings = pd.DataFrame({query: data.song_means(query) for query in targets})
-artists, styles = data.tracks["artist"].to_numpy(), data.tracks["style"].to_numpy()
+artists = data.tracks["artist"].to_numpy()
+styles = data.tracks["style"].to_numpy()
 songs = ratings, artists, styles
 target, n_songs, n_artists = targets[0], len(ratings), len(set(artists))
 predictions = chapter.load_table("predictions")
@@ -347,7 +349,7 @@ parts = pd.concat(
         for name, one in {best: results[best], "style alone": baseline}.items()
     ]
 )
-residual = probe.nested_ridges(features, *songs, protocol, nuisance=styles, n_jobs=2)
+residual = probe.nested_ridges(features, *songs, protocol, nuisance=styles)
 beyond = summaries.score_table(residual, score="r2_over_baseline", **resampled)
 
 # %% [markdown]
@@ -361,7 +363,8 @@ beyond = summaries.score_table(residual, score="r2_over_baseline", **resampled)
 # features can make predictions worse.
 
 # %%
-blocks = {"style": styles, "embedding": np.hstack(list(features[best].values()))}
+layers = list(features[best].values())
+blocks = {"style": styles, "embedding": np.hstack(layers)}
 if "descriptors" in features:
     blocks["descriptors"] = features["descriptors"]
 partition = probe.variance_partition(
@@ -772,7 +775,8 @@ for share in (0.25, 0.5, 0.75, 1):
         kept = np.isin(artists, some)
         part = {layer: X[kept] for layer, X in features[best].items()}
         answer = ratings.loc[kept, [target]]
-        one = probe.nested_ridge(part, answer, artists[kept], styles[kept], once)
+        labels = artists[kept], styles[kept]
+        one = probe.nested_ridge(part, answer, *labels, once)
         row = probe.bootstrap_scores(one, scores=["r2"], **resampled).iloc[0]
         width.append((len(some), (row["high"] - row["low"]) / 2))
 
