@@ -144,7 +144,7 @@ frames = {"frame_length": 10 * hop, "hop_length": 5 * hop, "center": False}
 rms = librosa.feature.rms(y=y, **frames)
 
 # %% [markdown] tags=["needs-audio"]
-# `describe` computes these three and the others in a seventh of the time of separate calls of librosa.
+# `describe` computes these three and the others from one spectrogram, which saves most of the time.
 # The next cell checks that it gives the same numbers (to $10^{-5}$; audio is kept in single precision):
 
 # %% tags=["needs-audio"]
