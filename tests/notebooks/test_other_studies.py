@@ -54,14 +54,16 @@ CASES = {
         "01-listeners-and-tracks": "no column listener_id",
         "05-embeddings": "names none in its column audio",
         "06-probing": "names none in its column audio",
+        "07-objections": "no table predictions",
         "08-stem-ablation": "names none in its column audio",
     },
     listeners_without_audio: {
         "05-embeddings": "names none in its column audio",
         "06-probing": "names none in its column audio",
+        "07-objections": "no table predictions",
         "08-stem-ablation": "names none in its column audio",
     },
-    one_style_with_audio: {"06-probing": "has the same one"},
+    one_style_with_audio: {"07-objections": "has the same one"},
 }
 
 
