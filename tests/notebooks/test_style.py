@@ -35,7 +35,7 @@ HIDDEN_NOT_YET = {
     "04-descriptors": 0.28,
     "05-embeddings": 0.19,
     "06-probing": 0.28,
-    "07-objections": 0.36,
+    "07-objections": 0.38,
     "08-stem-ablation": 0.23,
     "09-mixed-models": 0.29,
     "10-genre-networks": 0.2,
