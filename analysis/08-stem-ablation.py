@@ -198,7 +198,8 @@ added = pd.Series(added).unstack()[list(three)]
 by_hand = added.mean()
 
 # %% [markdown]
-# The package's function does the same for up to six stems, and for whole arrays of scores at once. The two agree to the last digits:
+# The package's function does the same for up to six stems, and for whole arrays of scores at once. The
+# two agree to the last digits:
 
 # %%
 shares = shapley_values(score, three)
@@ -220,11 +221,13 @@ report_value("most_shared_low", added[most_shared].min())
 report_value("most_shared_high", added[most_shared].max())
 
 # %% [markdown]
-# The difference is {glue:text}`same_shapley`. In each row of {numref}`tab-orders`, the three numbers add up to
-# the same sum, {glue:text}`sum_by_hand`: the score of all three minus that of none. The rows divide this sum
-# differently. What is added by {glue:text}`most_shared` lies between {glue:text}`most_shared_low` and
-# {glue:text}`most_shared_high`, depending on who came before. This is the sign of shared information, and the
-# reason why we need a rule.
+# The difference is {glue:text}`same_shapley`. In each row of {numref}`tab-orders`, the three numbers add
+# up to the same sum, {glue:text}`sum_by_hand`: the score of all three minus that of none. The rows
+# divide this sum differently. What is added by {glue:text}`most_shared` lies between
+# {glue:text}`most_shared_low` and {glue:text}`most_shared_high`, depending on the stems before it. If it
+# adds less after the others than before them, they share information; if more, some information is only
+# in the combination. A negative number means that the stem made the predictions worse. Because the
+# orders differ, we need a rule.
 
 # %% [markdown]
 # ## All the sums
@@ -340,24 +343,26 @@ report_value("paper_highest_r2", order.iloc[-1], n=n)
 
 # %% [markdown]
 # R² is lowest for {glue:text}`paper_lowest` ({glue:text}`paper_lowest_r2`) and highest for
-# {glue:text}`paper_highest` ({glue:text}`paper_highest_r2`). The standard deviation measures the uncertainty
-# due to the division into folds, and not that due to the sample of songs. The objections to a fixed penalty
-# and to folds without artists apply here as well. In addition, the conditions overlap: the bass may predict
-# ratings because of the bass line, or because the bass line goes with the drums. Five conditions cannot
-# separate the two; all sums can.
+# {glue:text}`paper_highest` ({glue:text}`paper_highest_r2`). The standard deviation measures the
+# uncertainty due to the division into folds, and not that due to the sample of songs. The objections to
+# a fixed penalty and to folds without artists apply here as well. In addition, the conditions overlap:
+# the bass may predict ratings because of the bass line, or because the bass line goes with the drums.
+# Five conditions cannot show how much of the bass's information is also in the other stems; all sums
+# can. What *causes* the ratings, no sum can show (see “What could be wrong here”).
 
 # %% [markdown]
 # ## Alone, left out, and shared
 #
 # The contribution of a stem can be defined in three ways. **Alone**: the R² of the stem minus that of no
-# stem. **Left out**: the loss of R² without it. If two stems carry the same information, the first counts it
-# for both, and the second for neither. The **Shapley value** lies between the two. It is the only rule whose
-# shares add up to the score of the whole, are equal for equal stems, and are zero for a stem that never
-# changes the score.
+# stem. **Left out**: the loss of R² without it. If two stems carry the same information, “alone” credits
+# both stems with it, and “left out” credits neither. The **Shapley value** averages these two and the
+# cases between them. It is the only rule with four properties: the shares add up to the score of the
+# whole minus that of no stem; equal stems get equal shares; a stem that never changes the score gets
+# zero; and if two scores are added, so are their shares.
 #
 # One family of comparisons was planned before looking: which stems have a Shapley value above 0 for
-# “{glue:text}`target`”? Its p-values are corrected by Holm over the stems. All other shares of this chapter
-# are exploratory.
+# “{glue:text}`target`”? Its p-values are corrected by Holm over the stems. In a simulated study, a
+# second planned family follows for the known causes. All other shares are exploratory.
 
 # %%
 shares = contributions(on_stems.select([*targets, *controls]))
@@ -428,10 +433,10 @@ report_value("n_by_chance", 0.05 * len(others), fmt=".1f")
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
-# In this simulated study, two questions are controls with a known answer. The ratings of “placebo” have no
-# cause in the music. Those of “style only” depend on the style of a song and on nothing else. The table shows
-# how well the whole band predicts them, over all songs and within styles. (Within styles, the R² of a
-# prediction that knows the style only lies a little below 0.)
+# In this simulated study, two questions are controls with a known answer. The ratings of “placebo” have
+# no cause in the music. Those of “style only” depend on the style of a song and on nothing else. The
+# table shows how well the whole band predicts them, over all songs and within styles. (Within styles, a
+# prediction based on style alone has an R² slightly below 0.)
 
 # %%
 of_whole = scores[scores["subset"] == subset_name(whole)]
@@ -474,13 +479,14 @@ report_texts(
 #
 # This has a problem. A solo bass is unlike all mixes of the training set. The predictions for all solo
 # basses are wrong by a similar amount, and R² counts this as error. We therefore use two forms: **as it
-# comes**, and **with the level removed**, where the mean prediction for this stem in the *training* songs is
-# set to their mean rating. The second form ignores a common offset and keeps the order of songs.
+# comes**, and with the **mean shifted**: for each sum, the predictions are shifted so that their mean
+# over the *training* songs equals those songs' mean rating. The second form ignores a common offset and
+# keeps the order of songs.
 
 # %%
 kinds = {
     "the stems themselves": on_stems.select([target]),
-    "the mix, level removed": ablate(mixes, ratings[[target]], "mix_centred"),
+    "the mix, mean shifted": ablate(mixes, ratings[[target]], "mix_centred"),
     "the mix, as it comes": ablate(mixes, ratings[[target]], "mix"),
 }
 by_kind = pd.concat(
@@ -501,16 +507,16 @@ raw = wide["the mix, as it comes"]
 report_texts(mix_lowest_sum=raw.idxmin())
 report_value("mix_lowest", raw.min(), n=n)
 report_value("mix_negative", (raw < 0).sum(), fmt=".0f", n=len(wide))
-report_value("level_median", wide["the mix, level removed"].median(), n=len(wide))
+report_value("level_median", wide["the mix, mean shifted"].median(), n=len(wide))
 report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
 
 # %% [markdown]
 # As it comes, the lowest R² of the regression on the mix is {glue:text}`mix_lowest`
-# ({glue:text}`mix_lowest_sum`), and {glue:text}`mix_negative_full` sums lie below zero. Shapley values of
-# these scores would mostly measure how unlike a full mix each stem sounds. With the level removed, the median
-# over the sums is {glue:text}`level_median`; regressions on the stems themselves reach
-# {glue:text}`stem_median`. Information can be in a stem in a form that a regression on the mix does not use.
-# A report of an ablation should therefore state how it was trained.
+# ({glue:text}`mix_lowest_sum`), and {glue:text}`mix_negative_full` sums lie below zero. Shapley values
+# of these scores would mostly measure how unlike a full mix each stem sounds. With the mean shifted, the
+# median over the sums is {glue:text}`level_median`; regressions on the stems themselves reach
+# {glue:text}`stem_median`. Information can be in a stem in a form that a regression on the mix does not
+# use. A report of an ablation should therefore state how it was trained.
 
 # %% [markdown] tags=["needs-audio"]
 # ## Controls
@@ -529,11 +535,12 @@ with_louder = {whole: mixes[whole], softest: louder.layers}
 on_louder = ablate(with_louder, ratings[[target]])
 
 # %% [markdown]
-# **The bass of another song.** Drums and bass of one band are played together. If a prediction uses this, it
-# should become worse with the bass of another song. Each song gets the bass of the song with the nearest
-# tempo, of the same style if possible, by another artist. Information of each stem about style and tempo
-# stays; information about how the two are played together is removed. Listen to the first song of each style:
-# drums and bass as they were played, then with the other bass.
+# **The bass of another song.** Drums and bass of one band are played together. If a prediction uses
+# this, it should become worse with the bass of another song. Each song gets the bass of the song with
+# the nearest tempo, of the same style, by another artist. Style and (nearly) tempo stay. How the two
+# play together is removed, and so is whatever else is particular to this song's bass. A loss may come
+# from either. The regression is trained again, on the exchanged songs. Listen to the first song of each
+# style: drums and bass as they were played, then with the other bass.
 
 # %%
 tempo = data.tracks.set_index("track_id").get("tempo")
@@ -677,13 +684,13 @@ report_value("causes_right", len(right), fmt=".0f", n=len(verdict))
 report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words(wrong))
 
 # %% [markdown]
-# For {glue:text}`causes_right_full` causes, the stems that produce the cause clearly have the larger share:
-# {glue:text}`causes_right_names`. The other stems have it for: {glue:text}`causes_wrong_names`. For the
-# remaining causes the result is not clear. An ablation can only attribute information that the embedding
-# contains, so an unclear result may be due to the embedding.
+# For {glue:text}`causes_right_full` causes, the stems that produce the cause clearly have the larger
+# share: {glue:text}`causes_right_names`. The other stems clearly have the larger share for:
+# {glue:text}`causes_wrong_names`. For the remaining causes the result is not clear. An ablation can only
+# attribute information that the embedding contains, so an unclear result may be due to the embedding.
 #
 # Coupling needs both stems. We therefore ask for the R² of drums and bass beyond what each of them adds
-# alone, and for the loss of R² when the bass is exchanged.
+# alone, and for the change of R² when the bass is exchanged.
 
 # %%
 coupling = on_stems.select(["bass–drum coupling"])
@@ -713,23 +720,24 @@ report_texts(coupling_word=pick_verdict(answers["coupling_r2"], *words))
 
 # %% [markdown]
 # From {glue:text}`first_stem` and {glue:text}`second_stem` together, coupling is predicted with an R² of
-# {glue:text}`coupling_r2_full`: {glue:text}`coupling_word`. Beyond what each stem adds alone, the two give
-# {glue:text}`synergy_full`. The exchange reduced R² by {glue:text}`coupling_lost_full`.
+# {glue:text}`coupling_r2_full`: {glue:text}`coupling_word`. Beyond what each stem adds alone, the two
+# give {glue:text}`synergy_full`. The R² with the own bass minus that with the other bass is
+# {glue:text}`coupling_lost_full`.
 
 # %% [markdown] tags=["needs-audio"]
 # ## One song at a time
 #
 # The same rule divides the *predicted rating* of a single song: starting from the mean of the training
-# songs, each stem raises or lowers the prediction. We use the regression on the mix with the level removed,
-# because the question is what it uses in this mix. Many songs have no vocals; silence has an embedding, too,
-# and would be given a share. A sum therefore contains only the stems that sound.
+# songs, each stem raises or lowers the prediction. We use the regression on the mix with the mean
+# shifted, because the question is what it uses in this mix. Many songs have no vocals; silence has an
+# embedding, too, and would be given a share. A sum therefore contains only the stems that sound.
 
 # %%
 silent = pd.DataFrame(
     {S[0]: [t in embeddings[S].silent for t in ratings.index] for S in single},
     index=ratings.index,
 )
-on_mix = kinds["the mix, level removed"]
+on_mix = kinds["the mix, mean shifted"]
 pushes = attribute_songs(on_mix, target, silent=silent)
 
 # %%
@@ -763,10 +771,11 @@ report_texts(
 # %% [markdown]
 # Over all songs, the contribution of {glue:text}`pusher` varies most (standard deviation
 # {glue:text}`pusher_sd_full`). Among the songs shown, the largest contribution is that of the
-# {glue:text}`strong_stem` in “{glue:text}`strong_song`”: {glue:text}`strong_push_full`. Of all contributions,
-# {glue:text}`clear_pushes_full` have an interval that excludes zero. These intervals are over the artists of
-# the training set and are not corrected. Songs with a silent stem: {glue:text}`n_silent_full`. The players
-# hold the whole of each song and the stem with the largest contribution:
+# {glue:text}`strong_stem` in “{glue:text}`strong_song`”: {glue:text}`strong_push_full`. Of all
+# contributions, {glue:text}`clear_pushes_full` have an interval that excludes zero. These intervals are
+# over the artists of the training set and are not corrected. Songs with a silent stem:
+# {glue:text}`n_silent_full`. Each audio player below has the whole song and the stem with the largest
+# contribution.
 
 # %%
 for track, own in picked.groupby("track_id", sort=False):
@@ -786,7 +795,8 @@ for track, own in picked.groupby("track_id", sort=False):
 # - **Listeners rated whole songs.** If a stem's embedding predicts the ratings, the stem carries
 #   information about them. This does not show that listeners used it: a vocal track can reveal the style.
 # - **Stems are not independent.** A busy drummer may play with a busy bassist. The bass then predicts what
-#   the drums cause. Only an intervention, such as the exchanged bass, separates the two.
+#   the drums cause. Exchanging the bass does not separate the two, because the ratings are still those
+#   of the original songs. Listeners would have to rate songs with exchanged stems.
 # - **Wide intervals.** A share is a difference of scores, and there are {glue:text}`n_artists` artists.
 # - **The empty sum is a convention.** If silence were the baseline, all shares would shift.
 #
@@ -860,9 +870,12 @@ assert len(broken.merge(main, on=["stem", "measure", "estimate"])) == 0, (
 # ```{exercise} Separate by ear
 # :label: ex-separate
 #
-# Listen: separate the sum of one song's stems with harmonic–percussive separation {cite}`fitzgerald2010`, call
-# the result `guess`, and compare its percussive part with the true drums. Which instruments do you hear in it?
-# How many decibels is the distortion below the signal?
+# Listen: add up one song's stems (`stems.remix`), separate the sum into harmonic and percussive parts
+# {cite}`fitzgerald2010` with `stems.separate(y, sr, "hpss")`, call the result `guess`, and compare its
+# percussive part with the true drums. Which instruments do you hear in it? What is the
+# signal-to-distortion ratio of each part (`stems.separation_quality`)? This ratio is 10 log₁₀ of the
+# energy of the true stem, scaled to fit, over the energy of the error. `stems.regroup_stems` adds
+# up the true stems to the same two parts.
 # ```
 #
 # ```{solution-start} ex-separate
@@ -891,14 +904,14 @@ assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"
 #
 # ## Summary
 #
-# **Asked**: which instruments carry what the model knows about “{glue:text}`target`”. **Found**: the largest
-# {glue:text}`measure` is that of {glue:text}`top_stem` ({glue:text}`top_share_full`); clearly above 0:
-# {glue:text}`clear_stems`. A regression on stems shows which information is in a stem; a regression on the
-# mix shows what is used, and needs its level removed. **True in the simulation**: drums and bass
-# produce every cause except the tempo, which is in all stems; voices and other instruments cause nothing.
-# **What would change our mind**: more artists; a separator or a loudness that changes the score of a stem by
-# more than the width of its interval; or a stem without a cause that clearly takes a share from those with
-# one.
+# **Asked**: which instruments carry what the model knows about “{glue:text}`target`”. **Found**: the
+# largest {glue:text}`measure` is that of {glue:text}`top_stem` ({glue:text}`top_share_full`); clearly
+# above 0: {glue:text}`clear_stems`. A regression on stems shows which information is in a stem; a
+# regression on the mix shows what is used, but its predictions have to be shifted to a common mean
+# first. **True in the simulation**: drums and bass produce every cause except the tempo, which is in all
+# stems; voices and other instruments cause nothing. **What would change our mind**: more artists; a
+# separator or a loudness that changes the score of a stem by more than the width of its interval; or a
+# stem without a cause that clearly takes a share from those with one.
 #
 # **Next:** {doc}`09-mixed-models` asks whether the predictions hold for single listeners, and in
 # every style.

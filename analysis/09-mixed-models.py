@@ -3,8 +3,8 @@
 #
 # A song's mean rating is not the rating of any single listener. Does a prediction also hold for single
 # listeners? Would it hold for *other* listeners and *other* songs? Listeners and songs are both samples,
-# so both belong in the error term. A {term}`linear mixed model` with {term}`crossed random effects` does
-# this.
+# so the model should treat both as random. A {term}`linear mixed model` with
+# {term}`crossed random effects` does so.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -98,7 +98,7 @@ answers = data.ratings.rename(columns=short_names).join(facts, on="track")
 rows = answers[answers["query"] == query].copy()
 
 # %% [markdown]
-# The simplest model with both samples gives each listener and each song its own level:
+# The simplest model with both samples gives each listener and each song its own level (its *intercept*):
 #
 # $$ y_{ij} = \mu + u_i + v_j + \varepsilon_{ij}, \qquad u_i \sim N(0, \sigma_u^2), \;
 # v_j \sim N(0, \sigma_v^2), \; \varepsilon_{ij} \sim N(0, \sigma^2) $$
@@ -107,6 +107,12 @@ rows = answers[answers["query"] == query].copy()
 # level, $v_j$ the song's level and $\varepsilon_{ij}$ the residual. We estimate the three variances. The
 # model predicts nothing yet. It divides the variance of the answers between listeners, songs and the rest
 # {cite}`baayen2008`.
+#
+# In `fit_lmm`, `(1 | listener)` means: each listener has a level $u_i$ drawn from a normal distribution,
+# a *random intercept*. `(1 + predicted | listener)` adds a *random slope*, `0 +` leaves out the
+# intercept, and `a:b` stands for each pair of a and b. *Fixed* coefficients, such as $\mu$, are the same
+# for everyone. The fit uses restricted maximum likelihood (REML), because plain maximum likelihood
+# underestimates the variances.
 
 # %%
 crossed = "(1 | listener) + (1 | track)"
@@ -161,15 +167,14 @@ ols = smf.ols("rating ~ predicted", rows).fit()
 ols.summary2().tables[1].round(3)
 
 # %% [markdown]
-# The estimate of the slope is fine; its standard error is not. The prediction is the same for all answers
-# about one song, and so is the song's level $v_j$. With $m$ answers per song, and a share $\rho$ of the
-# variance between songs, the variance of the slope is larger than ordinary least squares believes, by the
-# *design effect* {cite}`kish1965`
-#
-# $$ 1 + (m - 1) \, \rho . $$
-#
-# Answers about a song repeat each other in part. We compute it from the crossed model of the ratings on the
-# prediction, and compare it with the standard error of that model, which knows the songs.
+# The estimate of the slope is fine; its standard error is not. Answers about the same song are partly
+# redundant: the song's level $v_j$ is the same in all of them, and so is the prediction. Let $m$ be the
+# number of answers per song. If a share $\rho$ of the variance is between songs, then for a predictor
+# that is the same for all answers about a song, the variance of the slope is $1 + (m - 1) \rho$ times
+# what ordinary least squares reports, and the standard error is $\sqrt{1 + (m - 1) \rho}$ times. The
+# first factor is the *design effect* {cite}`kish1965`. We compute the second from the crossed model of
+# the ratings on the prediction, and compare it with the standard error of that model, which has a level
+# for each song.
 
 # %%
 two_samples = mixed.fit_lmm(f"rating ~ predicted + {crossed}", rows)
@@ -204,9 +209,9 @@ ours = mixed.fit_lmm("rating ~ predicted + (1 | listener)", rows)
 nested_difference = np.abs(nested.fe_params - ours.beta).max()
 
 # %% [markdown]
-# *Crossed* samples can be written in statsmodels as variance components of one group that holds everything.
-# This is slow: with twice as many listeners, the same call takes ten times as long. We therefore give it the
-# first twenty listeners.
+# *Crossed* samples can be written in statsmodels as variance components of one group that holds
+# everything. This is slow: with twice as many listeners, the same call takes much longer. We therefore
+# give it the first twenty listeners.
 
 # %%
 few = rows[rows["listener"].isin(rows["listener"].unique()[:20])].assign(all=1)
@@ -237,9 +242,10 @@ report_value("nested_difference", nested_difference, fmt=".0e", tolerance=1e-4)
 report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2)
 
 # %% [markdown]
-# With listeners only, the coefficients differ by {glue:text}`nested_difference`; in {numref}`tab-statsmodels`
-# the largest difference is {glue:text}`crossed_difference`. `fit_lmm` needs a fraction of a second for all
-# answers, because it uses that each answer belongs to one listener and one song only {cite}`bates2015`.
+# With listeners only, the coefficients differ by {glue:text}`nested_difference`; in
+# {numref}`tab-statsmodels` the largest difference is {glue:text}`crossed_difference`. `fit_lmm` needs a
+# fraction of a second for all answers, because it exploits the fact that each answer belongs to exactly
+# one listener and one song {cite}`bates2015`.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## What if one of the samples is ignored?
@@ -283,8 +289,11 @@ report_value("se_song_only", ratio["song only"], n=len(rows))
 #
 # $$ y_{ij} = (\mu + u_i) + (\beta + s_i) \, x_j + v_j + w_{b(j)} + \varepsilon_{ij} $$
 #
-# where $\beta$ is the average slope and $s_i$ the deviation of listener $i$ from it. Intervals use
-# Satterthwaite's degrees of freedom.
+# where $\beta$ is the average slope and $s_i$ the deviation of listener $i$ from it. The pairs
+# $(u_i, s_i)$ are jointly normal with mean 0, two variances and a correlation; $b(j)$ is the band of
+# song $j$, and $w_b \sim N(0, \sigma_w^2)$. Satterthwaite's method gives the *t* distribution of the
+# slope approximate degrees of freedom, about the number of listeners, songs or bands rather than of
+# answers.
 
 # %%
 bands = " + (1 | artist)" if several_songs else ""
@@ -386,10 +395,12 @@ report_texts(
 # ## For which listeners does the model work?
 #
 # Each line in {numref}`fig-listeners` is a listener. A steeper line means that the answers follow the
-# prediction more closely. The estimated slopes are shrunk towards the average, because a listener's slope
-# rests on few songs. Their spread is therefore smaller than that of the true slopes, and the share of
-# rising lines in the figure is too high. We compute the share from the model instead: slopes are normally
-# distributed around the average slope, with the standard deviation that the model estimates.
+# prediction more closely. The lines are *conditional modes*: each listener's most probable level and
+# slope, given the answers and the estimated variances. They are shrunk towards the average, because a
+# listener's slope rests on few songs. Their spread is therefore smaller than that of the true slopes. If
+# the average slope is positive, the share of rising lines in the figure is too high. We compute the
+# share from the model instead: slopes are normally distributed around the average slope, with the
+# standard deviation that the model estimates.
 
 # %%
 modes = model.random_effects("listener")
@@ -478,14 +489,14 @@ show_figure(
 show_table(
     contrasts.drop(columns=["se", "t", "p"]),
     "style-contrasts",
-    "Differences of slope: p that they differ, and p that they are too small to matter (Holm).",
+    "Differences of slope: p of the test for a difference, and p of the test for equality (Holm).",
 )
-n_different = len(clear_rows(contrasts, "p_adjusted"))
-n_equal = len(clear_rows(contrasts, "p_equivalence"))
+different = clear_rows(contrasts, "p_adjusted").index
+equal = clear_rows(contrasts, "p_equivalence").index
 report_value("matters", matters, fmt=".3g")
 report_value("smallest", 100 * smallest, unit="%", fmt=".3g")
-report_counts(n_pairs=len(contrasts), n_different=n_different, n_equal=n_equal)
-report_counts(n_undecided=len(contrasts) - n_different - n_equal)
+report_counts(n_pairs=len(contrasts), n_different=len(different), n_equal=len(equal))
+report_counts(n_undecided=len(contrasts.index.difference(different.union(equal))))
 
 # %% [markdown]
 # Not finding a difference is no evidence of equality. Two one-sided tests check whether the difference
@@ -521,9 +532,11 @@ report_texts(bias_verdict=bias_verdict, p_bias=f"p {format_p(p_bias)}")
 # ## Which questions does it predict?
 #
 # We use one predictor for all questions, the out-of-fold prediction of “{glue:text}`common`”, and divide
-# each question by its standard deviation. First, each question has a model of its own. Then all questions
-# are in one model, in which listeners and songs have intercepts and deviations from them for each
-# question. That model tests the differences *between* questions, for each pair of them.
+# each question by its standard deviation. First, each question has a model of its own. Then all
+# questions are in one model, in which listeners and songs have intercepts and deviations from them for
+# each question. That model tests the differences *between* questions, for each pair of them. To save
+# time, none of these models has levels of bands or slopes of listeners, so their intervals may be too
+# narrow. A groove score is left out if it is computed from other questions.
 
 # %%
 common = "groove" if "groove" in set(predictions["target"]) else query
@@ -639,7 +652,8 @@ for name, part in (("left", "residual"), ("left_songs", "song")):
 # %% [markdown]
 # Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual. No model of
 # songs and of listeners' general habits can explain it. {glue:text}`left_songs` belongs to differences
-# between songs beyond the prediction: better models could explain this part.
+# between songs beyond the prediction and the style, bands included. Better models could explain this
+# part only as far as it has a cause in the sound.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Does the conclusion change?
@@ -741,11 +755,11 @@ report_texts(buy=pick_verdict({"low": gain - half, "high": gain + half}, *words)
 # song covariates, `fit_lmm` should recover them. Groove is computed from four questions; we check one
 # question as it was drawn.
 #
-# Ratings cannot leave the scale. Its ends compress the ratings, so effects and standard deviations of the
-# ratings are smaller than those of the model that drew them. The demo's truth holds both: the parameters,
-# and the effects on ratings as given, computed from very large simulated studies. We compare the demo's
-# ratings with the latter, and a new draw that is neither rounded nor clipped with the former. Intervals of
-# standard deviations are profile-likelihood intervals.
+# Ratings cannot leave the scale. Its ends compress the ratings, so effects and standard deviations of
+# the ratings are smaller than those of the model that drew them. The demo's files contain both the
+# parameters and the effects on the ratings after rounding and clipping, computed from very large
+# simulated studies. We compare the demo's ratings with the latter, and a new draw that is neither
+# rounded nor clipped with the former. Intervals of standard deviations are profile-likelihood intervals.
 
 # %%
 true_songs, known = data.truth("songs"), default_effects()
@@ -856,9 +870,9 @@ file in this chapter's parameter `oconnell_csv`; or run the chapter again with a
 real_text = """For groove, the variance between songs is {all[song]:.2f}, between listeners
 {all[listener]:.2f}, and the residual variance is {all[residual]:.2f}: ICC(C,1) =
 {all[ICC(C,1)]:.2f}. These songs are extreme groups. Among the high-groove songs the agreement is
-{high[ICC(C,1)]:.2f}, among the low-groove ones {low[ICC(C,1)]:.2f}: a ceiling belongs to a
-selection of songs. High-groove songs are rated higher by {effect} points. If the songs are treated as
-fixed, the standard error is {ratio:.2f} times as large as it should be."""
+{high[ICC(C,1)]:.2f}, among the low-groove ones {low[ICC(C,1)]:.2f}: a noise ceiling applies only
+to the songs for which it was computed. High-groove songs are rated higher by {effect} points. If the
+songs are treated as fixed, the standard error is {ratio:.2f} times as large as it should be."""
 try:
     real = (
         data
@@ -982,9 +996,9 @@ assert (wider["p_equivalence"] <= contrasts["p_equivalence"]).all(), (
 # ```{exercise} Nest what is crossed
 # :label: ex-nested
 #
-# Give each listener songs of their own: in `rows`, name each song after the listener and the song, and let
-# listeners be the only sample that repeats. By what `ratio` does the standard error of the slope change?
-# Which software would do this without a warning?
+# Fit `rating ~ predicted + (1 | listener)`, as if each listener had songs of their own. By what `ratio`
+# does the standard error of the slope change, compared with `two_samples`? Why can the software not
+# estimate the level of such a song?
 # ```
 #
 # ```{solution-start} ex-nested
@@ -992,15 +1006,14 @@ assert (wider["p_equivalence"] <= contrasts["p_equivalence"]).all(), (
 # ```
 
 # %% tags=["solution", "needs-listeners", "needs-table-predictions"]
-own_songs = rows.assign(track=rows["listener"] + rows["track"])
-nested = mixed.fit_lmm("rating ~ predicted + (1 | listener)", own_songs)
+nested = mixed.fit_lmm("rating ~ predicted + (1 | listener)", rows)
 ratio = nested.effect("predicted")["se"] / two_samples.effect("predicted")["se"]
 ratio
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# The song of each listener has one answer, so its level cannot be separated from the residual, and
-# `(1 | track)` would raise an error. Without it, the standard error is too small: a difference between songs
-# counts once for each listener. Any software that takes `listener/track` as nested gives this result.
+# Such a song has one answer, so its level cannot be separated from the residual, and
+# `(1 | listener:track)` raises an error. Without it, the standard error is too small: a difference
+# between songs counts once for each listener.
 #
 # ```{solution-end}
 # ```
@@ -1042,8 +1055,9 @@ assert levels.is_monotonic_increasing, "sort them, the lowest first"
 # ```{exercise} Look at the residuals
 # :label: ex-residuals
 #
-# An open question. Draw the standardised residuals against the fitted ratings, and against normal quantiles.
-# Where do they leave the line, and does it matter for the slope?
+# An open question. Draw the standardised residuals against the fitted ratings, and against normal
+# quantiles; `mixed.residual_table(model)` returns them. Where do they leave the line, and does it matter
+# for the slope?
 # ```
 #
 # ```{solution-start} ex-residuals
@@ -1067,13 +1081,14 @@ figures.plot_residuals(mixed.residual_table(model))
 #
 # ## Summary
 #
-# **Asked**: whether a prediction of mean ratings holds for single listeners, other songs, and every style.
-# **Found**: listeners, songs and bands are samples, and ignoring one makes intervals too narrow. The prediction
-# of the best model has to be tested again for single listeners, next to style and descriptors, and differences
-# between styles need tests of their own; most of the variance of a single rating belongs neither to the song
-# nor to the listener. **True in the simulation**: the ratings come from a model of this form, so its parameters
-# can be found again; real ratings need not. **What would change our mind**: a slope whose interval, with
-# listeners, songs and bands random, reaches zero; a model that adds nothing to style and descriptors; or
-# a slope for an answer that has no cause in the music.
+# **Asked**: whether a prediction of mean ratings holds for single listeners, other songs, and every
+# style. **Found**: listeners, songs and bands are samples, and ignoring a sample over which the
+# predictor varies, here the songs, makes the interval of its slope too narrow. The prediction of the
+# best model has to be tested again for single listeners, next to style and descriptors, and differences
+# between styles need tests of their own; most of the variance of a single rating belongs neither to the
+# song nor to the listener. **True in the simulation**: the ratings come from a model of this form, so
+# its parameters can be found again; real ratings need not. **What would change our mind**: a slope whose
+# interval, with listeners, songs and bands random, reaches zero; a model that adds nothing to style and
+# descriptors; or a slope for an answer that has no cause in the music.
 #
 # **Next:** {doc}`adapt` explains how to analyse your own songs and listeners.
