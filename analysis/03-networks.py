@@ -825,11 +825,13 @@ report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 #
 # ## Exercises
 #
-# ```{exercise} Give the convolution a place
+# ```{exercise} Give the convolution a place, and take it from the dense network
 # :label: ex-place
 #
 # The convolution failed on toms. Give it a way to know the place: pass `kernel=(72, 1)`, as tall as
-# the input. Why does that help, and what has the network become?
+# the input. Why does that help, and what has the network become? Then break the dense network: move the
+# spectrum of each tom up by a random number of bands (`np.roll`), another one for each tom, and train
+# again. What is left?
 # ```
 #
 # ```{solution-start} ex-place
@@ -837,10 +839,19 @@ report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 # ```
 
 # %% tags=["solution"]
-networks.task_accuracy(tasks["tom"], "convolution", seed, cache, kernel=(72, 1))
+tom = tasks["tom"]
+shifts = np.random.default_rng(0).integers(0, 72, len(tom.X))
+rolled = np.stack([np.roll(x, k, axis=0) for x, k in zip(tom.X, shifts)])
+moved_toms = replace(tom, X=rolled)
+(
+    networks.task_accuracy(tom, "convolution", seed, cache, kernel=(72, 1)),
+    networks.task_accuracy(moved_toms, "dense", seed, cache),
+)
 
 # %% [markdown]
-# A kernel as tall as the input fits at one place only. The convolution has become a dense layer.
+# A kernel as tall as the input fits at one place only. The convolution has become a dense layer. The
+# dense network gives every place its own weight, so it would have to learn each drum at every place from
+# few examples; little more than guessing is left.
 #
 # ```{solution-end}
 # ```
