@@ -404,7 +404,7 @@ report_texts(verdict=f"{best} is {join_words(verdicts)}")
 # A method that finds something everywhere has found nothing. The simulated listeners therefore answered two
 # more questions. The answers to the *placebo* depend on the song, but on nothing that can be heard. Those
 # to the *style-only* question depend on the style, and on nothing else. The first must come out as nothing,
-# the second as style ({numref}`tab-controls`). A regression that finds nothing scores a little *below* 0,
+# the second as style ({numref}`tab-probe-controls`). A regression that finds nothing scores a little *below* 0,
 # because its mean comes from other songs.
 
 # %%
@@ -423,7 +423,7 @@ found = pd.concat([found, inside]).set_index(["target", "what", "model"])
 # %% tags=["hide-input"]
 show_table(
     found[["estimate", "low", "high"]],
-    "controls",
+    "probe-controls",
     f"Scores of {best}, and of style alone, on the two control questions; {n_songs} songs.",
 )
 

@@ -898,13 +898,13 @@ assert 20 < more / many < 30, "is the power 0.9 for both?"
 # ```
 #
 # ```{exercise} Plant a leak
-# :label: ex-leak
+# :label: ex-plant
 #
 # Standardise the ratings within each style *before* the probe, with the means and standard deviations of
 # all songs, and run `find_leaks` on that procedure. Call its table `found_leaks`. Which check gives it away?
 # ```
 #
-# ```{solution-start} ex-leak
+# ```{solution-start} ex-plant
 # :class: dropdown
 # ```
 

@@ -176,7 +176,8 @@ def fit(
     DetailedError
         If the training set is empty, or `patience` is set without `valid`.
     """
-    X, y = torch.as_tensor(X), torch.as_tensor(y)
+    # copies: arrays that come from other processes cannot be written to, of which torch warns
+    X, y = (torch.as_tensor(np.array(each)) for each in (X, y))
     _check_data(X, y, settings, valid)
     trained = network
     if engine is not None:

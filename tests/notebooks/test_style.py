@@ -7,6 +7,7 @@ import io
 import itertools
 import re
 import tokenize
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -165,3 +166,25 @@ def test_checks_follow_a_solution_and_say_what_is_wrong(script):
             asserts = [node for node in tree.body if isinstance(node, ast.Assert)]
             assert asserts
             assert all(node.msg is not None for node in asserts)
+
+
+def labels_of(script: Path) -> list[str]:
+    """List the labels of figures, tables and exercises, where they are written out."""
+    cells = read_chapter(script).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    labels = [
+        f"{call.func.id} {call.args[1].value}"
+        for call in calls
+        if isinstance(call.func, ast.Name)
+        and call.func.id in {"show_figure", "show_table"}
+        and isinstance(call.args[1], ast.Constant)
+    ]
+    return labels + re.findall(r"^:label: (\S+)", prose(script), flags=re.MULTILINE)
+
+
+def test_labels_are_unique_over_the_book():
+    """Sphinx refuses a label that two pages have, but only after all chapters have run."""
+    labels = Counter(label for script in CHAPTERS for label in labels_of(script))
+    assert sum(labels.values()) > 100
+    assert [label for label, count in labels.items() if count > 1] == []
