@@ -278,7 +278,7 @@ answers["artists"] = f"{artist_word} (mean difference {gain['estimate']:+.2f})"
 # look for it directly: we change the features of some held-out songs and see whether the predictions of
 # the others change, and change the ratings of held-out songs and see whether their predictions change
 # ({numref}`tab-leaks`). With folds of single songs, songs of one artist stand on both sides of a fold, which
-# is the leak that the last row names.
+# is the leak in the row “artists”.
 
 
 # %%
