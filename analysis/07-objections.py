@@ -805,9 +805,10 @@ show_figure(
 # %%
 rng = np.random.default_rng(seed)
 width = []
-for share in (0.25, 0.5, 0.75, 1):
-    for _ in range(n_draws if share < 1 else 1):
-        some = rng.permutation(np.unique(artists))[: round(share * n_artists)]
+quarters = [round(n_artists * part / 4) for part in (1, 2, 3, 4)]
+for count in sorted({max(size, min(8, n_artists)) for size in quarters}):
+    for _ in range(n_draws if count < n_artists else 1):
+        some = rng.permutation(np.unique(artists))[:count]
         kept = np.isin(artists, some)
         part = {layer: X[kept] for layer, X in features[best].items()}
         answer = ratings.loc[kept, [target]]

@@ -177,7 +177,7 @@ def fit(
         If the training set is empty, or `patience` is set without `valid`.
     """
     # copies: arrays that come from other processes cannot be written to, of which torch warns
-    X, y = (torch.as_tensor(np.array(each)) for each in (X, y))
+    X, y = (each if torch.is_tensor(each) else torch.tensor(each) for each in (X, y))
     _check_data(X, y, settings, valid)
     trained = network
     if engine is not None:
