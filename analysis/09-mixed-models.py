@@ -1065,7 +1065,13 @@ assert levels.is_monotonic_increasing, "sort them, the lowest first"
 # ```
 
 # %% tags=["solution", "needs-listeners", "needs-table-predictions"]
-figures.plot_residuals(mixed.residual_table(model))
+show_figure(
+    figures.plot_residuals(mixed.residual_table(model)),
+    "ex-residuals",
+    "Standardised residuals against fitted ratings, and against normal quantiles.",
+    "Two scatter plots: a cloud with slanting edges, and points along a line that they leave at "
+    "both ends.",
+)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # Answers at the ends of the scale form slanting edges of the cloud, and the tails are shorter than normal ones:

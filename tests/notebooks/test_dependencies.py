@@ -32,7 +32,7 @@ def renewed(built_book):
         ("figures/stems.py", {"stem-ablation"}),
         ("mixed/power.py", {"mixed-models"}),
         ("similarity/maps.py", {"embeddings"}),
-        ("similarity/mantel.py", {"embeddings", "probing"}),
+        ("similarity/mantel.py", {"embeddings", "objections"}),
         ("study/start.py", set()),
         ("synth/soundfont.py", {"study", "networks", "genre-networks", "beyond-accuracy"}),
         (
@@ -41,6 +41,7 @@ def renewed(built_book):
                 "networks",
                 "embeddings",
                 "probing",
+                "objections",
                 "stem-ablation",
                 "genre-networks",
                 "beyond-accuracy",
