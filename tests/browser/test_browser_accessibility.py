@@ -30,8 +30,10 @@ def test_page_meets_the_accessibility_guidelines(visit, name, theme):
     page.add_script_tag(path=AXE)
     for width in (1280, 420):
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(800)  # the theme then makes what scrolls reachable by keyboard
-        problems = page.evaluate(CHECK)
+        for _ in range(5):  # the theme makes what scrolls reachable by keyboard, with a delay
+            page.wait_for_timeout(800)
+            if not (problems := page.evaluate(CHECK)):
+                break
         assert problems == [], f"at {width} px:\n" + "\n".join(problems[:10])
 
 
@@ -76,7 +78,7 @@ def test_a_second_sound_stops_the_first_and_escape_stops_all(visit):
 
 def test_players_show_their_duration(visit):
     page = visit(PLAYERS)
-    texts = page.locator("figure.player .duration").all_inner_texts()
+    texts = page.locator("figure.player .duration").all_text_contents()  # of folded ones, too
     assert len(texts) == page.locator("figure.player audio").count()
     assert all(":" in text for text in texts)
 
