@@ -78,7 +78,7 @@ test: $(READY) ## run the tests, with every chapter on the smoke study (MARKS= f
 
 .PHONY: test-browser
 test-browser: book ## look at the built book in headless Chromium
-	GROOVE_HTML="$$($(BOOK) folder)/html" $(PY) -m pytest tests/book tests/browser
+	GROOVE_HTML="$$($(BOOK) folder)/html" $(PY) -m pytest -n 2 tests/book tests/browser
 
 .PHONY: check
 check: book ## compare the reported values with analysis/expected/demo.json
