@@ -325,9 +325,9 @@ show_figure(
 # %% [markdown]
 # Which model is the best? The highest of several test scores would be too high. We use one rule
 # instead, for this and all later chapters: the best model has the smallest error in the *inner* folds,
-# which belong to the training songs, averaged over all outer folds. No test score enters this choice. (The
-# ratings of all songs do, because each song is a training song of other folds. Only the choice that is made
-# anew in each fold is free of that.)
+# which belong to the training songs, averaged over all outer folds. No test score enters this choice. The
+# ratings of all songs do, however, because each song is used for training in the other folds. We therefore also
+# report the R² that results when every outer fold chooses its own model from its training songs.
 
 # %%
 pretrained = {name: results[name] for name in models}

@@ -656,7 +656,8 @@ show_figure(
 # Look at the baselines first. Where edges or an untrained network are better than guessing, a part of
 # any explanation's score comes from the sound alone: what is loud, or low, or changes, is pointed at
 # whatever the network has learnt. Always naming the drums, without any look at the network, is right in
-# a share of {glue:text}`stem_drums` of clips. Edges lie on strokes, and mostly name the drums, too.
+# a share of {glue:text}`stem_drums` of clips. Edge detection mostly names the drums as well, because the
+# edges of a spectrogram are drum strokes.
 # Compared with always naming the drums, integrated gradients are
 # {glue:text}`ig_ahead_verdict` ({glue:text}`ig_ahead_full`), and occlusion is
 # {glue:text}`occlusion_ahead_verdict` ({glue:text}`occlusion_ahead_full`). Only the distance to the
@@ -1187,7 +1188,7 @@ far_curve["accuracy"].mean().round(2)
 #
 # **Asked**: what accuracy hides, and whether learning styles teaches groove. **Found**: mistakes by resnet-bigru are {glue:text}`small_hand` in
 # the tree by hand; the best temperature was {glue:text}`temperature`; integrated
-# gradients name the right stem in a share of {glue:text}`stem_ig` of clips, edges of the spectrogram in
+# gradients find the right stem in a share of {glue:text}`stem_ig` of clips, edges of the spectrogram in
 # {glue:text}`stem_edges`, and always naming the drums is right in {glue:text}`stem_drums`; for a planted tone, the AUC is {glue:text}`horse_ig` for integrated gradients
 # and {glue:text}`horse_occlusion` for occlusion ({glue:text}`horse_honest` where no tone was planted);
 # stretching time {glue:text}`deaf_verdict`.
