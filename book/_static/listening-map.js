@@ -96,8 +96,8 @@
         + "song to song, Enter plays, Escape stops.",
     });
     const ties = make("g", { class: "map-ties", "aria-hidden": "true" }, picture);
-    const told = make("p", { class: "map-told", "aria-live": "polite" });
-    told.textContent = matchMedia("(pointer: coarse)").matches
+    const status = make("p", { class: "map-status", "aria-live": "polite" });
+    status.textContent = matchMedia("(pointer: coarse)").matches
       ? "Tap a dot to hear the song; tap it again to stop."
       : "Pick a song: hover and click, or Tab into the map, arrow keys and Enter.";
     const near = make("div", { class: "map-near" });
@@ -108,9 +108,9 @@
     const lines = songs.map(({ band }) => band === null ? null : make("line", {}, ties));
     const dots = songs.map((song, k) => {
       const dot = make("circle", { r: 6, role: "button", tabindex: k ? -1 : 0 }, picture);
-      dot.addEventListener("mouseenter", () => { tell(k); point(k); });
+      dot.addEventListener("mouseenter", () => { announce(k); point(k); });
       dot.addEventListener("mouseleave", () => point(dots.indexOf(document.activeElement)));
-      dot.addEventListener("focus", () => { tell(k); rove(k); point(k); });
+      dot.addEventListener("focus", () => { announce(k); rove(k); point(k); });
       dot.addEventListener("blur", () => point(-1));
       dot.addEventListener("click", () => pick(k));
       return dot;
@@ -124,9 +124,9 @@
         .map(({ name, digits, values }) => `${name} ${write(values[k], digits)}`).join(", ");
       return label + (style === null ? "" : ` (${style})`) + (means && `: ${means}`);
     };
-    const tell = (k) => {
+    const announce = (k) => {
       const others = band(k).length - 1;
-      told.textContent = (k === playing ? "♪ " : "") + describe(k)
+      status.textContent = (k === playing ? "♪ " : "") + describe(k)
         + (others ? `. Marked with it: ${others} more by this band.` : "");
     };
     // the song that is pointed at stands out with all of its band
@@ -158,23 +158,23 @@
     };
     const stop = () => { sound.pause(); playing = -1; mark(); };
     const toggle = (k) => {
-      if (k === playing) { stop(); tell(k); return; }
-      if (!songs[k].sound) { told.textContent = `${describe(k)}. It has no sound file.`; return; }
+      if (k === playing) { stop(); announce(k); return; }
+      if (!songs[k].sound) { status.textContent = `${describe(k)}. It has no sound file.`; return; }
       sound.src = songs[k].sound;
       playing = k;
       sound.play().catch((error) => {
         if (error.name === "AbortError") return;
-        told.textContent = `This song cannot be played: ${error.message}`;
+        status.textContent = `This song cannot be played: ${error.message}`;
       });
       mark();
-      tell(k);
+      announce(k);
     };
     sound.addEventListener("ended", stop);
     sound.addEventListener("pause", () => {
       if (playing < 0 || !sound.paused) return;
       const k = playing;
       stop();
-      if (told.textContent.startsWith("♪")) tell(k);
+      if (status.textContent.startsWith("♪")) announce(k);
     });
 
     // what each model finds nearest to the song that was picked last
@@ -254,7 +254,7 @@
     // nothing has been shown so far, so that nothing is left half drawn
     const output = root.closest(".output");
     root.querySelector(".map-note")?.remove();
-    root.append(bar, picture, told, near);
+    root.append(bar, picture, status, near);
     (figure?.querySelector("figcaption") ?? root).append(shown);
     figure?.prepend(root);
     if (output && !output.textContent.trim()) output.remove();

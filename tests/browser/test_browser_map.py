@@ -38,8 +38,8 @@ def page(visit):
     return opened
 
 
-def told(page):
-    return page.locator(".map-told").inner_text()
+def status(page):
+    return page.locator(".map-status").inner_text()
 
 
 def test_every_song_is_a_dot_inside_the_picture(page):
@@ -61,7 +61,7 @@ def test_a_click_plays_and_a_second_click_stops(page):
     dot.dispatch_event("click")
     page.wait_for_function("() => window.played.length === 1 && window.played[0].currentTime > 0.1")
     assert dot.get_attribute("aria-pressed") == "true"
-    assert told(page).startswith("♪")
+    assert status(page).startswith("♪")
     dot.dispatch_event("click")
     assert page.evaluate("() => window.played[0].paused")
     assert dot.get_attribute("aria-pressed") == "false"
@@ -70,7 +70,7 @@ def test_a_click_plays_and_a_second_click_stops(page):
 def test_hover_says_which_song(page):
     dot = page.locator(".listening-map circle").first
     dot.dispatch_event("mouseenter")
-    assert told(page).startswith(dot.get_attribute("aria-label"))
+    assert status(page).startswith(dot.get_attribute("aria-label"))
 
 
 def test_it_is_used_by_keyboard_alone(page):
@@ -265,7 +265,7 @@ def test_a_song_that_is_pointed_at_shows_its_band(small):
         "Band 2",
         "Band 2",
     ]
-    assert "1 more by this band" in told(page)
+    assert "1 more by this band" in status(page)
     assert page.locator(".map-ties line:visible").count() == 2
     dots.nth(2).dispatch_event("mouseleave")
     assert kin.count() == 0
@@ -304,12 +304,12 @@ def test_its_text_and_dots_stand_out_from_their_ground(small, theme):
     for dot in (".kin:focus", ":not(.kin)"):
         stroke = page.locator(f".listening-map circle{dot}").first.evaluate(
             """(dot) => {
-              const told = document.querySelector(".map-told");
-              told.style.color = getComputedStyle(dot).stroke;
+              const status = document.querySelector(".map-status");
+              status.style.color = getComputedStyle(dot).stroke;
               return getComputedStyle(dot).strokeWidth;
             }"""
         )
-        assert page.evaluate(CONTRAST, ".map-told")[0][0] >= 3
+        assert page.evaluate(CONTRAST, ".map-status")[0][0] >= 3
         assert stroke == ("4px" if dot == ".kin:focus" else "1px")
 
 
@@ -339,7 +339,7 @@ def test_dots_in_one_place_are_all_reached_by_arrow_keys(small):
 def test_one_song_without_style_band_or_sound(small):
     page = small(songs=1, n_bands=1, style=None, artist=None)
     page.locator(".listening-map circle").first.dispatch_event("click")
-    assert told(page).endswith("It has no sound file.")
+    assert status(page).endswith("It has no sound file.")
     assert page.locator(".map-controls label:visible").count() == 2
     assert page.locator(".map-ties line").count() == 0
 
@@ -365,5 +365,5 @@ def test_titles_are_shown_as_they_are_written(small):
     dots = page.locator(".listening-map circle")
     for k, title in enumerate(titles):
         dots.nth(k).dispatch_event("mouseenter")
-        assert told(page).startswith(title)
+        assert status(page).startswith(title)
     assert page.locator(".listening-map b").count() == 0

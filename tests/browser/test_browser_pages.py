@@ -106,22 +106,22 @@ def test_players_play(visit):
     page = visit(PLAYERS)
     players = page.locator(".players:not(.stem-mixer) audio")
     assert players.count() >= 2
-    told = players.evaluate_all(
+    heard = players.evaluate_all(
         """async (players) => {
-          const told = [];
+          const heard = [];
           for (const player of players) {
             player.muted = true;
             await player.play();
             const began = performance.now();
             while (player.currentTime < 0.2 && performance.now() - began < 5000)
               await new Promise((done) => setTimeout(done, 50));
-            told.push([player.currentTime, player.duration, player.error ? player.error.code : 0]);
+            heard.push([player.currentTime, player.duration, player.error ? player.error.code : 0]);
             player.pause();
           }
-          return told;
+          return heard;
         }"""
     )
-    for time, duration, error in told:
+    for time, duration, error in heard:
         assert error == 0
         assert time >= 0.2
         assert 1 <= duration < 60
