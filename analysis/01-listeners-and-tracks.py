@@ -30,12 +30,12 @@ from groove_utils import figures, mixed
 from groove_utils.book import (
     audio_player,
     open_chapter,
+    report_effects,
     report_text,
     report_value,
     show_figure,
     show_table,
 )
-from groove_utils.book.summaries import as_reported
 from groove_utils.book.verdicts import pick_verdict
 from groove_utils.stats import join_words
 
@@ -363,7 +363,8 @@ names = {
     "split_half": "split-half",
 }
 for name, method in names.items():
-    report_value(name, **as_reported(mine.loc[method], mine.loc[method, "n_listeners"]))
+    row = mine.loc[method]
+    report_effects({name: row}, row["n_listeners"])
 report_text(
     "ceiling_word",
     pick_verdict(
@@ -422,8 +423,8 @@ show_figure(
 designs = {"reach": "different", "reach_same": "the same"}
 for name, raters in designs.items():
     steps = curve[curve["raters"] == raters].set_index("k")
-    for k in (5, 20, 50):
-        report_value(f"{name}_{k}", **as_reported(steps.loc[k], value="reliability"))
+    reached = {f"{name}_{k}": steps.loc[k] for k in (5, 20, 50)}
+    report_effects(reached, value="reliability")
 
 # %% [markdown] tags=["needs-listeners"]
 # With five raters for each song, different for each, a perfect model of “{glue:text}`query`” would

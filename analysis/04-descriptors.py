@@ -45,6 +45,7 @@ from groove_utils import descriptors, figures, probe
 from groove_utils.book import (
     audio_player,
     open_chapter,
+    report_effects,
     report_text,
     report_value,
     show_figure,
@@ -299,7 +300,7 @@ report_text(
 )
 top = linked.loc[linked["estimate"].abs().idxmax()]
 report_text("top", words[top["feature"]])
-report_value("top_r", **summaries.as_reported(top, top["n_songs"]))
+report_effects({"top_r": top}, top["n_songs"])
 shared = linked.set_index("feature")["estimate"].reindex(published.index).dropna()
 agree = int((np.sign(shared) == np.sign(published[shared.index])).sum())
 report_value("n_agree", agree, fmt=".0f")
@@ -461,12 +462,11 @@ names = {
     "trees_r2": "trees, all",
     "style_r2": "style alone",
 }
-for name, model_name in names.items():
-    report_value(name, **summaries.as_reported(own.loc[model_name], len(songs)))
+report_effects({key: own.loc[name] for key, name in names.items()}, len(songs))
 compared = probe.compare_models(results, reference="ridge, all", n_boot=n_bootstrap)
 compared = compared.set_index("first")
 lead = compared.loc["trees, all"]
-report_value("trees_lead", **summaries.as_reported(lead, value="difference"))
+report_effects({"trees_lead": lead}, value="difference")
 report_text(
     "trees_verdict",
     pick_verdict(
@@ -478,7 +478,7 @@ report_text(
 )
 row = compared.loc["style alone"]
 over_style = {"low": -row["high"], "high": -row["low"], "estimate": -row["difference"]}
-report_value("over_style", **summaries.as_reported(over_style, len(songs)))
+report_effects({"over_style": over_style}, len(songs))
 report_text("style_verdict", describe_difference(over_style, "style alone"))
 
 # %% [markdown]
@@ -587,7 +587,7 @@ show_figure(
 fmt = ".1f" if np.ptp(data.scales[target]) > 20 else ".2f"
 for side in ("below", "above"):
     row = lines.loc[side]
-    report_value(f"slope_{side}", **summaries.as_reported(row, row["n"]), fmt=fmt)
+    report_effects({f"slope_{side}": row}, row["n"], fmt=fmt)
 report_value("break_at", lines["break_at"].iloc[0] ** 2, fmt=".1f")
 report_value("bend", bend["estimate"], ci=(bend["low"], bend["high"]), n=len(known))
 shape = pick_shape(
@@ -702,11 +702,11 @@ right = np.abs(ratio - 1) <= 0.04
 report_value("tempo_right", 100 * right.mean(), fmt=".0f", unit="%", n=len(songs))
 report_value("tempo_octave", int(octaves.any(axis=1).sum()), fmt=".0f")
 of_tempo = quality.loc[cards.loc["tempo", "title"]]
-report_value("tempo_r", **summaries.as_reported(of_tempo, of_tempo["n"], value="r"))
+report_effects({"tempo_r": of_tempo}, of_tempo["n"], value="r")
 worst = quality["error"].idxmax()
 report_text("weakest", worst[0].lower() + worst[1:])
 weakest = quality.loc[worst]
-report_value("weakest_r", **summaries.as_reported(weakest, weakest["n"], value="r"))
+report_effects({"weakest_r": weakest}, weakest["n"], value="r")
 report_text("weakest_style", quality.loc[worst, "worst style"])
 drift = quality["bias"].abs().idxmax()
 report_text("drifting", drift[0].lower() + drift[1:])

@@ -46,7 +46,6 @@ from groove_utils.book import (
     report_value,
     show_figure,
     show_table,
-    summaries,
 )
 from groove_utils.book.outputs import format_value
 from groove_utils.book.verdicts import (
@@ -893,10 +892,10 @@ try:
         table=real_errors,
     )
     by_model = real_errors.set_index("model")
-    effect = summaries.as_reported(by_model.loc["crossed"])
+    effect = by_model.loc["crossed"]
     text = real_text.format(
         **agreed.loc["groove"].T,
-        effect=format_value(effect["value"], ci=effect["ci"])["full"],
+        effect=format_value(effect["estimate"], ci=effect[["low", "high"]])["full"],
         ratio=by_model.loc["listener only", "se_ratio"],
     )
     display(Markdown(text.replace("\n", " ")))

@@ -89,11 +89,12 @@ def report_value(
             value=ci,
         )
     low, high = (None, None) if ci is None else (float(ci[0]), float(ci[1]))
+    n = None if n is None else int(n)  # a row of mixed columns may hold it as a float
     entry = {
         "value": float(value),
         "low": low,
         "high": high,
-        "n": None if n is None else int(n),
+        "n": n,
         "tolerance": tolerance,
         **format_value(value, ci=ci, n=n, unit=unit, fmt=fmt),
     }

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "answers_table",
-    "as_reported",
     "by_setting",
     "ceiling_bands",
     "control_table",
@@ -161,24 +160,6 @@ def control_table(controls: Mapping[str, pd.DataFrame], control: str, setting: s
         for model, table in controls.items()
     ]
     return pd.concat(parts, ignore_index=True)
-
-
-def as_reported(row, n=None, *, value="estimate") -> dict:
-    """Return the arguments of :func:`groove_utils.book.report_value` for a row of scores.
-
-    Parameters
-    ----------
-    row : Series
-        With `value`, ``low`` and ``high``.
-    n : int, optional
-        Number of units that the number rests on.
-    value : str
-        Column of the estimate.
-    """
-    report = {"value": float(row[value])}
-    if np.isfinite([row["low"], row["high"]]).all():
-        report["ci"] = (float(row["low"]), float(row["high"]))
-    return report if n is None else report | {"n": int(n)}
 
 
 def count_words(count: float) -> str:

@@ -8,7 +8,6 @@ from expect import raises
 from groove_utils.book.errors import BookError
 from groove_utils.book.summaries import (
     answers_table,
-    as_reported,
     by_setting,
     ceiling_bands,
     control_table,
@@ -117,12 +116,6 @@ def test_bands_are_the_ceilings_of_song_means():
     assert list(ceiling_bands(ceilings)["target"]) == ["groove", "party"]
     only = ceiling_bands(ceilings, ["party"])
     assert only[["low", "high"]].to_numpy().tolist() == [[0.6, 0.8]]
-
-
-def test_rows_become_reports():
-    row = pd.Series({"estimate": 0.5, "low": 0.1, "high": 0.9})
-    assert as_reported(row, 96) == {"value": 0.5, "ci": (0.1, 0.9), "n": 96}
-    assert as_reported(row.replace(0.1, np.nan)) == {"value": 0.5}
 
 
 @pytest.mark.parametrize(
