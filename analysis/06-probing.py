@@ -1,18 +1,18 @@
 # %% [markdown] tags=["needs-audio-or-embeddings"]
 # # Can embeddings predict how much a song grooves?
 #
-# We fit a linear model to the embeddings and ratings of some songs, and predict the ratings of others.
-# If the predictions are good, the embedding carries something that goes with the ratings. The chapter
+# We fit a linear model to the embeddings and ratings of some songs, and predict the ratings of others. If
+# the predictions are good, the embeddings contain information that is related to the ratings. The chapter
 # begins with one regression by hand. It then follows the published procedure, repeats it with folds of
-# whole artists, and compares the result with simpler explanations. At the end it asks which musical
-# properties trained networks carry and untrained ones do not. {doc}`07-objections` takes up what a
-# sceptical reviewer would say.
+# whole artists, and compares the result with simpler explanations. It ends by asking which musical
+# properties can be predicted better from trained networks than from untrained ones. The objections of a
+# sceptical reviewer follow in {doc}`07-objections`.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** to probe frozen embeddings so that every choice is made without the test songs, to
-# choose a best model without looking at its test score, and to compare trained with untrained networks,
-# cause by cause.
+# **You will learn** to probe frozen embeddings without using the test songs for any choice, to choose the
+# best model without looking at its test score, and to compare trained with untrained networks, one
+# musical property at a time.
 #
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`05-embeddings`; linear regression.
 #
@@ -25,7 +25,7 @@ study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 models = []  # empty: those that the study brings, else five that run offline
 targets = ["groove", "dance", "listen", "party"]
-n_repeats = 5  # times that the songs are dealt into folds
+n_repeats = 5  # times that the songs are divided into folds
 n_bootstrap = 2000
 
 # %%
@@ -63,10 +63,10 @@ chapter = open_chapter("06-probing", study)
 data = chapter.study
 
 # %% [markdown]
-# ## What goes in, what should come out
+# ## Features and ratings
 #
-# The features are all layers of each model, those of its {term}`untrained twin` where there is one, and
-# the handcrafted {term}`descriptors <descriptor>` for comparison.
+# The features are all layers of each model, those of its {term}`untrained twin` if it has one, and, for
+# comparison, the handcrafted {term}`descriptors <descriptor>`.
 
 # %%
 models = models_for(data, models)
@@ -78,8 +78,8 @@ if data.has("audio") or data.has("descriptors"):
     features["descriptors"] = probe.usable_descriptors(describe_study(data))
 
 # %% [markdown]
-# The targets are the mean ratings of the songs. Figures show several questions; the text follows the
-# first one.
+# The targets are the mean ratings of the songs. The figures show several questions; the text discusses
+# the first one.
 
 # %%
 ratings = pd.DataFrame({query: data.song_means(query) for query in targets})
@@ -94,19 +94,19 @@ report_counts(n_models=len(models), n_artists=n_artists, n_songs=n_songs)
 report_texts(target=target, models=join_words(models))
 
 # %% [markdown]
-# The models are {glue:text}`models`; the songs are {glue:text}`n_songs`, by {glue:text}`n_artists`
-# artists; the text follows “{glue:text}`target`”.
+# The models are {glue:text}`models`. There are {glue:text}`n_songs` songs by {glue:text}`n_artists`
+# artists. The text discusses the ratings of “{glue:text}`target`”.
 #
 # ## One regression, by hand
 #
 # Let the rows of $Z$ be the songs and its columns the standardised units of one layer, and let $y$ be the
-# ratings. {term}`Ridge regression` looks for weights that predict $y$ and are not large:
+# ratings. {term}`Ridge regression` looks for weights that predict $y$ well without being large:
 #
 # $$ \hat{w} = (Z^\top Z + \alpha I)^{-1} Z^\top (y - \bar{y}), \qquad \hat{y} = \bar{y} + Z \hat{w} $$
 #
 # The larger the penalty $\alpha$, the closer the predictions are to the mean. A layer usually has more
-# units than there are songs. Then the same predictions are cheaper from a matrix that has one row per
-# song:
+# units than there are songs. It is then cheaper to compute the same predictions from a matrix with one
+# row and one column per song:
 #
 # $$ \hat{y} = \bar{y} + Z Z^\top (Z Z^\top + \alpha I)^{-1} (y - \bar{y}) $$
 
@@ -134,8 +134,9 @@ report_value("fit_r2", 1 - left)
 #
 # {cite:t}`marmoret2026` concatenated all layers of a model and fitted a ridge regression with one fixed
 # penalty (0.2) to unscaled features. They divided the songs into four folds without regard to artists and
-# took the mean of the folds' R². They repeated this with five divisions and report mean ± standard
-# deviation over these. {numref}`tab-paper` shows the same protocol on this study.
+# took the mean of the folds' R². They repeated this with five different divisions into folds, and report
+# the mean ± standard deviation over the five. {numref}`tab-paper` shows the results of this protocol for
+# the present study.
 
 # %%
 trained = [name for name in features if name not in twins]
@@ -170,7 +171,7 @@ found = [one.scores().assign(model=name) for name, one in paper.items()]
 found = pd.concat(found).set_index(["model", "target"])["fold_r2"]
 here = found.xs(target, level="target")
 others_songs = (
-    "These numbers are about the protocol on this study. They are not the results of the paper, "
+    "These numbers apply the protocol to this study. They are not the results of the paper, "
     "which used other songs and models."
 )
 same_songs = (
@@ -217,25 +218,26 @@ foremost = paper[here.idxmax()].mean_predictions()
 show_figure(
     figures.plot_predictions(foremost, data.styles),
     "paper-predictions",
-    f"Means of {n_songs} songs against predictions of {here.idxmax()} under the published protocol.",
+    f"Mean ratings of {n_songs} songs against predictions from {here.idxmax()} under the published "
+    "protocol.",
     "Scatter plots by question, coloured by style, around the line of equal values.",
     table=foremost,
 )
 report_value("single_precision", precision, fmt=".0e", tolerance=1e-5)
 
 # %% [markdown] tags=["needs-embeddings"]
-# The authors' code keeps the vectors in single precision (32 bits) and therefore fits in it; ours fits in
-# double precision. For these vectors, the largest difference in R² of any model, question and division is
-# {glue:text}`single_precision`.
+# The authors' code keeps the vectors in single precision (32 bits) and therefore also fits the regression
+# in single precision; ours uses double precision. For these vectors, the largest difference in R² of any
+# model, question and division is {glue:text}`single_precision`.
 
 # %% [markdown]
-# ## A protocol without choices after the fact
+# ## A protocol without post-hoc choices
 #
 # A ridge regression has a penalty, and a model has several layers. Trying all of them and reporting the
 # best would use the test songs for tuning. We therefore divide the songs into four folds of **whole
-# artists**, balanced over styles. Everything that has to be chosen is chosen by a second cross-validation
-# *inside* the training songs. {numref}`fig-folds` shows both: each outer fold is held out once; for the
-# first of them, the inner folds divide the songs that remain.
+# artists**, balanced over styles. All choices are made by a second cross-validation *within* the training
+# songs. {numref}`fig-folds` shows both levels. Each outer fold is held out once, and inner folds divide
+# the remaining songs; the figure shows those for the first outer fold.
 
 # %%
 (outer,) = probe.artist_folds(artists, styles, seed=seed)
@@ -254,8 +256,8 @@ inner = pd.Series(inner_folds(0), index=np.flatnonzero(outer != 0))[position]
 show_figure(
     figures.plot_folds(outer[order], inner.to_numpy(), styles[order]),
     "folds",
-    f"Outer and inner folds of {size}, one column per song; songs of an artist stand together.",
-    "Stripes of songs: above, four outer folds; below, four inner folds of the songs that are left.",
+    f"Outer and inner folds of {size}, one column per song; songs by an artist are side by side.",
+    "One stripe per song: above, four outer folds; below, four inner folds of the remaining songs.",
 )
 
 # %% [markdown]
@@ -278,9 +280,10 @@ for fold in range(4):
     predicted[test] = search.predict(X[test])
 
 # %% [markdown]
-# `nested_ridge` does the same from one eigenvalue decomposition per fold. It can also choose among layers,
-# and it limits standardised values to ±5, because a unit that is almost constant in training can be
-# enormous in a test song ({doc}`07-objections` shows why). With one layer and without limits:
+# `nested_ridge` does the same with one eigenvalue decomposition per fold. It can also choose among
+# layers, and it limits standardised values to ±5, because a unit that is almost constant in the training
+# songs can take an enormous value in a test song ({doc}`07-objections` shows an example). With one layer
+# and without limits:
 
 # %%
 plain = replace(protocol, n_repeats=1, floor=0, clip=1e12)
@@ -290,11 +293,11 @@ report_value("same_nested", largest, fmt=".0e", tolerance=1e-6)
 
 # %% [markdown]
 # The largest difference between the two predictions is {glue:text}`same_nested` points of rating. From
-# here on, the package's function is used: for every model, all layers, all questions, and
-# {glue:text}`repeats` divisions into folds. Each song is predicted by a regression that used no song of its
-# artist, not even for its choices. R² is computed over all held-out songs; intervals are over artists, in
-# training and in test. The prediction by the mean of the song's style, from the same training songs, is
-# the baseline.
+# here on, we use the package's function, with every model, all layers, all questions, and
+# {glue:text}`repeats` divisions into folds. Each song is predicted by a regression that used no song by
+# the same artist, not even to choose its penalty or layer. R² is computed over all held-out songs. Its
+# 95% interval comes from resampling the artists, in training and in test. The baseline predicts the mean
+# rating of the song's style in the same training songs.
 
 # %%
 songs = ratings, artists, styles
@@ -316,18 +319,19 @@ bands = summaries.ceiling_bands(ceilings)
 show_figure(
     figures.plot_scores(scores, row="row", hue="kind", bands=bands),
     "probe-scores",
-    f"Out-of-fold R² on {size}, 95% intervals over artists. Shaded: the noise ceiling, if known.",
+    f"Out-of-fold R² on {size}, with 95% intervals over artists. Shaded: the noise ceiling, if known.",
     "Forest plot: models with their untrained twins, descriptors, and style alone, with wide "
     "intervals.",
     table=scores,
 )
 
 # %% [markdown]
-# Which model is the best? The highest of several test scores would be too high. We use one rule
-# instead, for this and all later chapters: the best model has the smallest error in the *inner* folds,
-# which belong to the training songs, averaged over all outer folds. No test score enters this choice. The
-# ratings of all songs do, however, because each song is used for training in the other folds. We therefore also
-# report the R² that results when every outer fold chooses its own model from its training songs.
+# Which model is the best? The highest of several test scores would be biased upwards. In this and all
+# later chapters, we use a rule instead: the best model is the one with the smallest error in the *inner*
+# folds, which contain only training songs, averaged over all outer folds. No test score enters this
+# choice. The ratings of all songs do, however, because each song is used for training in the other folds.
+# We therefore also report the R² that results when every outer fold chooses its own model from its
+# training songs.
 
 # %%
 pretrained = {name: results[name] for name in models}
@@ -347,15 +351,16 @@ if "descriptors" in features:
 report_effects(effects, n_songs)
 
 # %% [markdown]
-# For “{glue:text}`target`” this is {glue:text}`best_model`, with an R² of {glue:text}`best_r2_full`. With a
-# choice of its own in each fold, R² is {glue:text}`chosen_r2_full`. Predicting the
-# mean of the style gives {glue:text}`style_r2_full`.
+# For “{glue:text}`target`”, the best model is {glue:text}`best_model`, with an R² of
+# {glue:text}`best_r2_full`. If each fold chooses its own model, R² is {glue:text}`chosen_r2_full`.
+# Predicting the mean of the song's style gives an R² of {glue:text}`style_r2_full`.
 #
 # ## Better than what?
 #
-# A model should be compared with simpler explanations *on the same songs*, and not only with zero.
-# {numref}`fig-differences` shows paired differences: what makes an artist difficult for both models cancels.
-# (The two intervals of {numref}`fig-probe-scores` ignore this and should not be compared with each other.)
+# A model should be compared with simpler explanations *on the same songs*, and not only with an R² of
+# zero. {numref}`fig-differences` shows paired differences, in which anything that makes an artist
+# difficult for both models cancels out. (The separate intervals in {numref}`fig-probe-scores` ignore this
+# pairing and should not be compared with each other.)
 
 # %%
 others = {"untrained twin": f"{best}-untrained", "descriptors": "descriptors"}
@@ -401,11 +406,12 @@ report_texts(verdict=f"{best} is {join_words(verdicts)}")
 # %% [markdown] tags=["needs-controls"]
 # ### Two questions with a known answer
 #
-# A method that finds something everywhere has found nothing. The simulated listeners therefore answered two
-# more questions. The answers to the *placebo* depend on the song, but on nothing that can be heard. Those
-# to the *style-only* question depend on the style, and on nothing else. The first must come out as nothing,
-# the second as style ({numref}`tab-probe-controls`). A regression that finds nothing scores a little *below* 0,
-# because its mean comes from other songs.
+# A method that always finds an effect is of no use. The simulated listeners therefore answered two more
+# questions. The answers to the *placebo* question differ between songs, but not because of anything that
+# can be heard. Those to the *style-only* question depend on the style, and on nothing else. A method that
+# works finds nothing for the first and only the style for the second ({numref}`tab-probe-controls`). A
+# regression that finds nothing scores slightly *below* 0, because it predicts the mean rating of other
+# songs.
 
 # %%
 controls = pd.DataFrame({name: data.song_means(name) for name in data.controls})
@@ -424,7 +430,7 @@ found = pd.concat([found, inside]).set_index(["target", "what", "model"])
 show_table(
     found[["estimate", "low", "high"]],
     "probe-controls",
-    f"Scores of {best}, and of style alone, on the two control questions; {n_songs} songs.",
+    f"Scores of {best} and of style alone for the two control questions; {n_songs} songs.",
 )
 
 rows = summaries.score_table({name: on_controls[name] for name in models}, **resampled)
@@ -446,18 +452,18 @@ for name, cause in data.controls.items():
     report_value(f"control_{cause}_style", alone)
 
 # %% [markdown]
-# On the placebo, the R² of {glue:text}`best_model` is {glue:text}`control_none_r2_full`; models with an
-# interval above 0: {glue:text}`control_none_found`. On the style-only question, its R² is
-# {glue:text}`control_style_r2_full` and that of style alone {glue:text}`control_style_style`. The model is
-# {glue:text}`control_style_verdict`; within styles, its predictions correlate with the ratings with
-# r = {glue:text}`control_style_within_full`.
+# For the placebo question, the R² of {glue:text}`best_model` is {glue:text}`control_none_r2_full`; models
+# with an interval above 0: {glue:text}`control_none_found`. For the style-only question, its R² is
+# {glue:text}`control_style_r2_full`, and that of style alone is {glue:text}`control_style_style`. The
+# model is {glue:text}`control_style_verdict`. Within styles, the correlation of its predictions with the
+# ratings is r = {glue:text}`control_style_within_full`.
 
 # %% [markdown] tags=["needs-simulation"]
-# ## Which causes do the embeddings carry?
+# ## Which causes can be predicted from the embeddings?
 #
-# In the simulation, the causes of groove are known. We can therefore predict the causes themselves, as the
-# songs were rendered ({numref}`fig-causes`). The styles differ in their causes, so style alone predicts a part
-# of them, and we compare with it.
+# In the simulation, the causes of groove are known. We can therefore predict the causes themselves, using
+# the values from which the songs were rendered ({numref}`fig-causes`). The styles differ in these causes,
+# so the style alone already predicts them in part, and we compare the embeddings with it.
 
 # %%
 names = {
@@ -483,7 +489,7 @@ cause_scores["row"] = cause_scores["model"].str.removesuffix("-untrained")
 show_figure(
     figures.plot_scores(cause_scores, row="row", hue="kind", columns=3),
     "causes",
-    f"R² with which probes recover the causes of groove, {n_songs} songs.",
+    f"Out-of-fold R² of probes that predict the causes of groove, {n_songs} songs.",
     "Forest plot, one panel per cause: models, their twins and the descriptors.",
     table=cause_scores,
 )
@@ -505,17 +511,18 @@ report_effects(effects, n_songs)
 # %% [markdown]
 # From the embedding of {glue:text}`best_model`, ridge regression predicts the tempo with an R² of
 # {glue:text}`cause_tempo_full`, event density with {glue:text}`cause_event_density_full`, syncopation
-# with {glue:text}`cause_syncopation_full`, and microtiming with {glue:text}`cause_microtiming_ms_full`. It
-# predicts these causes clearly better than style alone does (p < .05, corrected by Holm's method for the
-# number of causes): {glue:text}`causes_carried`. Not clearly better: {glue:text}`causes_unclear`.
+# with {glue:text}`cause_syncopation_full`, and microtiming with {glue:text}`cause_microtiming_ms_full`.
+# Causes that it predicts clearly better than style alone does (p < .05, corrected by Holm's method for
+# the number of causes): {glue:text}`causes_carried`. Causes that it does not:
+# {glue:text}`causes_unclear`.
 #
 # ### What does training add?
 #
-# An untrained network already passes on much of what its spectrogram contains. What training adds is the
-# difference between a trained network and its untrained twin, for each cause. {numref}`fig-training` shows
-# these differences on the same songs and folds, with intervals over artists. The p-values are corrected by
-# Holm's method over all models and causes. (Each twin has one set of random weights; how much twins differ
-# among each other is not part of the intervals.)
+# An untrained network already passes on much of the information in its spectrogram. To find out what
+# training adds, we compare each trained network with its untrained twin, for each cause.
+# {numref}`fig-training` shows the differences in R² on the same songs and folds, with intervals over
+# artists. The p-values are corrected by Holm's method over all models and causes. (Each twin has one set
+# of random weights. The intervals do not cover differences between several such sets.)
 
 # %%
 pairs = [(twin.removesuffix("-untrained"), twin) for twin in twins]
@@ -533,7 +540,7 @@ if pairs:
             columns=3,
         ),
         "training",
-        f"What training adds: R² of each cause, trained minus untrained, {n_songs} songs.",
+        f"What training adds: R² for each cause, trained minus untrained, {n_songs} songs.",
         "Forest plot, one panel per cause and one row per model, of differences around zero.",
         table=training,
     )
@@ -546,14 +553,14 @@ for name, cause in names.items():
         report_value(f"gain_{name}", rows["difference"].median(), n=len(rows))
 
 # %% [markdown]
-# {glue:text}`training_medians`. Training makes these causes easier to predict (corrected over
+# {glue:text}`training_medians`. Training makes these causes easier to predict (p-values corrected for
 # {glue:text}`n_tests` tests): {glue:text}`training_gains`. No clear gain in any model:
-# {glue:text}`training_unchanged` (which does not show that there is none: see the width of the intervals).
-# Clear losses: {glue:text}`training_losses`.
+# {glue:text}`training_unchanged`. (This does not show that there is none, because the intervals are
+# wide.) Clear losses: {glue:text}`training_losses`.
 #
-# ### How far would exact knowledge of the causes get?
+# ### How well do the exact causes predict?
 #
-# We apply the same regression to the causes and their squares instead of an embedding:
+# We apply the same regression to the causes and their squares instead of to an embedding:
 
 # %%
 exact = (truth[causes] - truth[causes].mean()) / truth[causes].std()
@@ -577,17 +584,18 @@ oracle_words = (
 report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 
 # %% [markdown]
-# The exact causes give {glue:text}`oracle_r2_full`. The difference from the embedding is
+# The exact causes give an R² of {glue:text}`oracle_r2_full`. This differs from the R² of the embedding by
 # {glue:text}`oracle_gap_full`: the causes explain {glue:text}`oracle_word`.
 
 # %% [markdown]
-# ## The ladder
+# ## All explanations together
 #
-# {numref}`fig-ladder` puts the explanations of “{glue:text}`target`” side by side. Zero is the mean rating.
-# The {term}`noise ceiling` is the R² of a perfect model of the *songs*
-# ({doc}`01-listeners-and-tracks`). A perfect model of the *audio* may stay below it, because songs can
-# differ for listeners in ways that leave no trace in the sound. In the simulation they do: part of the
-# difference between songs is random. There, at least about the R² of the exact causes can be reached.
+# {numref}`fig-ladder` shows the explanations of “{glue:text}`target`” side by side. An R² of zero
+# corresponds to predicting the mean rating. The {term}`noise ceiling` is the R² of a perfect model of
+# the *songs* ({doc}`01-listeners-and-tracks`). A perfect model of the *audio* may stay below it, because
+# songs can differ for listeners in ways that leave no trace in the sound. In the simulation they do:
+# part of the difference between songs is random. There, a model of the audio could reach at least about
+# the R² of the exact causes.
 
 # %%
 rungs = ["style alone", f"{best}-untrained", best]
@@ -610,9 +618,9 @@ show_figure(
 
 headline = pick_verdict(
     own.loc[best],
-    "predict the ratings of artists that they were not trained on",
-    "predict the ratings of new artists worse than the mean rating does",
-    "cannot be shown to predict the ratings of new artists",
+    "predict the ratings of songs by new artists",
+    "predict the ratings of songs by new artists worse than the mean rating does",
+    "cannot be shown to predict the ratings of songs by new artists",
 )
 report_texts(headline=headline)
 
@@ -622,9 +630,10 @@ report_texts(headline=headline)
 #
 # ## What later chapters use
 #
-# {doc}`07-objections`, {doc}`08-stem-ablation` and {doc}`09-mixed-models` go on with the best model. Its
-# {term}`out-of-fold predictions <out-of-fold prediction>` and those of its comparisons are averaged over
-# repeats and kept ({numref}`fig-predicted-songs`).
+# The next three chapters ({doc}`07-objections`, {doc}`08-stem-ablation`, {doc}`09-mixed-models`) continue
+# with the best model. Its {term}`out-of-fold predictions <out-of-fold prediction>` and those of the
+# models that it was compared with are averaged over the divisions into folds and saved
+# ({numref}`fig-predicted-songs`).
 
 # %%
 predictions = pd.concat(
@@ -641,8 +650,8 @@ foremost = predictions[predictions["best"]]
 show_figure(
     figures.plot_predictions(foremost, data.styles),
     "predicted-songs",
-    f"Means of {n_songs} songs against the out-of-fold predictions of {best}.",
-    "Scatter plots by question, coloured by style; predictions spread less than ratings do.",
+    f"Mean ratings of {n_songs} songs against the out-of-fold predictions from {best}.",
+    "Scatter plots by question, coloured by style; predictions vary less than ratings do.",
     table=foremost,
 )
 
@@ -652,7 +661,7 @@ show_figure(
 # - **One number per song.** A song mean hides differences between listeners. {doc}`09-mixed-models`
 #   predicts single ratings.
 # - **Few artists.** The intervals rest on {glue:text}`n_artists` artists and are wide.
-# - **A linear probe.** Information that a linear model cannot use counts as absent.
+# - **A linear probe.** Information that a linear model cannot use is counted as absent.
 # - **Averaged time.** Each song is one vector; the order of events inside it may be lost
 #   ({doc}`05-embeddings`).
 #
@@ -687,9 +696,9 @@ assert abs(large) < 0.5, (
 )
 
 # %% [markdown]
-# Almost without penalty, the regression follows the noise of the training songs. With a very large one,
-# all predictions are close to the training mean, whose R² is about 0 (slightly less, because it is not the
-# mean of the test songs).
+# With almost no penalty, the regression fits the noise in the training ratings. With a very large one,
+# all predictions are close to the training mean, whose R² is about 0 (slightly less, because it is not
+# the mean of the test songs).
 #
 # ```{solution-end}
 # ```
@@ -697,8 +706,9 @@ assert abs(large) < 0.5, (
 # ```{exercise} Choose the layer by its test score
 # :label: ex-layer
 #
-# Score every layer of the best model on its own (`replace(protocol, layers=...)`), as a dictionary
-# `by_layer`, and take the highest R². How much higher is it than with the layer chosen inside the folds? Is it a fair number?
+# Score every layer of the best model on its own (`replace(protocol, layers=...)`), collect the R² in a
+# dictionary `by_layer`, and take the highest. How much higher is it than the R² with the layer chosen
+# inside the folds? Is it a fair estimate?
 # ```
 #
 # ```{solution-start} ex-layer
@@ -716,8 +726,8 @@ assert len(by_layer) == 1 or len(set(by_layer.values())) > 1, (
 )
 
 # %% [markdown]
-# The highest of several noisy scores was helped by chance, so it is no fair estimate for new songs. The
-# error grows with the number of layers and with the noise of their scores.
+# The highest of several noisy scores is partly due to chance, so it is not a fair estimate for new songs.
+# The bias grows with the number of layers and with the noise of their scores.
 #
 # ```{solution-end}
 # ```
@@ -725,8 +735,8 @@ assert len(by_layer) == 1 or len(set(by_layer.values())) > 1, (
 # ```{exercise} Listen to the errors
 # :label: ex-errors
 #
-# Which songs does the best model rate much too high, and which much too low? Call the two most extreme ones
-# `too_low` and `too_high`, and listen to them. Can you hear a reason?
+# For which songs is the prediction of the best model much too high or much too low? Call the two most
+# extreme ones `too_low` and `too_high`, and listen to them. Can you hear a reason?
 # ```
 #
 # ```{solution-start} ex-errors
@@ -755,26 +765,27 @@ assert both.loc[too_high, "predicted"] > both.loc[too_high, "observed"], (
 )
 
 # %% [markdown]
-# One pair of songs proves nothing, but it gives an idea that can be tested: write it down as a column of
-# numbers for all songs, and correlate it with `error`.
+# One pair of songs proves nothing, but it may suggest an idea that can be tested: describe every song by
+# a number that expresses the idea, and correlate these numbers with `error`.
 #
 # ```{solution-end}
 # ```
 #
 # ## Summary
 #
-# **Asked**: do embeddings predict ratings of songs by artists that the regression has not seen?
-# **Found**: for “{glue:text}`target`”, the embeddings of {glue:text}`best_model` {glue:text}`headline`;
-# the model is {glue:text}`compared_style_alone`. Penalties and layers were chosen inside the training folds,
-# no test score was used to choose the model, and no artist was divided between folds.
+# **Asked**: do embeddings predict the ratings of songs by artists that the regression was not trained
+# on? **Found**: for “{glue:text}`target`”, the embeddings of {glue:text}`best_model`
+# {glue:text}`headline`; the model is {glue:text}`compared_style_alone`. Penalties and layers were chosen
+# inside the training folds, no test score was used to choose the model, and all songs by an artist were
+# in the same fold.
 
 # %% [markdown] tags=["needs-simulation"]
-# **True in the simulation**: ratings follow the causes, and the exact causes explain
+# **True in the simulation**: ratings depend on the causes, and the exact causes explain
 # {glue:text}`oracle_word`. Training makes these causes easier to predict: {glue:text}`training_gains`.
 
 # %% [markdown]
-# **What would change our mind**: with more artists, a lead over style alone or over the untrained twin that
-# vanishes, or a clear difference from the descriptors.
+# **What would change our mind**: data from more artists, in which the lead over style alone or over the
+# untrained twin vanishes, or in which there is a clear difference from the descriptors.
 #
 # **Next:** {doc}`07-objections` takes up one objection at a time; {doc}`08-stem-ablation` asks which
-# instruments carry the ratings.
+# instruments the predictions depend on.
