@@ -1,15 +1,15 @@
 # %% [markdown] tags=["needs-table-predictions"]
-# # What would a sceptical reviewer object?
+# # What would a sceptical reviewer say?
 #
-# {doc}`06-probing` found how well the embeddings of a model predict ratings of songs by new artists. A
-# single number like this can have many reasons that have nothing to do with groove. This chapter takes up
+# In {doc}`06-probing`, we measured how well the embeddings of a model predict ratings of songs by new
+# artists. A good score can have many causes that have nothing to do with groove. This chapter answers
 # seven objections, each with an experiment that changes one property of the protocol or of the data.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** to test whether a score is due to scale, dimension, artists, style, chance or noise;
-# to compare a model with the style's mean in the right way; and to find out how many songs a question
-# needs.
+# to compare a model properly with the mean rating of each style; and to find out how many songs are
+# needed to answer a question.
 #
 # **You need** {doc}`06-probing`.
 #
@@ -22,7 +22,7 @@ study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 models = []  # empty: those that the study brings, else five that run offline
 targets = ["groove", "dance", "listen", "party"]
-n_repeats = 5  # times that the songs are dealt into folds
+n_repeats = 5  # times that the songs are divided into folds
 n_bootstrap = 2000
 n_permutations = 1000
 n_components = 10  # the common dimension at which models are compared
@@ -62,7 +62,7 @@ data = chapter.study
 
 # %% [markdown]
 # The songs, features and ratings are those of {doc}`06-probing`, and so is the best model, which was
-# chosen there by the errors of the inner folds.
+# chosen there by its error in the inner folds.
 
 # %%
 models = models_for(data, models)
@@ -97,17 +97,17 @@ report_counts(permutations=n_permutations, n_components=n_components)
 report_texts(target=target, best_model=best)
 
 # %% [markdown]
-# The text follows “{glue:text}`target`” and {glue:text}`best_model`, on {glue:text}`n_songs` songs by
-# {glue:text}`n_artists` artists.
+# The text discusses the ratings of “{glue:text}`target`” and the model {glue:text}`best_model`, for
+# {glue:text}`n_songs` songs by {glue:text}`n_artists` artists.
 #
-# ## 1 to 3: scale, dimension, artists
+# ## Objections 1 to 3: scale, dimension, artists
 #
 # *“You regress on unscaled units. A unit with a small variance is ignored, and a unit that is almost
-# constant in training but not in a test song distorts that song's prediction.”* Dividing each unit by
-# its standard deviation solves the first problem and aggravates the second. We therefore also limit the
+# constant in training but not in a test song distorts that song's prediction.”* Dividing each unit by its
+# standard deviation solves the first problem and aggravates the second. We therefore also limit the
 # divisor from below and the result to ±5 standard deviations. The first panel of {numref}`fig-settings`
-# goes from the published protocol to ours, one change at a time, on the folds of the published one (except
-# for its last row).
+# leads from the published protocol to ours, one change at a time. All rows but the last use the folds of
+# the published protocol.
 
 # %%
 paper = {n: probe.paper_protocol(X, *songs) for n, X in pretrained.items()}
@@ -135,8 +135,8 @@ scale["whole artists"] = {name: results[name] for name in models}
 # %% [markdown]
 # *“A model with thousands of dimensions can fit anything. Compare models at equal size.”* We reduce each
 # model to {glue:text}`n_components` principal components, computed from the training songs. For
-# comparison, we also project it to as many *random* directions, and replace it by as many columns of
-# noise.
+# comparison, we also project it onto the same number of *random* directions, and replace it by the same
+# number of columns of noise.
 
 # %%
 few = replace(protocol, pca=n_components)
@@ -148,9 +148,10 @@ for name, X in pretrained.items():
     )
 
 # %% [markdown]
-# *“Your regression has seen the band.”* Songs of one artist share players, studio and habits, in sound
-# and in ratings. If one of them is in the training folds, recognising the artist helps. The difference
-# between folds of single songs and folds of whole artists measures how much.
+# *“Your regression has seen the band.”* Songs by one artist share players, studio and habits, so they
+# resemble each other in sound and in ratings. If one of them is in the training folds, recognising the
+# artist helps to predict the others. The difference between folds of single songs and folds of whole
+# artists measures how much.
 
 # %%
 single = replace(protocol, whole_artists=False)
@@ -185,8 +186,8 @@ show_figure(
     "settings",
     f"R² of “{target}” under changes of the protocol, {n_songs} songs. In the first panel, each row "
     "keeps the changes above it; only its last row changes the folds.",
-    "Dot plots, one dot per model: five changes of scale, four of dimension, two kinds of folds. "
-    "Scores below −1 are arrows at the left with their number.",
+    "Dot plots, one dot per model, in three panels: scale, dimension and artists. Scores below −1 "
+    "are shown as arrows at the left edge, with their values.",
     table=pd.concat(panels, names=["panel"]).reset_index("panel"),
 )
 
@@ -216,7 +217,7 @@ report_value("lowest_with_limits", by_step.loc[lowest, "with limits"])
 facts = {n: probe.scale_facts(X, paper[n].folds) for n, X in pretrained.items()}
 report_value("largest_z", facts[lowest]["largest_z"], fmt=".0f")
 answers["scale"] = (
-    f"standardising raises {raised} of {len(models)} scores, if extreme values are limited; "
+    f"standardising alone raises {raised} of {len(models)} scores; "
     f"tuning the penalty {clear['penalty tuned']} "
     f"(mean change {moved['penalty tuned']['estimate']:+.2f}); choosing a layer "
     f"{clear['layer chosen']}"
@@ -257,28 +258,29 @@ report_texts(
 answers["artists"] = f"{artist_word} (mean difference {gain['estimate']:+.2f})"
 
 # %% [markdown]
-# **Scale.** Standardising alone raises the score of {glue:text}`n_raised` of {glue:text}`n_models` models; the
-# median goes from {glue:text}`median_as_published` to {glue:text}`median_standardised`. But
-# {glue:text}`lowest_model` has {glue:text}`lowest_standardised`, because a single test song can lie far from
-# the training songs in some unit ({glue:text}`largest_z` standard deviations). With limits this model has
-# {glue:text}`lowest_with_limits`, and the median is {glue:text}`median_with_limits`. Tuning the penalty changes
-# R² by {glue:text}`step_penalty_tuned_full` on average over the models: it {glue:text}`penalty_word`. Choosing
-# one layer instead of joining all changes it by {glue:text}`step_layer_chosen_full`: it
-# {glue:text}`layer_word`. We choose nevertheless, because a layer that is named can be interpreted. Folds of
-# whole artists change R² by {glue:text}`step_whole_artists_full`: this {glue:text}`whole_word`. At the end, the
-# median is {glue:text}`median_whole_artists`.
+# **Scale.** Standardising alone raises the score of {glue:text}`n_raised` of {glue:text}`n_models`
+# models, and the median goes from {glue:text}`median_as_published` to {glue:text}`median_standardised`.
+# However, {glue:text}`lowest_model` has an R² of {glue:text}`lowest_standardised`, because a single test
+# song can lie far from the training songs in some unit ({glue:text}`largest_z` standard deviations). With
+# limits, the R² of this model is {glue:text}`lowest_with_limits`, and the median is
+# {glue:text}`median_with_limits`. Tuning the penalty changes R² by {glue:text}`step_penalty_tuned_full`
+# on average over the models: it {glue:text}`penalty_word`. Choosing one layer instead of concatenating
+# all layers changes R² by {glue:text}`step_layer_chosen_full`: it {glue:text}`layer_word`. We choose a
+# layer nevertheless, because the result is easier to interpret. Using folds of whole artists changes R²
+# by {glue:text}`step_whole_artists_full`: it {glue:text}`whole_word`. After all changes, the median is
+# {glue:text}`median_whole_artists`.
 #
 # **Dimension.** With {glue:text}`n_components` components instead of all dimensions, R² changes by
-# {glue:text}`dimension_change_full` on average over the models, to {glue:text}`components_r2`; as many random
-# directions give {glue:text}`random_r2`, and columns of noise {glue:text}`noise_r2`. With a tuned penalty,
-# {glue:text}`dimension_word`.
+# {glue:text}`dimension_change_full` on average over the models, to {glue:text}`components_r2`. The same
+# number of random directions gives {glue:text}`random_r2`, and the same number of columns of noise
+# {glue:text}`noise_r2`. With a tuned penalty, {glue:text}`dimension_word`.
 #
-# **Artists.** Between folds of single songs and folds of whole artists, the mean difference over the models
-# is {glue:text}`artist_gain_full`: {glue:text}`artist_word`. A leak need not show in a score, so we also
-# look for it directly: we change the features of some held-out songs and see whether the predictions of
-# the others change, and change the ratings of held-out songs and see whether their predictions change
-# ({numref}`tab-leaks`). With folds of single songs, songs of one artist stand on both sides of a fold, which
-# is the leak in the row “artists”.
+# **Artists.** The R² with folds of single songs minus that with folds of whole artists is
+# {glue:text}`artist_gain_full` on average over the models: {glue:text}`artist_word`. A leak does not
+# always show in a score, so we also look for leaks directly ({numref}`tab-leaks`). We change the features
+# of some held-out songs and check whether the predictions for other songs change. We also change the
+# ratings of held-out songs and check whether their own predictions change. With folds of single songs,
+# songs by one artist are in both training and test, which is the leak in the row “artists”.
 
 
 # %%
@@ -300,18 +302,18 @@ for kind, result in {"whole artists": whole, "single songs": free}.items():
 
 # %% tags=["hide-input"]
 show_table(
-    pd.DataFrame(leaks).replace({True: "leaks", False: "tight"}),
+    pd.DataFrame(leaks).replace({True: "leak", False: "no leak"}),
     "leaks",
     "Ways in which test songs could influence a model, and whether they do.",
 )
 
 # %% [markdown] tags=["needs-styles"]
-# ## 4: it is style, not groove
+# ## Objection 4: it is style, not groove
 #
 # *“Your model only distinguishes funk from rock.”* R² over all songs combines two abilities:
-# distinguishing the styles, and ordering the songs within a style. To see the second, we subtract from
-# ratings and predictions the means of their styles, correlate what is left, and take the mean over the
-# divisions into folds:
+# distinguishing the styles, and ordering the songs within a style. To isolate the second, we subtract the
+# means of the styles from the ratings and from the predictions, correlate the remainders, and average the
+# correlation over the divisions into folds:
 
 
 # %%
@@ -324,9 +326,9 @@ found = results[best].predicted[:, :, targets.index(target)]
 r = np.mean([stats.pearsonr(y, within_style(row)).statistic for row in found])
 
 # %% [markdown]
-# The score `within_r` of the package is this correlation (the two differ by {glue:text}`same_within`). For
-# p, whole artists exchange their ratings with artists of the same style, and the whole procedure is repeated
-# with each of {glue:text}`permutations` such permutations.
+# The package's score `within_r` is this correlation (the two differ by {glue:text}`same_within`). To
+# compute p, we exchange the ratings of whole artists with those of artists of the same style, and repeat
+# the whole procedure for {glue:text}`permutations` such permutations.
 
 # %%
 ordered = summaries.score_table(results, score="within_r", **resampled)
@@ -348,16 +350,16 @@ report_value("same_within", same, fmt=".0e", tolerance=1e-9)
 show_table(
     ordered[["estimate", "low", "high", "p", "p_target"]],
     "within-order",
-    f"Correlation of predictions with “{target}” within styles; p by exchanging whole artists, for "
-    "one row, and against the highest of all rows.",
+    f"Correlation of predictions with “{target}” within styles. “p”: by permuting whole artists, for "
+    "each row alone; “p target”: against the highest correlation of all rows.",
 )
 
 # %% [markdown]
-# Three more views of the same question are in {numref}`fig-style`. First, R² can be split into a part
-# between and a part within styles. The part *within* has no natural zero: the mean of the style, computed
-# from other songs, has a negative R² there. Second, the style's mean can be removed from the ratings
-# *before* the regression is trained, inside each training fold; R² beyond style is then the share of the
-# remaining squared error that the regression removes.
+# {numref}`fig-style` answers the same question in three more ways. First, R² can be split into a part
+# between and a part within styles. For the part *within* styles, zero is not the natural baseline:
+# predicting the mean of the style, computed from other songs, gives a negative R². Second, the mean of
+# the style can be removed from the ratings *before* the regression is trained, inside each training fold.
+# R² beyond style is then the share of the remaining squared error that the regression removes.
 
 # %%
 parts = pd.concat(
@@ -370,14 +372,14 @@ residual = probe.nested_ridges(features, *songs, protocol, nuisance=styles)
 beyond = summaries.score_table(residual, score="r2_over_baseline", **resampled)
 
 # %% [markdown]
-# Third, style, descriptors and embedding may carry the same information. A variance partition
-# separates what each explains alone from what they share {cite}`dupre2022`. With $R^2_{S}$ for a regression
-# on a set of blocks, the share that only block $a$ has is
+# Third, style, descriptors and embedding may carry the same information. A variance partition separates
+# what only one of them explains from what they share {cite}`dupre2022`. If $R^2_{S}$ is the score of a
+# regression on a set $S$ of these blocks of features, the share of block $a$ alone is
 #
 # $$ R^2_{abc} - R^2_{bc} $$
 #
-# and all shares add up to $R^2_{abc}$. Shares can be negative, because out of fold a block of
-# features can make predictions worse.
+# and all shares add up to $R^2_{abc}$. Shares can be negative, because a block of features can make
+# out-of-fold predictions worse.
 
 # %%
 layers = list(features[best].values())
@@ -402,7 +404,7 @@ shown = {title: table[table["target"] == target] for title, table in shown.items
 show_figure(
     figures.plot_forests(shown, label="row", hue="colour", xlabel="R²"),
     "style",
-    f"Style and “{target}”, three ways: parts of R², R² beyond style, and a partition among style, "
+    f"“{target}” and style: parts of R², R² beyond style, and a partition of R² among style, "
     f"descriptors and embedding; {n_songs} songs, 95% intervals over artists.",
     "Forest plots: parts of R squared for model and style; R squared beyond style, one row per "
     "model; shares of a partition.",
@@ -432,17 +434,17 @@ report_texts(
 answers["style"] = f"{best} {within_verdict} (r = {ordered.loc[best, 'estimate']:.2f})"
 
 # %% [markdown]
-# Differences between styles make up {glue:text}`between_share` of the variance of
-# “{glue:text}`target`”. Within styles, the predictions of {glue:text}`best_model` correlate with the
-# ratings with r = {glue:text}`within_r_full`, p = {glue:text}`within_p`: the model
-# {glue:text}`within_verdict`. Its R² within styles is {glue:text}`within_r2`, that of style alone
-# {glue:text}`within_r2_style`. This one test was planned (the rule by which the model was chosen, not the model).
-# Those of the other rows are exploratory; corrected for the number of rows, these order songs within styles:
-# {glue:text}`within_ordered`. Without a correction, R² beyond style is above 0 for:
+# Differences between styles make up {glue:text}`between_share` of the variance of “{glue:text}`target`”.
+# Within styles, the correlation of the predictions of {glue:text}`best_model` with the ratings is r =
+# {glue:text}`within_r_full`, p = {glue:text}`within_p`: the model {glue:text}`within_verdict`. Its R²
+# within styles is {glue:text}`within_r2`, and that of style alone is {glue:text}`within_r2_style`. Only
+# this test was planned. (The rule for choosing the model was fixed in advance, not the model itself.) The
+# tests of the other rows are exploratory. Rows that order songs within styles, corrected for the number
+# of rows: {glue:text}`within_ordered`. Rows with an R² beyond style above 0, without correction:
 # {glue:text}`beyond_style`.
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]
-# ### What do embeddings have that descriptors lack, and the other way round?
+# ### What do embeddings explain that descriptors do not, and vice versa?
 
 # %% tags=["needs-audio-or-descriptors", "hide-input"]
 report_effects({"within_r_descriptors": ordered.loc["descriptors"]}, n_songs)
@@ -450,9 +452,9 @@ descriptors_p = ordered.loc["descriptors", "p"]
 report_value("within_p_descriptors", descriptors_p, fmt=".3f", tolerance=0.02)
 report_texts(within_verdict_descriptors=pick_by_p(descriptors_p, *within_words))
 unique_words = (
-    "adds information to the two others",
-    "makes the predictions of the two others worse",
-    "cannot be shown to add anything to the two others",
+    "adds information to the other two",
+    "makes the predictions from the other two worse",
+    "cannot be shown to add anything to the other two",
 )
 for block in ("embedding", "descriptors"):
     row = summaries.row_of(partition, target=target, kind="unique", part=block)
@@ -467,21 +469,21 @@ effects = {
 report_effects(effects, n_songs, value="r2")
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]
-# Embedding and descriptors share most of what they predict: {glue:text}`shared_two_full` of R² belongs to
-# both but not to the style, and {glue:text}`shared_all_full` to all three. The share that only the embedding has
-# is {glue:text}`unique_embedding_full`: it {glue:text}`unique_embedding_word`. The share that only the
-# descriptors have is {glue:text}`unique_descriptors_full`: this block {glue:text}`unique_descriptors_word`.
-# Within styles, predictions from descriptors correlate with the ratings with r =
-# {glue:text}`within_r_descriptors_full`, p = {glue:text}`within_p_descriptors`: a regression on them
-# {glue:text}`within_verdict_descriptors`.
+# Embedding and descriptors, but not style, share an R² of {glue:text}`shared_two_full`; all three share
+# {glue:text}`shared_all_full`. The share of the embedding alone is {glue:text}`unique_embedding_full`: it
+# {glue:text}`unique_embedding_word`. The share of the descriptors alone is
+# {glue:text}`unique_descriptors_full`: this block {glue:text}`unique_descriptors_word`. Within styles,
+# the correlation of predictions from descriptors with the ratings is r =
+# {glue:text}`within_r_descriptors_full`, p = {glue:text}`within_p_descriptors`: a regression on the
+# descriptors {glue:text}`within_verdict_descriptors`.
 
 # %% [markdown]
 # ### Does it help to train on one style?
 #
 # *“Groove in funk is not groove in rock. Train on one style only.”* A smaller training set is a
-# disadvantage of its own. We therefore compare training sets of **equal size**: for each held-out fold of
-# artists of a style, as many other artists of that style, of one other style, or of all styles in equal
-# parts ({numref}`fig-transfer`).
+# disadvantage in itself. We therefore compare training sets of **equal size** ({numref}`fig-transfer`).
+# For each held-out fold of artists of a style, we train on the same number of other artists: from that
+# style, from one other style, or from all styles in equal parts.
 
 # %%
 trainable = data.tracks.groupby("style")["artist"].nunique().ge(4).sum() > 1
@@ -511,10 +513,10 @@ if trainable:
     show_figure(
         figure,
         "transfer",
-        f"“{target}” from {best} in each style, after training on equal numbers of songs of the same "
-        "style, of one other style, and of all styles; at the end, the mean over styles.",
-        "Forest plots, one panel per style and one for the mean, three rows each, of rank "
-        "correlations with intervals.",
+        f"“{target}” predicted from {best} in each style, after training on equal numbers of songs of "
+        "the same style, of one other style, and of all styles; last, the mean over styles.",
+        "Forest plots of rank correlations with intervals: one panel per style and one for the mean, "
+        "with three rows each.",
         table=transfer,
     )
 
@@ -546,16 +548,16 @@ if trainable:
 report_texts(transfer_note=transfer_note)
 
 # %% [markdown]
-# {glue:text}`transfer_note` (Spearman's ρ, which ignores differences between the mean ratings of two styles;
-# R² counts them as error and is in the table.)
+# {glue:text}`transfer_note` (We use Spearman's ρ, because it ignores differences between the mean ratings
+# of two styles. R² counts them as error; it is listed with the plotted numbers.)
 
 # %% [markdown]
-# ## 5: it is chance
+# ## Objection 5: it is chance
 #
-# *“You tried several models, layers and questions. Some had to work.”* We let whole artists exchange
-# their ratings, repeat the whole procedure with all its choices, and record the highest R² of any model
-# on any question. {glue:text}`permutations` such permutations show what chance can reach
-# ({numref}`fig-luck`). (Single songs must not be exchanged, because songs of one artist resemble each
+# *“You tried several models, layers and questions. Some had to work.”* We permute the ratings of whole
+# artists, repeat the whole procedure with all its choices, and record the highest R² of any model on any
+# question. We do this {glue:text}`permutations` times to find out how high R² can be by chance
+# ({numref}`fig-luck`). (Single songs must not be exchanged, because songs by one artist resemble each
 # other.)
 
 # %%
@@ -573,7 +575,7 @@ show_figure(
     figures.plot_luck(luck, null, target),
     "luck",
     f"R² for “{target}” (dots) and for {n_permutations} permutations of artists (violins); below, "
-    f"the best of {len(models)} models and {len(targets)} questions in each permutation.",
+    f"the highest of {len(models)} models and {len(targets)} questions in each permutation.",
     "Violins of R squared under permuted ratings, one per model and one for the best of all; "
     "dots for the observed scores; dotted, the 95% quantile of the best of all.",
     table=luck,
@@ -582,15 +584,17 @@ show_figure(
 beat = clear_rows(luck[luck["target"] == target], "p_family")["model"]
 report_value("n_beyond_luck", len(beat), fmt=".0f", n=len(models))
 report_value("p_least", 1 / (n_permutations + 1), fmt=".4f")
-answers["chance"] = f"{len(beat)} of {len(models)} models, family-wise p < .05"
+answers["chance"] = (
+    f"R² is above chance for {len(beat)} of {len(models)} models (family-wise p < .05)"
+)
 
 # %% [markdown]
-# Above chance, corrected for all models and questions (family-wise p < .05), are
-# {glue:text}`n_beyond_luck` of {glue:text}`n_models` models. (With this number of permutations, the
-# smallest possible p is {glue:text}`p_least`.)
+# For {glue:text}`n_beyond_luck` of {glue:text}`n_models` models, R² is above chance, corrected for all
+# models and questions (family-wise p < .05). (With this number of permutations, the smallest possible p
+# is {glue:text}`p_least`.)
 
 # %% [markdown] tags=["needs-table-ceilings"]
-# ## 6: the rest is noise
+# ## Objection 6: most of the variance is unexplained
 #
 # *“Such an R² leaves most of the variance unexplained.”* Part of a song's mean rating is chance. The
 # {term}`noise ceiling` of {doc}`01-listeners-and-tracks` is the R² of a perfect model of the songs. We
@@ -622,19 +626,20 @@ answers["noise"] = (
 )
 
 # %% [markdown]
-# The ceiling is {glue:text}`ceiling_full`. {glue:text}`best_model` reaches {glue:text}`reach_full` of it,
-# {glue:text}`reach_word` (the interval takes the ceiling as known). The ceiling removes the noise in the ratings
-# of the *test* songs. What is missed below it has other reasons: the model, the regression, the number of
-# songs, noise in the ratings of the training songs, or that it leaves no trace in the audio ({numref}`fig-ladder`
-# has, for the simulation, the R² of the exact causes).
+# The ceiling is {glue:text}`ceiling_full`. {glue:text}`best_model` reaches {glue:text}`reach_full` of it:
+# {glue:text}`reach_word`. (The interval treats the ceiling as known.) The ceiling accounts for the noise
+# in the ratings of the *test* songs. The gap below it has other causes: the model, the regression, the
+# number of songs, noise in the ratings of the training songs, or differences between songs that leave no
+# trace in the audio. (For the simulation, {numref}`fig-ladder` shows the R² of the exact causes.)
 
 # %% [markdown]
-# ## 7: another method would have found more
+# ## Objection 7: another method would have found more
 #
-# **Another regression?** A linear model may be too simple. On the same folds we fit kernel ridge regression,
-# partial least squares, and boosted trees on the descriptors, each tuned inside the training folds
-# ({numref}`tab-regressors`). (For partial least squares and boosting, what happens without an artist cannot be
-# computed without fitting again. Their intervals draw only test songs and are too narrow.)
+# **Another regression?** A linear model may be too simple. On the same folds we fit kernel ridge
+# regression, partial least squares, and boosted trees on the descriptors, each tuned inside the training
+# folds ({numref}`tab-regressors`). (For partial least squares and boosting, the effect of leaving out an
+# artist cannot be computed without fitting again. Their intervals resample only test songs and are
+# therefore too narrow.)
 
 # %%
 straight = f"ridge on {best}"
@@ -670,12 +675,12 @@ report_texts(
 )
 
 # %% [markdown]
-# The highest R² is that of {glue:text}`regressor_best`. Clearly better than the ridge on
-# {glue:text}`best_model` (paired, corrected by Holm): {glue:text}`regressor_better`.
+# The highest R² is that of {glue:text}`regressor_best`. Regressions that are clearly better than ridge on
+# {glue:text}`best_model` (paired comparison, Holm-corrected): {glue:text}`regressor_better`.
 #
-# **Another layer?** {numref}`fig-layer-scores` scores each layer alone. The highest of many noisy scores is
-# too high. Filled dots mark all layers that *may be* the best, given how scores vary over artists. The bar
-# at the right is the R² if the inner folds choose the layer.
+# **Another layer?** {numref}`fig-layer-scores` shows the score of each layer alone. The highest of many
+# noisy scores is biased upwards. Filled dots therefore mark all layers that *may be* the best, given how
+# scores vary over artists. The bar at the right shows the R² when the inner folds choose the layer.
 
 # %%
 deep = [name for name in models if len(features[name]) > 1]
@@ -695,31 +700,31 @@ profiles = [
 ]
 
 # %% tags=["hide-input"]
-layer_note = "the models of this study come with one layer each"
+layer_note = "the models of this study have only one layer each"
 if deep:
     profile = pd.concat(profiles, ignore_index=True)
     show_figure(
         figures.plot_layer_profiles(profile),
         "layer-scores",
-        f"R² of each layer for “{target}”. Filled: may be the best. Bar: layers chosen in training folds.",
+        f"R² of each layer for “{target}”. Filled dots: layers that may be the best. Bar: layer chosen "
+        "in the training folds.",
         "Line plots over layers, one panel per model, with filled or hollow dots.",
         table=profile,
     )
     tied = profile.groupby("model", sort=False)["may_be_best"].mean().mean()
-    layer_note = (
-        f"for {tied:.0%} of the layers, it cannot be excluded that they are the best"
-    )
+    layer_note = f"{tied:.0%} of the layers may be the best one of their model"
 report_texts(layer_note=layer_note)
 answers["method"] = (
-    f"clearly better than the ridge: {join_words(better, 'none')}; {layer_note}"
+    f"clearly better than ridge regression: {join_words(better, 'none')}; {layer_note}"
 )
 
 # %% [markdown]
 # For “{glue:text}`target`”, {glue:text}`layer_note`.
 #
 # **No regression at all?** Representational similarity {cite}`kriegeskorte2008` asks whether songs with
-# similar embeddings have similar ratings. Pairs of songs are not independent. For p, whole artists are
-# permuted; for intervals, artists are left out. Pairs of songs by one artist are not used.
+# similar embeddings have similar ratings. Pairs of songs are not independent. To compute p, we therefore
+# permute whole artists, and to compute intervals, we leave out whole artists. Pairs of songs by the same
+# artist are not used.
 
 # %%
 controls = {"all pairs": False}
@@ -747,8 +752,8 @@ show_figure(
         top, value="rho", hue="pairs", xlabel="Spearman's ρ of distances"
     ),
     "rsa",
-    f"Rank correlation of distances between {n_songs} songs with differences in rating, by the "
-    "layer where it is highest.",
+    f"Rank correlation between the distances of {n_songs} songs and their differences in rating, in "
+    "the layer where it is highest.",
     "Forest plot, one row per model, for all pairs and with style held constant.",
     table=alike,
 )
@@ -765,15 +770,16 @@ if "style held constant" in controls:
 report_effects(nearest, n_songs, value="rho")
 
 # %% [markdown]
-# For {glue:text}`best_model`, ρ is {glue:text}`rsa_best_full` in the layer where it is highest, which is too high
-# as an estimate; with style held constant, the highest is {glue:text}`rsa_best_style`. Above chance (p < .05,
-# corrected for layers, not for models) are {glue:text}`rsa_all` of {glue:text}`n_models` models over all pairs,
-# and {glue:text}`rsa_style` with style held constant.
+# For {glue:text}`best_model`, ρ is {glue:text}`rsa_best_full` in the layer where it is highest; because
+# of this choice, it is biased upwards. With style held constant, the highest ρ is
+# {glue:text}`rsa_best_style`. The number of models above chance (p < .05, corrected for layers, not for
+# models) is {glue:text}`rsa_all` of {glue:text}`n_models` over all pairs, and {glue:text}`rsa_style` with
+# style held constant.
 #
 # ## How many songs does such a question need?
 #
-# {numref}`fig-learning` shows how R² grows with the songs that are trained on and, where listeners are
-# known, with the raters per song.
+# {numref}`fig-learning` shows how R² grows with the number of training songs and, if the listeners are
+# known, with the number of raters per song.
 
 # %%
 draws = replace(protocol, n_repeats=n_draws)
@@ -791,14 +797,14 @@ if data.has("listeners"):
 show_figure(
     figures.plot_learning_curves(curve, panel),
     "learning",
-    f"R² of {best} by songs trained on, ± SD over {n_draws} draws; and by raters per song, with its "
-    "ceiling, where listeners are known.",
-    "Line plots: R squared over songs; and over raters, below a ceiling.",
+    f"R² of {best} by number of training songs, ± SD over {n_draws} draws; and, where listeners are "
+    "known, by number of raters per song, with the noise ceiling.",
+    "Line plots of R squared against the number of songs and, below a ceiling, of raters.",
     table=curve,
 )
 
 # %% [markdown]
-# More songs do not only raise the score, they also narrow its interval. Intervals are over artists, so we
+# More songs not only raise the score but also narrow its interval. The intervals resample artists, so we
 # repeat the probe on random subsets of the artists and measure half the width of the interval
 # ({numref}`fig-width`).
 
@@ -842,13 +848,13 @@ report_value("curve_step", last[-1] - last[0])
 report_value("width_now", width["half-width"].iloc[-1], n=n_artists)
 
 # %% [markdown]
-# The last fifth of the training artists changed R² by {glue:text}`curve_step`, to
-# {glue:text}`curve_end`. With all artists, half the width of the interval is {glue:text}`width_now`. How small a
-# lead over the style's mean could be found? We call a difference of {glue:text}`smallest` in R² the smallest
-# that matters; this was fixed before looking. A study of this size finds such a lead with a probability of
-# {glue:text}`power_now`; for 80%, one needs {glue:text}`songs_needed` songs, by more artists in proportion.
-# ({doc}`06-probing` tests the lead that was observed. The power to find *that* would only restate its p-value
-# {cite}`hoenig2001`.)
+# The last fifth of the training artists changes R² by {glue:text}`curve_step`, to {glue:text}`curve_end`.
+# With all artists, half the width of the interval is {glue:text}`width_now`. How small a lead over the
+# mean of the style could be detected? Before looking at the results, we fixed the smallest difference in
+# R² that matters: {glue:text}`smallest`. A study of this size detects such a lead with a probability of
+# {glue:text}`power_now`. The number of songs needed for a probability of 80% is
+# {glue:text}`songs_needed`, with proportionally more artists. ({doc}`06-probing` tests the observed lead.
+# The power to detect the *observed* lead would only restate its p-value {cite}`hoenig2001`.)
 #
 # ## The answers
 
@@ -859,10 +865,10 @@ show_table(summaries.answers_table(answers), "answers", caption)
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **Objections that nobody made.** A score can have reasons that are not on this list; the placebo of
-#   {doc}`06-probing` looks for some of them.
-# - **One model.** Most experiments follow the best model; the others are in the tables.
-# - **Permutations of artists** need artists that could exchange their ratings. Where artists differ much
+# - **Further objections.** A score can have causes that are not on this list; the placebo question in
+#   {doc}`06-probing` would reveal some of them.
+# - **One model.** Most experiments use the best model; results for the others are in the tables.
+# - **Permutations of artists** require artists whose ratings can be exchanged. If artists differ greatly
 #   in their number of songs, few permutations are possible.
 #
 # ## Exercises
@@ -870,8 +876,8 @@ show_table(summaries.answers_table(answers), "answers", caption)
 # ```{exercise} Another smallest difference
 # :label: ex-smallest
 #
-# How many songs does one need to find a difference of 0.1 in R² with a power of 90%, and how many for 0.02?
-# Call the numbers `many` and `more`. How do they depend on the difference?
+# How many songs are needed to detect a difference of 0.1 in R² with a power of 90%, and how many to
+# detect a difference of 0.02? Call the numbers `many` and `more`. How do they depend on the difference?
 # ```
 #
 # ```{solution-start} ex-smallest
@@ -892,8 +898,8 @@ assert many < more, "a smaller difference needs more songs"
 assert 20 < more / many < 30, "is the power 0.9 for both?"
 
 # %% [markdown]
-# The number of songs grows with the square of the precision: a fifth of the difference needs 25 times as
-# many songs.
+# The number of songs is inversely proportional to the square of the difference: a difference one fifth as
+# large needs 25 times as many songs.
 #
 # ```{solution-end}
 # ```
@@ -902,7 +908,8 @@ assert 20 < more / many < 30, "is the power 0.9 for both?"
 # :label: ex-plant
 #
 # Standardise the ratings within each style *before* the probe, with the means and standard deviations of
-# all songs, and run `find_leaks` on that procedure. Call its table `found_leaks`. Which check gives it away?
+# all songs, and run `find_leaks` on that procedure. Call its table `found_leaks`. Which check detects the
+# leak?
 # ```
 #
 # ```{solution-start} ex-plant
@@ -933,18 +940,18 @@ assert found_leaks["leaks"].any(), (
 )
 
 # %% [markdown]
-# The style's mean over *all* songs includes the held-out ones, so the check of the ratings moves:
-# predictions of a fold depend on that fold's own ratings. `nuisance=styles` computes the means inside the
-# training folds, and stays tight.
+# The mean of a style over *all* songs includes the held-out ones, so the check of the ratings detects the
+# leak: the predictions for a fold depend on that fold's own ratings. `nuisance=styles` computes the means
+# inside the training folds and has no such leak.
 #
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Hear a style's extremes
+# ```{exercise} Listen to the extremes of a style
 # :label: ex-within
 #
-# Within one style, which song does the model put highest, and which lowest? Call them `ends`, a dictionary
-# of two, and listen. Is it something that you would call groove?
+# Within one style, which song has the highest prediction, and which the lowest? Put the two in a
+# dictionary `ends`, and listen to them. Would you call the difference between them groove?
 # ```
 #
 # ```{solution-start} ex-within
@@ -972,7 +979,8 @@ assert len(set(mine.set_index("track_id").loc[list(ends.values()), "style"])) ==
 # ```{exercise} Songs or raters?
 # :label: ex-buy
 #
-# You may buy either twice the songs or twice the raters. Which does {numref}`fig-learning` suggest?
+# Suppose that you can pay for either twice as many songs or twice as many raters. Which does
+# {numref}`fig-learning` suggest?
 # ```
 #
 # ```{solution-start} ex-buy
@@ -983,20 +991,19 @@ assert len(set(mine.set_index("track_id").loc[list(ends.values()), "style"])) ==
 curve[["n_train", "r2"]].round(3)
 
 # %% [markdown]
-# Compare the slopes at the right ends. Beyond some twenty raters the ceiling flattens and the score with
-# it, while the curve over songs usually still rises. More artists narrow every interval of this chapter; more
-# raters do so only as far as they reduce noise.
+# Compare the slopes at the right ends of the curves. Beyond about twenty raters, the ceiling flattens,
+# and so does the score, while the curve for songs usually still rises. More artists narrow every interval
+# of this chapter; more raters do so only as far as they reduce noise.
 #
 # ```{solution-end}
 # ```
 #
 # ## Summary
 #
-# **Asked**: could the score of {doc}`06-probing` be due to scale, dimension, artists, style, chance, noise, or
-# to the method?
-# **Found**: {numref}`tab-answers` has the answer to each. **What would change our mind**: more artists. The
-# intervals of this chapter would be narrower, and what is not clear now could become clear in either
-# direction.
+# **Asked**: could the score of {doc}`06-probing` be due to scale, dimension, artists, style, chance,
+# noise, or to the method? **Found**: {numref}`tab-answers` lists the answers. **What would change our
+# mind**: more artists. The intervals of this chapter would be narrower, and results that are unclear now
+# could become clear in either direction.
 #
-# **Next:** {doc}`08-stem-ablation` asks which instruments carry the ratings; {doc}`09-mixed-models` whether
-# the predictions hold for single listeners.
+# **Next:** {doc}`08-stem-ablation` asks which instruments the predictions depend on;
+# {doc}`09-mixed-models` asks whether they hold for single listeners.
