@@ -18,7 +18,7 @@ Each family is a subpackage; a family imports only those below it:
 ``audio``        decoding, windows, loudness, encoding for the web
 ``stats``        resampling, multiple testing, Shapley values, numbers in words
 
-On the ground are the modules ``cache``, ``manifest``, ``packages``, ``files``, ``paths``,
+At the bottom are the modules ``cache``, ``manifest``, ``packages``, ``files``, ``paths``,
 ``strict_yaml`` and ``errors``.
 """
 

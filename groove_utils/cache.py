@@ -5,8 +5,8 @@ depend on (the audio's bytes, the model's fingerprint, settings, a version); so 
 to be updated. Chapters 04 to 09 use it.
 
 Entries are written completely or not at all, and end with a SHA-256 of their bytes. A damaged entry
-is removed with a warning when it is read, and so computed again. Several processes may use one
-store at once. ``python -m groove_utils.cache clear`` empties it.
+is removed with a warning when it is read, and is then computed again. Several processes may use the
+same store at once. ``python -m groove_utils.cache clear`` empties it.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ __all__ = [
 
 VERSIONS = {
     "ablation": "1",  # probes of subsets of stems
-    "descriptors": "3",  # any handcrafted descriptor's value
+    "descriptors": "3",  # values of handcrafted descriptors
     "embeddings": "7",  # windows, preprocessing, pooling
-    "explanations": "1",  # cells of spectrograms that speak for an answer
+    "explanations": "1",  # saliency maps of spectrograms
     "genre-corpus": "4",  # songs of the genre corpus
-    "genre-networks": "1",  # networks that name styles, and their training
+    "genre-networks": "1",  # style classifiers and their training
     "listening-tasks": "1",  # sounds of chapter 03 and their features
     "mels": "1",  # log-mel spectrograms of clips
-    "rendering": "3",  # the sound of a score
+    "rendering": "3",  # audio rendered from a score
     "stem-measures": "2",  # descriptors, coupling and gains of sums of stems
     "training": "1",  # networks trained on spectrograms
-    "stems": "1",  # what is done around a separator
+    "stems": "1",  # processing before and after a separator
 }
-"""Version of each kind of cached result, part of its keys. Raise it when a result changes."""
+"""Version of each kind of cached result, part of its key. Increase it when results change."""
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
-_FOLDERS = ("[0-9a-f][0-9a-f]", "damaged")  # downloads of studies lie next to the stores
+_FOLDERS = ("[0-9a-f][0-9a-f]", "damaged")  # downloaded studies are kept next to the stores
 
 
 def format_bytes(size: int) -> str:
@@ -92,12 +92,12 @@ def cache_key(kind: str, *parts: bytes | str) -> str:
 
 
 def describe_function(function: Callable | None) -> str:
-    """Return the name of a function, or of a partial one with its settings, as part of a key.
+    """Return a function's name, with the arguments of a partial, to be part of a cache key.
 
     Parameters
     ----------
     function : callable, optional
-        A function of a module, or a `functools.partial` of one.
+        A module-level function, or a `functools.partial` of one.
 
     Examples
     --------
@@ -117,9 +117,9 @@ class ArrayCache:
     Parameters
     ----------
     folder : path-like, optional
-        Folder of all stores; :func:`groove_utils.paths.cache_folder` by default.
+        Folder that contains all stores; :func:`groove_utils.paths.cache_folder` by default.
     namespace : str
-        Sub-folder of this store, one for each kind of content.
+        Sub-folder of this store; each kind of content has its own.
 
     Notes
     -----
@@ -213,7 +213,7 @@ class ArrayCache:
         key : str
             Hexadecimal key.
         arrays : mapping of str to ndarray
-            Of any shape and of any dtype but object.
+            Arrays of any shape and any dtype except object.
 
         Raises
         ------
@@ -247,17 +247,17 @@ class ArrayCache:
 
 
 def run_cached_jobs(jobs: Iterable[tuple], cache: ArrayCache | None, n_jobs: int = 1) -> list:
-    """Run jobs in several processes, which are started only if a result is not in the cache yet.
+    """Run jobs in parallel, starting processes only if a result is not in the cache yet.
 
     Parameters
     ----------
     jobs : iterable of (function, args, options)
-        Calls made by `joblib.delayed`. Each function takes a store as ``cache``, and computes only
-        what it does not find there.
+        Calls wrapped by `joblib.delayed`. Each function takes a store as its argument ``cache`` and
+        computes only what it does not find there.
     cache : ArrayCache, optional
-        Without one, everything is computed.
+        Store to look up and save results in. If not given, everything is computed.
     n_jobs : int
-        Processes.
+        Number of processes.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Errors that carry their facts as fields, so that callers and tests need not parse sentences."""
+"""Errors with fields for their details, so that callers need not parse the message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class ErrorDetails(Exception):
-    """Fields of an error, mixed into the package's classes of errors.
+    """Fields of an error, mixed into the package's exception classes.
 
     Parameters
     ----------
@@ -75,13 +75,13 @@ def list_problems(problems: Mapping[str, str], what: str) -> str:
 
 
 def describe_os_error(error: OSError, place: str | os.PathLike | None = None) -> str:
-    """Describe an error of the file system in a sentence, with what can be done about it.
+    """Describe a file-system error in a sentence, with a suggested fix.
 
     Parameters
     ----------
     error : OSError
     place : path-like, optional
-        File or folder to name where the error names none.
+        File or folder to report if the error itself names none.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Atomic writes, content hashes, and writing only what has changed.
+"""Atomic writes, content hashes, and writes that leave unchanged files alone.
 
-Everything under ``build/`` is written through this module, so that an interrupted run (also by
-``kill -9`` or a full disk) never leaves half a file under its final name.
+Everything under ``build/`` is written through this module, so that an interrupted run never leaves
+a partial file under its final name, even after ``kill -9`` or on a full disk.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 __all__ = ["atomic_path", "hash_bytes", "hash_file", "write_if_changed"]
 
-_UMASK = os.umask(0)  # read once, while importing: asking for it means setting it
+_UMASK = os.umask(0)  # read once, at import: os.umask() can only read the mask by setting it
 os.umask(_UMASK)
 
 
@@ -65,7 +65,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 def write_if_changed(path: str | os.PathLike, content: bytes | str) -> bool:
     """Write `content` to `path` unless the file has this content already.
 
-    An unchanged file keeps its modification time, by which Make decides what to run again.
+    An unchanged file keeps its modification time, which Make uses to decide what to run again.
 
     Returns
     -------
@@ -94,7 +94,8 @@ def hash_bytes(*chunks: bytes | str) -> str:
 def hash_file(path: str | os.PathLike) -> str:
     """Return the SHA-256 (64 hexadecimal digits) of a file's bytes.
 
-    A process reads a file again only if its inode, size or modification time has changed.
+    Hashes are kept in memory: a file is read again only if its inode, size or modification time has
+    changed.
     """
     path = Path(path)
     facts = path.stat()

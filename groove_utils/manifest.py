@@ -1,11 +1,11 @@
-"""Manifests: the files that a result was made from and those it consists of, with checksums.
+"""Manifests: checksums of the files that a result was made from and of the files it consists of.
 
 A result is an executed chapter, a catalogued study, a validated study, or the compiled pages. Its
-manifest is written last, so a result without a manifest has to be made. It is out of date when a
-file that it was made from has changed, or the version of a package that it was made with, and
-damaged when one of its own files has changed. Contents are compared and not only times, so a clock
-that was set back, a restored backup or ``touch`` do not mislead. The list of inputs is only as
-exact as imports are lazy.
+manifest is written last, so a result without a manifest has to be made. A result is out of date
+when one of its input files, or the version of a package that it was made with, has changed; it is
+damaged when one of its own files has changed. Contents are compared as well as modification times,
+so a clock that was set back, a restored backup or ``touch`` does no harm. The list of inputs is
+exact only if imports are lazy.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _opened: set[str] = set()
 
 
 def watch_files() -> None:
-    """Record from now on which files of this package the process opens, such as its data files."""
+    """Start recording which files of this package the process opens, such as its data files."""
 
     def note(event: str, arguments: tuple) -> None:
         if event == "open" and str(arguments[0]).startswith(PACKAGE):
@@ -51,7 +51,7 @@ def package_files() -> list[str]:
 
 
 def list_folder(folder: str | os.PathLike) -> list[str]:
-    """List the files below a folder, without hidden ones and an editor's copies, sorted."""
+    """List the files below a folder in sorted order, without hidden files and editor backups."""
     paths = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name[0] != "." and name != "__pycache__"]
@@ -64,8 +64,8 @@ def list_folder(folder: str | os.PathLike) -> list[str]:
 def take_stamps(*folders: str | os.PathLike) -> dict[str, tuple[int, int]]:
     """Return size and modification time of the files below folders and of this package's files.
 
-    Taken before a result is made and given to :func:`write_manifest`, they show which inputs
-    changed meanwhile.
+    Take them before a result is made and pass them to :func:`write_manifest`, which then detects
+    inputs that changed in the meantime.
     """
     files = [file for folder in [PACKAGE, *folders] for file in list_folder(folder)]
     return {os.path.abspath(file): _stamp(file) for file in files}
@@ -79,21 +79,21 @@ def write_manifest(
     packages: Iterable[str] = (),
     stamps: Mapping[str, tuple[int, int]] | None = None,
 ) -> None:
-    """Write the manifest of a result that is complete.
+    """Write the manifest of a completed result.
 
     Parameters
     ----------
     path : path-like
         The manifest.
     inputs : iterable of path-like
-        Files, or folders: of these, the names of all files below them count.
+        Files or folders. For a folder, the names of all files below it are recorded.
     outputs : iterable of path-like
         Files of the result.
     packages : iterable of str
-        Names of packages that it was made with; their versions are recorded.
+        Names of the packages used; their versions are recorded.
     stamps : mapping, optional
-        From :func:`take_stamps`. An input that has changed since is recorded as such, and the
-        result has to be made again.
+        Output of :func:`take_stamps`. An input that has changed since then is marked as changed, so
+        that the result is made again.
 
     Examples
     --------
@@ -133,20 +133,20 @@ def read_manifest(path: str | os.PathLike) -> dict[str, dict] | None:
 
 
 def find_changes(path: str | os.PathLike) -> dict[str, str]:
-    """Compare a manifest with the files as they are.
+    """Compare a manifest with the current files.
 
     Parameters
     ----------
     path : path-like
-        The manifest, which must exist.
+        The manifest; it must exist.
 
     Returns
     -------
     dict of str to str
-        For each file that differs, relative to the project, "has changed" or "was deleted" if it
-        is an input, and "is damaged" or "is missing" if it is part of the result; and for each
-        package of another version, such as "numpy 2.4.1", "is 2.4.2 now" or "was removed". Empty if
-        the result is up to date and whole.
+        For each file that differs, relative to the project, "has changed" or "was deleted" if it is
+        an input, and "is damaged" or "is missing" if it is part of the result; and for each package
+        with a different version, such as "numpy 2.4.1", "is 2.4.2 now" or "was removed". Empty if
+        the result is up to date and undamaged.
     """
     manifest = read_manifest(path)
     if manifest is None:
@@ -204,6 +204,6 @@ def _is_same(path: Path, state: list | str | None) -> bool:
 
 
 def _hash(path: Path) -> str:
-    # always from the bytes: `groove_utils.files.hash_file` trusts an unchanged modification time
+    # always read the bytes: `groove_utils.files.hash_file` trusts an unchanged modification time
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

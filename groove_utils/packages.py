@@ -1,4 +1,4 @@
-"""Packages that the project requires, and the versions of them that are installed."""
+"""Packages that the project requires, and their installed versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDER = re.compile(r"(.+)-([^-]+)\.(?:dist|egg)-info")
 
 
 def required_packages(root: Path | None = None) -> list[str]:
-    """List the packages that the requirement files of a checkout name.
+    """List the packages named in a checkout's requirement files.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ def required_packages(root: Path | None = None) -> list[str]:
 def installed_versions() -> dict[str, str]:
     """Map the normalised name of each installed package to its version.
 
-    Only the names of folders are read, which takes a millisecond, where :mod:`importlib.metadata`
-    needs one for each package.
+    Only folder names are read. This takes about a millisecond in total; :mod:`importlib.metadata`
+    takes as long for each package.
     """
     versions: dict[str, str] = {}
     for folder in filter(os.path.isdir, sys.path):
@@ -54,7 +54,7 @@ def imported_packages() -> list[str]:
 
 
 def normalise_name(name: str) -> str:
-    """Normalise the name of a package, of which several spellings are in use.
+    """Normalise the name of a package, which may be spelt in several ways.
 
     Examples
     --------

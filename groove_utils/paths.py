@@ -27,7 +27,7 @@ def build_folder(study_name: str = "demo") -> Path:
 
 
 def safe_name(study_name: str) -> str:
-    """Return a study's name without anything that Make or a shell could stumble over.
+    """Return a study's name with characters that are unsafe in Make or a shell replaced.
 
     Examples
     --------

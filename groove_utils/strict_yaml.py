@@ -1,4 +1,4 @@
-"""YAML without its surprises, for files that people write."""
+"""Strict YAML loading, for files written by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BOOL = "tag:yaml.org,2002:bool"
 
 
 class StrictLoader(yaml.SafeLoader):
-    """Loader of plain data: only true and false are truth values, no key twice, no aliases."""
+    """YAML loader without duplicate keys and aliases; only true and false are booleans."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, regexp) for tag, regexp in resolvers if tag != BOOL]
@@ -20,7 +20,7 @@ class StrictLoader(yaml.SafeLoader):
     }
 
     def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
-        """Refuse an alias, which can make a short file endless."""
+        """Reject aliases, which can make a short file expand without limit."""
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()
             fault = f"the alias *{event.anchor}: write out what it stands for"
@@ -28,7 +28,7 @@ class StrictLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        """Refuse a key that stands twice, of which the last would win."""
+        """Reject a repeated key; plain YAML would silently keep the last value."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for k, (key, _) in enumerate(node.value):
             if keys[k] in keys[:k]:

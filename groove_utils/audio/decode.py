@@ -1,7 +1,8 @@
-"""Decode audio files, whole or in blocks, and resample signals.
+"""Decode audio files, whole or block by block, and resample signals.
 
 libsndfile decodes WAV, AIFF, FLAC and Ogg. FFmpeg, through PyAV, decodes the rest (AAC in M4A,
-WebM…) and MP3, since python-soundfile seeks after each block, which is not exact in MP3.
+WebM…). It also decodes MP3, because python-soundfile seeks after each block, and seeking in MP3 is
+not exact.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ __all__ = [
 ]
 
 BLOCK = 1 << 18  # samples over all channels, 3 s of stereo at 44.1 kHz
-TOLERANCE = 0.1  # seconds by which a file may be shorter than it states
-UNKNOWN = 0x7FFF0000  # bytes; a program that cannot know the length yet writes this or more
+TOLERANCE = 0.1  # seconds by which a file may be shorter than its stated length
+UNKNOWN = 0x7FFF0000  # bytes; programs that do not know the length yet write this or more
 # libsndfile's note on a WAV, AIFF, AU, W64 or RF64 file with fewer bytes of audio than it states
 CUT_SHORT = re.compile(r"(?:data|SSND|Data Size|[Rr]iff(?: size)?) *: (\d+) \(should be (\d+)\)")
 GUESSED = {"aac", "mp3"}  # formats that need not state a length: FFmpeg then guesses it
 WEB_PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
-PAGE = 1 << 16  # bytes, which no page of an Ogg file exceeds
+PAGE = 1 << 16  # bytes; the largest page of an Ogg file
 
 
 def load_audio(
@@ -66,7 +67,7 @@ def load_audio(
     Raises
     ------
     AudioError
-        As :func:`stream_audio`.
+        See :func:`stream_audio`.
     """
     with closing(open_audio(path)) as file:
         blocks = [mix_down(block) if mono else block for block in _checked(file, 16 * BLOCK)]
@@ -83,11 +84,11 @@ def stream_audio(
     ----------
     path : path-like
     n_block : int
-        Samples of a block, over all channels.
+        Number of samples per block, over all channels.
     start : float
         Seconds from the file's beginning.
     duration : float, optional
-        Seconds; to the file's end by default.
+        Length in seconds; by default, up to the end of the file.
 
     Yields
     ------
@@ -96,11 +97,11 @@ def stream_audio(
     Raises
     ------
     AudioError
-        By ``kind``: ``"missing_file"``; ``"undecodable"``, ``"web_page"`` and ``"no_audio"`` for a
-        file without decodable audio; ``"damaged"``; ``"cut_short"`` for less audio than the file
-        states, by more than 0.1 s (an MP3 file need not state it); ``"no_samples"``;
-        ``"not_finite"`` and ``"wrong_scale"`` for its samples; ``"out_of_range"`` for an excerpt
-        that begins beyond the end, or is none.
+        Its ``kind`` is ``"missing_file"``; ``"undecodable"``, ``"web_page"`` or ``"no_audio"`` for
+        a file without decodable audio; ``"damaged"``; ``"cut_short"`` if the audio is more than 0.1
+        s shorter than the file states (an MP3 file need not state its length); ``"no_samples"``;
+        ``"not_finite"`` or ``"wrong_scale"`` for invalid samples; ``"out_of_range"`` for an excerpt
+        that is empty or begins beyond the end.
     """
     check_excerpt(path, start, duration)
     with closing(open_audio(path)) as file:
@@ -109,19 +110,19 @@ def stream_audio(
 
 
 def audio_duration(path: str | os.PathLike) -> float:
-    """Return the exact length of an audio file in seconds; MP3 and the like are decoded for it.
+    """Return the exact length of an audio file in seconds; MP3 files have to be decoded for this.
 
     Raises
     ------
     AudioError
-        As :func:`stream_audio`.
+        See :func:`stream_audio`.
     """
     with closing(open_audio(path)) as file:
         return (file.n_samples or sum(map(len, _checked(file, BLOCK)))) / file.sr
 
 
 def open_audio(path: str | os.PathLike) -> _SoundFile | _MediaFile:
-    """Open an audio file, to be closed by the caller.
+    """Open an audio file. The caller has to close it.
 
     Returns
     -------
@@ -140,7 +141,7 @@ def open_audio(path: str | os.PathLike) -> _SoundFile | _MediaFile:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError:
         return _MediaFile(path)
-    # a length of 0 or 2⁶³ − 1 stands for an unknown one
+    # a length of 0 or 2⁶³ − 1 means that it is unknown
     if file.subtype.startswith("MPEG") or not 0 < file.frames < 1 << 62:
         file.close()
         return _MediaFile(path)
@@ -164,7 +165,7 @@ class _SoundFile:
             raise _cut_short(path, self.n_samples / self.sr, "ends in the middle of a page")
 
     def blocks(self, n: int, start: int) -> Iterator[np.ndarray]:
-        """Yield blocks (≤ n, n_channels), from sample `start` on."""
+        """Yield blocks of shape (≤ n, n_channels), starting at sample `start`."""
         # libsndfile does not seek exactly in Ogg
         n_decoded = 0 if self.file.format == "OGG" else min(start, self.n_samples)
         try:
@@ -209,8 +210,8 @@ class _MediaFile:
             raise _undecodable(path, "no audio is recognised")
 
     def blocks(self, n: int, start: int) -> Iterator[np.ndarray]:
-        """Yield blocks (≤ n, n_channels), from sample `start` on."""
-        # interleaved, since PyAV's arrays of planar frames fail for 8 channels
+        """Yield blocks of shape (≤ n, n_channels), starting at sample `start`."""
+        # interleaved, since PyAV's conversion of planar frames fails for 8 channels
         join = av.AudioResampler("flt", self.stream.layout, self.sr, n)
         for frame in itertools.chain(self._frames(), [None]):
             for block in join.resample(frame):
@@ -239,14 +240,14 @@ class _MediaFile:
             raise _cut_short(self.path, seconds, f"states {stated:.2f} s")
 
     def _stated_seconds(self) -> float:
-        """Return the stated length, or FFmpeg's guess, or 0."""
+        """Return the stated length, FFmpeg's estimate of it, or 0."""
         if self.stream.duration:
             return float(self.stream.duration * self.stream.time_base)
         alone = len(self.container.streams) == 1
         return self.container.duration / av.time_base if alone and self.container.duration else 0.0
 
     def _is_guess(self, seconds: float, begin: int) -> bool:
-        """Return whether a length follows from the bit rate and size of a file that states none."""
+        """Return True if a length was only estimated from the bit rate and the file size."""
         if self.container.format.name not in GUESSED:
             return False
         guess = 8 * (self.container.size - begin) / self.stream.codec_context.bit_rate
@@ -254,7 +255,7 @@ class _MediaFile:
 
 
 def _ends_with_a_page(path: Path) -> bool:
-    """Return whether the last page of an Ogg file is complete."""
+    """Return True if the last page of an Ogg file is complete."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 2 * PAGE))
         end = file.read()
@@ -266,7 +267,7 @@ def _ends_with_a_page(path: Path) -> bool:
 def _checked(
     file: _SoundFile | _MediaFile, n_block: int, start: int = 0, length: float = math.inf
 ) -> Iterator[np.ndarray]:
-    """Yield checked blocks from sample `start` on, `length` samples in all."""
+    """Yield `length` checked samples from sample `start` on, in blocks."""
     n = 0
     for block in file.blocks(max(1, n_block // file.n_channels), start):
         block = block[: int(min(len(block), length - n))]
@@ -286,7 +287,7 @@ def _error(path: str | os.PathLike, kind: str, fault: str, **fields) -> AudioErr
 
 
 def _undecodable(path: Path, error: object) -> AudioError:
-    fault = f"cannot be decoded ({error}). Expected WAV, FLAC, MP3, Ogg, M4A or the like; convert "
+    fault = f"cannot be decoded ({error}). Expected WAV, FLAC, MP3, Ogg, M4A or similar; convert "
     return _error(path, "undecodable", fault + "it, for instance with `ffmpeg -i IN OUT.flac`.")
 
 
@@ -310,7 +311,7 @@ def _bad_excerpt(path: str | os.PathLike, column: str, value: float, expected: s
 
 
 def check_excerpt(path: str | os.PathLike, start: float, duration: float | None) -> None:
-    """Raise an error if an excerpt is impossible in any file.
+    """Raise an error if no file can have such an excerpt.
 
     Raises
     ------
@@ -324,7 +325,7 @@ def check_excerpt(path: str | os.PathLike, start: float, duration: float | None)
 
 
 def mix_down(y: np.ndarray) -> np.ndarray:
-    """Average the channels, as ``y.mean(axis=1)`` but twenty times faster for stereo.
+    """Average the channels, like ``y.mean(axis=1)`` but twenty times faster for stereo.
 
     Parameters
     ----------
@@ -344,7 +345,7 @@ def mix_down(y: np.ndarray) -> np.ndarray:
 
 
 def resample(y: np.ndarray, sr_in: int, sr_out: int) -> np.ndarray:
-    """Resample with soxr at its high quality.
+    """Resample a signal with soxr's high-quality setting.
 
     Parameters
     ----------

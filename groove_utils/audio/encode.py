@@ -1,4 +1,4 @@
-"""Encode sound into files."""
+"""Encode signals and write them to audio files."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["stream_to_file", "write_audio"]
 
 
 def write_audio(path: str | os.PathLike, y: np.ndarray, sr: int, **form: object) -> None:
-    """Encode a signal with libsndfile and write the file at once.
+    """Encode a signal with libsndfile and write it to a file.
 
     Parameters
     ----------
     path : path-like
-        Where to.
+        Output file.
     y : ndarray, shape (n_samples,) or (n_channels, n_samples)
     sr : int
         Sample rate in Hz.
@@ -31,8 +31,8 @@ def write_audio(path: str | os.PathLike, y: np.ndarray, sr: int, **form: object)
     Raises
     ------
     OSError
-        If the file cannot be written. The signal is encoded in memory first, since libsndfile says
-        no more than "System error." on a full disk.
+        If the file cannot be written. (The signal is encoded in memory first, since on a full disk
+        libsndfile reports only "System error.")
 
     Examples
     --------
@@ -53,12 +53,12 @@ def write_audio(path: str | os.PathLike, y: np.ndarray, sr: int, **form: object)
 def stream_to_file(
     path: str | os.PathLike, sr: int, n_channels: int, **form: object
 ) -> Iterator[soundfile.SoundFile]:
-    """Open a sound file to write in blocks.
+    """Open an audio file for writing block by block.
 
     Parameters
     ----------
     path : path-like
-        Where to.
+        Output file.
     sr : int
         Sample rate in Hz.
     n_channels : int
@@ -72,7 +72,7 @@ def stream_to_file(
     Raises
     ------
     OSError
-        If the file cannot be written, with its path, instead of libsndfile's "System error."
+        If the file cannot be written. The error names the file, unlike libsndfile's "System error."
 
     Examples
     --------
@@ -96,14 +96,14 @@ def stream_to_file(
 
 
 class _Sink(io.FileIO):
-    """File that keeps the error of a write: libsndfile's callback cannot pass it on."""
+    """File object that stores write errors, since libsndfile's callbacks cannot raise them."""
 
     def __init__(self, path: str | os.PathLike):
         super().__init__(os.fspath(path), "w+")  # libsndfile reads the header to complete it
         self.error: OSError | None = None
 
     def write(self, data: bytes) -> int:
-        """Write all of the data; return 0 if it is not possible."""
+        """Write all of the data; return 0 if this fails."""
         view = memoryview(data)
         try:
             while view and self.error is None:

@@ -1,9 +1,9 @@
 """Reconstruct sounds from their representations (chapter 02).
 
-Each function takes a signal, computes a representation, and makes the most plausible sound that has
-this representation. What is missing from the result is what the representation did not keep.
-Signals `y` are mono, (n_samples,), at the rate `sr` in Hz; results are float32 of the same length.
-`n_iter` is the number of rounds in which phases are estimated, and `seed` that of random numbers.
+Each function computes a representation of a signal and reconstructs a plausible signal from it.
+What is missing from the result is what the representation discarded. Signals `y` are mono,
+(n_samples,), at the rate `sr` in Hz; results are float32 of the same length. `n_iter` is the number
+of iterations of the phase estimation, and `seed` seeds the random numbers.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ __all__ = [
 
 BINS_PER_OCTAVE = 12
 SHEPARD_CENTRE, SHEPARD_WIDTH = 60.0, 10.0  # MIDI note (C4), semitones
-SHEPARD_RANGE = (28, 100)  # MIDI notes that sound; below and above the weight is next to nothing
-EDGE = 1e-10  # power under which a representation counts as silent
+SHEPARD_RANGE = (28, 100)  # range of MIDI notes; outside it the weight is negligible
+EDGE = 1e-10  # power below which a representation counts as silent
 
 
 def from_stft(
     y: np.ndarray, *, n_fft: int = 2048, hop_length: int = 512, n_iter: int = 32, seed: int = 0
 ) -> np.ndarray:
-    """Reconstruct from the magnitudes of the STFT alone, as Griffin & Lim (1984).
+    """Reconstruct a signal from the magnitudes of its STFT by the Griffin–Lim algorithm.
 
-    Phases are estimated with the momentum of Perraudin et al. (2013).
+    Phases are estimated as in Griffin & Lim (1984), with the momentum of Perraudin et al. (2013).
     """
     y = check_mono(y)
     magnitude = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop_length))
@@ -52,10 +52,11 @@ def from_mel(
     n_iter: int = 32,
     seed: int = 0,
 ) -> np.ndarray:
-    """Reconstruct from a mel spectrogram: spread bands over bins, then estimate phases.
+    """Reconstruct a signal from its mel spectrogram: map bands to bins, then estimate the phases.
 
-    The transposed filters distribute each band's power over its bins. Unlike a non-negative
-    least-squares fit this is one product, and adds no fine structure that the bands did not have.
+    The transposed filter bank distributes each band's power over its bins. Unlike a non-negative
+    least-squares fit, this is a single matrix product and adds no fine structure that is not in the
+    bands.
     """
     y = check_mono(y)
     power = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop_length)) ** 2
@@ -79,7 +80,7 @@ def from_cqt(
     n_iter: int = 24,
     seed: int = 0,
 ) -> np.ndarray:
-    """Reconstruct from a constant-Q transform, one bin per semitone from C1 (32.7 Hz) upwards.
+    """Reconstruct a signal from its constant-Q transform, one bin per semitone from C1 (32.7 Hz).
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ def from_cqt(
     hop_length : int
         A multiple of ``2 ** (n_octaves - 1)``.
     n_iter, seed
-        They matter with `magnitude_only` only.
+        Used only with `magnitude_only`.
     """
     y = check_mono(y)
     settings = {"sr": sr, "hop_length": hop_length, "bins_per_octave": BINS_PER_OCTAVE}
@@ -105,10 +106,10 @@ def from_cqt(
 
 
 def from_chroma(y: np.ndarray, sr: int, *, hop_length: int = 512) -> np.ndarray:
-    """Reconstruct from a chromagram with Shepard tones: each pitch class in all octaves at once.
+    """Reconstruct a signal from its chromagram, with Shepard tones for the pitch classes.
 
-    The octaves are weighted by a fixed bell around C4, since a chromagram does not distinguish
-    them (Shepard 1964).
+    A Shepard tone (Shepard 1964) sounds in all octaves at once, which a chromagram does not
+    distinguish. The octaves are weighted by a fixed bell-shaped curve around C4.
     """
     y = check_mono(y)
     if not y.any():
@@ -133,12 +134,12 @@ def from_chroma(y: np.ndarray, sr: int, *, hop_length: int = 512) -> np.ndarray:
 def from_onsets(
     curve: np.ndarray, hop: float, n_samples: int, sr: int, seed: int = 0
 ) -> np.ndarray:
-    """Make noise that is as loud as an onset curve is high.
+    """Synthesise noise whose amplitude follows an onset curve.
 
     Parameters
     ----------
     curve : ndarray, shape (n_frames,)
-        For instance from :func:`groove_utils.descriptors.onset_strength`; ≥ 0.
+        Non-negative, for instance from :func:`groove_utils.descriptors.onset_strength`.
     hop : float
         Seconds from one value to the next.
     n_samples : int
@@ -155,14 +156,14 @@ def from_onsets(
 def randomise_phase(
     y: np.ndarray, *, n_fft: int | None = 2048, hop_length: int | None = None, seed: int = 0
 ) -> np.ndarray:
-    """Keep the STFT's magnitudes and replace its phases by random ones.
+    """Replace the phases of a signal's STFT with random ones and keep the magnitudes.
 
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
     n_fft : int, optional
-        Window in samples; None takes the whole signal as one window and keeps its magnitudes
-        exactly.
+        Window length in samples. None treats the whole signal as one window, which keeps the
+        magnitudes exactly.
     hop_length : int, optional
         A quarter of the window by default.
     seed : int
@@ -172,7 +173,7 @@ def randomise_phase(
     if n_fft is None:
         bins = np.fft.rfft(y)
         turns = np.exp(2j * np.pi * rng.random(bins.size))
-        turns[0] = 1.0  # a constant has no phase, nor has the bin at half the sample rate
+        turns[0] = 1.0  # the bins at 0 Hz and at half the sample rate have no phase
         if y.size % 2 == 0:
             turns[-1] = 1.0
         return _fit(np.fft.irfft(bins * turns, n=y.size), y.size)
@@ -183,7 +184,7 @@ def randomise_phase(
 
 
 def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[str, np.ndarray]:
-    """Reconstruct a sound from each representation of chapter 02 that keeps a spectrum.
+    """Reconstruct a signal from each representation of chapter 02 that keeps a spectrum.
 
     Returns
     -------
@@ -201,13 +202,13 @@ def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[s
 
 
 def reconstruction_error(y: np.ndarray, made: np.ndarray, sr: int) -> dict[str, float]:
-    """Measure how far a reconstructed sound is from the original, in four respects.
+    """Measure the error of a reconstructed signal in four ways.
 
     Parameters
     ----------
     y, made : ndarray, shape (n_samples,)
-        The level of `made` does not matter where a representation has none: both are scaled to
-        the same root mean square first.
+        Original and reconstruction. Both are first scaled to the same root mean square, since some
+        representations do not keep the level.
     sr : int
         Sample rate in Hz.
 
@@ -215,14 +216,14 @@ def reconstruction_error(y: np.ndarray, made: np.ndarray, sr: int) -> dict[str, 
     -------
     dict of str to float
         ``waveform_db``: signal-to-error ratio of the samples in dB; about −3 for two unrelated
-        sounds, infinite for equal ones. ``spectrum``: spectral convergence ‖S − Ŝ‖ / ‖S‖ of STFT
-        magnitudes; 0 for equal ones. ``rhythm``: correlation of the onset curves. ``harmony``:
-        correlation of the chroma vectors, each of length 1 and about its mean. NaN where one of
-        the sounds is silent.
+        sounds, infinite for identical ones. ``spectrum``: spectral convergence ‖S − Ŝ‖ / ‖S‖ of
+        STFT magnitudes; 0 for identical ones. ``rhythm``: correlation of the onset curves.
+        ``harmony``: correlation of the chroma vectors after scaling to length 1 and centring. NaN
+        where one of the sounds is silent.
     """
     y, made = check_mono(y).astype(np.float64), check_mono(made).astype(np.float64)
     if y.shape != made.shape:
-        message = f"the sounds have {y.size} and {made.size} samples; expected one length."
+        message = f"the sounds have {y.size} and {made.size} samples; expected equal lengths."
         raise AudioError(message, kind="different_lengths")
     if not y.any() or not made.any():
         return dict.fromkeys(("waveform_db", "spectrum", "rhythm", "harmony"), float("nan"))

@@ -12,8 +12,8 @@ from groove_utils.errors import DetailedError
 
 __all__ = ["match_loudness", "matching_gain", "measure_loudness"]
 
-PEAK = 10 ** (-1 / 20)  # −1 dBFS, as EBU R 128 asks, since lossy coding adds to peaks
-TARGET_LUFS = -20.0  # leaves headroom for every style, so that matching hardly ever limits
+PEAK = 10 ** (-1 / 20)  # −1 dBFS, as EBU R 128 requires, since lossy coding raises peaks
+TARGET_LUFS = -20.0  # leaves headroom in every style, so that the peak limit is rarely reached
 
 
 def measure_loudness(y: np.ndarray, sr: int) -> float:
@@ -28,12 +28,12 @@ def measure_loudness(y: np.ndarray, sr: int) -> float:
     Raises
     ------
     AudioError
-        If the signal is not usable, see :func:`groove_utils.audio.check_signal`.
+        If the signal is not usable; see :func:`groove_utils.audio.check_signal`.
 
     Notes
     -----
-    Signals shorter than one 400 ms gating block are repeated up to that length, since the
-    standard leaves them undefined.
+    Signals shorter than one gating block (400 ms), for which the standard defines no loudness, are
+    repeated to fill one.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def measure_loudness(y: np.ndarray, sr: int) -> float:
 def matching_gain(
     y: np.ndarray, sr: int, target_lufs: float, *, peak: float | None = PEAK
 ) -> float:
-    """Return the factor that brings a signal to a loudness.
+    """Return the gain that brings a signal to a target loudness.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def matching_gain(
     target_lufs : float
         Integrated loudness (ITU-R BS.1770) to reach; −inf leaves the signal as it is.
     peak : float, optional
-        Highest sample that the scaled signal may have, −1 dBFS by default; None for no limit, if
-        nothing is encoded.
+        Largest absolute sample value that the scaled signal may have; −1 dBFS by default. None sets
+        no limit, for signals that will not be encoded.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def matching_gain(
     Raises
     ------
     AudioError
-        If the signal is not usable, see :func:`groove_utils.audio.check_signal`.
+        If the signal is not usable; see :func:`groove_utils.audio.check_signal`.
     DetailedError
         If the target is NaN or +inf (``kind="out_of_range"``).
     """
@@ -97,7 +97,7 @@ def matching_gain(
 
 
 def match_loudness(y: np.ndarray, sr: int, lufs: float = TARGET_LUFS) -> np.ndarray:
-    """Scale a signal to a loudness, held under full scale.
+    """Scale a signal to a target loudness without clipping.
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ def match_loudness(y: np.ndarray, sr: int, lufs: float = TARGET_LUFS) -> np.ndar
     -------
     ndarray of float32, same shape
         Silence is returned as it is. If the gain would exceed a peak of −1 dBFS, the signal is
-        scaled to that peak instead (no clipping, no compression), and is then quieter than asked.
+        scaled to that peak instead (no clipping, no compression), and is then quieter than
+        requested.
     """
     y = np.asarray(y)
     return (y * matching_gain(y, sr, lufs)).astype(np.float32)

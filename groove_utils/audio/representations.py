@@ -1,4 +1,4 @@
-"""The representations of sound that music information retrieval works with (chapter 02).
+"""Standard representations of sound in music information retrieval (chapter 02).
 
 The list is that of Choi et al. (2017): waveform, STFT, mel and log-mel spectrogram, constant-Q
 transform, chroma; and two that show rhythm, onset strength and tempogram.
@@ -18,7 +18,7 @@ from groove_utils.errors import DetailedError
 
 __all__ = ["Representation", "represent", "representation_table", "window_resolution"]
 
-FLOOR_DB = 80.0  # values further below the loudest one are raised to this
+FLOOR_DB = 80.0  # values further below the maximum are clipped to this
 
 
 class Representation(NamedTuple):
@@ -27,9 +27,9 @@ class Representation(NamedTuple):
     Attributes
     ----------
     array : ndarray of float32, shape (n_rows, n_frames)
-        One row for waveform and onset strength.
+        Waveform and onset strength have one row.
     hop : float
-        Seconds from one column to the next; the first stands at 0 s.
+        Seconds from one column to the next; the first is at 0 s.
     rows : ndarray of float64, shape (n_rows,)
         Value of each row, in `unit`.
     unit : str
@@ -56,7 +56,7 @@ def represent(
     sr : int
         Sample rate in Hz, at least 11025 (the constant-Q transform goes up to 4.2 kHz).
     n_fft, hop_length : int
-        Window and hop in samples.
+        Window length and hop length in samples.
     n_mels : int
 
     Returns
@@ -67,7 +67,7 @@ def represent(
     Raises
     ------
     DetailedError
-        If the signal is not one channel, or the sample rate too low.
+        If the signal is not mono, or the sample rate is too low.
     """
     y = check_mono(y)
     if sr < 11025:
@@ -105,7 +105,7 @@ def represent(
 
 
 def representation_table() -> pd.DataFrame:
-    """Return what each representation keeps and loses, and tasks that it suits.
+    """Tabulate what each representation keeps and discards, and tasks that it suits.
 
     Returns
     -------
@@ -128,21 +128,21 @@ def representation_table() -> pd.DataFrame:
 
 
 def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:
-    """Compute how far a Hann window smears a click in time and a sine in frequency.
+    """Compute the resolution of a Hann window in time and in frequency.
 
     Parameters
     ----------
     n_fft : int
-        Window in samples, at least 16.
+        Window length in samples, at least 16.
     sr : int
         Sample rate in Hz.
 
     Returns
     -------
     seconds : float
-        Width of a click's trace at half its power.
+        Width at half power of a click in the spectrogram.
     hertz : float
-        Width of a sine's peak at half its power. The product of the two is constant, about 0.52.
+        Width at half power of a sine wave's peak. The product of the two is constant, about 0.52.
     """
     if n_fft < 16:
         message = f"n_fft is {n_fft}; expected a window of 16 samples or more."
@@ -155,5 +155,5 @@ def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:
 
 
 def _decibel(power: np.ndarray) -> np.ndarray:
-    """Return power in dB relative to its maximum, no lower than the floor."""
+    """Return power in dB relative to its maximum, clipped at the floor."""
     return librosa.power_to_db(power, ref=max(float(power.max()), 1e-10), top_db=FLOOR_DB)

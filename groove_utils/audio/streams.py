@@ -1,7 +1,7 @@
-"""Signals of any length, read in blocks: files and arrays, mono or with their channels.
+"""Signals of any length, read block by block from files or arrays, as mono or multichannel audio.
 
-An hour of audio is decoded, resampled and processed in no more memory than a minute. Embedding
-reads mono signals at the rates of its models, separation all channels.
+Memory use does not depend on the length of the signal. Embedding reads mono signals at the sample
+rates of its models; separation reads all channels.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BLOCK = 1 << 17  # samples per channel, 3 s at 44.1 kHz
 
 
 class Source(ABC):
-    """Audio that can be read in blocks, from its beginning, as often as needed.
+    """Audio that can be read block by block, from its beginning, as often as needed.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Source(ABC):
         Sample rate in Hz.
     n_channels : int
     name : str
-        Name in error messages.
+        Name used in error messages.
     """
 
     sr: int
@@ -55,16 +55,16 @@ class Source(ABC):
 
     @abstractmethod
     def blocks(self, mono: bool = True) -> Iterator[np.ndarray]:
-        """Yield float32 blocks at the rate `sr`: (n,), or (n_channels, n) if not `mono`."""
+        """Yield float32 blocks at the rate `sr`, (n,), or (n_channels, n) if not `mono`."""
 
     def resampled(self, rates: Sequence[int]) -> Iterator[tuple[float, dict[int, np.ndarray]]]:
-        """Yield the mono signal at several rates, with its largest absolute sample so far.
+        """Yield the mono signal at several rates, and the largest absolute sample so far.
 
         Yields
         ------
         peak : float
         blocks : dict of int to ndarray
-            By rate, as in :func:`resample_blocks`.
+            Blocks by rate, as in :func:`resample_blocks`.
         """
         peak = 0.0
 
@@ -91,7 +91,7 @@ class ArraySource(Source):
     Raises
     ------
     AudioError
-        As :func:`groove_utils.audio.check_signal`.
+        See :func:`groove_utils.audio.check_signal`.
     """
 
     def __init__(self, y: np.ndarray, sr: int):
@@ -118,13 +118,13 @@ class FileSource(Source):
     start : float
         Seconds from the file's beginning.
     duration : float, optional
-        Seconds; to the file's end by default.
+        Length in seconds; by default, up to the end of the file.
 
     Raises
     ------
     AudioError
-        If there is no such file, `start` is negative, or `duration` is not positive. What
-        :func:`groove_utils.audio.stream_audio` refuses is refused when it is read.
+        If there is no such file, `start` is negative, or `duration` is not positive. Other errors
+        of :func:`groove_utils.audio.stream_audio` are raised when the source is read.
     """
 
     def __init__(self, path: str | os.PathLike, start: float = 0.0, duration: float | None = None):
@@ -159,7 +159,7 @@ class FileSource(Source):
 
 
 def as_source(signal: str | os.PathLike | tuple[np.ndarray, int] | Source) -> Source:
-    """Return a path, a pair (y, sr) or a source as a source."""
+    """Convert a path or a pair (y, sr) to a source; return a source unchanged."""
     if isinstance(signal, Source):
         return signal
     if isinstance(signal, (str, os.PathLike)):
@@ -189,8 +189,8 @@ def resample_blocks(
     Yields
     ------
     dict of int to ndarray
-        By rate. The blocks of one rate join to what :func:`groove_utils.audio.resample` gives for
-        the whole signal.
+        Blocks by rate. Concatenated, the blocks of one rate equal the output of
+        :func:`groove_utils.audio.resample` for the whole signal.
     """
     streams: dict[int, soxr.ResampleStream] = {}
 
@@ -205,7 +205,7 @@ def resample_blocks(
         return np.ascontiguousarray(y.reshape(-1, *block.shape[:-1]).T)
 
     block = next(blocks, None)
-    while block is not None:  # one block behind, so that the last is known as such
+    while block is not None:  # one block behind, so that the last block can be recognised
         following = next(blocks, None)
         yield {rate: convert(block, rate, last=following is None) for rate in rates}
         block = following
@@ -217,7 +217,7 @@ def map_pieces(
     length: int,
     context: int,
 ) -> Iterator[np.ndarray]:
-    """Apply a function to a stream, piece by piece.
+    """Apply a function to a stream piece by piece.
 
     Parameters
     ----------
@@ -225,10 +225,11 @@ def map_pieces(
         Takes float32 (n_channels, n) and returns (…, n).
     blocks : iterator of ndarray, shape (n_channels, n)
     length : int
-        Samples in a piece, except the last.
+        Number of samples per piece, except the last.
     context : int
-        Samples on each side that the function gets in addition, as far as the stream reaches. If
-        no sample of the result depends on more, the pieces join to the result for the whole.
+        Number of additional samples passed to the function on each side, as far as the stream
+        reaches. If no output sample depends on more than these, the pieces together equal the
+        output for the whole signal.
 
     Yields
     ------
@@ -252,7 +253,7 @@ def map_pieces(
 
 
 def fit_length(blocks: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray]:
-    """Cut a stream of blocks (…, n) to a length, or fill it up with zeros."""
+    """Truncate a stream of blocks (…, n) to a length, or pad it with zeros."""
     n = 0
     for block in blocks:
         yield block[..., : length - n]

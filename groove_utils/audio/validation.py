@@ -1,4 +1,4 @@
-"""Validate signals in memory and samples of files."""
+"""Validation of signals in memory and of samples read from files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from groove_utils.errors import DetailedError
 
 __all__ = ["AudioError", "check_mono", "check_samples", "check_signal"]
 
-LOUDEST = 64.0  # 36 dB above full scale; no recording gets there
+LOUDEST = 64.0  # 36 dB above full scale, more than any recording reaches
 
 
 class AudioError(DetailedError):
-    """Audio that cannot be used; the message says which, why, and how to fix it."""
+    """Error raised for unusable audio; the message says which, why, and how to fix it."""
 
 
 def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal") -> np.ndarray:
@@ -32,7 +32,7 @@ def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal")
     Raises
     ------
     AudioError
-        By ``kind``: ``"not_floating"`` (16-bit samples, for instance), ``"wrong_shape"``,
+        Its ``kind`` is ``"not_floating"`` (for instance 16-bit samples), ``"wrong_shape"``,
         ``"no_samples"``, ``"channels_last"``, ``"sample_rate"``, ``"not_finite"``,
         ``"wrong_scale"``.
 
@@ -49,7 +49,7 @@ def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal")
 
 
 def _fault(y: np.ndarray, sr: int | None) -> tuple[str, str] | None:
-    """Return kind and description of what makes a signal unusable, its values apart."""
+    """Return kind and description of a fault of a signal, other than in its values."""
     expected = "expected (n_samples,) or (n_channels, n_samples)"
     if y.dtype.kind != "f":
         return "not_floating", (
@@ -70,18 +70,19 @@ def _fault(y: np.ndarray, sr: int | None) -> tuple[str, str] | None:
 def check_samples(
     y: np.ndarray, name: str, first: int = 0, path: str | os.PathLike | None = None
 ) -> None:
-    """Raise an error if samples are NaN, infinite, or of another scale than −1…1.
+    """Raise an error if samples are NaN, infinite, or not on a scale of −1…1.
 
     Parameters
     ----------
     y : ndarray of float
-        Time is the last axis of a signal in memory, the first one of a block of a file (`path`).
+        Time is the last axis of a signal in memory, and the first axis of a block read from a file
+        (`path`).
     name : str
-        What the samples belong to, for the error message.
+        Name of the signal in the error message.
     first : int
-        Position of the first of these samples.
+        Position of the first of these samples in the signal.
     path : path-like, optional
-        Their file.
+        File that the samples were read from.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def check_samples(
     if peak <= LOUDEST:
         return
     if np.isfinite(peak):
-        fault = f"a sample is {peak:g}, where full scale is 1: the numbers are those of another "
+        fault = f"a sample is {peak:g}, but full scale is 1: the numbers are on a different "
         fault += "scale. Divide 16-bit samples by 32768."
         raise AudioError(f"{name}: {fault}", kind="wrong_scale", path=path, value=peak)
     channels = tuple(range(1, y.ndim)) if path else tuple(range(y.ndim - 1))
@@ -113,7 +114,7 @@ def check_mono(y: np.ndarray) -> np.ndarray:
     Raises
     ------
     AudioError
-        As :func:`check_signal`, and for several channels (``kind="wrong_shape"``).
+        As in :func:`check_signal`, and if there are several channels (``kind="wrong_shape"``).
     """
     y = check_signal(y)
     if y.ndim != 1 or y.size < 2:

@@ -28,12 +28,13 @@ def write_mp3(
     Parameters
     ----------
     path : path-like
-        Where to; the suffix should be ``.mp3``.
+        Output file; its suffix should be ``.mp3``.
     y : ndarray, shape (n_samples,) or (n_channels, n_samples)
     sr : int
-        Sample rate in Hz; rates that are not MPEG-1 layer III's are resampled to 44.1 kHz.
+        Sample rate in Hz. Signals at a rate that MPEG-1 Layer III does not support are resampled to
+        44.1 kHz.
     match : bool
-        Match the loudness first, see :func:`groove_utils.audio.match_loudness`.
+        Match the loudness first; see :func:`groove_utils.audio.match_loudness`.
     quality : float
         0 (largest files) … 1 (smallest).
     """

@@ -10,14 +10,14 @@ __all__ = ["WindowCutter"]
 
 
 class WindowCutter:
-    """Windows of equal length over a stream of blocks; the last is filled up, never dropped.
+    """Cut a stream of blocks into windows of equal length; the last is zero-padded, never dropped.
 
     Parameters
     ----------
     length, hop : int
-        In samples; the hop is at most the length.
+        Length and hop in samples; the hop is at most the length.
     lead : int
-        Zeros before the signal.
+        Number of zeros before the signal.
 
     Examples
     --------
@@ -36,7 +36,7 @@ class WindowCutter:
         self.heard = 0  # samples so far
 
     def push(self, block: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-        """Yield the windows that a further block completes, with their numbers of valid samples."""
+        """Yield the windows completed by a new block, with their numbers of valid samples."""
         self.heard += len(block)
         waiting = np.concatenate([self.waiting, block])
         start = 0
@@ -47,7 +47,7 @@ class WindowCutter:
         self.waiting = waiting[start:].copy()
 
     def finish(self) -> tuple[np.ndarray, int]:
-        """Return the last window, filled up with zeros, and its number of valid samples."""
+        """Return the last window, padded with zeros, and its number of valid samples."""
         n_valid = len(self.waiting)
         last = np.zeros(self.length, np.float32)
         last[:n_valid] = self.waiting

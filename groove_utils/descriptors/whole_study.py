@@ -27,7 +27,7 @@ def describe_study(study, jobs: int = 2, *, cache: ArrayCache | None = None) -> 
         Its ``descriptors.csv`` is used where it has one; descriptors that it lacks are computed
         from the audio where there is audio, and are NaN otherwise.
     jobs : int
-        Processes.
+        Number of processes.
     cache : ArrayCache, optional
         Store of rows, by content of the audio file; by default the store ``descriptors`` of the
         project's cache folder.

@@ -85,7 +85,7 @@ def log_mels(
     cache : ArrayCache, optional
         The project's store ``mels`` by default.
     n_jobs : int
-        Processes.
+        Number of processes.
 
     Returns
     -------

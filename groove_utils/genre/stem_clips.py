@@ -95,7 +95,7 @@ def make_stem_clips(
     settings : mapping
         Of :func:`groove_utils.genre.inputs.clip_mels`.
     n_jobs : int
-        Processes.
+        Number of processes.
     cache : ArrayCache, optional
         The project's store ``mels`` by default.
 

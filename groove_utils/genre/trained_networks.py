@@ -173,7 +173,7 @@ def train_networks(
     settings : TrainingSettings
         Its seed is replaced.
     n_jobs : int
-        Processes.
+        Number of processes.
     **options
         Of :func:`train_network`.
 

@@ -120,7 +120,7 @@ def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.D
     factor : str
         A grouping factor.
     n_jobs : int
-        Processes.
+        Number of processes.
 
     Returns
     -------

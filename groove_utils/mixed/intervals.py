@@ -192,7 +192,7 @@ def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.D
     seed : int
         The draws are the same for every `n_jobs`.
     n_jobs : int
-        Processes.
+        Number of processes.
 
     Returns
     -------

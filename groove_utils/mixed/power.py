@@ -106,7 +106,7 @@ def power_simulation(
     seed : int
         The table is the same for every `n_jobs`.
     n_jobs : int
-        Processes.
+        Number of processes.
 
     Returns
     -------

@@ -175,7 +175,7 @@ def compare_modules(
     cache : ArrayCache, optional
         What has been trained is not trained again.
     n_jobs : int
-        Processes.
+        Number of processes.
 
     Returns
     -------

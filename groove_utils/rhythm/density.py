@@ -1,4 +1,4 @@
-"""Event density: how many events there are per second."""
+"""Event density: number of events per second."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def onset_density(onsets: ArrayLike, seconds: float) -> float:
     Parameters
     ----------
     onsets : array_like, shape (n_onsets,)
-        Times, or numbers of steps of a metrical grid; equal ones are one event.
+        Times, or step numbers of a metrical grid; equal values count as one event.
     seconds : float
-        Duration in which they lie.
+        Duration in seconds.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The metrical grid of sixteenths in 4/4: of a score with swing, or laid over a recording."""
+"""The metrical grid of sixteenths in 4/4, of a score with swing or fitted to a recording."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MIN_SWUNG = 4  # onsets on odd sixteenths from which swing can be measured
 
 @dataclass(frozen=True)
 class Grid:
-    """A metrical grid laid over a signal.
+    """A metrical grid fitted to a signal.
 
     Attributes
     ----------
     tempo : float
-        Beats per minute: 60 over the median beat.
+        Beats per minute: 60 divided by the median beat duration.
     beats : ndarray of float64, shape (n_beats,)
-        Seconds of the beats.
+        Times of the beats in seconds.
     downbeat : int
         Index in `beats` of the first downbeat, 0…3.
     late : float
@@ -39,14 +39,14 @@ class Grid:
 
     @property
     def steps(self) -> np.ndarray:
-        """Seconds of every sixteenth, swung, from the first beat to the last: (4 n_beats − 3,)."""
+        """Times of all swung sixteenths, first beat to last, in seconds: (4 n_beats − 3,)."""
         steps = divide_beats(self.beats)
         steps[1::2] += self.late * np.diff(steps)[::2]
         return steps
 
     @property
     def places(self) -> np.ndarray:
-        """Place in the bar (0…15) of each of `steps`."""
+        """Position in the bar (0…15) of each of `steps`."""
         return (np.arange(4 * self.beats.size - 3) - 4 * self.downbeat) % STEPS
 
 
@@ -58,7 +58,7 @@ def divide_beats(beats: np.ndarray) -> np.ndarray:
 def swung_bars(
     n_bars: int, tempo: float, swing_ratio: float = 1.0, start: float = 0.0
 ) -> np.ndarray:
-    """Seconds of each sixteenth, as a metronome with swing would play them.
+    """Compute the times of all sixteenths for a constant tempo with swing.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def swung_bars(
     swing_ratio : float
         Length of the first sixteenth of a quaver divided by that of the second; 1 is straight.
     start : float
-        Seconds of the first downbeat.
+        Time of the first downbeat in seconds.
 
     Returns
     -------

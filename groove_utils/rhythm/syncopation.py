@@ -30,19 +30,19 @@ __all__ = ["RhythmError", "lhl_syncopation", "metrical_weights", "witek_syncopat
 
 
 class RhythmError(DetailedError):
-    """A pattern or a metre that an index of rhythm cannot be computed from."""
+    """Error raised for a pattern or metre from which an index of rhythm cannot be computed."""
 
 
 def metrical_weights(n_steps: int = 16, divisions: Sequence[int] | None = None) -> np.ndarray:
-    """Weights of the steps of one bar: 0 on the downbeat, one less at each lower level.
+    """Compute the metrical weights of one bar: 0 on the downbeat, one less at each lower level.
 
     Parameters
     ----------
     n_steps : int
         Steps in a bar.
     divisions : sequence of int, optional
-        Divisions of the bar, level by level; their product is `n_steps`. Halves by default:
-        ``(2, 2, 2, 2)`` for sixteenths in 4/4. Sixteenths in 6/8 are ``(2, 3, 2)``.
+        Divisions of the bar, level by level; their product is `n_steps`. By default, repeated
+        halving: ``(2, 2, 2, 2)`` for sixteenths in 4/4. Sixteenths in 6/8 are ``(2, 3, 2)``.
 
     Returns
     -------
@@ -51,8 +51,8 @@ def metrical_weights(n_steps: int = 16, divisions: Sequence[int] | None = None) 
     Raises
     ------
     RhythmError
-        If the divisions do not multiply to `n_steps`, or, without them, `n_steps` is no power
-        of two.
+        If the product of the divisions is not `n_steps`, or if no divisions are given and `n_steps`
+        is not a power of two.
 
     Examples
     --------
@@ -74,12 +74,12 @@ def metrical_weights(n_steps: int = 16, divisions: Sequence[int] | None = None) 
 
 
 def lhl_syncopation(onsets: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """Longuet-Higgins & Lee's syncopation of one stream of onsets.
+    """Compute Longuet-Higgins & Lee's syncopation of one stream of onsets.
 
-    A rest (a step without an onset) that follows a note is syncopated if its metrical weight is
-    at least the note's; the syncopation is the weight of the rest minus that of the note (0 where
-    they are equal). Each note counts once, with the heaviest rest before the next note. The
-    pattern is taken as a loop.
+    A rest (a step without an onset) that follows a note is syncopated if its metrical weight is at
+    least the note's; the syncopation is the weight of the rest minus that of the note (0 where they
+    are equal). Each note counts once, with the heaviest rest before the next note. The pattern is
+    treated as a loop.
 
     Parameters
     ----------
@@ -111,19 +111,19 @@ def lhl_syncopation(onsets: ArrayLike, weights: ArrayLike | None = None) -> floa
     return float(sum(max(0, rise) for rise in rises))
 
 
-# added by Witek et al. to a syncopation, by what sounds at the heavier place
+# weights added by Witek et al. to a syncopation, by the instruments at the heavier position
 ONE_STREAM, TWO_STREAM, KICK_AGAINST_TWO, SNARE_AGAINST_TWO = 6, 5, 2, 1
 
 
 def witek_syncopation(
     kick: ArrayLike, snare: ArrayLike, hat: ArrayLike, weights: ArrayLike | None = None
 ) -> float:
-    """Witek et al.'s polyphonic syncopation of a drum-kit pattern.
+    """Compute Witek et al.'s polyphonic syncopation of a drum-kit pattern.
 
-    A kick or snare stroke N is syncopated where a metrically heavier place R passes before its
-    instrument sounds again. It counts R's metrical weight minus N's, plus an instrumental weight
-    by what sounds at R: 6 for a rest in all streams, 5 for the hi-hat alone, 2 for a kick against
-    the snare, 1 for a snare against the kick (with or without hi-hat).
+    A kick or snare stroke N is syncopated if a metrically heavier position R follows before its
+    instrument sounds again. It contributes R's metrical weight minus N's, plus an instrumental
+    weight that depends on what sounds at R: 6 for a rest in all streams, 5 for the hi-hat alone, 2
+    for a kick against the snare, 1 for a snare against the kick (with or without hi-hat).
 
     Parameters
     ----------
@@ -141,19 +141,20 @@ def witek_syncopation(
     Raises
     ------
     RhythmError
-        If the shapes differ, or a bar has not 16 steps and no weights are given.
+        If the shapes differ, or if a bar does not have 16 steps and no weights are given.
 
     Notes
     -----
-    Readings of the paper differ in two details. R is here the heaviest place (the first of equals)
-    before the instrument's next stroke, as in Longuet-Higgins & Lee, also where a weaker hi-hat
-    stroke comes between. And R must be heavier than N, not just as heavy: all beats but the first
-    have the same weight, so a plain backbeat would otherwise count as syncopated throughout.
+    The paper can be read in more than one way in two details. Here, R is the heaviest position (the
+    first one, if several are equal) before the instrument's next stroke, as in Longuet-Higgins &
+    Lee, even if a weaker hi-hat stroke comes in between. And R must be heavier than N, not equally
+    heavy: all beats but the first have the same weight, so a plain backbeat would otherwise count
+    as syncopated throughout.
 
     Examples
     --------
-    A kick a semiquaver before the third beat, where the hi-hat sounds alone: 2 for the step from
-    −3 to −1, and 5.
+    A kick a semiquaver before the third beat, where the hi-hat sounds alone, contributes 2 for the
+    step from −3 to −1, and 5 for the instruments:
 
     >>> hat = [1, 0] * 8
     >>> kick = [1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -185,7 +186,7 @@ def witek_syncopation(
 
 
 def _heaviest_rest(stream: np.ndarray, weights: np.ndarray, step: int) -> int | None:
-    """First heaviest place after a stroke and before the stream's next; None without a rest."""
+    """Return the first heaviest position between a stroke and the next; None without a rest."""
     gap = int(np.argmax(np.roll(stream, -step - 1)))
     if gap == 0:
         return None

@@ -8,7 +8,7 @@ from groove_utils.rhythm.grid import Grid
 
 __all__ = ["deviations", "microtiming", "swing_ratio"]
 
-NEAREST = 0.45  # sixteenths; an onset farther from every step is on another grid
+NEAREST = 0.45  # sixteenths; an onset farther than this from every step is not on the grid
 MIN_ONSETS = 8
 
 
@@ -24,7 +24,7 @@ def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     late : ndarray of float64, shape (n_near,)
-        In seconds, negative for early, of the onsets within 0.45 of a sixteenth of a step.
+        Lateness in seconds (negative if early) of the onsets within 0.45 of a sixteenth of a step.
     step : ndarray of int, shape (n_near,)
         Index of that step in ``grid.steps``.
     """
@@ -48,20 +48,21 @@ def microtiming(
         Onsets in seconds.
     grid : Grid
     anchors : ndarray, optional
-        Seconds of bass-drum strokes, in any order.
+        Times of bass-drum strokes in seconds, in any order.
 
     Returns
     -------
     mean : float
         Median lateness, in ms, of the onsets on steps without a bass-drum stroke, minus that on
-        steps with one (steps within half a sixteenth of `anchors`); positive: behind the bass
-        drum. The mean deviation of all onsets would be about 0, because the grid was fitted to
-        all of them. NaN with fewer than four of either.
+        steps with one (steps within half a sixteenth of `anchors`); positive values lie behind the
+        bass drum. The mean deviation of all onsets would be about 0, because the grid was fitted to
+        all of them. NaN if there are fewer than four of either.
     spread : float
         Robust standard deviation of all deviations, 1.4826 × MAD, in ms, ≥ 0. The onset detector
         itself contributes some 3 ms.
     percent : float
-        The spread in percent of a beat. All are NaN for fewer than eight onsets near the grid.
+        The spread as a percentage of a beat. All values are NaN if fewer than eight onsets are near
+        the grid.
     """
     late, step = deviations(times, grid)
     if late.size < MIN_ONSETS:
@@ -77,12 +78,12 @@ def microtiming(
 
 
 def swing_ratio(grid: Grid) -> float:
-    """Length of the first sixteenth of a quaver divided by that of the second.
+    """Compute the swing ratio: length of the first sixteenth of a quaver over that of the second.
 
     Returns
     -------
     float
         ``(1 + late) / (1 − late)`` of the grid: 1 is straight, 2 a triplet feel. Swing of quavers
-        (a shuffle) is not measured. NaN where fewer than four onsets are on odd sixteenths.
+        (a shuffle) is not measured. NaN if fewer than four onsets are on odd sixteenths.
     """
     return float((1 + grid.late) / (1 - grid.late)) if grid.swung else float("nan")

@@ -1,6 +1,6 @@
 """Statistics without music: resampling, multiple testing, Mantel tests, Shapley values, wording.
 
-`mixed`, `similarity`, `probe`, the figures and the book stand on it.
+It is used by `mixed`, `similarity`, `probe`, the figures and the book.
 """
 
 import lazy_loader

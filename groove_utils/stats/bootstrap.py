@@ -1,8 +1,8 @@
-"""Intervals by drawing whole clusters, such as all songs of an artist, with replacement.
+"""Cluster bootstrap intervals: whole clusters, such as all songs of an artist, are resampled.
 
-:func:`influence_interval` takes the influence of each cluster on a statistic and draws clusters
-with those influences: the bootstrap to first order (Efron 1982, chapter 6). An influence may
-include the cluster's part in training the model that is scored.
+:func:`influence_interval` resamples the influence of each cluster on a statistic: the bootstrap to
+first order (Efron 1982, chapter 6). An influence may include the cluster's effect on the training
+of the model that is scored.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Interval(NamedTuple):
 
 
 def cluster_codes(clusters) -> tuple[np.ndarray, int]:
-    """Return each unit's cluster, 0 … g − 1, and g; raise an error if there are fewer than 3."""
+    """Return each unit's cluster number, 0 … g − 1, and g; raise an error if g is below 3."""
     codes = label_codes(clusters)
     count = int(codes.max()) + 1
     if count < FEWEST_CLUSTERS:
@@ -54,18 +54,18 @@ def _draw(count, n_draws, seed):
 
 
 def cluster_weights(clusters, n_draws: int, seed: int = 0) -> np.ndarray:
-    """Count how often each unit is drawn when clusters are drawn with replacement.
+    """Count how often each unit is drawn when clusters are sampled with replacement.
 
     Parameters
     ----------
     clusters : array-like of shape (n,)
-        At least 3 different labels.
+        Cluster of each unit; at least 3 different labels.
     n_draws, seed : int
 
     Returns
     -------
     ndarray of float64, shape (n_draws, n)
-        Units of one cluster have the same weight.
+        Units of the same cluster have the same weight.
     """
     codes, count = cluster_codes(clusters)
     return _draw(count, n_draws, seed)[:, codes]
@@ -92,7 +92,7 @@ def jackknife_influence(left_out: np.ndarray) -> np.ndarray:
 
 
 def influence_draws(influence: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
-    """Draw deviations from the estimate, (n_boot, k); the same seed draws the same clusters."""
+    """Draw bootstrap deviations from the estimate, (n_boot, k); a seed draws the same clusters."""
     g = len(influence)
     return _draw(g, n_boot, seed) @ influence / np.sqrt(g * (g - 1))
 
@@ -109,7 +109,7 @@ def influence_interval(estimate, influence, *, n_boot=2000, level=0.95, seed=0) 
     influence : ndarray, shape (g, k)
         From :func:`jackknife_influence`.
     n_boot : int
-        Draws of clusters.
+        Number of bootstrap samples.
     level : float
         Nominal coverage, between 0 and 1.
     seed : int

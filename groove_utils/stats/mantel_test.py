@@ -14,7 +14,8 @@ __all__ = ["mantel", "unit_ranks"]
 
 
 def unit_ranks(values, covariate=None) -> np.ndarray:
-    """Rank values, remove a covariate, and scale to length 1: a dot product is then a correlation.
+    """Rank values, remove a covariate, and scale to length 1, so that a dot product is a
+    correlation.
 
     Examples
     --------
@@ -33,7 +34,7 @@ def unit_ranks(values, covariate=None) -> np.ndarray:
 
 
 def mantel(first, second, orders, *, keep=None, covariate=None) -> tuple[np.ndarray, np.ndarray]:
-    """Correlate the ranks of distances, and again with the units of one side permuted.
+    """Correlate the ranks of two sets of distances, and repeat it with the units of one permuted.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def mantel(first, second, orders, *, keep=None, covariate=None) -> tuple[np.ndar
     keep : ndarray of bool, shape (n_pairs,), optional
         Pairs to use.
     covariate : ndarray, shape (n_kept,), optional
-        Regressed out of both ranks.
+        Covariate to regress out of both sets of ranks.
 
     Returns
     -------

@@ -8,17 +8,18 @@ __all__ = ["holm"]
 
 
 def holm(p) -> np.ndarray:
-    """Adjust p-values for their number by Holm's step-down method.
+    """Adjust p-values for multiple testing by Holm's step-down method.
 
     Parameters
     ----------
     p : array-like of float, shape (n,)
-        p-values of one family of tests. NaN stays NaN and does not count.
+        p-values of one family of tests. NaN stays NaN and is not counted as a test.
 
     Notes
     -----
-    The same numbers as ``statsmodels.stats.multitest.multipletests(p, method="holm")[1]``, which
-    runs a full garbage collection at each call: 0.3–0.8 s in a chapter that has loaded a network.
+    Gives the same values as ``statsmodels.stats.multitest.multipletests(p, method="holm")[1]``,
+    which runs a full garbage collection at each call: 0.3–0.8 s in a chapter that has loaded a
+    network.
 
     Examples
     --------

@@ -16,16 +16,16 @@ def permute(n_permutations: int, n: int, *, clusters=None, strata=None, seed=0) 
     ----------
     n_permutations, n : int
     clusters : array-like of shape (n,), optional
-        Exchange whole clusters instead of single units, each with one of the same size (in each
-        stratum). A cluster whose size is unique stays where it is.
+        Permute whole clusters instead of single units; clusters are exchanged with others of the
+        same size (in each stratum). A cluster whose size is unique stays where it is.
     strata : array-like of shape (n,), optional
-        Exchange units only inside these groups.
+        Permute units only within these groups.
     seed : int
 
     Returns
     -------
     ndarray of int64, shape (n_permutations, n)
-        Row p holds for each unit the unit whose value it receives.
+        Row p gives, for each unit, the index of the unit whose value it receives.
 
     Examples
     --------

@@ -1,10 +1,11 @@
-"""Shapley values: fair shares of what players achieve together.
+"""Shapley values: shares of each player in the value of a coalition.
 
-Alone, a player gets no help; left out, it is missed only for what no other player can replace. The
-Shapley value averages what a player adds over all orders in which the players may come in. It is
-the only way of sharing that adds up to the whole, treats equal players alike and gives nothing to
-one that never changes anything. It is linear in the values, so trailing axes may hold bootstrap
-draws, targets or songs. The chapter on stem ablation shares scores among stems.
+A player's value alone ignores what it adds to others, and the loss without it ignores what others
+can replace. The Shapley value averages what a player adds over all orders in which the players may
+join. It is the only rule that is additive over games, sums to the total, treats equal players
+alike, and gives nothing to a player that never changes the value. It is linear in the values, so
+trailing axes may hold bootstrap draws, targets or songs. The chapter on stem ablation attributes
+scores to stems.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ def shapley_values(
     Parameters
     ----------
     values : mapping of tuple of players → float or ndarray
-        The value of every subset, ``()`` for the empty one included; all of one shape. A subset
-        may name its players in any order.
+        The value of every subset, including the empty one, ``()``; all of the same shape. A subset
+        may list its players in any order.
     players : sequence, optional
         At most 6; by default those of the largest subset, in its order.
 

@@ -1,7 +1,7 @@
-"""One BLAS thread for many small matrix products.
+"""A decorator that limits BLAS to one thread, for many small matrix products.
 
-Threads inside small products wait for each other more than they work: ten times slower on two busy
-cores. The number of threads is restored afterwards.
+In small products, threads spend more time waiting for each other than computing: on two busy cores,
+several threads are ten times slower. The number of threads is restored afterwards.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Validation of what statistics are computed from: feature blocks, targets and labels."""
+"""Validation of inputs: feature blocks, targets and labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["StatsError", "as_blocks", "as_labels", "as_targets", "label_codes"]
 
 
 class StatsError(DetailedError):
-    """Data or settings that a statistic cannot be computed from."""
+    """Error raised for data or settings from which a statistic cannot be computed."""
 
 
 def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
@@ -26,13 +26,14 @@ def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
     n : int, optional
         Number of rows expected; by default that of the first block.
     ids : array-like of shape (n,), optional
-        Identifiers of the targets' rows. A data frame with another index is refused, because its
-        rows would be paired with the wrong targets.
+        Identifiers of the targets' rows. A data frame with a different index is rejected, because
+        its rows would be paired with the wrong targets.
 
     Raises
     ------
     StatsError
-        No blocks, an empty one, another number of rows, or NaN or infinite values.
+        If there are no blocks, a block is empty or has a different number of rows, or values are
+        NaN or infinite.
     """
     named = X if isinstance(X, Mapping) else {"features": X}
     if not named:
@@ -73,12 +74,13 @@ def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
     Parameters
     ----------
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
-        Identifiers are its index, else 0 … n − 1; names its columns (``target`` for an array).
+        Row identifiers are its index, or 0 … n − 1 for an array; names are its columns (``target``
+        for an array).
 
     Raises
     ------
     StatsError
-        No targets, NaN or infinite values, or an index with duplicates.
+        If there are no targets, values are NaN or infinite, or the index has duplicates.
     """
     if isinstance(y, pd.Series):
         y = y.to_frame("target" if y.name is None else y.name)
@@ -88,7 +90,7 @@ def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
         y = y.rename(columns=lambda name: name if isinstance(name, str) else f"target_{name}")
     values = _as_numbers(y)
     if not values.size or not y.index.is_unique:
-        raise StatsError(f"y has shape {values.shape}; expected one row per song, each named once",
+        raise StatsError(f"y has shape {values.shape}; expected one row per song, named once",
                          kind="duplicate" if values.size else "empty")  # fmt: skip
     bad = ~np.isfinite(values)
     if bad.any():
@@ -102,7 +104,7 @@ def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
 
 
 def as_labels(labels, n: int, name: str, default, ids=None) -> np.ndarray:
-    """Return one label per row as an array of objects; `default` where there are none.
+    """Return one label per row as an object array, or `default` if no labels are given.
 
     Parameters
     ----------
@@ -112,12 +114,12 @@ def as_labels(labels, n: int, name: str, default, ids=None) -> np.ndarray:
         Name of the labels, for error messages.
     default : array-like of shape (n,)
     ids : array-like of shape (n,), optional
-        Identifiers of the rows. A series indexed by them in another order is refused.
+        Identifiers of the rows. A series indexed by them in a different order is rejected.
 
     Raises
     ------
     StatsError
-        Another number or order of labels, or missing ones.
+        If the number or the order of labels is wrong, or labels are missing.
     """
     if isinstance(labels, pd.Series) and ids is not None:
         index, ids = list(labels.index), list(ids)

@@ -1,4 +1,4 @@
-"""Numbers and lists in words, as they stand in prose, tables and figures."""
+"""Formatting of numbers and lists for prose, tables and figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def join_words(words: Iterable[object], empty: str = "none") -> str:
 
 
 def format_number(value: float, fmt: str = ".2f") -> str:
-    """Format a number with a typographic minus, and no minus where it rounds to zero.
+    """Format a number with a typographic minus sign, omitted if the number rounds to zero.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def format_number(value: float, fmt: str = ".2f") -> str:
     ('−0.46', '0.00', '12,345')
     """
     text = f"{value:{fmt}}"
-    if not re.search("[1-9a-z]", text):  # "nan" and "inf" are no zeros
+    if not re.search("[1-9a-z]", text):  # "nan" and "inf" are not zero
         text = text.removeprefix("-")
     return text.replace("-", "−")
 

@@ -40,7 +40,7 @@ def describe_coupling(
     stems : mapping of track_id → mapping of stem → path
         ``drums`` and ``bass`` are used.
     jobs : int
-        Processes.
+        Number of processes.
     cache : ArrayCache, optional
         The store ``stem-measures`` of the project's cache by default.
 

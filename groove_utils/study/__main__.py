@@ -1,7 +1,8 @@
 """``python -m groove_utils.study``: list, make, check or start a study.
 
-Called by the Makefile (``prepare`` and ``validate``) and by people (``list`` and ``new``). Verbs
-import what they need, since a study is made again when one of the modules imported for it changes.
+Called by the Makefile (``prepare`` and ``validate``) and by people (``list`` and ``new``). Each
+command imports only what it needs, because a study is made again when one of the imported modules
+changes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from groove_utils.study.problems import StudyError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one of the verbs and return the exit status."""
+    """Run one of the commands and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -48,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(run=_prepare)
     verb.add_argument("name")
     verb.add_argument("folder", type=Path)
-    verb.add_argument("--params", type=Path, help="a file of analysis/params/; its section `study`")
+    verb.add_argument("--params", type=Path, help="a file in analysis/params/ (section `study`)")
     verb.add_argument("--manifest", type=Path, help="written when the study is made, for Make")
 
     verb = verbs.add_parser("validate", help="list all problems of a study folder")
@@ -61,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(run=_drop_missing)
     verb.add_argument("folder", type=Path)
 
-    verb = verbs.add_parser("new", help="start a folder from a spreadsheet, and audio if there is")
+    verb = verbs.add_parser("new", help="start a study folder from a spreadsheet (and audio)")
     verb.set_defaults(run=_new)
     verb.add_argument("folder", type=Path)
     verb.add_argument("--audio", type=Path, help="directory of sound files")
@@ -69,12 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--ratings", type=Path, required=True, help="CSV or XLSX, wide or long")
     verb.add_argument("--title")
     verb.add_argument("--scale", type=float, nargs=2, metavar=("LOW", "HIGH"))
-    verb.add_argument("--query", default="groove", help="what was asked, if the sheet has no names")
+    verb.add_argument("--query", default="groove", help="the question, if not in the sheet")
     verb.add_argument("--listener", metavar="COLUMN", help="the column that names listeners")
     verb.add_argument("--track", metavar="COLUMN", help="the column that names tracks")
     verb.add_argument(
         "--question", metavar="COLUMN", action="append", default=[], dest="questions",
-        help="a column of ratings, if not all numbers are (may be repeated)",
+        help="a column of ratings, if not all numeric columns are (may be repeated)",
     )  # fmt: skip
     return parser
 

@@ -1,4 +1,4 @@
-"""Studies that the book knows by name: one YAML file each, in ``datasets/``.
+"""Catalogue of studies known by name, with one YAML file each in ``datasets/``.
 
 To add a data set, add ``datasets/<name>.yml`` (summary, remotes, licence, citation) and a function
 that writes the study folder.
@@ -56,7 +56,7 @@ class Dataset:
 
     @property
     def licence(self) -> str:
-        """Terms of use, as far as they are stated."""
+        """Terms of use, if they are stated."""
         return self.meta["licence"]
 
     def cite(self) -> str:
@@ -64,7 +64,7 @@ class Dataset:
         return self.meta["citation"]
 
     def prepare(self, folder: str | os.PathLike, **params: object) -> Path:
-        """Make or download the study folder; files that are there and still right are kept.
+        """Make or download the study folder, keeping existing files that are still valid.
 
         Parameters
         ----------
@@ -110,7 +110,7 @@ def get_dataset(name: str) -> Dataset:
 
 def list_studies() -> pd.DataFrame:
     """Return the catalogue: one row per study, with its name and a summary."""
-    import pandas as pd  # Make asks for names only, at each start
+    import pandas as pd  # Make asks for the names only, each time it starts
 
     rows = [{"study": name, "what": get_dataset(name).summary} for name in dataset_names()]
     return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""Files of a study: inside its folder, regular, and of a size that can be read."""
+"""Checks that a study's files are regular files of readable size inside its folder."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LARGEST_TABLE = 256 << 20  # bytes; ten million ratings
 
 
 def find_file(folder: Path, file: str) -> Path:
-    """Return the path of a study's file, whichever way its accents are encoded.
+    """Return the path of a study's file, however its accents are encoded.
 
-    Names from macOS have their accents apart from the letters (Unicode's form NFD).
+    macOS stores accents separately from the letters (Unicode normalisation form NFD).
 
     Examples
     --------
@@ -33,7 +33,7 @@ def check_file(
     folder: Path, file: str, row: int | None = None, column: str | None = None,
     *, source: str | None = None, largest: int | None = LARGEST_TABLE,
 ) -> list[Problem]:  # fmt: skip
-    """Check where a file of a study leads to, before it is opened.
+    """Check that a study's file is safe to open.
 
     Parameters
     ----------
@@ -42,17 +42,17 @@ def check_file(
     file : str
         The file as the study names it.
     row, column : optional
-        Where it is named.
+        Where the file is named.
     source : str, optional
         The table that names it; by default `file` itself is at fault.
     largest : int, optional
-        Largest size in bytes; None for any.
+        Largest allowed size in bytes; None for no limit.
 
     Returns
     -------
     list of Problem
-        ``outside_folder`` for a path that leads out of the study, also by symbolic links;
-        ``not_a_file`` for a pipe, a device or a folder; ``too_large``. None for a missing file.
+        ``outside_folder`` for a path that leads out of the study, including through symbolic links;
+        ``not_a_file`` for a pipe, a device or a folder; ``too_large``. Empty for a missing file.
     """
     place = (source or file, row, column)
     try:
@@ -62,7 +62,7 @@ def check_file(
         if path.exists() and not path.is_file():
             return [problem("not_a_file", *place, value=file)]
         size = path.stat().st_size if path.is_file() else 0
-    except (OSError, ValueError, RuntimeError) as error:  # a NUL, a long name, a circle of links
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL, a long name, a loop of links
         return [problem("invalid_path", *place, value=file, error=error)]
     if largest is not None and size > largest:
         details = {"value": size / 2**20, "limit": largest / 2**20}

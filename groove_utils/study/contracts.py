@@ -1,6 +1,6 @@
 """Contracts of a study's tables, as pandera schemas.
 
-Tables are read as text, so that the row of a cell that is not a number can be named.
+Tables are read as text, so that an error message can name the row of a cell that is not a number.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FILE_NAME = pa.Check(
 
 
 def identifier(*checks: pa.Check, **options: object) -> pa.Column:
-    """Return the schema of a column of texts, none of them empty."""
+    """Return the schema of a text column without empty cells."""
     return pa.Column(str, [NOT_BLANK, *checks], report_duplicates="exclude_first", **options)
 
 
@@ -78,7 +78,7 @@ def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Prob
         The table as text, without empty rows; its index counts the lines below the header. None
         if it cannot be read.
     problems : list of Problem
-        Everything that is wrong in it.
+        All problems of the table.
     """
     if problems := check_file(folder, file):
         return None, problems
@@ -98,7 +98,7 @@ def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Prob
         frame["rating"] = frame["rating"].mask(frame["rating"].isin(MISSING))
     problems = check_frame(frame, schema, file)
     empty = [each for each in problems if (each.kind, each.column) == ("empty_cell", "rating")]
-    if empty:  # in one line, since there may be thousands
+    if empty:  # in one problem, since there may be thousands of rows
         details = {"count": len(empty), "folder": folder}
         first = problem("missing_ratings", file, empty[0].row, "rating", **details)
         problems = [first, *(each for each in problems if each not in empty)]
@@ -106,16 +106,16 @@ def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Prob
 
 
 def check_frame(frame: pd.DataFrame, schema: pa.DataFrameSchema, file: str) -> list[Problem]:
-    """Check a table against a schema, and translate pandera's failure cases.
+    """Check a table against a schema, and convert pandera's failure cases to problems.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         Its index counts the lines below the header.
     schema : pandera.DataFrameSchema
-        Checks whose errors are kinds of :data:`groove_utils.study.problems.MESSAGES`.
+        The errors of its checks are keys of :data:`groove_utils.study.problems.MESSAGES`.
     file : str
-        Where the table comes from.
+        File that the table was read from.
     """
     problems = []
     if frame.empty:

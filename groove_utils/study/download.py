@@ -1,4 +1,4 @@
-"""Download published files, checked by their hashes."""
+"""Download published files and verify their hashes."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import pooch
 __all__ = ["TIMEOUT", "download_file"]
 
 # Seconds to connect (for each address of the host) and to wait for an answer. Without a network a
-# chapter shows a box instead; its reader should not wait for it.
+# chapter shows a box instead, for which its reader should not have to wait.
 TIMEOUT = (2, 20)
 pooch.get_logger().setLevel("WARNING")
 
 
 def download_file(url: str, path: Path, sha256: str | None = None) -> Path:
-    """Download a file unless it is there with the right hash, and return its path.
+    """Download a file unless it exists with the right hash, and return its path.
 
-    Without a known hash, a file that is there counts as right.
+    If no hash is given, any existing file is accepted.
 
     Raises
     ------
     OSError
-        If it cannot be downloaded.
+        If the file cannot be downloaded.
     ValueError
         If the downloaded file has another hash.
     """

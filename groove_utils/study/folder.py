@@ -24,13 +24,13 @@ __all__ = ["Study", "load_study"]
 
 
 def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> Study:
-    """Load a study by its name in the catalogue or by its folder.
+    """Load a study by its name in the catalogue, or from its folder.
 
     Parameters
     ----------
     name : str or path-like
         ``demo`` or another name of :func:`groove_utils.study.list_studies`, or a folder with a
-        ``study.yml``. A catalogued study that is not there yet is made (``demo``) or downloaded.
+        ``study.yml``. A catalogued study that does not exist yet is made (``demo``) or downloaded.
     validate : bool
         Check the tables first (``make`` checks the audio too).
 
@@ -41,7 +41,7 @@ def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> St
     Raises
     ------
     StudyError
-        If the folder breaks the contract, with all problems.
+        If the folder violates the contract; the error lists all problems.
     FileNotFoundError
         If there is no catalogued study and no study folder of that name.
     """
@@ -64,7 +64,7 @@ def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> St
 
 
 class Study:
-    """A study folder, read as needed.
+    """A study folder, whose files are read when needed.
 
     Parameters
     ----------
@@ -103,21 +103,21 @@ class Study:
 
     @property
     def simulated(self) -> bool:
-        """True if the ratings were simulated, not given by people."""
+        """True if the ratings are simulated."""
         return bool(self.meta.get("simulated", False))
 
     @cached_property
     def queries(self) -> dict[str, str]:
-        """Wording of each query, without :attr:`controls` and :attr:`constant_queries`."""
+        """Wording of each query, except :attr:`controls` and :attr:`constant_queries`."""
         left_out = {*self.controls, *self.constant_queries}
         wordings = self._wordings()
         return {query: text for query, text in wordings.items() if query not in left_out}
 
     @property
     def controls(self) -> dict[str, str]:
-        """Only cause of the answers to each control question: ``"none"`` or ``"style"``.
+        """The only cause of the answers to each control question: ``"none"`` or ``"style"``.
 
-        Methods must find nothing in the first, and nothing within styles in the second.
+        Methods must find nothing in the former, and nothing within styles in the latter.
         :attr:`ratings` and :attr:`scales` include controls.
         """
         return dict(self.meta.get("controls") or {})
@@ -135,7 +135,7 @@ class Study:
 
     @cached_property
     def constant_queries(self) -> dict[str, float]:
-        """Queries with the same answer throughout, and that answer.
+        """Queries to which all answers are the same, with that answer.
 
         They have no variance to explain, so they are left out of :attr:`queries` and
         :attr:`ratings`, unless there is no other query.
@@ -178,7 +178,7 @@ class Study:
 
     @property
     def styles(self) -> list[str]:
-        """Styles in the order of ``study.yml``, else alphabetically."""
+        """Styles in the order of ``study.yml`` if given there, otherwise in alphabetical order."""
         styles = set(self.tracks["style"])
         listed = [style for style in self.meta.get("styles") or [] if style in styles]
         return listed + sorted(styles - set(listed))
@@ -191,14 +191,14 @@ class Study:
         return self._table("descriptors.csv").set_index("track_id")
 
     def has(self, what: str) -> bool:
-        """Return True if the study has something that not every study has.
+        """Return True if the study has the given optional part.
 
         Parameters
         ----------
         what : {'audio', 'stems', 'listeners', 'embeddings', 'stem-embeddings', 'descriptors', \
 'truth', 'styles'}
-            ``styles`` and ``listeners`` mean more than one, ``truth`` the known effects of a
-            simulation, and ``stem-embeddings`` vectors of single stems.
+            ``styles`` and ``listeners`` require more than one; ``truth`` is the known effects of a
+            simulation, and ``stem-embeddings`` are vectors of single stems.
         """
         match what:
             case "audio":
@@ -238,7 +238,7 @@ class Study:
         return means.reindex(self.tracks["track_id"]).rename(query)
 
     def rating_matrix(self, query: str) -> pd.DataFrame:
-        """Return the ratings on one query, listeners × tracks, NaN where there is none."""
+        """Return the ratings on one query, listeners × tracks, with NaN for missing ones."""
         if "listener_id" not in self.ratings:
             path = self.path / "ratings.csv"
             message = f"{path} has no column listener_id, only song means."
@@ -274,7 +274,7 @@ class Study:
         return audio.load_audio(stems[stem], sr=sr, mono=mono)
 
     def truth(self, name: str) -> pd.DataFrame:
-        """Return a table of the known truth of a simulated study, ``truth/<name>.csv``."""
+        """Return a table with the known truth of a simulated study, ``truth/<name>.csv``."""
         return self._table(f"truth/{name}.csv")
 
     def _query(self, query: str) -> pd.DataFrame:

@@ -32,16 +32,16 @@ CONTROL_CAUSES = ("none", "style")
 BOOLEANS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 
 
-CATALOGUED = {"column"}  # of a catalogued study: the name in the published table
+CATALOGUED = {"column"}  # in catalogued studies: the name in the published table
 
 
 def read_metadata(folder: Path) -> dict:
-    """Read ``study.yml``, with names normalised and ``simulated`` as a truth value.
+    """Read ``study.yml``, with normalised names and ``simulated`` as a boolean.
 
     Raises
     ------
     StudyError
-        If it is missing, or no mapping in YAML without repeated keys and aliases.
+        If it is missing, or is not a YAML mapping without repeated keys and aliases.
     """
     StudyError.raise_any(folder, check_file(folder, FILE, largest=LARGEST))
     with reading(folder, FILE, "YAML, as from `python -m groove_utils.study new`"):

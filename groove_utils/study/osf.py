@@ -23,7 +23,7 @@ API = "https://api.osf.io/v2"
 
 
 class RemoteFile(NamedTuple):
-    """A file on OSF: project and path in it, address of its content, and its hash if stated."""
+    """A file on OSF: its project and path, the URL of its content, and its hash if stated."""
 
     path: str
     url: str
@@ -36,12 +36,13 @@ def list_files(project: str) -> Iterator[RemoteFile]:
     Parameters
     ----------
     project : str
-        Five letters and digits, as in ``osf.io/3zjkd``. The token in ``OSF_TOKEN`` is used if set.
+        Five-character identifier, as in ``osf.io/3zjkd``. If ``OSF_TOKEN`` is set, that token is
+        used.
 
     Raises
     ------
     OSError, RuntimeError
-        If OSF does not answer, or answers in another form.
+        If OSF does not respond, or responds in an unexpected format.
     """
     try:
         for storage in OSF(token=os.environ.get("OSF_TOKEN")).project(project).storages:
@@ -60,16 +61,16 @@ def list_files(project: str) -> Iterator[RemoteFile]:
 def download_files(files: Iterable[RemoteFile], folder: Path) -> None:
     """Download files into ``<folder>/<path>``, and record their hashes in ``hashes.json``.
 
-    Files that are there with the recorded hash are not downloaded again, so an interrupted
-    download continues.
+    Files that exist with the recorded hash are not downloaded again, so an interrupted download can
+    be resumed.
 
     Raises
     ------
     ConnectionError
-        If OSF does not answer.
+        If OSF does not respond.
     StudyError
-        If a file has changed since it was first downloaded, or differs from the hash that OSF
-        states.
+        If a file has changed since it was first downloaded, or does not match the hash stated by
+        OSF.
     """
     record = folder / "hashes.json"
     hashes = json.loads(record.read_text()) if record.is_file() else {}

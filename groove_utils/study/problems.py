@@ -1,4 +1,4 @@
-"""Problems of a study folder, described so that its owner can fix them."""
+"""Problems of a study folder, with descriptions that tell its owner how to fix them."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ MESSAGES = {
     "workbook": "an Excel workbook; expected {expected}. Export it as “CSV UTF-8”.",
     "not_utf8": "the byte {value}, which is not UTF-8; expected {expected}. Save it as “CSV "
     "UTF-8”, or with the encoding UTF-8.",
-    "long_row": "{value} cells; expected {expected}, one for each column. Put texts that contain "
+    "long_row": "{value} cells; expected {expected}, one for each column. Put text that contains "
     "commas in quotes, or name the last columns.",
     "invalid_line": "{error}; expected {expected}. Correct the line.",
     "outside_folder": "the path {value!r}, which leads out of the study's folder; expected a file "
     "in it, no absolute path and no link. Copy the file into the folder, and write its path from "
     "there, such as `audio/song.wav`.",
     "not_a_file": "{value!r}, which is a folder, a pipe or a device; expected a file. Replace it "
-    "by a file.",
+    "with a file.",
     "invalid_path": "the path {value!r} ({error}); expected a file in the study's folder. Correct "
     "the path.",
     "too_large": "{value:.0f} MiB; expected at most {limit:.0f} MiB. Keep only what the study "
@@ -52,7 +52,7 @@ MESSAGES = {
     "unnamed_column": "a column without a name that holds {value!r}; expected a name. Name the "
     "column, or delete it.",
     "long_rows": "rows with more cells than the header; expected a name for each column. Name the "
-    "last columns too, or put texts that contain commas in quotes.",
+    "last columns too, or put text that contains commas in quotes.",
     "empty_table": "no {expected}; expected at least one. Fill it in.",
     # cells
     "missing_column": "the columns {columns}; expected a column {column} as well. Add or rename "
@@ -60,7 +60,7 @@ MESSAGES = {
     "duplicate_column": "several columns {column!r}; expected one. Rename or delete the others.",
     "empty_cell": "an empty cell (or NaN) in {column}; expected a value. Fill in the cell, or "
     "delete the row.",
-    "blank": "only spaces in {column}; expected a text. Fill in the cell.",
+    "blank": "only spaces in {column}; expected text. Fill in the cell.",
     "duplicate": "{column} {value!r} more than once; expected it once. Rename one of them, or "
     "delete the repeated row.",
     "not_a_number": "{value!r} in {column}; expected a number. Correct the cell, or empty it.",
@@ -82,18 +82,18 @@ MESSAGES = {
     "` {{ }} \\ ]( and tags. Rename it.",
     # study.yml
     "unknown_key": "the key {value!r}; expected {keys}. Write {guess}, or delete the key.",
-    "not_a_string": "{column} {value!r}; expected a text of at most 10,000 characters. Put it in "
+    "not_a_string": "{column} {value!r}; expected text of at most 10,000 characters. Put it in "
     "quotes: `{column}: '…'`.",
     "not_a_boolean": "{column} {value!r}; expected true or false. Write `{column}: false` if "
     "people gave the ratings.",
     "not_a_mapping": "{value!r}; expected keys and values. Write `title: …` and so on.",
     "missing_key": "no {column}; expected one. Write, for example, `{example}`.",
-    "invalid_scale": "scale {value}; expected two rising, finite numbers. Write, for example, "
+    "invalid_scale": "scale {value}; expected two increasing, finite numbers. Write, for example, "
     "`scale: [1, 100]`.",
     "invalid_queries": "queries {value}; expected a mapping of names to wordings. Write, for "
     "example, `{example}`.",
-    "not_a_text": "the query {value!r}; expected a text. Put it in quotes: `'{value}': …`.",
-    "missing_wording": "the query {value!r} without its wording; expected a text. Write, for "
+    "not_a_text": "the query {value!r}; expected text. Put it in quotes: `'{value}': …`.",
+    "missing_wording": "the query {value!r} without its wording; expected text. Write, for "
     "example, `{value}: I would like to dance to this music`.",
     "invalid_controls": "controls {value}; expected a mapping of some, not all, of the queries to "
     "`none` or `style`, the only cause of their answers. Write, for example, `controls: {{luck: "
@@ -105,7 +105,8 @@ MESSAGES = {
     "missing_audio": "no audio; expected a file, as for other tracks. Name the file, or empty the "
     "whole column.",
     "unusable_audio": "{value} ({error}); expected a sound file. {remedy}",
-    "silent_audio": "silence in {value}; expected sound. Export it again, or delete the track.",
+    "silent_audio": "{value}, which is silent; expected sound. Export it again, or delete the "
+    "track.",
     "missing_stem": "no such file; expected the four stems {expected}. Add the stem.",
     "unusable_stem": "a file that cannot be used ({error}); expected a sound file. {remedy}",
     "wrong_stem_length": "{value:.3f} s; expected {expected:.3f} s, the length of the mix. Export "
@@ -124,31 +125,35 @@ MESSAGES = {
     "by the audio files (one row per listener). Rename the columns, or name them with `--track "
     "COLUMN --listener COLUMN --question COLUMN`.",
     "unknown_column": "the columns {columns}; expected one named {column!r}. Correct the option.",
-    "unknown_listeners": "several ratings of {value!r}, and no column that names listeners among "
-    "{columns}; expected one. Name it with `--listener COLUMN`.",
+    "unknown_listeners": "several ratings of {value!r}, but none of the columns {columns} names "
+    "listeners; expected one that does. Name it with `--listener COLUMN`.",
     "several_conditions": "several ratings of the same listener, track and question, which differ "
-    "in {column} ({value}); expected one. Keep the rows of one condition, or write the conditions "
-    "as tracks of their own.",
-    "unknown_scale": "no ratings but {value:g}; expected the ends of the scale. Give them with "
-    "`--scale LOW HIGH`.",
-    "reversed_scale": "the scale {value}; expected two rising, finite numbers. Write `--scale LOW "
+    "in {column} ({value}); expected one. Keep the rows of one condition, or enter the conditions "
+    "as separate tracks.",
+    "unknown_scale": "the same rating, {value:g}, throughout; expected the ends of the scale. Give "
+    "them with `--scale LOW HIGH`.",
+    "reversed_scale": "the scale {value}; expected two increasing, finite numbers. Write `--scale "
+    "LOW "
     "HIGH`, for instance `--scale 1 7`.",
-    "no_vectors": "no vectors; expected <model>/<track_id>.npz for one model at least. Name the "
-    "folder that contains the folders of models.",
+    "no_vectors": "no vectors; expected <model>/<track_id>.npz for at least one model. Name the "
+    "folder that contains the models' folders.",
     # downloads
     "changed_remote": "sha256 {value} on OSF; expected {expected}, as first downloaded. Delete "
     "{record} to take the new version.",
-    "wrong_hash": "other content; expected sha256 {expected}. Delete it and download it again.",
+    "wrong_hash": "different content; expected sha256 {expected}. Delete it and download it again.",
     # embeddings
-    "unknown_vectors": "vectors of {value!r}; expected a track of tracks.csv. Delete the file, or "
+    "unknown_vectors": "vectors of {value!r}; expected a track listed in tracks.csv. Delete the "
+    "file, or "
     "rename it.",
-    "missing_vectors": "no vectors of {count} track(s), the first is {value!r}; expected a file "
+    "missing_vectors": "no vectors for {count} track(s), the first of which is {value!r}; expected "
+    "a file "
     "<track_id>.npz for each track. Add them, or delete the folder.",
-    "damaged_vectors": "a file that {error}; expected an .npz archive whose keys name layers, of "
-    "finite numbers, shape (dim,) or (n_windows, dim). Copy or export it again.",
+    "damaged_vectors": "a file that {error}; expected an .npz archive whose keys are layer names, "
+    "with arrays of finite numbers of shape (dim,) or (n_windows, dim). Copy or export it again.",
     "other_layers": "the layers {value}; expected {expected}, as in {first}. Export all with the "
     "same model.",
-    "unknown_model": "no model's name in its path; expected one of {expected}. Rename its folder.",
+    "unknown_model": "a path without a model's name; expected one of {expected}. Rename its "
+    "folder.",
     "unknown_stem": "the instrument {value!r}; expected one of {expected}. Rename it.",
     "missing_array": "the keys {keys}; expected {expected}. Download it again.",
     "too_few_songs": "{value} songs with ratings, descriptors and all embeddings; expected "
@@ -189,7 +194,7 @@ class Problem:
 def problem(
     kind: str, file: object, row: int | None = None, column: str | None = None, **details: object
 ) -> Problem:
-    """Describe a problem, with the details that its message needs.
+    """Create a problem with the details that its message needs.
 
     Examples
     --------
@@ -202,7 +207,7 @@ def problem(
 def limit_problems(problems: Iterable[Problem]) -> list[Problem]:
     """Keep the first 20 problems of each kind, and count the others.
 
-    Problems of single rows are counted per file.
+    Problems of individual rows are counted per file.
     """
     kept, counts = [], Counter()
     for each in problems:
@@ -217,14 +222,14 @@ def limit_problems(problems: Iterable[Problem]) -> list[Problem]:
 
 
 class StudyError(DetailedError):
-    """A study folder that cannot be used, with all its problems.
+    """Error raised for an unusable study folder, with all of its problems.
 
     `kind`, `path`, `row` and `column` are those of the first problem.
 
     Parameters
     ----------
     folder : path-like
-        The study folder, or the folder of the files that it is made from.
+        The study folder, or the folder of the files that the study is made from.
     problems : list of Problem
         At least one problem.
 
@@ -249,14 +254,14 @@ class StudyError(DetailedError):
 
     @classmethod
     def raise_any(cls, folder: object, problems: list[Problem]) -> None:
-        """Raise the error if there are any problems."""
+        """Raise the error if there are problems."""
         if problems:
             raise cls(folder, problems)
 
 
 @contextmanager
 def reading(folder: object, file: object, expected: str) -> Iterator[None]:
-    """Raise a StudyError if a file is missing or cannot be read as `expected`."""
+    """Raise a StudyError if a file read in this context is missing or not as `expected`."""
     try:
         yield
     except StudyError:
@@ -268,14 +273,14 @@ def reading(folder: object, file: object, expected: str) -> Iterator[None]:
 
 
 def _unreadable(folder: object, file: object, expected: str, error: Exception) -> Problem:
-    """Describe an error of reading a file."""
+    """Describe an error raised while reading a file."""
     if isinstance(error, UnicodeDecodeError):
         content = (Path(str(folder)) / str(file)).read_bytes()
         if content.startswith(b"PK\x03\x04"):
             return problem("workbook", file, expected=expected)
         try:
             content.decode("utf-8")
-        except UnicodeDecodeError as exact:  # others count from the beginning of a block
+        except UnicodeDecodeError as exact:  # other errors count from the beginning of a block
             row = content.count(b"\n", 0, exact.start) + 1
             value = f"0x{content[exact.start]:02x}"
             return problem("not_utf8", file, row, value=value, expected=expected)
@@ -291,6 +296,6 @@ def _unreadable(folder: object, file: object, expected: str, error: Exception) -
 
 
 class UnknownNameError(ErrorDetails, KeyError):
-    """A name of a study, query, track or stem that does not exist."""
+    """Error raised for an unknown name of a study, query, track or stem."""
 
     __str__ = Exception.__str__  # without the quotation marks of KeyError

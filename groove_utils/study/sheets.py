@@ -1,4 +1,4 @@
-"""Spreadsheets of ratings, as people have them: recognise their form, and read them."""
+"""Reading of rating spreadsheets in their usual layouts."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ HEADERS = {
 FACTS = {"title": ["title"], "artist": ["artist", "band", "performer"], "style": ["style", "genre"]}
 REPETITIONS = {"repetition", "repeat", "rep", "presentation", "session", "block", "run", "trial"}
 CONDITIONS = {"condition", "cond", "version", "treatment", "group", "mode"}
-# columns of survey and experiment software that hold no answers
+# columns of survey and experiment software that contain no answers
 NO_QUESTIONS = REPETITIONS | CONDITIONS | {
     "age", "year", "order", "position", "index", "trial_index", "row", "rt", "reaction_time",
     "response_time", "time", "time_elapsed", "timestamp", "date", "startdate", "enddate",
     "recordeddate", "status", "progress", "finished", "duration_in_seconds", "duration",
     "locationlatitude", "locationlongitude", "ipaddress", "consent", "experiment", "seed",
 }  # fmt: skip
-FEW = 10  # values of a column of conditions
-EMPTY = {"keep_default_na": False, "na_values": [""]}  # of pandas: only these are missing
+FEW = 10  # values that mark a column of conditions
+EMPTY = {"keep_default_na": False, "na_values": [""]}  # for pandas: only these are missing
 
 
 @dataclass
@@ -62,10 +62,10 @@ class RatingsSheet:
     ratings : DataFrame
         Columns track_id, query, rating and, if known, listener_id.
     listeners, tracks : DataFrame or None
-        Facts that are the same in all rows of a listener or of a track, by listener_id or
-        track_id.
+        Columns that are constant over all rows of a listener or of a track, indexed by listener_id
+        or track_id.
     notes : list of str
-        What was left out, averaged or not used, in sentences.
+        Sentences about what was left out, averaged or not used.
     """
 
     ratings: pd.DataFrame
@@ -83,24 +83,24 @@ def read_sheet(
     track: str | None = None,
     questions: Sequence[str] = (),
 ) -> RatingsSheet:
-    """Read a spreadsheet of ratings in one of four forms.
+    """Read a spreadsheet of ratings in one of four layouts.
 
     Parameters
     ----------
     path : pathlib.Path
         CSV (any separator) or XLSX. *Long*: a column of tracks, one of ratings, and optionally one
         of listeners and one of queries. *One row per listener and track*: a column of each; every
-        other numeric column is a question. *One row per track*: likewise, without listeners. *One
+        other numeric column is a question. *One row per track*: the same without listeners. *One
         row per listener*: every column named by a track, or by a track and a query (``song1
         liking``), holds ratings; the first other column names the listener.
     track_ids : sequence of str, optional
-        The known tracks, which the last form needs.
+        The known tracks, needed for the last layout.
     query : str
-        What was asked, if the spreadsheet does not say it.
+        Name of the query, if the spreadsheet does not give it.
     listener, track : str, optional
         Columns of listeners and of tracks; by default found by their names and content.
     questions : sequence of str
-        Columns of ratings; by default all that may be.
+        Columns of ratings; by default, all that could be.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def read_sheet(
     Raises
     ------
     StudyError
-        If the spreadsheet has none of these forms, or cells that are not understood.
+        If the spreadsheet has none of these layouts, or contains cells that cannot be interpreted.
     """
     sheet, notes = _read_cells(path)
     columns = _Columns(path, sheet, list(track_ids or []), listener, track, list(questions))
@@ -143,13 +143,13 @@ class _Columns:
         if self.by_track and not track and not matching:
             self.roles["track_id"] = None  # then "id" names the listener
         for role in ("query", "rating", "listener_id"):
-            # "response" is the rating, unless another column is
+            # "response" is the rating, unless there is another rating column
             self.roles[role] = self.roles.get(role) or self._find(role)
         if questions:
             self.roles["rating"] = self.roles["query"] = None
         self.questions = questions or self._find_questions()
         if self.roles["listener_id"] and not self.roles["query"] and len(self.questions) > 1:
-            self.roles["rating"] = None  # one question among others
+            self.roles["rating"] = None  # one of several questions
 
     def to_long(self, query: str) -> pd.DataFrame:
         """Return one row per cell of ratings; the index is the line in the sheet."""
@@ -170,7 +170,7 @@ class _Columns:
 
     @property
     def used(self) -> set[str]:
-        """Columns that have become identifiers or ratings."""
+        """Columns that are used as identifiers or ratings."""
         roles = {name for name in self.roles.values() if name}
         if self.roles["track_id"] and self.roles["rating"]:
             return roles
@@ -180,13 +180,13 @@ class _Columns:
 
     @property
     def unused(self) -> list[str]:
-        """Other columns that hold anything, and are no facts."""
+        """Other non-empty columns that are not constant within listeners or tracks."""
         facts = set(self._fact_columns("listener_id")) | set(self._fact_columns("track_id"))
         others = [name for name in self.sheet if name not in self.used.union(facts, self.averaged)]
         return [name for name in others if self.sheet[name].notna().any()]
 
     def facts(self, role: str) -> pd.DataFrame | None:
-        """Return the columns that are the same in all rows of a listener or of a track."""
+        """Return the columns that are constant within each listener or each track."""
         key = self.roles[role]
         names = self._fact_columns(role)
         if not key or not (names or role == "listener_id"):
@@ -233,7 +233,7 @@ class _Columns:
         return [name for name in names if not any(name in part for part in fixed)] or names
 
     def _constant_within(self, role: str, names: list[str]) -> list[str]:
-        """Columns that tell something about listeners or tracks, where rows are of both."""
+        """Columns that are constant within listeners or tracks, if each row has one of both."""
         listener, track = self.roles["listener_id"], self.roles["track_id"]
         if not listener or not track or not self.sheet[self.roles[role]].duplicated().any():
             return []
@@ -245,7 +245,7 @@ class _Columns:
         ]
 
     def _matching(self) -> list[str]:
-        """Columns of which at least half of the cells name known tracks, the best first."""
+        """Columns in which at least half of the cells name known tracks, best first."""
         known = {name.casefold() for name in self.track_ids}
         shares = {}
         for name in self.sheet.columns:
@@ -289,7 +289,7 @@ class _Columns:
 
 
 def _read_numbers(path: Path, long: pd.DataFrame, columns: _Columns, notes: list[str]):
-    """Return the answered cells as numbers, and identifiers as texts."""
+    """Return the answered cells as numbers, and the identifiers as strings."""
     names = [c for c in ("track_id", "query", "rating", "listener_id") if c in long]
     extra = [c for c in long if c not in names]
     answers = _answers(long["rating"])
@@ -317,7 +317,7 @@ def _read_numbers(path: Path, long: pd.DataFrame, columns: _Columns, notes: list
 def _average_repetitions(
     path: Path, table: pd.DataFrame, columns: _Columns, notes: list[str]
 ) -> pd.DataFrame:
-    """Average a listener's repeated ratings; raise an error for conditions and for unknown people.
+    """Average a listener's repeated ratings; reject conditions and unnamed listeners.
 
     The result has the columns of a study's ``ratings.csv``.
     """
@@ -360,7 +360,7 @@ def _average_repetitions(
 
 
 def _read_cells(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Read a spreadsheet as it is written, indexed by its lines from 2 on."""
+    """Read a spreadsheet's cells unchanged, indexed by line number from 2 on."""
     skipped, notes = 0, []
     with reading(path.parent, path.name, "a workbook, or separated UTF-8 text with a header"):
         if not path.is_file() and path.exists():
@@ -382,7 +382,7 @@ def _read_cells(path: Path) -> tuple[pd.DataFrame, list[str]]:
             sheet = pd.read_csv(io.StringIO(text), sep=separator, dtype=object, **options)
         names = sheet.iloc[0]
     sheet.index += 1 + skipped
-    # Qualtrics writes the questions and their identifiers below the names
+    # Qualtrics writes the questions and their identifiers in rows below the header
     for row in sheet.index[1:3]:
         if sheet.loc[row].astype(str).str.startswith('{"ImportId"').any():
             sheet = sheet.drop(index=sheet.index[1 : row - skipped])
@@ -407,7 +407,7 @@ def _check_size(path: Path, archive: ZipFile | None = None) -> None:
 
 
 def _separator(text: str) -> str | None:
-    """Separator that gives most columns, the same number in each line; None if unclear."""
+    """Find the separator that gives the most columns, equally many per line; None if unclear."""
     lines = text.splitlines()[:100]
     widths = {s: {len(row) for row in csv.reader(lines, delimiter=s) if row} for s in ",;\t|"}
     even = {max(width): s for s, width in widths.items() if len(width) == 1}
@@ -415,7 +415,7 @@ def _separator(text: str) -> str | None:
 
 
 def _answers(cells: pd.Series) -> pd.Series:
-    """Cells without spellings of a missing number, and with points for decimal commas."""
+    """Blank the spellings of missing numbers, and replace decimal commas by points."""
     texts = cells.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
     words = {*map(str.casefold, MISSING), "", "-", "–", "."}
     texts = texts.mask(texts.map(lambda cell: isinstance(cell, str) and cell.casefold() in words))
@@ -428,14 +428,14 @@ def _answers(cells: pd.Series) -> pd.Series:
 
 
 def _to_numbers(cells: pd.Series) -> pd.Series:
-    """Numbers of cells, NaN for all else; neither TRUE nor a date is a number."""
+    """Convert cells to numbers, and all others, such as TRUE or dates, to NaN."""
     cells = cells.astype(object)
     other = [isinstance(cell, bool | datetime.date | datetime.time) for cell in cells]
     return pd.to_numeric(cells.mask(np.array(other, dtype=bool)), errors="coerce")
 
 
 def _track_name(cell: object) -> str:
-    """Name of a track from a cell that may hold a path, or a name with its suffix."""
+    """Return a track's name from a cell that may contain a path or a file name."""
     text = plain_text(cell)
     suffix = _SUFFIX.search(text)
     if suffix and suffix.end() == len(text):
@@ -445,7 +445,7 @@ def _track_name(cell: object) -> str:
 
 
 def _match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
-    """Names of known tracks, also where capitals differ; else names without path and suffix."""
+    """Match known tracks, ignoring case; other names lose their path and suffix."""
     known = set(track_ids)
     folded = {name.casefold(): name for name in track_ids}
     if len(folded) < len(known):
@@ -460,7 +460,7 @@ def _match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
 
 
 def _columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tuple[str, str]]:
-    """Column → (track, query), for the columns that are named by a track."""
+    """Map columns named after a track to (track, query)."""
     columns = {}
     for column in sheet.columns:
         # longest names first: "song1" is also the beginning of "song10 liking"
@@ -474,7 +474,7 @@ def _columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tu
 
 
 def _plain_header(name: str) -> str:
-    """Header in small letters and underscores, without an ending such as _id.
+    """Normalise a header to lower case and underscores, without an ending such as _id.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Start a study folder from a spreadsheet of ratings, with audio, embeddings, or neither."""
+"""Create a study folder from a spreadsheet of ratings, optionally with audio or embeddings."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def start_study(
     questions: Sequence[str] = (),
     report: Callable[[str], object] | None = None,
 ) -> Path:
-    """Write a study folder that can be checked, completed by hand, and built.
+    """Write a study folder that can then be checked, completed by hand, and built.
 
     Parameters
     ----------
     folder : path-like
-        The study folder to write; must not hold a study already.
+        The study folder to write; it must not contain a study already.
     audio : path-like or None
         Directory of sound files. ``STYLE/ARTIST - TITLE.ext`` gives the style, artist and title;
-        without an artist in its name, a file counts as its own artist, and without a sub-folder
-        the style is ``unknown``: complete ``tracks.csv`` by hand. Files without ratings are left
-        out. None for a study of ratings alone.
+        without an artist in its name, a file counts as its own artist, and without a sub-folder the
+        style is ``unknown``: complete ``tracks.csv`` by hand. Files without ratings are left out.
+        None for a study without audio.
     ratings : path-like
         CSV or XLSX, see :func:`groove_utils.study.sheets.read_sheet`.
     embeddings : path-like, optional
@@ -56,13 +56,14 @@ def start_study(
     scale : (float, float), optional
         Lowest and highest possible rating; by default those of the spreadsheet.
     query : str
-        What was asked, if the spreadsheet does not say it.
+        Name of the query, if the spreadsheet does not give it.
     listener, track : str, optional
-        Columns of the spreadsheet, if their names do not tell.
+        Columns of the spreadsheet, if they cannot be inferred from their names.
     questions : sequence of str
-        Columns of ratings; by default all that may be.
+        Columns of ratings; by default, all that could be.
     report : callable, optional
-        Called with each sentence about what was understood, and what was left out.
+        Function called with sentences that describe how the input was interpreted and what was left
+        out.
 
     Returns
     -------
@@ -72,8 +73,8 @@ def start_study(
     Raises
     ------
     StudyError
-        If the directory holds no sound files, the form of the spreadsheet is not recognised, or it
-        names tracks for which there is no file.
+        If the directory contains no sound files, the layout of the spreadsheet is not recognised,
+        or it names tracks for which there is no file.
     """
     folder = Path(folder)
     if (folder / "study.yml").exists():
@@ -101,7 +102,7 @@ def start_study(
 
 
 def _describe_study(title: str, wording: dict, scales: dict, tracks: pd.DataFrame) -> dict:
-    """Content of ``study.yml``, with what is to be completed by hand."""
+    """Return the content of ``study.yml``, with placeholders to complete by hand."""
     return {
         "title": plain_text(title),
         "queries": _with_scales(wording, scales),
@@ -114,7 +115,7 @@ def _describe_study(title: str, wording: dict, scales: dict, tracks: pd.DataFram
 
 
 def _listeners(sheet: RatingsSheet) -> dict[str, pd.DataFrame]:
-    """Table of the listeners who rated anything, if they are known."""
+    """Return the table of listeners who rated at least one track, if listeners are known."""
     if "listener_id" not in sheet.ratings:
         return {}
     ids = sheet.ratings["listener_id"]
@@ -142,7 +143,7 @@ def read_ratings_sheet(
 
 
 def _label_queries(ratings: pd.DataFrame) -> dict[str, str]:
-    """Give questions names that can stand in captions; return their wordings."""
+    """Rename questions to names that are valid in captions; return their wordings."""
     names = {name: as_label(name) or f"question {k}"
              for k, name in enumerate(ratings["query"].unique(), 1)}  # fmt: skip
     ratings["query"] = ratings["query"].map(names)
@@ -154,7 +155,7 @@ def _label_queries(ratings: pd.DataFrame) -> dict[str, str]:
 def _join_tracks(
     folder: Path, sheet: RatingsSheet, files: pd.DataFrame | None, audio, ratings: Path
 ) -> pd.DataFrame:
-    """Rated tracks, from the sound files or the sheet alone, with the sheet's facts."""
+    """Return the rated tracks, from the sound files or the sheet alone, with the sheet's facts."""
     rated = sheet.ratings["track_id"].unique().tolist()
     if files is None:
         tracks = pd.DataFrame([_describe_track(name, "unknown") for name in rated])
@@ -177,7 +178,7 @@ def _join_tracks(
 
 
 def _unknown_tracks(rated, known, audio: Path, ratings: Path) -> list[Problem]:
-    """Problems of ratings without a sound file; files in other formats are named."""
+    """List ratings without a sound file as problems, naming files in other formats."""
     unknown = sorted(set(rated) - set(known))
     others = {plain_text(f.stem): f.name for f in audio.rglob("[!.]*") if f.is_file()}
     problems = [
@@ -192,7 +193,7 @@ def _unknown_tracks(rated, known, audio: Path, ratings: Path) -> list[Problem]:
 
 
 def _find_scales(folder, ratings, scale, path: Path) -> dict[str, tuple[float, float]]:
-    """Scale of each question: as given, else as found; one for all unless they clearly differ."""
+    """Find each question's scale; without given ones, one for all unless they clearly differ."""
     queries = ratings["query"].unique()
     if scale:
         return dict.fromkeys(queries, tuple(map(float, scale)))
@@ -219,7 +220,7 @@ def _with_scales(wording: dict[str, str], scales: dict[str, tuple[float, float]]
 
 
 def _copy_vectors(folder: Path, source: Path, tracks: list[str], notes: list[str]) -> None:
-    """Copy the vectors of the tracks, and note the others."""
+    """Copy the vectors of the tracks, and report the others."""
     files = [
         file
         for model in sorted(source.glob("[!.]*"))
@@ -234,11 +235,11 @@ def _copy_vectors(folder: Path, source: Path, tracks: list[str], notes: list[str
         with atomic_path(place / f"{plain_text(file.stem)}.npz") as part:
             shutil.copyfile(file, part)
     if rest := [str(file.relative_to(source)) for file in files if file not in set(used)]:
-        notes.append(f"Not copied, since no track is called so: {_shorten(rest)}.")
+        notes.append(f"Not copied, because no track has this name: {_shorten(rest)}.")
 
 
 def _report(report, sheet: RatingsSheet, tracks: pd.DataFrame, scales, given) -> None:
-    """Report what was left out, and last what was understood."""
+    """Report what was left out, and finally how the input was interpreted."""
     for note in sheet.notes:
         report(note)
     for name, facts in (("listeners", sheet.listeners), ("tracks", sheet.tracks)):

@@ -19,7 +19,7 @@ def stem_subsets(stems: Iterable[str] = STEMS) -> list[tuple[str, ...]]:
     Parameters
     ----------
     stems : iterable of str
-        ``drums, bass, other, vocals`` by default.
+        Stems; ``drums, bass, other, vocals`` by default.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def stem_subsets(stems: Iterable[str] = STEMS) -> list[tuple[str, ...]]:
     stems = tuple(stems)
     if len(set(stems)) < len(stems):
         raise DetailedError(
-            f"stems are {', '.join(stems)}: one is named twice. Name each once.",
+            f"stems are {', '.join(stems)}: one appears twice. Name each only once.",
             kind="duplicate",
             value=stems,
         )
@@ -47,7 +47,7 @@ def stem_subsets(stems: Iterable[str] = STEMS) -> list[tuple[str, ...]]:
 
 
 def subset_name(subset: str | Iterable[str]) -> str:
-    """Return a subset's name: its stems joined by plus signs, ``'none'`` for no stem.
+    """Return a subset's name: its stems joined by plus signs, or ``'none'`` if it is empty.
 
     The usual stems come first, in the order drums, bass, other, vocals; others follow as given.
 
@@ -62,12 +62,12 @@ def subset_name(subset: str | Iterable[str]) -> str:
 
 
 def parse_subset(subset: str | Iterable[str], stems: Iterable[str] = STEMS) -> tuple[str, ...]:
-    """Return the stems of a subset in the order of `stems`, also from a name.
+    """Return the stems of a subset, given as a sequence or by name, in the order of `stems`.
 
     Raises
     ------
     DetailedError
-        If the subset names an unknown stem, or one twice (``kind="unknown_stem"``).
+        If the subset contains an unknown stem, or a stem twice (``kind="unknown_stem"``).
 
     Examples
     --------

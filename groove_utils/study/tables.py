@@ -19,22 +19,22 @@ __all__ = [
 ]  # fmt: skip
 
 IDENTIFIERS = ("track_id", "listener_id", "query", "title", "artist", "style", "audio")
-# Spellings of a missing number. In a column of texts they are ordinary texts: an artist may be
-# called None, and NA is a country.
+# Spellings of a missing number. In text columns they are ordinary text: an artist may be called
+# None, and NA is a country.
 MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "None")
 
 
 def read_csv(path: Path, **options: object) -> pd.DataFrame:
-    """Read a table in which only an empty cell is missing, without its empty rows.
+    """Read a table without its empty rows; only empty cells count as missing.
 
-    Names and identifiers are normalised, see :func:`groove_utils.study.text.plain_text`. Empty
-    rows at the end, and a comma after the last cell of each row, are left by spreadsheets, as are
-    semicolons instead of commas, and a first line ``sep=;``.
+    Names and identifiers are normalised; see :func:`groove_utils.study.text.plain_text`. Artefacts
+    of spreadsheet programs are accepted: empty rows at the end, a comma after the last cell of each
+    row, semicolons instead of commas, and a first line ``sep=;``.
 
     Raises
     ------
     StudyError
-        If two columns have the same name, or one that holds anything has none.
+        If two columns have the same name, or a non-empty column has none.
     """
     separator, names, skipped = _read_header(path)
     repeated = dict.fromkeys(name for name in names if name and names.count(name) > 1)
@@ -67,7 +67,7 @@ def read_csv(path: Path, **options: object) -> pd.DataFrame:
 
 
 def _read_header(path: Path) -> tuple[str, list[str], int]:
-    """Return a table's separator, names of columns, and number of lines above these."""
+    """Return a table's separator, its column names, and the number of lines above them."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         lines = [file.readline(1 << 16), file.readline(1 << 16)]
     stated = re.fullmatch(r"sep=(.)\s*", lines[0])
@@ -98,7 +98,7 @@ def read_table(folder: Path, file: str) -> pd.DataFrame:
 
 
 def as_numbers(column: pd.Series) -> pd.Series:
-    """Convert a column of numbers with some missing; return any other column as it is."""
+    """Convert a column of numbers, some of them missing; return any other column unchanged."""
     if pd.api.types.is_numeric_dtype(column):
         return column
     present = column.mask(column.isin(MISSING))
@@ -110,8 +110,8 @@ def as_numbers(column: pd.Series) -> pd.Series:
 def query_scales(meta: dict) -> dict[str, tuple[float, float]]:
     """Return the lowest and highest possible rating of each query.
 
-    A query in ``study.yml`` is either its wording, and then has the study's scale, or a mapping
-    with ``wording`` and a ``scale`` of its own.
+    In ``study.yml``, a query is given either as its wording, in which case it has the study's
+    scale, or as a mapping with a ``wording`` and its own ``scale``.
 
     Examples
     --------
@@ -136,14 +136,14 @@ def drop_missing_ratings(folder: Path) -> int:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Write what stands in two places twice, not once with a reference to it."""
+    """YAML dumper that writes repeated objects in full instead of using aliases."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True
 
 
 def write_study(folder: Path, meta: dict, **tables: pd.DataFrame) -> Path:
-    """Write a study's tables and its ``study.yml``; leave files alone that would not change.
+    """Write a study's tables and its ``study.yml``, leaving unchanged files alone.
 
     ``study.yml`` is written last, so a folder that has one is complete.
     """

@@ -1,4 +1,4 @@
-"""Texts of a study: how they are normalised, and what names may hold."""
+"""Normalisation of a study's text, and checks of names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 __all__ = ["as_label", "is_file_name", "is_label", "is_line", "plain_text"]
 
 SPACES = re.compile(r"[^\S\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
-# controls, line breaks, and marks that turn the direction of what follows
+# control characters, line breaks, and marks that change the writing direction
 NOT_IN_A_LINE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -20,9 +20,9 @@ LONGEST_NAME = 251  # bytes, so that `<name>.npz` is at most the 255 that file s
 
 
 def plain_text(text: object) -> str:
-    r"""Return a text with composed accents, and without spaces at its ends or doubled ones.
+    r"""Return a text with composed accents and without superfluous spaces.
 
-    macOS separates accents from letters in file names, spreadsheets do not.
+    macOS separates accents from letters in file names; spreadsheets do not.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def plain_text(text: object) -> str:
 
 
 def is_line(text: str) -> bool:
-    r"""Return whether a text is one line of at most 1,000 characters.
+    r"""Return True if a text is one line of at most 1,000 characters.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def is_line(text: str) -> bool:
 
 
 def is_label(text: str) -> bool:
-    """Return whether a name can stand in captions: one line without markup.
+    """Return True if a name can be used in captions: one line without markup.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def is_label(text: str) -> bool:
 
 
 def as_label(text: object) -> str:
-    """Return a name without the markup that :func:`is_label` refuses.
+    """Return a name without the markup that :func:`is_label` rejects.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def as_label(text: object) -> str:
 
 
 def is_file_name(text: str) -> bool:
-    """Return whether an identifier can be the name of a file, and no path.
+    """Return True if an identifier can be a file name without a path.
 
     Examples
     --------

@@ -30,7 +30,7 @@ LENGTH_TOLERANCE = 0.01  # seconds between a stem and its mix
 def validate_study(
     folder: str | os.PathLike, *, check_audio: bool = True, jobs: int = 2
 ) -> list[Problem]:
-    """Find everything that keeps a study folder from being analysed.
+    """Find all problems that prevent a study folder from being analysed.
 
     Parameters
     ----------
@@ -40,12 +40,13 @@ def validate_study(
         Also decode every track's audio, compare the stems' lengths with it, and read the vectors
         in ``embeddings/``.
     jobs : int
-        Number of threads that decode.
+        Number of decoding threads.
 
     Returns
     -------
     list of Problem
-        Empty if the study can be used; at most 20 of one kind, with the number of the others.
+        Empty if the study can be used. At most 20 problems of each kind are listed; the rest are
+        counted.
     """
     folder = Path(folder)
     meta, problems = check_metadata(folder)
@@ -100,7 +101,7 @@ def _check_ratings(ratings: pd.DataFrame, meta: dict) -> Iterator[Problem]:
 
 
 def _unknown(ratings: pd.DataFrame, key: str, known: list, source: str) -> Iterator[Problem]:
-    """Identifiers of the ratings that another file does not have, each once."""
+    """Return the identifiers in the ratings that are missing from another file, each once."""
     unknown = ratings.loc[~ratings[key].isin(known), key].dropna()
     for value, rows in unknown.groupby(unknown):
         row, details = rows.index[0] + 2, {"value": value, "count": len(rows), "source": source}
@@ -133,7 +134,7 @@ def _check_artists(tracks: pd.DataFrame) -> Iterator[Problem]:
 
 
 def _check_paths(folder: Path, tracks: pd.DataFrame, _jobs: int) -> Iterator[Problem]:
-    """Check where sound files lie, without decoding them."""
+    """Check the locations of sound files, without decoding them."""
     for row, file in tracks["audio"].dropna().items():
         yield from check_file(folder, file, row + 2, "audio", source="tracks.csv", largest=None)
 
@@ -195,7 +196,7 @@ def _check_stems(folder: Path, stem_folder: str, duration: float) -> Iterator[Pr
             yield problem("missing_stem", name, expected=", ".join(STEMS))
             continue
         try:
-            y, sr = audio.load_audio(files[stem])  # also finds samples that are NaN
+            y, sr = audio.load_audio(files[stem])  # also detects NaN samples
             length = len(y) / sr
         except audio.AudioError as error:
             yield problem("unusable_stem", name, **_split_message(error, files[stem]))
@@ -205,6 +206,6 @@ def _check_stems(folder: Path, stem_folder: str, duration: float) -> Iterator[Pr
 
 
 def _split_message(error: audio.AudioError, path: Path) -> dict[str, str]:
-    """Split the message about a sound file into what is wrong and what to do."""
+    """Split the message about a sound file into the fault and its remedy."""
     fault, _, remedy = str(error).removeprefix(f"{path}: ").partition(". ")
     return {"error": fault.rstrip("."), "remedy": remedy or "Export it again."}

@@ -1,4 +1,4 @@
-"""Vectors and descriptors that a study brings: ``embeddings/`` and ``descriptors.csv``."""
+"""Precomputed vectors and descriptors of a study: ``embeddings/`` and ``descriptors.csv``."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ DESCRIPTORS = "descriptors.csv"
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays of numbers of an NPZ archive, without what only describes them.
+    """Read the numeric arrays of an NPZ archive.
 
-    Single integers, texts and Python objects, such as a ``song_id``, are left out.
+    Metadata such as a ``song_id`` (single integers, text and Python objects) is left out.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises
     ------
     ValueError
-        If it is no such archive, holds no numbers, or claims more than 512 MiB or other sizes than
-        it holds: nothing is allocated before that is known.
+        If the file is not such an archive, contains no numbers, or states sizes above 512 MiB or
+        other than the actual ones. Nothing is allocated before this is checked.
     """
     arrays = {
         name: values
@@ -55,16 +55,16 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_texts(path: Path) -> dict[str, str]:
-    """Read the texts of an NPZ archive, such as a ``song_id``; see :func:`read_arrays`."""
+    """Read the text entries of an NPZ archive, such as a ``song_id``; see :func:`read_arrays`."""
     texts = _read_members(path, "US")
     return {name: str(value[()]) for name, value in texts.items() if value.size == 1}
 
 
 def _read_members(path: Path, kinds: str) -> dict[str, np.ndarray]:
-    """Read the arrays of some kinds of types."""
+    """Read the arrays of the given kinds of dtype."""
     if not is_zipfile(path):
         size = path.stat().st_size
-        raise ValueError(f"is no .npz archive, or not the whole of one ({size} bytes)")
+        raise ValueError(f"is not an .npz archive, or only part of one ({size} bytes)")
     arrays, name = {}, ""
     try:
         with ZipFile(path) as archive:
@@ -83,7 +83,7 @@ def _read_members(path: Path, kinds: str) -> dict[str, np.ndarray]:
 
 
 def _read_type(archive: ZipFile, member) -> np.dtype:
-    """Read the type of an array, and compare type and shape with the size of the member."""
+    """Read the dtype of an array, and compare dtype and shape with the size of the member."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
@@ -91,13 +91,13 @@ def _read_type(archive: ZipFile, member) -> np.dtype:
             raise ValueError(f"version {version} of the format")
         shape, _, dtype = read[version[0]](file)
         size = file.tell() + math.prod(shape) * dtype.itemsize
-    if size != member.file_size and not dtype.hasobject:  # objects are never read
-        raise ValueError(f"it claims {size:,} bytes and holds {member.file_size:,}")
+    if size != member.file_size and not dtype.hasobject:  # Python objects are never read
+        raise ValueError(f"it states {size:,} bytes but has {member.file_size:,}")
     return dtype
 
 
 def check_descriptors(folder: Path, tracks: set[str]) -> list[Problem]:
-    """Check ``descriptors.csv``: one row per track at most, and finite numbers or empty cells."""
+    """Check ``descriptors.csv``: at most one row per track, and finite numbers or empty cells."""
     if problems := check_file(folder, DESCRIPTORS):
         return problems
     try:
@@ -181,11 +181,11 @@ def _vector_sizes(path: Path) -> dict[str, int]:
     sizes = {}
     for name, values in read_arrays(path).items():
         if values.ndim not in (1, 2) or not values.size:
-            raise ValueError(f"has {name!r} of shape {values.shape}, which is no vector")
+            raise ValueError(f"has {name!r} of shape {values.shape}, which is not a vector")
         with np.errstate(over="ignore"):
             if not np.isfinite(values.astype(np.float32)).all():
                 raise ValueError(f"has NaN or infinite values in {name!r}")
         if not is_label(name):
-            raise ValueError(f"has an array named {name!r}, which holds markup")
+            raise ValueError(f"has an array named {name!r}, which contains markup")
         sizes[name] = values.shape[-1]
     return sizes

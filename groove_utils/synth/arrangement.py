@@ -1,7 +1,7 @@
-"""Parts of the demo study's songs: drums, bass, chords and a lead voice, as notes.
+"""Parts of the demo study's songs, as notes: drums, bass, chords and a lead voice.
 
 Figures are bars of sixteenths (see :func:`groove_utils.synth.patterns.from_text`); each part
-draws from those of its style.
+chooses from those of its style.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DRUM_KEYS = {
     "tom_low": 43, "clap": 39, "rim": 37, "tambourine": 54, "cowbell": 56, "shaker": 70,
     "conga_high": 63, "conga_low": 64,
 }  # fmt: skip
-# players whose offset a drum shares; the rest play with the kick
+# players whose timing offset a drum shares; the others share the kick's
 PLAYERS = {
     "snare": "snare", "clap": "snare", "rim": "snare", "hat": "hat", "open_hat": "hat",
     "ride": "hat", "shaker": "hat", "tambourine": "hat",
@@ -80,7 +80,7 @@ ORGAN, GUITARS, STRUMMED, DISTORTED = 18, (26, 27), (25, 26, 27), 30  # programs
 
 
 def play_drums(rng, drums: dict[str, np.ndarray], clock: Clock) -> list[Note]:
-    """Play a drum pattern, see :func:`groove_utils.synth.patterns.draw_drums`."""
+    """Turn a drum pattern (see :func:`groove_utils.synth.patterns.draw_drums`) into notes."""
     notes = []
     for name, grid in drums.items():
         for bar, step in zip(*np.nonzero(grid)):
@@ -88,7 +88,7 @@ def play_drums(rng, drums: dict[str, np.ndarray], clock: Clock) -> list[Note]:
             time = clock.time(bar, step, PLAYERS.get(name, "kick"))
             key = DRUM_KEYS[name]
             notes.append(Note("drums", name, time, 2.5, key, velocity, int(bar), int(step)))
-    # the next stroke on the hats closes open ones
+    # the next hi-hat stroke closes an open hi-hat
     closing = np.sort([note.time for note in notes if note.part in ("hat", "open_hat")])
     for i, note in enumerate(notes):
         if note.part == "open_hat":
@@ -99,14 +99,14 @@ def play_drums(rng, drums: dict[str, np.ndarray], clock: Clock) -> list[Note]:
 
 
 def draw_progression(rng, style: str, n_bars: int) -> list[tuple[int, str]]:
-    """Draw one chord per bar, as (semitones above the key, kind)."""
+    """Draw one chord per bar at random, as (semitones above the key, kind)."""
     options = PROGRESSIONS[style]
     chosen = options[rng.integers(len(options))]
     return [chosen[bar % len(chosen)] for bar in range(n_bars)]
 
 
 def nearest_pitch(pitch_class: int, centre: int) -> int:
-    """Return the pitch of a class that lies nearest to a MIDI note."""
+    """Return the pitch of a pitch class that is nearest to a MIDI note."""
     return int(centre + (pitch_class - centre + 6) % 12 - 6)
 
 
@@ -120,9 +120,9 @@ def play_bass(
     coupling: float,
     clock: Clock,
 ) -> tuple[list[Note], np.ndarray]:
-    """Play a bass line: with the kick as far as the coupling goes, the rest with a figure.
+    """Play a bass line that follows the kick to the degree of the coupling, and otherwise a figure.
 
-    Return the notes, and their grid as a bool array of shape (n_bars, 16).
+    Return the notes, and their grid positions as a bool array of shape (n_bars, 16).
     """
     n_bars = len(chords)
     centre = int(rng.integers(36, 42))
@@ -146,7 +146,7 @@ def play_bass(
             pitch += int(rng.choice([0, 12, 10, 7, -2], p=[0.4, 0.22, 0.14, 0.16, 0.08]))
         elif step and style == "pop":
             pitch += int(rng.choice([0, 7, 12], p=[0.8, 0.12, 0.08]))
-        elif step >= 12 and rng.random() < 0.35:  # walk into the next chord
+        elif step >= 12 and rng.random() < 0.35:  # lead into the next chord
             following = nearest_pitch((key + chords[(bar + 1) % n_bars][0]) % 12, centre)
             pitch = following + int(rng.choice([-2, 2, -1]))
         velocity = int(np.clip((112 if step % 4 == 0 else 98) + rng.normal(0, 6), 50, 127))
@@ -157,23 +157,23 @@ def play_bass(
 
 
 def voice_chord(chord: tuple[int, str], key: int, centre: int) -> list[int]:
-    """Return the MIDI notes of a chord around a centre."""
+    """Return the MIDI notes of a chord voiced around a centre note."""
     root = nearest_pitch((key + chord[0]) % 12, centre - 4)
     pitches = [root + tone for tone in TONES[chord[1]]]
-    if chord[1] != "5":  # keep the hand in place: bring every tone near the centre
+    if chord[1] != "5":  # keep the hand position: move every tone near the centre
         first = 1 if chord[1] in ("9", "m7") else 0
         pitches = [nearest_pitch(pitch % 12, centre) for pitch in pitches[first:]]
     return sorted(set(pitches))
 
 
 class Hands:
-    """Hands of a player of chords, which strike several notes at a time and collect them."""
+    """Hands of a chord player, which strike several notes at once and collect them."""
 
     def __init__(self, rng, clock: Clock):
         self.rng, self.clock, self.notes = rng, clock, []
 
     def strike(self, part, bar, step, sixteenths, pitches, velocity, *, least=0.0, spread=0.0):
-        """Strike pitches together, or one after the other by `spread` seconds."""
+        """Strike pitches together, or one after the other `spread` seconds apart."""
         start = self.clock.time(bar, step, share=0.7)
         length = max(least, sixteenths * self.clock.sixteenth)
         for i, pitch in enumerate(pitches):
@@ -186,7 +186,7 @@ class Hands:
 def play_chords(
     rng, band: Band, chords: list[tuple[int, str]], key: int, density: float, clock: Clock
 ) -> list[Note]:
-    """Play the chords of two instruments, the first by a figure, the second as the style asks."""
+    """Play the chords of two instruments: the first by a figure, the second in a typical way."""
     style, first = band.style, band.parts["chords"].program
     figures = CHORD_FIGURES[style]
     two = [from_text(figures[i]) > 0 for i in rng.integers(len(figures), size=2)]
@@ -247,16 +247,16 @@ def play_lead(
     phrases: Sequence[str] = PHRASES,
     centres: tuple[int, int] = (64, 70),
 ) -> list[Note]:
-    """Sing a two-bar call that comes back with another ending, with rests to breathe.
+    """Sing a two-bar phrase that returns with a different ending, with rests for breathing.
 
-    The scale is that of the band's style unless it is given.
+    By default, the scale is that of the band's style.
     """
     scale = np.array(SCALES[band.style] if scale is None else scale)
     centre = int(rng.integers(centres[0], centres[1] + 1))
     ladder = [p for p in range(centre - 9, centre + 11) if (p - key) % 12 in scale]
     calls = [from_text(phrases[i]) > 0 for i in rng.integers(len(phrases), size=3)]
     contour = np.zeros(32, int)
-    for i in range(1, 32):  # a walk that is drawn back to where it began
+    for i in range(1, 32):  # a random walk that is pulled back to its starting point
         step = rng.choice([-3, -2, -1, -1, 1, 1, 2, 3])
         contour[i] = contour[i - 1] + (step if contour[i - 1] * step <= 3 else -step)
     silent = rng.random(4) > 0.45 + 0.55 * band.habits["sing"]
@@ -270,7 +270,7 @@ def play_lead(
             at = int(np.clip(place + contour[(i + 5 * (bar % 2)) % 32], 0, len(ladder) - 1))
             pitch = ladder[at]
             last = i + 1 == steps.size
-            if last or step % 8 == 0:  # rest on a tone of the chord
+            if last or step % 8 == 0:  # end on a chord tone
                 near = [nearest_pitch((key + root + tone) % 12, pitch) for tone in TONES[kind]]
                 pitch = min(near, key=lambda p: (abs(p - pitch), p))
             length = max(0.12, min(gap, 7 if last else 4) * clock.sixteenth * 0.92)

@@ -1,7 +1,8 @@
-"""Bands of the demo study: style, instruments, mix and habits of timing.
+"""Bands of the demo study: style, instruments, mix and timing habits.
 
-The songs of a band share them, so that songs by one band are alike, as real ones are (appendix
-"The demo study and its truth").
+The songs of a band share these, so that songs by the same band are alike, as in real music
+
+(appendix "The demo study and its truth").
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ __all__ = ["AIMS", "STYLES", "Band", "Part", "draw_band"]
 
 STYLES = ("funk", "pop", "rock")
 
-# mean, and SD between and within bands, of a song's aims by style
+# by style: mean, and SD between and within bands, of a song's target values
 AIMS = {
     "syncopation": {
         "funk": (0.54, 0.12, 0.14), "pop": (0.40, 0.12, 0.17), "rock": (0.37, 0.11, 0.16),
@@ -25,7 +26,7 @@ AIMS = {
     "coupling": {"funk": (0.68, 0.13, 0.13), "pop": (0.66, 0.14, 0.16), "rock": (0.62, 0.14, 0.16)},
     "loudness": {"funk": (-17.4, 0.9, 0.4), "pop": (-16.8, 0.9, 0.4), "rock": (-15.4, 0.8, 0.4)},
 }  # fmt: skip
-# General MIDI programs (and kits, in bank 128) that a style chooses from, with their chances
+# General MIDI programs (and kits, in bank 128) that a style chooses from, with probabilities
 INSTRUMENTS = {
     "funk": {
         "kit": ([0, 8, 40], [0.45, 0.45, 0.1]), "bass": ([33, 36, 37, 38], None),
@@ -50,9 +51,9 @@ OVERDRIVEN, DISTORTED = 29, 30  # guitars
 class Part:
     """Sound of a part.
 
-    Stem and preset; level in dB; place (−1 left … 1 right); room send; tuning, vibrato, scoop and
-    longest release as in :func:`groove_utils.synth.soundfont.render_note`; drive, the level at
-    which the part enters an amplifier that saturates (0: none).
+    Stem and preset; level in dB; panning (−1 left … 1 right); reverb send; tuning, vibrato, scoop
+    and longest release as in :func:`groove_utils.synth.soundfont.render_note`; drive, the input
+    level of a saturating amplifier (0: none).
     """
 
     stem: str
@@ -70,7 +71,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Band:
-    """A simulated band: style, habits, and timbres by part."""
+    """A simulated band: its style, its habits, and the sound of each part."""
 
     name: str
     style: str
@@ -82,7 +83,7 @@ class Band:
 
 
 def draw_band(seed: int, index: int) -> Band:
-    """Draw the `index`-th band of a study: styles take turns, so every multiple of 3 is balanced.
+    """Draw the `index`-th band of a study; styles alternate, so multiples of 3 bands are balanced.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ def draw_band(seed: int, index: int) -> Band:
 
 
 def _draw_parts(rng, kit: int, bass: int, chords: int, second: int) -> dict[str, Part]:
-    """Draw the mix of a band whose instruments are chosen; the order of the draws is fixed."""
+    """Draw the mix of a band with given instruments; the order of random draws is fixed."""
     lead, side = int(rng.choice([52, 53, 54, 85])), rng.choice([-1, 1])
     room = float(rng.uniform(0.05, 0.22))
 

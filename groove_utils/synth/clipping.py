@@ -1,8 +1,12 @@
-"""Effects as a mixed model finds them in ratings that are rounded and clipped to a scale.
+"""Effects that a mixed model estimates from ratings that are rounded and clipped to a scale.
 
-A rating of 120 cannot be given. The ends of the scale press ratings together, so a linear mixed
-model of ratings as given estimates other numbers than those which drew them, however many ratings
-there are. Chapter 09-mixed-models and the page "The demo study and its truth" use them.
+Listeners cannot give a rating of 120. The ends of the scale compress ratings, so a linear mixed
+
+model of the observed ratings estimates values that differ from those used in the simulation, no
+
+matter how many ratings there are. Chapter 09-mixed-models and the page "The demo study and its
+
+truth" use them.
 """
 
 from __future__ import annotations
@@ -36,28 +40,29 @@ def effects_as_rated(
 ) -> pd.DataFrame:
     """Compute the effects that remain once ratings are rounded and clipped.
 
-    They come from large studies in which everybody rates every song, analysed as drawn and as
-    rated; the change of each estimate by clipping is applied to the known value, so that chance
-    cancels.
+    Large studies in which every listener rates every song are simulated and analysed with and
+    without clipping. The change in each estimate is applied to the known value, so that sampling
+    error cancels.
 
     Parameters
     ----------
     songs : DataFrame
-        As for :func:`simulate_listeners`. Their covariates are repeated, with new intercepts.
+        See :func:`simulate_listeners`. The songs' covariates are repeated, with new intercepts.
     effects : Effects, optional
         :func:`default_effects` by default.
     seed : int
     n_listeners, n_songs : int
-        Size of a large study, at least 50 and 16; songs are repeated as a whole until there are
-        this many.
+        Size of each large study, at least 50 and 16. The whole set of songs is repeated until there
+        are this many.
     n_draws : int
-        Large studies to average over; six leave an error of about 1% of each value.
+        Number of large studies to average over; with six, each value has an error of about 1%.
 
     Returns
     -------
     DataFrame
         Columns ``component`` (fixed, sd or style_mean), ``term, question, value``, as in
-        :meth:`Effects.table`. With a single style, a listener's level and liking of it are one.
+        :meth:`Effects.table`. With a single style, a listener's level and liking of the style
+        cannot be separated.
 
     Raises
     ------
@@ -87,7 +92,7 @@ def effects_as_rated(
     drawn, rated = (
         [np.mean(values, axis=0) for values in zip(*estimates[first::2])] for first in (0, 1)
     )
-    spread = effects.sd.to_numpy() != 0  # elsewhere, there is nothing to press together
+    spread = effects.sd.to_numpy() != 0  # elsewhere, nothing is compressed
     ratio = np.divide(rated[1], drawn[1], out=np.ones_like(drawn[1]), where=spread)
     fixed = effects.fixed + rated[0] - drawn[0]
     style_mean = pd.DataFrame(
@@ -103,9 +108,9 @@ def _estimate(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Estimate fixed effects, variances and means of styles of a complete study.
 
-    In the order of their tables, by least squares and moments: song means on styles and song
-    covariates; each listener's departures from them on style and syncopation. The intercept is the
-    mean over the styles.
+    Values are in the order of their tables and are estimated by least squares and moments: song
+    means are regressed on styles and song covariates, and each listener's deviations from them on
+    style and syncopation. The intercept is the mean over the styles.
     """
     musicianship, inclination = (x - x.mean() for x in (draw.musicianship, draw.inclination))
     n_listeners, n_songs, _ = y.shape

@@ -22,19 +22,19 @@ TEMPO_RANGE = (84.0, 164.0)  # BPM
 
 
 def compose(seed: int, band_index: int, song_index: int) -> Song:
-    """Write one song.
+    """Compose one song.
 
     Parameters
     ----------
     seed : int
         Seed of the study.
     band_index, song_index : int
-        Number of the band (0, 1, …), and of the song among its songs.
+        Index of the band (0, 1, …), and of the song within the band.
 
     Returns
     -------
     Song
-        Whole bars of 4/4, as near to 12 s as they come.
+        Whole bars of 4/4, with a duration as close to 12 s as possible.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def compose(seed: int, band_index: int, song_index: int) -> Song:
     syncopation = float(np.clip(aim["syncopation"], 0, 1))
     density = float(np.clip(aim["density"], 0, 1))
     coupling = float(np.clip(aim["coupling"], 0.1, 1))
-    # a loose take: the offsets that the band has anyway, drawn out of proportion
+    # a loose take: the band's own timing offsets, exaggerated
     loose = rng.random() < band.habits["looseness"]
     stretch = float(rng.uniform(2.5, 5.5)) if loose else 1.0
     offsets = {"kick": 0.0}

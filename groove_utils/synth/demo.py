@@ -1,6 +1,6 @@
-"""Writing of the demo study: songs, stems, simulated listeners, and the truth about both.
+"""Generation of the demo study: songs, stems, simulated listeners, and the known truth.
 
-The book's default study (`STUDY=demo`); appendix "The demo study and its truth".
+This is the book's default study (`STUDY=demo`); see the appendix "The demo study and its truth".
 """
 
 from __future__ import annotations
@@ -55,24 +55,24 @@ def make_demo(
     jobs: int = 2,
     progress: bool = True,
 ) -> Path:
-    """Make the demo study, or finish or refresh one that is there.
+    """Generate the demo study, or complete or update an existing one.
 
-    Songs that are there already and came from the same score, renderer and SoundFont are left
-    alone; files are whole or absent, so that a run that was killed can be run again. The bytes
-    are the same on every run on one machine, whatever `jobs` is.
+    Existing songs made from the same score, renderer and SoundFont are kept. Files are written
+    atomically, so an interrupted run can be repeated. On one machine, every run produces the same
+    bytes, whatever `jobs` is.
 
     Parameters
     ----------
     folder : path-like
         The study folder to write. Songs of an earlier, larger run are removed.
     seed : int
-        Seed of everything.
+        Seed of all random draws.
     n_bands, songs_per_band : int
-        At least 1; styles take turns, so multiples of 3 bands are balanced.
+        At least 1; styles alternate, so multiples of 3 bands are balanced.
     n_listeners, songs_per_listener : int
-        Simulated listeners, and songs that each of them rates.
+        Number of simulated listeners, and of songs that each of them rates.
     jobs : int
-        Processes that render at a time.
+        Number of processes that render in parallel.
     progress : bool
         Show a progress bar.
 
@@ -103,7 +103,7 @@ def make_demo(
         for song in songs
     )
     write_if_changed(folder / "truth" / "songs.csv", _csv(truth))
-    # read back, so that ratings follow from the written numbers and not from their last digits
+    # read back, so that ratings depend on the numbers as written, not on their last digits
     truth = pd.read_csv(folder / "truth" / "songs.csv")
     simulated = simulate_listeners(
         truth, seed=seed, n_listeners=n_listeners, songs_per_listener=songs_per_listener
@@ -142,12 +142,12 @@ def _check_counts(
 
 
 def _render_all(folder: Path, songs: list[Song], jobs: int, progress: bool) -> dict[str, dict]:
-    """Render the songs that are not there, and return the levels of all."""
+    """Render the missing songs, and return the levels of all songs."""
     levels = {song.track_id: _rendered_levels(folder, song) for song in songs}
     missing = [song for song in songs if levels[song.track_id] is None]
     if missing:
         work = (delayed(_render_song)(folder, song) for song in missing)
-        # songs of one band share notes, which a process keeps: batches of a band
+        # songs of a band share notes, which a process caches: one batch per band
         n_songs = max(Counter(song.band.name for song in missing).values())
         done = Parallel(n_jobs=jobs, return_as="generator", batch_size=n_songs)(work)
         shown = {"desc": "Rendering songs", "unit": "song", "disable": not progress}
@@ -156,7 +156,7 @@ def _render_all(folder: Path, songs: list[Song], jobs: int, progress: bool) -> d
 
 
 def _paths(folder: Path, song: Song) -> tuple[Path, dict[str, Path]]:
-    """Paths of a song's manifest, and of its mix and stems."""
+    """Return the paths of a song's manifest, and of its mix and stems."""
     sounds = {"mix": folder / "audio" / f"{song.track_id}.flac"}
     for stem in STEMS:
         sounds[stem] = folder / "stems" / song.track_id / f"{stem}.flac"
@@ -164,7 +164,7 @@ def _paths(folder: Path, song: Song) -> tuple[Path, dict[str, Path]]:
 
 
 def _key(song: Song) -> str:
-    """Hash of everything that a song's sound depends on."""
+    """Return a hash of everything that a song's sound depends on."""
     notes = "\n".join(
         f"{n.part} {n.time:.6f} {n.duration:.6f} {n.pitch} {n.velocity}" for n in song.notes
     )
@@ -173,7 +173,7 @@ def _key(song: Song) -> str:
 
 
 def _rendered_levels(folder: Path, song: Song) -> dict | None:
-    """Levels of a song whose files are whole and come from this score, else None."""
+    """Return a song's levels if its files are intact and made from this score, otherwise None."""
     manifest, sounds = _paths(folder, song)
     if not all(path.is_file() for path in [manifest, *sounds.values()]):
         return None
@@ -195,7 +195,7 @@ def _render_song(folder: Path, song: Song) -> tuple[str, dict]:
 
 
 def _remove_other_songs(folder: Path, wanted: set[str]) -> None:
-    """Remove songs of an earlier run that this study does not have."""
+    """Remove songs of an earlier run that are not in this study."""
     for path in [*folder.glob("audio/*.flac"), *folder.glob("truth/rendered/*.yml")]:
         if path.stem not in wanted and not path.name.startswith("."):
             path.unlink()
@@ -205,7 +205,7 @@ def _remove_other_songs(folder: Path, wanted: set[str]) -> None:
 
 
 def _remove_temporary_files(folder: Path) -> None:
-    """Remove files that a killed run left half-written; a running one needs a second for a file."""
+    """Remove partial files of an interrupted run; a running one takes about a second per file."""
     for path in folder.rglob(".*-*"):
         if path.is_file() and time.time() - path.stat().st_mtime > 60:
             path.unlink(missing_ok=True)
@@ -239,7 +239,7 @@ def _csv(table: pd.DataFrame) -> str:
 
 
 def _study_yml(seed, n_bands, n_listeners):
-    # the derived score has a scale of its own: what it comes to at either end of the ratings'
+    # the derived score has its own scale: its values at the two ends of the rating scale
     ends = [float(groove_score(pd.DataFrame([dict.fromkeys(RATED, v)]))[0]) for v in SCALE]
     queries = {**QUESTIONS, "groove": {"wording": QUESTIONS["groove"], "scale": ends}}
     demo = get_dataset("demo")

@@ -23,42 +23,42 @@ PEAK = 0.93
 
 @lru_cache(maxsize=64)
 def design_filter(order: int, hz: float | tuple[float, float], kind: str, sr: int) -> np.ndarray:
-    """Design a Butterworth filter as second-order sections, and keep it for the next call."""
+    """Design a Butterworth filter as second-order sections; the result is cached."""
     return butter(order, hz, kind, fs=sr, output="sos")
 
 
 def saturate(y: np.ndarray, drive: float) -> np.ndarray:
-    """Apply a valve amplifier's curve; `drive` is the level of the part's 99th percentile."""
+    """Apply a valve amplifier's saturation curve; `drive` is the level of the 99th percentile."""
     scale = drive / max(float(np.quantile(np.abs(y), 0.99)), 1e-9)
     return np.tanh(scale * y) / scale
 
 
 def pan(y: np.ndarray, place: float) -> np.ndarray:
-    """Apply an equal-power balance; `place` from −1 (left) to 1 (right)."""
+    """Pan a signal with equal power; `place` ranges from −1 (left) to 1 (right)."""
     angle = (place + 1) * np.pi / 4
     return np.array([[np.sqrt(2) * np.cos(angle)], [np.sqrt(2) * np.sin(angle)]]) * y
 
 
 @lru_cache(maxsize=4)
 def room_impulse(seed: int, seconds: float, sr: int, n_channels: int = 2) -> np.ndarray:
-    """Impulse response of a room: decaying noise, a little darker than the sound.
+    """Generate the impulse response of a room: decaying, band-pass filtered noise.
 
     Parameters
     ----------
     seed : int
     seconds : float
-        Time in which it decays by 60 dB.
+        Reverberation time: time in which the response decays by 60 dB.
     sr, n_channels : int
 
     Returns
     -------
     ndarray of float64, shape (n_channels, n_samples)
-        Of unit energy per channel.
+        The response has unit energy per channel.
     """
     rng = np.random.default_rng([seed, 3])
     n = int(seconds * sr)
     noise = rng.standard_normal((n_channels, n)) * 10 ** (-3 * (np.arange(n) / sr) / seconds)
-    noise[:, : int(0.008 * sr)] = 0  # the walls are some way off
+    noise[:, : int(0.008 * sr)] = 0  # the first reflections arrive later
     noise = sosfilt(design_filter(2, (180, 6500), "bandpass", sr), noise)
     return noise / np.sqrt((noise**2).sum(axis=1, keepdims=True))
 
@@ -80,12 +80,12 @@ def echo(y: np.ndarray, seconds: float, level: float, sr: int, n_repeats: int = 
 
 
 def duck(times: np.ndarray, n_samples: int, depth: float, seconds: float, sr: int) -> np.ndarray:
-    """Gain curve of a compressor that another part drives (“pumping”).
+    """Compute the gain curve of a compressor driven by another part (sidechain “pumping”).
 
     Parameters
     ----------
     times : ndarray of float
-        Seconds at which the gain falls to ``1 − depth``.
+        Times in seconds at which the gain falls to ``1 − depth``.
     n_samples, sr : int
     depth : float
         0 (no effect) to 1.
@@ -110,7 +110,7 @@ def duck(times: np.ndarray, n_samples: int, depth: float, seconds: float, sr: in
 
 
 def limiter_gain(mix: np.ndarray, sr: int) -> np.ndarray:
-    """Gain ≤ 1, smooth over 5 ms, that keeps a mix of shape (n_channels, n_samples) under 0.93."""
+    """Compute a gain, smooth over 5 ms, that keeps a mix (n_channels, n_samples) below 0.93."""
     need = np.minimum(1.0, PEAK / np.maximum(np.abs(mix).max(axis=0), 1e-9))
     width = int(0.005 * sr) | 1
     return uniform_filter1d(minimum_filter1d(need, 2 * width + 1), width)

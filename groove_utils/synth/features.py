@@ -1,7 +1,7 @@
 """True features of a demo song, counted from its score, and levels measured from its sound.
 
-They are columns of ``truth/songs.csv`` (appendix "The demo study and its truth"), and describe the
-score that was played, not the aims that it was drawn with.
+They are columns of ``truth/songs.csv`` (appendix "The demo study and its truth") and describe the
+score as played, not the target values from which it was generated.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def score_features(song: Song) -> dict[str, float]:
     -------
     dict of str to float
         ``tempo`` in BPM; ``swing_ratio`` (first sixteenth to second, 1 is straight);
-        ``syncopation`` (Witek et al. 2014, drums, per bar); ``syncopation_lhl`` (kick and snare
-        as one stream, per bar); ``event_density`` (distinct moments per second at which any
-        instrument starts a note); ``drum_density`` (drum strokes per second); ``microtiming_ms``
-        (mean distance of drum and bass notes from the swung grid); ``bass_drum_coupling`` (F1 of
-        the grid places of bass and kick, 0–1); ``backbeat`` (share of the second and fourth beats
-        with a loud snare or clap); ``n_bars``.
+        ``syncopation`` (Witek et al. 2014, drums, per bar); ``syncopation_lhl`` (kick and snare as
+        one stream, per bar); ``event_density`` (distinct moments per second at which any instrument
+        starts a note); ``drum_density`` (drum strokes per second); ``microtiming_ms`` (mean
+        distance of drum and bass notes from the swung grid); ``bass_drum_coupling`` (F1 score of
+        the grid positions of bass and kick, 0–1); ``backbeat`` (proportion of second and fourth
+        beats with a loud snare or clap); ``n_bars``.
     """
     drums, seconds, grid = song.drums, song.n_bars * 240 / song.tempo, song.grid
     kick = drums["kick"] > 0
@@ -61,8 +61,8 @@ def level_features(stems: dict[str, np.ndarray]) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``loudness_lufs``; ``low_frequency_db`` (energy of the mix under 150 Hz relative to all of
-        it, in dB); ``peak`` (0–1).
+        ``loudness_lufs``; ``low_frequency_db`` (energy of the mix below 150 Hz relative to its
+        total energy, in dB); ``peak`` (0–1).
     """
     mix = stems["mix"] / 32768
     mono = mix.mean(axis=0)

@@ -1,7 +1,8 @@
-"""Bands of the genre corpus: what each plays, on which instruments, and how it is mixed.
+"""Bands of the genre corpus: their figures, instruments and mix.
 
-A band has a style, and may be a crossover: it then borrows some of its roles (drums, bass,
-harmony, …) from a related style, as real bands do.
+A band has a style, and may be a crossover, which borrows some of its roles (drums, bass, harmony,
+
+…) from a related style, as real bands do.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from groove_utils.synth.genre_styles import GENRES, style_sheet
 __all__ = ["ROLES", "GenreBand", "draw_genre_band"]
 
 ROLES = ("tempo", "drums", "bass", "harmony", "chords", "second", "lead", "instruments", "mix")
-BORROWED = 0.33  # chance that a crossover band borrows a role
-N_FIGURES = 3  # figures of each role that a band plays
+BORROWED = 0.33  # probability that a crossover band borrows a role
+N_FIGURES = 3  # number of figures that a band plays in each role
 STILL = (0.0, 0.0, 0.0)  # no vibrato
 VOICES = (52, 53, 54, 85)  # programs that stand for singers
 
@@ -31,7 +32,7 @@ class GenreBand:
     band : Band
         Habits of timing, and the sound of each part.
     crossover : str
-        Related style that it borrows from; empty for none.
+        Related style that the band borrows from; empty for none.
     sources : dict of str to str
         Style of each of :data:`ROLES`.
     figures : dict of str to list
@@ -52,7 +53,7 @@ class GenreBand:
 
 
 def draw_genre_band(style: str, index: int, seed: int = 0) -> GenreBand:
-    """Draw a band; it depends on nothing but its style, number and seed.
+    """Draw a band, which depends only on its style, number and seed.
 
     Examples
     --------

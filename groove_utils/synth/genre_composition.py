@@ -29,23 +29,23 @@ MINOR_KINDS = ("m", "m7", "m9")
 def compose_genre_song(
     style: str, band: int, song: int, *, seconds: float = 12.0, seed: int = 0
 ) -> tuple[Song, GenreBand]:
-    """Write one song of the genre corpus.
+    """Compose one song of the genre corpus.
 
     Parameters
     ----------
     style : str
         One of :data:`groove_utils.synth.genre_styles.GENRES`.
     band, song : int
-        Number of the band in its style, and of the song among the band's (0, 1, …).
+        Index of the band within its style, and of the song within the band (0, 1, …).
     seconds : float
-        Length that its bars fill; the last bar may be cut.
+        Length to fill with bars; the last bar may be cut off.
     seed : int
         Seed of the corpus.
 
     Returns
     -------
     song : Song
-        Its tempo is that of the notated beat; a bar has 16 sixteenths.
+        The song. Its tempo refers to the notated beat; a bar has 16 sixteenths.
     band : GenreBand
 
     Examples
@@ -109,14 +109,14 @@ def _pick(rng, options: list):
 
 
 def _draw_drums(rng, group: GenreBand, n_bars: int, density: float) -> dict[str, np.ndarray]:
-    """Draw two bars from one of the band's figures, the second an answer, with fills."""
+    """Draw two bars from one of the band's figures, with a varied second bar and fills."""
     sheet, figure = group.sheet("drums"), _pick(rng, group.figures["drums"])
     parts = {name: np.zeros((n_bars, STEPS), int) for name in DRUM_KEYS}
     for name, text in figure.items():
         two = np.tile(to_velocities(text), (2, 1))
         soft = (two > 0) & (two < 70)
         two[soft & (rng.random(two.shape) > 0.2 + 0.8 * density)] = 0
-        if name in CYMBALS:  # sparse songs leave sixteenths of the cymbals out
+        if name in CYMBALS:  # sparse songs omit the cymbals' sixteenths
             odd = np.arange(STEPS) % 2 == 1
             two[:, odd & (rng.random(STEPS) > 0.3 + 1.2 * density)] = 0
         if name == "kick" and rng.random() < sheet["freedom"]:
@@ -131,7 +131,7 @@ def _draw_drums(rng, group: GenreBand, n_bars: int, density: float) -> dict[str,
 
 
 def _answer(rng, kick: np.ndarray) -> None:
-    """Move one stroke of a kick figure by a sixteenth, or add one, in place."""
+    """Vary a kick figure in place: move one stroke by a sixteenth, or add one."""
     inner = np.flatnonzero(kick[1:]) + 1
     if inner.size and rng.random() < 0.5:
         at = int(rng.choice(inner))
@@ -142,7 +142,7 @@ def _answer(rng, kick: np.ndarray) -> None:
 
 
 def _play_bass(rng, group: GenreBand, chords, key: int, clock: Clock):
-    """Play the band's bass figures; return the notes and their grid, shape (n_bars, 16)."""
+    """Play the band's bass figures; return the notes and their grid positions, (n_bars, 16)."""
     sheet = group.sheet("bass")["bass"]
     centre = int(rng.integers(sheet["centre"][0], sheet["centre"][1] + 1))
     first = check_figure(_pick(rng, group.figures["bass"]))
@@ -169,7 +169,7 @@ def _play_bass(rng, group: GenreBand, chords, key: int, clock: Clock):
 
 
 def _play_part(hands: Hands, part: str, group: GenreBand, chords, key: int) -> None:
-    """Play chords, or single tones of them, by two of the band's figures."""
+    """Play chords, or single chord tones, with two of the band's figures."""
     rng, sheet = hands.rng, group.sheet(part)[part]
     figures = [check_figure(_pick(rng, group.figures[part])) for _ in range(2)]
     if rng.random() < 0.7:

@@ -1,7 +1,7 @@
 """The genre corpus: rendered songs in eight styles, with true stems, onsets and causes.
 
-Used by the chapters on genre. Bands are known, so that a network can be tested on bands that it
-was not trained on.
+It is used by the chapters on genre. Bands are known, so that a network can be tested on bands that
+it was not trained on.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class GenreSong:
     onsets : DataFrame
         ``time`` in seconds, ``stem``, ``instrument``, ``pitch`` and ``velocity`` of each note.
     causes : dict
-        Facts of the score: tempo, swing, density, … (the columns of ``songs.csv``).
+        Properties of the score: tempo, swing, density, … (the columns of ``songs.csv``).
     sr : int
         Sample rate in Hz.
     """
@@ -73,7 +73,7 @@ def render_genre_song(
     style : str
         One of :data:`GENRES`.
     band, song : int
-        Number of the band in its style, and of the song among the band's (0, 1, …).
+        Index of the band within its style, and of the song within the band (0, 1, …).
     seconds : float
         Length of the audio.
     sr : int
@@ -88,7 +88,7 @@ def render_genre_song(
     Raises
     ------
     DetailedError
-        If there is no such style, or a number is out of range.
+        If the style does not exist, or a number is out of range.
 
     Examples
     --------
@@ -120,9 +120,9 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
 
 
 def list_causes(score: Song, group: GenreBand) -> dict:
-    """List facts about a song that explain its sound, counted from its score.
+    """List properties of a song that explain its sound, computed from its score.
 
-    The rim of the snare counts as a snare.
+    Rim clicks count as snare strokes.
     """
     snare = np.maximum(score.drums["snare"], score.drums["rim"])
     counted = Song(**{**vars(score), "drums": score.drums | {"snare": snare}})
@@ -152,23 +152,24 @@ def make_genre_corpus(
     n_jobs: int = 2,
     progress: bool = True,
 ) -> Path:
-    """Render the genre corpus, or finish or refresh one that is there.
+    """Render the genre corpus, or complete or update an existing one.
 
-    Files are whole or absent, so a run that was killed can be run again; songs that were rendered
-    with the same settings are kept.
+    Files are written atomically, so an interrupted run can be repeated. Songs rendered with the
+    same settings are kept.
 
     Parameters
     ----------
     folder : path-like
-        Folder to write.
+        Output folder.
     n_bands, songs_per_band : int
-        Bands per style, and songs of each; a smaller corpus is a part of a larger one.
+        Number of bands per style, and of songs per band; a smaller corpus is a subset of a larger
+        one.
     seconds : float
         Length of each song.
     seed : int
-        Seed of everything.
+        Seed of all random draws.
     n_jobs : int
-        Processes that render at a time; the result does not depend on it.
+        Number of processes that render in parallel; the result does not depend on it.
     progress : bool
         Show a progress bar.
 
@@ -213,7 +214,7 @@ def make_genre_corpus(
 
 
 def _is_whole(folder: Path, n_bands: int, songs_per_band: int) -> bool:
-    """Return whether the table lists exactly these songs, and each has its file."""
+    """Return True if the table lists exactly these songs and every file exists."""
     if not (folder / "songs.csv").is_file():
         return False
     songs = pd.read_csv(folder / "songs.csv")
@@ -229,7 +230,7 @@ def _is_whole(folder: Path, n_bands: int, songs_per_band: int) -> bool:
 
 
 def _render_band(folder: Path, style: str, band: int, n_songs: int, seconds, seed) -> list[dict]:
-    """Render the songs of a band that are not there, and return the rows of all."""
+    """Render a band's missing songs, and return the rows of all its songs."""
     rows = []
     for song in range(n_songs):
         score, group = compose_genre_song(style, band, song, seconds=seconds, seed=seed)

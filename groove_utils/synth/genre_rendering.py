@@ -1,7 +1,7 @@
 """Rendering of the genre corpus: mono stems whose sum is the mix.
 
-It is several times faster than :mod:`groove_utils.synth.rendering`, which plays the demo study in
-stereo: notes are summed in mono at the sampler's rate, and each part is resampled once.
+This is several times faster than :mod:`groove_utils.synth.rendering`, which renders the demo study
+in stereo: notes are summed in mono at the sampler's rate, and each part is resampled once.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ DUCKED = ("bass", "other")
 
 
 def render_stems(song: Song, group: GenreBand, seconds: float, sr: int) -> dict[str, np.ndarray]:
-    """Play a song.
+    """Render a song.
 
     Parameters
     ----------
     song : Song
     group : GenreBand
     seconds : float
-        Length; notes that start later are left out.
+        Length in seconds; notes that start later are omitted.
     sr : int
         Sample rate in Hz, at most 44100.
 
@@ -62,7 +62,7 @@ def render_stems(song: Song, group: GenreBand, seconds: float, sr: int) -> dict[
         if name == "chords" and group.mix["echo"] > MIN_ECHO:
             y = echo(y, ECHO_SIXTEENTHS * 15 / song.tempo, group.mix["echo"], sr)
         level = part.gain + (group.mix["second"] if name == "second" else 0.0)
-        if part.stem == "other":  # several parts share the stem
+        if part.stem == "other":  # several parts may share a stem
             y = y / active_level(y)
         y = 10 ** (level / 20) * y
         dry[part.stem] += y
@@ -88,10 +88,10 @@ def _play_part(song: Song, name: str, n_samples: int, seconds: float, sr: int) -
             if name == "drums":
                 y, onset = _stroke(part.program, note.part, note.pitch, part.cents)
                 y = y * (note.velocity / 127) ** 1.7
-                if note.velocity < 70:  # a soft stroke is a dull one
+                if note.velocity < 70:  # softer strokes sound duller
                     y = sosfilt(design_filter(1, 5000, "lowpass", SAMPLE_RATE), y)
             else:
-                velocity = min(127, 16 * round(note.velocity / 16))  # few, so that notes are kept
+                velocity = min(127, 16 * round(note.velocity / 16))  # few, for the cache
                 y, onset = _tone(part, note.pitch, velocity, round(note.duration, 2))
                 y = y * (note.velocity / velocity) ** 2
             start = round(note.time * SAMPLE_RATE) - onset
@@ -120,19 +120,19 @@ def _tone(part, pitch: int, velocity: int, duration: float) -> tuple[np.ndarray,
 
 
 def _gain_to(level: float, y: np.ndarray, sr: int) -> float:
-    """Return the factor that brings a signal to a loudness; 1 for what is too soft to measure."""
+    """Return the gain that brings a signal to a loudness; 1 if it is too soft to measure."""
     loudness = measure_loudness(y, sr)
     return 10 ** ((level - loudness) / 20) if np.isfinite(loudness) else 1.0
 
 
 def active_level(y: np.ndarray) -> float:
-    """Root mean square of a part where it plays, so that rests do not make it louder."""
+    """Return a part's root mean square where it plays, so that rests do not affect its level."""
     size = np.abs(y)
     return float(np.sqrt(np.mean(y[size > 0.03 * size.max()] ** 2)))
 
 
 def _master(stems, loudness: float, highs: float, sr: int) -> dict[str, np.ndarray]:
-    """Filter, level and limit all stems alike."""
+    """Apply the same filter, gain and limiter to all stems."""
     if highs < 0.45 * sr:
         lowpass = design_filter(2, highs, "lowpass", sr)
         stems = {name: sosfilt(lowpass, y) for name, y in stems.items()}

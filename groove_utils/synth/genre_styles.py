@@ -1,6 +1,6 @@
-"""Styles of the genre corpus: figures, harmony, instruments and mix of each, read from a file.
+"""Styles of the genre corpus: figures, harmony, instruments and mix, read from a file.
 
-The file is ``genre_styles.yml``; its head says what the letters of a figure mean.
+The file is ``genre_styles.yml``; comments at its top explain the letters of a figure.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ GENRE_TREE: dict[str, str] = _read()["tree"]
 
 
 def style_sheet(style: str) -> dict:
-    """Return what defines a style, as the file has it, with ``relatives`` added.
+    """Return the definition of a style, as in the file, with ``relatives`` added.
 
     Raises
     ------
     DetailedError
-        If there is no such style (``kind="unknown_style"``).
+        If the style does not exist (``kind="unknown_style"``).
 
     Examples
     --------
@@ -64,7 +64,7 @@ def style_sheet(style: str) -> dict:
 
 
 def hash_styles() -> str:
-    """Return a hash of all styles, by which a rendered corpus is known to be up to date."""
+    """Return a hash of all styles, which shows whether a rendered corpus is up to date."""
     return hash_bytes(json.dumps(_read()))
 
 
@@ -80,7 +80,7 @@ def to_velocities(figure: str) -> np.ndarray:
 
 
 def check_figure(figure: str) -> str:
-    """Return a figure if it is one bar of sixteenths, else raise an error."""
+    """Return a figure if it is one bar of sixteenths; otherwise raise an error."""
     if len(figure) != STEPS:
         raise DetailedError(
             f"{FILE.name}: figure {figure!r} has {len(figure)} letters, expected {STEPS}.",
@@ -92,7 +92,7 @@ def check_figure(figure: str) -> str:
 
 
 def parse_progression(text: str) -> list[tuple[int, str]]:
-    """Read chords as (semitones above the key, kind).
+    """Parse chords as (semitones above the key, kind).
 
     Examples
     --------

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 # song covariate: column of truth/songs.csv, centre, unit; fixed numbers, so that a coefficient
-# means the same whatever songs are drawn. Syncopation enters by its square root, as its
+# means the same whatever songs are drawn. The square root of syncopation is used, since its
 # distribution has a long tail.
 REFERENCE = {
     "syncopation_z": ("syncopation", 2.8, 1.0),
@@ -75,14 +75,14 @@ SD = {
     "style_bias": (9.0, 10.0, 3.0, 8.0, 6.0, -4.0, 0.0, 0.0),
     "residual": (25.5, 24.0, 21.5, 25.5, 24.0, 20.0, 22.5, 22.5),
 }
-# a style's mean minus the intercept, in rating points: none but of the control style_only
+# a style's mean minus the intercept, in rating points; non-zero only for the control style_only
 STYLE_MEANS = {
     "funk": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -7.0),
     "pop": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 13.0),
     "rock": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -6.0),
 }
-# correlation of the random parts over questions: loadings on one common factor, from which the
-# controls' songs and residuals are independent
+# correlation of the random effects between questions: loadings on one common factor, of which the
+# controls' song effects and residuals are independent
 COMMON = {
     "song": (0.60, 0.00, 0.40, 0.60, 0.40, -0.40, 0.0, 0.0),
     "listener": (0.85, 0.80, 0.55, 0.85, 0.75, -0.20, 0.50, 0.50),
@@ -91,7 +91,7 @@ COMMON = {
 
 
 class SimulationError(DetailedError):
-    """Songs or numbers that listeners cannot be simulated with."""
+    """Error raised for songs or numbers with which listeners cannot be simulated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,13 +104,13 @@ class Effects:
         Coefficients in rating points; rows are terms, columns the eight questions. Song terms are
         the columns of :func:`song_covariates`.
     sd : DataFrame
-        Standard deviations of the random parts in rating points: ``song`` and ``listener``
-        intercepts, ``slope_syncopation`` (a listener's own, per unit of ``syncopation_z``),
-        ``style_bias`` (a listener's liking of a style; one liking for all questions, so a negative
-        entry turns it round), ``residual``.
+        Standard deviations of the random effects in rating points: ``song`` and ``listener``
+        intercepts, ``slope_syncopation`` (a listener's slope, per unit of ``syncopation_z``),
+        ``style_bias`` (a listener's liking of a style; the same for all questions, so a negative
+        entry reverses it), ``residual``.
     common : DataFrame
-        Loadings of the ``song``, ``listener`` and ``residual`` parts on a factor that is common to
-        the questions: two questions correlate by the product of their loadings.
+        Loadings of the ``song``, ``listener`` and ``residual`` effects on a factor common to all
+        questions; the correlation of two questions is the product of their loadings.
     style_mean : DataFrame
         Mean of each style minus the intercept, in rating points; rows are styles.
     """
@@ -121,7 +121,7 @@ class Effects:
     style_mean: pd.DataFrame
 
     def table(self) -> pd.DataFrame:
-        """Return all numbers, long: columns ``component, term, question, value``."""
+        """Return all values in long format: columns ``component, term, question, value``."""
         parts = {"fixed": self.fixed, "sd": self.sd, "common_loading": self.common,
                  "style_mean": self.style_mean}  # fmt: skip
         long = [
@@ -144,7 +144,7 @@ class Effects:
         return pd.concat([*long, reference])[["component", "term", "question", "value"]]
 
     def without(self, *terms: str) -> Effects:
-        """Copy with some fixed terms, random parts, or ``style_mean`` set to 0: a null to test.
+        """Copy the effects with some fixed terms, random effects, or ``style_mean`` set to 0.
 
         Raises
         ------
@@ -162,12 +162,12 @@ class Effects:
         return replace(self, fixed=fixed, sd=sd, style_mean=style_mean)
 
     def style_means(self, styles: Sequence[str]) -> np.ndarray:
-        """Return the rows of `style_mean` of some styles, 0 for others, as (n_styles, 8)."""
+        """Return `style_mean` for the given styles, 0 for unknown ones, as (n_styles, 8)."""
         return self.style_mean.reindex(styles, fill_value=0.0).to_numpy()
 
 
 def default_effects() -> Effects:
-    """Effects of the demo study, set so that its ratings spread as real ones do."""
+    """Return the effects of the demo study, chosen so that its ratings vary like real ones."""
     return Effects(
         *(
             pd.DataFrame.from_dict(rows, orient="index", columns=list(RATED), dtype=float)
@@ -177,12 +177,12 @@ def default_effects() -> Effects:
 
 
 def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
-    """Compute the terms by which songs enter the model.
+    """Compute the song-level predictors of the model.
 
     Parameters
     ----------
     songs : DataFrame
-        With ``track_id, syncopation, event_density, tempo, microtiming_ms, low_frequency_db,
+        Columns ``track_id, syncopation, event_density, tempo, microtiming_ms, low_frequency_db,
         bass_drum_coupling``, as in ``truth/songs.csv``.
 
     Returns
@@ -191,8 +191,8 @@ def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
         Indexed by ``track_id``: ``syncopation_z`` (of the square root), ``syncopation_z2``,
         ``density_z, tempo_off2, microtiming_x, low_z, coupling_z``. The z terms are centred and
         scaled by fixed numbers (``reference`` in ``truth/effects.csv``); ``tempo_off2`` is the
-        squared distance of log tempo from 110 BPM in units of 0.15; ``microtiming_x`` is what
-        exceeds 8 ms, in units of 6 ms, and at least 0.
+        squared distance of log tempo from 110 BPM in units of 0.15; ``microtiming_x`` is the excess
+        over 8 ms, in units of 6 ms, and at least 0.
 
     Raises
     ------
@@ -224,5 +224,5 @@ def check_columns(songs: pd.DataFrame, *needed: str) -> None:
     """Raise a `SimulationError` if a table of songs lacks a column."""
     for column in needed:
         if column not in songs:
-            message = f"songs lacks the column {column}; it needs {', '.join(needed)}."
+            message = f"songs has no column {column}; it needs {', '.join(needed)}."
             raise SimulationError(message, kind="missing_column", column=column)

@@ -1,10 +1,10 @@
-"""Simulated listeners: ratings with known effects, against which every method can be tested.
+"""Simulated listeners: ratings with known effects, for testing every method.
 
-Chapter 01 (agreement, noise ceiling), 06 (probing) and 09 (mixed models) use them. A rating is a
-linear mixed model's: fixed effects of song covariates, intercepts of songs and listeners,
-listeners' own slopes and likings of a style, and a residual, for six questions whose random parts
-correlate, and for two control questions without acoustic causes. Nothing here touches audio, so
-that a study can be drawn again thousands of times.
+Chapters 01 (agreement, noise ceiling), 06 (probing) and 09 (mixed models) use them. Ratings follow
+a linear mixed model: fixed effects of song covariates, song and listener intercepts,
+listener-specific slopes and style preferences, and a residual. There are six questions with
+correlated random effects, and two control questions without acoustic causes. No audio is involved,
+so a study can be simulated thousands of times.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Simulated", "draw_design", "simulate_listeners"]
 
 
 class Simulated(NamedTuple):
-    """One draw: `listeners`, `ratings`, and `truth`, a dict of tables ``listeners, songs``."""
+    """A simulated study: `listeners`, `ratings` and `truth`, with tables ``listeners, songs``."""
 
     listeners: pd.DataFrame
     ratings: pd.DataFrame
@@ -38,8 +38,8 @@ class Simulated(NamedTuple):
 def draw_design(styles: np.ndarray, n_listeners: int, per_listener: int, rng) -> np.ndarray:
     """Draw a balanced incomplete design: the songs that each listener rates.
 
-    Each listener's songs spread over the styles as the songs do, and songs within a style are
-    rated equally often, give or take one.
+    Each listener's songs have the same proportions of styles as the whole set, and songs within a
+    style are rated equally often, to within one rating.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def draw_design(styles: np.ndarray, n_listeners: int, per_listener: int, rng) ->
         row = []
         for g, k in enumerate(hand):
             size = len(decks[g])
-            if dealt[g] % size == 0:  # every song has had its turn: shuffle
+            if dealt[g] % size == 0:  # every song has been used: shuffle again
                 decks[g] = rng.permutation(groups[g])
             row.append(decks[g][(dealt[g] + np.arange(k)) % size])
             dealt[g] += k
@@ -99,29 +99,29 @@ def simulate_listeners(
     Parameters
     ----------
     songs : DataFrame
-        As for :func:`song_covariates`, with ``style``.
+        See :func:`song_covariates`; must also have ``style``.
     effects : Effects, optional
         :func:`default_effects` by default.
     seed : int or SeedSequence
     n_listeners, songs_per_listener : int
         See :func:`draw_design`.
     discrete : bool
-        Round and clip the eight questions to 1…100, as a slider would. Without it the ratings
-        follow the linear mixed model exactly.
+        Round the ratings and clip them to 1…100, as a slider would. If False, the ratings follow
+        the linear mixed model exactly.
 
     Returns
     -------
     Simulated
         ``listeners``: ``listener_id, musicianship, dance_inclination, taste_<style>`` (scales of
         1–7). ``ratings``: ``track_id, query, rating, listener_id``. ``truth["listeners"]``: each
-        listener's standardised traits, intercepts, slopes and style likings;
+        listener's standardised traits, intercepts, slopes and style preferences;
         ``truth["songs"]``: each song's intercepts, and its true mean by question (fixed effects
         plus intercept, before clipping).
 
     Raises
     ------
     SimulationError
-        If columns are missing or the numbers do not fit.
+        If columns are missing, or the numbers of listeners and songs are invalid.
     """
     effects = default_effects() if effects is None else effects
     rng = np.random.default_rng(seed)
@@ -155,7 +155,7 @@ def simulate_listeners(
 
 
 def _listener_tables(draw: Draw, styles: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the listeners as a questionnaire shows them, and as they are, without their ids."""
+    """Return the listeners as measured by a questionnaire, and their true values, without ids."""
     traits = {"musicianship": draw.musicianship, "dance_inclination": draw.inclination}
     likings = dict(zip(styles, draw.liking.T))
     shown = traits | {f"taste_{style}": values for style, values in likings.items()}
@@ -172,7 +172,7 @@ def _by_question(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
 
 
 class Draw(NamedTuple):
-    """Random parts of one simulated study, and the ratings that they add up to."""
+    """Random effects of one simulated study, and the resulting ratings."""
 
     musicianship: np.ndarray  # (n_listeners,)
     inclination: np.ndarray  # (n_listeners,)
@@ -192,15 +192,15 @@ def draw_ratings(
     design: np.ndarray,
     rng,
 ) -> Draw:
-    """Draw all random parts, and add them up in each cell of the design.
+    """Draw all random effects, and add them up in each cell of the design.
 
-    `covariates` has the columns of :func:`song_covariates`; `style_of` numbers each song's style,
-    the row of `style_means`, (n_styles, 8).
+    `covariates` has the columns of :func:`song_covariates`; `style_of` gives each song's style as a
+    row number of `style_means`, (n_styles, 8).
     """
     n_listeners, fixed, sd = len(design), effects.fixed.T, effects.sd.T
 
     def parts(name, n):
-        """Draws of shape (n, 8) whose correlations are products of loadings."""
+        """Draw values of shape (n, 8) whose correlations are products of loadings."""
         load = effects.common.loc[name].to_numpy()
         common, own = rng.standard_normal((n, 1)), rng.standard_normal((n, len(RATED)))
         return sd[name].to_numpy() * (load * common + np.sqrt(1 - load**2) * own)

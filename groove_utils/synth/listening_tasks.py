@@ -1,9 +1,9 @@
 """Small listening tests for networks, rendered with known answers (chapter 03).
 
-Each function draws a few hundred short sounds and the answer that each was rendered from. What a
-network must notice differs: a place on the frequency axis (:func:`tom_task`), a shape wherever it
-stands (:func:`chord_task`), an order in time (:func:`swing_task`), or a match between distant bars
-(:func:`repeat_task`). What was drawn once is read from the cache.
+Each function draws a few hundred short sounds and the answer that each was rendered from. The tasks
+differ in what a network must recognise: a position on the frequency axis (:func:`tom_task`), a
+shape at any position (:func:`chord_task`), an order in time (:func:`swing_task`), or a match
+between distant bars (:func:`repeat_task`). Results are cached.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ FAMILIES = {
     "strings": 40, "brass": 56, "lead": 80, "pipe": 72,
 }  # fmt: skip
 """General MIDI families and their first programs; each has eight."""
-N_EXAMPLES = 3  # sounds kept for listening
+N_EXAMPLES = 3  # number of sounds kept for listening
 
 
 @dataclass(frozen=True)
 class ListeningTask:
-    """A question about sounds, with the answers known.
+    """A question about sounds with known answers.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class ListeningTask:
         Index into `classes`.
     n_train : int
     sounds : dict of str to (ndarray of float32, int)
-        A few examples to listen to, by answer: signal and sample rate in Hz.
+        A few sounds to listen to, by answer: signal and sample rate in Hz.
     """
 
     question: str
@@ -78,7 +78,7 @@ class ListeningTask:
 
 
 def _keep(draw: Callable) -> Callable:
-    """Keep the result of a function, arrays or a task, in the cache by the function's arguments."""
+    """Cache the result of a function (arrays or a task) by the function's arguments."""
     arguments = signature(draw)
 
     @wraps(draw)
@@ -119,7 +119,7 @@ def _unpack(entry: dict[str, np.ndarray]) -> ListeningTask:
 def play_note(
     bank: int, program: int, key: int, seconds: float, velocity: int = 100, cents: float = 0.0
 ) -> np.ndarray:
-    """Play one note of a General MIDI preset, from its audible onset.
+    """Render one note of a General MIDI preset, starting at its audible onset.
 
     Parameters
     ----------
@@ -132,12 +132,12 @@ def play_note(
     velocity : int
         1–127.
     cents : float
-        Detuning.
+        Detuning in cents.
 
     Returns
     -------
     ndarray of float32, shape (n_samples,)
-        Mono, at 22,050 Hz. It is cached: copy it before changing it.
+        Mono signal at 22,050 Hz. The array is cached: copy it before modifying it.
     """
     y, onset = render_note(bank, program, key, velocity, seconds, cents, release=0.2)
     y = y.mean(axis=0)[onset : onset + round((seconds + 0.2) * SAMPLE_RATE)]
@@ -147,7 +147,7 @@ def play_note(
 
 
 def drum_loop(events: Sequence[tuple[float, int, float]], seconds: float, kit: int) -> np.ndarray:
-    """Play drum strokes.
+    """Render drum strokes.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def drum_loop(events: Sequence[tuple[float, int, float]], seconds: float, kit: i
 
 @_keep
 def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
-    """Draw the question which of four toms was struck.
+    """Generate the task of identifying which of four toms was struck.
 
     The four differ in pitch; kits and tuning vary. Features are one spectrum on a logarithmic
     frequency axis, 72 semitones from 41 Hz.
@@ -200,9 +200,10 @@ def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 
 @_keep
 def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
-    """Draw the question which chord sounds, with roots in testing that training never had.
+    """Generate the task of identifying a chord, with different roots in training and test.
 
-    Training roots are A2 to G♯3, test roots A3 to G♯4. Features as in :func:`tom_task`, from 65 Hz.
+    Training roots are A2 to G♯3, test roots A3 to G♯4. Features are as in :func:`tom_task`, from 65
+    Hz.
 
     Parameters
     ----------
@@ -231,11 +232,11 @@ def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 
 @_keep
 def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
-    """Draw the question whether a drum loop is straight or swung.
+    """Generate the task of telling whether a drum loop is straight or swung.
 
-    Loops last 2.8 s at 84 to 132 BPM and begin anywhere in the bar. Off-beat eighths come halfway
-    through a beat, or after 1.6 to 2.2 times the length of what remains of it. Features are 12
-    mel bands every 40 ms.
+    Loops last 2.8 s at 84 to 132 BPM and begin anywhere in the bar. Off-beat eighths fall halfway
+    through the beat, or divide it in a ratio of 1.6:1 to 2.2:1. Features are 12 mel bands every 40
+    ms.
 
     Parameters
     ----------
@@ -257,11 +258,11 @@ def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 
 @_keep
 def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> ListeningTask:
-    """Draw the question which earlier bar the last bar repeats.
+    """Generate the task of finding the earlier bar that the last bar repeats.
 
-    Bars of eight steps hold random strokes of kick, snare and hat, played again each time with
-    other gains. Features are the levels (in units of 20 dB) of 3 frequency bands at the 8 steps,
-    24 numbers per bar; a frame is a bar.
+    Bars of eight steps contain random strokes of kick, snare and hi-hat, with new gains at each
+    repetition. Features are the levels (in units of 20 dB) of 3 frequency bands at the 8 steps, 24
+    numbers per bar; each frame is one bar.
 
     Parameters
     ----------
@@ -298,10 +299,10 @@ def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> Li
 
 @_keep
 def tempo_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
-    """Draw the question whether a drum loop is slow, medium or fast.
+    """Generate the task of telling whether a drum loop is slow, medium or fast.
 
-    The tempi are 84 to 96, 102 to 114 and 120 to 132 BPM; everything else is as in
-    :func:`swing_task`, straight and swung loops mixed.
+    Tempi are 84 to 96, 102 to 114 and 120 to 132 BPM; everything else is as in :func:`swing_task`,
+    with both straight and swung loops.
 
     Parameters
     ----------
@@ -322,13 +323,13 @@ def tempo_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 
 
 def draw_tasks(seed: int = 0, *, share: float = 1.0) -> dict[str, ListeningTask]:
-    """Draw the four tasks of chapter 03: ``tom``, ``chord``, ``swing`` and ``repeat``.
+    """Generate the four tasks of chapter 03: ``tom``, ``chord``, ``swing`` and ``repeat``.
 
     Parameters
     ----------
     seed : int
     share : float
-        Share of the default number of examples, for quick trials.
+        Fraction of the default number of examples, for quick trials.
 
     Returns
     -------
@@ -346,18 +347,18 @@ def draw_tasks(seed: int = 0, *, share: float = 1.0) -> dict[str, ListeningTask]
 
 @_keep
 def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Draw frames of drum loops, and whether the kick drum is struck in them.
+    """Generate frames of drum loops, with labels for the presence of a kick drum.
 
     Parameters
     ----------
     n_loops : int
-        Each has 32 frames, one per sixteenth at 100 BPM.
+        Number of loops; each has 32 frames, one per sixteenth at 100 BPM.
     seed : int
 
     Returns
     -------
     X : ndarray of float64, shape (n, 2)
-        Level below 150 Hz and above 2500 Hz in the 46 ms after the sixteenth, in units of 20 dB.
+        Levels below 150 Hz and above 2500 Hz in the 46 ms after the sixteenth, in units of 20 dB.
     y : ndarray of int64, shape (n,)
         1 where there is a kick.
     """
@@ -379,7 +380,7 @@ def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarra
 
 @_keep
 def draw_notes(n: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw single notes of six instruments over two octaves.
+    """Generate single notes of six instruments over two octaves.
 
     Parameters
     ----------
@@ -407,7 +408,7 @@ def draw_notes(n: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.
 
 @_keep
 def draw_phrases(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw three-second phrases of eight families of instruments.
+    """Generate three-second phrases by eight families of instruments.
 
     Parameters
     ----------
@@ -417,7 +418,7 @@ def draw_phrases(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, n
     Returns
     -------
     sounds : ndarray of float32, shape (n, n_samples)
-        At 22,050 Hz.
+        Signals at 22,050 Hz.
     families : ndarray of int64, shape (n,)
         Index into :data:`FAMILIES`.
     programs : ndarray of int64, shape (n,)
@@ -443,7 +444,7 @@ def draw_phrases(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, n
 def draw_band_loops(
     n_bands: int = 24, n_loops: int = 12, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw drum loops by bands that sound like themselves: each has a kit, an equaliser, a tempo.
+    """Generate drum loops by bands, each with its own kit, equaliser setting and tempo.
 
     Parameters
     ----------
@@ -469,7 +470,7 @@ def draw_band_loops(
 
 
 def _beats(rng, ratio: float, beat: float, seconds: float) -> list[tuple[float, int, float]]:
-    """Kick and snare on the beats, hats on beats and off-beats, from a random phase."""
+    """Return events of kick and snare on beats and hats on eighths, from a random phase."""
     events, start = [], -float(rng.uniform(0, 4 * beat))
     for number in range(int((seconds - start) / beat) + 1):
         on = start + number * beat
@@ -483,14 +484,14 @@ def _beats(rng, ratio: float, beat: float, seconds: float) -> list[tuple[float, 
 
 
 def _loop(rng, ratio: float, beat: float, kit: int | None = None) -> np.ndarray:
-    """A drum loop of 2.8 s with a peak of 1."""
+    """Render a drum loop of 2.8 s with a peak of 1."""
     events = _beats(rng, float(ratio), float(beat), seconds=2.8)
     y = drum_loop(events, 2.8, int(rng.choice(KITS)) if kit is None else kit)
     return y / np.abs(y).max()
 
 
 def _log_mel(sounds: list[np.ndarray]) -> np.ndarray:
-    """Log-mel spectrograms in units of 20 dB: (n, 12, n_frames), a frame every 40 ms."""
+    """Compute log-mel spectrograms in units of 20 dB, (n, 12, n_frames), one frame every 40 ms."""
     power = librosa.feature.melspectrogram(
         y=np.stack(sounds),
         sr=RATE,
@@ -503,7 +504,7 @@ def _log_mel(sounds: list[np.ndarray]) -> np.ndarray:
 
 
 def _step_levels(loop: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Levels of a low, a middle and a high band after given times, in units of 20 dB: (n, 3)."""
+    """Return levels (n, 3) of a low, a middle and a high band after given times, in 20 dB."""
     edges = np.searchsorted(np.fft.rfftfreq(1024, 1 / RATE), [30, 150, 2500, 10000])
     starts = np.round(times * RATE).astype(int)
     frames = loop[starts[:, None] + np.arange(1024)] * np.hanning(1024)
@@ -512,7 +513,7 @@ def _step_levels(loop: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _fit(y: np.ndarray, seconds: float) -> np.ndarray:
-    """Cut a signal, or pad it with zeros."""
+    """Truncate a signal, or pad it with zeros."""
     return librosa.util.fix_length(y, size=round(seconds * RATE))
 
 
@@ -522,9 +523,9 @@ def _noisy(y: np.ndarray, rng) -> np.ndarray:
 
 
 def _log_frequency(sounds: list[np.ndarray], low: int) -> np.ndarray:
-    """Mean constant-Q spectrum of each sound: (n, 72 semitones, 1), square root of relative size.
+    """Return the square-root-scaled mean constant-Q spectrum of each sound, (n, 72 semitones, 1).
 
-    All sounds go through one transform, with silence between them: it has a high fixed cost.
+    All sounds are transformed at once, with silence between them, since the fixed cost is high.
     """
     gap, hop = RATE // 8, 1024
     row = np.concatenate([np.pad(y, gap) for y in sounds])
@@ -537,7 +538,7 @@ def _log_frequency(sounds: list[np.ndarray], low: int) -> np.ndarray:
 
 
 def _twice(y: np.ndarray) -> np.ndarray:
-    """A short sound twice, with silence after each: one alone is over before one listens."""
+    """Repeat a short sound, each time followed by silence, to make it easier to hear."""
     return np.tile(np.pad(y, (0, RATE // 4)), 2)
 
 

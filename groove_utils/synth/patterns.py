@@ -1,7 +1,7 @@
 """Drum patterns by style, on a grid of sixteenths (appendix "The demo study and its truth").
 
-A pattern is made of streams (kick, snare, hats …), each an array of MIDI velocities, shape
-(n_bars, 16), 0 where nothing is played. Two numbers steer it: syncopation and density.
+A pattern consists of streams (kick, snare, hats …), each an array of MIDI velocities of shape
+(n_bars, 16), with 0 for no stroke. Two parameters control it: syncopation and density.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from groove_utils.rhythm.grid import STEPS
 
 __all__ = ["draw_drums", "from_text", "play_fill"]
 
-# kick figures from plain to syncopated; each is a bar of sixteenths
+# kick figures from least to most syncopated; each is a bar of sixteenths
 KICKS = {
     "funk": [
         "x.......x.......", "x.....x.x.......", "x..x....x.......", "x.x.......x.....",
@@ -28,12 +28,12 @@ KICKS = {
         "x.....x.x.x.....", "x.x...x...x.....", "x..x..x.x.x.....", "x..x..x...x.x.x.",
     ],
 }  # fmt: skip
-GHOSTS = np.array([7, 9, 15, 1, 11, 3, 6, 14])  # where a funk drummer's left hand goes first
+GHOSTS = np.array([7, 9, 15, 1, 11, 3, 6, 14])  # preferred positions of a funk drummer's left hand
 BORROWED = {"funk": ("pop", 0.12), "pop": ("funk", 0.22), "rock": ("pop", 0.15)}
 
 
 def from_text(text: str, velocity: int = 100) -> np.ndarray:
-    """Turn a figure into velocities; any letter but a dot is a stroke.
+    """Turn a figure into velocities; any character except a dot is a stroke.
 
     Examples
     --------
@@ -58,12 +58,12 @@ def draw_drums(
     rng : numpy.random.Generator
     style : {"funk", "pop", "rock"}
     n_bars : int
-        The pattern has two bars, the second an answer to the first; the last bar of each four
-        closes with a fill.
+        Number of bars. The pattern has two bars, of which the second varies the first; every fourth
+        bar ends with a fill.
     syncopation, density : float
         From 0 (on the beats, few strokes) to 1.
     timekeeper : {"hat", "ride", "open", "offbeat"}
-        Part of the right hand: closed hats, ride cymbal, half-open hats, hats off the beat.
+        Right-hand part: closed hi-hat, ride cymbal, half-open hi-hat, or off-beat hi-hat.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def _kick(rng, style, syncopation, density):
     place = np.clip(syncopation + rng.normal(0, 0.08), 0, 0.999) * len(figures)
     first = from_text(figures[int(place)], 108)
     second = first.copy()
-    # the answer: take a stroke away or put one in, off the beat the more syncopated the song
+    # the second bar: remove or add a stroke, more often off the beat in syncopated songs
     inner = np.flatnonzero(second[1:]) + 1
     if inner.size and rng.random() < 0.5:
         second[rng.choice(inner)] = 0
@@ -110,7 +110,7 @@ def _kick(rng, style, syncopation, density):
 def _snare(rng, style, syncopation, density):
     snare = np.zeros((2, STEPS), int)
     snare[:, [4, 12]] = 118 if style == "rock" else 108
-    if rng.random() < 1.1 * syncopation - 0.25:  # a displaced backbeat in the answer
+    if rng.random() < 1.1 * syncopation - 0.25:  # a displaced backbeat in the second bar
         snare[1, 12] = 0
         snare[1, rng.choice([10, 11, 14, 15])] = 106
     if style == "funk" and rng.random() < syncopation - 0.45:
@@ -133,7 +133,7 @@ def _timekeeping(rng, style, density, timekeeper):
     line[:, ::4] = 96
     line[:, 2::4][line[:, 2::4] > 0] = 84
     line[:, 1::2][line[:, 1::2] > 0] = 60
-    if every == 1:  # leave holes, so that sixteenths breathe
+    if every == 1:  # leave gaps in the sixteenths
         holes = rng.random(STEPS) < 0.45 * (1 - density)
         line[:, holes & (np.arange(STEPS) % 2 == 1)] = 0
     elif style != "rock" and rng.random() < density:
@@ -155,7 +155,7 @@ def _timekeeping(rng, style, density, timekeeper):
 
 
 def play_fill(rng, parts, bar, density):
-    """Close a phrase in the last beats: toms and snare, growing."""
+    """Add a fill to the last beats of a phrase: toms and snare in a crescendo."""
     start = int(rng.choice([8, 10, 12], p=[0.2, 0.3, 0.5]))
     steps = np.arange(start, STEPS)
     for part in parts.values():

@@ -22,7 +22,7 @@ QUESTIONS = MappingProxyType(
         "style_only": "Music of this kind is often played on the radio",
     }
 )
-# control questions and the only cause of their answers, apart from chance and listeners' levels
+# control questions and the only cause of their answers, apart from noise and listeners' levels
 CONTROLS = MappingProxyType({"placebo": "none", "style_only": "style"})
 RATED = tuple(query for query in QUESTIONS if query != "groove")
 SCALE = (1, 100)
@@ -40,7 +40,7 @@ def groove_score(ratings: pd.DataFrame) -> pd.Series:
 
 
 def question_table() -> pd.DataFrame:
-    """Tabulate what causes the answers to each question.
+    """Tabulate the causes of the answers to each question.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Rendering of a score: four stems whose sum is the mix, to the last bit.
 
-Used for the demo study (appendix "The demo study and its truth"). Each note is played by the
-sampler and placed at its sample; stems get a little room; one gain curve, the same for all stems,
-keeps peaks under full scale, so that the mix is still the sum of its stems.
+It is used for the demo study (appendix "The demo study and its truth"). Each note is played by the
+sampler at its exact sample position, and a little reverb is added to the stems. All stems share one
+gain curve that prevents clipping, so that the mix remains the sum of its stems.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
 
 __all__ = ["render"]
 
-# peak of a drum at full velocity, so that kits of different level are interchangeable
+# peak of a drum at full velocity, which makes kits of different level interchangeable
 DRUM_LEVELS = {
     "kick": 0.95, "snare": 0.80, "hat": 0.34, "open_hat": 0.36, "ride": 0.32, "crash": 0.46,
     "tom_high": 0.60, "tom_low": 0.65, "clap": 0.40, "rim": 0.42, "tambourine": 0.26,
@@ -40,7 +40,7 @@ MAIN_PART = {"drums": "drums", "bass": "bass", "other": "chords", "vocals": "lea
 
 
 def render(song: Song) -> dict[str, np.ndarray]:
-    """Play a song.
+    """Render a song.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def render(song: Song) -> dict[str, np.ndarray]:
 
 
 def _add_note(buses: dict[str, np.ndarray], song: Song, note: Note) -> None:
-    """Add one note to its bus, with its audible onset at the note's time."""
+    """Add one note to its bus, so that its audible onset falls at the note's time."""
     drum = note.stem == "drums"
     name = "drums" if drum else note.part
     part, bus = song.band.parts[name], buses[name]
@@ -106,7 +106,7 @@ def _add_note(buses: dict[str, np.ndarray], song: Song, note: Note) -> None:
     if drum:
         peak = float(np.abs(y[:, : SAMPLE_RATE // 5]).max())
         gain = DRUM_LEVELS[note.part] * (note.velocity / 127) ** 1.7 / peak
-        if note.velocity < 70:  # a soft stroke is a dull one
+        if note.velocity < 70:  # softer strokes sound duller
             y = sosfilt(design_filter(1, 5000, "lowpass", SAMPLE_RATE), y)
         y = gain * pan(y, DRUM_PANS.get(note.part, 0.0))
     bus[:, start : start + y.shape[1]] += y

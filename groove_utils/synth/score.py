@@ -1,6 +1,6 @@
-"""Scores of the demo study: notes with times in seconds, and the song that they belong to.
+"""Scores of the demo study: notes with times in seconds, and songs.
 
-Every true feature of a song is counted from its score, and the renderer plays it.
+The true features of a song are computed from its score, which is also what is rendered.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from groove_utils.synth.bands import Band
 
 __all__ = ["LEAD_IN", "Clock", "Note", "Song"]
 
-LEAD_IN = 0.06  # seconds before the first beat, so that an early stroke is not cut
+LEAD_IN = 0.06  # seconds before the first beat, so that early strokes are not cut off
 RING_OUT = 0.5  # seconds after the last bar
 
 
@@ -34,7 +34,7 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True)
 class Song:
-    """A score, with everything that was drawn for it."""
+    """A song: its score and all parameters drawn for it."""
 
     track_id: str
     title: str
@@ -52,17 +52,17 @@ class Song:
 
     @property
     def seconds(self) -> float:
-        """Length of the audio in seconds: the whole bars, with a little room at both ends."""
+        """Length of the audio in seconds: the bars, with a short margin at both ends."""
         return LEAD_IN + self.n_bars * 240 / self.tempo + RING_OUT
 
     @property
     def grid(self) -> np.ndarray:
-        """Seconds of each sixteenth of the song's swung grid, shape (n_bars, 16)."""
+        """Times of the sixteenths of the song's swung grid in seconds, shape (n_bars, 16)."""
         return swung_bars(self.n_bars, self.tempo, self.swing_ratio, LEAD_IN)
 
 
 class Clock:
-    """Times of notes: the swung grid, plus the player's offset and jitter (SD) in milliseconds."""
+    """Note times: the swung grid plus the player's offset and jitter (SD) in milliseconds."""
 
     def __init__(self, rng, n_bars, tempo, swing_ratio, offsets, jitter_ms):
         self.rng, self.sixteenth = rng, 15 / tempo
@@ -70,7 +70,7 @@ class Clock:
         self.offsets, self.jitter_ms = offsets, jitter_ms
 
     def time(self, bar: int, step: int, player: str = "", share: float = 1.0) -> float:
-        """Draw the seconds of a note; `share` scales the jitter."""
+        """Draw the time of a note in seconds; `share` scales the jitter."""
         wobble = self.rng.normal(0, self.jitter_ms * share)
         wobble = np.clip(wobble, -2.5 * self.jitter_ms, 2.5 * self.jitter_ms)
         late = self.offsets.get(player, 0.0) + wobble

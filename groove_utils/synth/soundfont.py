@@ -1,16 +1,17 @@
 """A sampler: play single notes of a SoundFont 2 file, in numpy.
 
-The demo study (appendix "The demo study and its truth") is played with it. It covers the part of
-the SoundFont 2.04 specification that General MIDI presets use: key and velocity zones, tuning,
-loops, the volume envelope, a static low-pass filter opened by velocity, attenuation and pan. LFOs
-and the modulation envelope are left out, except for a vibrato that the score asks for.
+It renders the demo study (appendix "The demo study and its truth"). It covers the part of the
+SoundFont 2.04 specification that General MIDI presets use: key and velocity zones, tuning, loops,
+the volume envelope, a static low-pass filter opened by velocity, attenuation and pan. LFOs and the
+modulation envelope are not implemented, except for vibrato requested by the score.
 
-The C library TinySoundFont (``tinysoundfont`` 0.3.7) was measured as a replacement. Behind this
-interface it gives the same bytes on each run, is in tune to −0.4…+7.8 cents on twenty presets
+The C library TinySoundFont (``tinysoundfont`` 0.3.7) was evaluated as a replacement. With the same
+interface, it gives the same bytes on each run, is in tune to −0.4…+7.8 cents on twenty presets
 (this sampler: −1.1…+6.5) and on time to 1 ms, and renders a song in 0.77 s instead of 0.96 s of
-processor time. But it sounds brighter (spectral flux above 6.4 kHz is 35 to 58% higher on the
+processor time. However, it sounds brighter (spectral flux above 6.4 kHz is 35 to 58% higher on the
 demo), syncopation (LHL) measured from audio correlates with the scores' at r = .37 instead of .84,
-and 23 of the 68 values that chapters 01 and 04 report leave their tolerances. Hence this sampler.
+and 23 of the 68 values that chapters 01 and 04 report exceed their tolerances. Therefore this
+sampler is kept.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ SAMPLE_RATE = 44100
 
 
 def default_soundfont() -> Path:
-    """Path of TimGM6mb.sf2, the General MIDI SoundFont inside the ``pretty_midi`` package.
+    """Return the path of TimGM6mb.sf2, a General MIDI SoundFont in the ``pretty_midi`` package.
 
     It is © 2004 Tim Brechbill, 2010 David Bolton, under the GNU General Public License, version 2.
     """
@@ -39,7 +40,7 @@ def default_soundfont() -> Path:
 
 @lru_cache(maxsize=1)
 def load_soundfont() -> tuple[dict, dict, np.ndarray]:
-    """Read the default SoundFont once per process: presets, zones and samples."""
+    """Read presets, zones and samples of the default SoundFont, once per process."""
     return read_soundfont(default_soundfont())
 
 
@@ -64,30 +65,30 @@ def render_note(
     key : int
         MIDI note number, 0–127.
     velocity : int
-        1–127; the level follows its square, as in the specification.
+        1–127; the level is proportional to its square, as in the specification.
     duration : float
         Seconds from onset to release.
     cents : float
         Detuning in cents.
     vibrato : (float, float, float)
-        Depth in cents, rate in Hz, and the seconds it takes to come in.
+        Depth in cents, rate in Hz, and fade-in time in seconds.
     scoop : float
-        Cents below the note at which it starts; it reaches the note within about 60 ms.
+        Start of the note in cents below its pitch, which it reaches within about 60 ms.
     release : float
         Longest release in seconds, for presets that ring on too long for a melody.
 
     Returns
     -------
     y : ndarray of float32, shape (2, n_samples)
-        The sound at 44.1 kHz, with its release; read-only, because it is kept for the next call.
+        The sound at 44.1 kHz, including its release; read-only, because it is cached.
     onset : int
-        Sample at which the sound reaches a tenth of its peak within the first 100 ms. Start the
-        note this much earlier and its audible onset falls on the beat.
+        Sample at which the sound reaches a tenth of its peak within the first 100 ms. If the note
+        starts this much earlier, its audible onset falls on the beat.
 
     Raises
     ------
     SoundFontError
-        If there is no such preset, or it has no sample for that key and velocity.
+        If the preset does not exist, or has no sample for that key and velocity.
 
     Examples
     --------
@@ -129,12 +130,12 @@ def _play_zone(pool, zone, key, velocity, n_held, cents, vibrato, scoop, release
     )
     ratio = 2 ** (tuning / 1200) * zone["rate"] / SAMPLE_RATE
     y = _read_pool(pool, zone, _positions(ratio, len(envelope), vibrato, scoop))
-    # a soft note is duller: the specification closes the filter by up to two octaves
+    # soft notes are duller: the specification lowers the filter by up to two octaves
     fc = zone["filter_fc"] + 0.5 * zone["mod_env_to_fc"] - 2400 * (1 - velocity / 127)
     cutoff = 8.176 * 2 ** (fc / 1200)
     if cutoff < 16000:
         y = sosfilt(_lowpass(round(max(cutoff, 60.0))), y)
-    # attenuation in centibels, of which hardware (and every player since) takes 0.4
+    # attenuation in centibels, of which hardware (and every player since) applies 0.4
     gain = 10 ** (-0.4 * zone["attenuation"] / 200) * (velocity / 127) ** 2
     y = (gain * envelope[: len(y)] * y).astype(np.float32)
     angle = (np.clip(zone["pan"], -500, 500) / 1000 + 0.5) * np.pi / 2
@@ -142,7 +143,7 @@ def _play_zone(pool, zone, key, velocity, n_held, cents, vibrato, scoop, release
 
 
 def _positions(ratio, n_samples, vibrato, scoop):
-    """Positions in the sample that are read, in samples, with vibrato and scoop."""
+    """Compute the read positions in the sample, in samples, with vibrato and scoop."""
     depth, rate, onset = vibrato
     if not depth and not scoop:
         return ratio * np.arange(n_samples)
@@ -155,7 +156,7 @@ def _positions(ratio, n_samples, vibrato, scoop):
 
 
 def _read_pool(pool, zone, position):
-    """Read the sample pool at fractional positions with a cubic through four neighbours."""
+    """Read the sample pool at fractional positions by cubic interpolation of four neighbours."""
     position, end = position + zone["start"], zone["end"]
     loop = zone["loop_end"] - zone["loop_start"]
     if zone["modes"] & 1 and loop > 0:
@@ -170,7 +171,7 @@ def _read_pool(pool, zone, position):
 
 
 def _volume_envelope(zone, key, n_held, longest):
-    """Attack in amplitude, decay and release in decibels, as in the specification."""
+    """Compute the volume envelope: linear attack in amplitude, decay and release in decibels."""
     delay, attack = _seconds(zone["delay"]), _seconds(zone["attack"])
     hold = _seconds(zone["hold"] + zone["key_to_hold"] * (60 - key))
     decay = _seconds(zone["decay"] + zone["key_to_decay"] * (60 - key))
@@ -181,7 +182,7 @@ def _volume_envelope(zone, key, n_held, longest):
 
 @lru_cache(maxsize=4)  # the zones of a note often share it
 def _draw_envelope(delay, attack, hold, decay, sustain, release, n_held):
-    # the release runs 100 dB at the given time; below −70 dB nothing is heard
+    # the release falls by 100 dB in the given time; below −70 dB it is inaudible
     n_release = int(0.7 * release * SAMPLE_RATE)
     t = np.arange(n_held + n_release) / SAMPLE_RATE - delay
     rise = np.clip(t / max(attack, 0.0005), 0.0, 1.0)

@@ -31,7 +31,7 @@ DEFAULTS = {
     **dict.fromkeys(("keys", "velocities"), WHOLE_RANGE),
     "filter_fc": 13500, "scale_tuning": 100, "root": -1,
 }  # fmt: skip
-# a preset's zone adds to these; the others belong to the sample, not to the sound
+# preset zones add to these generators; the others belong to the sample
 ADDED = (
     "filter_fc", "mod_env_to_fc", "pan", "delay", "attack", "hold", "decay", "sustain", "release",
     "key_to_hold", "key_to_decay", "attenuation", "coarse_tune", "fine_tune", "scale_tuning",
@@ -41,7 +41,7 @@ SAMPLE_FIELDS = ("name", *ADDRESSES, "rate", "root", "correction", "link", "type
 
 
 class SoundFontError(DetailedError):
-    """A SoundFont that cannot be read, or that lacks a preset or a key."""
+    """Error raised if a SoundFont cannot be read, or lacks a preset or a key."""
 
 
 def read_soundfont(path: Path) -> tuple[dict, dict[tuple[int, int], list[dict]], np.ndarray]:
@@ -52,12 +52,12 @@ def read_soundfont(path: Path) -> tuple[dict, dict[tuple[int, int], list[dict]],
     presets : dict
         (bank, program) → name.
     zones : dict
-        (bank, program) → list of dicts, one per sample: the generators of :data:`GENERATORS`, those
-        of preset and instrument summed; ``start, end, loop_start, loop_end`` in samples of the
+        (bank, program) → list of dicts, one per sample: the generators of :data:`GENERATORS`,
+        summed over preset and instrument; ``start, end, loop_start, loop_end`` in samples of the
         pool; ``root`` (MIDI note), ``rate`` (Hz) and ``correction`` (cents) of the sample; ``keys``
         and ``velocities`` as (first, last).
     pool : ndarray of float32, shape (n_samples,)
-        All samples one after the other, −1…1.
+        All samples, concatenated, −1…1.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def read_soundfont(path: Path) -> tuple[dict, dict[tuple[int, int], list[dict]],
 
 
 def _join(preset: dict, instrument: dict, sample: dict) -> dict:
-    """Join a preset's zone, an instrument's zone and a sample: ranges intersect, amounts add."""
+    """Combine a preset zone, an instrument zone and a sample: ranges intersect, amounts add up."""
     zone = DEFAULTS | instrument
     for name in ADDED:
         zone[name] += preset.get(name, 0)
@@ -101,7 +101,7 @@ def _join(preset: dict, instrument: dict, sample: dict) -> dict:
 
 
 def _zone_lists(first_bags: list[int], bags: bytes, generators: bytes) -> list[list[dict]]:
-    """Generators of each zone of each header; the header's global zone is merged into the others.
+    """Return the generators of all zones by header, with global zones merged into the others.
 
     The last header only marks the end.
     """
@@ -137,7 +137,7 @@ def _read_chunks(path: Path) -> dict[str, bytes]:
     while position + 8 <= len(data):
         name, size = struct.unpack_from("<4sI", data, position)
         if name == b"LIST":
-            position += 12  # step inside
+            position += 12  # descend into the chunk
             continue
         chunks[name.decode("latin-1")] = data[position + 8 : position + 8 + size]
         position += 8 + size + size % 2

@@ -1,8 +1,8 @@
 """Convert the published data of Marmoret et al. (2026) to a study folder (chapters 01, 04 and 09).
 
-148 songs of funk, pop and rock with their mean ratings, 16 descriptors and the embeddings of seven
-models, for one model also those of separated stems; no audio and no single listeners. The files are
-found by their names, in any folders.
+The data are 148 funk, pop and rock songs with mean ratings, 16 descriptors and the embeddings of
+seven models (for one model, also of separated stems). There is no audio, and there are no ratings
+by individual listeners. Files are found by their names, in any folder.
 
 References
 ----------
@@ -67,7 +67,7 @@ SHEET = pa.DataFrameSchema(
     | {name: pa.Column(nullable=True) for name in ("song", "style_family")}
     | {q: pa.Column(checks=NUMBER, nullable=True, required=q in REQUIRED) for q in QUERIES}
 )
-MIN_COVERAGE = 0.9  # a model with fewer of the songs is left out, instead of losing the songs
+MIN_COVERAGE = 0.9  # a model that covers fewer songs is left out, to keep the songs
 MIN_SONGS = 8
 MAX_ARCHIVES = 10_000
 LARGEST_ARCHIVE = 64 << 30  # bytes, unpacked
@@ -81,7 +81,7 @@ def make_marmoret2026(
     Parameters
     ----------
     folder : path-like
-        The study folder to write; files that would not change are left alone.
+        The study folder to write; unchanged files are left alone.
     source : path-like, optional
         A folder with the published files ``*ratings*.xlsx``, ``*MIR_features*.csv`` and
         ``audio_embedding_*.npz`` at any depth, also inside zip archives. By default they are
@@ -96,16 +96,16 @@ def make_marmoret2026(
     Raises
     ------
     ConnectionError
-        If OSF does not answer; the message says what to download by hand, and where to put it.
+        If OSF does not respond; the message says what to download by hand, and where to put it.
     StudyError
-        If files are missing or in another form than expected.
+        If files are missing or not in the expected format.
 
     Notes
     -----
     A song is kept if it has ratings on the four questions of the paper, descriptors and the
     embedding of every model that covers at least nine tenths of the songs, so that all models are
-    compared on the same songs. Of rows with the same id the first is taken, and rows without an id
-    are left out, as in the authors' code.
+    compared on the same songs. If several rows have the same id, the first is used; rows without an
+    id are left out, as in the authors' code.
 
     Vectors are kept in float32, as published. The authors' code also fits them in float32, ours in
     float64; their R² differ by at most 2e-6.
@@ -138,8 +138,8 @@ def make_marmoret2026(
 def download_marmoret2026(folder: str | os.PathLike | None = None) -> Path:
     """Download the published files from OSF, and return their folder.
 
-    They go to `folder`, or to ``marmoret2026`` in the cache. Without a connection, files that were
-    put there by hand are used.
+    They are stored in `folder`, or in ``marmoret2026`` in the cache. Without a connection, files
+    placed there by hand are used.
     """
     folder = cache_folder() / "marmoret2026" if folder is None else Path(folder)
     try:
@@ -150,8 +150,8 @@ def download_marmoret2026(folder: str | os.PathLike | None = None) -> Path:
         names = " and ".join(f"{r['files']} from {r['url']}" for r in DATASET.remotes.values())
         raise ConnectionError(
             f"OSF could not be reached ({error}). Download by hand: {names}; put them into "
-            f"{folder}, in any folders, and run again. If OSF refused because of too many requests "
-            "(status 429), wait an hour or set OSF_TOKEN to a token of your own."
+            f"{folder}, at any depth, and run again. If OSF refused because of too many requests "
+            "(status 429), wait an hour or set OSF_TOKEN to your own token."
         ) from error
     download_files([f for f in files if re.search(WANTED, Path(f.path).name, re.I)], folder)
     return folder
@@ -181,7 +181,7 @@ def _unpack(source: Path) -> None:
 
 
 def _find_file(folder: Path, source: Path, pattern: str, name: str) -> tuple[Path, list[tuple]]:
-    """Find a file by its usual name, else by a pattern; also report the others."""
+    """Find a file by its usual name, or else by a pattern, and report other matches."""
     files = [
         path
         for path in sorted(source.rglob("*"))
@@ -207,7 +207,7 @@ def _drop_rows(table: pd.DataFrame, what: str) -> tuple[pd.DataFrame, list[tuple
         report.append((what, "", "", dropped, 0, "rows without an id"))
     if repeated := len(named) - len(once):
         names = ", ".join(named.loc[named["id"].duplicated(), "id"].unique()[:10])
-        report.append((what, "", "", repeated, 0, f"ids once more, the first row counts: {names}"))
+        report.append((what, "", "", repeated, 0, f"repeated ids, the first row counts: {names}"))
     return once, report
 
 
@@ -231,7 +231,7 @@ def _read_ratings(folder: Path, source: Path) -> pd.DataFrame:
 
 
 def _read_descriptors(folder: Path, source: Path) -> pd.DataFrame:
-    """Read the 16 descriptors, by their names; other columns are reported."""
+    """Read the 16 descriptors by name, and report other columns."""
     path, report = _find_file(folder, source, r"mir_?features.*\.csv$", "groove_MIR_features.csv")
     with reading(folder, path.name, "UTF-8 text, comma-separated"):
         table = read_csv(path, dtype=str)
@@ -258,7 +258,7 @@ def _join(names: list[str]) -> str:
 def _select_songs(
     sheet: pd.DataFrame, descriptors: pd.DataFrame, vectors: pd.DataFrame
 ) -> tuple[list[str], pd.DataFrame]:
-    """Songs for which everything is there, and a report of what was found."""
+    """Return the songs with complete data, and a report of the files found."""
     tracks = vectors.groupby(["model", "stem"])["track"].agg(set).to_dict()
     mixes = {model: songs for (model, stem), songs in tracks.items() if not stem}
     rated = sheet[list(REQUIRED)].notna().all(axis=1)
@@ -287,7 +287,7 @@ def _list(missing: set[str]) -> str:
 
 
 def _convert_sheet(sheet: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tables of tracks and of ratings."""
+    """Return the tables of tracks and of ratings."""
     names = {"song": "title", "artist": "artist", "style_family": "style"}
     tracks = sheet[list(names)].rename(columns=names)
     tracks["style"] = tracks["style"].str.lower()
@@ -300,7 +300,7 @@ def _convert_sheet(sheet: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _describe(sheet: pd.DataFrame, tracks: pd.DataFrame) -> dict:
-    """Content of ``study.yml``; scores beyond a query's own scale widen it."""
+    """Return the content of ``study.yml``; a query's scale is widened to include all scores."""
     queries = {}
     for query, entry in DATASET.meta["queries"].items():
         if entry["column"] in sheet:

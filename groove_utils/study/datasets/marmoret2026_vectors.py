@@ -1,7 +1,7 @@
-"""Embeddings in the layout of Marmoret et al. (2026): which file is of which model, stem and song.
+"""Embeddings in the layout of Marmoret et al. (2026): the model, stem and song of each file.
 
-A checkpoint is recognised by its exact name, since folders of one model may hold several:
-``clap-htsat-fused`` is another network than ``clap-htsat-unfused``.
+A checkpoint is recognised by its exact name, since a model's folder may contain several:
+``clap-htsat-fused`` and ``clap-htsat-unfused`` are different networks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from groove_utils.study.vectors import read_arrays, read_texts
 __all__ = ["EXPECTED_MODELS", "EXPECTED_STEMS", "REPORT", "STEM_MODEL", "choose_checkpoints"]
 __all__ += ["find_vectors", "write_vectors"]
 
-# name of a checkpoint's folder -> our name of the model
+# name of a checkpoint's folder -> our name for the model
 CHECKPOINTS = {
     "audiomae": "audiomae",
     "clap-htsat-unfused": "clap-htsat-unfused",
@@ -33,7 +33,7 @@ CHECKPOINTS = {
     "MuQ-MuLan-large": "muq-mulan",
     "musicfm-25hz": "musicfm",
 }
-# folders of a model, where the files lie in it without one of the checkpoint
+# model folders that contain the files directly, without a checkpoint folder
 FOLDERS = {
     "CLAP": "clap-htsat-unfused",
     "MATPAC++": "matpac-plus",
@@ -63,15 +63,15 @@ def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame
     Returns
     -------
     vectors : DataFrame
-        One row per file: path, root (the folder of one checkpoint), model, stem (empty for the
-        mix), track.
+        One row per file: path, root (the checkpoint's folder), model, stem (empty for the mix),
+        track.
     others : DataFrame
-        What is not read, as rows of the report: other models, mixes without a stem.
+        Files that are not read, as rows of the report: other models, mixes without a stem.
 
     Raises
     ------
     StudyError
-        If there is none, or if files of a known model cannot be read.
+        If there are no embeddings, or if files of a known model cannot be read.
     """
     rows, others, problems = [], [], []
     for path in sorted(source.rglob(f"{PREFIX}*.npz")):
@@ -102,7 +102,7 @@ def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keep the folder with most songs for each model and stem, and list the others."""
+    """Keep the folder with the most songs for each model and stem, and list the others."""
     kept, others = [], []
     for (model, stem), group in vectors.groupby(["model", "stem"]):
         songs = set()
@@ -111,7 +111,7 @@ def choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
                 kept.append(part.drop_duplicates("track"))
                 songs |= set(part["track"])
             else:
-                remark = f"the same checkpoint once more: {root.name}"
+                remark = f"another copy of the same checkpoint: {root.name}"
                 others.append(("embeddings", model, stem, len(part), 0, remark))
     return pd.concat(kept, ignore_index=True), pd.DataFrame(others, columns=REPORT)
 
@@ -119,8 +119,8 @@ def choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
 def write_vectors(row, place: Path) -> None:
     """Write a published vector, a row of :func:`find_vectors`, as an archive of layers.
 
-    The rows of MERT's layers × dimensions become layers of their own. Of other models that have
-    several rows, the first is taken, as the authors' code does.
+    MERT's vectors have the shape layers × dimensions; each row becomes a layer. For other models
+    with several rows, the first is used, as in the authors' code.
     """
     rows = np.atleast_2d(np.squeeze(read_arrays(row.path)["audio_embedding"])).astype(np.float32)
     if len(rows) > 1 and row.model.startswith(LAYERED):
@@ -133,7 +133,7 @@ def write_vectors(row, place: Path) -> None:
 
 
 def _describe(path: Path, file: Path, texts: dict[str, str]) -> dict:
-    """Describe a file by its path and the texts in it."""
+    """Identify a file's model, stem and song from its path and the texts in it."""
     separated = any("separated" in part.lower() for part in file.parts)
     name = path.stem.removeprefix(PREFIX)
     instrument = texts.get("instrument_name") or (name if separated else "")
@@ -151,7 +151,7 @@ def _describe(path: Path, file: Path, texts: dict[str, str]) -> dict:
 
 
 def _fault(path: Path) -> str:
-    """Reason why a file cannot be used, empty if it can."""
+    """Return the reason why a file cannot be used; empty if it can."""
     try:
         arrays = read_arrays(path)
     except ValueError as error:
@@ -161,7 +161,7 @@ def _fault(path: Path) -> str:
 
 
 def _model_name(folders: tuple[str, ...]) -> str | None:
-    """Model of a path: an exact name of a checkpoint anywhere, or of a model's own folder."""
+    """Return the model of a path: a checkpoint's exact name anywhere in it, or a model's folder."""
     checkpoints = {_plain(name): model for name, model in CHECKPOINTS.items()}
     for folder in reversed(folders):
         for publisher in ("", *PUBLISHERS):
@@ -172,12 +172,12 @@ def _model_name(folders: tuple[str, ...]) -> str | None:
 
 
 def _plain(folder: str) -> str:
-    """Name of a folder, whichever its capitals and its signs between words."""
+    """Normalise the capitals and separators of a folder's name."""
     return re.sub(r"[^a-z0-9+]", "", folder.lower())
 
 
 def _stem_name(text: str) -> str | None:
-    """Normalise ``drums``, ``bass+drums``, ``drums_and_bass`` …; None if no stem is meant."""
+    """Normalise names such as ``bass+drums`` or ``drums_and_bass``; None if it is not a stem."""
     words = {word.rstrip("s") for word in re.split(r"[^a-z]+|and", text.lower()) if word}
     if not words or not words <= set(STEM_NAMES):
         return None

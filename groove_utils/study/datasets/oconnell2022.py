@@ -1,8 +1,8 @@
 """Convert the song ratings of O'Connell et al. (2022) to a study folder.
 
-124 listeners each rated 20 songs, ten of high and ten of low groove, from 1 to 7 on groove, liking
-and familiarity; there is no audio. No licence is stated, so the table is downloaded when it is
-needed, checked by its hash, and never redistributed. The chapters on
+The data are ratings by 124 listeners of 20 songs each, ten of high and ten of low groove, from 1 to
+7 on groove, liking and familiarity; there is no audio. No licence is stated, so the table is
+downloaded when it is needed, checked by its hash, and never redistributed. The chapters on
 listeners and on mixed models use it.
 
 References
@@ -44,7 +44,7 @@ def make_oconnell2022(
     Parameters
     ----------
     folder : path-like
-        The study folder to write; files that would not change are left alone.
+        The study folder to write; unchanged files are left alone.
     source : path-like, optional
         The published table. By default it is downloaded once and kept in the cache.
 
@@ -53,7 +53,7 @@ def make_oconnell2022(
     ConnectionError
         If the table cannot be downloaded; the message says where to get it and where to put it.
     DetailedError
-        If `source` is another file.
+        If `source` is not the published file.
     """
     path = _download() if source is None else Path(source)
     if hash_file(path) != SHA256:
@@ -77,9 +77,9 @@ def make_oconnell2022(
 
 
 def load_oconnell2022(source: str | os.PathLike | None = None) -> Study:
-    """Load the published ratings next to another study, from a folder in the cache.
+    """Load the published ratings as a second study, from a folder in the cache.
 
-    For `source` and errors see :func:`make_oconnell2022`.
+    For `source` and errors, see :func:`make_oconnell2022`.
     """
     return load_study(make_oconnell2022(cache_folder() / "oconnell2022" / "study", source=source))
 
@@ -88,7 +88,7 @@ def _download() -> Path:
     path = cache_folder() / "oconnell2022" / REMOTE["file"]
     try:
         return download_file(URL, path, SHA256)
-    except (OSError, ValueError) as error:  # no network, or another file than the published one
+    except (OSError, ValueError) as error:  # no network, or not the published file
         raise ConnectionError(
             f"The ratings of O'Connell et al. (2022) could not be downloaded ({error}). Download "
             f"{URL} (sha256 {SHA256}), put it at {path}, and run again."
@@ -96,15 +96,15 @@ def _download() -> Path:
 
 
 def _ratings(sheet: pd.DataFrame) -> pd.DataFrame:
-    """One row per answer; an empty cell is an unanswered question."""
+    """Return one row per answer; an empty cell is an unanswered question."""
     listener = sheet.iloc[:, 0].str.strip()
-    # one identifier is used for two people, by their answers and by the article's count
+    # one identifier stands for two people, judging by the answers and the article's count
     repeat = listener.groupby(listener).cumcount()
     listener = listener.where(repeat == 0, listener + "-" + (repeat + 1).astype(str))
     tables, number = [], ""
     for column in sheet.columns[1:]:
         group, digits, query = re.match(r"([HL]G)(\d*) (groove|like|familiar)", column).groups()
-        number = digits or number  # two headers lack the number of the song before
+        number = digits or number  # two headers lack the song's number in front
         rating = pd.to_numeric(sheet[column])
         columns = {"track_id": group + number, "query": QUERIES[query], "rating": rating}
         tables.append(pd.DataFrame(columns | {"listener_id": listener}))

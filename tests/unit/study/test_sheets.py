@@ -188,7 +188,7 @@ def test_a_study_of_ratings_and_embeddings(tmp_path):
     start_study(tmp_path / "s", None, sheet, embeddings=tmp_path / "vectors", report=said.append)
     assert validate_study(tmp_path / "s") == []
     assert load_study(tmp_path / "s").has("embeddings")
-    assert "Not copied, since no track is called so: m/more.npz." in said
+    assert "Not copied, because no track has this name: m/more.npz." in said
     (tmp_path / "empty").mkdir()
     with raises(StudyError, "no_vectors", path="empty"):
         start_study(tmp_path / "t", None, sheet, embeddings=tmp_path / "empty")
