@@ -1,23 +1,22 @@
 # %% [markdown] tags=["needs-audio-or-stem-embeddings"]
 # # Which instruments carry the groove?
 #
-# A prediction from a song's embedding does not show which instruments it uses. We therefore divide songs
-# into {term}`stems <stem>` and repeat the prediction with each of them and with all their sums. If the drums
-# alone predict as well as the whole band, the other instruments add nothing to them. If nothing is lost
-# without the drums, the drums add nothing to the others. Usually, several instruments carry the same
-# information, and a rule is needed to divide it among them.
+# A prediction from a song's embedding does not show which instruments it depends on. We therefore
+# separate songs into {term}`stems <stem>` and repeat the prediction with each stem and with every sum of
+# stems. If the drums alone predict as well as the whole band, the other instruments add nothing to them.
+# If nothing is lost without the drums, the drums add nothing to the others. Usually, several instruments
+# carry the same information, and a rule is needed to divide the credit among them.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** to predict from stems and all their sums, to divide a score among stems that carry the
-# same information, to distinguish what a model uses in a mix from what is in a stem, and to control for
-# loudness and for stems of other songs.
+# **You will learn** to predict from stems and all their sums, to divide a score among stems that carry
+# the same information, to distinguish what a model uses in a mix from what is in a stem, and to test the
+# results with stems of equal loudness and with stems from other songs.
 #
 # **You need** {doc}`06-probing`.
 #
-# **It runs** in {run-time}`08-stem-ablation` in the run that made this page, more the first time.
-# Modules: `groove_utils.stems`,
-# `groove_utils.probe.ablation`, `groove_utils.stats.shapley`.
+# **It runs** in {run-time}`08-stem-ablation` in the run that made this page; the first run takes longer.
+# Modules: `groove_utils.stems`, `groove_utils.probe.ablation`, `groove_utils.stats.shapley`.
 # ```
 
 # %% tags=["parameters"]
@@ -72,7 +71,7 @@ data = chapter.study
 # %% [markdown] tags=["needs-audio"]
 # ## Hear it
 #
-# Here is one song of each style, as its stems. Play the whole band, then the drums alone, drums and bass
+# Here are the stems of one song of each style. Play the whole band, then the drums alone, drums and bass
 # alone, and everything except the drums. Which of them make you want to move?
 
 # %%
@@ -94,23 +93,23 @@ report_value(
 )
 sources = {
     "true": "the true stems of the study",
-    "hpss": "those of harmonic–percussive separation, which needs no weights",
+    "hpss": "those from harmonic–percussive separation, which needs no weights",
 }
-report_texts(separator=sources.get(separator, f"those of {separator}"))
+report_texts(separator=sources.get(separator, f"those from {separator}"))
 
 # %% [markdown]
-# The stems are {glue:text}`separator`. A first check is that they add up to the mix: for the last of these
-# songs, the mix minus the sum of its stems is {glue:text}`residual` relative to the mix (−120 dB stands for
-# that or less).
+# The stems are {glue:text}`separator`. A first check is that they add up to the mix: for the last of
+# these songs, the mix minus the sum of its stems is {glue:text}`residual` relative to the mix (−120 dB
+# means −120 dB or less).
 
 # %% [markdown]
 # ## What goes in
 #
-# With four stems there are fifteen sums, from a single stem to the whole band. Each sum is embedded as if it
-# were a song. We use the best model of {doc}`06-probing`, which was chosen by the inner folds there. To save
-# time, the model receives {glue:text}`heard` of each song. A bar of four beats lasts 2.4 seconds at 100 beats
-# per minute, so an excerpt has to last for six seconds or so to hold two bars of every song; with one bar, the
-# model could not compare a bar with the next one.
+# With four stems there are fifteen sums, from a single stem to the whole band. Each sum is embedded as if
+# it were a song. We use the best model of {doc}`06-probing`, where it was chosen by the inner folds. To
+# save time, the model receives {glue:text}`heard` of each song. A bar of four beats lasts 2.4 seconds at
+# 100 beats per minute, so an excerpt has to last about six seconds to contain two bars of every song.
+# With a single bar, the model could not compare a bar with the next one.
 
 # %%
 predictions = chapter.find_table("predictions")
@@ -144,17 +143,17 @@ report_texts(target=target, best_model=model, heard=heard)
 report_counts(n_songs=n, n_artists=len(set(artists)), n_sums=len(mixes))
 
 # %% [markdown]
-# There are {glue:text}`n_sums` sums of the stems of {glue:text}`n_songs` songs by {glue:text}`n_artists`
-# artists. The model is {glue:text}`best_model`; the text follows the mean ratings of
-# “{glue:text}`target`”.
+# For each of the {glue:text}`n_songs` songs by {glue:text}`n_artists` artists, there are
+# {glue:text}`n_sums` sums of stems. The model is {glue:text}`best_model`; the text discusses the mean
+# ratings of “{glue:text}`target`”.
 
 # %% [markdown] tags=["needs-audio"]
 # ## The Shapley value by hand
 #
-# Begin with three stems. Let $v(S)$ be the score of a set $S$ of stems: the R² of ridge regression for songs
-# of new artists, if it is given the embedding of the sum of these stems and nothing else. Here is $v$ in
-# scikit-learn. Without any stem there is nothing to predict from. We give the regression a column of zeros, so
-# that it predicts the mean rating of its training songs.
+# Begin with three stems. Let $v(S)$ be the score of a set $S$ of stems: the R² of a ridge regression on
+# the embedding of the sum of these stems, for songs by new artists. Here is $v$ in scikit-learn. Without
+# any stem, there is nothing to predict from. We then give the regression a column of zeros, so that it
+# predicts the mean rating of its training songs.
 
 # %%
 three = tuple(parts[:3])
@@ -173,19 +172,20 @@ def v(S):
 score = {frozenset(S): v(S) for k in range(4) for S in combinations(three, k)}
 
 # %% [markdown]
-# Now let the stems come in one after the other. Three stems can do so in six orders. Each stem adds something
-# to the score when it comes in: much, if it carries new information; nothing, if the stems before it carry the
-# same. The {term}`Shapley value` of a stem {cite}`shapley1953` is the mean of what it adds, over all orders:
+# Now add the stems one after the other. Three stems can be added in six orders. A stem raises the score
+# by a large amount if it carries new information, and not at all if the stems before it carry the same
+# information. The {term}`Shapley value` of a stem {cite}`shapley1953` is the amount that it adds,
+# averaged over all orders:
 #
 # $$ \phi_i = \frac{1}{n!} \sum_{\text{orders}} \bigl( v(B_i \cup \{i\}) - v(B_i) \bigr) $$
 #
-# where $n$ is the number of stems and $B_i$ are those that came before stem $i$. Many orders have the same stems
-# before $i$. If we collect them, the sum is over the sets $S$ of stems without $i$, and $s$ is the number of
-# stems in $S$:
+# where $n$ is the number of stems and $B_i$ is the set of stems added before stem $i$. Many orders have
+# the same stems before $i$. If we combine these orders, the sum runs over all sets $S$ of stems without
+# $i$, where $s$ is the number of stems in $S$:
 #
 # $$ \phi_i = \sum_{S} \frac{s! \, (n - 1 - s)!}{n!} \, \bigl( v(S \cup \{i\}) - v(S) \bigr) $$
 #
-# With three stems, we can simply go through the orders:
+# With three stems, we can simply go through all orders:
 
 # %%
 added = {}
@@ -199,7 +199,7 @@ by_hand = added.mean()
 
 # %% [markdown]
 # The package's function does the same for up to six stems, and for whole arrays of scores at once. The
-# two agree to the last digits:
+# two agree up to rounding errors:
 
 # %%
 shares = shapley_values(score, three)
@@ -211,7 +211,7 @@ added.loc["mean: the Shapley value"] = by_hand
 show_table(
     added.rename_axis("order"),
     "orders",
-    f"R² for “{target}” that each stem adds when it comes in, for each order.",
+    f"R² for “{target}” that each stem adds to the stems before it, for each order.",
 )
 most_shared = (added.max() - added.min()).idxmax()
 report_texts(most_shared=most_shared)
@@ -221,21 +221,21 @@ report_value("most_shared_low", added[most_shared].min())
 report_value("most_shared_high", added[most_shared].max())
 
 # %% [markdown]
-# The difference is {glue:text}`same_shapley`. In each row of {numref}`tab-orders`, the three numbers add
-# up to the same sum, {glue:text}`sum_by_hand`: the score of all three minus that of none. The rows
-# divide this sum differently. What is added by {glue:text}`most_shared` lies between
-# {glue:text}`most_shared_low` and {glue:text}`most_shared_high`, depending on the stems before it. If it
-# adds less after the others than before them, they share information; if more, some information is only
-# in the combination. A negative number means that the stem made the predictions worse. Because the
-# orders differ, we need a rule.
+# The largest difference is {glue:text}`same_shapley`. In each row of {numref}`tab-orders`, the three
+# numbers have the same sum, {glue:text}`sum_by_hand`: the score of all three stems minus that of none.
+# The rows divide this sum differently. The amount that {glue:text}`most_shared` adds lies between
+# {glue:text}`most_shared_low` and {glue:text}`most_shared_high`, depending on the stems before it. A stem
+# that adds less after the others than before them shares information with them. If it adds more, some
+# information is only in the combination. A negative number means that the stem made the predictions
+# worse. Because the orders give different results, we need a rule.
 
 # %% [markdown]
-# ## All the sums
+# ## All sums of stems
 #
-# Now we use all four stems, and the protocol of {doc}`06-probing`: five divisions into folds, in which no
-# artist is in training and test songs, and layer and penalty chosen inside the training songs. Each sum has
-# its own regression. R² is slightly below 0 without any stem, because the mean rating of the training songs
-# differs from that of the test songs.
+# Now we use all four stems and the protocol of {doc}`06-probing`: there are five divisions into folds,
+# all songs by an artist are in the same fold, and layer and penalty are chosen inside the training songs.
+# Each sum has its own regression. Without any stem, R² is slightly below 0, because the mean rating of
+# the training songs differs from that of the test songs.
 
 # %%
 everything, causes = ratings.copy(), []
@@ -296,9 +296,9 @@ rows = scores.query("part == 'all' and target == @target").set_index("subset")
 show_figure(
     figures.plot_subset_scores(rows.reset_index(), parts),
     "subset-scores",
-    f"“{target}” from {model}: R² of every sum of stems with 95% intervals over artists.",
-    "A row for no stem and for each sum, with dots for the stems that sound; next to them R² with "
-    "intervals.",
+    f"R² for “{target}” from {model}, for every sum of stems, with 95% intervals over artists.",
+    "One row for no stem and one per sum: dots for the stems in the sum and, next to them, R² with "
+    "its interval.",
     table=rows.reset_index(),
 )
 report_effects({"whole_r2": rows.loc[subset_name(whole)], "rhythm_section": ahead}, n)
@@ -308,16 +308,17 @@ report_texts(
 )
 
 # %% [markdown]
-# The whole band gives an R² of {glue:text}`whole_r2_full`, no stem gives {glue:text}`nothing_r2`. Alone,
-# {glue:text}`pair` are {glue:text}`pair_note`. The intervals of most sums in {numref}`fig-subset-scores`
-# overlap: with {glue:text}`n_songs` songs, neighbouring rows cannot be ranked. (In {doc}`06-probing`, the same
-# model hears whole songs, so its R² differs a little from the last row.)
+# The whole band gives an R² of {glue:text}`whole_r2_full`, and no stem gives {glue:text}`nothing_r2`. On
+# their own, {glue:text}`pair` are {glue:text}`pair_note`. The intervals of most sums in
+# {numref}`fig-subset-scores` overlap: with {glue:text}`n_songs` songs, neighbouring rows cannot be
+# ranked. (In {doc}`06-probing`, the same model receives whole songs, so its R² differs a little from the
+# last row.)
 #
 # ### The published conditions
 #
 # {cite:t}`marmoret2026` used five conditions besides the mix: bass, drums, other, vocals, and drums with
 # bass, each with its own regression, under their protocol (one fixed penalty, unscaled features, folds
-# without regard to artists). {numref}`tab-stems-paper` repeats them.
+# without regard to artists). {numref}`tab-stems-paper` shows the results for the present study.
 
 # %%
 conditions = [(stem,) for stem in parts] + [pair, whole]
@@ -344,25 +345,26 @@ report_value("paper_highest_r2", order.iloc[-1], n=n)
 # %% [markdown]
 # R² is lowest for {glue:text}`paper_lowest` ({glue:text}`paper_lowest_r2`) and highest for
 # {glue:text}`paper_highest` ({glue:text}`paper_highest_r2`). The standard deviation measures the
-# uncertainty due to the division into folds, and not that due to the sample of songs. The objections to
-# a fixed penalty and to folds without artists apply here as well. In addition, the conditions overlap:
-# the bass may predict ratings because of the bass line, or because the bass line goes with the drums.
-# Five conditions cannot show how much of the bass's information is also in the other stems; all sums
-# can. What *causes* the ratings, no sum can show (see “What could be wrong here”).
+# uncertainty due to the division into folds, and not that due to the sample of songs. The objections to a
+# fixed penalty and to folds without artists apply here as well. In addition, the conditions overlap: the
+# bass may predict ratings because of the bass line, or because the bass line is related to the drums.
+# Five conditions cannot show how much of the information in the bass is also in the other stems; the set
+# of all sums can. No sum can show what *causes* the ratings (see “What could be wrong here”).
 
 # %% [markdown]
 # ## Alone, left out, and shared
 #
 # The contribution of a stem can be defined in three ways. **Alone**: the R² of the stem minus that of no
-# stem. **Left out**: the loss of R² without it. If two stems carry the same information, “alone” credits
-# both stems with it, and “left out” credits neither. The **Shapley value** averages these two and the
-# cases between them. It is the only rule with four properties: the shares add up to the score of the
-# whole minus that of no stem; equal stems get equal shares; a stem that never changes the score gets
-# zero; and if two scores are added, so are their shares.
+# stem. **Left out**: the R² of the whole band minus that of all other stems. If two stems carry the same
+# information, “alone” credits both stems with it, and “left out” credits neither. The **Shapley value**
+# averages these two and the cases between them. It is the only rule with four properties: the shares add
+# up to the score of the whole minus that of no stem; equal stems get equal shares; a stem that never
+# changes the score gets zero; and if two scores are added, so are their shares.
 #
-# One family of comparisons was planned before looking: which stems have a Shapley value above 0 for
-# “{glue:text}`target`”? Its p-values are corrected by Holm over the stems. In a simulated study, a
-# second planned family follows for the known causes. All other shares are exploratory.
+# One family of comparisons was planned before looking at the results: which stems have a Shapley value
+# above 0 for “{glue:text}`target`”? The p-values are corrected by Holm's method for the number of stems.
+# In a simulated study, a second planned family follows, for the known causes. All other shares are
+# exploratory.
 
 # %%
 shares = contributions(on_stems.select([*targets, *controls]))
@@ -395,12 +397,12 @@ report_effects({"top_share": planned.loc[top_stem]}, n)
 report_counts(n_planned=len(planned))
 
 # %% [markdown]
-# Of the R² of the whole band, {glue:text}`whole_r2`, the largest {glue:text}`measure` goes to
-# {glue:text}`top_stem`: {glue:text}`top_share_full`, {glue:text}`top_p` (corrected by Holm over
-# {glue:text}`n_planned` stems). Clearly above 0: {glue:text}`clear_stems`. If *alone* is large and *left out*
-# is small, other stems carry the same information.
+# The R² of the whole band is {glue:text}`whole_r2`. The stem with the largest {glue:text}`measure` is
+# {glue:text}`top_stem`: {glue:text}`top_share_full`, {glue:text}`top_p` (Holm-corrected for
+# {glue:text}`n_planned` stems). Stems that are clearly above 0: {glue:text}`clear_stems`. If a stem
+# contributes much *alone* and loses little when *left out*, other stems carry the same information.
 #
-# ### Exploration: other questions, single styles
+# ### Exploratory results: other questions and single styles
 #
 # {numref}`fig-stem-questions` shows the same shares for other questions.
 
@@ -416,7 +418,7 @@ by_question["target"] = by_question["target"].str.replace("_", " ")
 show_figure(
     figures.plot_stem_shares(by_question, panel="target", columns=2),
     "stem-questions",
-    f"{measure}: contribution of each stem to each question, from {model}.",
+    f"Contribution of each stem to each question ({measure}), from {model}.",
     "One panel per question: for each stem a dot with its interval.",
     table=by_question,
 )
@@ -425,18 +427,18 @@ report_counts(n_shares=len(others), n_plain=n_plain, n_sure=n_sure)
 report_value("n_by_chance", 0.05 * len(others), fmt=".1f")
 
 # %% [markdown]
-# For the other questions, and for “{glue:text}`target`” within each style (R² about the mean of the style),
-# there are {glue:text}`n_shares` further shares. Without correction, {glue:text}`n_plain` of them have
-# p < .05; {glue:text}`n_by_chance` would be expected by chance. After correction, {glue:text}`n_sure` are
-# left. Questions are correlated, so these are not independent findings.
+# For the other questions, and for “{glue:text}`target`” within each style (R² relative to the mean of the
+# style), there are {glue:text}`n_shares` further shares. Without correction, {glue:text}`n_plain` of them
+# have p < .05; {glue:text}`n_by_chance` would be expected by chance. After correction,
+# {glue:text}`n_sure` remain. Questions are correlated, so these are not independent findings.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
 # In this simulated study, two questions are controls with a known answer. The ratings of “placebo” have
 # no cause in the music. Those of “style only” depend on the style of a song and on nothing else. The
-# table shows how well the whole band predicts them, over all songs and within styles. (Within styles, a
-# prediction based on style alone has an R² slightly below 0.)
+# table shows how well they can be predicted from the whole band, over all songs and within styles.
+# (Within styles, a prediction based on style alone has an R² slightly below 0.)
 
 # %%
 of_whole = scores[scores["subset"] == subset_name(whole)]
@@ -452,9 +454,9 @@ show_table(
     "R² of the whole band for the target and for the control questions.",
 )
 words = (
-    "is predicted",
+    "can be predicted",
     "is predicted worse than by its mean",
-    "cannot be shown to be predicted",
+    "cannot be shown to be predictable",
 )
 where = {"all": "over all songs", "within": "within styles"}
 report_texts(
@@ -466,9 +468,9 @@ report_texts(
 )
 
 # %% [markdown]
-# The result: {glue:text}`control_note`. For “style only”, the shares in {numref}`fig-stem-questions` show in
-# which stems a style can be recognised, not what the answers depend on. The same may be true of a part of the
-# shares for “{glue:text}`target`”.
+# The result: {glue:text}`control_note`. For “style only”, the shares in {numref}`fig-stem-questions` show
+# in which stems a style can be recognised, not what the answers depend on. The same may be true of part
+# of the shares for “{glue:text}`target`”.
 
 # %% [markdown]
 # ## Two kinds of training
@@ -477,11 +479,11 @@ report_texts(
 # *what a model uses in a mix*. For this, the regression is trained on the mix of the training songs, with
 # the layer, penalty and standardisation of the mix, and only *tested* on stems.
 #
-# This has a problem. A solo bass is unlike all mixes of the training set. The predictions for all solo
-# basses are wrong by a similar amount, and R² counts this as error. We therefore use two forms: **as it
-# comes**, and with the **mean shifted**: for each sum, the predictions are shifted so that their mean
-# over the *training* songs equals those songs' mean rating. The second form ignores a common offset and
-# keeps the order of songs.
+# This has a problem. A solo bass is unlike any mix in the training set. The predictions for all solo
+# basses are wrong by a similar amount, and R² counts this as error. We therefore report two versions: the
+# predictions **as it comes**, without any change, and with the **mean shifted**. In the second version,
+# the predictions for each sum are shifted so that their mean over the *training* songs equals the mean
+# rating of those songs. This removes a common offset and keeps the order of the songs.
 
 # %%
 kinds = {
@@ -497,8 +499,8 @@ by_kind = pd.concat(
 show_figure(
     figures.plot_subset_scores(by_kind, parts, hue="trained_on"),
     "stem-readings",
-    f"“{target}” from {model}, by what the regression was trained on. Arrows: below −1.",
-    "A row for each sum with three dots; arrows at the left edge stand for far lower scores.",
+    f"R² for “{target}” from {model}, by what the regression was trained on. Arrows: below −1.",
+    "One row per sum, with three dots; arrows at the left edge stand for far lower scores.",
     table=by_kind,
 )
 wide = by_kind.pivot(index="subset", columns="trained_on", values="estimate")
@@ -511,19 +513,21 @@ report_value("level_median", wide["the mix, mean shifted"].median(), n=len(wide)
 report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
 
 # %% [markdown]
-# As it comes, the lowest R² of the regression on the mix is {glue:text}`mix_lowest`
-# ({glue:text}`mix_lowest_sum`), and {glue:text}`mix_negative_full` sums lie below zero. Shapley values
-# of these scores would mostly measure how unlike a full mix each stem sounds. With the mean shifted, the
-# median over the sums is {glue:text}`level_median`; regressions on the stems themselves reach
-# {glue:text}`stem_median`. Information can be in a stem in a form that a regression on the mix does not
-# use. A report of an ablation should therefore state how it was trained.
+# Without the shift, the lowest R² of the regression on the mix is {glue:text}`mix_lowest`
+# ({glue:text}`mix_lowest_sum`), and the number of sums with an R² below zero is
+# {glue:text}`mix_negative_full`. Shapley values of these scores would mostly measure how unlike a full
+# mix each stem sounds. With the mean shifted, the median over the sums is {glue:text}`level_median`; for
+# regressions on the stems themselves, it is {glue:text}`stem_median`. A stem can contain information in a
+# form that a regression on the mix does not use. A report of an ablation should therefore state what the
+# regression was trained on.
 
 # %% [markdown] tags=["needs-audio"]
 # ## Controls
 #
 # **Loudness.** A stem is softer than its song, and embeddings depend on level. We take the stem that is
-# softest, compared with its song, set it to the loudness (ITU-R BS.1770) of the song, and repeat the embedding
-# and the regression. If R² changes little for this stem, the others have even less reason to change.
+# softest relative to its song, set it to the loudness (ITU-R BS.1770) of the song, and repeat the
+# embedding and the regression. If R² changes little for this stem, it should change even less for the
+# others.
 
 # %%
 single = [(stem,) for stem in parts]
@@ -535,12 +539,13 @@ with_louder = {whole: mixes[whole], softest: louder.layers}
 on_louder = ablate(with_louder, ratings[[target]])
 
 # %% [markdown]
-# **The bass of another song.** Drums and bass of one band are played together. If a prediction uses
-# this, it should become worse with the bass of another song. Each song gets the bass of the song with
-# the nearest tempo, of the same style, by another artist. Style and (nearly) tempo stay. How the two
-# play together is removed, and so is whatever else is particular to this song's bass. A loss may come
-# from either. The regression is trained again, on the exchanged songs. Listen to the first song of each
-# style: drums and bass as they were played, then with the other bass.
+# **The bass of another song.** Drums and bass of one band are played together. If a prediction uses this,
+# it should become worse with the bass of another song. Each song gets the bass of the song with the
+# nearest tempo, of the same style, by another artist. The style and (nearly) the tempo stay the same. The
+# exchange removes the way in which the two play together, and also everything else that is particular to
+# the bass of this song; a loss may be due to either. The regression is trained again, on the songs with
+# the other bass. Listen to the first song of each style: first drums and bass as they were played, then
+# the drums with the other bass.
 
 # %%
 tempo = data.tracks.set_index("track_id").get("tempo")
@@ -575,7 +580,7 @@ off = 100 * (partners["tempo_ratio"] - 1).abs().median()
 report_value("tempo_off", off, fmt=".1f", unit="%", n=n)
 decibels = 20 * np.log10(median_gain[softest])
 report_value("gain_most", decibels, fmt=".1f", unit=" dB", n=n)
-words = "a clear gain of R²", "a clear loss of R²", "no clear change of R²"
+words = "a clear gain in R²", "a clear loss in R²", "no clear change in R²"
 report_effects({f"{of}_change": changed.loc[of] for of in changed.index}, n)
 report_texts(
     **{f"{of}_word": pick_verdict(changed.loc[of], *words) for of in changed.index}
@@ -585,14 +590,15 @@ report_texts(
 )
 
 # %% [markdown]
-# The softest stem is {glue:text}`gain_most_stem`, with a median gain of {glue:text}`gain_most`. If it is as loud
-# as the song, there is {glue:text}`louder_word` ({glue:text}`louder_change_full`). With the
-# {glue:text}`second_stem` of another song, whose tempo differs by {glue:text}`tempo_off` at the median, there
-# is {glue:text}`exchanged_word` ({glue:text}`exchanged_change_full`).
+# The softest stem is “{glue:text}`gain_most_stem`”, which needs a median gain of {glue:text}`gain_most`
+# to become as loud as the song. With this gain, there is {glue:text}`louder_word`:
+# {glue:text}`louder_change_full`. With the {glue:text}`second_stem` of another song (median difference in
+# tempo: {glue:text}`tempo_off`), there is {glue:text}`exchanged_word`:
+# {glue:text}`exchanged_change_full`.
 #
-# A control without effect is informative only if an effect was possible. We therefore check the sound: does
-# the exchange destroy the coupling of bass and bass drum? For this we compare their onsets, in one song of
-# each band.
+# A control that has no effect is informative only if an effect was possible. We therefore check the
+# sound: does the exchange destroy the coupling of bass and bass drum? To find out, we compare the onsets
+# of the two in one song of each band.
 
 # %%
 tracks = data.tracks.groupby("artist")["track_id"].first()
@@ -608,10 +614,10 @@ onsets = onsets.dropna()
 coincide = [f"{100 * share:.0f}%" for share in onsets.mean()]
 report_texts(
     onset_note=(
-        f"Of the onsets of bass and bass drum, {coincide[0]} coincide within 40 ms in the songs, "
+        f"Of the onsets of bass and bass drum, {coincide[0]} coincide within 40 ms in the original songs, "
         f"and {coincide[1]} after the exchange (F-measure, {len(onsets)} songs)"
         if coincide
-        else "This separator gives no bass and drums whose onsets could be compared"
+        else "This separator yields no bass and drums whose onsets could be compared"
     )
 )
 
@@ -619,17 +625,17 @@ report_texts(
 # {glue:text}`onset_note`. Whether the exchange changes an embedding is another question.
 #
 # **The separator.** Only simulated bands and multitrack releases have true stems. Stems of Demucs
-# {cite}`rouard2023` contain parts of each other, so “vocals” may contain drums. An exercise listens to what a
-# separator does.
+# {cite}`rouard2023` contain parts of each other, so “vocals” may contain drums. In an exercise, you will
+# listen to the output of a separator.
 
 # %% [markdown] tags=["needs-simulation", "needs-audio"]
-# ## Does the ablation find what was put in?
+# ## Does the ablation recover the known causes?
 #
 # In this study, the causes are known, and so are the stems that produce them: the pattern of the drums
 # determines syncopation and the number of drum strokes; low frequencies come from the bass and the bass
-# drum; microtiming is that of drums and bass; coupling is a relation between these two. We predict the causes
-# from the stems. A planned comparison for each cause tests whether the stems that produce it have a larger
-# share of R² than the other stems. Tempo is in all stems, so it has no such test.
+# drum; microtiming is that of drums and bass; coupling is a relation between drums and bass. We predict
+# the causes from the stems. A planned comparison for each cause tests whether the stems that produce it
+# have a larger share of R² than the other stems. Tempo is in all stems, so it has no such test.
 
 # %%
 drums, bass = "drums", "bass"
@@ -684,13 +690,14 @@ report_value("causes_right", len(right), fmt=".0f", n=len(verdict))
 report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words(wrong))
 
 # %% [markdown]
-# For {glue:text}`causes_right_full` causes, the stems that produce the cause clearly have the larger
-# share: {glue:text}`causes_right_names`. The other stems clearly have the larger share for:
-# {glue:text}`causes_wrong_names`. For the remaining causes the result is not clear. An ablation can only
-# attribute information that the embedding contains, so an unclear result may be due to the embedding.
+# The number of causes for which the stems that produce them clearly have the larger share is
+# {glue:text}`causes_right_full`: {glue:text}`causes_right_names`. Causes for which the other stems
+# clearly have the larger share: {glue:text}`causes_wrong_names`. For the remaining causes, the result is
+# unclear. An ablation can only attribute information that the embedding contains, so an unclear result
+# may be due to the embedding.
 #
-# Coupling needs both stems. We therefore ask for the R² of drums and bass beyond what each of them adds
-# alone, and for the change of R² when the bass is exchanged.
+# Coupling needs both stems. We therefore compute how much R² drums and bass together add to what each of
+# them adds alone, and how much R² changes when the bass is exchanged.
 
 # %%
 coupling = on_stems.select(["bass–drum coupling"])
@@ -720,17 +727,17 @@ report_texts(coupling_word=pick_verdict(answers["coupling_r2"], *words))
 
 # %% [markdown]
 # From {glue:text}`first_stem` and {glue:text}`second_stem` together, coupling is predicted with an R² of
-# {glue:text}`coupling_r2_full`: {glue:text}`coupling_word`. Beyond what each stem adds alone, the two
-# give {glue:text}`synergy_full`. The R² with the own bass minus that with the other bass is
-# {glue:text}`coupling_lost_full`.
+# {glue:text}`coupling_r2_full`: {glue:text}`coupling_word`. To what each stem adds alone, the two
+# together add {glue:text}`synergy_full`. The R² with the song's own bass minus that with the other bass
+# is {glue:text}`coupling_lost_full`.
 
 # %% [markdown] tags=["needs-audio"]
 # ## One song at a time
 #
 # The same rule divides the *predicted rating* of a single song: starting from the mean of the training
 # songs, each stem raises or lowers the prediction. We use the regression on the mix with the mean
-# shifted, because the question is what it uses in this mix. Many songs have no vocals; silence has an
-# embedding, too, and would be given a share. A sum therefore contains only the stems that sound.
+# shifted, because the question is what it uses in this mix. Some songs have no vocals. Silence also has
+# an embedding, and would be given a share. A sum therefore contains only the stems that are not silent.
 
 # %%
 silent = pd.DataFrame(
@@ -752,9 +759,9 @@ picked["label"] = picked["artist"] + ": " + picked["track_id"]
 show_figure(
     figures.plot_attributions(picked, xlabel=f"Predicted “{target}”"),
     "stem-songs",
-    f"From the mean rating to the prediction by {model}: the songs of each style that are predicted "
-    "highest (above) and lowest (below).",
-    "A line per song with coloured bars for the stems from a dotted line, and a diamond.",
+    f"From the mean rating to the prediction by {model}: the songs of each style with the highest "
+    "(above) and lowest (below) predictions.",
+    "One row per song: coloured bars for the stems, starting at a dotted line, and a diamond.",
     table=pushes,
 )
 size = pushes.groupby("stem")["estimate"].std().sort_values()
@@ -769,19 +776,19 @@ report_texts(
 )
 
 # %% [markdown]
-# Over all songs, the contribution of {glue:text}`pusher` varies most (standard deviation
-# {glue:text}`pusher_sd_full`). Among the songs shown, the largest contribution is that of the
-# {glue:text}`strong_stem` in “{glue:text}`strong_song`”: {glue:text}`strong_push_full`. Of all
-# contributions, {glue:text}`clear_pushes_full` have an interval that excludes zero. These intervals are
-# over the artists of the training set and are not corrected. Songs with a silent stem:
-# {glue:text}`n_silent_full`. Each audio player below has the whole song and the stem with the largest
-# contribution.
+# Over all songs, the contribution of “{glue:text}`pusher`” varies most, with a standard deviation of
+# {glue:text}`pusher_sd_full`. Among the songs shown, the largest contribution is that of the
+# {glue:text}`strong_stem` in “{glue:text}`strong_song`”: {glue:text}`strong_push_full`. The number of
+# contributions whose interval excludes zero is {glue:text}`clear_pushes_full`. These intervals resample
+# the artists of the training set and are not corrected for multiple comparisons. The number of songs with
+# a silent stem is {glue:text}`n_silent_full`. Each audio player below has the whole song and the stem
+# with the largest contribution.
 
 # %%
 for track, own in picked.groupby("track_id", sort=False):
     row = own.loc[own["estimate"].abs().idxmax()]
     way = "raises" if row["estimate"] > 0 else "lowers"
-    label = f"{row['stem']}, {way} the prediction by {abs(row['estimate']):.2f}"
+    label = f"{row['stem']}: {way} the prediction by {abs(row['estimate']):.2f}"
     stem_path = paths[track][row["stem"]]
     audio_player({f"{track}: whole": data.audio_path(track), label: stem_path})
 
@@ -797,18 +804,20 @@ for track, own in picked.groupby("track_id", sort=False):
 # - **Stems are not independent.** A busy drummer may play with a busy bassist. The bass then predicts what
 #   the drums cause. Exchanging the bass does not separate the two, because the ratings are still those
 #   of the original songs. Listeners would have to rate songs with exchanged stems.
-# - **Wide intervals.** A share is a difference of scores, and there are {glue:text}`n_artists` artists.
+# - **Wide intervals.** A share is a difference of scores, and is therefore uncertain with
+#   {glue:text}`n_artists` artists.
 # - **The empty sum is a convention.** If silence were the baseline, all shares would shift.
 #
 # ## Exercises
 
 # %% [markdown] tags=["needs-audio"]
-# ```{exercise} Come first, come last
+# ```{exercise} First and last
 # :label: ex-first
 #
-# One line each: from the table `added`, compute what the first of the three stems adds on average if it comes
-# in first, and if it comes in last; call the two numbers `first` and `last`. Which two of the three measures
-# are these? What weight does each of them have in the Shapley value of three stems, and of four?
+# From the table `added`, compute, in one line each, what the first of the three stems adds on average
+# when it is added first, and when it is added last; call the two numbers `first` and `last`. Which two of
+# the three measures are these? What weight does each of them have in the Shapley value of three stems,
+# and of four?
 # ```
 #
 # ```{solution-start} ex-first
@@ -822,8 +831,9 @@ last = added.loc[added.index.str.endswith(stem), stem].mean()
 first, last
 
 # %% [markdown] tags=["needs-audio"]
-# They are “alone” and “left out”. In two of six orders a stem comes first and in two last, so each has a weight
-# of one third; with four stems, of one fourth. The rest belongs to sums with some of the other stems.
+# They are “alone” and “left out”. In two of six orders a stem comes first and in two last, so each has a
+# weight of one third; with four stems, of one fourth. The rest of the weight belongs to sums with some of
+# the other stems.
 #
 # ```{solution-end}
 # ```
@@ -831,10 +841,10 @@ first, last
 # %% tags=["check", "needs-audio"]
 nothing, band = score[frozenset()], score[frozenset(three)]
 assert np.isclose(first, score[frozenset(three[:1])] - nothing), (
-    "if a stem comes first, it is added to nothing: which rows of `added` begin with it?"
+    "a stem that comes first is added to nothing: which rows of `added` begin with it?"
 )
 assert np.isclose(last, band - score[frozenset(three[1:])]), (
-    "if a stem comes last, all others are there already"
+    "when a stem comes last, all others have already been added"
 )
 
 # %% [markdown]
@@ -854,8 +864,8 @@ broken = contributions(kinds["the mix, as it comes"]).query("part == 'all'")
 broken[["stem", "measure", "estimate", "low", "high"]].tail(len(parts)).round(2)
 
 # %% [markdown]
-# Sums that are unlike a mix have predictions far off the scale. The stem that makes a sum sound like a mix
-# again gets most of the score, often the drums. The share measures similarity to a mix, not groove.
+# Sums that are unlike a mix have predictions far outside the scale. The stem that makes a sum resemble a
+# mix again, often the drums, gets most of the score. The share measures similarity to a mix, not groove.
 #
 # ```{solution-end}
 # ```
@@ -870,12 +880,12 @@ assert len(broken.merge(main, on=["stem", "measure", "estimate"])) == 0, (
 # ```{exercise} Separate by ear
 # :label: ex-separate
 #
-# Listen: add up one song's stems (`stems.remix`), separate the sum into harmonic and percussive parts
+# Add up one song's stems (`stems.remix`), separate the sum into harmonic and percussive parts
 # {cite}`fitzgerald2010` with `stems.separate(y, sr, "hpss")`, call the result `guess`, and compare its
-# percussive part with the true drums. Which instruments do you hear in it? What is the
+# percussive part with the true drums by listening. Which instruments do you hear in it? What is the
 # signal-to-distortion ratio of each part (`stems.separation_quality`)? This ratio is 10 log₁₀ of the
-# energy of the true stem, scaled to fit, over the energy of the error. `stems.regroup_stems` adds
-# up the true stems to the same two parts.
+# energy of the true stem, scaled to fit, over the energy of the error. `stems.regroup_stems` combines the
+# true stems into the same two parts.
 # ```
 #
 # ```{solution-start} ex-separate
@@ -889,8 +899,9 @@ audio_player({"drums": (true["drums"], sr), "percussive": (guess["percussive"], 
 stems.separation_quality(guess, stems.regroup_stems(true, list(guess)), sr)
 
 # %% [markdown] tags=["needs-stems"]
-# “Percussive” means “short”, not “drums”: the attacks of bass and voice are in it, and cymbals that ring are
-# not. With `separator = "hpss"` in the parameters, the whole chapter runs with these two stems.
+# “Percussive” means “short”, not “drums”: this part contains the attacks of bass and voice, but not
+# cymbals that ring. With `separator = "hpss"` in the parameters, the whole chapter runs with these two
+# stems.
 #
 # ```{solution-end}
 # ```
@@ -904,14 +915,16 @@ assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"
 #
 # ## Summary
 #
-# **Asked**: which instruments carry what the model knows about “{glue:text}`target`”. **Found**: the
-# largest {glue:text}`measure` is that of {glue:text}`top_stem` ({glue:text}`top_share_full`); clearly
-# above 0: {glue:text}`clear_stems`. A regression on stems shows which information is in a stem; a
-# regression on the mix shows what is used, but its predictions have to be shifted to a common mean
-# first. **True in the simulation**: drums and bass produce every cause except the tempo, which is in all
-# stems; voices and other instruments cause nothing. **What would change our mind**: more artists; a
-# separator or a loudness that changes the score of a stem by more than the width of its interval; or a
-# stem without a cause that clearly takes a share from those with one.
+# **Asked**: which instruments carry the information that a model has about
+# “{glue:text}`target`”. **Found**: the stem with the largest {glue:text}`measure` is
+# {glue:text}`top_stem`, with {glue:text}`top_share_full`; stems that are clearly above 0:
+# {glue:text}`clear_stems`. A regression on stems shows which information is in a stem; a
+# regression on the mix shows what is used, but its predictions have to be shifted to a common
+# mean first. **True in the simulation**: drums and bass produce every cause except the tempo,
+# which is in all stems; voices and other instruments cause nothing. **What would change our
+# mind**: more artists; a separator or a loudness that changes the score of a stem by more than
+# the width of its interval; or a stem without a cause that clearly takes a share from those with
+# one.
 #
 # **Next:** {doc}`09-mixed-models` asks whether the predictions hold for single listeners, and in
 # every style.
