@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Does it hold for single listeners, and in every style?
+# # Do predictions hold for single listeners, and in every style?
 #
 # A song's mean rating is not the rating of any single listener. Does a prediction also hold for single
 # listeners? Would it hold for *other* listeners and *other* songs? Listeners and songs are both samples,
@@ -88,9 +88,10 @@ on_prediction = f"Slope of “{query}” on the prediction"
 # %% [markdown] tags=["needs-listeners"]
 # ## Two samples, not one
 #
-# Each answer is that of one listener about one song. Songs differ, and listeners differ too: some give high
-# ratings to everything. Averaging over listeners discards the second sample, and one can no longer test
-# whether a result would hold for *other* listeners. Averaging over songs does the same for the music.
+# Each answer is given by one listener about one song. Songs differ, and listeners differ too: some give
+# high ratings to everything. Averaging over listeners discards the second sample, so that one can no
+# longer test whether a result would hold for *other* listeners. Averaging over songs does the same for
+# the music.
 
 # %%
 answers = data.ratings.rename(columns=short_names).join(facts, on="track")
@@ -104,14 +105,14 @@ rows = answers[answers["query"] == query].copy()
 #
 # Here $y_{ij}$ is the rating of song $j$ by listener $i$, $\mu$ the overall mean, $u_i$ the listener's
 # level, $v_j$ the song's level and $\varepsilon_{ij}$ the residual. We estimate the three variances. The
-# model predicts nothing yet. It divides the variance of the answers between listeners, songs and the rest
-# {cite}`baayen2008`.
+# model has no predictor yet. It only divides the variance of the answers among listeners, songs and the
+# rest {cite}`baayen2008`.
 #
-# In `fit_lmm`, `(1 | listener)` means: each listener has a level $u_i$ drawn from a normal distribution,
-# a *random intercept*. `(1 + predicted | listener)` adds a *random slope*, `0 +` leaves out the
-# intercept, and `a:b` stands for each pair of a and b. *Fixed* coefficients, such as $\mu$, are the same
-# for everyone. The fit uses restricted maximum likelihood (REML), because plain maximum likelihood
-# underestimates the variances.
+# In `fit_lmm`, `(1 | listener)` means that each listener has a level $u_i$ drawn from a normal
+# distribution, called a *random intercept*. `(1 + predicted | listener)` adds a *random slope*, `0 +`
+# leaves out the intercept, and `a:b` stands for each pair of a and b. *Fixed* coefficients, such as
+# $\mu$, are the same for everyone. The fit uses restricted maximum likelihood (REML), because plain
+# maximum likelihood underestimates the variances.
 
 # %%
 crossed = "(1 | listener) + (1 | track)"
@@ -138,17 +139,17 @@ report_value("icc", variances["ICC(C,1)"], n=len(rows))
 
 # %% [markdown]
 # For “{glue:text}`query`” there are {glue:text}`n_ratings` answers by {glue:text}`n_listeners` listeners
-# about {glue:text}`n_songs` songs. Of the variance of single answers, {glue:text}`share_song` belongs to
-# songs and {glue:text}`share_listener` to listeners' levels. Without the listeners' levels, the share of
-# songs is the ICC(C,1) of {doc}`01-listeners-and-tracks`: {glue:text}`icc`. The rest is the individual
-# response of one listener to one song, and chance.
+# about {glue:text}`n_songs` songs. Songs account for {glue:text}`share_song` of the variance of single
+# answers, and listeners' levels for {glue:text}`share_listener`. If the variance of listeners' levels is
+# left out of the total, the share of songs is the ICC(C,1) of {doc}`01-listeners-and-tracks`:
+# {glue:text}`icc`. The rest is the individual response of one listener to one song, and chance.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## One slope, three regressions
 #
 # The predictor $x_j$ is the {term}`out-of-fold prediction` of the best model of {doc}`06-probing`. The
-# prediction of a song does not use any rating of that song or of its band. It is standardised over songs:
-# slopes are in points of the rating scale for one standard deviation of the prediction.
+# prediction of a song does not use any rating of that song or of its band. The prediction is standardised
+# over songs, so slopes are in points of the rating scale per standard deviation of the prediction.
 
 # %%
 rows = answers[answers["query"] == query].copy()
@@ -159,7 +160,7 @@ if "descriptors" in songs:
     predictors.append("handcrafted")
 
 # %% [markdown]
-# **Ordinary least squares** takes every answer as a new observation:
+# **Ordinary least squares** treats every answer as an independent observation:
 
 # %%
 ols = smf.ols("rating ~ predicted", rows).fit()
@@ -170,10 +171,10 @@ ols.summary2().tables[1].round(3)
 # redundant: the song's level $v_j$ is the same in all of them, and so is the prediction. Let $m$ be the
 # number of answers per song. If a share $\rho$ of the variance is between songs, then for a predictor
 # that is the same for all answers about a song, the variance of the slope is $1 + (m - 1) \rho$ times
-# what ordinary least squares reports, and the standard error is $\sqrt{1 + (m - 1) \rho}$ times. The
-# first factor is the *design effect* {cite}`kish1965`. We compute the second from the crossed model of
-# the ratings on the prediction, and compare it with the standard error of that model, which has a level
-# for each song.
+# what ordinary least squares reports, and its standard error is $\sqrt{1 + (m - 1) \rho}$ times as large.
+# The first factor is the *design effect* {cite}`kish1965`. We compute the second factor from the crossed
+# model of the ratings on the prediction, and compare it with the standard error of that model, which has
+# a level for each song.
 
 # %%
 two_samples = mixed.fit_lmm(f"rating ~ predicted + {crossed}", rows)
@@ -190,16 +191,16 @@ report_value("se_expected", expected, n=len(rows))
 report_value("se_observed", observed, n=len(rows))
 
 # %% [markdown]
-# With {glue:text}`answers_per_song` answers per song, the formula expects a standard error
-# {glue:text}`se_expected` times as large as that of ordinary least squares, and the crossed model gives
-# {glue:text}`se_observed` times. (The listeners' levels make the difference: they are noise to ordinary least
-# squares, and the crossed model removes them.)
+# With {glue:text}`answers_per_song` answers per song, the formula predicts a standard error
+# {glue:text}`se_expected` times as large as that of ordinary least squares; that of the crossed model is
+# {glue:text}`se_observed` times as large. (The listeners' levels explain the difference: ordinary least
+# squares treats them as noise, and the crossed model removes them.)
 
 # %% [markdown] tags=["needs-simulation"]
 # ### The same in statsmodels
 #
-# Python's standard package for mixed models is statsmodels. It was made for *nested* groups, such as
-# answers of listeners. With listeners only, it and `fit_lmm` give the same numbers:
+# Python's standard package for mixed models is statsmodels. It was designed for *nested* groups, such as
+# answers within listeners. With listeners as the only sample, it gives the same numbers as `fit_lmm`:
 
 # %%
 nested = smf.mixedlm("rating ~ predicted", rows, groups="listener")
@@ -208,9 +209,9 @@ ours = mixed.fit_lmm("rating ~ predicted + (1 | listener)", rows)
 nested_difference = np.abs(nested.fe_params - ours.beta).max()
 
 # %% [markdown]
-# *Crossed* samples can be written in statsmodels as variance components of one group that holds
-# everything. This is slow: with twice as many listeners, the same call takes much longer. We therefore
-# give it the first twenty listeners.
+# *Crossed* samples can be written in statsmodels as variance components of a single group that contains
+# all rows. This is slow: with twice as many listeners, the same call takes much longer. We therefore use
+# the first twenty listeners only.
 
 # %%
 few = rows[rows["listener"].isin(rows["listener"].unique()[:20])].assign(all=1)
@@ -241,8 +242,8 @@ report_value("nested_difference", nested_difference, fmt=".0e", tolerance=1e-4)
 report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2)
 
 # %% [markdown]
-# With listeners only, the coefficients differ by {glue:text}`nested_difference`; in
-# {numref}`tab-statsmodels` the largest difference is {glue:text}`crossed_difference`. `fit_lmm` needs a
+# With listeners only, the coefficients differ by at most {glue:text}`nested_difference`; in
+# {numref}`tab-statsmodels`, the largest difference is {glue:text}`crossed_difference`. `fit_lmm` needs a
 # fraction of a second for all answers, because it exploits the fact that each answer belongs to exactly
 # one listener and one song {cite}`bates2015`.
 
@@ -275,24 +276,24 @@ report_value("se_song_only", ratio["song only"], n=len(rows))
 
 # %% [markdown]
 # The standard error of ordinary regression is {glue:text}`se_ols` times that of the crossed model; with
-# listeners only it is {glue:text}`se_listener_only` times, and with songs only {glue:text}`se_song_only`
-# times as large. A ratio below 1 is a standard error that is too small. More listeners cannot replace more
-# songs: the prediction varies between songs only. A model with songs only would be as wrong about
-# anything that varies between listeners.
+# listeners as the only random factor it is {glue:text}`se_listener_only` times as large, and with songs
+# only, {glue:text}`se_song_only` times. A ratio below 1 means that the standard error is too small. More
+# listeners cannot replace more songs, because the prediction varies only between songs. A model with
+# songs only would be equally wrong about anything that varies between listeners.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## From the probe to the listener
 #
-# Each listener now gets a level and a slope {cite}`barr2013`, each song a level, and each band $b(j)$ as well,
-# because songs of one band resemble each other:
+# Each listener now gets a level and a slope {cite}`barr2013`, each song a level, and each band $b(j)$ a
+# level as well, because songs by one band resemble each other:
 #
 # $$ y_{ij} = (\mu + u_i) + (\beta + s_i) \, x_j + v_j + w_{b(j)} + \varepsilon_{ij} $$
 #
 # where $\beta$ is the average slope and $s_i$ the deviation of listener $i$ from it. The pairs
-# $(u_i, s_i)$ are jointly normal with mean 0, two variances and a correlation; $b(j)$ is the band of
-# song $j$, and $w_b \sim N(0, \sigma_w^2)$. Satterthwaite's method gives the *t* distribution of the
-# slope approximate degrees of freedom, about the number of listeners, songs or bands rather than of
-# answers.
+# $(u_i, s_i)$ are jointly normal with mean 0, two variances and a correlation; $b(j)$ is the band of song
+# $j$, and $w_b \sim N(0, \sigma_w^2)$. Satterthwaite's method approximates the degrees of freedom of the
+# slope's *t* distribution; they are close to the number of listeners, songs or bands rather than to the
+# number of answers.
 
 # %%
 bands = " + (1 | artist)" if several_songs else ""
@@ -319,24 +320,24 @@ carries = (
 report_texts(slope_verdict=pick_verdict(slope, *carries))
 
 # %% [markdown]
-# One standard deviation of the prediction goes with {glue:text}`slope_full` points of
-# “{glue:text}`predicted_query`”. The prediction of {glue:text}`model` {glue:text}`slope_verdict`. It
-# accounts for {glue:text}`r2_marginal_full` of the variance of single ratings, and together with the levels
-# of listeners, songs and bands for {glue:text}`r2_conditional_full` {cite}`nakagawa2017`. The first number
-# is small because most of a single rating depends on the listener and on chance.
+# The slope, in points of “{glue:text}`predicted_query`” per standard deviation of the prediction, is
+# {glue:text}`slope_full`. The prediction of {glue:text}`model` {glue:text}`slope_verdict`. It accounts
+# for {glue:text}`r2_marginal_full` of the variance of single ratings, and together with the levels of
+# listeners, songs and bands for {glue:text}`r2_conditional_full` {cite}`nakagawa2017`. The first number
+# is small because most of the variance of single ratings is due to the listener and to chance.
 #
 # ### Does it add to style and descriptors?
 #
-# A pretrained model may only recognise the style, or only measure what a descriptor measures. We therefore
-# add the style and the handcrafted prediction (out of fold as well, from the
-# {term}`descriptors <descriptor>`) to the model. Each slope then compares songs that are equal in the other
+# A pretrained model may only recognise the style, or only measure what a descriptor measures. We
+# therefore add two predictors to the model: the style, and the out-of-fold prediction from the
+# handcrafted {term}`descriptors <descriptor>`. Each slope then compares songs that are equal in the other
 # predictors.
 
 # %%
 style = ["style"] if data.has("styles") else []
-sets = {"alone": ["predicted"], "next to style": ["predicted", *style]}
+sets = {"alone": ["predicted"], "with style": ["predicted", *style]}
 sets["descriptors alone"] = predictors[1:] or ["predicted"]
-sets["next to all"] = [*predictors, *style]
+sets["with all"] = [*predictors, *style]
 fits = {
     label: mixed.fit_lmm(f"rating ~ {' + '.join(terms)} + {slopes}", rows)
     for label, terms in sets.items()
@@ -344,10 +345,10 @@ fits = {
 
 # %%
 effects = {
-    "slope_style": fits["next to style"].effect("predicted"),
-    "slope_all": fits["next to all"].effect("predicted"),
+    "slope_style": fits["with style"].effect("predicted"),
+    "slope_all": fits["with all"].effect("predicted"),
     "handcrafted_alone": fits["descriptors alone"].effect(predictors[-1]),
-    "handcrafted_all": fits["next to all"].effect(predictors[-1]),
+    "handcrafted_all": fits["with all"].effect(predictors[-1]),
 }
 
 # %% tags=["hide-input"]
@@ -361,19 +362,23 @@ show_figure(
         slopes_next_to,
         label="prediction",
         hue="model",
-        xlabel="Points of the scale for one SD",
+        xlabel="Points of the scale per SD",
     ),
     "over-and-above",
-    f"Slope of “{query}” on the predictions, alone and next to style and each other.",
+    f"Slope of “{query}” on each prediction: alone, with style, and with all other predictors.",
     "Forest plot with one row for the pretrained model's prediction and one for the "
-    "handcrafted one, and a colour for what else was in the model.",
+    "handcrafted one, and one colour per set of predictors in the model.",
     table=slopes_next_to,
 )
 report_effects(effects, len(rows))
 compared = [
     (f"The prediction of {model_name}", style, effects["slope_style"]),
     ("It", [*style, "descriptors"], effects["slope_all"]),
-    ("That of the descriptors", [*style, model_name], effects["handcrafted_all"]),
+    (
+        "The prediction from the descriptors",
+        [*style, model_name],
+        effects["handcrafted_all"],
+    ),
 ]
 maybe = "That may be the case in this study"
 words = "That is not the case in this study", maybe, maybe
@@ -383,23 +388,24 @@ report_texts(
 )
 
 # %% [markdown]
-# Numbers are slopes with their intervals. {glue:text}`adds` A model that adds nothing to style and
-# descriptors would not be needed for single listeners. {glue:text}`falsifier`.
+# The numbers in brackets are slopes with their intervals. {glue:text}`adds` A model that adds nothing to
+# style and descriptors would not be needed to predict single ratings. {glue:text}`falsifier`.
 #
-# How does this agree with {doc}`06-probing`? There, the *R²* of the best model is compared with those of
-# style and descriptors. A difference between two R² needs many songs to be clear. The slopes here test
-# whether a prediction goes with the ratings of songs that are equal in the other predictors.
+# How does this fit with the results of {doc}`06-probing`? There, the *R²* of the best model is compared
+# with those of style and descriptors. Many songs are needed for a difference between two R² to be clear.
+# The slopes here test something else: whether the ratings vary with the prediction among songs that are
+# equal in the other predictors.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## For which listeners does the model work?
 #
-# Each line in {numref}`fig-listeners` is a listener. A steeper line means that the answers follow the
-# prediction more closely. The lines are *conditional modes*: each listener's most probable level and
-# slope, given the answers and the estimated variances. They are shrunk towards the average, because a
-# listener's slope rests on few songs. Their spread is therefore smaller than that of the true slopes. If
-# the average slope is positive, the share of rising lines in the figure is too high. We compute the
-# share from the model instead: slopes are normally distributed around the average slope, with the
-# standard deviation that the model estimates.
+# Each line in {numref}`fig-listeners` represents a listener. A steeper line means that the answers change
+# more with the prediction. The lines are *conditional modes*: each listener's most probable level and
+# slope, given the answers and the estimated variances. They are shrunk towards the average, because each
+# slope is estimated from few songs. Their spread is therefore smaller than that of the true slopes. If
+# the average slope is positive, the share of rising lines in the figure is too high. We compute the share
+# from the model instead: slopes are normally distributed around the average slope, with the standard
+# deviation that the model estimates.
 
 # %%
 modes = model.random_effects("listener")
@@ -441,11 +447,12 @@ report_texts(
 # %% [markdown]
 # According to the model, the slope is positive for {glue:text}`rising_full` of the listeners; of the
 # shrunk lines in the figure, {glue:text}`rising_shrunk` rise. Slopes {glue:text}`slopes_differ` between
-# listeners: their standard deviation is {glue:text}`slope_sd` points ({glue:text}`p_slope_sd`; a variance
-# cannot be negative, so the test uses a mixture of χ² distributions, {cite:t}`stram1994`).
+# listeners: their standard deviation is {glue:text}`slope_sd` points ({glue:text}`p_slope_sd`). (A
+# variance cannot be negative, so the test uses a mixture of χ² distributions {cite}`stram1994`.)
 #
-# Do facts about listeners predict for whom the model works? Each fact enters as a level and as a change of
-# the slope. The liking of a song's style is a fact about listener *and* song.
+# Do facts about listeners predict for whom the model works? Each fact enters the model with an effect on
+# the rating and an effect on the slope. How much a listener likes the style of a song is a fact about
+# listener *and* song.
 
 # %%
 with_facts, listed_facts = mixed.join_facts(rows, data.listeners, data.styles)
@@ -456,14 +463,13 @@ if listed_facts:
     show_table(
         changes.set_index("fact")[["estimate", "low", "high", "p_holm"]],
         "for-whom",
-        "Change of the slope with facts about the listener, in points for one SD each.",
+        "Change in the slope, in points, per SD of each fact about the listener.",
     )
 moves = clear_rows(changes)["fact"].tolist() if listed_facts else []
 report_texts(for_whom=join_words(moves))
 
 # %% [markdown]
-# Corrected for their number, the facts with which the slope clearly changes are:
-# {glue:text}`for_whom`.
+# Facts with which the slope clearly changes, corrected for their number: {glue:text}`for_whom`.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # ## In every style?
@@ -488,7 +494,8 @@ show_figure(
 show_table(
     contrasts.drop(columns=["se", "t", "p"]),
     "style-contrasts",
-    "Differences of slope: p of the test for a difference, and p of the test for equality (Holm).",
+    "Differences in slope, with Holm-corrected p-values: “p adjusted” tests for a difference, and "
+    "“p equivalence” for equality.",
 )
 different = clear_rows(contrasts, "p_adjusted").index
 equal = clear_rows(contrasts, "p_equivalence").index
@@ -498,17 +505,17 @@ report_counts(n_pairs=len(contrasts), n_different=len(different), n_equal=len(eq
 report_counts(n_undecided=len(contrasts.index.difference(different.union(equal))))
 
 # %% [markdown]
-# Not finding a difference is no evidence of equality. Two one-sided tests check whether the difference
-# is *smaller* than the smallest one that would matter {cite}`schuirmann1987,lakens2017`. This margin has to
-# be fixed beforehand; here it is {glue:text}`matters` points for one standard deviation of the prediction,
-# {glue:text}`smallest` of the scale.
+# Failing to find a difference is not evidence of equality. Two one-sided tests check whether the
+# difference is *smaller* than the smallest one that would matter {cite}`schuirmann1987,lakens2017`. This
+# margin has to be fixed beforehand; here it is {glue:text}`matters` points per standard deviation of the
+# prediction, or {glue:text}`smallest` of the scale.
 #
 # Of {glue:text}`n_pairs` pairs of styles, {glue:text}`n_different` clearly differ in slope,
 # {glue:text}`n_equal` are practically equal, and {glue:text}`n_undecided` are undecided: neither a
 # difference nor its absence has been shown.
 #
 # Listeners may also like some styles more than others. A random intercept for each pair of listener and
-# style measures how much a listener prefers a style, whatever the song {cite}`senn2018`.
+# style measures how much a listener prefers a style, regardless of the song {cite}`senn2018`.
 
 # %%
 interaction = f"rating ~ predicted * style + {slopes}"
@@ -524,18 +531,18 @@ bias_verdict = pick_by_p(p_bias, "have", "cannot be shown to have")
 report_texts(bias_verdict=bias_verdict, p_bias=f"p {format_p(p_bias)}")
 
 # %% [markdown]
-# Listeners {glue:text}`bias_verdict` preferences for styles (likelihood-ratio test,
-# {glue:text}`p_bias`); their standard deviation is {glue:text}`bias_sd_full` points.
+# Listeners {glue:text}`bias_verdict` preferences for styles (likelihood-ratio test, {glue:text}`p_bias`);
+# the standard deviation of these preferences, in points, is {glue:text}`bias_sd_full`.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Which questions does it predict?
 #
 # We use one predictor for all questions, the out-of-fold prediction of “{glue:text}`common`”, and divide
-# each question by its standard deviation. First, each question has a model of its own. Then all
-# questions are in one model, in which listeners and songs have intercepts and deviations from them for
-# each question. That model tests the differences *between* questions, for each pair of them. To save
-# time, none of these models has levels of bands or slopes of listeners, so their intervals may be too
-# narrow. A groove score is left out if it is computed from other questions.
+# the ratings of each question by their standard deviation. First, each question has its own model. Then
+# all questions are in one model, in which listeners and songs have intercepts and deviations from them
+# for each question. This model tests the differences *between* questions, for each pair of them. To save
+# time, none of these models includes levels of bands or slopes of listeners, so their intervals may be
+# too narrow. A groove score that is computed from other questions is left out.
 
 # %%
 common = "groove" if "groove" in set(predictions["target"]) else query
@@ -554,9 +561,7 @@ apart = compared[compared["model"] == "each by itself"].set_index("question")
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_forest(
-        compared, label="question", hue="model", xlabel="SD for one SD"
-    ),
+    figures.plot_forest(compared, label="question", hue="model", xlabel="SD per SD"),
     "questions",
     f"Slopes of single ratings on the prediction of “{common}”, in standard deviations.",
     "Forest plot of two estimates per question, one from separate models and one from a "
@@ -574,23 +579,24 @@ report_value("n_apart", n_apart, fmt=".0f", n=n_pairs)
 
 # %% [markdown]
 # Of {glue:text}`n_questions` questions, {glue:text}`n_predictable` have a slope that clearly differs from
-# zero, corrected for their number: {glue:text}`predictable`. The slopes of {glue:text}`n_apart_full` pairs
-# of questions clearly differ. The questions are correlated ({doc}`01-listeners-and-tracks`), so this is not
-# as many confirmations as there are rows.
+# zero, corrected for their number: {glue:text}`predictable`. The number of pairs of questions whose
+# slopes clearly differ is {glue:text}`n_apart_full`. The questions are correlated
+# ({doc}`01-listeners-and-tracks`), so these are not independent findings.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
-# In this simulated study, the answers to “placebo” have no cause in the music, and those to
-# “style only” depend on a song's style and on nothing else. A method that works finds no slope for the first.
-# For the second it may find one, because the prediction differs between styles, but not next to the style.
+# In this simulated study, the answers to “placebo” have no cause in the music, and those to “style only”
+# depend on a song's style and on nothing else. A method that works finds no slope for the first. For the
+# second, it may find one, because the prediction differs between styles, but not when the style is also
+# in the model.
 
 # %%
 control_slopes = []
 for control in data.controls:
     asked = answers[answers["query"] == control]
     asked = asked.assign(rating=asked["rating"] / asked["rating"].std())
-    for model_of, also in {"alone": "", "next to style": "+ style"}.items():
+    for model_of, also in {"alone": "", "with style": "+ style"}.items():
         formula = f"rating ~ predicted {also} + {crossed}{bands}"
         effect = mixed.fit_lmm(formula, asked).effect("predicted")
         named = {"question": control.replace("_", " "), "model": model_of}
@@ -607,20 +613,20 @@ show_table(
 words = "a slope above zero", "a slope below zero", "no clear slope"
 report_texts(
     control_note="; ".join(
-        f"for “{row['question']}” {row['model']}, {pick_verdict(row, *words)}"
+        f"{pick_verdict(row, *words)} for “{row['question']}” ({row['model']})"
         for _, row in control_slopes.iterrows()
     )
 )
 
 # %% [markdown]
-# The mixed model finds: {glue:text}`control_note`.
+# The results of the mixed model are: {glue:text}`control_note`.
 
 # %% [markdown] tags=["needs-listeners"]
-# ## How much is left?
+# ## How much variance is left?
 #
-# {numref}`tab-shares` divides the variance of single ratings for each question: the part that is predicted
-# and the style (one share, if the two work against each other), songs beyond both, the levels and slopes of
-# listeners, their preferences for styles, and the residual. The shares add up to one.
+# {numref}`tab-shares` divides the variance of single ratings for each question among the prediction and
+# the style (one share, if the two work against each other), songs beyond both, the levels and slopes of
+# listeners, their preferences for styles, and the residual. The shares add up to 100%.
 
 # %%
 fixed, random = ["1"], ["(1 | listener)", "(1 | track)"]
@@ -650,21 +656,22 @@ for name, part in (("left", "residual"), ("left_songs", "song")):
 
 # %% [markdown]
 # Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual. No model of
-# songs and of listeners' general habits can explain it. {glue:text}`left_songs` belongs to differences
-# between songs beyond the prediction and the style, bands included. Better models could explain this
-# part only as far as it has a cause in the sound.
+# songs and of listeners' general habits can explain it. Another {glue:text}`left_songs` is due to
+# differences between songs (including differences between bands) beyond the prediction and the style.
+# Better models of the audio could explain this part only to the extent that it has a cause in the sound.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Does the conclusion change?
 #
-# An analysis consists of many choices {cite}`steegen2016`. {numref}`tab-robustness` repeats it with other
-# reasonable ones: maximum likelihood; no random slopes; ratings standardised within each listener; without
-# outliers; without the most influential listener, song or band; as ordered categories; and without bands as
-# a sample. Adding the style or the descriptors is not the same analysis with another choice, because it
-# asks another question. We list these two as well, because they can change the answer.
+# An analysis consists of many choices {cite}`steegen2016`. {numref}`tab-robustness` repeats ours with
+# other reasonable choices: maximum likelihood; no random slopes; ratings standardised within each
+# listener; without outliers; without the most influential listener, song or band; ratings as ordered
+# categories; and without bands as a sample. Adding the style or the descriptors is more than another
+# choice, because it asks a different question. We include these two variants because they can change the
+# answer.
 
 # %%
-extra = {label: fits[label] for label in ("next to style", "next to all")}
+extra = {label: fits[label] for label in ("with style", "with all")}
 if several_songs:
     without = slopes.replace(bands, "")
     fit = mixed.fit_lmm(f"rating ~ predicted + {without}", rows)
@@ -680,24 +687,25 @@ report_texts(changed=join_words(robust.iloc[1:].loc[~same, "variant"]))
 show_table(
     checks[["check", "of", "value", "meaning"]],
     "checks",
-    "Assumptions of the model, as sizes rather than tests.",
+    "Assumptions of the model, described by sizes rather than by tests.",
 )
 at_ends = 100 * rows["rating"].isin(data.scales[query]).mean()
 report_value("at_ends", at_ends, unit="%", fmt=".1f", n=len(rows))
 
 # %% [markdown]
-# {glue:text}`n_same_full` variants give the same conclusion as the model above; different:
-# {glue:text}`changed`. {numref}`tab-checks` looks at the residuals: {glue:text}`at_ends_full` of the answers
-# lie at the ends of the scale, where a linear model cannot be quite right. The ordinal row of
-# {numref}`tab-robustness` shows whether this matters for the slope.
+# The number of variants that lead to the same conclusion as the model above is {glue:text}`n_same_full`;
+# variants that lead to another: {glue:text}`changed`. {numref}`tab-checks` describes the residuals. The
+# share of answers at the ends of the scale, where a linear model cannot be quite right, is
+# {glue:text}`at_ends_full`. The ordinal row of {numref}`tab-robustness` shows whether this matters for
+# the slope.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## How many listeners, how many songs?
 #
-# We compute power by simulation: draw studies of a given size with the standard deviations just estimated,
-# fit the same model, and count how often the slope is found. The slope is the smallest that would matter
-# ({glue:text}`power_effect` points), fixed beforehand. The power to find the *observed* slope would only
-# restate its p-value {cite}`hoenig2001`.
+# We compute power by simulation: we draw studies of a given size with the standard deviations just
+# estimated, fit the same model, and count how often the slope is detected. The simulated slope is the
+# smallest that would matter ({glue:text}`power_effect` points), which was fixed beforehand. The power to
+# detect the *observed* slope would only restate its p-value {cite}`hoenig2001`.
 
 # %%
 between_songs = sd[["track", "artist"] if several_songs else ["track"]]
@@ -719,9 +727,9 @@ here = power_of(
 show_figure(
     figures.plot_power(power),
     "power",
-    f"Power to find a slope of {matters:.3g} points; framed: at least 0.80. Each listener "
-    f"rates {n_rated} songs at most; {n_simulations} simulated studies per cell.",
-    "Heat map of power, listeners upwards and songs to the right: it grows along both.",
+    f"Power to detect a slope of {matters:.3g} points; framed: at least 0.80. Each listener "
+    f"rates at most {n_rated} songs; {n_simulations} simulated studies per cell.",
+    "Heat map of power, with listeners upwards and songs to the right: it grows along both axes.",
     table=power,
 )
 report_value("power_effect", matters, fmt=".3g")
@@ -735,30 +743,30 @@ variance = more_songs * (1 - more_songs) + more_people * (1 - more_people)
 half = 1.96 * np.sqrt(variance / n_simulations)
 gain = more_songs - more_people
 words = (
-    "more songs help more than more listeners",
-    "more listeners help more than more songs",
-    "songs and listeners help about equally",
+    "additional songs help more than additional listeners",
+    "additional listeners help more than additional songs",
+    "additional songs and additional listeners help about equally",
 )
 report_texts(buy=pick_verdict({"low": gain - half, "high": gain + half}, *words))
 
 # %% [markdown]
-# At the size of this study, the power is {glue:text}`power_here_full`. From 60 listeners and 48 songs,
-# four times as many listeners add {glue:text}`more_people` to the power, and four times as many songs (with
-# no more answers per listener) {glue:text}`more_songs`. With variances like these, {glue:text}`buy`. More of
-# one sample cannot replace the other {cite}`westfall2014`.
+# At the size of this study, the power is {glue:text}`power_here_full`. Compared with 60 listeners and 48
+# songs, four times as many listeners add {glue:text}`more_people` to the power, and four times as many
+# songs (with no more answers per listener) add {glue:text}`more_songs`. With variances like these,
+# {glue:text}`buy`. Enlarging one sample cannot replace enlarging the other {cite}`westfall2014`.
 
 # %% [markdown] tags=["needs-simulation"]
-# ## Are the known effects found again?
+# ## Are the known effects recovered?
 #
-# The demo's ratings were drawn from a mixed model with known parameters ({doc}`demo-study`). With the true
-# song covariates, `fit_lmm` should recover them. Groove is computed from four questions; we check one
-# question as it was drawn.
+# The demo's ratings were drawn from a mixed model with known parameters ({doc}`demo-study`). With the
+# true song covariates, `fit_lmm` should recover them. Groove is computed from four questions, so we check
+# a single question whose ratings were drawn directly.
 #
-# Ratings cannot leave the scale. Its ends compress the ratings, so effects and standard deviations of
-# the ratings are smaller than those of the model that drew them. The demo's files contain both the
-# parameters and the effects on the ratings after rounding and clipping, computed from very large
-# simulated studies. We compare the demo's ratings with the latter, and a new draw that is neither
-# rounded nor clipped with the former. Intervals of standard deviations are profile-likelihood intervals.
+# Ratings cannot leave the scale. Its ends compress the ratings, so effects and standard deviations of the
+# ratings are smaller than those of the model from which they were drawn. The demo's files contain both
+# the parameters and the effects on the ratings after rounding and clipping, computed from very large
+# simulated studies. We compare the demo's ratings with the latter, and a new draw that is neither rounded
+# nor clipped with the former. Intervals of standard deviations are profile-likelihood intervals.
 
 # %%
 true_songs, known = data.truth("songs"), default_effects()
@@ -799,13 +807,13 @@ rated = recover(data.ratings, data.truth("listeners"), as_rated)
 free = recover(again.ratings, again.truth["listeners"], as_drawn)
 
 # %% tags=["hide-input"]
-both = [rated.assign(data="as rated"), free.assign(data="without a scale's ends")]
+both = [rated.assign(data="as rated"), free.assign(data="not rounded or clipped")]
 both = pd.concat(both, ignore_index=True)
 show_figure(
     figures.plot_recovery(both[both["term"] != "Intercept"]),
     "recovery",
-    f"Known effects behind “{truth_query}” (diamonds) and what the mixed model finds, from "
-    "the demo's ratings, and from a new draw that is neither rounded nor clipped.",
+    f"Known effects on “{truth_query}” (diamonds) and the estimates of the mixed model, from "
+    "the demo's ratings and from a new draw that is neither rounded nor clipped.",
     "Two panels of estimates with intervals, fixed effects above and standard deviations "
     "below, two colours for two sets of ratings, and a diamond at each true value.",
     table=both,
@@ -820,20 +828,20 @@ report_value("sd_drawn", drawn_sd, fmt=".1f")
 report_value("sd_rated", rated_sd, fmt=".1f")
 
 # %% [markdown]
-# Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within their 95% intervals
-# (outside: {glue:text}`missed`), and without rounding and clipping {glue:text}`n_within_free`
-# (outside: {glue:text}`missed_free`). About one in twenty intervals may miss. The ends of the scale reduced
-# the residual's standard deviation from {glue:text}`sd_drawn` to {glue:text}`sd_rated` points. Real rating
-# scales do the same, but there the first number is unknown.
+# Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within their 95% intervals (outside:
+# {glue:text}`missed`); without rounding and clipping, {glue:text}`n_within_free` do (outside:
+# {glue:text}`missed_free`). About one in twenty intervals is expected to miss. The ends of the scale
+# reduced the residual's standard deviation from {glue:text}`sd_drawn` to {glue:text}`sd_rated` points.
+# Real rating scales do the same, but there the first number is unknown.
 
 # %% [markdown]
 # ## Real listeners
 #
 # {cite:t}`oconnell2022` asked 124 people to rate 20 songs, ten chosen for high and ten for low groove, on
-# groove, liking and familiarity. The licence of the table is unknown. It is therefore downloaded when the
-# chapter runs, verified by its hash, and not redistributed. The methods are those of this chapter: first the
-# agreement of listeners, over all songs and within the two groups; then the difference between the groups
-# under each error model.
+# groove, liking and familiarity. The licence of their data is unknown. The table is therefore downloaded
+# when the chapter runs, verified by its hash, and not redistributed. The methods are those of this
+# chapter: first the agreement of listeners, over all songs and within the two groups; then the difference
+# between the groups under each error model.
 
 
 # %%
@@ -868,7 +876,7 @@ file in this chapter's parameter `oconnell_csv`; or run the chapter again with a
 ````"""
 real_text = """For groove, the variance between songs is {all[song]:.2f}, between listeners
 {all[listener]:.2f}, and the residual variance is {all[residual]:.2f}: ICC(C,1) =
-{all[ICC(C,1)]:.2f}. These songs are extreme groups. Among the high-groove songs the agreement is
+{all[ICC(C,1)]:.2f}. The songs form two extreme groups. Among the high-groove songs the agreement is
 {high[ICC(C,1)]:.2f}, among the low-groove ones {low[ICC(C,1)]:.2f}: a noise ceiling applies only
 to the songs for which it was computed. High-groove songs are rated higher by {effect} points. If the
 songs are treated as fixed, the standard error is {ratio:.2f} times as large as it should be."""
@@ -886,7 +894,7 @@ try:
     show_figure(
         figures.plot_forest(real_errors, label="model", xlabel="Points of 1–7"),
         "real-groups",
-        "Real listeners: groove of high- less that of low-groove songs, by error model.",
+        "Real listeners: groove of high-groove minus that of low-groove songs, by error model.",
         "Forest plot of one difference under several error models: the same estimate in "
         "each row, all far from zero, with narrower intervals where songs are ignored.",
         table=real_errors,
@@ -904,14 +912,14 @@ except ConnectionError:
 chapter.study = data
 
 # %% [markdown]
-# With twenty songs, any statement about songs rests on a sample of twenty, whatever the number of
+# With twenty songs, any statement about songs rests on a sample of twenty, regardless of the number of
 # listeners.
 
 # %% [markdown] tags=["needs-table-predictions"]
 # ## If all you have is song means
 #
-# Some studies publish one mean per song {cite}`marmoret2026`. The rows are then songs, and artists and
-# styles are the remaining samples, with random intercepts.
+# Some studies publish only one mean per song {cite}`marmoret2026`. Each row is then a song, and artists
+# and styles are the remaining samples; they get random intercepts.
 
 # %%
 means = predictions[predictions["best"] & (predictions["target"] == query)]
@@ -926,7 +934,7 @@ level, song_fit = mixed.add_random_intercepts(
 show_table(
     level.set_index("model"),
     "song-level",
-    f"{on_prediction}, from song means, by ordinary regression and with growing random parts.",
+    f"{on_prediction}, from song means, by ordinary regression and with more and more random intercepts.",
 )
 report_effects({"song_level_slope": level.iloc[-1]}, len(means))
 few = "With a single style, differences between styles cannot be estimated"
@@ -940,7 +948,7 @@ if data.has("styles"):
 report_texts(few_styles=few)
 
 # %% [markdown]
-# With all of these random, the slope of the song means is {glue:text}`song_level_slope_full`.
+# With all these random intercepts, the slope of the song means is {glue:text}`song_level_slope_full`.
 # {glue:text}`few_styles`. Song means cannot answer:
 #
 # - **For whom?** Slopes of single listeners, their preferences for styles, and facts about them.
@@ -952,11 +960,11 @@ report_texts(few_styles=few)
 # ## What could be wrong here
 #
 # - **The prediction is itself estimated.** Its error makes the slope smaller than that of a perfect
-#   prediction, and the model does not know about it.
-# - **The scale has ends.** Ratings near them are squeezed, which a linear model ignores.
-# - **A line is assumed.** Within the range of these songs a listener's answers may bend.
-# - **Shrunk slopes are no test of persons.** A flat line may belong to a listener for whom the model does
-#   not work, or to one who rated too few songs.
+#   prediction, and the model does not account for it.
+# - **The scale has ends.** Ratings near them are compressed, which a linear model ignores.
+# - **A line is assumed.** A listener's answers may follow a curve within the range of these songs.
+# - **Shrunk slopes do not test single listeners.** A flat line may belong to a listener for whom the
+#   model does not work, or to one who rated too few songs.
 #
 # ## Exercises
 
@@ -964,8 +972,9 @@ report_texts(few_styles=few)
 # ```{exercise} A wider margin
 # :label: ex-margin
 #
-# One line: test the styles for equality with a margin twice as wide, and call the table `wider`. Which columns
-# of {numref}`tab-style-contrasts` change, and which do not? Why must the margin be fixed before looking?
+# In one line of code, test the styles for equality with a margin twice as wide, and call the table
+# `wider`. Which columns of {numref}`tab-style-contrasts` change, and which do not? Why must the margin be
+# fixed before looking at the results?
 # ```
 #
 # ```{solution-start} ex-margin
@@ -977,8 +986,8 @@ wider = trends.contrasts(adjust="holm", equivalence=2 * matters)
 wider[["contrast", "estimate", "low", "high", "p_adjusted", "p_equivalence"]].round(3)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-# Differences, intervals and p-values of a difference stay. Only the p-values of equality become smaller: with
-# a margin that is wide enough, any two slopes are “equal”.
+# The differences, their intervals and the p-values for a difference stay the same. Only the p-values for
+# equality become smaller: with a margin that is wide enough, any two slopes are “equal”.
 #
 # ```{solution-end}
 # ```
@@ -992,7 +1001,7 @@ assert (wider["p_equivalence"] <= contrasts["p_equivalence"]).all(), (
 )
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# ```{exercise} Nest what is crossed
+# ```{exercise} Treat crossed samples as nested
 # :label: ex-nested
 #
 # Fit `rating ~ predicted + (1 | listener)`, as if each listener had songs of their own. By what `ratio`
@@ -1010,9 +1019,9 @@ ratio = nested.effect("predicted")["se"] / two_samples.effect("predicted")["se"]
 ratio
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# Such a song has one answer, so its level cannot be separated from the residual, and
-# `(1 | listener:track)` raises an error. Without it, the standard error is too small: a difference
-# between songs counts once for each listener.
+# Such a song has only one answer, so its level cannot be separated from the residual, and
+# `(1 | listener:track)` raises an error. Without this level, the standard error is too small, because a
+# difference between songs counts once for each listener.
 #
 # ```{solution-end}
 # ```
@@ -1023,11 +1032,11 @@ assert np.isclose(ratio, errors.set_index("model").loc["listener only", "se_rati
 )
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-audio"]
-# ```{exercise} Hear the misses
+# ```{exercise} Listen to the misses
 # :label: ex-misses
 #
-# Which songs do listeners like more than the model predicts, and which less? Sort the `levels` $v_j$ of the
-# songs, and play the highest and the lowest. Can you hear what the model misses?
+# Which songs do listeners rate higher than the model predicts, and which lower? Sort the `levels` $v_j$
+# of the songs, and play the highest and the lowest. Can you hear what the model misses?
 # ```
 #
 # ```{solution-start} ex-misses
@@ -1040,8 +1049,8 @@ for track in (levels.index[-1], levels.index[0]):
     audio_player({f"{track}: {levels[track]:+.2f} points": data.audio_path(track)})
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-audio"]
-# These levels are what remains of a song after the prediction. In the demo, a part of them has no acoustic
-# cause at all, so not everything that you believe to hear is there.
+# These levels are what remains of a song after the prediction. In the demo, part of them has no acoustic
+# cause at all, so you may believe that you hear a reason where there is none.
 #
 # ```{solution-end}
 # ```
@@ -1055,8 +1064,8 @@ assert levels.is_monotonic_increasing, "sort them, the lowest first"
 # :label: ex-residuals
 #
 # An open question. Draw the standardised residuals against the fitted ratings, and against normal
-# quantiles; `mixed.residual_table(model)` returns them. Where do they leave the line, and does it matter
-# for the slope?
+# quantiles; `mixed.residual_table(model)` returns them. Where do they depart from the line, and does it
+# matter for the slope?
 # ```
 #
 # ```{solution-start} ex-residuals
@@ -1081,19 +1090,19 @@ show_figure(
 # ```
 
 # %% [markdown]
-# **An open question**: if songs differed twice as much as here, would you rather pay for more listeners or for
-# more songs? Say what you expect, then call `power_of` with another `sd_song`.
+# **An open question**: if songs differed twice as much as here, would you rather pay for more listeners
+# or for more songs? Write down what you expect, then call `power_of` with another `sd_song`.
 #
 # ## Summary
 #
 # **Asked**: whether a prediction of mean ratings holds for single listeners, other songs, and every
-# style. **Found**: listeners, songs and bands are samples, and ignoring a sample over which the
-# predictor varies, here the songs, makes the interval of its slope too narrow. The prediction of the
-# best model has to be tested again for single listeners, next to style and descriptors, and differences
-# between styles need tests of their own; most of the variance of a single rating belongs neither to the
-# song nor to the listener. **True in the simulation**: the ratings come from a model of this form, so
-# its parameters can be found again; real ratings need not. **What would change our mind**: a slope whose
-# interval, with listeners, songs and bands random, reaches zero; a model that adds nothing to style and
-# descriptors; or a slope for an answer that has no cause in the music.
+# style. **Found**: listeners, songs and bands are samples, and ignoring a sample over which the predictor
+# varies, here the songs, makes the interval of its slope too narrow. The prediction of the best model has
+# to be tested again for single listeners, with style and descriptors in the model, and differences
+# between styles need their own tests. Most of the variance of single ratings belongs neither to the song
+# nor to the listener. **True in the simulation**: the ratings come from a model of this form, so its
+# parameters can be recovered; real ratings need not follow such a model. **What would change our mind**:
+# a slope whose interval includes zero when listeners, songs and bands are random; a model that adds
+# nothing to style and descriptors; or a slope for a question whose answers have no cause in the music.
 #
 # **Next:** {doc}`adapt` explains how to analyse your own songs and listeners.
