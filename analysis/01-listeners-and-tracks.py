@@ -1,16 +1,16 @@
 # %% [markdown]
 # # Who heard what, and how far do listeners agree?
 #
-# Before we predict how much a song grooves, we describe the ratings: who was asked, about which songs,
-# in which words, and how far two listeners agree. The agreement sets a ceiling, because no model can
-# predict the part of a rating that is chance.
+# Before we predict how much a song grooves, we describe the ratings: who was asked, about which
+# songs, in which words, and how far two listeners agree. Their agreement sets a ceiling for every
+# model, because the part of a rating that is due to chance cannot be predicted.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** to read a rating study: its design, its questions, and the reliability of its
-# song means, which is the noise ceiling of every model in the chapters to come.
+# song means, which is the noise ceiling of every model in the following chapters.
 #
-# **You need** means, variances and correlations. No machine learning yet.
+# **You need** means, variances and correlations. No machine learning is needed yet.
 #
 # **It runs** in {run-time}`01-listeners-and-tracks` in the run that made this page.
 # Modules: `groove_utils.study`, `groove_utils.mixed`.
@@ -45,34 +45,35 @@ query = query if query in data.queries else next(iter(data.queries))
 data
 
 # %% [markdown]
-# A study is a folder of four small tables and some sound; {doc}`adapt` says what is in them.
-# All chapters read a study only from that folder, so you can replace it by your own ratings.
+# A study is a folder with four small tables and some sound; {doc}`adapt` describes its contents. The
+# chapters read a study only from this folder, so you can replace it by one with your own ratings.
 #
 # ## The songs
 #
-# Songs by one artist resemble each other: they share a drummer and a producer. Two songs by one band
-# are therefore not two independent pieces of evidence, and we count artists as well as songs.
+# Songs by the same artist resemble each other: they share a drummer and a producer, for instance. Two
+# songs by one band are therefore not two independent pieces of evidence, and we count artists as well
+# as songs.
 
 # %%
 by_style = data.tracks.groupby("style")
 songs = by_style.agg(songs=("track_id", "size"), artists=("artist", "nunique"))
 
 # %% tags=["hide-input"]
-caption = "Songs and artists by style: the sample that everything rests on."
+caption = "Number of songs and artists, by style."
 show_table(songs.loc[data.styles], "songs", caption)
 report_value("n_songs", len(data.tracks), fmt=".0f")
 report_value("n_artists", data.tracks["artist"].nunique(), fmt=".0f")
 report_value("n_styles", len(data.styles), fmt=".0f")
 
 # %% [markdown]
-# There are {glue:text}`n_songs` songs by {glue:text}`n_artists` artists in {glue:text}`n_styles`
-# style(s).
+# There are {glue:text}`n_songs` songs by {glue:text}`n_artists` artists; the number of styles is
+# {glue:text}`n_styles`.
 
 # %% [markdown] tags=["needs-audio"]
 # ### Listen before you compute
 #
-# One song of each style, at the same loudness. Listen for what makes you want to move: the position of
-# the snare, the bass and the bass drum together, the rests.
+# Here is one song of each style, all at the same loudness. Listen for what makes you want to move:
+# the position of the snare, the interplay of bass and bass drum, the rests.
 
 # %% tags=["needs-audio"]
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
@@ -82,8 +83,9 @@ sounds = {f"{names[t]} ({s})": data.audio_path(t) for s, t in first.items()}
 audio_player(sounds)
 
 # %% [markdown] tags=["needs-stems"]
-# The stems of the first of these songs. Models receive the mix; {doc}`08-stem-ablation` asks which stems
-# carry the information that they use. Play all of them, then hear one alone or mute it.
+# Here are the stems of the first song. Models receive the mix; {doc}`08-stem-ablation` asks which
+# stems carry the information that the models use. Play all stems together, then mute one of them or
+# listen to it alone.
 
 # %% tags=["needs-stems"]
 track = first.iloc[0]
@@ -92,10 +94,10 @@ audio_player(data.stem_paths(track), mixer=True)
 # %% [markdown]
 # ## The questions
 #
-# These are the questions in the words of the study. In the literature, “groove” is the pleasurable
-# urge to move {cite}`janata2012,madison2006`. {cite:t}`marmoret2026` ask about its facets one by one
-# and compute a groove score from the answers. The book follows one target through all chapters,
-# “{glue:text}`query`”; figures also show the others.
+# {numref}`tab-queries` quotes the questions of the study. In the literature, “groove” is the
+# pleasurable urge to move {cite}`janata2012,madison2006`. {cite:t}`marmoret2026` ask about its facets
+# one by one and compute a groove score from the answers. The book follows one target through all
+# chapters, “{glue:text}`query`”; some figures also show the others.
 
 # %% tags=["hide-input"]
 wording = pd.Series(data.queries, name="wording").rename_axis("query")
@@ -117,7 +119,7 @@ show_figure(
     figures.plot_rating_distributions(means[means["query"].isin(raw)], data.styles),
     "song-means",
     f"Mean ratings of {len(data.tracks)} songs; boxes show the quartiles of a style.",
-    "Box plots with dots, one group per question and one box per style, for comparison.",
+    "Box plots with dots, one group per question and one box per style.",
     table=means,
 )
 fmt = ".0f" if np.ptp(data.scales[query]) > 20 else ".2f"
@@ -132,9 +134,9 @@ report_value("highest_song", one["mean"].max(), fmt=fmt)
 # %% [markdown]
 # For “{glue:text}`query`”, song means range from {glue:text}`lowest_song` to
 # {glue:text}`highest_song`, with a standard deviation of {glue:text}`song_sd`. Differences between
-# styles account for {glue:text}`style_share` of their variance. This matters for every later
-# chapter: if styles differ in their mean rating, a model that recognises only the style already
-# predicts part of the ratings. Each score is therefore compared with that of the style alone.
+# styles account for {glue:text}`style_share` of their variance. This matters for every later chapter:
+# if styles differ in their mean rating, a model that recognises only the style already predicts part
+# of the ratings. Each score is therefore compared with the score that the style alone achieves.
 
 # %%
 wide = means.pivot(index="track_id", columns="query", values="mean")
@@ -154,23 +156,24 @@ report_value("n_queries", len(correlations), fmt=".0f")
 report_value("first_axis", 100 * axes[0], n=len(data.tracks), fmt=".0f", unit="%")
 report_text(
     "derived",
-    f"“{join_words(derived)}” is computed from them and counts as no further question"
+    f"“{join_words(derived)}” is computed from them and is not counted as a further question"
     if derived
     else "none is computed from the others",
 )
 
 # %% [markdown]
 # Listeners answered {glue:text}`n_queries` questions; {glue:text}`derived`. The answers are not
-# independent ({numref}`fig-correlations`): the first principal axis holds {glue:text}`first_axis` of
-# their variance over songs. A feature that predicts one of two correlated questions also predicts
-# the other. Several predicted questions are therefore not several confirmations.
+# independent ({numref}`fig-correlations`): the first principal axis accounts for
+# {glue:text}`first_axis` of their variance over songs. A feature that predicts one of two correlated
+# questions tends to predict the other as well. Success on several questions is therefore not several
+# independent confirmations.
 #
 # ## Who rated what
 
 # %% [markdown] tags=["needs-listeners"]
-# {numref}`fig-design` shows who rated which song: listeners and songs are *crossed*, each listener
-# meets many songs and each song many listeners. Both are samples, of people and of music, which
-# {doc}`09-mixed-models` takes seriously.
+# {numref}`fig-design` shows who rated which song: listeners and songs are *crossed*, that is, each
+# listener rates many songs and each song is rated by many listeners. Both are samples, one of people
+# and one of music, and {doc}`09-mixed-models` treats them as such.
 
 # %% tags=["needs-listeners"]
 matrix = data.rating_matrix(query)
@@ -189,14 +192,14 @@ report_value("songs_per_listener", rated.sum(axis=1).mean(), fmt=".0f", n=len(ma
 report_value("rated_share", 100 * rated.to_numpy().mean(), fmt=".0f", unit="%")
 
 # %% [markdown] tags=["needs-listeners"]
-# {glue:text}`n_listeners` listeners rated about {glue:text}`songs_per_listener` songs each, so that
-# a song was rated by {glue:text}`raters_per_song` of them on average, and
-# {glue:text}`rated_share` of the matrix is filled.
+# The {glue:text}`n_listeners` listeners rated about {glue:text}`songs_per_listener` songs each. On
+# average, a song was rated by {glue:text}`raters_per_song` of them, and {glue:text}`rated_share` of
+# the matrix is filled.
 #
 # ### Listeners use the scale differently
 #
 # Some rows of that matrix are brighter than others. {numref}`fig-scale-use` shows each listener's
-# mean and standard deviation. The same number need not mean the same for two people.
+# mean and standard deviation. The same number need not mean the same thing to two people.
 
 # %% tags=["needs-listeners"]
 use = matrix.agg(["mean", "std"], axis=1).rename(columns={"std": "sd"})
@@ -205,7 +208,8 @@ use = matrix.agg(["mean", "std"], axis=1).rename(columns={"std": "sd"})
 show_figure(
     figures.plot_scale_use(use, data.scales[query]),
     "scale-use",
-    f"Ratings of “{query}” by {len(use)} listeners. Dotted: the mean over listeners.",
+    f"Mean and standard deviation of each of {len(use)} listeners' ratings of “{query}”. "
+    "Dotted: the mean over listeners.",
     "Scatter plot of listeners' means and standard deviations around a dotted line.",
     table=use,
 )
@@ -213,20 +217,23 @@ show_figure(
 # %% [markdown] tags=["needs-listeners"]
 # ## How far do two listeners agree?
 #
-# Let $x_{ij}$ be the rating of song $i$ by listener $j$. A model with crossed effects adds up the
-# grand mean, a song, a listener, and the rest, which is taste, mood and chance:
+# Let $x_{ij}$ be the rating of song $i$ by listener $j$. A model with crossed effects is a sum of the
+# grand mean, an effect of the song, an effect of the listener, and the rest, which is taste, mood and
+# chance:
 #
 # $$ x_{ij} = \mu + s_i + l_j + e_{ij} $$
 #
-# with variances $S$ of songs, $L$ of listeners and $E$ of the rest. The {term}`intraclass correlation`
-# of single ratings is the songs' share of what differs *between songs for one listener*:
+# with variances $S$ of songs, $L$ of listeners and $E$ of the rest. The
+# {term}`intraclass correlation` of single ratings is the share of songs in the variance *between the
+# ratings of one listener*, or between all ratings:
 #
 # $$ \mathrm{ICC}(C,1) = \frac{S}{S + E}, \qquad \mathrm{ICC}(A,1) = \frac{S}{S + L + E} $$
 #
-# ICC(C), of consistency, ignores differences between listeners' average ratings. ICC(A), of agreement,
-# counts them as disagreement. We work the formulas out for the best-known table of the field: six
-# targets rated by four judges {cite}`shrout1979`. With complete ratings, the variances follow from two
-# mean squares, one between songs and one of what neither song nor judge explains.
+# ICC(C), for consistency, ignores differences between listeners' average ratings. ICC(A), for
+# agreement, counts them as disagreement. We apply the formulas to the best-known example in the
+# literature: six targets rated by four judges {cite}`shrout1979`. If every judge rates every target,
+# the variances follow from two mean squares: one between targets, and one for what neither target nor
+# judge explains.
 
 # %% tags=["needs-listeners"]
 A, B = [9, 6, 8, 7, 10, 6], [2, 1, 4, 1, 5, 2]
@@ -242,15 +249,15 @@ print(f"ICC(C,1) = {single:.2f}")
 
 # %% [markdown] tags=["needs-listeners"]
 # The published value is .71. The judges' *mean* is more reliable than one judge, because taste and
-# chance average out. For $k$ judges who rate all songs, its reliability is ICC(C,k), which psychologists
-# call Cronbach's alpha; it follows from ICC(C,1) by the formula of Spearman and Brown, and equally from
-# the variances of the single columns and of their sum:
+# chance average out. For $k$ judges who rate all songs, its reliability is ICC(C,k), which
+# psychologists call Cronbach's alpha. It follows from ICC(C,1) by the Spearman–Brown formula, or from
+# the variances of the individual columns and of their sum:
 #
 # $$ \rho_k = \frac{k \, \rho_1}{1 + (k - 1) \, \rho_1} = \frac{k}{k - 1}
 # \left( 1 - \frac{\sum_j \mathrm{var}(x_j)}{\mathrm{var}(\sum_j x_j)} \right) $$
 #
-# The two lines below compute it in both ways. The last line is a live check: the build of this page
-# stops if our `icc` does not give the same numbers to $10^{-8}$.
+# The first two lines below compute it in both ways. `assert_allclose` is a live check: the build of
+# this page stops if our `icc` does not give the same numbers to $10^{-8}$.
 
 # %% tags=["needs-listeners"]
 stepped_up = k * single / (1 + (k - 1) * single)
@@ -260,25 +267,25 @@ np.testing.assert_allclose(ours[["C,1", "C,k"]], [single, alpha], atol=1e-8)
 print(f"ICC(C,4) = {stepped_up:.2f} = {alpha:.2f}")
 
 # %% [markdown] tags=["needs-listeners"]
-# Most studies are not complete: nobody listens to hundreds of songs. Then the mean squares are biased,
-# and the variances have to be estimated by (restricted) maximum likelihood. `rating_variances` does
-# this for the ratings of “{glue:text}`query`”.
+# Most rating tables are incomplete, because nobody listens to hundreds of songs. The mean squares are
+# then biased, and the variances have to be estimated by restricted maximum likelihood.
+# `rating_variances` does this for the ratings of “{glue:text}`query`”.
 
 # %% tags=["needs-listeners"]
 answers = data.ratings[data.ratings["query"] == query]
 S, L, E = mixed.rating_variances(answers)
 
 # %% [markdown] tags=["needs-listeners"]
-# Of the variance of single ratings, {glue:text}`song_variance` lies between songs,
-# {glue:text}`listener_variance` between the average levels of listeners, and
-# {glue:text}`residual_variance` is neither. A model of the songs can explain only the first part.
+# Differences between songs make up {glue:text}`song_variance` of the variance of single ratings,
+# differences between listeners' average levels {glue:text}`listener_variance`, and the rest
+# {glue:text}`residual_variance`. A model of the songs can explain only the first part.
 #
 # ## How reliable is a song's mean?
 #
 # The most direct test needs no model. We divide the listeners into two halves at random and correlate
-# the song means of the halves ({numref}`fig-halves`). With perfect agreement, all dots would lie on the
-# line. Each mean rests on half of the listeners only, so we step the correlation up to all of them by
-# the formula of Spearman and Brown with $k = 2$:
+# the song means of the halves ({numref}`fig-halves`). With perfect agreement, all dots would lie on
+# the diagonal. Each mean is based on only half of the listeners, so we extrapolate the correlation to
+# all of them by the Spearman–Brown formula with $k = 2$:
 
 # %% tags=["needs-listeners"]
 lot = np.arange(len(matrix)) < len(matrix) // 2
@@ -288,8 +295,8 @@ half = halves["one"].corr(halves["other"])
 by_hand = 2 * half / (1 + half)
 
 # %% [markdown] tags=["needs-listeners"]
-# Our `split_half` repeats this for many random halves, because one split depends on chance. With a
-# single split it gives the same:
+# Our `split_half` repeats this for many random halves, because the result of a single split depends
+# on chance. For a single split it gives the same result:
 
 # %% tags=["needs-listeners"]
 ours = mixed.split_half(answers, n_splits=1, n_boot=1, seed=seed)
@@ -310,16 +317,17 @@ for part, variance in {"song": S, "listener": L, "residual": E}.items():
     report_value(f"{part}_variance", share, fmt=".0f", unit="%", n=len(matrix))
 
 # %% [markdown] tags=["needs-listeners"]
-# This split gives {glue:text}`one_split`.
+# This split gives a reliability of {glue:text}`one_split`.
 #
 # ### The noise ceiling
 #
-# A *perfect* model would know every song's true level $s_i$, and nothing of the chance in its mean. Its
-# R² against the observed means is the songs' share of their variance, the {term}`noise ceiling`. The
-# mean of song $i$ averages over its own $k_i$ listeners, so its noise has two sources: the levels of
-# the listeners whom the song happened to get, and the rest. Let row $i$ of $A$ hold $1/k_i$ for each
-# listener of song $i$. The noise of the means has the covariance $N$, its expected variance over $n$
-# songs is $v$, and the ceiling is a ratio:
+# A *perfect* model would know every song's true level $s_i$, but not the chance part of its mean. The
+# R² of its predictions of the observed means is the songs' share of the variance of these means. This
+# is the {term}`noise ceiling`. The mean of song $i$ averages over its own $k_i$ listeners, so its
+# noise has two sources: the levels of the listeners who happened to rate the song, and the residuals.
+# Let row $i$ of the matrix $A$ contain $1/k_i$ for each listener of song $i$ and 0 for all others.
+# The noise of the means has the covariance $N$, its expected variance over $n$ songs is $v$, and the
+# ceiling is a ratio:
 #
 # $$ N = L\,AA^\top + E\,\mathrm{diag}(1/k_i), \qquad
 # v = \frac{\mathrm{tr}(MN)}{n-1}, \qquad
@@ -334,8 +342,8 @@ v = np.trace(N - N.mean(axis=0)) / (len(N) - 1)
 by_formula = S / (S + v)
 
 # %% [markdown] tags=["needs-listeners"]
-# `noise_ceiling` computes this for all questions, with 95% intervals, next to the other measures. The
-# last line checks that it agrees with the formula.
+# `noise_ceiling` computes this for all questions, with 95% intervals, together with the other
+# measures. The last line checks that it agrees with the formula.
 
 # %% tags=["needs-listeners"]
 ceilings = mixed.noise_ceiling(data.ratings, n_splits=n_splits, seed=seed)
@@ -351,9 +359,9 @@ shown = ceilings[ceilings["method"].isin(["ICC(C,1)", "split-half", "song means"
 show_figure(
     figures.plot_forest(shown, label="query", hue="method", xlabel="Reliability"),
     "ceilings",
-    "Agreement of single listeners and reliability of song means, with 95% intervals.",
-    "Forest plot by question: agreement of single listeners on the left, and two estimates of "
-    "the reliability of song means further to the right.",
+    "Agreement of individual listeners and reliability of song means, with 95% intervals.",
+    "Forest plot by question: agreement of individual listeners on the left, and two estimates "
+    "of the reliability of song means further to the right.",
     table=shown,
 )
 names = {
@@ -369,42 +377,44 @@ report_text(
     "ceiling_word",
     pick_verdict(
         mine.loc["song means"],
-        "more than half of the variance of song means belongs to the songs",
-        "more than half of the variance of song means is chance",
-        "it is unclear whether the songs make more than half of the variance of the means",
+        "more than half of the variance of song means is due to differences between songs",
+        "more than half of the variance of song means is due to chance",
+        "it is unclear whether more than half of the variance of song means is due to "
+        "differences between songs",
         reference=0.5,
     ),
 )
 
 # %% [markdown] tags=["needs-listeners"]
-# For “{glue:text}`query`”, the answers of two single listeners correlate only weakly: ICC(C,1) is
-# {glue:text}`icc_single_full`. If they also have to give the same *numbers*, ICC(A,1) is
-# {glue:text}`icc_agreement_full`. The mean over all raters of a song has a reliability of
+# For “{glue:text}`query`”, the answers of two individual listeners correlate only weakly: ICC(C,1) is
+# {glue:text}`icc_single_full`. If they must also give the same *numbers*, their agreement, ICC(A,1),
+# is {glue:text}`icc_agreement_full`. The mean over all raters of a song has a reliability of
 # {glue:text}`ceiling_full`. Split halves, averaged over many splits, estimate the same quantity:
 # {glue:text}`split_half_full`. In short, {glue:text}`ceiling_word`.
 #
-# The ceiling is that of the *songs*, not of their sound: a quality of a song that leaves no trace in
+# The ceiling applies to the *songs*, not to their sound: a quality of a song that leaves no trace in
 # the audio also counts as song variance. A model of the audio can therefore stay below the ceiling
 # even if it uses everything that can be heard.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
-# The simulation has two further questions whose answer we know. “placebo” depends on nothing in the
-# sound: some songs are rated higher than others, but at random. “style_only” depends on the style alone.
-# {glue:text}`controls` Both song means are reliable ({numref}`fig-ceilings`), so listeners agree about
-# them. Reliability therefore does not show that there is anything to predict from the audio. Later
-# chapters test their methods on both: a sound method finds nothing in the first, and nothing but style
-# in the second.
+# The simulation has two further questions, for which we know what causes the answers. The answers to
+# “placebo” depend on nothing in the sound: some songs are rated higher than others, but at random.
+# The answers to “style_only” depend on the style alone. {glue:text}`controls` The song means of both
+# are reliable ({numref}`fig-ceilings`), so listeners agree on them. Reliability therefore does not
+# show that there is anything to predict from the audio. Later chapters test their methods on both: a
+# valid method finds nothing in the first, and nothing but style in the second.
 
 # %% [markdown] tags=["needs-listeners"]
 # ## What if fewer people had been asked?
 #
-# The answer depends on the design. In both cases it follows from the agreement of single listeners by
-# the formula of Spearman and Brown; only the kind of agreement differs. If the same people rate all songs, their average levels move all
-# songs alike and do not matter. If each song has raters of its own, a song can meet generous or strict
-# ones, which adds noise. {numref}`fig-rater-curve` shows both. The crosses check the second case: they
-# are correlations between two panels of raters that were drawn for each song.
+# The answer depends on the design. If the same people rate all songs, their average levels shift all
+# songs alike and do not matter. If each song has its own raters, a song may happen to get generous or
+# strict ones, which adds noise. In both designs, the reliability follows from the agreement of
+# individual listeners by the Spearman–Brown formula: from ICC(C,1) in the first design, and from
+# ICC(A,1) in the second. {numref}`fig-rater-curve` shows both curves. The crosses check the second:
+# they are correlations between two panels of raters that were drawn for each song.
 
 # %% tags=["needs-listeners"]
 curve = mixed.rater_curve(answers, seed=seed)
@@ -414,8 +424,8 @@ curve["query"] = curve["raters"] + " raters for each song"
 show_figure(
     figures.plot_rater_curve(curve, rated.sum().mean()),
     "rater-curve",
-    f"Reliability of the song means of “{query}”, the R² of a perfect model, by raters per song "
-    "in two designs. Bands: 95%.",
+    f"Reliability of the song means of “{query}” (the R² of a perfect model), by number of raters "
+    "per song, in two designs. Bands: 95% intervals.",
     "Two curves over the number of raters that rise steeply, then flatten out; the one for "
     "different raters is lower, and crosses lie on it.",
     table=curve,
@@ -427,18 +437,19 @@ for name, raters in designs.items():
     report_effects(reached, value="reliability")
 
 # %% [markdown] tags=["needs-listeners"]
-# With five raters for each song, different for each, a perfect model of “{glue:text}`query`” would
-# reach an R² of {glue:text}`reach_5_full`, with twenty {glue:text}`reach_20_full`, and with fifty
-# {glue:text}`reach_50_full`. If the same people rate all songs, it would reach
-# {glue:text}`reach_same_5`, {glue:text}`reach_same_20` and {glue:text}`reach_same_50`. The number and the
-# choice of raters therefore belong to every report of an R².
+# If each song has five raters of its own, a perfect model of “{glue:text}`query`” would reach an R²
+# of {glue:text}`reach_5_full`; with twenty raters, it would reach {glue:text}`reach_20_full`, and
+# with fifty, {glue:text}`reach_50_full`. If the same people rate all songs, the three values are
+# {glue:text}`reach_same_5`, {glue:text}`reach_same_20` and {glue:text}`reach_same_50`. Every report
+# of an R² should therefore state the number of raters, and whether they rated all songs.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Is the ceiling right?
 #
 # In the simulation, the true mean of each song is known: the mean over an unlimited number of
-# listeners. Its squared correlation with the means of the ratings is what a perfect model reaches.
-# {numref}`fig-ceiling-check` compares it with the ceiling, which was estimated from the ratings alone.
+# listeners. Its squared correlation with the observed means is what a perfect model would reach.
+# {numref}`fig-ceiling-check` compares it with the ceiling, which was estimated from the ratings
+# alone.
 
 # %% tags=["needs-simulation"]
 from groove_utils.synth.questionnaire import groove_score
@@ -487,44 +498,47 @@ for control in data.controls:
 report_text("controls", " ".join(sentences) or "This study has none.")
 
 # %% [markdown] tags=["needs-simulation"]
-# The truth lies inside the interval for {glue:text}`ceilings_inside` of {glue:text}`n_ceilings`
-# questions; outside: {glue:text}`ceiling_missed`. The mean absolute error of the estimates is {glue:text}`ceiling_error`.
+# For {glue:text}`ceilings_inside` of {glue:text}`n_ceilings` questions, the truth lies inside the
+# interval (outside: {glue:text}`ceiling_missed`). The mean absolute error of the estimates is
+# {glue:text}`ceiling_error`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Are these listeners plausible?
 #
-# The listeners are simulated. Results about methods carry over only if simulated listeners disagree
-# as people do. The table compares their statistics with those of real studies.
+# The listeners are simulated. Results about methods carry over to people only if simulated listeners
+# disagree with each other as people do. {numref}`tab-simulated-beside-real` compares their statistics
+# with those of real studies.
 
 # %% tags=["needs-simulation", "hide-input"]
 show_table(
     mixed.simulation_table(data.ratings),
     "simulated-beside-real",
-    "Simulated and real listeners, with the source of the real value.",
+    "Statistics of simulated and of real listeners, with the source of the real value.",
 )
 
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **The ceiling is about these songs.** Extreme groups of songs, half of them chosen for high and
-#   half for low groove, agree far better than an ordinary spread of songs
-#   {cite}`oconnell2022`. A ceiling does not travel from one selection of songs to another.
-# - **The mean is not the listener.** A model at the ceiling of the means does not show which single
-#   listeners want to move. {doc}`09-mixed-models` predicts single ratings.
+# - **The ceiling holds for these songs.** If half of the songs are chosen for high and half for low
+#   groove, listeners agree far better than they do about an ordinary range of songs
+#   {cite}`oconnell2022`. The ceiling of one selection of songs does not apply to another.
+# - **The mean is not the listener.** Even a model that reaches the ceiling of the means does not show
+#   which individual listeners want to move. {doc}`09-mixed-models` predicts individual ratings.
 # - **Consistency or agreement?** ICC(C,·) ignores differences between listeners' average ratings.
-#   That suits means of a design in which the same people rate all songs. It is too favourable for
-#   single answers and for songs with different raters.
+#   This is appropriate for song means when the same people rate all songs. It is too optimistic for
+#   single ratings, and for songs with different raters.
+#
 # ## Exercises
 #
-# The first needs a changed line, the last has no single answer.
+# For the first, you change one line; the last has no single answer.
 
 # %% [markdown] tags=["needs-listeners"]
 # ```{exercise} A generous judge
 # :label: ex-judge
 #
 # Add 3 points to every rating of judge B, and compute both intraclass correlations of single judges
-# again. Call the table `generous` and the correlations `again`. Which of the two changes, and in which
-# direction? Decide before you run it.
+# again. Call the table `generous` and the correlations `again`. Which of the two changes, and in
+# which direction? Predict the answer before you run the code.
 # ```
 #
 # ```{solution-start} ex-judge
@@ -537,8 +551,8 @@ again = mixed.icc(generous.T).set_index("type")["estimate"]
 again[["C,1", "A,1"]]
 
 # %% [markdown] tags=["needs-listeners"]
-# Consistency stays at .71, because it ignores the levels of judges. Agreement rises: judge B was the
-# strictest, and 3 points more bring that judge closer to the others.
+# Consistency stays at .71, because it ignores the judges' average levels. Agreement rises: judge B
+# was the strictest, and 3 more points bring that judge closer to the others.
 #
 # ```{solution-end}
 # ```
@@ -555,8 +569,8 @@ assert np.isclose(again["C,1"], single), (
 # ```{exercise} Enough raters
 # :label: ex-raters
 #
-# Solve the formula of Spearman and Brown for $k$. How many raters per song, the same for all songs,
-# give the song means of our question a reliability of .95? Call the number `n_raters`.
+# Solve the Spearman–Brown formula for $k$. If the same people rate all songs, how many of them are
+# needed for the song means of our question to have a reliability of .95? Call the number `n_raters`.
 # ```
 #
 # ```{solution-start} ex-raters
@@ -569,9 +583,9 @@ n_raters = int(np.ceil(0.95 * (1 - rho) / (rho * (1 - 0.95))))
 n_raters
 
 # %% [markdown] tags=["needs-listeners"]
-# Going from .90 to .95 doubles the number of raters. In {numref}`fig-rater-curve` the curve is already
-# flat there: beyond some point, more *songs* are the better investment, because they narrow the interval
-# of every model's score.
+# Going from .90 to .95 roughly doubles the number of raters. In {numref}`fig-rater-curve` the curve
+# is already flat there: beyond some point, more *songs* are the better investment, because they
+# narrow the interval of every model's score.
 #
 # ```{solution-end}
 # ```
@@ -604,8 +618,8 @@ extremes = [inside.idxmin(), inside.idxmax()]
 audio_player({f"{t} ({inside[t]:{fmt}})": data.audio_path(t) for t in extremes})
 
 # %% [markdown] tags=["needs-audio"]
-# If you disagree, remember how low the agreement of two single listeners is. Your ears are one more
-# rater, not a judge of the others.
+# If you disagree, remember how little two individual listeners agree. You are one more rater, not a
+# judge of the others.
 #
 # ```{solution-end}
 # ```
@@ -635,10 +649,11 @@ centred = matrix.sub(matrix.mean(axis=1), axis=0)
 pd.DataFrame({"as rated": matrix.mean(), "centred": centred.mean()}).corr()
 
 # %% [markdown] tags=["needs-listeners"]
-# If all listeners rated all songs, each song's mean loses the same amount, and nothing changes. In an
-# incomplete design, subtraction removes the luck of songs that met generous raters. It also removes part
-# of the songs' own differences if listeners heard different songs: who heard only good songs has a high
-# mean for a good reason. A model with crossed effects ({doc}`09-mixed-models`) separates the two.
+# If all listeners rate all songs, every song's mean shifts by the same amount, and nothing changes.
+# In an incomplete design, subtraction removes the advantage of songs that happened to get generous
+# raters. It also removes part of the true differences between songs if listeners heard different
+# songs: a listener who heard only good songs has a high mean for a good reason. A model with crossed
+# effects ({doc}`09-mixed-models`) separates the two.
 #
 # ```{solution-end}
 # ```
@@ -647,22 +662,22 @@ pd.DataFrame({"as rated": matrix.mean(), "centred": centred.mean()}).corr()
 # ## Summary
 #
 # **Asked**: who rated which songs, and how far their ratings can be predicted at all. **Found**:
-# {glue:text}`style_share` of the variance of song means lies between styles, so that recognising the
-# style is already a prediction. Questions overlap: what is found for one is not confirmed by another
-# that correlates with it.
+# {glue:text}`style_share` of the variance of song means lies between styles, so a model that
+# recognises only the style already predicts part of the ratings. Questions overlap: a result for one
+# is not confirmed independently by another that correlates with it.
 
 # %% [markdown] tags=["needs-listeners"]
-# Two single listeners agree little (ICC(C,1) = {glue:text}`icc_single`), and the mean over all raters
-# of a song is much more reliable ({glue:text}`ceiling`): {glue:text}`ceiling_word`. The next chapters
-# draw this ceiling into their figures.
+# Two individual listeners agree little (ICC(C,1) = {glue:text}`icc_single`), but the mean over all
+# raters of a song is much more reliable ({glue:text}`ceiling`): {glue:text}`ceiling_word`. The next
+# chapters show this ceiling in their figures.
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: the ceilings are off by {glue:text}`ceiling_error` on average, and the
 # truth lies inside the interval for {glue:text}`ceilings_inside` of {glue:text}`n_ceilings` questions.
 
 # %% [markdown]
-# **What would change our mind**: intervals of the ceiling that reach down to the scores of the models.
-# Models could then not be distinguished from perfect ones.
+# **What would change our mind**: a ceiling whose interval reaches down to the scores of the models.
+# The models could then not be distinguished from perfect ones.
 #
-# **Next:** {doc}`02-representations` looks at what there is to be heard, and at what is lost when
+# **Next:** {doc}`02-representations` looks at what a recording contains, and at what is lost when
 # sound becomes a picture.

@@ -1,18 +1,17 @@
 # %% [markdown] tags=["needs-audio"]
 # # What does a groove look like to a machine?
 #
-# A recording is a long row of numbers: the position of a loudspeaker's cone, tens of thousands of
+# A recording is a long series of numbers: the position of a loudspeaker's cone, tens of thousands of
 # times per second. No one hears sound this way, and few models use it. Most models read a
-# *representation* computed from the recording, and what the representation leaves out, no model can
-# use. In this chapter we look at two songs in eight representations. Then we discard the sound,
+# *representation* computed from the recording, and no model can use what its representation leaves
+# out. In this chapter we look at two songs in eight representations. Then we discard the sound,
 # reconstruct it from each representation, and listen to what has been lost.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** what waveform, STFT, mel spectrogram, constant-Q transform, chromagram,
+# **You will learn** what the waveform, STFT, mel spectrogram, constant-Q transform, chromagram,
 # tempogram and onset strength keep of a sound and what they lose; how each is computed; which tasks
-# they suit; and what phase, loudness and sample rate change. The syllabus follows
-# {cite:t}`choi2017`.
+# it suits; and how phase, loudness and sample rate matter. The syllabus follows {cite:t}`choi2017`.
 #
 # **You need** to know what a frequency is. Headphones help.
 #
@@ -56,7 +55,7 @@ data = chapter.study
 # %% [markdown]
 # ## Two songs
 #
-# Listen first, both at the same loudness. Which of them makes you move, and what makes you move?
+# Listen first; both songs are at the same loudness. Which of them makes you want to move, and why?
 
 # %%
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
@@ -84,7 +83,7 @@ report_value("rate", sr, fmt=",.0f")
 # ## From samples to a spectrogram
 #
 # The **short-time Fourier transform** (STFT) cuts the signal $x$ into overlapping windows of $N$
-# samples, one every $H$ samples (the *hop length*), and measures how much of each frequency a
+# samples, one every $H$ samples (the *hop length*), and measures how much of each frequency each
 # window contains:
 #
 # $$ X[k, m] = \sum_{n=0}^{N-1} x[n + mH] \, w[n] \, e^{-2 \pi i k n / N} $$
@@ -102,8 +101,8 @@ window = librosa.filters.get_window("hann", n_fft)
 np.allclose(np.fft.rfft(window * frame), X[:, m], atol=1e-3)
 
 # %% [markdown]
-# Drums show as upright lines, because a stroke is short and contains all frequencies. Held notes
-# show as level lines, one for each harmonic.
+# In a picture of $|X|$, a drum stroke appears as a vertical line, because it is short and contains
+# all frequencies. A held note appears as horizontal lines, one for each harmonic.
 #
 # The **mel spectrogram** sums the power of the STFT within bands $F_b$ that get wider with
 # frequency, as those of the ear do. The **log-mel spectrogram** is the same in decibels, since we
@@ -120,7 +119,7 @@ log_mel = librosa.power_to_db(mel, ref=np.max, top_db=80)
 # %% [markdown]
 # The **constant-Q transform** (CQT) has one row per semitone: row $k$ is at the frequency
 # $f_k = f_0 \, 2^{k/12}$, and its window gets shorter as the frequency rises. A transposed melody
-# moves up without changing its shape. The **chromagram** adds up all octaves, which leaves twelve
+# moves up without changing its shape. The **chromagram** adds up all octaves. This leaves twelve
 # rows, one per pitch class.
 
 # %%
@@ -128,8 +127,8 @@ cqt = np.abs(librosa.cqt(y, sr=sr, hop_length=hop, n_bins=84))
 chroma = librosa.feature.chroma_stft(S=power, sr=sr)
 
 # %% [markdown]
-# **Onset strength** is a single curve. It sums over bands how much the log-mel spectrogram rises
-# from one column to the next. Melody, chords and timbre are gone, and the rhythm is left. The
+# **Onset strength** is a single curve. It is the rise of the log-mel spectrogram from one column to
+# the next, averaged over bands. Melody, chords and timbre are gone; the rhythm remains. The
 # **tempogram** is the autocorrelation of this curve within a moving window: it shows at which tempi
 # the onsets around each moment recur.
 #
@@ -156,8 +155,8 @@ np.allclose(views[names[0]]["log-mel"].array, log_mel, atol=1e-3)
 # ## Eight representations
 #
 # {numref}`fig-eight` shows two seconds of both songs. Brighter means more, and frequency axes are
-# logarithmic. Thin lines mark the beats that `groove_utils.descriptors` found from onset strength.
-# Before reading on, find the bass drum in as many rows as you can.
+# logarithmic. Thin lines mark the beats that `groove_utils.descriptors` estimated from onset
+# strength. Before reading on, find the bass drum in as many rows as you can.
 
 # %%
 spectra = {name: descriptors.analyse(y, sr) for name, y in sounds.items()}
@@ -174,20 +173,20 @@ show_figure(
     figures.plot_representations(views, (2, 4), beats),
     "eight",
     "Two seconds of two songs in eight representations. Thin lines: estimated beats.",
-    "Eight rows of pictures for two songs: a spiky waveform, spectrograms with upright "
-    "stripes at strokes, and, last, a curve whose sharp peaks often stand on beats.",
+    "Eight rows of pictures for two songs: a spiky waveform, spectrograms with vertical "
+    "stripes at strokes, and, last, a curve with sharp peaks, many of them on beats.",
 )
 
 # %% [markdown]
-# The **waveform** is the sound itself. Strokes show as spikes, but not what is played. In the **mel
-# spectrogram**, as plain power, only the loudest bass notes can be seen. Most networks read the
-# **log-mel spectrogram** instead.
+# The **waveform** is the sound itself. Strokes appear as spikes, but one cannot see what is played.
+# In the **mel spectrogram**, which shows plain power, only the loudest bass notes are visible. Most
+# networks read the **log-mel spectrogram** instead.
 #
 # ## Precise in time, or in frequency?
 #
-# An STFT has two settings. A long window separates close frequencies but smears a stroke over its
-# whole length; a short window does the opposite. No window does both: for a given window shape, the
-# product of the two widths is constant.
+# An STFT has two settings, the window and the hop. A long window separates close frequencies but
+# smears a stroke over its whole length; a short window does the opposite. No window is precise in
+# both: for a given window shape, the product of the two widths is constant.
 
 # %%
 sizes = [256, 1024, 4096]
@@ -200,7 +199,8 @@ widths["ms"] *= 1000
 show_table(
     widths.rename_axis("window (samples)"),
     "resolution",
-    "Widths at half power of a click in time and of a sine in frequency, by Hann window.",
+    "Width at half power of a click (in time) and of a sine (in frequency), by length of the "
+    "Hann window.",
     fmt="{:.3g}",
 )
 
@@ -219,7 +219,7 @@ show_figure(
     figures.plot_spectrograms([windows, hops], (2, 3), top=3000),
     "windows",
     "One second of the first song. Above: three windows, one hop. Below: three hops, one window.",
-    "Six spectrograms. Above, thin upright lines give way to thin level ones as the window "
+    "Six spectrograms. Above, thin vertical lines give way to thin horizontal ones as the window "
     "grows; below, columns widen with the hop until strokes are lost in coarse blocks.",
 )
 sixteenth = 15000 / (grids[names[0]].tempo if grids[names[0]] else 120)
@@ -231,13 +231,15 @@ report_value("short_hz", widths["Hz"].iloc[0], fmt=".0f", unit=" Hz")
 report_value("coarse_hop", 2048 / sr * 1000, fmt=".0f", unit=" ms")
 
 # %% [markdown]
-# A window of 256 samples places a stroke within {glue:text}`short_ms` but smears pitch over
+# A window of 256 samples locates a stroke to within {glue:text}`short_ms` but smears pitch over
 # {glue:text}`short_hz`. A window of 4096 samples separates tones {glue:text}`long_hz` apart but
 # smears a stroke over {glue:text}`long_ms`. A sixteenth note of this song lasts
-# {glue:text}`sixteenth`, and the {term}`microtiming` that drummers care about is a tenth of that.
+# {glue:text}`sixteenth`, and the {term}`microtiming` that drummers care about is about a tenth of
+# that.
 #
-# The **hop length** does not sharpen anything. It only sets how often we look. With a hop of 2048
-# samples there is one column every {glue:text}`coarse_hop`, and no model can recover a finer rhythm.
+# The **hop length** does not sharpen anything. It only determines how often we look. With a hop of
+# 2048 samples there is one column every {glue:text}`coarse_hop`, and no model can recover a finer
+# rhythm.
 #
 # ## Which task needs which?
 #
@@ -256,20 +258,20 @@ table.insert(1, "rows", [len(arrays[kind]) for kind in table.index])
 show_table(
     table,
     "tasks",
-    "What each representation keeps and loses, tasks that it suits, and its size here.",
+    "What each representation keeps and loses, the tasks that it suits, and its size here.",
 )
 
 # %% [markdown]
 # A small representation that keeps what a task needs lets a model learn from fewer songs. A large one
-# is not always better: the STFT has mostly fine pitch beyond the mel spectrogram, and a tagger gains
-# little from that.
+# is not always better: what the STFT contains beyond the mel spectrogram is mostly fine detail of
+# pitch, and a tagger gains little from that.
 #
 # ## Hear what is left
 #
 # Now we discard the song and reconstruct a plausible sound from each representation. Missing phases
 # are estimated iteratively {cite}`griffin1984`; the power of a mel band is spread over its
 # frequencies; a chromagram is played with {cite:t}`shepard1964` tones, which contain all octaves at
-# once; and onset strength controls the level of a noise.
+# once; and onset strength controls the level of noise.
 
 # %%
 made = {}
@@ -296,7 +298,7 @@ listen(names[1])
 
 # %% [markdown]
 # Listen first, then look at the numbers. {numref}`fig-losses` shows four measures: how well the
-# *samples* agree, how well the *spectrum* agrees, whether strokes come at the same times with the
+# *samples* agree, how much the *spectrum* differs, whether strokes come at the same times with the
 # same strength (*rhythm*), and whether the same pitch classes sound (*harmony*). For two unrelated
 # sounds, the samples agree to about −3 dB.
 
@@ -335,21 +337,21 @@ report_text(
 )
 
 # %% [markdown]
-# First, **agreement in samples is not agreement to the ear**. The sound reconstructed from STFT
-# magnitudes agrees to {glue:text}`stft_db` in its samples, no better than an unrelated sound, because
-# its phases are different. Yet its spectrum differs by only {glue:text}`stft_spectrum`, and it is
-# hard to distinguish from the original.
+# First, **agreement in samples is not agreement to the ear**. The samples of the sound reconstructed
+# from STFT magnitudes agree to {glue:text}`stft_db`, no better than those of an unrelated sound,
+# because its phases are different. Yet its spectrum differs by only {glue:text}`stft_spectrum`, and
+# it is hard to distinguish from the original.
 #
-# Second, **each representation loses something else**. With 24 mel bands, the correlation with the
-# original is {glue:text}`mel_rhythm` for rhythm and {glue:text}`mel_harmony` for harmony. With the
-# chromagram, it is {glue:text}`chroma_rhythm` for rhythm and {glue:text}`chroma_harmony` for harmony.
-# For these songs, the two representations {glue:text}`opposites`.
+# Second, **each representation loses something different**. With 24 mel bands, the correlation with
+# the original is {glue:text}`mel_rhythm` for rhythm and {glue:text}`mel_harmony` for harmony. With
+# the chromagram, it is {glue:text}`chroma_rhythm` for rhythm and {glue:text}`chroma_harmony` for
+# harmony. For these songs, the two representations {glue:text}`opposites`.
 #
 # ## Does phase matter, then?
 #
 # If phases can be estimated, are they needed? Here we keep the magnitudes and replace the phases by
 # random numbers: first in windows of 256 samples, then in longer ones, and finally in one window as
-# long as the sound. The spectrum of the last sound is *exactly* that of the original.
+# long as the sound. The magnitude spectrum of the last sound is *exactly* that of the original.
 
 # %%
 y = sounds[names[0]]
@@ -368,25 +370,26 @@ phase = pd.DataFrame(errors, index=randomised)[["rhythm", "harmony"]]
 show_table(
     phase.rename_axis("window"),
     "phase",
-    "Random phases in the first song: correlations of onset curves and chroma with its own.",
+    "The first song with random phases: correlation of its onset curve (rhythm) and of its chroma "
+    "(harmony) with the original.",
 )
 report_value("whole_rhythm", phase.loc["the whole sound", "rhythm"])
 report_value("short_rhythm", phase.loc["256", "rhythm"])
 
 # %% [markdown]
-# With one long window, the correlation of the onset curves is {glue:text}`whole_rhythm`: the notes are
-# right and the groove is gone. With short windows it is {glue:text}`short_rhythm`. Within a window,
-# only the phase says *when* something happens. A magnitude spectrogram shows rhythm because its
-# windows are short.
+# With one long window, the correlation of the onset curves is {glue:text}`whole_rhythm`: the notes
+# are right and the groove is gone. With short windows it is {glue:text}`short_rhythm`. Within a
+# window, only the phase encodes *when* something happens. A magnitude spectrogram shows rhythm
+# because its windows are short.
 #
 # ## How loud?
 #
-# A louder copy of a song is the same song. Yet its RMS level, spectral flux and plain mel
-# spectrogram are larger, and in decibels the whole log-mel spectrogram moves up. So songs are set to
-# the same loudness before they are compared. The ear is less sensitive to low frequencies. The
-# broadcasting standard BS.1770 {cite}`itu1770` therefore filters the signal before it measures
-# power, and leaves out silent passages. The result is in LUFS. These three tones have the same
-# power:
+# A louder copy of a song is the same song. Yet its RMS level, spectral flux and plain mel spectrogram
+# are larger, and the log-mel spectrogram, in decibels, moves up as a whole. Songs are therefore set
+# to the same loudness before they are compared. Loudness is not power, because the ear is less
+# sensitive to low frequencies. The broadcasting standard BS.1770 {cite}`itu1770` therefore filters
+# the signal before it measures power, and leaves out silent passages. The unit is LUFS (loudness
+# units relative to full scale). These three tones have the same power:
 
 # %%
 t = np.arange(2 * 44100) / 44100
@@ -411,16 +414,16 @@ show_table(
 )
 
 # %% [markdown]
-# All players of this book are matched in LUFS, except those just above. Does the level of a recording
-# contribute to its groove? {cite:t}`stupacher2016` found no effect of the level, but an effect of its
-# *variability*.
+# The sounds of all players in this book are matched in LUFS, except for these three tones. Does the
+# level of a recording contribute to its groove? {cite:t}`stupacher2016` found no effect of the level,
+# but an effect of its *variability*.
 #
 # ## What a low sample rate removes
 #
-# At a sample rate of $r$ per second, a signal can contain frequencies up to $r/2$. The models of
+# At a sample rate of $r$ per second, a signal can contain frequencies up to $r/2$. Most models of
 # {doc}`05-embeddings` work at 16 kHz. What would be lost at 8 kHz? Listen to the cymbals. In the
-# third player, samples were dropped without a filter, so that high frequencies return as wrong, low
-# ones. This is called *aliasing*, and a filter before resampling prevents it.
+# third player, samples were dropped without a filter, so high frequencies reappear as wrong, lower
+# ones. This is called *aliasing*; a filter before resampling prevents it.
 
 # %%
 full, full_sr = load_audio(data.audio_path(tracks[0]))
@@ -443,17 +446,17 @@ report_value("energy_above", 100 * power[above].sum() / power.sum(), unit="%")
 report_value("share_high", share_high, fmt=".0f", unit="%")
 
 # %% [markdown]
-# Only {glue:text}`energy_above` of the song's energy is above 4 kHz. But of all onsets found in three
-# regions of the spectrum, {glue:text}`share_high` are above 3.2 kHz: the hi-hat is quiet, but it
-# carries much of the pulse.
+# Only {glue:text}`energy_above` of the song's energy is above 4 kHz. But of the onsets found in three
+# regions of the spectrum, {glue:text}`share_high` are in the region above 3.2 kHz: the hi-hat is
+# quiet, but it carries much of the pulse.
 #
 # ## Where the groove is visible
 #
 # {numref}`fig-bar` averages the onset strength of three regions of the spectrum over all bars,
-# sixteenth note by sixteenth note. The result resembles a drummer's score: bass drum and bass in the
+# sixteenth note by sixteenth note. The result resembles drum notation: bass drum and bass are in the
 # lowest region, the hi-hat in the highest, and all strokes in the middle, most clearly the snare. A
-# tall column *between* the beats with little on the next beat is what {doc}`04-descriptors` counts
-# as {term}`syncopation`.
+# tall column *between* the beats, followed by a low one on the next beat, is what
+# {doc}`04-descriptors` counts as {term}`syncopation`.
 
 # %%
 folded = {
@@ -469,8 +472,8 @@ show_figure(
     figures.plot_bar_profiles(profiles),
     "bar",
     "Onset strength in three regions, averaged over the bars of each song. Lines: beats.",
-    "Three lanes of sixteen bars for two songs. Most tall ones stand on beats; the songs "
-    "differ in the places between beats, above all in the lows.",
+    "Three rows of sixteen columns for two songs. Most tall columns are on beats; the songs "
+    "differ between the beats, most of all in the lowest region.",
     table=profiles,
 )
 
@@ -481,7 +484,8 @@ show_figure(
 #   the log-mel spectrogram, but a model that averages over time loses it.
 # - **A bad reconstruction proves less than it seems to.** Another algorithm might get more out of the
 #   same chromagram.
-# - **Two songs.** They were taken in order, not chosen, but two songs are a small sample.
+# - **There are only two songs.** They were taken in order, not selected, but two songs are a small
+#   sample.
 # - **The beats were estimated.** Where the beat tracker is wrong, {numref}`fig-bar` is wrong too.
 #   {doc}`04-descriptors` measures how often that happens.
 #
@@ -506,9 +510,9 @@ from_bands = {
 audio_player(from_bands)
 
 # %% [markdown]
-# Eight bands are enough for bass drum, snare and hi-hat. With two, you still hear *when* but hardly
-# *what*. Chords are lost much earlier. To predict groove, a model needs little resolution in
-# frequency and much in time.
+# Eight bands are enough for bass drum, snare and hi-hat. With two, you still hear *when* something is
+# struck, but hardly *what*. Chords are lost much earlier. To predict groove, a model needs little
+# resolution in frequency but high resolution in time.
 #
 # ```{solution-end}
 # ```
@@ -526,12 +530,12 @@ audio_player(from_bands)
 
 # %% tags=["solution"]
 seen = np.arange(len(y)) % 2048 < 512
-audio_player({"original": (y, sr), "what is seen": (np.where(seen, y, 0), sr)})
+audio_player({"original": (y, sr), "in a window": (np.where(seen, y, 0), sr)})
 
 # %% [markdown]
 # Three quarters of the samples are in no window. The STFT contains nothing about them, and no
-# algorithm can restore them: what is left is a train of short grains. This is why the usual hop is a
-# quarter of the window.
+# algorithm can restore them. What is left is a series of short fragments. This is why the usual hop
+# is a quarter of the window.
 #
 # ```{solution-end}
 # ```
@@ -554,8 +558,8 @@ np.unique(view.rows[strongest].round(-1))
 
 # %% [markdown]
 # Whatever recurs every beat also recurs every two and every four beats, so there are bands at half
-# and at a quarter of the tempo; quavers add one at double the tempo. A tempo estimator must choose
-# among them. Most of its errors are therefore errors by a factor of two.
+# and at a quarter of the tempo; eighth notes add one at double the tempo. A tempo estimator must
+# choose among them. Most of its errors are therefore by a factor of two.
 #
 # ```{solution-end}
 # ```
@@ -566,9 +570,9 @@ np.unique(view.rows[strongest].round(-1))
 # strokes and timbre, the CQT keeps notes, chroma keeps chords, and onset strength keeps only the
 # rhythm. The window trades precision in time against precision in frequency, and the hop limits the
 # finest rhythm. Loudness and sample rate must be the same before songs are compared. **True in the
-# simulation**: for simulated songs, the drum pattern that was written is the one that
-# {numref}`fig-bar` should show. **What would change our mind**: songs whose rhythm is in pitch or
-# timbre rather than in strokes. For them, onset strength would keep the wrong thing.
+# simulation**: the drum pattern of a simulated song is known from its score, and {numref}`fig-bar`
+# should show it. **What would change our mind**: songs whose rhythm is in pitch or timbre rather than
+# in strokes. For them, onset strength would keep the wrong information.
 #
 # **Next:** {doc}`03-networks` asks what a network can learn from such representations.
-# {doc}`04-descriptors` reduces them to single numbers and asks how far those get.
+# {doc}`04-descriptors` reduces them to single numbers and asks how well these predict groove.

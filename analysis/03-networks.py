@@ -1,26 +1,25 @@
 # %% [markdown] tags=["without-study"]
 # # What can a network learn to hear?
 #
-# A network is built from a few kinds of modules. Each kind looks at sound in its own way: one
-# gives every place of a spectrogram its own weight, one slides a pattern over it, one carries a
-# memory along time, and one compares distant moments. In this chapter every module answers a
-# musical question whose answer we know, because we rendered the sounds ourselves. Then it gets the
-# question of another module, and fails.
+# A network is built from a few kinds of modules. Each kind treats sound in its own way: one assigns a
+# weight to every position in a spectrogram, one slides a pattern over it, one carries a memory along
+# in time, and one compares distant moments. In this chapter, each module is first given a musical
+# question that suits it. We know the answers, because we rendered the sounds ourselves. Then it is
+# given a question that suits another module, and fails.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** what dense, convolutional, recurrent and attention modules can and cannot
-# hear; how to choose a kernel, an input and a time scale; how to work with few labels; and four
+# recognise; how to choose a kernel, an input and a time scale; how to work with few labels; and four
 # ways to fool yourself. The syllabus follows {cite:t}`choi2017`.
 #
 # **You need** {doc}`02-representations`, and a little linear algebra.
 #
-# **It runs** in {run-time}`03-networks` in the run that made this page, more the first time; trained networks are kept.
-# Modules:
-# `groove_utils.networks`, `groove_utils.synth.listening_tasks`.
+# **It runs** in {run-time}`03-networks` in the run that made this page; the first run takes longer.
+# Modules: `groove_utils.networks`, `groove_utils.synth.listening_tasks`.
 # ```
 #
-# All sounds of this chapter are rendered for it, and no rating enters.
+# All sounds in this chapter were rendered for it, and no ratings are used.
 
 # %% tags=["parameters"]
 study = "demo"  # a name, or a folder with a study.yml; not used on this page
@@ -69,9 +68,10 @@ seeds = range(seed, seed + n_seeds)
 # %% [markdown]
 # ## One neuron: was that a kick drum?
 #
-# Take a drum loop and look at it once per sixteenth note. Measure the level below 150 Hz and the
-# level above 2500 Hz. Is a kick drum struck in this frame? The two levels are the input $\mathbf{x}$. A neuron
-# weighs them, adds a bias, and squashes the sum to a probability:
+# Take a drum loop and divide it into frames, one per sixteenth note. In each frame, measure the level
+# below 150 Hz and the level above 2500 Hz. Is a kick drum struck in this frame? The two levels are
+# the input $\mathbf{x}$. A neuron multiplies them by weights, adds a bias, and squashes the sum to a
+# probability:
 #
 # $$ p = \sigma(\mathbf{w} \cdot \mathbf{x} + b), \qquad \sigma(a) = \frac{1}{1 + e^{-a}} $$
 #
@@ -79,14 +79,15 @@ seeds = range(seed, seed + n_seeds)
 #
 # $$ L = -\frac{1}{n} \sum_{i=1}^{n} \bigl( y_i \log p_i + (1 - y_i) \log (1 - p_i) \bigr) $$
 #
-# is small when the probabilities are right, and large when the neuron is sure and wrong. Its gradient
-# is short,
+# is small when the probabilities are right, and large when the neuron is sure but wrong. Its gradient
+# has a simple form,
 #
 # $$ \frac{\partial L}{\partial \mathbf{w}} = \frac{1}{n} \sum_i (p_i - y_i) \, \mathbf{x}_i,
 # \qquad \frac{\partial L}{\partial b} = \frac{1}{n} \sum_i (p_i - y_i), $$
 #
-# and points to where the loss grows. Training walks the other way, again and again. Here is all of
-# it in NumPy. The first half of the frames is for training, the second half for testing.
+# and points in the direction in which the loss grows. Training takes a step in the opposite
+# direction, again and again. Here is the whole procedure in NumPy. The first half of the frames is
+# for training, the second half for testing.
 
 # %%
 levels, kick = listening_tasks.kick_frames(n_loops=40, seed=seed)
@@ -130,36 +131,38 @@ report_value("last_loss", losses[-1])
 
 # %% [markdown]
 # The two sets of weights differ by {glue:text}`same_weights`. The loss fell from
-# {glue:text}`first_loss`, which is log 2, the loss of not knowing, to {glue:text}`last_loss`. On
-# frames that it was not trained on, the neuron is right for {glue:text}`kick_accuracy` of them;
-# always saying "no kick" would be right for {glue:text}`kick_guess`. {numref}`fig-neuron` shows
-# what it does: a neuron draws one straight line, and the levels of some kicks and of other frames
-# overlap.
+# {glue:text}`first_loss`, which is log 2, the loss of answering 50% every time, to
+# {glue:text}`last_loss`. The neuron is right for {glue:text}`kick_accuracy` of the frames that it was
+# not trained on; always answering “no kick” would be right for {glue:text}`kick_guess`.
+# {numref}`fig-neuron` shows why it is not always right: a neuron draws one straight line, and the
+# levels of some kicks overlap with those of other frames.
 
 # %% tags=["hide-input"]
 show_figure(
     figures.plot_decision(levels[half:], kick[half:], w, b, losses),
     "neuron",
-    "Left: the loss during training. Right: test frames, and the line where the neuron says 50%.",
+    "Left: the loss during training. Right: test frames, and the line of probability 50%.",
     "A loss curve that falls steeply and levels off; a scatter plot of frames in which kicks lie "
-    "on the side of strong lows, divided from the others by a straight line.",
+    "on the side of strong low frequencies, separated from the others by a straight line.",
     simulated=False,
 )
 
 # %% [markdown]
 # ## Four modules, four questions
 #
-# Everything else in this chapter is more neurons, differently connected. These are the questions:
+# All other networks in this chapter consist of more neurons, connected in different ways. We ask them
+# four questions:
 #
-# - **Which tom is it?** Four toms differ in pitch. The answer is a *place* on the frequency axis.
+# - **Which tom is it?** Four toms differ in pitch. The answer is a *position* on the frequency axis.
 # - **Which chord is it?** Minor, major, suspended or diminished, on any root. The answer is a
-#   *shape*, wherever it stands. The roots in testing are an octave above those in training.
-# - **Straight or swung?** The answer is an *order in time*: how long each off-beat waits. Tempo and
+#   *shape*, at any position. The roots of the test chords are an octave above those of the training
+#   chords.
+# - **Straight or swung?** The answer is an *order in time*: how late each off-beat comes. Tempo and
 #   starting point vary.
 # - **Which bar does the last one repeat?** One of five earlier bars is played again. The answer is
 #   a *match* between distant moments.
 #
-# Listen to a few.
+# Listen to two examples of each.
 
 # %%
 tasks = listening_tasks.draw_tasks(seed, share=share)
@@ -168,36 +171,36 @@ for task in tasks.values():
     audio_player({f"{task.question} {name}": sound for name, sound in first})
 
 # %% [markdown]
-# And these are the modules, each a small classifier. (Toms and chords are one spectrum each, a
-# single frame, so recurrence and attention have no time to work with there.)
+# And these are the modules, each built into a small classifier. (A tom or a chord is given as one
+# spectrum, a single frame, so recurrence and attention have no time axis to work with there.)
 #
-# - A **dense** layer has a weight for every band of every frame. It knows where things are, and
-#   has to learn each place separately.
-# - A **convolution** slides one small kernel over all places and keeps the best fit. It knows the
-#   shape, and forgets the place.
-# - A **recurrent** layer (here a gated recurrent unit, GRU) reads frame by frame and carries a
-#   state along. What came before changes what the next frame means. (The older long short-term
+# - A **dense** layer has a weight for every band of every frame. It distinguishes positions, but has
+#   to learn each position separately.
+# - A **convolution** slides one small kernel over all positions and keeps the best match. It detects
+#   the shape, but discards the position.
+# - A **recurrent** layer (here a gated recurrent unit, GRU) reads frame by frame and carries a state
+#   along. The effect of a frame therefore depends on the frames before it. (The older long short-term
 #   memory, LSTM, carries two states and has one more gate. Try `cell="lstm"`, or
 #   `both_directions=True` for a second layer that reads backwards.)
-# - **Attention** compares frames, whatever their distance. Each frame is turned into three vectors of
-#   length d: a query, a key and a value. Here only the last frame asks. Its query is multiplied
-#   with all keys, the softmax turns the products into weights that add up to one, and the output is
-#   the weighted mean of the values: softmax(Q Kᵀ / √d) V.
+# - **Attention** compares frames at any distance. Each frame is turned into three vectors of length
+#   d: a query, a key and a value. Here, only the last frame's query is used. It is multiplied by all
+#   keys, the softmax turns the products into weights that add up to one, and the output is the
+#   weighted mean of the values: softmax(Q Kᵀ / √d) V.
 
 # %%
 source = inspect.getsource(networks.ConvolutionClassifier.forward)
 Code(source, language="python")
 
 # %% [markdown]
-# They are all trained by the same loop, which is short. A batch of examples goes in, the
-# cross-entropy comes out, and the optimiser takes one step:
+# They are all trained by the same short loop. For each batch of examples, it computes the
+# cross-entropy, and the optimiser takes one step:
 
 # %%
 Code(inspect.getsource(networks.train_epoch), language="python")
 
 # %% [markdown]
-# Each module now answers each question, with several seeds: a seed draws the initial weights and
-# the order of examples. A dull baseline comes along, the share of the most frequent answer.
+# Each module is now trained on each question, with several seeds; a seed determines the initial
+# weights and the order of the examples. The baseline is the share of the most frequent answer.
 
 # %%
 kept = {"cache": cache, "n_jobs": n_jobs}
@@ -240,8 +243,8 @@ report_effects(dict(rows.iterrows()), n_seeds, **percent, tolerance=10)
 report_texts(**rows["verdict"].add_suffix("_verdict"))
 
 # %% [markdown]
-# We call an answer *found* when the whole interval lies above the halfway point between guessing
-# and perfection, and *not found* when it lies below.
+# We call an answer *found* when the whole interval lies above the halfway point between guessing and
+# perfect accuracy, and *not found* when all of it lies below.
 #
 # | question | module | correct | verdict | module | correct | verdict |
 # |:--|:--|--:|:--|:--|--:|:--|
@@ -250,20 +253,20 @@ report_texts(**rows["verdict"].add_suffix("_verdict"))
 # | swing | recurrent | {glue:text}`swing_recurrent` | {glue:text}`swing_recurrent_verdict` | attention | {glue:text}`swing_attention` | {glue:text}`swing_attention_verdict` |
 # | repeat | attention | {glue:text}`repeat_attention` | {glue:text}`repeat_attention_verdict` | recurrent | {glue:text}`repeat_recurrent` | {glue:text}`repeat_recurrent_verdict` |
 #
-# The second module of each row was chosen because there is a reason to expect that it fails. The
-# convolution keeps only the best fit of its kernel, so a tom and a higher tom look alike. No
-# training chord had its root where the test roots are, and a dense network learns each place
-# separately. Our attention reads out the last frame only, and the GRU would have to keep five bars
-# in a state of 32 numbers. These are reasons, not proofs.
+# The second module of each row was chosen because there is a reason to expect it to fail. The
+# convolution keeps only the best match of its kernel, so a low tom and a high tom look alike to it.
+# No training chord had its root where the test roots are, and a dense network learns each position
+# separately. Our attention module reads out only the last frame, and the GRU would have to store five
+# bars in a state of 32 numbers. These are reasons, not proofs.
 #
-# A failure is a statement about this module at this size, with this much training. More layers,
-# more data or another readout can change it, and the exercises try.
+# A failure tells us only about this module at this size, with this much training. More layers, more
+# data or another readout could change the result, and the exercises try some of these.
 #
 # ### What it costs
 #
-# Parameters say how much there is to learn and to store. Multiply-adds say how much there is to
-# compute for one example. They are different things: a kernel has few parameters and is used at
-# every place.
+# The number of parameters shows how much there is to learn and to store. The number of multiply-adds
+# shows how much there is to compute for one example. The two can differ: a kernel has few parameters
+# but is applied at every position.
 
 # %%
 sizes = summary.rename(columns={"multiply_adds": "multiply-adds"})
@@ -280,10 +283,10 @@ show_table(
 # %% [markdown]
 # ## What a kernel sees
 #
-# A kernel is a small picture that is compared with every place of a large one. Its shape decides
-# what it can match. {numref}`fig-kernels` shows what three hand-made kernels answer to a loop of the
-# swing question. A *tall* one, silence before sound in all bands, answers to strokes.
-# A *wide* one answers to what is held. A *square* one answers to a small patch: a certain drum.
+# A kernel is a small picture that is compared with every part of a larger one. Its shape determines
+# what it can match. {numref}`fig-kernels` shows how three hand-made kernels respond to a loop of the
+# swing question. A *tall* one, with silence before sound in all bands, responds to strokes. A *wide*
+# one responds to sustained sounds. A *square* one responds to a small patch, such as a certain drum.
 
 # %%
 loop = tasks["swing"].X[-1]
@@ -304,16 +307,16 @@ answers = {
 show_figure(
     figures.plot_kernels(loop, answers),
     "kernels",
-    "A drum loop as log-mel spectrogram, and what three kernels answer to it, place by place.",
-    "Four pictures over time: the loop with upright stripes; the tall kernel's single row of "
+    "A drum loop as a log-mel spectrogram, and the responses of three kernels at each position.",
+    "Four pictures over time: the loop with vertical stripes; the tall kernel's single row of "
     "peaks at strokes; the wide kernel's smeared bands; the square kernel's isolated dots.",
     simulated=False,
 )
 
 # %% [markdown]
-# **How far** a kernel sees in time matters as much. Swing shows in the waits between strokes, so a
-# kernel that never sees two strokes at once cannot know it. The span of input that an output depends
-# on is its *receptive field*. For a stack of layers it is
+# **How far** a kernel reaches in time matters just as much. Swing shows in the times between strokes,
+# so a kernel that never covers two strokes at once cannot detect it. The span of input that an output
+# depends on is its *receptive field*. For a stack of layers it is
 #
 # $$ 1 + (k_1 - 1) + (k_2 - 1) \, s_1 + (k_3 - 1) \, s_1 s_2 + \dots $$
 #
@@ -323,9 +326,10 @@ show_figure(
 networks.receptive_field([3, 2, 3], strides=[1, 2, 1])
 
 # %% [markdown]
-# Two convolutions of 3 frames with a pooling of 2 between them see as much as one kernel of 8.
-# Pooling is the cheap way to see far: it halves the frames, and every later kernel spans twice the
-# time. {numref}`fig-field` widens a single kernel on the swing question.
+# Two convolutions of 3 frames with a pooling of 2 between them cover as much as one kernel of 8
+# frames. Pooling is a cheap way to cover more time: it halves the number of frames, so every later
+# kernel spans twice the time. {numref}`fig-field` shows what happens on the swing question when a
+# single kernel gets wider.
 
 # %%
 swing = tasks["swing"]
@@ -344,7 +348,7 @@ show_figure(
     figures.plot_receptive_field(field, (shortest, longest)),
     "field",
     "Straight or swung? Accuracy by the width of the kernel: mean and range over seeds. Shaded: "
-    "waits between strokes, from the shortest swung one at 132 BPM to a straight eighth at "
+    "times between strokes, from the shortest swung one at 132 BPM to a straight eighth at "
     "84 BPM.",
     "A curve that rises from near one half to one as the receptive field grows from 40 ms to "
     "360 ms, crossing a shaded band between 150 and 360 ms.",
@@ -359,12 +363,12 @@ report_percentages(shares, n_seeds, tolerance=10)
 # With one frame the convolution is right {glue:text}`narrow_field` of the time, with fifteen frames
 # {glue:text}`wide_field`. The convolution of {numref}`fig-modules`, with a field of 120 ms, was right
 # {glue:text}`swing_convolution` of the time. Before you blame a module, compute its receptive field,
-# and compare it with the duration of what it should hear.
+# and compare it with the duration of what it should detect.
 #
 # ## Where attention looks
 #
-# Attention can be watched: the weights say from which frames the answer was mixed. For the
-# question which bar is repeated, that bar should stand out.
+# Attention can be inspected: the weights show from which frames the output was averaged. If the
+# question is which bar is repeated, that bar should stand out.
 
 # %%
 repeat = tasks["repeat"]
@@ -396,18 +400,18 @@ report_value("stands_out", max(most, least), fmt=".0f", n=len(looks), tolerance=
 report_texts(looks="largest" if most > least else "smallest")
 
 # %% [markdown]
-# For {glue:text}`stands_out` of the five answers, the repeated bar has the {glue:text}`looks` mean
-# weight of the earlier bars. So the match was found. But whether the network looks at the repeated
-# bar or away from it is arbitrary: both tell it which bar it was. Attention weights show where
-# information was taken from. They do not say what was done with it, and the largest weight is not
-# an explanation.
+# For {glue:text}`stands_out` of the 5 possible answers, the repeated bar has the {glue:text}`looks`
+# mean weight among the earlier bars. The network has therefore found the match. Whether it gives the
+# repeated bar a large or a small weight is arbitrary: both identify the bar. Attention weights show
+# where information was taken from. They do not show what was done with it, and the largest weight is
+# not an explanation.
 #
 # ## What goes in
 #
-# A network can only use what its input holds. Here the same notes, played by six instruments over
-# two octaves, come in six representations. The same network answers two questions: which pitch class
-# is it, and which instrument? Test notes are combinations of key and instrument that never occurred
-# in training.
+# A network can only use what its input contains. Here the same notes, played by six instruments over
+# two octaves, are given in six representations. The same network answers two questions: which pitch
+# class is it, and which instrument? Test notes are combinations of note and instrument that never
+# occurred in training.
 
 # %%
 sounds, keys, instruments = listening_tasks.draw_notes(480, seed)
@@ -480,27 +484,28 @@ shares = {name: means.loc[row, "mean"] for name, row in named.items()}
 report_percentages(shares, tolerance=10)
 
 # %% [markdown]
-# Chroma gets {glue:text}`chroma_pitch` of the pitch classes and {glue:text}`chroma_timbre` of the
-# instruments: it was made to forget timbre, and one in six would be guessed. (It can come out below
-# that. A network that has memorised which instruments played a key in training is wrong about the
-# combinations that were held out.) The constant-Q transform gets {glue:text}`cqt_pitch` and
-# {glue:text}`cqt_timbre`. With 128 mel bands the network gets {glue:text}`mel128_pitch` of the pitch
-# classes, with 48 wider ones {glue:text}`mel48_pitch`, and without the logarithm
-# {glue:text}`power_pitch`. The waveform holds everything, but the network has to find its own
-# filters in it, from a few hundred notes.
+# From chroma, the network identifies {glue:text}`chroma_pitch` of the pitch classes but only
+# {glue:text}`chroma_timbre` of the instruments: chroma was designed to discard timbre, and guessing
+# would be right for one in six. (The result can be lower than that, because a network that has
+# memorised which instruments played a note in training is wrong about the combinations that were held
+# out.) From the constant-Q transform, it identifies {glue:text}`cqt_pitch` and
+# {glue:text}`cqt_timbre`. From 128 mel bands, it identifies {glue:text}`mel128_pitch` of the pitch
+# classes; from 48 wider ones, {glue:text}`mel48_pitch`; and without the logarithm,
+# {glue:text}`power_pitch`. The waveform contains everything, but the network has to learn its own
+# filters from a few hundred notes.
 #
 # ## Which output for which task?
 #
 # Tasks differ in the *time scale* of their answers, from one per frame to one per song, and in
-# whether listeners would agree on them {cite}`choi2017`. The two decide the end of the network: how
-# time is pooled, and which loss is used.
+# whether listeners would agree on them {cite}`choi2017`. These two properties determine the last part
+# of the network: how time is pooled, and which loss is used.
 
 # %%
 mir = networks.mir_tasks()
 show_table(
     mir[["answer", "output", "loss"]],
     "outputs",
-    "Tasks of music information retrieval, with output and loss that fit.",
+    "Tasks of music information retrieval, with a suitable output and loss.",
     simulated=False,
 )
 
@@ -515,17 +520,17 @@ show_figure(
 )
 
 # %% [markdown]
-# Groove is at the top right: one answer for a song, on which listeners agree in part only
-# ({doc}`01-listeners-and-tracks`). But what it is made of, onsets and their timing, is at the lower
+# Groove is at the top right: one answer for a song, on which listeners agree only in part
+# ({doc}`01-listeners-and-tracks`). But what it depends on, onsets and their timing, is at the lower
 # left. A network for groove must measure milliseconds, and then summarise a whole song.
 #
 # ## Few labels
 #
 # ### Change the sound, not the answer
 #
-# *Augmentation* makes new examples from old ones by a change that leaves the answer as it is. It
-# tells the network what not to care about. Moving a constant-Q transform up by some bins transposes
-# it, and a transposed minor chord is still minor:
+# *Augmentation* makes new examples from existing ones by a change that does not affect the answer. It
+# teaches the network what to ignore. Moving a constant-Q transform up by some bins transposes it, and
+# a transposed minor chord is still minor:
 
 # %%
 (chord, rate), (other, _), *_ = tasks["chord"].sounds.values()
@@ -538,11 +543,11 @@ audio_player({
 })  # fmt: skip
 
 # %% [markdown]
-# No training chord had its root in the upper octave; with random shifts, some do. All networks of
-# this table are trained for 60 epochs instead of 15, since augmented examples take longer to learn.
-# The other rows are SpecAugment, which hides a run of bands and of frames
-# {cite}`park2019`, and mixup, which adds up two examples and their answers {cite}`zhang2018`: the last
-# sound above counts as 70% of one chord and 30% of the other.
+# No training chord had its root in the upper octave; with random shifts, some do. We compare shifting
+# with two other changes. SpecAugment masks a range of bands and of frames {cite}`park2019`; mixup
+# adds up two examples and their answers {cite}`zhang2018`, so that the last sound above counts as 70%
+# of one chord and 30% of the other. These networks are trained for 60 epochs instead of 15, since
+# augmented examples take longer to learn.
 
 # %%
 changes = {
@@ -564,8 +569,8 @@ rows = [
 chords = pd.DataFrame(rows).groupby("change", sort=False)["accuracy"].mean()
 
 # %% [markdown]
-# But a change must suit the question. Playing a loop faster or slower leaves swing as it is. It
-# destroys the answer to "how fast is it?":
+# But a change must suit the question. Playing a loop faster or slower does not affect swing, but it
+# destroys the answer to “how fast is it?”:
 
 # %%
 loop, rate = next(iter(tasks["swing"].sounds.values()))
@@ -629,26 +634,26 @@ shares = {
 report_percentages(shares, n_seeds, tolerance=10)
 
 # %% [markdown]
-# Shifting lifts the dense network on chords from {glue:text}`chord_plain` to
-# {glue:text}`chord_shifted`: augmentation can teach what a convolution has built in. With stretching,
-# swing goes from {glue:text}`swing_plain` to {glue:text}`swing_stretched`, and tempo from
-# {glue:text}`tempo_plain` to {glue:text}`tempo_stretched`. Remember this when a model was trained with time stretching and
-# you want to ask it about groove.
+# Shifting changes the accuracy of the dense network on chords from {glue:text}`chord_plain` to
+# {glue:text}`chord_shifted`: augmentation can teach what is built into a convolution. Stretching
+# changes the accuracy for swing from {glue:text}`swing_plain` to {glue:text}`swing_stretched`, and
+# for tempo from {glue:text}`tempo_plain` to {glue:text}`tempo_stretched`. Remember this when you want
+# to study groove with a model that was trained with time stretching.
 #
 # ### Borrow a network
 #
-# A network that has learnt another task has already found useful features. *Transfer* keeps its
-# layers and trains only a small classifier on top. Here the task is to name the family of the
+# A network that has learnt another task has already found useful features. *Transfer learning* keeps
+# its layers and trains only a small classifier on top. Here the task is to name the family of the
 # instrument that plays a phrase of three seconds, from a handful of labelled phrases. (The test
-# phrases are new, but their 64 instruments occur in training, too: the question is how many labels
-# it takes, not how well a network knows a new instrument.) Four ways:
+# phrases are new, but their 64 instruments also occur in training: the question is how many labels it
+# takes, not how well a network recognises a new instrument.) We compare four ways:
 #
 # - a **trained tagger**: MusiCNN, trained to tag songs {cite}`pons2019`, its pooled layers followed
 #   by logistic regression;
-# - the **same network with random weights**, which has never heard anything. Its convolutions and
+# - the **same network with random weights**, which has not been trained at all. Its convolutions and
 #   pooling still turn a spectrogram into features {cite}`choi2017`;
 # - **MFCC**, a classic description of timbre, with logistic regression;
-# - a **small convolution** trained from nothing on these phrases.
+# - a **small convolution** trained from scratch on these phrases.
 
 # %%
 from sklearn.decomposition import PCA
@@ -722,18 +727,18 @@ shares["small_64"] = at["small convolution"]
 report_percentages(shares, tolerance=10)
 
 # %% [markdown]
-# With 64 labels the trained tagger gets {glue:text}`tagger_64`, the same network with random weights
-# {glue:text}`random_64`, and the small convolution that had to learn everything from those 64
-# phrases {glue:text}`small_64`. What a network owes to its training is the difference between the
-# first two, and not the first alone: convolutions and pooling are useful before anything is learnt.
-# This is why every pretrained model of this book is compared with its {term}`untrained twin`, from
-# {doc}`05-embeddings` on.
+# With 64 labels, the trained tagger is right for {glue:text}`tagger_64` of the phrases, the same
+# network with random weights for {glue:text}`random_64`, and the small convolution, which had to
+# learn everything from those 64 phrases, for {glue:text}`small_64`. The effect of training is the
+# difference between the first two, not the first alone: convolutions and pooling are useful before
+# anything is learnt. This is why every pretrained model in this book is compared with its
+# {term}`untrained twin`, from {doc}`05-embeddings` on.
 #
 # ## How to fool yourself
 #
-# Here are loops by 24 bands, twelve by each. We call half of the bands "good", by tossing coins.
-# Nothing in the sound tells which, so the honest accuracy for a new band is one half. We toss ten
-# times, and train the same convolution each time.
+# Here are twelve loops by each of 24 bands. By tossing coins, we call half of the bands “good”.
+# Nothing in the sound shows which, so the true accuracy for a new band is one half. We repeat the
+# toss ten times, and train the same convolution each time. Here are five ways to test it:
 
 # %%
 X, bands = listening_tasks.draw_band_loops(24, 12, seed)
@@ -760,12 +765,12 @@ def all_tosses(by_band=True, **options):
 
 
 # %% [markdown]
-# - **Honest**: whole bands are held out, as many good ones as others, and all settings are fixed
-#   before.
+# - **Honest**: whole bands are held out, as many good ones as others, and all settings are fixed in
+#   advance.
 # - **Split by clip**: a third of the loops is held out, so that loops of one band are in training
 #   and in testing.
-# - **Test set as early stopping**: train for several numbers of epochs, report the best for each
-#   toss.
+# - **Test set as early stopping**: train for several numbers of epochs, and report the best result
+#   for each toss.
 # - **Best of all**: report the best of the honest runs.
 # - **Scaled with the test set**: mean and standard deviation of the features are taken over all
 #   loops, test loops included.
@@ -803,35 +808,36 @@ keys = ["clip_split", "stopped", "best_run", "leaked"]
 report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 
 # %% [markdown]
-# Held out by band, the network gets {glue:text}`honest_full`. Split by clip, it gets
-# {glue:text}`clip_split` for labels that mean nothing: it recognises the band. Choosing the number of
-# epochs by the test set gives {glue:text}`stopped`, and the best honest run {glue:text}`best_run`.
-# Scaling with the test set gives {glue:text}`leaked`. One mean over hundreds of loops holds little
-# about any one of them, but it is better not to have to argue about it.
+# With whole bands held out, the accuracy is {glue:text}`honest_full`. With a split by clip, it is
+# {glue:text}`clip_split` for labels that mean nothing, because the network recognises the band.
+# Choosing the number of epochs by the test set gives {glue:text}`stopped`, and reporting only the
+# best honest run gives {glue:text}`best_run`. Scaling with the test set gives {glue:text}`leaked`. A
+# mean over hundreds of loops reveals little about any one of them, but it is easier to avoid this
+# leak than to argue that it is harmless.
 #
-# This is why the chapters that follow hold out whole artists, choose layers and penalties in inner
+# This is why the following chapters hold out whole artists, choose layers and penalties in inner
 # folds, and report means with intervals.
 #
 # ## What could be wrong here
 #
-# - **Rendered sounds are tidy.** Real recordings have noise, rooms and voices. The *order* of modules
-#   on a question is what carries over, not the percentages.
+# - **Rendered sounds are tidy.** Real recordings have noise, rooms and voices. The *order* of the
+#   modules on a question may carry over; the percentages do not.
 # - **Small networks.** Each module was tested at one size. A module that failed may succeed with
 #   more layers: depth or pooling can give it what another module has by design.
 # - **One way of training.** All modules share one optimiser, one learning rate and few epochs. A module
 #   that learns slowly looks worse here than it is.
-# - **Intervals over seeds** cover chance in training, with the examples fixed. They do not cover the
-#   choice of questions.
+# - **Intervals over seeds** reflect chance in training, with the examples fixed. They do not reflect
+#   the choice of questions.
 #
 # ## Exercises
 #
-# ```{exercise} Give the convolution a place, and take it from the dense network
+# ```{exercise} Add position to the convolution, and take it from the dense network
 # :label: ex-place
 #
-# The convolution failed on toms. Give it a way to know the place: pass `kernel=(72, 1)`, as tall as
-# the input. Why does that help, and what has the network become? Then break the dense network: move the
-# spectrum of each tom up by a random number of bands (`np.roll`), another one for each tom, and train
-# again. What is left?
+# The convolution failed on toms. Give it a way to distinguish positions: pass `kernel=(72, 1)`, as
+# tall as the input. Why does that help, and what has the network become? Then break the dense
+# network: move the spectrum of each tom up by a random number of bands (`np.roll`), a different one
+# for each tom, and train again. How much accuracy is left?
 # ```
 #
 # ```{solution-start} ex-place
@@ -849,9 +855,9 @@ moved_toms = replace(tom, X=rolled)
 )
 
 # %% [markdown]
-# A kernel as tall as the input fits at one place only. The convolution has become a dense layer. The
-# dense network gives every place its own weight, so it would have to learn each drum at every place from
-# few examples; little more than guessing is left.
+# A kernel as tall as the input fits at only one position. The convolution has become a dense layer.
+# The dense network has a separate weight for every position, so it would have to learn each drum at
+# every position from few examples. Its accuracy falls to little more than guessing.
 #
 # ```{solution-end}
 # ```
@@ -859,8 +865,8 @@ moved_toms = replace(tom, X=rolled)
 # ```{exercise} Break the recurrent network
 # :label: ex-order
 #
-# Put the frames of each swing loop in a random order, another one for each loop, and train the
-# recurrent network again. What is left to hear?
+# Put the frames of each swing loop in a random order, a different one for each loop, and train the
+# recurrent network again. What information is left?
 # ```
 #
 # ```{solution-start} ex-order
@@ -874,8 +880,8 @@ shuffled = replace(swing, X=np.take_along_axis(swing.X, order, axis=2))
 networks.task_accuracy(shuffled, "recurrent", seed, cache)
 
 # %% [markdown]
-# The waits between strokes are gone, and the accuracy falls to about guessing. Everything that does
-# not depend on order (how many strokes, how loud, which drums) is still there.
+# The times between strokes are lost, and the accuracy falls to about that of guessing. Everything
+# that does not depend on order (how many strokes, how loud, which drums) is still there.
 #
 # ```{solution-end}
 # ```
@@ -884,8 +890,8 @@ networks.task_accuracy(shuffled, "recurrent", seed, cache)
 # :label: ex-stretch
 #
 # Listen: stretch a swung loop to half and to twice its speed with `librosa.effects.time_stretch`.
-# Would you still call it swung? Choose the largest factor that you would allow, and measure what
-# the network makes of it.
+# Would you still call it swung? Choose the largest factor that you would allow, and measure how it
+# affects the network.
 # ```
 #
 # ```{solution-start} ex-stretch
@@ -921,21 +927,22 @@ moved = replace(repeat, X=repeat.X[:, :, [5, 0, 1, 2, 3, 4]].copy())
 networks.task_accuracy(moved, "attention", seed, cache)
 
 # %% [markdown]
-# Only the last frame asks, and now the last frame is bar 5. The bar that should ask is among those
-# that are asked. Let every frame ask, and read out the first.
+# Only the last frame sends a query, and now the last frame is bar 5. The bar that should send it is
+# now the first. Let every frame send a query, and read out the first.
 #
 # ```{solution-end}
 # ```
 #
-# **An open question**: attention missed swing. Is it because only the last frame asks? Change
-# `AttentionClassifier.forward` so that every frame asks and the answers are averaged.
+# **An open question**: attention failed on swing. Is this because only the last frame's query is
+# used? Change `AttentionClassifier.forward` so that every frame sends a query and the outputs are
+# averaged.
 #
 # ## Summary
 #
-# **Asked**: which module hears what. **Found**: see the verdicts below {numref}`fig-modules`. At this
-# size, the module that suits a question and the one that does not are far apart. Input, receptive
-# field and the way of testing moved the scores as much as the module did. **True by
-# construction**: all answers were planted in the sounds. **What would change our mind**: a module
-# that answers all four questions at equal size, with as few examples.
+# **Asked**: which module recognises what. **Found**: see the verdicts below {numref}`fig-modules`. At
+# this size, the scores of the module that suits a question and of the one that does not are far
+# apart. Input, receptive field and the method of testing affected the scores as much as the module
+# did. **True by construction**: all answers were planted in the sounds. **What would change our
+# mind**: a module of the same size that answers all four questions from as few examples.
 #
-# **Next:** {doc}`04-descriptors` describes groove by hand, without learning anything.
+# **Next:** {doc}`04-descriptors` describes groove by formulas, without any learning.

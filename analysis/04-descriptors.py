@@ -1,24 +1,24 @@
 # %% [markdown] tags=["needs-audio-or-descriptors"]
 # # How far does a formula get?
 #
-# Long before neural networks, researchers described by formulas what may make music groove: the number
-# of events per second, the clarity of the pulse, the variation of the level, accents off the beat.
-# These {term}`descriptors <descriptor>` can be read and discussed, and their errors can be understood.
-# A pretrained model is worth its cost only if it predicts better than they do. We therefore begin with
-# them.
+# Long before neural networks, researchers used formulas to describe what may make music groove: the
+# number of events per second, the clarity of the pulse, the variation of the level, accents off the
+# beat. These {term}`descriptors <descriptor>` can be read and discussed, and their errors can be
+# understood. A pretrained model is worth its cost only if it predicts better than they do. We
+# therefore begin with them.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** what the sixteen classical descriptors of groove measure and sixteen more of
-# rhythm, how to correlate them with ratings without counting one band four times, what follows from
-# their correlations with each other, how well they predict, and how to test for an inverted U.
+# **You will learn** what sixteen classical descriptors of groove and sixteen further ones of rhythm
+# measure, how to correlate them with ratings without counting the songs of one band as independent,
+# what follows from their correlations with each other, how well they predict, and how to test for an
+# inverted U.
 #
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`02-representations`; correlation and
 # regression.
 #
-# **It runs** in {run-time}`04-descriptors` in the run that made this page, more the first time; descriptors are then kept.
-# Modules:
-# `groove_utils.descriptors`, `groove_utils.probe`.
+# **It runs** in {run-time}`04-descriptors` in the run that made this page; the first run takes
+# longer. Modules: `groove_utils.descriptors`, `groove_utils.probe`.
 # ```
 
 # %% tags=["parameters"]
@@ -67,16 +67,16 @@ target = target if target in data.queries else next(iter(data.queries))
 # %% [markdown] tags=["needs-audio"]
 # ## Three formulas by hand
 #
-# Take the first song of the study. Everything rhythmic begins with the onset curve of
-# {doc}`02-representations`: the mean over mel bands of how much the level has risen, here over five
-# frames of 5 ms. With the mel magnitudes $M$ of band $b$ at frame $t$, relative to their mean
+# Take the first song of the study. All descriptors of rhythm begin with the onset curve of
+# {doc}`02-representations`: how much the level has risen, averaged over mel bands, here over five
+# frames of 5 ms. With the mel magnitude $M_{b,t}$ of band $b$ at frame $t$, and the mean magnitude
 # $\bar M$,
 #
 # $$ L_{b,t} = \log \left( 1 + 3 \, M_{b,t} / \bar M \right), \qquad
 # o_t = \frac{1}{B} \sum_{b=1}^{B} \max (0, \; L_{b,t} - L_{b,t-5}) $$
 #
-# The logarithm follows loudness, and the division by the mean makes the curve independent of the gain.
-# In librosa it is two calls:
+# The logarithm approximates perceived loudness, and dividing by the mean makes the curve independent
+# of the gain. In librosa, this takes two calls:
 
 # %% tags=["needs-audio"]
 y, sr = data.load(data.tracks["track_id"].iloc[0])
@@ -89,14 +89,15 @@ level = np.log1p(3 * mel / mel.mean())
 onsets = librosa.onset.onset_strength(S=level, lag=5, center=False)
 
 # %% [markdown] tags=["needs-audio"]
-# **Pulse clarity** {cite}`lartillot2008` asks whether the curve repeats itself at the pace of a beat. It
-# is the height of the highest peak of the autocorrelation $r$ at lags of 0.3 to 1.5 s, which are 200 to
-# 40 beats per minute. With $x$, the curve minus its mean, and $N$ frames,
+# **Pulse clarity** {cite}`lartillot2008` measures how strongly the curve repeats itself at the pace
+# of a beat. It is the height of the highest peak of the autocorrelation $r$ at lags of 0.3 to 1.5 s,
+# which correspond to 200 to 40 beats per minute. If $x$ is the curve minus its mean, and $N$ the
+# number of frames,
 #
 # $$ r_\tau = \frac{\frac{1}{N - \tau} \sum_t x_t \, x_{t+\tau}}{\frac{1}{N} \sum_t x_t^2} $$
 #
-# A metronome has 1, and noise has about 0. (The curve is first smoothed over three frames, so that a
-# pulse that falls between two frames is not lost.)
+# It is 1 for a metronome, and about 0 for noise. (The curve is first smoothed over three frames, so
+# that a pulse that falls between two frames is not lost.)
 
 # %% tags=["needs-audio"]
 x = uniform_filter1d(onsets, 3)
@@ -123,13 +124,15 @@ report_value("pulse_bpm", 60 / best, fmt=".0f")
 report_value("pulse_height", clarity)
 
 # %% [markdown] tags=["needs-audio"]
-# In {numref}`fig-pulse` the highest peak lies at {glue:text}`pulse_lag`, which is
-# {glue:text}`pulse_bpm` per minute, and its height, the pulse clarity, is {glue:text}`pulse_height`.
+# In {numref}`fig-pulse`, the highest peak lies at {glue:text}`pulse_lag`, which corresponds to
+# {glue:text}`pulse_bpm` beats per minute. Its height, the pulse clarity, is
+# {glue:text}`pulse_height`.
 #
-# **Periodicity** is its sister for music whose tempo drifts. The *tempogram* takes the autocorrelation
-# in windows of 8 s instead of the whole song; we keep the highest value of each window and average.
-# **RMS variability** needs no beat: it is the standard deviation of the level over frames of 50 ms. A
-# wall of sound has a low value, strokes with silence between them have a high one.
+# **Periodicity** is a similar measure for music whose tempo drifts. The *tempogram* computes the
+# autocorrelation in windows of 8 s instead of over the whole song; we take the highest value of each
+# window and average these values. **RMS variability** needs no beat: it is the standard deviation of
+# the level over frames of 50 ms. A wall of sound has a low value; strokes with silence between them
+# have a high one.
 
 # %% tags=["needs-audio"]
 slow = onsets[: len(onsets) // 4 * 4].reshape(-1, 4).mean(axis=1)  # 20 ms
@@ -157,8 +160,9 @@ np.testing.assert_allclose(ours.astype(float), by_hand, rtol=1e-5)
 # ## Thirty-two formulas
 #
 # The first sixteen are those of {cite:t}`stupacher2016`, which {cite:t}`marmoret2026` use as their
-# baseline. They describe level and its changes, in the whole spectrum and in ten bands an octave
-# wide {cite}`alluri2010`, and the clarity of the pulse. None of them uses bars.
+# baseline. They describe the level and its changes, in the whole spectrum and in ten bands, each an
+# octave wide {cite}`alluri2010`, and the clarity of the pulse. None of them uses the bars of the
+# music.
 
 # %% tags=["hide-input"]
 cards = descriptors.descriptor_table()
@@ -167,12 +171,12 @@ bands = [f"band_{k}_flux" for k in range(2, 10)]  # like the first and the last
 show_table(
     shown.loc[list(descriptors.BASELINE)].drop(bands).droplevel("name"),
     "descriptor-baseline",
-    "The classical descriptors (bands 2 to 9 are like 1 and 10, an octave each).",
+    "The classical descriptors. Not shown: flux in bands 2 to 9, each an octave wide.",
 )
 
 # %% [markdown]
-# The others use an estimate of the beat. They place a grid of sixteenths on the onset curve, and
-# describe the events on the grid and off it. An error in the beat affects all of them.
+# Most of the others use an estimate of the beat. They place a grid of sixteenth notes on the onset
+# curve, and describe the events on and off the grid. An error in the beat affects all of these.
 
 # %% tags=["hide-input"]
 rhythm = shown.loc[list(descriptors.RHYTHM)].droplevel("name")
@@ -199,20 +203,20 @@ report_text(
     "unknown",
     "none had to be left out"
     if not unknown
-    else "left out, because some song has no value or all songs have the same: "
+    else "left out, because some songs have no value or all have the same value: "
     + join_words(words[unknown]),
 )
 
 # %% [markdown]
-# For {glue:text}`n_songs` songs by {glue:text}`n_artists` artists that makes
-# {glue:text}`n_features` numbers per song; {glue:text}`unknown`. (A song without strokes on odd
-# sixteenths, for instance, has no swing ratio. Filling in the mean would use test songs in training.)
+# The result is {glue:text}`n_features` numbers for each of {glue:text}`n_songs` songs by
+# {glue:text}`n_artists` artists; {glue:text}`unknown`. (A song without strokes on odd sixteenths, for
+# instance, has no swing ratio. If the mean were filled in, the test songs would influence training.)
 
 # %% [markdown] tags=["needs-audio"]
 # ### Hear the extremes
 #
-# A descriptor that you cannot hear deserves suspicion. Here are the songs with the least and the most
-# of two of them.
+# Be suspicious of a descriptor that you cannot hear. Here are the songs with the lowest and the
+# highest values of two descriptors.
 
 # %% tags=["needs-audio"]
 sounds = {}
@@ -238,8 +242,9 @@ picked = [name for name in descriptors.PORTRAIT if songs[name].notna().any()]
 show_figure(
     figures.plot_distributions(songs, units[picked], data.styles),
     "descriptor-distributions",
-    f"Descriptors of {len(songs)} songs by style, with quartiles. Level and flux: full scale.",
-    "Panels of box plots, one per descriptor; the styles' boxes overlap, and are mostly shifted.",
+    f"Descriptors of {len(songs)} songs by style, with quartiles. Level and flux are relative to "
+    "full scale.",
+    "Panels of box plots, one per descriptor; in most, the styles' boxes are shifted but overlap.",
     table=songs[["track_id", "style", *picked]],
 )
 report_text("styled", words[share.index[0]])
@@ -252,17 +257,17 @@ report_value("median_share", 100 * share.median(), fmt=".0f", unit="%")
 # is rated higher than another, everything that is typical of it correlates with the ratings, whether it
 # causes them or not.
 #
-# ## What goes with the ratings?
+# ## What correlates with the ratings?
 
 # %% [markdown]
 # Songs by one band share a drummer and a producer. They are not independent pieces of evidence, and
-# an interval that treats them as independent is too narrow. Our intervals come from drawing whole
-# artists with replacement. With thirty correlations, some are “significant” by chance; the p-values are
-# therefore corrected by the method of {cite:t}`holm1979`.
+# an interval that treats them as independent is too narrow. Our intervals come from resampling whole
+# artists with replacement. With thirty correlations, some are “significant” by chance; the p-values
+# are therefore corrected by the method of {cite:t}`holm1979`.
 #
-# {numref}`fig-classical` compares ours with published ones: {cite:t}`stupacher2014` correlated the same
-# descriptors with the groove ratings of 80 clips. (They report no intervals; those shown follow from
-# the number of clips. {cite:t}`stupacher2016` analysed them further.)
+# {numref}`fig-classical` compares our correlations with published ones: {cite:t}`stupacher2014`
+# correlated the same descriptors with the groove ratings of 80 clips. (They report no intervals;
+# those shown follow from the number of clips. {cite:t}`stupacher2016` analysed these data further.)
 
 # %%
 rating = data.song_means(target)
@@ -280,7 +285,7 @@ r_axis = f"Correlation with “{target}”"
 show_figure(
     figures.plot_forest(both, label="descriptor", hue="source", xlabel=r_axis),
     "classical",
-    f"Pearson correlations over {len(songs)} songs with 95% intervals, and published ones.",
+    f"Pearson correlations over {len(songs)} songs, and published ones, with 95% intervals.",
     "Forest plot of sixteen rows: this study's correlations on both sides of zero, published .2–.6.",
     table=both,
 )
@@ -307,14 +312,15 @@ report_value("n_agree", agree, fmt=".0f")
 report_value("n_published", len(shared), fmt=".0f")
 
 # %% [markdown]
-# For “{glue:text}`target`”, {glue:text}`n_plain` descriptors have p < .05 without correction, and
-# {glue:text}`n_sure_full` after Holm's correction. {glue:text}`sure` The largest correlation is that
-# of {glue:text}`top`: {glue:text}`top_r_full`. Of the {glue:text}`n_published` descriptors with a
-# published correlation, {glue:text}`n_agree` have the published sign here.
+# For “{glue:text}`target`”, {glue:text}`n_plain` of the {glue:text}`n_features` descriptors have p <
+# .05 without correction, and {glue:text}`n_sure` after Holm's correction. {glue:text}`sure` The
+# largest correlation is that of {glue:text}`top`: {glue:text}`top_r_full`. Of the
+# {glue:text}`n_published` descriptors with a published correlation, {glue:text}`n_agree` have the
+# same sign here.
 #
-# We do not expect full agreement. The published study used different songs, with similar
-# instrumentation, rated by 19 people. A descriptor that hardly varies between the chosen songs cannot
-# correlate with their ratings.
+# We do not expect full agreement. The published study used different songs, which had similar
+# instrumentation and were rated by 19 people. A descriptor that hardly varies between the chosen
+# songs cannot correlate with their ratings.
 
 # %% [markdown] tags=["needs-styles"]
 # {numref}`fig-descriptor-within` repeats the correlations within styles: descriptors and ratings are
@@ -333,7 +339,7 @@ show_figure(
     figures.plot_forest(pair, label="descriptor", hue="of", xlabel=r_axis),
     "descriptor-within",
     f"The sixteen strongest correlations over {len(songs)} songs, and the same within styles.",
-    "Forest plot with two estimates a row; most keep their sign within styles, some shrink.",
+    "Forest plot with two estimates per row; most keep their sign within styles, some shrink.",
     table=pair,
 )
 change = inside["estimate"].abs().to_numpy() - linked["estimate"].abs().to_numpy()
@@ -341,18 +347,19 @@ report_value("n_smaller", int((change < 0).sum()), fmt=".0f", n=len(linked))
 report_value("n_sure_within", len(clear_rows(inside)), fmt=".0f")
 
 # %% [markdown] tags=["needs-styles"]
-# Within styles, {glue:text}`n_smaller_full` correlations are smaller, and
-# {glue:text}`n_sure_within` differ from zero after correction. Single descriptors are tested one at a
-# time here; {doc}`06-probing` tests predictions from all of them together within styles.
+# Within styles, {glue:text}`n_smaller` of the {glue:text}`n_features` correlations are smaller, and
+# {glue:text}`n_sure_within` differ clearly from zero after correction. Single descriptors are tested
+# one at a time here; {doc}`06-probing` tests predictions from all of them together within styles.
 
 # %% [markdown]
 # ## Descriptors are correlated
 #
 # Thirty descriptors are not thirty independent facts. Flux in one band rises with flux over the whole
-# spectrum, and both rise with level ({numref}`fig-collinear`). Two numbers measure it. With the
-# eigenvalues $\lambda$ of the correlation matrix $R$, the effective number of dimensions is
+# spectrum, and both rise with level ({numref}`fig-collinear`). Two numbers measure this redundancy.
+# With the eigenvalues $\lambda$ of the correlation matrix $R$, the effective number of dimensions is
 # $(\sum \lambda)^2 / \sum \lambda^2$. The *variance inflation factor* of descriptor $j$ is
-# $(R^{-1})_{jj}$: by so much the others inflate the variance of its coefficient in a joint regression.
+# $(R^{-1})_{jj}$. This is the factor by which the other descriptors inflate the variance of its
+# coefficient in a joint regression.
 
 # %%
 matrix = features.corr()
@@ -365,7 +372,7 @@ named = matrix.rename(index=titles, columns=titles)
 show_figure(
     figures.plot_clustered_correlations(named.rename_axis(index=None, columns=None)),
     "collinear",
-    f"Correlations between descriptors over {len(songs)} songs, alike ones side by side.",
+    f"Correlations between descriptors over {len(songs)} songs; similar ones are next to each other.",
     "Correlation matrix with dark red blocks on the diagonal, one of flux in adjacent bands.",
     table=matrix,
 )
@@ -373,11 +380,12 @@ report_value("n_effective", n_effective, fmt=".1f")
 report_value("n_inflated", int((inflation > 10).sum()), fmt=".0f", n=len(matrix))
 
 # %% [markdown]
-# By their eigenvalues, the {glue:text}`n_features` descriptors span about {glue:text}`n_effective`
-# independent dimensions. {glue:text}`n_inflated_full` have a variance inflation factor above 10: in a
-# joint regression, the standard error of their coefficient is more than three times as large as it would
-# be without the others. Single coefficients of such a regression cannot be interpreted, not even their
-# sign. The useful question is how well all of them *predict*.
+# According to the eigenvalues, the {glue:text}`n_features` descriptors span about
+# {glue:text}`n_effective` independent dimensions. Of these descriptors, {glue:text}`n_inflated` have
+# a variance inflation factor above 10: in a joint regression, the standard error of their coefficient
+# is more than three times as large as it would be without the others. Single coefficients of such a
+# regression cannot be interpreted, not even their sign. The useful question is how well they
+# *predict* together.
 #
 # ## How well do they predict?
 #
@@ -388,8 +396,9 @@ report_value("n_inflated", int((inflation > 10).sum()), fmt=".0f", n=len(matrix)
 # $$ \mathbf{w} = \left( Z^\top Z + \alpha I \right)^{-1} Z^\top (\mathbf{y} - \bar y) $$
 #
 # The penalty $\alpha$ keeps the weights of correlated descriptors small. We test the weights on songs
-# that had no part in them: the songs are divided into four folds, each fold is predicted from the other
-# three, and all songs of an artist are in one fold. That is the task of scikit-learn's `GroupKFold`.
+# that were not used to fit them: the songs are divided into four folds, each fold is predicted from
+# the other three, and all songs of an artist are in one fold. This is what scikit-learn's
+# `GroupKFold` does.
 
 # %%
 model = make_pipeline(StandardScaler(), Ridge(alpha=100))
@@ -401,15 +410,16 @@ predicted = cross_val_predict(model, features, rating, **split)
 #
 # $$ R^2 = 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2} $$
 #
-# 1 is a perfect prediction, 0 is as good as the mean, and below 0 the mean would have been better.
+# An R² of 1 means a perfect prediction, 0 a prediction as good as the mean, and a negative value a
+# prediction worse than the mean.
 
 # %%
 errors = ((rating - predicted) ** 2).sum()
 r2 = 1 - errors / ((rating - rating.mean()) ** 2).sum()
 
 # %% [markdown]
-# Our `nested_ridge` gives the same predictions to $10^{-8}$, if it gets the same folds and the same
-# penalty and neither bounds the features nor repeats the folds:
+# Our `nested_ridge` gives the same predictions to $10^{-8}$, if it is given the same folds and the
+# same penalty, without clipping the features and without repeating the folds:
 
 # %%
 folds = np.empty(len(songs), dtype=int)
@@ -423,10 +433,10 @@ np.testing.assert_allclose(ours.predicted[0, :, 0], predicted, atol=1e-8)
 
 # %% [markdown]
 # With this arbitrary penalty, R² is {glue:text}`plain_r2`. From here on, `nested_ridge` chooses the
-# penalty by folds *inside* the training songs, balances the folds over styles, and repeats them
-# ({doc}`06-probing` explains each step). We compare ridge regression on the sixteen classical
-# descriptors, ridge on all, and boosted trees. Trees can represent an optimum and combinations of
-# descriptors, which a linear model cannot.
+# penalty by cross-validation *inside* the training songs, balances the styles across folds, and
+# repeats the division into folds ({doc}`06-probing` explains each step). We compare ridge regression
+# on the sixteen classical descriptors, ridge regression on all of them, and boosted trees. Trees can
+# represent an optimum, and interactions between descriptors; a linear model cannot.
 
 # %%
 baseline = [name for name in descriptors.BASELINE if name in features]
@@ -450,7 +460,7 @@ bands = summaries.ceiling_bands(chapter.find_table("ceilings"), [target])
 show_figure(
     figures.plot_scores(scores, bands=bands),
     "descriptor-scores",
-    f"Out-of-fold R² on {len(songs)} songs, 95% intervals. Shaded: the ceiling, where known.",
+    f"Out-of-fold R² on {len(songs)} songs, with 95% intervals. Shaded: the noise ceiling, if known.",
     "Forest plot of style alone and three models from descriptors, with wide, overlapping intervals.",
     table=scores,
 )
@@ -471,9 +481,9 @@ report_text(
     "trees_verdict",
     pick_verdict(
         lead,
-        "Curves and combinations improve the prediction.",
+        "Curves and interactions improve the prediction.",
         "Trees are worse: there are too few songs to learn curves.",
-        "Whether trees are better cannot be decided with so many songs.",
+        "These songs are too few to decide whether trees are better.",
     ),
 )
 row = compared.loc["style alone"]
@@ -482,18 +492,20 @@ report_effects({"over_style": over_style}, len(songs))
 report_text("style_verdict", describe_difference(over_style, "style alone"))
 
 # %% [markdown]
-# Ridge on all descriptors reaches an R² of {glue:text}`ridge_r2_full` for “{glue:text}`target`”, and on
-# the sixteen classical ones {glue:text}`classical_r2_full`. Predicting each song by the mean of its style
-# gives {glue:text}`style_r2_full`. The difference between the descriptors and style alone is
-# {glue:text}`over_style_full`: the descriptors are {glue:text}`style_verdict`. The trees differ from the
-# ridge by {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
+# Ridge regression on all descriptors reaches an R² of {glue:text}`ridge_r2_full` for
+# “{glue:text}`target`”; on the sixteen classical ones, it reaches {glue:text}`classical_r2_full`.
+# Predicting each song by the mean of its style gives {glue:text}`style_r2_full`. The difference
+# between the descriptors and style alone is {glue:text}`over_style_full`: the descriptors are
+# {glue:text}`style_verdict`. The difference between the trees and ridge regression is
+# {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two questions without an acoustic cause
 #
-# Would the descriptors “predict” anything at all? The simulation has two control questions
-# ({doc}`01-listeners-and-tracks`). No descriptor has anything to do with “placebo”, and only the style
-# counts for “style_only”. The same analysis, for both and for “{glue:text}`target`”:
+# Would the descriptors “predict” just any question? The simulation has two control questions
+# ({doc}`01-listeners-and-tracks`). The answers to “placebo” have nothing to do with any descriptor,
+# and the answers to “style_only” depend only on the style. {numref}`tab-controls` shows the same
+# analysis for both, and for “{glue:text}`target`”.
 
 # %% tags=["needs-simulation"]
 rows = {}
@@ -513,35 +525,37 @@ controls["clear within styles"] = controls["clear within styles"].astype(int)
 show_table(
     controls.rename_axis("question"),
     "controls",
-    f"Of {features.shape[1]} descriptors, those that correlate clearly within styles; out-of-fold R² "
-    "of ridge on all descriptors and of style alone, and the lower ends of their 95% intervals.",
+    f"Number of descriptors (of {features.shape[1]}) that correlate clearly within styles; out-of-fold "
+    "R² of ridge regression on all descriptors and of style alone, with the lower ends of their "
+    "95% intervals.",
 )
 sentences = [
-    f"For “{question}”, ridge is {'ahead of' if row['ridge: low'] > 0 else 'not clearly ahead of'} the "
-    f"mean, style {'is' if row['style: low'] > 0 else 'is not'}, and {row['clear within styles']:.0f} "
-    "descriptors correlate clearly within styles."
+    f"For “{question}”, ridge regression is {'' if row['ridge: low'] > 0 else 'not '}clearly better "
+    f"than the mean, style alone {'is' if row['style: low'] > 0 else 'is not'}, and "
+    f"{row['clear within styles']:.0f} descriptors correlate clearly within styles."
     for question, row in controls.drop(index=target).iterrows()
 ]
 report_text("controls", " ".join(sentences) or "This study has no control questions.")
 
 # %% [markdown] tags=["needs-simulation"]
-# {glue:text}`controls` Descriptors that differ between styles predict “style_only” as well as
-# they identify the style, and this is all there is to predict. An R² above 0 is therefore not yet evidence
-# that listeners respond to a descriptor; a correlation *within* styles is closer to it.
+# {glue:text}`controls` Descriptors that differ between styles predict “style_only” as well as they
+# identify the style, and there is nothing else to predict. An R² above 0 is therefore not yet
+# evidence that listeners respond to a descriptor; a correlation *within* styles is better evidence.
 
 # %% [markdown] tags=["needs-audio"]
 # ## An inverted U?
 #
-# {cite:t}`witek2014` found an inverted U with funk drum breaks: medium syncopation was rated higher than
-# low and high syncopation. {cite:t}`senn2018` found almost no relation with other patterns.
-# {numref}`fig-inverted-u` shows our songs in two ways. The partial dependence {cite}`friedman2001` of the
-# trees is the mean prediction when the syncopation of every song is set to one value and everything else
-# is kept. The parabola is fitted to the square root of syncopation, with event density and low-frequency
-# energy held constant.
+# {cite:t}`witek2014` found an inverted U with funk drum breaks: medium syncopation was rated higher
+# than low and high syncopation. {cite:t}`senn2018` found almost no relation with other patterns.
+# {numref}`fig-inverted-u` shows our songs in two ways. The partial dependence {cite}`friedman2001` of
+# the trees is the mean prediction when the syncopation of every song is set to one value and
+# everything else is kept as it is. The parabola is fitted to the square root of syncopation, with
+# event density and low-frequency energy held constant.
 #
-# A negative square term does not prove an inverted U, because a curve that only flattens has one as well.
-# The test of two lines {cite}`simonsohn2018` fits one line below and one line above a break. An inverted
-# U needs a slope that is clearly positive below the break and clearly negative above it.
+# A negative squared term does not prove an inverted U, because a curve that only flattens has one as
+# well. The two-lines test {cite}`simonsohn2018` fits one line below and one line above a break point.
+# An inverted U requires a slope that is clearly positive below the break point and clearly negative
+# above it.
 
 # %% tags=["needs-audio"]
 known = table["syncopation"].dropna()
@@ -579,7 +593,7 @@ show_figure(
     figures.plot_dependence(curves, known, *axes),
     "inverted-u",
     f"“{target}” by syncopation ({len(known)} songs), other descriptors held constant. Bands: "
-    "95%, over artists. Ticks: songs. Dashed: the simulated effect on ratings.",
+    "95% intervals over artists. Ticks: songs. Dashed: the simulated effect on ratings.",
     "Curves with wide bands: a stepped one from trees, a smooth parabola, and, where it is "
     "known, a dashed true curve, which rises, flattens and falls.",
     table=curves,
@@ -599,11 +613,11 @@ shape = pick_shape(
 report_text("u_verdict", shape)
 
 # %% [markdown] tags=["needs-audio"]
-# The break lies at a syncopation of {glue:text}`break_at`. Below it, the slope on the square root of
-# syncopation is {glue:text}`slope_below_full`; above it, {glue:text}`slope_above_full`.
-# {glue:text}`u_verdict` (The parabola's square term is {glue:text}`bend_full` points for a squared
-# standard deviation.) Trees that are trained on few songs use only the most helpful descriptors. A flat
-# curve of the trees shows only that they ignored syncopation.
+# The break point lies at a syncopation of {glue:text}`break_at`. Below it, the slope on the square
+# root of syncopation is {glue:text}`slope_below_full`; above it, {glue:text}`slope_above_full`.
+# {glue:text}`u_verdict` The squared term of the parabola is {glue:text}`bend_full` points per squared
+# standard deviation. Trees that are trained on few songs use only the most helpful descriptors. A
+# flat curve of the trees therefore shows only that they ignored syncopation.
 
 # %% tags=["needs-simulation", "hide-input"]
 top = centre - unit * true["syncopation_z"] / (2 * true["syncopation_z2"])
@@ -616,26 +630,26 @@ report_text(
     "u_found",
     pick_shape(
         lines,
-        "The test of two lines finds it.",
-        "The test of two lines finds the opposite: a false result.",
-        "The test of two lines misses it. A study of this size, with syncopation measured from audio, "
-        "has too little power. A result that is not clear is no evidence against an effect.",
+        "The two-lines test finds it.",
+        "The two-lines test finds the opposite: a false result.",
+        "The two-lines test misses it. A study of this size, with syncopation measured from audio, "
+        "has too little power. An unclear result is not evidence against an effect.",
     ),
 )
 
 # %% [markdown] tags=["needs-simulation"]
 # In the simulation, an inverted U *is* among the known effects; its top is at a syncopation of
-# {glue:text}`true_peak`. {glue:text}`u_found` Its break is at {glue:text}`break_at` and the top of the
-# parabola at {glue:text}`peak`; the true curve lies outside the parabola's band at
-# {glue:text}`points_outside_full` points. Syncopation from audio differs from that of the score, which
-# moves and flattens the curve.
+# {glue:text}`true_peak`. {glue:text}`u_found` The break point is at {glue:text}`break_at` and the top
+# of the parabola at {glue:text}`peak`; the true curve lies outside the parabola's band at
+# {glue:text}`points_outside` of the plotted points. Syncopation measured from audio differs from that
+# in the score, and this shifts and flattens the curve.
 #
 # ## Can the estimates be trusted?
 #
 # The demo was rendered from scores, so the true values of some descriptors are known. Each dot in
-# {numref}`fig-descriptor-estimates` is a song; dots on the line are correct. Bars join the estimates from
-# the two halves of a song (cut off at the frame). A long bar shows a descriptor that varies within a
-# song.
+# {numref}`fig-descriptor-estimates` is a song; dots on the line are estimated correctly. Bars join
+# the estimates from the two halves of a song (cut off at the edge of the plot). A long bar means that
+# the estimate varies within the song.
 
 # %% tags=["needs-simulation"]
 pairs = {
@@ -675,15 +689,15 @@ estimates = pd.concat(estimates, ignore_index=True)
 show_figure(
     figures.plot_estimates(estimates, units[list(pairs)], data.styles),
     "descriptor-estimates",
-    f"Descriptors of {len(songs)} songs against the truth. Bars: from one half to the other.",
+    f"Estimates for {len(songs)} songs against the truth. Bars: from one half to the other.",
     "Six scatter plots: tempo lies on the diagonal; density and syncopation follow it with "
     "scatter; the spread of timing and the swing ratio loosely, with dots far off.",
     table=estimates,
 )
 
 # %% [markdown] tags=["needs-simulation"]
-# {numref}`tab-descriptor-quality` puts numbers to the figure: the correlation of estimate and truth, the
-# bias, and the root mean square error, both in standard deviations of the truth.
+# {numref}`tab-descriptor-quality` gives the numbers behind the figure: the correlation of estimate
+# and truth, the bias, and the root mean square error, both in standard deviations of the truth.
 
 # %% tags=["needs-simulation"]
 quality = probe.error_table(estimates, **drawn)
@@ -694,7 +708,7 @@ show_table(
     quality.rename_axis("descriptor"),
     "descriptor-quality",
     "Estimates against truth: correlation with its 95% interval over artists; bias and root mean "
-    "square error, in SDs of the truth, and the style where it is largest; songs.",
+    "square error, in SDs of the truth; the style with the largest error, and the error there; songs.",
 )
 ratio = table["tempo"].to_numpy() / truth["tempo"].to_numpy()
 octaves = np.abs(np.log2(ratio)[:, None] - np.array([-1, 1])) < np.log2(1.04)
@@ -713,42 +727,43 @@ report_text("drifting", drift[0].lower() + drift[1:])
 report_text("drift", "too high" if quality.loc[drift, "bias"] > 0 else "too low")
 
 # %% [markdown] tags=["needs-simulation"]
-# Tempo is within 4% of the truth for {glue:text}`tempo_right_full` of the songs, and off by an octave
-# for {glue:text}`tempo_octave` songs; its correlation with the truth is {glue:text}`tempo_r_full`. The
-# largest error relative to its range is that of {glue:text}`weakest` (r = {glue:text}`weakest_r_full`),
-# especially in {glue:text}`weakest_style`. The largest bias is that of {glue:text}`drifting`, which is
-# estimated {glue:text}`drift`.
+# For {glue:text}`tempo_right` of the {glue:text}`n_songs` songs, the tempo is within 4% of the truth,
+# and for {glue:text}`tempo_octave` songs it is off by an octave, that is, by a factor of two; its
+# correlation with the truth is {glue:text}`tempo_r_full`. The largest error in standard deviations of
+# the truth is that of “{glue:text}`weakest`”, especially in {glue:text}`weakest_style`; its
+# correlation with the truth is {glue:text}`weakest_r_full`. The largest bias is that of
+# “{glue:text}`drifting`”, whose estimates are {glue:text}`drift`.
 #
-# The figure shows two kinds of error. If a bar is *long*, more music would help: a few bars of music hold
-# too few strokes for a spread or a ratio. If a dot is far from the line and its bar is *short*, both
-# halves are wrong in the same way, and more music does not help. Examples are strokes masked by a loud
-# chord, a grid that is half a beat off, and swing that is mistaken for late playing. Errors in a
-# descriptor reduce its correlation with the ratings. A weak correlation may therefore be due to the
-# formula and not to the listeners.
+# The figure shows two kinds of error. If the bar of a dot is *long*, more music would help: a short
+# excerpt contains too few strokes to estimate a spread or a ratio. If a dot is far from the line and
+# its bar is *short*, both halves are wrong in the same way, and more music does not help. Examples
+# are strokes masked by a loud chord, a grid that is half a beat off, and swing that is mistaken for
+# late playing. Errors in a descriptor reduce its correlation with the ratings. A weak correlation may
+# therefore be due to the formula and not to the listeners.
 
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **Correlation is not cause.** Low-frequency energy may go with ratings because listeners like bass,
-#   or because bands that are liked for other reasons mix it loud. {cite:t}`stupacher2016` changed the
-#   sound to find out.
-# - **A correlation is a straight line.** A descriptor with a perfect inverted U can have a correlation
-#   of zero.
+# - **Correlation is not causation.** Low-frequency energy may correlate with ratings because
+#   listeners like bass, or because bands that are liked for other reasons mix the bass loud.
+#   {cite:t}`stupacher2016` manipulated the sound to find out.
+# - **A correlation measures only a straight line.** A descriptor with a perfect inverted U can have a
+#   correlation of zero.
 # - **Formulas were chosen.** Frame lengths and thresholds are MIRtoolbox's or ours; others would give
 #   other numbers.
 # - **Partial dependence averages over songs that could not exist.** If descriptors are correlated,
-#   changing one and keeping the others gives impossible combinations.
+#   changing one and keeping the others can give impossible combinations.
 #
 # ## Exercises
 #
-# The first needs a changed line, the last has no single answer.
+# For the first, you change one line; the last has no single answer.
 #
 # ```{exercise} Let the folds leak
 # :label: ex-leak
 #
-# Change one line: replace `GroupKFold(4)` by `KFold(4, shuffle=True, random_state=0)`, so that songs by
-# one artist are in training and test folds. Call the new predictions `leaky` and their R² `leaky_r2`. Is
-# it higher? What has the regression learnt that it could not use before?
+# Change one line: replace `GroupKFold(4)` by `KFold(4, shuffle=True, random_state=0)`, so that songs
+# by one artist can be in both training and test folds. Call the new predictions `leaky` and their R²
+# `leaky_r2`. Is it higher? What has the regression learnt that it could not use before?
 # ```
 #
 # ```{solution-start} ex-leak
@@ -764,9 +779,9 @@ leaky_r2 = 1 - errors / ((rating - rating.mean()) ** 2).sum()
 leaky_r2, r2
 
 # %% [markdown]
-# Where songs by one band resemble each other in sound and in ratings, a leaky split is rewarded for
-# recognising the band. The gain of the leak depends on how much of the ratings belongs to bands, and on
-# how many songs of a band there are.
+# If songs by one band resemble each other in sound and in ratings, a leaky split rewards the
+# regression for recognising the band. The gain depends on how much of the variance of the ratings
+# lies between bands, and on how many songs each band has.
 #
 # ```{solution-end}
 # ```
@@ -785,9 +800,9 @@ assert np.isclose(1 - ((rating - leaky) ** 2).sum() / total, leaky_r2), (
 # ```{exercise} Hear a descriptor
 # :label: ex-hear
 #
-# Listen. Which descriptor do you trust? Take one that correlates strongly with the ratings, and play the
-# two songs that are lowest and highest on it *within one style*. Do you hear what the formula says? Put
-# the two track ids into `extremes`, and the name of the descriptor into `name`.
+# Listen. Which descriptor do you trust? Take one that correlates strongly with the ratings, and play
+# the two songs that are lowest and highest on it *within one style*. Do you hear what the formula
+# measures? Put the two track ids into `extremes`, and the name of the descriptor into `name`.
 # ```
 #
 # ```{solution-start} ex-hear
@@ -801,9 +816,9 @@ extremes = [known.idxmin(), known.idxmax()]
 audio_player({f"{t} ({known[t]:.2f})": data.audio_path(t) for t in extremes})
 
 # %% [markdown] tags=["needs-audio"]
-# RMS variability is easy to hear: a high value means silence between strokes, a low one a wall of sound.
-# Try `pulse_clarity_attack` too, and say what it adds. Within a style you hear more of the descriptor
-# and less of everything else.
+# RMS variability is easy to hear: a high value means silence between strokes, a low one a wall of
+# sound. Try `pulse_clarity_attack` too, and describe what it adds. Within a style, the descriptor is
+# easier to hear, because the two songs differ less in everything else.
 #
 # ```{solution-end}
 # ```
@@ -820,8 +835,9 @@ assert data.tracks.set_index("track_id").loc[extremes, "style"].nunique() == 1, 
 # ```{exercise} A descriptor of your own
 # :label: ex-tilt
 #
-# Divide the flux of bands 1 and 2 together by that of bands 9 and 10, and call it `tilt`. Does it
-# correlate with the ratings? Does the ridge get better with it? Why need the answers not agree?
+# Divide the summed flux of bands 1 and 2 by that of bands 9 and 10, and call the ratio `tilt`. Does
+# it correlate with the ratings? Does it improve the ridge regression? Why need the two answers not
+# agree?
 # ```
 #
 # ```{solution-start} ex-tilt
@@ -835,8 +851,8 @@ wider = features.assign(tilt=tilt)
 probe.nested_ridge(wider, ratings, artists, styles, protocol).scores()
 
 # %% [markdown]
-# It may well correlate and still add nothing: the ridge had the bands already. What counts for
-# prediction is what a descriptor says that the others do not.
+# It may well correlate and still add nothing, because the ridge regression already had the bands.
+# What counts for prediction is the information that the other descriptors do not contain.
 #
 # ```{solution-end}
 # ```
@@ -852,8 +868,8 @@ assert (
 # :label: ex-careless
 #
 # An open question. Correlate the descriptors with the ratings without `artists`, so that each song
-# counts as a piece of evidence of its own. How many pass now? Which kind of descriptor passes that did
-# not pass before, and which would you expect to fail with other bands?
+# counts as an independent piece of evidence. How many correlations are clear now? Which kind of
+# descriptor was not clear before, and which would you expect to fail with other bands?
 # ```
 #
 # ```{solution-start} ex-careless
@@ -865,9 +881,9 @@ careless = probe.correlate(features, rating, **drawn)
 len(clear_rows(careless)), len(clear_rows(linked))
 
 # %% [markdown]
-# Where both the descriptor and the ratings are alike within bands, the intervals are narrower than they
-# should be, and descriptors pass that would fail with other bands. A descriptor that varies within bands
-# as much as between them changes little.
+# If both the descriptor and the ratings are similar within bands, the intervals are narrower than
+# they should be, and correlations look clear that would fail with other bands. For a descriptor that
+# varies as much within bands as between them, little changes.
 #
 # ```{solution-end}
 # ```
@@ -875,19 +891,20 @@ len(clear_rows(careless)), len(clear_rows(linked))
 # %% [markdown]
 # ## Summary
 #
-# **Asked**: how far formulas predict the ratings. **Found**: {glue:text}`n_sure` of
-# {glue:text}`n_features` descriptors correlate clearly with “{glue:text}`target`”. They are correlated
-# with each other, so single coefficients mean little. Together they predict the songs of new artists
-# with an R² of {glue:text}`ridge_r2`, and are {glue:text}`style_verdict`. {doc}`06-probing` compares
-# pretrained models with this score on the same songs and folds.
+# **Asked**: how well formulas predict the ratings. **Found**: {glue:text}`n_sure` of
+# {glue:text}`n_features` descriptors correlate clearly with “{glue:text}`target`”. The descriptors
+# are correlated with each other, so single coefficients mean little. Together, they predict the
+# ratings of new artists' songs with an R² of {glue:text}`ridge_r2`, and are
+# {glue:text}`style_verdict`. {doc}`06-probing` compares pretrained models with this score on the same
+# songs and folds.
 
 # %% [markdown] tags=["needs-simulation"]
-# **True in the simulation**: tempo is right for {glue:text}`tempo_right` of the songs, and
-# {glue:text}`weakest` is the weakest estimate. An inverted U of syncopation was put in.
-# {glue:text}`u_found`
+# **True in the simulation**: the tempo is right for {glue:text}`tempo_right` of the songs, and the
+# weakest estimate is that of “{glue:text}`weakest`”. The simulation contains an inverted U of
+# syncopation. {glue:text}`u_found`
 
 # %% [markdown]
-# **What would change our mind**: other artists, with whom the same correlations do not hold. The
-# intervals show how much they may change.
+# **What would change our mind**: other artists, for whom the same correlations do not hold. The
+# intervals show how much the correlations may change.
 #
 # **Next:** {doc}`05-embeddings` shows what the pretrained models make of these songs.

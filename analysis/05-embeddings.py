@@ -1,10 +1,10 @@
 # %% [markdown] tags=["needs-audio-or-embeddings"]
 # # What do pretrained models make of a song?
 #
-# A network that was trained to tag a million songs, or to transcribe their notes, was not trained on
-# groove. Its inner activations may still carry musical properties that go with groove. Read as a vector,
-# they are an {term}`embedding`. This chapter computes embeddings of our songs with several models and
-# describes them, before any rating is used.
+# A network that was trained to tag songs, or to transcribe their notes, was not trained on groove.
+# Its inner activations may still carry information about musical properties that are related to
+# groove. Read as a vector, they are called an {term}`embedding`. This chapter computes embeddings of
+# our songs with several models and describes them, before any rating is used.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -13,9 +13,8 @@
 #
 # **You need** {doc}`01-listeners-and-tracks`, and an idea of what a convolutional network is.
 #
-# **It runs** in {run-time}`05-embeddings` in the run that made this page, more the first time; embeddings are then kept.
-# Module:
-# `groove_utils.embed`.
+# **It runs** in {run-time}`05-embeddings` in the run that made this page; the first run takes longer.
+# Module: `groove_utils.embed`.
 # ```
 
 # %% tags=["parameters"]
@@ -57,12 +56,12 @@ models = model_selection.models_for(data, models)
 # %% [markdown]
 # ## The models
 #
-# {numref}`tab-models` lists those of this page; {doc}`model-cards` has them all, the seven of
-# {cite:t}`marmoret2026` among them. Five run offline, because their weights come inside Python
-# packages. The taggers of {cite:t}`pons2019` were trained to predict fifty tags of a song (genre,
-# mood, instrument, voice): two on the Million Song Dataset (`msd`), two on MagnaTagATune (`mtt`).
-# One architecture is a stack of small square kernels as for photographs (`vgg`), the other has
-# kernels shaped after music: tall ones for timbre, long ones for rhythm (`musicnn`). Basic Pitch
+# {numref}`tab-models` lists the models of this page; {doc}`model-cards` lists all of them, including
+# the seven of {cite:t}`marmoret2026`. Five models run offline, because Python packages contain their
+# weights. The taggers of {cite:t}`pons2019` were trained to predict fifty tags of a song (genre,
+# mood, instrument, voice): two on the Million Song Dataset (`msd`), two on MagnaTagATune (`mtt`). One
+# architecture is a stack of small square kernels, as used for photographs (`vgg`); the other has
+# kernels shaped for music, tall ones for timbre and long ones for rhythm (`musicnn`). Basic Pitch
 # {cite}`bittner2022` was trained to transcribe notes.
 
 # %% tags=["hide-input"]
@@ -77,22 +76,23 @@ show_table(
 )
 
 # %% [markdown]
-# None of them was trained on groove or on listeners' ratings. What they predict of the ratings, they
-# learnt for another task.
+# None of them was trained on groove or on listeners' ratings. Whatever helps to predict the ratings,
+# they learnt for another task.
 #
 # ## From sound to vector
 #
-# A song is resampled to the model's rate, cut into the windows that the model was made for, and
-# each window runs through the network. We keep the activations $h$ of a layer, and average over the $W$
-# windows $x_1, \dots, x_W$ of the song, so that a song becomes one vector per layer:
+# A song is resampled to the model's rate and cut into windows of the length that the model was made
+# for, and each window is passed through the network. We keep the activations $h$ of a layer, and
+# average them over the $W$ windows $x_1, \dots, x_W$ of the song, so that a song becomes one vector
+# per layer:
 #
 # $$ \mathbf{v} = \frac{1}{W} \sum_{w=1}^{W} h(x_w) $$
 #
-# (Layers that have frames are averaged over these first.)
+# (If a layer has several frames per window, we first average over these.)
 
 # %% [markdown] tags=["needs-audio"]
-# Here it is by hand, for the first song and the tagger `msd-musicnn`. It takes mono sound at 16 kHz in
-# windows of 3 seconds, which begin 2.976 s apart; that is, 47,616 samples:
+# We do this by hand for the first song and the tagger `msd-musicnn`. The tagger takes mono sound at
+# 16 kHz, in windows of 3 seconds that begin 2.976 s (47,616 samples) apart:
 
 # %% tags=["needs-audio"]
 y, sr = data.load(data.tracks["track_id"].iloc[0])
@@ -103,9 +103,9 @@ windows = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
 windows.shape
 
 # %% [markdown] tags=["needs-audio"]
-# The network is an ordinary module of PyTorch. Its first step is a log-mel spectrogram as in
-# {doc}`02-representations`; convolutions, pooling and two dense layers follow. It returns all of its
-# layers at once:
+# The network is an ordinary PyTorch module. Its first step is a log-mel spectrogram as in
+# {doc}`02-representations`; convolutions, pooling and two dense layers follow. It returns the
+# activations of all its layers at once:
 
 # %% tags=["needs-audio"]
 network = load_model("msd-musicnn").network
@@ -116,8 +116,9 @@ vector = layers["penultimate"].numpy().mean(axis=0)
 vector.shape
 
 # %% [markdown] tags=["needs-audio"]
-# Our `embed_audio` does the same for any model and any length. The next cell compares it for the same
-# windows; the two agree to the rounding of single precision, $10^{-4}$ of the largest activation.
+# Our `embed_audio` does the same for any model and any length. The next cell compares the two results
+# for the same windows; they agree within the rounding of single precision, $10^{-4}$ of the largest
+# activation.
 
 # %% tags=["needs-audio"]
 whole = mono[: (len(windows) - 1) * hop + window - 256]  # whole windows
@@ -126,13 +127,13 @@ rounding = 1e-4 * abs(vector).max()
 np.testing.assert_allclose(ours.mean(axis=0), vector, atol=rounding)
 
 # %% [markdown]
-# The last window of a song is padded with silence. Frames of padding are left out of the mean, and for
-# networks that accept a length, the padding does not influence other frames. The other networks get the
-# padding that they were trained with: Whisper and AudioMAE silence, CLAP and MuQ-MuLan the sound repeated
-# until the window is full.
+# The last window of a song is padded with silence. Frames of padding are left out of the mean, and
+# for networks that accept a length, the padding does not influence other frames. The other networks
+# get the padding that they were trained with: silence for Whisper and AudioMAE, and the sound
+# repeated until the window is full for CLAP and MuQ-MuLan.
 #
-# Libraries have been known to return random weights without a warning. Before a model is used, its weights
-# and its output for a test signal are compared with recorded values.
+# Libraries have been known to return random weights without a warning. Before a model is used here,
+# its weights and its output for a test signal are therefore compared with recorded values.
 #
 # Each model that runs offline has an **untrained twin**: the same architecture with random weights. An
 # untrained network already computes useful features, because convolutions, rectification and pooling act
@@ -147,8 +148,8 @@ chapter.save_table(facts, "models")
 # %% [markdown] tags=["needs-audio"]
 # ### What it costs
 #
-# {numref}`tab-cost` shows the cost of an embedding. It was measured on the machine that built this page,
-# without the cache; each model had its own process.
+# {numref}`tab-cost` shows the cost of an embedding. It was measured on the machine that built this
+# page, without the cache, in a separate process for each model.
 
 # %% tags=["needs-audio"]
 few = data.tracks["track_id"].iloc[:cost_songs]
@@ -159,8 +160,8 @@ cost = benchmark.measure_cost(tracks, models).set_index("model")
 show_table(
     cost,
     "cost",
-    f"Seconds of computing per second of audio, added over cores ({cost_songs} songs); peak memory of "
-    "the process (MiB), weights included; numbers kept per song.",
+    f"CPU seconds per second of audio, summed over cores ({cost_songs} songs); peak memory of the "
+    "process (MiB), including weights; numbers kept per song.",
     fmt="{:.3g}",
     simulated=False,
 )
@@ -168,9 +169,10 @@ show_table(
 # %% [markdown] tags=["needs-audio"]
 # ### The output of a tagger
 #
-# The last layer of a tagger holds probabilities of tags. {numref}`tab-tags` shows the most probable tags
-# of the one trained on the Million Song Dataset for one song of each style. (It was trained on recordings of
-# bands. The demo is played by samples, which affects the tags.)
+# The last layer of a tagger contains probabilities of tags. {numref}`tab-tags` shows the most
+# probable tags of one song of each style, according to the tagger trained on the Million Song
+# Dataset. (It was trained on recordings of bands. The demo is played by sampled instruments, which
+# affects the tags.)
 
 # %% tags=["needs-audio"]
 from musicnn.configuration import MSD_LABELS
@@ -185,15 +187,15 @@ top = {s: ", ".join(f"{t} ({p:.2f})" for t, p in o.items()) for s, o in likely.i
 show_table(
     pd.Series(top, name="five most probable tags").rename_axis("style").to_frame(),
     "tags",
-    "The most probable tags by `msd-musicnn`, with probabilities, of one song of each style.",
+    "The most probable tags of one song of each style by `msd-musicnn`, with probabilities.",
 )
 
 # %% [markdown]
 # ## Maps of songs
 #
-# A vector of 200 numbers cannot be drawn. A *map* keeps two directions of it. Principal component
-# analysis takes those in which the songs differ most. With the standardised vectors of all songs as the
-# rows of $Z$, they follow from the singular value decomposition
+# A vector of 200 numbers cannot be drawn. A *map* keeps only two directions. Principal component
+# analysis (PCA) chooses those in which the songs differ most. With the standardised vectors of all
+# songs as the rows of $Z$, these follow from the singular value decomposition
 #
 # $$ Z = U \Sigma V^\top, \qquad
 # \text{map} = (\sigma_1 \mathbf{u}_1, \; \sigma_2 \mathbf{u}_2), \qquad
@@ -224,10 +226,11 @@ pca = similarity.song_map(vectors.astype(float))
 np.testing.assert_allclose(np.abs(pca), np.abs(by_hand), atol=1e-8)
 
 # %% [markdown]
-# A second method, UMAP {cite}`mcinnes2018`, tries to keep each song next to its nearest neighbours; we
-# use the settings of {cite:t}`marmoret2026`. Each dot in {numref}`fig-maps` is a song. Above, the colour
-# is the style; below, the same dots are coloured by their mean rating. If a style forms a cloud, the
-# model separates it from the others. For groove, we look for ratings that change *within* a cloud.
+# A second method, UMAP {cite}`mcinnes2018`, tries to keep each song next to its nearest neighbours;
+# we use the settings of {cite:t}`marmoret2026`. Each dot in {numref}`fig-maps` is a song. In the
+# upper row, the colour shows the style; in the lower row, it shows the mean rating of the same songs.
+# If a style forms a cloud of its own, the model separates it from the others. For groove, we look for
+# ratings that change *within* a cloud.
 
 # %%
 maps = {"PCA": pca, "UMAP": similarity.song_map(vectors, "umap", seed)}
@@ -239,7 +242,8 @@ positions = pd.concat(
 show_figure(
     figures.plot_song_maps(positions, data.styles, rating),
     "maps",
-    f"{len(songs)} songs by the layer {last[shown]} of {shown}, by style and by mean rating.",
+    f"Maps of {len(songs)} songs by the layer “{last[shown]}” of {shown}. Colour: style (above) and "
+    "mean rating (below).",
     "Four scatter plots of the same songs: principal components and UMAP, coloured by style "
     "above and by mean rating below; UMAP draws smaller, denser groups.",
     table=positions,
@@ -249,18 +253,19 @@ report_value("n_dimensions", vectors.shape[1], fmt=".0f")
 report_text("shown", shown)
 
 # %% [markdown]
-# The plane of the principal components holds {glue:text}`in_plane` of the variance of
-# {glue:text}`n_dimensions` dimensions; the rest cannot be seen. UMAP separates the groups more clearly,
-# but this is no evidence. It preserves neighbourhoods; the gaps
-# between clusters, and their sizes, are artefacts of the method. The two maps show the same vectors.
+# The plane of the first two principal components contains {glue:text}`in_plane` of the variance in
+# {glue:text}`n_dimensions` dimensions; the rest cannot be seen. UMAP often separates groups more
+# clearly, but this is not evidence that they are farther apart. It preserves neighbourhoods; the gaps
+# between clusters, and the sizes of clusters, are artefacts of the method. The two maps show the same
+# vectors.
 
 # %% [markdown] tags=["needs-embeddings"]
 # ### One map per model, one per stem
 #
-# This study brings its vectors. {numref}`fig-all-maps` shows them as {cite:t}`marmoret2026` do: all
-# layers of a model are concatenated, and UMAP places the songs. Where the study has vectors of separated
-# stems, these have maps of their own. Look for maps in which the styles mix: there, style cannot help to
-# predict a rating.
+# This study comes with its own vectors. {numref}`fig-all-maps` shows them as {cite:t}`marmoret2026`
+# do: all layers of a model are concatenated, and UMAP places the songs. If the study has vectors of
+# separated stems, these have their own maps. Look for maps in which the styles mix: there, a
+# prediction is less likely to rely on style.
 
 # %% tags=["needs-embeddings"]
 brought = [
@@ -293,12 +298,12 @@ show_figure(
 # %% [markdown] tags=["needs-audio"]
 # ### A map to listen to
 #
-# {numref}`fig-listening-map` maps the songs by every model, and every dot can be heard. Do
-# neighbours sound alike to you? In which model most? (Hover and click; or press Tab until a dot is
-# marked, move with the arrow keys, play with Enter.) With a song, the rest of its band is marked.
-# Colour the dots by band: which model keeps the songs of a band together? Beneath the map stand the
-# songs that each model finds nearest to the one you picked, by all dimensions of its layer and not
-# by the plane. Hear them, too.
+# {numref}`fig-listening-map` has a map for every model, and every dot can be played. Do neighbours
+# sound alike to you? In which model do they sound most alike? (Hover and click; or press Tab until a
+# dot is marked, move with the arrow keys, and play with Enter.) When a song is selected, the other
+# songs by its band are marked. Colour the dots by band: which model keeps the songs of a band
+# together? Below the map are the songs that each model places nearest to the selected one, in all
+# dimensions of its layer and not only in the plane. Listen to them, too.
 
 # %% tags=["needs-audio"]
 planes = {m: similarity.song_map(embeddings[m].layer(last[m])) for m in models}
@@ -315,7 +320,8 @@ listening_map(shelf, planes, means, **options)
 # %% [markdown] tags=["needs-audio"]
 # ### Nearest neighbours
 #
-# The players below hold one song, and the song nearest to it in the embedding of each of three models.
+# The players below contain one song, and its nearest neighbour in the embedding of each of three
+# models.
 
 # %% tags=["needs-audio"]
 pick = 0
@@ -326,17 +332,17 @@ for model in models[:3]:
 audio_player(sounds)
 
 # %% [markdown] tags=["needs-styles"]
-# ## Do styles lie apart? Or bands?
+# ## Do styles form groups? Do bands?
 #
-# A map may mislead, so we measure in all dimensions. The silhouette {cite}`rousseeuw1987` of a song
-# compares $a$, its mean distance to the songs of its own style, with $b$, that to the songs of the
-# nearest other style:
+# A map can mislead, so we measure distances in all dimensions. The silhouette {cite}`rousseeuw1987`
+# of a song compares $a$, its mean distance to the songs of its own style, with $b$, that to the songs
+# of the nearest other style:
 #
 # $$ s = \frac{b - a}{\max(a, b)} $$
 #
-# It is 1 if the song's style is a tight group far from all others, 0 if two styles are equally near, and
-# negative if another style is nearer. As distance we take 1 − Pearson's $r$ between two vectors.
-# scikit-learn has it:
+# It is close to 1 if the song's style is a tight group far from all others, 0 if two styles are
+# equally near, and negative if another style is nearer. As the distance between two vectors, we take
+# 1 − Pearson's $r$. scikit-learn computes the mean silhouette of all songs:
 
 # %% tags=["needs-styles"]
 style, artist = songs["style"], songs["artist"]
@@ -344,7 +350,7 @@ by_hand = silhouette_score(vectors, style, metric="correlation")
 
 # %% [markdown] tags=["needs-styles"]
 # `style_separation` gives the same number, and tests it. Songs of one band sound alike, so the test
-# exchanges the styles of whole bands. The p-values are corrected for all rows of
+# permutes the styles of whole bands. The p-values are corrected for the number of rows in
 # {numref}`tab-separation`.
 
 # %% tags=["needs-styles"]
@@ -365,7 +371,7 @@ table["p_holm"] = holm(table["p"])
 show_table(
     table[["silhouette", "null_mean", "p", "p_holm"]],
     "separation",
-    "Silhouette of the styles, its mean under exchange, and p, plain and by Holm "
+    "Silhouette of the styles, its mean over permutations, and p, uncorrected and corrected by Holm "
     f"({len(songs)} songs, {artist.nunique()} bands).",
 )
 
@@ -413,24 +419,25 @@ report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 
 # %% [markdown] tags=["needs-styles"]
 # For {glue:text}`clannish_rate_full` of the songs, the nearest neighbour in the embedding of
-# {glue:text}`clannish` is by the same band; by chance it would be {glue:text}`chance_artist`. A regression
-# that is tested on songs of a band from its training set can therefore profit from recognising the band.
-# This is the reason for {term}`artist-grouped folds` in {doc}`06-probing`. Training makes the neighbour
-# clearly more often one of the same band in {glue:text}`training_more_full` models, and clearly less often
-# in {glue:text}`training_less_full`. In the others, the untrained network finds bands about equally well.
+# {glue:text}`clannish` is by the same band; by chance it would be {glue:text}`chance_artist`. A
+# regression that is tested on songs by a band from its training set can therefore profit from
+# recognising the band. This is the reason for {term}`artist-grouped folds` in {doc}`06-probing`.
+# Compared with the untrained twin, the nearest neighbour is clearly more often by the same band in
+# {glue:text}`training_more` of the trained models, and clearly less often in
+# {glue:text}`training_less`. In the others, there is no clear difference.
 
 # %% [markdown]
 # ## Do models agree with one another?
 #
-# Models have different numbers of units, in no common order. We can compare which songs are similar
-# according to each model. {term}`Centred kernel alignment` does this {cite}`kornblith2019`. With the
-# centred vectors of two models as the rows of $X$ and $Y$, the products $K = XX^\top$ and
-# $M = YY^\top$ hold the similarity of each song with each other, and
+# Models have different numbers of units, in no common order, so we cannot compare them unit by unit.
+# But we can compare which songs are similar according to each model. {term}`Centred kernel alignment`
+# does this {cite}`kornblith2019`. With the centred vectors of two models as the rows of $X$ and $Y$,
+# the products $K = XX^\top$ and $M = YY^\top$ contain the similarities of all pairs of songs, and
 #
 # $$ \mathrm{CKA} = \frac{\sum_{ij} K_{ij} M_{ij}}
 # {\sqrt{\sum_{ij} K_{ij}^2 \; \sum_{ij} M_{ij}^2}} $$
 #
-# is the cosine between the two tables of similarities, by hand and by `linear_cka`:
+# is the cosine between the two tables of similarities. Here it is by hand and by `linear_cka`:
 
 # %%
 hidden = {m: embeddings[m].layer(last[m]).astype(float) for m in models}
@@ -441,10 +448,11 @@ ours = similarity.linear_cka(*pair, debiased=False)
 np.testing.assert_allclose(ours, by_hand, atol=1e-8)
 
 # %% [markdown]
-# This plain form is close to 1 for any two wide embeddings of few songs (an exercise shows it), so we
-# use the debiased form, which leaves out the diagonals and corrects for the number of songs. The figure also shows
-# the rank correlation of all distances. It is tested by permuting whole bands (Mantel test), because pairs
-# of songs are not independent and songs of one band resemble each other.
+# This plain form is close to 1 for any two embeddings with many dimensions and few songs (an exercise
+# shows this), so we use the debiased form, which leaves out the diagonals and corrects for the number
+# of songs. {numref}`fig-similarity` also shows the rank correlation between the distances in two
+# models. It is tested by permuting whole bands (Mantel test), because pairs of songs are not
+# independent and songs of one band resemble each other.
 
 # %%
 options = {"n_permutations": n_permutations, "seed": seed}
@@ -454,7 +462,8 @@ pairs = similarity.compare_embeddings(hidden, songs["artist"], **options)
 show_figure(
     figures.plot_similarity(pairs, models),
     "similarity",
-    f"Similarity of models over {len(songs)} songs. Below: CKA. Above: Spearman's rho of distances.",
+    f"Similarity of models over {len(songs)} songs. Below the diagonal: CKA. Above it: Spearman's rho "
+    "of distances.",
     "Heat map of models by models with a number in each cell, one measure below the diagonal "
     "and the other above.",
     table=pairs,
@@ -469,14 +478,14 @@ report_value("n_pairs", len(pairs), fmt=".0f")
 report_value("n_related", len(clear_rows(pairs)), fmt=".0f")
 
 # %% [markdown]
-# Most alike are {glue:text}`most_alike` (CKA {glue:text}`most_alike_cka`), least alike
-# {glue:text}`least_alike` ({glue:text}`least_alike_cka`). Of {glue:text}`n_pairs` pairs,
-# {glue:text}`n_related` agree beyond chance by the Mantel test, corrected by Holm. If similar models
-# predict the same, this is not independent evidence.
+# The most similar models are {glue:text}`most_alike` (CKA {glue:text}`most_alike_cka`), and the least
+# similar are {glue:text}`least_alike` ({glue:text}`least_alike_cka`). Of {glue:text}`n_pairs` pairs,
+# {glue:text}`n_related` agree beyond chance (Mantel test with Holm's correction). If similar models
+# make the same predictions, this is not independent evidence.
 #
 # ### Layer by layer
 #
-# {numref}`fig-layers` compares each layer of one model with each other layer.
+# {numref}`fig-layers` compares the layers of one model with each other.
 
 # %%
 between_layers = similarity.layer_similarity(embeddings[shown].layers)
@@ -493,10 +502,10 @@ show_figure(
 # %% [markdown] tags=["needs-embeddings"]
 # ## Are similar songs rated alike?
 #
-# {cite:t}`marmoret2026` also compare distances: are two songs that are close in an embedding close in
-# their ratings? This is representational similarity analysis {cite}`kriegeskorte2008`. For each pair of
-# songs, they take the cosine distance of the vectors and the absolute difference of the ratings, and
-# correlate the two over all pairs by Spearman's
+# {cite:t}`marmoret2026` also compare distances: are two songs that are close in an embedding also
+# close in their ratings? This is representational similarity analysis {cite}`kriegeskorte2008`. For
+# each pair of songs, they take the cosine distance of the vectors and the absolute difference of the
+# ratings, and correlate the two over all pairs by Spearman's
 #
 # $$\rho = \operatorname{corr}\bigl(\operatorname{rank} d_{ij},
 # \operatorname{rank} |y_i - y_j|\bigr), \qquad i < j.$$
@@ -514,10 +523,10 @@ for query in asked:
         published.loc[name, query] = spearmanr(distances, apart).statistic
 
 # %% [markdown] tags=["needs-embeddings"]
-# Two songs by one artist are often close in both: they share musicians, studio and style. Such pairs
-# raise the correlation even if the model has only recognised the artist. `rsa` gives the same
-# correlation without pairs by one artist, an interval that leaves out whole artists, and a p-value from
-# permuting whole artists, corrected for all rows of {numref}`tab-rsa`.
+# Two songs by one artist are often close in both, because they share musicians, studio and style.
+# Such pairs raise the correlation even if the model has only recognised the artist. `rsa` gives the
+# same correlation without pairs by one artist, an interval from leaving out one artist at a time, and
+# a p-value from permuting whole artists, corrected for the number of rows in {numref}`tab-rsa`.
 
 # %% tags=["needs-embeddings"]
 table = similarity.rsa(
@@ -538,7 +547,7 @@ n_pairs, n_all = table["n_pairs"].iloc[0], len(apart)
 show_table(
     both,
     "rsa",
-    f"Spearman's rho of distances in vectors and in ratings ({rated.sum()} songs). "
+    f"Spearman's rho between distances in vectors and in ratings ({rated.sum()} songs). "
     "First columns: all pairs, as published, by question. Others: the "
     f"{n_pairs:,} pairs by different artists, with 95% interval and p.",
 )
@@ -548,11 +557,11 @@ report_value("rsa_same_artist", 100 * (1 - n_pairs / n_all), fmt=".1f", unit="%"
 report_value("rsa_clear", len(clear_rows(table, "p_layers")), fmt=".0f", n=len(both))
 
 # %% [markdown] tags=["needs-embeddings"]
-# Of all pairs, {glue:text}`rsa_same_artist` are by one artist. Without them, rho of
-# “{glue:text}`rsa_rating`” changes by {glue:text}`rsa_drop` at the median (positive: it was higher with
-# them). Distances go together with differences in the rating beyond chance in {glue:text}`rsa_clear_full`
-# rows (p < .05). RSA weighs all units alike, so a model whose few useful units are outnumbered can have a
-# rho near zero and still predict ratings well ({doc}`06-probing`).
+# Of all pairs, {glue:text}`rsa_same_artist` are by one artist. Without them, rho for
+# “{glue:text}`rsa_rating`” falls by {glue:text}`rsa_drop` (the median over the rows; a negative
+# number would be a rise). In {glue:text}`rsa_clear` of the rows, distances are related to differences
+# in the rating beyond chance (p < .05). RSA weights all units equally, so a model whose few useful
+# units are outnumbered can have a rho near zero and still predict ratings well ({doc}`06-probing`).
 
 # %% [markdown]
 # ## What could be wrong here
@@ -565,15 +574,15 @@ report_value("rsa_clear", len(clear_rows(table, "p_layers")), fmt=".0f", n=len(b
 #
 # ## Exercises
 #
-# The first needs a changed line, the last has no single answer.
+# For the first, you change one line; the last has no single answer.
 
 # %% [markdown] tags=["needs-styles", "needs-audio"]
 # ```{exercise} Without training
 # :label: ex-twin
 #
 # Change one line: take the vectors of the untrained twin, `"msd-musicnn-untrained"`, at the layer
-# `"penultimate"` instead of those of the trained network, and compute the silhouette of the styles. Call
-# it `untrained`. Is training what pulls the styles apart?
+# `"penultimate"` instead of those of the trained network, and compute the silhouette of the styles.
+# Call it `untrained`. Is it training that separates the styles?
 # ```
 #
 # ```{solution-start} ex-twin
@@ -586,8 +595,8 @@ untrained = silhouette_score(twin, style, metric="correlation")
 untrained
 
 # %% [markdown] tags=["needs-styles", "needs-audio"]
-# Compare with the row of `msd-musicnn` in {numref}`tab-separation`. Where the two are alike, the
-# spectrogram and the architecture did the work, and training added nothing to the separation.
+# Compare with the row of `msd-musicnn` in {numref}`tab-separation`. If the two are similar, the
+# spectrogram and the architecture did the work, and training added little to the separation.
 #
 # ```{solution-end}
 # ```
@@ -624,8 +633,9 @@ same = np.corrcoef(vector, reverse.mean(axis=0))[0, 1]
 same
 
 # %% [markdown] tags=["needs-audio"]
-# You hear the difference at once: attacks swell instead of striking. The vector changes as far as the
-# kernels are sensitive to the direction of time; the order of what they respond to is lost in the mean.
+# You hear the difference at once: notes swell instead of starting with an attack. The vector changes
+# only to the extent that the kernels are sensitive to the direction of time; the order of the events
+# they respond to is lost in the mean.
 #
 # ```{solution-end}
 # ```
@@ -674,9 +684,9 @@ assert abs(corrected) < 0.1, (
 # ```{exercise} What do neighbours share?
 # :label: ex-neighbours
 #
-# An open question. Choose five songs by `pick`, and listen to each of them with its nearest neighbours.
-# What do they share: the style, the band, the tempo, the drum sound? Write down your guess before you
-# look at the names.
+# An open question. Choose five songs by changing `pick`, and listen to each of them with its nearest
+# neighbours. What do they share: the style, the band, the tempo, the drum sound? Write down your
+# guess before you look at the names.
 # ```
 #
 # ```{solution-start} ex-neighbours
@@ -689,8 +699,9 @@ nearest = near[models[0]][pick, :2]
 audio_player({label[song]: paths[song] for song in (pick, *nearest)})
 
 # %% [markdown] tags=["needs-audio"]
-# There is no right answer, but a habit to acquire: listen before interpreting a distance. In the demo,
-# neighbours often share the band's instruments and room rather than its rhythm.
+# There is no single right answer, but there is a habit to acquire: listen before you interpret a
+# distance. In the demo, neighbours often share the band's instruments and room rather than its
+# rhythm.
 #
 # ```{solution-end}
 # ```
@@ -698,22 +709,24 @@ audio_player({label[song]: paths[song] for song in (pick, *nearest)})
 # %% [markdown]
 # ## Summary
 #
-# **Asked**: what pretrained models make of a song, before any rating is used. **Found**: a model turns a
-# song into one vector per layer, in which time is averaged. A map of two dimensions holds
-# {glue:text}`in_plane` of what a layer of {glue:text}`shown` knows. Of {glue:text}`n_pairs` pairs of
-# models, {glue:text}`n_related` agree beyond chance about which songs are similar; what they predict is
-# then not independent evidence.
+# **Asked**: what pretrained models make of a song, before any rating is used. **Found**: a model
+# turns a song into one vector per layer, averaged over time. A map of two dimensions shows
+# {glue:text}`in_plane` of the variance in a layer of {glue:text}`shown`. Of {glue:text}`n_pairs`
+# pairs of models, {glue:text}`n_related` agree beyond chance about which songs are similar; their
+# predictions are then not independent evidence.
 
 # %% [markdown] tags=["needs-styles"]
-# Embeddings carry the band as well as the style: for {glue:text}`clannish_rate` of the songs, the nearest
-# neighbour of {glue:text}`clannish` is by the same band. Both can be mistaken for groove.
+# Embeddings carry information about the band as well as the style: for {glue:text}`clannish_rate` of
+# the songs, the nearest neighbour in the embedding of {glue:text}`clannish` is by the same band. Both
+# can be mistaken for groove.
 
 # %% [markdown] tags=["needs-simulation"]
-# **True in the simulation**: songs of a band share instruments, room and tempo range by construction, so
-# that a model *should* recognise bands. Nothing on this page shows that it recognises a cause of groove.
+# **True in the simulation**: songs of a band share instruments, room and tempo range by construction,
+# so a model *should* recognise bands. Nothing on this page shows that it recognises a cause of
+# groove.
 
 # %% [markdown]
-# **What would change our mind**: a layer, or a distance, in which bands no longer cluster; or untrained
-# twins in which they do so as much as in the trained networks.
+# **What would change our mind**: a layer, or a distance, in which bands no longer cluster; or
+# untrained twins in which they cluster as much as in the trained networks.
 #
 # **Next:** {doc}`06-probing` asks how much of the ratings these vectors predict.
