@@ -20,7 +20,7 @@
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 query = "groove"  # the question that the text follows
-n_splits = 500  # random halves of the listeners, for split-half reliability
+n_splits = 500  # random splits of the listeners, for split-half reliability
 
 # %%
 import numpy as np
@@ -165,8 +165,8 @@ report_text(
 # Listeners answered {glue:text}`n_queries` questions; {glue:text}`derived`. The answers are not
 # independent ({numref}`fig-correlations`): the first principal axis accounts for
 # {glue:text}`first_axis` of their variance over songs. A feature that predicts one of two correlated
-# questions tends to predict the other as well. Success on several questions is therefore not several
-# independent confirmations.
+# questions tends to predict the other as well. Predicting several questions therefore does not count
+# as several confirmations.
 #
 # ## Who rated what
 
@@ -321,13 +321,13 @@ for part, variance in {"song": S, "listener": L, "residual": E}.items():
 #
 # ### The noise ceiling
 #
-# A *perfect* model would know every song's true level $s_i$, but not the chance part of its mean. The
-# R² of its predictions of the observed means is the songs' share of the variance of these means. This
-# is the {term}`noise ceiling`. The mean of song $i$ averages over its own $k_i$ listeners, so its
-# noise has two sources: the levels of the listeners who happened to rate the song, and the residuals.
-# Let row $i$ of the matrix $A$ contain $1/k_i$ for each listener of song $i$ and 0 for all others.
-# The noise of the means has the covariance $N$, its expected variance over $n$ songs is $v$, and the
-# ceiling is a ratio:
+# A *perfect* model would know every song's true level $s_i$, but not the chance part of its mean. It
+# would predict the observed means with an R² equal to the songs' share of their variance. This is the
+# {term}`noise ceiling`. The mean of song $i$ averages over its own $k_i$ listeners, so its noise has
+# two sources: the levels of the listeners who happened to rate the song, and the residuals. Let row
+# $i$ of the matrix $A$ contain $1/k_i$ for each listener of song $i$ and 0 for all others. The noise
+# of the means has the covariance $N$, its expected variance over $n$ songs is $v$, and the ceiling is
+# a ratio:
 #
 # $$ N = L\,AA^\top + E\,\mathrm{diag}(1/k_i), \qquad
 # v = \frac{\mathrm{tr}(MN)}{n-1}, \qquad
@@ -661,7 +661,7 @@ pd.DataFrame({"as rated": matrix.mean(), "centred": centred.mean()}).corr()
 # %% [markdown]
 # ## Summary
 #
-# **Asked**: who rated which songs, and how far their ratings can be predicted at all. **Found**:
+# **Asked**: who rated which songs, and how well their ratings can be predicted at best. **Found**:
 # {glue:text}`style_share` of the variance of song means lies between styles, so a model that
 # recognises only the style already predicts part of the ratings. Questions overlap: a result for one
 # is not confirmed independently by another that correlates with it.

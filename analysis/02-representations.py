@@ -25,7 +25,7 @@ study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 songs = []  # two track ids; empty: the first songs of the first and last style
 seconds = 8  # how much of each song
-n_iter = 32  # rounds of guessing phases
+n_iter = 32  # iterations that estimate phases
 
 # %%
 import librosa
@@ -243,8 +243,8 @@ report_value("coarse_hop", 2048 / sr * 1000, fmt=".0f", unit=" ms")
 #
 # ## Which task needs which?
 #
-# {cite:t}`choi2017` sort the tasks of music information retrieval by what they need. The table adds
-# the size of each representation.
+# {cite:t}`choi2017` sort the tasks of music information retrieval by what they need from a
+# representation. The table adds the size of each representation.
 
 # %%
 table = representations.representation_table()
@@ -559,7 +559,7 @@ np.unique(view.rows[strongest].round(-1))
 # %% [markdown]
 # Whatever recurs every beat also recurs every two and every four beats, so there are bands at half
 # and at a quarter of the tempo; eighth notes add one at double the tempo. A tempo estimator must
-# choose among them. Most of its errors are therefore by a factor of two.
+# choose among them. Its errors are therefore mostly by a factor of two.
 #
 # ```{solution-end}
 # ```

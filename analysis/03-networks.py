@@ -2,10 +2,10 @@
 # # What can a network learn to hear?
 #
 # A network is built from a few kinds of modules. Each kind treats sound in its own way: one assigns a
-# weight to every position in a spectrogram, one slides a pattern over it, one carries a memory along
-# in time, and one compares distant moments. In this chapter, each module is first given a musical
-# question that suits it. We know the answers, because we rendered the sounds ourselves. Then it is
-# given a question that suits another module, and fails.
+# weight to every position in a spectrogram, one slides a pattern over it, one carries a memory
+# through time, and one compares distant moments. In this chapter, each module is first given a
+# musical question that suits it. We know the answers, because we rendered the sounds ourselves. Then
+# it is given a question that suits another module, and fails.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -243,8 +243,8 @@ report_effects(dict(rows.iterrows()), n_seeds, **percent, tolerance=10)
 report_texts(**rows["verdict"].add_suffix("_verdict"))
 
 # %% [markdown]
-# We call an answer *found* when the whole interval lies above the halfway point between guessing and
-# perfect accuracy, and *not found* when all of it lies below.
+# We call an answer *found* when the whole interval of its accuracy lies above the halfway point
+# between guessing and perfect accuracy, and *not found* when all of it lies below.
 #
 # | question | module | correct | verdict | module | correct | verdict |
 # |:--|:--|--:|:--|:--|--:|:--|
@@ -360,7 +360,7 @@ shares = {"narrow_field": by_ms.loc[40], "wide_field": by_ms.loc[600]}
 report_percentages(shares, n_seeds, tolerance=10)
 
 # %% [markdown]
-# With one frame the convolution is right {glue:text}`narrow_field` of the time, with fifteen frames
+# With one frame, the convolution is right {glue:text}`narrow_field` of the time; with fifteen frames,
 # {glue:text}`wide_field`. The convolution of {numref}`fig-modules`, with a field of 120 ms, was right
 # {glue:text}`swing_convolution` of the time. Before you blame a module, compute its receptive field,
 # and compare it with the duration of what it should detect.
@@ -736,9 +736,9 @@ report_percentages(shares, tolerance=10)
 #
 # ## How to fool yourself
 #
-# Here are twelve loops by each of 24 bands. By tossing coins, we call half of the bands “good”.
-# Nothing in the sound shows which, so the true accuracy for a new band is one half. We repeat the
-# toss ten times, and train the same convolution each time. Here are five ways to test it:
+# Here are twelve loops by each of 24 bands. We call half of the bands “good”, chosen by tossing
+# coins. Nothing in the sound shows which, so the true accuracy for a new band is one half. We repeat
+# the toss ten times, and train the same convolution each time. We test it in five ways:
 
 # %%
 X, bands = listening_tasks.draw_band_loops(24, 12, seed)

@@ -25,9 +25,9 @@
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 target = "groove"  # the question that is predicted
-n_repeats = 5  # times that the songs are dealt into folds
+n_repeats = 5  # repeats of the division into folds
 n_bootstrap = 2000
-n_refits = 30  # refits behind the band of the partial dependence
+n_refits = 30  # refits for the band of the partial dependence
 
 # %%
 import librosa
@@ -208,7 +208,7 @@ report_text(
 )
 
 # %% [markdown]
-# The result is {glue:text}`n_features` numbers for each of {glue:text}`n_songs` songs by
+# This gives {glue:text}`n_features` numbers for each of {glue:text}`n_songs` songs by
 # {glue:text}`n_artists` artists; {glue:text}`unknown`. (A song without strokes on odd sixteenths, for
 # instance, has no swing ratio. If the mean were filled in, the test songs would influence training.)
 
@@ -801,7 +801,7 @@ assert np.isclose(1 - ((rating - leaky) ** 2).sum() / total, leaky_r2), (
 # :label: ex-hear
 #
 # Listen. Which descriptor do you trust? Take one that correlates strongly with the ratings, and play
-# the two songs that are lowest and highest on it *within one style*. Do you hear what the formula
+# the two songs that are lowest and highest on it *within one style*. Can you hear what the formula
 # measures? Put the two track ids into `extremes`, and the name of the descriptor into `name`.
 # ```
 #

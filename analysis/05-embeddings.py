@@ -20,9 +20,9 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-models = []  # empty: those that the study brings, else five that run offline
+models = []  # empty: those of the study or, if none, five that run offline
 n_permutations = 1000
-cost_songs = 4  # songs by which a model's cost is measured
+cost_songs = 4  # songs used to measure a model's cost
 
 # %%
 import librosa
@@ -421,10 +421,10 @@ report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 # For {glue:text}`clannish_rate_full` of the songs, the nearest neighbour in the embedding of
 # {glue:text}`clannish` is by the same band; by chance it would be {glue:text}`chance_artist`. A
 # regression that is tested on songs by a band from its training set can therefore profit from
-# recognising the band. This is the reason for {term}`artist-grouped folds` in {doc}`06-probing`.
-# Compared with the untrained twin, the nearest neighbour is clearly more often by the same band in
-# {glue:text}`training_more` of the trained models, and clearly less often in
-# {glue:text}`training_less`. In the others, there is no clear difference.
+# recognising the band. This is the reason for {term}`artist-grouped folds` in {doc}`06-probing`. In
+# {glue:text}`training_more` of the trained models, the nearest neighbour is clearly more often by the
+# same band than in the untrained twin; in {glue:text}`training_less`, clearly less often. In the
+# others, there is no clear difference.
 
 # %% [markdown]
 # ## Do models agree with one another?
