@@ -19,7 +19,7 @@ from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.executors import embed_distributed
 from groove_utils.embed.jobs import Settings, compute_missing
 from groove_utils.embed.loading import load_model
-from groove_utils.embed.precomputed import check_options, precomputed_folder, read_precomputed
+from groove_utils.embed.precomputed import check_options, read_precomputed
 from groove_utils.embed.stem_sums import SumSource
 from groove_utils.errors import list_problems
 
@@ -254,12 +254,8 @@ def embed_study(
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
     stems = [stems] if isinstance(stems, str) else stems
     models = [model] if isinstance(model, str) else list(model)
-    folders = {name: precomputed_folder(study, name, stems) for name in models}
-    found = {
-        name: read_precomputed(folder, name, ids)
-        for name, folder in folders.items()
-        if folder is not None
-    }
+    archives = {name: study.vector_paths(name, stems) for name in models}
+    found = {name: read_precomputed(paths, name, ids) for name, paths in archives.items() if paths}
     check_options(found, **options)
     if missing := [name for name in models if name not in found]:
         if stems is None:

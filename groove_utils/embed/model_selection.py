@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from groove_utils.embed.cards import catalogued_models
-from groove_utils.embed.precomputed import precomputed_folder
 from groove_utils.study.stem_names import STEMS
 
 __all__ = ["OFFLINE", "models_for", "stem_sums", "twins_of"]
@@ -36,7 +35,7 @@ def models_for(study, named: Sequence[str] = ()) -> list[str]:
         return list(named)
     folder = Path(study.path) / "embeddings"
     names = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
-    precomputed = [name for name in names if precomputed_folder(study, name) is not None]
+    precomputed = [name for name in names if study.vector_paths(name)]
     return _ranked(precomputed, catalogued_models()) or list(OFFLINE)
 
 
@@ -72,7 +71,7 @@ def stem_sums(study, model: str) -> list[str]:
     """
     folder = Path(study.path) / "embeddings" / model
     names = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
-    sums = [n for n in names if precomputed_folder(study, model, n.split("+")) is not None]
+    sums = [name for name in names if study.vector_paths(model, name.split("+"))]
     return _ranked(sums, _PAPER_STEMS)
 
 

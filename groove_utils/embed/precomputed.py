@@ -11,32 +11,23 @@ import numpy as np
 from groove_utils.embed.adapters import EmbedError
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.embedding import Embedding
-from groove_utils.study.stem_names import subset_name
 from groove_utils.study.vectors import read_arrays
 
-__all__ = ["check_options", "precomputed_folder", "read_precomputed"]
+__all__ = ["check_options", "read_precomputed"]
 
 MAX_NAMED = 5  # files that cannot be used; the rest are counted
 
 
-def precomputed_folder(study, model: str, stems: Sequence[str] | None = None) -> Path | None:
-    """Return the folder of a model's vectors in a study, or None where there are none.
+def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str]) -> Embedding:
+    """Read the vectors of some tracks.
 
     Parameters
     ----------
-    study : Study
+    archives : mapping of str to pathlib.Path
+        By track, not empty; see :meth:`groove_utils.study.Study.vector_paths`.
     model : str
-    stems : sequence of str, optional
-        Vectors of the sum of these stems rather than of the full mix.
-    """
-    folder = Path(study.path) / "embeddings" / model
-    if stems is not None:
-        folder /= subset_name(stems)
-    return folder if next(folder.glob("*.npz"), None) is not None else None
-
-
-def read_precomputed(folder: Path, model: str, ids: Sequence[str]) -> Embedding:
-    """Read the vectors of some tracks.
+    ids : sequence of str
+        Tracks to read, in this order.
 
     Raises
     ------
@@ -51,7 +42,8 @@ def read_precomputed(folder: Path, model: str, ids: Sequence[str]) -> Embedding:
     one row for each layer and that layer's dimensions (13 × 768 for ``mert-v1-95m``), its rows are
     these layers, as in the published vectors of MERT; a song of as many windows looks the same.
     """
-    missing = [track for track in ids if not (folder / f"{track}.npz").is_file()]
+    folder = next(iter(archives.values())).parent
+    missing = [track for track in ids if track not in archives]
     if missing:
         raise EmbedError(
             f"{folder}: no vectors of {len(missing)} tracks, the first is {missing[0]}.npz. Add "
@@ -65,7 +57,7 @@ def read_precomputed(folder: Path, model: str, ids: Sequence[str]) -> Embedding:
     faults: dict[str, str] = {}
     for track in ids:
         try:
-            row = _read_one(folder / f"{track}.npz", hidden)
+            row = _read_one(archives[track], hidden)
         except ValueError as error:
             faults[track] = str(error)
             continue

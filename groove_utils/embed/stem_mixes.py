@@ -15,7 +15,7 @@ from groove_utils.embed.cache_keys import difference_key
 from groove_utils.embed.embedding import Embedding
 from groove_utils.embed.extract import embed_models, pick_stems
 from groove_utils.embed.model_selection import stem_sums
-from groove_utils.embed.precomputed import check_options, precomputed_folder, read_precomputed
+from groove_utils.embed.precomputed import check_options, read_precomputed
 from groove_utils.embed.stem_sums import SumSource, add_streams
 from groove_utils.study.stem_names import stem_subsets, subset_name
 
@@ -108,8 +108,8 @@ def embed_stem_sums(
 
 
 def _precomputed(study, model, sums: Iterable[Sum], ids: Sequence[str]) -> dict[Sum, Embedding]:
-    folders = {each: precomputed_folder(study, model, each) for each in sums}
-    return {each: read_precomputed(f, model, ids) for each, f in folders.items() if f is not None}
+    archives = {each: study.vector_paths(model, each) for each in sums}
+    return {each: read_precomputed(paths, model, ids) for each, paths in archives.items() if paths}
 
 
 def _label(track: str, each: Sum) -> str:

@@ -17,7 +17,7 @@ from groove_utils.study import catalogue
 from groove_utils.study.containment import find_file
 from groove_utils.study.metadata import read_metadata
 from groove_utils.study.problems import StudyError, UnknownNameError
-from groove_utils.study.stem_names import STEMS
+from groove_utils.study.stem_names import STEMS, subset_name
 from groove_utils.study.tables import query_scales, read_table
 
 __all__ = ["Study", "load_study"]
@@ -257,6 +257,30 @@ class Study:
         """Return the files of a track's stems, in the order drums, bass, other, vocals."""
         files = {file.stem: file for file in sorted((self.path / "stems" / track_id).glob("*"))}
         return {stem: self._reading(files[stem]) for stem in STEMS if stem in files}
+
+    def vector_paths(self, model: str, stems: Iterable[str] | None = None) -> dict[str, Path]:
+        """Return the archives of a model's precomputed vectors, by track.
+
+        Parameters
+        ----------
+        model : str
+        stems : iterable of str, optional
+            Vectors of the sum of these stems rather than of the full mix.
+
+        Returns
+        -------
+        dict of str to pathlib.Path
+            In the order of :attr:`tracks`; tracks without an archive are left out.
+        """
+        place = (
+            f"embeddings/{model}" if stems is None else f"embeddings/{model}/{subset_name(stems)}"
+        )
+        archives = {track: f"{place}/{track}.npz" for track in self.tracks["track_id"]}
+        return {
+            track: self._reading(archive)
+            for track, archive in archives.items()
+            if find_file(self.path, archive).is_file()
+        }
 
     def load(
         self, track_id: str, sr: int | None = None, mono: bool = True

@@ -2,7 +2,6 @@ import os
 import subprocess
 import sys
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -23,6 +22,7 @@ from groove_utils.embed import (
     load_model,
     model_card,
 )
+from groove_utils.study import Study
 
 
 @pytest.fixture
@@ -149,21 +149,16 @@ def test_every_offline_model_gives_what_its_card_says(model):
 
 
 def study_folder(folder, n=3):
-    tracks = pd.DataFrame({"track_id": [f"s{i}" for i in range(n)]})
-    for i, track in enumerate(tracks["track_id"]):
+    ids = [f"s{i}" for i in range(n)]
+    tracks = pd.DataFrame({"track_id": ids, "audio": [f"{track}.wav" for track in ids]})
+    tracks.to_csv(folder / "tracks.csv", index=False)
+    for i, track in enumerate(ids):
         (folder / "stems" / track).mkdir(parents=True)
         parts = {stem: noise(2 * SR, 10 * i + j) * 0.2 for j, stem in enumerate(["drums", "bass"])}
         for stem, y in parts.items():
             soundfile.write(folder / "stems" / track / f"{stem}.wav", y, SR, subtype="FLOAT")
         soundfile.write(folder / f"{track}.wav", sum(parts.values()), SR, subtype="FLOAT")
-    return SimpleNamespace(
-        path=folder,
-        tracks=tracks,
-        audio_path=lambda track: folder / f"{track}.wav",
-        stem_paths=lambda track: {
-            path.stem: path for path in sorted((folder / "stems" / track).glob("*.wav"))
-        },
-    )
+    return Study(folder)
 
 
 def test_study_and_its_stems(frames, cache, tmp_path):

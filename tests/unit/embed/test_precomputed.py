@@ -1,13 +1,12 @@
 """Vectors that a study brings in its folder ``embeddings/``."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 from expect import raises
 
 from groove_utils.embed import EmbedError, embed_study, model_card
+from groove_utils.study import Study
 
 
 def study_with(folder, model, **by_track):
@@ -15,8 +14,8 @@ def study_with(folder, model, **by_track):
     (folder / "embeddings" / model).mkdir(parents=True)
     for track, layers in by_track.items():
         np.savez(folder / "embeddings" / model / f"{track}.npz", **layers)
-    tracks = pd.DataFrame({"track_id": list(by_track)})
-    return SimpleNamespace(path=folder, tracks=tracks), folder / "embeddings" / model
+    pd.DataFrame({"track_id": list(by_track)}).to_csv(folder / "tracks.csv", index=False)
+    return Study(folder), folder / "embeddings" / model
 
 
 def test_precomputed_vectors_are_used(tmp_path):
@@ -33,6 +32,7 @@ def test_precomputed_vectors_are_used(tmp_path):
     np.savez(folder / "s1.npz", last=np.zeros(7), first=np.zeros(8))
     with raises(EmbedError, "damaged_vectors", path="theirs", value=["s1"]):
         embed_study(study, "theirs")
+    assert {path.name for path in study.files_read} == {"tracks.csv", "s0.npz", "s1.npz", "s2.npz"}
     (folder / "s1.npz").unlink()
     with raises(EmbedError, "missing_vectors", path="theirs", value=["s1"]):
         embed_study(study, "theirs")

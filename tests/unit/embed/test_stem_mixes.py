@@ -1,6 +1,6 @@
 """Sums of stems: which are embedded, which are shared, which are refused."""
 
-from types import SimpleNamespace
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from expect import raises
 from toy_models import SR, Frames, calls
 
 from groove_utils.embed import EmbedError, embed_audio, embed_stem_sums, embed_study
+from groove_utils.study import Study
 
 STEMS = ("drums", "bass", "other", "vocals")
 
@@ -33,7 +34,8 @@ def study(tmp_path):
     """Two songs of 3.5 s whose four 16-bit stems add up to the mix."""
     rng = np.random.default_rng(0)
     (tmp_path / "audio").mkdir()
-    paths = {}
+    tracks = pd.DataFrame({"track_id": ["a", "b"], "audio": ["audio/a.wav", "audio/b.wav"]})
+    tracks.to_csv(tmp_path / "tracks.csv", index=False)
     for track in ("a", "b"):
         folder = tmp_path / "stems" / track
         folder.mkdir(parents=True)
@@ -42,19 +44,11 @@ def study(tmp_path):
         for stem, values in zip(STEMS, samples, strict=True):
             soundfile.write(folder / f"{stem}.wav", values.astype(np.int16), SR)
         soundfile.write(tmp_path / f"audio/{track}.wav", samples.sum(0).astype(np.int16), SR)
-        paths[track] = {stem: folder / f"{stem}.wav" for stem in STEMS}
-    return SimpleNamespace(
-        path=tmp_path,
-        tracks=pd.DataFrame({"track_id": ["a", "b"]}),
-        paths=paths,
-        stem_paths=paths.__getitem__,
-        audio_path=lambda track: tmp_path / f"audio/{track}.wav",
-        has=lambda what: True,
-    )
+    return Study(tmp_path)
 
 
 def levels(study, track, stems):
-    return sum(soundfile.read(study.paths[track][stem])[0].mean() for stem in stems)
+    return sum(soundfile.read(study.stem_paths(track)[stem])[0].mean() for stem in stems)
 
 
 def test_all_subsets_are_the_sums_of_their_stems(mean, cache, study):
@@ -86,7 +80,7 @@ def test_stems_that_leave_something_out_are_not_taken_for_the_mix(mean, cache, s
 
 def test_mixes_that_differ_by_a_silent_stem_are_embedded_once(mean, cache, study):
     for track in ("a", "b"):
-        soundfile.write(study.paths[track]["vocals"], np.zeros(56000, np.int16), SR)
+        soundfile.write(study.stem_paths(track)["vocals"], np.zeros(56000, np.int16), SR)
     sums = [("drums",), ("drums", "vocals"), ("drums", "bass"), ("drums", "bass", "vocals")]
     by_sum = embed_stem_sums(study, mean, sums, cache=cache, progress=False)[mean]
     assert len(calls) == 2 * 2 * 4  # songs, different mixes, windows
@@ -98,8 +92,8 @@ def test_mixes_that_differ_by_a_silent_stem_are_embedded_once(mean, cache, study
 
 def test_gains_and_other_songs_stems(mean, cache, study):
     gains = {("drums", "bass"): {"a": 0.5}}
-    other = {track: dict(study.paths[track]) for track in ("a", "b")}
-    other["a"]["drums"] = study.paths["b"]["drums"]
+    other = {track: dict(study.stem_paths(track)) for track in ("a", "b")}
+    other["a"]["drums"] = study.stem_paths("b")["drums"]
     by_sum = embed_stem_sums(
         study, mean, [("drums", "bass")], stems=other, gains=gains, cache=cache, progress=False
     )[mean]
@@ -110,13 +104,13 @@ def test_gains_and_other_songs_stems(mean, cache, study):
 
 
 def test_an_excerpt_is_the_middle_of_the_song(mean, cache, study):
-    soundfile.write(study.paths["a"]["bass"], np.full(20000, 900, np.int16), SR)  # shorter
+    soundfile.write(study.stem_paths("a")["bass"], np.full(20000, 900, np.int16), SR)  # shorter
     by_sum = embed_stem_sums(
         study, mean, [("drums",), ("bass",), STEMS], excerpt=1.5, cache=cache, progress=False
     )[mean]
     middle = slice(16000, 40000)  # of 56000 samples
     for track, row in (("a", 0), ("b", 1)):
-        waves = {stem: soundfile.read(path)[0] for stem, path in study.paths[track].items()}
+        waves = {stem: soundfile.read(path)[0] for stem, path in study.stem_paths(track).items()}
         waves = {stem: np.pad(y, (0, 56000 - len(y)))[middle] for stem, y in waves.items()}
         for each in (("drums",), STEMS):
             expected = sum(waves[stem] for stem in each).mean()
@@ -158,13 +152,13 @@ def test_second_call_computes_nothing_and_gives_the_same_bytes(mean, cache, stud
 def test_missing_stem_and_silent_sum_are_named(mean, cache, study):
     with raises(EmbedError, "wrong_stems", value=("piano",)):
         embed_stem_sums(study, mean, [("piano",)], cache=cache, progress=False)
-    soundfile.write(study.paths["b"]["bass"], np.zeros(56000, np.int16), SR)
+    soundfile.write(study.stem_paths("b")["bass"], np.zeros(56000, np.int16), SR)
     with pytest.warns(RuntimeWarning, match="silent"):
         by_sum = embed_stem_sums(study, mean, [("bass",)], cache=cache, progress=False)[mean]
     assert by_sum["bass",].silent == ["b"]
 
 
 def test_a_study_without_stems_says_so(mean, cache, study):
-    study.has = lambda what: what != "stems"
+    shutil.rmtree(study.path / "stems")
     with raises(EmbedError, "no_stems", path=study.path):
         embed_stem_sums(study, mean, [("bass",)], cache=cache, progress=False)
