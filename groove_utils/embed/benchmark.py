@@ -44,7 +44,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
         a process that does nothing else; ``numbers``, the values kept per song over all layers.
         NaN for a model that does not run here, and without tracks.
     """
-    from groove_utils.embed.engine import choose_device  # imports torch
+    from groove_utils.networks import choose_device  # imports torch
 
     paths = {track: str(Path(path).resolve()) for track, path in tracks.items()}
     duration = sum(audio_duration(path) for path in paths.values())
@@ -76,7 +76,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
 
 def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, float, int] | None:
     """Seconds, peak memory and number of values; None where the model does not run here."""
-    from groove_utils.embed.engine import choose_device  # imports torch
+    from groove_utils.networks import choose_device  # imports torch
 
     if factory is not None:
         register_model(model, factory, replace=True)

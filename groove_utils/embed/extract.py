@@ -150,7 +150,7 @@ def embed_models(
     models = [models] if isinstance(models, str) else list(models)
     cache = ArrayCache(namespace="embeddings") if cache is None else cache
     if autocast:
-        from groove_utils.embed.engine import choose_autocast  # imports torch
+        from groove_utils.networks import choose_autocast  # imports torch
 
         autocast = choose_autocast(autocast, device)
     settings = Settings(seed, pooling, device, autocast)

@@ -37,7 +37,7 @@ def load_model(
     device : str, optional
         As in :func:`groove_utils.embed.embed_tracks`.
     autocast : bool
-        Half precision, as :func:`groove_utils.embed.engine.choose_autocast` allows it.
+        Half precision, as :func:`groove_utils.networks.choose_autocast` allows it.
 
     Returns
     -------
@@ -55,7 +55,8 @@ def load_model(
     """
     import torch
 
-    from groove_utils.embed.engine import Model, choose_device
+    from groove_utils.embed.engine import Model
+    from groove_utils.networks import choose_device
 
     device = choose_device(device)
     with _LOCK:

@@ -18,10 +18,11 @@ from groove_utils.cache import ArrayCache, cache_key, describe_function
 from groove_utils.genre.architectures import SpectrogramNetwork, build_network
 from groove_utils.genre.inputs import Clips
 from groove_utils.networks.augmentation import mask, mix
+from groove_utils.networks.devices import training_precision
 from groove_utils.networks.training import (
     Augment,
     TrainingSettings,
-    choose_engine,
+    choose_accelerator,
     fit,
     one_torch_thread,
     predict,
@@ -118,8 +119,8 @@ def train_network(
         As in :func:`groove_utils.networks.train_epoch`; :func:`mask_and_mix` by default.
     cache : ArrayCache, optional
         The project's store ``genre-networks`` by default.
-    device : {"cpu", "cuda"}, optional
-        See :func:`groove_utils.networks.choose_engine`.
+    device : str, optional
+        See :func:`groove_utils.networks.choose_accelerator`.
     progress : bool
         Show a progress bar.
     **options
@@ -135,7 +136,7 @@ def train_network(
         augment = partial(mask_and_mix, n_classes=n_classes)
     train, valid = ((clips.X[rows], clips.y[rows]) for rows in (split["train"], split["valid"]))
     facts = {"network": name, "options": options, "augment": describe_function(augment),
-             **asdict(settings)}  # fmt: skip
+             **_named_precision(device), **asdict(settings)}  # fmt: skip
     arrays = [array.tobytes() for array in (*train, *valid)]
     key = cache_key("genre-networks", json.dumps(facts, sort_keys=True), *arrays)
     shape = {"n_mels": clips.X.shape[1], "n_frames": clips.X.shape[2]}
@@ -145,7 +146,7 @@ def train_network(
         checkpoint = cache.path(key).with_suffix(".pt")
         history = fit(
             network, *train, settings, valid=valid, augment=augment, checkpoint=checkpoint,
-            progress=progress, engine=choose_engine(device),
+            progress=progress, engine=choose_accelerator(device),
         )  # fmt: skip
         entry = _pack(network.cpu(), history)
         cache.put(key, entry)
@@ -191,6 +192,7 @@ def train_networks(
     facts = {
         "jobs": jobs, **asdict(settings), **options, "cache": None, "device": None,
         "progress": None, "augment": _augment_name(options.get("augment", "mask_and_mix")),
+        **_named_precision(options.get("device")),
     }  # fmt: skip
     key = _predictions_key(clips.X, clips, splits, facts)
     if (entry := cache.get(key)) is None:
@@ -299,6 +301,12 @@ def _predictions_key(X, clips, splits, facts) -> str:
     rows = [split[part].tobytes() for split in splits.values() for part in sorted(split)]
     text = json.dumps([list(splits), facts], sort_keys=True, default=str)
     return cache_key("genre-networks", text, X.tobytes(), clips.y.tobytes(), *rows)
+
+
+def _named_precision(device: str | None) -> dict[str, str]:
+    """The part of a key that tells networks trained in half precision from others."""
+    name = training_precision(device)
+    return {} if name == "float32" else {"precision": name}
 
 
 def _augment_name(augment) -> str:

@@ -1,4 +1,4 @@
-"""Small networks on spectrograms: modules, their size, training (chapters 03, 10 and 11).
+"""Small networks on spectrograms: modules, their size, training (chapters on networks and genres).
 
 Arrays are (n, n_bands, n_frames), float32; labels are integers from 0. torch is imported with the
 modules, not with this package.
@@ -9,6 +9,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "devices": ["choose_autocast", "choose_device"],
         "experiments": [
             "compare_modules",
             "holdout_accuracy",
@@ -26,6 +27,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "build_module",
         ],
         "size": ["count_multiply_adds", "count_parameters", "receptive_field"],
-        "training": ["TrainingSettings", "choose_engine", "fit", "predict", "train_epoch"],
+        "training": ["TrainingSettings", "choose_accelerator", "fit", "predict", "train_epoch"],
     },
 )

@@ -24,13 +24,14 @@ from tqdm import trange
 
 from groove_utils.errors import DetailedError
 from groove_utils.files import atomic_path
+from groove_utils.networks.devices import training_precision
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 __all__ = [
     "TrainingSettings",
-    "choose_engine",
+    "choose_accelerator",
     "fit",
     "one_torch_thread",
     "predict",
@@ -164,7 +165,7 @@ def fit(
     engine : accelerate.Accelerator, optional
         Device, precision and processes; by default, this process on the CPU in float32. With
         several processes, each computes its share of every batch, and batch normalisation uses
-        the statistics of the share. See :func:`choose_engine`.
+        the statistics of the share. See :func:`choose_accelerator`.
 
     Returns
     -------
@@ -229,23 +230,23 @@ def predict(network: nn.Module, X: np.ndarray | torch.Tensor, batch_size: int = 
     return torch.cat(logits).float().softmax(dim=1).numpy()
 
 
-def choose_engine(device: str | None = None) -> Accelerator | None:
-    """Choose where to train: a GPU or several processes where there are any, else no engine.
+def choose_accelerator(device: str | None = None) -> Accelerator | None:
+    """Choose where to train: a GPU or several processes where there are any, else none.
 
     A GPU computes matrix products in bfloat16. Several processes are started by
     ``torchrun --nproc-per-node N script.py`` or ``accelerate launch script.py``.
 
     Parameters
     ----------
-    device : {"cpu", "cuda"}, optional
-        By default ``cuda`` where there is one.
+    device : str, optional
+        As in :func:`choose_device`.
 
     Examples
     --------
-    >>> choose_engine("cpu") is None
+    >>> choose_accelerator("cpu") is None
     True
     """
-    gpu = torch.cuda.is_available() and device != "cpu"
+    gpu = training_precision(device) == "bfloat16"
     if not gpu and int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return None
     from accelerate import Accelerator

@@ -70,7 +70,7 @@ class Demucs:
         """
         from demucs.htdemucs import HTDemucs
 
-        from groove_utils.embed.engine import choose_device
+        from groove_utils.networks import choose_device
 
         choose_device(self.device)
         network = load_network(self.weights)
@@ -127,7 +127,7 @@ class Demucs:
         import torch
         from demucs.apply import apply_model
 
-        from groove_utils.embed.engine import choose_device
+        from groove_utils.networks import choose_device
 
         options = {"overlap": self.overlap, "segment": self.segment, "shifts": 0}
         options["device"] = choose_device(self.device)

@@ -33,8 +33,9 @@ from groove_utils.embed import (
     model_card,
 )
 from groove_utils.embed.benchmark import peak_memory
-from groove_utils.embed.engine import WorkerPool, choose_device
+from groove_utils.embed.engine import WorkerPool
 from groove_utils.embed.models.musicnn.taggers import Tagger
+from groove_utils.networks import choose_device
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "embed"
 TAGGERS = ("msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg")

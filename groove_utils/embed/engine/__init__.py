@@ -16,7 +16,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "batches": ["embed_windows", "run"],
-        "devices": ["choose_autocast", "choose_device"],
         "forward": ["Model", "forward_windows"],
         "workers": ["WorkerPool"],
     },

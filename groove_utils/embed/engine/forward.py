@@ -16,8 +16,8 @@ import torch
 
 from groove_utils.audio.windowing import WindowCutter
 from groove_utils.embed.adapters import Adapter, ModelRefusedError
-from groove_utils.embed.engine.devices import precision
 from groove_utils.embed.engine.pooling import Layers, pool_frames
+from groove_utils.networks.devices import precision
 
 __all__ = ["Model", "forward_windows"]
 

@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import torch
 
-from groove_utils.networks import TrainingSettings, build_module, choose_engine, fit
+from groove_utils.networks import TrainingSettings, build_module, choose_accelerator, fit
 
 
 def train(path, rank=0, n_processes=1, port=0, kill=None):
@@ -29,7 +29,7 @@ def train(path, rank=0, n_processes=1, port=0, kill=None):
 
     torch.manual_seed(0)
     network = build_module("dense", (6, 4), 2)
-    engine = choose_engine("cpu")
+    engine = choose_accelerator("cpu")
     assert (engine.num_processes if engine else 1) == n_processes
     settings = TrainingSettings(epochs=5, batch_size=16)
     fit(network, X, y, settings, valid=(X[:20], y[:20]), augment=augment,

@@ -1,4 +1,4 @@
-"""Devices and numerical precision of forward passes."""
+"""Devices and numerical precision."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import warnings
 
 import torch
 
-from groove_utils.embed.adapters import EmbedError
+from groove_utils.errors import DetailedError
 
-__all__ = ["choose_autocast", "choose_device", "precision"]
+__all__ = ["choose_autocast", "choose_device", "precision", "training_precision"]
 
 
 def choose_device(requested: str | None = None) -> str:
@@ -18,7 +18,7 @@ def choose_device(requested: str | None = None) -> str:
 
     Raises
     ------
-    EmbedError
+    DetailedError
         If the machine has no such device.
 
     Examples
@@ -35,7 +35,7 @@ def choose_device(requested: str | None = None) -> str:
     if requested == "auto":
         return present[0]
     if requested.partition(":")[0] not in present:
-        raise EmbedError(
+        raise DetailedError(
             f"device {requested!r} is not there; this machine has {', '.join(present)}.",
             kind="no_device",
             value=requested,
@@ -71,3 +71,19 @@ def precision(device: str, autocast: bool = False) -> contextlib.AbstractContext
     if device.startswith("cuda"):
         return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
     return contextlib.nullcontext()
+
+
+def training_precision(device: str | None = None) -> str:
+    """Return the precision of matrix products in training: ``bfloat16`` on a GPU, else ``float32``.
+
+    Parameters
+    ----------
+    device : str, optional
+        As in :func:`choose_device`.
+
+    Examples
+    --------
+    >>> training_precision("cpu")
+    'float32'
+    """
+    return "bfloat16" if choose_device(device).startswith("cuda") else "float32"

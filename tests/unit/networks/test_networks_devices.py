@@ -2,9 +2,9 @@ import pytest
 import torch
 from expect import raises
 
-from groove_utils.embed import EmbedError
-from groove_utils.embed.engine import choose_autocast, choose_device
-from groove_utils.embed.engine.devices import precision
+from groove_utils.errors import DetailedError
+from groove_utils.networks import choose_accelerator, choose_autocast, choose_device
+from groove_utils.networks.devices import precision
 
 
 def test_devices_are_named(monkeypatch):
@@ -14,10 +14,11 @@ def test_devices_are_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert choose_device("auto") == "cpu"
-    with raises(EmbedError, "no_device", value="cuda"):
+    with raises(DetailedError, "no_device", value="cuda"):
         choose_device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert choose_device("auto") == "cuda"
+    assert choose_accelerator() is None  # as $GROOVE_DEVICE says
 
 
 def test_half_precision_is_used_where_the_processor_has_it(monkeypatch):
