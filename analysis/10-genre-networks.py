@@ -1,24 +1,24 @@
 # %% [markdown] tags=["without-study"]
-# # Which network recognises a style, and by what?
+# # Which network recognises a style, and from which cues?
 #
-# Funk, reggae, techno: a listener needs a few seconds. A network that does the same may have heard
-# the rhythm section. It may also have recognised the band, or the codec of the file. In this chapter
-# ten classifiers learn eight styles. Among them is a published one, which joins a residual
-# network to a recurrent one {cite}`zhang2023`. We rebuild it, find a fault in it and another in its
-# serial variant, repair the serial one, and compare all of them on bands that they have never heard. Then we show how a network gets a
-# good score for a bad reason.
+# A listener recognises funk, reggae or techno within a few seconds. A network that does the same may rely
+# on the rhythm section, but also on the sound of the band, or on the codec of the file. In this chapter,
+# ten classifiers learn eight styles. Among them is a published one, which combines a residual network
+# with a recurrent one {cite}`zhang2023`. We rebuild it, find a fault in it and another in its serial
+# variant, repair the serial one, and compare all classifiers on bands that were not in training. Then we
+# show how a network can get a good score for a bad reason.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** how to build, train and compare networks on spectrograms; how to read the shape
-# of a tensor; what a leak between training and testing is worth in points; and how to find out
-# whether a network listens to the music.
+# **You will learn** how to build, train and compare networks on spectrograms; how to read the shape of a
+# tensor; how many points of accuracy a leak between training and testing is worth; and how to find out
+# whether a network relies on the music.
 #
 # **You need** {doc}`03-networks`.
 #
-# **It runs** in {run-time}`10-genre-networks` in the run that made this page, more the first time; trained networks are kept.
-# Modules:
-# `groove_utils.genre`, `groove_utils.networks`, `groove_utils.synth`.
+# **It runs** in {run-time}`10-genre-networks` in the run that made this page; the first run takes longer,
+# and the trained networks are kept. Modules: `groove_utils.genre`, `groove_utils.networks`,
+# `groove_utils.synth`.
 # ```
 
 # %% tags=["parameters"]
@@ -27,7 +27,7 @@ seed = 2026
 n_bands = 24  # bands per style
 songs_per_band = 2
 song_seconds = 12
-n_seeds = 3  # trainings of each network, each with a split of its own
+n_seeds = 3  # trainings of each network, each with its own split
 epochs = 8
 tone_db = 6.0  # level of a tone that is planted, above that of the song
 n_folds = 5  # of the real songs
@@ -86,7 +86,7 @@ def show_accuracies(scores, name, caption, alt, chance=None):
 
 
 # %% [markdown]
-# ## Eight styles, and who plays them
+# ## Eight styles and their bands
 #
 # The songs are rendered for this chapter, like those of the demo study. Each band has its own
 # instruments, tempo, room and habits. Styles differ in pattern, instruments, tempo, harmony and
@@ -103,8 +103,9 @@ first = corpus.songs.groupby("style")["song_id"].first()
 audio_player({style: corpus.path(song) for style, song in first.items()})
 
 # %% [markdown]
-# Every song gives clips of three seconds, one second apart, and every clip becomes a log-mel spectrogram with 48
-# bands and a frame every 32 ms ({numref}`fig-genre-clips`). They are computed once and kept.
+# Every song is cut into clips of three seconds, with gaps of one second between them, and every clip is
+# converted to a log-mel spectrogram with 48 bands and a frame every 32 ms ({numref}`fig-genre-clips`).
+# The spectrograms are computed once and kept.
 
 # %%
 clips = genre.log_mels(corpus, n_jobs=n_jobs)
@@ -117,7 +118,7 @@ show_figure(
         {style: clips.X[row] for style, row in examples.items()}
     ),
     "genre-clips",
-    "One clip of each style as log-mel spectrogram, in the colours of the published network's "
+    "One clip of each style as a log-mel spectrogram, in the colours of the published network's "
     "pictures.",
     "Eight small spectrograms. Upright stripes mark drum strokes, at different distances and "
     "strengths in each style; bright horizontal lines are held notes.",
@@ -125,8 +126,9 @@ show_figure(
 )
 
 # %% [markdown]
-# Three sets of clips are needed: one to train on, one to choose the best epoch, one to test. **No band
-# is in two of them.** Each seed draws another split, so that together they test many bands.
+# Three sets of clips are needed: one to train on, one to choose the best epoch, and one to test on. **No
+# band is in more than one set.** Each seed draws a different split, so that many bands are tested in
+# total.
 
 # %%
 splits = {s: genre.split_clips(clips.table, by="artist", seed=s) for s in seeds}
@@ -142,23 +144,22 @@ report_value("chance", chance, fmt=".1f", unit="%", tolerance=0.1)
 
 # %% [markdown]
 # There are {glue:text}`n_clips` clips of {glue:text}`n_songs` songs by {glue:text}`all_bands` bands, and
-# {glue:text}`bands_tested` of these bands are tested at least once. Guessing is right for {glue:text}`chance` of the clips.
+# {glue:text}`bands_tested` of these bands are tested at least once. Guessing would be right for
+# {glue:text}`chance` of the clips.
 #
 # ## The published network
 #
-# {cite:t}`zhang2023` draw the spectrogram as a picture with the colour map viridis, 224 × 224
-# pixels with three colour channels, and classify the picture. The network has two branches next to
-# each other:
+# {cite:t}`zhang2023` draws the spectrogram as a picture of 224 × 224 pixels with three colour channels
+# (colour map viridis), and classifies the picture. The network has two parallel branches:
 #
-# - **ResNet-18**, a {term}`residual network` {cite}`he2016`, treats the picture as a photograph. Each block adds its result to
-#   its input, $x + f(x)$, so that deep networks still learn. Its output is averaged over
-#   all places.
-# - A **bidirectional GRU** {cite}`cho2014` (gated recurrent unit, see {doc}`03-networks`) should read the picture frame by frame, once forwards and
-#   once backwards, for what changes over time.
+# - **ResNet-18**, a {term}`residual network` {cite}`he2016`, treats the picture as a photograph. Each
+#   block adds its result to its input, $x + f(x)$, which makes deep networks easier to train. The output
+#   is averaged over all positions.
+# - A **bidirectional GRU** {cite}`cho2014` (gated recurrent unit, see {doc}`03-networks`) is meant to
+#   read the picture frame by frame, once forwards and once backwards, to capture changes over time.
 #
-# Both results are joined, and a linear layer names the style. We rebuilt the network after the
-# published code. (Its ResNet started from weights trained on photographs; ours starts from random
-# ones.)
+# The two outputs are concatenated, and a linear layer predicts the style. We rebuilt the network from the
+# published code. (Its ResNet started from weights trained on photographs; ours starts from random ones.)
 
 # %%
 published = genre.resnet18_parallel(n_classes=10)
@@ -180,23 +181,23 @@ report_value(
 )
 
 # %% [markdown]
-# It has {glue:text}`published_parameters` parameters, of which the GRU has
-# {glue:text}`gru_parameters`. A picture goes in, ten numbers come out, and no error is raised. Still,
-# something is wrong.
+# It has {glue:text}`published_parameters` parameters, of which the GRU has {glue:text}`gru_parameters`. A
+# picture goes in, ten numbers come out, and no error is raised. Nevertheless, something is wrong.
 #
 # ### First fault: colours become time
 #
-# A GRU takes a sequence: (steps, numbers per step). The picture has the shape (3 colours, 224 bands,
-# 224 frames). The intended sequence has a step for each frame, with the 3 · 224 = 672 numbers of
-# that frame. The published code swaps the last two axes and cuts the result into 224 rows of 672:
+# The input of a GRU is a sequence of shape (steps, numbers per step). The picture has the shape (3
+# colours, 224 bands, 224 frames). The intended sequence has one step per frame, with the 3 · 224 = 672
+# numbers of that frame. The published code swaps the last two axes and cuts the result into 224 rows of
+# 672:
 #
 # ```python
 # x = x.permute(0, 1, 3, 2)
 # x_gru = x.contiguous().view(x.size(0), x.size(2), -1)
 # ```
 #
-# The shape is right. To see whether the content is right, we write into each pixel the frame that it
-# belongs to, do the same, and look at which frames a step contains:
+# The shape is right. To see whether the content is right, we write into each pixel the number of its
+# frame, apply the same operations, and look at which frames each step contains:
 
 # %%
 frame = torch.arange(224).expand(3, 224, 224)  # colour, band, frame
@@ -204,8 +205,8 @@ rows = frame.permute(0, 2, 1).reshape(224, 672)  # as published
 [row.unique().tolist() for row in rows[[0, 1, 74, 75]]]
 
 # %% [markdown]
-# Step 0 holds frames 0, 1 and 2 instead of frame 0 alone. Step 74 holds the end of the clip and its
-# beginning. Which colours are they?
+# Step 0 contains frames 0, 1 and 2 instead of frame 0 alone. Step 74 contains the end of the clip and its
+# beginning. Which colours do the steps contain?
 
 # %%
 colour = torch.arange(3)[:, None, None].expand(3, 224, 224)
@@ -214,7 +215,7 @@ coloured = colour.permute(0, 2, 1).reshape(224, 672)
 
 # %% [markdown]
 # The GRU reads the whole clip in red, then again in green, then again in blue
-# ({numref}`fig-reading-order`). Moving the axis of the frames to the front is what was meant:
+# ({numref}`fig-reading-order`). The intended operation moves the axis of the frames to the front:
 
 # %%
 meant = frame.permute(2, 0, 1).reshape(224, 672)
@@ -233,13 +234,13 @@ show_figure(
 )
 
 # %% [markdown]
-# A network can work around this, since all numbers are still there. But each step is three frames
-# long, and twice the state of the GRU passes from the end of the clip to its beginning.
+# A network can learn to work around this, because no number is lost. However, each step contains three
+# frames, and at two points the GRU passes from the end of the clip back to its beginning.
 #
 # ### Second fault: a sequence of length one
 #
-# The code also has a serial network, in which the GRU reads the output of the ResNet. But the
-# ResNet keeps its last layer, which averages over all places:
+# The code also contains a serial network, in which the GRU reads the output of the ResNet. However, the
+# ResNet keeps its last layer, which averages over all positions:
 
 # %%
 maps = torch.randn(1, 512, 7, 7)  # channels, bands, frames after the last stage
@@ -248,9 +249,9 @@ sequence = averaged.flatten(2).transpose(1, 2)
 sequence.shape  # batch, steps, numbers per step
 
 # %% [markdown]
-# One step. There is no time left to read, and the GRU is a dense layer with gates. The test is to
-# reverse the frames of these maps. A GRU that reads frames should notice; after the average, it gets
-# the same numbers:
+# The sequence has only one step. No time axis is left, and the GRU acts as a dense layer with gates. As a
+# test, we reverse the frames of these maps. This should change the input of a GRU that reads frames;
+# after averaging, the input is the same:
 
 # %%
 backwards = torch.nn.AdaptiveAvgPool2d(1)(maps.flip(3))
@@ -259,9 +260,9 @@ torch.allclose(averaged, backwards, atol=1e-6)
 # %% [markdown]
 # ## The repaired network and its alternatives
 #
-# Our serial network keeps time. The first convolution halves bands and frames; after it, the
-# residual blocks shrink *frequency only*, and the GRU reads one step of 64 ms after the other. An
-# attention layer weighs the steps and adds them up.
+# Our serial network keeps the time axis. The first convolution halves the numbers of bands and frames;
+# after it, the residual blocks shrink the *frequency axis only*, and the GRU reads the steps of 64 ms one
+# by one. An attention layer computes a weighted sum of the steps.
 
 # %%
 Code(
@@ -271,12 +272,13 @@ Code(
 )
 
 # %% [markdown]
-# Whether it is better is a question for measurement, and a fair one needs equal conditions. All
-# networks here have about 200,000 parameters, the same clips, the same number of epochs and the same
+# Whether it is better has to be measured, under equal conditions. All networks here have about 200,000
+# parameters, and they are trained on the same clips, for the same number of epochs and with the same
 # schedule:
 #
-# - **mel-cnn**: four convolutions that halve the picture, then mean and maximum over all places.
-# - **resnet**: residual blocks, then the mean over all places.
+# - **mel-cnn**: four convolutions, each of which halves the spectrogram, then mean and maximum over all
+#   positions.
+# - **resnet**: residual blocks, then the mean over all positions.
 # - **bigru**: a GRU that reads the spectrogram itself in both directions.
 # - **resnet-bigru**: the repaired serial network.
 # - **resnet-bigru-pooled**: the serial network with its fault, a sequence of length one.
@@ -297,7 +299,7 @@ sizes = pd.DataFrame(sizes, columns=["network", "parameters", "million multiply-
 show_table(
     sizes.set_index("network"),
     "genre-sizes",
-    "Parameters, and what one clip costs, by network.",
+    "Parameters, and computation per clip, by network.",
     fmt="{:.1f}",
     simulated=False,
 )
@@ -305,15 +307,15 @@ show_table(
 # %% [markdown]
 # ## Training
 #
-# The loop is that of {doc}`03-networks`: AdamW, a learning rate that rises and falls once along a
-# cosine, batches of 32. In training, a run of bands and a run of frames of each clip are hidden
-# {cite}`park2019`, and pairs of clips are mixed with their answers {cite}`zhang2018`. After each
-# epoch the network names the *validation* clips, by bands that it does not train on; the weights of
-# the epoch with the lowest loss on them are kept. (This is a form of {term}`early stopping`, although
-# all epochs are run.)
+# The training loop is that of {doc}`03-networks`, with AdamW, a learning rate that rises and falls once
+# along a cosine, and batches of 32 clips. In training, a range of bands and a range of frames of each
+# clip are masked {cite}`park2019`, and pairs of clips are mixed together with their labels
+# {cite}`zhang2018`. After each epoch, the network classifies the *validation* clips, which are by bands
+# that are not in training; the weights of the epoch with the lowest validation loss are kept. (This is a
+# form of {term}`early stopping`, although all epochs are run.)
 #
-# Training can be interrupted at any moment: it goes on from the last epoch, to exactly the same
-# weights. On a GPU the same loop uses half precision, and `torchrun` starts it on several.
+# Training can be interrupted at any moment: it resumes after the last complete epoch and leads to exactly
+# the same weights. On a GPU, the same loop uses half precision, and `torchrun` runs it on several GPUs.
 
 # %%
 predictions, histories = genre.train_networks(
@@ -335,10 +337,10 @@ show_figure(
 # %% [markdown]
 # Two classifiers learn no features from our clips:
 #
-# - **tagger + linear**: MusiCNN, trained on the Million Song Dataset {cite}`pons2019`, is frozen. Its
-#   penultimate layer describes each clip, and logistic regression does the rest.
-# - **handcrafted + boosting**: mean and spread of 20 cepstral coefficients, rises in level and their
-#   autocorrelation, 95 numbers per clip, and boosted trees.
+# - **tagger + linear**: logistic regression on the penultimate layer of MusiCNN, which was trained on the
+#   Million Song Dataset {cite}`pons2019` and is kept frozen.
+# - **handcrafted + boosting**: boosted trees on 95 numbers per clip: mean and spread of 20 cepstral
+#   coefficients, rises in level, and their autocorrelation.
 
 # %%
 signals = genre.clip_signals(corpus, clips.table)
@@ -360,10 +362,10 @@ chapter.save_table(predictions, "genre_predictions")
 chapter.save_table(tagger.frame("penultimate"), "genre_tagger")
 
 # %% [markdown]
-# ## Who names most clips?
+# ## Which classifier is most accurate?
 #
-# Accuracy is the share of test clips that are named correctly. The intervals draw *bands*, each with
-# all of its clips and all seeds, because another set of bands is what would be different next time.
+# Accuracy is the share of test clips that are classified correctly. The intervals resample *bands*, each
+# with all of its clips and all seeds, because a new study would use other bands.
 
 # %%
 accuracies = score(predictions)
@@ -372,7 +374,7 @@ accuracies = score(predictions)
 show_accuracies(
     accuracies,
     "genre-accuracy",
-    "Accuracy on bands that were not heard in training, with 95% intervals over bands. The line is "
+    "Accuracy on bands that were not in training, with 95% intervals over bands. The line marks "
     "guessing.",
     "Ten rows with dots and intervals, all far to the right of the line for guessing; several "
     "intervals overlap.",
@@ -392,14 +394,15 @@ widest = 50 * (rows["high"] - rows["low"]).max()
 report_value("widest_half", widest, fmt=".0f", tolerance=3)
 
 # %% [markdown]
-# The repaired serial network names {glue:text}`accuracy_serial_full` of the clips; n counts bands. The
-# parallel one, rebuilt at the same size with its fault, names {glue:text}`accuracy_parallel_full`, and the ResNet
-# alone {glue:text}`accuracy_resnet_full`. The frozen tagger with a linear layer reaches
-# {glue:text}`accuracy_tagger_full`, handcrafted features {glue:text}`accuracy_handcrafted_full`.
+# The repaired serial network classifies {glue:text}`accuracy_serial_full` of the clips correctly; n is
+# the number of bands. The parallel network, rebuilt at the same size with its fault, reaches
+# {glue:text}`accuracy_parallel_full`, and the ResNet alone {glue:text}`accuracy_resnet_full`. The frozen
+# tagger with a linear layer reaches {glue:text}`accuracy_tagger_full`, and handcrafted features
+# {glue:text}`accuracy_handcrafted_full`.
 #
 # The widest interval is ±{glue:text}`widest_half` points. Overlapping intervals do not mean that two
-# networks are equal: they were tested on the same bands, and hard bands are hard for both. So we compare them
-# band by band:
+# networks are equal: they were tested on the same bands, and difficult bands are difficult for both. We
+# therefore compare them band by band:
 
 # %%
 pairs = {
@@ -425,15 +428,15 @@ report_texts(
 # | resnet, no GRU | {glue:text}`gap_recurrence_full` | {glue:text}`verdict_recurrence` |
 # | tagger + linear | {glue:text}`gap_pretraining_full` | {glue:text}`verdict_pretraining` |
 #
-# The first difference mixes two things: the fault, and everything else in which a parallel network
-# on colour pictures differs from a serial one on spectrograms. The second comes closest to the price
-# of a sequence of length one, although the published network also has more layers after the average.
-# The third is what the GRU adds to a ResNet, when a ResNet of the same size is the alternative.
+# The first difference mixes two things: the fault, and everything else in which a parallel network on
+# colour pictures differs from a serial one on spectrograms. The second comes closest to the cost of a
+# sequence of length one, although the published network also has more layers after the average. The third
+# shows what a GRU adds if the alternative is a ResNet of the same size.
 #
 # ## Real songs, described by hand
 #
-# The package pyAudioAnalysis carries 138 numbers for each of 581 real songs in six genres, without
-# the sound. Three classic classifiers are tested on songs that they were not trained on:
+# The package pyAudioAnalysis contains 138 features of each of 581 real songs in six genres, without the
+# audio. We test three classic classifiers on songs that they were not trained on:
 
 # %%
 X, y = genre.pyaudioanalysis_features()
@@ -444,8 +447,8 @@ real_scores = score(real).set_index("network")
 show_table(
     real_scores[["accuracy", "low", "high"]],
     "genre-real",
-    "Share of 581 real songs in six genres named correctly from 138 handcrafted features, with 95% "
-    "intervals over songs.",
+    "Share of 581 real songs in six genres classified correctly from 138 handcrafted features, with "
+    "95% intervals over songs.",
     simulated=False,
 )
 best = real_scores["accuracy"].idxmax()
@@ -453,15 +456,16 @@ report_texts(real_best=best)
 report_accuracies({"real_accuracy": real_scores.loc[best]}, len(y), tolerance=3)
 
 # %% [markdown]
-# The best of them, {glue:text}`real_best`, names {glue:text}`real_accuracy_full`. How much of this is
-# style? We cannot know. Neither titles nor artists were published, so songs by one artist may be in
-# training and in testing, and the interval counts songs as if they were independent. The
-# next section measures such leaks on our rendered songs.
+# The best of them, {glue:text}`real_best`, classifies {glue:text}`real_accuracy_full` of the songs
+# correctly. We cannot know how much of this is due to style. Neither titles nor artists were published,
+# so songs by one artist may be in both training and testing, and the interval treats songs as if they
+# were independent. The next section measures the effect of such leaks on our rendered songs.
 #
 # ## What a leak is worth
 #
-# In our comparisons of rendered songs, no band was in training and in testing. Much of the literature split otherwise. Here is
-# the same network, mel-cnn, with the same number of clips and epochs. Only the split changes:
+# In our comparisons of rendered songs, no band was in both training and testing. Much of the literature
+# uses other splits. Here, we train the same network, mel-cnn, with the same numbers of clips and epochs.
+# Only the split changes:
 #
 # - **by band**: as above;
 # - **by song**: another song by a test band may be in training;
@@ -490,7 +494,7 @@ leak_scores = score(leaks, "way")
 show_accuracies(
     leak_scores,
     "genre-leaks",
-    "Accuracy of one network (mel-cnn) by the way of splitting, with 95% intervals over bands.",
+    "Accuracy of one network (mel-cnn) by type of split, with 95% intervals over bands.",
     "Four rows with dots and intervals: by band and by song close together, by clip farther to the "
     "right, and stopped by the test set close to by band.",
 )
@@ -506,29 +510,32 @@ for key, way in keys.items():
     report_texts(**{f"{key}_verdict": pick_verdict(gap, *words)})
 
 # %% [markdown]
-# Compared with the split by band, accuracy is {glue:text}`leak_song_verdict` when split by song
-# ({glue:text}`leak_song_full`), {glue:text}`leak_clip_verdict` when split by clip
-# ({glue:text}`leak_clip_full`), and {glue:text}`leak_stopped_verdict` when the test set decides
-# when to stop ({glue:text}`leak_stopped_full`). Here n counts the bands that one split or the other
-# tests; splits by song and by clip test nearly all bands. What is gained in this way is not knowledge about
-# styles. A network that has heard one clip of a song recognises the next. Another
-# song by the same band may be worth more on records than here: records have more songs by a band.
+# Compared with the split by band, accuracy is {glue:text}`leak_song_verdict` with a split by song
+# ({glue:text}`leak_song_full`), {glue:text}`leak_clip_verdict` with a split by clip
+# ({glue:text}`leak_clip_full`), and {glue:text}`leak_stopped_verdict` when the test set decides when to
+# stop ({glue:text}`leak_stopped_full`). Here n is the number of bands that are tested in at least one of
+# the two splits; splits by song and by clip test nearly all bands. Accuracy gained in this way is not
+# knowledge about styles: a network that was trained on one clip of a song recognises the next one. In
+# collections of real recordings, another song by the same band may help more than here, because there are
+# more songs per band.
 #
-# On real music a fall has been measured, too. GTZAN, the most used collection, contains repeated
-# recordings, wrong labels, distorted files and many songs by few artists {cite}`sturm2013`. The
-# features of one large model reach 92.5% of its songs in ten random folds, and 79.7% on a split
-# without repetitions and with artists kept apart {cite}`kereliuk2015,castellon2021`: a fall of
-# about 13 points, for the same features. (That split also leaves out faulty songs, so not all of the
-# fall is due to artists.)
+# A similar effect has been measured on real music. GTZAN, the most widely used collection, contains
+# repeated recordings, wrong labels, distorted files and many songs by few artists {cite}`sturm2013`. With
+# the features of one large model, 92.5% of its songs are classified correctly in ten random folds, and
+# 79.7% in a split without repetitions and with artists kept apart {cite}`kereliuk2015,castellon2021`: a
+# loss of about 13 points with the same features. (That split also leaves out faulty songs, so not all of
+# the loss is due to artists.)
 #
 # ## A horse
 #
-# Clever Hans, a horse, answered sums by tapping its hoof. It read the faces of the people who asked.
-# {cite:t}`sturm2014` calls a system a {term}`horse` if it is right for reasons that have nothing to do
-# with the question; one well-known system relied on sound below 20 Hz, which no listener hears.
+# Clever Hans was a horse that answered sums by tapping its hoof. In fact, it reacted to the faces of the
+# people who asked. {cite:t}`sturm2014` calls a system a {term}`horse` if it is right for reasons that
+# have nothing to do with the question; one well-known system relied on sound below 20 Hz, which no
+# listener hears.
 #
-# We build one. The eight styles form four pairs of similar ones. Take one style of each pair, and add a tone of 12 Hz to all of its songs,
-# as if these styles had been digitised on a turntable that rumbles. Can you hear it?
+# We now build a horse. The eight styles form four pairs of similar styles. We take one style of each
+# pair, and add a tone of 12 Hz to all of its songs, as if these styles had been digitised with a
+# turntable that rumbles. Can you hear it?
 
 # %%
 parents = pd.Series({style: corpus.tree[style] for style in clips.styles})
@@ -549,10 +556,10 @@ chapter.save_table(pd.DataFrame([settings_used]), "genre_settings")
 chapter.save_table(pd.Series(levels, name="tone_db").to_frame(), "genre_tone")
 
 # %% [markdown]
-# The tone is in all songs of {glue:text}`rumbling`, and in no others. The network trains on these
-# songs. Then we test it three times, on the same new bands: with the tone as in training; with the
-# tone **removed**; and with the tone **swapped**, so that the other half of the styles has it. A
-# network that listens to the music does not care.
+# The tone is in all songs of {glue:text}`rumbling`, and in no others. We train the network on
+# these songs, and test it three times on the same new bands: with the tone as in training; with
+# the tone **removed**; and with the tone **swapped**, so that the other half of the styles has it.
+# The changes would not affect a network that relies on the music.
 
 # %%
 others = dict.fromkeys(parents.index.difference(rumbling), tone_db)
@@ -582,8 +589,8 @@ crossed = np.isin(named, rumbling) != np.isin(last["style"], rumbling)
 show_accuracies(
     horse_scores,
     "horse",
-    "Accuracy of a network trained on songs of which half the styles have a tone of 12 Hz, and "
-    "(first row) of one trained and tested without. 95% intervals over bands; the line is guessing.",
+    "Accuracy of a network trained with a tone of 12 Hz in half of the styles, and (first row) of "
+    "one trained and tested without it. 95% intervals over bands; the line marks guessing.",
     "Four rows with dots and intervals: no tone at all, the tone as in training, removed, and "
     "swapped, the last two far to the left of the first two.",
     chance,
@@ -602,32 +609,33 @@ report_texts(
 
 # %% [markdown]
 # With the tone, accuracy {glue:text}`horse_gain`, from {glue:text}`horse_clean` to
-# {glue:text}`horse_planted`. On a test set from the same machines we would publish that. Without the
-# tone, the same network gets {glue:text}`horse_removed`: {glue:text}`horse_loss` than the one that
-# never heard it. With the tone swapped, it gets {glue:text}`horse_swapped`, and names a style of the
-# wrong half for {glue:text}`horse_crossed` of the clips.
+# {glue:text}`horse_planted`. If the test set came from the same turntable, we would publish this result.
+# With the tone removed, the accuracy of the same network is {glue:text}`horse_removed`; compared with the
+# network trained without the tone, this is {glue:text}`horse_loss`. With the tone swapped, it is
+# {glue:text}`horse_swapped`, and {glue:text}`horse_crossed` of the clips are assigned to a style from the
+# wrong half.
 #
-# A test set cannot show this if it has the same cue. An **intervention** can: change what must not
-# matter, and see whether the answer changes. It needs a guess at what the cue might be. The next
-# chapter asks explanations whether they would have found it.
+# A test set that contains the same cue cannot reveal this. An **intervention** can: change something that
+# should not matter, and see whether the answer changes. This requires a guess about what the cue might
+# be. The next chapter tests whether explanations would have found it.
 #
 # ## What could be wrong here
 #
-# - **Rendered styles are few and tidy.** The overlap between styles was chosen by us. The order of
-#   networks may differ on recordings; the faults in the code do not depend on that.
-# - **Equal budgets are not equal chances.** All networks have the same learning rate and few epochs.
-#   A transformer usually needs more of both data and time than it got here.
-# - **A published fault is not a published result.** We rebuilt an architecture at a sixtieth of its
-#   size, without its weights from photographs. Our numbers say nothing about the scores in the paper.
-# - **Intervals over bands** do not cover another choice of styles, nor another simulator.
+# - **Rendered styles are few and tidy.** We chose how much they overlap. The ranking of the networks may
+#   differ on recordings; the faults in the code do not depend on the songs.
+# - **Equal budgets are not equal chances.** All networks have the same learning rate and few epochs. A
+#   transformer usually needs more data and longer training than it got here.
+# - **The published scores are not tested here.** We rebuilt an architecture at a sixtieth of its size,
+#   without its weights from photographs. Our numbers say nothing about the scores in the paper.
+# - **Intervals over bands** do not cover another choice of styles or another simulator.
 #
 # ## Exercises
 #
 # ```{exercise} Repair the parallel network
 # :label: ex-parallel
 #
-# Give the parallel network the sequence that was meant: subclass
-# `architectures.ParallelNetwork` and replace `sequence`. How many frames does a step contain now?
+# Give the parallel network the intended sequence: subclass `architectures.ParallelNetwork` and replace
+# `sequence`. How many frames does a step contain now?
 # ```
 #
 # ```{solution-start} ex-parallel
@@ -645,8 +653,8 @@ repaired = Repaired(len(clips.styles), **shape)
 repaired.sequence(repaired.picture(torch.tensor(clips.X[:2]))).shape
 
 # %% [markdown]
-# One frame per step, with its bands in three colours. Put it into `architectures.NETWORKS` under a
-# name of its own, and `train_networks` compares it with the others.
+# Each step contains one frame, with its bands in three colours. If you add the network to
+# `architectures.NETWORKS` under its own name, `train_networks` compares it with the others.
 #
 # ```{solution-end}
 # ```
@@ -655,7 +663,7 @@ repaired.sequence(repaired.picture(torch.tensor(clips.X[:2]))).shape
 # :label: ex-frames
 #
 # Put the frames of each test clip in a random order, and compare the accuracy with that in the right
-# order. Which networks notice?
+# order. Which networks are affected?
 # ```
 #
 # ```{solution-start} ex-frames
@@ -674,8 +682,9 @@ for name in ("mel-cnn", "bigru", "resnet-bigru"):
         print(name, order, right.mean().round(2))
 
 # %% [markdown]
-# All of them lose, the convolutions too: a kernel of three frames sees order within its field. What
-# is left needs no order: timbre, register and mix, for example.
+# All of them lose accuracy, the convolutional network too: a kernel of three frames depends on the order
+# within its field. The remaining accuracy does not depend on order; it may come from timbre, register or
+# mix, for example.
 #
 # ```{solution-end}
 # ```
@@ -683,9 +692,9 @@ for name in ("mel-cnn", "bigru", "resnet-bigru"):
 # ```{exercise} Find another horse
 # :label: ex-codec
 #
-# Files of one style often come from one source, and a codec removes what is above some frequency.
-# Use `planted_cues.limit_bandwidth` to cut the styles off between 6 and 7.5 kHz. At which rate would
-# you resample everything in order to be safe?
+# Files of one style often come from one source, and a codec removes everything above some frequency. Use
+# `planted_cues.limit_bandwidth` to give each style its own cutoff between 6 and 7.5 kHz. To which
+# sampling rate would you convert all files in order to be safe?
 # ```
 #
 # ```{solution-start} ex-codec
@@ -699,23 +708,23 @@ cut = codec(y, rate, clips.styles[0])
 audio_player({"as it was": (y, rate), "cut off": (cut, rate)})
 
 # %% [markdown]
-# Compute `genre.log_mels(corpus, change=codec)`, train on it and test on `clips`, as above. At 12 kHz
-# nothing above 6 kHz is left in any file, and the cue is gone.
+# Compute `genre.log_mels(corpus, change=codec)`, train on it and test on `clips`, as above. At a sampling
+# rate of 12 kHz, nothing above 6 kHz is left in any file, and the cue is gone.
 #
 # ```{solution-end}
 # ```
 #
 # ## Summary
 #
-# **Asked**: which network recognises a style, and by what. **Found**: of the two published
-# networks, the parallel one gives its GRU each clip three times, and the serial one a single step, and no
-# error is raised. Repaired and at equal size, the
-# serial network is {glue:text}`verdict_steps` than with a single step ({glue:text}`gap_steps_full`) and
-# {glue:text}`verdict_recurrence` (against the ResNet alone). A split by clip instead of band is
-# worth {glue:text}`leak_clip`. A network that was trained with a tone that nobody hears falls from
-# {glue:text}`horse_planted` to {glue:text}`horse_removed` when the tone is removed. **True by
-# construction**: styles, bands and the tone are ours. **What would change our mind**: the same
-# comparison on recordings with known artists, where the parallel network, faults included, comes out
-# ahead.
+# **Asked**: which network recognises a style, and from which cues. **Found**: both published networks
+# have a fault that raises no error. The parallel one feeds each clip to its GRU three times, and the
+# serial one feeds a single step to it. At equal size, the repaired serial network is
+# {glue:text}`verdict_steps` when compared with a single step ({glue:text}`gap_steps_full`), and
+# {glue:text}`verdict_recurrence` when compared with the ResNet alone. A split by clip instead of by band
+# changes accuracy by {glue:text}`leak_clip`. The accuracy of a network that was trained with an
+# inaudible tone falls from {glue:text}`horse_planted` to {glue:text}`horse_removed` when the tone is
+# removed. **True by construction**: we designed the styles, the bands and the tone. **What would change
+# our mind**: the same comparison on recordings with known artists, where the parallel network, faults
+# included, comes out ahead.
 #
-# **Next**: {doc}`11-beyond-accuracy` asks which errors are bad ones, and what the networks listen to.
+# **Next**: {doc}`11-beyond-accuracy` asks which errors are serious, and what the networks rely on.
