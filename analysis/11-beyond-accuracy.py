@@ -1,23 +1,23 @@
 # %% [markdown]
 # # What lies beyond accuracy?
 #
-# Two networks name the style of 75% of all clips. One takes disco for funk, the other takes disco
-# for bossa nova. One is as sure as it should be, the other always says 99%. One listens to the
-# drums, the other to a hum that nobody hears. The number 75 shows none of this. This chapter looks
-# behind it: at the size of mistakes, at confidence, at change over time, at explanations, and at what
-# a network learns when nobody tells it the style. At the end we ask the question of this book again:
-# does learning styles teach groove?
+# Suppose that two networks both classify 75% of the clips correctly. One mistakes disco for funk, the
+# other mistakes disco for bossa nova. One is as confident as it should be, the other is always 99% sure.
+# One relies on the drums, the other on a hum that nobody hears. Accuracy shows none of this. This chapter
+# looks at the size of mistakes, at confidence, at change over time, at explanations, and at what a
+# network learns without labels. At the end, we return to the question of this book: does learning styles
+# teach groove?
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** to score mistakes by their size; to calibrate probabilities; to test
-# explanations against a truth; to pretrain a network without labels, and to see what it ignores.
+# **You will learn** to score mistakes by their size; to calibrate probabilities; to test explanations
+# against a truth; to pretrain a network without labels, and to find out what it ignores.
 #
 # **You need** {doc}`10-genre-networks`, whose networks and songs are used again, and
 # {doc}`06-probing` for the last section.
 #
-# **It runs** in {run-time}`11-beyond-accuracy` in the run that made this page, more the first time.
-# Modules: `groove_utils.genre`, `captum`.
+# **It runs** in {run-time}`11-beyond-accuracy` in the run that made this page; the first run takes
+# longer. Modules: `groove_utils.genre`, `captum`.
 # ```
 
 # %% tags=["parameters"]
@@ -27,7 +27,7 @@ n_explained = 32  # clips
 n_medleys = 10
 label_counts = [1, 2, 4, 8, 18]  # labelled bands per style
 pretraining_epochs = 30
-n_repeats = 5  # times that the songs of the study are dealt into folds
+n_repeats = 5  # times that the songs of the study are divided into folds
 n_bootstrap = 2000
 n_jobs = 2  # processes
 
@@ -70,11 +70,11 @@ cache = ArrayCache(namespace="genre-networks")
 run = partial(run_cached_jobs, cache=cache, n_jobs=n_jobs)
 
 # %% [markdown]
-# ## Which mistakes, and how sure?
+# ## Which mistakes, and with what confidence?
 #
-# Corpus, clips and split are those of {doc}`10-genre-networks`, which left its settings in a table. We
-# look at one split, and at its test clips: {glue:text}`n_test` clips by {glue:text}`n_test_bands` bands
-# that the networks have never heard. scikit-learn has the usual scores.
+# The corpus, the clips and the split are those of {doc}`10-genre-networks`, which saved its settings in a
+# table. We use one split and its test clips: {glue:text}`n_test` clips by {glue:text}`n_test_bands` bands
+# that were not in training. scikit-learn computes the usual scores.
 
 # %%
 size = chapter.load_table("genre_settings").to_dict("records")[0]
@@ -111,8 +111,8 @@ usual = {
 }
 
 # %% [markdown]
-# `score_intervals` gives the same numbers, and does it 2,000 times for other draws of bands, so that
-# each has an interval. It also has scores that the next section explains.
+# `score_intervals` computes the same scores, and repeats this for 2,000 resamples of the bands, so that
+# each score has an interval. It also computes scores that the next section explains.
 
 # %%
 scores = genre.score_intervals(y, p, bands, corpus.tree, styles, **resampled)
@@ -125,22 +125,24 @@ report_value("same_scores", largest_gap, fmt=".0e", tolerance=1e-6)
 show_table(
     scores,
     "beyond-scores",
-    "Scores of resnet-bigru on bands that it has not heard, with 95% intervals over bands.",
+    "Scores of resnet-bigru on bands that were not in training, with 95% intervals over bands.",
     simulated=False,
 )
 
 # %% [markdown]
-# The largest difference between both is {glue:text}`same_scores`. Here all styles have as many clips,
-# so that balanced accuracy and accuracy are the same; with rare styles they are not.
+# The largest difference between the two is {glue:text}`same_scores`. Here all styles have the same number
+# of clips, so balanced accuracy equals accuracy; with rare styles, the two differ.
 #
-# A probability should mean something. Of all clips for which a network says 80%, it should name 80%
-# correctly. *Reliability* compares the two in bins, and the *expected calibration error* (ECE) is the
-# mean gap. {cite:t}`guo2017` found large networks far too sure. The cure is one number: divide the
-# logits $\mathbf{z}$ by a temperature $T$, found on the *validation* clips,
+# Probabilities should be correct on average: of all clips for which a network gives a probability of
+# 80%, it should classify 80% correctly. *Reliability* compares the two in bins, and the *expected
+# calibration error* (ECE) is the mean gap. {cite:t}`guo2017` found that large networks are far too
+# confident. The remedy is a single number: the logits $\mathbf{z}$ are divided by a temperature $T$,
+# fitted on the *validation* clips,
 #
 # $$ p = \operatorname{softmax}(\mathbf{z} / T) $$
 #
-# T above 1 makes a network less sure. No answer changes, since the order of the classes stays.
+# A temperature above 1 makes a network less confident. No answer changes, because the order of the
+# classes stays the same.
 
 # %%
 temperature = genre.fit_temperature(
@@ -157,8 +159,8 @@ counts = genre.confusion_counts(y, named, len(styles))
 show_figure(
     figures.plot_confusion_and_reliability(counts, styles, curves),
     "mistakes",
-    "Left: how often clips of each style (rows) were named as each style (columns), in percent. "
-    "Right: accuracy by confidence; larger dots are more clips, and the line is perfect.",
+    "Left: percentage of clips of each style (rows) that were classified as each style (columns). "
+    "Right: accuracy by confidence; larger dots are more clips, and the line is perfect calibration.",
     "A matrix with high numbers on the diagonal and a few groups of mistakes; a plot of two curves "
     "near the diagonal.",
     table=curves,
@@ -172,39 +174,39 @@ report_value("ece_before", errors[0], tolerance=0.04)
 report_value("ece_after", errors[1], tolerance=0.04)
 
 # %% [markdown]
-# The most frequent mistake takes {glue:text}`confused_true` for {glue:text}`confused_named`
-# ({numref}`fig-mistakes`). The best temperature on the validation clips is
-# {glue:text}`temperature`; above 1 the network was too sure there, below 1 not sure enough. (It was
-# trained with mixed pairs of clips, which keeps a network from being sure.) On the test clips, the ECE
-# goes from {glue:text}`ece_before` to {glue:text}`ece_after`: a temperature near 1 means that there was
-# little to correct. A perfectly calibrated network would
-# have an ECE above 0, too, because each bin holds few clips.
+# The most frequent mistake is to classify {glue:text}`confused_true` as {glue:text}`confused_named`
+# ({numref}`fig-mistakes`). The best temperature on the validation clips is {glue:text}`temperature`. A
+# value above 1 means that the network was overconfident there, and a value below 1 that it was
+# underconfident. (It was trained with mixed pairs of clips, which makes a network less confident.) On the
+# test clips, the ECE goes from {glue:text}`ece_before` to {glue:text}`ece_after`; a temperature near 1
+# means that there was little to correct. Even a perfectly calibrated network would have an ECE above 0,
+# because each bin contains few clips.
 #
 # ## How bad is a mistake?
 #
-# To take disco for funk is a smaller mistake than to take it for reggae. Or is it? It depends on a
-# tree of styles. Ours is part of the corpus:
+# Is mistaking disco for funk a smaller error than mistaking it for reggae? The answer depends on a tree
+# of styles. Ours is part of the corpus:
 
 # %%
 branches = pd.Series(corpus.tree).groupby(corpus.tree).groups
 {parent: list(children) for parent, children in branches.items()}
 
 # %% [markdown]
-# With α the nodes from the named style up to the root, without the root itself, and β those from the
-# true style, {cite:t}`silla2011` define
+# Let α be the set of nodes from the predicted style up to the root, without the root itself, and β the
+# same set for the true style. {cite:t}`silla2011` define
 #
 # $$ \mathrm{hP} = \frac{\sum |\alpha \cap \beta|}{\sum |\alpha|}, \qquad
 # \mathrm{hR} = \frac{\sum |\alpha \cap \beta|}{\sum |\beta|}, $$
 #
-# summed over all clips, and hF as their harmonic mean. {cite:t}`bertinetto2020` measure the height of
-# the lowest common ancestor of both: its mean over mistakes is the **mistake severity**, and its mean
-# over the k most probable answers to every clip is the **distance@k**. Report both. A network that
-# adds many small mistakes lowers its severity and raises its distance.
+# summed over all clips, and hF as their harmonic mean. {cite:t}`bertinetto2020` measure the height of the
+# lowest common ancestor of the two styles: its mean over mistakes is the **mistake severity**, and its
+# mean over the k most probable answers for every clip is the **distance@k**. Both should be reported,
+# because a network that makes many additional small mistakes has a lower severity but a higher distance.
 #
-# But whose tree? A committee's, a listener's, a shop's? We compare three. The second comes from
-# embeddings: the styles' mean vectors in MusiCNN, a pretrained tagger, joined step by step. The third
-# comes from the causes: tempo, swing, density and other facts of the scores. Both use songs by
-# training bands only.
+# But whose tree should we use: that of an expert, a listener or a shop? We compare three. The first, made
+# by hand, is the one above. The second comes from embeddings: the mean vectors of the styles in MusiCNN,
+# a pretrained tagger, are merged step by step. The third comes from the causes: tempo, swing, density and
+# other properties of the scores. Neither the second nor the third uses songs by test bands.
 
 # %%
 unlabelled = np.sort(np.concatenate([split["train"], split["valid"]]))
@@ -233,10 +235,10 @@ semantic = genre.compare_in_trees(y, predicted, trees, styles, seed=seed)
 show_figure(
     figures.plot_severity(semantic),
     "severity",
-    "Mistake severity and distance@1 of three classifiers in three trees; 0 is the same style, 1 "
-    "only the root in common. Grey: the middle 95% of severities when styles hang at random "
+    "Mistake severity and distance@1 of three classifiers in three trees; 0: the same style, 1: "
+    "only the root in common. Grey: the middle 95% of severities when styles are assigned to random "
     "leaves.",
-    "Three panels with three rows each. Dots of severity lie mostly at the left of or inside grey "
+    "Three panels with three rows each. Dots of severity lie mostly to the left of or inside grey "
     "bars; diamonds of distance at 1 lie far to the left.",
     table=semantic,
     simulated=False,
@@ -248,12 +250,13 @@ for tree, row in ours.iterrows():
     report_value(f"chance_{key}", row["chance"], tolerance=0.1)
     report_value(f"hf_{key}", row["hF"], tolerance=0.06)
     below = row["severity"] < row["chance_low"]
-    words = "smaller than by chance" if below else "within chance"
+    words = "smaller than by chance" if below else "within the range of chance"
     report_texts(**{f"small_{key}": words})
 
 # %% [markdown]
-# A severity alone says little: a tree with one early branch makes nearly all mistakes large. So we
-# hang the styles at random leaves of the same tree, 2,000 times. For resnet-bigru:
+# A severity alone is hard to interpret: in a tree with one early branch, nearly all mistakes are large.
+# We therefore assign the styles to random leaves of the same tree, 2,000 times. The results for
+# resnet-bigru are:
 #
 # | tree | hF | severity | mean of random leaves | mistakes are |
 # |:--|--:|--:|--:|:--|
@@ -261,13 +264,13 @@ for tree, row in ours.iterrows():
 # | from embeddings | {glue:text}`hf_embeddings` | {glue:text}`severity_embeddings` | {glue:text}`chance_embeddings` | {glue:text}`small_embeddings` |
 # | from causes | {glue:text}`hf_causes` | {glue:text}`severity_causes` | {glue:text}`chance_causes` | {glue:text}`small_causes` |
 #
-# Does the tree decide who wins? We subtract the scores of mel-cnn from those of resnet-bigru, for the
-# same draws of bands in every tree.
+# Does the tree decide which network is better? We subtract the scores of mel-cnn from those of
+# resnet-bigru, for the same resamples of bands in every tree.
 
 # %%
 pair = predicted["resnet-bigru"], predicted["mel-cnn"]
 gaps = genre.severity_differences(y, *pair, bands, trees, styles, **resampled)
-words = "larger mistakes", "smaller mistakes", "not clearly different"
+words = "larger mistakes", "smaller mistakes", "no clear difference"
 verdicts = [pick_verdict(row, *words) for _, row in gaps.iterrows()]
 gaps["resnet-bigru has"] = verdicts
 
@@ -284,8 +287,8 @@ signs = np.sign(by_tree["estimate"]).nunique()
 same_verdict = "The verdict is the same in all three trees"
 same_sign = "and the estimates have the same sign"
 other_sign = (
-    "but the estimates differ in sign, so that a report without intervals could choose its winner "
-    "by choosing a tree"
+    "but the estimates differ in sign, so a report without intervals could favour either network "
+    "by its choice of a tree"
 )
 report_texts(
     tree_word=same_verdict if n_verdicts == 1 else "The verdict depends on the tree",
@@ -293,14 +296,14 @@ report_texts(
 )
 
 # %% [markdown]
-# {glue:text}`tree_word`, {glue:text}`sign_word` ({numref}`tab-severity-differences`). Name the tree
-# with the score, and say where it is from.
+# {glue:text}`tree_word`, {glue:text}`sign_word` ({numref}`tab-severity-differences`). When you report
+# such a score, name the tree and its source.
 #
 # ## A medley, moment by moment
 #
-# A song has one label, a set by a disc jockey has many. We play excerpts of five test songs in a row,
-# of random lengths, and let the network listen through a window of three seconds that moves by half a
-# second. Where does it notice the change?
+# A song has one label, but a set by a disc jockey contains many styles. We join excerpts of five test
+# songs, of random lengths, and let the network classify a window of three seconds that moves in steps of
+# half a second. Where does it detect the changes of style?
 
 # %%
 trained = partial(genre.train_network, clips=clips, split=split)
@@ -346,8 +349,8 @@ audio_player({f"a medley: {', '.join(played)}": (signal, sr)}, max_seconds=60)
 show_figure(
     figures.plot_medley(course, times, styles, true, found, played),
     "medley",
-    "What resnet-bigru makes of a medley: probability of each style over time. The true styles are "
-    "above; solid lines are the true changes, dashed ones those that were found.",
+    "Probability of each style over time, as predicted by resnet-bigru for a medley. The true styles "
+    "are above; solid lines are the true changes, dashed lines the detected ones.",
     "Stacked bands of colour over a minute. One colour fills most of the height for several seconds, "
     "then another; dashed lines lie on or near most of the solid lines.",
     simulated=False,
@@ -358,17 +361,17 @@ report_effects(effects, n_medleys, tolerance=0.2)
 report_counts(n_medleys=n_medleys)
 
 # %% [markdown]
-# The changes are cut where the course of probabilities splits into the most even pieces; the number
-# of changes was given. A change counts as found within 1.5 seconds, half a window. Over
-# {glue:text}`n_medleys` medleys, the F score is {glue:text}`medley_f_full`, and that of random moments
-# {glue:text}`medley_random_full`. A window that holds two songs is neither: between two styles the
-# network may name a third, which no moment of the sound supports.
+# To detect changes, we merge neighbouring windows, the most similar first, until the given number of
+# changes is left. A change counts as detected within 1.5 seconds (half a window) of the true one. Over
+# {glue:text}`n_medleys` medleys, the F score is {glue:text}`medley_f_full`; for random moments, it is
+# {glue:text}`medley_random_full`. A window that contains parts of two songs belongs to neither: between
+# two styles, the network may predict a third, which is not in the sound at any moment.
 #
-# ### How long must one listen?
+# ### How long does a clip have to be?
 #
-# The same network hears one second, three, six or twelve. Songs are cut into clips without gaps.
-# For one second, clips are shortened; longer pieces are answered by the mean of the log
-# probabilities of their clips.
+# The same network classifies pieces of one, three, six or twelve seconds. Songs are cut into clips
+# without gaps. For one second, clips are shortened; for longer pieces, the log probabilities of their
+# clips are averaged.
 
 # %%
 seamless = {**MEL_SETTINGS, "hop_seconds": 3.0}
@@ -401,7 +404,7 @@ context = context.set_index("seconds")[["estimate", "low", "high"]]
 show_table(
     context,
     "context",
-    "Share of pieces named correctly by their length in seconds, with 95% intervals over bands.",
+    "Share of pieces classified correctly, by length in seconds, with 95% intervals over bands.",
     simulated=False,
 )
 ends = {"context_short": context.iloc[0], "context_long": context.iloc[-1]}
@@ -409,23 +412,23 @@ report_effects(ends, scale=100, fmt=".0f", unit="%", tolerance=8)
 report_value("longest", lengths[-1], fmt=".0f", unit=" seconds")
 
 # %% [markdown]
-# With one second, {glue:text}`context_short_full` of the pieces are named correctly; with
-# {glue:text}`longest`, {glue:text}`context_long_full`. (The network was trained on three seconds, so one
-# second is also unfamiliar to it.) A second holds timbre and about two beats, but no pattern. This
-# test cannot separate the two reasons.
+# Of the pieces of one second, {glue:text}`context_short_full` are classified correctly; of those of
+# {glue:text}`longest`, {glue:text}`context_long_full`. There are two possible reasons. One second
+# contains timbre and about two beats, but no pattern. It is also an unfamiliar length for a network that
+# was trained on three seconds. This test cannot separate the two reasons.
 #
 # ## Does an explanation tell the truth?
 #
-# Which cells of the spectrogram made the network say “funk”? Two methods are common.
-# **Integrated gradients** {cite}`sundararajan2017` raise the input x from silence x′ to what it is and
-# add up the gradients on the way:
+# Which cells of the spectrogram made the network answer “funk”? Two methods are common. **Integrated
+# gradients** {cite}`sundararajan2017` change the input gradually from silence x′ to the clip x and add up
+# the gradients on the way:
 #
 # $$ e_i = (x_i - x'_i) \int_0^1 \frac{\partial f(x' + t (x - x'))}{\partial x_i} \, dt $$
 #
-# **Occlusion** hides a patch and measures how much the logit falls. Library: `captum`. Both are
-# compared with explanations that cannot be right: *random* numbers; the *edges* of the spectrogram,
-# which know nothing of the network; and integrated gradients of an *untrained* network, which know
-# nothing of styles. The network here is mel-cnn.
+# **Occlusion** hides a patch and measures how much the logit falls. The library `captum` implements both.
+# We compare them with three explanations that cannot be right: *random* numbers; the *edges* of the
+# spectrogram, which do not depend on the network; and integrated gradients of an *untrained* network,
+# which do not depend on the styles. The network to be explained is mel-cnn.
 
 # %%
 cnn = trained("mel-cnn", settings=settings)
@@ -451,17 +454,18 @@ def explain_both(network, X, target):
 maps = explain_both(cnn.network, X, target)
 
 # %% [markdown]
-# For real recordings nobody knows the truth, so the network is asked again. Let p be the probability
-# of the named style, p₊ that with only the first 20% of the cells, and p₋ that without them:
+# For real recordings, the right explanation is unknown, so common scores use the network itself. Let p be
+# the probability of the predicted style, p₊ its probability with only the top 20% of the cells, and p₋
+# its probability without these cells:
 #
 # - **AI**, average increase: the share of clips with p₊ > p;
 # - **AD**, average drop: the mean of max(0, p − p₊) / p, better when low;
 # - **AG**, average gain: the mean of max(0, p₊ − p) / (1 − p);
 # - **FF**, faithfulness: the mean of p − p₋;
-# - **Fid-In**: the share of clips that are still named the same with these cells alone.
+# - **Fid-In**: the share of clips whose predicted style stays the same with the top cells alone.
 #
-# *Deletion* hides the first cells of an explanation, step by step, and *insertion* shows them
-# ({numref}`fig-hide-and-show`).
+# *Deletion* hides the cells step by step in the order of the explanation, and *insertion* shows them in
+# this order ({numref}`fig-hide-and-show`).
 
 # %%
 score = partial(genre.faithfulness, cnn.network, X, **silence)
@@ -476,8 +480,8 @@ areas = pd.DataFrame(areas).T
 show_table(
     faith.join(areas.rename_axis("explanation")),
     "faithfulness",
-    f"Faithfulness of explanations of {len(X)} clips, with the first 20% of the cells as "
-    "explanation; the last two columns are areas under curves. Better when lower: AD, deletion.",
+    f"Faithfulness of explanations of {len(X)} clips, with the top 20% of the cells; the last two "
+    "columns are areas under curves. Lower is better for AD and deletion, higher for the others.",
     simulated=False,
 )
 report_value("ff_random", faith.loc["random", "FF"], tolerance=0.2)
@@ -487,36 +491,37 @@ both = pd.concat(v.assign(explanation=k) for k, v in steps.items())
 show_figure(
     figures.plot_hide_and_show(both),
     "hide-and-show",
-    f"Mean probability of the named style in {len(X)} clips, by the share of cells that are hidden "
+    f"Mean probability of the predicted style in {len(X)} clips, by the share of cells that are hidden "
     "(left) or shown (right), in the order of each explanation.",
-    "Two panels with five curves each. Left, most fall steeply at the beginning. Right, that of "
-    "integrated gradients rises first, the others late.",
+    "Two panels with five curves each. Left, most fall steeply at the beginning. Right, the curve of "
+    "integrated gradients rises early, the others late.",
     table=both,
     simulated=False,
 )
 
 # %% [markdown]
-# These scores have a weakness. A spectrogram with holes is not a sound that the network has ever
-# heard, so part of what they measure is surprise: hiding *random* cells gives an FF of
-# {glue:text}`ff_random`, and the highest is {glue:text}`ff_highest`.
+# These scores have a weakness. A spectrogram with holes is unlike any clip in training, so they partly
+# measure how the network responds to unfamiliar input: hiding *random* cells gives an FF of
+# {glue:text}`ff_random`, and the highest FF is {glue:text}`ff_highest`.
 #
 # ### A truth that recordings do not have
 #
-# We rendered the songs, so we can render them again and ask better questions.
+# We rendered the songs, so we can render them again with changes, and test explanations against a known
+# truth.
 #
-# 1. **The right stem.** Take the drums out of the mix, really, and see how much the logit falls; do
-#    the same with bass, vocals and the rest. This is an experiment, and its result is a truth about
-#    the network. An explanation is right about a clip if the stem on which most of it lies is the
-#    one whose absence hurts most. A blind choice is right once in four times. But the drums hurt most
-#    for many clips, so a choice that always names the drums is the baseline to beat.
-# 2. **The planted horse.** A *horse* (after Clever Hans) is right for a wrong reason. The last chapter
-#    trained one on songs of which half the styles have
-#    a tone of 12 Hz. The true cells are the lowest mel band, where the tone is. Its presence can speak
-#    for a style and its absence for another, so cells are ranked by absolute values. The *AUC* is the
-#    probability that a true cell is ranked above another one; guessing gives 0.5. One more control:
-#    the same network, trained *without* the tone. (Spectrograms are relative to their loudest cell,
-#    so a loud tone also lowers all other cells. This part of the cue has no place, and limits what
-#    any explanation can reach.)
+# 1. **The right stem.** We render each song without the drums, and measure how much the logit falls; we
+#    do the same for bass, vocals and the rest. This is an experiment, and its result is a fact about the
+#    network. An explanation is right about a clip if most of it lies on the stem whose absence lowers the
+#    logit most. A random choice is right once in four times. For many clips, however, this stem is the
+#    drums, so the baseline to beat is always to choose the drums.
+# 2. **The planted horse.** A *horse* (after Clever Hans) is right for the wrong reason. In the last
+#    chapter, we trained one with a tone of 12 Hz in half of the styles. The true cells are those of the
+#    lowest mel band, which contains the tone. The presence of the tone can speak for one style and its
+#    absence for another, so cells are ranked by absolute values. The *AUC* is the probability that a true
+#    cell is ranked above another one; guessing gives 0.5. As a further control, we explain the same
+#    network trained *without* the tone. (Spectrograms are relative to their loudest cell, so a loud tone
+#    also lowers all other cells. This part of the cue is not in the lowest band, which limits the AUC
+#    that any explanation can reach.)
 
 # %%
 songs = clips.table["song_id"].iloc[chosen].unique()
@@ -565,7 +570,7 @@ heard_tone["occlusion, no tone planted"] = honest
 who = clips.table["artist"].to_numpy()[chosen]
 truths = pd.concat([
     genre.mean_intervals(pd.DataFrame(right_stem), who, **resampled)
-    .assign(question="names the right stem"),
+    .assign(question="finds the right stem"),
     genre.mean_intervals(pd.DataFrame(heard_tone), who, **resampled)
     .assign(question="finds the planted tone (AUC)"),
 ])  # fmt: skip
@@ -589,7 +594,7 @@ show_figure(
         band_label="guessing",
     ),
     "explanation-truth",
-    f"Explanations of {len(X)} clips compared with two truths, with 95% intervals over bands.",
+    f"Explanations of {len(X)} clips tested against two known truths, with 95% intervals over bands.",
     "Two panels with a row per explanation, with intervals, and a band for guessing.",
     table=truths,
     simulated=False,
@@ -608,7 +613,7 @@ shares_right = {f"horse_{way}": share for way, share in relies.items()}
 report_percentages(shares_right, tolerance=12)
 report_texts(cue_best=tone.drop("occlusion, no tone planted").idxmax())
 better = "yes", "no, worse than guessing", "unclear"
-keys = {"names the right stem": "stem", "finds the planted tone (AUC)": "horse"}
+keys = {"finds the right stem": "stem", "finds the planted tone (AUC)": "horse"}
 for (question, name), row in truth.drop("random", level="score").iterrows():
     key = f"{keys[question]}_{reported[name]}"
     chance = 0.25 if keys[question] == "stem" else 0.5
@@ -635,7 +640,7 @@ show_figure(
         truth=shares[again.stems.index("drums"), example] > 0.5,
     ),
     "explanation-maps",
-    f"A clip that was named {styles[target[example]]}, and three explanations: red speaks for the "
+    f"A clip that was classified as {styles[target[example]]}, and three explanations: red speaks for the "
     "style, blue against it. Outlined: cells in which the drums are louder than all other stems "
     "together.",
     "Four spectrogram-shaped panels. Integrated gradients are fine-grained, occlusion shows smooth "
@@ -644,7 +649,7 @@ show_figure(
 )
 
 # %% [markdown]
-# | better than guessing? | the right stem | | the planted tone | |
+# | explanation | right stem | better than guessing? | planted tone | better than guessing? |
 # |:--|--:|:--|--:|:--|
 # | integrated gradients | {glue:text}`stem_ig` | {glue:text}`stem_ig_verdict` | {glue:text}`horse_ig` | {glue:text}`horse_ig_verdict` |
 # | occlusion | {glue:text}`stem_occlusion` | {glue:text}`stem_occlusion_verdict` | {glue:text}`horse_occlusion` | {glue:text}`horse_occlusion_verdict` |
@@ -653,32 +658,32 @@ show_figure(
 # | always drums | {glue:text}`stem_drums` | {glue:text}`stem_drums_verdict` | | |
 # | occlusion, no tone planted | | | {glue:text}`horse_honest` | {glue:text}`horse_honest_verdict` |
 #
-# Look at the baselines first. Where edges or an untrained network are better than guessing, a part of
-# any explanation's score comes from the sound alone: what is loud, or low, or changes, is pointed at
-# whatever the network has learnt. Always naming the drums, without any look at the network, is right in
-# a share of {glue:text}`stem_drums` of clips. Edge detection mostly names the drums as well, because the
-# edges of a spectrogram are drum strokes.
-# Compared with always naming the drums, integrated gradients are
-# {glue:text}`ig_ahead_verdict` ({glue:text}`ig_ahead_full`), and occlusion is
-# {glue:text}`occlusion_ahead_verdict` ({glue:text}`occlusion_ahead_full`). Only the distance to the
+# Look at the baselines first. Where edges or an untrained network are better than guessing, part of any
+# explanation's score comes from the sound alone: loud, low or changing cells are marked regardless of
+# what the network has learnt. The share of clips for which the drums are the right stem, so that always
+# choosing the drums is right, is {glue:text}`stem_drums`. Edge detection mostly chooses the drums as
+# well, because the edges of a spectrogram are drum strokes. Compared with always choosing the drums,
+# integrated gradients are {glue:text}`ig_ahead_verdict` ({glue:text}`ig_ahead_full`), and occlusion is
+# {glue:text}`occlusion_ahead_verdict` ({glue:text}`occlusion_ahead_full`). Only the difference from the
 # baselines is about the network.
 #
-# Does the network rely on the tone? It names {glue:text}`horse_planted` of the test clips with the tone
-# and {glue:text}`horse_removed` without it. Occlusion ranks the
-# lowest band with an AUC of {glue:text}`horse_occlusion`; for a network that never heard the tone, it is
-# {glue:text}`horse_honest`. Only a value above the second would show that the tone was found.
-# Integrated gradients add up what happens on the whole way from silence to the clip, and
-# what the tone says for one style and against another may cancel. An exercise tries another start.
+# Does the network rely on the tone? It classifies {glue:text}`horse_planted` of the test clips correctly
+# with the tone and {glue:text}`horse_removed` without it. Occlusion ranks the lowest band with an AUC of
+# {glue:text}`horse_occlusion`; for the network trained without the tone, the AUC is
+# {glue:text}`horse_honest`. Only a value above the latter would show that the tone was found. Integrated
+# gradients add up contributions along the whole path from silence to the clip, and evidence from the tone
+# for one style and against another may cancel. An exercise tries another starting point.
 #
-# Faithfulness and truth are different questions. By FF, the highest score is that of
-# {glue:text}`ff_best`; {glue:text}`cue_best` ranks the planted tone highest. Small differences in either
-# are not a ranking of methods. Only rendered songs can ask the second question.
+# Faithfulness and truth are different questions. The explanation with the highest FF is
+# {glue:text}`ff_best`; the one that ranks the planted tone highest is {glue:text}`cue_best`. Small
+# differences in either score do not rank the methods. The second question can only be answered with
+# rendered songs.
 #
-# ### Where are the onsets?
+# ### Do explanations lie on drum strokes?
 #
-# A listener who names a rhythm attends to strokes. How much of what speaks for the style lies in the
-# frames in which a drum is struck, and the frame after? With no preference it would be the share of
-# such frames.
+# Listeners recognise a rhythm by its strokes. How much of the evidence for the style lies in the frames
+# in which a drum is struck, or in the next frame? Without any preference, it would be the share of such
+# frames.
 
 # %%
 struck = again.onsets[again.stems.index("drums")][rows]
@@ -703,14 +708,15 @@ report_texts(learnt_verdict=pick_verdict(effects["onset_learnt"], *words))
 # %% [markdown]
 # Compared with the share of such frames, {glue:text}`onset_verdict` of the explanation lies there
 # ({glue:text}`onset_excess_full`). But strokes are loud, and a path from silence gives loud cells more
-# weight in any network: in the untrained one, it is {glue:text}`onset_untrained_full`. The trained
-# network has {glue:text}`learnt_verdict` of it on strokes than the untrained one
-# ({glue:text}`onset_learnt_full`). And a stroke is also a timbre.
+# weight in any network: for the untrained one, the difference is {glue:text}`onset_untrained_full`. The
+# explanation of the trained network lies {glue:text}`learnt_verdict` on strokes than that of the
+# untrained one ({glue:text}`onset_learnt_full`). Besides, a stroke has a timbre as well as a position in
+# time.
 #
-# ### Does it depend on what was learnt?
+# ### Do explanations depend on what was learnt?
 #
-# A last check {cite}`adebayo2018` destroys the network, layer by layer from the output down, by
-# shuffling its weights. An explanation of what was learnt must change.
+# A last check {cite}`adebayo2018` destroys the network by shuffling its weights, layer by layer,
+# beginning with the output. An explanation of what was learnt must change.
 
 
 # %%
@@ -735,11 +741,11 @@ report_counts(n_layers=len(cascade))
 # %% [markdown]
 # With the last layer shuffled, the rank correlation with the original explanation is
 # {glue:text}`cascade_first`; with all {glue:text}`n_layers` layers shuffled, it is
-# {glue:text}`cascade_last`. Edges would stay at 1.
+# {glue:text}`cascade_last`. For edges, it would stay at 1.
 #
 # ### Listen to an explanation
 #
-# Keep the cells that speak most for the style, smooth the mask a little, and play them with the
+# We keep the cells that speak most for the style, smooth the mask a little, and play the result with the
 # phase of the mix.
 
 # %%
@@ -760,19 +766,19 @@ audio_player({
 # %% [markdown]
 # ## Learning without labels
 #
-# Labels are scarce, and somebody has to agree on them. *Contrastive* learning needs none
-# {cite}`chen2020`. Take two **views** of each song, embed them, and train the network to find each
-# view's partner among all views of the batch. With zᵢ and zⱼ a pair, sim the cosine and τ = 0.5,
+# Labels are scarce, and people have to agree on them. *Contrastive* learning needs none {cite}`chen2020`.
+# We take two **views** of each song, embed them, and train the network to find each view's partner among
+# all views of the batch. If zᵢ and zⱼ are a pair, sim is the cosine similarity and τ = 0.5, the loss is
 #
 # $$ L = -\log \frac{\exp(\operatorname{sim}(z_i, z_j) / \tau)}
 # {\sum_{k \neq i} \exp(\operatorname{sim}(z_i, z_k) / \tau)} $$
 #
-# The network learns what the views have in common, and to ignore what they do not. So the choice of
-# views *is* the question:
+# The network learns to represent what the views have in common, and to ignore the rest. The choice of
+# views therefore determines what it learns:
 #
 # - **moments**: two clips of one song. They share instruments, mix and tempo.
-# - **moments, stretched**: the same, but each clip is played faster or slower by up to 40%. They share
-#   no tempo any more.
+# - **moments, stretched**: the same, but each clip is played faster or slower by up to 40%. They no
+#   longer share a tempo.
 # - **stems**: clips of drums with bass, or of all other stems. They share tempo and harmony, but
 #   hardly any instrument {cite}`garoufis2023`.
 
@@ -799,10 +805,10 @@ jobs = [delayed(pretrain)(v, stretch=share) for v, share in recipes.values()]
 pretrained = run(jobs)
 
 # %% [markdown]
-# Is it useful? A linear {term}`probe`, logistic regression on the frozen features, gets the labels of a few
-# bands per style. For comparison: the same network with random weights; the features of the network that was
-# trained on the labels of *all* bands, for reference; and mel-cnn trained from nothing on the same few
-# labels.
+# Are the features useful? We train a linear {term}`probe`, a logistic regression on the frozen features,
+# with the labels of a few bands per style. For comparison, we use the same network with random weights;
+# the features of the network that was trained on the labels of *all* bands, for reference; and mel-cnn
+# trained from scratch on the same few labels.
 
 # %%
 features = {k: m.embed(clips.X) for k, m in zip(recipes, pretrained)}
@@ -834,7 +840,7 @@ def from_nothing(count, draw, cache):
 numbers = [n for n in label_counts if n <= train_bands.nunique().min()]
 jobs = [delayed(from_nothing)(n, d) for n in numbers for d in range(2)]
 scratch = run(jobs)
-curves.append(pd.DataFrame(scratch).assign(features="from nothing"))
+curves.append(pd.DataFrame(scratch).assign(features="from scratch"))
 curve = pd.concat(curves, ignore_index=True)
 
 # %% tags=["hide-input"]
@@ -843,7 +849,7 @@ show_figure(
         curve, "bands", "Labelled bands per style", 1 / len(styles), ("pi", 100)
     ),
     "few-labels",
-    "Accuracy on bands that were not heard, by number of labelled bands per style: mean and range "
+    "Accuracy on bands that were not in training, by number of labelled bands per style: mean and range "
     "over draws of these bands. Grey line: guessing.",
     "Six curves that rise with the number of labels: that of supervised features is flat and high, "
     "the others start lower.",
@@ -858,21 +864,23 @@ keys = {
     "few_stretched": "moments, stretched",
     "few_stems": "stems",
     "few_random": "random weights",
-    "few_nothing": "from nothing",
+    "few_nothing": "from scratch",
 }
 report_percentages({key: at[name] for key, name in keys.items()}, tolerance=10)
 
 # %% [markdown]
-# With {glue:text}`few_bands` labelled bands per style, the probe gets {glue:text}`few_moments` on
-# moments, {glue:text}`few_stretched` on stretched moments, {glue:text}`few_stems` on stems, and
-# {glue:text}`few_random` on random weights; training from nothing gets {glue:text}`few_nothing`, with as many epochs
-# and therefore few steps. With two or three draws, small differences are not reliable.
+# With {glue:text}`few_bands` labelled bands per style, the accuracy of the probe is
+# {glue:text}`few_moments` with moments, {glue:text}`few_stretched` with stretched moments,
+# {glue:text}`few_stems` with stems, and {glue:text}`few_random` with random weights. Training from
+# scratch reaches {glue:text}`few_nothing`, with the same number of epochs and therefore few steps. With
+# two or three draws, small differences are not reliable.
 #
 # ### What did it learn to ignore?
 #
-# Now the causes of groove. A ridge probe predicts each song's tempo, density, syncopation, swing and
-# microtiming from the features, with whole bands held out, as in {doc}`06-probing`. Styles differ in
-# all of these, so we look *within* styles: does the network know which of two funk songs is faster?
+# We now turn to the causes of groove. A ridge probe predicts each song's tempo, density, syncopation,
+# swing and microtiming from the features, with whole bands held out, as in {doc}`06-probing`. Styles
+# differ in all of these, so we look *within* styles: can the probe tell which of two funk songs is
+# faster?
 
 # %%
 rhythm = [
@@ -903,8 +911,8 @@ grid = within.pivot(index="features", columns="target", values="r2")
 show_table(
     grid.loc[list(features), rhythm],
     "heard-causes",
-    f"Out-of-fold R² within styles, for facts of {len(per_song)} songs, by features. 0 is no better "
-    "than the mean of the training songs.",
+    f"Out-of-fold R² within styles, for properties of {len(per_song)} songs, by features. A constant "
+    "prediction would give 0.",
     simulated=False,
 )
 tempo = within[within["target"] == "tempo"].set_index("features")
@@ -920,9 +928,9 @@ report_effects(effects, value="r2", tolerance=0.2)
 n_heard = len(per_song)
 report_effects({"deaf": deaf.loc["tempo"]}, n_heard, value="difference", tolerance=0.15)
 report_counts(n_rhythm_songs=n_heard)
-to_lose = "Without stretching, it does tell tempi within styles, so that there was something to lose"
+to_lose = "Without stretching, tempo can be predicted within styles, so there was something to lose"
 nothing_to_lose = (
-    "Without stretching, it already shows no clear trace of tempo within styles, so that there was "
+    "Even without stretching, tempo cannot be shown to be predictable within styles, so there was "
     "little to lose"
 )
 report_texts(
@@ -931,14 +939,14 @@ report_texts(
     ),
     deaf_verdict=pick_verdict(
         deaf.loc["tempo"],
-        "costs tempo",
-        "helps tempo",
-        "makes no clear difference to tempo",
+        "makes tempo harder to predict",
+        "makes tempo easier to predict",
+        "makes no clear difference to the prediction of tempo",
     ),
 )
 
 # %% [markdown]
-# For tempo within styles, over {glue:text}`n_rhythm_songs` songs, with 95% intervals over bands:
+# The R² for tempo within styles, over {glue:text}`n_rhythm_songs` songs, with 95% intervals over bands:
 #
 # | features | R² |
 # |:--|:--|
@@ -948,19 +956,19 @@ report_texts(
 # | supervised, all labels | {glue:text}`tempo_supervised_full` |
 # | random weights | {glue:text}`tempo_random_full` |
 #
-# Stretching {glue:text}`deaf_verdict`: the difference, not only within styles, is
-# {glue:text}`deaf_full`. {glue:text}`to_lose`.
+# Stretching {glue:text}`deaf_verdict`: over all songs, and not only within styles, the R² without
+# stretching minus that with stretching is {glue:text}`deaf_full`. {glue:text}`to_lose`.
 #
-# An augmentation decides what a network may ignore, before any data are seen. This example is too small
-# to show how much. Before you probe a
-# pretrained model for groove, read how it was augmented.
+# Augmentations determine what a network may ignore. This example is too small to show how large the
+# effect is. Before you probe a pretrained model for groove, find out which augmentations were used to
+# train it.
 #
-# ## Ask in words
+# ## Classifying with words
 #
-# A model of text and audio names styles without any training on them: it compares a clip with
-# sentences such as “a funk song”, and takes the nearest. That makes the wording a parameter. We use
-# six wordings, and for groove three graded sentences, from “music without any groove” to “music with a
-# strong groove”.
+# A model of text and audio can classify styles without any training on them: it compares a clip with
+# sentences such as “a funk song”, and chooses the nearest one. The wording is therefore a parameter. We
+# use six wordings for styles, and three graded sentences for groove, from “music without any groove” to
+# “music with a strong groove”.
 
 # %%
 asked = heard.groupby("style").head(6)
@@ -976,14 +984,14 @@ in_words = genre.summarise_text_model(sounds, codes, styles, rated, ratings)
 report_texts(text_model=in_words)
 
 # %% [markdown]
-# CLAP {cite}`wu2023clap`: {glue:text}`text_model`
+# The model is a CLAP {cite}`wu2023clap`. {glue:text}`text_model`
 #
-# ## Back to groove: does learning styles teach it?
+# ## Back to groove: does learning styles teach groove?
 
 # %% [markdown] tags=["needs-audio"]
-# The networks become models of the catalogue like any other: {numref}`fig-genre-groove` probes them on
-# the ratings of the study, with the protocol of {doc}`06-probing`, next to the pretrained ones. The
-# study's songs and bands are none of those that the networks were trained on.
+# We add the networks to the catalogue of models. {numref}`fig-genre-groove` shows how well probes predict
+# the ratings of the study from them and from the pretrained models, with the protocol of
+# {doc}`06-probing`. The networks were not trained on any song or band of the study.
 
 # %% tags=["needs-audio"]
 learners = {
@@ -1056,44 +1064,44 @@ report_effects(
 row = inside[inside["part"] == "within"].set_index("model").loc["genre-resnet-bigru"]
 report_effects({"groove_within": row}, n_songs, value="r2", tolerance=0.15)
 report_effects({"groove_gain": gain}, n_songs, value="difference", tolerance=0.12)
-nothing = "nothing clear"
+nothing = "no clear information beyond style"
 report_texts(
     within_verdict=pick_verdict(
-        row, "something beyond style", "less than nothing", nothing
+        row, "information beyond style", "misleading information", nothing
     ),
     gain_verdict=pick_verdict(gain, "helps", "hurts", "makes no clear difference"),
 )
 
 # %% [markdown] tags=["needs-audio"]
-# - **genre-resnet-bigru**: R² = {glue:text}`groove_genre_full`; the style's mean alone gives
-#   {glue:text}`groove_style`. Within styles it is {glue:text}`groove_within_full`: about groove, the
-#   features hold {glue:text}`within_verdict`.
+# - **genre-resnet-bigru**: R² is {glue:text}`groove_genre_full`; the mean of the style alone gives
+#   {glue:text}`groove_style`. Within styles, R² is {glue:text}`groove_within_full`: about groove, the
+#   features contain {glue:text}`within_verdict`.
 # - **Training or architecture?** Learning styles {glue:text}`gain_verdict`, compared with the same
-#   mel-cnn at random weights (R² {glue:text}`groove_untrained`): the difference is
+#   mel-cnn with random weights (R² = {glue:text}`groove_untrained`): the difference is
 #   {glue:text}`groove_gain_full`.
 # - **Without labels**: R² is {glue:text}`groove_moments_full` for moments,
 #   {glue:text}`groove_stretched_full` for stretched moments, and {glue:text}`groove_stems_full` for
 #   stems.
 #
-# A style has a typical groove, so whatever separates styles predicts some of the ratings. The part
-# within styles is the test. Listeners here are simulated from known causes, and the styles of the
-# study are three of those that the network has learnt.
+# A style has a typical groove, so any feature that separates styles predicts part of the ratings. The R²
+# within styles is therefore the more informative test. The listeners here are simulated from known
+# causes, and the three styles of the study are among those that the network has learnt.
 
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **What a genre label is.** A label is an agreement between people: musicians, shops, listeners,
-#   and lately playlists. It changes with time and place, and listeners who know a music well divide
-#   it more finely. A tree of styles is somebody's view of the world drawn as geometry; ours has
-#   bossa nova next to reggae, which says more about its author than about Brazil and Jamaica.
-# - **Whose culture.** Collections of genres are mostly English-language popular music. A network that
-#   learns “world” as one class has learnt who made the list.
+# - **What a genre label is.** A label is an agreement between people: musicians, shops, listeners, and
+#   lately the makers of playlists. It changes with time and place, and listeners who know a kind of music
+#   well divide it more finely. A tree of styles expresses its author's view; ours has bossa nova next to
+#   reggae, which says more about us than about Brazil and Jamaica.
+# - **Whose culture.** Genre collections consist mostly of English-language popular music. A single class
+#   called “world” reflects the people who made the list.
 # - **What GTZAN did to the field.** For two decades, systems were compared on one collection with
-#   repeated songs and wrong labels {cite}`sturm2013`. Differences of a point were published as
-#   progress.
+#   repeated songs and wrong labels {cite}`sturm2013`. Differences of one percentage point were published
+#   as progress.
 # - **What rendered styles cannot show.** Our styles have no history, no lyrics and no studio fashion.
-#   Their causes are known because we wrote them. An explanation that fails here will hardly do
-#   better on records; one that succeeds here may still fail there.
+#   Their causes are known because we wrote them. An explanation that fails here is unlikely to do better
+#   on real recordings; one that succeeds here may still fail there.
 # - **One split, one seed** for most of this chapter. Intervals cover bands, not training.
 #
 # ## Exercises
@@ -1118,8 +1126,8 @@ before, after = (genre.mistake_severity(c, distances) for c in (counts, cheated)
 print(f"severity {before:.2f} → {after:.2f}, accuracy {(cheat == y).mean():.2f}")
 
 # %% [markdown]
-# Every right answer became the nearest wrong one. The mean over mistakes falls, and nothing is right
-# any more. Distance@1 is not fooled.
+# Every right answer was replaced by the nearest wrong one. The mean over mistakes falls, although no
+# answer is right any more. Distance@1 cannot be lowered in this way.
 #
 # ```{solution-end}
 # ```
@@ -1127,9 +1135,9 @@ print(f"severity {before:.2f} → {after:.2f}, accuracy {(cheat == y).mean():.2f
 # ```{exercise} Another silence
 # :label: ex-silence
 #
-# Explanations compare the clip with silence. Compare it with the mean spectrogram of the training
-# clips instead. How much of the integrated gradients lies on the planted tone, in multiples of what
-# chance would put there?
+# Explanations compare the clip with silence. Compare it with the mean spectrogram of the training clips
+# instead. How much of the integrated gradients lies on the planted tone, as a multiple of the amount
+# expected by chance?
 # ```
 #
 # ```{solution-start} ex-silence
@@ -1146,9 +1154,9 @@ for e in (horse_maps["integrated gradients"], other["integrated gradients"]):
     print((on_cue["mass"] / on_cue["chance"]).mean().round(2))
 
 # %% [markdown]
-# The first number compares with silence, the second with the mean. The question has changed: not
-# “what is there?” but “what is unlike other music?”. For half of the styles the answer is that the
-# tone is *missing*. State the baseline with every explanation.
+# The first number is for the comparison with silence, the second for that with the mean. The question has
+# changed from “what is there?” to “what is unlike other music?”. For half of the styles the answer is
+# that the tone is *missing*. State the baseline with every explanation.
 #
 # ```{solution-end}
 # ```
@@ -1177,29 +1185,31 @@ far_curve = label_curve(far_features, n_bands=[middle], cache=cache)
 far_curve["accuracy"].mean().round(2)
 
 # %% [markdown]
-# Compare with {numref}`tab-heard-causes`, and the accuracy with {glue:text}`few_stretched` for a stretch
-# of up to 40%, from as many labelled bands. Training asks the network to ignore tempo. Where tempo is
-# already near zero, stretching further has nothing left to remove.
+# Compare the R² with {numref}`tab-heard-causes`. Compare the accuracy with {glue:text}`few_stretched`,
+# which is for a stretch of up to 40% and the same number of labelled bands. Training encourages the
+# network to ignore tempo. If the R² for tempo is already near zero, stretching further has nothing left
+# to remove.
 #
 # ```{solution-end}
 # ```
 #
 # ## Summary
 #
-# **Asked**: what accuracy hides, and whether learning styles teaches groove. **Found**: mistakes by resnet-bigru are {glue:text}`small_hand` in
-# the tree by hand; the best temperature was {glue:text}`temperature`; integrated
-# gradients find the right stem in a share of {glue:text}`stem_ig` of clips, edges of the spectrogram in
-# {glue:text}`stem_edges`, and always naming the drums is right in {glue:text}`stem_drums`; for a planted tone, the AUC is {glue:text}`horse_ig` for integrated gradients
-# and {glue:text}`horse_occlusion` for occlusion ({glue:text}`horse_honest` where no tone was planted);
-# stretching time {glue:text}`deaf_verdict`.
+# **Asked**: what accuracy hides, and whether learning styles teaches groove. **Found**: the mistakes of
+# resnet-bigru are {glue:text}`small_hand` in the tree made by hand, and its best temperature is
+# {glue:text}`temperature`. The share of clips for which the right stem is found is {glue:text}`stem_ig`
+# with integrated gradients, {glue:text}`stem_edges` with the edges of the spectrogram, and
+# {glue:text}`stem_drums` when the drums are always chosen. For a planted tone, the AUC is
+# {glue:text}`horse_ig` for integrated gradients and {glue:text}`horse_occlusion` for occlusion
+# ({glue:text}`horse_honest` if no tone was planted). Stretching time {glue:text}`deaf_verdict`.
 
 # %% [markdown] tags=["needs-audio"]
-# **Can these networks hear the groove?** For “{glue:text}`query`”, genre-resnet-bigru predicts ratings
-# with R² = {glue:text}`groove_genre_full`, and the mean of the style with
-# {glue:text}`groove_style_full`. Within styles, its features hold {glue:text}`within_verdict` about it,
-# and learning styles {glue:text}`gain_verdict` compared with random weights.
+# **Can these networks hear the groove?** For “{glue:text}`query`”, the features of genre-resnet-bigru
+# predict ratings with an R² of {glue:text}`groove_genre_full`, and the mean of the style with
+# {glue:text}`groove_style_full`. Within styles, the features contain {glue:text}`within_verdict`, and
+# learning styles {glue:text}`gain_verdict` compared with random weights.
 
 # %% [markdown]
-# **True by construction**: stems, causes and the tone are ours. **What would change our mind**: an explanation
-# that scores as well on truths as on faithfulness, and a network for styles that predicts groove
-# within styles on recordings.
+# **True by construction**: we designed the stems, the causes and the tone. **What would change our
+# mind**: an explanation that scores as well against known truths as on faithfulness, or a network trained
+# on styles that predicts groove within styles on real recordings.

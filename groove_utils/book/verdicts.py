@@ -102,7 +102,7 @@ def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> 
     >>> describe_additions([("The prediction", ["style"], slope)])
     'The prediction adds to style (0.21, 95% CI 0.12 to 0.30).'
     """
-    words = "adds to", "has the opposite sign next to", "cannot be shown to add to"
+    words = "adds to", "has the opposite sign when added to", "cannot be shown to add to"
     sentences = []
     for subject, others, row in effects:
         if others:

@@ -209,13 +209,16 @@ def summarise_text_model(
     """
     name, how = find_text_model()
     if name is None:
-        return f"Its weights are not on this machine, so nothing was computed; run `{how}` for it."
+        return (
+            "Its weights are not on this machine, so nothing was computed. "
+            f"To download them, run “{how}”."
+        )
     audio = embed_tracks(sounds, name).layers["audio_embeds"]
     scores, p = prompt_sensitivity(audio, y, styles, embed_text)
     wordings = scores["accuracy"].iloc[:-1]
     text = (
-        f"{name} names {100 * scores['accuracy'].iloc[-1]:.0f}% of the songs correctly without "
-        f"any training on them. With single wordings it is right for {100 * wordings.min():.0f} to "
+        f"{name} classifies {100 * scores['accuracy'].iloc[-1]:.0f}% of the songs correctly without "
+        f"any training on them. With single wordings, it is right for {100 * wordings.min():.0f} to "
         f"{100 * wordings.max():.0f}%, and its expected calibration error is "
         f"{calibration_error(y, p):.2f}."
     )

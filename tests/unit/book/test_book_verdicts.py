@@ -56,7 +56,7 @@ def test_a_slope_next_to_nothing_is_not_described():
     )  # fmt: skip
     assert text == (
         "A adds to b and c (0.25, 95% CI 0.15 to 0.35). "
-        "B has the opposite sign next to a (−0.25, 95% CI −0.35 to −0.15)."
+        "B has the opposite sign when added to a (−0.25, 95% CI −0.35 to −0.15)."
     )
     assert "nothing to compare" in describe_additions([("C", [], above)])
 
