@@ -513,7 +513,7 @@ report_effects(effects, n_songs)
 # {glue:text}`cause_tempo_full`, event density with {glue:text}`cause_event_density_full`, syncopation
 # with {glue:text}`cause_syncopation_full`, and microtiming with {glue:text}`cause_microtiming_ms_full`.
 # Causes that it predicts clearly better than style alone does (p < .05, corrected by Holm's method for
-# the number of causes): {glue:text}`causes_carried`. Causes that it does not:
+# the number of causes): {glue:text}`causes_carried`. Causes for which this cannot be shown:
 # {glue:text}`causes_unclear`.
 #
 # ### What does training add?

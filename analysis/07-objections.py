@@ -439,9 +439,9 @@ answers["style"] = f"{best} {within_verdict} (r = {ordered.loc[best, 'estimate']
 # {glue:text}`within_r_full`, p = {glue:text}`within_p`: the model {glue:text}`within_verdict`. Its R²
 # within styles is {glue:text}`within_r2`, and that of style alone is {glue:text}`within_r2_style`. Only
 # this test was planned. (The rule for choosing the model was fixed in advance, not the model itself.) The
-# tests of the other rows are exploratory. Rows that order songs within styles, corrected for the number
-# of rows: {glue:text}`within_ordered`. Rows with an R² beyond style above 0, without correction:
-# {glue:text}`beyond_style`.
+# tests of the other rows of {numref}`tab-within-order` are exploratory. Features that order songs within
+# styles, corrected for the number of rows: {glue:text}`within_ordered`. Features with an R² beyond style
+# above 0, without correction: {glue:text}`beyond_style`.
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]
 # ### What do embeddings explain that descriptors do not, and vice versa?

@@ -103,7 +103,7 @@ report_texts(separator=sources.get(separator, f"those from {separator}"))
 # means −120 dB or less).
 
 # %% [markdown]
-# ## What goes in
+# ## Embeddings of stems
 #
 # With four stems there are fifteen sums, from a single stem to the whole band. Each sum is embedded as if
 # it were a song. We use the best model of {doc}`06-probing`, where it was chosen by the inner folds. To
@@ -223,7 +223,7 @@ report_value("most_shared_high", added[most_shared].max())
 # %% [markdown]
 # The largest difference is {glue:text}`same_shapley`. In each row of {numref}`tab-orders`, the three
 # numbers have the same sum, {glue:text}`sum_by_hand`: the score of all three stems minus that of none.
-# The rows divide this sum differently. The amount that {glue:text}`most_shared` adds lies between
+# The rows divide this sum differently. The amount added by {glue:text}`most_shared` lies between
 # {glue:text}`most_shared_low` and {glue:text}`most_shared_high`, depending on the stems before it. A stem
 # that adds less after the others than before them shares information with them. If it adds more, some
 # information is only in the combination. A negative number means that the stem made the predictions
@@ -343,8 +343,8 @@ report_value("paper_lowest_r2", order.iloc[0], n=n)
 report_value("paper_highest_r2", order.iloc[-1], n=n)
 
 # %% [markdown]
-# R² is lowest for {glue:text}`paper_lowest` ({glue:text}`paper_lowest_r2`) and highest for
-# {glue:text}`paper_highest` ({glue:text}`paper_highest_r2`). The standard deviation measures the
+# R² is lowest for “{glue:text}`paper_lowest`” ({glue:text}`paper_lowest_r2`) and highest for
+# “{glue:text}`paper_highest`” ({glue:text}`paper_highest_r2`). The standard deviation measures the
 # uncertainty due to the division into folds, and not that due to the sample of songs. The objections to a
 # fixed penalty and to folds without artists apply here as well. In addition, the conditions overlap: the
 # bass may predict ratings because of the bass line, or because the bass line is related to the drums.
@@ -480,10 +480,10 @@ report_texts(
 # the layer, penalty and standardisation of the mix, and only *tested* on stems.
 #
 # This has a problem. A solo bass is unlike any mix in the training set. The predictions for all solo
-# basses are wrong by a similar amount, and R² counts this as error. We therefore report two versions: the
-# predictions **as it comes**, without any change, and with the **mean shifted**. In the second version,
-# the predictions for each sum are shifted so that their mean over the *training* songs equals the mean
-# rating of those songs. This removes a common offset and keeps the order of the songs.
+# basses are wrong by a similar amount, and R² counts this as error. We therefore report two versions. In
+# “the mix, **as it comes**”, the predictions are left unchanged. In “the mix, **mean shifted**”, the
+# predictions for each sum are shifted so that their mean over the *training* songs equals the mean rating
+# of those songs. This removes a common offset and keeps the order of the songs.
 
 # %%
 kinds = {
@@ -696,8 +696,8 @@ report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words
 # unclear. An ablation can only attribute information that the embedding contains, so an unclear result
 # may be due to the embedding.
 #
-# Coupling needs both stems. We therefore compute how much R² drums and bass together add to what each of
-# them adds alone, and how much R² changes when the bass is exchanged.
+# Coupling needs both stems. We therefore compute how much R² drums and bass together add beyond what each
+# of them adds alone, and how much R² changes when the bass is exchanged.
 
 # %%
 coupling = on_stems.select(["bass–drum coupling"])
@@ -727,7 +727,7 @@ report_texts(coupling_word=pick_verdict(answers["coupling_r2"], *words))
 
 # %% [markdown]
 # From {glue:text}`first_stem` and {glue:text}`second_stem` together, coupling is predicted with an R² of
-# {glue:text}`coupling_r2_full`: {glue:text}`coupling_word`. To what each stem adds alone, the two
+# {glue:text}`coupling_r2_full`: {glue:text}`coupling_word`. Beyond what each stem adds alone, the two
 # together add {glue:text}`synergy_full`. The R² with the song's own bass minus that with the other bass
 # is {glue:text}`coupling_lost_full`.
 
@@ -922,9 +922,9 @@ assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"
 # regression on the mix shows what is used, but its predictions have to be shifted to a common
 # mean first. **True in the simulation**: drums and bass produce every cause except the tempo,
 # which is in all stems; voices and other instruments cause nothing. **What would change our
-# mind**: more artists; a separator or a loudness that changes the score of a stem by more than
-# the width of its interval; or a stem without a cause that clearly takes a share from those with
-# one.
+# mind**: more artists; another separator or loudness that changes the score of a stem by more
+# than the width of its interval; or a stem without a cause that clearly takes a share from those
+# with one.
 #
 # **Next:** {doc}`09-mixed-models` asks whether the predictions hold for single listeners, and in
 # every style.

@@ -108,11 +108,11 @@ rows = answers[answers["query"] == query].copy()
 # model has no predictor yet. It only divides the variance of the answers among listeners, songs and the
 # rest {cite}`baayen2008`.
 #
-# In `fit_lmm`, `(1 | listener)` means that each listener has a level $u_i$ drawn from a normal
-# distribution, called a *random intercept*. `(1 + predicted | listener)` adds a *random slope*, `0 +`
-# leaves out the intercept, and `a:b` stands for each pair of a and b. *Fixed* coefficients, such as
-# $\mu$, are the same for everyone. The fit uses restricted maximum likelihood (REML), because plain
-# maximum likelihood underestimates the variances.
+# In `fit_lmm`, `(1 | listener)` means that each listener has a level $u_i$, a *random intercept*, drawn
+# from a normal distribution. `(1 + predicted | listener)` adds a *random slope*, `0 +` leaves out the
+# intercept, and `a:b` stands for each pair of a and b. *Fixed* coefficients, such as $\mu$, are the same
+# for everyone. The fit uses restricted maximum likelihood (REML), because plain maximum likelihood
+# underestimates the variances.
 
 # %%
 crossed = "(1 | listener) + (1 | track)"
@@ -279,7 +279,7 @@ report_value("se_song_only", ratio["song only"], n=len(rows))
 # listeners as the only random factor it is {glue:text}`se_listener_only` times as large, and with songs
 # only, {glue:text}`se_song_only` times. A ratio below 1 means that the standard error is too small. More
 # listeners cannot replace more songs, because the prediction varies only between songs. A model with
-# songs only would be equally wrong about anything that varies between listeners.
+# songs as the only random factor would be equally wrong about anything that varies between listeners.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## From the probe to the listener
@@ -535,7 +535,7 @@ report_texts(bias_verdict=bias_verdict, p_bias=f"p {format_p(p_bias)}")
 # the standard deviation of these preferences, in points, is {glue:text}`bias_sd_full`.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# ## Which questions does it predict?
+# ## Which questions does the model predict?
 #
 # We use one predictor for all questions, the out-of-fold prediction of “{glue:text}`common`”, and divide
 # the ratings of each question by their standard deviation. First, each question has its own model. Then

@@ -433,7 +433,7 @@ report_texts(
 # sequence of length one, although the published network also has more layers after the average. The third
 # shows what a GRU adds if the alternative is a ResNet of the same size.
 #
-# ## Real songs, described by hand
+# ## Real songs with handcrafted features
 #
 # The package pyAudioAnalysis contains 138 features of each of 581 real songs in six genres, without the
 # audio. We test three classic classifiers on songs that they were not trained on:
@@ -608,7 +608,7 @@ report_texts(
 )
 
 # %% [markdown]
-# With the tone, accuracy {glue:text}`horse_gain`, from {glue:text}`horse_clean` to
+# With the tone, accuracy {glue:text}`horse_gain` from {glue:text}`horse_clean` to
 # {glue:text}`horse_planted`. If the test set came from the same turntable, we would publish this result.
 # With the tone removed, the accuracy of the same network is {glue:text}`horse_removed`; compared with the
 # network trained without the tone, this is {glue:text}`horse_loss`. With the tone swapped, it is

@@ -198,10 +198,11 @@ branches = pd.Series(corpus.tree).groupby(corpus.tree).groups
 # $$ \mathrm{hP} = \frac{\sum |\alpha \cap \beta|}{\sum |\alpha|}, \qquad
 # \mathrm{hR} = \frac{\sum |\alpha \cap \beta|}{\sum |\beta|}, $$
 #
-# summed over all clips, and hF as their harmonic mean. {cite:t}`bertinetto2020` measure the height of the
-# lowest common ancestor of the two styles: its mean over mistakes is the **mistake severity**, and its
-# mean over the k most probable answers for every clip is the **distance@k**. Both should be reported,
-# because a network that makes many additional small mistakes has a lower severity but a higher distance.
+# where the sums are over all clips; hF is the harmonic mean of the two. {cite:t}`bertinetto2020` measure
+# the height of the lowest common ancestor of the two styles: its mean over mistakes is the **mistake
+# severity**, and its mean over the k most probable answers for every clip is the **distance@k**. Both
+# should be reported, because a network that makes many additional small mistakes has a lower severity but
+# a higher distance.
 #
 # But whose tree should we use: that of an expert, a listener or a shop? We compare three. The first, made
 # by hand, is the one above. The second comes from embeddings: the mean vectors of the styles in MusiCNN,
@@ -493,7 +494,7 @@ show_figure(
     "hide-and-show",
     f"Mean probability of the predicted style in {len(X)} clips, by the share of cells that are hidden "
     "(left) or shown (right), in the order of each explanation.",
-    "Two panels with five curves each. Left, most fall steeply at the beginning. Right, the curve of "
+    "Two panels with five curves each. Left, most curves fall steeply at first. Right, the curve of "
     "integrated gradients rises early, the others late.",
     table=both,
     simulated=False,
@@ -660,9 +661,9 @@ show_figure(
 #
 # Look at the baselines first. Where edges or an untrained network are better than guessing, part of any
 # explanation's score comes from the sound alone: loud, low or changing cells are marked regardless of
-# what the network has learnt. The share of clips for which the drums are the right stem, so that always
-# choosing the drums is right, is {glue:text}`stem_drums`. Edge detection mostly chooses the drums as
-# well, because the edges of a spectrogram are drum strokes. Compared with always choosing the drums,
+# what the network has learnt. For a baseline that ignores the network and always chooses the drums, the
+# share of clips with the right stem is {glue:text}`stem_drums`. Edge detection mostly chooses the drums
+# as well, because the edges of a spectrogram are drum strokes. Compared with always choosing the drums,
 # integrated gradients are {glue:text}`ig_ahead_verdict` ({glue:text}`ig_ahead_full`), and occlusion is
 # {glue:text}`occlusion_ahead_verdict` ({glue:text}`occlusion_ahead_full`). Only the difference from the
 # baselines is about the network.
@@ -1206,8 +1207,8 @@ far_curve["accuracy"].mean().round(2)
 # %% [markdown] tags=["needs-audio"]
 # **Can these networks hear the groove?** For “{glue:text}`query`”, the features of genre-resnet-bigru
 # predict ratings with an R² of {glue:text}`groove_genre_full`, and the mean of the style with
-# {glue:text}`groove_style_full`. Within styles, the features contain {glue:text}`within_verdict`, and
-# learning styles {glue:text}`gain_verdict` compared with random weights.
+# {glue:text}`groove_style_full`. The features contain {glue:text}`within_verdict`, and learning styles
+# {glue:text}`gain_verdict` compared with random weights.
 
 # %% [markdown]
 # **True by construction**: we designed the stems, the causes and the tone. **What would change our

@@ -217,10 +217,10 @@ def summarise_text_model(
     scores, p = prompt_sensitivity(audio, y, styles, embed_text)
     wordings = scores["accuracy"].iloc[:-1]
     text = (
-        f"{name} classifies {100 * scores['accuracy'].iloc[-1]:.0f}% of the songs correctly without "
-        f"any training on them. With single wordings, it is right for {100 * wordings.min():.0f} to "
-        f"{100 * wordings.max():.0f}%, and its expected calibration error is "
-        f"{calibration_error(y, p):.2f}."
+        f"{name} classifies {100 * scores['accuracy'].iloc[-1]:.0f}% of the songs correctly "
+        "without any training on them. With single wordings, it is right for "
+        f"{100 * wordings.min():.0f} to {100 * wordings.max():.0f}%, and its expected "
+        f"calibration error is {calibration_error(y, p):.2f}."
     )
     if rated is not None and ratings is not None:
         audio = embed_tracks(rated, name).layers["audio_embeds"]

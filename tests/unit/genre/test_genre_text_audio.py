@@ -52,7 +52,7 @@ def test_a_tiny_random_clap_goes_the_whole_way(clap):
     assert ratings.min(axis=None) >= 0
     assert ratings.max(axis=None) <= 2
     text = text_audio.summarise_text_model(sounds, y, STYLES, sounds, pd.Series([3.0, 1, 2]))
-    assert f"{clap} names {100 * scores['accuracy'].iloc[-1]:.0f}%" in text
+    assert f"{clap} classifies {100 * scores['accuracy'].iloc[-1]:.0f}%" in text
     assert "ratings of 3 songs" in text
 
 
