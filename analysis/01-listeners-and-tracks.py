@@ -386,7 +386,7 @@ report_text(
 )
 
 # %% [markdown] tags=["needs-listeners"]
-# For “{glue:text}`query`”, the answers of two individual listeners correlate only weakly: ICC(C,1) is
+# For “{glue:text}`query`”, the answers of two individual listeners correlate by ICC(C,1) =
 # {glue:text}`icc_single_full`. If they must also give the same *numbers*, their agreement, ICC(A,1),
 # is {glue:text}`icc_agreement_full`. The mean over all raters of a song has a reliability of
 # {glue:text}`ceiling_full`. Split halves, averaged over many splits, estimate the same quantity:
@@ -667,8 +667,8 @@ pd.DataFrame({"as rated": matrix.mean(), "centred": centred.mean()}).corr()
 # is not confirmed independently by another that correlates with it.
 
 # %% [markdown] tags=["needs-listeners"]
-# Two individual listeners agree little (ICC(C,1) = {glue:text}`icc_single`), but the mean over all
-# raters of a song is much more reliable ({glue:text}`ceiling`): {glue:text}`ceiling_word`. The next
+# The answers of two individual listeners correlate by {glue:text}`icc_single` (ICC(C,1)); the mean over
+# all raters of a song has a reliability of {glue:text}`ceiling`: {glue:text}`ceiling_word`. The next
 # chapters show this ceiling in their figures.
 
 # %% [markdown] tags=["needs-simulation"]

@@ -49,6 +49,7 @@ from groove_utils import figures, networks
 from groove_utils.book import (
     audio_player,
     open_chapter,
+    report_counts,
     report_effects,
     report_percentages,
     report_texts,
@@ -398,11 +399,12 @@ most = (earlier.argmax(axis=1) == bar).sum()
 least = (earlier.argmin(axis=1) == bar).sum()
 report_value("stands_out", max(most, least), fmt=".0f", n=len(looks), tolerance=0.5)
 report_texts(looks="largest" if most > least else "smallest")
+report_counts(n_bars=len(looks))
 
 # %% [markdown]
-# For {glue:text}`stands_out` of the 5 possible answers, the repeated bar has the {glue:text}`looks`
-# mean weight among the earlier bars. The network has therefore found the match. Whether it gives the
-# repeated bar a large or a small weight is arbitrary: both identify the bar. Attention weights show
+# For {glue:text}`stands_out` of the {glue:text}`n_bars` bars that can be repeated, the repeated bar has
+# the {glue:text}`looks` mean weight among the earlier bars. Whether the network gives the repeated bar
+# a large or a small weight is arbitrary: both identify the bar. Attention weights show
 # where information was taken from. They do not show what was done with it, and the largest weight is
 # not an explanation.
 #
@@ -486,9 +488,9 @@ report_percentages(shares, tolerance=10)
 # %% [markdown]
 # From chroma, the network identifies {glue:text}`chroma_pitch` of the pitch classes but only
 # {glue:text}`chroma_timbre` of the instruments: chroma was designed to discard timbre, and guessing
-# would be right for one in six. (The result can be lower than that, because a network that has
-# memorised which instruments played a note in training is wrong about the combinations that were held
-# out.) From the constant-Q transform, it identifies {glue:text}`cqt_pitch` and
+# would be right for one in six. (The result can be lower than that: a network that remembers which
+# instruments played a note in training avoids the combinations that were held out. We have not tested
+# this explanation.) From the constant-Q transform, it identifies {glue:text}`cqt_pitch` and
 # {glue:text}`cqt_timbre`. From 128 mel bands, it identifies {glue:text}`mel128_pitch` of the pitch
 # classes; from 48 wider ones, {glue:text}`mel48_pitch`; and without the logarithm,
 # {glue:text}`power_pitch`. The waveform contains everything, but the network has to learn its own
@@ -636,9 +638,10 @@ report_percentages(shares, n_seeds, tolerance=10)
 # %% [markdown]
 # Shifting changes the accuracy of the dense network on chords from {glue:text}`chord_plain` to
 # {glue:text}`chord_shifted`: augmentation can teach what is built into a convolution. Stretching
-# changes the accuracy for swing from {glue:text}`swing_plain` to {glue:text}`swing_stretched`, and
-# for tempo from {glue:text}`tempo_plain` to {glue:text}`tempo_stretched`. Remember this when you want
-# to study groove with a model that was trained with time stretching.
+# keeps the ratio of long and short notes, and the accuracy for swing goes from
+# {glue:text}`swing_plain` to {glue:text}`swing_stretched`. But it changes the tempo and not the label,
+# and the accuracy for tempo goes from {glue:text}`tempo_plain` to {glue:text}`tempo_stretched`.
+# Remember this when you want to study groove with a model that was trained with time stretching.
 #
 # ### Borrow a network
 #
@@ -941,8 +944,9 @@ networks.task_accuracy(moved, "attention", seed, cache)
 #
 # **Asked**: which module recognises what. **Found**: see the verdicts below {numref}`fig-modules`. At
 # this size, the scores of the module that suits a question and of the one that does not are far
-# apart. Input, receptive field and the method of testing affected the scores as much as the module
-# did. **True by construction**: all answers were planted in the sounds. **What would change our
-# mind**: a module of the same size that answers all four questions from as few examples.
+# apart. The other choices mattered, too: a wider receptive field, for example, took the accuracy of
+# the same kind of convolutions from {glue:text}`narrow_field` to {glue:text}`wide_field`. **True by
+# construction**: all answers were planted in the sounds. **What would change our mind**: a module of
+# the same size that answers all four questions from as few examples.
 #
 # **Next:** {doc}`04-descriptors` describes groove by formulas, without any learning.
