@@ -522,7 +522,7 @@ report_effects(effects, n_songs)
 # training adds, we compare each trained network with its untrained twin, for each cause.
 # {numref}`fig-training` shows the differences in R² on the same songs and folds, with intervals over
 # artists. The p-values are corrected by Holm's method over all models and causes. (Each twin has one set
-# of random weights. The intervals do not cover differences between several such sets.)
+# of random weights. The intervals do not show how much the results would vary with other sets.)
 
 # %%
 pairs = [(twin.removesuffix("-untrained"), twin) for twin in twins]

@@ -355,7 +355,7 @@ show_table(
 )
 
 # %% [markdown]
-# {numref}`fig-style` answers the same question in three more ways. First, R² can be split into a part
+# {numref}`fig-style` answers the same question in three other ways. First, R² can be split into a part
 # between and a part within styles. For the part *within* styles, zero is not the natural baseline:
 # predicting the mean of the style, computed from other songs, gives a negative R². Second, the mean of
 # the style can be removed from the ratings *before* the regression is trained, inside each training fold.

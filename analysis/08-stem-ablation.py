@@ -690,11 +690,10 @@ report_value("causes_right", len(right), fmt=".0f", n=len(verdict))
 report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words(wrong))
 
 # %% [markdown]
-# The number of causes for which the stems that produce them clearly have the larger share is
-# {glue:text}`causes_right_full`: {glue:text}`causes_right_names`. Causes for which the other stems
-# clearly have the larger share: {glue:text}`causes_wrong_names`. For the remaining causes, the result is
-# unclear. An ablation can only attribute information that the embedding contains, so an unclear result
-# may be due to the embedding.
+# For {glue:text}`causes_right` of these causes, the stems that produce the cause clearly have the larger
+# share: {glue:text}`causes_right_names`. Causes for which the other stems clearly have the larger share:
+# {glue:text}`causes_wrong_names`. For the remaining causes, the result is unclear. An ablation can only
+# attribute information that the embedding contains, so an unclear result may be due to the embedding.
 #
 # Coupling needs both stems. We therefore compute how much R² drums and bass together add beyond what each
 # of them adds alone, and how much R² changes when the bass is exchanged.

@@ -513,7 +513,7 @@ show_figure(
 # 1. **The right stem.** We render each song without the drums, and measure how much the logit falls; we
 #    do the same for bass, vocals and the rest. This is an experiment, and its result is a fact about the
 #    network. An explanation is right about a clip if most of it lies on the stem whose absence lowers the
-#    logit most. A random choice is right once in four times. For many clips, however, this stem is the
+#    logit most. A random choice is right for one clip in four. For many clips, however, this stem is the
 #    drums, so the baseline to beat is always to choose the drums.
 # 2. **The planted horse.** A *horse* (after Clever Hans) is right for the wrong reason. In the last
 #    chapter, we trained one with a tone of 12 Hz in half of the styles. The true cells are those of the
@@ -990,8 +990,8 @@ report_texts(text_model=in_words)
 # ## Back to groove: does learning styles teach groove?
 
 # %% [markdown] tags=["needs-audio"]
-# We add the networks to the catalogue of models. {numref}`fig-genre-groove` shows how well probes predict
-# the ratings of the study from them and from the pretrained models, with the protocol of
+# We add the networks to the catalogue of models. {numref}`fig-genre-groove` shows how well the ratings of
+# the study can be predicted from these networks and from the pretrained models, with the protocol of
 # {doc}`06-probing`. The networks were not trained on any song or band of the study.
 
 # %% tags=["needs-audio"]

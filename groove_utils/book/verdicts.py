@@ -83,7 +83,7 @@ def describe_difference(row, second: str, *, of: str = "") -> str:
     'mtt-vgg is not clearly different from style alone'
     """
     return of + pick_verdict(
-        row, f"ahead of {second}", f"behind {second}", f"not clearly different from {second}"
+        row, f"better than {second}", f"worse than {second}", f"not clearly different from {second}"
     )
 
 
