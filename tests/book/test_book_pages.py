@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
+from pybtex.database import parse_file
 
 from groove_utils.book.jupytext_sync import read_chapter
 from groove_utils.book.page import WITHOUT_STUDY
@@ -40,6 +42,12 @@ def local_targets(soup):
             target = tag.get(attribute)
             if target and not urlsplit(target).scheme and not target.startswith("//"):
                 yield target
+
+
+def plain(text: str) -> str:
+    """Letters of a text without TeX's marks, accents and capitals."""
+    letters = unicodedata.normalize("NFKD", re.sub(r"[{}\\\"'’]", "", text))
+    return letters.encode("ascii", "ignore").decode().casefold()
 
 
 def prose_of(article) -> str:
@@ -187,6 +195,21 @@ def test_glossary_terms_are_linked_from_chapters(articles, chapter_names):
         if not links:
             unlinked.append(chapter)
     assert not unlinked, f"no term of the glossary is linked from {unlinked}"
+
+
+def test_references_are_in_the_order_of_authors_and_most_have_a_doi(articles):
+    references = articles["references.html"]
+    entries = parse_file(ROOT / "book" / "references.bib", "bibtex").entries.values()
+    first = [entry.persons["author"][0] for entry in entries]
+    names = sorted(plain(" ".join([*author.prelast_names, *author.last_names])) for author in first)
+    shown = [plain(citation.get_text()) for citation in references.select(".citation")]
+    assert len(shown) == len(names)
+    displaced = [(name, text[:60]) for name, text in zip(names, shown) if name not in text]
+    assert displaced == []
+    links = {unquote(a["href"]) for a in references.select('a[href^="https://doi.org/10."]')}
+    dois = {f"https://doi.org/{e.fields['doi']}" for e in entries if "doi" in e.fields}
+    assert links == dois
+    assert len(dois) > 0.7 * len(names)
 
 
 def test_citations_lead_to_the_references(articles):
