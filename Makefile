@@ -67,6 +67,10 @@ chapter: $(READY) ## run one chapter and what it stands on: CH=06-probing
 lab: $(READY) ## open a chapter in JupyterLab: CH=06-probing
 	+@MAKE="$(MAKE)" $(BOOK) lab $(CHAPTERS)
 
+.PHONY: tables
+tables: $(READY) ## make the study and the tables that a chapter reads: CH=06-probing
+	+@MAKE="$(MAKE)" $(BOOK) tables $(CHAPTERS)
+
 .PHONY: serve
 serve: book ## show the book on http://localhost:8000 (PORT=...)
 	@$(BOOK) serve

@@ -45,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("chapters", nargs="*", help="all chapters")
     verb.set_defaults(run=_lab)
 
+    verb = verbs.add_parser("tables", help="make the tables that the chapter CH reads")
+    verb.add_argument("chapters", nargs="*", help="all chapters")
+    verb.set_defaults(run=_tables)
+
     verb = verbs.add_parser("run", help="execute one chapter")
     verb.add_argument("script", type=Path)
     verb.add_argument("--study", default=os.environ.get("STUDY", "demo"))
@@ -117,14 +121,18 @@ def _read_chapter_name(chapters: list[str]) -> str:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    from groove_utils.book.incremental import make_inputs
     from groove_utils.book.jupyterlab import open_lab
 
-    settings = read_settings(project_root())
-    chapter = _read_chapter_name(options.chapters)
-    if status := make_inputs(settings, options.chapters, chapter):
+    if status := _tables(options):
         return status
-    return open_lab(settings, chapter)
+    return open_lab(read_settings(project_root()), _read_chapter_name(options.chapters))
+
+
+def _tables(options: argparse.Namespace) -> int:
+    from groove_utils.book.incremental import make_inputs
+
+    chapter = _read_chapter_name(options.chapters)
+    return make_inputs(read_settings(project_root()), options.chapters, chapter)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ import yaml
 
 from groove_utils.book.chapter import study_tables
 from groove_utils.book.demo_results import demo_results
+from groove_utils.book.downloads import write_downloads
 from groove_utils.book.errors import BookError
 from groove_utils.book.exercise_notebooks import write_exercises
 from groove_utils.book.html import finish_pages
@@ -106,7 +107,8 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     fresh = scratch / "_build" / "html"
     finish_pages(fresh)
     (fresh / ".nojekyll").touch()
-    write_exercises(_scripts(root, chapters), fresh, values)
+    write_downloads(chapters, sources, fresh, values, address)
+    write_exercises(_scripts(root, chapters), fresh, values, address)
     old = build / "work" / "html-old"
     shutil.rmtree(old, ignore_errors=True)
     if html.exists():
@@ -114,7 +116,7 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     fresh.replace(html)
     shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(scratch, ignore_errors=True)
-    write_exercises(_scripts(root, chapters), build.parent, values)  # to open in JupyterLab
+    write_exercises(_scripts(root, chapters), build.parent, values, address)  # for JupyterLab
     return html / "index.html"
 
 
@@ -254,10 +256,8 @@ def _config(file: Path, address: dict[str, str] | None, run_times: dict[str, str
     if address:
         config["repository"] = {**address, "path_to_book": "analysis"}
         config["html"] |= {"use_repository_button": True, "use_issues_button": True}
-        config["launch_buttons"] = {
-            "binderhub_url": "https://mybinder.org",
-            "colab_url": "https://colab.research.google.com",
-        }
+        # Colab would open a notebook without its environment: it gets the one to download instead
+        config["launch_buttons"] = {"binderhub_url": "https://mybinder.org"}
     return config
 
 

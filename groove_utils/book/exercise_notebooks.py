@@ -1,8 +1,7 @@
 """Notebooks for working on a chapter's exercises: the chapter without its solutions.
 
 They come from the same source as the page. A cell tagged ``solution`` becomes an empty cell, and
-the cell tagged ``check`` behind it says what is wrong with an answer without giving it away. Roles
-and directives of MyST, which Jupyter does not know, become plain Markdown.
+the cell tagged ``check`` behind it says what is wrong with an answer without giving it away.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import nbformat
 
+from groove_utils.book.downloads import install_cell
+from groove_utils.book.jupyter_markdown import SOLUTION_MARK, glue_texts, plain_markdown
 from groove_utils.book.jupytext_sync import read_chapter
 from groove_utils.files import atomic_path
 
@@ -22,12 +23,8 @@ __all__ = ["CHECK", "exercise_notebook", "link_exercises", "write_exercises"]
 CHECK = "check"  # tag of a cell that checks the answer to an exercise
 FOLDER = "exercises"  # in the pages' folder
 HEADING = "## Exercises"
-SOLUTION = re.compile(r"```\{solution-(start|end)\}[^\n]*\n(?::[^\n]*\n)*```")
-DIRECTIVE = re.compile(r"^(`{3,})\{[a-z-]+\} *([^\n]*)\n((?::[^\n]*\n)*)(.*?)^\1 *$", re.M | re.S)
-ROLE = re.compile(r"\{([a-z:]+)\}`([^`]*)`")
 START = """This notebook is the chapter {chapter} without its solutions. Below each exercise there
-is an empty cell for your answer and, where an answer can be checked, a cell that checks it. Run it
-with the Python of the book: `make setup`, then `make lab` (see “How to run and adapt”)."""
+is an empty cell for your answer and, where an answer can be checked, a cell that checks it."""
 CHECKED = """# run this cell to check your answer
 try:
 {asserts}
@@ -38,7 +35,9 @@ except (AssertionError, NameError, TypeError, ValueError, KeyError) as problem:
 
 
 def exercise_notebook(
-    script: Path, values: Mapping[str, Mapping] | None = None
+    script: Path,
+    values: Mapping[str, Mapping] | None = None,
+    address: Mapping[str, str] | None = None,
 ) -> nbformat.NotebookNode:
     """Make the exercise notebook of a chapter.
 
@@ -49,19 +48,21 @@ def exercise_notebook(
     values : mapping of str to mapping, optional
         Reported values, as :func:`groove_utils.book.build.collect_values` joins them. Their texts
         stand in the prose; an ellipsis stands for others.
+    address : mapping, optional
+        Of the repository, for :func:`groove_utils.book.downloads.install_cell`.
 
     Returns
     -------
     nbformat.NotebookNode
     """
-    texts = _texts(script.stem, values or {})
+    texts = glue_texts(script.stem, values or {})
     notebook = read_chapter(script)
     cells, inside = [], False
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "markdown":
             text, inside = _without_solutions(cell.source, inside)
-            cell.source = _plain_markdown(text, texts).strip()
+            cell.source = plain_markdown(text, texts).strip()
             if not cell.source:
                 continue
         elif "solution" in tags:
@@ -74,13 +75,16 @@ def exercise_notebook(
             continue
         cells.append(cell)
     start = nbformat.v4.new_markdown_cell(START.format(chapter=script.stem), id="exercise-notebook")
-    notebook.cells = [start, *cells]
+    notebook.cells = [install_cell(script.stem, address), start, *cells]
     del notebook.metadata["jupytext"]  # it is paired with no script
     return notebook
 
 
 def write_exercises(
-    scripts: Iterable[Path], folder: Path, values: Mapping[str, Mapping] | None = None
+    scripts: Iterable[Path],
+    folder: Path,
+    values: Mapping[str, Mapping] | None = None,
+    address: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Write the exercise notebooks of chapters that have exercises.
 
@@ -89,7 +93,7 @@ def write_exercises(
     scripts : iterable of pathlib.Path
     folder : pathlib.Path
         Folder of the pages; notebooks are written into its ``exercises/``.
-    values : mapping, optional
+    values, address : mapping, optional
         Those of :func:`exercise_notebook`.
 
     Returns
@@ -103,7 +107,7 @@ def write_exercises(
             continue
         path = folder / FOLDER / f"{script.stem}.ipynb"
         with atomic_path(path) as part:
-            nbformat.write(exercise_notebook(script, values), part)
+            nbformat.write(exercise_notebook(script, values, address), part)
         written.append(path)
     for path in (folder / FOLDER).glob("*.ipynb"):
         if path not in written:  # of a chapter that was taken out
@@ -126,40 +130,13 @@ def link_exercises(text: str, chapter: str) -> str:
     return re.sub(rf"^{HEADING}$", f"{HEADING}\n\n{sentence}", text, count=1, flags=re.MULTILINE)
 
 
-def _texts(chapter: str, values: Mapping[str, Mapping]) -> dict[str, str]:
-    """Texts of a chapter's values, as ``{glue:text}`` names them."""
-    texts = {}
-    for key, entry in values.items():
-        if key.startswith(f"{chapter}."):
-            name = key.removeprefix(f"{chapter}.")
-            texts |= {name: entry["text"], f"{name}_full": entry["full"]}
-    return texts
-
-
 def _without_solutions(text: str, inside: bool) -> tuple[str, bool]:
     """Drop what stands between the marks of solutions; tell whether the last one is still open."""
     kept, position = [], 0
-    for mark in SOLUTION.finditer(text):
+    for mark in SOLUTION_MARK.finditer(text):
         if not inside:
             kept.append(text[position : mark.start()])
         inside, position = mark[1] == "start", mark.end()
     if not inside:
         kept.append(text[position:])
     return "".join(kept), inside
-
-
-def _plain_markdown(text: str, texts: Mapping[str, str]) -> str:
-    """Replace MyST's directives by their titles and bodies, and its roles by their texts."""
-
-    def directive(match: re.Match) -> str:
-        title = f"### {match[2]}" if ":label:" in match[3] else f"**{match[2]}**"
-        return f"{title}\n\n{match[4].strip()}\n"
-
-    def role(match: re.Match) -> str:
-        kind, content = match[1], match[2]
-        if kind == "glue:text":
-            return texts.get(content, "…")
-        shown = content.partition(" <")[0]
-        return f"“{shown}”" if kind in {"numref", "doc"} else shown
-
-    return ROLE.sub(role, DIRECTIVE.sub(directive, text))

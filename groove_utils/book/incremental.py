@@ -143,7 +143,7 @@ def make_inputs(settings: Settings, chapters: list[str], chapter: str) -> int:
     tables = declared_tables((scripts / "chapters.mk").read_text(encoding="utf-8"))
     reads = set(tables[chapter]["reads"])
     goals = {name: chapters for name in chapters if reads.intersection(tables[name]["writes"])}
-    return _make_goals(settings, chapters, goals, f"make lab CH={chapter}")
+    return _make_goals(settings, chapters, goals, f"tables of {chapter}")
 
 
 def _make_goals(

@@ -1,0 +1,199 @@
+"""Chapters as notebooks to download: with their numbers and figures, and a cell that installs.
+
+The book's own notebooks name figures and sounds by the files next to the page, and values by MyST's
+roles, which Jupyter and Colab do not know. In a downloaded notebook, figures are part of the file,
+values are in the prose, and players appear when their cells are run.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import nbformat
+from bs4 import BeautifulSoup
+from nbformat import NotebookNode
+from PIL import Image
+
+from groove_utils.book.jupyter_markdown import SOLUTION_MARK, glue_texts, plain_markdown
+from groove_utils.files import atomic_path
+
+__all__ = ["download_notebook", "install_cell", "write_downloads"]
+
+FOLDER = "_sources"  # in the pages' folder; the theme's download button leads there
+FIGURE = re.compile(r"~{3,}\{figure\} (\S+)\n((?::[^\n]*\n)*)\n(.*?)\n~{3,}", re.S)
+FILE_LINK = re.compile(r"\{download\}`[^`]*`\.?|<a href=[^>]*>(.*?)</a>")
+UNKNOWN_ADDRESS = "  # write the address of the book's repository here, as for git clone"
+INSTALL = """\
+# Outside the book's own environment, such as in Colab, this cell installs what the notebook needs.
+# It takes some minutes. If you are then asked to restart the session, do, and go on below.
+import importlib.util
+import subprocess
+import sys
+
+REPOSITORY = "{url}"{comment}
+if importlib.util.find_spec("groove_utils") is None:
+    if not REPOSITORY:
+        raise RuntimeError("Write the address of the book's repository into this cell.")
+    python = f'"{{sys.executable}}"'
+    for command in [
+        f"test -d book || git clone -q --depth 1{branch} {{REPOSITORY}} book",
+        f"{{python}} -m pip install -q -r book/requirements.txt",
+        f"{{python}} -m pip install -q --no-deps -r book/requirements-nodeps.txt",
+        f"{{python}} -m pip install -q --no-deps -e book",
+        f"make -s -C book tables CH={chapter} PY={{python}}",
+    ]:
+        subprocess.run(command, shell=True, check=True)
+    sys.path.insert(0, "book")
+"""
+
+
+def install_cell(chapter: str, address: Mapping[str, str] | None) -> NotebookNode:
+    """Make the cell that fetches and installs the book's package where it is missing.
+
+    Parameters
+    ----------
+    chapter : str
+        Its name; the tables that it reads are made as well.
+    address : mapping or None
+        ``url`` and ``branch``, as :func:`groove_utils.book.build.repository` returns them. If it is
+        unknown, the cell asks for it.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+
+    Examples
+    --------
+    >>> cell = install_cell("06-probing", {"url": "https://example.org/a/b", "branch": "main"})
+    >>> print(cell.source.splitlines()[6])
+    REPOSITORY = "https://example.org/a/b"
+    """
+    address = address or {}
+    source = INSTALL.format(
+        chapter=chapter,
+        url=address.get("url", ""),
+        comment="" if address else UNKNOWN_ADDRESS,
+        branch=f" -b {address['branch']}" if address.get("branch") else "",
+    )
+    return nbformat.v4.new_code_cell(source.strip(), id="install")
+
+
+def download_notebook(
+    page: NotebookNode,
+    chapter: str,
+    sources: Path,
+    values: Mapping[str, Mapping],
+    address: Mapping[str, str] | None,
+) -> NotebookNode:
+    """Make the notebook to download from an executed chapter.
+
+    Parameters
+    ----------
+    page : nbformat.NotebookNode
+        As :func:`groove_utils.book.page.published_page` made it; it is changed.
+    chapter : str
+    sources : pathlib.Path
+        Folder of the page, with ``figures/``.
+    values : mapping of str to mapping
+        Reported values, as :func:`groove_utils.book.build.collect_values` joins them.
+    address : mapping or None
+        As for :func:`install_cell`.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+    """
+    texts = glue_texts(chapter, values)
+    cells = [install_cell(chapter, address)]
+    for cell in page.cells:
+        if cell.cell_type == "markdown":
+            text = SOLUTION_MARK.sub(
+                lambda mark: "**Solution**" * (mark[1] == "start"), cell.source
+            )
+            cell.source = plain_markdown(FILE_LINK.sub(r"\1", text), texts).strip()
+            if not cell.source:
+                continue
+        else:
+            made = (_output(output, sources, texts) for output in cell.outputs)
+            cell.outputs = [output for outputs in made for output in outputs]
+            if "hide-input" in cell.metadata.get("tags", []):
+                cell.metadata["jupyter"] = {"source_hidden": True}
+        cells.append(cell)
+    page.cells = cells
+    return page
+
+
+def write_downloads(
+    chapters: Iterable[str],
+    sources: Path,
+    html: Path,
+    values: Mapping[str, Mapping],
+    address: Mapping[str, str] | None,
+) -> None:
+    """Write the notebooks of chapters to where the pages' download buttons lead.
+
+    Parameters
+    ----------
+    chapters : iterable of str
+    sources : pathlib.Path
+        Folder of the executed chapters.
+    html : pathlib.Path
+        Folder of the built pages.
+    values, address
+        As for :func:`download_notebook`.
+    """
+    for chapter in chapters:
+        page = nbformat.read(sources / f"{chapter}.ipynb", as_version=4)
+        notebook = download_notebook(page, chapter, sources, values, address)
+        with atomic_path(html / FOLDER / f"{chapter}.ipynb") as part:
+            nbformat.write(notebook, part)
+
+
+def _solution_heading(mark: re.Match) -> str:
+    return "**Solution**" if mark[1] == "start" else ""
+
+
+def _output(output: NotebookNode, sources: Path, texts: Mapping[str, str]) -> list[NotebookNode]:
+    """Return what a downloaded notebook shows in place of an output of the page."""
+    data = output.get("data", {})
+    if any(kind.startswith("application/papermill.record") for kind in data):
+        return []  # a value, which is in the prose
+    html, text = data.get("text/html", ""), data.get("text/markdown", "")
+    if 'class="listening-map"' in html:
+        return []
+    if '<div class="players' in html:
+        sounds = BeautifulSoup(html, "html.parser").select("audio[aria-label]")
+        labels = ", ".join(sound["aria-label"] for sound in sounds)
+        return [_markdown(f"*Run this cell to hear: {labels}.*")]
+    if figure := FIGURE.fullmatch(text.strip()):
+        return _figure(sources / figure[1], figure[2], figure[3], texts)
+    if text:
+        return [_markdown(plain_markdown(text, texts).strip())]
+    return [output]
+
+
+def _figure(file: Path, options: str, caption: str, texts: Mapping[str, str]) -> list[NotebookNode]:
+    """Return a figure as a PNG inside the notebook, and its caption."""
+    alt = re.search(r"^:alt: *(.*)$", options, re.M)
+    width = re.search(r"^:width: *(\d+)px", options, re.M)
+    png = io.BytesIO()
+    with Image.open(file) as picture:
+        picture.convert("RGB").save(png, "PNG", optimize=True)
+    data = {
+        "image/png": base64.b64encode(png.getvalue()).decode(),
+        "text/plain": alt[1].strip("'") if alt else file.stem,
+    }
+    metadata = {"image/png": {"width": int(width[1])}} if width else {}
+    shown = plain_markdown(FILE_LINK.sub("", caption), texts).strip()
+    return [
+        nbformat.v4.new_output("display_data", data, metadata=metadata),
+        _markdown(f"*{shown}*"),
+    ]
+
+
+def _markdown(text: str) -> NotebookNode:
+    return nbformat.v4.new_output("display_data", {"text/markdown": text, "text/plain": text})

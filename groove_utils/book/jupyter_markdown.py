@@ -1,0 +1,58 @@
+"""MyST as plain Markdown, for notebooks that are opened outside the book."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+__all__ = ["SOLUTION_MARK", "glue_texts", "plain_markdown"]
+
+DIRECTIVE = re.compile(
+    r"^([`~]{3,})\{[a-z-]+\} *([^\n]*)\n((?::[^\n]*\n)*)(.*?)^\1 *$", re.M | re.S
+)
+SOLUTION_MARK = re.compile(r"```\{solution-(start|end)\}[^\n]*\n(?::[^\n]*\n)*```")
+ROLE = re.compile(r"\{([a-z:]+)\}`([^`]*)`")
+
+
+def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
+    """Replace MyST's directives by their titles and bodies, and its roles by their texts.
+
+    Parameters
+    ----------
+    text : str
+        MyST.
+    texts : mapping of str to str
+        Reported values, as ``{glue:text}`` names them; an ellipsis stands for others.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> plain_markdown("{glue:text}`n` songs, see {doc}`02-next`", {"n": "8"})
+    '8 songs, see “02-next”'
+    """
+
+    def directive(match: re.Match) -> str:
+        title = f"### {match[2]}" if ":label:" in match[3] else f"**{match[2]}**"
+        return f"{title}\n\n{match[4].strip()}\n"
+
+    def role(match: re.Match) -> str:
+        kind, content = match[1], match[2]
+        if kind == "glue:text":
+            return texts.get(content, "…")
+        shown = content.partition(" <")[0]
+        return f"“{shown}”" if kind in {"numref", "doc"} else shown
+
+    return ROLE.sub(role, DIRECTIVE.sub(directive, text))
+
+
+def glue_texts(chapter: str, values: Mapping[str, Mapping]) -> dict[str, str]:
+    """Return the texts of a chapter's values, as ``{glue:text}`` names them."""
+    texts = {}
+    for key, entry in values.items():
+        if key.startswith(f"{chapter}."):
+            name = key.removeprefix(f"{chapter}.")
+            texts |= {name: entry["text"], f"{name}_full": entry["full"]}
+    return texts
