@@ -77,9 +77,7 @@ report_value("n_styles", len(data.styles), fmt=".0f")
 
 # %% tags=["needs-audio"]
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
-tracks = data.tracks.set_index("track_id")
-names = tracks["artist"] + ", " + tracks["title"].fillna("untitled")
-sounds = {f"{names[t]} ({s})": data.audio_path(t) for s, t in first.items()}
+sounds = {f"{data.song_names[t]} ({s})": data.audio_path(t) for s, t in first.items()}
 audio_player(sounds)
 
 # %% [markdown] tags=["needs-stems"]
@@ -615,7 +613,8 @@ assert (n_raters - 1) * one_rater / (1 + (n_raters - 2) * one_rater) < 0.95, (
 # %% tags=["solution", "needs-audio"]
 inside = one[one["style"] == data.styles[0]].set_index("track_id")["mean"]
 extremes = [inside.idxmin(), inside.idxmax()]
-audio_player({f"{t} ({inside[t]:{fmt}})": data.audio_path(t) for t in extremes})
+labels = [f"{data.song_names[t]} ({inside[t]:{fmt}})" for t in extremes]
+audio_player(dict(zip(labels, map(data.audio_path, extremes))))
 
 # %% [markdown] tags=["needs-audio"]
 # If you disagree, remember how little two individual listeners agree. You are one more rater, not a

@@ -61,8 +61,7 @@ data = chapter.study
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
 last = data.tracks["track_id"].iloc[-1]  # where there is only one style
 tracks = songs or [first.iloc[0], first.iloc[-1] if len(first) > 1 else last]
-styles = data.tracks.set_index("track_id")["style"]
-names = [f"{styles[track]}: {track}" for track in tracks]
+names = [data.song_names[track] for track in tracks]
 
 # %%
 sr = 22050

@@ -223,7 +223,7 @@ sounds = {}
 for name in ("event_density", "syncopation"):
     known = table[name].dropna()
     for word, track in (("least", known.idxmin()), ("most", known.idxmax())):
-        label = f"{word} {words[name]} ({known[track]:.1f}): {track}"
+        label = f"{word} {words[name]} ({known[track]:.1f}): {data.song_names[track]}"
         sounds[label] = data.audio_path(track)
 audio_player(sounds)
 
@@ -813,7 +813,8 @@ assert np.isclose(1 - ((rating - leaky) ** 2).sum() / total, leaky_r2), (
 name = "rms_sd"
 known = table.loc[styles == data.styles[0], name].dropna()
 extremes = [known.idxmin(), known.idxmax()]
-audio_player({f"{t} ({known[t]:.2f})": data.audio_path(t) for t in extremes})
+labels = [f"{data.song_names[t]} ({known[t]:.2f})" for t in extremes]
+audio_player(dict(zip(labels, map(data.audio_path, extremes))))
 
 # %% [markdown] tags=["needs-audio"]
 # RMS variability is easy to hear: a high value means silence between strokes, a low one a wall of

@@ -308,7 +308,7 @@ show_figure(
 # %% tags=["needs-audio"]
 planes = {m: similarity.song_map(embeddings[m].layer(last[m])) for m in models}
 means = pd.DataFrame({q: data.song_means(q).to_numpy() for q in data.queries})
-label = songs["artist"] + ": " + songs["title"].fillna(songs["track_id"])
+label = songs["track_id"].map(data.song_names)
 paths = [data.audio_path(track) for track in songs["track_id"]]
 shelf = songs.assign(label=label, path=paths)
 hidden = {m: embeddings[m].layer(last[m]) for m in models}

@@ -752,7 +752,7 @@ by_style = predicted.groupby(data.tracks.set_index("track_id")["style"])
 highest, lowest = by_style.idxmax(), by_style.idxmin()
 extremes = [*highest.loc[data.styles], *lowest.loc[data.styles]]
 picked = pushes.set_index("track_id").loc[extremes].reset_index()
-picked["label"] = picked["artist"] + ": " + picked["track_id"]
+picked["label"] = picked["track_id"].map(data.song_names)
 
 # %% tags=["hide-input"]
 show_figure(
@@ -789,7 +789,8 @@ for track, own in picked.groupby("track_id", sort=False):
     way = "raises" if row["estimate"] > 0 else "lowers"
     label = f"{row['stem']}: {way} the prediction by {abs(row['estimate']):.2f}"
     stem_path = paths[track][row["stem"]]
-    audio_player({f"{track}: whole": data.audio_path(track), label: stem_path})
+    whole = f"{data.song_names[track]}, whole"
+    audio_player({whole: data.audio_path(track), label: stem_path})
 
 # %% [markdown]
 # If you cannot hear why, the regression may use a property that listeners ignore, such as the sound of a

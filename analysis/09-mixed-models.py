@@ -1046,7 +1046,8 @@ assert np.isclose(ratio, errors.set_index("model").loc["listener only", "se_rati
 # %% tags=["solution", "needs-listeners", "needs-table-predictions", "needs-audio"]
 levels = model.random_effects("track").set_index("level")["value"].sort_values()
 for track in (levels.index[-1], levels.index[0]):
-    audio_player({f"{track}: {levels[track]:+.2f} points": data.audio_path(track)})
+    name = f"{data.song_names[track]}, {levels[track]:+.2f} points"
+    audio_player({name: data.audio_path(track)})
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-audio"]
 # These levels are what remains of a song after the prediction. In the demo, part of them has no acoustic

@@ -7,6 +7,7 @@ import numbers
 import re
 from collections.abc import Callable, Collection
 
+import numpy as np
 import pandas as pd
 
 from groove_utils.stats.wording import format_p
@@ -16,6 +17,8 @@ __all__ = ["MystText", "escape_text", "markdown_table"]
 # Characters of MyST and HTML markup, and those that are markup only at the beginning of a line:
 # headings, lists, quotations, fences, options, comments, labels, indented code
 MARKUP = re.compile(r"""[\\`*_{}\[\]<>&$|!#~^@"']|^[+\-=:%(]|^\d+[.)](?= |$)""")
+
+HEADINGS = {"se": "SE", "sd": "SD", "r2": "R²", "rho": "ρ"}  # of columns that are abbreviations
 
 
 class MystText(str):
@@ -76,8 +79,8 @@ def markdown_table(
 
     Examples
     --------
-    >>> print(markdown_table(pd.DataFrame({"song": ["a|b", None], "p_all": [0.0001, 0.5]})))
-    | song | p all |
+    >>> print(markdown_table(pd.DataFrame({"song": ["a|b", None], "p_holm": [0.0001, 0.5]})))
+    | song | p (Holm) |
     |:---|---:|
     | a&#124;b | < .001 |
     | – | .500 |
@@ -85,10 +88,21 @@ def markdown_table(
     writers = [_p_value if re.match(r"p(_|$)", str(name)) else fmt.format for name in frame]
     sides = ["---:" if pd.api.types.is_numeric_dtype(frame[name]) else ":---" for name in frame]
     texts = [_code if name in code else str if name in myst else escape_text for name in frame]
-    names = [escape_text(str(name).replace("_", " ")) for name in frame]
+    names = [escape_text(_heading(str(name))) for name in frame]
     rows = [map(_cell, row, writers, texts) for row in frame.itertuples(index=False)]
     lines = ["| " + " | ".join(cells) + " |" for cells in [names, *rows]]
     return MystText("\n".join([lines[0], f"|{'|'.join(sides)}|", *lines[1:]]))
+
+
+def _heading(column: str) -> str:
+    """Write the name of a column in words, such as ``p_holm`` as “p (Holm)”."""
+    if column in HEADINGS:
+        return HEADINGS[column]
+    if kind := re.fullmatch(r"(.+)_(ms|hz|db)|(p)_(.+)", column):
+        what, unit = kind[1] or kind[3], kind[2] or kind[4]
+        unit = {"hz": "Hz", "db": "dB", "holm": "Holm"}.get(unit, unit)
+        return f"{what} ({unit})".replace("_", " ")
+    return column.replace("_", " ")
 
 
 def _p_value(p: float) -> str:
@@ -100,8 +114,13 @@ def _cell(value: object, write: Callable[[float], str], text: Callable[[str], st
         return "–"
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         return f"{value:,}".replace("-", "−")
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        return write(value).replace("-", "−")
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, numbers.Real):
+        written = write(value)  # −0.00 is zero
+        return (written if re.search("[1-9a-z]", written) else written.lstrip("-")).replace(
+            "-", "−"
+        )
     return text(str(value))
 
 

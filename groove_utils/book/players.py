@@ -16,6 +16,7 @@ from groove_utils.book.chapter import current_chapter, in_book
 from groove_utils.book.errors import BookError
 from groove_utils.book.markdown import escape_text
 from groove_utils.files import hash_bytes
+from groove_utils.stats.wording import typeset_minus
 
 __all__ = ["audio_player", "web_sounds"]
 
@@ -138,7 +139,7 @@ def _stems(sounds: Mapping[str, Sound], match: bool, seconds: float) -> dict[str
 
 
 def _player(label: str, source: str, seconds: float, level: str) -> str:
-    text = escape_text(label)
+    text = escape_text(typeset_minus(label))
     duration = f"{int(seconds // 60)}:{int(seconds % 60):02d}"
     return (
         f'<figure class="player" data-level="{level}"><figcaption>{text} '

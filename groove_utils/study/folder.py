@@ -155,6 +155,17 @@ class Study:
         return self._table("tracks.csv")
 
     @cached_property
+    def song_names(self) -> pd.Series:
+        """Name of each track for readers, ``artist: title``, indexed by track_id.
+
+        The track_id stands in for a missing title, and behind a name that several tracks have.
+        """
+        ids = self.tracks["track_id"]
+        names = self.tracks["artist"] + ": " + self.tracks["title"].fillna(ids)
+        names = names.where(~names.duplicated(keep=False), names + " (" + ids + ")")
+        return names.set_axis(ids).rename("name")
+
+    @cached_property
     def _all_ratings(self) -> pd.DataFrame:
         return self._table("ratings.csv")
 

@@ -197,7 +197,9 @@ def test_tables_are_markdown_with_safe_cells(in_book, shown):
     frame = pd.DataFrame(
         {
             "a|b": ["x|y", "two\nlines", None],
-            "score": [-1.234, np.nan, 2],
+            "score": [-1.234, np.nan, -0.001],
+            "tempo_ms": [1.0, 2.0, 3.0],
+            "p_holm": [0.5, 0.04, 1.0],
             "count": [-3, 4, 5],
             "on": [True, False, True],
         },
@@ -211,11 +213,11 @@ def test_tables_are_markdown_with_safe_cells(in_book, shown):
     assert ":name: tab-t" in lines
     table = [line for line in lines if line.startswith("|")]
     assert table == [
-        "| song | a&#124;b | score | count | on |",
-        "|:---|:---|---:|---:|---:|",
-        "| one | x&#124;y | −1.23 | −3 | True |",
-        "| two | two lines | – | 4 | False |",
-        "| three | – | 2.00 | 5 | True |",
+        "| song | a&#124;b | score | tempo (ms) | p (Holm) | count | on |",
+        "|:---|:---|---:|---:|---:|---:|---:|",
+        "| one | x&#124;y | −1.23 | 1.00 | .500 | −3 | yes |",
+        "| two | two lines | – | 2.00 | .040 | 4 | no |",
+        "| three | – | 0.00 | 3.00 | 1.000 | 5 | yes |",
     ]
     assert lines[-1] == fence
 

@@ -187,3 +187,16 @@ def test_loading_imports_neither_pandera_nor_downloaders(make_study):
     heavy = {"validate", "contracts", "start", "osf", "download", "datasets"}
     assert not modules & {f"groove_utils.study.{name}" for name in heavy}
     assert not modules & {"groove_utils.audio.decode", "groove_utils.synth", "pandera", "pooch"}
+
+
+def test_song_names_are_artist_and_title(make_study):
+    folder = make_study(audio=False)
+    tracks = pd.read_csv(folder / "tracks.csv")
+    tracks["artist"] = ["a", "a", "a", "b", *"cdef"]
+    tracks["title"] = ["One", "One", None, "One", *"wxyz"]
+    tracks.to_csv(folder / "tracks.csv", index=False)
+    ids = tracks["track_id"].tolist()
+    names = load_study(folder).song_names
+    expected = [f"a: One ({ids[0]})", f"a: One ({ids[1]})", f"a: {ids[2]}", "b: One", "c: w"]
+    assert names.loc[ids[:5]].tolist() == expected
+    assert names.is_unique
