@@ -233,7 +233,7 @@ crossed_difference = (compared["statsmodels"] - compared["fit_lmm"]).abs().max()
 
 # %% tags=["hide-input"]
 show_table(
-    compared.rename_axis("20 listeners"),
+    compared.rename(columns={"fit_lmm": "this package"}).rename_axis("20 listeners"),
     "statsmodels",
     "The same crossed model by two packages.",
     fmt="{:.4f}",
@@ -430,9 +430,9 @@ show_figure(
         xlabel="Prediction (SD over songs)", ylabel=f"Rating of “{query}”",
     ),
     "listeners",
-    f"One line per listener (conditional modes{coloured}); black: the average.",
+    f"One line per listener (conditional modes{coloured}); thick: the average.",
     "Fan of straight lines, one per listener, of different heights and slopes, around a "
-    "thick black average line.",
+    "thick average line.",
     table=lines.rename_axis("listener"),
 )  # fmt: skip
 report_effects({"rising": rising}, len(lines), scale=100, unit="%", fmt=".0f")
@@ -680,7 +680,8 @@ robust = mixed.robustness_table(model, "predicted", n_jobs=n_jobs, extra=extra)
 checks = mixed.check_residuals(model)
 
 # %% tags=["hide-input"]
-show_table(robust, "robustness", "The slope under other analyses.")
+shown = robust.rename(columns={"same": "same conclusion"})
+show_table(shown, "robustness", "The slope under other analyses.")
 same = robust.iloc[1:]["same"].astype(bool)
 report_value("n_same", same.sum(), fmt=".0f", n=len(same))
 report_texts(changed=join_words(robust.iloc[1:].loc[~same, "variant"]))

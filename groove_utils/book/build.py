@@ -28,6 +28,7 @@ from groove_utils.book.exercise_notebooks import write_exercises
 from groove_utils.book.html import finish_pages
 from groove_utils.book.markdown import escape_text
 from groove_utils.book.model_cards import model_card_pages
+from groove_utils.book.page_media import is_shown, list_media
 from groove_utils.book.provenance import provenance_tables
 from groove_utils.book.run_times import read_run_times
 from groove_utils.files import atomic_path, write_if_changed
@@ -105,7 +106,7 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     shutil.rmtree(scratch, ignore_errors=True)
     _jupyter_book(sources, scratch, build / "logs" / "jupyter-book.txt")
     fresh = scratch / "_build" / "html"
-    finish_pages(fresh)
+    finish_pages(fresh, sources / "figures")
     (fresh / ".nojekyll").touch()
     write_downloads(chapters, sources, fresh, values, address)
     write_exercises(_scripts(root, chapters), fresh, values, address)
@@ -220,10 +221,9 @@ def _drop_unused_media(sources: Path, chapters: list[str]) -> None:
             notebook.unlink()
             continue
         text += json.dumps(nbformat.read(notebook, as_version=4))
-    for folder in (sources / "_static" / "audio", sources / "figures"):
-        for file in folder.glob("*"):
-            if file.name not in text:
-                file.unlink()
+    for file in list_media(sources):
+        if not is_shown(file, text):
+            file.unlink()
 
 
 def _footer(root: Path, study_title: str, address: dict[str, str] | None) -> str:

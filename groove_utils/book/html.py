@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import re
+import shutil
 from pathlib import Path
 
 from bs4 import BeautifulSoup
 from PIL import Image
 
 from groove_utils.book.icons import draw_icon, read_icons
-from groove_utils.files import write_if_changed
+from groove_utils.book.page_media import dark_twin
+from groove_utils.files import atomic_path, write_if_changed
 
 __all__ = ["finish_page", "finish_pages"]
 
@@ -20,14 +23,21 @@ UNUSED = re.compile(r"fontawesome\.js|sphinx-thebe|\.js\.map")
 SEARCH_ONLY = re.compile(r"searchtools\.js|language_data\.js|searchindex\.js")
 
 
-def finish_pages(folder: Path) -> None:
+def finish_pages(folder: Path, figures: Path) -> None:
     """Edit every page of a built book in place, and delete the files that no page uses.
 
     Parameters
     ----------
     folder : pathlib.Path
         With ``index.html`` and ``_static/``.
+    figures : pathlib.Path
+        The figures of the chapters, with their dark twins, which are copied to the pages.
     """
+    for image in sorted((folder / "_images").glob("*.webp")):
+        twin = dark_twin(image)
+        if (drawn := figures / twin.name).is_file():
+            with atomic_path(twin) as part:
+                shutil.copyfile(drawn, part)
     pages = {page: page.read_text(encoding="utf-8") for page in sorted(folder.glob("*.html"))}
     classes = " ".join(re.findall(r'<i class="([^"]*)"', "".join(pages.values()))).split()
     names = sorted({name.removeprefix("fa-") for name in classes})
@@ -64,6 +74,7 @@ def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, s
     _trim_head(soup, is_search=page.name == "search.html")
     _describe(soup)
     _draw_icons(soup, icons)
+    _add_dark_figures(soup, page.parent)
     _size_images(soup, page.parent)
     _mark_scrolling(soup)
     _name_controls(soup)
@@ -121,6 +132,18 @@ def _draw_icons(soup: BeautifulSoup, icons: dict[str, str]) -> None:
         place.replace_with(drawing)
 
 
+def _add_dark_figures(soup: BeautifulSoup, folder: Path) -> None:
+    """Put the figure drawn for dark pages next to each figure; the theme shows one of them."""
+    for image in soup.select("article figure a > img[src]"):
+        twin = dark_twin(Path(image["src"]))
+        if (folder / twin).is_file():
+            dark = copy.copy(image)
+            dark["src"] = twin.as_posix()
+            dark["class"] = [*image.get("class", []), "only-dark"]
+            image["class"] = [*image.get("class", []), "only-light"]
+            image.insert_after(dark)
+
+
 def _size_images(soup: BeautifulSoup, folder: Path) -> None:
     """Give each figure its size, and load it when it comes into view."""
     for image in soup.select("article img[src]"):
@@ -134,7 +157,7 @@ def _size_images(soup: BeautifulSoup, folder: Path) -> None:
             width, height = int(shown[1]), round(height * int(shown[1]) / width)
         image["width"], image["height"] = str(width), str(height)
         figure = image.find_parent("figure")
-        if figure is not None and width > WIDE:
+        if figure is not None and width > WIDE and "only-dark" not in image.get("class", []):
             figure["class"] = [*figure.get("class", []), "wide"]
 
 

@@ -6,6 +6,7 @@ import math
 import numbers
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -15,6 +16,8 @@ from PIL import Image
 from groove_utils.book.chapter import Chapter, current_chapter
 from groove_utils.book.errors import BookError
 from groove_utils.book.markdown import markdown_table
+from groove_utils.book.page_media import dark_twin
+from groove_utils.figures.dark_mode import GROUND, draw_dark
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.stats.wording import format_number
 
@@ -241,9 +244,9 @@ def show_figure(
     _take(chapter, name, f"fig-{name}")
     stem = f"{chapter.name}-{name}"
     folder = chapter.build / "book" / "figures"
-    with atomic_path(folder / f"{stem}.webp") as part:  # half as large as PNG, and as exact
-        options = {"dpi": FIGURE_DPI, "bbox_inches": "tight", "facecolor": "white"}
-        figure.savefig(part, format="webp", pil_kwargs={"lossless": True}, **options)
+    _save_figure(figure, folder / f"{stem}.webp", "white")
+    draw_dark(figure)
+    _save_figure(figure, dark_twin(folder / f"{stem}.webp"), GROUND)
     width = f"{Image.open(folder / f'{stem}.webp').width * 96 // FIGURE_DPI}px"
     plt.close(figure)
     if simulated and chapter.study.simulated:
@@ -254,6 +257,13 @@ def show_figure(
     # at its width in inches, so that letters are as large in one figure as in the next
     options = {"name": f"fig-{name}", "alt": alt, "width": width}
     _display_myst("figure", f"figures/{stem}.webp", options, caption)
+
+
+def _save_figure(figure: plt.Figure, path: Path, ground: str) -> None:
+    """Write a figure as lossless WebP, which is half as large as PNG."""
+    options = {"dpi": FIGURE_DPI, "bbox_inches": "tight", "facecolor": ground}
+    with atomic_path(path) as part:
+        figure.savefig(part, format="webp", pil_kwargs={"lossless": True}, **options)
 
 
 def show_table(

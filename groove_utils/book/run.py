@@ -28,6 +28,7 @@ from groove_utils.book.errors import ChapterError
 from groove_utils.book.failed_cells import GUARD_CELLS, drop_unresolved, gather_boxes
 from groove_utils.book.jupytext_sync import read_chapter
 from groove_utils.book.page import FINISH, published_page, slow_cells, take_stderr
+from groove_utils.book.page_media import is_shown, list_media
 from groove_utils.book.parameters import check_parameters
 from groove_utils.book.study_requirements import fit_to_study, is_met
 from groove_utils.errors import describe_os_error
@@ -151,13 +152,7 @@ def _write_texts(
     for path, content in texts.items():
         with atomic_path(path) as part:
             part.write_text(content + "\n", encoding="utf-8")
-    return [*texts, *_shown_media(build / "book", page)]
-
-
-def _shown_media(sources: Path, text: str) -> list[Path]:
-    """List the figures and sounds next to the pages whose names occur in the text of a page."""
-    folders = (sources / "figures", sources / "_static" / "audio")
-    return [file for folder in folders for file in folder.glob("*") if file.name in text]
+    return [*texts, *(file for file in list_media(build / "book") if is_shown(file, page))]
 
 
 def _fitted(script: Path, study: Study, tables: Path) -> tuple[nbformat.NotebookNode, bool]:

@@ -19,6 +19,7 @@ PAGE = """<html><head><title>A page</title><meta name="viewport"/><meta name="vi
 <body><i class="fa-solid fa-sun extra"></i><i class="fa-solid fa-unknown"></i>
 <article><section><h1>Title</h1><p>First <b>words</b>.</p>
 <figure><img src="plot.png" style="width: 500px;" alt="a"/></figure>
+<figure><a href="_images/b.webp"><img src="_images/b.webp" alt="b"/></a></figure>
 <a href="glossary.html#term-mel">mel</a></section></article></body></html>"""
 
 
@@ -33,7 +34,11 @@ def book(tmp_path):
     (tmp_path / "glossary.html").write_text(
         '<dl class="glossary"><dt id="term-mel">mel</dt><dd><p>A scale. More.</p></dd></dl>'
     )
-    finish_pages(tmp_path)
+    for folder in ("_images", "figures"):
+        (tmp_path / folder).mkdir()
+    Image.new("RGB", (90, 30)).save(tmp_path / "_images/b.webp")
+    Image.new("RGB", (90, 30), "navy").save(tmp_path / "figures/b.dark.webp")
+    finish_pages(tmp_path, tmp_path / "figures")
     return tmp_path
 
 
@@ -72,8 +77,18 @@ def test_images_have_sizes_and_wait(book):
     assert "wide" in image.find_parent("figure")["class"]
 
 
+def test_a_figure_has_a_twin_for_dark_pages(book):
+    light, dark = soup_of(book / "index.html").select("figure a > img")
+    assert (light["src"], light["class"]) == ("_images/b.webp", ["only-light"])
+    assert (dark["src"], dark["class"]) == ("_images/b.dark.webp", ["only-dark"])
+    assert dark["alt"] == light["alt"]
+    assert (dark["width"], dark["loading"]) == ("90", "lazy")
+    assert (book / dark["src"]).is_file()
+
+
 def test_links_to_the_glossary_show_its_first_sentence(book):
-    assert soup_of(book / "index.html").find("a")["title"] == "A scale."
+    (link,) = soup_of(book / "index.html").select("a[title]")
+    assert link["title"] == "A scale."
 
 
 def test_a_long_description_ends_at_a_word(tmp_path):

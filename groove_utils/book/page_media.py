@@ -1,0 +1,36 @@
+"""Figures and sounds next to the pages: their folders, and which of them a page shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["dark_twin", "is_shown", "list_media"]
+
+FOLDERS = ("figures", "_static/audio")
+
+
+def list_media(sources: Path) -> list[Path]:
+    """List the figures and sounds next to the pages."""
+    return [file for folder in FOLDERS for file in sorted((sources / folder).glob("*"))]
+
+
+def dark_twin(figure: Path) -> Path:
+    """Return the file of a figure that is drawn for dark pages.
+
+    Examples
+    --------
+    >>> dark_twin(Path("figures/06-probing-ladder.webp")).name
+    '06-probing-ladder.dark.webp'
+    """
+    return figure.with_suffix(f".dark{figure.suffix}")
+
+
+def is_shown(file: Path, text: str) -> bool:
+    """Check whether a text of pages names a file, or the figure whose dark twin it is.
+
+    Examples
+    --------
+    >>> is_shown(Path("a.dark.webp"), "![](figures/a.webp)")
+    True
+    """
+    return file.name.replace(".dark.", ".") in text
