@@ -75,6 +75,10 @@ tables: $(READY) ## make the study and the tables that a chapter reads: CH=06-pr
 serve: book ## show the book on http://localhost:8000 (PORT=...)
 	@$(BOOK) serve
 
+.PHONY: pdf
+pdf: book ## print the whole book into one PDF (needs Chromium)
+	@$(BOOK) pdf
+
 .PHONY: test
 test: $(READY) ## run the tests, with every chapter on the smoke study (MARKS= for all)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m "$$MARKS" -n 2 --dist loadfile --no-loadscope-reorder \

@@ -76,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("clean", help="delete the folder of generated files")
     verb.set_defaults(run=_clean)
 
+    verb = verbs.add_parser("pdf", help="print the pages into one PDF")
+    verb.set_defaults(run=_pdf)
+
     verb = verbs.add_parser("serve", help="show the pages in a browser, on PORT")
     verb.set_defaults(run=_serve)
 
@@ -193,6 +196,15 @@ def _clean(options: argparse.Namespace) -> int:
     if build.is_dir():
         with lock_build(build, "make clean"):
             shutil.rmtree(build)
+    return 0
+
+
+def _pdf(options: argparse.Namespace) -> int:
+    from groove_utils.book.pdf import print_book
+
+    build = read_settings(project_root()).build
+    print_book(build / "html", build / "book.pdf", build / "work" / "print")
+    print(f"Printed: {os.path.relpath(build)}/book.pdf")
     return 0
 
 

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,19 +9,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-
-
-def chromium() -> str | None:
-    """Chromium's executable: ``$CHROMIUM``, else the first of the usual names."""
-    named = os.environ.get("CHROMIUM")
-    return shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
+from groove_utils.book.pdf import find_chromium
 
 
 def pytest_collection_modifyitems(items):
     here = Path(__file__).parent
     absent = pytest.mark.skipif(
-        chromium() is None, reason="no Chromium: install Debian's package chromium, or set CHROMIUM"
+        find_chromium() is None,
+        reason="no Chromium: install Debian's package chromium, or set CHROMIUM",
     )
     for item in items:
         if here in item.path.parents:
@@ -54,7 +47,7 @@ def browser():
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"]
     arguments.append("--autoplay-policy=no-user-gesture-required")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium(), args=arguments)
+        launched = playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
         yield launched
         launched.close()
 

@@ -170,6 +170,7 @@ def test_a_figure_has_caption_label_alt_and_table(in_book, shown):
     assert "Simulated" not in text
     folder = chapter.build / "book" / "figures"
     assert plt.imread(folder / "01-one-lines.webp").shape[0] > 300
+    assert plt.imread(folder / "01-one-lines.dark.webp")[0, 0, :3].max() < 50
     pd.testing.assert_frame_equal(pd.read_csv(folder / "01-one-lines.csv"), table)
     assert not plt.fignum_exists(figure.number)
     with raises(BookError, "taken_name"):

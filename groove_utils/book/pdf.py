@@ -1,0 +1,139 @@
+"""The whole book as one PDF, printed by Chromium from the built pages."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from bs4 import BeautifulSoup, Tag
+
+from groove_utils.book.errors import BookError
+from groove_utils.files import atomic_path
+
+__all__ = ["find_chromium", "join_pages", "print_book"]
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+# what only a browser can use: players, buttons, maps, folded code of figures, figures for the dark
+ON_SCREEN = "script, button, .players, .listening-map, details.hide, .only-dark, .headerlink"
+PAGE = """<!DOCTYPE html>
+<html lang="en" data-theme="light" class="printed-book">
+<head><meta charset="utf-8"><title>{title}</title>{styles}</head>
+<body>{articles}</body>
+</html>
+"""
+
+
+def find_chromium() -> str | None:
+    """Return Chromium's executable: ``$CHROMIUM``, else the first of its usual names, or None."""
+    named = os.environ.get("CHROMIUM")
+    return shutil.which(named) if named else next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
+def join_pages(html: Path) -> str:
+    """Join the pages of a built book into one HTML document, in the order of its contents.
+
+    Parameters
+    ----------
+    html : pathlib.Path
+        With ``index.html``, whose sidebar lists the pages.
+
+    Returns
+    -------
+    str
+        Links between pages lead to places in the document, and solutions are open.
+    """
+    front = BeautifulSoup((html / "index.html").read_text(encoding="utf-8"), "html.parser")
+    listed = [link["href"] for link in front.select("nav.bd-links a.internal[href]")]
+    names = dict.fromkeys(["index.html", *(href for href in listed if (html / href).is_file())])
+    articles = [_article(html / name) for name in names]
+    contents = "".join(
+        f'<li><a href="#{article["id"]}">{article.h1.get_text()}</a></li>'
+        for article in articles[1:]
+        if article.h1
+    )
+    articles.insert(1, f'<nav class="contents"><h2>Contents</h2><ul>{contents}</ul></nav>')
+    return PAGE.format(
+        title=front.title.get_text() if front.title else "",
+        styles="".join(map(str, front.select('link[rel="stylesheet"]'))),
+        articles="\n".join(map(str, articles)),
+    )
+
+
+def print_book(html: Path, target: Path, work: Path) -> None:
+    """Print a built book into one PDF, with an outline of its headings.
+
+    Parameters
+    ----------
+    html : pathlib.Path
+        The built pages.
+    target : pathlib.Path
+        The PDF to write.
+    work : pathlib.Path
+        A folder for the joined pages; it is emptied before and deleted afterwards.
+
+    Raises
+    ------
+    BookError
+        If there is no Chromium, or it fails.
+    """
+    chromium = find_chromium()
+    if chromium is None:
+        raise BookError(
+            "No Chromium: expected one of "
+            f"{', '.join(CHROMIUM)} in PATH, or its path in the variable CHROMIUM. On Debian, "
+            "install the package chromium.",
+            kind="no_chromium",
+        )
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    for folder in ("_static", "_images"):
+        (work / folder).symlink_to((html / folder).resolve())
+    page = work / "book.html"
+    page.write_text(join_pages(html), encoding="utf-8")
+    with atomic_path(target) as part:
+        command = [chromium, "--headless", "--disable-gpu", f"--print-to-pdf={part.resolve()}"]
+        command += ["--no-pdf-header-footer", "--generate-pdf-document-outline"]
+        command += ["--no-sandbox"] * (os.geteuid() == 0)  # which root cannot use
+        run = subprocess.run(
+            [*command, page.resolve().as_uri()], capture_output=True, text=True, check=False
+        )
+        if run.returncode or not part.is_file():
+            raise BookError(
+                f"Chromium could not print the book (exit status {run.returncode}):\n"
+                f"{run.stderr[-2000:]}",
+                kind="chromium",
+                path=target,
+                value=run.returncode,
+            )
+    shutil.rmtree(work)
+
+
+def _article(file: Path) -> Tag:
+    """Return the article of a page, with unique anchors and without what only a browser can use."""
+    soup = BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
+    article = soup.find("article")
+    for element in article.select(ON_SCREEN):
+        element.decompose()
+    for image in article.select("img[loading]"):
+        del image["loading"]  # a page that is printed is never scrolled
+    for element in article.select("[id]"):
+        element["id"] = f"{file.stem}--{element['id']}"
+    for link in article.select("a[href]"):
+        _rewrite_link(link, file)
+    article["id"] = file.stem
+    return article
+
+
+def _rewrite_link(link: Tag, file: Path) -> None:
+    """Let a link to a page or place of the book lead to the place in the joined pages."""
+    if re.match(r"[a-z]+:", link["href"]):
+        return
+    page, _, anchor = link["href"].partition("#")
+    stem = Path(page).stem if page else file.stem
+    if page and not page.endswith(".html"):
+        del link["href"]  # a file to download
+    else:
+        link["href"] = f"#{stem}--{anchor}" if anchor else f"#{stem}"
