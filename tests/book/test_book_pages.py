@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 import yaml
 from pybtex.database import parse_file
@@ -73,6 +74,16 @@ def test_every_page_of_the_contents_and_every_chapter_is_there(built_book, chapt
 def test_every_page_is_in_the_sidebar(soups, chapter_names):
     links = {a.get("href") for a in soups["index.html"].select(".bd-sidebar-primary a[href]")}
     assert {f"{chapter}.html" for chapter in chapter_names} <= links
+
+
+def test_downloaded_notebooks_begin_with_their_installation(soups, built_book, chapter_names):
+    for chapter in chapter_names:
+        link = soups[f"{chapter}.html"].select_one("a.btn-download-source-button")["href"]
+        notebook = nbformat.read(built_book / link, as_version=4)
+        assert "REPOSITORY" in notebook.cells[0].source, chapter
+        assert any(cell.get("outputs") for cell in notebook.cells), chapter
+        prose = "".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+        assert not UNRESOLVED.search(prose), f"{chapter}: {UNRESOLVED.search(prose)[0]!r}"
 
 
 def test_every_page_describes_itself_in_one_sentence_or_two(soups, articles):

@@ -232,3 +232,48 @@ def test_a_folded_solution_unfolds(visit):
     assert not code.is_visible()
     solution.locator("button.toggle-button").click()
     assert code.is_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", ["model-cards.html", "09-mixed-models.html"])
+def test_a_table_that_scrolls_says_so(visit, name, width):
+    page = visit(name, width=width)
+    tables = page.evaluate(
+        """[...document.querySelectorAll('.pst-scrollable-table-container')].map((region) => [
+          region.scrollWidth > region.clientWidth + 1,
+          getComputedStyle(region, '::before').content.includes('sideways'),
+        ])"""
+    )
+    assert tables
+    assert [says for _, says in tables] == [scrolls for scrolls, _ in tables]
+    assert any(scrolls for scrolls, _ in tables) == (width == 390)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_figures_are_drawn_for_the_theme(visit, theme):
+    page = visit("06-probing.html", theme=theme)
+    page.locator(".bd-article figure a > img:visible").first.scroll_into_view_if_needed()
+    corners = page.locator(".bd-article figure a > img:visible").first.evaluate(
+        """async (image) => {
+          await image.decode();
+          const canvas = new OffscreenCanvas(1, 1).getContext('2d');
+          canvas.drawImage(image, 0, 0, 1, 1, 0, 0, 1, 1);
+          return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+        }"""
+    )
+    assert all(channel > 240 for channel in corners) if theme == "light" else max(corners) < 50
+
+
+def test_nothing_is_cut_on_paper(visit):
+    page = visit("09-mixed-models.html", width=640)  # A4 without its margins
+    page.emulate_media(media="print")
+    cut = page.evaluate(
+        """[...document.querySelectorAll('.bd-article pre, .bd-article table')].filter(
+          (e) => e.checkVisibility() && e.clientWidth
+            && (e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > 641)
+        ).map((e) => e.tagName + ': ' + e.textContent.trim().slice(0, 60))"""
+    )
+    assert cut == []
+    chrome = ".copybtn, .toggle-button, details.hide, .players, .bd-sidebar-primary, .only-dark"
+    assert page.locator(chrome).locator("visible=true").count() == 0
+    assert page.locator(".bd-article pre").locator("visible=true").count() > 5
