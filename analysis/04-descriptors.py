@@ -223,8 +223,9 @@ sounds = {}
 for name in ("event_density", "syncopation"):
     known = table[name].dropna()
     for word, track in (("least", known.idxmin()), ("most", known.idxmax())):
-        label = f"{word} {words[name]} ({known[track]:.1f}): {data.song_names[track]}"
-        sounds[label] = data.audio_path(track)
+        label = f"{word} {words[name]} ({known[track]:.1f})"
+        song = data.song_names[track]
+        sounds[f"{label}: {song}"] = data.audio_path(track)
 audio_player(sounds)
 
 # %% [markdown] tags=["needs-styles"]
