@@ -77,8 +77,8 @@ report_value("n_styles", len(data.styles), fmt=".0f")
 
 # %% tags=["needs-audio"]
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
-songs = data.song_names
-sounds = {f"{songs[t]} ({s})": data.audio_path(t) for s, t in first.items()}
+titles = data.song_names
+sounds = {f"{titles[t]} ({s})": data.audio_path(t) for s, t in first.items()}
 audio_player(sounds)
 
 # %% [markdown] tags=["needs-stems"]
