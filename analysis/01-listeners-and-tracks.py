@@ -355,6 +355,7 @@ np.testing.assert_allclose(ceiling, by_formula, atol=1e-8)
 
 # %% tags=["needs-listeners", "hide-input"]
 shown = ceilings[ceilings["method"].isin(["ICC(C,1)", "split-half", "song means"])]
+shown = shown.assign(query=shown["query"].str.replace("_", " "))
 show_figure(
     figures.plot_forest(shown, label="query", hue="method", xlabel="Reliability"),
     "ceilings",
@@ -400,7 +401,7 @@ report_text(
 #
 # The simulation has two further questions, for which we know what causes the answers. The answers to
 # “placebo” depend on nothing in the sound: some songs are rated higher than others, but at random.
-# The answers to “style_only” depend on the style alone. {glue:text}`controls` The song means of both
+# The answers to “style only” depend on the style alone. {glue:text}`controls` The song means of both
 # are reliable ({numref}`fig-ceilings`), so listeners agree on them. Reliability therefore does not
 # show that there is anything to predict from the audio. Later chapters test their methods on both: a
 # valid method finds nothing in the first, and nothing but style in the second.
@@ -491,7 +492,7 @@ for control in data.controls:
     mean = data.song_means(control).groupby(data.tracks["style"].to_numpy())
     share = 100 * mean.transform("mean").var() / data.song_means(control).var()
     sentences.append(
-        f"“{control}” has a reliability of {reliable[control]:.2f}, and {share:.0f}% of the variance "
+        f"“{control.replace('_', ' ')}” has a reliability of {reliable[control]:.2f}, and {share:.0f}% of the variance "
         "of its song means lies between styles."
     )
 report_text("controls", " ".join(sentences) or "This study has none.")

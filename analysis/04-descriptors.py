@@ -505,7 +505,7 @@ report_text("style_verdict", describe_difference(over_style, "style alone"))
 #
 # Would the descriptors “predict” just any question? The simulation has two control questions
 # ({doc}`01-listeners-and-tracks`). The answers to “placebo” have nothing to do with any descriptor,
-# and the answers to “style_only” depend only on the style. {numref}`tab-controls` shows the same
+# and the answers to “style only” depend only on the style. {numref}`tab-controls` shows the same
 # analysis for both, and for “{glue:text}`target`”.
 
 # %% tags=["needs-simulation"]
@@ -523,6 +523,7 @@ for question in (target, *data.controls):
 columns = ["clear within styles", "ridge R²", "style R²", "ridge: low", "style: low"]
 controls = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 controls["clear within styles"] = controls["clear within styles"].astype(int)
+controls.index = controls.index.str.replace("_", " ")
 show_table(
     controls.rename_axis("question"),
     "controls",
@@ -534,12 +535,12 @@ sentences = [
     f"For “{question}”, ridge regression is {'' if row['ridge: low'] > 0 else 'not '}clearly better "
     f"than the mean, style alone {'is' if row['style: low'] > 0 else 'is not'}, and "
     f"{row['clear within styles']:.0f} descriptors correlate clearly within styles."
-    for question, row in controls.drop(index=target).iterrows()
+    for question, row in controls.iloc[1:].iterrows()
 ]
 report_text("controls", " ".join(sentences) or "This study has no control questions.")
 
 # %% [markdown] tags=["needs-simulation"]
-# {glue:text}`controls` Descriptors that differ between styles predict “style_only” as well as they
+# {glue:text}`controls` Descriptors that differ between styles predict “style only” as well as they
 # identify the style, and there is nothing else to predict. An R² above 0 is therefore not yet
 # evidence that listeners respond to a descriptor; a correlation *within* styles is better evidence.
 

@@ -428,7 +428,7 @@ found = pd.concat([found, inside]).set_index(["target", "what", "model"])
 
 # %% tags=["hide-input"]
 show_table(
-    found[["estimate", "low", "high"]],
+    found[["estimate", "low", "high"]].rename(index={"style_only": "style only"}),
     "probe-controls",
     f"Scores of {best} and of style alone for the two control questions; {n_songs} songs.",
 )

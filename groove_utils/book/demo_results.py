@@ -73,6 +73,7 @@ def _training(rows: pd.DataFrame) -> MystText:
 
 def _counts(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     table = rows[["method", "target", "n", *columns]].astype(dict.fromkeys(columns, "Int64"))
+    table["target"] = table["target"].str.replace("_", " ")
     return table.rename(columns={"n": "studies"})
 
 
