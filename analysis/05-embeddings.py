@@ -45,13 +45,13 @@ from groove_utils.book import (
     show_table,
 )
 from groove_utils.book.verdicts import clear_rows, pick_verdict
-from groove_utils.embed import benchmark, model_selection, provenance
+from groove_utils.embed import benchmark, provenance, study_models
 from groove_utils.embed.loading import load_model
 from groove_utils.stats import holm
 
 chapter = open_chapter("05-embeddings", study)
 data = chapter.study
-models = model_selection.models_for(data, models)
+models = study_models.models_for(data, models)
 
 # %% [markdown]
 # ## The models
@@ -140,7 +140,7 @@ np.testing.assert_allclose(ours.mean(axis=0), vector, atol=rounding)
 # on a spectrogram {cite}`choi2017`. The effect of training is the difference between the model and its twin.
 
 # %%
-twins = model_selection.twins_of(data, models)
+twins = study_models.twins_of(data, models)
 embeddings = embed.embed_study(data, [*models, *twins])
 facts = provenance.model_facts({m: embeddings[m] for m in models})
 chapter.save_table(facts, "models")
@@ -271,7 +271,7 @@ report_text("shown", shown)
 brought = [
     (model, stems)
     for model in models
-    for stems in [None, *model_selection.stem_sums(data, model)]
+    for stems in [None, *study_models.precomputed_sums(data, model)]
 ]
 joined = {}  # name → all layers of a model, concatenated: (songs, units)
 for model, stems in brought:

@@ -56,7 +56,7 @@ from groove_utils.book.verdicts import (
     pick_verdict,
 )
 from groove_utils.descriptors import BASELINE, describe_study
-from groove_utils.embed.model_selection import models_for, stem_sums, twins_of
+from groove_utils.embed.study_models import models_for, precomputed_sums, twins_of
 from groove_utils.stats import holm, join_words
 
 chapter = open_chapter("06-probing", study)
@@ -147,7 +147,7 @@ if "descriptors" in features:
 
 # %%
 for model in models:
-    for stems in stem_sums(data, model):
+    for stems in precomputed_sums(data, model):
         only = embed.embed_study(data, model, stems=stems.split("+"))
         published[f"{model}: {stems}"] = only.layers
 

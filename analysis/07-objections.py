@@ -53,7 +53,7 @@ from groove_utils.book import (
 )
 from groove_utils.book.verdicts import clear_rows, pick_by_p, pick_verdict
 from groove_utils.descriptors import describe_study
-from groove_utils.embed.model_selection import models_for
+from groove_utils.embed.study_models import models_for
 from groove_utils.similarity import rsa
 from groove_utils.stats import join_words
 

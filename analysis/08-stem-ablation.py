@@ -59,7 +59,7 @@ from groove_utils.book.verdicts import (
 )
 from groove_utils.cache import ArrayCache
 from groove_utils.descriptors import describe_study
-from groove_utils.embed.model_selection import models_for, stem_sums
+from groove_utils.embed.study_models import models_for, precomputed_sums
 from groove_utils.stats import holm, join_words, shapley_values
 from groove_utils.stats.wording import format_p
 from groove_utils.stems import load_stems
@@ -116,7 +116,7 @@ predictions = chapter.find_table("predictions")
 if predictions is not None and not model:
     model = predictions.loc[predictions["best"], "model"].iloc[0]
 if not data.has("audio"):  # vectors of stems, which not every model may have
-    with_stems = [name for name in models_for(data) if stem_sums(data, name)]
+    with_stems = [name for name in models_for(data) if precomputed_sums(data, name)]
     model = model if model in with_stems else with_stems[0]
 
 # %%

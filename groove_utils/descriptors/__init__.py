@@ -22,8 +22,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "prose_titles",
             "published_correlations",
         ],
+        "detrended_fluctuation": ["danceability"],
         "drum_strokes": ["drum_pattern", "syncopation"],
-        "fluctuation": ["danceability"],
+        "one_signal": ["describe"],
         "onsets": ["detect_onsets", "onset_strength", "region_strength"],
         "pulse": [
             "attack_slopes",
@@ -33,7 +34,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "pulse_clarity",
             "pulse_clarity_attack",
         ],
-        "one_signal": ["describe"],
         "spectral": [
             "BAND_EDGES",
             "DescriptorError",
@@ -43,7 +43,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "subband_flux",
         ],
         "stem_coupling": ["coincidence", "describe_stems"],
-        "whole_study": ["describe_study"],
         "tempo": ["estimate_tempo"],
+        "whole_study": ["describe_study"],
     },
 )

@@ -9,8 +9,8 @@ from groove_utils.audio import check_signal
 from groove_utils.descriptors import pulse, spectral
 from groove_utils.descriptors.beat import estimate_grid
 from groove_utils.descriptors.cards import DESCRIPTORS
+from groove_utils.descriptors.detrended_fluctuation import danceability
 from groove_utils.descriptors.drum_strokes import syncopation
-from groove_utils.descriptors.fluctuation import danceability
 from groove_utils.descriptors.onsets import (
     clear_onsets,
     detect_onsets,

@@ -65,8 +65,6 @@ def _describe_files(paths: list, jobs: int, store: ArrayCache) -> list[dict]:
     rows = [_read_row(store, key) for key in keys]
     missing = [i for i, row in enumerate(rows) if row is None]
     if missing:
-        # imported here too, not in the workers alone: Make reads what this process has imported
-
         if jobs > 1:
             compile_kernels()
         tasks = (delayed(_describe_file)(paths[i], keys[i], store) for i in missing)

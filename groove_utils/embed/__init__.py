@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "embedding": ["Embedding"],
         "extract": ["embed_audio", "embed_models", "embed_study", "embed_tracks"],
         "loading": ["forget_models", "load_model"],
-        "stem_mixes": ["embed_stem_sums"],
+        "stem_sums": ["embed_stem_sums"],
         "models.huggingface.clap": ["embed_text"],
     },
 )

@@ -46,7 +46,7 @@ class ModelUnavailableError(ErrorDetails, RuntimeError):
 
 
 class ModelRefusedError(ErrorDetails, RuntimeError):
-    """A loaded model that fails the checks of :mod:`groove_utils.embed.integrity`."""
+    """A model whose weights, outputs or fingerprint are not the expected ones."""
 
 
 @runtime_checkable

@@ -20,7 +20,7 @@ from groove_utils.embed.executors import embed_distributed
 from groove_utils.embed.jobs import Settings, compute_missing
 from groove_utils.embed.loading import load_model
 from groove_utils.embed.precomputed import check_options, read_precomputed
-from groove_utils.embed.stem_sums import SumSource
+from groove_utils.embed.sum_source import SumSource
 from groove_utils.errors import list_problems
 
 __all__ = ["embed_audio", "embed_models", "embed_study", "embed_tracks", "pick_stems"]

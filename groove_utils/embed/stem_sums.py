@@ -1,132 +1,174 @@
-"""Sums of stems as sources for the engine (chapter 08-stem-ablation).
-
-The resampled blocks of short stems are kept for a while: the sums of a song's stems then decode and
-resample each stem once.
-"""
+"""Embed every sum of a study's stems, for the chapter on stem ablation."""
 
 from __future__ import annotations
 
-import os
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from groove_utils.audio import AudioError
+from groove_utils.audio import audio_duration
 from groove_utils.audio.streams import FileSource, Source
-from groove_utils.files import hash_bytes
+from groove_utils.cache import ArrayCache
+from groove_utils.embed.adapters import EmbedError
+from groove_utils.embed.cache_keys import difference_key
+from groove_utils.embed.embedding import Embedding
+from groove_utils.embed.extract import embed_models, pick_stems
+from groove_utils.embed.precomputed import check_options, read_precomputed
+from groove_utils.embed.study_models import precomputed_sums
+from groove_utils.embed.sum_source import SumSource, add_streams
+from groove_utils.study.stem_names import stem_subsets, subset_name
 
-__all__ = ["SumSource", "add_streams"]
+__all__ = ["embed_stem_sums"]
 
-KEPT_BYTES = 128 << 20  # of resampled stems
+Sum = tuple[str, ...]
+EXACT = 10 ** (-90 / 20)  # a difference below this is rounding to 16 bit
 
 
-class SumSource(Source):
-    """The mono sum of several files, such as stems, times a gain.
+def embed_stem_sums(
+    study,
+    models: str | Sequence[str],
+    sums: Iterable[Sequence[str]] | None = None,
+    *,
+    stems: Mapping[str, Mapping[str, Path]] | None = None,
+    gains: Mapping[Sum, Mapping[str, float]] | None = None,
+    tracks: Iterable[str] | None = None,
+    excerpt: float = 0.0,
+    **options,
+) -> dict[str, dict[Sum, Embedding]]:
+    """Embed sums of stems with several models, decoding and resampling each stem once.
 
     Parameters
     ----------
-    paths : sequence of path or FileSource
-        Of any rates; the sum has the highest of these.
-    gain : float
-        Linear.
+    study : Study
+    models : str or sequence of str
+        Models, or folders of the study's ``embeddings/``.
+    sums : iterable of sequence of str, optional
+        Which stems to add up; all non-empty subsets by default, from single stems to all, or the
+        sums with precomputed vectors if the study has no stems.
+    stems : mapping of str to mapping of str to path, optional
+        Audio files by track_id and stem; the study's own by default. They may come from a
+        separator, or from another song.
+    gains : mapping of tuple of str to mapping of str to float, optional
+        A linear gain for a sum, by track_id; 1 where none is given. For loudness matching.
+    tracks : iterable of str, optional
+        Track ids; all by default.
+    excerpt : float
+        Seconds from the middle of each song that are embedded; 0 for the whole song. Precomputed
+        vectors are used as they are.
+    **options
+        As in :func:`groove_utils.embed.embed_models`: seed, pooling, cache, device, executor,
+        progress.
+
+    Returns
+    -------
+    dict of str to dict of tuple of str to Embedding
+        By model and sum, in the order of `sums`.
 
     Raises
     ------
-    AudioError
-        If there are no files (``kind="no_files"``), or one cannot be read.
+    EmbedError
+        If a track lacks a stem of a sum, a sum is empty or names a stem twice, the study has
+        neither stems nor vectors of a sum, or another `pooling` than the mean is asked for of
+        vectors that the study brings.
+
+    Notes
+    -----
+    Where the study holds ``embeddings/<model>/<stem>+<stem>/``, these are used (not with `stems`
+    or `gains`). Where all of a track's own stems add up to its mix, within 16-bit rounding, the
+    mix itself is embedded, which is usually cached already.
     """
-
-    def __init__(self, paths: Sequence[str | os.PathLike | FileSource], gain: float = 1.0):
-        self.parts = [p if isinstance(p, FileSource) else FileSource(p) for p in paths]
-        if not self.parts:
-            raise AudioError("there are no files to add up; give one or more.", kind="no_files")
-        self.sr = max(part.sr for part in self.parts)
-        self.gain = float(gain)
-
-    def content(self) -> str:  # noqa: D102
-        return hash_bytes("sum", *sorted(p.content() for p in self.parts), repr(self.gain))
-
-    def blocks(self, mono: bool = True) -> Iterator[np.ndarray]:  # noqa: D102
-        for _, blocks in self.resampled([self.sr]):
-            yield blocks[self.sr] if mono else blocks[self.sr][None]
-
-    def resampled(self, rates: Sequence[int]) -> Iterator[tuple[float, dict[int, np.ndarray]]]:
-        """Yield the sum at several rates; parts are resampled one by one, so that sums share them.
-
-        The peak is that of the highest rate.
-        """
-        highest, peak = max(rates), 0.0
-        parts = [_kept_blocks(part, rates) for part in self.parts]
-        for blocks in add_streams(parts, rates, self.gain):
-            peak = max(peak, float(np.abs(blocks[highest]).max(initial=0)))
-            yield peak, blocks
-
-
-def add_streams(
-    parts: Sequence[Iterator], rates: Sequence[int], gain: float = 1.0
-) -> Iterator[dict]:
-    """Add up streams of blocks, rate by rate.
-
-    Parameters
-    ----------
-    parts : sequence of iterator of dict of int to ndarray
-        Blocks by rate, of any lengths. A stream that ends early is continued by silence.
-    rates : sequence of int
-    gain : float
-        Linear, applied to the sum.
-
-    Yields
-    ------
-    dict of int to ndarray of float32
-    """
-    running = dict(enumerate(parts))
-    waiting = {rate: [np.zeros(0, np.float32)] * len(parts) for rate in rates}
-    while running:
-        for i in list(running):
-            blocks = next(running[i], None)
-            if blocks is None:
-                del running[i]
-                continue
-            for rate, held in waiting.items():
-                held[i] = np.concatenate([held[i], blocks[rate]])
-        total = {}
-        for rate, held in waiting.items():
-            lengths = [len(held[i]) for i in running] or [max(map(len, held))]
-            total[rate] = np.zeros(min(lengths), np.float32)
-            for i, samples in enumerate(held):
-                ready = samples[: len(total[rate])]
-                total[rate][: len(ready)] += ready
-                held[i] = samples[len(ready) :]
-            total[rate] *= np.float32(gain)
-        yield total
+    models = [models] if isinstance(models, str) else list(models)
+    ids = list(study.tracks["track_id"] if tracks is None else tracks)
+    files = _stem_files(study, ids) if stems is None else {track: stems[track] for track in ids}
+    if sums is None and not files:
+        sums = [name.split("+") for name in precomputed_sums(study, models[0])]
+    sums = stem_subsets(next(iter(files.values()))) if sums is None else list(map(tuple, sums))
+    vectors: dict[str, dict[Sum, Embedding]] = {model: {} for model in models}
+    if stems is None and not gains:
+        vectors = {model: _precomputed(study, model, sums, ids) for model in models}
+    check_options([model for model in models if vectors[model]], **options)
+    groups: dict[tuple[Sum, ...], list[str]] = {}  # models that lack the same sums run together
+    for model in models:
+        if missing := tuple(each for each in sums if each not in vectors[model]):
+            groups.setdefault(missing, []).append(model)
+    for missing, lacking in groups.items():
+        if not files:
+            raise _no_stems(study, lacking[0], missing[0])
+        work: dict[str, Source] = {}  # track by track, so that a track's sums share its stems
+        for track in ids:
+            mix = study.audio_path(track) if stems is None else None
+            parts = _parts(files[track], excerpt)
+            for each in missing:
+                gain = (gains or {}).get(each, {}).get(track, 1.0)
+                work[_label(track, each)] = _source(study, track, parts, each, gain, mix)
+        for model, embedding in embed_models(work, lacking, **options).items():
+            vectors[model] |= {each: _of_sum(embedding, ids, each) for each in missing}
+    return {model: {each: vectors[model][each] for each in sums} for model in models}
 
 
-_kept: OrderedDict[tuple, list[dict[int, np.ndarray]]] = OrderedDict()
-_lock = threading.Lock()
+def _precomputed(study, model, sums: Iterable[Sum], ids: Sequence[str]) -> dict[Sum, Embedding]:
+    archives = {each: study.vector_paths(model, each) for each in sums}
+    return {each: read_precomputed(paths, model, ids) for each, paths in archives.items() if paths}
 
 
-def _n_bytes(stream: list[dict[int, np.ndarray]]) -> int:
-    return sum(block.nbytes for blocks in stream for block in blocks.values())
+def _label(track: str, each: Sum) -> str:
+    return f"{track} ({' + '.join(each)})"
 
 
-def _kept_blocks(part: FileSource, rates: Sequence[int]) -> Iterator[dict[int, np.ndarray]]:
-    """Yield a file's blocks at several rates, and keep them if they are few."""
-    key = (part.content(), tuple(sorted(rates)))
-    with _lock:
-        stream = _kept.get(key)
-    if stream is not None:
-        yield from stream
-        return
-    stream, n_bytes = [], 0
-    for _, blocks in part.resampled(rates):
-        n_bytes += _n_bytes([blocks])
-        stream = [*stream, blocks] if n_bytes <= KEPT_BYTES // 16 else []
-        yield blocks
-    if not stream:
-        return
-    with _lock:
-        _kept[key] = stream
-        while sum(map(_n_bytes, _kept.values())) > KEPT_BYTES:
-            _kept.popitem(last=False)
+def _of_sum(embedding: Embedding, ids: Sequence[str], each: Sum) -> Embedding:
+    """The rows of one sum, under the tracks' own names."""
+    part = embedding.select([_label(track, each) for track in ids])
+    silent = [track for track in ids if _label(track, each) in part.silent]
+    return Embedding(embedding.model, list(ids), part.layers, silent)
+
+
+def _no_stems(study, model: str, each: Sum) -> EmbedError:
+    place = f"embeddings/{model}/{subset_name(each)}/"
+    return EmbedError(
+        f"{study.path}: the study has no stems, and no vectors in {place}. Put stems into "
+        f"stems/<track_id>/, or vectors into {place}.",
+        kind="no_stems",
+        path=study.path,
+    )
+
+
+def _stem_files(study, ids: Sequence[str]) -> dict[str, dict[str, Path]]:
+    return {track: study.stem_paths(track) for track in ids} if study.has("stems") else {}
+
+
+def _parts(files: Mapping[str, Path], excerpt: float) -> dict[str, FileSource]:
+    if not excerpt:
+        return {stem: FileSource(path) for stem, path in files.items()}
+    # the same excerpt of all stems, the longest of which is as long as the song
+    longest = max(audio_duration(path) for path in files.values())
+    start = max(0.0, (longest - excerpt) / 2)
+    return {stem: FileSource(path, start, excerpt) for stem, path in files.items()}
+
+
+def _source(
+    study, track: str, parts: Mapping[str, FileSource], each: Sum, gain: float, mix: Path | None
+) -> Source:
+    chosen = pick_stems(study, track, parts, each)
+    if mix is not None and gain == 1 and set(each) == set(parts):
+        whole = FileSource(mix, chosen[0].start, chosen[0].duration)
+        if _add_up(list(parts.values()), whole):
+            return whole
+    return SumSource(chosen, gain)
+
+
+def _add_up(parts: Sequence[FileSource], whole: FileSource) -> bool:
+    """Check whether files add up to another; cached by their contents."""
+    total = SumSource(parts)
+    if total.sr != whole.sr:
+        return False
+    cache = ArrayCache(namespace="sums")
+    key = difference_key(total.content(), whole.content())
+    entry = cache.get(key)
+    if entry is None:
+        rate = total.sr
+        streams = [({rate: b} for b in total.blocks()), ({rate: -b} for b in whole.blocks())]
+        peaks = [np.abs(b[rate]).max(initial=0) for b in add_streams(streams, [rate])]
+        entry = {"peak": np.float32(max(peaks, default=0))}
+        cache.put(key, entry)
+    return float(entry["peak"]) < EXACT

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from groove_utils.audio.suffixes import AUDIO_SUFFIXES
 from groove_utils.cache import cache_key
 from groove_utils.errors import DetailedError
 from groove_utils.paths import cache_folder
@@ -20,7 +21,6 @@ from groove_utils.synth.genre_corpus import make_genre_corpus
 
 __all__ = ["Corpus", "CorpusError", "load_corpus", "rendered_corpus"]
 
-AUDIO = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au"}
 REQUIRED = ("song_id", "style", "artist", "audio")
 
 
@@ -108,7 +108,7 @@ def load_corpus(folder: str | os.PathLike) -> Corpus:
     songs = _read_table(folder) if (folder / "songs.csv").is_file() else _scan(folder)
     if songs.empty:
         raise CorpusError(
-            f"{folder}: no audio file in <style>/<artist>/ (endings: {' '.join(sorted(AUDIO))}).",
+            f"{folder}: no audio file in <style>/<artist>/ (endings: {' '.join(AUDIO_SUFFIXES)}).",
             kind="no_songs",
             path=folder,
         )
@@ -119,7 +119,7 @@ def _scan(folder: Path) -> pd.DataFrame:
     files = [
         path
         for path in sorted(folder.glob("*/*/*"))
-        if path.suffix.lower() in AUDIO and path.is_file() and path.name[0] != "."
+        if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file() and path.name[0] != "."
     ]
     rows = []
     for path in files:

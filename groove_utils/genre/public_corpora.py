@@ -15,8 +15,9 @@ from typing import NamedTuple
 import pandas as pd
 import pooch
 
+from groove_utils.audio.suffixes import AUDIO_SUFFIXES
 from groove_utils.files import hash_file
-from groove_utils.genre.corpora import AUDIO, Corpus, CorpusError
+from groove_utils.genre.corpora import Corpus, CorpusError
 from groove_utils.paths import cache_folder
 from groove_utils.study.download import TIMEOUT
 
@@ -133,7 +134,7 @@ def _gtzan_files(folder: Path) -> dict[str, str]:
     return {
         path.stem: path.relative_to(folder).as_posix()
         for path in reversed(files)
-        if path.suffix in AUDIO and path.name.startswith(f"{path.parent.name}.")
+        if path.suffix in AUDIO_SUFFIXES and path.name.startswith(f"{path.parent.name}.")
     }
 
 

@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "errors": ["LmmError", "LmmWarning"],
         "fit": ["fit_lmm"],
         "intervals": ["bootstrap"],
-        "likelihood": ["likelihood_ratio_test", "random_effect_tests"],
+        "likelihood_ratio": ["likelihood_ratio_test", "random_effect_tests"],
         "marginal": ["MarginalMeans"],
         "moderators": ["join_facts", "slopes_by_fact"],
         "multi_outcome": ["compare_questions"],

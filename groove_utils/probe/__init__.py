@@ -12,7 +12,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "ablation": ["Ablation", "ablate"],
-        "stem_attribution": ["attribute_songs"],
         "baselines": ["nested_estimator", "random_projection_control"],
         "comparison": ["compare_models", "mean_difference", "songs_needed"],
         "correlation": ["correlate", "error_table", "fisher_interval"],
@@ -31,6 +30,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ridge": ["nested_ridge", "nested_ridges"],
         "scaling": ["ClippedStandardScaler", "scale_facts"],
         "selection": ["inner_errors", "select_by_inner_folds"],
+        "songs": ["ProbeError"],
+        "stem_attribution": ["attribute_songs"],
         "stem_scores": [
             "ablation_scores",
             "contrast",
@@ -40,6 +41,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "style": ["style_baseline", "style_scores"],
         "transfer": ["matched_transfer"],
-        "validation": ["ProbeError"],
     },
 )

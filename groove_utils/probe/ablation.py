@@ -22,8 +22,8 @@ from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.ridge import make_plan, nested_ridges, run_ridge
 from groove_utils.probe.scores import style_statistic
+from groove_utils.probe.songs import ProbeError, Songs, as_songs
 from groove_utils.probe.style import style_baseline
-from groove_utils.probe.validation import ProbeError, Songs, as_songs
 from groove_utils.stats.validation import as_blocks
 from groove_utils.study.stem_names import subset_name
 

@@ -20,7 +20,7 @@ from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.ridge import Plan, make_plan, run_plan
 from groove_utils.probe.scaling import ClippedStandardScaler
-from groove_utils.probe.validation import ProbeError, as_data
+from groove_utils.probe.songs import ProbeError, as_data
 
 __all__ = ["nested_estimator", "random_projection_control"]
 

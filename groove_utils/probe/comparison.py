@@ -13,7 +13,7 @@ from scipy import stats
 from groove_utils.probe.intervals import artist_influence
 from groove_utils.probe.result import ProbeResult, check_paired
 from groove_utils.probe.scores import score_statistic
-from groove_utils.probe.validation import ProbeError
+from groove_utils.probe.songs import ProbeError
 from groove_utils.stats.bootstrap import influence_interval
 from groove_utils.stats.multiple_testing import holm
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from groove_utils.probe.validation import ProbeError, as_songs
+from groove_utils.probe.songs import ProbeError, as_songs
 from groove_utils.stats.bootstrap import FEWEST_CLUSTERS, cluster_codes, cluster_weights
 from groove_utils.stats.multiple_testing import holm
 from groove_utils.stats.validation import StatsError, label_codes

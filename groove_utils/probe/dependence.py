@@ -10,7 +10,7 @@ from sklearn import inspection
 from sklearn.base import clone
 from sklearn.ensemble import GradientBoostingRegressor
 
-from groove_utils.probe.validation import ProbeError, as_data
+from groove_utils.probe.songs import ProbeError, as_data
 from groove_utils.stats.validation import as_blocks, label_codes
 
 __all__ = ["parabola", "partial_dependence", "two_lines"]

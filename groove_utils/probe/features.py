@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from groove_utils.probe.validation import ProbeError
+from groove_utils.probe.songs import ProbeError
 
 __all__ = ["usable_descriptors"]
 

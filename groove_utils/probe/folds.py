@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from groove_utils.probe.protocol import Protocol
-from groove_utils.probe.validation import ProbeError, Songs
+from groove_utils.probe.songs import ProbeError, Songs
 from groove_utils.stats.validation import label_codes
 
 __all__ = ["Split", "artist_folds", "check_folds", "nested_splits", "outer_folds", "outer_splits"]

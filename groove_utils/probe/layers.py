@@ -14,7 +14,7 @@ from groove_utils.probe.permutation import permutation_test
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.ridge import nested_ridge
 from groove_utils.probe.scores import score_statistic
-from groove_utils.probe.validation import ProbeError
+from groove_utils.probe.songs import ProbeError
 from groove_utils.stats.bootstrap import influence_draws, influence_interval
 
 __all__ = ["layer_profile"]

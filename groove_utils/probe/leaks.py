@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.folds import check_folds
-from groove_utils.probe.validation import ProbeError, as_data
+from groove_utils.probe.songs import ProbeError, as_data
 
 __all__ = ["find_leaks"]
 

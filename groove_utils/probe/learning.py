@@ -12,7 +12,7 @@ from groove_utils.mixed import rating_variances
 from groove_utils.probe.folds import nested_splits, outer_folds, outer_splits
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.ridge import assemble, make_plan, run_ridge
-from groove_utils.probe.validation import ProbeError, as_data
+from groove_utils.probe.songs import ProbeError, as_data
 
 __all__ = ["learning_curve", "rater_learning_curve"]
 

@@ -11,7 +11,7 @@ from sklearn.model_selection import KFold
 
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.ridge import leave_out
-from groove_utils.probe.validation import ProbeError, Songs, as_data
+from groove_utils.probe.songs import ProbeError, Songs, as_data
 
 __all__ = ["paper_protocol", "single_precision_difference"]
 

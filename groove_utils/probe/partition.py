@@ -14,7 +14,7 @@ from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import by_target
 from groove_utils.probe.ridge import Plan, run_plan
 from groove_utils.probe.scores import score_statistic
-from groove_utils.probe.validation import ProbeError, as_songs
+from groove_utils.probe.songs import ProbeError, as_songs
 from groove_utils.stats.bootstrap import influence_interval
 from groove_utils.stats.validation import as_blocks
 

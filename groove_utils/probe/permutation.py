@@ -20,7 +20,7 @@ from groove_utils.probe.folds import nested_splits, outer_folds
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.ridge import assemble, make_plan, nuisance_design, run_ridge
 from groove_utils.probe.scores import within_style_r
-from groove_utils.probe.validation import ProbeError, as_songs
+from groove_utils.probe.songs import ProbeError, as_songs
 from groove_utils.stats.permutation import permutation_p, permute
 from groove_utils.stats.validation import as_blocks
 

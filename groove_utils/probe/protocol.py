@@ -8,7 +8,7 @@ from numbers import Integral
 
 import numpy as np
 
-from groove_utils.probe.validation import ProbeError
+from groove_utils.probe.songs import ProbeError
 
 __all__ = ["DEFAULT_ALPHAS", "Protocol"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.scores import SCORES, r2_by_repeat, rmse_by_repeat, score_statistic
-from groove_utils.probe.validation import ProbeError, Songs
+from groove_utils.probe.songs import ProbeError, Songs
 
 __all__ = ["ProbeResult", "by_target", "check_paired"]
 

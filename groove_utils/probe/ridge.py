@@ -23,7 +23,7 @@ from groove_utils.probe.folds import Split, nested_splits, outer_folds
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.scaling import ClippedStandardScaler
-from groove_utils.probe.validation import ProbeError, Songs, as_data
+from groove_utils.probe.songs import ProbeError, Songs, as_data
 from groove_utils.stats.threads import one_thread
 from groove_utils.stats.validation import as_labels
 

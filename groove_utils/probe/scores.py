@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
-from groove_utils.probe.validation import ProbeError
+from groove_utils.probe.songs import ProbeError
 
 __all__ = [
     "SCORES", "r2_by_repeat", "rmse_by_repeat", "score_statistic", "style_statistic",

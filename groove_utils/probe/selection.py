@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.result import ProbeResult, check_paired
-from groove_utils.probe.validation import ProbeError
+from groove_utils.probe.songs import ProbeError
 
 __all__ = ["inner_errors", "select_by_inner_folds"]
 

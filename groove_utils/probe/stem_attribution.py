@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.probe.ablation import Ablation
-from groove_utils.probe.validation import ProbeError
+from groove_utils.probe.songs import ProbeError
 from groove_utils.stats.bootstrap import influence_interval, jackknife_influence
 from groove_utils.stats.shapley import shapley_values
 

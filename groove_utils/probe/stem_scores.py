@@ -11,7 +11,7 @@ from groove_utils.cache import ArrayCache
 from groove_utils.probe.ablation import Ablation, Subset, cached
 from groove_utils.probe.paper import paper_protocol
 from groove_utils.probe.result import check_paired
-from groove_utils.probe.validation import ProbeError, as_songs
+from groove_utils.probe.songs import ProbeError, as_songs
 from groove_utils.stats.bootstrap import influence_interval
 from groove_utils.stats.multiple_testing import holm
 from groove_utils.stats.shapley import MOST_PLAYERS, shapley_values

@@ -10,7 +10,7 @@ from groove_utils.probe.intervals import result_interval
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult, by_target
 from groove_utils.probe.scores import style_statistic
-from groove_utils.probe.validation import as_songs
+from groove_utils.probe.songs import as_songs
 
 __all__ = ["style_baseline", "style_scores"]
 

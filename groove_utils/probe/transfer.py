@@ -13,7 +13,7 @@ from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
 from groove_utils.probe.ridge import assemble, make_plan, run_ridge
 from groove_utils.probe.scores import score_statistic
-from groove_utils.probe.validation import ProbeError, Songs, as_data
+from groove_utils.probe.songs import ProbeError, Songs, as_data
 from groove_utils.stats.bootstrap import influence_interval
 
 __all__ = ["matched_transfer"]

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.spatial.distance import pdist
 
 from groove_utils.stats.bootstrap import FEWEST_CLUSTERS, influence_interval, jackknife_influence
-from groove_utils.stats.mantel_test import mantel, unit_ranks
+from groove_utils.stats.distance_correlation import mantel, unit_ranks
 from groove_utils.stats.permutation import permutation_p, permute
 from groove_utils.stats.validation import StatsError, as_blocks, as_labels, as_targets, label_codes
 

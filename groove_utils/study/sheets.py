@@ -14,17 +14,14 @@ from zipfile import ZipFile, is_zipfile
 import numpy as np
 import pandas as pd
 
+from groove_utils.audio.suffixes import AUDIO_SUFFIXES
 from groove_utils.study.containment import LARGEST_TABLE
 from groove_utils.study.problems import StudyError, problem, reading
 from groove_utils.study.tables import MISSING, as_numbers
 from groove_utils.study.text import plain_text
 
-__all__ = ["AUDIO_SUFFIXES", "RatingsSheet", "read_sheet"]
+__all__ = ["RatingsSheet", "read_sheet"]
 
-AUDIO_SUFFIXES = (
-    ".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp2", ".mp3", ".mp4",
-    ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma",
-)  # fmt: skip
 _SUFFIX = re.compile(rf"\.({'|'.join(s[1:] for s in AUDIO_SUFFIXES)})\b", re.IGNORECASE)
 # accepted names of columns, the preferred one first; endings such as _id and _nr do not count
 HEADERS = {

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from groove_utils.audio.suffixes import AUDIO_SUFFIXES
 from groove_utils.files import atomic_path
 from groove_utils.study.problems import Problem, StudyError, problem
-from groove_utils.study.sheets import AUDIO_SUFFIXES, RatingsSheet, read_sheet
+from groove_utils.study.sheets import RatingsSheet, read_sheet
 from groove_utils.study.tables import write_study
 from groove_utils.study.text import as_label, plain_text
 
-__all__ = ["read_ratings_sheet", "start_study"]
+__all__ = ["start_study"]
 
 TRACKS = ["track_id", "title", "artist", "style"]
 SHOWN = 10  # names in a message
@@ -122,24 +123,6 @@ def _listeners(sheet: RatingsSheet) -> dict[str, pd.DataFrame]:
     if sheet.listeners is None:
         return {"listeners": ids.drop_duplicates().to_frame()}
     return {"listeners": sheet.listeners[sheet.listeners["listener_id"].isin(ids)]}
-
-
-def read_ratings_sheet(
-    path: str | os.PathLike, track_ids: list[str], *, query: str = "groove"
-) -> pd.DataFrame:
-    """Read a spreadsheet of ratings as one row per rating.
-
-    Parameters
-    ----------
-    path, track_ids, query :
-        As in :func:`groove_utils.study.sheets.read_sheet`, which also returns facts and notes.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns track_id, query, rating and, if known, listener_id; unanswered cells dropped.
-    """
-    return read_sheet(Path(path), track_ids, query=query).ratings
 
 
 def _label_queries(ratings: pd.DataFrame) -> dict[str, str]:

@@ -26,7 +26,7 @@ from groove_utils.probe import (
 )
 from groove_utils.probe.folds import nested_splits, outer_folds
 from groove_utils.probe.ridge import make_plan, run_ridge
-from groove_utils.probe.validation import as_songs
+from groove_utils.probe.songs import as_songs
 
 STUDY = {"n": 100, "n_artists": 65, "dim": 60, "slope": 1.2, "artist_share": 0.3}
 

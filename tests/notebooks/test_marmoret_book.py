@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
-from groove_utils.embed.model_selection import models_for, stem_sums
+from groove_utils.embed.study_models import models_for, precomputed_sums
 from groove_utils.probe import paper_protocol
 from groove_utils.study import load_study
 from groove_utils.study.datasets.marmoret2026 import make_marmoret2026
@@ -39,7 +39,7 @@ def test_the_published_study_gives_the_table_of_the_paper(make_book, tmp_path):
     study = load_study(folder)
     models = models_for(study)
     assert len(models) == 7
-    stems = [f"muq-mulan: {stem}" for stem in stem_sums(study, "muq-mulan")]
+    stems = [f"muq-mulan: {stem}" for stem in precomputed_sums(study, "muq-mulan")]
     assert len(stems) == len(STEMS) == 5
     assert list(table) == [*models, "descriptors", *stems]
     assert all(re.fullmatch(r"−?[\d.,]+ ± [\d.]+", cell) for row in table.values() for cell in row)

@@ -83,7 +83,7 @@ def test_command_line(capsys):
     assert "embeddings/musicfm/" in streams.err
 
 
-@pytest.mark.parametrize("module", ["embed", "embed.model_selection", "embed.extract"])
+@pytest.mark.parametrize("module", ["embed", "embed.study_models", "embed.extract"])
 def test_imports_are_light(module):
     code = (
         f"import sys, groove_utils.{module}\n"

@@ -22,7 +22,7 @@ from groove_utils.cache import ArrayCache
 from groove_utils.embed import EmbedError, embed_tracks, extract, register_model
 from groove_utils.embed.executors import open_pool, pickled_by_value
 from groove_utils.embed.models.musicnn.taggers import Tagger
-from groove_utils.embed.stem_sums import SumSource
+from groove_utils.embed.sum_source import SumSource
 
 N_TRACKS = 24
 # processes are forked from a server that has imported the slow libraries

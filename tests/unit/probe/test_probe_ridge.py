@@ -22,7 +22,7 @@ from groove_utils.probe import (
     style_baseline,
 )
 from groove_utils.probe.folds import nested_splits
-from groove_utils.probe.validation import as_songs
+from groove_utils.probe.songs import as_songs
 from groove_utils.stats import StatsError
 
 ONCE = Protocol(n_repeats=1)

@@ -9,7 +9,8 @@ from expect import raises
 
 from groove_utils.study import StudyError, load_study, validate_study
 from groove_utils.study.__main__ import main
-from groove_utils.study.start import read_ratings_sheet, start_study
+from groove_utils.study.sheets import read_sheet
+from groove_utils.study.start import start_study
 
 SONGS = ("song1", "song10", "a b", "ünï #2 (live)", "Band - x")
 
@@ -90,7 +91,7 @@ def test_unanswered_cells_are_left_out(audio, tmp_path):
     frame = by_listener(long_form()).astype(object)
     frame.loc[1, "song10 dance"] = None
     frame.loc[2, "song10 dance"] = ""
-    long = read_ratings_sheet(write(frame, tmp_path / "r.csv"), list(SONGS))
+    long = read_sheet(write(frame, tmp_path / "r.csv"), list(SONGS)).ratings
     assert len(long) == 30 - 2
     own = long[(long["track_id"] == "song10") & (long["query"] == "dance")]
     assert own["listener_id"].tolist() == ["anna"]
@@ -108,7 +109,7 @@ def test_a_participant_column_named_id_is_no_track(audio, tmp_path):
     frame = pd.DataFrame(
         {"id": np.repeat([1, 2], 5), "song": SONGS * 2, "response": np.arange(10) % 7 + 1}
     )
-    long = read_ratings_sheet(write(frame, tmp_path / "r.csv"), list(SONGS))
+    long = read_sheet(write(frame, tmp_path / "r.csv"), list(SONGS)).ratings
     assert long["track_id"].tolist() == list(SONGS) * 2
     assert long["listener_id"].tolist() == ["1"] * 5 + ["2"] * 5
 
@@ -174,12 +175,12 @@ def test_a_workbook_that_is_none_is_refused(audio, tmp_path):
 
 def test_columns_named_by_files_and_separators_inside_headers(tmp_path):
     (tmp_path / "r.csv").write_text("id,song1.wav,song10.WAV liking\np1,1,2\n")
-    table = read_ratings_sheet(tmp_path / "r.csv", list(SONGS))
+    table = read_sheet(tmp_path / "r.csv", list(SONGS)).ratings
     assert table.drop(columns="listener_id").to_numpy().tolist() == [
         ["song1", "groove", 1], ["song10", "liking", 2]
     ]  # fmt: skip
     (tmp_path / "r.csv").write_text("track;rating (1 = no, 7 = yes)\nsong1;3\nsong10;4\n")
-    table = read_ratings_sheet(tmp_path / "r.csv", list(SONGS))
+    table = read_sheet(tmp_path / "r.csv", list(SONGS)).ratings
     assert table["query"].unique().tolist() == ["rating (1 = no, 7 = yes)"]
     assert table["rating"].tolist() == [3, 4]
 

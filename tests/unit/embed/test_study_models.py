@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groove_utils.embed.model_selection import OFFLINE, models_for, stem_sums, twins_of
+from groove_utils.embed.study_models import OFFLINE, models_for, precomputed_sums, twins_of
 from groove_utils.study import Study
 
 
@@ -38,8 +38,8 @@ def test_named_models_come_before_all(study):
 
 def test_stems_that_a_study_brings(study):
     add_vectors(study, "m", "m/vocals", "m/drums+bass", "m/drums", "m/other+vocals")
-    assert stem_sums(study, "m") == ["drums", "vocals", "drums+bass", "other+vocals"]
-    assert stem_sums(study, "another") == []
+    assert precomputed_sums(study, "m") == ["drums", "vocals", "drums+bass", "other+vocals"]
+    assert precomputed_sums(study, "another") == []
 
 
 def test_twins_need_audio_and_an_architecture(study):

@@ -8,7 +8,7 @@ from pathlib import Path
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.study.stem_names import STEMS
 
-__all__ = ["OFFLINE", "models_for", "stem_sums", "twins_of"]
+__all__ = ["OFFLINE", "models_for", "precomputed_sums", "twins_of"]
 
 OFFLINE = ("msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg", "basic-pitch")
 """Models whose weights come inside Python packages: they run anywhere."""
@@ -56,7 +56,7 @@ def twins_of(study, models: Sequence[str]) -> list[str]:
     return [twin for twin in twins if twin in catalogued_models() and study.has("audio")]
 
 
-def stem_sums(study, model: str) -> list[str]:
+def precomputed_sums(study, model: str) -> list[str]:
     """Return the stems, and sums of stems, with a model's vectors in a study.
 
     Parameters

@@ -1,0 +1,9 @@
+"""Endings of audio files."""
+
+__all__ = ["AUDIO_SUFFIXES"]
+
+AUDIO_SUFFIXES = (
+    ".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp2", ".mp3", ".mp4",
+    ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma",
+)  # fmt: skip
+"""What :func:`groove_utils.audio.load_audio` reads. Files with other endings are not looked at."""

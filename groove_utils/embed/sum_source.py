@@ -1,0 +1,132 @@
+"""Sums of stems as sources for the engine (chapter 08-stem-ablation).
+
+The resampled blocks of short stems are kept for a while: the sums of a song's stems then decode and
+resample each stem once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from groove_utils.audio import AudioError
+from groove_utils.audio.streams import FileSource, Source
+from groove_utils.files import hash_bytes
+
+__all__ = ["SumSource", "add_streams"]
+
+KEPT_BYTES = 128 << 20  # of resampled stems
+
+
+class SumSource(Source):
+    """The mono sum of several files, such as stems, times a gain.
+
+    Parameters
+    ----------
+    paths : sequence of path or FileSource
+        Of any rates; the sum has the highest of these.
+    gain : float
+        Linear.
+
+    Raises
+    ------
+    AudioError
+        If there are no files (``kind="no_files"``), or one cannot be read.
+    """
+
+    def __init__(self, paths: Sequence[str | os.PathLike | FileSource], gain: float = 1.0):
+        self.parts = [p if isinstance(p, FileSource) else FileSource(p) for p in paths]
+        if not self.parts:
+            raise AudioError("there are no files to add up; give one or more.", kind="no_files")
+        self.sr = max(part.sr for part in self.parts)
+        self.gain = float(gain)
+
+    def content(self) -> str:  # noqa: D102
+        return hash_bytes("sum", *sorted(p.content() for p in self.parts), repr(self.gain))
+
+    def blocks(self, mono: bool = True) -> Iterator[np.ndarray]:  # noqa: D102
+        for _, blocks in self.resampled([self.sr]):
+            yield blocks[self.sr] if mono else blocks[self.sr][None]
+
+    def resampled(self, rates: Sequence[int]) -> Iterator[tuple[float, dict[int, np.ndarray]]]:
+        """Yield the sum at several rates; parts are resampled one by one, so that sums share them.
+
+        The peak is that of the highest rate.
+        """
+        highest, peak = max(rates), 0.0
+        parts = [_kept_blocks(part, rates) for part in self.parts]
+        for blocks in add_streams(parts, rates, self.gain):
+            peak = max(peak, float(np.abs(blocks[highest]).max(initial=0)))
+            yield peak, blocks
+
+
+def add_streams(
+    parts: Sequence[Iterator], rates: Sequence[int], gain: float = 1.0
+) -> Iterator[dict]:
+    """Add up streams of blocks, rate by rate.
+
+    Parameters
+    ----------
+    parts : sequence of iterator of dict of int to ndarray
+        Blocks by rate, of any lengths. A stream that ends early is continued by silence.
+    rates : sequence of int
+    gain : float
+        Linear, applied to the sum.
+
+    Yields
+    ------
+    dict of int to ndarray of float32
+    """
+    running = dict(enumerate(parts))
+    waiting = {rate: [np.zeros(0, np.float32)] * len(parts) for rate in rates}
+    while running:
+        for i in list(running):
+            blocks = next(running[i], None)
+            if blocks is None:
+                del running[i]
+                continue
+            for rate, held in waiting.items():
+                held[i] = np.concatenate([held[i], blocks[rate]])
+        total = {}
+        for rate, held in waiting.items():
+            lengths = [len(held[i]) for i in running] or [max(map(len, held))]
+            total[rate] = np.zeros(min(lengths), np.float32)
+            for i, samples in enumerate(held):
+                ready = samples[: len(total[rate])]
+                total[rate][: len(ready)] += ready
+                held[i] = samples[len(ready) :]
+            total[rate] *= np.float32(gain)
+        yield total
+
+
+_kept: OrderedDict[tuple, list[dict[int, np.ndarray]]] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _n_bytes(stream: list[dict[int, np.ndarray]]) -> int:
+    return sum(block.nbytes for blocks in stream for block in blocks.values())
+
+
+def _kept_blocks(part: FileSource, rates: Sequence[int]) -> Iterator[dict[int, np.ndarray]]:
+    """Yield a file's blocks at several rates, and keep them if they are few."""
+    key = (part.content(), tuple(sorted(rates)))
+    with _lock:
+        stream = _kept.get(key)
+    if stream is not None:
+        yield from stream
+        return
+    stream, n_bytes = [], 0
+    for _, blocks in part.resampled(rates):
+        n_bytes += _n_bytes([blocks])
+        stream = [*stream, blocks] if n_bytes <= KEPT_BYTES // 16 else []
+        yield blocks
+    if not stream:
+        return
+    with _lock:
+        _kept[key] = stream
+        while sum(map(_n_bytes, _kept.values())) > KEPT_BYTES:
+            _kept.popitem(last=False)
