@@ -81,6 +81,12 @@ class Adapter(Protocol):
         that stores activations does.
     version : str, optional
         Of the weights and the adapter's own processing; change it when either changes.
+    trained : bool, optional
+        False for an untrained twin; True by default.
+    seed : int, optional
+        Of the random weights of an untrained twin; it is part of the cache key.
+    files : callable, optional
+        ``files()`` lists the files of the weights; the model is checked again when one changes.
     """
 
     sample_rate: int
