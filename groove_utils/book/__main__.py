@@ -1,7 +1,7 @@
 """``python -m groove_utils.book``: run, build and check the book, for the Makefile.
 
-The study, the parameter file, the chapter and the port come in the environment variables STUDY,
-PARAMS, CH and PORT.
+The study, the parameter file, the chapter and the port are given by the environment variables
+STUDY, PARAMS, CH and PORT.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from groove_utils.paths import project_root
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one of the verbs and return the exit status."""
+    """Run one of the commands and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -110,7 +110,7 @@ def _make(options: argparse.Namespace) -> int:
 
 
 def _read_chapter_name(chapters: list[str]) -> str:
-    """Return CH, which has to be one of the chapters."""
+    """Return CH, which must be one of the chapters."""
     chapter = os.environ.get("CH", "")
     if chapter not in chapters:
         raise BookError(
@@ -151,7 +151,7 @@ def _run(options: argparse.Namespace) -> int:
             writes=options.writes,
         )
     except (ErrorDetails, OSError) as error:
-        # Make shows it at the very end, after the output of other chapters
+        # Make prints it at the very end, after the output of other chapters
         described = isinstance(error, OSError)
         message = describe_os_error(error, options.build) if described else str(error)
         failure = options.build / "failed" / f"{options.script.stem}.txt"

@@ -1,8 +1,8 @@
 """Compile executed chapters and hand-written pages into HTML with jupyter-book.
 
 Pages in ``book/`` are Jinja templates over the reported values (``{{ value("06-probing.r2") }}``),
-so that no number is typed; a name that no chapter reported fails the build. All that a template
-writes is escaped, except tables and other MyST of our own.
+so that no number is typed by hand; if a name was not reported by any chapter, the build fails. All
+template output is escaped, except our own tables and other MyST.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ __all__ = ["build_book", "collect_values", "repository", "write_pages"]
 
 
 def collect_values(build: Path, chapters: list[str]) -> dict[str, dict]:
-    """Join the chapters' reported values into ``values.json``, keyed ``<chapter>.<name>``."""
+    """Merge the chapters' reported values into ``values.json``, with keys ``<chapter>.<name>``."""
     values = {}
     for chapter in chapters:
         reported = json.loads((build / "values" / f"{chapter}.json").read_text(encoding="utf-8"))
@@ -67,7 +67,7 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     build : pathlib.Path
         The study's folder of generated files, with the executed chapters in ``book/``.
     chapters : list of str
-        The chapters to include, all executed.
+        The chapters to include, all of them executed.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     Raises
     ------
     BookError
-        If jupyter-book warns or fails, or a page asks for a value that was not reported.
+        If jupyter-book issues warnings or fails, or a page uses a value that was not reported.
     """
     sources = build / "book"
     data = load_study(study if Path(study).is_dir() else build / "study", validate=False)
@@ -131,7 +131,7 @@ def write_pages(root: Path, study: str, build: Path, chapters: list[str]) -> Pat
         *(root / file for file in files),
         *(sources, *list_folder(sources), build / "study.path", *study_tables(data)),
         *(build / "book" / f"{chapter}.ipynb" for chapter in chapters),
-        *_scripts(root, chapters),  # of which the exercise notebooks are made
+        *_scripts(root, chapters),  # sources of the exercise notebooks
         *(build / kind / f"{chapter}.json" for chapter in chapters for kind in ("values", "runs")),
         *tables.glob("models.parquet"),
         *(root / "analysis" / "expected").glob("demo_*.csv"),
@@ -149,13 +149,12 @@ def write_pages(root: Path, study: str, build: Path, chapters: list[str]) -> Pat
 
 
 def repository(root: Path) -> dict[str, str] | None:
-    """Find the project's address on GitHub, from CI's environment or the git remote.
+    """Find the project's GitHub URL from the CI environment or the git remote.
 
     Returns
     -------
     dict or None
-        ``url`` and ``branch``; None where there is no such address, so that no page has a broken
-        link.
+        ``url`` and ``branch``; None if there is no such URL, so that no page has a broken link.
     """
     slug = os.environ.get("GITHUB_REPOSITORY")
     if not slug:
@@ -169,7 +168,7 @@ def repository(root: Path) -> dict[str, str] | None:
 
 
 def _scripts(root: Path, chapters: list[str]) -> list[Path]:
-    """List the sources of those chapters that have one in this checkout."""
+    """List the sources of the chapters that exist in this checkout."""
     scripts = (root / "analysis" / f"{chapter}.py" for chapter in chapters)
     return [script for script in scripts if script.is_file()]
 
@@ -178,7 +177,7 @@ def _lookup(values: dict[str, dict], key: str) -> Callable[[str], str]:
     def lookup(name: str) -> str:
         if name not in values:
             raise BookError(
-                f"A page asks for the value {name!r}, which no chapter reported.",
+                f"A page uses the value {name!r}, which no chapter reported.",
                 kind="unknown_value",
                 value=name,
             )
@@ -214,7 +213,7 @@ def _render_pages(pages: Path, target: Path, context: dict) -> None:
 
 
 def _drop_unused_media(sources: Path, chapters: list[str]) -> None:
-    """Delete notebooks, figures and sounds that no chapter of this build shows."""
+    """Delete notebooks, figures and sounds that are not used by any chapter of this build."""
     text = ""
     for notebook in sources.glob("*.ipynb"):
         if notebook.stem not in chapters:
@@ -227,7 +226,7 @@ def _drop_unused_media(sources: Path, chapters: list[str]) -> None:
 
 
 def _footer(root: Path, study_title: str, address: dict[str, str] | None) -> str:
-    """Write the facts at the foot of each page as HTML: study, version, date, licence, citation."""
+    """Write the footer of each page as HTML: study, version, date, licence, citation."""
     file = root / "CITATION.cff"
     facts = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
     date, _, commit = _git(root, "log", "-1", "--format=%cs %h").partition(" ")
@@ -251,7 +250,7 @@ def _config(file: Path, address: dict[str, str] | None, run_times: dict[str, str
     config = yaml.safe_load(file.read_text(encoding="utf-8"))
     config.setdefault("html", {})
     sphinx = config.setdefault("sphinx", {})
-    sphinx["recursive_update"] = True  # or the theme's options would replace those made here
+    sphinx["recursive_update"] = True  # otherwise the theme's options would replace those set here
     sphinx.setdefault("config", {})["run_times"] = run_times
     if address:
         config["repository"] = {**address, "path_to_book": "analysis"}

@@ -1,4 +1,4 @@
-"""The open chapter: its study, its tables, what it has reported and read."""
+"""The open chapter: its study, its tables, and the values and files it has reported and read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
     "study_tables",
 ]  # fmt: skip
 
-DECLARED = "GROOVE_TABLES"  # environment: the tables that the chapter may read and write, as JSON
+DECLARED = "GROOVE_TABLES"  # tables that the chapter may read and write, as JSON
 NOTHING_RUN = {
     "values": {}, "names": [], "files": [], "packages": [], "tables_written": [],
     "peak_memory_mib": 0,
@@ -43,12 +43,12 @@ class Chapter:
     Attributes
     ----------
     name : str
-        As in ``analysis/``, without suffix.
+        Name of the chapter, as in ``analysis/`` without suffix.
     study : Study
     build : pathlib.Path
-        The folder of this study's generated files.
+        Folder of this study's generated files.
     in_book : bool
-        Whether the chapter runs for the book (by Make) rather than in somebody's Jupyter.
+        True if the chapter runs for the book (by Make), not interactively in Jupyter.
     reported : dict
         Entries of :func:`report_value` and :func:`report_text`, by name.
     """
@@ -61,20 +61,21 @@ class Chapter:
         self._declared: dict[str, list[str]] = json.loads(os.environ.get(DECLARED, "{}"))
         self.reported: dict[str, dict] = {}
         self.tables_written: set[str] = set()
-        self.names: set[str] = set()  # of values, figures and tables
+        self.names: set[str] = set()  # names of values, figures and tables
 
     def __repr__(self) -> str:
         return f"<Chapter {self.name} on {self.study!r}>"
 
     def save_table(self, frame: pd.DataFrame, name: str) -> None:
-        """Write a tidy table for later chapters; an unchanged file is left alone.
+        """Write a tidy table for later chapters; unchanged files are left alone.
 
         Parameters
         ----------
         frame : pandas.DataFrame
             The index is kept.
         name : str
-            As listed in ``analysis/chapters.mk`` under what this chapter writes.
+            Name of the table, as listed in ``analysis/chapters.mk`` among those that this chapter
+            writes.
 
         Raises
         ------
@@ -91,8 +92,8 @@ class Chapter:
         Raises
         ------
         BookError
-            If the chapter that writes it has not been run, if the file is damaged, or if
-            ``analysis/chapters.mk`` does not list it under what this chapter reads.
+            If the chapter that writes it has not been run, the file is damaged, or
+            ``analysis/chapters.mk`` does not list it among the tables that this chapter reads.
         """
         self._check_declared("reads", name)
         path = self._table_path(name)
@@ -107,14 +108,14 @@ class Chapter:
             return pd.read_parquet(path, page_checksum_verification=True)
         except (OSError, ValueError) as error:
             raise BookError(
-                f"The table {path} is damaged ({error}); expected one that the book has written. "
-                f"`make chapter CH={self.name}` makes it again.",
+                f"The table {path} is damaged ({error}); expected one written by the book. `make "
+                f"chapter CH={self.name}` writes it again.",
                 kind="damaged_table",
                 path=path,
             ) from error
 
     def find_table(self, name: str) -> pd.DataFrame | None:
-        """Read a table of an earlier chapter; None where that chapter could not make it."""
+        """Read a table of an earlier chapter; return None if that chapter could not create it."""
         return self.load_table(name) if self.has_table(name) else None
 
     def has_table(self, name: str) -> bool:
@@ -122,7 +123,7 @@ class Chapter:
         return has_table(self.build / "tables", name)
 
     def _check_declared(self, verb: str, name: str) -> None:
-        """Check a table against ``chapters.mk``, from which Make orders the chapters."""
+        """Check a table against ``chapters.mk``, which Make uses to order the chapters."""
         if name not in self._declared.get(verb, [name]):
             raise BookError(
                 f"{self.name} {verb} the table {name!r}, which analysis/chapters.mk does not list. "
@@ -150,11 +151,11 @@ def open_chapter(name: str, study: str | os.PathLike = "demo") -> Chapter:
     Chapter
     """
     global _current
-    from groove_utils.figures.theme import use_theme  # seaborn, which the runner has no use for
+    from groove_utils.figures.theme import use_theme  # seaborn, which the runner does not need
 
     use_theme()
     in_book = "GROOVE_BUILD" in os.environ
-    # a run for the book was validated, audio and all, before the chapter began
+    # for the book, the study including its audio was validated before the chapter started
     loaded = load_study(study, validate=not in_book)
     label = Path(study).resolve().name if Path(study).is_dir() else str(study)
     _current = Chapter(name, loaded, build_folder(label), in_book)
@@ -162,17 +163,17 @@ def open_chapter(name: str, study: str | os.PathLike = "demo") -> Chapter:
 
 
 def current_chapter() -> Chapter | None:
-    """Return the chapter that was opened last, or None."""
+    """Return the most recently opened chapter, or None."""
     return _current
 
 
 def in_book() -> bool:
-    """Check whether a chapter is open and runs for the book, not in somebody's Jupyter."""
+    """Return True if a chapter is open and runs for the book, not interactively in Jupyter."""
     return _current is not None and _current.in_book
 
 
 def has_table(folder: Path, name: str) -> bool:
-    """Check whether a table is there, rather than :data:`NOT_ALLOWED`."""
+    """Return True if a table exists and is not just :data:`NOT_ALLOWED`."""
     path = folder / f"{name}.parquet"
     return path.is_file() and path.read_bytes() != NOT_ALLOWED
 
@@ -183,7 +184,7 @@ def study_tables(study: Study) -> list[Path]:
 
 
 def finish_chapter(path: str) -> None:
-    """Write what the run reported and what it depended on; called by the runner's last cell.
+    """Write what the run reported and depended on; called by the runner's last cell.
 
     Parameters
     ----------

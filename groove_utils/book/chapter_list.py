@@ -1,7 +1,7 @@
 """Chapters of the book: add one from the template, or take one out.
 
-``analysis/chapters.mk`` lists them in their order; everything else, such as the table of contents,
-follows from it.
+``analysis/chapters.mk`` lists them in order; everything else, such as the table of contents, is
+derived from it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def listed_chapters(text: str) -> list[str]:
     """
     match = LIST.search(text)
     if match is None:
-        raise BookError("chapters.mk: no line `CHAPTERS := …`; write one.", kind="no_chapters")
+        raise BookError("chapters.mk: no line `CHAPTERS := …`; add one.", kind="no_chapters")
     return match[1].replace("\\\n", " ").split()
 
 
 def declared_tables(text: str) -> dict[str, dict[str, list[str]]]:
-    r"""Return the tables that each chapter reads and writes, by the text of ``chapters.mk``.
+    r"""Return the tables that each chapter reads and writes, according to ``chapters.mk``.
 
     Raises
     ------
@@ -68,10 +68,10 @@ def declared_tables(text: str) -> dict[str, dict[str, list[str]]]:
 
 
 def add_chapter(folder: Path, slug: str) -> Path:
-    """Write a chapter from the template, and list it in ``chapters.mk`` by its number.
+    """Create a chapter from the template, and list it in ``chapters.mk`` by its number.
 
-    Parameters and result are those of :func:`groove_utils.book.jupytext_sync.new_chapter`; a name
-    that is listed already raises its BookError, too.
+    Parameters, result and errors are those of :func:`groove_utils.book.jupytext_sync.new_chapter`;
+    a name that is already listed is also an error.
     """
     file = folder / "chapters.mk"
     text = file.read_text(encoding="utf-8")
@@ -93,7 +93,7 @@ def add_chapter(folder: Path, slug: str) -> Path:
 
 
 def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
-    """Take a chapter out of ``chapters.mk`` and the parameter files, and move its files away.
+    """Remove a chapter from ``chapters.mk`` and the parameter files, and move its files away.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
     slug : str
         ``NN-short-name``.
     kept : pathlib.Path
-        Folder to move script and notebook to, so that no work is lost.
+        Folder to which script and notebook are moved, so that no work is lost.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
     Raises
     ------
     BookError
-        If there is no such chapter, or another chapter reads a table of it.
+        If there is no such chapter, or another chapter reads one of its tables.
     """
     file = folder / "chapters.mk"
     text = file.read_text(encoding="utf-8")
@@ -142,14 +142,14 @@ def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
 
 
 def _check_unread(text: str, slug: str) -> None:
-    """Raise a BookError if another chapter reads what a chapter writes."""
+    """Raise a BookError if another chapter reads a table that this chapter writes."""
     tables = declared_tables(text)
     written = set(tables[slug]["writes"])
     for reader, chapter in tables.items():
         if shared := sorted(written.intersection(chapter["reads"])):
             raise BookError(
                 f"{reader} reads the table {shared[0]!r}, which {slug} writes; expected no reader. "
-                f"Remove {reader} first, or take the table out of its reads in chapters.mk.",
+                f"Remove {reader} first, or remove the table from its reads in chapters.mk.",
                 kind="table_in_use",
                 value=shared[0],
                 column=reader,

@@ -13,8 +13,8 @@ __all__ = ["compare_values", "write_expected"]
 def tolerance_of(entry: dict) -> float:
     """Return the largest accepted deviation of a reported value.
 
-    It is the value's own ``tolerance`` if the chapter stated one; else 5% of the value, or half
-    the width of its 95% interval where that is less; at least 1e-6.
+    It is the value's own ``tolerance`` if the chapter gave one; otherwise 5% of the value, or half
+    the width of its 95% interval if that is smaller; at least 1e-6.
     """
     if entry.get("tolerance") is not None:
         return float(entry["tolerance"])
@@ -62,7 +62,7 @@ def _difference(reported: dict, expected: dict) -> str | None:
 
 
 def write_expected(values: dict[str, dict], path: Path) -> None:
-    """Write reported values as the expected ones, each with its tolerance."""
+    """Save reported values as the expected ones, each with its tolerance."""
     expected = {
         name: {"value": _rounded(entry), "tolerance": tolerance_of(entry)}
         if "value" in entry
@@ -73,6 +73,6 @@ def write_expected(values: dict[str, dict], path: Path) -> None:
 
 
 def _rounded(entry: dict) -> float:
-    # six figures, unless the tolerance asks for more
+    # six digits, unless the tolerance requires more
     short = float(f"{entry['value']:.6g}")
     return short if abs(short - entry["value"]) <= tolerance_of(entry) / 10 else entry["value"]

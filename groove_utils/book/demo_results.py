@@ -1,4 +1,4 @@
-"""Tables of the page on the demo study: effects found over its seeds, and tags that models give it.
+"""Tables of the page on the demo study: effects found over seeds, and tags given by models.
 
 ``make bench-demo`` writes the tables to ``analysis/expected/``, since they take longer than a book.
 """
@@ -22,14 +22,14 @@ def demo_results(folder: Path) -> dict[str, MystText | str]:
     Parameters
     ----------
     folder : pathlib.Path
-        With ``demo_seeds.csv`` and ``demo_tags.csv``, whose first lines begin with ``#`` and say
-        how they were made.
+        Folder with ``demo_seeds.csv`` and ``demo_tags.csv``, whose first lines begin with ``#`` and
+        state how they were made.
 
     Returns
     -------
     dict of str to str
-        ``effects, controls, training, tags``, tables; ``made``, how they were made. Empty texts
-        where a file is missing.
+        Tables ``effects, controls, training, tags``, and ``made``, how they were made. Empty
+        strings if a file is missing.
     """
     results = dict.fromkeys(("effects", "controls", "training", "tags", "made"), "")
     if (folder / SEEDS).is_file():
@@ -78,7 +78,7 @@ def _counts(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def _shares(*columns: pd.Series) -> list[str | None]:
-    """Write estimates with their intervals, None where there are none."""
+    """Format estimates with their intervals; None if there are none."""
     return [
         f"{value:.2f} ({low:.2f} to {high:.2f})" if pd.notna(value) else None
         for value, low, high in zip(*columns)

@@ -6,8 +6,8 @@ __all__ = ["BookError", "ChapterError"]
 
 
 class BookError(DetailedError):
-    """Something reported, shown or built does not fit the book; the message says how to fix it."""
+    """Error raised for invalid values, figures or pages; the message says how to fix it."""
 
 
 class ChapterError(BookError):
-    """A chapter that failed; the message names the chapter, the cell and the error."""
+    """Error raised if a chapter fails; the message names the chapter, the cell and the error."""

@@ -39,7 +39,7 @@ def exercise_notebook(
     values: Mapping[str, Mapping] | None = None,
     address: Mapping[str, str] | None = None,
 ) -> nbformat.NotebookNode:
-    """Make the exercise notebook of a chapter.
+    """Create the exercise notebook of a chapter.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def write_exercises(
             nbformat.write(exercise_notebook(script, values, address), part)
         written.append(path)
     for path in (folder / FOLDER).glob("*.ipynb"):
-        if path not in written:  # of a chapter that was taken out
+        if path not in written:  # of a chapter that was removed
             path.unlink()
     return written
 
@@ -131,7 +131,7 @@ def link_exercises(text: str, chapter: str) -> str:
 
 
 def _without_solutions(text: str, inside: bool) -> tuple[str, bool]:
-    """Drop what stands between the marks of solutions; tell whether the last one is still open."""
+    """Drop text between solution marks; also return True if the last solution is still open."""
     kept, position = [], 0
     for mark in SOLUTION_MARK.finditer(text):
         if not inside:

@@ -1,6 +1,6 @@
-"""Sphinx extension: exercises and solutions without repeated ids.
+"""Sphinx extension: exercises and solutions without duplicate ids.
 
-sphinx-exercise gives the content of every exercise the same id; ids must be unique in a page.
+sphinx-exercise gives the content of every exercise the same id, but ids must be unique on a page.
 """
 
 from __future__ import annotations

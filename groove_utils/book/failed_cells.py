@@ -1,11 +1,11 @@
 """Boxes in place of cells that cannot be computed from a study's data.
 
-Requirements of cells (:mod:`groove_utils.book.study_requirements`) cover what a study lacks
-altogether. Data can also be unusable in ways that no tag names: a constant descriptor, a question
-to which everybody gave the same answer, a single listener. In a reader's study, a cell that raises
-an error about data is then replaced by a box with the message; cells that need its results are
-skipped, and sentences that mention them are dropped from the page. Errors of one cause share one
-box, which lists the other sections that lack something. In a catalogued simulation, where every
+The requirements of cells (:mod:`groove_utils.book.study_requirements`) cover parts that a study
+lacks entirely. Data can also be unusable in ways that no tag describes: a constant descriptor, a
+question that everybody answered in the same way, or a single listener. In a reader's study, a cell
+that raises an error about data is replaced by a box with the message. Cells that need its results
+are skipped, and paragraphs that mention them are dropped from the page. Errors with the same cause
+share one box, which lists the other affected sections. In a catalogued simulation, where every
 section must run, errors stop the chapter.
 """
 
@@ -31,11 +31,11 @@ GUARD_CELLS = (
 )
 """Arguments of a kernel that guards its cells."""
 SHOWN = "_shown_by_cell"
-ABOUT_DATA = (DetailedError, ValueError, AssertionError)  # others are errors of the code
+ABOUT_DATA = (DetailedError, ValueError, AssertionError)  # others are bugs in the code
 GLUE = re.compile(r"\{glue:text\}`([^`]+)`")
 LABEL = re.compile(r"\{numref\}`((?:fig|tab)-[^`]+)`")
 HEADING = re.compile(r"^##+ +(.+?) *$", re.MULTILINE)
-CAUSE = "groove_cause"  # in an output's metadata: why its cell gave nothing else
+CAUSE = "groove_cause"  # in an output's metadata: why its cell has no other output
 INCOMPLETE = "groove_incomplete"  # in a cell's metadata: it failed or was skipped
 
 
@@ -45,14 +45,14 @@ class CellGuard(ast.NodeTransformer):
     Attributes
     ----------
     missing : dict of str to str
-        Names that failed or skipped cells would have defined, each with the cause.
+        Names that failed or skipped cells would have defined, with the cause.
     """
 
     def __init__(self):
         self.missing: dict[str, str] = {}
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
-        """Return the module to run: only a mark of the cause, if it needs a missing name."""
+        """Return the module to run; if it needs a missing name, this only marks the cause."""
         loads, stores = _names(node)
         guard = f"__import__({__name__!r}, fromlist=['_']).GUARD"
         if needed := sorted(loads & self.missing.keys()):
@@ -60,7 +60,7 @@ class CellGuard(ast.NodeTransformer):
             self.missing |= dict.fromkeys(stores, cause)
             return ast.parse(f"{guard}.skip({cause!r})")
         *body, last = node.body or [ast.Pass()]
-        if isinstance(last, ast.Expr):  # its value is shown, as that of a cell
+        if isinstance(last, ast.Expr):  # its value is displayed, like that of a cell
             last = ast.Assign([ast.Name(SHOWN, ast.Store())], last.value)
         template = ast.parse(
             f"{SHOWN} = None\n"
@@ -75,7 +75,7 @@ class CellGuard(ast.NodeTransformer):
         return ast.fix_missing_locations(template)
 
     def fail(self, error: Exception, stores: Collection[str]) -> None:
-        """Show a box, or raise the error again if it is not about the study's data."""
+        """Show a box, or re-raise the error if it is not about the study's data."""
         if not isinstance(error, ABOUT_DATA) or current_chapter() is None:
             raise error
         cause = _cause(error)
@@ -87,7 +87,7 @@ class CellGuard(ast.NodeTransformer):
         _show("", cause)
 
     def succeed(self, stores: Collection[str]) -> None:
-        """Forget names that are defined now."""
+        """Remove names that are now defined from the missing ones."""
         for name in stores:
             self.missing.pop(name, None)
 
@@ -96,7 +96,7 @@ GUARD = CellGuard()
 
 
 def _cause(error: Exception) -> str:
-    """Identify what is wrong with the data; two errors of one kind about one column agree."""
+    """Identify the cause of an error; errors of the same kind about the same column share one."""
     kind = getattr(error, "kind", "")
     return f"{kind} {error.column or ''}" if kind else f"{type(error).__name__} {error}"
 
@@ -105,7 +105,7 @@ def _message(error: Exception) -> str:
     """Describe an error to a reader of the page."""
     if isinstance(error, BookError) and error.kind == "not_finite":  # from `report_value`
         return f"the number “{error.column}” is undefined for them."
-    if isinstance(error, AssertionError):  # such as a comparison of numbers that are undefined
+    if isinstance(error, AssertionError):  # such as a comparison of undefined numbers
         text = " ".join(str(error).split())
         return f"a check does not hold ({text[:200]})." if text else "a check does not hold."
     return str(error) or type(error).__name__
@@ -119,13 +119,13 @@ def _show(text: str, cause: str) -> None:
 
 def guard_cells() -> None:
     """Guard the cells of the running kernel."""
-    from IPython import get_ipython  # the runner needs no kernel
+    from IPython import get_ipython  # the runner does not need a kernel
 
     get_ipython().ast_transformers.append(GUARD)
 
 
 def _names(cell: ast.Module) -> tuple[set[str], set[str]]:
-    """Names that a cell needs from earlier cells, and names that it defines."""
+    """Return the names that a cell needs from earlier cells, and the names that it defines."""
     needs, stores = set(), set()
     for statement in cell.body:
         loads, own = set(), set()
@@ -151,7 +151,7 @@ def _targets(statement: ast.stmt) -> list[ast.Name]:
 
 
 def gather_boxes(notebook: nbformat.NotebookNode) -> None:
-    """Show each cause of failed cells in one box, with the other sections that it left out.
+    """Show each cause of failed cells in one box that lists the other affected sections.
 
     Parameters
     ----------
@@ -193,9 +193,9 @@ def gather_boxes(notebook: nbformat.NotebookNode) -> None:
 def drop_unresolved(
     notebook: nbformat.NotebookNode, values: Collection[str], names: Collection[str]
 ) -> None:
-    """Drop the paragraphs that mention a value or a figure that was not made.
+    """Drop the paragraphs that mention a missing value or figure.
 
-    Sections of which nothing is left are dropped, too.
+    Sections that become empty are dropped, too.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def drop_unresolved(
 
 
 def _drop_empty_sections(notebook: nbformat.NotebookNode) -> None:
-    """Drop headings under which failed and skipped cells have left neither text nor output."""
+    """Drop headings of sections that are empty because of failed and skipped cells."""
     parts = []  # cell, paragraph (None for code) and level of heading (0 for text)
     for cell in notebook.cells:
         paragraphs = re.split(r"\n\s*\n", cell.source) if cell.cell_type == "markdown" else [None]

@@ -1,4 +1,4 @@
-"""Finish the HTML that jupyter-book writes: light, described, and usable by everybody."""
+"""Post-processing of jupyter-book's HTML: size, descriptions and accessibility."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from groove_utils.files import atomic_path, write_if_changed
 
 __all__ = ["finish_page", "finish_pages"]
 
-LONGEST_DESCRIPTION = 160  # characters that search engines show
-WIDE = 420  # pixels: a figure that is wider scrolls on a phone
+LONGEST_DESCRIPTION = 160  # number of characters that search engines show
+WIDE = 420  # pixels: wider figures scroll on a phone
 # scripts and styles that no page of this book uses: icons are inline, nothing runs in the browser
 UNUSED = re.compile(r"fontawesome\.js|sphinx-thebe|\.js\.map")
 SEARCH_ONLY = re.compile(r"searchtools\.js|language_data\.js|searchindex\.js")
@@ -53,18 +53,18 @@ def finish_pages(folder: Path, figures: Path) -> None:
 
 
 def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, str]) -> str:
-    """Return the HTML of a page without unused scripts, and with what the theme leaves out.
+    """Return a page's HTML without unused scripts, and with elements that the theme omits.
 
     Parameters
     ----------
     text : str
-        HTML as jupyter-book wrote it.
+        HTML as written by jupyter-book.
     page : pathlib.Path
-        Its file, relative to which images are found.
+        File of the page, relative to which images are resolved.
     icons : dict of str to str
         Name of an icon → its SVG.
     terms : dict of str to str
-        Anchor of a glossary term → its definition, which a link to it shows.
+        Anchor of a glossary term → its definition, which is shown at links to it.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def _trim_head(soup: BeautifulSoup, *, is_search: bool) -> None:
 
 
 def _describe(soup: BeautifulSoup) -> None:
-    """Describe a page to search engines by its first paragraph."""
+    """Set a page's description for search engines to its first paragraph."""
     paragraph = soup.select_one("article section > p")
     title = soup.title.get_text() if soup.title else ""
     text = " ".join((paragraph.get_text() if paragraph else title).split())
@@ -145,7 +145,7 @@ def _add_dark_figures(soup: BeautifulSoup, folder: Path) -> None:
 
 
 def _size_images(soup: BeautifulSoup, folder: Path) -> None:
-    """Give each figure its size, and load it when it comes into view."""
+    """Set the size of each figure, and load it lazily."""
     for image in soup.select("article img[src]"):
         file = folder / image["src"]
         image["loading"], image["decoding"] = "lazy", "async"
@@ -162,13 +162,13 @@ def _size_images(soup: BeautifulSoup, folder: Path) -> None:
 
 
 def _mark_scrolling(soup: BeautifulSoup) -> None:
-    """Let keys scroll what may be wider than the page."""
+    """Make elements that may be wider than the page scrollable by keyboard."""
     for region in soup.select(".pst-scrollable-table-container, .highlight pre, div.math.equation"):
         region["tabindex"] = "0"
 
 
 def _name_controls(soup: BeautifulSoup) -> None:
-    """Let the accessible name of a control contain the words that are seen on it."""
+    """Make the accessible name of each control contain its visible text."""
     for item in soup.select(".citation-list[role], .citation[role]"):  # entries are not list items
         del item["role"]
     for control in soup.select("button.search-button-field, details > summary"):

@@ -1,4 +1,4 @@
-"""Icons of Font Awesome as inline SVG, so that pages need not load its script of 1.5 MB."""
+"""Font Awesome icons as inline SVG, so that pages need not load its 1.5 MB script."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Icon = tuple[str, str, str]  # width, height, and the path
 
 
 def read_icons(script: Path, names: Iterable[str]) -> dict[str, Icon]:
-    """Read the drawings of solid icons from Font Awesome's script.
+    """Read the shapes of solid icons from Font Awesome's script.
 
     Parameters
     ----------
     script : pathlib.Path
-        ``fontawesome.js`` of the theme.
+        The theme's ``fontawesome.js``.
     names : iterable of str
-        Such as ``magnifying-glass``; names that the script does not define are left out.
+        Names such as ``magnifying-glass``; undefined names are ignored.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def read_icons(script: Path, names: Iterable[str]) -> dict[str, Icon]:
 
 
 def draw_icon(name: str, icon: Icon) -> str:
-    """Write an icon as SVG, which takes the colour and the size of the text around it."""
+    """Write an icon as SVG with the colour and size of the surrounding text."""
     width, height, path = icon
     return (
         f'<svg class="svg-inline--fa fa-{name}" aria-hidden="true" focusable="false" '

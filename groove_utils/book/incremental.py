@@ -1,7 +1,7 @@
-"""Bring a study's book up to date: find what has changed or is damaged, and let Make make it.
+"""Incremental builds: find what has changed or is damaged, and let Make rebuild it.
 
-A result is made again when its manifest (:mod:`groove_utils.manifest`) is absent; so whatever is
-out of date or damaged loses its manifest first, with a line that says why.
+Make rebuilds a result if its manifest (:mod:`groove_utils.manifest`) is absent. The manifests of
+results that are out of date or damaged are therefore removed first, with a message that says why.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from groove_utils.paths import project_root
 __all__ = ["lock_build", "make_inputs", "make_results", "remove_stale"]
 
 MAX_ROUNDS = 4  # of making what changed while something else was made
-PAGES = "html"  # name of the compiled pages among the results; the others are chapters
+PAGES = "html"  # name of the compiled pages among the results; all others are chapters
 
 
 @contextmanager
 def lock_build(build: Path, purpose: str) -> Iterator[None]:
-    """Hold a study's folder of generated files; wait while another process holds it.
+    """Lock a study's folder of generated files; wait while another process holds the lock.
 
     Parameters
     ----------
     build : pathlib.Path
     purpose : str
-        For the message to a process that has to wait.
+        Purpose, shown to processes that have to wait.
 
     Raises
     ------
@@ -56,12 +56,12 @@ def lock_build(build: Path, purpose: str) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         who = holder.read_text() if holder.is_file() else "another process"
-        print(f"{os.path.relpath(build)} is in use by {who}: waiting for it.", flush=True)
+        print(f"{os.path.relpath(build)} is in use by {who}; waiting.", flush=True)
         lock.acquire()
     try:
         started = datetime.now().astimezone().strftime("%H:%M:%S")
         holder.write_text(f"process {os.getpid()} ({purpose}, since {started})")
-        build.mkdir(exist_ok=True)  # the one before may have been `make clean`
+        build.mkdir(exist_ok=True)  # the previous holder may have been `make clean`
         yield
     finally:
         lock.release()
@@ -70,13 +70,13 @@ def lock_build(build: Path, purpose: str) -> Iterator[None]:
 def remove_stale(build: Path, names: Sequence[str], *, only_list: bool = False) -> dict[str, str]:
     """Remove the manifests of results that are out of date or damaged.
 
-    Damaged files of these results are removed as well, so that they are written again.
+    Damaged files of these results are also removed, so that they are written again.
 
     Parameters
     ----------
     build : pathlib.Path
     names : sequence of str
-        Results to look at.
+        Results to check.
     only_list : bool
         Remove nothing.
 
@@ -109,7 +109,7 @@ def _remove(path: Path) -> None:
 
 
 def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> int:
-    """Make a chapter with what it stands on, or the whole book.
+    """Build a chapter and everything it depends on, or the whole book.
 
     Parameters
     ----------
@@ -122,12 +122,12 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
     Returns
     -------
     int
-        Exit status: 0 if all is up to date.
+        Exit status: 0 if everything is up to date.
 
     Raises
     ------
     BookError
-        If a parameter is wrong, a chapter's script is missing, or nothing writes a table.
+        If a parameter is invalid, a chapter's script is missing, or no chapter writes a table.
     """
     names = [*chapters, PAGES] if goal == PAGES else chapters
     purpose = "make book" if goal == PAGES else f"make chapter CH={goal}"
@@ -135,7 +135,7 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
 
 
 def make_inputs(settings: Settings, chapters: list[str], chapter: str) -> int:
-    """Make the study and the tables that a chapter reads, but not the chapter itself.
+    """Build the study and the tables that a chapter reads, but not the chapter itself.
 
     Parameters, result and errors are those of :func:`make_results`.
     """
@@ -149,13 +149,13 @@ def make_inputs(settings: Settings, chapters: list[str], chapter: str) -> int:
 def _make_goals(
     settings: Settings, chapters: list[str], goals: dict[str, list[str]], purpose: str
 ) -> int:
-    """Make the study, and then each goal, of which the names are those of what may be stale."""
+    """Build the study, and then each goal with the names of the results that may be stale."""
     scripts = settings.params_file.parents[1]
     for chapter in chapters:
         if not (script := scripts / f"{chapter}.py").is_file():
             raise BookError(
-                f"{os.path.relpath(script)} is missing, and analysis/chapters.mk lists it. Write "
-                f"it again, or say `make remove-chapter CH={chapter}`.",
+                f"{os.path.relpath(script)} is missing, but analysis/chapters.mk lists it. Restore "
+                f"it, or run `make remove-chapter CH={chapter}`.",
                 kind="missing_chapter",
                 path=script,
             )
@@ -179,7 +179,7 @@ def _make_goals(
 def _write_settings(
     settings: Settings, sections: dict[str, dict], tables: dict[str, dict[str, list[str]]]
 ) -> None:
-    """Write what chapters depend on apart from files: parameters, declared tables, the study."""
+    """Write what chapters depend on besides files: parameters, declared tables, the study."""
     build = settings.build
     for path in (build / "study.path", *build.glob("params/*"), *build.glob("declared/*")):
         if path.is_dir():  # where there should be a file
@@ -192,7 +192,7 @@ def _write_settings(
 
 
 def _make(settings: Settings, goal: str, names: list[str]) -> int:
-    """Make a result and what it stands on, until nothing has changed meanwhile."""
+    """Build a result and its dependencies, until nothing changes during a build."""
     made = settings.build / "made"
     for number in range(MAX_ROUNDS):
         stale = remove_stale(settings.build, names, only_list=_is_dry_run())
@@ -205,7 +205,7 @@ def _make(settings: Settings, goal: str, names: list[str]) -> int:
         target = os.path.relpath(made / f"{goal}.json")
         if status := _run_make(settings, target):
             return status
-    print("Files changed again and again while the book was made: say make once more.")
+    print("Files kept changing while the book was built. Run make again.")
     return 1
 
 

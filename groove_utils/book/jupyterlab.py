@@ -1,4 +1,4 @@
-"""A chapter in JupyterLab, where saving writes both the notebook and its script."""
+"""Editing of a chapter in JupyterLab, where saving writes both the notebook and its script."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ __all__ = ["lab_command", "open_lab"]
 def lab_command(chapter: str) -> list[str]:
     """Return the command that opens a chapter's notebook in JupyterLab.
 
-    ``JUPYTER_FLAGS`` in the environment holds further options, such as ``--no-browser``. The
-    extension of jupytext, which pairs notebook and script, is switched on wherever it is installed.
+    The environment variable ``JUPYTER_FLAGS`` contains further options, such as ``--no-browser``.
+    Jupytext's extension, which pairs notebook and script, is enabled if it is installed.
 
     Examples
     --------
     >>> lab_command("06-probing")[-1]
     'analysis/06-probing.ipynb'
     """
-    root = f"--ServerApp.root_dir={project_root()}"  # else the folder of the notebook
+    root = f"--ServerApp.root_dir={project_root()}"  # otherwise the folder of the notebook
     flags = os.environ.get("JUPYTER_FLAGS", "").split()
     return [sys.executable, "-m", "jupyterlab", root, *flags, f"analysis/{chapter}.ipynb"]
 
 
 def open_lab(settings: Settings, chapter: str) -> int:
-    """Bring a chapter's pair into step, and show it in JupyterLab until that is closed.
+    """Synchronise a chapter's script and notebook, and open it in JupyterLab until that is closed.
 
     Parameters
     ----------
     settings : Settings
-        The chapter's cell of parameters has to name its study; a line says so if it is not the
+        The chapter's parameters cell has to name the study; a message says so if it is not the
         default one.
     chapter : str
 
@@ -46,7 +46,7 @@ def open_lab(settings: Settings, chapter: str) -> int:
     """
     sync_pairs(project_root() / "analysis")
     if settings.study != "demo":
-        print(f"In the cell of parameters, set study = {settings.study!r}.")
+        print(f"In the parameters cell, set study = {settings.study!r}.")
     print(f"Saving the notebook also writes analysis/{chapter}.py, which the book is made of.")
     print(
         f"Then `make chapter CH={chapter}` runs it, and `make sync` removes the outputs.",

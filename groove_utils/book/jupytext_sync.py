@@ -1,4 +1,4 @@
-"""Keep percent scripts and their notebooks without outputs in step."""
+"""Synchronisation of percent scripts with their notebooks, which have no outputs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_chapter(script: Path) -> nbformat.NotebookNode:
 
 
 def sync_pairs(folder: Path) -> list[Path]:
-    """Bring each pair into step; the newer of the two wins.
+    """Synchronise each pair; the newer of the two files wins.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def sync_pairs(folder: Path) -> list[Path]:
 
 
 def unsynced_pairs(folder: Path) -> list[str]:
-    """List the pairs that differ or lack a half, one line each."""
+    """List pairs that differ or lack one of the files, one line each."""
     lines = []
     for script in chapter_sources(folder):
         pair = script.with_suffix(".ipynb")
@@ -78,7 +78,7 @@ def unsynced_pairs(folder: Path) -> list[str]:
 
 
 def new_chapter(folder: Path, slug: str) -> Path:
-    """Write a chapter from the template, and its notebook.
+    """Create a chapter's script from the template, and its notebook.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def new_chapter(folder: Path, slug: str) -> Path:
             path=script,
         )
     template = Path(__file__).with_name("template.py.txt").read_text(encoding="utf-8")
-    # labels of figures and exercises are unique over the book
+    # labels of figures and exercises must be unique in the book
     text = template.replace("NN-SLUG", slug).replace("SLUG", slug[3:])
     write_if_changed(script, text)
     write_if_changed(script.with_suffix(".ipynb"), _notebook_text(script))

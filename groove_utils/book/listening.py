@@ -1,4 +1,4 @@
-"""The listening map: a plane of songs on the page, each of which can be heard (chapter 05)."""
+"""The listening map: an interactive scatter plot of songs that can be played (chapter 05)."""
 
 from __future__ import annotations
 
@@ -34,39 +34,39 @@ def listening_map(
     name: str = "listening-map",
     seconds: float = 8.0,
 ) -> None:
-    """Show maps of songs on which each dot can be heard, by mouse and by keyboard.
+    """Show maps of songs, on which each dot can be played with mouse or keyboard.
 
     Parameters
     ----------
     songs : DataFrame
-        One row per song: ``label`` and, where the study has them, ``style``, ``artist`` and
-        ``path`` of its sound file.
+        One row per song: ``label`` and, if the study has them, ``style``, ``artist`` and ``path``
+        of its sound file.
     maps : mapping of str to ndarray, shape (n_songs, 2)
-        A model's name → positions of the songs.
+        Model name → positions of the songs.
     ratings : DataFrame, shape (n_songs, n_queries)
-        Mean ratings that may colour the dots, in the order of `songs`; NaN where a song has none.
+        Mean ratings for colouring the dots, in the order of `songs`; NaN if a song has none.
     layers : mapping of str to str, optional
-        A model's name → the layer that was mapped.
+        Model name → the layer that was mapped.
     nearest : mapping of str to ndarray of int, shape (n_songs, n_listed), optional
-        A model's name → rows of the songs nearest to each song, listed when it is selected.
+        Model name → rows of the songs nearest to each song, listed when it is selected.
     styles : sequence of str
-        Order of the styles, which decides their colours; other styles follow.
+        Order of the styles, which determines their colours; other styles follow.
     projection : str
-        Method of the positions, such as PCA or UMAP.
+        Projection method, such as PCA or UMAP.
     name : str
         The label is ``fig-<name>``.
     seconds : float
-        Seconds of each song that are played.
+        Duration in seconds played from each song.
 
     Raises
     ------
     BookError
-        If a map lacks songs, has positions that are not finite, or `nearest` names other songs.
+        If a map lacks songs or has non-finite positions, or `nearest` has invalid row numbers.
 
     Notes
     -----
-    Print, Jupyter, and browsers without JavaScript show a static figure of all maps. On the page,
-    ``book/_static/listening-map.js`` replaces it by the map, without a server or a network.
+    In print, Jupyter, and browsers without JavaScript, a static figure is shown. On the page,
+    ``book/_static/listening-map.js`` replaces it by the interactive map, without server or network.
     """
     layers = layers or {}
     maps = {model: _positions(model, xy, len(songs)) for model, xy in maps.items()}
@@ -105,8 +105,8 @@ def listening_map(
 
 
 def _show_map(name: str, data: dict) -> None:
-    """Put the data of a map on the page, where its script finds them."""
-    # no "<", so that no title can end the script
+    """Embed the data of a map in the page, where its script finds them."""
+    # without "<", so that no title can end the script
     text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     note = "The figure above shows these songs; with JavaScript they can be heard there."
     display(
@@ -118,7 +118,7 @@ def _show_map(name: str, data: dict) -> None:
 
 
 def _describe(songs: pd.DataFrame) -> list[dict[str, str | None]]:
-    """Return label, style, band and path of each song as texts, None where there is none."""
+    """Return label, style, band and path of each song as strings, or None if missing."""
 
     def texts(column: str) -> list[str | None]:
         if column not in songs:
@@ -133,7 +133,7 @@ def _describe(songs: pd.DataFrame) -> list[dict[str, str | None]]:
 
 
 def _show_static(songs, maps, layers, styles, projection, name) -> None:
-    """Show a figure of all maps, which carries the caption and the number."""
+    """Show a static figure of all maps, with caption and figure number."""
     shown = pd.DataFrame(
         {
             "label": [song["label"] for song in songs],
@@ -190,13 +190,13 @@ def _rows(model: str, rows: np.ndarray, n_songs: int) -> list[list[int]]:
 
 
 def _to_square(xy: np.ndarray) -> np.ndarray:
-    """Scale positions to 0…1 in both directions; to 0.5 where all are equal."""
+    """Scale positions to 0…1 in both directions, or to 0.5 if all are equal."""
     low, span = xy.min(axis=0), np.ptp(xy, axis=0)
     return np.where(span > 0, (xy - low) / np.where(span > 0, span, 1), 0.5)
 
 
 def _rating(query: str, means: pd.Series) -> dict:
-    """Return mean ratings for JSON: None where missing, whole numbers on a long scale."""
+    """Return mean ratings for JSON: None if missing, integers on a long scale."""
     values = means.to_numpy(dtype=float, na_value=np.nan)
     rated = np.isfinite(values)
     digits = 0 if np.abs(values[rated]).max(initial=0) > 10 else 2

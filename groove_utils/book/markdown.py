@@ -22,23 +22,23 @@ HEADINGS = {"se": "SE", "sd": "SD", "r2": "R²", "rho": "ρ"}  # of columns that
 
 
 class MystText(str):
-    """Text that is MyST on purpose, which :func:`escape_text` leaves as it is."""
+    """Intended MyST markup, which :func:`escape_text` leaves unchanged."""
 
 
 def escape_text(text: object) -> str:
-    r"""Escape text from a study for a page, so that neither MyST nor HTML finds markup in it.
+    r"""Escape a study's text for a page, so that it is not interpreted as MyST or HTML markup.
 
     Parameters
     ----------
     text : object
-        Anything that can be written as a string. Line breaks and other white space become single
-        spaces.
+        Any object that can be converted to a string. Line breaks and other white space become
+        single spaces.
 
     Returns
     -------
     str
-        For a paragraph, a heading, a table or a caption in MyST, or for HTML and the values of its
-        attributes; not for code.
+        Text for a paragraph, a heading, a table or a caption in MyST, or for HTML and its attribute
+        values; not for code.
 
     Examples
     --------
@@ -64,18 +64,18 @@ def markdown_table(
     code: Collection[str] = (),
     myst: Collection[str] = (),
 ) -> MystText:
-    r"""Write a table without its index in Markdown.
+    r"""Write a table in Markdown, without its index.
 
     Parameters
     ----------
     frame : DataFrame
     fmt : str
-        Format of floating-point numbers. Columns named ``p`` or ``p_…`` hold p-values, and are
-        written with three decimals. Texts are escaped, see :func:`escape_text`.
+        Format of floating-point numbers. Columns named ``p`` or ``p_…`` contain p-values and are
+        written with three decimals. Text is escaped; see :func:`escape_text`.
     code : collection of str
-        Columns written as code: hashes, for instance.
+        Columns written as code, such as hashes.
     myst : collection of str
-        Columns of MyST text, such as references, which is not escaped.
+        Columns of MyST text, such as references, which are not escaped.
 
     Examples
     --------
@@ -125,5 +125,5 @@ def _cell(value: object, write: Callable[[float], str], text: Callable[[str], st
 
 
 def _code(text: str) -> str:
-    """Write text as code; it cannot end the code or the table's cell."""
+    """Write text as code, without characters that would end the code or the table cell."""
     return f"`{' '.join(text.split()).replace('`', chr(39)).replace('|', '¦')}`"

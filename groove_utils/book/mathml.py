@@ -1,4 +1,4 @@
-"""Sphinx extension: equations as MathML, which browsers draw without scripts or the network."""
+"""Sphinx extension: equations as MathML, which browsers render without scripts or a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model cards of the catalogued models, for the page of that name."""
+"""Model cards of the catalogued models, for the page “Model cards”."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["model_card_pages"]
 def model_card_pages() -> MystText:
     """Write an overview of the catalogue and a card for each model, as Markdown.
 
-    Untrained twins share their model's card.
+    Untrained twins share the card of their model.
     """
     cards = [model_card(name) for name in list_models().index if not name.endswith("-untrained")]
     overview = pd.DataFrame([_overview_row(card) for card in cards])
@@ -89,7 +89,7 @@ def _sizes(card: ModelCard) -> str:
 
 
 def _layers(layers: dict[str, int | None]) -> str:
-    """List names and dimensions, with numbered layers of the same size as one range."""
+    """List names and dimensions, merging numbered layers of the same size into one range."""
 
     def series(layer: tuple[str, int | None]) -> tuple:
         return layer[0].rstrip("0123456789"), layer[1]

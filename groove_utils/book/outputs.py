@@ -1,4 +1,4 @@
-"""Put numbers, sentences, figures and tables on the page, and into files next to it."""
+"""Output of numbers, sentences, figures and tables to the page, and to files next to it."""
 
 from __future__ import annotations
 
@@ -47,10 +47,11 @@ def report_value(
     fmt: str = ".2f",
     tolerance: float | None = None,
 ) -> None:
-    """Report a number on the page, and in ``values.json`` with its interval and its n.
+    """Report a number, with its interval and its n, on the page and in ``values.json``.
 
-    The prose shows it with ``{glue:text}`name``` (the number alone) or ``{glue:text}`name_full```
-    (with its interval and n). ``make check`` compares the demo's values with the expected ones.
+    It is inserted in the text with ``{glue:text}`name``` (the number alone) or
+    ``{glue:text}`name_full``` (with its interval and n). ``make check`` compares the demo's values
+    with the expected ones.
 
     Parameters
     ----------
@@ -58,23 +59,23 @@ def report_value(
         Lower-case letters, digits, ``-`` and ``_``; unique in the chapter, also with ``_full``
         appended.
     value : float
-        NaN and infinity are errors: a number that cannot be computed cannot be reported.
+        The number; NaN and infinity are errors, since undefined numbers cannot be reported.
     ci : (float, float), optional
         95% interval.
     n : int, optional
         Number of units behind the value.
     unit : str
-        Written after the number.
+        Unit, written after the number.
     fmt : str
         Format specification of number and interval.
     tolerance : float, optional
-        Largest absolute deviation from the expected value that ``make check`` accepts; by
-        default 5% of the value, or half the interval's width where that is less.
+        Largest absolute deviation from the expected value that ``make check`` accepts; by default
+        5% of the value, or half the width of the interval if that is smaller.
 
     Raises
     ------
     BookError
-        If value or interval is not finite, or the name is invalid or taken.
+        If the value or interval is not finite, or the name is invalid or already in use.
     """
     if not isinstance(value, numbers.Real) or not math.isfinite(value):
         raise BookError(
@@ -86,7 +87,7 @@ def report_value(
     if ci is not None and not all(math.isfinite(bound) for bound in ci):
         raise BookError(
             f"report_value({name!r}): expected an interval of two numbers, got {ci!r}; "
-            "leave ci out where there is none.",
+            "omit ci if there is none.",
             kind="not_finite",
             column=name,
             value=ci,
@@ -107,7 +108,7 @@ def report_value(
 
 
 def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str]:
-    """Format a number as on the page.
+    """Format a number for the page.
 
     Returns
     -------
@@ -144,7 +145,7 @@ def report_text(name: str, text: str) -> None:
 
 
 def report_counts(**counts: float) -> None:
-    """Report several whole numbers by :func:`report_value`, each under its keyword."""
+    """Report several integers by :func:`report_value`, each under its keyword."""
     for name, count in counts.items():
         report_value(name, count, fmt=".0f")
 
@@ -152,12 +153,12 @@ def report_counts(**counts: float) -> None:
 def report_percentages(
     shares: Mapping[str, float], n: int | None = None, tolerance: float | None = None
 ) -> None:
-    """Report several shares by :func:`report_value`, in whole per cent.
+    """Report several shares by :func:`report_value`, as whole percentages.
 
     Parameters
     ----------
     shares : mapping of name to float
-        From 0 to 1.
+        Shares, from 0 to 1.
     n, tolerance
         As in :func:`report_value`; the tolerance is in per cent.
     """
@@ -184,13 +185,13 @@ def report_effects(
     Parameters
     ----------
     effects : mapping of name to row
-        Rows with `value`, ``low`` and ``high``; an interval that is not finite is left out.
+        Rows with `value`, ``low`` and ``high``; intervals that are not finite are omitted.
     n : int, optional
         Number of units behind each of them.
     value : str
         Column of the estimates.
     scale : float
-        Factor of estimates and ends, such as 100 for percentages.
+        Factor applied to estimates and bounds, such as 100 for percentages.
     **form
         As in :func:`report_value`: unit, fmt, tolerance.
     """
@@ -209,23 +210,22 @@ def show_figure(
     *,
     simulated: bool = True,
 ) -> None:
-    """Show a figure with its caption, its label, and a text for those who cannot see it.
+    """Show a figure with caption, label and alternative text.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        It is closed afterwards.
+        The figure; it is closed afterwards.
     name : str
         The label is ``fig-<name>``; refer to it with ``{numref}`fig-<name>```.
     caption : str
         MyST text. A simulated study's figures are marked as such.
     alt : str
-        Description of what can be seen, in a sentence or two; at least five words.
+        Alternative text: a description of the figure in a sentence or two, of at least five words.
     table : pandas.DataFrame, optional
         The plotted data; saved next to the figure and offered for download.
     simulated : bool
-        Whether the figure is made from the study's data, so that it is marked if those are
-        simulated.
+        True if the figure shows the study's data, so that it is marked if these are simulated.
     """
     if len(alt.split()) < 5:
         raise BookError(
@@ -254,7 +254,7 @@ def show_figure(
     if table is not None:
         write_if_changed(folder / f"{stem}.csv", table.to_csv(index=_has_index(table)))
         caption = f"{caption} {{download}}`The plotted numbers <figures/{stem}.csv>`."
-    # at its width in inches, so that letters are as large in one figure as in the next
+    # at its width in inches, so that text has the same size in all figures
     options = {"name": f"fig-{name}", "alt": alt, "width": width}
     _display_myst("figure", f"figures/{stem}.webp", options, caption)
 
@@ -274,18 +274,18 @@ def show_table(
     *,
     simulated: bool = True,
 ) -> None:
-    """Show a table with its caption and a label to refer to.
+    """Show a table with caption and label.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Few rows.
+        Table with few rows.
     name : str
         The label is ``tab-<name>``.
     caption : str
         MyST text. A simulated study's tables are marked as such.
     fmt : str
-        Format of floating-point numbers. Columns named ``p`` or ``p_…`` hold p-values, and are
+        Format of floating-point numbers. Columns named ``p`` or ``p_…`` contain p-values and are
         written with three decimals.
     simulated : bool
         As in :func:`show_figure`.
@@ -307,14 +307,15 @@ def _has_index(frame: pd.DataFrame) -> bool:
 
 
 def _take(chapter: Chapter, name: str, *names: str) -> None:
-    """Check a name, and reserve the names on the page that are made of it."""
+    """Check a name, and reserve the names derived from it."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
         message = f"{name!r}: expected lower-case letters, digits, - and _."
         raise BookError(message, kind="invalid_name", value=name)
     if clashes := sorted(chapter.names.intersection(names)):
         raise BookError(
-            f"{name!r} needs the name {clashes[0]!r}, which is taken in this chapter: a value is "
-            f"shown as NAME, and as NAME{FULL} with its interval and n. Choose another name.",
+            f"{name!r} needs the name {clashes[0]!r}, which is already used in this chapter: a "
+            f"value is shown as NAME, and as NAME{FULL} with its interval and n. Choose another "
+            "name.",
             kind="taken_name",
             value=clashes[0],
         )
@@ -322,9 +323,9 @@ def _take(chapter: Chapter, name: str, *names: str) -> None:
 
 
 def _record(name: str, entry: dict) -> bool:
-    """Keep a reported value if the chapter runs for the book; tell whether it does.
+    """Store a reported value and return True if the chapter runs for the book.
 
-    In Jupyter, where the prose cannot show it, it is shown below the cell.
+    In Jupyter, where the text cannot show it, it is shown below the cell.
     """
     chapter = current_chapter()
     if chapter is None or not chapter.in_book:
@@ -347,7 +348,7 @@ def _glue(name: str, text: str) -> None:
 
 
 def _option(value: str) -> str:
-    """Write a directive's option, in quotes where it could be read as another construct of YAML."""
+    """Write a directive's option, in quotes if YAML could read it as something else."""
     line = " ".join(value.split())
     return line if re.fullmatch(r"[^\W_][^#]*", line) else "'" + line.replace("'", "''") + "'"
 

@@ -1,4 +1,4 @@
-"""An executed chapter as a page to publish, and what belongs into its log instead."""
+"""Conversion of an executed chapter to a published page, and of its messages to a log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from groove_utils.study import Study
 __all__ = ["FINISH", "published_page", "slow_cells", "take_stderr"]
 
 FINISH = "finish-chapter"  # tag of the cell that the runner adds
-WITHOUT_STUDY = "without-study"  # tag of the title of a chapter that shows nothing of the study
+WITHOUT_STUDY = "without-study"  # title tag of chapters that do not show the study's data
 SIMULATED = """```{admonition} Simulated listeners
 :class: important simulated
 The bands and the ratings on this page are simulated, with known effects: the numbers show that the\
@@ -37,7 +37,7 @@ def take_stderr(notebook: nbformat.NotebookNode) -> str:
 
 
 def slow_cells(notebook: nbformat.NotebookNode) -> str:
-    """List the cells that took a second or more."""
+    """List the cells that took at least a second."""
     lines = []
     for number, cell in enumerate(notebook.cells):
         seconds = cell.metadata.get("papermill", {}).get("duration") or 0
@@ -54,22 +54,22 @@ def published_page(
     files: Iterable[str] = (),
     chapter: str | None = None,
 ) -> nbformat.NotebookNode:
-    """Make the page of an executed chapter.
+    """Create the page of an executed chapter.
 
     The parameters cell shows the values of the run, the runner's own cells and the checks of
-    answers to exercises are dropped, and boxes mark a simulated study and questions with one answer
-    only, unless the chapter's title is tagged ``without-study``.
+    exercises are dropped, and boxes mark simulated studies and questions with only one answer,
+    unless the chapter's title is tagged ``without-study``.
 
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-        It is changed.
+        The notebook; it is modified.
     parameters : mapping of str to object
     study : Study
     files : iterable of str
-        Files that the chapter used. Without the ratings, their questions do not concern it.
+        Files used by the chapter. If they do not include the ratings, questions are not mentioned.
     chapter : str, optional
-        Its name, for a link to its exercise notebook if it has exercises.
+        Name of the chapter, for a link to its exercise notebook if it has exercises.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def published_page(
 
 
 def _constant_questions(study: Study) -> str:
-    """Name the questions that a study leaves out, if any."""
+    """Describe the questions that are left out of a study, if any."""
     if not study.constant_queries:
         return ""
     answers = [
@@ -115,6 +115,6 @@ def _constant_questions(study: Study) -> str:
 
 
 def _label(study: Study) -> str:
-    """Name a study without the path of the machine."""
+    """Name a study without its path on this machine."""
     path = study.path.resolve()
     return path.parent.name if path.name == "study" else path.name

@@ -1,4 +1,4 @@
-"""Parameters of chapters: split a parameter file, check it against a chapter, show its values."""
+"""Parameters of chapters: reading, splitting, checking and displaying them."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
     Raises
     ------
     BookError
-        If the file is no YAML mapping, or has an unknown section, chapter or parameter, a key
-        twice, or a value of another type than the chapter's own. The message has file and key.
+        If the file is not a YAML mapping, has an unknown section, chapter or parameter, a repeated
+        key, or a value of a different type than the chapter's default. The message contains file
+        and key.
     """
     content = _read_yaml(params_file)
     sections = {name: _mapping(params_file, name, value) for name, value in content.items()}
@@ -68,18 +69,18 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
 
 
 def split_parameters(sections: Mapping[str, dict], chapters: list[str], folder: Path) -> None:
-    """Write each chapter's parameters to a file of its own, leaving unchanged files alone.
+    """Write each chapter's parameters to a separate file, leaving unchanged files alone.
 
-    A change of one chapter's parameters then runs only that chapter again.
+    A change to one chapter's parameters then re-runs only that chapter.
 
     Parameters
     ----------
     sections : mapping
-        From :func:`read_parameters`.
+        Output of :func:`read_parameters`.
     chapters : list of str
         Names of all chapters.
     folder : pathlib.Path
-        Where to write ``<chapter>.yml`` and ``study-<name>.yml``.
+        Output folder for ``<chapter>.yml`` and ``study-<name>.yml``.
     """
     for chapter in chapters:
         values = {**sections["all"], **sections["chapters"].get(chapter, {})}
@@ -91,20 +92,20 @@ def split_parameters(sections: Mapping[str, dict], chapters: list[str], folder: 
 def check_parameters(
     notebook: nbformat.NotebookNode, parameters: Mapping[str, object], params_file: Path
 ) -> None:
-    """Check that a chapter's parameters cell sets every given parameter, to such a value.
+    """Check that a chapter's parameters cell has every given parameter, with the same type.
 
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-        A chapter. One without a parameters cell is a chapter that was left out altogether.
+        A chapter. If it has no parameters cell, the whole chapter was left out.
     parameters : mapping of str to object
     params_file : pathlib.Path
-        Where they come from, for the message.
+        File that they come from, for the message.
 
     Raises
     ------
     BookError
-        If a parameter is unknown or of another type, or the cell is not plain Python.
+        If a parameter is unknown or of the wrong type, or the cell is not plain Python.
     """
     cell = next((c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])), None)
     if cell is not None:
@@ -112,7 +113,7 @@ def check_parameters(
 
 
 def _read_yaml(file: Path) -> dict:
-    """Read a mapping; a key that stands twice is an error, as the last would win silently."""
+    """Read a mapping; a repeated key is an error, since the last one would silently be used."""
     try:
         return _mapping(file, "", yaml.load(file.read_text(encoding="utf-8"), StrictLoader))
     except yaml.YAMLError as error:
@@ -168,7 +169,7 @@ def _check_values(source: str, values: Mapping, file: Path, place: str) -> None:
 
 
 def _mismatch(name: str, value: object, default: object) -> str:
-    """Return what was expected in place of a value; an empty text if the value is right."""
+    """Return what was expected instead of a value; empty if the value is valid."""
     kind = type(default)
     if default is None or kind not in TYPES:
         return ""
@@ -201,7 +202,7 @@ def fill_parameters(source: str, values: Mapping[str, object]) -> str:
     >>> fill_parameters("seed = 0  # of all draws", {"seed": 7})
     'seed = 7  # of all draws'
     """
-    lines = [line.encode() for line in source.split("\n")]  # the tree counts columns in bytes
+    lines = [line.encode() for line in source.split("\n")]  # ast counts columns in bytes
     for name, old in reversed(_assignments(source)):
         if name in values:
             first, last = old.lineno - 1, old.end_lineno - 1
@@ -211,7 +212,7 @@ def fill_parameters(source: str, values: Mapping[str, object]) -> str:
 
 
 def _assignments(source: str) -> list[tuple[str, ast.expr]]:
-    """Return each name that a parameters cell sets, with the expression of its value."""
+    """Return each name that a parameters cell sets, with its value's expression."""
     pairs = []
     for node in ast.parse(source).body:
         match node:

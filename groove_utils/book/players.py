@@ -1,4 +1,4 @@
-"""Labelled players: short, loudness-matched MP3 files next to the page, never inside it."""
+"""Labelled audio players, with short, loudness-matched MP3 files stored next to the page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def audio_player(
     max_seconds: float = 30.0,
     mixer: bool = False,
 ) -> None:
-    """Show a row of players with their labels and durations.
+    """Show a row of players with labels and durations.
 
     Parameters
     ----------
@@ -39,18 +39,18 @@ def audio_player(
         Label → an audio file, or ``(y, sr)`` with `y` of shape (n_samples,) or
         (n_channels, n_samples).
     match : bool
-        Bring all to the same loudness, so that they can be compared; False keeps their levels.
+        Match the loudness of all sounds, so that they can be compared. If False, levels are kept.
     max_seconds : float
-        Longer sounds are cut there, with a fade-out.
+        Longer sounds are cut off here, with a fade-out.
     mixer : bool
-        The sounds are the stems of one song: play them together, each with a button to hear it
-        alone and one to mute it. They keep their levels relative to each other; `match` brings
-        their sum to the loudness of other sounds.
+        The sounds are the stems of one song and are played together, each with a solo and a mute
+        button. Their relative levels are kept; `match` brings their sum to the loudness of other
+        sounds.
 
     Raises
     ------
     BookError
-        If stems to mix differ in sample rate.
+        If stems to be mixed differ in sample rate.
     """
     if in_book() and sounds:
         if mixer:
@@ -76,21 +76,21 @@ def audio_player(
 
 
 def web_sounds(sounds: Iterable[Sound], *, match: bool = True, seconds: float = 30.0) -> list[str]:
-    """Write sounds next to the page, each once, and return their addresses.
+    """Write sounds next to the page, without duplicates, and return their URLs.
 
     Parameters
     ----------
     sounds : iterable of path-like or (ndarray, int)
-        As in :func:`audio_player`; more than two channels are mixed to one.
+        Sounds as in :func:`audio_player`; more than two channels are mixed down to one.
     match : bool
-        Bring each to the loudness of the others.
+        Match the loudness of all sounds.
     seconds : float
-        Longer sounds are cut there, with a fade-out.
+        Longer sounds are cut off here, with a fade-out.
 
     Returns
     -------
     list of str
-        Relative to the page: ``_static/audio/<name>.mp3``; the name is a hash of the content.
+        URLs relative to the page, ``_static/audio/<name>.mp3``; the name is a hash of the content.
     """
     return [address for address, _ in _write_sounds(sounds, match=match, seconds=seconds)]
 
@@ -98,7 +98,7 @@ def web_sounds(sounds: Iterable[Sound], *, match: bool = True, seconds: float = 
 def _write_sounds(
     sounds: Iterable[Sound], *, match: bool, seconds: float
 ) -> list[tuple[str, float]]:
-    """Write sounds as :func:`web_sounds` does, and return addresses and durations in seconds."""
+    """Write sounds like :func:`web_sounds`, and return URLs and durations in seconds."""
     folder = current_chapter().build / "book" / "_static" / "audio"
 
     def write(sound: Sound) -> tuple[str, float]:
@@ -108,7 +108,7 @@ def _write_sounds(
             write_mp3(folder / name, y, sr, match=match)
         return f"_static/audio/{name}", y.shape[-1] / sr
 
-    with ThreadPoolExecutor(cpu_count()) as pool:  # the encoder is C, and lets others run
+    with ThreadPoolExecutor(cpu_count()) as pool:  # the encoder releases Python's lock
         return list(pool.map(write, sounds))
 
 
@@ -121,7 +121,7 @@ def _excerpt(sound: Sound, seconds: float) -> tuple[np.ndarray, int]:
 
 
 def _stems(sounds: Mapping[str, Sound], match: bool, seconds: float) -> dict[str, Sound]:
-    """Cut stems to one length, and scale all by the gain that their sum needs."""
+    """Cut stems to the same length, and scale all by the gain needed for their sum."""
     stems = {name: _excerpt(sound, seconds) for name, sound in sounds.items()}
     rates = {sr for _, sr in stems.values()}
     if len(rates) > 1:

@@ -65,7 +65,7 @@ def _data(study: Study) -> pd.DataFrame:
 
 
 def _sample_rates(study: Study) -> str:
-    """List the sample rates of the sound files, with their numbers; empty without sound."""
+    """List the sample rates of the sound files, with numbers of files; empty without audio."""
     if not study.has("audio"):
         return ""
     counts = Counter()
@@ -76,7 +76,7 @@ def _sample_rates(study: Study) -> str:
 
 
 def _found(study: Study) -> MystText:
-    """Tabulate the published files that a study was made from; empty if it was not."""
+    """Tabulate the published files that a study was made from; empty if there are none."""
     if not (study.path / "found.csv").is_file():
         return MystText()
     return _table(pd.read_csv(study.path / "found.csv"))

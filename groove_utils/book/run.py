@@ -1,7 +1,7 @@
-"""Run one chapter with papermill, and write next to it what Make and the pages need to know.
+"""Execution of one chapter with papermill, and the records that Make and the pages need.
 
-Nothing is left under its final name unless the whole chapter ran: the manifest, by which Make
-judges, is written last.
+Files get their final names only if the whole chapter ran; the manifest, which Make checks, is
+written last.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ def run_chapter(
     study : str
         Name or folder of the study.
     build : pathlib.Path
-        The study's folder of generated files. Written are ``book/NN.ipynb`` (the page),
+        The study's folder of generated files, to which are written ``book/NN.ipynb`` (the page),
         ``values/NN.json``, ``runs/NN.json``, ``logs/NN.txt``, and ``made/NN.json``, the manifest.
     params_file : pathlib.Path
-        The chapter's parameters, from :func:`groove_utils.book.parameters.split_parameters`.
+        The chapter's parameters; output of :func:`groove_utils.book.parameters.split_parameters`.
     reads, writes : list of str
-        The tables of earlier chapters that it may read, and those it may write, as
-        ``chapters.mk`` says. A table that this study does not allow is written as
+        The tables of earlier chapters that it may read, and those it may write, as in
+        ``chapters.mk``. A table that cannot be computed for this study is written as
         :data:`groove_utils.book.chapter.NOT_ALLOWED`.
 
     Returns
@@ -77,9 +77,8 @@ def run_chapter(
     Raises
     ------
     ChapterError
-        If a cell fails. The notebook up to there is kept in ``failed/NN.ipynb``. In a study that
-        is no simulation, a box takes the place of the cell
-        (:mod:`groove_utils.book.failed_cells`).
+        If a cell fails. The notebook up to there is kept in ``failed/NN.ipynb``. In a study that is
+        not simulated, the cell is replaced by a box (:mod:`groove_utils.book.failed_cells`).
     BookError
         If a parameter or a tag is unknown.
     """
@@ -94,7 +93,7 @@ def run_chapter(
     began, clock, record = datetime.datetime.now(datetime.UTC), time.monotonic(), NOTHING_RUN
     if any(cell.cell_type == "code" for cell in notebook.cells):
         declared = {"reads": reads, "writes": writes}
-        lenient = not is_met("simulation", data, tables)  # a simulation has to run completely
+        lenient = not is_met("simulation", data, tables)  # a simulated study must run completely
         notebook, record = _execute(name, notebook, parameters, build, declared, lenient)
         if lenient:
             gather_boxes(notebook)
@@ -108,7 +107,7 @@ def run_chapter(
     texts = _write_texts(build, name, notebook, log, {"values": record["values"], "runs": run})
     inputs = [script, params_file, build / "study.path", build / "declared" / f"{name}.json"]
     inputs += [data.path, *record["files"]]
-    if lacking:  # any table of the study may bring what a cell lacks
+    if lacking:  # any table of the study may provide what a cell lacks
         inputs += study_tables(data)
     inputs += [tables / f"{table}.parquet" for table in reads]
     write_manifest(
@@ -128,7 +127,7 @@ def _describe_run(
     parameters: Mapping[str, object],
     record: Mapping[str, object],
 ) -> dict[str, object]:
-    """Return what the page on provenance says about a run."""
+    """Return the entry of a run for the page on provenance."""
     return {
         "chapter": name,
         "began": began.isoformat(timespec="seconds"),
@@ -145,7 +144,7 @@ def _write_texts(
     log: str,
     records: Mapping[str, dict],
 ) -> list[Path]:
-    """Write page, log and records of a chapter; return them with the media that the page shows."""
+    """Write a chapter's page, log and records; return them and the media shown on the page."""
     page = nbformat.writes(notebook, indent=1)
     texts = {build / "book" / f"{name}.ipynb": page, build / "logs" / f"{name}.txt": log}
     texts |= {build / kind / f"{name}.json": json.dumps(r, indent=1) for kind, r in records.items()}
@@ -156,7 +155,7 @@ def _write_texts(
 
 
 def _fitted(script: Path, study: Study, tables: Path) -> tuple[nbformat.NotebookNode, bool]:
-    """Fit a chapter to its study; also tell whether the study lacks something, tables apart."""
+    """Fit a chapter to its study; also return True if the study lacks anything except tables."""
     lacking = set()
 
     def met(requirement: str) -> bool:
@@ -177,7 +176,7 @@ def _execute(
     declared: Mapping[str, list[str]],
     lenient: bool,
 ) -> tuple[nbformat.NotebookNode, dict]:
-    """Run a notebook; give it with its outputs, and what :func:`finish_chapter` recorded."""
+    """Run a notebook; return it with its outputs, and the record of :func:`finish_chapter`."""
     folder = build / "work" / name
     folder.mkdir(parents=True, exist_ok=True)
     source, target, record = (folder / file for file in ("in.ipynb", "out.ipynb", "record.json"))
@@ -193,8 +192,8 @@ def _execute(
     try:
         with (
             mock.patch.dict(os.environ, environment),
-            # sockets in the file system: no port is opened on the machine; in a folder of their
-            # own, since two kernels that start at once would choose the same names
+            # sockets in the file system, so that no port is opened; in a separate folder, since two
+            # kernels that start at the same time would choose the same names
             tempfile.TemporaryDirectory(prefix="groove-") as sockets,
         ):
             papermill.execute_notebook(
@@ -210,7 +209,7 @@ def _execute(
                     "--IPKernelApp.exec_lines=from groove_utils import manifest",
                     "--IPKernelApp.exec_lines=manifest.watch_files()",
                     *(GUARD_CELLS if lenient else ()),
-                    # at its end it is interrupted, and sometimes says so as if it were an error
+                    # it is interrupted at its end, and sometimes reports this as an error
                     "--log-level=CRITICAL",
                 ],
             )

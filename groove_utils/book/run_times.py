@@ -1,6 +1,6 @@
-"""Run times of chapters, from the last run, as text on pages.
+"""Run times of chapters in their last run, as text for the pages.
 
-It is also a Sphinx extension: ``{run-time}`06-probing``` in a chapter's text.
+The module is also a Sphinx extension, for ``{run-time}`06-probing``` in a chapter's text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["format_duration", "read_run_times", "setup"]
 
 
 def read_run_times(build: Path, chapters: list[str]) -> dict[str, str]:
-    """Return the duration of each chapter's last run in words; chapters without one are left out.
+    """Return the duration of each chapter's last run in words, for chapters that have been run.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def read_run_times(build: Path, chapters: list[str]) -> dict[str, str]:
 
 
 def format_duration(seconds: float) -> str:
-    """Write a duration in seconds, or from two minutes on in minutes.
+    """Format a duration in seconds, or in minutes from two minutes on.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def format_duration(seconds: float) -> str:
 
 
 class RunTimeRole(SphinxRole):
-    """Write the run time of the chapter that is named."""
+    """Sphinx role that inserts the run time of a chapter."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Return the run time as a text node."""

@@ -1,4 +1,4 @@
-"""A server of the built pages, for this machine only."""
+"""Local web server for the built pages."""
 
 from __future__ import annotations
 

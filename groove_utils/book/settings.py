@@ -1,7 +1,7 @@
-"""Settings of a build: the study, the parameter file and the port that Make was given.
+"""Settings of a build: the study, the parameter file and the port passed to Make.
 
-They come in environment variables and never as text of a shell's or of Make's command, so any name
-of a folder works and none can run anything.
+They are passed in environment variables, never as part of a shell or Make command, so any folder
+name works and none can run code.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Settings:
     Parameters
     ----------
     study : str
-        Name in the catalogue, or a folder.
+        Name of a study in the catalogue, or a folder.
     own : bool
-        True if it is a folder of the reader's own.
+        True if the study is the reader's own folder.
     params_file : pathlib.Path
         File in ``analysis/params/``.
     build : pathlib.Path
@@ -60,7 +60,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
     Raises
     ------
     BookError
-        If there is no such study or parameter file; the message lists those that there are.
+        If there is no such study or parameter file; the message lists the existing ones.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
 
 
 def _is_own(study: str) -> bool:
-    """Check that a study is a folder with a study.yml, or in the catalogue."""
+    """Check that a study is a folder with a study.yml, or is in the catalogue."""
     if not study.strip():
         _refuse(study, "empty", "it is empty")
     folder = Path(study)
@@ -105,7 +105,7 @@ def _is_own(study: str) -> bool:
         _refuse(study, "no_study_yml", f"this folder has no study.yml{shown}")
     if folder.is_file():
         _refuse(study, "not_a_folder", "this is a file, not a folder")
-    _refuse(study, "unknown_study", "there is no such folder, nor a study of that name")
+    _refuse(study, "unknown_study", "there is no such folder, and no study of that name")
 
 
 def _refuse(study: str, kind: str, what: str) -> NoReturn:
@@ -125,7 +125,7 @@ def _catalogue() -> list[str]:
 
 
 def read_port(environment: Mapping[str, str] = os.environ) -> int:
-    """Read PORT, a whole number from 1 to 65535.
+    """Read PORT, an integer from 1 to 65535.
 
     Raises
     ------

@@ -1,10 +1,11 @@
-"""Fit a chapter to a study: drop the cells that the study has no data for, with a box instead.
+"""Adaptation of a chapter to a study: cells without the required data are replaced by a box.
 
 A cell tagged ``needs-listeners`` is run only for a study that has listeners; likewise ``audio``,
 ``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``, ``styles`` (more than one),
 ``simulation`` (known truth), ``controls`` (questions with a known answer), and ``table-NAME`` for
-an earlier chapter's table. ``needs-audio-or-embeddings`` is met by either. A tag on a cell that
-begins with a heading applies to the whole section, so a tag on the first cell to the whole chapter.
+an earlier chapter's table. ``needs-audio-or-embeddings`` is satisfied by either. A tag on a cell
+that begins with a heading applies to the whole section, and a tag on the first cell applies to the
+whole chapter.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ ABSENT = {
     "controls": "control questions: `study.yml` names none under `controls`",
     "simulation": "known truth: its ratings come from people, not from a simulation",
 }
-"""Each requirement and, after "the study has no", what is absent if it is not met."""
+"""Each requirement and, to follow "the study has no", what is missing if it is not met."""
 
 
 def is_met(requirement: str, study: Study, tables: Path) -> bool:
@@ -43,10 +44,10 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
     Parameters
     ----------
     requirement : str
-        A tag without ``needs-``, and without ``-or-``.
+        A tag without ``needs-`` and without ``-or-``.
     study : Study
     tables : pathlib.Path
-        Folder of the tables that earlier chapters have written.
+        Folder of the tables written by earlier chapters.
     """
     if requirement.startswith(TABLE):
         return has_table(tables, requirement.removeprefix(TABLE))
@@ -60,14 +61,14 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
 def fit_to_study(
     notebook: nbformat.NotebookNode, met: Callable[[str], bool]
 ) -> nbformat.NotebookNode:
-    """Drop the cells whose requirements are not met; a box takes the place of the first of them.
+    """Drop the cells whose requirements are not met; a box replaces the first of them.
 
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-        A chapter; it is not changed.
+        A chapter; it is not modified.
     met : callable
-        Tells for a requirement whether it is met, see :func:`is_met`.
+        Function that returns True if a requirement is met; see :func:`is_met`.
 
     Returns
     -------
@@ -85,11 +86,11 @@ def fit_to_study(
         return fitted
     headings: dict[str, list[str]] = {}
     positions: dict[str, int] = {}
-    sections: list[tuple[int, str]] = []  # open ones that are not met, with their level
+    sections: list[tuple[int, str]] = []  # open sections not met, with levels
     for cell in cells:
         levels = [len(marks) for marks, _ in _headings(cell)]
         sections = [one for one in sections if not levels or one[0] < min(levels)]
-        own = _unmet(cell, met)  # also where a section decides, so that tags are checked
+        own = _unmet(cell, met)  # even in a section not met, to validate all tags
         unmet = sections[0][1] if sections else own
         if unmet is None:
             fitted.cells.append(cell)
@@ -98,7 +99,7 @@ def fit_to_study(
             sections.append((levels[0], unmet))
         if unmet not in positions:
             positions[unmet] = len(fitted.cells)
-            fitted.cells.append(None)  # its box, once all its headings are known
+            fitted.cells.append(None)  # its box, once all headings are known
         headings.setdefault(unmet, []).extend(title for _, title in _headings(cell))
     for unmet, position in positions.items():
         fitted.cells[position] = _box(unmet, headings[unmet], "A part of this chapter")

@@ -32,7 +32,7 @@ __all__ = [
 
 
 def rated_targets(study, wanted: Sequence[str]) -> list[str]:
-    """Return the wanted questions that every song was rated on, else the study's first four."""
+    """Return the wanted questions on which every song was rated, or else the study's first four."""
     rated = [query for query in study.queries if study.song_means(query).notna().all()]
     return [query for query in wanted if query in rated] or rated[:4]
 
@@ -40,7 +40,7 @@ def rated_targets(study, wanted: Sequence[str]) -> list[str]:
 def score_table(
     results: Mapping[str, ProbeResult], *, score="r2", n_boot=2000, seed=0
 ) -> pd.DataFrame:
-    """Collect the rows of :func:`groove_utils.probe.bootstrap_scores`, with a column ``model``."""
+    """Combine outputs of :func:`groove_utils.probe.bootstrap_scores`, with a column ``model``."""
     from groove_utils.probe.intervals import bootstrap_scores  # chapters without probes need none
 
     tables = [
@@ -53,14 +53,14 @@ def score_table(
 def ceiling_bands(
     ceilings: pd.DataFrame | None, targets: Sequence[str] | None = None
 ) -> pd.DataFrame | None:
-    """Select the noise ceiling of song means, for :func:`groove_utils.figures.plot_scores`.
+    """Select the noise ceilings of song means for :func:`groove_utils.figures.plot_scores`.
 
     Parameters
     ----------
     ceilings : DataFrame or None
-        From :func:`groove_utils.mixed.noise_ceiling`; None where listeners are unknown.
+        Output of :func:`groove_utils.mixed.noise_ceiling`; None if listeners are unknown.
     targets : sequence of str, optional
-        Questions to keep; by default all.
+        Questions to keep; all by default.
     """
     if ceilings is None:
         return None
@@ -73,7 +73,7 @@ def text_table(
 ) -> pd.DataFrame:
     """Format two columns of scores as ``0.31 ± 0.02``, one row per probe and column per target.
 
-    Numbers of 100 and more have no decimals.
+    Numbers of 100 or more have no decimals.
     """
     rows = pd.concat(
         [result.scores().assign(features=name) for name, result in results.items()],
@@ -91,9 +91,9 @@ def plus_minus_table(
     ----------
     rows : DataFrame
     index, columns : str
-        Columns that name the rows and the columns of the result, in their order.
+        Columns that give the rows and the columns of the result, in their order.
     value, spread : str
-        Columns of numbers; those of 100 and more have no decimals.
+        Columns of numbers; numbers of 100 or more have no decimals.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def plus_minus_table(
 
 
 def settings_table(settings: Mapping[str, Mapping[str, ProbeResult]]) -> pd.DataFrame:
-    """Collect ``setting, model, target, r2, fold_r2`` of the same probes under several settings."""
+    """Tabulate ``setting, model, target, r2, fold_r2`` of probes under several settings."""
     parts = [
         result.scores()[["target", "r2", "fold_r2"]].assign(setting=setting, model=model)
         for setting, results in settings.items()
@@ -129,7 +129,7 @@ def by_setting(table: pd.DataFrame, target: str, value: str = "r2") -> pd.DataFr
 
 
 def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
-    """Return the row in which each named column has the given value; it has to be the only one."""
+    """Return the only row in which each named column has the given value."""
     rows = table
     for column, value in values.items():
         rows = rows[rows[column] == value]
@@ -142,12 +142,12 @@ def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
 
 
 def control_table(controls: Mapping[str, pd.DataFrame], control: str, setting: str) -> pd.DataFrame:
-    """Average a control over draws, in the form of :func:`settings_table`.
+    """Average a control over draws, in the format of :func:`settings_table`.
 
     Parameters
     ----------
     controls : mapping of model → DataFrame
-        From :func:`groove_utils.probe.random_projection_control`.
+        Outputs of :func:`groove_utils.probe.random_projection_control`.
     control : {"projection", "noise"}
     setting : str
         Value of the column ``setting``.
@@ -163,7 +163,7 @@ def control_table(controls: Mapping[str, pd.DataFrame], control: str, setting: s
 
 
 def count_words(count: float) -> str:
-    """Round a number of songs to two digits, in words where no study has as many.
+    """Round a number of songs to two digits, or state that no study has as many.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def count_words(count: float) -> str:
 
 
 def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]:
-    """Describe what training adds, cause by cause.
+    """Describe in words the effect of training, by cause.
 
     Parameters
     ----------

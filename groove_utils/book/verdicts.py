@@ -1,4 +1,4 @@
-"""Verdict words, chosen from intervals and tests, never from estimates alone."""
+"""Verdict words, chosen from intervals and tests, never from point estimates alone."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def pick_verdict(
     Parameters
     ----------
     row : Series or mapping
-        With ``low`` and ``high``. An interval that could not be computed (NaN) is unclear.
+        With ``low`` and ``high``. NaN, for an interval that could not be computed, is unclear.
     positive, negative, unclear : str
-        Verdicts for an interval above the reference, below it, and one that holds it.
+        Verdicts for an interval above the reference, below it, or containing it.
     reference : float
         Value to compare with.
     margin, equal : float and str, optional
-        Verdict for an interval that lies inside reference ± margin: too close to matter. It is
+        Verdict for an interval inside reference ± margin, where the difference is negligible. It is
         tested first.
 
     Examples
@@ -67,7 +67,7 @@ def pick_by_p(p: float, clear: str, unclear: str, level: float = 0.05) -> str:
 
 
 def describe_difference(row, second: str, *, of: str = "") -> str:
-    """Say how something compares with a second one, in the same words in every chapter.
+    """Describe a comparison in words, in the same way in every chapter.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def describe_difference(row, second: str, *, of: str = "") -> str:
         Interval of the difference, first − second.
     second : str
     of : str, optional
-        Subject and verb before the words, such as ``"the model is "``.
+        Subject and verb placed before the words, such as ``"the model is "``.
 
     Examples
     --------
@@ -88,13 +88,13 @@ def describe_difference(row, second: str, *, of: str = "") -> str:
 
 
 def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> str:
-    """Describe in sentences what predictors add to others.
+    """Describe in sentences what predictors add to other predictors.
 
     Parameters
     ----------
     effects : iterable of (subject, others, row)
-        Subject of a sentence; names of the other predictors in the model, which is left out if
-        there are none; slope of the subject, with ``estimate``, ``low`` and ``high``.
+        Subject of a sentence; names of the other predictors in the model (if there are none, the
+        model is skipped); slope of the subject, with ``estimate``, ``low`` and ``high``.
 
     Examples
     --------
@@ -120,7 +120,8 @@ def pick_shape(lines, hump: str, valley: str, unclear: str) -> str:
     lines : DataFrame
         From :func:`groove_utils.probe.two_lines`.
     hump, valley, unclear : str
-        Verdicts for slopes that clearly rise and then fall, fall and then rise, and for all else.
+        Verdicts for slopes that clearly rise and then fall, fall and then rise, and for all other
+        cases.
     """
     signs = [pick_verdict(lines.loc[side], "+", "-", "0") for side in ("below", "above")]
     return {"+-": hump, "-+": valley}.get("".join(signs), unclear)
@@ -133,7 +134,7 @@ def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int 
     ----------
     table : DataFrame
     p : str
-        Column of p-values, corrected for their number if they form a family.
+        Column of p-values, corrected for multiple testing if they form a family.
     value : str, optional
         Column of the effect; its sign has to be `sign`. By default both signs are selected.
     sign : {1, -1}
@@ -142,7 +143,7 @@ def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int 
     Returns
     -------
     DataFrame
-        Some of the rows; p-values that are NaN are not clear.
+        The selected rows; rows with p = NaN are not selected.
 
     Examples
     --------

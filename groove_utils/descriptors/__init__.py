@@ -1,8 +1,8 @@
 """Handcrafted descriptors of groove, from audio (chapter 04; the onset curves also in 02).
 
-The first sixteen, :data:`BASELINE`, are those of Stupacher, Hove & Janata (2016) by the
-definitions of MIRtoolbox: the baseline for pretrained models. Rhythm descriptors follow.
-:func:`describe` computes them all for one signal, :func:`describe_study` for a whole study;
+The first sixteen, :data:`BASELINE`, are those of Stupacher, Hove & Janata (2016) as defined in
+MIRtoolbox; they are the baseline for pretrained models. Rhythm descriptors follow. :func:`describe`
+computes all descriptors of one signal, :func:`describe_study` those of a whole study;
 :func:`descriptor_table` lists their formulas, units and sources.
 """
 

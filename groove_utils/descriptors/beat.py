@@ -1,9 +1,9 @@
 """Beats and the metrical grid of a recording (chapters 02 and 04).
 
-Beats come from librosa's dynamic programming (Ellis, 2007) at the estimated tempo; the place of the
-downbeat from what drums do in most popular music: bass drum on one and three, snare on two and
-four. Music without that habit gets a grid all the same, and a wrong one: the book says so where it
-is used.
+Beats are tracked by librosa's dynamic programming (Ellis, 2007) at the estimated tempo. The
+downbeat is located by assuming the usual drum pattern of popular music: bass drum on one and three,
+snare on two and four. Music without this pattern also gets a grid, but a wrong one; the book says
+so where it is used.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from groove_utils.rhythm.grid import MIN_SWUNG, STEPS, Grid, divide_beats
 __all__ = ["bar_profile", "estimate_grid", "strength_at"]
 
 CLEAR_SWING = 0.12  # of a sixteenth; less may be mere looseness
-MIN_BEATS = 8  # two bars: fewer do not show a pattern
+MIN_BEATS = 8  # two bars: fewer beats do not show a pattern
 
-# What drums do in most popular music, at the sixteenths of a bar: bass drum on one and three and
-# not on two and four, snare on two and four, and everything together on the beats.
+# The usual drum pattern of popular music, by sixteenth of a bar: bass drum on one and three but not
+# on two and four, snare on two and four, and all instruments together on the beats.
 _BEATS = np.arange(0, STEPS, 4)
 EXPECTED = {name: np.zeros(STEPS) for name in ("low", "snare", "all")}
 EXPECTED["low"][_BEATS] = 3, -1, 1, -1
@@ -38,27 +38,27 @@ EXPECTED["all"][_BEATS + 2] = 0.5
 def estimate_grid(
     curve: np.ndarray, regions: dict[str, np.ndarray], hop: float, tempo: float | None = None
 ) -> Grid | None:
-    """Lay a metrical grid over a signal.
+    """Estimate the metrical grid of a signal.
 
-    Beats are tracked at the tempo, the place of the downbeat is chosen by what drums do in most
-    popular music, and the clock is then fitted to all onsets near sixteenths, the second of each
-    pair being allowed to come late (swing).
+    Beats are tracked at the tempo, the downbeat is chosen by the usual drum pattern of popular
+    music, and the grid is then fitted to all onsets near sixteenths. The second sixteenth of each
+    pair may be late (swing).
 
     Parameters
     ----------
     curve : ndarray, shape (n_frames,)
         Onset curve.
     regions : dict of str to ndarray, shape (n_frames,)
-        See :func:`groove_utils.descriptors.onsets.region_strength`.
+        Output of :func:`groove_utils.descriptors.onsets.region_strength`.
     hop : float
-        Seconds between their values.
+        Seconds between values of the curves.
     tempo : float, optional
         Beats per minute; :func:`estimate_tempo` by default.
 
     Returns
     -------
     Grid or None
-        None where there is no tempo, or there are onsets over fewer than eight beats.
+        None if no tempo is found, or if the onsets span fewer than eight beats.
     """
     tempo = estimate_tempo(curve, hop) if tempo is None else tempo
     times, strengths = detect_onsets(curve, hop)
@@ -69,7 +69,7 @@ def estimate_grid(
     )
     if len(frames) < MIN_BEATS:
         return None
-    clear = clear_onsets(times, strengths)  # without the rustle at the ends
+    clear = clear_onsets(times, strengths)  # without noise at the ends
     beats = smooth_beats(np.asarray(frames) * hop + LATENCY)
     beats = extend_beats(beats, clear[0], clear[-1])
     if beats.size < MIN_BEATS:
@@ -78,12 +78,12 @@ def estimate_grid(
     steps = divide_beats(beats)
     allowed = np.arange(STEPS)
     if late < -CLEAR_SWING and _is_odd(beats, clear).mean() > 0.3:
-        # long–short, never short–long: the beats are among what was taken for the odd steps
+        # swing is long–short, never short–long: the odd steps were taken for the beats
         steps = steps + late * np.gradient(steps)
         allowed = allowed[1::2]
     heard = steps[steps < clear[-1] + np.median(np.diff(steps)) / 2]
     shift = _find_downbeat(curve, regions, heard, hop, allowed)
-    # the beats are every fourth step from the one that was chosen
+    # the beats are every fourth step from the chosen one
     beats, late = fit_beats(steps[shift % 4 :: 4], clear)
     swung = bool(_is_odd(beats, clear).sum() >= MIN_SWUNG)
     return Grid(float(60 / np.median(np.diff(beats))), beats, shift // 4, late, swung)
@@ -96,8 +96,8 @@ def _find_downbeat(
     hop: float,
     allowed: np.ndarray,
 ) -> int:
-    """Choose the downbeat among the first sixteen steps, of those allowed."""
-    # a snare is loud in the highs without the lows; a bass drum's click is in the highs too
+    """Choose the downbeat from the allowed steps among the first sixteen."""
+    # a snare is loud in the highs but not in the lows; a bass drum's click is also in the highs
     snare = np.maximum(regions["high"] - regions["low"], 0)
     fit = np.zeros(allowed.size)
     for name, values in {"low": regions["low"], "snare": snare, "all": curve}.items():
@@ -109,12 +109,12 @@ def _find_downbeat(
 
 
 def _is_odd(beats: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return for each onset whether the nearest sixteenth is an odd one."""
+    """Mark the onsets whose nearest sixteenth is an odd one."""
     return np.round(4 * np.interp(times, beats, np.arange(beats.size))) % 2 == 1
 
 
 def strength_at(curve: np.ndarray, times: np.ndarray, hop: float) -> np.ndarray:
-    """Largest value of an onset curve within 25 ms of each time."""
+    """Return the largest value of an onset curve within 25 ms of each time."""
     highest = ndimage.maximum_filter1d(curve, 2 * round(0.025 / hop) + 1)
     frames = np.clip(np.round((times - LATENCY) / hop).astype(int), 0, curve.size - 1)
     return highest[frames]
@@ -126,9 +126,9 @@ def bar_profile(curves: Mapping[str, np.ndarray], grid: Grid | None, hop: float)
     Parameters
     ----------
     curves : mapping of region to ndarray, shape (n_frames,)
-        From :func:`groove_utils.descriptors.region_strength`.
+        Output of :func:`groove_utils.descriptors.region_strength`.
     grid : Grid or None
-        None, where no beat was found, gives no rows.
+        None, which means that no beat was found, gives an empty table.
     hop : float
         Seconds from one frame to the next.
 

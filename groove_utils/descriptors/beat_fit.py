@@ -1,4 +1,4 @@
-"""Regression of beats on onsets: a clock that follows the players rather than single strokes.
+"""Regression of beats on onsets, so that the beat follows the players, not single strokes.
 
 Tracked beats are smoothed, extended to the first and the last onset, and fitted to all onsets near
 sixteenths (chapter 04).
@@ -12,15 +12,15 @@ from groove_utils.rhythm.grid import MIN_SWUNG
 
 __all__ = ["extend_beats", "fit_beats", "robust_line", "smooth_beats"]
 
-WINDOW_BEATS = 16  # over which the tempo is taken as steady
+WINDOW_BEATS = 16  # beats over which the tempo is assumed to be steady
 MIN_POINTS = 8
 
 
 def smooth_beats(beats: np.ndarray) -> np.ndarray:
-    """Move each beat onto a line fitted to its neighbours, so that no single stroke moves it.
+    """Smooth beats by local linear regression, so that single strokes have little influence.
 
-    Local linear regression over eight beats to either side (tricube weights): exact for a steady
-    tempo, and able to follow one that drifts over some bars.
+    The regression covers eight beats on either side (tricube weights). It is exact for a steady
+    tempo, and follows a tempo that drifts over several bars.
     """
     index = np.arange(beats.size, dtype=np.float64)
     smooth = np.empty_like(beats)
@@ -31,7 +31,7 @@ def smooth_beats(beats: np.ndarray) -> np.ndarray:
 
 
 def extend_beats(beats: np.ndarray, first: float, last: float) -> np.ndarray:
-    """Continue beats at their own pace to the first and the last onset, and cut them there.
+    """Extrapolate beats to the first and the last onset, and cut them off there.
 
     Silence beyond the onsets would otherwise count as unaccented beats.
     """
@@ -46,22 +46,22 @@ def extend_beats(beats: np.ndarray, first: float, last: float) -> np.ndarray:
 def fit_beats(beats: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
     """Fit beats, and the delay of every second sixteenth, to the onsets.
 
-    In windows of 16 beats, overlapping and blended: ``time = a + b · step + late · odd`` by
-    weighted least squares (bisquare), on onsets within 0.45 of a sixteenth of a step. `late`
-    belongs to the whole signal.
+    In overlapping, blended windows of 16 beats, ``time = a + b · step + late · odd`` is fitted by
+    weighted least squares (bisquare) to the onsets within 0.45 of a sixteenth of a step. `late` is
+    estimated for the whole signal.
 
     Parameters
     ----------
     beats : ndarray of float64, shape (n_beats,)
-        Seconds of approximate beats.
+        Times of approximate beats in seconds.
     times : ndarray of float64, shape (n_onsets,)
-        Seconds of the onsets.
+        Times of the onsets in seconds.
 
     Returns
     -------
     beats : ndarray of float64, shape (n_beats,)
     late : float
-        In sixteenths, −0.4…0.5; 0 where there are too few odd sixteenths.
+        Delay in sixteenths, −0.4…0.5; 0 if there are too few odd sixteenths.
     """
     late = 0.0
     for _ in range(4):
@@ -79,7 +79,7 @@ def fit_beats(beats: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _blended_lines(beats: np.ndarray, position: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Lines fitted to (position, time) in overlapping windows of beats, blended by Hann weights."""
+    """Fit lines to (position, time) in overlapping windows of beats, blended by Hann weights."""
     size = min(WINDOW_BEATS, beats.size)
     window = np.hanning(size + 2)[1:-1]
     total, weights = np.zeros(beats.size), np.zeros(beats.size)
@@ -94,7 +94,7 @@ def _blended_lines(beats: np.ndarray, position: np.ndarray, times: np.ndarray) -
 
 
 def robust_line(x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
-    """Fit a line by bisquare-weighted least squares: (slope, level), or None for too few points."""
+    """Fit a line by bisquare-weighted least squares; return (slope, level), None for few points."""
     if x.size < MIN_POINTS or np.ptp(x) < MIN_POINTS / 2:
         return None
     line = np.polyfit(x, y, 1)

@@ -1,6 +1,6 @@
 """Cards of the descriptors: formula, unit and source (chapter 04's table).
 
-The table here is the single list of names: :func:`groove_utils.descriptors.describe` fills exactly
+This table is the only list of names: :func:`groove_utils.descriptors.describe` computes exactly
 these.
 """
 
@@ -25,7 +25,7 @@ AMPLITUDE = "full-scale amplitude"
 BANDS = ("below 50 Hz", "50–100 Hz", "100–200 Hz", "200–400 Hz", "400–800 Hz", "800–1600 Hz",
          "1.6–3.2 kHz", "3.2–6.4 kHz", "6.4–12.8 kHz", "above 12.8 kHz")  # fmt: skip
 
-# name, title, formula, unit, source, and whether it stays the same when the signal is made louder
+# name, title, formula, unit, source, and whether it is invariant to the signal's gain
 _BASELINE = [
     ("event_density", "Event density", "onsets / duration", "1/s", MIRTOOLBOX, True),
     ("rms", "RMS", "√(mean of y²)", AMPLITUDE, MIRTOOLBOX, False),
@@ -82,7 +82,7 @@ _RHYTHM = [
 BASELINE = tuple(name for name, *_ in _BASELINE)
 RHYTHM = tuple(name for name, *_ in _RHYTHM)
 DESCRIPTORS = BASELINE + RHYTHM
-# one or two of each kind, for a figure that has no room for all
+# one or two of each kind, for figures without room for all
 PORTRAIT = (
     "event_density", "rms_sd", "spectral_flux", "band_2_flux", "pulse_clarity",
     "pulse_clarity_attack", "tempo", "syncopation", "microtiming_spread", "swing_ratio",
@@ -91,39 +91,39 @@ PORTRAIT = (
 
 
 def descriptor_table() -> pd.DataFrame:
-    """All cards as a table.
+    """Tabulate all descriptors.
 
     Returns
     -------
     DataFrame, indexed by ``name`` in the order of :data:`DESCRIPTORS`
-        ``title`` (in text and on axes), ``formula`` (in plain notation), ``unit`` (empty where
-        there is none), ``source`` (the paper), ``gain_invariant`` (bool).
+        ``title`` (for text and axes), ``formula`` (in plain notation), ``unit`` (empty if there is
+        none), ``source`` (the paper), ``gain_invariant`` (bool).
     """
     columns = ["name", "title", "formula", "unit", "source", "gain_invariant"]
     return pd.DataFrame([*_BASELINE, *_RHYTHM], columns=columns).set_index("name")
 
 
 def axis_titles() -> pd.Series:
-    """Title of each descriptor with its unit, where that is short: for axes and panels."""
+    """Return the title of each descriptor, with its unit if that is short, for axes and panels."""
     cards = descriptor_table()
     short = cards["unit"].where(cards["unit"].str.len().between(1, 8))
     return cards["title"] + (" (" + short + ")").fillna("")
 
 
 def prose_titles() -> pd.Series:
-    """Title of each descriptor within a sentence: “event density”, but “RMS”."""
+    """Return the title of each descriptor for use within a sentence: “event density”, but “RMS”."""
     return descriptor_table()["title"].map(
         lambda title: title if title[1].isupper() else title[0].lower() + title[1:]
     )
 
 
 def published_correlations() -> pd.Series:
-    """Correlations of classical descriptors with groove ratings, as published.
+    """Return published correlations of handcrafted descriptors with groove ratings.
 
     Returns
     -------
     Series of float64, indexed by descriptor
-        Pearson's r over 80 clips, from Stupacher, Hove & Janata (2014); those that they report.
+        Pearson's r over 80 clips, for the descriptors reported by Stupacher, Hove & Janata (2014).
     """
     return pd.Series(
         {"rms": 0.37, "rms_sd": 0.57, "spectral_flux": 0.34, "band_1_flux": 0.29,

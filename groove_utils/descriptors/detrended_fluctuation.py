@@ -13,9 +13,9 @@ SHORTEST, LONGEST, GROWTH = 0.31, 8.8, 1.1  # s, s, factor: spans after Streich 
 def danceability(y: np.ndarray, sr: int) -> float:
     """Compute danceability after Streich & Herrera (2005).
 
-    The standard deviation of the signal in 10 ms frames is summed up over time; in windows of
-    0.31 s to 8.8 s a line is taken off and the root mean square F(τ) of what remains is found. The
-    scaling exponent α is the mean slope of log F over log τ; danceability is 1/α. Music with a
+    The standard deviation of the signal in 10 ms frames is accumulated over time. In windows of
+    0.31 s to 8.8 s, a linear trend is removed, and F(τ) is the root mean square of the residual.
+    The scaling exponent α is the mean slope of log F over log τ; danceability is 1/α. Music with a
     strong regular beat fluctuates little over spans longer than the beat, and has a small α.
 
     Parameters
@@ -27,8 +27,8 @@ def danceability(y: np.ndarray, sr: int) -> float:
     Returns
     -------
     float
-        About 0.5…3, unchanged by gain; 2 for white noise, whose α is ½ (a little less, since
-        short windows are biased). NaN for silence and for signals under 2 s.
+        About 0.5…3, independent of gain; about 2 for white noise, whose α is ½ (slightly less,
+        since short windows are biased). NaN for silence and for signals shorter than 2 s.
     """
     frame = max(1, round(FRAME * sr))
     n = len(y) // frame
@@ -48,7 +48,7 @@ def danceability(y: np.ndarray, sr: int) -> float:
 
 
 def _fluctuation(walk: np.ndarray, span: int) -> float:
-    """Root mean square of a walk about lines fitted in windows of `span` frames."""
+    """Return the root mean square of a walk about lines fitted in windows of `span` frames."""
     step = max(1, span // 50)
     cut = np.lib.stride_tricks.sliding_window_view(walk, span)[::step]
     x = np.arange(span) - (span - 1) / 2

@@ -2,9 +2,10 @@
 
 Chapter 04 and the appendix "The demo study and its truth" use them.
 
-Strokes of the bass drum, the snare and the cymbals are read off the metrical grid, and the indices
-of :mod:`groove_utils.rhythm.syncopation` are applied to them as to a score: Longuet-Higgins & Lee
-(1984) on bass drum and snare as one stream, and the polyphonic index of Witek et al. (2014).
+Strokes of the bass drum, the snare and the cymbals are detected at the steps of the metrical grid,
+and the indices of :mod:`groove_utils.rhythm.syncopation` are applied to them as to a score:
+Longuet-Higgins & Lee (1984) on bass drum and snare as one stream, and the polyphonic index of Witek
+et al. (2014).
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ BACKBEAT_GAIN = 1.3  # of the highs at a bass drum, where a snare is struck with
 
 
 def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
-    """Read strokes of a drum kit off the metrical grid.
+    """Detect the strokes of a drum kit at the steps of a metrical grid.
 
-    A step has a bass drum where the rise below 100 Hz is in the upper of two classes (Otsu's
-    threshold over all steps), and a snare where the rise above 3200 Hz, less that below 100 Hz,
-    is; on two and four there is also a snare with a bass drum if the highs are 1.3 times those of
-    the other bass drums. A step has a cymbal where the log rise above 5 kHz exceeds a tenth of its
-    strong values. Bass guitars, toms and hand claps count as the drum that they are most like.
+    A step has a bass drum if the rise below 100 Hz is in the upper of two classes (Otsu's threshold
+    over all steps), and a snare if the same holds for the rise above 3200 Hz minus that below 100
+    Hz. On two and four, a bass drum is accompanied by a snare if the highs are 1.3 times those of
+    the other bass drums. A step has a cymbal if the log rise above 5 kHz exceeds a tenth of its
+    strong values. Bass guitars, toms and hand claps are counted as the drum that they resemble
+    most.
 
     Parameters
     ----------
@@ -42,7 +44,8 @@ def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray of bool, shape (n_bars, 16)
-        ``kick``, ``snare``, ``hat``, for the whole bars of the grid (none: 0 rows).
+        ``kick``, ``snare`` and ``hat``, for the complete bars of the grid (0 rows if there are
+        none).
     """
     regions = region_strength(spectra)
     places, steps = grid.places, grid.steps
@@ -77,7 +80,7 @@ def syncopation(spectra: Spectra, grid: Grid) -> tuple[float, float]:
         Index of Witek et al. (2014) per bar, ≥ 0.
     lhl : float
         Index of Longuet-Higgins & Lee (1984) per bar, of bass drum and snare as one stream, ≥ 0.
-        Both are NaN where the grid has no whole bar or no drum is found.
+        Both are NaN if the grid has no complete bar or no drum is found.
     """
     pattern = drum_pattern(spectra, grid)
     n_bars = len(pattern["kick"])
@@ -88,7 +91,7 @@ def syncopation(spectra: Spectra, grid: Grid) -> tuple[float, float]:
 
 
 def _two_classes(values: np.ndarray) -> float:
-    """Otsu's threshold, at which the variance between two classes of values is largest."""
+    """Return Otsu's threshold, which maximises the variance between two classes of values."""
     ordered = np.sort(values)
     if ordered.size < 2 or ordered[0] == ordered[-1]:
         return float("inf")

@@ -1,4 +1,4 @@
-"""Descriptors of one signal, as a tidy row (chapter 04)."""
+"""Descriptors of one signal, as one row of a table (chapter 04)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from groove_utils.rhythm.timing import microtiming, swing_ratio
 
 __all__ = ["describe"]
 
-SILENT = 1e-5  # full-scale amplitude (−100 dB); below it there is nothing but dither
+SILENT = 1e-5  # full-scale amplitude (−100 dB); only dither is below it
 SHORTEST = 0.1  # s: two frames of 50 ms
 SHORTEST_RHYTHM = 3.0  # s: twice the longest beat, 40 BPM
 
@@ -39,26 +39,27 @@ def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.S
     sr : int
         Sample rate in Hz, 4000…400000.
     bands : ndarray, shape (10,), optional
-        The signal's sub-band flux, where it is known already.
+        The signal's sub-band flux, if already known.
 
     Returns
     -------
     pandas.Series
         One float for each name in :data:`DESCRIPTORS` (units in :func:`descriptor_table`), and
-        last ``reason``, a str: empty, or ``name: why it is NaN`` joined by semicolons.
+        finally ``reason``, a str: empty, or entries ``name: why it is NaN`` joined by semicolons.
 
     Raises
     ------
     DescriptorError
-        If `sr` is not a usable rate.
+        If `sr` is out of range.
     AudioError
         If the signal is not usable, see :func:`groove_utils.audio.check_signal`. A silent or short
-        one gives NaN and a reason.
+        signal gives NaN and a reason.
 
     Notes
     -----
-    Silence has level, flux and density 0 and no rhythm (NaN). Signals under 0.1 s have only their
-    RMS; those under 3 s have no rhythm. Bands beyond half the sample rate are NaN.
+    For silence, level, flux and density are 0 and rhythm descriptors are NaN. Signals shorter than
+    0.1 s only have an RMS; those shorter than 3 s have no rhythm descriptors. Bands beyond half the
+    sample rate are NaN.
 
     Examples
     --------
@@ -89,7 +90,7 @@ def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.S
 def _measure(
     values: dict[str, float], reasons: dict[str, str], y: np.ndarray, sr: int, bands
 ) -> str:
-    """Fill `values` with what this signal allows, and return why the rest is NaN."""
+    """Fill `values` with the descriptors that can be computed; return why the rest are NaN."""
     values["rms"] = float(np.sqrt(np.mean(y.astype(np.float64) ** 2)))
     duration = y.size / sr
     if duration < SHORTEST:
@@ -143,7 +144,7 @@ def _measure(
 
 
 def _join(reasons: dict[str, str]) -> str:
-    """Join the reasons, one clause per cause: ``name, name: why; name: why``."""
+    """Join the reasons, grouped by cause: ``name, name: why; name: why``."""
     causes: dict[str, list[str]] = {}
     for name, why in reasons.items():
         causes.setdefault(why, []).append(name)

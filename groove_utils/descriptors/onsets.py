@@ -1,8 +1,8 @@
 """Onset strength and onsets (chapters 02 and 04).
 
-The onset curve is the rise of log mel magnitudes over half a frame (Böck & Widmer, 2013, without
-their maximum filter over frequency, which hides notes that a band plays together). Magnitudes are
-taken relative to the signal's own mean, so the curve does not change with the gain.
+The onset curve is the increase of log mel magnitudes over half a frame (Böck & Widmer, 2013,
+without their maximum filter over frequency, which masks notes that a band plays together).
+Magnitudes are relative to the signal's mean, so the curve does not depend on the gain.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ __all__ = [
 
 # octave bands of `Spectra.octaves`: below 100 Hz, 100–3200 Hz, above
 REGIONS = {"low": slice(0, 2), "mid": slice(2, 7), "high": slice(7, 10)}
-# of a strong stroke; soft cymbals count, but the wash of bass and chords does not
+# of a strong stroke; includes soft cymbals, but not the background of bass and chords
 REGION_THRESHOLDS = {"low": 0.1, "mid": 0.1, "high": 0.04}
 KICK_THRESHOLD = 0.5  # leaves out the bass
 LAG = 5  # frames (25 ms): the half overlap of the 50 ms frames
 COMPRESSION = 3.0
 THRESHOLD = 0.04  # of the curve's own strong peaks, see `detect_onsets`
-MIN_GAP = 0.05  # s; strokes closer than that (flams, the spread of an ensemble) are one event
+MIN_GAP = 0.05  # s; strokes closer than this (flams, ensemble asynchrony) are one event
 LATENCY = 0.0045  # s by which the curve's peak precedes a click, measured on click tracks
 CLEAR = 0.25  # of the median strength: the times of weaker onsets are uncertain
 
 
 def rise_of_mel(spectra: Spectra) -> np.ndarray:
-    """Rise of each log mel band over the last 25 ms, (n_mels, n_frames), from silence at first."""
+    """Compute the rise of each log mel band over 25 ms, (n_mels, n_frames), from silence."""
     level = spectra.mel.mean()
     if not level > 0:
         return np.zeros_like(spectra.mel)
@@ -52,21 +52,21 @@ def _rise(level: np.ndarray) -> np.ndarray:
 
 
 def onset_strength(spectra: Spectra) -> np.ndarray:
-    """Onset curve of a signal, one value every `spectra.hop` seconds.
+    """Compute the onset curve of a signal, with one value every `spectra.hop` seconds.
 
     Returns
     -------
     ndarray of float64, shape (n_frames,)
-        Mean over the mel bands of the half-wave rectified rise in log magnitude; no unit, ≥ 0,
-        unchanged by gain. Peaks lie within a few ms of the attack.
+        Mean over the mel bands of the half-wave rectified rise in log magnitude: dimensionless, ≥
+        0, independent of gain. Peaks lie within a few ms of the attack.
     """
     return rise_of_mel(spectra).mean(axis=0, dtype=np.float64)
 
 
 def region_strength(spectra: Spectra) -> dict[str, np.ndarray]:
-    """Onset curves of three regions of the spectrum, in which the parts of a drum kit separate.
+    """Compute onset curves of three frequency regions that separate the parts of a drum kit.
 
-    Unlike :func:`onset_strength` they are linear in the magnitude: on a log scale a snare is as
+    Unlike :func:`onset_strength`, they are linear in the magnitude: on a log scale, a snare is as
     strong in the lows as a bass drum.
 
     Returns
@@ -74,15 +74,15 @@ def region_strength(spectra: Spectra) -> dict[str, np.ndarray]:
     dict of str to ndarray of float64, shape (n_frames,)
         ``low`` (below 100 Hz: bass drum, bass), ``mid`` (100–3200 Hz) and ``high`` (above: snare,
         cymbals). Each is the half-wave rectified rise of the region's magnitude over 25 ms, in
-        units of the mean of its highest 2%; about 1 at a strong stroke, unchanged by gain.
+        units of the mean of its highest 2%: about 1 at a strong stroke, independent of gain.
     """
     return {name: level_rise(spectra, bands) for name, bands in REGIONS.items()}
 
 
 def level_rise(spectra: Spectra, bands: slice = slice(None)) -> np.ndarray:
-    """Rise of the magnitude of some octave bands over 25 ms, as in :func:`region_strength`.
+    """Compute the rise in magnitude of some octave bands over 25 ms, as in :func:`region_strength`.
 
-    Over all bands it is the onset curve for a stem of one instrument, which nothing masks.
+    Over all bands, this is the onset curve for a stem of one instrument, where nothing is masked.
     """
     rise = _rise(np.sqrt((spectra.octaves[bands].astype(np.float64) ** 2).sum(axis=0)))
     strong = np.sort(rise)[-max(1, rise.size // 50) :].mean()
@@ -98,11 +98,11 @@ def detect_onsets(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Detect onsets in an onset curve.
 
-    A frame is an onset if it is the largest within `min_gap` on either side and exceeds the
-    moving median of 200 ms by `threshold` times the typical height ``Σh³ / Σh²`` of the peaks: a
-    mean in which high peaks count most, so that neither one crash nor the many small peaks of a
-    noise floor decide. Times are refined by a parabola through the peak and its neighbours, and
-    moved by the 4.5 ms by which the peak of a 50 ms frame precedes a click.
+    A frame is an onset if it is the largest within `min_gap` on either side and exceeds the moving
+    median of 200 ms by `threshold` times the typical height ``Σh³ / Σh²`` of the peaks: a mean in
+    which high peaks count most, so that it depends neither on a single crash nor on the many small
+    peaks of a noise floor. Times are refined by a parabola through the peak and its neighbours, and
+    shifted by 4.5 ms, by which the peak of a 50 ms frame precedes a click.
 
     Parameters
     ----------
@@ -111,16 +111,16 @@ def detect_onsets(
     hop : float
         Seconds between its values.
     threshold : float
-        Share of the strong peaks' height by which an onset must exceed its surroundings.
+        Fraction of the strong peaks' height by which an onset must exceed its surroundings.
     min_gap : float
-        Smallest distance of two onsets, in seconds.
+        Smallest distance between two onsets, in seconds.
 
     Returns
     -------
     times : ndarray of float64, shape (n_onsets,)
-        In seconds, ascending.
+        Onset times in seconds, ascending.
     strengths : ndarray of float64, shape (n_onsets,)
-        Height of the curve there, in its own unit.
+        Height of the curve at the onsets.
     """
     curve = np.asarray(curve, dtype=np.float64)
     nothing = np.empty(0), np.empty(0)
@@ -143,17 +143,17 @@ def detect_onsets(
 
 
 def clear_onsets(times: np.ndarray, strengths: np.ndarray) -> np.ndarray:
-    """Times of the onsets that exceed a quarter of the median strength (of at least one onset)."""
+    """Return the times of onsets above a quarter of the median strength (always at least one)."""
     return times[strengths > CLEAR * np.median(strengths)]
 
 
 def find_kicks(low: np.ndarray, hop: float) -> np.ndarray:
-    """Seconds of the bass drum's strokes: strong onsets of the region below 100 Hz."""
+    """Detect the times of bass-drum strokes: strong onsets of the region below 100 Hz."""
     return detect_onsets(low, hop, threshold=KICK_THRESHOLD)[0]
 
 
 def region_onsets(regions: dict[str, np.ndarray], hop: float) -> dict[str, np.ndarray]:
-    """Seconds of the onsets of each region, see :func:`region_strength`."""
+    """Detect the onset times of each region; see :func:`region_strength`."""
     return {
         name: detect_onsets(curve, hop, threshold=REGION_THRESHOLDS[name])[0]
         for name, curve in regions.items()
@@ -161,7 +161,7 @@ def region_onsets(regions: dict[str, np.ndarray], hop: float) -> dict[str, np.nd
 
 
 def _parabolic(curve: np.ndarray, peaks: np.ndarray) -> np.ndarray:
-    """Peak positions in (fractional) frames, from the parabola through three values."""
+    """Refine peak positions to fractional frames with a parabola through three values."""
     inner = (peaks > 0) & (peaks < curve.size - 1)
     position = peaks.astype(np.float64)
     at = peaks[inner]

@@ -1,11 +1,11 @@
 """Level and spectral change: RMS, its spread, spectral flux, sub-band flux (chapter 04).
 
-One short-time Fourier transform per signal serves everything that needs the spectrum over time:
-the flux here, and the onset curves of :mod:`groove_utils.descriptors.onsets`. It is taken block by
-block, which bounds the memory on long signals; all descriptors together take a seventh of the time
-of separate librosa calls (``tests/bench/bench_descriptors.py``). Frames and distances are those of
-MIRtoolbox (Lartillot & Toiviainen, 2007): frames of 50 ms with half overlap, magnitude spectra
-under a Hamming window, Euclidean distance between neighbours.
+One short-time Fourier transform per signal is used for everything that needs the spectrum over
+time: the flux here, and the onset curves of :mod:`groove_utils.descriptors.onsets`. It is computed
+block by block, which limits memory use for long signals; all descriptors together take a seventh of
+the time of separate librosa calls (``tests/bench/bench_descriptors.py``). Frames and distances are
+those of MIRtoolbox (Lartillot & Toiviainen, 2007): 50 ms frames with 50% overlap, magnitude spectra
+with a Hamming window, Euclidean distance between neighbouring frames.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 BAND_EDGES = (0.0, *(50.0 * 2.0**k for k in range(9)), float("inf"))  # Hz, ten octave-scaled bands
-HOPS_PER_FRAME = 10  # 5 ms hops in a 50 ms frame: every fifth frame is MIRtoolbox's half overlap
+HOPS_PER_FRAME = 10  # 5 ms hops in a 50 ms frame: every fifth frame gives MIRtoolbox's 50% overlap
 HOPS_PER_STEP = 5
 N_MELS = 64
 MEL_RANGE = (30.0, 16000.0)  # Hz
@@ -41,12 +41,12 @@ BLOCK = 1024  # frames transformed at once
 
 
 class DescriptorError(DetailedError):
-    """A signal or a sample rate that descriptors cannot be computed from."""
+    """Error raised for a signal or a sample rate from which descriptors cannot be computed."""
 
 
 @dataclass(frozen=True)
 class Spectra:
-    """Spectral measurements of a signal, from one STFT, for all descriptors.
+    """Spectral measurements of a signal, computed from one STFT for all descriptors.
 
     Attributes
     ----------
@@ -56,13 +56,13 @@ class Spectra:
     mel_hz : ndarray of float64, shape (n_mels,)
         Centre of each mel band in Hz.
     octaves : ndarray of float32, shape (10, n_frames)
-        The same frames in the bands of :data:`BAND_EDGES`: root of the summed squares of the
-        magnitudes, 0 beyond half the sample rate.
+        The same frames in the bands of :data:`BAND_EDGES`: root sum of squares of the magnitudes, 0
+        beyond half the sample rate.
     flux : ndarray of float64, shape (n_flux,)
-        Euclidean distance between successive 50 ms frames, half overlapping, wholly inside the
+        Euclidean distance between successive 50 ms frames with 50% overlap, entirely inside the
         signal; in full-scale amplitude.
     low_flux : ndarray of float64, shape (n_flux,)
-        The same over the bins up to 200 Hz.
+        The same for the bins up to 200 Hz.
     low_energy : float
         Share of the spectral energy at or below 200 Hz, 0…1 (NaN for silence).
     hop : float
@@ -82,7 +82,7 @@ class Spectra:
 
 
 def frame_sizes(sr: int) -> tuple[int, int]:
-    """Frame (about 50 ms) and hop (about 5 ms) in samples; the frame is ten hops exactly."""
+    """Return frame (about 50 ms) and hop (about 5 ms) in samples; a frame is exactly ten hops."""
     hop = max(1, round(sr / 200))
     return HOPS_PER_FRAME * hop, hop
 
@@ -99,12 +99,12 @@ def _mel_filters(sr: int, n_fft: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _magnitudes(frames: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Amplitude spectra of frames: a full-scale sine on a bin reads 1 in that bin."""
+    """Compute amplitude spectra of frames; a full-scale sine at a bin's frequency gives 1."""
     return np.abs(fft.rfft(frames * window, axis=-1)) * np.float32(2 / window.sum())
 
 
 def analyse(y: np.ndarray, sr: int) -> Spectra:
-    """Take the STFT that the spectral and the onset descriptors share.
+    """Compute the STFT shared by the spectral and the onset descriptors.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def analyse(y: np.ndarray, sr: int) -> Spectra:
     n_octaves = int((first_bins < frequencies.size).sum())
     mel = np.empty((N_MELS, n_frames), dtype=np.float32)
     octaves = np.zeros((len(BAND_EDGES) - 1, n_frames), dtype=np.float32)
-    # every fifth frame, of those wholly inside the signal
+    # every fifth frame that lies entirely inside the signal
     inside = np.arange(HOPS_PER_STEP, n_frames, HOPS_PER_STEP)
     inside = inside[(inside * hop - half >= 0) & (inside * hop - half + frame <= y.size)]
     before, changes, energy = np.empty((0, frequencies.size), np.float32), [], np.zeros(2)
@@ -162,12 +162,12 @@ def analyse(y: np.ndarray, sr: int) -> Spectra:
 
 
 def rms_curve(y: np.ndarray, sr: int) -> np.ndarray:
-    """RMS of 50 ms frames with half overlap; its standard deviation is the descriptor ``rms_sd``.
+    """Compute the RMS of 50 ms frames with 50% overlap; its SD is the descriptor ``rms_sd``.
 
     Returns
     -------
     ndarray of float64, shape (n_frames,)
-        In full-scale amplitude; only frames wholly inside the signal (none if it is shorter).
+        RMS in full-scale amplitude, for frames entirely inside the signal (none if it is shorter).
     """
     y = _mono(y)
     frame, hop = frame_sizes(sr)
@@ -180,7 +180,7 @@ def rms_curve(y: np.ndarray, sr: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _band_filters(sr: int) -> list[np.ndarray]:
-    """Second-order elliptic sections of the bands that begin below the Nyquist rate."""
+    """Return second-order elliptic sections of the bands that begin below the Nyquist frequency."""
     nyquist = 0.98 * sr / 2
     design = functools.partial(signal.ellip, 2, 3, 40, fs=sr, output="sos")
     filters = []
@@ -195,11 +195,11 @@ def _band_filters(sr: int) -> list[np.ndarray]:
 
 
 def subband_flux(y: np.ndarray, sr: int) -> np.ndarray:
-    """Mean spectral flux in ten octave-scaled bands, as in Alluri & Toiviainen (2010).
+    """Compute mean spectral flux in ten octave-scaled bands, as in Alluri & Toiviainen (2010).
 
-    The signal is split by second-order elliptic filters (3 dB ripple, 40 dB stop band) at 50,
-    100, 200, … 12 800 Hz; each band's flux is the mean Euclidean distance between successive
-    amplitude spectra of 25 ms Hamming frames with half overlap.
+    The signal is split by second-order elliptic filters (3 dB ripple, 40 dB stop-band attenuation)
+    at 50, 100, 200, … 12 800 Hz; each band's flux is the mean Euclidean distance between successive
+    amplitude spectra of 25 ms Hamming frames with 50% overlap.
 
     Parameters
     ----------
@@ -210,9 +210,9 @@ def subband_flux(y: np.ndarray, sr: int) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (10,)
-        In full-scale amplitude. Band 1 is below 50 Hz, band 2 is 50–100 Hz, …, band 10 is above
-        12.8 kHz. NaN for bands beyond half the sample rate (the band that contains it takes what
-        there is) and for signals under two frames.
+        Flux in full-scale amplitude. Band 1 is below 50 Hz, band 2 is 50–100 Hz, …, band 10 is
+        above 12.8 kHz. NaN for bands above half the sample rate (the band that contains it is
+        truncated) and for signals shorter than two frames.
     """
     return subband_flux_of_sums([y], [(0,)], sr)[0]
 
@@ -220,14 +220,14 @@ def subband_flux(y: np.ndarray, sr: int) -> np.ndarray:
 def subband_flux_of_sums(
     parts: Sequence[np.ndarray], sums: Sequence[Sequence[int]], sr: int
 ) -> np.ndarray:
-    """:func:`subband_flux` of sums of signals, of which each is filtered and transformed once.
+    """Compute :func:`subband_flux` of sums of signals, filtering and transforming each signal once.
 
     Filters and Fourier transforms are linear, so a sum's spectra are the sums of the spectra.
 
     Parameters
     ----------
     parts : sequence of ndarray, each of shape (n_samples,)
-        Of equal lengths.
+        Signals of equal length.
     sums : sequence of sequence of int
         Indices of the parts to add up.
     sr : int
@@ -265,7 +265,7 @@ def _mono(y: np.ndarray) -> np.ndarray:
     if y.ndim != 1 or y.size == 0:
         raise DescriptorError(
             f"the signal has shape {y.shape}, expected (n_samples,) with at least one sample. "
-            "Average channels first.",
+            "Average the channels first.",
             kind="shape", column="y", value=y.shape,
         )  # fmt: skip
     return y

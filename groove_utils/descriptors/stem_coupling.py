@@ -1,4 +1,4 @@
-"""Coincidence of bass and bass drum, and other descriptors that need stems."""
+"""Coincidence of bass and bass drum, and other descriptors that require stems."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ from groove_utils.rhythm.density import onset_density
 
 __all__ = ["coincidence", "describe_stems"]
 
-TOGETHER = 0.04  # s; about the spread within which two attacks fuse
+TOGETHER = 0.04  # s; attacks closer than about this fuse perceptually
 BASS_THRESHOLD = 0.1  # of a strong stroke
 SILENT = 1e-5  # full-scale amplitude
 STEM_DESCRIPTORS = ("bass_drum_coincidence", "density_drums", "density_bass")
 
 
 def coincidence(first: np.ndarray, second: np.ndarray, window: float = TOGETHER) -> float:
-    """Compute the F-measure of the agreement of two sets of onsets.
+    """Compute the F-measure of agreement between two sets of onsets.
 
     Parameters
     ----------
     first, second : ndarray, shape (n,), (m,)
-        Seconds, ascending.
+        Onset times in seconds, ascending.
     window : float
-        Onsets that are each other's nearest and at most this many seconds apart are together.
+        Largest distance in seconds. Onsets match if they are each other's nearest neighbours and at
+        most this far apart.
 
     Returns
     -------
     float
-        ``2 · together / (n + m)``, 0…1; NaN if either is empty.
+        ``2 · matches / (n + m)``, 0…1; NaN if either set is empty.
 
     Examples
     --------
@@ -54,7 +55,7 @@ def coincidence(first: np.ndarray, second: np.ndarray, window: float = TOGETHER)
 
 
 def describe_stems(stems: dict[str, np.ndarray], sr: int) -> pd.Series:
-    """Compute the descriptors that need the stems of a track.
+    """Compute the descriptors that require the stems of a track.
 
     Parameters
     ----------
@@ -66,14 +67,14 @@ def describe_stems(stems: dict[str, np.ndarray], sr: int) -> pd.Series:
     Returns
     -------
     pandas.Series
-        ``bass_drum_coincidence`` (0…1): the F-measure, within 40 ms, of the onsets of the bass
-        stem and of the bass drum, which are the strong onsets of the drum stem below 100 Hz;
-        ``density_drums`` and ``density_bass``, events per second; last ``reason``, a str: why
-        a value is NaN, or empty.
+        ``bass_drum_coincidence`` (0…1): the F-measure, within 40 ms, of the onsets of the bass stem
+        and of the bass drum, which are the strong onsets of the drum stem below 100 Hz;
+        ``density_drums`` and ``density_bass``, events per second; and ``reason``, a str: why a
+        value is NaN, or empty.
 
     Notes
     -----
-    Voices and chords begin too softly for this onset detector, and are left out.
+    Voices and chords have attacks too soft for this onset detector, and are not used.
     """
     values = dict.fromkeys(STEM_DESCRIPTORS, float("nan"))
     reasons, onsets = {}, {}

@@ -1,4 +1,4 @@
-"""Tempo of an onset curve, from its autocorrelation (chapter 04)."""
+"""Tempo estimation from the autocorrelation of an onset curve (chapter 04)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ MULTIPLES = ((0.5, 1.0), (1.0, 2.0), (2.0, 2.0), (4.0, 2.0))  # of the beat, and
 
 
 def autocorrelation(x: np.ndarray, max_lag: int) -> np.ndarray:
-    """Autocorrelation at lags 0 … `max_lag` frames, 1 at lag 0.
+    """Compute the autocorrelation at lags 0 … `max_lag` frames, with 1 at lag 0.
 
-    Each lag is divided by its number of products, so a perfectly periodic curve of mean 0 reaches
-    1 at its period however long that is.
+    Each lag is divided by its number of products, so a perfectly periodic curve of mean 0 reaches 1
+    at its period, however long that is.
 
     Parameters
     ----------
     x : ndarray, shape (n_frames,)
-        Not constantly 0.
+        Values, not all 0.
     max_lag : int
 
     Returns
@@ -38,22 +38,22 @@ def autocorrelation(x: np.ndarray, max_lag: int) -> np.ndarray:
 def estimate_tempo(curve: np.ndarray, hop: float) -> float:
     """Estimate the tempo of an onset curve.
 
-    The beat period P maximises ``r(P/2) + 2 r(P) + 2 r(2P) + 2 r(4P) − ½ z²``, with the
-    autocorrelation r of the smoothed curve, and the distance z of the tempo from 120 BPM, the
-    tempo that listeners prefer (Moelants, 2002), in standard deviations of 0.4 octaves. Lags
-    beyond half the signal count as 0.
+    The beat period P maximises ``r(P/2) + 2 r(P) + 2 r(2P) + 2 r(4P) − ½ z²``, where r is the
+    autocorrelation of the smoothed curve, and z is the distance of the tempo from 120 BPM, which
+    listeners prefer (Moelants, 2002), in standard deviations of 0.4 octaves. Lags beyond half the
+    length of the signal count as 0.
 
     Parameters
     ----------
     curve : ndarray, shape (n_frames,)
-        See :func:`groove_utils.descriptors.onsets.onset_strength`.
+        Onset curve; see :func:`groove_utils.descriptors.onsets.onset_strength`.
     hop : float
         Seconds between its values.
 
     Returns
     -------
     float
-        Beats per minute, 55…210; NaN where nothing pulses (a constant curve, or no positive
+        Beats per minute, 55…210; NaN if there is no pulse (a constant curve, or no positive
         correlation at any candidate).
     """
     x = ndimage.gaussian_filter1d(np.asarray(curve, dtype=np.float64), 0.01 / hop)

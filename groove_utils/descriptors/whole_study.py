@@ -1,4 +1,4 @@
-"""Descriptors of a whole study, from its table or from its audio, with a cache (chapter 04)."""
+"""Descriptors of a whole study, from its table or its audio, with a cache (chapter 04)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def describe_study(study, jobs: int = 2, *, cache: ArrayCache | None = None) -> 
     Parameters
     ----------
     study : groove_utils.study.Study
-        Its ``descriptors.csv`` is used where it has one; descriptors that it lacks are computed
-        from the audio where there is audio, and are NaN otherwise.
+        Its ``descriptors.csv`` is used if there is one. Descriptors missing from it are computed
+        from the audio if there is any, and are NaN otherwise.
     jobs : int
         Number of processes.
     cache : ArrayCache, optional
-        Store of rows, by content of the audio file; by default the store ``descriptors`` of the
-        project's cache folder.
+        Store of results, keyed by the content of the audio file; by default, the store
+        ``descriptors`` in the project's cache folder.
 
     Returns
     -------
@@ -100,11 +100,11 @@ def _describe_file(path, key: str | None, store: ArrayCache) -> dict:
 
 @functools.cache
 def compile_kernels() -> None:
-    """Have librosa's compiled functions written to their cache by one process.
+    """Compile librosa's jitted functions into their cache in a single process.
 
-    Two processes that compile them at once, as on a machine where they have never been used, can
-    read each other's half-written cache, and crash. Called by ``make setup`` and before workers
-    are started; takes a second where the functions are compiled already.
+    If two processes compile them at the same time, which happens on first use, one can read the
+    other's partly written cache and crash. This function is called by ``make setup`` and before
+    workers are started; it takes a second if the functions are already compiled.
     """
     from groove_utils.descriptors.one_signal import describe
 

@@ -1,4 +1,4 @@
-"""Pretrained models: their catalogue, their weights, and the embeddings they give of a song.
+"""Pretrained models: catalogue, weights, and extraction of embeddings.
 
 The chapter on embeddings introduces them; the chapters on probing and stem ablation use them.
 Heavy libraries (torch, onnxruntime, transformers) are imported when a model is loaded.

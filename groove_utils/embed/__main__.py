@@ -19,9 +19,9 @@ def main(argv: list[str] | None = None) -> int:
     """Show the catalogue, or fetch or record a model; return 0 on success."""
     parser = argparse.ArgumentParser(prog="python -m groove_utils.embed", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="all models, and whether they can run here")
+    commands.add_parser("list", help="list all models, and whether they can run here")
     for command, text in {
-        "card": "all about one model",
+        "card": "show everything about one model",
         "fetch": "download its weights",
         "record": "write the fingerprint and probe of a model of the package",
     }.items():
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _overview() -> pd.DataFrame:
-    """The catalogue as the command line shows it."""
+    """Return the catalogue as shown on the command line."""
     table = list_models()
     table["terms"] = [model_card(name).terms for name in table.index]
     table["in paper"] = ["yes" if flag else "" for flag in table["in_paper"]]
@@ -71,7 +71,7 @@ def _record(name: str) -> str:
 
 
 def _nothing_to_fetch(card: ModelCard) -> int:
-    """Print how to get a model that is not on the hub; return 0 if it is here already."""
+    """Print how to get a model that is not on the hub; return 0 if it is already available."""
     available, _, how = availability(card)
     if available:
         drawn = card.name.endswith("-untrained")

@@ -1,6 +1,6 @@
 """The interface between models and the engine, and how a reader adds a model.
 
-An adapter is any object with the attributes of :class:`Adapter`. Twenty lines do::
+An adapter is any object with the attributes of :class:`Adapter`. Twenty lines are enough::
 
     from groove_utils.embed import embed_audio, register_model
 
@@ -38,11 +38,11 @@ __all__ = ["Adapter", "EmbedError", "ModelRefusedError", "ModelUnavailableError"
 
 
 class EmbedError(DetailedError):
-    """Settings, models, tracks or precomputed vectors that cannot be used."""
+    """Error raised for unusable settings, models, tracks or precomputed vectors."""
 
 
 class ModelUnavailableError(ErrorDetails, RuntimeError):
-    """A model that cannot be loaded here; the message names the command that makes it loadable."""
+    """Error raised if a model cannot be loaded here; the message gives the command that helps."""
 
 
 class ModelRefusedError(ErrorDetails, RuntimeError):
@@ -51,34 +51,34 @@ class ModelRefusedError(ErrorDetails, RuntimeError):
 
 @runtime_checkable
 class Adapter(Protocol):
-    """A model as the engine sees it.
+    """Interface of a model to the engine.
 
     Attributes
     ----------
     sample_rate : int
         Hz.
     window : float
-        Seconds of audio that one forward pass takes.
+        Duration in seconds of the audio in one forward pass.
     layers : dict of str to int
-        Dimensions of each layer that :meth:`forward` gives.
+        Dimensions of each layer returned by :meth:`forward`.
     hop : float, optional
         Seconds from one window's start to the next; `window` by default.
     lead : float, optional
-        Seconds of silence before the signal; 0 by default. Frames that are centred on their
-        time stamps need it.
+        Seconds of silence before the signal; 0 by default. It is needed if frames are centred on
+        their time stamps.
     any_length : bool, optional
-        Whether :meth:`forward` takes windows that are shorter than `window`; False by default.
-        Last windows are then padded to the next eighth only.
+        True if :meth:`forward` accepts windows shorter than `window`; False by default. Last
+        windows are then padded only to the next eighth.
     prepare : callable, optional
-        ``prepare(samples, n_valid)`` makes the network's input from one padded window, in a shape
-        that depends on ``len(samples)`` only. It runs ahead in the reading threads, and
-        :meth:`forward` gets batches of it.
+        ``prepare(samples, n_valid)`` computes the network's input from one padded window, in a
+        shape that depends only on ``len(samples)``. It runs in the reading threads, and
+        :meth:`forward` receives batches of its results.
     batch_size : int, optional
-        Windows at once on a CPU; 8 by default.
+        Number of windows per batch on a CPU; 8 by default.
     concurrent : bool, optional
-        Whether several threads may call :meth:`forward` at once, which is faster on a CPU; False
-        by default. Set it if :meth:`forward` keeps nothing from one call to the next, as a hook
-        that stores activations does.
+        True if several threads may call :meth:`forward` at the same time, which is faster on a CPU;
+        False by default. Set it only if :meth:`forward` keeps no state between calls, unlike, for
+        example, a hook that stores activations.
     version : str, optional
         Of the weights and the adapter's own processing; change it when either changes.
     trained : bool, optional

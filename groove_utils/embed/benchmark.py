@@ -1,4 +1,4 @@
-"""Measure the run time and memory of models (the chapter on embeddings)."""
+"""Benchmark of the run time and memory of models (the chapter on embeddings)."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ __all__ = ["measure_cost", "peak_memory"]
 
 
 def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str]) -> pd.DataFrame:
-    """Time models on some sound files, reading and resampling included, without the cache.
+    """Time models on sound files, including reading and resampling, without the cache.
 
     Parameters
     ----------
     tracks : mapping of str to path-like
-        Track → sound file.
+        Sound files by track.
     models : sequence of str
 
     Returns
     -------
     pandas.DataFrame
         One row per model: ``model``; ``seconds_per_second`` of audio on this machine, with the
-        weights loaded: processor time summed over cores, which does not depend on what else is
-        running, or wall-clock time where a GPU computes; ``peak_MiB``, the largest main memory of
-        a process that does nothing else; ``numbers``, the values kept per song over all layers.
-        NaN for a model that does not run here, and without tracks.
+        weights loaded: processor time summed over cores, which does not depend on other processes,
+        or wall-clock time on a GPU; ``peak_MiB``, the peak main memory of a process that does
+        nothing else; ``numbers``, the number of values per song over all layers. NaN for a model
+        that does not run here, or if there are no tracks.
     """
     from groove_utils.networks import choose_device  # imports torch
 
@@ -57,11 +57,11 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     def measure(name: str) -> tuple[float, float, int] | None:
         if not paths or not runs_here(name):
             return None
-        # a process for each, because the peak memory of a process never falls
+        # one process for each model, because the peak memory of a process never decreases
         with ProcessPoolExecutor(1) as alone:
             return alone.submit(_cost_here, paths, name, factories.get(name)).result()
 
-    # most of a process's time goes into its imports, on one core
+    # most of a process's time is spent on imports, on one core
     with ThreadPoolExecutor(2 if choose_device() == "cpu" else 1) as pool:
         costs = list(pool.map(measure, models))
     rows = []
@@ -94,7 +94,7 @@ def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, fl
 
 
 def peak_memory() -> float:
-    """Return the largest main memory that this process has held so far, in MiB."""
+    """Return the peak main memory of this process so far, in MiB."""
     status = Path("/proc/self/status")
     if status.is_file():  # getrusage() may return that of the parent process there
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())

@@ -1,4 +1,4 @@
-"""Cache keys of embeddings and of facts about models."""
+"""Cache keys of embeddings and of model records."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MODELS = Path(__file__).resolve().with_name("models")
 def model_recipe(
     model: str, adapter: Adapter, fingerprint: str, pooling: str, autocast: bool
 ) -> str:
-    """Return everything but the audio that a vector depends on, as JSON."""
+    """Return everything that a vector depends on, except the audio, as JSON."""
     facts = {
         "version": VERSIONS["embeddings"],
         "model": fingerprint,
@@ -60,7 +60,7 @@ def difference_key(total: str, mix: str) -> str:
 
 
 def record_path(key: str) -> Path:
-    """Return the cached file with facts about a model, from an adapter's or a weights key."""
+    """Return the cache file of a model's record, from an adapter key or a weights key."""
     name = hash_bytes(key)[:32]
     return cache_folder() / "models" / name[:2] / f"{name}.json"
 
@@ -68,11 +68,11 @@ def record_path(key: str) -> Path:
 def adapter_key(model: str, adapter: Adapter) -> str:
     """Return name and version of a model, under which its fingerprint is recorded.
 
-    If an adapter states no version, a hash of the code and the plain attributes of its class and
-    base classes is used; a reader who edits and registers a model again gets new vectors.
+    If an adapter has no version, a hash of the code and the plain attributes of its class and base
+    classes is used, so that a reader who edits and re-registers a model gets new vectors.
     """
     version = getattr(adapter, "version", None)
-    if not version:  # of a new adapter, since loading may have changed the attributes of this one
+    if not version:  # from a new adapter, since loading may have changed the attributes of this one
         version = _code_hash(registered_models().get(model, lambda: adapter)())
     seed = "" if getattr(adapter, "trained", True) else f"#{getattr(adapter, 'seed', 0)}"
     return f"{model}@{version}{seed}"
@@ -98,7 +98,7 @@ def _code_hash(adapter: Adapter) -> str:
             parts.append(name)
             walk(code)
         elif not name.startswith("__"):
-            with contextlib.suppress(TypeError, ValueError):  # no plain value
+            with contextlib.suppress(TypeError, ValueError):  # not a plain value
                 parts.append(f"{name} {json.dumps(member, sort_keys=True)}")
     return hash_bytes(*parts)[:16]
 
@@ -106,8 +106,8 @@ def _code_hash(adapter: Adapter) -> str:
 def weights_key(model: str, adapter: Adapter) -> str | None:
     """Return a key of the files that a model's fingerprint depends on: its weights and its code.
 
-    Weights count by path, size and time of change, code by its bytes. None if the adapter has no
-    method ``files()``, or its class comes from no file.
+    Weights are identified by path, size and modification time, code by its content. None if the
+    adapter has no method ``files()``, or its class is not defined in a file.
     """
     files = getattr(adapter, "files", None)
     if files is None:
@@ -124,15 +124,16 @@ def weights_key(model: str, adapter: Adapter) -> str | None:
 
 
 def adapter_files(kind: type) -> list[Path]:
-    """List the source file of an adapter's class, and the neighbouring ones that it imports.
+    """List the source file of an adapter's class, and the local modules that it imports.
 
-    Of the package's own adapters, the modules of :mod:`groove_utils.embed.models` that are
-    imported, directly or by one another; of a reader's, the modules in the same folder or below.
+    For the package's own adapters, these are the modules of :mod:`groove_utils.embed.models` that
+    are imported directly or indirectly; for a reader's adapter, the modules in the same folder or
+    below.
 
     Raises
     ------
     OSError, TypeError
-        If the class comes from no file, such as one defined in an interactive session.
+        If the class is not defined in a file, such as in an interactive session.
 
     Examples
     --------
@@ -154,7 +155,7 @@ def adapter_files(kind: type) -> list[Path]:
 
 
 def _imported_files(file: Path, root: Path, prefix: str) -> Iterator[Path]:
-    """Files below `root` that a file imports by names that begin with `prefix`."""
+    """Yield files below `root` that a file imports by names that begin with `prefix`."""
     for name in _imported_names(file, hash_file(file)):
         place = root.joinpath(*name.removeprefix(prefix).split("."))
         if name.startswith(prefix):

@@ -14,50 +14,52 @@ __all__ = ["ModelCard", "catalogued_models"]
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Facts to know about a model before its numbers are believed.
+    """Facts about a model that affect how far its results can be trusted.
 
     Attributes
     ----------
     name, paper : str
     architecture, training : str
-        The kind of network; the data and the task that it was trained on.
+        Kind of network; training data and task.
     licence : str
-        Of the weights.
+        Licence of the weights.
     research_only : bool or None
-        Whether the licence forbids commercial use; None where it is to be looked up.
+        True if the licence forbids commercial use; None if this is not recorded.
     sample_rate : int
         Hz.
     window, hop : float
         Seconds.
     layers : dict of str to int or None
-        Dimensions of each layer; None where they are those of the published vectors.
+        Dimensions of each layer; None if they are those of published vectors.
     parameters : int or None
-        Of the part that is run, such as the audio tower: counted in the loaded network (models
-        from packages) or in one built from the published configuration (from the hub).
+        Number of parameters of the part that is used, such as the audio tower: counted in the
+        loaded network (models from packages) or in one built from the published configuration
+        (models from the hub).
     source, revision : str
-        Where the weights come from; their exact version.
+        Origin of the weights, and their exact version.
     factory : str
-        ``module:class`` of its adapter; empty where its vectors come with a study.
+        ``module:class`` of its adapter; empty if its vectors come with a study.
     packages : tuple of str
-        Importable packages that it needs.
+        Packages that must be importable.
     install : str
-        The command that installs them, or the step that gets its vectors.
+        The command that installs them, or how to obtain its vectors.
     repository : str
-        On the Hugging Face hub; empty for models from a package.
+        Repository on the Hugging Face hub; empty for models from a package.
     opt_in : bool
-        Whether it runs code of its authors, which has to be allowed by name.
+        True if it runs code by its authors, which has to be allowed by name.
     in_paper : bool
-        Whether it is one of the seven of Marmoret et al. (2026).
+        True if it is one of the seven models of Marmoret et al. (2026).
     files, weights : tuple of str, str
-        Files that a load needs, as patterns, and the weights file at that revision.
+        Files needed for loading, as patterns, and the weights file at that revision.
     text_files : tuple of str
-        Further files that :func:`groove_utils.embed.embed_text` needs.
+        Further files needed by :func:`groove_utils.embed.embed_text`.
     parts : tuple of str
-        Repositories whose ``config.json`` a load needs as well; their revision is not pinned.
+        Other repositories whose ``config.json`` is needed for loading; their revision is not
+        pinned.
     note : str
         Remarks on its revision or its requirements.
     fault : str
-        Why a reader's own model cannot be made, and how to fix it; empty otherwise.
+        Why a reader's own model cannot be created, and how to fix it; empty otherwise.
     """
 
     name: str
@@ -88,7 +90,7 @@ class ModelCard:
 
     @property
     def terms(self) -> str:
-        """Restriction on the use of the weights, in words; empty where there is none."""
+        """Restriction on the use of the weights, in words; empty if there is none."""
         return {True: "research only", False: "", None: "terms not recorded here"}[
             self.research_only
         ]
@@ -103,7 +105,7 @@ def catalogued_models() -> dict[str, ModelCard]:
     >>> catalogued_models()["mert-v1-95m"].licence
     'CC-BY-NC-4.0'
     """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it was built
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, if available
     groups = yaml.load(Path(__file__).with_name("models.yaml").read_bytes(), loader)
     cards = {group: list(_read_group(**content)) for group, content in groups.items()}
     untrained = {"training": "none: seeded random weights", "source": "drawn at random"}

@@ -30,16 +30,16 @@ __all__ = [
 _TECHNICAL = ["layers", "factory", "packages", "install", "opt_in", "files", "weights"]
 _TECHNICAL += ["text_files", "fault"]
 _REGISTERED: dict[str, Callable[..., Adapter]] = {}
-_REGISTRATIONS: dict[str, int] = {}  # how often a name was given to a model
+_REGISTRATIONS: dict[str, int] = {}  # how often a model was registered under a name
 
 
 def list_models() -> pd.DataFrame:
-    """List all models, one row per model, those added by :func:`register_model` last.
+    """List all models, one row per model, with those added by :func:`register_model` last.
 
     Returns
     -------
     pandas.DataFrame, indexed by name
-        The facts of :class:`ModelCard`, with `n_layers`, `dims`, and the results of
+        The fields of :class:`ModelCard`, with `n_layers`, `dims`, and the results of
         :func:`groove_utils.embed.weights.availability`: `available` (bool), `state`, `how`.
 
     Examples
@@ -89,35 +89,35 @@ def model_card(name: str) -> ModelCard:
 
 
 def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool = False) -> None:
-    """Add a model of your own under a name.
+    """Add your own model under a name.
 
     Parameters
     ----------
     name : str
-        The name for :func:`groove_utils.embed.embed_study` and the other functions.
+        Name for :func:`groove_utils.embed.embed_study` and the other functions.
     factory : callable
-        The adapter's class, or any function without required arguments that makes an adapter;
-        see :mod:`groove_utils.embed.adapters`.
+        The adapter's class, or any function without required arguments that returns an adapter; see
+        :mod:`groove_utils.embed.adapters`.
     replace : bool
-        Allow to replace a model that was registered under the same name, as re-running a
-        notebook cell does.
+        Replace a model registered under the same name, as when re-running a notebook cell.
 
     Raises
     ------
     EmbedError
-        If the name is taken, or the factory makes no adapter; the message lists what it lacks.
+        If the name is taken, or the factory does not return an adapter; the message lists what it
+        lacks.
     """
     if name in catalogued_models() or (name in _REGISTERED and not replace):
         raise EmbedError(
-            f"register_model: there is a model {name!r} already. Choose another name; or, to "
-            "register a model of your own again, pass replace=True.",
+            f"register_model: there is already a model {name!r}. Choose another name; or, to "
+            "register your own model again, pass replace=True.",
             kind="name_taken",
             value=name,
         )
     if not callable(factory):
         raise EmbedError(
             f"register_model: got an object of type {type(factory).__name__} for {name!r}; "
-            "expected the adapter's class, or a function that makes an adapter.",
+            "expected the adapter's class, or a function that returns an adapter.",
             kind="not_callable",
             value=factory,
         )
@@ -137,18 +137,18 @@ def registered_models() -> dict[str, Callable[..., Adapter]]:
 
 
 def registration(name: str) -> int:
-    """Count how often a model was registered under a name; each time may be another model."""
+    """Count how often a name was registered; each time, it may be a different model."""
     return _REGISTRATIONS.get(name, 0)
 
 
 def _own_card(name: str) -> ModelCard:
-    """Card of a reader's own model, from its adapter's attributes."""
+    """Create the card of a reader's own model from its adapter's attributes."""
     fields = {"architecture": "–", "sample_rate": 0, "window": 0.0, "hop": 0.0, "layers": {}}
     fields |= {"training": "a model of your own", "source": "register_model()", "revision": "–"}
     fields |= {"licence": "–", "research_only": False, "paper": "–", "parameters": None}
     try:
         adapter = _REGISTERED[name]()
-    except Exception as error:  # a reader's code may raise anything; other models have rows, too
+    except Exception as error:  # a reader's code may raise anything; list the others
         fault = f"fix its factory, which fails: {type(error).__name__}: {error}"
         return ModelCard(name=name, factory="", fault=fault, **fields)
     fields |= {"architecture": type(adapter).__name__, "sample_rate": adapter.sample_rate}
@@ -158,20 +158,20 @@ def _own_card(name: str) -> ModelCard:
 
 
 def make_adapter(name: str, seed: int = 0) -> Adapter:
-    """Make the adapter of a catalogued or registered model.
+    """Create the adapter of a catalogued or registered model.
 
     Parameters
     ----------
     name : str
     seed : int
-        Of an untrained twin's weights; the others ignore it.
+        Seed of an untrained twin's weights; other models ignore it.
 
     Raises
     ------
     EmbedError
-        If there is no such model, or what was registered makes no adapter.
+        If there is no such model, or the registered factory does not return an adapter.
     ModelUnavailableError
-        If the model needs a package, consent or vectors that are not here.
+        If the model needs a package, consent or vectors that are missing.
     """
     if name in _REGISTERED:
         adapter = _REGISTERED[name]()

@@ -14,7 +14,7 @@ __all__ = ["Embedding"]
 
 @dataclass(frozen=True)
 class Embedding:
-    """Vectors of a set of tracks, for each layer of a model.
+    """Vectors of a set of tracks, by layer of a model.
 
     Attributes
     ----------
@@ -23,7 +23,8 @@ class Embedding:
         The tracks, in the order of the rows.
     layers : dict of str to ndarray of float32, shape (n_tracks, dim)
     silent : list of str
-        Tracks without a sample above −90 dB: embedded like the others, but worth a check.
+        Tracks without a sample above −90 dB; they are embedded like the others, but should be
+        checked.
     source : str
         ``computed``, or the folder of the precomputed vectors.
     """
@@ -55,7 +56,7 @@ class Embedding:
         Raises
         ------
         KeyError
-            If there is no such layer; the message lists the existing ones.
+            If there is no such layer; the message lists the available ones.
         """
         if name not in self.layers:
             raise KeyError(f"{self.model} has no layer {name!r}; it has {', '.join(self.layers)}.")

@@ -1,8 +1,8 @@
-"""Distribute an extraction over processes of this machine, or a Dask cluster.
+"""Distribution of an extraction over processes on this machine, or over a Dask cluster.
 
-Tracks are sent out in small bundles. Workers write into the same cache, which all must reach under
-the same path, and return only error messages. When a worker dies, its bundle is given to another,
-which finds in the cache what the first had finished.
+Tracks are sent in small bundles. Workers write to the same cache, which must be accessible to all
+under the same path, and return only error messages. If a worker dies, its bundle is given to
+another one, which finds completed results in the cache.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from groove_utils.embed.jobs import Settings, compute_missing
 
 __all__ = ["embed_distributed", "open_pool", "pickled_by_value"]
 
-BUNDLE = 16  # tracks, or sums of stems: a few batches, few enough to lose
+BUNDLE = 16  # tracks or sums of stems: a few batches, which may be lost
 
 
 def embed_distributed(
@@ -53,9 +53,9 @@ def embed_distributed(
     Raises
     ------
     EmbedError
-        If the executor's address is malformed.
+        If the executor's address is invalid.
     ConnectionError
-        If no scheduler answers.
+        If no scheduler responds.
     """
     lacking = {name for models in todo.values() for name in models}
     factories = {name: f for name, f in registered_models().items() if name in lacking}
@@ -76,7 +76,7 @@ def embed_distributed(
 def _embed_bundle(settings, place, factories, work, todo) -> tuple[int, dict[str, str]]:
     """Embed a bundle in a worker; return the number of embeddings, and error messages."""
     for name, factory in factories.items():
-        if registered_models().get(name) is not factory:  # else it would be loaded again
+        if registered_models().get(name) is not factory:  # otherwise it would be loaded again
             register_model(name, factory, replace=True)
     errors = compute_missing(work, todo, settings, ArrayCache(*place))
     return sum(map(len, todo.values())), errors
@@ -84,10 +84,10 @@ def _embed_bundle(settings, place, factories, work, todo) -> tuple[int, dict[str
 
 @contextlib.contextmanager
 def pickled_by_value(factories: Iterable[Callable]) -> Iterator[None]:
-    """Send plain files with factories of adapters to the workers, with the jobs.
+    """Send source files of adapter factories to the workers, together with the jobs.
 
-    A worker may run on another machine, which does not have a reader's file. Installed packages
-    have to be installed there, too.
+    A worker may run on another machine, which does not have the reader's file. Installed packages
+    also have to be installed there.
     """
     installed = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")}
     modules = {sys.modules.get(factory.__module__) for factory in factories}
@@ -138,14 +138,14 @@ def _run_on_cluster(client, function: Callable, jobs: Sequence[tuple]) -> Iterat
 
 
 def _connect(address: str):
-    """Client of the Dask scheduler at HOST:PORT."""
+    """Connect to the Dask scheduler at HOST:PORT; return the client."""
     from distributed import Client
 
     try:
         client = Client(f"tcp://{address}", timeout="10s", set_as_default=False)
     except OSError as error:
         raise ConnectionError(
-            f"no Dask scheduler answers at {address} ({error}). Start one with `dask scheduler`, "
+            f"no Dask scheduler responds at {address} ({error}). Start one with `dask scheduler`, "
             "and workers with `dask worker HOST:PORT --nthreads 1`."
         ) from error
     if not client.scheduler_info()["workers"]:

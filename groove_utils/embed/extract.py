@@ -1,4 +1,4 @@
-"""Embed a signal, a set of tracks, a study."""
+"""Embedding of a signal, a set of tracks, or a study."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ def embed_audio(
     sr : int
         Sample rate in Hz.
     model : str
-        One of :func:`groove_utils.embed.list_models`, or registered.
+        Name in :func:`groove_utils.embed.list_models`, or of a registered model.
     seed : int
-        Of an untrained twin's weights.
+        Seed of an untrained twin's weights.
     device : str, optional
-        ``cpu``, ``cuda`` or ``mps``; ``$GROOVE_DEVICE``, else a GPU where there is one.
+        ``cpu``, ``cuda`` or ``mps``; by default ``$GROOVE_DEVICE``, or else a GPU if there is one.
 
     Returns
     -------
     dict of str to ndarray of float32, shape (n_windows, dim)
-        By layer. The windows cover the whole signal; frames beyond its end do not count.
+        Vectors by layer. The windows cover the whole signal; frames beyond its end are ignored.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def embed_audio(
     EmbedError
         If there is no such model.
     ModelUnavailableError
-        If the model cannot be loaded here; the message names the command that changes that.
+        If the model cannot be loaded; the message gives the command that fixes this.
     ModelRefusedError
         If the loaded model differs from its weights file or its record.
 
@@ -84,7 +84,7 @@ def embed_tracks(tracks: Mapping[str, Signal], model: str, **options) -> Embeddi
     tracks : mapping of str to path or (ndarray, int)
         Audio files, or signals with their sample rates, by track_id.
     model : str
-        One of :func:`groove_utils.embed.list_models`, or registered.
+        Name in :func:`groove_utils.embed.list_models`, or of a registered model.
     **options
         As in :func:`embed_models`: seed, pooling, cache, device, autocast, executor, progress.
 
@@ -109,43 +109,45 @@ def embed_models(
     executor: str | None = None,
     progress: bool = True,
 ) -> dict[str, Embedding]:
-    """Embed tracks with several models, reading each once and resampling it once for each rate.
+    """Embed tracks with several models, decoding each track once.
 
     Parameters
     ----------
     tracks : mapping of str to path or (ndarray, int)
         Audio files, or signals with their sample rates, by track_id.
     models : sequence of str
-        Of :func:`groove_utils.embed.list_models`, or registered.
+        Names in :func:`groove_utils.embed.list_models`, or of registered models.
     seed : int
-        Of an untrained twin's weights.
+        Seed of an untrained twin's weights.
     pooling : {'mean', 'mean+std'}
-        A track's vector is the mean over its frames, with their standard deviation appended.
+        A track's vector is the mean over its frames, optionally followed by their standard
+        deviation.
     cache : ArrayCache, optional
-        Where vectors are kept; the project's cache by default. Tracks with the same audio are
-        computed once.
+        Store of vectors; the project's cache by default. Tracks with the same audio are computed
+        once.
     device : str, optional
-        ``cpu``, ``cuda`` or ``mps``; ``$GROOVE_DEVICE``, else a GPU where there is one.
+        ``cpu``, ``cuda`` or ``mps``; by default ``$GROOVE_DEVICE``, or else a GPU if there is one.
     autocast : bool
-        Compute matrix products in bfloat16 where the device has units for it: up to twice as
-        fast, and different by less than 2% of a layer's norm.
+        Compute matrix products in bfloat16 if the device supports it in hardware. This is up to
+        twice as fast, and changes a layer by less than 2% of its norm.
     executor : str, optional
-        ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N processes; all must be able
-        to reach the cache. By default ``$EXECUTOR``, else this process, with all of its cores.
+        ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N processes; all must have
+        access to the cache. By default ``$EXECUTOR``, or else this process with all of its cores.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     dict of str to Embedding
-        By model.
+        Embeddings by model.
 
     Raises
     ------
     AudioError
-        If tracks cannot be used; all are listed, and the others have been cached by then.
+        If tracks cannot be used. The error lists them all; the other tracks have been cached by
+        then.
     EmbedError, ModelUnavailableError, ModelRefusedError
-        If an option is not valid; else as in :func:`embed_audio`.
+        If an option is invalid; otherwise as in :func:`embed_audio`.
     """
     models = [models] if isinstance(models, str) else list(models)
     cache = ArrayCache(namespace="embeddings") if cache is None else cache
@@ -179,7 +181,7 @@ def embed_models(
 def _missing(
     keys: Mapping[str, Mapping[str, str]], tracks: Iterable[str], entries: Mapping
 ) -> tuple[dict[str, list[str]], set[str]]:
-    """Models that have not seen each track's audio, and the keys of their vectors."""
+    """Return the models without cached vectors for each track, and the vectors' keys."""
     todo: dict[str, list[str]] = {}
     missing: set[str] = set()
     for track in tracks:
@@ -195,10 +197,9 @@ def _read_computed(keys: set[str], cache: ArrayCache, executor: str | None) -> d
     entries = {key: cache.get(key) for key in keys}
     if lost := sum(entry is None for entry in entries.values()):
         raise EmbedError(
-            f"{lost} of {len(keys)} vectors were computed, but are not in {cache.folder}. Do the "
-            f"workers of {executor or 'this process'} write into that same folder, and have they "
-            "the same versions of the packages? Set GROOVE_CACHE to a folder that all of them "
-            "reach.",
+            f"{lost} of {len(keys)} vectors were computed, but are not in {cache.folder}. Check "
+            f"that the workers of {executor or 'this process'} write to the same folder and have "
+            "the same package versions. Set GROOVE_CACHE to a folder that all of them can access.",
             kind="lost_vectors",
             path=cache.folder,
         )
@@ -220,7 +221,8 @@ def embed_study(
     study : Study
         See :func:`groove_utils.study.load_study`.
     model : str or sequence of str
-        A model, or a folder of the study's ``embeddings/``. Several read each track once.
+        A model, or a folder in the study's ``embeddings/``. If several are given, each track is
+        read only once.
     stems : str or sequence of str, optional
         Embed the sum of these stems (``drums``, ``bass``, ``other``, ``vocals``) instead of the
         full mix.
@@ -232,24 +234,24 @@ def embed_study(
     Returns
     -------
     Embedding, or dict of str to Embedding
-        By model, where several are given.
+        The embedding, or embeddings by model if several are given.
 
     Raises
     ------
     EmbedError
         If a track lacks a stem, `stems` is empty or names one twice, vectors in `embeddings/` are
-        missing or damaged, or another `pooling` than the mean is asked for with these.
+        missing or damaged, or `pooling` is not the mean although vectors are precomputed.
 
     Notes
     -----
-    Where the study holds ``embeddings/<model>/<track_id>.npz``, these are used and nothing is
-    computed: a `seed` or `autocast` changes nothing then, and a RuntimeWarning says so. The keys of
-    each archive are layer names; an array of shape (dim,) is a track's vector, and one of shape
-    (n_windows, dim) is averaged over its windows. But ``audio_embedding`` of shape (n_layers, dim)
-    holds the layers ``layer_00``, ``layer_01``… of a catalogued model that has just these, as in
-    the published vectors of MERT (13 × 768). Vectors of a stem are looked for in
-    ``embeddings/<model>/<stem>/<track_id>.npz``, those of a sum of stems in
-    ``embeddings/<model>/<stem>+<stem>/``, stems in the order drums, bass, other, vocals.
+    If the study contains ``embeddings/<model>/<track_id>.npz``, these vectors are used and nothing
+    is computed; `seed` and `autocast` then have no effect, and a RuntimeWarning says so. The keys
+    of each archive are layer names; an array of shape (dim,) is a track's vector, and one of shape
+    (n_windows, dim) is averaged over its windows. As an exception, ``audio_embedding`` of shape
+    (n_layers, dim) contains the layers ``layer_00``, ``layer_01``… of a catalogued model that has
+    exactly these, as in the published vectors of MERT (13 × 768). Vectors of a stem are read from
+    ``embeddings/<model>/<stem>/<track_id>.npz``, and those of a sum of stems from
+    ``embeddings/<model>/<stem>+<stem>/``, with stems in the order drums, bass, other, vocals.
     """
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
     stems = [stems] if isinstance(stems, str) else stems
@@ -270,12 +272,12 @@ def embed_study(
 
 
 def pick_stems(study, track: str, parts: Mapping[str, T], stems: Sequence[str]) -> list[T]:
-    """Return some of a track's stems; raise an EmbedError if one is missing, twice or none."""
+    """Return some of a track's stems; raise an EmbedError if one is missing or repeated."""
     if not stems or len(set(stems)) < len(stems) or not set(stems) <= set(parts):
         raise EmbedError(
             f"{study.path}: stems of track {track!r} are {', '.join(stems) or 'none'}; expected "
             f"one or more, each once, out of {', '.join(parts) or 'none'}. Put stems into "
-            f"stems/{track}/, or name others.",
+            f"stems/{track}/, or choose other stems.",
             kind="wrong_stems",
             path=study.path,
             column="stems",
@@ -285,7 +287,7 @@ def pick_stems(study, track: str, parts: Mapping[str, T], stems: Sequence[str]) 
 
 
 def _absolute(work: Mapping[str, Source]) -> Mapping[str, Source]:
-    """The same sources with absolute paths, for workers that may run in another folder."""
+    """Return the same sources with absolute paths, for workers that may run in another folder."""
     for source in work.values():
         for part in getattr(source, "parts", [source]):
             if isinstance(part, FileSource):
@@ -296,7 +298,7 @@ def _absolute(work: Mapping[str, Source]) -> Mapping[str, Source]:
 def _open_sources(
     tracks: Mapping[str, Signal],
 ) -> tuple[dict[str, Source], dict[str, str], dict[str, str]]:
-    """Sources of the tracks that can be read, the hashes of their audio, and error messages."""
+    """Return the sources of readable tracks, the hashes of their audio, and error messages."""
     if not isinstance(tracks, Mapping):
         raise EmbedError(
             f"tracks is a {type(tracks).__name__}; expected a dict of track_id to a path, or to a "
@@ -325,8 +327,8 @@ def _collect(model: str, tracks: Iterable[str], keys: Mapping, found: Mapping) -
     silent = [track for track, row in zip(ids, rows) if float(row["peak"]) < SILENCE]
     if silent:
         warnings.warn(
-            f"{model}: {len(silent)} of {len(ids)} tracks are silent (the first is {silent[0]}); "
-            "they are embedded all the same, and listed in the embedding's attribute silent.",
+            f"{model}: {len(silent)} of {len(ids)} tracks are silent (the first is {silent[0]}). "
+            "They are embedded nevertheless, and listed in the embedding's attribute silent.",
             RuntimeWarning,
             stacklevel=4,
         )

@@ -1,10 +1,10 @@
 """Compare a loaded model with its record before it is used.
 
-Three faults raise no error and give plausible numbers: random weights, a buffer that was never
-filled, and a random step in the preprocessing. Every model is therefore checked as it is loaded:
+Three faults raise no error and give plausible numbers: random weights, an uninitialised buffer, and
+a random step in the preprocessing. Every model is therefore checked when it is loaded:
 
-1. its fingerprint, over weights and buffers, is the recorded one;
-2. a probe signal, embedded twice, gives the same numbers twice, and the recorded ones.
+1. its fingerprint, a hash of weights and buffers, must equal the recorded one; 2. a probe signal,
+embedded twice, must give the same numbers twice, equal to the recorded ones.
 
 The record is ``fingerprints.json`` next to this module for models of the package, written by
 ``python -m groove_utils.embed record NAME``. For others, the first use on this machine is recorded
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 REGISTRY = Path(__file__).with_name("fingerprints.json")
-# float32 sums in another order, on another processor, differ by less; other weights by far more
+# float32 sums in a different order or on another processor differ by less, other weights by more
 TOLERANCE = 2e-3
 
 
@@ -50,8 +50,8 @@ def fingerprint(network: Any) -> str:
     Parameters
     ----------
     network : torch.nn.Module or object
-        Of a module, all parameters and buffers count, including buffers that are not saved.
-        Another object counts by its ``content()``, else by its type's name.
+        For a module, all parameters and buffers are hashed, including buffers that are not saved.
+        For any other object, the result of ``content()`` is hashed, or else the name of its type.
     """
     digest = hashlib.sha256(type(network).__qualname__.encode())
     if hasattr(network, "named_parameters"):
@@ -66,10 +66,11 @@ def fingerprint(network: Any) -> str:
 
 
 def probe_signal(n_samples: int, sr: int) -> np.ndarray:
-    """Return a second-long rhythm of clicks, tones and noise, repeated: float32 (n_samples,).
+    """Return a probe signal of clicks, tones and noise, float32 (n_samples,).
 
-    It is made by integer arithmetic and sines alone, so that it is the same everywhere. Its
-    seconds differ in pitch and loudness, so that a crop of it differs from the whole.
+    A one-second rhythm is repeated. It is generated with integer arithmetic and sines only, so that
+    it is the same everywhere. The repetitions differ in pitch and loudness, so that a crop differs
+    from the whole.
     """
     t = np.arange(n_samples)
     second = t // sr
@@ -102,7 +103,7 @@ def model_record(model) -> dict:
     probe = probe_signal(model.length, adapter.sample_rate)
 
     def embed() -> dict[str, np.ndarray]:
-        ready = model.prepare(probe, model.length)[None]  # each time: it may crop at random
+        ready = model.prepare(probe, model.length)[None]  # may crop at random
         layers = forward_windows(model, ready, np.array([model.length]))
         return {layer: mean[0] for layer, (mean, _) in layers.items()}
 
@@ -118,7 +119,7 @@ def model_record(model) -> dict:
         if not np.allclose(values, second[layer], rtol=1e-4, atol=1e-5 * np.abs(values).max()):
             raise ModelRefusedError(
                 f"{name}: refused. Two passes over the same signal give different {layer}: some "
-                "step is random, such as dropout that was left on or a random crop. Cut windows "
+                "step is random, such as active dropout or a random crop. Cut windows "
                 "before they reach the model, and call eval().",
                 kind="random_output",
                 column=layer,
@@ -138,7 +139,7 @@ def check_model(model, key: str, *, registry: Path = REGISTRY) -> None:
     key : str
         Name and version of its weights, under which it is recorded.
     registry : path-like
-        The committed record.
+        File with the committed records.
 
     Raises
     ------
@@ -152,14 +153,14 @@ def check_model(model, key: str, *, registry: Path = REGISTRY) -> None:
         write_record(key, {"key": key, **record})
         return
     own = name not in catalogued_models()
-    remedy = "If you have changed it, give its class another `version`. If you have not, " * own
+    remedy = "If you have changed it, give its class a new `version`. If you have not, " * own
     if record["fingerprint"] != expected["fingerprint"]:
         remedy += (
             "it has an uninitialised buffer, or weights that are drawn again at each load: seed "
             "them, or read them from a file."
             if own
             else "Either they were not loaded from the file (random weights, an uninitialised "
-            "buffer), or the file is another version. Fetch the weights again, and install the "
+            "buffer), or the file is a different version. Fetch the weights again, and install the "
             "versions of requirements.lock."
         )
         raise ModelRefusedError(
@@ -198,7 +199,7 @@ def _recorded(key: str, registry: Path) -> tuple[dict | None, str]:
 
 
 def read_record(key: str) -> dict | None:
-    """Read what was cached about a model; None where there is nothing, or a damaged file."""
+    """Read a model's cached record; None if it is missing or damaged."""
     try:
         record = json.loads(record_path(key).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -208,7 +209,7 @@ def read_record(key: str) -> dict | None:
 
 
 def write_record(key: str, record: Mapping) -> None:
-    """Cache what is known about a model."""
+    """Write a model's record to the cache."""
     with atomic_path(record_path(key)) as part:
         part.write_text(json.dumps(record), encoding="utf-8")
 

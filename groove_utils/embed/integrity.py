@@ -1,7 +1,7 @@
-"""Compare a loaded network with its weights file.
+"""Comparison of a loaded network with its weights file.
 
-Libraries can return a network with random weights, or with a buffer that was never filled, and
-report success. Adapters therefore compare every tensor with the file that it should come from.
+Libraries can return a network with random weights or uninitialised buffers, and still report
+success. Adapters therefore compare every tensor with the file that it should come from.
 :mod:`groove_utils.embed.fingerprints` then compares the model with its record.
 """
 
@@ -27,22 +27,22 @@ def tensor_values(tensor) -> np.ndarray:
 def check_weights(name: str, network, stored: Mapping[str, Any]) -> None:
     """Compare a network's parameters and buffers with the file that they should come from.
 
-    A tensor has to have the values of its namesake in the file. A parameter without one, since
-    libraries rename them, has to have those of any tensor there; a buffer without one is for
-    :func:`check_buffers`.
+    A tensor must have the values of the tensor with the same name in the file. A parameter without
+    such a counterpart, since libraries rename parameters, must have the values of some tensor in
+    the file; a buffer without counterpart is checked by :func:`check_buffers`.
 
     Parameters
     ----------
     name : str
-        Of the model, for the message.
+        Name of the model, for the message.
     network : torch.nn.Module
     stored : mapping of str to Tensor
-        The file's tensors; their names may have another prefix than the network's.
+        The file's tensors; their names may have a different prefix than the network's.
 
     Raises
     ------
     ModelRefusedError
-        If a parameter or buffer has other values.
+        If a parameter or buffer has different values.
     """
     values = {key: _values_hash(tensor) for key, tensor in stored.items()}
     namesakes = _namesakes(network, stored)
@@ -55,16 +55,16 @@ def check_weights(name: str, network, stored: Mapping[str, Any]) -> None:
                 wrong.append(key)
         if wrong:
             raise ModelRefusedError(
-                f"{name}: refused. {len(wrong)} of its {what} hold other values than its weights "
-                f"file, the first is {wrong[0]}: they were never loaded, whatever the library "
-                "reports. Install the versions of requirements.lock, or fetch the weights again.",
+                f"{name}: refused. {len(wrong)} of its {what} differ from its weights file, the "
+                f"first is {wrong[0]}: they were never loaded, whatever the library reports. "
+                "Install the versions of requirements.lock, or fetch the weights again.",
                 kind="not_loaded",
                 column=wrong[0],
             )
 
 
 def _namesakes(network, stored: Mapping[str, Any]) -> dict[str, list[str]]:
-    """For each name in a network, those in a file that are it or end with it, behind a prefix."""
+    """Map each name in a network to the names in a file that equal it or end with it."""
     ends: dict[str, list[str]] = {}
     for key in stored:
         parts = key.split(".")
@@ -79,7 +79,7 @@ def _values_hash(tensor) -> bytes:
 
 
 def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable[[], Any]) -> None:
-    """Compare the buffers that a file does not have with those of a newly built network.
+    """Compare buffers that are not in the file with those of a newly built network.
 
     Parameters
     ----------
@@ -88,12 +88,12 @@ def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable
     stored : mapping of str to Tensor
         As in :func:`check_weights`.
     build : callable
-        Builds the network again; called if there are such buffers.
+        Function that builds the network again; called only if there are such buffers.
 
     Raises
     ------
     ModelRefusedError
-        If one differs or is not finite: it was left uninitialised.
+        If a buffer differs or is not finite, because it was left uninitialised.
     """
     namesakes = _namesakes(network, stored)
     computed = {key: tensor for key, tensor in network.named_buffers() if key not in namesakes}

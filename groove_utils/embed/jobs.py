@@ -1,4 +1,4 @@
-"""Compute the embeddings that a cache lacks, in this process or in a worker."""
+"""Computation of missing embeddings, in this process or in a worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POOLINGS = ("mean", "mean+std")
 
 @dataclass(frozen=True)
 class Settings:
-    """Options of an extraction that change its numbers, as in :func:`embed_models`."""
+    """Options of an extraction that affect its results, as in :func:`embed_models`."""
 
     seed: int = 0
     pooling: str = "mean"
@@ -37,7 +37,7 @@ class Settings:
             )
 
     def recipe(self, model: str) -> str:
-        """Everything but the audio that a model's vectors depend on."""
+        """Return everything that a model's vectors depend on, except the audio."""
         adapter, fingerprint = known_fingerprint(model, self.seed, self.device)
         return model_recipe(model, adapter, fingerprint, self.pooling, self.autocast)
 
@@ -69,7 +69,7 @@ def compute_missing(
     from groove_utils.embed.engine import run  # imports torch
 
     problems: dict[str, str] = {}
-    # tracks that miss the same models run together
+    # tracks that lack the same models are processed together
     groups: dict[tuple[str, ...], list[str]] = {}
     for track, models in todo.items():
         groups.setdefault(tuple(models), []).append(track)

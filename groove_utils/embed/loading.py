@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["forget_models", "known_fingerprint", "load_model"]
 
-KEPT = 6  # loaded models; the one that was used longest ago goes first
+KEPT = 6  # number of loaded models; the least recently used one is dropped first
 _LOADED: OrderedDict[tuple, Model] = OrderedDict()
 _LOCK = threading.RLock()
 
@@ -33,7 +33,7 @@ def load_model(
     ----------
     model : str
     seed : int
-        Of an untrained twin's weights.
+        Seed of an untrained twin's weights.
     device : str, optional
         As in :func:`groove_utils.embed.embed_tracks`.
     autocast : bool
@@ -60,13 +60,13 @@ def load_model(
 
     device = choose_device(device)
     with _LOCK:
-        # a reader may have registered another model under the same name
+        # a reader may have registered a different model under the same name
         key = model, registration(model), seed, device, autocast
         if key in _LOADED:
             _LOADED.move_to_end(key)
             return _LOADED[key]
         adapter = make_adapter(model, seed)
-        with torch.inference_mode(False):  # inference tensors do not count their changes
+        with torch.inference_mode(False):  # inference tensors do not track in-place changes
             network = adapter.load()
         weights_hash = fingerprint(network)
         if hasattr(network, "to"):
@@ -89,7 +89,7 @@ def load_model(
 def _halve_weights(network: torch.nn.Module) -> None:
     """Convert weights of matrix products to bfloat16 once, rather than at each call.
 
-    A reader's own model may switch autocast off for some of its layers, and is left as it is.
+    A reader's own model may disable autocast for some of its layers, and is not changed.
     """
     import torch
 
@@ -100,7 +100,7 @@ def _halve_weights(network: torch.nn.Module) -> None:
 
 
 def forget_models() -> None:
-    """Drop all loaded models."""
+    """Remove all loaded models from memory."""
     with _LOCK:
         _LOADED.clear()
 
@@ -108,8 +108,8 @@ def forget_models() -> None:
 def known_fingerprint(model: str, seed: int, device: str | None) -> tuple[Adapter, str]:
     """Return a model's adapter and fingerprint, without loading its weights where possible.
 
-    A model whose weights and code have the same :func:`~groove_utils.embed.cache_keys.weights_key`
-    as one that was loaded before has the fingerprint recorded then.
+    If a model's weights and code have the same :func:`~groove_utils.embed.cache_keys.weights_key`
+    as at an earlier load, the fingerprint recorded then is returned.
     """
     adapter = make_adapter(model, seed)
     key = weights_key(model, adapter)

@@ -15,7 +15,7 @@ from groove_utils.study.vectors import read_arrays
 
 __all__ = ["check_options", "read_precomputed"]
 
-MAX_NAMED = 5  # files that cannot be used; the rest are counted
+MAX_NAMED = 5  # unusable files to list; the rest are counted
 
 
 def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str]) -> Embedding:
@@ -32,22 +32,24 @@ def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str
     Raises
     ------
     EmbedError
-        If tracks have no archive, or archives cannot be read, differ in their layers, or hold
-        anything but finite vectors; its `value` lists the tracks.
+        If tracks have no archive, or archives cannot be read, differ in their layers, or contain
+        anything but finite vectors. Its `value` lists the tracks.
 
     Notes
     -----
     An array (n_windows, dim) is averaged over its windows. One exception: where the model is a
     catalogued one with layers ``layer_00``, ``layer_01``…, and the array ``audio_embedding`` has
-    one row for each layer and that layer's dimensions (13 × 768 for ``mert-v1-95m``), its rows are
-    these layers, as in the published vectors of MERT; a song of as many windows looks the same.
+    one row per layer with that layer's dimensions (13 × 768 for ``mert-v1-95m``), its rows are
+    these layers, as in the published vectors of MERT. (A song with the same number of windows
+    cannot be distinguished.)
     """
     folder = next(iter(archives.values())).parent
     missing = [track for track in ids if track not in archives]
     if missing:
         raise EmbedError(
-            f"{folder}: no vectors of {len(missing)} tracks, the first is {missing[0]}.npz. Add "
-            "them, or remove the folder to have them computed from the audio.",
+            f"{folder}: no vectors for {len(missing)} tracks; the first missing file is "
+            f"{missing[0]}.npz. Add them, or remove the folder to have them computed from the "
+            "audio.",
             kind="missing_vectors",
             path=folder,
             value=missing,
@@ -69,8 +71,9 @@ def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str
         if len(faults) > len(lines):
             lines.append(f"  … and {len(faults) - len(lines)} more")
         expected = (
-            "Expected of each: an .npz archive whose keys name layers, the same in all, of finite "
-            "numbers, shape (dim,) or (n_windows, dim). Copy or export them again."
+            "Expected for each: an .npz archive whose keys are layer names, the same in all, with "
+            "arrays of finite numbers of shape (dim,) or (n_windows, dim). Copy or export them "
+            "again."
         )
         count = f"{folder}: {len(faults)} of {len(ids)} files cannot be used:"
         raise EmbedError(
@@ -86,25 +89,25 @@ def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str
 def check_options(
     models: Iterable[str], pooling: str = "mean", seed: int = 0, autocast: bool = False, **_
 ) -> None:
-    """Check options against models whose vectors a study brings.
+    """Check options for models with precomputed vectors.
 
     Raises
     ------
     EmbedError
-        If `pooling` is not ``'mean'``: spreads cannot be derived from means.
+        If `pooling` is not ``'mean'``, since standard deviations cannot be derived from means.
 
     Warns
     -----
     RuntimeWarning
-        If `seed` or `autocast` is not the default.
+        If `seed` or `autocast` is not the default, since it has no effect.
     """
     if not models:
         return
     names = ", ".join(models)
     if pooling != "mean":
         raise EmbedError(
-            f"pooling is {pooling!r}, but the study brings vectors of {names}, which are means. "
-            "Leave pooling out, or take these models' folders out of embeddings/ to have them "
+            f"pooling is {pooling!r}, but the study has precomputed vectors of {names}, which are "
+            "means. Omit pooling, or remove these models' folders from embeddings/ to have them "
             "computed from the audio.",
             kind="precomputed_means",
             column="pooling",
@@ -113,15 +116,15 @@ def check_options(
     asked = [name for name, given in (("seed", seed), ("autocast", autocast)) if given]
     if asked:
         warnings.warn(
-            f"the study brings vectors of {names}: they are used as they are, and "
-            f"{' and '.join(asked)} changed nothing.",
+            f"the study has precomputed vectors of {names}: they are used as they are, and "
+            f"{' and '.join(asked)} had no effect.",
             RuntimeWarning,
             stacklevel=3,
         )
 
 
 def _hidden_layers(model: str) -> dict[str, int]:
-    """A catalogued model's layers where they are numbered ones, else none."""
+    """Return a catalogued model's layers if they are numbered, otherwise none."""
     layers = catalogued_models()[model].layers if model in catalogued_models() else {}
     numbered = list(layers) == [f"layer_{i:02d}" for i in range(len(layers))]
     return layers if numbered and len(layers) > 1 else {}
@@ -138,7 +141,7 @@ def _read_one(path: Path, hidden: Mapping[str, int]) -> dict[str, np.ndarray]:
             with np.errstate(over="ignore"):  # it is reported below
                 row[layer] = vector.astype(np.float32)
             if vector.ndim != 1 or not vector.size:
-                raise ValueError(f"has {name!r} of shape {values.shape}, which is no vector")
+                raise ValueError(f"has {name!r} of shape {values.shape}, which is not a vector")
             if not np.isfinite(row[layer]).all():
                 raise ValueError(f"has NaN or infinite values in {layer!r}")
     return row

@@ -14,7 +14,7 @@ __all__ = ["model_facts"]
 
 
 def model_facts(embeddings: Mapping[str, Embedding]) -> pd.DataFrame:
-    """Return where the weights behind some embeddings come from.
+    """Tabulate the origin of the weights behind embeddings.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def model_facts(embeddings: Mapping[str, Embedding]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per model: ``model, source, licence, fingerprint``. The fingerprint is the hash of
-        weights and buffers as loaded; vectors that came with the study have none.
+        the loaded weights and buffers; precomputed vectors of the study have none.
     """
     rows = []
     for name, embedding in embeddings.items():

@@ -1,4 +1,4 @@
-"""Select the models of a study (the chapters on embeddings, probing and stem ablation)."""
+"""Selection of a study's models (the chapters on embeddings, probing and stem ablation)."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from groove_utils.study.stem_names import STEMS
 __all__ = ["OFFLINE", "models_for", "precomputed_sums", "twins_of"]
 
 OFFLINE = ("msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg", "basic-pitch")
-"""Models whose weights come inside Python packages: they run anywhere."""
+"""Models whose weights are part of Python packages, and which therefore run offline."""
 
 _PAPER_STEMS = (*STEMS, "drums+bass")
 
 
 def models_for(study, named: Sequence[str] = ()) -> list[str]:
-    """Return the models to embed a study with.
+    """Return the models with which to embed a study.
 
     Parameters
     ----------
     study : Study
     named : sequence of str
-        Models that a reader asks for, returned unchanged.
+        Models requested by a reader; they are returned unchanged.
 
     Returns
     -------
     list of str
-        Those named; else those with vectors in the study's ``embeddings/<model>/``, in the order
-        of the catalogue, unknown ones last; else :data:`OFFLINE`.
+        The named models; or else those with vectors in the study's ``embeddings/<model>/``, in the
+        order of the catalogue, with unknown ones last; or else :data:`OFFLINE`.
     """
     if named:
         return list(named)
@@ -67,7 +67,7 @@ def precomputed_sums(study, model: str) -> list[str]:
     Returns
     -------
     list of str
-        Such as ``drums`` and ``drums+bass``: the published ones first, in their order.
+        Names such as ``drums`` and ``drums+bass``, with the published ones first, in their order.
     """
     folder = Path(study.path) / "embeddings" / model
     names = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
@@ -76,6 +76,6 @@ def precomputed_sums(study, model: str) -> list[str]:
 
 
 def _ranked(names: Iterable[str], order: Iterable[str]) -> list[str]:
-    """Sort names by their place in `order`, others last."""
+    """Sort names by their position in `order`, with others last."""
     rank = {name: i for i, name in enumerate(order)}
     return sorted(names, key=lambda name: rank.get(name, len(rank)))

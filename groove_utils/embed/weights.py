@@ -1,8 +1,8 @@
-"""Find, fetch and read weights from the Hugging Face hub.
+"""Weights on the Hugging Face hub: finding, fetching and reading them.
 
-Nothing is downloaded without being asked for: the error message of a missing model names the
-command that fetches it. That command needs the network once; from then on the pinned revision is
-read from the hub's cache, or from a folder that was filled by hand.
+Nothing is downloaded unless requested: the error message for a missing model gives the command that
+fetches it. That command needs an internet connection once; afterwards, the pinned revision is read
+from the hub's cache, or from a folder filled by hand.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ LEGACY = ["*.json", "*.bin", "*.txt", "*.model"]
 
 
 def consented() -> set[str]:
-    """Return the models whose own code may run: ``$GROOVE_REMOTE_CODE``, comma-separated."""
+    """Return the models whose authors' code may run, listed in ``$GROOVE_REMOTE_CODE``."""
     return {name.strip() for name in os.environ.get("GROOVE_REMOTE_CODE", "").split(",")} - {""}
 
 
 def availability(card: ModelCard) -> tuple[bool, str, str]:
-    """Check whether a model can run here and now.
+    """Check whether a model can currently run on this machine.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def availability(card: ModelCard) -> tuple[bool, str, str]:
     state : {'installed', 'cached', 'needs a download', 'needs an extra', 'needs consent',
             'through embeddings/', 'fails'}
     how : str
-        The one command, or step, that makes it available; empty where it is.
+        The command or step that makes it available; empty if it is available.
     """
     if card.fault:
         return False, "fails", card.fault
@@ -68,19 +68,19 @@ def availability(card: ModelCard) -> tuple[bool, str, str]:
 def own_folder(name: str) -> Path:
     """Return the folder for a model's files copied by hand: ``$GROOVE_MODELS/<name>``.
 
-    ``$GROOVE_MODELS`` is ``build/models`` where it is not set.
+    ``$GROOVE_MODELS`` is ``build/models`` by default.
     """
     chosen = os.environ.get("GROOVE_MODELS")
     return (Path(chosen) if chosen else cache_folder().parent / "models") / name
 
 
 def find_weights(card: ModelCard) -> Path | None:
-    """Return the folder with all files that a model's load needs, or None if some are missing.
+    """Return the folder with all files needed to load a model, or None if some are missing.
 
     Parameters
     ----------
     card : ModelCard
-        Of a model with a `repository` on the hub; its `revision` is a commit.
+        Card of a model with a `repository` on the hub; its `revision` is a commit.
     """
     if any(find_part(card, part) is None for part in card.parts):
         return None
@@ -89,10 +89,10 @@ def find_weights(card: ModelCard) -> Path | None:
 
 
 def find_part(card: ModelCard, part: str) -> Path | None:
-    """Return the ``config.json`` of another repository that a model's load needs, or None.
+    """Return the ``config.json`` of another repository that is needed to load a model, or None.
 
-    It is that of the reader's own folder, ``$GROOVE_MODELS/<name>/<part's name>/config.json``, or
-    else what the hub's cache holds as the part's latest version.
+    It is read from the reader's own folder, ``$GROOVE_MODELS/<name>/<part's name>/config.json``, or
+    else from the part's latest version in the hub's cache.
     """
     own = own_folder(card.name) / part.rpartition("/")[2] / "config.json"
     if own.is_file():
@@ -119,7 +119,7 @@ def _missing(card: ModelCard, folder: Path) -> list[str]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """List a model's weight files; safetensors where there are any."""
+    """List a model's weight files, preferring safetensors."""
     files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
     return [file for file in files if file.is_file()]  # without broken links
 
@@ -139,8 +139,9 @@ def weights_folder(card: ModelCard) -> Path:
     begun = own.is_dir() and any(own.iterdir())
     found = f"{own} lacks {', '.join(missing)}" if begun and missing else ""
     raise ModelUnavailableError(
-        f"{card.name}: {found or 'its files are not on this machine'}. With a network, run "
-        f"`python -m groove_utils.embed fetch {card.name}`. Without one, {_by_hand(card)}",
+        f"{card.name}: {found or 'its files are not on this machine'}. With an internet "
+        f"connection, run `python -m groove_utils.embed fetch {card.name}`. Without one, "
+        f"{_by_hand(card)}",
         kind="missing_files",
         path=own,
         value=missing,
@@ -148,7 +149,7 @@ def weights_folder(card: ModelCard) -> Path:
 
 
 def _by_hand(card: ModelCard) -> str:
-    """Instructions to copy a model's files by hand."""
+    """Return instructions for copying a model's files by hand."""
     own = own_folder(card.name)
     steps = (
         f"copy the files of {card.repository} at revision {card.revision} "
@@ -165,20 +166,21 @@ def _by_hand(card: ModelCard) -> str:
 def fetch_weights(card: ModelCard) -> Path:
     """Download a model's files at its pinned revision; return their folder.
 
-    Its authors' code is downloaded only where the model needs it and the reader allows it by name.
+    The authors' code is downloaded only if the model needs it and the reader has allowed it by
+    name.
 
     Raises
     ------
     ModelUnavailableError
         If the reader has not allowed that code, the hub cannot be reached, or the repository lacks
-        what the load needs.
+        required files.
     """
     from huggingface_hub import HfApi, snapshot_download
 
     name, repository = card.name, card.repository
     if card.opt_in and name not in consented():
         raise ModelUnavailableError(
-            f"{name}: it runs its authors' code, which is downloaded with the weights of "
+            f"{name}: this model runs its authors' code, which is downloaded with the weights of "
             f"{repository}. Nothing was fetched. If you trust that code, run "
             f"`export GROOVE_REMOTE_CODE={name}` and fetch again.",
             kind="needs_consent",
@@ -195,7 +197,7 @@ def fetch_weights(card: ModelCard) -> Path:
     except Exception as error:
         raise ModelUnavailableError(
             f"{name}: {repository} at revision {card.revision} could not be fetched "
-            f"({type(error).__name__}: {error}). Run the command where there is a network. Or "
+            f"({type(error).__name__}: {error}). Run the command with an internet connection. Or "
             f"{_by_hand(card)}",
             kind="not_fetched",
             value=name,
@@ -212,7 +214,7 @@ def fetch_weights(card: ModelCard) -> Path:
 
 
 def _whole_revision(repository: str, revision: str) -> str:
-    """Full name of a commit; the hub takes no short form."""
+    """Return the full hash of a commit; the hub does not accept abbreviations."""
     if len(revision) == 40:
         return revision
     from huggingface_hub import HfApi
@@ -226,12 +228,12 @@ def _whole_revision(repository: str, revision: str) -> str:
 
 @contextlib.contextmanager
 def offline(name: str):
-    """Keep another library from reaching for the hub while it loads a model.
+    """Prevent a library from accessing the hub while it loads a model.
 
     Raises
     ------
     ModelUnavailableError
-        In place of the hub's own errors, where it tries to.
+        If it tries to, instead of the hub's own errors.
     """
     from huggingface_hub import constants
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
@@ -242,8 +244,8 @@ def offline(name: str):
         yield
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise ModelUnavailableError(
-            f"{name}: its load asked the hub for more than what is on this machine "
-            f"({type(error).__name__}: {error}). With a network, run "
+            f"{name}: loading it required files that are not on this machine "
+            f"({type(error).__name__}: {error}). With an internet connection, run "
             f"`python -m groove_utils.embed fetch {name}`.",
             kind="missing_files",
             value=name,
@@ -258,7 +260,7 @@ def read_json(name: str, path: Path) -> dict:
     Raises
     ------
     ModelRefusedError
-        If it is not JSON, or holds no mapping.
+        If it is not JSON, or does not contain a mapping.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -270,7 +272,7 @@ def read_json(name: str, path: Path) -> dict:
 
 
 def read_tensors(name: str, folder: Path) -> dict:
-    """Read all tensors of a model's weight files, by their names there.
+    """Read all tensors of a model's weight files, by name.
 
     Raises
     ------
@@ -290,7 +292,7 @@ def read_tensors(name: str, folder: Path) -> dict:
                 tensors |= torch.load(file, map_location="cpu", weights_only=True)
         except MemoryError:
             raise
-        except Exception as error:  # each format has its own
+        except Exception as error:  # each format has its own errors
             raise _unreadable(name, file, error) from error
     return tensors
 
@@ -298,7 +300,7 @@ def read_tensors(name: str, folder: Path) -> dict:
 def _unreadable(name: str, path: Path, reason: object) -> ModelRefusedError:
     if isinstance(reason, Exception):
         reason = f"{type(reason).__name__}: {reason}"
-    path = path.resolve()  # deleting only a link of the hub's cache would leave the damaged file
+    path = path.resolve()  # deleting only a link in the hub's cache would leave the damaged file
     return ModelRefusedError(
         f"{name}: refused. {path} cannot be read ({reason}): it is damaged, or was not copied "
         f"completely. Delete it, and fetch it again with `python -m groove_utils.embed fetch "

@@ -1,7 +1,7 @@
-"""The book's look: one theme, one colour a style, and the plots that recur.
+"""The book's plotting theme, one colour per style, and recurring plots.
 
-Plotting functions take tidy tables and return a matplotlib figure. Modules are imported when a
-name of theirs is first used, so that a chapter depends on just the plots that it draws.
+Plotting functions take tidy tables and return a matplotlib figure. Modules are imported when one of
+their names is first used, so that a chapter depends only on the plots that it draws.
 """
 
 import lazy_loader

@@ -28,10 +28,10 @@ def plot_confusion_and_reliability(
     Parameters
     ----------
     counts : ndarray, shape (k, k)
-        Rows are true, columns predicted.
+        Confusion matrix; rows are true classes, columns predicted classes.
     labels : sequence of str
     reliability : DataFrame
-        ``confidence, accuracy, n`` and ``kind``, one curve per kind.
+        Columns ``confidence, accuracy, n`` and ``kind``; one curve per kind.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), width_ratios=(1.15, 1))
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -60,12 +60,12 @@ def plot_confusion_and_reliability(
 
 
 def plot_severity(table: pd.DataFrame) -> plt.Figure:
-    """Draw mistake severity and distance@1 of each network, one panel per tree.
+    """Plot mistake severity and distance@1 of each network, one panel per tree.
 
     Parameters
     ----------
     table : DataFrame
-        From :func:`groove_utils.genre.compare_in_trees`.
+        Output of :func:`groove_utils.genre.compare_in_trees`.
     """
     trees = list(dict.fromkeys(table["tree"]))
     figure, grid = plt.subplots(
@@ -92,19 +92,19 @@ def plot_medley(
     p: np.ndarray, times: np.ndarray, styles: Sequence[str], true: Sequence[float],
     found: Sequence[float], played: Sequence[str],
 ) -> plt.Figure:  # fmt: skip
-    """Draw probabilities over the time of a medley, with its true and found changes.
+    """Plot class probabilities over the course of a medley, with true and detected changes.
 
     Parameters
     ----------
     p : ndarray, shape (n_windows, k)
     times : ndarray, shape (n_windows,)
-        Seconds.
+        Times in seconds.
     styles : sequence of str
         Names of the k classes.
     true, found : sequence of float
-        Changes in seconds.
+        Times of changes in seconds.
     played : sequence of str
-        True style of each part, one more than `true`.
+        True style of each part; one more than in `true`.
     """
     figure, axes = plt.subplots(figsize=(8.5, 3.6))
     colors = sns.color_palette("husl", len(styles))
@@ -136,7 +136,8 @@ def plot_explanations(
     ----------
     spectrogram : ndarray, shape (n_bands, n_frames)
     maps : mapping of str to ndarray, of the same shape
-        Red speaks for the class, blue against it; each has a scale of its own.
+        Explanations by name. Red cells support the class, blue cells count against it; each map has
+        its own scale.
     truth : ndarray of bool, optional
         Cells to outline.
     seconds : float

@@ -25,18 +25,18 @@ __all__ = [
 def plot_distributions(
     songs: pd.DataFrame, panels: Mapping[str, str], styles: list[str], columns: int = 4
 ) -> plt.Figure:
-    """Draw descriptors by style, one panel each.
+    """Plot the distribution of descriptors by style, one panel each.
 
     Parameters
     ----------
     songs : DataFrame
-        A column ``style`` and one for each descriptor, one row per song; NaN is left out.
+        A column ``style`` and one column per descriptor, one row per song; NaN values are dropped.
     panels : mapping of str to str
         Column → title.
     styles : list of str
         Order of the styles.
     columns : int
-        Panels in a row.
+        Number of panels per row.
     """
     lines = -(-len(panels) // columns)
     figure, grid = plt.subplots(
@@ -63,7 +63,8 @@ def plot_clustered_correlations(correlations: pd.DataFrame) -> plt.Figure:
     Parameters
     ----------
     correlations : DataFrame, square
-        Pearson correlations; ordered by average linkage of 1 minus the absolute correlation.
+        Pearson correlations; they are ordered by average linkage of 1 minus the absolute
+        correlation.
     """
     distance = 1 - correlations.abs().to_numpy()
     np.fill_diagonal(distance, 0)
@@ -90,14 +91,14 @@ def plot_clustered_correlations(correlations: pd.DataFrame) -> plt.Figure:
 
 
 def plot_dependence(curves: pd.DataFrame, songs: pd.Series, xlabel: str, ylabel: str) -> plt.Figure:
-    """Draw curves of partial dependence with their bands, and ticks for the songs.
+    """Plot partial-dependence curves with bands, and a rug of the songs' values.
 
     Parameters
     ----------
     curves : DataFrame
         Columns ``kind``, ``x``, ``estimate``, ``low`` and ``high``; bounds may be NaN.
     songs : Series
-        The songs' own values, drawn as ticks.
+        Values of the songs, drawn as ticks.
     xlabel, ylabel : str
     """
     figure, axes = plt.subplots()
@@ -118,13 +119,13 @@ def plot_dependence(curves: pd.DataFrame, songs: pd.Series, xlabel: str, ylabel:
 
 
 def plot_estimates(estimates: pd.DataFrame, titles: Mapping[str, str], styles: list[str]):
-    """Draw estimates from audio against the truth, one panel per quantity.
+    """Plot estimates from audio against the truth, one panel per quantity.
 
     Parameters
     ----------
     estimates : DataFrame
-        Columns ``quantity``, ``style``, ``truth``, ``estimate``, ``low`` and ``high``; one row
-        per song and quantity. The bounds make the error bars and may be NaN.
+        Columns ``quantity``, ``style``, ``truth``, ``estimate``, ``low`` and ``high``; one row per
+        song and quantity. The bounds define the error bars and may be NaN.
     titles : mapping of str to str
         Quantity → title.
     styles : list of str
@@ -162,7 +163,7 @@ def plot_pulse(
     best: float,
     lags: tuple[float, float] = (0.3, 1.5),
 ) -> plt.Figure:
-    """Draw an onset curve next to its autocorrelation, with the lag of the clearest pulse.
+    """Plot an onset curve next to its autocorrelation, with the lag of the clearest pulse.
 
     Parameters
     ----------
@@ -171,11 +172,11 @@ def plot_pulse(
     r : ndarray, shape (n_lags,)
         Autocorrelation, 1 at lag 0.
     step : float
-        Seconds from one value to the next, of both.
+        Seconds from one value to the next, in both curves.
     best : float
         Lag of the highest peak, in seconds.
     lags : (float, float)
-        Lags that were searched, in seconds; they are shaded.
+        Range of lags searched, in seconds; it is shaded.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3), width_ratios=[1.3, 1])
     shown = onsets[: round(5 / step)]

@@ -1,4 +1,4 @@
-"""Estimates with their intervals, one row each: the book's most frequent plot."""
+"""Forest plots: estimates with intervals, one per row."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def plot_forest(
     band_label: str = "noise ceiling",
     columns: int | None = None,
 ) -> plt.Figure:
-    """Draw estimates and intervals, in one panel or several side by side.
+    """Draw a forest plot, in one panel or several side by side.
 
     Parameters
     ----------
     table : DataFrame
-        Columns ``estimate``, ``low``, ``high`` and those named below. Rows keep their order, the
-        first on top.
+        Columns ``estimate``, ``low``, ``high`` and those named below. Rows keep their order, with
+        the first at the top.
     label : str
         Column that names the rows.
     panel, hue : str, optional
         Columns with one panel, or one colour, per value.
     xlabel : str
-        What the estimates are, with unit.
+        Label of the estimates, with unit.
     reference : float, optional
         Position of a vertical line, such as no effect.
     bands : DataFrame, optional
-        Columns `panel`, ``low`` and ``high``: a shaded band in each panel, such as a ceiling.
+        Columns `panel`, ``low`` and ``high``: a shaded band in each panel, such as a noise ceiling.
     band_label : str
         Legend entry of the bands.
     columns : int, optional
-        Panels per line; by default all in one.
+        Number of panels per row; by default, all in one row.
     """
     figure, panels = draw_panels(
         table, label=label, panel=panel, hue=hue, reference=reference,
@@ -66,16 +66,16 @@ def plot_forests(
     reference: float | None = 0.0,
     floor: float = -np.inf,
 ) -> plt.Figure:
-    """Draw several tables of estimates below each other, each with rows of its own.
+    """Draw several forest plots below each other, each with its own rows.
 
     Parameters
     ----------
     tables : mapping of title → DataFrame
         See :func:`plot_forest`; intervals may be absent.
     label, hue, xlabel, reference
-        See :func:`plot_forest`; a value of `hue` has one colour in all panels.
+        See :func:`plot_forest`; each value of `hue` has the same colour in all panels.
     floor : float
-        Lower estimates are drawn at this position, as arrows with their number.
+        Lower estimates are drawn at this position, as arrows labelled with their value.
     """
     rows = [list(dict.fromkeys(table[label])) for table in tables.values()]
     colours = value_colours(
@@ -98,7 +98,7 @@ def plot_forests(
 
 
 def value_colours(values: Iterable) -> dict:
-    """Give each value a colour of the palette, in order."""
+    """Assign palette colours to values, in order."""
     values = list(dict.fromkeys(values))
     return dict(zip(values, OKABE_ITO * (len(values) // len(OKABE_ITO) + 1)))
 
@@ -124,9 +124,9 @@ def draw_panels(
     table, label, panel, hue, reference, bands, band_label
         See :func:`plot_forest`.
     columns : int, optional
-        Panels per line; by default all in one.
+        Number of panels per row; by default, all in one row.
     row_height : float
-        Inches per row and half as much per colour.
+        Height in inches per row; each colour adds half as much.
     floor : float
         See :func:`draw_rows`.
     share_x : bool
@@ -184,12 +184,12 @@ def draw_rows(
     table : DataFrame
         Columns `label`, `hue`, ``estimate``, and ``low`` and ``high`` if known.
     rows : sequence of str
-        Names of the rows, the first on top.
+        Names of the rows, with the first at the top.
     label, hue : str
     colours : dict of value of `hue` to colour
     floor : float
-        Lower estimates are drawn at this position, as arrows with their number, since one of them
-        would otherwise compress all others.
+        Lower estimates are drawn at this position, as arrows labelled with their value, since a
+        single one could otherwise compress all others.
     """
     offsets = np.linspace(-0.25, 0.25, len(colours)) if len(colours) > 1 else [0.0]
     for (value, colour), offset in zip(colours.items(), offsets):
@@ -197,7 +197,7 @@ def draw_rows(
         y = np.array([rows.index(name) for name in part[label]], dtype=float) + offset
         x = part["estimate"].to_numpy(dtype=float)
         seen, spread = x >= floor, None
-        if "low" in part:  # a bootstrap interval need not hold the estimate
+        if "low" in part:  # a bootstrap interval need not contain the estimate
             ends = [x - part["low"].to_numpy(float), part["high"].to_numpy(float) - x]
             spread = np.maximum(ends, 0)[:, seen]
         axes.errorbar(

@@ -1,4 +1,4 @@
-"""Plots of networks that name styles (chapter 10-genre-networks)."""
+"""Plots of style-classification networks (chapter 10-genre-networks)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ __all__ = ["plot_accuracies", "plot_clip_pictures", "plot_reading_order", "plot_
 
 
 def plot_accuracies(table: pd.DataFrame, label: str, chance: float | None = None) -> plt.Figure:
-    """Draw accuracies with their intervals, in per cent.
+    """Plot accuracies with intervals, in per cent.
 
     Parameters
     ----------
     table : DataFrame
-        From :func:`groove_utils.genre.accuracy_table`: `label`, ``accuracy, low, high`` in 0…1.
+        Output of :func:`groove_utils.genre.accuracy_table`: `label`, ``accuracy, low, high`` in
+        0…1.
     label : str
         Column that names the rows.
     chance : float, optional
-        Accuracy of guessing in per cent, drawn as a line.
+        Chance accuracy in per cent, drawn as a line.
     """
     percent = table[["accuracy", "low", "high"]].mul(100).rename(columns={"accuracy": "estimate"})
     rows = percent.assign(**{label: table[label]})
@@ -32,12 +33,12 @@ def plot_accuracies(table: pd.DataFrame, label: str, chance: float | None = None
 
 
 def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) -> plt.Figure:
-    """Draw one log-mel spectrogram per style, in the colours of the published network's pictures.
+    """Draw one log-mel spectrogram per style, in the colours of the published network's images.
 
     Parameters
     ----------
     clips : mapping of str to ndarray, shape (n_mels, n_frames)
-        In dB, by style.
+        Log-mel spectrograms in dB, by style.
     seconds : float
         Length of a clip.
     """
@@ -59,12 +60,12 @@ def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) ->
 
 
 def plot_reading_order(orders: Mapping[str, np.ndarray]) -> plt.Figure:
-    """Draw which moment of a clip a recurrent network reads at each of its steps.
+    """Plot the frames of a clip that a recurrent network reads at each of its steps.
 
     Parameters
     ----------
     orders : mapping of str to ndarray, shape (n_steps,)
-        First frame that each step holds, by the panel's title.
+        First frame of each step, by panel title.
     """
     figure, grid = plt.subplots(1, len(orders), sharey=True, squeeze=False, figsize=(7.5, 3.2))
     for axes, (title, frames) in zip(grid.flat, orders.items()):
@@ -75,7 +76,7 @@ def plot_reading_order(orders: Mapping[str, np.ndarray]) -> plt.Figure:
 
 
 def plot_training(histories: pd.DataFrame) -> plt.Figure:
-    """Draw training and validation loss by epoch.
+    """Plot training and validation loss by epoch.
 
     Parameters
     ----------

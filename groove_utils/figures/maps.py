@@ -22,12 +22,12 @@ __all__ = [
 
 
 def signed(square: pd.DataFrame) -> pd.DataFrame:
-    """Numbers of a matrix as text with two decimals and proper minus signs, blank where missing."""
+    """Format a matrix with two decimals and proper minus signs; missing values are blank."""
     return square.map(lambda v: "" if pd.isna(v) else format_number(v))
 
 
 def draw_matrix(axes: plt.Axes, table: pd.DataFrame, label: str, **options) -> None:
-    """Draw a matrix as a heat map with its numbers; options are those of seaborn's ``heatmap``."""
+    """Draw a matrix as an annotated heat map; options are those of seaborn's ``heatmap``."""
     style = {"annot": signed(table), "fmt": "", "cbar_kws": {"label": label, "shrink": 0.8}}
     sns.heatmap(table, ax=axes, **(style | options))
     axes.grid(visible=False)
@@ -43,20 +43,20 @@ def scatter_by_style(
     *,
     diagonal: bool = False,
 ) -> None:
-    """Draw songs as dots in the colours of their styles.
+    """Draw a scatter plot of songs, coloured by style.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
     songs : DataFrame
-        Columns ``style`` and those named by `x` and `y`, one row a song.
+        Columns ``style`` and those named by `x` and `y`, one row per song.
     x, y : str
     styles : list of str
-        Order of the styles; each becomes a label.
+        Order of the styles in the legend.
     size : float
         Area of a dot, in square points.
     diagonal : bool
-        Draw the line of equal values, over the range of both.
+        Draw the line of equal values, over the range of both axes.
     """
     palette = style_palette(styles)
     if diagonal:
@@ -71,19 +71,19 @@ def scatter_by_style(
 def plot_song_maps(
     positions: pd.DataFrame, styles: list[str], rating: str, columns: str = "map"
 ) -> plt.Figure:
-    """Maps of the same songs side by side: coloured by style above, by rating below.
+    """Draw maps of the same songs side by side, coloured by style above and by rating below.
 
     Parameters
     ----------
     positions : DataFrame
-        Columns ``x``, ``y``, ``style``, the one named by `rating`, and the one named by
-        `columns`, one row a song and map.
+        Columns ``x``, ``y``, ``style``, the one named by `rating`, and the one named by `columns`,
+        one row per song and map.
     styles : list of str
         Order of the styles.
     rating : str
         Column that colours the lower row.
     columns : str
-        Column whose values get a map each.
+        Column with one map per value.
     """
     names = list(dict.fromkeys(positions[columns]))
     figure, grid = plt.subplots(
@@ -105,12 +105,12 @@ def plot_song_maps(
 
 
 def plot_model_maps(positions: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Small maps of the same songs, three in a row, coloured by style.
+    """Draw small maps of the same songs, three per row, coloured by style.
 
     Parameters
     ----------
     positions : DataFrame
-        Columns ``x``, ``y``, ``style`` and ``map``, one row a song and map.
+        Columns ``x``, ``y``, ``style`` and ``map``, one row per song and map.
     styles : list of str
         Order of the styles.
     """
@@ -135,7 +135,7 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
     Parameters
     ----------
     pairs : DataFrame
-        From :func:`groove_utils.similarity.compare_embeddings`.
+        Output of :func:`groove_utils.similarity.compare_embeddings`.
     models : list of str
         Order of the models.
     """
@@ -151,14 +151,14 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
 
 
 def plot_neighbours(rates: pd.DataFrame) -> plt.Figure:
-    """Draw how often nearest songs share a band or a style, by model, with twins and chance.
+    """Plot how often nearest songs share a band or a style, by model, with twins and chance level.
 
     Parameters
     ----------
     rates : DataFrame
-        From :func:`groove_utils.similarity.neighbour_rate`, one row per model and label:
+        Output of :func:`groove_utils.similarity.neighbour_rate`, one row per model and label:
         ``model, label, rate, low, high, chance``. Models whose names end in ``-untrained`` are
-        drawn next to the models that they are twins of.
+        drawn next to their trained twins.
     """
     twin = rates["model"].str.endswith("-untrained")
     table = rates.assign(

@@ -21,7 +21,7 @@ __all__ = [
 def plot_fitted_lines(
     lines: pd.DataFrame, *, x: str, xlabel: str, ylabel: str, colour: str | None = None
 ) -> plt.Figure:
-    """Draw one line per listener, from their own intercept and slope, and the average line.
+    """Plot one regression line per listener, and the average line.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ def plot_fitted_lines(
 
 
 def plot_power(table: pd.DataFrame, target: float = 0.8) -> plt.Figure:
-    """Draw power by number of listeners and songs, as a matrix with its numbers.
+    """Draw power by number of listeners and songs, as an annotated heat map.
 
     Parameters
     ----------
     table : DataFrame
-        From :func:`groove_utils.mixed.power_simulation`.
+        Output of :func:`groove_utils.mixed.power_simulation`.
     target : float
-        Cells with at least this power get a frame.
+        Cells with at least this power are framed.
     """
     cells = table.pivot(index="n_listeners", columns="n_songs", values="power").sort_index()
     figure, axes = plt.subplots(figsize=(1.9 + 1.0 * cells.shape[1], 1.4 + 0.62 * len(cells)))
@@ -76,15 +76,15 @@ def plot_power(table: pd.DataFrame, target: float = 0.8) -> plt.Figure:
 
 
 def plot_recovery(table: pd.DataFrame, xlabel: str = "Rating points") -> plt.Figure:
-    """Draw estimates with intervals, and the known true values.
+    """Plot estimates with intervals, and the known true values.
 
     Parameters
     ----------
     table : DataFrame
-        Columns ``term``, ``kind`` (a panel each), ``data`` (a colour each), ``estimate``, ``low``,
-        ``high`` and ``truth``, which may differ between `data`.
+        Columns ``term``, ``kind`` (one panel each), ``data`` (one colour each), ``estimate``,
+        ``low``, ``high`` and ``truth``, which may differ between values of ``data``.
     xlabel : str
-        Unit of all of them.
+        Label of the axis, with unit.
     """
     kinds, colours = list(dict.fromkeys(table["kind"])), value_colours(table["data"])
     counts = [table.loc[table["kind"] == kind, "term"].nunique() for kind in kinds]
@@ -109,12 +109,12 @@ def plot_recovery(table: pd.DataFrame, xlabel: str = "Rating points") -> plt.Fig
 
 
 def plot_residuals(table: pd.DataFrame) -> plt.Figure:
-    """Draw standardised residuals against fitted values and against normal quantiles.
+    """Plot standardised residuals against fitted values and against normal quantiles.
 
     Parameters
     ----------
     table : DataFrame
-        From :func:`groove_utils.mixed.residual_table`.
+        Output of :func:`groove_utils.mixed.residual_table`.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.4))
     left.scatter(table["fitted"], table["standardised"], s=5, alpha=0.25, color="#0072B2", lw=0)

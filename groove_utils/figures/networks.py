@@ -1,4 +1,4 @@
-"""Plots of networks: modules on small questions, and learning from few labels."""
+"""Plots of networks: modules on small tasks, and learning from few labels."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = [
 
 
 def plot_attention(weights: pd.DataFrame) -> plt.Figure:
-    """Draw mean attention weights as a table of colours with numbers.
+    """Draw mean attention weights as an annotated heat map.
 
     Parameters
     ----------
     weights : DataFrame
-        One row per answer and one column per place, both named.
+        One row per answer and one column per position, both labelled.
     """
     figure, axes = plt.subplots(figsize=(6, 3.6))
     sns.heatmap(weights, annot=True, fmt=".2f", cmap="Blues", ax=axes)
@@ -38,14 +38,14 @@ def plot_attention(weights: pd.DataFrame) -> plt.Figure:
 def plot_receptive_field(
     accuracies: pd.DataFrame, shaded: tuple[float, float] | None = None
 ) -> plt.Figure:
-    """Draw accuracy by the span of time that a network sees: mean and range over seeds.
+    """Plot accuracy by receptive field in time: mean and range over seeds.
 
     Parameters
     ----------
     accuracies : DataFrame
-        One row per training: ``ms`` (milliseconds) and ``accuracy``.
+        One row per training run: ``ms`` (milliseconds) and ``accuracy``.
     shaded : (float, float), optional
-        Spans to mark, in milliseconds.
+        Range to shade, in milliseconds.
     """
     figure, axes = plt.subplots(figsize=(6.5, 3.4))
     sns.lineplot(accuracies, x="ms", y="accuracy", marker="o", errorbar=("pi", 100), ax=axes)
@@ -58,17 +58,17 @@ def plot_receptive_field(
 def plot_label_curves(
     accuracies: pd.DataFrame, x: str, xlabel: str, chance: float, errorbar=("ci", 95)
 ) -> plt.Figure:
-    """Draw accuracy by number of labels, one curve per kind of features.
+    """Plot accuracy by number of labels, one curve per set of features.
 
     Parameters
     ----------
     accuracies : DataFrame
-        One row per training: ``features, accuracy``, and `x`.
+        One row per training run: ``features, accuracy``, and `x`.
     x : str
         Column with the number of labels; its axis is logarithmic.
     xlabel : str
     chance : float
-        Accuracy of guessing, drawn as a grey line.
+        Chance accuracy, drawn as a grey line.
     errorbar : tuple
         As in :func:`seaborn.lineplot`.
     """
@@ -89,7 +89,7 @@ def plot_label_curves(
 def plot_decision(
     x: np.ndarray, y: np.ndarray, w: np.ndarray, b: float, losses: Sequence[float]
 ) -> plt.Figure:
-    """Draw a neuron's training loss, and its decision line among examples of two features.
+    """Plot a neuron's training loss, and its decision boundary in the plane of two features.
 
     Parameters
     ----------
@@ -98,9 +98,9 @@ def plot_decision(
         0 or 1.
     w : ndarray, shape (2,)
     b : float
-        Weights and bias: the line is where ``w @ x + b`` is 0.
+        Weights and bias; the boundary is where ``w @ x + b`` is 0.
     losses : sequence of float
-        One per step.
+        Loss at each step.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.4))
     left.plot(losses)
@@ -125,7 +125,7 @@ def plot_kernels(spectrogram: np.ndarray, responses: Mapping[str, np.ndarray]) -
     ----------
     spectrogram : ndarray, shape (n_bands, n_frames)
     responses : mapping of str to ndarray, shape (n_rows, n_columns)
-        By the kernel's description.
+        Responses, by description of the kernel.
     """
     rows = {"log-mel spectrogram": spectrogram, **responses}
     heights = [max(0.5, 0.2 + 0.07 * len(image)) for image in rows.values()]
@@ -146,17 +146,17 @@ def plot_kernels(spectrogram: np.ndarray, responses: Mapping[str, np.ndarray]) -
 
 
 def plot_task_map(tasks: pd.DataFrame) -> plt.Figure:
-    """Draw tasks by time scale and subjectivity.
+    """Plot tasks by time scale and subjectivity.
 
     Parameters
     ----------
     tasks : DataFrame
-        From :func:`groove_utils.networks.mir_tasks`.
+        Output of :func:`groove_utils.networks.mir_tasks`.
     """
     figure, axes = plt.subplots(figsize=(7.5, 4))
     for level, row in tasks.groupby("subjectivity"):
         for rank, (task, seconds) in enumerate(row["seconds"].sort_values().items()):
-            # neighbours stand at different heights, so that their names do not overlap
+            # neighbours are placed at different heights, so that their names do not overlap
             place = seconds, level + 0.26 * (rank % 3 - 1)
             near_end = seconds > 50
             axes.plot(*place, "o", color=OKABE_ITO[1], markersize=5)

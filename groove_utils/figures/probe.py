@@ -36,23 +36,23 @@ def plot_scores(
     bands: pd.DataFrame | None = None,
     columns: int | None = None,
 ) -> plt.Figure:
-    """Draw scores of probes with their intervals, one panel per question.
+    """Plot probe scores with intervals, one panel per question.
 
     Parameters
     ----------
     table : DataFrame
         One row per probe and question: ``target``, `row`, `value`, ``low`` and ``high``.
     value, row : str
-        Columns that hold the score and name the rows.
+        Columns with the score and the row names.
     hue : str, optional
         Column with one colour per value.
     xlabel : str
     reference : float, optional
         Position of a vertical line.
     bands : DataFrame, optional
-        From :func:`groove_utils.book.summaries.ceiling_bands`.
+        Output of :func:`groove_utils.book.summaries.ceiling_bands`.
     columns : int, optional
-        Panels per line; by default all in one.
+        Number of panels per row; by default, all in one row.
     """
     return plot_forest(
         table.rename(columns={value: "estimate"}), label=row, panel="target", hue=hue,
@@ -61,16 +61,16 @@ def plot_scores(
 
 
 def plot_folds(outer: np.ndarray, inner: np.ndarray, styles: Sequence[str]) -> plt.Figure:
-    """Draw which songs are held out: by each outer fold, and inside the first one's training songs.
+    """Show the songs held out in each outer fold, and in the inner folds of the first outer fold.
 
     Parameters
     ----------
     outer : ndarray of int, shape (n,)
-        The outer fold that holds out each song.
+        The outer fold in which each song is held out.
     inner : ndarray of int, shape (n_train,)
         The inner fold of each song that the first outer fold trains on.
     styles : sequence of str, length n
-        Songs are drawn in the given order, styles apart from each other.
+        Songs are drawn in the given order, grouped by style.
     """
     colours = ["#DDDDDD", OKABE_ITO[1], OKABE_ITO[0], "#FFFFFF"]
     names = ["training", "held out", "held out inside", "not used"]
@@ -101,7 +101,7 @@ def plot_folds(outer: np.ndarray, inner: np.ndarray, styles: Sequence[str]) -> p
 
 
 def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Draw observed against out-of-fold predicted song means, one panel per question.
+    """Plot observed song means and out-of-fold predictions, one panel per question.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
 def plot_settings(
     table: pd.DataFrame, *, value: str = "r2", xlabel: str = "Out-of-fold R²", floor: float = -1.0
 ) -> plt.Figure:
-    """Draw scores of the same probes under several settings, as dots on one line per probe.
+    """Plot scores of the same probes under several settings, one line of dots per probe.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def plot_settings(
         Columns ``model``, ``setting`` (the colour), ``target`` (the panel) and `value`.
     value, xlabel : str
     floor : float
-        Lower scores are drawn at this position, as arrows with their number.
+        Lower scores are drawn at this position, as arrows labelled with their value.
     """
     figure, panels = draw_panels(
         table.rename(columns={value: "estimate"}), label="model", panel="target", hue="setting",
@@ -146,12 +146,12 @@ def plot_settings(
 
 
 def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
-    """Draw scores next to those of permuted ratings: one row per model, and the best of all.
+    """Plot scores with their null distributions: one row per model, and the maximum over models.
 
     Parameters
     ----------
     luck : DataFrame
-        From :func:`groove_utils.probe.permutation_test`: columns ``model, target, r2``.
+        Output of :func:`groove_utils.probe.permutation_test`: columns ``model, target, r2``.
     null : ndarray, shape (n_permutations, n_rows)
         Its null distribution, one column per row of `luck`.
     target : str
@@ -167,7 +167,7 @@ def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
     for body in parts["bodies"]:
         body.set(facecolor="#9E9E9E", alpha=0.6)
     cut = np.quantile(columns[-1], 0.95)
-    ends = [np.quantile(columns, 0.005), max(found)]  # a few shuffles of many go very far down
+    ends = [np.quantile(columns, 0.005), max(found)]  # without the few very low ones
     margin = 0.05 * (ends[1] - ends[0])
     axes.set_xlim(ends[0] - margin, ends[1] + margin)
     axes.axvline(cut, color="black", linestyle=":", linewidth=1.2,
@@ -183,13 +183,14 @@ def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
 
 
 def plot_layer_profiles(profiles: pd.DataFrame) -> plt.Figure:
-    """Draw the score of each layer, one panel per model and one line per question.
+    """Plot the score of each layer, one panel per model and one line per question.
 
     Parameters
     ----------
     profiles : DataFrame
-        From :func:`groove_utils.probe.layer_profile`, with a column ``model``. Filled dots may be
-        the best layer; a dash at the right is the R² of the layers that the inner folds chose.
+        Output of :func:`groove_utils.probe.layer_profile`, with a column ``model``. Filled dots
+        mark layers that may be the best; a dash on the right is the R² of the layers chosen by the
+        inner folds.
     """
     models = list(dict.fromkeys(profiles["model"]))
     targets = list(dict.fromkeys(profiles["target"]))
@@ -221,14 +222,14 @@ def plot_layer_profiles(profiles: pd.DataFrame) -> plt.Figure:
 
 
 def plot_learning_curves(songs: pd.DataFrame, raters: pd.DataFrame | None = None) -> plt.Figure:
-    """Draw R² by the number of training songs, and by the number of raters per song.
+    """Plot R² by the number of training songs, and by the number of raters per song.
 
     Parameters
     ----------
     songs : DataFrame
-        From :func:`groove_utils.probe.learning_curve`.
+        Output of :func:`groove_utils.probe.learning_curve`.
     raters : DataFrame, optional
-        From :func:`groove_utils.probe.rater_learning_curve`, of one question.
+        Output of :func:`groove_utils.probe.rater_learning_curve`, for one question.
     """
     count = 1 if raters is None else 2
     figure, grid = plt.subplots(1, count, squeeze=False, figsize=(4.6 * count, 3.6))

@@ -23,7 +23,7 @@ __all__ = [
     "plot_variance_shares",
 ]
 
-# songs and people in colours that also differ in lightness
+# songs and listeners in colours that also differ in lightness
 PART_COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#000000"]
 DARK = {"#0072B2", "#009E73", "#D55E00", "#000000"}
 
@@ -34,9 +34,9 @@ def plot_design(matrix: pd.DataFrame, styles: pd.Series) -> plt.Figure:
     Parameters
     ----------
     matrix : DataFrame, listeners × tracks
-        NaN where a listener did not rate a track.
+        Ratings, with NaN where a listener did not rate a track.
     styles : Series of str, indexed by track
-        The tracks are put in order of it.
+        Style of each track; tracks are sorted by it.
     """
     order = styles.sort_values(kind="stable").index
     figure, axes = plt.subplots(figsize=(7.5, 4.6))
@@ -54,12 +54,12 @@ def plot_design(matrix: pd.DataFrame, styles: pd.Series) -> plt.Figure:
 
 
 def plot_rating_distributions(means: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Draw song means of each question, by style.
+    """Plot the distribution of song means of each question, by style.
 
     Parameters
     ----------
     means : DataFrame
-        Columns ``query``, ``style`` and ``mean``, one row a song and question.
+        Columns ``query``, ``style`` and ``mean``, one row per song and question.
     styles : list of str
         Order of the styles.
     """
@@ -74,14 +74,14 @@ def plot_rating_distributions(means: pd.DataFrame, styles: list[str]) -> plt.Fig
 
 
 def plot_correlations(correlations: pd.DataFrame, label: str = "Pearson r") -> plt.Figure:
-    """Draw a correlation matrix with its numbers.
+    """Draw an annotated correlation matrix.
 
     Parameters
     ----------
     correlations : DataFrame, square
         Values from −1 to 1.
     label : str
-        What the values are.
+        Label of the values.
     """
     size = 1.6 + 0.75 * len(correlations)
     figure, axes = plt.subplots(figsize=(size + 0.8, size))
@@ -92,15 +92,15 @@ def plot_correlations(correlations: pd.DataFrame, label: str = "Pearson r") -> p
 
 
 def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
-    """Draw the reliability of song means by the number of raters.
+    """Plot the reliability of song means by the number of raters.
 
     Parameters
     ----------
     curve : DataFrame
-        From :func:`groove_utils.mixed.rater_curve`, with a column ``query`` that names the lines.
-        Correlations between panels of raters (``observed``), where there are any, are crosses.
+        Output of :func:`groove_utils.mixed.rater_curve`, with a column ``query`` that names the
+        lines. Correlations between panels of raters (``observed``), if any, are drawn as crosses.
     raters : float
-        Raters per song in this study, which are marked.
+        Number of raters per song in this study, which is marked.
     """
     figure, axes = plt.subplots()
     for query, part in curve.groupby("query", sort=False):
@@ -121,12 +121,12 @@ def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
 
 
 def plot_scale_use(listeners: pd.DataFrame, scale: tuple[float, float]) -> plt.Figure:
-    """Draw mean and spread of each listener's ratings.
+    """Plot mean and standard deviation of each listener's ratings.
 
     Parameters
     ----------
     listeners : DataFrame
-        Columns ``mean`` and ``sd``, one row a listener.
+        Columns ``mean`` and ``sd``, one row per listener.
     scale : (float, float)
         The lowest and highest possible rating.
     """
@@ -141,19 +141,19 @@ def plot_scale_use(listeners: pd.DataFrame, scale: tuple[float, float]) -> plt.F
 def plot_variance_shares(
     shares: pd.DataFrame, *, colours: Sequence[str] = PART_COLOURS, fmt: str = ".2f"
 ) -> plt.Figure:
-    """Draw shares of the variance of single ratings as stacked bars.
+    """Plot shares of the variance of single ratings as stacked bars.
 
     Parameters
     ----------
     shares : DataFrame, bars × parts
-        Shares that add up to 1, in the order of drawing. A column ``residual`` is drawn grey.
+        Shares that add up to 1, in drawing order. A column ``residual`` is drawn in grey.
     colours : sequence of str
         Colours of the other parts.
     fmt : str
-        Format of the numbers; slivers have none.
+        Format of the numbers; narrow segments have none.
     """
     if (shares.to_numpy() < 0).any():
-        raise DetailedError("a share below 0 cannot be drawn; join the parts that overlap",
+        raise DetailedError("a share below 0 cannot be drawn; merge overlapping parts",
                             kind="negative", column="shares")  # fmt: skip
     figure, axes = plt.subplots(figsize=(7.5, 1.3 + 0.4 * len(shares)))
     palette = iter(colours)
@@ -177,12 +177,12 @@ def plot_variance_shares(
 
 
 def plot_halves(halves: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Draw song means of one half of the listeners against those of the other.
+    """Plot song means of one half of the listeners against those of the other half.
 
     Parameters
     ----------
     halves : DataFrame
-        Columns ``one``, ``other`` and ``style``, one row a song.
+        Columns ``one``, ``other`` and ``style``, one row per song.
     styles : list of str
         Order of the styles.
     """

@@ -28,16 +28,17 @@ def plot_representations(
     span: tuple[float, float],
     beats: Mapping[str, np.ndarray] | None = None,
 ) -> plt.Figure:
-    """Draw representations below each other, songs side by side, on one time axis.
+    """Draw representations below each other and songs side by side, on a common time axis.
 
     Parameters
     ----------
     songs : mapping of song to mapping of name to Representation
-        From :func:`groove_utils.audio.representations.represent`; the same names for each song.
+        Output of :func:`groove_utils.audio.representations.represent`, with the same names for each
+        song.
     span : (float, float)
-        Seconds to show.
+        Time range to show, in seconds.
     beats : mapping of song to ndarray, optional
-        Seconds at which thin lines are drawn.
+        Times in seconds at which thin lines are drawn.
     """
     names = list(next(iter(songs.values())))
     single = [next(iter(songs.values()))[name].unit == "" for name in names]
@@ -95,7 +96,7 @@ def _draw(axes: plt.Axes, shown: Representation, span: tuple[float, float]) -> N
 
 
 def _edges(rows: np.ndarray, unit: str) -> np.ndarray:
-    """Borders between rows, halfway on the axis's own scale."""
+    """Return the borders between rows, halfway on the axis's scale."""
     x = rows if unit == "pitch class" else np.log(rows)
     middle = (x[1:] + x[:-1]) / 2
     x = np.r_[2 * x[0] - middle[0], middle, 2 * x[-1] - middle[-1]]
@@ -112,7 +113,7 @@ def plot_spectrograms(
     panels : sequence of mappings of title to Representation
         One mapping per row of panels.
     span : (float, float)
-        Seconds to show.
+        Time range to show, in seconds.
     top : float
         Highest frequency to show, in Hz.
     """
@@ -145,15 +146,15 @@ def plot_spectrograms(
 
 
 def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> plt.Figure:
-    """Draw errors of reconstructed sounds, one panel per measure.
+    """Plot errors of reconstructed sounds, one panel per measure.
 
     Parameters
     ----------
     losses : DataFrame
         Columns ``made_from``, ``song`` and one per measure. Rows keep their order.
     measures : mapping of str to str
-        Column → what the axis says; those of
-        :func:`groove_utils.audio.inversion.reconstruction_error` if not given.
+        Column → axis label; by default, those of
+        :func:`groove_utils.audio.inversion.reconstruction_error`.
     """
     names = list(dict.fromkeys(losses["made_from"]))
     songs = list(dict.fromkeys(losses["song"]))
@@ -176,7 +177,7 @@ def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> p
 
 
 def plot_bar_profiles(profiles: pd.DataFrame, steps: int = 16) -> plt.Figure:
-    """Draw onset strength folded onto one bar, songs side by side, one lane per region.
+    """Plot onset strength averaged over bars, songs side by side, one lane per frequency region.
 
     Parameters
     ----------
@@ -186,7 +187,7 @@ def plot_bar_profiles(profiles: pd.DataFrame, steps: int = 16) -> plt.Figure:
         Steps in a bar.
     """
     songs = list(dict.fromkeys(profiles["song"]))
-    regions = list(dict.fromkeys(profiles["region"]))[::-1]  # lows at the bottom, as on a page
+    regions = list(dict.fromkeys(profiles["region"]))[::-1]  # low frequencies at the bottom
     figure, grid = plt.subplots(
         len(regions), len(songs), figsize=(9.5, 1.25 * len(regions) + 0.7), sharex=True,
         squeeze=False,

@@ -18,7 +18,7 @@ STEM_COLOURS = dict(zip(STEMS, OKABE_ITO))
 
 
 def _stem_colours(stems: Sequence[str]) -> dict[str, str]:
-    """One colour per stem, the same in every plot."""
+    """Return one colour per stem, the same in every plot."""
     free = iter(OKABE_ITO[4:] * len(stems))
     return {stem: STEM_COLOURS.get(stem) or next(free) for stem in stems}
 
@@ -31,20 +31,20 @@ def plot_subset_scores(
     xlabel: str = "Out-of-fold R²",
     floor: float = -1.0,
 ) -> plt.Figure:
-    """Draw scores of every subset of stems, next to a grid of dots for the sounding stems.
+    """Plot scores of all subsets of stems, next to a grid of dots that marks the stems.
 
     Parameters
     ----------
     table : DataFrame
-        Columns ``subset`` (such as ``drums+bass``; ``none``), ``estimate``, ``low``, ``high`` and
-        `hue`. Rows keep their order, the first on top.
+        Columns ``subset`` (such as ``drums+bass`` or ``none``), ``estimate``, ``low``, ``high`` and
+        `hue`. Rows keep their order, with the first at the top.
     stems : sequence of str
         Columns of the grid of dots.
     hue : str, optional
         Column with one colour per value, such as what the probe was trained on.
     xlabel : str
     floor : float
-        Left end of the axis; lower scores are drawn there as arrows with their number.
+        Left end of the axis; lower scores are drawn there, as arrows labelled with their value.
     """
     rows = list(dict.fromkeys(table["subset"]))
     hues = [None] if hue is None else dict.fromkeys(table[hue])
@@ -81,7 +81,7 @@ def plot_stem_shares(
     xlabel: str = "Share of out-of-fold R²",
     floor: float = -np.inf,
 ) -> plt.Figure:
-    """Draw contributions of stems with intervals: panels in several lines, one row per stem.
+    """Plot contributions of stems with intervals, in a grid of panels with one row per stem.
 
     Parameters
     ----------
@@ -90,11 +90,11 @@ def plot_stem_shares(
     panel, hue, label : str
         Columns that name the panels, the colours and the rows.
     columns : int
-        Panels per line.
+        Number of panels per row.
     xlabel : str
     floor : float
-        Left end of the axis; lower estimates are drawn there as arrows. By default the limits
-        follow the estimates, and cut the far half of intervals that are much longer.
+        Left end of the axis; lower estimates are drawn there as arrows. By default, the limits
+        follow the estimates and cut off the ends of much longer intervals.
     """
     figure, panels = draw_panels(
         table, label=label, panel=panel, hue=hue, columns=columns, row_height=0.22, floor=floor,
@@ -107,7 +107,7 @@ def plot_stem_shares(
 
 
 def _span(table: pd.DataFrame) -> tuple[float, float]:
-    """Limits that include all estimates and nine in ten ends of their intervals."""
+    """Return limits that include all estimates and 90% of their interval bounds."""
     low = np.nanmin([table["estimate"].min(), table["low"].quantile(0.05), 0.0])
     high = np.nanmax([table["estimate"].max(), table["high"].quantile(0.95), 0.0])
     margin = 0.05 * (high - low or 1.0)
@@ -115,13 +115,13 @@ def _span(table: pd.DataFrame) -> tuple[float, float]:
 
 
 def plot_attributions(songs: pd.DataFrame, *, xlabel: str = "Predicted rating") -> plt.Figure:
-    """Draw the path from the mean rating to a song's predicted rating, stem by stem.
+    """Plot the steps from the mean rating to each song's predicted rating, stem by stem.
 
     Parameters
     ----------
     songs : DataFrame
-        From :func:`groove_utils.probe.attribute_songs`, of a handful of songs: ``track_id, stem,
-        estimate, baseline, predicted, observed``, and ``label`` where rows are to be named by it.
+        Output of :func:`groove_utils.probe.attribute_songs` for a few songs: ``track_id, stem,
+        estimate, baseline, predicted, observed``, and optionally ``label`` to name the rows.
     xlabel : str
     """
     named = "label" if "label" in songs else "track_id"

@@ -1,4 +1,4 @@
-"""Colours, fonts and sizes. Readable for colour-blind readers, on light and dark pages."""
+"""Colours, fonts and sizes, suitable for colour-blind readers and for light and dark pages."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def use_theme() -> None:
 
 
 def legend_above(figure: plt.Figure, axes: plt.Axes, ncol: int) -> None:
-    """Put the legend of one panel above the figure, if it has any entry."""
+    """Place the legend of one panel above the figure, if it has any entries."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside upper right", ncol=ncol)
 
 
 def style_palette(styles: Sequence[str]) -> dict[str, str]:
-    """One colour a style, the same in every chapter.
+    """Return one colour per style, the same in every chapter.
 
     Parameters
     ----------
     styles : sequence of str
-        In the study's order. More than seven begin again.
+        Styles in the study's order. After seven styles, colours repeat.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Genre: corpora, networks on spectrograms, what lies beyond accuracy.
+"""Genre: corpora, networks on spectrograms, and evaluation beyond accuracy.
 
-The chapters on genre networks and on what lies beyond accuracy use it.
+The chapters on genre networks and on evaluation beyond accuracy use it.
 """
 
 import lazy_loader

@@ -1,8 +1,8 @@
-"""Networks that name the style of a clip from its log-mel spectrogram (chapter 10).
+"""Networks that classify the style of a clip from its log-mel spectrogram (chapter 10).
 
 Each takes log-mel spectrograms in dB, shape (batch, n_mels, n_frames), and has two methods:
 ``embed(x)`` returns features, shape (batch, dim), and ``forward(x)`` the logits of a linear layer
-on them. All have about 200,000 parameters, so that they can be compared.
+on them. All have about 200,000 parameters, so that they are comparable.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ Pair = int | tuple[int, int]
 
 
 class SpectrogramNetwork(nn.Module, ABC):
-    """Base of the networks: preparation of the input, features, dropout, a linear layer.
+    """Base class of the networks: input preparation, features, dropout and a linear layer.
 
-    A network defines :meth:`features`, and :meth:`prepare` if it needs another input than a
-    scaled spectrogram.
+    A network defines :meth:`features`, and also :meth:`prepare` if its input is not a scaled
+    spectrogram.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class SpectrogramNetwork(nn.Module, ABC):
     Attributes
     ----------
     mean, deviation : Tensor
-        Scaling of the input, set by :meth:`scale_by`; 0 and 1 at first.
+        Scaling of the input, set by :meth:`scale_by`; initially 0 and 1.
     """
 
     def __init__(self, dim: int, n_classes: int, dropout: float = 0.3):
@@ -88,7 +88,7 @@ class SpectrogramNetwork(nn.Module, ABC):
 
 
 def convolution(n_inputs: int, n_outputs: int, stride: Pair = 1, kernel: int = 3) -> nn.Sequential:
-    """Return a convolution without bias, batch normalisation and a rectifier."""
+    """Build a convolution without bias, followed by batch normalisation and ReLU."""
     return nn.Sequential(
         nn.Conv2d(n_inputs, n_outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(n_outputs),
@@ -104,7 +104,7 @@ class ResidualBlock(nn.Module):
     n_inputs, n_outputs : int
         Channels.
     stride : int or (int, int)
-        Of the first convolution, over bands and frames.
+        Stride of the first convolution, over bands and frames.
     """
 
     def __init__(self, n_inputs: int, n_outputs: int, stride: Pair = 1):
@@ -128,21 +128,21 @@ class ResidualTrunk(nn.Sequential):
     Parameters
     ----------
     n_inputs : int
-        Channels of the input: 1 for a spectrogram, 3 for a colour picture.
+        Number of input channels: 1 for a spectrogram, 3 for a colour image.
     widths : sequence of int
         Channels of each stage; the first convolution has as many as the first stage.
     strides : sequence of int or (int, int)
-        Of each stage.
+        Stride of each stage.
     depth : int
-        Blocks per stage.
+        Number of blocks per stage.
     kernel : int
-        Of the first convolution, whose stride is 2.
+        Kernel size of the first convolution, whose stride is 2.
     pool : bool
-        Halve the maps once more before the first stage, as ResNet-18 does.
+        Halve the feature maps once more before the first stage, as in ResNet-18.
 
     Examples
     --------
-    The trunk of ResNet-18, which has 11.69 million parameters with its linear layer to 1,000
+    The trunk of ResNet-18, which has 11.69 million parameters including its linear layer for 1,000
     classes:
 
     >>> from groove_utils.networks import count_parameters
@@ -172,7 +172,7 @@ class ResidualTrunk(nn.Sequential):
 
 
 class AttentionPooling(nn.Module):
-    """Weighted mean over time, with weights that depend on each frame.
+    """Weighted mean over time, with weights computed from each frame.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ class AttentionPooling(nn.Module):
 
 
 class ConvolutionNetwork(SpectrogramNetwork):
-    """Convolutions that halve the picture, and its mean and maximum over all places (mel-cnn)."""
+    """Convolutions with pooling, then mean and maximum over all positions (mel-cnn)."""
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(20, 40, 88, 200)):
         super().__init__(2 * widths[-1], n_classes)
@@ -207,7 +207,7 @@ class ConvolutionNetwork(SpectrogramNetwork):
 
 
 class ResidualNetwork(SpectrogramNetwork):
-    """A small ResNet: the spectrogram is a picture, averaged over all places (resnet)."""
+    """A small ResNet that treats the spectrogram as an image and averages globally (resnet)."""
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(24, 52, 104)):
         super().__init__(widths[-1], n_classes)
@@ -219,7 +219,7 @@ class ResidualNetwork(SpectrogramNetwork):
 
 
 class RecurrentNetwork(SpectrogramNetwork):
-    """A GRU that reads pairs of frames in both directions, and attention pooling (bigru)."""
+    """A bidirectional GRU over pairs of frames, with attention pooling (bigru)."""
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, width: int = 140):
         super().__init__(2 * width, n_classes)
@@ -233,10 +233,10 @@ class RecurrentNetwork(SpectrogramNetwork):
 
 
 class ResidualRecurrentNetwork(SpectrogramNetwork):
-    """Residual stages shrink frequency and keep time; a GRU reads the frames (resnet-bigru).
+    """Residual stages that reduce frequency but keep time, then a GRU (resnet-bigru).
 
-    The first convolution halves both axes; after it, only frequency shrinks, and the GRU reads
-    one step of 64 ms after the other in both directions. Attention pools its states.
+    The first convolution halves both axes; the stages after it reduce only frequency. The
+    bidirectional GRU reads the sequence in steps of 64 ms, and its states are pooled by attention.
     """
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(20, 28), width=136):
@@ -247,7 +247,7 @@ class ResidualRecurrentNetwork(SpectrogramNetwork):
         self.pooling = AttentionPooling(2 * width)
 
     def sequence(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what the GRU reads, shape (batch, n_steps, dim)."""
+        """Return the input sequence of the GRU, shape (batch, n_steps, dim)."""
         return self.trunk(x[:, None]).permute(0, 3, 1, 2).flatten(2)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
@@ -256,10 +256,10 @@ class ResidualRecurrentNetwork(SpectrogramNetwork):
 
 
 class PooledRecurrentNetwork(SpectrogramNetwork):
-    """A ResNet averaged over all places, then a GRU on a sequence of length one.
+    """A globally averaged ResNet, then a GRU on a sequence of length one (resnet-bigru-pooled).
 
-    This is the published serial network (resnet-bigru-pooled), with its fault: the average leaves
-    one step, so the GRU has no time to read.
+    This is the published serial network, including its flaw: the average leaves a single step, so
+    the GRU has no sequence to process.
     """
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(24, 48, 72), width=48):
@@ -269,7 +269,7 @@ class PooledRecurrentNetwork(SpectrogramNetwork):
         self.recurrence = nn.GRU(48, width, num_layers=2, batch_first=True, bidirectional=True)
 
     def sequence(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what the GRU reads, shape (batch, 1, 48)."""
+        """Return the input sequence of the GRU, shape (batch, 1, 48)."""
         means = self.trunk(x[:, None]).mean(dim=(2, 3))
         return self.mixing(means[:, :, None]).transpose(1, 2)
 
@@ -279,9 +279,9 @@ class PooledRecurrentNetwork(SpectrogramNetwork):
 
 
 class ViridisPicture(nn.Module):
-    """The colour picture of a spectrogram, computed inside a network so that gradients pass.
+    """The colour image of a spectrogram, computed inside a network so that gradients propagate.
 
-    The loudest value of each clip is yellow; 80 dB below it and less is violet.
+    The loudest value of each clip is yellow; values 80 dB or more below it are violet.
     """
 
     def __init__(self, range_db: float = 80.0):
@@ -291,7 +291,7 @@ class ViridisPicture(nn.Module):
         self.register_buffer("table", table, persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Colour (batch, n_mels, n_frames) in dB; return (batch, 3, n_mels, n_frames) in 0…1."""
+        """Map (batch, n_mels, n_frames) in dB to colours (batch, 3, n_mels, n_frames) in 0…1."""
         top = x.amax(dim=(1, 2), keepdim=True)
         place = ((x - top) / self.range_db + 1).clamp(0, 1) * (len(self.table) - 1)
         low = place.detach().floor().clamp(max=len(self.table) - 2).long()
@@ -301,26 +301,26 @@ class ViridisPicture(nn.Module):
 
 
 class ParallelNetwork(SpectrogramNetwork):
-    """The published network: a ResNet and a GRU next to each other, both on a colour picture.
+    """The published network: a ResNet and a GRU in parallel, both on a colour image.
 
-    Rebuilt after the code of arXiv:2307.10773, with its fault of shape: the picture, shape
-    (3, height, width), is transposed to (3, width, height) and reshaped to ``width`` rows. A row
-    then holds three frames of one colour, and the GRU reads the clip three times, in red, in
-    green and in blue.
+    Re-implemented from the code of arXiv:2307.10773, including its reshaping error: the image,
+    shape (3, height, width), is transposed to (3, width, height) and reshaped to ``width`` rows. A
+    row then contains three frames of one colour channel, and the GRU reads the clip three times: in
+    red, in green and in blue.
 
     Parameters
     ----------
     n_classes, n_mels, n_frames : int
     widths, strides, depth, kernel, pool
-        Of :class:`ResidualTrunk`.
+        See :class:`ResidualTrunk`.
     branch : int
-        Features of each branch.
+        Number of features of each branch.
     width : int
         Size of the GRU's state.
     dropout : float
     picture : bool
-        Colour the input; without it, the input is a picture already, shape (batch, 3, height,
-        width).
+        Convert the input to a colour image. If False, the input is already an image, shape (batch,
+        3, height, width).
     """
 
     def __init__(
@@ -348,11 +348,11 @@ class ParallelNetwork(SpectrogramNetwork):
         self.recurrence_head = nn.Linear(2 * width, branch)
 
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
-        """Colour a spectrogram in dB, relative to its own loudest value."""
+        """Convert a spectrogram in dB to a colour image, relative to its maximum."""
         return self.picture(x)
 
     def sequence(self, picture: torch.Tensor) -> torch.Tensor:
-        """Return what the GRU reads: the published code's view of a picture."""
+        """Return the input sequence of the GRU, an image reshaped as in the published code."""
         turned = picture.permute(0, 1, 3, 2)
         return turned.contiguous().view(len(turned), turned.shape[2], -1)
 
@@ -364,7 +364,7 @@ class ParallelNetwork(SpectrogramNetwork):
 
 
 class ConvolutionRecurrentNetwork(SpectrogramNetwork):
-    """Convolutions shrink bands and frames; a GRU reads the result and ends (crnn).
+    """Convolutions that reduce bands and frames, then the last state of a GRU (crnn).
 
     References
     ----------
@@ -383,7 +383,7 @@ class ConvolutionRecurrentNetwork(SpectrogramNetwork):
 
 
 class TransformerNetwork(SpectrogramNetwork):
-    """Patches of the spectrogram that attend to each other (transformer).
+    """A transformer on patches of the spectrogram (transformer).
 
     References
     ----------
@@ -443,9 +443,9 @@ def build_network(
     n_mels, n_frames : int
         Shape of an example.
     seed : int
-        Of the initial weights.
+        Seed of the initial weights.
     **options
-        Of the network, such as ``width``.
+        Options of the network, such as ``width``.
 
     Returns
     -------
@@ -454,7 +454,7 @@ def build_network(
     Raises
     ------
     DetailedError
-        If there is no such network, or an example is smaller than 32 bands × 16 frames.
+        If the network does not exist, or an example is smaller than 32 bands × 16 frames.
 
     Examples
     --------
@@ -478,20 +478,20 @@ def build_network(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = NETWORKS[name](n_classes, n_mels, n_frames, **options)
-    # channels next to each other in memory: a third less time for small convolutions
+    # channels-last memory format: small convolutions take a third less time
     return network.to(memory_format=torch.channels_last)
 
 
 def resnet18_parallel(n_classes: int = 10, size: int = 224) -> ParallelNetwork:
-    """Build the published network at its size: ResNet-18 next to a GRU, on colour pictures.
+    """Build the published network at its original size: ResNet-18 and a GRU, on colour images.
 
-    The published weights started from ImageNet's; these are random.
+    The published network was initialised with ImageNet weights; here they are random.
 
     Parameters
     ----------
     n_classes : int
     size : int
-        Height and width of the picture.
+        Height and width of the image.
 
     Examples
     --------
@@ -506,6 +506,6 @@ def resnet18_parallel(n_classes: int = 10, size: int = 224) -> ParallelNetwork:
 
 
 def _end_states(recurrence: nn.GRU, sequence: torch.Tensor) -> torch.Tensor:
-    """Return the last state forwards and the last state backwards of the highest layer."""
+    """Return the final forward and backward states of the top layer."""
     _, states = recurrence(sequence)
     return torch.cat([states[-2], states[-1]], dim=1)

@@ -1,4 +1,4 @@
-"""Calibration: how often a network is right when it says 80% (chapter 11)."""
+"""Calibration: agreement between confidence and accuracy (chapter 11)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from groove_utils.genre.metrics import check_probabilities
 
 __all__ = ["calibration_error", "change_temperature", "fit_temperature", "reliability"]
 
-SMALLEST = 1e-38  # stands for a probability of 0 in float32, since its logarithm is needed
+SMALLEST = 1e-38  # replaces a probability of 0 in float32, since its logarithm is needed
 RANGE = (0.01, 100.0)  # temperatures
 
 
@@ -28,8 +28,8 @@ def reliability(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per bin with examples: ``low, high`` (its edges; `low` belongs to it), ``n``, and
-        the means ``confidence`` and ``accuracy``.
+        One row per non-empty bin: ``low, high`` (its edges; `low` is included), ``n``, and the
+        means ``confidence`` and ``accuracy``.
 
     Examples
     --------
@@ -51,9 +51,9 @@ def reliability(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.DataFrame:
 def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
     """Compute the expected calibration error (ECE).
 
-    ECE is the mean gap between accuracy and confidence, weighted by the examples of each bin. It
-    depends on the number of bins, and is above 0 for a perfectly calibrated classifier of few
-    examples.
+    ECE is the mean absolute difference between accuracy and confidence, weighted by the number of
+    examples in each bin. It depends on the number of bins, and is above 0 even for a perfectly
+    calibrated classifier if there are few examples.
 
     Parameters
     ----------
@@ -75,9 +75,10 @@ def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
 
 
 def change_temperature(p: np.ndarray, temperature: float) -> np.ndarray:
-    """Divide the logits of probabilities by a temperature.
+    """Apply a temperature to probabilities: divide their logits by it.
 
-    Above 1, probabilities move towards each other, and below 1 apart; their order stays.
+    Temperatures above 1 make probabilities more equal, those below 1 less equal; their order does
+    not change.
 
     Parameters
     ----------
@@ -109,11 +110,11 @@ def fit_temperature(y: np.ndarray, p: np.ndarray) -> float:
     Notes
     -----
     With β = 1/T and logits z, the derivative of the log loss is the mean of Σ p_c(β) z_c − z_y. It
-    increases with β, so that its root is the one minimum.
+    increases with β, so its root is the unique minimum.
 
     Examples
     --------
-    Says 90%, is right 3 times in 4: log 9 has to become log 3.
+    A classifier with 90% confidence that is right 3 times out of 4: log 9 has to become log 3.
 
     >>> round(fit_temperature([0, 0, 0, 1], [[0.9, 0.1]] * 4), 6)
     2.0

@@ -1,4 +1,4 @@
-"""Accuracy of networks with intervals over bands."""
+"""Accuracy of networks, with bootstrap intervals over bands."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["accuracy_difference", "accuracy_table"]
 def accuracy_table(
     predictions: pd.DataFrame, by: str = "network", *, n_boot: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
-    """Compute the share of test clips named correctly, with intervals over bands.
+    """Compute the accuracy on test clips, with bootstrap intervals over bands.
 
-    Bands are drawn with replacement, each with all predictions of its clips, over all seeds.
+    Bands are resampled, each with all predictions of its clips over all seeds.
 
     Parameters
     ----------
     predictions : DataFrame
-        From :func:`groove_utils.genre.train_networks`.
+        Output of :func:`groove_utils.genre.train_networks`.
     by : str
         Column whose values are compared.
     n_boot, seed : int
@@ -52,7 +52,7 @@ def accuracy_difference(
     n_boot: int = 2000,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Compute how much more often one network is right than another, on the same draws of bands.
+    """Compute the difference in accuracy between two networks, with a paired bootstrap over bands.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def accuracy_difference(
 
 
 def _mark(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Keep test clips, with whether the most probable style is the right one."""
+    """Select test clips, and mark whether the most probable style is correct."""
     test = predictions[predictions["split"] == "test"]
     columns = [name for name in test if name.startswith("p_")]
     best = test[columns].to_numpy().argmax(axis=1)
@@ -83,7 +83,7 @@ def _mark(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _interval(parts: list[pd.DataFrame], n_boot: int, seed: int) -> tuple[float, float, float]:
-    """Accuracy of the first part minus that of the second, if any; bands drawn together."""
+    """Compute the accuracy of the first part, or its difference from the second, with interval."""
     sums = [part.groupby("artist")["correct"].agg(["sum", "size"]) for part in parts]
     bands = sums[0].index
     for other in sums[1:]:
@@ -98,7 +98,7 @@ def _interval(parts: list[pd.DataFrame], n_boot: int, seed: int) -> tuple[float,
         return (share[:, :1] - share[:, 1:2]) if len(parts) > 1 else share
 
     each = statistic(np.eye(len(bands)))
-    if np.ptp(each) == 0:  # every band is the same, as when all clips are named correctly
+    if np.ptp(each) == 0:  # all bands are equal, as when all clips are correct
         return (float(each[0, 0]),) * 3
     estimate, low, high, _ = bca_interval(statistic, bands.to_numpy(), n_boot=n_boot, seed=seed)
     return float(estimate[0]), float(low[0]), float(high[0])

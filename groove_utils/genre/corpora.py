@@ -1,6 +1,6 @@
-"""Collections of songs with a genre and an artist each: rendered, or a reader's own folder.
+"""Collections of songs with genre and artist: rendered, or in a reader's own folder.
 
-Used by the chapters on genre.
+They are used by the chapters on genre.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REQUIRED = ("song_id", "style", "artist", "audio")
 
 
 class CorpusError(DetailedError):
-    """A corpus that is incomplete, malformed or not on this machine."""
+    """Error raised for a corpus that is incomplete, malformed or not on this machine."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Corpus:
     ----------
     name : str
     folder : pathlib.Path
-        Folder that the paths of `songs` start from.
+        Folder to which the paths in `songs` are relative.
     songs : DataFrame
         One row per song: ``song_id, style, artist, audio`` (relative path), and any known causes.
     tree : dict of str to str
-        Parent of each style and inner node, without the root; empty for a flat list of styles.
+        Parent of each style and inner node, excluding the root; empty for a flat list of styles.
     licence : str
-        Terms of use in a sentence, where they are known.
+        Terms of use in a sentence, if known.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Corpus:
 
     @property
     def styles(self) -> list[str]:
-        """Names of the styles that have songs, sorted."""
+        """Sorted names of the styles that have songs."""
         return sorted(self.songs["style"].unique())
 
     def path(self, song_id: str) -> Path:
@@ -66,19 +66,19 @@ class Corpus:
 
     @cached_property
     def _audio(self) -> dict[str, str]:
-        """Relative path by song."""
+        """Relative paths by song."""
         return dict(zip(self.songs["song_id"], self.songs["audio"], strict=True))
 
 
 def load_corpus(folder: str | os.PathLike) -> Corpus:
-    """Load any folder of the form ``style/artist/*``.
+    """Load a folder of the form ``style/artist/*``.
 
     Parameters
     ----------
     folder : path-like
-        Audio files in ``<style>/<artist>/``. Two files are read if they are there: ``songs.csv``
-        (at least ``song_id, style, artist, audio``) instead of a search for audio files, and
-        ``tree.yml``, the parent of each style.
+        Audio files in ``<style>/<artist>/``. Two optional files are read: ``songs.csv`` (at least
+        ``song_id, style, artist, audio``), which replaces the search for audio files, and
+        ``tree.yml``, with the parent of each style.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def load_corpus(folder: str | os.PathLike) -> Corpus:
     Raises
     ------
     CorpusError
-        If there are no songs, a file of the table is missing, or the tree is not one.
+        If there are no songs, a file listed in the table is missing, or the tree is invalid.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def _scan(folder: Path) -> pd.DataFrame:
             (f"{style}/{artist}/{Path(name).stem}", style, artist, f"{style}/{artist}/{name}")
         )
     songs = pd.DataFrame(rows, columns=list(REQUIRED))
-    double = songs.duplicated("song_id", keep=False)  # the same name with two endings
+    double = songs.duplicated("song_id", keep=False)  # the same name with two suffixes
     songs.loc[double, "song_id"] = songs["audio"]
     return songs
 
@@ -137,7 +137,7 @@ def _read_table(folder: Path) -> pd.DataFrame:
     path = folder / "songs.csv"
     try:
         songs = pd.read_csv(path, dtype=dict.fromkeys(REQUIRED, str), keep_default_na=False)
-    except ValueError as error:  # also pandas' own errors, and bytes that are not UTF-8
+    except ValueError as error:  # includes pandas' own errors, and invalid UTF-8
         raise CorpusError(
             f"{path}: cannot be read as a CSV table in UTF-8 ({error}).",
             kind="unreadable", path=path,
@@ -202,7 +202,7 @@ def rendered_corpus(
     n_jobs: int = 2,
     progress: bool = True,
 ) -> Corpus:
-    """Render the genre corpus into the cache, or find it there.
+    """Render the genre corpus into the cache, or return the cached one.
 
     See :func:`groove_utils.synth.genre_corpus.make_genre_corpus` for the parameters.
 

@@ -1,8 +1,9 @@
-"""Explanations of networks on spectrograms, and scores that compare them with a truth (chapter 11).
+"""Explanations of networks on spectrograms, and scores that compare them with the truth.
 
-An explanation is an array of the input's shape: how much each cell (a band at a frame) speaks for a
-class. Inputs `X` have the shape (n, n_bands, n_frames), `targets` are class numbers, (n,). A cell
-is hidden by setting it to the `baseline`, a number or an array that broadcasts to `X`.
+Chapter 11 uses them. An explanation is an array of the input's shape that states how much each cell
+(a band at a frame) supports a class. Inputs `X` have the shape (n, n_bands, n_frames), `targets`
+are class numbers, (n,). A cell is hidden by setting it to the `baseline`, a number or an array that
+broadcasts to `X`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 METHODS = ("integrated gradients", "occlusion", "edges", "random")
-"""The last two look at the input alone, or at nothing: baselines that an explanation must beat."""
+"""Methods. The last two use only the input, or nothing: baselines that an explanation must beat."""
 
 
 def explain(
@@ -50,21 +51,22 @@ def explain(
     Parameters
     ----------
     network : torch.nn.Module
-        (n, n_bands, n_frames) → logits; used in evaluation mode.
+        Network that maps (n, n_bands, n_frames) to logits; used in evaluation mode.
     X : ndarray of float32, shape (n, n_bands, n_frames)
     targets : sequence of int, shape (n,)
     method : str
         One of :data:`METHODS`. *Integrated gradients* sum to the difference between the logits of
-        input and baseline. *Occlusion* is the loss of the logit when a window is hidden, the mean
-        over the windows that hold a cell. *Edges* is the steepness of the spectrogram.
+        input and baseline. *Occlusion* is the decrease in the logit when a window is hidden,
+        averaged over the windows that contain a cell. *Edges* is the gradient magnitude of the
+        spectrogram.
     baseline : float or ndarray
         Value of a hidden cell.
     steps : int
-        Points of the integral.
+        Number of points of the integral.
     window : (int, int)
         Bands and frames hidden at once by occlusion; windows overlap by half.
     seed : int
-        Of *random*.
+        Seed of *random*.
 
     Returns
     -------
@@ -77,7 +79,7 @@ def explain(
 
     Examples
     --------
-    The logit of class 1 is the sum of the cells, so that each cell's share is its value.
+    If the logit of class 1 is the sum of the cells, each cell's attribution is its value.
 
     >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
     >>> _ = nn.init.ones_(network[1].weight)
@@ -124,7 +126,7 @@ def explain_all(
     network: nn.Module, X: np.ndarray, targets: Sequence[int],
     methods: Sequence[str] = METHODS, *, cache: ArrayCache | None = None, **options,
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Explain by several methods, or read the explanations from the cache.
+    """Compute explanations by several methods, or read them from the cache.
 
     Parameters
     ----------
@@ -134,12 +136,12 @@ def explain_all(
     cache : ArrayCache, optional
         The project's store ``explanations`` by default.
     **options
-        Of :func:`explain`; numbers, tuples of numbers and arrays.
+        Options of :func:`explain`: numbers, tuples of numbers and arrays.
 
     Returns
     -------
     dict of str to ndarray of float32, shape (n, n_bands, n_frames)
-        By method.
+        Explanations by method.
     """
     cache = ArrayCache(namespace="explanations") if cache is None else cache
     X, targets = np.asarray(X, dtype=np.float32), np.asarray(targets, dtype=np.int64)
@@ -154,7 +156,7 @@ def explain_all(
 
 
 def keep_top(explanation: np.ndarray, share: float) -> np.ndarray:
-    """Mark the given share of each example's cells that the explanation ranks first.
+    """Mark the top-ranked share of each example's cells.
 
     Parameters
     ----------
@@ -182,7 +184,7 @@ def hide_and_show(
     network: nn.Module, X: np.ndarray, targets: Sequence[int], explanation: np.ndarray, *,
     baseline: float | np.ndarray = 0.0, shares: Sequence[float] = tuple(np.linspace(0, 1, 11)),
 ) -> pd.DataFrame:  # fmt: skip
-    """Hide the cells that an explanation ranks first, or show nothing but them.
+    """Compute deletion and insertion curves of an explanation.
 
     Parameters
     ----------
@@ -190,7 +192,7 @@ def hide_and_show(
         As in :func:`explain`.
     explanation : ndarray, of the shape of X
     shares : sequence of float
-        Shares of cells.
+        Shares of top-ranked cells to delete or insert.
 
     Returns
     -------
@@ -220,17 +222,17 @@ def faithfulness(
     network: nn.Module, X: np.ndarray, explanation: np.ndarray, *,
     baseline: float | np.ndarray = 0.0, share: float = 0.2,
 ) -> pd.Series:  # fmt: skip
-    """Score an explanation of the predicted class by what it keeps and what it takes away.
+    """Compute faithfulness scores of explanations of the predicted class.
 
-    With p the probability of the class that is predicted for an input, p₊ that with only the
-    explanation's first cells, and p₋ that without them, the scores are means over the examples.
+    Let p be the probability of the predicted class, p₊ that with only the explanation's top-ranked
+    cells, and p₋ that without them. The scores are means over the examples.
 
     Parameters
     ----------
     network, X, baseline
         As in :func:`explain`.
     explanation : ndarray, of the shape of X
-        Of each input's predicted class.
+        Explanation of each input's predicted class.
     share : float
         Share of cells that count as the explanation.
 
@@ -238,9 +240,9 @@ def faithfulness(
     -------
     Series
         ``AI`` average increase, share of p₊ > p; ``AD`` average drop, max(0, p − p₊) / p; ``AG``
-        average gain, max(0, p₊ − p) / (1 − p); ``FF`` faithfulness, p − p₋; ``Fid-In``, share of
-        inputs whose predicted class stays the same with the explanation alone. All but AD are
-        better when higher.
+        average gain, max(0, p₊ − p) / (1 − p); ``FF`` faithfulness, p − p₋; ``Fid-In`` input
+        fidelity, share of inputs whose predicted class is the same with the explanation's cells
+        alone. Higher is better for all scores except AD.
 
     References
     ----------
@@ -266,7 +268,7 @@ def faithfulness(
 
 
 def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
-    """Compare explanations with the cells that are known to matter.
+    """Compare explanations with the cells known to be relevant.
 
     Parameters
     ----------
@@ -276,11 +278,11 @@ def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per example. ``mass``: share of what speaks for the class that lies on true cells.
-        ``rank``: share of true cells among as many that the explanation ranks first. ``auc``:
-        probability that a true cell is ranked before another one. ``chance``: share of true
-        cells, which a random explanation has as mass and rank; its AUC is 0.5. NaN where nothing
-        speaks for the class, or no cell or every cell is true.
+        One row per example. ``mass``: share of the positive attribution that lies on true cells.
+        ``rank``: share of true cells among the k top-ranked ones, where k is the number of true
+        cells. ``auc``: probability that a true cell is ranked above a false one. ``chance``: share
+        of true cells, which is the expected mass and rank of a random explanation; its AUC is 0.5.
+        NaN if there is no positive attribution, or if no cell or every cell is true.
 
     References
     ----------
@@ -317,23 +319,23 @@ def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
 def shuffled_layers(
     network: nn.Module, X: np.ndarray, seed: int = 0
 ) -> Iterator[tuple[str, nn.Module]]:
-    """Destroy what a network has learnt, layer by layer from the output down.
+    """Randomise a network layer by layer, from the output down.
 
-    Each step shuffles the weights of one more layer, which keeps their distribution. An
-    explanation that hardly changes does not depend on what was learnt there.
+    Each step shuffles the weights of one more layer, which preserves their distribution. An
+    explanation that hardly changes does not depend on what these layers have learnt.
 
     Parameters
     ----------
     network : torch.nn.Module
-        It is left as it is.
+        The network; it is not modified.
     X : ndarray of float32, shape (n, n_bands, n_frames)
-        An input, which shows the order in which layers are used.
+        An input, used to find the order of the layers.
     seed : int
 
     Yields
     ------
     name : str
-        The layer that was shuffled last.
+        Name of the layer shuffled last.
     network : torch.nn.Module
         The same object at every step, in evaluation mode.
 
@@ -371,7 +373,7 @@ def rank_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def masked_sound(
     y: np.ndarray, mask: np.ndarray, sr: int, *, n_fft: int, hop_length: int
 ) -> np.ndarray:
-    """Make the sound of some mel bands and frames of a signal, with the signal's own phase.
+    """Resynthesise selected mel bands and frames of a signal, using its original phase.
 
     Parameters
     ----------
@@ -379,16 +381,16 @@ def masked_sound(
     mask : ndarray, shape (n_bands, n_frames)
         Gain of each cell, from 0 to 1.
     sr, n_fft, hop_length : int
-        Of the mel spectrogram.
+        Settings of the mel spectrogram.
 
     Returns
     -------
     ndarray of float32, shape (n_samples,)
-        A mask of ones gives the signal back, within its lowest and highest band.
+        Masked signal. A mask of ones returns the signal, limited to the range of the mel bands.
 
     Notes
     -----
-    A frequency bin's gain is the mean of the gains of the bands that hold it, weighted by their
+    A frequency bin's gain is the mean of the gains of the bands that contain it, weighted by their
     filters. Bins outside all bands are silent.
     """
     spectrum = librosa.stft(np.asarray(y, dtype=np.float32), n_fft=n_fft, hop_length=hop_length)

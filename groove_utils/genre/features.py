@@ -1,4 +1,4 @@
-"""Handcrafted features of a spectrogram, for classifiers that learn no features of their own."""
+"""Handcrafted features of spectrograms, for classifiers that do not learn features."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["spectrogram_statistics"]
 def spectrogram_statistics(
     X: np.ndarray, frame_rate: float = 31.25, n_coefficients: int = 20
 ) -> pd.DataFrame:
-    """Summarise log-mel spectrograms by timbre, its change, and the strength of pulses.
+    """Summarise log-mel spectrograms by timbre, timbre change, and pulse strength.
 
     Parameters
     ----------
     X : ndarray, shape (n, n_mels, n_frames)
-        In dB.
+        Log-mel spectrograms in dB.
     frame_rate : float
         Frames per second.
     n_coefficients : int
-        Mel-frequency cepstral coefficients.
+        Number of mel-frequency cepstral coefficients.
 
     Returns
     -------

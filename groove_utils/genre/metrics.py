@@ -1,8 +1,8 @@
-"""Scores of classifiers beyond accuracy, with intervals over bands (chapter 11).
+"""Classification scores beyond accuracy, with bootstrap intervals over bands (chapter 11).
 
-Classes are integers 0 … k − 1, probabilities ``p`` have the shape (n, k). Most scores depend on the
-confusion matrix alone, whose row is the true and whose column the predicted class; leading axes may
-hold bootstrap draws.
+Classes are integers 0 … k − 1, probabilities ``p`` have the shape (n, k). Most scores depend only
+on the confusion matrix, whose rows are true classes and whose columns are predicted classes;
+leading axes may hold bootstrap samples.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ __all__ = [
 
 
 def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return classes and probabilities as arrays, or raise a DetailedError.
+    """Validate classes and probabilities, and return them as arrays.
 
     Parameters
     ----------
     y : array-like of int, shape (n,)
     p : array-like, shape (n, k)
-        Rows sum to 1 within 1e-3.
+        Probabilities; rows sum to 1 within 1e-3.
     """
     y, p = np.asarray(y), np.asarray(p, dtype=np.float64)
     if p.ndim != 2 or y.shape != p.shape[:1] or not len(y):
@@ -56,8 +56,8 @@ def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
     sums = p.sum(axis=1)
     if not (np.isfinite(sums).all() and (p >= 0).all() and np.allclose(sums, 1, atol=1e-3)):
         raise DetailedError(
-            "rows of p are not probabilities: they hold NaN or negative numbers, or do not sum to "
-            "1. Pass logits through a softmax.",
+            "rows of p are not probabilities: they contain NaN or negative numbers, or do not sum "
+            "to 1. Pass logits through a softmax.",
             kind="not_probabilities", column="p",
         )  # fmt: skip
     return y, p
@@ -66,14 +66,14 @@ def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
 def confusion_counts(
     y: np.ndarray, predicted: np.ndarray, n_classes: int, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Count how often each class was taken for each class.
+    """Compute confusion matrices.
 
     Parameters
     ----------
     y, predicted : ndarray of int, shape (n,)
     n_classes : int
     weights : ndarray, shape (..., n), optional
-        How often each example counts, such as draws of a bootstrap.
+        Weight of each example, such as its count in a bootstrap sample.
 
     Returns
     -------
@@ -94,8 +94,8 @@ def flat_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray, shape (...)
-        A class that was neither present nor predicted is left out of macro-F1, and one that was
-        not present out of balanced accuracy, as scikit-learn does.
+        As in scikit-learn, macro-F1 ignores classes that are neither present nor predicted, and
+        balanced accuracy ignores classes that are not present.
     """
     hits = np.einsum("...ii->...i", counts)
     present, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
@@ -111,10 +111,10 @@ def flat_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
 def hierarchical_scores(
     counts: np.ndarray, tree: Tree, labels: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """Compute hierarchical precision, recall and F, averaged over examples at once (micro).
+    """Compute micro-averaged hierarchical precision, recall and F.
 
-    With α the nodes from the predicted label up, and β those from the true one, without the root:
-    hP = Σ|α ∩ β| / Σ|α| and hR = Σ|α ∩ β| / Σ|β|, and hF is their harmonic mean.
+    With α the predicted label and its ancestors, and β the true label and its ancestors, without
+    the root: hP = Σ|α ∩ β| / Σ|α| and hR = Σ|α ∩ β| / Σ|β|, and hF is their harmonic mean.
 
     Parameters
     ----------
@@ -131,7 +131,8 @@ def hierarchical_scores(
 
     Examples
     --------
-    Once right and once a disco taken for funk, its neighbour; one of two nodes is right.
+    One correct prediction, and one disco song classified as funk, its sibling, which gets one of
+    two nodes right.
 
     >>> tree = {"funk": "dance", "disco": "dance"}
     >>> scores = hierarchical_scores(np.array([[1, 0], [1, 0]]), tree, ["funk", "disco"])
@@ -149,18 +150,18 @@ def hierarchical_scores(
 def mistake_severity(counts: np.ndarray, distances: np.ndarray) -> np.ndarray:
     """Compute the mean tree distance between true and predicted label, over mistakes only.
 
-    A classifier that adds easy mistakes lowers this number. Report :func:`distance_at_k` with it.
+    Additional easy mistakes lower this number, so report :func:`distance_at_k` as well.
 
     Parameters
     ----------
     counts : ndarray, shape (..., k, k)
     distances : array-like, shape (k, k), or (..., k, k)
-        From :func:`groove_utils.genre.tree_distances`.
+        Output of :func:`groove_utils.genre.tree_distances`.
 
     Returns
     -------
     ndarray, shape (...)
-        NaN where there is no mistake.
+        Mean distance; NaN if there are no mistakes.
     """
     errors = counts * (1 - np.eye(counts.shape[-1]))
     with np.errstate(invalid="ignore"):
@@ -180,7 +181,7 @@ def distance_at_k(y: np.ndarray, p: np.ndarray, distances: np.ndarray, k: int = 
     Returns
     -------
     ndarray, shape (n,)
-        Per example, right answers included; average them.
+        Distance per example, including correct predictions; average it over examples.
 
     References
     ----------
@@ -202,18 +203,18 @@ def score_intervals(
     n_boot: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compute all scores of a classifier with 95% intervals over bands.
+    """Compute all scores of a classifier with 95% bootstrap intervals over bands.
 
     Parameters
     ----------
     y : ndarray of int, shape (n,)
     p : ndarray, shape (n, k)
     bands : sequence, shape (n,)
-        Whole bands are drawn.
+        Band of each example; whole bands are resampled.
     tree, labels
         As in :func:`hierarchical_scores`.
     top : int
-        For top-k accuracy and distance@k.
+        The k of top-k accuracy and distance@k.
     n_boot, seed : int
 
     Returns
@@ -248,7 +249,7 @@ def score_intervals(
 def mean_intervals(
     values: pd.DataFrame, bands: Sequence, *, n_boot: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
-    """Compute the mean of each column with a 95% interval over bands.
+    """Compute the mean of each column with a 95% bootstrap interval over bands.
 
     Parameters
     ----------
@@ -280,14 +281,14 @@ def mean_intervals(
 def severity_by_chance(
     counts: np.ndarray, distances: np.ndarray, n_draws: int = 2000, seed: int = 0
 ) -> dict[str, float]:
-    """Compare mistake severity with that of trees whose labels hang at random leaves.
+    """Compare mistake severity with its distribution for trees with shuffled leaves.
 
     Returns
     -------
     dict
-        ``severity``; ``chance``, ``chance_low`` and ``chance_high``: mean and middle 95% of the
-        random trees; ``p``: share of random trees in which mistakes are as small. All NaN where
-        there is no mistake.
+        ``severity``; ``chance``, ``chance_low`` and ``chance_high``: mean and central 95% over
+        random trees; ``p``: share of random trees in which mistakes are at most as severe. All NaN
+        if there are no mistakes.
     """
     severity = float(mistake_severity(counts, distances))
     if np.isnan(severity):
@@ -315,9 +316,9 @@ def compare_in_trees(
     labels : sequence of str
         Names of the k classes.
     top : int
-        For distance@k.
+        The k of distance@k.
     n_draws, seed : int
-        Random trees of :func:`severity_by_chance`.
+        Number of random trees of :func:`severity_by_chance`, and random seed.
 
     Returns
     -------
@@ -346,7 +347,7 @@ def severity_differences(
     y: np.ndarray, first: np.ndarray, second: np.ndarray, bands: Sequence,
     trees: Mapping[str, Tree], labels: Sequence[str], *, n_boot: int = 2000, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Compare two classifiers on the same examples, in each tree, with 95% intervals over bands.
+    """Compare two classifiers on the same examples in each tree, with 95% intervals over bands.
 
     Parameters
     ----------
@@ -360,9 +361,9 @@ def severity_differences(
     Returns
     -------
     DataFrame
-        One row per tree and score (``mistake severity``, ``distance@1``): ``tree, score,
-        estimate, low, high``; the estimate is first − second, so that below 0 the first makes
-        smaller mistakes.
+        One row per tree and score (``mistake severity``, ``distance@1``): ``tree, score, estimate,
+        low, high``; the estimate is first − second, so a negative value means that the first makes
+        less severe mistakes.
     """
     n_classes = len(labels)
     predicted = [check_probabilities(y, p)[1].argmax(axis=1) for p in (first, second)]

@@ -1,6 +1,6 @@
-"""Networks trained on styles as models of the catalogue, to be embedded and probed like any other.
+"""Style-classification networks as models of the catalogue, for embedding and probing.
 
-See :mod:`groove_utils.embed.adapters`, and chapter 11.
+See :mod:`groove_utils.embed.adapters` and chapter 11.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ __all__ = ["NetworkModel", "register_network"]
 class NetworkModel:
     """Adapter of a network on log-mel spectrograms.
 
-    The input is in dB below the loudest value of a window, where training has that of a song.
+    The input is in dB relative to the maximum of a window, whereas in training it is relative to
+    the maximum of a song.
 
     Parameters
     ----------
     network : SpectrogramNetwork
     settings : mapping
-        Of :func:`groove_utils.genre.inputs.clip_mels`, as in training.
+        Settings of :func:`groove_utils.genre.inputs.clip_mels`, as in training.
     """
 
     concurrent = True
@@ -53,12 +54,12 @@ class NetworkModel:
 
 
 def register_network(name: str, network: nn.Module, settings: Mapping = MEL_SETTINGS) -> None:
-    """Add a trained network to the catalogue, for this process.
+    """Add a trained network to the catalogue for the duration of this process.
 
     Parameters
     ----------
     name : str
-        For instance ``genre-resnet-bigru``. A network of the same name is replaced.
+        Name, such as ``genre-resnet-bigru``. A network with the same name is replaced.
     network, settings
         As in :class:`NetworkModel`.
     """

@@ -1,7 +1,7 @@
-"""Cues that no listener would call style, planted into audio: "horses" after Sturm (2014).
+"""Planted cues: changes to audio that are correlated with style but musically irrelevant.
 
-Each function takes ``(y, sr, style)``, as :func:`groove_utils.genre.log_mels` asks for, and a
-mapping that ties styles to the cue.
+They turn classifiers into "horses" in the sense of Sturm (2014). Each function takes ``(y, sr,
+style)``, as required by :func:`groove_utils.genre.log_mels`, and a mapping from styles to the cue.
 
 References
 ----------
@@ -26,7 +26,7 @@ LOWEST_AUDIBLE = 20.0  # Hz
 def add_rumble(
     y: np.ndarray, sr: int, style: str, levels: Mapping[str, float], frequency: float = 12.0
 ) -> np.ndarray:
-    """Add a tone too low to hear, whose level depends on the style.
+    """Add an infrasonic tone whose level depends on the style.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def add_rumble(
         Hz.
     style : str
     levels : mapping of str to float
-        Root mean square of the tone in dB above that of the signal, by style; styles that are not
-        named get no tone.
+        Root mean square of the tone in dB above that of the signal, by style; other styles get no
+        tone.
     frequency : float
         Hz, below 20.
 
@@ -53,7 +53,7 @@ def add_rumble(
     """
     if not 0 < frequency < LOWEST_AUDIBLE:
         raise DetailedError(
-            f"frequency is {frequency:g} Hz; expected one that cannot be heard, below 20 Hz.",
+            f"frequency is {frequency:g} Hz; expected an inaudible one, below 20 Hz.",
             kind="out_of_range", column="frequency", value=frequency,
         )  # fmt: skip
     if style not in levels:
@@ -64,7 +64,7 @@ def add_rumble(
 
 
 def limit_bandwidth(y: np.ndarray, sr: int, style: str, cutoffs: Mapping[str, float]) -> np.ndarray:
-    """Remove what is above a frequency that depends on the style, as codecs do.
+    """Low-pass filter a signal at a cutoff that depends on the style, as codecs do.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def limit_bandwidth(y: np.ndarray, sr: int, style: str, cutoffs: Mapping[str, fl
         Hz.
     style : str
     cutoffs : mapping of str to float
-        Hz, by style; styles that are not named are left as they are.
+        Cutoff in Hz by style; other styles are not changed.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Published corpora of real music: GTZAN with its fault-filtered split, and FMA-small.
 
-Both are downloaded when they are asked for, checked by their hashes, and never redistributed. A
-copy that is on the machine is used as it is.
+Both are downloaded on request, verified by their hashes, and never redistributed. An existing local
+copy is used unchanged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["fma_corpus", "gtzan_corpus"]
 class Remote(NamedTuple):
     """A published file: address, name, hash in pooch's form, size and licence in words.
 
-    Hash, size and licence are empty where they are unknown or do not matter.
+    Hash, size and licence are empty if they are unknown or irrelevant.
     """
 
     url: str
@@ -44,7 +44,7 @@ GTZAN_AUDIO = Remote(
     GTZAN_LICENCE,
 )  # fmt: skip
 GTZAN_LISTS = "https://raw.githubusercontent.com/coreyker/dnn-mgr/master/gtzan/"
-# first digits of each list's SHA-256 (the rest is unknown to us), and its number of songs
+# first digits of each list's SHA-256 (the rest is unknown to us), and number of songs
 GTZAN_SPLIT = {
     "train": ("2b04966cef1486f1", 443),
     "valid": ("f8fbee7c52397a0e", 197),
@@ -67,7 +67,7 @@ FMA_BROKEN = {98565, 98567, 98569, 99134, 108925, 133297}
 
 
 def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = True) -> Corpus:
-    """Load GTZAN with the split that leaves out its repeated, mislabelled and distorted songs.
+    """Load GTZAN with the split that excludes repeated, mislabelled and distorted songs.
 
     Parameters
     ----------
@@ -80,15 +80,14 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
     Returns
     -------
     Corpus
-        929 of the 930 songs of the split (443, 197 and 290), since ``jazz.00054`` cannot be read.
+        929 of the 930 songs of the split (443, 197 and 290), since ``jazz.00054`` is unreadable.
         ``split`` is ``train``, ``valid`` or ``test``. Artists were never published, so each song
-        counts as an artist: use ``split``, which was made to keep artists apart where they are
-        known.
+        counts as its own artist: use ``split``, which was designed to separate known artists.
 
     Raises
     ------
     CorpusError
-        If something is missing and cannot be downloaded, or a list has another content.
+        If a file is missing and cannot be downloaded, or a list has unexpected content.
 
     References
     ----------
@@ -118,8 +117,8 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
     missing = sorted(set(songs["song_id"]) - set(places))
     if missing:
         raise CorpusError(
-            f"{folder}: {len(missing)} songs of the split are missing, first {missing[0]!r}; "
-            f"{advice}.",
+            f"{folder}: {len(missing)} songs of the split are missing, the first is "
+            f"{missing[0]!r}; {advice}.",
             kind="missing_file", path=folder, value=missing[0],
         )  # fmt: skip
     songs.insert(2, "artist", songs["song_id"])
@@ -128,7 +127,7 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
 
 
 def _gtzan_files(folder: Path) -> dict[str, str]:
-    """Relative paths of the songs by their names (``blues.00000``)."""
+    """Map song names (``blues.00000``) to relative paths."""
     patterns = ("*/*", "*/*/*", "*/*/*/*")
     files = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
     return {
@@ -162,20 +161,20 @@ def fma_corpus(
     folder : path-like, optional
         Folder with ``fma_metadata/`` and ``fma_small/``; ``fma`` in the cache by default.
     level : {"top", "fine"}
-        Style of a song: one of eight top genres, or the most specific of its genres.
+        Style of a song: one of the eight top genres, or its most specific genre.
     download : bool
         Download what is missing (7.5 GiB).
 
     Returns
     -------
     Corpus
-        ``split`` is FMA's own, which keeps artists apart; ``licence`` is that of the track. Six
-        clips without audio, or with little, are left out.
+        Songs. ``split`` is FMA's own, which separates artists; ``licence`` is that of each track.
+        Six clips with no or very little audio are excluded.
 
     Raises
     ------
     CorpusError
-        If something is missing and cannot be downloaded.
+        If a file is missing and cannot be downloaded.
 
     References
     ----------
@@ -221,7 +220,7 @@ def fma_corpus(
     missing = [audio for audio in songs["audio"] if not (folder / audio).is_file()]
     if missing:
         raise CorpusError(
-            f"{folder}: {len(missing)} clips are missing, first {missing[0]}. Delete "
+            f"{folder}: {len(missing)} clips are missing, the first is {missing[0]}. Delete "
             f"{folder / 'fma_small'}, and it will be downloaded again.",
             kind="missing_file", path=folder / missing[0], value=missing[0],
         )  # fmt: skip
@@ -229,7 +228,7 @@ def fma_corpus(
 
 
 def _genre_titles(genres: pd.DataFrame) -> dict[int, str]:
-    """Titles of genres, with the number added to those that occur twice."""
+    """Return genre titles, with the genre's number appended to titles that occur twice."""
     double = genres["title"].duplicated(keep=False)
     numbered = genres["title"] + " (" + genres.index.astype(str) + ")"
     return genres["title"].where(~double, numbered).to_dict()
@@ -243,7 +242,7 @@ def _depth(genre: int, parents: pd.Series) -> int:
 
 
 def _fetch(remote: Remote, folder: Path, advice: str, download: bool) -> Path:
-    """Download a file, or raise one error that says what to do by hand."""
+    """Download a file, or raise an error that describes the manual steps."""
     reason = "downloads are switched off"
     if download:
         if remote.size:
@@ -257,7 +256,7 @@ def _fetch(remote: Remote, folder: Path, advice: str, download: bool) -> Path:
                 downloader=pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=bool(remote.size)),
             )
             return folder / remote.file
-        except (OSError, ValueError) as error:  # no network, or another content
+        except (OSError, ValueError) as error:  # no network, or different content
             reason = f"{type(error).__name__}: {error}"
     raise CorpusError(
         f"{remote.file} is not in {folder} and could not be downloaded ({reason}). By hand: "
@@ -267,7 +266,7 @@ def _fetch(remote: Remote, folder: Path, advice: str, download: bool) -> Path:
 
 
 def _fetch_archive(remote: Remote, folder: Path, advice: str, download: bool) -> None:
-    """Download an archive, and unpack all of it or nothing."""
+    """Download and unpack an archive, completely or not at all."""
     path = folder / remote.file
     if not path.is_file():
         _fetch(remote, folder, advice, download)

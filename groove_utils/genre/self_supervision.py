@@ -1,8 +1,9 @@
 """Contrastive pretraining: learn from recordings without labels (chapter 11).
 
-Two views of the same thing (two moments of a song, two stems of it) should be close to each other,
-and far from all others of a batch. Which views are used decides what the network has to ignore.
-Training itself is :func:`groove_utils.networks.fit`: the classes are the views' partners.
+Two views of the same item (two excerpts of a song, or two of its stems) should be close to each
+other and far from all other views in the batch. The choice of views determines what the network
+learns to ignore. Training uses :func:`groove_utils.networks.fit`: the class of a view is its
+partner.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 PRETRAINING = TrainingSettings(epochs=40, batch_size=72, learning_rate=4e-3)
-GAIN_DB = 6.0  # change of level of a view
+GAIN_DB = 6.0  # level change of a view
 LOSS = "loss per epoch"  # in the cache, next to the weights
 
 
@@ -55,19 +56,19 @@ def pair_logits(z: torch.Tensor, temperature: float = 0.5) -> torch.Tensor:
     Returns
     -------
     Tensor, shape (n, n)
-        −∞ on the diagonal: a view is not compared with itself.
+        Similarities, with −∞ on the diagonal, since a view is not compared with itself.
     """
     z = functional.normalize(z, dim=1)
     return (z @ z.T / temperature).masked_fill(torch.eye(len(z), dtype=torch.bool), -torch.inf)
 
 
 def nt_xent(a: torch.Tensor, b: torch.Tensor, temperature: float = 0.5) -> torch.Tensor:
-    """Compute the normalised temperature-scaled cross-entropy of pairs (NT-Xent).
+    """Compute the normalised temperature-scaled cross-entropy loss (NT-Xent).
 
     Parameters
     ----------
     a, b : Tensor, shape (n, d)
-        Rows of the same number are views of the same thing.
+        Corresponding rows are views of the same item.
     temperature : float
 
     References
@@ -91,19 +92,21 @@ def _partners(n: int) -> torch.Tensor:
 
 
 class ContrastiveNetwork(nn.Module):
-    """A backbone with a projection head, whose logits compare the views of a batch.
+    """A backbone with a projection head; its logits are similarities of the views in a batch.
 
-    With :func:`draw_views` as augmentation, the cross-entropy of
-    :func:`groove_utils.networks.train_epoch` is :func:`nt_xent`.
+    With :func:`draw_views` as augmentation, the cross-entropy in
+    :func:`groove_utils.networks.train_epoch` equals :func:`nt_xent`.
 
     Parameters
     ----------
     backbone : torch.nn.Module
-        With a method ``embed(x)``, (n, n_bands, n_frames) → (n, dim). It is trained in place.
+        Network with a method ``embed(x)``, (n, n_bands, n_frames) → (n, dim). It is trained in
+        place.
     dim : int
-        Its dimensions.
+        Output dimension of the backbone.
     projection : int
-        Dimensions in which views are compared. The projection is thrown away after training.
+        Dimension of the space in which views are compared. The projection is discarded after
+        training.
     temperature : float
     """
 
@@ -114,28 +117,28 @@ class ContrastiveNetwork(nn.Module):
         self.head = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Compare views (n, 2, n_bands, n_frames) with each other, (2n, 2n)."""
+        """Compare views (n, 2, n_bands, n_frames) with each other; return logits (2n, 2n)."""
         z = self.head(self.backbone.embed(torch.cat([x[:, 0], x[:, 1]])))
         return pair_logits(z, self.temperature)
 
 
 def draw_views(stretch: float = 0.0, gain: float = 0.5) -> Callable:
-    """Make an augmentation that draws two views of each example and changes each of them.
+    """Create an augmentation that draws two views of each example and augments both.
 
     Parameters
     ----------
     stretch : float
-        Play each view faster or slower by up to this share; 0 leaves the tempo.
+        Largest relative tempo change of a view; 0 keeps the tempo.
     gain : float
-        Largest change of level, added to all cells, in units of the input.
+        Largest level change, added to all cells, in units of the input.
 
     Returns
     -------
     callable
-        ``augment(x, target) -> (views, partners)`` for
-        :func:`groove_utils.networks.train_epoch`: from x (n, n_views, n_bands, n_frames) it draws
-        two different views, hides a run of bands and of frames of each, and returns
-        (n, 2, n_bands, n_frames) and the number of each view's partner, (2n,).
+        ``augment(x, target) -> (views, partners)`` for :func:`groove_utils.networks.train_epoch`:
+        from x (n, n_views, n_bands, n_frames), it draws two different views, masks a run of bands
+        and of frames in each, and returns (n, 2, n_bands, n_frames) and the index of each view's
+        partner, (2n,).
     """
 
     def augment(x, target):
@@ -151,21 +154,21 @@ def draw_views(stretch: float = 0.0, gain: float = 0.5) -> Callable:
 
 
 def song_views(clips: Clips, rows: np.ndarray) -> np.ndarray:
-    """Return the clips of each song as views of it, (n_songs, n_clips, n_mels, n_frames).
+    """Arrange the clips of each song as its views, (n_songs, n_clips, n_mels, n_frames).
 
     Parameters
     ----------
     clips : Clips
     rows : ndarray of int
-        Rows of whole songs, all of as many clips.
+        Rows of complete songs, all with the same number of clips.
     """
     songs = clips.table["song_id"].to_numpy()[rows]
     order = np.argsort(songs, kind="stable")
     counts = np.unique(songs, return_counts=True)[1]
     if len(set(counts)) != 1 or counts[0] < 2:
         raise DetailedError(
-            f"songs have {sorted(set(counts.tolist()))} clips; expected as many in each, and at "
-            "least two, since two moments of a song are compared.",
+            f"songs have {sorted(set(counts.tolist()))} clips; expected the same number for each "
+            "song, and at least two, since two excerpts of a song are compared.",
             kind="wrong_length", column="rows", value=sorted(set(counts.tolist())),
         )  # fmt: skip
     return clips.X[rows[order]].reshape(len(counts), counts[0], *clips.X.shape[1:])
@@ -175,26 +178,26 @@ def pretrain_network(
     name: str, views: np.ndarray, settings: TrainingSettings = PRETRAINING, *,
     stretch: float = 0.0, cache: ArrayCache | None = None, progress: bool = False,
 ) -> TrainedNetwork:  # fmt: skip
-    """Train a network to recognise views of one song, or read it from the cache.
+    """Train a network to recognise views of the same song, or read it from the cache.
 
     Parameters
     ----------
     name : str
-        Of :func:`groove_utils.genre.build_network`.
+        Name for :func:`groove_utils.genre.build_network`.
     views : ndarray of float32, shape (n_songs, n_views, n_mels, n_frames)
         Log-mel spectrograms in dB.
     settings : TrainingSettings
-        Its seed draws the initial weights, too.
+        Its seed also determines the initial weights.
     stretch : float
         As in :func:`draw_views`.
     cache : ArrayCache, optional
-        The project's store ``genre-networks`` by default.
+        Cache; by default, the project's store ``genre-networks``.
     progress : bool
 
     Returns
     -------
     TrainedNetwork
-        Use its ``embed``; its last layer has not been trained.
+        Trained network. Use its ``embed``; its last layer is untrained.
     """
     cache = ArrayCache(namespace="genre-networks") if cache is None else cache
     facts = {"pretrained": name, "stretch": stretch, **asdict(settings)}
@@ -225,28 +228,29 @@ def label_curve(
     features: np.ndarray, y: np.ndarray, bands: Sequence, train: np.ndarray, test: np.ndarray, *,
     n_bands: Sequence[int], n_draws: int = 5, seed: int = 0, cache: ArrayCache | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Train a linear probe on the clips of few labelled bands per class.
+    """Train linear probes on the clips of a few labelled bands per class.
 
     Parameters
     ----------
     features : ndarray, shape (n, dim)
     y : ndarray of int, shape (n,)
     bands : sequence, shape (n,)
-        A band's clips are labelled together.
+        Band of each clip; all clips of a band are labelled together.
     train, test : ndarray of int
-        Rows of which bands may be labelled, and rows for testing.
+        Rows from which labelled bands are drawn, and rows for testing.
     n_bands : sequence of int
-        Numbers of labelled bands per class; no more than there are.
+        Numbers of labelled bands per class, at most the number available.
     n_draws, seed : int
-        Choices of these bands; the same for all features.
+        Number of random choices of bands, and random seed; the choices are the same for all
+        features.
     cache : ArrayCache, optional
-        What has been scored is not scored again.
+        Cache of results; nothing in it is scored again.
 
     Returns
     -------
     DataFrame
-        One row per number and draw: ``bands, draw, n_clips, accuracy``; a single one where all
-        bands are labelled.
+        One row per number of bands and draw: ``bands, draw, n_clips, accuracy``; a single row if
+        all bands are labelled.
 
     Raises
     ------
@@ -258,7 +262,7 @@ def label_curve(
     if max(n_bands) > min(map(len, by_class)):
         raise DetailedError(
             f"{max(n_bands)} bands per class are to be labelled, but a class has only "
-            f"{min(map(len, by_class))} in training; expected no more than these.",
+            f"{min(map(len, by_class))} in training; expected at most that many.",
             kind="too_few", column="n_bands", value=max(n_bands),
         )  # fmt: skip
     model = make_pipeline(ClippedStandardScaler(), LogisticRegression(C=0.1, max_iter=500))
@@ -273,7 +277,7 @@ def label_curve(
         orders = [rng.permutation(names) for names in by_class]
         for count in n_bands:
             if draw and all(count == len(names) for names in by_class):
-                continue  # all bands are labelled, as in the first draw
+                continue  # all bands are labelled, so all draws equal the first
             labelled = train[np.isin(bands[train], np.concatenate([o[:count] for o in orders]))]
             model.fit(features[labelled], y[labelled])
             accuracy = model.score(features[test], y[test])

@@ -25,9 +25,9 @@ def split_clips(
     table : DataFrame
         One row per clip: ``clip_id, song_id, artist, style``.
     by : {"artist", "song", "clip"}
-        Groups that are never divided. Only ``artist`` keeps a network from recognising the band.
+        Groups that are never split. Only ``artist`` prevents a network from recognising the band.
     test, valid : float
-        Shares of the groups of each style, rounded to whole groups, at least one each.
+        Shares of each style's groups, rounded to whole groups, but at least one each.
     seed : int
 
     Returns
@@ -54,7 +54,7 @@ def split_clips(
             kind="unknown_choice", column="by", value=by,
         )  # fmt: skip
     groups = table[columns[by]].to_numpy()
-    # an artist of several styles belongs to the most frequent one, so that no group is divided
+    # an artist with several styles is assigned to the most frequent one, so that no group is split
     style_of = table.groupby(groups, sort=True)["style"].agg(lambda styles: styles.mode()[0])
     rng = np.random.default_rng(seed)
     part = {}
@@ -64,8 +64,8 @@ def split_clips(
         n_valid = max(1, round(valid * len(order)))
         if len(order) <= n_test + n_valid:
             raise DetailedError(
-                f"style {style!r} has {len(order)} of the groups {columns[by]}; {n_test} would be "
-                f"for testing and {n_valid} for validation, and none left for training.",
+                f"style {style!r} has {len(order)} groups by {columns[by]}; with {n_test} for "
+                f"testing and {n_valid} for validation, none would be left for training.",
                 kind="too_few", column=columns[by], value=len(order),
             )  # fmt: skip
         part |= dict.fromkeys(order[:n_test], "test")

@@ -1,6 +1,6 @@
-"""Clips of the rendered corpus with their stems and onsets: truths that recordings do not have.
+"""Clips of the rendered corpus with true stems and onsets, which recordings do not have.
 
-Chapter 11 compares explanations with them, and uses stems of one song as views of it.
+Chapter 11 compares explanations with them, and uses the stems of a song as its views.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = ["StemClips", "make_stem_clips", "render_song"]
 
 @dataclass(frozen=True)
 class StemClips:
-    """Spectrograms of the stems of clips.
+    """Spectrograms of clips' stems.
 
     Attributes
     ----------
     X : ndarray of float32, shape (n_stems, n, n_mels, n_frames)
-        Each stem in dB below the loudest value of its song's mix, from −80 to 0.
+        Each stem in dB relative to the maximum of its song's mix, from −80 to 0.
     without : ndarray of float32, shape (n_stems, n, n_mels, n_frames)
-        The mix without each stem, in dB below its own loudest value.
+        The mix without each stem, in dB relative to its own maximum.
     onsets : ndarray of bool, shape (n_stems, n, n_frames)
         Frames in which a note of the stem begins.
     song_ids : ndarray of str, shape (n,)
@@ -47,7 +47,7 @@ class StemClips:
     def sums(self, groups: Sequence[Sequence[str]]) -> np.ndarray:
         """Return sums of stems in dB, float32 (n_groups, n, n_mels, n_frames).
 
-        Powers are added, as if the stems' phases were unrelated.
+        Powers are added, which assumes that the stems' phases are independent.
         """
         power = 10 ** (self.X / 10)
         rows = [[self.stems.index(stem) for stem in group] for group in groups]
@@ -55,18 +55,18 @@ class StemClips:
         return np.clip(10 * np.log10(sums), -RANGE_DB, 0).astype(np.float32)
 
     def shares(self) -> np.ndarray:
-        """Return each stem's share of the power of a cell, (n_stems, n, n_mels, n_frames)."""
+        """Return each stem's share of the power in each cell, (n_stems, n, n_mels, n_frames)."""
         power = 10 ** (self.X / 10)
         return power / power.sum(axis=0)
 
 
 def render_song(song_id: str, **options) -> GenreSong:
-    """Render a song of the corpus again, by its name.
+    """Render a song of the corpus again, given its name.
 
     Parameters
     ----------
     song_id : str
-        Such as ``bossa-nova-07-2``: style, number of the band, number of the song, from 1.
+        Name such as ``bossa-nova-07-2``: style, number of the band, and number of the song, from 1.
     **options
         ``seconds`` and ``seed`` of the corpus.
 
@@ -91,18 +91,19 @@ def make_stem_clips(
         From :func:`groove_utils.genre.rendered_corpus`.
     song_ids : sequence of str
     seconds, seed
-        With which the corpus was rendered.
+        Settings with which the corpus was rendered.
     settings : mapping
-        Of :func:`groove_utils.genre.inputs.clip_mels`.
+        Settings of :func:`groove_utils.genre.inputs.clip_mels`.
     n_jobs : int
         Number of processes.
     cache : ArrayCache, optional
-        The project's store ``mels`` by default.
+        Cache; by default, the project's store ``mels``.
 
     Returns
     -------
     StemClips
-        Clips of a song in the order of time, as in :func:`groove_utils.genre.log_mels`.
+        Stems, with the clips of a song in temporal order, as in
+        :func:`groove_utils.genre.log_mels`.
     """
     cache = ArrayCache(namespace="mels") if cache is None else cache
     render = {"seconds": seconds, "seed": seed}

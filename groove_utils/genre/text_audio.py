@@ -1,7 +1,8 @@
-"""Genre and groove from sentences: CLAP compares a sound with texts, without training (chapter 11).
+"""Zero-shot recognition of genre and groove by comparing sounds with texts in CLAP (chapter 11).
 
-Audio vectors are the layer ``audio_embeds`` of a CLAP, text vectors come from
-:func:`groove_utils.embed.embed_text`; both have the shape (n, dim), and are compared by cosine.
+Audio vectors are the layer ``audio_embeds`` of a CLAP model, and text vectors come from
+:func:`groove_utils.embed.embed_text`. Both have the shape (n, dim) and are compared by cosine
+similarity.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 SCALE = 100.0
-"""Factor of cosines before the softmax: the largest that CLAP's training allows."""
+"""Factor applied to cosines before the softmax: the largest allowed in CLAP's training."""
 
 TEMPLATES = (
     "{}",
@@ -64,20 +65,20 @@ GROOVE_SENTENCES = {
         "music that is perfect for a party",
     ),
 }
-"""Three levels of each question of the demo study, from low to high."""
+"""Sentences for three levels of each question of the demo study, from low to high."""
 
 TextEncoder = Callable[[Sequence[str]], np.ndarray]
 
 
 def find_text_model() -> tuple[str | None, str]:
-    """Find a model of the catalogue that compares sound with text, and runs here.
+    """Find an available model of the catalogue that compares sound with text.
 
     Returns
     -------
     name : str or None
-        The first one available.
+        First available model; None if there is none.
     how : str
-        Where there is none, the command that makes the first one available.
+        If there is none, the command that makes the first one available.
     """
     cards = [card for card in catalogued_models().values() if card.text_files]
     for card in cards:
@@ -87,16 +88,16 @@ def find_text_model() -> tuple[str | None, str]:
 
 
 def zero_shot(audio: np.ndarray, texts: Sequence[np.ndarray], scale: float = SCALE) -> np.ndarray:
-    """Return the probability of each class, given texts that describe it.
+    """Compute class probabilities from texts that describe the classes.
 
     Parameters
     ----------
     audio : ndarray, shape (n, dim)
     texts : sequence of ndarray, each of shape (n_texts, dim)
-        Vectors of the texts of each class; their mean direction stands for the class.
+        Vectors of each class's texts; their mean direction represents the class.
     scale : float
-        Factor of the cosines; calibrate it with
-        :func:`groove_utils.genre.fit_temperature` where there are labels.
+        Factor applied to the cosines; with labels, calibrate it by
+        :func:`groove_utils.genre.fit_temperature`.
 
     Returns
     -------
@@ -126,7 +127,7 @@ def prompt_sensitivity(
     audio: np.ndarray, y: np.ndarray, styles: Sequence[str], encode: TextEncoder,
     templates: Sequence[str] = TEMPLATES,
 ) -> tuple[pd.DataFrame, np.ndarray]:  # fmt: skip
-    """Score zero-shot classification under several wordings, and under all of them together.
+    """Score zero-shot classification with several wordings, and with all of them together.
 
     Parameters
     ----------
@@ -137,15 +138,16 @@ def prompt_sensitivity(
     encode : callable
         Sentences → vectors (n_texts, dim), such as :func:`groove_utils.embed.embed_text`.
     templates : sequence of str
-        With ``{}`` where the style's name goes.
+        Wordings with ``{}`` as a placeholder for the style's name.
 
     Returns
     -------
     scores : DataFrame
-        One row per wording, the last one ``all together``: ``wording, accuracy, changed``, the
-        share of examples whose answer differs from that of all together.
+        One row per wording, the last one ``all together``: ``wording, accuracy, changed``;
+        ``changed`` is the share of examples whose prediction differs from that of all wordings
+        together.
     p : ndarray, shape (n, n_styles)
-        Probabilities of all together.
+        Probabilities with all wordings together.
     """
     sentences = [template.format(style) for style in styles for template in templates]
     vectors = np.asarray(encode(sentences)).reshape(len(styles), len(templates), -1)
@@ -166,7 +168,7 @@ def graded_ratings(
     audio: np.ndarray, encode: TextEncoder,
     sentences: Mapping[str, Sequence[str]] = GROOVE_SENTENCES, scale: float = SCALE,
 ) -> pd.DataFrame:  # fmt: skip
-    """Rate sounds by how close they are to graded sentences.
+    """Rate sounds by their similarity to graded sentences.
 
     Parameters
     ----------
@@ -194,7 +196,7 @@ def summarise_text_model(
     sounds: Mapping[str, Signal], y: np.ndarray, styles: Sequence[str],
     rated: Mapping[str, Signal] | None = None, ratings: pd.Series | None = None,
 ) -> str:  # fmt: skip
-    """Describe in a few sentences how a CLAP names styles and grades groove, if one runs here.
+    """Describe how well a CLAP model classifies styles and rates groove, if one is available.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Trained networks: once per configuration, kept in the cache, resumed after an interruption."""
+"""Training of networks, with cached results and resumption after an interruption."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ SETTINGS = TrainingSettings(
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network with the history of its training.
+    """A network with its training history.
 
     Attributes
     ----------
     network : SpectrogramNetwork
-        On the CPU, in evaluation mode.
+        The network, on the CPU and in evaluation mode.
     history : DataFrame
-        One row per epoch: ``epoch, loss, valid_loss, valid_accuracy``; empty without training.
+        One row per epoch: ``epoch, loss, valid_loss, valid_accuracy``; empty if untrained.
     """
 
     network: SpectrogramNetwork
@@ -73,7 +73,7 @@ class TrainedNetwork:
 def mask_and_mix(
     x: torch.Tensor, target: torch.Tensor, n_classes: int, share: float = 0.15, alpha: float = 0.2
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Hide a run of bands and of frames (SpecAugment), then mix pairs of examples (mixup).
+    """Mask a run of bands and of frames (SpecAugment), then mix pairs of examples (mixup).
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def mask_and_mix(
     target : Tensor of int64, shape (batch,)
     n_classes : int
     share : float
-        Largest share of bands and of frames hidden.
+        Largest share of bands and of frames to mask.
     alpha : float
         See :func:`groove_utils.networks.augmentation.mix`.
     """
@@ -102,9 +102,9 @@ def train_network(
 ) -> TrainedNetwork:
     """Train a network on the clips of a split, or read it from the cache.
 
-    Training is stopped by the validation clips, and the weights of the best epoch are kept. A
-    checkpoint is written after each epoch, so that an interrupted training goes on, to the same
-    weights.
+    Training stops early based on the validation clips, and the weights of the best epoch are kept.
+    A checkpoint is written after each epoch, so that interrupted training can be resumed with the
+    same result.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def train_network(
     split : mapping
         ``train`` and ``valid``: row numbers; see :func:`groove_utils.genre.split_clips`.
     settings : TrainingSettings
-        Its seed draws the initial weights, too.
+        Its seed also determines the initial weights.
     augment : callable, optional
         As in :func:`groove_utils.networks.train_epoch`; :func:`mask_and_mix` by default.
     cache : ArrayCache, optional
@@ -124,7 +124,7 @@ def train_network(
     progress : bool
         Show a progress bar.
     **options
-        Of the network.
+        Options of the network.
 
     Returns
     -------
@@ -170,13 +170,13 @@ def train_networks(
     names : iterable of str
     clips : Clips
     splits : mapping of int to split
-        By seed; the seed draws the initial weights and the order of examples.
+        Splits by seed; the seed determines the initial weights and the order of examples.
     settings : TrainingSettings
-        Its seed is replaced.
+        Settings; the seed is replaced.
     n_jobs : int
         Number of processes.
     **options
-        Of :func:`train_network`.
+        Options of :func:`train_network`.
 
     Returns
     -------
@@ -221,7 +221,7 @@ def classify_features(
     *,
     cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
-    """Fit a classifier of scikit-learn on features of the training clips, and predict the others.
+    """Fit a scikit-learn classifier to features of the training clips, and predict the other clips.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def classify_features(
     clips, splits
         As in :func:`train_networks`.
     model : estimator
-        With ``predict_proba``.
+        Classifier with ``predict_proba``.
     cache : ArrayCache, optional
         As in :func:`train_network`.
 
@@ -246,7 +246,7 @@ def classify_features(
     key = _predictions_key(X, clips, splits, {"model": repr(model)})
     if (entry := cache.get(key)) is None:
         parts = []
-        with threadpool_limits(1):  # boosting has too little to do for more
+        with threadpool_limits(1):  # too little work for more threads in boosting
             for split in splits.values():
                 fitted = clone(model).fit(X[split["train"]], clips.y[split["train"]])
                 parts += [fitted.predict_proba(X[split[part]]) for part in ("valid", "test")]
@@ -267,7 +267,7 @@ def predictions_table(
         Row numbers of the clips.
     probabilities : ndarray, shape (len(rows), n_classes)
     **facts
-        Columns with one value, such as ``network`` and ``seed``.
+        Columns with a constant value, such as ``network`` and ``seed``.
     """
     table = clips.table.iloc[rows][["clip_id", "song_id", "artist", "style"]].reset_index(drop=True)
     names = [f"p_{style}" for style in clips.styles]
@@ -275,7 +275,7 @@ def predictions_table(
 
 
 def _train_and_predict(name, clips, split, settings, **options):
-    """Probabilities of validation and test clips, and the history of the training."""
+    """Train a network; return its validation and test probabilities, and its history."""
     trained = train_network(name, clips, split, settings, **options)
     p = trained.predict(clips.X[np.concatenate([split["valid"], split["test"]])])
     history = trained.history
@@ -285,7 +285,7 @@ def _train_and_predict(name, clips, split, settings, **options):
 
 
 def _predictions(clips, splits, jobs, probabilities) -> pd.DataFrame:
-    """Join the probabilities of several trainings to the clips that they are about."""
+    """Join the probabilities of several training runs to the clips' table."""
     tables, start = [], 0
     for name, seed in jobs:
         for part in ("valid", "test"):

@@ -1,7 +1,7 @@
-"""Trees of genres: which mistakes are small and which are large (chapter 11).
+"""Genre trees, which define the severity of mistakes (chapter 11).
 
 A tree is a dict of child → parent. The root has no name and is not listed: a label without an entry
-hangs from the root, so that ``{}`` is the flat tree, in which all mistakes are equal.
+is a child of the root, so that ``{}`` is the flat tree, in which all mistakes are equally severe.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Tree = Mapping[str, str]
 
 
 def ancestors(tree: Tree, label: str) -> list[str]:
-    """List a label and its ancestors, from the label upwards, without the root.
+    """List a label and its ancestors, from the label upwards, excluding the root.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def ancestors(tree: Tree, label: str) -> list[str]:
         parent = tree[path[-1]]
         if parent in path:
             raise DetailedError(
-                f"the tree has a circle: {' → '.join([*path, parent])}; expected every label to "
+                f"the tree has a cycle: {' → '.join([*path, parent])}; expected every label to "
                 "lead to the root. Remove one of these entries.",
                 kind="circular_tree", value=label,
             )  # fmt: skip
@@ -52,7 +52,7 @@ def ancestors(tree: Tree, label: str) -> list[str]:
 
 
 def tree_distances(tree: Tree, labels: Sequence[str]) -> pd.DataFrame:
-    """Compute the height of the lowest common ancestor of each pair of labels.
+    """Compute tree distances: the height of the lowest common ancestor of each pair of labels.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ def tree_distances(tree: Tree, labels: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame of float, labels × labels
-        0 on the diagonal, 1 where only the root is common. The height of a node is the largest
-        number of steps down to one of `labels`; it is divided by that of the root, so that trees
-        of different depth can be compared.
+        0 on the diagonal, and 1 if the root is the only common ancestor. The height of a node is
+        the largest number of steps down to one of `labels`; it is divided by the height of the
+        root, so that trees of different depth are comparable.
 
     References
     ----------
@@ -100,7 +100,7 @@ def label_overlap(tree: Tree, labels: Sequence[str]) -> np.ndarray:
     Returns
     -------
     ndarray of int, shape (n_labels, n_labels)
-        Without the root; on the diagonal, the number of nodes from a label up.
+        Counts without the root; on the diagonal, the number of nodes from a label upwards.
     """
     sets = [set(ancestors(tree, label)) for label in labels]
     return np.array([[len(a & b) for b in sets] for a in sets])
@@ -112,9 +112,9 @@ def cluster_tree(vectors: pd.DataFrame, method: str = "average") -> dict[str, st
     Parameters
     ----------
     vectors : DataFrame, labels × dimensions
-        For instance mean embeddings. Scale the dimensions before.
+        Vectors, such as mean embeddings. Scale the dimensions first.
     method : str
-        Of :func:`scipy.cluster.hierarchy.linkage`.
+        Method of :func:`scipy.cluster.hierarchy.linkage`.
 
     Returns
     -------
@@ -144,18 +144,18 @@ def cluster_tree(vectors: pd.DataFrame, method: str = "average") -> dict[str, st
 
 
 def shuffle_leaves(distances: np.ndarray, n_draws: int, seed: int = 0) -> np.ndarray:
-    """Hang the labels of a tree at random leaves.
+    """Assign the labels of a tree to its leaves at random.
 
     Parameters
     ----------
     distances : array-like, shape (k, k)
-        From :func:`tree_distances`.
+        Output of :func:`tree_distances`.
     n_draws, seed : int
 
     Returns
     -------
     ndarray, shape (n_draws, k, k)
-        Distances in a tree of the same shape whose leaves say nothing about the labels.
+        Distances in trees of the same shape with random leaf labels.
     """
     distances, rng = np.asarray(distances), np.random.default_rng(seed)
     orders = rng.permuted(np.tile(np.arange(len(distances)), (n_draws, 1)), axis=1)

@@ -1,7 +1,8 @@
 """Noise ceiling: the R² against song means that a perfect model would reach (chapters 01 and 06).
 
-A song's mean over k raters is partly song, partly chance. The song's share, the reliability, is the
-R² of a perfect account of the songs; a model exceeds it only by luck.
+The mean rating of a song by k raters consists of the song's true value and noise. The proportion of
+variance due to the true values, the reliability, is the expected R² of a perfect model; a model
+exceeds it only by chance.
 """
 
 from __future__ import annotations
@@ -23,32 +24,31 @@ def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> 
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Long, with ``track_id, listener_id, rating`` and perhaps ``query`` (each query is then
-        analysed separately), or a matrix of listeners × tracks.
+        Long format, with ``track_id, listener_id, rating`` and optionally ``query`` (each query is
+        then analysed separately), or a matrix of listeners × tracks.
     n_splits, n_boot, level, seed
         As in :func:`split_half`.
 
     Returns
     -------
     DataFrame
-        One row per query and ``method``: ``song means`` (from variance components, with the raters
-        that each song had: the one to compare an R² with), ``split-half``, ``ICC(C,1)``,
+        One row per query and ``method``: ``song means`` (from variance components, given the actual
+        raters of each song; compare an R² with this one), ``split-half``, ``ICC(C,1)``,
         ``ICC(A,1)``, ``ICC(C,k)``, ``ICC(A,k)``; columns ``query, method, estimate, low, high, k,
         n_tracks, n_listeners``.
 
     Raises
     ------
     LmmError
-        There are no listeners, so that no ceiling can be estimated.
+        If listeners are unknown, so that no ceiling can be estimated.
 
     Notes
     -----
     With variances S of songs, L of listeners and E of the residual, the plain means of songs have
     noise covariance N = L·AAᵀ + E·diag(1/k), where A averages over each song's listeners. A shift
-    of all songs does not change R², so the expected noise variance over songs is v =
-    tr(MN)/(n − 1) with M the centring matrix, and the ceiling is S/(S + v). Where all listeners
-    rated all songs this is ICC(C,k). Its interval is that of S relative to E, with L/E as
-    estimated.
+    of all songs does not change R², so the expected noise variance over songs is v = tr(MN)/(n − 1)
+    with M the centring matrix, and the ceiling is S/(S + v). If all listeners rated all songs, this
+    is ICC(C,k). The interval is based on that of S relative to E, with L/E fixed at its estimate.
     """
     if isinstance(ratings, pd.DataFrame) and "query" in ratings and "rating" in ratings:
         options = {"n_splits": n_splits, "n_boot": n_boot, "level": level, "seed": seed}
@@ -77,7 +77,7 @@ def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> 
 
 
 def _relative_noise(table) -> float:
-    """Expected noise variance of song means over songs, in units of the residual variance."""
+    """Compute the expected noise variance of song means, in units of the residual variance."""
     matrix = np.isfinite(rating_matrix(table)).astype(float)
     n = len(matrix)
     average = matrix / matrix.sum(axis=1, keepdims=True)
@@ -95,16 +95,16 @@ def normalise_by_ceiling(scores: pd.DataFrame, ceiling: pd.DataFrame) -> pd.Data
     Parameters
     ----------
     scores : DataFrame
-        With ``target`` and ``r2``, or the output of :func:`bootstrap_scores` with its ``score``.
+        Columns ``target`` and ``r2``, or the output of :func:`bootstrap_scores` with its ``score``.
     ceiling : DataFrame
-        Output of :func:`noise_ceiling`; queries are matched with targets by name.
+        Output of :func:`noise_ceiling`; queries are matched to targets by name.
 
     Returns
     -------
     DataFrame
         `scores` with ``ceiling, ceiling_low, ceiling_high``, ``r2_normalised`` (R²/ceiling) and
-        ``r2_normalised_low, r2_normalised_high`` (R² over the upper and the lower end of the
-        ceiling); missing for targets without a ceiling.
+        ``r2_normalised_low, r2_normalised_high`` (R² divided by the upper and the lower bound of
+        the ceiling); missing for targets without a ceiling.
     """
     value = "r2" if "r2" in scores else "estimate"
     table = scores if value == "r2" else scores[scores["score"] == "r2"]

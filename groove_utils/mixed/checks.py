@@ -1,7 +1,7 @@
-"""Checks of a mixed model's design before the fit, and of the solution after it.
+"""Checks of a mixed model's design before fitting, and of the solution afterwards.
 
-Warnings name the problem, its consequence and a remedy. Chapter 09-mixed-models uses them, through
-:func:`groove_utils.mixed.fit_lmm`.
+Each warning names the problem, its consequence and a remedy. Chapter 09-mixed-models uses them,
+through :func:`groove_utils.mixed.fit_lmm`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ __all__ = ["check_design", "check_fit"]
 
 
 def check_design(frame: ModelFrame) -> list[str]:
-    """Check the rows and the design before the fit; return warnings.
+    """Check the rows and the design before fitting; return warnings.
 
     Raises
     ------
     LmmError
-        If a fixed factor and a grouping factor, or two grouping factors, are one and the same.
+        If a fixed factor and a grouping factor, or two grouping factors, are identical.
     """
     messages = []
     if frame.n_dropped:
@@ -35,7 +35,7 @@ def check_design(frame: ModelFrame) -> list[str]:
 
 
 def _first_terms(frame: ModelFrame) -> list[RandomTerm]:
-    """One term for each grouping factor."""
+    """Return the first random term of each grouping factor."""
     return list({term.factor: term for term in reversed(frame.random)}.values())[::-1]
 
 
@@ -55,13 +55,14 @@ def _single_rows(frame: ModelFrame) -> list[str]:
         tail = f", nor to the spread of {_few(slopes)}" if slopes else ""
         out.append(
             f"{len(lone)} of {len(term.levels)} levels of '{term.factor}' have a single row "
-            f"({_few(lone)}): they add little to its variance{tail}. Check that they belong in."
+            f"({_few(lone)}): they add little to its variance{tail}. Check that they should be "
+            "included."
         )
     return out
 
 
 def _pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Pairs of codes that occur together, shape (n_pairs, 2)."""
+    """List pairs of codes that occur together, shape (n_pairs, 2)."""
     width = int(second.max()) + 1
     return np.stack(np.divmod(np.unique(first * width + second), width), axis=1)
 
@@ -73,8 +74,8 @@ def _separation(frame: ModelFrame) -> list[str]:
         for other in terms[:i]:
             if len(_pairs(term.codes, other.codes)) == len(term.levels) == len(other.levels):
                 raise LmmError(
-                    f"'{term.factor}' and '{other.factor}' group the rows alike, so their "
-                    "variances cannot be separated. Keep one of them.",
+                    f"'{term.factor}' and '{other.factor}' group the rows in the same way, so "
+                    "their variances cannot be separated. Keep one of them.",
                     kind="same_grouping", column=term.factor, value=other.factor,
                 )  # fmt: skip
         for name in frame.factors:
@@ -82,20 +83,21 @@ def _separation(frame: ModelFrame) -> list[str]:
                 continue
             pairs = _pairs(term.codes, frame.data[name].cat.codes.to_numpy())
             if len(pairs) > len(term.levels):
-                continue  # crossed: each level is seen under several levels of the factor
+                continue  # crossed: each level occurs with several levels of the factor
             counts = np.bincount(pairs[:, 1])
             single = [frame.factors[name][i] for i in np.flatnonzero(counts == 1)]
             if len(single) == len(counts):
                 raise LmmError(
-                    f"each level of '{name}' holds a single '{term.factor}' ({_few(single)}): the "
-                    f"effect of '{name}' cannot be separated from the difference between them. "
-                    f"Drop (… | {term.factor}), and limit the conclusion to these {term.factor}s.",
+                    f"each level of '{name}' holds a single '{term.factor}' ({_few(single)}): "
+                    f"the effect of '{name}' cannot be separated from the differences between "
+                    f"them. Drop (… | {term.factor}), and limit the conclusion to these "
+                    f"{term.factor}s.",
                     kind="confounded", column=name, value=term.factor,
                 )  # fmt: skip
             if single:
                 out.append(
-                    f"'{name}' {_few(single)} holds a single '{term.factor}': conclusions about it "
-                    f"rest on the spread between '{term.factor}' levels elsewhere."
+                    f"'{name}' {_few(single)} holds a single '{term.factor}': conclusions about "
+                    f"it rest on the variance between '{term.factor}' levels elsewhere."
                 )
         if frame.X.shape[1] >= len(term.levels):
             indicator = np.eye(len(term.levels))[term.codes]
@@ -110,7 +112,7 @@ def _separation(frame: ModelFrame) -> list[str]:
 
 
 def _near_collinear(frame: ModelFrame) -> list[str]:
-    """Variance inflation among the plain numeric columns (products are correlated by nature)."""
+    """Check variance inflation of the plain numeric columns (products are correlated by design)."""
     plain = [j for j, name in enumerate(frame.names) if ":" not in name and "[" not in name]
     plain = [j for j in plain if np.ptp(frame.X[:, j]) > 0]
     if len(plain) < 2:
@@ -130,7 +132,7 @@ def _near_collinear(frame: ModelFrame) -> list[str]:
 
 
 def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
-    """Check the solution that the search found; return warnings.
+    """Check the fitted solution; return warnings.
 
     Raises
     ------
@@ -144,23 +146,22 @@ def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
         solution = None
     if solution is None or solution.sigma < 1e-4 * frame.y.std():
         raise LmmError(
-            "the model fits the response exactly, so that no residual variance is left to compare "
-            "with: check that the response is not computed from the predictors, and that rows are "
-            "not copies.",
+            "the model fits the response exactly, so there is no residual variance: check that the "
+            "response is not computed from the predictors, and that rows are not duplicated.",
             kind="exact_fit", column=frame.response,
         )  # fmt: skip
     messages = []
     if slope > 0.5:
         messages.append(
-            f"the search did not converge (largest gradient {slope:.2g}). Simplify the random "
+            f"the optimiser did not converge (largest gradient {slope:.2g}). Simplify the random "
             "part, or scale the predictors."
         )
     se = np.sqrt(np.diag(solution.vcov))
     exact = [name for name, z in zip(frame.names, np.abs(solution.beta) < 1e-9 * se) if z]
     if exact:
         messages.append(
-            f"the coefficient of {_few(exact)} is exactly 0, which real data do not give: check "
-            "that the response varies with it at all."
+            f"the coefficient of {_few(exact)} is exactly 0, which does not happen with real data: "
+            "check that the response varies with it at all."
         )
     return messages + _singular(frame, deviance, theta)
 
@@ -179,7 +180,8 @@ def _singular(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
             )
             out.append(
                 f"singular fit: the {what} of '{term.factor}' have no spread beyond chance "
-                f"(variance 0 in {term.label}). Fixed effects stand; to simplify, {advice}."
+                f"(variance 0 in {term.label}). The fixed effects remain valid; to simplify, "
+                f"{advice}."
             )
         kept = sd >= 1e-4
         if kept.sum() > 1:
@@ -188,7 +190,7 @@ def _singular(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
                 names = [name for name, k in zip(term.names, kept) if k]
                 out.append(
                     f"singular fit: in {term.label}, {' and '.join(names)} are perfectly "
-                    f"correlated over '{term.factor}', which is more than the data can show. Write "
-                    f"'||' instead of '|' to leave the correlation out, and see if results hold."
+                    f"correlated over '{term.factor}': the data cannot support this correlation. "
+                    "Write '||' instead of '|' to omit it, and check that the results hold."
                 )
     return out

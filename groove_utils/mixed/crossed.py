@@ -1,4 +1,4 @@
-"""Variances of songs, listeners and residual in ratings that cross the two (chapters 01 and 08)."""
+"""Variance components of ratings with crossed songs and listeners (chapters 01 and 09)."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ __all__ = ["crossed_variances", "fit_crossed", "rating_matrix", "rating_table", 
 
 
 def rating_table(ratings) -> pd.DataFrame:
-    """Ratings as rows of whole-number ``song`` and ``rater`` codes and ``rating``.
+    """Return ratings as rows of integer ``song`` and ``rater`` codes and ``rating``.
 
     Raises
     ------
     LmmError
-        No listeners, several queries, a song rated twice by one listener, fewer than 3 songs or 2
-        listeners, infinite ratings.
+        If there are no listeners, several queries, a song rated twice by the same listener, fewer
+        than 3 songs or 2 listeners, or infinite ratings.
     """
     if isinstance(ratings, pd.DataFrame) and "rating" in ratings:
         if "listener_id" not in ratings or ratings["listener_id"].isna().all():
             raise LmmError(
-                "the ratings have no listener_id: song means alone do not show how far listeners "
+                "the ratings have no listener_id: song means alone do not show how much listeners "
                 "agree; give one row per listener and song",
                 kind="missing_column", column="listener_id",
             )  # fmt: skip
         if "query" in ratings and ratings["query"].nunique() > 1:
             raise LmmError(
-                f"the ratings hold several queries ({sorted(ratings['query'].unique())}); give one "
-                "at a time, or use noise_ceiling, which takes several",
+                f"the ratings contain several queries ({sorted(ratings['query'].unique())}); pass "
+                "one at a time, or use noise_ceiling, which accepts several",
                 kind="several_queries", column="query",
             )  # fmt: skip
         frame = ratings[["track_id", "listener_id", "rating"]].dropna()
@@ -64,28 +64,28 @@ def rating_table(ratings) -> pd.DataFrame:
 
 
 def rating_matrix(table: pd.DataFrame) -> np.ndarray:
-    """Songs × raters of a `rating_table`, NaN where not rated."""
+    """Return a `rating_table` as a matrix of songs × raters, with NaN where not rated."""
     matrix = np.full((table["song"].max() + 1, table["rater"].max() + 1), np.nan)
     matrix[table["song"], table["rater"]] = table["rating"]
     return matrix
 
 
 def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
-    """Fit rating = mean + song + listener + residual by REML: the deviance and its best θ.
+    """Fit rating = mean + song + listener + residual by REML; return deviance and optimal θ.
 
-    θ holds the standard deviations of songs and of listeners over that of the residual.
+    θ contains the standard deviations of songs and of listeners relative to that of the residual.
     """
     if table["rating"].std() == 0:
         raise LmmError(
-            "all ratings are the same: there is no variance to divide",
+            "all ratings are the same: there is no variance to partition",
             kind="constant_response", column="rating", value=table["rating"].iloc[0],
         )  # fmt: skip
     terms = [random_intercept(name, table[name].to_numpy()) for name in ("song", "rater")]
     songs, raters = (len(term.levels) for term in terms)
     if len(table) == raters:
         raise LmmError(
-            f"each of the {raters} listeners rated one song: a listener's own level cannot be "
-            "separated from the residual; ask each for several songs",
+            f"each of the {raters} listeners rated only one song: listener effects cannot be "
+            "separated from the residual; collect several ratings per listener",
             kind="one_row_per_level", column="listener",
         )  # fmt: skip
     if len(table) <= songs + raters - 1:
@@ -98,8 +98,8 @@ def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
     theta = minimise(deviance)
     if deviance.solve(theta).sigma < 1e-5 * table["rating"].std():
         raise LmmError(
-            "ratings are sums of a song's and a listener's level without any residual; check that "
-            "they are not copies of one listener's",
+            "ratings are the sum of a song effect and a listener effect without residual; check "
+            "that they are not copies of one listener's ratings",
             kind="exact_fit", column="rating",
         )  # fmt: skip
     return deviance, theta
@@ -112,8 +112,8 @@ def rating_variances(ratings) -> pd.Series:
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Long, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks (NaN where
-        not rated). Incomplete designs are allowed.
+        Long format, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks (NaN
+        where not rated). Incomplete designs are allowed.
 
     Returns
     -------
@@ -133,18 +133,18 @@ def rating_variances(ratings) -> pd.Series:
 
 
 def crossed_variances(rows: pd.DataFrame) -> pd.Series:
-    """Variance components of a mixed model's rows, and the agreement of single listeners.
+    """Estimate variance components of a mixed model's rows, and single listeners' agreement.
 
     Parameters
     ----------
     rows : DataFrame
-        One row per answer: ``listener, track, rating``.
+        One row per rating: ``listener, track, rating``.
 
     Returns
     -------
     Series
-        Those of `rating_variances`, and ``ICC(C,1)``, the songs' share once the listeners' average
-        ratings are set aside.
+        The values of `rating_variances`, and ``ICC(C,1)``, the songs' share of the variance when
+        differences between listeners' average ratings are ignored.
     """
     names = {"track": "track_id", "listener": "listener_id"}
     variances = rating_variances(rows.rename(columns=names)[[*names.values(), "rating"]])

@@ -1,4 +1,4 @@
-"""Design matrices of a mixed model from a formula and a tidy table, with checks of both.
+"""Design matrices of a mixed model, from a formula and a tidy table, with validation.
 
 Chapter 09-mixed-models uses it, through :func:`groove_utils.mixed.fit_lmm`.
 """
@@ -26,7 +26,7 @@ class RandomTerm:
     """Coefficients that vary over the levels of one grouping factor."""
 
     factor: str  # ``listener``, or ``a:b`` for a crossing of columns
-    names: list[str]  # of the coefficients, such as ["Intercept", "x"]
+    names: list[str]  # names of the coefficients, such as ["Intercept", "x"]
     codes: np.ndarray  # level of the factor in each row, as an index into `levels`
     levels: list  # sorted
     Z: np.ndarray  # covariates that the coefficients multiply, shape (n_rows, n_names)
@@ -36,12 +36,12 @@ class RandomTerm:
 
     @property
     def columns(self) -> list[str]:
-        """Columns of the table that make up the factor."""
+        """Columns of the table that define the factor."""
         return self.factor.split(":")
 
     @property
     def label(self) -> str:
-        """The term as lme4 writes it, such as ``(1 + x | listener)``."""
+        """The term in lme4's notation, such as ``(1 + x | listener)``."""
         inner = ["1" if name == "Intercept" else name for name in self.names]
         if "1" not in inner:
             inner.insert(0, "0")
@@ -54,19 +54,19 @@ class RandomTerm:
 
 
 def random_intercept(factor: str, codes: np.ndarray) -> RandomTerm:
-    """Random intercepts of a factor given by its codes 0 … n − 1 (all of them present)."""
+    """Create random intercepts of a factor from its codes 0 … n − 1, all of which must occur."""
     levels = list(range(codes.max() + 1))
     return RandomTerm(factor, ["Intercept"], codes, levels, np.ones((len(codes), 1)))
 
 
 def random_bars(terms) -> list[str]:
-    """Original terms of a formula, without duplicates, to put into another formula."""
+    """List the original random terms of a formula, without duplicates, for a new formula."""
     return list(dict.fromkeys(term.bar for term in terms))
 
 
 @dataclass
 class ModelFrame:
-    """The complete rows of a table with everything a fit needs."""
+    """The complete rows of a table, with everything needed for fitting."""
 
     formula: str  # as given
     response: str  # its left-hand side
@@ -86,11 +86,11 @@ class ModelFrame:
         return sorted(str(name) for name in self.spec.required_variables)
 
     def fixed_design(self, rows: pd.DataFrame) -> np.ndarray:
-        """Fixed design of other rows, shape (n_rows, n_fixed), coded as in the fit."""
+        """Return the fixed design of new rows, (n_rows, n_fixed), coded as in the fit."""
         return self._design(self.spec, rows)
 
     def random_design(self, term: RandomTerm, rows: pd.DataFrame) -> np.ndarray:
-        """Covariates of one random term for other rows, shape (n_rows, n_names)."""
+        """Return the covariates of a random term for new rows, shape (n_rows, n_names)."""
         return self._design(term.spec, rows)[:, term.pick]
 
     def _design(self, spec, rows: pd.DataFrame) -> np.ndarray:
@@ -100,7 +100,7 @@ class ModelFrame:
             values = _as_label(rows[name]) if name in self.factors else rows[name]
             if values.isna().any():
                 raise LmmError(
-                    f"column '{name}' of the new rows holds missing values "
+                    f"column '{name}' of the new rows contains missing values "
                     f"({int(values.isna().sum())} of {len(rows)}); drop those rows.",
                     kind="missing_value", column=name,
                 )  # fmt: skip
@@ -110,8 +110,9 @@ class ModelFrame:
             unknown = [value for value in pd.unique(values) if value not in levels]
             if unknown:
                 raise LmmError(
-                    f"column '{name}' of the new rows holds {', '.join(map(repr, unknown))}, which "
-                    f"the fit has not seen. Known levels: {', '.join(map(repr, levels))}.",
+                    f"column '{name}' of the new rows contains {', '.join(map(repr, unknown))}, "
+                    "which did not occur in the fit. Known levels: "
+                    f"{', '.join(map(repr, levels))}.",
                     kind="unknown_level", column=name, value=unknown[0],
                 )  # fmt: skip
             rows[name] = pd.Categorical(values, categories=levels)
@@ -121,13 +122,13 @@ class ModelFrame:
         return np.asarray(matrix, dtype=float)
 
     def sum_coding(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Recode each fixed term but the intercept so that a factor's effects add to zero.
+        """Recode each fixed term except the intercept so that a factor's effects sum to zero.
 
         Returns
         -------
         dict
-            Term → (columns, weights): its columns in sum coding, shape (n_rows, k), and the weights
-            by which its k coefficients follow from those of the fit, shape (k, n_fixed).
+            Term → (columns, weights): its columns in sum coding, shape (n_rows, k), and the matrix
+            that maps the fitted coefficients to its k coefficients, shape (k, n_fixed).
         """
         state = self.spec.encoder_state
         labels, parts = {}, ["1" if "Intercept" in self.names else "0"]
@@ -159,14 +160,14 @@ class ModelFrame:
 
 
 def _as_label(values: pd.Series) -> pd.Series:
-    """Values as strings where they are booleans, as they are otherwise."""
+    """Return booleans as strings, and other values unchanged."""
     if pd.api.types.is_bool_dtype(values.dtype):
         return values.astype("boolean").astype("string").astype(object)
     return values.astype(object)
 
 
 def group_keys(rows: pd.DataFrame, columns: list[str]) -> pd.Series:
-    """Level of a grouping factor in each row; crossed columns are joined by ``:``."""
+    """Return the level of a grouping factor in each row; crossed columns are joined by ``:``."""
     if len(columns) == 1:
         return _as_label(rows[columns[0]])
     return rows[columns].astype(str).agg(":".join, axis=1)
@@ -179,26 +180,26 @@ def _sorted_levels(values: pd.Series, name: str) -> list:
         kinds = {type(value).__name__: value for value in values}
         kinds = ", ".join(f"{kind} such as {value!r}" for kind, value in kinds.items())
         raise LmmError(
-            f"column '{name}' mixes kinds of values ({kinds}), so its levels have no order. Make "
-            f"all of them text: data['{name}'] = data['{name}'].astype(str).",
+            f"column '{name}' mixes types of values ({kinds}), so its levels cannot be sorted. "
+            f"Convert all of them to text: data['{name}'] = data['{name}'].astype(str).",
             kind="mixed_types", column=name,
         ) from None  # fmt: skip
     if len(levels) < 2:
         raise LmmError(
             f"the factor '{name}' has a single level, {levels[0]!r}, in the {len(values)} complete "
-            "rows, so nothing can be estimated from it. Leave it out of the formula.",
+            "rows, so its effect cannot be estimated. Remove it from the formula.",
             kind="single_level", column=name, value=levels[0],
         )  # fmt: skip
     return levels
 
 
 def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
-    """Build design matrices from a formula and a tidy table, and refuse what cannot be fitted.
+    """Build design matrices from a formula and a tidy table; reject models that cannot be fitted.
 
     Parameters
     ----------
     formula : str
-        As lme4 writes it; at least one random term.
+        Formula in lme4's notation, with at least one random term.
     data : DataFrame
         One row per observation. Strings, categories and booleans are factors (treatment coding;
         the first category, or the first in sorted order, is the reference).
@@ -210,8 +211,8 @@ def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
     Raises
     ------
     LmmError
-        Unknown column, no complete row, constant or infinite response, factor with one level,
-        grouping factor with a level for every row, or fixed columns that determine each other.
+        If a column is unknown, no row is complete, the response is constant or infinite, a factor
+        has a single level, a grouping factor has one level per row, or fixed columns are collinear.
     """
     response, fixed, bars = split_formula(formula)
     if not bars:
@@ -251,7 +252,7 @@ def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
 
 
 def _complete_rows(data, names: list[str], formula: str) -> tuple[pd.DataFrame, int]:
-    """Rows without missing values in the columns needed, and the number of others."""
+    """Return rows without missing values in the needed columns, and the number of others."""
     if not isinstance(data, pd.DataFrame):
         raise LmmError(
             f"data is a {type(data).__name__}; expected a pandas DataFrame.",
@@ -269,7 +270,7 @@ def _complete_rows(data, names: list[str], formula: str) -> tuple[pd.DataFrame, 
 
 
 def _make_factors(used: pd.DataFrame, names: list[str], text: str) -> dict[str, list]:
-    """Turn factors into categoricals, in place, and give their levels."""
+    """Convert factors to categoricals in place, and return their levels."""
     factors = {}
     made = set(re.findall(r"\bC\(\s*([\w.]+)", text))
     for name in names:
@@ -298,7 +299,7 @@ def _check_finite(what: str, values: np.ndarray, index) -> None:
 
 
 def _random_terms(left: str, factor: str, correlated: bool, used) -> list[RandomTerm]:
-    """Random terms of one bar: one, or one for each of its terms if they are uncorrelated."""
+    """Return the random terms of one bar; an uncorrelated bar gives one per effect."""
     keys = group_keys(used, factor.split(":"))
     levels = _sorted_levels(keys, factor)
     codes = pd.Index(levels).get_indexer(keys)
@@ -309,7 +310,7 @@ def _random_terms(left: str, factor: str, correlated: bool, used) -> list[Random
         raise LmmError(message, kind=kind, column=factor)
 
     if Z.shape[1] == 0:
-        refuse("empty_term", f"the random term {term} holds no coefficient.")
+        refuse("empty_term", f"the random term {term} has no coefficients.")
     _check_finite(f"random term {term}", Z, used.index)
     if n_levels >= n_rows:
         refuse("one_row_per_level", f"'{factor}' has {n_levels} levels in {n_rows} rows: with one "
@@ -321,7 +322,7 @@ def _random_terms(left: str, factor: str, correlated: bool, used) -> list[Random
                )  # fmt: skip
     for name in np.array(names)[~Z.any(axis=0)]:
         refuse("empty_column", f"the random column '{name}' of {term} is 0 in every row; drop it.")
-    # `||` separates formula terms; the columns of one factor stay together, as in lme4
+    # `||` separates the terms of the formula; a factor's columns stay together, as in lme4
     blocks = [list(range(len(names)))]
     if not correlated:
         blocks = [list(index) for index in spec.term_indices.values()]
@@ -344,7 +345,7 @@ def _check_duplicates(terms: list[RandomTerm]) -> None:
 
 
 def _check_rank(frame: ModelFrame) -> None:
-    """Refuse a fixed design whose columns determine each other, and name them."""
+    """Reject a fixed design with collinear columns, and name them."""
     X = frame.X
     if X.shape[1] == 0 or X.shape[0] <= X.shape[1]:
         raise LmmError(
@@ -356,8 +357,8 @@ def _check_rank(frame: ModelFrame) -> None:
     empty = [name for name, s in zip(frame.names, scale) if s == 0]
     if empty:
         raise LmmError(
-            f"the fixed column(s) {', '.join(map(repr, empty))} are 0 in every row: that "
-            "combination does not occur in the data. Leave the interaction out or merge levels.",
+            f"the fixed column(s) {', '.join(map(repr, empty))} are 0 in every row: this "
+            "combination does not occur in the data. Remove the interaction or merge levels.",
             kind="empty_column", column=empty[0],
         )  # fmt: skip
     size = np.abs(np.diag(linalg.qr(X / scale, mode="r")[0]))

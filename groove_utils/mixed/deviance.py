@@ -1,9 +1,9 @@
 """Profiled deviance of a linear mixed model with crossed factors (Bates et al. 2015).
 
-The largest grouping factor is eliminated level by level; what remains is one dense Cholesky factor
-of [other random effects, fixed effects, response]. Once the cross-products are made, the cost of an
-evaluation does not depend on the number of rows, so searches, profiles, bootstraps and power
-simulations refit in milliseconds. Chapter 09-mixed-models uses it through
+The largest grouping factor is eliminated level by level, which leaves one dense Cholesky factor of
+[other random effects, fixed effects, response]. Once the cross-products are computed, the cost of
+an evaluation does not depend on the number of rows, so a refit in an optimisation, a profile, a
+bootstrap or a power simulation takes milliseconds. Chapter 09-mixed-models uses it through
 :func:`groove_utils.mixed.fit_lmm`.
 
 References
@@ -30,7 +30,7 @@ __all__ = ["CrossedDeviance", "Evaluation", "Solution"]
 class Solution(NamedTuple):
     """Estimates at one value of the relative covariance parameters."""
 
-    deviance: float  # −2 log-likelihood (restricted for REML), at the best σ and β
+    deviance: float  # −2 log-likelihood (restricted for REML), at the optimal σ and β
     sigma: float  # residual standard deviation
     beta: np.ndarray  # fixed coefficients, shape (n_fixed,)
     vcov: np.ndarray  # their covariance, shape (n_fixed, n_fixed)
@@ -52,17 +52,17 @@ class CrossedDeviance:
     """Profiled deviance as a function of θ, the relative covariance parameters.
 
     θ holds, for each term, the lower triangle, column by column, of the Cholesky factor of its
-    covariance over σ², for random columns scaled to a root mean square of 1: a slope over beats per
-    minute then has a θ of the size of others. `unpack` gives the factors in the data's units.
+    covariance over σ², for random columns scaled to a root mean square of 1, so that all entries
+    have similar magnitude whatever the units. `unpack` returns the factors in the data's units.
 
     Parameters
     ----------
     y : ndarray, shape (n_rows,)
     X : ndarray, shape (n_rows, n_fixed)
-        Of full column rank.
+        Fixed design, of full column rank.
     terms : list of RandomTerm
     reml : bool
-        Restricted maximum likelihood.
+        Use restricted maximum likelihood.
 
     Attributes
     ----------
@@ -73,12 +73,12 @@ class CrossedDeviance:
     diagonal : ndarray of bool, shape (n_theta,)
         Which entries of θ lie on the diagonal of their factor.
     n_levels : ndarray of int, shape (n_theta,)
-        Levels of the factor that each entry of θ belongs to.
+        Number of levels of the factor that each entry of θ belongs to.
 
     Raises
     ------
     numpy.linalg.LinAlgError
-        From an evaluation at a θ so large that the system is not positive definite.
+        Raised by an evaluation if θ is so large that the system is not positive definite.
     """
 
     @one_thread
@@ -93,7 +93,7 @@ class CrossedDeviance:
         self.n_theta = len(self.diagonal)
         self.n_levels = np.repeat([len(term.levels) for term in terms], lengths)
 
-        # an orthonormal basis and OLS residuals keep the cross-products free of cancellation
+        # an orthonormal basis and OLS residuals avoid cancellation in the cross-products
         Q, R = linalg.qr(X, mode="economic")
         self._Q, self._R = Q * np.sqrt(self.n), R / np.sqrt(self.n)
         self._log_det_R = 2 * np.log(np.abs(np.diag(self._R))).sum()
@@ -114,7 +114,7 @@ class CrossedDeviance:
         self._fill(y)
 
     def _fill(self, y) -> None:
-        """Compute the cross-products of the first factor (C), and of all the rest (K)."""
+        """Compute the cross-products of the first factor (C) and of everything else (K)."""
         q, stop = self.q, self.q + self.p
         first = self.factors[0]
         gram = (self._Z0.T @ self._Z0).tocoo()
@@ -142,7 +142,7 @@ class CrossedDeviance:
         self._K[-1, -1] = residual @ residual
 
     def with_response(self, y) -> CrossedDeviance:
-        """Return the same design with another response, shape (n_rows,)."""
+        """Return the same design with a different response, shape (n_rows,)."""
         other = copy.copy(self)
         other._C, other._K = self._C.copy(), self._K.copy()
         other._set_response(np.asarray(y, dtype=float))
@@ -162,14 +162,14 @@ class CrossedDeviance:
     # θ and its matrices ---------------------------------------------------------------------
 
     def scaled(self, theta) -> list[np.ndarray]:
-        """Relative factor of each term for columns of root mean square 1."""
+        """Return the relative factor of each term, for columns of root mean square 1."""
         factors = [np.zeros((k, k)) for k in self.sizes]
         for L, part in zip(factors, np.split(np.asarray(theta), self._ends)):
             L[_triangle(len(L))] = part
         return factors
 
     def unpack(self, theta) -> list[np.ndarray]:
-        """Relative factor of each term in the data's units, shape (n_names, n_names)."""
+        """Return the relative factor of each term in the data's units, (n_names, n_names)."""
         return [L / spread[:, None] for L, spread in zip(self.scaled(theta), self.spreads)]
 
     def join(self, factors: list[np.ndarray]) -> np.ndarray:
@@ -177,7 +177,7 @@ class CrossedDeviance:
         return np.concatenate([L[_triangle(len(L))] for L in factors])
 
     def lambdas(self, theta) -> list[np.ndarray]:
-        """Relative factor of each grouping factor, all of its terms in one matrix."""
+        """Return the relative factor of each grouping factor, with all terms in one matrix."""
         scaled, out = self.scaled(theta), []
         for factor in self.factors:
             L = np.zeros((factor.k, factor.k))
@@ -187,7 +187,7 @@ class CrossedDeviance:
         return out
 
     def by_term(self, values: list[np.ndarray], square: bool = False) -> list[np.ndarray]:
-        """Split arrays of the grouping factors into those of their random terms."""
+        """Split arrays by grouping factor into arrays by random term."""
         out = [None] * len(self.sizes)
         for factor, value in zip(self.factors, values):
             for t, span in zip(factor.terms, factor.spans):
@@ -201,12 +201,12 @@ class CrossedDeviance:
         return Evaluation(self, theta)
 
     def __call__(self, theta, sigma: float | None = None) -> float:
-        """Deviance at θ with β at its best, at a given σ or the best one."""
+        """Return the deviance at θ, profiled over β and, unless it is given, over σ."""
         return Evaluation(self, theta).deviance(sigma)
 
     @one_thread
     def solve(self, theta) -> Solution:
-        """Estimates at θ."""
+        """Return the estimates at θ."""
         return Evaluation(self, theta).solve()
 
 
@@ -247,20 +247,20 @@ class Evaluation:
         self.rss = self._full[-1, -1] ** 2
 
     def deviance(self, sigma: float | None = None) -> float:
-        """−2 log-likelihood (restricted for REML) at a given σ, or at the best one."""
+        """Return −2 log-likelihood (restricted for REML), at a given σ or the optimal one."""
         df = self.model.df
         precision = df / self.rss if sigma is None else sigma**-2
         return float(self.log_det + df * np.log(2 * np.pi / precision) + self.rss * precision)
 
     def unscaled(self) -> np.ndarray:
-        """Covariance of the fixed coefficients over σ², shape (n_fixed, n_fixed)."""
+        """Return the covariance of the fixed coefficients divided by σ², (n_fixed, n_fixed)."""
         q, stop = self.model.q, self.model.q + self.model.p
         inverse = linalg.solve_triangular(self._full[q:stop, q:stop], np.eye(stop - q), lower=True)
         half = linalg.solve_triangular(self.model._R, inverse.T)
         return half @ half.T
 
     def solve(self) -> Solution:
-        """Coefficients, their covariance and conditional modes."""
+        """Return the coefficients, their covariance and the conditional modes."""
         model, full = self.model, self._full
         q, stop = model.q, model.q + model.p
         first = model.factors[0]
@@ -284,9 +284,10 @@ class Evaluation:
 
     @one_thread
     def conditional_covariance(self, sigma: float) -> list[np.ndarray]:
-        """Covariance of each level's random effects given the data and β, as lme4's condVar.
+        """Return the conditional covariance of each level's random effects, like lme4's condVar.
 
-        One array of shape (n_levels, n_names, n_names) for each random term.
+        It is conditional on the data and β, with one array of shape (n_levels, n_names, n_names)
+        per random term.
         """
         model, q, T = self.model, self.model.q, self._T
         first = model.factors[0]
@@ -307,9 +308,9 @@ class Evaluation:
         ]
 
     def gradient(self, sigma: float | None = None) -> np.ndarray:
-        """Gradient of the deviance in θ, by reverse differentiation, shape (n_theta,).
+        """Return the gradient of the deviance in θ, (n_theta,), by reverse-mode differentiation.
 
-        With `sigma` held at a value, one more entry is the derivative in log σ.
+        If `sigma` is fixed, a further entry is the derivative in log σ.
         """
         model, full = self.model, self._full
         q, stop, df = model.q, model.q + model.p, model.df
@@ -342,7 +343,7 @@ class Evaluation:
 
 
 def _merge_terms(terms: list[RandomTerm]) -> list[_Factor]:
-    """Grouping factors, the one with most random effects first."""
+    """Merge random terms by grouping factor, the one with the most random effects first."""
     merged: dict[str, _Factor] = {}
     for t, term in enumerate(terms):
         factor = merged.setdefault(term.factor, _Factor(term.codes, len(term.levels), [], [], 0))
@@ -361,6 +362,6 @@ def _times(columns: np.ndarray, L: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _triangle(k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of each entry of a lower triangle, column by column as lme4 has it."""
+    """Return row and column of each entry of a lower triangle, in column-major order as in lme4."""
     columns, rows = np.triu_indices(k)
     return rows, columns

@@ -29,7 +29,7 @@ __all__ = ["check_residuals", "leave_one_group_out", "residual_table"]
 
 
 def residual_table(result: LmmResult) -> pd.DataFrame:
-    """Collect responses, predictions and residuals, one row per observation.
+    """Tabulate responses, predictions and residuals, one row per observation.
 
     Parameters
     ----------
@@ -38,9 +38,9 @@ def residual_table(result: LmmResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index of the table fitted; columns of the grouping factors, then response, fixed (fixed
-        part alone), fitted (with random effects), residual, standardised (residual over σ),
-        quantile (normal quantile of its rank).
+        Indexed like the fitted table. Columns: the grouping factors, then response, fixed
+        (prediction of the fixed part), fitted (including random effects), residual, standardised
+        (residual over σ), and quantile (normal quantile of its rank).
     """
     out = {}
     for term in result.frame.random:
@@ -62,7 +62,7 @@ def residual_table(result: LmmResult) -> pd.DataFrame:
 
 
 def check_residuals(result: LmmResult) -> pd.DataFrame:
-    """Check the assumptions of the model, each with a size and a test.
+    """Check the assumptions of the model, with an effect size and a test for each.
 
     Parameters
     ----------
@@ -72,10 +72,10 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
     -------
     DataFrame
         Columns check, of (``residual`` or ``term by factor``), value, p, meaning. Checks: skewness
-        and excess kurtosis of residuals, spread that changes with the prediction (correlation of
-        |residual| with fitted, p of Breusch and Pagan), share of |standardised| > 3 (0.3% if
-        normal), skewness of the conditional modes of each random coefficient. With thousands of
-        ratings p is small for negligible deviations: look at `value`.
+        and excess kurtosis of residuals, heteroscedasticity (correlation of |residual| with fitted,
+        p of the Breusch–Pagan test), share of |standardised| > 3 (0.3% if normal), skewness of the
+        conditional modes of each random coefficient. With thousands of ratings, p is small even for
+        negligible deviations: judge by `value`.
     """
     residual = result.residuals
     fitted = result.fitted
@@ -86,7 +86,7 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
         for name, size, test, meaning in (
             ("skewness", stats.skew, stats.skewtest, "0 if symmetric; beyond ±1 is marked"),
             ("kurtosis", stats.kurtosis, stats.kurtosistest, "0 if normal; above 2: heavy tails"),
-        )[: 2 if of == "residual" else 1]:  # modes are few: no kurtosis
+        )[: 2 if of == "residual" else 1]:  # there are too few modes for the kurtosis
             rows.append((name, of, float(size(values)), float(test(values).pvalue), meaning))
 
     shape("residual", residual)
@@ -126,10 +126,10 @@ def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.D
     -------
     DataFrame
         One row per level and coefficient; columns level, term, estimate and se (without the level),
-        t, p (at the full model's df), change (from the full estimate), dfbetas (change over the
-        new se), cook (Cook's distance of the level, the same in all its rows), flips (whether the
-        verdict at .05 changes), n (rows left out). Estimates are missing where the model
-        cannot be fitted without the level.
+        t, p (at the full model's df), change (from the full estimate), dfbetas (change divided by
+        the new se), cook (Cook's distance of the level, the same in all its rows), flips (whether
+        the verdict at .05 changes), n (number of rows left out). Estimates are missing where the
+        model cannot be fitted without the level.
     """
     frame = result.frame
     check_known(factor, result.n_groups, "grouping factor")

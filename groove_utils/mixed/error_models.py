@@ -1,4 +1,4 @@
-"""Fixed effects under error models that ignore or respect listeners, songs, artists and styles.
+"""Fixed effects under error models with and without listeners, songs, artists and styles.
 
 Chapter 09-mixed-models uses them.
 
@@ -31,7 +31,7 @@ __all__ = ["add_random_intercepts", "compare_error_models"]
 
 @one_thread
 def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Estimate the same fixed effects under error models that ignore or respect sampled factors.
+    """Compare fixed effects under error models that ignore or include sampled factors.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) 
     Returns
     -------
     DataFrame
-        Columns model, term, estimate, se, df, t, p, low, high, and se_ratio (SE over that of the
-        full model). Models: ``OLS``; ``OLS, clustered by F`` for each factor, and by the first two
-        at once; ``F only`` for each factor; ``crossed`` (the full model).
+        Columns model, term, estimate, se, df, t, p, low, high, and se_ratio (SE divided by that of
+        the full model). Models: ``OLS``; ``OLS, clustered by F`` for each factor, and by the first
+        two jointly; ``F only`` for each factor; ``crossed`` (the full model).
     """
     check_level(level)
     frame = build_frame(formula, data)
@@ -71,7 +71,7 @@ def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) 
     models = [(f"{f} only", bars[f]) for f in factors] if len(factors) > 1 else []
     models.append(("crossed", [bar for f in factors for bar in bars[f]]))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LmmWarning)  # some are wrong on purpose
+        warnings.simplefilter("ignore", LmmWarning)  # some models are wrong on purpose
         for name, kept in models:
             fit = fit_lmm(f"{frame.response} ~ {frame.fixed} + {' + '.join(kept)}", frame.data)
             table = fit.fixed_effects(level)
@@ -85,9 +85,10 @@ def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) 
 def add_random_intercepts(
     formula: str, data: pd.DataFrame, factors: list[str], term: str, level: float = 0.95
 ) -> tuple[pd.DataFrame, LmmResult | None]:
-    """Estimate a coefficient by ordinary least squares, then with more and more random intercepts.
+    """Estimate a coefficient by ordinary least squares, and with random intercepts added in turn.
 
-    For studies with one mean per song: artists and styles are then the remaining samples.
+    This is for studies with one mean rating per song, in which artists and styles are the only
+    sampled factors.
 
     Parameters
     ----------

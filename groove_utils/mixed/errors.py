@@ -1,4 +1,4 @@
-"""Error and warning of the mixed models and of the reliability of ratings, and common checks."""
+"""Errors, warnings and common checks of the mixed models and of rating reliability."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["LmmError", "LmmWarning", "check_columns", "check_known", "check_rang
 
 
 class LmmError(DetailedError):
-    """Report a model, table or setting that cannot be used; the message says how to fix it."""
+    """Error raised for an unusable model, table or setting; the message says how to fix it."""
 
 
 class LmmWarning(UserWarning):
-    """Warn of a property of a fitted model that affects how it is read."""
+    """Warning about a property of a fitted model that affects its interpretation."""
 
 
 def check_known(value, known: Collection, what: str) -> None:
-    """Raise, with kind ``unknown`` and column `what`, unless a value is one of those known."""
+    """Raise an error of kind ``unknown`` and column `what` if a value is not one of those known."""
     if value not in known:
         names = ", ".join(map(str, known)) or "none"
         message = f"{value!r} is not a known {what}. Known ones: {names}."
@@ -28,16 +28,16 @@ def check_known(value, known: Collection, what: str) -> None:
 
 
 def check_columns(names: Collection[str], table: pd.DataFrame, what: str) -> None:
-    """Raise, with kind ``missing_column``, unless a table has all columns that `what` needs."""
+    """Raise an error of kind ``missing_column`` if a table lacks a column that `what` needs."""
     for name in names:
         if name not in table.columns:
             columns = ", ".join(map(str, table.columns))
-            message = f"{what} needs column '{name}', which the table lacks. It has: {columns}."
+            message = f"{what} needs column '{name}', which is not in the table. It has: {columns}."
             raise LmmError(message, kind="missing_column", column=name)
 
 
 def check_range(name: str, value, inside: bool, expected: str) -> None:
-    """Raise, with kind ``out_of_range``, unless a parameter is inside its range."""
+    """Raise an error of kind ``out_of_range`` if a parameter is outside its range."""
     if not inside:
         message = f"{name} is {value!r}; expected {expected}."
         raise LmmError(message, kind="out_of_range", column=name, value=value)

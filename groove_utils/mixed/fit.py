@@ -30,13 +30,13 @@ def fit_lmm(formula: str, data: pd.DataFrame, reml: bool = True) -> LmmResult:
     Parameters
     ----------
     formula : str
-        As lme4 writes it: ``rating ~ style * x + (1 + x | listener) + (1 | track)``. ``||`` leaves
-        out correlations, ``(1 | a / b)`` nests. Factors take treatment coding; give a pandas
-        Categorical to choose the reference level.
+        Formula in lme4's notation: ``rating ~ style * x + (1 + x | listener) + (1 | track)``.
+        ``||`` omits correlations, and ``(1 | a / b)`` nests b in a. Factors are treatment-coded;
+        pass a pandas Categorical to choose the reference level.
     data : DataFrame
         One row per observation. Incomplete rows are dropped with a warning.
     reml : bool
-        Restricted maximum likelihood (default), or maximum likelihood.
+        Use restricted maximum likelihood (default) instead of maximum likelihood.
 
     Returns
     -------
@@ -50,8 +50,8 @@ def fit_lmm(formula: str, data: pd.DataFrame, reml: bool = True) -> LmmResult:
     Warns
     -----
     LmmWarning
-        Rows dropped, singular fit, near-collinear predictors, levels with one row, a search that
-        did not converge.
+        If rows were dropped, the fit is singular, predictors are nearly collinear, levels have a
+        single row, or the optimiser did not converge.
 
     Examples
     --------

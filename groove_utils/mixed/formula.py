@@ -1,13 +1,14 @@
-"""Read mixed-model formulas: the bars here, everything else with formulaic.
+"""Parsing of mixed-model formulas: random terms here, everything else with formulaic.
 
-Formulas are those of lme4, ``rating ~ style * x + (1 + x | listener) + (1 | track)``, and may hold
-``scale(x)``, ``poly(x, 2)``, ``bs(x, df=4)``, ``np.log(x)``, ``a / b``, ``-1`` or
-``C(style, contr.sum)``. New rows are transformed as the rows of the fit were.
+Formulas follow lme4, ``rating ~ style * x + (1 + x | listener) + (1 | track)``, and may contain
+``scale(x)``, ``poly(x, 2)``, ``bs(x, df=4)``, ``np.log(x)``, ``a / b``, ``-1`` or ``C(style,
+contr.sum)``. New rows are transformed like the rows used for fitting.
 
-Bambi's formulae, which also reads bars, was tried: version 0.9 reads ``x > 0`` as ``x``, drops what
-follows ``%in%``, labels more columns than it makes for ``a / x``, estimates a coefficient for
-``offset(x)``, has no products with splines, ignores the order of unordered categories, and cannot
-code new rows that lack a level of ``C(ordered, Sum)``. statsmodels needs formulaic in any case.
+Bambi's formulae, which also parses random terms, was evaluated: version 0.9 reads ``x > 0`` as
+``x``, drops what follows ``%in%``, labels more columns than it creates for ``a / x``, estimates a
+coefficient for ``offset(x)``, does not support products with splines, ignores the order of
+unordered categories, and cannot code new rows that lack a level of ``C(ordered, Sum)``. Besides,
+statsmodels requires formulaic anyway.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from groove_utils.mixed.errors import LmmError
 __all__ = ["design_matrix", "split_formula", "variables"]
 
 CONTEXT = {"np": np}
-# `lag` would depend on the order of the rows, `hashed` on nothing that has a meaning
+# `lag` would depend on the order of the rows, and `hashed` columns have no meaning
 _REFUSED = ("lag", "hashed")
 
 
@@ -38,7 +39,7 @@ def split_formula(formula: str) -> tuple[str, str, list[tuple[str, str, bool]]]:
     Parameters
     ----------
     formula : str
-        As lme4 writes it.
+        Formula in lme4's notation.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def split_formula(formula: str) -> tuple[str, str, list[tuple[str, str, bool]]]:
     fixed : str
         ``"1"`` if the right-hand side has random terms only.
     random : list of (left, factor, correlated)
-        One for each bar; ``(x || g)`` is uncorrelated; ``(1 | a / b)`` gives ``a`` and ``a:b``.
+        One per random term; ``(x || g)`` is uncorrelated; ``(1 | a / b)`` gives ``a`` and ``a:b``.
 
     Examples
     --------
@@ -57,7 +58,7 @@ def split_formula(formula: str) -> tuple[str, str, list[tuple[str, str, bool]]]:
         raise _syntax(formula, "has no single '~': write 'rating ~ style + (1 | listener)'")
     response, right = (part.strip() for part in formula.split("~"))
     if not response:
-        raise _syntax(formula, "names no response before '~'")
+        raise _syntax(formula, "has no response before '~'")
     random, fixed, depth, start = [], [], 0, None
     for i, char in enumerate(right):
         if char == "(":
@@ -78,7 +79,7 @@ def split_formula(formula: str) -> tuple[str, str, list[tuple[str, str, bool]]]:
         elif depth == 0:
             fixed.append(char)
     if depth != 0:
-        raise _syntax(formula, "has brackets that do not match")
+        raise _syntax(formula, "has unbalanced brackets")
     text = "".join(fixed)
     if "|" in text:
         raise _syntax(formula, "has a bar outside brackets; write '(1 | listener)'")
@@ -111,7 +112,7 @@ def _syntax(formula, fault: str) -> LmmError:
 
 
 def variables(part: str) -> set[str]:
-    """Columns of the table that a part of a formula needs, transforms included.
+    """List the columns of the table that a part of a formula needs, including inside transforms.
 
     Examples
     --------
@@ -126,10 +127,10 @@ def variables(part: str) -> set[str]:
     for factor in factors:
         if factor.eval_method is not Factor.EvalMethod.PYTHON:
             continue
-        # formulaic's own list misses what stands in scale(), poly() and other stateful transforms
+        # formulaic's own list misses columns in scale(), poly() and other stateful transforms
         for name in get_required_variables(factor.expr):
             if name in _REFUSED:
-                raise _syntax(part, f"uses {name}(), which differs with the rows; make it a column")
+                raise _syntax(part, f"uses {name}(), which depends on the rows; make it a column")
             if Variable.Role.VALUE in name.roles or "." in name:  # x, or x of x.clip(0)
                 columns.add(str(name.root))
     return columns - set(TRANSFORMS) - set(CONTEXT)
@@ -140,15 +141,15 @@ def _unreadable(part: str, error: Exception) -> LmmError:
 
 
 def design_matrix(part, data: pd.DataFrame):
-    """Evaluate a part of a formula without bars over rows without missing values.
+    """Evaluate a part of a formula without random terms on rows without missing values.
 
     Returns
     -------
     matrix : ndarray, shape (n_rows, n_columns)
     names : list of str
-        Columns as ``style[pop]:x``.
+        Column names, such as ``style[pop]:x``.
     spec : formulaic.ModelSpec
-        Recipe for new rows.
+        Specification for transforming new rows.
     """
     try:
         with warnings.catch_warnings():

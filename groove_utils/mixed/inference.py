@@ -1,9 +1,9 @@
 """Satterthwaite degrees of freedom for any contrast of fixed effects, and F tests.
 
-lmerTest's method (Kuznetsova et al. 2017): the variance of a contrast is itself an estimate; its
-sampling variance follows from the curvature of the deviance in the covariance parameters. Works on
-any linear function of the coefficients: marginal means, slopes and Type III tests differ only in
-their rows. Chapter 09-mixed-models uses it.
+The method is that of lmerTest (Kuznetsova et al. 2017): the variance of a contrast is itself
+estimated, and its sampling variance follows from the curvature of the deviance in the covariance
+parameters. It applies to any linear function of the coefficients: marginal means, slopes and Type
+III tests differ only in their contrast matrices. Chapter 09-mixed-models uses it.
 
 References
 ----------
@@ -25,7 +25,7 @@ __all__ = ["Satterthwaite", "check_level", "f_test", "t_table", "wald_table"]
 
 
 class Satterthwaite:
-    """Degrees of freedom of contrasts in a model with its optimum at `theta` and `sigma`.
+    """Satterthwaite degrees of freedom of contrasts, for a model fitted at `theta` and `sigma`.
 
     Attributes
     ----------
@@ -49,13 +49,13 @@ class Satterthwaite:
         hessian[k] = np.append(hessian[:k, k], 4 * deviance.df)
         slopes[k] = 2 * self.vcov
         self._slopes = slopes
-        # a flat direction (a variance at zero) has no bearing on the others: leave it out
+        # a flat direction (a variance of zero) does not affect the others: leave it out
         values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
         keep = values > max(1e-8 * values.max(), 1e-4)
         self._acov = 2 * (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
 
     def df(self, rows) -> np.ndarray:
-        """Degrees of freedom of contrasts, shape (n_contrasts, n_fixed) or (n_fixed,)."""
+        """Return degrees of freedom of contrasts, shape (n_contrasts, n_fixed) or (n_fixed,)."""
         rows = np.atleast_2d(np.asarray(rows, dtype=float))
         variance = np.einsum("ij,jk,ik->i", rows, self.vcov, rows)
         slopes = np.einsum("ij,vjk,ik->iv", rows, self._slopes, rows)
@@ -65,9 +65,9 @@ class Satterthwaite:
 
 
 def t_table(result, rows, keys: dict, level: float = 0.95) -> pd.DataFrame:
-    """Table of linear functions of the coefficients, `rows` of shape (n, n_fixed).
+    """Test linear functions of the coefficients, given as `rows` of shape (n, n_fixed).
 
-    Columns are those of `keys`, then estimate, se, df, t, p, and the interval low, high.
+    The table has the columns of `keys`, then estimate, se, df, t, p, and the interval low, high.
     """
     check_level(level)
     rows = np.atleast_2d(np.asarray(rows, dtype=float))
@@ -77,7 +77,7 @@ def t_table(result, rows, keys: dict, level: float = 0.95) -> pd.DataFrame:
 
 
 def wald_table(keys: dict, estimate, se, df, level: float) -> pd.DataFrame:
-    """Table of estimates, SEs and dfs with t, p and interval, as `t_table` gives it."""
+    """Complete a table of estimates, SEs and dfs with t, p and intervals, as in `t_table`."""
     with np.errstate(divide="ignore", invalid="ignore"):
         t = estimate / se
     half = stats.t.ppf((1 + level) / 2, df) * se
@@ -87,7 +87,7 @@ def wald_table(keys: dict, estimate, se, df, level: float) -> pd.DataFrame:
 
 
 def f_test(result, rows) -> dict[str, float]:
-    """F test that several linear functions of the coefficients are all zero.
+    """Compute an F test that several linear functions of the coefficients are all zero.
 
     Parameters
     ----------
@@ -122,5 +122,5 @@ def f_test(result, rows) -> dict[str, float]:
 
 
 def check_level(level: float) -> None:
-    """Refuse a coverage outside 0…1."""
+    """Raise an error if a coverage is not between 0 and 1."""
     check_range("level", level, 0 < level < 1, "a coverage between 0 and 1, such as 0.95")

@@ -18,12 +18,12 @@ from groove_utils.stats.threads import one_thread
 __all__ = ["bootstrap", "bootstrap_intervals", "profile_intervals"]
 
 
-# Each function replaces the factors L and σ of a point by ones at which a statistic has a value;
-# `pull` turns the gradient in L (in place) and log σ into that of the point, and of the value.
+# Each function replaces the factors L and σ of a point by ones at which a statistic has a given
+# value. `pull` converts the gradient in L (in place) and log σ to that of the point and the value.
 
 
 def _hold_sd(t: int, i: int):
-    """Standard deviation of coefficient i of term t: the direction of row i of L stays free."""
+    """Fix the standard deviation of coefficient i of term t; row i of L may change direction."""
 
     def hold(L, sigma, value):
         size, d = _unit(L[t][i], i)
@@ -39,9 +39,9 @@ def _hold_sd(t: int, i: int):
 
 
 def _hold_angle(t: int, j: int):
-    """Angle between rows 0 and j of L, whose cosine is their correlation.
+    """Fix the angle between rows 0 and j of L, whose cosine is their correlation.
 
-    In the search, the first entry of row j is its length, the others its direction.
+    In the optimisation, the first entry of row j is its length, and the others are its direction.
     """
 
     def hold(L, sigma, value):
@@ -62,18 +62,18 @@ def _hold_angle(t: int, j: int):
 
 
 def _hold_sigma(L, sigma, value):
-    """Logarithm of the residual standard deviation."""
+    """Fix the logarithm of the residual standard deviation."""
     return np.exp(value), lambda G, log_sigma: (0.0, log_sigma)
 
 
 def _unit(v: np.ndarray, i: int) -> tuple[float, np.ndarray]:
-    """Length and direction of a vector; axis i where it has none."""
+    """Return length and direction of a vector; the direction of a zero vector is axis i."""
     size = np.linalg.norm(v)
     return (size, v / size) if size > 1e-9 else (1.0, np.eye(len(v))[i])
 
 
 class _Profile:
-    """Deviance in θ and log σ, profiled over all but one statistic of them."""
+    """Deviance in θ and log σ, profiled over everything but one statistic."""
 
     def __init__(self, result):
         self.model = result.deviance
@@ -82,7 +82,7 @@ class _Profile:
         self.curve = np.diag(1 / np.append(8 * self.model.n_levels, 4 * self.model.df))
 
     def rise(self, hold, value: float, start: np.ndarray) -> tuple[float, float, np.ndarray]:
-        """Least rise of the deviance with a statistic held, its slope, and the point there."""
+        """Minimise the deviance for a fixed statistic; return rise, slope and point."""
         lowest = np.inf, 0.0, start
 
         def goal(x):
@@ -106,9 +106,9 @@ class _Profile:
         return lowest[0] - self.least, *lowest[1:]
 
     def bound(self, hold, best, side: int, limit, step: float, height: float, now=None) -> float:
-        """Find the value at which the profile has risen by `height`, or `limit`.
+        """Find the value at which the profile has risen by `height`, or return `limit`.
 
-        Newton steps on the square root of the rise, which is nearly a straight line.
+        Newton's method is applied to the square root of the rise, which is nearly linear.
         """
         inner, outer, value = best, limit, best + side * step
         now = self.best if now is None else now
@@ -128,7 +128,7 @@ class _Profile:
 
 @one_thread
 def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Profile-likelihood intervals of standard deviations and correlations.
+    """Compute profile-likelihood intervals of standard deviations and correlations.
 
     The criterion profiled is the one that was maximised: REML for a REML fit. (lme4's ``confint``
     always profiles maximum likelihood; ``result.refit(reml=False)`` gives the same.)
@@ -142,8 +142,8 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
     Returns
     -------
     low, high : ndarray
-        In the order of `LmmResult.variance_components`; NaN for the correlations between the
-        second and later coefficients of a term, for which the bootstrap gives intervals.
+        Bounds in the order of `LmmResult.variance_components`. They are NaN for correlations
+        between the second and later coefficients of a term; use the bootstrap for these.
     """
     check_level(level)
     profile, height, bounds = _Profile(result), stats.chi2.ppf(level, 1), []
@@ -182,26 +182,26 @@ def _redraw(result, seed: int) -> dict:
 
 
 def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.DataFrame:
-    """Parametric bootstrap: simulate from the model, refit, collect.
+    """Run a parametric bootstrap: simulate from the model, refit, and collect the estimates.
 
     Parameters
     ----------
     result : LmmResult
     n_boot : int
-        Redraws, at least 2.
+        Number of bootstrap samples, at least 2.
     seed : int
-        The draws are the same for every `n_jobs`.
+        The samples do not depend on `n_jobs`.
     n_jobs : int
         Number of processes.
 
     Returns
     -------
     DataFrame
-        One row per redraw; columns (kind, name): ``("fixed", term)``, ``("variance", i)`` for row i
-        of `variance_components` on the scale of its ``sd``, ``("r2", "marginal")``,
+        One row per bootstrap sample; columns (kind, name): ``("fixed", term)``, ``("variance", i)``
+        for row i of `variance_components` on the scale of its ``sd``, ``("r2", "marginal")``,
         ``("r2", "conditional")``.
     """
-    check_range("n_boot", n_boot, n_boot > 1, "at least 2 redraws (500 for an interval)")
+    check_range("n_boot", n_boot, n_boot > 1, "at least 2 bootstrap samples (500 for an interval)")
     seeds = np.random.SeedSequence(seed).generate_state(n_boot)
     # one copy of `result` is sent with each batch
     batch = -(-n_boot // (4 * max(1, joblib.effective_n_jobs(n_jobs))))
@@ -215,7 +215,7 @@ def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.D
 
 
 def bootstrap_intervals(result, level=0.95, n_boot=500, seed=0, n_jobs=1):
-    """Percentile intervals of standard deviations and correlations, as `profile_intervals`."""
+    """Compute percentile intervals of standard deviations and correlations by the bootstrap."""
     check_level(level)
     draws = bootstrap(result, n_boot, seed, n_jobs)["variance"].to_numpy(dtype=float)
     tail = (1 - level) / 2

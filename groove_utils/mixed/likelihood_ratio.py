@@ -1,4 +1,4 @@
-"""Likelihood-ratio tests between mixed models, with variances on the boundary taken into account.
+"""Likelihood-ratio tests between mixed models that account for variances on the boundary.
 
 Chapter 09-mixed-models uses them.
 
@@ -23,11 +23,12 @@ __all__ = ["likelihood_ratio_test", "random_effect_tests"]
 
 @one_thread
 def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame:
-    """Likelihood-ratio test between two nested models on the same rows.
+    """Test two nested models on the same rows by a likelihood ratio.
 
-    Models that differ in their fixed part are refitted by maximum likelihood. Where the smaller one
-    lacks variances, their null value of zero lies on the boundary, and the reference is a mixture
-    of χ² distributions (Stram & Lee 1994); a single one would be too strict.
+    Models that differ in their fixed part are refitted by maximum likelihood. If the smaller one
+    lacks variances, their null value of zero lies on the boundary of the parameter space, and the
+    reference is a mixture of χ² distributions (Stram & Lee 1994); a single χ² distribution would be
+    conservative.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
     Raises
     ------
     LmmError
-        If the rows differ or the models are not nested.
+        If the rows differ, or the models are not nested.
     """
     if not np.array_equal(smaller.frame.y, larger.frame.y):
         raise LmmError(
@@ -54,8 +55,8 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
     outside = A - B @ linalg.lstsq(B, A)[0]
     if np.abs(outside).max() > 1e-6 * max(1.0, np.abs(A).max()):
         raise LmmError(
-            f"'{smaller.frame.fixed}' is not within '{larger.frame.fixed}': the fixed parts are "
-            "not nested. Give the smaller model first.",
+            f"'{smaller.frame.fixed}' is not contained in '{larger.frame.fixed}': the fixed parts "
+            "are not nested. Pass the smaller model first.",
             kind="not_nested", column="fixed", value=smaller.frame.fixed,
         )  # fmt: skip
     extra = _extra_covariances(smaller, larger)
@@ -78,7 +79,7 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
 
 
 def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int, int]]:
-    """(new variances, new parameters) of each random factor that the larger model adds."""
+    """Count new variances and new parameters of each factor that the larger model extends."""
     before, after = {}, {}
     for names, result in ((before, smaller), (after, larger)):
         for term in result.frame.random:
@@ -88,8 +89,8 @@ def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int,
         for names in terms:
             if not any(set(names) <= set(other) for other in after.get(factor, [])):
                 raise LmmError(
-                    f"the random term of {', '.join(names)} over '{factor}' is in the smaller "
-                    "model only: the random parts are not nested. Give the smaller model first.",
+                    f"the random term of {', '.join(names)} over '{factor}' is only in the smaller "
+                    "model: the random parts are not nested. Pass the smaller model first.",
                     kind="not_nested", column="random", value=factor,
                 )  # fmt: skip
     for factor, terms in after.items():
@@ -102,10 +103,10 @@ def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int,
 
 
 def _boundary_p(chisq: float, fixed_df: int, extra) -> tuple[float, str]:
-    """Tail of a likelihood ratio with `fixed_df` free parameters and some new variances.
+    """Compute the p-value of a likelihood ratio with `fixed_df` free parameters and new variances.
 
-    A new variance is zero in half of all samples, and its covariances with it; several are taken
-    as independent.
+    Under the null, a new variance and its covariances are estimated as zero in half of all samples;
+    several new variances are treated as independent.
     """
     total, m = fixed_df + sum(n for _, n in extra), sum(v for v, _ in extra)
     if not m:
@@ -121,7 +122,7 @@ def _boundary_p(chisq: float, fixed_df: int, extra) -> tuple[float, str]:
 
 @one_thread
 def random_effect_tests(result: LmmResult) -> pd.DataFrame:
-    """Likelihood-ratio test of each random coefficient, as lmerTest's ranova.
+    """Test each random coefficient by a likelihood ratio, like lmerTest's ranova.
 
     Parameters
     ----------
@@ -131,8 +132,8 @@ def random_effect_tests(result: LmmResult) -> pd.DataFrame:
     -------
     DataFrame
         Columns term (the one left out), loglik (without it), chisq, df, p (boundary-aware),
-        p_naive, reference. Slopes are left out one at a time; a term without slopes is
-        left out as a whole.
+        p_naive, reference. Slopes are left out one at a time; a term without slopes is left out
+        entirely.
     """
     deviance, theta = result.deviance, result.theta
     rows = []

@@ -1,8 +1,8 @@
 """Estimated marginal means and slopes, and corrected contrasts between them.
 
-Predictions over a balanced grid of the factors are averaged, as emmeans does (Lenth 2023); every
-mean, slope and contrast is a linear function of the fixed effects, with Satterthwaite degrees of
-freedom of its own. Chapter 09-mixed-models uses it.
+Predictions are averaged over a balanced grid of the factors, as in emmeans (Lenth 2023). Each mean,
+slope or contrast is a linear function of the fixed effects, with its own Satterthwaite degrees of
+freedom. Chapter 09-mixed-models uses it.
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ class MarginalMeans:
     def contrasts(
         self, method="pairwise", adjust: str = "holm", equivalence: float | None = None
     ) -> pd.DataFrame:
-        """Differences between cells, with corrected p-values and intervals.
+        """Compute differences between cells, with corrected p-values and intervals.
 
         Parameters
         ----------
         method : {"pairwise", "reference", "mean"} or dict
-            All pairs; each cell against the first; each against the mean of all; or a mapping
-            from a name to one weight for each cell, such as ``{"pop - rest": [-.5, 1, -.5]}``.
+            Compare all pairs, each cell with the first, or each with the mean of all; or a mapping
+            from names to one weight per cell, such as ``{"pop - rest": [-.5, 1, -.5]}``.
         adjust : {"holm", "tukey", "none"}
-            Correction over the contrasts (within each level of `by`). Tukey's is for pairs only,
-            and takes the studentised range at each contrast's own df, as emmeans does; its
-            intervals are simultaneous.
+            Correction for the number of contrasts (within each level of `by`). Tukey's method is
+            for pairs only, and uses the studentised range with each contrast's own df, as in
+            emmeans; its intervals are simultaneous.
         equivalence : float, optional
             Smallest difference that would matter, above 0: adds ``p_equivalence``, the p-value of
-            two one-sided tests that the difference is smaller (Schuirmann 1987), corrected over
-            the contrasts by Holm unless `adjust` is none.
+            two one-sided tests that the difference is smaller (Schuirmann 1987), corrected for the
+            number of contrasts by Holm's method unless `adjust` is ``"none"``.
 
         Returns
         -------
         DataFrame
             Columns of `by`, contrast, estimate, se, df, t, p (uncorrected), p_adjusted, low, high,
-            and p_equivalence where it is asked for.
+            and p_equivalence if requested.
         """
         check_known(adjust, ("none", "holm", "tukey"), "adjust")
         if adjust == "tukey":
@@ -96,7 +96,7 @@ def _contrast_weights(method, names: list[str]) -> dict[str, np.ndarray]:
         return {name: np.asarray(w, dtype=float) for name, w in method.items()}
     if n < 2:
         raise LmmError(
-            f"there is a single cell ({names[0]}); nothing to compare it with.", kind="single_cell"
+            f"there is a single cell ({names[0]}); nothing to compare.", kind="single_cell"
         )
     check_known(method, ("pairwise", "reference", "mean"), "method")
     if method == "pairwise":
@@ -115,7 +115,7 @@ def _adjust(table: pd.DataFrame, adjust: str, n_cells: int, level: float) -> Non
     elif adjust == "tukey":
         df = table["df"].to_numpy()
         corrected = stats.studentized_range.sf(np.abs(table["t"]) * np.sqrt(2), n_cells, df)
-        # the range of two cells is a t: keep the exact value
+        # for two cells, the studentised range is a t distribution: keep the exact value
         corrected = p if n_cells == 2 else np.maximum(corrected, p)
         half = stats.studentized_range.ppf(level, n_cells, df) / np.sqrt(2) * table["se"]
         table["low"], table["high"] = table["estimate"] - half, table["estimate"] + half
@@ -123,17 +123,17 @@ def _adjust(table: pd.DataFrame, adjust: str, n_cells: int, level: float) -> Non
 
 
 def emmeans(result, specs, by=None, at=None, level: float = 0.95) -> MarginalMeans:
-    """Estimated marginal means of one or several factors.
+    """Compute estimated marginal means of one or several factors.
 
     Parameters
     ----------
     specs : str or list of str
-        Factors whose cells are wanted; a numeric variable too, with its values in `at`.
+        Factors whose cells are estimated; or numeric variables, with their values in `at`.
     by : str or list of str, optional
-        Factors within whose levels contrasts are made and corrected.
+        Factors within whose levels contrasts are computed and corrected.
     at : dict, optional
-        Value(s) of other variables. Other numeric ones are held at their mean over the rows;
-        other factors are averaged with equal weights.
+        Value(s) of other variables. Numeric variables not given are fixed at their mean over the
+        rows; other factors are averaged with equal weights.
     level : float
 
     Returns
@@ -149,12 +149,12 @@ def emmeans(result, specs, by=None, at=None, level: float = 0.95) -> MarginalMea
 def emtrends(
     result, variable: str, specs=None, by=None, at=None, level: float = 0.95
 ) -> MarginalMeans:
-    """Estimated marginal slopes of a numeric variable, for each cell of `specs`.
+    """Compute estimated marginal slopes of a numeric variable, for each cell of `specs`.
 
     Parameters
     ----------
     variable : str
-        Numeric variable of the fixed part; the slope is per unit of it, at the point given by
+        Numeric variable of the fixed part. The slope is per unit of this variable, at the value in
         `at` or at its mean.
     specs, by, at, level
         As in `emmeans`.
@@ -168,7 +168,7 @@ def emtrends(
     numeric = [name for name in frame.fixed_variables if name not in frame.factors]
     check_known(variable, numeric, "numeric variable")
     grid = _grid(result, specs, by, at)
-    # a central difference is exact for straight lines and parabolas
+    # a central difference is exact for linear and quadratic terms
     step = 1e-3 * np.ptp(frame.data[variable].to_numpy(dtype=float))
     up, down = grid.copy(), grid.copy()
     up[variable] = up[variable] + step

@@ -1,4 +1,4 @@
-"""Moderators of a slope: facts about listeners that go with a steeper or flatter one.
+"""Moderators of a slope: listener variables associated with a steeper or flatter slope.
 
 Chapter 09-mixed-models uses them.
 """
@@ -17,12 +17,12 @@ __all__ = ["join_facts", "slopes_by_fact"]
 def join_facts(
     rows: pd.DataFrame, listeners: pd.DataFrame, styles=()
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Add the numeric facts about listeners, standardised, to their answers.
+    """Add standardised numeric facts about listeners to their ratings.
 
     Parameters
     ----------
     rows : DataFrame
-        One row per answer, with ``listener``, and ``style`` where `styles` are given.
+        One row per rating, with ``listener``, and with ``style`` if `styles` are given.
     listeners : DataFrame
         ``listener_id`` and facts. Columns ``taste_<style>``, one for each of several styles,
         become one fact, ``taste``: how much the listener likes the style of the song.
@@ -31,10 +31,10 @@ def join_facts(
     Returns
     -------
     rows : DataFrame
-        With one more column per fact, in SD over listeners (``taste``: over answers).
+        The rows with one more column per fact, in SD over listeners (``taste``: over ratings).
     facts : list of str
-        Names of these columns. Facts that are missing for some listener, constant, or not named
-        by an identifier are left out.
+        Names of these columns. Facts that are constant, missing for a listener, or whose name is
+        not an identifier are left out.
     """
     numbers = listeners.set_index("listener_id").select_dtypes("number")
     taste = numbers.filter(regex="^taste_")
@@ -55,7 +55,7 @@ def join_facts(
 def slopes_by_fact(
     rows: pd.DataFrame, facts: list[str], predictor: str, random: str, response: str = "rating"
 ) -> pd.DataFrame:
-    """Estimate how a slope changes with facts about the listener, all facts in one model.
+    """Estimate how a slope changes with facts about the listener, with all facts in one model.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def slopes_by_fact(
     facts : list of str
         Numeric columns.
     predictor, response : str
-        Columns; the slope is that of the response on the predictor.
+        Columns that define the slope, of the response on the predictor.
     random : str
         Random terms, such as ``(1 + x | listener) + (1 | track)``.
 
@@ -71,7 +71,7 @@ def slopes_by_fact(
     -------
     DataFrame
         Columns fact (in words), estimate (change of the slope for one unit of the fact), se, df, t,
-        p, low, high, p_holm (corrected for the number of facts); no rows without facts.
+        p, low, high, p_holm (corrected for the number of facts). Empty if there are no facts.
     """
     columns = ["fact", "estimate", "se", "df", "t", "p", "low", "high", "p_holm"]
     if not facts:

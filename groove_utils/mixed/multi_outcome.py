@@ -1,4 +1,4 @@
-"""Slopes of several questions about the same songs, compared in separate models and in one.
+"""Slopes for several questions about the same songs, in separate models and in a joint model.
 
 Chapter 09-mixed-models uses it.
 """
@@ -16,10 +16,10 @@ _CROSSED = "(1 | listener) + (1 | track)"
 
 
 def compare_questions(rows: pd.DataFrame, predictor: str = "predicted") -> pd.DataFrame:
-    """Estimate the slope on one predictor for each question separately, and for all in one model.
+    """Estimate the slope on a predictor for each question, in separate models and in a joint model.
 
-    In the one model, listeners and songs have intercepts, and deviations from them for each
-    question, so that the differences between questions can be tested.
+    In the joint model, listeners and songs have intercepts and question-specific deviations from
+    them, so that differences between questions can be tested.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def compare_questions(rows: pd.DataFrame, predictor: str = "predicted") -> pd.Da
         Columns question, model (``each by itself``, and ``all in one model`` where there are
         several questions), estimate, se, df, t, p, low, high; then the same in both rows of a
         question: p_holm (of the separate slope, over questions), explained (share of the songs'
-        variance that the predictor removes), and n_apart (from how many other questions its slope
-        differs in the one model, at the 5% level by Holm over all pairs).
+        variance that the predictor removes), and n_apart (number of other questions from which its
+        slope differs in the joint model, at the 5% level with Holm's correction over all pairs).
     """
     questions = list(dict.fromkeys(rows["question"]))
     separate, about = [], []

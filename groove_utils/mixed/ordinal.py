@@ -1,4 +1,4 @@
-"""Ordinal check of a linear mixed model: does it matter that ratings are only ordered?
+"""Ordinal check of a linear mixed model, for ratings that may be only ordinal.
 
 Chapter 09-mixed-models uses it through :func:`groove_utils.mixed.robustness_table`.
 
@@ -29,27 +29,26 @@ __all__ = ["cumulative_link_check"]
 def cumulative_link_check(
     formula: str, data: pd.DataFrame, n_bins: int = 7, level: float = 0.95
 ) -> pd.DataFrame:
-    """Compare the linear mixed model with a model that takes the scale as ordered only.
+    """Compare a linear mixed model with a cumulative logit model, for ordinal ratings.
 
-    A cumulative logit of the fixed part (population-averaged: no random effects), with standard
-    errors clustered by the first two grouping factors at once, next to the linear mixed model.
+    The latter has no random effects; its errors are clustered by the first two grouping factors.
 
     Parameters
     ----------
     formula : str
-        As for `fit_lmm`.
+        See `fit_lmm`.
     data : DataFrame
     n_bins : int
-        A response with more distinct values is cut into this many bins of equal count.
+        A response with more distinct values is divided into this many bins of equal count.
     level : float
-        Coverage; a term counts as reliable if its interval leaves out 0.
+        Coverage; a term counts as reliable if its interval excludes 0.
 
     Returns
     -------
     DataFrame
-        Columns term, linear, linear_se, linear_p, linear_sd (estimate in residual SD), ordinal (log
-        odds), ordinal_se, ordinal_p, agree (same sign and same verdict at 1 − level). No row for
-        the intercept.
+        Columns term, linear, linear_se, linear_p, linear_sd (estimate in units of the residual SD),
+        ordinal (log odds), ordinal_se, ordinal_p, agree (same sign and same verdict at 1 − level).
+        No row for the intercept.
     """
     check_level(level)
     with warnings.catch_warnings():
@@ -64,7 +63,8 @@ def cumulative_link_check(
     keep = [j for j, name in enumerate(frame.names) if name != "Intercept"]
     if not keep:
         raise LmmError(
-            f"the fixed part '{frame.fixed}' holds nothing to check but the intercept.",
+            f"the fixed part '{frame.fixed}' contains only the intercept, so there is nothing to "
+            "check.",
             kind="no_predictor", value=frame.fixed,
         )  # fmt: skip
     centre, scale = frame.X[:, keep].mean(axis=0), frame.X[:, keep].std(axis=0)

@@ -15,7 +15,7 @@ __all__ = ["partition_by_question", "variance_partition"]
 
 
 def variance_partition(result: LmmResult) -> pd.DataFrame:
-    """Compute the share of the variance of each part of the model; the shares add to one.
+    """Compute the share of variance of each part of the model; the shares sum to one.
 
     Parameters
     ----------
@@ -24,13 +24,13 @@ def variance_partition(result: LmmResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns part, kind (fixed, random or residual), variance, share. That of a fixed term is
-        its covariance with the whole fixed prediction, which may be negative; these add to the
-        variance of the fixed part.
+        Columns part, kind (fixed, random or residual), variance, share. The variance of a fixed
+        term is its covariance with the whole fixed prediction, which may be negative; these sum to
+        the variance of the fixed part.
     """
     parts = result.mean_variances()
     rows, prediction = [], result.frame.X @ result.beta
-    # sum coding, so that a covariate's part is its average slope and not the reference's
+    # sum coding, so that a covariate's part is its average slope, not that of the reference level
     for label, (X, weights) in result.frame.sum_coding().items():
         part = X @ (weights @ result.beta)
         rows.append((label, "fixed", float(np.cov(part, prediction)[0, 1])))
@@ -41,20 +41,20 @@ def variance_partition(result: LmmResult) -> pd.DataFrame:
 
 
 def partition_by_question(formula: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Compute the shares of the variance of each part of a model, for each question.
+    """Compute the share of variance of each part of a model, for each question.
 
     Parameters
     ----------
     formula : str
-        As for `fit_lmm`, over rows of one question.
+        See `fit_lmm`; it is fitted to the rows of one question at a time.
     rows : DataFrame
         With ``question``.
 
     Returns
     -------
     DataFrame
-        Index ``question``; columns the parts of `variance_partition`; rows add to one. Fixed terms
-        of which one is negative for some question stand as one part, joined by “and”.
+        Index ``question``; columns are the parts of `variance_partition`; rows sum to one. Fixed
+        terms of which one is negative for some question stand as one part, joined by “and”.
     """
     shares, fixed = {}, []
     for question in dict.fromkeys(rows["question"]):

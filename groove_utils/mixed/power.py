@@ -1,4 +1,4 @@
-"""Power of a study by simulation: the numbers of listeners and songs that it needs.
+"""Power analysis by simulation: how many listeners and songs a study needs.
 
 Chapter 09-mixed-models uses `power_simulation` for its heat map.
 
@@ -30,14 +30,14 @@ __all__ = ["crossed_design", "power_simulation"]
 def crossed_design(
     n_listeners: int, n_songs: int, songs_per_listener: int | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Assign songs to listeners, each song to equally many listeners but for one.
+    """Assign songs to listeners, so that songs are rated equally often to within one listener.
 
     Parameters
     ----------
     n_listeners, n_songs : int
         At least 2 each.
     songs_per_listener : int or None
-        All songs for each listener if None.
+        Number of songs per listener; all songs if None.
     rng : Generator
 
     Returns
@@ -50,7 +50,7 @@ def crossed_design(
     check_range("songs_per_listener", each, 1 <= each <= n_songs, f"1 … {n_songs}, as n_songs")
     if each == n_songs:
         return np.repeat(np.arange(n_listeners), each), np.tile(np.arange(n_songs), n_listeners)
-    # listeners take the next songs from shuffled rounds, so that songs are heard equally often
+    # listeners take the next songs from shuffled rounds, so that songs are rated equally often
     song = np.empty((n_listeners, each), dtype=int)
     queue: list[int] = []
     for i in range(n_listeners):
@@ -96,15 +96,15 @@ def power_simulation(
     effect : float
         Change of the rating for one SD of the song covariate; 0 gives the type-I rate.
     sd_listener, sd_song, sd_slope, sd_residual : float
-        Spreads, as estimated by a fitted model.
+        Standard deviations, as estimated by a fitted model.
     songs_per_listener : int, optional
-        All songs by default, and where there are fewer songs.
+        By default, or if there are fewer songs, all songs.
     n_simulations : int
-        Per cell.
+        Number of simulations per cell.
     alpha : float
         Level of the two-sided test.
     seed : int
-        The table is the same for every `n_jobs`.
+        Seed; the table does not depend on `n_jobs`.
     n_jobs : int
         Number of processes.
 
@@ -112,7 +112,7 @@ def power_simulation(
     -------
     DataFrame
         Columns n_listeners, n_songs, songs_per_listener, effect, power, low, high (Wilson 95%
-        interval of the simulated power), coverage (share of 1 − alpha intervals that hold the
+        interval of the simulated power), coverage (share of 1 − alpha intervals that contain the
         effect), se (mean standard error), n_simulations.
     """
     check_level(1 - alpha)
@@ -165,7 +165,8 @@ def _simulate(n_listeners, n_songs, each, effect, spreads, seed) -> tuple[float,
         # θ is that of a column of root mean square 1
         start.append(spreads["sd_slope"] * np.sqrt((x**2).mean()))
     deviance = CrossedDeviance(y, np.column_stack([np.ones_like(x), x]), terms)
-    # the search starts from the truth, which is near the optimum but no part of the criterion
+    # the optimisation starts from the truth, which is near the optimum but not part of the
+    # criterion
     theta = minimise(deviance, np.array(start) / spreads["sd_residual"], tol=1e-2)
     solution = deviance.solve(theta)
     df = Satterthwaite(deviance, theta, solution.sigma).df([0.0, 1.0])[0]

@@ -23,22 +23,23 @@ _MOST = 6000  # side of the largest matrix that is inverted
 def predict(
     result, rows: pd.DataFrame | None = None, random="all", level: float = 0.95
 ) -> pd.DataFrame:
-    """Predict, with or without random effects, also for listeners and tracks not in the fit.
+    """Predict with or without random effects, including for new listeners and tracks.
 
     Parameters
     ----------
     rows : DataFrame, optional
-        New rows with the variables of the formula; the rows used by default. A level that the
-        fit has not seen gets random effects of zero, and its spread enters the interval.
+        New rows with the variables of the formula; the rows used by default. A level that did not
+        occur in the fit gets random effects of zero, and their variance is included in the
+        interval.
     random : "all", None or list of str
-        Grouping factors whose known levels are taken into account; with None the prediction is
-        for a new listener and a new track.
+        Grouping factors whose known levels are taken into account; with None, the prediction is for
+        a new listener and a new track.
     level : float
 
     Returns
     -------
     DataFrame
-        Index of `rows`; columns estimate, se (of the expected rating of those levels), low,
+        Indexed like `rows`; columns estimate, se (of the expected rating of those levels), low,
         high (interval of one new rating: expected rating, levels not taken into account, and
         residual).
     """
@@ -76,7 +77,7 @@ def predict(
 
 
 def _variance(result, X: np.ndarray, designs) -> np.ndarray:
-    """Variance of x'β̂ + z'b̂ − z'b over the levels taken into account, for each row."""
+    """Return the variance of x'β̂ + z'b̂ − z'b over the levels taken into account, for each row."""
     if all((codes < 0).all() for _, codes in designs):
         return np.einsum("ni,ij,nj->n", X, result.solution.vcov, X)
     frame, relative = result.frame, result.deviance.unpack(result.theta)
@@ -91,7 +92,7 @@ def _variance(result, X: np.ndarray, designs) -> np.ndarray:
 
 
 def _joint_design(X, designs, relative, result) -> np.ndarray:
-    """Columns of β, then of the spherical random effects of each level of each term."""
+    """Return the columns of β, followed by the spherical random effects of each term's levels."""
     sizes = [len(term.levels) * len(term.names) for term in result.frame.random]
     side = X.shape[1] + sum(sizes)
     check_range("number of effects", side, side <= _MOST, f"at most {_MOST}; try random=None")

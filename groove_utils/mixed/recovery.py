@@ -1,4 +1,4 @@
-"""Recovery of known effects: a mixed model's estimates next to the values that drew the data.
+"""Recovery of known effects: a mixed model's estimates compared with the simulated values.
 
 Chapter 09-mixed-models uses it.
 """
@@ -19,7 +19,7 @@ def recovery_table(
     spreads: dict[str, tuple[str, str | None]],
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Compare estimates and their intervals with the values that drew the data.
+    """Compare estimates and their intervals with the values used to simulate the data.
 
     Parameters
     ----------
@@ -31,18 +31,18 @@ def recovery_table(
         Name of a standard deviation → its grouping factor and coefficient in the fit, such as
         ``("listener", "Intercept")``, or ``("Residual", None)``.
     level : float
-        Coverage; the intervals of standard deviations are those of the profiled likelihood.
+        Coverage; standard deviations have profile-likelihood intervals.
 
     Returns
     -------
     DataFrame
         Columns kind (``Fixed effects`` or ``Standard deviations``), term, estimate, low, high,
-        truth, within (whether the interval holds the truth).
+        truth, within (whether the interval contains the truth).
 
     Raises
     ------
     LmmError
-        If a spread is not in the model, or a truth is missing.
+        If a standard deviation is not in the model, or a true value is missing.
     """
     columns = ["kind", "term", "estimate", "low", "high"]
     fixed = result.fixed_effects(level).assign(kind="Fixed effects")[columns]

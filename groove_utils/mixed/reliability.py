@@ -1,4 +1,4 @@
-"""Reliability of ratings: intraclass correlations, split halves, numbers of raters (chapter 01)."""
+"""Reliability of ratings: intraclass correlations, split halves, number of raters (chapter 01)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["icc", "rater_curve", "spearman_brown", "split_half"]
 
 @one_thread
 def icc(ratings, *, level=0.95) -> pd.DataFrame:
-    """Compute two-way intraclass correlations, of consistency and of agreement.
+    """Compute two-way intraclass correlations for consistency and for agreement.
 
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Long, or a matrix of listeners × tracks. Where every listener rated every track the
-        estimates are those of analysis of variance with the exact or Satterthwaite intervals of
+        Long format, or a matrix of listeners × tracks. If every listener rated every track, the
+        estimates come from an analysis of variance with the exact or Satterthwaite intervals of
         McGraw & Wong (1996); otherwise they come from REML variance components with
         profile-likelihood intervals.
     level : float
@@ -33,9 +33,9 @@ def icc(ratings, *, level=0.95) -> pd.DataFrame:
     -------
     DataFrame
         One row per ``type``: ``C,1``, ``A,1`` (a single listener), ``C,k``, ``A,k`` (the mean over
-        ``k`` listeners; in incomplete designs the harmonic mean of listeners per song), with
-        ``estimate, low, high, k, n_tracks, n_listeners, balanced``. Negative estimates of a
-        balanced design are not raised to 0.
+        ``k`` listeners; in incomplete designs, k is the harmonic mean of the number of listeners
+        per song), with ``estimate, low, high, k, n_tracks, n_listeners, balanced``. Negative
+        estimates in a balanced design are not set to 0.
 
     References
     ----------
@@ -58,7 +58,7 @@ def icc(ratings, *, level=0.95) -> pd.DataFrame:
 
 
 def _icc_anova(matrix, level):
-    """Estimate, low and high of ICC(C,1) and of ICC(A,1) from mean squares."""
+    """Return estimate, low and high of ICC(C,1) and of ICC(A,1), from mean squares."""
     n, k = matrix.shape
     grand = matrix.mean()
     between = k * ((matrix.mean(axis=1) - grand) ** 2).sum()
@@ -68,7 +68,7 @@ def _icc_anova(matrix, level):
     mse = residual / ((n - 1) * (k - 1))
     if msr + (k - 1) * mse <= 0:
         raise LmmError(
-            "all ratings are the same: there is no variance to divide",
+            "all ratings are the same: there is no variance to partition",
             kind="constant_response", column="rating", value=grand,
         )  # fmt: skip
     upper = 1 - (1 - level) / 2
@@ -91,12 +91,12 @@ def _icc_anova(matrix, level):
 
 
 def _icc_reml(table, level):
-    """Estimate, low and high of ICC(C,1) and of ICC(A,1) from the profiled REML deviance."""
+    """Return estimate, low and high of ICC(C,1) and of ICC(A,1), by profiled REML deviance."""
     deviance, theta = fit_crossed(table)
     bounds, cut = [(0.0, max(30.0, 30 * theta[1]))], deviance(theta) + stats.chi2.ppf(level, 1)
 
     def profiled(song):
-        """Least deviance over the listeners' θ, the songs' being a function of it."""
+        """Minimise the deviance over the listeners' θ, with the songs' θ a function of it."""
         goal = lambda t: deviance((song(t[0]), t[0]))  # noqa: E731
         return float(minimize(goal, [theta[1]], method="L-BFGS-B", bounds=bounds).fun)
 
@@ -115,7 +115,7 @@ def _icc_reml(table, level):
 
 
 def _profile_interval(best, profile, cut):
-    """Range of a statistic in 0…1 over which its profiled deviance stays below `cut`."""
+    """Find the range of a statistic in 0…1 in which its profiled deviance stays below `cut`."""
     ends = []
     for end, edge in ((0.0, 1e-9), (1.0, 1 - 1e-9)):
         if (end == 0 and best <= edge) or profile(edge) <= cut:
@@ -127,7 +127,7 @@ def _profile_interval(best, profile, cut):
 
 
 def spearman_brown(reliability, times):
-    """Reliability of a measure made `times` as long."""
+    """Compute the reliability of a measure lengthened by a factor of `times`."""
     return times * reliability / (1 + (times - 1) * reliability)
 
 
@@ -135,16 +135,16 @@ def spearman_brown(reliability, times):
 def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.Series:
     """Estimate the split-half reliability of song means with the Spearman–Brown correction.
 
-    Listeners (not single ratings) are divided into two halves at random and song means correlated
-    between halves; the mean correlation over splits is stepped up to all listeners. (The mean of
-    stepped-up values would depend on the few worst splits of unreliable ratings.) The interval
-    comes from drawing songs with replacement.
+    Listeners (not single ratings) are divided into two random halves, and song means are correlated
+    between the halves. The mean correlation over splits is corrected to the full number of
+    listeners. (The mean of corrected values would be dominated by the few worst splits if ratings
+    are unreliable.) The interval comes from a bootstrap over songs.
 
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Long, or a matrix of listeners × tracks. A song that one half did not rate is dropped from
-        that split.
+        Long format, or a matrix of listeners × tracks. A song without ratings in one half is
+        dropped from that split.
     n_splits, n_boot : int
     level : float
     seed : int
@@ -168,7 +168,7 @@ def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.
     both = np.isfinite(a) & np.isfinite(b)
     if (both.sum(axis=0) < 3).any():
         raise LmmError(
-            "in some splits fewer than 3 songs are rated by both halves of the listeners; the "
+            "in some splits, fewer than 3 songs are rated by both halves of the listeners; the "
             "design is too sparse for split halves, use icc",
             kind="too_sparse",
         )
@@ -183,7 +183,7 @@ def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.
 
 
 def _weighted_r(weights, a, b, both):
-    """Pearson's r of columns of `a` and `b` under song weights: (n_draws, n_columns)."""
+    """Compute Pearson's r of columns of `a` and `b` with song weights: (n_draws, n_columns)."""
     both = both.astype(float)
     total = weights @ both
     centre = a.sum() / both.sum()
@@ -204,11 +204,11 @@ def rater_curve(
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Of one query, as in :func:`noise_ceiling`.
+        Ratings on one query, as in :func:`noise_ceiling`.
     n_raters : sequence of int, optional
         By default 1, 2, 5, 10, 20, 30, 50, 100.
     n_draws : int
-        Random pairs of disjoint panels of k raters per song, among songs that have 2 k raters.
+        Number of random pairs of disjoint panels of k raters per song, for songs with 2 k raters.
     level : float
     seed : int
 
@@ -216,11 +216,11 @@ def rater_curve(
     -------
     DataFrame
         One row per ``raters`` and ``k``. If the same k raters rate all songs (``the same``), their
-        levels move all songs alike: ``reliability, low, high`` follow from ICC(C,1) by
-        Spearman–Brown. If each song has k raters of its own (``different``), their levels add to
-        the noise, and ICC(A,1) takes its place. ``observed`` and ``observed_sd``, only for
+        levels shift all songs equally, and ``reliability, low, high`` follow from ICC(C,1) by the
+        Spearman–Brown formula. If each song has its own k raters (``different``), their levels add
+        to the noise, and ICC(A,1) is used instead. ``observed`` and ``observed_sd``, only for
         ``different``: mean and SD of the correlation of song means between two panels drawn for
-        each song (missing where less than half of the songs, or fewer than 3, have 2 k raters).
+        each song (missing if fewer than half of the songs, or fewer than 3, have 2 k raters).
     """
     single = icc(ratings, level=level).set_index("type")
     matrix = rating_matrix(rating_table(ratings))
@@ -245,7 +245,7 @@ def rater_curve(
 
 
 def _panels_r(values, rated, k, rng):
-    """Correlation of song means between two panels of k raters, drawn for each song."""
+    """Correlate song means between two panels of k raters, drawn for each song."""
     order = np.where(rated, rng.random(rated.shape), 2.0).argsort(axis=1)  # raters come first
     drawn = np.take_along_axis(values, order, axis=1)
     means = [drawn[:, start : start + k].mean(axis=1) for start in (0, k)]

@@ -1,4 +1,4 @@
-"""A fitted mixed model in plain words, as in the results section of an article.
+"""Description of a fitted mixed model in words, as in the results section of an article.
 
 Chapter 09-mixed-models uses it through :meth:`groove_utils.mixed.LmmResult.report`.
 """
@@ -26,7 +26,7 @@ def write_report(result, level: float = 0.95) -> str:
     Returns
     -------
     str
-        Paragraphs, parted by blank lines.
+        Paragraphs, separated by blank lines.
     """
     criterion = "restricted maximum likelihood" if result.reml else "maximum likelihood"
     groups = join_words([f"{n:,} levels of {name}" for name, n in result.n_groups.items()])

@@ -1,6 +1,6 @@
 """A fitted linear mixed model: coefficients, tests, variances, conditional modes, predictions.
 
-Chapter 09-mixed-models uses it, as what :func:`groove_utils.mixed.fit_lmm` returns.
+It is returned by :func:`groove_utils.mixed.fit_lmm` and used in chapter 09-mixed-models.
 
 References
 ----------
@@ -42,7 +42,7 @@ class LmmResult:
     theta : ndarray
         Relative covariance parameters at the optimum.
     messages : list of str
-        Properties of the fit that affect how it is read, also given as warnings.
+        Properties of the fit that affect its interpretation, also issued as warnings.
     formula : str
         Formula as given.
     reml : bool
@@ -50,8 +50,8 @@ class LmmResult:
     n_obs, n_params : int
         Rows used; fixed coefficients, covariance parameters and the residual variance.
     loglik, aic, bic : float
-        Log-likelihood, restricted if the fit is, and the criteria of Akaike and Schwarz (REML
-        values compare only between fits of equal fixed part).
+        Log-likelihood (restricted for REML), and the criteria of Akaike and Schwarz. REML values
+        are comparable only between fits with the same fixed part.
     names, beta : list of str; ndarray, shape (n_fixed,)
         Fixed coefficients.
     sigma : float
@@ -96,18 +96,18 @@ class LmmResult:
 
     @property
     def n_groups(self) -> dict[str, int]:
-        """Levels of each grouping factor."""
+        """Number of levels of each grouping factor."""
         return {term.factor: len(term.levels) for term in self.frame.random}
 
     @property
     def singular(self) -> bool:
-        """True if some random effect has no spread, or is determined by another."""
+        """True if a random effect has zero variance, or is determined by others."""
         return bool((self.theta[self.deviance.diagonal] < 1e-4).any())
 
     # fixed effects ----------------------------------------------------------------------------
 
     def fixed_effects(self, level: float = 0.95) -> pd.DataFrame:
-        """Tidy table of the fixed coefficients with Satterthwaite degrees of freedom.
+        """Tabulate the fixed coefficients with Satterthwaite degrees of freedom.
 
         Parameters
         ----------
@@ -122,15 +122,16 @@ class LmmResult:
         return t_table(self, np.eye(len(self.names)), {"term": self.names}, level)
 
     def effect(self, term: str, level: float = 0.95) -> pd.Series:
-        """One row of `fixed_effects`: estimate, se, df, t, p, low, high of a coefficient."""
+        """Return one row of `fixed_effects`: estimate, se, df, t, p, low, high of a coefficient."""
         check_known(term, self.names, "coefficient")
         return self.fixed_effects(level).set_index("term").loc[term]
 
     def type3(self) -> pd.DataFrame:
-        """Type III F tests of the fixed terms, with Satterthwaite denominators.
+        """Compute Type III F tests of the fixed terms, with Satterthwaite denominator df.
 
-        Each term is tested with the others present, every factor in sum coding, so that a main
-        effect is the one at the unweighted mean of the levels (and at 0 of a covariate).
+        Each term is tested in the presence of all others, with factors in sum coding, so that a
+        main effect refers to the unweighted mean of the other factors' levels (and to 0 for
+        covariates).
 
         Returns
         -------
@@ -148,27 +149,27 @@ class LmmResult:
     # random effects ---------------------------------------------------------------------------
 
     def covariances(self) -> list[pd.DataFrame]:
-        """Covariance matrix of each random term, in the order of the formula."""
+        """Return the covariance matrix of each random term, in the order of the formula."""
         return [
             pd.DataFrame(self.sigma**2 * L @ L.T, term.names, term.names)
             for term, L in zip(self.frame.random, self.deviance.unpack(self.theta))
         ]
 
     def random_effects(self, factor: str | None = None, level: float = 0.95) -> pd.DataFrame:
-        """Conditional modes (BLUPs) of the levels, with their conditional standard deviation.
+        """Tabulate the conditional modes (BLUPs) of the levels, and their conditional SDs.
 
         Parameters
         ----------
         factor : str, optional
-            One grouping factor; all by default.
+            Grouping factor; all by default.
         level : float
             Coverage of the interval, mode ± z · sd.
 
         Returns
         -------
         DataFrame
-            Columns factor, level, term, value, sd, low, high, n (rows of that level). As lme4's
-            condVar, the sd takes the fixed effects and variances as known.
+            Columns factor, level, term, value, sd, low, high, n (rows of that level). As in lme4's
+            condVar, the sd treats the fixed effects and variances as known.
         """
         check_level(level)
         if factor is not None:
@@ -195,7 +196,7 @@ class LmmResult:
         seed: int = 0,
         n_jobs: int = 1,
     ) -> pd.DataFrame:
-        """Tidy table of the variances and correlations.
+        """Tabulate the variances and correlations of the random effects.
 
         Parameters
         ----------
@@ -205,16 +206,16 @@ class LmmResult:
         level : float
             Coverage of the intervals.
         n_boot : int
-            Bootstrap redraws.
+            Number of bootstrap samples.
         seed, n_jobs : int
-            Of the bootstrap.
+            Seed and number of processes of the bootstrap.
 
         Returns
         -------
         DataFrame
             Columns factor, term, other (second coefficient of a correlation, else missing),
-            variance (covariance for correlations), sd (correlation for correlations), and
-            low, high on the scale of `sd` where an interval was asked for.
+            variance (covariance for correlations), sd (correlation for correlations), and low, high
+            on the scale of `sd` if intervals were requested.
         """
         rows = []
         for term, cov in zip(self.frame.random, self.covariances()):
@@ -237,13 +238,14 @@ class LmmResult:
         return table.assign(low=low, high=high)
 
     def mean_variances(self) -> pd.Series:
-        """Variance that each part adds to the average row.
+        """Return the variance contributed by each part, averaged over rows.
 
         Returns
         -------
         Series
-            Index ``Fixed``, each grouping factor, ``Residual``. A random slope counts at the mean
-            square of its covariate (Johnson 2014), so a factor's share is mean(z'Σz).
+            Index ``Fixed``, each grouping factor, ``Residual``. A random slope contributes in
+            proportion to the mean square of its covariate (Johnson 2014), so a factor's
+            contribution is mean(z'Σz).
         """
         parts = {"Fixed": float(np.var(self.frame.X @ self.beta, ddof=1))}
         for term, cov in zip(self.frame.random, self.covariances()):
@@ -253,7 +255,7 @@ class LmmResult:
         return pd.Series(parts, name="variance")
 
     def r2(self) -> pd.Series:
-        """Marginal and conditional R² (Nakagawa & Schielzeth; Johnson for slopes).
+        """Compute marginal and conditional R² (Nakagawa & Schielzeth; Johnson for slopes).
 
         Returns
         -------
@@ -277,7 +279,7 @@ class LmmResult:
 
     @property
     def residuals(self) -> np.ndarray:
-        """Response less `fitted`, shape (n_rows,)."""
+        """Response minus `fitted`, shape (n_rows,)."""
         return self.frame.y - self.fitted
 
     predict = predict
@@ -285,25 +287,25 @@ class LmmResult:
     # other fits ---------------------------------------------------------------------------------
 
     def refit(self, y=None, reml: bool | None = None) -> LmmResult:
-        """Fit the same model to another response, or under the other criterion.
+        """Fit the same model to a different response, or with the other criterion.
 
         Parameters
         ----------
         y : ndarray, shape (n_rows,), optional
-            A response for the rows used.
+            New response for the rows used.
         reml : bool, optional
 
         Returns
         -------
         LmmResult
-            The search starts from this optimum.
+            The new fit. Its optimisation starts from this one's optimum.
         """
         deviance, frame = self.deviance, self.frame
         if y is not None:
             y = np.asarray(y, dtype=float)
             if y.shape != frame.y.shape or not np.isfinite(y).all():
                 raise LmmError(
-                    f"the new response has shape {y.shape} or undefined values; expected "
+                    f"the new response has shape {y.shape} or contains undefined values; expected "
                     f"{frame.y.shape} finite numbers.",
                     kind="wrong_response", value=y.shape,
                 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Robustness of one effect to other reasonable analyses.
+"""Robustness of an effect to other reasonable analyses.
 
 Chapter 09-mixed-models shows the table in its robustness section.
 
@@ -45,11 +45,11 @@ def robustness_table(
     term : str
         Name of a fixed coefficient.
     level : float
-        Coverage of the intervals; a verdict is whether 0 lies outside.
+        Coverage of the intervals; the verdict is whether the interval excludes 0.
     n_jobs : int
-        Processes, for leaving levels out.
+        Number of processes for leaving levels out.
     extra : dict, optional
-        More variants: name → another fit of the same response that has the term.
+        Further variants: name → a fit of the same response that contains the term.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def _linear_variants(result: LmmResult):
     groups = pd.Series(frame.y).groupby(first.codes)
     spread = groups.transform("std")
     z = ((frame.y - groups.transform("mean")) / spread.where(spread > 0)).to_numpy()
-    # after z-scoring, that factor's intercepts are 0 by construction
+    # after z-scoring, this factor's intercepts are 0 by construction
     kept = " + ".join(_without_intercepts(frame.random, first.factor)) or bars
     scored, unit = frame.data.assign(_z_score=z), f"SD of {first.factor}"
     yield (
@@ -139,7 +139,7 @@ def _ordinal(result: LmmResult, term: str, level: float) -> pd.Series:
 
 
 def _without_intercepts(terms, factor: str) -> list[str]:
-    """Bars of the random terms without the intercepts of one factor."""
+    """Return the random terms of the formula without the intercepts of one factor."""
     kept = []
     for bar in random_bars(terms):
         split = [t for t in terms if t.bar == bar]

@@ -22,22 +22,22 @@ _STEEP = 0.05  # largest gradient component of an accepted optimum
 def minimise(
     model: CrossedDeviance, start: np.ndarray | None = None, tol: float = 1e-4, free=None
 ) -> np.ndarray:
-    """Find the θ of least deviance by BFGS, again from other points where that is in doubt.
+    """Find the θ that minimises the deviance by BFGS, with restarts if the optimum is in doubt.
 
     Parameters
     ----------
     model : CrossedDeviance
     start : ndarray, shape (n_theta,), optional
-        By default all random effects vary half as much as the residual.
+        Starting point; by default, all random effects have half the residual's standard deviation.
     tol : float
         Largest gradient component that counts as zero.
     free : ndarray of bool, shape (n_theta,), optional
-        Entries to search over; the others are held at 0. All by default.
+        Entries to optimise; the others are fixed at 0. All by default.
 
     Returns
     -------
     ndarray, shape (n_theta,)
-        Diagonal entries are positive, or exactly 0 where they are within the search's tolerance.
+        Optimal θ. Diagonal entries are positive, or exactly 0 if they are within the tolerance.
     """
     free = np.ones(model.n_theta, dtype=bool) if free is None else np.asarray(free)
     best = np.zeros(model.n_theta)
@@ -67,7 +67,7 @@ def minimise(
 
 
 def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
-    """Least deviance from one start: θ, the deviance, and its largest gradient component."""
+    """Minimise from one start; return θ, the deviance, and its largest gradient component."""
 
     def expand(part):
         full = np.zeros(model.n_theta)
@@ -81,7 +81,7 @@ def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
             return 1e12, np.zeros(len(part))
         return evaluation.deviance(), evaluation.gradient()[free]
 
-    # a standard deviation over m levels has a sampling error of about 1 / √(2m) of itself
+    # a standard deviation over m levels has a relative sampling error of about 1 / √(2m)
     curvature = np.diag(1 / (8 * model.n_levels[free]))
     options = {"gtol": tol, "maxiter": 200, "hess_inv0": curvature}
     found = optimize.minimize(value, theta[free], jac=True, method="BFGS", options=options)
@@ -89,7 +89,7 @@ def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
 
 
 def _snap(model, theta, value) -> tuple[np.ndarray, float]:
-    """Make the diagonal positive, and set to zero what differs from it by the tolerance only."""
+    """Make the diagonal positive, and set entries within the tolerance of zero to zero."""
     theta = model.join([L * np.where(np.diag(L) < 0, -1.0, 1.0) for L in model.scaled(theta)])
     for i in np.flatnonzero(model.diagonal & (theta < 5e-3) & (theta > 0)):
         trial = theta.copy()

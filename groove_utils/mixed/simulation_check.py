@@ -1,4 +1,4 @@
-"""Simulated ratings compared with those of real listeners: spreads, shares and correlations.
+"""Comparison of simulated ratings with those of real listeners.
 
 Chapter 01 uses the table.
 """
@@ -17,7 +17,7 @@ __all__ = ["simulation_table"]
 ORDINARY = "16 real songs of ordinary spread × 50 listeners"
 HISTOGRAM = "155 songs, read off histograms"
 
-# quantity, question(s), real value from … to, key in references.bib, what it is from
+# quantity, question(s), real value from … to, key in references.bib, origin
 _REAL = [
     ("song_mean", ("dance",), 49.0, 49.0, "marmoret2026", HISTOGRAM),
     ("song_mean", ("listen",), 56.0, 56.0, "marmoret2026", HISTOGRAM),
@@ -49,24 +49,25 @@ _LABELS = {
 
 
 def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Compare figures of simulated ratings with those of real listeners.
+    """Compare statistics of simulated ratings with those of real listeners.
 
     Parameters
     ----------
     ratings : DataFrame
-        Long: ``track_id, query, rating, listener_id``, with ``dance, listen, party, groove``.
+        Long format: ``track_id, query, rating, listener_id``, with ``dance, listen, party,
+        groove``.
 
     Returns
     -------
     DataFrame
         ``quantity`` (in words), ``question``, ``simulated``, ``real_low, real_high`` (equal where
-        there is one value), ``source`` (key in ``references.bib``; empty where the figure was
-        computed from public per-listener data), ``basis`` (what it was computed from).
+        there is one value), ``source`` (key in ``references.bib``; empty if the value was computed
+        from public per-listener data), ``basis`` (what it was computed from).
 
     Raises
     ------
     LmmError
-        If listeners are missing or there are too few ratings.
+        If listeners are missing, or there are too few ratings.
     """
     if "listener_id" not in ratings or ratings["listener_id"].isna().any():
         raise LmmError(
@@ -102,7 +103,7 @@ def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _residual_correlation(ratings: pd.DataFrame, queries) -> float:
-    """Correlation of two questions once the means of songs and of listeners are removed."""
+    """Correlate two questions after removing the means of songs and of listeners."""
     pairs = ["track_id", "listener_id"]
     wide = ratings.pivot_table(index=pairs, columns="query", values="rating")
     wide = wide[list(queries)].dropna().reset_index()

@@ -1,7 +1,8 @@
-"""Spread of random slopes: the share of a population whose slope is positive.
+"""Spread of random slopes: the proportion of a population whose slope is positive.
 
-Conditional modes are shrunk towards the average, so counting the positive ones overstates a share
-above one half. The share follows from the model's normal distribution of slopes instead.
+Conditional modes are shrunk towards the average, so counting the positive ones overestimates a
+proportion above one half. The proportion is therefore computed from the model's normal distribution
+of slopes.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ __all__ = ["positive_share"]
 def positive_share(
     result: LmmResult, term: str, draws: pd.DataFrame | None = None, level: float = 0.95
 ) -> pd.Series:
-    """Compute the share of levels with a positive slope, Φ(mean / SD of the slopes).
+    """Compute the proportion of levels with a positive slope, Φ(mean / SD of the slopes).
 
     Parameters
     ----------
     result : LmmResult
-        With one random slope of the term, over any grouping factor.
+        Fit with one random slope of the term, over any grouping factor.
     term : str
-        Coefficient that is both fixed and random.
+        Coefficient with both a fixed and a random effect.
     draws : DataFrame, optional
-        From :func:`groove_utils.mixed.bootstrap` of `result`, for the interval.
+        Output of :func:`groove_utils.mixed.bootstrap` for `result`, needed for the interval.
     level : float
 
     Returns
@@ -50,5 +51,5 @@ def positive_share(
 
 
 def _share(mean, sd):
-    """Share above 0 of a normal distribution; without spread all slopes have one sign."""
+    """Return the proportion of a normal distribution above 0, also if its SD is 0."""
     return stats.norm.cdf(mean / np.maximum(sd, 1e-9))

@@ -1,7 +1,7 @@
 """Small networks on spectrograms: modules, their size, training (chapters on networks and genres).
 
 Arrays are (n, n_bands, n_frames), float32; labels are integers from 0. torch is imported with the
-modules, not with this package.
+submodules, not with this package.
 """
 
 import lazy_loader

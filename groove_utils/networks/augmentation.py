@@ -1,7 +1,8 @@
-"""Change training examples without changing their answer, or so one hopes (chapters 03, 10 and 11).
+"""Augmentation: change training examples without changing their labels (chapters 03, 10, 11).
 
-Each function takes a batch of spectrograms and its targets, and returns both, as
-:func:`groove_utils.networks.train_epoch` asks for. Random numbers come from torch's generator.
+Each function takes a batch of spectrograms and its targets and returns both, as required by
+:func:`groove_utils.networks.train_epoch`. Random numbers come from torch's generator. Whether a
+label really stays the same depends on the task.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ __all__ = ["mask", "mix", "shift_bands", "stretch_time"]
 def mask(
     x: torch.Tensor, target: torch.Tensor, bands: float = 0.2, frames: float = 0.2
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Hide a run of bands and a run of frames of each example (SpecAugment).
+    """Mask a run of bands and a run of frames of each example (SpecAugment).
 
     Parameters
     ----------
     x : Tensor, shape (batch, n_bands, n_frames)
     target : Tensor
     bands, frames : float
-        Largest share hidden; the share is uniform from 0 to this.
+        Largest masked fraction; the fraction is drawn uniformly from 0 to this value.
 
     References
     ----------
@@ -36,7 +37,7 @@ def mask(
 def mix(
     x: torch.Tensor, target: torch.Tensor, n_classes: int, alpha: float = 0.3
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Add each example to another one, and their answers in the same proportion (mixup).
+    """Mix each example with another one, and their targets in the same proportion (mixup).
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def mix(
     target : Tensor of int64, shape (batch,)
     n_classes : int
     alpha : float
-        The proportion is drawn from Beta(alpha, alpha).
+        The mixing proportion is drawn from Beta(alpha, alpha).
 
     Returns
     -------
@@ -66,14 +67,14 @@ def mix(
 def shift_bands(
     x: torch.Tensor, target: torch.Tensor, most: int = 12
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Move each example up by up to `most` bands: on a constant-Q transform, transpose it.
+    """Shift each example up by at most `most` bands, which transposes a constant-Q transform.
 
     Parameters
     ----------
     x : Tensor, shape (batch, n_bands, n_frames)
     target : Tensor
     most : int
-        Bands; the lowest ones are filled with the example's minimum.
+        Largest shift in bands; the lowest bands are filled with the example's minimum.
     """
     steps = torch.randint(0, most + 1, (len(x),))
     source = (torch.arange(x.shape[1]) - steps[:, None]).to(x.device)
@@ -85,15 +86,15 @@ def shift_bands(
 def stretch_time(
     x: torch.Tensor, target: torch.Tensor, most: float = 0.25
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Play each example faster or slower by up to a share, from its beginning, at its length.
+    """Speed up or slow down each example by a random factor, keeping its length.
 
     Parameters
     ----------
     x : Tensor, shape (batch, n_bands, n_frames)
     target : Tensor
     most : float
-        The rate is drawn log-uniformly from 1 / (1 + most) to 1 + most; a faster example is
-        repeated from its beginning to fill its length.
+        The rate is drawn log-uniformly from 1 / (1 + most) to 1 + most. A slower example is cut
+        off; a faster one is repeated from its beginning to fill the length.
     """
     span = torch.log1p(torch.tensor(most))
     rate = torch.exp((2 * torch.rand(len(x), 1) - 1) * span)
@@ -105,7 +106,7 @@ def stretch_time(
 
 
 def _runs(n: int, length: int, share: float) -> torch.Tensor:
-    """One run of up to `share` of `length` per row, as bool (n, length)."""
+    """Draw one run of up to `share` of `length` per row, as bool (n, length)."""
     width = (torch.rand(n, 1) * share * length).round()
     start = (torch.rand(n, 1) * (length - width + 1)).floor()
     places = torch.arange(length)

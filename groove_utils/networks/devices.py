@@ -14,7 +14,7 @@ __all__ = ["choose_autocast", "choose_device", "precision", "training_precision"
 
 
 def choose_device(requested: str | None = None) -> str:
-    """Return the device to run on: as requested, else ``$GROOVE_DEVICE``, else a GPU if present.
+    """Return the device to use: as requested, or ``$GROOVE_DEVICE``, or a GPU if available.
 
     Raises
     ------
@@ -44,9 +44,9 @@ def choose_device(requested: str | None = None) -> str:
 
 
 def choose_autocast(requested: bool, device: str | None = None) -> bool:
-    """Decide on half precision: as requested, if the device has units for it.
+    """Decide on half precision: as requested, if the device supports it in hardware.
 
-    A processor without them would emulate bfloat16 and be slower; a warning says so.
+    A processor without hardware support would emulate bfloat16 and be slower; a warning says so.
     """
     if not requested or choose_device(device) != "cpu":
         return requested
@@ -64,7 +64,7 @@ def choose_autocast(requested: bool, device: str | None = None) -> bool:
 def precision(device: str, autocast: bool = False) -> contextlib.AbstractContextManager:
     """Compute in half precision if `autocast`, else in true float32.
 
-    By default, convolutions on a GPU round to 10 bits, and may choose another algorithm each time.
+    By default, convolutions on a GPU round to 10 bits and may use a different algorithm each time.
     """
     if autocast:
         return torch.autocast(device.partition(":")[0], dtype=torch.bfloat16)

@@ -1,4 +1,4 @@
-"""Train several modules on several questions, and say who found the answer (chapter 03)."""
+"""Experiments: train several modules on several tasks and compare them (chapter 03)."""
 
 from __future__ import annotations
 
@@ -53,22 +53,22 @@ def train_and_test(
     Parameters
     ----------
     name : str
-        As in :func:`~groove_utils.networks.build_module`.
+        Name of the module; see :func:`~groove_utils.networks.build_module`.
     X : ndarray, shape (n, n_bands, n_frames)
     y : ndarray of int, shape (n,)
     held_out : ndarray of bool, shape (n,)
         True for test examples.
     settings : TrainingSettings
-        Its seed draws the initial weights, too.
+        Its seed also determines the initial weights.
     cache : ArrayCache, optional
-        What has been trained is not trained again.
+        Cache of results; nothing in it is trained again.
     augment : callable, optional
-        As in :func:`~groove_utils.networks.train_epoch`: a function of a module, or a
+        Augmentation as in :func:`~groove_utils.networks.train_epoch`: a module-level function, or a
         `functools.partial` of one.
     scale_on_all : bool
-        Let test examples take part in the scaling: a leak, to be shown as such.
+        Include test examples in the scaling. This is a leak, for demonstration.
     **options
-        Of the module.
+        Options of the module.
 
     Returns
     -------
@@ -108,14 +108,14 @@ def holdout_accuracy(
     scale_on_all: bool = False,
     **options,
 ) -> float:
-    """Return the share of held-out examples that a module answers correctly.
+    """Compute a module's accuracy on held-out examples.
 
     Parameters
     ----------
     X, y, held_out, name, cache, augment, scale_on_all, **options
         As in :func:`train_and_test`.
     seed, epochs : int
-        Of :class:`~groove_utils.networks.TrainingSettings`.
+        See :class:`~groove_utils.networks.TrainingSettings`.
     """
     settings = TrainingSettings(epochs=epochs, seed=seed)
     probabilities = train_and_test(
@@ -135,7 +135,7 @@ def task_accuracy(
     n_train: int | None = None,
     **options,
 ) -> float:
-    """Return the share of a task's test examples that a module answers correctly.
+    """Compute a module's accuracy on the test examples of a task.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def task_accuracy(
     name, seed, cache, augment, **options
         As in :func:`holdout_accuracy`.
     n_train : int, optional
-        Use only the first so many training examples.
+        Number of training examples to use, from the first on; all by default.
     """
     use = np.concatenate([np.arange(n_train or task.n_train), np.arange(task.n_train, len(task.y))])
     held_out = use >= task.n_train
@@ -173,7 +173,7 @@ def compare_modules(
     settings : TrainingSettings
         Its seed is replaced by each of `seeds`.
     cache : ArrayCache, optional
-        What has been trained is not trained again.
+        Cache of results; nothing in it is trained again.
     n_jobs : int
         Number of processes.
 
@@ -181,7 +181,7 @@ def compare_modules(
     -------
     DataFrame
         One row per task, module and seed: ``task, module, seed, accuracy, chance, parameters,
-        multiply_adds``. Chance is the share of the most frequent class in testing.
+        multiply_adds``. Chance is the proportion of the most frequent class in the test set.
     """
     modules, seeds = list(modules), list(seeds)
     jobs = [(t, m, s) for t in tasks for m in modules for s in seeds]
@@ -211,21 +211,21 @@ def compare_modules(
 
 
 def summarise_scores(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Compute the mean accuracy over seeds with a t interval, cut at 0 and 1.
+    """Compute the mean accuracy over seeds with a t interval, clipped to 0…1.
 
     Parameters
     ----------
     scores : DataFrame
-        From :func:`compare_modules`.
+        Output of :func:`compare_modules`.
     level : float
 
     Returns
     -------
     DataFrame
         One row per task and module: ``task, module, accuracy, low, high, n, chance, parameters,
-        multiply_adds, verdict``. The verdict is ``found`` where the interval lies above the middle
-        between chance and 1, ``not found`` where it lies below, else ``unclear``. With one seed
-        there is no interval, and the estimate is taken for it.
+        multiply_adds, verdict``. The verdict is ``found`` if the interval lies above the midpoint
+        between chance and 1, ``not found`` if it lies below, and ``unclear`` otherwise. With a
+        single seed, the estimate is used in place of an interval.
     """
     groups = scores.groupby(["task", "module"], sort=False)
     table = groups.agg(

@@ -1,4 +1,4 @@
-"""Tasks of music information retrieval, sorted by what a network's output must be (chapter 03)."""
+"""Tasks of music information retrieval, sorted by the network's output (chapter 03)."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def mir_tasks() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index ``task``; columns ``answer`` (one per frame, note, …), ``seconds`` (covered by an
-        answer), ``subjectivity`` (0: settled by measurement, to 3: a matter of opinion; the
-        ordering is the book's), ``output``, ``loss``.
+        Index ``task``; columns ``answer`` (one per frame, note, …), ``seconds`` (covered by one
+        answer), ``subjectivity`` (from 0, decided by measurement, to 3, a matter of opinion; the
+        ordering is ours), ``output``, ``loss``.
 
     References
     ----------

@@ -1,7 +1,7 @@
-"""The four building blocks of Choi et al. (2017) as classifiers of one size (chapter 03).
+"""The four building blocks of Choi et al. (2017) as classifiers of similar size (chapter 03).
 
-Each takes spectrograms of shape (batch, n_bands, n_frames) and returns one number per class
-(logits). They differ in what they share and what they forget, and in nothing else.
+Each takes spectrograms of shape (batch, n_bands, n_frames) and returns one logit per class. They
+differ only in how weights are shared and which information is discarded.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ __all__ = [
 
 
 class DenseClassifier(nn.Module):
-    """A weight for every band of every frame: nothing is shared, every place is its own.
+    """Dense classifier: a weight for every band of every frame, without weight sharing.
 
     Parameters
     ----------
     n_bands, n_frames, n_classes : int
     width : int
-        Hidden units.
+        Number of hidden units.
     """
 
     def __init__(self, n_bands: int, n_frames: int, n_classes: int, width: int = 64):
@@ -42,13 +42,13 @@ class DenseClassifier(nn.Module):
 
 
 class ConvolutionClassifier(nn.Module):
-    """One kernel slid over bands and frames; the maximum forgets where it fitted best.
+    """Convolutional classifier: kernels slide over bands and frames, followed by a global maximum.
 
     Parameters
     ----------
     n_bands, n_frames, n_classes : int
     width : int
-        Kernels.
+        Number of kernels.
     kernel : (int, int)
         Bands and frames that a kernel spans, its receptive field.
     """
@@ -74,17 +74,17 @@ class ConvolutionClassifier(nn.Module):
 
 
 class RecurrentClassifier(nn.Module):
-    """A state carried from frame to frame: what came before changes what the next frame means.
+    """Recurrent classifier: a state is carried from frame to frame.
 
     Parameters
     ----------
     n_bands, n_frames, n_classes : int
-        `n_frames` is not used: a recurrent network takes any length.
+        `n_frames` is not used: a recurrent network accepts any length.
     width : int
         Size of the state.
     cell : {"gru", "lstm", "rnn"}
     both_directions : bool
-        Add a second network that reads backwards.
+        Add a second recurrent layer that reads the frames backwards.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class RecurrentClassifier(nn.Module):
 
 
 class AttentionClassifier(nn.Module):
-    """Frames compared with each other, whatever their distance; the last frame asks.
+    """Attention classifier: the last frame attends to all frames, whatever their distance.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class AttentionClassifier(nn.Module):
         return self.output(self._attend(x)[0][:, 0])
 
     def attention_weights(self, x: torch.Tensor) -> torch.Tensor:
-        """Return where the last frame looks, shape (batch, n_frames), averaged over heads."""
+        """Return the last frame's attention weights, averaged over heads, (batch, n_frames)."""
         return self._attend(x)[1][:, 0]
 
     def _attend(self, x):
@@ -166,7 +166,7 @@ def build_module(name: str, shape: tuple[int, int], n_classes: int, **options) -
         Bands and frames of an example.
     n_classes : int
     **options
-        Of the classifier, such as ``width`` or ``kernel``.
+        Options of the classifier, such as ``width`` or ``kernel``.
 
     Returns
     -------

@@ -13,7 +13,7 @@ __all__ = ["count_multiply_adds", "count_parameters", "receptive_field"]
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Count the trainable numbers of a network.
+    """Count the trainable parameters of a network.
 
     Examples
     --------
@@ -24,9 +24,9 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def count_multiply_adds(network: nn.Module, shape: Sequence[int]) -> int:
-    """Count the multiplications with addition that one example costs.
+    """Count the multiply–add operations of a forward pass for one example.
 
-    Matrix products and convolutions count; additions of biases and pointwise functions do not.
+    Matrix products and convolutions are counted; bias additions and pointwise functions are not.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def count_multiply_adds(network: nn.Module, shape: Sequence[int]) -> int:
     training, fused = network.training, torch.backends.mha.get_fastpath_enabled()
     network.eval()
     torch.backends.mha.set_fastpath_enabled(False)  # its fused layers are not counted
-    separate = sdpa_kernel(SDPBackend.MATH)  # attention as matrix products
+    separate = sdpa_kernel(SDPBackend.MATH)  # attention as explicit matrix products
     with separate, FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, *shape))
     torch.backends.mha.set_fastpath_enabled(fused)
@@ -53,14 +53,14 @@ def count_multiply_adds(network: nn.Module, shape: Sequence[int]) -> int:
 def receptive_field(
     kernels: Sequence[int], strides: Sequence[int] = (), dilations: Sequence[int] = ()
 ) -> int:
-    """Number of input frames that one output of a stack of convolutions or poolings depends on.
+    """Compute the receptive field of one output of a stack of convolution or pooling layers.
 
     Parameters
     ----------
     kernels : sequence of int
         Kernel sizes, from the input upwards.
     strides, dilations : sequence of int
-        1 each where not given.
+        Strides and dilations; 1 by default.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def receptive_field(
 
     Examples
     --------
-    Two convolutions of 3 with a pooling of 2 between them:
+    Two convolutions of size 3 with a pooling of size 2 between them:
 
     >>> receptive_field([3, 2, 3], [1, 2, 1])
     8

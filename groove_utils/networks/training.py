@@ -1,8 +1,8 @@
-"""One training loop for every network of the book (chapters 03, 10 and 11).
+"""Training loop used for every network of the book (chapters 03, 10 and 11).
 
 :func:`train_epoch` is the loop, short enough to be printed in a chapter; :func:`fit` repeats it
-with a learning-rate schedule, early stopping and checkpoints. The same seed gives the same weights
-on one machine, also when training was interrupted and resumed.
+with a learning-rate schedule, early stopping and checkpoints. On one machine, the same seed gives
+the same weights, even if training is interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -53,11 +53,12 @@ class TrainingSettings:
         Highest rate of the one-cycle schedule (Smith & Topin 2018): it rises over the first 30%
         of the steps and falls along a cosine.
     weight_decay : float
-        Of AdamW (Loshchilov & Hutter 2019).
+        Weight decay of AdamW (Loshchilov & Hutter 2019).
     patience : int, optional
-        Stop after so many epochs without a lower validation loss; needs validation data.
+        Stop after this many epochs without a lower validation loss; requires validation data.
     seed : int
-        Order of examples, dropout, augmentation. Initial weights are the caller's matter.
+        Seed for the order of examples, dropout and augmentation. Initial weights are set by the
+        caller.
     """
 
     epochs: int = 15
@@ -78,7 +79,7 @@ class TrainingSettings:
 
 @contextmanager
 def one_torch_thread():
-    """Let torch use one thread: small networks gain nothing from more, and results repeat."""
+    """Limit torch to one thread; more do not help small networks, and results are reproducible."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -96,20 +97,20 @@ def train_epoch(
     batch_size: int = 64,
     augment: Augment | None = None,
 ) -> float:
-    """Show a network every training example once, in random order, and adjust its weights.
+    """Train a network for one epoch, in random order.
 
     Parameters
     ----------
     network : torch.nn.Module
     X : Tensor, shape (n, ...)
     y : Tensor of int64, shape (n,), or of float, shape (n, n_classes)
-        Class numbers, or probabilities of classes.
+        Class indices, or class probabilities.
     optimiser, schedule
-        Stepped once per batch.
+        Optimiser and learning-rate schedule, stepped once per batch.
     batch_size : int
-        Batches are as even as possible and no larger.
+        Largest batch size; batches are as even as possible.
     augment : callable, optional
-        ``augment(x, target) -> (x, target)`` for each batch.
+        Function ``augment(x, target) -> (x, target)``, applied to each batch.
 
     Returns
     -------
@@ -146,7 +147,8 @@ def fit(
 ) -> pd.DataFrame:
     """Train a network in place.
 
-    With `valid`, the network ends with the weights of the epoch with the lowest validation loss.
+    If `valid` is given, the network ends with the weights of the epoch with the lowest validation
+    loss.
 
     Parameters
     ----------
@@ -155,11 +157,11 @@ def fit(
     y : array-like of int, shape (n,)
     settings : TrainingSettings
     valid : pair of array-like, optional
-        Validation examples and their classes. Never the test set: see chapter 03.
+        Validation examples and their classes; never the test set (see chapter 03).
     augment : callable, optional
         As in :func:`train_epoch`.
     checkpoint : path-like, optional
-        File written after each epoch. If it exists, training goes on from it.
+        File written after each epoch. If it exists, training is resumed from it.
     progress : bool
         Show a progress bar.
     engine : accelerate.Accelerator, optional
@@ -177,7 +179,7 @@ def fit(
     DetailedError
         If the training set is empty, or `patience` is set without `valid`.
     """
-    # copies: arrays that come from other processes cannot be written to, of which torch warns
+    # copies: torch warns about arrays from other processes, which are read-only
     X, y = (each if torch.is_tensor(each) else torch.tensor(each) for each in (X, y))
     _check_data(X, y, settings, valid)
     trained = network
@@ -263,13 +265,13 @@ def _check_data(X, y, settings, valid) -> None:
         )  # fmt: skip
     if settings.patience is not None and valid is None:
         raise DetailedError(
-            "patience is set, but there are no validation examples to stop by; pass valid=.",
+            "patience is set, but there are no validation examples; pass valid=.",
             kind="missing_argument", column="valid",
         )  # fmt: skip
 
 
 def _take_share(x, target, augment, engine) -> tuple[torch.Tensor, torch.Tensor]:
-    """Augment a batch, the same in every process, and keep this process's share of it."""
+    """Augment a batch identically in every process, and keep this process's part of it."""
     if augment is not None:
         x, target = augment(x, target)
     n, k = engine.num_processes, engine.process_index
@@ -277,7 +279,7 @@ def _take_share(x, target, augment, engine) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _agree(network, row: dict, engine) -> dict:
-    """Give all processes the buffers and the scores of the first, and the mean training loss."""
+    """Give all processes the buffers and scores of the first one, and the mean training loss."""
     from accelerate.utils import broadcast, broadcast_object_list
 
     for buffer in network.buffers():  # statistics of batch normalisation
@@ -313,7 +315,7 @@ def _optimise(network, settings: TrainingSettings, n_examples: int):
 
 
 def _save(checkpoint, parts, history: list[dict], best: dict | None) -> None:
-    """Write what a training needs to go on."""
+    """Save everything that is needed to resume training."""
     states = {name: part.state_dict() for name, part in parts.items()}
     with atomic_path(Path(checkpoint)) as unfinished:
         torch.save({"states": states, "history": history, "best": best}, unfinished)

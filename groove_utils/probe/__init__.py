@@ -1,9 +1,9 @@
 """Probes of embeddings: folds, nested ridge, scores, comparisons, controls and stem ablation.
 
-The chapters on descriptors, probing and stem ablation use it. Features are an (n_songs, d) array
-or a mapping of layer → such arrays; targets are a Series or DataFrame of song-level ratings. No
-split divides the songs of an artist; folds are balanced over styles. A :class:`Protocol` holds the
-settings.
+The chapters on descriptors, probing and stem ablation use it. Features are an (n_songs, d) array or
+a mapping of layer → such arrays; targets are a Series or DataFrame of song-level ratings. An
+artist's songs are never split between folds, and folds are balanced over styles. Settings are
+stored in a :class:`Protocol`.
 """
 
 import lazy_loader

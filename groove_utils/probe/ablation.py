@@ -2,10 +2,9 @@
 
 A probe *trained on the mix* and tested on some of the stems shows what the model uses in a mix; a
 probe *trained on the stems* that it is tested on shows what is predictable from them. Both use the
-folds, inner choices and intervals of :func:`groove_utils.probe.nested_ridge`, so their score of
-all stems together is the score of the chapter on probing.
-
-Without any stem, the prediction is the training mean of each fold.
+folds, inner selection and intervals of :func:`groove_utils.probe.nested_ridge`, so their score for
+all stems together equals the score in the chapter on probing. Without any stem, the prediction is
+the training mean of each fold.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ Subset = tuple[str, ...]
 
 @dataclass(frozen=True, eq=False)
 class Ablation:
-    """Out-of-fold predictions and scores of one representation from every subset of stems.
+    """Out-of-fold predictions and scores of a representation, for every subset of stems.
 
     Attributes
     ----------
@@ -44,16 +43,16 @@ class Ablation:
         See :func:`ablate`.
     stems : tuple of str
     subsets : list of tuple of str
-        The empty subset first.
+        Subsets, starting with the empty one.
     songs : Songs
     predicted : ndarray, shape (n_subsets, n, n_targets)
         Mean over repeats.
     parts : list of str
-        ``all``; with several styles ``within`` and each style's name.
+        ``all``; with several styles, also ``within`` and each style's name.
     r2 : ndarray, shape (n_subsets, n_parts, n_targets)
         Pooled out-of-fold R², mean over repeats.
     influence : ndarray, shape (n_artists, n_subsets, n_parts, n_targets)
-        Influence of each artist on `r2`, see :func:`groove_utils.stats.jackknife_influence`.
+        Influence of each artist on `r2`; see :func:`groove_utils.stats.jackknife_influence`.
     leave_artist_out : ndarray of float32, shape (n_artists, n_subsets, n, n_targets)
         Predictions without one artist in the training set.
     """
@@ -70,11 +69,11 @@ class Ablation:
 
     @property
     def is_complete(self) -> bool:
-        """True if all subsets of the stems are there, as Shapley values require."""
+        """True if all subsets of the stems are present, as required for Shapley values."""
         return len(self.subsets) == 2 ** len(self.stems)
 
     def place(self, subset: Iterable[str]) -> int:
-        """Return the position of a subset, its stems in any order."""
+        """Return the position of a subset; its stems may be in any order."""
         wanted = set(subset)
         for i, stems in enumerate(self.subsets):
             if set(stems) == wanted:
@@ -86,7 +85,7 @@ class Ablation:
         )  # fmt: skip
 
     def select(self, targets: Sequence[str]) -> Ablation:
-        """Return the ablation for some of its targets."""
+        """Return the ablation restricted to some of its targets."""
         keep = self.songs.places(targets)
         names = ("predicted", "r2", "influence", "leave_artist_out")
         arrays = {name: getattr(self, name)[..., keep] for name in names}
@@ -105,29 +104,31 @@ def ablate(
     n_jobs=1,
     cache: ArrayCache | None = None,
 ) -> Ablation:
-    """Probe one representation of every subset of stems, on the same folds.
+    """Probe a representation of every subset of stems, on the same folds.
 
     Parameters
     ----------
     features : mapping of tuple of str → array-like (n, d), or mapping of layer → such arrays
-        By subset of stems. The largest subset is taken as the mix; it must hold every stem.
+        Features by subset of stems. The largest subset is used as the mix; it must contain every
+        stem.
     y, artists, styles, protocol, folds
         See :func:`groove_utils.probe.nested_ridge`.
     train_on : {"stem", "mix", "mix_centred"}
-        ``stem``: train and test on the subset itself, with its own choices inside its training
-        folds. ``mix``: train on the mix of the training songs, with its standardisation, layer and
-        penalty, and test on the stems of the held-out ones. ``mix_centred``: the same, with the
-        mean prediction for the subset's *training* songs set to their mean rating.
+        ``stem``: train and test on the subset itself, with standardisation, layer and penalty
+        chosen for it in the training folds. ``mix``: train on the mix of the training songs, with
+        standardisation, layer and penalty chosen for the mix, and test on the stems of the held-out
+        songs. ``mix_centred``: the same, with the mean prediction for the subset's *training* songs
+        set to their mean rating.
     n_jobs : int
-        Processes over subsets if trained on stems, else threads over outer folds.
+        Number of processes over subsets if trained on stems, otherwise of threads over outer folds.
     cache : ArrayCache, optional
-        Store of results, by the content of features, targets, groups and settings.
+        Store of results, keyed by features, targets, groups and settings.
 
     Notes
     -----
-    A solo bass is unlike any mix that the model was trained on. Under ``mix`` its predictions are
-    therefore all off by a similar amount, which R² counts as error; ``mix_centred`` removes that
-    offset and keeps the order of songs.
+    A bass stem alone is unlike any mix that the model was trained on. With ``mix``, its predictions
+    are therefore all shifted by a similar amount, which R² counts as error; ``mix_centred`` removes
+    this shift and preserves the order of songs.
     """
     if train_on not in TRAIN_ON:
         raise ProbeError(f"train_on is {train_on!r}; expected one of {', '.join(TRAIN_ON)}",
@@ -156,7 +157,7 @@ def ablate(
 
 
 def cached(compute, cache, method: str, blocks, songs: Songs, folds, protocol):
-    """Return arrays from features by subset and layer, from the cache if they are there."""
+    """Compute arrays from features by subset and layer, or read them from the cache."""
     if cache is None:
         return compute()
     chunks = [method, repr(protocol), repr(songs.targets)]
@@ -174,7 +175,7 @@ def cached(compute, cache, method: str, blocks, songs: Songs, folds, protocol):
 
 
 def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:
-    """Return the stems of the mix, and the subsets in order of size."""
+    """Return the stems of the mix, and the subsets sorted by size."""
     stems = max(blocks, key=len, default=())
     outside = sorted({stem for subset in blocks for stem in subset} - set(stems))
     if not stems or () in blocks:
@@ -183,17 +184,17 @@ def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:
     if outside:
         raise ProbeError(
             f"the largest subset, {subset_name(stems)}, lacks {', '.join(outside)}; give the "
-            "features of the mix under a subset that names every stem",
+            "features of the mix as a subset that contains every stem",
             kind="no_mix", column="features", value=outside,
         )  # fmt: skip
     if len({frozenset(subset) for subset in blocks}) < len(blocks):
-        raise ProbeError(f"the subsets {list(blocks)} hold one twice, in two orders",
+        raise ProbeError(f"the subsets {list(blocks)} contain one twice, in different orders",
                          kind="duplicate", column="features")  # fmt: skip
     return stems, sorted(blocks, key=lambda s: (len(s), [stems.index(stem) for stem in s]))
 
 
 def _train_on_mix(blocks, stems, subsets, songs, protocol, nothing, centre, n_jobs):
-    """Fit the mix, with the rows of all subsets stacked below as test songs only."""
+    """Fit the mix, with the rows of all subsets appended as test songs only."""
     n, m = songs.ratings.shape
     mix, folds = blocks[stems], nothing.folds
     for subset in subsets:
@@ -245,7 +246,7 @@ def _parts(songs: Songs) -> list[str]:
 
 
 def _collect(songs: Songs, results: Iterable[ProbeResult]) -> dict[str, np.ndarray]:
-    """Predictions, R² by part and influences of the results of all subsets, stacked."""
+    """Stack the predictions, R² by part and influences of the results of all subsets."""
     m = len(songs.targets)
     keep = [0] if len(_parts(songs)) == 1 else [0, 2, *range(3, 1 + len(_parts(songs)))]
     arrays = {"predicted": [], "r2": [], "influence": [], "leave_artist_out": []}

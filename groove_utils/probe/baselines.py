@@ -1,4 +1,4 @@
-"""Other regressors on the folds of the ridge, and controls for dimension."""
+"""Other regressors on the same folds as the ridge, and controls for dimension."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def nested_estimator(
     folds=None,
     n_jobs=1,
 ) -> ProbeResult:
-    """Probe with another regressor, tuned inside the same inner folds as :func:`nested_ridge`.
+    """Probe with another regressor, tuned on the same inner folds as :func:`nested_ridge`.
 
     Parameters
     ----------
@@ -46,19 +46,19 @@ def nested_estimator(
         protocol are not used.
     estimator : {"kernel", "pls", "boosting"}, or scikit-learn regressor for one target
         ``kernel``: ridge with a Gaussian kernel, centred in feature space, its width (0.1, 0.3, 1
-        or 3 over the number of features) and penalty tuned, in closed form. ``pls``: partial
-        least squares with 1–10 components. ``boosting``: gradient-boosted trees of depth 1 or 3,
-        25–200 of them, for a few descriptors rather than thousands of features.
+        or 3 over the number of features) and penalty tuned, in closed form. ``pls``: partial least
+        squares with 1–10 components. ``boosting``: 25–200 gradient-boosted trees of depth 1 or 3,
+        for a few descriptors rather than thousands of features.
     grid : mapping of parameter → values
         Parameters of a scikit-learn regressor to choose from.
     n_jobs : int
-        Processes over outer folds and targets.
+        Number of processes over outer folds and targets.
 
     Returns
     -------
     ProbeResult
-        With ``choices`` of parameters. Except for ``kernel`` there is no closed form without an
-        artist, so intervals keep the predictions as they are.
+        Predictions, with ``choices`` of parameters. Except for ``kernel``, there is no closed form
+        for leaving out an artist, so intervals treat the predictions as fixed.
     """
     songs, blocks = as_data(X, y, artists, styles)
     matrix = np.concatenate(list(blocks.values()), axis=1)
@@ -133,18 +133,18 @@ def random_projection_control(
     n_draws=10,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Score features after random projection to a given dimension, and as many random features.
+    """Score randomly projected features, and random features of the same dimension.
 
-    The first tests whether a wide model keeps its lead when all have the same dimension; the
-    second shows the R² of that many dimensions of noise.
+    The projection tests whether a high-dimensional model keeps its advantage when all models have
+    the same dimension; the random features show the R² of noise of that dimension.
 
     Parameters
     ----------
     X, y, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`.
     n_components : int
-        Dimension to which standardised features are projected, by a Gaussian matrix that does not
-        depend on the data.
+        Dimension to which standardised features are projected by a Gaussian matrix, independent of
+        the data.
     n_draws : int
 
     Returns

@@ -1,4 +1,4 @@
-"""Paired comparisons of models, and the number of songs that would settle them."""
+"""Paired comparisons of models, and the number of songs needed to decide them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["compare_models", "mean_difference", "songs_needed"]
 
 
 def _differences(results, pairs, score):
-    """Difference in a score and its influences, per pair of results."""
+    """Compute the difference in a score and its influences, for each pair of results."""
     check_paired(results)
     statistic = partial(score_statistic, score=score)
     influences = {name: artist_influence(result, statistic) for name, result in results.items()}
@@ -46,25 +46,26 @@ def compare_models(
     score, n_boot, seed
         See :func:`bootstrap_scores`.
     reference : str, optional
-        Compare all others with this one; by default all pairs.
+        Compare all other models with this one; by default, all pairs are compared.
     pairs : sequence of (first, second), optional
-        Compare these pairs only, such as each model with its untrained twin; none is allowed.
+        Compare only these pairs, such as each model with its untrained twin; may be empty.
 
     Returns
     -------
     DataFrame
         One row per target and pair: ``target, first, second, difference`` (first − second), ``low,
-        high`` (95%), ``se, p, p_holm, refit``. Holm's correction is over the pairs of one target.
-        `refit` is true if both models have a closed form, so that the interval includes training.
+        high`` (95%), ``se, p, p_holm, refit``. Holm's correction is applied over the pairs of each
+        target. `refit` is true if both models have a closed form, so that the interval includes
+        training.
 
     Notes
     -----
-    An artist's influence on a difference is the difference of the influences on both models, so
-    what makes an artist hard for both cancels.
+    An artist's influence on a difference is the difference of its influences on the two models, so
+    the difficulty of an artist that is common to both cancels.
     """
     names = list(results)
     if len(names) < 2:
-        raise ProbeError(f"{len(names)} models; give two or more to compare", kind="too_few")
+        raise ProbeError(f"{len(names)} models; give two or more for a comparison", kind="too_few")
     if reference is not None and reference not in names:
         raise ProbeError(f"no such model: {reference!r}; there are {names}",
                          kind="unknown", column="reference", value=reference)  # fmt: skip
@@ -94,19 +95,19 @@ def songs_needed(
     power: Sequence[float] = (0.8, 0.9),
     alpha=0.05,
 ) -> pd.DataFrame:
-    """Estimate the number of songs needed to find a given difference between two models.
+    """Estimate the number of songs needed to detect a given difference between two models.
 
     Parameters
     ----------
     results : mapping of name → ProbeResult
         Exactly two, with the same songs and folds.
     difference : float
-        Smallest difference of interest, above 0, fixed before the results are seen. The observed
-        difference is no substitute: its power restates its p-value (Hoenig & Heisey 2001).
+        Smallest difference of interest, above 0, fixed before the results are seen. Do not use the
+        observed difference: its power is determined by its p-value (Hoenig & Heisey 2001).
     score
         See :func:`bootstrap_scores`.
     power : sequence of float
-        Probabilities of finding the difference, between 0 and 1.
+        Probabilities of detecting the difference, between 0 and 1.
     alpha : float
         Level of the two-sided test.
 
@@ -118,8 +119,8 @@ def songs_needed(
 
     Notes
     -----
-    Assumes that the standard error falls with the root of the number of songs, artists growing in
-    proportion.
+    Assumes that the standard error is inversely proportional to the square root of the number of
+    songs, and that the number of artists grows in proportion.
     """
     if len(results) != 2:
         raise ProbeError(f"{len(results)} results ({list(results)}); expected two",
@@ -159,7 +160,7 @@ def mean_difference(
     Parameters
     ----------
     first, second : sequence of ProbeResult
-        Pairs of the same songs and targets; their folds may differ.
+        Pairs of results for the same songs and targets; their folds may differ.
     score, n_boot, seed
         See :func:`bootstrap_scores`.
 

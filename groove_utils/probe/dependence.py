@@ -1,4 +1,4 @@
-"""Dependence of ratings on one feature: partial dependence, a parabola, and a test of two lines."""
+"""Dependence of ratings on a feature: partial dependence, quadratic fit, and two-lines test."""
 
 from __future__ import annotations
 
@@ -29,33 +29,34 @@ def partial_dependence(
     n_refits: int = 30,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Average predictions with one feature set to given values, with a band over artists.
+    """Compute partial dependence on a feature, with a bootstrap band over artists.
 
     Parameters
     ----------
     X : DataFrame, shape (n, d)
     y, artists : array-like of shape (n,)
-        Without `artists` each song counts as an artist of its own.
+        Targets and artists. Without `artists`, each song counts as its own artist.
     feature : str
         A column of `X`.
     estimator : scikit-learn regressor, optional
         By default boosted trees: 75 of depth 2 at a learning rate of 0.05, five songs per leaf.
     n_points : int
-        Values of the feature, at equally spaced quantiles from the 5th to the 95th percentile.
+        Number of values of the feature, at equally spaced quantiles from the 5th to the 95th
+        percentile.
     n_refits : int
-        Fits to artists drawn with replacement; the 95% band is of their quantiles.
+        Number of bootstrap samples of artists; the 95% band consists of quantiles over these fits.
     seed : int
 
     Returns
     -------
     DataFrame
-        ``x, estimate, low, high``, with mean 0 over the grid, so that only the shape counts.
+        Columns ``x, estimate, low, high``, centred over the grid, so that only the shape matters.
 
     Notes
     -----
-    Friedman (2001), Annals of Statistics 29(5), section 8.2. Where features are correlated, some
-    of the averaged songs could not exist. The band shows how the curve depends on the sampled
-    artists; it is not a test of the curve's shape.
+    Friedman (2001), Annals of Statistics 29(5), section 8.2. If features are correlated, the
+    average includes combinations of values that could not occur. The band shows how the curve
+    depends on the sampled artists; it is not a test of its shape.
     """
     songs, blocks = as_data(X, y, artists)
     if feature not in X.columns:
@@ -88,14 +89,14 @@ def partial_dependence(
 
 
 def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.DataFrame, pd.Series]:
-    """Regress ratings on a feature and its square, with errors clustered by artist.
+    """Regress ratings on a feature and its square, with standard errors clustered by artist.
 
     Parameters
     ----------
     x, y, artists : array-like of shape (n,)
-        The feature, which is standardised to z; ratings; labels.
+        The feature, which is standardised to z; the ratings; the artists' labels.
     covariates : DataFrame of shape (n, k), optional
-        Held fixed; standardised.
+        Covariates to adjust for, which are standardised.
     points : array-like, optional
         Values of `x` for the curve; by default 25 from the 5th to the 95th percentile.
 
@@ -104,13 +105,13 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
     curve : DataFrame
         ``x, estimate, low, high`` (95%), with mean 0 over the points.
     bend : Series
-        ``estimate, low, high, p`` of the coefficient of z² (negative: an inverted U), and
-        ``peak``, where the curve turns, in units of `x`.
+        ``estimate, low, high, p`` of the coefficient of z² (negative for an inverted U), and
+        ``peak``, the turning point in units of `x`.
 
     Notes
     -----
-    The covariance is the sandwich clustered by artist with statsmodels' small-sample factor, and t
-    has (artists − 1) degrees of freedom.
+    The covariance is the cluster-robust sandwich estimator with statsmodels' small-sample
+    correction, and t has (artists − 1) degrees of freedom.
     """
     songs, blocks = as_data(np.asarray(x, dtype=np.float64), y, artists)
     x = blocks["features"][:, 0]
@@ -134,9 +135,9 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
 
 
 def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
-    """Test for a U or an inverted U: a line on each side of a break, with opposite slopes.
+    """Test for a U or an inverted U with two lines of opposite slope, one on each side of a break.
 
-    A significant square term is no such test: a curve that only flattens has one as well.
+    A significant quadratic term is not such a test: it also occurs if a curve merely flattens.
 
     Parameters
     ----------
@@ -147,18 +148,19 @@ def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
     -------
     DataFrame
         Index ``side`` (``below`` and ``above`` the break): ``estimate`` (slope, ratings per unit of
-        `x`), ``low, high`` (95%, clustered by artist), ``p, n`` songs, and ``break_at``, the same
-        in both rows. The shape is an inverted U if the slope below is clearly positive and that
-        above clearly negative.
+        `x`), ``low, high`` (95%, clustered by artist), ``p``, ``n`` (number of songs), and
+        ``break_at``, the same in both rows. The shape is an inverted U if the slope below is
+        clearly positive and that above clearly negative.
 
     Notes
     -----
     Simonsohn (2018), Advances in Methods and Practices in Psychological Science 1(4), 538–555. The
     break is found by his "Robin Hood" rule: fit a cubic spline; take the songs whose fitted value
-    is within one standard error of the most extreme inner one; place the break at the share of
-    them at which the weaker of the two lines gets more songs. Lines may be apart at the break. In
-    300 simulations of 24 artists with four songs, a rising logarithm was taken for an inverted U
-    in 1% and a curve that rises to a plateau in 8%; the square term was negative in 54% and 87%.
+    is within one standard error of the most extreme inner one; place the break at the quantile of
+    these songs that gives more songs to the weaker of the two lines. The lines need not meet at the
+    break. In 300 simulations of 24 artists with four songs each, a logarithmic curve was mistaken
+    for an inverted U in 1% of cases, and a curve that rises to a plateau in 8%; the quadratic term
+    was negative in 54% and 87%.
 
     Examples
     --------
@@ -172,7 +174,7 @@ def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
     x, held = blocks["features"][:, 0], _standardised(covariates, len(songs))
     if len(np.unique(x)) < FEWEST_VALUES:
         raise ProbeError(
-            f"the feature has {len(np.unique(x))} different values; a test of two lines needs "
+            f"the feature has {len(np.unique(x))} different values; the two-lines test needs "
             f"{FEWEST_VALUES} or more",
             kind="too_few", column="x", value=len(np.unique(x)),
         )  # fmt: skip
@@ -206,7 +208,7 @@ def _lines(songs, x, cut, held) -> pd.DataFrame:
 
 
 def _standardised(covariates, n: int) -> list[np.ndarray]:
-    """Columns of the covariates in standard deviations; constant ones are dropped."""
+    """Standardise the covariates, and drop constant ones."""
     if covariates is None:
         return []
     held = as_blocks(covariates, n)["features"]
@@ -215,7 +217,7 @@ def _standardised(covariates, n: int) -> list[np.ndarray]:
 
 
 def _clustered(songs, columns):
-    """Fit ratings to columns by least squares, with errors clustered by artist."""
+    """Regress ratings on columns by least squares, with standard errors clustered by artist."""
     return sm.OLS(songs.ratings[:, 0], np.column_stack(columns).astype(float)).fit(
         cov_type="cluster", cov_kwds={"groups": label_codes(songs.artists)}, use_t=True
     )

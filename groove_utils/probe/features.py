@@ -1,4 +1,4 @@
-"""Selection of descriptors that a probe can use."""
+"""Selection of descriptors for a probe."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        From :func:`groove_utils.descriptors.describe_study`: one row per song; may hold NaN.
+        Output of :func:`groove_utils.descriptors.describe_study`: one row per song; may contain
+        NaN.
     """
     numeric = table.select_dtypes("number").dropna(axis="columns")
     numeric = numeric.loc[:, numeric.nunique() > 1]
     if numeric.empty:
         raise ProbeError(
             f"none of the {table.shape[1]} columns is a descriptor that is known for all "
-            f"{len(table)} songs and differs between them; the column `reason` says why values are "
-            "missing",
+            f"{len(table)} songs and varies between them; the column `reason` gives the reasons "
+            "for missing values",
             kind="empty", column="table",
         )  # fmt: skip
     return numeric

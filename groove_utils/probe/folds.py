@@ -1,7 +1,7 @@
 """Outer and inner folds of whole artists, balanced over styles.
 
-Production, singer and drummer are the same in an artist's songs, so a song by an artist in the
-training set is not an unseen song. Every split, outer or inner, is therefore made of whole artists.
+An artist's songs share production, singer and drummer, so a test song by an artist in the training
+set is not truly unseen. Every split, outer or inner, is therefore by artist.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Split", "artist_folds", "check_folds", "nested_splits", "outer_folds
 class Split:
     """One outer fold: its repeat and number, and the rows of its songs.
 
-    `inner` holds the inner fold of each training song.
+    `inner` is the inner fold of each training song.
     """
 
     repeat: int
@@ -34,17 +34,17 @@ class Split:
 def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np.ndarray:
     """Assign whole artists to folds of similar size and similar proportions of styles.
 
-    Artists are taken in random order, those with most songs first. Each goes to the fold that then
-    departs least from an equal share of every style and of all songs (squared departures relative
-    to the share, ties at random).
+    Artists are assigned in random order, starting with those with the most songs. Each is added to
+    the fold that then deviates least from an equal share of every style and of all songs (squared
+    deviations relative to the share, with random ties).
 
     Parameters
     ----------
     artists, styles : array-like of shape (n,)
     n_splits : int
-        Folds, at least 2 and at most the number of artists.
+        Number of folds, at least 2 and at most the number of artists.
     n_repeats : int
-        Independent assignments.
+        Number of independent assignments.
     seed : int or sequence of int
 
     Returns
@@ -54,8 +54,8 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
 
     Notes
     -----
-    scikit-learn's ``StratifiedGroupKFold`` balances styles only, and can leave folds of unequal
-    size or an empty one when there are few groups.
+    scikit-learn's ``StratifiedGroupKFold`` balances only styles, and can produce folds of unequal
+    size, or empty folds, if there are few groups.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
         for i, number in enumerate(order):
             cost = (songs[number] * (2 * (held - share) + songs[number]) / share).sum(axis=1)
             empty = held[:, -1] == 0
-            if empty.sum() >= count - i:  # each remaining artist has to fill an empty fold
+            if empty.sum() >= count - i:  # each remaining artist is needed for an empty fold
                 cost[~empty] = np.inf
             fold_of[number] = rng.choice(np.flatnonzero(cost <= cost.min() + 1e-12))
             held[fold_of[number]] += songs[number]
@@ -105,7 +105,7 @@ def check_folds(folds, artists) -> None:
     if folds.shape[1] != len(labels) or not np.issubdtype(folds.dtype, np.integer):
         raise ProbeError(
             f"folds have shape {folds.shape} and type {folds.dtype}; expected an integer for each "
-            f"of {len(labels)} songs, the fold that holds it out",
+            f"of {len(labels)} songs, the fold in which it is held out",
             kind="shape", column="folds",
         )  # fmt: skip
     for repeat, fold in enumerate(folds):
@@ -119,14 +119,14 @@ def check_folds(folds, artists) -> None:
         divided = pairs[:-1][pairs[:-1] == pairs[1:]]
         if len(divided):
             raise ProbeError(
-                f"artist {str(divided[0])!r} is in several folds of repeat {repeat}, so songs of "
-                "one artist are in training and test sets; make the folds with artist_folds",
+                f"artist {str(divided[0])!r} is in several folds of repeat {repeat}, so songs by "
+                "one artist are in both training and test set; create the folds with artist_folds",
                 kind="divided_artist", column="folds", row=repeat, value=str(divided[0]),
             )  # fmt: skip
 
 
 def outer_folds(songs: Songs, protocol: Protocol, folds=None) -> np.ndarray:
-    """Return the given outer folds, validated, or new ones, shape (n_repeats, n)."""
+    """Return the given outer folds after validation, or new ones, shape (n_repeats, n)."""
     songs = _units(songs, protocol)
     if folds is None:
         return artist_folds(
@@ -139,7 +139,7 @@ def outer_folds(songs: Songs, protocol: Protocol, folds=None) -> np.ndarray:
 
 
 def outer_splits(folds) -> list[Split]:
-    """List outer splits of fold numbers (n_repeats, n), without inner folds."""
+    """List the outer splits for fold numbers (n_repeats, n), without inner folds."""
     return [
         Split(repeat, number, np.flatnonzero(fold != number), np.flatnonzero(fold == number))
         for repeat, fold in enumerate(np.atleast_2d(folds))
@@ -170,7 +170,7 @@ def nested_splits(songs: Songs, splits, protocol: Protocol) -> list[Split]:
 
 
 def _units(songs: Songs, protocol: Protocol) -> Songs:
-    """Songs with an artist each, if the protocol deals single songs into folds."""
+    """Give each song its own artist if the protocol assigns single songs to folds."""
     if protocol.whole_artists:
         return songs
     return replace(songs, artists=np.arange(len(songs)).astype(str))

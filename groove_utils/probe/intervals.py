@@ -1,10 +1,10 @@
-"""Intervals of scores over artists, in training and in test.
+"""Intervals of scores over artists, in training and test sets.
 
-A bootstrap that draws test songs and keeps their predictions ignores which songs the model was
-trained on. On simulated studies of 80–150 songs such intervals covered the true R² in 65–85% of
-cases instead of 95% (``tests/bench/bench_probe.py``; Bates, Hastie & Tibshirani 2024 report the
-same). Here each artist's influence on a score is computed without the artist in the test songs
-*and* in every training set, which has a closed form for ridge probes.
+A bootstrap that resamples test songs with fixed predictions ignores the uncertainty due to the
+training songs. On simulated studies of 80–150 songs such intervals contained the true R² in 65–85%
+of cases instead of 95% (``tests/bench/bench_probe.py``; Bates, Hastie & Tibshirani 2024 report the
+same). Here, each artist's influence on a score is computed by leaving the artist out of the test
+songs *and* of every training set, which has a closed form for ridge probes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def artist_influence(
     Parameters
     ----------
     result : ProbeResult
-        Without ``leave_artist_out``, the influence is that of the test songs alone.
+        Probe. Without ``leave_artist_out``, only the influence through the test songs is computed.
     statistic : callable
         ``statistic(result)`` returns a function of song weights (n_draws, n) → (n_draws, k).
 
@@ -46,7 +46,7 @@ def artist_influence(
     -------
     estimate : ndarray, shape (k,)
     influence : ndarray, shape (n_artists, k)
-        See :func:`groove_utils.stats.jackknife_influence`; artists in sorted order.
+        See :func:`groove_utils.stats.jackknife_influence`; artists are in sorted order.
     """
     artist = result.songs.artist_codes
     fixed = statistic(result)
@@ -71,7 +71,7 @@ def result_interval(result, statistic, *, refit=True, n_boot=2000, seed=0):
 def bootstrap_scores(
     result: ProbeResult, *, scores=("r2", "spearman", "rmse"), refit=True, n_boot=2000, seed=0
 ) -> pd.DataFrame:
-    """Compute scores of a probe with 95% intervals over artists.
+    """Compute scores of a probe with 95% bootstrap intervals over artists.
 
     Parameters
     ----------
@@ -79,11 +79,11 @@ def bootstrap_scores(
     scores : sequence of {"r2", "spearman", "rmse", "fold_r2", "fold_rmse", "r2_over_baseline", \
 "within_r"}
     refit : bool
-        Let drawn artists count in training and test. Otherwise, and for results without a closed
-        form (boosting, partial least squares), test songs only are drawn (BCa), and intervals
-        are too narrow; the column `refit` marks this.
+        Account for the sampling of artists in both training and test sets. Otherwise, and for
+        results without a closed form (boosting, partial least squares), only test songs are
+        resampled (BCa), and intervals are too narrow; the column `refit` indicates this.
     n_boot, seed : int
-        Draws of artists.
+        Number of bootstrap samples of artists, and random seed.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def bootstrap_scores(
 
     Notes
     -----
-    Penalty, layer and scaling stay as chosen while an artist is left out. Coverage is measured in
+    Penalty, layer and scaling are kept fixed when an artist is left out. Coverage is measured in
     ``tests/bench/bench_probe.py``.
     """
     tables = []

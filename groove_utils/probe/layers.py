@@ -1,4 +1,4 @@
-"""Scores of the layers of a model, and the set of layers that may be the best."""
+"""Scores of a model's layers, and the set of layers that may be the best."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ def layer_profile(
     n_boot=2000,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Score each layer alone, and test the peak.
+    """Score each layer separately, and test the best one.
 
-    The highest of many noisy scores is too high. The table gives three corrections: the R² of the
-    layer that inner folds chose (without the test songs), a p-value against the maximum over
+    The highest of many noisy scores is biased upwards. The table gives three remedies: the R² of
+    the layer chosen by inner folds (without the test songs), a p-value against the maximum over
     layers, and the set of layers that cannot be distinguished from the best.
 
     Parameters
     ----------
     layers : mapping of layer → array of shape (n, d)
-        Two or more.
+        Features of two or more layers.
     y, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`; `protocol.layers` is not used.
     n_permutations : int
-        0 omits the p-values.
+        Number of permutations; 0 omits the p-values.
     n_boot : int
-        Draws of artists for the 95% intervals, with the protocol's seed.
+        Number of bootstrap samples of artists for the 95% intervals, with the protocol's seed.
 
     Returns
     -------
     DataFrame
         One row per target and layer, in the order of `layers`: ``target, layer, r2, low, high, p,
         p_layers`` (against the maximum over layers), ``best`` (highest R²), ``may_be_best`` (its
-        distance to the best is inside a simultaneous interval), ``chosen`` (share of folds in
-        which the inner folds chose it), ``nested_r2, nested_low, nested_high`` (of the nested
-        choice; the same for all layers of a target).
+        difference from the best is within a simultaneous interval), ``chosen`` (share of outer
+        folds in which the inner folds chose it), ``nested_r2, nested_low, nested_high`` (for the
+        nested choice; the same for all layers of a target).
     """
     if not isinstance(layers, Mapping) or len(layers) < 2:
         raise ProbeError("a layer profile needs a mapping of two or more layers → features",
@@ -96,7 +96,7 @@ def layer_profile(
 
 
 def _may_be_best(r2, influence, *, n_boot, seed, level=0.95):
-    """Mark layers whose distance to the best one is inside a maximum-t interval around 0."""
+    """Mark layers whose difference from the best one is within a max-t interval around 0."""
     top = r2.argmax()
     draws = influence_draws(influence[:, [top]] - influence, n_boot, seed)
     se = draws.std(axis=0)

@@ -1,7 +1,7 @@
 """Detection of leaks from held-out songs to the model that predicts them.
 
-Change what the model must not see, and check whether its predictions move. The check works for any
-probe, including a reader's own.
+The check changes data that the model must not see, and tests whether its predictions change. It
+works for any probe, including a reader's own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["find_leaks"]
 def find_leaks(
     probe: Callable, X, y, artists=None, *, folds, n_tries=3, tolerance=1e-6, seed=0
 ) -> pd.DataFrame:
-    """Look for three kinds of leak in a procedure that makes out-of-fold predictions.
+    """Check a procedure that makes out-of-fold predictions for three kinds of leak.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ def find_leaks(
     folds : ndarray of int, shape (n,)
         The fold in which each song is held out.
     n_tries, seed : int
-        Random changes of the held-out songs per fold.
+        Number of random changes to the held-out songs per fold, and random seed.
     tolerance : float
-        Smallest change of a prediction that counts, in SDs of the target.
+        Smallest change in a prediction that counts, in SDs of the target.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def find_leaks(
 
 
 def _table(folds, artists, changes, tolerance) -> pd.DataFrame:
-    """Describe the leaks of divided artists, and those found by changing held-out songs."""
+    """Describe leaks from split artists, and those found by changing held-out songs."""
     try:
         check_folds(folds, artists)
         rows = [("artists", False, np.nan, "every artist is in one fold")]

@@ -27,14 +27,14 @@ def learning_curve(
     shares: Sequence[float] = (0.2, 0.4, 0.6, 0.8, 1.0),
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Compute R² by the number of training songs; all songs are tested.
+    """Compute R² as a function of the number of training songs; all songs are tested.
 
     Parameters
     ----------
     X, y, artists, styles, protocol, n_jobs
-        See :func:`nested_ridge`. Each of the protocol's repeats draws its own folds and artists.
+        See :func:`nested_ridge`. Each repeat of the protocol draws its own folds and artists.
     shares : sequence of float
-        Share of the training artists of each fold that is kept, above 0 and at most 1.
+        Share of the training artists to keep in each fold, above 0 and at most 1.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def learning_curve(
         for split in full:
             present = np.unique(names[split.train])
             rng = np.random.default_rng([protocol.seed, split.repeat, split.fold])
-            # larger shares include the smaller ones
+            # larger subsets include the smaller ones
             drawn = rng.permutation(present)[: max(2, round(share * len(present)))]
             kept = split.train[np.isin(names[split.train], drawn)]
             splits.append(replace(split, train=kept))
@@ -84,20 +84,20 @@ def rater_learning_curve(
     n_draws=20,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Compute R² by the number of raters per song whose mean is learnt and predicted.
+    """Compute R² as a function of the number of raters per song, in training and test.
 
     Parameters
     ----------
     ratings : DataFrame
-        Of one query: ``track_id, listener_id, rating``.
+        Ratings on one query: ``track_id, listener_id, rating``.
     ids : sequence
         Track ids in the order of the features.
     X, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`; one repeat of the folds is used.
     n_raters : sequence of int
-        Songs with fewer raters keep all they have.
+        Numbers of raters. Songs with fewer raters keep all of them.
     n_draws : int
-        Random panels, drawn for each song independently.
+        Number of random panels, drawn independently for each song.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def rater_learning_curve(
     """
     ids = list(ids)
     if "query" in ratings and ratings["query"].nunique() > 1:
-        raise ProbeError("the ratings hold several queries; give one at a time",
+        raise ProbeError("the ratings contain several queries; pass one at a time",
                          kind="several_queries", column="query")  # fmt: skip
     table = ratings[ratings["track_id"].isin(ids)].dropna(subset=["rating"])
     groups = {track: part["rating"].to_numpy(float) for track, part in table.groupby("track_id")}
@@ -134,7 +134,7 @@ def rater_learning_curve(
 
     of_panels, of_all = r2(Y), r2(np.broadcast_to(songs.ratings, Y.shape))
     variance = rating_variances(table)
-    noise = variance["residual"] + variance["listener"]  # each song has panels of its own
+    noise = variance["residual"] + variance["listener"]  # each song has its own panels
     k = np.array(n_raters, dtype=float)
     return pd.DataFrame(
         {

@@ -21,8 +21,8 @@ def paper_protocol(
 ) -> ProbeResult:
     """Probe as Marmoret, Farrugia & Stupacher (2026) did.
 
-    Ridge with one fixed penalty on unscaled features, songs sorted by id, shuffled K folds for
-    each seed, without regard to artists. The paper's score is ``fold_r2`` with ``fold_r2_sd`` of
+    Ridge with a fixed penalty on unscaled features, with songs sorted by id and shuffled K folds
+    for each seed, regardless of artists. The paper's score is ``fold_r2`` with ``fold_r2_sd`` of
     :meth:`ProbeResult.scores`.
 
     Parameters
@@ -32,16 +32,16 @@ def paper_protocol(
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
         Songs are sorted by its index.
     artists, styles : array-like of shape (n,), optional
-        Not used by the protocol; the result carries them, for intervals and plots.
+        Not used by the protocol, but stored in the result for intervals and plots.
     seeds : sequence of int
-        One shuffled ``KFold`` each.
+        Seeds, with one shuffled ``KFold`` each.
     n_splits : int
     alpha : float
 
     Returns
     -------
     ProbeResult
-        Songs in sorted order; one repeat per seed.
+        Predictions, with songs in sorted order and one repeat per seed.
     """
     songs, matrix = _sorted_by_id(*as_data(X, y, artists, styles))
     values, seeds, n = songs.ratings, list(seeds), len(songs)
@@ -71,10 +71,10 @@ def paper_protocol(
 
 
 def single_precision_difference(X, y, *, seeds: Sequence[int] = range(5), n_splits=4, alpha=0.2):
-    """Compute how far R² of the published protocol depends on the precision of numbers.
+    """Compute how much R² of the published protocol depends on numerical precision.
 
-    The authors' code leaves the published vectors in single precision (float32), and so fits in
-    it; :func:`paper_protocol` fits in double precision (float64).
+    The authors' code keeps the published vectors in single precision (float32) and also fits in it;
+    :func:`paper_protocol` fits in double precision (float64).
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def single_precision_difference(X, y, *, seeds: Sequence[int] = range(5), n_spli
     Returns
     -------
     float
-        Largest absolute difference between the two mean R² of any target and seed.
+        Largest absolute difference between the two mean R², over targets and seeds.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def _sorted_by_id(songs: Songs, blocks: Mapping[str, np.ndarray]) -> tuple[Songs
     """Sort songs by id, and join their features."""
     try:
         order = np.array(sorted(range(len(songs)), key=lambda i: songs.ids[i]))
-    except TypeError:  # numbers and texts have no common order
+    except TypeError:  # numbers and strings have no common order
         order = np.argsort(songs.ids.astype(str), kind="stable")
     matrix = np.concatenate(list(blocks.values()), axis=1)[order]
     songs = Songs(songs.ids[order], songs.targets, songs.ratings[order], songs.artists[order],

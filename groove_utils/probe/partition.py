@@ -21,7 +21,7 @@ from groove_utils.stats.validation import as_blocks
 __all__ = ["variance_partition"]
 
 ALPHAS = np.logspace(-3, 4, 15)  # relative to the mean squared length of a song's features
-WEIGHTS = (1.0, 0.1, 0.01)  # relative weights that are tried for each block
+WEIGHTS = (1.0, 0.1, 0.01)  # relative weights tried for each block
 
 
 def variance_partition(
@@ -37,31 +37,32 @@ def variance_partition(
     """Compute unique and shared out-of-fold R² of two or three blocks of features.
 
     Every subset of blocks is probed. Blocks are scaled to the same total variance, and their
-    relative weights are chosen inside the inner folds together with the penalty (banded ridge), so
-    that thousands of embedding dimensions do not drown a few descriptors.
+    relative weights are chosen in the inner folds together with the penalty (banded ridge), so that
+    thousands of embedding dimensions do not dominate a few descriptors.
 
     Parameters
     ----------
     blocks : mapping of name → features or labels
-        Two or three. Features (n, d), or labels (n,) such as style, which become indicators.
+        Two or three blocks: features (n, d), or labels (n,) such as style, which are converted to
+        indicators.
     y, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`. `layers`, `alphas` and `pca` of the protocol are not used.
     n_boot : int
-        Draws of artists for the 95% intervals, with the protocol's seed.
+        Number of bootstrap samples of artists for the 95% intervals, with the protocol's seed.
 
     Returns
     -------
     DataFrame
         One row per target and ``part``: ``r2, low, high`` of each subset of blocks (``kind`` is
-        ``model``), and of its share in the full model that no other subset has (``kind`` is
-        ``unique`` for one block, ``shared`` for several); the shares add up to the full model.
-        Names of several blocks are joined by `` & ``.
+        ``model``), and of the part of the full model's R² that is specific to the subset (``kind``
+        is ``unique`` for one block, ``shared`` for several); these parts add up to the R² of the
+        full model. Names of several blocks are joined by `` & ``.
 
     Notes
     -----
-    Commonality analysis by inclusion and exclusion (Mood 1971). R² is
-    ``1 − SSE/SSE of the training mean``, which is exactly 0 without blocks. A share may be
-    negative: out of fold, a block can harm, or two blocks can help more together than each alone.
+    Commonality analysis by inclusion and exclusion (Mood 1971). R² is ``1 − SSE/SSE of the training
+    mean``, which is exactly 0 without blocks. A part may be negative: out of fold, a block can
+    reduce R², or two blocks can help more together than separately.
 
     References
     ----------
@@ -69,7 +70,7 @@ def variance_partition(
     """
     names = [str(name) for name in blocks]
     if not 2 <= len(names) <= 3:
-        raise ProbeError(f"{len(names)} blocks ({names}); a partition takes two or three",
+        raise ProbeError(f"{len(names)} blocks ({names}); a partition needs two or three",
                          kind="n_blocks", column="blocks", value=len(names))  # fmt: skip
     songs = as_songs(y, artists, styles)
     data = {name: _indicators(block) for name, block in blocks.items()}
@@ -104,7 +105,7 @@ def variance_partition(
 
 
 def _share(subset, names):
-    """Signs with which the subsets' R² enter the share that only `subset` has in common."""
+    """Return the signs with which the subsets' R² enter the part specific to `subset`."""
     rest = [name for name in names if name not in subset]
     terms = {}
     for size in range(len(subset) + 1):

@@ -1,11 +1,12 @@
 """Permutation tests with family-wise error control over many models and layers.
 
-The ratings of songs are permuted. Under free permutation the null hypothesis is that features and
-ratings are unrelated; within styles, that they are unrelated beyond style. Two songs of one artist
-resemble each other more than two songs of two artists, in features as in ratings, so single songs
-are not exchangeable. Whole artists therefore exchange their ratings with artists of as many songs
-(an artist whose number of songs is unique keeps its own ratings). ``unit="song"`` exchanges single
-songs, which is right only where songs of one artist are no more alike than others.
+The ratings of songs are permuted. With unrestricted permutation, the null hypothesis is that
+features and ratings are unrelated; with permutation within styles, that they are unrelated beyond
+style. Songs by the same artist are more similar than songs by different artists, both in features
+and in ratings, so single songs are not exchangeable. Whole artists therefore exchange their ratings
+with artists that have the same number of songs (an artist whose number of songs is unique keeps its
+own ratings). ``unit="song"`` permutes single songs, which is valid only if songs by the same artist
+are no more alike than others.
 """
 
 from __future__ import annotations
@@ -45,11 +46,11 @@ def permutation_test(
     n_jobs=1,
     return_null=False,
 ):
-    """Test whether ratings are predicted better than permuted ratings, for many models at once.
+    """Test whether ratings are predicted better than permuted ratings, for several models at once.
 
-    The whole nested procedure, choices included, is repeated for every permutation; the same
-    permutations serve all models and targets. The maximum over them controls the family-wise error
-    (Westfall & Young 1993).
+    The whole nested procedure, including model selection, is repeated for every permutation; the
+    same permutations are used for all models and targets. The maximum over them controls the
+    family-wise error (Westfall & Young 1993).
 
     Parameters
     ----------
@@ -59,14 +60,14 @@ def permutation_test(
         See :func:`nested_ridge`.
     n_permutations : int
     within_style : bool
-        Permute only among songs of one style, to test for effects beyond style.
+        Permute only within styles, to test for effects beyond style.
     unit : {"artist", "song"}
-        Exchange all songs of an artist or single songs, see the module's docstring.
+        Permute whole artists or single songs; see the module's docstring.
     score : {"r2", "within_r"}
-        R² over all songs, or the correlation of ratings and predictions about their styles' means,
-        to test whether songs are ordered within styles (R² within styles has its null below 0).
+        R² over all songs, or the correlation of ratings and predictions within styles, to test for
+        prediction within styles (the null distribution of R² within styles lies below 0).
     each_layer : bool
-        Test each layer of each model alone instead of choosing or joining layers.
+        Test each layer of each model separately instead of selecting or concatenating layers.
     return_null : bool
         Return the null distribution as well.
 
@@ -74,12 +75,13 @@ def permutation_test(
     -------
     DataFrame
         One row per model (and layer) and target: ``model, layer, target``, the score (``r2`` or
-        ``within_r``), ``p`` (against its own null), ``p_target`` (the maximum over models and
-        layers for this target), ``p_family`` (that over targets too), ``null_mean, null_95``.
+        ``within_r``), ``p`` (against its own null distribution), ``p_target`` (against the maximum
+        over models and layers for this target), ``p_family`` (also over targets), ``null_mean,
+        null_95``.
     null : ndarray, shape (n_permutations, n_rows), only with `return_null`
     """
     if not isinstance(models, Mapping):
-        raise ProbeError("models must be a mapping of name → features, as {'MERT': X}",
+        raise ProbeError("models must be a mapping of name → features, such as {'MERT': X}",
                          kind="type", column="models")  # fmt: skip
     for name, value, allowed in (("unit", unit, UNITS), ("score", score, SCORES)):
         if value not in allowed:
@@ -111,18 +113,18 @@ def permutation_test(
 
 
 def _score(score: str, Y, predicted, songs) -> np.ndarray:
-    """Score the columns of Y, permutations of the targets: (1 + n_permutations, n_targets)."""
+    """Score the columns of Y, which are permuted targets: (1 + n_permutations, n_targets)."""
     n, targets = songs.ratings.shape
     if score == "r2":
         total = ((songs.ratings - songs.ratings.mean(axis=0)) ** 2).sum(axis=0)
         error = ((Y - predicted) ** 2).sum(axis=1).mean(axis=0)
         return 1 - error.reshape(-1, targets) / total
     values = within_style_r(Y, predicted, songs.style_codes, np.ones((1, n)))
-    return np.nan_to_num(values.reshape(-1, targets))  # constant predictions have no order
+    return np.nan_to_num(values.reshape(-1, targets))  # constant predictions have no correlation
 
 
 def _add_p(frame, score, scores) -> pd.DataFrame:
-    """Add the observed score, and p-values against its own null and against maxima."""
+    """Add the observed score, and p-values against its own null distribution and against maxima."""
     observed, null = scores[0], scores[1:]
     frame[score] = observed.ravel()
     best = null.max(axis=1, keepdims=True)

@@ -27,19 +27,19 @@ class Protocol:
         Outer folds, repetitions of them, and inner folds (fewer where a training set has fewer
         artists).
     layers : {"select", "concat"} or str or sequence of str
-        Choose one layer inside the inner folds, concatenate all standardised layers, take the
-        named layer, or choose among the named ones.
+        Choose one layer in the inner folds, concatenate all standardised layers, use the named
+        layer, or choose among the named ones.
     alphas : float or sequence of float
         Ridge penalties above 0, on standardised features.
     pca : int or sequence of (int or None), optional
-        Number of principal components to regress on, or several to choose from inside the inner
-        folds; None keeps all. One number for all models compares them at equal dimension.
+        Number of principal components to regress on, or several to choose from in the inner folds;
+        None keeps all. A single number compares models at equal dimension.
     floor, clip : float
-        Lower bound of the divisor and limit of standardised values, see
+        Lower bound of the divisor, and limit of standardised values; see
         :class:`groove_utils.probe.ClippedStandardScaler`.
     whole_artists : bool
-        Hold out all songs of an artist together. False deals single songs into folds, outer and
-        inner, which lets a probe recognise artists; intervals still draw whole artists.
+        Hold out all songs of an artist together. If False, single songs are assigned to outer and
+        inner folds, so that a probe can recognise artists; intervals still resample whole artists.
     seed : int
 
     Examples

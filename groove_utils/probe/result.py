@@ -1,4 +1,4 @@
-"""Out-of-fold predictions of a probe, the inner choices, and scores."""
+"""Out-of-fold predictions of a probe, its inner choices, and scores."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class ProbeResult:
     songs : Songs
         ``ids``, ``targets``, ``ratings``, ``artists`` and ``styles``.
     predicted, baseline : ndarray, shape (n_repeats, n, n_targets)
-        Predictions of each song by a model that was not trained on its artist, and the baseline
-        of the same fold: the training mean, or what the nuisance variables predict.
+        Predictions of each song by a model that was not trained on its artist, and the baseline of
+        the same fold: the training mean, or the prediction from nuisance variables.
     folds : ndarray, shape (n_repeats, n), dtype int
         The fold in which each song was held out.
     choices : DataFrame
         One row per repeat, fold and target: ``layer``, ``alpha``, ``pca`` (missing: all
         components) and ``inner_mse``.
     leave_artist_out : ndarray, shape (n_artists, n_repeats, n, n_targets), or None
-        Predictions without one artist (in sorted order) in the training set. From these,
-        intervals learn how scores depend on the training songs.
+        Predictions with each artist (in sorted order) left out of the training set. Intervals use
+        them to account for the sampling of training songs.
     """
 
     songs: Songs
@@ -44,7 +44,7 @@ class ProbeResult:
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """Tidy table, one row per repeat, song and target.
+        """Tidy table of predictions, one row per repeat, song and target.
 
         Columns ``repeat``, ``fold``, ``track_id``, ``artist``, ``style``, ``target``,
         ``observed``, ``predicted``, ``baseline``.
@@ -71,13 +71,12 @@ class ProbeResult:
         -------
         DataFrame
             ``target``; ``r2`` (1 − SSE/SST over all held-out songs, mean over repeats) and
-            ``r2_sd`` (population SD over repeats); ``spearman`` (mean over repeats); ``rmse``
-            (root of the mean squared error over repeats); ``fold_r2`` and ``fold_r2_sd`` (mean
-            of the folds' own R², then mean and population SD over repeats: the statistic of
-            Marmoret et al. 2026); ``r2_over_baseline`` (1 − SSE/SSE of the fold baseline);
-            ``within_r`` (Pearson's r of ratings and predictions about their styles' means, mean
-            over repeats); ``fold_rmse`` and ``fold_rmse_sd`` (as for R²); ``n_songs``,
-            ``n_artists``.
+            ``r2_sd`` (population SD over repeats); ``spearman`` (mean over repeats); ``rmse`` (root
+            of the mean squared error over repeats); ``fold_r2`` and ``fold_r2_sd`` (mean of the
+            folds' own R², then mean and population SD over repeats: the statistic of Marmoret et
+            al. 2026); ``r2_over_baseline`` (1 − SSE/SSE of the fold baseline); ``within_r``
+            (Pearson's r of ratings and predictions centred on their style means, mean over
+            repeats); ``fold_rmse`` and ``fold_rmse_sd`` (as for R²); ``n_songs``, ``n_artists``.
         """
         songs, weights = self.songs, np.ones((1, len(self.songs)))
         scores = {name: score_statistic(self, name)(weights)[0] for name in SCORES}
@@ -97,7 +96,7 @@ class ProbeResult:
 
 
 def by_target(frame: pd.DataFrame, targets) -> pd.DataFrame:
-    """Sort rows in the order of the targets and keep their order otherwise."""
+    """Sort rows by the order of the targets, and keep their order otherwise."""
     order = {name: i for i, name in enumerate(targets)}
     return frame.sort_values("target", key=lambda t: t.map(order), kind="stable", ignore_index=True)
 

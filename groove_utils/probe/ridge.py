@@ -1,10 +1,10 @@
-"""Nested ridge probes: penalty, layer and components chosen by inner folds, artists held out.
+"""Nested ridge probes: penalty, layer and components are chosen in inner folds by artist.
 
 For standardised training features Z (n × d) with Gram matrix G = ZZᵀ = U diag(s) Uᵀ, ridge
-predictions of test songs are  ȳ + Z*Zᵀ U diag(1/(s + α)) Uᵀ(y − ȳ).  Once G is decomposed, a
-further penalty, a further target or a further permutation of a target costs a small product. A
-regression on the first k principal components is the same sum cut off after k terms, and a
-concatenation of layers has the sum of their Gram matrices. (Hastie, Tibshirani & Friedman 2009,
+predictions of test songs are  ȳ + Z*Zᵀ U diag(1/(s + α)) Uᵀ(y − ȳ).  Once G is decomposed, each
+further penalty, target or permutation of a target costs only a small matrix product. Regression on
+the first k principal components truncates the same sum after k terms, and the Gram matrix of
+concatenated layers is the sum of the layers' Gram matrices. (Hastie, Tibshirani & Friedman 2009,
 §3.4 and §18.3.5.)
 """
 
@@ -39,7 +39,7 @@ __all__ = [
     "run_ridge",
 ]
 
-_CHUNK = 4096  # targets treated together; bounds the memory of the inner predictions
+_CHUNK = 4096  # targets processed together; limits the memory of the inner predictions
 
 
 def nested_ridge(
@@ -53,12 +53,12 @@ def nested_ridge(
     folds=None,
     n_jobs=1,
 ) -> ProbeResult:
-    """Probe with every choice made inside the training songs, and whole artists held out.
+    """Probe with nested cross-validation, in which whole artists are held out.
 
     For each outer fold and target, the penalty, the layer and the number of principal components
-    are those with the smallest mean squared error over inner folds of the training songs (mean
-    over folds, as in scikit-learn's ``GridSearchCV``); the model is then fitted to all training
-    songs. Standardisation (:class:`ClippedStandardScaler`) is fitted to each training set.
+    are chosen to minimise the mean squared error over inner folds of the training songs (mean over
+    folds, as in scikit-learn's ``GridSearchCV``); the model is then fitted to all training songs.
+    Standardisation (:class:`ClippedStandardScaler`) is fitted to each training set.
 
     Parameters
     ----------
@@ -66,17 +66,17 @@ def nested_ridge(
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
         One or several targets.
     artists, styles : array-like of shape (n,), optional
-        Folds are made of whole artists and balanced over styles. Without `artists` each song has
-        an artist of its own.
+        Folds are made of whole artists and balanced over styles. Without `artists`, each song
+        counts as its own artist.
     protocol : Protocol
         Folds, layers, penalties, scaling and seed.
     nuisance : array-like of shape (n,), optional
-        Labels whose means are taken out of the targets inside each training set, such as styles.
-        Predictions and baseline include what they predict.
+        Labels, such as styles, whose means are removed from the targets within each training set.
+        Predictions and baseline include the means.
     folds : ndarray of shape (n,) or (n_repeats, n), optional
         Outer folds to use instead of new ones, for example those of another result.
     n_jobs : int
-        Threads over outer folds.
+        Number of threads over outer folds.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def nested_ridge(
     Raises
     ------
     ProbeError, StatsError
-        Unusable settings, folds that divide an artist; unusable data.
+        If settings are invalid, folds split an artist, or data are unusable.
 
     Examples
     --------
@@ -133,7 +133,7 @@ class Plan:
     Attributes
     ----------
     names : list of str
-        One name per candidate.
+        Name of each candidate.
     weights : ndarray, shape (n_candidates, n_blocks)
         Factor of each block's Gram matrix in each candidate.
     alphas : ndarray, shape (n_alphas,)
@@ -141,12 +141,13 @@ class Plan:
         Numbers of principal components; None keeps all.
     scaler : ClippedStandardScaler
     equalise : bool
-        Divide each block's Gram matrix by its mean diagonal, so that blocks count equally whatever
-        their dimension.
+        Divide each block's Gram matrix by its mean diagonal, so that blocks have equal weight
+        whatever their dimension.
     project : dict of str → ndarray of shape (d, k)
         Fixed projections of blocks after standardisation.
     kernel : callable, optional
-        ``kernel(A, B, candidate)`` in place of the linear Gram matrix of standardised features.
+        ``kernel(A, B, candidate)``, used instead of the linear Gram matrix of standardised
+        features.
     """
 
     names: list[str]
@@ -160,7 +161,7 @@ class Plan:
 
 
 def make_plan(blocks: dict[str, np.ndarray], protocol: Protocol) -> Plan:
-    """Return the candidates of a protocol for given layers."""
+    """Build the candidates of a protocol for given layers."""
     names, layers = list(blocks), protocol.layers
     chosen, weights = names, np.eye(len(names))
     if layers == "concat":
@@ -179,7 +180,7 @@ def make_plan(blocks: dict[str, np.ndarray], protocol: Protocol) -> Plan:
 
 
 def nuisance_design(nuisance, n: int) -> np.ndarray | None:
-    """Return an intercept and an indicator per label of a nuisance variable, (n, q)."""
+    """Return an intercept and one indicator per label of a nuisance variable, (n, q)."""
     if nuisance is None:
         return None
     labels = as_labels(nuisance, n, "nuisance", None).astype(str)
@@ -225,7 +226,7 @@ def run_plan(
     return ProbeResult(songs, predicted, baseline, folds, choices, left_out)
 
 
-@one_thread  # threads go over splits instead
+@one_thread  # threads are used over splits instead
 def run_ridge(
     blocks: dict[str, np.ndarray],
     Y: np.ndarray,
@@ -242,15 +243,15 @@ def run_ridge(
     ----------
     blocks : dict of str → ndarray of shape (n, d)
     Y : ndarray, shape (n, m)
-        Targets; permuted copies of a target are further columns.
+        Targets; permuted copies of a target are additional columns.
     splits : sequence of Split
     plan : Plan
     nuisance : ndarray, shape (n, q), optional
-        From :func:`nuisance_design`; regressed out of the targets inside each training set.
+        Output of :func:`nuisance_design`; regressed out of the targets within each training set.
     groups : ndarray of int, shape (n,), optional
-        Number 0 … g − 1 of each song's artist, to predict without each artist as well.
+        Number 0 … g − 1 of each song's artist; if given, predictions without each artist are added.
     n_jobs : int
-        Threads over splits.
+        Number of threads over splits.
 
     Returns
     -------
@@ -270,7 +271,7 @@ def run_ridge(
 
 
 def assemble(splits: Sequence[Split], fits: Sequence[dict], name: str, n: int) -> np.ndarray:
-    """Collect an array of :func:`run_ridge` by repeat and song, (..., n_repeats, n, m)."""
+    """Arrange an array from :func:`run_ridge` by repeat and song, (..., n_repeats, n, m)."""
     *groups, _, m = fits[0][name].shape
     values = np.full((*groups, 1 + max(split.repeat for split in splits), n, m), np.nan)
     for split, fit in zip(splits, fits, strict=True):
@@ -320,18 +321,18 @@ def _run_split(blocks, Y, split, plan, design, groups):
 
 
 def leave_out(change, group, error, hat, cross) -> None:
-    """Write into `change` how test predictions change when each group is left out of training.
+    """Compute, in `change`, how test predictions change when each group is left out of training.
 
     For a linear smoother with hat matrix H, test rows C and training residuals e, leaving out the
     songs b changes the test predictions by −C[:, b] (I − H[b, b])⁻¹ e[b] (Cook & Weisberg 1982,
-    §3.6). Scaling, penalty, layer and components stay as they were chosen. Of nuisance variables
-    only the mean is refitted.
+    §3.6). Scaling, penalty, layer and components are kept fixed. For nuisance variables, only the
+    mean is refitted.
     """
-    # the mean is part of the smoother, orthogonal to the centred features
+    # the mean is part of the smoother, and orthogonal to the centred features
     hat, cross = hat + 1 / len(hat), cross + 1 / len(hat)
     numbers, first, counts = np.unique(np.sort(group), return_index=True, return_counts=True)
     order = np.argsort(group, kind="stable")
-    for size in np.unique(counts):  # groups of one size are solved together
+    for size in np.unique(counts):  # groups of the same size are solved together
         same = counts == size
         b = order[first[same, None] + np.arange(size)]
         system = np.eye(size) - hat[b[:, :, None], b[:, None, :]]
@@ -341,7 +342,7 @@ def leave_out(change, group, error, hat, cross) -> None:
 
 
 def _losses(blocks, Y, train, test, plan, design):
-    """Mean squared error on `test` of every candidate × size × penalty × target."""
+    """Compute the mean squared error on `test` for each candidate × size × penalty × target."""
     train_y, baseline = _residualise(Y, train, test, design)
     test_y = Y[test] - baseline
     kernels = _kernels(blocks, train, test, plan)
@@ -362,7 +363,7 @@ def _losses(blocks, Y, train, test, plan, design):
 
 
 def _residualise(Y, train, test, design):
-    """Training targets less their baseline, and the baseline of the test songs.
+    """Return the training targets minus their baseline, and the baseline of the test songs.
 
     The baseline is fitted to the training songs alone.
     """
@@ -370,13 +371,13 @@ def _residualise(Y, train, test, design):
     centred = Y[train] - mean
     if design.shape[1] == 1:
         return centred, np.broadcast_to(mean, (len(test), Y.shape[1]))
-    # a label that no training song has falls back on the mean
+    # a label without training songs falls back to the mean
     coefficients = np.linalg.lstsq(design[train], centred, rcond=None)[0]
     return centred - design[train] @ coefficients, mean + design[test] @ coefficients
 
 
 def _kernels(blocks, train, test, plan):
-    """Gram matrices (train × train, test × train) per block; with a kernel, the features."""
+    """Return Gram matrices (train × train, test × train) by block; with a kernel, the features."""
     pairs = []
     for name, block in blocks.items():
         Z = block[np.concatenate([train, test])]
@@ -394,7 +395,7 @@ def _kernels(blocks, train, test, plan):
 
 
 def _decompose(kernels, number, plan):
-    """Eigenvalues (descending, ≥ 0), eigenvectors, and test × train products in that basis."""
+    """Return eigenvalues (descending, ≥ 0), eigenvectors, and test × train products with them."""
     if plan.kernel is not None:
         ((train, test),) = kernels
         gram, cross = plan.kernel(train, train, number), plan.kernel(test, train, number)

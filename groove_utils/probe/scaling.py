@@ -1,7 +1,7 @@
 """Standardisation that is robust to near-constant units.
 
-Pretrained networks have units that hardly vary over the training songs and then do in a test song.
-Divided by their tiny standard deviation, one such value outweighs all other features.
+Some units of pretrained networks hardly vary over the training songs, but do vary in a test song.
+Divided by their tiny standard deviation, a single such value would dominate all other features.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ __all__ = ["ClippedStandardScaler", "scale_facts"]
 
 
 class ClippedStandardScaler(TransformerMixin, BaseEstimator):
-    """Standardise features by training mean and SD, with a floor of the SD and a limit of z.
+    """Standardise features by training mean and SD, with a floor on the SD and a limit on z.
 
     Parameters
     ----------
     floor : float, default 1e-4
-        The divisor is at least `floor` times the median SD of the block's varying features.
-        It is small because SDs of descriptors in different units differ a thousandfold.
+        The divisor is at least `floor` times the median SD of the block's varying features. The
+        default is small because descriptors in different units have SDs that differ a thousandfold.
     clip : float, default 5.0
-        Standardised values are limited to ±`clip`. This bounds units whose SD is small in training
-        and whose test value is not, which no relative floor can.
+        Standardised values are limited to ±`clip`. This handles units with a small SD in training
+        and large test values, for which no relative floor is sufficient.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class ClippedStandardScaler(TransformerMixin, BaseEstimator):
     Notes
     -----
     Values are centred by the training mean *before* clipping; a regression with an intercept
-    absorbs the mean that clipping leaves.
+    absorbs the non-zero mean after clipping.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class ClippedStandardScaler(TransformerMixin, BaseEstimator):
 
 
 def scale_facts(X, folds, *, floor=1e-4, clip=5.0) -> dict[str, float]:
-    """Summarise how features differ in scale, and how far test songs lie from training songs.
+    """Summarise the scales of features, and the distance of test songs from training songs.
 
     Parameters
     ----------
@@ -79,11 +79,11 @@ def scale_facts(X, folds, *, floor=1e-4, clip=5.0) -> dict[str, float]:
     Returns
     -------
     dict
-        ``units`` (number of features); ``constant`` (units that are constant in some training
-        set); ``orders`` (orders of magnitude between the largest and the smallest SD of the
-        varying units); ``largest_z`` (largest distance of a held-out song from the training mean
-        in training SDs of a unit, without floor or limit); ``bounded_percent`` (percentage of
-        held-out values that `clip` limits).
+        ``units`` (number of features); ``constant`` (units that are constant in some training set);
+        ``orders`` (orders of magnitude between the largest and the smallest SD of the varying
+        units); ``largest_z`` (largest distance of a held-out value from the training mean, in
+        training SDs, without floor or limit); ``bounded_percent`` (percentage of held-out values
+        that are clipped).
     """
     blocks = as_blocks(X)
     splits = outer_splits(folds)

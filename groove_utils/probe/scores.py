@@ -1,7 +1,7 @@
 """Scores of out-of-fold predictions as functions of song weights.
 
-With weights, one function serves for the score itself (all weights 1), for its bootstrap
-distribution (counts) and for the score without an artist (weights 0).
+With weights, the same function computes the score itself (all weights 1), its bootstrap
+distribution (counts) and the score without an artist (weights 0).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def score_statistic(result, score: str):
 
 
 def within_style_r(y, predicted, styles, w) -> np.ndarray:
-    """Correlate ratings and predictions about their styles' means, mean over repeats.
+    """Correlate ratings and predictions within styles, averaged over repeats.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def within_style_r(y, predicted, styles, w) -> np.ndarray:
 
 
 def r2_by_repeat(result, w) -> np.ndarray:
-    """Compute the mean of the folds' own R² in each repeat, (n_repeats, n_draws, n_targets)."""
+    """Compute the mean R² over folds in each repeat, (n_repeats, n_draws, n_targets)."""
 
     def r2(y, predicted, w):
         return 1 - _ratio(w @ (y - predicted) ** 2, _spread(w, y - y.mean(axis=0)))
@@ -87,7 +87,7 @@ def r2_by_repeat(result, w) -> np.ndarray:
 
 
 def rmse_by_repeat(result, w) -> np.ndarray:
-    """Compute the mean of the folds' own RMSE in each repeat, (n_repeats, n_draws, n_targets)."""
+    """Compute the mean RMSE over folds in each repeat, (n_repeats, n_draws, n_targets)."""
 
     def rmse(y, predicted, w):
         return np.sqrt(_ratio(w @ (y - predicted) ** 2, w.sum(axis=1, keepdims=True)))
@@ -137,7 +137,7 @@ def _ratio(above, below):
 
 
 def _spread(w, values):
-    """Weighted sum of squares about the weighted mean, (..., n_draws, n_targets)."""
+    """Compute the weighted sum of squares about the weighted mean, (..., n_draws, n_targets)."""
     total = np.maximum(w.sum(axis=1, keepdims=True), 1e-300)
     return w @ values**2 - (w @ values) ** 2 / total
 

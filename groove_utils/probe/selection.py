@@ -1,7 +1,7 @@
-"""Selection of one representation out of several by the errors of inner folds.
+"""Selection of one representation out of several, by inner-fold errors.
 
-The inner folds belong to the training songs, so the choice uses no test score, and the score of
-the chosen predictions pays for the choice.
+The inner folds consist of training songs only, so the selection uses no test scores, and the score
+of the selected predictions is not biased by the selection.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ def inner_errors(results: Mapping[str, ProbeResult]) -> pd.DataFrame:
     Parameters
     ----------
     results : mapping of name → ProbeResult
-        From :func:`nested_ridge`, with the same songs and folds.
+        Outputs of :func:`nested_ridge`, with the same songs and folds.
 
     Returns
     -------
     DataFrame
-        Index: names; one column per target. The smallest value of a column marks the
-        representation that the inner folds prefer.
+        Indexed by name, one column per target. The smallest value in a column is that of the
+        representation preferred by the inner folds.
     """
     check_paired(results)
     songs = next(iter(results.values())).songs
@@ -41,14 +41,14 @@ def inner_errors(results: Mapping[str, ProbeResult]) -> pd.DataFrame:
     table = pd.DataFrame(errors).T.reindex(columns=songs.targets).div(variance)
     if table.isna().all(axis=None):
         raise ProbeError(
-            "there are no errors of inner folds; probe with several penalties or layers",
+            "there are no inner-fold errors; probe with several penalties or layers",
             kind="no_inner_folds", column="choices",
         )  # fmt: skip
     return table.rename_axis("model")
 
 
 def select_by_inner_folds(results: Mapping[str, ProbeResult]) -> ProbeResult:
-    """Take each fold's predictions from the representation with the smallest inner error there.
+    """Use, in each fold, the predictions of the representation with the smallest inner error.
 
     Parameters
     ----------
@@ -58,8 +58,9 @@ def select_by_inner_folds(results: Mapping[str, ProbeResult]) -> ProbeResult:
     Returns
     -------
     ProbeResult
-        ``choices`` has the column ``model``. Its score is that of the whole procedure, selection
-        included; the highest score of several representations would be too high.
+        Selected predictions; ``choices`` has the column ``model``. The score is that of the whole
+        procedure, including selection, whereas the highest of several scores would be biased
+        upwards.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Songs that a probe is trained and tested on: targets, artists and styles, validated."""
+"""Validation of the songs of a probe: targets, artists and styles."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["ProbeError", "Songs", "as_data", "as_songs"]
 
 
 class ProbeError(DetailedError):
-    """Settings, folds or results that a probe cannot use."""
+    """Error raised for settings, folds or results that a probe cannot use."""
 
 
 @dataclass(frozen=True, eq=False)
 class Songs:
-    """Identifiers (n,), targets (m), ratings (n, m), artists and styles (n,) in one order."""
+    """Identifiers (n,), targets (m), ratings (n, m), artists and styles (n,), in the same order."""
 
     ids: np.ndarray
     targets: list[str]
@@ -47,7 +47,7 @@ class Songs:
         return pd.DataFrame(self.ratings, index=self.ids, columns=self.targets)
 
     def places(self, targets: Sequence[str]) -> list[int]:
-        """Positions of targets; raises an error if one is unknown."""
+        """Return the positions of targets; raise an error if one is unknown."""
         unknown = [name for name in targets if name not in self.targets]
         if unknown:
             raise ProbeError(f"no such targets: {unknown}; there are {self.targets}",
@@ -55,15 +55,16 @@ class Songs:
         return [self.targets.index(name) for name in targets]
 
     def select(self, targets: Sequence[str]) -> Songs:
-        """Return the songs with some of their targets."""
+        """Return the songs with only some of their targets."""
         ratings = self.ratings[:, self.places(targets)]
         return replace(self, targets=list(targets), ratings=ratings)
 
 
 def as_songs(y, artists=None, styles=None) -> Songs:
-    """Validate targets and groups, see :func:`groove_utils.stats.as_targets`.
+    """Validate targets and groups; see :func:`groove_utils.stats.as_targets`.
 
-    Without `artists` each song has an artist of its own; without `styles` all have the same style.
+    Without `artists`, each song counts as its own artist; without `styles`, all songs have the same
+    style.
     """
     ids, targets, ratings = as_targets(y)
     n = len(ids)

@@ -21,19 +21,19 @@ def attribute_songs(
     n_boot=2000,
     seed=0,
 ) -> pd.DataFrame:
-    """Share out each song's predicted rating among its stems.
+    """Attribute each song's predicted rating to its stems.
 
     Parameters
     ----------
     ablation : Ablation
-        With every subset of its stems.
+        Ablation with every subset of its stems.
     target : str
     silent : DataFrame of bool, shape (n, n_stems), optional
-        Which stems of a song are silent; indexed by the songs' ids, one column per stem. A
-        subset of the song then counts as that of its sounding stems, so that a silent stem is
-        given exactly 0. Otherwise it is given what the probe predicts from silence.
+        Marks silent stems; indexed by song id, with one column per stem. A subset is then replaced
+        by the subset of its non-silent stems, so that a silent stem gets exactly 0. Otherwise, it
+        gets what the probe predicts from silence.
     n_boot, seed : int
-        Draws of the artists that the probe was trained on, for the 95% interval.
+        Number of bootstrap samples of training artists for the 95% interval, and random seed.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def attribute_songs(
 
 
 def _sounding_places(ablation: Ablation, silent: pd.DataFrame) -> np.ndarray:
-    """Position of each subset's sounding stems for each song, shape (n_subsets, n)."""
+    """Return the position of each subset's non-silent stems for each song, (n_subsets, n)."""
     missing = [stem for stem in ablation.stems if stem not in silent.columns]
     unknown = [track for track in ablation.songs.ids if track not in silent.index]
     if missing or unknown:

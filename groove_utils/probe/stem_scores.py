@@ -55,7 +55,7 @@ def paper_scores(
 
 
 def ablation_scores(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
-    """Compute R² of every subset of stems with its 95% interval over draws of artists.
+    """Compute R² of every subset of stems, with 95% bootstrap intervals over artists.
 
     Returns
     -------
@@ -70,16 +70,16 @@ def ablation_scores(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
 
 
 def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
-    """Compute the contribution of each stem: alone, left out, and its Shapley value.
+    """Compute the contribution of each stem: alone, left out, and Shapley value.
 
     Returns
     -------
     DataFrame
         One row per stem, measure, part and target: ``stem, measure, part, target, estimate, low,
-        high`` (95%), ``se, p, p_holm, n_songs, n_artists``. ``alone`` is the R² of the stem less
-        that of no stem, ``left out`` the loss of R² without it, ``Shapley`` the mean of what it
-        adds over all orders; measures with missing subsets are omitted. Holm's correction is over
-        the stems and targets of one measure and part.
+        high`` (95%), ``se, p, p_holm, n_songs, n_artists``. ``alone`` is the R² of the stem minus
+        that of no stem, ``left out`` is the loss of R² without it, and ``Shapley`` is its mean
+        contribution over all orders; measures with missing subsets are omitted. Holm's correction
+        is over the stems and targets of one measure and part.
     """
     tables = []
     for measure in MEASURES:
@@ -93,7 +93,7 @@ def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
             tables.append(table)
     if not tables:
         raise ProbeError(
-            f"of the stems {', '.join(ablation.stems)} only the mix is given; a contribution needs "
+            f"only the mix of the stems {', '.join(ablation.stems)} is given; a contribution needs "
             "a stem alone, or the mix without it",
             kind="only_mix", value=ablation.stems,
         )  # fmt: skip
@@ -104,7 +104,7 @@ def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
 
 
 def _mixing(ablation: Ablation, measure: str) -> dict[str, np.ndarray]:
-    """Coefficients of the subsets' scores in a measure, for the stems that have it."""
+    """Return the coefficients of the subsets' scores in a measure, for the stems that have it."""
     units = dict(zip(map(frozenset, ablation.subsets), np.eye(len(ablation.subsets))))
     if measure == "Shapley":
         usable = ablation.is_complete and len(ablation.stems) <= MOST_PLAYERS
@@ -122,20 +122,20 @@ def _mixing(ablation: Ablation, measure: str) -> dict[str, np.ndarray]:
 def contrast(
     terms: Sequence[tuple[float, Ablation, Sequence[str]]], *, n_boot=2000, seed=0
 ) -> pd.DataFrame:
-    """Compute a weighted sum of scores, of one ablation or of several on the same songs.
+    """Compute a weighted sum of scores from one or more ablations on the same songs.
 
     Parameters
     ----------
     terms : sequence of (weight, Ablation, subset)
-        Such as the gain of drums and bass beyond what each gives alone: ``[(1, a, ("drums",
-        "bass")), (-1, a, ("drums",)), (-1, a, ("bass",)), (1, a, ())]``; or raw against
-        loudness-matched stems: ``[(1, raw, s), (-1, matched, s)]``.
+        For instance, the interaction of drums and bass, beyond what each gives alone: ``[(1, a,
+        ("drums", "bass")), (-1, a, ("drums",)), (-1, a, ("bass",)), (1, a, ())]``; or raw compared
+        with loudness-matched stems: ``[(1, raw, s), (-1, matched, s)]``.
 
     Returns
     -------
     DataFrame
-        One row per part and target: ``part, target, estimate, low, high`` (95%), ``se, p,
-        n_songs, n_artists``. What makes an artist hard for all terms cancels.
+        One row per part and target: ``part, target, estimate, low, high`` (95%), ``se, p, n_songs,
+        n_artists``. The difficulty of an artist that is common to all terms cancels.
     """
     if not terms:
         raise ProbeError("no terms given; expected one or more of (weight, ablation, subset)",
@@ -151,12 +151,12 @@ def contrast(
 def share_difference(
     ablation: Ablation, first: Sequence[str], second: Sequence[str], *, n_boot=2000, seed=0
 ) -> pd.DataFrame:
-    """Compute the Shapley values of some stems, added up, minus those of others.
+    """Compute the sum of the Shapley values of some stems minus that of others.
 
     Parameters
     ----------
     ablation : Ablation
-        With every subset of its stems.
+        Ablation with every subset of its stems.
     first, second : sequence of str
     n_boot, seed
         See :func:`contributions`.
@@ -164,7 +164,7 @@ def share_difference(
     Returns
     -------
     DataFrame
-        As :func:`contrast`.
+        As for :func:`contrast`.
     """
     mixing = _mixing(ablation, "Shapley")
     unknown = [stem for stem in [*first, *second] if stem not in mixing]
@@ -182,7 +182,7 @@ def share_difference(
 
 
 def _table(ablation, label, names, estimate, influence, n_boot, seed) -> pd.DataFrame:
-    """Rows of estimates (k, parts, targets) with intervals from influences (g, k, …)."""
+    """Tabulate estimates (k, parts, targets) with intervals from influences (g, k, …)."""
     index = pd.MultiIndex.from_product(
         [names, ablation.parts, ablation.songs.targets], names=[label, "part", "target"]
     )

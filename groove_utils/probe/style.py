@@ -20,8 +20,8 @@ def style_baseline(
 ) -> ProbeResult:
     """Predict each held-out song by the mean of its style over the training songs.
 
-    A style without training songs is predicted by the mean of all training songs. Parameters are
-    those of :func:`nested_ridge`, with the same folds.
+    For a style without training songs, the mean of all training songs is used. Parameters and folds
+    are those of :func:`nested_ridge`.
     """
     songs = as_songs(y, artists, styles)
     folds = outer_folds(songs, protocol, folds)
@@ -45,20 +45,20 @@ def style_baseline(
 
 
 def style_scores(result: ProbeResult, *, n_boot=2000, seed=0) -> pd.DataFrame:
-    """Compute R² between styles, within styles, and inside each style, with 95% intervals.
+    """Compute R² between styles, within styles, and in each style, with 95% intervals.
 
     Returns
     -------
     DataFrame
         One row per target and ``part`` (``all``, ``between``, ``within``, or a style's name):
-        ``target, part, r2, low, high, share, n_songs``. `share` is the part of the target's sum
-        of squares; ``all = share(between)·r2(between) + share(within)·r2(within)`` exactly.
+        ``target, part, r2, low, high, share, n_songs``. `share` is the proportion of the target's
+        sum of squares; ``all = share(between)·r2(between) + share(within)·r2(within)`` exactly.
 
     Notes
     -----
     Ratings and predictions are split into style means and deviations from them. Squared errors and
-    sums of squares then fall into two parts, so each has an R² of its own. R² inside a style is
-    about that style's mean, and counts a wrong level of the style as error.
+    sums of squares are then split into two parts, each with its own R². R² in a style is relative
+    to that style's mean, and counts a wrong level of the style as error.
     """
     songs = result.songs
     estimate, low, high, *_ = result_interval(result, style_statistic, n_boot=n_boot, seed=seed)

@@ -1,4 +1,4 @@
-"""Transfer between styles, with training sets of one size."""
+"""Transfer between styles, with training sets of equal size."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ SOURCES = ("same style", "another style", "mixed styles")
 def matched_transfer(
     X, y, artists=None, styles=None, protocol: Protocol = Protocol(), *, n_boot=2000, n_jobs=1
 ) -> pd.DataFrame:
-    """Test songs of one style after training on its own, on another, or on mixed styles.
+    """Test on one style after training on the same style, another style, or a mix of styles.
 
     For each fold of artists of a style, the training sets have the same number of artists: other
-    artists of that style, artists of one other style, or as many artists in equal parts of all
+    artists of the same style, artists of one other style, or artists in equal numbers from all
     styles. A difference between them is therefore not due to the amount of training.
 
     Parameters
     ----------
     X, y, artists, styles, protocol, n_jobs
-        See :func:`nested_ridge`. Penalty and layer are chosen inside each training set.
+        See :func:`nested_ridge`. Penalty and layer are chosen within each training set.
     n_boot : int
-        Draws of artists for the 95% intervals, with the protocol's seed.
+        Number of bootstrap samples of artists for the 95% intervals, with the protocol's seed.
 
     Returns
     -------
     DataFrame
         One row per ``train`` (``same style``, ``another style``, ``mixed styles``), ``test`` (a
         style, or ``mean`` over styles) and ``target``, with ``r2, low, high``, ``spearman,
-        spearman_low, spearman_high`` and ``n_train``, the mean number of training songs. Two more
-        rows per target have the differences of the means: ``same − another`` and ``same − mixed``.
-        R² is about the mean of the test style, so a wrong level counts as error; Spearman's ρ
-        ignores it. Styles with fewer than four artists take no part.
+        spearman_low, spearman_high`` and ``n_train``, the mean number of training songs. Two
+        further rows per target contain the differences of the means: ``same − another`` and ``same
+        − mixed``. R² is relative to the mean of the test style, so a wrong level counts as error;
+        Spearman's ρ ignores it. Styles with fewer than four artists are excluded.
 
     Raises
     ------
@@ -123,12 +123,12 @@ def _training_sets(songs: Songs, test: str, names, protocol: Protocol):
 
 
 def _influence(songs, splits, fits) -> dict[str, list]:
-    """Estimate and influences of artists for each score, over the tested songs alone."""
+    """Compute estimate and influences of artists for each score, over the tested songs only."""
     predicted, left_out = (
         assemble(splits, fits, name, len(songs)) for name in ("predicted", "leave_artist_out")
     )
     tested = np.isfinite(predicted).all(axis=(0, 2)).astype(float)
-    # songs that are not tested have weight 0, so their predictions do not matter
+    # songs that are not tested have weight 0, so their predictions are irrelevant
     predicted, left_out = np.nan_to_num(predicted), np.nan_to_num(left_out)
     folds = np.zeros(predicted.shape[:2], int)
     result = ProbeResult(songs, predicted, predicted, folds, leave_artist_out=left_out)
@@ -152,7 +152,7 @@ def _mean(several: list[dict]) -> dict:
 
 
 def _table(songs, scores, n_boot, seed) -> pd.DataFrame:
-    """Scores with their intervals over artists of training and test songs."""
+    """Tabulate scores with intervals over the artists of training and test songs."""
     table = pd.DataFrame({"train": "", "test": "", "target": songs.targets})
     for score, prefix in zip(SCORES, ("", "spearman_")):
         estimate, influence = scores[score]

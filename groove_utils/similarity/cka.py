@@ -1,7 +1,7 @@
 """Similarity of models and of layers by centred kernel alignment.
 
-Two models may have different numbers of units, in any rotation. What can be compared is which songs
-they place close together.
+Models may differ in the number of units, and their spaces may be rotated. What can be compared is
+which songs they place close together.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) 
     -------
     float
         1 for the same geometry up to rotation and scale; about 0 for unrelated ones (the debiased
-        estimate may be slightly negative). NaN where all songs of one set are identical.
+        estimate may be slightly negative). NaN if all songs of a set have the same vector.
 
     References
     ----------
@@ -70,12 +70,12 @@ def compare_embeddings(
     vectors : mapping of str to ndarray, shape (n_songs, dim)
         Model → vectors of the same songs in the same order.
     artists, n_permutations, seed
-        Of :func:`groove_utils.similarity.mantel_test`: whole artists are permuted.
+        See :func:`groove_utils.similarity.mantel_test`; whole artists are permuted.
 
     Returns
     -------
     pandas.DataFrame
-        One row per pair: ``first, second, cka, rho, p, n_songs, p_holm``; none for one model.
+        One row per pair: ``first, second, cka, rho, p, n_songs, p_holm``; empty for one model.
     """
     rows = [
         {
@@ -95,7 +95,7 @@ def compare_embeddings(
 def extreme_pairs(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """Return the rows of :func:`compare_embeddings` with the highest and the lowest CKA.
 
-    Without pairs, both hold dashes and NaN.
+    If there are no pairs, both rows contain dashes and NaN.
     """
     if pairs["cka"].isna().all():
         none = pd.Series({"first": "–", "second": "–", "cka": np.nan})
@@ -109,7 +109,7 @@ def layer_similarity(layers: Mapping[str, np.ndarray]) -> pd.DataFrame:
     Parameters
     ----------
     layers : mapping of str to ndarray, shape (n_songs, dim)
-        Such as ``embedding.layers``, from input to output.
+        Vectors by layer, such as ``embedding.layers``, from input to output.
     """
     table = pd.DataFrame(1.0, index=list(layers), columns=list(layers)).rename_axis("layer")
     for first, second in combinations(layers, 2):

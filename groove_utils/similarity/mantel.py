@@ -1,8 +1,9 @@
 """Mantel tests between embeddings, and between embeddings and ratings.
 
 Representational similarity analysis compares the distances between all pairs of songs. Pairs share
-songs and are not independent, and songs of one artist resemble each other. p-values therefore
-permute whole artists, among those with as many songs, and intervals leave out whole artists.
+songs and are not independent, and songs of one artist resemble each other. p-values are therefore
+based on permutations of whole artists with equal numbers of songs, and intervals on leaving out
+whole artists.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ def _distances(vectors: np.ndarray, metric: str, name: str) -> np.ndarray:
     distances = pdist(vectors, metric)
     if not len(distances) or not np.isfinite(distances).all() or np.ptp(distances) == 0:
         raise StatsError(
-            f"{metric} distances of {name} are undefined or all the same: some vectors are "
-            "constant, zero or not finite, or there are fewer than three songs",
+            f"{metric} distances of {name} are undefined or all the same: vectors are constant, "
+            "zero or not finite, or there are fewer than three songs",
             kind="no_distances", column=name,
         )  # fmt: skip
     return distances
@@ -39,7 +40,7 @@ def mantel_test(
     ----------
     first, second : ndarray, shapes (n_songs, d1) and (n_songs, d2)
     artists : array-like of shape (n_songs,), optional
-        Permute whole artists; without it, single songs.
+        If given, whole artists are permuted instead of single songs.
     n_permutations : int
     seed : int
 
@@ -77,19 +78,19 @@ def rsa(
     Parameters
     ----------
     X : array-like of shape (n, d), or mapping of layer → such arrays
-        Each layer is compared by itself, unscaled: standardise first if units differ.
+        Each layer is compared separately, without scaling: standardise first if units differ.
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
     artists, styles : array-like of shape (n,), optional
-        Whole artists are permuted. Without `artists` each song has an artist of its own.
+        Whole artists are permuted. By default, each song counts as its own artist.
     metric, target_metric : str
         Metrics of :func:`scipy.spatial.distance.pdist`. For a single target, ``cityblock`` is the
         absolute difference.
     same_artist : bool
-        Keep pairs of songs by one artist. Without them, recognising the artist does not help.
+        Keep pairs of songs by the same artist. Without them, recognising the artist does not help.
     control_style : bool
-        Partial out, from both ranks, whether a pair is of one style.
+        Partial out from both ranks whether the two songs have the same style.
     within_style : bool
-        Permute artists only inside their styles.
+        Permute artists only within their styles.
     n_permutations, n_boot : int
     seed : int
 
@@ -134,7 +135,7 @@ def rsa(
 
 
 def _artist_interval(first, second, covariate, one, other, rho, *, n_boot, seed):
-    """Interval from leaving out all pairs with an artist, `one` and `other` being theirs."""
+    """Compute an interval by leaving out pairs by artist; `one` and `other` are their artists."""
     count = 1 + max(one.max(), other.max())
     if count < FEWEST_CLUSTERS:
         return np.nan, np.nan

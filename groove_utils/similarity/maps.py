@@ -24,10 +24,10 @@ def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndar
         One layer of an :class:`groove_utils.embed.Embedding`.
     method : {'pca', 'umap'}
         The first two principal components of the standardised units, or UMAP with the settings of
-        Marmoret et al. (2026): 5 neighbours, minimal distance 0.3, correlation distance. UMAP
-        keeps neighbourhoods; distances between clusters, and their sizes, have no meaning.
+        Marmoret et al. (2026): 5 neighbours, minimum distance 0.3, correlation distance. UMAP
+        preserves neighbourhoods; distances between clusters, and cluster sizes, have no meaning.
     seed : int
-        Of UMAP.
+        Seed of UMAP.
 
     Returns
     -------
@@ -40,10 +40,10 @@ def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndar
         raise StatsError(f"method is {method!r}; expected 'pca' or 'umap'",
                          kind="unknown", column="method", value=method)  # fmt: skip
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # UMAP warns that a seed means one thread
+        warnings.simplefilter("ignore")  # UMAP warns that a seed implies one thread
         import umap
 
-        # the neighbours that it would find itself, without compiling its search
+        # the neighbours that UMAP would find itself, without compiling its search
         n_neighbors = min(5, len(vectors) - 1)
         distances = pairwise_distances(vectors, metric="correlation")
         nearest = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]

@@ -1,6 +1,6 @@
-"""Stems: separate songs, sum stems, and measure separations and sums.
+"""Stems: separation of songs, sums of stems, and measures of both.
 
-Chapter 08-stem-ablation uses it. Demucs and torch are imported when a network is loaded, not with
+Chapter 08-stem-ablation uses them. Demucs and torch are imported when a network is loaded, not with
 this module.
 """
 

@@ -1,4 +1,4 @@
-"""Load stems of songs, regroup them, and exchange them between songs."""
+"""Loading, regrouping and exchanging stems of songs."""
 
 from __future__ import annotations
 
@@ -33,21 +33,22 @@ def load_stems(
     Returns
     -------
     stems : dict of stem → ndarray of float32, shape (n_channels, n_samples)
-        Shorter ones are filled up with silence, so that they can be summed.
+        Shorter stems are padded with silence, so that they can be summed.
     sr : int
         Their sample rate in Hz.
 
     Raises
     ------
     AudioError
-        If there are no files, one cannot be decoded, or numbers of channels differ.
+        If there are no files, a file cannot be decoded, or the numbers of channels differ.
     """
     loaded = {stem: load_audio(path, mono=mono) for stem, path in paths.items()}
     channels = {np.atleast_2d(y).shape[0] for y, _ in loaded.values()}
     if len(channels) != 1:
         found = ", ".join(map(str, sorted(channels))) or "none"
         raise AudioError(
-            f"stems of one song differ: numbers of channels are {found}. Export them alike.",
+            f"stems of one song differ: numbers of channels are {found}. Export them with the same "
+            "number.",
             kind="different_formats",
             value=channels,
         )
@@ -59,19 +60,20 @@ def load_stems(
 
 
 def regroup_stems(stems: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Sum true stems to the stems of another separator.
+    """Sum true stems to match the stems of a separator.
 
     Parameters
     ----------
     stems : mapping of stem → ndarray
         Drums, bass and so on.
     names : sequence of str
-        Stems of the separator. ``percussive`` stands for the drums, ``harmonic`` for the rest.
+        Stems of the separator. ``percussive`` corresponds to the drums, ``harmonic`` to everything
+        else.
 
     Returns
     -------
     dict of name → ndarray
-        Without those of `names` that correspond to no true stem.
+        Summed stems, without `names` that correspond to no true stem.
     """
     groups = {
         "percussive": [stem for stem in stems if stem in PERCUSSIVE],
@@ -84,7 +86,7 @@ def regroup_stems(stems: Mapping[str, np.ndarray], names: Sequence[str]) -> dict
 def tempo_partners(
     tempos: pd.Series, artists: Sequence[str], styles: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Return for each song the song by another artist whose tempo is nearest.
+    """Find, for each song, the song by another artist with the nearest tempo.
 
     Parameters
     ----------
@@ -92,13 +94,13 @@ def tempo_partners(
         BPM, indexed by track_id.
     artists : array-like of shape (n,)
     styles : array-like of shape (n,), optional
-        Look for partners within a style, so that a swap does not change the style as well.
+        Choose partners within the same style, so that a swap does not also change the style.
 
     Returns
     -------
     DataFrame
         Indexed by track_id: ``partner`` and ``tempo_ratio`` (the partner's tempo over the song's).
-        Nearest is by ratio; ties go to the song that comes first.
+        Distance is measured by the ratio; ties go to the song that comes first.
 
     Raises
     ------
@@ -110,7 +112,7 @@ def tempo_partners(
     bad = list(tempos.index[~(np.isfinite(values) & (values > 0))])
     if bad:
         raise DetailedError(
-            f"{len(bad)} tempos are no numbers above 0, the first of {bad[0]!r}.",
+            f"{len(bad)} tempos are not numbers above 0; the first is that of {bad[0]!r}.",
             kind="out_of_range",
             column="tempo",
             value=bad,
@@ -122,7 +124,7 @@ def tempo_partners(
     alone = list(tempos.index[~np.isfinite(distance.min(axis=1))])
     if alone:
         raise DetailedError(
-            f"{len(alone)} songs have no song by another artist of their style, the first is "
+            f"{len(alone)} songs have no partner by another artist in their style; the first is "
             f"{alone[0]!r}; leave styles out, or use a study with more artists.",
             kind="no_partner",
             value=alone,
@@ -137,7 +139,7 @@ def tempo_partners(
 def swap_stem(
     stems: Mapping[str, Mapping[str, str | PathLike]], stem: str, partners: Mapping[str, str]
 ) -> dict[str, dict[str, str | PathLike]]:
-    """Give each song one stem of its partner.
+    """Replace one stem of each song by its partner's.
 
     Parameters
     ----------
@@ -145,7 +147,7 @@ def swap_stem(
     stem : str
         The stem to exchange.
     partners : mapping of track_id → track_id
-        As the column ``partner`` of :func:`tempo_partners`.
+        Such as the column ``partner`` of :func:`tempo_partners`.
 
     Returns
     -------

@@ -17,7 +17,7 @@ from groove_utils.stems.demucs_weights import Weights, load_network
 __all__ = ["Demucs"]
 
 EPSILON = 1e-8  # keeps a signal of one value from being divided by 0, as in Demucs
-PIECE = 240  # seconds that are separated at once; an hour at once takes 10 GB
+PIECE = 240  # seconds separated at once; an hour at once would take 10 GB
 
 
 @dataclass
@@ -33,9 +33,10 @@ class Demucs:
 
     Notes
     -----
-    Songs of more than four minutes are separated in pieces that start where a segment does, with
-    whole segments of context, so that the pieces join to what Demucs gives for the whole song.
-    Level and offset are normalised over the whole song, as in Demucs, so it is read twice.
+    Songs longer than four minutes are separated in pieces that start at segment boundaries, with
+    complete segments as context, so that the pieces together equal Demucs's output for the whole
+    song. Level and offset are normalised over the whole song, as in Demucs, so the song is read
+    twice.
     """
 
     weights: Weights
@@ -52,7 +53,7 @@ class Demucs:
         return tuple(load_network(self.weights).sources)
 
     def recipe(self) -> dict:
-        """Return what the result depends on, except the signal."""
+        """Return everything that the result depends on, except the signal."""
         recipe = {"separator": self.weights.fingerprint(), "overlap": float(self.overlap)}
         recipe |= {"shifts": int(self.shifts)} | ({"seed": int(self.seed)} if self.shifts else {})
         return recipe | ({} if self.segment is None else {"segment": float(self.segment)})
@@ -63,7 +64,7 @@ class Demucs:
         Raises
         ------
         DetailedError
-            If segments are longer than it was trained with, or overlap almost completely
+            If segments are longer than in training or overlap almost completely
             (``kind="out_of_range"``), or the device does not exist.
         SeparatorUnavailableError
             If the network cannot be loaded.
@@ -86,7 +87,7 @@ class Demucs:
                 raise DetailedError(message, kind="out_of_range", column=column, value=value)
 
     def stream(self, source: Source) -> Iterator[np.ndarray]:
-        """Yield the stems in blocks, (n_stems, n_channels, n), as long as the source in all."""
+        """Yield the stems in blocks, (n_stems, n_channels, n), as long in total as the source."""
         network = load_network(self.weights)
         if source.n_channels > 2:
             raise AudioError(
@@ -117,7 +118,7 @@ class Demucs:
             yield y.reshape(shape)
 
     def _stride(self, network) -> tuple[int, int]:
-        """Samples of the longest segment, and from one segment's start to the next."""
+        """Return the longest segment, and the distance between segment starts, in samples."""
         seconds = [n.segment for n in getattr(network, "models", [network])]
         length = int(network.samplerate * (self.segment or max(seconds)))
         return length, int((1 - self.overlap) * length)
@@ -139,14 +140,14 @@ class Demucs:
         total = 0
         for shift in shifts:
             shifted = torch.nn.functional.pad(torch.from_numpy(y)[None], (int(shift), 0))
-            # on a GPU, full float32 and the same sums every time
+            # on a GPU, full float32 precision and deterministic sums
             with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
                 total += apply_model(network, shifted, **options)[0, ..., shift:]
         return (total / len(shifts)).numpy()
 
 
 def _statistics(source: Source, sr: int) -> tuple[int, np.float32, np.float32]:
-    """Length in samples of a source, and mean and standard deviation of its mono sum at a rate."""
+    """Return a source's length in samples, and mean and SD of its mono sum, at a rate."""
     n_in, sums = 0, np.zeros(3)
 
     def counted() -> Iterator[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Weights of Demucs: pretrained networks by name, and a reader's own files.
+"""Weights of Demucs: pretrained networks by name, or a reader's own files.
 
 Demucs's own loaders find, download and verify them.
 """
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class SeparatorUnavailableError(ModelUnavailableError):
-    """A separator that cannot be loaded here; the message says what would make it loadable."""
+    """Error raised for a separator that cannot be loaded; the message says how to install it."""
 
 
 class Weights(NamedTuple):
@@ -37,17 +37,17 @@ class Weights(NamedTuple):
     name : str
         Name of a bag, or signature of a network.
     folder : Path, optional
-        Folder of a reader's own files, as ``demucs --repo`` takes it; None if pretrained.
+        Folder with a reader's own files, as for ``demucs --repo``; None if pretrained.
     """
 
     name: str
     folder: Path | None = None
 
     def fingerprint(self) -> str:
-        """Return what the network is, without loading it.
+        """Return an identifier of the network's weights, without loading them.
 
-        Pretrained networks have their name and signatures, so that cached stems are found where
-        the weights are not; own files have a hash.
+        For pretrained networks, it consists of name and signatures, so that cached stems are found
+        even if the weights are not installed; for other files, it is a hash.
         """
         bag = (self.folder or _descriptions()) / f"{self.name}.yaml"
         try:
@@ -62,12 +62,12 @@ class Weights(NamedTuple):
 
 
 def find_weights(separator: str | os.PathLike) -> Weights:
-    """Return the weights of a name or a path.
+    """Find weights by name or path.
 
     Raises
     ------
     DetailedError
-        If there are none (``kind="unknown_separator"``).
+        If there are no such weights (``kind="unknown_separator"``).
     """
     name = os.fspath(separator)
     if "://" in name or name in pretrained_names():  # hf://OWNER/NAME
@@ -98,7 +98,7 @@ def _descriptions() -> Path:
 
 
 def load_network(weights: Weights):
-    """Load a network, or return the one that was loaded before.
+    """Load a network, or return it if it has been loaded before.
 
     Returns
     -------
@@ -108,8 +108,8 @@ def load_network(weights: Weights):
     Raises
     ------
     SeparatorUnavailableError
-        If its weights are not here and cannot be downloaded (``kind="weights_missing"``), or its
-        files are damaged (``kind="weights_damaged"``).
+        If its weights are not installed and cannot be downloaded (``kind="weights_missing"``), or
+        its files are damaged (``kind="weights_damaged"``).
     """
     return _load(weights, weights.fingerprint())
 
@@ -123,7 +123,7 @@ def _load(weights: Weights, _fingerprint: str):
         return get_model(weights.name, **options).eval()
     except MemoryError:
         raise
-    except (Exception, SystemExit) as error:  # of several downloaders and formats
+    except (Exception, SystemExit) as error:  # errors of several downloaders and formats
         raise _unavailable(weights, error) from error
 
 
@@ -135,8 +135,9 @@ def _unavailable(weights: Weights, error: BaseException) -> SeparatorUnavailable
         return SeparatorUnavailableError(f"{message}again.", kind="weights_damaged", path=path)
     return SeparatorUnavailableError(
         f"{name}: its weights are not on this machine, and could not be downloaded {reason}. With "
-        f"a network, run `python -m groove_utils.stems fetch {name}`. Without one, copy its .th "
-        "files and .yaml into a folder, and name FOLDER/NAME as the separator. Separator 'hpss' "
+        f"an internet connection, run `python -m groove_utils.stems fetch {name}`. Without one, "
+        "copy its .th files and .yaml into a folder, and give FOLDER/NAME as the separator. "
+        "Separator 'hpss' "
         "needs no weights.",
         kind="weights_missing",
         value=name,

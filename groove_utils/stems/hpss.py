@@ -1,8 +1,8 @@
 """Percussive and harmonic parts by median filtering: a separator that needs no weights.
 
-In a spectrogram, drum strokes are vertical and tones horizontal lines. A median over time keeps
-the tones, a median over frequency the strokes, and the two share each bin's energy (Fitzgerald
-2010). Chapter 08-stem-ablation uses it as the second separator.
+In a spectrogram, drum strokes are vertical lines and tones are horizontal lines. A median over time
+keeps the tones, a median over frequency keeps the strokes, and each bin's energy is divided between
+the two (Fitzgerald 2010). Chapter 08-stem-ablation uses it as the second separator.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Hpss", "hpss"]
 N_FFT = 2048
 HOP = 512
 KERNEL = 31
-SHORTEST = 2 * N_FFT  # of a few frames alone, librosa's istft leaves samples unset
+SHORTEST = 2 * N_FFT  # with only a few frames, librosa's istft leaves samples unset
 PIECE = 2048 * HOP  # 24 s at 44.1 kHz
 # A sample depends on the frames within n_fft/2 of it, their masks on 15 more frames to each side,
 # and these on n_fft/2 more samples: 19 hops. With more context, cutting changes nothing.
@@ -28,13 +28,13 @@ CONTEXT = 24 * HOP
 
 
 class Hpss:
-    """Harmonic–percussive separation, as :func:`librosa.effects.hpss`, in bounded memory."""
+    """Harmonic–percussive separation, like :func:`librosa.effects.hpss`, with bounded memory."""
 
     stems = ("percussive", "harmonic")
     uses_all_cores = False
 
     def recipe(self) -> dict:
-        """Return what the result depends on, except the signal."""
+        """Return everything that the result depends on, except the signal."""
         version = importlib.metadata.version("librosa")
         return {"separator": f"hpss 1, librosa {version}, {N_FFT}/{HOP}/{KERNEL}"}
 
@@ -42,7 +42,7 @@ class Hpss:
         """Accept all settings."""
 
     def stream(self, source: Source) -> Iterator[np.ndarray]:
-        """Yield the stems in blocks, (2, n_channels, n), as long as the source in all."""
+        """Yield the stems in blocks, (2, n_channels, n), as long in total as the source."""
         return map_pieces(hpss, source.blocks(mono=False), PIECE, CONTEXT)
 
 
@@ -56,7 +56,7 @@ def hpss(y: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (2, n_channels, n_samples)
-        The percussive part, then the harmonic one. They add up to the signal.
+        The percussive part, then the harmonic part. They add up to the signal.
     """
     import librosa
 
@@ -74,10 +74,10 @@ def hpss(y: np.ndarray) -> np.ndarray:
 
 
 def _running_median(level: np.ndarray) -> np.ndarray:
-    """Return the median over 31 neighbours along the last axis, with rows mirrored at their ends.
+    """Return the median over 31 neighbours along the last axis, with rows mirrored at the ends.
 
-    For scipy, all rows are one long line, along which it slides an ordered window: the same numbers
-    as from librosa's one call for the whole image, more than ten times faster.
+    All rows are passed to scipy as one long line, over which it slides a sorted window. This gives
+    the same values as librosa's single call for the whole image, more than ten times faster.
     """
     half = KERNEL // 2
     margins = [(0, 0)] * (level.ndim - 1) + [(half, half)]

@@ -24,7 +24,7 @@ from groove_utils.study.stem_names import stem_subsets
 
 __all__ = ["describe_coupling", "matching_gains"]
 
-SAMPLE_RATE = 22050  # Hz: half the work of 44.1 kHz, and models listen to 16 to 24 kHz
+SAMPLE_RATE = 22050  # Hz: half the work of 44.1 kHz; models use 16 to 24 kHz
 
 Subset = tuple[str, ...]
 Stems = Mapping[str, Mapping[str, str | os.PathLike]]
@@ -33,7 +33,7 @@ Stems = Mapping[str, Mapping[str, str | os.PathLike]]
 def describe_coupling(
     stems: Stems, *, jobs: int = 2, cache: ArrayCache | None = None
 ) -> pd.DataFrame:
-    """Measure how far bass and bass drum play together, from their stems.
+    """Measure how much bass and bass drum play together, from their stems.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def describe_coupling(
     jobs : int
         Number of processes.
     cache : ArrayCache, optional
-        The store ``stem-measures`` of the project's cache by default.
+        Cache; by default, the project's store ``stem-measures``.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def matching_gains(
     jobs: int = 2,
     cache: ArrayCache | None = None,
 ) -> dict[Subset, dict[str, float]]:
-    """Return gains that make each sum of a song's stems as loud as all of them together.
+    """Compute gains that make each sum of a song's stems as loud as the sum of all stems.
 
     Parameters
     ----------
@@ -81,9 +81,9 @@ def matching_gains(
     Returns
     -------
     dict of tuple of str → dict of track_id → float
-        Linear, see :func:`groove_utils.audio.matching_gain`. Loudness (ITU-R BS.1770) is that of
-        the mean of the channels at 22.05 kHz, which is about what models hear; no peak is
-        limited, since nothing is encoded.
+        Linear gains; see :func:`groove_utils.audio.matching_gain`. Loudness (ITU-R BS.1770) is
+        measured on the mean of the channels at 22.05 kHz, similar to the models' input. Peaks are
+        not limited, since nothing is encoded.
     """
     sums = _sums(stems, sums)
 
@@ -99,7 +99,7 @@ def matching_gains(
 
 
 def _sums(stems: Stems, sums: Sequence[Subset] | None) -> list[Subset]:
-    """Return the sums to measure, all by default, of which every track has the stems."""
+    """Return the sums to measure, all by default; every track must have their stems."""
     if not stems:
         message = "there are no tracks; expected stems of one or more, by track_id."
         raise DetailedError(message, kind="no_tracks")
@@ -117,7 +117,7 @@ def _sums(stems: Stems, sums: Sequence[Subset] | None) -> list[Subset]:
 
 
 def _load(paths: Mapping[str, str | os.PathLike]) -> dict[str, np.ndarray]:
-    """Decode a song's stems, mono, filled up to one length with silence."""
+    """Decode a song's stems to mono, padded with silence to the same length."""
     loaded = {stem: load_audio(path, sr=SAMPLE_RATE)[0] for stem, path in paths.items()}
     longest = max(map(len, loaded.values()))
     return {stem: np.pad(y, (0, longest - len(y))) for stem, y in loaded.items()}
@@ -130,7 +130,7 @@ def _sum(loaded: Mapping[str, np.ndarray], subset: Subset) -> np.ndarray:
 def _per_track(
     kind: str, stems: Stems, compute: Callable, settings: Callable, jobs: int, cache
 ) -> np.ndarray:
-    """Return `compute(paths, *settings)` of each track, from the cache if it is there."""
+    """Return `compute(paths, *settings)` for each track, from the cache if possible."""
     cache = ArrayCache(namespace="stem-measures") if cache is None else cache
     keys = {
         track: hash_bytes(

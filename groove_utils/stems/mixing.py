@@ -1,7 +1,7 @@
 """Sums of stems, with their loudness kept or matched (ITU-R BS.1770; chapter 08-stem-ablation).
 
-A model hears level too: a drum stem alone is quieter than its song, and a change of an embedding
-may come from that. So a subset can be brought to the loudness of the whole.
+Models are sensitive to level: a drum stem alone is quieter than its song, and a change in an
+embedding may be due to that. A subset can therefore be scaled to the loudness of the whole mix.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def remix(
     stems : mapping of str to ndarray, shape (n_samples,) or (n_channels, n_samples)
         All stems of one song, of one shape; full scale is −1…1.
     subset : iterable of str, or str
-        Stems to sum; also by name, such as ``"drums+bass"``. Of none, the sum is silence.
+        Stems to sum, or their name, such as ``"drums+bass"``. The sum of no stems is silence.
     sr : int
         Sample rate in Hz.
     loudness : {'kept', 'matched'}
-        Leave the sum as loud as it is, or scale it to `target`.
+        Keep the loudness of the sum, or scale it to `target`.
     target : float, optional
-        Integrated loudness in LUFS to match; that of the sum of all stems by default.
+        Integrated loudness to match, in LUFS; by default, that of the sum of all stems.
 
     Returns
     -------
@@ -57,8 +57,8 @@ def remix(
     Warns
     -----
     RuntimeWarning
-        If the gain had to be lowered so that nothing clips: a kept sum is scaled to a peak of at
-        most 0 dBFS, a matched one to at most −1 dBFS. There is no limiter: the waveform keeps its
+        If the gain had to be lowered to avoid clipping: a kept sum is scaled to a peak of at most 0
+        dBFS, a matched one to at most −1 dBFS. No limiter is applied, so the waveform keeps its
         shape.
 
     Examples
@@ -87,8 +87,8 @@ def remix(
     short = 20 * math.log10(wanted / gain)
     if short > 0.01:
         warnings.warn(
-            f"{subset_name(chosen)}: stays {short:.1f} dB under {level}, since its peaks would "
-            "clip. Ask for a lower target to have all subsets equally loud.",
+            f"{subset_name(chosen)}: stays {short:.1f} dB below {level}, since its peaks would "
+            "clip. Choose a lower target to make all subsets equally loud.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -96,7 +96,7 @@ def remix(
 
 
 def sum_stems(stems: Mapping[str, np.ndarray], subset: Iterable[str]) -> np.ndarray:
-    """Return the sum of some stems, float32, of the shape that all stems have."""
+    """Return the sum of some stems, float32, of the stems' common shape."""
     if not stems:
         message = "there are no stems to sum; give them by name, each an array."
         raise DetailedError(message, kind="no_stems")
@@ -104,7 +104,7 @@ def sum_stems(stems: Mapping[str, np.ndarray], subset: Iterable[str]) -> np.ndar
     shapes = {stem: y.shape for stem, y in arrays.items()}
     if len(set(shapes.values())) > 1:
         found = ", ".join(f"{stem} {shape}" for stem, shape in shapes.items())
-        message = f"stems are of different shapes: {found}. Cut or pad them to one."
+        message = f"stems have different shapes: {found}. Cut or pad them to the same shape."
         raise DetailedError(message, kind="different_shapes", value=shapes)
     total = np.zeros(next(iter(shapes.values())), np.float32)
     for stem in subset:

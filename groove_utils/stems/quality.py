@@ -1,4 +1,4 @@
-"""Quality of a separation, with and without true stems to compare with."""
+"""Quality of a separation, with and without true stems for comparison."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from groove_utils.stems.mixing import sum_stems
 
 __all__ = ["separation_checks", "separation_quality"]
 
-SILENT_BELOW = -50.0  # dB relative to the mix; what separators leave of an absent stem is below
+SILENT_BELOW = -50.0  # dB relative to the mix; separators' output for absent stems is below
 FAINTEST = 10 ** (-120 / 10)  # mean power of a signal that counts as digital silence
-TOLERANCE = 0.01  # seconds between signals of the same song
+TOLERANCE = 0.01  # seconds by which signals of the same song may differ in length
 
 
 def separation_quality(
@@ -26,16 +26,17 @@ def separation_quality(
     Parameters
     ----------
     estimates, references : mapping of str to ndarray, shape (n_samples,) or (n_channels, n_samples)
-        By stem. Stems that are in both are compared, and must have one shape. (For HPSS, sum the
-        true stems first: percussive is about drums, harmonic the rest.)
+        Signals by stem. Stems that are in both are compared and must have the same shape. (For
+        HPSS, sum the true stems first: percussive corresponds roughly to the drums, harmonic to the
+        rest.)
     sr : int
         Sample rate in Hz, for the column `seconds`.
 
     Returns
     -------
     pandas.DataFrame
-        One row per stem, in the order of `estimates`: `stem`, `si_sdr` in dB, `seconds`. NaN where
-        the reference is silent, −inf where only the estimate is.
+        One row per stem, in the order of `estimates`: `stem`, `si_sdr` in dB, `seconds`. NaN if the
+        reference is silent, −inf if only the estimate is.
 
     Raises
     ------
@@ -46,13 +47,14 @@ def separation_quality(
     Notes
     -----
     `si_sdr` is the scale-invariant signal-to-distortion ratio (Le Roux et al. 2019) of the whole
-    signal: the estimate compared with the best multiple of the reference, one for all channels.
+    signal: the estimate is compared with the best-fitting multiple of the reference, the same for
+    all channels.
     """
     names = [stem for stem in estimates if stem in references]
     if not names:
         raise DetailedError(
             f"no stem is in both: estimates are {', '.join(estimates) or 'none'}, references "
-            f"{', '.join(references) or 'none'}. Name them alike.",
+            f"{', '.join(references) or 'none'}. Use the same names.",
             kind="no_stems",
         )
     rows = []
@@ -86,10 +88,10 @@ def separation_checks(
     Returns
     -------
     pandas.DataFrame
-        One row per stem: `stem`; `energy_share`, its energy over the sum of all stems' (NaN where
-        all are silent); `level_db`, its power relative to the mix's; `silent`; and, the same in
-        each row, `residual_db`, the power of the mix minus the sum of all stems relative to the
-        mix's (−inf where they add up exactly; NaN for a silent mix); `seconds`.
+        One row per stem: `stem`; `energy_share`, its energy over the sum of all stems' (NaN if all
+        are silent); `level_db`, its power relative to the mix's; `silent`; and, the same in each
+        row, `residual_db`, the power of the mix minus the sum of all stems relative to the mix's
+        (−inf if they add up exactly; NaN for a silent mix); `seconds`.
 
     Raises
     ------
@@ -122,13 +124,13 @@ def _align(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut two signals to the same length where they differ by at most 10 ms.
 
-    A study's stems may be shorter or longer than their mix by as much.
+    A study's stems may be shorter or longer than their mix by this much.
     """
     n, m = y.shape[-1], other.shape[-1]
     if y.shape[:-1] != other.shape[:-1] or abs(n - m) > TOLERANCE * sr:
         raise DetailedError(
-            f"the {name} has shape {y.shape}, the {other_name} {other.shape}. Bring both to one "
-            "rate, length and number of channels.",
+            f"the {name} has shape {y.shape}, the {other_name} {other.shape}. Convert both to the "
+            "same rate, length and number of channels.",
             kind="different_shapes",
             value=(y.shape, other.shape),
         )

@@ -1,7 +1,7 @@
-"""Separate a signal, many tracks or a study into stems (chapter 08-stem-ablation).
+"""Separation of a signal, many tracks or a study into stems (chapter 08-stem-ablation).
 
-Whatever its length, a file is decoded, separated and written in blocks. Separated tracks are
-float32 WAV files in the cache, keyed by everything that they depend on.
+Files of any length are decoded, separated and written block by block. Separated tracks are float32
+WAV files in the cache, keyed by everything that they depend on.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from groove_utils.stems.hpss import Hpss
 
 __all__ = ["separate", "separate_study", "separate_tracks"]
 
-WORTH_PROCESSES = 8  # tracks; for fewer, starting processes takes longer than it saves
+WORTH_PROCESSES = 8  # tracks; for fewer, starting processes costs more time than it saves
 DEFAULT_SEPARATOR = "htdemucs_ft"
 
 
@@ -52,30 +52,30 @@ def separate(
     sr : int
         Sample rate in Hz.
     separator : str or path-like
-        ``"hpss"`` (percussive and harmonic part, needs no weights); a name of Demucs, such as
+        ``"hpss"`` (percussive and harmonic part; needs no weights); a Demucs model, such as
         ``"htdemucs_ft"`` (Rouard, Massa & Défossez 2023) or ``"htdemucs"``, or ``hf://OWNER/NAME``
-        for another author's on the hub; or a path: a network's ``.th`` file, a bag's ``.yaml``, or
-        ``FOLDER/NAME``. A ``.th`` file is a pickle, which can run code: load only those that you
+        for a model on the Hugging Face hub; or a path: a network's ``.th`` file, a bag's ``.yaml``,
+        or ``FOLDER/NAME``. A ``.th`` file is a pickle, which can run code: load only files that you
         trust.
     device : str, optional
-        ``cpu``, ``cuda`` or ``mps``; ``$GROOVE_DEVICE``, else a GPU where there is one.
+        ``cpu``, ``cuda`` or ``mps``; by default ``$GROOVE_DEVICE``, or else a GPU if there is one.
     shifts : int
-        Number of random time shifts, of up to half a second, to average over; 0 for none. It takes
-        that many times as long and gains up to 0.2 dB.
+        Number of random time shifts, of up to half a second, to average over; 0 for none. Computing
+        time is proportional to it; the gain is up to 0.2 dB.
     seed : int
         Seed of the shifts.
     overlap : float
-        Share of a segment that overlaps with the next, in [0, 1).
+        Fraction of a segment that overlaps with the next, in [0, 1).
     segment : float, optional
-        Seconds that a network sees at once; by default what it was trained with.
+        Length in seconds of the segments passed to the network; by default, as in training.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     dict of str to ndarray of float32, shape (n_channels, n_samples)
-        By stem, at the rate `sr` and of the signal's length; a mono signal gives (1, n_samples).
-        Demucs gives ``drums, bass, other, vocals``, HPSS ``percussive, harmonic``.
+        Signals by stem, with the rate `sr` and the signal's length; a mono signal gives (1,
+        n_samples). Demucs gives ``drums, bass, other, vocals``, HPSS ``percussive, harmonic``.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def separate(
         If the signal is not usable, see :func:`groove_utils.audio.check_signal`, or has more
         channels than the separator takes.
     DetailedError
-        If a setting is out of range, or the separator unknown.
+        If a setting is out of range, or the separator is unknown.
     SeparatorUnavailableError
         If the separator's weights are not on this machine and cannot be downloaded.
 
@@ -113,7 +113,7 @@ def separate_tracks(
     progress: bool = True,
     **settings,
 ) -> dict[str, dict[str, Path]]:
-    """Separate audio files into stems, and keep these in the cache.
+    """Separate audio files into stems, and store these in the cache.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def separate_tracks(
     separator : str or path-like
         As in :func:`separate`.
     cache : ArrayCache, optional
-        Where stems are kept; the store ``stems`` of the project's cache by default.
+        Where stems are stored; by default, the project's store ``stems``.
     progress : bool
         Show a progress bar.
     **settings
@@ -136,8 +136,8 @@ def separate_tracks(
     Raises
     ------
     AudioError
-        If files cannot be used (``kind="unusable_tracks"``); all are listed, and the others have
-        been separated by then.
+        If files cannot be used (``kind="unusable_tracks"``). The error lists them all; the other
+        tracks have been separated by then.
     DetailedError, SeparatorUnavailableError
         As in :func:`separate`.
     OSError
@@ -148,9 +148,9 @@ def separate_tracks(
     -----
     A track's key is a hash of its file's bytes, the separator's weights, the settings and this
     module's version; tracks with the same bytes are separated once. An entry is complete when all
-    stems have been written, so an interrupted run continues where it was. Each file is checked
-    against its SHA-256 when it is asked for: if one is damaged, the track is separated again.
-    ``make clean-cache`` removes them.
+    stems have been written, so an interrupted run can be resumed. Each file is checked against its
+    SHA-256 when it is requested; if one is damaged, the track is separated again. ``make
+    clean-cache`` removes all files.
     """
     cache = ArrayCache(namespace="stems") if cache is None else cache
     engine = _engine(separator, **settings)
@@ -191,14 +191,14 @@ def separate_study(
     study : Study
         See :func:`groove_utils.study.load_study`.
     separator : str or path-like
-        ``"true"`` for the stems that the study has, else as in :func:`separate`.
+        ``"true"`` for the study's own stems; otherwise as in :func:`separate`.
     **options
         As in :func:`separate_tracks`.
 
     Returns
     -------
     dict of str to dict of str to pathlib.Path
-        By track, in the order of ``tracks.csv``, and stem.
+        Files by track, in the order of ``tracks.csv``, and stem.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def separate_study(
         missing = [track for track in ids if not stems[track]]
         if missing:
             raise DetailedError(
-                f"{study.path}: {len(missing)} of {len(ids)} tracks have no stems, the first is "
+                f"{study.path}: {len(missing)} of {len(ids)} tracks have no stems; the first is "
                 f"{missing[0]!r}. Put them into stems/{missing[0]}/ (drums, bass, other, vocals), "
                 "or choose a separator, such as 'hpss', which needs no weights.",
                 kind="no_stems",
@@ -231,7 +231,7 @@ def separate_study(
 
 
 def _engine(separator, device=None, shifts=0, seed=0, overlap=0.25, segment=None):
-    """Return the separator of a name or path, with its settings checked."""
+    """Return the separator for a name or path, after checking its settings."""
     for column, value, valid, expected in (
         ("shifts", shifts, _is_count(shifts), "a whole number, 0 or more"),
         ("overlap", overlap, 0 <= overlap < 1, "0 or more, and less than 1"),
@@ -266,12 +266,12 @@ def _seconds_bar(seconds: float, separator, progress: bool) -> tqdm:
 def _separate_files(
     work: Mapping[str, FileSource], engine, cache: ArrayCache, separator, progress: bool
 ) -> Iterator[tuple[str, dict[str, Path] | ValueError]]:
-    """Yield of each key the paths of its stems, or the error that its file caused.
+    """Yield the paths of the stems for each key, or the error that its file caused.
 
     Raises
     ------
     OSError
-        If stems cannot be written; processes that separate other files have ended by then.
+        If stems cannot be written; processes that separate other files have stopped by then.
     """
     seconds = {}
     failure = None
@@ -303,7 +303,7 @@ def _separate_files(
 def _separate_file(
     source: FileSource, engine, cache: ArrayCache, key: str, update=lambda seconds: None
 ) -> dict[str, Path] | ValueError | OSError:
-    # RF64 files have any length, and the same bytes on each run: WAV files hold the time
+    # RF64 files have any length, and the same bytes on each run: WAV files contain the time
     form = {"format": "RF64", "subtype": "FLOAT"}
     try:
         paths = {stem: _stem_path(cache, key, stem) for stem in engine.stems}
@@ -330,7 +330,7 @@ def _stem_path(cache: ArrayCache, key: str, stem: str) -> Path:
 
 
 def _kept(cache: ArrayCache, key: str) -> dict[str, Path] | None:
-    """Return the files of a complete entry, else None."""
+    """Return the files of a complete cache entry, otherwise None."""
     entry = cache.get(key)
     if entry is None:
         return None

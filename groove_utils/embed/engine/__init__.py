@@ -1,13 +1,13 @@
 """Run models over many tracks: windows, batches across tracks, pooling.
 
-The windows are the engine's own: they cover each signal from its first to its last sample, at
-fixed places. The last one is padded with zeros, and frames beyond the signal's end are left out
-when frames are pooled within windows and windows within tracks: a track's vector is the mean over
-its valid frames. An adapter receives how much of a window is signal, and masks the rest where its
-network can. The chapter on embeddings describes it.
+The engine cuts each signal into windows at fixed positions, which cover it from the first to the
+last sample. The last window is padded with zeros. Frames are pooled within windows, and windows
+within tracks, without the frames beyond the signal's end: a track's vector is the mean over its
+valid frames. An adapter is told how much of a window is signal, and masks the rest if its network
+supports this. The chapter on embeddings describes it.
 
-Windows of many tracks share a batch, while threads decode and resample the next tracks. On a
-processor, batches run side by side, see :class:`WorkerPool`.
+Windows of many tracks share a batch, while threads decode and resample the next tracks. On a CPU,
+batches run in parallel; see :class:`WorkerPool`.
 """
 
 import lazy_loader

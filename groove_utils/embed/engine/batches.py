@@ -16,7 +16,7 @@ from groove_utils.embed.engine.workers import WorkerPool
 
 __all__ = ["embed_windows", "run"]
 
-REMEMBERED = 2048  # windows whose vectors are kept, in case the same samples come again
+REMEMBERED = 2048  # number of windows whose vectors are kept, in case the same samples occur again
 
 Result = tuple[int, int, tuple[dict[str, np.ndarray], float] | ValueError]
 
@@ -30,17 +30,17 @@ def run(
     ----------
     sources : iterable of Source
     models : sequence of Model
-        Those of one sample rate share the resampled signal.
+        Models; those with the same sample rate share the resampled signal.
     spread : bool
         Append to each layer's mean the standard deviation over the track's frames.
 
     Yields
     ------
     track, model : int
-        Their places in `sources` and `models`.
+        Their positions in `sources` and `models`.
     result : (dict of str to ndarray, float) or ValueError
-        Layers, float32 (dim,) or (2·dim,), and the track's largest absolute sample. The error
-        instead, where the audio cannot be used; the other tracks go on.
+        Layers, float32 (dim,) or (2·dim,), and the track's largest absolute sample; or an error if
+        the audio cannot be used, without affecting other tracks.
     """
     with WorkerPool() as workers:
         batches = _Batches(models, workers, spread)
@@ -53,7 +53,7 @@ def run(
 
 
 class _Batches:
-    """Windows on their way through the models: waiting, running, pooled."""
+    """Windows in process: waiting, running or pooled."""
 
     def __init__(self, models: Sequence[Model], workers: WorkerPool, spread: bool):
         self.models, self.workers, self.spread = models, workers, spread
@@ -65,7 +65,7 @@ class _Batches:
         self.read: dict[int, tuple[float, BaseException | None]] = {}  # peak and error, by track
 
     def add(self, window: Window) -> Iterator[Result]:
-        """Take a window; run its batch once that is full."""
+        """Add a window; run its batch if that is full."""
         pool = self.pools.setdefault((window.track, window.model), TrackPool())
         window.index = pool.expect()
         same = window.model, window.content
@@ -82,7 +82,7 @@ class _Batches:
                 yield from self._start(group)
 
     def close_track(self, reader: TrackReader) -> Iterator[Result]:
-        """Note that a track was read to its end, or to its error."""
+        """Record that a track was read to its end, or until an error."""
         self.read[reader.track] = reader.peak, reader.error
         for key in [(reader.track, i) for i in range(len(self.models))]:
             pool = self.pools.setdefault(key, TrackPool())
@@ -91,7 +91,7 @@ class _Batches:
                 yield self._finish(key)
 
     def flush(self) -> Iterator[Result]:
-        """Run what is waiting, full batches or not."""
+        """Run all waiting windows, even in incomplete batches."""
         for group in sorted(self.waiting):
             yield from self._start(group)
         yield from self._collect(0)
@@ -102,7 +102,7 @@ class _Batches:
         yield from self._collect(2 * self.workers.count)
 
     def _collect(self, n_running: int) -> Iterator[Result]:
-        """Deliver batches in the order in which they were started, down to `n_running`."""
+        """Collect batches in the order in which they were started, until `n_running` are left."""
         while len(self.running) > n_running:
             windows, batch = self.running.popleft()
             layers = batch.result()
@@ -129,13 +129,13 @@ class _Batches:
 
 
 def submit(workers: WorkerPool, model: Model, windows: Sequence[Window]) -> Future:
-    """Run some windows of one bucket through a model, side by side with others if it allows it."""
+    """Run windows of one bucket through a model, in parallel with others if the model allows it."""
     samples, n_valid = [w.samples for w in windows], [w.n_valid for w in windows]
     return workers.submit(model.forward, samples, n_valid, concurrent=model.concurrent)
 
 
 def embed_windows(source: Source, model: Model) -> dict[str, np.ndarray]:
-    """Return the vectors of each window of one track: by layer, float32 (n_windows, dim)."""
+    """Return the vectors of each window of a track, by layer, float32 (n_windows, dim)."""
     *windows, reader = read_windows([source], [model])
     if reader.error is not None:
         raise reader.error

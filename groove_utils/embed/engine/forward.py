@@ -1,8 +1,8 @@
 """Forward passes: the layers of a batch of windows, pooled over frames.
 
-All batches of a model have one shape (the last ones are padded), because matrix products round
-differently at different shapes: a track's numbers do not depend on its neighbours, nor on which
-tracks an interrupted run had done already.
+All batches of a model have the same shape (the last ones are padded), because matrix products round
+differently for different shapes. A track's numbers therefore depend neither on the other tracks in
+a batch nor on which tracks an interrupted run had already completed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from groove_utils.networks.devices import precision
 
 __all__ = ["Model", "forward_windows"]
 
-BATCH_SIZE = 8  # windows, where an adapter does not name its own
+BATCH_SIZE = 8  # number of windows, if an adapter does not specify it
 GPU_BATCH_SIZE = 32
-N_BUCKETS = 8  # lengths of last windows, where a model takes shorter ones
+N_BUCKETS = 8  # number of lengths of last windows, if a model accepts shorter ones
 
 
 @dataclass
@@ -35,16 +35,16 @@ class Model:
     fingerprint: str = ""
     device: str = "cpu"  # or cuda, mps
     autocast: bool = False  # compute matrix products in half precision (bfloat16)
-    fitting: int | None = None  # windows that fit the memory, once a batch did not
+    fitting: int | None = None  # number of windows that fit in memory, once a batch did not
 
     @property
     def name(self) -> str:
-        """The adapter's name, else that of its class."""
+        """The adapter's name, or else that of its class."""
         return getattr(self.adapter, "name", type(self.adapter).__name__)
 
     @property
     def batch_size(self) -> int:
-        """Windows at once, on this device; fewer, once they did not fit its memory."""
+        """Number of windows per batch on this device; reduced if a batch did not fit in memory."""
         size = getattr(self.adapter, "batch_size", BATCH_SIZE)
         if self.device != "cpu":
             size = GPU_BATCH_SIZE
@@ -57,11 +57,11 @@ class Model:
 
     @property
     def length(self) -> int:
-        """Samples of a window."""
+        """Number of samples in a window."""
         return round(self.adapter.window * self.adapter.sample_rate)
 
     def cutter(self) -> WindowCutter:
-        """A cutter of signals into this model's windows."""
+        """Return a cutter that divides signals into this model's windows."""
         adapter, rate = self.adapter, self.adapter.sample_rate
         hop = getattr(adapter, "hop", adapter.window)
         lead = getattr(adapter, "lead", 0)
@@ -75,14 +75,14 @@ class Model:
         return self.length * steps // N_BUCKETS
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """A window as the network takes it, padded to the length of its bucket."""
+        """Return a window as the network's input, padded to the length of its bucket."""
         padded = samples[: self.bucket(n_valid)]
         if hasattr(self.adapter, "prepare"):
             return self.adapter.prepare(padded, n_valid)
         return padded
 
     def forward(self, windows: Sequence[np.ndarray], n_valid: Sequence[int]) -> Layers:
-        """Layers of some prepared windows of one bucket, as :func:`forward_windows` gives them."""
+        """Compute the layers of prepared windows of one bucket, as in :func:`forward_windows`."""
         size = max(self.batch_size, len(windows))
         batch = np.zeros((size, *windows[0].shape), np.float32)
         valid = np.full(size, self.bucket(n_valid[0]))
@@ -93,7 +93,7 @@ class Model:
 
 
 def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Layers:
-    """Layers of some windows, pooled over their valid frames.
+    """Compute the layers of windows, pooled over their valid frames.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Lay
     Raises
     ------
     ModelRefusedError
-        If the adapter's output is not what it declares.
+        If the adapter's output does not match its declaration.
 
     Notes
     -----
@@ -124,7 +124,7 @@ def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Lay
         torch.cuda.empty_cache()
     half = model.fitting = -(-len(batch) // 2)
     warnings.warn(
-        f"{model.name}: out of memory with {len(batch)} windows at once; going on with {half}.",
+        f"{model.name}: out of memory with {len(batch)} windows at once; continuing with {half}.",
         RuntimeWarning,
         stacklevel=2,
     )
@@ -160,7 +160,7 @@ def _forward(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Layers:
 
 
 def _checked(adapter: Adapter, output, n_windows: int) -> dict[str, torch.Tensor]:
-    """An adapter's output, if it is what the adapter declares."""
+    """Return an adapter's output if it matches the declaration; otherwise raise an error."""
     declared, kind = adapter.layers, type(adapter).__name__
     if not isinstance(output, Mapping):
         raise ModelRefusedError(

@@ -21,16 +21,16 @@ Layers = dict[str, tuple[np.ndarray, np.ndarray]]  # mean and variance over a wi
 def pool_frames(
     values: torch.Tensor, n_valid: torch.Tensor, n_samples: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and variance over the frames that begin before the signal's end, without NaN.
+    """Compute mean and variance over the frames that begin before the signal's end, without NaN.
 
     Parameters
     ----------
     values : Tensor of float32, shape (n_windows, n_frames, dim) or (n_windows, dim)
-        The latter have no frames and are returned with zero variance.
+        Values without a frame axis are returned with zero variance.
     n_valid : Tensor of int, shape (n_windows,)
-        Samples of each window that are signal.
+        Number of valid samples in each window.
     n_samples : int
-        Samples of a window.
+        Number of samples in a window.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def pool_frames(
     starts = torch.arange(n_frames, device=values.device) * (n_samples / n_frames)
     mask = ((starts < n_valid[:, None])[..., None] & ~values.isnan()).to(values.dtype)
     count = mask.sum(1)  # the mean of no frames is NaN
-    values = values.masked_fill(mask == 0, 0)  # infinite values stay, and are refused later
+    values = values.masked_fill(mask == 0, 0)  # infinite values are kept, and rejected later
     mean = values.sum(1) / count
     variance = ((values - mean[:, None]).square() * mask).sum(1) / count
     return mean, variance
@@ -56,7 +56,7 @@ def pool_frames(
 
 @dataclass
 class TrackPool:
-    """Running mean and spread of a track, over its windows in their order."""
+    """Running mean and spread of a track, over its windows in order."""
 
     n_windows: int = 0  # read so far
     n_pending: int = 0  # whose layers are still to come
@@ -68,7 +68,7 @@ class TrackPool:
     _squares: dict[str, np.ndarray] = field(default_factory=dict)
 
     def expect(self) -> int:
-        """Count a window that was read; return its index."""
+        """Register a window that was read; return its index."""
         self.n_windows += 1
         self.n_pending += 1
         return self.n_windows - 1
@@ -79,16 +79,16 @@ class TrackPool:
         return self.complete and self.n_pending == 0
 
     def put(self, index: int, layers: Layers, weight: float) -> None:
-        """Add a window's layers, in the order of the windows, since sums round by their order."""
+        """Add a window's layers in window order, since rounding depends on the order."""
         self.n_pending -= 1
         self._early[index] = layers, weight
-        with np.errstate(invalid="ignore"):  # infinite values are refused in the end
+        with np.errstate(invalid="ignore"):  # infinite values are rejected at the end
             while self._n_added in self._early:
                 self._add(*self._early.pop(self._n_added))
                 self._n_added += 1
 
     def _add(self, layers: Layers, weight: float) -> None:
-        # Chan, Golub & LeVeque (1983): joins means and sums of squares without cancellation
+        # Chan, Golub & LeVeque (1983): combines means and sums of squares without cancellation
         before, self._weight = self._weight, self._weight + weight
         for name, (mean, variance) in layers.items():
             mean, variance = mean.astype(np.float64), variance.astype(np.float64)
@@ -100,7 +100,7 @@ class TrackPool:
             self._squares[name] += variance * weight + step**2 * (before * weight / self._weight)
 
     def result(self, spread: bool) -> dict[str, np.ndarray] | EmbedError:
-        """Layers, float32 (dim,), or (2·dim,) with the `spread`; an error if not finite."""
+        """Return the layers, float32 (dim,), or (2·dim,) with `spread`; an error if not finite."""
         result = {}
         for name, mean in self._means.items():
             parts = [mean]
@@ -111,7 +111,7 @@ class TrackPool:
 
 
 def finite_error(layers: Mapping[str, np.ndarray]) -> EmbedError | None:
-    """Return an error that names the layers with NaN or infinite values; None without any."""
+    """Return an error that names the layers with NaN or infinite values; None if there are none."""
     bad = [name for name, values in layers.items() if not np.isfinite(values).all()]
     if not bad:
         return None

@@ -1,4 +1,4 @@
-"""Decode, resample and cut tracks into windows, ahead of the models."""
+"""Reading ahead: decoding, resampling and cutting of tracks into windows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from groove_utils.embed.engine.forward import Model
 
 __all__ = ["TrackReader", "Window", "read_windows"]
 
-N_AHEAD = 2  # tracks that are decoded ahead
+N_AHEAD = 2  # number of tracks decoded ahead
 QUEUE_BYTES = 32 << 20  # of windows that a track may have waiting
 
 
@@ -27,10 +27,10 @@ QUEUE_BYTES = 32 << 20  # of windows that a track may have waiting
 class Window:
     """A prepared window of one track for one model."""
 
-    track: int  # place in the list of sources
-    model: int  # place in the list of models
-    samples: np.ndarray  # float32, as the network takes them
-    n_valid: int  # samples that are signal
+    track: int  # position in the list of sources
+    model: int  # position in the list of models
+    samples: np.ndarray  # float32, as input for the network
+    n_valid: int  # number of valid samples
     content: bytes  # hash of the samples before they were prepared
     index: int = 0  # within its track
     duplicates: list[Window] = field(default_factory=list)  # later windows of the same samples
@@ -55,7 +55,7 @@ class TrackReader(threading.Thread):
         try:
             for window in self._windows():
                 self._put(window)
-        except OSError as error:  # deleted or not readable: the other tracks go on
+        except OSError as error:  # deleted or not readable: other tracks continue
             self.error = AudioError(f"it cannot be read: {error}")
         except BaseException as error:  # for the thread that reads the queue
             self.error = error
@@ -69,7 +69,7 @@ class TrackReader(threading.Thread):
 
     def _windows(self) -> Iterator[Window]:
         cutters: dict[tuple, WindowCutter] = {}
-        sharing: dict[tuple, list[int]] = {}  # models that cut alike share a window and its hash
+        sharing: dict[tuple, list[int]] = {}  # models with the same windows share them
         for i, model in enumerate(self.models):
             cutter = model.cutter()
             key = model.adapter.sample_rate, cutter.length, cutter.hop, cutter.lead
@@ -83,7 +83,7 @@ class TrackReader(threading.Thread):
                     yield from self._prepared(sharing[key], *window)
         for key, cutter in cutters.items():
             if not cutter.heard:
-                raise AudioError(f"it is too short: no sample of it is left at {key[0]} Hz.")
+                raise AudioError(f"it is too short: no samples remain at {key[0]} Hz.")
             yield from self._prepared(sharing[key], *cutter.finish())
 
     def _prepared(self, models: list[int], samples: np.ndarray, n_valid: int) -> Iterator[Window]:
@@ -100,7 +100,7 @@ def read_windows(
 ) -> Iterator[Window | TrackReader]:
     """Read the windows of all tracks in order, and yield each track's reader after its windows.
 
-    Any error of a reader is raised but ValueError, which stands for audio that cannot be used.
+    Any error of a reader is raised, except ValueError, which marks unusable audio.
     """
     readers: deque[TrackReader] = deque()
     numbered = enumerate(sources)

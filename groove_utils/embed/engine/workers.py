@@ -1,4 +1,4 @@
-"""Threads that run batches side by side on a processor."""
+"""Threads that run batches in parallel on a CPU."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import torch
 
 __all__ = ["WorkerPool"]
 
-MAX_WORKERS = 4  # batches that run side by side; each holds its feature maps
+MAX_WORKERS = 4  # number of batches that run in parallel; each needs memory for its feature maps
 
 
 class WorkerPool:
-    """Threads that each keep to their share of the processor's cores.
+    """Threads that each use their share of the processor's cores.
 
-    Cores that work on one batch together wait for each other between its many small steps.
+    If cores work on one batch together, they wait for each other between its many small steps.
 
     Attributes
     ----------
@@ -39,10 +39,10 @@ class WorkerPool:
 
     def __exit__(self, *_exception) -> None:
         self._pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(self._threads)  # the default of threads to come
+        torch.set_num_threads(self._threads)  # the default for new threads
 
     def submit(self, function: Callable, *arguments, concurrent: bool = True) -> Future:
-        """Call a function in the next free thread; if not `concurrent`, here and now."""
+        """Call a function in the next free thread, or immediately if not `concurrent`."""
         if concurrent:
             return self._pool.submit(function, *arguments)
         done: Future = Future()
@@ -52,10 +52,10 @@ class WorkerPool:
 
 @functools.cache
 def _keep_freed_memory() -> None:
-    """Have the C library keep the memory of feature maps for the next ones.
+    """Make the C library keep the memory of feature maps for reuse.
 
-    glibc returns large blocks to the system each time, which then has to clear them again: that
-    is up to a quarter of the time of HuBERT's forward pass.
+    By default, glibc returns large blocks to the system each time, which then has to clear them
+    again; this takes up to a quarter of the time of HuBERT's forward pass.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is not None:

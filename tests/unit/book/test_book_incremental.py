@@ -129,7 +129,7 @@ def test_lab_opens_the_notebook_of_a_chapter(project, monkeypatch, capsys):
 def test_inputs_that_always_change_are_named(project, capsys):
     (project.params_file.parents[2] / "grows").touch()
     assert make_results(project, CHAPTERS) == 1
-    assert "say make once more" in capsys.readouterr().out
+    assert "Run make again" in capsys.readouterr().out
 
 
 def test_a_dry_run_removes_nothing(project, monkeypatch, capsys):
