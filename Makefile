@@ -59,6 +59,10 @@ setup: $(READY) ## make the environment .venv from requirements.lock
 book: $(READY) ## run what has changed, and compile the book
 	+@MAKE="$(MAKE)" $(BOOK) make book $(CHAPTERS)
 
+.PHONY: site
+site: $(READY) ## build an edition for every study whose data can be had, into build/site
+	+@MAKE="$(MAKE)" $(BOOK) site $(CHAPTERS)
+
 .PHONY: chapter
 chapter: $(READY) ## run one chapter and what it stands on: CH=06-probing
 	+@MAKE="$(MAKE)" $(BOOK) make chapter $(CHAPTERS)

@@ -41,6 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("chapters", nargs="*", help="all chapters")
     verb.set_defaults(run=_make)
 
+    verb = verbs.add_parser("site", help="build every edition, and join them into a site")
+    verb.add_argument("chapters", nargs="+", help="all chapters")
+    verb.set_defaults(run=_site)
+
     verb = verbs.add_parser("lab", help="open the chapter CH in JupyterLab")
     verb.add_argument("chapters", nargs="*", help="all chapters")
     verb.set_defaults(run=_lab)
@@ -106,6 +110,21 @@ def _make(options: argparse.Namespace) -> int:
     if status := make_results(settings, options.chapters, chapter):
         return status
     print(f"Executed: {os.path.relpath(settings.build / 'book' / chapter)}.ipynb")
+    return 0
+
+
+def _site(options: argparse.Namespace) -> int:
+    from groove_utils.book.editions import build_editions, read_site_address, write_site
+
+    root, address = project_root(), read_site_address()
+    params = os.environ.get("PARAMS", "default")
+    editions = build_editions(root, options.chapters)
+    site = root / "build" / ("site" if params == "default" else f"site-{params}")
+    page = write_site(root / "site", site, editions, address)
+    built = [edition.name for edition in editions if edition.html]
+    print(f"The site: {os.path.relpath(page)}, with the editions {', '.join(built)}.")
+    if missing := [edition.name for edition in editions if not edition.html]:
+        print(f"Without {', '.join(missing)}: their data could not be fetched.")
     return 0
 
 

@@ -27,7 +27,7 @@ from groove_utils.files import write_if_changed
 from groove_utils.manifest import find_changes
 from groove_utils.paths import project_root
 
-__all__ = ["lock_build", "make_inputs", "make_results", "remove_stale"]
+__all__ = ["lock_build", "make_inputs", "make_results", "make_study", "remove_stale"]
 
 MAX_ROUNDS = 4  # of making what changed while something else was made
 PAGES = "html"  # name of the compiled pages among the results; all others are chapters
@@ -132,6 +132,14 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
     names = [*chapters, PAGES] if goal == PAGES else chapters
     purpose = "make book" if goal == PAGES else f"make chapter CH={goal}"
     return _make_goals(settings, chapters, {goal: names}, purpose)
+
+
+def make_study(settings: Settings, chapters: list[str]) -> int:
+    """Make or download the study, and validate it, without any chapter.
+
+    Parameters, result and errors are those of :func:`make_results`.
+    """
+    return _make_goals(settings, chapters, {}, f"study {settings.study}")
 
 
 def make_inputs(settings: Settings, chapters: list[str], chapter: str) -> int:

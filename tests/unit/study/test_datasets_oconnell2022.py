@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from expect import raises
+from make_oconnell_fixture import make_ratings
 
 from groove_utils.errors import DetailedError
 from groove_utils.files import hash_file
@@ -23,17 +24,8 @@ FILE = "Participant_Song_Ratings.csv"
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """A made-up table in the published form, and its file."""
-    songs = [f"{group}{i}" for group in ("HG", "LG") for i in range(1, 11)]
-    names = [f"{song} {query}" for song in songs for query in ("groove", "like", "familiar")]
-    # as published: two headers of HG6 lack their number
-    names = [{"HG6 like": "HG like", "HG6 familiar": "HG familiar"}.get(n, n) for n in names]
-    values = np.random.default_rng(0).integers(1, 8, size=(6, 60))
-    table = pd.DataFrame(values, columns=names).astype(str)
-    # as published: one identifier belongs to two people, and a question is not answered
-    table.insert(0, "Participant ID", ["10000", "10001", "10002", "10003", "10004", "10000"])
-    table.loc[2, "HG1 groove"] = None
-    path = tmp_path_factory.mktemp("published") / FILE
-    table.to_csv(path, sep=";", index=False)
+    path = make_ratings(tmp_path_factory.mktemp("published") / FILE)
+    table = pd.read_csv(path, sep=";", dtype=str)
     return table, path
 
 

@@ -1,0 +1,239 @@
+"""Editions of the book, one per catalogued study, and the site that joins them.
+
+Each page of the site links to the same page of the other editions. The links are plain HTML, so
+that they work without JavaScript and from a folder; the theme's version switcher does neither.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+
+import jinja2
+
+from groove_utils.book.errors import BookError
+from groove_utils.book.incremental import make_results, make_study
+from groove_utils.book.settings import read_settings
+from groove_utils.files import write_if_changed
+from groove_utils.study.catalogue import dataset_names, get_dataset
+
+__all__ = ["Edition", "build_editions", "read_site_address", "write_site"]
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A book built on one study.
+
+    Parameters
+    ----------
+    name, title : str
+        Name of the study in the catalogue, and its title.
+    simulated : bool
+        True if its ratings do not come from people.
+    html : pathlib.Path or None
+        Folder of its pages; None if it could not be built because its data are missing.
+    fetched : bool
+        False if its data could not be fetched: it has no pages, or those of an earlier build.
+    values : dict
+        Reported values, as in ``values.json``.
+    """
+
+    name: str
+    title: str
+    simulated: bool
+    html: Path | None = None
+    fetched: bool = True
+    values: dict[str, dict] = field(default_factory=dict)
+
+    def reported(self, name: str) -> bool:
+        """Return whether a chapter reported a value of this name."""
+        return name in self.values
+
+    def value(self, name: str) -> str:
+        """Return a reported value as text."""
+        return self.values[name]["text"]
+
+    def full(self, name: str) -> str:
+        """Return a reported value with its interval and n, as text."""
+        return self.values[name]["full"]
+
+
+def build_editions(
+    root: Path, chapters: list[str], environment: Mapping[str, str] = os.environ
+) -> list[Edition]:
+    """Build the book on every catalogued study whose data can be had.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The checkout.
+    chapters : list of str
+        Names of all chapters, as in ``chapters.mk``.
+    environment : mapping of str to str
+        With PARAMS; STUDY is ignored.
+
+    Returns
+    -------
+    list of Edition
+        Those with ratings by people first.
+
+    Raises
+    ------
+    BookError
+        If the demo study cannot be made, or a chapter or the pages of an edition fail.
+    """
+    datasets = [get_dataset(name) for name in dataset_names()]
+    datasets.sort(key=lambda dataset: dataset.meta["simulated"])
+    editions = []
+    for dataset in datasets:
+        settings = read_settings(root, {**environment, "STUDY": dataset.name})
+        html = settings.build / "html"
+        print(f"== Edition {dataset.name}", flush=True)
+        fetched = make_study(settings, chapters) == 0
+        if not fetched and not dataset.remotes:
+            _raise_failed(dataset.name, "its study could not be made")
+        if fetched and make_results(settings, chapters):
+            _raise_failed(dataset.name, "a chapter or its pages failed")
+        built = (html / "index.html").is_file()
+        if not fetched:
+            how = "an earlier build of it is used" if built else "the site is built without it"
+            print(f"{dataset.name}: its data could not be fetched or read; {how}.", flush=True)
+        values = settings.build / "values.json"
+        editions.append(
+            Edition(
+                dataset.name,
+                dataset.meta["title"],
+                dataset.meta["simulated"],
+                html if built else None,
+                fetched,
+                json.loads(values.read_text(encoding="utf-8")) if built else {},
+            )
+        )
+    return editions
+
+
+def _raise_failed(name: str, what: str) -> None:
+    raise BookError(
+        f"The edition {name}: {what}, for the reason above. Correct it, and run `make site` again; "
+        "the site that is there is left as it was.",
+        kind="edition_failed",
+        value=name,
+    )
+
+
+def read_site_address(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Read SITE_URL, the address at which the site will be published, without a final slash.
+
+    Raises
+    ------
+    BookError
+        If it is not an address.
+
+    Examples
+    --------
+    >>> read_site_address({"SITE_URL": "https://example.org/groove/"})
+    'https://example.org/groove'
+    """
+    address = environment.get("SITE_URL", "").rstrip("/")
+    if address and not re.fullmatch(r"https?://[^\s\"'<>?#]+", address):
+        raise BookError(
+            f"SITE_URL={address}: expected an address such as https://example.org/groove.",
+            kind="invalid_address",
+            column="SITE_URL",
+            value=address,
+        )
+    return address or None
+
+
+def write_site(
+    source: Path, site: Path, editions: Sequence[Edition], address: str | None = None
+) -> Path:
+    """Write a front page, and every edition below it with links to the others.
+
+    Parameters
+    ----------
+    source : pathlib.Path
+        Folder of the front page (a template) and its style sheet, ``site/`` of the checkout.
+    site : pathlib.Path
+        Folder to write; it is replaced when all is written.
+    editions : sequence of Edition
+        At least one of them has pages.
+    address : str, optional
+        Address at which the site will be published, for canonical links.
+
+    Returns
+    -------
+    pathlib.Path
+        ``index.html``.
+    """
+    part, old = (site.with_name(f".{site.name}.{what}") for what in ("part", "old"))
+    for folder in (part, old):
+        shutil.rmtree(folder, ignore_errors=True)
+    built = [edition for edition in editions if edition.html]
+    pages = {edition.name: _list_pages(edition) for edition in built}
+    for edition in built:
+        # the other files are linked, not copied: nothing writes into a file that is there
+        shutil.copytree(
+            edition.html,
+            part / edition.name,
+            ignore=lambda _, names: [name for name in names if name.endswith(".html")],
+            copy_function=os.link,
+        )
+        for page in pages[edition.name]:
+            text = (edition.html / page).read_text(encoding="utf-8")
+            links = _switcher(edition, built, page, pages)
+            canonical = f"{address}/{edition.name}/{page}" if address else None
+            target = part / edition.name / page
+            write_if_changed(target, _insert(text, links, canonical, depth=page.count("/") + 1))
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string((source / "index.html").read_text(encoding="utf-8"))
+    front = template.render(editions=editions, address=address)
+    write_if_changed(part / "index.html", front)
+    shutil.copyfile(source / "editions.css", part / "editions.css")
+    (part / ".nojekyll").touch()
+    if site.exists():
+        site.replace(old)
+    part.replace(site)
+    shutil.rmtree(old, ignore_errors=True)
+    return site / "index.html"
+
+
+def _list_pages(edition: Edition) -> set[str]:
+    return {page.relative_to(edition.html).as_posix() for page in edition.html.rglob("*.html")}
+
+
+def _switcher(
+    edition: Edition, editions: Iterable[Edition], page: str, pages: Mapping[str, set[str]]
+) -> str:
+    """Return HTML that links to a page in other editions, or to the front page of those without."""
+    up = "../" * (page.count("/") + 1)
+    items = [f'<li><a href="{up}index.html">All editions</a></li>']
+    for other in editions:
+        place = page if page in pages[other.name] else "index.html"
+        current = ' aria-current="true"' if other is edition else ""
+        link = f'<a href="{up}{other.name}/{place}"{current}>{escape(other.title)}</a>'
+        items.append(f"<li>{link}</li>")
+    return (
+        '<nav class="editions" aria-label="Editions"><details><summary>Editions</summary>'
+        f"<ul>{''.join(items)}</ul></details></nav>"
+    )
+
+
+def _insert(text: str, links: str, canonical: str | None, depth: int) -> str:
+    """Return a page with links to other editions in its header, and its address in its head."""
+    head = f'<link href="{"../" * depth}editions.css" rel="stylesheet"/>'
+    if canonical:
+        head += f'<link href="{escape(canonical)}" rel="canonical"/>'
+    text = text.replace("</head>", f"{head}</head>", 1)
+    header = '<div class="header-article-items__end">'
+    if header in text:
+        return text.replace(header, header + links, 1)
+    return re.sub(r"<body[^>]*>", lambda body: body[0] + links, text, count=1)

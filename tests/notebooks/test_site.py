@@ -1,0 +1,59 @@
+"""The real site: all three editions on made-up or small data, and only the demo without data."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from real_make import run_make
+
+from groove_utils.files import hash_file
+from groove_utils.study.datasets.oconnell2022 import SHA256
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "unit" / "study"))
+
+from make_marmoret_fixture import make_published  # noqa: E402
+from make_oconnell_fixture import make_ratings  # noqa: E402
+
+EDITIONS = ["marmoret2026", "oconnell2022", "demo"]
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """Copy what the book is made of; what tests have computed before need not be made again."""
+    root = tmp_path / "checkout"
+    ignore = shutil.ignore_patterns("build", ".*", "__pycache__", "tests", "*.egg-info")
+    shutil.copytree(ROOT, root, ignore=ignore)
+    monkeypatch.setenv("GROOVE_CACHE", str(ROOT / "build" / "cache"))
+    return root
+
+
+def read(page):
+    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
+@pytest.mark.weekly
+def test_three_editions(checkout, tmp_path):
+    params = checkout / "analysis" / "params" / "smoke.yml"
+    settings = yaml.safe_load(params.read_text())
+    make_published(tmp_path / "published", n=148)
+    for name, source in {
+        "marmoret2026": tmp_path / "published",
+        "oconnell2022": make_ratings(tmp_path / "ratings.csv", 40),
+    }.items():
+        settings["study"][name] = {"source": str(source)}
+    params.write_text(yaml.safe_dump(settings))
+    catalogued = checkout / "groove_utils" / "study" / "datasets" / "oconnell2022.yml"
+    text = catalogued.read_text().replace(SHA256, hash_file(tmp_path / "ratings.csv"))
+    catalogued.write_text(text)
+    run_make(checkout, "site", "PARAMS=smoke")
+    site = checkout / "build" / "site-smoke"
+    front = read(site / "index.html")
+    assert [section["id"] for section in front.select("section")] == EDITIONS
+    assert not front.select(".missing")
+    for page in site.rglob("*.html"):
+        for link in read(page).select(".editions a"):
+            assert (page.parent / link["href"]).is_file(), (page, link["href"])
