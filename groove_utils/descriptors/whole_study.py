@@ -37,7 +37,8 @@ def describe_study(study, jobs: int = 2, *, cache: ArrayCache | None = None) -> 
     pandas.DataFrame
         One row per track in the order of ``study.tracks``, indexed by ``track_id``; the columns
         are :data:`DESCRIPTORS` (float64) and ``reason`` (str, see :func:`describe`). A file that
-        cannot be decoded gives a row of NaN with the error message as its reason.
+        cannot be decoded, or has a rate below 4 kHz, gives a row of NaN with the error message as
+        its reason.
     """
     track_ids = study.tracks["track_id"].tolist()
     given = study.descriptors
@@ -84,10 +85,11 @@ def _read_row(store: ArrayCache, key: str | None) -> dict | None:
 
 def _describe_file(path, key: str | None, store: ArrayCache) -> dict:
     from groove_utils.descriptors.one_signal import describe
+    from groove_utils.descriptors.spectral import DescriptorError
 
     try:
         row = describe(*load_audio(path)).to_dict()
-    except AudioError as error:
+    except (AudioError, DescriptorError) as error:
         return {**dict.fromkeys(DESCRIPTORS, float("nan")), "reason": f"all: {error}"}
     entry = {
         "names": np.array(DESCRIPTORS),
