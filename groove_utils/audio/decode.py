@@ -39,6 +39,7 @@ UNKNOWN = 0x7FFF0000  # bytes; programs that do not know the length yet write th
 CUT_SHORT = re.compile(r"(?:data|SSND|Data Size|[Rr]iff(?: size)?) *: (\d+) \(should be (\d+)\)")
 GUESSED = {"aac", "mp3"}  # formats that need not state a length: FFmpeg then guesses it
 WEB_PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
+POINTER = b"version https://git-lfs.github.com/spec/"
 PAGE = 1 << 16  # bytes; the largest page of an Ogg file
 
 
@@ -97,11 +98,12 @@ def stream_audio(
     Raises
     ------
     AudioError
-        Its ``kind`` is ``"missing_file"``; ``"undecodable"``, ``"web_page"`` or ``"no_audio"`` for
-        a file without decodable audio; ``"damaged"``; ``"cut_short"`` if the audio is more than 0.1
-        s shorter than the file states (an MP3 file need not state its length); ``"no_samples"``;
-        ``"not_finite"`` or ``"wrong_scale"`` for invalid samples; ``"out_of_range"`` for an excerpt
-        that is empty or begins beyond the end.
+        Its ``kind`` is ``"missing_file"``; ``"undecodable"``, ``"web_page"``, ``"pointer"`` (to
+        Git LFS), ``"empty_file"`` or ``"no_audio"`` for a file without decodable audio;
+        ``"damaged"``; ``"cut_short"`` if the audio is more than 0.1 s shorter than the file states
+        (an MP3 file need not state its length); ``"no_samples"``; ``"not_finite"`` or
+        ``"wrong_scale"`` for invalid samples; ``"out_of_range"`` for an excerpt that is empty or
+        begins beyond the end.
     """
     check_excerpt(path, start, duration)
     with closing(open_audio(path)) as file:
@@ -166,10 +168,12 @@ class _SoundFile:
 
     def blocks(self, n: int, start: int) -> Iterator[np.ndarray]:
         """Yield blocks of shape (≤ n, n_channels), starting at sample `start`."""
-        # libsndfile does not seek exactly in Ogg
-        n_decoded = 0 if self.file.format == "OGG" else min(start, self.n_samples)
+        # libsndfile does not seek exactly in Ogg, and not at all in GSM
+        exact = self.file.seekable() and self.file.format != "OGG"
+        n_decoded = min(start, self.n_samples) if exact else 0
         try:
-            self.file.seek(n_decoded)
+            if n_decoded:
+                self.file.seek(n_decoded)
             while len(block := self.file.read(n, "float32", always_2d=True)):
                 if start < n_decoded + len(block):
                     yield block[max(0, start - n_decoded) :]
@@ -192,6 +196,14 @@ class _MediaFile:
         if WEB_PAGE.match(head):
             fault = "is a web page, not audio. Download the sound file that it leads to."
             raise _error(path, "web_page", fault)
+        if head.startswith(POINTER):
+            fault = "only points to a file in Git LFS. Get the sound with `git lfs pull`."
+            raise _error(path, "pointer", fault)
+        if not head:
+            fault = (
+                "is empty (0 bytes). Download or copy it again; cloud drives may keep such files."
+            )
+            raise _error(path, "empty_file", fault)
         try:
             self.container = av.open(f"file:{path}", metadata_errors="replace")
         except av.FFmpegError as error:

@@ -60,6 +60,15 @@ def test_formats(tmp_path, suffix):
     assert loaded == pytest.approx(y, abs=0.03 if suffix in ("ogg", "mp3") else 1 / 2**15)
 
 
+@pytest.mark.parametrize("subtype", ["GSM610", "IMA_ADPCM", "MS_ADPCM", "ULAW", "PCM_U8", "DOUBLE"])
+def test_encodings_of_wav(tmp_path, subtype):
+    y = sine(440, 8000)
+    soundfile.write(tmp_path / "a.wav", y, 8000, subtype=subtype)
+    loaded, _ = load_audio(tmp_path / "a.wav")
+    assert loaded[100 : len(y)] == pytest.approx(y[100:], abs=0.15)
+    assert blocks_of(tmp_path / "a.wav", start=0.5)[:, 0] == pytest.approx(loaded[4000:])
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "rate"),
     [("a.m4a", "aac", SR), ("a.opus", "libopus", 48000), ("a.webm", "libopus", 48000)],
@@ -213,6 +222,8 @@ def broken(path, kind):
         path.write_bytes(b"not a sound at all" * 50)
     elif kind == "web_page":
         path.write_bytes(b"\n<!DOCTYPE html>\n<html>" + b"<p>Not found</p>" * 100)
+    elif kind == "pointer":
+        path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
     elif kind == "no_samples":
         soundfile.write(path, np.zeros((0, 2)), SR, format="WAV")
     elif kind == "not_finite":
@@ -230,6 +241,7 @@ def broken(path, kind):
         ("missing_file", None),
         ("undecodable", None),
         ("web_page", None),
+        ("pointer", None),
         ("no_samples", None),
         ("not_finite", 3),
         ("wrong_scale", 20000.0),
@@ -245,7 +257,7 @@ def test_unusable_files_are_refused_with_the_reason(tmp_path, kind, value, suffi
 
 def test_an_empty_file_and_a_folder_are_refused(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"")
-    with raises(AudioError, "undecodable"):
+    with raises(AudioError, "empty_file"):
         load_audio(tmp_path / "a.wav")
     with raises(AudioError, "missing_file", path=tmp_path):
         load_audio(tmp_path)
