@@ -5,10 +5,14 @@ Chapter 09-mixed-models uses them.
 
 from __future__ import annotations
 
+import keyword
+
+import numpy as np
 import pandas as pd
 
 from groove_utils.mixed.errors import check_columns
 from groove_utils.mixed.fit import fit_lmm
+from groove_utils.mixed.formula import variables
 from groove_utils.stats import holm
 
 __all__ = ["join_facts", "slopes_by_fact"]
@@ -33,14 +37,16 @@ def join_facts(
     rows : DataFrame
         The rows with one more column per fact, in SD over listeners (``taste``: over ratings).
     facts : list of str
-        Names of these columns. Facts that are constant, missing for a listener, or whose name is
-        not an identifier are left out.
+        Names of these columns. Facts are left out that are constant, missing for a listener, not
+        named by an identifier, or determined by the facts before them, such as a year of birth by
+        an age; so are those that are too many for the listeners.
     """
     numbers = listeners.set_index("listener_id").select_dtypes("number")
     taste = numbers.filter(regex="^taste_")
     facts = numbers.drop(columns=taste.columns)
     facts = ((facts - facts.mean()) / facts.std()).dropna(axis="columns")
-    facts = facts[[name for name in facts if name.isidentifier() and name not in rows]]
+    facts = facts[[name for name in facts if _is_variable(name) and name not in rows]]
+    facts = facts[_independent(facts)]
     joined = rows.join(facts, on="listener")
     columns = [f"taste_{style}" for style in styles]
     if len(columns) > 1 and set(columns) <= set(taste):
@@ -50,6 +56,21 @@ def join_facts(
         joined = joined.join(liking, on=["listener", "style"])
         joined["taste"] = (joined["taste"] - joined["taste"].mean()) / joined["taste"].std()
     return joined, [*facts, *(["taste"] if "taste" in joined else [])]
+
+
+def _is_variable(name: str) -> bool:
+    """Return whether a name can stand in a formula; ``class`` and ``C`` have other meanings."""
+    return name.isidentifier() and not keyword.iskeyword(name) and variables(name) == {name}
+
+
+def _independent(facts: pd.DataFrame) -> list[str]:
+    """Names of the columns that are no linear combination of the columns before them."""
+    kept: list[str] = []
+    for name in facts:
+        rank = np.linalg.matrix_rank(facts[[*kept, name]].to_numpy())
+        if rank > len(kept) and len(kept) < len(facts) - 2:
+            kept.append(name)
+    return kept
 
 
 def slopes_by_fact(

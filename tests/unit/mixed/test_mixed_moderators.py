@@ -54,6 +54,34 @@ def test_facts_are_joined_and_change_the_slope_as_simulated():
         slopes_by_fact(joined, ["height"], "x", random)
 
 
+def test_facts_whose_names_mean_something_in_a_formula():
+    rows = simulate_ratings(20, 8, seed=1)
+    rows = rows.rename(columns={"listener_id": "listener", "track_id": "track"})
+    rng = np.random.default_rng(4)
+    names = ["class", "lambda", "None", "C", "I", "scale", "poly", "log", "np", "size"]
+    facts = pd.DataFrame({name: rng.normal(size=20) for name in names})
+    listeners = facts.assign(listener_id=sorted(rows["listener"].unique()))
+    joined, usable = join_facts(rows, listeners)
+    assert usable == ["size"]
+    assert len(slopes_by_fact(joined, usable, "x", "(1 | listener) + (1 | track)")) == 1
+
+
+@pytest.mark.filterwarnings("ignore::groove_utils.mixed.LmmWarning")
+def test_facts_that_follow_from_each_other_or_outnumber_the_listeners():
+    rows = simulate_ratings(20, 8, seed=1)
+    rows = rows.rename(columns={"listener_id": "listener", "track_id": "track"})
+    rng = np.random.default_rng(4)
+    age = rng.integers(18, 60, 20)
+    facts = pd.DataFrame({"age": age, "born": 2024 - age, "years": 2 * age})
+    many = pd.DataFrame(rng.normal(size=(20, 30)), columns=[f"item{k}" for k in range(30)])
+    for table, expected in ((facts, ["age"]), (many, list(many)[:18])):
+        listeners = table.assign(listener_id=sorted(rows["listener"].unique()))
+        joined, usable = join_facts(rows, listeners)
+        assert usable == expected
+        changes = slopes_by_fact(joined, usable, "x", "(1 | listener) + (1 | track)")
+        assert np.isfinite(changes["estimate"]).all()
+
+
 def test_listeners_without_usable_facts():
     rows = simulate_ratings(10, 8, seed=1).rename(columns={"listener_id": "listener"})
     joined, facts = join_facts(
