@@ -47,6 +47,7 @@ from groove_utils.book import (
     show_figure,
     show_table,
 )
+from groove_utils.book.markdown import escape_text
 from groove_utils.book.outputs import format_value
 from groove_utils.book.verdicts import (
     clear_rows,
@@ -423,7 +424,7 @@ p_slope = tests.loc[tests["term"].str.startswith("predicted in"), "p"].item()
 # %% tags=["hide-input"]
 people = data.listeners.set_index("listener_id").select_dtypes("number")
 shown = next(iter(people), None)
-coloured = f", coloured by {shown.replace('_', ' ')}" if shown else ""
+coloured = f", coloured by {escape_text(shown.replace('_', ' '))}" if shown else ""
 show_figure(
     figures.plot_fitted_lines(
         lines.join(people), x="predicted", colour=shown,

@@ -47,8 +47,10 @@ def plant(folder, secret):
     }
     tables["tracks"]["title"] = text
     tables["tracks"]["artist"] += " " + text
-    tables["tracks"]["label of it"] = text
+    tables["tracks"]["label of it"] = tables["tracks"]["label: " + text] = text
     tables["listeners"]["town"] = text
+    # the first column of numbers colours a figure, whose caption names it
+    tables["listeners"].insert(1, "years: " + text, range(len(tables["listeners"])))
     for table in tables.values():
         for column in table.columns.intersection(["track_id", "listener_id"]):
             table[column] = name + table[column]

@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 from PIL import Image
 
 from groove_utils.book.jupyter_markdown import SOLUTION_MARK, glue_texts, plain_markdown
+from groove_utils.book.markdown import escape_text
 from groove_utils.files import atomic_path
 
 __all__ = ["download_notebook", "install_cell", "write_downloads"]
@@ -167,7 +168,7 @@ def _output(output: NotebookNode, sources: Path, texts: Mapping[str, str]) -> li
         return []
     if '<div class="players' in html:
         sounds = BeautifulSoup(html, "html.parser").select("audio[aria-label]")
-        labels = ", ".join(sound["aria-label"] for sound in sounds)
+        labels = ", ".join(escape_text(sound["aria-label"]) for sound in sounds)
         return [_markdown(f"*Run this cell to hear: {labels}.*")]
     if figure := FIGURE.fullmatch(text.strip()):
         return _figure(sources / figure[1], figure[2], figure[3], texts)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from groove_utils.book.markdown import escape_text
+
 __all__ = ["SOLUTION_MARK", "glue_texts", "plain_markdown"]
 
 DIRECTIVE = re.compile(
@@ -22,7 +24,8 @@ def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
     text : str
         MyST.
     texts : mapping of str to str
-        Reported values, as ``{glue:text}`` names them; an ellipsis stands for others.
+        Reported values, as ``{glue:text}`` names them; an ellipsis stands for others. They are
+        escaped, since some are texts of a study.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
     def role(match: re.Match) -> str:
         kind, content = match[1], match[2]
         if kind == "glue:text":
-            return texts.get(content, "…")
+            return escape_text(texts.get(content, "…"))
         shown = content.partition(" <")[0]
         return f"“{shown}”" if kind in {"numref", "doc"} else shown
 

@@ -15,11 +15,12 @@ from PIL import Image
 
 from groove_utils.book.chapter import Chapter, current_chapter
 from groove_utils.book.errors import BookError
-from groove_utils.book.markdown import markdown_table
+from groove_utils.book.markdown import escape_text, markdown_table
 from groove_utils.book.page_media import dark_twin
 from groove_utils.figures.dark_mode import GROUND, draw_dark
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.stats.wording import format_number
+from groove_utils.study import Study
 
 __all__ = [
     "format_value",
@@ -219,7 +220,8 @@ def show_figure(
     name : str
         The label is ``fig-<name>``; refer to it with ``{numref}`fig-<name>```.
     caption : str
-        MyST text. A simulated study's figures are marked as such.
+        MyST text, in which names of the study's questions, styles and models are escaped. A
+        simulated study's figures are marked as such.
     alt : str
         Alternative text: a description of the figure in a sentence or two, of at least five words.
     table : pandas.DataFrame, optional
@@ -249,6 +251,7 @@ def show_figure(
     _save_figure(figure, dark_twin(folder / f"{stem}.webp"), GROUND)
     width = f"{Image.open(folder / f'{stem}.webp').width * 96 // FIGURE_DPI}px"
     plt.close(figure)
+    caption = _escape_names(caption, chapter.study) if simulated else caption
     if simulated and chapter.study.simulated:
         caption = f"{caption.rstrip()} Simulated study."
     if table is not None:
@@ -283,7 +286,7 @@ def show_table(
     name : str
         The label is ``tab-<name>``.
     caption : str
-        MyST text. A simulated study's tables are marked as such.
+        MyST text, as in :func:`show_figure`. A simulated study's tables are marked as such.
     fmt : str
         Format of floating-point numbers. Columns named ``p`` or ``p_…`` contain p-values and are
         written with three decimals.
@@ -297,6 +300,7 @@ def show_table(
         display(Markdown(f"*{caption}*"))
         return
     _take(chapter, name, f"tab-{name}")
+    caption = _escape_names(caption, chapter.study) if simulated else caption
     if simulated and chapter.study.simulated:
         caption = f"{caption.rstrip()} Simulated study."
     _display_myst("table", caption, {"name": f"tab-{name}"}, markdown_table(shown, fmt))
@@ -345,6 +349,15 @@ def _glue(name: str, text: str) -> None:
         raw=True,
         metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
     )
+
+
+def _escape_names(caption: str, study: Study) -> str:
+    """Escape the names in a caption that would be taken for MyST, such as a style ``A$AP $1``."""
+    models = (path.name for path in (study.path / "embeddings").glob("[!.]*"))
+    for name in {*study.queries, *study.controls, *study.styles, *models}:
+        if re.search(r"\w", name):
+            caption = caption.replace(name, escape_text(name))
+    return caption
 
 
 def _option(value: str) -> str:

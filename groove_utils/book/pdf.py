@@ -11,6 +11,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup, Tag
 
 from groove_utils.book.errors import BookError
+from groove_utils.book.markdown import escape_text
 from groove_utils.files import atomic_path
 
 __all__ = ["find_chromium", "join_pages", "print_book"]
@@ -50,13 +51,13 @@ def join_pages(html: Path) -> str:
     names = dict.fromkeys(["index.html", *(href for href in listed if (html / href).is_file())])
     articles = [_article(html / name) for name in names]
     contents = "".join(
-        f'<li><a href="#{article["id"]}">{article.h1.get_text()}</a></li>'
+        f'<li><a href="#{article["id"]}">{escape_text(article.h1.get_text())}</a></li>'
         for article in articles[1:]
         if article.h1
     )
     articles.insert(1, f'<nav class="contents"><h2>Contents</h2><ul>{contents}</ul></nav>')
     return PAGE.format(
-        title=front.title.get_text() if front.title else "",
+        title=escape_text(front.title.get_text()) if front.title else "",
         styles="".join(map(str, front.select('link[rel="stylesheet"]'))),
         articles="\n".join(map(str, articles)),
     )

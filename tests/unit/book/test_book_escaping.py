@@ -148,6 +148,21 @@ def test_descriptions_of_figures_hold_any_text(in_book, shown, alt):
     assert not page.find(class_="system-message")
 
 
+@pytest.mark.parametrize(
+    "name", ["A$AP & $wag_$", "*star* _u_", "Ke$ha", "[^1]", "R&B", "&lt;b&gt;"]
+)
+def test_captions_show_names_as_they_are(in_book, shown, name):
+    chapter = in_book(styles=("funk", name))
+    caption = f"Songs in {name}, and *others* in “{name}”."
+    show_figure(plt.figure(), "one", caption, "Five words about a picture.")
+    show_table(pd.DataFrame({"a": [1]}), "two", caption)
+    assert name in chapter.study.styles
+    for display in shown:
+        page = render(display[0].data)
+        text = page.find(["figcaption", "caption"]).get_text().strip()
+        assert text == caption.replace("*others*", "others")
+
+
 @pytest.mark.parametrize("field", ["style", "query", "styles"])
 @pytest.mark.parametrize("text", [*PLANTS[:5], *PLANTS[6:10]])
 def test_names_with_markup_are_refused(make_study, field, text):

@@ -1,6 +1,7 @@
 """Exercise notebooks hold no solution, and their checks say what is wrong with an answer."""
 
 import contextlib
+import html
 import io
 from pathlib import Path
 
@@ -76,6 +77,15 @@ def test_solutions_are_left_out_and_roles_become_text(script):
     assert "See “02-next” and “fig-a”: 8 (n = 8) songs by bands, $x_i$." in text
     assert "### Double it\n\nCall it `double`." in text
     assert "## Summary" in text
+
+
+def test_texts_of_a_study_stay_texts(script):
+    text = "![x](/etc/passwd) <script>alert(1)</script>"
+    values = {"01-one.n": {"text": text, "full": text}}
+    shown = "\n".join(cell.source for cell in exercise_notebook(script, values).cells)
+    assert "](" not in shown
+    assert "<script" not in shown
+    assert html.unescape(shown).count(text) == 1
 
 
 def test_code_that_the_page_hides_is_folded(script):
