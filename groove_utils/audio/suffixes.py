@@ -3,7 +3,7 @@
 __all__ = ["AUDIO_SUFFIXES"]
 
 AUDIO_SUFFIXES = (
-    ".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp2", ".mp3", ".mp4",
-    ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma",
+    ".aac", ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mkv", ".mov",
+    ".mp2", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".w64", ".wav", ".webm", ".wma", ".wv",
 )  # fmt: skip
 """What :func:`groove_utils.audio.load_audio` reads. Files with other endings are not looked at."""

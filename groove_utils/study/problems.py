@@ -34,6 +34,8 @@ MESSAGES = {
     "several_files": "{names}; expected one {expected}. Keep only the right one.",
     "unreadable_file": "invalid content ({error}); expected {expected}. Save or download it again.",
     "workbook": "an Excel workbook; expected {expected}. Export it as “CSV UTF-8”.",
+    "old_workbook": "a workbook of Excel 97, or one with a password; expected a workbook "
+    "(.xlsx) without password, or UTF-8 text. Save it as such.",
     "not_utf8": "the byte {value}, which is not UTF-8; expected {expected}. Save it as “CSV "
     "UTF-8”, or with the encoding UTF-8.",
     "long_row": "{value} cells; expected {expected}, one for each column. Put text that contains "
@@ -64,6 +66,8 @@ MESSAGES = {
     "duplicate": "{column} {value!r} more than once; expected it once. Rename one of them, or "
     "delete the repeated row.",
     "not_a_number": "{value!r} in {column}; expected a number. Correct the cell, or empty it.",
+    "date_as_name": "the date {value} in {column}; expected a name. Excel takes names such as 1-2 "
+    "for dates: format the column as text, and write the names again.",
     "out_of_range": "{value} in {column}; expected a number from {low:g} to {high:g} for "
     "{query}. Correct the rating, or the scale in study.yml.",
     "unknown_name": "unknown {column} {value!r} in {count} row(s); expected one that {source} "
@@ -105,6 +109,9 @@ MESSAGES = {
     "missing_audio": "no audio; expected a file, as for other tracks. Name the file, or empty the "
     "whole column.",
     "unusable_audio": "{value} ({error}); expected a sound file. {remedy}",
+    "repeated_audio": "{value}, the same sound as {other} by another artist; expected different "
+    "sounds. A prediction would be tested on a song that it was trained on: delete one of the "
+    "tracks, or give both the same artist.",
     "silent_audio": "{value}, which is silent; expected sound. Export it again, or delete the "
     "track.",
     "missing_stem": "no such file; expected the four stems {expected}. Add the stem.",
@@ -120,6 +127,8 @@ MESSAGES = {
     "unknown_format": "ratings of {value}, whose file {other} has another suffix than a "
     "sound file; expected one of {expected}. Convert it, for instance with `ffmpeg -i IN "
     "OUT.flac`.",
+    "not_downloaded": "ratings of {value}, whose file {other} is the placeholder of a cloud drive; "
+    "expected the sound. Download it.",
     "unknown_form": "the columns {columns}; expected columns track and rating (long), a column "
     "track and one per question (one row per track, or per listener and track), or columns named "
     "by the audio files (one row per listener). Rename the columns, or name them with `--track "
@@ -130,6 +139,8 @@ MESSAGES = {
     "several_conditions": "several ratings of the same listener, track and question, which differ "
     "in {column} ({value}); expected one. Keep the rows of one condition, or enter the conditions "
     "as separate tracks.",
+    "missing_code": "ratings of {value:g}, far from all others; expected ratings only. Empty these "
+    "cells if they mean “no answer”, or give `--scale LOW HIGH`.",
     "unknown_scale": "the same rating, {value:g}, throughout; expected the ends of the scale. Give "
     "them with `--scale LOW HIGH`.",
     "reversed_scale": "the scale {value}; expected two increasing, finite numbers. Write `--scale "
@@ -276,7 +287,7 @@ def _unreadable(folder: object, file: object, expected: str, error: Exception) -
     """Describe an error raised while reading a file."""
     if isinstance(error, UnicodeDecodeError):
         content = (Path(str(folder)) / str(file)).read_bytes()
-        if content.startswith(b"PK\x03\x04"):
+        if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
             return problem("workbook", file, expected=expected)
         try:
             content.decode("utf-8")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import datetime
 import io
 import re
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -13,6 +16,7 @@ from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import pandas as pd
+from openpyxl import load_workbook
 
 from groove_utils.audio.suffixes import AUDIO_SUFFIXES
 from groove_utils.study.containment import LARGEST_TABLE
@@ -46,7 +50,19 @@ NO_QUESTIONS = REPETITIONS | CONDITIONS | {
     "recordeddate", "status", "progress", "finished", "duration_in_seconds", "duration",
     "locationlatitude", "locationlongitude", "ipaddress", "consent", "experiment", "seed",
 }  # fmt: skip
+# ends of such columns in PsychoPy and Qualtrics, for example `slider.rt` and `t_Page Submit`
+NO_ANSWER = re.compile(
+    r"(?:^|_)(?:rt|this_(?:n|rep_n|trial_n|index)|started|stopped|frame_rate|page_submit"
+    r"|(?:first|last)_click|click_count)$"
+)
 FEW = 10  # values that mark a column of conditions
+MISSING_CODES = (-9, -99, -999, 99, 999)  # in SPSS, SoSci Survey and others
+LABELLED = re.compile(r"(-?\d+)(?:\s+[-–—]\s+|\s*[=:(]\s*)[^\W\d].*")  # 7 - very much
+# columns named after listeners, such as P01 or Rater 3, or only by numbers
+NUMBERED = re.compile(
+    r"(?:(listener|participant|subject|rater|respondent|user|worker|judge|subj|ppt|pp|vp|p))?_?\d+"
+)
+OLE = b"\xd0\xcf\x11\xe0"  # first bytes of Excel 97 workbooks, and of those with a password
 EMPTY = {"keep_default_na": False, "na_values": [""]}  # for pandas: only these are missing
 
 
@@ -85,10 +101,11 @@ def read_sheet(
     Parameters
     ----------
     path : pathlib.Path
-        CSV (any separator) or XLSX. *Long*: a column of tracks, one of ratings, and optionally one
-        of listeners and one of queries. *One row per listener and track*: a column of each; every
-        other numeric column is a question. *One row per track*: the same without listeners. *One
-        row per listener*: every column named by a track, or by a track and a query (``song1
+        CSV (any separator; UTF-8, or UTF-16 with a byte order mark) or XLSX. *Long*: a column of
+        tracks, one of ratings, and optionally one of listeners and one of queries. *One row per
+        listener and track*: a column of each; every other numeric column is a question. *One row
+        per track*: the same without listeners, or with one column per listener (``P01``, ``P02``
+        …). *One row per listener*: every column named by a track, or by a track and a query (``song1
         liking``), holds ratings; the first other column names the listener.
     track_ids : sequence of str, optional
         The known tracks, needed for the last layout.
@@ -119,6 +136,9 @@ def read_sheet(
         facts["track_id"]["track_id"] = _match_tracks(
             facts["track_id"]["track_id"], columns.track_ids
         )
+    if columns.listener_columns:
+        first, last = columns.listener_columns[0], columns.listener_columns[-1]
+        notes.append(f"The columns {first} to {last} were read as listeners, not as questions.")
     if columns.unused:
         notes.append(f"Not used: the columns {', '.join(columns.unused)}.")
     return RatingsSheet(table, facts["listener_id"], facts["track_id"], notes)
@@ -145,6 +165,7 @@ class _Columns:
         if questions:
             self.roles["rating"] = self.roles["query"] = None
         self.questions = questions or self._find_questions()
+        self.listener_columns = [] if questions else self._find_listener_columns()
         if self.roles["listener_id"] and not self.roles["query"] and len(self.questions) > 1:
             self.roles["rating"] = None  # one of several questions
 
@@ -156,6 +177,12 @@ class _Columns:
             return table if "query" in table else table.assign(query=query)
         if "track_id" not in roles and self.by_track:
             return self._from_listener_rows(query)
+        if "track_id" in roles and self.listener_columns:
+            keys = [roles[key] for key in ("track_id", "query") if key in roles]
+            cells = (self.listener_columns, "listener_id", "rating")
+            table = self.sheet.melt(keys, *cells, ignore_index=False)
+            table = table.rename(columns={name: role for role, name in roles.items()})
+            return table if "query" in table else table.assign(query=query)
         if "track_id" in roles and self.questions:
             keys = [roles[key] for key in ("track_id", "listener_id") if key in roles]
             table = self.sheet.melt(keys, self.questions, "query", "rating", ignore_index=False)
@@ -171,6 +198,8 @@ class _Columns:
         roles = {name for name in self.roles.values() if name}
         if self.roles["track_id"] and self.roles["rating"]:
             return roles
+        if self.listener_columns:
+            return roles | set(self.listener_columns)
         if self.roles["track_id"]:
             return (roles | set(self.questions)) - {self.roles["query"]}
         return set(self.by_track) | {self.roles["listener_id"]} - {None}
@@ -223,11 +252,19 @@ class _Columns:
             cells = _answers(self.sheet[name])
             numbers = _to_numbers(cells).notna()
             is_answer = cells.notna().any() and numbers.sum() >= cells.notna().sum() / 2
-            if name not in taken and _plain_header(name) not in NO_QUESTIONS and is_answer:
+            if name not in taken and _may_be_question(name) and is_answer:
                 names.append(name)
         fixed = [self._constant_within(role, names) for role in ("listener_id", "track_id")]
         # where listeners agree exactly, the questions look like facts about tracks
         return [name for name in names if not any(name in part for part in fixed)] or names
+
+    def _find_listener_columns(self) -> list[str]:
+        """Questions whose names are numbers, or numbered listeners, where no column names these."""
+        names = [NUMBERED.fullmatch(_words(name)) for name in self.questions]
+        alike = all(names) and len({name[1] for name in names}) == 1
+        if not alike or len(names) < 2 or self.roles["listener_id"] or not self.roles["track_id"]:
+            return []
+        return self.questions
 
     def _constant_within(self, role: str, names: list[str]) -> list[str]:
         """Columns that are constant within listeners or tracks, if each row has one of both."""
@@ -261,7 +298,11 @@ class _Columns:
         return None
 
     def _from_listener_rows(self, query: str) -> pd.DataFrame:
-        others = [c for c in self.sheet.columns if c not in self.by_track]
+        others = [
+            name
+            for name in self.sheet.columns
+            if name not in self.by_track and _may_be_question(name)
+        ]
         listener = self.roles["listener_id"] or next(iter(others), None)
         self.roles["listener_id"] = listener
         if listener:
@@ -298,6 +339,12 @@ def _read_numbers(path: Path, long: pd.DataFrame, columns: _Columns, notes: list
     problems = [
         problem("not_a_number", path.name, row, named["rating"] or "a rating", value=value)
         for row, value in table.loc[~np.isfinite(numbers), "rating"].items()
+    ]
+    problems += [
+        problem("date_as_name", path.name, row, named.get(key) or key, value=value.date())
+        for key in names
+        for row, value in table[key].items()
+        if key != "rating" and isinstance(value, datetime.datetime)
     ]
     problems += [
         problem("empty_cell", path.name, row, named.get(key) or f"the column of {key}")
@@ -362,23 +409,35 @@ def _read_cells(path: Path) -> tuple[pd.DataFrame, list[str]]:
     with reading(path.parent, path.name, "a workbook, or separated UTF-8 text with a header"):
         if not path.is_file() and path.exists():
             raise StudyError(path.parent, [problem("not_a_file", path.name, value=path.name)])
+        with path.open("rb") as file:
+            start = file.read(4)
+        if start == OLE:
+            raise StudyError(path.parent, [problem("old_workbook", path.name)])
         if path.suffix.lower() in {".xlsx", ".xlsm"}:
             _check_size(path, ZipFile(path) if is_zipfile(path) else None)
             with pd.ExcelFile(path) as book:
                 sheet = pd.read_excel(book, dtype=object, header=None, **EMPTY)
+                if sheet.isna().to_numpy().any():
+                    _fill_merged(path, sheet)
                 if others := book.sheet_names[1:]:
                     notes.append(f"Only the first sheet was read, not {', '.join(others)}.")
         else:
             _check_size(path)
-            text = path.read_text(encoding="utf-8-sig")
+            marked = start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+            text = path.read_text(encoding="utf-16" if marked else "utf-8-sig")
+            if re.match(r"\s*<(!doctype|html|table)", text, re.IGNORECASE):
+                raise ValueError("a web page")
             stated = re.match(r"sep=(.)\s*\n", text)
             skipped = int(bool(stated))
             text = text[stated.end() :] if stated else text
             separator = stated.group(1) if stated else _separator(text)
             options = {"header": None, "skip_blank_lines": False, "engine": "python", **EMPTY}
             sheet = pd.read_csv(io.StringIO(text), sep=separator, dtype=object, **options)
+        sheet.index += 1 + skipped
+        # a title in a row of its own
+        while len(sheet) > 1 and sheet.iloc[0].notna().sum() < 2 <= sheet.iloc[1].notna().sum():
+            sheet, skipped = sheet.iloc[1:], skipped + 1
         names = sheet.iloc[0]
-    sheet.index += 1 + skipped
     # Qualtrics writes the questions and their identifiers in rows below the header
     for row in sheet.index[1:3]:
         if sheet.loc[row].astype(str).str.startswith('{"ImportId"').any():
@@ -391,6 +450,17 @@ def _read_cells(path: Path) -> tuple[pd.DataFrame, list[str]]:
     problems = [problem("duplicate_column", path.name, 1 + skipped, name) for name in repeated]
     StudyError.raise_any(path.parent, problems)
     return sheet.iloc[1:].dropna(how="all"), notes
+
+
+def _fill_merged(path: Path, sheet: pd.DataFrame) -> None:
+    """Write what stands in merged cells of one column into each of their rows."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on what openpyxl leaves out, such as pictures
+        ranges = load_workbook(path).worksheets[0].merged_cells.ranges
+    for place in ranges:
+        if place.min_col == place.max_col and place.max_row <= len(sheet):
+            rows, column = slice(place.min_row - 1, place.max_row), place.min_col - 1
+            sheet.iloc[rows, column] = sheet.iloc[place.min_row - 1, column]
 
 
 def _check_size(path: Path, archive: ZipFile | None = None) -> None:
@@ -412,16 +482,23 @@ def _separator(text: str) -> str | None:
 
 
 def _answers(cells: pd.Series) -> pd.Series:
-    """Blank the spellings of missing numbers, and replace decimal commas by points."""
+    """Blank the spellings of missing numbers, and drop labels and percent signs of others.
+
+    Decimal commas become points, ``7 - very much`` becomes ``7``, and ``40%`` becomes ``40``.
+    """
     texts = cells.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
     words = {*map(str.casefold, MISSING), "", "-", "–", "."}
     texts = texts.mask(texts.map(lambda cell: isinstance(cell, str) and cell.casefold() in words))
     decimal = re.compile(r"-?\d+,\d{1,2}")
-    return texts.map(
-        lambda cell: (
-            cell.replace(",", ".") if isinstance(cell, str) and decimal.fullmatch(cell) else cell
-        )
-    )
+
+    def number(cell: object) -> object:
+        if not isinstance(cell, str):
+            return cell
+        labelled = LABELLED.fullmatch(cell)
+        text = labelled[1] if labelled else re.sub(r"(?<=\d)\s*%$", "", cell)
+        return text.replace(",", ".") if decimal.fullmatch(text) else text
+
+    return texts.map(number)
 
 
 def _to_numbers(cells: pd.Series) -> pd.Series:
@@ -442,32 +519,55 @@ def _track_name(cell: object) -> str:
 
 
 def _match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
-    """Match known tracks, ignoring case; other names lose their path and suffix."""
+    """Match known tracks, ignoring case and the zeros before a number, which spreadsheets drop.
+
+    Other names lose their path and suffix.
+    """
     known = set(track_ids)
     folded = {name.casefold(): name for name in track_ids}
     if len(folded) < len(known):
         folded = {}
+    counts = Counter(int(name) for name in known if name.isdecimal())
+    numbered = {int(n): n for n in known if n.isdecimal() and counts[int(n)] == 1}
 
     def match(cell: object) -> str:
         text = plain_text(cell)
         name = _track_name(cell)
-        return text if text in known else folded.get(name.casefold(), name)
+        if text in known or name.casefold() in folded:
+            return text if text in known else folded[name.casefold()]
+        number = re.fullmatch(r"(\d+)(\.0+)?", name)
+        return numbered.get(int(number[1]), name) if number else name
 
     return cells.map(match)
 
 
 def _columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tuple[str, str]]:
-    """Map columns named after a track to (track, query)."""
+    """Map columns named after a track to (track, query).
+
+    The track comes first, or last in brackets, as in grids of Google Forms and LimeSurvey.
+    """
     columns = {}
+    known = {name.casefold(): name for name in track_ids}
     for column in sheet.columns:
+        grid = re.fullmatch(r"(.*?)\s*\[(.+)\]", column)
+        if grid and (track := known.get(_track_name(grid[2]).casefold())):
+            columns[column] = (track, grid[1])
+            continue
         # longest names first: "song1" is also the beginning of "song10 liking"
         for track in sorted(track_ids, key=len, reverse=True):
             rest = column[len(track) :]
             if column.startswith(track) and (not rest or not rest[0].isalnum()):
                 suffix = _SUFFIX.match(rest)
+                if NO_ANSWER.search(_words(rest)):
+                    break
                 columns[column] = (track, rest[suffix.end() if suffix else 0 :].strip(" _-:;."))
                 break
     return columns
+
+
+def _may_be_question(name: str) -> bool:
+    """Return whether the name of a column is none that survey and experiment software adds."""
+    return _plain_header(name) not in NO_QUESTIONS and not NO_ANSWER.search(_words(name))
 
 
 def _plain_header(name: str) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from groove_utils.audio.suffixes import AUDIO_SUFFIXES
 from groove_utils.files import atomic_path
 from groove_utils.study.problems import Problem, StudyError, problem
-from groove_utils.study.sheets import RatingsSheet, read_sheet
+from groove_utils.study.sheets import MISSING_CODES, RatingsSheet, read_sheet
 from groove_utils.study.tables import write_study
 from groove_utils.study.text import as_label, plain_text
 
@@ -164,13 +164,20 @@ def _unknown_tracks(rated, known, audio: Path, ratings: Path) -> list[Problem]:
     """List ratings without a sound file as problems, naming files in other formats."""
     unknown = sorted(set(rated) - set(known))
     others = {plain_text(f.stem): f.name for f in audio.rglob("[!.]*") if f.is_file()}
+    # iCloud keeps .song.wav.icloud for song.wav
+    clouds = {plain_text(Path(f.stem[1:]).stem): f.name for f in audio.rglob(".*.icloud")}
     problems = [
         problem("unknown_format", ratings, value=name, other=others[name],
                 expected=", ".join(AUDIO_SUFFIXES))
         for name in unknown
         if name in others
     ]  # fmt: skip
-    if absent := [name for name in unknown if name not in others]:
+    problems += [
+        problem("not_downloaded", ratings, value=name, other=clouds[name])
+        for name in unknown
+        if name in clouds
+    ]
+    if absent := [name for name in unknown if name not in others and name not in clouds]:
         problems.append(problem("unknown_tracks", ratings, value=_shorten(absent), audio=audio))
     return problems
 
@@ -184,10 +191,22 @@ def _find_scales(folder, ratings, scale, path: Path) -> dict[str, tuple[float, f
     low, high = float(ends["min"].min()), float(ends["max"].max())
     if low == high:
         raise StudyError(folder, [problem("unknown_scale", path.name, value=low)])
+    if (code := _missing_code(ratings["rating"])) is not None:
+        raise StudyError(folder, [problem("missing_code", path.name, value=code)])
     spans = ends["max"] - ends["min"]
     if spans.min() > 0 and spans.max() > 2 * spans.min():
         return {query: tuple(map(float, ends.loc[query])) for query in queries}
     return dict.fromkeys(queries, (low, high))
+
+
+def _missing_code(ratings: pd.Series) -> float | None:
+    """Return a rating such as -9 or 99 that is far from all others, if there is one."""
+    for code in {*MISSING_CODES} & {*ratings}:
+        rest = ratings[ratings != code]
+        span = rest.max() - rest.min()
+        if len(rest) and span > 0 and max(rest.min() - code, code - rest.max()) > span:
+            return code
+    return None
 
 
 def _common_scale(scales: dict[str, tuple[float, float]]) -> list[float]:

@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from groove_utils import audio
+from groove_utils.files import hash_bytes
 from groove_utils.study.containment import check_file, check_folder, find_file
 from groove_utils.study.contracts import check_table
 from groove_utils.study.metadata import check_metadata
@@ -142,17 +143,37 @@ def _check_paths(folder: Path, tracks: pd.DataFrame, _jobs: int) -> Iterator[Pro
 def _check_audio(folder: Path, tracks: pd.DataFrame, jobs: int) -> list[Problem]:
     if tracks["audio"].isna().all():
         return []
+    sounds: dict[int, str] = {}  # row → hash of its samples
+
+    def check(row: int, track_id: object, file: object) -> list[Problem]:
+        return list(_check_track_audio(folder, row, track_id, file, sounds))
+
     work = [
-        delayed(lambda *track: list(_check_track_audio(folder, *track)))(int(row), track_id, file)
+        delayed(check)(int(row), track_id, file)
         for row, track_id, file in zip(tracks.index + 2, tracks["track_id"], tracks["audio"])
     ]
     # decoding releases the interpreter's lock
     found = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(work)
     progress = tqdm(found, total=len(work), desc="Checking audio", leave=False)
-    return [each for problems in progress for each in problems]
+    problems = [each for problems in progress for each in problems]
+    return [*problems, *_check_repeated_audio(tracks, sounds)]
 
 
-def _check_track_audio(folder: Path, row: int, track_id: object, file: object) -> Iterator[Problem]:
+def _check_repeated_audio(tracks: pd.DataFrame, sounds: dict[int, str]) -> Iterator[Problem]:
+    """Find sounds that tracks by different artists share, so that folds would share them too."""
+    if "artist" not in tracks:
+        return
+    first: dict[str, int] = {}
+    for row in sorted(sounds):
+        other = first.setdefault(sounds[row], row)
+        if tracks.at[row - 2, "artist"] != tracks.at[other - 2, "artist"]:
+            details = {"value": tracks.at[row - 2, "audio"], "other": tracks.at[other - 2, "audio"]}
+            yield problem("repeated_audio", "tracks.csv", row, "audio", **details)
+
+
+def _check_track_audio(
+    folder: Path, row: int, track_id: object, file: object, sounds: dict[int, str]
+) -> Iterator[Problem]:
     place = ("tracks.csv", row, "audio")
     if pd.isna(file):
         yield problem("missing_audio", *place)
@@ -166,9 +187,11 @@ def _check_track_audio(folder: Path, row: int, track_id: object, file: object) -
     except audio.AudioError as error:
         yield problem("unusable_audio", *place, value=file, **_split_message(error, path))
         return
-    if np.abs(y).max() < SILENCE_PEAK:
+    if np.ptp(y) < SILENCE_PEAK:  # also a constant offset
         yield problem("silent_audio", *place, value=file)
-    elif pd.notna(track_id):
+        return
+    sounds[row] = hash_bytes(str(sr), y.tobytes())
+    if pd.notna(track_id):
         yield from _check_stems(folder, f"stems/{track_id}", len(y) / sr)
 
 

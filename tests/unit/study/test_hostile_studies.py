@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import yaml
 
 from groove_utils.study import load_study, validate_study, vectors
@@ -422,3 +423,21 @@ def test_single_facts_are_no_vectors(tmp_path):
     facts = {"song_id": "x", "n": 3, "rate": np.float32(2)}
     np.savez(tmp_path / "a.npz", layer=np.arange(3.0), whole=np.arange(3), **facts)
     assert sorted(read_arrays(tmp_path / "a.npz")) == ["layer", "rate", "whole"]
+
+
+def test_one_sound_under_two_names_must_not_be_in_two_folds(make_study):
+    folder = make_study()
+    sounds = folder / "audio"
+    y, sr = soundfile.read(sounds / "song1.flac")
+    soundfile.write(sounds / "song6.flac", y, sr)  # band 2, not band 1
+    soundfile.write(sounds / "song5.flac", y, sr)  # band 1 as well: always in the same fold
+    (found,) = validate_study(folder, jobs=1)
+    assert (found.kind, found.row) == ("repeated_audio", 8)
+    assert found.details["other"] == "audio/song1.flac"
+
+
+def test_a_constant_and_a_single_sample_are_silence(make_study):
+    folder = make_study()
+    soundfile.write(folder / "audio" / "song1.flac", np.full(4000, 0.5), 8000)
+    soundfile.write(folder / "audio" / "song2.flac", np.full(1, 0.5), 8000)
+    assert {("silent_audio", 3, "audio"), ("silent_audio", 4, "audio")} == kinds(folder)

@@ -4,6 +4,7 @@ import itertools
 import zipfile
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 import soundfile
@@ -297,3 +298,137 @@ def test_a_workbook_that_unpacks_to_gigabytes_is_refused(tmp_path, monkeypatch):
     (tmp_path / "r.csv").write_bytes(b"a" * 2**21)
     with raises(StudyError, "too_large"):
         read_sheet(tmp_path / "r.csv")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_unicode_text_from_excel(tmp_path, encoding):
+    text = "track\tlistener\trating\nÄ 🥁\tana\t3,5\nb\tana\t4\n"
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    (tmp_path / "r.txt").write_bytes((mark + text).encode(encoding))
+    table = read_sheet(tmp_path / "r.txt").ratings
+    assert table["track_id"].tolist() == ["Ä 🥁", "b"]
+    assert table["rating"].tolist() == [3.5, 4]
+
+
+@pytest.mark.parametrize("suffix", ["xls", "xlsx", "csv"])
+def test_old_and_locked_workbooks_are_named(tmp_path, suffix):
+    path = tmp_path / f"r.{suffix}"
+    path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(4000))
+    with raises(StudyError, "old_workbook", path=path.name):
+        read_sheet(path)
+
+
+def test_names_that_became_dates_are_no_names(tmp_path):
+    day = pd.Timestamp("2024-02-01").to_pydatetime()
+    frame = pd.DataFrame({"track": ["1-1", day], "listener": ["a", "b"], "rating": [3, 4]})
+    with raises(StudyError, "date_as_name", row=3, column="track"):
+        read_sheet(save(frame.astype(object), tmp_path / "r.xlsx"))
+
+
+def test_zeros_before_a_number_that_a_spreadsheet_dropped(tmp_path):
+    frame = pd.DataFrame({"track": [1, 2, 10], "listener": "a", "rating": [3, 4, 5]})
+    path = save(frame, tmp_path / "r.csv")
+    table = read_sheet(path, ["001", "002", "010"]).ratings
+    assert table["track_id"].tolist() == ["001", "002", "010"]
+    table = read_sheet(path, ["01", "001", "2", "10"]).ratings  # 1 may be either
+    assert table["track_id"].tolist() == ["1", "2", "10"]
+
+
+@pytest.mark.parametrize("name", ["P{:02d}", "Participant {}", "rater_{}", "{}"])
+def test_one_row_per_track_and_one_column_per_listener(tmp_path, name):
+    long = common_sheet().rename(columns={"want to move": "rating"})
+    wide = long.pivot(index="file", columns="participant", values="rating")
+    wide.columns = [name.format(k + 1) for k in range(len(WHO))]
+    sheet = read_sheet(save(wide.reset_index(), tmp_path / "r.csv"))
+    assert set(sheet.ratings["listener_id"]) == set(wide.columns)
+    assert sheet.ratings["query"].unique().tolist() == ["groove"]
+    assert f"The columns {wide.columns[0]} to {wide.columns[-1]} were read as" in sheet.notes[0]
+    by_song = sheet.ratings.groupby("track_id")["rating"].sum()
+    assert by_song.tolist() == long.groupby("file")["rating"].sum().tolist()
+    questions = wide.set_axis(["Q1", "Q2", "Q3"], axis=1).reset_index()
+    sheet = read_sheet(save(questions, tmp_path / "r.csv"))
+    assert sheet.ratings["query"].unique().tolist() == ["Q1", "Q2", "Q3"]
+
+
+def test_a_file_that_a_cloud_drive_keeps_elsewhere_is_named(audio, tmp_path):
+    (audio / f"{SONGS[0]}.wav").rename(audio / f".{SONGS[0]}.wav.icloud")
+    with raises(StudyError, "not_downloaded") as caught:
+        start_study(tmp_path / "s", audio, save(common_sheet(), tmp_path / "r.csv"))
+    assert caught.value.problems[0].details["other"] == f".{SONGS[0]}.wav.icloud"
+
+
+def test_grids_of_google_forms_and_limesurvey(tmp_path):
+    (tmp_path / "r.csv").write_text(
+        "Timestamp,Name,Groovy? [Song1.mp3],Groovy? [song [2]],Liked? [song1]\n"
+        "2024/01/01 9:00:00 AM,ana,3,4,1\n2024/01/01 9:30:00 AM,ben,5,6,2\n"
+    )
+    table = read_sheet(tmp_path / "r.csv", ["song1", "song [2]"], listener="Name").ratings
+    assert table.groupby("query")["rating"].sum().to_dict() == {"Groovy?": 18, "Liked?": 3}
+
+
+def workbook(path, rows, *merged):
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    for place in merged:
+        book.active.merge_cells(place)
+    book.save(path)
+    return path
+
+
+def test_merged_cells_and_a_title_above_the_header(tmp_path):
+    rows = [["Results"], ["listener", "file", "rating"], ["ana", "a", 3], [None, "b", 4]]
+    rows += [["ben", "a", 5], [None, "b", "?"]]
+    path = workbook(tmp_path / "r.xlsx", rows, "A1:C1", "A3:A4", "A5:A6")
+    with raises(StudyError, "not_a_number", row=6):
+        read_sheet(path)
+    rows[-1][-1] = 6
+    path = workbook(tmp_path / "r.xlsx", rows, "A1:C1", "A3:A4", "A5:A6")
+    assert read_sheet(path).ratings["listener_id"].tolist() == ["ana", "ana", "ben", "ben"]
+    path = workbook(tmp_path / "r.xlsx", rows)  # not merged: somebody forgot to write the name
+    with raises(StudyError, "empty_cell", row=4, column="listener"):
+        read_sheet(path)
+
+
+def test_columns_of_psychopy_and_timings_of_qualtrics_are_no_questions(tmp_path):
+    (tmp_path / "r.csv").write_text(
+        "sound_file,trials.thisN,slider.response,slider.rt,participant,session,frameRate,\n"
+        ",,,,1,1,60,\nstimuli/a.wav,0,3,1.5,1,1,60,\nstimuli/b.wav,1,4,1.2,1,1,60,\n"
+    )
+    sheet = read_sheet(tmp_path / "r.csv", ["a", "b"])
+    assert sheet.ratings["query"].unique().tolist() == ["slider.response"]
+    (tmp_path / "r.csv").write_text(
+        "ResponseId,a_1,a_t_First Click,a_t_Page Submit,b_1,b_t_Click Count\nR_1,3,0.1,9.5,4,2\n"
+    )
+    sheet = read_sheet(tmp_path / "r.csv", ["a", "b"])
+    assert sheet.ratings["rating"].tolist() == [3, 4]
+    assert "a_t_Page Submit" in sheet.notes[0]
+
+
+def test_numbers_with_their_labels_and_percent_signs(tmp_path):
+    cells = ["7 - very much", "1 (not at all)", "40 %", "3=so-so", "2,5"]
+    frame = pd.DataFrame({"track": [f"s{k}" for k in range(5)], "rating": cells})
+    assert read_sheet(save(frame, tmp_path / "r.csv")).ratings["rating"].tolist() == [
+        7, 1, 40, 3, 2.5]  # fmt: skip
+    for cell in ("3-Feb", "4 or 5", "1 - 2", "7 %?"):
+        with raises(StudyError, "not_a_number", row=2):
+            read_sheet(save(frame.assign(rating=cell), tmp_path / "r.csv"))
+
+
+@pytest.mark.parametrize("code", [-9, 99, -999])
+def test_codes_of_missing_answers_are_no_scale(tmp_path, code):
+    ratings = [1, 7, 3, code, 5, 6]
+    frame = pd.DataFrame({"track": SONGS, "listener": "a", "rating": ratings})
+    path = save(frame, tmp_path / "r.csv")
+    with raises(StudyError, "missing_code"):
+        start_study(tmp_path / "s", None, path)
+    folder = start_study(tmp_path / "s", None, path, scale=(1, 7))
+    assert "out_of_range" in {each.kind for each in validate_study(folder)}
+    save(frame.assign(rating=[0, 97, 50, 99, 10, 100]), path)  # a scale of percents
+    start_study(tmp_path / "t", None, path)
+
+
+def test_a_web_page_is_no_spreadsheet(tmp_path):
+    (tmp_path / "r.xls").write_text("<html><table><tr><td>track</td></tr></table></html>")
+    with raises(StudyError, "unreadable_file", path="r.xls"):
+        read_sheet(tmp_path / "r.xls")

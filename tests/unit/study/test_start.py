@@ -118,8 +118,8 @@ def test_accents_agree_however_they_are_encoded(tmp_path):
     audio = tmp_path / "audio"
     audio.mkdir()
     names = ["cafe\u0301", "b", "c", "d"]  # decomposed, as macOS writes file names
-    for name in names:
-        soundfile.write(audio / f"{name}.wav", 0.3 * np.sin(np.arange(4000) / 20), 8000)
+    for k, name in enumerate(names):
+        soundfile.write(audio / f"{name}.wav", 0.3 * np.sin(np.arange(4000) * (k + 1) / 20), 8000)
     frame = pd.DataFrame({"track": ["caf\u00e9", "b", "c", "d"], "rating": [1, 2, 3, 4]})
     folder = start_study(tmp_path / "s", audio, write(frame, tmp_path / "r.csv"))
     assert validate_study(folder, jobs=1) == []
@@ -198,8 +198,10 @@ def test_errors_of_the_sounds(audio, tmp_path):
 def test_names_as_long_as_a_file_system_allows(tmp_path):
     names = ["L" * 251, "b", "c", "d"]
     (tmp_path / "audio").mkdir()
-    for name in names:
-        soundfile.write(tmp_path / "audio" / f"{name}.wav", np.ones(4000) / 2, 8000)
+    for k, name in enumerate(names):
+        soundfile.write(
+            tmp_path / "audio" / f"{name}.wav", 0.3 * np.sin(np.arange(4000) * (k + 1) / 20), 8000
+        )
     frame = pd.DataFrame({"track": names, "rating": [1, 2, 3, 4]})
     folder = start_study(tmp_path / "s", tmp_path / "audio", write(frame, tmp_path / "r.csv"))
     assert validate_study(folder, jobs=1) == []
