@@ -105,8 +105,8 @@ def read_sheet(
         tracks, one of ratings, and optionally one of listeners and one of queries. *One row per
         listener and track*: a column of each; every other numeric column is a question. *One row
         per track*: the same without listeners, or with one column per listener (``P01``, ``P02``
-        …). *One row per listener*: every column named by a track, or by a track and a query (``song1
-        liking``), holds ratings; the first other column names the listener.
+        …). *One row per listener*: every column named by a track, or by a track and a query
+        (``song1 liking``), holds ratings; the first other column names the listener.
     track_ids : sequence of str, optional
         The known tracks, needed for the last layout.
     query : str
