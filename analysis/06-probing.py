@@ -540,7 +540,8 @@ if pairs:
             columns=3,
         ),
         "training",
-        f"What training adds: R² for each cause, trained minus untrained, {n_songs} songs.",
+        f"What training adds: R² for each cause, trained minus untrained, {n_songs} songs; 95% "
+        "intervals, not corrected for multiple comparisons.",
         "Forest plot, one panel per cause and one row per model, of differences around zero.",
         table=training,
     )

@@ -660,8 +660,9 @@ if "descriptors" in features:
 # %% tags=["hide-input"]
 regressors = summaries.score_table(bent, **resampled)
 regressors = regressors[regressors["target"] == target].set_index("model")
+marked = summaries.mark_test_only(regressors.reset_index()).set_index("model")
 show_table(
-    regressors[["estimate", "low", "high"]],
+    marked[["estimate", "low", "high"]],
     "regressors",
     f"R² of other regressions on the same folds of {n_songs} songs (one division).",
 )

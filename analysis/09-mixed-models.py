@@ -464,7 +464,8 @@ if listed_facts:
     show_table(
         changes.set_index("fact")[["estimate", "low", "high", "p_holm"]],
         "for-whom",
-        "Change in the slope, in points, per SD of each fact about the listener.",
+        "Change in the slope, in points, per SD of each fact about the listener. p is Holm-corrected, "
+        "the 95% intervals are not.",
     )
 moves = clear_rows(changes)["fact"].tolist() if listed_facts else []
 report_texts(for_whom=join_words(moves))
@@ -564,7 +565,8 @@ apart = compared[compared["model"] == "each by itself"].set_index("question")
 show_figure(
     figures.plot_forest(compared, label="question", hue="model", xlabel="SD per SD"),
     "questions",
-    f"Slopes of single ratings on the prediction of “{common}”, in standard deviations.",
+    f"Slopes of single ratings on the prediction of “{common}”, in standard deviations; 95% "
+    "intervals, not corrected for multiple comparisons.",
     "Forest plot of two estimates per question, one from separate models and one from a "
     "single model, with their intervals.",
     table=compared,

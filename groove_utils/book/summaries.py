@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.book.errors import BookError
-from groove_utils.book.verdicts import clear_rows
+from groove_utils.book.verdicts import clear_rows, pick_shape
 from groove_utils.stats.wording import format_number, join_words, typeset_minus
 
 if TYPE_CHECKING:
@@ -22,11 +22,13 @@ __all__ = [
     "control_table",
     "count_words",
     "describe_gains",
+    "mark_test_only",
     "plus_minus_table",
     "rated_targets",
     "row_of",
     "score_table",
     "settings_table",
+    "shape_table",
     "text_table",
 ]
 
@@ -48,6 +50,62 @@ def score_table(
         for name, result in results.items()
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+def mark_test_only(scores: pd.DataFrame, row: str = "model") -> pd.DataFrame:
+    """Mark the rows whose intervals draw test songs only, if other rows draw training songs too.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        From :func:`score_table`, with the column ``refit``.
+    row : str
+        Column of names to which the mark is appended.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"model": ["ridge", "trees"], "refit": [True, False]})
+    >>> mark_test_only(scores)["model"].tolist()
+    ['ridge', 'trees (test songs only)']
+    """
+    narrow = ~scores["refit"].astype(bool)
+    if narrow.all():
+        return scores
+    return scores.assign(**{row: scores[row].mask(narrow, scores[row] + " (test songs only)")})
+
+
+def shape_table(tests: Mapping[str, pd.DataFrame], fmt: str = ".2f") -> pd.DataFrame:
+    """Tabulate several tests of two lines, with the shape that follows from each.
+
+    Parameters
+    ----------
+    tests : mapping of name → DataFrame
+        From :func:`groove_utils.probe.two_lines`, by what is held constant.
+    fmt : str
+        Format specification of the slopes.
+
+    Returns
+    -------
+    DataFrame
+        Index ``held constant``; texts ``below`` and ``above`` (slope with its 95% interval), the
+        numbers of ``songs above`` and ``bands above`` the break, and the ``shape``.
+    """
+    rows = {}
+    for name, lines in tests.items():
+        slopes = {
+            side: "{} ({} to {})".format(
+                *(format_number(lines.loc[side, end], fmt) for end in ("estimate", "low", "high"))
+            )
+            for side in ("below", "above")
+        }
+        counts = lines.loc["above", ["n_songs", "n_artists"]].astype(int)
+        rows[name] = {
+            **slopes,
+            "songs above": counts["n_songs"],
+            "bands above": counts["n_artists"],
+            "shape": pick_shape(lines, "inverted U", "U", "unclear"),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("held constant")
 
 
 def ceiling_bands(

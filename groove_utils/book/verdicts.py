@@ -11,6 +11,7 @@ __all__ = [
     "describe_additions",
     "describe_difference",
     "pick_by_p",
+    "pick_robust_shape",
     "pick_shape",
     "pick_verdict",
 ]
@@ -125,6 +126,34 @@ def pick_shape(lines, hump: str, valley: str, unclear: str) -> str:
     """
     signs = [pick_verdict(lines.loc[side], "+", "-", "0") for side in ("below", "above")]
     return {"+-": hump, "-+": valley}.get("".join(signs), unclear)
+
+
+def pick_robust_shape(
+    specifications: Iterable, hump: str, valley: str, unclear: str, depends: str
+) -> str:
+    """Pick a verdict on a shape from several specifications of the same regression.
+
+    Parameters
+    ----------
+    specifications : iterable of DataFrame
+        One result of :func:`groove_utils.probe.two_lines` per set of covariates.
+    hump, valley, unclear : str
+        Verdicts of :func:`pick_shape` on which all specifications agree.
+    depends : str
+        Verdict if they disagree.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> words = "inverted U", "U", "not shown", "depends on the covariates"
+    >>> sides = pd.Index(["below", "above"])
+    >>> hump = pd.DataFrame({"low": [0.1, -0.4], "high": [0.3, -0.1]}, index=sides)
+    >>> flat = pd.DataFrame({"low": [0.1, -0.4], "high": [0.3, 0.2]}, index=sides)
+    >>> pick_robust_shape([hump, hump], *words), pick_robust_shape([hump, flat], *words)
+    ('inverted U', 'depends on the covariates')
+    """
+    shapes = {pick_shape(lines, hump, valley, unclear) for lines in specifications}
+    return shapes.pop() if len(shapes) == 1 else depends
 
 
 def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int = 1, level=0.05):

@@ -8,8 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from groove_utils.errors import DetailedError
 from groove_utils.figures.theme import OKABE_ITO, legend_above
-from groove_utils.stats.wording import format_number
+from groove_utils.stats.wording import format_number, join_words
 
 __all__ = ["draw_panels", "draw_rows", "plot_forest", "plot_forests", "value_colours"]
 
@@ -182,7 +183,8 @@ def draw_rows(
     ----------
     axes : matplotlib.axes.Axes
     table : DataFrame
-        Columns `label`, `hue`, ``estimate``, and ``low`` and ``high`` if known.
+        Columns `label`, `hue`, ``estimate``, and ``low`` and ``high`` if known; the bounds of a
+        colour must not all be NaN while those of others are known.
     rows : sequence of str
         Names of the rows, with the first at the top.
     label, hue : str
@@ -191,6 +193,7 @@ def draw_rows(
         Lower estimates are drawn at this position, as arrows labelled with their value, since a
         single one could otherwise compress all others.
     """
+    _check_bounds(table, hue)
     offsets = np.linspace(-0.25, 0.25, len(colours)) if len(colours) > 1 else [0.0]
     for (value, colour), offset in zip(colours.items(), offsets):
         part = table if hue is None else table[table[hue] == value]
@@ -213,3 +216,20 @@ def draw_rows(
             axes.axhline(number - 0.5, color="#EEEEEE", linewidth=0.8, zorder=0)
     axes.grid(visible=False, axis="y")
     axes.set_ylim(len(rows) - 0.5, -0.5)
+
+
+def _check_bounds(table: pd.DataFrame, hue: str | None) -> None:
+    """Raise an error if the intervals of one colour are lost, though others have them."""
+    if hue is None or not {"low", "high"} <= set(table):
+        return
+    drawn = table[table["estimate"].notna()]
+    known = drawn[["low", "high"]].notna().all(axis=1).groupby(drawn[hue], sort=False).any()
+    if known.any() and not known.all():
+        missing = known.index[~known].tolist()
+        raise DetailedError(
+            f"low and high are NaN in all rows with {hue} = {join_words(map(repr, missing))}, and "
+            "known in others. A Series that is assigned to a column is matched by its index: "
+            "assign its values (.to_numpy()). Rows that have no intervals need a table without "
+            "these columns.",
+            kind="not_finite", column="low", value=missing,
+        )  # fmt: skip

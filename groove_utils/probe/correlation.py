@@ -41,7 +41,7 @@ def fisher_interval(r, n) -> tuple[np.ndarray, np.ndarray]:
     >>> low.round(2), high.round(2)
     (array([0.31]), array([0.65]))
     """
-    n = np.asarray(n)
+    r, n = np.asarray(r, dtype=np.float64), np.asarray(n)
     if (n < 4).any():
         raise ProbeError(f"n is {n.min()}; Fisher's interval needs at least 4 units",
                          kind="too_few", column="n", value=int(n.min()))  # fmt: skip

@@ -96,7 +96,7 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
     x, y, artists : array-like of shape (n,)
         The feature, which is standardised to z; the ratings; the artists' labels.
     covariates : DataFrame of shape (n, k), optional
-        Covariates to adjust for, which are standardised.
+        Covariates to adjust for, which are standardised; there may be none (k = 0).
     points : array-like, optional
         Values of `x` for the curve; by default 25 from the 5th to the 95th percentile.
 
@@ -148,9 +148,9 @@ def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
     -------
     DataFrame
         Index ``side`` (``below`` and ``above`` the break): ``estimate`` (slope, ratings per unit of
-        `x`), ``low, high`` (95%, clustered by artist), ``p``, ``n`` (number of songs), and
-        ``break_at``, the same in both rows. The shape is an inverted U if the slope below is
-        clearly positive and that above clearly negative.
+        `x`), ``low, high`` (95%, clustered by artist), ``p``, ``n_songs`` and ``n_artists`` of the
+        side (an artist may be on both), and ``break_at``, the same in both rows. The shape is an
+        inverted U if the slope below is clearly positive and that above clearly negative.
 
     Notes
     -----
@@ -202,14 +202,16 @@ def _lines(songs, x, cut, held) -> pd.DataFrame:
     fit = _clustered(songs, [*columns, *held])
     low, high = fit.conf_int()[1:3].T
     values = {"estimate": fit.params[1:3], "low": low, "high": high, "se": fit.bse[1:3]}
-    values |= {"p": fit.pvalues[1:3], "n": [int((~above).sum()), int(above.sum())]}
+    sides = [~above, above]
+    values |= {"p": fit.pvalues[1:3], "n_songs": [int(side.sum()) for side in sides]}
+    values |= {"n_artists": [len(set(songs.artists[side])) for side in sides]}
     index = pd.Index(["below", "above"], name="side")
     return pd.DataFrame(values, index=index).assign(break_at=cut)
 
 
 def _standardised(covariates, n: int) -> list[np.ndarray]:
     """Standardise the covariates, and drop constant ones."""
-    if covariates is None:
+    if covariates is None or np.shape(covariates)[1:] == (0,):
         return []
     held = as_blocks(covariates, n)["features"]
     held = held[:, held.std(axis=0) > 0]

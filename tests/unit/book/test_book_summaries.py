@@ -1,5 +1,7 @@
 """Tables, words and numbers that chapters derive from probes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,10 +15,12 @@ from groove_utils.book.summaries import (
     control_table,
     count_words,
     describe_gains,
+    mark_test_only,
     rated_targets,
     row_of,
     score_table,
     settings_table,
+    shape_table,
     text_table,
 )
 from groove_utils.book.verdicts import pick_verdict
@@ -150,3 +154,27 @@ def test_gains_name_causes_and_models():
     none = describe_gains(table.iloc[:0], ["tempo"])
     assert none["training_gains"] == "nothing that can be shown"
     assert none["training_medians"] == "There are no untrained twins to compare with"
+
+
+def test_intervals_over_test_songs_are_marked_next_to_others(probes):
+    _, _, results = probes
+    narrow = replace(results["good"], leave_artist_out=None)
+    scores = score_table({"ridge": results["good"], "trees": narrow}, n_boot=50)
+    marked = mark_test_only(scores)
+    assert list(marked["model"]) == ["ridge"] * 2 + ["trees (test songs only)"] * 2
+    assert list(scores["model"]) == ["ridge"] * 2 + ["trees"] * 2
+    for refit in (True, False):  # intervals of one kind need no mark
+        alike = scores[scores["refit"] == refit]
+        assert list(mark_test_only(alike)["model"]) == list(alike["model"])
+
+
+def test_shapes_follow_from_the_slopes_on_both_sides():
+    slopes = {"estimate": [0.142, -0.44], "low": [0.03, -0.78], "high": [0.24, -0.11]}
+    sides = pd.Index(["below", "above"], name="side")
+    hump = pd.DataFrame(slopes | {"n_songs": [116, 28], "n_artists": [47, 16]}, index=sides)
+    rising = hump.assign(high=[0.24, 0.07])
+    table = shape_table({"density": hump, "style": rising})
+    assert table["shape"].tolist() == ["inverted U", "unclear"]
+    assert table.loc["density", "below"] == "0.14 (0.03 to 0.24)"
+    assert table.loc["style", "above"] == "−0.44 (−0.78 to 0.07)"
+    assert table.loc["density", ["songs above", "bands above"]].tolist() == [28, 16]

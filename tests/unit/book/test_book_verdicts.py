@@ -9,6 +9,7 @@ from groove_utils.book.verdicts import (
     describe_additions,
     describe_difference,
     pick_by_p,
+    pick_robust_shape,
     pick_shape,
     pick_verdict,
 )
@@ -69,6 +70,23 @@ def test_a_slope_next_to_nothing_is_not_described():
 def test_a_shape_needs_two_clear_slopes(below, above, expected):
     lines = pd.DataFrame([below, above], index=["below", "above"], columns=["low", "high"])
     assert pick_shape(lines, "hump", "valley", "unclear") == expected
+
+
+def test_a_shape_has_to_hold_in_all_specifications():
+    def lines(below, above):
+        return pd.DataFrame([below, above], index=["below", "above"], columns=["low", "high"])
+
+    hump, valley, flat = (
+        lines(below, above)
+        for below, above in [((1, 2), (-2, -1)), ((-2, -1), (1, 2)), ((1, 2), (-2, 1))]
+    )
+    words = "hump", "valley", "unclear", "depends"
+    assert pick_robust_shape([hump, hump, hump], *words) == "hump"
+    assert pick_robust_shape([valley, valley], *words) == "valley"
+    assert pick_robust_shape([flat, flat], *words) == "unclear"
+    for some in ([hump, flat], [flat, flat, hump], [hump, valley], [valley, flat]):
+        assert pick_robust_shape(some, *words) == "depends"
+    assert pick_robust_shape([hump], *words) == pick_shape(hump, *words[:3])
 
 
 def test_clear_rows_by_p_and_by_sign():

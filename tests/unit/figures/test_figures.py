@@ -4,9 +4,11 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from expect import raises
 from matplotlib.collections import PathCollection
 
 from groove_utils import figures
+from groove_utils.errors import DetailedError
 
 STYLES = ["funk", "pop", "rock"]
 
@@ -156,6 +158,19 @@ def test_forest_of_one_panel_and_an_estimate_outside_its_interval(estimates):
     assert not figure.legends
     segments = figure.axes[0].containers[0][2][0].get_segments()
     assert segments[0][:, 0].tolist() == [0, 1]
+
+
+def test_forest_refuses_a_colour_that_lost_its_intervals(estimates):
+    one = estimates[estimates["target"] == "dance"].copy()
+    names = {"label": "model", "hue": "kind"}
+    one.loc[one["kind"] == "twin", ["low", "high"]] = np.nan
+    with raises(DetailedError, "not_finite", column="low", value=["twin"]):
+        figures.plot_forest(one, **names)
+    one.loc[one["kind"] == "twin", "estimate"] = np.nan  # nothing is drawn
+    figures.plot_forest(one, **names)
+    figures.plot_forest(one.assign(low=np.nan, high=np.nan), **names)  # none has an interval
+    one.loc[one.index[0], ["low", "high"]] = np.nan  # one of several
+    figures.plot_forest(one, **names)
 
 
 def test_maps_show_every_song_twice():

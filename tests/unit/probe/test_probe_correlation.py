@@ -55,6 +55,14 @@ def test_fishers_interval_is_scipys():
         fisher_interval([0.5], [3])
 
 
+def test_fishers_interval_of_a_series_can_be_assigned_to_any_table():
+    r = pd.Series([0.5, -0.2], index=["rms", "flux"])
+    table = pd.DataFrame({"feature": r.index})  # its index is 0, 1
+    table["low"], table["high"] = fisher_interval(r, 80)
+    plain = fisher_interval(r.to_numpy(), np.array([80, 80]))
+    np.testing.assert_array_equal(table[["low", "high"]].to_numpy().T, plain)
+
+
 def test_within_styles_is_the_correlation_of_centred_values():
     X, y, artists = draw(np.random.default_rng(4), rho=0.5)
     styles = artists % 3

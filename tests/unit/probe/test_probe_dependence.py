@@ -85,7 +85,7 @@ def test_two_lines_find_the_hump_and_no_hump_in_a_flattening_curve(hump):
     lines = two_lines(X["b"], y, artists, X[["a"]])
     assert lines.loc["below", "low"] > 0 > lines.loc["above", "high"]
     assert lines["break_at"].iloc[0] == pytest.approx(0.5, abs=0.4)
-    assert lines["n"].sum() == 240
+    assert lines["n_songs"].sum() == 240
     flattening = np.log(X["b"] - X["b"].min() + 0.1) + 0.3 * (y - y.mean()) / y.std()
     flattening -= 0.3 * (2 * X["a"] - 1.5 * (X["b"] - 0.5) ** 2) / y.std()
     _, bend = parabola(X["b"], flattening, artists)
@@ -107,6 +107,15 @@ def test_a_line_of_two_lines_is_statsmodels_with_clustered_errors(hump):
     )
     assert lines.loc["above", "estimate"] == pytest.approx(fit.params["x:above"])
     assert lines.loc["below", "p"] == pytest.approx(fit.pvalues["x:I(1 - above)"])
+
+
+def test_both_sides_count_their_artists_and_no_covariate_changes_nothing(hump):
+    X, y, artists = hump
+    lines = two_lines(X["b"], y, artists)
+    above = (X["b"] > lines["break_at"].iloc[0]).to_numpy()
+    assert lines["n_songs"].tolist() == [(~above).sum(), above.sum()]
+    assert lines["n_artists"].tolist() == [len(set(artists[~above])), len(set(artists[above]))]
+    pd.testing.assert_frame_equal(two_lines(X["b"], y, artists, X[[]]), lines)
 
 
 def share_of_humps(curve, runs):
