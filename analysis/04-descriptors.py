@@ -680,7 +680,11 @@ for side in ("below", "above"):
 break_at = lines["break_at"].iloc[0]
 report_value("break_at", break_at**2, fmt=".1f")
 report_effects({"bend": bend}, len(names))
-words_of_bend = "clearly positive", "clearly negative", "not clearly different from zero"
+words_of_bend = (
+    "clearly positive",
+    "clearly negative",
+    "not clearly different from zero",
+)
 report_text("bend_word", pick_verdict(bend, *words_of_bend))
 report_percentages({"false_humps": false_humps}, n_plateaus)
 often = tracks.loc[x > break_at, "style"].value_counts()

@@ -53,10 +53,10 @@ from groove_utils.book import (
     show_table,
     summaries,
 )
-from groove_utils.book.outputs import format_value
 from groove_utils.book.verdicts import (
     clear_rows,
     describe_difference,
+    describe_ranks,
     pick_verdict,
 )
 from groove_utils.cache import ArrayCache
@@ -417,11 +417,7 @@ show_table(
 top_stem = ranked[0]
 clear = clear_rows(planned, value="estimate").index
 report_texts(
-    ranks="; ".join(
-        describe_difference(row, second, of=f"{first}: ")
-        + f" ({format_value(row['estimate'], ci=(row['low'], row['high']))['full']})"
-        for (first, second), row in leads.items()
-    ),
+    ranks=describe_ranks(leads),
     measure="Shapley value" if measure == "Shapley" else "score alone",
     top_stem=top_stem,
     top_p=f"p {format_p(planned.loc[top_stem, 'p_holm'])}",
@@ -434,10 +430,11 @@ report_counts(n_planned=len(planned))
 # The R² of the whole band is {glue:text}`whole_r2`. The stem with the largest {glue:text}`measure` is
 # {glue:text}`top_stem`: {glue:text}`top_share_full`, {glue:text}`top_p` (Holm-corrected for
 # {glue:text}`n_planned` stems, {numref}`tab-stem-planned`). Stems that are clearly above 0 after this
-# correction: {glue:text}`clear_stems`. Each stem compared with the next: {glue:text}`ranks`. Two stems that are
-# not clearly different cannot be ranked, even if only one of them is clearly above 0. If a stem contributes
-# much *alone* and loses little when *left out* ({numref}`fig-stem-measures`), other stems carry the same
-# information.
+# correction: {glue:text}`clear_stems`. Each stem compared with the next smaller one: {glue:text}`ranks`.
+# Two stems that are not clearly different cannot be ranked, even if only one of them is clearly above 0.
+#
+# If a stem contributes much *alone* and loses little when *left out* ({numref}`fig-stem-measures`), other
+# stems carry the same information.
 #
 # ### Exploratory results: other questions and single styles
 #

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from groove_utils.stats.wording import join_words, typeset_minus
+from groove_utils.stats.wording import format_number, join_words
 
 __all__ = [
     "clear_rows",
     "describe_additions",
     "describe_difference",
+    "describe_ranks",
     "pick_by_p",
     "pick_robust_shape",
     "pick_shape",
@@ -107,10 +108,36 @@ def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> 
     sentences = []
     for subject, others, row in effects:
         if others:
-            slope = f"{row['estimate']:.2f}, 95% CI {row['low']:.2f} to {row['high']:.2f}"
             verdict = f"{pick_verdict(row, *words)} {join_words(others)}"
-            sentences.append(typeset_minus(f"{subject} {verdict} ({slope})."))
+            sentences.append(f"{subject} {verdict} ({_interval_text(row)}).")
     return " ".join(sentences) or "There is nothing to compare with in this study."
+
+
+def describe_ranks(steps: Mapping[tuple[str, str], object]) -> str:
+    """Describe how each of several ranked things compares with the next.
+
+    Parameters
+    ----------
+    steps : mapping of (first, second) to row
+        Difference first − second, with ``estimate``, ``low`` and ``high``.
+
+    Examples
+    --------
+    >>> describe_ranks({("drums", "bass"): {"estimate": 0.14, "low": -0.04, "high": 0.31}})
+    'drums and bass: not clearly different (0.14, 95% CI −0.04 to 0.31)'
+    """
+    texts = []
+    for (first, second), row in steps.items():
+        words = f"{first} clearly more", f"{second} clearly more", "not clearly different"
+        verdict = pick_verdict(row, *words)
+        texts.append(f"{first} and {second}: {verdict} ({_interval_text(row)})")
+    return "; ".join(texts) or "there is only one"
+
+
+def _interval_text(row) -> str:
+    """Format an estimate with its interval, without brackets."""
+    low, high = (format_number(row[end]) for end in ("low", "high"))
+    return f"{format_number(row['estimate'])}, 95% CI {low} to {high}"
 
 
 def pick_shape(lines, hump: str, valley: str, unclear: str) -> str:

@@ -8,6 +8,7 @@ from groove_utils.book.verdicts import (
     clear_rows,
     describe_additions,
     describe_difference,
+    describe_ranks,
     pick_by_p,
     pick_robust_shape,
     pick_shape,
@@ -70,6 +71,19 @@ def test_a_slope_next_to_nothing_is_not_described():
 def test_a_shape_needs_two_clear_slopes(below, above, expected):
     lines = pd.DataFrame([below, above], index=["below", "above"], columns=["low", "high"])
     assert pick_shape(lines, "hump", "valley", "unclear") == expected
+
+
+def test_ranks_follow_from_the_differences():
+    more, alike, less = (
+        {"estimate": e, "low": e - 0.1, "high": e + 0.1} for e in (0.25, 0.05, -0.25)
+    )
+    steps = {("a", "b"): more, ("b", "c"): alike, ("c", "d"): less}
+    assert describe_ranks(steps) == (
+        "a and b: a clearly more (0.25, 95% CI 0.15 to 0.35); "
+        "b and c: not clearly different (0.05, 95% CI −0.05 to 0.15); "
+        "c and d: d clearly more (−0.25, 95% CI −0.35 to −0.15)"
+    )
+    assert describe_ranks({}) == "there is only one"
 
 
 def test_a_shape_has_to_hold_in_all_specifications():
