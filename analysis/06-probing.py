@@ -56,7 +56,11 @@ from groove_utils.book.verdicts import (
     pick_verdict,
 )
 from groove_utils.descriptors import BASELINE, describe_study
-from groove_utils.embed.study_models import models_for, precomputed_sums, twins_of
+from groove_utils.embed.study_models import (
+    models_for,
+    precomputed_sums,
+    twins_of,
+)
 from groove_utils.stats import holm, join_words
 
 chapter = open_chapter("06-probing", study)

@@ -120,7 +120,8 @@ predictions = chapter.find_table("predictions")
 if predictions is not None and not model:
     model = predictions.loc[predictions["best"], "model"].iloc[0]
 if not data.has("audio"):  # vectors of stems, which not every model may have
-    with_stems = [name for name in models_for(data) if precomputed_sums(data, name)]
+    named = models_for(data)
+    with_stems = [name for name in named if precomputed_sums(data, name)]
     model = model if model in with_stems else with_stems[0]
 
 # %%
