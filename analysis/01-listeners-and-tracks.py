@@ -182,7 +182,7 @@ rated = matrix.notna()
 show_figure(
     figures.plot_design(matrix, data.tracks.set_index("track_id")["style"]),
     "design",
-    f"Ratings of “{query}”: one row per listener, one column per song. White: not rated.",
+    f"Ratings of “{query}”: one row per listener, one column per song. Blank: not rated.",
     "Matrix of listeners by songs, coloured where rated; rows differ in overall brightness.",
 )
 report_value("n_listeners", len(matrix), fmt=".0f")

@@ -7,17 +7,25 @@ import colorsys
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import Collection, QuadMesh
-from matplotlib.colors import to_rgba, to_rgba_array
+from matplotlib.colors import ListedColormap, to_rgba, to_rgba_array
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Annotation, Text
 
 __all__ = ["dark_colour", "draw_dark"]
 
-GROUND = "#14181e"  # the ground of the theme's dark pages, for white
+GROUND = "#121212"  # the ground of the theme's dark pages, for white
 INK = "#e8eaed"  # for black
 NEUTRAL = 0.12  # largest difference between the channels of a grey
+FEW = 20  # a colour map of so few colours names categories, as a legend does
+PARTS = {
+    Text: ("color",),
+    Line2D: ("color", "markerfacecolor", "markeredgecolor"),
+    Patch: ("facecolor", "edgecolor"),
+    Collection: ("facecolor", "edgecolor"),
+}
 CONTRAST = 3.0  # of graphics with their ground, WCAG 2.2, success criterion 1.4.11
 
 
@@ -26,7 +34,7 @@ def draw_dark(figure: plt.Figure) -> None:
 
     Greys change places: black becomes nearly white, and white the ground of the page. Hues stay, so
     that captions which name colours hold; those too dark for the ground become lighter. Images,
-    colour maps, and text in front of images or bars are left alone.
+    continuous colour maps, and text in front of images or bars are left alone.
 
     Parameters
     ----------
@@ -58,7 +66,7 @@ def dark_colour(colour: object) -> tuple[float, float, float, float]:
     --------
     >>> from matplotlib.colors import to_hex
     >>> [to_hex(dark_colour(colour)) for colour in ("white", "black", "#E69F00")]
-    ['#14181e', '#e8eaed', '#e69f00']
+    ['#121212', '#e8eaed', '#e69f00']
     """
     red, green, blue, opacity = to_rgba(colour)
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
@@ -84,25 +92,25 @@ def _contrast(rgb: tuple[float, float, float]) -> float:
 
 
 def _recolour(artist: Artist) -> None:
-    if isinstance(artist, Text):
-        artist.set_color(dark_colour(artist.get_color()))
-    elif isinstance(artist, Line2D):
-        artist.set_color(dark_colour(artist.get_color()))
-        for part in ("markerfacecolor", "markeredgecolor"):
-            colour = getattr(artist, f"get_{part}")()
-            if not isinstance(colour, str) or colour.lower() not in {"none", "auto"}:
-                getattr(artist, f"set_{part}")(dark_colour(colour))
-    elif isinstance(artist, Patch):
-        face, edge = artist.get_facecolor(), artist.get_edgecolor()
-        artist.set_facecolor(dark_colour(face))
-        artist.set_edgecolor(dark_colour(edge))
-    elif isinstance(artist, Collection):
-        mapped = artist.get_array() is not None
-        for part in ("facecolor", "edgecolor"):
-            colours = to_rgba_array(getattr(artist, f"get_{part}")())
-            if len(colours) and not mapped:
-                dark = np.array([dark_colour(colour) for colour in colours])
+    parts = next((parts for kind, parts in PARTS.items() if isinstance(artist, kind)), ())
+    colour_map = getattr(artist, "cmap", None) if _is_mapped(artist) else None
+    if isinstance(colour_map, ListedColormap) and colour_map.N <= FEW:
+        artist.set_cmap(ListedColormap([dark_colour(colour) for colour in colour_map.colors]))
+    if colour_map is not None:
+        return
+    # all are read before any is set, since one may follow another
+    before = {part: getattr(artist, f"get_{part}")() for part in parts}
+    for part, colours in before.items():
+        if isinstance(artist, Collection):
+            if len(colours := to_rgba_array(colours)):
+                dark = [dark_colour(colour) for colour in colours]
                 getattr(artist, f"set_{part}")(dark)
+        elif not (isinstance(colours, str) and colours in {"none", "auto"}):
+            getattr(artist, f"set_{part}")(dark_colour(colours))
+
+
+def _is_mapped(artist: Artist) -> bool:
+    return isinstance(artist, ScalarMappable) and artist.get_array() is not None
 
 
 def _is_on_colour(text: Text, axes: plt.Axes) -> bool:

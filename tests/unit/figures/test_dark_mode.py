@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgba
+from matplotlib.colors import ListedColormap, to_rgba
 
 from groove_utils.figures.dark_mode import GROUND, INK, dark_colour, draw_dark
 from groove_utils.figures.theme import OKABE_ITO
@@ -26,6 +26,8 @@ def drawn():
     figure, (left, right) = plt.subplots(ncols=2)
     left.plot([0, 1], [0, 1], color="black", marker="o", markeredgecolor="white", label="line")
     left.scatter([0, 1], [1, 0], color="#D55E00", edgecolor="white")
+    left.plot([0], [0.2], "D", color="black", label="marker")
+    left.scatter([0], [0.3], marker="x", color="black")
     left.bar([0.5], [1], color="#0072B2")
     left.text(0.5, 0.5, "on a bar", color="white", ha="center")
     left.text(0.0, 0.9, "on the ground", color="black", ha="right")
@@ -59,10 +61,12 @@ def test_hues_are_kept(colour):
 
 def test_lines_dots_and_words_are_recoloured(drawn):
     left = drawn.axes[0]
-    (line,) = left.lines
+    line, marker = left.lines
     assert to_rgba(line.get_color()) == pytest.approx(to_rgba(INK))
     assert to_rgba(line.get_markeredgecolor()) == pytest.approx(to_rgba(GROUND))
-    (dots,) = left.collections
+    assert to_rgba(marker.get_markerfacecolor()) == pytest.approx(to_rgba(INK))
+    dots, cross = left.collections
+    assert cross.get_edgecolor()[0] == pytest.approx(to_rgba(INK))
     assert dots.get_facecolor()[0] == pytest.approx(dark_colour("#D55E00"))
     assert dots.get_edgecolor()[0] == pytest.approx(to_rgba(GROUND))
     words = [left.title, left._left_title, *left.get_xticklabels(), *left.legend_.texts]
@@ -79,6 +83,16 @@ def test_words_on_bars_and_maps_are_left_alone(drawn):
     assert colours["on a bar"] == WHITE
     assert colours["on a map"] == BLACK
     assert colours["on the ground"] == pytest.approx(to_rgba(INK))
+
+
+def test_colour_maps_of_categories_follow_their_legend():
+    figure, axes = plt.subplots()
+    mesh = axes.pcolormesh(np.eye(2), cmap=ListedColormap(["white", "#0072B2"]))
+    figure.canvas.draw()
+    draw_dark(figure)
+    plt.close(figure)
+    expected = [dark_colour("white"), dark_colour("#0072B2")]
+    np.testing.assert_allclose(mesh.get_cmap().colors, expected)
 
 
 def test_colour_maps_are_left_alone(drawn):
