@@ -118,6 +118,10 @@ def _article(file: Path) -> Tag:
     article = soup.find("article")
     for element in article.select(ON_SCREEN):
         element.decompose()
+    for link in article.select("a.download"):
+        if str(link.next_sibling or "").startswith("."):  # it was a sentence
+            link.next_sibling.replace_with(str(link.next_sibling)[1:])
+        link.decompose()
     for image in article.select("img[loading]"):
         del image["loading"]  # a page that is printed is never scrolled
     for element in article.select("[id]"):

@@ -12,7 +12,8 @@ FRONT = """<html><head><title>A book</title><link rel="stylesheet" href="_static
 <body>{nav}<article><section id="top"><h1>Front</h1><a href="two.html#top">there</a>
 <a href="https://example.org/#a">out</a></section></article></body></html>"""
 SECOND = """<html><body><article><section id="top"><h1>Second</h1><a href="#top">here</a>
-<a href="index.html">front</a><a href="_downloads/a.csv">numbers</a>
+<a href="index.html">front</a><a href="exercises/2.ipynb">exercises</a>
+<p>Seen. <a class="download" href="_downloads/a.csv">Numbers</a>.</p>
 <details class="hide above-input"><summary>Show</summary><pre>plot()</pre></details>
 <details><summary>Solution</summary><p>Four.</p></details>
 <img class="only-light" loading="lazy" src="_images/a.webp"/><img class="only-dark" src="b"/>
@@ -52,6 +53,7 @@ def test_what_needs_a_browser_is_left_out(joined):
     assert joined.select("button, audio, .only-dark, details.hide") == []
     assert joined.select_one("img").get("loading") is None
     assert "Four." in joined.get_text()
+    assert joined.select_one("p").get_text().strip() == "Seen."
 
 
 def test_without_chromium_the_error_says_what_to_install(html, tmp_path, monkeypatch):
