@@ -93,6 +93,16 @@ def test_page_loads_without_complaints(visit, name):
     assert broken == []
 
 
+def test_the_first_visit_logs_no_error(browser, address):
+    """Nothing is stored then; :func:`visit` stores a theme."""
+    page = browser.new_page()
+    errors = []
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.goto(f"{address}/index.html")
+    page.close()
+    assert errors == []
+
+
 def test_the_watch_for_complaints_sees_them(visit):
     page = visit("index.html")
     page.evaluate("console.error('seen')")
