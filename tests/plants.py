@@ -1,8 +1,10 @@
 """Texts that try to run on the pages of a book, or to show a file of the machine there."""
 
+import nbformat
 import pandas as pd
 import yaml
 from bs4 import BeautifulSoup
+from markdown_it import MarkdownIt
 
 SECRET = "MALLOW-SECRET"
 # {} stands for a file that a page must not show
@@ -59,13 +61,27 @@ def plant(folder, secret):
 
 
 def check_pages(html):
-    """Check all files of a built book for secrets and for scripts."""
+    """Check all files of a built book, and what its notebooks show, for secrets and for scripts."""
     for file in html.rglob("*"):
         if file.is_file():
             assert SECRET.encode() not in file.read_bytes(), file
-    for page in html.glob("*.html"):
-        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    pages = {page: page.read_text(encoding="utf-8") for page in html.glob("*.html")}
+    pages |= {file: _notebook_html(file) for file in html.rglob("*.ipynb")}
+    for page, text in pages.items():
+        soup = BeautifulSoup(text, "html.parser")
         scripts = soup.find_all("script", type=lambda kind: kind != "application/json")
         assert not [tag for tag in scripts if "alert" in tag.get_text()], page
         assert not soup.find_all(attrs={"onerror": True}), page
         assert not [tag for tag in soup.find_all(src="x")], page
+
+
+def _notebook_html(file):
+    """Render what Jupyter would show of a notebook: its prose, and outputs in Markdown and HTML."""
+    shown = []
+    for cell in nbformat.read(file, as_version=4).cells:
+        outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
+        texts = [cell.source] if cell.cell_type == "markdown" else []
+        texts += [data["text/markdown"] for data in outputs if "text/markdown" in data]
+        shown += [MarkdownIt().render(text) for text in texts]
+        shown += [data["text/html"] for data in outputs if "text/html" in data]
+    return "\n".join(shown)

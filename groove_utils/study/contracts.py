@@ -5,7 +5,6 @@ Tables are read as text, so that an error message can name the row of a cell tha
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -86,12 +85,9 @@ def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Prob
     columns = ", ".join(name for name, column in schema.columns.items() if column.required)
     try:
         expected = f"UTF-8 text, comma-separated, with columns {columns}"
-        with reading(folder, file, expected), warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
+        with reading(folder, file, expected):
             # blank lines are kept at first, so that the index counts lines
             frame = read_csv(folder / file, dtype=str, skip_blank_lines=False)
-    except pd.errors.ParserWarning:
-        return None, [problem("long_rows", file)]
     except StudyError as error:
         return None, error.problems
     if "rating" in frame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -34,22 +35,20 @@ def read_csv(path: Path, **options: object) -> pd.DataFrame:
     Raises
     ------
     StudyError
-        If two columns have the same name, or a non-empty column has none.
+        If two columns have the same name, a non-empty column has none, or rows are longer than the
+        header.
     """
     separator, names, skipped = _read_header(path)
     repeated = dict.fromkeys(name for name in names if name and names.count(name) > 1)
     problems = [problem("duplicate_column", path.name, skipped + 1, name) for name in repeated]
     StudyError.raise_any(path.parent, problems)
-    frame = pd.read_csv(
-        path,
-        sep=separator,
-        skiprows=skipped,
-        encoding="utf-8-sig",
-        index_col=False,
-        keep_default_na=False,
-        na_values=[""],
-        **options,
-    )
+    options |= {"sep": separator, "skiprows": skipped, "keep_default_na": False, "na_values": [""]}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(path, encoding="utf-8-sig", index_col=False, **options)
+    except pd.errors.ParserWarning as error:
+        raise StudyError(path.parent, [problem("long_rows", path.name)]) from error
     frame.index += skipped
     frame.columns = [plain_text(name) for name in frame.columns]
     unnamed = [name for name in frame if re.fullmatch(r"Unnamed: \d+", name)]

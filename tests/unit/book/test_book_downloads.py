@@ -1,8 +1,10 @@
 """Downloaded notebooks install what they need, and carry figures and values."""
 
 import base64
+import html
 import importlib.util
 import io
+import re
 import subprocess
 import sys
 
@@ -64,6 +66,21 @@ def notebook(sources):
 def test_a_downloaded_notebook_is_valid_and_begins_with_the_installation(notebook):
     nbformat.validate(notebook)
     assert notebook.cells[0].source == install_cell("01-one", ADDRESS).source
+
+
+def test_texts_of_a_study_stay_texts(sources):
+    label = "![x](x) <script>alert(1)</script> {download}`x`"
+    page = nbformat.read(sources / "01-one.ipynb", as_version=4)
+    players = page.cells[1].outputs[3].data
+    players["text/html"] = PLAYERS.replace("Drums", html.escape(label))
+    values = {"01-one.n": {"text": label, "full": label}}
+    notebook = download_notebook(page, "01-one", sources, values, ADDRESS)
+    shown = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    shown += [o.data["text/markdown"] for c in notebook.cells for o in c.get("outputs", [])
+              if "text/markdown" in o.data]  # fmt: skip
+    shown = "\n".join(shown)
+    assert html.unescape(shown).count(label) == 3  # prose, caption, players
+    assert not re.search(r"]\(|<script|`x`", shown)
 
 
 def test_prose_carries_values_and_no_directive(notebook):

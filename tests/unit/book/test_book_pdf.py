@@ -41,6 +41,16 @@ def test_pages_come_in_the_order_of_the_contents(joined):
     assert joined.select_one("head link")["href"] == "_static/a.css"
 
 
+def test_titles_stay_texts(html):
+    title = "&lt;script&gt;alert(1)&lt;/script&gt;"
+    for file in html.glob("*.html"):
+        text = file.read_text().replace("A book", title).replace("Second", title)
+        file.write_text(text)
+    joined = BeautifulSoup(pdf.join_pages(html), "html.parser")
+    assert not joined.find("script")
+    assert joined.title.get_text() == joined.select_one(".contents a").get_text()
+
+
 def test_links_lead_to_places_in_the_document(joined):
     ids = [element["id"] for element in joined.select("[id]")]
     assert len(ids) == len(set(ids))

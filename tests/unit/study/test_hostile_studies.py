@@ -326,6 +326,18 @@ def test_descriptors_are_checked(make_study, columns, expected):
     assert kinds(folder) == expected
 
 
+@pytest.mark.parametrize("file", ["descriptors.csv", "listeners.csv", "tracks.csv", "ratings.csv"])
+def test_no_cells_beyond_the_header_are_lost(make_study, file):
+    folder = make_study(audio=False)
+    descriptors = "track_id,rms\n" + "".join(f"song{k},{k},0.5\n" for k in range(8))
+    (folder / "descriptors.csv").write_text(descriptors)
+    if file != "descriptors.csv":
+        (folder / "descriptors.csv").unlink()
+        head, *rows = (folder / file).read_text().splitlines()
+        (folder / file).write_text("\n".join([head, *(f"{row},x" for row in rows)]))
+    assert ("long_rows", None, None) in kinds(folder)
+
+
 def test_descriptors_need_ids_and_columns(make_study):
     folder = make_study(audio=False)
     (folder / "descriptors.csv").write_text("song,rms\nsong0,1\n")

@@ -247,14 +247,6 @@ def test_rows_are_lines_of_the_file_despite_blank_ones(make_study):
     assert [p.row for p in problems] == [4]
 
 
-def test_rows_longer_than_the_header_are_no_table(make_study):
-    folder = make_study(audio=False)
-    lines = (folder / RATINGS).read_text().splitlines()
-    (folder / RATINGS).write_text("\n".join([lines[0], *(f"{line},x" for line in lines[1:])]))
-    problems = validate_study(folder, check_audio=False)
-    assert [(p.kind, p.file) for p in problems] == [("long_rows", RATINGS)]
-
-
 def test_spreadsheet_habits_do_no_harm(make_study):
     """A byte order mark, empty rows at the end, and a comma after every row."""
     folder = make_study(audio=False)
