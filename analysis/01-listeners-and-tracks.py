@@ -51,7 +51,7 @@ data
 # ## The songs
 #
 # Songs by the same artist resemble each other: they share a drummer and a producer, for instance. Two
-# songs by one band are therefore not two independent pieces of evidence, and we count artists as well
+# songs by one artist are therefore not two independent pieces of evidence, and we count artists as well
 # as songs.
 
 # %%

@@ -10,7 +10,7 @@
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** what sixteen classical descriptors of groove and sixteen further ones of rhythm
-# measure, how to correlate them with ratings without counting the songs of one band as independent,
+# measure, how to correlate them with ratings without counting the songs of one artist as independent,
 # what follows from their correlations with each other, how well they predict, and how to test for an
 # inverted U.
 #
@@ -269,7 +269,7 @@ report_value("median_share", 100 * share.median(), fmt=".0f", unit="%")
 # ## What correlates with the ratings?
 
 # %% [markdown]
-# Songs by one band share a drummer and a producer. They are not independent pieces of evidence, and
+# Songs by one artist share a drummer and a producer. They are not independent pieces of evidence, and
 # an interval that treats them as independent is too narrow. Our intervals come from resampling whole
 # artists with replacement. With thirty correlations, some are “significant” by chance; the p-values
 # are therefore corrected by the method of {cite:t}`holm1979`.
@@ -847,7 +847,7 @@ report_text("drift", "too high" if quality.loc[drift, "bias"] > 0 else "too low"
 # ## What could be wrong here
 #
 # - **Correlation is not causation.** Low-frequency energy may correlate with ratings because
-#   listeners like bass, or because bands that are liked for other reasons mix the bass loud.
+#   listeners like bass, or because artists that are liked for other reasons mix the bass loud.
 #   {cite:t}`stupacher2016` manipulated the sound to find out.
 # - **A correlation measures only a straight line.** A descriptor with a perfect inverted U can have a
 #   correlation of zero.
@@ -881,9 +881,9 @@ leaky_r2 = 1 - errors / ((rating - rating.mean()) ** 2).sum()
 leaky_r2, r2
 
 # %% [markdown]
-# If songs by one band resemble each other in sound and in ratings, a leaky split rewards the
-# regression for recognising the band. The gain depends on how much of the variance of the ratings
-# lies between bands, and on how many songs each band has.
+# If songs by one artist resemble each other in sound and in ratings, a leaky split rewards the
+# regression for recognising the artist. The gain depends on how much of the variance of the ratings
+# lies between artists, and on how many songs each artist has.
 #
 # ```{solution-end}
 # ```
@@ -984,9 +984,9 @@ careless = probe.correlate(features, rating, **drawn)
 len(clear_rows(careless)), len(clear_rows(linked))
 
 # %% [markdown]
-# If both the descriptor and the ratings are similar within bands, the intervals are narrower than
+# If both the descriptor and the ratings are similar within artists, the intervals are narrower than
 # they should be, and correlations look clear that would fail with other bands. For a descriptor that
-# varies as much within bands as between them, little changes.
+# varies as much within artists as between them, little changes.
 #
 # ```{solution-end}
 # ```

@@ -301,7 +301,7 @@ show_figure(
 # {numref}`fig-listening-map` has a map for every model, and every dot can be played. Do neighbours
 # sound alike to you? In which model do they sound most alike? (Hover and click; or press Tab until a
 # dot is marked, move with the arrow keys, and play with Enter.) When a song is selected, the other
-# songs by its band are marked. Colour the dots by band: which model keeps the songs of a band
+# songs by its artist are marked. Colour the dots by artist: which model keeps the songs of an artist
 # together? Below the map are the songs that each model places nearest to the selected one, in all
 # dimensions of its layer and not only in the plane. Listen to them, too.
 
@@ -332,7 +332,7 @@ for model in models[:3]:
 audio_player(sounds)
 
 # %% [markdown] tags=["needs-styles"]
-# ## Do styles form groups? Do bands?
+# ## Do styles form groups? Do artists?
 #
 # A map can mislead, so we measure distances in all dimensions. The silhouette {cite}`rousseeuw1987`
 # of a song compares $a$, its mean distance to the songs of its own style, with $b$, that to the songs
@@ -349,8 +349,8 @@ style, artist = songs["style"], songs["artist"]
 by_hand = silhouette_score(vectors, style, metric="correlation")
 
 # %% [markdown] tags=["needs-styles"]
-# `style_separation` gives the same number, and tests it. Songs of one band sound alike, so the test
-# permutes the styles of whole bands. The p-values are corrected for the number of rows in
+# `style_separation` gives the same number, and tests it. Songs of one artist sound alike, so the test
+# permutes the styles of whole artists. The p-values are corrected for the number of rows in
 # {numref}`tab-separation`.
 
 # %% tags=["needs-styles"]
@@ -372,18 +372,18 @@ show_table(
     table[["silhouette", "null_mean", "p", "p_holm"]],
     "separation",
     "Silhouette of the styles, its mean over permutations, and p, uncorrected and corrected by Holm "
-    f"({len(songs)} songs, {artist.nunique()} bands).",
+    f"({len(songs)} songs, {artist.nunique()} artists).",
 )
 
 # %% [markdown] tags=["needs-styles"]
 # {numref}`fig-neighbours` shows how often a song's nearest neighbour is of the same style, and how often
-# it is by the same band.
+# it is by the same artist.
 
 # %% tags=["needs-styles"]
 rates = {
     (name, kind): similarity.neighbour_rate(space, values, artist, seed=seed)
     for name, space in spaces.items()
-    for kind, values in (("style", style), ("band", artist))
+    for kind, values in (("style", style), ("artist", artist))
 }
 rates = pd.DataFrame(rates).T.rename_axis(["model", "label"]).reset_index()
 
@@ -391,21 +391,21 @@ rates = pd.DataFrame(rates).T.rename_axis(["model", "label"]).reset_index()
 show_figure(
     figures.plot_neighbours(rates),
     "neighbours",
-    f"Share of {len(songs)} songs whose nearest neighbour has the same style, or the same band, "
-    "with 95% intervals over bands. Dashed: a neighbour drawn at random.",
-    "Two panels, for style and band, with a row for each model: a dot for the trained network, "
+    f"Share of {len(songs)} songs whose nearest neighbour has the same style, or the same artist, "
+    "with 95% intervals over artists. Dashed: a neighbour drawn at random.",
+    "Two panels, for style and artist, with a row for each model: a dot for the trained network, "
     "one for its untrained twin, and a dashed line at chance.",
     table=rates,
 )
-by_band = rates[rates["label"] == "band"].set_index("model")
-rate = by_band["rate"]
+by_artist = rates[rates["label"] == "artist"].set_index("model")
+rate = by_artist["rate"]
 best = rate[models].idxmax()
 report_text("clannish", best)
-low, high = by_band.loc[best, ["low", "high"]]
+low, high = by_artist.loc[best, ["low", "high"]]
 percent = {"fmt": ".0f", "unit": "%"}
 interval = (100 * low, 100 * high)
 report_value("clannish_rate", 100 * rate[best], ci=interval, n=len(songs), **percent)
-report_value("chance_artist", 100 * by_band.loc[best, "chance"], **percent)
+report_value("chance_artist", 100 * by_artist.loc[best, "chance"], **percent)
 report_value("n_models", len(models), fmt=".0f")
 gains = [
     similarity.neighbour_difference(
@@ -419,11 +419,11 @@ report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 
 # %% [markdown] tags=["needs-styles"]
 # For {glue:text}`clannish_rate_full` of the songs, the nearest neighbour in the embedding of
-# {glue:text}`clannish` is by the same band; by chance it would be {glue:text}`chance_artist`. A
-# regression that is tested on songs by a band from its training set can therefore profit from
-# recognising the band. This is the reason for {term}`artist-grouped folds` in {doc}`06-probing`. In
+# {glue:text}`clannish` is by the same artist; by chance it would be {glue:text}`chance_artist`. A
+# regression that is tested on songs by an artist from its training set can therefore profit from
+# recognising the artist. This is the reason for {term}`artist-grouped folds` in {doc}`06-probing`. In
 # {glue:text}`training_more` of the trained models, the nearest neighbour is clearly more often by the
-# same band than in the untrained twin; in {glue:text}`training_less`, clearly less often. In the
+# same artist than in the untrained twin; in {glue:text}`training_less`, clearly less often. In the
 # others, there is no clear difference.
 
 # %% [markdown]
@@ -451,8 +451,8 @@ np.testing.assert_allclose(ours, by_hand, atol=1e-8)
 # This plain form is close to 1 for any two embeddings with many dimensions and few songs (an exercise
 # shows this), so we use the debiased form, which leaves out the diagonals and corrects for the number
 # of songs. {numref}`fig-similarity` also shows the rank correlation between the distances in two
-# models. It is tested by permuting whole bands (Mantel test), because pairs of songs are not
-# independent and songs of one band resemble each other.
+# models. It is tested by permuting whole artists (Mantel test), because pairs of songs are not
+# independent and songs of one artist resemble each other.
 
 # %%
 options = {"n_permutations": n_permutations, "seed": seed}
@@ -685,7 +685,7 @@ assert abs(corrected) < 0.1, (
 # :label: ex-neighbours
 #
 # An open question. Choose five songs by changing `pick`, and listen to each of them with its nearest
-# neighbours. What do they share: the style, the band, the tempo, the drum sound? Write down your
+# neighbours. What do they share: the style, the artist, the tempo, the drum sound? Write down your
 # guess before you look at the names.
 # ```
 #
@@ -700,7 +700,7 @@ audio_player({label[song]: paths[song] for song in (pick, *nearest)})
 
 # %% [markdown] tags=["needs-audio"]
 # There is no single right answer, but there is a habit to acquire: listen before you interpret a
-# distance. In the demo, neighbours often share the band's instruments and room rather than its
+# distance. In the demo, neighbours often share the artist's instruments and room rather than its
 # rhythm.
 #
 # ```{solution-end}
@@ -716,17 +716,17 @@ audio_player({label[song]: paths[song] for song in (pick, *nearest)})
 # predictions are then not independent evidence.
 
 # %% [markdown] tags=["needs-styles"]
-# Embeddings carry information about the band as well as the style: for {glue:text}`clannish_rate` of
-# the songs, the nearest neighbour in the embedding of {glue:text}`clannish` is by the same band. Both
+# Embeddings carry information about the artist as well as the style: for {glue:text}`clannish_rate` of
+# the songs, the nearest neighbour in the embedding of {glue:text}`clannish` is by the same artist. Both
 # can be mistaken for groove.
 
 # %% [markdown] tags=["needs-simulation"]
-# **True in the simulation**: songs of a band share instruments, room and tempo range by construction,
-# so a model *should* recognise bands. Nothing on this page shows that it recognises a cause of
+# **True in the simulation**: songs of an artist share instruments, room and tempo range by construction,
+# so a model *should* recognise artists. Nothing on this page shows that it recognises a cause of
 # groove.
 
 # %% [markdown]
-# **What would change our mind**: a layer, or a distance, in which bands no longer cluster; or
+# **What would change our mind**: a layer, or a distance, in which artists no longer cluster; or
 # untrained twins in which they cluster as much as in the trained networks.
 #
 # **Next:** {doc}`06-probing` asks how much of the ratings these vectors predict.

@@ -410,7 +410,7 @@ report_texts(verdict=f"{best} is {join_words(verdicts)}")
 # %% [markdown] tags=["needs-controls"]
 # ### Two questions with a known answer
 #
-# A method that always finds an effect is of no use. The simulated listeners therefore answered two more
+# A method that always finds an effect is of no use. The listeners therefore answered two more
 # questions. The answers to the *placebo* question differ between songs, but not because of anything that
 # can be heard. Those to the *style-only* question depend on the style, and on nothing else. A method that
 # works finds nothing for the first and only the style for the second ({numref}`tab-probe-controls`). A

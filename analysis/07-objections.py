@@ -148,7 +148,7 @@ for name, X in pretrained.items():
     )
 
 # %% [markdown]
-# *“Your regression has seen the band.”* Songs by one artist share players, studio and habits, so they
+# *“Your regression has seen the artist.”* Songs by one artist share players, studio and habits, so they
 # resemble each other in sound and in ratings. If one of them is in the training folds, recognising the
 # artist helps to predict the others. The difference between folds of single songs and folds of whole
 # artists measures how much.

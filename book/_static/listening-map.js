@@ -55,8 +55,8 @@
       name,
       fill: (k) => palette.get(songs[k][name]) ?? MISSING,
       explain: (legend) => {
-        if (name === "band" && palette.size > LISTED) {
-          legend.append(`${palette.size} bands; colours repeat, lines join the songs of one band`);
+        if (name === "artist" && palette.size > LISTED) {
+          legend.append(`${palette.size} artists; colours repeat, lines join the songs of one artist`);
         } else palette.forEach((value, one) => swatch(value, one, legend));
         if (songs.some((song) => song[name] === null)) swatch(MISSING, "unknown", legend);
       },
@@ -105,7 +105,7 @@
     const sound = make("audio", { preload: "none" }, root); // players.js stops it for others
     let playing = -1;
 
-    const lines = songs.map(({ band }) => band === null ? null : make("line", {}, ties));
+    const lines = songs.map(({ artist }) => artist === null ? null : make("line", {}, ties));
     const dots = songs.map((song, k) => {
       const dot = make("circle", { r: 6, role: "button", tabindex: k ? -1 : 0 }, picture);
       dot.addEventListener("mouseenter", () => { announce(k); point(k); });
@@ -116,8 +116,8 @@
       return dot;
     });
 
-    const band = (k) => songs.map((song, j) => j)
-      .filter((j) => j === k || (songs[k].band !== null && songs[j].band === songs[k].band));
+    const sameArtist = (k) => songs.map((song, j) => j)
+      .filter((j) => j === k || (songs[k].artist !== null && songs[j].artist === songs[k].artist));
     const describe = (k) => {
       const { label, style } = songs[k];
       const means = ratings.filter(({ values }) => values[k] !== null)
@@ -125,13 +125,13 @@
       return label + (style === null ? "" : ` (${style})`) + (means && `: ${means}`);
     };
     const announce = (k) => {
-      const others = band(k).length - 1;
+      const others = sameArtist(k).length - 1;
       status.textContent = (k === playing ? "♪ " : "") + describe(k)
-        + (others ? `. Marked with it: ${others} more by this band.` : "");
+        + (others ? `. Marked with it: ${others} more by this artist.` : "");
     };
-    // the song that is pointed at stands out with all of its band
+    // the song that is pointed at stands out with all of its artist
     const point = (k) => {
-      const kin = k < 0 || band(k).length < 2 ? [] : band(k);
+      const kin = k < 0 || sameArtist(k).length < 2 ? [] : sameArtist(k);
       picture.classList.toggle("pointed", kin.length > 0);
       for (const nodes of [dots, lines]) {
         nodes.forEach((node, j) => node?.classList.toggle("kin", kin.includes(j)));
@@ -190,8 +190,8 @@
         make("b", {}, row).textContent = name;
         for (const j of nearest[k]) {
           const button = make("button", { type: "button", "data-song": j }, row);
-          const own = songs[k].band !== null && songs[j].band === songs[k].band;
-          button.textContent = songs[j].label + (own ? " (same band)" : "");
+          const own = songs[k].artist !== null && songs[j].artist === songs[k].artist;
+          button.textContent = songs[j].label + (own ? " (same artist)" : "");
           button.addEventListener("click", () => toggle(j));
         }
       }
@@ -232,13 +232,13 @@
         dot.setAttribute("fill", way.fill(k));
         dot.setAttribute("aria-label", describe(k));
         if (!lines[k]) return;
-        const own = band(k);
+        const own = sameArtist(k);
         const mean = (i) => own.reduce((sum, j) => sum + places[j][i], 0) / own.length;
         const ends = { x1: places[k][0], y1: places[k][1], x2: mean(0), y2: mean(1) };
         for (const [key, value] of Object.entries(ends)) lines[k].setAttribute(key, value);
         lines[k].setAttribute("stroke", way.fill(k));
       });
-      ties.classList.toggle("all", way.name === "band");
+      ties.classList.toggle("all", way.name === "artist");
       legend.replaceChildren();
       way.explain(legend);
       shown.textContent = [

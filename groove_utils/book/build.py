@@ -31,6 +31,7 @@ from groove_utils.book.model_cards import model_card_pages
 from groove_utils.book.page_media import is_shown, list_media
 from groove_utils.book.provenance import provenance_tables
 from groove_utils.book.run_times import read_run_times
+from groove_utils.book.unanswered import find_unanswered
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.manifest import (
     list_folder,
@@ -82,13 +83,16 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     sources = build / "book"
     data = load_study(study if Path(study).is_dir() else build / "study", validate=False)
     values = collect_values(build, chapters)
+    unanswered = find_unanswered(sources, chapters)
+    shown = [name for name in chapters if name not in {chapter.name for chapter in unanswered}]
     context = {
         "study": data,
         "has": data.has,
         "value": _lookup(values, "text"),
         "full": _lookup(values, "full"),
         "reported": lambda name: name in values,
-        "chapters": chapters,
+        "chapters": shown,
+        "unanswered": unanswered,
         "run_time": lambda chapter: read_run_times(build, [chapter]).get(chapter, ""),
         "model_cards": model_card_pages(),
         "demo": demo_results(root / "analysis" / "expected"),
@@ -99,6 +103,8 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     address = repository(root)
     times = read_run_times(build, chapters)
     config = _config(root / "_config.yml", address, times)
+    titles = {chapter.name: chapter.title for chapter in unanswered}
+    config["sphinx"]["config"]["unanswered_chapters"] = titles
     config["html"]["extra_footer"] = _footer(root, data.title, address)
     write_if_changed(sources / "_config.yml", yaml.safe_dump(config, sort_keys=False))
     html = build / "html"
@@ -108,8 +114,8 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     fresh = scratch / "_build" / "html"
     finish_pages(fresh, sources / "figures")
     (fresh / ".nojekyll").touch()
-    write_downloads(chapters, sources, fresh, values, address)
-    write_exercises(_scripts(root, chapters), fresh, values, address)
+    write_downloads(shown, sources, fresh, values, address)
+    write_exercises(_scripts(root, shown), fresh, values, address)
     old = build / "work" / "html-old"
     shutil.rmtree(old, ignore_errors=True)
     if html.exists():

@@ -81,12 +81,14 @@ def listening_map(
     sounds = iter(web_sounds([song["path"] for song in described if song["path"]], seconds=seconds))
     for song in described:
         song["sound"] = song.pop("path") and next(sounds)
-    bands = list(dict.fromkeys(song["band"] for song in described if song["band"] is not None))
+    artists = list(
+        dict.fromkeys(song["artist"] for song in described if song["artist"] is not None)
+    )
     data = {
         "songs": described,
         "groups": [
             {"name": group, "colours": list(style_palette(names).items())}
-            for group, names in {"style": styles, "band": bands}.items()
+            for group, names in {"style": styles, "artist": artists}.items()
             if names
         ],
         "projection": projection,
@@ -118,7 +120,7 @@ def _show_map(name: str, data: dict) -> None:
 
 
 def _describe(songs: pd.DataFrame) -> list[dict[str, str | None]]:
-    """Return label, style, band and path of each song as strings, or None if missing."""
+    """Return label, style, artist and path of each song as strings, or None if missing."""
 
     def texts(column: str) -> list[str | None]:
         if column not in songs:
@@ -127,8 +129,8 @@ def _describe(songs: pd.DataFrame) -> list[dict[str, str | None]]:
 
     columns = zip(*map(texts, ("label", "style", "artist", "path")), strict=True)
     return [
-        {"label": label or f"Song {k}", "style": style, "band": band, "path": path}
-        for k, (label, style, band, path) in enumerate(columns, start=1)
+        {"label": label or f"Song {k}", "style": style, "artist": artist, "path": path}
+        for k, (label, style, artist, path) in enumerate(columns, start=1)
     ]
 
 

@@ -20,9 +20,10 @@ from groove_utils.book.chapter import has_table
 from groove_utils.book.errors import BookError
 from groove_utils.study import Study
 
-__all__ = ["fit_to_study", "is_met"]
+__all__ = ["LEFT_OUT", "fit_to_study", "is_met"]
 
 TAG = "needs-"
+LEFT_OUT = "left-out-chapter"  # tag of the box in a chapter of which nothing else is left
 TABLE = "table-"
 ABSENT = {
     "audio": "sound files: `tracks.csv` names none in its column `audio`",
@@ -82,7 +83,9 @@ def fit_to_study(
     fitted = nbformat.from_dict({**notebook, "cells": []})
     cells = list(notebook.cells)
     if cells and (unmet := _unmet(cells[0], met)):
-        fitted.cells = [cells[0], _box(unmet, [], "This chapter")]
+        box = _box(unmet, [], "This chapter")
+        box.metadata["tags"] = [LEFT_OUT]
+        fitted.cells = [cells[0], box]
         return fitted
     headings: dict[str, list[str]] = {}
     positions: dict[str, int] = {}

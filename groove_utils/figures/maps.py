@@ -151,7 +151,7 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
 
 
 def plot_neighbours(rates: pd.DataFrame) -> plt.Figure:
-    """Plot how often nearest songs share a band or a style, by model, with twins and chance level.
+    """Plot how often nearest songs share an artist or a style, by model, with twins and chance.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ def test_every_page_of_the_contents_and_every_chapter_is_there(built_book, chapt
     listed = yaml.safe_load(text.replace("{{ chapter }}", "CHAPTER"))
     pages = [listed["root"]]
     pages += [entry["file"] for part in listed["parts"] for entry in part["chapters"]]
-    pages = [page for page in pages if page != "CHAPTER"] + chapter_names
+    pages = [page for page in pages if page not in ("CHAPTER", "unanswered")] + chapter_names
     assert len(pages) >= 8
     missing = [page for page in pages if not (built_book / f"{page}.html").is_file()]
     assert not missing, f"no HTML page for {missing}"

@@ -251,11 +251,11 @@ def test_the_caption_names_model_layer_projection_and_colour(small):
     for model, layer in [("net-a", ", layer pool5"), ("net-b", ", layer dense"), ("net-c", "")]:
         choose(page, model=model)
         assert f"On the map: {model}{layer}, PCA, coloured by style." in caption.inner_text()
-    choose(page, colour="band")
-    assert "coloured by band" in caption.inner_text()
+    choose(page, colour="artist")
+    assert "coloured by artist" in caption.inner_text()
 
 
-def test_a_song_that_is_pointed_at_shows_its_band(small):
+def test_a_song_that_is_pointed_at_shows_its_artist(small):
     page = small()
     dots, kin = page.locator(".listening-map circle"), page.locator(".listening-map circle.kin")
     dots.nth(2).dispatch_event("mouseenter")
@@ -265,7 +265,7 @@ def test_a_song_that_is_pointed_at_shows_its_band(small):
         "Band 2",
         "Band 2",
     ]
-    assert "1 more by this band" in status(page)
+    assert "1 more by this artist" in status(page)
     assert page.locator(".map-ties line:visible").count() == 2
     dots.nth(2).dispatch_event("mouseleave")
     assert kin.count() == 0
@@ -275,11 +275,11 @@ def test_a_song_that_is_pointed_at_shows_its_band(small):
     assert page.locator(".listening-map circle:focus.kin").count() == 1
 
 
-@pytest.mark.parametrize(("n_bands", "says"), [(4, "Band 3"), (12, "12 bands; colours repeat")])
+@pytest.mark.parametrize(("n_bands", "says"), [(4, "Band 3"), (12, "12 artists; colours repeat")])
 @pytest.mark.parametrize("width", [390, 800])
-def test_bands_colour_the_dots_and_lines_join_them(small, n_bands, says, width):
+def test_artists_colour_the_dots_and_lines_join_them(small, n_bands, says, width):
     page = small(songs=24, n_bands=n_bands, width=width)
-    choose(page, colour="band")
+    choose(page, colour="artist")
     assert len(set(fills(page))) == min(n_bands, 7)
     assert "#000000" not in fills(page)  # unseen on a dark page
     assert says in page.locator(".map-legend").inner_text()
@@ -314,13 +314,13 @@ def test_its_text_and_dots_stand_out_from_their_ground(small, theme):
 
 
 @pytest.mark.parametrize("width", [390, 800])
-def test_neighbours_of_one_band_are_named_so(small, width):
+def test_neighbours_of_one_artist_are_named_so(small, width):
     page = small(width=width)
     page.locator(".listening-map circle").nth(4).dispatch_event("click")
     rows = page.locator(".map-near li")
     assert rows.locator("b").all_inner_texts() == ["net-a", "net-b"]
     said = [row.locator("button").all_inner_texts() for row in rows.all()]
-    assert said[0] == ["Band 0: Söng 0 (same band)", "Band 1: Söng 1", "Band 2: Söng 2"]
+    assert said[0] == ["Band 0: Söng 0 (same artist)", "Band 1: Söng 1", "Band 2: Söng 2"]
     assert said[1] == said[0][::-1]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -336,7 +336,7 @@ def test_dots_in_one_place_are_all_reached_by_arrow_keys(small):
     assert seen == {"Band 1: Söng 1", "Band 2: Söng 2"}
 
 
-def test_one_song_without_style_band_or_sound(small):
+def test_one_song_without_style_artist_or_sound(small):
     page = small(songs=1, n_bands=1, style=None, artist=None)
     page.locator(".listening-map circle").first.dispatch_event("click")
     assert status(page).endswith("It has no sound file.")

@@ -84,8 +84,14 @@ def test_a_poorer_study_still_gives_a_book(built_book, make_book, tmp_path, redu
     reduce(folder)
     build = make_book(folder)
     for chapter, missing in CASES[reduce].items():
-        page = BeautifulSoup((build / "html" / f"{chapter}.html").read_text(), "html.parser")
-        boxes = [" ".join(box.get_text().split()) for box in page.select(".admonition.not-run")]
+        file = build / "html" / f"{chapter}.html"
+        named = None if file.is_file() else f"#unanswered-{chapter}"  # on the page that names it
+        page = BeautifulSoup(
+            (file if file.is_file() else file.with_name("unanswered.html")).read_text(),
+            "html.parser",
+        )
+        boxes = page.select(named or ".admonition.not-run")
+        boxes = [" ".join(box.get_text().split()) for box in boxes]
         assert sum(missing in box for box in boxes) == 1, boxes
         assert not page.select(".admonition.simulated")
         assert str(tmp_path) not in page.decode()

@@ -69,9 +69,9 @@ def test_what_the_map_is_made_from(in_book, shown, songs, ratings):
     assert xy.min(axis=0).tolist() == [0, 0]
     assert xy.max(axis=0).tolist() == [1, 1]
     assert xy.argsort(axis=0).tolist() == maps["net-a"].argsort(axis=0).tolist()
-    style, band = data["groups"]
+    style, artist = data["groups"]
     assert [name for name, _ in style["colours"]] == ["funk", "pop"]  # the study's order
-    assert [name for name, _ in band["colours"]] == ["Ann", "Bob"]
+    assert [name for name, _ in artist["colours"]] == ["Ann", "Bob"]
     assert data["ratings"][0] == {"name": "dance", "digits": 0, "values": [51.53, 20, 80]}
     assert data["ratings"][1] == {"name": "groove", "digits": 2, "values": [-0.02, 1.5, 0.25]}
 
@@ -143,7 +143,7 @@ def test_titles_cannot_end_the_script(in_book, shown, songs, ratings):
     assert "<b>" not in page
     assert "<!--" not in page
     assert [song["label"] for song in data["songs"]] == titles
-    assert [song["band"] for song in data["songs"]] == titles
+    assert [song["artist"] for song in data["songs"]] == titles
 
 
 @pytest.mark.parametrize("n_songs", [1, 3])
@@ -159,7 +159,7 @@ def test_a_study_without_sound_bands_styles_or_ratings(in_book, shown, songs):
     listening_map(songs[["label"]], planes(3, "net"), pd.DataFrame(index=range(3)))
     _, data = page_of(shown)
     assert data["groups"] == data["ratings"] == []
-    assert data["songs"][0] == {"label": "Ann: One", "style": None, "band": None, "sound": None}
+    assert data["songs"][0] == {"label": "Ann: One", "style": None, "artist": None, "sound": None}
 
 
 def test_missing_texts_are_null(in_book, shown, songs, ratings):
@@ -167,7 +167,7 @@ def test_missing_texts_are_null(in_book, shown, songs, ratings):
     songs.loc[1, ["label", "style", "artist"]] = np.nan
     listening_map(songs, planes(3, "net"), ratings)
     _, data = page_of(shown)
-    assert data["songs"][1] == {"label": "Song 2", "style": None, "band": None, "sound": None}
+    assert data["songs"][1] == {"label": "Song 2", "style": None, "artist": None, "sound": None}
     assert [[name for name, _ in group["colours"]] for group in data["groups"]] == [
         ["pop", "funk"],
         ["Ann", "Bob"],

@@ -1,0 +1,86 @@
+"""Chapters that a study cannot answer: named on one page, to which all links to them lead.
+
+It is also a Sphinx extension, which resolves ``{doc}`06-probing``` where that chapter has no page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.nodes import make_refnode
+
+from groove_utils.book.markdown import MystText
+from groove_utils.book.study_requirements import LEFT_OUT
+
+__all__ = ["PAGE", "UnansweredChapter", "find_unanswered", "setup"]
+
+PAGE = "unanswered"
+
+
+@dataclass(frozen=True)
+class UnansweredChapter:
+    """A chapter that a study lacks the data for.
+
+    Parameters
+    ----------
+    name : str
+        Name of the chapter's file.
+    title : str
+    reason : MystText
+        A sentence that says what the study lacks.
+    """
+
+    name: str
+    title: str
+    reason: MystText
+
+
+def find_unanswered(sources: Path, chapters: Iterable[str]) -> list[UnansweredChapter]:
+    """Find the chapters of which only the title and a box are left.
+
+    Parameters
+    ----------
+    sources : pathlib.Path
+        Folder of the executed chapters.
+    chapters : iterable of str
+
+    See Also
+    --------
+    groove_utils.book.study_requirements.fit_to_study : Puts the box there.
+    """
+    unanswered = []
+    for chapter in chapters:
+        cells = nbformat.read(sources / f"{chapter}.ipynb", as_version=4).cells
+        for box in cells:
+            if LEFT_OUT in box.metadata.get("tags", []):
+                title = re.search(r"^# +(.+?) *$", cells[0].source, flags=re.MULTILINE)
+                reason = MystText(box.source.split("\n")[2])
+                name = title[1] if title else chapter
+                unanswered.append(UnansweredChapter(chapter, name, reason))
+    return unanswered
+
+
+def _link_to_page(
+    app: Sphinx, environment: BuildEnvironment, node: nodes.Element, content: nodes.Element
+) -> nodes.Element | None:
+    """Resolve a link to a chapter without a page, with the chapter's title as its text."""
+    chapter = node.get("reftarget", "").lstrip("/")
+    title = app.config.unanswered_chapters.get(chapter)
+    if node.get("reftype") != "doc" or title is None:
+        return None
+    text = content if node.get("refexplicit") else nodes.inline(title, title)
+    return make_refnode(app.builder, node["refdoc"], PAGE, f"unanswered-{chapter}", text)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the setting ``unanswered_chapters``, a mapping of names to titles."""
+    app.add_config_value("unanswered_chapters", {}, "env")
+    app.connect("missing-reference", _link_to_page)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
