@@ -194,7 +194,7 @@ class _MediaFile:
         with path.open("rb") as file:
             head = file.read(1024)
         if WEB_PAGE.match(head):
-            fault = "is a web page, not audio. Download the sound file that it leads to."
+            fault = "is a web page, not audio. Download the sound file that it links to."
             raise _error(path, "web_page", fault)
         if head.startswith(POINTER):
             fault = "only points to a file in Git LFS. Get the sound with `git lfs pull`."

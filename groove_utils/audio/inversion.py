@@ -189,7 +189,7 @@ def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[s
     Returns
     -------
     dict of str to ndarray of float32, shape (n_samples,)
-        By name of the representation.
+        Reconstructed signals by name of the representation.
     """
     return {
         "STFT": from_stft(y, n_iter=n_iter, seed=seed),

@@ -65,7 +65,7 @@ def matching_gain(
     sr : int
         Sample rate in Hz.
     target_lufs : float
-        Integrated loudness (ITU-R BS.1770) to reach; −inf leaves the signal as it is.
+        Integrated loudness (ITU-R BS.1770) to reach; −inf leaves the signal unchanged.
     peak : float, optional
         Largest absolute sample value that the scaled signal may have; −1 dBFS by default. None sets
         no limit, for signals that will not be encoded.
@@ -110,7 +110,7 @@ def match_loudness(y: np.ndarray, sr: int, lufs: float = TARGET_LUFS) -> np.ndar
     Returns
     -------
     ndarray of float32, same shape
-        Silence is returned as it is. If the gain would exceed a peak of −1 dBFS, the signal is
+        Silence is returned unchanged. If the gain would exceed a peak of −1 dBFS, the signal is
         scaled to that peak instead (no clipping, no compression), and is then quieter than
         requested.
     """

@@ -1,4 +1,4 @@
-"""Endings of audio files."""
+"""File name suffixes of audio files."""
 
 __all__ = ["AUDIO_SUFFIXES"]
 
@@ -6,4 +6,4 @@ AUDIO_SUFFIXES = (
     ".aac", ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mkv", ".mov",
     ".mp2", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".w64", ".wav", ".webm", ".wma", ".wv",
 )  # fmt: skip
-"""What :func:`groove_utils.audio.load_audio` reads. Files with other endings are not looked at."""
+"""Suffixes that :func:`groove_utils.audio.load_audio` can read. Other files are ignored."""

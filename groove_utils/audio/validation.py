@@ -18,7 +18,7 @@ class AudioError(DetailedError):
 
 
 def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal") -> np.ndarray:
-    """Return a signal as an array, or raise an error that says why it cannot be used.
+    """Return a signal as an array, or raise an error that explains why it cannot be used.
 
     Parameters
     ----------

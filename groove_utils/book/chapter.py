@@ -27,12 +27,12 @@ NOTHING_RUN = {
     "values": {}, "names": [], "files": [], "packages": [], "tables_written": [],
     "peak_memory_mib": 0,
 }  # fmt: skip
-"""Record of a chapter that was left out altogether: the values that it reported, the files of
+"""Record of a chapter that was left out completely: the values that it reported, the files of
 ``groove_utils`` and of the study and the packages that it used, the tables that it wrote, and its
-largest memory."""
+peak memory."""
 
 NOT_ALLOWED = b"The study does not allow this table.\n"
-"""Content of the file that stands for a table that cannot be made for a study."""
+"""Content of a table's file if the table cannot be computed for a study."""
 
 _current: Chapter | None = None
 

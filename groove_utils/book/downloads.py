@@ -1,8 +1,8 @@
-"""Chapters as notebooks to download: with their numbers and figures, and a cell that installs.
+"""Downloadable notebooks of chapters, with values, figures and an installation cell.
 
-The book's own notebooks name figures and sounds by the files next to the page, and values by MyST's
-roles, which Jupyter and Colab do not know. In a downloaded notebook, figures are part of the file,
-values are in the prose, and players appear when their cells are run.
+The book's own notebooks refer to figures and sounds by files next to the page, and to values by
+MyST roles, which Jupyter and Colab do not support. In a downloaded notebook, figures are embedded,
+values are part of the text, and players appear when their cells are run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from groove_utils.files import atomic_path
 
 __all__ = ["download_notebook", "install_cell", "write_downloads"]
 
-FOLDER = "_sources"  # in the pages' folder; the theme's download button leads there
+FOLDER = "_sources"  # in the pages' folder; the theme's download button links to it
 FIGURE = re.compile(r"~{3,}\{figure\} (\S+)\n((?::[^\n]*\n)*)\n(.*?)\n~{3,}", re.S)
 FILE_LINK = re.compile(r"\{download\}`[^`]*`\.?|<a href=[^>]*>(.*?)</a>")
 UNKNOWN_ADDRESS = "  # write the address of the book's repository here, as for git clone"
@@ -53,15 +53,15 @@ if importlib.util.find_spec("groove_utils") is None:
 
 
 def install_cell(chapter: str, address: Mapping[str, str] | None) -> NotebookNode:
-    """Make the cell that fetches and installs the book's package where it is missing.
+    """Create the cell that fetches and installs the book's package if it is missing.
 
     Parameters
     ----------
     chapter : str
-        Its name; the tables that it reads are made as well.
+        Name of the chapter; the tables that it reads are created, too.
     address : mapping or None
-        ``url`` and ``branch``, as :func:`groove_utils.book.build.repository` returns them. If it is
-        unknown, the cell asks for it.
+        ``url`` and ``branch``, as returned by :func:`groove_utils.book.build.repository`. If None,
+        the cell asks for the address.
 
     Returns
     -------
@@ -90,17 +90,17 @@ def download_notebook(
     values: Mapping[str, Mapping],
     address: Mapping[str, str] | None,
 ) -> NotebookNode:
-    """Make the notebook to download from an executed chapter.
+    """Create the downloadable notebook of an executed chapter.
 
     Parameters
     ----------
     page : nbformat.NotebookNode
-        As :func:`groove_utils.book.page.published_page` made it; it is changed.
+        Output of :func:`groove_utils.book.page.published_page`; it is modified.
     chapter : str
     sources : pathlib.Path
         Folder of the page, with ``figures/``.
     values : mapping of str to mapping
-        Reported values, as :func:`groove_utils.book.build.collect_values` joins them.
+        Reported values, as returned by :func:`groove_utils.book.build.collect_values`.
     address : mapping or None
         As for :func:`install_cell`.
 
@@ -135,7 +135,7 @@ def write_downloads(
     values: Mapping[str, Mapping],
     address: Mapping[str, str] | None,
 ) -> None:
-    """Write the notebooks of chapters to where the pages' download buttons lead.
+    """Write the chapters' downloadable notebooks to the targets of the download buttons.
 
     Parameters
     ----------
@@ -159,10 +159,10 @@ def _solution_heading(mark: re.Match) -> str:
 
 
 def _output(output: NotebookNode, sources: Path, texts: Mapping[str, str]) -> list[NotebookNode]:
-    """Return what a downloaded notebook shows in place of an output of the page."""
+    """Return what a downloaded notebook shows instead of a page's output."""
     data = output.get("data", {})
     if any(kind.startswith("application/papermill.record") for kind in data):
-        return []  # a value, which is in the prose
+        return []  # a value, which is in the text
     html, text = data.get("text/html", ""), data.get("text/markdown", "")
     if 'class="listening-map"' in html:
         return []
@@ -178,7 +178,7 @@ def _output(output: NotebookNode, sources: Path, texts: Mapping[str, str]) -> li
 
 
 def _figure(file: Path, options: str, caption: str, texts: Mapping[str, str]) -> list[NotebookNode]:
-    """Return a figure as a PNG inside the notebook, and its caption."""
+    """Return a figure as an embedded PNG, and its caption."""
     alt = re.search(r"^:alt: *(.*)$", options, re.M)
     width = re.search(r"^:width: *(\d+)px", options, re.M)
     png = io.BytesIO()

@@ -1,7 +1,8 @@
 """Notebooks for working on a chapter's exercises: the chapter without its solutions.
 
-They come from the same source as the page. A cell tagged ``solution`` becomes an empty cell, and
-the cell tagged ``check`` behind it says what is wrong with an answer without giving it away.
+They are generated from the same source as the page. A cell tagged ``solution`` becomes an empty
+cell, and the following cell, tagged ``check``, tells what is wrong with an answer without giving
+the solution away.
 """
 
 from __future__ import annotations
@@ -46,10 +47,10 @@ def exercise_notebook(
     script : pathlib.Path
         ``analysis/NN-slug.py``.
     values : mapping of str to mapping, optional
-        Reported values, as :func:`groove_utils.book.build.collect_values` joins them. Their texts
-        stand in the prose; an ellipsis stands for others.
+        Reported values, as returned by :func:`groove_utils.book.build.collect_values`. They are
+        inserted in the prose; missing values become an ellipsis.
     address : mapping, optional
-        Of the repository, for :func:`groove_utils.book.downloads.install_cell`.
+        Address of the repository, for :func:`groove_utils.book.downloads.install_cell`.
 
     Returns
     -------
@@ -76,7 +77,7 @@ def exercise_notebook(
         cells.append(cell)
     start = nbformat.v4.new_markdown_cell(START.format(chapter=script.stem), id="exercise-notebook")
     notebook.cells = [install_cell(script.stem, address), start, *cells]
-    del notebook.metadata["jupytext"]  # it is paired with no script
+    del notebook.metadata["jupytext"]  # it is not paired with a script
     return notebook
 
 
@@ -92,9 +93,9 @@ def write_exercises(
     ----------
     scripts : iterable of pathlib.Path
     folder : pathlib.Path
-        Folder of the pages; notebooks are written into its ``exercises/``.
+        Folder of the pages; notebooks are written to its sub-folder ``exercises/``.
     values, address : mapping, optional
-        Those of :func:`exercise_notebook`.
+        See :func:`exercise_notebook`.
 
     Returns
     -------

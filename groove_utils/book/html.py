@@ -24,14 +24,14 @@ SEARCH_ONLY = re.compile(r"searchtools\.js|language_data\.js|searchindex\.js")
 
 
 def finish_pages(folder: Path, figures: Path) -> None:
-    """Edit every page of a built book in place, and delete the files that no page uses.
+    """Edit every page of a built book in place, and delete unused files.
 
     Parameters
     ----------
     folder : pathlib.Path
-        With ``index.html`` and ``_static/``.
+        Folder with ``index.html`` and ``_static/``.
     figures : pathlib.Path
-        The figures of the chapters, with their dark twins, which are copied to the pages.
+        Folder of the chapters' figures and their dark versions, which are copied to the pages.
     """
     for image in sorted((folder / "_images").glob("*.webp")):
         twin = dark_twin(image)
@@ -133,7 +133,7 @@ def _draw_icons(soup: BeautifulSoup, icons: dict[str, str]) -> None:
 
 
 def _add_dark_figures(soup: BeautifulSoup, folder: Path) -> None:
-    """Put the figure drawn for dark pages next to each figure; the theme shows one of them."""
+    """Insert each figure's dark version next to it; the theme shows one of the two."""
     for image in soup.select("article figure a > img[src]"):
         twin = dark_twin(Path(image["src"]))
         if (folder / twin).is_file():

@@ -17,12 +17,12 @@ ROLE = re.compile(r"\{([a-z:]+)\}`([^`]*)`")
 
 
 def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
-    """Replace MyST's directives by their titles and bodies, and its roles by their texts.
+    """Replace MyST directives by their titles and bodies, and roles by their text.
 
     Parameters
     ----------
     text : str
-        MyST.
+        MyST source.
     texts : mapping of str to str
         Reported values, as ``{glue:text}`` names them; an ellipsis stands for others. They are
         escaped, since some are texts of a study.
@@ -52,7 +52,7 @@ def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
 
 
 def glue_texts(chapter: str, values: Mapping[str, Mapping]) -> dict[str, str]:
-    """Return the texts of a chapter's values, as ``{glue:text}`` names them."""
+    """Return the texts of a chapter's values, by their name in ``{glue:text}``."""
     texts = {}
     for key, entry in values.items():
         if key.startswith(f"{chapter}."):

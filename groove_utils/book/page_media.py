@@ -1,4 +1,4 @@
-"""Figures and sounds next to the pages: their folders, and which of them a page shows."""
+"""Figures and sounds next to the pages: their folders, and the pages that show them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def list_media(sources: Path) -> list[Path]:
 
 
 def dark_twin(figure: Path) -> Path:
-    """Return the file of a figure that is drawn for dark pages.
+    """Return the file of a figure's version for dark pages.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def dark_twin(figure: Path) -> Path:
 
 
 def is_shown(file: Path, text: str) -> bool:
-    """Check whether a text of pages names a file, or the figure whose dark twin it is.
+    """Return True if the text of pages contains the name of a file or of its light version.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from groove_utils.files import atomic_path
 __all__ = ["find_chromium", "join_pages", "print_book"]
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-# what only a browser can use: players, buttons, maps, folded code of figures, figures for the dark
+# elements that only work in a browser: players, buttons, maps, folded code, dark figures
 ON_SCREEN = "script, button, .players, .listening-map, details.hide, .only-dark, .headerlink"
 PAGE = """<!DOCTYPE html>
 <html lang="en" data-theme="light" class="printed-book">
@@ -28,23 +28,23 @@ PAGE = """<!DOCTYPE html>
 
 
 def find_chromium() -> str | None:
-    """Return Chromium's executable: ``$CHROMIUM``, else the first of its usual names, or None."""
+    """Return Chromium's executable: ``$CHROMIUM``, or the first of its usual names, or None."""
     named = os.environ.get("CHROMIUM")
     return shutil.which(named) if named else next(filter(None, map(shutil.which, CHROMIUM)), None)
 
 
 def join_pages(html: Path) -> str:
-    """Join the pages of a built book into one HTML document, in the order of its contents.
+    """Join the pages of a built book into one HTML document, in the order of the contents.
 
     Parameters
     ----------
     html : pathlib.Path
-        With ``index.html``, whose sidebar lists the pages.
+        Folder with ``index.html``, whose sidebar lists the pages.
 
     Returns
     -------
     str
-        Links between pages lead to places in the document, and solutions are open.
+        HTML in which links between pages lead to anchors in the document, and solutions are open.
     """
     front = BeautifulSoup((html / "index.html").read_text(encoding="utf-8"), "html.parser")
     listed = [link["href"] for link in front.select("nav.bd-links a.internal[href]")]
@@ -64,7 +64,7 @@ def join_pages(html: Path) -> str:
 
 
 def print_book(html: Path, target: Path, work: Path) -> None:
-    """Print a built book into one PDF, with an outline of its headings.
+    """Print a built book to a single PDF, with an outline of its headings.
 
     Parameters
     ----------
@@ -73,12 +73,12 @@ def print_book(html: Path, target: Path, work: Path) -> None:
     target : pathlib.Path
         The PDF to write.
     work : pathlib.Path
-        A folder for the joined pages; it is emptied before and deleted afterwards.
+        Temporary folder for the joined pages; it is emptied first and deleted afterwards.
 
     Raises
     ------
     BookError
-        If there is no Chromium, or it fails.
+        If Chromium is not found, or fails.
     """
     chromium = find_chromium()
     if chromium is None:
@@ -97,7 +97,7 @@ def print_book(html: Path, target: Path, work: Path) -> None:
     with atomic_path(target) as part:
         command = [chromium, "--headless", "--disable-gpu", f"--print-to-pdf={part.resolve()}"]
         command += ["--no-pdf-header-footer", "--generate-pdf-document-outline"]
-        command += ["--no-sandbox"] * (os.geteuid() == 0)  # which root cannot use
+        command += ["--no-sandbox"] * (os.geteuid() == 0)  # the root user cannot use the sandbox
         run = subprocess.run(
             [*command, page.resolve().as_uri()], capture_output=True, text=True, check=False
         )
@@ -113,7 +113,7 @@ def print_book(html: Path, target: Path, work: Path) -> None:
 
 
 def _article(file: Path) -> Tag:
-    """Return the article of a page, with unique anchors and without what only a browser can use."""
+    """Return the article of a page, with unique anchors and without interactive elements."""
     soup = BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
     article = soup.find("article")
     for element in article.select(ON_SCREEN):
@@ -123,7 +123,7 @@ def _article(file: Path) -> Tag:
             link.next_sibling.replace_with(str(link.next_sibling)[1:])
         link.decompose()
     for image in article.select("img[loading]"):
-        del image["loading"]  # a page that is printed is never scrolled
+        del image["loading"]  # a printed page is never scrolled
     for element in article.select("[id]"):
         element["id"] = f"{file.stem}--{element['id']}"
     for link in article.select("a[href]"):
@@ -133,7 +133,7 @@ def _article(file: Path) -> Tag:
 
 
 def _rewrite_link(link: Tag, file: Path) -> None:
-    """Let a link to a page or place of the book lead to the place in the joined pages."""
+    """Rewrite a link to a page or an anchor of the book to an anchor in the joined pages."""
     if re.match(r"[a-z]+:", link["href"]):
         return
     page, _, anchor = link["href"].partition("#")

@@ -143,7 +143,7 @@ def _box(unmet: str, headings: list[str], part: str) -> nbformat.NotebookNode:
     ]
     if headings:
         lines += ["", "Left out: " + "; ".join(f"“{heading}”" for heading in headings) + "."]
-    lines += ["", "The page [How to run and adapt](adapt.md) says what a study folder may hold."]
+    lines += ["", "The page [How to run and adapt](adapt.md) describes study folders."]
     cell = nbformat.v4.new_markdown_cell("\n".join([*lines, "````"]))
     cell["id"] = f"not-run-{re.sub('[^a-z0-9]+', '-', unmet)}"[:64]
     return cell

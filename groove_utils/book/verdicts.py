@@ -33,7 +33,8 @@ def pick_verdict(
     Parameters
     ----------
     row : Series or mapping
-        With ``low`` and ``high``. NaN, for an interval that could not be computed, is unclear.
+        Interval with ``low`` and ``high``. NaN, for an interval that could not be computed, is
+        unclear.
     positive, negative, unclear : str
         Verdicts for an interval above the reference, below it, or containing it.
     reference : float
@@ -146,7 +147,7 @@ def pick_shape(lines, hump: str, valley: str, unclear: str) -> str:
     Parameters
     ----------
     lines : DataFrame
-        From :func:`groove_utils.probe.two_lines`.
+        Output of :func:`groove_utils.probe.two_lines`.
     hump, valley, unclear : str
         Verdicts for slopes that clearly rise and then fall, fall and then rise, and for all other
         cases.

@@ -107,7 +107,7 @@ def detect_onsets(
     Parameters
     ----------
     curve : ndarray, shape (n_frames,)
-        From :func:`onset_strength` or :func:`region_strength`.
+        Output of :func:`onset_strength` or :func:`region_strength`.
     hop : float
         Seconds between its values.
     threshold : float

@@ -82,7 +82,7 @@ def describe_stems(stems: dict[str, np.ndarray], sr: int) -> pd.Series:
         y = np.asarray(stems.get(name, ()), dtype=np.float32)
         y = y.mean(axis=0) if y.ndim == 2 else y
         if y.size == 0 or not np.isfinite(y).all():
-            reasons[f"density_{name}"] = "the stem is missing, empty or holds NaN"
+            reasons[f"density_{name}"] = "the stem is missing, empty or contains NaN"
             continue
         if np.abs(y).max() < SILENT:
             values[f"density_{name}"], onsets[name] = 0.0, np.empty(0)

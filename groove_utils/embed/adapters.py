@@ -80,11 +80,11 @@ class Adapter(Protocol):
         False by default. Set it only if :meth:`forward` keeps no state between calls, unlike, for
         example, a hook that stores activations.
     version : str, optional
-        Of the weights and the adapter's own processing; change it when either changes.
+        Version of the weights and of the adapter's own processing; change it when either changes.
     trained : bool, optional
         False for an untrained twin; True by default.
     seed : int, optional
-        Of the random weights of an untrained twin; it is part of the cache key.
+        Seed of an untrained twin's random weights; it is part of the cache key.
     files : callable, optional
         ``files()`` lists the files of the weights; the model is checked again when one changes.
     """
@@ -112,7 +112,7 @@ class Adapter(Protocol):
         -------
         dict of str to array
             (n_windows, dim), or (n_windows, n_frames, dim) to be pooled over the frames that begin
-            before the end and hold no NaN.
+            before the end and contain no NaN.
         """
 
 

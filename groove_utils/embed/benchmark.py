@@ -75,7 +75,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
 
 
 def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, float, int] | None:
-    """Seconds, peak memory and number of values; None where the model does not run here."""
+    """Return seconds, peak memory and number of values; None if the model does not run here."""
     from groove_utils.networks import choose_device  # imports torch
 
     if factory is not None:

@@ -57,7 +57,7 @@ def embed_audio(
     Raises
     ------
     AudioError
-        If the signal is empty or holds NaN or infinite samples.
+        If the signal is empty, or contains NaN or infinite samples.
     EmbedError
         If there is no such model.
     ModelUnavailableError

@@ -42,7 +42,7 @@ def load_model(
     Returns
     -------
     groove_utils.embed.engine.Model
-        With attributes `adapter`, `network`, `fingerprint`, `device`.
+        Model with attributes `adapter`, `network`, `fingerprint`, `device`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Embed every sum of a study's stems, for the chapter on stem ablation."""
+"""Embedding of all sums of a study's stems, for the chapter on stem ablation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from groove_utils.study.stem_names import stem_subsets, subset_name
 __all__ = ["embed_stem_sums"]
 
 Sum = tuple[str, ...]
-EXACT = 10 ** (-90 / 20)  # a difference below this is rounding to 16 bit
+EXACT = 10 ** (-90 / 20)  # smaller differences are due to rounding to 16 bits
 
 
 def embed_stem_sums(
@@ -42,20 +42,20 @@ def embed_stem_sums(
     ----------
     study : Study
     models : str or sequence of str
-        Models, or folders of the study's ``embeddings/``.
+        Models, or folders in the study's ``embeddings/``.
     sums : iterable of sequence of str, optional
-        Which stems to add up; all non-empty subsets by default, from single stems to all, or the
+        Stems to add up. By default, all non-empty subsets, from single stems to all stems, or the
         sums with precomputed vectors if the study has no stems.
     stems : mapping of str to mapping of str to path, optional
-        Audio files by track_id and stem; the study's own by default. They may come from a
-        separator, or from another song.
+        Audio files by track_id and stem; the study's own by default. They may come from a separator
+        or from another song.
     gains : mapping of tuple of str to mapping of str to float, optional
-        A linear gain for a sum, by track_id; 1 where none is given. For loudness matching.
+        Linear gains by sum and track_id, for loudness matching; 1 if not given.
     tracks : iterable of str, optional
         Track ids; all by default.
     excerpt : float
-        Seconds from the middle of each song that are embedded; 0 for the whole song. Precomputed
-        vectors are used as they are.
+        Duration in seconds of the excerpt from the middle of each song that is embedded; 0 for the
+        whole song. Precomputed vectors are used unchanged.
     **options
         As in :func:`groove_utils.embed.embed_models`: seed, pooling, cache, device, executor,
         progress.
@@ -63,20 +63,20 @@ def embed_stem_sums(
     Returns
     -------
     dict of str to dict of tuple of str to Embedding
-        By model and sum, in the order of `sums`.
+        Embeddings by model and sum, in the order of `sums`.
 
     Raises
     ------
     EmbedError
         If a track lacks a stem of a sum, a sum is empty or names a stem twice, the study has
-        neither stems nor vectors of a sum, or another `pooling` than the mean is asked for of
-        vectors that the study brings.
+        neither stems nor vectors of a sum, or `pooling` is not the mean although vectors are
+        precomputed.
 
     Notes
     -----
-    Where the study holds ``embeddings/<model>/<stem>+<stem>/``, these are used (not with `stems`
-    or `gains`). Where all of a track's own stems add up to its mix, within 16-bit rounding, the
-    mix itself is embedded, which is usually cached already.
+    If the study contains ``embeddings/<model>/<stem>+<stem>/``, these vectors are used (unless
+    `stems` or `gains` are given). If a track's own stems add up to its mix, within 16-bit rounding,
+    the mix itself is embedded for the sum of all stems, since it is usually cached already.
     """
     models = [models] if isinstance(models, str) else list(models)
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
@@ -88,7 +88,7 @@ def embed_stem_sums(
     if stems is None and not gains:
         vectors = {model: _precomputed(study, model, sums, ids) for model in models}
     check_options([model for model in models if vectors[model]], **options)
-    groups: dict[tuple[Sum, ...], list[str]] = {}  # models that lack the same sums run together
+    groups: dict[tuple[Sum, ...], list[str]] = {}  # models that lack the same sums are run together
     for model in models:
         if missing := tuple(each for each in sums if each not in vectors[model]):
             groups.setdefault(missing, []).append(model)
@@ -117,7 +117,7 @@ def _label(track: str, each: Sum) -> str:
 
 
 def _of_sum(embedding: Embedding, ids: Sequence[str], each: Sum) -> Embedding:
-    """The rows of one sum, under the tracks' own names."""
+    """Return the rows of one sum, under the tracks' own names."""
     part = embedding.select([_label(track, each) for track in ids])
     silent = [track for track in ids if _label(track, each) in part.silent]
     return Embedding(embedding.model, list(ids), part.layers, silent)
@@ -140,7 +140,7 @@ def _stem_files(study, ids: Sequence[str]) -> dict[str, dict[str, Path]]:
 def _parts(files: Mapping[str, Path], excerpt: float) -> dict[str, FileSource]:
     if not excerpt:
         return {stem: FileSource(path) for stem, path in files.items()}
-    # the same excerpt of all stems, the longest of which is as long as the song
+    # the same excerpt of all stems; the longest stem gives the song's length
     longest = max(audio_duration(path) for path in files.values())
     start = max(0.0, (longest - excerpt) / 2)
     return {stem: FileSource(path, start, excerpt) for stem, path in files.items()}
@@ -158,7 +158,7 @@ def _source(
 
 
 def _add_up(parts: Sequence[FileSource], whole: FileSource) -> bool:
-    """Check whether files add up to another; cached by their contents."""
+    """Return True if files add up to another file; cached by their contents."""
     total = SumSource(parts)
     if total.sr != whole.sr:
         return False

@@ -57,7 +57,7 @@ def twins_of(study, models: Sequence[str]) -> list[str]:
 
 
 def precomputed_sums(study, model: str) -> list[str]:
-    """Return the stems, and sums of stems, with a model's vectors in a study.
+    """Return the stems and sums of stems for which a study has a model's vectors.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Sums of stems as sources for the engine (chapter 08-stem-ablation).
 
-The resampled blocks of short stems are kept for a while: the sums of a song's stems then decode and
-resample each stem once.
+The resampled blocks of short stems are cached temporarily, so that each stem of a song is decoded
+and resampled only once.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class SumSource(Source):
     Parameters
     ----------
     paths : sequence of path or FileSource
-        Of any rates; the sum has the highest of these.
+        Files with any sample rates; the sum has the highest of these.
     gain : float
-        Linear.
+        Linear gain.
 
     Raises
     ------
@@ -53,9 +53,9 @@ class SumSource(Source):
             yield blocks[self.sr] if mono else blocks[self.sr][None]
 
     def resampled(self, rates: Sequence[int]) -> Iterator[tuple[float, dict[int, np.ndarray]]]:
-        """Yield the sum at several rates; parts are resampled one by one, so that sums share them.
+        """Yield the sum at several rates; parts are resampled separately, so sums can share them.
 
-        The peak is that of the highest rate.
+        The peak is that at the highest rate.
         """
         highest, peak = max(rates), 0.0
         parts = [_kept_blocks(part, rates) for part in self.parts]
@@ -72,10 +72,10 @@ def add_streams(
     Parameters
     ----------
     parts : sequence of iterator of dict of int to ndarray
-        Blocks by rate, of any lengths. A stream that ends early is continued by silence.
+        Blocks by rate, of any lengths. A stream that ends early is continued with silence.
     rates : sequence of int
     gain : float
-        Linear, applied to the sum.
+        Linear gain, applied to the sum.
 
     Yields
     ------
@@ -112,7 +112,7 @@ def _n_bytes(stream: list[dict[int, np.ndarray]]) -> int:
 
 
 def _kept_blocks(part: FileSource, rates: Sequence[int]) -> Iterator[dict[int, np.ndarray]]:
-    """Yield a file's blocks at several rates, and keep them if they are few."""
+    """Yield a file's blocks at several rates, and cache them if there are few."""
     key = (part.content(), tuple(sorted(rates)))
     with _lock:
         stream = _kept.get(key)

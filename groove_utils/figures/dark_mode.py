@@ -1,4 +1,4 @@
-"""Figures for dark pages: the same figure on a dark ground, with its hues unchanged."""
+"""Figures for dark pages: the same figure on a dark background, with unchanged hues."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def draw_dark(figure: plt.Figure) -> None:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        It has been drawn or saved once, so that the places of its texts are known.
+        Figure that has been drawn or saved once, so that the positions of its text are known.
     """
     kept = {id(text) for axes in figure.axes for text in axes.texts if _is_on_colour(text, axes)}
     for artist in figure.findobj(Artist):
@@ -50,12 +50,12 @@ def draw_dark(figure: plt.Figure) -> None:
 
 
 def dark_colour(colour: object) -> tuple[float, float, float, float]:
-    """Return the colour that takes the place of another one on a dark page.
+    """Return the colour that replaces a given one on a dark page.
 
     Parameters
     ----------
     colour : colour
-        Anything that matplotlib reads.
+        Any matplotlib colour.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def dark_colour(colour: object) -> tuple[float, float, float, float]:
 
 
 def _contrast(rgb: tuple[float, float, float]) -> float:
-    """Contrast of a colour with the dark ground, after WCAG 2."""
+    """Return the contrast ratio between a colour and the dark background, as in WCAG 2."""
     light, dark = (
         sum(
             weight * (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4)
@@ -114,7 +114,7 @@ def _is_mapped(artist: Artist) -> bool:
 
 
 def _is_on_colour(text: Text, axes: plt.Axes) -> bool:
-    """Check whether an image, a coloured mesh or a coloured patch lies behind a text."""
+    """Return True if an image, a coloured mesh or a coloured patch lies behind a text."""
     box = text.get_window_extent()
     centre = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
     pictures = [image.get_window_extent() for image in axes.images]

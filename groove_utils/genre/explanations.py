@@ -162,7 +162,7 @@ def keep_top(explanation: np.ndarray, share: float) -> np.ndarray:
     ----------
     explanation : ndarray, shape (n, n_bands, n_frames)
     share : float
-        From 0 to 1; the number of cells is rounded.
+        Share of cells to mark, from 0 to 1; the number of cells is rounded.
 
     Returns
     -------

@@ -88,7 +88,7 @@ def make_stem_clips(
     Parameters
     ----------
     corpus : Corpus
-        From :func:`groove_utils.genre.rendered_corpus`.
+        Output of :func:`groove_utils.genre.rendered_corpus`.
     song_ids : sequence of str
     seconds, seed
         Settings with which the corpus was rendered.

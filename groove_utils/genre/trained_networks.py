@@ -118,7 +118,7 @@ def train_network(
     augment : callable, optional
         As in :func:`groove_utils.networks.train_epoch`; :func:`mask_and_mix` by default.
     cache : ArrayCache, optional
-        The project's store ``genre-networks`` by default.
+        Cache; by default, the project's store ``genre-networks``.
     device : str, optional
         See :func:`groove_utils.networks.choose_accelerator`.
     progress : bool

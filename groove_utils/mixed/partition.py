@@ -48,7 +48,7 @@ def partition_by_question(formula: str, rows: pd.DataFrame) -> pd.DataFrame:
     formula : str
         See `fit_lmm`; it is fitted to the rows of one question at a time.
     rows : DataFrame
-        With ``question``.
+        Rows with a column ``question``.
 
     Returns
     -------

@@ -35,7 +35,7 @@ def crossed_design(
     Parameters
     ----------
     n_listeners, n_songs : int
-        At least 2 each.
+        Numbers of listeners and songs, at least 2 each.
     songs_per_listener : int or None
         Number of songs per listener; all songs if None.
     rng : Generator

@@ -36,7 +36,7 @@ def choose_device(requested: str | None = None) -> str:
         return present[0]
     if requested.partition(":")[0] not in present:
         raise DetailedError(
-            f"device {requested!r} is not there; this machine has {', '.join(present)}.",
+            f"device {requested!r} is not available; this machine has {', '.join(present)}.",
             kind="no_device",
             value=requested,
         )
@@ -54,7 +54,7 @@ def choose_autocast(requested: bool, device: str | None = None) -> bool:
     if any(has.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16")):
         return True
     warnings.warn(
-        "autocast: this processor has no units for bfloat16; computing in float32.",
+        "autocast: this processor does not support bfloat16; computing in float32.",
         RuntimeWarning,
         stacklevel=3,
     )
@@ -62,7 +62,7 @@ def choose_autocast(requested: bool, device: str | None = None) -> bool:
 
 
 def precision(device: str, autocast: bool = False) -> contextlib.AbstractContextManager:
-    """Compute in half precision if `autocast`, else in true float32.
+    """Compute in half precision if `autocast`, otherwise in full float32.
 
     By default, convolutions on a GPU round to 10 bits and may use a different algorithm each time.
     """
@@ -74,7 +74,7 @@ def precision(device: str, autocast: bool = False) -> contextlib.AbstractContext
 
 
 def training_precision(device: str | None = None) -> str:
-    """Return the precision of matrix products in training: ``bfloat16`` on a GPU, else ``float32``.
+    """Return the precision of matrix products in training: ``bfloat16`` on GPUs, else ``float32``.
 
     Parameters
     ----------

@@ -166,8 +166,8 @@ def fit(
         Show a progress bar.
     engine : accelerate.Accelerator, optional
         Device, precision and processes; by default, this process on the CPU in float32. With
-        several processes, each computes its share of every batch, and batch normalisation uses
-        the statistics of the share. See :func:`choose_accelerator`.
+        several processes, each computes its part of every batch, and batch normalisation uses the
+        statistics of that part. See :func:`choose_accelerator`.
 
     Returns
     -------
@@ -233,7 +233,7 @@ def predict(network: nn.Module, X: np.ndarray | torch.Tensor, batch_size: int = 
 
 
 def choose_accelerator(device: str | None = None) -> Accelerator | None:
-    """Choose where to train: a GPU or several processes where there are any, else none.
+    """Choose where to train: a GPU or several processes if available, otherwise None.
 
     A GPU computes matrix products in bfloat16. Several processes are started by
     ``torchrun --nproc-per-node N script.py`` or ``accelerate launch script.py``.
