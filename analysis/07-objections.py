@@ -754,7 +754,7 @@ show_figure(
     ),
     "rsa",
     f"Rank correlation between the distances of {n_songs} songs and their differences in rating, in "
-    "the layer where it is highest.",
+    "the layer where it is highest, with 95% intervals that are not corrected for this choice.",
     "Forest plot, one row per model, for all pairs and with style held constant.",
     table=alike,
 )

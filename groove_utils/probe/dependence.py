@@ -181,6 +181,12 @@ def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
     z = (x - x.mean()) / x.std()
     sign = -1 if _clustered(songs, [np.ones_like(z), z, z**2, *held]).params[2] > 0 else 1
     spline = np.asarray(dmatrix("cr(z, df=5) - 1", {"z": z}))
+    n_columns = spline.shape[1] + len(held)
+    if len(z) <= n_columns:
+        raise ProbeError(
+            f"{len(z)} songs; the spline and {len(held)} covariates need more than {n_columns}",
+            kind="too_few", column="covariates", value=len(z),
+        )  # fmt: skip
     smooth = sm.OLS(songs.ratings[:, 0], np.column_stack([spline, *held])).fit()
     design = np.column_stack([spline, *[np.full(len(z), column.mean()) for column in held]])
     height = sign * (design @ smooth.params)

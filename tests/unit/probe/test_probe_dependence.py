@@ -148,5 +148,7 @@ def test_unusable_features_are_refused(hump):
         parabola(np.ones(240), y, artists)
     with raises(ProbeError, "too_few", column="x", value=3):
         two_lines(np.arange(240) % 3, y, artists)
+    with raises(ProbeError, "too_few", column="covariates", value=12):
+        two_lines(np.arange(12.0), y[:12], artists[:12], np.eye(12)[:, :7])
     with raises(StatsError, "not_finite", column="features"):
         partial_dependence(X.mask(X > 2), y, artists, feature="a")
