@@ -87,7 +87,7 @@ def stream_audio(
     n_block : int
         Number of samples per block, over all channels.
     start : float
-        Seconds from the file's beginning.
+        Start of the excerpt, in seconds from the beginning of the file.
     duration : float, optional
         Length in seconds; by default, up to the end of the file.
 

@@ -116,7 +116,7 @@ class FileSource(Source):
     ----------
     path : path-like
     start : float
-        Seconds from the file's beginning.
+        Start of the excerpt, in seconds from the beginning of the file.
     duration : float, optional
         Length in seconds; by default, up to the end of the file.
 

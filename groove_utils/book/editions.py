@@ -1,7 +1,7 @@
 """Editions of the book, one per catalogued study, and the site that joins them.
 
 Each page of the site links to the same page of the other editions. The links are plain HTML, so
-that they work without JavaScript and from a folder; the theme's version switcher does neither.
+they work without JavaScript and for local files, unlike the theme's version switcher.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ __all__ = ["Edition", "build_editions", "read_site_address", "write_site"]
 
 @dataclass(frozen=True)
 class Edition:
-    """A book built on one study.
+    """An edition: the book built for one study.
 
     Parameters
     ----------
     name, title : str
         Name of the study in the catalogue, and its title.
     simulated : bool
-        True if its ratings do not come from people.
+        True if its ratings are simulated.
     html : pathlib.Path or None
         Folder of its pages; None if it could not be built because its data are missing.
     fetched : bool
@@ -52,7 +52,7 @@ class Edition:
     values: dict[str, dict] = field(default_factory=dict)
 
     def reported(self, name: str) -> bool:
-        """Return whether a chapter reported a value of this name."""
+        """Return True if a chapter reported a value with this name."""
         return name in self.values
 
     def value(self, name: str) -> str:
@@ -67,7 +67,7 @@ class Edition:
 def build_editions(
     root: Path, chapters: list[str], environment: Mapping[str, str] = os.environ
 ) -> list[Edition]:
-    """Build the book on every catalogued study whose data can be had.
+    """Build the book for every catalogued study whose data are available.
 
     Parameters
     ----------
@@ -76,17 +76,17 @@ def build_editions(
     chapters : list of str
         Names of all chapters, as in ``chapters.mk``.
     environment : mapping of str to str
-        With PARAMS; STUDY is ignored.
+        Environment variables, with PARAMS; STUDY is ignored.
 
     Returns
     -------
     list of Edition
-        Those with ratings by people first.
+        The editions, starting with those whose ratings are by people.
 
     Raises
     ------
     BookError
-        If the demo study cannot be made, or a chapter or the pages of an edition fail.
+        If the demo study cannot be generated, or a chapter or the pages of an edition fail.
     """
     datasets = [get_dataset(name) for name in dataset_names()]
     datasets.sort(key=lambda dataset: dataset.meta["simulated"])
@@ -121,7 +121,7 @@ def build_editions(
 def _raise_failed(name: str, what: str) -> None:
     raise BookError(
         f"The edition {name}: {what}, for the reason above. Correct it, and run `make site` again; "
-        "the site that is there is left as it was.",
+        "the existing site was not changed.",
         kind="edition_failed",
         value=name,
     )
@@ -161,9 +161,9 @@ def write_site(
     source : pathlib.Path
         Folder of the front page (a template) and its style sheet, ``site/`` of the checkout.
     site : pathlib.Path
-        Folder to write; it is replaced when all is written.
+        Output folder; it is replaced once everything has been written.
     editions : sequence of Edition
-        At least one of them has pages.
+        Editions, at least one of which has pages.
     address : str, optional
         Address at which the site will be published, for canonical links.
 
@@ -178,7 +178,7 @@ def write_site(
     built = [edition for edition in editions if edition.html]
     pages = {edition.name: _list_pages(edition) for edition in built}
     for edition in built:
-        # the other files are linked, not copied: nothing writes into a file that is there
+        # other files are hard-linked, not copied: existing files are never modified
         shutil.copytree(
             edition.html,
             part / edition.name,
@@ -213,7 +213,7 @@ def _list_pages(edition: Edition) -> set[str]:
 def _switcher(
     edition: Edition, editions: Iterable[Edition], page: str, pages: Mapping[str, set[str]]
 ) -> str:
-    """Return HTML that links to a page in other editions, or to the front page of those without."""
+    """Return HTML links to a page in other editions, or to their front page if they lack it."""
     up = "../" * (page.count("/") + 1)
     items = [f'<li><a href="{up}index.html">All editions</a></li>']
     for other in editions:
@@ -228,7 +228,7 @@ def _switcher(
 
 
 def _insert(text: str, links: str, canonical: str | None, depth: int) -> str:
-    """Return a page with links to other editions in its header, and its address in its head."""
+    """Insert links to other editions into a page's header, and its canonical address."""
     head = f'<link href="{"../" * depth}editions.css" rel="stylesheet"/>'
     if canonical:
         head += f'<link href="{escape(canonical)}" rel="canonical"/>'

@@ -35,13 +35,13 @@ PAGES = "html"  # name of the compiled pages among the results; all others are c
 
 @contextmanager
 def lock_build(build: Path, purpose: str) -> Iterator[None]:
-    """Lock a study's folder of generated files; wait while another process holds the lock.
+    """Lock a study's folder of generated files, after waiting for other processes to release it.
 
     Parameters
     ----------
     build : pathlib.Path
     purpose : str
-        Purpose, shown to processes that have to wait.
+        Reason for the lock, shown to processes that have to wait.
 
     Raises
     ------

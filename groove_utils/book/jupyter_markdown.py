@@ -1,4 +1,4 @@
-"""MyST as plain Markdown, for notebooks that are opened outside the book."""
+"""Conversion of MyST to plain Markdown, for notebooks opened outside the book."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
     text : str
         MyST source.
     texts : mapping of str to str
-        Reported values, as ``{glue:text}`` names them; an ellipsis stands for others. They are
-        escaped, since some are texts of a study.
+        Reported values by their name in ``{glue:text}``; missing values become an ellipsis. They
+        are escaped, since some contain text from a study.
 
     Returns
     -------

@@ -352,7 +352,7 @@ def _glue(name: str, text: str) -> None:
 
 
 def _escape_names(caption: str, study: Study) -> str:
-    """Escape the names in a caption that would be taken for MyST, such as a style ``A$AP $1``."""
+    """Escape names in a caption that contain MyST markup, such as a style ``A$AP $1``."""
     models = (path.name for path in (study.path / "embeddings").glob("[!.]*"))
     for name in {*study.queries, *study.controls, *study.styles, *models}:
         if re.search(r"\w", name):

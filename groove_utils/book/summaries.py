@@ -53,12 +53,12 @@ def score_table(
 
 
 def mark_test_only(scores: pd.DataFrame, row: str = "model") -> pd.DataFrame:
-    """Mark the rows whose intervals draw test songs only, if other rows draw training songs too.
+    """Mark rows whose intervals resample test songs only, if others also resample training songs.
 
     Parameters
     ----------
     scores : DataFrame
-        From :func:`score_table`, with the column ``refit``.
+        Output of :func:`score_table`, with a column ``refit``.
     row : str
         Column of names to which the mark is appended.
 
@@ -75,12 +75,12 @@ def mark_test_only(scores: pd.DataFrame, row: str = "model") -> pd.DataFrame:
 
 
 def shape_table(tests: Mapping[str, pd.DataFrame], fmt: str = ".2f") -> pd.DataFrame:
-    """Tabulate several tests of two lines, with the shape that follows from each.
+    """Tabulate several two-lines tests, with the resulting shapes.
 
     Parameters
     ----------
     tests : mapping of name → DataFrame
-        From :func:`groove_utils.probe.two_lines`, by what is held constant.
+        Outputs of :func:`groove_utils.probe.two_lines`, by the covariates held constant.
     fmt : str
         Format specification of the slopes.
 
@@ -277,6 +277,6 @@ def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]
 
 
 def answers_table(answers: Mapping[str, str]) -> pd.DataFrame:
-    """Tabulate answers to objections, with typographic minus signs."""
+    """Return a table of objections and answers, with typographic minus signs."""
     answers = {name: typeset_minus(text) for name, text in answers.items()}
     return pd.Series(answers, name="answer").rename_axis("objection").to_frame()

@@ -1,6 +1,7 @@
-"""Chapters that a study cannot answer: named on one page, to which all links to them lead.
+"""Chapters that cannot be computed for a study: listed on one page, the target of their links.
 
-It is also a Sphinx extension, which resolves ``{doc}`06-probing``` where that chapter has no page.
+The module is also a Sphinx extension, which resolves ``{doc}`06-probing``` if that chapter has no
+page.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PAGE = "unanswered"
 
 @dataclass(frozen=True)
 class UnansweredChapter:
-    """A chapter that a study lacks the data for.
+    """A chapter for which a study lacks the data.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ class UnansweredChapter:
         Name of the chapter's file.
     title : str
     reason : MystText
-        A sentence that says what the study lacks.
+        A sentence about what the study lacks.
     """
 
     name: str
@@ -43,7 +44,7 @@ class UnansweredChapter:
 
 
 def find_unanswered(sources: Path, chapters: Iterable[str]) -> list[UnansweredChapter]:
-    """Find the chapters of which only the title and a box are left.
+    """Find the chapters that consist only of a title and a box.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ class Adapter(Protocol):
     Attributes
     ----------
     sample_rate : int
-        Hz.
+        Sample rate in Hz.
     window : float
         Duration in seconds of the audio in one forward pass.
     layers : dict of str to int

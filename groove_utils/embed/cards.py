@@ -26,9 +26,9 @@ class ModelCard:
     research_only : bool or None
         True if the licence forbids commercial use; None if this is not recorded.
     sample_rate : int
-        Hz.
+        Sample rate in Hz.
     window, hop : float
-        Seconds.
+        Window length and hop in seconds.
     layers : dict of str to int or None
         Dimensions of each layer; None if they are those of published vectors.
     parameters : int or None

@@ -16,25 +16,26 @@ from matplotlib.text import Annotation, Text
 
 __all__ = ["dark_colour", "draw_dark"]
 
-GROUND = "#121212"  # the ground of the theme's dark pages, for white
+GROUND = "#121212"  # background of the theme's dark pages; replaces white
 INK = "#e8eaed"  # for black
 NEUTRAL = 0.12  # largest difference between the channels of a grey
-FEW = 20  # a colour map of so few colours names categories, as a legend does
+FEW = 20  # a colour map with at most this many colours represents categories
 PARTS = {
     Text: ("color",),
     Line2D: ("color", "markerfacecolor", "markeredgecolor"),
     Patch: ("facecolor", "edgecolor"),
     Collection: ("facecolor", "edgecolor"),
 }
-CONTRAST = 3.0  # of graphics with their ground, WCAG 2.2, success criterion 1.4.11
+CONTRAST = 3.0  # between graphics and background (WCAG 2.2, success criterion 1.4.11)
 
 
 def draw_dark(figure: plt.Figure) -> None:
     """Recolour a drawn figure for a dark page, in place.
 
-    Greys change places: black becomes nearly white, and white the ground of the page. Hues stay, so
-    that captions which name colours hold; those too dark for the ground become lighter. Images,
-    continuous colour maps, and text in front of images or bars are left alone.
+    Greys are inverted: black becomes nearly white, and white becomes the page's background. Hues do
+    not change, so that colours named in captions remain correct; colours too dark for the
+    background become lighter. Images, continuous colour maps, and text in front of images or bars
+    are not changed.
 
     Parameters
     ----------

@@ -219,7 +219,7 @@ def draw_rows(
 
 
 def _check_bounds(table: pd.DataFrame, hue: str | None) -> None:
-    """Raise an error if the intervals of one colour are lost, though others have them."""
+    """Raise an error if the intervals of one colour are missing while others have them."""
     if hue is None or not {"low", "high"} <= set(table):
         return
     drawn = table[table["estimate"].notna()]

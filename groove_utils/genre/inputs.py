@@ -49,7 +49,7 @@ class Clips:
 
     @property
     def y(self) -> np.ndarray:
-        """Number of each clip's style, int64 (n,)."""
+        """Style of each clip, as an index into `styles`, int64 (n,)."""
         return pd.Categorical(self.table["style"], self.styles).codes.astype(np.int64)
 
 
@@ -157,7 +157,7 @@ def mel_picture(clip: np.ndarray, size: int = 224) -> np.ndarray:
     Parameters
     ----------
     clip : ndarray, shape (n_mels, n_frames)
-        In dB.
+        Log-mel spectrogram in dB.
     size : int
         Height and width in pixels.
 

@@ -22,7 +22,7 @@ def join_signals(
     ----------
     signals : sequence of ndarray, each of shape (n_samples,)
     sr : int
-        Hz.
+        Sample rate in Hz.
     fade : float
         Duration of a cross-fade in seconds.
 
@@ -99,7 +99,7 @@ def boundary_scores(
     Parameters
     ----------
     found, true : sequence of float
-        Seconds.
+        Times in seconds.
     tolerance : float
         Largest distance of a match in seconds.
 

@@ -32,13 +32,13 @@ def add_rumble(
     ----------
     y : ndarray, shape (n_samples,)
     sr : int
-        Hz.
+        Sample rate in Hz.
     style : str
     levels : mapping of str to float
         Root mean square of the tone in dB above that of the signal, by style; other styles get no
         tone.
     frequency : float
-        Hz, below 20.
+        Frequency in Hz, below 20.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def limit_bandwidth(y: np.ndarray, sr: int, style: str, cutoffs: Mapping[str, fl
     ----------
     y : ndarray, shape (n_samples,)
     sr : int
-        Hz.
+        Sample rate in Hz.
     style : str
     cutoffs : mapping of str to float
         Cutoff in Hz by style; other styles are not changed.

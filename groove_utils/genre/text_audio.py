@@ -202,7 +202,7 @@ def summarise_text_model(
     ----------
     sounds : mapping of str to path or (signal, sample rate)
     y : ndarray of int, shape (n,)
-        Number of each sound's style.
+        Style of each sound, as an index into `styles`.
     styles : sequence of str
     rated : mapping, optional
         Sounds with ratings of groove.

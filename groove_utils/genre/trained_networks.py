@@ -304,7 +304,7 @@ def _predictions_key(X, clips, splits, facts) -> str:
 
 
 def _named_precision(device: str | None) -> dict[str, str]:
-    """The part of a key that tells networks trained in half precision from others."""
+    """Return the part of a key that distinguishes networks trained in half precision."""
     name = training_precision(device)
     return {} if name == "float32" else {"precision": name}
 

@@ -59,12 +59,12 @@ def join_facts(
 
 
 def _is_variable(name: str) -> bool:
-    """Return whether a name can stand in a formula; ``class`` and ``C`` have other meanings."""
+    """Return True if a name is valid in a formula; ``class`` and ``C`` have other meanings."""
     return name.isidentifier() and not keyword.iskeyword(name) and variables(name) == {name}
 
 
 def _independent(facts: pd.DataFrame) -> list[str]:
-    """Names of the columns that are no linear combination of the columns before them."""
+    """Return the columns that are not linear combinations of the columns before them."""
     kept: list[str] = []
     for name in facts:
         rank = np.linalg.matrix_rank(facts[[*kept, name]].to_numpy())

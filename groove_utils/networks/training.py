@@ -79,7 +79,7 @@ class TrainingSettings:
 
 @contextmanager
 def one_torch_thread():
-    """Limit torch to one thread; more do not help small networks, and results are reproducible."""
+    """Limit torch to one thread: faster for small networks, and reproducible."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

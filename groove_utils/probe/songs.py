@@ -33,12 +33,12 @@ class Songs:
 
     @property
     def artist_codes(self) -> np.ndarray:
-        """Number of each song's artist in sorted order."""
+        """Artist of each song, encoded as an integer in sorted order."""
         return label_codes(self.artists)
 
     @property
     def style_codes(self) -> np.ndarray:
-        """Number of each song's style in sorted order."""
+        """Style of each song, encoded as an integer in sorted order."""
         return label_codes(self.styles)
 
     @property

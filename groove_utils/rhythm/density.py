@@ -21,11 +21,11 @@ def onset_density(onsets: ArrayLike, seconds: float) -> float:
     Returns
     -------
     float
-        In s⁻¹, ≥ 0.
+        Onsets per second.
 
     Examples
     --------
-    Two instruments on the beats at 120 BPM, one of them also half-way between:
+    Two instruments at 120 BPM, one on the beats, the other on beats and off-beats:
 
     >>> onset_density([0, 8, 16, 24] + [0, 4, 8, 12, 16, 20, 24, 28], seconds=2.0)
     4.0

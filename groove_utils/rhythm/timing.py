@@ -18,7 +18,7 @@ def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     times : ndarray, shape (n_onsets,)
-        In seconds.
+        Onset times in seconds.
     grid : Grid
 
     Returns

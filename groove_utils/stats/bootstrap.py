@@ -107,7 +107,7 @@ def influence_interval(estimate, influence, *, n_boot=2000, level=0.95, seed=0) 
     ----------
     estimate : ndarray, shape (k,)
     influence : ndarray, shape (g, k)
-        From :func:`jackknife_influence`.
+        Output of :func:`jackknife_influence`.
     n_boot : int
         Number of bootstrap samples.
     level : float

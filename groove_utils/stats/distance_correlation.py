@@ -43,7 +43,7 @@ def mantel(first, second, orders, *, keep=None, covariate=None) -> tuple[np.ndar
         :func:`scipy.spatial.distance.pdist`.
     second : array-like, shape (n_pairs,)
     orders : ndarray of int, shape (n_permutations, n)
-        From :func:`groove_utils.stats.permute`.
+        Output of :func:`groove_utils.stats.permute`.
     keep : ndarray of bool, shape (n_pairs,), optional
         Pairs to use.
     covariate : ndarray, shape (n_kept,), optional

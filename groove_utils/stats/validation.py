@@ -149,7 +149,7 @@ def _as_numbers(values) -> np.ndarray:
 
 
 def label_codes(labels) -> np.ndarray:
-    """Return the number of each label in sorted order, 0 … k − 1.
+    """Encode labels as integers 0 … k − 1, in sorted order of the labels.
 
     Examples
     --------

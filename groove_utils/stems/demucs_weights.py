@@ -98,7 +98,7 @@ def _descriptions() -> Path:
 
 
 def load_network(weights: Weights):
-    """Load a network, or return it if it has been loaded before.
+    """Load a network; repeated calls return the same object.
 
     Returns
     -------

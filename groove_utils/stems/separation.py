@@ -131,7 +131,7 @@ def separate_tracks(
     Returns
     -------
     dict of str to dict of str to pathlib.Path
-        By track and stem: 32-bit float WAV files, at the rate and length of the track's file.
+        Files by track and stem: 32-bit float WAV, with the rate and length of the track's file.
 
     Raises
     ------

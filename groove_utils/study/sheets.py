@@ -50,7 +50,7 @@ NO_QUESTIONS = REPETITIONS | CONDITIONS | {
     "recordeddate", "status", "progress", "finished", "duration_in_seconds", "duration",
     "locationlatitude", "locationlongitude", "ipaddress", "consent", "experiment", "seed",
 }  # fmt: skip
-# ends of such columns in PsychoPy and Qualtrics, for example `slider.rt` and `t_Page Submit`
+# endings of such columns in PsychoPy and Qualtrics, for example `slider.rt` and `t_Page Submit`
 NO_ANSWER = re.compile(
     r"(?:^|_)(?:rt|this_(?:n|rep_n|trial_n|index)|started|stopped|frame_rate|page_submit"
     r"|(?:first|last)_click|click_count)$"
@@ -62,7 +62,7 @@ LABELLED = re.compile(r"(-?\d+)(?:\s+[-–—]\s+|\s*[=:(]\s*)[^\W\d].*")  # 7 -
 NUMBERED = re.compile(
     r"(?:(listener|participant|subject|rater|respondent|user|worker|judge|subj|ppt|pp|vp|p))?_?\d+"
 )
-OLE = b"\xd0\xcf\x11\xe0"  # first bytes of Excel 97 workbooks, and of those with a password
+OLE = b"\xd0\xcf\x11\xe0"  # first bytes of Excel 97 workbooks and of password-protected ones
 EMPTY = {"keep_default_na": False, "na_values": [""]}  # for pandas: only these are missing
 
 
@@ -259,7 +259,7 @@ class _Columns:
         return [name for name in names if not any(name in part for part in fixed)] or names
 
     def _find_listener_columns(self) -> list[str]:
-        """Questions whose names are numbers, or numbered listeners, where no column names these."""
+        """Find columns named by numbers, such as P01 or 1, if no column names listeners."""
         names = [NUMBERED.fullmatch(_words(name)) for name in self.questions]
         alike = all(names) and len({name[1] for name in names}) == 1
         if not alike or len(names) < 2 or self.roles["listener_id"] or not self.roles["track_id"]:
@@ -434,7 +434,7 @@ def _read_cells(path: Path) -> tuple[pd.DataFrame, list[str]]:
             options = {"header": None, "skip_blank_lines": False, "engine": "python", **EMPTY}
             sheet = pd.read_csv(io.StringIO(text), sep=separator, dtype=object, **options)
         sheet.index += 1 + skipped
-        # a title in a row of its own
+        # a title in a separate row
         while len(sheet) > 1 and sheet.iloc[0].notna().sum() < 2 <= sheet.iloc[1].notna().sum():
             sheet, skipped = sheet.iloc[1:], skipped + 1
         names = sheet.iloc[0]
@@ -453,9 +453,9 @@ def _read_cells(path: Path) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _fill_merged(path: Path, sheet: pd.DataFrame) -> None:
-    """Write what stands in merged cells of one column into each of their rows."""
+    """Copy the value of cells merged within a column to each of their rows."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on what openpyxl leaves out, such as pictures
+        warnings.simplefilter("ignore")  # about what openpyxl ignores, such as pictures
         ranges = load_workbook(path).worksheets[0].merged_cells.ranges
     for place in ranges:
         if place.min_col == place.max_col and place.max_row <= len(sheet):
@@ -482,7 +482,7 @@ def _separator(text: str) -> str | None:
 
 
 def _answers(cells: pd.Series) -> pd.Series:
-    """Blank the spellings of missing numbers, and drop labels and percent signs of others.
+    """Blank the spellings of missing numbers, and strip labels and percent signs from others.
 
     Decimal commas become points, ``7 - very much`` becomes ``7``, and ``40%`` becomes ``40``.
     """
@@ -519,7 +519,7 @@ def _track_name(cell: object) -> str:
 
 
 def _match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
-    """Match known tracks, ignoring case and the zeros before a number, which spreadsheets drop.
+    """Match known tracks, ignoring case and leading zeros, which spreadsheets drop.
 
     Other names lose their path and suffix.
     """
@@ -566,7 +566,7 @@ def _columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tu
 
 
 def _may_be_question(name: str) -> bool:
-    """Return whether the name of a column is none that survey and experiment software adds."""
+    """Return True unless a column's name is one that survey or experiment software adds."""
     return _plain_header(name) not in NO_QUESTIONS and not NO_ANSWER.search(_words(name))
 
 

@@ -164,7 +164,7 @@ def _unknown_tracks(rated, known, audio: Path, ratings: Path) -> list[Problem]:
     """List ratings without a sound file as problems, naming files in other formats."""
     unknown = sorted(set(rated) - set(known))
     others = {plain_text(f.stem): f.name for f in audio.rglob("[!.]*") if f.is_file()}
-    # iCloud keeps .song.wav.icloud for song.wav
+    # iCloud stores .song.wav.icloud in place of song.wav
     clouds = {plain_text(Path(f.stem[1:]).stem): f.name for f in audio.rglob(".*.icloud")}
     problems = [
         problem("unknown_format", ratings, value=name, other=others[name],
@@ -200,7 +200,7 @@ def _find_scales(folder, ratings, scale, path: Path) -> dict[str, tuple[float, f
 
 
 def _missing_code(ratings: pd.Series) -> float | None:
-    """Return a rating such as -9 or 99 that is far from all others, if there is one."""
+    """Return a rating such as -9 or 99 that is far from all others; None if there is none."""
     for code in {*MISSING_CODES} & {*ratings}:
         rest = ratings[ratings != code]
         span = rest.max() - rest.min()

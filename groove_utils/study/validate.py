@@ -160,7 +160,7 @@ def _check_audio(folder: Path, tracks: pd.DataFrame, jobs: int) -> list[Problem]
 
 
 def _check_repeated_audio(tracks: pd.DataFrame, sounds: dict[int, str]) -> Iterator[Problem]:
-    """Find sounds that tracks by different artists share, so that folds would share them too."""
+    """Find audio shared by tracks of different artists, which would leak between folds."""
     if "artist" not in tracks:
         return
     first: dict[str, int] = {}

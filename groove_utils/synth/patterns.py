@@ -61,7 +61,7 @@ def draw_drums(
         Number of bars. The pattern has two bars, of which the second varies the first; every fourth
         bar ends with a fill.
     syncopation, density : float
-        From 0 (on the beats, few strokes) to 1.
+        Degree of each, from 0 (on the beats, few strokes) to 1.
     timekeeper : {"hat", "ride", "open", "offbeat"}
         Right-hand part: closed hi-hat, ride cymbal, half-open hi-hat, or off-beat hi-hat.
 
