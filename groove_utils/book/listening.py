@@ -39,8 +39,7 @@ def listening_map(
     Parameters
     ----------
     songs : DataFrame
-        One row per song: ``label`` and, if the study has them, ``style``, ``artist`` and ``path``
-        of its sound file.
+        Columns ``label`` and, if known, ``style``, ``artist`` and ``path`` (the sound file).
     maps : mapping of str to ndarray, shape (n_songs, 2)
         Model name → positions of the songs.
     ratings : DataFrame, shape (n_songs, n_queries)
