@@ -50,10 +50,8 @@ def listening_map(
         Model name → rows of the songs nearest to each song, listed when it is selected.
     styles : sequence of str
         Order of the styles, which determines their colours; other styles follow.
-    projection : str
-        Projection method, such as PCA or UMAP.
-    name : str
-        The label is ``fig-<name>``.
+    projection, name : str
+        Projection method, such as PCA or UMAP; name of the figure, whose label is ``fig-<name>``.
     seconds : float
         Duration in seconds played from each song.
 
@@ -64,8 +62,7 @@ def listening_map(
 
     Notes
     -----
-    In print, Jupyter, and browsers without JavaScript, a static figure is shown. On the page,
-    ``book/_static/listening-map.js`` replaces it by the interactive map, without server or network.
+    Without JavaScript, a static figure replaces the map of ``book/_static/listening-map.js``.
     """
     layers = layers or {}
     maps = {model: _positions(model, xy, len(songs)) for model, xy in maps.items()}
