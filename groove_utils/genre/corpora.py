@@ -17,6 +17,7 @@ from groove_utils.audio.suffixes import AUDIO_SUFFIXES
 from groove_utils.cache import cache_key
 from groove_utils.errors import DetailedError
 from groove_utils.paths import cache_folder
+from groove_utils.study.text import is_label
 from groove_utils.synth.genre_corpus import make_genre_corpus
 
 __all__ = ["Corpus", "CorpusError", "load_corpus", "rendered_corpus"]
@@ -87,7 +88,8 @@ def load_corpus(folder: str | os.PathLike) -> Corpus:
     Raises
     ------
     CorpusError
-        If there are no songs, a file listed in the table is missing, or the tree is invalid.
+        If there are no songs, a file listed in the table is missing, a style's name contains
+        markup (captions show it), or the tree is invalid.
 
     Examples
     --------
@@ -112,6 +114,12 @@ def load_corpus(folder: str | os.PathLike) -> Corpus:
             kind="no_songs",
             path=folder,
         )
+    if markup := [style for style in songs["style"].unique() if not is_label(style)]:
+        raise CorpusError(
+            f"{folder}: the style {markup[0]!r} contains markup such as ` {{ }} \\ ]( and "
+            "tags. Rename it.",
+            kind="not_a_label", path=folder, column="style", value=markup[0],
+        )  # fmt: skip
     return Corpus(folder.name, folder, songs, _read_tree(folder, set(songs["style"])))
 
 

@@ -55,6 +55,7 @@ def test_a_table_and_a_tree_are_read_where_they_are(tmp_path):
         ("song_id,style,artist,audio\n1,a,b,c.wav\n", "missing_file", {"row": 2, "path": "c.wav"}),
         ("song_id,style,artist,audio\n1,a,b,a.wav\n1,a,b,a.wav\n", "duplicate", {"row": 3}),
         ("song_id,style,artist,audio\n", "no_songs", {}),
+        ("song_id,style,artist,audio\n1,{x}`y`,b,a.wav\n", "not_a_label", {"value": "{x}`y`"}),
     ],
 )
 def test_faults_of_a_table_are_found(tmp_path, text, kind, fields):
