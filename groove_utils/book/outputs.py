@@ -18,6 +18,7 @@ from groove_utils.book.errors import BookError
 from groove_utils.book.markdown import escape_text, markdown_table
 from groove_utils.book.page_media import dark_twin
 from groove_utils.figures.dark_mode import GROUND, draw_dark
+from groove_utils.figures.theme import shorten_texts
 from groove_utils.files import atomic_path, write_if_changed
 from groove_utils.stats.wording import format_number
 from groove_utils.study import Study
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 FIGURE_DPI = 144
+LARGEST_WEBP = 16383  # pixels of a side
 FULL = "_full"  # appended to a value's name: with its interval and n
 
 
@@ -237,6 +239,7 @@ def show_figure(
             column=name,
             value=alt,
         )
+    shorten_texts(figure)
     chapter = current_chapter()
     if chapter is None or not chapter.in_book:
         display(figure)
@@ -264,7 +267,9 @@ def show_figure(
 
 def _save_figure(figure: plt.Figure, path: Path, ground: str) -> None:
     """Write a figure as lossless WebP, which is half as large as PNG."""
-    options = {"dpi": FIGURE_DPI, "bbox_inches": "tight", "facecolor": ground}
+    inches = max(figure.get_tightbbox().size)
+    dpi = min(FIGURE_DPI, LARGEST_WEBP / (inches + 1))
+    options = {"dpi": dpi, "bbox_inches": "tight", "facecolor": ground}
     with atomic_path(path) as part:
         figure.savefig(part, format="webp", pil_kwargs={"lossless": True}, **options)
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import seaborn as sns
+from matplotlib.text import Text
+from matplotlib.ticker import Formatter
 
-__all__ = ["legend_above", "style_palette", "use_theme"]
+__all__ = ["legend_above", "shorten_texts", "style_palette", "use_theme"]
+
+LONGEST = 80  # characters of a line
 
 # Okabe & Ito (2008), a palette that colour-blind people can distinguish
 OKABE_ITO = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -43,6 +48,29 @@ def legend_above(figure: plt.Figure, axes: plt.Axes, ncol: int) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside upper right", ncol=ncol)
+
+
+def shorten_texts(figure: plt.Figure) -> None:
+    """Cut the lines of long texts, such as titles of songs, so that they leave room for the plot.
+
+    Labels of ticks, legends and titles are cut alike, at 80 characters.
+    """
+    for text in figure.findobj(Text):
+        text.set_text(_cut_lines(text.get_text()))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            if labels != [*map(_cut_lines, labels)]:
+                axis.set_major_formatter(partial(_format_tick, axis.get_major_formatter()))
+
+
+def _format_tick(formatter: Formatter, value: float, position: int) -> str:
+    return _cut_lines(formatter(value, position))
+
+
+def _cut_lines(text: str) -> str:
+    lines = str(text).split("\n")
+    return "\n".join(s if len(s) <= LONGEST else s[: LONGEST - 1] + "…" for s in lines)
 
 
 def style_palette(styles: Sequence[str]) -> dict[str, str]:

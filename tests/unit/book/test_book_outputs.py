@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from expect import raises
+from PIL import Image
 
 from groove_utils.audio import load_audio, measure_loudness
 from groove_utils.book import (
@@ -152,6 +153,25 @@ def test_at_home_nothing_is_recorded_or_written(at_home, shown, tmp_path):
     assert not (tmp_path / "build").exists()
     with raises(BookError, "not_finite", column="x"):
         report_value("x", float("nan"))
+
+
+def test_long_texts_leave_room_for_the_plot(in_book, shown):
+    chapter = in_book()
+    title = "x" * 1000
+    figure, axes = plt.subplots(figsize=(4, 3))
+    axes.plot([1, 2], label=title)
+    axes.set_yticks([1, 2], [title, "b"])
+    axes.set_title(title)
+    figure.legend()
+    show_figure(figure, "long", "A line.", ALT)
+    figure = plt.figure(figsize=(1, 200))  # thousands of rows
+    show_figure(figure, "tall", "A line.", ALT)
+    long, tall = (
+        Image.open(chapter.build / "book" / "figures" / f"01-one-{name}.webp").size
+        for name in ("long", "tall")
+    )
+    assert long[0] < 3000
+    assert 14000 < tall[1] <= 16383
 
 
 def test_a_figure_has_caption_label_alt_and_table(in_book, shown):
