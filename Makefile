@@ -39,7 +39,9 @@ ifeq ($(origin PY),undefined)
 PY    := $(VENV)/bin/python
 READY := $(VENV)/.ready
 endif
-BASE_PYTHON := $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+# the newest that fits; not `:=`, since only `make setup` needs it
+BASE_PYTHON = $(shell for name in python3.14 python3.13 python3.12 python3.11; do \
+  $$name -c 'import ensurepip' 2>/dev/null && exec echo $$name; done; echo python3)
 
 BOOK = $(PY) -m groove_utils.book
 
@@ -130,10 +132,8 @@ remove-chapter: $(READY) ## take a chapter out of the book, keeping its files: C
 	@$(BOOK) remove analysis
 
 .PHONY: lock
-lock: $(READY) ## write requirements.lock from what .venv holds
-	@{ sed -n '/^#/p;/^[^#]/q' requirements.lock; \
-	   $(PY) -m pip freeze --all --exclude-editable --exclude pip --exclude musicnn --exclude basic-pitch --exclude pyAudioAnalysis \
-	   | sed 's/+cpu$$//'; } > requirements.lock.part && mv requirements.lock.part requirements.lock
+lock: ## resolve requirements.lock for all Pythons and systems, keeping its versions (needs uv)
+	@.ci/lock
 
 .PHONY: clean
 clean: $(READY) ## delete this study's generated files, but not the cache
@@ -145,21 +145,8 @@ clean-cache: $(READY) ## delete cached embeddings and the like, and say what was
 
 # ---- the graph ----
 
-# two that start at once make one environment: the second waits, and then finds it made
-ifndef LOCKED
 $(VENV)/.ready: requirements.lock requirements-nodeps.txt pyproject.toml
-	+@$(BASE_PYTHON) -c 'import fcntl, subprocess, sys; lock = open("requirements.lock"); fcntl.flock(lock, fcntl.LOCK_EX); sys.exit(subprocess.call(sys.argv[1:], close_fds=False))' \
-	  $(MAKE) --no-print-directory LOCKED=1 $@
-else
-$(VENV)/.ready: requirements.lock requirements-nodeps.txt pyproject.toml
-	@$(BASE_PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 12) else f"Python {v[0]}.{v[1]} found, 3.11 or 3.12 expected: install it, or say make BASE_PYTHON=/path/to/python3.11")'
-	$(BASE_PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --disable-pip-version-check -q -r requirements.lock
-	$(PY) -m pip install --disable-pip-version-check -q --no-deps -r requirements-nodeps.txt
-	$(PY) -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
-	$(PY) -c 'import umap; from groove_utils.descriptors.whole_study import compile_kernels; compile_kernels()'
-	@touch $@
-endif
+	@$(BASE_PYTHON) .ci/environment.py $(VENV)
 
 # RESULTS is a study's folder of generated files; `python -m groove_utils.book make` names it
 ifdef RESULTS

@@ -350,24 +350,29 @@ def test_two_from_nothing_take_turns(built, project):
     assert sorted(runs(project)) == sorted(["01-first", "02-second", "03-third", "html"])
 
 
-BASE_PYTHON = """#!/bin/sh
-case "$2" in
-venv) echo made >> log; sleep 1; mkdir -p "$3/bin"; cp always "$3/bin/python";;
-*) exec {python} "$@";;
-esac
+UV = """#!/bin/sh
+[ "$1" = pip ] && exit
+echo made >> log
+sleep 1
+mkdir -p environment/bin
+cp always environment/bin/python
 """
 
 
 def test_two_from_a_fresh_clone_make_one_environment(tmp_path):
     for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-nodeps.txt"):
         shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "analysis").mkdir()
-    shutil.copy(ROOT / "analysis" / "chapters.mk", tmp_path / "analysis")
-    for name, text in {"base": BASE_PYTHON, "always": "#!/bin/sh\nexit 0\n"}.items():
-        (tmp_path / name).write_text(text.format(python=sys.executable))
+    for name in ("analysis/chapters.mk", ".ci/environment.py"):
+        (tmp_path / name).parent.mkdir()
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "tools").mkdir()
+    for name, text in {"tools/uv": UV, "always": "#!/bin/sh\nexit 0\n"}.items():
+        (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    command = ["make", "setup", "VENV=environment", "BASE_PYTHON=./base"]
-    options = {"cwd": tmp_path, "env": clean_environment(tmp_path), "stdout": subprocess.PIPE}
+    command = ["make", "setup", "VENV=environment", f"BASE_PYTHON={sys.executable}"]
+    environment = clean_environment(tmp_path)
+    environment["PATH"] = f"{tmp_path / 'tools'}:{environment['PATH']}"
+    options = {"cwd": tmp_path, "env": environment, "stdout": subprocess.PIPE}
     both = [subprocess.Popen(command, **options) for _ in range(2)]
     said = [run.communicate()[0].decode() for run in both]
     assert [run.returncode for run in both] == [0, 0], said
