@@ -526,7 +526,8 @@ report_effects(effects, n_songs)
 # training adds, we compare each trained network with its untrained twin, for each cause.
 # {numref}`fig-training` shows the differences in R² on the same songs and folds, with intervals over
 # artists. The p-values are corrected by Holm's method over all models and causes. (Each twin has one set
-# of random weights. The intervals do not show how much the results would vary with other sets.)
+# of random weights, and there is one set of songs. The intervals do not show how much the results would
+# vary with others; {doc}`demo-study` counts the gains in ten sets of songs.)
 
 # %%
 pairs = [(twin.removesuffix("-untrained"), twin) for twin in twins]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from groove_utils.book.markdown import MystText, markdown_table
+from groove_utils.stats.wording import join_words
 
 __all__ = ["demo_results"]
 
@@ -28,10 +29,12 @@ def demo_results(folder: Path) -> dict[str, MystText | str]:
     Returns
     -------
     dict of str to str
-        Tables ``effects, controls, training, tags``, and ``made``, how they were made. Empty
-        strings if a file is missing.
+        Tables ``effects, controls, training, tags``; ``covered``, ``falsely_found`` and
+        ``gains``, sentences on the first three; and ``made``, how they were made. Empty strings
+        if a file is missing.
     """
-    results = dict.fromkeys(("effects", "controls", "training", "tags", "made"), "")
+    tables, sentences = ("effects", "controls", "training", "tags"), ("covered", "falsely_found")
+    results = dict.fromkeys((*tables, *sentences, "gains", "made"), "")
     if (folder / SEEDS).is_file():
         seeds = pd.read_csv(folder / SEEDS, comment="#")
         of_controls = seeds["target"].str.startswith(("placebo", "style_only"))
@@ -39,6 +42,9 @@ def demo_results(folder: Path) -> dict[str, MystText | str]:
         results["effects"] = _effects(seeds[~of_controls & ~unknown])
         results["controls"] = _controls(seeds[of_controls & (seeds["truth"] != "value")])
         results["training"] = _training(seeds[unknown])
+        results["covered"] = _describe_coverage(seeds)
+        results["falsely_found"] = _describe_false_finds(seeds[seeds["truth"] == "absent"])
+        results["gains"] = _describe_gains(seeds[unknown & ~of_controls])
         first = (folder / SEEDS).read_text(encoding="utf-8").partition("\n")[0]
         results["made"] = first.removeprefix("#").strip()
     if (folder / TAGS).is_file():
@@ -69,6 +75,44 @@ def _training(rows: pd.DataFrame) -> MystText:
     table = _counts(rows, list(names)).rename(columns=names)
     table["share with a gain"] = _shares(rows["found"] / rows["n"], rows["low"], rows["high"])
     return markdown_table(table)
+
+
+def _describe_coverage(rows: pd.DataFrame) -> str:
+    """Say what share of all intervals contains the true value, and the range over rows."""
+    covered = rows.dropna(subset="covered")
+    if covered.empty:
+        return ""
+    share = (covered["covered"] * covered["n"]).sum() / covered["n"].sum()
+    low, high = covered["covered"].min(), covered["covered"].max()
+    return (
+        f"Of all these intervals, {share:.1%} contain the true value (from {low:.0%} to {high:.0%} "
+        "in single rows)."
+    )
+
+
+def _describe_false_finds(rows: pd.DataFrame) -> str:
+    """Say in what share of all tests something is found where there is nothing."""
+    if rows.empty:
+        return ""
+    found, n = int(rows["falsely_found"].sum()), int(rows["n"].sum())
+    return f"Something was found in {found} of {n:,} such tests ({found / n:.1%})."
+
+
+def _describe_gains(rows: pd.DataFrame) -> str:
+    """Say in how many sets of songs training clearly helps, by cause, the most frequent first."""
+    causes = rows[rows["n"] == rows["n"].min()]  # targets of listeners have several draws a set
+    if causes.empty:
+        return ""
+    names = [method.partition(",")[0] for method in causes["method"].unique()]
+    found = causes.astype({"found": int}).groupby("target", sort=False)["found"].agg(list)
+    found = found.loc[found.map(sum).sort_values(ascending=False, kind="stable").index]
+    n, some, never = causes["n"].min(), found[found.map(sum) > 0], found[found.map(sum) == 0]
+    listed = [f"in {join_words(map(str, some[cause]))} for {cause}" for cause in some.index]
+    listed += [f"in none for {join_words(never.index)}"] if len(never) else []
+    return (
+        f"Of {n} sets of songs, the 95% interval of the gain of {join_words(names)} lies above zero "
+        f"{'; '.join(listed)}."
+    )
 
 
 def _counts(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

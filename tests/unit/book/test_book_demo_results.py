@@ -52,6 +52,10 @@ def test_each_row_is_in_the_table_of_its_kind(folder):
     head, _, *rows = cells(results["training"])
     assert rows == [["msd-musicnn", "tempo", "10", "2", "7", "1", "0.20 (0.03 to 0.56)"]]
     assert len(cells(results["tags"])) == 3
+    assert "91.7%" in results["covered"]  # 27.5 of 30
+    assert "1 of 10" in results["falsely_found"]
+    assert "msd-musicnn" in results["gains"]
+    assert "in 2 for tempo" in results["gains"]
     assert "2026-01-02" in results["made"]
 
 
