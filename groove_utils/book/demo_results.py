@@ -110,8 +110,8 @@ def _describe_gains(rows: pd.DataFrame) -> str:
     listed = [f"in {join_words(map(str, some[cause]))} for {cause}" for cause in some.index]
     listed += [f"in none for {join_words(never.index)}"] if len(never) else []
     return (
-        f"Of {n} sets of songs, the 95% interval of the gain of {join_words(names)} lies above zero "
-        f"{'; '.join(listed)}."
+        f"Of {n} sets of songs, the 95% interval of the gain of {join_words(names)} lies above "
+        f"zero {'; '.join(listed)}."
     )
 
 
