@@ -2,7 +2,7 @@
 
 An entry is a dict of arrays under a hexadecimal key, which is a hash of everything that the arrays
 depend on (the audio's bytes, the model's fingerprint, settings, a version); so an entry never has
-to be updated. Chapters 04 to 09 use it.
+to be updated.
 
 Entries are written completely or not at all, and end with a SHA-256 of their bytes. A damaged entry
 is removed with a warning when it is read, and is then computed again. Several processes may use the
@@ -46,7 +46,7 @@ VERSIONS = {
     "explanations": "1",  # saliency maps of spectrograms
     "genre-corpus": "4",  # songs of the genre corpus
     "genre-networks": "1",  # style classifiers and their training
-    "listening-tasks": "1",  # sounds of chapter 03 and their features
+    "listening-tasks": "1",  # sounds of 03-networks and their features
     "mels": "1",  # log-mel spectrograms of clips
     "rendering": "3",  # audio rendered from a score
     "stem-measures": "2",  # descriptors, coupling and gains of sums of stems

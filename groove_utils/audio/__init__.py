@@ -1,7 +1,6 @@
 """Audio in and out: decode, resample, cut into windows, match loudness, encode for the web.
 
-Chapters 01 (players), 02 (resampling, loudness) and 05 (windows) use it. Arrays are float32 in
-−1…1; stereo signals are (channels, n_samples), mono signals (n_samples,).
+Arrays are float32 in −1…1; stereo signals are (channels, n_samples), mono signals (n_samples,).
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Reconstruct sounds from their representations (chapter 02).
+"""Reconstruct sounds from their representations.
 
 Each function computes a representation of a signal and reconstructs a plausible signal from it.
 What is missing from the result is what the representation discarded. Signals `y` are mono,
@@ -184,7 +184,7 @@ def randomise_phase(
 
 
 def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[str, np.ndarray]:
-    """Reconstruct a signal from each representation of chapter 02 that keeps a spectrum.
+    """Reconstruct a signal from each representation that keeps a spectrum.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Standard representations of sound in music information retrieval (chapter 02).
+"""Standard representations of sound in music information retrieval.
 
 The list is that of Choi et al. (2017): waveform, STFT, mel and log-mel spectrogram, constant-Q
 transform, chroma; and two that show rhythm, onset strength and tempogram.
@@ -48,7 +48,7 @@ class Representation(NamedTuple):
 def represent(
     y: np.ndarray, sr: int, *, n_fft: int = 2048, hop_length: int = 256, n_mels: int = 96
 ) -> dict[str, Representation]:
-    """Compute the eight representations of chapter 02.
+    """Compute the eight representations of the book.
 
     Parameters
     ----------

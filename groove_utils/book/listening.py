@@ -1,4 +1,4 @@
-"""The listening map: an interactive scatter plot of songs that can be played (chapter 05)."""
+"""The listening map: an interactive scatter plot of songs that can be played."""
 
 from __future__ import annotations
 

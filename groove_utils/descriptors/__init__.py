@@ -1,4 +1,4 @@
-"""Handcrafted descriptors of groove, from audio (chapter 04; the onset curves also in 02).
+"""Handcrafted descriptors of groove, from audio.
 
 The first sixteen, :data:`BASELINE`, are those of Stupacher, Hove & Janata (2016) as defined in
 MIRtoolbox; they are the baseline for pretrained models. Rhythm descriptors follow. :func:`describe`

@@ -1,4 +1,4 @@
-"""Beats and the metrical grid of a recording (chapters 02 and 04).
+"""Beats and the metrical grid of a recording.
 
 Beats are tracked by librosa's dynamic programming (Ellis, 2007) at the estimated tempo. The
 downbeat is located by assuming the usual drum pattern of popular music: bass drum on one and three,
@@ -121,7 +121,7 @@ def strength_at(curve: np.ndarray, times: np.ndarray, hop: float) -> np.ndarray:
 
 
 def bar_profile(curves: Mapping[str, np.ndarray], grid: Grid | None, hop: float) -> pd.DataFrame:
-    """Fold onset curves onto one bar (chapter 02).
+    """Fold onset curves onto one bar.
 
     Parameters
     ----------

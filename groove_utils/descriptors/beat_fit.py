@@ -1,7 +1,7 @@
 """Regression of beats on onsets, so that the beat follows the players, not single strokes.
 
 Tracked beats are smoothed, extended to the first and the last onset, and fitted to all onsets near
-sixteenths (chapter 04).
+sixteenths.
 """
 
 from __future__ import annotations

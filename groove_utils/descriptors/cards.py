@@ -1,4 +1,4 @@
-"""Cards of the descriptors: formula, unit and source (chapter 04's table).
+"""Cards of the descriptors: formula, unit and source.
 
 This table is the only list of names: :func:`groove_utils.descriptors.describe` computes exactly
 these.

@@ -1,4 +1,4 @@
-"""Danceability by detrended fluctuation analysis (chapter 04)."""
+"""Danceability by detrended fluctuation analysis."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Strokes of a drum kit and their syncopation, measured from audio.
 
-Chapter 04 and the appendix "The demo study and its truth" use them.
-
 Strokes of the bass drum, the snare and the cymbals are detected at the steps of the metrical grid,
 and the indices of :mod:`groove_utils.rhythm.syncopation` are applied to them as to a score:
 Longuet-Higgins & Lee (1984) on bass drum and snare as one stream, and the polyphonic index of Witek

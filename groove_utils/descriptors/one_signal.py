@@ -1,4 +1,4 @@
-"""Descriptors of one signal, as one row of a table (chapter 04)."""
+"""Descriptors of one signal, as one row of a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Onset strength and onsets (chapters 02 and 04).
+"""Onset strength and onsets.
 
 The onset curve is the increase of log mel magnitudes over half a frame (Böck & Widmer, 2013,
 without their maximum filter over frequency, which masks notes that a band plays together).

@@ -1,4 +1,4 @@
-"""Pulse clarity and related measures of how clear the pulse of a signal is (chapter 04).
+"""Pulse clarity and related measures of how clear the pulse of a signal is.
 
 Pulse clarity follows Lartillot, Eerola, Toiviainen & Fornari (2008); periodicity over time is
 measured with a tempogram (Grosche, Müller & Kurth, 2010).

@@ -1,4 +1,4 @@
-"""Level and spectral change: RMS, its spread, spectral flux, sub-band flux (chapter 04).
+"""Level and spectral change: RMS, its spread, spectral flux, sub-band flux.
 
 One short-time Fourier transform per signal is used for everything that needs the spectrum over
 time: the flux here, and the onset curves of :mod:`groove_utils.descriptors.onsets`. It is computed

@@ -1,4 +1,4 @@
-"""Tempo estimation from the autocorrelation of an onset curve (chapter 04)."""
+"""Tempo estimation from the autocorrelation of an onset curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Descriptors of a whole study, from its table or its audio, with a cache (chapter 04)."""
+"""Descriptors of a whole study, from its table or its audio, with a cache."""
 
 from __future__ import annotations
 

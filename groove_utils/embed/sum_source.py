@@ -1,4 +1,4 @@
-"""Sums of stems as sources for the engine (chapter 08-stem-ablation).
+"""Sums of stems as sources for the engine.
 
 The resampled blocks of short stems are cached temporarily, so that each stem of a song is decoded
 and resampled only once.

@@ -1,4 +1,4 @@
-"""Plots of mistakes, confidence and explanations of classifiers (chapter 11-beyond-accuracy)."""
+"""Plots of mistakes, confidence and explanations of classifiers."""
 
 from __future__ import annotations
 

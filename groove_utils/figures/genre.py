@@ -1,4 +1,4 @@
-"""Plots of style-classification networks (chapter 10-genre-networks)."""
+"""Plots of style-classification networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks that classify the style of a clip from its log-mel spectrogram (chapter 10).
+"""Networks that classify the style of a clip from its log-mel spectrogram.
 
 Each takes log-mel spectrograms in dB, shape (batch, n_mels, n_frames), and has two methods:
 ``embed(x)`` returns features, shape (batch, dim), and ``forward(x)`` the logits of a linear layer

@@ -1,4 +1,4 @@
-"""Calibration: agreement between confidence and accuracy (chapter 11)."""
+"""Calibration: agreement between confidence and accuracy."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """Explanations of networks on spectrograms, and scores that compare them with the truth.
 
-Chapter 11 uses them. An explanation is an array of the input's shape that states how much each cell
-(a band at a frame) supports a class. Inputs `X` have the shape (n, n_bands, n_frames), `targets`
-are class numbers, (n,). A cell is hidden by setting it to the `baseline`, a number or an array that
-broadcasts to `X`.
+An explanation is an array of the input's shape that states how much each cell (a band at a frame)
+supports a class. Inputs `X` have the shape (n, n_bands, n_frames), `targets` are class numbers,
+(n,). A cell is hidden by setting it to the `baseline`, a number or an array that broadcasts to `X`.
 """
 
 from __future__ import annotations

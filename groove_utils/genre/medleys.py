@@ -1,4 +1,4 @@
-"""Medleys: concatenated songs, and detection of the changes of style (chapter 11)."""
+"""Medleys: concatenated songs, and detection of the changes of style."""
 
 from __future__ import annotations
 

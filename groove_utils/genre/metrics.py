@@ -1,4 +1,4 @@
-"""Classification scores beyond accuracy, with bootstrap intervals over bands (chapter 11).
+"""Classification scores beyond accuracy, with bootstrap intervals over bands.
 
 Classes are integers 0 … k − 1, probabilities ``p`` have the shape (n, k). Most scores depend only
 on the confusion matrix, whose rows are true classes and whose columns are predicted classes;

@@ -1,6 +1,6 @@
 """Style-classification networks as models of the catalogue, for embedding and probing.
 
-See :mod:`groove_utils.embed.adapters` and chapter 11.
+See :mod:`groove_utils.embed.adapters`.
 """
 
 from __future__ import annotations

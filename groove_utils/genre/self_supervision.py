@@ -1,4 +1,4 @@
-"""Contrastive pretraining: learn from recordings without labels (chapter 11).
+"""Contrastive pretraining: learn from recordings without labels.
 
 Two views of the same item (two excerpts of a song, or two of its stems) should be close to each
 other and far from all other views in the batch. The choice of views determines what the network

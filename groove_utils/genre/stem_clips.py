@@ -1,6 +1,6 @@
 """Clips of the rendered corpus with true stems and onsets, which recordings do not have.
 
-Chapter 11 compares explanations with them, and uses the stems of a song as its views.
+Explanations are compared with them; in self-supervised training, the stems of a song are its views.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Zero-shot recognition of genre and groove by comparing sounds with texts in CLAP (chapter 11).
+"""Zero-shot recognition of genre and groove by comparing sounds with texts in CLAP.
 
 Audio vectors are the layer ``audio_embeds`` of a CLAP model, and text vectors come from
 :func:`groove_utils.embed.embed_text`. Both have the shape (n, dim) and are compared by cosine

@@ -1,4 +1,4 @@
-"""Genre trees, which define the severity of mistakes (chapter 11).
+"""Genre trees, which define the severity of mistakes.
 
 A tree is a dict of child → parent. The root has no name and is not listed: a label without an entry
 is a child of the root, so that ``{}`` is the flat tree, in which all mistakes are equally severe.

@@ -1,6 +1,6 @@
 """Linear mixed models with crossed random effects over listeners and tracks, and reliability.
 
-Chapters 01 and 09 use this family. :func:`fit_lmm` takes a formula in lme4's notation and returns
+:func:`fit_lmm` takes a formula in lme4's notation and returns
 an :class:`LmmResult`: fixed effects with Satterthwaite df, variance components, R², marginal means
 and slopes, conditional modes, predictions, a report. Reliability and the noise ceiling of ratings
 are estimated with the same likelihood.

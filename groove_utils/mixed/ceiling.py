@@ -1,4 +1,4 @@
-"""Noise ceiling: the R² against song means that a perfect model would reach (chapters 01 and 06).
+"""Noise ceiling: the R² against song means that a perfect model would reach.
 
 The mean rating of a song by k raters consists of the song's true value and noise. The proportion of
 variance due to the true values, the reliability, is the expected R² of a perfect model; a model

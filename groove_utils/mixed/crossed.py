@@ -1,4 +1,4 @@
-"""Variance components of ratings with crossed songs and listeners (chapters 01 and 09)."""
+"""Variance components of ratings with crossed songs and listeners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fit a linear mixed model; chapter 09-mixed-models uses it.
+"""Fit a linear mixed model.
 
 References
 ----------

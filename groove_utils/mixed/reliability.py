@@ -1,4 +1,4 @@
-"""Reliability of ratings: intraclass correlations, split halves, number of raters (chapter 01)."""
+"""Reliability of ratings: intraclass correlations, split halves, number of raters."""
 
 from __future__ import annotations
 

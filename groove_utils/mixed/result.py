@@ -1,6 +1,6 @@
 """A fitted linear mixed model: coefficients, tests, variances, conditional modes, predictions.
 
-It is returned by :func:`groove_utils.mixed.fit_lmm` and used in chapter 09-mixed-models.
+It is returned by :func:`groove_utils.mixed.fit_lmm`.
 
 References
 ----------

@@ -1,7 +1,4 @@
-"""Comparison of simulated ratings with those of real listeners.
-
-Chapter 01 uses the table.
-"""
+"""Comparison of simulated ratings with those of real listeners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Augmentation: change training examples without changing their labels (chapters 03, 10, 11).
+"""Augmentation: change training examples without changing their labels.
 
 Each function takes a batch of spectrograms and its targets and returns both, as required by
 :func:`groove_utils.networks.train_epoch`. Random numbers come from torch's generator. Whether a

@@ -1,4 +1,4 @@
-"""Experiments: train several modules on several tasks and compare them (chapter 03)."""
+"""Experiments: train several modules on several tasks and compare them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks of music information retrieval, sorted by the network's output (chapter 03)."""
+"""Tasks of music information retrieval, sorted by the network's output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The four building blocks of Choi et al. (2017) as classifiers of similar size (chapter 03).
+"""The four building blocks of Choi et al. (2017) as classifiers of similar size.
 
 Each takes spectrograms of shape (batch, n_bands, n_frames) and returns one logit per class. They
 differ only in how weights are shared and which information is discarded.

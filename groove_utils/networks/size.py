@@ -1,4 +1,4 @@
-"""Size of a network: parameters, multiply-adds, receptive field (chapters 03 and 10)."""
+"""Size of a network: parameters, multiply-adds, receptive field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training loop used for every network of the book (chapters 03, 10 and 11).
+"""Training loop used for every network of the book.
 
 :func:`train_epoch` is the loop, short enough to be printed in a chapter; :func:`fit` repeats it
 with a learning-rate schedule, early stopping and checkpoints. On one machine, the same seed gives
@@ -157,7 +157,7 @@ def fit(
     y : array-like of int, shape (n,)
     settings : TrainingSettings
     valid : pair of array-like, optional
-        Validation examples and their classes; never the test set (see chapter 03).
+        Validation examples and their classes; never the test set.
     augment : callable, optional
         As in :func:`train_epoch`.
     checkpoint : path-like, optional

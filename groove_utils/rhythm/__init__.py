@@ -1,6 +1,6 @@
 """Rhythm of a score or of onsets: syncopation, microtiming, swing and event density.
 
-The demo study and chapter 04 use it.
+The demo study and the descriptors use it.
 """
 
 import lazy_loader

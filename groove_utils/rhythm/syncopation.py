@@ -1,9 +1,8 @@
 """Exact syncopation of a score: Longuet-Higgins & Lee (1984) and Witek et al. (2014).
 
-Chapter 04 compares syncopation measured from audio with it. Both indices compare each rest with
-the note before it in a metrical hierarchy. The first takes one stream of onsets; the second takes
-the instruments of a drum kit together, and gives more weight to syncopation over sparse
-accompaniment.
+Both indices compare each rest with the note before it in a metrical hierarchy. The first takes one
+stream of onsets; the second takes the instruments of a drum kit together, and gives more weight to
+syncopation over sparse accompaniment.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""Microtiming and swing: where onsets fall relative to the metrical grid (chapter 04)."""
+"""Microtiming and swing: where onsets fall relative to the metrical grid."""
 
 from __future__ import annotations
 

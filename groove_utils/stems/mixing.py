@@ -1,4 +1,4 @@
-"""Sums of stems, with their loudness kept or matched (ITU-R BS.1770; chapter 08-stem-ablation).
+"""Sums of stems, with their loudness kept or matched (ITU-R BS.1770).
 
 Models are sensitive to level: a drum stem alone is quieter than its song, and a change in an
 embedding may be due to that. A subset can therefore be scaled to the loudness of the whole mix.

@@ -1,4 +1,4 @@
-"""Separation of a signal, many tracks or a study into stems (chapter 08-stem-ablation).
+"""Separation of a signal, many tracks or a study into stems.
 
 Files of any length are decoded, separated and written block by block. Separated tracks are float32
 WAV files in the cache, keyed by everything that they depend on.

@@ -1,7 +1,7 @@
 """Studies: folders of tracks, listeners and ratings.
 
-Chapter 01 introduces them, and every other chapter starts from one. The layout is described on the
-book's page "How to run and adapt"; :func:`validate_study` checks a folder against it.
+Every chapter starts from one. The layout is described on the book's page "How to run and adapt";
+:func:`validate_study` checks a folder against it.
 """
 
 import lazy_loader

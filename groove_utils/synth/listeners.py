@@ -1,7 +1,6 @@
 """Simulated listeners: ratings with known effects, for testing every method.
 
-Chapters 01 (agreement, noise ceiling), 06 (probing) and 09 (mixed models) use them. Ratings follow
-a linear mixed model: fixed effects of song covariates, song and listener intercepts,
+Ratings follow a linear mixed model: fixed effects of song covariates, song and listener intercepts,
 listener-specific slopes and style preferences, and a residual. There are six questions with
 correlated random effects, and two control questions without acoustic causes. No audio is involved,
 so a study can be simulated thousands of times.

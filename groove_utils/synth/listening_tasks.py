@@ -1,4 +1,4 @@
-"""Small listening tests for networks, rendered with known answers (chapter 03).
+"""Small listening tests for networks, rendered with known answers.
 
 Each function draws a few hundred short sounds and the answer that each was rendered from. The tasks
 differ in what a network must recognise: a position on the frequency axis (:func:`tom_task`), a
@@ -323,7 +323,7 @@ def tempo_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 
 
 def draw_tasks(seed: int = 0, *, share: float = 1.0) -> dict[str, ListeningTask]:
-    """Generate the four tasks of chapter 03: ``tom``, ``chord``, ``swing`` and ``repeat``.
+    """Generate the four tasks of 03-networks: ``tom``, ``chord``, ``swing`` and ``repeat``.
 
     Parameters
     ----------

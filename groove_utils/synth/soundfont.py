@@ -10,8 +10,8 @@ interface, it gives the same bytes on each run, is in tune to −0.4…+7.8 cent
 (this sampler: −1.1…+6.5) and on time to 1 ms, and renders a song in 0.77 s instead of 0.96 s of
 processor time. However, it sounds brighter (spectral flux above 6.4 kHz is 35 to 58% higher on the
 demo), syncopation (LHL) measured from audio correlates with the scores' at r = .37 instead of .84,
-and 23 of the 68 values that chapters 01 and 04 report exceed their tolerances. Therefore this
-sampler is kept.
+and 23 of the 68 values that the chapters on listeners and descriptors report exceed their
+tolerances. Therefore this sampler is kept.
 """
 
 from __future__ import annotations

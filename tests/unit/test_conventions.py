@@ -35,6 +35,11 @@ def test_examples_of_docstrings_are_run():
     assert not [path for path in MODULES if "doctest: +SKIP" in path.read_text(encoding="utf-8")]
 
 
+def test_chapters_are_named_by_slug_and_not_by_number():
+    number = re.compile(r"\bchapters? \d\d\b(?!-)", re.IGNORECASE)
+    assert not [path for path in MODULES if number.search(path.read_text(encoding="utf-8"))]
+
+
 def test_families_import_their_modules_when_they_are_used():
     for path in MODULES:
         if path.name == "__init__.py":

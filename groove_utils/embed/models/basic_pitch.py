@@ -4,7 +4,7 @@ A network of 17 thousand parameters, trained to transcribe any instrument. From 
 stacked constant-Q transform, it estimates for each of 172 frames of a two-second window how likely
 each of 88 piano keys sounds (``note``) or begins (``onset``), and how likely each third of a
 semitone carries pitch (``contour``). The embedding is each one's mean and standard deviation over
-time. Chapters 05 and 06 use it as a model that knows notes but neither tags nor styles.
+time. It is a model that knows notes but neither tags nor styles.
 
 References
 ----------

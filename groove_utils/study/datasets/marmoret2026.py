@@ -1,4 +1,4 @@
-"""Convert the published data of Marmoret et al. (2026) to a study folder (chapters 01, 04 and 09).
+"""Convert the published data of Marmoret et al. (2026) to a study folder.
 
 The data are 148 funk, pop and rock songs with mean ratings, 16 descriptors and the embeddings of
 seven models (for one model, also of separated stems). There is no audio, and there are no ratings

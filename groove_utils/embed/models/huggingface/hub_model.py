@@ -2,7 +2,7 @@
 
 No remote code runs. A missing, unexpected or misshapen tensor is an error, and every loaded tensor
 is compared with the weights file, because libraries have been seen to report a clean load of
-random weights. Chapters 05 to 07 use the models that their parameters name.
+random weights.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ MusiCNN: a front end with musically motivated kernels (tall ones for timbre, lon
 mid end of three residual convolutions over time, and a back end that pools over time and tags.
 VGG: five blocks of small square kernels, its counterpart from computer vision. Each was trained on
 MagnaTagATune (``mtt-``) and on the Million Song Dataset (``msd-``); the weights come from the
-``musicnn`` package. Chapters 05 to 07 use them.
+``musicnn`` package.
 
 References
 ----------

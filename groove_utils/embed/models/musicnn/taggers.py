@@ -1,4 +1,4 @@
-"""Adapters of the four music taggers; chapters 05 to 07 use them.
+"""Adapters of the four music taggers.
 
 This module does not import torch, so that cached vectors are found at once; the networks are in
 :mod:`groove_utils.embed.models.musicnn.networks`.
