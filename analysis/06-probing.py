@@ -599,9 +599,11 @@ report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 # {numref}`fig-ladder` shows the explanations of “{glue:text}`target`” side by side. An R² of zero
 # corresponds to predicting the mean rating. The {term}`noise ceiling` is the R² of a perfect model of
 # the *songs* ({doc}`01-listeners-and-tracks`). A perfect model of the *audio* may stay below it, because
-# songs can differ for listeners in ways that leave no trace in the sound. In the simulation they do:
-# part of the difference between songs is random. There, a model of the audio could reach at least about
-# the R² of the exact causes.
+# songs can differ for listeners in ways that leave no trace in the sound.
+
+# %% [markdown] tags=["needs-simulation"]
+# In the simulation they do: part of the difference between songs is random. A model of the audio could
+# reach at least about the R² of the exact causes.
 
 # %%
 rungs = ["style alone", f"{best}-untrained", best]

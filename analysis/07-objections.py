@@ -630,7 +630,7 @@ answers["noise"] = (
 # {glue:text}`reach_word`. (The interval treats the ceiling as known.) The ceiling accounts for the noise
 # in the ratings of the *test* songs. The gap below it has other causes: the model, the regression, the
 # number of songs, noise in the ratings of the training songs, or differences between songs that leave no
-# trace in the audio. (For the simulation, {numref}`fig-ladder` shows the R² of the exact causes.)
+# trace in the audio. ({numref}`fig-ladder` shows the R² of the exact causes, where they are known.)
 
 # %% [markdown]
 # ## Objection 7: another method would have found more

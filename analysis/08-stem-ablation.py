@@ -368,8 +368,8 @@ report_value("paper_highest_r2", order.iloc[-1], n=n)
 #
 # One family of comparisons was planned before looking at the results: which stems have a Shapley value
 # above 0 for “{glue:text}`target`”? The p-values are corrected by Holm's method for the number of stems.
-# In a simulated study, a second planned family follows, for the known causes. All other shares are
-# exploratory.
+# Where the causes of the ratings are known, a second planned family follows for them. All other shares
+# are exploratory.
 
 # %%
 shares = contributions(on_stems.select([*targets, *controls]))
@@ -979,9 +979,14 @@ assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"
 # {glue:text}`top_stem`, with {glue:text}`top_share_full`; stems that are clearly above 0:
 # {glue:text}`clear_stems`. A regression on stems shows which information is in a stem; a
 # regression on the mix shows what is used, but its predictions have to be shifted to a common
-# mean first. **True in the simulation**: drums and bass produce most of the causes, but event
-# density and the level of low frequencies also depend on the other stems, and the tempo is in all
-# of them. **What would change our mind**: more artists; another separator or loudness that changes
+# mean first.
+
+# %% [markdown] tags=["needs-simulation"]
+# **True in the simulation**: drums and bass produce most of the causes, but event density and the
+# level of low frequencies also depend on the other stems, and the tempo is in all of them.
+
+# %% [markdown]
+# **What would change our mind**: more artists; another separator or loudness that changes
 # the score of a stem by more than the width of its interval; or a cause for which the other stems
 # clearly have a larger share than those that produce most of it.
 #
