@@ -122,15 +122,27 @@ def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str
     --------
     >>> format_value(-0.5, ci=(-0.9, 0.1), n=8)["full"]
     '−0.50 (95% CI −0.90 to 0.10, n = 8)'
+    >>> format_value(99.8, ci=(99.6, 100), fmt=".0f", unit="%")["full"]
+    '>99% (95% CI >99 to 100)'
     """
-    text = format_number(value, fmt) + unit
+    text = _format_number(value, unit, fmt) + unit
     details = []
     if ci is not None:
-        low, high = (format_number(bound, fmt) for bound in ci)
+        low, high = (_format_number(bound, unit, fmt) for bound in ci)
         details.append(f"95% CI {low} to {high}")
     if n is not None:
         details.append(f"n = {n:,}")
     return {"text": text, "full": f"{text} ({', '.join(details)})" if details else text}
+
+
+def _format_number(value, unit: str, fmt: str) -> str:
+    """Format a number; a share below 100% is not rounded up to 100%."""
+    text = format_number(value, fmt)
+    whole = 1 if fmt.endswith("%") else 100
+    if (unit == "%" or whole == 1) and value < whole and text == format_number(whole, fmt):
+        decimals = len(text.rstrip("%").partition(".")[2])
+        return ">" + format_number(whole - whole / 100 / 10**decimals, fmt)
+    return text
 
 
 def report_text(name: str, text: str) -> None:

@@ -40,6 +40,11 @@ ALT = "A line that rises from left to right."
         (0.5, {"ci": (0.1, 0.9), "n": 8}, "0.50", "0.50 (95% CI 0.10 to 0.90, n = 8)"),
         (110, {"fmt": ".0f", "unit": " bpm (half-time)"}, "110 bpm (half-time)", None),
         (np.float32(0.25), {"fmt": ".0%"}, "25%", "25%"),
+        (0.9996, {"fmt": ".1%"}, ">99.9%", None),
+        (99.98, {"fmt": ".0f", "unit": "%", "ci": (99.2, 100.0)}, ">99%",
+         ">99% (95% CI 99 to 100)"),
+        (100.0, {"fmt": ".0f", "unit": "%", "ci": (99.6, 104)}, "100%", "100% (95% CI >99 to 104)"),
+        (99.98, {"fmt": ".0f"}, "100", "100"),
     ],
 )
 def test_how_numbers_are_written(value, options, text, full):
