@@ -68,6 +68,51 @@ def simulate_ratings(
     )
 
 
+def simulate_questions(
+    slopes,
+    n_listeners=40,
+    n_artists=20,
+    songs_per_artist=2,
+    *,
+    artist_share=0.9,
+    sd_listener=0.7,
+    sd_slope=0.2,
+    correlation=0.0,
+    sd_song=0.3,
+    sd_artist=0.5,
+    sd_residual=1.0,
+    common=0.5,
+    seed=0,
+) -> pd.DataFrame:
+    """Draw the answers of all listeners about all songs of some artists, to several questions.
+
+    `slopes` maps questions to their slopes on `predicted`, of whose variance `artist_share` lies
+    between artists. Random effects and residuals of two questions have the correlation `common`.
+    Columns question, listener, track, rating, predicted, artist.
+    """
+    rng = np.random.default_rng(seed)
+    artist = np.repeat(np.arange(n_artists), songs_per_artist)
+    x = np.sqrt(artist_share) * rng.standard_normal(n_artists)[artist]
+    x += np.sqrt(1 - artist_share) * rng.standard_normal(len(artist))
+    x = (x - x.mean()) / x.std()
+
+    def draw(*shape):
+        shared, own = rng.standard_normal((1, *shape)), rng.standard_normal((len(slopes), *shape))
+        return np.sqrt(common) * shared + np.sqrt(1 - common) * own
+
+    level, slope = draw(n_listeners), draw(n_listeners)
+    slope = sd_slope * (correlation * level + np.sqrt(1 - correlation**2) * slope)
+    slope += np.array([*slopes.values()])[:, None]
+    song = sd_artist * draw(n_artists)[:, artist] + sd_song * draw(len(x))
+    ratings = song[:, None] + sd_listener * level[..., None] + slope[..., None] * x
+    ratings += sd_residual * draw(n_listeners, len(x))
+    levels = {"question": slopes, "listener": range(n_listeners), "track": range(len(x))}
+    index = pd.MultiIndex.from_product(levels.values(), names=levels)
+    rows = pd.DataFrame({"rating": ratings.ravel()}, index=index).reset_index()
+    rows["predicted"], rows["artist"] = x[rows["track"]], artist[rows["track"]]
+    return rows.astype(dict.fromkeys(["listener", "track", "artist"], str))
+
+
 def quiet_fit(formula, data, **options):
     """Fit without the warnings of singular fits, which some draws have."""
     with warnings.catch_warnings():

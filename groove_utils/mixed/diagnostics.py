@@ -25,7 +25,7 @@ from groove_utils.mixed.result import LmmResult
 from groove_utils.mixed.search import minimise
 from groove_utils.stats.threads import one_thread
 
-__all__ = ["check_residuals", "leave_one_group_out", "residual_table"]
+__all__ = ["check_residuals", "leave_one_group_out", "residual_table", "share_at_ends"]
 
 
 def residual_table(result: LmmResult) -> pd.DataFrame:
@@ -170,3 +170,32 @@ def _without(result: LmmResult, keep: np.ndarray) -> tuple[np.ndarray, np.ndarra
     deviance = CrossedDeviance(frame.y[keep], X, terms, result.reml)
     solution = deviance.solve(minimise(deviance, result.theta, tol=1e-3))
     return solution.beta, np.sqrt(np.diag(solution.vcov))
+
+
+def share_at_ends(ratings, scale: tuple[float, float]) -> float:
+    """Compute the share of answers at an end of the rating scale.
+
+    Parameters
+    ----------
+    ratings : array-like, shape (n_answers,) or (n_answers, n_parts)
+        Of an answer with several parts, such as a computed score, any part at an end counts.
+    scale : (float, float)
+        Lowest and highest possible rating. Ratings within 0.001% of the range of an end are at it,
+        since files hold rounded numbers.
+
+    Returns
+    -------
+    float
+        0…1.
+
+    Examples
+    --------
+    >>> share_at_ends([-2.16667, 0.5, 1.2, 1.95833], (-13 / 6, 47 / 24))
+    0.5
+    >>> share_at_ends([[1, 50], [30, 60]], (1, 100))
+    0.5
+    """
+    values = np.asarray(ratings, dtype=float)
+    near = 1e-5 * (scale[1] - scale[0])
+    at_end = (np.abs(values[..., None] - np.asarray(scale)) <= near).any(axis=-1)
+    return float(at_end.reshape(len(values), -1).any(axis=1).mean())

@@ -4,13 +4,14 @@ Chapter 09-mixed-models uses it through :func:`groove_utils.mixed.robustness_tab
 
 References
 ----------
-Cameron, Gelbach & Miller (2011), Journal of Business & Economic Statistics 29, 238–249 (two-way
+Cameron, Gelbach & Miller (2011), Journal of Business & Economic Statistics 29, 238–249 (multiway
 clustering).
 """
 
 from __future__ import annotations
 
 import warnings
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,10 @@ def cumulative_link_check(
 ) -> pd.DataFrame:
     """Compare a linear mixed model with a cumulative logit model, for ordinal ratings.
 
-    The latter has no random effects; its errors are clustered by the first two grouping factors.
+    A cumulative logit of the fixed part (population-averaged: no random effects), with standard
+    errors clustered by all grouping factors at once, next to the linear mixed model. A factor
+    nested in another, such as songs in artists, is left out, because the larger clusters contain
+    the smaller ones.
 
     Parameters
     ----------
@@ -81,13 +85,10 @@ def cumulative_link_check(
     params = np.asarray(fit.params)
     bread = linalg.inv(-model.hessian(params))
     scores = model.score_obs(params)
-    factors = list(dict.fromkeys(term.factor for term in frame.random))[:2]
-    codes = [next(t.codes for t in frame.random if t.factor == f) for f in factors]
-    meat = sum(_cluster_meat(scores, code) for code in codes)
-    if len(codes) == 2:
-        meat = meat - _cluster_meat(scores, codes[0] * (codes[1].max() + 1) + codes[1])
+    codes = _outer_clusters(frame.random)
+    meat = _multiway_meat(scores, codes)
     variance = np.diag(bread @ meat @ bread)[: len(keep)]
-    if (variance <= 0).any():  # two-way estimates can fail; the larger one-way one is safe
+    if (variance <= 0).any():  # multiway estimates can fail; the largest one-way one is safe
         one_way = [np.diag(bread @ _cluster_meat(scores, c) @ bread)[: len(keep)] for c in codes]
         variance = np.max(one_way, axis=0)
     beta, se = params[: len(keep)], np.sqrt(variance)
@@ -106,6 +107,30 @@ def cumulative_link_check(
             agree=alike & (np.sign(beta) == np.sign(table["estimate"])),
         )
     )
+
+
+def _outer_clusters(terms) -> list[np.ndarray]:
+    """Codes of the grouping factors that are not nested in another one."""
+    codes = {term.factor: term.codes for term in terms}
+
+    def nested(inner, outer):
+        pairs = np.unique(np.stack([codes[inner], codes[outer]]), axis=1).shape[1]
+        return pairs == len(np.unique(codes[inner]))
+
+    return [
+        own for name, own in codes.items()
+        if not any(nested(name, other) for other in codes if other != name)
+    ]  # fmt: skip
+
+
+def _multiway_meat(scores: np.ndarray, codes: list[np.ndarray]) -> np.ndarray:
+    """Covariance of the summed scores: clusters of each factor, less those of intersections …"""
+    meat = np.zeros((scores.shape[1],) * 2)
+    for size in range(1, len(codes) + 1):
+        for chosen in combinations(codes, size):
+            both = np.unique(np.stack(chosen), axis=1, return_inverse=True)[1].ravel()
+            meat += (-1) ** (size + 1) * _cluster_meat(scores, both)
+    return meat
 
 
 def _cluster_meat(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -5,10 +5,13 @@ Chapter 09-mixed-models uses it.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from groove_utils.mixed.errors import check_known
 from groove_utils.mixed.result import LmmResult
+from groove_utils.stats import holm
 
 __all__ = ["recovery_table"]
 
@@ -37,7 +40,9 @@ def recovery_table(
     -------
     DataFrame
         Columns kind (``Fixed effects`` or ``Standard deviations``), term, estimate, low, high,
-        truth, within (whether the interval contains the truth).
+        truth, within (whether the interval contains the truth), z (how far the truth lies from the
+        estimate, in standard errors as the interval implies them on that side), p_holm (of z,
+        corrected for the number of values).
 
     Raises
     ------
@@ -60,4 +65,11 @@ def recovery_table(
     table["truth"] = truth.loc[table["term"]].to_numpy(dtype=float)
     sd = table["kind"] == "Standard deviations"
     table.loc[sd, "truth"] = table.loc[sd, "truth"].abs()
-    return table.assign(within=table["truth"].between(table["low"], table["high"]))
+    gap = table["truth"] - table["estimate"]
+    half = np.where(gap > 0, table["high"] - table["estimate"], table["estimate"] - table["low"])
+    z = gap / half * stats.norm.isf((1 - level) / 2)
+    return table.assign(
+        within=table["truth"].between(table["low"], table["high"]),
+        z=z,
+        p_holm=holm(2 * stats.norm.sf(np.abs(z))),
+    )

@@ -59,7 +59,7 @@ def robustness_table(
         without random slopes (if there are any); z-scored within each level of the first grouping
         factor; without ratings beyond 2.5 residual SD; without the level of each grouping factor
         whose omission weakens the effect most; ordinal (population-averaged cumulative logit,
-        clustered over two factors). A variant that cannot be fitted has missing numbers.
+        clustered by the grouping factors). A variant that cannot be fitted has missing numbers.
     """
     # the intercept depends on the scale
     check_known(term, [name for name in result.names if name != "Intercept"], "coefficient")

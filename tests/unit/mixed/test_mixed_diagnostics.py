@@ -1,10 +1,19 @@
 """Residuals, checks of assumptions, and influence of single listeners and songs."""
 
+import io
+
 import numpy as np
+import pandas as pd
 from crossed_ratings import quiet_fit, simulate_ratings
 from expect import raises
 
-from groove_utils.mixed import LmmError, check_residuals, leave_one_group_out, residual_table
+from groove_utils.mixed import (
+    LmmError,
+    check_residuals,
+    leave_one_group_out,
+    residual_table,
+    share_at_ends,
+)
 
 CROSSED = "rating ~ x + (1 | listener_id) + (1 | track_id)"
 
@@ -74,3 +83,16 @@ def test_a_level_without_which_nothing_can_be_fitted():
     assert table.loc["S0001", "estimate"].notna().all()
     with raises(LmmError, "unknown", column="grouping factor", value="artist"):
         leave_one_group_out(result, "artist")
+
+
+def test_answers_at_the_ends_survive_a_file():
+    """A computed score has ends such as −13/6, which a file holds in six figures."""
+    parts = np.array([[1, 1, 1, 1], [1, 50, 60, 70], [100, 100, 100, 100], [30, 40, 50, 60]])
+    score = (parts.mean(axis=1) - 53) / 24
+    scale = (1 - 53) / 24, (100 - 53) / 24
+    text = pd.Series(score, name="rating").to_csv(float_format="%.6g", index=False)
+    read = pd.read_csv(io.StringIO(text))["rating"]
+    assert not read.isin(scale).any()
+    assert share_at_ends(read, scale) == 0.5
+    assert share_at_ends(parts, (1, 100)) == 0.75  # 1 in one part is enough
+    assert share_at_ends([np.nan, 1.0], (1, 100)) == 0.5

@@ -6,6 +6,7 @@ import pytest
 from crossed_ratings import simulate_ratings
 from expect import raises
 from statsmodels.miscmodels.ordinal_model import OrderedModel
+from statsmodels.stats.sandwich_covariance import S_crosssection
 
 from groove_utils.mixed import LmmError, cumulative_link_check
 
@@ -39,3 +40,28 @@ def test_ordinal_check_bins_fine_scales_and_clusters_by_song():
     assert table["agree"].item()
     with raises(LmmError, "no_predictor"):
         cumulative_link_check(f"rating ~ 1 + {CROSSED}", data)
+
+
+def test_clusters_are_artists_where_songs_are_nested_in_them():
+    """Sandwich of statsmodels' parts: listeners, artists, less their intersections."""
+    data = simulate_ratings(30, 30, 15, seed=2)
+    data["artist"] = data["track_id"].str[1:].astype(int) // 5
+    bins = pd.qcut(data["rating"], 7, labels=False)
+    model = OrderedModel(bins, data[["x"]], distr="logit")
+    params = model.fit(method="bfgs", disp=False, gtol=1e-8).params.to_numpy()
+    bread, scores = np.linalg.inv(-model.hessian(params)), model.score_obs(params)
+
+    def spread(keys):
+        codes = pd.factorize(keys)[0]
+        m = codes.max() + 1
+        return S_crosssection(scores, codes) * m / (m - 1)
+
+    both = data["listener_id"] + data["artist"].astype(str)
+    meat = spread(data["listener_id"]) + spread(data["artist"]) - spread(both)
+    expected = np.sqrt((bread @ meat @ bread)[0, 0])
+    formulas = [f"rating ~ x + {CROSSED} + (1 | artist)", f"rating ~ x + (1 | artist) + {CROSSED}"]
+    for formula in formulas:
+        own = cumulative_link_check(formula, data.astype({"artist": str}))
+        assert own["ordinal_se"].item() == pytest.approx(expected, rel=1e-2)
+    songs = cumulative_link_check(f"rating ~ x + {CROSSED}", data)
+    assert songs["ordinal_se"].item() != pytest.approx(expected, rel=1e-2)

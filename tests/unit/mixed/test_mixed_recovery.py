@@ -1,8 +1,10 @@
 """Known effects and spreads next to their estimates."""
 
 import pandas as pd
+import pytest
 from crossed_ratings import quiet_fit, simulate_ratings
 from expect import raises
+from scipy import stats
 
 from groove_utils.mixed import LmmError, recovery_table
 
@@ -25,6 +27,17 @@ def test_recovery_compares_estimates_with_the_truth():
     assert table.loc["song", "truth"] == 0.5  # its size counts
     assert not table.loc["x", "within"]
     assert table.drop(index="x")["within"].all()
+    # in standard errors, with a normal quantile in place of t's
+    row = result.effect("x")
+    quantile = stats.t.isf(0.025, row["df"]) / stats.norm.isf(0.025)
+    z = (5.0 - row["estimate"]) / row["se"] / quantile
+    assert table.loc["x", "z"] == pytest.approx(z, rel=1e-6)
+    assert table.loc["x", "p_holm"] < 1e-6
+    assert (table["within"] == (table["z"].abs() < stats.norm.isf(0.025))).all()
+    # above the estimate, the distance is measured by the upper end of the interval
+    higher = recovery_table(result, pd.Series({**truth, "slope": profile.loc[1, "high"]}), spreads)
+    slope = higher.set_index("term").loc["slope"]
+    assert slope["z"] == pytest.approx(stats.norm.isf(0.025))
     with raises(LmmError, "unknown", column="spread of the model", value=("track_id", "x")):
         recovery_table(result, truth, {"slope": ("track_id", "x")})
     with raises(LmmError, "unknown", column="value of `truth`", value="noise"):
