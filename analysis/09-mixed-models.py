@@ -42,6 +42,7 @@ from groove_utils.book import (
     open_chapter,
     report_counts,
     report_effects,
+    report_percentages,
     report_texts,
     report_value,
     show_figure,
@@ -149,8 +150,10 @@ report_value("icc", variances["ICC(C,1)"], n=len(rows))
 # ## One slope, three regressions
 #
 # The predictor $x_j$ is the {term}`out-of-fold prediction` of the best model of {doc}`06-probing`. The
-# prediction of a song does not use any rating of that song or of its band. The prediction is standardised
-# over songs, so slopes are in points of the rating scale per standard deviation of the prediction.
+# regression that predicts a song was not trained on any rating of that song or of its band. Only the
+# choice of the best model used the ratings of all songs; {doc}`06-probing` shows what this choice adds to
+# the score. The prediction is standardised over songs, so slopes are in points of the rating scale per
+# standard deviation of the prediction.
 
 # %%
 rows = answers[answers["query"] == query].copy()
@@ -311,8 +314,10 @@ explained["estimate"] = pd.Series(model.r2())
 
 # %% tags=["hide-input"]
 explained = {f"r2_{part}": explained.loc[part] for part in explained.index}
-report_effects(explained, len(rows), scale=100, fmt=".0f", unit="%")
-report_effects({"slope": slope}, len(rows))
+report_effects(explained, scale=100, fmt=".0f", unit="%")
+report_effects({"slope": slope})
+n_bands = rows["artist"].nunique()
+report_counts(n_bands=n_bands, slope_df=slope["df"], n_redraws=n_bootstrap)
 carries = (
     "carries over to single listeners",
     "carries over with the wrong sign",
@@ -326,6 +331,12 @@ report_texts(slope_verdict=pick_verdict(slope, *carries))
 # for {glue:text}`r2_marginal_full` of the variance of single ratings, and together with the levels of
 # listeners, songs and bands for {glue:text}`r2_conditional_full` {cite}`nakagawa2017`. The first number
 # is small because most of the variance of single ratings is due to the listener and to chance.
+#
+# The number of answers says little about the precision of the slope, because answers about one song are
+# not independent. The intervals rest on {glue:text}`n_listeners` listeners, {glue:text}`n_songs` songs and
+# {glue:text}`n_bands` bands; the slope has {glue:text}`slope_df` degrees of freedom. Intervals of shares
+# of variance come from {glue:text}`n_redraws` sets of ratings simulated from the model, each with new
+# levels of listeners, songs and bands.
 #
 # ### Does it add to style and descriptors?
 #
@@ -371,7 +382,7 @@ show_figure(
     "handcrafted one, and one colour per set of predictors in the model.",
     table=slopes_next_to,
 )
-report_effects(effects, len(rows))
+report_effects(effects)
 compared = [
     (f"The prediction of {model_name}", style, effects["slope_style"]),
     ("It", [*style, "descriptors"], effects["slope_all"]),
@@ -527,24 +538,24 @@ bias_sd = biased.variance_components().set_index("factor")["sd"]
 bias_sd = bias_sd["listener:style"]
 
 # %% tags=["hide-input"]
-report_value("bias_sd", bias_sd, n=biased.n_groups["listener:style"])
+report_value("bias_sd", bias_sd)
 p_bias = bias["p"].iloc[0]
 bias_verdict = pick_by_p(p_bias, "have", "cannot be shown to have")
 report_texts(bias_verdict=bias_verdict, p_bias=f"p {format_p(p_bias)}")
 
 # %% [markdown]
 # Listeners {glue:text}`bias_verdict` preferences for styles (likelihood-ratio test, {glue:text}`p_bias`);
-# the standard deviation of these preferences, in points, is {glue:text}`bias_sd_full`.
+# the standard deviation of these preferences is {glue:text}`bias_sd` points.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Which questions does the model predict?
 #
 # We use one predictor for all questions, the out-of-fold prediction of “{glue:text}`common`”, and divide
-# the ratings of each question by their standard deviation. First, each question has its own model. Then
-# all questions are in one model, in which listeners and songs have intercepts and deviations from them
-# for each question. This model tests the differences *between* questions, for each pair of them. To save
-# time, none of these models includes levels of bands or slopes of listeners, so their intervals may be
-# too narrow. A groove score that is computed from other questions is left out.
+# the ratings of each question by their standard deviation. Each question has a model of its own, with the
+# random part of the model above: levels and slopes of listeners, and levels of songs and bands. To test
+# the differences *between* questions, we subtract the answers to one question from a listener's answers
+# to another about the same song, and fit the same model to these differences: its slope is the
+# difference of the two slopes. A groove score that is computed from other questions is left out.
 
 # %%
 common = "groove" if "groove" in set(predictions["target"]) else query
@@ -555,63 +566,60 @@ answers["predicted"] = answers["track"].map((best - best.mean()) / best.std())
 # %%
 # a score that is computed from the questions is not compared with them
 questions = [q for q in data.queries if q != "groove"] or list(data.queries)
-single = answers[answers["query"].isin(questions)]
-single = single.rename(columns={"query": "question"})
-single["rating"] /= single.groupby("question")["rating"].transform("std")
-compared = mixed.compare_questions(single)
-apart = compared[compared["model"] == "each by itself"].set_index("question")
+asked = answers.rename(columns={"query": "question"})
+spread = asked.groupby("question")["rating"].transform("std")
+asked["rating"] = asked["rating"] / spread
+single = asked[asked["question"].isin(questions)]
+by_question = mixed.slopes_by_question(single, "predicted", slopes)
+pairs = mixed.compare_questions(single, "predicted", slopes)
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_forest(compared, label="question", hue="model", xlabel="SD per SD"),
+    figures.plot_forest(by_question, label="question", xlabel="SD per SD"),
     "questions",
     f"Slopes of single ratings on the prediction of “{common}”, in standard deviations; 95% "
     "intervals, not corrected for multiple comparisons.",
-    "Forest plot of two estimates per question, one from separate models and one from a "
-    "single model, with their intervals.",
-    table=compared,
+    "Forest plot of one slope per question, each with its interval, on a common axis.",
+    table=by_question,
 )
-sloping = clear_rows(apart)
-report_counts(n_questions=len(apart), n_predictable=len(sloping))
+sloping = clear_rows(by_question)
+report_counts(n_questions=len(by_question), n_predictable=len(sloping))
+report_counts(n_apart=len(clear_rows(pairs)), n_question_pairs=len(pairs))
 report_texts(
-    common=common, predictable=join_words(f"“{name}”" for name in sloping.index)
+    common=common, predictable=join_words(f"“{name}”" for name in sloping["question"])
 )
-n_pairs = len(apart) * (len(apart) - 1) // 2
-n_apart = apart["n_apart"].sum() / 2 if "n_apart" in apart else 0
-report_value("n_apart", n_apart, fmt=".0f", n=n_pairs)
 
 # %% [markdown]
 # Of {glue:text}`n_questions` questions, {glue:text}`n_predictable` have a slope that clearly differs from
-# zero, corrected for their number: {glue:text}`predictable`. The number of pairs of questions whose
-# slopes clearly differ is {glue:text}`n_apart_full`. The questions are correlated
-# ({doc}`01-listeners-and-tracks`), so these are not independent findings.
+# zero, corrected for their number: {glue:text}`predictable`. Of {glue:text}`n_question_pairs` pairs of
+# questions, {glue:text}`n_apart` clearly differ in slope, corrected for the number of pairs. The questions
+# are correlated ({doc}`01-listeners-and-tracks`), so these are not independent findings.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
 # In this simulated study, the answers to “placebo” have no cause in the music, and those to “style only”
-# depend on a song's style and on nothing else. A method that works finds no slope for the first. For the
-# second, it may find one, because the prediction differs between styles, but not when the style is also
-# in the model.
+# depend on a song's style and on nothing else. We fit them the same model as the other questions. If it
+# works, it finds no slope for the first. For the second, it may find one, because the prediction differs
+# between styles, but not when the style is also in the model.
 
 # %%
-control_slopes = []
-for control in data.controls:
-    asked = answers[answers["query"] == control]
-    asked = asked.assign(rating=asked["rating"] / asked["rating"].std())
-    for model_of, also in {"alone": "", "with style": "+ style"}.items():
-        formula = f"rating ~ predicted {also} + {crossed}{bands}"
-        effect = mixed.fit_lmm(formula, asked).effect("predicted")
-        named = {"question": control.replace("_", " "), "model": model_of}
-        control_slopes.append(named | dict(effect))
+controls = asked[asked["question"].isin(list(data.controls))]
+models = {"alone": "predicted", "with style": "predicted + style"}
+control_slopes = pd.concat(
+    mixed.slopes_by_question(controls, fixed, slopes).assign(model=label)
+    for label, fixed in models.items()
+)
 
 # %% tags=["hide-input"]
-columns = ["question", "model", "estimate", "low", "high", "p"]
-control_slopes = pd.DataFrame(control_slopes, columns=columns)
+control_slopes["question"] = control_slopes["question"].str.replace("_", " ")
+control_slopes = control_slopes.sort_values("question", kind="stable")
+columns = ["question", "model", "estimate", "low", "high", "p", "n"]
 show_table(
-    control_slopes.set_index("question"),
+    control_slopes[columns].set_index("question"),
     "control-slopes",
-    f"Slope of the control questions on the prediction of “{common}”, in standard deviations.",
+    f"Slope of the control questions on the prediction of “{common}”, in standard deviations; n: "
+    "number of answers.",
 )
 words = "a slope above zero", "a slope below zero", "no clear slope"
 report_texts(
@@ -622,7 +630,8 @@ report_texts(
 )
 
 # %% [markdown]
-# The results of the mixed model are: {glue:text}`control_note`.
+# The results are: {glue:text}`control_note`. A few control questions cannot show that the intervals are
+# right. The tests of `groove_utils.mixed` check this with many simulated studies.
 
 # %% [markdown] tags=["needs-listeners"]
 # ## How much variance is left?
@@ -670,8 +679,8 @@ for name, part in (("left", "residual"), ("left_songs", "song")):
 # other reasonable choices: maximum likelihood; no random slopes; ratings standardised within each
 # listener; without outliers; without the most influential listener, song or band; ratings as ordered
 # categories; and without bands as a sample. Adding the style or the descriptors is more than another
-# choice, because it asks a different question. We include these two variants because they can change the
-# answer.
+# choice, because it asks a different question. The table shows these two models as well, but we do not
+# count them.
 
 # %%
 extra = {label: fits[label] for label in ("with style", "with all")}
@@ -685,44 +694,62 @@ checks = mixed.check_residuals(model)
 # %% tags=["hide-input"]
 shown = robust.rename(columns={"same": "same conclusion"})
 show_table(shown, "robustness", "The slope under other analyses.")
-same = robust.iloc[1:]["same"].astype(bool)
-report_value("n_same", same.sum(), fmt=".0f", n=len(same))
-report_texts(changed=join_words(robust.iloc[1:].loc[~same, "variant"]))
+same = robust.iloc[1:].set_index("variant")["same"].astype(bool)
+same = same.drop(["with style", "with all"])
+report_counts(n_same=same.sum(), n_variants=len(same))
+report_texts(changed=join_words(same.index[~same]))
 show_table(
     checks[["check", "of", "value", "meaning"]],
     "checks",
     "Assumptions of the model, described by sizes rather than by tests.",
 )
-at_ends = 100 * rows["rating"].isin(data.scales[query]).mean()
-report_value("at_ends", at_ends, unit="%", fmt=".1f", n=len(rows))
+at_ends = mixed.share_at_ends(rows["rating"], data.scales[query])
+report_value("at_ends", 100 * at_ends, unit="%", fmt=".1f", n=len(rows))
+ends_of_parts = ""
+if data.has("truth") and query == "groove":
+    parts = data.truth("questions").query("in_groove")["question"].tolist()
+    wide = answers.pivot(index=["listener", "track"], columns="query", values="rating")
+    share = mixed.share_at_ends(wide[parts].dropna(), data.scales[parts[0]])
+    ends_of_parts = (
+        f"However, “groove” is computed from the answers to {len(parts)} questions, and for "
+        f"{share:.0%} of its values, at least one of these answers lies at an end of the scale."
+    )
+report_texts(ends_of_parts=ends_of_parts)
 
 # %% [markdown]
-# The number of variants that lead to the same conclusion as the model above is {glue:text}`n_same_full`;
-# variants that lead to another: {glue:text}`changed`. {numref}`tab-checks` describes the residuals. The
-# share of answers at the ends of the scale, where a linear model cannot be quite right, is
-# {glue:text}`at_ends_full`. The ordinal row of {numref}`tab-robustness` shows whether this matters for
-# the slope.
+# Of {glue:text}`n_variants` variants of the analysis, {glue:text}`n_same` lead to the same conclusion as
+# the model above; variants that lead to another: {glue:text}`changed`. {numref}`tab-checks` describes the
+# residuals. The share of answers at the ends of the scale, where a linear model cannot be quite right, is
+# {glue:text}`at_ends_full`. {glue:text}`ends_of_parts` The ordinal model uses only the order of the
+# ratings, in seven classes, and leaves open where the scale ends. Its slope is in log odds, so its size
+# cannot be compared with the other rows, only its sign and whether it differs from zero.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## How many listeners, how many songs?
 #
-# We compute power by simulation: we draw studies of a given size with the standard deviations just
-# estimated, fit the same model, and count how often the slope is detected. The simulated slope is the
-# smallest that would matter ({glue:text}`power_effect` points), which was fixed beforehand. The power to
-# detect the *observed* slope would only restate its p-value {cite}`hoenig2001`.
+# We compute power by simulation: we draw studies of a given size, fit the same model, and count how often
+# the slope is detected. The simulated slope is the smallest that would matter ({glue:text}`power_effect`
+# points), which was fixed beforehand. The power to detect the *observed* slope would only restate its
+# p-value {cite}`hoenig2001`.
+#
+# Listeners and residuals vary as estimated above, and songs as much as in these data. A smaller slope
+# explains less of the variance of songs, so more of it is left to the levels $v_j$ and $w_{b(j)}$. Their
+# common standard deviation, {glue:text}`sd_left` points with the slope that was found, is
+# {glue:text}`sd_left_assumed` points with the smallest slope that would matter. The simulated songs come
+# in bands as here, and {glue:text}`share_between_bands` of the variance of the prediction lies between
+# bands.
 
 # %%
-between_songs = sd[["track", "artist"] if several_songs else ["track"]]
 n_rated = int(rows.groupby("listener").size().median())
+in_bands = "artist" if several_songs else None
+assumed = mixed.assume_slope(model, "predicted", matters, artist=in_bands)
 power_of = partial(
-    mixed.power_simulation, effect=matters, songs_per_listener=n_rated,
-    sd_listener=sd["listener"].iloc[0], sd_slope=sd["listener"].iloc[1],
-    sd_song=np.sqrt((between_songs**2).sum()), sd_residual=model.sigma,
+    mixed.power_simulation, **assumed, songs_per_listener=n_rated,
     n_simulations=n_simulations, seed=seed, n_jobs=n_jobs,
 )  # fmt: skip
 
 # %%
-power = power_of(n_listeners=[30, 60, 120, 240], n_songs=[24, 48, 96, 192])
+power = power_of(n_listeners=[30, 60, 120], n_songs=[24, 48, 96, 192])
 here = power_of(
     n_listeners=rows["listener"].nunique(), n_songs=rows["track"].nunique()
 ).iloc[0]
@@ -731,33 +758,38 @@ here = power_of(
 show_figure(
     figures.plot_power(power),
     "power",
-    f"Power to detect a slope of {matters:.3g} points; framed: at least 0.80. Each listener "
-    f"rates at most {n_rated} songs; {n_simulations} simulated studies per cell.",
-    "Heat map of power, with listeners upwards and songs to the right: it grows along both axes.",
+    f"Power to detect a slope of {matters:.3g} points; framed: at least 0.80. Each listener rates at "
+    f"most {n_rated} songs, each band has {assumed['songs_per_artist']}; {n_simulations} simulated "
+    "studies per cell.",
+    "Heat map of power, with listeners upwards and songs to the right.",
     table=power,
 )
 report_value("power_effect", matters, fmt=".3g")
-interval = tuple(here[["low", "high"]])
-report_value("power_here", here["power"], ci=interval, n=n_simulations, tolerance=0.1)
-cells = power.set_index(["n_listeners", "n_songs"])["power"]
-more_people, more_songs = cells[240, 48], cells[60, 192]
-report_value("more_people", more_people - cells[60, 48], tolerance=0.1, n=n_simulations)
-report_value("more_songs", more_songs - cells[60, 48], tolerance=0.1, n=n_simulations)
-variance = more_songs * (1 - more_songs) + more_people * (1 - more_people)
-half = 1.96 * np.sqrt(variance / n_simulations)
-gain = more_songs - more_people
+found = mixed.assume_slope(model, "predicted", slope["estimate"], artist=in_bands)
+for name, spreads_of in (("sd_left", found), ("sd_left_assumed", assumed)):
+    report_value(name, np.hypot(spreads_of["sd_song"], spreads_of["sd_artist"]))
+report_percentages({"share_between_bands": assumed["artist_share"]})
+report_counts(n_simulated=n_simulations)
+report_effects({"power_here": here}, value="power", tolerance=0.1)
+base, people, more = (30, 48), (120, 48), (30, 192)
+gains = {
+    "more_people": mixed.compare_power(power, people, base),
+    "more_songs": mixed.compare_power(power, more, base),
+}
+report_effects(gains, tolerance=0.1)
 words = (
     "additional songs help more than additional listeners",
     "additional listeners help more than additional songs",
-    "additional songs and additional listeners help about equally",
+    "the simulation does not show which of the two helps more",
 )
-report_texts(buy=pick_verdict({"low": gain - half, "high": gain + half}, *words))
+report_texts(buy=pick_verdict(mixed.compare_power(power, more, people), *words))
 
 # %% [markdown]
-# At the size of this study, the power is {glue:text}`power_here_full`. Compared with 60 listeners and 48
-# songs, four times as many listeners add {glue:text}`more_people` to the power, and four times as many
-# songs (with no more answers per listener) add {glue:text}`more_songs`. With variances like these,
-# {glue:text}`buy`. Enlarging one sample cannot replace enlarging the other {cite}`westfall2014`.
+# At the size of this study, the power is {glue:text}`power_here_full`. Compared with 30 listeners and 48
+# songs, four times as many listeners add {glue:text}`more_people_full` to the power, and four times as
+# many songs (with no more answers per listener) add {glue:text}`more_songs_full`. (These intervals
+# describe only the error of {glue:text}`n_simulated` simulated studies per size.) With variances like
+# these, {glue:text}`buy`. Enlarging one sample cannot replace enlarging the other {cite}`westfall2014`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Are the known effects recovered?
@@ -769,8 +801,9 @@ report_texts(buy=pick_verdict({"low": gain - half, "high": gain + half}, *words)
 # Ratings cannot leave the scale. Its ends compress the ratings, so effects and standard deviations of the
 # ratings are smaller than those of the model from which they were drawn. The demo's files contain both
 # the parameters and the effects on the ratings after rounding and clipping, computed from very large
-# simulated studies. We compare the demo's ratings with the latter, and a new draw that is neither rounded
-# nor clipped with the former. Intervals of standard deviations are profile-likelihood intervals.
+# simulated studies. We compare the demo's ratings with the latter. Ratings of the same songs by new
+# listeners, drawn with another seed and neither rounded nor clipped, are compared with the former.
+# Intervals of standard deviations are profile-likelihood intervals.
 
 # %%
 true_songs, known = data.truth("songs"), default_effects()
@@ -806,26 +839,31 @@ def recover(ratings, listeners, truth):
 # %%
 as_drawn = known.table().query("component in ['fixed', 'sd']")
 as_rated = data.truth("effects_as_rated")
-again = simulate_listeners(true_songs, known, seed, discrete=False)
+again = simulate_listeners(true_songs, known, seed + 1, discrete=False)
 rated = recover(data.ratings, data.truth("listeners"), as_rated)
 free = recover(again.ratings, again.truth["listeners"], as_drawn)
 
 # %% tags=["hide-input"]
-both = [rated.assign(data="as rated"), free.assign(data="not rounded or clipped")]
+both = [rated.assign(data="demo, as rated"), free.assign(data="new, not clipped")]
 both = pd.concat(both, ignore_index=True)
 show_figure(
     figures.plot_recovery(both[both["term"] != "Intercept"]),
     "recovery",
     f"Known effects on “{truth_query}” (diamonds) and the estimates of the mixed model, from "
-    "the demo's ratings and from a new draw that is neither rounded nor clipped.",
+    "the demo's ratings and from those of new listeners, neither rounded nor clipped.",
     "Two panels of estimates with intervals, fixed effects above and standard deviations "
     "below, two colours for two sets of ratings, and a diamond at each true value.",
     table=both,
 )
 report_counts(n_known=len(rated))
+words = "is farther than expected by chance", "can be due to chance"
 for name, table in (("", rated), ("_free", free)):
     report_value(f"n_within{name}", table["within"].sum(), fmt=".0f")
     report_texts(**{f"missed{name}": join_words(table.loc[~table["within"], "term"])})
+    farthest = table.loc[table["z"].abs().idxmax()]
+    report_value(f"farthest{name}", abs(farthest["z"]), fmt=".1f")
+    p = farthest["p_holm"]
+    report_texts(**{f"chance{name}": f"{pick_by_p(p, *words)} (p {format_p(p)})"})
 residual = pd.concat([as_drawn, as_rated]).query("term == 'residual'")
 drawn_sd, rated_sd = residual.loc[residual["question"] == truth_query, "value"]
 report_value("sd_drawn", drawn_sd, fmt=".1f")
@@ -833,10 +871,13 @@ report_value("sd_rated", rated_sd, fmt=".1f")
 
 # %% [markdown]
 # Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within their 95% intervals (outside:
-# {glue:text}`missed`); without rounding and clipping, {glue:text}`n_within_free` do (outside:
-# {glue:text}`missed_free`). About one in twenty intervals is expected to miss. The ends of the scale
-# reduced the residual's standard deviation from {glue:text}`sd_drawn` to {glue:text}`sd_rated` points.
-# Real rating scales do the same, but there the first number is unknown.
+# {glue:text}`missed`). The largest distance from a true value is {glue:text}`farthest` standard errors.
+# Corrected for the number of values, it {glue:text}`chance`. For the new listeners,
+# {glue:text}`n_within_free` lie within (outside: {glue:text}`missed_free`). There, the largest distance,
+# {glue:text}`farthest_free` standard errors, {glue:text}`chance_free`.
+#
+# The ends of the scale reduced the residual's standard deviation from {glue:text}`sd_drawn` to
+# {glue:text}`sd_rated` points. Real rating scales do the same, but there the first number is unknown.
 
 # %% [markdown]
 # ## Real listeners
@@ -1087,16 +1128,17 @@ show_figure(
 )
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# Answers at the ends of the scale form slanting edges of the cloud, and the tails are shorter than normal ones:
-# ratings cannot be arbitrarily far from the fit. The ordinal row of {numref}`tab-robustness` shows what this
-# does to the slope.
+# Ratings cannot be arbitrarily far from the fit. The ends of the scale therefore cut the cloud along
+# slanting edges, and the tails are shorter than normal ones. Two rows of {numref}`tab-robustness` show
+# whether the conclusion depends on this: the one without outliers, and the one for ordered categories.
 #
 # ```{solution-end}
 # ```
 
 # %% [markdown]
 # **An open question**: if songs differed twice as much as here, would you rather pay for more listeners
-# or for more songs? Write down what you expect, then call `power_of` with another `sd_song`.
+# or for more songs? Write down what you expect, then call `power_of` with another `sd_song` and
+# `sd_artist`.
 #
 # ## Summary
 #
