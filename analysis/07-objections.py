@@ -854,8 +854,9 @@ report_value("width_now", width["half-width"].iloc[-1], n=n_artists)
 # mean of the style could be detected? Before looking at the results, we fixed the smallest difference in
 # R² that matters: {glue:text}`smallest`. A study of this size detects such a lead with a probability of
 # {glue:text}`power_now`. The number of songs needed for a probability of 80% is
-# {glue:text}`songs_needed`, with proportionally more artists. ({doc}`06-probing` tests the observed lead.
-# The power to detect the *observed* lead would only restate its p-value {cite}`hoenig2001`.)
+# {glue:text}`songs_needed`, with proportionally more artists. Both numbers assume that a small lead has
+# the same standard error as the observed one. ({doc}`06-probing` tests the observed lead. The power to
+# detect the *observed* lead would only restate its p-value {cite}`hoenig2001`.)
 #
 # ## The answers
 
