@@ -104,7 +104,7 @@ def assume_slope(
     dict
         Arguments of :func:`power_simulation`: effect, the five standard deviations, correlation,
         songs_per_artist and artist_share. Effect and slopes are per SD of the covariate over songs.
-        A variance that the assumed slope would exceed is 0.
+        A variance that would be negative is 0.
     """
     check_known(term, result.names, "coefficient")
     groups = [name for name in (listener, song, artist) if name is not None]
