@@ -242,8 +242,14 @@ def compare_power(table: pd.DataFrame, first: tuple, second: tuple) -> pd.Series
 
     Examples
     --------
-    >>> table = pd.DataFrame({"n_listeners": [60, 240], "n_songs": [48, 48],
-    ...                       "power": [0.6, 0.7], "n_simulations": [80, 70]})
+    >>> table = pd.DataFrame(
+    ...     {
+    ...         "n_listeners": [60, 240],
+    ...         "n_songs": [48, 48],
+    ...         "power": [0.6, 0.7],
+    ...         "n_simulations": [80, 70],
+    ...     }
+    ... )
     >>> compare_power(table, (240, 48), (60, 48)).round(2).tolist()
     [0.1, -0.05, 0.24]
     """

@@ -67,12 +67,11 @@ def test_answers_that_are_alike_or_not_about_the_same_songs(answers):
 
 @pytest.mark.weekly
 def test_questions_with_one_slope_are_rarely_apart():
-    """Without artists in the model, the intervals are too narrow: songs are no independent draws."""
+    """Without artists in the model, songs count as independent and intervals are too narrow."""
     rates = {}
     for random in (RANDOM, "(1 | listener) + (1 | track)"):
         draws = (simulate_questions({"a": 0.5, "b": 0.5}, 20, 24, 4, seed=k) for k in range(200))
         p = [compare_questions(rows, "predicted", random)["p"].item() for rows in draws]
         rates[random] = (np.array(p) < 0.05).mean()
-    print(rates)
     assert rates.pop(RANDOM) < 0.09
     assert max(rates.values()) > 0.12
