@@ -31,7 +31,7 @@ from groove_utils.book import (
     audio_player,
     open_chapter,
     report_effects,
-    report_text,
+    report_texts,
     report_value,
     show_figure,
     show_table,
@@ -124,7 +124,7 @@ show_figure(
 fmt = ".0f" if np.ptp(data.scales[query]) > 20 else ".2f"
 one = means[means["query"] == query].dropna(subset=["mean"])
 between = one.groupby("style")["mean"].transform("mean").var() / one["mean"].var()
-report_text("query", query)
+report_texts(query=query)
 report_value("song_sd", one["mean"].std(), n=len(one), fmt=fmt)
 report_value("style_share", 100 * between, fmt=".0f", unit="%", n=len(one))
 report_value("lowest_song", one["mean"].min(), fmt=fmt)
@@ -153,11 +153,10 @@ axes = np.linalg.eigvalsh(correlations)[::-1] / len(correlations)
 derived = [name for name in data.queries if name not in raw]
 report_value("n_queries", len(correlations), fmt=".0f")
 report_value("first_axis", 100 * axes[0], n=len(data.tracks), fmt=".0f", unit="%")
-report_text(
-    "derived",
-    f"“{join_words(derived)}” is computed from them and is not counted as a further question"
+report_texts(
+    derived=f"“{join_words(derived)}” is computed from them and is not counted as a further question"
     if derived
-    else "none is computed from the others",
+    else "none is computed from the others"
 )
 
 # %% [markdown]
@@ -373,16 +372,15 @@ names = {
 for name, method in names.items():
     row = mine.loc[method]
     report_effects({name: row}, row["n_listeners"])
-report_text(
-    "ceiling_word",
-    pick_verdict(
+report_texts(
+    ceiling_word=pick_verdict(
         mine.loc["song means"],
         "more than half of the variance of song means is due to differences between songs",
         "more than half of the variance of song means is due to chance",
         "it is unclear whether more than half of the variance of song means is due to "
         "differences between songs",
         reference=0.5,
-    ),
+    )
 )
 
 # %% [markdown] tags=["needs-listeners"]
@@ -484,7 +482,7 @@ outside = [
     f"“{row.query}” ({row.estimate:.2f} instead of {row.estimate_true:.2f})"
     for row in paired[~inside].itertuples()
 ]
-report_text("ceiling_missed", join_words(outside) or "none")
+report_texts(ceiling_missed=join_words(outside) or "none")
 report_value("n_ceilings", len(paired), fmt=".0f")
 reliable = ceilings[ceilings["method"] == "song means"].set_index("query")["estimate"]
 sentences = []
@@ -495,7 +493,7 @@ for control in data.controls:
         f"“{control.replace('_', ' ')}” has a reliability of {reliable[control]:.2f}, and {share:.0f}% of the variance "
         "of its song means lies between styles."
     )
-report_text("controls", " ".join(sentences) or "This study has none.")
+report_texts(controls=" ".join(sentences) or "This study has none.")
 
 # %% [markdown] tags=["needs-simulation"]
 # For {glue:text}`ceilings_inside` of {glue:text}`n_ceilings` questions, the truth lies inside the

@@ -43,7 +43,7 @@ from groove_utils.audio import (
 from groove_utils.book import (
     audio_player,
     open_chapter,
-    report_text,
+    report_texts,
     report_value,
     show_figure,
     show_table,
@@ -71,8 +71,7 @@ sounds = dict(zip(names, clips))
 audio_player({name: (y, sr) for name, y in sounds.items()})
 
 # %% tags=["hide-input"]
-report_text("first", names[0])
-report_text("second", names[1])
+report_texts(first=names[0], second=names[1])
 report_value("rate", sr, fmt=",.0f")
 
 # %% [markdown]
@@ -327,12 +326,11 @@ report_value("mel_rhythm", mean.loc["mel (24 bands)", "rhythm"])
 report_value("mel_harmony", mean.loc["mel (24 bands)", "harmony"])
 report_value("chroma_rhythm", mean.loc["chroma", "rhythm"])
 report_value("chroma_harmony", mean.loc["chroma", "harmony"])
-report_text(
-    "opposites",
-    "have opposite strengths"
+report_texts(
+    opposites="have opposite strengths"
     if mean.loc["chroma", "harmony"] > mean.loc["mel (24 bands)", "harmony"]
     and mean.loc["chroma", "rhythm"] < mean.loc["mel (24 bands)", "rhythm"]
-    else "do not have opposite strengths",
+    else "do not have opposite strengths"
 )
 
 # %% [markdown]

@@ -49,7 +49,7 @@ from groove_utils.book import (
     report_counts,
     report_effects,
     report_percentages,
-    report_text,
+    report_texts,
     report_value,
     show_figure,
     show_table,
@@ -207,12 +207,11 @@ unknown = [name for name in descriptors.DESCRIPTORS if name not in features]
 report_value("n_songs", len(songs), fmt=".0f")
 report_value("n_artists", songs["artist"].nunique(), fmt=".0f")
 report_value("n_features", features.shape[1], fmt=".0f")
-report_text(
-    "unknown",
-    "none had to be left out"
+report_texts(
+    unknown="none had to be left out"
     if not unknown
     else "left out, because some songs have no value or all have the same value: "
-    + join_words(words[unknown]),
+    + join_words(words[unknown])
 )
 
 # %% [markdown]
@@ -256,7 +255,7 @@ show_figure(
     "Panels of box plots, one per descriptor; in most, the styles' boxes are shifted but overlap.",
     table=songs[["track_id", "style", *picked]],
 )
-report_text("styled", words[share.index[0]])
+report_texts(styled=words[share.index[0]])
 report_value("styled_share", 100 * share.iloc[0], fmt=".0f", unit="%", n=len(songs))
 report_value("median_share", 100 * share.median(), fmt=".0f", unit="%")
 
@@ -301,20 +300,19 @@ show_figure(
 )
 sure = clear_rows(linked).sort_values("p")
 plain = len(clear_rows(linked, "p"))
-report_text("target", target)
+report_texts(target=target)
 report_value("n_sure", len(sure), fmt=".0f", n=len(linked))
 report_value("n_plain", plain, fmt=".0f")
 listed = ", ".join(
     f"{words[row.feature]} ({row.estimate:.2f})" for row in sure.head(5).itertuples()
 )
-report_text(
-    "sure",
-    f"The strongest: {typeset_minus(listed)}."
+report_texts(
+    sure=f"The strongest: {typeset_minus(listed)}."
     if len(sure)
-    else "None differs clearly from zero after the correction.",
+    else "None differs clearly from zero after the correction."
 )
 top = linked.loc[linked["estimate"].abs().idxmax()]
-report_text("top", words[top["feature"]])
+report_texts(top=words[top["feature"]])
 report_effects({"top_r": top}, top["n_songs"])
 shared = linked.set_index("feature").reindex(published.index).dropna()
 opposite = np.sign(shared["estimate"]) != np.sign(published[shared.index])
@@ -324,7 +322,7 @@ listed = [
     f"{published[name]:.2f})"
     for name, row in shared[opposite & (shared["low"] * shared["high"] > 0)].iterrows()
 ]
-report_text("opposite", typeset_minus(join_words(listed)))
+report_texts(opposite=typeset_minus(join_words(listed)))
 
 # %% [markdown]
 # For “{glue:text}`target`”, {glue:text}`n_plain` of the {glue:text}`n_features` descriptors have p <
@@ -499,19 +497,18 @@ compared = probe.compare_models(results, reference="ridge, all", n_boot=n_bootst
 compared = compared.set_index("first")
 lead = compared.loc["trees, all"]
 report_effects({"trees_lead": lead}, len(songs), value="difference")
-report_text(
-    "trees_verdict",
-    pick_verdict(
+report_texts(
+    trees_verdict=pick_verdict(
         lead,
         "Curves and interactions may improve the prediction; a full interval could include zero.",
         "Trees may be worse; a full interval could include zero.",
         "These songs are too few to decide whether trees are better.",
-    ),
+    )
 )
 row = compared.loc["style alone"]
 over_style = {"low": -row["high"], "high": -row["low"], "estimate": -row["difference"]}
 report_effects({"over_style": over_style}, len(songs))
-report_text("style_verdict", describe_difference(over_style, "style alone"))
+report_texts(style_verdict=describe_difference(over_style, "style alone"))
 
 # %% [markdown]
 # Ridge regression on all descriptors reaches an R² of {glue:text}`ridge_r2_full` for
@@ -564,7 +561,7 @@ sentences = [
     f"{row['clear within styles']:.0f} descriptors correlate clearly within styles."
     for question, row in controls.iloc[1:].iterrows()
 ]
-report_text("controls", " ".join(sentences) or "This study has no control questions.")
+report_texts(controls=" ".join(sentences) or "This study has no control questions.")
 
 # %% [markdown] tags=["needs-simulation"]
 # {glue:text}`controls` Descriptors that differ between styles predict “style only” as well as they
@@ -686,22 +683,21 @@ words_of_bend = (
     "clearly negative",
     "not clearly different from zero",
 )
-report_text("bend_word", pick_verdict(bend, *words_of_bend))
+report_texts(bend_word=pick_verdict(bend, *words_of_bend))
 report_percentages({"false_humps": false_humps}, n_plateaus)
 often = tracks.loc[x > break_at, "style"].value_counts()
 report_counts(n_beyond=often.sum(), bands_beyond=row["n_artists"])
-report_text("style_beyond", f"{often.iloc[0]} of these songs are {often.index[0]}")
+report_texts(style_beyond=f"{often.iloc[0]} of these songs are {often.index[0]}")
 humps = [name for name, lines in tests.items() if pick_shape(lines, True, False, False)]
 report_counts(n_humps=len(humps), n_sets=len(tests))
-report_text(
-    "u_verdict",
-    pick_robust_shape(
+report_texts(
+    u_verdict=pick_robust_shape(
         tests.values(),
         "These songs show an inverted U, whatever is held constant.",
         "These songs show a U, the opposite of the expected shape, whatever is held constant.",
         "An inverted U cannot be shown with these songs.",
         "The shape of the ratings over syncopation depends on what is held constant.",
-    ),
+    )
 )
 
 # %% [markdown] tags=["needs-audio"]
@@ -727,9 +723,8 @@ report_value("true_peak", top**2, fmt=".1f")
 outside = (effect - effect.mean()).to_numpy()
 outside = (outside < fitted["low"]) | (outside > fitted["high"])
 report_value("points_outside", outside.sum(), fmt=".0f", n=len(outside))
-report_text(
-    "u_found",
-    pick_robust_shape(
+report_texts(
+    u_found=pick_robust_shape(
         tests.values(),
         "The two-lines test finds it with every set of covariates.",
         "The two-lines test finds the opposite: a false result.",
@@ -737,7 +732,7 @@ report_text(
         "has too little power. An unclear result is not evidence against an effect.",
         "The result of the two-lines test depends on what is held constant. A study of this size, with "
         "syncopation measured from audio, has too little power.",
-    ),
+    )
 )
 
 # %% [markdown] tags=["needs-simulation"]
@@ -821,13 +816,13 @@ report_value("tempo_octave", int(octaves.any(axis=1).sum()), fmt=".0f")
 of_tempo = quality.loc[cards.loc["tempo", "title"]]
 report_effects({"tempo_r": of_tempo}, of_tempo["n"], value="r")
 worst = quality["error"].idxmax()
-report_text("weakest", worst[0].lower() + worst[1:])
+report_texts(weakest=worst[0].lower() + worst[1:])
 weakest = quality.loc[worst]
 report_effects({"weakest_r": weakest}, weakest["n"], value="r")
-report_text("weakest_style", quality.loc[worst, "worst style"])
+report_texts(weakest_style=quality.loc[worst, "worst style"])
 drift = quality["bias"].abs().idxmax()
-report_text("drifting", drift[0].lower() + drift[1:])
-report_text("drift", "too high" if quality.loc[drift, "bias"] > 0 else "too low")
+report_texts(drifting=drift[0].lower() + drift[1:])
+report_texts(drift="too high" if quality.loc[drift, "bias"] > 0 else "too low")
 
 # %% [markdown] tags=["needs-simulation"]
 # For {glue:text}`tempo_right` of the {glue:text}`n_songs` songs, the tempo is within 4% of the truth,

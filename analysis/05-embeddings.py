@@ -39,7 +39,7 @@ from groove_utils.book import (
     audio_player,
     listening_map,
     open_chapter,
-    report_text,
+    report_texts,
     report_value,
     show_figure,
     show_table,
@@ -250,7 +250,7 @@ show_figure(
 )
 report_value("in_plane", 100 * in_plane, fmt=".0f", unit="%", n=len(songs))
 report_value("n_dimensions", vectors.shape[1], fmt=".0f")
-report_text("shown", shown)
+report_texts(shown=shown)
 
 # %% [markdown]
 # The plane of the first two principal components contains {glue:text}`in_plane` of the variance in
@@ -400,7 +400,7 @@ show_figure(
 by_artist = rates[rates["label"] == "artist"].set_index("model")
 rate = by_artist["rate"]
 best = rate[models].idxmax()
-report_text("clannish", best)
+report_texts(clannish=best)
 low, high = by_artist.loc[best, ["low", "high"]]
 percent = {"fmt": ".0f", "unit": "%"}
 interval = (100 * low, 100 * high)
@@ -469,11 +469,11 @@ show_figure(
     table=pairs,
 )
 for name, pair in zip(("most_alike", "least_alike"), similarity.extreme_pairs(pairs)):
-    report_text(name, f"{pair['first']} and {pair['second']}")
+    report_texts(**{name: f"{pair['first']} and {pair['second']}"})
     if len(models) > 1:
         report_value(f"{name}_cka", pair["cka"], n=len(songs))
     else:
-        report_text(f"{name}_cka", "–")
+        report_texts(**{f"{name}_cka": "–"})
 report_value("n_pairs", len(pairs), fmt=".0f")
 report_value("n_related", len(clear_rows(pairs)), fmt=".0f")
 
@@ -551,7 +551,7 @@ show_table(
     "First columns: all pairs, as published, by question. Others: the "
     f"{n_pairs:,} pairs by different artists, with 95% interval and p.",
 )
-report_text("rsa_rating", rating)
+report_texts(rsa_rating=rating)
 report_value("rsa_drop", (both[rating] - table["rho"]).median(), n=len(both))
 report_value("rsa_same_artist", 100 * (1 - n_pairs / n_all), fmt=".1f", unit="%")
 report_value("rsa_clear", len(clear_rows(table, "p_layers")), fmt=".0f", n=len(both))

@@ -1,7 +1,7 @@
 """Tools for executing chapters and building the book: values, figures, players, runs, pages.
 
 A chapter starts with :func:`open_chapter`; its results are reported through :func:`report_value`,
-:func:`report_text`, :func:`show_figure`, :func:`show_table` and :func:`audio_player`, which put it
+:func:`report_texts`, :func:`show_figure`, :func:`show_table` and :func:`audio_player`, which put it
 on the page and into files next to it. Make calls ``python -m groove_utils.book``.
 """
 
@@ -18,7 +18,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "report_counts",
             "report_effects",
             "report_percentages",
-            "report_text",
             "report_texts",
             "report_value",
             "show_figure",

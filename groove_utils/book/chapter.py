@@ -50,7 +50,7 @@ class Chapter:
     in_book : bool
         True if the chapter runs for the book (by Make), not interactively in Jupyter.
     reported : dict
-        Entries of :func:`report_value` and :func:`report_text`, by name.
+        Entries of :func:`report_value` and :func:`report_texts`, by name.
     """
 
     def __init__(self, name: str, study: Study, build: Path, in_book: bool):

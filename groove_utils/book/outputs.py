@@ -28,7 +28,6 @@ __all__ = [
     "report_counts",
     "report_effects",
     "report_percentages",
-    "report_text",
     "report_texts",
     "report_value",
     "show_figure",
@@ -145,20 +144,6 @@ def _format_number(value, unit: str, fmt: str) -> str:
     return text
 
 
-def report_text(name: str, text: str) -> None:
-    """Report a computed word or sentence, such as a verdict that follows from the numbers.
-
-    Parameters
-    ----------
-    name : str
-        As in :func:`report_value`.
-    text : str
-        Plain text.
-    """
-    if _record(name, {"text": text, "full": text}):
-        _glue(name, text)
-
-
 def report_counts(**counts: float) -> None:
     """Report several integers by :func:`report_value`, each under its keyword."""
     for name, count in counts.items():
@@ -182,9 +167,16 @@ def report_percentages(
 
 
 def report_texts(**texts: str) -> None:
-    """Report several words or sentences by :func:`report_text`, each under its keyword."""
+    """Report computed words or sentences, such as verdicts that follow from the numbers.
+
+    Parameters
+    ----------
+    **texts : str
+        Plain texts, each under its name; names are as in :func:`report_value`.
+    """
     for name, text in texts.items():
-        report_text(name, text)
+        if _record(name, {"text": text, "full": text}):
+            _glue(name, text)
 
 
 def report_effects(

@@ -20,7 +20,7 @@ from groove_utils.book import outputs
 from groove_utils.book.build import build_book
 from groove_utils.book.listening import listening_map
 from groove_utils.book.markdown import escape_text, markdown_table
-from groove_utils.book.outputs import report_text, show_figure, show_table
+from groove_utils.book.outputs import report_texts, show_figure, show_table
 from groove_utils.book.players import audio_player
 from groove_utils.study import validate_study
 
@@ -118,7 +118,7 @@ def write_chapter(build, study, monkeypatch):
     wide = data.ratings.pivot_table(index="query", columns="track_id", values="rating")
     show_table(wide, "wide", "Names as heads of columns.")
     for k, text in enumerate([data.title, *data.tracks["artist"], *data.queries.values()]):
-        report_text(f"text{k}", text)
+        report_texts(**{f"text{k}": text})
         cells.append(nbformat.v4.new_markdown_cell(f"Found: {{glue:text}}`text{k}`."))
     audio_player({track: data.audio_path(track) for track in data.tracks["track_id"]})
     songs = data.tracks.assign(label=data.tracks["title"], path=None)

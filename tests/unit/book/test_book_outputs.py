@@ -16,7 +16,6 @@ from groove_utils.book import (
     report_counts,
     report_effects,
     report_percentages,
-    report_text,
     report_texts,
     report_value,
     show_figure,
@@ -76,7 +75,7 @@ def test_a_value_is_glued_and_recorded(in_book, shown):
     assert {metadata["scrapbook"]["mime_prefix"] for _, metadata in shown} == {
         "application/papermill.record/"
     }
-    report_text("verdict", "more")
+    report_texts(verdict="more")
     assert chapter.reported["verdict"] == {"text": "more", "full": "more"}
     assert shown[-1][0] == {"application/papermill.record/text/plain": "'more'"}
 
@@ -132,7 +131,7 @@ def test_names_are_used_once(in_book):
     in_book()
     report_value("x", 1)
     with raises(BookError, "taken_name", value="x"):
-        report_text("x", "one")
+        report_texts(x="one")
     show_table(pd.DataFrame({"a": [1]}), "x", "Caption")
     with raises(BookError, "taken_name"):
         show_table(pd.DataFrame({"a": [1]}), "x", "Caption")
@@ -146,14 +145,14 @@ def test_a_name_is_not_another_with_its_interval(in_book, names):
     with raises(BookError, "taken_name", value="x_full"):
         report_value(names[1], 3)
     with raises(BookError, "taken_name", value="x_full"):
-        report_text(names[1], "three")
+        report_texts(**{names[1]: "three"})
     assert list(chapter.reported) == [names[0], "x_full_moon"]
 
 
 def test_at_home_nothing_is_recorded_or_written(at_home, shown, tmp_path):
     report_value("x", 1)
     report_value("x", 2)  # a cell may be run again
-    report_text("t", "text")
+    report_texts(t="text")
     assert at_home.reported == {}
     assert [text.data for text, _ in shown] == ["`x`: 1.00", "`x`: 2.00", "`t`: text"]
     figure = plt.figure()

@@ -32,7 +32,7 @@ names = [
 # %%
 import sys
 
-from groove_utils.book import open_chapter, report_text, report_value
+from groove_utils.book import open_chapter, report_texts, report_value
 
 chapter = open_chapter("01-tiny", study)
 print("noise", file=sys.stderr)
@@ -42,7 +42,7 @@ print("said")
 songs = chapter.study.tracks.head(n_songs)
 means = chapter.study.song_means(names[0])
 report_value("songs", len(songs), fmt=".0f", n=len(songs))
-report_text("first", songs["track_id"].iloc[0])
+report_texts(first=songs["track_id"].iloc[0])
 chapter.save_table(means.to_frame(), "means")
 
 # %% [markdown] tags=["needs-stems"]
@@ -144,7 +144,7 @@ def test_a_failing_chapter_says_where_and_leaves_the_notebook(tiny, make_study, 
     page = tiny.build / "book" / "01-tiny.ipynb"
     page.parent.mkdir(parents=True)
     page.write_text("the last good one")
-    tiny.script.write_text(TINY.replace('report_text("', '1 / 0\nreport_text("'))
+    tiny.script.write_text(TINY.replace("report_texts(", "1 / 0\nreport_texts("))
     # as Make calls it, and keeps the message for the end of its output
     command = ["run", str(tiny.script), "--study", str(study), "--build", str(tiny.build)]
     assert main([*command, "--params", str(tiny.params), "--writes", "means", "stems"]) == 1
