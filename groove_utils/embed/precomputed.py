@@ -11,7 +11,7 @@ import numpy as np
 from groove_utils.embed.adapters import EmbedError
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.embedding import Embedding
-from groove_utils.study.vectors import read_arrays
+from groove_utils.study.archives import read_arrays
 
 __all__ = ["check_options", "read_precomputed"]
 

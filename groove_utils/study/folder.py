@@ -259,10 +259,14 @@ class Study:
 
     def audio_path(self, track_id: str) -> Path:
         """Return the file of a track's full mix."""
-        files = self.tracks.loc[self.tracks["track_id"] == track_id, "audio"]
-        if files.empty or files.isna().any():
+        if track_id not in self._audio_files:
             raise self._unknown("audio", track_id, "tracks.csv", self.tracks["track_id"])
-        return self._reading(files.iloc[0])
+        return self._reading(self._audio_files[track_id])
+
+    @cached_property
+    def _audio_files(self) -> dict[str, str]:
+        """Relative path of the full mix by track, without tracks that have none."""
+        return self.tracks.set_index("track_id")["audio"].dropna().to_dict()
 
     def stem_paths(self, track_id: str) -> dict[str, Path]:
         """Return the files of a track's stems, in the order drums, bass, other, vocals."""

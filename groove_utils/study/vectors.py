@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
 import pandera.pandas as pa
 
 from groove_utils.errors import DetailedError
+from groove_utils.study.archives import LARGEST, read_arrays
 from groove_utils.study.containment import check_file, check_folder
 from groove_utils.study.contracts import FILE_NAME, FINITE, check_frame, identifier
 from groove_utils.study.problems import Problem, StudyError, problem, reading
@@ -19,81 +17,9 @@ from groove_utils.study.stem_names import NO_STEMS, parse_subset
 from groove_utils.study.tables import MISSING, read_csv
 from groove_utils.study.text import is_label, plain_text
 
-__all__ = ["check_descriptors", "check_embeddings", "read_arrays", "read_texts"]
+__all__ = ["check_descriptors", "check_embeddings"]
 
-LARGEST = 512 << 20  # bytes of the arrays of one archive, unpacked
 DESCRIPTORS = "descriptors.csv"
-
-
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read the numeric arrays of an NPZ archive.
-
-    Metadata such as a ``song_id`` (single integers, text and Python objects) is left out.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-
-    Returns
-    -------
-    dict of str to ndarray
-
-    Raises
-    ------
-    ValueError
-        If the file is not such an archive, contains no numbers, or states sizes above 512 MiB or
-        other than the actual ones. Nothing is allocated before this is checked.
-    """
-    arrays = {
-        name: values
-        for name, values in _read_members(path, "iuf").items()
-        if values.dtype.kind == "f" or values.size != 1
-    }
-    if not arrays:
-        raise ValueError("has no array of numbers")
-    return arrays
-
-
-def read_texts(path: Path) -> dict[str, str]:
-    """Read the text entries of an NPZ archive, such as a ``song_id``; see :func:`read_arrays`."""
-    texts = _read_members(path, "US")
-    return {name: str(value[()]) for name, value in texts.items() if value.size == 1}
-
-
-def _read_members(path: Path, kinds: str) -> dict[str, np.ndarray]:
-    """Read the arrays of the given kinds of dtype."""
-    if not is_zipfile(path):
-        size = path.stat().st_size
-        raise ValueError(f"is not an .npz archive, or only part of one ({size} bytes)")
-    arrays, name = {}, ""
-    try:
-        with ZipFile(path) as archive:
-            total = sum(member.file_size for member in archive.infolist())
-            if total > LARGEST:
-                raise ValueError(f"unpacks to {total:,} bytes; at most {LARGEST:,} are read")
-            for member in archive.infolist():
-                name = member.filename.removesuffix(".npy")
-                dtype = _read_type(archive, member)
-                if dtype.kind in kinds:
-                    with archive.open(member) as file:
-                        arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, EOFError, ValueError, NotImplementedError, BadZipFile, zlib.error) as error:
-        raise ValueError(f"has {name!r}, which cannot be read ({error})") from error
-    return arrays
-
-
-def _read_type(archive: ZipFile, member) -> np.dtype:
-    """Read the dtype of an array, and compare dtype and shape with the size of the member."""
-    with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
-        if version[0] not in read:
-            raise ValueError(f"version {version} of the format")
-        shape, _, dtype = read[version[0]](file)
-        size = file.tell() + math.prod(shape) * dtype.itemsize
-    if size != member.file_size and not dtype.hasobject:  # Python objects are never read
-        raise ValueError(f"it states {size:,} bytes but has {member.file_size:,}")
-    return dtype
 
 
 def check_descriptors(folder: Path, tracks: set[str]) -> list[Problem]:

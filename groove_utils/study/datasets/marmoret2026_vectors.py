@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.files import write_if_changed
+from groove_utils.study.archives import read_arrays, read_texts
 from groove_utils.study.problems import StudyError, problem
 from groove_utils.study.stem_names import STEMS, subset_name
-from groove_utils.study.vectors import read_arrays, read_texts
 
 __all__ = ["EXPECTED_MODELS", "EXPECTED_STEMS", "REPORT", "STEM_MODEL", "choose_checkpoints"]
 __all__ += ["find_vectors", "write_vectors"]

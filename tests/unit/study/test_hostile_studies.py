@@ -11,10 +11,10 @@ import pytest
 import soundfile
 import yaml
 
-from groove_utils.study import load_study, validate_study, vectors
+from groove_utils.study import archives, load_study, validate_study
+from groove_utils.study.archives import read_arrays
 from groove_utils.study.metadata import read_metadata
 from groove_utils.study.text import is_file_name, is_label, is_line, plain_text
-from groove_utils.study.vectors import read_arrays
 
 MIB = 2**20
 
@@ -406,7 +406,7 @@ VECTORS = {
 
 @pytest.mark.parametrize("case", VECTORS)
 def test_vectors_are_checked(with_vectors, case, monkeypatch):
-    monkeypatch.setattr(vectors, "LARGEST", 2 * MIB)
+    monkeypatch.setattr(archives, "LARGEST", 2 * MIB)
     assert kinds(with_vectors) == set()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     spoil, kind = VECTORS[case]
