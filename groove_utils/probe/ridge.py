@@ -103,6 +103,7 @@ def nested_ridge(
     )  # fmt: skip
 
 
+@one_thread  # and while any of the threads runs
 def nested_ridges(
     features: Mapping[str, object],
     y,
@@ -116,10 +117,10 @@ def nested_ridges(
 ) -> dict[str, ProbeResult]:
     """Run :func:`nested_ridge` on several representations of the same songs, by name.
 
-    `n_jobs` is the number of processes over representations.
+    `n_jobs` is the number of threads over representations.
     """
     probe = delayed(nested_ridge)
-    results = Parallel(n_jobs)(
+    results = Parallel(n_jobs, prefer="threads")(
         probe(X, y, artists, styles, protocol, nuisance=nuisance, folds=folds)
         for X in features.values()
     )

@@ -7,6 +7,7 @@ of the model that is scored.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -48,9 +49,12 @@ def cluster_codes(clusters) -> tuple[np.ndarray, int]:
     return codes, count
 
 
+@functools.lru_cache(maxsize=4)  # intervals of one study often have the same draws
 def _draw(count, n_draws, seed):
     rng = np.random.default_rng(seed)
-    return rng.multinomial(count, np.full(count, 1 / count), size=n_draws).astype(np.float64)
+    draws = rng.multinomial(count, np.full(count, 1 / count), size=n_draws).astype(np.float64)
+    draws.flags.writeable = False
+    return draws
 
 
 def cluster_weights(clusters, n_draws: int, seed: int = 0) -> np.ndarray:
