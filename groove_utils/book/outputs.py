@@ -275,7 +275,7 @@ def _save_figure(figure: plt.Figure, path: Path, ground: str) -> None:
     dpi = min(FIGURE_DPI, LARGEST_WEBP / (inches + 1))
     options = {"dpi": dpi, "bbox_inches": "tight", "facecolor": ground}
     with atomic_path(path) as part:
-        figure.savefig(part, format="webp", pil_kwargs={"lossless": True}, **options)
+        figure.savefig(part, format="webp", pil_kwargs={"lossless": True, "method": 2}, **options)
 
 
 def show_table(

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 
-from groove_utils.figures.forest import plot_forest, value_colours
+from groove_utils.figures.forest import plot_forest
+from groove_utils.figures.theme import OKABE_ITO
 
 __all__ = ["plot_accuracies", "plot_clip_pictures", "plot_reading_order", "plot_training"]
 
@@ -89,19 +89,19 @@ def plot_training(histories: pd.DataFrame) -> plt.Figure:
     figure, grid = plt.subplots(
         rows, columns, sharex=True, sharey=True, squeeze=False, figsize=(7.5, 0.7 + 1.7 * rows)
     )
-    losses = histories.rename(columns={"loss": "training", "valid_loss": "validation"}).melt(
-        ["network", "seed", "epoch"], ["training", "validation"], "clips", "loss"
-    )
+    losses = {"loss": "training", "valid_loss": "validation"}
+    epochs = histories.groupby(["network", "epoch"])[list(losses)].agg(["mean", "min", "max"])
     for axes, name in zip(grid.flat, names):
-        sns.lineplot(
-            losses[losses["network"] == name], x="epoch", y="loss", hue="clips",
-            errorbar=("pi", 100), palette=value_colours(["training", "validation"]), ax=axes,
-            legend=name == names[0],
-        )  # fmt: skip
-        axes.set(title=name, xlabel="", ylabel="")
+        for (loss, label), color in zip(losses.items(), OKABE_ITO):
+            course = epochs.loc[name, loss]
+            axes.plot(course.index, course["mean"], color=color, label=label)
+            axes.fill_between(
+                course.index, course["min"], course["max"], color=color, alpha=0.2, linewidth=0
+            )
+        axes.set_title(name)
     for axes in grid.flat[len(names) :]:
         axes.set_axis_off()
-    grid[0, 0].legend(title=None, fontsize="small")
+    grid[0, 0].legend(fontsize="small")
     figure.supxlabel("Epoch", fontsize="medium")
     figure.supylabel("Cross-entropy (nats)", fontsize="medium")
     return figure

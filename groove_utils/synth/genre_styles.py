@@ -32,7 +32,8 @@ VELOCITIES = {".": 0, "o": 52, "x": 98, "X": 118}
 
 @lru_cache(maxsize=1)
 def _read() -> dict:
-    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it was built
+    return yaml.load(FILE.read_bytes(), loader)
 
 
 GENRES: tuple[str, ...] = tuple(_read()["styles"])
