@@ -48,6 +48,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from groove_utils import embed, figures, genre, networks
+from groove_utils.audio import load_audio
 from groove_utils.book import (
     audio_player,
     open_chapter,
@@ -288,16 +289,11 @@ Code(
 
 # %%
 shape = {"n_mels": clips.X.shape[1], "n_frames": clips.X.shape[2]}
-sizes = []
-for name in genre.NETWORKS:
-    network = genre.build_network(name, len(clips.styles), **shape)
-    products = networks.count_multiply_adds(network, clips.X.shape[1:])
-    sizes.append((name, networks.count_parameters(network), products / 1e6))
+sizes = genre.network_sizes(genre.NETWORKS, len(clips.styles), **shape)
 
 # %% tags=["hide-input"]
-sizes = pd.DataFrame(sizes, columns=["network", "parameters", "million multiply-adds"])
 show_table(
-    sizes.set_index("network"),
+    sizes,
     "genre-sizes",
     "Parameters, and computation per clip, by network.",
     fmt="{:.1f}",
@@ -343,8 +339,8 @@ show_figure(
 #   coefficients, rises in level, and their autocorrelation.
 
 # %%
-signals = genre.clip_signals(corpus, clips.table)
-tagger = embed.embed_tracks(signals, "msd-musicnn", progress=False)
+sounds = genre.clip_sources(corpus, clips.table)
+tagger = embed.embed_tracks(sounds, "msd-musicnn", progress=False)
 handcrafted = genre.spectrogram_statistics(clips.X)
 
 # %%
@@ -544,9 +540,9 @@ levels = dict.fromkeys(rumbling, tone_db)
 turntable = partial(planted_cues.add_rumble, levels=levels)
 
 # %%
-example = clips.table[clips.table["style"] == rumbling[0]].iloc[0]
-y, rate = signals[example["clip_id"]]
-changed = turntable(y, rate, example["style"])
+song = first[rumbling[0]]
+y, rate = load_audio(corpus.path(song))
+changed = turntable(y, rate, rumbling[0])
 audio_player({"as it was": (y, rate), "with the tone": (changed, rate)})
 
 # %% tags=["hide-input"]

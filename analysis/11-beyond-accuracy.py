@@ -59,7 +59,7 @@ from groove_utils.book.verdicts import pick_verdict
 from groove_utils.cache import ArrayCache, run_cached_jobs
 from groove_utils.genre import planted_cues, self_supervision
 from groove_utils.genre.explanations import METHODS
-from groove_utils.genre.inputs import MEL_SETTINGS, clip_mels
+from groove_utils.genre.inputs import MEL_SETTINGS
 from groove_utils.genre.trained_networks import SETTINGS
 
 # %%
@@ -311,7 +311,6 @@ trained = partial(genre.train_network, clips=clips, split=split)
 settings = replace(SETTINGS, epochs=epochs, seed=seed)
 network = trained("resnet-bigru", settings=settings)
 sr = MEL_SETTINGS["sr"]
-sliding = {**MEL_SETTINGS, "hop_seconds": 0.5}
 heard = corpus.songs[corpus.songs["artist"].isin(bands)]
 
 
@@ -327,17 +326,10 @@ def draw_medley(number):
 
 
 # %%
-def follow(signal, n_changes):
-    course = network.predict(clip_mels(signal, **sliding)[0])
-    times = 1.5 + 0.5 * np.arange(len(course))  # middle of each window
-    return course, times, genre.find_changes(course, times, n_changes)
-
-
-# %%
 rows = []
 for number in range(n_medleys):
     signal, true, played = draw_medley(number)
-    course, times, found = follow(signal, len(true))
+    course, times, found = genre.follow_signal(network, signal, len(true))
     guess = np.random.default_rng(number).uniform(*times[[0, -1]], len(true))
     rows.append({
         "network": genre.boundary_scores(found, true)["F"],
@@ -469,17 +461,12 @@ maps = explain_both(cnn.network, X, target)
 # this order ({numref}`fig-hide-and-show`).
 
 # %%
-score = partial(genre.faithfulness, cnn.network, X, **silence)
-faith = pd.DataFrame({name: score(e) for name, e in maps.items()})
-faith = faith.T.rename_axis("explanation")
-hide = partial(genre.hide_and_show, cnn.network, X, target, **silence)
-steps = {name: hide(explanation=e) for name, e in maps.items()}
-areas = {k: v[["deletion", "insertion"]].mean() for k, v in steps.items()}
-areas = pd.DataFrame(areas).T
+faith, steps = genre.score_explanations(cnn.network, X, target, maps, **silence)
+areas = steps.groupby("explanation")[["deletion", "insertion"]].mean()
 
 # %% tags=["hide-input"]
 show_table(
-    faith.join(areas.rename_axis("explanation")),
+    faith.join(areas),
     "faithfulness",
     f"Faithfulness of explanations of {len(X)} clips, with the top 20% of the cells; the last two "
     "columns are areas under curves. Lower is better for AD and deletion, higher for the others.",
@@ -488,15 +475,14 @@ show_table(
 report_value("ff_random", faith.loc["random", "FF"], tolerance=0.2)
 report_value("ff_highest", faith["FF"].max(), tolerance=0.2)
 report_texts(ff_best=faith["FF"].idxmax())
-both = pd.concat(v.assign(explanation=k) for k, v in steps.items())
 show_figure(
-    figures.plot_hide_and_show(both),
+    figures.plot_hide_and_show(steps),
     "hide-and-show",
     f"Mean probability of the predicted style in {len(X)} clips, by the share of cells that are hidden "
     "(left) or shown (right), in the order of each explanation.",
     "Two panels with five curves each. Left, most curves fall steeply at first. Right, the curve of "
     "integrated gradients rises early, the others late.",
-    table=both,
+    table=steps,
     simulated=False,
 )
 
@@ -813,7 +799,8 @@ pretrained = run(jobs)
 
 # %%
 features = {k: m.embed(clips.X) for k, m in zip(recipes, pretrained)}
-features["random weights"] = genre.TrainedNetwork(untrained).embed(clips.X)
+random = genre.TrainedNetwork(untrained, cache=cache)
+features["random weights"] = random.embed(clips.X)
 features["supervised, all labels"] = cnn.embed(clips.X)
 artists = clips.table["artist"].to_numpy()
 labels = {"y": clips.y, "bands": artists, "train": unlabelled, "test": test}

@@ -281,6 +281,7 @@ def run_cached_jobs(jobs: Iterable[tuple], cache: ArrayCache | None, n_jobs: int
         for number, (function, args, options) in enumerate(jobs):
             with suppress(_MissingEntry):
                 results[number] = function(*args, **options, cache=full)
+        full.has_all = False  # results may go on to use it
     missing = [number for number in range(len(jobs)) if number not in results]
     if missing:
         from joblib import Parallel, delayed
@@ -298,10 +299,12 @@ class _MissingEntry(LookupError):
 
 
 class _FullCache(ArrayCache):
-    """A store that raises an error, where another one returns None."""
+    """A store that, as long as it should have all entries, raises an error where one is missing."""
 
-    def get(self, key: str) -> dict[str, np.ndarray]:
-        if (entry := super().get(key)) is None:
+    has_all = True
+
+    def get(self, key: str) -> dict[str, np.ndarray] | None:
+        if (entry := super().get(key)) is None and self.has_all:
             raise _MissingEntry(key)
         return entry
 

@@ -7,8 +7,7 @@ supports a class. Inputs `X` have the shape (n, n_bands, n_frames), `targets` ar
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 
 import librosa
@@ -19,8 +18,9 @@ from scipy.ndimage import gaussian_gradient_magnitude
 from scipy.stats import rankdata
 from torch import nn
 
-from groove_utils.cache import ArrayCache, cache_key
+from groove_utils.cache import ArrayCache
 from groove_utils.errors import DetailedError
+from groove_utils.genre.network_results import cached_result
 from groove_utils.networks.training import predict
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "keep_top",
     "masked_sound",
     "rank_similarity",
+    "score_explanations",
     "shuffled_layers",
     "truth_scores",
 ]
@@ -144,14 +145,53 @@ def explain_all(
     """
     cache = ArrayCache(namespace="explanations") if cache is None else cache
     X, targets = np.asarray(X, dtype=np.float32), np.asarray(targets, dtype=np.int64)
-    facts = [list(methods), options, repr(network)]
-    facts = json.dumps(facts, sort_keys=True, default=np.ndarray.tolist)
-    weights = [value.numpy().tobytes() for value in network.state_dict().values()]
-    key = cache_key("explanations", facts, X.tobytes(), targets.tobytes(), *weights)
-    if (maps := cache.get(key)) is None:
-        maps = {method: explain(network, X, targets, method, **options) for method in methods}
-        cache.put(key, maps)
-    return maps
+
+    def compute():
+        return {method: explain(network, X, targets, method, **options) for method in methods}
+
+    facts = [list(methods), options]
+    return cached_result(cache, "explanations", network, facts, [X, targets], compute)
+
+
+def score_explanations(
+    network: nn.Module, X: np.ndarray, targets: Sequence[int], maps: Mapping[str, np.ndarray], *,
+    baseline: float | np.ndarray = 0.0, cache: ArrayCache | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Ask a network again with parts of its input, or read the answers from the cache.
+
+    Parameters
+    ----------
+    network, X, targets, baseline
+        As in :func:`explain`; the targets are the predicted classes.
+    maps : mapping of str to ndarray
+        Explanations by name, from :func:`explain_all`.
+    cache : ArrayCache, optional
+        The project's store ``explanations`` by default.
+
+    Returns
+    -------
+    scores : DataFrame
+        :func:`faithfulness` of each explanation, one row per explanation.
+    curves : DataFrame
+        :func:`hide_and_show` of each explanation, with a column ``explanation``.
+    """
+    cache = ArrayCache(namespace="explanations") if cache is None else cache
+
+    def compute():
+        ask = {"baseline": baseline}
+        scores = pd.DataFrame([faithfulness(network, X, e, **ask) for e in maps.values()])
+        curves = pd.concat(hide_and_show(network, X, targets, e, **ask) for e in maps.values())
+        return {name: column.to_numpy() for name, column in [*scores.items(), *curves.items()]}
+
+    facts = ["faithfulness", "hide_and_show", list(maps), baseline]
+    arrays = [np.asarray(X), np.asarray(targets, dtype=np.int64), *maps.values()]
+    columns = cached_result(cache, "explanations", network, facts, arrays, compute)
+    n_shares = len(columns["share"]) // len(maps)
+    names = pd.Index(maps, name="explanation")
+    curves = pd.DataFrame({name: columns[name] for name in ("share", "deletion", "insertion")})
+    curves["explanation"] = names.repeat(n_shares)
+    rest = [name for name in columns if name not in curves]
+    return pd.DataFrame({name: columns[name] for name in rest}, index=names), curves
 
 
 def keep_top(explanation: np.ndarray, share: float) -> np.ndarray:

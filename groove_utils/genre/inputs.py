@@ -15,11 +15,12 @@ from matplotlib import colormaps
 from scipy import ndimage
 
 from groove_utils.audio import load_audio
+from groove_utils.audio.streams import FileSource
 from groove_utils.cache import ArrayCache, cache_key, describe_function
 from groove_utils.errors import DetailedError
 from groove_utils.files import hash_file
 
-__all__ = ["MEL_SETTINGS", "Clips", "clip_mels", "clip_signals", "log_mels", "mel_picture"]
+__all__ = ["MEL_SETTINGS", "Clips", "clip_mels", "clip_sources", "log_mels", "mel_picture"]
 
 MEL_SETTINGS = {
     "seconds": 3.0, "hop_seconds": 4.0, "sr": 16000, "n_mels": 48, "n_fft": 1024, "hop_length": 512,
@@ -121,10 +122,8 @@ def log_mels(
     return Clips(entry["X"], _clip_table(songs, entry["n_clips"], hop_seconds), corpus.styles)
 
 
-def clip_signals(
-    corpus, table: pd.DataFrame, seconds: float = 3.0, sr: int = 16000
-) -> dict[str, tuple[np.ndarray, int]]:
-    """Read the signals of clips, for models that take audio as input.
+def clip_sources(corpus, table: pd.DataFrame, seconds: float = 3.0) -> dict[str, FileSource]:
+    """Return the sound of clips, for models that take audio; it is decoded when it is needed.
 
     Parameters
     ----------
@@ -133,22 +132,15 @@ def clip_signals(
         ``clip_id, song_id, start``, as in :attr:`Clips.table`.
     seconds : float
         Length of a clip.
-    sr : int
-        Sample rate in Hz to which songs are resampled.
 
     Returns
     -------
-    dict of str to (ndarray of float32, int)
-        Signal and sample rate by clip_id, in the table's order, as accepted by
+    dict of str to FileSource
+        Excerpts by clip_id, in the table's order, as accepted by
         :func:`groove_utils.embed.embed_tracks`.
     """
-    signals = {}
-    for song_id, clips in table.groupby("song_id", sort=False):
-        y, _ = load_audio(corpus.path(song_id), sr)
-        for clip_id, start in zip(clips["clip_id"], clips["start"], strict=True):
-            first = round(start * sr)
-            signals[clip_id] = y[first : first + round(seconds * sr)], sr
-    return {clip_id: signals[clip_id] for clip_id in table["clip_id"]}
+    clips = zip(table["clip_id"], table["song_id"], table["start"].tolist(), strict=True)
+    return {clip: FileSource(corpus.path(song), start, seconds) for clip, song, start in clips}
 
 
 def mel_picture(clip: np.ndarray, size: int = 224) -> np.ndarray:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import librosa
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from groove_utils.errors import DetailedError
+from groove_utils.genre.inputs import MEL_SETTINGS, clip_mels
+from groove_utils.genre.network_results import cached_result
+from groove_utils.genre.trained_networks import TrainedNetwork
+from groove_utils.networks.training import predict
 
-__all__ = ["boundary_scores", "find_changes", "join_signals"]
+__all__ = ["boundary_scores", "find_changes", "follow_signal", "join_signals"]
 
 
 def join_signals(
@@ -89,6 +93,48 @@ def find_changes(p: np.ndarray, times: np.ndarray, n_changes: int) -> np.ndarray
     first = librosa.segment.agglomerative(np.sqrt(p).T, n_changes + 1)[1:]
     times = np.asarray(times)
     return (times[first - 1] + times[first]) / 2
+
+
+def follow_signal(
+    trained: TrainedNetwork, y: np.ndarray, n_changes: int, *, step: float = 0.5,
+    settings: Mapping = MEL_SETTINGS,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Classify a signal through a sliding window, and find its changes.
+
+    Parameters
+    ----------
+    trained : TrainedNetwork
+        If it has a cache, results are kept there.
+    y : ndarray of float, shape (n_samples,)
+        At the sample rate of `settings`.
+    n_changes : int
+        As in :func:`find_changes`.
+    step : float
+        Seconds from one window to the next.
+    settings : mapping
+        Of :func:`groove_utils.genre.inputs.clip_mels`, as in training.
+
+    Returns
+    -------
+    p : ndarray of float32, shape (n_windows, n_classes)
+        Probabilities.
+    times : ndarray of float, shape (n_windows,)
+        Middle of each window in seconds.
+    changes : ndarray of float, shape (n_changes,)
+        From :func:`find_changes`.
+    """
+    sliding = {**settings, "hop_seconds": step}
+
+    def compute():
+        p = predict(trained.network, clip_mels(y, **sliding)[0])
+        times = settings["seconds"] / 2 + step * np.arange(len(p))
+        return {"p": p, "times": times, "changes": find_changes(p, times, n_changes)}
+
+    facts = ["changes", sliding, n_changes]
+    course = cached_result(
+        trained.cache, "genre-networks", trained.network, facts, [np.asarray(y)], compute
+    )
+    return course["p"], course["times"], course["changes"]
 
 
 def boundary_scores(

@@ -217,10 +217,10 @@ def pretrain_network(
             )  # fmt: skip
         entry = {name: value.numpy() for name, value in backbone.state_dict().items()}
         cache.put(key, {**entry, LOSS: history["loss"].to_numpy()})
-        return TrainedNetwork(backbone.eval(), history)
+        return TrainedNetwork(backbone.eval(), history, cache)
     history = pd.DataFrame({"loss": entry.pop(LOSS)}).rename_axis("epoch").reset_index()
     backbone.load_state_dict({name: torch.from_numpy(value) for name, value in entry.items()})
-    return TrainedNetwork(backbone.eval(), history)
+    return TrainedNetwork(backbone.eval(), history, cache)
 
 
 @one_thread

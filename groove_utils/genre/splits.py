@@ -55,7 +55,8 @@ def split_clips(
         )  # fmt: skip
     groups = table[columns[by]].to_numpy()
     # an artist with several styles is assigned to the most frequent one, so that no group is split
-    style_of = table.groupby(groups, sort=True)["style"].agg(lambda styles: styles.mode()[0])
+    counts = pd.crosstab(groups, table["style"].to_numpy())
+    style_of = counts.idxmax(axis=1)
     rng = np.random.default_rng(seed)
     part = {}
     for style, members in style_of.groupby(style_of, sort=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from groove_utils.cache import ArrayCache, cache_key, describe_function
 from groove_utils.genre.architectures import SpectrogramNetwork, build_network
 from groove_utils.genre.inputs import Clips
+from groove_utils.genre.network_results import cached_result
 from groove_utils.networks.augmentation import mask, mix
 from groove_utils.networks.devices import training_precision
 from groove_utils.networks.training import (
@@ -53,21 +54,41 @@ class TrainedNetwork:
         The network, on the CPU and in evaluation mode.
     history : DataFrame
         One row per epoch: ``epoch, loss, valid_loss, valid_accuracy``; empty if untrained.
+    cache : ArrayCache, optional
+        Store of predictions and features. An input that is found there is not computed again.
     """
 
     network: SpectrogramNetwork
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
+    cache: ArrayCache | None = None
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return probabilities, float32 (n, n_classes), of log-mels (n, n_mels, n_frames)."""
-        return predict(self.network, X)
+        return self._keep("probabilities", X, lambda: predict(self.network, X))
 
     def embed(self, X: np.ndarray, batch_size: int = 256) -> np.ndarray:
         """Return the features before the last layer, float32 (n, dim)."""
-        self.network.eval()
-        with one_torch_thread(), torch.inference_mode():
-            parts = torch.as_tensor(X).split(batch_size)
-            return torch.cat([self.network.embed(part) for part in parts]).numpy()
+
+        def compute():
+            self.network.eval()
+            with one_torch_thread(), torch.inference_mode():
+                parts = torch.as_tensor(X).split(batch_size)
+                return torch.cat([self.network.embed(part) for part in parts]).numpy()
+
+        return self._keep("features", X, compute)
+
+    def _keep(self, kind: str, X: np.ndarray, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """Compute a result of the network for an input, or read it from the cache."""
+        facts = [kind, np.shape(X)]
+        entry = cached_result(
+            self.cache,
+            "genre-networks",
+            self.network,
+            facts,
+            [np.asarray(X)],
+            lambda: {kind: compute()},
+        )
+        return entry[kind]
 
 
 def mask_and_mix(
@@ -151,7 +172,7 @@ def train_network(
         entry = _pack(network.cpu(), history)
         cache.put(key, entry)
         checkpoint.unlink(missing_ok=True)
-    return _unpack(network, entry)
+    return _unpack(network, entry, cache)
 
 
 def train_networks(
@@ -318,10 +339,12 @@ def _pack(network: torch.nn.Module, history: pd.DataFrame) -> dict[str, np.ndarr
     return weights | {f"history.{name}": history[name].to_numpy() for name in history}
 
 
-def _unpack(network: SpectrogramNetwork, entry: Mapping[str, np.ndarray]) -> TrainedNetwork:
+def _unpack(
+    network: SpectrogramNetwork, entry: Mapping[str, np.ndarray], cache: ArrayCache
+) -> TrainedNetwork:
     parts = {"network": {}, "history": {}}
     for name, array in entry.items():
         kind, _, rest = name.partition(".")
         parts[kind][rest] = array
     network.load_state_dict({name: torch.from_numpy(a) for name, a in parts["network"].items()})
-    return TrainedNetwork(network.eval(), pd.DataFrame(parts["history"]))
+    return TrainedNetwork(network.eval(), pd.DataFrame(parts["history"]), cache)

@@ -61,6 +61,17 @@ def test_processes_compute_only_what_is_missing(store, n_jobs):
     assert [value for value, _ in run_cached_jobs(jobs, None)] == [10, 6, 8]
 
 
+def test_a_result_may_keep_its_store_and_ask_it_for_more(store):
+    store.put(KEY, example())
+
+    def load(cache):
+        assert cache.get(KEY) is not None
+        return cache
+
+    [kept] = run_cached_jobs([(load, (), {})], store)
+    assert kept.get(hash_bytes("another track")) is None
+
+
 def test_absent_entry_is_none(store):
     assert store.get(KEY) is None
     assert (len(store), store.clear()) == (0, 0)

@@ -5,10 +5,11 @@ import torchinfo
 from expect import raises
 from transformers import ResNetConfig, ResNetModel
 
+from groove_utils.cache import ArrayCache
 from groove_utils.errors import DetailedError
-from groove_utils.genre import NETWORKS, build_network, resnet18_parallel
+from groove_utils.genre import NETWORKS, build_network, network_sizes, resnet18_parallel
 from groove_utils.genre.architectures import AttentionPooling, ResidualTrunk, ViridisPicture
-from groove_utils.networks import count_multiply_adds, count_parameters
+from groove_utils.networks import count_multiply_adds, count_parameters, size
 
 SHAPE = {"n_mels": 48, "n_frames": 94}
 X = torch.from_numpy(np.random.default_rng(0).normal(-40, 12, (3, 48, 94)).astype(np.float32))
@@ -55,6 +56,20 @@ def test_multiply_adds_of_a_transformer_hold_its_layers():
     # per token: four projections and two layers of the width times four; and the attention
     expected = 33 * (4 * 72**2 + 2 * 4 * 72**2) + 2 * 33 * 33 * 72
     assert count_multiply_adds(layer, (33, 72)) == expected
+
+
+def test_sizes_are_counted_once_and_again_for_another_network(tmp_path, monkeypatch):
+    cache = ArrayCache(tmp_path)
+    names = ["mel-cnn", "resnet"]
+    sizes = network_sizes(names, 8, **SHAPE, cache=cache)
+    built = [build_network(name, 8, **SHAPE) for name in names]
+    assert sizes["parameters"].tolist() == [count_parameters(network) for network in built]
+    products = [count_multiply_adds(network, (48, 94)) / 1e6 for network in built]
+    assert sizes["million multiply-adds"].tolist() == products
+    monkeypatch.setattr(size, "count_multiply_adds", None)
+    assert network_sizes(names, 8, **SHAPE, cache=cache).equals(sizes)
+    with pytest.raises(TypeError):
+        network_sizes(names, 9, **SHAPE, cache=cache)
 
 
 def test_our_resnet18_is_resnet18():

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.calibration import CalibratedClassifierCV
+from sklearn.calibration import CalibratedClassifierCV, calibration_curve
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
 from torchmetrics.functional.classification import multiclass_calibration_error
@@ -35,6 +35,20 @@ def test_calibration_error_equals_torchmetrics(seed, n, n_bins):
         torch.tensor(p), torch.tensor(y), num_classes=p.shape[1], n_bins=n_bins
     )
     assert calibration_error(y, p, n_bins) == pytest.approx(float(expected), abs=1e-6)  # float32
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.integers(1, 60), st.sampled_from([1, 7, 10, 15]))
+def test_reliability_and_calibration_error_equal_scikit_learn(seed, n, n_bins):
+    y, p = draw(seed, n)
+    confidence, right = p.max(axis=1), p.argmax(axis=1) == y
+    accuracy, mean = calibration_curve(right, confidence, n_bins=n_bins)
+    table = reliability(y, p, n_bins)
+    np.testing.assert_allclose(table["accuracy"], accuracy, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(table["confidence"], mean, rtol=0, atol=1e-12)
+    counts = np.histogram(confidence, n_bins, range=(0, 1))[0]
+    expected = np.average(np.abs(accuracy - mean), weights=counts[counts > 0])
+    assert calibration_error(y, p, n_bins) == pytest.approx(expected, abs=1e-12)
 
 
 def test_reliability_worked_by_hand():

@@ -109,6 +109,24 @@ def test_the_right_explanation_makes_deletion_fall_and_insertion_rise_early(line
     assert areas["integrated gradients"]["insertion"] > areas["random"]["insertion"]
 
 
+def test_scores_of_several_explanations_are_kept(linear, X, tmp_path, monkeypatch):
+    cache, targets = ArrayCache(tmp_path), linear(torch.tensor(X)).argmax(dim=1).numpy()
+    maps = {m: ex.explain(linear, X, targets, m, steps=2) for m in ex.METHODS}
+    scores, curves = ex.score_explanations(linear, X, targets, maps, baseline=-1.0, cache=cache)
+    for name, values in maps.items():
+        expected = ex.faithfulness(linear, X, values, baseline=-1.0)
+        assert scores.loc[name].to_dict() == expected.to_dict()
+        part = curves[curves["explanation"] == name].drop(columns="explanation")
+        expected = ex.hide_and_show(linear, X, targets, values, baseline=-1.0)
+        np.testing.assert_array_equal(part, expected)
+    monkeypatch.setattr(ex, "faithfulness", None)
+    again = ex.score_explanations(linear, X, targets, maps, baseline=-1.0, cache=cache)
+    assert again[0].equals(scores)
+    assert again[1].equals(curves)
+    with pytest.raises(TypeError):
+        ex.score_explanations(linear, X, targets, maps, baseline=0.0, cache=cache)
+
+
 def test_scores_against_a_truth():
     rng = np.random.default_rng(3)
     truth = rng.random((4, 6, 7)) < 0.3

@@ -12,7 +12,7 @@ from groove_utils.errors import DetailedError
 from groove_utils.genre import (
     Corpus,
     add_rumble,
-    clip_signals,
+    clip_sources,
     limit_bandwidth,
     log_mels,
     mel_picture,
@@ -58,10 +58,12 @@ def test_two_processes_give_the_same(tiny_corpus, clips, cache):
 
 
 def test_signals_of_clips_are_cut_from_their_songs(clips, tiny_corpus):
-    signals = clip_signals(tiny_corpus, clips.table[::-1], seconds=1.5)
-    assert list(signals) == list(clips.table["clip_id"][::-1])
+    sources = clip_sources(tiny_corpus, clips.table[::-1], seconds=1.5)
+    assert list(sources) == list(clips.table["clip_id"][::-1])
     y, _ = soundfile.read(tiny_corpus.path("fast-1-0"), dtype="float32")
-    np.testing.assert_allclose(signals["fast-1-0-2"][0], y[32000:56000], atol=1e-6)
+    found = np.concatenate([*sources["fast-1-0-2"].blocks()])
+    np.testing.assert_allclose(found, y[32000:56000], atol=1e-6)
+    assert len({source.content() for source in sources.values()}) == len(sources)
 
 
 def test_silence_is_finite_and_short_songs_are_reported(tiny_corpus, tmp_path, cache):

@@ -1,12 +1,20 @@
 import mir_eval
 import numpy as np
 import pytest
+import torch
 from expect import raises
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from groove_utils.cache import ArrayCache
 from groove_utils.errors import DetailedError
-from groove_utils.genre.medleys import boundary_scores, find_changes, join_signals
+from groove_utils.genre import TrainedNetwork
+from groove_utils.genre.medleys import (
+    boundary_scores,
+    find_changes,
+    follow_signal,
+    join_signals,
+)
 
 moments = st.lists(st.integers(1, 400), unique=True, max_size=8)
 
@@ -28,6 +36,30 @@ def test_planted_changes_are_found_in_noisy_probabilities():
     p = 0.4 * p + 0.6 * np.eye(6)[classes]
     found = find_changes(p, 0.5 * np.arange(60), 3)
     np.testing.assert_allclose(found, 0.5 * np.cumsum([14, 20, 11]) - 0.25)
+
+
+class Loudness(torch.nn.Module):
+    """Two classes: the louder the clip, the more probable the second."""
+
+    def forward(self, x):
+        level = x.mean(dim=(1, 2)) + 60
+        return torch.stack([-level, level], dim=1)
+
+
+def test_a_change_of_loudness_is_followed_and_kept(tmp_path, monkeypatch):
+    sr = 16000
+    noise = np.random.default_rng(0).normal(size=30 * sr).astype(np.float32)
+    y = noise * np.where(np.arange(len(noise)) < 12 * sr, 1e-4, 1.0).astype(np.float32)
+    cache = ArrayCache(tmp_path)
+    trained = TrainedNetwork(Loudness(), cache=cache)
+    p, times, changes = follow_signal(trained, y, 1)
+    assert len(p) == len(times) == 1 + 2 * (30 - 3)
+    assert (times[0], times[1]) == (1.5, 2.0)
+    assert changes == pytest.approx([12.0], abs=1.5)
+    monkeypatch.setattr("groove_utils.genre.medleys.clip_mels", None)
+    for again, before in zip(follow_signal(trained, y, 1), (p, times, changes), strict=True):
+        np.testing.assert_array_equal(again, before)
+    assert len(cache) == 1
 
 
 def test_joined_signals_keep_level_and_times():

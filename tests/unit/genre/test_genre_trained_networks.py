@@ -30,7 +30,7 @@ from groove_utils.genre import (
     train_networks,
     trained_networks,
 )
-from groove_utils.networks import TrainingSettings
+from groove_utils.networks import TrainingSettings, training
 
 QUICK = TrainingSettings(epochs=3, batch_size=16, patience=2)
 
@@ -79,6 +79,27 @@ def test_a_network_is_trained_once(clips, split, cache, monkeypatch):
     for options in ({"augment": None}, {"settings": longer}):
         with pytest.raises(TypeError, match="not callable"):  # it is trained, by nothing
             train_network("resnet", clips, split, **{"settings": QUICK, "cache": cache} | options)
+
+
+def test_an_interrupted_training_is_finished_by_the_next_call(clips, split, tmp_path, monkeypatch):
+    whole = train_network("crnn", clips, split, QUICK, cache=ArrayCache(tmp_path / "whole"))
+    cache, validate, calls = ArrayCache(tmp_path / "cut"), training._validate, []
+
+    def stop_in_the_third(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return validate(*arguments)
+
+    monkeypatch.setattr(training, "_validate", stop_in_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        train_network("crnn", clips, split, QUICK, cache=cache)
+    assert len([*cache.folder.rglob("*.pt")]) == 1
+    again = train_network("crnn", clips, split, QUICK, cache=cache)
+    assert len(calls) == 4  # only the third epoch is repeated
+    assert same(whole, again)
+    pd.testing.assert_frame_equal(whole.history, again.history)
+    assert not [*cache.folder.rglob("*.pt")]
 
 
 def test_the_seed_decides(clips, split, tmp_path):
@@ -187,6 +208,21 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, n_processes):
         assert start(alone, 1) == [0]
         for name, values in torch.load(alone).items():
             torch.testing.assert_close(values, first[name], rtol=1e-4, atol=1e-5)
+
+
+def test_outputs_are_kept_for_the_same_weights_and_input(clips, tmp_path):
+    X, cache = clips.X[:6], ArrayCache(tmp_path)
+    network = build_network("mel-cnn", 3, n_mels=X.shape[1], n_frames=X.shape[2])
+    plain, kept = TrainedNetwork(network), TrainedNetwork(network, cache=cache)
+    for _ in range(2):
+        np.testing.assert_array_equal(kept.predict(X), plain.predict(X))
+        np.testing.assert_array_equal(kept.embed(X), plain.embed(X))
+        assert len(cache) == 2
+    kept.predict(X[:5])
+    with torch.no_grad():
+        network.output.weight.add_(1)
+    np.testing.assert_array_equal(kept.predict(X), plain.predict(X))
+    assert len(cache) == 4
 
 
 def test_features_do_not_depend_on_what_was_done_with_the_network_before(clips):

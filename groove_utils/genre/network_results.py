@@ -1,0 +1,98 @@
+"""Results of networks, computed once and kept: outputs for given inputs, and sizes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from groove_utils.cache import ArrayCache, cache_key
+from groove_utils.files import hash_file
+from groove_utils.genre import architectures
+
+__all__ = ["cached_result", "network_sizes"]
+
+
+def cached_result(
+    cache: ArrayCache | None, kind: str, network: nn.Module, facts: Sequence,
+    arrays: Sequence[np.ndarray], compute: Callable[[], Mapping[str, np.ndarray]],
+) -> Mapping[str, np.ndarray]:  # fmt: skip
+    """Return what a network gives for some arrays: from the cache, or by computing it.
+
+    Parameters
+    ----------
+    cache : ArrayCache, optional
+        Without one, the result is computed.
+    kind : str
+        One of :data:`groove_utils.cache.VERSIONS`.
+    network : torch.nn.Module
+        Its layers and weights are part of the key.
+    facts : sequence
+        Settings: text, numbers, arrays, and lists and mappings of these.
+    arrays : sequence of ndarray
+        Inputs; they should have one dtype each.
+    compute : callable
+        ``compute()`` returns the result, arrays by name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> cache = ArrayCache(tempfile.mkdtemp())
+    >>> ask = [cache, "genre-networks", nn.Linear(2, 2), ["sum"], [np.ones(3)]]
+    >>> cached_result(*ask, lambda: {"sum": np.array(3.0)})["sum"].item()
+    3.0
+    >>> cached_result(*ask, compute=None)["sum"].item()
+    3.0
+    """
+    if cache is None:
+        return compute()
+    text = json.dumps([*facts, repr(network)], sort_keys=True, default=np.ndarray.tolist)
+    weights = [value.cpu().numpy() for value in network.state_dict().values()]
+    key = cache_key(kind, text, *(array.tobytes() for array in [*arrays, *weights]))
+    if (result := cache.get(key)) is None:
+        result = compute()
+        cache.put(key, result)
+    return result
+
+
+def network_sizes(
+    names: Iterable[str],
+    n_classes: int,
+    n_mels: int,
+    n_frames: int,
+    cache: ArrayCache | None = None,
+) -> pd.DataFrame:
+    """Count parameters and multiply-adds of networks.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Of :data:`groove_utils.genre.architectures.NETWORKS`.
+    n_classes, n_mels, n_frames : int
+        As in :func:`groove_utils.genre.build_network`.
+    cache : ArrayCache, optional
+        The project's store ``genre-networks`` by default.
+
+    Returns
+    -------
+    DataFrame
+        ``parameters`` and ``million multiply-adds`` of one clip, indexed by ``network``.
+    """
+    cache = ArrayCache(namespace="genre-networks") if cache is None else cache
+    shape = {"n_mels": n_mels, "n_frames": n_frames}
+    built = {name: architectures.build_network(name, n_classes, **shape) for name in names}
+    facts = json.dumps([n_mels, n_frames, *map(repr, built.values())])
+    key = cache_key("genre-networks", "sizes", facts, hash_file(architectures.__file__))
+    if (sizes := cache.get(key)) is None:
+        from groove_utils.networks.size import count_multiply_adds, count_parameters
+
+        products = [count_multiply_adds(network, (n_mels, n_frames)) for network in built.values()]
+        sizes = {
+            "parameters": np.array([*map(count_parameters, built.values())]),
+            "million multiply-adds": np.array(products) / 1e6,
+        }
+        cache.put(key, sizes)
+    return pd.DataFrame(sizes, index=pd.Index(built, name="network"))
