@@ -412,8 +412,8 @@ show_figure(
 show_table(
     planned.loc[ranked, ["estimate", "low", "high", "p_holm"]],
     "stem-planned",
-    f"{measure} of each stem for “{target}”. p is Holm-corrected for the number of stems, the 95% "
-    "intervals are not.",
+    f"Share of R² of each stem for “{target}” ({measure}). p is Holm-corrected for the number of "
+    "stems, the 95% intervals are not.",
 )
 top_stem = ranked[0]
 clear = clear_rows(planned, value="estimate").index
