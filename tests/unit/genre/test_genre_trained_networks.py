@@ -4,6 +4,7 @@ import multiprocessing
 import signal
 import socket
 from functools import partial
+from unittest import mock
 
 import distributed_training
 import numpy as np
@@ -83,20 +84,15 @@ def test_a_network_is_trained_once(clips, split, cache, monkeypatch):
 
 def test_an_interrupted_training_is_finished_by_the_next_call(clips, split, tmp_path, monkeypatch):
     whole = train_network("crnn", clips, split, QUICK, cache=ArrayCache(tmp_path / "whole"))
-    cache, validate, calls = ArrayCache(tmp_path / "cut"), training._validate, []
-
-    def stop_in_the_third(*arguments):
-        calls.append(1)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return validate(*arguments)
-
-    monkeypatch.setattr(training, "_validate", stop_in_the_third)
+    cache = ArrayCache(tmp_path / "cut")
+    ends = [mock.DEFAULT, mock.DEFAULT, KeyboardInterrupt, mock.DEFAULT]  # of epochs
+    validate = mock.Mock(wraps=training._validate, side_effect=ends)
+    monkeypatch.setattr(training, "_validate", validate)
     with pytest.raises(KeyboardInterrupt):
         train_network("crnn", clips, split, QUICK, cache=cache)
     assert len([*cache.folder.rglob("*.pt")]) == 1
     again = train_network("crnn", clips, split, QUICK, cache=cache)
-    assert len(calls) == 4  # only the third epoch is repeated
+    assert validate.call_count == 4  # only the third epoch is repeated
     assert same(whole, again)
     pd.testing.assert_frame_equal(whole.history, again.history)
     assert not [*cache.folder.rglob("*.pt")]
