@@ -27,6 +27,7 @@ def pick_verdict(
     reference: float = 0.0,
     margin: float | None = None,
     equal: str | None = None,
+    p: str | None = None,
 ) -> str:
     """Pick a verdict from an interval.
 
@@ -42,6 +43,9 @@ def pick_verdict(
     margin, equal : float and str, optional
         Verdict for an interval inside reference ± margin, where the difference is negligible. It is
         tested first.
+    p : str, optional
+        Name of a p-value of the row that is corrected for the number of comparisons. The verdict
+        is unclear unless it is below 0.05, whatever the interval.
 
     Examples
     --------
@@ -53,6 +57,8 @@ def pick_verdict(
     low, high = row["low"] - reference, row["high"] - reference
     if margin is not None and -margin < low <= high < margin:
         return equal
+    if p is not None and not row[p] < 0.05:
+        return unclear
     return positive if low > 0 else negative if high < 0 else unclear
 
 

@@ -14,7 +14,12 @@ from groove_utils.figures.theme import OKABE_ITO
 __all__ = ["plot_accuracies", "plot_clip_pictures", "plot_reading_order", "plot_training"]
 
 
-def plot_accuracies(table: pd.DataFrame, label: str, chance: float | None = None) -> plt.Figure:
+def plot_accuracies(
+    table: pd.DataFrame,
+    label: str,
+    chance: float | None = None,
+    by_seed: pd.DataFrame | None = None,
+) -> plt.Figure:
     """Plot accuracies with intervals, in per cent.
 
     Parameters
@@ -26,10 +31,18 @@ def plot_accuracies(table: pd.DataFrame, label: str, chance: float | None = None
         Column that names the rows.
     chance : float, optional
         Chance accuracy in per cent, drawn as a line.
+    by_seed : DataFrame, optional
+        From :func:`groove_utils.genre.accuracy_by_seed`: a ring per training.
     """
     percent = table[["accuracy", "low", "high"]].mul(100).rename(columns={"accuracy": "estimate"})
     rows = percent.assign(**{label: table[label]})
-    return plot_forest(rows, label=label, xlabel="Clips named correctly (%)", reference=chance)
+    figure = plot_forest(rows, label=label, xlabel="Clips named correctly (%)", reference=chance)
+    if by_seed is not None:
+        axes = figure.axes[0]
+        shares = 100 * by_seed.loc[list(table[label])]
+        for place, (_, values) in enumerate(shares.iterrows()):
+            axes.plot(values, [place] * len(values), "o", color="#777777", mfc="none", markersize=4)
+    return figure
 
 
 def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) -> plt.Figure:

@@ -10,12 +10,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "architectures": ["NETWORKS", "build_network", "resnet18_parallel"],
         "calibration": [
+            "calibration_change",
             "calibration_error",
             "change_temperature",
             "fit_temperature",
             "reliability",
         ],
-        "comparison": ["accuracy_difference", "accuracy_table"],
+        "comparison": ["accuracy_by_seed", "accuracy_differences", "accuracy_table"],
         "corpora": ["Corpus", "CorpusError", "load_corpus", "rendered_corpus"],
         "explanations": [
             "explain",
@@ -32,7 +33,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "features": ["spectrogram_statistics"],
         "handcrafted": ["build_classifiers", "compare_classifiers", "pyaudioanalysis_features"],
         "inputs": ["MEL_SETTINGS", "Clips", "clip_mels", "clip_sources", "log_mels", "mel_picture"],
-        "medleys": ["boundary_scores", "find_changes", "follow_signal", "join_signals"],
+        "medleys": [
+            "boundary_scores",
+            "draw_programmes",
+            "find_changes",
+            "follow_signal",
+            "join_signals",
+        ],
         "metrics": [
             "compare_in_trees",
             "confusion_counts",
@@ -51,13 +58,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "public_corpora": ["fma_corpus", "gtzan_corpus"],
         "self_supervision": [
             "ContrastiveNetwork",
+            "accuracy_by_band",
+            "draw_labelled",
             "draw_views",
             "label_curve",
             "nt_xent",
             "pretrain_network",
             "song_views",
         ],
-        "splits": ["split_clips"],
+        "splits": ["equalise_training", "split_clips"],
         "stem_clips": ["StemClips", "make_stem_clips", "render_song"],
         "text_audio": [
             "GROOVE_SENTENCES",

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import softmax
 
 from groove_utils.genre.metrics import check_probabilities
+from groove_utils.stats.bootstrap import cluster_codes, influence_interval, jackknife_influence
 
-__all__ = ["calibration_error", "change_temperature", "fit_temperature", "reliability"]
+__all__ = [
+    "calibration_change",
+    "calibration_error",
+    "change_temperature",
+    "fit_temperature",
+    "reliability",
+]
 
 SMALLEST = 1e-38  # replaces a probability of 0 in float32, since its logarithm is needed
 RANGE = (0.01, 100.0)  # temperatures
@@ -72,6 +81,44 @@ def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
     bins = reliability(y, p, n_bins)
     gap = (bins["accuracy"] - bins["confidence"]).abs()
     return float((gap * bins["n"]).sum() / bins["n"].sum())
+
+
+def calibration_change(
+    y: np.ndarray, before: np.ndarray, after: np.ndarray, bands: Sequence, *,
+    n_bins: int = 10, n_boot: int = 2000, seed: int = 0,
+) -> dict[str, float]:  # fmt: skip
+    """Compute how much the expected calibration error changes, with its interval over bands.
+
+    Parameters
+    ----------
+    y, n_bins
+        As in :func:`calibration_error`.
+    before, after : ndarray, shape (n, k)
+        Probabilities of the same examples.
+    bands : sequence, shape (n,)
+        Whole bands are left out and drawn; three at least.
+    n_boot, seed : int
+
+    Returns
+    -------
+    dict
+        ``estimate`` (error of `after` minus that of `before`, so that below 0 it is better
+        calibrated), ``low`` and ``high`` (95%).
+
+    Notes
+    -----
+    A bootstrap of the error itself is biased, since fewer different examples lie in each bin. The
+    interval is computed from the influence of each band on the difference
+    (:func:`groove_utils.stats.influence_interval`).
+    """
+    codes, g = cluster_codes(bands)
+    kept = [np.ones(len(codes), bool), *(codes != number for number in range(g))]
+    y, before, after = (np.asarray(array) for array in (y, before, after))
+    errors = [[calibration_error(y[k], p[k], n_bins) for k in kept] for p in (before, after)]
+    change = np.subtract(errors[1], errors[0])
+    influence = jackknife_influence(change[1:, None])
+    low, high, *_ = influence_interval(change[:1], influence, n_boot=n_boot, seed=seed)
+    return {"estimate": float(change[0]), "low": float(low[0]), "high": float(high[0])}
 
 
 def change_temperature(p: np.ndarray, temperature: float) -> np.ndarray:

@@ -1,26 +1,29 @@
-"""Accuracy of networks, with bootstrap intervals over bands."""
+"""Accuracy of networks, with intervals over bands, and differences over bands and trainings."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from groove_utils.stats import bca_interval
+from groove_utils.stats import bca_interval, holm, two_way_interval
 
-__all__ = ["accuracy_difference", "accuracy_table"]
+__all__ = ["accuracy_by_seed", "accuracy_differences", "accuracy_table"]
 
 
 def accuracy_table(
     predictions: pd.DataFrame, by: str = "network", *, n_boot: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
-    """Compute the accuracy on test clips, with bootstrap intervals over bands.
+    """Compute the share of test clips named correctly, with intervals over bands.
 
-    Bands are resampled, each with all predictions of its clips over all seeds.
+    Bands are drawn with replacement, each with all predictions of its clips, over all seeds. The
+    intervals are about other bands, but the same trainings.
 
     Parameters
     ----------
     predictions : DataFrame
-        Output of :func:`groove_utils.genre.train_networks`.
+        From :func:`groove_utils.genre.train_networks`.
     by : str
         Column whose values are compared.
     n_boot, seed : int
@@ -34,7 +37,7 @@ def accuracy_table(
     test = _mark(predictions)
     rows = []
     for value, part in test.groupby(by, sort=False):
-        estimate, low, high = _interval([part], n_boot, seed)
+        estimate, low, high = _interval(part, n_boot, seed)
         per_seed = part.groupby("seed")["correct"].mean()
         rows.append(
             {by: value, "accuracy": estimate, "low": low, "high": high,
@@ -43,38 +46,68 @@ def accuracy_table(
     return pd.DataFrame(rows)
 
 
-def accuracy_difference(
-    predictions: pd.DataFrame,
-    first,
-    second,
-    by: str = "network",
-    *,
-    n_boot: int = 2000,
-    seed: int = 0,
-) -> dict[str, float]:
-    """Compute the difference in accuracy between two networks, with a paired bootstrap over bands.
+def accuracy_by_seed(predictions: pd.DataFrame, by: str = "network") -> pd.DataFrame:
+    """Compute the share of test clips named correctly in each training.
 
     Parameters
     ----------
-    predictions, by, n_boot, seed
+    predictions, by
         As in :func:`accuracy_table`.
-    first, second
-        Values of `by`.
 
     Returns
     -------
-    dict
-        ``difference`` (accuracy of `first` minus that of `second`), ``low``, ``high``, ``n_bands``.
+    DataFrame
+        One row per value of `by`, one column per seed.
+    """
+    table = _mark(predictions).pivot_table("correct", by, "seed", sort=False)
+    return table.sort_index(axis=1)
+
+
+def accuracy_differences(
+    predictions: pd.DataFrame, pairs: Mapping[str, tuple], by: str = "network"
+) -> pd.DataFrame:
+    """Compute how much more often one network is right than another, over bands and trainings.
+
+    Accuracies are compared on the same bands and the same seeds; each seed stands for a split and
+    a training. The intervals cover other bands and other trainings
+    (:func:`groove_utils.stats.two_way_interval`).
+
+    Parameters
+    ----------
+    predictions, by
+        As in :func:`accuracy_table`.
+    pairs : mapping of str to (first, second)
+        Values of `by`; one family of comparisons.
+
+    Returns
+    -------
+    DataFrame
+        One row per key of `pairs`: ``first, second, difference`` (accuracy of `first` minus that
+        of `second`), ``low, high`` (95%; NaN with a single seed), ``p, p_holm`` (over the pairs),
+        ``n_bands, n_seeds``.
     """
     test = _mark(predictions)
-    parts = [test[test[by] == value] for value in (first, second)]
-    estimate, low, high = _interval(parts, n_boot, seed)
-    n_bands = pd.concat(parts)["artist"].nunique()
-    return {"difference": estimate, "low": low, "high": high, "n_bands": n_bands}
+    sums = test.groupby([by, "artist", "seed"], observed=True)["correct"].agg(["sum", "size"])
+    rows = []
+    for first, second in pairs.values():
+        cells = pd.concat([sums.loc[first], sums.loc[second]], axis=1).fillna(0)
+        bands, seeds = (cells.index.get_level_values(level) for level in (0, 1))
+        right, count = cells["sum"].to_numpy(), cells["size"].to_numpy()
+
+        def statistic(weights, right=right, count=count):
+            share = (weights @ right) / np.maximum(weights @ count, 1e-12)
+            return share[:, :1] - share[:, 1:]
+
+        estimate, low, high, _, p = (part[0] for part in two_way_interval(statistic, bands, seeds))
+        rows.append((first, second, estimate, low, high, p, bands.nunique(), seeds.nunique()))
+    names = ["first", "second", "difference", "low", "high", "p", "n_bands", "n_seeds"]
+    table = pd.DataFrame(rows, index=pd.Index(pairs, name="key"), columns=names)
+    table.insert(6, "p_holm", holm(table["p"]))
+    return table
 
 
 def _mark(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Select test clips, and mark whether the most probable style is correct."""
+    """Keep test clips, with whether the most probable style is the right one."""
     test = predictions[predictions["split"] == "test"]
     columns = [name for name in test if name.startswith("p_")]
     best = test[columns].to_numpy().argmax(axis=1)
@@ -82,23 +115,17 @@ def _mark(predictions: pd.DataFrame) -> pd.DataFrame:
     return test.assign(correct=(named == test["style"].to_numpy()).astype(float))
 
 
-def _interval(parts: list[pd.DataFrame], n_boot: int, seed: int) -> tuple[float, float, float]:
-    """Compute the accuracy of the first part, or its difference from the second, with interval."""
-    sums = [part.groupby("artist")["correct"].agg(["sum", "size"]) for part in parts]
-    bands = sums[0].index
-    for other in sums[1:]:
-        bands = bands.union(other.index)
-    right, count = (
-        np.stack([s[column].reindex(bands, fill_value=0) for s in sums])
-        for column in ("sum", "size")
-    )
+def _interval(part: pd.DataFrame, n_boot: int, seed: int) -> tuple[float, float, float]:
+    """Share of correct answers, with its interval over bands."""
+    sums = part.groupby("artist")["correct"].agg(["sum", "size"])
+    right, count = sums["sum"].to_numpy(), sums["size"].to_numpy()
 
     def statistic(weights):
-        share = (weights @ right.T) / np.maximum(weights @ count.T, 1e-12)
-        return (share[:, :1] - share[:, 1:2]) if len(parts) > 1 else share
+        return (weights @ right / np.maximum(weights @ count, 1e-12))[:, None]
 
-    each = statistic(np.eye(len(bands)))
-    if np.ptp(each) == 0:  # all bands are equal, as when all clips are correct
-        return (float(each[0, 0]),) * 3
-    estimate, low, high, _ = bca_interval(statistic, bands.to_numpy(), n_boot=n_boot, seed=seed)
+    if np.ptp(right / count) == 0:  # every band is the same, as when all clips are named correctly
+        return (float(right.sum() / count.sum()),) * 3
+    estimate, low, high, _ = bca_interval(
+        statistic, sums.index.to_numpy(), n_boot=n_boot, seed=seed
+    )
     return float(estimate[0]), float(low[0]), float(high[0])

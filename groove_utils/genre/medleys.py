@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import librosa
 import numpy as np
+import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from groove_utils.errors import DetailedError
@@ -14,7 +15,51 @@ from groove_utils.genre.network_results import cached_result
 from groove_utils.genre.trained_networks import TrainedNetwork
 from groove_utils.networks.training import predict
 
-__all__ = ["boundary_scores", "find_changes", "follow_signal", "join_signals"]
+__all__ = [
+    "boundary_scores",
+    "draw_programmes",
+    "find_changes",
+    "follow_signal",
+    "join_signals",
+]
+
+
+def draw_programmes(songs: pd.DataFrame, n_songs: int = 5, seed: int = 0) -> list[pd.DataFrame]:
+    """Draw the songs of medleys so that no band plays in two of them.
+
+    Medleys with a band in common are not independent, and an interval over them would be too
+    narrow. Each medley draws one band from each of the styles with the most bands left, and one
+    of the band's songs.
+
+    Parameters
+    ----------
+    songs : DataFrame
+        ``artist, style`` and other columns; a row per song.
+    n_songs : int
+        Songs of a medley, each of another style.
+    seed : int
+
+    Returns
+    -------
+    list of DataFrame
+        Rows of `songs` in the order in which they are played; as many medleys as the bands allow.
+
+    Examples
+    --------
+    >>> songs = pd.DataFrame({"artist": list("abcdef"), "style": ["funk", "disco", "pop"] * 2})
+    >>> [len(programme) for programme in draw_programmes(songs, n_songs=3)]
+    [3, 3]
+    """
+    rng = np.random.default_rng(seed)
+    drawn = songs.iloc[rng.permutation(len(songs))].drop_duplicates("artist")
+    bands = {style: list(rows.index) for style, rows in drawn.groupby("style")}
+    programmes = []
+    while sum(map(bool, bands.values())) >= n_songs:
+        order = rng.permutation(sorted(bands))
+        styles = sorted(order, key=lambda style: -len(bands[style]))[:n_songs]
+        programme = [bands[style].pop() for style in styles]
+        programmes.append(songs.loc[rng.permutation(programme)])
+    return programmes
 
 
 def join_signals(

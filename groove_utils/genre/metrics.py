@@ -16,6 +16,7 @@ from groove_utils.errors import DetailedError
 from groove_utils.genre.trees import Tree, label_overlap, shuffle_leaves, tree_distances
 from groove_utils.stats.bootstrap import bca_interval
 from groove_utils.stats.permutation import permutation_p
+from groove_utils.stats.two_way_clusters import two_way_interval
 
 __all__ = [
     "check_probabilities",
@@ -247,15 +248,24 @@ def score_intervals(
 
 
 def mean_intervals(
-    values: pd.DataFrame, bands: Sequence, *, n_boot: int = 2000, seed: int = 0
+    values: pd.DataFrame,
+    bands: Sequence,
+    draws: Sequence | None = None,
+    *,
+    n_boot: int = 2000,
+    seed: int = 0,
 ) -> pd.DataFrame:
-    """Compute the mean of each column with a 95% bootstrap interval over bands.
+    """Compute the mean of each column with a 95% interval over bands, or over bands and draws.
 
     Parameters
     ----------
     values : DataFrame, n × scores
         Finite numbers or booleans, one row per example.
     bands : sequence, shape (n,)
+    draws : sequence, shape (n,), optional
+        Repetition that each example belongs to, such as a training or a draw of labelled bands.
+        The interval covers other repetitions as well
+        (:func:`groove_utils.stats.two_way_interval`), and is NaN if there is a single one.
     n_boot, seed : int
 
     Returns
@@ -273,7 +283,10 @@ def mean_intervals(
     def statistic(weights):
         return weights @ numbers / weights.sum(axis=1, keepdims=True)
 
-    estimate, low, high, _ = bca_interval(statistic, bands, n_boot=n_boot, seed=seed)
+    if draws is None:
+        estimate, low, high, _ = bca_interval(statistic, bands, n_boot=n_boot, seed=seed)
+    else:
+        estimate, low, high, *_ = two_way_interval(statistic, bands, draws)
     names = list(values.columns)
     return pd.DataFrame({"score": names, "estimate": estimate, "low": low, "high": high})
 

@@ -32,6 +32,8 @@ from groove_utils.stats.threads import one_thread
 
 __all__ = [
     "ContrastiveNetwork",
+    "accuracy_by_band",
+    "draw_labelled",
     "draw_views",
     "label_curve",
     "nt_xent",
@@ -223,6 +225,48 @@ def pretrain_network(
     return TrainedNetwork(backbone.eval(), history, cache)
 
 
+def draw_labelled(
+    y: np.ndarray, bands: Sequence, rows: np.ndarray, n_bands: int, draw: int = 0, seed: int = 0
+) -> np.ndarray:
+    """Draw bands of each class, and return the rows of their clips.
+
+    Larger numbers hold the bands of smaller ones. All methods that are compared should be trained
+    on the same draws.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n,)
+    bands : sequence, shape (n,)
+    rows : ndarray of int
+        Rows of which bands may be drawn.
+    n_bands : int
+        Bands per class.
+    draw, seed : int
+        Number of the draw.
+
+    Returns
+    -------
+    ndarray of int
+        Some of `rows`, in their order.
+
+    Raises
+    ------
+    DetailedError
+        If a class has fewer bands than are to be drawn.
+    """
+    y, bands = np.asarray(y), np.asarray(bands)
+    by_class = [np.unique(bands[rows][y[rows] == k]) for k in np.unique(y)]
+    if n_bands > min(map(len, by_class)):
+        raise DetailedError(
+            f"{n_bands} bands per class are to be labelled, but a class has only "
+            f"{min(map(len, by_class))} in training; expected no more than these.",
+            kind="too_few", column="n_bands", value=n_bands,
+        )  # fmt: skip
+    rng = np.random.default_rng([seed, draw])
+    drawn = np.concatenate([rng.permutation(names)[:n_bands] for names in by_class])
+    return rows[np.isin(bands[rows], drawn)]
+
+
 @one_thread
 def label_curve(
     features: np.ndarray, y: np.ndarray, bands: Sequence, train: np.ndarray, test: np.ndarray, *,
@@ -241,16 +285,16 @@ def label_curve(
     n_bands : sequence of int
         Numbers of labelled bands per class, at most the number available.
     n_draws, seed : int
-        Number of random choices of bands, and random seed; the choices are the same for all
-        features.
+        Of :func:`draw_labelled`; the same for all features.
     cache : ArrayCache, optional
         Cache of results; nothing in it is scored again.
 
     Returns
     -------
     DataFrame
-        One row per number of bands and draw: ``bands, draw, n_clips, accuracy``; a single row if
-        all bands are labelled.
+        One row per number of bands, draw and test band: ``bands, draw, n_clips`` (labelled),
+        ``artist`` (the test band) and ``accuracy`` on its clips; a single draw if all bands are
+        labelled.
 
     Raises
     ------
@@ -258,31 +302,43 @@ def label_curve(
         If a class has fewer bands than are to be labelled.
     """
     y, bands = np.asarray(y), np.asarray(bands)
-    by_class = [np.unique(bands[train][y[train] == k]) for k in np.unique(y)]
-    if max(n_bands) > min(map(len, by_class)):
-        raise DetailedError(
-            f"{max(n_bands)} bands per class are to be labelled, but a class has only "
-            f"{min(map(len, by_class))} in training; expected at most that many.",
-            kind="too_few", column="n_bands", value=max(n_bands),
-        )  # fmt: skip
     model = make_pipeline(ClippedStandardScaler(), LogisticRegression(C=0.1, max_iter=500))
-    facts = [repr(model), list(n_bands), n_draws, seed, bands.tolist()]
+    facts = ["by band", repr(model), list(n_bands), n_draws, seed, bands.tolist()]
     arrays = [np.ascontiguousarray(array).tobytes() for array in (features, y, train, test)]
     key = cache_key("genre-networks", repr(facts), *arrays)
     if cache is not None and (entry := cache.get(key)) is not None:
         return pd.DataFrame(entry)
-    rows = []
-    for draw in range(n_draws):
-        rng = np.random.default_rng([seed, draw])
-        orders = [rng.permutation(names) for names in by_class]
-        for count in n_bands:
-            if draw and all(count == len(names) for names in by_class):
-                continue  # all bands are labelled, so all draws equal the first
-            labelled = train[np.isin(bands[train], np.concatenate([o[:count] for o in orders]))]
+    parts = []
+    for count in n_bands:
+        for draw in range(n_draws):
+            labelled = draw_labelled(y, bands, train, count, draw, seed)
+            if draw and len(labelled) == len(train):
+                continue  # all bands are labelled, as in the first draw
             model.fit(features[labelled], y[labelled])
-            accuracy = model.score(features[test], y[test])
-            rows.append((count, draw, len(labelled), accuracy))
-    table = pd.DataFrame(rows, columns=["bands", "draw", "n_clips", "accuracy"])
+            right = model.predict(features[test]) == y[test]
+            row = {"bands": count, "draw": draw, "n_clips": len(labelled)}
+            parts.append(accuracy_by_band(right, bands[test], **row))
+    table = pd.concat(parts, ignore_index=True)
     if cache is not None:
-        cache.put(key, {name: column.to_numpy() for name, column in table.items()})
+        entry = {name: column.to_numpy() for name, column in table.items()}
+        cache.put(key, entry | {"artist": entry["artist"].astype(str)})
     return table
+
+
+def accuracy_by_band(right: np.ndarray, bands: np.ndarray, /, **facts) -> pd.DataFrame:
+    """Return the share of right answers of each band, one row per band.
+
+    Parameters
+    ----------
+    right : ndarray of bool, shape (n,)
+    bands : ndarray, shape (n,)
+    **facts
+        Columns with one value.
+
+    Returns
+    -------
+    DataFrame
+        The facts, ``artist`` and ``accuracy``.
+    """
+    shares = pd.Series(right).groupby(np.asarray(bands)).mean()
+    return pd.DataFrame({**facts, "artist": shares.index, "accuracy": shares.to_numpy()})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from groove_utils.errors import DetailedError
 
-__all__ = ["split_clips"]
+__all__ = ["equalise_training", "split_clips"]
 
 
 def split_clips(
@@ -73,3 +75,45 @@ def split_clips(
         part |= dict.fromkeys(order[n_test : n_test + n_valid], "valid")
     names = pd.Series(groups).map(part).fillna("train").to_numpy()
     return {name: np.flatnonzero(names == name) for name in ("train", "valid", "test")}
+
+
+def equalise_training(
+    splits: Mapping[str, Mapping[str, np.ndarray]], y: np.ndarray, seed: int = 0
+) -> dict[str, dict[str, np.ndarray]]:
+    """Draw training clips so that each class has as many of them in every split.
+
+    Ways of splitting round to whole bands, songs or clips, and leave different numbers.
+
+    Parameters
+    ----------
+    splits : mapping of str to split
+        From :func:`split_clips`.
+    y : ndarray, shape (n_clips,)
+        Class of each clip.
+    seed : int
+
+    Returns
+    -------
+    dict of str to dict
+        The splits, with ``train`` reduced, per class, to the smallest number in any of them; the
+        split that has it stays as it is. Validation and test sets are the same.
+
+    Examples
+    --------
+    >>> splits = {"a": {"train": np.arange(6)}, "b": {"train": np.array([0, 1, 5])}}
+    >>> equal = equalise_training(splits, np.array([0, 0, 0, 0, 0, 1]))
+    >>> {name: len(split["train"]) for name, split in equal.items()}
+    {'a': 3, 'b': 3}
+    """
+    y, rng = np.asarray(y), np.random.default_rng(seed)
+    trains = {name: np.asarray(split["train"]) for name, split in splits.items()}
+    equal = {name: [] for name in splits}
+    for label in np.unique(y):
+        members = {name: rows[y[rows] == label] for name, rows in trains.items()}
+        fewest = min(map(len, members.values()))
+        for name, rows in members.items():
+            equal[name].append(rng.choice(rows, fewest, replace=False))
+    return {
+        name: {**split, "train": np.sort(np.concatenate(equal[name]))}
+        for name, split in splits.items()
+    }

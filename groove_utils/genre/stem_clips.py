@@ -31,7 +31,8 @@ class StemClips:
     X : ndarray of float32, shape (n_stems, n, n_mels, n_frames)
         Each stem in dB relative to the maximum of its song's mix, from −80 to 0.
     without : ndarray of float32, shape (n_stems, n, n_mels, n_frames)
-        The mix without each stem, in dB relative to its own maximum.
+        The mix without each stem, in dB relative to the maximum of the complete mix, so that the
+        level of the other stems does not change.
     onsets : ndarray of bool, shape (n_stems, n, n_frames)
         Frames in which a note of the stem begins.
     song_ids : ndarray of str, shape (n,)
@@ -108,7 +109,9 @@ def make_stem_clips(
     cache = ArrayCache(namespace="mels") if cache is None else cache
     render = {"seconds": seconds, "seed": seed}
     rendering = (corpus.folder / "rendered.txt").read_text()
-    facts = json.dumps(["stems", rendering, render, dict(settings), list(song_ids)])
+    facts = json.dumps(
+        ["stems below the loudest of the mix", rendering, render, dict(settings), list(song_ids)]
+    )
     key = cache_key("mels", facts)
     if (entry := cache.get(key)) is None:
         songs = Parallel(n_jobs=n_jobs, batch_size=4)(
@@ -128,7 +131,8 @@ def _song_arrays(song_id: str, settings: dict, render: dict) -> dict[str, np.nda
     parts = [resample(song.stems[stem], song.sr, sr) for stem in STEMS]
     _, loudest = clip_mels(mix, **settings)
     X = np.stack([clip_mels(part, loudest=loudest, **settings)[0] for part in parts])
-    without = np.stack([clip_mels(mix - part, **settings)[0] for part in parts])
+    rests = [clip_mels(mix - part, loudest=loudest, **settings)[0] for part in parts]
+    without = np.stack(rests)
     onsets = np.zeros((len(STEMS), X.shape[1], X.shape[3]), dtype=bool)
     for number, stem in enumerate(STEMS):
         times = song.onsets.loc[song.onsets["stem"] == stem, "time"].to_numpy()

@@ -123,9 +123,9 @@ def train_network(
 ) -> TrainedNetwork:
     """Train a network on the clips of a split, or read it from the cache.
 
-    Training stops early based on the validation clips, and the weights of the best epoch are kept.
-    A checkpoint is written after each epoch, so that interrupted training can be resumed with the
-    same result.
+    If the split has validation clips, training stops early based on them, and the weights of the
+    best epoch are kept; otherwise, those of the last epoch are. A checkpoint is written after each
+    epoch, so that interrupted training can be resumed with the same result.
 
     Parameters
     ----------
@@ -133,7 +133,8 @@ def train_network(
         One of :data:`groove_utils.genre.architectures.NETWORKS`.
     clips : Clips
     split : mapping
-        ``train`` and ``valid``: row numbers; see :func:`groove_utils.genre.split_clips`.
+        ``train`` and ``valid``: row numbers; see :func:`groove_utils.genre.split_clips`. Without
+        ``valid``, the settings' patience is ignored.
     settings : TrainingSettings
         Its seed also determines the initial weights.
     augment : callable, optional
@@ -155,10 +156,13 @@ def train_network(
     n_classes = len(clips.styles)
     if augment == "mask_and_mix":
         augment = partial(mask_and_mix, n_classes=n_classes)
-    train, valid = ((clips.X[rows], clips.y[rows]) for rows in (split["train"], split["valid"]))
+    parts = [(clips.X[split[k]], clips.y[split[k]]) for k in ("train", "valid") if k in split]
+    train, valid = parts if len(parts) == 2 else (parts[0], None)
+    if valid is None:
+        settings = replace(settings, patience=None)
     facts = {"network": name, "options": options, "augment": describe_function(augment),
              **_named_precision(device), **asdict(settings)}  # fmt: skip
-    arrays = [array.tobytes() for array in (*train, *valid)]
+    arrays = [array.tobytes() for part in parts for array in part]
     key = cache_key("genre-networks", json.dumps(facts, sort_keys=True), *arrays)
     shape = {"n_mels": clips.X.shape[1], "n_frames": clips.X.shape[2]}
     network = build_network(name, n_classes, **shape, seed=settings.seed, **options)

@@ -77,7 +77,7 @@ def bootstrap_scores(
     ----------
     result : ProbeResult
     scores : sequence of {"r2", "spearman", "rmse", "fold_r2", "fold_rmse", "r2_over_baseline", \
-"within_r"}
+"within_r", "within_r2"}
     refit : bool
         Account for the sampling of artists in both training and test sets. Otherwise, and for
         results without a closed form (boosting, partial least squares), only test songs are

@@ -71,12 +71,14 @@ class ProbeResult:
         -------
         DataFrame
             ``target``; ``r2`` (1 − SSE/SST over all held-out songs, mean over repeats) and
-            ``r2_sd`` (population SD over repeats); ``spearman`` (mean over repeats); ``rmse`` (root
-            of the mean squared error over repeats); ``fold_r2`` and ``fold_r2_sd`` (mean of the
-            folds' own R², then mean and population SD over repeats: the statistic of Marmoret et
-            al. 2026); ``r2_over_baseline`` (1 − SSE/SSE of the fold baseline); ``within_r``
-            (Pearson's r of ratings and predictions centred on their style means, mean over
-            repeats); ``fold_rmse`` and ``fold_rmse_sd`` (as for R²); ``n_songs``, ``n_artists``.
+            ``r2_sd`` (population SD over repeats); ``spearman`` (mean over repeats); ``rmse``
+            (root of the mean squared error over repeats); ``fold_r2`` and ``fold_r2_sd`` (mean
+            of the folds' own R², then mean and population SD over repeats: the statistic of
+            Marmoret et al. 2026); ``r2_over_baseline`` (1 − SSE/SSE of the fold baseline);
+            ``within_r`` (Pearson's r of ratings and predictions about their styles' means, mean
+            over repeats); ``fold_rmse`` and ``fold_rmse_sd`` (as for R²); ``within_r2`` (R² of
+            deviations from the styles' means, see
+            :func:`groove_utils.probe.style_scores`); ``n_songs``, ``n_artists``.
         """
         songs, weights = self.songs, np.ones((1, len(self.songs)))
         scores = {name: score_statistic(self, name)(weights)[0] for name in SCORES}

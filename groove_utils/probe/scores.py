@@ -16,7 +16,9 @@ __all__ = [
     "within_style_r",
 ]  # fmt: skip
 
-SCORES = ("r2", "spearman", "rmse", "fold_r2", "r2_over_baseline", "within_r", "fold_rmse")
+SCORES = (
+    "r2", "spearman", "rmse", "fold_r2", "r2_over_baseline", "within_r", "fold_rmse", "within_r2"
+)  # fmt: skip
 
 
 def score_statistic(result, score: str):
@@ -42,6 +44,9 @@ def score_statistic(result, score: str):
     if score == "within_r":
         styles = result.songs.style_codes
         return lambda w: within_style_r(y, result.predicted, styles, w)
+    if score == "within_r2":
+        parts, m = style_statistic(result), y.shape[1]
+        return lambda w: parts(w)[:, 2 * m : 3 * m]
     raise ProbeError(f"no such score: {score!r}; there are {', '.join(SCORES)}",
                      kind="unknown", column="score", value=score)  # fmt: skip
 

@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "permutation": ["permutation_p", "permute"],
         "shapley": ["shapley_values"],
         "threads": ["one_thread"],
+        "two_way_clusters": ["TwoWayInterval", "two_way_interval"],
         "validation": ["StatsError", "as_blocks", "as_labels", "as_targets", "label_codes"],
         "wording": ["format_number", "format_p", "join_words", "typeset_minus"],
     },

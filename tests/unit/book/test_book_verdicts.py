@@ -39,6 +39,16 @@ def test_an_interval_inside_the_margin_is_equal():
     assert pick_verdict(nothing, *WORDS, margin=0.05, equal="equal") == "unclear"
 
 
+def test_a_corrected_p_value_has_to_be_small_as_well():
+    row = {"low": 0.1, "high": 0.2}
+    for p, expected in {0.01: "above", 0.05: "unclear", np.nan: "unclear"}.items():
+        assert pick_verdict({**row, "p_holm": p}, *WORDS, p="p_holm") == expected
+    below = {"low": -0.2, "high": -0.1, "p_holm": 0.01}
+    assert pick_verdict(below, *WORDS, p="p_holm") == "below"
+    holds = {"low": -0.2, "high": 0.1, "p_holm": 0.01}
+    assert pick_verdict(holds, *WORDS, p="p_holm") == "unclear"
+
+
 def test_p_values_without_an_interval():
     assert pick_by_p(0.049, "clear", "unclear") == "clear"
     assert pick_by_p(0.05, "clear", "unclear") == "unclear"

@@ -46,3 +46,9 @@ def test_accuracies_are_drawn_in_per_cent():
     assert list(dots.get_xdata()) == [50, 70]
     assert axes.get_xlabel() == "Clips named correctly (%)"
     assert list(axes.lines[0].get_xdata()) == [12.5, 12.5]
+    by_seed = pd.DataFrame({1: [0.6, 0.4], 2: [0.8, 0.6]}, index=["b", "a"])
+    axes = figures.plot_accuracies(table, "network", by_seed=by_seed).axes[0]
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    for line in axes.lines[-2:]:
+        place = line.get_ydata()[0]
+        assert list(line.get_xdata()) == list(100 * by_seed.loc[labels[int(place)]])

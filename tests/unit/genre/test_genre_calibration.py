@@ -11,6 +11,7 @@ from sklearn.metrics import log_loss
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from groove_utils.genre.calibration import (
+    calibration_change,
     calibration_error,
     change_temperature,
     fit_temperature,
@@ -107,3 +108,23 @@ def test_temperatures_without_an_optimum_stop_at_a_bound():
     assert fit_temperature(np.zeros(5, int), p) == 0.01  # always right: as sure as possible
     assert fit_temperature(np.ones(5, int), p) == 100.0
     assert np.isfinite(fit_temperature([0, 1], [[1.0, 0.0], [1.0, 0.0]]))
+
+
+def test_the_change_of_calibration_has_an_interval_over_bands():
+    y, p = draw(5, n=600)
+    bands = np.arange(600) // 6
+    sharp = change_temperature(p, 0.3)
+    worse = calibration_change(y, p, sharp, bands)
+    gap = calibration_error(y, sharp) - calibration_error(y, p)
+    assert worse["estimate"] == pytest.approx(gap)
+    assert 0 < worse["low"] < gap < worse["high"]
+    better = calibration_change(y, sharp, p, bands)
+    assert better["high"] == pytest.approx(-worse["low"], abs=0.005)
+    rng = np.random.default_rng(0)
+    boot = []
+    for _ in range(300):
+        k = np.concatenate([np.flatnonzero(bands == band) for band in rng.integers(0, 100, 100)])
+        boot.append(calibration_error(y[k], sharp[k]) - calibration_error(y[k], p[k]))
+    assert worse["high"] - worse["low"] == pytest.approx(4 * np.std(boot), rel=0.3)
+    nothing = calibration_change(y, p, p, bands)
+    assert nothing == {"estimate": 0, "low": 0, "high": 0}

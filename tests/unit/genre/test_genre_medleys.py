@@ -1,5 +1,6 @@
 import mir_eval
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from expect import raises
@@ -11,6 +12,7 @@ from groove_utils.errors import DetailedError
 from groove_utils.genre import TrainedNetwork
 from groove_utils.genre.medleys import (
     boundary_scores,
+    draw_programmes,
     find_changes,
     follow_signal,
     join_signals,
@@ -68,6 +70,28 @@ def test_joined_signals_keep_level_and_times():
     np.testing.assert_allclose(changes, [0.975, 1.925])
     y, _ = join_signals([np.arange(5.0), np.arange(3.0)], 1, 0)
     assert y.tolist() == [0, 1, 2, 3, 4, 0, 1, 2]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_band_plays_in_two_medleys(seed):
+    rows = [(f"{style}{band}", style) for style in "abcdefgh" for band in range(6)]
+    songs = pd.DataFrame(rows * 2, columns=["artist", "style"], index=range(7, 103))
+    programmes = draw_programmes(songs, 5, seed)
+    assert len(programmes) == 9  # 45 of 48 bands
+    played = pd.concat(programmes)
+    assert played["artist"].is_unique
+    assert all(programme["style"].nunique() == 5 for programme in programmes)
+    assert played.index.isin(songs.index).all()
+    assert len(set(played.index > 54)) == 2  # either song of a band
+    other = pd.concat(draw_programmes(songs, 5, seed + 1))
+    assert list(other.index) != list(played.index)
+    assert list(pd.concat(draw_programmes(songs, 5, seed)).index) == list(played.index)
+
+
+def test_styles_without_enough_bands_give_no_medley():
+    songs = pd.DataFrame({"artist": list("abc"), "style": list("xxy")})
+    assert draw_programmes(songs, 3) == []
+    assert len(draw_programmes(songs, 2)) == 1
 
 
 def test_unusable_medleys():

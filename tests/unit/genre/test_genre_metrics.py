@@ -10,6 +10,7 @@ from sklearn import metrics as sk
 from groove_utils.errors import DetailedError
 from groove_utils.genre import metrics
 from groove_utils.genre.trees import ancestors, tree_distances
+from groove_utils.stats import two_way_interval
 
 LABELS = ["house", "techno", "disco", "folk"]
 TREE = {"house": "electronic", "techno": "electronic", "electronic": "dance", "disco": "dance"}
@@ -115,6 +116,24 @@ def test_mistakes_inside_the_branches_are_found_and_scattered_ones_are_not():
     assert anywhere["p"] == 1.0  # the same in every tree
     perfect = metrics.severity_by_chance(np.eye(8), distances, 10)
     assert np.isnan([*perfect.values()]).all()
+
+
+def test_means_over_bands_and_draws():
+    rng = np.random.default_rng(2)
+    bands, draws = np.tile(np.arange(40), 3), np.repeat([0, 1, 2], 40)
+    shift = np.array([-0.3, 0.0, 0.3])[draws]
+    values = pd.DataFrame({"steady": rng.normal(size=120), "shifting": rng.normal(size=120)})
+    values["shifting"] += shift
+    alone = metrics.mean_intervals(values, bands)
+    both = metrics.mean_intervals(values, bands, draws)
+    np.testing.assert_allclose(both["estimate"], values.mean())
+    width = both["high"] - both["low"]
+    assert width[1] > 2 * (alone["high"] - alone["low"])[1]
+    expected = two_way_interval(
+        lambda w: w @ values.to_numpy() / w.sum(axis=1, keepdims=True), bands, draws
+    )
+    np.testing.assert_allclose(both["low"], expected.low)
+    assert metrics.mean_intervals(values, bands, np.zeros(120))["low"].isna().all()
 
 
 def test_comparisons_by_tree():

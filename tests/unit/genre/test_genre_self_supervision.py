@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,8 @@ import torch
 from expect import raises
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from torch import nn
 
 from groove_utils.cache import ArrayCache
@@ -12,6 +16,7 @@ from groove_utils.errors import DetailedError
 from groove_utils.genre import self_supervision as ssl
 from groove_utils.genre.inputs import Clips
 from groove_utils.networks.training import TrainingSettings, fit, train_epoch
+from groove_utils.probe import ClippedStandardScaler
 
 
 class Backbone(nn.Module):
@@ -128,6 +133,11 @@ def test_curves_over_labels():
     test = np.flatnonzero(bands % 10 >= 7)
     train = np.setdiff1d(np.arange(120), test)
     table = ssl.label_curve(X, y, bands, train, test, n_bands=[1, 3, 7], n_draws=4)
+    assert table.groupby("bands")["artist"].value_counts().groupby("bands").unique().map(
+        list
+    ).to_dict() == {1: [4], 3: [4], 7: [1]}  # fmt: skip
+    assert set(table["artist"]) == set(bands[test])
+    table = table.groupby(["bands", "draw", "n_clips"], as_index=False)["accuracy"].mean()
     assert table.groupby("bands")["n_clips"].unique().map(list).to_dict() == {
         1: [12], 3: [36], 7: [84]
     }  # fmt: skip
@@ -136,6 +146,28 @@ def test_curves_over_labels():
     assert means[7] > means[1] > 1 / 3
     with raises(DetailedError, "too_few", value=8):
         ssl.label_curve(X, y, bands, train, test, n_bands=[8])
+
+
+def test_labelled_bands_are_the_same_for_all_methods():
+    y, bands = np.repeat([0, 1], 30), np.repeat(np.arange(20), 3)
+    rows = np.flatnonzero(bands % 10 < 8)
+    draw = partial(ssl.draw_labelled, y, bands, rows, seed=3)
+    two, four = draw(2), draw(4)
+    np.testing.assert_array_equal(draw(2), two)
+    assert set(two) < set(four) < set(rows)
+    assert [len(set(bands[two[y[two] == k]])) for k in (0, 1)] == [2, 2]
+    assert len(two) == 12  # all clips of these bands
+    assert any(set(draw(2, draw=number)) != set(two) for number in (1, 2))
+    np.testing.assert_array_equal(draw(8, draw=1), rows)
+    model = make_pipeline(ClippedStandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+    X = np.random.default_rng(0).normal(size=(60, 4)) + y[:, None]
+    test = np.setdiff1d(np.arange(60), rows)
+    table = ssl.label_curve(X, y, bands, rows, test, n_bands=[2], n_draws=2, seed=3)
+    for number, part in table.groupby("draw"):
+        few = draw(2, draw=number)
+        right = model.fit(X[few], y[few]).predict(X[test]) == y[test]
+        expected = pd.Series(right).groupby(bands[test]).mean()
+        assert dict(zip(part["artist"], part["accuracy"], strict=True)) == expected.to_dict()
 
 
 def test_views_are_the_clips_of_a_song():

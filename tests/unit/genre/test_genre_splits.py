@@ -1,9 +1,10 @@
+import numpy as np
 import pandas as pd
 import pytest
 from expect import raises
 
 from groove_utils.errors import DetailedError
-from groove_utils.genre import split_clips
+from groove_utils.genre import equalise_training, split_clips
 
 TABLE = pd.DataFrame(
     [
@@ -47,6 +48,22 @@ def test_a_band_of_two_styles_stays_together():
 def test_the_seed_decides():
     first, same, other = (split_clips(TABLE, seed=seed)["test"] for seed in (0, 0, 1))
     assert list(first) == list(same) != list(other)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ways_of_splitting_get_as_many_training_clips(seed):
+    splits = {way: split_clips(TABLE, way, seed=seed) for way in COLUMNS}
+    y = pd.Categorical(TABLE["style"]).codes
+    sizes = {way: len(split["train"]) for way, split in splits.items()}
+    assert len(set(sizes.values())) > 1  # what is to be mended
+    equal = equalise_training(splits, y, seed)
+    for way, split in equal.items():
+        assert np.bincount(y[split["train"]]).tolist() == [min(sizes.values()) // 3] * 3
+        assert set(split["train"]) <= set(splits[way]["train"])
+        assert len(set(split["train"])) == len(split["train"])
+        assert split["test"] is splits[way]["test"]
+    smallest = min(sizes, key=sizes.get)
+    np.testing.assert_array_equal(equal[smallest]["train"], splits[smallest]["train"])
 
 
 def test_too_few_bands_are_reported():

@@ -46,6 +46,10 @@ def test_weighted_scores_are_scores_of_repeated_songs(result, score):
                 "r2_over_baseline": lambda y=y, p=p, base=base: (
                     1 - ((y - p) ** 2).sum() / ((y - base) ** 2).sum()
                 ),
+                "within_r2": lambda y=y, p=p, styles=result.songs.styles[pick]: np.mean(
+                    [1 - (centre(y - one, styles) ** 2).sum() / (centre(y, styles) ** 2).sum()
+                     for one in p]
+                ),
                 "within_r": lambda y=y, p=p, styles=result.songs.styles[pick]: np.mean(
                     [pearsonr(centre(y, styles), centre(one, styles))[0] for one in p]
                 ),
