@@ -242,7 +242,7 @@ def draw_labelled(
     n_bands : int
         Bands per class.
     draw, seed : int
-        Number of the draw.
+        Number of the draw, and random seed of all draws.
 
     Returns
     -------
