@@ -271,7 +271,7 @@ def mean_intervals(
     Returns
     -------
     DataFrame
-        One row per column: ``score, estimate, low, high``.
+        One row per column: ``score, estimate, low, high``, and with `draws` ``p`` against 0.
 
     Examples
     --------
@@ -286,9 +286,10 @@ def mean_intervals(
     if draws is None:
         estimate, low, high, _ = bca_interval(statistic, bands, n_boot=n_boot, seed=seed)
     else:
-        estimate, low, high, *_ = two_way_interval(statistic, bands, draws)
+        estimate, low, high, _, p = two_way_interval(statistic, bands, draws)
     names = list(values.columns)
-    return pd.DataFrame({"score": names, "estimate": estimate, "low": low, "high": high})
+    table = pd.DataFrame({"score": names, "estimate": estimate, "low": low, "high": high})
+    return table if draws is None else table.assign(p=p)
 
 
 def severity_by_chance(

@@ -133,6 +133,8 @@ def test_means_over_bands_and_draws():
         lambda w: w @ values.to_numpy() / w.sum(axis=1, keepdims=True), bands, draws
     )
     np.testing.assert_allclose(both["low"], expected.low)
+    np.testing.assert_allclose(both["p"], expected.p)
+    assert "p" not in alone
     assert metrics.mean_intervals(values, bands, np.zeros(120))["low"].isna().all()
 
 
