@@ -15,11 +15,11 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from groove_utils.audio import load_audio, matching_gain, measure_loudness
-from groove_utils.cache import VERSIONS, ArrayCache
+from groove_utils.cache import VERSIONS, ArrayCache, cache_key
 from groove_utils.descriptors import describe_stems
 from groove_utils.descriptors.whole_study import compile_kernels
 from groove_utils.errors import DetailedError
-from groove_utils.files import hash_bytes, hash_file
+from groove_utils.files import hash_file
 from groove_utils.study.stem_names import stem_subsets
 
 __all__ = ["describe_coupling", "matching_gains"]
@@ -133,8 +133,8 @@ def _per_track(
     """Return `compute(paths, *settings)` for each track, from the cache if possible."""
     cache = ArrayCache(namespace="stem-measures") if cache is None else cache
     keys = {
-        track: hash_bytes(
-            kind, VERSIONS["stem-measures"], repr(settings(track)),
+        track: cache_key(
+            "stem-measures", kind, repr(settings(track)),
             *(part for stem, path in paths.items() for part in (stem, hash_file(path))),
         )
         for track, paths in stems.items()

@@ -20,9 +20,9 @@ from tqdm import tqdm
 from groove_utils.audio import AudioError, audio_duration
 from groove_utils.audio.encode import stream_to_file
 from groove_utils.audio.streams import ArraySource, FileSource
-from groove_utils.cache import VERSIONS, ArrayCache
+from groove_utils.cache import ArrayCache, cache_key
 from groove_utils.errors import DetailedError, list_problems
-from groove_utils.files import atomic_path, hash_bytes, hash_file
+from groove_utils.files import atomic_path, hash_file
 from groove_utils.stems.hpss import Hpss
 
 __all__ = ["separate", "separate_study", "separate_tracks"]
@@ -154,12 +154,12 @@ def separate_tracks(
     """
     cache = ArrayCache(namespace="stems") if cache is None else cache
     engine = _engine(separator, **settings)
-    recipe = json.dumps({"version": VERSIONS["stems"], **engine.recipe()}, sort_keys=True)
+    recipe = json.dumps(engine.recipe(), sort_keys=True)
     sources, keys, problems = {}, {}, {}
     for track, path in tracks.items():
         try:
             sources[track] = FileSource(path)
-            keys[track] = hash_bytes(recipe, sources[track].content())
+            keys[track] = cache_key("stems", recipe, sources[track].content())
         except ValueError as error:
             problems[track] = str(error)
     entries = {key: _kept(cache, key) for key in set(keys.values())}

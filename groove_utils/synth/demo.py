@@ -17,8 +17,8 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from groove_utils.audio.encode import write_audio
-from groove_utils.cache import VERSIONS
-from groove_utils.files import hash_bytes, hash_file, write_if_changed
+from groove_utils.cache import cache_key
+from groove_utils.files import hash_file, write_if_changed
 from groove_utils.study.catalogue import get_dataset
 from groove_utils.study.stem_names import STEMS
 from groove_utils.synth.bands import STYLES
@@ -169,7 +169,7 @@ def _key(song: Song) -> str:
         f"{n.part} {n.time:.6f} {n.duration:.6f} {n.pitch} {n.velocity}" for n in song.notes
     )
     soundfont = hash_file(default_soundfont())
-    return hash_bytes(repr(song), f"{notes}\n{song.band!r}", VERSIONS["rendering"], soundfont)
+    return cache_key("rendering", repr(song), f"{notes}\n{song.band!r}", soundfont)
 
 
 def _rendered_levels(folder: Path, song: Song) -> dict | None:
