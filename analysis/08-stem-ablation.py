@@ -634,7 +634,7 @@ report_texts(
 #
 # A control that has no effect is informative only if an effect was possible. We therefore check the
 # sound: does the exchange destroy the coupling of bass and bass drum? To find out, we compare the onsets
-# of the two in one song of each band.
+# of the two in one song of each artist.
 
 # %%
 tracks = data.tracks.groupby("artist")["track_id"].first()

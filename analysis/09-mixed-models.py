@@ -150,7 +150,7 @@ report_value("icc", variances["ICC(C,1)"], n=len(rows))
 # ## One slope, three regressions
 #
 # The predictor $x_j$ is the {term}`out-of-fold prediction` of the best model of {doc}`06-probing`. The
-# regression that predicts a song was not trained on any rating of that song or of its band. Only the
+# regression that predicts a song was not trained on any rating of that song or of its artist. Only the
 # choice of the best model used the ratings of all songs; {doc}`06-probing` shows what this choice adds to
 # the score. The prediction is standardised over songs, so slopes are in points of the rating scale per
 # standard deviation of the prediction.
@@ -288,20 +288,20 @@ report_value("se_song_only", ratio["song only"], n=len(rows))
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## From the probe to the listener
 #
-# Each listener now gets a level and a slope {cite}`barr2013`, each song a level, and each band $b(j)$ a
-# level as well, because songs by one band resemble each other:
+# Each listener now gets a level and a slope {cite}`barr2013`, each song a level, and each artist $a(j)$ a
+# level as well, because songs by one artist resemble each other:
 #
-# $$ y_{ij} = (\mu + u_i) + (\beta + s_i) \, x_j + v_j + w_{b(j)} + \varepsilon_{ij} $$
+# $$ y_{ij} = (\mu + u_i) + (\beta + s_i) \, x_j + v_j + w_{a(j)} + \varepsilon_{ij} $$
 #
 # where $\beta$ is the average slope and $s_i$ the deviation of listener $i$ from it. The pairs
-# $(u_i, s_i)$ are jointly normal with mean 0, two variances and a correlation; $b(j)$ is the band of song
-# $j$, and $w_b \sim N(0, \sigma_w^2)$. Satterthwaite's method approximates the degrees of freedom of the
-# slope's *t* distribution; they are close to the number of listeners, songs or bands rather than to the
+# $(u_i, s_i)$ are jointly normal with mean 0, two variances and a correlation; $a(j)$ is the artist of song
+# $j$, and $w_a \sim N(0, \sigma_w^2)$. Satterthwaite's method approximates the degrees of freedom of the
+# slope's *t* distribution; they are close to the number of listeners, songs or artists rather than to the
 # number of answers.
 
 # %%
-bands = " + (1 | artist)" if several_songs else ""
-slopes = f"(1 + predicted | listener) + (1 | track){bands}"
+by_artist = " + (1 | artist)" if several_songs else ""
+slopes = f"(1 + predicted | listener) + (1 | track){by_artist}"
 model = mixed.fit_lmm(f"rating ~ predicted + {slopes}", rows)
 slope = model.effect("predicted")
 display(Markdown(model.report()))
@@ -329,14 +329,14 @@ report_texts(slope_verdict=pick_verdict(slope, *carries))
 # The slope, in points of “{glue:text}`predicted_query`” per standard deviation of the prediction, is
 # {glue:text}`slope_full`. The prediction of {glue:text}`model` {glue:text}`slope_verdict`. It accounts
 # for {glue:text}`r2_marginal_full` of the variance of single ratings, and together with the levels of
-# listeners, songs and bands for {glue:text}`r2_conditional_full` {cite}`nakagawa2017`. The first number
+# listeners, songs and artists for {glue:text}`r2_conditional_full` {cite}`nakagawa2017`. The first number
 # is small because most of the variance of single ratings is due to the listener and to chance.
 #
 # The number of answers says little about the precision of the slope, because answers about one song are
 # not independent. The intervals rest on {glue:text}`n_listeners` listeners, {glue:text}`n_songs` songs and
-# {glue:text}`n_bands` bands; the slope has {glue:text}`slope_df` degrees of freedom. Intervals of shares
+# {glue:text}`n_bands` artists; the slope has {glue:text}`slope_df` degrees of freedom. Intervals of shares
 # of variance come from {glue:text}`n_redraws` sets of ratings simulated from the model, each with new
-# levels of listeners, songs and bands.
+# levels of listeners, songs and artists.
 #
 # ### Does it add to style and descriptors?
 #
@@ -552,7 +552,7 @@ report_texts(bias_verdict=bias_verdict, p_bias=f"p {format_p(p_bias)}")
 #
 # We use one predictor for all questions, the out-of-fold prediction of “{glue:text}`common`”, and divide
 # the ratings of each question by their standard deviation. Each question has a model of its own, with the
-# random part of the model above: levels and slopes of listeners, and levels of songs and bands. To test
+# random part of the model above: levels and slopes of listeners, and levels of songs and artists. To test
 # the differences *between* questions, we subtract the answers to one question from a listener's answers
 # to another about the same song, and fit the same model to these differences: its slope is the
 # difference of the two slopes. A groove score that is computed from other questions is left out.
@@ -669,7 +669,7 @@ for name, part in (("left", "residual"), ("left_songs", "song")):
 # %% [markdown]
 # Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual. No model of
 # songs and of listeners' general habits can explain it. Another {glue:text}`left_songs` is due to
-# differences between songs (including differences between bands) beyond the prediction and the style.
+# differences between songs (including differences between artists) beyond the prediction and the style.
 # Better models of the audio could explain this part only to the extent that it has a cause in the sound.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
@@ -677,17 +677,17 @@ for name, part in (("left", "residual"), ("left_songs", "song")):
 #
 # An analysis consists of many choices {cite}`steegen2016`. {numref}`tab-robustness` repeats ours with
 # other reasonable choices: maximum likelihood; no random slopes; ratings standardised within each
-# listener; without outliers; without the most influential listener, song or band; ratings as ordered
-# categories; and without bands as a sample. Adding the style or the descriptors is more than another
+# listener; without outliers; without the most influential listener, song or artist; ratings as ordered
+# categories; and without artists as a sample. Adding the style or the descriptors is more than another
 # choice, because it asks a different question. The table shows these two models as well, but we do not
 # count them.
 
 # %%
 extra = {label: fits[label] for label in ("with style", "with all")}
 if several_songs:
-    without = slopes.replace(bands, "")
+    without = slopes.replace(by_artist, "")
     fit = mixed.fit_lmm(f"rating ~ predicted + {without}", rows)
-    extra["without bands as a sample"] = fit
+    extra["without artists as a sample"] = fit
 robust = mixed.robustness_table(model, "predicted", n_jobs=n_jobs, extra=extra)
 checks = mixed.check_residuals(model)
 
@@ -733,11 +733,11 @@ report_texts(ends_of_parts=ends_of_parts)
 # p-value {cite}`hoenig2001`.
 #
 # Listeners and residuals vary as estimated above, and songs as much as in these data. A smaller slope
-# explains less of the variance of songs, so more of it is left to the levels $v_j$ and $w_{b(j)}$. Their
+# explains less of the variance of songs, so more of it is left to the levels $v_j$ and $w_{a(j)}$. Their
 # common standard deviation, {glue:text}`sd_left` points with the slope that was found, is
-# {glue:text}`sd_left_assumed` points with the smallest slope that would matter. The simulated songs come
-# in bands as here, and {glue:text}`share_between_bands` of the variance of the prediction lies between
-# bands.
+# {glue:text}`sd_left_assumed` points with the smallest slope that would matter. The simulated songs are
+# grouped by artist as here, and {glue:text}`share_between_bands` of the variance of the prediction lies
+# between artists.
 
 # %%
 n_rated = int(rows.groupby("listener").size().median())
@@ -759,7 +759,7 @@ show_figure(
     figures.plot_power(power),
     "power",
     f"Power to detect a slope of {matters:.3g} points; framed: at least 0.80. Each listener rates at "
-    f"most {n_rated} songs, each band has {assumed['songs_per_artist']}; {n_simulations} simulated "
+    f"most {n_rated} songs, each artist has {assumed['songs_per_artist']}; {n_simulations} simulated "
     "studies per cell.",
     "Heat map of power, with listeners upwards and songs to the right.",
     table=power,
@@ -1143,13 +1143,19 @@ show_figure(
 # ## Summary
 #
 # **Asked**: whether a prediction of mean ratings holds for single listeners, other songs, and every
-# style. **Found**: listeners, songs and bands are samples, and ignoring a sample over which the predictor
+# style. **Found**: listeners, songs and artists are samples, and ignoring a sample over which the predictor
 # varies, here the songs, makes the interval of its slope too narrow. The prediction of the best model has
 # to be tested again for single listeners, with style and descriptors in the model, and differences
 # between styles need their own tests. Most of the variance of single ratings belongs neither to the song
-# nor to the listener. **True in the simulation**: the ratings come from a model of this form, so its
-# parameters can be recovered; real ratings need not follow such a model. **What would change our mind**:
-# a slope whose interval includes zero when listeners, songs and bands are random; a model that adds
-# nothing to style and descriptors; or a slope for a question whose answers have no cause in the music.
+# nor to the listener.
+
+# %% [markdown] tags=["needs-simulation"]
+# **True in the simulation**: the ratings come from a model of this form, so its parameters can be
+# recovered; real ratings need not follow such a model.
+
+# %% [markdown]
+# **What would change our mind**: a slope whose interval includes zero when listeners, songs and artists
+# are random; a model that adds nothing to style and descriptors; or a slope for a question whose answers
+# have no cause in the music.
 #
 # **Next:** {doc}`adapt` explains how to analyse your own songs and listeners.

@@ -88,7 +88,7 @@ def shape_table(tests: Mapping[str, pd.DataFrame], fmt: str = ".2f") -> pd.DataF
     -------
     DataFrame
         Index ``held constant``; texts ``below`` and ``above`` (slope with its 95% interval), the
-        numbers of ``songs above`` and ``bands above`` the break, and the ``shape``.
+        numbers of ``songs above`` and ``artists above`` the break, and the ``shape``.
     """
     rows = {}
     for name, lines in tests.items():
@@ -102,7 +102,7 @@ def shape_table(tests: Mapping[str, pd.DataFrame], fmt: str = ".2f") -> pd.DataF
         rows[name] = {
             **slopes,
             "songs above": counts["n_songs"],
-            "bands above": counts["n_artists"],
+            "artists above": counts["n_artists"],
             "shape": pick_shape(lines, "inverted U", "U", "unclear"),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("held constant")

@@ -177,4 +177,4 @@ def test_shapes_follow_from_the_slopes_on_both_sides():
     assert table["shape"].tolist() == ["inverted U", "unclear"]
     assert table.loc["density", "below"] == "0.14 (0.03 to 0.24)"
     assert table.loc["style", "above"] == "−0.44 (−0.78 to 0.07)"
-    assert table.loc["density", ["songs above", "bands above"]].tolist() == [28, 16]
+    assert table.loc["density", ["songs above", "artists above"]].tolist() == [28, 16]
