@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -32,22 +33,26 @@ INSTALL = """\
 # Outside the book's own environment, such as in Colab, this cell installs what the notebook needs.
 # It takes some minutes. If you are then asked to restart the session, do, and go on below.
 import importlib.util
+import os
 import subprocess
 import sys
 
-REPOSITORY = "{url}"{comment}
+REPOSITORY = {url}{comment}
 if importlib.util.find_spec("groove_utils") is None:
     if not REPOSITORY:
         raise RuntimeError("Write the address of the book's repository into this cell.")
-    python = f'"{{sys.executable}}"'
-    for command in [
-        f"test -d book || git clone -q --depth 1{branch} {{REPOSITORY}} book",
-        f"{{python}} -m pip install -q -r book/requirements.txt",
-        f"{{python}} -m pip install -q --no-deps -r book/requirements-nodeps.txt",
-        f"{{python}} -m pip install -q --no-deps -e book",
-        f"make -s -C book tables CH={chapter} PY={{python}}",
-    ]:
-        subprocess.run(command, shell=True, check=True)
+    install = [sys.executable, "-m", "pip", "install", "-q"]
+    commands = [
+        [*install, "-r", "book/requirements.txt"],
+        [*install, "--no-deps", "-r", "book/requirements-nodeps.txt"],
+        [*install, "--no-deps", "-e", "book"],
+        ["make", "-s", "-C", "book", "tables", "CH={chapter}", f"PY={{sys.executable}}"],
+    ]
+    if not os.path.isdir("book"):
+        clone = ["git", "clone", "-q", "--depth", "1"{branch}]
+        commands.insert(0, [*clone, REPOSITORY, "book"])
+    for command in commands:
+        subprocess.run(command, check=True)
     sys.path.insert(0, "book")
 """
 
@@ -70,15 +75,15 @@ def install_cell(chapter: str, address: Mapping[str, str] | None) -> NotebookNod
     Examples
     --------
     >>> cell = install_cell("06-probing", {"url": "https://example.org/a/b", "branch": "main"})
-    >>> print(cell.source.splitlines()[6])
+    >>> print(cell.source.splitlines()[7])
     REPOSITORY = "https://example.org/a/b"
     """
     address = address or {}
     source = INSTALL.format(
         chapter=chapter,
-        url=address.get("url", ""),
+        url=json.dumps(address.get("url", "")),
         comment="" if address else UNKNOWN_ADDRESS,
-        branch=f" -b {address['branch']}" if address.get("branch") else "",
+        branch=f', "-b", {json.dumps(address["branch"])}' if address.get("branch") else "",
     )
     return nbformat.v4.new_code_cell(source.strip(), id="install")
 
@@ -112,9 +117,7 @@ def download_notebook(
     cells = [install_cell(chapter, address)]
     for cell in page.cells:
         if cell.cell_type == "markdown":
-            text = SOLUTION_MARK.sub(
-                lambda mark: "**Solution**" * (mark[1] == "start"), cell.source
-            )
+            text = SOLUTION_MARK.sub(_solution_heading, cell.source)
             cell.source = plain_markdown(FILE_LINK.sub(r"\1", text), texts).strip()
             if not cell.source:
                 continue

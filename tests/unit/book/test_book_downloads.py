@@ -1,5 +1,6 @@
 """Downloaded notebooks install what they need, and carry figures and values."""
 
+import ast
 import base64
 import html
 import importlib.util
@@ -122,12 +123,23 @@ def test_nothing_is_installed_in_the_books_own_environment(monkeypatch):
 
 def test_elsewhere_the_package_is_fetched_and_the_tables_are_made(monkeypatch):
     commands = run_cell(install_cell("01-one", ADDRESS).source, monkeypatch, installed=False)
-    assert commands[0].endswith("git clone -q --depth 1 -b main https://example.org/a/b book")
-    assert [c.split(" -r ")[1] for c in commands if " -r " in c] == [
+    clone = "git clone -q --depth 1 -b main https://example.org/a/b book"
+    assert commands[0] == clone.split()
+    assert [command[-1] for command in commands if "-r" in command] == [
         "book/requirements.txt",
         "book/requirements-nodeps.txt",
     ]
-    assert commands[-1] == f'make -s -C book tables CH=01-one PY="{sys.executable}"'
+    assert commands[-1] == [
+        *["make", "-s", "-C", "book", "tables", "CH=01-one"],
+        f"PY={sys.executable}",
+    ]
+
+
+def test_an_address_is_text_and_not_code():
+    address = {"url": 'https://example.org/a"; x = 1 #', "branch": "$(touch x)"}
+    tree = ast.parse(install_cell("01-one", address).source)
+    assert not any(isinstance(node, ast.Name) and node.id == "x" for node in ast.walk(tree))
+    assert "shell" not in install_cell("01-one", address).source
 
 
 def test_an_unknown_address_is_asked_for(monkeypatch):
