@@ -121,7 +121,8 @@ def test_nothing_is_installed_in_the_books_own_environment(monkeypatch):
     assert run_cell(install_cell("01-one", ADDRESS).source, monkeypatch, installed=True) == []
 
 
-def test_elsewhere_the_package_is_fetched_and_the_tables_are_made(monkeypatch):
+def test_elsewhere_the_package_is_fetched_and_the_tables_are_made(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     commands = run_cell(install_cell("01-one", ADDRESS).source, monkeypatch, installed=False)
     clone = "git clone -q --depth 1 -b main https://example.org/a/b book"
     assert commands[0] == clone.split()
