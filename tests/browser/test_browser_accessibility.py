@@ -90,11 +90,13 @@ def test_stems_of_a_mixer_play_in_step_alone_or_muted(visit):
     state = "(sounds) => sounds.map((a) => [a.paused, a.muted, a.currentTime])"
     assert sounds.count() >= 2
     mixer.get_by_role("button", name="Play").click()
-    page.wait_for_function("document.querySelector('.stem-mixer audio').currentTime > 0.3")
+    page.wait_for_function("""() => {
+      const times = [...document.querySelector(".stem-mixer").querySelectorAll("audio")].map(
+        (sound) => sound.currentTime);
+      return Math.min(...times) > 0.3 && Math.max(...times) - Math.min(...times) < 0.1;
+    }""")
     found = sounds.evaluate_all(state)
     assert not any(paused or muted for paused, muted, _ in found)
-    times = [time for _, _, time in found]
-    assert max(times) - min(times) < 0.1
     mixer.get_by_role("button", name="Solo").first.click()
     muted = [muted for _, muted, _ in sounds.evaluate_all(state)]
     assert muted == [False] + [True] * (len(muted) - 1)

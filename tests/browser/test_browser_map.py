@@ -134,7 +134,7 @@ def test_the_map_stands_in_a_numbered_figure_for_a_static_one(page):
     figure = page.locator("figure#fig-listening-map")
     assert figure.locator(".listening-map.ready").count() == 1
     assert re.match(r"Fig\. \d+\.\d+ ", figure.locator("figcaption").inner_text())
-    image = figure.locator("img")
+    image = figure.locator("img.only-light")
     assert len(image.get_attribute("alt").split()) >= 5
     assert not image.is_visible()
     page.emulate_media(media="print")
@@ -147,7 +147,7 @@ def test_without_javascript_the_static_figure_is_shown(browser, built_book):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((built_book / PAGE).as_uri())
-    assert page.locator("figure#fig-listening-map img").is_visible()
+    assert page.locator("figure#fig-listening-map img.only-light").is_visible()
     assert "The figure above" in page.locator(".listening-map").inner_text()
     context.close()
 
