@@ -138,7 +138,8 @@ def test_the_map_stands_in_a_numbered_figure_for_a_static_one(page):
     assert len(image.get_attribute("alt").split()) >= 5
     assert not image.is_visible()
     page.emulate_media(media="print")
-    assert image.is_visible()
+    figure.scroll_into_view_if_needed()  # figures load when they come into view, or are printed
+    image.wait_for(state="visible")
     assert not figure.locator(".listening-map").is_visible()
     assert not figure.locator(".map-shown").is_visible()
 
