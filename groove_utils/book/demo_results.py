@@ -29,12 +29,13 @@ def demo_results(folder: Path) -> dict[str, MystText | str]:
     Returns
     -------
     dict of str to str
-        Tables ``effects, controls, training, tags``; ``covered``, ``falsely_found`` and
-        ``gains``, sentences on the first three; and ``made``, how they were made. Empty strings
+        Tables ``effects, controls, training, tags``; ``covered``, ``falsely_found``, ``gains``
+        and ``recognised``, sentences on the four; and ``made``, how they were made. Empty strings
         if a file is missing.
     """
-    tables, sentences = ("effects", "controls", "training", "tags"), ("covered", "falsely_found")
-    results = dict.fromkeys((*tables, *sentences, "gains", "made"), "")
+    tables = ("effects", "controls", "training", "tags")
+    sentences = ("covered", "falsely_found", "gains", "recognised")
+    results = dict.fromkeys((*tables, *sentences, "made"), "")
     if (folder / SEEDS).is_file():
         seeds = pd.read_csv(folder / SEEDS, comment="#")
         of_controls = seeds["target"].str.startswith(("placebo", "style_only"))
@@ -48,7 +49,8 @@ def demo_results(folder: Path) -> dict[str, MystText | str]:
         first = (folder / SEEDS).read_text(encoding="utf-8").partition("\n")[0]
         results["made"] = first.removeprefix("#").strip()
     if (folder / TAGS).is_file():
-        results["tags"] = markdown_table(pd.read_csv(folder / TAGS, comment="#"))
+        tags = pd.read_csv(folder / TAGS, comment="#")
+        results["tags"], results["recognised"] = markdown_table(tags), _describe_tags(tags)
     return results
 
 
@@ -95,7 +97,48 @@ def _describe_false_finds(rows: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     found, n = int(rows["falsely_found"].sum()), int(rows["n"].sum())
-    return f"Something was found in {found} of {n:,} such tests ({found / n:.1%})."
+    pooled = f"Something was found in {found} of {n:,} such tests ({found / n:.1%})"
+    lenient = rows[rows["low"] > 0.05]
+    if lenient.empty:
+        return f"{pooled}, and in no row does the interval lie above 0.05."
+    named = [
+        f"{row.method}, {row.target} ({row.falsely_found:.0f} of {row.n}; 95% CI of the share "
+        f"{row.low:.2f} to {row.high:.2f})".replace("_", " ")
+        for row in lenient.itertuples()
+    ]
+    return (
+        f"{pooled}, but a total hides differences between methods. The interval lies above 0.05 in "
+        f"{len(lenient)} of {len(rows)} rows: {'; '.join(named)}. By chance, this happens on average "
+        "in at most one row out of forty."
+    )
+
+
+def _describe_tags(tags: pd.DataFrame) -> str:
+    """Say for which styles the own tag is higher than for all other styles of the same tagger.
+
+    Only the highest tags are known. An unlisted tag is no higher than the lowest listed one.
+    """
+    kinds: dict[bool | None, list[str]] = {True: [], False: [], None: []}
+    for tagger, rows in tags.groupby("tagger", sort=False):
+        listed = {
+            style: {tag: float(p) for tag, p in (item.rsplit(" ", 1) for item in text.split(", "))}
+            for style, text in zip(rows["style"], rows["highest tags"])
+        }
+        for style in listed:
+            if style in listed[style]:
+                kinds[_is_highest(style, listed)].append(f"{style} ({tagger})")
+    words = {True: "This holds for {}.", False: "It does not hold for {}.",
+             None: "The listed tags do not decide it for {}."}  # fmt: skip
+    return " ".join(words[kind].format(join_words(names)) for kind, names in kinds.items() if names)
+
+
+def _is_highest(style: str, listed: dict[str, dict[str, float]]) -> bool | None:
+    """Compare the style's own tag with the same tag for other styles; None if not decided."""
+    own = listed[style][style]
+    others = [tags for name, tags in listed.items() if name != style]
+    if any(tags.get(style, 0.0) >= own for tags in others):
+        return False
+    return True if all(tags.get(style, min(tags.values())) < own for tags in others) else None
 
 
 def _describe_gains(rows: pd.DataFrame) -> str:

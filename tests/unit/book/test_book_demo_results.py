@@ -59,6 +59,27 @@ def test_each_row_is_in_the_table_of_its_kind(folder):
     assert "2026-01-02" in results["made"]
 
 
+def test_a_row_whose_interval_lies_above_five_percent_is_named(folder):
+    assert "in no row" in demo_results(folder)["falsely_found"]
+    lenient = "probe,placebo: order,absent,50,0,0,7,0.058,0.267,,,\n"
+    (folder / "demo_seeds.csv").write_text(SEEDS + lenient)
+    said = demo_results(folder)["falsely_found"]
+    assert "8 of 60" in said
+    assert "1 of 2 rows: probe, placebo: order (7 of 50; 95% CI of the share 0.06 to 0.27)" in said
+
+
+def test_a_style_is_recognised_by_a_tag_that_is_lower_for_the_others(folder):
+    rows = ["a,funk,\"80s 0.30, funk 0.11\",2", "a,pop,\"80s 0.22, pop 0.10\",2",
+            "a,rock,\"rock 0.19, pop 0.16\",1", "b,pop,\"pop 0.15, drums 0.12\",1",
+            "b,rock,\"drums 0.30, guitar 0.20\",9"]  # fmt: skip
+    head = TAGS.splitlines()[:2]
+    (folder / "demo_tags.csv").write_text("\n".join([*head, *rows]) + "\n")
+    assert demo_results(folder)["recognised"] == (
+        "This holds for rock (a). It does not hold for pop (a). "
+        "The listed tags do not decide it for funk (a) and pop (b)."
+    )
+
+
 def test_without_the_tables_there_is_nothing_to_show(tmp_path):
     assert set(demo_results(tmp_path).values()) == {""}
 
