@@ -44,7 +44,8 @@ _BASELINE = [
 ]  # fmt: skip
 _RHYTHM = [
     ("tempo", "Tempo",
-     "argmax over P of r(P/2) + 2r(P) + 2r(2P) + 2r(4P) − ½(octaves from 120 BPM / 0.4)²", "BPM",
+     "60 / P, for the period P (s) with the highest r(P/2) + 2 r(P) + 2 r(2P) + 2 r(4P) "
+     "− ½ (log₂(P / 0.5) / 0.4)²", "BPM",
      "Moelants (2002); Ellis (2007)", True),
     ("beat_salience", "Beat salience", "(onset strength on beats − between) / (on + between)", "",
      "after Madison et al. (2011)", True),
@@ -61,7 +62,8 @@ _RHYTHM = [
      "rest weight − note weight, summed over bass drum and snare, per bar", "per bar",
      "Longuet-Higgins & Lee (1984)", True),
     ("microtiming_mean", "Microtiming, mean",
-     "median deviation of onsets from the swung grid, without bass drum − with", "ms", SENN, True),
+     "median deviation from the swung grid of onsets without a bass drum, minus that of onsets "
+     "with one", "ms", SENN, True),
     ("microtiming_spread", "Microtiming, spread",
      "1.4826 × median absolute deviation from the swung grid", "ms", SENN, True),
     ("microtiming_percent", "Microtiming, share of the beat", "spread / beat", "% of a beat",
