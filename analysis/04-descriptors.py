@@ -517,7 +517,9 @@ report_texts(
 row = compared.loc["style alone"]
 over_style = {"low": -row["high"], "high": -row["low"], "estimate": -row["difference"]}
 report_effects({"over_style": over_style}, len(songs))
-versus = [f"{word} than style alone" for word in ("better", "worse", "not clearly better")]
+versus = [
+    f"{word} than style alone" for word in ("better", "worse", "not clearly better")
+]
 report_texts(style_verdict=pick_verdict(over_style, *versus))
 
 # %% [markdown]

@@ -108,8 +108,8 @@ def _describe_false_finds(rows: pd.DataFrame) -> str:
     ]
     return (
         f"{pooled}, but a total hides differences between methods. The interval lies above 0.05 in "
-        f"{len(lenient)} of {len(rows)} rows: {'; '.join(named)}. By chance, this happens on average "
-        "in at most one row out of forty."
+        f"{len(lenient)} of {len(rows)} rows: {'; '.join(named)}. By chance, this happens in "
+        "at most one row out of forty on average."
     )
 
 
