@@ -50,14 +50,15 @@ from groove_utils.book import (
 )
 from groove_utils.book.markdown import escape_text
 from groove_utils.book.outputs import format_value
+from groove_utils.book.summaries import describe_score
 from groove_utils.book.verdicts import (
     clear_rows,
     describe_additions,
+    list_estimates,
     pick_by_p,
     pick_verdict,
 )
-from groove_utils.stats import join_words
-from groove_utils.stats.wording import format_p
+from groove_utils.stats import format_number, format_p, holm, join_words
 from groove_utils.study.datasets.oconnell2022 import URL, load_oconnell2022
 from groove_utils.synth import (
     EFFECT_NAMES,
@@ -127,11 +128,15 @@ spreads = nothing.variance_components(
 n_listeners, n_songs = rows["listener"].nunique(), rows["track"].nunique()
 report_texts(query=query)
 report_counts(n_ratings=len(rows), n_listeners=n_listeners, n_songs=n_songs)
+ends = {"low": "SD, low", "high": "SD, high"}
 show_table(
-    spreads[["variance", "sd", "low", "high"]],
+    spreads[["variance", "sd", *ends]].rename(columns=ends),
     "empty-model",
-    f"Variances and standard deviations of “{query}”, the latter with bootstrap intervals.",
+    f"Variances and standard deviations (SD) of “{query}”; low and high: 95% bootstrap interval of "
+    "the SD.",
 )
+scale_ends = [format_number(end, ".3g") for end in data.scales[query]]
+report_texts(scale=" to ".join(scale_ends), score_note=describe_score(data, query))
 variances = mixed.crossed_variances(rows)
 total = variances[["song", "listener", "residual"]].sum()
 for part in ("song", "listener"):
@@ -141,7 +146,10 @@ report_value("icc", variances["ICC(C,1)"], n=len(rows))
 
 # %% [markdown]
 # For “{glue:text}`query`” there are {glue:text}`n_ratings` answers by {glue:text}`n_listeners` listeners
-# about {glue:text}`n_songs` songs. Songs account for {glue:text}`share_song` of the variance of single
+# about {glue:text}`n_songs` songs. “{glue:text}`query`” can take values from {glue:text}`scale`.
+# {glue:text}`score_note`
+#
+# Songs account for {glue:text}`share_song` of the variance of single
 # answers, and listeners' levels for {glue:text}`share_listener`. If the variance of listeners' levels is
 # left out of the total, the share of songs is the ICC(C,1) of {doc}`01-listeners-and-tracks`:
 # {glue:text}`icc`. The rest is the individual response of one listener to one song, and chance.
@@ -257,7 +265,8 @@ report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2
 # {cite:t}`clark1973` described the problem for studies of words: treating items as fixed limits the
 # conclusion to those items. {numref}`fig-error-models` estimates the same slope under error models that
 # ignore listeners, songs, both, or neither. The estimates are similar; the intervals are not. “Clustered”
-# rows are ordinary regressions with cluster-robust standard errors.
+# rows are ordinary regressions with cluster-robust standard errors, which allow the errors within a
+# cluster (the answers of one listener, or about one song) to be correlated.
 
 # %%
 errors = mixed.compare_error_models(f"rating ~ predicted + {crossed}", rows)
@@ -316,6 +325,8 @@ explained["estimate"] = pd.Series(model.r2())
 explained = {f"r2_{part}": explained.loc[part] for part in explained.index}
 report_effects(explained, scale=100, fmt=".0f", unit="%")
 report_effects({"slope": slope})
+not_explained = 1 - model.r2()["conditional"]
+report_percentages({"left_by_slope": not_explained}, len(rows))
 n_bands = rows["artist"].nunique()
 report_counts(n_bands=n_bands, slope_df=slope["df"], n_redraws=n_bootstrap)
 carries = (
@@ -328,9 +339,10 @@ report_texts(slope_verdict=pick_verdict(slope, *carries))
 # %% [markdown]
 # The slope, in points of “{glue:text}`predicted_query`” per standard deviation of the prediction, is
 # {glue:text}`slope_full`. The prediction of {glue:text}`model` {glue:text}`slope_verdict`. It accounts
-# for {glue:text}`r2_marginal_full` of the variance of single ratings, and together with the levels of
-# listeners, songs and artists for {glue:text}`r2_conditional_full` {cite}`nakagawa2017`. The first number
-# is small because most of the variance of single ratings is due to the listener and to chance.
+# for {glue:text}`r2_marginal_full` of the variance of single ratings (*marginal* R², R²m: fixed
+# coefficients only), and together with the levels and slopes of listeners and the levels of songs and
+# artists for {glue:text}`r2_conditional_full` (*conditional* R², R²c) {cite}`nakagawa2017`. The other
+# {glue:text}`left_by_slope` are residual: one listener's response to one song, and chance.
 #
 # The number of answers says little about the precision of the slope, because answers about one song are
 # not independent. The intervals rest on {glue:text}`n_listeners` listeners, {glue:text}`n_songs` songs and
@@ -463,8 +475,8 @@ report_texts(
 # variance cannot be negative, so the test uses a mixture of χ² distributions {cite}`stram1994`.)
 #
 # Do facts about listeners predict for whom the model works? Each fact enters the model with an effect on
-# the rating and an effect on the slope. How much a listener likes the style of a song is a fact about
-# listener *and* song.
+# the rating and an effect on the slope. How much a listener likes the style of a song (“taste”, where a
+# study contains it) is a fact about listener *and* song.
 
 # %%
 with_facts, listed_facts = mixed.join_facts(rows, data.listeners, data.styles)
@@ -495,6 +507,8 @@ report_texts(for_whom=join_words(moves))
 by_style = mixed.fit_lmm(f"rating ~ predicted * style + {slopes}", rows)
 trends = by_style.emtrends("predicted", "style")
 contrasts = trends.contrasts(adjust="holm", equivalence=matters)
+within = trends.table.assign(p_holm=holm(trends.table["p"]))
+rising_in = clear_rows(within, value="estimate")["style"]
 
 # %% tags=["hide-input"]
 show_figure(
@@ -510,6 +524,9 @@ show_table(
     "Differences in slope, with Holm-corrected p-values: “p adjusted” tests for a difference, and "
     "“p equivalence” for equality.",
 )
+listed = list_estimates(within, "style")
+report_texts(within_styles=listed, clear_styles=join_words(rising_in))
+report_counts(n_styles=len(within), n_clear_styles=len(rising_in))
 different = clear_rows(contrasts, "p_adjusted").index
 equal = clear_rows(contrasts, "p_equivalence").index
 report_value("matters", matters, fmt=".3g")
@@ -518,10 +535,15 @@ report_counts(n_pairs=len(contrasts), n_different=len(different), n_equal=len(eq
 report_counts(n_undecided=len(contrasts.index.difference(different.union(equal))))
 
 # %% [markdown]
+# The slope, in points of “{glue:text}`predicted_query`”, is {glue:text}`within_styles`. Corrected for the
+# number of styles, it is clearly above zero in {glue:text}`n_clear_styles` of {glue:text}`n_styles` styles:
+# {glue:text}`clear_styles`.
+#
 # Failing to find a difference is not evidence of equality. Two one-sided tests check whether the
 # difference is *smaller* than the smallest one that would matter {cite}`schuirmann1987,lakens2017`. This
-# margin has to be fixed beforehand; here it is {glue:text}`matters` points per standard deviation of the
-# prediction, or {glue:text}`smallest` of the scale.
+# margin has to be fixed beforehand; here it is {glue:text}`matters` points of “{glue:text}`predicted_query`”
+# per standard deviation of the prediction, or {glue:text}`smallest` of the length of the scale
+# ({glue:text}`scale`).
 #
 # Of {glue:text}`n_pairs` pairs of styles, {glue:text}`n_different` clearly differ in slope,
 # {glue:text}`n_equal` are practically equal, and {glue:text}`n_undecided` are undecided: neither a
@@ -545,7 +567,8 @@ report_texts(bias_verdict=bias_verdict, p_bias=f"p {format_p(p_bias)}")
 
 # %% [markdown]
 # Listeners {glue:text}`bias_verdict` preferences for styles (likelihood-ratio test, {glue:text}`p_bias`);
-# the standard deviation of these preferences is {glue:text}`bias_sd` points.
+# the standard deviation of these preferences is {glue:text}`bias_sd` points of
+# “{glue:text}`predicted_query`”.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Which questions does the model predict?
@@ -628,9 +651,18 @@ report_texts(
         for _, row in control_slopes.iterrows()
     )
 )
+meanings = (
+    "The slope of “style only” is not clear even without the style in the model, so these songs do "
+    "not show whether adding the style removes such a slope",
+    "Adding the style leaves no clear slope for “style only”, as it should",
+    "The slope of “style only” is clear with the style in the model, which it should not be",
+)
+clear = control_slopes.query("question == 'style only' and p < 0.05")["model"].tolist()
+control_meaning = meanings[2 if "with style" in clear else len(clear)]
+report_texts(control_meaning=control_meaning)
 
 # %% [markdown]
-# The results are: {glue:text}`control_note`. A few control questions cannot show that the intervals are
+# The results are: {glue:text}`control_note`. {glue:text}`control_meaning`. A few control questions cannot show that the intervals are
 # right. The tests of `groove_utils.mixed` check this with many simulated studies.
 
 # %% [markdown] tags=["needs-listeners"]
@@ -662,15 +694,25 @@ show_table(
     "Shares of the variance of single ratings, in %.",
     fmt="{:.0f}",
 )
-for name, part in (("left", "residual"), ("left_songs", "song")):
-    value = 100 * shares.loc[query, part]
-    report_value(name, value, fmt=".0f", unit="%", n=len(rows))
+parts_left = {
+    "left": "residual",
+    "left_songs": "song",
+    "left_taste": "listener × style",
+}
+parts_left = {key: part for key, part in parts_left.items() if part in shares}
+found = {key: shares.loc[query, part] for key, part in parts_left.items()}
+report_percentages(found, len(rows))
 
 # %% [markdown]
-# Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual. No model of
-# songs and of listeners' general habits can explain it. Another {glue:text}`left_songs` is due to
+# Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual: one listener's
+# response to one song, and chance. No model of songs and of listeners' general habits can explain it. Another {glue:text}`left_songs` is due to
 # differences between songs (including differences between artists) beyond the prediction and the style.
 # Better models of the audio could explain this part only to the extent that it has a cause in the sound.
+
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+# The model of the slope left {glue:text}`left_by_slope` as residual. It does not contain the style or
+# listeners' preferences for styles, which alone are {glue:text}`left_taste` here and were part of its
+# residual.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Does the conclusion change?
@@ -693,7 +735,12 @@ checks = mixed.check_residuals(model)
 
 # %% tags=["hide-input"]
 shown = robust.rename(columns={"same": "same conclusion"})
-show_table(shown, "robustness", "The slope under other analyses.")
+show_table(
+    shown,
+    "robustness",
+    "The slope under other analyses. Same conclusion: the slope has the same sign as reported, and its "
+    "p-value is on the same side of .05.",
+)
 same = robust.iloc[1:].set_index("variant")["same"].astype(bool)
 same = same.drop(["with style", "with all"])
 report_counts(n_same=same.sum(), n_variants=len(same))
@@ -803,7 +850,8 @@ report_texts(buy=pick_verdict(mixed.compare_power(power, more, people), *words))
 # the parameters and the effects on the ratings after rounding and clipping, computed from very large
 # simulated studies. We compare the demo's ratings with the latter. Ratings of the same songs by new
 # listeners, drawn with another seed and neither rounded nor clipped, are compared with the former.
-# Intervals of standard deviations are profile-likelihood intervals.
+# Intervals of standard deviations are profile-likelihood intervals: they contain the values that a
+# likelihood-ratio test does not reject.
 
 # %%
 true_songs, known = data.truth("songs"), default_effects()
@@ -868,6 +916,8 @@ residual = pd.concat([as_drawn, as_rated]).query("term == 'residual'")
 drawn_sd, rated_sd = residual.loc[residual["question"] == truth_query, "value"]
 report_value("sd_drawn", drawn_sd, fmt=".1f")
 report_value("sd_rated", rated_sd, fmt=".1f")
+rated_ends = [format_number(end, ".3g") for end in data.scales[truth_query]]
+report_texts(truth_query=truth_query, truth_scale=" to ".join(rated_ends))
 
 # %% [markdown]
 # Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within their 95% intervals (outside:
@@ -877,7 +927,7 @@ report_value("sd_rated", rated_sd, fmt=".1f")
 # {glue:text}`farthest_free` standard errors, {glue:text}`chance_free`.
 #
 # The ends of the scale reduced the residual's standard deviation from {glue:text}`sd_drawn` to
-# {glue:text}`sd_rated` points. Real rating scales do the same, but there the first number is unknown.
+# {glue:text}`sd_rated` points of “{glue:text}`truth_query`” (scale of {glue:text}`truth_scale`). Real rating scales do the same, but there the first number is unknown.
 
 # %% [markdown]
 # ## Real listeners
@@ -1143,11 +1193,20 @@ show_figure(
 # ## Summary
 #
 # **Asked**: whether a prediction of mean ratings holds for single listeners, other songs, and every
-# style. **Found**: listeners, songs and artists are samples, and ignoring a sample over which the predictor
-# varies, here the songs, makes the interval of its slope too narrow. The prediction of the best model has
-# to be tested again for single listeners, with style and descriptors in the model, and differences
-# between styles need their own tests. Most of the variance of single ratings belongs neither to the song
-# nor to the listener.
+# style.
+
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
+# **Found**: the prediction of {glue:text}`model` {glue:text}`slope_verdict`. Per standard deviation of the
+# prediction, ratings change by {glue:text}`slope_full` points of “{glue:text}`predicted_query`” (on a scale
+# from {glue:text}`scale`). {glue:text}`adds` Of the variance of single ratings, {glue:text}`left` is
+# residual: one listener's response to one song, and chance. Ignoring that songs are a sample makes the
+# standard error {glue:text}`se_listener_only` times as large as it should be.
+
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+# **In every style?** The slope is clearly above zero in {glue:text}`n_clear_styles` of
+# {glue:text}`n_styles` styles: {glue:text}`within_styles`. Of {glue:text}`n_pairs` pairs of styles,
+# {glue:text}`n_different` clearly differ, {glue:text}`n_equal` are practically equal, and
+# {glue:text}`n_undecided` are undecided.
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: the ratings come from a model of this form, so its parameters can be
@@ -1158,4 +1217,4 @@ show_figure(
 # are random; a model that adds nothing to style and descriptors; or a slope for a question whose answers
 # have no cause in the music.
 #
-# **Next:** {doc}`adapt` explains how to analyse your own songs and listeners.
+# **Next:** {doc}`10-genre-networks` trains networks to recognise styles, and asks which cues they use.

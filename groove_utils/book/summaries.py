@@ -22,6 +22,7 @@ __all__ = [
     "control_table",
     "count_words",
     "describe_gains",
+    "describe_score",
     "mark_test_only",
     "plus_minus_table",
     "rated_targets",
@@ -31,6 +32,20 @@ __all__ = [
     "shape_table",
     "text_table",
 ]
+
+
+def describe_score(study, query: str) -> str:
+    """Say how the groove score is computed from other answers; an empty text for other queries."""
+    if query != "groove" or not study.has("truth"):
+        return ""
+    parts = study.truth("questions").query("in_groove")["question"].tolist()
+    (first, last), (low, high) = study.scales[parts[0]], study.scales[query]
+    unit = (last - first) / (high - low)
+    names = join_words(f"“{part}”" for part in parts)
+    return (
+        f"It is a score: the mean of the answers to {names}, minus {first - low * unit:.0f} and "
+        f"divided by {unit:.0f}. One point of “groove” is {unit:.0f} points of these answers."
+    )
 
 
 def rated_targets(study, wanted: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ __all__ = [
     "describe_additions",
     "describe_difference",
     "describe_ranks",
+    "list_estimates",
     "pick_by_p",
     "pick_robust_shape",
     "pick_shape",
@@ -118,6 +119,29 @@ def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> 
             verdict = f"{pick_verdict(row, *words)} {join_words(others)}"
             sentences.append(f"{subject} {verdict} ({_interval_text(row)}).")
     return " ".join(sentences) or "There is nothing to compare with in this study."
+
+
+def list_estimates(rows, label: str) -> str:
+    """List estimates with their intervals, each with its label.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns `label`, ``estimate``, ``low`` and ``high``.
+    label : str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = {"style": "funk", "estimate": 0.31, "low": 0.18, "high": 0.44}
+    >>> list_estimates(pd.DataFrame([row]), "style")
+    '0.31 in funk (95% CI 0.18 to 0.44)'
+    """
+    texts = []
+    for _, row in rows.iterrows():
+        estimate, _, interval = _interval_text(row).partition(", ")
+        texts.append(f"{estimate} in {row[label]} ({interval})")
+    return join_words(texts)
 
 
 def describe_ranks(steps: Mapping[tuple[str, str], object]) -> str:

@@ -23,16 +23,18 @@ def join_words(words: Iterable[object], empty: str = "none") -> str:
 
 
 def format_number(value: float, fmt: str = ".2f") -> str:
-    """Format a number with a typographic minus sign, omitted if the number rounds to zero.
+    """Format a number with a typographic minus sign; zero, after rounding, has no sign.
 
     Examples
     --------
     >>> format_number(-0.456), format_number(-0.001), format_number(12345, ",.0f")
     ('−0.46', '0.00', '12,345')
+    >>> format_number(0.4, "+.0f")
+    '0'
     """
     text = f"{value:{fmt}}"
     if not re.search("[1-9a-z]", text):  # "nan" and "inf" are not zero
-        text = text.removeprefix("-")
+        text = text.lstrip("+-")
     return text.replace("-", "−")
 
 
