@@ -44,8 +44,9 @@ def test_own_songs_become_a_study_by_the_commands_of_the_page(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "path" / "to" / "sounds").mkdir(parents=True)
     tracks = [f"song{k}" for k in range(4)]
-    for track in tracks:
-        soundfile.write(f"path/to/sounds/{track}.wav", np.full(8000, 0.1), 8000)
+    for k, track in enumerate(tracks):
+        tone = 0.1 * np.sin(np.arange(8000) * (0.1 + 0.02 * k))
+        soundfile.write(f"path/to/sounds/{track}.wav", tone, 8000)
     listeners = {"listener": ["a", "b", "c"]}
     table = pd.DataFrame(listeners | {track: [1 + k, 4, 7] for k, track in enumerate(tracks)})
     table.to_excel("ratings.xlsx", index=False)
