@@ -10,5 +10,5 @@ RUN apt-get update \
 FROM system
 WORKDIR /book
 COPY . .
-RUN make setup BASE_PYTHON=python && rm -rf /root/.cache
+RUN PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 make setup BASE_PYTHON=python
 CMD ["make", "book"]

@@ -748,7 +748,7 @@ report_value("true_fall", fall, fmt="+.2f")
 report_value("true_slope_above", true_slope, fmt=fmt)
 steeper = "falls more steeply than the true curve, so it overstates the inverted U"
 flatter = "falls less steeply than the true curve"
-unsure = "cannot be told from the true curve"
+unsure = "not clearly different from the true curve"
 words_of_slope = pick_verdict(
     lines.loc["above"], flatter, steeper, unsure, reference=true_slope
 )

@@ -3,8 +3,8 @@
 The engine cuts each signal into windows at fixed positions, which cover it from the first to the
 last sample. The last window is padded with zeros. Frames are pooled within windows, and windows
 within tracks, without the frames beyond the signal's end: a track's vector is the mean over its
-valid frames. An adapter is told how much of a window is signal, and masks the rest if its network
-supports this. The chapter on embeddings describes it.
+valid frames. The engine tells an adapter how many samples of a window are signal. The adapter masks
+the others if its network supports this. The chapter on embeddings describes it.
 
 Windows of many tracks share a batch, while threads decode and resample the next tracks. On a CPU,
 batches run in parallel; see :class:`WorkerPool`.

@@ -55,7 +55,7 @@ def test_ways_of_splitting_get_as_many_training_clips(seed):
     splits = {way: split_clips(TABLE, way, seed=seed) for way in COLUMNS}
     y = pd.Categorical(TABLE["style"]).codes
     sizes = {way: len(split["train"]) for way, split in splits.items()}
-    assert len(set(sizes.values())) > 1  # what is to be mended
+    assert len(set(sizes.values())) > 1  # sizes differ before they are equalised
     equal = equalise_training(splits, y, seed)
     for way, split in equal.items():
         assert np.bincount(y[split["train"]]).tolist() == [min(sizes.values()) // 3] * 3
