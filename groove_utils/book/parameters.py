@@ -21,6 +21,7 @@ __all__ = ["check_parameters", "fill_parameters", "read_parameters", "split_para
 
 SECTIONS = ("all", "chapters", "study")
 CELL = re.compile(r'^# %%[^\n]*"parameters"[^\n]*\n(.*?)(?=^# %%|\Z)', re.MULTILINE | re.DOTALL)
+WORDS = {"models": ("paper",)}  # that stand for a list, by parameter
 TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text",
          list: "a list", tuple: "a list", dict: "keys and values"}  # fmt: skip
 
@@ -179,6 +180,8 @@ def _mismatch(name: str, value: object, default: object) -> str:
         if not accepted or not math.isfinite(value):
             return TYPES[int if counts else float]
         return "0 or more" if counts and value < 0 else ""
+    if value in WORDS.get(name, ()):
+        return ""
     accepted = list if kind is tuple else kind
     return "" if isinstance(value, accepted) else TYPES[kind]
 

@@ -1,4 +1,7 @@
-"""``python -m groove_utils.embed list``, ``card NAME``, ``fetch NAME`` and ``record NAME``."""
+"""``python -m groove_utils.embed list``, ``card NAME``, ``fetch NAME`` and ``record NAME``.
+
+``fetch --paper`` fetches and records the models of Marmoret et al. (2026) that the hub has.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ import sys
 import pandas as pd
 
 from groove_utils.embed.adapters import EmbedError, ModelRefusedError, ModelUnavailableError
-from groove_utils.embed.cache_keys import adapter_key
-from groove_utils.embed.cards import ModelCard
-from groove_utils.embed.catalogue import list_models, make_adapter, model_card
-from groove_utils.embed.fingerprints import fingerprint, model_record, write_records
-from groove_utils.embed.weights import availability, fetch_weights
+from groove_utils.embed.cards import ModelCard, catalogued_models
+from groove_utils.embed.catalogue import list_models, model_card
+from groove_utils.embed.downloads import fetch_models, fetch_weights
+from groove_utils.embed.loading import record_model
+from groove_utils.embed.weights import availability
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -22,15 +25,20 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser("list", help="list all models, and whether they can run here")
     for command, text in {
         "card": "show everything about one model",
-        "fetch": "download its weights",
         "record": "write the fingerprint and probe of a model of the package",
     }.items():
         commands.add_parser(command, help=text).add_argument("name")
+    fetch = commands.add_parser("fetch", help="download the weights of a model")
+    wanted = fetch.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("name", nargs="?")
+    wanted.add_argument("--paper", action="store_true", help="all models of the paper")
     options = parser.parse_args(argv)
     try:
         if options.command == "list":
             print(_overview().to_string())
             return 0
+        if options.command == "fetch" and options.paper:
+            return _fetch_paper()
         card = model_card(options.name)
         if options.command == "card":
             for field in card.__dataclass_fields__:
@@ -39,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{'state':14} {state}{f': {how}' if how else ''}")
             return 0
         if options.command == "record":
-            print(_record(options.name))
+            print(record_model(options.name))
             return 0
         if not card.repository:
             return _nothing_to_fetch(card)
@@ -50,6 +58,19 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _fetch_paper() -> int:
+    cards = [card for card in catalogued_models().values() if card.in_paper]
+    try:
+        n_failed = fetch_models(cards)
+    except KeyboardInterrupt:
+        print("stopped; run the same command to go on.", file=sys.stderr)
+        return 1
+    if n_failed:
+        return 1
+    print("Use them by `models: paper` in a parameters file; commit new records.")
+    return 0
+
+
 def _overview() -> pd.DataFrame:
     """Return the catalogue as shown on the command line."""
     table = list_models()
@@ -57,17 +78,6 @@ def _overview() -> pd.DataFrame:
     table["in paper"] = ["yes" if flag else "" for flag in table["in_paper"]]
     shown = ["sample_rate", "n_layers", "dims", "licence", "terms", "in paper", "state", "how"]
     return table[shown]
-
-
-def _record(name: str) -> str:
-    """Load a model without comparing it with its record, and write the record."""
-    from groove_utils.embed.engine import Model  # imports torch
-
-    adapter = make_adapter(name)
-    network = adapter.load()
-    key = adapter_key(name, adapter)
-    write_records({key: model_record(Model(adapter, network, fingerprint(network)))})
-    return key
 
 
 def _nothing_to_fetch(card: ModelCard) -> int:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ __all__ = [
     "model_record",
     "probe_signal",
     "read_record",
+    "read_registry",
     "write_record",
     "write_records",
 ]
@@ -130,7 +130,7 @@ def model_record(model) -> dict:
     return {"fingerprint": model.fingerprint, "probe": summaries}
 
 
-def check_model(model, key: str, *, registry: Path = REGISTRY) -> None:
+def check_model(model, key: str, *, registry: Path | None = None) -> None:
     """Compare a model with its record; without one, record it in the cache.
 
     Parameters
@@ -138,8 +138,8 @@ def check_model(model, key: str, *, registry: Path = REGISTRY) -> None:
     model : groove_utils.embed.engine.Model
     key : str
         Name and version of its weights, under which it is recorded.
-    registry : path-like
-        File with the committed records.
+    registry : pathlib.Path, optional
+        File with the committed records; :data:`REGISTRY` by default.
 
     Raises
     ------
@@ -189,8 +189,8 @@ def check_model(model, key: str, *, registry: Path = REGISTRY) -> None:
             )
 
 
-def _recorded(key: str, registry: Path) -> tuple[dict | None, str]:
-    committed = _read_registry(registry, registry.stat().st_mtime_ns if registry.is_file() else 0)
+def _recorded(key: str, registry: Path | None) -> tuple[dict | None, str]:
+    committed = read_registry(registry)
     if key in committed:
         return committed[key], "the registry"
     record = read_record(key)
@@ -214,16 +214,21 @@ def write_record(key: str, record: Mapping) -> None:
         part.write_text(json.dumps(record), encoding="utf-8")
 
 
+def read_registry(path: Path | None = None) -> dict[str, dict]:
+    """Read the committed records, by key; :data:`REGISTRY` is their file by default."""
+    path = path or REGISTRY
+    return _read_registry(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
 @functools.lru_cache(maxsize=4)
 def _read_registry(path: Path, _mtime: int) -> dict:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
-def write_records(records: Mapping[str, dict], path: str | os.PathLike = REGISTRY) -> None:
+def write_records(records: Mapping[str, dict], path: Path | None = None) -> None:
     """Add records, by key, to the committed registry, one line per model."""
-    path = Path(path)
-    registry = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    registry |= records
+    path = path or REGISTRY
+    registry = read_registry(path) | records
     lines = [f"{json.dumps(key)}: {json.dumps(registry[key])}" for key in sorted(registry)]
     with atomic_path(path) as part:
         part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

@@ -10,14 +10,28 @@ from groove_utils.embed.adapters import Adapter
 from groove_utils.embed.cache_keys import adapter_key, weights_key
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.catalogue import make_adapter, registration
-from groove_utils.embed.fingerprints import check_model, fingerprint, read_record, write_record
+from groove_utils.embed.fingerprints import (
+    check_model,
+    fingerprint,
+    model_record,
+    read_record,
+    read_registry,
+    write_record,
+    write_records,
+)
 
 if TYPE_CHECKING:
     import torch
 
     from groove_utils.embed.engine import Model
 
-__all__ = ["forget_models", "known_fingerprint", "load_model"]
+__all__ = [
+    "forget_models",
+    "known_fingerprint",
+    "load_model",
+    "record_model",
+    "verify_or_record",
+]
 
 KEPT = 6  # number of loaded models; the least recently used one is dropped first
 _LOADED: OrderedDict[tuple, Model] = OrderedDict()
@@ -118,3 +132,40 @@ def known_fingerprint(model: str, seed: int, device: str | None) -> tuple[Adapte
         return adapter, record["fingerprint"]
     loaded = load_model(model, seed=seed, device=device)
     return loaded.adapter, loaded.fingerprint
+
+
+def record_model(model: str) -> str:
+    """Load a model without comparing it with its record, and write its record.
+
+    Returns
+    -------
+    str
+        Name and version, under which it is recorded in the registry.
+    """
+    from groove_utils.embed.engine import Model  # imports torch
+
+    adapter = make_adapter(model)
+    network = adapter.load()
+    key = adapter_key(model, adapter)
+    write_records({key: model_record(Model(adapter, network, fingerprint(network)))})
+    return key
+
+
+def verify_or_record(model: str) -> bool:
+    """Compare a model with its record in the registry, or record it if it has none.
+
+    Returns
+    -------
+    bool
+        True if there was a record, which the model equals.
+
+    Raises
+    ------
+    ModelUnavailableError, ModelRefusedError
+        As in :func:`load_model`.
+    """
+    if adapter_key(model, make_adapter(model)) not in read_registry():
+        record_model(model)
+        return False
+    load_model(model)
+    return True

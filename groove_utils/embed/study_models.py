@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from groove_utils.embed.adapters import ModelUnavailableError
 from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.weights import availability
 from groove_utils.study.stem_names import STEMS
 
 __all__ = ["OFFLINE", "models_for", "precomputed_sums", "twins_of"]
@@ -16,27 +19,69 @@ OFFLINE = ("msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg", "basic-pitch")
 _PAPER_STEMS = (*STEMS, "drums+bass")
 
 
-def models_for(study, named: Sequence[str] = ()) -> list[str]:
+def models_for(study, named: str | Sequence[str] = ()) -> list[str]:
     """Return the models with which to embed a study.
 
     Parameters
     ----------
     study : Study
-    named : sequence of str
-        Models requested by a reader; they are returned unchanged.
+    named : str or sequence of str
+        Models requested by a reader. ``paper`` stands for the models of Marmoret et al. (2026);
+        those that only their authors can run are left out, with a warning.
 
     Returns
     -------
     list of str
         The named models; or else those with vectors in the study's ``embeddings/<model>/``, in the
         order of the catalogue, with unknown ones last; or else :data:`OFFLINE`.
+
+    Raises
+    ------
+    ModelUnavailableError
+        If `named` includes ``paper``, and models have to be fetched or installed first.
     """
     if named:
-        return list(named)
+        named = [named] if isinstance(named, str) else named
+        groups = [_paper_models(study) if name == "paper" else [name] for name in named]
+        return list(dict.fromkeys(model for group in groups for model in group))
     folder = Path(study.path) / "embeddings"
     names = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
     precomputed = [name for name in names if study.vector_paths(name)]
     return _ranked(precomputed, catalogued_models()) or list(OFFLINE)
+
+
+def _paper_models(study) -> list[str]:
+    """Return the paper's models that can embed a study, or whose vectors it has."""
+    usable, left_out, missing = [], {}, {}
+    for card in catalogued_models().values():
+        if not card.in_paper:
+            continue
+        available, state, how = availability(card)
+        if study.vector_paths(card.name):
+            usable.append(card.name)
+        elif not study.has("audio"):
+            left_out[card.name] = "the study has neither audio nor its vectors"
+        elif available:
+            usable.append(card.name)
+        elif state in ("through embeddings/", "needs consent"):
+            left_out[card.name] = how
+        else:
+            missing[card.name] = how
+    if missing or not usable:
+        reasons = "; ".join(f"{name}: {how}" for name, how in (missing or left_out).items())
+        raise ModelUnavailableError(
+            f"models: paper: {len(missing or left_out)} models are not ready ({reasons}). "
+            "`python -m groove_utils.embed fetch --paper` fetches all that the hub has; install "
+            "what it asks for. Or name the models that you want.",
+            kind="models_missing",
+            column="models",
+            value=list(missing or left_out),
+        )
+    if left_out:
+        reasons = "; ".join(f"{name}: {how}" for name, how in left_out.items())
+        text = f"models: paper: {len(left_out)} of the paper's models are left out ({reasons})."
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
+    return usable
 
 
 def twins_of(study, models: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Weights on the Hugging Face hub: finding, fetching and reading them.
+"""Weights on the Hugging Face hub: finding and reading them.
 
 Nothing is downloaded unless requested: the error message for a missing model gives the command that
 fetches it. That command needs an internet connection once; afterwards, the pinned revision is read
@@ -20,18 +20,16 @@ from groove_utils.paths import cache_folder
 __all__ = [
     "availability",
     "consented",
-    "fetch_weights",
+    "copy_steps",
     "find_part",
     "find_weights",
+    "missing_files",
     "offline",
     "read_json",
     "read_tensors",
     "weight_files",
     "weights_folder",
 ]
-
-PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model"]
-LEGACY = ["*.json", "*.bin", "*.txt", "*.model"]
 
 
 def consented() -> set[str]:
@@ -85,7 +83,7 @@ def find_weights(card: ModelCard) -> Path | None:
     if any(find_part(card, part) is None for part in card.parts):
         return None
     folders = [own_folder(card.name), *_snapshots(card.repository, card.revision)]
-    return next((folder for folder in folders if not _missing(card, folder)), None)
+    return next((folder for folder in folders if not missing_files(card, folder)), None)
 
 
 def find_part(card: ModelCard, part: str) -> Path | None:
@@ -110,8 +108,8 @@ def _snapshots(repository: str, revision: str) -> list[Path]:
     return sorted(root.glob(f"{revision}*"))
 
 
-def _missing(card: ModelCard, folder: Path) -> list[str]:
-    """Required files missing from a folder."""
+def missing_files(card: ModelCard, folder: Path) -> list[str]:
+    """List the required files that a folder lacks."""
     missing = [
         pattern for pattern in card.files if not any(f.is_file() for f in folder.glob(pattern))
     ]
@@ -135,20 +133,20 @@ def weights_folder(card: ModelCard) -> Path:
     if folder is not None:
         return folder
     own = own_folder(card.name)
-    missing = _missing(card, own)
+    missing = missing_files(card, own)
     begun = own.is_dir() and any(own.iterdir())
     found = f"{own} lacks {', '.join(missing)}" if begun and missing else ""
     raise ModelUnavailableError(
         f"{card.name}: {found or 'its files are not on this machine'}. With an internet "
         f"connection, run `python -m groove_utils.embed fetch {card.name}`. Without one, "
-        f"{_by_hand(card)}",
+        f"{copy_steps(card)}",
         kind="missing_files",
         path=own,
         value=missing,
     )
 
 
-def _by_hand(card: ModelCard) -> str:
+def copy_steps(card: ModelCard) -> str:
     """Return instructions for copying a model's files by hand."""
     own = own_folder(card.name)
     steps = (
@@ -161,69 +159,6 @@ def _by_hand(card: ModelCard) -> str:
     if card.text_files:
         steps += f" To embed text, copy {', '.join(card.text_files)} as well."
     return steps
-
-
-def fetch_weights(card: ModelCard) -> Path:
-    """Download a model's files at its pinned revision; return their folder.
-
-    The authors' code is downloaded only if the model needs it and the reader has allowed it by
-    name.
-
-    Raises
-    ------
-    ModelUnavailableError
-        If the reader has not allowed that code, the hub cannot be reached, or the repository lacks
-        required files.
-    """
-    from huggingface_hub import HfApi, snapshot_download
-
-    name, repository = card.name, card.repository
-    if card.opt_in and name not in consented():
-        raise ModelUnavailableError(
-            f"{name}: this model runs its authors' code, which is downloaded with the weights of "
-            f"{repository}. Nothing was fetched. If you trust that code, run "
-            f"`export GROOVE_REMOTE_CODE={name}` and fetch again.",
-            kind="needs_consent",
-            value=name,
-        )
-    try:
-        revision = _whole_revision(repository, card.revision)
-        files = HfApi().list_repo_files(repository, revision=revision)
-        safe = any(file.endswith(".safetensors") and "/" not in file for file in files)
-        patterns = [*(PATTERNS if safe else LEGACY), *["*.py"] * card.opt_in]
-        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))
-        for part in card.parts:
-            snapshot_download(part, allow_patterns=["config.json"])
-    except Exception as error:
-        raise ModelUnavailableError(
-            f"{name}: {repository} at revision {card.revision} could not be fetched "
-            f"({type(error).__name__}: {error}). Run the command with an internet connection. Or "
-            f"{_by_hand(card)}",
-            kind="not_fetched",
-            value=name,
-        ) from error
-    if missing := _missing(card, folder):
-        raise ModelUnavailableError(
-            f"{name}: {repository} at revision {card.revision} was fetched, but lacks "
-            f"{', '.join(missing)}. If you have them from elsewhere, {_by_hand(card)}",
-            kind="missing_files",
-            path=folder,
-            value=missing,
-        )
-    return folder
-
-
-def _whole_revision(repository: str, revision: str) -> str:
-    """Return the full hash of a commit; the hub does not accept abbreviations."""
-    if len(revision) == 40:
-        return revision
-    from huggingface_hub import HfApi
-
-    names = [commit.commit_id for commit in HfApi().list_repo_commits(repository)]
-    found = [name for name in names if name.startswith(revision)]
-    if len(found) != 1:
-        raise LookupError(f"{len(found)} of its {len(names)} commits begin with {revision}")
-    return found[0]
 
 
 @contextlib.contextmanager

@@ -84,6 +84,7 @@ def test_right_files(read):
         "all": {}, "chapters": {"01-one": {}}, "study": {},
     }  # fmt: skip
     assert read({"chapters": {"02-two": {"anything": 1}}})  # a chapter without a script
+    assert read({"chapters": {"01-one": {"models": "paper"}}})  # stands for a list
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,8 @@ def test_right_files(read):
             for name, value in [
                 ("seed", "one"), ("seed", 1.5), ("seed", -1), ("seed", True), ("n_splits", -5),
                 ("n_splits", 2.0), ("n_splits", None), ("share", "half"), ("share", float("nan")),
-                ("share", float("inf")), ("seconds", [1]), ("models", "one"), ("models", None),
+                ("share", float("inf")), ("seconds", [1]), ("models", "one"),
+                ("models", ""), ("models", None),
                 ("separator", 3), ("exact", "no"), ("exact", 1),
             ]
         ),

@@ -1,10 +1,13 @@
+from types import SimpleNamespace
+
 import huggingface_hub
 import pytest
 from expect import raises
 from huggingface_hub import constants
 
 from groove_utils.embed import ModelRefusedError, ModelUnavailableError, model_card
-from groove_utils.embed.weights import fetch_weights, offline, read_json, read_tensors
+from groove_utils.embed.downloads import fetch_weights
+from groove_utils.embed.weights import offline, read_json, read_tensors
 
 
 @pytest.fixture
@@ -18,8 +21,10 @@ def ast_folder(tmp_path, monkeypatch):
         options.update(given, repository=repository)
         return str(tmp_path)
 
-    files = ["config.json", "model.safetensors", "pytorch_model.bin", "tf_model.h5"]
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", lambda *a, **k: files)
+    names = ["config.json", "model.safetensors", "pytorch_model.bin", "tf_model.h5"]
+    files = [SimpleNamespace(rfilename=name, size=0, lfs=None) for name in names]
+    info = SimpleNamespace(siblings=files)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *a, **k: info)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     return tmp_path, options
 
@@ -44,8 +49,8 @@ def test_a_failed_download_explains_how_to_copy_by_hand(monkeypatch):
     def no_route(self, *args, **options):
         raise ConnectionError("no route")
 
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", no_route)
-    with raises(ModelUnavailableError, "not_fetched", value="ast") as caught:
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", no_route)
+    with raises(ModelUnavailableError, "hub_unreachable", value="ast") as caught:
         fetch_weights(model_card("ast"))
     assert "copy the files of MIT/ast-finetuned" in str(caught.value)
 

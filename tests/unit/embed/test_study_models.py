@@ -1,7 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from expect import raises
 
+from groove_utils.embed import ModelUnavailableError, study_models
 from groove_utils.embed.study_models import OFFLINE, models_for, precomputed_sums, twins_of
 from groove_utils.study import Study
 
@@ -20,6 +22,12 @@ def add_vectors(study, *places):
         np.savez(folder / "a.npz", layer=np.ones(3, np.float32))
 
 
+def give_audio(study):
+    table = pd.read_csv(study.path / "tracks.csv").assign(audio="a.wav")
+    table.to_csv(study.path / "tracks.csv", index=False)
+    study.__dict__.pop("tracks", None)
+
+
 def test_offline_models_where_a_study_brings_none(study):
     assert models_for(study) == list(OFFLINE)
     (study.path / "embeddings" / "empty").mkdir(parents=True)
@@ -36,6 +44,53 @@ def test_named_models_come_before_all(study):
     assert models_for(study, ["msd-vgg"]) == ["msd-vgg"]
 
 
+@pytest.fixture
+def states(monkeypatch):
+    """States of models as they would be found on this machine, in place of real ones."""
+    states = {"mert-v1-95m": "cached", "clap-htsat-unfused": "cached", "muq-mulan": "cached"}
+    states |= {"audiomae": "needs consent"}
+
+    def availability(card):
+        state = states.get(card.name, "through embeddings/")
+        return state == "cached", state, "do this"
+
+    monkeypatch.setattr(study_models, "availability", availability)
+    return states
+
+
+def test_paper_stands_for_its_models_that_run_or_have_vectors(study, states):
+    papers = ["mert-v1-95m", "clap-htsat-unfused", "muq-mulan"]
+    give_audio(study)
+    with pytest.warns(RuntimeWarning, match=r"4 of .* \(audiomae: .*m2d-clap: .*musicfm: "):
+        assert models_for(study, "paper") == papers
+    add_vectors(study, "m2d-clap", "audiomae")
+    with pytest.warns(RuntimeWarning, match=r"2 of "):
+        models = models_for(study, ["msd-vgg", "paper", "mert-v1-95m"])
+    assert models == ["msd-vgg", "mert-v1-95m", "clap-htsat-unfused", "muq-mulan", "audiomae",
+                      "m2d-clap"]  # fmt: skip
+
+
+def test_paper_without_its_weights_names_the_command(study, states):
+    states |= {"mert-v1-95m": "needs a download", "muq-mulan": "needs an extra"}
+    give_audio(study)
+    missing = ["mert-v1-95m", "muq-mulan"]
+    with raises(ModelUnavailableError, "models_missing", column="models", value=missing) as caught:
+        models_for(study, "paper")
+    assert "fetch --paper" in str(caught.value)
+
+
+def test_paper_without_audio_is_what_the_study_brings(study, states):
+    with raises(ModelUnavailableError, "models_missing"):
+        models_for(study, "paper")
+    add_vectors(study, "musicfm")
+    with pytest.warns(RuntimeWarning, match="6 of "):
+        assert models_for(study, "paper") == ["musicfm"]
+
+
+def test_a_name_alone_is_a_model(study):
+    assert models_for(study, "msd-vgg") == ["msd-vgg"]
+
+
 def test_stems_that_a_study_brings(study):
     add_vectors(study, "m", "m/vocals", "m/drums+bass", "m/drums", "m/other+vocals")
     assert precomputed_sums(study, "m") == ["drums", "vocals", "drums+bass", "other+vocals"]
@@ -44,6 +99,5 @@ def test_stems_that_a_study_brings(study):
 
 def test_twins_need_audio_and_an_architecture(study):
     assert twins_of(study, ["msd-vgg"]) == []
-    table = pd.read_csv(study.path / "tracks.csv").assign(audio="a.wav")
-    table.to_csv(study.path / "tracks.csv", index=False)
+    give_audio(study)
     assert twins_of(Study(study.path), ["msd-vgg", "zebra"]) == ["msd-vgg-untrained"]

@@ -158,9 +158,11 @@ def hub(tmp_path, monkeypatch):
     remote, cache, asked = tmp_path / "remote", tmp_path / "hub", []
     commits = {"hance-ai/audiomae": ["0" * 40, "c137996" + "a" * 33]}
 
-    def list_files(self, repository, revision):
+    def model_info(self, repository, revision, files_metadata):
         assert len(revision) == 40  # the hub takes no short form
-        return [file.name for file in (remote / repository).iterdir()]
+        names = [file.name for file in (remote / repository).iterdir()]
+        files = [SimpleNamespace(rfilename=name, size=9, lfs=None) for name in names]
+        return SimpleNamespace(siblings=files)
 
     def download(repository, revision=None, allow_patterns=()):
         asked.append((repository, revision))
@@ -179,7 +181,7 @@ def hub(tmp_path, monkeypatch):
     def list_commits(self, repository):
         return [SimpleNamespace(commit_id=commit) for commit in commits[repository]]
 
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", list_files)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
     monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_commits", list_commits)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))

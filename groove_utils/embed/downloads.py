@@ -1,0 +1,299 @@
+"""Downloads of weights from the Hugging Face hub, at pinned revisions.
+
+A download that was stopped goes on when it is started again: files that are complete are kept, and
+within a run the hub's client takes up lost connections where they broke off.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from groove_utils.cache import format_bytes
+from groove_utils.embed import fingerprints
+from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
+from groove_utils.embed.cards import ModelCard
+from groove_utils.embed.loading import forget_models, verify_or_record
+from groove_utils.embed.weights import (
+    availability,
+    consented,
+    copy_steps,
+    find_weights,
+    missing_files,
+)
+from groove_utils.files import hash_file
+
+__all__ = ["Download", "RemoteFile", "fetch_models", "fetch_weights", "plan_download"]
+
+PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model"]
+LEGACY = ["*.json", "*.bin", "*.txt", "*.model"]
+
+
+class RemoteFile(NamedTuple):
+    """A file on the hub: name, size in bytes, and SHA-256 (hex) if the hub states it."""
+
+    name: str
+    size: int
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Download:
+    """Files of a model on the hub.
+
+    Attributes
+    ----------
+    card : ModelCard
+    revision : str
+        Full hash of the commit.
+    patterns : tuple of str
+        Patterns of the files' names.
+    files : tuple of RemoteFile
+    """
+
+    card: ModelCard
+    revision: str
+    patterns: tuple[str, ...]
+    files: tuple[RemoteFile, ...]
+
+    @property
+    def missing_bytes(self) -> int:
+        """Number of bytes in files that are not in the hub's cache yet."""
+        return sum(file.size for file in self.files if self._cached(file) is None)
+
+    def _cached(self, file: RemoteFile) -> str | None:
+        from huggingface_hub import constants, try_to_load_from_cache
+
+        place = {"cache_dir": constants.HF_HUB_CACHE, "revision": self.revision}
+        path = try_to_load_from_cache(self.card.repository, file.name, **place)
+        return path if isinstance(path, str) else None
+
+
+def plan_download(card: ModelCard) -> Download:
+    """List the files of a model that a download would fetch; nothing is written.
+
+    Raises
+    ------
+    ModelUnavailableError
+        With kind ``needs_consent`` if the reader has not allowed the code that the model needs,
+        ``hub_unreachable`` if the hub does not respond, or else ``not_fetched``.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils import filter_repo_objects
+
+    if card.opt_in and card.name not in consented():
+        raise ModelUnavailableError(
+            f"{card.name}: this model runs its authors' code, which is downloaded with the weights "
+            f"of {card.repository}. Nothing was fetched. If you trust that code, run "
+            f"`export GROOVE_REMOTE_CODE={card.name}` and fetch again.",
+            kind="needs_consent",
+            value=card.name,
+        )
+    try:
+        revision = _full_revision(card.repository, card.revision)
+        info = HfApi().model_info(card.repository, revision=revision, files_metadata=True)
+    except (HfHubHTTPError, LookupError) as error:  # the hub has answered
+        raise _not_fetched(card, error) from error
+    except Exception as error:  # connections have errors of several libraries
+        raise _not_fetched(card, error, "hub_unreachable") from error
+    names = [file.rfilename for file in info.siblings]
+    safe = any(name.endswith(".safetensors") and "/" not in name for name in names)
+    patterns = [*(PATTERNS if safe else LEGACY), *["*.py"] * card.opt_in]
+    wanted = set(filter_repo_objects(names, allow_patterns=patterns))
+    files = [
+        RemoteFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else None)
+        for file in info.siblings
+        if file.rfilename in wanted
+    ]
+    return Download(card, revision, tuple(patterns), tuple(files))
+
+
+def _full_revision(repository: str, revision: str) -> str:
+    """Return the full hash of a commit; the hub does not accept abbreviations."""
+    if len(revision) == 40:
+        return revision
+    from huggingface_hub import HfApi
+
+    commits = [commit.commit_id for commit in HfApi().list_repo_commits(repository)]
+    matches = [commit for commit in commits if commit.startswith(revision)]
+    if len(matches) != 1:
+        raise LookupError(f"{len(matches)} of its {len(commits)} commits begin with {revision}")
+    return matches[0]
+
+
+def _not_fetched(
+    card: ModelCard, error: Exception, kind: str = "not_fetched"
+) -> ModelUnavailableError:
+    return ModelUnavailableError(
+        f"{card.name}: {card.repository} at revision {card.revision} could not be fetched "
+        f"({type(error).__name__}: {error}). Run the command with an internet connection. Or "
+        f"{copy_steps(card)}",
+        kind=kind,
+        value=card.name,
+    )
+
+
+def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
+    """Download a model's files at its pinned revision; return their folder.
+
+    The authors' code is downloaded only if the model needs it and the reader has allowed it by
+    name.
+
+    Parameters
+    ----------
+    card : ModelCard
+    download : Download, optional
+        Result of :func:`plan_download`, which is called by default.
+
+    Raises
+    ------
+    ModelUnavailableError
+        If the reader has not allowed that code, the hub cannot be reached, or the repository lacks
+        required files.
+    ModelRefusedError
+        If a file differs from the hash that the hub states for it.
+    """
+    from huggingface_hub import snapshot_download
+
+    download = download or plan_download(card)
+    options = {"revision": download.revision, "allow_patterns": list(download.patterns)}
+    try:
+        folder = Path(snapshot_download(card.repository, **options))
+        for part in card.parts:
+            snapshot_download(part, allow_patterns=["config.json"])
+    except Exception as error:  # connections and disks have errors of several libraries
+        raise _not_fetched(card, error) from error
+    if missing := missing_files(card, folder):
+        raise ModelUnavailableError(
+            f"{card.name}: {card.repository} at revision {card.revision} was fetched, but lacks "
+            f"{', '.join(missing)}. If you have them from elsewhere, {copy_steps(card)}",
+            kind="missing_files",
+            path=folder,
+            value=missing,
+        )
+    for file in download.files:
+        if file.sha256 and hash_file(folder / file.name) != file.sha256:
+            path = (folder / file.name).resolve()  # the folder has only links to the files
+            raise ModelRefusedError(
+                f"{card.name}: {path} differs from the hash that the hub states for {file.name}. "
+                "Delete it, and fetch again.",
+                kind="damaged_file",
+                path=path,
+                value=file.sha256,
+            )
+    return folder
+
+
+def fetch_models(cards: Iterable[ModelCard]) -> int:
+    """Fetch those of some models that the hub has, and record their fingerprints.
+
+    Sizes and licences are printed before anything is fetched. A failure does not prevent the
+    remaining downloads. A model is compared with its record in the package's
+    ``fingerprints.json``, or added to it.
+
+    Returns
+    -------
+    int
+        Number of models that could not be fetched, or cannot run.
+
+    Raises
+    ------
+    ModelUnavailableError
+        With kind ``hub_unreachable`` if the hub does not respond, or ``disk_full`` if there is not
+        enough space for the files. Nothing was fetched.
+    """
+    cards = list(cards)
+    downloads, problems = _plan_downloads(cards)
+    _check_space(downloads)
+    for card in cards:
+        download = downloads.get(card.name)
+        if download is None and find_weights(card) is None:
+            continue
+        try:
+            if download:
+                print(f"{card.name}: fetched into {fetch_weights(card, download)}")
+            available, _, how = availability(card)
+            if available:
+                result = "equals its record" if verify_or_record(card.name) else "recorded"
+                print(f"{card.name}: {result} in {fingerprints.REGISTRY}")
+            else:
+                problems.append(f"{card.name}: it is on this machine, but to run it, {how}")
+        except (ModelUnavailableError, ModelRefusedError) as error:
+            problems.append(str(error))
+        finally:
+            forget_models()  # they hold gigabytes
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return len(problems)
+
+
+def _plan_downloads(cards: Iterable[ModelCard]) -> tuple[dict[str, Download], list[str]]:
+    """Print where each model stands; return the downloads by model, and messages of failures."""
+    downloads, problems = {}, []
+    for card in cards:
+        terms = f"{card.licence}{f' ({card.terms})' if card.terms else ''}"
+        if not card.repository:
+            print(f"{card.name}: not on the hub, {terms}; {card.install}")
+        elif find_weights(card) is not None:
+            print(f"{card.name}: on this machine, {terms}")
+        elif card.opt_in and card.name not in consented():
+            print(
+                f"{card.name}: left out, {terms}; it runs its authors' code: if you trust it, "
+                f"`export GROOVE_REMOTE_CODE={card.name}` and fetch again"
+            )
+        else:
+            try:
+                download = plan_download(card)
+            except ModelUnavailableError as error:
+                if error.kind == "hub_unreachable":
+                    raise _unreachable(cards, error.__cause__) from error
+                problems.append(str(error))
+                continue
+            downloads[card.name] = download
+            size = format_bytes(download.missing_bytes)
+            print(f"{card.name}: {size} to fetch from {card.repository}, {terms}")
+    return downloads, problems
+
+
+def _unreachable(cards: Iterable[ModelCard], error: Exception) -> ModelUnavailableError:
+    from huggingface_hub import constants
+
+    wanted = [card for card in cards if card.repository and find_weights(card) is None]
+    names = ", ".join(f"{card.name} ({card.repository})" for card in wanted)
+    return ModelUnavailableError(
+        f"The hub at {constants.ENDPOINT} does not respond ({type(error).__name__}: {error}). "
+        f"Missing are {names}; nothing was fetched. Run the same command with an internet "
+        f"connection. Or run it on a machine that has one, and copy its folder "
+        f"{constants.HF_HUB_CACHE} here. The published vectors of these models need no weights: "
+        "STUDY=marmoret2026.",
+        kind="hub_unreachable",
+        path=constants.HF_HUB_CACHE,
+        value=[card.name for card in wanted],
+    )
+
+
+def _check_space(downloads: Mapping[str, Download]) -> None:
+    """Print the size of all downloads; raise an error if the disk has less space."""
+    from huggingface_hub import constants
+
+    needed = sum(download.missing_bytes for download in downloads.values())
+    if not needed:
+        return
+    folder = Path(constants.HF_HUB_CACHE)
+    existing = next(place for place in (folder, *folder.parents) if place.is_dir())
+    free = shutil.disk_usage(existing).free
+    sizes = f"{format_bytes(needed)} to fetch into {folder}, where {format_bytes(free)} are free"
+    if needed > free:
+        raise ModelUnavailableError(
+            f"{sizes}. Nothing was fetched. Free some space, or set HF_HOME to a folder on a "
+            "larger disk.",
+            kind="disk_full",
+            path=folder,
+            value=needed,
+        )
+    print(f"{len(downloads)} models: {sizes}")
