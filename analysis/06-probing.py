@@ -53,6 +53,7 @@ from groove_utils.book import (
 from groove_utils.book.verdicts import (
     clear_rows,
     describe_difference,
+    describe_gains,
     pick_verdict,
 )
 from groove_utils.descriptors import BASELINE, describe_study
@@ -551,7 +552,7 @@ if pairs:
         table=training,
     )
 
-report_texts(**summaries.describe_gains(training, causes))
+report_texts(**describe_gains(training, causes))
 report_counts(n_tests=len(training))
 for name, cause in names.items():
     rows = training[training["target"] == cause]

@@ -55,7 +55,7 @@ from groove_utils.book.verdicts import clear_rows, pick_by_p, pick_verdict
 from groove_utils.descriptors import describe_study
 from groove_utils.embed.study_models import models_for
 from groove_utils.similarity import rsa
-from groove_utils.stats import join_words
+from groove_utils.stats import format_count, join_words, typeset_minus
 
 chapter = open_chapter("07-objections", study)
 data = chapter.study
@@ -841,7 +841,7 @@ pair = {best: results[best], "style alone": baseline}
 need = probe.songs_needed(pair, smallest, power=[0.8])
 need = summaries.row_of(need, target=target)
 report_value("smallest", smallest, fmt=".2f")
-report_texts(songs_needed=summaries.count_words(need["n_songs"]))
+report_texts(songs_needed=format_count(need["n_songs"]))
 report_value("power_now", need["power_now"], n=n_songs, tolerance=0.05, fmt=".0%")
 last = curve.tail(2)["r2"].to_numpy()
 report_value("curve_end", last[-1], n=n_songs)
@@ -862,7 +862,8 @@ report_value("width_now", width["half-width"].iloc[-1], n=n_artists)
 
 # %% tags=["hide-input"]
 caption = f"Objections and answers for “{target}”, on {size}."
-show_table(summaries.answers_table(answers), "answers", caption)
+table = pd.DataFrame({"objection": answers.keys(), "answer": answers.values()})
+show_table(table.map(typeset_minus).set_index("objection"), "answers", caption)
 
 # %% [markdown]
 # ## What could be wrong here

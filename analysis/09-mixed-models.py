@@ -50,7 +50,6 @@ from groove_utils.book import (
 )
 from groove_utils.book.markdown import escape_text
 from groove_utils.book.outputs import format_value
-from groove_utils.book.summaries import describe_score
 from groove_utils.book.verdicts import (
     clear_rows,
     describe_additions,
@@ -63,6 +62,7 @@ from groove_utils.study.datasets.oconnell2022 import URL, load_oconnell2022
 from groove_utils.synth import (
     EFFECT_NAMES,
     default_effects,
+    describe_score,
     simulate_listeners,
     song_covariates,
 )

@@ -13,7 +13,7 @@ Each family is a subpackage; a family imports only those below it:
 ``descriptors``  handcrafted descriptors of groove
 ``mixed``        linear mixed models, reliability, noise ceiling
 ``synth``        the demo study and the genre corpus: songs, rendering, simulated listeners
-``study``        study folders, their contracts, the catalogue of data sets
+``study``        study folders, their schemas, the catalogue of data sets
 ``rhythm``       syncopation, swing and microtiming
 ``audio``        decoding, windows, loudness, encoding for the web
 ``stats``        resampling, multiple testing, Shapley values, numbers in words

@@ -1,28 +1,23 @@
-"""Tables, verdicts and numbers that chapters report from scores of probes."""
+"""Summary tables of the scores of probes, as chapters show them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from groove_utils.book.errors import BookError
-from groove_utils.book.verdicts import clear_rows, pick_shape
-from groove_utils.stats.wording import format_number, join_words, typeset_minus
+from groove_utils.book.verdicts import pick_shape
+from groove_utils.stats.wording import format_number
 
 if TYPE_CHECKING:
     from groove_utils.probe.result import ProbeResult
 
 __all__ = [
-    "answers_table",
     "by_setting",
     "ceiling_bands",
     "control_table",
-    "count_words",
-    "describe_gains",
-    "describe_score",
     "mark_test_only",
     "plus_minus_table",
     "rated_targets",
@@ -32,20 +27,6 @@ __all__ = [
     "shape_table",
     "text_table",
 ]
-
-
-def describe_score(study, query: str) -> str:
-    """Say how the groove score is computed from other answers; an empty text for other queries."""
-    if query != "groove" or not study.has("truth"):
-        return ""
-    parts = study.truth("questions").query("in_groove")["question"].tolist()
-    (first, last), (low, high) = study.scales[parts[0]], study.scales[query]
-    unit = (last - first) / (high - low)
-    names = join_words(f"“{part}”" for part in parts)
-    return (
-        f"It is a score: the mean of the answers to {names}, minus {first - low * unit:.0f} and "
-        f"divided by {unit:.0f}. One point of “groove” is {unit:.0f} points of these answers."
-    )
 
 
 def rated_targets(study, wanted: Sequence[str]) -> list[str]:
@@ -233,65 +214,3 @@ def control_table(controls: Mapping[str, pd.DataFrame], control: str, setting: s
         for model, table in controls.items()
     ]
     return pd.concat(parts, ignore_index=True)
-
-
-def count_words(count: float) -> str:
-    """Round a number of songs to two digits, or state that no study has as many.
-
-    Examples
-    --------
-    >>> count_words(1234), count_words(float("inf"))
-    ('1200', 'more than any study holds')
-    """
-    if not np.isfinite(count) or count >= 1e6:
-        return "more than any study holds"
-    return f"{float(f'{count:.2g}'):.0f}"
-
-
-def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]:
-    """Describe in words the effect of training, by cause.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Differences trained − untrained, one row per model and cause: ``first`` (the model),
-        ``target`` (the cause), ``difference`` and ``p_holm``, corrected for the number of rows.
-    causes : sequence of str
-
-    Returns
-    -------
-    dict of str
-        ``training_gains``, ``training_unchanged`` and ``training_losses``: causes with a clear gain
-        in some model, with none, and with a clear loss; ``training_medians``: a sentence on the
-        median difference over models.
-    """
-    gained, unchanged, medians = [], [], []
-    for cause in causes:
-        rows = table[table["target"] == cause]
-        clear = clear_rows(rows, value="difference")
-        if len(clear):
-            models = join_words(clear["first"])
-            gained.append(f"{cause} in {len(clear)} of {len(rows)} models ({models})")
-        else:
-            unchanged.append(cause)
-        if len(rows):
-            median = format_number(rows["difference"].median(), "+.2f")
-            medians.append(f"{median} for {cause}")
-    lost = clear_rows(table, value="difference", sign=-1)
-    lost = [f"{row.target} in {row.first}" for row in lost.itertuples()]
-    if medians:
-        sentence = f"The median difference over models is {join_words(medians)}"
-    else:
-        sentence = "There are no untrained twins to compare with"
-    return {
-        "training_gains": join_words(gained, "nothing that can be shown"),
-        "training_unchanged": join_words(unchanged, "none of the causes"),
-        "training_losses": join_words(lost, "none"),
-        "training_medians": sentence,
-    }
-
-
-def answers_table(answers: Mapping[str, str]) -> pd.DataFrame:
-    """Return a table of objections and answers, with typographic minus signs."""
-    answers = {name: typeset_minus(text) for name, text in answers.items()}
-    return pd.Series(answers, name="answer").rename_axis("objection").to_frame()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from groove_utils.stats.wording import format_number, join_words
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "clear_rows",
     "describe_additions",
     "describe_difference",
+    "describe_gains",
     "describe_ranks",
     "list_estimates",
     "pick_by_p",
@@ -243,3 +248,46 @@ def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int 
     if value is not None:
         clear &= sign * table[value] > 0
     return table[clear]
+
+
+def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]:
+    """Describe in words the effect of training, by cause.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Differences trained − untrained, one row per model and cause: ``first`` (the model),
+        ``target`` (the cause), ``difference`` and ``p_holm``, corrected for the number of rows.
+    causes : sequence of str
+
+    Returns
+    -------
+    dict of str
+        ``training_gains``, ``training_unchanged`` and ``training_losses``: causes with a clear gain
+        in some model, with none, and with a clear loss; ``training_medians``: a sentence on the
+        median difference over models.
+    """
+    gained, unchanged, medians = [], [], []
+    for cause in causes:
+        rows = table[table["target"] == cause]
+        clear = clear_rows(rows, value="difference")
+        if len(clear):
+            models = join_words(clear["first"])
+            gained.append(f"{cause} in {len(clear)} of {len(rows)} models ({models})")
+        else:
+            unchanged.append(cause)
+        if len(rows):
+            median = format_number(rows["difference"].median(), "+.2f")
+            medians.append(f"{median} for {cause}")
+    lost = clear_rows(table, value="difference", sign=-1)
+    lost = [f"{row.target} in {row.first}" for row in lost.itertuples()]
+    if medians:
+        sentence = f"The median difference over models is {join_words(medians)}"
+    else:
+        sentence = "There are no untrained twins to compare with"
+    return {
+        "training_gains": join_words(gained, "nothing that can be shown"),
+        "training_unchanged": join_words(unchanged, "none of the causes"),
+        "training_losses": join_words(lost, "none"),
+        "training_medians": sentence,
+    }

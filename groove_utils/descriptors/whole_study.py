@@ -18,7 +18,7 @@ from groove_utils.paths import cache_folder
 __all__ = ["compile_kernels", "describe_study"]
 
 
-def describe_study(study, jobs: int = 2, *, cache: ArrayCache | None = None) -> pd.DataFrame:
+def describe_study(study, n_jobs: int = 2, *, cache: ArrayCache | None = None) -> pd.DataFrame:
     """Compute or read the descriptors of every track of a study.
 
     Parameters
@@ -26,7 +26,7 @@ def describe_study(study, jobs: int = 2, *, cache: ArrayCache | None = None) -> 
     study : groove_utils.study.Study
         Its ``descriptors.csv`` is used if there is one. Descriptors missing from it are computed
         from the audio if there is any, and are NaN otherwise.
-    jobs : int
+    n_jobs : int
         Number of processes.
     cache : ArrayCache, optional
         Store of results, keyed by the content of the audio file; by default, the store
@@ -46,7 +46,7 @@ def describe_study(study, jobs: int = 2, *, cache: ArrayCache | None = None) -> 
     if wanted and study.has("audio"):
         paths = [study.audio_path(track_id) for track_id in track_ids]
         store = ArrayCache(cache_folder(), namespace="descriptors") if cache is None else cache
-        rows = _describe_files(paths, jobs, store)
+        rows = _describe_files(paths, n_jobs, store)
         table = pd.DataFrame(rows, index=track_ids, columns=[*DESCRIPTORS, "reason"])
         table = table.astype(dict.fromkeys(DESCRIPTORS, float) | {"reason": str})
     else:
@@ -61,15 +61,15 @@ def describe_study(study, jobs: int = 2, *, cache: ArrayCache | None = None) -> 
     return table.rename_axis("track_id")
 
 
-def _describe_files(paths: list, jobs: int, store: ArrayCache) -> list[dict]:
+def _describe_files(paths: list, n_jobs: int, store: ArrayCache) -> list[dict]:
     keys = [cache_key("descriptors", hash_file(path)) if path.is_file() else None for path in paths]
     rows = [_read_row(store, key) for key in keys]
     missing = [i for i, row in enumerate(rows) if row is None]
     if missing:
-        if jobs > 1:
+        if n_jobs > 1:
             compile_kernels()
         tasks = (delayed(_describe_file)(paths[i], keys[i], store) for i in missing)
-        parallel = Parallel(n_jobs=min(jobs, len(missing)), return_as="generator")
+        parallel = Parallel(n_jobs=min(n_jobs, len(missing)), return_as="generator")
         done = tqdm(parallel(tasks), total=len(missing), desc="descriptors", unit="track")
         for i, described in zip(missing, done):
             rows[i] = described

@@ -52,7 +52,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_luck",
             "plot_predictions",
             "plot_scores",
-            "plot_settings",
         ],
         "ratings": [
             "plot_correlations",
@@ -61,7 +60,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_rater_curve",
             "plot_rating_distributions",
             "plot_scale_use",
-            "plot_variance_shares",
         ],
         "representations": [
             "plot_bar_profiles",

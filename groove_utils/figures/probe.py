@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
-from groove_utils.figures.forest import draw_panels, plot_forest, value_colours
+from groove_utils.figures.forest import plot_forest, value_colours
 from groove_utils.figures.maps import scatter_by_style
 from groove_utils.figures.theme import OKABE_ITO, legend_above
 
@@ -21,7 +21,6 @@ __all__ = [
     "plot_luck",
     "plot_predictions",
     "plot_scores",
-    "plot_settings",
 ]
 
 
@@ -120,28 +119,6 @@ def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
         axes.set(title=target, xlabel="Predicted")
     grid[0, 0].set_ylabel("Observed mean rating")
     legend_above(figure, grid[0, 0], len(styles))
-    return figure
-
-
-def plot_settings(
-    table: pd.DataFrame, *, value: str = "r2", xlabel: str = "Out-of-fold R²", floor: float = -1.0
-) -> plt.Figure:
-    """Plot scores of the same probes under several settings, one line of dots per probe.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``model``, ``setting`` (the colour), ``target`` (the panel) and `value`.
-    value, xlabel : str
-    floor : float
-        Lower scores are drawn at this position, as arrows labelled with their value.
-    """
-    figure, panels = draw_panels(
-        table.rename(columns={value: "estimate"}), label="model", panel="target", hue="setting",
-        floor=floor, share_x=True, row_height=0.25,
-    )  # fmt: skip
-    for axes in panels:
-        axes.set(xlabel=xlabel)
     return figure
 
 

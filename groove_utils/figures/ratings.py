@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from groove_utils.errors import DetailedError
 from groove_utils.figures.maps import draw_matrix, scatter_by_style
-from groove_utils.figures.theme import legend_above, style_palette
+from groove_utils.figures.theme import style_palette
 
 __all__ = [
     "plot_correlations",
@@ -20,12 +17,7 @@ __all__ = [
     "plot_rater_curve",
     "plot_rating_distributions",
     "plot_scale_use",
-    "plot_variance_shares",
 ]
-
-# songs and listeners in colours that also differ in lightness
-PART_COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#000000"]
-DARK = {"#0072B2", "#009E73", "#D55E00", "#000000"}
 
 
 def plot_design(matrix: pd.DataFrame, styles: pd.Series) -> plt.Figure:
@@ -135,44 +127,6 @@ def plot_scale_use(listeners: pd.DataFrame, scale: tuple[float, float]) -> plt.F
     axes.axvline(listeners["mean"].mean(), color="black", linestyle=":", linewidth=1)
     axes.set(xlabel="Mean of a listener's ratings", ylabel="Standard deviation", xlim=scale)
     axes.set_ylim(bottom=0)
-    return figure
-
-
-def plot_variance_shares(
-    shares: pd.DataFrame, *, colours: Sequence[str] = PART_COLOURS, fmt: str = ".2f"
-) -> plt.Figure:
-    """Plot shares of the variance of single ratings as stacked bars.
-
-    Parameters
-    ----------
-    shares : DataFrame, bars × parts
-        Shares that add up to 1, in drawing order. A column ``residual`` is drawn in grey.
-    colours : sequence of str
-        Colours of the other parts.
-    fmt : str
-        Format of the numbers; narrow segments have none.
-    """
-    if (shares.to_numpy() < 0).any():
-        raise DetailedError("a share below 0 cannot be drawn; merge overlapping parts",
-                            kind="negative", column="shares")  # fmt: skip
-    figure, axes = plt.subplots(figsize=(7.5, 1.3 + 0.4 * len(shares)))
-    palette = iter(colours)
-    left, rows = np.zeros(len(shares)), np.arange(len(shares))
-    for part in shares:
-        values = shares[part].to_numpy(dtype=float)
-        colour = "#C8C8C8" if part == "residual" else next(palette)
-        axes.barh(rows, values, left=left, color=colour, label=part, edgecolor="white")
-        text = "white" if colour in DARK else "black"
-        for row in rows[values >= 0.055]:
-            axes.text(left[row] + values[row] / 2, row, f"{values[row]:{fmt}}", ha="center",
-                      va="center", fontsize=9, color=text)  # fmt: skip
-        left = left + values
-    axes.set_yticks(rows, shares.index)
-    axes.set(xlabel="Share of the variance of single ratings", xlim=(0, 1))
-    axes.set_ylim(len(shares) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
-    parts = shares.shape[1]
-    legend_above(figure, axes, parts if parts <= 5 else -(-parts // 2))
     return figure
 
 

@@ -24,6 +24,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "threads": ["one_thread"],
         "two_way_clusters": ["TwoWayInterval", "two_way_interval"],
         "validation": ["StatsError", "as_blocks", "as_labels", "as_targets", "label_codes"],
-        "wording": ["format_number", "format_p", "join_words", "typeset_minus"],
+        "wording": ["format_count", "format_number", "format_p", "join_words", "typeset_minus"],
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["format_number", "format_p", "join_words", "typeset_minus"]
+__all__ = ["format_count", "format_number", "format_p", "join_words", "typeset_minus"]
 
 
 def join_words(words: Iterable[object], empty: str = "none") -> str:
@@ -36,6 +36,19 @@ def format_number(value: float, fmt: str = ".2f") -> str:
     if not re.search("[1-9a-z]", text):  # "nan" and "inf" are not zero
         text = text.lstrip("+-")
     return text.replace("-", "−")
+
+
+def format_count(count: float, limit: float = 1e6) -> str:
+    """Round a count to two digits; from `limit` on, state that no study has as many.
+
+    Examples
+    --------
+    >>> format_count(1234), format_count(float("inf"))
+    ('1200', 'more than any study holds')
+    """
+    if not count < limit:
+        return "more than any study holds"
+    return f"{float(f'{count:.2g}'):.0f}"
 
 
 def format_p(p: float, *, leading_zero: bool = False) -> str:

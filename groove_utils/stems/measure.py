@@ -31,7 +31,7 @@ Stems = Mapping[str, Mapping[str, str | os.PathLike]]
 
 
 def describe_coupling(
-    stems: Stems, *, jobs: int = 2, cache: ArrayCache | None = None
+    stems: Stems, *, n_jobs: int = 2, cache: ArrayCache | None = None
 ) -> pd.DataFrame:
     """Measure how much bass and bass drum play together, from their stems.
 
@@ -39,7 +39,7 @@ def describe_coupling(
     ----------
     stems : mapping of track_id → mapping of stem → path
         ``drums`` and ``bass`` are used.
-    jobs : int
+    n_jobs : int
         Number of processes.
     cache : ArrayCache, optional
         Cache; by default, the project's store ``stem-measures``.
@@ -58,7 +58,7 @@ def describe_coupling(
         return row[names].to_numpy(float)
 
     kind = f"coupling {VERSIONS['descriptors']}"
-    values = _per_track(kind, pairs, compute, lambda track: [], jobs, cache)
+    values = _per_track(kind, pairs, compute, lambda track: [], n_jobs, cache)
     return pd.DataFrame(values, index=pd.Index(list(stems), name="track_id"), columns=names)
 
 
@@ -66,14 +66,14 @@ def matching_gains(
     stems: Stems,
     sums: Sequence[Subset] | None = None,
     *,
-    jobs: int = 2,
+    n_jobs: int = 2,
     cache: ArrayCache | None = None,
 ) -> dict[Subset, dict[str, float]]:
     """Compute gains that make each sum of a song's stems as loud as the sum of all stems.
 
     Parameters
     ----------
-    stems, jobs, cache
+    stems, n_jobs, cache
         As in :func:`describe_coupling`.
     sums : sequence of tuple of str, optional
         All subsets of the first track's stems by default.
@@ -94,7 +94,7 @@ def matching_gains(
             [matching_gain(_sum(loaded, s), SAMPLE_RATE, target, peak=None) for s in sums]
         )
 
-    values = _per_track("gains", stems, compute, lambda track: [sums], jobs, cache)
+    values = _per_track("gains", stems, compute, lambda track: [sums], n_jobs, cache)
     return {s: dict(zip(stems, map(float, values[:, i]))) for i, s in enumerate(sums)}
 
 
@@ -128,7 +128,7 @@ def _sum(loaded: Mapping[str, np.ndarray], subset: Subset) -> np.ndarray:
 
 
 def _per_track(
-    kind: str, stems: Stems, compute: Callable, settings: Callable, jobs: int, cache
+    kind: str, stems: Stems, compute: Callable, settings: Callable, n_jobs: int, cache
 ) -> np.ndarray:
     """Return `compute(paths, *settings)` for each track, from the cache if possible."""
     cache = ArrayCache(namespace="stem-measures") if cache is None else cache
@@ -144,7 +144,7 @@ def _per_track(
     if todo:
         compile_kernels()
         tasks = (delayed(compute)(dict(stems[t]), *settings(t)) for t in todo)
-        run = Parallel(n_jobs=min(jobs, len(todo)), return_as="generator")
+        run = Parallel(n_jobs=min(n_jobs, len(todo)), return_as="generator")
         name = kind.partition(" ")[0]
         for track, values in zip(todo, tqdm(run(tasks), total=len(todo), desc=name, unit="song")):
             entries[track] = {"values": values}

@@ -122,11 +122,6 @@ class Study:
         """
         return dict(self.meta.get("controls") or {})
 
-    @property
-    def control_wordings(self) -> dict[str, str]:
-        """Wording of each control question."""
-        return {query: self._wordings()[query] for query in self.controls}
-
     def _wordings(self) -> dict[str, str]:
         return {
             query: entry["wording"] if isinstance(entry, dict) else entry

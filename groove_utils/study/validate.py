@@ -14,12 +14,12 @@ from tqdm import tqdm
 from groove_utils import audio
 from groove_utils.files import hash_bytes
 from groove_utils.study.containment import check_file, check_folder, find_file
-from groove_utils.study.contracts import check_table
 from groove_utils.study.metadata import check_metadata
+from groove_utils.study.precomputed import check_descriptors, check_embeddings
 from groove_utils.study.problems import Problem, limit_problems, problem
+from groove_utils.study.schemas import check_table
 from groove_utils.study.stem_names import STEMS
 from groove_utils.study.tables import query_scales
-from groove_utils.study.vectors import check_descriptors, check_embeddings
 
 __all__ = ["validate_study"]
 
@@ -29,7 +29,7 @@ LENGTH_TOLERANCE = 0.01  # seconds between a stem and its mix
 
 
 def validate_study(
-    folder: str | os.PathLike, *, check_audio: bool = True, jobs: int = 2
+    folder: str | os.PathLike, *, check_audio: bool = True, n_jobs: int = 2
 ) -> list[Problem]:
     """Find all problems that prevent a study folder from being analysed.
 
@@ -40,7 +40,7 @@ def validate_study(
     check_audio : bool
         Also decode every track's audio, compare the stems' lengths with it, and read the vectors
         in ``embeddings/``.
-    jobs : int
+    n_jobs : int
         Number of decoding threads.
 
     Returns
@@ -83,7 +83,7 @@ def validate_study(
             problems += check_embeddings(folder, ids)
         if {"track_id", "audio"} <= set(tracks):
             check = _check_audio if check_audio else _check_paths
-            problems += check(folder, tracks, jobs)
+            problems += check(folder, tracks, n_jobs)
     return limit_problems(problems)
 
 
@@ -134,13 +134,13 @@ def _check_artists(tracks: pd.DataFrame) -> Iterator[Problem]:
         yield problem("too_few_artists", "tracks.csv", column="artist", value=n, least=MIN_ARTISTS)
 
 
-def _check_paths(folder: Path, tracks: pd.DataFrame, _jobs: int) -> Iterator[Problem]:
+def _check_paths(folder: Path, tracks: pd.DataFrame, _n_jobs: int) -> Iterator[Problem]:
     """Check the locations of sound files, without decoding them."""
     for row, file in tracks["audio"].dropna().items():
         yield from check_file(folder, file, row + 2, "audio", source="tracks.csv", largest=None)
 
 
-def _check_audio(folder: Path, tracks: pd.DataFrame, jobs: int) -> list[Problem]:
+def _check_audio(folder: Path, tracks: pd.DataFrame, n_jobs: int) -> list[Problem]:
     if tracks["audio"].isna().all():
         return []
     sounds: dict[int, str] = {}  # row → hash of its samples
@@ -153,7 +153,7 @@ def _check_audio(folder: Path, tracks: pd.DataFrame, jobs: int) -> list[Problem]
         for row, track_id, file in zip(tracks.index + 2, tracks["track_id"], tracks["audio"])
     ]
     # decoding releases the interpreter's lock
-    found = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(work)
+    found = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(work)
     progress = tqdm(found, total=len(work), desc="Checking audio", leave=False)
     problems = [each for problems in progress for each in problems]
     return [*problems, *_check_repeated_audio(tracks, sounds)]

@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "features": ["score_features"],
         "listeners": ["Simulated", "draw_design", "simulate_listeners"],
-        "questionnaire": ["QUESTIONS", "groove_score"],
+        "questionnaire": ["QUESTIONS", "describe_score", "groove_score"],
         "rendering": ["render"],
     },
 )

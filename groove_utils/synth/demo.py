@@ -52,14 +52,14 @@ def make_demo(
     songs_per_band: int = 3,
     n_listeners: int = 180,
     songs_per_listener: int = 24,
-    jobs: int = 2,
+    n_jobs: int = 2,
     progress: bool = True,
 ) -> Path:
     """Generate the demo study, or complete or update an existing one.
 
     Existing songs made from the same score, renderer and SoundFont are kept. Files are written
     atomically, so an interrupted run can be repeated. On one machine, every run produces the same
-    bytes, whatever `jobs` is.
+    bytes, whatever `n_jobs` is.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def make_demo(
         At least 1; styles alternate, so multiples of 3 bands are balanced.
     n_listeners, songs_per_listener : int
         Number of simulated listeners, and of songs that each of them rates.
-    jobs : int
+    n_jobs : int
         Number of processes that render in parallel.
     progress : bool
         Show a progress bar.
@@ -90,7 +90,7 @@ def make_demo(
     folder = Path(folder)
     songs = [compose(seed, band, song) for band in range(n_bands) for song in range(songs_per_band)]
     songs.sort(key=lambda song: song.track_id)
-    levels = _render_all(folder, songs, jobs, progress)
+    levels = _render_all(folder, songs, n_jobs, progress)
     _remove_other_songs(folder, {song.track_id for song in songs})
     truth = pd.DataFrame(
         {
@@ -141,7 +141,7 @@ def _check_counts(
             )  # fmt: skip
 
 
-def _render_all(folder: Path, songs: list[Song], jobs: int, progress: bool) -> dict[str, dict]:
+def _render_all(folder: Path, songs: list[Song], n_jobs: int, progress: bool) -> dict[str, dict]:
     """Render the missing songs, and return the levels of all songs."""
     levels = {song.track_id: _rendered_levels(folder, song) for song in songs}
     missing = [song for song in songs if levels[song.track_id] is None]
@@ -149,7 +149,7 @@ def _render_all(folder: Path, songs: list[Song], jobs: int, progress: bool) -> d
         work = (delayed(_render_song)(folder, song) for song in missing)
         # songs of a band share notes, which a process caches: one batch per band
         n_songs = max(Counter(song.band.name for song in missing).values())
-        done = Parallel(n_jobs=jobs, return_as="generator", batch_size=n_songs)(work)
+        done = Parallel(n_jobs=n_jobs, return_as="generator", batch_size=n_songs)(work)
         shown = {"desc": "Rendering songs", "unit": "song", "disable": not progress}
         levels |= dict(tqdm(done, total=len(missing), **shown))
     return levels

@@ -6,8 +6,10 @@ from types import MappingProxyType
 
 import pandas as pd
 
-__all__ = ["CONTROLS", "QUESTIONS", "RATED", "SCALE", "fixed_effects", "groove_score",
-           "question_table"]  # fmt: skip
+from groove_utils.stats.wording import join_words
+
+__all__ = ["CONTROLS", "QUESTIONS", "RATED", "SCALE", "describe_score", "fixed_effects",
+           "groove_score", "question_table"]  # fmt: skip
 
 QUESTIONS = MappingProxyType(
     {
@@ -37,6 +39,31 @@ def groove_score(ratings: pd.DataFrame) -> pd.Series:
     on about −2…2.
     """
     return (ratings[_FACETS].mean(axis=1) - _CENTRE) / _UNIT
+
+
+def describe_score(study, query: str) -> str:
+    """Describe how a simulated study's groove score follows from other answers.
+
+    Parameters
+    ----------
+    study : groove_utils.study.Study
+    query : str
+
+    Returns
+    -------
+    str
+        Two sentences; empty for other queries, and for a study whose truth is unknown.
+    """
+    if query != "groove" or not study.has("truth"):
+        return ""
+    parts = study.truth("questions").query("in_groove")["question"].tolist()
+    (first, last), (low, high) = study.scales[parts[0]], study.scales[query]
+    unit = (last - first) / (high - low)
+    names = join_words(f"“{part}”" for part in parts)
+    return (
+        f"It is a score: the mean of the answers to {names}, minus {first - low * unit:.0f} and "
+        f"divided by {unit:.0f}. One point of “groove” is {unit:.0f} points of these answers."
+    )
 
 
 def question_table() -> pd.DataFrame:

@@ -25,14 +25,6 @@ import pandera.pandas as pa
 from groove_utils.files import hash_file, write_if_changed
 from groove_utils.paths import cache_folder
 from groove_utils.study.catalogue import get_dataset
-from groove_utils.study.contracts import (
-    FILE_NAME,
-    FINITE,
-    NUMBER,
-    ONE_LINE,
-    check_frame,
-    identifier,
-)  # fmt: skip
 from groove_utils.study.datasets.marmoret2026_vectors import (
     EXPECTED_MODELS,
     EXPECTED_STEMS,
@@ -44,6 +36,14 @@ from groove_utils.study.datasets.marmoret2026_vectors import (
 )  # fmt: skip
 from groove_utils.study.osf import download_files, list_files
 from groove_utils.study.problems import StudyError, problem, reading
+from groove_utils.study.schemas import (
+    FILE_NAME,
+    FINITE,
+    NUMBER,
+    ONE_LINE,
+    check_frame,
+    identifier,
+)  # fmt: skip
 from groove_utils.study.tables import MISSING, read_csv, write_study
 from groove_utils.study.text import plain_text
 

@@ -75,7 +75,7 @@ def test_any_text_is_shown_as_it_is(text):
 def test_plants_stay_texts_on_real_pages(make_study, tmp_path, monkeypatch, chapter_names):
     study = make_study("planted")
     plant(study, write_secret(tmp_path))
-    assert validate_study(study, jobs=1) == []
+    assert validate_study(study, n_jobs=1) == []
     build = tmp_path / "build"
     monkeypatch.setenv("GROOVE_BUILD", str(build))
     build.joinpath("book").mkdir(parents=True)

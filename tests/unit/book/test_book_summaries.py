@@ -1,4 +1,4 @@
-"""Tables, words and numbers that chapters derive from probes."""
+"""Summary tables of the scores of probes."""
 
 from dataclasses import replace
 
@@ -9,12 +9,9 @@ from expect import raises
 
 from groove_utils.book.errors import BookError
 from groove_utils.book.summaries import (
-    answers_table,
     by_setting,
     ceiling_bands,
     control_table,
-    count_words,
-    describe_gains,
     mark_test_only,
     rated_targets,
     row_of,
@@ -23,7 +20,6 @@ from groove_utils.book.summaries import (
     shape_table,
     text_table,
 )
-from groove_utils.book.verdicts import pick_verdict
 from groove_utils.probe import Protocol, nested_ridge, paper_protocol
 
 
@@ -120,40 +116,6 @@ def test_bands_are_the_ceilings_of_song_means():
     assert list(ceiling_bands(ceilings)["target"]) == ["groove", "party"]
     only = ceiling_bands(ceilings, ["party"])
     assert only[["low", "high"]].to_numpy().tolist() == [[0.6, 0.8]]
-
-
-@pytest.mark.parametrize(
-    ("ends", "word"), [((0.1, 0.2), "up"), ((-2, -1), "down"), ((-1, 1), "unclear")]
-)
-def test_words_follow_intervals(ends, word):
-    row = pd.Series({"low": ends[0], "high": ends[1]})
-    assert pick_verdict(row, "up", "down", "unclear") == word
-
-
-def test_counts_and_answers_read_as_prose():
-    assert count_words(1234.0) == "1200"
-    assert count_words(np.inf) == "more than any study holds"
-    table = answers_table({"scale": "from -0.5 to 0.2 for mert-v1-95m (-3)"})
-    assert table.loc["scale", "answer"] == "from −0.5 to 0.2 for mert-v1-95m (−3)"
-
-
-def test_gains_name_causes_and_models():
-    table = pd.DataFrame(
-        [("a", "tempo", 0.3, 0.01), ("b", "tempo", 0.1, 0.2), ("a", "swing", -0.4, 0.02),
-         ("b", "swing", 0.2, 0.5)],
-        columns=["first", "target", "difference", "p_holm"],
-    )  # fmt: skip
-    assert describe_gains(table, ["tempo", "swing"]) == {
-        "training_gains": "tempo in 1 of 2 models (a)",
-        "training_unchanged": "swing",
-        "training_losses": "swing in a",
-        "training_medians": (
-            "The median difference over models is +0.20 for tempo and −0.10 for swing"
-        ),
-    }
-    none = describe_gains(table.iloc[:0], ["tempo"])
-    assert none["training_gains"] == "nothing that can be shown"
-    assert none["training_medians"] == "There are no untrained twins to compare with"
 
 
 def test_intervals_over_test_songs_are_marked_next_to_others(probes):

@@ -8,6 +8,7 @@ from groove_utils.book.verdicts import (
     clear_rows,
     describe_additions,
     describe_difference,
+    describe_gains,
     describe_ranks,
     pick_by_p,
     pick_robust_shape,
@@ -119,3 +120,22 @@ def test_clear_rows_by_p_and_by_sign():
     assert clear_rows(table, "p", value="r").index.tolist() == [0]
     assert clear_rows(table, "p", value="r", sign=-1).index.tolist() == [1]
     assert clear_rows(table, "p", level=0.06).index.tolist() == [0, 1, 2]
+
+
+def test_gains_name_causes_and_models():
+    table = pd.DataFrame(
+        [("a", "tempo", 0.3, 0.01), ("b", "tempo", 0.1, 0.2), ("a", "swing", -0.4, 0.02),
+         ("b", "swing", 0.2, 0.5)],
+        columns=["first", "target", "difference", "p_holm"],
+    )  # fmt: skip
+    assert describe_gains(table, ["tempo", "swing"]) == {
+        "training_gains": "tempo in 1 of 2 models (a)",
+        "training_unchanged": "swing",
+        "training_losses": "swing in a",
+        "training_medians": (
+            "The median difference over models is +0.20 for tempo and −0.10 for swing"
+        ),
+    }
+    none = describe_gains(table.iloc[:0], ["tempo"])
+    assert none["training_gains"] == "nothing that can be shown"
+    assert none["training_medians"] == "There are no untrained twins to compare with"

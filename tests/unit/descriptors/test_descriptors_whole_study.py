@@ -35,7 +35,7 @@ def study(tmp_path):
 
 def test_study_has_a_row_for_every_track(study, tmp_path):
     cache = ArrayCache(tmp_path, "descriptors")
-    rows = describe_study(study, jobs=1, cache=cache)
+    rows = describe_study(study, n_jobs=1, cache=cache)
     assert rows.index.tolist() == ["A", "B", "C", "D"]
     assert rows.index.name == "track_id"
     assert rows.loc["A", "event_density"] == pytest.approx(4, abs=0.2)
@@ -48,22 +48,22 @@ def test_study_has_a_row_for_every_track(study, tmp_path):
 
 def test_study_comes_from_the_cache_until_a_file_changes(study, tmp_path, monkeypatch):
     cache = ArrayCache(tmp_path, "descriptors")
-    first = describe_study(study, jobs=1, cache=cache)
+    first = describe_study(study, n_jobs=1, cache=cache)
     calls = []
     monkeypatch.setattr(one_signal, "describe", lambda y, sr: calls.append(1) or describe(y, sr))
-    again = describe_study(study, jobs=1, cache=cache)
+    again = describe_study(study, n_jobs=1, cache=cache)
     pd.testing.assert_frame_equal(first, again)
     assert not calls
     soundfile.write(study.folder / "a.flac", click_track(2, 6.0), SR)
-    changed = describe_study(study, jobs=1, cache=cache)
+    changed = describe_study(study, n_jobs=1, cache=cache)
     assert len(calls) == 1
     assert changed.loc["A", "event_density"] == pytest.approx(2, abs=0.2)
 
 
 def test_two_workers_give_the_same_table(study, tmp_path):
-    one = describe_study(study, jobs=1, cache=ArrayCache(tmp_path, "one"))
+    one = describe_study(study, n_jobs=1, cache=ArrayCache(tmp_path, "one"))
     with parallel_config("threading"):  # processes take seconds to start; chapters use them
-        two = describe_study(study, jobs=2, cache=ArrayCache(tmp_path, "two"))
+        two = describe_study(study, n_jobs=2, cache=ArrayCache(tmp_path, "two"))
     pd.testing.assert_frame_equal(one, two)
 
 

@@ -2,11 +2,8 @@
 
 import numpy as np
 import pandas as pd
-import pytest
-from expect import raises
 
 from groove_utils import figures
-from groove_utils.errors import DetailedError
 
 
 def test_power_frames_the_cells_that_reach_the_target():
@@ -37,12 +34,3 @@ def test_recovery_puts_the_truth_on_the_line_of_its_estimate():
         diamonds = [line.get_xydata() for line in axes.lines if line.get_marker() == "D"]
         for bars, truth in zip(axes.containers, diamonds, strict=True):
             np.testing.assert_allclose(truth - bars.lines[0].get_xydata(), [[0.5, 0]] * len(terms))
-
-
-def test_shares_below_zero_are_refused():
-    shares = pd.DataFrame({"song": [1.2], "residual": [-0.2]})
-    with raises(DetailedError, "negative"):
-        figures.plot_variance_shares(shares)
-    axes = figures.plot_variance_shares(shares.abs() / 1.4, fmt=".0%").axes[0]
-    assert [text.get_text() for text in axes.texts] == ["86%", "14%"]
-    assert axes.patches[0].get_width() == pytest.approx(1.2 / 1.4)

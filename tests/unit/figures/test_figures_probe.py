@@ -6,6 +6,7 @@ import pytest
 from matplotlib.collections import PathCollection
 
 from groove_utils import figures
+from groove_utils.figures.forest import draw_panels
 
 STYLES = ["funk", "pop"]
 
@@ -25,8 +26,10 @@ def test_settings_keep_their_rows_and_mark_what_falls_off():
          ("b", "two", "dance", 0.1), ("a", "one", "party", 0.0), ("b", "one", "party", -0.3)],
         columns=["model", "setting", "target", "r2"],
     )  # fmt: skip
-    figure = figures.plot_settings(table)
-    left, right = figure.axes
+    left, right = draw_panels(
+        table.rename(columns={"r2": "estimate"}), label="model", panel="target", hue="setting",
+        floor=-1.0, share_x=True,
+    )[1]  # fmt: skip
     assert [tick.get_text() for tick in left.get_yticklabels()] == ["a", "b"]
     assert sorted(points(left)) == pytest.approx([0.1, 0.2, 0.4])
     assert dots(left).tolist() == [[-1.0, 0.25]]
@@ -119,24 +122,6 @@ def test_learning_curves_with_and_without_raters():
     assert [0.4, 0.6] in drawn
     assert [0.2, 0.3] in drawn
     assert [tick.get_text() for tick in second.get_xticklabels()] == ["2", "5"]
-
-
-def test_shares_of_variance_fill_the_bar():
-    shares = pd.DataFrame(
-        {"song": [0.2, 0.1], "listener": [0.05, 0.3], "residual": [0.75, 0.6]},
-        index=["dance", "party"],
-    )
-    axes = figures.plot_variance_shares(shares).axes[0]
-    ends = [patch.get_x() + patch.get_width() for patch in axes.patches]
-    assert ends[-2:] == pytest.approx([1.0, 1.0])
-    # a sliver too narrow for its number has none
-    assert sorted(text.get_text() for text in axes.texts) == [
-        "0.10",
-        "0.20",
-        "0.30",
-        "0.60",
-        "0.75",
-    ]
 
 
 def test_halves_and_scale_use_hold_every_dot():

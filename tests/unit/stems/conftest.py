@@ -13,7 +13,7 @@ def demo(tmp_path_factory):
     """The demo study, of one rendered song."""
     folder = tmp_path_factory.mktemp("demo")
     sizes = {"n_bands": 1, "songs_per_band": 1, "n_listeners": 4, "songs_per_listener": 1}
-    return load_study(make_demo(folder, jobs=1, progress=False, **sizes), validate=False)
+    return load_study(make_demo(folder, n_jobs=1, progress=False, **sizes), validate=False)
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ def mixed(paths, subset):
 
 def test_gains_make_sums_as_loud_as_their_song(stems, tmp_path):
     cache = ArrayCache(tmp_path, "stem-measures")
-    gains = matching_gains(stems, jobs=1, cache=cache)
+    gains = matching_gains(stems, n_jobs=1, cache=cache)
     assert gains[STEMS]["tight"] == pytest.approx(1.0, abs=1e-6)
     for subset in (("vocals",), ("drums", "bass")):
         scaled = gains[subset]["apart"] * mixed(stems["apart"], subset)
@@ -72,13 +72,13 @@ def test_gains_make_sums_as_loud_as_their_song(stems, tmp_path):
 
 def test_coupling_is_heard_and_goes_with_the_bass(stems, tmp_path):
     cache = ArrayCache(tmp_path, "stem-measures")
-    own = describe_coupling(stems, jobs=1, cache=cache)["bass_drum_coincidence"]
+    own = describe_coupling(stems, n_jobs=1, cache=cache)["bass_drum_coincidence"]
     assert own["tight"] > 0.9
     assert own["apart"] < 0.1
     parts = {s: load_audio(stems["tight"][s])[0] for s in STEMS}
     assert own["tight"] == pytest.approx(describe_stems(parts, SR)["bass_drum_coincidence"])
     swapped = swap_stem(stems, "bass", {"tight": "apart", "apart": "tight"})
-    strange = describe_coupling(swapped, jobs=1, cache=cache)["bass_drum_coincidence"]
+    strange = describe_coupling(swapped, n_jobs=1, cache=cache)["bass_drum_coincidence"]
     assert strange["tight"] < 0.1
 
 

@@ -184,7 +184,7 @@ def test_loading_imports_neither_pandera_nor_downloaders(make_study):
         [sys.executable, "-c", code, str(make_study())], capture_output=True, text=True, check=True
     )
     modules = set(run.stdout.split())
-    heavy = {"validate", "contracts", "start", "osf", "download", "datasets"}
+    heavy = {"validate", "schemas", "start", "osf", "download", "datasets"}
     assert not modules & {f"groove_utils.study.{name}" for name in heavy}
     assert not modules & {"groove_utils.audio.decode", "groove_utils.synth", "pandera", "pooch"}
 

@@ -21,7 +21,7 @@ MIB = 2**20
 
 def kinds(folder, **options):
     """Kind, row and column of each problem."""
-    return {(p.kind, p.row, p.column) for p in validate_study(folder, jobs=1, **options)}
+    return {(p.kind, p.row, p.column) for p in validate_study(folder, n_jobs=1, **options)}
 
 
 def put(folder, file, row, column, value):
@@ -443,7 +443,7 @@ def test_one_sound_under_two_names_must_not_be_in_two_folds(make_study):
     y, sr = soundfile.read(sounds / "song1.flac")
     soundfile.write(sounds / "song6.flac", y, sr)  # band 2, not band 1
     soundfile.write(sounds / "song5.flac", y, sr)  # band 1 as well: always in the same fold
-    (found,) = validate_study(folder, jobs=1)
+    (found,) = validate_study(folder, n_jobs=1)
     assert (found.kind, found.row) == ("repeated_audio", 8)
     assert found.details["other"] == "audio/song1.flac"
 

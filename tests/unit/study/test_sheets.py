@@ -82,7 +82,7 @@ def test_it_becomes_a_study_and_is_summed_up(audio, tmp_path, capsys):
         "36 ratings of 6 tracks by 3 listeners, 2 questions (want to move, pleasure), scale 1 to 7 "
         "(as found; set it with --scale)"
     )
-    assert validate_study(tmp_path / "s", jobs=1) == []
+    assert validate_study(tmp_path / "s", n_jobs=1) == []
     study = load_study(tmp_path / "s")
     assert study.listeners["age"].tolist() == [20, 21, 22]
     assert study.tracks["bpm"].tolist() == [90, 91, 92, 93, 94, 95]
@@ -201,7 +201,7 @@ def test_what_has_no_ratings_or_another_format_is_named(audio, tmp_path):
     frame = frame[frame["file"] != "break05.wav"]
     start_study(tmp_path / "s", audio, save(frame, tmp_path / "r.csv"), report=said.append)
     assert "Left out, since nobody rated them: break05." in said
-    assert validate_study(tmp_path / "s", jobs=1) == []
+    assert validate_study(tmp_path / "s", n_jobs=1) == []
     (audio / "break05.wav").rename(audio / "break05.rm")
     with raises(StudyError, "unknown_format") as caught:
         start_study(tmp_path / "t", audio, save(common_sheet(), tmp_path / "r.csv"))

@@ -69,7 +69,7 @@ def test_each_form_becomes_a_valid_study(audio, tmp_path, form, name):
     long = long_form()
     sheet = write(form(long), tmp_path / name)
     folder = start_study(tmp_path / "new study", audio, sheet, scale=(1, 7))
-    assert validate_study(folder, jobs=1) == []
+    assert validate_study(folder, n_jobs=1) == []
     study = load_study(folder)
     means = long.groupby(["Question", "Song"])["Score"].mean()
     for query in ("dance", "liking"):
@@ -122,7 +122,7 @@ def test_accents_agree_however_they_are_encoded(tmp_path):
         soundfile.write(audio / f"{name}.wav", 0.3 * np.sin(np.arange(4000) * (k + 1) / 20), 8000)
     frame = pd.DataFrame({"track": ["caf\u00e9", "b", "c", "d"], "rating": [1, 2, 3, 4]})
     folder = start_study(tmp_path / "s", audio, write(frame, tmp_path / "r.csv"))
-    assert validate_study(folder, jobs=1) == []
+    assert validate_study(folder, n_jobs=1) == []
 
 
 def test_hidden_files_are_no_sounds(audio, tmp_path):
@@ -204,7 +204,7 @@ def test_names_as_long_as_a_file_system_allows(tmp_path):
         )
     frame = pd.DataFrame({"track": names, "rating": [1, 2, 3, 4]})
     folder = start_study(tmp_path / "s", tmp_path / "audio", write(frame, tmp_path / "r.csv"))
-    assert validate_study(folder, jobs=1) == []
+    assert validate_study(folder, n_jobs=1) == []
 
 
 def test_an_existing_study_is_not_overwritten(make_study, audio, tmp_path):

@@ -55,7 +55,7 @@ def remove(file):
 
 
 def test_a_sound_study_has_no_problems(make_study):
-    assert validate_study(make_study(stems=True), jobs=1) == []
+    assert validate_study(make_study(stems=True), n_jobs=1) == []
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_sound_study_has_no_problems(make_study):
 )
 def test_what_a_study_may_lack(make_study, options):
     folder = make_study(**options)
-    assert validate_study(folder, jobs=1) == []
+    assert validate_study(folder, n_jobs=1) == []
     study = load_study(folder)
     assert study.has("listeners") is options.get("listeners", True)
     assert study.has("audio") is options.get("audio", True)
@@ -75,7 +75,7 @@ def test_what_a_study_may_lack(make_study, options):
 def test_odd_file_names_are_fine(make_study):
     names = ("a b", "ünï cøde", "it's #1", "100% (live)", "$HOME", "x,y", "q & a", "«zwölf»")
     folder = make_study("a study: it's mine", names=names, stems=True)
-    assert validate_study(folder, jobs=1) == []
+    assert validate_study(folder, n_jobs=1) == []
     study = load_study(folder)
     assert [len(study.load(name)[0]) for name in names] == [4000] * 8
     assert list(study.stem_paths("100% (live)")) == ["drums", "bass", "other", "vocals"]
@@ -184,7 +184,7 @@ def test_each_problem_is_named(make_study, case):
     spoil, *expected = CASES[case]
     folder = make_study(audio="audio" in case or "stem" in case, stems="stem" in case)
     spoil(folder)
-    problems = validate_study(folder, jobs=1)
+    problems = validate_study(folder, n_jobs=1)
     assert [[p.kind, p.file, p.row, p.column] for p in problems] == [expected]
     _, file, row, _ = expected
     place = file if row is None else f"{file}, row {row}"
@@ -199,7 +199,7 @@ def test_all_problems_are_listed_at_once(make_study):
     ]  # fmt: skip
     for case in cases:
         CASES[case][0](folder)
-    problems = validate_study(folder, jobs=2)
+    problems = validate_study(folder, n_jobs=2)
     places = {(p.kind, p.file, p.row, p.column) for p in problems}
     assert places == {CASES[case][1:] for case in cases}
     text = str(StudyError(folder, problems))

@@ -1,4 +1,4 @@
-"""Contracts of a study's tables, as pandera schemas.
+"""Schemas of a study's tables, for pandera.
 
 Tables are read as text, so that an error message can name the row of a cell that is not a number.
 """

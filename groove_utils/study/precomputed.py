@@ -11,8 +11,8 @@ import pandera.pandas as pa
 from groove_utils.errors import DetailedError
 from groove_utils.study.archives import LARGEST, read_arrays
 from groove_utils.study.containment import check_file, check_folder
-from groove_utils.study.contracts import FILE_NAME, FINITE, check_frame, identifier
 from groove_utils.study.problems import Problem, StudyError, problem, reading
+from groove_utils.study.schemas import FILE_NAME, FINITE, check_frame, identifier
 from groove_utils.study.stem_names import NO_STEMS, parse_subset
 from groove_utils.study.tables import MISSING, read_csv
 from groove_utils.study.text import is_label, plain_text
