@@ -25,6 +25,7 @@ from onnx.numpy_helper import from_array, to_array
 
 from groove_utils.embed.adapters import ModelUnavailableError
 from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.models.frame_statistics import mean_and_deviation
 
 __all__ = ["BasicPitch", "fold_convolutions", "randomise_kernels"]
 
@@ -129,13 +130,9 @@ class BasicPitch:
         # a frame counts if its centre lies within the signal
         mask = np.arange(EDGE, N_FRAMES - EDGE) * HOP < np.asarray(n_valid)[:, None]
         mask[:, 0] = True
-        weights = (mask / mask.sum(1, keepdims=True)).astype(np.float32)[..., None]
         pooled = {}
         for name, posterior in session(np.asarray(batch, dtype=np.float32)).items():
-            kept = posterior[:, EDGE : N_FRAMES - EDGE]
-            mean = (weights * kept).sum(1, keepdims=True)
-            variance = (weights * (kept - mean) ** 2).sum(1)
-            pooled[name] = np.concatenate([mean[:, 0], np.sqrt(variance)], 1)
+            pooled[name] = mean_and_deviation(posterior[:, EDGE : N_FRAMES - EDGE], mask)
         return pooled
 
 

@@ -1,0 +1,250 @@
+"""BeatNet (Heydari, Cwitkowitz & Duan, 2021): where beats and downbeats fall.
+
+A network of 400 thousand parameters, trained to find beats and downbeats as music is played. For
+each 20 ms, it receives a spectrum in 24 bands per octave and the increase of each band since the
+frame before. A convolution over frequency and a dense layer reduce these to 150 numbers, and two
+layers of long short-term memory follow the past; the network does not look ahead. It estimates how
+likely each frame is a beat, a downbeat, or neither. The embedding is the mean and the standard
+deviation over time of each layer.
+
+The package ``BeatNet`` contains the weights; its own code is not used. The spectrum is defined as
+in madmom, with which the network was trained.
+
+References
+----------
+Heydari, M., Cwitkowitz, F. & Duan, Z. (2021). BeatNet: CRNN and particle filtering for online joint
+beat, downbeat and meter tracking. ISMIR. arXiv:2108.03576.
+
+Böck, S., Korzeniowski, F., Schlüter, J., Krebs, F. & Widmer, G. (2016). madmom: a new Python audio
+and music signal processing library. ACM Multimedia. arXiv:1605.07008.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import scipy.fft
+
+from groove_utils.audio import check_signal, resample
+from groove_utils.embed.adapters import ModelUnavailableError
+from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.models.frame_statistics import mean_and_deviation
+
+__all__ = ["FRAME_RATE", "BeatNet", "beat_activations", "filterbank", "spectral_features"]
+
+SAMPLE_RATE = 22050
+HOP = 441
+FRAME_RATE = SAMPLE_RATE // HOP  # frames per second
+FRAME = 1411  # samples, 64 ms
+N_BINS = FRAME // 2
+BANDS_PER_OCTAVE, LOWEST, HIGHEST, TUNING = 24, 30.0, 17000.0, 440.0  # Hz
+KERNEL, N_CHANNELS, WIDTH = 10, 2, 150
+
+
+class BeatNet:
+    """Adapter of BeatNet, or of its untrained twin.
+
+    Of the three sets of weights in the package, the first is used, from which the authors left out
+    GTZAN. The twin has the same layers, with weights as PyTorch draws them before training.
+
+    Parameters
+    ----------
+    name : {'beatnet', 'beatnet-untrained'}
+    seed : int
+        Seed of the twin's weights.
+    """
+
+    sample_rate = SAMPLE_RATE
+    window = 30.0
+    version = "1.1.3"
+    batch_size = 1  # rounding depends on the position in a batch
+    concurrent = True
+    any_length = True  # no frame depends on later ones
+
+    def __init__(self, name: str = "beatnet", seed: int = 0):
+        self.name, self.seed = name, seed
+        self.trained = not name.endswith("-untrained")
+        self.layers = dict(catalogued_models()[name].layers)
+
+    def files(self) -> list[Path]:
+        """Return the file of the weights; none for the untrained twin.
+
+        Raises
+        ------
+        ModelUnavailableError
+            If the package ``BeatNet`` is not installed.
+        """
+        if not self.trained:
+            return []
+        spec = importlib.util.find_spec("BeatNet")
+        if spec is None or spec.origin is None:
+            raise ModelUnavailableError(
+                f"{self.name}: the package BeatNet, which holds its weights, is not installed. "
+                f"Run `{catalogued_models()[self.name].install}`.",
+                kind="missing_package",
+                value="BeatNet",
+            )
+        return [Path(spec.origin).parent / "models" / "model_1_weights.pt"]
+
+    def load(self):
+        """Return the network, a ``torch.nn.ModuleDict`` in evaluation mode.
+
+        Raises
+        ------
+        ModelUnavailableError
+            As :meth:`files`.
+        """
+        import torch
+
+        if self.trained:
+            network = _build_network()
+            network.load_state_dict(torch.load(*self.files(), weights_only=True))
+            return network
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            return _build_network()
+
+    def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
+        """Compute the network's input from the samples of a window, (n_frames, 272)."""
+        return spectral_features(samples)
+
+    def forward(self, network, batch, n_valid) -> dict[str, np.ndarray]:
+        """Compute mean and standard deviation over the valid frames of each layer.
+
+        Parameters
+        ----------
+        network : torch.nn.ModuleDict
+            Returned by :meth:`load`.
+        batch : Tensor of float32, shape (n_windows, n_frames, 272)
+        n_valid : Tensor of int, shape (n_windows,)
+            Valid samples of each window.
+        """
+        layers = _run_network(network, batch)
+        n_frames = -(-np.asarray(n_valid.cpu()) // HOP)
+        valid = np.arange(batch.shape[1]) < np.maximum(n_frames, 1)[:, None]
+        return {
+            name: mean_and_deviation(frames.float().cpu().numpy(), valid)
+            for name, frames in layers.items()
+        }
+
+
+def beat_activations(y: np.ndarray, sr: int) -> np.ndarray:
+    """Estimate the probability of a beat and of a downbeat at each moment of a signal.
+
+    Parameters
+    ----------
+    y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
+    sr : int
+        Sample rate in Hz.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_frames, 2)
+        Probabilities of a beat that is no downbeat, and of a downbeat; frame k is centred on second
+        k / `FRAME_RATE`, 50 per second. The network does not look ahead, so activations rise one or
+        two frames after the onset that causes them.
+
+    Raises
+    ------
+    AudioError
+        If the signal is empty, or contains NaN or infinite samples.
+    ModelUnavailableError
+        If the package ``BeatNet`` is not installed.
+
+    Examples
+    --------
+    >>> clicks = np.zeros(5 * 22050, np.float32)
+    >>> for start in range(0, len(clicks), 11025):
+    ...     clicks[start : start + 300] = 0.5
+    >>> beat_activations(clicks, 22050).shape
+    (250, 2)
+    """
+    import torch
+
+    from groove_utils.embed.loading import load_model
+
+    mono = np.atleast_2d(check_signal(y, sr)).astype(np.float32).mean(0)
+    signal = resample(mono, sr, SAMPLE_RATE)
+    network = load_model("beatnet", device="cpu").network
+    with torch.inference_mode():
+        features = torch.from_numpy(spectral_features(signal))[None]
+        return _run_network(network, features)["activations"][0, :, :2].numpy()
+
+
+@functools.cache
+def filterbank() -> np.ndarray:
+    """Return triangular filters, 24 per octave, from bins of the spectrum to bands.
+
+    Returns
+    -------
+    ndarray of float32, shape (705, 136)
+        Each filter rises from the centre of the one below and falls to the centre of the one above,
+        and its sum is 1. Centres are rounded to bins of the spectrum. Where bins are wider than
+        bands, at low frequencies, there is one filter per bin.
+    """
+    spacing = SAMPLE_RATE / (2 * N_BINS)
+    steps = np.arange(-240, 240) / BANDS_PER_OCTAVE  # octaves from the tuning tone
+    centres = TUNING * 2.0**steps
+    centres = centres[(centres >= LOWEST) & (centres <= HIGHEST)]
+    bins = np.unique(np.rint(centres / spacing).clip(0, N_BINS - 1))
+    corners = np.lib.stride_tricks.sliding_window_view(bins, 3)
+    filters = np.stack([np.interp(np.arange(N_BINS), c, [0, 1, 0]) for c in corners], 1)
+    return (filters / filters.sum(0)).astype(np.float32)
+
+
+def spectral_features(samples: np.ndarray) -> np.ndarray:
+    """Compute the log spectrum of each frame, and its increase since the frame before.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n_samples,)
+        Mono, at 22,050 Hz.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_frames, 272)
+        log10(1 + magnitude) in 136 bands, followed by its positive differences. Frames are centred
+        on multiples of 441 samples; silence precedes and follows the signal.
+    """
+    n_frames = -(-len(samples) // HOP)
+    padded = np.zeros((n_frames - 1) * HOP + FRAME, np.float32)
+    padded[FRAME // 2 :][: len(samples)] = samples[: len(padded) - FRAME // 2]
+    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP]
+    spectrum = scipy.fft.rfft(frames * np.hanning(FRAME).astype(np.float32))[:, :N_BINS]
+    bands = np.log10(1 + np.abs(spectrum) @ filterbank())
+    rise = np.diff(bands, axis=0, prepend=bands[:1]).clip(min=0)
+    return np.concatenate([bands, rise], 1)
+
+
+def _build_network():
+    """Return the layers, named as in the file of the weights."""
+    from torch import nn
+
+    n_features = 2 * filterbank().shape[1]
+    return nn.ModuleDict(
+        {
+            "conv1": nn.Conv1d(1, N_CHANNELS, KERNEL),
+            "linear0": nn.Linear(N_CHANNELS * ((n_features - KERNEL + 1) // 2), WIDTH),
+            "lstm": nn.LSTM(WIDTH, WIDTH, num_layers=2, batch_first=True),
+            "linear": nn.Linear(WIDTH, 3),
+        }
+    ).eval()
+
+
+def _run_network(network, features) -> dict:
+    """Return the layers of each frame, (n_windows, n_frames, dim), from features."""
+    from torch.nn import functional
+
+    n_windows, n_frames, _ = features.shape
+    x = functional.relu(network["conv1"](features.flatten(0, 1)[:, None]))
+    x = network["linear0"](functional.max_pool1d(x, 2).flatten(1))
+    dense = x.view(n_windows, n_frames, WIDTH)
+    memory, _ = network["lstm"](dense)
+    return {
+        "dense": dense,
+        "memory": memory,
+        "activations": network["linear"](memory).float().softmax(-1),
+    }
