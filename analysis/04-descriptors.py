@@ -70,10 +70,10 @@ target = target if target in data.queries else next(iter(data.queries))
 # %% [markdown] tags=["needs-audio"]
 # ## Three formulas by hand
 #
-# Take the first song of the study. All descriptors of rhythm begin with the onset curve of
-# {doc}`02-representations`: how much the level has risen, averaged over mel bands, here over five
-# frames of 5 ms. With the mel magnitude $M_{b,t}$ of band $b$ at frame $t$, and the mean magnitude
-# $\bar M$,
+# Take the first song of the study in which a beat can be followed. All descriptors of rhythm begin
+# with the onset curve of {doc}`02-representations`: how much the level has risen, averaged over mel
+# bands, here over five frames of 5 ms. With the mel magnitude $M_{b,t}$ of band $b$ at frame $t$, and
+# the mean magnitude $\bar M$,
 #
 # $$ L_{b,t} = \log \left( 1 + 3 \, M_{b,t} / \bar M \right), \qquad
 # o_t = \frac{1}{B} \sum_{b=1}^{B} \max (0, \; L_{b,t} - L_{b,t-5}) $$
@@ -82,8 +82,12 @@ target = target if target in data.queries else next(iter(data.queries))
 # of the gain. In librosa, this takes two calls. (A loop of less than 4 s is repeated, and the first
 # frames rise from silence.)
 
+# %% tags=["needs-audio", "hide-input"]
+tempi = descriptors.describe_study(data)["tempo"]
+track = tempi.first_valid_index() or tempi.index[0]
+
 # %% tags=["needs-audio"]
-y, sr = data.load(data.tracks["track_id"].iloc[0])
+y, sr = data.load(track)
 y = np.tile(y, -(-4 * sr // len(y)))  # once, if it lasts 4 s
 hop = round(sr / 200)  # 5 ms
 mel = librosa.feature.melspectrogram(
@@ -114,9 +118,11 @@ r = r / r[0]
 peaks = find_peaks(r)[0]
 step = hop / sr  # seconds per frame
 beats = peaks[(peaks >= round(0.3 / step)) & (peaks <= round(1.5 / step))]
-clarity = min(1, r[beats].max())
+clarity = min(1, r[beats].max()) if len(beats) else 0
 
 # %% tags=["needs-audio", "hide-input"]
+tempo = descriptors.describe(y, sr)["tempo"]
+report_value("pulse_tempo", tempo, fmt=".0f")
 best = beats[r[beats].argmax()] * step
 show_figure(
     figures.plot_pulse(onsets, r, step, best),
@@ -126,8 +132,6 @@ show_figure(
     "A spiky curve over five seconds, and a decaying curve with regular peaks over lags up to two "
     "seconds, the highest of which is marked in a shaded region.",
 )
-tempo = descriptors.describe(y, sr)["tempo"]
-report_value("pulse_tempo", tempo, fmt=".0f")
 report_value("pulse_beats", best * tempo / 60, fmt=".1f")
 report_value("pulse_lag", best, fmt=".2f", unit=" s")
 report_value("pulse_bpm", 60 / best, fmt=".0f")

@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         "--question", metavar="COLUMN", action="append", default=[], dest="questions",
         help="a column of ratings, if not all numeric columns are (may be repeated)",
     )  # fmt: skip
+    verb.add_argument("--sheet", metavar="NAME", dest="worksheet", help="a sheet of the workbook")
     return parser
 
 
@@ -129,7 +130,7 @@ def _new(options: argparse.Namespace) -> int:
 
     names = (
         "folder", "audio", "ratings", "embeddings", "title", "scale", "query", "listener", "track",
-        "questions",
+        "questions", "worksheet",
     )  # fmt: skip
     notes: list[str] = []
     folder = start_study(**{name: getattr(options, name) for name in names}, report=notes.append)

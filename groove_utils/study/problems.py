@@ -21,6 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_SIMILAR = 20
+LONGEST_VALUE = 500  # characters of a value in a message
 UNREADABLE = (
     ValueError, OSError, LookupError, EOFError, BadZipFile, csv.Error, yaml.YAMLError,
     RecursionError, OverflowError, zlib.error,
@@ -66,6 +67,8 @@ MESSAGES = {
     "duplicate": "{column} {value!r} more than once; expected it once. Rename one of them, or "
     "delete the repeated row.",
     "not_a_number": "{value!r} in {column}; expected a number. Correct the cell, or empty it.",
+    "date_as_rating": "the date {value} in {column}; expected a number. Excel takes numbers such "
+    "as 5.6 for dates: format the column as text or number, and enter them again.",
     "date_as_name": "the date {value} in {column}; expected a name. Excel takes names such as 1-2 "
     "for dates: format the column as text, and write the names again.",
     "out_of_range": "{value} in {column}; expected a number from {low:g} to {high:g} for "
@@ -131,8 +134,14 @@ MESSAGES = {
     "expected the sound. Download it.",
     "unknown_form": "the columns {columns}; expected columns track and rating (long), a column "
     "track and one per question (one row per track, or per listener and track), or columns named "
-    "by the audio files (one row per listener). Rename the columns, or name them with `--track "
-    "COLUMN --listener COLUMN --question COLUMN`.",
+    "by the files of `--audio` or `--embeddings` (one row per listener). Rename the columns, or "
+    "name them with `--track COLUMN --listener COLUMN --question COLUMN`.",
+    "no_numbers": "{value!r} in {column}, and no column of numbers; expected ratings. Replace "
+    "words by numbers, such as 1 for “not at all”, and save formulas with their results.",
+    "no_spreadsheet": "{value}; expected a workbook (.xlsx), or separated UTF-8 text with a "
+    "header. Export it as CSV.",
+    "unknown_worksheet": "the sheets {worksheets}; expected one named {value!r}. Correct "
+    "`--sheet`.",
     "unknown_column": "the columns {columns}; expected one named {column!r}. Correct the option.",
     "unknown_listeners": "several ratings of {value!r}, but none of the columns {columns} names "
     "listeners; expected one that does. Name it with `--listener COLUMN`.",
@@ -199,7 +208,13 @@ class Problem:
 
     def __str__(self) -> str:
         place = self.file if self.row is None else f"{self.file}, row {self.row}"
-        return f"{place}: found " + MESSAGES[self.kind].format(column=self.column, **self.details)
+        details = {name: _shorten(value) for name, value in self.details.items()}
+        return f"{place}: found " + MESSAGES[self.kind].format(column=self.column, **details)
+
+
+def _shorten(value: object) -> object:
+    long = isinstance(value, str) and len(value) > LONGEST_VALUE
+    return f"{value[:LONGEST_VALUE]} …" if long else value
 
 
 def problem(

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
 import datetime
-import io
 import re
-import warnings
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import pandas as pd
-from openpyxl import load_workbook
 
 from groove_utils.audio.suffixes import AUDIO_SUFFIXES
-from groove_utils.study.containment import LARGEST_TABLE
-from groove_utils.study.problems import StudyError, problem, reading
+from groove_utils.study.problems import Problem, StudyError, problem
 from groove_utils.study.tables import MISSING, as_numbers
 from groove_utils.study.text import plain_text
+from groove_utils.study.worksheets import read_worksheets
 
 __all__ = ["RatingsSheet", "read_sheet"]
 
@@ -35,7 +30,7 @@ HEADERS = {
     ],
     "listener_id": [
         "listener", "participant", "subject", "rater", "respondent", "response_id", "prolific_pid",
-        "pid", "ppt", "subj", "user", "worker", "id",
+        "pid", "ppt", "subj", "user", "worker", "participant_private", "participant_public", "id",
     ],
     "query": ["query", "question", "measure", "item"],
     "rating": ["rating", "score", "response", "value", "answer"],
@@ -62,8 +57,13 @@ LABELLED = re.compile(r"(-?\d+)(?:\s+[-–—]\s+|\s*[=:(]\s*)[^\W\d].*")  # 7 -
 NUMBERED = re.compile(
     r"(?:(listener|participant|subject|rater|respondent|user|worker|judge|subj|ppt|pp|vp|p))?_?\d+"
 )
-OLE = b"\xd0\xcf\x11\xe0"  # first bytes of Excel 97 workbooks and of password-protected ones
-EMPTY = {"keep_default_na": False, "na_values": [""]}  # for pandas: only these are missing
+# columns in which experiment software names the kinds of trials: jsPsych, Gorilla, lab.js
+TRIAL_KINDS = ("trial_type", "zone_type", "response_type", "sender_type")
+# names of rows that summarise a table
+SUMMARIES = {"mean", "average", "avg", "median", "sd", "std", "std dev", "total"}
+# names of a column of row numbers, if any: empty, or as pandas and R write it
+ROW_NUMBERS = re.compile(r"(column|unnamed)_\d+|x")
+NO_RATINGS = ("unknown_form", "no_numbers", "empty_table")  # of a worksheet about something else
 
 
 @dataclass
@@ -95,18 +95,19 @@ def read_sheet(
     listener: str | None = None,
     track: str | None = None,
     questions: Sequence[str] = (),
+    worksheet: str | None = None,
 ) -> RatingsSheet:
     """Read a spreadsheet of ratings in one of four layouts.
 
     Parameters
     ----------
     path : pathlib.Path
-        CSV (any separator; UTF-8, or UTF-16 with a byte order mark) or XLSX. *Long*: a column of
-        tracks, one of ratings, and optionally one of listeners and one of queries. *One row per
-        listener and track*: a column of each; every other numeric column is a question. *One row
-        per track*: the same without listeners, or with one column per listener (``P01``, ``P02``
-        …). *One row per listener*: every column named by a track, or by a track and a query
-        (``song1 liking``), holds ratings; the first other column names the listener.
+        CSV (any separator; UTF-8 or UTF-16) or XLSX. *Long*: a column of tracks, one of ratings,
+        and optionally one of listeners and one of queries. *One row per listener and track*: a
+        column of each; every other numeric column is a question. *One row per track*: the same
+        without listeners, or with one column per listener (``P01``, ``P02`` …). *One row per
+        listener*: every column named by a track, or by a track and a query (``song1 liking``),
+        holds ratings; the first other column names the listener.
     track_ids : sequence of str, optional
         The known tracks, needed for the last layout.
     query : str
@@ -115,6 +116,8 @@ def read_sheet(
         Columns of listeners and of tracks; by default found by their names and content.
     questions : sequence of str
         Columns of ratings; by default, all that could be.
+    worksheet : str, optional
+        Worksheet of a workbook; by default, the largest that contains ratings.
 
     Returns
     -------
@@ -125,11 +128,35 @@ def read_sheet(
     StudyError
         If the spreadsheet has none of these layouts, or contains cells that cannot be interpreted.
     """
-    sheet, notes = _read_cells(path)
-    columns = _Columns(path, sheet, list(track_ids or []), listener, track, list(questions))
+    sheets = read_worksheets(path, worksheet)
+    errors: list[StudyError] = []
+    known = list(track_ids or [])
+    for name, cells in sheets.items():
+        try:
+            sheet = _interpret(path, cells, known, query, listener, track, questions)
+        except StudyError as error:
+            if error.kind not in NO_RATINGS:
+                raise
+            errors.append(error)
+            continue
+        if others := [other for other in sheets if other != name]:
+            listed = ", ".join(others)
+            sheet.notes.insert(0, f"Only the sheet {name} was read, not {listed} (see --sheet).")
+        return sheet
+    raise min(errors, key=lambda error: error.kind == "unknown_form")
+
+
+def _interpret(path, cells, track_ids, query, listener, track, questions) -> RatingsSheet:
+    """Interpret the cells of one worksheet."""
+    if cells.empty:
+        raise StudyError(path.parent, [problem("empty_table", path.name, expected="ratings")])
+    notes: list[str] = []
+    cells, rating = _drop_other_trials(cells, track_ids, notes)
+    columns = _Columns(path, cells, track_ids, listener, track, list(questions), rating)
     long = columns.to_long(query)
     table = _read_numbers(path, long, columns, notes)
     table["track_id"] = _match_tracks(table["track_id"], columns.track_ids)
+    table = _drop_summaries(table, columns.track_ids, notes)
     table = _average_repetitions(path, table, columns, notes)
     facts = {role: columns.facts(role) for role in ("listener_id", "track_id")}
     if facts["track_id"] is not None:
@@ -147,7 +174,7 @@ def read_sheet(
 class _Columns:
     """Roles of a spreadsheet's columns."""
 
-    def __init__(self, path, sheet, track_ids, listener, track, questions):
+    def __init__(self, path, sheet, track_ids, listener, track, questions, rating=None):
         self.path, self.sheet, self.track_ids = path, sheet, track_ids
         self.averaged: list[str] = []
         self._check_names([name for name in (listener, track, *questions) if name])
@@ -166,7 +193,11 @@ class _Columns:
             self.roles["rating"] = self.roles["query"] = None
         self.questions = questions or self._find_questions()
         self.listener_columns = [] if questions else self._find_listener_columns()
-        if self.roles["listener_id"] and not self.roles["query"] and len(self.questions) > 1:
+        if not questions and not self.listener_columns:
+            varied = [name for name in self.questions if sheet[name].nunique() > 1]
+            self.questions = varied or self.questions
+        several = not self.roles["query"] and len(self.questions) > 1 and not rating
+        if self.roles["listener_id"] and several:
             self.roles["rating"] = None  # one of several questions
 
     def to_long(self, query: str) -> pd.DataFrame:
@@ -187,10 +218,18 @@ class _Columns:
             keys = [roles[key] for key in ("track_id", "listener_id") if key in roles]
             table = self.sheet.melt(keys, self.questions, "query", "rating", ignore_index=False)
             return table.rename(columns={name: role for role, name in roles.items()})
+        raise StudyError(self.path.parent, [self._unknown_form()])
+
+    def _unknown_form(self) -> Problem:
+        """Describe a sheet without ratings."""
+        taken = {name for name in self.roles.values() if name}
+        others = [name for name in self.sheet if name not in taken and _may_be_question(name)]
+        if self.roles["track_id"] and others:
+            cells = self.sheet[others[-1]].dropna()
+            row, value = (cells.index[0], cells.iloc[0]) if len(cells) else (None, "no value")
+            return problem("no_numbers", self.path.name, row, others[-1], value=value)
         columns = ", ".join(self.sheet.columns)
-        raise StudyError(
-            self.path.parent, [problem("unknown_form", self.path.name, columns=columns)]
-        )
+        return problem("unknown_form", self.path.name, columns=columns)
 
     @property
     def used(self) -> set[str]:
@@ -218,7 +257,7 @@ class _Columns:
         if not key or not (names or role == "listener_id"):
             return None
         table = self.sheet[[key, *names]].dropna(subset=[key]).copy()
-        table[key] = table[key].map(plain_text)
+        table[key] = table[key].map(_listener_name if role == "listener_id" else plain_text)
         table = table.drop_duplicates(key, ignore_index=True)
         if role == "track_id":
             usual = {self._find(fact, FACTS[fact], names): fact for fact in FACTS}
@@ -252,6 +291,7 @@ class _Columns:
             cells = _answers(self.sheet[name])
             numbers = _to_numbers(cells).notna()
             is_answer = cells.notna().any() and numbers.sum() >= cells.notna().sum() / 2
+            is_answer &= not _counts_rows(name, cells)
             if name not in taken and _may_be_question(name) and is_answer:
                 names.append(name)
         fixed = [self._constant_within(role, names) for role in ("listener_id", "track_id")]
@@ -260,11 +300,12 @@ class _Columns:
 
     def _find_listener_columns(self) -> list[str]:
         """Find columns named by numbers, such as P01 or 1, if no column names listeners."""
-        names = [NUMBERED.fullmatch(_words(name)) for name in self.questions]
+        columns = [name for name in self.questions if not _is_summary(name)]
+        names = [NUMBERED.fullmatch(_words(name)) for name in columns]
         alike = all(names) and len({name[1] for name in names}) == 1
         if not alike or len(names) < 2 or self.roles["listener_id"] or not self.roles["track_id"]:
             return []
-        return self.questions
+        return columns
 
     def _constant_within(self, role: str, names: list[str]) -> list[str]:
         """Columns that are constant within listeners or tracks, if each row has one of both."""
@@ -331,15 +372,23 @@ def _read_numbers(path: Path, long: pd.DataFrame, columns: _Columns, notes: list
     names = [c for c in ("track_id", "query", "rating", "listener_id") if c in long]
     extra = [c for c in long if c not in names]
     answers = _answers(long["rating"])
-    if missing := int(answers.isna().sum()):
-        notes.append(f"{missing:,} missing answers were dropped.")
+    missing = answers.isna()
+    if count := int((missing & long["track_id"].notna()).sum()):
+        notes.append(f"{count:,} missing answers were dropped.")
+    if rows := long.index[missing & long["track_id"].isna()].nunique():
+        notes.append(f"Dropped, since they have no track and no rating: {rows:,} row(s).")
     table = long[names + extra].assign(rating=answers).dropna(subset=["rating"])
     numbers = _to_numbers(table["rating"])
     named = columns.roles
+    wrong = table[~np.isfinite(numbers)]
     problems = [
-        problem("not_a_number", path.name, row, named["rating"] or "a rating", value=value)
-        for row, value in table.loc[~np.isfinite(numbers), "rating"].items()
-    ]
+        problem(
+            "date_as_rating" if isinstance(value, datetime.date) else "not_a_number",
+            path.name, row, named["rating"] or asked or "a rating",
+            value=value.date() if isinstance(value, datetime.datetime) else value,
+        )
+        for row, value, asked in zip(wrong.index, wrong["rating"], wrong["query"])
+    ]  # fmt: skip
     problems += [
         problem("date_as_name", path.name, row, named.get(key) or key, value=value.date())
         for key in names
@@ -355,7 +404,62 @@ def _read_numbers(path: Path, long: pd.DataFrame, columns: _Columns, notes: list
         problems.append(problem("empty_table", path.name, expected="ratings"))
     StudyError.raise_any(path.parent, problems)
     texts = {key: table[key].map(plain_text) for key in names if key != "rating"}
+    if "listener_id" in names:
+        texts["listener_id"] = table["listener_id"].map(_listener_name)
+        _compare_spellings(texts["listener_id"], notes)
     return table.assign(rating=numbers, **texts)
+
+
+def _compare_spellings(listeners: pd.Series, notes: list[str]) -> None:
+    """Note listeners whose names differ only in capitals."""
+    names = pd.Series(listeners.unique())
+    for alike in names.groupby(names.str.casefold()).agg(list):
+        if len(alike) > 1:
+            notes.append(f"Only capitals distinguish the listeners {', '.join(alike)}.")
+
+
+def _drop_other_trials(
+    sheet: pd.DataFrame, track_ids: list[str], notes: list[str]
+) -> tuple[pd.DataFrame, str | None]:
+    """Drop the trials of experiment software that are no ratings, such as instructions.
+
+    A kind of trials contains ratings if some of its responses are numbers and some of its stimuli
+    are known tracks, or are at least no text of a page. Returned with the column of ratings, if
+    the sheet is such a log.
+    """
+    words = {_words(name): name for name in reversed(sheet.columns)}
+    kinds, rating, track = (
+        next((words[header] for header in accepted if header in words), None)
+        for accepted in (TRIAL_KINDS, HEADERS["rating"], HEADERS["track_id"])
+    )
+    if kinds is None or rating is None:
+        return sheet, None
+    rated = _to_numbers(_answers(sheet[rating])).notna()
+    if track_ids:
+        known = {name.casefold() for name in track_ids}
+        rated &= sheet.map(lambda cell: _track_name(cell).casefold() in known).any(axis=1)
+    elif track:
+        rated &= ~sheet[track].astype(str).str.match(r"\s*<")
+    others = sheet[kinds].notna() & ~rated.groupby(sheet[kinds]).transform("any").eq(True)
+    if not rated.any() or not others.any():
+        return sheet, rating if rated.any() else None
+    counts = sheet.loc[others, kinds].value_counts(sort=False)
+    listed = ", ".join(f"{kind} ({count:,})" for kind, count in counts.items())
+    notes.append(f"Dropped, since they are no ratings of tracks (column {kinds}): {listed}.")
+    return sheet[~others], rating
+
+
+def _drop_summaries(table: pd.DataFrame, track_ids: list[str], notes: list[str]) -> pd.DataFrame:
+    """Drop rows that summarise others, such as a last row of means."""
+    keys = [key for key in ("track_id", "listener_id") if key in table]
+    summary = table[keys].map(lambda name: _is_summary(name) and name not in track_ids).any(axis=1)
+    if summary.all() or not summary.any():
+        return table
+    names = dict.fromkeys(
+        name for key in keys for name in table.loc[summary, key] if _is_summary(name)
+    )
+    notes.append(f"Dropped, since they summarise others: the rows {', '.join(names)}.")
+    return table[~summary]
 
 
 def _average_repetitions(
@@ -403,88 +507,11 @@ def _average_repetitions(
     return table.groupby(keys, sort=False, as_index=False)["rating"].mean()[kept]
 
 
-def _read_cells(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Read a spreadsheet's cells unchanged, indexed by line number from 2 on."""
-    skipped, notes = 0, []
-    with reading(path.parent, path.name, "a workbook, or separated UTF-8 text with a header"):
-        if not path.is_file() and path.exists():
-            raise StudyError(path.parent, [problem("not_a_file", path.name, value=path.name)])
-        with path.open("rb") as file:
-            start = file.read(4)
-        if start == OLE:
-            raise StudyError(path.parent, [problem("old_workbook", path.name)])
-        if path.suffix.lower() in {".xlsx", ".xlsm"}:
-            _check_size(path, ZipFile(path) if is_zipfile(path) else None)
-            with pd.ExcelFile(path) as book:
-                sheet = pd.read_excel(book, dtype=object, header=None, **EMPTY)
-                if sheet.isna().to_numpy().any():
-                    _fill_merged(path, sheet)
-                if others := book.sheet_names[1:]:
-                    notes.append(f"Only the first sheet was read, not {', '.join(others)}.")
-        else:
-            _check_size(path)
-            marked = start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-            text = path.read_text(encoding="utf-16" if marked else "utf-8-sig")
-            if re.match(r"\s*<(!doctype|html|table)", text, re.IGNORECASE):
-                raise ValueError("a web page")
-            stated = re.match(r"sep=(.)\s*\n", text)
-            skipped = int(bool(stated))
-            text = text[stated.end() :] if stated else text
-            separator = stated.group(1) if stated else _separator(text)
-            options = {"header": None, "skip_blank_lines": False, "engine": "python", **EMPTY}
-            sheet = pd.read_csv(io.StringIO(text), sep=separator, dtype=object, **options)
-        sheet.index += 1 + skipped
-        # a title in a separate row
-        while len(sheet) > 1 and sheet.iloc[0].notna().sum() < 2 <= sheet.iloc[1].notna().sum():
-            sheet, skipped = sheet.iloc[1:], skipped + 1
-        names = sheet.iloc[0]
-    # Qualtrics writes the questions and their identifiers in rows below the header
-    for row in sheet.index[1:3]:
-        if sheet.loc[row].astype(str).str.startswith('{"ImportId"').any():
-            sheet = sheet.drop(index=sheet.index[1 : row - skipped])
-            break
-    sheet.columns = [
-        f"column {k}" if pd.isna(name) else plain_text(name) for k, name in enumerate(names, 1)
-    ]
-    repeated = sheet.columns[sheet.columns.duplicated()].unique()
-    problems = [problem("duplicate_column", path.name, 1 + skipped, name) for name in repeated]
-    StudyError.raise_any(path.parent, problems)
-    return sheet.iloc[1:].dropna(how="all"), notes
-
-
-def _fill_merged(path: Path, sheet: pd.DataFrame) -> None:
-    """Copy the value of cells merged within a column to each of their rows."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about what openpyxl ignores, such as pictures
-        ranges = load_workbook(path).worksheets[0].merged_cells.ranges
-    for place in ranges:
-        if place.min_col == place.max_col and place.max_row <= len(sheet):
-            rows, column = slice(place.min_row - 1, place.max_row), place.min_col - 1
-            sheet.iloc[rows, column] = sheet.iloc[place.min_row - 1, column]
-
-
-def _check_size(path: Path, archive: ZipFile | None = None) -> None:
-    size = path.stat().st_size
-    if archive is not None:
-        with archive:
-            size = sum(member.file_size for member in archive.infolist())
-    if size > LARGEST_TABLE:
-        details = {"value": size / 2**20, "limit": LARGEST_TABLE / 2**20}
-        raise StudyError(path.parent, [problem("too_large", path.name, **details)])
-
-
-def _separator(text: str) -> str | None:
-    """Find the separator that gives the most columns, equally many per line; None if unclear."""
-    lines = text.splitlines()[:100]
-    widths = {s: {len(row) for row in csv.reader(lines, delimiter=s) if row} for s in ",;\t|"}
-    even = {max(width): s for s, width in widths.items() if len(width) == 1}
-    return even[max(even)] if even and max(even) > 1 else None
-
-
 def _answers(cells: pd.Series) -> pd.Series:
     """Blank the spellings of missing numbers, and strip labels and percent signs from others.
 
     Decimal commas become points, ``7 - very much`` becomes ``7``, and ``40%`` becomes ``40``.
+    Minus signs and the digits of other scripts become those of ASCII.
     """
     texts = cells.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
     words = {*map(str.casefold, MISSING), "", "-", "–", "."}
@@ -494,6 +521,9 @@ def _answers(cells: pd.Series) -> pd.Series:
     def number(cell: object) -> object:
         if not isinstance(cell, str):
             return cell
+        if not cell.isascii():
+            digits = [unicodedata.decimal(letter, letter) for letter in cell]
+            cell = "".join(map(str, digits)).replace("\u2212", "-")
         labelled = LABELLED.fullmatch(cell)
         text = labelled[1] if labelled else re.sub(r"(?<=\d)\s*%$", "", cell)
         return text.replace(",", ".") if decimal.fullmatch(text) else text
@@ -506,6 +536,21 @@ def _to_numbers(cells: pd.Series) -> pd.Series:
     cells = cells.astype(object)
     other = [isinstance(cell, bool | datetime.date | datetime.time) for cell in cells]
     return pd.to_numeric(cells.mask(np.array(other, dtype=bool)), errors="coerce")
+
+
+def _counts_rows(name: str, cells: pd.Series) -> bool:
+    """Return True for a column of row numbers, which pandas and R write first."""
+    steps = _to_numbers(cells).diff().iloc[1:]
+    return bool(ROW_NUMBERS.fullmatch(_words(name))) and len(steps) > 0 and bool((steps == 1).all())
+
+
+def _is_summary(name: str) -> bool:
+    return name.casefold().strip(" .:") in SUMMARIES
+
+
+def _listener_name(cell: object) -> str:
+    """Return a listener's name; numbers lose the ``.0`` that they gain in a column with gaps."""
+    return re.sub(r"(?<=\d)\.0+$", "", plain_text(cell))
 
 
 def _track_name(cell: object) -> str:
@@ -578,7 +623,8 @@ def _plain_header(name: str) -> str:
     >>> _plain_header("ResponseId"), _plain_header("Subject Nr."), _plain_header("PROLIFIC_PID")
     ('response', 'subject', 'prolific_pid')
     """
-    return re.sub(r"_(id|code|nr|no|num|number|name|key)$", "", _words(name))
+    words = _words(name).removeprefix("spreadsheet_")  # Gorilla's columns of stimuli
+    return re.sub(r"_(id|code|nr|no|num|number|name|key)$", "", words)
 
 
 def _words(name: str) -> str:

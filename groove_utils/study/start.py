@@ -35,6 +35,7 @@ def start_study(
     listener: str | None = None,
     track: str | None = None,
     questions: Sequence[str] = (),
+    worksheet: str | None = None,
     report: Callable[[str], object] | None = None,
 ) -> Path:
     """Write a study folder that can then be checked, completed by hand, and built.
@@ -62,6 +63,8 @@ def start_study(
         Columns of the spreadsheet, if they cannot be inferred from their names.
     questions : sequence of str
         Columns of ratings; by default, all that could be.
+    worksheet : str, optional
+        Worksheet of a workbook; by default, the largest that contains ratings.
     report : callable, optional
         Function called with sentences that describe how the input was interpreted and what was left
         out.
@@ -80,13 +83,10 @@ def start_study(
     folder = Path(folder)
     if (folder / "study.yml").exists():
         raise StudyError(folder, [problem("existing_study", "study.yml")])
-    if scale and not (all(map(math.isfinite, scale)) and scale[0] < scale[1]):
-        value = f"{scale[0]:g} to {scale[1]:g}"
-        raise StudyError(folder, [problem("reversed_scale", "--scale", value=value)])
+    _check_scale(folder, scale)
     files = None if audio is None else _tracks_from_files(Path(audio))
-    known = None if files is None else files["track_id"].tolist()
-    options = {"listener": listener, "track": track, "questions": questions}
-    sheet = read_sheet(Path(ratings), known, query=query, **options)
+    options = {"listener": listener, "track": track, "questions": questions, "worksheet": worksheet}
+    sheet = read_sheet(Path(ratings), _known_tracks(files, embeddings), query=query, **options)
     wording = _label_queries(sheet.ratings)
     tracks = _join_tracks(folder, sheet, files, audio, Path(ratings))
     scales = _find_scales(folder, sheet.ratings, scale, Path(ratings))
@@ -100,6 +100,20 @@ def start_study(
     if report:
         _report(report, sheet, tracks, scales, scale)
     return folder
+
+
+def _check_scale(folder: Path, scale: tuple[float, float] | None) -> None:
+    if scale and not (all(map(math.isfinite, scale)) and scale[0] < scale[1]):
+        value = f"{scale[0]:g} to {scale[1]:g}"
+        raise StudyError(folder, [problem("reversed_scale", "--scale", value=value)])
+
+
+def _known_tracks(files: pd.DataFrame | None, embeddings) -> list[str]:
+    """Return the names of the sound files, otherwise those of the vectors."""
+    if files is not None:
+        return files["track_id"].tolist()
+    vectors = [] if embeddings is None else Path(embeddings).rglob("[!.]*.npz")
+    return sorted({plain_text(file.stem) for file in vectors})
 
 
 def _describe_study(title: str, wording: dict, scales: dict, tracks: pd.DataFrame) -> dict:

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from expect import raises
 
-from groove_utils.study import StudyError, load_study, sheets, validate_study
+from groove_utils.study import StudyError, load_study, validate_study, worksheets
 from groove_utils.study.__main__ import main
 from groove_utils.study.sheets import read_sheet
 from groove_utils.study.start import start_study
@@ -248,7 +248,7 @@ def test_dates_are_no_ratings(tmp_path):
     for dates in (["2024-01-05", "2024-02-05"], ["2024-01-05", "3"]):
         cells = [pd.Timestamp(text).to_pydatetime() if "-" in text else 3 for text in dates]
         frame = pd.DataFrame({"track": ["s1", "s2"], "rating": cells}).astype(object)
-        with raises(StudyError, "not_a_number", row=2, column="rating"):
+        with raises(StudyError, "date_as_rating", row=2, column="rating"):
             read_sheet(save(frame, tmp_path / "r.xlsx"))
 
 
@@ -285,11 +285,13 @@ def test_other_sheets_of_a_workbook_are_named(tmp_path):
     with pd.ExcelWriter(tmp_path / "r.xlsx") as book:
         common_sheet().to_excel(book, sheet_name="ratings", index=False)
         common_sheet().to_excel(book, sheet_name="pilot", index=False)
-    assert read_sheet(tmp_path / "r.xlsx").notes == ["Only the first sheet was read, not pilot."]
+    assert read_sheet(tmp_path / "r.xlsx").notes == [
+        "Only the sheet ratings was read, not pilot (see --sheet)."
+    ]
 
 
 def test_a_workbook_that_unpacks_to_gigabytes_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(sheets, "LARGEST_TABLE", 2**20)
+    monkeypatch.setattr(worksheets, "LARGEST_TABLE", 2**20)
     path = save(common_sheet(), tmp_path / "r.xlsx")
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/media/zeros", bytes(2**21))
