@@ -115,6 +115,9 @@ MESSAGES = {
     "repeated_audio": "{value}, the same sound as {other} by another artist; expected different "
     "sounds. A prediction would be tested on a song that it was trained on: delete one of the "
     "tracks, or give both the same artist.",
+    "cancelled_audio": "{value}, whose channels cancel each other, so that their mean is silent; "
+    "expected sound in the mean, which the analyses use. Invert the polarity of one channel, or "
+    "export the file in mono.",
     "silent_audio": "{value}, which is silent; expected sound. Export it again, or delete the "
     "track.",
     "missing_stem": "no such file; expected the four stems {expected}. Add the stem.",

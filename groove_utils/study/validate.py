@@ -25,6 +25,7 @@ __all__ = ["validate_study"]
 
 MIN_ARTISTS = 4  # one for each fold of the paper's protocol
 SILENCE_PEAK = 1e-4  # −80 dB full scale
+CANCELLED = 0.01  # level of the channels' mean, relative to the channels: −40 dB
 LENGTH_TOLERANCE = 0.01  # seconds between a stem and its mix
 
 
@@ -183,9 +184,13 @@ def _check_track_audio(
         return
     path = find_file(folder, str(file))
     try:
-        y, sr = audio.load_audio(path)
+        channels, sr = audio.load_audio(path, mono=False)
     except audio.AudioError as error:
         yield problem("unusable_audio", *place, value=file, **_split_message(error, path))
+        return
+    y = audio.mix_down(channels.T) if channels.ndim > 1 else channels
+    if np.ptp(channels) > SILENCE_PEAK and y.std() < CANCELLED * channels.std():
+        yield problem("cancelled_audio", *place, value=file)
         return
     if np.ptp(y) < SILENCE_PEAK:  # also a constant offset
         yield problem("silent_audio", *place, value=file)

@@ -453,3 +453,13 @@ def test_a_constant_and_a_single_sample_are_silence(make_study):
     soundfile.write(folder / "audio" / "song1.flac", np.full(4000, 0.5), 8000)
     soundfile.write(folder / "audio" / "song2.flac", np.full(1, 0.5), 8000)
     assert {("silent_audio", 3, "audio"), ("silent_audio", 4, "audio")} == kinds(folder)
+
+
+def test_channels_that_cancel_each_other_are_no_silence(make_study):
+    folder = make_study()
+    y = 0.3 * np.sin(np.arange(8000) / 20)
+    noise = 1e-4 * np.random.default_rng(0).standard_normal(8000)
+    cancelled, wide, near = [y, -y], [y, 0 * y], [y, noise - y]
+    for k, channels in enumerate([cancelled, wide, near], 1):
+        soundfile.write(folder / "audio" / f"song{k}.flac", np.transpose(channels), 8000)
+    assert {("cancelled_audio", 3, "audio"), ("cancelled_audio", 5, "audio")} == kinds(folder)
