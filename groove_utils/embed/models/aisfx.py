@@ -1,0 +1,139 @@
+"""aiSFX (Ma & Lerch, 2022): an embedding of sound effects.
+
+A network of nine layers, 4.7 million parameters, on a mel spectrogram of 2.3 s. It was trained to
+name the category of effects (doors, crowds, weather, …) in nine commercial libraries at once. It
+knows sounds, but was never asked about music.
+
+References
+----------
+Ma, A. B. & Lerch, A. (2022). Representation learning for the automatic indexing of sound effects
+libraries. ISMIR, 866–875.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import librosa
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from groove_utils.embed.models.packaged_network import PackagedNetwork, valid_frames
+
+__all__ = ["AiSFX", "AiSFXNetwork", "MelSpectrogram"]
+
+SAMPLE_RATE = 44100
+N_FFT, HOP, N_FRAMES, N_MELS = 2048, 1024, 100, 96
+LARGEST = 9.457798957824707  # of the training data, after compression
+CHANNELS = (64, 128, 256, 512)
+
+
+class MelSpectrogram(nn.Module):
+    """Log-mel spectrogram of Essentia's definition, on which the network was trained.
+
+    96 bands of the HTK mel scale up to 22050 Hz, from a 2048-point power spectrum every 1024
+    samples; triangular in mel and of unit sum; then log10(10000·x + 1), scaled to 0 … 1.
+    """
+
+    def __init__(self):
+        super().__init__()
+        bins = librosa.hz_to_mel(np.arange(N_FFT // 2 + 1) * SAMPLE_RATE / N_FFT, htk=True)
+        edges = np.linspace(0, librosa.hz_to_mel(SAMPLE_RATE / 2, htk=True), N_MELS + 2)[:, None]
+        width = edges[1] - edges[0]
+        filters = (1 - np.abs(bins - edges[1:-1]) / width).clip(0)
+        filters = (filters / filters.sum(1, keepdims=True)).T
+        self.register_buffer("filters", torch.tensor(filters, dtype=torch.float32))
+        self.register_buffer("window", torch.hann_window(N_FFT, periodic=False))
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """Transform (n_windows, n_samples) to (n_windows, n_frames, 96)."""
+        spectrum = torch.fft.rfft(batch.unfold(1, N_FFT, HOP) * self.window)
+        mel = (spectrum.real.square() + spectrum.imag.square()) @ self.filters
+        return torch.log10(10000 * mel + 1) / LARGEST
+
+
+class _Block(nn.Module):
+    """Two 3×3 convolutions, each with batch norm and ReLU."""
+
+    def __init__(self, n_in: int, n_out: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
+        self.bn1, self.bn2 = nn.BatchNorm2d(n_out), nn.BatchNorm2d(n_out)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(self.bn1(self.conv1(x)))
+        return functional.relu(self.bn2(self.conv2(x)))
+
+
+class AiSFXNetwork(nn.Module):
+    """The embedding network; the classifiers of the nine libraries are left out."""
+
+    def __init__(self):
+        super().__init__()
+        self.spectrogram = MelSpectrogram()
+        self.blocks = nn.ModuleList(_Block(n, m) for n, m in zip((1, *CHANNELS), CHANNELS))
+
+    def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Compute the feature maps averaged over frequency, and the embedding.
+
+        Parameters
+        ----------
+        batch : Tensor, shape (n_windows, n_samples)
+        n_valid : Tensor of int, shape (n_windows,)
+
+        Returns
+        -------
+        dict of str to Tensor
+            ``block1`` … ``block3``, shape (n_windows, n_positions, n_channels), NaN at positions
+            after the end; ``embedding``, shape (n_windows, 512), the largest value over time.
+        """
+        x = self.spectrogram(batch)
+        mask = valid_frames(n_valid, N_FFT, HOP, x.shape[1])
+        x, layers = (x * mask[..., None])[:, None], {}
+        for i, block in enumerate(self.blocks, 1):
+            x = block(x)
+            last = i == len(self.blocks)
+            if not last:
+                x, mask = functional.max_pool2d(x, 2), mask[:, : mask.shape[1] // 2 * 2 : 2]
+            fill = -torch.inf if last else torch.nan
+            maps = x.mean(3).mT.masked_fill(~mask[..., None], fill)
+            layers["embedding" if last else f"block{i}"] = maps.amax(1) if last else maps
+        return layers
+
+
+class AiSFX(PackagedNetwork):
+    """Adapter of aiSFX (``aisfx``), or of its untrained twin."""
+
+    sample_rate = SAMPLE_RATE
+    window = ((N_FRAMES - 1) * HOP + N_FFT) / SAMPLE_RATE
+    hop = N_FRAMES * HOP / SAMPLE_RATE
+    lead = N_FFT // 2 / SAMPLE_RATE
+    version = "0.1.2"
+    file = "models/checkpoint.pth"
+    sha256 = "499ea75909c932a2f94c35fa722fa4fabc5bcb7e84917209cc5f7402627b7eb5"
+
+    def build(self) -> AiSFXNetwork:
+        """Return the network with arbitrary weights."""
+        return AiSFXNetwork()
+
+    def read(self, path: Path) -> dict[str, torch.Tensor]:
+        """Return the weights of the embedding network.
+
+        The file also counts the libraries' classes with NumPy's integers. PyTorch's restricted
+        unpickler is allowed these, and nothing else.
+        """
+        scalar = np.int64(0).__reduce__()[0]
+        allowed = [scalar, (scalar, "numpy.core.multiarray.scalar")]  # NumPy 2 moved it
+        allowed += [np.dtype, type(np.dtype("int64"))]
+        with torch.serialization.safe_globals(allowed):
+            stored, _ = torch.load(path, map_location="cpu", weights_only=True)
+        prefix = "embedding_net.conv_block"
+        weights = {}
+        for key, tensor in stored.items():
+            if key.startswith(prefix):
+                number, _, rest = key.removeprefix(prefix).partition(".")
+                weights[f"blocks.{int(number) - 1}.{rest}"] = tensor
+        return weights

@@ -1,0 +1,123 @@
+"""CREPE (Kim et al., 2018), in its smallest size: the pitch of one voice, from the waveform.
+
+A network of 0.5 million parameters with six convolutions along the waveform. It was trained to
+name the pitch of a single voice or instrument, in 20-cent steps. Each frame of 64 ms is heard
+alone, so the model knows neither rhythm nor harmony over time. The original has a frame every
+10 ms; a frame every 32 ms covers the signal with half overlap, for a third of the time.
+
+References
+----------
+Kim, J. W., Salamon, J., Li, P. & Bello, J. P. (2018). CREPE: a convolutional representation for
+pitch estimation. ICASSP. arXiv:1802.06182.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from groove_utils.embed.models.packaged_network import PackagedNetwork, valid_frames
+
+__all__ = ["Crepe", "CrepeNetwork", "pitch_frequencies"]
+
+SAMPLE_RATE = 16000
+FRAME, HOP, N_FRAMES = 1024, 512, 64
+N_PITCHES = 360
+CHANNELS = (128, 16, 16, 16, 32, 64)
+BN_EPSILON = 1e-3
+
+
+class _Block(nn.Module):
+    """Convolution with TensorFlow's "same" padding, ReLU, batch norm, maximum of pairs."""
+
+    def __init__(self, n_in: int, n_out: int, width: int, stride: int):
+        super().__init__()
+        self.conv = nn.Conv1d(n_in, n_out, width, stride)
+        self.norm = nn.BatchNorm1d(n_out, eps=BN_EPSILON)
+        self.padding = (width - stride) // 2, (width - stride + 1) // 2
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(self.conv(functional.pad(x, self.padding)))
+        return functional.max_pool1d(self.norm(x), 2)
+
+
+class CrepeNetwork(nn.Module):
+    """The network on one frame; its input is standardised frame by frame."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.ModuleList([_Block(1, CHANNELS[0], 512, 4)])
+        self.blocks.extend(_Block(n, m, 64, 1) for n, m in pairwise(CHANNELS))
+        self.classifier = nn.Linear(256, N_PITCHES)
+
+    def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Compute all layers of each frame.
+
+        Parameters
+        ----------
+        batch : Tensor, shape (n_windows, n_samples)
+        n_valid : Tensor of int, shape (n_windows,)
+
+        Returns
+        -------
+        dict of str to Tensor, each (n_windows, n_frames, n_dims), NaN after the end
+            ``conv1`` … ``conv4``, averaged over the positions in a frame; ``conv5`` and ``conv6``,
+            positions times channels; ``pitch``, probabilities of :func:`pitch_frequencies`.
+        """
+        frames = batch.unfold(1, FRAME, HOP)
+        centred = frames - frames.mean(2, keepdim=True)
+        # a silent frame stays zero
+        x = (centred / centred.std(2, keepdim=True).clamp(min=1e-10)).flatten(0, 1)[:, None]
+        layers = {}
+        for i, block in enumerate(self.blocks, 1):
+            x = block(x)
+            layers[f"conv{i}"] = x.mean(2) if i < 5 else x.mT.flatten(1)
+        layers["pitch"] = torch.sigmoid(self.classifier(layers["conv6"]))
+        beyond = ~valid_frames(n_valid, FRAME, HOP, frames.shape[1])[..., None]
+        return {
+            name: values.view(*frames.shape[:2], -1).masked_fill(beyond, torch.nan)
+            for name, values in layers.items()
+        }
+
+
+class Crepe(PackagedNetwork):
+    """Adapter of CREPE's smallest size (``crepe-tiny``), or of its untrained twin."""
+
+    sample_rate = SAMPLE_RATE
+    window = ((N_FRAMES - 1) * HOP + FRAME) / SAMPLE_RATE
+    hop = N_FRAMES * HOP / SAMPLE_RATE
+    lead = FRAME // 2 / SAMPLE_RATE
+    version = "0.0.24"
+    file = "assets/tiny.pth"
+    sha256 = "d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432"
+
+    def build(self) -> CrepeNetwork:
+        """Return the network with arbitrary weights."""
+        return CrepeNetwork()
+
+    def read(self, path: Path) -> dict[str, torch.Tensor]:
+        """Return the weights; the file has one trailing axis more."""
+        weights = {}
+        for key, tensor in torch.load(path, map_location="cpu", weights_only=True).items():
+            scope, _, last = key.partition(".")
+            if scope.startswith("conv"):
+                part = "norm" if scope.endswith("_BN") else "conv"
+                key = f"blocks.{int(scope[4]) - 1}.{part}.{last}"
+            weights[key] = tensor.squeeze(3) if tensor.ndim == 4 else tensor
+        return weights
+
+
+def pitch_frequencies() -> torch.Tensor:
+    """Return the frequencies in Hz of the 360 pitches, in steps of 20 cents.
+
+    Examples
+    --------
+    >>> pitch_frequencies()[[0, -1]].round().tolist()
+    [32.0, 2006.0]
+    """
+    cents = 20 * torch.arange(N_PITCHES, dtype=torch.double) + 1997.3794084376191
+    return 10 * 2 ** (cents / 1200)

