@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import nbformat
 import yaml
 
 from groove_utils.book.chapter import study_tables
+from groove_utils.book.compilation import compile_pages
 from groove_utils.book.demo_results import demo_results
 from groove_utils.book.downloads import write_downloads
 from groove_utils.book.errors import BookError
@@ -101,18 +101,16 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     _render_pages(root / "book", sources, context)
     _drop_unused_media(sources, chapters)
     address = repository(root)
-    times = read_run_times(build, chapters)
-    config = _config(root / "_config.yml", address, times)
+    config = _config(root / "_config.yml", address)
     titles = {chapter.name: chapter.title for chapter in unanswered}
     config["sphinx"]["config"]["unanswered_chapters"] = titles
     config["html"]["extra_footer"] = _footer(root, data.title, address)
     write_if_changed(sources / "_config.yml", yaml.safe_dump(config, sort_keys=False))
-    html = build / "html"
-    scratch = build / "work" / "html"
-    shutil.rmtree(scratch, ignore_errors=True)
-    _jupyter_book(sources, scratch, build / "logs" / "jupyter-book.txt")
-    fresh = scratch / "_build" / "html"
-    finish_pages(fresh, sources / "figures")
+    html, fresh = build / "html", build / "work" / "html"
+    shutil.rmtree(fresh, ignore_errors=True)
+    work = build / "work" / "pages"  # kept, so that only changed pages are compiled the next time
+    shutil.copytree(compile_pages(sources, work, build / "logs" / "jupyter-book.txt"), fresh)
+    finish_pages(fresh, sources / "figures", work / "finished")
     (fresh / ".nojekyll").touch()
     write_downloads(shown, sources, fresh, values, address)
     write_exercises(_scripts(root, shown), fresh, values, address)
@@ -122,7 +120,6 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
         html.replace(old)
     fresh.replace(html)
     shutil.rmtree(old, ignore_errors=True)
-    shutil.rmtree(scratch, ignore_errors=True)
     write_exercises(_scripts(root, chapters), build.parent, values, address)  # for JupyterLab
     return html / "index.html"
 
@@ -252,36 +249,18 @@ def _footer(root: Path, study_title: str, address: dict[str, str] | None) -> str
     return f'<p class="site-facts">{" · ".join(items)}</p>'
 
 
-def _config(file: Path, address: dict[str, str] | None, run_times: dict[str, str]) -> dict:
+def _config(file: Path, address: dict[str, str] | None) -> dict:
     config = yaml.safe_load(file.read_text(encoding="utf-8"))
     config.setdefault("html", {})
     sphinx = config.setdefault("sphinx", {})
     sphinx["recursive_update"] = True  # otherwise the theme's options would replace those set here
-    sphinx.setdefault("config", {})["run_times"] = run_times
+    sphinx.setdefault("config", {})
     if address:
         config["repository"] = {**address, "path_to_book": "analysis"}
         config["html"] |= {"use_repository_button": True, "use_issues_button": True}
         # Colab would open a notebook without its environment: it gets the one to download instead
         config["launch_buttons"] = {"binderhub_url": "https://mybinder.org"}
     return config
-
-
-def _jupyter_book(sources: Path, target: Path, log: Path) -> None:
-    start = "from jupyter_book.cli.main import main; main()"  # the package has no __main__
-    command = [sys.executable, "-c", start, "build", str(sources)]
-    command += ["--path-output", str(target), "-W", "-n", "--keep-going", "--all"]
-    environment = {**os.environ, "NO_COLOR": "1", "PYTHONWARNINGS": "ignore"}
-    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    output = re.sub(r"\x1b\[[0-9;]*m", "", run.stdout + run.stderr)
-    write_if_changed(log, output)
-    if run.returncode:
-        problems = [line for line in output.splitlines() if re.search("WARNING|ERROR", line)]
-        shown = "\n".join(problems[-20:] or output.splitlines()[-25:])
-        raise BookError(
-            f"jupyter-book failed:\n{shown}\nThe whole log: {os.path.relpath(log)}",
-            kind="jupyter_book",
-            path=log,
-        )
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image
 
 from groove_utils.book.icons import draw_icon, read_icons
 from groove_utils.book.page_media import dark_twin
-from groove_utils.files import atomic_path, write_if_changed
+from groove_utils.files import atomic_path, hash_bytes, hash_file, write_if_changed
 
 __all__ = ["finish_page", "finish_pages"]
 
@@ -23,7 +24,7 @@ UNUSED = re.compile(r"fontawesome\.js|sphinx-thebe|\.js\.map")
 SEARCH_ONLY = re.compile(r"searchtools\.js|language_data\.js|searchindex\.js")
 
 
-def finish_pages(folder: Path, figures: Path) -> None:
+def finish_pages(folder: Path, figures: Path, finished: Path) -> None:
     """Edit every page of a built book in place, and delete unused files.
 
     Parameters
@@ -32,6 +33,8 @@ def finish_pages(folder: Path, figures: Path) -> None:
         Folder with ``index.html`` and ``_static/``.
     figures : pathlib.Path
         Folder of the chapters' figures and their dark versions, which are copied to the pages.
+    finished : pathlib.Path
+        Folder of pages that were finished before, by the hash of what they were made from.
     """
     for image in sorted((folder / "_images").glob("*.webp")):
         twin = dark_twin(image)
@@ -45,11 +48,25 @@ def finish_pages(folder: Path, figures: Path) -> None:
     found = read_icons(script, names) if script.is_file() else {}
     icons = {name: draw_icon(name, icon) for name, icon in found.items()}
     terms = _definitions(pages.get(folder / "glossary.html", ""))
+    used = []
     for page, text in pages.items():
-        write_if_changed(page, finish_page(text, page, icons, terms))
+        shared = json.dumps([page.name, icons, terms])
+        used.append(finished / f"{hash_bytes(text, shared, *_image_hashes(text, folder))}.html")
+        if not used[-1].is_file():
+            write_if_changed(used[-1], finish_page(text, page, icons, terms))
+        write_if_changed(page, used[-1].read_bytes())
+    for file in set(finished.glob("*.html")).difference(used):
+        file.unlink()
     for file in folder.glob("_static/**/*"):
         if UNUSED.search(file.name):
             file.unlink()
+
+
+def _image_hashes(text: str, folder: Path) -> list[str]:
+    """Hash the images of a page and their dark versions."""
+    images = [folder / name for name in re.findall(r'src="([^":]+\.(?:png|webp))"', text)]
+    files = [file for image in images for file in (image, dark_twin(image))]
+    return [hash_file(file) for file in files if file.is_file()]
 
 
 def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, str]) -> str:

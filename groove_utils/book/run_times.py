@@ -50,13 +50,13 @@ class RunTimeRole(SphinxRole):
     """Sphinx role that inserts the run time of a chapter."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the run time as a text node."""
-        text = self.config.run_times.get(self.text, "an unknown time")
-        return [nodes.Text(text)], []
+        """Return the run time as a text node; the page is compiled again when it changes."""
+        build = Path(self.env.srcdir).parent
+        self.env.note_dependency(str(build / "runs" / f"{self.text}.json"))
+        return [nodes.Text(read_run_times(build, [self.text]).get(self.text, "an unknown time"))], []
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the role ``run-time`` and the setting ``run_times``."""
-    app.add_config_value("run_times", {}, "env")
+    """Register the role ``run-time``."""
     app.add_role("run-time", RunTimeRole())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -237,7 +237,7 @@ def test_killed_at_three_moments_it_completes(real_project):
     for moment in (
         "work/01-first/in.ipynb",  # the first chapter is run
         "book/01-first.ipynb",  # and has just been written
-        "work/html",  # pages are compiled
+        "work/pages",  # pages are compiled
     ):
         kill_when_there_is(real_project, moment)
         assert not (real_project / BUILD / "html").exists()

@@ -31,7 +31,7 @@ def compiled(monkeypatch):
             return real(command, **options)
         commands.append(command)
         html = Path(command[command.index("--path-output") + 1]) / "_build" / "html"
-        html.mkdir(parents=True)
+        html.mkdir(parents=True, exist_ok=True)
         (html / "index.html").write_text(f"page {len(commands)}")
         return subprocess.CompletedProcess(command, commands.status, "WARNING: \x1b[1mbad\n", "")
 

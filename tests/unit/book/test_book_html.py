@@ -6,6 +6,7 @@ import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
+from groove_utils.book import html
 from groove_utils.book.html import finish_page, finish_pages
 from groove_utils.book.icons import read_icons
 
@@ -38,7 +39,7 @@ def book(tmp_path):
         (tmp_path / folder).mkdir()
     Image.new("RGB", (90, 30)).save(tmp_path / "_images/b.webp")
     Image.new("RGB", (90, 30), "navy").save(tmp_path / "figures/b.dark.webp")
-    finish_pages(tmp_path, tmp_path / "figures")
+    finish_pages(tmp_path, tmp_path / "figures", tmp_path / "finished")
     return tmp_path
 
 
@@ -102,3 +103,31 @@ def test_only_icons_that_the_script_defines_are_read(book, tmp_path):
     (tmp_path / "icons.js").write_text(SCRIPT)
     icons = read_icons(tmp_path / "icons.js", ["moon", "nothing"])
     assert icons == {"moon": ("384", "512", "M2 2")}
+
+
+def test_a_page_is_finished_again_only_if_its_text_or_images_have_changed(tmp_path, monkeypatch):
+    finished = []
+
+    def finish(text, page, *_):
+        finished.append(page.name)
+        return text.upper()
+
+    monkeypatch.setattr(html, "finish_page", finish)
+
+    def run(**pages):
+        finished.clear()
+        for name, text in pages.items():
+            (tmp_path / f"{name}.html").write_text(text)
+        finish_pages(tmp_path, tmp_path / "figures", tmp_path / "kept")
+        return finished
+
+    plot = tmp_path / "plot.png"
+    Image.new("RGB", (10, 10)).save(plot)
+    pages = {"a": '<img src="plot.png">', "b": "b"}
+    assert run(**pages) == ["a.html", "b.html"]
+    assert run(**pages) == []
+    assert (tmp_path / "b.html").read_text() == "B"
+    assert run(**pages | {"b": "c"}) == ["b.html"]
+    Image.new("RGB", (20, 10)).save(plot)
+    assert run(**pages | {"b": "c"}) == ["a.html"]
+    assert len(list((tmp_path / "kept").iterdir())) == 2

@@ -1,0 +1,124 @@
+"""Compilation of pages by jupyter-book, which reads only pages that have changed since the last.
+
+Sphinx knows which pages it has to read again because their own files have changed. It does not know
+all that one page takes from others, such as titles in the sidebar. If any of this has changed, all
+pages are compiled again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from groove_utils.book.errors import BookError
+from groove_utils.book.page_media import list_media
+from groove_utils.files import hash_bytes, hash_file, write_if_changed
+from groove_utils.packages import installed_versions
+
+__all__ = ["compile_pages", "shared_parts"]
+
+# titles, labels and citations: what pages take from each other
+SHARED = re.compile(r"^ *#+ .*|^\(.*\)=|^ *:name:.*|\{cite[^`]*`[^`]*`|\{glossary\}", re.MULTILINE)
+WHOLE = ("_config.yml", "_toc.yml", "glossary.md", "references.bib")  # they concern every page
+
+
+def compile_pages(sources: Path, work: Path, log: Path) -> Path:
+    """Compile the pages of a book, and return their folder.
+
+    Parameters
+    ----------
+    sources : pathlib.Path
+        Folder with ``_config.yml``, ``_toc.yml`` and the pages.
+    work : pathlib.Path
+        Folder that is kept between builds: Sphinx's parsed pages, and its HTML.
+    log : pathlib.Path
+        File for the output of jupyter-book.
+
+    Returns
+    -------
+    pathlib.Path
+        Folder of the HTML. Do not edit it; copy it.
+
+    Raises
+    ------
+    BookError
+        If jupyter-book issues warnings or fails. All pages are compiled in the next build, so that
+        each repeats its warnings.
+    """
+    state, html = work / "shared.txt", work / "_build" / "html"
+    shared = shared_parts(sources)
+    if not state.is_file() or state.read_text(encoding="utf-8") != shared:
+        shutil.rmtree(work, ignore_errors=True)
+    state.unlink(missing_ok=True)
+    _jupyter_book(sources, work, log)
+    _remove_dropped_media(sources, html)
+    write_if_changed(state, shared)
+    return html
+
+
+def shared_parts(sources: Path) -> str:
+    """Hash everything in a book's sources on which pages other than its own depend.
+
+    Parameters
+    ----------
+    sources : pathlib.Path
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits. They are the same as long as titles, labels, citations, the glossary,
+        styles and scripts, the settings, the installed packages and this package's Sphinx extensions are.
+    """
+    parts = [json.dumps(installed_versions(), sort_keys=True)]
+    files = [sources / name for name in WHOLE] + [*(sources / "_static").glob("*.*")]
+    files += Path(__file__).parent.glob("*.py")
+    parts += [hash_file(file) for file in sorted(files) if file.is_file()]
+    for page in sorted([*sources.glob("*.md"), *sources.glob("*.ipynb")]):
+        parts += [page.name, *SHARED.findall(_prose(page))]
+    return hash_bytes(*parts)
+
+
+def _prose(page: Path) -> str:
+    """Return a page's Markdown: for a notebook, that of its cells and of their outputs."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix != ".ipynb":
+        return text
+    parts = []
+    for cell in json.loads(text)["cells"]:
+        if cell["cell_type"] == "markdown":
+            parts.append(cell["source"])
+        for output in cell.get("outputs", []):
+            parts.append(output.get("data", {}).get("text/markdown", ""))
+    return "\n".join("".join(part) for part in parts)
+
+
+def _jupyter_book(sources: Path, work: Path, log: Path) -> None:
+    start = "from jupyter_book.cli.main import main; main()"  # the package has no __main__
+    command = [sys.executable, "-c", start, "build", str(sources)]
+    command += ["--path-output", str(work), "-W", "-n", "--keep-going"]
+    environment = {**os.environ, "NO_COLOR": "1", "PYTHONWARNINGS": "ignore"}
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    output = re.sub(r"\x1b\[[0-9;]*m", "", run.stdout + run.stderr)
+    write_if_changed(log, output)
+    if run.returncode:
+        problems = [line for line in output.splitlines() if re.search("WARNING|ERROR", line)]
+        shown = "\n".join(problems[-20:] or output.splitlines()[-25:])
+        raise BookError(
+            f"jupyter-book failed:\n{shown}\nThe whole log: {os.path.relpath(log)}",
+            kind="jupyter_book",
+            path=log,
+        )
+
+
+def _remove_dropped_media(sources: Path, html: Path) -> None:
+    """Delete figures, sounds and tables of earlier builds, which Sphinx leaves in its folder."""
+    kept = {file.name for file in [*list_media(sources), *(sources / "_static").glob("*")]}
+    for place in ("_images/*", "_static/audio/*", "_downloads/*/*"):
+        for file in html.glob(place):
+            if file.name not in kept:
+                file.unlink()
