@@ -7,6 +7,7 @@
   const SHADES = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"]; // viridis
   const MISSING = "#9e9e9e";
   const REACH = 24; // pixels around a dot in which a tap picks it
+  const FEW = 60; // songs or fewer have larger dots
   const LISTED = 7; // so many groups have colours of their own
 
   const make = (name, attributes = {}, parent = null) => {
@@ -107,7 +108,7 @@
 
     const lines = songs.map(({ artist }) => artist === null ? null : make("line", {}, ties));
     const dots = songs.map((song, k) => {
-      const dot = make("circle", { r: 6, role: "button", tabindex: k ? -1 : 0 }, picture);
+      const dot = make("circle", { r: songs.length > FEW ? 6 : 9, role: "button", tabindex: k ? -1 : 0 }, picture);
       dot.addEventListener("mouseenter", () => { announce(k); point(k); });
       dot.addEventListener("mouseleave", () => point(dots.indexOf(document.activeElement)));
       dot.addEventListener("focus", () => { announce(k); rove(k); point(k); });
@@ -240,6 +241,7 @@
       });
       ties.classList.toggle("all", way.name === "artist");
       legend.replaceChildren();
+      if (colour.select.options.length === 1) legend.append(`${way.name}:`); // nothing to choose
       way.explain(legend);
       shown.textContent = [
         `On the map: ${name}`, layer && `layer ${layer}`, data.projection,
@@ -267,8 +269,8 @@
     } catch (error) {
       console.error(error);
       const note = root.querySelector(".map-note") ?? make("p", { class: "map-note" }, root);
-      note.textContent = "The map to listen to could not be drawn. "
-        + "The figure above shows the same songs.";
+      note.textContent = "The map to listen to could not be drawn."
+        + (root.dataset.figure ? " The figure above shows the same songs." : "");
     }
   });
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);

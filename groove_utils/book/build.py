@@ -25,6 +25,7 @@ from groove_utils.book.demo_results import demo_results
 from groove_utils.book.downloads import write_downloads
 from groove_utils.book.errors import BookError
 from groove_utils.book.exercise_notebooks import write_exercises
+from groove_utils.book.front_page import front_page
 from groove_utils.book.html import finish_pages
 from groove_utils.book.markdown import escape_text
 from groove_utils.book.model_cards import model_card_pages
@@ -95,6 +96,7 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
         "unanswered": unanswered,
         "run_time": lambda chapter: read_run_times(build, [chapter]).get(chapter, ""),
         "model_cards": model_card_pages(),
+        "front": front_page(sources, values),
         "demo": demo_results(root / "analysis" / "expected"),
         **provenance_tables(root, build, data, chapters),
     }
@@ -137,6 +139,7 @@ def write_pages(root: Path, study: str, build: Path, chapters: list[str]) -> Pat
         *_scripts(root, chapters),  # sources of the exercise notebooks
         *(build / kind / f"{chapter}.json" for chapter in chapters for kind in ("values", "runs")),
         *tables.glob("models.parquet"),
+        *(build / "book" / "figures").glob("06-probing-ladder.csv"),  # on the front page
         *(root / "analysis" / "expected").glob("demo_*.csv"),
     ]
     stamps = take_stamps(sources, *(build / kind for kind in ("values", "runs", "tables")))

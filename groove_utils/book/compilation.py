@@ -72,7 +72,7 @@ def shared_parts(sources: Path) -> str:
     -------
     str
         64 hexadecimal digits. They are the same as long as titles, labels, citations, the glossary,
-        styles and scripts, the settings, the installed packages and this package's Sphinx extensions are.
+        styles, scripts, settings, installed packages and this package's Sphinx extensions are.
     """
     parts = [json.dumps(installed_versions(), sort_keys=True)]
     files = [sources / name for name in WHOLE] + [*(sources / "_static").glob("*.*")]

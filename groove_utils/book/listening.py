@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,7 +10,7 @@ from IPython.display import HTML, display
 
 from groove_utils.book.chapter import in_book
 from groove_utils.book.errors import BookError
-from groove_utils.book.markdown import escape_text
+from groove_utils.book.map_markup import map_markup, to_square
 from groove_utils.book.outputs import show_figure
 from groove_utils.book.players import web_sounds
 from groove_utils.figures.maps import plot_model_maps
@@ -92,27 +91,15 @@ def listening_map(
             {
                 "name": model,
                 "layer": layers.get(model),
-                "xy": _to_square(xy).round(4).tolist(),
+                "xy": to_square(xy).round(4).tolist(),
                 "nearest": near.get(model),
             }
             for model, xy in maps.items()
         ],
         "ratings": [_rating(query, ratings[query]) for query in ratings],
     }
-    _show_map(name, data)
-
-
-def _show_map(name: str, data: dict) -> None:
-    """Embed the data of a map in the page, where its script finds them."""
-    # without "<", so that no title can end the script
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     note = "The figure above shows these songs; with JavaScript they can be heard there."
-    display(
-        HTML(
-            f'<div class="listening-map" data-figure="fig-{escape_text(name)}">'
-            f'<script type="application/json">{text}</script><p class="map-note">{note}</p></div>'
-        )
-    )
+    display(HTML(map_markup(data, note, f"fig-{name}")))
 
 
 def _describe(songs: pd.DataFrame) -> list[dict[str, str | None]]:
@@ -185,12 +172,6 @@ def _rows(model: str, rows: np.ndarray, n_songs: int) -> list[list[int]]:
             value=rows.shape,
         )
     return rows.tolist()
-
-
-def _to_square(xy: np.ndarray) -> np.ndarray:
-    """Scale positions to 0…1 in both directions, or to 0.5 if all are equal."""
-    low, span = xy.min(axis=0), np.ptp(xy, axis=0)
-    return np.where(span > 0, (xy - low) / np.where(span > 0, span, 1), 0.5)
 
 
 def _rating(query: str, means: pd.Series) -> dict:

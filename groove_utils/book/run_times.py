@@ -53,7 +53,9 @@ class RunTimeRole(SphinxRole):
         """Return the run time as a text node; the page is compiled again when it changes."""
         build = Path(self.env.srcdir).parent
         self.env.note_dependency(str(build / "runs" / f"{self.text}.json"))
-        return [nodes.Text(read_run_times(build, [self.text]).get(self.text, "an unknown time"))], []
+        return [
+            nodes.Text(read_run_times(build, [self.text]).get(self.text, "an unknown time"))
+        ], []
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

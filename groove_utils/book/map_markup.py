@@ -1,0 +1,71 @@
+"""HTML of listening maps, which ``book/_static/listening-map.js`` draws, and the way back."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+
+from groove_utils.book.markdown import MystText, escape_text
+
+__all__ = ["map_markup", "read_map", "to_square"]
+
+DATA = re.compile(r'class="listening-map".*?<script type="application/json">(.*?)</script>', re.S)
+
+
+def map_markup(data: dict, note: str, figure: str = "") -> MystText:
+    """Write a listening map as HTML in one line, with its data as JSON.
+
+    Parameters
+    ----------
+    data : dict
+        The map, as made by :func:`groove_utils.book.listening.listening_map`.
+    note : str
+        Sentence that is shown without JavaScript.
+    figure : str
+        Label of the static figure that the map replaces, if there is one.
+    """
+    # without "<", so that no title can end the script
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    return MystText(
+        f'<div class="listening-map" data-figure="{escape_text(figure)}">'
+        f'<script type="application/json">{text}</script><p class="map-note">{note}</p></div>'
+    )
+
+
+def read_map(page: Path) -> dict | None:
+    """Read the data of the first listening map on an executed chapter's page.
+
+    Parameters
+    ----------
+    page : pathlib.Path
+        The chapter's notebook.
+
+    Returns
+    -------
+    dict or None
+        None if the page, or a map on it, is absent.
+    """
+    if not page.is_file():
+        return None
+    for cell in nbformat.read(page, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html", "")
+            if found := DATA.search(html):
+                return json.loads(found[1])
+    return None
+
+
+def to_square(xy: np.ndarray) -> np.ndarray:
+    """Scale positions, shape (n_songs, 2), to 0…1 in both directions, or to 0.5 if all are equal.
+
+    Examples
+    --------
+    >>> to_square(np.array([[1.0, 5.0], [3.0, 5.0]])).tolist()
+    [[0.0, 0.5], [1.0, 0.5]]
+    """
+    low, span = xy.min(axis=0), np.ptp(xy, axis=0)
+    return np.where(span > 0, (xy - low) / np.where(span > 0, span, 1), 0.5)
