@@ -125,5 +125,5 @@ def test_the_lock_has_one_version_of_each_package_for_every_python(python, syste
     pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
     fitting = [pin.name for pin in pins if pin.marker is None or pin.marker.evaluate(place)]
     assert len(fitting) == len(set(fitting))
-    carriers = {"musicnn", "basic-pitch", "beatnet", "pyaudioanalysis"}
+    carriers = {"musicnn", "basic-pitch", "beatnet", "vibenet", "pyaudioanalysis"}
     assert {canonicalize_name(name) for name in required_packages()} - carriers <= set(fitting)

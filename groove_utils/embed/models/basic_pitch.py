@@ -14,7 +14,6 @@ instrument-agnostic model for polyphonic note transcription and multipitch estim
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +22,9 @@ import onnx.helper
 import onnx.shape_inference
 from onnx.numpy_helper import from_array, to_array
 
-from groove_utils.embed.adapters import ModelUnavailableError
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.models.frame_statistics import mean_and_deviation
+from groove_utils.embed.models.package_files import package_file
 
 __all__ = ["BasicPitch", "fold_convolutions", "randomise_kernels"]
 
@@ -100,16 +99,7 @@ class BasicPitch:
         ModelUnavailableError
             If ``basic-pitch`` or ``onnxruntime`` is not installed.
         """
-        card = catalogued_models()[self.name]
-        for package in card.packages:
-            if importlib.util.find_spec(package) is None:
-                raise ModelUnavailableError(
-                    f"{self.name}: the package {package} is not installed. Run `{card.install}`.",
-                    kind="missing_package",
-                    value=package,
-                )
-        folder = Path(importlib.util.find_spec("basic_pitch").origin).parent
-        return [folder / "saved_models" / "icassp_2022" / "nmp.onnx"]
+        return [package_file(self.name, "saved_models", "icassp_2022", "nmp.onnx")]
 
     def load(self) -> _Session:
         """Return an onnxruntime session; errors are those of :meth:`files`."""

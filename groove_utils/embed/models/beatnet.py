@@ -22,16 +22,15 @@ and music signal processing library. ACM Multimedia. arXiv:1605.07008.
 from __future__ import annotations
 
 import functools
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import scipy.fft
 
 from groove_utils.audio import check_signal, resample
-from groove_utils.embed.adapters import ModelUnavailableError
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.models.frame_statistics import mean_and_deviation
+from groove_utils.embed.models.package_files import package_file
 
 __all__ = ["FRAME_RATE", "BeatNet", "beat_activations", "filterbank", "spectral_features"]
 
@@ -79,15 +78,7 @@ class BeatNet:
         """
         if not self.trained:
             return []
-        spec = importlib.util.find_spec("BeatNet")
-        if spec is None or spec.origin is None:
-            raise ModelUnavailableError(
-                f"{self.name}: the package BeatNet, which holds its weights, is not installed. "
-                f"Run `{catalogued_models()[self.name].install}`.",
-                kind="missing_package",
-                value="BeatNet",
-            )
-        return [Path(spec.origin).parent / "models" / "model_1_weights.pt"]
+        return [package_file(self.name, "models", "model_1_weights.pt")]
 
     def load(self):
         """Return the network, a ``torch.nn.ModuleDict`` in evaluation mode.

@@ -12,7 +12,7 @@ from groove_utils.embed import embed_audio, embed_models, embed_tracks
 from groove_utils.embed.engine import Model, workers
 from groove_utils.embed.engine.reader import TrackReader, read_windows
 
-PACKAGED = ["mtt-musicnn", "mtt-vgg", "basic-pitch", "beatnet"]
+PACKAGED = ["mtt-musicnn", "mtt-vgg", "basic-pitch", "beatnet", "vibenet"]
 
 
 def same_bytes(one, other):
