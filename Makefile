@@ -104,7 +104,12 @@ expected: book ## accept the demo's present values as the expected ones
 
 .PHONY: bench
 bench: $(READY) ## measure speed against named alternatives
-	@for script in $(filter-out $(DEMO_SEEDS),$(wildcard tests/bench/bench_*.py)); do echo "== $$script"; $(PY) $$script || exit 1; done
+	@start=$$(date +%s); failed=; \
+	for script in $(filter-out $(DEMO_SEEDS),$(wildcard tests/bench/bench_*.py)); do \
+	  echo "== $$script"; $(PY) $$script || failed="$$failed $$script"; \
+	  echo "== $$(($$(date +%s) - start)) s"; \
+	done; \
+	test -z "$$failed" || { echo "bars missed in$$failed"; exit 1; }
 
 # an hour on two cores; a run that was stopped goes on where it was
 DEMO_SEEDS := tests/bench/bench_demo_seeds.py

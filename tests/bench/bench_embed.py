@@ -1,8 +1,9 @@
 """Measure the extraction of embeddings against named alternatives, in one run on one machine.
 
-``python tests/bench/bench_embed.py [--quick] [SECTION ...]`` prints one line for each bar: what was
-measured, against what, and whether the bar is met. Alternatives are timed in turn with ours, and
-the best of the repetitions counts, so that other work on the machine weighs on both alike.
+``python tests/bench/bench_embed.py [--long] [SECTION ...]`` prints one line for each bar: what was
+measured, against what, and whether the bar is met, and after each section how long it took.
+Alternatives are timed in turn with ours, and the best of the repetitions counts, so that other work
+on the machine weighs on both alike. With ``--long``, there are more files and repetitions.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def parity(_options) -> None:
 def per_song(options) -> None:
     """Seconds for one song of 12 s, decoding included."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = songs(Path(folder), 8 if options.quick else 16)
+        paths = songs(Path(folder), 16 if options.long else 6)
         for model in OFFLINE:
             load_model(model)
             start = time.perf_counter()
@@ -193,7 +194,7 @@ def musicnn_family(options) -> None:
     """The four taggers together, against per-file loops."""
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
-        paths = songs(folder, 6 if options.quick else 32)
+        paths = songs(folder, 32 if options.long else 6)
         tracks = {path.stem: path for path in paths}
         for model in TAGGERS:
             load_model(model)
@@ -209,7 +210,7 @@ def musicnn_family(options) -> None:
             functions[kind] = lambda kind=kind, found=found: found.append(
                 timed_alone("taggers", root, kind)
             )
-        spent = best(functions, 1 if options.quick else 3)["ours"]
+        spent = best(functions, 3 if options.long else 2)["ours"]
         for kind, what in (("reload", "loads per file"), ("kept", "keeps its networks")):
             ratio = min(loops[kind]) / spent
             note = f"ms a song: {1e3 * spent / len(paths):.0f}, loop "
@@ -307,7 +308,7 @@ def full_size(name: str, seconds: float, n_songs: int, options, precisions: dict
             functions[kind] = lambda kind=kind, spent=spent: spent.append(
                 timed_alone("transformers", root, name, kind)
             )
-        times = best(functions, 1 if options.quick else 3)
+        times = best(functions, 3 if options.long else 2)
         name = f"{name}, songs of {seconds:g} s"
         share = times["bare"] / times["float32"]
         report(f"{name}, share of the bare forward pass", share, ">= 0.9", share >= 0.9)
@@ -335,7 +336,7 @@ def ast(options) -> None:
     Of a last window, the loop's extractor fills up what is missing and the network runs on all of
     it; the engine leaves out the patches without sound.
     """
-    n_songs = 4 if options.quick else 10
+    n_songs = 10 if options.long else 3
     full_size("ast", 12.0, n_songs, options, {"float32": 1.5})
     full_size("ast", 20.48, n_songs, options, {"float32": 0})
 
@@ -347,15 +348,15 @@ def hubert(options) -> None:
     engine gains what the loop's threads wait for each other.
     """
     seconds = 4 * model_card("hubert-base").window
-    n_songs = 6 if options.quick else 10
+    n_songs = 10 if options.long else 2
     full_size("hubert-base", seconds, n_songs, options, {"float32": 1.5, "bfloat16": 1.5})
 
 
 def memory(options) -> None:
-    """Peak memory for an hour of 44.1 kHz stereo, against a minute."""
+    """Peak memory for 20 minutes of 44.1 kHz stereo (an hour if long), against one minute."""
     with tempfile.TemporaryDirectory() as root:
         peaks = {}
-        for minutes in (1, 10 if options.quick else 60):
+        for minutes in (1, 60 if options.long else 20):
             path = Path(root) / f"{minutes}.wav"
             rng = np.random.default_rng(0)
             with soundfile.SoundFile(path, "w", 44100, 2, subtype="PCM_16") as file:
@@ -381,9 +382,12 @@ def peak(path: str, cache: str) -> None:
 
 
 def cached(_options) -> None:
-    """96 tracks × 5 models from the cache, with no model in memory."""
+    """96 tracks × 5 models from the cache, with no model in memory.
+
+    The tracks are short, since an entry of the cache is as large for a long one.
+    """
     with tempfile.TemporaryDirectory() as root:
-        paths = songs(Path(root), 96, seconds=12.0)
+        paths = songs(Path(root), 96, seconds=2.0)
         cache = ArrayCache(Path(root) / "cache")
         tracks = {path.stem: path for path in paths}
         embed_models(tracks, OFFLINE, cache=cache, progress=False)
@@ -396,8 +400,8 @@ def cached(_options) -> None:
 
 
 def many(options) -> None:
-    """1,000 short tracks, cache and all: does the time per track grow?"""
-    n_tracks = 200 if options.quick else 1000
+    """400 short tracks (1,000 if long), cache and all: does the time per track grow?"""
+    n_tracks = 1000 if options.long else 400
     load_model("mtt-musicnn")
     with tempfile.TemporaryDirectory() as root:
         cache = ArrayCache(root)
@@ -435,7 +439,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the sections asked for; all by default."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []])
-    parser.add_argument("--quick", action="store_true", help="fewer files and repetitions")
+    parser.add_argument("--long", action="store_true", help="more files and repetitions")
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--loop", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -449,7 +453,9 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GROOVE_CACHE"] = folder
         for name in options.sections or SECTIONS:
+            start = time.perf_counter()
             SECTIONS[name](options)
+            print(f"-- {name}: {time.perf_counter() - start:.0f} s", flush=True)
     return 0
 
 

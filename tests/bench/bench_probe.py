@@ -113,8 +113,8 @@ def difference_rate(n_studies=200, seed=0, n_jobs=1):
     return np.mean(np.array(Parallel(n_jobs)(delayed(one)(i) for i in range(n_studies))) < 0.05)
 
 
-def speed(n=148, dim=9984, n_targets=4, n_permutations=1000, n_jobs=2):
-    """Seconds of the permutation test, and of one GridSearchCV permutation scaled from one fold."""
+def speed(n=148, dim=9984, n_targets=4, n_permutations=250, n_jobs=2):
+    """Seconds per permutation, and those of GridSearchCV, scaled from one fold."""
     rng = np.random.default_rng(0)
     X, Y = rng.standard_normal((n, dim)), rng.standard_normal((n, n_targets))
     artist, style = rng.integers(0, 110, n), rng.integers(0, 3, n)
@@ -133,14 +133,14 @@ def speed(n=148, dim=9984, n_targets=4, n_permutations=1000, n_jobs=2):
     predicted = search.predict(X[split.test])
     theirs = (time.perf_counter() - start) * 20 * n_targets
     difference = np.abs(predicted - result.predicted[0, split.test, 0]).max()
-    return {"seconds": ours, "per_permutation": ours / n_permutations, "grid_search": theirs,
+    return {"seconds": ours / n_permutations, "grid_search": theirs,
             "ratio": theirs / (ours / n_permutations), "difference": difference}  # fmt: skip
 
 
 def main(argv=None):
     """Measure, print and judge."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=200, help="simulated studies a figure")
+    parser.add_argument("--studies", type=int, default=100, help="simulated studies per rate")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args(argv)
     missed = []
@@ -151,8 +151,8 @@ def main(argv=None):
             missed.append(what)
 
     fast = speed(n_jobs=args.jobs)
-    judge("1,000 permutations, 148 × 9,984, 4 targets (s)", fast["seconds"], fast["seconds"] <= 60,
-          "≤ 60")  # fmt: skip
+    seconds = 1000 * fast["seconds"]
+    judge("1,000 permutations, 148 × 9,984, 4 targets (s)", seconds, seconds <= 60, "≤ 60")
     judge("times faster a permutation than GridSearchCV", fast["ratio"], fast["ratio"] >= 50,
           "≥ 50")  # fmt: skip
     judge("largest difference of predictions", fast["difference"], fast["difference"] < 1e-8,
@@ -167,8 +167,8 @@ def main(argv=None):
         "80 songs, 50 artists, true R² ≈ 0": {"n": 80, "n_artists": 50, "dim": 40, "slope": 0.6},
         "100 songs, 65 artists, true R² ≈ .76": {"dim": 30, "slope": 2.5, "artist_share": 0.2},
     }.items():
-        # of 200 studies alone, a coverage near .98 is known to within two hundredths
-        cover = coverage(5 * args.studies, {**STUDY, **change}, n_jobs=args.jobs)
+        # of 100 studies alone, a coverage near .98 is known to within three hundredths
+        cover = coverage(3 * args.studies, {**STUDY, **change}, n_jobs=args.jobs)
         judge(f"coverage, {name}", cover["refit"], 0.90 <= cover["refit"] <= 0.98, "0.90–0.98")
         pooled.append(cover["refit"])
         print(f"    true {cover['truth']:.3f}, mean estimate {cover['mean']:.3f}; "
