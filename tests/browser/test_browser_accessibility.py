@@ -30,8 +30,8 @@ def test_page_meets_the_accessibility_guidelines(visit, name, theme):
     page.add_script_tag(path=AXE)
     for width in (1280, 420):
         page.set_viewport_size({"width": width, "height": 900})
-        for _ in range(5):  # the theme makes what scrolls reachable by keyboard, with a delay
-            page.wait_for_timeout(800)
+        for _ in range(20):  # the theme makes what scrolls reachable by keyboard, with a delay
+            page.wait_for_timeout(200)
             if not (problems := page.evaluate(CHECK)):
                 break
         assert problems == [], f"at {width} px:\n" + "\n".join(problems[:10])
