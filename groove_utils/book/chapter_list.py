@@ -11,7 +11,6 @@ import shutil
 from pathlib import Path
 
 from groove_utils.book.errors import BookError
-from groove_utils.book.jupytext_sync import new_chapter
 from groove_utils.files import write_if_changed
 
 __all__ = ["add_chapter", "declared_tables", "listed_chapters", "remove_chapter"]
@@ -73,6 +72,8 @@ def add_chapter(folder: Path, slug: str) -> Path:
     Parameters, result and errors are those of :func:`groove_utils.book.jupytext_sync.new_chapter`;
     a name that is already listed is also an error.
     """
+    from groove_utils.book.jupytext_sync import new_chapter  # Make needs only the lists, at once
+
     file = folder / "chapters.mk"
     text = file.read_text(encoding="utf-8")
     chapters = listed_chapters(text)

@@ -7,15 +7,17 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import nbformat
 import yaml
 
 from groove_utils.book.errors import BookError
 from groove_utils.files import write_if_changed
 from groove_utils.strict_yaml import StrictLoader
 from groove_utils.study.catalogue import dataset_names
+
+if TYPE_CHECKING:
+    import nbformat
 
 __all__ = ["check_parameters", "fill_parameters", "read_parameters", "split_parameters"]
 

@@ -1,6 +1,5 @@
 """Results that are out of date or damaged are made again, under a lock; Make is replaced."""
 
-import multiprocessing
 import os
 import stat
 import subprocess
@@ -186,15 +185,26 @@ def test_the_commands(project, monkeypatch, capsys):
     assert "STUDY=nonsense" in capsys.readouterr().err
 
 
-def hold(build, seconds):
-    with lock_build(build, "make book"):
-        (build / "held").touch()
-        time.sleep(seconds)
+def test_make_starts_without_slow_packages():
+    code = "import sys, groove_utils.book.incremental, groove_utils.study.catalogue as c\n"
+    code += "c.dataset_names(); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"nbformat", "jupytext", "pandas", "numpy"} & set(run.stdout.split())
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from groove_utils.book.incremental import lock_build
+
+with lock_build(Path(sys.argv[1]), "make book"):
+    Path(sys.argv[1], "held").touch()
+    time.sleep(1)
+"""
 
 
 def test_a_lock_names_its_holder(tmp_path, capsys):
-    holder = multiprocessing.get_context("spawn").Process(target=hold, args=(tmp_path, 1))
-    holder.start()
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path])
     while not (tmp_path / "held").exists():
         time.sleep(0.01)
     with lock_build(tmp_path, "make clean"):
@@ -204,7 +214,7 @@ def test_a_lock_names_its_holder(tmp_path, capsys):
         )
     said = capsys.readouterr().out
     assert f"is in use by process {holder.pid} (make book, since " in said
-    holder.join()
+    assert holder.wait() == 0
     with lock_build(tmp_path, "make book"):  # at once
         pass
     assert capsys.readouterr().out == ""
