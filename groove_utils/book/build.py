@@ -22,6 +22,7 @@ import yaml
 from groove_utils.book.chapter import study_tables
 from groove_utils.book.compilation import compile_pages
 from groove_utils.book.demo_results import demo_results
+from groove_utils.book.demo_truth import demo_truth
 from groove_utils.book.downloads import write_downloads
 from groove_utils.book.errors import BookError
 from groove_utils.book.exercise_notebooks import write_exercises
@@ -97,6 +98,7 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
         "run_time": lambda chapter: read_run_times(build, [chapter]).get(chapter, ""),
         "model_cards": model_card_pages(),
         "front": front_page(sources, values),
+        "truth": demo_truth(),
         "demo": demo_results(root / "analysis" / "expected"),
         **provenance_tables(root, build, data, chapters),
     }

@@ -1,0 +1,136 @@
+"""Tables of the effects behind the demo study's ratings, from the constants of the simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.book.markdown import MystText, markdown_table
+from groove_utils.stats.wording import format_number, join_words
+from groove_utils.synth import listener_effects
+from groove_utils.synth.listener_effects import EFFECT_NAMES, REFERENCE, Effects, default_effects
+from groove_utils.synth.questionnaire import CONTROLS, RATED, fixed_effects, groove_score
+
+__all__ = ["demo_truth", "random_effects", "true_effects"]
+
+UNITS = {"density_z": " notes per second", "low_z": " dB"}  # others have none
+
+
+def demo_truth() -> dict[str, MystText | str]:
+    """Write the demo study's true effects in Markdown.
+
+    Returns
+    -------
+    dict of str to str
+        ``effects`` and ``random``: tables of the causes, and of the random parts; ``best``: the
+        syncopation at which groove is highest; ``styles`` and ``untouched``: what acts on the
+        control questions.
+    """
+    effects = default_effects()
+    slope, bend = true_effects(effects).loc[["syncopation_z", "syncopation_z2"], "groove"]
+    _, centre, unit = REFERENCE["syncopation_z"]
+    best = (centre - unit * slope / (2 * bend)) ** 2  # the square root is used
+    shown = [query for query in ("groove", *RATED) if query not in CONTROLS]
+    causes = true_effects(effects).rename_axis("cause")
+    units = pd.Series({term: _describe_unit(term) for term in causes.index}, name="one unit")
+    causes = pd.concat([units, _formatted(causes[shown], "+.2f", "+.1f")], axis=1)
+    spread = _formatted(random_effects(effects), ".2f", "g")
+    means = effects.style_mean["style_only"]
+    untouched = [q for q in CONTROLS if (effects.fixed.drop("intercept")[q] == 0).all()]
+    return {
+        "effects": _table(causes, "cause"),
+        "random": _table(spread.rename(columns=_in_words, index=EFFECT_NAMES).T, "question"),
+        "best": format_number(best, ".0f"),
+        "styles": join_words(f"{format_number(m, '+.0f')} ({style})" for style, m in means.items()),
+        "untouched": join_words(f"“{_in_words(query)}”" for query in untouched),
+    }
+
+
+def true_effects(effects: Effects) -> pd.DataFrame:
+    """Tabulate the fixed effects on each question.
+
+    Parameters
+    ----------
+    effects : Effects
+
+    Returns
+    -------
+    DataFrame
+        Index ``term``; columns ``groove``, in points of the score, and the questions, in points.
+
+    Examples
+    --------
+    >>> true_effects(default_effects()).loc["low_z", ["dance", "placebo"]].tolist()
+    [2.2, 0.0]
+    """
+    table = effects.table()
+    return pd.DataFrame({query: fixed_effects(table, query) for query in ("groove", *RATED)})
+
+
+def random_effects(effects: Effects) -> pd.DataFrame:
+    """Tabulate the standard deviations of the random parts of a rating.
+
+    Parameters
+    ----------
+    effects : Effects
+
+    Returns
+    -------
+    DataFrame
+        Index: the parts; columns as in :func:`true_effects`. The groove score averages four
+        questions, whose random parts are correlated.
+    """
+    weights = _groove_weights()
+    rows = {}
+    for part in effects.sd.index:
+        sd = effects.sd.loc[part].to_numpy()
+        if part in effects.common.index:
+            loadings = effects.common.loc[part].to_numpy()
+            correlation = np.outer(loadings, loadings)
+            np.fill_diagonal(correlation, 1)
+        else:  # one draw for all questions
+            correlation = np.ones((sd.size, sd.size))
+        variance = (weights * sd) @ correlation @ (weights * sd)
+        rows[part] = [np.sqrt(variance), *np.abs(sd)]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["groove", *RATED])
+
+
+def _groove_weights() -> np.ndarray:
+    """Return the weight of each question in the groove score."""
+    answers = pd.DataFrame(np.vstack([np.zeros(len(RATED)), np.eye(len(RATED))]), columns=RATED)
+    scores = groove_score(answers).to_numpy()
+    return scores[1:] - scores[0]
+
+
+def _formatted(table: pd.DataFrame, of_score: str, of_questions: str) -> pd.DataFrame:
+    """Format numbers on the groove score, and those on the questions."""
+    formats = {query: of_score if query == "groove" else of_questions for query in table}
+    return table.apply(lambda column: [format_number(v, formats[column.name]) for v in column])
+
+
+def _table(frame: pd.DataFrame, title: str) -> MystText:
+    return markdown_table(frame.rename(index=EFFECT_NAMES).rename_axis(title).reset_index())
+
+
+def _in_words(query: str) -> str:
+    return query.replace("_", " ")
+
+
+def _describe_unit(term: str) -> str:
+    """Describe one unit of a predictor in words."""
+    first, _, product = term.partition(":")
+    if product:
+        return f"{_describe_unit(first)} × one unit"
+    if term in ("dance_inclination_z", "musicianship_z"):
+        return "one SD of listeners"
+    if term == "syncopation_z2":
+        return f"the square of {EFFECT_NAMES['syncopation_z']}"
+    if term == "tempo_off2":
+        best = listener_effects.TEMPO_OPTIMUM
+        slow, fast = (best * np.exp(k * listener_effects.TEMPO_UNIT) for k in (-1, 1))
+        return f"at {slow:.0f} or {fast:.0f} beats per minute; the best tempo is {best:g}"
+    if term == "microtiming_x":
+        return f"{listener_effects.MICROTIMING_UNIT:g} ms"
+    _, centre, unit = REFERENCE[term]
+    what = " of its square root" if term == "syncopation_z" else UNITS.get(term, "")
+    return f"{unit:g}{what}, from {format_number(centre, 'g')}"
