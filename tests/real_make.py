@@ -28,7 +28,11 @@ def clean_environment(root: Path) -> dict[str, str]:
 
 
 def run_make(
-    root: Path, *words: str, check: bool = True, python: str = sys.executable
+    root: Path,
+    *words: str,
+    check: bool = True,
+    python: str = sys.executable,
+    timeout: float = 1200,
 ) -> subprocess.CompletedProcess:
     """Run Make in a checkout, to its end; with `check`, it must succeed."""
     environment = clean_environment(root)
@@ -41,7 +45,7 @@ def run_make(
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=1200,
+        timeout=timeout,
         check=False,
     )
     if check:

@@ -1,4 +1,7 @@
-"""The real site: all three editions on made-up or small data, and only the demo without data."""
+"""The real site: all three editions on made-up or small data, and only the demo without a network.
+
+The books of the second have stub chapters.
+"""
 
 import shutil
 import sys
@@ -8,6 +11,8 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from real_make import run_make
+from small_project import STUBS, add_stub
+from small_project import checkout as small_checkout
 
 from groove_utils.files import hash_file
 from groove_utils.study.datasets.oconnell2022 import SHA256
@@ -49,7 +54,8 @@ def test_three_editions(checkout, tmp_path):
     catalogued = checkout / "groove_utils" / "study" / "datasets" / "oconnell2022.yml"
     text = catalogued.read_text().replace(SHA256, hash_file(tmp_path / "ratings.csv"))
     catalogued.write_text(text)
-    run_make(checkout, "site", "PARAMS=smoke")
+    # with few resamples a chapter uses one core; ten minutes on two cores that are idle otherwise
+    run_make(checkout, "site", "-j2", "PARAMS=smoke", timeout=3600)
     site = checkout / "build" / "site-smoke"
     front = read(site / "index.html")
     assert [section["id"] for section in front.select("section")] == EDITIONS
@@ -57,3 +63,28 @@ def test_three_editions(checkout, tmp_path):
     for page in site.rglob("*.html"):
         for link in read(page).select(".editions a"):
             assert (page.parent / link["href"]).is_file(), (page, link["href"])
+
+
+def test_without_a_network_the_demo_alone_is_built_and_the_site_says_so(tmp_path, monkeypatch):
+    root = add_stub(small_checkout(tmp_path / "checkout", STUBS))
+    shutil.copytree(ROOT / "site", root / "site")
+    size = {"n_bands": 4, "songs_per_band": 1, "n_listeners": 8, "songs_per_listener": 4}
+    settings = {"all": {"seed": 1}, "study": {"demo": {"seed": 1, **size}}}
+    (root / "analysis" / "params" / "default.yml").write_text(yaml.safe_dump(settings))
+    monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "empty cache"))
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # refuses connections
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    run = run_make(root, "site", python="./stub_python")
+    for name in ("marmoret2026", "oconnell2022"):
+        said = f"{name}: its data could not be fetched or read; the site is built without it."
+        assert said in run.stdout
+    site = root / "build" / "site"
+    front = read(site / "index.html")
+    assert [section["id"] for section in front.select("section")] == EDITIONS
+    assert [bool(section.select(".missing")) for section in front.select("section")] == [
+        True, True, False,
+    ]  # fmt: skip
+    assert [folder.name for folder in site.iterdir() if folder.is_dir()] == ["demo"]
+    assert not {link["href"] for link in front.select("a")} - {"demo/index.html"}
