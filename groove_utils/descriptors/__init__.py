@@ -11,7 +11,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "beat": ["bar_profile", "estimate_grid"],
+        "beat": ["bar_profile", "estimate_grid", "track_beats"],
         "cards": [
             "BASELINE",
             "DESCRIPTORS",

@@ -20,7 +20,7 @@ from groove_utils.descriptors.onsets import LATENCY, clear_onsets, detect_onsets
 from groove_utils.descriptors.tempo import estimate_tempo
 from groove_utils.rhythm.grid import MIN_SWUNG, STEPS, Grid, divide_beats
 
-__all__ = ["bar_profile", "estimate_grid", "strength_at"]
+__all__ = ["bar_profile", "estimate_grid", "strength_at", "track_beats"]
 
 CLEAR_SWING = 0.12  # of a sixteenth; less may be mere looseness
 MIN_BEATS = 8  # two bars: fewer beats do not show a pattern
@@ -64,13 +64,11 @@ def estimate_grid(
     times, strengths = detect_onsets(curve, hop)
     if np.isnan(tempo) or times.size < MIN_BEATS or np.ptp(times) * tempo / 60 < MIN_BEATS - 1:
         return None
-    _, frames = librosa.beat.beat_track(
-        onset_envelope=curve, sr=1 / hop, hop_length=1, bpm=tempo, trim=False, tightness=400
-    )
-    if len(frames) < MIN_BEATS:
+    tracked = track_beats(curve, hop, tempo)
+    if tracked.size < MIN_BEATS:
         return None
     clear = clear_onsets(times, strengths)  # without noise at the ends
-    beats = smooth_beats(np.asarray(frames) * hop + LATENCY)
+    beats = smooth_beats(tracked + LATENCY)
     beats = extend_beats(beats, clear[0], clear[-1])
     if beats.size < MIN_BEATS:
         return None
@@ -87,6 +85,38 @@ def estimate_grid(
     beats, late = fit_beats(steps[shift % 4 :: 4], clear)
     swung = bool(_is_odd(beats, clear).sum() >= MIN_SWUNG)
     return Grid(float(60 / np.median(np.diff(beats))), beats, shift // 4, late, swung)
+
+
+def track_beats(curve: np.ndarray, hop: float, tempo: float | None = None) -> np.ndarray:
+    """Track beats at a tempo by dynamic programming (Ellis, 2007).
+
+    Parameters
+    ----------
+    curve : ndarray, shape (n_frames,)
+        Onset curve, or a network's estimate of how likely each frame is a beat.
+    hop : float
+        Seconds between its values.
+    tempo : float, optional
+        Beats per minute; :func:`estimate_tempo` by default.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_beats,)
+        Times of the beats in seconds; empty if no tempo is found.
+
+    Examples
+    --------
+    >>> curve = np.tile([1.0] + 24 * [0.0], 20)
+    >>> np.diff(track_beats(curve, 0.02))[:3].round(2).tolist()
+    [0.5, 0.5, 0.5]
+    """
+    tempo = estimate_tempo(curve, hop) if tempo is None else tempo
+    if np.isnan(tempo):
+        return np.zeros(0)
+    _, frames = librosa.beat.beat_track(
+        onset_envelope=curve, sr=1 / hop, hop_length=1, bpm=tempo, trim=False, tightness=400
+    )
+    return np.asarray(frames) * hop
 
 
 def _find_downbeat(
