@@ -927,7 +927,9 @@ show_table(
     "Beats within 70 ms of the true ones: F-measure with its 95% interval over artists. Tempo: within "
     "4% of the truth, of its half or double, or of neither.",
 )
-gain = trackers.loc["BeatNet"][["gain", "gain_low", "gain_high"]].set_axis(["gain", "low", "high"])
+gain = trackers.loc["BeatNet"][["gain", "gain_low", "gain_high"]].set_axis(
+    ["gain", "low", "high"]
+)
 report_effects({"beatnet_gain": gain}, len(songs), value="gain")
 words = "better than", "worse than", "not clearly different from"
 report_texts(beatnet_verdict=pick_verdict(gain, *words))

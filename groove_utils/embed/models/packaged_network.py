@@ -110,9 +110,9 @@ class PackagedNetwork:
 
     def forward(self, network: nn.Module, batch: torch.Tensor, n_valid: torch.Tensor) -> dict:
         """Compute the layers of a batch of windows; `n_valid` counts samples."""
-        with torch.autocast(batch.device.type, enabled=False):
-            windows = [network(y[None], n[None]) for y, n in zip(batch, n_valid, strict=True)]
-        return {layer: torch.cat([window[layer] for window in windows]) for layer in windows[0]}
+        windows = [network(y[None], n[None]) for y, n in zip(batch, n_valid, strict=True)]
+        layers = windows[0].keys()
+        return {layer: torch.cat([window[layer] for window in windows]).float() for layer in layers}
 
 
 def draw_weights(network: nn.Module, key: str) -> nn.Module:

@@ -61,7 +61,8 @@ class TempoNetwork(nn.Module):
     def spectrogram(self, batch: torch.Tensor) -> torch.Tensor:
         """Return the mel magnitudes of (n_windows, n_samples): (n_windows, n_frames, 40)."""
         window = torch.hann_window(N_FFT, device=batch.device)
-        return torch.fft.rfft(batch.unfold(1, N_FFT, HOP) * window).abs() @ self.filters
+        with torch.autocast(batch.device.type, enabled=False):  # bfloat16 is too coarse
+            return torch.fft.rfft(batch.unfold(1, N_FFT, HOP) * window).abs() @ self.filters
 
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
         """Compute the feature maps averaged over frequency, and the tempo's probabilities.

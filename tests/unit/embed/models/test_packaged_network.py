@@ -140,6 +140,19 @@ def test_nothing_after_the_end_counts(name):
     assert all(np.isfinite(v).all(-1).any() for v in first.values())
 
 
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_half_precision_changes_little(name):
+    adapter = ADAPTERS[name](f"{name}-untrained")
+    network = adapter.load()
+    batch = windows(adapter)["drums"]
+    full = outputs(adapter, network, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = outputs(adapter, network, batch)
+    for layer, values in full.items():
+        assert half[layer].dtype == np.float32
+        assert np.abs(half[layer] - values).max() <= 0.05 * np.abs(values).max(), layer
+
+
 def test_a_frame_counts_if_its_centre_does():
     for n_valid in (0, 5, 6, 8, 9, 100):
         expected = [c < n_valid or c == 5 for c in (5, 8, 11)]
