@@ -103,7 +103,7 @@ def hash_file(path: str | os.PathLike) -> str:
     return _hash_content(path.absolute(), stamp)
 
 
-@functools.lru_cache(maxsize=1 << 14)
+@functools.lru_cache(maxsize=1 << 16)  # 50 MiB
 def _hash_content(path: Path, stamp: tuple[int, ...]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

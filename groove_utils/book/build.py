@@ -26,6 +26,7 @@ from groove_utils.book.demo_truth import demo_truth
 from groove_utils.book.downloads import write_downloads
 from groove_utils.book.errors import BookError
 from groove_utils.book.exercise_notebooks import write_exercises
+from groove_utils.book.extraction_costs import extraction_costs
 from groove_utils.book.front_page import front_page
 from groove_utils.book.html import finish_pages
 from groove_utils.book.markdown import escape_text
@@ -99,6 +100,7 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
         "model_cards": model_card_pages(),
         "front": front_page(sources, values),
         "truth": demo_truth(),
+        "costs": extraction_costs(root / "analysis" / "expected"),
         "demo": demo_results(root / "analysis" / "expected"),
         **provenance_tables(root, build, data, chapters),
     }
@@ -142,7 +144,7 @@ def write_pages(root: Path, study: str, build: Path, chapters: list[str]) -> Pat
         *(build / kind / f"{chapter}.json" for chapter in chapters for kind in ("values", "runs")),
         *tables.glob("models.parquet"),
         *(build / "book" / "figures").glob("06-probing-ladder.csv"),  # on the front page
-        *(root / "analysis" / "expected").glob("demo_*.csv"),
+        *(root / "analysis" / "expected").glob("*.csv"),
     ]
     stamps = take_stamps(sources, *(build / kind for kind in ("values", "runs", "tables")))
     page = build_book(root, study, build, chapters)

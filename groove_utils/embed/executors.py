@@ -132,7 +132,8 @@ def open_pool(executor: str) -> Iterator[Callable]:
 def _run_on_cluster(client, function: Callable, jobs: Sequence[tuple]) -> Iterator:
     from distributed import as_completed
 
-    futures = [client.submit(function, *job, pure=False, retries=3) for job in jobs]
+    # no list of all futures: workers free what belongs to one once nothing here refers to it
+    futures = (client.submit(function, *job, pure=False, retries=3) for job in jobs)
     for future in as_completed(futures, loop=client.loop):
         yield future.result()
 

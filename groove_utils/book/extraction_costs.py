@@ -1,0 +1,141 @@
+"""Table of the page on model cards: what it costs to embed large collections.
+
+``python tests/bench/bench_scale.py --write`` measures the figures, since they take longer than a
+book.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from groove_utils.book.markdown import MystText, markdown_table
+from groove_utils.cache import format_bytes
+from groove_utils.stats.wording import join_words
+
+__all__ = ["extraction_costs"]
+
+SCALE = "scale.csv"
+SONG_SECONDS, N_CORES = 30, 2
+BLOCK = 4096  # bytes that a file system gives to a file at a time
+ADVICE = {
+    10**4: "nothing; `EXECUTOR=joblib:N` uses N cores",
+    10**5: "use a GPU, or the workers of a Dask cluster (`EXECUTOR=dask://HOST:PORT`), and put "
+    "`GROOVE_CACHE` on a disk of theirs that has room for so many files",
+    10**6: "embed parts of 100,000 tracks, one call of `embed_tracks` each, since a call holds all "
+    "of its vectors in memory; keep the layers that you need, and analyse a sample",
+}
+STEPS = {
+    "validate": "check a study with its audio",
+    "load": "load it",
+    "manifest": "record its files for Make",
+    "compare": "compare them with the record",
+    "cached": "read the vectors from the cache",
+}
+
+
+def extraction_costs(folder: Path) -> dict[str, MystText | str]:
+    """Write the costs of large collections in Markdown.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder with ``scale.csv``, whose first line begins with ``#`` and states how it was made.
+
+    Returns
+    -------
+    dict of str to str
+        ``table``; ``assumed``, the length of tracks and the number of cores for which it holds;
+        ``models``, those that were measured; ``growth``, a sentence on time and memory per track;
+        ``steps``, a table of what is done with all tracks of a study; ``made``, how the figures
+        were made. Empty strings if the file is missing.
+    """
+    if not (folder / SCALE).is_file():
+        return dict.fromkeys(("table", "assumed", "models", "growth", "steps", "made"), "")
+    rows = pd.read_csv(folder / SCALE, comment="#").set_index(["quantity", "subject"])
+    parts = _parts(rows)
+    first = (folder / SCALE).read_text(encoding="utf-8").partition("\n")[0]
+    return {
+        "table": markdown_table(_costs(rows, parts), myst=["what to change"]),
+        "assumed": f"tracks of {SONG_SECONDS} s on {N_CORES} cores",
+        "models": join_words(rows.loc["numbers"].index),
+        "growth": _describe_growth(rows, parts),
+        "steps": markdown_table(_steps(rows), fmt="{:.2g}"),
+        "made": first.removeprefix("#").strip(),
+    }
+
+
+def _parts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return seconds and memory (MiB) of the extraction, by the number of tracks done."""
+    columns = ["seconds", "client_mib", "worker_mib"]
+    series = {name: rows.loc[(name, "extraction")].set_index("tracks")["value"] for name in columns}
+    return pd.DataFrame(series).sort_index()
+
+
+def _slope(values: pd.Series) -> float:
+    """Return the growth per track from the first to the last value."""
+    return (values.iloc[-1] - values.iloc[0]) / (values.index[-1] - values.index[0])
+
+
+def _costs(rows: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
+    overhead = _slope(parts["seconds"])
+    models = rows.loc["numbers"].index
+    seconds = rows.loc["seconds_per_second"].loc[models, "value"] * SONG_SECONDS + overhead
+    numbers = rows.loc["numbers"].loc[models, "value"]
+    file_bytes = 4 * numbers + rows.loc[("entry_overhead", "cache"), "value"].item()
+    disk = np.ceil(file_bytes / BLOCK) * BLOCK
+    # vectors are in memory twice, one by one and stacked
+    vector_bytes = rows.loc[("vector_bytes", "cache"), "value"].item()
+    memory = 2**20 * _slope(parts["client_mib"]) + 2 * (4 * numbers - vector_bytes)
+    return pd.DataFrame(
+        [
+            {
+                "tracks": f"{n:,}",
+                "hours per model": _span(n * seconds / N_CORES / 3600, _hours),
+                "files per model": f"{n:,}",
+                "disk per model": _span(n * disk, format_bytes),
+                "memory": _span(n * memory, format_bytes),
+                "what to change": advice,
+            }
+            for n, advice in ADVICE.items()
+        ]
+    )
+
+
+def _hours(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _span(values: pd.Series, write) -> str:
+    """Write the smallest and the largest value."""
+    return "–".join(dict.fromkeys(write(value) for value in (values.min(), values.max())))
+
+
+def _describe_growth(rows: pd.DataFrame, parts: pd.DataFrame) -> str:
+    inner = parts[1:-1]  # without looking up and reading all tracks, before and after
+    half = len(inner) // 2
+    halves = [1e3 * _slope(part["seconds"]) for part in (inner[: half + 1], inner[half:])]
+    client = 1e3 * _slope(parts["client_mib"])
+    worker = 1e3 * _slope(inner["worker_mib"])
+    files, fullest = (
+        rows.loc[(name, "cache"), "value"].item() for name in ("files", "files_per_folder")
+    )
+    return (
+        f"Besides the network, a track took {1e3 * _slope(parts['seconds']):.1f} ms of processor "
+        f"time. The workers took {halves[0]:.1f} ms per track in the first half of "
+        f"{parts.index[-1]:,.0f} tracks, and {halves[1]:.1f} ms in the second. The memory of the "
+        f"calling process grew by {client:.1f} MiB per 1,000 tracks, vectors included, that of a "
+        f"worker by {worker:.1f} MiB. The cache held {files:,.0f} files, and at most "
+        f"{fullest:,.0f} in one folder."
+    )
+
+
+def _steps(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return milliseconds per track of each step, by the number of tracks."""
+    table = rows.loc[[("seconds", step) for step in STEPS]].reset_index()
+    table["per_track"] = 1e3 * table["value"] / table["tracks"]
+    table = table.pivot(index="subject", columns="tracks", values="per_track").loc[list(STEPS)]
+    table.columns = [f"ms per track, {n:,.0f} tracks" for n in table.columns]
+    return table.rename(STEPS).rename_axis("step").reset_index()
