@@ -112,13 +112,10 @@ class AiSFX(PackagedNetwork):
     window = ((N_FRAMES - 1) * HOP + N_FFT) / SAMPLE_RATE
     hop = N_FRAMES * HOP / SAMPLE_RATE
     lead = N_FFT // 2 / SAMPLE_RATE
+    architecture = AiSFXNetwork
     version = "0.1.2"
     file = "models/checkpoint.pth"
     sha256 = "499ea75909c932a2f94c35fa722fa4fabc5bcb7e84917209cc5f7402627b7eb5"
-
-    def build(self) -> AiSFXNetwork:
-        """Return the network with arbitrary weights."""
-        return AiSFXNetwork()
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
         """Return the weights of the embedding network.

@@ -91,13 +91,10 @@ class Crepe(PackagedNetwork):
     window = ((N_FRAMES - 1) * HOP + FRAME) / SAMPLE_RATE
     hop = N_FRAMES * HOP / SAMPLE_RATE
     lead = FRAME // 2 / SAMPLE_RATE
+    architecture = CrepeNetwork
     version = "0.0.24"
     file = "assets/tiny.pth"
     sha256 = "d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432"
-
-    def build(self) -> CrepeNetwork:
-        """Return the network with arbitrary weights."""
-        return CrepeNetwork()
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
         """Return the weights; the file has one trailing axis more."""

@@ -37,12 +37,15 @@ class PackagedNetwork:
 
     Attributes
     ----------
+    architecture : type of torch.nn.Module
+        Class of the network.
     file : str
         Path of the weights inside the package, which is the first of the card's packages.
     sha256 : str
         Hash of that file.
     """
 
+    architecture: type[nn.Module]
     file: str
     sha256: str
     batch_size = 2
@@ -52,10 +55,6 @@ class PackagedNetwork:
         self.name, self.seed = name, seed
         self.trained = not name.endswith("-untrained")
         self.layers = dict(catalogued_models()[name].layers)
-
-    def build(self) -> nn.Module:
-        """Return the network with arbitrary weights."""
-        raise NotImplementedError
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
         """Return the network's weights, by their names in the network, from a verified file."""
@@ -90,7 +89,7 @@ class PackagedNetwork:
         ModelUnavailableError, ModelRefusedError
             If the package is not installed; if the file has other content than the known one.
         """
-        network = self.build().eval()
+        network = self.architecture().eval()
         if not self.trained:
             return draw_weights(network, f"{self.name}/{self.seed}")
         (path,) = self.files()

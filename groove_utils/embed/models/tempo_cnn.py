@@ -104,13 +104,10 @@ class TempoCNN(PackagedNetwork):
     window = ((N_FRAMES - 1) * HOP + N_FFT) / SAMPLE_RATE
     hop = N_FRAMES // 2 * HOP / SAMPLE_RATE
     lead = N_FFT // 2 / SAMPLE_RATE
+    architecture = TempoNetwork
     version = "0.0.8"
     file = "models/deeptemp_k8.h5"
     sha256 = "65bd692fbb3699643d8567012887eb31f7d27be5f71f5bca60ad073dfed5ef8d"
-
-    def build(self) -> TempoNetwork:
-        """Return the network with arbitrary weights."""
-        return TempoNetwork()
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
         """Return the weights; kernels are stored as (height, width, n_in, n_out)."""
