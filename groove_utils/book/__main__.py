@@ -18,6 +18,10 @@ from groove_utils.book.settings import read_port, read_settings
 from groove_utils.errors import ErrorDetails, describe_os_error
 from groove_utils.paths import project_root
 
+# nbformat imports jsonschema, which compiles a grammar of web addresses for a second, in each
+# process, if this optional package is there; notebooks do not need it
+sys.modules.setdefault("rfc3987_syntax", None)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one of the commands and return the exit status."""

@@ -98,7 +98,9 @@ def _prose(page: Path) -> str:
 
 
 def _jupyter_book(sources: Path, work: Path, log: Path) -> None:
-    start = "from jupyter_book.cli.main import main; main()"  # the package has no __main__
+    # the package has no __main__; see groove_utils.book.__main__ for the first line
+    start = "import sys; sys.modules['rfc3987_syntax'] = None\n"
+    start += "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(sources)]
     command += ["--path-output", str(work), "-W", "-n", "--keep-going"]
     environment = {**os.environ, "NO_COLOR": "1", "PYTHONWARNINGS": "ignore"}

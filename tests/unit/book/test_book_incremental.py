@@ -185,11 +185,20 @@ def test_the_commands(project, monkeypatch, capsys):
     assert "STUDY=nonsense" in capsys.readouterr().err
 
 
-def test_make_starts_without_slow_packages():
-    code = "import sys, groove_utils.book.incremental, groove_utils.study.catalogue as c\n"
-    code += "c.dataset_names(); print(*sys.modules)"
+@pytest.mark.parametrize(
+    ("start", "slow"),
+    [
+        (
+            "groove_utils.book.incremental; groove_utils.study.catalogue.dataset_names()",
+            {"nbformat", "jupytext", "pandas", "numpy"},
+        ),
+        ("groove_utils.book.__main__, nbformat", {"lark"}),
+    ],
+)
+def test_commands_start_without_slow_packages(start, slow):
+    code = f"import sys, {start}; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"nbformat", "jupytext", "pandas", "numpy"} & set(run.stdout.split())
+    assert not slow & set(run.stdout.split())
 
 
 HOLD = """

@@ -33,6 +33,7 @@ def recovered(result, truth):
     return table
 
 
+@pytest.mark.weekly
 def test_all_known_effects_lie_within_their_intervals():
     known = default_effects()
     truth = pd.concat([known.fixed["rhythm"], known.sd["rhythm"]])
