@@ -256,7 +256,9 @@ def _plan_downloads(cards: Iterable[ModelCard]) -> tuple[dict[str, Download], li
                 continue
             downloads[card.name] = download
             size = format_bytes(download.missing_bytes)
-            print(f"{card.name}: {size} to fetch from {card.repository}, {terms}")
+            _, state, how = availability(card)
+            needs = f"; to run it, {how}" if state == "needs an extra" else ""
+            print(f"{card.name}: {size} to fetch from {card.repository}, {terms}{needs}")
     return downloads, problems
 
 

@@ -220,6 +220,18 @@ def test_a_missing_repository_does_not_stop_the_others(hub, tmp_path, capsys):
     ]
 
 
+def test_a_model_without_its_package_is_fetched_but_not_ready(hub, capsys, monkeypatch):
+    card = model_card(HUB[0])
+    other = dataclasses.replace(card, packages=("absent",), install="pip install absent")
+    monkeypatch.setitem(catalogued_models(), card.name, other)
+    assert fetch_models([other]) == 1
+    said = capsys.readouterr()
+    assert "to run it, pip install absent" in said.out  # before it is fetched
+    assert "to run it, pip install absent" in said.err
+    assert find_weights(other) is not None
+    assert not fingerprints.REGISTRY.exists()
+
+
 def test_too_little_space_is_said_before(hub, monkeypatch):
     usage = type(downloads.shutil.disk_usage("/"))(100, 100, 0)
     monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _: usage)
