@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ __all__ = ["check_metadata", "read_metadata"]
 FILE = "study.yml"
 LARGEST = 1 << 20  # bytes
 LONGEST = 10_000  # characters of one text
+LARGEST_RATING = 1e9  # squares of much larger numbers overflow
 EXAMPLES = {
     "title": "title: My study",
     "queries": "queries: {dance: I would like to dance to this music}",
@@ -149,7 +149,7 @@ def _is_scale(scale: object) -> bool:
     except (TypeError, ValueError, OverflowError):
         return False
     numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in scale)
-    return numbers and math.isfinite(low) and math.isfinite(high) and low < high
+    return numbers and low < high and max(abs(low), abs(high)) <= LARGEST_RATING
 
 
 def _plain(name: object) -> object:

@@ -95,8 +95,8 @@ MESSAGES = {
     "people gave the ratings.",
     "not_a_mapping": "{value!r}; expected keys and values. Write `title: …` and so on.",
     "missing_key": "no {column}; expected one. Write, for example, `{example}`.",
-    "invalid_scale": "scale {value}; expected two increasing, finite numbers. Write, for example, "
-    "`scale: [1, 100]`.",
+    "invalid_scale": "scale {value}; expected two increasing numbers of at most 1e9. Write, for "
+    "example, `scale: [1, 100]`.",
     "invalid_queries": "queries {value}; expected a mapping of names to wordings. Write, for "
     "example, `{example}`.",
     "not_a_text": "the query {value!r}; expected text. Put it in quotes: `'{value}': …`.",
@@ -152,7 +152,7 @@ MESSAGES = {
     "in {column} ({value}); expected one. Keep the rows of one condition, or enter the conditions "
     "as separate tracks.",
     "missing_code": "ratings of {value:g}, far from all others; expected ratings only. Empty these "
-    "cells if they mean “no answer”, or give `--scale LOW HIGH`.",
+    "cells if they mean “no answer”, correct them, or give `--scale LOW HIGH`.",
     "unknown_scale": "the same rating, {value:g}, throughout; expected the ends of the scale. Give "
     "them with `--scale LOW HIGH`.",
     "reversed_scale": "the scale {value}; expected two increasing, finite numbers. Write `--scale "

@@ -6,7 +6,7 @@ import datetime
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -53,6 +53,7 @@ NO_ANSWER = re.compile(
 FEW = 10  # values that mark a column of conditions
 MISSING_CODES = (-9, -99, -999, 99, 999)  # in SPSS, SoSci Survey and others
 LABELLED = re.compile(r"(-?\d+)(?:\s+[-–—]\s+|\s*[=:(]\s*)[^\W\d].*")  # 7 - very much
+DECIMAL_COMMA = re.compile(r"-?(\d+),(\d+)")
 # columns named after listeners, such as P01 or Rater 3, or only by numbers
 NUMBERED = re.compile(
     r"(?:(listener|participant|subject|rater|respondent|user|worker|judge|subj|ppt|pp|vp|p))?_?\d+"
@@ -153,10 +154,9 @@ def _interpret(path, cells, track_ids, query, listener, track, questions) -> Rat
     notes: list[str] = []
     cells, rating = _drop_other_trials(cells, track_ids, notes)
     columns = _Columns(path, cells, track_ids, listener, track, list(questions), rating)
-    long = columns.to_long(query)
+    long = _drop_summaries(columns.to_long(query), track_ids, notes)
     table = _read_numbers(path, long, columns, notes)
     table["track_id"] = _match_tracks(table["track_id"], columns.track_ids)
-    table = _drop_summaries(table, columns.track_ids, notes)
     table = _average_repetitions(path, table, columns, notes)
     facts = {role: columns.facts(role) for role in ("listener_id", "track_id")}
     if facts["track_id"] is not None:
@@ -452,13 +452,13 @@ def _drop_other_trials(
 def _drop_summaries(table: pd.DataFrame, track_ids: list[str], notes: list[str]) -> pd.DataFrame:
     """Drop rows that summarise others, such as a last row of means."""
     keys = [key for key in ("track_id", "listener_id") if key in table]
-    summary = table[keys].map(lambda name: _is_summary(name) and name not in track_ids).any(axis=1)
+    names = table[keys].map(plain_text, na_action="ignore")
+    summary = names.map(lambda name: name not in track_ids and _is_summary(name)).any(axis=1)
     if summary.all() or not summary.any():
         return table
-    names = dict.fromkeys(
-        name for key in keys for name in table.loc[summary, key] if _is_summary(name)
-    )
-    notes.append(f"Dropped, since they summarise others: the rows {', '.join(names)}.")
+    cells = names[summary].to_numpy().ravel()
+    listed = dict.fromkeys(name for name in cells if _is_summary(name))
+    notes.append(f"Dropped, since they summarise others: the rows {', '.join(listed)}.")
     return table[~summary]
 
 
@@ -516,7 +516,9 @@ def _answers(cells: pd.Series) -> pd.Series:
     texts = cells.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
     words = {*map(str.casefold, MISSING), "", "-", "–", "."}
     texts = texts.mask(texts.map(lambda cell: isinstance(cell, str) and cell.casefold() in words))
-    decimal = re.compile(r"-?\d+,\d{1,2}")
+    commas = [DECIMAL_COMMA.fullmatch(text) for text in texts if isinstance(text, str)]
+    # "1,500" may be one and a half thousand, unless another cell of the column is like "1,5"
+    decimals = any(match and (len(match[2]) != 3 or match[1] == "0") for match in commas)
 
     def number(cell: object) -> object:
         if not isinstance(cell, str):
@@ -526,7 +528,7 @@ def _answers(cells: pd.Series) -> pd.Series:
             cell = "".join(map(str, digits)).replace("\u2212", "-")
         labelled = LABELLED.fullmatch(cell)
         text = labelled[1] if labelled else re.sub(r"(?<=\d)\s*%$", "", cell)
-        return text.replace(",", ".") if decimal.fullmatch(text) else text
+        return text.replace(",", ".") if decimals and DECIMAL_COMMA.fullmatch(text) else text
 
     return texts.map(number)
 
@@ -544,8 +546,8 @@ def _counts_rows(name: str, cells: pd.Series) -> bool:
     return bool(ROW_NUMBERS.fullmatch(_words(name))) and len(steps) > 0 and bool((steps == 1).all())
 
 
-def _is_summary(name: str) -> bool:
-    return name.casefold().strip(" .:") in SUMMARIES
+def _is_summary(name: object) -> bool:
+    return str(name).casefold().strip(" .:") in SUMMARIES
 
 
 def _listener_name(cell: object) -> str:
@@ -589,25 +591,46 @@ def _match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
 def _columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tuple[str, str]]:
     """Map columns named after a track to (track, query).
 
-    The track comes first, or last in brackets, as in grids of Google Forms and LimeSurvey.
+    The track comes first, or last, also in brackets, as in grids of Google Forms and LimeSurvey.
+    Capitals do not matter. Questions that nobody answered with a number are left out.
     """
     columns = {}
-    known = {name.casefold(): name for name in track_ids}
+    folded = {name.casefold() for name in track_ids}
+    fold = str.casefold if len(folded) == len(set(track_ids)) else str  # do capitals distinguish?
+    known = {fold(name): name for name in track_ids}
+    # longest names first: "song1" is also the beginning of "song10 liking"
+    names = sorted(track_ids, key=len, reverse=True)
     for column in sheet.columns:
         grid = re.fullmatch(r"(.*?)\s*\[(.+)\]", column)
-        if grid and (track := known.get(_track_name(grid[2]).casefold())):
+        if grid and (track := known.get(fold(_track_name(grid[2])))):
             columns[column] = (track, grid[1])
             continue
-        # longest names first: "song1" is also the beginning of "song10 liking"
-        for track in sorted(track_ids, key=len, reverse=True):
-            rest = column[len(track) :]
-            if column.startswith(track) and (not rest or not rest[0].isalnum()):
-                suffix = _SUFFIX.match(rest)
-                if NO_ANSWER.search(_words(rest)):
-                    break
-                columns[column] = (track, rest[suffix.end() if suffix else 0 :].strip(" _-:;."))
+        for track in names:
+            if (query := _question_about(column, track, fold)) is not None:
+                if not NO_ANSWER.search(_words(column[len(track) :])):
+                    columns[column] = (track, query)
                 break
-    return columns
+    numeric = {
+        query
+        for column, (_, query) in columns.items()
+        if _to_numbers(_answers(sheet[column])).notna().any()
+    }
+    return {
+        column: names for column, names in columns.items() if not numeric or names[1] in numeric
+    }
+
+
+def _question_about(column: str, track: str, fold: Callable[[str], str]) -> str | None:
+    """Return the rest of a column's name that begins or ends with a track, None for others."""
+    rest = column[len(track) :].lstrip()
+    if fold(column[: len(track)]) == fold(track) and not column[len(track) :][:1].isalnum():
+        suffix = _SUFFIX.match(rest)
+        return rest[suffix.end() if suffix else 0 :].strip(" _-:;.")
+    name = _track_name(column)
+    before, end = name[: -len(track)], name[-len(track) :]
+    if fold(end) == fold(track) and not before[-1:].isalnum():
+        return before.strip(" _-:;.")
+    return None
 
 
 def _may_be_question(name: str) -> bool:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from groove_utils.audio.suffixes import AUDIO_SUFFIXES
@@ -205,7 +206,7 @@ def _find_scales(folder, ratings, scale, path: Path) -> dict[str, tuple[float, f
     low, high = float(ends["min"].min()), float(ends["max"].max())
     if low == high:
         raise StudyError(folder, [problem("unknown_scale", path.name, value=low)])
-    if (code := _missing_code(ratings["rating"])) is not None:
+    if (code := _outlier(ratings["rating"])) is not None:
         raise StudyError(folder, [problem("missing_code", path.name, value=code)])
     spans = ends["max"] - ends["min"]
     if spans.min() > 0 and spans.max() > 2 * spans.min():
@@ -213,13 +214,17 @@ def _find_scales(folder, ratings, scale, path: Path) -> dict[str, tuple[float, f
     return dict.fromkeys(queries, (low, high))
 
 
-def _missing_code(ratings: pd.Series) -> float | None:
-    """Return a rating such as -9 or 99 that is far from all others; None if there is none."""
-    for code in {*MISSING_CODES} & {*ratings}:
-        rest = ratings[ratings != code]
-        span = rest.max() - rest.min()
-        if len(rest) and span > 0 and max(rest.min() - code, code - rest.max()) > span:
-            return code
+def _outlier(ratings: pd.Series) -> float | None:
+    """Return a rating that is farther from all others than those are from each other.
+
+    Among three others at least; a code of missing answers, such as -9 or 99, among two.
+    """
+    values = np.unique(ratings)
+    ends = ((values[0], values[1:]), (values[-1], values[:-1]))
+    for end, rest in ends if len(values) > 2 else ():
+        enough = len(rest) > 2 or end in MISSING_CODES
+        if enough and np.abs(rest - end).min() > np.ptp(rest):
+            return float(end)
     return None
 
 

@@ -244,6 +244,7 @@ CHANGES = {
     "one end": ({"scale": [1]}, ("invalid_scale", "scale")),
     "a reversed scale": ({"scale": [100, 1]}, ("invalid_scale", "scale")),
     "an infinite scale": ({"scale": [1, float("inf")]}, ("invalid_scale", "scale")),
+    "an overflowing scale": ({"scale": [-1e300, 1e300]}, ("invalid_scale", "scale")),
     "truth values": ({"scale": [False, True]}, ("invalid_scale", "scale")),
     "a list of questions": ({"queries": ["dance", "listen"]}, ("invalid_queries", "queries")),
     "controls in a list": ({"controls": ["dance"]}, ("invalid_controls", "controls")),

@@ -159,3 +159,58 @@ def test_vectors_name_the_tracks_of_a_grid(tmp_path):
     folder = start_study(tmp_path / "s", None, sheet, embeddings=tmp_path / "vectors")
     assert validate_study(folder) == []
     assert len(load_study(folder).ratings) == 18
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [("{}", "groove"), ("{} .WAV", "groove"), ("{}_move", "move"), ("move: {}", "move"),
+     ("move_{}.wav", "move"), ("move [{}]", "move"), ("sounds/{}.wav", "groove")],
+)  # fmt: skip
+@pytest.mark.parametrize("fold", [str, str.upper])
+def test_columns_named_by_a_track_in_any_place_and_case(tmp_path, name, query, fold):
+    grid = grid_of("move").pivot(index="participant", columns="file", values="move")
+    grid.columns = [name.format(fold(song)) for song in SONGS]
+    sheet = read_sheet(save(grid.reset_index(), tmp_path / "r.csv"), SONGS)
+    expected = grid_of("move").set_index(["participant", "file"])["move"]
+    found = sheet.ratings.set_index(["listener_id", "track_id"])["rating"]
+    assert found.reindex(expected.index).tolist() == expected.tolist()
+    assert sheet.ratings["query"].unique().tolist() == [query]
+
+
+def test_tracks_that_differ_in_capitals_only(tmp_path):
+    (tmp_path / "r.csv").write_text("participant,a,A\np1,1,2\np2,3,4\n")
+    cells = read_sheet(tmp_path / "r.csv", ["a", "A"]).ratings.groupby("track_id")["rating"]
+    assert cells.agg(list).to_dict() == {"a": [1, 3], "A": [2, 4]}
+
+
+def test_comments_about_tracks_are_no_questions(tmp_path):
+    grid = grid_of("move").pivot(index="participant", columns="file", values="move")
+    grid = grid.reset_index().assign(break01_comment="nice", break02_comment=None)
+    sheet = read_sheet(save(grid, tmp_path / "r.csv"), SONGS)
+    assert sheet.ratings["query"].unique().tolist() == ["groove"]
+    assert sheet.notes == ["Not used: the columns break01_comment."]
+
+
+def test_a_total_below_the_table_is_no_rating(tmp_path):
+    (tmp_path / "r.csv").write_text(grid_of("move").to_csv(index=False) + "\nTotal,,126\n")
+    assert len(read_sheet(tmp_path / "r.csv").ratings) == 18
+
+
+def test_decimal_commas_need_one_cell_that_is_no_thousand(tmp_path):
+    text = "track;listener;rating\na;p;63,407\nb;p;{}\n"
+    (tmp_path / "r.csv").write_text(text.format("8,25"))
+    assert read_sheet(tmp_path / "r.csv").ratings["rating"].tolist() == [63.407, 8.25]
+    (tmp_path / "r.csv").write_text(text.format("1,500"))
+    with raises(StudyError, "not_a_number", row=2, column="rating"):
+        read_sheet(tmp_path / "r.csv")
+
+
+def test_a_slip_of_a_key_is_no_end_of_the_scale(tmp_path):
+    frame = grid_of("move")
+    frame.loc[4, "move"] = 77
+    sheet = save(frame, tmp_path / "r.csv")
+    with raises(StudyError, "missing_code", path="r.csv"):
+        start_study(tmp_path / "s", None, sheet)
+    start_study(tmp_path / "s", None, sheet, scale=(1, 100))
+    frame["move"] = [0, 9] * 9  # two answers have no outliers
+    start_study(tmp_path / "t", None, save(frame, tmp_path / "r.csv"))
