@@ -11,7 +11,14 @@ from groove_utils.mixed.errors import LmmError
 from groove_utils.mixed.search import minimise
 from groove_utils.stats.threads import one_thread
 
-__all__ = ["crossed_variances", "fit_crossed", "rating_matrix", "rating_table", "rating_variances"]
+__all__ = [
+    "crossed_variances",
+    "fit_crossed",
+    "mean_squares",
+    "rating_matrix",
+    "rating_table",
+    "rating_variances",
+]
 
 
 def rating_table(ratings) -> pd.DataFrame:
@@ -50,7 +57,8 @@ def rating_table(ratings) -> pd.DataFrame:
             kind="duplicate_rating", column="track_id", value=row["track_id"],
         )  # fmt: skip
     song, songs = pd.factorize(frame["track_id"])
-    rater, raters = pd.factorize(frame["listener_id"])
+    # sorted, since random halves of listeners must not depend on the order of rows
+    rater, raters = pd.factorize(frame["listener_id"], sort=True)
     rating = frame["rating"].to_numpy(dtype=np.float64)
     if len(songs) < 3 or len(raters) < 2:
         raise LmmError(
@@ -68,6 +76,16 @@ def rating_matrix(table: pd.DataFrame) -> np.ndarray:
     matrix = np.full((table["song"].max() + 1, table["rater"].max() + 1), np.nan)
     matrix[table["song"], table["rater"]] = table["rating"]
     return matrix
+
+
+def mean_squares(matrix: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean squares of songs, of raters and of the residual in a complete design."""
+    n, k = matrix.shape
+    grand = matrix.mean()
+    between = k * ((matrix.mean(axis=1) - grand) ** 2).sum()
+    raters = n * ((matrix.mean(axis=0) - grand) ** 2).sum()
+    residual = ((matrix - grand) ** 2).sum() - between - raters
+    return between / (n - 1), raters / (k - 1), residual / ((n - 1) * (k - 1))
 
 
 def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
@@ -113,7 +131,8 @@ def rating_variances(ratings) -> pd.Series:
     ----------
     ratings : DataFrame or array-like
         Long format, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks (NaN
-        where not rated). Incomplete designs are allowed.
+        where not rated). Incomplete designs are allowed. In a complete design, a component that
+        REML estimates as 0 leaves the others as in the analysis of variance, as in `icc`.
 
     Returns
     -------
@@ -126,9 +145,15 @@ def rating_variances(ratings) -> pd.Series:
     >>> rating_variances(ratings).round(2).to_dict()
     {'song': 7.67, 'listener': 0.57, 'residual': 0.43}
     """
-    deviance, theta = fit_crossed(rating_table(ratings))
+    table = rating_table(ratings)
+    deviance, theta = fit_crossed(table)
     residual = deviance.solve(theta).sigma ** 2
     song, listener = theta**2 * residual
+    matrix = rating_matrix(table)
+    if theta.min() < 1e-6 and np.isfinite(matrix).all():
+        n, k = matrix.shape
+        msr, msc, residual = mean_squares(matrix)
+        song, listener = max(0.0, (msr - residual) / k), max(0.0, (msc - residual) / n)
     return pd.Series({"song": song, "listener": listener, "residual": residual})
 
 

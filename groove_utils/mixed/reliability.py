@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq, minimize
 
-from groove_utils.mixed.crossed import fit_crossed, rating_matrix, rating_table
+from groove_utils.mixed.crossed import fit_crossed, mean_squares, rating_matrix, rating_table
 from groove_utils.mixed.errors import LmmError, check_range
 from groove_utils.stats.threads import one_thread
 
@@ -60,16 +60,11 @@ def icc(ratings, *, level=0.95) -> pd.DataFrame:
 def _icc_anova(matrix, level):
     """Return estimate, low and high of ICC(C,1) and of ICC(A,1), from mean squares."""
     n, k = matrix.shape
-    grand = matrix.mean()
-    between = k * ((matrix.mean(axis=1) - grand) ** 2).sum()
-    raters = n * ((matrix.mean(axis=0) - grand) ** 2).sum()
-    residual = ((matrix - grand) ** 2).sum() - between - raters
-    msr, msc = between / (n - 1), raters / (k - 1)
-    mse = residual / ((n - 1) * (k - 1))
+    msr, msc, mse = mean_squares(matrix)
     if msr + (k - 1) * mse <= 0:
         raise LmmError(
             "all ratings are the same: there is no variance to partition",
-            kind="constant_response", column="rating", value=grand,
+            kind="constant_response", column="rating", value=matrix.mean(),
         )  # fmt: skip
     upper = 1 - (1 - level) / 2
     c1 = (msr - mse) / (msr + (k - 1) * mse)

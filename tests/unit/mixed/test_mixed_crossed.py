@@ -7,7 +7,15 @@ import statsmodels.formula.api as smf
 from crossed_ratings import demo_songs, quiet_fit, simulate_ratings
 from expect import raises
 
-from groove_utils.mixed import LmmError, crossed_variances, icc, rating_variances, simulation_table
+from groove_utils.mixed import (
+    LmmError,
+    crossed_variances,
+    icc,
+    noise_ceiling,
+    rating_variances,
+    simulation_table,
+    split_half,
+)
 from groove_utils.synth import default_effects, simulate_listeners
 
 # Shrout & Fleiss (1979), table 2: six targets (columns here) and four judges
@@ -26,6 +34,28 @@ def test_equal_to_anova_where_balanced():
     expected = [(11.24 - 1.02) / 4, (32.49 - 1.02) / 6, 1.02]
     np.testing.assert_allclose(rating_variances(SHROUT_FLEISS), expected, atol=0.01)
     np.testing.assert_allclose(rating_variances(long(SHROUT_FLEISS)), expected, atol=0.01)
+
+
+def test_listeners_of_one_level_leave_the_components_of_the_anova():
+    """REML would set a negative listener variance to 0 and change the others with it."""
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(0, 1, (9, 20)) + rng.normal(0, 1, 20)
+    matrix -= matrix.mean(axis=1, keepdims=True)  # standardised within listeners
+    song, listener, residual = rating_variances(matrix)
+    assert listener == 0
+    ratio = icc(matrix).set_index("type")["estimate"]["C,1"]
+    assert song / (song + residual) == pytest.approx(ratio, abs=1e-12)
+    ceiling = noise_ceiling(matrix, n_splits=2, n_boot=2).set_index("method")["estimate"]
+    assert ceiling["song means"] == pytest.approx(song / (song + residual / 9), abs=1e-12)
+    song, listener, residual = rating_variances(rng.permuted(matrix, axis=1))
+    assert min(song, listener) >= 0
+
+
+def test_halves_of_listeners_do_not_depend_on_the_order_of_rows():
+    data = simulate_ratings(10, 14, 8, effect=0.0, sd_song=2.0, sd_listener=1.5, seed=4)
+    shuffled = data.sample(frac=1, random_state=1)
+    one, other = (split_half(rows, n_splits=1, n_boot=2) for rows in (data, shuffled))
+    assert one["estimate"] == pytest.approx(other["estimate"], abs=1e-12)
 
 
 def test_equal_to_statsmodels_and_fit_lmm_when_incomplete():
