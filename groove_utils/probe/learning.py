@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy.stats import hmean
 
 from groove_utils.mixed import rating_variances
 from groove_utils.probe.folds import nested_splits, outer_folds, outer_splits
@@ -95,7 +96,8 @@ def rater_learning_curve(
     X, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`; one repeat of the folds is used.
     n_raters : sequence of int
-        Numbers of raters. Songs with fewer raters keep all of them.
+        Numbers of raters. A number above the largest of any song is replaced by that one; songs
+        with fewer raters keep all of them.
     n_draws : int
         Number of random panels, drawn independently for each song.
 
@@ -103,7 +105,8 @@ def rater_learning_curve(
     -------
     DataFrame
         One row per number of raters: ``n_raters, r2, r2_sd`` against the means of the same panels;
-        ``r2_all`` against the means over all raters; ``ceiling``, the reliability of such means.
+        ``r2_all`` against the means over all raters; ``ceiling``, the reliability of such means
+        (for the harmonic mean of the songs' numbers of raters, where some have fewer).
     """
     ids = list(ids)
     if "query" in ratings and ratings["query"].nunique() > 1:
@@ -115,11 +118,13 @@ def rater_learning_curve(
     if missing:
         raise ProbeError(f"{len(missing)} songs have no ratings (first: {missing[0]!r})",
                          kind="unrated", column="ratings", value=missing)  # fmt: skip
+    available = np.array([len(groups[track]) for track in ids])
+    n_raters = sorted({min(int(k), int(available.max())) for k in n_raters})
     everyone = pd.Series([groups[track].mean() for track in ids], index=ids)
     songs, blocks = as_data(X, everyone, artists, styles)
     rng = np.random.default_rng(protocol.seed)
     panels = [
-        [[rng.permutation(groups[track])[: int(k)].mean() for track in ids] for _ in range(n_draws)]
+        [[rng.permutation(groups[track])[:k].mean() for track in ids] for _ in range(n_draws)]
         for k in n_raters
     ]
     Y = np.array(panels).reshape(-1, len(ids)).T
@@ -135,10 +140,10 @@ def rater_learning_curve(
     of_panels, of_all = r2(Y), r2(np.broadcast_to(songs.ratings, Y.shape))
     variance = rating_variances(table)
     noise = variance["residual"] + variance["listener"]  # each song has its own panels
-    k = np.array(n_raters, dtype=float)
+    k = np.array([hmean(np.minimum(k, available)) for k in n_raters])
     return pd.DataFrame(
         {
-            "n_raters": k.astype(int),
+            "n_raters": n_raters,
             "r2": of_panels.mean(axis=1),
             "r2_sd": of_panels.std(axis=1),
             "r2_all": of_all.mean(axis=1),

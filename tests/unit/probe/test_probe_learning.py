@@ -51,6 +51,9 @@ def test_more_raters_make_ratings_easier_to_predict(planted):
     once = replace(PROTOCOL, n_repeats=1)
     whole = nested_ridge(layers["middle"], everyone, artists, styles, once).scores()["r2"][0]
     assert table["r2"].iloc[-1] == pytest.approx(whole, abs=1e-9)
+    few = long[long["listener_id"] < 10]  # no song has 40 raters
+    capped = rater_learning_curve(layers["middle"], few, ids, n_raters=(2, 20, 40), n_draws=1)
+    assert capped["n_raters"].tolist() == [2, 10]
     with raises(ProbeError, "unrated", value=["t7"]):
         rater_learning_curve(layers["middle"], long[long.track_id != "t7"], ids)
     with raises(ProbeError, "several_queries"):
