@@ -717,8 +717,8 @@ curves = pd.DataFrame(rows, columns=["features", "labels", "seed", "accuracy"])
 show_figure(
     figures.plot_label_curves(curves, "labels", "Labelled phrases", chance=1 / 8),
     "labels",
-    "Which family of instruments? Accuracy by number of labelled phrases, with 95% intervals over "
-    "draws of the training phrases. Grey line: guessing.",
+    "Which family of instruments? Accuracy by number of labelled phrases: mean and range over five "
+    "draws of the training phrases (small convolution: three). Grey line: guessing.",
     "Four rising curves: the trained tagger on top at every number of labels, random weights "
     "below it, MFCC and the small convolution lowest.",
     table=curves,

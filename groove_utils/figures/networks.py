@@ -56,7 +56,7 @@ def plot_receptive_field(
 
 
 def plot_label_curves(
-    accuracies: pd.DataFrame, x: str, xlabel: str, chance: float, errorbar=("ci", 95)
+    accuracies: pd.DataFrame, x: str, xlabel: str, chance: float, errorbar=("pi", 100)
 ) -> plt.Figure:
     """Plot accuracy by number of labels, one curve per set of features.
 
@@ -70,7 +70,7 @@ def plot_label_curves(
     chance : float
         Chance accuracy, drawn as a grey line.
     errorbar : tuple
-        As in :func:`seaborn.lineplot`.
+        As in :func:`seaborn.lineplot`; by default, the range.
     """
     figure, axes = plt.subplots(figsize=(7.5, 4.2))
     sns.lineplot(
