@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import pdist, squareform
 
-from groove_utils.stats.bootstrap import cluster_weights
+from groove_utils.stats.bootstrap import (
+    cluster_codes,
+    cluster_weights,
+    influence_interval,
+    jackknife_influence,
+)
 from groove_utils.stats.permutation import permutation_p, permute
 from groove_utils.stats.validation import StatsError
 
@@ -135,11 +140,16 @@ def neighbour_difference(
     Returns
     -------
     pandas.Series
-        ``estimate, low, high``: first − second, −1…1, with its 95% interval over artists.
+        ``estimate, low, high``: first − second, −1…1, with its 95% interval over artists; ``p``,
+        two-sided, from the jackknife over artists.
     """
     difference = _neighbour_hits(first, labels) - _neighbour_hits(second, labels)
     values = _mean_interval(difference, artists, n_boot, seed)
-    return pd.Series(dict(zip(("estimate", "low", "high"), values, strict=True)))
+    codes, count = cluster_codes(artists)
+    left_out = [[difference[codes != artist].mean()] for artist in range(count)]
+    influence = jackknife_influence(np.array(left_out))
+    p = influence_interval(np.array([values[0]]), influence, n_boot=1).p[0]
+    return pd.Series(dict(zip(("estimate", "low", "high", "p"), (*values, p), strict=True)))
 
 
 def _neighbour_hits(vectors, labels) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from expect import raises
+from scipy import stats
 from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
@@ -100,8 +101,12 @@ def test_a_difference_between_embeddings_is_paired():
     rates = [neighbour_rate(x, artist, artist)["rate"] for x in (bands, noise)]
     assert row["estimate"] == pytest.approx(rates[0] - rates[1])
     assert 0 < row["low"] <= row["estimate"] <= row["high"]
+    hits = [(nearest_songs(x)[:, 0] // 4 == np.arange(48) // 4) * 1.0 for x in (bands, noise)]
+    of_artist = (hits[0] - hits[1]).reshape(12, 4).mean(axis=1)
+    assert row["p"] == pytest.approx(stats.ttest_1samp(of_artist, 0).pvalue)
     same = neighbour_difference(bands, bands, artist, artist)
-    assert (same == 0).all()
+    assert (same[["estimate", "low", "high"]] == 0).all()
+    assert same["p"] == 1
 
 
 @pytest.mark.parametrize("runs", [40, pytest.param(200, marks=pytest.mark.weekly)])
