@@ -309,7 +309,7 @@ show_figure(
     "Scatter plot of songs, one half's mean against the other's, by style around the diagonal.",
     table=halves,
 )
-report_value("one_split", by_hand, n=len(matrix))
+report_value("one_split", by_hand, n=len(halves.dropna()))
 for part, variance in {"song": S, "listener": L, "residual": E}.items():
     share = 100 * variance / (S + L + E)
     report_value(f"{part}_variance", share, fmt=".0f", unit="%", n=len(matrix))
@@ -371,7 +371,7 @@ names = {
 }
 for name, method in names.items():
     row = mine.loc[method]
-    report_effects({name: row}, row["n_listeners"])
+    report_effects({name: row}, row["n_tracks"])
 report_texts(
     ceiling_word=pick_verdict(
         mine.loc["song means"],
@@ -388,7 +388,8 @@ report_texts(
 # {glue:text}`icc_single_full`. If they must also give the same *numbers*, their agreement, ICC(A,1),
 # is {glue:text}`icc_agreement_full`. The mean over all raters of a song has a reliability of
 # {glue:text}`ceiling_full`. Split halves, averaged over many splits, estimate the same quantity:
-# {glue:text}`split_half_full`. In short, {glue:text}`ceiling_word`.
+# {glue:text}`split_half_full`. (n is the number of songs. The intervals treat songs as independent, also
+# those by one artist.) In short, {glue:text}`ceiling_word`.
 #
 # The ceiling applies to the *songs*, not to their sound: a quality of a song that leaves no trace in
 # the audio also counts as song variance. A model of the audio can therefore stay below the ceiling
