@@ -81,7 +81,7 @@ def pick_by_p(p: float, clear: str, unclear: str, level: float = 0.05) -> str:
     return clear if p < level else unclear
 
 
-def describe_difference(row, second: str, *, of: str = "") -> str:
+def describe_difference(row, second: str, *, of: str = "", p: str | None = None) -> str:
     """Describe a comparison in words, in the same way in every chapter.
 
     Parameters
@@ -91,15 +91,16 @@ def describe_difference(row, second: str, *, of: str = "") -> str:
     second : str
     of : str, optional
         Subject and verb placed before the words, such as ``"the model is "``.
+    p : str, optional
+        As in :func:`pick_verdict`.
 
     Examples
     --------
     >>> describe_difference({"low": -0.1, "high": 0.3}, "style alone", of="mtt-vgg is ")
     'mtt-vgg is not clearly different from style alone'
     """
-    return of + pick_verdict(
-        row, f"better than {second}", f"worse than {second}", f"not clearly different from {second}"
-    )
+    words = f"better than {second}", f"worse than {second}", f"not clearly different from {second}"
+    return of + pick_verdict(row, *words, p=p)
 
 
 def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> str:

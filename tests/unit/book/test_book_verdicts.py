@@ -60,6 +60,8 @@ def test_p_values_without_an_interval():
 def test_comparisons_share_their_words():
     assert describe_difference({"low": 0.1, "high": 0.2}, "b") == "better than b"
     assert describe_difference({"low": -0.2, "high": -0.1}, "b", of="a is ") == "a is worse than b"
+    row = {"low": 0.1, "high": 0.2, "p_holm": 0.06}
+    assert describe_difference(row, "b", p="p_holm") == "not clearly different from b"
 
 
 def test_a_slope_next_to_nothing_is_not_described():
