@@ -30,7 +30,9 @@ from groove_utils import figures, mixed
 from groove_utils.book import (
     audio_player,
     open_chapter,
+    report_counts,
     report_effects,
+    report_percentages,
     report_texts,
     report_value,
     show_figure,
@@ -59,11 +61,9 @@ by_style = data.tracks.groupby("style")
 songs = by_style.agg(songs=("track_id", "size"), artists=("artist", "nunique"))
 
 # %% tags=["hide-input"]
-caption = "Number of songs and artists, by style."
-show_table(songs.loc[data.styles], "songs", caption)
-report_value("n_songs", len(data.tracks), fmt=".0f")
-report_value("n_artists", data.tracks["artist"].nunique(), fmt=".0f")
-report_value("n_styles", len(data.styles), fmt=".0f")
+show_table(songs.loc[data.styles], "songs", "Number of songs and artists, by style.")
+report_counts(n_songs=len(data.tracks), n_artists=data.tracks["artist"].nunique())
+report_counts(n_styles=len(data.styles))
 
 # %% [markdown]
 # There are {glue:text}`n_songs` songs by {glue:text}`n_artists` artists; the number of styles is
@@ -104,16 +104,26 @@ show_table(wording.to_frame(), "queries", "The questions and their wording.")
 
 # %% [markdown]
 # The mean rating of a song over its listeners is what all later chapters predict. We compute it for
-# each question; {numref}`fig-song-means` shows the means by style.
+# each question; {numref}`fig-song-means` shows the means by style. `style_share` is the share of the
+# variance of song means that lies between styles.
 
 # %%
 means = {query: data.song_means(query).rename("mean") for query in data.queries}
 means = pd.concat(means, names=["query"]).reset_index()
 means = means.merge(data.tracks[["track_id", "style"]])
+one = means[means["query"] == query].dropna(subset=["mean"])
+style = data.tracks.set_index("track_id")["style"]
+widest = max(data.scales.values())  # a derived score may have its own scale
+raw = [q for q in data.queries if data.scales[q] == widest]
+
+
+def style_share(song_means):
+    song_means = song_means.dropna()
+    of_style = song_means.groupby(style).transform("mean")
+    return of_style.var() / song_means.var()
+
 
 # %% tags=["hide-input"]
-widest = max(data.scales.values())  # a derived score may have a scale of its own
-raw = [query for query in data.queries if data.scales[query] == widest]
 show_figure(
     figures.plot_rating_distributions(means[means["query"].isin(raw)], data.styles),
     "song-means",
@@ -122,11 +132,9 @@ show_figure(
     table=means,
 )
 fmt = ".0f" if np.ptp(data.scales[query]) > 20 else ".2f"
-one = means[means["query"] == query].dropna(subset=["mean"])
-between = one.groupby("style")["mean"].transform("mean").var() / one["mean"].var()
 report_texts(query=query)
 report_value("song_sd", one["mean"].std(), n=len(one), fmt=fmt)
-report_value("style_share", 100 * between, fmt=".0f", unit="%", n=len(one))
+report_percentages({"style_share": style_share(data.song_means(query))}, len(one))
 report_value("lowest_song", one["mean"].min(), fmt=fmt)
 report_value("highest_song", one["mean"].max(), fmt=fmt)
 
@@ -140,6 +148,7 @@ report_value("highest_song", one["mean"].max(), fmt=fmt)
 # %%
 wide = means.pivot(index="track_id", columns="query", values="mean")
 correlations = wide[raw].corr()  # a derived score would count its parts twice
+axes = np.linalg.eigvalsh(correlations)[::-1] / len(correlations)
 
 # %% tags=["hide-input"]
 show_figure(
@@ -149,15 +158,16 @@ show_figure(
     "Lower triangle of a matrix with a number in each cell, red if positive, blue if negative.",
     table=correlations,
 )
-axes = np.linalg.eigvalsh(correlations)[::-1] / len(correlations)
 derived = [name for name in data.queries if name not in raw]
-report_value("n_queries", len(correlations), fmt=".0f")
-report_value("first_axis", 100 * axes[0], n=len(data.tracks), fmt=".0f", unit="%")
-report_texts(
-    derived=f"“{join_words(derived)}” is computed from them and is not counted as a further question"
+words = "is computed from them and is not counted as a further question"
+words = (
+    f"“{join_words(derived)}” {words}"
     if derived
     else "none is computed from the others"
 )
+report_texts(derived=words)
+report_counts(n_queries=len(correlations))
+report_percentages({"first_axis": axes[0]}, len(data.tracks))
 
 # %% [markdown]
 # Listeners answered {glue:text}`n_queries` questions; {glue:text}`derived`. The answers are not
@@ -179,15 +189,15 @@ rated = matrix.notna()
 
 # %% tags=["needs-listeners", "hide-input"]
 show_figure(
-    figures.plot_design(matrix, data.tracks.set_index("track_id")["style"]),
+    figures.plot_design(matrix, style),
     "design",
     f"Ratings of “{query}”: one row per listener, one column per song. Blank: not rated.",
     "Matrix of listeners by songs, coloured where rated; rows differ in overall brightness.",
 )
-report_value("n_listeners", len(matrix), fmt=".0f")
+report_counts(n_listeners=len(matrix))
 report_value("raters_per_song", rated.sum().mean(), fmt=".0f", n=matrix.shape[1])
 report_value("songs_per_listener", rated.sum(axis=1).mean(), fmt=".0f", n=len(matrix))
-report_value("rated_share", 100 * rated.to_numpy().mean(), fmt=".0f", unit="%")
+report_percentages({"rated_share": rated.to_numpy().mean()})
 
 # %% [markdown] tags=["needs-listeners"]
 # The {glue:text}`n_listeners` listeners rated about {glue:text}`songs_per_listener` songs each. On
@@ -272,6 +282,7 @@ print(f"ICC(C,4) = {stepped_up:.2f} = {alpha:.2f}")
 # %% tags=["needs-listeners"]
 answers = data.ratings[data.ratings["query"] == query]
 S, L, E = mixed.rating_variances(answers)
+shares = np.array([S, L, E]) / (S + L + E)
 
 # %% [markdown] tags=["needs-listeners"]
 # Differences between songs make up {glue:text}`song_variance` of the variance of single ratings,
@@ -301,7 +312,7 @@ ours = mixed.split_half(answers, n_splits=1, n_boot=1, seed=seed)
 np.testing.assert_allclose(ours["estimate"], by_hand, atol=1e-8)
 
 # %% tags=["needs-listeners", "hide-input"]
-halves["style"] = data.tracks.set_index("track_id")["style"]
+halves["style"] = style
 show_figure(
     figures.plot_halves(halves.dropna(), data.styles),
     "halves",
@@ -310,9 +321,8 @@ show_figure(
     table=halves,
 )
 report_value("one_split", by_hand, n=len(halves.dropna()))
-for part, variance in {"song": S, "listener": L, "residual": E}.items():
-    share = 100 * variance / (S + L + E)
-    report_value(f"{part}_variance", share, fmt=".0f", unit="%", n=len(matrix))
+names = ["song_variance", "listener_variance", "residual_variance"]
+report_percentages(dict(zip(names, shares)), len(matrix))
 
 # %% [markdown] tags=["needs-listeners"]
 # This split gives a reliability of {glue:text}`one_split`.
@@ -363,25 +373,18 @@ show_figure(
     "of the reliability of song means further to the right.",
     table=shown,
 )
-names = {
-    "icc_single": "ICC(C,1)",
-    "icc_agreement": "ICC(A,1)",
-    "ceiling": "song means",
-    "split_half": "split-half",
-}
+names = {"icc_single": "ICC(C,1)", "icc_agreement": "ICC(A,1)"}
+names |= {"ceiling": "song means", "split_half": "split-half"}
 for name, method in names.items():
-    row = mine.loc[method]
-    report_effects({name: row}, row["n_tracks"])
-report_texts(
-    ceiling_word=pick_verdict(
-        mine.loc["song means"],
-        "more than half of the variance of song means is due to differences between songs",
-        "more than half of the variance of song means is due to chance",
-        "it is unclear whether more than half of the variance of song means is due to "
-        "differences between songs",
-        reference=0.5,
-    )
+    report_effects({name: mine.loc[method]}, mine.loc[method, "n_tracks"])
+words = (
+    "more than half of the variance of song means is due to differences between songs",
+    "more than half of the variance of song means is due to chance",
+    "it is unclear whether more than half of the variance of song means is due to "
+    "differences between songs",
 )
+word = pick_verdict(mine.loc["song means"], *words, reference=0.5)
+report_texts(ceiling_word=word)
 
 # %% [markdown] tags=["needs-listeners"]
 # For “{glue:text}`query`”, the answers of two individual listeners correlate by ICC(C,1) =
@@ -429,11 +432,10 @@ show_figure(
     "different raters is lower, and crosses lie on it.",
     table=curve,
 )
-designs = {"reach": "different", "reach_same": "the same"}
-for name, raters in designs.items():
+for name, raters in {"reach": "different", "reach_same": "the same"}.items():
     steps = curve[curve["raters"] == raters].set_index("k")
-    reached = {f"{name}_{k}": steps.loc[k] for k in (5, 20, 50)}
-    report_effects(reached, value="reliability")
+    rows = {f"{name}_{k}": steps.loc[k] for k in (5, 20, 50)}
+    report_effects(rows, value="reliability")
 
 # %% [markdown] tags=["needs-listeners"]
 # If each song has five raters of its own, a perfect model of “{glue:text}`query`” would reach an R²
@@ -448,7 +450,7 @@ for name, raters in designs.items():
 # In the simulation, the true mean of each song is known: the mean over an unlimited number of
 # listeners. Its squared correlation with the observed means is what a perfect model would reach.
 # {numref}`fig-ceiling-check` compares it with the ceiling, which was estimated from the ratings
-# alone.
+# alone. The last lines count the intervals that contain the truth, and compute the mean error.
 
 # %% tags=["needs-simulation"]
 from groove_utils.synth.questionnaire import groove_score
@@ -462,6 +464,9 @@ reached = reached.rename_axis("query").reset_index()
 reached["low"] = reached["high"] = reached["estimate"]
 estimated = ceilings[ceilings["method"] == "song means"]
 estimated = estimated[estimated["query"].isin(true.columns)]
+paired = estimated.merge(reached, on="query", suffixes=("", "_true"))
+inside = paired["estimate_true"].between(paired["low"], paired["high"])
+errors = (paired["estimate"] - paired["estimate_true"]).abs()
 
 # %% tags=["needs-simulation", "hide-input"]
 both = pd.concat(
@@ -474,9 +479,6 @@ show_figure(
     "Forest plot by question: the estimated ceiling with its interval, and a dot for the truth.",
     table=both[["query", "method", "estimate", "low", "high"]],
 )
-paired = estimated.merge(reached, on="query", suffixes=("", "_true"))
-inside = paired["estimate_true"].between(paired["low"], paired["high"])
-errors = (paired["estimate"] - paired["estimate_true"]).abs()
 report_value("ceilings_inside", inside.sum(), fmt=".0f", n=len(inside))
 report_value("ceiling_error", errors.mean(), n=len(errors))
 outside = [
@@ -484,16 +486,14 @@ outside = [
     for row in paired[~inside].itertuples()
 ]
 report_texts(ceiling_missed=join_words(outside) or "none")
-report_value("n_ceilings", len(paired), fmt=".0f")
+report_counts(n_ceilings=len(paired))
 reliable = ceilings[ceilings["method"] == "song means"].set_index("query")["estimate"]
-sentences = []
-for control in data.controls:
-    mean = data.song_means(control).groupby(data.tracks["style"].to_numpy())
-    share = 100 * mean.transform("mean").var() / data.song_means(control).var()
-    sentences.append(
-        f"“{control.replace('_', ' ')}” has a reliability of {reliable[control]:.2f}, and {share:.0f}% of the variance "
-        "of its song means lies between styles."
-    )
+sentences = [
+    f"“{name.replace('_', ' ')}” has a reliability of {reliable[name]:.2f}, and "
+    f"{style_share(data.song_means(name)):.0%} of the variance of its song means lies "
+    "between styles."
+    for name in data.controls
+]
 report_texts(controls=" ".join(sentences) or "This study has none.")
 
 # %% [markdown] tags=["needs-simulation"]

@@ -114,6 +114,7 @@ def _make(options: argparse.Namespace) -> int:
     if status := make_results(settings, options.chapters, chapter):
         return status
     print(f"Executed: {os.path.relpath(settings.build / 'book' / chapter)}.ipynb")
+    print("`make book` shows it in the pages.")
     return 0
 
 

@@ -29,13 +29,14 @@ from groove_utils.book.exercise_notebooks import write_exercises
 from groove_utils.book.extraction_costs import extraction_costs
 from groove_utils.book.front_page import front_page
 from groove_utils.book.html import finish_pages
+from groove_utils.book.kept_files import KeptFiles
 from groove_utils.book.markdown import escape_text
 from groove_utils.book.model_cards import model_card_pages
 from groove_utils.book.page_media import is_shown, list_media
 from groove_utils.book.provenance import provenance_tables
 from groove_utils.book.run_times import read_run_times
 from groove_utils.book.unanswered import find_unanswered
-from groove_utils.files import atomic_path, write_if_changed
+from groove_utils.files import write_if_changed
 from groove_utils.manifest import (
     list_folder,
     package_files,
@@ -116,9 +117,11 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     shutil.rmtree(fresh, ignore_errors=True)
     work = build / "work" / "pages"  # kept, so that only changed pages are compiled the next time
     shutil.copytree(compile_pages(sources, work, build / "logs" / "jupyter-book.txt"), fresh)
-    finish_pages(fresh, sources / "figures", work / "finished")
+    kept = KeptFiles(work / "finished")
+    finish_pages(fresh, sources / "figures", kept)
     (fresh / ".nojekyll").touch()
-    write_downloads(shown, sources, fresh, values, address)
+    write_downloads(shown, sources, fresh, values, address, kept)
+    kept.remove_unused()
     write_exercises(_scripts(root, shown), fresh, values, address)
     old = build / "work" / "html-old"
     shutil.rmtree(old, ignore_errors=True)
@@ -218,8 +221,7 @@ def _render_pages(pages: Path, target: Path, context: dict) -> None:
                 raise BookError(f"{page}: {error}", kind="template", path=page) from error
             write_if_changed(place, text)
         else:
-            with atomic_path(place) as part:
-                shutil.copyfile(page, part)
+            write_if_changed(place, page.read_bytes())
 
 
 def _drop_unused_media(sources: Path, chapters: list[str]) -> None:

@@ -20,8 +20,9 @@ from nbformat import NotebookNode
 from PIL import Image
 
 from groove_utils.book.jupyter_markdown import SOLUTION_MARK, glue_texts, plain_markdown
+from groove_utils.book.kept_files import KeptFiles
 from groove_utils.book.markdown import escape_text
-from groove_utils.files import atomic_path
+from groove_utils.files import hash_file, write_if_changed
 
 __all__ = ["download_notebook", "install_cell", "write_downloads"]
 
@@ -137,6 +138,7 @@ def write_downloads(
     html: Path,
     values: Mapping[str, Mapping],
     address: Mapping[str, str] | None,
+    kept: KeptFiles,
 ) -> None:
     """Write the chapters' downloadable notebooks to the targets of the download buttons.
 
@@ -149,12 +151,21 @@ def write_downloads(
         Folder of the built pages.
     values, address
         As for :func:`download_notebook`.
+    kept : KeptFiles
+        Notebooks that were written in earlier builds.
     """
     for chapter in chapters:
-        page = nbformat.read(sources / f"{chapter}.ipynb", as_version=4)
-        notebook = download_notebook(page, chapter, sources, values, address)
-        with atomic_path(html / FOLDER / f"{chapter}.ipynb") as part:
-            nbformat.write(notebook, part)
+        text = (sources / f"{chapter}.ipynb").read_text(encoding="utf-8")
+
+        def make(text: str = text, chapter: str = chapter) -> str:
+            page = nbformat.reads(text, as_version=4)
+            notebook = download_notebook(page, chapter, sources, values, address)
+            return nbformat.writes(notebook) + "\n"
+
+        shared = json.dumps([chapter, address, glue_texts(chapter, values)])
+        figures = sorted((sources / "figures").glob(f"{chapter}-*.webp"))
+        notebook = kept.get([text, shared, *map(hash_file, figures)], make)
+        write_if_changed(html / FOLDER / f"{chapter}.ipynb", notebook.read_bytes())
 
 
 def _solution_heading(mark: re.Match) -> str:

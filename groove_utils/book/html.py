@@ -6,14 +6,16 @@ import copy
 import json
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 from bs4 import BeautifulSoup
 from PIL import Image
 
 from groove_utils.book.icons import draw_icon, read_icons
+from groove_utils.book.kept_files import KeptFiles
 from groove_utils.book.page_media import dark_twin
-from groove_utils.files import atomic_path, hash_bytes, hash_file, write_if_changed
+from groove_utils.files import atomic_path, hash_file, write_if_changed
 
 __all__ = ["finish_page", "finish_pages"]
 
@@ -24,7 +26,7 @@ UNUSED = re.compile(r"fontawesome\.js|sphinx-thebe|\.js\.map")
 SEARCH_ONLY = re.compile(r"searchtools\.js|language_data\.js|searchindex\.js")
 
 
-def finish_pages(folder: Path, figures: Path, finished: Path) -> None:
+def finish_pages(folder: Path, figures: Path, kept: KeptFiles) -> None:
     """Edit every page of a built book in place, and delete unused files.
 
     Parameters
@@ -33,8 +35,8 @@ def finish_pages(folder: Path, figures: Path, finished: Path) -> None:
         Folder with ``index.html`` and ``_static/``.
     figures : pathlib.Path
         Folder of the chapters' figures and their dark versions, which are copied to the pages.
-    finished : pathlib.Path
-        Folder of pages that were finished before, by the hash of what they were made from.
+    kept : KeptFiles
+        Pages that were finished in earlier builds.
     """
     for image in sorted((folder / "_images").glob("*.webp")):
         twin = dark_twin(image)
@@ -48,15 +50,11 @@ def finish_pages(folder: Path, figures: Path, finished: Path) -> None:
     found = read_icons(script, names) if script.is_file() else {}
     icons = {name: draw_icon(name, icon) for name, icon in found.items()}
     terms = _definitions(pages.get(folder / "glossary.html", ""))
-    used = []
+    shared = json.dumps([icons, terms])
     for page, text in pages.items():
-        shared = json.dumps([page.name, icons, terms])
-        used.append(finished / f"{hash_bytes(text, shared, *_image_hashes(text, folder))}.html")
-        if not used[-1].is_file():
-            write_if_changed(used[-1], finish_page(text, page, icons, terms))
-        write_if_changed(page, used[-1].read_bytes())
-    for file in set(finished.glob("*.html")).difference(used):
-        file.unlink()
+        made_from = [page.name, text, shared, *_image_hashes(text, folder)]
+        finished = kept.get(made_from, partial(finish_page, text, page, icons, terms))
+        write_if_changed(page, finished.read_bytes())
     for file in folder.glob("_static/**/*"):
         if UNUSED.search(file.name):
             file.unlink()

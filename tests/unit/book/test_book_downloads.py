@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from groove_utils.book.downloads import download_notebook, install_cell, write_downloads
+from groove_utils.book.kept_files import KeptFiles
 
 ADDRESS = {"url": "https://example.org/a/b", "branch": "main"}
 VALUES = {"01-one.n": {"text": "8", "full": "8 (n = 8)"}}
@@ -103,7 +104,9 @@ def test_figures_are_inside_and_sounds_are_named(notebook):
 
 
 def test_downloads_replace_the_sources_of_the_pages(sources, tmp_path):
-    write_downloads(["01-one"], sources, tmp_path / "html", VALUES, None)
+    write_downloads(
+        ["01-one"], sources, tmp_path / "html", VALUES, None, KeptFiles(tmp_path / "kept")
+    )
     written = nbformat.read(tmp_path / "html/_sources/01-one.ipynb", as_version=4)
     assert 'REPOSITORY = ""' in written.cells[0].source
 

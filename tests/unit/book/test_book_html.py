@@ -9,6 +9,7 @@ from PIL import Image
 from groove_utils.book import html
 from groove_utils.book.html import finish_page, finish_pages
 from groove_utils.book.icons import read_icons
+from groove_utils.book.kept_files import KeptFiles
 
 SCRIPT = (
     'var a={"sun":[512,512,[9],"f185","M0 0outline"]};'
@@ -39,7 +40,7 @@ def book(tmp_path):
         (tmp_path / folder).mkdir()
     Image.new("RGB", (90, 30)).save(tmp_path / "_images/b.webp")
     Image.new("RGB", (90, 30), "navy").save(tmp_path / "figures/b.dark.webp")
-    finish_pages(tmp_path, tmp_path / "figures", tmp_path / "finished")
+    finish_pages(tmp_path, tmp_path / "figures", KeptFiles(tmp_path / "kept"))
     return tmp_path
 
 
@@ -118,7 +119,9 @@ def test_a_page_is_finished_again_only_if_its_text_or_images_have_changed(tmp_pa
         finished.clear()
         for name, text in pages.items():
             (tmp_path / f"{name}.html").write_text(text)
-        finish_pages(tmp_path, tmp_path / "figures", tmp_path / "kept")
+        kept = KeptFiles(tmp_path / "kept")
+        finish_pages(tmp_path, tmp_path / "figures", kept)
+        kept.remove_unused()
         return finished
 
     plot = tmp_path / "plot.png"
