@@ -859,8 +859,9 @@ moved_toms = replace(tom, X=rolled)
 
 # %% [markdown]
 # A kernel as tall as the input fits at only one position. The convolution has become a dense layer.
-# The dense network has a separate weight for every position, so it would have to learn each drum at
-# every position from few examples. Its accuracy falls to little more than guessing.
+# The four toms differ in position, and the random shifts erase it. What is left are small differences
+# in shape, which a dense network would have to learn separately at every position. Its accuracy falls
+# to little more than guessing.
 #
 # ```{solution-end}
 # ```
