@@ -556,7 +556,7 @@ changes = {
     "none": None,
     "shift bands": augmentation.shift_bands,
     "mask": augmentation.mask,
-    "mix": partial(augmentation.mix, n_classes=4),
+    "mix": partial(augmentation.mixup, n_classes=4),
 }
 rows = [
     {

@@ -160,7 +160,7 @@ temperature = genre.fit_temperature(
 )
 calibrated = genre.change_temperature(p, temperature)
 kinds = {"as trained": p, f"T = {temperature:.2f}": calibrated}
-curves = [genre.reliability(y, q).assign(kind=k) for k, q in kinds.items()]
+curves = [genre.reliability_curve(y, q).assign(kind=k) for k, q in kinds.items()]
 curves = pd.concat(curves)
 errors = [genre.calibration_error(y, q) for q in kinds.values()]
 change = genre.calibration_change(y, p, calibrated, bands, **resampled)

@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "calibration_error",
             "change_temperature",
             "fit_temperature",
-            "reliability",
+            "reliability_curve",
         ],
         "comparison": ["accuracy_by_seed", "accuracy_differences", "accuracy_table"],
         "corpora": ["Corpus", "CorpusError", "load_corpus", "rendered_corpus"],

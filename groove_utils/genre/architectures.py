@@ -104,7 +104,7 @@ class ResidualBlock(nn.Module):
     n_inputs, n_outputs : int
         Channels.
     stride : int or (int, int)
-        Stride of the first convolution, over bands and frames.
+        Stride of the first convolution, over mel bands and frames.
     """
 
     def __init__(self, n_inputs: int, n_outputs: int, stride: Pair = 1):
@@ -118,7 +118,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return maps, shape (batch, n_outputs, bands / stride, frames / stride)."""
+        """Return maps, shape (batch, n_outputs, n_mels / stride, n_frames / stride)."""
         return torch.relu(self.second(self.first(x)) + self.shortcut(x))
 
 
@@ -242,8 +242,8 @@ class ResidualRecurrentNetwork(SpectrogramNetwork):
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(20, 28), width=136):
         super().__init__(2 * width, n_classes)
         self.trunk = ResidualTrunk(1, widths, ((4, 1), (2, 1)))
-        n_bands = -(-n_mels // 16)
-        self.recurrence = nn.GRU(n_bands * widths[-1], width, batch_first=True, bidirectional=True)
+        height = -(-n_mels // 16)
+        self.recurrence = nn.GRU(height * widths[-1], width, batch_first=True, bidirectional=True)
         self.pooling = AttentionPooling(2 * width)
 
     def sequence(self, x: torch.Tensor) -> torch.Tensor:
@@ -364,7 +364,7 @@ class ParallelNetwork(SpectrogramNetwork):
 
 
 class ConvolutionRecurrentNetwork(SpectrogramNetwork):
-    """Convolutions that reduce bands and frames, then the last state of a GRU (crnn).
+    """Convolutions that reduce mel bands and frames, then the last state of a GRU (crnn).
 
     References
     ----------
@@ -454,7 +454,7 @@ def build_network(
     Raises
     ------
     DetailedError
-        If the network does not exist, or an example is smaller than 32 bands × 16 frames.
+        If the network does not exist, or an example is smaller than 32 mel bands × 16 frames.
 
     Examples
     --------
@@ -470,7 +470,7 @@ def build_network(
         )  # fmt: skip
     if n_mels < 32 or n_frames < 16:
         raise DetailedError(
-            f"an example has {n_mels} bands and {n_frames} frames; expected at least 32 and 16. "
+            f"an example has {n_mels} mel bands and {n_frames} frames; expected at least 32 and 16. "
             "Use more mel bands or longer clips.",
             kind="out_of_range", column="n_mels" if n_mels < 32 else "n_frames",
             value=min(n_mels, n_frames),

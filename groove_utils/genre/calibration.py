@@ -17,14 +17,14 @@ __all__ = [
     "calibration_error",
     "change_temperature",
     "fit_temperature",
-    "reliability",
+    "reliability_curve",
 ]
 
 SMALLEST = 1e-38  # replaces a probability of 0 in float32, since its logarithm is needed
 RANGE = (0.01, 100.0)  # temperatures
 
 
-def reliability(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.DataFrame:
+def reliability_curve(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.DataFrame:
     """Compare confidence with accuracy in bins of equal width.
 
     Parameters
@@ -42,7 +42,7 @@ def reliability(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.DataFrame:
 
     Examples
     --------
-    >>> reliability([0, 1], [[0.9, 0.1], [0.6, 0.4]], n_bins=2)
+    >>> reliability_curve([0, 1], [[0.9, 0.1], [0.6, 0.4]], n_bins=2)
        low  high  n  confidence  accuracy
     0  0.5   1.0  2        0.75       0.5
     """
@@ -67,7 +67,7 @@ def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
     Parameters
     ----------
     y, p, n_bins
-        As in :func:`reliability`.
+        As in :func:`reliability_curve`.
 
     References
     ----------
@@ -78,7 +78,7 @@ def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
     >>> calibration_error([0, 1], [[0.9, 0.1], [0.6, 0.4]], n_bins=2)
     0.25
     """
-    bins = reliability(y, p, n_bins)
+    bins = reliability_curve(y, p, n_bins)
     gap = (bins["accuracy"] - bins["confidence"]).abs()
     return float((gap * bins["n"]).sum() / bins["n"].sum())
 

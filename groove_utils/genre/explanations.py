@@ -1,8 +1,9 @@
 """Explanations of networks on spectrograms, and scores that compare them with the truth.
 
-An explanation is an array of the input's shape that states how much each cell (a band at a frame)
-supports a class. Inputs `X` have the shape (n, n_bands, n_frames), `targets` are class numbers,
-(n,). A cell is hidden by setting it to the `baseline`, a number or an array that broadcasts to `X`.
+An explanation is an array of the input's shape that states how much each cell (a mel band at a
+frame) supports a class. Inputs `X` have the shape (n, n_mels, n_frames), `targets` are class
+numbers, (n,). A cell is hidden by setting it to the `baseline`, a number or an array that
+broadcasts to `X`.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def explain(
     Parameters
     ----------
     network : torch.nn.Module
-        Network that maps (n, n_bands, n_frames) to logits; used in evaluation mode.
-    X : ndarray of float32, shape (n, n_bands, n_frames)
+        Network that maps (n, n_mels, n_frames) to logits; used in evaluation mode.
+    X : ndarray of float32, shape (n, n_mels, n_frames)
     targets : sequence of int, shape (n,)
     method : str
         One of :data:`METHODS`. *Integrated gradients* sum to the difference between the logits of
@@ -70,7 +71,7 @@ def explain(
 
     Returns
     -------
-    ndarray of float32, shape (n, n_bands, n_frames)
+    ndarray of float32, shape (n, n_mels, n_frames)
 
     References
     ----------
@@ -91,7 +92,7 @@ def explain(
     if X.ndim != 3 or len(X) != len(targets) or not np.isfinite(X).all():
         raise DetailedError(
             f"X has shape {X.shape} for {len(targets)} targets; expected finite numbers in "
-            "(n, n_bands, n_frames), and one target per example.",
+            "(n, n_mels, n_frames), and one target per example.",
             kind="unusable_input", value=X.shape,
         )  # fmt: skip
     if method == "random":
@@ -140,7 +141,7 @@ def explain_all(
 
     Returns
     -------
-    dict of str to ndarray of float32, shape (n, n_bands, n_frames)
+    dict of str to ndarray of float32, shape (n, n_mels, n_frames)
         Explanations by method.
     """
     cache = ArrayCache(namespace="explanations") if cache is None else cache
@@ -199,13 +200,13 @@ def keep_top(explanation: np.ndarray, share: float) -> np.ndarray:
 
     Parameters
     ----------
-    explanation : ndarray, shape (n, n_bands, n_frames)
+    explanation : ndarray, shape (n, n_mels, n_frames)
     share : float
         Share of cells to mark, from 0 to 1; the number of cells is rounded.
 
     Returns
     -------
-    ndarray of bool, shape (n, n_bands, n_frames)
+    ndarray of bool, shape (n, n_mels, n_frames)
 
     Examples
     --------
@@ -311,7 +312,7 @@ def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
 
     Parameters
     ----------
-    explanation : ndarray, shape (n, n_bands, n_frames)
+    explanation : ndarray, shape (n, n_mels, n_frames)
     truth : ndarray of bool, of the same shape or one that broadcasts to it
 
     Returns
@@ -367,7 +368,7 @@ def shuffled_layers(
     ----------
     network : torch.nn.Module
         The network; it is not modified.
-    X : ndarray of float32, shape (n, n_bands, n_frames)
+    X : ndarray of float32, shape (n, n_mels, n_frames)
         An input, used to find the order of the layers.
     seed : int
 
@@ -417,7 +418,7 @@ def masked_sound(
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,)
-    mask : ndarray, shape (n_bands, n_frames)
+    mask : ndarray, shape (n_mels, n_frames)
         Gain of each cell, from 0 to 1.
     sr, n_fft, hop_length : int
         Settings of the mel spectrogram.
@@ -429,8 +430,8 @@ def masked_sound(
 
     Notes
     -----
-    A frequency bin's gain is the mean of the gains of the bands that contain it, weighted by their
-    filters. Bins outside all bands are silent.
+    A frequency bin's gain is the mean of the gains of the mel bands that contain it, weighted by
+    their filters. Bins outside all mel bands are silent.
     """
     spectrum = librosa.stft(np.asarray(y, dtype=np.float32), n_fft=n_fft, hop_length=hop_length)
     filters = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=len(mask))

@@ -102,7 +102,7 @@ class ContrastiveNetwork(nn.Module):
     Parameters
     ----------
     backbone : torch.nn.Module
-        Network with a method ``embed(x)``, (n, n_bands, n_frames) → (n, dim). It is trained in
+        Network with a method ``embed(x)``, (n, n_mels, n_frames) → (n, dim). It is trained in
         place.
     dim : int
         Output dimension of the backbone.
@@ -119,7 +119,7 @@ class ContrastiveNetwork(nn.Module):
         self.head = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Compare views (n, 2, n_bands, n_frames) with each other; return logits (2n, 2n)."""
+        """Compare views (n, 2, n_mels, n_frames) with each other; return logits (2n, 2n)."""
         z = self.head(self.backbone.embed(torch.cat([x[:, 0], x[:, 1]])))
         return pair_logits(z, self.temperature)
 
@@ -138,9 +138,9 @@ def draw_views(stretch: float = 0.0, gain: float = 0.5) -> Callable:
     -------
     callable
         ``augment(x, target) -> (views, partners)`` for :func:`groove_utils.networks.train_epoch`:
-        from x (n, n_views, n_bands, n_frames), it draws two different views, masks a run of bands
-        and of frames in each, and returns (n, 2, n_bands, n_frames) and the index of each view's
-        partner, (2n,).
+        from x (n, n_views, n_mels, n_frames), it draws two different views, masks a run of mel
+        bands and of frames in each, and returns (n, 2, n_mels, n_frames) and the index of each
+        view's partner, (2n,).
     """
 
     def augment(x, target):

@@ -18,7 +18,7 @@ from groove_utils.cache import ArrayCache, cache_key, describe_function
 from groove_utils.genre.architectures import SpectrogramNetwork, build_network
 from groove_utils.genre.inputs import Clips
 from groove_utils.genre.network_results import cached_result
-from groove_utils.networks.augmentation import mask, mix
+from groove_utils.networks.augmentation import mask, mixup
 from groove_utils.networks.devices import training_precision
 from groove_utils.networks.training import (
     Augment,
@@ -94,7 +94,7 @@ class TrainedNetwork:
 def mask_and_mix(
     x: torch.Tensor, target: torch.Tensor, n_classes: int, share: float = 0.15, alpha: float = 0.2
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mask a run of bands and of frames (SpecAugment), then mix pairs of examples (mixup).
+    """Mask a run of mel bands and of frames (SpecAugment), then mix pairs of examples (mixup).
 
     Parameters
     ----------
@@ -102,11 +102,11 @@ def mask_and_mix(
     target : Tensor of int64, shape (batch,)
     n_classes : int
     share : float
-        Largest share of bands and of frames to mask.
+        Largest share of mel bands and of frames to mask.
     alpha : float
-        See :func:`groove_utils.networks.augmentation.mix`.
+        See :func:`groove_utils.networks.augmentation.mixup`.
     """
-    return mix(*mask(x, target, share, share), n_classes, alpha)
+    return mixup(*mask(x, target, share, share), n_classes, alpha)
 
 
 def train_network(

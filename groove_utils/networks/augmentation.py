@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-__all__ = ["mask", "mix", "shift_bands", "stretch_time"]
+__all__ = ["mask", "mixup", "shift_bands", "stretch_time"]
 
 
 def mask(
@@ -34,10 +34,10 @@ def mask(
     return x.masked_fill(hidden.to(x.device), x.mean().item()), target
 
 
-def mix(
+def mixup(
     x: torch.Tensor, target: torch.Tensor, n_classes: int, alpha: float = 0.3
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mix each example with another one, and their targets in the same proportion (mixup).
+    """Mix each example with another one, and their targets in the same proportion.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from groove_utils import figures
-from groove_utils.genre import compare_in_trees, reliability
+from groove_utils.genre import compare_in_trees, reliability_curve
 
 LABELS = ["funk", "disco", "folk"]
 
@@ -22,14 +22,14 @@ def test_confusion_and_reliability(predictions):
     y, p = predictions
     counts = np.array([[8, 2, 0], [0, 10, 0], [0, 0, 0]])
     curves = pd.concat(
-        [reliability(y, p).assign(kind=kind) for kind in ("as trained", "with temperature")]
+        [reliability_curve(y, p).assign(kind=kind) for kind in ("as trained", "with temperature")]
     )
     figure = figures.plot_confusion_and_reliability(counts, LABELS, curves)
     figure.canvas.draw()
     left, right = figure.axes
     assert [t.get_text() for t in left.texts] == ["80", "20", "0", "0", "100", "0", "0", "0", "0"]
     assert [t.get_text() for t in right.get_legend().get_texts()] == [*curves["kind"].unique()]
-    np.testing.assert_allclose(right.lines[1].get_ydata(), reliability(y, p)["accuracy"])
+    np.testing.assert_allclose(right.lines[1].get_ydata(), reliability_curve(y, p)["accuracy"])
 
 
 def test_severity_in_trees(predictions):

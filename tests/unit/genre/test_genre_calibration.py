@@ -15,7 +15,7 @@ from groove_utils.genre.calibration import (
     calibration_error,
     change_temperature,
     fit_temperature,
-    reliability,
+    reliability_curve,
 )
 
 
@@ -44,7 +44,7 @@ def test_reliability_and_calibration_error_equal_scikit_learn(seed, n, n_bins):
     y, p = draw(seed, n)
     confidence, right = p.max(axis=1), p.argmax(axis=1) == y
     accuracy, mean = calibration_curve(right, confidence, n_bins=n_bins)
-    table = reliability(y, p, n_bins)
+    table = reliability_curve(y, p, n_bins)
     np.testing.assert_allclose(table["accuracy"], accuracy, rtol=0, atol=1e-12)
     np.testing.assert_allclose(table["confidence"], mean, rtol=0, atol=1e-12)
     counts = np.histogram(confidence, n_bins, range=(0, 1))[0]
@@ -54,7 +54,7 @@ def test_reliability_and_calibration_error_equal_scikit_learn(seed, n, n_bins):
 
 def test_reliability_worked_by_hand():
     p = np.array([[0.55, 0.45], [0.95, 0.05], [0.91, 0.09], [1.0, 0.0]])
-    table = reliability([1, 0, 0, 0], p)
+    table = reliability_curve([1, 0, 0, 0], p)
     assert table["n"].tolist() == [1, 3]
     np.testing.assert_allclose(table["low"], [0.5, 0.9])
     np.testing.assert_allclose(table["confidence"], [0.55, 2.86 / 3])

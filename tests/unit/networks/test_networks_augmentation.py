@@ -28,7 +28,7 @@ def test_masks_hide_at_most_the_share_and_nothing_else(batch):
 def test_mixed_examples_and_answers_have_the_same_proportion(batch):
     _, target = batch
     x = torch.nn.functional.one_hot(target, 4).float()[:, :, None]  # an example is its answer
-    mixed, answers = augmentation.mix(x, target, n_classes=4)
+    mixed, answers = augmentation.mixup(x, target, n_classes=4)
     torch.testing.assert_close(mixed[:, :, 0], answers)
     torch.testing.assert_close(answers.sum(dim=1), torch.ones(N))
 
