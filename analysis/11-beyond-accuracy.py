@@ -864,11 +864,10 @@ report_texts(cascade_verdict=verdict)
 song = clips.table.iloc[chosen[example]]
 begin = int(song["start"] * sr)
 mix = load_audio(corpus.path(song["song_id"]), sr)[0][begin : begin + 3 * sr]
-settings_of_mel = {"sr": sr, "n_fft": MEL_SETTINGS["n_fft"]}
-settings_of_mel["hop_length"] = MEL_SETTINGS["hop_length"]
+stft = {name: MEL_SETTINGS[name] for name in ("sr", "n_fft", "hop_length")}
+masked = partial(genre.masked_sound, mix, **stft, cache=cache)
 mask = genre.keep_top(maps["occlusion"][[example]], 0.2)[0].astype(float)
-kept = genre.masked_sound(mix, mask, **settings_of_mel)
-rest = genre.masked_sound(mix, 1 - mask, **settings_of_mel)
+kept, rest = masked(mask), masked(1 - mask)
 audio_player({
     "the clip": (mix, sr),
     "a fifth of its cells: what speaks for the style": (kept, sr),
@@ -1032,7 +1031,8 @@ song_features = {
 }
 songs = per_song[rhythm], *per_song[["artist", "style"]].to_numpy().T
 once = probe.Protocol(n_repeats=1, seed=seed)
-heard_causes = probe.nested_ridges(song_features, *songs, once, n_jobs=n_jobs)
+probing = {"n_jobs": n_jobs, "cache": cache}
+heard_causes = probe.nested_ridges(song_features, *songs, once, **probing)
 
 # %%
 within = pd.concat(
@@ -1168,7 +1168,7 @@ embeddings = embed.embed_study(data, list(learners))
 protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
 results = probe.nested_ridges(
     {name: e.layers for name, e in embeddings.items()},
-    target_ratings, *who_and_what, protocol, n_jobs=n_jobs,
+    target_ratings, *who_and_what, protocol, **probing,
 )  # fmt: skip
 
 # %% tags=["needs-audio"]

@@ -48,9 +48,8 @@ def reliability_curve(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.Data
     """
     y, p = check_probabilities(y, p)
     table = pd.DataFrame({"confidence": p.max(axis=1), "accuracy": p.argmax(axis=1) == y})
+    groups = table.groupby(_bins(table["confidence"], n_bins))
     edges = np.linspace(0, 1, n_bins + 1)
-    table["bin"] = np.clip(np.searchsorted(edges, table["confidence"], "right") - 1, 0, n_bins - 1)
-    groups = table.groupby("bin")
     means = groups[["confidence", "accuracy"]].mean()
     low = edges[means.index]
     columns = {"low": low, "high": edges[means.index + 1], "n": groups.size()}
@@ -78,9 +77,22 @@ def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
     >>> calibration_error([0, 1], [[0.9, 0.1], [0.6, 0.4]], n_bins=2)
     0.25
     """
-    bins = reliability_curve(y, p, n_bins)
-    gap = (bins["accuracy"] - bins["confidence"]).abs()
-    return float((gap * bins["n"]).sum() / bins["n"].sum())
+    return float(_weighted_errors(y, p, np.ones((1, len(y))), n_bins)[0])
+
+
+def _weighted_errors(y, p, weights: np.ndarray, n_bins: int) -> np.ndarray:
+    """Expected calibration errors of weighted examples: weights (n_draws, n) → (n_draws,)."""
+    y, p = check_probabilities(y, p)
+    confidence = p.max(axis=1)
+    gaps = (p.argmax(axis=1) == y) - confidence
+    cells = gaps[:, None] * np.eye(n_bins)[_bins(confidence, n_bins)]
+    return np.abs(weights @ cells).sum(axis=1) / weights.sum(axis=1)
+
+
+def _bins(confidence: np.ndarray, n_bins: int) -> np.ndarray:
+    """Bin of each example, 0 … n_bins − 1; the lower edge belongs to a bin."""
+    edges = np.linspace(0, 1, n_bins + 1)
+    return np.clip(np.searchsorted(edges, confidence, "right") - 1, 0, n_bins - 1)
 
 
 def calibration_change(
@@ -112,10 +124,8 @@ def calibration_change(
     (:func:`groove_utils.stats.influence_interval`).
     """
     codes, g = cluster_codes(bands)
-    kept = [np.ones(len(codes), bool), *(codes != number for number in range(g))]
-    y, before, after = (np.asarray(array) for array in (y, before, after))
-    errors = [[calibration_error(y[k], p[k], n_bins) for k in kept] for p in (before, after)]
-    change = np.subtract(errors[1], errors[0])
+    kept = np.vstack([np.ones(len(codes)), codes != np.arange(g)[:, None]])
+    change = np.subtract(*(_weighted_errors(y, p, kept, n_bins) for p in (after, before)))
     influence = jackknife_influence(change[1:, None])
     low, high, *_ = influence_interval(change[:1], influence, n_boot=n_boot, seed=seed)
     return {"estimate": float(change[0]), "low": float(low[0]), "high": float(high[0])}

@@ -411,8 +411,9 @@ def rank_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def masked_sound(
-    y: np.ndarray, mask: np.ndarray, sr: int, *, n_fft: int, hop_length: int
-) -> np.ndarray:
+    y: np.ndarray, mask: np.ndarray, sr: int, *, n_fft: int, hop_length: int,
+    cache: ArrayCache | None = None,
+) -> np.ndarray:  # fmt: skip
     """Resynthesise selected mel bands and frames of a signal, using its original phase.
 
     Parameters
@@ -422,6 +423,8 @@ def masked_sound(
         Gain of each cell, from 0 to 1.
     sr, n_fft, hop_length : int
         Settings of the mel spectrogram.
+    cache : ArrayCache, optional
+        Store of results.
 
     Returns
     -------
@@ -433,14 +436,20 @@ def masked_sound(
     A frequency bin's gain is the mean of the gains of the mel bands that contain it, weighted by
     their filters. Bins outside all mel bands are silent.
     """
-    spectrum = librosa.stft(np.asarray(y, dtype=np.float32), n_fft=n_fft, hop_length=hop_length)
-    filters = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=len(mask))
-    cover = np.maximum(filters.sum(axis=0), 1e-10)
-    gains = (filters / cover).T @ np.asarray(mask, dtype=np.float32)
-    n_frames = min(gains.shape[1], spectrum.shape[1])
-    spectrum[:, n_frames:] = 0
-    spectrum[:, :n_frames] *= gains[:, :n_frames]
-    return librosa.istft(spectrum, hop_length=hop_length, n_fft=n_fft, length=len(y))
+    y, mask = np.asarray(y, dtype=np.float32), np.asarray(mask, dtype=np.float32)
+
+    def compute():
+        spectrum = librosa.stft(y, n_fft=n_fft, hop_length=hop_length)
+        filters = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=len(mask))
+        cover = np.maximum(filters.sum(axis=0), 1e-10)
+        gains = (filters / cover).T @ mask
+        n_frames = min(gains.shape[1], spectrum.shape[1])
+        spectrum[:, n_frames:] = 0
+        spectrum[:, :n_frames] *= gains[:, :n_frames]
+        return {"y": librosa.istft(spectrum, hop_length=hop_length, n_fft=n_fft, length=len(y))}
+
+    facts = ["masked sound", sr, n_fft, hop_length]
+    return cached_result(cache, "explanations", None, facts, [y, mask], compute)["y"]
 
 
 def _hide(X: np.ndarray, shown: np.ndarray, baseline) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Results of networks, computed once and kept: outputs for given inputs, and sizes."""
+"""Results that are computed once and kept: outputs of networks, and their sizes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["cached_result", "network_sizes"]
 
 
 def cached_result(
-    cache: ArrayCache | None, kind: str, network: nn.Module, facts: Sequence,
+    cache: ArrayCache | None, kind: str, network: nn.Module | None, facts: Sequence,
     arrays: Sequence[np.ndarray], compute: Callable[[], Mapping[str, np.ndarray]],
 ) -> Mapping[str, np.ndarray]:  # fmt: skip
-    """Return what a network gives for some arrays: from the cache, or by computing it.
+    """Return a result for some arrays: from the cache, or by computing it.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ def cached_result(
         Without one, the result is computed.
     kind : str
         One of :data:`groove_utils.cache.VERSIONS`.
-    network : torch.nn.Module
-        Its layers and weights are part of the key.
+    network : torch.nn.Module, optional
+        Network that the result is from; its layers and weights are part of the key.
     facts : sequence
         Settings: text, numbers, arrays, and lists and mappings of these.
     arrays : sequence of ndarray
@@ -50,7 +50,8 @@ def cached_result(
     if cache is None:
         return compute()
     text = json.dumps([*facts, repr(network)], sort_keys=True, default=np.ndarray.tolist)
-    weights = [value.cpu().numpy() for value in network.state_dict().values()]
+    state = {} if network is None else network.state_dict()
+    weights = [value.cpu().numpy() for value in state.values()]
     key = cache_key(kind, text, *(array.tobytes() for array in [*arrays, *weights]))
     if (result := cache.get(key)) is None:
         result = compute()

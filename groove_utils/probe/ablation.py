@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from groove_utils.cache import ArrayCache, cache_key
+from groove_utils.cache import ArrayCache
 from groove_utils.probe.folds import nested_splits, outer_folds
 from groove_utils.probe.intervals import artist_influence
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
+from groove_utils.probe.result_cache import cached_arrays
 from groove_utils.probe.ridge import make_plan, nested_ridges, run_ridge
 from groove_utils.probe.scores import style_statistic
 from groove_utils.probe.songs import ProbeError, Songs, as_songs
@@ -26,7 +27,7 @@ from groove_utils.probe.style import style_baseline
 from groove_utils.stats.validation import as_blocks
 from groove_utils.study.stem_names import subset_name
 
-__all__ = ["TRAIN_ON", "Ablation", "Subset", "ablate", "cached"]
+__all__ = ["TRAIN_ON", "Ablation", "Subset", "ablate"]
 
 TRAIN_ON = ("stem", "mix", "mix_centred")
 
@@ -152,26 +153,10 @@ def ablate(
             )
         return _collect(songs, [nothing, *results])
 
-    arrays = cached(compute, cache, train_on, blocks, songs, folds, protocol)
+    arrays = cached_arrays(
+        compute, cache, "ablation", train_on, blocks, songs, folds, protocol
+    )
     return Ablation(train_on, stems, [(), *subsets], songs, parts=_parts(songs), **arrays)
-
-
-def cached(compute, cache, method: str, blocks, songs: Songs, folds, protocol):
-    """Compute arrays from features by subset and layer, or read them from the cache."""
-    if cache is None:
-        return compute()
-    chunks = [method, repr(protocol), repr(songs.targets)]
-    chunks += ["\n".join(map(str, part)) for part in (songs.ids, songs.artists, songs.styles)]
-    chunks += [np.ascontiguousarray(folds).tobytes(), songs.ratings.tobytes()]
-    for subset in sorted(blocks):
-        for layer, block in blocks[subset].items():
-            chunks += ["+".join(subset), layer, str(block.shape), block.tobytes()]
-    key = cache_key("ablation", *chunks)
-    arrays = cache.get(key)
-    if arrays is None:
-        arrays = compute()
-        cache.put(key, arrays)
-    return arrays
 
 
 def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:

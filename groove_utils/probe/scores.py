@@ -123,14 +123,15 @@ def style_statistic(result):
     member = styles == np.arange(styles.max() + 1)[:, None]
 
     def statistic(w):
-        weights = [w * column for column in member]
-        total, inside = _spread(w, y), [_spread(v, y) for v in weights]
-        within = sum(inside)
-        error_within = sum(_spread(v, error).mean(axis=0) for v in weights)
+        weights = (member[:, None] * w).reshape(-1, w.shape[1])  # all styles at once
+        by_style = len(member), len(w), y.shape[1]
+        total, inside = _spread(w, y), _spread(weights, y).reshape(by_style)
+        within = inside.sum(axis=0)
+        error_within = _spread(weights, error).mean(axis=0).reshape(by_style).sum(axis=0)
         between = np.where(total - within > 1e-12 * total, total - within, 0.0)
         parts = [(w @ squared, total), (w @ squared - error_within, between)]
         parts += [(error_within, within)]
-        parts += [(v @ squared, spread) for v, spread in zip(weights, inside)]
+        parts += zip((weights @ squared).reshape(by_style), inside)
         return 1 - np.concatenate([_ratio(*part) for part in parts], axis=1)
 
     return statistic

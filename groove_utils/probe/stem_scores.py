@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.cache import ArrayCache
-from groove_utils.probe.ablation import Ablation, Subset, cached
+from groove_utils.probe.ablation import Ablation, Subset
 from groove_utils.probe.paper import paper_protocol
 from groove_utils.probe.result import check_paired
+from groove_utils.probe.result_cache import cached_arrays
 from groove_utils.probe.songs import ProbeError, as_songs
 from groove_utils.stats.bootstrap import influence_interval
 from groove_utils.stats.multiple_testing import holm
@@ -48,7 +49,7 @@ def paper_scores(
             return {name: table[name].to_numpy() for name in ("fold_r2", "fold_r2_sd")}
 
         key = "paper protocol", {tuple(subset): blocks}, songs, np.empty(0), None
-        scores = cached(compute, cache, *key)
+        scores = cached_arrays(compute, cache, "ablation", *key)
         table = pd.DataFrame({"subset": subset_name(subset), "target": songs.targets, **scores})
         tables.append(table.assign(n_songs=len(songs)))
     return pd.concat(tables, ignore_index=True)
