@@ -116,7 +116,7 @@ audio_player({style: corpus.path(song) for style, song in first.items()})
 
 # %% [markdown]
 # Every song is cut into clips of three seconds, with gaps of one second between them, and every clip is
-# converted to a log-mel spectrogram with 48 bands and a frame every 32 ms ({numref}`fig-genre-clips`).
+# converted to a log-mel spectrogram with 48 mel bands and a frame every 32 ms ({numref}`fig-genre-clips`).
 # The spectrograms are computed once and kept.
 
 # %%
@@ -200,7 +200,7 @@ report_value(
 # ### First fault: colours become time
 #
 # The input of a GRU is a sequence of shape (steps, numbers per step). The picture has the shape (3
-# colours, 224 bands, 224 frames). The intended sequence has one step per frame, with the 3 · 224 = 672
+# colours, 224 mel bands, 224 frames). The intended sequence has one step per frame, with the 3 · 224 = 672
 # numbers of that frame. The published code swaps the last two axes and cuts the result into 224 rows of
 # 672:
 #
@@ -213,7 +213,7 @@ report_value(
 # frame, apply the same operations, and look at which frames each step contains:
 
 # %%
-frame = torch.arange(224).expand(3, 224, 224)  # colour, band, frame
+frame = torch.arange(224).expand(3, 224, 224)  # colour, mel band, frame
 rows = frame.permute(0, 2, 1).reshape(224, 672)  # as published
 [row.unique().tolist() for row in rows[[0, 1, 74, 75]]]
 
@@ -256,7 +256,7 @@ show_figure(
 # ResNet keeps its last layer, which averages over all positions:
 
 # %%
-maps = torch.randn(1, 512, 7, 7)  # channels, bands, frames after the last stage
+maps = torch.randn(1, 512, 7, 7)  # channels, mel bands, frames at the end
 averaged = torch.nn.AdaptiveAvgPool2d(1)(maps)
 sequence = averaged.flatten(2).transpose(1, 2)
 sequence.shape  # batch, steps, numbers per step
@@ -273,7 +273,7 @@ torch.allclose(averaged, backwards, atol=1e-6)
 # %% [markdown]
 # ## The repaired network and its alternatives
 #
-# Our serial network keeps the time axis. The first convolution halves the numbers of bands and frames;
+# Our serial network keeps the time axis. The first convolution halves the numbers of mel bands and frames;
 # after it, the residual blocks shrink the *frequency axis only*, and the GRU reads the steps of 64 ms one
 # by one. An attention layer computes a weighted sum of the steps.
 
@@ -316,11 +316,11 @@ show_table(
 # ## Training
 #
 # The training loop is that of {doc}`03-networks`, with AdamW, a learning rate that rises and falls once
-# along a cosine, and batches of 32 clips. In training, a range of bands and a range of frames of each
+# along a cosine, and batches of 32 clips. In training, a range of mel bands and a range of frames of each
 # clip are masked {cite}`park2019`, and pairs of clips are mixed together with their labels
 # {cite}`zhang2018`. After each epoch, the network classifies the *validation* clips, which are by bands
 # that are not in training; the weights of the epoch with the lowest validation loss are kept. (This is a
-# form of {term}`early stopping`, although all epochs are run.)
+# form of {term}`early stopping`; training ends after eight epochs without a lower loss.)
 #
 # Training can be interrupted at any moment: it resumes after the last complete epoch and leads to exactly
 # the same weights. On a GPU, the same loop uses half precision, and `torchrun` runs it on several GPUs.
@@ -610,7 +610,7 @@ chapter.save_table(pd.Series(levels, name="tone_db").to_frame(), "genre_tone")
 # The tone is {glue:text}`tone_db` stronger than the song (root mean square), but it lies below the range
 # of hearing and of most loudspeakers; what you may hear is distortion. The network receives it
 # nevertheless: the spectrogram begins at 0 Hz and its bins are {glue:text}`bin_width` apart, so the tone
-# raises the lowest bands.
+# raises the lowest mel bands.
 #
 # The tone is in all songs of {glue:text}`rumbling`, and in no others. We train the network on
 # these songs, and test it three times on the same new bands: with the tone as in training; with
@@ -625,28 +625,33 @@ swapped = genre.log_mels(corpus, change=swap, n_jobs=n_jobs)
 tests = {"tone as in training": planted, "removed": clips, "swapped": swapped}
 
 # %%
-genre.train_networks(["mel-cnn"], planted, splits, settings, n_jobs=n_jobs)
+test_versions = partial(genre.predict_versions, "mel-cnn", n_jobs=n_jobs)
+horse = test_versions(planted, tests, splits, settings)
 by_band = predictions[predictions["network"] == "mel-cnn"]
-rows = [by_band.assign(way="no tone at all")]
-for s, split in splits.items():
-    once = replace(settings, seed=s)
-    horse = genre.train_network("mel-cnn", planted, split, once)
-    for way, heard in tests.items():
-        p = horse.predict(heard.X[split["test"]])
-        facts = {"network": "horse", "seed": s, "split": "test", "way": way}
-        rows.append(genre.predictions_table(clips, split["test"], p, **facts))
-horses = pd.concat(rows, ignore_index=True)
+without = by_band.assign(version="no tone at all")
+horses = pd.concat([without, horse], ignore_index=True)
 horse_pairs = {
     "horse_gain": ("tone as in training", "no tone at all"),
     "horse_loss": ("removed", "no tone at all"),
     "horse_fall": ("removed", "tone as in training"),
 }
-horse_gaps = genre.accuracy_differences(horses, horse_pairs, by="way")
+horse_gaps = genre.accuracy_differences(horses, horse_pairs, by="version")
 
 # %% tags=["hide-input"]
+def report_horse(cue, scores, gaps):
+    """Report the accuracy of each version, and the differences with verdicts."""
+    versions = (f"{cue}_{name}" for name in ("clean", "planted", "removed", "swapped"))
+    effects = dict(zip(versions, scores.to_dict("records")))
+    report_accuracies(effects, n_tested, tolerance=8)
+    words = ("rises", "falls", "does not clearly change")
+    for key, row in gaps.iterrows():
+        report_effects({f"{key}_points": row}, n_tested, **points, tolerance=8)
+        report_texts(**{key: corrected(row, *words)})
+
+
 horse_scores, _ = show_accuracies(
     horses,
-    "way",
+    "version",
     "horse",
     "Accuracy of a network trained with a tone of 12 Hz in half of the styles, and (first row) of "
     "one trained and tested without it. 95% intervals over bands; rings: each training; the line "
@@ -655,20 +660,14 @@ horse_scores, _ = show_accuracies(
     "swapped, the last two far to the left of the first two.",
     chance,
 )
-ways = ("horse_clean", "horse_planted", "horse_removed", "horse_swapped")
-effects = dict(zip(ways, horse_scores.to_dict("records")))
-report_accuracies(effects, n_tested, tolerance=8)
-last = horses[horses["way"] == "swapped"]
+report_horse("horse", horse_scores, horse_gaps)
+last = horses[horses["version"] == "swapped"]
 best = last[[f"p_{style}" for style in clips.styles]].to_numpy().argmax(axis=1)
 named = np.array(clips.styles)[best]
 crossed = np.isin(named, rumbling) != np.isin(last["style"], rumbling)
 share = genre.mean_intervals(pd.DataFrame({"accuracy": crossed}), last["artist"])
 share = share.rename(columns={"estimate": "accuracy"}).iloc[0]
 report_accuracies({"horse_crossed": share}, n_tested, tolerance=10)
-words = ("rises", "falls", "does not clearly change")
-for key, row in horse_gaps.iterrows():
-    report_effects({f"{key}_points": row}, n_tested, **points, tolerance=8)
-    report_texts(**{key: corrected(row, *words)})
 
 # %% [markdown]
 # Trained and tested with the tone, the network classifies {glue:text}`horse_planted_full` of the clips
@@ -715,14 +714,14 @@ for key, row in horse_gaps.iterrows():
 # %% tags=["solution"]
 class Repaired(architectures.ParallelNetwork):
     def sequence(self, picture):
-        return picture.permute(0, 3, 1, 2).flatten(2)  # frame, colour, band
+        return picture.permute(0, 3, 1, 2).flatten(2)  # frame, colour, mel band
 
 
 repaired = Repaired(len(clips.styles), **shape)
 repaired.sequence(repaired.picture(torch.tensor(clips.X[:2]))).shape
 
 # %% [markdown]
-# Each step contains one frame, with its bands in three colours. If you add the network to
+# Each step contains one frame, with its mel bands in three colours. If you add the network to
 # `architectures.NETWORKS` under its own name, `train_networks` compares it with the others.
 #
 # ```{solution-end}

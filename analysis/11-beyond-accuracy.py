@@ -552,13 +552,13 @@ show_figure(
 #    chapter, we trained one with a tone of 12 Hz in half of the styles. The true cells are those of the
 #    lowest mel band, which contains the tone. The presence of the tone can speak for one style and its
 #    absence for another, so cells are ranked by absolute values. The *AUC* is the probability that a true
-#    cell is ranked above another one; guessing gives 0.5. But an explanation may rank the lowest band
-#    high for other reasons. As a control, we explain the same network trained *without* the tone, for the
+#    cell is ranked above another one; guessing gives 0.5. But an explanation may rank the lowest mel
+#    band high for other reasons. As a control, we explain the same network trained *without* the tone, for the
 #    same clips without the tone. The sound of the tone alone may also raise an AUC, even of edges and of
 #    the untrained network, which have learnt nothing about it. An explanation has therefore found the tone
 #    if its AUC is above 0.5, is above that of its control, and rises more over its control than those of
 #    edges and of the untrained network do. Each of these differences has to be clear. (Spectrograms are relative to their loudest cell, so a loud tone
-#    also lowers all other cells. This part of the cue is not in the lowest band, which limits the AUC
+#    also lowers all other cells. This part of the cue is not in the lowest mel band, which limits the AUC
 #    that any explanation can reach.)
 
 # %%
@@ -857,8 +857,7 @@ report_texts(cascade_verdict=verdict)
 #
 # ### Listen to an explanation
 #
-# We keep the cells that speak most for the style, smooth the mask a little, and play the result with the
-# phase of the mix.
+# We keep the cells that speak most for the style, and play them with the phase of the mix.
 
 # %%
 song = clips.table.iloc[chosen[example]]
@@ -1116,15 +1115,17 @@ report_texts(
 # A model of text and audio can classify styles without any training on them: it compares a clip with
 # sentences such as “a funk song”, and chooses the nearest one. The wording is therefore a parameter. If
 # the weights of the model are on the machine that runs this chapter, it uses six wordings for styles, and
-# three graded sentences for groove, from “music without any groove” to “music with a strong groove”.
+# three graded sentences for each question of the study that it has sentences for: for groove, from “music
+# without any groove” to “music with a strong groove”.
 
 # %%
 asked = heard.groupby("style").head(6)
 sounds = {song: corpus.path(song) for song in asked["song_id"]}
 codes = pd.Categorical(asked["style"], styles).codes.astype(int)
 rated = ratings = None
-if data.has("audio") and "groove" in data.queries:
-    ratings = data.song_means("groove").dropna()
+questions = [q for q in genre.GROOVE_SENTENCES if q in data.queries]
+if data.has("audio") and questions:
+    ratings = pd.DataFrame({q: data.song_means(q) for q in questions})
     rated = {track: data.audio_path(track) for track in ratings.index}
 in_words = genre.summarise_text_model(sounds, codes, styles, rated, ratings)
 

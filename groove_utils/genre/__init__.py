@@ -68,6 +68,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "splits": ["equalise_training", "split_clips"],
         "stem_clips": ["StemClips", "make_stem_clips", "render_song"],
+        "tempo_clips": ["clips_at_tempo"],
         "text_audio": [
             "GROOVE_SENTENCES",
             "TEMPLATES",
@@ -81,6 +82,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SETTINGS",
             "TrainedNetwork",
             "classify_features",
+            "predict_versions",
             "predictions_table",
             "train_network",
             "train_networks",

@@ -20,6 +20,7 @@ from groove_utils.embed.extract import Signal
 from groove_utils.embed.weights import availability
 from groove_utils.errors import DetailedError
 from groove_utils.genre.calibration import calibration_error
+from groove_utils.stats.wording import join_words
 
 __all__ = [
     "GROOVE_SENTENCES",
@@ -58,6 +59,21 @@ GROOVE_SENTENCES = {
         "music that is no pleasure to listen to",
         "music that is pleasant to listen to",
         "music that is a great pleasure to listen to",
+    ),
+    "beat": (
+        "music whose beat nobody can find",
+        "music whose beat can be found",
+        "music whose beat is very easy to find",
+    ),
+    "rhythm": (
+        "music with a dull rhythm",
+        "music with a fairly interesting rhythm",
+        "music with a very interesting rhythm",
+    ),
+    "disturbing": (
+        "music in which nothing is disturbing",
+        "music in which something is slightly disturbing",
+        "music in which something is very disturbing",
     ),
     "party": (
         "music that would empty a party",
@@ -194,9 +210,9 @@ def graded_ratings(
 
 def summarise_text_model(
     sounds: Mapping[str, Signal], y: np.ndarray, styles: Sequence[str],
-    rated: Mapping[str, Signal] | None = None, ratings: pd.Series | None = None,
+    rated: Mapping[str, Signal] | None = None, ratings: pd.DataFrame | None = None,
 ) -> str:  # fmt: skip
-    """Describe how well a CLAP model classifies styles and rates groove, if one is available.
+    """Describe how well a CLAP model classifies styles and rates songs, if one is available.
 
     Parameters
     ----------
@@ -205,9 +221,10 @@ def summarise_text_model(
         Style of each sound, as an index into `styles`.
     styles : sequence of str
     rated : mapping, optional
-        Sounds with ratings of groove.
-    ratings : Series, optional
-        One per sound of `rated`.
+        Sounds with ratings.
+    ratings : DataFrame, optional
+        One row per sound of `rated`, one column per question of :data:`GROOVE_SENTENCES`; missing
+        ratings are left out.
     """
     name, how = find_text_model()
     if name is None:
@@ -224,12 +241,16 @@ def summarise_text_model(
         f"{100 * wordings.min():.0f} to {100 * wordings.max():.0f}%, and its expected "
         f"calibration error is {calibration_error(y, p):.2f}."
     )
-    if rated is not None and ratings is not None:
+    if rated and ratings is not None:
         audio = embed_tracks(rated, name).layers["audio_embeds"]
-        graded = graded_ratings(audio, embed_text, {"groove": GROOVE_SENTENCES["groove"]})
-        correlation = spearmanr(graded["groove"], ratings).statistic
-        text += f" Its graded sentences on groove have a rank correlation of {correlation:.2f}"
-        text += f" with the ratings of {len(ratings)} songs."
+        questions = {question: GROOVE_SENTENCES[question] for question in ratings}
+        graded = graded_ratings(audio, embed_text, questions)
+        correlations = [
+            f"{spearmanr(graded[q], ratings[q], nan_policy='omit').statistic:.2f} ({q})"
+            for q in questions
+        ]
+        text += " The rank correlation of its graded sentences with the ratings of "
+        text += f"{len(ratings)} songs is {join_words(correlations)}."
     return text
 
 

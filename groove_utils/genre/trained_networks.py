@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from groove_utils.cache import ArrayCache, cache_key, describe_function
+from groove_utils.cache import ArrayCache, cache_key, describe_function, run_cached_jobs
 from groove_utils.genre.architectures import SpectrogramNetwork, build_network
 from groove_utils.genre.inputs import Clips
 from groove_utils.genre.network_results import cached_result
@@ -34,6 +34,7 @@ __all__ = [
     "TrainedNetwork",
     "classify_features",
     "mask_and_mix",
+    "predict_versions",
     "predictions_table",
     "train_network",
     "train_networks",
@@ -235,6 +236,53 @@ def train_networks(
         cache.put(key, entry)
     probabilities = entry.pop("probabilities")
     return _predictions(clips, splits, jobs, probabilities), pd.DataFrame(entry)
+
+
+def predict_versions(
+    name: str,
+    clips: Clips,
+    versions: Mapping[str, Clips],
+    splits: Mapping[int, Mapping[str, np.ndarray]],
+    settings: TrainingSettings = SETTINGS,
+    *,
+    n_jobs: int = 1,
+    cache: ArrayCache | None = None,
+    **options,
+) -> pd.DataFrame:
+    """Train a network on clips, and test it on versions of them in which something is changed.
+
+    Parameters
+    ----------
+    name : str
+    clips : Clips
+        Clips to train on; one network per split.
+    versions : mapping of str to Clips
+        Versions of the same clips, in the same order.
+    splits, settings, n_jobs
+        As in :func:`train_networks`.
+    cache, **options
+        As in :func:`train_network`.
+
+    Returns
+    -------
+    DataFrame
+        Predictions of the test clips as in :func:`train_networks`, for each version: its name is
+        in the column ``version``.
+    """
+    cache = ArrayCache(namespace="genre-networks") if cache is None else cache
+    train = delayed(train_network)
+    jobs = [
+        train(name, clips, split, replace(settings, seed=seed), **options)
+        for seed, split in splits.items()
+    ]
+    tables = []
+    for seed, trained in zip(splits, run_cached_jobs(jobs, cache, n_jobs), strict=True):
+        rows = splits[seed]["test"]
+        for version, changed in versions.items():
+            facts = {"network": name, "seed": seed, "split": "test", "version": version}
+            p = trained.predict(changed.X[rows])
+            tables.append(predictions_table(changed, rows, p, **facts))
+    return pd.concat(tables, ignore_index=True)
 
 
 def classify_features(

@@ -27,8 +27,9 @@ MINOR_KINDS = ("m", "m7", "m9")
 
 
 def compose_genre_song(
-    style: str, band: int, song: int, *, seconds: float = 12.0, seed: int = 0
-) -> tuple[Song, GenreBand]:
+    style: str, band: int, song: int, *, seconds: float = 12.0, seed: int = 0,
+    tempo: float | None = None,
+) -> tuple[Song, GenreBand]:  # fmt: skip
     """Compose one song of the genre corpus.
 
     Parameters
@@ -41,6 +42,9 @@ def compose_genre_song(
         Length to fill with bars; the last bar may be cut off.
     seed : int
         Seed of the corpus.
+    tempo : float, optional
+        Tempo in BPM, at most 176; by default, the band's own. Whatever it is, the notes are the
+        same, but a song at a given tempo is not the song of the corpus.
 
     Returns
     -------
@@ -57,9 +61,11 @@ def compose_genre_song(
     group = draw_genre_band(style, band, seed)
     rng = np.random.default_rng([seed, 12, GENRES.index(style), band, song])
     habits, tempo_sheet = group.band.habits, group.sheet("tempo")
-    tempo = habits["tempo"] + tempo_sheet["tempo"][2] * rng.standard_normal()
-    tempo = round(float(np.clip(tempo, *TEMPO_RANGE)), 1)
-    n_bars = max(2, int(np.ceil((seconds - LEAD_IN) * tempo / 240)))
+    drawn = habits["tempo"] + tempo_sheet["tempo"][2] * rng.standard_normal()
+    drawn = round(float(np.clip(drawn, *TEMPO_RANGE)), 1)
+    fastest = drawn if tempo is None else TEMPO_RANGE[1]  # as many notes at every given tempo
+    tempo = drawn if tempo is None else tempo
+    n_bars = max(2, int(np.ceil((seconds - LEAD_IN) * fastest / 240)))
     swing = round(float(np.clip(habits["swing"] + rng.normal(0, 0.04), 1.0, 1.8)), 3)
     within = group.sheet("drums")["density"][2]
     density = float(np.clip(habits["density"] + within * rng.standard_normal(), 0, 1))

@@ -22,7 +22,7 @@ from groove_utils.errors import DetailedError
 from groove_utils.files import atomic_path, hash_file, write_if_changed
 from groove_utils.synth.features import score_features
 from groove_utils.synth.genre_bands import GenreBand
-from groove_utils.synth.genre_composition import compose_genre_song
+from groove_utils.synth.genre_composition import TEMPO_RANGE, compose_genre_song
 from groove_utils.synth.genre_rendering import render_stems
 from groove_utils.synth.genre_styles import GENRE_TREE, GENRES, hash_styles
 from groove_utils.synth.score import Song
@@ -64,8 +64,9 @@ class GenreSong:
 
 
 def render_genre_song(
-    style: str, band: int, song: int, *, seconds: float = 12.0, sr: int = 22050, seed: int = 0
-) -> GenreSong:
+    style: str, band: int, song: int, *, seconds: float = 12.0, sr: int = 22050, seed: int = 0,
+    tempo: float | None = None,
+) -> GenreSong:  # fmt: skip
     """Render one song of the genre corpus.
 
     Parameters
@@ -80,6 +81,8 @@ def render_genre_song(
         Sample rate in Hz.
     seed : int
         Seed of the corpus.
+    tempo : float, optional
+        As in :func:`groove_utils.synth.genre_composition.compose_genre_song`.
 
     Returns
     -------
@@ -100,7 +103,9 @@ def render_genre_song(
     _check_range("sr", sr, 8000, 44100)
     for name, value in {"band": band, "song": song}.items():
         _check_range(name, value, 0, 10**6)
-    score, group = compose_genre_song(style, band, song, seconds=seconds, seed=seed)
+    if tempo is not None:
+        _check_range("tempo", tempo, *TEMPO_RANGE)
+    score, group = compose_genre_song(style, band, song, seconds=seconds, seed=seed, tempo=tempo)
     stems = render_stems(score, group, seconds, sr)
     mix = sum(stems.values())
     onsets = pd.DataFrame(score.notes)

@@ -51,9 +51,12 @@ def test_a_tiny_random_clap_goes_the_whole_way(clap):
     assert ratings.shape == (3, len(text_audio.GROOVE_SENTENCES))
     assert ratings.min(axis=None) >= 0
     assert ratings.max(axis=None) <= 2
-    text = text_audio.summarise_text_model(sounds, y, STYLES, sounds, pd.Series([3.0, 1, 2]))
+    means = pd.DataFrame({"groove": [3.0, 1, 2], "dance": [1.0, 2, 3]})
+    text = text_audio.summarise_text_model(sounds, y, STYLES, sounds, means)
     assert f"{clap} classifies {100 * scores['accuracy'].iloc[-1]:.0f}%" in text
-    assert "ratings of 3 songs" in text
+    for question in means:
+        rho = means[question].corr(ratings[question], method="spearman")
+        assert f"{rho:.2f} ({question})" in text
 
 
 def test_without_weights_the_command_that_fetches_them_is_named(monkeypatch, tmp_path):

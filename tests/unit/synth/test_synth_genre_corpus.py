@@ -20,6 +20,7 @@ from groove_utils.synth.genre_corpus import (
 )
 from groove_utils.synth.genre_rendering import active_level
 from groove_utils.synth.genre_styles import check_figure, parse_progression, style_sheet
+from groove_utils.synth.score import LEAD_IN
 from groove_utils.synth.soundfont import load_soundfont
 
 
@@ -94,6 +95,25 @@ def test_songs_of_a_band_share_its_sound_and_depend_on_nothing_else():
     assert draw_genre_band("funk", 3).band.parts != first.band.parts
 
 
+@pytest.mark.parametrize("style", GENRES)
+def test_the_notes_are_the_same_at_every_tempo(style):
+    tempi = 80.0, 160.0
+    slow, fast = (compose_genre_song(style, 1, 0, tempo=tempo)[0] for tempo in tempi)
+    assert (slow.tempo, fast.tempo) == tempi
+
+    def table(song):
+        keys = ["part", "bar", "step", "pitch"]
+        return pd.DataFrame(song.notes).sort_values([*keys, "time"]).set_index(keys)
+
+    one, two = table(slow), table(fast)
+    assert one.index.equals(two.index)
+    np.testing.assert_array_equal(one["velocity"], two["velocity"])
+    beats = one["time"] - LEAD_IN, two["time"] - LEAD_IN
+    ratio = np.polyfit(*beats[::-1], 1)[0]
+    assert ratio == pytest.approx(2, abs=0.01)
+    assert np.abs(beats[0] - 2 * beats[1]).max() < 0.1  # milliseconds of timing stay as they are
+
+
 @pytest.mark.parametrize("style", ["disco", "bossa-nova"])
 def test_stems_sum_to_the_mix_and_notes_sound_at_their_onsets(style):
     song = render_genre_song(style, 1, 0, seconds=4)
@@ -146,6 +166,7 @@ def test_a_corpus_is_resumed_and_does_not_depend_on_the_number_of_processes(tmp_
         (lambda: render_genre_song("funk", -1, 0), "out_of_range"),
         (lambda: render_genre_song("funk", 0, 0, seconds=0), "out_of_range"),
         (lambda: render_genre_song("funk", 0, 0, sr=96000), "out_of_range"),
+        (lambda: render_genre_song("funk", 0, 0, tempo=200), "out_of_range"),
         (lambda: make_genre_corpus("x", n_bands=0), "out_of_range"),
         (lambda: check_figure("x..x"), "wrong_length"),
     ],

@@ -1,0 +1,71 @@
+"""Clips of the rendered corpus, played at other tempi."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from groove_utils.audio import resample
+from groove_utils.cache import ArrayCache, cache_key
+from groove_utils.genre.corpora import Corpus
+from groove_utils.genre.inputs import MEL_SETTINGS, Clips, clip_mels
+from groove_utils.genre.stem_clips import render_song
+
+__all__ = ["clips_at_tempo"]
+
+
+def clips_at_tempo(
+    corpus: Corpus, tempi: Mapping[str, float], *, seed: int = 0, settings: Mapping = MEL_SETTINGS,
+    n_jobs: int = 1, cache: ArrayCache | None = None,
+) -> Clips:  # fmt: skip
+    """Render the beginning of songs at given tempi, and compute a spectrogram of each.
+
+    Every other property of a song is the same at every tempo: the notes, the instruments, the mix.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        From :func:`groove_utils.genre.rendered_corpus`.
+    tempi : mapping of str to float, or Series
+        Tempo in BPM by song_id, from 56 to 176.
+    seed : int
+        Seed with which the corpus was rendered.
+    settings : mapping
+        Of :func:`groove_utils.genre.inputs.clip_mels`.
+    n_jobs : int
+        Number of processes.
+    cache : ArrayCache, optional
+        The project's store ``mels`` by default.
+
+    Returns
+    -------
+    Clips
+        One clip per song, in the order of the corpus; ``tempo`` in its table is the new one.
+    """
+    cache = ArrayCache(namespace="mels") if cache is None else cache
+    chosen = corpus.songs["song_id"].isin(list(tempi.keys()))
+    songs = corpus.songs[chosen].reset_index(drop=True)
+    beats = [float(tempi[song]) for song in songs["song_id"]]
+    rendering = (corpus.folder / "rendered.txt").read_text()
+    facts = ["at tempo", rendering, seed, dict(settings), songs["song_id"].tolist(), beats]
+    key = cache_key("mels", json.dumps(facts))
+    if (entry := cache.get(key)) is None:
+        jobs = zip(songs["song_id"], beats, strict=True)
+        clips = Parallel(n_jobs=n_jobs, batch_size=8)(
+            delayed(_first_clip)(song, tempo, seed, dict(settings)) for song, tempo in jobs
+        )
+        entry = {"X": np.stack(clips)}
+        cache.put(key, entry)
+    table = songs.drop(columns="audio").assign(tempo=beats)
+    table.insert(0, "clip_id", table["song_id"] + "-0")
+    table.insert(4, "start", 0.0)
+    return Clips(entry["X"], table, corpus.styles)
+
+
+def _first_clip(song_id: str, tempo: float, seed: int, settings: dict) -> np.ndarray:
+    song = render_song(song_id, seconds=settings["seconds"], seed=seed, tempo=tempo)
+    y = resample(song.mix, song.sr, settings["sr"])
+    return clip_mels(y, **settings)[0][0]
