@@ -160,8 +160,8 @@ temperature = genre.fit_temperature(
 )
 calibrated = genre.change_temperature(p, temperature)
 kinds = {"as trained": p, f"T = {temperature:.2f}": calibrated}
-curves = [genre.reliability_curve(y, q).assign(kind=k) for k, q in kinds.items()]
-curves = pd.concat(curves)
+reliability = {k: genre.reliability_curve(y, q) for k, q in kinds.items()}
+curves = pd.concat(table.assign(kind=k) for k, table in reliability.items())
 errors = [genre.calibration_error(y, q) for q in kinds.values()]
 change = genre.calibration_change(y, p, calibrated, bands, **resampled)
 
@@ -822,9 +822,12 @@ report_texts(learnt_verdict=pick_verdict(effects["onset_learnt"], *words))
 
 
 # %%
+few = slice(None, None, -(-len(X) // 8))  # of all styles
+
+
 def explain_few(network):
     maps = genre.explain_all(
-        network, X[:8], target[:8], METHODS[:1], steps=8, **silence
+        network, X[few], target[few], METHODS[:1], steps=8, **silence
     )
     return maps["integrated gradients"]
 
@@ -834,11 +837,11 @@ cascade = pd.DataFrame({
     layer: genre.rank_similarity(original, explain_few(shuffled))
     for layer, shuffled in genre.shuffled_layers(cnn.network, X, seed)
 })  # fmt: skip
-cascade = genre.mean_intervals(cascade, who[: len(cascade)], **resampled)
+cascade = genre.mean_intervals(cascade, who[few], **resampled)
 
 # %% tags=["hide-input"]
 ends = {"cascade_first": cascade.iloc[0], "cascade_last": cascade.iloc[-1]}
-report_effects(ends, len(set(who[: len(original)])), tolerance=0.4)
+report_effects(ends, len(set(who[few])), tolerance=0.4)
 report_counts(n_layers=len(cascade), n_cascade=len(original))
 changes = (
     "changes little, although the answers depend on this layer",
@@ -944,8 +947,8 @@ def from_scratch(count, draw, cache):
     per_epoch = -(-len(rows) // settings.batch_size)
     long = max(epochs, -(-fewest_steps // per_epoch))
     options = replace(settings, epochs=long, seed=seed + draw)
-    few = {"train": rows}
-    model = trained("mel-cnn", split=few, settings=options, cache=cache)
+    labelled = {"train": rows}
+    model = trained("mel-cnn", split=labelled, settings=options, cache=cache)
     right = model.predict(clips.X[test]).argmax(axis=1) == y
     return genre.accuracy_by_band(right, bands, bands=count, draw=draw)
 
@@ -976,7 +979,7 @@ at = curve[curve["bands"] == middle]
 at = at.pivot(index=["artist", "draw"], columns="features", values="accuracy")
 gains = at.sub(at["random weights"], axis=0)
 where = [at.index.get_level_values(level) for level in ("artist", "draw")]
-few, gain = (genre.mean_intervals(v, *where).set_index("score") for v in (at, gains))
+at_few, gain = (genre.mean_intervals(v, *where).set_index("score") for v in (at, gains))
 report_counts(few_bands=middle, n_draws=n_draws, fewest_steps=fewest_steps)
 keys = {
     "few_random": "random weights",
@@ -986,7 +989,7 @@ keys = {
     "few_nothing": "from scratch",
 }
 form = {"n": n_bands, "scale": 100, "tolerance": 12}
-effects = {key: few.loc[name] for key, name in keys.items()}
+effects = {key: at_few.loc[name] for key, name in keys.items()}
 report_effects(effects, **form, fmt=".0f", unit="%")
 del keys["few_random"]
 gain = gain.loc[list(keys.values())].assign(p_holm=lambda rows: holm(rows["p"]))
