@@ -638,6 +638,7 @@ horse_pairs = {
 }
 horse_gaps = genre.accuracy_differences(horses, horse_pairs, by="version")
 
+
 # %% tags=["hide-input"]
 def report_horse(cue, scores, gaps):
     """Report the accuracy of each version, and the differences with verdicts."""

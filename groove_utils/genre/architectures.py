@@ -470,8 +470,8 @@ def build_network(
         )  # fmt: skip
     if n_mels < 32 or n_frames < 16:
         raise DetailedError(
-            f"an example has {n_mels} mel bands and {n_frames} frames; expected at least 32 and 16. "
-            "Use more mel bands or longer clips.",
+            f"an example has {n_mels} mel bands and {n_frames} frames; expected at least 32 and 16."
+            " Use more mel bands or longer clips.",
             kind="out_of_range", column="n_mels" if n_mels < 32 else "n_frames",
             value=min(n_mels, n_frames),
         )  # fmt: skip

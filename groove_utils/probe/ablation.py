@@ -153,9 +153,7 @@ def ablate(
             )
         return _collect(songs, [nothing, *results])
 
-    arrays = cached_arrays(
-        compute, cache, "ablation", train_on, blocks, songs, folds, protocol
-    )
+    arrays = cached_arrays(compute, cache, "ablation", train_on, blocks, songs, folds, protocol)
     return Ablation(train_on, stems, [(), *subsets], songs, parts=_parts(songs), **arrays)
 
 

@@ -60,9 +60,7 @@ def compose_genre_song(
     """
     group = draw_genre_band(style, band, seed)
     rng = np.random.default_rng([seed, 12, GENRES.index(style), band, song])
-    habits, tempo_sheet = group.band.habits, group.sheet("tempo")
-    drawn = habits["tempo"] + tempo_sheet["tempo"][2] * rng.standard_normal()
-    drawn = round(float(np.clip(drawn, *TEMPO_RANGE)), 1)
+    habits, drawn = group.band.habits, _draw_tempo(rng, group)
     fastest = drawn if tempo is None else TEMPO_RANGE[1]  # as many notes at every given tempo
     tempo = drawn if tempo is None else tempo
     n_bars = max(2, int(np.ceil((seconds - LEAD_IN) * fastest / 240)))
@@ -108,6 +106,11 @@ def compose_genre_song(
         notes=sorted(notes, key=lambda note: (note.time, note.part, note.pitch)),
     )
     return score, group
+
+
+def _draw_tempo(rng, group: GenreBand) -> float:
+    tempo = group.band.habits["tempo"] + group.sheet("tempo")["tempo"][2] * rng.standard_normal()
+    return round(float(np.clip(tempo, *TEMPO_RANGE)), 1)
 
 
 def _pick(rng, options: list):
