@@ -72,16 +72,22 @@ def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
             kind="missing_column", column="listener_id",
         )  # fmt: skip
     means = ratings.pivot_table(index="track_id", columns="query", values="rating")
-    variances = rating_variances(ratings[ratings["query"] == "dance"])
-    song, residual = variances["song"], variances["residual"]
-    shares = variances / variances.sum()
+    shares = {}  # of each question's variance
+    for query in ("dance", "listen"):
+        variances = rating_variances(ratings[ratings["query"] == query])
+        shares[query] = variances / variances.sum()
+
+    def reliability(query, raters):
+        share = shares[query]
+        return share["song"] / (share["song"] + share["residual"] / raters)
+
     simulated = {
         "song_mean": lambda query: means[query].mean(),
         "song_sd": lambda query: means[query].std(),
-        "icc": lambda _: song / (song + residual),
-        "listener_share": lambda _: shares["listener"],
-        "residual_share": lambda _: shares["residual"],
-        "reliability_30": lambda _: song / (song + residual / 30),
+        "icc": lambda query: reliability(query, 1),
+        "listener_share": lambda query: shares[query]["listener"],
+        "residual_share": lambda query: shares[query]["residual"],
+        "reliability_30": lambda query: reliability(query, 30),
         "song_r": lambda first, second: means[first].corr(means[second]),
         "residual_r": lambda *queries: _residual_correlation(ratings, queries),
     }

@@ -144,5 +144,8 @@ def test_the_correlation_of_residuals_is_that_of_two_way_analyses_of_variance(so
     y = wide[["dance", "listen"]].to_numpy()
     residuals = y - dummies @ np.linalg.lstsq(dummies, y, rcond=None)[0]
     table = simulation_table(rows).set_index("quantity")["simulated"]
+    single = table["ICC(C,1): song / (song + residual)"].tolist()  # dance, then listen
+    of_query = [icc(rows[rows["query"] == q]).set_index("type") for q in ("dance", "listen")]
+    assert single == pytest.approx([one.loc["C,1", "estimate"] for one in of_query], abs=1e-6)
     expected = np.corrcoef(residuals.T)[0, 1]
     assert table["correlation of residuals (listener × song)"] == pytest.approx(expected, abs=1e-6)
