@@ -272,9 +272,10 @@ answers["artists"] = f"{artist_word} (mean difference {gain['estimate']:+.2f})"
 # for the number of comparisons.)
 #
 # **Dimension.** With {glue:text}`n_components` components instead of all dimensions, R² changes by
-# {glue:text}`dimension_change_full` on average over the models, to {glue:text}`components_r2`. The same
-# number of random directions gives {glue:text}`random_r2`, and the same number of columns of noise
-# {glue:text}`noise_r2`. With a tuned penalty, {glue:text}`dimension_word`.
+# {glue:text}`dimension_change_full` on average over the models, to {glue:text}`components_r2`. With a
+# tuned penalty, {glue:text}`dimension_word`. The components are the directions in which the training
+# songs differ most. The same number of random directions gives {glue:text}`random_r2`, and the same
+# number of columns of noise {glue:text}`noise_r2`.
 #
 # **Artists.** The R² with folds of single songs minus that with folds of whole artists is
 # {glue:text}`artist_gain_full` on average over the models: {glue:text}`artist_word`. A leak does not
