@@ -240,7 +240,7 @@ answers["dimension"] = (
 )
 gain = change(free, whole)
 effects |= {"dimension_change": smaller, "artist_gain": gain}
-report_effects(effects, n_artists)
+report_effects(effects, n_songs)
 artist_word = pick_verdict(
     gain,
     "folds of single songs give higher scores",
