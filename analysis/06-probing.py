@@ -437,7 +437,11 @@ if twins:
     }
     report_effects(rows, n_songs)
     rows = pd.DataFrame(rows.values())
-    rows["what"] = [f"the mean of {len(twins)} pairs", "the pair that each fold chose"]
+    mean, chosen_ones = (
+        f"the mean of {len(twins)} pairs",
+        "the networks that folds chose",
+    )
+    rows["what"] = [mean, chosen_ones]
     twin_note = f"R², trained − untrained: {list_estimates(rows, 'what')}."
 report_texts(twin_note=twin_note)
 
