@@ -119,11 +119,11 @@ for _ in range(200):
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
-
-# %% tags=["hide-input"]
 difference = np.abs(neuron.weight.detach().numpy()[0] - w).max()
 correct = ((levels[half:] @ w + b > 0) == kick[half:]).mean()
 guess = max(kick[half:].mean(), 1 - kick[half:].mean())
+
+# %% tags=["hide-input"]
 report_value("same_weights", difference, fmt=".0e", tolerance=1e-9)
 shares = {"kick_accuracy": correct, "kick_guess": guess}
 report_percentages(shares, len(kick) - half, tolerance=10)
@@ -210,20 +210,15 @@ summary = networks.summarise_scores(scores)
 
 # %% tags=["hide-input"]
 questions = {name: task.question for name, task in tasks.items()}
-panels = summary.assign(
-    question=summary["task"].map(questions), estimate=summary["accuracy"]
-)
+panels = summary.rename(columns={"accuracy": "estimate"})
+panels["question"] = summary["task"].map(questions)
 guessing = panels[["question", "chance"]].drop_duplicates().assign(low=0.0)
+figure = figures.plot_forest(
+    panels, label="module", panel="question", xlabel="Accuracy", reference=None,
+    bands=guessing.rename(columns={"chance": "high"}), band_label="guessing",
+)  # fmt: skip
 show_figure(
-    figures.plot_forest(
-        panels,
-        label="module",
-        panel="question",
-        xlabel="Accuracy",
-        reference=None,
-        bands=guessing.rename(columns={"chance": "high"}),
-        band_label="guessing",
-    ),
+    figure,
     "modules",
     "Accuracy of four modules on four questions: mean over seeds with 95% t interval.",
     "Four panels. In each, one module is near 1: dense for toms, convolution for chords, "
@@ -231,14 +226,10 @@ show_figure(
     table=summary,
     simulated=False,
 )
-pairs = {
-    "tom": ["dense", "convolution"],
-    "chord": ["convolution", "dense"],
-    "swing": ["recurrent", "attention", "convolution"],
-    "repeat": ["attention", "recurrent"],
-}
-rows = summary.set_index(summary["task"] + "_" + summary["module"])
-rows = rows.loc[[f"{task}_{module}" for task in pairs for module in pairs[task]]]
+compared = ["tom_dense", "tom_convolution", "chord_convolution", "chord_dense"]
+compared += ["swing_recurrent", "swing_attention", "swing_convolution"]
+compared += ["repeat_attention", "repeat_recurrent"]
+rows = summary.set_index(summary["task"] + "_" + summary["module"]).loc[compared]
 percent = {"value": "accuracy", "scale": 100, "fmt": ".0f", "unit": "%"}
 report_effects(dict(rows.iterrows()), n_seeds, **percent, tolerance=10)
 report_texts(**rows["verdict"].add_suffix("_verdict"))
@@ -382,6 +373,9 @@ networks.fit(heads, scaled[:n_train], repeat.y[:n_train])
 weights = heads.attention_weights(torch.tensor(scaled[n_train:]))
 weights = pd.DataFrame(weights.detach().numpy())
 looks = weights.groupby(repeat.y[n_train:]).mean()
+earlier, bar = looks.iloc[:, :-1].to_numpy(), np.arange(len(looks))
+most = (earlier.argmax(axis=1) == bar).sum()
+least = (earlier.argmin(axis=1) == bar).sum()
 
 # %% tags=["hide-input"]
 bars = [f"bar {k + 1}" for k in range(looks.shape[1])]
@@ -394,9 +388,6 @@ show_figure(
     "out from the other earlier bars.",
     simulated=False,
 )
-earlier, bar = looks.iloc[:, :-1].to_numpy(), np.arange(len(looks))
-most = (earlier.argmax(axis=1) == bar).sum()
-least = (earlier.argmin(axis=1) == bar).sum()
 report_value("stands_out", max(most, least), fmt=".0f", n=len(looks), tolerance=0.5)
 report_texts(looks="largest" if most > least else "smallest")
 report_counts(n_bars=len(looks))
@@ -450,21 +441,15 @@ accuracies = run(
     for question, name, s in runs
 )  # fmt: skip
 inputs = pd.Series(accuracies, runs, name="accuracy").reset_index()
+ends = {"estimate": "mean", "low": "min", "high": "max"}
+means = inputs.groupby(["question", "input"], sort=False)
+means = means["accuracy"].agg(**ends)
 
 # %% tags=["hide-input"]
-means = inputs.groupby(["question", "input"], sort=False)["accuracy"].agg(
-    ["mean", "min", "max"]
-)
-table = means.reset_index().rename(
-    columns={"mean": "estimate", "min": "low", "max": "high"}
-)
+table, xlabel = means.reset_index(), "Accuracy (mean and range)"
 show_figure(
     figures.plot_forest(
-        table,
-        label="input",
-        panel="question",
-        xlabel="Accuracy (mean and range)",
-        reference=None,
+        table, label="input", panel="question", xlabel=xlabel, reference=None
     ),
     "inputs",
     "One network, six inputs, two questions: mean and range over seeds.",
@@ -482,7 +467,7 @@ named = {
     "mel128_pitch": ("which pitch class?", "128 mels, log"),
     "power_pitch": ("which pitch class?", "48 mels, power"),
 }
-shares = {name: means.loc[row, "mean"] for name, row in named.items()}
+shares = {name: means.loc[row, "estimate"] for name, row in named.items()}
 report_percentages(shares, tolerance=10)
 
 # %% [markdown]
@@ -795,6 +780,7 @@ ways = pd.Series(
     },
     name="accuracy",
 )
+half_width = stats.t.ppf(0.975, n_tosses - 1) * stats.sem(honest)
 
 # %% tags=["hide-input"]
 show_table(
@@ -803,9 +789,8 @@ show_table(
     "Accuracy for labels that nothing in the sound explains. The truth is 0.50.",
     simulated=False,
 )
-half_width = stats.t.ppf(0.975, n_tosses - 1) * stats.sem(honest)
 row = {"estimate": ways["honest"]}
-row |= {"low": row["estimate"] - half_width, "high": row["estimate"] + half_width}
+row |= {"low": ways["honest"] - half_width, "high": ways["honest"] + half_width}
 report_effects({"honest": row}, n_tosses, scale=100, fmt=".0f", unit="%", tolerance=10)
 keys = ["clip_split", "stopped", "best_run", "leaked"]
 report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)

@@ -39,6 +39,9 @@ from groove_utils.book import (
     audio_player,
     listening_map,
     open_chapter,
+    report_counts,
+    report_effects,
+    report_percentages,
     report_texts,
     report_value,
     show_figure,
@@ -364,10 +367,10 @@ apart = {
     for name, space in spaces.items()
 }
 np.testing.assert_allclose(apart[shown]["silhouette"], by_hand, atol=1e-6)
-
-# %% tags=["needs-styles", "hide-input"]
 table = pd.DataFrame(apart).T.rename_axis("model")
 table["p_holm"] = holm(table["p"])
+
+# %% tags=["needs-styles", "hide-input"]
 show_table(
     table[["silhouette", "null_mean", "p", "p_holm"]],
     "separation",
@@ -377,7 +380,8 @@ show_table(
 
 # %% [markdown] tags=["needs-styles"]
 # {numref}`fig-neighbours` shows how often a song's nearest neighbour is of the same style, and how often
-# it is by the same artist.
+# it is by the same artist. The last lines of the cell compare each trained network with its untrained
+# twin, and correct the p-values for the number of comparisons.
 
 # %% tags=["needs-styles"]
 rates = {
@@ -386,6 +390,13 @@ rates = {
     for kind, values in (("style", style), ("artist", artist))
 }
 rates = pd.DataFrame(rates).T.rename_axis(["model", "label"]).reset_index()
+trained = [spaces[twin.removesuffix("-untrained")] for twin in twins]
+gains = [
+    similarity.neighbour_difference(a, spaces[b], artist, artist, seed=seed)
+    for a, b in zip(trained, twins)
+]
+gains = pd.DataFrame(gains, columns=["low", "high", "p"])
+gains["p_holm"] = holm(gains["p"])
 
 # %% tags=["needs-styles", "hide-input"]
 show_figure(
@@ -398,27 +409,14 @@ show_figure(
     table=rates,
 )
 by_artist = rates[rates["label"] == "artist"].set_index("model")
-rate = by_artist["rate"]
-best = rate[models].idxmax()
+best = by_artist.loc[models, "rate"].astype(float).idxmax()
 report_texts(clannish=best)
-low, high = by_artist.loc[best, ["low", "high"]]
-percent = {"fmt": ".0f", "unit": "%"}
-interval = (100 * low, 100 * high)
-report_value("clannish_rate", 100 * rate[best], ci=interval, n=len(songs), **percent)
-report_value("chance_artist", 100 * by_artist.loc[best, "chance"], **percent)
-report_value("n_models", len(models), fmt=".0f")
-gains = [
-    similarity.neighbour_difference(
-        spaces[twin.removesuffix("-untrained")], spaces[twin], artist, artist, seed=seed
-    )
-    for twin in twins
-]
-gains = pd.DataFrame(gains, columns=["low", "high", "p"])
-gains["p_holm"] = holm(gains["p"])
-words = [
-    pick_verdict(row, "more", "less", "unclear", p="p_holm")
-    for _, row in gains.iterrows()
-]
+rate, percent = {"clannish_rate": by_artist.loc[best]}, {"fmt": ".0f", "unit": "%"}
+report_effects(rate, len(songs), value="rate", scale=100, **percent)
+report_percentages({"chance_artist": by_artist.loc[best, "chance"]})
+report_counts(n_models=len(models))
+verdicts = "more", "less", "unclear"
+words = [pick_verdict(row, *verdicts, p="p_holm") for _, row in gains.iterrows()]
 report_value("training_more", words.count("more"), fmt=".0f", n=len(twins))
 report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 
@@ -481,8 +479,7 @@ for name, pair in zip(("most_alike", "least_alike"), similarity.extreme_pairs(pa
         report_value(f"{name}_cka", pair["cka"], n=len(songs))
     else:
         report_texts(**{f"{name}_cka": "–"})
-report_value("n_pairs", len(pairs), fmt=".0f")
-report_value("n_related", len(clear_rows(pairs)), fmt=".0f")
+report_counts(n_pairs=len(pairs), n_related=len(clear_rows(pairs)))
 
 # %% [markdown]
 # The most similar models are {glue:text}`most_alike` (CKA {glue:text}`most_alike_cka`), and the least

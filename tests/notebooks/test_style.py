@@ -26,9 +26,7 @@ PROSE_LINE = 12  # words
 # Chapters that do not hold the bar yet. This list may only get shorter, and the shares smaller.
 HIDDEN_NOT_YET = {
     "01-listeners-and-tracks": 0.21,
-    "03-networks": 0.18,
     "04-descriptors": 0.28,
-    "05-embeddings": 0.19,
     "06-probing": 0.28,
     "07-objections": 0.38,
     "08-stem-ablation": 0.23,
