@@ -7,12 +7,13 @@ import warnings
 
 import numpy as np
 
-from groove_utils.audio.validation import check_signal
+from groove_utils.audio.validation import AudioError, check_signal
 from groove_utils.errors import DetailedError
 
 __all__ = ["match_loudness", "matching_gain", "measure_loudness"]
 
 PEAK = 10 ** (-1 / 20)  # −1 dBFS, as EBU R 128 requires, since lossy coding raises peaks
+MOST_CHANNELS = 5
 TARGET_LUFS = -20.0  # leaves headroom in every style, so that the peak limit is rarely reached
 
 
@@ -28,7 +29,8 @@ def measure_loudness(y: np.ndarray, sr: int) -> float:
     Raises
     ------
     AudioError
-        If the signal is not usable; see :func:`groove_utils.audio.check_signal`.
+        If the signal is not usable; see :func:`groove_utils.audio.check_signal`. If it has more
+        than five channels (``kind="too_many_channels"``).
 
     Notes
     -----
@@ -44,6 +46,13 @@ def measure_loudness(y: np.ndarray, sr: int) -> float:
     import pyloudnorm  # takes a second
 
     y = np.atleast_2d(check_signal(y, sr)).astype(np.float64)
+    if len(y) > MOST_CHANNELS:
+        raise AudioError(
+            f"the signal has {len(y)} channels; expected at most {MOST_CHANNELS}, for which ITU-R "
+            "BS.1770 has weights. Mix it down.",
+            kind="too_many_channels",
+            value=len(y),
+        )
     if not y.any():
         return float("-inf")
     block = int(np.ceil(0.4 * sr)) + 1

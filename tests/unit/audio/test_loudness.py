@@ -10,6 +10,7 @@ import soundfile
 from expect import raises
 
 from groove_utils.audio import (
+    AudioError,
     load_audio,
     match_loudness,
     matching_gain,
@@ -63,6 +64,13 @@ def test_short_and_silent_signals():
     silent = match_loudness(np.zeros((2, 100)), 48000)
     assert silent.shape == (2, 100)
     assert not silent.any()
+
+
+def test_surround_sound_has_at_most_five_channels():
+    y = 0.1 * np.random.default_rng(0).standard_normal((6, 22050))
+    assert np.isfinite(measure_loudness(y[:5], 22050))
+    with raises(AudioError, "too_many_channels", value=6):
+        measure_loudness(y, 22050)
 
 
 def test_a_gain_reaches_the_target_or_the_peak():
