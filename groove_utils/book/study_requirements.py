@@ -29,7 +29,7 @@ ABSENT = {
     "audio": "sound files: `tracks.csv` names none in its column `audio`",
     "stems": "stems: there is no `stems/<track_id>/` folder for every track",
     "listeners": "second listener: `ratings.csv` has no column `listener_id`, or only one",
-    "embeddings": "embeddings: there is no folder `embeddings/`",
+    "embeddings": "embeddings: there is no folder `embeddings/<model>/` with vectors",
     "stem-embeddings": "embeddings of stems: there is no folder `embeddings/<model>/<stem>/`",
     "descriptors": "precomputed descriptors: there is no `descriptors.csv`",
     "styles": "second style: every row of `tracks.csv` has the same one",

@@ -83,7 +83,12 @@ def compare_embeddings(
             "second": second,
             "cka": linear_cka(vectors[first], vectors[second]),
             **mantel_test(
-                vectors[first], vectors[second], artists, n_permutations=n_permutations, seed=seed
+                vectors[first],
+                vectors[second],
+                artists,
+                names=(first, second),
+                n_permutations=n_permutations,
+                seed=seed,
             ),
         }
         for first, second in combinations(vectors, 2)

@@ -32,8 +32,9 @@ def _distances(vectors: np.ndarray, metric: str, name: str) -> np.ndarray:
 
 
 def mantel_test(
-    first: np.ndarray, second: np.ndarray, artists=None, *, n_permutations=1000, seed=0
-) -> pd.Series:
+    first: np.ndarray, second: np.ndarray, artists=None, *, names=("first", "second"),
+    n_permutations=1000, seed=0,
+) -> pd.Series:  # fmt: skip
     """Correlate the ranks of the distances between songs, with a permutation test.
 
     Parameters
@@ -41,6 +42,8 @@ def mantel_test(
     first, second : ndarray, shapes (n_songs, d1) and (n_songs, d2)
     artists : array-like of shape (n_songs,), optional
         If given, whole artists are permuted instead of single songs.
+    names : (str, str)
+        Names of the two for error messages.
     n_permutations : int
     seed : int
 
@@ -50,8 +53,7 @@ def mantel_test(
         ``rho`` (Spearman's, −1…1, of correlation distances), ``p`` (one-sided) and ``n_songs``.
     """
     distances = [
-        _distances(np.asarray(x), "correlation", name)
-        for x, name in ((first, "first"), (second, "second"))
+        _distances(np.asarray(x), "correlation", name) for x, name in zip((first, second), names)
     ]
     orders = permute(n_permutations, len(first), clusters=artists, seed=seed)
     rho, null = mantel([distances[0]], distances[1], orders)

@@ -23,6 +23,10 @@ from groove_utils.study.tables import query_scales, read_table
 __all__ = ["Study", "load_study"]
 
 
+RATING_COLUMNS = ("track_id", "query", "rating", "listener_id")
+TRACK_TEXTS = ("title", "artist", "style", "audio")
+
+
 def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> Study:
     """Load a study by its name in the catalogue, or from its folder.
 
@@ -146,8 +150,11 @@ class Study:
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
-        """One row per track: track_id, title, artist, style, audio, and any facts."""
-        return self._table("tracks.csv")
+        """One row per track: track_id, title, artist, style, audio, and any facts.
+
+        Facts named like a column of ``ratings.csv`` are left out, here and in :attr:`listeners`.
+        """
+        return self._facts("tracks.csv", ("track_id", *TRACK_TEXTS))
 
     @cached_property
     def song_names(self) -> pd.Series:
@@ -162,7 +169,8 @@ class Study:
 
     @cached_property
     def _all_ratings(self) -> pd.DataFrame:
-        return self._table("ratings.csv")
+        table = self._table("ratings.csv")
+        return table[[name for name in RATING_COLUMNS if name in table]]
 
     @cached_property
     def ratings(self) -> pd.DataFrame:
@@ -177,7 +185,7 @@ class Study:
     def listeners(self) -> pd.DataFrame | None:
         """One row per listener, or None if there are only song means."""
         if (self.path / "listeners.csv").is_file():
-            return self._table("listeners.csv")
+            return self._facts("listeners.csv", ("listener_id",))
         if "listener_id" in self.ratings:
             return self.ratings[["listener_id"]].drop_duplicates(ignore_index=True)
         return None
@@ -216,8 +224,10 @@ class Study:
                 return len(self.styles) > 1
             case "stems":
                 return all((self.path / "stems" / t).is_dir() for t in self.tracks["track_id"])
-            case "embeddings" | "truth":
+            case "truth":
                 return (self.path / what).is_dir()
+            case "embeddings":
+                return next((self.path / "embeddings").glob("*/**/*.npz"), None) is not None
             case "stem-embeddings":
                 return next((self.path / "embeddings").glob("*/*/*.npz"), None) is not None
             case "descriptors":
@@ -326,6 +336,12 @@ class Study:
         path = find_file(self.path, os.fspath(file))
         self.files_read.add(path)
         return path
+
+    def _facts(self, file: str, own: tuple[str, ...]) -> pd.DataFrame:
+        """Read a table without the columns of other tables, with which it will be joined."""
+        table = self._table(file)
+        others = {*RATING_COLUMNS, *TRACK_TEXTS}.difference(own)
+        return table.drop(columns=table.columns.intersection(list(others)))
 
     def _table(self, file: str) -> pd.DataFrame:
         self._reading(file)

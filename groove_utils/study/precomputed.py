@@ -53,8 +53,11 @@ def check_descriptors(folder: Path, tracks: set[str]) -> list[Problem]:
 
 def check_embeddings(folder: Path, tracks: list[str]) -> Iterator[Problem]:
     """Check ``embeddings/<model>/<track_id>.npz`` and ``embeddings/<model>/<stems>/…``."""
-    models = [path for path in sorted((folder / "embeddings").glob("[!.]*")) if path.is_dir()]
-    for model in models:
+    paths = sorted((folder / "embeddings").glob("[!.]*"))
+    for path in paths:
+        if path.suffix == ".npz":
+            yield problem("no_model", f"embeddings/{path.name}")
+    for model in filter(Path.is_dir, paths):
         place = f"embeddings/{model.name}"
         if not is_label(model.name):
             yield problem("not_a_label", place, column="embeddings", value=model.name)

@@ -41,7 +41,8 @@ MESSAGES = {
     "UTF-8”, or with the encoding UTF-8.",
     "long_row": "{value} cells; expected {expected}, one for each column. Put text that contains "
     "commas in quotes, or name the last columns.",
-    "invalid_line": "{error}; expected {expected}. Correct the line.",
+    "invalid_line": "{error}; expected {expected}. Correct the line, and put text "
+    "with a colon in quotes.",
     "outside_folder": "the path {value!r}, which leads out of the study's folder; expected a file "
     "in it, no absolute path and no link. Copy the file into the folder, and write its path from "
     "there, such as `audio/song.wav`.",
@@ -168,6 +169,8 @@ MESSAGES = {
     "unknown_vectors": "vectors of {value!r}; expected a track listed in tracks.csv. Delete the "
     "file, or "
     "rename it.",
+    "no_model": "vectors outside the folder of a model; expected "
+    "embeddings/<model>/<track_id>.npz. Move them into a folder with the model's name.",
     "missing_vectors": "no vectors for {count} track(s), the first of which is {value!r}; expected "
     "a file "
     "<track_id>.npz for each track. Add them, or delete the folder.",
@@ -318,7 +321,8 @@ def _unreadable(folder: object, file: object, expected: str, error: Exception) -
         return problem("long_row", file, row, value=found, expected=expected)
     mark = getattr(error, "problem_mark", None)
     text = error.problem if mark and getattr(error, "problem", None) else str(error)
-    details = {"expected": expected, "error": " ".join(text.split())[:300]}
+    text = " ".join(text.split()).removeprefix("found ")
+    details = {"expected": expected, "error": text[:300]}
     if mark:
         return problem("invalid_line", file, mark.line + 1, **details)
     return problem("unreadable_file", file, **details)

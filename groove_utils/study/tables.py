@@ -30,7 +30,7 @@ def read_csv(path: Path, **options: object) -> pd.DataFrame:
 
     Names and identifiers are normalised; see :func:`groove_utils.study.text.plain_text`. Artefacts
     of spreadsheet programs are accepted: empty rows at the end, a comma after the last cell of each
-    row, semicolons instead of commas, and a first line ``sep=;``.
+    row, semicolons or tabs instead of commas, and a first line ``sep=;``.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def _read_header(path: Path) -> tuple[str, list[str], int]:
         lines = [file.readline(1 << 16), file.readline(1 << 16)]
     stated = re.fullmatch(r"sep=(.)\s*", lines[0])
     header = lines[1 if stated else 0]
-    guess = ";" if ";" in header and "," not in header else ","
+    guess = "," if "," in header else next((mark for mark in ";\t" if mark in header), ",")
     separator = stated.group(1) if stated else guess
     names = next(csv.reader([header], delimiter=separator), [])
     return separator, [plain_text(name) for name in names], int(bool(stated))

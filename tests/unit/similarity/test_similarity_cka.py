@@ -84,3 +84,9 @@ def test_layers_are_compared_pairwise():
     table = layer_similarity(layers)
     assert table.loc["one", "two"] == table.loc["two", "one"] == linear_cka(*layers.values())
     assert (np.diag(table) == 1).all()
+
+
+def test_a_model_without_distances_is_named():
+    vectors = {"good": np.random.default_rng(0).normal(size=(6, 4)), "constant": np.ones((6, 3))}
+    with raises(StatsError, "no_distances", column="constant"):
+        compare_embeddings(vectors)

@@ -37,6 +37,34 @@ def test_an_artist_may_be_called_none(make_study):
     assert study.song_means("dance").notna().all()
 
 
+def test_facts_named_like_columns_of_other_tables_do_not_reach_a_join(make_study):
+    folder = make_study(audio=False)
+    added = {
+        "tracks.csv": ["rating", "query", "listener_id", "tempo"],
+        "ratings.csv": ["artist", "style", "title", "time"],
+        "listeners.csv": ["track_id", "rating", "style", "age"],
+    }
+    for file, names in added.items():
+        table = pd.read_csv(folder / file, dtype=str)
+        table.assign(**{name: "1" for name in names}).to_csv(folder / file, index=False)
+    study = load_study(folder)
+    assert list(study.ratings) == ["track_id", "query", "rating", "listener_id"]
+    assert {"rating", "query", "listener_id"}.isdisjoint(study.tracks)
+    assert "tempo" in study.tracks
+    assert {"track_id", "rating", "style"}.isdisjoint(study.listeners)
+    assert "age" in study.listeners
+    joined = study.ratings.merge(study.tracks).merge(study.listeners)
+    assert len(joined) == len(study.ratings)
+
+
+def test_an_empty_folder_holds_no_embeddings(make_study):
+    folder = make_study(audio=False)
+    (folder / "embeddings" / "musicfm").mkdir(parents=True)
+    assert not load_study(folder).has("embeddings")
+    np.savez(folder / "embeddings" / "musicfm" / "song0.npz", layer=np.ones(3))
+    assert load_study(folder).has("embeddings")
+
+
 def test_song_means_are_those_computed_by_hand(make_study):
     study = load_study(make_study(audio=False))
     means = study.song_means("dance")

@@ -116,8 +116,8 @@ def test_stems_outside_the_study_are_refused(make_study, tmp_path, place):
 def test_semicolons_and_a_stated_separator_are_read(make_study):
     folder = make_study(audio=False)
     before = load_study(folder).ratings
-    for first in ("", "sep=;\n"):
-        text = before.to_csv(index=False, sep=";")
+    for first, mark in (("", ";"), ("", "\t"), ("sep=;\n", ";")):
+        text = before.to_csv(index=False, sep=mark)
         (folder / "ratings.csv").write_text(first + text)
         assert kinds(folder) == set()
         pd.testing.assert_frame_equal(load_study(folder).ratings, before)
@@ -430,6 +430,12 @@ def test_models_and_stems_are_names(with_vectors, tmp_path):
     (models / "{ref}`x`").rename(tmp_path / "m")
     (models / "m").symlink_to(tmp_path / "m")
     assert kinds(with_vectors) == {("outside_folder", None, None)}
+
+
+def test_vectors_outside_a_model_are_named(with_vectors):
+    path = next((with_vectors / "embeddings" / "m").glob("*.npz"))
+    path.rename(with_vectors / "embeddings" / path.name)
+    assert ("no_model", None, None) in kinds(with_vectors)
 
 
 def test_single_facts_are_no_vectors(tmp_path):
