@@ -105,7 +105,7 @@ expected: book ## accept the demo's present values as the expected ones
 .PHONY: bench
 bench: $(READY) ## measure speed against named alternatives
 	@start=$$(date +%s); failed=; \
-	for script in $(filter-out $(DEMO_SEEDS),$(wildcard tests/bench/bench_*.py)); do \
+	for script in $(filter-out $(DEMO_SEEDS) $(SCALE),$(wildcard tests/bench/bench_*.py)); do \
 	  echo "== $$script"; $(PY) $$script || failed="$$failed $$script"; \
 	  echo "== $$(($$(date +%s) - start)) s"; \
 	done; \
@@ -117,6 +117,12 @@ DEMO_SEEDS := tests/bench/bench_demo_seeds.py
 .PHONY: bench-demo
 bench-demo: $(READY) ## count the demo's known effects found, missed and falsely found over ten seeds
 	OMP_NUM_THREADS=1 $(PY) $(DEMO_SEEDS) --write
+
+SCALE := tests/bench/bench_scale.py
+
+.PHONY: bench-scale
+bench-scale: $(READY) ## measure time, memory and files per track over 20,000 tracks
+	$(PY) $(SCALE) --write
 
 .PHONY: lint
 lint: $(READY) ## ruff, and scripts in step with their notebooks
