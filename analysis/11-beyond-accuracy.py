@@ -28,6 +28,7 @@ n_medleys = 9  # at most; no band plays in two
 songs_per_medley = 5
 label_counts = [1, 2, 4, 8, 18]  # labelled bands per style
 pretraining_epochs = 30
+fewest_steps = 100  # of training from scratch
 n_repeats = 5  # times that the songs of the study are divided into folds
 n_draws = 3  # of the labelled bands
 n_bootstrap = 2000
@@ -938,10 +939,8 @@ curves = [
     for name, f in features.items()
 ]
 
+
 # %%
-fewest_steps = 100  # of training from scratch
-
-
 def from_scratch(count, draw, cache):
     rows = genre.draw_labelled(clips.y, artists, unlabelled, count, draw, seed)
     per_epoch = -(-len(rows) // settings.batch_size)
