@@ -8,7 +8,7 @@ from pathlib import Path
 
 from groove_utils.embed.adapters import ModelUnavailableError
 from groove_utils.embed.cards import catalogued_models
-from groove_utils.embed.weights import availability
+from groove_utils.embed.weights import availability, consented
 from groove_utils.study.stem_names import STEMS
 
 __all__ = ["OFFLINE", "models_for", "precomputed_sums", "twins_of"]
@@ -63,7 +63,9 @@ def _paper_models(study) -> list[str]:
             left_out[card.name] = "the study has neither audio nor its vectors"
         elif available:
             usable.append(card.name)
-        elif state in ("through embeddings/", "needs consent"):
+        elif card.opt_in and card.name not in consented():
+            left_out[card.name] = f"export GROOVE_REMOTE_CODE={card.name}"
+        elif state == "through embeddings/":
             left_out[card.name] = how
         else:
             missing[card.name] = how

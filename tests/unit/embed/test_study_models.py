@@ -48,7 +48,8 @@ def test_named_models_come_before_all(study):
 def states(monkeypatch):
     """States of models as they would be found on this machine, in place of real ones."""
     states = {"mert-v1-95m": "cached", "clap-htsat-unfused": "cached", "muq-mulan": "cached"}
-    states |= {"audiomae": "needs consent"}
+    states |= {"audiomae": "needs an extra"}  # but not before its code is allowed
+    monkeypatch.delenv("GROOVE_REMOTE_CODE", raising=False)
 
     def availability(card):
         state = states.get(card.name, "through embeddings/")
@@ -70,13 +71,16 @@ def test_paper_stands_for_its_models_that_run_or_have_vectors(study, states):
                       "m2d-clap"]  # fmt: skip
 
 
-def test_paper_without_its_weights_names_the_command(study, states):
+def test_paper_without_its_weights_names_the_command(study, states, monkeypatch):
     states |= {"mert-v1-95m": "needs a download", "muq-mulan": "needs an extra"}
     give_audio(study)
     missing = ["mert-v1-95m", "muq-mulan"]
     with raises(ModelUnavailableError, "models_missing", column="models", value=missing) as caught:
         models_for(study, "paper")
     assert "fetch --paper" in str(caught.value)
+    monkeypatch.setenv("GROOVE_REMOTE_CODE", "audiomae")
+    with raises(ModelUnavailableError, "models_missing", value=[*missing, "audiomae"]):
+        models_for(study, "paper")
 
 
 def test_paper_without_audio_is_what_the_study_brings(study, states):
