@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -10,8 +13,12 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from groove_utils.book.front_page import front_page, ladder_table, small_map
+from groove_utils.book import build
+from groove_utils.book.front_page import FrontPage, front_page, ladder_table, small_map
 from groove_utils.book.map_markup import map_markup, read_map
+from groove_utils.book.markdown import MystText
+
+ROOT = Path(__file__).resolve().parents[3]
 
 QUERIES = ("groove", "dance")
 
@@ -82,6 +89,25 @@ def test_songs_without_sound_or_artist():
 def test_without_chapters_there_is_nothing_to_show(tmp_path):
     page = front_page(tmp_path, {})
     assert (page.map, page.ladder, page.n_songs) == ("", "", 0)
+
+
+@pytest.mark.parametrize("shown", ["", "map", "ladder"])
+def test_the_page_has_no_box_for_what_is_not_there(tmp_path, shown):
+    parts = {shown: MystText(f"<{shown}>")} if shown else {}
+    context = {
+        "front": FrontPage(**parts, model="net-a", n_songs=2),
+        "study": SimpleNamespace(simulated=False, title="A study", tracks=[]),
+        "reported": lambda name: False,
+        "value": lambda name: "groove",
+        "unanswered": [],
+    }
+    (tmp_path / "pages").mkdir()
+    shutil.copy(ROOT / "book" / "index.md", tmp_path / "pages")
+    build._render_pages(tmp_path / "pages", tmp_path, context)
+    text = (tmp_path / "index.md").read_text(encoding="utf-8")
+    boxes = re.findall(r"^:+\{container\} (\S+)$", text, flags=re.MULTILINE)
+    assert boxes == (["hero", f"hero-{shown}"] if shown else [])
+    assert text.startswith("---" if shown else "# ")
 
 
 def test_what_chapters_saved_is_shown(tmp_path):
