@@ -93,10 +93,8 @@ checks = stems.separation_checks(data.load(track, sr=sr, mono=False)[0], waves, 
 report_value(
     "residual", max(checks["residual_db"].iloc[0], -120), fmt=".0f", unit=" dB"
 )
-sources = {
-    "true": "the true stems of the study",
-    "hpss": "those from harmonic–percussive separation, which needs no weights",
-}
+sources = {"true": "the true stems of the study"}
+sources["hpss"] = "those from harmonic–percussive separation, which needs no weights"
 report_texts(separator=sources.get(separator, f"those from {separator}"))
 
 # %% [markdown]
@@ -331,17 +329,14 @@ conditions = [S for S in dict.fromkeys(conditions) if S in mixes]
 published = probe.paper_scores(
     {S: mixes[S] for S in conditions}, ratings, artists, styles, cache=cache
 )
+order = published[published["target"] == target].set_index("subset")
+order = order["fold_r2"].sort_values()
 
 # %% tags=["hide-input"]
 show_table(
     summaries.plus_minus_table(published, "subset", "target", "fold_r2", "fold_r2_sd"),
     "stems-paper",
     f"R² (mean of folds) ± SD over five divisions of {n} songs.",
-)
-order = (
-    published[published["target"] == target]
-    .set_index("subset")["fold_r2"]
-    .sort_values()
 )
 report_texts(paper_lowest=order.index[0], paper_highest=order.index[-1])
 report_value("paper_lowest_r2", order.iloc[0], n=n)
@@ -530,6 +525,9 @@ kinds = {
 by_kind = pd.concat(
     ablation_scores(one).assign(trained_on=kind) for kind, one in kinds.items()
 ).query("part == 'all'")
+wide = by_kind.pivot(index="subset", columns="trained_on", values="estimate")
+wide = wide.drop(index=["none", subset_name(whole)])
+raw = wide["the mix, as it comes"]
 
 # %% tags=["hide-input"]
 show_figure(
@@ -539,9 +537,6 @@ show_figure(
     "One row per sum, with three dots; arrows at the left edge stand for far lower scores.",
     table=by_kind,
 )
-wide = by_kind.pivot(index="subset", columns="trained_on", values="estimate")
-wide = wide.drop(index=["none", subset_name(whole)])
-raw = wide["the mix, as it comes"]
 report_texts(mix_lowest_sum=raw.idxmin())
 report_value("mix_lowest", raw.min(), n=n)
 report_value("mix_negative", (raw < 0).sum(), fmt=".0f", n=len(wide))
@@ -682,12 +677,8 @@ drummed = moments["drums"].groupby("track_id").mean()
 only_others = 1 - moments.any(axis=1).groupby("track_id").mean()
 
 # %% tags=["hide-input"]
-shares_of_moments = {
-    "drum_moments": drummed.mean(),
-    "other_moments": only_others.mean(),
-    "other_moments_most": only_others.max(),
-}
-report_percentages(shares_of_moments, n)
+moments = {"drum_moments": drummed.mean(), "other_moments": only_others.mean()}
+report_percentages(moments | {"other_moments_most": only_others.max()}, n)
 
 # %% [markdown]
 # On average, the drums play at {glue:text}`drum_moments` of the moments of a song. At
@@ -717,6 +708,8 @@ for cause, makers in made_by.items():
     differences[cause] = table[table["part"] == "all"].iloc[0]
 verdict = pd.DataFrame(differences).T.infer_objects()
 verdict["p_holm"] = holm(verdict["p"])
+right = clear_rows(verdict, value="estimate").index
+wrong = clear_rows(verdict, value="estimate", sign=-1).index
 
 # %% tags=["hide-input"]
 verdict.insert(0, "made by", [join_words(made_by[cause]) for cause in verdict.index])
@@ -740,9 +733,6 @@ show_table(
     "stem-truth",
     "Share of R² of the stems that produce all or most of a cause, minus that of the others. p is "
     "Holm-corrected for the number of causes, the 95% intervals are not.",
-)
-right, wrong = (
-    clear_rows(verdict, value="estimate", sign=sign).index for sign in (1, -1)
 )
 report_value("causes_right", len(right), fmt=".0f", n=len(verdict))
 report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words(wrong))
@@ -812,6 +802,9 @@ highest, lowest = by_style.idxmax(), by_style.idxmin()
 extremes = [*highest.loc[data.styles], *lowest.loc[data.styles]]
 picked = pushes.set_index("track_id").loc[extremes].reset_index()
 picked["label"] = picked["track_id"].map(data.song_names)
+size = pushes.groupby("stem")["estimate"].std().sort_values()
+strongest = picked.loc[picked["estimate"].abs().idxmax()]
+clear = (pushes["low"] > 0) | (pushes["high"] < 0)
 
 # %% tags=["hide-input"]
 show_figure(
@@ -822,9 +815,6 @@ show_figure(
     "One row per song: coloured bars for the stems, starting at a dotted line, and a diamond.",
     table=pushes,
 )
-size = pushes.groupby("stem")["estimate"].std().sort_values()
-strongest = picked.loc[picked["estimate"].abs().idxmax()]
-clear = (pushes["low"] > 0) | (pushes["high"] < 0)
 report_value("pusher_sd", size.iloc[-1], fmt=".2f", n=n)
 report_value("n_silent", silent.any(axis=1).sum(), fmt=".0f", n=n)
 report_value("clear_pushes", clear.sum(), fmt=".0f", n=len(pushes))
