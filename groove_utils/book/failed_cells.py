@@ -15,6 +15,7 @@ import ast
 import builtins
 import re
 from collections.abc import Collection
+from pathlib import Path
 
 import nbformat
 
@@ -22,6 +23,7 @@ from groove_utils.book.chapter import current_chapter
 from groove_utils.book.errors import BookError
 from groove_utils.book.markdown import escape_text
 from groove_utils.errors import DetailedError
+from groove_utils.paths import cache_folder
 
 __all__ = ["GUARD_CELLS", "CellGuard", "drop_unresolved", "gather_boxes", "guard_cells"]
 
@@ -108,7 +110,18 @@ def _message(error: Exception) -> str:
     if isinstance(error, AssertionError):  # such as a comparison of undefined numbers
         text = " ".join(str(error).split())
         return f"a check does not hold ({text[:200]})." if text else "a check does not hold."
-    return str(error) or type(error).__name__
+    return _without_folders(str(error)) or type(error).__name__
+
+
+def _without_folders(text: str) -> str:
+    """Shorten the paths of this machine's files, which are nobody's business on a page."""
+    chapter = current_chapter()
+    folders = [Path.cwd(), cache_folder(), Path.home()]
+    folders += [] if chapter is None else [chapter.study.path, chapter.build]
+    names = {str(form) for folder in folders for form in (folder, Path(folder).resolve())}
+    for name in sorted(names - {"/", "."}, key=len, reverse=True):
+        text = text.replace(f"{name}/", "")
+    return text
 
 
 def _show(text: str, cause: str) -> None:

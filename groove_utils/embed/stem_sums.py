@@ -141,8 +141,10 @@ def _parts(files: Mapping[str, Path], excerpt: float) -> dict[str, FileSource]:
     if not excerpt:
         return {stem: FileSource(path) for stem, path in files.items()}
     # the same excerpt of all stems; the longest stem gives the song's length
-    longest = max(audio_duration(path) for path in files.values())
-    start = max(0.0, (longest - excerpt) / 2)
+    lengths = [audio_duration(path) for path in files.values()]
+    start = max(0.0, (max(lengths) - excerpt) / 2)
+    if start >= min(lengths):  # a stem of a much shorter song
+        start = max(0.0, min(lengths) - excerpt)
     return {stem: FileSource(path, start, excerpt) for stem, path in files.items()}
 
 

@@ -33,27 +33,26 @@ def load_stems(
     Returns
     -------
     stems : dict of stem → ndarray of float32, shape (n_channels, n_samples)
-        Shorter stems are padded with silence, so that they can be summed.
+        Shorter stems are padded with silence, so that they can be summed. If the numbers of
+        channels differ, mono stems are repeated in each channel, or else all are averaged.
     sr : int
         Their sample rate in Hz.
 
     Raises
     ------
     AudioError
-        If there are no files, a file cannot be decoded, or the numbers of channels differ.
+        If there are no files, or a file cannot be decoded.
     """
+    if not paths:
+        raise AudioError("there are no stems to load; give one or more.", kind="no_files")
     loaded = {stem: load_audio(path, mono=mono) for stem, path in paths.items()}
-    channels = {np.atleast_2d(y).shape[0] for y, _ in loaded.values()}
-    if len(channels) != 1:
-        found = ", ".join(map(str, sorted(channels))) or "none"
-        raise AudioError(
-            f"stems of one song differ: numbers of channels are {found}. Export them with the same "
-            "number.",
-            kind="different_formats",
-            value=channels,
-        )
     rate = sr or max(native for _, native in loaded.values())
     waves = {stem: np.atleast_2d(resample(y, own, rate)) for stem, (y, own) in loaded.items()}
+    n_channels = {len(y) for y in waves.values()}
+    if len(n_channels - {1}) > 1:
+        waves = {stem: y.mean(axis=0, keepdims=True) for stem, y in waves.items()}
+    elif len(n_channels) > 1:
+        waves = {stem: np.repeat(y, max(n_channels) // len(y), axis=0) for stem, y in waves.items()}
     longest = max(y.shape[-1] for y in waves.values())
     padded = {stem: np.pad(y, ((0, 0), (0, longest - y.shape[-1]))) for stem, y in waves.items()}
     return padded, rate

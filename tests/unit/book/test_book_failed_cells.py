@@ -1,6 +1,8 @@
 """Cells that fail in a reader's study become boxes, and what depends on them is left out."""
 
 import ast
+from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -22,7 +24,9 @@ def kernel(monkeypatch):
     """A function that runs a cell as a guarded kernel does; gives its namespace."""
     guard, space = CellGuard(), {}
     monkeypatch.setattr(failed_cells, "GUARD", guard)
-    monkeypatch.setattr(failed_cells, "current_chapter", lambda: object())
+    study = SimpleNamespace(path="/machine/my study")
+    chapter = SimpleNamespace(study=study, build=Path("build/x"))
+    monkeypatch.setattr(failed_cells, "current_chapter", lambda: chapter)
     boxes, causes = [], []
 
     def show(box, metadata):
@@ -94,6 +98,12 @@ def test_a_cause_is_the_kind_of_an_error_and_its_column(kernel, monkeypatch):
     assert "“axis”" in kernel.boxes[-1]
     kernel("import numpy\nnumpy.testing.assert_allclose(float('nan'), 1)")
     assert "a check does not hold (Not equal to tolerance" in kernel.boxes[-1]
+
+
+def test_a_box_names_files_but_no_folders_of_the_machine(kernel):
+    place = Path("build/x/cache").resolve()
+    kernel(f"raise ValueError('{place}/a.wav and /machine/my study/audio/b.wav differ')")
+    assert kernel.boxes[-1] == "cache/a.wav and audio/b.wav differ"
 
 
 def failed(text, cause):

@@ -120,6 +120,15 @@ def test_an_excerpt_is_the_middle_of_the_song(mean, cache, study):
     assert whole["drums",].layer("window")[0] != by_sum["drums",].layer("window")[0]
 
 
+def test_an_excerpt_includes_a_stem_of_a_much_shorter_song(mean, cache, study):
+    soundfile.write(study.stem_paths("a")["bass"], np.full(8000, 900, np.int16), SR)
+    sums = [("bass",), ("drums",)]
+    by_sum = embed_stem_sums(study, mean, sums, excerpt=1.5, cache=cache, progress=False)[mean]
+    assert by_sum["bass",].layer("window")[0, 0] == pytest.approx(900 / 32768, abs=1e-4)
+    first = soundfile.read(study.stem_paths("a")["drums"], stop=24000)[0]
+    assert by_sum["drums",].layer("window")[0, 0] == pytest.approx(first.mean(), abs=2e-6)
+
+
 def test_vectors_that_the_study_brings_are_used(mean, cache, study):
     folder = study.path / "embeddings" / mean / "drums+bass"
     folder.mkdir(parents=True)

@@ -133,9 +133,17 @@ def test_stems_are_loaded_to_one_length(stems, tmp_path):
     single, _ = load_stems(stems["tight"], mono=True)
     assert single["drums"].shape == (1, SECONDS * SR)
     np.testing.assert_allclose(single["drums"][0], parts["drums"].mean(axis=0), atol=1e-6)
-    soundfile.write(tmp_path / "other.wav", np.ones(1000) / 4, SR)
-    with raises(AudioError, "different_formats", value={1, 2}):
-        load_stems({"drums": stems["tight"]["drums"], "bass": tmp_path / "other.wav"})
+
+
+@pytest.mark.parametrize(("n_channels", "expected"), [(1, 2), (3, 1)])
+def test_stems_with_other_numbers_of_channels(stems, tmp_path, n_channels, expected):
+    other = tmp_path / "other.wav"
+    soundfile.write(other, np.full((1000, n_channels), 0.25), SR, subtype="FLOAT")
+    parts, _ = load_stems({"drums": stems["tight"]["drums"], "bass": other})
+    assert parts["bass"].shape == parts["drums"].shape == (expected, SECONDS * SR)
+    np.testing.assert_allclose(parts["bass"][:, :1000], 0.25, atol=1e-6)
+    with raises(AudioError, "no_files"):
+        load_stems({})
 
 
 def test_stems_of_several_rates_are_loaded_at_the_highest_or_a_given_one(tmp_path):
