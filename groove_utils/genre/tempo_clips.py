@@ -44,10 +44,19 @@ def clips_at_tempo(
     -------
     Clips
         One clip per song, in the order of the corpus; ``tempo`` in its table is the new one.
+
+    Raises
+    ------
+    CorpusError
+        If the corpus has no such song.
+    DetailedError
+        If a tempo is out of range.
     """
     cache = ArrayCache(namespace="mels") if cache is None else cache
-    chosen = corpus.songs["song_id"].isin(list(tempi.keys()))
-    songs = corpus.songs[chosen].reset_index(drop=True)
+    names = list(tempi.keys())
+    for name in names:
+        corpus.path(name)  # raises an error if there is no such song
+    songs = corpus.songs[corpus.songs["song_id"].isin(names)].reset_index(drop=True)
     beats = [float(tempi[song]) for song in songs["song_id"]]
     rendering = (corpus.folder / "rendered.txt").read_text()
     facts = ["at tempo", rendering, seed, dict(settings), songs["song_id"].tolist(), beats]

@@ -41,3 +41,13 @@ def clips(tiny_corpus, tmp_path_factory):
 
     cache = ArrayCache(tmp_path_factory.mktemp("mels"), "mels")
     return log_mels(tiny_corpus, seconds=1.5, hop_seconds=1.0, cache=cache)
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory):
+    """One song of four seconds per style of the rendered corpus."""
+    from groove_utils.genre import rendered_corpus
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROOVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return rendered_corpus(n_bands=1, songs_per_band=1, seconds=4, n_jobs=1, progress=False)

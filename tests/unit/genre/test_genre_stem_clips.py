@@ -2,24 +2,15 @@ import numpy as np
 import pytest
 
 from groove_utils.cache import ArrayCache
-from groove_utils.genre.corpora import rendered_corpus
 from groove_utils.genre.inputs import log_mels
 from groove_utils.genre.stem_clips import make_stem_clips, render_song
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    patch = pytest.MonkeyPatch()
-    patch.setenv("GROOVE_CACHE", str(tmp_path_factory.mktemp("cache")))
-    yield rendered_corpus(n_bands=1, songs_per_band=1, seconds=4, n_jobs=1, progress=False)
-    patch.undo()
-
-
-def test_stems_are_those_of_the_corpus(corpus, tmp_path):
+def test_stems_are_those_of_the_corpus(rendered, tmp_path):
     cache = ArrayCache(tmp_path, "mels")
-    ids = corpus.songs["song_id"].tolist()[:3]
-    found = make_stem_clips(corpus, ids, seconds=4, cache=cache)
-    clips = log_mels(corpus, cache=cache)
+    ids = rendered.songs["song_id"].tolist()[:3]
+    found = make_stem_clips(rendered, ids, seconds=4, cache=cache)
+    clips = log_mels(rendered, cache=cache)
     assert found.song_ids.tolist() == clips.table["song_id"].tolist()[:3]
     assert found.X.shape == found.without.shape == (4, *clips.X[:3].shape)
     shares = found.shares()
@@ -44,13 +35,15 @@ def test_stems_are_those_of_the_corpus(corpus, tmp_path):
     np.testing.assert_allclose(
         found.without[soft], np.broadcast_to(clips.X[:3], soft.shape)[soft], atol=0.5
     )
-    again = make_stem_clips(corpus, ids, seconds=4, cache=cache)
+    again = make_stem_clips(rendered, ids, seconds=4, cache=cache)
     np.testing.assert_array_equal(again.without, found.without)
     assert again.song_ids.tolist() == found.song_ids.tolist()
 
 
-def test_onsets_are_where_stems_get_louder(corpus, tmp_path):
-    found = make_stem_clips(corpus, ["techno-01-1"], seconds=4, cache=ArrayCache(tmp_path, "mels"))
+def test_onsets_are_where_stems_get_louder(rendered, tmp_path):
+    found = make_stem_clips(
+        rendered, ["techno-01-1"], seconds=4, cache=ArrayCache(tmp_path, "mels")
+    )
     drums = found.stems.index("drums")
     power = (10 ** (found.X[drums] / 10)).sum(axis=1)
     rise = np.diff(power, axis=1, prepend=power[:, :1])
@@ -59,7 +52,7 @@ def test_onsets_are_where_stems_get_louder(corpus, tmp_path):
     assert rise[near].mean() > 0.05 > 0 > rise[~near].mean()
 
 
-def test_songs_are_rendered_by_name(corpus):
+def test_songs_are_rendered_by_name(rendered):
     song = render_song("bossa-nova-01-1", seconds=4)
-    row = corpus.songs.set_index("song_id").loc["bossa-nova-01-1"]
+    row = rendered.songs.set_index("song_id").loc["bossa-nova-01-1"]
     assert song.causes["tempo"] == pytest.approx(row["tempo"], rel=1e-5)
