@@ -19,7 +19,10 @@ MOST_SONGS = 48  # that can be told apart on a small map
 FEWEST_ARTISTS = 12  # of which one song each is enough for a map
 LEFT, RIGHT = -0.5, 1.0  # R² at the ends of the ladder, or 0 at the left if nothing is below it
 TICKS = (0.0, 0.5, 1.0)
-NOTE = 'With JavaScript, songs can be played here. <a href="05-embeddings.html">Figure</a>'
+NOTE = (
+    "With JavaScript, songs can be heard here. Without it, "
+    '<a href="05-embeddings.html">a figure</a> shows them.'
+)
 
 NOTHING = MystText()
 
