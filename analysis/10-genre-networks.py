@@ -720,7 +720,7 @@ tied, swapped, mixed = map(choose, (is_tied, ~is_tied, every_second))
 
 # %% [markdown]
 # As before, for each seed one network is trained on clips with the cue and one on clips without it, and
-# no band is in both training and testing. There is one clip per song, a third of the clips used above.
+# no band is in both training and testing. There is one clip per song.
 
 # %%
 by_artist = partial(genre.split_clips, slow.table, by="artist")
