@@ -60,12 +60,13 @@ models = study_models.models_for(data, models)
 # ## The models
 #
 # {numref}`tab-models` lists the models of this page; {doc}`model-cards` lists all of them, including
-# the seven of {cite:t}`marmoret2026`. Five models run offline, because Python packages contain their
-# weights. The taggers of {cite:t}`pons2019` were trained to predict fifty tags of a song (genre,
-# mood, instrument, voice): two on the Million Song Dataset (`msd`), two on MagnaTagATune (`mtt`). One
-# architecture is a stack of small square kernels, as used for photographs (`vgg`); the other has
-# kernels shaped for music, tall ones for timbre and long ones for rhythm (`musicnn`). Basic Pitch
-# {cite}`bittner2022` was trained to transcribe notes.
+# the seven of {cite:t}`marmoret2026`. Some run offline, because Python packages contain their weights,
+# and five of these are used if a study brings no vectors of its own. The taggers of {cite:t}`pons2019`
+# were trained to predict fifty tags of a song (genre, mood, instrument, voice): two on the Million Song
+# Dataset (`msd`), two on MagnaTagATune (`mtt`). One architecture is a stack of small square kernels, as
+# used for photographs (`vgg`); the other has kernels shaped for music, tall ones for timbre and long
+# ones for rhythm (`musicnn`). Basic Pitch {cite}`bittner2022` was trained to transcribe notes.
+# {doc}`06-probing` adds networks that were trained to find beats and to predict danceability.
 
 # %% tags=["hide-input"]
 columns = ["architecture", "training", "sample_rate", "window", "parameters", "licence"]

@@ -24,6 +24,7 @@
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 models = []  # empty: those that the study brings, else five that run offline
+task_models = ["beatnet", "vibenet"]  # further models, trained for other tasks
 targets = ["groove", "dance", "listen", "party"]
 n_repeats = 5  # times that the songs are divided into folds
 n_bootstrap = 2000
@@ -54,13 +55,17 @@ from groove_utils.book.verdicts import (
     clear_rows,
     describe_difference,
     describe_gains,
+    describe_rival,
+    describe_tasks,
     list_estimates,
     pick_verdict,
 )
 from groove_utils.descriptors import BASELINE, describe_study
 from groove_utils.embed.study_models import (
+    TASKS,
     models_for,
     precomputed_sums,
+    runnable_models,
     twins_of,
 )
 from groove_utils.stats import holm, join_words
@@ -448,6 +453,37 @@ report_texts(twin_note=twin_note)
 # %% [markdown]
 # {glue:text}`twin_note`
 
+# %% [markdown] tags=["needs-audio"]
+# ### Is it danceability?
+#
+# Streaming services describe a song by numbers, and one of them is called danceability. How it was
+# computed was never published. VibeNet {cite}`shim2025` was trained to reproduce it for songs of the Free
+# Music Archive {cite}`defferrard2017`. Does this number predict the ratings as well as a whole embedding
+# does? We use it as the only feature of the same regression. (The two comparisons are corrected by Holm's
+# method.)
+
+# %% tags=["needs-audio"]
+rivals = {name: results[name] for name in [best, "style alone"]}
+runs, rival_text = runnable_models(data, ["vibenet"])
+if runs:
+    attributes = embed.embed_study(data, "vibenet").layer("attributes")
+    danceability = attributes[:, [1]]  # the second of seven
+    rivals["danceability"] = probe.nested_ridge(danceability, *songs, protocol)
+
+# %% tags=["needs-audio", "hide-input"]
+if runs:
+    rival = summaries.score_table(rivals, **resampled)
+    rival = rival[rival["target"] == target].set_index("model")
+    own = pd.concat([own, rival.loc[["danceability"]]])
+    leads = probe.compare_models(rivals, reference="danceability", **resampled)
+    leads = leads[leads["target"] == target].set_index("first")
+    report_effects({"danceability_r2": own.loc["danceability"]}, n_songs)
+    rival_text = describe_rival(own.loc["danceability"], leads)
+report_texts(rival_text=rival_text)
+
+# %% [markdown] tags=["needs-audio"]
+# {glue:text}`rival_text`
+
 # %% [markdown] tags=["needs-controls"]
 # ### Two questions with a known answer
 #
@@ -510,6 +546,21 @@ for name, cause in data.controls.items():
 # In the simulation, the causes of groove are known. We can therefore predict the causes themselves, using
 # the values from which the songs were rendered ({numref}`fig-causes`). The styles differ in these causes,
 # so the style alone already predicts them in part, and we compare the embeddings with it.
+#
+# The networks so far were trained to tag songs or to transcribe notes. We add some that were trained for
+# other tasks: BeatNet {cite}`heydari2021` finds beats, and VibeNet predicts danceability.
+# {glue:text}`task_note` (They are not candidates for the best model.)
+
+# %%
+tasks, task_note = runnable_models(data, task_models)
+tasks = [model for model in tasks if model not in models]
+task_twins = twins_of(data, tasks)
+more = embed.embed_study(data, [*tasks, *task_twins])
+heard = features | {name: one.layers for name, one in more.items()}
+report_texts(task_note=task_note)
+
+# %% [markdown] tags=["needs-simulation"]
+# The targets are now the causes:
 
 # %%
 names = {
@@ -525,9 +576,11 @@ truth, causes = truth.rename(columns=names), list(names.values())
 
 # %%
 known = truth[causes], artists, styles
-carried = probe.nested_ridges(features, *known, protocol, n_jobs=2)
+carried = probe.nested_ridges(heard, *known, protocol, n_jobs=2)
 carried["style alone"] = probe.style_baseline(*known, protocol)
 cause_scores = summaries.score_table(carried, **resampled)
+kinds |= dict.fromkeys(tasks, "pretrained")
+kinds |= dict.fromkeys(task_twins, "untrained twin")
 cause_scores["kind"] = cause_scores["model"].map(kinds).fillna("comparison")
 cause_scores["row"] = cause_scores["model"].str.removesuffix("-untrained")
 
@@ -572,24 +625,21 @@ report_effects(effects, n_songs)
 # vary with others; {doc}`demo-study` counts the gains in ten sets of songs.)
 
 # %%
-pairs = [(twin.removesuffix("-untrained"), twin) for twin in twins]
+pairs = [*twins, *task_twins]
+pairs = [(twin.removesuffix("-untrained"), twin) for twin in pairs]
 training = probe.compare_models(carried, pairs=pairs, **resampled)
 training["p_holm"] = holm(training["p"])  # over models and causes
+training["task"] = training["first"].map(TASKS).fillna("other")
 
 # %% tags=["hide-input"]
 if pairs:
     show_figure(
-        figures.plot_scores(
-            training,
-            value="difference",
-            row="first",
-            xlabel="R², trained − untrained",
-            columns=3,
-        ),
+        figures.plot_gains(training),
         "training",
-        f"What training adds: R² for each cause, trained minus untrained, {n_songs} songs; 95% "
-        "intervals, not corrected for multiple comparisons.",
-        "Forest plot, one panel per cause and one row per model, of differences around zero.",
+        f"What training adds: R² for each cause, trained minus untrained, {n_songs} songs, by the "
+        "task of the training. 95% intervals, not corrected for multiple comparisons. Bold, with "
+        "an asterisk: p < .05 after correction for all models and causes.",
+        "Heat map, one row per model and one column per cause, with differences and intervals.",
         table=training,
     )
 
@@ -605,6 +655,21 @@ for name, cause in names.items():
 # {glue:text}`n_tests` tests): {glue:text}`training_gains`. No clear gain in any model:
 # {glue:text}`training_unchanged`. (This does not show that there is none, because the intervals are
 # wide.) Clear losses: {glue:text}`training_losses`.
+#
+# ### Which training task hears which cause?
+#
+# The rows of {numref}`fig-training` are grouped by the task for which a network was trained. If the task
+# matters, we expect the largest gains for tempo after training on beats, for event density after
+# transcription, and for several causes of groove after training on danceability. We list the causes with
+# a clear gain, by task; the p-values are those of the figure.
+
+# %%
+report_texts(task_gains=describe_tasks(training))
+
+# %% [markdown] tags=["needs-simulation"]
+# Clear gains: {glue:text}`task_gains`. If a cause is listed for one task and not for another, this does
+# not show that the two tasks differ, because their intervals may overlap. The networks also differ in
+# more than their task: in architecture, in input, and in the songs that they were trained on.
 #
 # ### How well do the exact causes predict?
 #
@@ -648,7 +713,7 @@ report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 # reach at least about the R² of the exact causes.
 
 # %%
-rungs = ["style alone", f"{best}-untrained", best]
+rungs = ["style alone", "danceability", f"{best}-untrained", best]
 rungs += ["descriptors", "exact causes"]
 rungs = own.loc[[name for name in rungs if name in own.index]]
 if bands is not None:

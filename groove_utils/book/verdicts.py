@@ -16,6 +16,8 @@ __all__ = [
     "describe_difference",
     "describe_gains",
     "describe_ranks",
+    "describe_rival",
+    "describe_tasks",
     "list_estimates",
     "pick_by_p",
     "pick_robust_shape",
@@ -125,6 +127,33 @@ def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> 
             verdict = f"{pick_verdict(row, *words)} {join_words(others)}"
             sentences.append(f"{subject} {verdict} ({_interval_text(row)}).")
     return " ".join(sentences) or "There is nothing to compare with in this study."
+
+
+def describe_rival(score, leads: pd.DataFrame) -> str:
+    """Describe how well a single feature predicts ratings, and what predicts them better.
+
+    Parameters
+    ----------
+    score : mapping
+        R² of the feature, with ``estimate``, ``low`` and ``high``.
+    leads : DataFrame, indexed by the models that it is compared with
+        Their R² minus that of the feature, with ``low``, ``high`` and ``p_holm``, and the feature's
+        name in the column ``second``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> lead = {"second": "tempo", "difference": 0.1, "low": -0.1, "high": 0.2, "p_holm": 0.4}
+    >>> leads = pd.DataFrame([lead], index=["style"])
+    >>> describe_rival({"estimate": 0.11, "low": -0.05, "high": 0.2}, leads)
+    'The R² of tempo is 0.11, 95% CI −0.05 to 0.20; style is not clearly different from tempo.'
+    """
+    feature = leads["second"].iloc[0]
+    rows = leads.iterrows()
+    verdicts = [
+        describe_difference(row, feature, of=f"{name} is ", p="p_holm") for name, row in rows
+    ]
+    return f"The R² of {feature} is {_interval_text(score)}; {join_words(verdicts)}."
 
 
 def list_estimates(rows, label: str) -> str:
@@ -292,3 +321,31 @@ def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]
         "training_losses": join_words(lost, "none"),
         "training_medians": sentence,
     }
+
+
+def describe_tasks(table: pd.DataFrame) -> str:
+    """List the causes with a clear effect of training, by the task of the training.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Differences trained − untrained, one row per model and cause: ``task``, ``first`` (the
+        model), ``target`` (the cause), ``difference`` and ``p_holm``, corrected for the number of
+        rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [("beats", "beatnet", "tempo", 0.4, 0.01), ("tags", "vgg", "tempo", 0.1, 0.3)]
+    >>> columns = ["task", "first", "target", "difference", "p_holm"]
+    >>> describe_tasks(pd.DataFrame(rows, columns=columns))
+    'beats: tempo; tags: none'
+    """
+    texts = []
+    for task, rows in table.groupby("task", sort=False):
+        clear = clear_rows(rows, value="difference").groupby("target", sort=False).size()
+        n_models = rows["first"].nunique()
+        share = "{} ({} of {} models)" if n_models > 1 else "{}"
+        causes = [share.format(cause, n, n_models) for cause, n in clear.items()]
+        texts.append(f"{task}: {join_words(causes, 'none')}")
+    return "; ".join(texts) or "none, since there are no untrained twins"

@@ -8,13 +8,39 @@ from pathlib import Path
 
 from groove_utils.embed.adapters import ModelUnavailableError
 from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.catalogue import model_card
 from groove_utils.embed.weights import availability, consented
 from groove_utils.study.stem_names import STEMS
 
-__all__ = ["OFFLINE", "models_for", "precomputed_sums", "twins_of"]
+__all__ = [
+    "BY_TASK",
+    "OFFLINE",
+    "TASKS",
+    "models_for",
+    "precomputed_sums",
+    "runnable_models",
+    "twins_of",
+]
 
 OFFLINE = ("msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg", "basic-pitch")
-"""Models whose weights are part of Python packages, and which therefore run offline."""
+"""Models with which a study is embedded by default; their weights are part of Python packages."""
+
+TASKS = {
+    "msd-musicnn": "tagging",
+    "mtt-musicnn": "tagging",
+    "msd-vgg": "tagging",
+    "mtt-vgg": "tagging",
+    "basic-pitch": "transcription",
+    "beatnet": "beats",
+    "vibenet": "danceability",
+    "tempo-cnn": "tempo",
+    "crepe-tiny": "pitch",
+    "aisfx": "sound effects",
+}
+"""Tasks for which the models in Python packages were trained, by model."""
+
+BY_TASK = ("msd-musicnn", "basic-pitch", "beatnet", "vibenet")
+"""One model for each training task; their packages are installed with this one."""
 
 _PAPER_STEMS = (*STEMS, "drums+bass")
 
@@ -84,6 +110,29 @@ def _paper_models(study) -> list[str]:
         text = f"models: paper: {len(left_out)} of the paper's models are left out ({reasons})."
         warnings.warn(text, RuntimeWarning, stacklevel=3)
     return usable
+
+
+def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
+    """Select the models that can run on a study's sound files, on this machine.
+
+    Parameters
+    ----------
+    study : Study
+    models : sequence of str
+
+    Returns
+    -------
+    runnable : list of str
+    note : str
+        A sentence that names the other models and the commands that add them, or says that there
+        are none.
+    """
+    if not study.has("audio"):
+        return [], "The study has no sound files for other models."
+    states = {model: availability(model_card(model)) for model in models}
+    missing = [f"{name} (to add it: {how})" for name, (here, _, how) in states.items() if not here]
+    note = f"Not run: {'; '.join(missing)}." if missing else "All of them were run."
+    return [model for model, (here, *_) in states.items() if here], note
 
 
 def twins_of(study, models: Sequence[str]) -> list[str]:

@@ -47,6 +47,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "probe": [
             "plot_folds",
+            "plot_gains",
             "plot_layer_profiles",
             "plot_learning_curves",
             "plot_luck",

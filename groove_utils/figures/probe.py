@@ -11,11 +11,13 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from groove_utils.figures.forest import plot_forest, value_colours
-from groove_utils.figures.maps import scatter_by_style
+from groove_utils.figures.maps import draw_matrix, scatter_by_style
 from groove_utils.figures.theme import OKABE_ITO, legend_above
+from groove_utils.stats.wording import format_number
 
 __all__ = [
     "plot_folds",
+    "plot_gains",
     "plot_layer_profiles",
     "plot_learning_curves",
     "plot_luck",
@@ -57,6 +59,44 @@ def plot_scores(
         table.rename(columns={value: "estimate"}), label=row, panel="target", hue=hue,
         xlabel=xlabel, reference=reference, bands=bands, columns=columns,
     )  # fmt: skip
+
+
+def plot_gains(table: pd.DataFrame, level: float = 0.05) -> plt.Figure:
+    """Draw what training adds, by model and cause, as a heat map with intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Differences trained − untrained, one row per model and cause: ``task``, ``first`` (the
+        model), ``target`` (the cause), ``difference``, ``low``, ``high`` and ``p_holm``. Rows and
+        columns keep the order of the table.
+    level : float
+        Differences with `p_holm` below it are bold and marked with an asterisk.
+    """
+    table = table.assign(row=table["task"] + "\n" + table["first"])
+    rows, columns = table["row"].unique(), table["target"].unique()
+    clear = table["p_holm"] < level
+    numbers = table["difference"].map(lambda x: format_number(x, "+.2f"))
+    numbers += clear.map({True: "*", False: ""})
+    ends = [table[end].map(format_number) for end in ("low", "high")]
+    table = table.assign(text=numbers + "\n" + ends[0] + " to " + ends[1], clear=clear)
+
+    def arrange(column: str) -> pd.DataFrame:
+        square = table.pivot(index="row", columns="target", values=column)
+        return square.loc[rows, columns].rename_axis(index=None, columns=None)
+
+    differences = arrange("difference")
+    figure, axes = plt.subplots(figsize=(8.6, 1 + 0.5 * len(rows)))
+    limit = differences.abs().max().max()
+    draw_matrix(
+        axes, differences, "R², trained − untrained", annot=arrange("text"), annot_kws={"size": 8},
+        cmap="RdBu_r", vmin=-limit, vmax=limit, linewidths=1,
+    )  # fmt: skip
+    for text, bold in zip(axes.texts, arrange("clear").to_numpy().ravel()):
+        text.set_fontweight("bold" if bold else "normal")
+    axes.set_yticklabels(rows, rotation=0)
+    axes.set_xticklabels(columns, rotation=20, ha="right")
+    return figure
 
 
 def plot_folds(outer: np.ndarray, inner: np.ndarray, styles: Sequence[str]) -> plt.Figure:

@@ -10,6 +10,7 @@ from groove_utils.book.verdicts import (
     describe_difference,
     describe_gains,
     describe_ranks,
+    describe_tasks,
     pick_by_p,
     pick_robust_shape,
     pick_shape,
@@ -141,3 +142,16 @@ def test_gains_name_causes_and_models():
     none = describe_gains(table.iloc[:0], ["tempo"])
     assert none["training_gains"] == "nothing that can be shown"
     assert none["training_medians"] == "There are no untrained twins to compare with"
+
+
+def test_tasks_name_causes_with_clear_gains_only():
+    table = pd.DataFrame(
+        [("tags", "a", "tempo", 0.3, 0.01), ("tags", "b", "tempo", 0.1, 0.2),
+         ("tags", "a", "swing", -0.4, 0.02), ("tags", "b", "swing", 0.2, 0.5),
+         ("beats", "c", "tempo", 0.2, 0.04), ("beats", "c", "swing", 0.2, 0.04),
+         ("notes", "d", "tempo", 0.2, np.nan), ("notes", "d", "swing", -0.2, 0.001)],
+        columns=["task", "first", "target", "difference", "p_holm"],
+    )  # fmt: skip
+    expected = "tags: tempo (1 of 2 models); beats: tempo and swing; notes: none"
+    assert describe_tasks(table) == expected
+    assert describe_tasks(table.iloc[:0]).startswith("none")

@@ -1,10 +1,20 @@
+import importlib.util
+
 import numpy as np
 import pandas as pd
 import pytest
 from expect import raises
 
 from groove_utils.embed import ModelUnavailableError, study_models
-from groove_utils.embed.study_models import OFFLINE, models_for, precomputed_sums, twins_of
+from groove_utils.embed.cards import catalogued_models
+from groove_utils.embed.study_models import (
+    BY_TASK,
+    OFFLINE,
+    TASKS,
+    models_for,
+    precomputed_sums,
+    twins_of,
+)
 from groove_utils.study import Study
 
 
@@ -105,3 +115,28 @@ def test_twins_need_audio_and_an_architecture(study):
     assert twins_of(study, ["msd-vgg"]) == []
     give_audio(study)
     assert twins_of(Study(study.path), ["msd-vgg", "zebra"]) == ["msd-vgg-untrained"]
+
+
+def test_models_that_cannot_run_are_named_with_the_command_that_adds_them(study, monkeypatch):
+    assert study_models.runnable_models(study, BY_TASK) == (
+        [], "The study has no sound files for other models."
+    )  # fmt: skip
+    give_audio(study)
+    assert study_models.runnable_models(study, BY_TASK)[0] == list(BY_TASK)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "vibenet" else find(name)
+    )
+    models, note = study_models.runnable_models(study, BY_TASK)
+    assert models == [name for name in BY_TASK if name != "vibenet"]
+    assert "vibenet==0.1.0" in note
+    assert "BeatNet" not in note
+
+
+def test_each_task_has_a_catalogued_model():
+    assert {TASKS[model] for model in BY_TASK} == {
+        "tagging", "transcription", "beats", "danceability"
+    }  # fmt: skip
+    packaged = {name for name, card in catalogued_models().items() if "package" in card.source}
+    assert set(TASKS) == packaged
+    assert set(OFFLINE) <= set(TASKS)

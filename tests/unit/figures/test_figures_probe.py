@@ -132,3 +132,22 @@ def test_halves_and_scale_use_hold_every_dot():
     axes = figures.plot_scale_use(use, (1, 100)).axes[0]
     assert dots(axes).tolist() == [[40.0, 10.0], [60.0, 20.0]]
     assert axes.get_xlim() == (1, 100)
+
+
+def test_gains_mark_the_clear_ones():
+    table = pd.DataFrame(
+        [("tags", "a", "tempo", 0.3, 0.1, 0.5, 0.01), ("tags", "a", "swing", -0.1, -0.3, 0.1, 0.4),
+         ("beats", "b", "tempo", 0.2, -0.1, 0.5, 0.3),
+         ("beats", "b", "swing", -0.4, -0.6, -0.2, 0.0)],
+        columns=["task", "first", "target", "difference", "low", "high", "p_holm"],
+    )  # fmt: skip
+    axes = figures.plot_gains(table).axes[0]
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == [
+        "+0.30*\n0.10 to 0.50", "−0.10\n−0.30 to 0.10",
+        "+0.20\n−0.10 to 0.50", "−0.40*\n−0.60 to −0.20",
+    ]  # fmt: skip
+    weights = [text.get_fontweight() for text in axes.texts]
+    assert weights == ["bold", "normal", "normal", "bold"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["tags\na", "beats\nb"]
+    assert axes.collections[0].get_clim() == (-0.4, 0.4)
