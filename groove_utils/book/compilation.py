@@ -23,7 +23,9 @@ from groove_utils.packages import installed_versions
 __all__ = ["compile_pages", "shared_parts"]
 
 # titles, labels and citations: what pages take from each other
-SHARED = re.compile(r"^ *#+ .*|^\(.*\)=|^ *:name:.*|\{cite[^`]*`[^`]*`|\{glossary\}", re.MULTILINE)
+SHARED = re.compile(
+    r"^ *#+ .*|^\(.*\)=|^ *:(?:name|label):.*|\{cite[^`]*`[^`]*`|\{glossary\}", re.MULTILINE
+)
 WHOLE = ("_config.yml", "_toc.yml", "glossary.md", "references.bib")  # they concern every page
 
 
@@ -72,9 +74,11 @@ def shared_parts(sources: Path) -> str:
     -------
     str
         64 hexadecimal digits. They are the same as long as titles, labels, citations, the glossary,
-        styles, scripts, settings, installed packages and this package's Sphinx extensions are.
+        styles, scripts, settings, installed packages, this package's Sphinx extensions and the
+        folder are.
     """
-    parts = [json.dumps(installed_versions(), sort_keys=True)]
+    # a copied build begins anew: Sphinx overwrites files in place, and a copy may consist of links
+    parts = [str(sources.resolve()), json.dumps(installed_versions(), sort_keys=True)]
     files = [sources / name for name in WHOLE] + [*(sources / "_static").glob("*.*")]
     files += Path(__file__).parent.glob("*.py")
     parts += [hash_file(file) for file in sorted(files) if file.is_file()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 import yaml
@@ -63,6 +64,9 @@ def test_what_other_pages_depend_on(sources):
     assert changed(notebook("# One", output=TABLE.replace("tab-a", "tab-b")))
     assert changed("a {color: red}", sources / "_static" / "a.css")
     assert changed("title: A book", sources / "_config.yml")
+    copied = shutil.copytree(sources, sources.parent / "copy")
+    assert shared_parts(copied) != first
+    assert shared_parts(sources) == first
     (sources / "03-three.md").write_text("# Three")
     assert shared_parts(sources) != first
 
