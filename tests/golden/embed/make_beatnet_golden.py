@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
-from groove_utils.audio import load_audio
+from recorded_signals import recorded_signals
 
 HERE = Path(__file__).parent
-RATE, SECONDS = 22050, 10
+RATE = 22050
 
 
 def prepare_madmom() -> None:
@@ -55,14 +54,9 @@ def original_layers(y: np.ndarray) -> dict[str, np.ndarray]:
 
 if __name__ == "__main__":
     prepare_madmom()
-    package = Path(importlib.util.find_spec("BeatNet").origin).parent
-    signals = {
-        "groove": HERE / "groove_16k.wav",
-        "kick": package / "test_data" / "808kick120bpm.mp3",
+    golden = {
+        f"{name}/{layer}": values
+        for name, y in recorded_signals(RATE).items()
+        for layer, values in original_layers(y).items()
     }
-    golden = {}
-    for name, path in signals.items():
-        y, _ = load_audio(path, RATE)
-        for layer, values in original_layers(y[: SECONDS * RATE]).items():
-            golden[f"{name}/{layer}"] = values
     np.savez_compressed(HERE / "beatnet_golden.npz", **golden)

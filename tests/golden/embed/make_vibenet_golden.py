@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-
-from groove_utils.audio import load_audio
+from recorded_signals import recorded_signals
 
 HERE = Path(__file__).parent
-RATE, SECONDS = 16000, 10
+RATE = 16000
 LAYERS = {"pooled": "view", "hidden": "gelu"}
 
 
@@ -35,14 +34,9 @@ def original_layers(y: np.ndarray) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    package = Path(importlib.util.find_spec("BeatNet").origin).parent
-    signals = {
-        "groove": HERE / "groove_16k.wav",
-        "kick": package / "test_data" / "808kick120bpm.mp3",
+    golden = {
+        f"{name}/{layer}": values
+        for name, y in recorded_signals(RATE).items()
+        for layer, values in original_layers(y).items()
     }
-    golden = {}
-    for name, path in signals.items():
-        y, _ = load_audio(path, RATE)
-        for layer, values in original_layers(y[: SECONDS * RATE]).items():
-            golden[f"{name}/{layer}"] = values
     np.savez_compressed(HERE / "vibenet_golden.npz", **golden)
