@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import symtable
 from collections.abc import Collection
 from pathlib import Path
 
@@ -138,21 +139,24 @@ def guard_cells() -> None:
 
 
 def _names(cell: ast.Module) -> tuple[set[str], set[str]]:
-    """Return the names that a cell needs from earlier cells, and the names that it defines."""
+    """Return the names that a cell needs from earlier cells, and the names that it defines.
+
+    Variables of comprehensions and functions are neither.
+    """
     needs, stores = set(), set()
     for statement in cell.body:
-        loads, own = set(), set()
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name):
-                (loads if isinstance(node.ctx, ast.Load) else own).add(node.id)
-            elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                own.add(node.name)
-            elif isinstance(node, ast.arg):
-                own.add(node.arg)
-            elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                own |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        table = symtable.symtable(ast.unparse(statement), "cell", "exec")
+        symbols = table.get_symbols()
+        own = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
+        loads = {s.get_name() for s in symbols if s.is_referenced()}
+        scopes = list(table.get_children())
+        for scope in scopes:
+            scopes += scope.get_children()
+            loads |= {s.get_name() for s in scope.get_symbols() if s.is_global()}
         simple = isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign))
         targets = {t.id for t in _targets(statement)} if simple else set()
+        if isinstance(statement, ast.AugAssign):
+            loads |= targets
         needs |= loads - stores - (own - targets)  # in ``x = x + 1``, x is needed
         stores |= own
     return needs - set(dir(builtins)), stores

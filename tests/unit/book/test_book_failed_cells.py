@@ -60,6 +60,21 @@ def test_a_failing_cell_is_one_box_and_its_dependents_are_skipped(kernel):
     assert "invalid literal" in kernel.boxes[0]
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["part = {layer: X for layer, X in {1: 2}.items()}", "f = lambda layer: layer",
+     "def g(layer):\n    return layer", "def h():\n    layer = 1\n    return layer"],
+)  # fmt: skip
+def test_a_variable_of_a_comprehension_or_function_defines_no_name(kernel, source):
+    kernel("layer = int('one')")
+    kernel(source)
+    assert "layer" in kernel.guard.missing
+    for needing in ("a = layer", "layer += 1", "b = [layer for _ in 'ab']", "c = lambda: layer"):
+        kernel(needing)
+    assert {"a", "b", "c", "layer"} <= set(kernel.guard.missing)
+    assert len(kernel.boxes) == 1
+
+
 def test_a_name_defined_again_is_usable_again(kernel):
     kernel("row = int('x')")
     kernel("row = 3")
