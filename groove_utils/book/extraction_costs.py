@@ -124,8 +124,9 @@ def _describe_growth(rows: pd.DataFrame, parts: pd.DataFrame) -> str:
     )
     return (
         f"Besides the network, a track took {1e3 * _slope(parts['seconds']):.1f} ms of processor "
-        f"time. The workers took {halves[0]:.1f} ms per track in the first half of "
-        f"{parts.index[-1]:,.0f} tracks, and {halves[1]:.1f} ms in the second. The memory of the "
+        f"time. Without what is done for all tracks at the beginning and at the end, it took "
+        f"{halves[0]:.1f} ms in the first half of {parts.index[-1]:,.0f} tracks, and "
+        f"{halves[1]:.1f} ms in the second. The memory of the "
         f"calling process grew by {client:.1f} MiB per 1,000 tracks, vectors included, that of a "
         f"worker by {worker:.1f} MiB. The cache held {files:,.0f} files, and at most "
         f"{fullest:,.0f} in one folder."
