@@ -125,14 +125,14 @@ def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
 
 @one_thread
 def rating_variances(ratings) -> pd.Series:
-    """Estimate the variance components of crossed songs and listeners by REML.
+    """Estimate the variance components of crossed songs and listeners, by REML if incomplete.
 
     Parameters
     ----------
     ratings : DataFrame or array-like
         Long format, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks (NaN
-        where not rated). Incomplete designs are allowed. In a complete design, a component that
-        REML estimates as 0 leaves the others as in the analysis of variance, as in `icc`.
+        where not rated). In a complete design, the estimates are those of the analysis of
+        variance, as in `icc`, and at least 0.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def rating_variances(ratings) -> pd.Series:
     residual = deviance.solve(theta).sigma ** 2
     song, listener = theta**2 * residual
     matrix = rating_matrix(table)
-    if theta.min() < 1e-6 and np.isfinite(matrix).all():
+    if np.isfinite(matrix).all():
         n, k = matrix.shape
         msr, msc, residual = mean_squares(matrix)
         song, listener = max(0.0, (msr - residual) / k), max(0.0, (msc - residual) / n)

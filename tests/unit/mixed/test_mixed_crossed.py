@@ -51,6 +51,15 @@ def test_listeners_of_one_level_leave_the_components_of_the_anova():
     assert min(song, listener) >= 0
 
 
+@pytest.mark.parametrize("sd_song", [0.01, 0.3, 3])
+def test_a_complete_design_gives_the_ceiling_of_its_components(sd_song):
+    rng = np.random.default_rng(1)
+    matrix = rng.normal(0, 1, (5, 13)) + sd_song * rng.normal(size=13) + rng.normal(size=(5, 1))
+    song, _, residual = rating_variances(matrix)
+    ceiling = noise_ceiling(matrix, n_splits=2, n_boot=2).set_index("method")["estimate"]
+    assert ceiling["song means"] == pytest.approx(song / (song + residual / 5), abs=1e-10)
+
+
 def test_halves_of_listeners_do_not_depend_on_the_order_of_rows():
     data = simulate_ratings(10, 14, 8, effect=0.0, sd_song=2.0, sd_listener=1.5, seed=4)
     shuffled = data.sample(frac=1, random_state=1)
