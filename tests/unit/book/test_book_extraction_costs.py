@@ -103,5 +103,5 @@ def test_measured_costs_per_track_do_not_grow():
         few, many = seconds.loc[step, "value"] / seconds.loc[step, "tracks"]
         assert many < 1.5 * few, step
     memory = rows[rows["quantity"] == "worker_mib"]["value"].to_numpy()[1:-1]
-    assert memory[-1] - memory[0] < 30  # MiB, for 16,000 tracks
+    assert memory[-1] - memory[0] < 20  # MiB, for 16,000 tracks
     assert len(extraction_costs(EXPECTED)["table"].splitlines()) == 5
