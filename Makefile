@@ -109,7 +109,7 @@ bench: $(READY) ## measure speed against named alternatives
 	  echo "== $$script"; $(PY) $$script || failed="$$failed $$script"; \
 	  echo "== $$(($$(date +%s) - start)) s"; \
 	done; \
-	test -z "$$failed" || { echo "bars missed in$$failed"; exit 1; }
+	test -z "$$failed" || { echo "failed, or missed a bar:$$failed"; exit 1; }
 
 # an hour on two cores; a run that was stopped goes on where it was
 DEMO_SEEDS := tests/bench/bench_demo_seeds.py

@@ -429,8 +429,8 @@ report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 # recognising the artist. This is the reason for {term}`artist-grouped folds` in {doc}`06-probing`. In
 # {glue:text}`training_more` of the trained models, the nearest neighbour is clearly more often by the
 # same artist than in the untrained twin; in {glue:text}`training_less`, clearly less often (p < .05,
-# Holm-corrected). In the others, there is no clear difference. Where the rate of an untrained twin lies
-# above chance, the architecture alone keeps songs by one artist together.
+# Holm-corrected). In the others, there is no clear difference. Where the interval of an untrained
+# twin's rate lies above chance, the architecture alone keeps songs by one artist together.
 
 # %% [markdown]
 # ## Do models agree with one another?

@@ -55,12 +55,13 @@ from groove_utils.book.verdicts import (
     clear_rows,
     describe_difference,
     describe_gains,
-    describe_rival,
+    describe_single_feature,
     describe_tasks,
     list_estimates,
     pick_verdict,
 )
 from groove_utils.descriptors import BASELINE, describe_study
+from groove_utils.embed.models.vibenet import ATTRIBUTES
 from groove_utils.embed.study_models import (
     TASKS,
     models_for,
@@ -463,26 +464,26 @@ report_texts(twin_note=twin_note)
 # method.)
 
 # %% tags=["needs-audio"]
-rivals = {name: results[name] for name in [best, "style alone"]}
-runs, rival_text = runnable_models(data, ["vibenet"])
+compared = {name: results[name] for name in [best, "style alone"]}
+runs, danceability_text = runnable_models(data, ["vibenet"])
 if runs:
     attributes = embed.embed_study(data, "vibenet").layer("attributes")
-    danceability = attributes[:, [1]]  # the second of seven
-    rivals["danceability"] = probe.nested_ridge(danceability, *songs, protocol)
+    number = attributes[:, [ATTRIBUTES.index("danceability")]]
+    compared["danceability"] = probe.nested_ridge(number, *songs, protocol)
 
 # %% tags=["needs-audio", "hide-input"]
 if runs:
-    rival = summaries.score_table(rivals, **resampled)
-    rival = rival[rival["target"] == target].set_index("model")
-    own = pd.concat([own, rival.loc[["danceability"]]])
-    leads = probe.compare_models(rivals, reference="danceability", **resampled)
+    single = summaries.score_table(compared, **resampled)
+    single = single[single["target"] == target].set_index("model")
+    own = pd.concat([own, single.loc[["danceability"]]])
+    leads = probe.compare_models(compared, reference="danceability", **resampled)
     leads = leads[leads["target"] == target].set_index("first")
     report_effects({"danceability_r2": own.loc["danceability"]}, n_songs)
-    rival_text = describe_rival(own.loc["danceability"], leads)
-report_texts(rival_text=rival_text)
+    danceability_text = describe_single_feature(own.loc["danceability"], leads)
+report_texts(danceability_text=danceability_text)
 
 # %% [markdown] tags=["needs-audio"]
-# {glue:text}`rival_text`
+# {glue:text}`danceability_text`
 
 # %% [markdown] tags=["needs-controls"]
 # ### Two questions with a known answer
@@ -656,7 +657,7 @@ for name, cause in names.items():
 # {glue:text}`training_unchanged`. (This does not show that there is none, because the intervals are
 # wide.) Clear losses: {glue:text}`training_losses`.
 #
-# ### Which training task hears which cause?
+# ### Does the training task matter?
 #
 # The rows of {numref}`fig-training` are grouped by the task for which a network was trained. If the task
 # matters, we expect the largest gains for tempo after training on beats, for event density after
@@ -668,7 +669,7 @@ report_texts(task_gains=describe_tasks(training))
 
 # %% [markdown] tags=["needs-simulation"]
 # Clear gains: {glue:text}`task_gains`. If a cause is listed for one task and not for another, this does
-# not show that the two tasks differ, because their intervals may overlap. The networks also differ in
+# not show that the two tasks differ, because the difference between tasks was not tested. The networks also differ in
 # more than their task: in architecture, in input, and in the songs that they were trained on.
 #
 # ### How well do the exact causes predict?

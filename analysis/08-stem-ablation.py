@@ -677,8 +677,8 @@ drummed = moments["drums"].groupby("track_id").mean()
 only_others = 1 - moments.any(axis=1).groupby("track_id").mean()
 
 # %% tags=["hide-input"]
-moments = {"drum_moments": drummed.mean(), "other_moments": only_others.mean()}
-report_percentages(moments | {"other_moments_most": only_others.max()}, n)
+shares = {"drum_moments": drummed.mean(), "other_moments": only_others.mean()}
+report_percentages(shares | {"other_moments_most": only_others.max()}, n)
 
 # %% [markdown]
 # On average, the drums play at {glue:text}`drum_moments` of the moments of a song. At

@@ -321,7 +321,8 @@ show_table(
 # clip are masked {cite}`park2019`, and pairs of clips are mixed together with their labels
 # {cite}`zhang2018`. After each epoch, the network classifies the *validation* clips, which are by bands
 # that are not in training; the weights of the epoch with the lowest validation loss are kept. (This is a
-# form of {term}`early stopping`; training ends after eight epochs without a lower loss.)
+# form of {term}`early stopping`. Training would also end after eight epochs without a lower loss, which
+# needs more epochs than we use by default.)
 #
 # Training can be interrupted at any moment: it resumes after the last complete epoch and leads to exactly
 # the same weights. On a GPU, the same loop uses half precision, and `torchrun` runs it on several GPUs.
@@ -746,8 +747,8 @@ tempo_scores, _ = show_accuracies(
     "Accuracy of a network trained with tempi that are tied to the styles, and (first row) of one "
     "trained and tested with mixed tempi. 95% intervals over bands; rings: each training; the line "
     "marks guessing.",
-    "Four rows with dots, rings and intervals: mixed in training and test, and tied as in training, far to "
-    "the right; mixed in the middle; swapped to the left of the line.",
+    "Forest plot, four rows with dots, rings and intervals: mixed in training and test, tied as in "
+    "training, mixed, and swapped.",
     chance,
 )
 report_horse("tempo", tempo_scores, tempo_gaps)
@@ -758,8 +759,8 @@ report_value("fast_tempo", 100 * tempo_factor, fmt=".0f", unit="%")
 # Trained and tested with mixed tempi, the network classifies {glue:text}`tempo_clean_full` of the clips
 # correctly; trained and tested with tied tempi, {glue:text}`tempo_planted_full`. With the tie, accuracy
 # {glue:text}`tempo_gain` ({glue:text}`tempo_gain_points_full`). When the tempi are swapped, the accuracy of
-# the same network {glue:text}`tempo_fall` ({glue:text}`tempo_fall_points_full`) to
-# {glue:text}`tempo_swapped_full`, although the bands play the same notes on the same instruments. With
+# the same network {glue:text}`tempo_fall` ({glue:text}`tempo_fall_points_full`): it is
+# {glue:text}`tempo_swapped_full`. The bands play the same notes on the same instruments. With
 # mixed tempi, it is {glue:text}`tempo_removed_full`: compared with the network that was trained with them,
 # accuracy {glue:text}`tempo_loss` ({glue:text}`tempo_loss_points_full`). Again, differences have intervals
 # over bands and over the {glue:text}`n_seeds` trainings, and n is the number of bands.

@@ -1,4 +1,4 @@
-"""Compilation of pages by jupyter-book, which reads only pages that have changed since the last.
+"""Compilation of pages by jupyter-book: only of those that have changed since the last build.
 
 Sphinx knows which pages it has to read again because their own files have changed. It does not know
 all that one page takes from others, such as titles in the sidebar. If any of this has changed, all
@@ -74,10 +74,10 @@ def shared_parts(sources: Path) -> str:
     -------
     str
         64 hexadecimal digits. They are the same as long as titles, labels, citations, the glossary,
-        styles, scripts, settings, installed packages, this package's Sphinx extensions and the
-        folder are.
+        styles, scripts, settings, installed packages, ``groove_utils/book/`` and the folder
+        are.
     """
-    # a copied build begins anew: Sphinx overwrites files in place, and a copy may consist of links
+    # a copied build starts again: Sphinx overwrites files in place, and a copy may consist of links
     parts = [str(sources.resolve()), json.dumps(installed_versions(), sort_keys=True)]
     files = [sources / name for name in WHOLE] + [*(sources / "_static").glob("*.*")]
     files += Path(__file__).parent.glob("*.py")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 import re
 import symtable
 from collections.abc import Collection
@@ -115,7 +116,7 @@ def _message(error: Exception) -> str:
 
 
 def _without_folders(text: str) -> str:
-    """Shorten the paths of this machine's files, which are nobody's business on a page."""
+    """Remove this machine's folders from paths in a message."""
     chapter = current_chapter()
     folders = [Path.cwd(), cache_folder(), Path.home()]
     folders += [] if chapter is None else [chapter.study.path, chapter.build]
@@ -145,7 +146,8 @@ def _names(cell: ast.Module) -> tuple[set[str], set[str]]:
     """
     needs, stores = set(), set()
     for statement in cell.body:
-        table = symtable.symtable(ast.unparse(statement), "cell", "exec")
+        scoped = _Generators().visit(copy.deepcopy(statement))
+        table = symtable.symtable(ast.unparse(scoped), "cell", "exec")
         symbols = table.get_symbols()
         own = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
         loads = {s.get_name() for s in symbols if s.is_referenced()}
@@ -160,6 +162,20 @@ def _names(cell: ast.Module) -> tuple[set[str], set[str]]:
         needs |= loads - stores - (own - targets)  # in ``x = x + 1``, x is needed
         stores |= own
     return needs - set(dir(builtins)), stores
+
+
+class _Generators(ast.NodeTransformer):
+    """Replace comprehensions by generators, which alone have scopes from Python 3.12 on."""
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.GeneratorExp:
+        self.generic_visit(node)
+        return ast.GeneratorExp(node.elt, node.generators)
+
+    visit_SetComp = visit_ListComp
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.GeneratorExp:
+        self.generic_visit(node)
+        return ast.GeneratorExp(ast.Tuple([node.key, node.value], ast.Load()), node.generators)
 
 
 def _targets(statement: ast.stmt) -> list[ast.Name]:

@@ -1,4 +1,4 @@
-"""HTML of listening maps, which ``book/_static/listening-map.js`` draws, and the way back."""
+"""HTML of listening maps, as ``book/_static/listening-map.js`` draws them."""
 
 from __future__ import annotations
 

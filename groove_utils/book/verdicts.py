@@ -16,7 +16,7 @@ __all__ = [
     "describe_difference",
     "describe_gains",
     "describe_ranks",
-    "describe_rival",
+    "describe_single_feature",
     "describe_tasks",
     "list_estimates",
     "pick_by_p",
@@ -129,7 +129,7 @@ def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> 
     return " ".join(sentences) or "There is nothing to compare with in this study."
 
 
-def describe_rival(score, leads: pd.DataFrame) -> str:
+def describe_single_feature(score, leads: pd.DataFrame) -> str:
     """Describe how well a single feature predicts ratings, and what predicts them better.
 
     Parameters
@@ -145,7 +145,7 @@ def describe_rival(score, leads: pd.DataFrame) -> str:
     >>> import pandas as pd
     >>> lead = {"second": "tempo", "difference": 0.1, "low": -0.1, "high": 0.2, "p_holm": 0.4}
     >>> leads = pd.DataFrame([lead], index=["style"])
-    >>> describe_rival({"estimate": 0.11, "low": -0.05, "high": 0.2}, leads)
+    >>> describe_single_feature({"estimate": 0.11, "low": -0.05, "high": 0.2}, leads)
     'The R² of tempo is 0.11, 95% CI −0.05 to 0.20; style is not clearly different from tempo.'
     """
     feature = leads["second"].iloc[0]

@@ -265,14 +265,22 @@ def _plan_downloads(cards: Iterable[ModelCard]) -> tuple[dict[str, Download], li
 def _unreachable(cards: Iterable[ModelCard], error: Exception) -> ModelUnavailableError:
     from huggingface_hub import constants
 
-    wanted = [card for card in cards if card.repository and find_weights(card) is None]
+    wanted = [
+        card
+        for card in cards
+        if card.repository
+        and find_weights(card) is None
+        and not (card.opt_in and card.name not in consented())
+    ]
     names = ", ".join(f"{card.name} ({card.repository})" for card in wanted)
+    published = " The published vectors of these models need no weights: STUDY=marmoret2026."
+    if not all(card.in_paper for card in wanted):
+        published = ""
     return ModelUnavailableError(
         f"The hub at {constants.ENDPOINT} does not respond ({type(error).__name__}: {error}). "
         f"Missing are {names}; nothing was fetched. Run the same command with an internet "
         f"connection. Or run it on a machine that has one, and copy its folder "
-        f"{constants.HF_HUB_CACHE} here. The published vectors of these models need no weights: "
-        "STUDY=marmoret2026.",
+        f"{constants.HF_HUB_CACHE} here.{published}",
         kind="hub_unreachable",
         path=constants.HF_HUB_CACHE,
         value=[card.name for card in wanted],

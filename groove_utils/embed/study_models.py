@@ -13,7 +13,6 @@ from groove_utils.embed.weights import availability, consented
 from groove_utils.study.stem_names import STEMS
 
 __all__ = [
-    "BY_TASK",
     "OFFLINE",
     "TASKS",
     "models_for",
@@ -38,9 +37,6 @@ TASKS = {
     "aisfx": "sound effects",
 }
 """Tasks for which the models in Python packages were trained, by model."""
-
-BY_TASK = ("msd-musicnn", "basic-pitch", "beatnet", "vibenet")
-"""One model for each training task; their packages are installed with this one."""
 
 _PAPER_STEMS = (*STEMS, "drums+bass")
 
@@ -68,8 +64,10 @@ def models_for(study, named: str | Sequence[str] = ()) -> list[str]:
     """
     if named:
         named = [named] if isinstance(named, str) else named
-        groups = [_paper_models(study) if name == "paper" else [name] for name in named]
-        return list(dict.fromkeys(model for group in groups for model in group))
+        models = []
+        for name in named:
+            models += _paper_models(study) if name == "paper" else [name]
+        return list(dict.fromkeys(models))
     folder = Path(study.path) / "embeddings"
     names = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
     precomputed = [name for name in names if study.vector_paths(name)]
@@ -97,10 +95,15 @@ def _paper_models(study) -> list[str]:
             missing[card.name] = how
     if missing or not usable:
         reasons = "; ".join(f"{name}: {how}" for name, how in (missing or left_out).items())
-        raise ModelUnavailableError(
-            f"models: paper: {len(missing or left_out)} models are not ready ({reasons}). "
+        remedy = (
             "`python -m groove_utils.embed fetch --paper` fetches all that the hub has; install "
-            "what it asks for. Or name the models that you want.",
+            "what it asks for."
+        )
+        if not missing:
+            remedy = "Add sound files, or vectors in embeddings/<model>/."
+        raise ModelUnavailableError(
+            f"models: paper: {len(missing or left_out)} models are not ready ({reasons}). {remedy} "
+            "Or name the models that you want.",
             kind="models_missing",
             column="models",
             value=list(missing or left_out),

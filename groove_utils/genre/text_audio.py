@@ -246,11 +246,12 @@ def summarise_text_model(
         questions = {question: GROOVE_SENTENCES[question] for question in ratings}
         graded = graded_ratings(audio, embed_text, questions)
         correlations = [
-            f"{spearmanr(graded[q], ratings[q], nan_policy='omit').statistic:.2f} ({q})"
+            f"{spearmanr(graded[q], ratings[q], nan_policy='omit').statistic:.2f} ({q}, "
+            f"n = {ratings[q].count()})"
             for q in questions
         ]
-        text += " The rank correlation of its graded sentences with the ratings of "
-        text += f"{len(ratings)} songs is {join_words(correlations)}."
+        text += " The rank correlations of its graded sentences with the mean ratings of songs are "
+        text += f"{join_words(correlations)}."
     return text
 
 

@@ -125,7 +125,7 @@ def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
 
 @one_thread
 def rating_variances(ratings) -> pd.Series:
-    """Estimate the variance components of crossed songs and listeners, by REML if incomplete.
+    """Estimate the variance components of crossed songs and listeners: by REML, if incomplete.
 
     Parameters
     ----------

@@ -152,7 +152,8 @@ class Study:
     def tracks(self) -> pd.DataFrame:
         """One row per track: track_id, title, artist, style, audio, and any facts.
 
-        Facts named like a column of ``ratings.csv`` are left out, here and in :attr:`listeners`.
+        Facts named like a column of another of the three tables are left out, here and in
+        :attr:`listeners`.
         """
         return self._facts("tracks.csv", ("track_id", *TRACK_TEXTS))
 

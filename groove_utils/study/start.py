@@ -215,9 +215,9 @@ def _find_scales(folder, ratings, scale, path: Path) -> dict[str, tuple[float, f
 
 
 def _outlier(ratings: pd.Series) -> float | None:
-    """Return a rating that is farther from all others than those are from each other.
+    """Return a rating that is farther from all others than they are from each other.
 
-    Among three others at least; a code of missing answers, such as -9 or 99, among two.
+    At least three other values are required, or two for a code of missing answers, such as -9.
     """
     values = np.unique(ratings)
     ends = ((values[0], values[1:]), (values[-1], values[:-1]))

@@ -98,7 +98,8 @@ def _read_workbook(path: Path, worksheet: str | None) -> dict[str, pd.DataFrame]
 def _fill_merged(sheet: pd.DataFrame, page) -> None:
     """Copy the value of cells merged within a column to each of their rows."""
     for place in page.merged_cells.ranges:
-        if place.min_col == place.max_col and place.max_row <= len(sheet):
+        inside = place.max_row <= len(sheet) and place.max_col <= sheet.shape[1]
+        if place.min_col == place.max_col and inside:
             rows, column = slice(place.min_row - 1, place.max_row), place.min_col - 1
             sheet.iloc[rows, column] = sheet.iloc[place.min_row - 1, column]
 

@@ -169,6 +169,7 @@ def made_songs() -> pd.DataFrame:
     return demo_songs()
 
 
+VERDICTS = {True: "met", False: "SHORT"}
 SPREADS = ["listener", "slope_syncopation", "style_bias", "song", "residual"]
 
 
@@ -211,7 +212,8 @@ def tell_redraws(title: str, drawn: list[dict], seconds: float, bars: list) -> N
                 low, high = limits[what]
                 bar = f"{title}: {what} of {name}"
                 met = ends.low <= high and ends.high >= low
-                bars.append((bar, rate, met, f"{low}–{high}"))
+                verdict = "met" if low <= rate <= high else "unclear" if met else "SHORT"
+                bars.append((bar, rate, verdict, f"{low}–{high}"))
 
 
 def compare_engines(bars: list) -> None:
@@ -246,12 +248,19 @@ def compare_engines(bars: list) -> None:
             gap = abs(row["loglik"] - part.loc["ours", "loglik"])
             limit = 1e-6 if name.startswith("lme4") else 1e-3
             if np.isfinite(gap):
-                bars.append((f"log-likelihood of {name}, {size} {model}", gap, gap <= limit, limit))
+                bars.append(
+                    (
+                        f"log-likelihood of {name}, {size} {model}",
+                        gap,
+                        VERDICTS[gap <= limit],
+                        limit,
+                    )
+                )
             if (size, model) == ("large", "slope"):
                 ratio = part.loc["ours", "seconds"] / row["seconds"]
                 limit = 0.15 if name.startswith("lme4") else 1.0
                 title = f"processor time over that of {name}, 28,000 rows with slopes"
-                bars.append((title, ratio, ratio <= limit, f"≤ {limit}"))
+                bars.append((title, ratio, VERDICTS[ratio <= limit], f"≤ {limit}"))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -281,9 +290,9 @@ def main(argv: list[str] | None = None) -> int:
         )
         tell_redraws(title, drawn, time.perf_counter() - start, bars)
     print()
-    for name, value, met, bar in bars:
-        print(f"{'met  ' if met else 'SHORT'} {name}: {value:.4g} (bar {bar})")
-    return 0 if all(met for _, _, met, _ in bars) else 1
+    for name, value, verdict, bar in bars:
+        print(f"{verdict:8}{name}: {value:.4g} (bar {bar})")
+    return 1 if "SHORT" in [verdict for _, _, verdict, _ in bars] else 0
 
 
 if __name__ == "__main__":

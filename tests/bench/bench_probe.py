@@ -147,14 +147,16 @@ def main(argv=None):
     args = parser.parse_args(argv)
     missed = []
 
-    def judge(what, value, ok, bar):
-        print(f"{what:<58}{value:>12.4g}   bar: {bar:<16}{'' if ok else 'MISSED'}", flush=True)
+    def judge(what, value, ok, bar, verdict="met"):
+        verdict = verdict if ok else "MISSED"
+        print(f"{what:<58}{value:>12.4g}   bar: {bar:<16}{verdict}", flush=True)
         if not ok:
             missed.append(what)
 
     def judge_rate(what, rate, n, low, high):
         ends = stats.binomtest(round(rate * n), n).proportion_ci()
-        judge(what, rate, ends.low <= high and ends.high >= low, f"{low}–{high}")
+        verdict = "met" if low <= rate <= high else "unclear"
+        judge(what, rate, ends.low <= high and ends.high >= low, f"{low}–{high}", verdict)
 
     fast = speed(n_jobs=args.jobs)
     seconds = 1000 * fast["seconds"]

@@ -199,6 +199,21 @@ def tidy(parts: pd.DataFrame, cache: ArrayCache, studies: dict, models: pd.DataF
     return table.astype({"tracks": "Int64"})
 
 
+def growing(table: pd.DataFrame) -> list[str]:
+    """Name what takes clearly more for each track, or more memory, the more tracks there are."""
+    seconds = table[table["quantity"] == "seconds"].set_index("subject")
+    tracks, spent = (
+        seconds.loc["extraction", name].to_numpy(float)[1:-1] for name in ("tracks", "value")
+    )
+    per_track = np.diff(spent) / np.diff(tracks)
+    grown = ["extraction"] if per_track[-4:].mean() > 1.3 * per_track[:4].mean() else []
+    for step in ("validate", "load", "manifest", "compare", "cached"):
+        few, many = seconds.loc[step, "value"] / seconds.loc[step, "tracks"]
+        grown += [step] if many > 1.5 * few else []
+    memory = table.loc[table["quantity"] == "worker_mib", "value"].to_numpy()[1:-1]
+    return grown + (["memory of a worker"] if memory[-1] - memory[0] > 20 else [])  # MiB
+
+
 def main(argv: list[str] | None = None) -> int:
     """Measure, print and, with ``--write``, save the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -220,6 +235,9 @@ def main(argv: list[str] | None = None) -> int:
         models = measure_models(Path(root) / "songs")
         print(models.to_string(index=False))
         table = tidy(parts, cache, studies, models)
+    if grown := growing(table):
+        print(f"not flat: {', '.join(grown)}; nothing was written", file=sys.stderr)
+        return 1
     if options.write:
         made = (
             f"{options.tracks} noise bursts of {SECONDS} s, {N_WORKERS} Dask workers; {machine()}"

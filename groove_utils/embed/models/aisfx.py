@@ -2,7 +2,7 @@
 
 A network of nine layers, 4.7 million parameters, on a mel spectrogram of 2.3 s. It was trained to
 name the category of effects (doors, crowds, weather, …) in nine commercial libraries at once. It
-knows sounds, but was never asked about music.
+was not trained on music.
 
 References
 ----------

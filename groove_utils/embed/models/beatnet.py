@@ -30,7 +30,7 @@ import scipy.fft
 from groove_utils.audio import check_signal, resample
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.models.frame_statistics import mean_and_deviation
-from groove_utils.embed.models.package_files import package_file
+from groove_utils.embed.models.package_files import check_file, package_file
 
 __all__ = ["FRAME_RATE", "BeatNet", "beat_activations", "filterbank", "spectral_features"]
 
@@ -40,6 +40,7 @@ FRAME_RATE = SAMPLE_RATE // HOP  # frames per second
 FRAME = 1411  # samples, 64 ms
 N_BINS = FRAME // 2
 BANDS_PER_OCTAVE, LOWEST, HIGHEST, TUNING = 24, 30.0, 17000.0, 440.0  # Hz
+SHA256 = "619091bc317ca3e83b45591d46f6de3d5a41588bcb39fe9fe7be30cffa6aca84"
 KERNEL, N_CHANNELS, WIDTH = 10, 2, 150
 
 
@@ -85,14 +86,16 @@ class BeatNet:
 
         Raises
         ------
-        ModelUnavailableError
-            As :meth:`files`.
+        ModelUnavailableError, ModelRefusedError
+            As :meth:`files`; if the file has other content than the known one.
         """
         import torch
 
         if self.trained:
+            (path,) = self.files()
+            check_file(self.name, path, SHA256)
             network = _build_network()
-            network.load_state_dict(torch.load(*self.files(), weights_only=True))
+            network.load_state_dict(torch.load(path, weights_only=True))
             return network
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -202,7 +205,7 @@ def spectral_features(samples: np.ndarray) -> np.ndarray:
     """
     n_frames = -(-len(samples) // HOP)
     padded = np.zeros((n_frames - 1) * HOP + FRAME, np.float32)
-    padded[FRAME // 2 :][: len(samples)] = samples[: len(padded) - FRAME // 2]
+    padded[FRAME // 2 :][: len(samples)] = samples
     frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP]
     spectrum = scipy.fft.rfft(frames * np.hanning(FRAME).astype(np.float32))[:, :N_BINS]
     bands = np.log10(1 + np.abs(spectrum) @ filterbank())

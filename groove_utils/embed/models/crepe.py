@@ -1,9 +1,9 @@
 """CREPE (Kim et al., 2018), in its smallest size: the pitch of one voice, from the waveform.
 
 A network of 0.5 million parameters with six convolutions along the waveform. It was trained to
-name the pitch of a single voice or instrument, in 20-cent steps. Each frame of 64 ms is heard
-alone, so the model knows neither rhythm nor harmony over time. The original has a frame every
-10 ms; a frame every 32 ms covers the signal with half overlap, for a third of the time.
+name the pitch of a single voice or instrument, in 20-cent steps. Each frame of 64 ms is
+processed separately, so the model knows neither rhythm nor harmony over time. The original has a
+frame every 10 ms; a frame every 32 ms covers the signal with half overlap, for a third of the time.
 
 References
 ----------

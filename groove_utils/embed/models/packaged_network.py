@@ -1,4 +1,4 @@
-"""Adapters of PyTorch networks with weights that travel inside Python packages.
+"""Adapters of PyTorch networks with weights inside Python packages.
 
 Only the weights are read from such a package; its code is never imported. The networks are written
 here from their publications and the shapes of their weights.
@@ -6,17 +6,15 @@ here from their publications and the shapes of their weights.
 
 from __future__ import annotations
 
-import importlib.util
 import zlib
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from groove_utils.embed.adapters import ModelRefusedError, ModelUnavailableError
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.integrity import check_weights
-from groove_utils.files import hash_file
+from groove_utils.embed.models.package_files import check_file, package_file
 
 __all__ = ["PackagedNetwork", "draw_weights", "valid_frames"]
 
@@ -66,20 +64,9 @@ class PackagedNetwork:
         Raises
         ------
         ModelUnavailableError
-            If the package is not installed.
+            If one of the model's packages is not installed.
         """
-        if not self.trained:
-            return []
-        card = catalogued_models()[self.name]
-        spec = importlib.util.find_spec(card.packages[0])
-        if spec is None or spec.origin is None:
-            raise ModelUnavailableError(
-                f"{self.name}: the package {card.packages[0]}, which contains its weights, is not "
-                f"installed. Run `{card.install}`.",
-                kind="missing_package",
-                value=card.packages[0],
-            )
-        return [Path(spec.origin).parent / self.file]
+        return [package_file(self.name, self.file)] if self.trained else []
 
     def load(self) -> nn.Module:
         """Return the network in evaluation mode.
@@ -93,15 +80,7 @@ class PackagedNetwork:
         if not self.trained:
             return draw_weights(network, f"{self.name}/{self.seed}")
         (path,) = self.files()
-        if not path.is_file() or hash_file(path) != self.sha256:
-            install = catalogued_models()[self.name].install
-            raise ModelRefusedError(
-                f"{self.name}: refused. {path} is not the known file (SHA-256 "
-                f"{self.sha256[:12]}…), and was not opened. Install the package again: "
-                f"`{install} --force-reinstall`.",
-                kind="wrong_hash" if path.is_file() else "missing_files",
-                path=path,
-            )
+        check_file(self.name, path, self.sha256)
         stored = self.read(path)
         network.load_state_dict(stored, strict=False)
         check_weights(self.name, network, stored)

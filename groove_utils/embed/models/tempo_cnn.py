@@ -1,7 +1,7 @@
 """Tempo-CNN (Schreiber & Müller, 2019): the tempo of music, from a mel spectrogram of 12 s.
 
 A network of 0.1 million parameters with kernels that extend along time only, trained to name the
-tempo in beats per minute. Each frequency band is heard alone until the maps are averaged.
+tempo in beats per minute. Each frequency band is processed separately until the maps are averaged.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""VibeNet: how danceable, energetic, happy… a song is said to be, through ONNX.
+"""VibeNet: danceability, energy, valence and four other attributes of a song, through ONNX.
 
 An EfficientNet-B0 on a mel spectrogram. It was trained on songs of the Free Music Archive to give
 the answers of a larger network, which had been trained to predict the attributes that Echo Nest, a

@@ -208,12 +208,17 @@ def test_weights_that_were_not_loaded_are_refused(carrier, monkeypatch):
         Carried("aisfx").load()
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
-def test_an_absent_package_is_named_with_its_command(name, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "package"), [(n, p) for n in ADAPTERS for p in model_card(n).packages]
+)
+def test_an_absent_package_is_named_with_its_command(name, package, monkeypatch):
     find = importlib.util.find_spec
-    package = model_card(name).packages[0]
+    packages = model_card(name).packages
+    others = {p: find(p) or find("numpy") for p in packages}  # as if the others were installed
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda wanted: None if wanted == package else find(wanted)
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == package else others.get(name) or find(name),
     )
     with raises(ModelUnavailableError, "missing_package", value=package) as caught:
         ADAPTERS[name](name).load()
