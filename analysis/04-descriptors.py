@@ -882,9 +882,9 @@ report_texts(drift="too high" if quality.loc[drift, "bias"] > 0 else "too low")
 #
 # An error in the beat affects most descriptors of rhythm. BeatNet {cite:p}`heydari2021` was trained on
 # music with annotated beats. At each moment, it estimates how likely a beat is. We put this curve in the
-# place of the onset curve, and track the beats as before. We compare it with librosa's tracker as it comes
-# {cite:p}`ellis2007`, and with the descriptors' own grid. A true beat is the median time of the strokes that
-# the score has on it.
+# place of the onset curve, and track the beats as before; BeatNet's own decoder is not used. We compare
+# this with librosa's tracker as it comes {cite:p}`ellis2007`, and with the descriptors' own grid. The true
+# time of a beat is the median onset of the notes that the score places on it.
 
 # %% tags=["needs-simulation"]
 from groove_utils.embed.models.beatnet import FRAME_RATE, beat_activations
@@ -904,7 +904,7 @@ def beats_of(track):
     return {
         "the descriptors' grid": grid.beats if grid else [],
         "librosa": librosa.beat.beat_track(y=y, sr=sr, units="time")[1],
-        "BeatNet": descriptors.track_beats(likely, 1 / FRAME_RATE),
+        "BeatNet's curve": descriptors.track_beats(likely, 1 / FRAME_RATE),
     }
 
 
@@ -927,7 +927,7 @@ show_table(
     "Beats within 70 ms of the true ones: F-measure with its 95% interval over artists. Tempo: within "
     "4% of the truth, of its half or double, or of neither.",
 )
-gain = trackers.loc["BeatNet"][["gain", "gain_low", "gain_high"]].set_axis(
+gain = trackers.loc["BeatNet's curve"][["gain", "gain_low", "gain_high"]].set_axis(
     ["gain", "low", "high"]
 )
 report_effects({"beatnet_gain": gain}, len(songs), value="gain")
@@ -944,11 +944,11 @@ report_texts(
 )
 
 # %% [markdown] tags=["needs-simulation"]
-# The F-measure of BeatNet minus that of the grid is {glue:text}`beatnet_gain_full`: in the simulation,
-# BeatNet is {glue:text}`beatnet_verdict` the grid. {glue:text}`beatnet_choice` The grid has an advantage
+# The F-measure of BeatNet's curve minus that of the grid is {glue:text}`beatnet_gain_full`: in the simulation,
+# the curve is {glue:text}`beatnet_verdict` the grid. {glue:text}`beatnet_choice` The grid has an advantage
 # here, because it expects the drum pattern of popular music, which our songs have. Fast songs are harder:
-# in eight recorded metal songs that the package's weekly tests fetch, both trackers take some tempi of 170
-# to 190 beats per minute for half of it.
+# in eight recorded metal songs that the package's weekly tests fetch, both the grid and BeatNet's curve
+# give half the tempo for some songs of 170 to 190 beats per minute.
 
 # %% [markdown]
 # ## What could be wrong here

@@ -100,7 +100,7 @@
     const status = make("p", { class: "map-status", "aria-live": "polite" });
     status.textContent = matchMedia("(pointer: coarse)").matches
       ? "Tap a dot to hear the song; tap it again to stop."
-      : "Pick a song: hover and click, or Tab into the map, arrow keys and Enter.";
+      : "Click a dot to hear the song. Keyboard: Tab, arrow keys, Enter.";
     const near = make("div", { class: "map-near" });
     const shown = make("p", { class: "map-shown" });
     const sound = make("audio", { preload: "none" }, root); // players.js stops it for others

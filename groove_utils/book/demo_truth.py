@@ -124,7 +124,7 @@ def _describe_unit(term: str) -> str:
     if term in ("dance_inclination_z", "musicianship_z"):
         return "one SD of listeners"
     if term == "syncopation_z2":
-        return f"the square of {EFFECT_NAMES['syncopation_z']}"
+        return "the square of u, the standardised square root of syncopation"
     if term == "tempo_off2":
         best = listener_effects.TEMPO_OPTIMUM
         slow, fast = (best * np.exp(k * listener_effects.TEMPO_UNIT) for k in (-1, 1))

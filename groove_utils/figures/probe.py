@@ -86,11 +86,11 @@ def plot_gains(table: pd.DataFrame, level: float = 0.05) -> plt.Figure:
         return square.loc[rows, columns].rename_axis(index=None, columns=None)
 
     differences = arrange("difference")
-    figure, axes = plt.subplots(figsize=(8.6, 1 + 0.5 * len(rows)))
-    limit = differences.abs().max().max()
+    figure, axes = plt.subplots(figsize=(8.6, 1 + 0.6 * len(rows)))
+    limit = 1.6 * differences.abs().max().max()  # cells stay pale enough for dark text
     draw_matrix(
-        axes, differences, "R², trained − untrained", annot=arrange("text"), annot_kws={"size": 8},
-        cmap="RdBu_r", vmin=-limit, vmax=limit, linewidths=1,
+        axes, differences, "R², trained − untrained", annot=arrange("text"),
+        annot_kws={"size": 9.5}, cmap="RdBu_r", vmin=-limit, vmax=limit, linewidths=1,
     )  # fmt: skip
     for text, bold in zip(axes.texts, arrange("clear").to_numpy().ravel()):
         text.set_fontweight("bold" if bold else "normal")

@@ -150,4 +150,4 @@ def test_gains_mark_the_clear_ones():
     weights = [text.get_fontweight() for text in axes.texts]
     assert weights == ["bold", "normal", "normal", "bold"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["tags\na", "beats\nb"]
-    assert axes.collections[0].get_clim() == (-0.4, 0.4)
+    assert axes.collections[0].get_clim() == pytest.approx((-0.64, 0.64))
