@@ -68,7 +68,7 @@ def test_either_of_two_is_enough_and_both_are_named():
     texts = sources(fit_to_study(CHAPTER, lambda need: need not in {"audio", "embeddings"}))
     box = next(text for text in texts if "Not run" in text)
     assert "no sound files" in box
-    assert "and no embeddings: there is no folder" in box
+    assert "and no precomputed embeddings: there is no folder" in box
     assert "Left out" not in box  # no heading among what was dropped
 
 
