@@ -154,8 +154,9 @@ report_value("fit_r2", 1 - left)
 trained = [name for name in features if name not in twins]
 published = {name: features[name] for name in trained}
 if "descriptors" in features:
-    sixteen = [name for name in BASELINE if name in features["descriptors"]]
-    published[f"{len(sixteen)} descriptors"] = features["descriptors"][sixteen]
+    table = published.pop("descriptors")
+    sixteen = [name for name in BASELINE if name in table]
+    published[f"{len(sixteen)} descriptors"] = table[sixteen]
 
 # %%
 for model in models:
