@@ -41,7 +41,7 @@ def test_the_published_study_gives_the_table_of_the_paper(make_book, tmp_path):
     assert len(models) == 7
     stems = [f"muq-mulan: {stem}" for stem in precomputed_sums(study, "muq-mulan")]
     assert len(stems) == len(STEMS) == 5
-    assert list(table) == [*models, "descriptors", *stems]
+    assert list(table) == [*models, "16 descriptors", *stems]
     assert all(re.fullmatch(r"−?[\d.,]+ ± [\d.]+", cell) for row in table.values() for cell in row)
 
     # one cell, from the files themselves
