@@ -23,6 +23,7 @@ from groove_utils.packages import installed_versions
 __all__ = ["compile_pages", "shared_parts"]
 
 # titles, labels and citations: what pages take from each other
+EXTENSIONS = re.compile(r"groove_utils\.book\.(\w+)")
 SHARED = re.compile(
     r"^ *#+ .*|^\(.*\)=|^ *:(?:name|label):.*|\{cite[^`]*`[^`]*`|\{glossary\}", re.MULTILINE
 )
@@ -74,13 +75,15 @@ def shared_parts(sources: Path) -> str:
     -------
     str
         64 hexadecimal digits. They are the same as long as titles, labels, citations, the glossary,
-        styles, scripts, settings, installed packages, ``groove_utils/book/`` and the folder
-        are.
+        styles, scripts, settings, installed packages, this package's Sphinx extensions and the
+        folder are.
     """
     # a copied build starts again: Sphinx overwrites files in place, and a copy may consist of links
     parts = [str(sources.resolve()), json.dumps(installed_versions(), sort_keys=True)]
     files = [sources / name for name in WHOLE] + [*(sources / "_static").glob("*.*")]
-    files += Path(__file__).parent.glob("*.py")
+    settings = sources / "_config.yml"
+    extensions = EXTENSIONS.findall(settings.read_text("utf-8")) if settings.is_file() else []
+    files += [Path(__file__).with_name(f"{name}.py") for name in extensions]
     parts += [hash_file(file) for file in sorted(files) if file.is_file()]
     for page in sorted([*sources.glob("*.md"), *sources.glob("*.ipynb")]):
         parts += [page.name, *SHARED.findall(_prose(page))]

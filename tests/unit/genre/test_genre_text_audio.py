@@ -56,7 +56,7 @@ def test_a_tiny_random_clap_goes_the_whole_way(clap):
     assert f"{clap} classifies {100 * scores['accuracy'].iloc[-1]:.0f}%" in text
     for question in means:
         rho = means[question].corr(ratings[question], method="spearman")
-        assert f"{rho:.2f} ({question})" in text
+        assert f"{rho:.2f} ({question}, n = 3)" in text
 
 
 def test_without_weights_the_command_that_fetches_them_is_named(monkeypatch, tmp_path):
