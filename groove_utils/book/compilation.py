@@ -22,8 +22,8 @@ from groove_utils.packages import installed_versions
 
 __all__ = ["compile_pages", "shared_parts"]
 
-# titles, labels and citations: what pages take from each other
 EXTENSIONS = re.compile(r"groove_utils\.book\.(\w+)")
+# titles, labels and citations: what pages take from each other
 SHARED = re.compile(
     r"^ *#+ .*|^\(.*\)=|^ *:(?:name|label):.*|\{cite[^`]*`[^`]*`|\{glossary\}", re.MULTILINE
 )

@@ -39,6 +39,7 @@ def renewed(built_book):
             "embed/models.yaml",
             {
                 "networks",
+                "descriptors",
                 "embeddings",
                 "probing",
                 "objections",
