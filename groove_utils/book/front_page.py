@@ -15,7 +15,7 @@ from groove_utils.stats.wording import format_number
 
 __all__ = ["FrontPage", "front_page", "ladder_table", "small_map"]
 
-MOST_SONGS = 48  # that can be told apart on a small map
+MOST_SONGS = 48  # with more, the dots of a small map overlap
 FEWEST_ARTISTS = 12  # of which one song each is enough for a map
 LEFT, RIGHT = -0.5, 1.0  # R² at the ends of the ladder, or 0 at the left if nothing is below it
 TICKS = (0.0, 0.5, 1.0)
@@ -78,7 +78,7 @@ def front_page(sources: Path, values: Mapping[str, Mapping]) -> FrontPage:
 
 
 def small_map(data: dict, model: str, query: str) -> dict | None:
-    """Reduce a listening map to one model, one question, and songs that can be told apart.
+    """Reduce a listening map to one model, one question and at most 48 songs.
 
     Parameters
     ----------

@@ -241,7 +241,7 @@ def test_too_little_space_is_said_before(hub, monkeypatch):
 
 
 def test_without_a_network_one_message_and_nothing_written(tmp_path):
-    """As from a shell, with a hub that refuses connections."""
+    """Run the command in a process of its own, with a hub that refuses connections."""
     environment = os.environ | {
         "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "home"),
         "GROOVE_MODELS": str(tmp_path / "own"), "GROOVE_CACHE": str(tmp_path / "cache"),
