@@ -18,6 +18,7 @@ from groove_utils.book.chapter import Chapter, current_chapter
 from groove_utils.book.errors import BookError
 from groove_utils.book.markdown import escape_text, markdown_table
 from groove_utils.book.page_media import dark_twin
+from groove_utils.book.verdicts import pick_verdict
 from groove_utils.figures.dark_mode import GROUND, draw_dark
 from groove_utils.figures.theme import shorten_texts
 from groove_utils.files import atomic_path, write_if_changed
@@ -181,32 +182,62 @@ def report_texts(**texts: str) -> None:
 
 
 def report_effects(
-    effects: Mapping[str, Mapping],
-    n: int | None = None,
+    effects: Mapping[str, Mapping] | pd.DataFrame,
+    n: int | str | None = None,
     *,
+    prefix: str = "",
     value: str = "estimate",
     scale: float = 1.0,
+    words: tuple[str, str, str] | None = None,
+    reference: float = 0.0,
+    p: str | None = None,
     **form,
 ) -> None:
     """Report several estimates with their intervals by :func:`report_value`.
 
     Parameters
     ----------
-    effects : mapping of name to row
-        Rows with `value`, ``low`` and ``high``; intervals that are not finite are omitted.
-    n : int, optional
-        Number of units behind each of them.
+    effects : DataFrame, or mapping of name to row
+        Rows with `value`, ``low`` and ``high``; intervals that are not finite are omitted. The
+        rows of a table are reported by its index: ``"mel-cnn + MLP"`` as ``mel-cnn_mlp``.
+    n : int or str, optional
+        Number of units behind each of them, or the column that contains it.
+    prefix : str
+        Beginning of all names.
     value : str
         Column of the estimates.
     scale : float
         Factor applied to estimates and bounds, such as 100 for percentages.
+    words : (str, str, str), optional
+        Verdicts for an interval above the reference, below it, or containing it. The verdict of
+        each row is reported as ``<name>_verdict``.
+    reference, p
+        As in :func:`groove_utils.book.verdicts.pick_verdict`.
     **form
         As in :func:`report_value`: unit, fmt, tolerance.
     """
-    for name, row in effects.items():
+    is_table = isinstance(effects, pd.DataFrame)
+    for key, row in effects.iterrows() if is_table else effects.items():
+        name = prefix + (_name_row(key) if is_table else key)
         ends = scale * row["low"], scale * row["high"]
         interval = ends if all(map(math.isfinite, ends)) else None
-        report_value(name, scale * row[value], ci=interval, n=n, **form)
+        units = row[n] if isinstance(n, str) else n
+        report_value(name, scale * row[value], ci=interval, n=units, **form)
+        if words is not None:
+            verdict = pick_verdict(row, *words, reference=reference, p=p)
+            report_texts(**{f"{name}_verdict": verdict})
+
+
+def _name_row(key: object) -> str:
+    """Make a name for a value from a row's place in the index of its table.
+
+    Examples
+    --------
+    >>> _name_row("tagger + linear"), _name_row(("Occlusion", "AUC − 0.5"))
+    ('tagger_linear', 'occlusion_auc_0_5')
+    """
+    levels = key if isinstance(key, tuple) else (key,)
+    return re.sub("[^a-z0-9-]+", "_", "_".join(map(str, levels)).lower()).strip("_")
 
 
 def show_figure(

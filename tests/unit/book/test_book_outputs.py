@@ -89,6 +89,35 @@ def test_rows_of_a_table_are_reported_with_their_intervals(in_book, shown):
     assert chapter.reported["bare"]["full"] == "0.25"
 
 
+def test_a_table_is_reported_by_its_index_with_verdicts(in_book, shown):
+    chapter = in_book()
+    rows = {
+        "tagger + linear": {"gain": 0.2, "low": 0.1, "high": 0.3, "p_holm": 0.01, "songs": 48},
+        "mel-cnn": {"gain": -0.2, "low": -0.3, "high": -0.1, "p_holm": 0.2, "songs": 46},
+        ("Drums", "R² of 1"): {"gain": 0.7, "low": 0.6, "high": 0.8, "p_holm": 0.04, "songs": 47},
+    }
+    table = pd.DataFrame(list(rows.values()), index=pd.Index(rows, tupleize_cols=False))
+    table["songs"] = table["songs"].astype("Int64")
+    words = "better", "worse", "not clearly different"
+    report_effects(table, "songs", prefix="gain_", value="gain", words=words, p="p_holm")
+    reported = {name: entry["full"] for name, entry in chapter.reported.items()}
+    assert reported == {
+        "gain_tagger_linear": "0.20 (95% CI 0.10 to 0.30, n = 48)",
+        "gain_tagger_linear_verdict": "better",
+        "gain_mel-cnn": "−0.20 (95% CI −0.30 to −0.10, n = 46)",
+        "gain_mel-cnn_verdict": "not clearly different",
+        "gain_drums_r_of_1": "0.70 (95% CI 0.60 to 0.80, n = 47)",
+        "gain_drums_r_of_1_verdict": "better",
+    }
+
+
+def test_verdicts_of_a_table_refer_to_a_value(in_book, shown):
+    chapter = in_book()
+    rows = {"auc": {"estimate": 0.7, "low": 0.4, "high": 0.8}}
+    report_effects(rows, words=("yes", "no", "unclear"), reference=0.5)
+    assert chapter.reported["auc_verdict"]["text"] == "unclear"
+
+
 def test_several_counts_and_texts_at_once(in_book, shown):
     chapter = in_book()
     report_counts(songs=np.int64(144), bands=48)
