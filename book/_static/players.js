@@ -28,6 +28,9 @@
   const clock = (seconds) =>
     `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
+  const NEAR = 0.02; // seconds between two stems that nobody hears
+  const FAR = 0.5; // seconds that would take too long to catch up
+  const MOST = 0.1; // change of speed, as a share
   // All stems of a song run in step; a stem is heard unless it is muted, or others are alone.
   const build = (mixer) => {
     const bar = document.createElement("div");
@@ -60,14 +63,17 @@
       }
       press(whole, !stems.some((stem) => stem.Solo || stem.Mute));
     };
+    // A seek takes longer on a slow machine than it corrects, so a small lag is caught up by speed.
+    const follow = (sound) => {
+      const lag = first.currentTime - sound.currentTime;
+      if (Math.abs(lag) > FAR) sound.currentTime = first.currentTime;
+      const small = Math.abs(lag) > NEAR && Math.abs(lag) <= FAR;
+      sound.playbackRate = small ? 1 + Math.max(-MOST, Math.min(MOST, 2 * lag)) : 1;
+    };
     const tick = () => {
       const end = Number(mixer.dataset.seconds);
       time.textContent = `${clock(first.currentTime)} of ${clock(end)}`;
-      for (const { sound } of stems) {
-        if (Math.abs(sound.currentTime - first.currentTime) > 0.05) {
-          sound.currentTime = first.currentTime;
-        }
-      }
+      stems.slice(1).forEach(({ sound }) => follow(sound));
     };
     const mark = () => {
       play.textContent = first.paused ? "Play" : "Stop";
@@ -76,7 +82,11 @@
     play.addEventListener("click", () => {
       if (!first.paused) { stems.forEach(({ sound }) => sound.pause()); return; }
       stems.forEach(({ sound }) => { sound.currentTime = first.ended ? 0 : first.currentTime; });
-      Promise.all(stems.map(({ sound }) => sound.play())).catch((error) => {
+      Promise.all(stems.map(({ sound }) => sound.play())).then(() => {
+        // each began when it had been loaded
+        const last = Math.min(...stems.map(({ sound }) => sound.currentTime));
+        stems.forEach(({ sound }) => { sound.currentTime = last; });
+      }).catch((error) => {
         stems.forEach(({ sound }) => sound.pause());
         if (error.name !== "AbortError") time.textContent = `Cannot be played: ${error.message}`;
       });
