@@ -61,7 +61,7 @@ from groove_utils.book.verdicts import (
 )
 from groove_utils.cache import ArrayCache
 from groove_utils.descriptors import describe_study
-from groove_utils.embed.study_models import models_for, precomputed_sums
+from groove_utils.embed.study_models import stem_models
 from groove_utils.stats import holm, join_words, shapley_values
 from groove_utils.stats.wording import format_p
 from groove_utils.stems import load_stems
@@ -106,21 +106,23 @@ report_texts(separator=sources.get(separator, f"those from {separator}"))
 # ## Embeddings of stems
 #
 # With four stems there are fifteen sums, from a single stem to the whole band. Each sum is embedded as if
-# it were a song. We use the best model of {doc}`06-probing`, where it was chosen by the inner folds. (The
-# ratings of all songs were used in this choice among models, so its R² is slightly too high;
-# {doc}`06-probing` also reports the R² if each fold chooses its own model.) To save time, the model receives
+# it were a song. We use {glue:text}`used_model`. In {doc}`06-probing`, the best model was chosen by the
+# inner folds. (The ratings of all songs were used in this choice among models, so its R² is slightly too
+# high; {doc}`06-probing` also reports the R² if each fold chooses its own model.) To save time, the model receives
 # {glue:text}`heard` of each song. A bar of four beats lasts 2.4 seconds at 100 beats per minute, so an excerpt
 # has to last about six seconds to contain two bars of every song. With a single bar, the model could not
 # compare a bar with the next one.
 
 # %%
 predictions = chapter.find_table("predictions")
-if predictions is not None and not model:
-    model = predictions.loc[predictions["best"], "model"].iloc[0]
-if not data.has("audio"):  # vectors of stems, which not every model may have
-    named = models_for(data)
-    with_stems = [name for name in named if precomputed_sums(data, name)]
-    model = model if model in with_stems else with_stems[0]
+probed = chapter.find_table("probe_scores")
+best, ranked = "", []
+if predictions is not None and probed is not None:
+    best = predictions.loc[predictions["best"], "model"].iloc[0]
+    r2 = probed[probed["kind"] == "pretrained"].groupby("model")["estimate"].mean()
+    ranked = [best, *r2.sort_values(ascending=False).index]
+able = stem_models(data, ranked)
+model = model or able[0]
 
 # %%
 given = paths if data.has("audio") and separator != "true" else None
@@ -142,7 +144,10 @@ styles = data.tracks["style"].to_numpy()
 # %% tags=["hide-input"]
 n = len(ratings)
 heard = f"the middle {excerpt:.3g} s" if excerpt and data.has("audio") else "the whole"
-report_texts(target=target, best_model=model, heard=heard)
+used = "the best model" if model == best else model
+if best and best not in able:
+    used += f", because the best model, {best}, has no vectors of stems"
+report_texts(target=target, best_model=model, used_model=used, heard=heard)
 report_counts(n_songs=n, n_artists=len(set(artists)), n_sums=len(mixes))
 
 # %% [markdown]

@@ -18,6 +18,7 @@ __all__ = [
     "models_for",
     "precomputed_sums",
     "runnable_models",
+    "stem_models",
     "twins_of",
 ]
 
@@ -172,6 +173,29 @@ def precomputed_sums(study, model: str) -> list[str]:
     names = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
     sums = [name for name in names if study.vector_paths(model, name.split("+"))]
     return _ranked(sums, _PAPER_STEMS)
+
+
+def stem_models(study, preferred: Sequence[str] = ()) -> list[str]:
+    """Return the models that can embed a study's stems.
+
+    Parameters
+    ----------
+    study : Study
+    preferred : sequence of str
+        Models to list first, such as those of a chapter on probing, from best to worst.
+
+    Returns
+    -------
+    list of str
+        With audio, the models that can run on this machine, at least those that are part of Python
+        packages; without audio, those whose vectors of stems the study contains.
+    """
+    models = list(dict.fromkeys([*preferred, *models_for(study)]))
+    if not study.has("audio"):
+        return [name for name in models if precomputed_sums(study, name)]
+    cards = catalogued_models()
+    models = [name for name in dict.fromkeys([*models, *OFFLINE]) if name in cards]
+    return runnable_models(study, models)[0]
 
 
 def _ranked(names: Iterable[str], order: Iterable[str]) -> list[str]:

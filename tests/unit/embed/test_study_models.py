@@ -12,6 +12,7 @@ from groove_utils.embed.study_models import (
     TASKS,
     models_for,
     precomputed_sums,
+    stem_models,
     twins_of,
 )
 from groove_utils.study import Study
@@ -108,6 +109,16 @@ def test_stems_that_a_study_brings(study):
     add_vectors(study, "m", "m/vocals", "m/drums+bass", "m/drums", "m/other+vocals")
     assert precomputed_sums(study, "m") == ["drums", "vocals", "drums+bass", "other+vocals"]
     assert precomputed_sums(study, "another") == []
+
+
+def test_models_of_stems_run_here_or_have_vectors_of_stems(study):
+    add_vectors(study, "alpha", "beta", "beta/drums", "msd-vgg")
+    assert stem_models(study, ["alpha", "beta"]) == ["beta"]
+    give_audio(study)
+    study = Study(study.path)
+    assert stem_models(study, ["alpha", "beta", "msd-vgg"])[0] == "msd-vgg"
+    assert stem_models(study, ["alpha"])[0] == "msd-vgg"
+    assert set(stem_models(study, ["alpha"])) == set(OFFLINE)
 
 
 def test_twins_need_audio_and_an_architecture(study):
