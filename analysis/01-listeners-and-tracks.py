@@ -366,7 +366,7 @@ np.testing.assert_allclose(ceiling, by_formula, atol=1e-8)
 shown = ceilings[ceilings["method"].isin(["ICC(C,1)", "split-half", "song means"])]
 shown = shown.assign(query=shown["query"].str.replace("_", " "))
 show_figure(
-    figures.plot_forest(shown, label="query", hue="method", xlabel="Reliability"),
+    figures.plot_forest(shown, y="query", hue="method", xlabel="Reliability"),
     "ceilings",
     "Agreement of individual listeners and reliability of song means, with 95% intervals.",
     "Forest plot by question: agreement of individual listeners on the left, and two estimates "
@@ -473,7 +473,7 @@ both = pd.concat(
     [estimated.assign(method="ceiling"), reached.assign(method="true song means")]
 )
 show_figure(
-    figures.plot_forest(both, label="query", hue="method", xlabel="R²", reference=None),
+    figures.plot_forest(both, y="query", hue="method", xlabel="R²", reference=None),
     "ceiling-check",
     "The noise ceiling, estimated from the ratings alone, and the R² of the true song means.",
     "Forest plot by question: the estimated ceiling with its interval, and a dot for the truth.",

@@ -214,7 +214,7 @@ panels = summary.rename(columns={"accuracy": "estimate"})
 panels["question"] = summary["task"].map(questions)
 guessing = panels[["question", "chance"]].drop_duplicates().assign(low=0.0)
 figure = figures.plot_forest(
-    panels, label="module", panel="question", xlabel="Accuracy", reference=None,
+    panels, y="module", panel="question", xlabel="Accuracy", reference=None,
     bands=guessing.rename(columns={"chance": "high"}), band_label="guessing",
 )  # fmt: skip
 show_figure(
@@ -449,7 +449,7 @@ means = means["accuracy"].agg(**ends)
 table, xlabel = means.reset_index(), "Accuracy (mean and range)"
 show_figure(
     figures.plot_forest(
-        table, label="input", panel="question", xlabel=xlabel, reference=None
+        table, y="input", panel="question", xlabel=xlabel, reference=None
     ),
     "inputs",
     "One network, six inputs, two questions: mean and range over seeds.",

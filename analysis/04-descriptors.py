@@ -304,7 +304,7 @@ both = both[both["feature"].isin(descriptors.BASELINE)]
 both["descriptor"] = both["feature"].map(cards["title"])
 r_axis = f"Correlation with “{target}”"
 show_figure(
-    figures.plot_forest(both, label="descriptor", hue="source", xlabel=r_axis),
+    figures.plot_forest(both, y="descriptor", hue="source", xlabel=r_axis),
     "classical",
     f"Pearson correlations over {len(songs)} songs, and published ones, with 95% intervals that are "
     "not corrected for multiple comparisons.",
@@ -367,7 +367,7 @@ pair["descriptor"] = pair["feature"].map(titles)
 
 # %% tags=["needs-styles", "hide-input"]
 show_figure(
-    figures.plot_forest(pair, label="descriptor", hue="of", xlabel=r_axis),
+    figures.plot_forest(pair, y="descriptor", hue="of", xlabel=r_axis),
     "descriptor-within",
     f"The sixteen strongest correlations over {len(songs)} songs, and the same within styles, with "
     "95% intervals that are not corrected for multiple comparisons.",

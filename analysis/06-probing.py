@@ -330,7 +330,7 @@ chapter.save_table(scores, "probe_scores")
 ceilings = chapter.find_table("ceilings")
 bands = summaries.ceiling_bands(ceilings)
 show_figure(
-    figures.plot_scores(scores, row="row", hue="kind", bands=bands),
+    figures.plot_scores(scores, y="row", hue="kind", bands=bands),
     "probe-scores",
     f"Out-of-fold R² on {size}, with 95% intervals over artists. Shaded: the noise ceiling, if known.",
     "Forest plot: models with their untrained twins, descriptors, and style alone, with wide "
@@ -394,8 +394,8 @@ differences["p_holm"] = by_target.transform(holm)  # over the comparisons
 show_figure(
     figures.plot_scores(
         differences,
-        value="difference",
-        row="compared_with",
+        x="difference",
+        y="compared_with",
         xlabel="Difference in R²",
     ),
     "differences",
@@ -588,7 +588,7 @@ cause_scores["row"] = cause_scores["model"].str.removesuffix("-untrained")
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_scores(cause_scores, row="row", hue="kind", columns=3),
+    figures.plot_scores(cause_scores, y="row", hue="kind", columns=3),
     "causes",
     f"Out-of-fold R² of probes that predict the causes of groove, {n_songs} songs.",
     "Forest plot, one panel per cause: models, their twins and the descriptors.",
@@ -733,7 +733,7 @@ rungs = rungs[["explanation", "estimate", "low", "high"]]
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_forest(rungs, label="explanation", xlabel="R²"),
+    figures.plot_forest(rungs, y="explanation", xlabel="R²"),
     "ladder",
     f"Explanations of “{target}” on {size}. 95% intervals over artists (ceiling: songs).",
     "Forest plot, one row per explanation, between zero and the noise ceiling.",

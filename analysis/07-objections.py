@@ -181,7 +181,7 @@ shown = {
 }
 show_figure(
     figures.plot_forests(
-        shown, label="setting", hue="model", xlabel="Out-of-fold R²", floor=-1
+        shown, y="setting", hue="model", xlabel="Out-of-fold R²", floor=-1
     ),
     "settings",
     f"R² of “{target}” under changes of the protocol, {n_songs} songs. In the first panel, each row "
@@ -405,7 +405,7 @@ shown["Shares of R² (partition)"] = partition[partition["kind"] != "model"].ass
 )
 shown = {title: table[table["target"] == target] for title, table in shown.items()}
 show_figure(
-    figures.plot_forests(shown, label="row", hue="colour", xlabel="R²"),
+    figures.plot_forests(shown, y="row", hue="colour", xlabel="R²"),
     "style",
     f"“{target}” and style: parts of R², R² beyond style, and a partition of R² among style, "
     f"descriptors and embedding; {n_songs} songs, 95% intervals over artists.",
@@ -509,7 +509,7 @@ if trainable:
         .drop(columns=["low", "high"])
         .rename(columns={"spearman_low": "low", "spearman_high": "high"})
         .dropna(subset="n_train"),
-        label="train",
+        y="train",
         panel="test",
         xlabel="Spearman's ρ",
         columns=2,
@@ -759,9 +759,7 @@ alike = pd.concat(
 top = alike.sort_values("rho").groupby(["model", "pairs"]).tail(1)
 top = top.sort_values(["pairs", "model"])
 show_figure(
-    figures.plot_scores(
-        top, value="rho", hue="pairs", xlabel="Spearman's ρ of distances"
-    ),
+    figures.plot_scores(top, x="rho", hue="pairs", xlabel="Spearman's ρ of distances"),
     "rsa",
     f"Rank correlation between the distances of {n_songs} songs and their differences in rating, in "
     "the layer where it is highest, with 95% intervals that are not corrected for this choice.",

@@ -401,7 +401,7 @@ leads = {two: lead(*two) for two in pairwise(ranked)}
 main = overall[overall["target"] == target]
 show_figure(
     figures.plot_forest(
-        main, label="stem", hue="measure", xlabel="Share of out-of-fold R²"
+        main, y="stem", hue="measure", xlabel="Share of out-of-fold R²"
     ),
     "stem-measures",
     f"Contribution of each stem to “{target}”: {join_words(main['measure'].unique())}; 95% "

@@ -275,7 +275,7 @@ errors = errors[errors["term"] == "predicted"]
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_forest(errors, label="model", xlabel=on_prediction),
+    figures.plot_forest(errors, y="model", xlabel=on_prediction),
     "error-models",
     "One slope under error models that ignore listeners, songs, both or neither.",
     "Forest plot of one slope under several error models: similar estimates in each "
@@ -384,7 +384,7 @@ slopes_next_to["prediction"] = slopes_next_to["term"].map(called)
 show_figure(
     figures.plot_forest(
         slopes_next_to,
-        label="prediction",
+        y="prediction",
         hue="model",
         xlabel="Points of the scale per SD",
     ),
@@ -512,7 +512,7 @@ rising_in = clear_rows(within, value="estimate")["style"]
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_forest(trends.table, label="style", xlabel=on_prediction),
+    figures.plot_forest(trends.table, y="style", xlabel=on_prediction),
     "style-slopes",
     "Slope of single ratings on the prediction within each style, with 95% intervals.",
     "Forest plot of one slope per style, each with its interval, on a common axis.",
@@ -598,7 +598,7 @@ pairs = mixed.compare_questions(single, "predicted", slopes)
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_forest(by_question, label="question", xlabel="SD per SD"),
+    figures.plot_forest(by_question, y="question", xlabel="SD per SD"),
     "questions",
     f"Slopes of single ratings on the prediction of “{common}”, in standard deviations; 95% "
     "intervals, not corrected for multiple comparisons.",
@@ -987,7 +987,7 @@ try:
     caption = "Real listeners: variances on the scale of 1–7, and their agreement."
     show_table(agreed, "real-variances", caption)
     show_figure(
-        figures.plot_forest(real_errors, label="model", xlabel="Points of 1–7"),
+        figures.plot_forest(real_errors, y="model", xlabel="Points of 1–7"),
         "real-groups",
         "Real listeners: groove of high-groove minus that of low-groove songs, by error model.",
         "Forest plot of one difference under several error models: the same estimate in "

@@ -663,7 +663,7 @@ guessing = pd.DataFrame({
 show_figure(
     figures.plot_forest(
         shown,
-        label="score",
+        y="score",
         panel="question",
         xlabel="Share, or AUC",
         reference=None,

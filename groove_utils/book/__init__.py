@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "report_percentages",
             "report_texts",
             "report_value",
+            "report_values",
             "show_figure",
             "show_table",
         ],

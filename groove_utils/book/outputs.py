@@ -32,6 +32,7 @@ __all__ = [
     "report_percentages",
     "report_texts",
     "report_value",
+    "report_values",
     "show_figure",
     "show_table",
 ]
@@ -164,8 +165,8 @@ def report_percentages(
     n, tolerance
         As in :func:`report_value`; the tolerance is in per cent.
     """
-    for name, share in shares.items():
-        report_value(name, 100 * share, n=n, fmt=".0f", unit="%", tolerance=tolerance)
+    values = {name: 100 * share for name, share in shares.items()}
+    report_values(values, n, fmt=".0f", unit="%", tolerance=tolerance)
 
 
 def report_texts(**texts: str) -> None:
@@ -181,12 +182,29 @@ def report_texts(**texts: str) -> None:
             _glue(name, text)
 
 
+def report_values(values: Mapping[str, float], n: int | None = None, **form) -> None:
+    """Report several numbers by :func:`report_value`.
+
+    Parameters
+    ----------
+    values : mapping of name to float, or Series
+        Names are written as those of a table's rows in :func:`report_effects`.
+    n : int, optional
+        Number of units behind each of them.
+    **form
+        As in :func:`report_value`: unit, fmt, tolerance.
+    """
+    for name, value in values.items():
+        report_value(_name_row(name), value, n=n, **form)
+
+
 def report_effects(
     effects: Mapping[str, Mapping] | pd.DataFrame,
     n: int | str | None = None,
     *,
     prefix: str = "",
     value: str = "estimate",
+    interval: tuple[str, str] = ("low", "high"),
     scale: float = 1.0,
     words: tuple[str, str, str] | None = None,
     reference: float = 0.0,
@@ -198,7 +216,7 @@ def report_effects(
     Parameters
     ----------
     effects : DataFrame, or mapping of name to row
-        Rows with `value`, ``low`` and ``high``; intervals that are not finite are omitted. The
+        Rows with `value` and `interval`; intervals that are not finite are omitted. The
         rows of a table are reported by its index: ``"mel-cnn + MLP"`` as ``mel-cnn_mlp``.
     n : int or str, optional
         Number of units behind each of them, or the column that contains it.
@@ -206,6 +224,8 @@ def report_effects(
         Beginning of all names.
     value : str
         Column of the estimates.
+    interval : (str, str)
+        Columns of the lower and upper bounds.
     scale : float
         Factor applied to estimates and bounds, such as 100 for percentages.
     words : (str, str, str), optional
@@ -219,12 +239,13 @@ def report_effects(
     is_table = isinstance(effects, pd.DataFrame)
     for key, row in effects.iterrows() if is_table else effects.items():
         name = prefix + (_name_row(key) if is_table else key)
-        ends = scale * row["low"], scale * row["high"]
-        interval = ends if all(map(math.isfinite, ends)) else None
+        low, high = (row[end] for end in interval)
+        ends = (scale * low, scale * high) if math.isfinite(low) and math.isfinite(high) else None
         units = row[n] if isinstance(n, str) else n
-        report_value(name, scale * row[value], ci=interval, n=units, **form)
+        report_value(name, scale * row[value], ci=ends, n=units, **form)
         if words is not None:
-            verdict = pick_verdict(row, *words, reference=reference, p=p)
+            bounds = {**row, "low": low, "high": high}
+            verdict = pick_verdict(bounds, *words, reference=reference, p=p)
             report_texts(**{f"{name}_verdict": verdict})
 
 

@@ -156,14 +156,15 @@ def describe_single_feature(score, leads: pd.DataFrame) -> str:
     return f"The R² of {feature} is {_interval_text(score)}; {join_words(verdicts)}."
 
 
-def list_estimates(rows, label: str) -> str:
+def list_estimates(rows, label: str, value: str = "estimate") -> str:
     """List estimates with their intervals, each with its label.
 
     Parameters
     ----------
     rows : DataFrame
-        Columns `label`, ``estimate``, ``low`` and ``high``.
-    label : str
+        Columns `label`, `value`, ``low`` and ``high``.
+    label, value : str
+        Columns of the labels and of the estimates.
 
     Examples
     --------
@@ -174,7 +175,7 @@ def list_estimates(rows, label: str) -> str:
     """
     texts = []
     for _, row in rows.iterrows():
-        estimate, _, interval = _interval_text(row).partition(", ")
+        estimate, _, interval = _interval_text(row, value).partition(", ")
         texts.append(f"{estimate} in {row[label]} ({interval})")
     return join_words(texts)
 
@@ -200,10 +201,10 @@ def describe_ranks(steps: Mapping[tuple[str, str], object]) -> str:
     return "; ".join(texts) or "there is only one"
 
 
-def _interval_text(row) -> str:
+def _interval_text(row, value: str = "estimate") -> str:
     """Format an estimate with its interval, without brackets."""
     low, high = (format_number(row[end]) for end in ("low", "high"))
-    return f"{format_number(row['estimate'])}, 95% CI {low} to {high}"
+    return f"{format_number(row[value])}, 95% CI {low} to {high}"
 
 
 def pick_shape(lines, hump: str, valley: str, unclear: str) -> str:

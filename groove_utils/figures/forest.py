@@ -18,7 +18,9 @@ __all__ = ["draw_panels", "draw_rows", "plot_forest", "plot_forests", "value_col
 def plot_forest(
     table: pd.DataFrame,
     *,
-    label: str,
+    y: str,
+    x: str = "estimate",
+    interval: tuple[str, str] = ("low", "high"),
     panel: str | None = None,
     hue: str | None = None,
     xlabel: str = "Estimate",
@@ -32,10 +34,13 @@ def plot_forest(
     Parameters
     ----------
     table : DataFrame
-        Columns ``estimate``, ``low``, ``high`` and those named below. Rows keep their order, with
-        the first at the top.
-    label : str
+        Columns named below. Rows keep their order, with the first at the top.
+    y : str
         Column that names the rows.
+    x : str
+        Column of the estimates.
+    interval : (str, str)
+        Columns of the lower and upper bounds; without them, only dots are drawn.
     panel, hue : str, optional
         Columns with one panel, or one colour, per value.
     xlabel : str
@@ -48,9 +53,17 @@ def plot_forest(
         Legend entry of the bands.
     columns : int, optional
         Number of panels per row; by default, all in one row.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"model": ["a", "b"], "r2": [0.2, 0.4], "sd": [0.1, 0.1]})
+    >>> table["from"], table["to"] = table["r2"] - table["sd"], table["r2"] + table["sd"]
+    >>> figure = plot_forest(table, x="r2", y="model", interval=("from", "to"), xlabel="R²")
+    >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    ['a', 'b']
     """
     figure, panels = draw_panels(
-        table, label=label, panel=panel, hue=hue, reference=reference,
+        table, x=x, y=y, interval=interval, panel=panel, hue=hue, reference=reference,
         bands=bands, band_label=band_label, columns=columns,
     )  # fmt: skip
     for axes in panels:
@@ -61,8 +74,10 @@ def plot_forest(
 def plot_forests(
     tables: Mapping[str, pd.DataFrame],
     *,
-    label: str,
-    hue: str | None = None,
+    y: str | Sequence[str],
+    x: str | Sequence[str] = "estimate",
+    interval: tuple[str, str] = ("low", "high"),
+    hue: str | Sequence[str | None] | None = None,
     xlabel: str = "Estimate",
     reference: float | None = 0.0,
     floor: float = -np.inf,
@@ -72,25 +87,38 @@ def plot_forests(
     Parameters
     ----------
     tables : mapping of title → DataFrame
-        See :func:`plot_forest`; intervals may be absent.
-    label, hue, xlabel, reference
-        See :func:`plot_forest`; each value of `hue` has the same colour in all panels.
+        See :func:`plot_forest`.
+    y, x, hue
+        Columns, as in :func:`plot_forest`, or one per table if they differ. Each value of `hue` has
+        the same colour in all panels; a table without `hue` is drawn in the first colour.
+    interval, xlabel, reference
+        See :func:`plot_forest`.
     floor : float
         Lower estimates are drawn at this position, as arrows labelled with their value.
     """
-    rows = [list(dict.fromkeys(table[label])) for table in tables.values()]
-    colours = value_colours(
-        [None] if hue is None else [v for table in tables.values() for v in table[hue]]
+    xs, ys, hues = (
+        [names] * len(tables) if names is None or isinstance(names, str) else list(names)
+        for names in (x, y, hue)
     )
-    heights = [0.9 + len(one) * 0.3 * max(1.0, 0.4 * len(colours)) for one in rows]
+    rows = [list(dict.fromkeys(table[name])) for table, name in zip(tables.values(), ys)]
+    coloured = [table[name] for table, name in zip(tables.values(), hues) if name is not None]
+    colours = value_colours(pd.concat(coloured) if coloured else [None])
+    first = dict(list(colours.items())[:1])
+    heights = [0.9 + len(names) * 0.3 * max(1.0, 0.4 * len(colours)) for names in rows]
     figure, panels = plt.subplots(
         len(tables), 1, sharex=True, squeeze=False,
         figsize=(7.5, 0.8 + sum(heights)), height_ratios=heights,
     )  # fmt: skip
-    for axes, (title, table), names in zip(panels[:, 0], tables.items(), rows):
+    for axes, (title, table), names, *columns in zip(
+        panels[:, 0], tables.items(), rows, xs, ys, hues
+    ):
         if reference is not None:
             axes.axvline(reference, color="#888888", linewidth=1, zorder=1.5)
-        draw_rows(axes, table, names, label=label, hue=hue, colours=colours, floor=floor)
+        x, y, hue = columns
+        draw_rows(
+            axes, table, names, x=x, y=y, interval=interval, hue=hue,
+            colours=first if hue is None else colours, floor=floor,
+        )  # fmt: skip
         axes.set_yticks(range(len(names)), names)
         axes.set_title(title)
     panels[-1, 0].set_xlabel(xlabel)
@@ -107,7 +135,9 @@ def value_colours(values: Iterable) -> dict:
 def draw_panels(
     table: pd.DataFrame,
     *,
-    label: str,
+    y: str,
+    x: str = "estimate",
+    interval: tuple[str, str] = ("low", "high"),
     panel: str | None = None,
     hue: str | None = None,
     columns: int | None = None,
@@ -122,7 +152,7 @@ def draw_panels(
 
     Parameters
     ----------
-    table, label, panel, hue, reference, bands, band_label
+    table, x, y, interval, panel, hue, reference, bands, band_label
         See :func:`plot_forest`.
     columns : int, optional
         Number of panels per row; by default, all in one row.
@@ -139,7 +169,7 @@ def draw_panels(
     panels : list of matplotlib.axes.Axes
     """
     values = [None] if panel is None else list(dict.fromkeys(table[panel]))
-    rows = list(dict.fromkeys(table[label]))
+    rows = list(dict.fromkeys(table[y]))
     colours = value_colours([None] if hue is None else table[hue])
     columns = min(columns or len(values), len(values))
     lines = -(-len(values) // columns)
@@ -156,7 +186,9 @@ def draw_panels(
             for low, high in zip(here["low"], here["high"]):
                 axes.axvspan(low, high, color="#E69F00", alpha=0.22, linewidth=0, label=band_label)
         part = table if value is None else table[table[panel] == value]
-        draw_rows(axes, part, rows, label=label, hue=hue, colours=colours, floor=floor)
+        draw_rows(
+            axes, part, rows, x=x, y=y, interval=interval, hue=hue, colours=colours, floor=floor
+        )
         axes.set_title(value)
     grid[0, 0].set_yticks(range(len(rows)), rows)
     for axes in grid.flat[len(values) :]:
@@ -172,7 +204,9 @@ def draw_rows(
     table: pd.DataFrame,
     rows: Sequence[str],
     *,
-    label: str,
+    y: str,
+    x: str = "estimate",
+    interval: tuple[str, str] = ("low", "high"),
     hue: str | None = None,
     colours: dict,
     floor: float = -np.inf,
@@ -183,32 +217,35 @@ def draw_rows(
     ----------
     axes : matplotlib.axes.Axes
     table : DataFrame
-        Columns `label`, `hue`, ``estimate``, and ``low`` and ``high`` if known; the bounds of a
-        colour must not all be NaN while those of others are known.
+        Columns `y`, `x`, `hue`, and those of `interval` if known; the bounds of a colour must not
+        all be NaN while those of others are known.
     rows : sequence of str
         Names of the rows, with the first at the top.
-    label, hue : str
+    x, y, interval, hue
+        See :func:`plot_forest`.
     colours : dict of value of `hue` to colour
     floor : float
         Lower estimates are drawn at this position, as arrows labelled with their value, since a
         single one could otherwise compress all others.
     """
-    _check_bounds(table, hue)
+    _check_bounds(table, x, interval, hue)
+    low, high = interval
     offsets = np.linspace(-0.25, 0.25, len(colours)) if len(colours) > 1 else [0.0]
     for (value, colour), offset in zip(colours.items(), offsets):
         part = table if hue is None else table[table[hue] == value]
-        y = np.array([rows.index(name) for name in part[label]], dtype=float) + offset
-        x = part["estimate"].to_numpy(dtype=float)
-        seen, spread = x >= floor, None
-        if "low" in part:  # a bootstrap interval need not contain the estimate
-            ends = [x - part["low"].to_numpy(float), part["high"].to_numpy(float) - x]
+        heights = np.array([rows.index(name) for name in part[y]], dtype=float) + offset
+        estimates = part[x].to_numpy(dtype=float)
+        seen, spread = estimates >= floor, None
+        if low in part:  # a bootstrap interval need not contain the estimate
+            ends = [estimates - part[low].to_numpy(float), part[high].to_numpy(float) - estimates]
             spread = np.maximum(ends, 0)[:, seen]
         axes.errorbar(
-            x[seen], y[seen], xerr=spread, fmt="o", markersize=4.5, color=colour, label=value
-        )
-        below = x < floor
-        axes.scatter(np.full(below.sum(), floor), y[below], marker="<", s=28, color=colour)
-        for height, number in zip(y[below], x[below]):
+            estimates[seen], heights[seen], xerr=spread, fmt="o", markersize=4.5, color=colour,
+            label=value,
+        )  # fmt: skip
+        below = estimates < floor
+        axes.scatter(np.full(below.sum(), floor), heights[below], marker="<", s=28, color=colour)
+        for height, number in zip(heights[below], estimates[below]):
             axes.annotate(format_number(number, ",.3g"), (floor, height), xytext=(6, 0),
                           textcoords="offset points", va="center", fontsize=9)  # fmt: skip
     if len(colours) > 1:
@@ -218,18 +255,18 @@ def draw_rows(
     axes.set_ylim(len(rows) - 0.5, -0.5)
 
 
-def _check_bounds(table: pd.DataFrame, hue: str | None) -> None:
+def _check_bounds(table: pd.DataFrame, x: str, interval: tuple[str, str], hue: str | None) -> None:
     """Raise an error if the intervals of one colour are missing while others have them."""
-    if hue is None or not {"low", "high"} <= set(table):
+    if hue is None or not set(interval) <= set(table):
         return
-    drawn = table[table["estimate"].notna()]
-    known = drawn[["low", "high"]].notna().all(axis=1).groupby(drawn[hue], sort=False).any()
+    drawn = table[table[x].notna()]
+    known = drawn[list(interval)].notna().all(axis=1).groupby(drawn[hue], sort=False).any()
     if known.any() and not known.all():
         missing = known.index[~known].tolist()
         raise DetailedError(
-            f"low and high are NaN in all rows with {hue} = {join_words(map(repr, missing))}, and "
-            "known in others. A Series that is assigned to a column is matched by its index: "
-            "assign its values (.to_numpy()). Rows that have no intervals need a table without "
-            "these columns.",
-            kind="not_finite", column="low", value=missing,
+            f"{join_words(interval)} are NaN in all rows with {hue} = "
+            f"{join_words(map(repr, missing))}, and known in others. A Series that is assigned to "
+            "a column is matched by its index: assign its values (.to_numpy()). Rows that have no "
+            "intervals need a table without these columns.",
+            kind="not_finite", column=interval[0], value=missing,
         )  # fmt: skip

@@ -16,7 +16,7 @@ __all__ = ["plot_accuracies", "plot_clip_pictures", "plot_reading_order", "plot_
 
 def plot_accuracies(
     table: pd.DataFrame,
-    label: str,
+    y: str,
     chance: float | None = None,
     by_seed: pd.DataFrame | None = None,
 ) -> plt.Figure:
@@ -25,21 +25,21 @@ def plot_accuracies(
     Parameters
     ----------
     table : DataFrame
-        Output of :func:`groove_utils.genre.accuracy_table`: `label`, ``accuracy, low, high`` in
+        Output of :func:`groove_utils.genre.accuracy_table`: `y`, ``accuracy, low, high`` in
         0…1.
-    label : str
+    y : str
         Column that names the rows.
     chance : float, optional
         Chance accuracy in per cent, drawn as a line.
     by_seed : DataFrame, optional
         From :func:`groove_utils.genre.accuracy_by_seed`: a ring per training.
     """
-    percent = table[["accuracy", "low", "high"]].mul(100).rename(columns={"accuracy": "estimate"})
-    rows = percent.assign(**{label: table[label]})
-    figure = plot_forest(rows, label=label, xlabel="Clips named correctly (%)", reference=chance)
+    percent = table.assign(**100 * table[["accuracy", "low", "high"]])
+    xlabel = "Clips named correctly (%)"
+    figure = plot_forest(percent, x="accuracy", y=y, xlabel=xlabel, reference=chance)
     if by_seed is not None:
         axes = figure.axes[0]
-        shares = 100 * by_seed.loc[list(table[label])]
+        shares = 100 * by_seed.loc[list(table[y])]
         for place, (_, values) in enumerate(shares.iterrows()):
             axes.plot(values, [place] * len(values), "o", color="#777777", mfc="none", markersize=4)
     return figure

@@ -168,7 +168,7 @@ def plot_neighbours(rates: pd.DataFrame) -> plt.Figure:
         label="Same " + rates["label"],
     )
     figure, panels = draw_panels(
-        table, label="model", panel="label", hue="network", reference=None, share_x=True
+        table, y="model", panel="label", hue="network", reference=None, share_x=True
     )
     for axes, chance in zip(panels, table.groupby("label", sort=False)["chance"].first()):
         axes.axvline(chance, linestyle="--", color="0.4", linewidth=1)

@@ -95,7 +95,7 @@ def plot_recovery(table: pd.DataFrame, xlabel: str = "Rating points") -> plt.Fig
     for axes, kind in zip(grid[:, 0], kinds):
         part = table[table["kind"] == kind]
         terms = list(dict.fromkeys(part["term"]))
-        draw_rows(axes, part, terms, label="term", hue="data", colours=colours)
+        draw_rows(axes, part, terms, y="term", hue="data", colours=colours)
         for bars, (_, own) in zip(axes.containers, part.groupby("data", sort=False)):
             axes.plot(own["truth"], bars.lines[0].get_ydata(), "D", markersize=7,
                       markerfacecolor="none", markeredgecolor="black")  # fmt: skip

@@ -29,8 +29,8 @@ __all__ = [
 def plot_scores(
     table: pd.DataFrame,
     *,
-    value: str = "estimate",
-    row: str = "model",
+    x: str = "estimate",
+    y: str = "model",
     hue: str | None = None,
     xlabel: str = "Out-of-fold R²",
     reference: float | None = 0.0,
@@ -42,9 +42,9 @@ def plot_scores(
     Parameters
     ----------
     table : DataFrame
-        One row per probe and question: ``target``, `row`, `value`, ``low`` and ``high``.
-    value, row : str
-        Columns with the score and the row names.
+        One row per probe and question: ``target``, `x`, `y`, ``low`` and ``high``.
+    x, y : str
+        Columns of the scores and of the names of the rows.
     hue : str, optional
         Column with one colour per value.
     xlabel : str
@@ -56,8 +56,8 @@ def plot_scores(
         Number of panels per row; by default, all in one row.
     """
     return plot_forest(
-        table.rename(columns={value: "estimate"}), label=row, panel="target", hue=hue,
-        xlabel=xlabel, reference=reference, bands=bands, columns=columns,
+        table, x=x, y=y, panel="target", hue=hue, xlabel=xlabel, reference=reference,
+        bands=bands, columns=columns,
     )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def plot_subset_scores(
     dots.grid(visible=False)
     dots.spines[:].set_visible(False)
     axes.axvline(0, color="#888888", linewidth=1, zorder=1.5)
-    draw_rows(axes, table, rows, label="subset", hue=hue, colours=colours, floor=floor)
+    draw_rows(axes, table, rows, y="subset", hue=hue, colours=colours, floor=floor)
     axes.set_xlim(left=max(axes.get_xlim()[0], floor - 0.08))
     axes.set(xlabel=xlabel)
     if hue is not None:
@@ -76,7 +76,7 @@ def plot_stem_shares(
     *,
     panel: str,
     hue: str | None = None,
-    label: str = "stem",
+    y: str = "stem",
     columns: int = 3,
     xlabel: str = "Share of out-of-fold R²",
     floor: float = -np.inf,
@@ -86,8 +86,8 @@ def plot_stem_shares(
     Parameters
     ----------
     table : DataFrame
-        Columns `label`, `panel`, `hue`, ``estimate``, ``low``, ``high``; rows keep their order.
-    panel, hue, label : str
+        Columns `y`, `panel`, `hue`, ``estimate``, ``low``, ``high``; rows keep their order.
+    panel, hue, y : str
         Columns that name the panels, the colours and the rows.
     columns : int
         Number of panels per row.
@@ -97,7 +97,7 @@ def plot_stem_shares(
         follow the estimates and cut off the ends of much longer intervals.
     """
     figure, panels = draw_panels(
-        table, label=label, panel=panel, hue=hue, columns=columns, row_height=0.22, floor=floor,
+        table, y=y, panel=panel, hue=hue, columns=columns, row_height=0.22, floor=floor,
         share_x=True,
     )  # fmt: skip
     low, high = _span(table[table["estimate"] >= floor])

@@ -18,6 +18,7 @@ from groove_utils.book import (
     report_percentages,
     report_texts,
     report_value,
+    report_values,
     show_figure,
     show_table,
 )
@@ -116,6 +117,23 @@ def test_verdicts_of_a_table_refer_to_a_value(in_book, shown):
     rows = {"auc": {"estimate": 0.7, "low": 0.4, "high": 0.8}}
     report_effects(rows, words=("yes", "no", "unclear"), reference=0.5)
     assert chapter.reported["auc_verdict"]["text"] == "unclear"
+
+
+def test_intervals_may_have_other_columns(in_book, shown):
+    chapter = in_book()
+    table = pd.DataFrame({"rho": [0.1], "low": [-9], "from": [0.05], "to": [0.3]}, index=["a"])
+    words = "above", "below", "unclear"
+    report_effects(table, value="rho", interval=("from", "to"), words=words)
+    assert chapter.reported["a"]["full"] == "0.10 (95% CI 0.05 to 0.30)"
+    assert chapter.reported["a_verdict"]["text"] == "above"
+
+
+def test_several_numbers_at_once(in_book, shown):
+    chapter = in_book()
+    medians = pd.Series([0.25, 0.5], index=["as published", "bass–drum"])
+    report_values(medians.add_prefix("median_"), 5, fmt=".1f")
+    assert chapter.reported["median_as_published"]["full"] == "0.2 (n = 5)"
+    assert chapter.reported["median_bass_drum"]["value"] == 0.5
 
 
 def test_several_counts_and_texts_at_once(in_book, shown):

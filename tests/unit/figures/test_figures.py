@@ -129,7 +129,7 @@ def estimates():
 def test_forest_draws_each_interval_where_it_is(estimates):
     bands = pd.DataFrame({"target": ["dance", "beat"], "low": [0.7, 0.8], "high": [0.9, 0.95]})
     figure = draw(
-        figures.plot_forest(estimates, label="model", panel="target", hue="kind", bands=bands)
+        figures.plot_forest(estimates, y="model", panel="target", hue="kind", bands=bands)
     )
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["dance", "beat"]
     for axes, target in zip(figure.axes, ["dance", "beat"], strict=True):
@@ -153,16 +153,27 @@ def test_forest_draws_each_interval_where_it_is(estimates):
 
 def test_forest_of_one_panel_and_an_estimate_outside_its_interval(estimates):
     one = estimates.head(3).assign(low=[0.5, 1, 2], high=[1, 1, 2])
-    figure = draw(figures.plot_forest(one, label="model", reference=None))
+    figure = draw(figures.plot_forest(one, y="model", reference=None))
     assert len(figure.axes) == 1
     assert not figure.legends
     segments = figure.axes[0].containers[0][2][0].get_segments()
     assert segments[0][:, 0].tolist() == [0, 1]
 
 
+def test_forest_takes_the_columns_by_name(estimates):
+    one = estimates.head(3).rename(columns={"low": "from", "high": "to"})
+    one = one.assign(rho=[5.0, 6, 7], low=-9)  # an unrelated column of the usual name
+    figure = draw(figures.plot_forest(one, x="rho", y="model", interval=("from", "to")))
+    bars = figure.axes[0].containers[0]
+    assert bars.lines[0].get_xdata().tolist() == [5, 6, 7]
+    ends = np.array([segment[:, 0] for segment in bars[2][0].get_segments()])
+    expected = np.c_[np.minimum(one["from"], one["rho"]), np.maximum(one["to"], one["rho"])]
+    assert ends == pytest.approx(expected)
+
+
 def test_forest_refuses_a_colour_that_lost_its_intervals(estimates):
     one = estimates[estimates["target"] == "dance"].copy()
-    names = {"label": "model", "hue": "kind"}
+    names = {"y": "model", "hue": "kind"}
     one.loc[one["kind"] == "twin", ["low", "high"]] = np.nan
     with raises(DetailedError, "not_finite", column="low", value=["twin"]):
         figures.plot_forest(one, **names)

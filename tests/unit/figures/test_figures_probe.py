@@ -27,7 +27,7 @@ def test_settings_keep_their_rows_and_mark_what_falls_off():
         columns=["model", "setting", "target", "r2"],
     )  # fmt: skip
     left, right = draw_panels(
-        table.rename(columns={"r2": "estimate"}), label="model", panel="target", hue="setting",
+        table, x="r2", y="model", panel="target", hue="setting",
         floor=-1.0, share_x=True,
     )[1]  # fmt: skip
     assert [tick.get_text() for tick in left.get_yticklabels()] == ["a", "b"]
@@ -44,7 +44,7 @@ def test_scores_have_a_panel_a_question_and_their_ceiling():
          "r2": [0.2, 0.3, 0.4, 0.5], "low": [0.1] * 4, "high": [0.6] * 4}
     )  # fmt: skip
     bands = pd.DataFrame({"target": ["party"], "low": [0.7], "high": [0.9]})
-    figure = figures.plot_scores(table, value="r2", bands=bands)
+    figure = figures.plot_scores(table, x="r2", bands=bands)
     dance, party = figure.axes
     assert [axes.get_title(loc="left") for axes in (dance, party)] == ["dance", "party"]
     drawn = [axes.containers[0].lines[0].get_xdata().tolist() for axes in (dance, party)]
@@ -85,7 +85,7 @@ def test_forests_have_rows_of_their_own_and_common_colours():
                                "estimate": [0.1, -7.0, 0.3]}),
         "size": pd.DataFrame({"step": ["c"], "model": ["n"], "estimate": [0.2]}),
     }  # fmt: skip
-    figure = figures.plot_forests(tables, label="step", hue="model", floor=-1)
+    figure = figures.plot_forests(tables, y="step", hue="model", floor=-1)
     first, second = figure.axes[:2]
     assert [tick.get_text() for tick in first.get_yticklabels()] == ["a", "b"]
     assert [tick.get_text() for tick in second.get_yticklabels()] == ["c"]
@@ -93,6 +93,23 @@ def test_forests_have_rows_of_their_own_and_common_colours():
     (dot,) = [line for line in second.lines if list(line.get_xdata()) == [0.2]]
     (same,) = [line for line in first.lines if list(line.get_xdata()) == [0.3]]
     assert dot.get_color() == same.get_color()
+
+
+def test_forests_take_columns_of_each_table():
+    tables = {
+        "parts": pd.DataFrame({"part": ["all", "within"], "model": ["m", "n"], "r2": [0.4, 0.1],
+                               "low": [0.3, 0.0], "high": [0.5, 0.2]}),
+        "models": pd.DataFrame({"model": ["m", "n"], "estimate": [0.2, 0.3]}),
+    }  # fmt: skip
+    names = {"x": ["r2", "estimate"], "y": ["part", "model"], "hue": ["model", None]}
+    first, second = figures.plot_forests(tables, **names).axes
+    assert [tick.get_text() for tick in second.get_yticklabels()] == ["m", "n"]
+    assert sorted(points(first)) == [0.1, 0.4]
+    (bars,) = second.containers
+    assert bars.lines[0].get_xydata().tolist() == [[0.2, 0], [0.3, 1]]
+    assert not bars.has_xerr
+    colours = [one.lines[0].get_color() for one in (*first.containers, bars)]
+    assert colours[0] == colours[2] != colours[1]
 
 
 def test_layer_profiles_fill_what_may_be_best():
