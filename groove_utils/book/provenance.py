@@ -13,10 +13,10 @@ import pandas as pd
 
 from groove_utils.audio.decode import open_audio
 from groove_utils.book.chapter import has_table
-from groove_utils.book.markdown import MystText, markdown_table
+from groove_utils.book.markdown import MystText, escape_text, markdown_table
 from groove_utils.files import hash_file
 from groove_utils.packages import required_packages
-from groove_utils.study import Study
+from groove_utils.study import Study, validate_study
 
 __all__ = ["provenance_tables"]
 
@@ -27,14 +27,15 @@ def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]
     Returns
     -------
     dict of str to str
-        ``versions_table``, ``data_table``, ``found_table`` and ``sample_rates`` (may be
-        empty), ``runs_table``, ``weights_table`` and ``machine``.
+        ``versions_table``, ``data_table``, ``found_table``, ``sample_rates`` and ``unused`` (may
+        be empty), ``runs_table``, ``weights_table`` and ``machine``.
     """
     return {
         "versions_table": _table(_versions(root)),
         "data_table": _table(_data(study)),
         "found_table": _found(study),
         "sample_rates": _sample_rates(study),
+        "unused": _unused(study),
         "runs_table": _table(_runs(build, chapters)),
         "weights_table": _table(_weights(build)),
         "machine": f"Python {platform.python_version()} on {platform.system()} "
@@ -73,6 +74,13 @@ def _sample_rates(study: Study) -> str:
         with closing(open_audio(study.audio_path(track))) as file:
             counts[file.sr] += 1
     return ", ".join(f"{rate:,} Hz ({count} files)" for rate, count in sorted(counts.items()))
+
+
+def _unused(study: Study) -> MystText:
+    """List the columns and files of the study folder that no analysis reads."""
+    notes: list[str] = []
+    validate_study(study.path, check_audio=False, report=notes.append)
+    return MystText("\n".join(f"- {escape_text(note)}" for note in notes))
 
 
 def _found(study: Study) -> MystText:

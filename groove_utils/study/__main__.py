@@ -108,7 +108,11 @@ def _validate(options: argparse.Namespace) -> int:
     from groove_utils.study.validate import validate_study
 
     stamps = take_stamps(options.folder)
-    StudyError.raise_any(options.folder, validate_study(options.folder))
+    notes: list[str] = []
+    problems = validate_study(options.folder, report=notes.append)
+    StudyError.raise_any(options.folder, problems)
+    for note in notes:
+        print(note)
     print(load_study(options.folder, validate=False))
     if options.manifest:
         files = [options.folder, *list_folder(options.folder), *options.input]

@@ -18,13 +18,9 @@ from groove_utils.study.containment import find_file
 from groove_utils.study.metadata import read_metadata
 from groove_utils.study.problems import StudyError, UnknownNameError
 from groove_utils.study.stem_names import STEMS, subset_name
-from groove_utils.study.tables import query_scales, read_table
+from groove_utils.study.tables import RATING_COLUMNS, query_scales, read_table, unread_columns
 
 __all__ = ["Study", "load_study"]
-
-
-RATING_COLUMNS = ("track_id", "query", "rating", "listener_id")
-TRACK_TEXTS = ("title", "artist", "style", "audio")
 
 
 def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> Study:
@@ -155,7 +151,7 @@ class Study:
         Facts named like a column of another of the three tables are left out, here and in
         :attr:`listeners`.
         """
-        return self._facts("tracks.csv", ("track_id", *TRACK_TEXTS))
+        return self._facts("tracks.csv")
 
     @cached_property
     def song_names(self) -> pd.Series:
@@ -186,7 +182,7 @@ class Study:
     def listeners(self) -> pd.DataFrame | None:
         """One row per listener, or None if there are only song means."""
         if (self.path / "listeners.csv").is_file():
-            return self._facts("listeners.csv", ("listener_id",))
+            return self._facts("listeners.csv")
         if "listener_id" in self.ratings:
             return self.ratings[["listener_id"]].drop_duplicates(ignore_index=True)
         return None
@@ -224,11 +220,12 @@ class Study:
             case "styles":
                 return len(self.styles) > 1
             case "stems":
-                return all((self.path / "stems" / t).is_dir() for t in self.tracks["track_id"])
+                tracks = self.tracks["track_id"]
+                return all(find_file(self.path, f"stems/{track}").is_dir() for track in tracks)
             case "truth":
                 return (self.path / what).is_dir()
             case "embeddings":
-                return next((self.path / "embeddings").glob("*/**/*.npz"), None) is not None
+                return next((self.path / "embeddings").glob("*/*.npz"), None) is not None
             case "stem-embeddings":
                 return next((self.path / "embeddings").glob("*/*/*.npz"), None) is not None
             case "descriptors":
@@ -276,7 +273,8 @@ class Study:
 
     def stem_paths(self, track_id: str) -> dict[str, Path]:
         """Return the files of a track's stems, in the order drums, bass, other, vocals."""
-        files = {file.stem: file for file in sorted((self.path / "stems" / track_id).glob("*"))}
+        folder = find_file(self.path, f"stems/{track_id}")
+        files = {file.stem: file for file in sorted(folder.glob("*"))}
         return {stem: self._reading(files[stem]) for stem in STEMS if stem in files}
 
     def vector_paths(self, model: str, stems: Iterable[str] | None = None) -> dict[str, Path]:
@@ -338,11 +336,10 @@ class Study:
         self.files_read.add(path)
         return path
 
-    def _facts(self, file: str, own: tuple[str, ...]) -> pd.DataFrame:
+    def _facts(self, file: str) -> pd.DataFrame:
         """Read a table without the columns of other tables, with which it will be joined."""
         table = self._table(file)
-        others = {*RATING_COLUMNS, *TRACK_TEXTS}.difference(own)
-        return table.drop(columns=table.columns.intersection(list(others)))
+        return table.drop(columns=unread_columns(file, table))
 
     def _table(self, file: str) -> pd.DataFrame:
         self._reading(file)

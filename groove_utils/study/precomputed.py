@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandera.pandas as pa
 
 from groove_utils.errors import DetailedError
+from groove_utils.files import hash_bytes
 from groove_utils.study.archives import LARGEST, read_arrays
 from groove_utils.study.containment import check_file, check_folder
 from groove_utils.study.problems import Problem, StudyError, problem, reading
 from groove_utils.study.schemas import FILE_NAME, FINITE, check_frame, identifier
-from groove_utils.study.stem_names import NO_STEMS, parse_subset
+from groove_utils.study.stem_names import NO_STEMS, parse_subset, subset_name
 from groove_utils.study.tables import MISSING, read_csv
 from groove_utils.study.text import is_label, plain_text
 
@@ -51,8 +53,18 @@ def check_descriptors(folder: Path, tracks: set[str]) -> list[Problem]:
     return problems
 
 
-def check_embeddings(folder: Path, tracks: list[str]) -> Iterator[Problem]:
-    """Check ``embeddings/<model>/<track_id>.npz`` and ``embeddings/<model>/<stems>/…``."""
+def check_embeddings(
+    folder: Path, tracks: list[str], report: Callable[[str], object] | None = None
+) -> Iterator[Problem]:
+    """Check ``embeddings/<model>/<track_id>.npz`` and ``embeddings/<model>/<stems>/…``.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    tracks : list of str
+    report : callable, optional
+        Function called with sentences about tracks that share their vectors.
+    """
     paths = sorted((folder / "embeddings").glob("[!.]*"))
     for path in paths:
         if path.suffix == ".npz":
@@ -65,22 +77,26 @@ def check_embeddings(folder: Path, tracks: list[str]) -> Iterator[Problem]:
         if problems := check_folder(folder, place):
             yield from problems
             continue
-        parts = [path for path in sorted(model.glob("[!.]*")) if path.is_dir()]
-        if not parts or next(model.glob("*.npz"), None):
-            yield from _check_vectors(folder, place, tracks)
-        for part in parts:
-            try:
-                known = part.name != NO_STEMS and parse_subset(part.name)
-            except DetailedError:
-                known = False
-            if not known:
+        yield from _check_vectors(folder, place, tracks, report)
+        for part in sorted(filter(Path.is_dir, model.glob("[!.]*"))):
+            if not _is_sum(part.name):
                 details = {"value": part.name, "expected": "drums, bass, other, vocals, drums+bass"}
                 yield problem("unknown_stem", f"{place}/{part.name}", **details)
             else:
-                yield from _check_vectors(folder, f"{place}/{part.name}", tracks)
+                yield from _check_vectors(folder, f"{place}/{part.name}", tracks, report)
 
 
-def _check_vectors(folder: Path, place: str, tracks: list[str]) -> Iterator[Problem]:
+def _is_sum(name: str) -> bool:
+    """Return True for the name of a stem or of a sum of stems, in the usual order."""
+    try:
+        return name != NO_STEMS and subset_name(parse_subset(name)) == name
+    except DetailedError:
+        return False
+
+
+def _check_vectors(
+    folder: Path, place: str, tracks: list[str], report: Callable[[str], object] | None
+) -> Iterator[Problem]:
     """Check the vectors of a model: one file per track, with the same layers and dimensions."""
     files = {plain_text(path.stem): path for path in sorted((folder / place).glob("*.npz"))}
     for track in sorted(set(files) - set(tracks)):
@@ -88,6 +104,7 @@ def _check_vectors(folder: Path, place: str, tracks: list[str]) -> Iterator[Prob
     if missing := [track for track in tracks if track not in files]:
         yield problem("missing_vectors", place, value=missing[0], count=len(missing))
     first, expected = None, None
+    hashes: dict[str, str] = {}  # track → hash of its vectors
     for track in tracks:
         if track not in files:
             continue
@@ -96,7 +113,7 @@ def _check_vectors(folder: Path, place: str, tracks: list[str]) -> Iterator[Prob
             yield from problems
             continue
         try:
-            sizes = _vector_sizes(files[track])
+            sizes, hashes[track] = _summarise_vectors(files[track])
         except ValueError as error:
             yield problem("damaged_vectors", file, error=error)
             continue
@@ -104,10 +121,28 @@ def _check_vectors(folder: Path, place: str, tracks: list[str]) -> Iterator[Prob
         if sizes != expected:
             details = {"value": sizes, "expected": expected, "first": Path(first).name}
             yield problem("other_layers", file, **details)
+    yield from _check_copies(place, hashes, report)
 
 
-def _vector_sizes(path: Path) -> dict[str, int]:
-    sizes = {}
+def _check_copies(
+    place: str, hashes: dict[str, str], report: Callable[[str], object] | None
+) -> Iterator[Problem]:
+    """Find tracks with the same vectors: a problem if all are, otherwise worth a note."""
+    counts = Counter(hashes.values())
+    if len(hashes) > 1 and len(counts) == 1:
+        yield problem("identical_vectors", place, count=len(hashes))
+    elif report and len(counts) < len(hashes):
+        shared = [track for track in hashes if counts[hashes[track]] > 1]
+        alike = [track for track in shared if hashes[track] == hashes[shared[0]]]
+        report(
+            f"{place}: {len(shared)} of {len(hashes)} tracks have exactly the vectors of another "
+            f"track ({' and '.join(alike[:2])}, for example). Are they different recordings?"
+        )
+
+
+def _summarise_vectors(path: Path) -> tuple[dict[str, int], str]:
+    """Return the dimensions of each layer of an archive, and a hash of all vectors."""
+    sizes, hashes = {}, []
     for name, values in read_arrays(path).items():
         if values.ndim not in (1, 2) or not values.size:
             raise ValueError(f"has {name!r} of shape {values.shape}, which is not a vector")
@@ -117,4 +152,5 @@ def _vector_sizes(path: Path) -> dict[str, int]:
         if not is_label(name):
             raise ValueError(f"has an array named {name!r}, which contains markup")
         sizes[name] = values.shape[-1]
-    return sizes
+        hashes += [name, values.tobytes()]
+    return sizes, hash_bytes(*hashes)

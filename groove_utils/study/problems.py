@@ -123,6 +123,10 @@ MESSAGES = {
     "track.",
     "missing_stem": "no such file; expected the four stems {expected}. Add the stem.",
     "unusable_stem": "a file that cannot be used ({error}); expected a sound file. {remedy}",
+    "unknown_stems": "stems of {value!r}; expected a folder named like a track_id in tracks.csv, "
+    "with drums, bass, other and vocals. Rename or delete it.",
+    "missing_stems": "no stems for {count} track(s), the first of which is {value!r}; expected a "
+    "folder <track_id> for each track. Add them, or delete the folder stems.",
     "wrong_stem_length": "{value:.3f} s; expected {expected:.3f} s, the length of the mix. Export "
     "stem and mix over the same range.",
     "missing_ratings": "{count} rows without a rating; expected a number in each row. Drop them "
@@ -176,11 +180,14 @@ MESSAGES = {
     "<track_id>.npz for each track. Add them, or delete the folder.",
     "damaged_vectors": "a file that {error}; expected an .npz archive whose keys are layer names, "
     "with arrays of finite numbers of shape (dim,) or (n_windows, dim). Copy or export it again.",
+    "identical_vectors": "the same vectors for all {count} tracks; expected different ones, since "
+    "nothing can be predicted from a constant. Export them again, one file per track.",
     "other_layers": "the layers {value}; expected {expected}, as in {first}. Export all with the "
     "same model.",
     "unknown_model": "a path without a model's name; expected one of {expected}. Rename its "
     "folder.",
-    "unknown_stem": "the instrument {value!r}; expected one of {expected}. Rename it.",
+    "unknown_stem": "the instrument {value!r}; expected a folder such as {expected}, "
+    "with stems in this order. Rename it.",
     "missing_array": "the keys {keys}; expected {expected}. Download it again.",
     "too_few_songs": "{value} songs with ratings, descriptors and all embeddings; expected "
     "{expected}. Complete the download, and check that the ids agree between the files.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -15,11 +16,18 @@ from groove_utils.study.problems import StudyError, problem
 from groove_utils.study.text import plain_text
 
 __all__ = [
-    "MISSING", "as_numbers", "drop_missing_ratings", "query_scales", "read_csv", "read_table",
-    "write_study",
+    "MISSING", "RATING_COLUMNS", "as_numbers", "drop_missing_ratings", "query_scales", "read_csv",
+    "read_table", "unread_columns", "write_study",
 ]  # fmt: skip
 
 IDENTIFIERS = ("track_id", "listener_id", "query", "title", "artist", "style", "audio")
+RATING_COLUMNS = ("track_id", "query", "rating", "listener_id")
+# columns of each table that other tables may not repeat, since they are joined
+OWN_COLUMNS = {
+    "tracks.csv": {"track_id", "title", "artist", "style", "audio"},
+    "listeners.csv": {"listener_id"},
+    "ratings.csv": {*RATING_COLUMNS},
+}
 # Spellings of a missing number. In text columns they are ordinary text: an artist may be called
 # None, and NA is a country.
 MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "None")
@@ -94,6 +102,24 @@ def read_table(folder: Path, file: str) -> pd.DataFrame:
     frame = read_csv(folder / file, dtype=dict.fromkeys(IDENTIFIERS, str)).reset_index(drop=True)
     others = [name for name in frame if name not in IDENTIFIERS]
     return frame.assign(**{name: as_numbers(frame[name]) for name in others})
+
+
+def unread_columns(file: str, columns: Iterable[str]) -> list[str]:
+    """Return the columns of one of the three tables that no analysis reads.
+
+    In ``ratings.csv``, these are all facts; in ``tracks.csv`` and ``listeners.csv``, the facts
+    named like a column of another table.
+
+    Examples
+    --------
+    >>> unread_columns("listeners.csv", ["listener_id", "age", "style"])
+    ['style']
+    """
+    own = OWN_COLUMNS[file]
+    if file == "ratings.csv":
+        return [name for name in columns if name not in own]
+    others = set().union(*OWN_COLUMNS.values()) - own
+    return [name for name in columns if name in others]
 
 
 def as_numbers(column: pd.Series) -> pd.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ from groove_utils.study.problems import Problem, limit_problems, problem
 from groove_utils.study.schemas import check_table
 from groove_utils.study.stem_names import STEMS
 from groove_utils.study.tables import query_scales
+from groove_utils.study.text import plain_text
+from groove_utils.study.unused_files import describe_unused
 
 __all__ = ["validate_study"]
 
@@ -30,7 +32,11 @@ LENGTH_TOLERANCE = 0.01  # seconds between a stem and its mix
 
 
 def validate_study(
-    folder: str | os.PathLike, *, check_audio: bool = True, n_jobs: int = 2
+    folder: str | os.PathLike,
+    *,
+    check_audio: bool = True,
+    n_jobs: int = 2,
+    report: Callable[[str], object] | None = None,
 ) -> list[Problem]:
     """Find all problems that prevent a study folder from being analysed.
 
@@ -43,6 +49,9 @@ def validate_study(
         in ``embeddings/``.
     n_jobs : int
         Number of decoding threads.
+    report : callable, optional
+        Function called with sentences about what is accepted but perhaps not intended, such as
+        columns that are not read.
 
     Returns
     -------
@@ -81,10 +90,13 @@ def validate_study(
         if ids and os.path.lexists(folder / "descriptors.csv"):
             problems += check_descriptors(folder, set(ids))
         if ids and check_audio:
-            problems += check_embeddings(folder, ids)
+            problems += check_embeddings(folder, ids, report)
+        problems += _check_stem_folders(folder, ids)
         if {"track_id", "audio"} <= set(tracks):
             check = _check_audio if check_audio else _check_paths
             problems += check(folder, tracks, n_jobs)
+    for note in describe_unused(folder, tables) if report else ():
+        report(note)
     return limit_problems(problems)
 
 
@@ -200,7 +212,20 @@ def _check_track_audio(
         yield from _check_stems(folder, f"stems/{track_id}", len(y) / sr)
 
 
+def _check_stem_folders(folder: Path, tracks: list[str]) -> Iterator[Problem]:
+    """Compare the names in ``stems/`` with the tracks: one folder per track, or none at all."""
+    paths = sorted((folder / "stems").glob("[!.]*"))
+    names = {plain_text(path.name) for path in paths}
+    for path in paths:
+        if plain_text(path.name) not in tracks or not path.is_dir():
+            yield problem("unknown_stems", f"stems/{path.name}", value=path.name)
+    missing = [track for track in tracks if track not in names]
+    if missing and names.intersection(tracks):
+        yield problem("missing_stems", "stems", value=missing[0], count=len(missing))
+
+
 def _check_stems(folder: Path, stem_folder: str, duration: float) -> Iterator[Problem]:
+    stem_folder = find_file(folder, stem_folder).relative_to(folder).as_posix()
     if not (folder / stem_folder).is_dir():
         return
     if problems := check_folder(folder, stem_folder):

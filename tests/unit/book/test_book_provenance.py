@@ -104,3 +104,13 @@ def test_a_model_card_tells_where_its_weights_are_and_what_its_layers_are():
     assert "`OpenMuQ/MuQ-large-msd-iter`, revision not pinned" in cards["muq-mulan"]
     assert "only the short form of its revision is known" in cards["audiomae"]
     assert "put vectors into embeddings/musicfm/" in cards["musicfm"]
+
+
+def test_columns_that_are_not_read_are_listed(tables):
+    _, study, make = tables
+    assert make()["unused"] == ""
+    table = pd.read_csv(study.path / "ratings.csv").assign(**{"a{ref}`b`": 1})
+    table.to_csv(study.path / "ratings.csv", index=False)
+    listed = make()["unused"]
+    assert listed.startswith("- ratings.csv: ")
+    assert "{ref}" not in listed

@@ -353,10 +353,11 @@ def test_descriptors_need_ids_and_columns(make_study):
 def with_vectors(make_study):
     """A study with vectors of one model, of the mixes and of one sum of stems."""
     folder = make_study(audio=False)
+    rng = np.random.default_rng(3)
     for place in ("embeddings/m", "embeddings/m/drums+bass"):
         (folder / place).mkdir(parents=True)
         for song in SONGS:
-            np.savez(folder / place / f"{song}.npz", layer=np.ones((3, 4)), song_id=song)
+            np.savez(folder / place / f"{song}.npz", layer=rng.normal(size=(3, 4)), song_id=song)
     return folder
 
 

@@ -1,6 +1,7 @@
 """Each kind of problem of a study folder is reported with its file, row and column."""
 
 import re
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -282,3 +283,84 @@ def test_the_command_prints_all_and_stamps_only_what_is_right(make_study, tmp_pa
     assert main(["validate", str(make_study("whole")), "--manifest", str(stamp)]) == 0
     assert stamp.exists()
     assert "8 tracks by 4 artists, 5 listeners, 80 ratings" in capsys.readouterr().out
+
+
+def test_folders_of_stems_are_compared_with_the_tracks(make_study):
+    folder = make_study(stems=True)
+    stems = folder / "stems"
+    (stems / "song3").rename(stems / "Song 3")
+    (stems / "readme.txt").write_text("true stems")
+    problems = {(p.kind, p.file): p for p in validate_study(folder, n_jobs=1)}
+    assert set(problems) == {
+        ("unknown_stems", "stems/Song 3"), ("unknown_stems", "stems/readme.txt"),
+        ("missing_stems", "stems"),
+    }  # fmt: skip
+    missing = problems["missing_stems", "stems"]
+    assert missing.details == {"value": "song3", "count": 1}
+
+
+def test_stems_whose_accents_are_separate(make_study):
+    names = ("Motörhead", *(f"song{k}" for k in range(7)))
+    folder = make_study(stems=True, names=names)
+    stems = folder / "stems"
+    (stems / names[0]).rename(stems / unicodedata.normalize("NFD", names[0]))
+    assert validate_study(folder, n_jobs=1) == []
+    study = load_study(folder)
+    assert study.has("stems")
+    assert len(study.stem_paths(names[0])) == 4
+
+
+def test_what_is_not_read_is_named(make_study):
+    folder = make_study(stems=True)
+    for file, names in {
+        "tracks.csv": ["rating", "tempo"], "listeners.csv": ["style", "age"], RATINGS: ["rt"],
+    }.items():  # fmt: skip
+        edit(folder, file, lambda t, names=names: t.assign(**dict.fromkeys(names, "1")))
+    (folder / "Embedding").mkdir()
+    (folder / "notes.txt").write_text("of our own")
+    record("audio/take 2.flac", np.ones(9))(folder)
+    record("stems/song1/guitar.flac", np.ones(9))(folder)
+    notes = []
+    assert validate_study(folder, n_jobs=1, report=notes.append) == []
+    places = [(note.partition(":")[0], note.split(": ")[2].split(" ")[0]) for note in notes
+              if "not read: " in note]  # fmt: skip
+    assert sorted(places) == [
+        ("listeners.csv", "style"), ("ratings.csv", "rt"), ("stems", "guitar.flac"),
+        ("tracks.csv", "rating"),
+    ]  # fmt: skip
+    assert any(note.startswith("Embedding: ") and "embeddings" in note for note in notes)
+    assert any(note.endswith(": audio/take 2.flac.") for note in notes)
+    assert len(notes) == 6
+
+
+@pytest.mark.parametrize("copied", [8, 3, 0])
+def test_vectors_copied_from_track_to_track(make_study, copied):
+    folder = make_study(audio=False)
+    rng = np.random.default_rng(4)
+    (folder / "embeddings" / "m").mkdir(parents=True)
+    first = rng.normal(size=4)
+    for k in range(8):
+        values = first if k < copied else rng.normal(size=4)
+        np.savez(folder / "embeddings" / "m" / f"song{k}.npz", layer=values)
+    notes = []
+    problems = validate_study(folder, report=notes.append)
+    assert [p.kind for p in problems] == (["identical_vectors"] if copied == 8 else [])
+    assert len(notes) == (copied == 3)
+    if notes:
+        assert "3 of 8 tracks" in notes[0]
+        assert "song0 and song1" in notes[0]
+
+
+def test_vectors_of_stems_alone_and_in_another_order(make_study):
+    folder = make_study(audio=False)
+    rng = np.random.default_rng(4)
+    for place in ("m", "m/bass+drums"):
+        (folder / "embeddings" / place).mkdir(parents=True)
+        for k in range(8):
+            np.savez(folder / "embeddings" / place / f"song{k}.npz", layer=rng.normal(size=4))
+    assert [p.kind for p in validate_study(folder)] == ["unknown_stem"]  # they would not be found
+    (folder / "embeddings/m/bass+drums").rename(folder / "embeddings/m/drums+bass")
+    assert validate_study(folder) == []
+    for path in (folder / "embeddings" / "m").glob("*.npz"):
+        path.unlink()
+    assert [p.kind for p in validate_study(folder)] == ["missing_vectors"]
