@@ -139,7 +139,7 @@ def adapter_files(kind: type) -> list[Path]:
     --------
     >>> from groove_utils.embed.models.basic_pitch import BasicPitch
     >>> [file.name for file in adapter_files(BasicPitch)]
-    ['basic_pitch.py', 'frame_statistics.py', 'package_files.py']
+    ['basic_pitch.py', 'frame_statistics.py', 'packaged_graph.py', 'packaged_model.py']
     """
     start = Path(inspect.getfile(kind)).resolve()
     if start.is_relative_to(_MODELS):

@@ -20,12 +20,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from groove_utils.embed.models.packaged_network import PackagedNetwork, valid_frames
+from groove_utils.embed.models.framing import Framing
+from groove_utils.embed.models.packaged_network import PackagedNetwork
 
 __all__ = ["AiSFX", "AiSFXNetwork", "MelSpectrogram"]
 
-SAMPLE_RATE = 44100
-N_FFT, HOP, N_FRAMES, N_MELS = 2048, 1024, 100, 96
+SAMPLE_RATE, N_FFT, N_MELS = 44100, 2048, 96
+FRAMING = Framing(SAMPLE_RATE, N_FFT, hop=1024, n_frames=100)
 LARGEST = 9.457798957824707  # of the training data, after compression
 CHANNELS = (64, 128, 256, 512)
 
@@ -49,7 +50,7 @@ class MelSpectrogram(nn.Module):
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         """Transform (n_windows, n_samples) to (n_windows, n_frames, 96)."""
-        spectrum = torch.fft.rfft(batch.unfold(1, N_FFT, HOP) * self.window)
+        spectrum = torch.fft.rfft(FRAMING.cut(batch) * self.window)
         with torch.autocast(batch.device.type, enabled=False):  # bfloat16 is too coarse
             mel = (spectrum.real.square() + spectrum.imag.square()) @ self.filters
         return torch.log10(10000 * mel + 1) / LARGEST
@@ -78,21 +79,13 @@ class AiSFXNetwork(nn.Module):
         self.blocks = nn.ModuleList(_Block(n, m) for n, m in zip((1, *CHANNELS), CHANNELS))
 
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Compute the feature maps averaged over frequency, and the embedding.
+        """Return the feature maps averaged over frequency, and the embedding.
 
-        Parameters
-        ----------
-        batch : Tensor, shape (n_windows, n_samples)
-        n_valid : Tensor of int, shape (n_windows,)
-
-        Returns
-        -------
-        dict of str to Tensor
-            ``block1`` … ``block3``, shape (n_windows, n_positions, n_channels), NaN at positions
-            after the end; ``embedding``, shape (n_windows, 512), the largest value over time.
+        ``block1`` … ``block3`` have shape (n_windows, n_positions, n_channels); ``embedding``,
+        (n_windows, 512), is the largest value over time.
         """
         x = self.spectrogram(batch)
-        mask = valid_frames(n_valid, N_FFT, HOP, x.shape[1])
+        mask = FRAMING.valid(n_valid)
         x, layers = (x * mask[..., None])[:, None], {}
         for i, block in enumerate(self.blocks, 1):
             x = block(x)
@@ -108,11 +101,7 @@ class AiSFXNetwork(nn.Module):
 class AiSFX(PackagedNetwork):
     """Adapter of aiSFX (``aisfx``), or of its untrained twin."""
 
-    sample_rate = SAMPLE_RATE
-    window = ((N_FRAMES - 1) * HOP + N_FFT) / SAMPLE_RATE
-    hop = N_FRAMES * HOP / SAMPLE_RATE
-    lead = N_FFT // 2 / SAMPLE_RATE
-    architecture = AiSFXNetwork
+    architecture, framing = AiSFXNetwork, FRAMING
     version = "0.1.2"
     file = "models/checkpoint.pth"
     sha256 = "499ea75909c932a2f94c35fa722fa4fabc5bcb7e84917209cc5f7402627b7eb5"

@@ -14,19 +14,20 @@ instrument-agnostic model for polyphonic note transcription and multipitch estim
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import onnx.helper
 import onnx.shape_inference
 from onnx.numpy_helper import from_array, to_array
 
-from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.models.frame_statistics import mean_and_deviation
-from groove_utils.embed.models.package_files import package_file
+from groove_utils.embed.models.packaged_graph import (
+    GraphSession,
+    PackagedGraph,
+    randomise_graph,
+)
 
-__all__ = ["BasicPitch", "fold_convolutions", "randomise_kernels"]
+__all__ = ["BasicPitch", "fold_convolutions"]
 
 SAMPLE_RATE = 22050
 HOP = 256
@@ -41,41 +42,10 @@ OUTPUTS = {
 VECTOR_LENGTH = 16  # channels that a processor's convolution computes at once
 
 
-class _Session:
-    """An onnxruntime session with the bytes of its graph."""
+class BasicPitch(PackagedGraph):
+    """Adapter of Basic Pitch (``basic-pitch``), or of its untrained twin.
 
-    def __init__(self, graph: bytes):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = 1  # the engine runs batches side by side
-        self.graph = graph
-        self.session = onnxruntime.InferenceSession(
-            fold_convolutions(graph), options, providers=["CPUExecutionProvider"]
-        )
-
-    def content(self) -> bytes:
-        """Return the bytes of which the fingerprint is taken."""
-        return self.graph
-
-    def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        feed = {self.session.get_inputs()[0].name: batch[..., None]}
-        return dict(zip(OUTPUTS, self.session.run(list(OUTPUTS.values()), feed), strict=True))
-
-
-class BasicPitch:
-    """Adapter of Basic Pitch, or of its untrained twin.
-
-    The twin keeps the graph and the constant-Q transform, which is not learnt. Its learnt kernels
-    are drawn from normal distributions with the trained ones' standard deviations, and biases are
-    zero, so its activations are of similar size and only the training is missing.
-
-    Parameters
-    ----------
-    name : {'basic-pitch', 'basic-pitch-untrained'}
-    seed : int
-        Seed of the twin's kernels.
+    The twin keeps the constant-Q transform, which is not learnt.
     """
 
     sample_rate = SAMPLE_RATE
@@ -83,30 +53,21 @@ class BasicPitch:
     hop = (WINDOW - 2 * EDGE * HOP) / SAMPLE_RATE
     lead = EDGE * HOP / SAMPLE_RATE
     version = "0.4.0"
-    batch_size = 2  # the feature maps of more do not fit a processor's caches
-    concurrent = True
+    file = "saved_models/icassp_2022/nmp.onnx"
+    sha256 = "2c3c1d144bfa61ad236e92e169c13535c880469a12a047d4e73451f2c059a0ec"
+    outputs = OUTPUTS
 
-    def __init__(self, name: str = "basic-pitch", seed: int = 0):
-        self.name, self.seed = name, seed
-        self.trained = not name.endswith("-untrained")
-        self.layers = dict(catalogued_models()[name].layers)
+    def randomise(self, graph: bytes) -> bytes:
+        """Return the twin's graph, with the kernels of the constant-Q transform, of one row."""
+        tensors = onnx.load_from_string(graph).graph.initializer
+        fixed = [tensor.name for tensor in tensors if tensor.dims[2:3] == [1]]
+        return randomise_graph(graph, self.seed, fixed)
 
-    def files(self) -> list[Path]:
-        """Return the graph's file.
+    def optimise(self, graph: bytes) -> bytes:
+        """Return the result of :func:`fold_convolutions`."""
+        return fold_convolutions(graph)
 
-        Raises
-        ------
-        ModelUnavailableError
-            If ``basic-pitch`` or ``onnxruntime`` is not installed.
-        """
-        return [package_file(self.name, "saved_models", "icassp_2022", "nmp.onnx")]
-
-    def load(self) -> _Session:
-        """Return an onnxruntime session; errors are those of :meth:`files`."""
-        graph = self.files()[0].read_bytes()
-        return _Session(graph if self.trained else randomise_kernels(graph, self.seed))
-
-    def forward(self, session: _Session, batch, n_valid) -> dict[str, np.ndarray]:
+    def forward(self, session: GraphSession, batch, n_valid) -> dict[str, np.ndarray]:
         """Compute mean and standard deviation over the valid frames, (n_windows, 2 × n_pitches).
 
         Parameters
@@ -117,47 +78,13 @@ class BasicPitch:
         n_valid : array-like of int, shape (n_windows,)
             Valid samples of each window.
         """
-        # a frame counts if its centre lies within the signal
-        mask = np.arange(EDGE, N_FRAMES - EDGE) * HOP < np.asarray(n_valid)[:, None]
-        mask[:, 0] = True
-        pooled = {}
-        for name, posterior in session(np.asarray(batch, dtype=np.float32)).items():
-            pooled[name] = mean_and_deviation(posterior[:, EDGE : N_FRAMES - EDGE], mask)
-        return pooled
-
-
-def randomise_kernels(graph: bytes, seed: int) -> bytes:
-    """Draw the learnt kernels of an ONNX model at random.
-
-    Parameters
-    ----------
-    graph : bytes
-        A serialised ``ModelProto``.
-    seed : int
-
-    Returns
-    -------
-    bytes
-        Kernels with more than one row are drawn from a normal distribution with their own standard
-        deviation, and their biases are zero. Kernels of one row are kept: those of the constant-Q
-        transform and its low-pass.
-    """
-    rng = np.random.default_rng(seed)
-    model = onnx.load_from_string(graph)
-    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    convolutions = [node.input for node in model.graph.node if node.op_type == "Conv"]
-    learnt = [names for names in convolutions if tensors[names[1]].dims[2] > 1]
-    kernels, biases = {names[1] for names in learnt}, {b for names in learnt for b in names[2:]}
-    for name, tensor in tensors.items():  # in the file's order, which fixes the draws
-        values = to_array(tensor)
-        if name in kernels:
-            values = rng.normal(0, values.std(), values.size).astype(np.float32)
-        elif name in biases:
-            values = np.zeros_like(values)
-        else:
-            continue
-        tensor.raw_data = values.tobytes()
-    return model.SerializeToString()
+        inner = slice(EDGE, N_FRAMES - EDGE)
+        times = np.arange(N_FRAMES)[inner] * HOP
+        posteriors = session(np.asarray(batch, dtype=np.float32)[..., None])
+        return {
+            name: mean_and_deviation(posterior[:, inner], times, n_valid)
+            for name, posterior in posteriors.items()
+        }
 
 
 def fold_convolutions(graph: bytes) -> bytes:

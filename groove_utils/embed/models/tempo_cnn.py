@@ -18,12 +18,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from groove_utils.embed.models.packaged_network import PackagedNetwork, valid_frames
+from groove_utils.embed.models.framing import Framing
+from groove_utils.embed.models.packaged_network import PackagedNetwork
 
 __all__ = ["FIRST_TEMPO", "TempoCNN", "TempoNetwork"]
 
-SAMPLE_RATE = 11025
-N_FFT, HOP, N_FRAMES, N_MELS = 1024, 512, 256, 40
+SAMPLE_RATE, N_FFT, N_MELS = 11025, 1024, 40
+FRAMING = Framing(SAMPLE_RATE, N_FFT, hop=512, n_frames=256)
 FIRST_TEMPO, N_TEMPOS = 30, 256  # beats per minute, in steps of one
 CHANNELS = (8, 16, 32, 32, 64, 64)
 BN_EPSILON = 1e-3
@@ -62,27 +63,17 @@ class TempoNetwork(nn.Module):
         """Return the mel magnitudes of (n_windows, n_samples): (n_windows, n_frames, 40)."""
         window = torch.hann_window(N_FFT, device=batch.device)
         with torch.autocast(batch.device.type, enabled=False):  # bfloat16 is too coarse
-            return torch.fft.rfft(batch.unfold(1, N_FFT, HOP) * window).abs() @ self.filters
+            return torch.fft.rfft(FRAMING.cut(batch) * window).abs() @ self.filters
 
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Compute the feature maps averaged over frequency, and the tempo's probabilities.
+        """Return the feature maps averaged over frequency, and the tempo's probabilities.
 
         The spectrogram is standardised window by window, and rounded to half precision as in
-        training.
-
-        Parameters
-        ----------
-        batch : Tensor, shape (n_windows, n_samples)
-        n_valid : Tensor of int, shape (n_windows,)
-
-        Returns
-        -------
-        dict of str to Tensor
-            ``block1`` … ``block6``, shape (n_windows, n_positions, n_channels), NaN at positions
-            after the end; ``tempo``, shape (n_windows, 256), 30 … 285 beats per minute.
+        training. ``block1`` … ``block6`` have shape (n_windows, n_positions, n_channels);
+        ``tempo``, (n_windows, 256), is for 30 … 285 beats per minute.
         """
         x = self.spectrogram(batch)
-        mask = valid_frames(n_valid, N_FFT, HOP, x.shape[1])
+        mask = FRAMING.valid(n_valid)
         x = x * mask[..., None]
         spread = x.std((1, 2), correction=0, keepdim=True)
         x = (x - x.mean((1, 2), keepdim=True)) / torch.where(spread > 0, spread, 1)
@@ -100,11 +91,8 @@ class TempoCNN(PackagedNetwork):
     Package and weights have the GNU Affero licence: the reader installs them by name.
     """
 
-    sample_rate = SAMPLE_RATE
-    window = ((N_FRAMES - 1) * HOP + N_FFT) / SAMPLE_RATE
-    hop = N_FRAMES // 2 * HOP / SAMPLE_RATE
-    lead = N_FFT // 2 / SAMPLE_RATE
-    architecture = TempoNetwork
+    architecture, framing = TempoNetwork, FRAMING
+    hop = FRAMING.period / 2
     version = "0.0.8"
     file = "models/deeptemp_k8.h5"
     sha256 = "65bd692fbb3699643d8567012887eb31f7d27be5f71f5bca60ad073dfed5ef8d"

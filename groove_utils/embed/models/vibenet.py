@@ -22,18 +22,15 @@ analysis. ISMIR. arXiv:1612.01840.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import librosa
 import numpy as np
 import onnx
 import onnx.helper
-from onnx.numpy_helper import from_array, to_array
+from onnx.numpy_helper import from_array
 
-from groove_utils.embed.cards import catalogued_models
-from groove_utils.embed.models.package_files import package_file
+from groove_utils.embed.models.packaged_graph import GraphSession, PackagedGraph
 
-__all__ = ["ATTRIBUTES", "VibeNet", "log_mel_spectrogram", "randomise_graph"]
+__all__ = ["ATTRIBUTES", "VibeNet", "log_mel_spectrogram", "normalise_examples"]
 
 SAMPLE_RATE = 16000
 HOP, FRAME, N_FFT, N_MELS = 320, 640, 1024, 128
@@ -53,65 +50,27 @@ ATTRIBUTES = (
 LIKELIHOODS = [ATTRIBUTES.index(name) for name in ("acousticness", "instrumentalness", "liveness")]
 
 
-class _Session:
-    """An onnxruntime session with the bytes of its graph."""
+class VibeNet(PackagedGraph):
+    """Adapter of VibeNet (``vibenet``), or of its untrained twin.
 
-    def __init__(self, graph: bytes):
-        self.graph = graph
-        self.session = _open_session(graph)
-
-    def content(self) -> bytes:
-        """Return the bytes of which the fingerprint is taken."""
-        return self.graph
-
-    def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(zip(OUTPUTS, self.session.run(list(OUTPUTS.values()), {"x": batch})))
-
-
-class VibeNet:
-    """Adapter of VibeNet, or of its untrained twin.
-
-    The twin has the same layers. Its kernels are drawn from normal distributions with the trained
-    ones' standard deviations, and its biases are zero. Batch normalisation uses the statistics of
-    the training songs, which an untrained network has never seen: the twin normalises each layer
-    by the mean and variance of its values in the same window. (Without normalisation, they would
-    vanish from layer to layer; with statistics of a few test sounds, they exploded for others.)
-
-    Parameters
-    ----------
-    name : {'vibenet', 'vibenet-untrained'}
-    seed : int
-        Seed of the twin's kernels.
+    Batch normalisation uses the statistics of the training songs, which an untrained network has
+    never seen: the twin normalises each layer by the mean and variance of its values in the same
+    window. (Without normalisation, they would vanish from layer to layer; with statistics of a few
+    test sounds, they exploded for others.)
     """
 
     sample_rate = SAMPLE_RATE
     window = 10.0
     version = "0.1.0"
     batch_size = 1  # the graph was exported for one window
-    concurrent = True
     any_length = True
+    file = "artifacts/efficientnet_model.onnx"
+    sha256 = "efa88450153863a1461989a00846526ac9230665b19fbf82f33e46fdeef7d275"
+    outputs = OUTPUTS
 
-    def __init__(self, name: str = "vibenet", seed: int = 0):
-        self.name, self.seed = name, seed
-        self.trained = not name.endswith("-untrained")
-        self.layers = dict(catalogued_models()[name].layers)
-
-    def files(self) -> list[Path]:
-        """Return the graph's file.
-
-        Raises
-        ------
-        ModelUnavailableError
-            If ``vibenet`` or ``onnxruntime`` is not installed.
-        """
-        return [package_file(self.name, "artifacts", "efficientnet_model.onnx")]
-
-    def load(self) -> _Session:
-        """Return an onnxruntime session; errors are those of :meth:`files`."""
-        graph = _with_outputs(self.files()[0].read_bytes(), OUTPUTS.values())
-        if self.trained:
-            return _Session(graph)
-        return _Session(randomise_graph(graph, self.seed))
+    def randomise(self, graph: bytes) -> bytes:
+        """Return the twin's graph."""
+        return normalise_examples(super().randomise(graph))
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
         """Compute the network's input from a window, (128, n_frames).
@@ -123,7 +82,7 @@ class VibeNet:
         n_frames = 1 + max(0, len(samples) - FRAME) // HOP
         return frames[:, np.arange(n_frames) % frames.shape[1]]
 
-    def forward(self, session: _Session, batch, n_valid) -> dict[str, np.ndarray]:
+    def forward(self, session: GraphSession, batch, n_valid) -> dict[str, np.ndarray]:
         """Compute the layers of a batch of spectrograms, (n_windows, 128, n_frames).
 
         Parameters
@@ -135,7 +94,7 @@ class VibeNet:
             Not used; :meth:`prepare` has replaced the frames beyond the end.
         """
         rows = [session(row[None]) for row in np.asarray(batch, dtype=np.float32)]
-        layers = {name: np.concatenate([row[name] for row in rows]) for name in OUTPUTS}
+        layers = {name: np.concatenate([row[name] for row in rows]) for name in self.outputs}
         raw = layers["attributes"]
         attributes = raw.clip(0, 1)
         attributes[:, LIKELIHOODS] = 1 / (1 + np.exp(-raw[:, LIKELIHOODS]))
@@ -170,39 +129,15 @@ def log_mel_spectrogram(samples: np.ndarray) -> np.ndarray:
     return librosa.power_to_db(power).astype(np.float32)
 
 
-def randomise_graph(graph: bytes, seed: int) -> bytes:
-    """Draw the weights of an ONNX model at random.
+def normalise_examples(graph: bytes) -> bytes:
+    """Replace batch normalisation in an ONNX model by normalisation of each example.
 
     Parameters
     ----------
     graph : bytes
-        A serialised ``ModelProto``.
-    seed : int
-
-    Returns
-    -------
-    bytes
-        Kernels and matrices are drawn from a normal distribution with their own standard deviation,
-        and their biases are 0. Batch normalisation is replaced by normalisation of each example.
+        A serialised ``ModelProto`` for one example at a time.
     """
-    rng = np.random.default_rng(seed)
     model = onnx.load_from_string(graph)
-    roles = {"Conv": ("kernel", "zero"), "Gemm": ("kernel", "zero")}
-    roles |= {"LayerNormalization": ("one", "zero")}
-    role = {
-        name: kind
-        for node in model.graph.node
-        for name, kind in zip(node.input[1:], roles.get(node.op_type, ()))
-    }
-    for tensor in model.graph.initializer:  # in the file's order, which fixes the draws
-        if tensor.name not in role:
-            continue
-        values = to_array(tensor)
-        if role[tensor.name] == "kernel":
-            values = rng.normal(0, values.std(), values.shape)
-        else:
-            values = np.full_like(values, role[tensor.name] == "one")
-        tensor.CopyFrom(from_array(values.astype(np.float32), tensor.name))
     nodes = []
     for node in model.graph.node:
         nodes += _normalise(node) if node.op_type == "BatchNormalization" else [node]
@@ -227,24 +162,3 @@ def _normalise(node) -> list:
         make("Sqrt", [floored], [deviation]),
         make("Div", [centred, deviation], [name]),
     ]
-
-
-def _with_outputs(graph: bytes, names) -> bytes:
-    """Return a serialised model that also returns inner values."""
-    model = onnx.load_from_string(graph)
-    present = {output.name for output in model.graph.output}
-    model.graph.output.extend(
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-        for name in names
-        if name not in present
-    )
-    return model.SerializeToString()
-
-
-def _open_session(graph: bytes):
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1  # the engine runs batches side by side
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -11,12 +11,8 @@ tagging. ISMIR late-breaking demo. arXiv:1909.06654.
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
-from groove_utils.embed.adapters import ModelUnavailableError
-from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.models.musicnn.framing import HOP, N_FRAMES, SAMPLE_RATE
+from groove_utils.embed.models.packaged_model import PackagedModel
 
 __all__ = ["Tagger"]
 
@@ -24,7 +20,7 @@ __all__ = ["Tagger"]
 WINDOW = (N_FRAMES + 1) * HOP
 
 
-class Tagger:
+class Tagger(PackagedModel):
     """Adapter of one of the four taggers, or of its untrained twin.
 
     Parameters
@@ -42,36 +38,12 @@ class Tagger:
     hop = (N_FRAMES - 1) * HOP / SAMPLE_RATE  # the original's own count of frames in 3 s
     lead = HOP / SAMPLE_RATE
     version = "0.1.0"
-    batch_size = 2  # the feature maps of more do not fit a processor's caches
-    concurrent = True
     any_length = True
 
     def __init__(self, name: str, seed: int = 0):
-        self.name, self.seed = name, seed
-        self.trained = not name.endswith("-untrained")
-        self.layers = dict(catalogued_models()[name].layers)
-
-    def files(self) -> list[Path]:
-        """Return the checkpoint's data file; none for the untrained twin.
-
-        Raises
-        ------
-        ModelUnavailableError
-            If the package ``musicnn`` is not installed.
-        """
-        if not self.trained:
-            return []
-        spec = importlib.util.find_spec("musicnn")
-        if spec is None or spec.origin is None:
-            raise ModelUnavailableError(
-                f"{self.name}: the package musicnn, which holds its weights, is not installed. "
-                f"Run `{catalogued_models()[self.name].install}`.",
-                kind="missing_package",
-                value="musicnn",
-            )
-        data, architecture = self.name.split("-")
-        folder = f"{data.upper()}_{architecture}"
-        return [Path(spec.origin).parent / folder / ".data-00000-of-00001"]
+        super().__init__(name, seed)
+        data, architecture = name.split("-")[:2]
+        self.file = f"{data.upper()}_{architecture}/.data-00000-of-00001"
 
     def load(self):
         """Return the network, a ``torch.nn.Module`` in evaluation mode.

