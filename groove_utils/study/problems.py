@@ -64,6 +64,9 @@ MESSAGES = {
     "duplicate_column": "several columns {column!r}; expected one. Rename or delete the others.",
     "empty_cell": "an empty cell (or NaN) in {column}; expected a value. Fill in the cell, or "
     "delete the row.",
+    "empty_cells": "{count} rows with a rating and an empty cell in {column}; expected a value in "
+    "each. Fill in the cells, for example from the row before, or name another column with "
+    "`--track` or `--listener` (jsPsych: record it with each rating, as `data: {{track: …}}`).",
     "blank": "only spaces in {column}; expected text. Fill in the cell.",
     "duplicate": "{column} {value!r} more than once; expected it once. Rename one of them, or "
     "delete the repeated row.",
@@ -134,7 +137,7 @@ MESSAGES = {
     # new studies
     "existing_study": "a study; expected an empty folder. Choose another folder, or delete it.",
     "unknown_tracks": "ratings of {value}; expected names of files in {audio}, without their "
-    "suffix. Rename the files, or correct the spreadsheet.",
+    "suffix. Rename the files, correct the spreadsheet, or delete these rows.",
     "unknown_format": "ratings of {value}, whose file {other} has another suffix than a "
     "sound file; expected one of {expected}. Convert it, for instance with `ffmpeg -i IN "
     "OUT.flac`.",
@@ -145,7 +148,8 @@ MESSAGES = {
     "by the files of `--audio` or `--embeddings` (one row per listener). Rename the columns, or "
     "name them with `--track COLUMN --listener COLUMN --question COLUMN`.",
     "no_numbers": "{value!r} in {column}, and no column of numbers; expected ratings. Replace "
-    "words by numbers, such as 1 for “not at all”, and save formulas with their results.",
+    "words by numbers, such as 1 for “not at all” (survey software can export "
+    "numbers; Qualtrics: “Use numeric values”), and save formulas with their results.",
     "no_spreadsheet": "{value}; expected a workbook (.xlsx), or separated UTF-8 text with a "
     "header. Export it as CSV.",
     "unknown_worksheet": "the sheets {worksheets}; expected one named {value!r}. Correct "

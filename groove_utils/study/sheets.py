@@ -4,62 +4,53 @@ from __future__ import annotations
 
 import datetime
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from groove_utils.audio.suffixes import AUDIO_SUFFIXES
+from groove_utils.study.cells import (
+    SOUND_SUFFIX,
+    clean_answers,
+    listener_name,
+    to_numbers,
+    track_name,
+)
+from groove_utils.study.headers import (
+    CONDITIONS,
+    HEADERS,
+    NO_ANSWER,
+    NO_QUESTIONS,
+    REPETITIONS,
+    STATISTIC,
+    TRACK_FACTS,
+    header_words,
+    may_be_question,
+    plain_header,
+)
 from groove_utils.study.problems import Problem, StudyError, problem
-from groove_utils.study.tables import MISSING, as_numbers
+from groove_utils.study.survey_exports import (
+    drop_other_trials,
+    drop_second_headers,
+    expand_objects,
+)
+from groove_utils.study.tables import as_numbers
 from groove_utils.study.text import plain_text
 from groove_utils.study.worksheets import read_worksheets
 
 __all__ = ["RatingsSheet", "read_sheet"]
 
-_SUFFIX = re.compile(rf"\.({'|'.join(s[1:] for s in AUDIO_SUFFIXES)})\b", re.IGNORECASE)
-# accepted names of columns, the preferred one first; endings such as _id and _nr do not count
-HEADERS = {
-    "track_id": [
-        "track", "song", "stimulus", "stim", "clip", "excerpt", "sound", "file", "filename",
-        "audio", "item", "trial", "id",
-    ],
-    "listener_id": [
-        "listener", "participant", "subject", "rater", "respondent", "response_id", "prolific_pid",
-        "pid", "ppt", "subj", "user", "worker", "participant_private", "participant_public", "id",
-    ],
-    "query": ["query", "question", "measure", "item"],
-    "rating": ["rating", "score", "response", "value", "answer"],
-}  # fmt: skip
 FACTS = {"title": ["title"], "artist": ["artist", "band", "performer"], "style": ["style", "genre"]}
-REPETITIONS = {"repetition", "repeat", "rep", "presentation", "session", "block", "run", "trial"}
-CONDITIONS = {"condition", "cond", "version", "treatment", "group", "mode"}
-# columns of survey and experiment software that contain no answers
-NO_QUESTIONS = REPETITIONS | CONDITIONS | {
-    "age", "year", "order", "position", "index", "trial_index", "row", "rt", "reaction_time",
-    "response_time", "time", "time_elapsed", "timestamp", "date", "startdate", "enddate",
-    "recordeddate", "status", "progress", "finished", "duration_in_seconds", "duration",
-    "locationlatitude", "locationlongitude", "ipaddress", "consent", "experiment", "seed",
-}  # fmt: skip
-# endings of such columns in PsychoPy and Qualtrics, for example `slider.rt` and `t_Page Submit`
-NO_ANSWER = re.compile(
-    r"(?:^|_)(?:rt|this_(?:n|rep_n|trial_n|index)|started|stopped|frame_rate|page_submit"
-    r"|(?:first|last)_click|click_count)$"
-)
+MOST_EMPTY = 5  # cells to list one by one
 FEW = 10  # values that mark a column of conditions
 MISSING_CODES = (-9, -99, -999, 99, 999)  # in SPSS, SoSci Survey and others
-LABELLED = re.compile(r"(-?\d+)(?:\s+[-–—]\s+|\s*[=:(]\s*)[^\W\d].*")  # 7 - very much
-DECIMAL_COMMA = re.compile(r"-?(\d+),(\d+)")
 # columns named after listeners, such as P01 or Rater 3, or only by numbers
 NUMBERED = re.compile(
     r"(?:(listener|participant|subject|rater|respondent|user|worker|judge|subj|ppt|pp|vp|p))?_?\d+"
 )
-# columns in which experiment software names the kinds of trials: jsPsych, Gorilla, lab.js
-TRIAL_KINDS = ("trial_type", "zone_type", "response_type", "sender_type")
 # names of rows that summarise a table
 SUMMARIES = {"mean", "average", "avg", "median", "sd", "std", "std dev", "total"}
 # names of a column of row numbers, if any: empty, or as pandas and R write it
@@ -80,12 +71,15 @@ class RatingsSheet:
         or track_id.
     notes : list of str
         Sentences about what was left out, averaged or not used.
+    wordings : dict of str to str
+        Wordings of questions by column, from a second row of headers.
     """
 
     ratings: pd.DataFrame
     listeners: pd.DataFrame | None = None
     tracks: pd.DataFrame | None = None
     notes: list[str] = field(default_factory=list)
+    wordings: dict[str, str] = field(default_factory=dict)
 
 
 def read_sheet(
@@ -152,9 +146,17 @@ def _interpret(path, cells, track_ids, query, listener, track, questions) -> Rat
     if cells.empty:
         raise StudyError(path.parent, [problem("empty_table", path.name, expected="ratings")])
     notes: list[str] = []
-    cells, rating = _drop_other_trials(cells, track_ids, notes)
+    cells, wordings = drop_second_headers(cells, notes)
+    cells = _name_by_wording(cells, wordings, track_ids)
+    cells, asked = expand_objects(cells, notes)
+    cells, rating = drop_other_trials(cells, track_ids, notes, asked)
+    asked = [name for name in asked if to_numbers(clean_answers(cells[name])).notna().any()]
+    if asked and not _columns_by_track(cells, track_ids):
+        questions, rating = questions or asked, None
     columns = _Columns(path, cells, track_ids, listener, track, list(questions), rating)
-    long = _drop_summaries(columns.to_long(query), track_ids, notes)
+    long = columns.to_long(query)
+    long = long.dropna(subset=["rating"]) if asked else long  # keys that an object lacks
+    long = _drop_summaries(long, track_ids, notes)
     table = _read_numbers(path, long, columns, notes)
     table["track_id"] = _match_tracks(table["track_id"], columns.track_ids)
     table = _average_repetitions(path, table, columns, notes)
@@ -168,7 +170,21 @@ def _interpret(path, cells, track_ids, query, listener, track, questions) -> Rat
         notes.append(f"The columns {first} to {last} were read as listeners, not as questions.")
     if columns.unused:
         notes.append(f"Not used: the columns {', '.join(columns.unused)}.")
-    return RatingsSheet(table, facts["listener_id"], facts["track_id"], notes)
+    texts = {name: plain_text(text) for name, text in wordings.items() if pd.notna(text)}
+    return RatingsSheet(table, facts["listener_id"], facts["track_id"], notes, texts)
+
+
+def _name_by_wording(
+    cells: pd.DataFrame, wordings: pd.Series, track_ids: list[str]
+) -> pd.DataFrame:
+    """Name columns by their wordings, if these name tracks and the header does not."""
+    if wordings.empty or _columns_by_track(cells, track_ids):
+        return cells
+    texts = wordings.dropna().map(plain_text)
+    texts = texts[~texts.duplicated(keep=False) & ~texts.isin(cells.columns)]
+    renamed = cells.rename(columns=texts.to_dict())
+    by_track = _columns_by_track(renamed, track_ids)
+    return cells.rename(columns={old: new for old, new in texts.items() if new in by_track})
 
 
 class _Columns:
@@ -180,7 +196,7 @@ class _Columns:
         self._check_names([name for name in (listener, track, *questions) if name])
         self.by_track = {} if track else _columns_by_track(sheet, track_ids)
         self.roles: dict[str, str | None] = {"track_id": track, "listener_id": listener}
-        matching = [] if track else self._matching()
+        matching = self.matching = [] if track else self._matching()
         if not track:
             named = self._find("track_id")
             self.roles["track_id"] = named if named in matching or not matching else matching[0]
@@ -188,7 +204,10 @@ class _Columns:
             self.roles["track_id"] = None  # then "id" names the listener
         for role in ("query", "rating", "listener_id"):
             # "response" is the rating, unless there is another rating column
-            self.roles[role] = self.roles.get(role) or self._find(role)
+            others = [
+                name for name in sheet if role != "listener_id" or self._may_be_listener(name)
+            ]
+            self.roles[role] = self.roles.get(role) or self._find(role, names=others)
         if questions:
             self.roles["rating"] = self.roles["query"] = None
         self.questions = questions or self._find_questions()
@@ -223,7 +242,7 @@ class _Columns:
     def _unknown_form(self) -> Problem:
         """Describe a sheet without ratings."""
         taken = {name for name in self.roles.values() if name}
-        others = [name for name in self.sheet if name not in taken and _may_be_question(name)]
+        others = [name for name in self.sheet if name not in taken and may_be_question(name)]
         if self.roles["track_id"] and others:
             cells = self.sheet[others[-1]].dropna()
             row, value = (cells.index[0], cells.iloc[0]) if len(cells) else (None, "no value")
@@ -257,7 +276,7 @@ class _Columns:
         if not key or not (names or role == "listener_id"):
             return None
         table = self.sheet[[key, *names]].dropna(subset=[key]).copy()
-        table[key] = table[key].map(_listener_name if role == "listener_id" else plain_text)
+        table[key] = table[key].map(listener_name if role == "listener_id" else plain_text)
         table = table.drop_duplicates(key, ignore_index=True)
         if role == "track_id":
             usual = {self._find(fact, FACTS[fact], names): fact for fact in FACTS}
@@ -273,13 +292,15 @@ class _Columns:
         repeated = self.sheet[key].duplicated().any()
         if not repeated and role == "track_id":  # one row per track
             usual = [self._find(fact, FACTS[fact]) for fact in FACTS]
+            usual += [name for name in self.sheet if plain_header(name) in TRACK_FACTS]
             return [name for name in usual if name and name not in self.used]
         by_key = self.sheet.groupby(key)
         return [
             name
             for name in self.sheet
             if name not in self.used
-            and self.sheet[name].astype(str).nunique() > 1
+            and not NO_ANSWER.search(header_words(name))
+            and self.sheet.loc[self.sheet[key].notna(), name].astype(str).nunique() > 1
             and by_key[name].nunique(dropna=False).max() == 1
             and (role == "track_id" or name not in self._fact_columns("track_id"))
         ]
@@ -288,20 +309,38 @@ class _Columns:
         taken = {self.roles[role] for role in ("track_id", "listener_id", "query")}
         names = []
         for name in self.sheet.columns:
-            cells = _answers(self.sheet[name])
-            numbers = _to_numbers(cells).notna()
+            cells = clean_answers(self.sheet[name])
+            numbers = to_numbers(cells).notna()
             is_answer = cells.notna().any() and numbers.sum() >= cells.notna().sum() / 2
             is_answer &= not _counts_rows(name, cells)
-            if name not in taken and _may_be_question(name) and is_answer:
+            if name not in taken and may_be_question(name) and is_answer:
                 names.append(name)
+        if not self.roles["listener_id"]:  # one row per track
+            facts = [name for name in names if self._describes_tracks(name)]
+            names = [name for name in names if name not in facts] or names
         fixed = [self._constant_within(role, names) for role in ("listener_id", "track_id")]
         # where listeners agree exactly, the questions look like facts about tracks
         return [name for name in names if not any(name in part for part in fixed)] or names
 
+    def _describes_tracks(self, name: str) -> bool:
+        """Return True for facts about tracks, and for statistics such as ``groove_std``."""
+        track = self.roles["track_id"]
+        if not track or self.sheet[track].dropna().duplicated().any():
+            return False
+        return plain_header(name) in TRACK_FACTS or bool(STATISTIC.search(header_words(name)))
+
+    def _may_be_listener(self, name: str) -> bool:
+        """Return False for names of tracks, and for an "id" of rows where no track recurs."""
+        track = self.roles["track_id"]
+        if name in self.matching:
+            return False
+        generic = plain_header(name) == "id" and track
+        return not (generic and self.sheet[track].is_unique)
+
     def _find_listener_columns(self) -> list[str]:
         """Find columns named by numbers, such as P01 or 1, if no column names listeners."""
         columns = [name for name in self.questions if not _is_summary(name)]
-        names = [NUMBERED.fullmatch(_words(name)) for name in columns]
+        names = [NUMBERED.fullmatch(header_words(name)) for name in columns]
         alike = all(names) and len({name[1] for name in names}) == 1
         if not alike or len(names) < 2 or self.roles["listener_id"] or not self.roles["track_id"]:
             return []
@@ -324,15 +363,15 @@ class _Columns:
         known = {name.casefold() for name in self.track_ids}
         shares = {}
         for name in self.sheet.columns:
-            cells = self.sheet[name].dropna().astype(str).map(_track_name).str.casefold()
+            cells = self.sheet[name].dropna().astype(str).map(track_name).str.casefold()
             shares[name] = cells.isin(known).mean() if len(cells) else 0
         return sorted((n for n in shares if shares[n] >= 0.5), key=lambda n: -shares[n])
 
     def _find(self, role, accepted=None, names=None) -> str | None:
         taken = {name for name in self.roles.values() if name}
         names = [n for n in (self.sheet.columns if names is None else names) if n not in taken]
-        words = {_words(name): name for name in reversed(names)}
-        plain = {} if role == "rating" else {_plain_header(name): name for name in reversed(names)}
+        words = {header_words(name): name for name in reversed(names)}
+        plain = {} if role == "rating" else {plain_header(name): name for name in reversed(names)}
         for key in accepted or HEADERS[role]:
             if key in words or key in plain:
                 return words.get(key) or plain[key]
@@ -342,7 +381,7 @@ class _Columns:
         others = [
             name
             for name in self.sheet.columns
-            if name not in self.by_track and _may_be_question(name)
+            if name not in self.by_track and may_be_question(name)
         ]
         listener = self.roles["listener_id"] or next(iter(others), None)
         self.roles["listener_id"] = listener
@@ -371,17 +410,25 @@ def _read_numbers(path: Path, long: pd.DataFrame, columns: _Columns, notes: list
     """Return the answered cells as numbers, and the identifiers as strings."""
     names = [c for c in ("track_id", "query", "rating", "listener_id") if c in long]
     extra = [c for c in long if c not in names]
-    answers = _answers(long["rating"])
+    answers = clean_answers(long["rating"])
     missing = answers.isna()
     if count := int((missing & long["track_id"].notna()).sum()):
         notes.append(f"{count:,} missing answers were dropped.")
     if rows := long.index[missing & long["track_id"].isna()].nunique():
         notes.append(f"Dropped, since they have no track and no rating: {rows:,} row(s).")
     table = long[names + extra].assign(rating=answers).dropna(subset=["rating"])
-    numbers = _to_numbers(table["rating"])
+    numbers = to_numbers(table["rating"])
     named = columns.roles
-    wrong = table[~np.isfinite(numbers)]
+    finite = pd.Series(np.isfinite(numbers), index=table.index)
+    words = table["rating"].map(_has_no_number)
+    worded = words.groupby(table["query"].to_numpy()).transform("all")
     problems = [
+        problem("no_numbers", path.name, cells.index[0], named["rating"] or asked or "a rating",
+                value=cells.iloc[0])
+        for asked, cells in table[worded.to_numpy()].groupby("query", sort=False)["rating"]
+    ]  # fmt: skip
+    wrong = table[~(finite | worded).to_numpy()]
+    problems += [
         problem(
             "date_as_rating" if isinstance(value, datetime.date) else "not_a_number",
             path.name, row, named["rating"] or asked or "a rating",
@@ -395,19 +442,25 @@ def _read_numbers(path: Path, long: pd.DataFrame, columns: _Columns, notes: list
         for row, value in table[key].items()
         if key != "rating" and isinstance(value, datetime.datetime)
     ]
-    problems += [
-        problem("empty_cell", path.name, row, named.get(key) or f"the column of {key}")
-        for key in names
-        for row in table.index[table[key].isna()].unique()
-    ]
+    for key in names:
+        rows, column = table.index[table[key].isna()].unique(), named.get(key)
+        column = column or f"the column of {key}"
+        if len(rows) > MOST_EMPTY:
+            problems.append(problem("empty_cells", path.name, rows[0], column, count=len(rows)))
+        else:
+            problems += [problem("empty_cell", path.name, row, column) for row in rows]
     if table.empty:
         problems.append(problem("empty_table", path.name, expected="ratings"))
     StudyError.raise_any(path.parent, problems)
     texts = {key: table[key].map(plain_text) for key in names if key != "rating"}
     if "listener_id" in names:
-        texts["listener_id"] = table["listener_id"].map(_listener_name)
+        texts["listener_id"] = table["listener_id"].map(listener_name)
         _compare_spellings(texts["listener_id"], notes)
     return table.assign(rating=numbers, **texts)
+
+
+def _has_no_number(cell: object) -> bool:
+    return isinstance(cell, str) and (cell.startswith("{") or not re.search(r"\d", cell))
 
 
 def _compare_spellings(listeners: pd.Series, notes: list[str]) -> None:
@@ -416,37 +469,6 @@ def _compare_spellings(listeners: pd.Series, notes: list[str]) -> None:
     for alike in names.groupby(names.str.casefold()).agg(list):
         if len(alike) > 1:
             notes.append(f"Only capitals distinguish the listeners {', '.join(alike)}.")
-
-
-def _drop_other_trials(
-    sheet: pd.DataFrame, track_ids: list[str], notes: list[str]
-) -> tuple[pd.DataFrame, str | None]:
-    """Drop the trials of experiment software that are no ratings, such as instructions.
-
-    A kind of trials contains ratings if some of its responses are numbers and some of its stimuli
-    are known tracks, or are at least no text of a page. Returned with the column of ratings, if
-    the sheet is such a log.
-    """
-    words = {_words(name): name for name in reversed(sheet.columns)}
-    kinds, rating, track = (
-        next((words[header] for header in accepted if header in words), None)
-        for accepted in (TRIAL_KINDS, HEADERS["rating"], HEADERS["track_id"])
-    )
-    if kinds is None or rating is None:
-        return sheet, None
-    rated = _to_numbers(_answers(sheet[rating])).notna()
-    if track_ids:
-        known = {name.casefold() for name in track_ids}
-        rated &= sheet.map(lambda cell: _track_name(cell).casefold() in known).any(axis=1)
-    elif track:
-        rated &= ~sheet[track].astype(str).str.match(r"\s*<")
-    others = sheet[kinds].notna() & ~rated.groupby(sheet[kinds]).transform("any").eq(True)
-    if not rated.any() or not others.any():
-        return sheet, rating if rated.any() else None
-    counts = sheet.loc[others, kinds].value_counts(sort=False)
-    listed = ", ".join(f"{kind} ({count:,})" for kind, count in counts.items())
-    notes.append(f"Dropped, since they are no ratings of tracks (column {kinds}): {listed}.")
-    return sheet[~others], rating
 
 
 def _drop_summaries(table: pd.DataFrame, track_ids: list[str], notes: list[str]) -> pd.DataFrame:
@@ -487,7 +509,7 @@ def _average_repetitions(
     if "listener_id" not in keys:
         details = {"value": rows["track_id"].iloc[0], "columns": ", ".join(columns.sheet.columns)}
         raise StudyError(path.parent, [problem("unknown_listeners", path.name, first, **details)])
-    plain = {name: _plain_header(name) for name in differing}
+    plain = {name: plain_header(name) for name in differing}
     conditions = [
         name
         for name in differing
@@ -507,62 +529,18 @@ def _average_repetitions(
     return table.groupby(keys, sort=False, as_index=False)["rating"].mean()[kept]
 
 
-def _answers(cells: pd.Series) -> pd.Series:
-    """Blank the spellings of missing numbers, and strip labels and percent signs from others.
-
-    Decimal commas become points, ``7 - very much`` becomes ``7``, and ``40%`` becomes ``40``.
-    Minus signs and the digits of other scripts become those of ASCII.
-    """
-    texts = cells.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
-    words = {*map(str.casefold, MISSING), "", "-", "–", "."}
-    texts = texts.mask(texts.map(lambda cell: isinstance(cell, str) and cell.casefold() in words))
-    commas = [DECIMAL_COMMA.fullmatch(text) for text in texts if isinstance(text, str)]
-    # "1,500" may be one and a half thousand, unless another cell of the column is like "1,5"
-    decimals = any(match and (len(match[2]) != 3 or match[1] == "0") for match in commas)
-
-    def number(cell: object) -> object:
-        if not isinstance(cell, str):
-            return cell
-        if not cell.isascii():
-            digits = [unicodedata.decimal(letter, letter) for letter in cell]
-            cell = "".join(map(str, digits)).replace("\u2212", "-")
-        labelled = LABELLED.fullmatch(cell)
-        text = labelled[1] if labelled else re.sub(r"(?<=\d)\s*%$", "", cell)
-        return text.replace(",", ".") if decimals and DECIMAL_COMMA.fullmatch(text) else text
-
-    return texts.map(number)
-
-
-def _to_numbers(cells: pd.Series) -> pd.Series:
-    """Convert cells to numbers, and all others, such as TRUE or dates, to NaN."""
-    cells = cells.astype(object)
-    other = [isinstance(cell, bool | datetime.date | datetime.time) for cell in cells]
-    return pd.to_numeric(cells.mask(np.array(other, dtype=bool)), errors="coerce")
-
-
 def _counts_rows(name: str, cells: pd.Series) -> bool:
     """Return True for a column of row numbers, which pandas and R write first."""
-    steps = _to_numbers(cells).diff().iloc[1:]
-    return bool(ROW_NUMBERS.fullmatch(_words(name))) and len(steps) > 0 and bool((steps == 1).all())
+    steps = to_numbers(cells).diff().iloc[1:]
+    return (
+        bool(ROW_NUMBERS.fullmatch(header_words(name)))
+        and len(steps) > 0
+        and bool((steps == 1).all())
+    )
 
 
 def _is_summary(name: object) -> bool:
     return str(name).casefold().strip(" .:") in SUMMARIES
-
-
-def _listener_name(cell: object) -> str:
-    """Return a listener's name; numbers lose the ``.0`` that they gain in a column with gaps."""
-    return re.sub(r"(?<=\d)\.0+$", "", plain_text(cell))
-
-
-def _track_name(cell: object) -> str:
-    """Return a track's name from a cell that may contain a path or a file name."""
-    text = plain_text(cell)
-    suffix = _SUFFIX.search(text)
-    if suffix and suffix.end() == len(text):
-        text = PurePosixPath(text.replace("\\", "/")).name
-        text = text[: _SUFFIX.search(text).start()]
-    return plain_text(text)
 
 
 def _match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
@@ -579,7 +557,7 @@ def _match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
 
     def match(cell: object) -> str:
         text = plain_text(cell)
-        name = _track_name(cell)
+        name = track_name(cell)
         if text in known or name.casefold() in folded:
             return text if text in known else folded[name.casefold()]
         number = re.fullmatch(r"(\d+)(\.0+)?", name)
@@ -602,18 +580,18 @@ def _columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tu
     names = sorted(track_ids, key=len, reverse=True)
     for column in sheet.columns:
         grid = re.fullmatch(r"(.*?)\s*\[(.+)\]", column)
-        if grid and (track := known.get(fold(_track_name(grid[2])))):
+        if grid and (track := known.get(fold(track_name(grid[2])))):
             columns[column] = (track, grid[1])
             continue
         for track in names:
             if (query := _question_about(column, track, fold)) is not None:
-                if not NO_ANSWER.search(_words(column[len(track) :])):
+                if not NO_ANSWER.search(header_words(column[len(track) :])):
                     columns[column] = (track, query)
                 break
     numeric = {
         query
         for column, (_, query) in columns.items()
-        if _to_numbers(_answers(sheet[column])).notna().any()
+        if to_numbers(clean_answers(sheet[column])).notna().any()
     }
     return {
         column: names for column, names in columns.items() if not numeric or names[1] in numeric
@@ -624,32 +602,10 @@ def _question_about(column: str, track: str, fold: Callable[[str], str]) -> str 
     """Return the rest of a column's name that begins or ends with a track, None for others."""
     rest = column[len(track) :].lstrip()
     if fold(column[: len(track)]) == fold(track) and not column[len(track) :][:1].isalnum():
-        suffix = _SUFFIX.match(rest)
+        suffix = SOUND_SUFFIX.match(rest)
         return rest[suffix.end() if suffix else 0 :].strip(" _-:;.")
-    name = _track_name(column)
+    name = track_name(column)
     before, end = name[: -len(track)], name[-len(track) :]
     if fold(end) == fold(track) and not before[-1:].isalnum():
         return before.strip(" _-:;.")
     return None
-
-
-def _may_be_question(name: str) -> bool:
-    """Return True unless a column's name is one that survey or experiment software adds."""
-    return _plain_header(name) not in NO_QUESTIONS and not NO_ANSWER.search(_words(name))
-
-
-def _plain_header(name: str) -> str:
-    """Normalise a header to lower case and underscores, without an ending such as _id.
-
-    Examples
-    --------
-    >>> _plain_header("ResponseId"), _plain_header("Subject Nr."), _plain_header("PROLIFIC_PID")
-    ('response', 'subject', 'prolific_pid')
-    """
-    words = _words(name).removeprefix("spreadsheet_")  # Gorilla's columns of stimuli
-    return re.sub(r"_(id|code|nr|no|num|number|name|key)$", "", words)
-
-
-def _words(name: str) -> str:
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    return re.sub(r"[^a-z0-9]+", "_", words).strip("_")

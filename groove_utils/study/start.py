@@ -88,7 +88,7 @@ def start_study(
     files = None if audio is None else _tracks_from_files(Path(audio))
     options = {"listener": listener, "track": track, "questions": questions, "worksheet": worksheet}
     sheet = read_sheet(Path(ratings), _known_tracks(files, embeddings), query=query, **options)
-    wording = _label_queries(sheet.ratings)
+    wording = _label_queries(sheet.ratings, sheet.wordings)
     tracks = _join_tracks(folder, sheet, files, audio, Path(ratings))
     scales = _find_scales(folder, sheet.ratings, scale, Path(ratings))
     for source, target in zip(tracks.pop("source"), tracks.get("audio", ())):
@@ -140,13 +140,14 @@ def _listeners(sheet: RatingsSheet) -> dict[str, pd.DataFrame]:
     return {"listeners": sheet.listeners[sheet.listeners["listener_id"].isin(ids)]}
 
 
-def _label_queries(ratings: pd.DataFrame) -> dict[str, str]:
+def _label_queries(ratings: pd.DataFrame, wordings: dict[str, str]) -> dict[str, str]:
     """Rename questions to names that are valid in captions; return their wordings."""
     names = {name: as_label(name) or f"question {k}"
              for k, name in enumerate(ratings["query"].unique(), 1)}  # fmt: skip
     ratings["query"] = ratings["query"].map(names)
     return {
-        label: name if label != name else f"Wording of “{name}”" for name, label in names.items()
+        label: wordings.get(name) or (name if label != name else f"Wording of “{name}”")
+        for name, label in names.items()
     }
 
 

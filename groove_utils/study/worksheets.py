@@ -134,11 +134,6 @@ def _name_columns(path: Path, sheet: pd.DataFrame) -> pd.DataFrame:
     while len(sheet) > 1 and sheet.iloc[0].notna().sum() < 2 <= sheet.iloc[1].notna().sum():
         sheet = sheet.iloc[1:]
     names, header = sheet.iloc[0], sheet.index[0]
-    # Qualtrics writes the questions and their identifiers in rows below the header
-    for row in sheet.index[1:3]:
-        if sheet.loc[row].astype(str).str.startswith('{"ImportId"').any():
-            sheet = sheet.drop(index=range(header + 1, row + 1))
-            break
     sheet.columns = [
         f"column {k}" if pd.isna(name) else plain_text(name) for k, name in enumerate(names, 1)
     ]

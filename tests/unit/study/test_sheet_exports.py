@@ -151,9 +151,10 @@ def test_a_workbook_under_another_suffix_and_other_formats(tmp_path):
 
 
 def test_vectors_name_the_tracks_of_a_grid(tmp_path):
+    rng = np.random.default_rng(1)
     (tmp_path / "vectors" / "musicfm").mkdir(parents=True)
     for song in SONGS:
-        np.savez(tmp_path / "vectors" / "musicfm" / f"{song}.npz", layer=np.ones(3))
+        np.savez(tmp_path / "vectors" / "musicfm" / f"{song}.npz", layer=rng.normal(size=3))
     grid = grid_of("move").pivot(index="participant", columns="file", values="move")
     sheet = save(grid.reset_index(), tmp_path / "r.csv")
     folder = start_study(tmp_path / "s", None, sheet, embeddings=tmp_path / "vectors")

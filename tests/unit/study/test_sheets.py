@@ -181,9 +181,10 @@ def test_a_study_of_ratings_alone_with_its_facts(tmp_path, capsys):
 
 
 def test_a_study_of_ratings_and_embeddings(tmp_path):
+    rng = np.random.default_rng(1)
     for song in [*SONGS, "more"]:
         (tmp_path / "vectors" / "m").mkdir(parents=True, exist_ok=True)
-        np.savez(tmp_path / "vectors" / "m" / f"{song}.npz", layer=np.ones(3))
+        np.savez(tmp_path / "vectors" / "m" / f"{song}.npz", layer=rng.normal(size=3))
     sheet = save(common_sheet(), tmp_path / "r.csv")
     said = []
     start_study(tmp_path / "s", None, sheet, embeddings=tmp_path / "vectors", report=said.append)

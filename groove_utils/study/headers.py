@@ -1,0 +1,78 @@
+"""Names of columns in spreadsheets of ratings."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = [
+    "CONDITIONS", "HEADERS", "NO_ANSWER", "NO_QUESTIONS", "REPETITIONS", "STATISTIC", "TRACK_FACTS",
+    "header_words", "may_be_question", "plain_header",
+]  # fmt: skip
+
+# accepted names of columns, the preferred one first; endings such as _id and _nr do not count
+HEADERS = {
+    "track_id": [
+        "track", "song", "stimulus", "stim", "clip", "excerpt", "sound", "file", "filename",
+        "audio", "stuck", "musikstuck", "lied", "datei", "dateiname", "horbeispiel", "morceau",
+        "extrait", "fichier", "cancion", "archivo", "item", "trial", "id",
+    ],
+    "listener_id": [
+        "listener", "participant", "subject", "rater", "respondent", "response_id", "prolific_pid",
+        "pid", "ppt", "subj", "user", "worker", "participant_private", "participant_public",
+        "vpn", "vp", "proband", "probandin", "teilnehmer", "versuchsperson", "sujet", "sujeto",
+        "participante", "id",
+    ],
+    "query": ["query", "question", "measure", "frage", "item", "zone", "object"],
+    "rating": ["rating", "score", "response", "value", "answer", "bewertung", "urteil"],
+}  # fmt: skip
+REPETITIONS = {"repetition", "repeat", "rep", "presentation", "session", "block", "run", "trial"}
+CONDITIONS = {"condition", "cond", "version", "treatment", "group", "mode"}
+# columns of survey and experiment software that contain no answers
+NO_QUESTIONS = REPETITIONS | CONDITIONS | {
+    "alter", "geschlecht", "datum",
+    "age", "year", "order", "position", "index", "trial_index", "row", "rt", "reaction_time",
+    "response_time", "time", "time_elapsed", "timestamp", "date", "startdate", "enddate",
+    "recordeddate", "status", "progress", "finished", "duration_in_seconds", "duration",
+    "locationlatitude", "locationlongitude", "ipaddress", "consent", "experiment", "seed",
+}  # fmt: skip
+# of one row per track: facts about tracks, and statistics of ratings other than their means
+TRACK_FACTS = {"bpm", "tempo", "duration", "length", "seconds", "year", "loudness", "lufs"}
+STATISTIC = re.compile(
+    r"(?:^|_)(?:sd|std|se|sem|var|variance|n|count|raters|ratings|ci|iqr)(?:_|$)"
+)
+# endings of such columns in PsychoPy and Qualtrics, for example `slider.rt` and `t_Page Submit`
+NO_ANSWER = re.compile(
+    r"(?:^|_)(?:rt|this_(?:n|rep_n|trial_n|index)|started|stopped|frame_rate|page_submit"
+    r"|(?:first|last)_click|click_count)$"
+)
+
+
+def may_be_question(name: str) -> bool:
+    """Return True unless a column's name is one that survey or experiment software adds."""
+    return plain_header(name) not in NO_QUESTIONS and not NO_ANSWER.search(header_words(name))
+
+
+def plain_header(name: str) -> str:
+    """Normalise a header to lower case and underscores, without an ending such as _id.
+
+    Examples
+    --------
+    >>> plain_header("ResponseId"), plain_header("Subject Nr."), plain_header("PROLIFIC_PID")
+    ('response', 'subject', 'prolific_pid')
+    """
+    words = header_words(name).removeprefix("spreadsheet_")  # Gorilla's columns of stimuli
+    return re.sub(r"_(id|code|nr|no|num|number|name|key)$", "", words)
+
+
+def header_words(name: str) -> str:
+    """Return a header in lower case, with underscores between its words.
+
+    Examples
+    --------
+    >>> header_words("Zone Type"), header_words("ResponseId"), header_words("Stück")
+    ('zone_type', 'response_id', 'stuck')
+    """
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", unicodedata.normalize("NFKD", name))
+    words = re.sub(r"[\u0300-\u036f]", "", words).lower()
+    return re.sub(r"[^a-z0-9]+", "_", words).strip("_")

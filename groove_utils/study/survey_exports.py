@@ -1,0 +1,180 @@
+"""Particulars of the exports of survey and experiment software."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping
+
+import pandas as pd
+
+from groove_utils.study.cells import clean_answers, to_numbers, track_name
+from groove_utils.study.headers import HEADERS, header_words, may_be_question, plain_header
+
+__all__ = ["drop_other_trials", "drop_second_headers", "expand_objects"]
+
+# columns in which experiment software names the kinds of trials: jsPsych, Gorilla, lab.js
+TRIAL_KINDS = ("trial_type", "zone_type", "response_type", "sender_type")
+IMPORT_ID = '{"ImportId"'  # begins the cells of a row of identifiers in exports of Qualtrics
+MOST_HEADERS = 3  # rows below the header
+SHOWN = 60  # characters of a cell in a note
+
+
+def drop_second_headers(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, pd.Series]:
+    """Drop rows below the header that describe the columns, such as the wordings of questions.
+
+    Qualtrics writes the wordings and a row of identifiers (``{"ImportId":"QID1"}``); others write
+    labels or units. Such a row has only text, where columns have numbers below, and names no
+    listener or track of later rows.
+
+    Returns
+    -------
+    sheet : DataFrame
+    wordings : Series
+        The first of the dropped rows, or an empty one.
+    """
+    marked = sheet.iloc[:MOST_HEADERS].map(lambda cell: str(cell).startswith(IMPORT_ID))
+    rows = max((k + 1 for k, found in enumerate(marked.any(axis=1)) if found), default=0)
+    while not rows or (rows < MOST_HEADERS and not marked.to_numpy().any()):
+        if not _describes_columns(sheet.iloc[rows:]):
+            break
+        rows += 1
+    if not rows:
+        return sheet, pd.Series(dtype=object)
+    lines = " and ".join(str(line) for line in sheet.index[:rows])
+    first = next(iter(sheet.iloc[0].dropna()), "")
+    shown = " ".join(str(first).split())[:SHOWN]
+    notes.append(f"Dropped, since they describe the columns: row {lines} (“{shown}” …).")
+    return sheet.iloc[rows:], sheet.iloc[0]
+
+
+def _describes_columns(sheet: pd.DataFrame) -> bool:
+    """Return True if the first row contains labels of the columns below."""
+    if len(sheet) < 3:
+        return False
+    first, rest = sheet.iloc[0].dropna(), sheet.iloc[1:]
+    if len(first) < 2 or to_numbers(clean_answers(first)).notna().any():
+        return False
+    unlabelled = (clean_answers(cells) for _, cells in rest.drop(columns=first.index).items())
+    if any(to_numbers(cells).notna().any() for cells in unlabelled):
+        return False
+    numeric = 0
+    repeated = False  # a column of names that recur, such as listeners, without this one
+    for name, cell in first.items():
+        cells = clean_answers(rest[name]).dropna()
+        numeric += len(cells) > 0 and to_numbers(cells).notna().mean() > 0.5
+        if (cells.astype(str) == str(cell)).any():
+            return False
+        repeated |= bool(cells.duplicated().mean() > 0.5) and to_numbers(cells).isna().all()
+    unanswered = clean_answers(first).isna().any()
+    words = first.astype(str).str.count(r"\S+").mean()
+    unlike_answers = first.is_unique or words >= 3
+    return not unanswered and unlike_answers and (numeric > 1 or (numeric == 1 and repeated))
+
+
+def expand_objects(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Expand answers such as ``{"Q0": 5, "Q1": 3}``, which jsPsych writes, to one column per key.
+
+    Returns
+    -------
+    sheet : DataFrame
+        With the new columns; the other cells of the column remain.
+    questions : list of str
+        The columns with numbers: new ones, and that of the objects if it has others too.
+    """
+    named = [
+        name
+        for name in sheet
+        if {header_words(name).rstrip("s"), plain_header(name).rstrip("s")} & {*HEADERS["rating"]}
+    ]
+    questions: list[str] = []
+    for name in named:
+        objects = sheet[name].map(_read_object, na_action="ignore")
+        found = objects.map(lambda value: isinstance(value, Mapping)).astype(bool)
+        if not found.any():
+            continue
+        columns = dict.fromkeys(key for answers in objects[found] for key in answers)
+        names = {key: f"{name} {key}" if key in sheet else key for key in columns}
+        answers = pd.DataFrame(
+            {names[key]: [row.get(key) for row in objects[found]]
+             for key in columns if may_be_question(key)},
+            index=sheet.index[found], dtype=object,
+        )  # fmt: skip
+        new = [key for key in answers if to_numbers(clean_answers(answers[key])).notna().any()]
+        if not new:
+            continue
+        others = sheet[name].mask(found)
+        if to_numbers(clean_answers(others)).notna().any():
+            questions.append(name)
+        questions += new
+        sheet = sheet.assign(**{name: others}).join(answers)
+        notes.append(
+            f"The column {name} contains JSON; its keys are columns: {', '.join(answers)}."
+        )
+    return sheet, questions
+
+
+def _read_object(cell: object) -> Mapping | None:
+    """Return the object that a cell contains, with nested ones flattened, or None."""
+    text = str(cell).strip()
+    if not text.startswith("{"):
+        return None
+    for parse in (json.loads, ast.literal_eval):  # pandas writes Python's form
+        try:
+            return _flatten(parse(text))
+        except (ValueError, SyntaxError, RecursionError, MemoryError, AttributeError):
+            continue
+    return None
+
+
+def _flatten(answers: Mapping, prefix: str = "") -> dict[str, object]:
+    flat = {}
+    for key, value in answers.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key} ")
+        else:
+            flat[f"{prefix}{key}"] = "" if value is None else value
+    return flat
+
+
+def drop_other_trials(
+    sheet: pd.DataFrame, track_ids: list[str], notes: list[str], questions: list[str]
+) -> tuple[pd.DataFrame, str | None]:
+    """Drop the trials of experiment software that are no ratings, such as instructions.
+
+    A kind of trials contains ratings if some of its responses are numbers and some of its stimuli
+    are known tracks, or are at least no text of a page. Returned with the column of ratings, if
+    the sheet is such a log.
+
+    Parameters
+    ----------
+    sheet : DataFrame
+    track_ids : list of str
+        The known tracks, if any.
+    notes : list of str
+        Extended by a sentence on the dropped kinds.
+    questions : list of str
+        Columns of ratings from :func:`expand_objects`.
+    """
+    words = {header_words(name): name for name in reversed(sheet.columns)}
+    kinds, rating, track = (
+        next((words[header] for header in accepted if header in words), None)
+        for accepted in (TRIAL_KINDS, HEADERS["rating"], HEADERS["track_id"])
+    )
+    if kinds is None or not (rating or questions):
+        return sheet, None
+    columns = [*([rating] if rating else []), *questions]
+    rated = pd.DataFrame({name: to_numbers(clean_answers(sheet[name])) for name in columns})
+    rated = rated.notna().any(axis=1)
+    if track_ids:
+        known = {name.casefold() for name in track_ids}
+        rated &= sheet.map(lambda cell: track_name(cell).casefold() in known).any(axis=1)
+    elif track:
+        rated &= sheet[track].notna() & ~sheet[track].astype(str).str.match(r"\s*<")
+    others = sheet[kinds].notna() & ~rated.groupby(sheet[kinds]).transform("any").eq(True)
+    if not rated.any() or not others.any():
+        return sheet, rating if rated.any() else None
+    counts = sheet.loc[others, kinds].value_counts(sort=False)
+    listed = ", ".join(f"{kind} ({count:,})" for kind, count in counts.items())
+    notes.append(f"Dropped, since they are no ratings of tracks (column {kinds}): {listed}.")
+    return sheet[~others], rating

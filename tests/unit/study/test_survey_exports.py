@@ -1,0 +1,243 @@
+"""Answers as JSON, headers of several rows, and other particulars of survey software."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from expect import raises
+
+from groove_utils.study import StudyError
+from groove_utils.study.sheets import read_sheet
+from groove_utils.study.start import start_study
+
+SONGS = [f"break{k:02d}" for k in range(6)]
+WHO = ["p1", "p2", "p3"]
+
+
+def answer(w, s, k=0):
+    return (2 * w + s + k) % 7
+
+
+def save(rows, path):
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def cells(sheet, query):
+    """Ratings on one query by listener and track."""
+    table = sheet.ratings[sheet.ratings["query"] == query]
+    return table.set_index(["listener_id", "track_id"])["rating"].to_dict()
+
+
+def expected(k=0):
+    return {
+        (who, song): answer(w, s, k) for w, who in enumerate(WHO) for s, song in enumerate(SONGS)
+    }
+
+
+# ---- objects in JSON ----
+
+FORMS = {
+    "JSON": (json.dumps, "response"),
+    "JSON of jsPsych 6": (json.dumps, "responses"),
+    "Python": (str, "answer"),
+    "nested": (lambda answers: json.dumps({"Q": answers}), "response"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("known", [True, False])
+def test_each_key_of_an_answer_is_a_question(tmp_path, form, known):
+    write, column = FORMS[form]
+    rows = [
+        {"participant": who, "file": f"{song}.wav", "rt": 900 + w,
+         column: write({"move": answer(w, s), "like": answer(w, s, 1), "rt": 2000 + w})}
+        for w, who in enumerate(WHO) for s, song in enumerate(SONGS)
+    ]  # fmt: skip
+    sheet = read_sheet(save(rows, tmp_path / "r.csv"), SONGS if known else None)
+    prefix = "Q " if form == "nested" else ""
+    assert set(sheet.ratings["query"]) == {f"{prefix}move", f"{prefix}like"}
+    assert cells(sheet, f"{prefix}move") == expected()
+    assert cells(sheet, f"{prefix}like") == expected(1)
+
+
+def jspsych_log():
+    """Instructions, questions about the listener, and two kinds of trials with ratings."""
+    rows = []
+    for w, who in enumerate(WHO):
+        rows.append(("instructions", who, np.nan, np.nan))
+        rows.append(("survey-text", who, np.nan, json.dumps({"age": str(30 + w), "sex": "f"})))
+        for s, song in enumerate(SONGS):
+            stimulus = f"audio/{song}.mp3"
+            rows.append(("audio-keyboard-response", who, stimulus, "null"))
+            rows.append(
+                ("survey-likert", who, stimulus, json.dumps({"move": answer(w, s), "like": None}))
+            )
+            rows.append(("audio-slider-response", who, stimulus, answer(w, s, 2)))
+    return pd.DataFrame(rows, columns=["trial_type", "subject", "stimulus", "response"])
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_log_with_objects_and_numbers(tmp_path, known):
+    sheet = read_sheet(save(jspsych_log(), tmp_path / "r.csv"), SONGS if known else None)
+    assert set(sheet.ratings["query"]) == {"move", "response"}
+    assert cells(sheet, "move") == expected()
+    assert cells(sheet, "response") == expected(2)
+    assert any("survey-text (3)" in note for note in sheet.notes)
+
+
+def test_an_object_per_listener_with_a_key_per_track(tmp_path):
+    rows = [
+        {
+            "participant": who,
+            "responses": json.dumps({s: answer(w, k) for k, s in enumerate(SONGS)}),
+        }
+        for w, who in enumerate(WHO)
+    ]
+    sheet = read_sheet(save(rows, tmp_path / "r.csv"), SONGS)
+    assert cells(sheet, "groove") == expected()
+
+
+@pytest.mark.parametrize("text", ['{"move": "a lot"}', '{"move": ', "{}", "{1, 2}", "{" * 9999])
+def test_objects_without_numbers_are_named(tmp_path, text):
+    rows = [{"participant": who, "file": song, "response": text} for who in WHO for song in SONGS]
+    with raises(StudyError, "no_numbers", row=2, column="response"):
+        read_sheet(save(rows, tmp_path / "r.csv"))
+
+
+def test_a_word_among_the_numbers_of_objects_is_named(tmp_path):
+    rows = [{"participant": who, "file": song, "response": '{"move": 3}'}
+            for who in WHO for song in SONGS]  # fmt: skip
+    rows[4]["response"] = '{"move": "a lot"}'
+    with raises(StudyError, "not_a_number", row=6, column="move"):
+        read_sheet(save(rows, tmp_path / "r.csv"))
+
+
+def test_ratings_without_their_track_are_one_problem(tmp_path):
+    log = jspsych_log()
+    log["stimulus"] = log["stimulus"].where(log["trial_type"] == "audio-keyboard-response")
+    log.loc[0, "stimulus"] = "<p>Welcome</p>"
+    with raises(StudyError, "empty_cells", column="stimulus") as caught:
+        read_sheet(save(log.drop(columns="trial_type"), tmp_path / "r.csv"))
+    assert len(caught.value.problems) == 1
+
+
+# ---- rows below the header ----
+
+
+def by_listener(names):
+    rows = [
+        {"ResponseId": who, "Q1": 20 + w}
+        | {name: answer(w, k // 2, k % 2) for k, name in enumerate(names)}
+        for w, who in enumerate(WHO)
+    ]
+    return pd.DataFrame(rows)
+
+
+def put_below(frame, *rows):
+    rows = pd.DataFrame([list(row) for row in rows], columns=frame.columns)
+    return pd.concat([rows, frame], ignore_index=True)
+
+
+IDS = lambda n: [json.dumps({"ImportId": f"QID{k}"}) for k in range(n)]  # noqa: E731
+PAIRS = [(song, question) for song in SONGS for question in ("move", "like")]
+
+
+@pytest.mark.parametrize("identifiers", [True, False])
+def test_wordings_that_name_the_tracks_below_a_header_that_does_not(tmp_path, identifiers):
+    frame = by_listener([f"Q{k}_1" for k in range(2, 14)])
+    wordings = ["Response ID", "How old are you?", *(f"I {q} - {song}.wav" for song, q in PAIRS)]
+    below = [wordings, IDS(14)] if identifiers else [wordings]
+    sheet = read_sheet(save(put_below(frame, *below), tmp_path / "r.csv"), SONGS)
+    assert cells(sheet, "I move") == expected()
+    assert cells(sheet, "I like") == expected(1)
+    assert sheet.listeners["Q1"].tolist() == [20, 21, 22]
+    lines = "row 2 and 3" if identifiers else "row 2"
+    assert sheet.notes[0].startswith("Dropped, since they describe the columns: " + lines)
+
+
+def test_wordings_below_a_header_that_names_the_tracks(tmp_path):
+    frame = by_listener([f"{song}_{question}" for song, question in PAIRS])
+    wordings = ["Response ID", "How old are you?", *("How much do you like it?" for _ in PAIRS)]
+    sheet = read_sheet(save(put_below(frame, wordings), tmp_path / "r.csv"), SONGS)
+    assert cells(sheet, "move") == expected()
+
+
+def test_wordings_of_questions_get_into_the_study(tmp_path):
+    rows = [{"participant": "Who", "file": "What", "Q1": "I want to move", "Q2": "I like it"}]
+    rows += [{"participant": who, "file": song, "Q1": answer(w, s), "Q2": answer(w, s, 1)}
+             for w, who in enumerate(WHO) for s, song in enumerate(SONGS)]  # fmt: skip
+    sheet = save(rows, tmp_path / "r.csv")
+    assert cells(read_sheet(sheet), "Q1") == expected()
+    folder = start_study(tmp_path / "s", None, sheet)
+    text = (folder / "study.yml").read_text()
+    assert "Q1: I want to move" in text
+    assert "Q2: I like it" in text
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        ["p1", SONGS[0], "often", "never"],  # a listener and a track of later rows
+        ["p9", "break99", "often", 3],
+        ["p9", "break99", "often", np.nan],
+    ],
+)
+def test_a_row_of_words_is_no_header_if_it_names_a_listener_or_has_numbers(tmp_path, first):
+    rows = [dict(zip(["participant", "file", "move", "like"], first))]
+    rows += [{"participant": who, "file": song, "move": answer(w, s, 3), "like": answer(w, s)}
+             for w, who in enumerate(WHO) for s, song in enumerate(SONGS)]  # fmt: skip
+    with raises(StudyError, "not_a_number", row=2):
+        read_sheet(save(rows, tmp_path / "r.csv"))
+
+
+def test_labels_in_place_of_numbers_are_one_problem_per_question(tmp_path):
+    frame = by_listener([f"{song}_move" for song in SONGS]).astype(object)
+    frame.iloc[:, 2:] = "Agree"
+    with raises(StudyError, "no_numbers", row=2, column="move") as caught:
+        read_sheet(save(frame, tmp_path / "r.csv"), SONGS)
+    assert len(caught.value.problems) == 1
+
+
+# ---- names of columns ----
+
+
+def test_zones_of_gorilla_are_questions(tmp_path):
+    rows = [
+        {"Participant Private ID": who, "Zone Type": kind, "Zone Name": zone,
+         "audio": f"{song}.wav", "Response": response}
+        for w, who in enumerate(WHO) for s, song in enumerate(SONGS)
+        for kind, zone, response in [
+            ("content_web_audio", "audio", "AUDIO PLAY REQUESTED"),
+            ("response_slider", "move", answer(w, s)), ("response_slider", "like", answer(w, s, 1)),
+        ]
+    ]  # fmt: skip
+    sheet = read_sheet(save(rows, tmp_path / "r.csv"), SONGS)
+    assert cells(sheet, "move") == expected()
+    assert cells(sheet, "like") == expected(1)
+
+
+@pytest.mark.parametrize(
+    ("listener", "track"), [("Vpn", "Stück"), ("Proband", "Datei"), ("sujet", "extrait")]
+)
+def test_names_of_columns_in_other_languages(tmp_path, listener, track):
+    rows = [{listener: who, track: song, "Gefallen": answer(w, s), "Alter": 20 + w}
+            for w, who in enumerate(WHO) for s, song in enumerate(SONGS)]  # fmt: skip
+    sheet = read_sheet(save(rows, tmp_path / "r.csv"))
+    assert cells(sheet, "Gefallen") == expected()
+    assert sheet.listeners["Alter"].tolist() == [20, 21, 22]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_id_beside_the_file_is_no_listener_and_statistics_are_no_questions(tmp_path, known):
+    rows = [
+        {"id": song, "filename": f"funk/{song}.wav", "genre": "funk", "bpm": 90 + s,
+         "groove_mean": 2 + s / 2, "groove_std": 1 + s / 9, "n_raters": 9 + s}
+        for s, song in enumerate(SONGS)
+    ]  # fmt: skip
+    sheet = read_sheet(save(rows, tmp_path / "r.csv"), SONGS if known else None)
+    assert "listener_id" not in sheet.ratings
+    assert sheet.ratings["query"].unique().tolist() == ["groove_mean"]
+    assert sheet.ratings["rating"].tolist() == [2, 2.5, 3, 3.5, 4, 4.5]
+    assert sheet.tracks["bpm"].tolist() == [90, 91, 92, 93, 94, 95]
