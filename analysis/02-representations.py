@@ -31,6 +31,7 @@ n_iter = 32  # iterations that estimate phases
 import librosa
 import numpy as np
 import pandas as pd
+from scipy.signal import find_peaks
 
 from groove_utils import descriptors, figures
 from groove_utils.audio import (
@@ -117,8 +118,8 @@ log_mel = librosa.power_to_db(mel, ref=np.max, top_db=80)
 # %% [markdown]
 # The **constant-Q transform** (CQT) has one row per semitone: row $k$ is at the frequency
 # $f_k = f_0 \, 2^{k/12}$, and its window gets shorter as the frequency rises. A transposed melody
-# moves up without changing its shape. The **chromagram** adds up all octaves. This leaves twelve
-# rows, one per pitch class.
+# moves up without changing its shape. The **chromagram** adds up all octaves, here those of the STFT.
+# This leaves twelve rows, one per pitch class.
 
 # %%
 cqt = np.abs(librosa.cqt(y, sr=sr, hop_length=hop, n_bins=84))
@@ -176,6 +177,10 @@ show_figure(
 )
 
 # %% [markdown]
+# The bass drum is a bright patch below about 100 Hz in the STFT, the mel spectrograms and the CQT. In
+# the waveform and in the onset strength, its strokes are peaks that look like those of other
+# instruments; in chromagram and tempogram, there is no trace of a single drum.
+#
 # The **waveform** is the sound itself. Strokes appear as spikes, but one cannot see what is played.
 # In the **mel spectrogram**, which shows plain power, only the loudest bass notes are visible. Most
 # networks read the **log-mel spectrogram** instead.
@@ -266,8 +271,19 @@ show_table(
 #
 # ## Hear what is left
 #
-# Now we discard the song and reconstruct a plausible sound from each representation. Missing phases
-# are estimated iteratively {cite}`griffin1984`; the power of a mel band is spread over its
+# Now we discard the song and reconstruct a plausible sound from each representation. Magnitudes
+# without phases are the most common case. The Griffin–Lim algorithm {cite}`griffin1984` begins with
+# random phases, computes the sound, takes the phases of its STFT, puts them on the given magnitudes,
+# and repeats:
+
+# %%
+again = librosa.griffinlim(
+    np.abs(X), n_iter=n_iter, n_fft=n_fft, hop_length=hop, random_state=seed
+)
+audio_player({"original": (y, sr), "from its magnitudes alone": (again, sr)})
+
+# %% [markdown]
+# The other representations need one step more. The power of a mel band is spread over its
 # frequencies; a chromagram is played with {cite:t}`shepard1964` tones, which contain all octaves at
 # once; and onset strength controls the level of noise.
 
@@ -295,10 +311,11 @@ listen(names[0])
 listen(names[1])
 
 # %% [markdown]
-# Listen first, then look at the numbers. {numref}`fig-losses` shows four measures: how well the
-# *samples* agree, how much the *spectrum* differs, whether strokes come at the same times with the
-# same strength (*rhythm*), and whether the same pitch classes sound (*harmony*). For two unrelated
-# sounds, the samples agree to about −3 dB.
+# Listen first, then look at the numbers. {numref}`fig-losses` shows four measures. *Samples*: energy of
+# the original over energy of the difference, in decibels; about −3 dB for two unrelated sounds.
+# *Spectrum*: norm of the difference of the STFT magnitudes over norm of the original; 0 for identical
+# sounds. *Rhythm*: correlation of the onset strengths, so whether strokes come at the same times with
+# the same strength. *Harmony*: correlation of the chromagrams, so whether the same pitch classes sound.
 
 # %%
 losses = pd.DataFrame(
@@ -312,7 +329,8 @@ losses = pd.DataFrame(
 show_figure(
     figures.plot_losses(losses),
     "losses",
-    "Agreement of reconstructed sounds with the original, for two songs.",
+    "Agreement of reconstructed sounds with the original, for two songs. In the second panel, less "
+    "is better; in the others, more is.",
     "Dot plots of four measures for seven reconstructions: only the CQT with its phase agrees "
     "in its samples; spectrograms keep rhythm, chroma does not; most keep harmony.",
     table=losses,
@@ -334,10 +352,10 @@ report_texts(
 )
 
 # %% [markdown]
-# First, **agreement in samples is not agreement to the ear**. The samples of the sound reconstructed
-# from STFT magnitudes agree to {glue:text}`stft_db`, no better than those of an unrelated sound,
-# because its phases are different. Yet its spectrum differs by only {glue:text}`stft_spectrum`, and
-# it is hard to distinguish from the original.
+# First, **agreement in samples is not agreement to the ear**. For the sound reconstructed from STFT
+# magnitudes, the agreement of samples is {glue:text}`stft_db`, as low as for an unrelated sound,
+# because its phases are different. Yet the error of its spectrum is only {glue:text}`stft_spectrum`,
+# and it is hard to distinguish from the original.
 #
 # Second, **each representation loses something different**. With 24 mel bands, the correlation with
 # the original is {glue:text}`mel_rhythm` for rhythm and {glue:text}`mel_harmony` for harmony. With
@@ -434,8 +452,10 @@ audio_player(lower)
 power = np.abs(np.fft.rfft(full)) ** 2
 above = np.fft.rfftfreq(full.size, 1 / full_sr) > 4000
 bands = descriptors.region_strength(descriptors.analyse(full, full_sr))
-times = {k: descriptors.detect_onsets(c, 0.005)[0] for k, c in bands.items()}
-onsets = {k: len(found) for k, found in times.items()}
+onsets = {
+    region: len(descriptors.detect_onsets(curve, hop=0.005)[0])
+    for region, curve in bands.items()
+}
 
 # %% tags=["hide-input"]
 share_high = 100 * onsets["high"] / max(sum(onsets.values()), 1)
@@ -451,8 +471,9 @@ report_value("share_high", share_high, fmt=".0f", unit="%")
 #
 # {numref}`fig-bar` averages the onset strength of three regions of the spectrum over all bars,
 # sixteenth note by sixteenth note. The result resembles drum notation: bass drum and bass are in the
-# lowest region, the hi-hat in the highest, and all strokes in the middle, most clearly the snare. A
-# tall column *between* the beats, followed by a low one on the next beat, is what
+# lowest region and the hi-hat in the highest. The middle region contains all strokes. Where it has a
+# tall column and the lowest region has none, a snare was struck: in most rock music, on beats 2 and 4. A
+# tall column *between* the beats, followed by a lower one on the next beat, is what
 # {doc}`04-descriptors` counts as {term}`syncopation`.
 
 # %%
@@ -468,7 +489,8 @@ profiles["region"] = profiles["region"].map(lanes)
 show_figure(
     figures.plot_bar_profiles(profiles),
     "bar",
-    "Onset strength in three regions, averaged over the bars of each song. Lines: beats.",
+    "Onset strength in three regions, averaged over the bars of each song; each panel has its "
+    "own scale. Lines: beats.",
     "Three rows of sixteen columns for two songs. Most tall columns are on beats; the songs "
     "differ between the beats, most of all in the lowest region.",
     table=profiles,
@@ -541,7 +563,8 @@ audio_player({"original": (y, sr), "in a window": (np.where(seen, y, 0), sr)})
 # :label: ex-tempogram
 #
 # The tempogram has bands at several tempi at once. Predict from the estimated tempo,
-# `grids[names[0]].tempo`, where they must lie. Then find the strongest rows.
+# `grids[names[0]].tempo`, where they must lie. Then average over time, and find the five highest peaks
+# with `scipy.signal.find_peaks`.
 # ```
 #
 # ```{solution-start} ex-tempogram
@@ -550,13 +573,16 @@ audio_player({"original": (y, sr), "in a window": (np.where(seen, y, 0), sr)})
 
 # %% tags=["solution"]
 view = views[names[0]]["tempogram"]
-strongest = view.array.mean(axis=1).argsort()[::-1][:40]
-np.unique(view.rows[strongest].round(-1))
+strength = view.array.mean(axis=1)
+peaks = find_peaks(strength)[0]
+highest = peaks[strength[peaks].argsort()[::-1][:5]]
+view.rows[highest].round(1)  # beats per minute
 
 # %% [markdown]
-# Whatever recurs every beat also recurs every two and every four beats, so there are bands at half
-# and at a quarter of the tempo; eighth notes add one at double the tempo. A tempo estimator must
-# choose among them. Its errors are therefore mostly by a factor of two.
+# What recurs after one eighth note also recurs after two, three, four and five. In a song of eighth
+# notes, the bands therefore lie at the tempo of the eighth notes, which is twice the tempo, and at a
+# half, a third, a quarter and a fifth of it. A tempo estimator must choose among them. Its errors are
+# therefore mostly by a factor of two, sometimes by 3/2.
 #
 # ```{solution-end}
 # ```

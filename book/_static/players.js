@@ -37,7 +37,7 @@
     bar.className = "mixer-bar";
     mixer.prepend(bar);
     const play = button("Play", bar);
-    const whole = button("Whole", bar);
+    const whole = button("All stems", bar);
     const time = document.createElement("span");
     bar.append(time);
     const stems = [...mixer.querySelectorAll("figure.player")].map((figure) => {

@@ -114,11 +114,11 @@ def representation_table() -> pd.DataFrame:
         :func:`represent`.
     """
     rows = {
-        "waveform": ("everything", "nothing, but hides it all", "end-to-end models"),
+        "waveform": ("everything", "nothing, but is hard to use directly", "end-to-end models"),
         "STFT": ("time and frequency", "phase (if magnitudes)", "separation, synthesis"),
         "mel": ("coarse spectrum", "fine pitch, phase", "hardly used without the log"),
-        "log-mel": ("timbre and strokes, as loud as heard", "fine pitch, phase", "tagging, genre"),
-        "CQT": ("notes", "sharp strokes in the lows, phase", "transcription, chords"),
+        "log-mel": ("timbre and strokes, as we hear them", "fine pitch, phase", "tagging, genre"),
+        "CQT": ("notes", "exact times of low notes, phase", "transcription, chords"),
         "chroma": ("pitch classes", "octave, timbre, most strokes", "chords, key, covers"),
         "tempogram": ("periods of the rhythm", "what was played", "tempo, metre"),
         "onset strength": ("when, and how hard", "what was played", "beat, groove"),

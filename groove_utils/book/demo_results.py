@@ -143,20 +143,21 @@ def _is_highest(style: str, listed: dict[str, dict[str, float]]) -> bool | None:
 
 
 def _describe_gains(rows: pd.DataFrame) -> str:
-    """Say in how many sets of songs training clearly helps, by cause, the most frequent first."""
+    """Name the causes for which training clearly helps in most sets of songs."""
     causes = rows[rows["n"] == rows["n"].min()]  # targets of listeners have several draws a set
     if causes.empty:
         return ""
     names = [method.partition(",")[0] for method in causes["method"].unique()]
     found = causes.astype({"found": int}).groupby("target", sort=False)["found"].agg(list)
     found = found.loc[found.map(sum).sort_values(ascending=False, kind="stable").index]
-    n, some, never = causes["n"].min(), found[found.map(sum) > 0], found[found.map(sum) == 0]
-    listed = [f"in {join_words(map(str, some[cause]))} for {cause}" for cause in some.index]
-    listed += [f"in none for {join_words(never.index)}"] if len(never) else []
+    n = causes["n"].min()
+    often = [cause for cause in found.index if min(found[cause]) > n / 2]
+    counts = [f"{cause} ({join_words(map(str, found[cause]))})" for cause in often]
+    listed = join_words(counts, "no cause")
     return (
-        f"We repeated this with {n} sets of songs. The 95% interval of the gain (of "
-        f"{', then of '.join(names)}; not corrected for the number of causes) lay above zero "
-        f"{'; '.join(listed)}."
+        f"We repeated this with {n} sets of songs, for {join_words(names)}. In more than half of "
+        f"the sets, the 95% interval of the gain lay above zero for {listed} (not corrected for "
+        "the number of causes)."
     )
 
 

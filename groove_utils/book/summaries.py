@@ -28,6 +28,8 @@ __all__ = [
     "text_table",
 ]
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
 
 def rated_targets(study, wanted: Sequence[str]) -> list[str]:
     """Return the wanted questions on which every song was rated, or else the study's first four."""
@@ -152,14 +154,15 @@ def plus_minus_table(
     Examples
     --------
     >>> rows = pd.DataFrame({"stem": ["drums"], "target": ["dance"], "r2": [0.31], "sd": [0.02]})
-    >>> plus_minus_table(rows, "stem", "target", "r2", "sd").loc["drums", "dance"]
-    '0.31 ± 0.02'
+    >>> plus_minus_table(rows, "stem", "target", "r2", "sd").loc["drums", "dance"].split()
+    ['0.31', '±', '0.02']
     """
 
     def short(number):
         return format_number(number, ",.0f" if abs(number) >= 100 else ".2f")
 
-    text = [f"{short(a)} ± {short(b)}" for a, b in zip(rows[value], rows[spread])]
+    pairs = zip(rows[value], rows[spread])
+    text = [f"{short(a)}{NO_BREAK}±{NO_BREAK}{short(b)}" for a, b in pairs]
     square = rows.assign(text=text).pivot(index=index, columns=columns, values="text")
     square = square.reindex(index=rows[index].unique(), columns=rows[columns].unique())
     return square.rename_axis(columns=None)

@@ -110,7 +110,7 @@ def test_stems_of_a_mixer_play_in_step_alone_or_muted(visit):
     mixer.get_by_role("button", name="Solo").first.click()
     muted = [muted for _, muted, _ in sounds.evaluate_all(state)]
     assert muted == [False] + [True] * (len(muted) - 1)
-    mixer.get_by_role("button", name="Whole").click()
+    mixer.get_by_role("button", name="All stems").click()
     mixer.get_by_role("button", name="Mute").first.click()
     muted = [muted for _, muted, _ in sounds.evaluate_all(state)]
     assert muted == [True] + [False] * (len(muted) - 1)

@@ -63,7 +63,7 @@ def test_text_is_that_of_the_paper(probes):
     result = paper_protocol(X, y)
     text = text_table({"it": result}).loc["it", "groove"]
     scores = result.scores().set_index("target").loc["groove"]
-    assert text == f"{scores['fold_r2']:.2f} ± {scores['fold_r2_sd']:.2f}"
+    assert text == f"{scores['fold_r2']:.2f}\xa0±\xa0{scores['fold_r2_sd']:.2f}"
 
 
 def test_wild_scores_are_short_and_zero_has_no_sign():
@@ -73,8 +73,8 @@ def test_wild_scores_are_short_and_zero_has_no_sign():
                                  "fold_r2_sd": [100.4, 0.2]})  # fmt: skip
 
     row = text_table({"x": Result()}).loc["x"]
-    assert row["a"] == "−1,234 ± 100"
-    assert row["b"] == "0.00 ± 0.20"
+    assert row["a"] == "−1,234\xa0±\xa0100"
+    assert row["b"] == "0.00\xa0±\xa00.20"
 
 
 def test_settings_and_controls_have_one_form(probes):
