@@ -7,7 +7,7 @@ import unicodedata
 
 __all__ = [
     "CONDITIONS", "HEADERS", "NO_ANSWER", "NO_QUESTIONS", "REPETITIONS", "STATISTIC", "TRACK_FACTS",
-    "header_words", "may_be_question", "plain_header",
+    "header_words", "is_technical", "may_be_question", "plain_header",
 ]  # fmt: skip
 
 # accepted names of columns, the preferred one first; endings such as _id and _nr do not count
@@ -28,14 +28,16 @@ HEADERS = {
 }  # fmt: skip
 REPETITIONS = {"repetition", "repeat", "rep", "presentation", "session", "block", "run", "trial"}
 CONDITIONS = {"condition", "cond", "version", "treatment", "group", "mode"}
-# columns of survey and experiment software that contain no answers
-NO_QUESTIONS = REPETITIONS | CONDITIONS | {
-    "alter", "geschlecht", "datum",
-    "age", "year", "order", "position", "index", "trial_index", "row", "rt", "reaction_time",
-    "response_time", "time", "time_elapsed", "timestamp", "date", "startdate", "enddate",
-    "recordeddate", "status", "progress", "finished", "duration_in_seconds", "duration",
-    "locationlatitude", "locationlongitude", "ipaddress", "consent", "experiment", "seed",
+# columns of survey and experiment software that describe neither listeners nor tracks
+TECHNICAL = {
+    "order", "position", "index", "trialindex", "row", "rt", "reactiontime", "responsetime", "time",
+    "timeelapsed", "timestamp", "date", "datum", "startdate", "enddate", "recordeddate", "status",
+    "progress", "finished", "durationinseconds", "locationlatitude", "locationlongitude",
+    "ipaddress", "email", "emailaddress", "recipientemail", "recipientfirstname",
+    "recipientlastname", "externalreference", "distributionchannel", "userlanguage", "consent",
+    "experiment", "seed", "started", "submitdate", "datesubmitted", "lastpage", "startlanguage",
 }  # fmt: skip
+NO_QUESTIONS = REPETITIONS | CONDITIONS | {"age", "alter", "geschlecht", "year", "duration"}
 # of one row per track: facts about tracks, and statistics of ratings other than their means
 TRACK_FACTS = {"bpm", "tempo", "duration", "length", "seconds", "year", "loudness", "lufs"}
 STATISTIC = re.compile(
@@ -50,7 +52,19 @@ NO_ANSWER = re.compile(
 
 def may_be_question(name: str) -> bool:
     """Return True unless a column's name is one that survey or experiment software adds."""
-    return plain_header(name) not in NO_QUESTIONS and not NO_ANSWER.search(header_words(name))
+    return plain_header(name) not in NO_QUESTIONS and not is_technical(name)
+
+
+def is_technical(name: str) -> bool:
+    """Return True for a column that survey or experiment software adds, such as a date.
+
+    Examples
+    --------
+    >>> is_technical("LocationLatitude"), is_technical("slider.rt"), is_technical("age")
+    (True, True, False)
+    """
+    joined = plain_header(name).replace("_", "")
+    return joined in TECHNICAL or bool(NO_ANSWER.search(header_words(name)))
 
 
 def plain_header(name: str) -> str:

@@ -48,6 +48,9 @@ MESSAGES = {
     "there, such as `audio/song.wav`.",
     "not_a_file": "{value!r}, which is a folder, a pipe or a device; expected a file. Replace it "
     "with a file.",
+    "folder_of_tables": "a folder; expected one table. If it contains a table per listener, join "
+    "them, for instance with pandas: `pd.concat(map(pd.read_csv, sorted(Path({value!r}).glob("
+    "'*.csv')))).to_csv('ratings.csv', index=False)`.",
     "invalid_path": "the path {value!r} ({error}); expected a file in the study's folder. Correct "
     "the path.",
     "too_large": "{value:.0f} MiB; expected at most {limit:.0f} MiB. Keep only what the study "

@@ -23,17 +23,18 @@ from groove_utils.study.headers import (
     CONDITIONS,
     HEADERS,
     NO_ANSWER,
-    NO_QUESTIONS,
     REPETITIONS,
     STATISTIC,
     TRACK_FACTS,
     header_words,
+    is_technical,
     may_be_question,
     plain_header,
 )
 from groove_utils.study.problems import Problem, StudyError, problem
 from groove_utils.study.survey_exports import (
     drop_other_trials,
+    drop_previews,
     drop_second_headers,
     expand_objects,
 )
@@ -49,7 +50,7 @@ FEW = 10  # values that mark a column of conditions
 MISSING_CODES = (-9, -99, -999, 99, 999)  # in SPSS, SoSci Survey and others
 # columns named after listeners, such as P01 or Rater 3, or only by numbers
 NUMBERED = re.compile(
-    r"(?:(listener|participant|subject|rater|respondent|user|worker|judge|subj|ppt|pp|vp|p))?_?\d+"
+    r"(?:(listener|participant|subject|rater|respondent|user|worker|judge|annotator|coder|expert|annot|subj|ppt|pp|vp|p))?_?\d+"
 )
 # names of rows that summarise a table
 SUMMARIES = {"mean", "average", "avg", "median", "sd", "std", "std dev", "total"}
@@ -66,6 +67,8 @@ class RatingsSheet:
     ----------
     ratings : DataFrame
         Columns track_id, query, rating and, if known, listener_id.
+    answers : DataFrame
+        Columns query and rating, before repeated ratings are averaged, indexed by line.
     listeners, tracks : DataFrame or None
         Columns that are constant over all rows of a listener or of a track, indexed by listener_id
         or track_id.
@@ -76,6 +79,7 @@ class RatingsSheet:
     """
 
     ratings: pd.DataFrame
+    answers: pd.DataFrame
     listeners: pd.DataFrame | None = None
     tracks: pd.DataFrame | None = None
     notes: list[str] = field(default_factory=list)
@@ -147,6 +151,7 @@ def _interpret(path, cells, track_ids, query, listener, track, questions) -> Rat
         raise StudyError(path.parent, [problem("empty_table", path.name, expected="ratings")])
     notes: list[str] = []
     cells, wordings = drop_second_headers(cells, notes)
+    cells = drop_previews(cells, notes)
     cells = _name_by_wording(cells, wordings, track_ids)
     cells, asked = expand_objects(cells, notes)
     cells, rating = drop_other_trials(cells, track_ids, notes, asked)
@@ -159,6 +164,7 @@ def _interpret(path, cells, track_ids, query, listener, track, questions) -> Rat
     long = _drop_summaries(long, track_ids, notes)
     table = _read_numbers(path, long, columns, notes)
     table["track_id"] = _match_tracks(table["track_id"], columns.track_ids)
+    answers = table[["query", "rating"]]
     table = _average_repetitions(path, table, columns, notes)
     facts = {role: columns.facts(role) for role in ("listener_id", "track_id")}
     if facts["track_id"] is not None:
@@ -171,7 +177,7 @@ def _interpret(path, cells, track_ids, query, listener, track, questions) -> Rat
     if columns.unused:
         notes.append(f"Not used: the columns {', '.join(columns.unused)}.")
     texts = {name: plain_text(text) for name, text in wordings.items() if pd.notna(text)}
-    return RatingsSheet(table, facts["listener_id"], facts["track_id"], notes, texts)
+    return RatingsSheet(table, answers, facts["listener_id"], facts["track_id"], notes, texts)
 
 
 def _name_by_wording(
@@ -242,7 +248,13 @@ class _Columns:
     def _unknown_form(self) -> Problem:
         """Describe a sheet without ratings."""
         taken = {name for name in self.roles.values() if name}
-        others = [name for name in self.sheet if name not in taken and may_be_question(name)]
+        others = [
+            name
+            for name in self.sheet
+            if name not in taken
+            and may_be_question(name)
+            and to_numbers(clean_answers(self.sheet[name])).isna().all()
+        ]
         if self.roles["track_id"] and others:
             cells = self.sheet[others[-1]].dropna()
             row, value = (cells.index[0], cells.iloc[0]) if len(cells) else (None, "no value")
@@ -299,7 +311,7 @@ class _Columns:
             name
             for name in self.sheet
             if name not in self.used
-            and not NO_ANSWER.search(header_words(name))
+            and not is_technical(name)
             and self.sheet.loc[self.sheet[key].notna(), name].astype(str).nunique() > 1
             and by_key[name].nunique(dropna=False).max() == 1
             and (role == "track_id" or name not in self._fact_columns("track_id"))
@@ -316,8 +328,7 @@ class _Columns:
             if name not in taken and may_be_question(name) and is_answer:
                 names.append(name)
         if not self.roles["listener_id"]:  # one row per track
-            facts = [name for name in names if self._describes_tracks(name)]
-            names = [name for name in names if name not in facts] or names
+            names = [name for name in names if not self._describes_tracks(name)]
         fixed = [self._constant_within(role, names) for role in ("listener_id", "track_id")]
         # where listeners agree exactly, the questions look like facts about tracks
         return [name for name in names if not any(name in part for part in fixed)] or names
@@ -513,8 +524,7 @@ def _average_repetitions(
     conditions = [
         name
         for name in differing
-        if plain[name] in CONDITIONS
-        or (plain[name] not in NO_QUESTIONS and sheet[name].nunique() <= FEW)
+        if plain[name] in CONDITIONS or (may_be_question(name) and sheet[name].nunique() <= FEW)
     ]
     if conditions:
         details = {"value": ", ".join(sorted(map(str, sheet[conditions[0]].dropna().unique()))[:5])}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,9 +88,9 @@ def start_study(
     files = None if audio is None else _tracks_from_files(Path(audio))
     options = {"listener": listener, "track": track, "questions": questions, "worksheet": worksheet}
     sheet = read_sheet(Path(ratings), _known_tracks(files, embeddings), query=query, **options)
-    wording = _label_queries(sheet.ratings, sheet.wordings)
+    wording = _label_queries(sheet)
     tracks = _join_tracks(folder, sheet, files, audio, Path(ratings))
-    scales = _find_scales(folder, sheet.ratings, scale, Path(ratings))
+    scales = _find_scales(folder, sheet, scale, Path(ratings))
     for source, target in zip(tracks.pop("source"), tracks.get("audio", ())):
         with atomic_path(folder / target) as part:
             shutil.copyfile(source, part)
@@ -140,13 +140,14 @@ def _listeners(sheet: RatingsSheet) -> dict[str, pd.DataFrame]:
     return {"listeners": sheet.listeners[sheet.listeners["listener_id"].isin(ids)]}
 
 
-def _label_queries(ratings: pd.DataFrame, wordings: dict[str, str]) -> dict[str, str]:
+def _label_queries(sheet: RatingsSheet) -> dict[str, str]:
     """Rename questions to names that are valid in captions; return their wordings."""
     names = {name: as_label(name) or f"question {k}"
-             for k, name in enumerate(ratings["query"].unique(), 1)}  # fmt: skip
-    ratings["query"] = ratings["query"].map(names)
+             for k, name in enumerate(sheet.ratings["query"].unique(), 1)}  # fmt: skip
+    sheet.ratings = sheet.ratings.assign(query=sheet.ratings["query"].map(names))
+    sheet.answers = sheet.answers.assign(query=sheet.answers["query"].map(names))
     return {
-        label: wordings.get(name) or (name if label != name else f"Wording of “{name}”")
+        label: sheet.wordings.get(name) or (name if label != name else f"Wording of “{name}”")
         for name, label in names.items()
     }
 
@@ -198,10 +199,12 @@ def _unknown_tracks(rated, known, audio: Path, ratings: Path) -> list[Problem]:
     return problems
 
 
-def _find_scales(folder, ratings, scale, path: Path) -> dict[str, tuple[float, float]]:
+def _find_scales(folder, sheet: RatingsSheet, scale, path: Path) -> dict[str, tuple[float, float]]:
     """Find each question's scale; without given ones, one for all unless they clearly differ."""
-    queries = ratings["query"].unique()
+    ratings, queries = sheet.answers, sheet.ratings["query"].unique()
     if scale:
+        if len(ratings) > len(sheet.ratings):  # a mean may hide a rating outside the scale
+            StudyError.raise_any(folder, list(_outside(ratings, *scale, path)))
         return dict.fromkeys(queries, tuple(map(float, scale)))
     ends = ratings.groupby("query")["rating"].agg(["min", "max"])
     low, high = float(ends["min"].min()), float(ends["max"].max())
@@ -213,6 +216,13 @@ def _find_scales(folder, ratings, scale, path: Path) -> dict[str, tuple[float, f
     if spans.min() > 0 and spans.max() > 2 * spans.min():
         return {query: tuple(map(float, ends.loc[query])) for query in queries}
     return dict.fromkeys(queries, (low, high))
+
+
+def _outside(ratings: pd.DataFrame, low: float, high: float, path: Path) -> Iterator[Problem]:
+    """List ratings outside a scale as problems."""
+    for row, query, value in ratings[~ratings["rating"].between(low, high)].itertuples():
+        details = {"value": value, "query": query, "low": low, "high": high}
+        yield problem("out_of_range", path.name, row, "the ratings", **details)
 
 
 def _outlier(ratings: pd.Series) -> float | None:
@@ -298,15 +308,25 @@ def _describe_track(name: str, style: str) -> dict[str, str]:
     }
 
 
+def _decode_name(name: str) -> str:
+    """Return a file's name, from Windows-1252 if its bytes are no UTF-8, as from old archives."""
+    try:
+        return name.encode() and name
+    except UnicodeEncodeError:  # it contains surrogates in place of bytes
+        return os.fsencode(name).decode("cp1252", "replace")
+
+
 def _tracks_from_files(audio: Path) -> pd.DataFrame:
     if not audio.is_dir():
         raise StudyError(audio, [problem("missing_folder", audio, expected="sound files")])
     rows = []
     for file in sorted(audio.rglob("*")):
         if file.suffix.lower() in AUDIO_SUFFIXES and file.name[0] != "." and file.is_file():
-            style = as_label(file.parent.name) if file.parent != audio else "unknown"
-            row = _describe_track(plain_text(file.stem), style)
-            rows.append(row | {"audio": f"audio/{file.name}", "source": file})
+            parent = _decode_name(file.parent.name)
+            style = as_label(parent) if file.parent != audio else "unknown"
+            name = Path(_decode_name(file.name))
+            row = _describe_track(plain_text(name.stem), style)
+            rows.append(row | {"audio": f"audio/{name}", "source": file})
     tracks = pd.DataFrame(rows, columns=[*TRACKS, "audio", "source"])
     names = tracks["track_id"]
     problems = [problem("several_audio", audio, value=name) for name in names[names.duplicated()]]

@@ -11,7 +11,7 @@ import pandas as pd
 from groove_utils.study.cells import clean_answers, to_numbers, track_name
 from groove_utils.study.headers import HEADERS, header_words, may_be_question, plain_header
 
-__all__ = ["drop_other_trials", "drop_second_headers", "expand_objects"]
+__all__ = ["drop_other_trials", "drop_previews", "drop_second_headers", "expand_objects"]
 
 # columns in which experiment software names the kinds of trials: jsPsych, Gorilla, lab.js
 TRIAL_KINDS = ("trial_type", "zone_type", "response_type", "sender_type")
@@ -70,6 +70,24 @@ def _describes_columns(sheet: pd.DataFrame) -> bool:
     words = first.astype(str).str.count(r"\S+").mean()
     unlike_answers = first.is_unique or words >= 3
     return not unanswered and unlike_answers and (numeric > 1 or (numeric == 1 and repeated))
+
+
+def drop_previews(sheet: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Drop the previews and tests of a survey in Qualtrics, and note unfinished responses."""
+    words = {header_words(name): name for name in sheet}
+    if not {"status", "finished", "response_id"} <= set(words):
+        return sheet
+    status = sheet[words["status"]].astype(str).str.casefold()
+    previews = status.isin(["survey preview", "survey test", "1", "2"])
+    if previews.any():
+        notes.append(
+            f"Dropped, since they are previews (column Status): {previews.sum():,} row(s)."
+        )
+    sheet = sheet[~previews]
+    unfinished = sheet[words["finished"]].astype(str).str.casefold().isin(["false", "0"])
+    if unfinished.any():
+        notes.append(f"Kept, though unfinished (column Finished): {unfinished.sum():,} row(s).")
+    return sheet
 
 
 def expand_objects(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:

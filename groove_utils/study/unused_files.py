@@ -71,4 +71,5 @@ def _is_sound(path: Path) -> bool:
 
 def _list(names: list[str]) -> str:
     more = f" … ({len(names)} in all)" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    text = ", ".join(names[:SHOWN]) + more
+    return text.encode("utf-8", "backslashreplace").decode()  # names may be in another encoding

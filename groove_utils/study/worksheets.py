@@ -57,7 +57,8 @@ def read_worksheets(path: Path, worksheet: str | None = None) -> dict[str, pd.Da
     """
     with reading(path.parent, path.name, EXPECTED):
         if not path.is_file() and path.exists():
-            raise StudyError(path.parent, [problem("not_a_file", path.name, value=path.name)])
+            kind = "folder_of_tables" if path.is_dir() else "not_a_file"
+            raise StudyError(path.parent, [problem(kind, path.name, value=path.name)])
         with path.open("rb") as file:
             start = file.read(1024)
         if start.startswith(OLE):

@@ -78,7 +78,10 @@ def test_the_sheet_with_the_ratings_is_found_among_others(tmp_path):
     sheet = read_sheet(tmp_path / "r.xlsx")
     assert len(sheet.ratings) == 18
     assert sheet.notes == ["Only the sheet ratings was read, not help, songs (see --sheet)."]
-    assert len(read_sheet(tmp_path / "r.xlsx", worksheet="songs").ratings) == 6
+    with raises(StudyError, "unknown_form"):  # tempi are facts
+        read_sheet(tmp_path / "r.xlsx", worksheet="songs")
+    tempi = read_sheet(tmp_path / "r.xlsx", worksheet="songs", questions=["bpm"])
+    assert tempi.ratings["rating"].tolist() == [0, 1, 2, 3, 4, 5]
     with raises(StudyError, "unknown_worksheet"):
         read_sheet(tmp_path / "r.xlsx", worksheet="song")
 

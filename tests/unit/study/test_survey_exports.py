@@ -1,13 +1,16 @@
 """Answers as JSON, headers of several rows, and other particulars of survey software."""
 
 import json
+import os
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from expect import raises
 
-from groove_utils.study import StudyError
+from groove_utils.study import StudyError, load_study, validate_study
 from groove_utils.study.sheets import read_sheet
 from groove_utils.study.start import start_study
 
@@ -241,3 +244,75 @@ def test_an_id_beside_the_file_is_no_listener_and_statistics_are_no_questions(tm
     assert sheet.ratings["query"].unique().tolist() == ["groove_mean"]
     assert sheet.ratings["rating"].tolist() == [2, 2.5, 3, 3.5, 4, 4.5]
     assert sheet.tracks["bpm"].tolist() == [90, 91, 92, 93, 94, 95]
+
+
+def test_columns_of_annotators_are_listeners_and_tempi_no_ratings(tmp_path):
+    rows = [{"track_id": song, "tempo": 90 + s}
+            | {f"annotator_{w}": answer(w, s) for w in range(3)}
+            for s, song in enumerate(SONGS)]  # fmt: skip
+    sheet = read_sheet(save(rows, tmp_path / "r.csv"))
+    assert sorted(cells(sheet, "groove").values()) == sorted(expected().values())
+    assert sheet.ratings["listener_id"].nunique() == 3
+    lists = [{"track_id": song, "tempo": 90 + s, "ratings": f"[{s}, 3]"}
+             for s, song in enumerate(SONGS)]  # fmt: skip
+    with raises(StudyError, "no_numbers", row=2, column="ratings"):
+        read_sheet(save(lists, tmp_path / "r.csv"), SONGS)
+
+
+def test_previews_and_personal_data_of_qualtrics(tmp_path):
+    frame = by_listener([f"{song}_move" for song in SONGS])
+    frame = pd.concat([frame] * 2, ignore_index=True)
+    frame = frame.assign(
+        ResponseId=[f"R_{k}" for k in range(6)],
+        Status=["Survey Preview", *["IP Address"] * 5], Finished=[True] * 5 + [False],
+        IPAddress=[f"192.0.2.{k}" for k in range(6)], LocationLatitude=np.arange(6) / 7,
+    )  # fmt: skip
+    sheet = read_sheet(save(frame, tmp_path / "r.csv"), SONGS)
+    assert sheet.ratings["listener_id"].unique().tolist() == [f"R_{k}" for k in range(1, 6)]
+    assert list(sheet.listeners) == ["listener_id", "Q1"]
+    assert [note.split(" (")[0] for note in sheet.notes[:2]] == [
+        "Dropped, since they are previews", "Kept, though unfinished",
+    ]  # fmt: skip
+
+
+def test_the_scale_is_found_before_repetitions_are_averaged(tmp_path):
+    rows = [{"participant": who, "session": session, "file": song,
+             "move": 1 + (w + s + 6 * session) % 7}
+            for w, who in enumerate(WHO) for session in (1, 2)
+            for s, song in enumerate(SONGS)]  # fmt: skip
+    said = []
+    start_study(tmp_path / "s", None, save(rows, tmp_path / "r.csv"), report=said.append)
+    assert "scale 1 to 7 " in said[-1]
+    rows[3]["move"] = 9
+    sheet = save(rows, tmp_path / "r.csv")
+    with raises(StudyError, "out_of_range", path="r.csv", row=5):
+        start_study(tmp_path / "t", None, sheet, scale=(1, 7))
+    rows[3]["move"] = -99
+    with raises(StudyError, "missing_code"):
+        start_study(tmp_path / "t", None, save(rows, tmp_path / "r.csv"))
+
+
+def test_a_folder_of_tables_is_named(tmp_path):
+    (tmp_path / "data").mkdir()
+    with raises(StudyError, "folder_of_tables", path="data"):
+        read_sheet(tmp_path / "data")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS allows no other encoding")
+def test_file_names_in_latin_1(tmp_path):
+    (tmp_path / "sounds" / "x").mkdir(parents=True)
+    names = ["Männer", "Größe", "plain"]
+    for k, name in enumerate(names):
+        file = tmp_path / "sounds" / "x" / "a.wav"
+        soundfile.write(file, np.sin(np.arange(4000) / (9 + k)), 8000)
+        file.rename(os.fsdecode(os.fsencode(file.parent) + b"/" + name.encode("latin-1") + b".wav"))
+    folder = tmp_path / "sounds" / "x"
+    folder.rename(os.fsdecode(os.fsencode(folder.parent) + "/Süd".encode("latin-1")))
+    rows = [{"participant": who, "file": f"{name}.wav", "move": answer(w, s)}
+            for w, who in enumerate(WHO) for s, name in enumerate(names)]  # fmt: skip
+    study = start_study(tmp_path / "s", tmp_path / "sounds", save(rows, tmp_path / "r.csv"))
+    kinds = [problem.kind for problem in validate_study(study)]
+    assert kinds == ["too_few_artists"]
+    tracks = load_study(study, validate=False).tracks
+    assert set(tracks["track_id"]) == set(names)
+    assert set(tracks["style"]) == {"Süd"}
