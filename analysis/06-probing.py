@@ -47,6 +47,7 @@ from groove_utils.book import (
     report_effects,
     report_texts,
     report_value,
+    report_values,
     show_figure,
     show_table,
     summaries,
@@ -99,9 +100,9 @@ artists = data.tracks["artist"].to_numpy()
 styles = data.tracks["style"].to_numpy()
 target = targets[0]
 n_songs, n_artists = len(ratings), len(set(artists))
+size = f"{n_songs} songs by {n_artists} artists"
 
 # %% tags=["hide-input"]
-size = f"{n_songs} songs by {n_artists} artists"
 report_counts(n_models=len(models), n_artists=n_artists, n_songs=n_songs)
 report_texts(target=target, models=join_words(models))
 
@@ -148,7 +149,8 @@ report_value("fit_r2", 1 - left)
 # penalty (0.2) to unscaled features. They divided the songs into four folds without regard to artists and
 # took the mean of the folds' R². They repeated this with five different divisions into folds, and report
 # the mean ± standard deviation over the five. {numref}`tab-paper` shows the results of this protocol for
-# the present study. Of the descriptors, the protocol uses the sixteen of the paper.
+# the present study. Of the descriptors, the protocol uses the sixteen of the paper. Embeddings of
+# separated stems have rows of their own, if the study contains any.
 
 # %%
 trained = [name for name in features if name not in twins]
@@ -170,43 +172,34 @@ paper = {
     for name, X in published.items()
 }
 
+# %% [markdown]
+# The text compares the unrounded scores, which are arranged in one row per question and one column per
+# set of features:
+
+# %%
+tables = {name: one.scores().set_index("target") for name, one in paper.items()}
+fold_r2 = pd.DataFrame({n: table["fold_r2"] for n, table in tables.items()})
+of_target = fold_r2.loc[target]
+paper_best = of_target.idxmax()
+
 # %% tags=["hide-input"]
 show_table(
     summaries.text_table(paper),
     "paper",
     f"R² under the published protocol, mean ± SD over five divisions of {n_songs} songs.",
 )
-
-stem_rows = [name for name in paper if ": " in name]
-with_stems = f"The last {len(stem_rows)} rows are the study's embeddings of stems."
-without = "The study brings no embeddings of separated stems."
-found = [one.scores().assign(model=name) for name, one in paper.items()]
-found = pd.concat(found).set_index(["model", "target"])["fold_r2"]
-here = found.xs(target, level="target")
-others_songs = (
-    "These numbers apply the protocol to this study. They are not the results of the paper, "
-    "which used other songs and models."
-)
-same_songs = (
-    "With the published ratings and vectors, these are the numbers of the paper."
-)
-report_texts(
-    stem_note=with_stems if stem_rows else without,
-    whose_numbers=others_songs if data.simulated else same_songs,
-    paper_worst=here.idxmin(),
-    paper_best=here.idxmax(),
-)
-report_value("paper_worst_r2", here.min(), n=n_songs)
-report_value("paper_best_r2", here.max(), n=n_songs)
-report_counts(paper_negative=(found < 0).sum(), paper_scores=len(found))
+report_texts(paper_worst=of_target.idxmin(), paper_best=paper_best)
+extremes = {"paper_worst_r2": of_target.min(), "paper_best_r2": of_target.max()}
+report_values(extremes, n_songs)
+report_counts(paper_negative=(fold_r2 < 0).sum().sum(), paper_scores=fold_r2.size)
 
 # %% [markdown]
 # Predicting the mean rating of the test songs gives an R² of 0; worse predictions give negative values.
 # For “{glue:text}`target`”, the scores range from {glue:text}`paper_worst_r2`
 # ({glue:text}`paper_worst`) to {glue:text}`paper_best_r2` ({glue:text}`paper_best`). Over all questions,
-# {glue:text}`paper_negative` of {glue:text}`paper_scores` scores are negative. {glue:text}`stem_note` The
-# order of the models changes once units are standardised and the penalty is tuned ({doc}`07-objections`).
-# {glue:text}`whose_numbers`
+# {glue:text}`paper_negative` of {glue:text}`paper_scores` scores are negative. The order of the models
+# changes once units are standardised and the penalty is tuned ({doc}`07-objections`). These are the
+# numbers of the paper only if the study contains its ratings and vectors.
 
 # %% [markdown] tags=["needs-embeddings"]
 # ### With vectors as published
@@ -217,6 +210,7 @@ report_counts(paper_negative=(found < 0).sum(), paper_scores=len(found))
 
 # %% tags=["needs-embeddings"]
 rmse = summaries.text_table(paper, "fold_rmse", "fold_rmse_sd")
+averaged = paper[paper_best].mean_predictions()
 precision = max(
     probe.single_precision_difference(X, ratings) for X in published.values()
 )
@@ -227,14 +221,13 @@ show_table(
     "paper-rmse",
     "RMSE under the published protocol in points of each question's scale, mean ± SD over divisions.",
 )
-foremost = paper[here.idxmax()].mean_predictions()
 show_figure(
-    figures.plot_predictions(foremost, data.styles),
+    figures.plot_predictions(averaged, data.styles),
     "paper-predictions",
-    f"Mean ratings of {n_songs} songs against predictions from {here.idxmax()} under the published "
+    f"Mean ratings of {n_songs} songs against predictions from {paper_best} under the published "
     "protocol.",
     "Scatter plots by question, coloured by style, around the line of equal values.",
-    table=foremost,
+    table=averaged,
 )
 report_value("single_precision", precision, fmt=".0e", tolerance=1e-5)
 
@@ -263,11 +256,8 @@ def inner_folds(fold):
 
 
 # %% tags=["hide-input"]
-order = np.lexsort([artists, styles])
-position = order[outer[order] != 0]
-inner = pd.Series(inner_folds(0), index=np.flatnonzero(outer != 0))[position]
 show_figure(
-    figures.plot_folds(outer[order], inner.to_numpy(), styles[order]),
+    figures.plot_folds(outer, inner_folds(0), artists, styles),
     "folds",
     f"Outer and inner folds of {size}, one column per song; songs by an artist are side by side.",
     "One stripe per song: above, four outer folds; below, four inner folds of the remaining songs.",
@@ -325,10 +315,9 @@ kinds |= dict.fromkeys(twins, "untrained twin")
 scores["kind"] = scores["model"].map(kinds).fillna("comparison")
 scores["row"] = scores["model"].str.removesuffix("-untrained")
 chapter.save_table(scores, "probe_scores")
+bands = summaries.ceiling_bands(chapter.find_table("ceilings"))
 
 # %% tags=["hide-input"]
-ceilings = chapter.find_table("ceilings")
-bands = summaries.ceiling_bands(ceilings)
 show_figure(
     figures.plot_scores(scores, y="row", hue="kind", bands=bands),
     "probe-scores",
@@ -352,16 +341,15 @@ inner = probe.inner_errors(pretrained)[target].sort_values()
 best = inner.index[0]
 chosen = {"chosen in each fold": probe.select_by_inner_folds(pretrained)}
 chosen = summaries.score_table(chosen, **resampled)
+target_scores = pd.concat([scores, chosen]).set_index("model")
+target_scores = target_scores[target_scores["target"] == target]
 
 # %% tags=["hide-input"]
-own = scores[scores["target"] == target].set_index("model")
 report_counts(repeats=n_repeats)
 report_texts(best_model=best)
-effects = {"best_r2": own.loc[best], "style_r2": own.loc["style alone"]}
-effects["chosen_r2"] = summaries.row_of(chosen, target=target)
-if "descriptors" in features:
-    effects["descriptors_r2"] = own.loc["descriptors"]
-report_effects(effects, n_songs)
+names = {best: "best_r2", "style alone": "style_r2", "descriptors": "descriptors_r2"}
+names |= {"chosen in each fold": "chosen_r2"}
+report_effects(target_scores[target_scores.index.isin(names)].rename(names), n_songs)
 
 # %% [markdown]
 # For “{glue:text}`target`”, the best model is {glue:text}`best_model`, with an R² of
@@ -376,43 +364,38 @@ report_effects(effects, n_songs)
 # pairing and should not be compared with each other.)
 
 # %%
-others = {"untrained twin": f"{best}-untrained", "descriptors": "descriptors"}
-others["style alone"] = "style alone"
-others = {label: name for label, name in others.items() if name in results}
+simpler = [f"{best}-untrained", "descriptors", "style alone"]
+simpler = [name for name in simpler if name in results]
+compared = {name: results[name] for name in [best, *simpler]}
+pairs = [(best, name) for name in simpler]
+differences = probe.compare_models(compared, pairs=pairs, **resampled)
+twin_label = {f"{best}-untrained": "untrained twin"}
+differences["compared_with"] = differences["second"].replace(twin_label)
+leads = differences[differences["target"] == target].set_index("compared_with")
+
+# %% [markdown]
+# The words of a verdict follow from the sign of the difference and from its p-value: unless this is below
+# .05 after correction, the two are “not clearly different”.
 
 # %%
-differences = []
-for label, name in others.items():
-    pair = {best: results[best], name: results[name]}
-    row = probe.compare_models(pair, **resampled).assign(compared_with=label)
-    differences.append(row)
-differences = pd.concat(differences, ignore_index=True)
-by_target = differences.groupby("target")["p"]
-differences["p_holm"] = by_target.transform(holm)  # over the comparisons
+verdicts = {}
+for label, row in leads.iterrows():
+    name = label if label == "style alone" else f"the {label}"
+    key = f"compared_{label.replace(' ', '_')}"
+    verdicts[key] = describe_difference(row, name, p="p_holm")
 
 # %% tags=["hide-input"]
 show_figure(
     figures.plot_scores(
-        differences,
-        x="difference",
-        y="compared_with",
-        xlabel="Difference in R²",
+        differences, x="difference", y="compared_with", xlabel="Difference in R²"
     ),
     "differences",
     f"R² of {best} minus that of simpler explanations on {size}, with 95% intervals.",
     "Forest plot of the best model's lead over each comparison, with intervals around zero.",
     table=differences,
 )
-
-verdicts = []
-for label in others:
-    row = summaries.row_of(differences, target=target, compared_with=label)
-    key = label.replace(" ", "_")
-    report_effects({f"ahead_of_{key}": row}, n_songs, value="difference")
-    name = label if label == "style alone" else f"the {label}"
-    verdicts.append(describe_difference(row, name, p="p_holm"))
-    report_texts(**{f"compared_{key}": verdicts[-1]})
-report_texts(verdict=f"{best} is {join_words(verdicts)}")
+report_effects(leads, n_songs, prefix="ahead_of_", value="difference")
+report_texts(verdict=f"{best} is {join_words(verdicts.values())}", **verdicts)
 
 # %% [markdown]
 # For “{glue:text}`target`”, {glue:text}`verdict` (p < .05, corrected by Holm's method for the number of
@@ -426,30 +409,20 @@ report_texts(verdict=f"{best} is {join_words(verdicts)}")
 # %%
 if twins:
     untrained = {name: results[name] for name in twins}
-    partners = [results[name.removesuffix("-untrained")] for name in twins]
-    average = probe.mean_difference(partners, untrained.values(), **resampled)
-    by_fold = {
-        "trained": probe.select_by_inner_folds(pretrained),
-        "untrained": probe.select_by_inner_folds(untrained),
-    }
-    fair = probe.compare_models(by_fold, **resampled)
+    partners = {n: results[n.removesuffix("-untrained")] for n in twins}
+    average = probe.mean_difference(partners, untrained, **resampled)
+    first, second = map(probe.select_by_inner_folds, [pretrained, untrained])
+    fair = probe.mean_difference([first], [second], **resampled)
+    average["of"] = f"the mean of {len(twins)} pairs"
+    fair["of"] = "the networks that folds chose"
+    gains = pd.concat([average, fair], keys=["mean", "chosen"]).droplevel(1)
+    gains = gains[gains["target"] == target]
 
 # %% tags=["hide-input"]
 twin_note = "The models of this study have no untrained twins."
 if twins:
-    fair = summaries.row_of(fair, target=target).rename({"difference": "estimate"})
-    rows = {
-        "training_mean": summaries.row_of(average, target=target),
-        "training_chosen": fair,
-    }
-    report_effects(rows, n_songs)
-    rows = pd.DataFrame(rows.values())
-    mean, chosen_ones = (
-        f"the mean of {len(twins)} pairs",
-        "the networks that folds chose",
-    )
-    rows["what"] = [mean, chosen_ones]
-    twin_note = f"R², trained − untrained: {list_estimates(rows, 'what')}."
+    report_effects(gains, n_songs, prefix="training_")
+    twin_note = f"R², trained − untrained: {list_estimates(gains, 'of')}."
 report_texts(twin_note=twin_note)
 
 # %% [markdown]
@@ -465,22 +438,22 @@ report_texts(twin_note=twin_note)
 # method.)
 
 # %% tags=["needs-audio"]
-compared = {name: results[name] for name in [best, "style alone"]}
 runs, danceability_text = runnable_models(data, ["vibenet"])
 if runs:
     attributes = embed.embed_study(data, "vibenet").layer("attributes")
     number = attributes[:, [ATTRIBUTES.index("danceability")]]
-    compared["danceability"] = probe.nested_ridge(number, *songs, protocol)
+    results["danceability"] = probe.nested_ridge(number, *songs, protocol)
+    three = ["danceability", best, "style alone"]
+    three = {name: results[name] for name in three}
+    single = summaries.score_table(three, **resampled)
+    single = summaries.row_of(single, target=target, model="danceability")
+    leads = probe.compare_models(three, reference="danceability", **resampled)
+    leads = leads[leads["target"] == target]
 
 # %% tags=["needs-audio", "hide-input"]
 if runs:
-    single = summaries.score_table(compared, **resampled)
-    single = single[single["target"] == target].set_index("model")
-    own = pd.concat([own, single.loc[["danceability"]]])
-    leads = probe.compare_models(compared, reference="danceability", **resampled)
-    leads = leads[leads["target"] == target].set_index("first")
-    report_effects({"danceability_r2": own.loc["danceability"]}, n_songs)
-    danceability_text = describe_single_feature(own.loc["danceability"], leads)
+    report_effects({"danceability_r2": single}, n_songs)
+    danceability_text = describe_single_feature(single, leads)
 report_texts(danceability_text=danceability_text)
 
 # %% [markdown] tags=["needs-audio"]
@@ -499,48 +472,57 @@ report_texts(danceability_text=danceability_text)
 
 # %%
 controls = pd.DataFrame({name: data.song_means(name) for name in data.controls})
-on_controls = probe.nested_ridges(
-    features, controls, artists, styles, protocol, n_jobs=2
-)
-shown = {best: on_controls[best]}
-inside = summaries.score_table(shown, score="within_r", **resampled)
-shown["style alone"] = probe.style_baseline(controls, artists, styles, protocol)
-found = summaries.score_table(shown, **resampled)
-leads = probe.compare_models(shown, **resampled)
-found["what"], inside["what"] = "R²", "correlation within styles"
-found = pd.concat([found, inside]).set_index(["target", "what", "model"])
+asked = controls, artists, styles
+on_controls = probe.nested_ridges(features, *asked, protocol, n_jobs=2)
+on_controls["style alone"] = probe.style_baseline(*asked, protocol)
+
+# %% [markdown]
+# The table contains R² for the best model and for style alone, and the correlation within styles for the
+# best model:
+
+# %%
+pair = {name: on_controls[name] for name in [best, "style alone"]}
+inside = {best: on_controls[best]}
+found = {
+    "R²": summaries.score_table(pair, **resampled),
+    "correlation within styles": summaries.score_table(
+        inside, score="within_r", **resampled
+    ),
+}
+found = pd.concat(found, names=["what"]).reset_index("what")
+found = found.set_index(["target", "what", "model"])
+found = found[["estimate", "low", "high"]]
+leads = probe.compare_models(pair, **resampled).set_index("target")
+
+# %% [markdown]
+# A method that finds something where there is nothing may do so for any model. We therefore also count
+# the models whose interval lies above 0:
+
+# %%
+above = {name: on_controls[name] for name in models}
+above = summaries.score_table(above, **resampled).query("low > 0")
 
 # %% tags=["hide-input"]
 show_table(
-    found[["estimate", "low", "high"]].rename(index={"style_only": "style only"}),
+    found.rename(index={"style_only": "style only"}),
     "probe-controls",
     f"Scores of {best} and of style alone for the two control questions; {n_songs} songs.",
 )
-
-rows = summaries.score_table({name: on_controls[name] for name in models}, **resampled)
-rows = rows[(rows["low"] > 0)].groupby("target")["model"].agg(list)
-for name, cause in data.controls.items():
-    effects = {
-        f"control_{cause}_r2": found.loc[(name, "R²", best)],
-        f"control_{cause}_within": found.loc[(name, "correlation within styles", best)],
-    }
-    report_effects(effects, n_songs)
-    lead = summaries.row_of(leads, target=name)
+names = {**data.controls, "R²": "r2", "correlation within styles": "within"}
+of_best = found.xs(best, level="model").rename(index=names)
+report_effects(of_best, n_songs, prefix="control_")
+for query, cause in data.controls.items():
+    verdict = describe_difference(leads.loc[query], "style alone")
+    named = join_words(above[above["target"] == query]["model"])
     report_texts(
-        **{
-            f"control_{cause}_found": join_words(rows.get(name, []), "none"),
-            f"control_{cause}_verdict": describe_difference(lead, "style alone"),
-        }
+        **{f"control_{cause}_verdict": verdict, f"control_{cause}_found": named}
     )
-    alone = found.loc[(name, "R²", "style alone"), "estimate"]
-    report_value(f"control_{cause}_style", alone)
 
 # %% [markdown]
 # For the placebo question, the R² of {glue:text}`best_model` is {glue:text}`control_none_r2_full`; models
 # with an interval above 0: {glue:text}`control_none_found`. For the style-only question, its R² is
-# {glue:text}`control_style_r2_full`, and that of style alone is {glue:text}`control_style_style`. The
-# model is {glue:text}`control_style_verdict`. Within styles, the correlation of its predictions with the
-# ratings is r = {glue:text}`control_style_within_full`.
+# {glue:text}`control_style_r2_full`: the model is {glue:text}`control_style_verdict`. Within styles, the
+# correlation of its predictions with the ratings is r = {glue:text}`control_style_within_full`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Which causes can be predicted from the embeddings?
@@ -586,6 +568,20 @@ kinds |= dict.fromkeys(task_twins, "untrained twin")
 cause_scores["kind"] = cause_scores["model"].map(kinds).fillna("comparison")
 cause_scores["row"] = cause_scores["model"].str.removesuffix("-untrained")
 
+# %% [markdown]
+# The best model predicts a cause if its R² is clearly higher than that of style alone. A cause is
+# predicted by no model if no interval of a pretrained model lies above 0:
+
+# %%
+pair = {name: carried[name] for name in [best, "style alone"]}
+leads = probe.compare_models(pair, **resampled)
+leads["p_holm"] = holm(leads["p"])  # over the causes
+clear = clear_rows(leads, value="difference")["target"]
+unclear = [cause for cause in causes if cause not in set(clear)]
+above = cause_scores.query("low > 0 and kind == 'pretrained'")
+absent = [cause for cause in causes if cause not in set(above["target"])]
+of_best = cause_scores[cause_scores["model"] == best].set_index("target")
+
 # %% tags=["hide-input"]
 show_figure(
     figures.plot_scores(cause_scores, y="row", hue="kind", columns=3),
@@ -594,24 +590,13 @@ show_figure(
     "Forest plot, one panel per cause: models, their twins and the descriptors.",
     table=cause_scores,
 )
-
-of_best = cause_scores[cause_scores["model"] == best].set_index("target")
-leads = probe.compare_models(
-    {best: carried[best], "style alone": carried["style alone"]}, **resampled
-)
-leads["p_holm"] = holm(leads["p"])  # over the causes
-clear = list(clear_rows(leads, value="difference")["target"])
-unclear = [cause for cause in causes if cause not in clear]
-pretrained_scores = cause_scores[cause_scores["kind"] == "pretrained"]
-highest_low = pretrained_scores.groupby("target")["low"].max()
-unpredicted = [cause for cause in causes if highest_low[cause] <= 0]
 report_texts(
     causes_carried=join_words(clear, "none of them"),
     causes_unclear=join_words(unclear, "none of them"),
-    causes_unpredicted=join_words(unpredicted, "none"),
+    causes_unpredicted=join_words(absent, "none"),
 )
-effects = {f"cause_{name}": of_best.loc[cause] for name, cause in names.items()}
-report_effects(effects, n_songs)
+effects = {name: of_best.loc[cause] for name, cause in names.items()}
+report_effects(effects, n_songs, prefix="cause_")
 
 # %% [markdown]
 # From the embedding of {glue:text}`best_model`, ridge regression predicts the tempo with an R² of
@@ -651,13 +636,10 @@ if pairs:
         "Heat map, one row per model and one column per cause, with differences and intervals.",
         table=training,
     )
-
-report_texts(**describe_gains(training, causes))
+    density = training[training["target"] == names["event_density"]]["difference"]
+    report_value("gain_event_density", density.median(), n=len(density))
 report_counts(n_tests=len(training))
-for name, cause in names.items():
-    rows = training[training["target"] == cause]
-    if len(rows):
-        report_value(f"gain_{name}", rows["difference"].median(), n=len(rows))
+report_texts(**describe_gains(training, causes))
 
 # %% [markdown]
 # {glue:text}`training_medians`. Training makes these causes easier to predict (p-values corrected for
@@ -677,8 +659,9 @@ report_texts(task_gains=describe_tasks(training))
 
 # %% [markdown] tags=["needs-simulation"]
 # Clear gains: {glue:text}`task_gains`. If a cause is listed for one task and not for another, this does
-# not show that the two tasks differ, because the difference between tasks was not tested. The networks also differ in
-# more than their task: in architecture, in input, and in the songs that they were trained on.
+# not show that the two tasks differ, because the difference between tasks was not tested. The networks
+# also differ in more than their task: in architecture, in input, and in the songs that they were trained
+# on.
 #
 # ### How well do the exact causes predict?
 #
@@ -687,17 +670,15 @@ report_texts(task_gains=describe_tasks(training))
 # %%
 exact = (truth[causes] - truth[causes].mean()) / truth[causes].std()
 exact = pd.concat([exact, (exact**2).add_suffix(" squared")], axis=1)
-pair = {"exact causes": probe.nested_ridge(exact, *songs, protocol)}
-pair[best] = results[best]
-gap = probe.compare_models(pair, **resampled)
+results["exact causes"] = probe.nested_ridge(exact, *songs, protocol)
+pair = {name: results[name] for name in ["exact causes", best]}
 known = summaries.score_table(pair, **resampled)
-known = known[known["target"] == target].set_index("model")
-own = pd.concat([own, known.loc[["exact causes"]]])
+known = summaries.row_of(known, target=target, model="exact causes")
+gap = summaries.row_of(probe.compare_models(pair, **resampled), target=target)
 
 # %% tags=["hide-input"]
-gap = summaries.row_of(gap, target=target).rename({"difference": "estimate"})
-effects = {"oracle_r2": own.loc["exact causes"], "oracle_gap": gap}
-report_effects(effects, n_songs)
+report_effects({"oracle_r2": known}, n_songs)
+report_effects({"oracle_gap": gap}, n_songs, value="difference")
 oracle_words = (
     "more than the embedding",
     "less than the embedding",
@@ -724,11 +705,12 @@ report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 # %%
 rungs = ["style alone", "danceability", "descriptors"]
 rungs += [f"{best}-untrained", best, "exact causes"]
-rungs = own.loc[[name for name in rungs if name in own.index]]
+rungs = {name: results[name] for name in rungs if name in results}
+rungs = summaries.score_table(rungs, **resampled)
 if bands is not None:
-    top = bands[bands["target"] == target].assign(model="noise ceiling")
-    rungs = pd.concat([rungs, top.set_index("model")])
-rungs = rungs.rename_axis("explanation").reset_index()
+    rungs = pd.concat([rungs, bands.assign(model="noise ceiling")])
+rungs = rungs[rungs["target"] == target]
+rungs = rungs.rename(columns={"model": "explanation"})
 rungs = rungs[["explanation", "estimate", "low", "high"]]
 
 # %% tags=["hide-input"]
@@ -739,9 +721,8 @@ show_figure(
     "Forest plot, one row per explanation, between zero and the noise ceiling.",
     table=rungs,
 )
-
 headline = pick_verdict(
-    own.loc[best],
+    target_scores.loc[best],
     "predict the ratings of songs by new artists",
     "predict the ratings of songs by new artists worse than the mean rating does",
     "cannot be shown to predict the ratings of songs by new artists",
@@ -761,16 +742,15 @@ report_texts(headline=headline)
 
 # %%
 predictions = pd.concat(
-    results[name].mean_predictions().assign(model=name)
-    for name in [best, *others.values()]
+    one.mean_predictions().assign(model=name) for name, one in compared.items()
 )
 columns = ["model", "target", "track_id", "artist", "style"]
 predictions = predictions[[*columns, "observed", "predicted"]]
 predictions = predictions.assign(best=predictions["model"] == best)
 chapter.save_table(predictions, "predictions")
+foremost = predictions[predictions["best"]]
 
 # %% tags=["hide-input"]
-foremost = predictions[predictions["best"]]
 show_figure(
     figures.plot_predictions(foremost, data.styles),
     "predicted-songs",
@@ -841,7 +821,7 @@ assert abs(large) < 0.5, (
 
 # %% tags=["solution"]
 by_layer = {layer: r2_with(layers=layer) for layer in features[best]}
-max(by_layer.values()), own.loc[best, "estimate"]
+max(by_layer.values()), target_scores.loc[best, "estimate"]
 
 # %% tags=["check"]
 assert set(by_layer) == set(features[best]), "`by_layer` should have one R² per layer"

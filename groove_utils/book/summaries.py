@@ -168,20 +168,31 @@ def plus_minus_table(
     return square.rename_axis(columns=None)
 
 
-def settings_table(settings: Mapping[str, Mapping[str, ProbeResult]]) -> pd.DataFrame:
-    """Tabulate ``setting, model, target, r2, fold_r2`` of probes under several settings."""
+def settings_table(
+    settings: Mapping[str, Mapping[str, ProbeResult]], score: str = "r2"
+) -> pd.DataFrame:
+    """Tabulate ``setting, model, target, estimate`` of probes under several settings.
+
+    Parameters
+    ----------
+    settings : mapping of setting → (mapping of model → ProbeResult)
+    score : str
+        Column of :meth:`groove_utils.probe.ProbeResult.scores`.
+    """
     parts = [
-        result.scores()[["target", "r2", "fold_r2"]].assign(setting=setting, model=model)
+        result.scores()[["target"]].assign(
+            estimate=result.scores()[score], setting=setting, model=model
+        )
         for setting, results in settings.items()
         for model, result in results.items()
     ]
     return pd.concat(parts, ignore_index=True)
 
 
-def by_setting(table: pd.DataFrame, target: str, value: str = "r2") -> pd.DataFrame:
+def by_setting(table: pd.DataFrame, target: str) -> pd.DataFrame:
     """Pivot scores on one question from :func:`settings_table` to models × settings."""
     rows = table[table["target"] == target]
-    square = rows.pivot(index="model", columns="setting", values=value)
+    square = rows.pivot(index="model", columns="setting", values="estimate")
     return square.reindex(columns=dict.fromkeys(rows["setting"]))
 
 
@@ -198,22 +209,25 @@ def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
     return rows.iloc[0]
 
 
-def control_table(controls: Mapping[str, pd.DataFrame], control: str, setting: str) -> pd.DataFrame:
-    """Average a control over draws, in the format of :func:`settings_table`.
+def control_table(
+    controls: Mapping[str, pd.DataFrame], settings: Mapping[str, str]
+) -> pd.DataFrame:
+    """Average controls over draws, in the format of :func:`settings_table`.
 
     Parameters
     ----------
     controls : mapping of model → DataFrame
         Outputs of :func:`groove_utils.probe.random_projection_control`.
-    control : {"projection", "noise"}
-    setting : str
-        Value of the column ``setting``.
+    settings : mapping of {"projection", "noise"} → str
+        Values of the column ``setting`` for the controls to keep.
     """
     parts = [
         table[table["control"] == control]
-        .groupby("target", sort=False, as_index=False)["r2"]
+        .groupby("target", sort=False)["r2"]
         .mean()
+        .reset_index(name="estimate")
         .assign(setting=setting, model=model)
+        for control, setting in settings.items()
         for model, table in controls.items()
     ]
     return pd.concat(parts, ignore_index=True)

@@ -136,22 +136,23 @@ def describe_single_feature(score, leads: pd.DataFrame) -> str:
     ----------
     score : mapping
         R² of the feature, with ``estimate``, ``low`` and ``high``.
-    leads : DataFrame, indexed by the models that it is compared with
-        Their R² minus that of the feature, with ``low``, ``high`` and ``p_holm``, and the feature's
-        name in the column ``second``.
+    leads : DataFrame
+        R² of the models in the column ``first`` minus that of the feature, whose name is in the
+        column ``second``, with ``low``, ``high`` and ``p_holm``, as
+        :func:`groove_utils.probe.compare_models` returns them for one target.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> lead = {"second": "tempo", "difference": 0.1, "low": -0.1, "high": 0.2, "p_holm": 0.4}
-    >>> leads = pd.DataFrame([lead], index=["style"])
+    >>> lead = {"first": "style", "second": "tempo", "low": -0.1, "high": 0.2, "p_holm": 0.4}
+    >>> leads = pd.DataFrame([lead])
     >>> describe_single_feature({"estimate": 0.11, "low": -0.05, "high": 0.2}, leads)
     'The R² of tempo is 0.11, 95% CI −0.05 to 0.20; style is not clearly different from tempo.'
     """
     feature = leads["second"].iloc[0]
-    rows = leads.iterrows()
+    rows = leads.to_dict("records")
     verdicts = [
-        describe_difference(row, feature, of=f"{name} is ", p="p_holm") for name, row in rows
+        describe_difference(row, feature, of=f"{row['first']} is ", p="p_holm") for row in rows
     ]
     return f"The R² of {feature} is {_interval_text(score)}; {join_words(verdicts)}."
 

@@ -99,8 +99,12 @@ def plot_gains(table: pd.DataFrame, level: float = 0.05) -> plt.Figure:
     return figure
 
 
-def plot_folds(outer: np.ndarray, inner: np.ndarray, styles: Sequence[str]) -> plt.Figure:
+def plot_folds(
+    outer: np.ndarray, inner: np.ndarray, artists: Sequence[str], styles: Sequence[str]
+) -> plt.Figure:
     """Show the songs held out in each outer fold, and in the inner folds of the first outer fold.
+
+    Songs are grouped by style and, within a style, by artist.
 
     Parameters
     ----------
@@ -108,17 +112,17 @@ def plot_folds(outer: np.ndarray, inner: np.ndarray, styles: Sequence[str]) -> p
         The outer fold in which each song is held out.
     inner : ndarray of int, shape (n_train,)
         The inner fold of each song that the first outer fold trains on.
-    styles : sequence of str, length n
-        Songs are drawn in the given order, grouped by style.
+    artists, styles : sequence of str, length n
     """
+    order = np.lexsort([artists, styles])
+    within = np.full(len(outer), -1)
+    within[outer != 0] = inner
+    outer, within, styles = outer[order], within[order], np.asarray(styles)[order]
     colours = ["#DDDDDD", OKABE_ITO[1], OKABE_ITO[0], "#FFFFFF"]
     names = ["training", "held out", "held out inside", "not used"]
-    trained = outer != 0
     rows = [np.where(outer == number, 1, 0) for number in range(outer.max() + 1)]
     for number in range(inner.max() + 1):
-        row = np.full(len(outer), 3)
-        row[trained] = np.where(inner == number, 2, 0)
-        rows.append(row)
+        rows.append(np.select([outer == 0, within == number], [3, 2], 0))
     labels = [f"outer fold {number + 1}" for number in range(outer.max() + 1)]
     labels += [f"inner fold {number + 1}" for number in range(inner.max() + 1)]
     figure, axes = plt.subplots(figsize=(7.5, 0.7 + 0.28 * len(rows)))
@@ -126,7 +130,6 @@ def plot_folds(outer: np.ndarray, inner: np.ndarray, styles: Sequence[str]) -> p
                 aspect="auto", interpolation="nearest")  # fmt: skip
     axes.set_yticks(range(len(rows)), labels)
     axes.axhline(outer.max() + 0.5, color="black", linewidth=1)
-    styles = np.asarray(styles)
     starts = np.flatnonzero(np.r_[True, styles[1:] != styles[:-1]])
     ends = np.r_[starts[1:], len(styles)]
     axes.set_xticks((starts + ends - 1) / 2, styles[starts])

@@ -148,8 +148,8 @@ def songs_needed(
 
 
 def mean_difference(
-    first: Sequence[ProbeResult],
-    second: Sequence[ProbeResult],
+    first: Sequence[ProbeResult] | Mapping[str, ProbeResult],
+    second: Sequence[ProbeResult] | Mapping[str, ProbeResult],
     *,
     score="r2",
     n_boot=2000,
@@ -159,8 +159,9 @@ def mean_difference(
 
     Parameters
     ----------
-    first, second : sequence of ProbeResult
-        Pairs of results for the same songs and targets; their folds may differ.
+    first, second : sequence of ProbeResult, or mapping of name → ProbeResult
+        Pairs of results for the same songs and targets; their folds may differ. Mappings are paired
+        by name and must have the same names.
     score, n_boot, seed
         See :func:`bootstrap_scores`.
 
@@ -170,6 +171,14 @@ def mean_difference(
         One row per target: ``target, estimate`` (mean of first − second), ``low, high`` (95%, over
         artists), ``se, p``.
     """
+    if isinstance(first, Mapping):
+        if set(first) != set(second):
+            raise ProbeError(
+                f"the first mapping has {sorted(first)}, the second {sorted(second)}; expected the "
+                "same names",
+                kind="unpaired", column="second", value=sorted(set(first) ^ set(second)),
+            )  # fmt: skip
+        first, second = zip(*((first[name], second[name]) for name in first))
     statistic = partial(score_statistic, score=score)
     parts = [
         [a - b for a, b in zip(*(artist_influence(one, statistic) for one in pair), strict=True)]

@@ -43,10 +43,10 @@ def matched_transfer(
     -------
     DataFrame
         One row per ``train`` (``same style``, ``another style``, ``mixed styles``), ``test`` (a
-        style, or ``mean`` over styles) and ``target``, with ``r2, low, high``, ``spearman,
-        spearman_low, spearman_high`` and ``n_train``, the mean number of training songs. Two
-        further rows per target contain the differences of the means: ``same − another`` and ``same
-        − mixed``. R² is relative to the mean of the test style, so a wrong level counts as error;
+        style, or ``mean`` over styles), ``target`` and ``score`` (``r2``, ``spearman``), with
+        ``estimate, low, high`` and ``n_train``, the mean number of training songs. Two further rows
+        per target and score contain the differences of the means: ``same − another`` and ``same −
+        mixed``. R² is relative to the mean of the test style, so a wrong level counts as error;
         Spearman's ρ ignores it. Styles with fewer than four artists are excluded.
 
     Raises
@@ -153,9 +153,10 @@ def _mean(several: list[dict]) -> dict:
 
 def _table(songs, scores, n_boot, seed) -> pd.DataFrame:
     """Tabulate scores with intervals over the artists of training and test songs."""
-    table = pd.DataFrame({"train": "", "test": "", "target": songs.targets})
-    for score, prefix in zip(SCORES, ("", "spearman_")):
+    tables = []
+    for score in SCORES:
         estimate, influence = scores[score]
         low, high, *_ = influence_interval(estimate, influence, n_boot=n_boot, seed=seed)
-        table[score], table[f"{prefix}low"], table[f"{prefix}high"] = estimate, low, high
-    return table.assign(n_train=scores.get("n_train", np.nan))
+        table = pd.DataFrame({"train": "", "test": "", "target": songs.targets, "score": score})
+        tables.append(table.assign(estimate=estimate, low=low, high=high))
+    return pd.concat(tables).assign(n_train=scores.get("n_train", np.nan))

@@ -83,15 +83,17 @@ def test_settings_and_controls_have_one_form(probes):
     assert len(table) == 6
     control = pd.DataFrame({"control": ["noise", "noise", "projection"], "draw": [0, 1, 0],
                             "target": "groove", "r2": [0.1, 0.3, 0.9]})  # fmt: skip
-    mean = control_table({"m": control}, "noise", "noise of size 3")
-    assert mean["r2"].tolist() == pytest.approx([0.2])
+    names = {"noise": "noise of size 3", "projection": "3 directions"}
+    mean = control_table({"m": control}, names)
+    assert mean["setting"].tolist() == ["noise of size 3", "3 directions"]
+    assert mean["estimate"].tolist() == pytest.approx([0.2, 0.9])
     assert set(mean.columns) <= set(table.columns)
 
 
 def test_settings_of_one_question_stand_side_by_side(probes):
     _, _, results = probes
-    table = settings_table({"wide": results, "narrow": {"good": results["bad"]}})
-    square = by_setting(table, "party", "fold_r2")
+    table = settings_table({"wide": results, "narrow": {"good": results["bad"]}}, "fold_r2")
+    square = by_setting(table, "party")
     assert list(square.columns) == ["wide", "narrow"]  # in their own order, not the alphabet's
     expected = results["bad"].scores().set_index("target").loc["party", "fold_r2"]
     assert square.loc["bad", "wide"] == square.loc["good", "narrow"] == expected

@@ -66,8 +66,9 @@ def test_luck_shows_the_best_of_all_beside_each_model():
 
 
 def test_folds_show_what_is_held_out():
-    outer, inner = np.array([0, 0, 1, 1, 2, 2]), np.array([1, 0, 0, 1])
-    axes = figures.plot_folds(outer, inner, ["funk"] * 3 + ["rock"] * 3).axes[0]
+    outer, inner = np.array([2, 0, 1, 0, 1, 2]), np.array([0, 1, 0, 1])
+    styles = ["rock", "funk", "funk", "funk", "rock", "rock"]
+    axes = figures.plot_folds(outer, inner, list("cababc"), styles).axes[0]
     shown = axes.images[0].get_array()
     assert shown.tolist() == [
         [1, 1, 0, 0, 0, 0],

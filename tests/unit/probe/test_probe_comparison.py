@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from expect import raises
 from scipy import stats
@@ -96,3 +97,13 @@ def test_a_mean_difference_is_that_of_its_pairs(probes):
     assert table["low"][0] == pytest.approx(pair["low"][0])
     both = mean_difference([probes["low"]] * 2, [probes["noise"], probes["again"]], n_boot=500)
     assert both["estimate"][0] == pytest.approx(table["estimate"][0] / 2)
+
+
+def test_mappings_are_paired_by_name(probes):
+    first = {"a": probes["low"], "b": probes["again"]}
+    second = {"b": probes["noise"], "a": probes["low"]}
+    table = mean_difference(first, second, n_boot=200)
+    lists = mean_difference(list(first.values()), [second["a"], second["b"]], n_boot=200)
+    pd.testing.assert_frame_equal(table, lists)
+    with raises(ProbeError, "unpaired", column="second", value=["b"]):
+        mean_difference(first, {"a": probes["low"]})
