@@ -30,7 +30,8 @@ def plot_distributions(
     Parameters
     ----------
     songs : DataFrame
-        A column ``style`` and one column per descriptor, one row per song; NaN values are dropped.
+        A column ``style`` and one column per descriptor, one row per song; NaN values are dropped,
+        and so are descriptors without any value.
     panels : mapping of str to str
         Column → title.
     styles : list of str
@@ -38,6 +39,7 @@ def plot_distributions(
     columns : int
         Number of panels per row.
     """
+    panels = {name: title for name, title in panels.items() if songs[name].notna().any()}
     lines = -(-len(panels) // columns)
     figure, grid = plt.subplots(
         lines, columns, figsize=(9.5, 0.5 + (0.55 + 0.28 * len(styles)) * lines), squeeze=False,
