@@ -55,7 +55,7 @@ def robustness_table(
     -------
     DataFrame
         Columns variant, unit (``rating``, ``SD of F`` or ``log odds``), estimate, se, p, low, high,
-        same (same sign and same verdict as reported). Variants: as reported; the other criterion;
+        same_conclusion (sign and verdict as reported). Variants: as reported; the other criterion;
         without random slopes (if there are any); z-scored within each level of the first grouping
         factor; without ratings beyond 2.5 residual SD; without the level of each grouping factor
         whose omission weakens the effect most; ordinal (population-averaged cumulative logit,
@@ -80,7 +80,7 @@ def robustness_table(
     table = pd.DataFrame([{"variant": v, "unit": u, **row[columns]} for v, u, row in rows])
     verdict = np.sign(table["estimate"]) * ((table["low"] > 0) | (table["high"] < 0))
     alike = (verdict == verdict[0]) & (np.sign(table["estimate"]) == np.sign(reported["estimate"]))
-    return table.assign(same=alike)
+    return table.assign(same_conclusion=alike)
 
 
 def _linear_variants(result: LmmResult):
