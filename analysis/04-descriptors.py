@@ -298,7 +298,8 @@ clear = clear_rows(linked).sort_values("p")  # p < .05 after the correction
 published = descriptors.published_correlations()
 known = pd.DataFrame({"feature": published.index, "estimate": published.array})
 known["low"], known["high"] = probe.fisher_interval(published, 80)
-both = pd.concat([linked.assign(source="this study"), known.assign(source="published")])
+both = {"this study": linked, "published": known}
+both = pd.concat(both, names=["source"]).reset_index("source")
 both = both[both["feature"].isin(descriptors.BASELINE)]
 both["descriptor"] = both["feature"].map(cards["title"])
 
@@ -543,11 +544,13 @@ for question in (target, *data.controls):
     style = probe.style_baseline(means, artists, styles, protocol)
     scored = summaries.score_table({"ridge": ridge, "style": style}, **drawn)
     n_clear = len(clear_rows(within))
-    rows[question.replace("_", " ")] = [n_clear, *scored["estimate"], *scored["low"]]
+    rows[question] = [n_clear, *scored["estimate"], *scored["low"]]
 
 # %% tags=["needs-simulation"]
-columns = ["clear within styles", "ridge R²", "style R²", "ridge: low", "style: low"]
+columns = ["clear within styles", "ridge R²", "style R²"]
+columns += ["ridge: low", "style: low"]
 controls = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+controls.index = controls.index.str.replace("_", " ")
 above_zero = controls.index[controls["ridge: low"] > 0]
 
 # %% tags=["needs-simulation", "hide-input"]

@@ -267,7 +267,8 @@ report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2
 errors = mixed.compare_error_models(f"rating ~ predicted + {crossed}", rows)
 errors["model"] = errors["model"].str.replace("track", "song")
 errors = errors[errors["term"] == "predicted"]
-simplified = errors.set_index("model").loc[["OLS", "listener only", "song only"]]
+ratios = errors.set_index("model")["se_ratio"]
+ratios = ratios[["OLS", "listener only", "song only"]]
 
 # %% tags=["hide-input"]
 show_figure(
@@ -278,7 +279,7 @@ show_figure(
     "row, with intervals of very different width.",
     table=errors,
 )
-report_values(simplified["se_ratio"].add_prefix("se_"), len(rows))
+report_values(ratios.add_prefix("se_"), len(rows))
 
 # %% [markdown]
 # The standard error of ordinary regression is {glue:text}`se_ols` times that of the crossed model; with
@@ -360,19 +361,20 @@ fits = {
 # slope is still there when something else is in the model as well.
 
 # %%
-tables = [fit.fixed_effects().assign(model=label) for label, fit in fits.items()]
-joint = pd.concat(tables).query("term in @predictors")
+tables = {label: fit.fixed_effects() for label, fit in fits.items()}
+joint = pd.concat(tables, names=["model"]).reset_index("model")
+joint = joint[joint["term"].isin(predictors)]
 labels = {"predicted": model_name, "handcrafted": "descriptors"}
 joint["prediction"] = joint["term"].map(labels)
 
 # %%
 slope_style = fits["with style"].effect("predicted")
 slope_all = fits["with all"].effect("predicted")
-handcrafted_all = fits["with all"].effect(predictors[-1])
+handcrafted = fits["with all"].effect(predictors[-1])
 additions = [  # the predictor, what else is in the model, the slope
     (f"The prediction of {model_name}", style, slope_style),
     ("It", [*style, "descriptors"], slope_all),
-    ("The prediction from the descriptors", [*style, model_name], handcrafted_all),
+    ("The prediction from the descriptors", [*style, model_name], handcrafted),
 ]
 
 # %% tags=["hide-input"]
@@ -613,7 +615,7 @@ columns = ["question", "model", "estimate", "low", "high", "p", "n"]
 control_slopes = control_slopes[columns].sort_values("question", kind="stable")
 control_slopes["question"] = control_slopes["question"].str.replace("_", " ")
 clear_controls = clear_rows(control_slopes, "p")
-clear_controls = clear_controls["question"] + " (" + clear_controls["model"] + ")"
+names = clear_controls["question"] + " (" + clear_controls["model"] + ")"
 
 # %% tags=["hide-input"]
 show_table(
@@ -622,7 +624,7 @@ show_table(
     f"Slope of the control questions on the prediction of “{common}”, in standard deviations; n: "
     "number of answers.",
 )
-report_texts(control_note=join_words(clear_controls))
+report_texts(control_note=join_words(names))
 
 # %% [markdown]
 # Slopes in {numref}`tab-control-slopes` that clearly differ from zero: {glue:text}`control_note`. If the
@@ -649,7 +651,8 @@ formula = f"rating ~ {' + '.join([*fixed, *random])}"
 # %%
 asked = answers[answers["query"].isin(list(data.queries))]
 asked = asked.rename(columns={"query": "question"})
-names = {"listener:style": "listener × style", "track": "song", "Residual": "residual"}
+names = {"track": "song", "listener:style": "listener × style"}
+names |= {"Residual": "residual"}
 shares = mixed.partition_by_question(formula, asked).rename(columns=names)
 shares = shares.loc[list(data.queries)]
 of_query = shares.loc[query, ["residual", "song"]]
@@ -727,7 +730,8 @@ report_value("at_ends", 100 * at_ends, unit="%", fmt=".1f", n=len(rows))
 
 # %% tags=["needs-simulation"]
 parts = data.truth("questions").query("in_groove")["question"].tolist()
-wide = answers.pivot(index=["listener", "track"], columns="query", values="rating")
+pairs = ["listener", "track"]
+wide = answers.pivot(index=pairs, columns="query", values="rating")
 score_at_ends = mixed.share_at_ends(wide[parts].dropna(), data.scales[parts[0]])
 f"{score_at_ends:.0%}"
 
@@ -749,8 +753,8 @@ f"{score_at_ends:.0%}"
 # %%
 n_rated = int(rows.groupby("listener").size().median())
 in_bands = "artist" if several_songs else None
-assumed = mixed.assume_slope(model, "predicted", matters, artist=in_bands)
-found = mixed.assume_slope(model, "predicted", slope["estimate"], artist=in_bands)
+assume = partial(mixed.assume_slope, model, "predicted", artist=in_bands)
+assumed, found = assume(matters), assume(slope["estimate"])
 sd_left_assumed = np.hypot(assumed["sd_song"], assumed["sd_artist"])
 sd_left = np.hypot(found["sd_song"], found["sd_artist"])
 
@@ -856,8 +860,8 @@ rated = recover(data.ratings, data.truth("listeners"), as_rated)
 free = recover(again.ratings, again.truth["listeners"], as_drawn)
 
 # %%
-both = [rated.assign(data="demo, as rated"), free.assign(data="new, not clipped")]
-both = pd.concat(both, ignore_index=True)
+both = {"demo, as rated": rated, "new, not clipped": free}
+both = pd.concat(both, names=["data"]).reset_index("data")
 
 # %%
 missed, missed_free = (x.loc[~x["within"], "term"] for x in (rated, free))
