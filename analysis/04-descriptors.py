@@ -79,9 +79,9 @@ tempi = descriptors.describe_study(data)["tempo"]
 track = tempi.first_valid_index() or tempi.index[0]
 
 # %% [markdown] tags=["needs-audio"]
-# All descriptors of rhythm begin with the onset curve of {doc}`02-representations`: how much the level has risen, averaged over mel
-# bands, here over five frames of 5 ms. With the mel magnitude $M_{b,t}$ of band $b$ at frame $t$, and
-# the mean magnitude $\bar M$,
+# All descriptors of rhythm begin with the onset curve of {doc}`02-representations`: how much the level has
+# risen, averaged over mel bands, here over five frames of 5 ms. With the mel magnitude $M_{b,t}$ of band
+# $b$ at frame $t$, and the mean magnitude $\bar M$,
 #
 # $$ L_{b,t} = \log \left( 1 + 3 \, M_{b,t} / \bar M \right), \qquad
 # o_t = \frac{1}{B} \sum_{b=1}^{B} \max (0, \; L_{b,t} - L_{b,t-5}) $$
@@ -141,9 +141,9 @@ report_value("pulse_height", clarity)
 
 # %% [markdown] tags=["needs-audio"]
 # In {numref}`fig-pulse`, the highest peak lies at {glue:text}`pulse_lag`. At the estimated tempo of
-# {glue:text}`pulse_tempo` beats per minute, this lag is {glue:text}`pulse_beats` beats long: a curve need not repeat most strongly from one beat to the
-# next, but, for instance, every two beats. The height of the peak, the pulse clarity, is
-# {glue:text}`pulse_height`.
+# {glue:text}`pulse_tempo` beats per minute, this lag is {glue:text}`pulse_beats` beats long: a curve need
+# not repeat most strongly from one beat to the next, but, for instance, every two beats. The height of
+# the peak, the pulse clarity, is {glue:text}`pulse_height`.
 #
 # **Periodicity** is a similar measure for music whose tempo drifts. The *tempogram* computes the
 # autocorrelation in windows of 8 s instead of over the whole song; we take the highest value of each
@@ -282,7 +282,7 @@ report_percentages({"styled_share": share.iloc[0], "median_share": share.median(
 # an interval that treats them as independent is too narrow. Our intervals come from resampling whole
 # artists with replacement. With thirty correlations, some are “significant” by chance; the p-values
 # are therefore corrected by the method of {cite:t}`holm1979`.
-#
+
 # %%
 rating = data.song_means(target)
 drawn = {"n_boot": n_bootstrap, "seed": seed}
@@ -750,8 +750,8 @@ report_texts(
 
 # %% [markdown] tags=["needs-simulation"]
 # In the simulation, an inverted U *is* among the known effects; its top is at a syncopation of
-# {glue:text}`true_peak`. A test that misses it is not evidence against it. The break point is at {glue:text}`break_at` and the top
-# of the parabola at {glue:text}`peak`; the true curve lies inside the parabola's band at
+# {glue:text}`true_peak`. A test that misses it is not evidence against it. The break point is at
+# {glue:text}`break_at` and the top of the parabola at {glue:text}`peak`; the true curve lies inside the parabola's band at
 # {glue:text}`points_inside` of the {glue:text}`n_points` plotted points. From the break point to the
 # song with the most syncopation, the true curve changes by {glue:text}`true_fall` points, a mean slope
 # of {glue:text}`true_slope_above`. The line above the break point, with a slope of
@@ -907,7 +907,7 @@ gain.index = ["estimate", "low", "high"]
 
 # %% tags=["needs-simulation", "hide-input"]
 show_table(
-    trackers.drop(columns=columns),
+    trackers.drop(columns=columns).rename(columns={"f": "F-measure"}),
     "beat-trackers",
     "Beats within 70 ms of the true ones: F-measure with its 95% interval over artists. Tempo: share of "
     "songs in which it is within 4% of the truth, of its half or double (octave), or of neither.",
