@@ -424,7 +424,7 @@ tests = mixed.random_effect_tests(model)
 p_slope = tests.loc[tests["term"].str.startswith("predicted in"), "p"].item()
 
 # %% [markdown]
-# The lines are coloured by the first fact that is known about the listeners:
+# The lines are coloured by the first fact that is known about the listeners, if there is one:
 
 # %%
 people = data.listeners.set_index("listener_id").select_dtypes("number")
@@ -630,8 +630,8 @@ report_texts(control_note=join_words(names))
 # Slopes in {numref}`tab-control-slopes` that clearly differ from zero: {glue:text}`control_note`. If the
 # slope of “style only” is clear alone but not with the style, adding the style removes it, as it should.
 # If it is clear in neither model, these songs do not show whether adding the style removes such a slope.
-# With the style, it should not be clear. A few control questions cannot show that the intervals are
-# right. The tests of `groove_utils.mixed` check this with many simulated studies.
+# It should not be clear with the style in the model. A few control questions cannot show that the
+# intervals are right. The tests of `groove_utils.mixed` check this with many simulated studies.
 
 # %% [markdown] tags=["needs-listeners"]
 # ## How much variance is left?
@@ -725,15 +725,21 @@ report_value("at_ends", 100 * at_ends, unit="%", fmt=".1f", n=len(rows))
 # rows, only its sign and whether it differs from zero.
 
 # %% [markdown] tags=["needs-simulation"]
-# The demo's groove score is a mean of the answers to several questions. For how many of its values does at
-# least one of these answers lie at an end of the scale?
+# The demo's groove score is a mean of the answers to several questions, and the scale of these has ends as
+# well:
 
 # %% tags=["needs-simulation"]
 parts = data.truth("questions").query("in_groove")["question"].tolist()
-pairs = ["listener", "track"]
-wide = answers.pivot(index=pairs, columns="query", values="rating")
+by = ["listener", "track"]
+wide = answers.pivot(index=by, columns="query", values="rating")
 score_at_ends = mixed.share_at_ends(wide[parts].dropna(), data.scales[parts[0]])
-f"{score_at_ends:.0%}"
+
+# %% tags=["needs-simulation", "hide-input"]
+report_percentages({"score_at_ends": score_at_ends})
+
+# %% [markdown] tags=["needs-simulation"]
+# For {glue:text}`score_at_ends` of the values of the score, at least one of these answers lies at an end of
+# the scale.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## How many listeners, how many songs?
@@ -763,7 +769,6 @@ power_of = partial(
     mixed.power_simulation, **assumed, songs_per_listener=n_rated,
     n_simulations=n_simulations, seed=seed, n_jobs=n_jobs,
 )  # fmt: skip
-
 power = power_of(n_listeners=[30, 60, 120], n_songs=[24, 48, 96, 192])
 here = power_of(n_listeners=n_listeners, n_songs=n_songs)
 

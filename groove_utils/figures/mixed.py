@@ -48,7 +48,7 @@ def plot_fitted_lines(
     average = lines[["intercept", "slope"]].mean()
     axes.plot(ends, average["intercept"] + average["slope"] * ends, color="black", linewidth=2.5)
     if shades is not None:
-        figure.colorbar(shades, ax=axes, label=colour)
+        figure.colorbar(shades, ax=axes, label=colour.replace("_", " "))
     axes.set(xlabel=xlabel or x, ylabel=ylabel, xlim=ends)
     return figure
 
