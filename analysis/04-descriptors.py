@@ -51,6 +51,7 @@ from groove_utils.book import (
     report_percentages,
     report_texts,
     report_value,
+    report_values,
     show_figure,
     show_table,
     summaries,
@@ -733,8 +734,7 @@ true_slope = fall / (x.max() - break_at)
 within_band = truth.between(fitted["low"], fitted["high"])
 
 # %% tags=["needs-simulation", "hide-input"]
-report_value("peak", bend["peak"] ** 2, fmt=".1f")
-report_value("true_peak", top**2, fmt=".1f")
+report_values({"peak": bend["peak"] ** 2, "true_peak": top**2}, fmt=".1f")
 report_counts(points_inside=within_band.sum(), n_points=len(truth))
 report_value("true_fall", fall, fmt="+.2f")
 report_value("true_slope_above", true_slope, fmt=fmt)

@@ -753,8 +753,7 @@ report_percentages({"score_at_ends": score_at_ends})
 # explains less of the variance of songs, so more of it is left to the levels $v_j$ and $w_{a(j)}$. Their
 # common standard deviation, {glue:text}`sd_left` points with the slope that was found, is
 # {glue:text}`sd_left_assumed` points with the smallest slope that would matter. The simulated songs are
-# grouped by artist as here, and {glue:text}`share_between_bands` of the variance of the prediction lies
-# between artists.
+# grouped by artist as here, and as much of the variance of the prediction lies between artists.
 
 # %%
 n_rated = int(rows.groupby("listener").size().median())
@@ -794,7 +793,6 @@ show_figure(
     table=power,
 )
 report_values({"sd_left": sd_left, "sd_left_assumed": sd_left_assumed})
-report_percentages({"share_between_bands": assumed["artist_share"]})
 report_effects(here.set_axis(["power_here"]), value="power", tolerance=0.1)
 report_effects(gains, tolerance=0.1)
 words = (
