@@ -944,7 +944,7 @@ real_text = (
     "{all[ICC(C,1)]:.2f}. The songs form two extreme groups. Among the high-groove songs the "
     "agreement is {high[ICC(C,1)]:.2f}, among the low-groove ones {low[ICC(C,1)]:.2f}: a noise "
     "ceiling applies only to the songs for which it was computed. High-groove songs are rated "
-    "higher in {numref}`fig-real-groups`, whatever the error model; if the songs are treated as "
+    "higher in {{numref}}`fig-real-groups`, whatever the error model; if the songs are treated as "
     "fixed (“listener only”), the interval is narrower than that of the crossed model."
 )
 try:
