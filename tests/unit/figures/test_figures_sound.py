@@ -58,7 +58,8 @@ def test_bar_profiles_put_the_lows_at_the_bottom():
 
 def test_distributions_have_a_row_a_style_and_survive_missing_values():
     songs = pd.DataFrame({"style": STYLES * 5, "a": np.arange(10.0), "b": [np.nan] * 8 + [1, 2]})
-    figure = figures.plot_distributions(songs, {"a": "A", "b": "B"}, STYLES)
+    songs["unknown"] = np.nan
+    figure = figures.plot_distributions(songs, {"a": "A", "unknown": "C", "b": "B"}, STYLES)
     figure.canvas.draw()
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == STYLES
     assert sum(axes.get_visible() for axes in figure.axes) == 2
