@@ -164,7 +164,8 @@ MESSAGES = {
     "in {column} ({value}); expected one. Keep the rows of one condition, or enter the conditions "
     "as separate tracks.",
     "missing_code": "ratings of {value:g}, far from all others; expected ratings only. Empty these "
-    "cells if they mean “no answer”, correct them, or give `--scale LOW HIGH`.",
+    "cells if they mean “no answer”, correct them, or give `--scale LOW HIGH` (codes such as -9 or "
+    "99 outside it are dropped).",
     "unknown_scale": "the same rating, {value:g}, throughout; expected the ends of the scale. Give "
     "them with `--scale LOW HIGH`.",
     "reversed_scale": "the scale {value}; expected two increasing, finite numbers. Write `--scale "

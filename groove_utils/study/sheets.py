@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from groove_utils.study.cells import (
-    SOUND_SUFFIX,
     clean_answers,
     listener_name,
     to_numbers,
@@ -22,7 +20,6 @@ from groove_utils.study.cells import (
 from groove_utils.study.headers import (
     CONDITIONS,
     HEADERS,
-    NO_ANSWER,
     REPETITIONS,
     STATISTIC,
     TRACK_FACTS,
@@ -40,6 +37,12 @@ from groove_utils.study.survey_exports import (
 )
 from groove_utils.study.tables import as_numbers
 from groove_utils.study.text import plain_text
+from groove_utils.study.track_names import (
+    columns_by_track,
+    match_tracks,
+    name_by_wording,
+    split_keys,
+)
 from groove_utils.study.worksheets import read_worksheets
 
 __all__ = ["RatingsSheet", "read_sheet"]
@@ -95,6 +98,7 @@ def read_sheet(
     track: str | None = None,
     questions: Sequence[str] = (),
     worksheet: str | None = None,
+    missing: Sequence[float] = (),
 ) -> RatingsSheet:
     """Read a spreadsheet of ratings in one of four layouts.
 
@@ -117,6 +121,8 @@ def read_sheet(
         Columns of ratings; by default, all that could be.
     worksheet : str, optional
         Worksheet of a workbook; by default, the largest that contains ratings.
+    missing : sequence of float
+        Codes of missing answers, such as -9.
 
     Returns
     -------
@@ -132,7 +138,7 @@ def read_sheet(
     known = list(track_ids or [])
     for name, cells in sheets.items():
         try:
-            sheet = _interpret(path, cells, known, query, listener, track, questions)
+            sheet = _interpret(path, cells, known, query, listener, track, questions, missing)
         except StudyError as error:
             if error.kind not in NO_RATINGS:
                 raise
@@ -145,30 +151,32 @@ def read_sheet(
     raise min(errors, key=lambda error: error.kind == "unknown_form")
 
 
-def _interpret(path, cells, track_ids, query, listener, track, questions) -> RatingsSheet:
+def _interpret(path, cells, track_ids, query, listener, track, questions, codes) -> RatingsSheet:
     """Interpret the cells of one worksheet."""
     if cells.empty:
         raise StudyError(path.parent, [problem("empty_table", path.name, expected="ratings")])
     notes: list[str] = []
     cells, wordings = drop_second_headers(cells, notes)
     cells = drop_previews(cells, notes)
-    cells = _name_by_wording(cells, wordings, track_ids)
+    cells = name_by_wording(cells, wordings, track_ids)
     cells, asked = expand_objects(cells, notes)
+    if not track:
+        cells = split_keys(cells, track_ids, notes)
     cells, rating = drop_other_trials(cells, track_ids, notes, asked)
     asked = [name for name in asked if to_numbers(clean_answers(cells[name])).notna().any()]
-    if asked and not _columns_by_track(cells, track_ids):
+    if asked and not columns_by_track(cells, track_ids):
         questions, rating = questions or asked, None
     columns = _Columns(path, cells, track_ids, listener, track, list(questions), rating)
     long = columns.to_long(query)
     long = long.dropna(subset=["rating"]) if asked else long  # keys that an object lacks
     long = _drop_summaries(long, track_ids, notes)
-    table = _read_numbers(path, long, columns, notes)
-    table["track_id"] = _match_tracks(table["track_id"], columns.track_ids)
+    table = _read_numbers(path, long, columns, notes, codes)
+    table["track_id"] = match_tracks(table["track_id"], columns.track_ids)
     answers = table[["query", "rating"]]
     table = _average_repetitions(path, table, columns, notes)
     facts = {role: columns.facts(role) for role in ("listener_id", "track_id")}
     if facts["track_id"] is not None:
-        facts["track_id"]["track_id"] = _match_tracks(
+        facts["track_id"]["track_id"] = match_tracks(
             facts["track_id"]["track_id"], columns.track_ids
         )
     if columns.listener_columns:
@@ -180,19 +188,6 @@ def _interpret(path, cells, track_ids, query, listener, track, questions) -> Rat
     return RatingsSheet(table, answers, facts["listener_id"], facts["track_id"], notes, texts)
 
 
-def _name_by_wording(
-    cells: pd.DataFrame, wordings: pd.Series, track_ids: list[str]
-) -> pd.DataFrame:
-    """Name columns by their wordings, if these name tracks and the header does not."""
-    if wordings.empty or _columns_by_track(cells, track_ids):
-        return cells
-    texts = wordings.dropna().map(plain_text)
-    texts = texts[~texts.duplicated(keep=False) & ~texts.isin(cells.columns)]
-    renamed = cells.rename(columns=texts.to_dict())
-    by_track = _columns_by_track(renamed, track_ids)
-    return cells.rename(columns={old: new for old, new in texts.items() if new in by_track})
-
-
 class _Columns:
     """Roles of a spreadsheet's columns."""
 
@@ -200,7 +195,7 @@ class _Columns:
         self.path, self.sheet, self.track_ids = path, sheet, track_ids
         self.averaged: list[str] = []
         self._check_names([name for name in (listener, track, *questions) if name])
-        self.by_track = {} if track else _columns_by_track(sheet, track_ids)
+        self.by_track = {} if track else columns_by_track(sheet, track_ids)
         self.roles: dict[str, str | None] = {"track_id": track, "listener_id": listener}
         matching = self.matching = [] if track else self._matching()
         if not track:
@@ -417,11 +412,14 @@ class _Columns:
         StudyError.raise_any(self.path.parent, problems)
 
 
-def _read_numbers(path: Path, long: pd.DataFrame, columns: _Columns, notes: list[str]):
+def _read_numbers(
+    path: Path, long: pd.DataFrame, columns: _Columns, notes: list[str], codes: Sequence[float]
+) -> pd.DataFrame:
     """Return the answered cells as numbers, and the identifiers as strings."""
     names = [c for c in ("track_id", "query", "rating", "listener_id") if c in long]
     extra = [c for c in long if c not in names]
     answers = clean_answers(long["rating"])
+    answers = answers.mask(to_numbers(answers).isin(list(codes)))
     missing = answers.isna()
     if count := int((missing & long["track_id"].notna()).sum()):
         notes.append(f"{count:,} missing answers were dropped.")
@@ -551,71 +549,3 @@ def _counts_rows(name: str, cells: pd.Series) -> bool:
 
 def _is_summary(name: object) -> bool:
     return str(name).casefold().strip(" .:") in SUMMARIES
-
-
-def _match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
-    """Match known tracks, ignoring case and leading zeros, which spreadsheets drop.
-
-    Other names lose their path and suffix.
-    """
-    known = set(track_ids)
-    folded = {name.casefold(): name for name in track_ids}
-    if len(folded) < len(known):
-        folded = {}
-    counts = Counter(int(name) for name in known if name.isdecimal())
-    numbered = {int(n): n for n in known if n.isdecimal() and counts[int(n)] == 1}
-
-    def match(cell: object) -> str:
-        text = plain_text(cell)
-        name = track_name(cell)
-        if text in known or name.casefold() in folded:
-            return text if text in known else folded[name.casefold()]
-        number = re.fullmatch(r"(\d+)(\.0+)?", name)
-        return numbered.get(int(number[1]), name) if number else name
-
-    return cells.map(match)
-
-
-def _columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tuple[str, str]]:
-    """Map columns named after a track to (track, query).
-
-    The track comes first, or last, also in brackets, as in grids of Google Forms and LimeSurvey.
-    Capitals do not matter. Questions that nobody answered with a number are left out.
-    """
-    columns = {}
-    folded = {name.casefold() for name in track_ids}
-    fold = str.casefold if len(folded) == len(set(track_ids)) else str  # do capitals distinguish?
-    known = {fold(name): name for name in track_ids}
-    # longest names first: "song1" is also the beginning of "song10 liking"
-    names = sorted(track_ids, key=len, reverse=True)
-    for column in sheet.columns:
-        grid = re.fullmatch(r"(.*?)\s*\[(.+)\]", column)
-        if grid and (track := known.get(fold(track_name(grid[2])))):
-            columns[column] = (track, grid[1])
-            continue
-        for track in names:
-            if (query := _question_about(column, track, fold)) is not None:
-                if not NO_ANSWER.search(header_words(column[len(track) :])):
-                    columns[column] = (track, query)
-                break
-    numeric = {
-        query
-        for column, (_, query) in columns.items()
-        if to_numbers(clean_answers(sheet[column])).notna().any()
-    }
-    return {
-        column: names for column, names in columns.items() if not numeric or names[1] in numeric
-    }
-
-
-def _question_about(column: str, track: str, fold: Callable[[str], str]) -> str | None:
-    """Return the rest of a column's name that begins or ends with a track, None for others."""
-    rest = column[len(track) :].lstrip()
-    if fold(column[: len(track)]) == fold(track) and not column[len(track) :][:1].isalnum():
-        suffix = SOUND_SUFFIX.match(rest)
-        return rest[suffix.end() if suffix else 0 :].strip(" _-:;.")
-    name = track_name(column)
-    before, end = name[: -len(track)], name[-len(track) :]
-    if fold(end) == fold(track) and not before[-1:].isalnum():
-        return before.strip(" _-:;.")
-    return None

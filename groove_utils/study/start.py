@@ -57,7 +57,8 @@ def start_study(
     title : str, optional
         The study's title; the folder's name by default.
     scale : (float, float), optional
-        Lowest and highest possible rating; by default those of the spreadsheet.
+        Lowest and highest possible rating; by default those of the spreadsheet. Usual codes of
+        missing answers outside it (-9, -99, -999, 99, 999) are dropped and counted.
     query : str
         Name of the query, if the spreadsheet does not give it.
     listener, track : str, optional
@@ -87,6 +88,7 @@ def start_study(
     _check_scale(folder, scale)
     files = None if audio is None else _tracks_from_files(Path(audio))
     options = {"listener": listener, "track": track, "questions": questions, "worksheet": worksheet}
+    options["missing"] = _codes_outside(scale) if scale else ()
     sheet = read_sheet(Path(ratings), _known_tracks(files, embeddings), query=query, **options)
     wording = _label_queries(sheet)
     tracks = _join_tracks(folder, sheet, files, audio, Path(ratings))
@@ -107,6 +109,11 @@ def _check_scale(folder: Path, scale: tuple[float, float] | None) -> None:
     if scale and not (all(map(math.isfinite, scale)) and scale[0] < scale[1]):
         value = f"{scale[0]:g} to {scale[1]:g}"
         raise StudyError(folder, [problem("reversed_scale", "--scale", value=value)])
+
+
+def _codes_outside(scale: tuple[float, float]) -> list[float]:
+    """Return the usual codes of missing answers that are outside a scale."""
+    return [code for code in MISSING_CODES if not scale[0] <= code <= scale[1]]
 
 
 def _known_tracks(files: pd.DataFrame | None, embeddings) -> list[str]:

@@ -426,7 +426,7 @@ def test_codes_of_missing_answers_are_no_scale(tmp_path, code):
     with raises(StudyError, "missing_code"):
         start_study(tmp_path / "s", None, path)
     folder = start_study(tmp_path / "s", None, path, scale=(1, 7))
-    assert "out_of_range" in {each.kind for each in validate_study(folder)}
+    assert load_study(folder, validate=False).ratings["rating"].tolist() == [1, 7, 3, 5, 6]
     save(frame.assign(rating=[0, 97, 50, 99, 10, 100]), path)  # a scale of percents
     start_study(tmp_path / "t", None, path)
 

@@ -316,3 +316,38 @@ def test_file_names_in_latin_1(tmp_path):
     tracks = load_study(study, validate=False).tracks
     assert set(tracks["track_id"]) == set(names)
     assert set(tracks["style"]) == {"Süd"}
+
+
+@pytest.mark.parametrize("twice", [True, False])
+def test_keys_of_gorilla_that_name_tracks_and_questions(tmp_path, twice):
+    words = ["no", "rather not", "a little", "so so", "fairly", "yes", "very much"]
+    rows = []
+    for w, who in enumerate(WHO):
+        for s, song in enumerate(SONGS):
+            for k, question in enumerate(["move", "like"]):
+                number = answer(w, s, k)
+                key = f"{song}_{question}"
+                rows.append((who, key, words[number] if twice else number))
+                if twice:
+                    rows.append((who, f"{key}-quantised", number))
+        rows.append((who, "END QUESTIONNAIRE", np.nan))
+    names = ["Participant Private ID", "Question Key", "Response"]
+    table = pd.DataFrame(rows, columns=names)
+    table.to_csv(tmp_path / "r.csv", index=False)
+    sheet = read_sheet(tmp_path / "r.csv", SONGS)
+    assert cells(sheet, "move") == expected()
+    assert cells(sheet, "like") == expected(1)
+
+
+def test_codes_of_missing_answers_outside_a_given_scale_are_dropped(tmp_path):
+    rows = [{"participant": who, "file": song, "move": 1 + answer(w, s)}
+            for w, who in enumerate(WHO) for s, song in enumerate(SONGS)]  # fmt: skip
+    rows[4]["move"] = -9
+    sheet, said = save(rows, tmp_path / "r.csv"), []
+    with raises(StudyError, "missing_code"):
+        start_study(tmp_path / "s", None, sheet)
+    start_study(tmp_path / "s", None, sheet, scale=(1, 7), report=said.append)
+    assert "1 missing answers were dropped." in said
+    assert len(load_study(tmp_path / "s").ratings) == 17
+    start_study(tmp_path / "t", None, sheet, scale=(-10, 10))
+    assert load_study(tmp_path / "t").ratings["rating"].min() == -9

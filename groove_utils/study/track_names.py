@@ -1,0 +1,128 @@
+"""Names of tracks in the headers and cells of spreadsheets."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+import pandas as pd
+
+from groove_utils.study.cells import SOUND_SUFFIX, clean_answers, to_numbers, track_name
+from groove_utils.study.headers import NO_ANSWER, header_words
+from groove_utils.study.text import plain_text
+
+__all__ = ["columns_by_track", "match_tracks", "name_by_wording", "split_keys"]
+
+QUANTISED = "-quantised"  # ends Gorilla's keys of answers as numbers
+
+
+def name_by_wording(cells: pd.DataFrame, wordings: pd.Series, track_ids: list[str]) -> pd.DataFrame:
+    """Name columns by their wordings, if these name tracks and the header does not."""
+    if wordings.empty or columns_by_track(cells, track_ids):
+        return cells
+    texts = wordings.dropna().map(plain_text)
+    texts = texts[~texts.duplicated(keep=False) & ~texts.isin(cells.columns)]
+    renamed = cells.rename(columns=texts.to_dict())
+    by_track = columns_by_track(renamed, track_ids)
+    return cells.rename(columns={old: new for old, new in texts.items() if new in by_track})
+
+
+def match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
+    """Match known tracks, ignoring case and leading zeros, which spreadsheets drop.
+
+    Other names lose their path and suffix.
+    """
+    known = set(track_ids)
+    folded = {name.casefold(): name for name in track_ids}
+    if len(folded) < len(known):
+        folded = {}
+    counts = Counter(int(name) for name in known if name.isdecimal())
+    numbered = {int(n): n for n in known if n.isdecimal() and counts[int(n)] == 1}
+
+    def match(cell: object) -> str:
+        text = plain_text(cell)
+        name = track_name(cell)
+        if text in known or name.casefold() in folded:
+            return text if text in known else folded[name.casefold()]
+        number = re.fullmatch(r"(\d+)(\.0+)?", name)
+        return numbered.get(int(number[1]), name) if number else name
+
+    return cells.map(match)
+
+
+def columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tuple[str, str]]:
+    """Map columns named after a track to (track, query).
+
+    The track comes first, or last, also in brackets, as in grids of Google Forms and LimeSurvey.
+    Capitals do not matter. Questions that nobody answered with a number are left out.
+    """
+    split = _splitter(track_ids)
+    columns = {column: names for column in sheet.columns if (names := split(column))}
+    numeric = {
+        query
+        for column, (_, query) in columns.items()
+        if to_numbers(clean_answers(sheet[column])).notna().any()
+    }
+    return {
+        column: names for column, names in columns.items() if not numeric or names[1] in numeric
+    }
+
+
+def _splitter(track_ids: list[str]) -> Callable[[str], tuple[str, str] | None]:
+    """Return a function that splits a name such as ``song1_liking`` into track and query."""
+    folded = {name.casefold() for name in track_ids}
+    fold = str.casefold if len(folded) == len(set(track_ids)) else str  # do capitals distinguish?
+    known = {fold(name): name for name in track_ids}
+    # longest names first: "song1" is also the beginning of "song10 liking"
+    names = sorted(track_ids, key=len, reverse=True)
+
+    def split(name: str) -> tuple[str, str] | None:
+        grid = re.fullmatch(r"(.*?)\s*\[(.+)\]", name)
+        if grid and (track := known.get(fold(track_name(grid[2])))):
+            return track, grid[1]
+        for track in names:
+            if (query := _question_about(name, track, fold)) is not None:
+                times = NO_ANSWER.search(header_words(name[len(track) :]))
+                return None if times else (track, query)
+        return None
+
+    return split
+
+
+def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> pd.DataFrame:
+    """Split a column such as Gorilla's Question Key, ``song1_liking``, into track and query.
+
+    Of answers that Gorilla writes twice, the rows with numbers are kept.
+    """
+    if not track_ids or {"track", "query"} & set(sheet):
+        return sheet
+    split = _splitter(track_ids)
+    for name in sheet.columns:
+        keys = sheet[name].dropna().astype(str)
+        parts = {key: split(plain_text(key)) for key in keys.unique()}
+        asked = [key for key, pair in parts.items() if pair and pair[1]]
+        bare = any(pair and not pair[1] for pair in parts.values())  # names of tracks alone
+        if bare or not asked or 2 * len(asked) < len(parts):
+            continue
+        pairs = keys.map(parts).dropna()
+        queries = pairs.str[1].str.removesuffix(QUANTISED)
+        sheet = sheet.assign(track=pairs.str[0], query=queries)
+        notes.append(f"The column {name} was split into tracks and questions.")
+        quantised = sheet[name].astype(str).str.endswith(QUANTISED)
+        twice = quantised.groupby(sheet["query"]).transform("any").eq(True)
+        return sheet[quantised | ~twice]
+    return sheet
+
+
+def _question_about(column: str, track: str, fold: Callable[[str], str]) -> str | None:
+    """Return the rest of a column's name that begins or ends with a track, None for others."""
+    rest = column[len(track) :].lstrip()
+    if fold(column[: len(track)]) == fold(track) and not column[len(track) :][:1].isalnum():
+        suffix = SOUND_SUFFIX.match(rest)
+        return rest[suffix.end() if suffix else 0 :].strip(" _-:;.")
+    name = track_name(column)
+    before, end = name[: -len(track)], name[-len(track) :]
+    if fold(end) == fold(track) and not before[-1:].isalnum():
+        return before.strip(" _-:;.")
+    return None
