@@ -186,9 +186,9 @@ for name, X in pretrained.items():
     )
 
 # %% [markdown]
-# Random directions keep the distances between songs approximately and were not fitted to any song. Noise
-# has nothing to do with the songs at all, so its score shows what a regression on so many columns
-# reaches without information.
+# Random directions roughly keep the distances between songs and were not fitted to any song. Noise has
+# nothing to do with the songs at all, so its score shows what a regression on so many columns reaches
+# without information.
 
 # %%
 settings = {"all dimensions": whole, f"{n_components} components": equal}
@@ -268,11 +268,10 @@ report_effects({"artist_gain": gain}, n_songs, words=words)
 #
 # **Dimension.** With {glue:text}`n_components` components instead of all dimensions, R² changes by
 # {glue:text}`dimension_change_full` on average over the models, to {glue:text}`components_r2`. With a
-# tuned penalty, {glue:text}`dimension_word`. (The whole interval of a change has to lie within
-# ±{glue:text}`smallest` to be called a little difference. We fixed this margin before looking at the
-# results.) The components are the directions in which the training songs differ most. The same number of
-# random directions gives {glue:text}`random_r2`, and the same number of columns of noise
-# {glue:text}`noise_r2`.
+# tuned penalty, {glue:text}`dimension_word`. (A change is called little if its whole interval lies within
+# ±{glue:text}`smallest`, a margin that we fixed before looking at the results.) The components are the
+# directions in which the training songs differ most. The same number of random directions gives
+# {glue:text}`random_r2`, and the same number of columns of noise {glue:text}`noise_r2`.
 #
 # **Artists.** The R² with folds of single songs minus that with folds of whole artists is
 # {glue:text}`artist_gain_full` on average over the models: {glue:text}`artist_gain_verdict`. A leak does
