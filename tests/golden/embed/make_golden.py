@@ -127,13 +127,13 @@ def beatnet():
     features = LOG_SPECT(
         sample_rate=22050, win_length=1411, hop_size=441, n_bands=[24], mode="offline"
     )
-    network = BDA(272, 150, 2, "cpu").eval()
     folder = Path(importlib.util.find_spec("BeatNet").origin).parent / "models"
-    network.load_state_dict(torch.load(folder / "model_1_weights.pt"), strict=False)
-    layers = {}
-    network.linear0.register_forward_hook(lambda *a: layers.update(dense=a[2].numpy()))
-    network.lstm.register_forward_hook(lambda *a: layers.update(memory=a[2][0][0].numpy()))
+    weights, layers = torch.load(folder / "model_1_weights.pt"), {}
     for name, y in recordings(22050).items():
+        network = BDA(272, 150, 2, "cpu").eval()  # a new one, since it keeps its memory
+        network.load_state_dict(weights, strict=False)
+        network.linear0.register_forward_hook(lambda *a: layers.update(dense=a[2].numpy()))
+        network.lstm.register_forward_hook(lambda *a: layers.update(memory=a[2][0][0].numpy()))
         with torch.no_grad():
             output = network(torch.from_numpy(features.process_audio(y).T)[None])[0]
             activations = network.final_pred(output).numpy().T
