@@ -8,7 +8,9 @@ likely each frame is a beat, a downbeat, or neither. The embedding is the mean a
 deviation over time of each layer.
 
 The package ``BeatNet`` contains the weights; its own code is not used. The spectrum is defined as
-in madmom, with which the network was trained.
+in madmom, with which the network was trained. madmom's own networks for beats are not in the
+catalogue: in the demo study, the beats of madmom 0.16.1 have an F-measure of 0.88, those of
+BeatNet's curve 0.94, and the licence of its weights (CC BY-NC-SA) excludes commercial use.
 
 References
 ----------
