@@ -108,10 +108,9 @@ class Study:
 
     @cached_property
     def queries(self) -> dict[str, str]:
-        """Wording of each query, except :attr:`controls` and :attr:`constant_queries`."""
-        left_out = {*self.controls, *self.constant_queries}
-        wordings = self._wordings()
-        return {query: text for query, text in wordings.items() if query not in left_out}
+        """Wording of each rated query, except :attr:`controls` and :attr:`constant_queries`."""
+        used = set(self._all_ratings["query"]) - {*self.controls, *self.constant_queries}
+        return {query: text for query, text in self._wordings().items() if query in used}
 
     @property
     def controls(self) -> dict[str, str]:

@@ -14,7 +14,8 @@ __all__ = [
 HEADERS = {
     "track_id": [
         "track", "song", "stimulus", "stim", "clip", "excerpt", "sound", "file", "filename",
-        "audio", "stuck", "musikstuck", "lied", "datei", "dateiname", "horbeispiel", "morceau",
+        "audio", "soundfile", "audiofile",
+        "stimfile", "stuck", "musikstuck", "lied", "datei", "dateiname", "horbeispiel", "morceau",
         "extrait", "fichier", "cancion", "archivo", "item", "trial", "id",
     ],
     "listener_id": [
@@ -76,7 +77,7 @@ def plain_header(name: str) -> str:
     ('response', 'subject', 'prolific_pid')
     """
     words = header_words(name).removeprefix("spreadsheet_")  # Gorilla's columns of stimuli
-    return re.sub(r"_(id|code|nr|no|num|number|name|key)$", "", words)
+    return re.sub(r"_(id|code|nr|no|num|number|name|key|file)$", "", words)
 
 
 def header_words(name: str) -> str:

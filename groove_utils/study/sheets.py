@@ -430,7 +430,7 @@ def _read_numbers(
     named = columns.roles
     finite = pd.Series(np.isfinite(numbers), index=table.index)
     words = table["rating"].map(_has_no_number)
-    worded = words.groupby(table["query"].to_numpy()).transform("all")
+    worded = words.groupby(table["query"].to_numpy()).transform("all").eq(True)
     problems = [
         problem("no_numbers", path.name, cells.index[0], named["rating"] or asked or "a rating",
                 value=cells.iloc[0])

@@ -109,7 +109,7 @@ def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> p
         queries = pairs.str[1].str.removesuffix(QUANTISED)
         sheet = sheet.assign(track=pairs.str[0], query=queries)
         notes.append(f"The column {name} was split into tracks and questions.")
-        quantised = sheet[name].astype(str).str.endswith(QUANTISED)
+        quantised = sheet[name].map(lambda key: str(key).endswith(QUANTISED))
         twice = quantised.groupby(sheet["query"]).transform("any").eq(True)
         return sheet[quantised | ~twice]
     return sheet

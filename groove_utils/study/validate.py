@@ -95,8 +95,9 @@ def validate_study(
         if {"track_id", "audio"} <= set(tracks):
             check = _check_audio if check_audio else _check_paths
             problems += check(folder, tracks, n_jobs)
-    for note in describe_unused(folder, tables) if report else ():
-        report(note)
+    if report:
+        for note in [*_unrated_queries(ratings, meta), *describe_unused(folder, tables)]:
+            report(note)
     return limit_problems(problems)
 
 
@@ -128,6 +129,15 @@ def _check_duplicates(ratings: pd.DataFrame) -> Iterator[Problem]:
         for row in ratings.index[ratings.duplicated(keys) & ratings[keys].notna().all(axis=1)]:
             details = {"value": ", ".join(ratings.loc[row, keys]), "keys": ", ".join(keys)}
             yield problem("duplicate_rating", "ratings.csv", row + 2, **details)
+
+
+def _unrated_queries(ratings: pd.DataFrame | None, meta: dict | None) -> Iterator[str]:
+    """Describe queries that ``study.yml`` lists and nobody rated."""
+    if meta is None or ratings is None or "query" not in ratings:
+        return
+    for query in meta["queries"]:
+        if query not in set(ratings["query"]):
+            yield f"study.yml: not used: the query {query}, which has no ratings."
 
 
 def _check_references(ratings: pd.DataFrame, tables: dict) -> Iterator[Problem]:

@@ -139,10 +139,12 @@ def write_study(folder: Path, design) -> None:
     (folder / "study.yml").write_text(yaml.safe_dump(meta))
 
 
-def run_chapter(chapter: str, study: Path, build: Path) -> nbformat.NotebookNode:
+def run_chapter(
+    chapter: str, study: Path, build: Path, **parameters: object
+) -> nbformat.NotebookNode:
     reads, writes = TABLES[chapter]["reads"], TABLES[chapter]["writes"]
     all_parameters = yaml.safe_load((ROOT / "analysis" / "params" / "smoke.yml").read_text())
-    parameters = all_parameters["all"] | all_parameters["chapters"][chapter]
+    parameters = all_parameters["all"] | all_parameters["chapters"][chapter] | parameters
     params = build / f"{chapter}.yml"
     build.mkdir(exist_ok=True)
     params.write_text(yaml.safe_dump(parameters))

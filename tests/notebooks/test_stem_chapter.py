@@ -9,13 +9,15 @@ import jupytext
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import yaml
 from bs4 import BeautifulSoup
 from real_make import run_make
+from test_designs import run_chapter, write_study
 
 from groove_utils.book.jupytext_sync import read_chapter
 from groove_utils.book.study_requirements import fit_to_study, is_met
-from groove_utils.study import load_study
+from groove_utils.study import load_study, validate_study
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = ROOT / "analysis" / "08-stem-ablation.py"
@@ -96,6 +98,36 @@ def test_harmonic_and_percussive_stems_run_end_to_end(built_book, tmp_path):
     assert "weights" in values["separator"]["text"]
     assert "no bass and drums" in values["onset_note"]["text"]
     assert values["causes_right"]["n"] <= 5  # the known causes are asked for, with two stems
+
+
+@pytest.mark.weekly
+def test_a_best_model_that_cannot_embed_stems_is_replaced(tmp_path):
+    """A study with audio, whose best model exists only as vectors of the full mixes."""
+    write_study(tmp_path / "study", lambda *tables: tables)
+    folder, rng = tmp_path / "study", np.random.default_rng(1)
+    tracks = pd.read_csv(folder / "tracks.csv", dtype=str)
+    (folder / "audio").mkdir()
+    for k, track in enumerate(tracks["track_id"]):
+        beats = np.exp(-12 * (np.arange(5 * 16000) / 16000 % (0.4 + k / 100)))
+        y = 0.3 * beats * (np.sin(np.arange(5 * 16000) / (9 + k)) + 0.1 * rng.normal(size=80000))
+        soundfile.write(folder / "audio" / f"{track}.wav", y, 16000)
+    tracks.assign(audio="audio/" + tracks["track_id"] + ".wav").to_csv(
+        folder / "tracks.csv", index=False
+    )
+    assert validate_study(folder) == []
+    build = tmp_path / "build"
+    (build / "tables").mkdir(parents=True)
+    rows = tracks[["track_id", "artist", "style"]].assign(
+        model="alpha", target="dance", observed=4.0, predicted=4.0, best=True
+    )
+    rows.to_parquet(build / "tables" / "predictions.parquet")
+    scores = pd.DataFrame({"model": ["alpha", "mtt-vgg", "msd-musicnn"], "kind": "pretrained"})
+    scores = scores.assign(target="dance", score="r2", estimate=[0.5, 0.4, 0.3])
+    scores.to_parquet(build / "tables" / "probe_scores.parquet")
+    run_chapter("08-stem-ablation", folder, build, model="", targets=["dance"])
+    values = json.loads((build / "values" / "08-stem-ablation.json").read_text())
+    assert values["best_model"]["text"] == "mtt-vgg"
+    assert "alpha" in values["used_model"]["text"]
 
 
 def test_the_demo_chapter_adds_up(built_book):

@@ -1,5 +1,7 @@
 """Damaged study files and spreadsheets give problems or a study that can be used, nothing else."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,14 +82,33 @@ def test_many_damaged_studies(make_study):
     check(make_study(audio=False), range(600))
 
 
+def exports():
+    """Ratings of four tracks by three listeners, as a table and as exports of survey software."""
+    cells = [(who, f"s{k}.wav", (k + n) % 7 + 1, (2 * k + n) % 7 + 1)
+             for n, who in enumerate(["p1", "p2", "p3"]) for k in range(4)]  # fmt: skip
+    table = pd.DataFrame(cells, columns=["participant", "file", "want to move", "pleasure"])
+    objects = [(who, "survey-likert", file, json.dumps({"move": move, "like": like}))
+               for who, file, move, like in cells]  # fmt: skip
+    objects.insert(0, ("p1", "instructions", "<p>Welcome</p>", "null"))
+    log = pd.DataFrame(objects, columns=["subject", "trial_type", "stimulus", "response"])
+    grid = table.pivot(index="participant", columns="file", values="pleasure").reset_index()
+    wordings = pd.DataFrame(
+        [["Who?", *(f"How much? {k}" for k in range(4))], ['{"ImportId":"Q"}'] * 5],
+        columns=grid.columns,
+    )
+    keys = table.assign(**{"Question Key": table["file"].str.removesuffix(".wav") + "_like"})
+    keys = keys.rename(columns={"pleasure": "Response"})[
+        ["participant", "Question Key", "Response"]
+    ]
+    for frame in (table, log, pd.concat([wordings, grid]), keys):
+        yield frame.to_csv(index=False).encode()
+
+
 def check_sheets(path, seeds):
-    rows = [(who, f"s{k}.wav", (k + n) % 7 + 1, (2 * k + n) % 7 + 1)
-            for n, who in enumerate(["p1", "p2", "p3"]) for k in range(4)]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=["participant", "file", "want to move", "pleasure"])
-    whole = frame.to_csv(index=False).encode()
+    whole = list(exports())
     read = 0
     for seed in seeds:
-        path.write_bytes(damage(whole, np.random.default_rng(seed)))
+        path.write_bytes(damage(whole[seed // 2 % 4], np.random.default_rng(seed)))
         try:
             sheet = read_sheet(path, ["s0", "s1", "s2", "s3"] if seed % 2 else None)
         except StudyError:

@@ -364,3 +364,13 @@ def test_vectors_of_stems_alone_and_in_another_order(make_study):
     for path in (folder / "embeddings" / "m").glob("*.npz"):
         path.unlink()
     assert [p.kind for p in validate_study(folder)] == ["missing_vectors"]
+
+
+def test_a_query_that_nobody_rated_is_left_out_and_named(make_study):
+    folder = make_study(audio=False)
+    replace(META, "listen: I like it", "listen: I like it\n  sing: I would sing along")(folder)
+    notes = []
+    assert validate_study(folder, report=notes.append) == []
+    assert len(notes) == 1
+    assert "sing" in notes[0]
+    assert list(load_study(folder).queries) == ["dance", "listen"]
