@@ -131,12 +131,11 @@ show_figure(
     "Box plots with dots, one group per question and one box per style.",
     table=means,
 )
-fmt = ".0f" if np.ptp(data.scales[query]) > 20 else ".2f"
 report_texts(query=query)
-report_value("song_sd", one["mean"].std(), n=len(one), fmt=fmt)
+report_value("song_sd", one["mean"].std(), n=len(one))
 report_percentages({"style_share": style_share(data.song_means(query))}, len(one))
-report_value("lowest_song", one["mean"].min(), fmt=fmt)
-report_value("highest_song", one["mean"].max(), fmt=fmt)
+report_value("lowest_song", one["mean"].min())
+report_value("highest_song", one["mean"].max())
 
 # %% [markdown]
 # For “{glue:text}`query`”, song means range from {glue:text}`lowest_song` to
@@ -158,20 +157,14 @@ show_figure(
     "Lower triangle of a matrix with a number in each cell, red if positive, blue if negative.",
     table=correlations,
 )
-derived = [name for name in data.queries if name not in raw]
-words = "is computed from them and is not counted as a further question"
-words = (
-    f"“{join_words(derived)}” {words}"
-    if derived
-    else "none is computed from the others"
-)
-report_texts(derived=words)
+report_texts(derived=join_words(name for name in data.queries if name not in raw))
 report_counts(n_queries=len(correlations))
 report_percentages({"first_axis": axes[0]}, len(data.tracks))
 
 # %% [markdown]
-# Listeners answered {glue:text}`n_queries` questions; {glue:text}`derived`. The answers are not
-# independent ({numref}`fig-correlations`): the first principal axis accounts for
+# Listeners answered {glue:text}`n_queries` questions. A score that is computed from the answers would
+# count its parts twice, so it is left out here (in this study: {glue:text}`derived`). The answers are
+# not independent ({numref}`fig-correlations`): the first principal axis accounts for
 # {glue:text}`first_axis` of their variance over songs. A feature that predicts one of two correlated
 # questions tends to predict the other as well. Predicting several questions therefore does not count
 # as several confirmations.
@@ -282,7 +275,8 @@ print(f"ICC(C,4) = {stepped_up:.2f} = {alpha:.2f}")
 # %% tags=["needs-listeners"]
 answers = data.ratings[data.ratings["query"] == query]
 S, L, E = mixed.rating_variances(answers)
-shares = np.array([S, L, E]) / (S + L + E)
+variances = {"song_variance": S, "listener_variance": L, "residual_variance": E}
+shares = pd.Series(variances) / (S + L + E)
 
 # %% [markdown] tags=["needs-listeners"]
 # Differences between songs make up {glue:text}`song_variance` of the variance of single ratings,
@@ -300,6 +294,7 @@ shares = np.array([S, L, E]) / (S + L + E)
 lot = np.arange(len(matrix)) < len(matrix) // 2
 lot = np.random.default_rng(seed).permuted(lot)
 halves = pd.DataFrame({"one": matrix[lot].mean(), "other": matrix[~lot].mean()})
+halves = halves.dropna().assign(style=style)
 half = halves["one"].corr(halves["other"])
 by_hand = 2 * half / (1 + half)
 
@@ -312,17 +307,15 @@ ours = mixed.split_half(answers, n_splits=1, n_boot=1, seed=seed)
 np.testing.assert_allclose(ours["estimate"], by_hand, atol=1e-8)
 
 # %% tags=["needs-listeners", "hide-input"]
-halves["style"] = style
 show_figure(
-    figures.plot_halves(halves.dropna(), data.styles),
+    figures.plot_halves(halves, data.styles),
     "halves",
     f"Mean ratings of “{query}” by one half of {len(matrix)} listeners and by the other.",
     "Scatter plot of songs, one half's mean against the other's, by style around the diagonal.",
     table=halves,
 )
-report_value("one_split", by_hand, n=len(halves.dropna()))
-names = ["song_variance", "listener_variance", "residual_variance"]
-report_percentages(dict(zip(names, shares)), len(matrix))
+report_value("one_split", by_hand, n=len(halves))
+report_percentages(shares, len(matrix))
 
 # %% [markdown] tags=["needs-listeners"]
 # This split gives a reliability of {glue:text}`one_split`.
@@ -362,9 +355,16 @@ mine = ceilings[ceilings["query"] == query].set_index("method")
 ceiling = mine.loc["song means", "estimate"]
 np.testing.assert_allclose(ceiling, by_formula, atol=1e-8)
 
-# %% tags=["needs-listeners", "hide-input"]
-shown = ceilings[ceilings["method"].isin(["ICC(C,1)", "split-half", "song means"])]
+# %% [markdown] tags=["needs-listeners"]
+# {numref}`fig-ceilings` shows three of these measures for every question. The first is about single
+# ratings; the other two estimate the reliability of the means in different ways.
+
+# %% tags=["needs-listeners"]
+drawn = ["ICC(C,1)", "split-half", "song means"]
+shown = ceilings[ceilings["method"].isin(drawn)]
 shown = shown.assign(query=shown["query"].str.replace("_", " "))
+
+# %% tags=["needs-listeners", "hide-input"]
 show_figure(
     figures.plot_forest(shown, y="query", hue="method", xlabel="Reliability"),
     "ceilings",
@@ -373,18 +373,16 @@ show_figure(
     "of the reliability of song means further to the right.",
     table=shown,
 )
-names = {"icc_single": "ICC(C,1)", "icc_agreement": "ICC(A,1)"}
-names |= {"ceiling": "song means", "split_half": "split-half"}
-for name, method in names.items():
-    report_effects({name: mine.loc[method]}, mine.loc[method, "n_tracks"])
+names = {"ICC(C,1)": "icc_single", "ICC(A,1)": "icc_agreement"}
+names |= {"song means": "ceiling", "split-half": "split_half"}
+report_effects(mine.loc[list(names)].rename(names), "n_tracks")
 words = (
     "more than half of the variance of song means is due to differences between songs",
     "more than half of the variance of song means is due to chance",
     "it is unclear whether more than half of the variance of song means is due to "
     "differences between songs",
 )
-word = pick_verdict(mine.loc["song means"], *words, reference=0.5)
-report_texts(ceiling_word=word)
+report_texts(ceiling_word=pick_verdict(mine.loc["song means"], *words, reference=0.5))
 
 # %% [markdown] tags=["needs-listeners"]
 # For “{glue:text}`query`”, the answers of two individual listeners correlate by ICC(C,1) =
@@ -403,10 +401,15 @@ report_texts(ceiling_word=word)
 #
 # The simulation has two further questions, for which we know what causes the answers. The answers to
 # “placebo” depend on nothing in the sound: some songs are rated higher than others, but at random.
-# The answers to “style only” depend on the style alone. {glue:text}`controls` The song means of both
-# are reliable ({numref}`fig-ceilings`), so listeners agree on them. Reliability therefore does not
-# show that there is anything to predict from the audio. Later chapters test their methods on both: a
-# valid method finds nothing in the first, and nothing but style in the second.
+# The answers to “style only” depend on the style alone. The song means of both are reliable
+# ({numref}`fig-ceilings`), so listeners agree on them. Reliability therefore does not show that there
+# is anything to predict from the audio. Later chapters test their methods on both: a valid method
+# finds nothing in the first, and nothing but style in the second. The styles account for these shares
+# of the variance of their song means:
+
+# %% tags=["needs-simulation"]
+controls = {name: style_share(data.song_means(name)) for name in data.controls}
+pd.Series(controls, dtype=float).round(2)
 
 # %% [markdown] tags=["needs-listeners"]
 # ## What if fewer people had been asked?
@@ -432,16 +435,14 @@ show_figure(
     "different raters is lower, and crosses lie on it.",
     table=curve,
 )
-for name, raters in {"reach": "different", "reach_same": "the same"}.items():
-    steps = curve[curve["raters"] == raters].set_index("k")
-    rows = {f"{name}_{k}": steps.loc[k] for k in (5, 20, 50)}
-    report_effects(rows, value="reliability")
+steps = curve[curve["k"].isin([5, 20, 50])].set_index(["raters", "k"])
+report_effects(steps, prefix="reach_", value="reliability")
 
 # %% [markdown] tags=["needs-listeners"]
 # If each song has five raters of its own, a perfect model of “{glue:text}`query`” would reach an R²
-# of {glue:text}`reach_5_full`; with twenty raters, it would reach {glue:text}`reach_20_full`, and
-# with fifty, {glue:text}`reach_50_full`. If the same people rate all songs, the three values are
-# {glue:text}`reach_same_5`, {glue:text}`reach_same_20` and {glue:text}`reach_same_50`. Every report
+# of {glue:text}`reach_different_5_full`; with twenty raters, it would reach {glue:text}`reach_different_20_full`, and
+# with fifty, {glue:text}`reach_different_50_full`. If the same people rate all songs, the three values are
+# {glue:text}`reach_the_same_5`, {glue:text}`reach_the_same_20` and {glue:text}`reach_the_same_50`. Every report
 # of an R² should therefore state the number of raters, and whether they rated all songs.
 
 # %% [markdown] tags=["needs-simulation"]
@@ -468,10 +469,14 @@ paired = estimated.merge(reached, on="query", suffixes=("", "_true"))
 inside = paired["estimate_true"].between(paired["low"], paired["high"])
 errors = (paired["estimate"] - paired["estimate_true"]).abs()
 
+# %% [markdown] tags=["needs-simulation"]
+# The figure has two rows per question, one for the estimate and one for the truth:
+
+# %% tags=["needs-simulation"]
+reached["method"] = "true song means"
+both = pd.concat([estimated.assign(method="ceiling"), reached])
+
 # %% tags=["needs-simulation", "hide-input"]
-both = pd.concat(
-    [estimated.assign(method="ceiling"), reached.assign(method="true song means")]
-)
 show_figure(
     figures.plot_forest(both, y="query", hue="method", xlabel="R²", reference=None),
     "ceiling-check",
@@ -481,20 +486,8 @@ show_figure(
 )
 report_value("ceilings_inside", inside.sum(), fmt=".0f", n=len(inside))
 report_value("ceiling_error", errors.mean(), n=len(errors))
-outside = [
-    f"“{row.query}” ({row.estimate:.2f} instead of {row.estimate_true:.2f})"
-    for row in paired[~inside].itertuples()
-]
-report_texts(ceiling_missed=join_words(outside) or "none")
+report_texts(ceiling_missed=join_words(paired.loc[~inside, "query"]))
 report_counts(n_ceilings=len(paired))
-reliable = ceilings[ceilings["method"] == "song means"].set_index("query")["estimate"]
-sentences = [
-    f"“{name.replace('_', ' ')}” has a reliability of {reliable[name]:.2f}, and "
-    f"{style_share(data.song_means(name)):.0%} of the variance of its song means lies "
-    "between styles."
-    for name in data.controls
-]
-report_texts(controls=" ".join(sentences) or "This study has none.")
 
 # %% [markdown] tags=["needs-simulation"]
 # For {glue:text}`ceilings_inside` of {glue:text}`n_ceilings` questions, the truth lies inside the
@@ -614,7 +607,7 @@ assert (n_raters - 1) * one_rater / (1 + (n_raters - 2) * one_rater) < 0.95, (
 # %% tags=["solution", "needs-audio"]
 inside = one[one["style"] == data.styles[0]].set_index("track_id")["mean"]
 extremes = [inside.idxmin(), inside.idxmax()]
-labels = [f"{data.song_names[t]} ({inside[t]:{fmt}})" for t in extremes]
+labels = [f"{data.song_names[t]} ({inside[t]:.2f})" for t in extremes]
 audio_player(dict(zip(labels, map(data.audio_path, extremes))))
 
 # %% [markdown] tags=["needs-audio"]

@@ -49,6 +49,7 @@ from groove_utils.book import (
     report_percentages,
     report_texts,
     report_value,
+    report_values,
     show_figure,
     show_table,
     summaries,
@@ -63,7 +64,6 @@ from groove_utils.cache import ArrayCache
 from groove_utils.descriptors import describe_study
 from groove_utils.embed.study_models import stem_models
 from groove_utils.stats import holm, join_words, shapley_values
-from groove_utils.stats.wording import format_p
 from groove_utils.stems import load_stems
 from groove_utils.study.stem_names import subset_name
 
@@ -88,19 +88,23 @@ for style, track in first_songs.items():
     sounds = {f"{style}: {stem}": (y, sr) for stem, y in waves.items()}
     audio_player(sounds, mixer=True)
 
+# %% [markdown]
+# A first check is that the stems add up to the mix. We subtract the sum of the stems of the last of these
+# songs from its mix, and compare the levels:
+
+# %%
+mix, sr = data.load(track, sr=sr, mono=False)
+residual = stems.separation_checks(mix, waves, sr)["residual_db"].iloc[0]
+
 # %% tags=["hide-input"]
-checks = stems.separation_checks(data.load(track, sr=sr, mono=False)[0], waves, sr)
-report_value(
-    "residual", max(checks["residual_db"].iloc[0], -120), fmt=".0f", unit=" dB"
-)
+report_value("residual", max(residual, -120), fmt=".0f", unit=" dB")
 sources = {"true": "the true stems of the study"}
 sources["hpss"] = "those from harmonic–percussive separation, which needs no weights"
 report_texts(separator=sources.get(separator, f"those from {separator}"))
 
 # %% [markdown]
-# The stems are {glue:text}`separator`. A first check is that they add up to the mix: for the last of
-# these songs, the mix minus the sum of its stems is {glue:text}`residual` relative to the mix (−120 dB
-# means −120 dB or less).
+# The stems are {glue:text}`separator`. The mix minus the sum of its stems is {glue:text}`residual` relative
+# to the mix (−120 dB means −120 dB or less).
 
 # %% [markdown]
 # ## Embeddings of stems
@@ -119,7 +123,8 @@ probed = chapter.find_table("probe_scores")
 best, ranked = "", []
 if predictions is not None and probed is not None:
     best = predictions.loc[predictions["best"], "model"].iloc[0]
-    r2 = probed[probed["kind"] == "pretrained"].groupby("model")["estimate"].mean()
+    pretrained = probed[probed["kind"] == "pretrained"]
+    r2 = pretrained.groupby("model")["estimate"].mean()
     ranked = [best, *r2.sort_values(ascending=False).index]
 able = stem_models(data, ranked)
 model = model or able[0]
@@ -214,25 +219,30 @@ shares = shapley_values(score, three)
 difference = max(abs(by_hand[stem] - shares[stem]) for stem in three)
 assert difference < 1e-12
 
-# %% tags=["hide-input"]
+# %% [markdown]
+# For which stem does the order make the largest difference?
+
+# %%
+extremes = added.agg(["min", "max"])
+most_shared = extremes.diff().loc["max"].idxmax()
 added.loc["mean: the Shapley value"] = by_hand
+
+# %% tags=["hide-input"]
 show_table(
     added.rename_axis("order"),
     "orders",
     f"R² for “{target}” that each stem adds to the stems before it, for each order.",
 )
-most_shared = (added.max() - added.min()).idxmax()
 report_texts(most_shared=most_shared)
 report_value("same_shapley", difference, fmt=".0e", tolerance=1e-12)
 report_value("sum_by_hand", by_hand.sum())
-report_value("most_shared_low", added[most_shared].min())
-report_value("most_shared_high", added[most_shared].max())
+report_values(extremes[most_shared].add_prefix("most_shared_"))
 
 # %% [markdown]
 # The largest difference is {glue:text}`same_shapley`. In each row of {numref}`tab-orders`, the three
 # numbers have the same sum, {glue:text}`sum_by_hand`: the score of all three stems minus that of none.
 # The rows divide this sum differently. The amount added by {glue:text}`most_shared` lies between
-# {glue:text}`most_shared_low` and {glue:text}`most_shared_high`, depending on the stems before it. A stem
+# {glue:text}`most_shared_min` and {glue:text}`most_shared_max`, depending on the stems before it. A stem
 # that adds less after the others than before them shares information with them. If it adds more, some
 # information is only in the combination. A negative number means that the stem made the predictions
 # worse. Because the orders give different results, we need a rule.
@@ -298,18 +308,19 @@ pair = ("drums", "bass") if {"drums", "bass"} <= set(parts) else whole[:2]
 pair = pair if pair in mixes else whole
 ahead = contrast([(1, on_stems, pair), (-1, on_stems, whole)])
 ahead = ahead.query("part == 'all' and target == @target").iloc[0]
+target_scores = scores.query("part == 'all' and target == @target")
 
 # %% tags=["hide-input"]
-rows = scores.query("part == 'all' and target == @target").set_index("subset")
 show_figure(
-    figures.plot_subset_scores(rows.reset_index(), parts),
+    figures.plot_subset_scores(target_scores, parts),
     "subset-scores",
     f"R² for “{target}” from {model}, for every sum of stems, with 95% intervals over artists.",
     "One row for no stem and one per sum: dots for the stems in the sum and, next to them, R² with "
     "its interval.",
-    table=rows.reset_index(),
+    table=target_scores,
 )
-report_effects({"whole_r2": rows.loc[subset_name(whole)], "rhythm_section": ahead}, n)
+rows = target_scores.set_index("subset")
+report_effects({"whole_r2": rows.loc[subset_name(whole)]}, n)
 report_value("nothing_r2", rows.loc["none", "estimate"], n=n)
 report_texts(
     pair=join_words(pair), pair_note=describe_difference(ahead, "the whole band")
@@ -377,6 +388,8 @@ overall = shares[shares["part"] == "all"]
 measure = overall["measure"].iloc[-1]  # Shapley, if all sums are there
 fair = overall[overall["measure"] == measure].set_index(["target", "stem"])
 planned = fair.loc[target].assign(p_holm=lambda rows: holm(rows["p"]))
+clear = clear_rows(planned, value="estimate").index
+main = overall[overall["target"] == target]
 
 # %% [markdown]
 # A stem whose share is clearly above 0 need not be clearly ahead of a stem whose share is not. We therefore
@@ -398,7 +411,6 @@ def lead(first, second):
 leads = {two: lead(*two) for two in pairwise(ranked)}
 
 # %% tags=["hide-input"]
-main = overall[overall["target"] == target]
 show_figure(
     figures.plot_forest(
         main, y="stem", hue="measure", xlabel="Share of out-of-fold R²"
@@ -415,23 +427,20 @@ show_table(
     f"Share of R² of each stem for “{target}” ({measure}). p is Holm-corrected for the number of "
     "stems, the 95% intervals are not.",
 )
-top_stem = ranked[0]
-clear = clear_rows(planned, value="estimate").index
 report_texts(
     ranks=describe_ranks(leads),
     measure="Shapley value" if measure == "Shapley" else "score alone",
-    top_stem=top_stem,
-    top_p=f"p {format_p(planned.loc[top_stem, 'p_holm'])}",
+    top_stem=ranked[0],
     clear_stems=join_words(clear, "none of them"),
 )
-report_effects({"top_share": planned.loc[top_stem]}, n)
+report_effects({"top_share": planned.loc[ranked[0]]}, n)
 report_counts(n_planned=len(planned))
 
 # %% [markdown]
 # The R² of the whole band is {glue:text}`whole_r2`. The stem with the largest {glue:text}`measure` is
-# {glue:text}`top_stem`: {glue:text}`top_share_full`, {glue:text}`top_p` (Holm-corrected for
-# {glue:text}`n_planned` stems, {numref}`tab-stem-planned`). Stems that are clearly above 0 after this
-# correction: {glue:text}`clear_stems`. Each stem compared with the next smaller one: {glue:text}`ranks`.
+# {glue:text}`top_stem`: {glue:text}`top_share_full`. {numref}`tab-stem-planned` has the p-values, corrected
+# for {glue:text}`n_planned` stems. Stems that are clearly above 0 after this correction:
+# {glue:text}`clear_stems`. Each stem compared with the next smaller one: {glue:text}`ranks`.
 # Two stems that are not clearly different cannot be ranked, even if only one of them is clearly above 0.
 #
 # If a stem contributes much *alone* and loses little when *left out* ({numref}`fig-stem-measures`), other
@@ -446,6 +455,8 @@ planned_or_control = shares["target"].isin([target, *controls])
 other_question = (shares["part"] == "all") & ~planned_or_control
 one_style = shares["part"].isin(data.styles) & (shares["target"] == target)
 others = shares[(shares["measure"] == measure) & (other_question | one_style)]
+n_plain = (others["p"] < 0.05).sum()
+n_sure = (holm(others["p"]) < 0.05).sum()
 
 # %% tags=["hide-input"]
 by_question = fair.reset_index()
@@ -458,7 +469,6 @@ show_figure(
     "One panel per question: for each stem a dot with its interval.",
     table=by_question,
 )
-n_plain, n_sure = len(clear_rows(others, "p")), sum(holm(others["p"]) < 0.05)
 report_counts(n_shares=len(others), n_plain=n_plain, n_sure=n_sure)
 report_value("n_by_chance", 0.05 * len(others), fmt=".1f")
 
@@ -482,31 +492,24 @@ asked = of_whole["target"].isin([target, *controls])
 within = of_whole["part"].isin(["all", "within"])
 control_rows = of_whole[asked & within].copy()
 control_rows["target"] = control_rows["target"].str.replace("_", " ")
+words = "yes", "no, worse than by the mean", "not shown"
+predictable = [pick_verdict(row, *words) for _, row in control_rows.iterrows()]
+control_rows["can be predicted"] = predictable
 
 # %% tags=["hide-input"]
+columns = ["part", "estimate", "low", "high", "can be predicted"]
 show_table(
-    control_rows.set_index("target")[["part", "estimate", "low", "high"]],
+    control_rows.set_index("target")[columns],
     "control-questions",
-    "R² of the whole band for the target and for the control questions.",
-)
-words = (
-    "can be predicted",
-    "is predicted worse than by its mean",
-    "cannot be shown to be predictable",
-)
-where = {"all": "over all songs", "within": "within styles"}
-report_texts(
-    control_note="; ".join(
-        f"“{row['target']}” {pick_verdict(row, *words)} {where[row['part']]}"
-        for _, row in control_rows.iterrows()
-        if row["target"] != target
-    )
+    "R² of the whole band for the target and for the control questions. The last column is “yes” "
+    "where the 95% interval lies above 0.",
 )
 
 # %% [markdown]
-# The result: {glue:text}`control_note`. For “style only”, the shares in {numref}`fig-stem-questions` show
-# in which stems a style can be recognised, not what the answers depend on. The same may be true of part
-# of the shares for “{glue:text}`target`”.
+# In {numref}`tab-control-questions`, “placebo” should never be predictable, and “style only” only over all
+# songs. For “style only”, the shares in {numref}`fig-stem-questions` show in which stems a style can be
+# recognised, not what the answers depend on. The same may be true of part of the shares for
+# “{glue:text}`target`”.
 
 # %% [markdown]
 # ## Two kinds of training
@@ -570,6 +573,7 @@ single = [(stem,) for stem in parts]
 gains = stems.matching_gains(paths, single)
 median_gain = {S: np.median(list(gains[S].values())) for S in single}
 softest = max(single, key=median_gain.get)
+decibels = 20 * np.log10(median_gain[softest])
 louder = embed_sums([softest], stems=given, gains=gains)[model][softest]
 with_louder = {whole: mixes[whole], softest: louder.layers}
 on_louder = ablate(with_louder, ratings[[target]])
@@ -587,6 +591,7 @@ on_louder = ablate(with_louder, ratings[[target]])
 tempo = data.tracks.set_index("track_id").get("tempo")
 tempo = describe_study(data)["tempo"] if tempo is None else tempo
 partners = stems.tempo_partners(tempo.fillna(tempo.median()), artists, styles)
+off = 100 * (partners["tempo_ratio"] - 1).abs().median()  # per cent
 exchanged = stems.swap_stem(paths, pair[1], partners["partner"])
 
 # %%
@@ -602,34 +607,28 @@ with_other_bass = {whole: mixes[whole], pair: other_bass.layers}
 on_exchanged = ablate(with_other_bass, everything)
 
 # %%
-of_target, on_other = on_stems.select([target]), on_exchanged.select([target])
-changed = pd.concat(
-    {
-        "louder": contrast([(1, on_louder, softest), (-1, of_target, softest)]),
-        "exchanged": contrast([(1, on_other, pair), (-1, of_target, pair)]),
-    }
-).query("part == 'all'")
-changed = changed.droplevel(1)
+on_other = on_exchanged.select([target])
+changes = {
+    "louder_change": [(1, on_louder, softest), (-1, own, softest)],
+    "exchanged_change": [(1, on_other, pair), (-1, own, pair)],
+}
+changed = pd.concat({name: contrast(terms) for name, terms in changes.items()})
+changed = changed.query("part == 'all'").droplevel(1)
 
 # %% tags=["hide-input"]
-off = 100 * (partners["tempo_ratio"] - 1).abs().median()
 report_value("tempo_off", off, fmt=".1f", unit="%", n=n)
-decibels = 20 * np.log10(median_gain[softest])
 report_value("gain_most", decibels, fmt=".1f", unit=" dB", n=n)
 words = "a clear gain in R²", "a clear loss in R²", "no clear change in R²"
-report_effects({f"{of}_change": changed.loc[of] for of in changed.index}, n)
-report_texts(
-    **{f"{of}_word": pick_verdict(changed.loc[of], *words) for of in changed.index}
-)
+report_effects(changed, n, words=words)
 report_texts(
     gain_most_stem=subset_name(softest), first_stem=pair[0], second_stem=pair[1]
 )
 
 # %% [markdown]
 # The softest stem is “{glue:text}`gain_most_stem`”, which needs a median gain of {glue:text}`gain_most`
-# to become as loud as the song. With this gain, there is {glue:text}`louder_word`:
+# to become as loud as the song. With this gain, there is {glue:text}`louder_change_verdict`:
 # {glue:text}`louder_change_full`. With the {glue:text}`second_stem` of another song (median difference in
-# tempo: {glue:text}`tempo_off`), there is {glue:text}`exchanged_word`:
+# tempo: {glue:text}`tempo_off`), there is {glue:text}`exchanged_change_verdict`:
 # {glue:text}`exchanged_change_full`.
 #
 # A control that has no effect is informative only if an effect was possible. We therefore check the
@@ -680,9 +679,9 @@ for stem in ("drums", "bass"):
 moments = notes.groupby(["track_id", "bar", "step"])[["drums", "bass"]].any()
 drummed = moments["drums"].groupby("track_id").mean()
 only_others = 1 - moments.any(axis=1).groupby("track_id").mean()
+shares = {"drum_moments": drummed.mean(), "other_moments": only_others.mean()}
 
 # %% tags=["hide-input"]
-shares = {"drum_moments": drummed.mean(), "other_moments": only_others.mean()}
 report_percentages(shares | {"other_moments_most": only_others.max()}, n)
 
 # %% [markdown]
@@ -713,28 +712,29 @@ for cause, makers in made_by.items():
     differences[cause] = table[table["part"] == "all"].iloc[0]
 verdict = pd.DataFrame(differences).T.infer_objects()
 verdict["p_holm"] = holm(verdict["p"])
+verdict["mainly made by"] = [join_words(makers) for makers in made_by.values()]
 right = clear_rows(verdict, value="estimate").index
 wrong = clear_rows(verdict, value="estimate", sign=-1).index
 
+# %% [markdown]
+# {numref}`fig-stem-causes` names these stems next to each cause.
+
+# %%
+names = of_causes["target"].map(verdict["mainly made by"]).fillna("all stems")
+of_causes = of_causes.assign(cause=of_causes["target"] + " (" + names + ")")
+
 # %% tags=["hide-input"]
-verdict.insert(0, "made by", [join_words(made_by[cause]) for cause in verdict.index])
-panels = of_causes.assign(
-    cause=[
-        f"{c} ({verdict['made by'].get(c, 'all stems')})" for c in of_causes["target"]
-    ]
-)
 show_figure(
-    figures.plot_stem_shares(panels, panel="cause", columns=2),
+    figures.plot_stem_shares(of_causes, panel="cause", columns=2),
     "stem-causes",
     f"Shapley values of stems in R² for the known causes, from {model}; in brackets, the stems "
     "that produce all or most of them; 95% intervals, not corrected for multiple comparisons.",
     "One panel per cause: for each stem a dot with its interval.",
-    table=panels,
+    table=of_causes,
 )
-shown = verdict[["made by", "estimate", "low", "high", "p_holm"]]
-shown = shown.rename(columns={"made by": "mainly made by", "estimate": "difference"})
+columns = ["mainly made by", "estimate", "low", "high", "p_holm"]
 show_table(
-    shown.rename_axis("cause"),
+    verdict[columns].rename_axis("cause"),
     "stem-truth",
     "Share of R² of the stems that produce all or most of a cause, minus that of the others. p is "
     "Holm-corrected for the number of causes, the 95% intervals are not.",
