@@ -6,8 +6,8 @@ import re
 import unicodedata
 
 __all__ = [
-    "CONDITIONS", "HEADERS", "NO_ANSWER", "NO_QUESTIONS", "REPETITIONS", "STATISTIC", "TRACK_FACTS",
-    "header_words", "is_technical", "may_be_question", "plain_header",
+    "CONDITIONS", "HEADERS", "NO_ANSWER", "NO_QUESTIONS", "STATISTIC", "TRACK_FACTS",
+    "counts_repetitions", "header_words", "is_technical", "may_be_question", "plain_header",
 ]  # fmt: skip
 
 # accepted names of columns, the preferred one first; endings such as _id and _nr do not count
@@ -22,7 +22,7 @@ HEADERS = {
         "listener", "participant", "subject", "rater", "respondent", "response_id", "prolific_pid",
         "pid", "ppt", "subj", "user", "worker", "participant_private", "participant_public",
         "vpn", "vp", "proband", "probandin", "teilnehmer", "versuchsperson", "sujet", "sujeto",
-        "participante", "id",
+        "participante", "email", "email_address", "recipient_email", "id",
     ],
     "query": ["query", "question", "measure", "frage", "item", "zone", "object"],
     "rating": ["rating", "score", "response", "value", "answer", "bewertung", "urteil"],
@@ -54,6 +54,18 @@ NO_ANSWER = re.compile(
 def may_be_question(name: str) -> bool:
     """Return True unless a column's name is one that survey or experiment software adds."""
     return plain_header(name) not in NO_QUESTIONS and not is_technical(name)
+
+
+def counts_repetitions(name: str) -> bool:
+    """Return True for a column that tells apart repeated ratings of a track by a listener.
+
+    Examples
+    --------
+    >>> counts_repetitions("session"), counts_repetitions("trials.thisRepN")
+    (True, True)
+    """
+    words = header_words(name)
+    return plain_header(name) in REPETITIONS or words.endswith(("this_rep_n", "trial_index"))
 
 
 def is_technical(name: str) -> bool:

@@ -20,9 +20,9 @@ from groove_utils.study.cells import (
 from groove_utils.study.headers import (
     CONDITIONS,
     HEADERS,
-    REPETITIONS,
     STATISTIC,
     TRACK_FACTS,
+    counts_repetitions,
     header_words,
     is_technical,
     may_be_question,
@@ -246,9 +246,7 @@ class _Columns:
         others = [
             name
             for name in self.sheet
-            if name not in taken
-            and may_be_question(name)
-            and to_numbers(clean_answers(self.sheet[name])).isna().all()
+            if name not in taken and may_be_question(name) and not self._has_numbers(name)
         ]
         if self.roles["track_id"] and others:
             cells = self.sheet[others[-1]].dropna()
@@ -383,12 +381,23 @@ class _Columns:
                 return words.get(key) or plain[key]
         return None
 
+    def _names_rows(self, name: str) -> bool:
+        """Return False for consent, ages and the like, which are the same for several rows."""
+        cells = self.sheet[name]
+        return cells.is_unique or (
+            2 * cells.nunique() >= len(cells) and not self._has_numbers(name)
+        )
+
+    def _has_numbers(self, name: str) -> bool:
+        return bool(to_numbers(clean_answers(self.sheet[name])).notna().any())
+
     def _from_listener_rows(self, query: str) -> pd.DataFrame:
         others = [
             name
             for name in self.sheet.columns
             if name not in self.by_track and may_be_question(name)
         ]
+        others = [name for name in others if self._names_rows(name)]
         listener = self.roles["listener_id"] or next(iter(others), None)
         self.roles["listener_id"] = listener
         if listener:
@@ -478,6 +487,8 @@ def _compare_spellings(listeners: pd.Series, notes: list[str]) -> None:
     for alike in names.groupby(names.str.casefold()).agg(list):
         if len(alike) > 1:
             notes.append(f"Only capitals distinguish the listeners {', '.join(alike)}.")
+    if names.str.contains("@").any():
+        notes.append("Listeners are named by e-mail addresses: replace them before publishing.")
 
 
 def _drop_summaries(table: pd.DataFrame, track_ids: list[str], notes: list[str]) -> pd.DataFrame:
@@ -528,7 +539,7 @@ def _average_repetitions(
         details = {"value": ", ".join(sorted(map(str, sheet[conditions[0]].dropna().unique()))[:5])}
         kind = problem("several_conditions", path.name, first, conditions[0], **details)
         raise StudyError(path.parent, [kind])
-    repetitions = [name for name in differing if plain[name] in REPETITIONS]
+    repetitions = [name for name in differing if counts_repetitions(name)]
     if not repetitions:
         details = {"value": ", ".join(table.iloc[row][keys]), "keys": ", ".join(keys)}
         raise StudyError(path.parent, [problem("duplicate_rating", path.name, first, **details)])

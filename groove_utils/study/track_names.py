@@ -37,8 +37,7 @@ def match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
     folded = {name.casefold(): name for name in track_ids}
     if len(folded) < len(known):
         folded = {}
-    counts = Counter(int(name) for name in known if name.isdecimal())
-    numbered = {int(n): n for n in known if n.isdecimal() and counts[int(n)] == 1}
+    numbered = _numbered(track_ids)
 
     def match(cell: object) -> str:
         text = plain_text(cell)
@@ -49,6 +48,12 @@ def match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
         return numbered.get(int(number[1]), name) if number else name
 
     return cells.map(match)
+
+
+def _numbered(track_ids: list[str]) -> dict[int, str]:
+    """Return the tracks named by numbers that differ in more than leading zeros."""
+    counts = Counter(int(name) for name in set(track_ids) if name.isdecimal())
+    return {int(name): name for name in track_ids if name.isdecimal() and counts[int(name)] == 1}
 
 
 def columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tuple[str, str]]:
@@ -76,11 +81,14 @@ def _splitter(track_ids: list[str]) -> Callable[[str], tuple[str, str] | None]:
     known = {fold(name): name for name in track_ids}
     # longest names first: "song1" is also the beginning of "song10 liking"
     names = sorted(track_ids, key=len, reverse=True)
+    numbered = _numbered(track_ids)
 
     def split(name: str) -> tuple[str, str] | None:
         grid = re.fullmatch(r"(.*?)\s*\[(.+)\]", name)
         if grid and (track := known.get(fold(track_name(grid[2])))):
             return track, grid[1]
+        if name.isdecimal() and int(name) in numbered:
+            return numbered[int(name)], ""
         for track in names:
             if (query := _question_about(name, track, fold)) is not None:
                 times = NO_ANSWER.search(header_words(name[len(track) :]))

@@ -351,3 +351,35 @@ def test_codes_of_missing_answers_outside_a_given_scale_are_dropped(tmp_path):
     assert len(load_study(tmp_path / "s").ratings) == 17
     start_study(tmp_path / "t", None, sheet, scale=(-10, 10))
     assert load_study(tmp_path / "t").ratings["rating"].min() == -9
+
+
+@pytest.mark.parametrize("name", ["trials.thisRepN", "trial_index", "Trial Number"])
+def test_repeated_trials_are_averaged(tmp_path, name):
+    rows = [{"participant": who, "file": song, name: trial, "move": answer(w, s) + 2 * trial}
+            for w, who in enumerate(WHO) for s, song in enumerate(SONGS)
+            for trial in (0, 1)]  # fmt: skip
+    sheet = read_sheet(save(rows, tmp_path / "r.csv"))
+    assert cells(sheet, "move") == {key: value + 1 for key, value in expected().items()}
+
+
+def test_columns_that_lost_the_zeros_of_the_tracks(tmp_path):
+    rows = [{"participant": who} | {str(s + 1): answer(w, s) for s in range(6)}
+            for w, who in enumerate(WHO)]  # fmt: skip
+    sheet = read_sheet(save(rows, tmp_path / "r.csv"), [f"{s + 1:02d}" for s in range(6)])
+    found = {(who, f"break{int(track) - 1:02d}"): rating
+             for (who, track), rating in cells(sheet, "groove").items()}  # fmt: skip
+    assert found == expected()
+
+
+def test_ages_are_no_names_of_listeners(tmp_path):
+    rows = [{"Timestamp": "2024/05/01", "Do you agree?": "Yes", "How old are you?": 20 + w // 2}
+            | {song: answer(w, s) for s, song in enumerate(SONGS)}
+            for w in range(3)]  # fmt: skip
+    sheet = read_sheet(save(rows, tmp_path / "r.csv"), SONGS)
+    assert sheet.ratings["listener_id"].unique().tolist() == ["L001", "L002", "L003"]
+
+
+def test_addresses_are_no_names_to_publish(tmp_path):
+    rows = [{"Email Address": f"{who}@example.org"} | {s: 3 for s in SONGS} for who in WHO]
+    sheet = read_sheet(save(rows, tmp_path / "r.csv"), SONGS)
+    assert sum("e-mail" in note for note in sheet.notes) == 1
