@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.spatial.distance import pdist
 
 from groove_utils.stats.bootstrap import FEWEST_CLUSTERS, influence_interval, jackknife_influence
-from groove_utils.stats.distance_correlation import mantel, unit_ranks
+from groove_utils.stats.distance_correlation import mantel, order_codes, unit_ranks
 from groove_utils.stats.permutation import permutation_p, permute
 from groove_utils.stats.validation import StatsError, as_blocks, as_labels, as_targets, label_codes
 
@@ -128,25 +128,28 @@ def rsa(
         rho, null = mantel(features, ratings_apart, orders, keep=keep, covariate=covariate)
         p = permutation_p(rho, null)
         p_layers = permutation_p(rho, null.max(axis=1, keepdims=True))
+        low, high = _artist_intervals(
+            [distances[keep] for distances in features], ratings_apart[keep], covariate,
+            artist[i], artist[j], rho, n_boot=n_boot, seed=seed,
+        )  # fmt: skip
         for k, name in enumerate(blocks):
-            low, high = _artist_interval(
-                features[k][keep], ratings_apart[keep], covariate, artist[i], artist[j], rho[k],
-                n_boot=n_boot, seed=seed,
-            )  # fmt: skip
-            rows.append((name, target, rho[k], low, high, p[k], p_layers[k], len(i)))
+            rows.append((name, target, rho[k], low[k], high[k], p[k], p_layers[k], len(i)))
     columns = ["layer", "target", "rho", "low", "high", "p", "p_layers", "n_pairs"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _artist_interval(first, second, covariate, one, other, rho, *, n_boot, seed):
-    """Compute an interval by leaving out pairs by artist; `one` and `other` are their artists."""
+def _artist_intervals(features, ratings_apart, covariate, one, other, rho, *, n_boot, seed):
+    """Compute intervals by leaving out pairs by artist; `one` and `other` are their artists."""
     count = 1 + max(one.max(), other.max())
     if count < FEWEST_CLUSTERS:
-        return np.nan, np.nan
-    left_out = np.empty((count, 1))
+        return np.full((2, len(features)), np.nan)
+    first, second = [order_codes(distances) for distances in features], order_codes(ratings_apart)
+    left_out = np.empty((count, len(features)))
     for artist in range(count):
         rest = (one != artist) & (other != artist)
         part = None if covariate is None else covariate[rest]
-        left_out[artist] = unit_ranks(first[rest], part) @ unit_ranks(second[rest], part)
-    low, high, *_ = influence_interval(rho, jackknife_influence(left_out), n_boot=n_boot, seed=seed)
-    return max(float(low[0]), -1.0), min(float(high[0]), 1.0)
+        ranks = unit_ranks(second[rest], part)
+        left_out[artist] = [unit_ranks(codes[rest], part) @ ranks for codes in first]
+    influence = jackknife_influence(left_out)
+    low, high, *_ = influence_interval(rho, influence, n_boot=n_boot, seed=seed)
+    return np.maximum(low, -1.0), np.minimum(high, 1.0)

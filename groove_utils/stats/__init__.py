@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "influence_interval",
             "jackknife_influence",
         ],
-        "distance_correlation": ["mantel", "unit_ranks"],
+        "distance_correlation": ["mantel", "order_codes", "unit_ranks"],
         "multiple_testing": ["holm"],
         "permutation": ["permutation_p", "permute"],
         "shapley": ["shapley_values"],
