@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from groove_utils.memoisation import memoised
 from groove_utils.mixed.errors import check_range
 from groove_utils.mixed.inference import check_level
 from groove_utils.stats.threads import one_thread
@@ -181,6 +182,7 @@ def _redraw(result, seed: int) -> dict:
     return row | {("r2", name): value for name, value in again.r2().items()}
 
 
+@memoised("mixed-models")
 def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.DataFrame:
     """Run a parametric bootstrap: simulate from the model, refit, and collect the estimates.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from groove_utils.memoisation import memoised
 from groove_utils.mixed.fit import fit_lmm
 from groove_utils.mixed.result import LmmResult
 
@@ -40,6 +41,7 @@ def variance_partition(result: LmmResult) -> pd.DataFrame:
     return table.assign(share=table["variance"] / parts.sum())
 
 
+@memoised("mixed-models")
 def partition_by_question(formula: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Compute the share of variance of each part of a model, for each question.
 

@@ -20,6 +20,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
+from groove_utils.memoisation import memoised
 from groove_utils.mixed.design import random_intercept
 from groove_utils.mixed.deviance import CrossedDeviance
 from groove_utils.mixed.errors import LmmWarning, check_known, check_range
@@ -145,6 +146,7 @@ def _share_between(songs: pd.DataFrame, name: str, artist: str) -> float:
     return float(parts[artist] / (parts[artist] + parts["Residual"]))
 
 
+@memoised("mixed-models")
 def power_simulation(
     n_listeners,
     n_songs,

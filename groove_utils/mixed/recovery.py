@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from groove_utils.memoisation import memoised
 from groove_utils.mixed.errors import check_known
 from groove_utils.mixed.result import LmmResult
 from groove_utils.stats import holm
@@ -16,6 +17,7 @@ from groove_utils.stats import holm
 __all__ = ["recovery_table"]
 
 
+@memoised("mixed-models")
 def recovery_table(
     result: LmmResult,
     truth: pd.Series,

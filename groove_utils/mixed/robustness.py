@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from groove_utils.memoisation import memoised
 from groove_utils.mixed.design import random_bars
 from groove_utils.mixed.diagnostics import leave_one_group_out
 from groove_utils.mixed.errors import LmmError, LmmWarning, check_known
@@ -29,6 +30,7 @@ __all__ = ["robustness_table"]
 _OUTLIER = 2.5  # residual standard deviations
 
 
+@memoised("mixed-models")
 def robustness_table(
     result: LmmResult,
     term: str,

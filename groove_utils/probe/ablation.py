@@ -14,12 +14,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from groove_utils.cache import ArrayCache
+from groove_utils.memoisation import memoised
 from groove_utils.probe.folds import nested_splits, outer_folds
 from groove_utils.probe.intervals import artist_influence
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
-from groove_utils.probe.result_cache import cached_arrays
 from groove_utils.probe.ridge import make_plan, nested_ridges, run_ridge
 from groove_utils.probe.scores import style_statistic
 from groove_utils.probe.songs import ProbeError, Songs, as_songs
@@ -93,6 +92,7 @@ class Ablation:
         return replace(self, songs=self.songs.select(targets), **arrays)
 
 
+@memoised("ablation")
 def ablate(
     features: Mapping[Subset, object],
     y,
@@ -103,7 +103,6 @@ def ablate(
     train_on="stem",
     folds=None,
     n_jobs=1,
-    cache: ArrayCache | None = None,
 ) -> Ablation:
     """Probe a representation of every subset of stems, on the same folds.
 
@@ -122,8 +121,6 @@ def ablate(
         set to their mean rating.
     n_jobs : int
         Number of processes over subsets if trained on stems, otherwise of threads over outer folds.
-    cache : ArrayCache, optional
-        Store of results, keyed by features, targets, groups and settings.
 
     Notes
     -----
@@ -139,21 +136,16 @@ def ablate(
     stems, subsets = _check_subsets(blocks)
     folds = outer_folds(songs, protocol, folds)
 
-    def compute():
-        nothing = style_baseline(songs.frame, songs.artists, folds=folds)
-        if train_on == "stem":
-            results = nested_ridges(
-                {subset: blocks[subset] for subset in subsets}, songs.frame, songs.artists,
-                songs.styles, protocol, folds=folds, n_jobs=n_jobs,
-            ).values()  # fmt: skip
-        else:
-            centre = train_on == "mix_centred"
-            results = _train_on_mix(
-                blocks, stems, subsets, songs, protocol, nothing, centre, n_jobs
-            )
-        return _collect(songs, [nothing, *results])
-
-    arrays = cached_arrays(compute, cache, "ablation", train_on, blocks, songs, folds, protocol)
+    nothing = style_baseline(songs.frame, songs.artists, folds=folds)
+    if train_on == "stem":
+        results = nested_ridges(
+            {subset: blocks[subset] for subset in subsets}, songs.frame, songs.artists,
+            songs.styles, protocol, folds=folds, n_jobs=n_jobs,
+        ).values()  # fmt: skip
+    else:
+        centre = train_on == "mix_centred"
+        results = _train_on_mix(blocks, stems, subsets, songs, protocol, nothing, centre, n_jobs)
+    arrays = _collect(songs, [nothing, *results])
     return Ablation(train_on, stems, [(), *subsets], songs, parts=_parts(songs), **arrays)
 
 

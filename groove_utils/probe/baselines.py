@@ -15,6 +15,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import Pipeline
 
+from groove_utils.memoisation import memoised
 from groove_utils.probe.folds import nested_splits, outer_folds
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
@@ -25,6 +26,7 @@ from groove_utils.probe.songs import ProbeError, as_data
 __all__ = ["nested_estimator", "random_projection_control"]
 
 
+@memoised("probes")
 def nested_estimator(
     X,
     y,
@@ -122,6 +124,7 @@ def _kernel_plan(dim: int, protocol: Protocol) -> Plan:
     )
 
 
+@memoised("probes")
 def random_projection_control(
     X,
     y,

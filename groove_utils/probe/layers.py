@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from groove_utils.memoisation import memoised
 from groove_utils.probe.intervals import artist_influence
 from groove_utils.probe.permutation import permutation_test
 from groove_utils.probe.protocol import Protocol
@@ -20,6 +21,7 @@ from groove_utils.stats.bootstrap import influence_draws, influence_interval
 __all__ = ["layer_profile"]
 
 
+@memoised("probes")
 def layer_profile(
     layers: Mapping,
     y,

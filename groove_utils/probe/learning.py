@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import hmean
 
+from groove_utils.memoisation import memoised
 from groove_utils.mixed import rating_variances
 from groove_utils.probe.folds import nested_splits, outer_folds, outer_splits
 from groove_utils.probe.protocol import Protocol
@@ -18,6 +19,7 @@ from groove_utils.probe.songs import ProbeError, as_data
 __all__ = ["learning_curve", "rater_learning_curve"]
 
 
+@memoised("probes")
 def learning_curve(
     X,
     y,
@@ -73,6 +75,7 @@ def learning_curve(
     return pd.DataFrame(rows, columns=["share", "n_train", "target", "r2", "r2_sd", "n_draws"])
 
 
+@memoised("probes")
 def rater_learning_curve(
     X,
     ratings: pd.DataFrame,

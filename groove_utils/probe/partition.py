@@ -9,6 +9,7 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
+from groove_utils.memoisation import memoised
 from groove_utils.probe.intervals import artist_influence
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import by_target
@@ -24,6 +25,7 @@ ALPHAS = np.logspace(-3, 4, 15)  # relative to the mean squared length of a song
 WEIGHTS = (1.0, 0.1, 0.01)  # relative weights tried for each block
 
 
+@memoised("probes")
 def variance_partition(
     blocks: Mapping,
     y,

@@ -17,6 +17,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from groove_utils.memoisation import memoised
 from groove_utils.probe.folds import nested_splits, outer_folds
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.ridge import assemble, make_plan, nuisance_design, run_ridge
@@ -30,6 +31,7 @@ __all__ = ["permutation_test"]
 UNITS, SCORES = ("artist", "song"), ("r2", "within_r")
 
 
+@memoised("probes")
 def permutation_test(
     models: Mapping,
     y,

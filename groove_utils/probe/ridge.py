@@ -20,10 +20,10 @@ from joblib import Parallel, delayed
 from scipy.linalg import eigh
 
 from groove_utils.cache import ArrayCache
+from groove_utils.memoisation import memoised
 from groove_utils.probe.folds import Split, nested_splits, outer_folds
 from groove_utils.probe.protocol import Protocol
 from groove_utils.probe.result import ProbeResult
-from groove_utils.probe.result_cache import cached_arrays, pack_result, unpack_result
 from groove_utils.probe.scaling import ClippedStandardScaler
 from groove_utils.probe.songs import ProbeError, Songs, as_data
 from groove_utils.stats.threads import one_thread
@@ -120,29 +120,20 @@ def nested_ridges(
 ) -> dict[str, ProbeResult]:
     """Run :func:`nested_ridge` on several representations of the same songs, by name.
 
-    `n_jobs` is the number of threads over representations; with a `cache`, results are kept there.
+    `n_jobs` is the number of threads over representations. Results are kept in the store `cache`,
+    by default the project's (:mod:`groove_utils.memoisation`).
     """
-    probe = delayed(_cached_ridge)
+    probe = delayed(_kept_ridge)
     results = Parallel(n_jobs, prefer="threads")(
-        probe(X, y, artists, styles, protocol, nuisance, folds, cache) for X in features.values()
+        probe(X, y, artists, styles, protocol, nuisance, folds, cache=cache)
+        for X in features.values()
     )
     return dict(zip(features, results, strict=True))
 
 
-def _cached_ridge(X, y, artists, styles, protocol, nuisance, folds, cache) -> ProbeResult:
-    def run(folds):
-        return nested_ridge(X, y, artists, styles, protocol, nuisance=nuisance, folds=folds)
-
-    if cache is None:
-        return run(folds)
-    songs, blocks = as_data(X, y, artists, styles)
-    folds = outer_folds(songs, protocol, folds)
-    labels = [] if nuisance is None else [*map(str, nuisance)]
-    arrays = cached_arrays(
-        lambda: pack_result(run(folds)), cache, "probes", f"nested ridge {labels}", {(): blocks},
-        songs, folds, protocol,
-    )  # fmt: skip
-    return unpack_result(songs, arrays)
+@memoised("probes")
+def _kept_ridge(X, y, artists, styles, protocol, nuisance, folds) -> ProbeResult:
+    return nested_ridge(X, y, artists, styles, protocol, nuisance=nuisance, folds=folds)
 
 
 @dataclass(frozen=True)

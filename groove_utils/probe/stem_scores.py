@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from groove_utils.cache import ArrayCache
+from groove_utils.memoisation import memoised
 from groove_utils.probe.ablation import Ablation, Subset
 from groove_utils.probe.paper import paper_protocol
 from groove_utils.probe.result import check_paired
-from groove_utils.probe.result_cache import cached_arrays
 from groove_utils.probe.songs import ProbeError, as_songs
 from groove_utils.stats.bootstrap import influence_interval
 from groove_utils.stats.multiple_testing import holm
 from groove_utils.stats.shapley import MOST_PLAYERS, shapley_values
-from groove_utils.stats.validation import as_blocks
 from groove_utils.study.stem_names import subset_name
 
 __all__ = ["ablation_scores", "contrast", "contributions", "paper_scores", "share_difference"]
@@ -24,13 +22,12 @@ __all__ = ["ablation_scores", "contrast", "contributions", "paper_scores", "shar
 MEASURES = ("alone", "left out", "Shapley")
 
 
+@memoised("ablation")
 def paper_scores(
     features: Mapping[Subset, object],
     y,
     artists=None,
     styles=None,
-    *,
-    cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
     """Score several subsets of stems by :func:`groove_utils.probe.paper_protocol`.
 
@@ -42,15 +39,8 @@ def paper_scores(
     songs = as_songs(y, artists, styles)
     tables = []
     for subset, X in features.items():
-        blocks = as_blocks(X, len(songs), songs.ids)
-
-        def compute(blocks=blocks):
-            table = paper_protocol(blocks, songs.frame, songs.artists, songs.styles).scores()
-            return {name: table[name].to_numpy() for name in ("fold_r2", "fold_r2_sd")}
-
-        key = "paper protocol", {tuple(subset): blocks}, songs, np.empty(0), None
-        scores = cached_arrays(compute, cache, "ablation", *key)
-        table = pd.DataFrame({"subset": subset_name(subset), "target": songs.targets, **scores})
+        scores = paper_protocol(X, songs.frame, songs.artists, songs.styles).scores()
+        table = scores[["target", "fold_r2", "fold_r2_sd"]].assign(subset=subset_name(subset))
         tables.append(table.assign(n_songs=len(songs)))
     return pd.concat(tables, ignore_index=True)
 

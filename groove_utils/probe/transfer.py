@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from groove_utils.memoisation import memoised
 from groove_utils.probe.folds import Split, artist_folds, nested_splits, outer_splits
 from groove_utils.probe.intervals import artist_influence
 from groove_utils.probe.protocol import Protocol
@@ -23,6 +24,7 @@ SCORES = ("r2", "spearman")
 SOURCES = ("same style", "another style", "mixed styles")
 
 
+@memoised("probes")
 def matched_transfer(
     X, y, artists=None, styles=None, protocol: Protocol = Protocol(), *, n_boot=2000, n_jobs=1
 ) -> pd.DataFrame:

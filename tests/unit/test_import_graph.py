@@ -10,7 +10,7 @@ ROOT = Path(groove_utils.__file__).parent
 ORDER = [
     "book", "figures", "robustness", "genre", "probe", "stems", "similarity", "embed",
     "networks", "descriptors", "mixed", "synth", "study", "rhythm", "audio", "stats",
-    "cache", "manifest", "packages", "files", "paths", "strict_yaml", "errors",
+    "memoisation", "cache", "manifest", "packages", "files", "paths", "strict_yaml", "errors",
 ]  # fmt: skip
 
 
