@@ -197,7 +197,7 @@ def _figure(file: Path, options: str, caption: str, texts: Mapping[str, str]) ->
     width = re.search(r"^:width: *(\d+)px", options, re.M)
     png = io.BytesIO()
     with Image.open(file) as picture:
-        picture.convert("RGB").save(png, "PNG", optimize=True)
+        picture.convert("RGB").save(png, "PNG")
     data = {
         "image/png": base64.b64encode(png.getvalue()).decode(),
         "text/plain": alt[1].strip("'") if alt else file.stem,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import itertools
 import re
@@ -32,23 +33,28 @@ HIDDEN_NOT_YET = {
 each_chapter = pytest.mark.parametrize("script", CHAPTERS, ids=lambda script: script.stem)
 
 
+@functools.cache
+def cells_of(script: Path) -> list:
+    return read_chapter(script).cells
+
+
 def tags_of(cell) -> set[str]:
     return set(cell.metadata.get("tags", []))
 
 
 def code_cells(script: Path) -> list[str]:
     """Return the code that a reader sees without unfolding anything."""
-    cells = [cell for cell in read_chapter(script).cells if cell.cell_type == "code"]
+    cells = [cell for cell in cells_of(script) if cell.cell_type == "code"]
     folded = {"hide-input", "solution", "check"}
     return [cell.source for cell in cells if not folded & tags_of(cell)]
 
 
 def hidden_cells(script: Path) -> list[str]:
-    return [cell.source for cell in read_chapter(script).cells if "hide-input" in tags_of(cell)]
+    return [cell.source for cell in cells_of(script) if "hide-input" in tags_of(cell)]
 
 
 def prose(script: Path) -> str:
-    cells = read_chapter(script).cells
+    cells = cells_of(script)
     return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
@@ -83,9 +89,7 @@ def test_chapter_has_all_its_parts(script):
     assert ":class: tip lesson" in text, "no lesson box"
     for part in ("You will learn", "You need", "It runs"):
         assert f"**{part}**" in text, f"the lesson box does not say “{part}”"
-    tagged = [
-        cell for cell in read_chapter(script).cells if "parameters" in cell.metadata.get("tags", [])
-    ]
+    tagged = [cell for cell in cells_of(script) if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1, "expected one cell tagged parameters"
     assert "\n## Summary" in text, "no summary"
 
@@ -121,7 +125,7 @@ def test_there_are_not_too_many_figures(script):
 
 @each_chapter
 def test_no_hidden_cell_follows_another(script):
-    hidden = ["hide-input" in tags_of(cell) for cell in read_chapter(script).cells]
+    hidden = ["hide-input" in tags_of(cell) for cell in cells_of(script)]
     assert not any(a and b for a, b in itertools.pairwise(hidden))
 
 
@@ -135,7 +139,7 @@ def test_little_code_is_hidden(script):
 
 @each_chapter
 def test_checks_follow_a_solution_and_say_what_is_wrong(script):
-    cells = [cell for cell in read_chapter(script).cells if cell.cell_type == "code"]
+    cells = [cell for cell in cells_of(script) if cell.cell_type == "code"]
     for before, cell in itertools.pairwise(cells):
         if "check" in tags_of(cell):
             assert "solution" in tags_of(before)
@@ -147,7 +151,7 @@ def test_checks_follow_a_solution_and_say_what_is_wrong(script):
 
 def labels_of(script: Path) -> list[str]:
     """List the labels of figures, tables and exercises, where they are written out."""
-    cells = read_chapter(script).cells
+    cells = cells_of(script)
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
     labels = [

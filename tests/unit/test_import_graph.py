@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 import groove_utils
 
 ROOT = Path(groove_utils.__file__).parent
@@ -35,7 +37,9 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-GRAPH = {name: imports(path) - {name} for name, path in MODULES.items()}
+@pytest.fixture(scope="module")
+def graph():
+    return {name: imports(path) - {name} for name, path in MODULES.items()}
 
 
 def family(module: str) -> str:
@@ -47,10 +51,10 @@ def test_every_family_has_its_place():
     assert {family(name) for name in MODULES} - {""} <= set(ORDER)
 
 
-def test_imports_go_downward():
+def test_imports_go_downward(graph):
     upward = [
         f"{name} imports {target}"
-        for name, targets in GRAPH.items()
+        for name, targets in graph.items()
         for target in targets
         if family(name) and family(target) and family(name) != family(target)
         and ORDER.index(family(target)) < ORDER.index(family(name))
@@ -58,17 +62,17 @@ def test_imports_go_downward():
     assert not upward
 
 
-def test_no_file_imports_itself_through_others():
+def test_no_file_imports_itself_through_others(graph):
     def reachable(start):
-        seen, waiting = set(), list(GRAPH[start])
+        seen, waiting = set(), list(graph[start])
         while waiting:
             name = waiting.pop()
-            if name in GRAPH and name not in seen:
+            if name in graph and name not in seen:
                 seen.add(name)
-                waiting += GRAPH[name]
+                waiting += graph[name]
         return seen
 
-    assert not [name for name in GRAPH if name in reachable(name)]
+    assert not [name for name in graph if name in reachable(name)]
 
 
 def test_a_family_has_no_module_named_as_one_of_its_functions():

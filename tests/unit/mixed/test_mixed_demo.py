@@ -40,6 +40,7 @@ def test_all_known_effects_lie_within_their_intervals():
     assert recovered(fit(2026, "rhythm"), truth)["within"].all()
 
 
+@pytest.mark.weekly
 def test_from_ratings_on_the_scale_the_effects_as_rated_are_recovered():
     rated = effects_as_rated(demo_songs()).query("question == 'dance'").set_index("term")["value"]
     table = recovered(fit(2026, discrete=True), rated)

@@ -17,12 +17,11 @@ PLANTED = [
 ]
 
 
-def check_planted(tasks, seeds, cache=None):
-    for name, finds, fails, margin in PLANTED:
-        scores = compare_modules({name: tasks[name]}, [finds, fails], seeds=seeds, cache=cache)
-        wide = scores.pivot(index="seed", columns="module", values="accuracy")
-        assert (wide[finds] > 0.85).mean() >= 0.9, (name, wide)
-        assert (wide[finds] - wide[fails] > margin).mean() >= 0.9, (name, wide)
+def check_planted(tasks, name, finds, fails, margin, seeds):
+    scores = compare_modules({name: tasks[name]}, [finds, fails], seeds=seeds)
+    wide = scores.pivot(index="seed", columns="module", values="accuracy")
+    assert (wide[finds] > 0.85).mean() >= 0.9, wide
+    assert (wide[finds] - wide[fails] > margin).mean() >= 0.9, wide
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +29,15 @@ def tasks():
     return draw_tasks()
 
 
-def test_planted_answers(tasks):
-    check_planted(tasks, seeds=[0])
+@pytest.mark.parametrize("planted", PLANTED[:2], ids=lambda planted: planted[0])
+def test_a_planted_answer(tasks, planted):
+    check_planted(tasks, *planted, seeds=[0])
 
 
 @pytest.mark.weekly
-def test_planted_answers_in_nine_of_ten_seeds(tasks):
-    check_planted(tasks, seeds=range(10))
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted[0])
+def test_planted_answers_in_nine_of_ten_seeds(tasks, planted):
+    check_planted(tasks, *planted, seeds=range(10))
 
 
 def test_the_cache_gives_the_same_scores(tasks, tmp_path):
