@@ -18,6 +18,14 @@ def sound(k: int, seconds: float = SECONDS, sr: int = SR) -> np.ndarray:
     return (0.4 * np.sin(2 * np.pi * (220 + 40 * k) * t) * np.exp(-12 * (t % 0.25))).astype("f4")
 
 
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory):
+    """Keep what the tests of a module compute out of the project's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROOVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def make_study(tmp_path):
     """A function that writes a study folder: 8 tracks by 4 artists, 5 listeners, 2 queries."""

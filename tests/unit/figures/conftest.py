@@ -14,3 +14,8 @@ def _theme():
     yield
     plt.close("all")
     mpl.rcdefaults()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(own_cache):
+    """Slow probes and mixed models keep their results."""

@@ -3,6 +3,11 @@ import pandas as pd
 import pytest
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(own_cache):
+    """Slow probes keep their results."""
+
+
 @pytest.fixture(scope="session")
 def small():
     """60 songs by about 25 artists in three styles; each of two layers predicts one target."""
