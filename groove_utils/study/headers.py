@@ -41,9 +41,7 @@ TECHNICAL = {
 NO_QUESTIONS = REPETITIONS | CONDITIONS | {"age", "alter", "geschlecht", "year", "duration"}
 # of one row per track: facts about tracks, and statistics of ratings other than their means
 TRACK_FACTS = {"bpm", "tempo", "duration", "length", "seconds", "year", "loudness", "lufs"}
-STATISTIC = re.compile(
-    r"(?:^|_)(?:sd|std|se|sem|var|variance|n|count|raters|ratings|ci|iqr)(?:_|$)"
-)
+STATISTIC = re.compile(r"(?:^|_)(?:sd|std|se|sem|var|variance|n|num|count|raters|ci|iqr)(?:_|$)")
 # endings of such columns in PsychoPy and Qualtrics, for example `slider.rt` and `t_Page Submit`
 NO_ANSWER = re.compile(
     r"(?:^|_)(?:rt|this_(?:n|rep_n|trial_n|index)|started|stopped|frame_rate|page_submit"

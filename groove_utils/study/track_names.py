@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from groove_utils.study.cells import SOUND_SUFFIX, clean_answers, to_numbers, track_name
-from groove_utils.study.headers import NO_ANSWER, header_words
+from groove_utils.study.headers import HEADERS, NO_ANSWER, header_words, plain_header
 from groove_utils.study.text import plain_text
 
 __all__ = ["columns_by_track", "match_tracks", "name_by_wording", "split_keys"]
@@ -99,14 +99,17 @@ def _splitter(track_ids: list[str]) -> Callable[[str], tuple[str, str] | None]:
 
 
 def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> pd.DataFrame:
-    """Split a column such as Gorilla's Question Key, ``song1_liking``, into track and query.
+    """Split a column of questions about tracks, such as ``song1_liking``, into track and query.
 
-    Of answers that Gorilla writes twice, the rows with numbers are kept.
+    Gorilla names such a column Question Key, and pandas ``variable``. Of answers that Gorilla
+    writes twice, the rows with numbers are kept.
     """
     if not track_ids or {"track", "query"} & set(sheet):
         return sheet
     split = _splitter(track_ids)
     for name in sheet.columns:
+        if plain_header(name) not in {*HEADERS["query"], "variable"}:
+            continue
         keys = sheet[name].dropna().astype(str)
         parts = {key: split(plain_text(key)) for key in keys.unique()}
         asked = [key for key, pair in parts.items() if pair and pair[1]]

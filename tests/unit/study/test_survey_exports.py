@@ -339,6 +339,22 @@ def test_keys_of_gorilla_that_name_tracks_and_questions(tmp_path, twice):
     assert cells(sheet, "like") == expected(1)
 
 
+def test_versions_of_tracks_are_no_questions(tmp_path):
+    rows = [{"participant": who, "file": f"{song}_{version}.wav", "move": answer(w, s)}
+            for w, who in enumerate(WHO) for s, song in enumerate(SONGS)
+            for version in ("slow", "fast")]  # fmt: skip
+    sheet = read_sheet(save(rows, tmp_path / "r.csv"), SONGS)
+    assert sheet.ratings["query"].unique().tolist() == ["move"]
+    assert f"{SONGS[0]}_slow" in set(sheet.ratings["track_id"])  # for which there is no file
+
+
+def test_a_column_named_ratings(tmp_path):
+    rows = [{"track": song, "ratings": answer(0, s)} for s, song in enumerate(SONGS)]
+    assert read_sheet(save(rows, tmp_path / "r.csv")).ratings["rating"].tolist() == [
+        answer(0, s) for s in range(6)
+    ]
+
+
 def test_codes_of_missing_answers_outside_a_given_scale_are_dropped(tmp_path):
     rows = [{"participant": who, "file": song, "move": 1 + answer(w, s)}
             for w, who in enumerate(WHO) for s, song in enumerate(SONGS)]  # fmt: skip
