@@ -14,6 +14,7 @@ import pandas as pd
 from groove_utils.audio.decode import open_audio
 from groove_utils.book.chapter import has_table
 from groove_utils.book.markdown import MystText, escape_text, markdown_table
+from groove_utils.descriptors import DESCRIPTORS
 from groove_utils.files import hash_file
 from groove_utils.packages import required_packages
 from groove_utils.study import Study, validate_study
@@ -80,6 +81,9 @@ def _unused(study: Study) -> MystText:
     """List the columns and files of the study folder that no analysis reads."""
     notes: list[str] = []
     validate_study(study.path, check_audio=False, report=notes.append)
+    given = [] if study.descriptors is None else study.descriptors.columns
+    if others := [name for name in given if name not in (*DESCRIPTORS, "reason")]:
+        notes.append(f"descriptors.csv: not read: {', '.join(others)} (unknown descriptors).")
     return MystText("\n".join(f"- {escape_text(note)}" for note in notes))
 
 

@@ -24,8 +24,18 @@ __all__ = ["check_descriptors", "check_embeddings"]
 DESCRIPTORS = "descriptors.csv"
 
 
-def check_descriptors(folder: Path, tracks: set[str]) -> list[Problem]:
-    """Check ``descriptors.csv``: at most one row per track, and finite numbers or empty cells."""
+def check_descriptors(
+    folder: Path, tracks: set[str], report: Callable[[str], object] | None = None
+) -> list[Problem]:
+    """Check ``descriptors.csv``: at most one row per track, and finite numbers or empty cells.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    tracks : set of str
+    report : callable, optional
+        Function called with a sentence about tracks that have no row.
+    """
     if problems := check_file(folder, DESCRIPTORS):
         return problems
     try:
@@ -50,6 +60,11 @@ def check_descriptors(folder: Path, tracks: set[str]) -> list[Problem]:
         for row, value in unknown.items():
             details = {"value": value, "count": 1, "source": "tracks.csv"}
             problems.append(problem("unknown_name", DESCRIPTORS, row + 2, "track_id", **details))
+        if report and (missing := sorted(tracks.difference(frame["track_id"]))):
+            report(
+                f"{DESCRIPTORS}: no row for {len(missing)} of {len(tracks)} tracks (the first is "
+                f"{missing[0]}), so their descriptors are missing values."
+            )
     return problems
 
 

@@ -88,7 +88,7 @@ def validate_study(
         problems += _check_artists(tracks)
         ids = tracks["track_id"].dropna().tolist() if "track_id" in tracks else []
         if ids and os.path.lexists(folder / "descriptors.csv"):
-            problems += check_descriptors(folder, set(ids))
+            problems += check_descriptors(folder, set(ids), report)
         if ids and check_audio:
             problems += check_embeddings(folder, ids, report)
         problems += _check_stem_folders(folder, ids)

@@ -114,3 +114,14 @@ def test_columns_that_are_not_read_are_listed(tables):
     listed = make()["unused"]
     assert listed.startswith("- ratings.csv: ")
     assert "{ref}" not in listed
+
+
+def test_descriptors_that_are_not_read_are_listed(tables):
+    _, study, make = tables
+    rows = pd.DataFrame({"track_id": study.tracks["track_id"], "rms": 0.1, "my_groove": 3.0})
+    rows.iloc[2:].to_csv(study.path / "descriptors.csv", index=False)
+    listed = make()["unused"].splitlines()
+    assert len(listed) == 2
+    assert "2 of 8 tracks" in listed[0]
+    assert "my" in listed[1]
+    assert "rms" not in listed[1]
