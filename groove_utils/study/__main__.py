@@ -110,9 +110,9 @@ def _validate(options: argparse.Namespace) -> int:
     stamps = take_stamps(options.folder)
     notes: list[str] = []
     problems = validate_study(options.folder, report=notes.append)
-    StudyError.raise_any(options.folder, problems)
     for note in notes:
         print(note)
+    StudyError.raise_any(options.folder, problems)
     print(load_study(options.folder, validate=False))
     if options.manifest:
         files = [options.folder, *list_folder(options.folder), *options.input]

@@ -374,3 +374,12 @@ def test_a_query_that_nobody_rated_is_left_out_and_named(make_study):
     assert len(notes) == 1
     assert "sing" in notes[0]
     assert list(load_study(folder).queries) == ["dance", "listen"]
+
+
+def test_the_command_prints_what_is_not_read_with_the_problems(make_study, capsys):
+    folder = make_study()
+    put(TRACKS, 2, "audio", "audio\\song2.flac")(folder)
+    assert main(["validate", str(folder)]) == 1
+    output = capsys.readouterr()
+    assert "audio/song2.flac" in output.out
+    assert "tracks.csv, row 4" in output.err
