@@ -142,9 +142,13 @@ def _check_vectors(
 def _check_copies(
     place: str, hashes: dict[str, str], report: Callable[[str], object] | None
 ) -> Iterator[Problem]:
-    """Find tracks with the same vectors: a problem if all are, otherwise worth a note."""
+    """Find tracks with the same vectors: a problem if all mixes are, otherwise worth a note.
+
+    Vectors of stems may all be the same, such as those of the vocals of instrumental music.
+    """
     counts = Counter(hashes.values())
-    if len(hashes) > 1 and len(counts) == 1:
+    of_mixes = Path(place).parent.name == "embeddings"
+    if len(hashes) > 1 and len(counts) == 1 and of_mixes:
         yield problem("identical_vectors", place, count=len(hashes))
     elif report and len(counts) < len(hashes):
         shared = [track for track in hashes if counts[hashes[track]] > 1]

@@ -351,6 +351,18 @@ def test_vectors_copied_from_track_to_track(make_study, copied):
         assert "song0 and song1" in notes[0]
 
 
+def test_vectors_of_silent_stems_may_be_the_same(make_study):
+    folder, rng = make_study(audio=False), np.random.default_rng(4)
+    (folder / "embeddings" / "m" / "vocals").mkdir(parents=True)
+    for k in range(8):
+        place = folder / "embeddings" / "m"
+        np.savez(place / f"song{k}.npz", layer=rng.normal(size=4))
+        np.savez(place / "vocals" / f"song{k}.npz", layer=np.ones(4))
+    notes = []
+    assert validate_study(folder, report=notes.append) == []
+    assert [note.partition(":")[0] for note in notes] == ["embeddings/m/vocals"]
+
+
 def test_vectors_of_stems_alone_and_in_another_order(make_study):
     folder = make_study(audio=False)
     rng = np.random.default_rng(4)
