@@ -24,11 +24,6 @@ FIGURES = 8  # of a chapter
 HIDDEN = 0.15  # share of a chapter's lines that are hidden code
 PROSE_LINE = 12  # words
 
-# Chapters that do not hold the bar yet. This list may only get shorter, and the shares smaller.
-HIDDEN_NOT_YET = {
-    "11-beyond-accuracy": 0.23,
-}
-
 each_chapter = pytest.mark.parametrize("script", CHAPTERS, ids=lambda script: script.stem)
 
 
@@ -133,7 +128,7 @@ def test_little_code_is_hidden(script):
     hidden = sum(map(n_name_lines, hidden_cells(script)))
     visible = sum(map(n_name_lines, code_cells(script)))
     share = hidden / (hidden + visible + n_words(script) / PROSE_LINE)
-    assert share <= HIDDEN_NOT_YET.get(script.stem, HIDDEN)
+    assert share <= HIDDEN
 
 
 @each_chapter
