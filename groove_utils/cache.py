@@ -49,6 +49,7 @@ VERSIONS = {
     "listening-tasks": "1",  # sounds of 03-networks and their features
     "mels": "1",  # log-mel spectrograms of clips
     "mixed-models": "1",  # simulations and repeated fits of mixed models
+    "model-costs": "1",  # time and memory of models on a machine
     "probes": "1",  # predictions of nested ridge probes
     "rendering": "3",  # audio rendered from a score
     "stem-measures": "2",  # descriptors, coupling and gains of sums of stems

@@ -134,6 +134,9 @@ def _take_apart(value: object, arrays: dict[str, np.ndarray]) -> dict:
     if isinstance(value, pd.DataFrame):
         arrays[name] = np.frombuffer(value.to_parquet(), np.uint8)
         return {"table": name}
+    if isinstance(value, pd.Series):
+        parts = [value.tolist(), value.index.tolist(), str(value.dtype), value.name]
+        return {"series": [inside(part) for part in parts]}
     if type(value) is dict:
         return {"dict": [[key, inside(item)] for key, item in value.items()]}
     if type(value) in {list, tuple}:
@@ -160,6 +163,8 @@ def _assemble(structure: dict, arrays: dict[str, np.ndarray]) -> object:
     if kind == "levels":
         table, (names, *columns) = (_assemble(part, arrays) for part in value)
         return table.set_axis(pd.MultiIndex.from_tuples(columns, names=names), axis=1)
+    if kind == "series":
+        return pd.Series(*(_assemble(part, arrays) for part in value))
     if kind == "dict":
         return {key: _assemble(item, arrays) for key, item in value}
     if kind in {"list", "tuple"}:

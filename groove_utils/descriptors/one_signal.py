@@ -19,6 +19,7 @@ from groove_utils.descriptors.onsets import (
     region_onsets,
     region_strength,
 )
+from groove_utils.memoisation import memoised
 from groove_utils.rhythm.density import onset_density
 from groove_utils.rhythm.timing import microtiming, swing_ratio
 
@@ -29,6 +30,7 @@ SHORTEST = 0.1  # s: two frames of 50 ms
 SHORTEST_RHYTHM = 3.0  # s: twice the longest beat, 40 BPM
 
 
+@memoised("descriptors")
 def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.Series:
     """Compute all descriptors of one signal.
 

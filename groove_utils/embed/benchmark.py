@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 import tempfile
 import time
@@ -20,14 +21,19 @@ from groove_utils.embed.adapters import ModelUnavailableError
 from groove_utils.embed.cards import catalogued_models
 from groove_utils.embed.catalogue import model_card, register_model, registered_models
 from groove_utils.embed.extract import embed_tracks
+from groove_utils.embed.jobs import Settings
 from groove_utils.embed.loading import load_model
 from groove_utils.embed.weights import availability
+from groove_utils.files import hash_file
+from groove_utils.memoisation import memoised
 
 __all__ = ["measure_cost", "peak_memory"]
 
 
 def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str]) -> pd.DataFrame:
-    """Time models on sound files, including reading and resampling, without the cache.
+    """Time models on sound files, including reading and resampling, without cached vectors.
+
+    The cost of a model on this machine is measured once, and again if its code changes.
 
     Parameters
     ----------
@@ -48,6 +54,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
 
     paths = {track: str(Path(path).resolve()) for track, path in tracks.items()}
     duration = sum(audio_duration(path) for path in paths.values())
+    contents = [hash_file(path) for path in paths.values()]
     factories = registered_models()
 
     def runs_here(name: str) -> bool:
@@ -57,9 +64,12 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     def measure(name: str) -> tuple[float, float, int] | None:
         if not paths or not runs_here(name):
             return None
-        # one process for each model, because the peak memory of a process never decreases
-        with ProcessPoolExecutor(1) as alone:
-            return alone.submit(_cost_here, paths, name, factories.get(name)).result()
+        try:
+            recipe = Settings().recipe(name)
+        except ModelUnavailableError:
+            return None
+        measured = (platform.node(), choose_device(), recipe, *contents)
+        return _cost_alone(paths, name, factories.get(name), measured)
 
     # most of a process's time is spent on imports, on one core
     with ThreadPoolExecutor(2 if choose_device() == "cpu" else 1) as pool:
@@ -72,6 +82,17 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
             row |= {"seconds_per_second": seconds / duration, "peak_MiB": peak, "numbers": numbers}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+@memoised("model-costs")
+def _cost_alone(paths: Mapping[str, str], model: str, factory, measured: tuple[str, ...]):
+    """Return the cost of a model in a process of its own.
+
+    It is measured again on another machine, for another model and other audio, which `measured`
+    describes. The process is new because the peak memory of a process never decreases.
+    """
+    with ProcessPoolExecutor(1) as alone:
+        return alone.submit(_cost_here, paths, model, factory).result()
 
 
 def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, float, int] | None:

@@ -46,6 +46,7 @@ RESULTS = [
     np.arange(6.0).reshape(2, 3), np.array(["groove", "é"]), np.array(["x", "long"], dtype=object),
     TABLE, TABLE.reset_index(), TABLE[["n"]].astype("Int64").mask(TABLE["n"] == 2),
     pd.DataFrame([[1.0, 2.0]], columns=pd.MultiIndex.from_tuples([("fixed", "x"), ("sd", 0)])),
+    pd.Series([0.1, "text", np.nan], ["a", "b", "c"], dtype=object, name="row"), TABLE["r2"],
     (TABLE, np.ones(2)), Result(["a"], np.arange(3), TABLE),
 ]  # fmt: skip
 
@@ -62,6 +63,8 @@ def assert_same(kept, result):
     assert type(kept) is type(result)
     if isinstance(result, pd.DataFrame):
         pd.testing.assert_frame_equal(kept, result)
+    elif isinstance(result, pd.Series):
+        pd.testing.assert_series_equal(kept, result, check_names=False)
     elif isinstance(result, np.ndarray):
         np.testing.assert_array_equal(kept, result, strict=True)
     elif isinstance(result, Result):
