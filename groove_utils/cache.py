@@ -46,6 +46,7 @@ VERSIONS = {
     "explanations": "1",  # saliency maps of spectrograms
     "genre-corpus": "4",  # songs of the genre corpus
     "genre-networks": "1",  # style classifiers and their training
+    "inversions": "1",  # sounds made from representations
     "listening-tasks": "1",  # sounds of 03-networks and their features
     "mels": "1",  # log-mel spectrograms of clips
     "mixed-models": "1",  # simulations and repeated fits of mixed models

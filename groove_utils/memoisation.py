@@ -28,7 +28,7 @@ from groove_utils.files import hash_bytes
 __all__ = ["memoised"]
 
 OWN = __name__.partition(".")[0]  # this package
-NUMERICAL = ("numpy", "pandas", "scikit-learn", "scipy", "statsmodels")
+NUMERICAL = ("librosa", "numpy", "pandas", "scikit-learn", "scipy", "statsmodels")
 STRUCTURE = "structure"  # name of the array that describes how the others are put together
 
 

@@ -12,6 +12,7 @@ import librosa
 import numpy as np
 
 from groove_utils.audio.validation import AudioError, check_mono
+from groove_utils.memoisation import memoised
 
 __all__ = [
     "from_chroma",
@@ -183,6 +184,7 @@ def randomise_phase(
     return _fit(librosa.istft(turned, hop_length=hop_length, length=y.size), y.size)
 
 
+@memoised("inversions")
 def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[str, np.ndarray]:
     """Reconstruct a signal from each representation that keeps a spectrum.
 

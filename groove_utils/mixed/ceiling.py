@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from groove_utils.memoisation import memoised
 from groove_utils.mixed.crossed import fit_crossed, rating_matrix, rating_table
 from groove_utils.mixed.reliability import icc, split_half
 from groove_utils.stats.threads import one_thread
@@ -17,6 +18,7 @@ from groove_utils.stats.threads import one_thread
 __all__ = ["noise_ceiling", "normalise_by_ceiling"]
 
 
+@memoised("mixed-models")
 @one_thread
 def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.DataFrame:
     """Estimate the reliability of song means: the R² that a perfect model would reach.
