@@ -63,7 +63,8 @@ def estimate_tempo(curve: np.ndarray, hop: float) -> float:
     them. In total, 57% are right and 43% an octave off. ``librosa.feature.tempo`` is right for 44%,
     an octave off for 38%, and 18% are neither. Clicks have no accents: of 29 click tracks in the
     same range, 17 are right (librosa: 25), and the others are an octave off. Listeners do not agree
-    on the octave either (McKinney & Moelants, 2006).
+    on the octave either (McKinney & Moelants, 2006). In eight recorded metal songs, three of 170 to
+    190 BPM are halved; ``librosa.beat.beat_track`` is right for all eight.
     """
     x = ndimage.gaussian_filter1d(np.asarray(curve, dtype=np.float64), 0.01 / hop)
     x = x - ndimage.uniform_filter1d(x, round(2 / hop))  # without its drift
