@@ -36,8 +36,9 @@ def memoised(kind: str) -> Callable:
     """Decorate a slow function, so that each of its results is computed only once.
 
     The function must depend on nothing but its arguments, and return tables, arrays, numbers and
-    texts, or lists, tuples, dicts and dataclasses of them. With the additional keyword ``cache``,
-    results are kept in another store than the project's.
+    texts, or lists, tuples, dicts and this package's dataclasses of them. It warns only when it
+    computes. With the additional keyword ``cache``, results are kept in another store than the
+    project's.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def _hash_code(module: str) -> str:
     found, todo = {}, [module]
     while todo:
         name = todo.pop()
-        if name in found or name.partition(".")[0] != OWN:
+        if name in found or not _is_own(name):
             continue
         found[name] = Path(sys.modules[name].__file__).read_bytes()
         for value in list(vars(sys.modules[name]).values()):
@@ -97,6 +98,10 @@ def _hash_code(module: str) -> str:
             todo += [used] if used in sys.modules else []
     parts = [part for name in sorted(found) for part in (name, found[name])]
     return hash_bytes(*parts, *(f"{package} {version(package)}" for package in NUMERICAL))
+
+
+def _is_own(module: str) -> bool:
+    return module.partition(".")[0] == OWN
 
 
 def _content(value: object) -> object:
@@ -141,7 +146,7 @@ def _take_apart(value: object, arrays: dict[str, np.ndarray]) -> dict:
         return {"dict": [[key, inside(item)] for key, item in value.items()]}
     if type(value) in {list, tuple}:
         return {type(value).__name__: [inside(item) for item in value]}
-    if dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value) and _is_own(type(value).__module__):
         fields = {f.name: inside(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"class": [type(value).__module__, type(value).__qualname__, fields]}
     if value is None or type(value) in {bool, int, float, str}:
@@ -153,7 +158,7 @@ def _assemble(structure: dict, arrays: dict[str, np.ndarray]) -> object:
     """Return the result that :func:`_take_apart` described."""
     ((kind, value),) = structure.items()
     if kind == "array":
-        return arrays[value]
+        return arrays[value].copy()  # as read, it cannot be written to
     if kind == "scalar":
         return arrays[value][()]
     if kind == "labels":
@@ -172,6 +177,8 @@ def _assemble(structure: dict, arrays: dict[str, np.ndarray]) -> object:
         return tuple(items) if kind == "tuple" else items
     if kind == "class":
         module, name, fields = value
-        made = getattr(importlib.import_module(module), name)
+        made = getattr(importlib.import_module(module), name) if _is_own(module) else None
+        if not dataclasses.is_dataclass(made):  # an entry that another program wrote
+            raise TypeError(f"{module}.{name} is not a dataclass of this package")
         return made(**{field: _assemble(item, arrays) for field, item in fields.items()})
     return value

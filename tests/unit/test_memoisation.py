@@ -1,6 +1,6 @@
 """Results of slow functions that are kept."""
 
-from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -9,15 +9,7 @@ import pytest
 from groove_utils import memoisation
 from groove_utils.cache import ArrayCache
 from groove_utils.memoisation import memoised
-
-
-@dataclass(frozen=True)
-class Result:
-    """A result with fields of several kinds."""
-
-    labels: list
-    values: np.ndarray
-    table: pd.DataFrame | None = None
+from groove_utils.probe.songs import Songs
 
 
 @pytest.fixture
@@ -47,7 +39,8 @@ RESULTS = [
     TABLE, TABLE.reset_index(), TABLE[["n"]].astype("Int64").mask(TABLE["n"] == 2),
     pd.DataFrame([[1.0, 2.0]], columns=pd.MultiIndex.from_tuples([("fixed", "x"), ("sd", 0)])),
     pd.Series([0.1, "text", np.nan], ["a", "b", "c"], dtype=object, name="row"), TABLE["r2"],
-    (TABLE, np.ones(2)), Result(["a"], np.arange(3), TABLE),
+    (TABLE, np.ones(2)),
+    Songs(np.array(["a"], dtype=object), ["r2"], np.ones((1, 1)), np.array(["x"]), np.array(["y"])),
 ]  # fmt: skip
 
 
@@ -67,8 +60,9 @@ def assert_same(kept, result):
         pd.testing.assert_series_equal(kept, result, check_names=False)
     elif isinstance(result, np.ndarray):
         np.testing.assert_array_equal(kept, result, strict=True)
-    elif isinstance(result, Result):
-        for name in ("labels", "values", "table"):
+        assert kept.flags.writeable
+    elif isinstance(result, Songs):
+        for name in ("ids", "targets", "ratings", "artists", "styles"):
             assert_same(getattr(kept, name), getattr(result, name))
     elif isinstance(result, (list, tuple)):
         assert len(kept) == len(result)
@@ -81,6 +75,14 @@ def assert_same(kept, result):
 def test_what_cannot_be_kept_is_refused(keep):
     with pytest.raises(TypeError, match="set"):
         keep([{1, 2}])
+    with pytest.raises(TypeError, match="Fraction"):
+        keep(Fraction(1, 2))
+
+
+@pytest.mark.parametrize("named", [["subprocess", "Popen"], ["groove_utils.stats", "holm"]])
+def test_an_entry_of_another_program_makes_only_dataclasses_of_this_package(named):
+    with pytest.raises((TypeError, AttributeError)):
+        memoisation._assemble({"class": [*named, {"args": {"plain": "true"}}]}, {})
 
 
 def test_any_other_argument_is_computed(keep, calls):
