@@ -101,18 +101,18 @@ rows = answers[answers["query"] == query].copy()
 n_listeners, n_songs = rows[["listener", "track"]].nunique()
 
 # %% [markdown]
-# The simplest model with both samples gives each listener and each song its own level (its *intercept*):
+# The simplest model with both samples gives each listener and each song an *intercept* of its own:
 #
 # $$ y_{ij} = \mu + u_i + v_j + \varepsilon_{ij}, \qquad u_i \sim N(0, \sigma_u^2), \;
 # v_j \sim N(0, \sigma_v^2), \; \varepsilon_{ij} \sim N(0, \sigma^2) $$
 #
 # Here $y_{ij}$ is the rating of song $j$ by listener $i$, $\mu$ the overall mean, $u_i$ the listener's
-# level, $v_j$ the song's level and $\varepsilon_{ij}$ the residual. We estimate the three variances. The
+# intercept, $v_j$ the song's intercept and $\varepsilon_{ij}$ the residual. We estimate the three variances. The
 # model has no predictor yet. It only divides the variance of the answers among listeners, songs and the
 # rest {cite}`baayen2008`.
 #
-# In `fit_lmm`, `(1 | listener)` means that each listener has a level $u_i$, a *random intercept*, drawn
-# from a normal distribution. `(1 + predicted | listener)` adds a *random slope*, `0 +` leaves out the
+# In `fit_lmm`, `(1 | listener)` means that each listener has a *random intercept* $u_i$, drawn from a
+# normal distribution. `(1 + predicted | listener)` adds a *random slope*, `0 +` leaves out the
 # intercept, and `a:b` stands for each pair of a and b. *Fixed* coefficients, such as $\mu$, are the same
 # for everyone. The fit uses restricted maximum likelihood (REML), because plain maximum likelihood
 # underestimates the variances.
@@ -151,12 +151,12 @@ report_value("icc", variances["ICC(C,1)"], n=len(rows))
 # {glue:text}`score_note`
 #
 # Songs account for {glue:text}`share_song` of the variance of single
-# answers, and listeners' levels for {glue:text}`share_listener`. If the variance of listeners' levels is
-# left out of the total, the share of songs is the ICC(C,1) of {doc}`01-listeners-and-tracks`:
+# answers, and listeners' intercepts for {glue:text}`share_listener`. If the variance of listeners'
+# intercepts is left out of the total, the share of songs is the ICC(C,1) of {doc}`01-listeners-and-tracks`:
 # {glue:text}`icc`. The rest is the individual response of one listener to one song, and chance.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# ## One slope, three regressions
+# ## One slope: ordinary regression and mixed models
 #
 # The predictor $x_j$ is the {term}`out-of-fold prediction` of the best model of {doc}`06-probing`. The
 # regression that predicts a song was not trained on any rating of that song or of its artist. Only the
@@ -181,13 +181,13 @@ ols.summary2().tables[1].round(3)
 
 # %% [markdown]
 # The estimate of the slope is fine; its standard error is not. Answers about the same song are partly
-# redundant: the song's level $v_j$ is the same in all of them, and so is the prediction. Let $m$ be the
+# redundant: the song's intercept $v_j$ is the same in all of them, and so is the prediction. Let $m$ be the
 # number of answers per song. If a share $\rho$ of the variance is between songs, then for a predictor
 # that is the same for all answers about a song, the variance of the slope is $1 + (m - 1) \rho$ times
 # what ordinary least squares reports, and its standard error is $\sqrt{1 + (m - 1) \rho}$ times as large.
-# The first factor is the *design effect* {cite}`kish1965`. We compute the second factor from the crossed
-# model of the ratings on the prediction, and compare it with the standard error of that model, which has
-# a level for each song.
+# The first factor is the {term}`design effect` {cite}`kish1965`. We take $\rho$ from the crossed model of
+# the ratings on the prediction, compute the second factor, and compare it with the ratio that was
+# observed: the standard error of the crossed model divided by that of ordinary least squares.
 
 # %%
 two_samples = mixed.fit_lmm(f"rating ~ predicted + {crossed}", rows)
@@ -205,7 +205,7 @@ report_values({"se_expected": expected, "se_observed": observed}, len(rows))
 # %% [markdown]
 # With {glue:text}`answers_per_song` answers per song, the formula predicts a standard error
 # {glue:text}`se_expected` times as large as that of ordinary least squares; that of the crossed model is
-# {glue:text}`se_observed` times as large. (The listeners' levels explain the difference: ordinary least
+# {glue:text}`se_observed` times as large. (The listeners' intercepts explain the difference: ordinary least
 # squares treats them as noise, and the crossed model removes them.)
 
 # %% [markdown] tags=["needs-simulation"]
@@ -291,8 +291,8 @@ report_values(ratios.add_prefix("se_"), len(rows))
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## From the probe to the listener
 #
-# Each listener now gets a level and a slope {cite}`barr2013`, each song a level, and each artist $a(j)$ a
-# level as well, because songs by one artist resemble each other:
+# Each listener now gets an intercept and a slope {cite}`barr2013`, each song an intercept, and each
+# artist $a(j)$ an intercept as well, because songs by one artist resemble each other:
 #
 # $$ y_{ij} = (\mu + u_i) + (\beta + s_i) \, x_j + v_j + w_{a(j)} + \varepsilon_{ij} $$
 #
@@ -318,9 +318,9 @@ explained["estimate"] = pd.Series(model.r2())
 # %% tags=["hide-input"]
 report_effects(explained, prefix="r2_", scale=100, fmt=".0f", unit="%")
 carries = (
-    "carries over to single listeners",
-    "carries over with the wrong sign",
-    "cannot be shown to carry over to single listeners",
+    "holds for single ratings, on average over listeners",
+    "has the wrong sign for single ratings",
+    "cannot be shown to hold for single ratings",
 )
 report_effects({"slope": slope}, words=carries)
 report_value("matters", matters, fmt=".3g")
@@ -329,52 +329,53 @@ report_value("matters", matters, fmt=".3g")
 # The slope, in points of “{glue:text}`query`” per standard deviation of the prediction, is
 # {glue:text}`slope_full`. The prediction of {glue:text}`model` {glue:text}`slope_verdict`. It accounts
 # for {glue:text}`r2_marginal_full` of the variance of single ratings (*marginal* R², R²m: fixed
-# coefficients only), and together with the levels and slopes of listeners and the levels of songs and
-# artists for {glue:text}`r2_conditional_full` (*conditional* R², R²c) {cite}`nakagawa2017`. The rest is
+# coefficients only), and together with the intercepts and slopes of listeners and the intercepts of songs
+# and artists for {glue:text}`r2_conditional_full` (*conditional* R², R²c) {cite}`nakagawa2017`. The rest is
 # residual: one listener's response to one song, and chance.
 #
 # The number of answers says little about the precision of the slope, because answers about one song are
 # not independent. The intervals rest on the numbers of listeners, songs and artists in the report; the
 # degrees of freedom, in brackets after *t*, are far fewer than the answers. Intervals of shares of
-# variance come from sets of ratings simulated from the model, each with new levels of listeners, songs
-# and artists.
+# variance come from sets of ratings simulated from the model, each with new listeners, songs and artists.
+# Whether the slope is the same for all listeners is asked below.
 #
 # ### Does it add to style and descriptors?
 #
 # A pretrained model may only recognise the style, or only measure what a descriptor measures. We
 # therefore add two predictors to the model: the style, and the out-of-fold prediction from the
 # handcrafted {term}`descriptors <descriptor>`. Each slope then compares songs that are equal in the other
-# predictors.
+# predictors. The random slope belongs to the predictor that is tested.
 
 # %%
 style = ["style"] if data.has("styles") else []
-sets = {"alone": ["predicted"], "with style": ["predicted", *style]}
-sets["descriptors alone"] = predictors[1:] or ["predicted"]
-sets["with all"] = [*predictors, *style]
-fits = {
-    label: mixed.fit_lmm(f"rating ~ {' + '.join(terms)} + {slopes}", rows)
-    for label, terms in sets.items()
-}
+fits = {}
+for term in predictors:
+    others = [other for other in predictors if other != term]
+    sets = {"alone": [], "with style": style, "with all": [*others, *style]}
+    for label, also in sets.items():
+        fixed = " + ".join([term, *also])
+        random = slopes.replace("predicted", term)
+        fits[term, label] = mixed.fit_lmm(f"rating ~ {fixed} + {random}", rows)
 
 # %% [markdown]
 # {numref}`fig-over-and-above` shows the slopes of both predictions in each model. The question is whether a
 # slope is still there when something else is in the model as well.
 
 # %%
-tables = {label: fit.fixed_effects() for label, fit in fits.items()}
-joint = pd.concat(tables, names=["model"]).reset_index("model")
-joint = joint[joint["term"].isin(predictors)]
+tested = {key: fit.effect(key[0]) for key, fit in fits.items()}
+joint = pd.DataFrame(tested).T.rename_axis(["term", "model"]).reset_index()
 labels = {"predicted": model_name, "handcrafted": "descriptors"}
 joint["prediction"] = joint["term"].map(labels)
 
 # %%
-slope_style = fits["with style"].effect("predicted")
-slope_all = fits["with all"].effect("predicted")
-handcrafted = fits["with all"].effect(predictors[-1])
+slope_style = tested["predicted", "with style"]
+slope_all = tested["predicted", "with all"]
+handcrafted = tested[predictors[-1], "with all"]
+ours, theirs = f"prediction of {model_name}", "prediction from the descriptors"
 additions = [  # the predictor, what else is in the model, the slope
-    (f"The prediction of {model_name}", style, slope_style),
-    ("It", [*style, "descriptors"], slope_all),
-    ("The prediction from the descriptors", [*style, model_name], handcrafted),
+    (f"The {ours}", style, slope_style),
+    ("It", [*style, f"the {theirs}"], slope_all),
+    (f"The {theirs}", [*style, f"the {ours}"], handcrafted),
 ]
 
 # %% tags=["hide-input"]
@@ -390,19 +391,21 @@ report_effects({"slope_all": slope_all})
 report_texts(adds=describe_additions(additions[: 2 * len(predictors) - 1]))
 
 # %% [markdown]
-# The numbers in brackets are slopes with their intervals. {glue:text}`adds` A model that adds nothing to
-# style and descriptors would not be needed to predict single ratings.
+# The numbers in brackets are slopes with their intervals. {glue:text}`adds`
 #
-# How does this fit with the results of {doc}`06-probing`? There, the *R²* of the best model is compared
-# with those of style and descriptors. Many songs are needed for a difference between two R² to be clear.
-# The slopes here test something else: whether the ratings vary with the prediction among songs that are
-# equal in the other predictors.
+# How does this fit with {doc}`06-probing` and {doc}`07-objections`? There, *R²* of the best model is
+# compared with R² of style and descriptors, and divided among them; every regression is fitted again, and
+# many songs are needed for a difference between two R² to be clear. The slopes here take both predictions
+# as given, with the errors that they have. They test whether the ratings vary with one prediction among
+# songs for which the other is equal. This is a weaker statement than it seems: the prediction from the
+# descriptors is not all that the descriptors contain, and another regression on the same descriptors
+# could add to it, too.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## For which listeners does the model work?
 #
 # Each line in {numref}`fig-listeners` represents a listener. A steeper line means that the answers change
-# more with the prediction. The lines are *conditional modes*: each listener's most probable level and
+# more with the prediction. The lines are *conditional modes*: each listener's most probable intercept and
 # slope, given the answers and the estimated variances. They are shrunk towards the average, because each
 # slope is estimated from few songs. Their spread is therefore smaller than that of the true slopes. If
 # the average slope is positive, the share of rising lines in the figure is too high. We compute the share
@@ -454,7 +457,45 @@ report_texts(
 # {glue:text}`slopes_differ` between listeners: their standard deviation is {glue:text}`slope_sd` points
 # ({glue:text}`p_slope_sd`). (A variance cannot be negative, so the test uses a mixture of χ² distributions
 # {cite}`stram1994`.)
-#
+
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+# Or do these slopes stand for something else? The prediction is higher for some styles than for others. A
+# listener who likes these styles gives higher ratings where the prediction is high, and appears to have a
+# steeper slope. A random intercept for each pair of listener and style, `(1 | listener:style)`, measures
+# how much a listener prefers a style, whatever the song {cite}`senn2018`. With it, both are in the model:
+
+# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+preferring = mixed.fit_lmm(
+    f"rating ~ predicted + {slopes} + (1 | listener:style)", rows
+)
+parts = preferring.variance_components()
+sd = parts[parts["other"].isna()].set_index(["factor", "term"])["sd"]
+tests = mixed.random_effect_tests(preferring).set_index("term")["p"]
+p_beyond = tests["predicted in (1 + predicted | listener)"]
+p_bias = tests["(1 | listener:style)"]
+sds = {
+    "bias_sd": sd["listener:style", "Intercept"],
+    "slope_sd_beyond": sd["listener", "predicted"],
+}
+
+# %% tags=["needs-listeners", "needs-table-predictions", "needs-styles", "hide-input"]
+report_values(sds, tolerance=0.02)
+report_texts(
+    p_bias=f"p {format_p(p_bias)}",
+    p_beyond=f"p {format_p(p_beyond)}",
+    bias_verdict=pick_by_p(p_bias, "have", "cannot be shown to have"),
+    beyond_verdict=pick_by_p(p_beyond, "still differ", "cannot be shown to differ"),
+)
+
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
+# Listeners {glue:text}`bias_verdict` preferences for styles ({glue:text}`p_bias`): their standard deviation
+# is {glue:text}`bias_sd` points. With these preferences in the model, that of the slopes is
+# {glue:text}`slope_sd_beyond` points ({glue:text}`p_beyond`): slopes {glue:text}`beyond_verdict` between
+# listeners. (A fit in which a variance is almost 0, or a correlation ±1, is called *singular*: the answers
+# contain no sign of such differences.) A random slope that is the only way for listeners to differ collects
+# differences of other kinds.
+
+# %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # Do facts about listeners predict for whom the model works? Each fact enters the model with an effect on
 # the rating and an effect on the slope. How much a listener likes the style of a song (“taste”, where a
 # study contains it) is a fact about listener *and* song.
@@ -470,6 +511,7 @@ if listed_facts:
         "for-whom",
         "Change in the slope, in points, per SD of each fact about the listener. p is Holm-corrected, "
         "the 95% intervals are not.",
+        fmt="{:.3f}",
     )
 report_texts(for_whom=join_words(clear_rows(changes)["fact"]))
 
@@ -525,34 +567,13 @@ report_counts(n_pairs=len(contrasts), n_different=len(different), n_equal=len(eq
 # Of {glue:text}`n_pairs` pairs of styles, {glue:text}`n_different` clearly differ in slope,
 # and {glue:text}`n_equal` are practically equal. For the others, neither a difference nor its absence has
 # been shown.
-#
-# Listeners may also like some styles more than others. A random intercept for each pair of listener and
-# style measures how much a listener prefers a style, regardless of the song {cite}`senn2018`.
-
-# %%
-interaction = f"rating ~ predicted * style + {slopes}"
-biased = mixed.fit_lmm(f"{interaction} + (1 | listener:style)", rows)
-bias = mixed.likelihood_ratio_test(by_style, biased)
-bias_sd = biased.variance_components().set_index("factor")["sd"]
-bias_sd = bias_sd["listener:style"]
-p_bias = bias["p"].item()
-
-# %% tags=["hide-input"]
-report_value("bias_sd", bias_sd)
-bias_verdict = pick_by_p(p_bias, "have", "cannot be shown to have")
-report_texts(bias_verdict=bias_verdict, p_bias=f"p {format_p(p_bias)}")
-
-# %% [markdown]
-# Listeners {glue:text}`bias_verdict` preferences for styles (likelihood-ratio test, {glue:text}`p_bias`);
-# the standard deviation of these preferences is {glue:text}`bias_sd` points of
-# “{glue:text}`query`”.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Which questions does the model predict?
 #
 # We use one predictor for all questions, the out-of-fold prediction of “{glue:text}`common`”, and divide
 # the ratings of each question by their standard deviation. Each question has a model of its own, with the
-# random part of the model above: levels and slopes of listeners, and levels of songs and artists. To test
+# random part of the model above: intercepts and slopes of listeners, intercepts of songs and artists. To test
 # the differences *between* questions, we subtract the answers to one question from a listener's answers
 # to another about the same song, and fit the same model to these differences: its slope is the
 # difference of the two slopes. A groove score that is computed from other questions is left out.
@@ -637,13 +658,13 @@ report_texts(control_note=join_words(names))
 # ## How much variance is left?
 #
 # {numref}`tab-shares` divides the variance of single ratings for each question among the prediction and
-# the style (one share, if the two work against each other), songs beyond both, the levels and slopes of
-# listeners, their preferences for styles, and the residual. The shares add up to 100%.
+# the style (as one share if the two are negatively related), songs beyond both, listeners, their
+# preferences for styles, and the residual. The shares add up to 100%.
 
 # %%
 fixed, random = ["1"], ["(1 | listener)", "(1 | track)"]
 if "predicted" in answers:
-    fixed, random = ["predicted"], ["(1 + predicted | listener)", "(1 | track)"]
+    fixed = ["predicted"]
 if data.has("styles"):
     fixed, random = [*fixed, "style"], [*random, "(1 | listener:style)"]
 formula = f"rating ~ {' + '.join([*fixed, *random])}"
@@ -672,10 +693,6 @@ report_percentages(of_query.set_axis(["left", "left_songs"]), len(rows))
 # differences between songs (including differences between artists) beyond the prediction and the style.
 # Better models of the audio could explain this part only to the extent that it has a cause in the sound.
 
-# %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-# The model of the slope does not contain the style or listeners' preferences for styles (the column
-# “listener × style”), so these were part of its residual.
-
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Does the conclusion change?
 #
@@ -687,7 +704,7 @@ report_percentages(of_query.set_axis(["left", "left_songs"]), len(rows))
 # count them.
 
 # %%
-extra = {label: fits[label] for label in ("with style", "with all")}
+extra = {label: fits["predicted", label] for label in list(sets)[1:]}
 if several_songs:
     without = slopes.replace(by_artist, "")
     fit = mixed.fit_lmm(f"rating ~ predicted + {without}", rows)
@@ -713,6 +730,7 @@ show_table(
     checks,
     "checks",
     "Assumptions of the model, described by sizes rather than by tests.",
+    fmt="{:.3f}",
 )
 report_value("at_ends", 100 * at_ends, unit="%", fmt=".1f", n=len(rows))
 
@@ -721,7 +739,7 @@ report_value("at_ends", 100 * at_ends, unit="%", fmt=".1f", n=len(rows))
 # the model above; variants that lead to another: {glue:text}`changed`. {numref}`tab-checks` describes the
 # residuals. The share of answers at the ends of the scale, where a linear model cannot be quite right, is
 # {glue:text}`at_ends_full`. The ordinal model uses only the order of the ratings, in seven classes, and
-# leaves open where the scale ends. Its slope is in log odds, so its size cannot be compared with the other
+# needs no limits of the scale. Its slope is in log odds, so its size cannot be compared with the other
 # rows, only its sign and whether it differs from zero.
 
 # %% [markdown] tags=["needs-simulation"]
@@ -750,10 +768,12 @@ report_percentages({"score_at_ends": score_at_ends})
 # p-value {cite}`hoenig2001`.
 #
 # Listeners and residuals vary as estimated above, and songs as much as in these data. A smaller slope
-# explains less of the variance of songs, so more of it is left to the levels $v_j$ and $w_{a(j)}$. Their
-# common standard deviation, {glue:text}`sd_left` points with the slope that was found, is
-# {glue:text}`sd_left_assumed` points with the smallest slope that would matter. The simulated songs are
-# grouped by artist as here, and as much of the variance of the prediction lies between artists.
+# explains less of the variance of songs, so more of it is left to the intercepts $v_j$ and $w_{a(j)}$.
+# With the slope that was found, songs and artists together have a standard deviation of
+# {glue:text}`sd_left` points; with the smallest slope that would matter, it would be
+# {glue:text}`sd_left_assumed`. The simulated songs are grouped by artist as here, and as much of the
+# variance of the prediction lies between artists. Preferences for styles are not simulated separately:
+# they are part of the slopes and of the residual of the model without them.
 
 # %%
 n_rated = int(rows.groupby("listener").size().median())
@@ -819,9 +839,9 @@ report_texts(buy=pick_verdict(songs_or_people, *words))
 # Ratings cannot leave the scale. Its ends compress the ratings, so effects and standard deviations of the
 # ratings are smaller than those of the model from which they were drawn. The demo's files contain both
 # the parameters and the effects on the ratings after rounding and clipping, computed from very large
-# simulated studies. We compare the demo's ratings with the latter. Ratings of the same songs by new
-# listeners, drawn with another seed and neither rounded nor clipped, are compared with the former.
-# Intervals of standard deviations are profile-likelihood intervals: they contain the values that a
+# simulated studies. We make two comparisons. The demo's ratings are compared with the effects after
+# rounding and clipping. Ratings of the same songs by new listeners, drawn with another seed and neither
+# rounded nor clipped, are compared with the parameters themselves. Intervals of standard deviations are profile-likelihood intervals: they contain the values that a
 # likelihood-ratio test does not reject.
 
 # %%
@@ -994,7 +1014,8 @@ report_effects({"song_level_slope": level.iloc[-1]}, len(means))
 
 # %% [markdown]
 # With all these random intercepts, the slope of the song means is {glue:text}`song_level_slope_full`.
-# A few styles are a small sample: the standard deviation between them is very uncertain, as is the
+# A few styles are a small sample: the standard deviation between them is very uncertain, and often
+# estimated as 0, the lowest possible value. So is the
 # interval of anything that varies between styles. Song means cannot answer:
 #
 # - **For whom?** Slopes of single listeners, their preferences for styles, and facts about them.
@@ -1051,8 +1072,8 @@ assert (wider["p_equivalence"] <= contrasts["p_equivalence"]).all(), (
 # :label: ex-nested
 #
 # Fit `rating ~ predicted + (1 | listener)`, as if each listener had songs of their own. By what `ratio`
-# does the standard error of the slope change, compared with `two_samples`? Why can the software not
-# estimate the level of such a song?
+# does the standard error of the slope change, compared with `two_samples`? Why can the model not have an
+# intercept for each pair of listener and song?
 # ```
 #
 # ```{solution-start} ex-nested
@@ -1065,8 +1086,8 @@ ratio = nested.effect("predicted")["se"] / two_samples.effect("predicted")["se"]
 ratio
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# Such a song has only one answer, so its level cannot be separated from the residual, and
-# `(1 | listener:track)` raises an error. Without this level, the standard error is too small, because a
+# There is only one answer for each pair, so its intercept cannot be separated from the residual, and
+# `(1 | listener:track)` raises an error. Without the songs' intercepts, the standard error is too small: a
 # difference between songs counts once for each listener.
 #
 # ```{solution-end}
@@ -1081,8 +1102,8 @@ assert np.isclose(ratio, errors.set_index("model").loc["listener only", "se_rati
 # ```{exercise} Listen to the misses
 # :label: ex-misses
 #
-# Which songs do listeners rate higher than the model predicts, and which lower? Sort the `levels` $v_j$
-# of the songs, and play the highest and the lowest. Can you hear what the model misses?
+# Which songs do listeners rate higher than the model predicts, and which lower? Sort the intercepts $v_j$
+# of the songs, call them `levels`, and play the highest and the lowest. Can you hear what the model misses?
 # ```
 #
 # ```{solution-start} ex-misses
@@ -1096,7 +1117,7 @@ for track in (levels.index[-1], levels.index[0]):
     audio_player({name: data.audio_path(track)})
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-audio"]
-# These levels are what remains of a song after the prediction. In the demo, part of them has no acoustic
+# These intercepts are what remains of a song after the prediction. In the demo, part of them has no acoustic
 # cause at all, so you may believe that you hear a reason where there is none.
 #
 # ```{solution-end}
@@ -1160,8 +1181,10 @@ show_figure(
 # undecided.
 
 # %% [markdown] tags=["needs-simulation"]
-# **True in the simulation**: the ratings come from a model of this form, so its parameters can be
-# recovered; real ratings need not follow such a model.
+# **True in the simulation**: before rounding and clipping, the ratings come from the model of the section
+# on known effects, so its parameters can be recovered. The model of the prediction is another one: no
+# listener was given a slope on the prediction, but listeners were given preferences for styles and slopes
+# on syncopation. Real ratings need not follow either model.
 
 # %% [markdown]
 # **What would change our mind**: a slope whose interval includes zero when listeners, songs and artists

@@ -29,19 +29,18 @@ def write_report(result, level: float = 0.95) -> str:
         Paragraphs, separated by blank lines.
     """
     criterion = "restricted maximum likelihood" if result.reml else "maximum likelihood"
-    groups = join_words([f"{n:,} levels of {name}" for name, n in result.n_groups.items()])
+    groups = join_words([f"{name} ({n:,})" for name, n in result.n_groups.items()])
     method = (
         f"A linear mixed model ({criterion}) was fitted to {result.n_obs:,} values of "
-        f"{result.frame.response} over {groups}: {result.formula}. Degrees of freedom are "
-        "Satterthwaite's."
+        f"{result.frame.response}, with random effects of {groups}: {result.formula}. Degrees of "
+        "freedom are Satterthwaite's."
     )
 
     tests = result.type3()
     sentences = []
     for row in tests.itertuples():
-        verdict = "reliable" if row.p < 0.05 else "no reliable"
         sentences.append(
-            f"There was {'a ' if row.p < 0.05 else ''}{verdict} effect of {row.term}, "
+            f"There was {'a' if row.p < 0.05 else 'no'} clear effect of {row.term}, "
             f"F({row.num_df}, {row.den_df:.1f}) = {row.F:.2f}, p {format_p(row.p)}."
         )
     table = result.fixed_effects(level)
