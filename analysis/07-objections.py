@@ -310,7 +310,7 @@ show_table(
 # ## Objection 4: it is style, not groove
 #
 # *“Your model only distinguishes funk from rock.”* R² over all songs combines two abilities:
-# distinguishing the styles, and ordering the songs within a style. To isolate the second, we subtract the
+# distinguishing the styles, and predicting which songs of a style are rated higher. To isolate the second, we subtract the
 # means of the styles from the ratings and from the predictions, correlate the remainders, and average the
 # correlation over the divisions into folds:
 
@@ -343,9 +343,10 @@ chance = probe.permutation_test(
 )
 ordered = ordered.merge(chance[["model", "target", "p", "p_target"]])
 ordered = ordered[ordered["target"] == target].set_index("model")
-words = "orders", "cannot be shown to order"
+words = "predicts", "cannot be shown to predict"
 ordered["verdict"] = [
-    f"{pick_by_p(p, *words)} songs within a style" for p in ordered["p_target"]
+    f"{pick_by_p(p, *words)} which songs of a style are rated higher"
+    for p in ordered["p_target"]
 ]
 same = abs(ordered.loc[best, "estimate"] - r)
 report_value("same_within", same, fmt=".0e", tolerance=1e-9)
@@ -446,7 +447,7 @@ report_texts(
 # chosen by its errors on the same ratings. Against the highest correlation of all rows, which allows for
 # any choice among them, p = {glue:text}`within_p_target`: the model {glue:text}`within_verdict`. Its R²
 # within styles is {glue:text}`within_r2`, and that of style alone is {glue:text}`within_r2_style`.
-# Features that order songs within styles, corrected in the same way: {glue:text}`within_ordered`.
+# Features that predict this, corrected in the same way: {glue:text}`within_ordered`.
 # Features with an R² beyond style above 0, without correction: {glue:text}`beyond_style`.
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]

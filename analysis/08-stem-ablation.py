@@ -113,9 +113,8 @@ report_texts(separator=sources.get(separator, f"those from {separator}"))
 # it were a song. We use {glue:text}`used_model`. In {doc}`06-probing`, the best model was chosen by the
 # inner folds. (The ratings of all songs were used in this choice among models, so its R² is slightly too
 # high; {doc}`06-probing` also reports the R² if each fold chooses its own model.) To save time, the model receives
-# {glue:text}`heard` of each song. A bar of four beats lasts 2.4 seconds at 100 beats per minute, so an excerpt
-# has to last about six seconds to contain two bars of every song. With a single bar, the model could not
-# compare a bar with the next one.
+# {glue:text}`heard` of each song. Two bars of four beats last 4.8 seconds at 100 beats per minute, and 6
+# seconds at 80.
 
 # %%
 predictions = chapter.find_table("predictions")
@@ -164,8 +163,9 @@ report_counts(n_songs=n, n_artists=len(set(artists)), n_sums=len(mixes))
 # ## The Shapley value by hand
 #
 # Begin with three stems. Let $v(S)$ be the score of a set $S$ of stems: the R² of a ridge regression on
-# the embedding of the sum of these stems, for songs by new artists. Here is $v$ in scikit-learn. Without
-# any stem, there is nothing to predict from. We then give the regression a column of zeros, so that it
+# the embedding of the sum of these stems, for songs by new artists. Here is $v$ in scikit-learn. For
+# brevity, it uses all layers side by side and one division into folds; the next section chooses a layer,
+# so its numbers differ. Without any stem, there is nothing to predict from. We then give the regression a column of zeros, so that it
 # predicts the mean rating of its training songs.
 
 # %%
@@ -245,7 +245,7 @@ report_values(extremes[most_shared].add_prefix("most_shared_"))
 # {glue:text}`most_shared_min` and {glue:text}`most_shared_max`, depending on the stems before it. A stem
 # that adds less after the others than before them shares information with them. If it adds more, some
 # information is only in the combination. A negative number means that the stem made the predictions
-# worse. Because the orders give different results, we need a rule.
+# worse. Because the orders give different results, we need a rule: the Shapley value is their mean.
 
 # %% [markdown]
 # ## All sums of stems
@@ -254,6 +254,9 @@ report_values(extremes[most_shared].add_prefix("most_shared_"))
 # all songs by an artist are in the same fold, and layer and penalty are chosen inside the training songs.
 # Each sum has its own regression. Without any stem, R² is slightly below 0, because the mean rating of
 # the training songs differs from that of the test songs.
+
+# %% [markdown]
+# We predict the ratings, the control questions and, in the simulation, the known causes in one call:
 
 # %%
 everything, causes = ratings.copy(), []
@@ -359,7 +362,9 @@ report_value("paper_lowest_r2", order.iloc[0], n=n)
 report_value("paper_highest_r2", order.iloc[-1], n=n)
 
 # %% [markdown]
-# R² is lowest for “{glue:text}`paper_lowest`” ({glue:text}`paper_lowest_r2`) and highest for
+# A negative R² means that the predictions are worse than the mean rating. Where all values of
+# {numref}`tab-stems-paper` are negative, this is due to the protocol ({doc}`07-objections`): with the
+# protocol above, the same stems have a positive R². R² is lowest for “{glue:text}`paper_lowest`” ({glue:text}`paper_lowest_r2`) and highest for
 # “{glue:text}`paper_highest`” ({glue:text}`paper_highest_r2`). The standard deviation measures the
 # uncertainty due to the division into folds, and not that due to the sample of songs. The objections to a
 # fixed penalty and to folds without artists apply here as well. In addition, the conditions overlap: the
@@ -667,8 +672,8 @@ report_texts(
 # ## Does the ablation recover the known causes?
 #
 # In this study, the causes of the ratings are known, and so are the stems that produce them. The pattern
-# of the drums determines syncopation; microtiming is that of drums and bass; coupling is a relation
-# between drums and bass. Two causes come mainly, but not only, from drums or bass. Event density counts the
+# of the drums determines syncopation; microtiming is measured on drums and bass, although voice and other
+# instruments are as loose as these; coupling is a relation between drums and bass. Two causes come mainly, but not only, from drums or bass. Event density counts the
 # moments at which *any* instrument starts a note, and the level of low frequencies is relative to the whole
 # mix, so every stem changes it. The scores of the songs show which stems start the events:
 
@@ -789,7 +794,7 @@ report_texts(coupling_word=pick_verdict(answers["coupling_r2"], *words))
 #
 # The same rule divides the *predicted rating* of a single song: starting from the mean of the training
 # songs, each stem raises or lowers the prediction. We use the regression on the mix with the mean
-# shifted, because the question is what it uses in this mix. Some songs have no vocals. Silence also has
+# shifted, because the question is what it uses in this mix. In some songs a stem is silent. Silence also has
 # an embedding, and would be given a share. A sum therefore contains only the stems that are not silent.
 
 # %%
@@ -815,7 +820,8 @@ clear = (pushes["low"] > 0) | (pushes["high"] < 0)
 show_figure(
     figures.plot_attributions(picked, xlabel=f"Predicted “{target}”"),
     "stem-songs",
-    f"From the mean rating to the prediction by {model}: the songs of each style with the highest "
+    f"From the mean rating (dotted line) to the prediction by {model} (grey tick): each bar is what one "
+    "stem adds, drums first. Diamonds: observed mean ratings. The songs of each style with the highest "
     "(above) and lowest (below) predictions.",
     "One row per song: coloured bars for the stems, starting at a dotted line, and a diamond.",
     table=pushes,
@@ -953,6 +959,7 @@ audio_player({"drums": (true["drums"], sr), "percussive": (guess["percussive"], 
 stems.separation_quality(guess, stems.regroup_stems(true, list(guess)), sr)
 
 # %% [markdown] tags=["needs-stems"]
+# The table gives the ratio (`si_sdr`, in decibels) of each part; 10 dB would be a good separation.
 # “Percussive” means “short”, not “drums”: this part contains the attacks of bass and voice, but not
 # cymbals that ring. With `separator = "hpss"` in the parameters, the whole chapter runs with these two
 # stems.
@@ -964,8 +971,8 @@ stems.separation_quality(guess, stems.regroup_stems(true, list(guess)), sr)
 assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"'
 
 # %% [markdown]
-# **An open question**: exchange the drums instead of the bass. Which causes should become less predictable,
-# and which should stay? Write down what you expect before you run it.
+# **An open question**: exchange the drums instead of the bass, with `"drums"` in `stems.swap_stem`. Which
+# causes should become less predictable, and which should stay? Write down what you expect before you run it.
 #
 # ## Summary
 #
@@ -978,7 +985,7 @@ assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: drums and bass produce most of the causes, but event density and the
-# level of low frequencies also depend on the other stems, and the tempo is in all of them.
+# level of low frequencies also depend on the other stems, and tempo and microtiming are in all of them.
 
 # %% [markdown]
 # **What would change our mind**: more artists; another separator or loudness that changes

@@ -611,7 +611,7 @@ report_value("tone_db", tone_db, fmt=".0f", unit=" dB")
 # The tone is {glue:text}`tone_db` stronger than the song (root mean square), but it lies below the range
 # of hearing and of most loudspeakers; what you may hear is distortion. The network receives it
 # nevertheless: the spectrogram begins at 0 Hz and its bins are {glue:text}`bin_width` apart, so the tone
-# raises the lowest mel bands.
+# raises the lowest mel band.
 #
 # The tone is in all songs of {glue:text}`rumbling`, and in no others. We train the network on
 # these songs, and test it three times on the same new bands: with the tone as in training; with

@@ -52,14 +52,14 @@ def format_count(count: float, limit: float = 1e6) -> str:
 
 
 def format_p(p: float, *, leading_zero: bool = False) -> str:
-    """Write a p-value with its relation sign and three decimals.
+    """Write a p-value with its relation sign, rounded to three decimals.
 
     Examples
     --------
-    >>> format_p(0.0312), format_p(0.0002), format_p(0.0312, leading_zero=True)
-    ('= .031', '< .001', '= 0.031')
+    >>> format_p(0.0312), format_p(1 / 1001), format_p(0.0002), format_p(0.0312, leading_zero=True)
+    ('= .031', '= .001', '< .001', '= 0.031')
     """
-    text = "< 0.001" if p < 0.001 else f"= {p:.3f}"
+    text = "< 0.001" if p < 0.0005 else f"= {p:.3f}"
     return text if leading_zero else text.replace("0.", ".")
 
 
