@@ -251,8 +251,9 @@ report_value("single_precision", precision, fmt=".0e", tolerance=1e-5)
 
 def inner_folds(fold):
     train = outer != fold
-    inner_seed = [seed, 1, 1 + fold]
-    return probe.artist_folds(artists[train], styles[train], seed=inner_seed)[0]
+    n_inner = min(4, len(set(artists[train])))
+    options = {"n_splits": n_inner, "seed": [seed, 1, 1 + fold]}
+    return probe.artist_folds(artists[train], styles[train], **options)[0]
 
 
 # %% tags=["hide-input"]
