@@ -925,9 +925,11 @@ report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 # The F-measure of BeatNet's curve minus that of the grid is {glue:text}`beatnet_gain_full`: in the simulation,
 # the curve is {glue:text}`beatnet_gain_verdict` the grid. The descriptors use the grid; a network would have
 # to be clearly better to be worth its cost. The grid has an advantage here, because it expects the drum
-# pattern of popular music, which our songs have. Fast songs are harder:
-# in eight recorded metal songs that the package's weekly tests fetch, both the grid and BeatNet's curve
-# give half the tempo for some songs of 170 to 190 beats per minute.
+# pattern of popular music, which our songs have. Fast songs are harder: in eight recorded metal songs that
+# the package's weekly tests fetch, both the grid and BeatNet's curve give half the tempo for some songs of
+# 170 to 190 beats per minute, whereas librosa's tracker gives the charted tempo of all eight. madmom's
+# tracker is left out: in a trial with these songs, its beats were less accurate than those of BeatNet's
+# curve, and its weights are for non-commercial use only.
 
 # %% [markdown]
 # ## What could be wrong here

@@ -101,7 +101,7 @@ show_table(
 # %% tags=["needs-audio"]
 y, sr = data.load(data.tracks["track_id"].iloc[0])
 mono = librosa.resample(y, orig_sr=sr, target_sr=16000)
-padded = np.pad(mono, (256, 0))  # the first frame is centred on a sample
+padded = np.pad(mono, (256, 0))  # half a frame, to centre the first one
 window, hop = 48128, 47616
 windows = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
 windows.shape
@@ -114,7 +114,7 @@ windows.shape
 # %% tags=["needs-audio"]
 network = load_model("msd-musicnn").network
 with torch.inference_mode():
-    n_frames = torch.full((len(windows),), 187)  # valid frames of each window
+    n_frames = torch.full((len(windows),), 187)  # (48128 - 512) / 256 + 1
     layers = network(torch.tensor(windows), n_frames)
 vector = layers["penultimate"].numpy().mean(axis=0)
 vector.shape

@@ -309,7 +309,7 @@ scores = ablation_scores(on_stems.select([*targets, *controls]))
 # %%
 pair = ("drums", "bass") if {"drums", "bass"} <= set(parts) else whole[:2]
 pair = pair if pair in mixes else whole
-ahead = contrast([(1, on_stems, pair), (-1, on_stems, whole)])
+ahead = contrast([(1, on_stems, pair), (-1, on_stems, whole)])  # sum of ±1 × R²
 ahead = ahead.query("part == 'all' and target == @target").iloc[0]
 target_scores = scores.query("part == 'all' and target == @target")
 
