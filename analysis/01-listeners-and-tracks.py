@@ -439,11 +439,12 @@ steps = curve[curve["k"].isin([5, 20, 50])].set_index(["raters", "k"])
 report_effects(steps, prefix="reach_", value="reliability")
 
 # %% [markdown] tags=["needs-listeners"]
-# If each song has five raters of its own, a perfect model of “{glue:text}`query`” would reach an R²
-# of {glue:text}`reach_different_5_full`; with twenty raters, it would reach {glue:text}`reach_different_20_full`, and
-# with fifty, {glue:text}`reach_different_50_full`. If the same people rate all songs, the three values are
-# {glue:text}`reach_the_same_5`, {glue:text}`reach_the_same_20` and {glue:text}`reach_the_same_50`. Every report
-# of an R² should therefore state the number of raters, and whether they rated all songs.
+# If each song has five raters of its own, a perfect model of “{glue:text}`query`” would reach an R² of
+# {glue:text}`reach_different_5_full`; with twenty raters, it would reach
+# {glue:text}`reach_different_20_full`, and with fifty, {glue:text}`reach_different_50_full`. If the same
+# people rate all songs, the three values are {glue:text}`reach_the_same_5`,
+# {glue:text}`reach_the_same_20` and {glue:text}`reach_the_same_50`. Every report of an R² should
+# therefore state the number of raters, and whether they rated all songs.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Is the ceiling right?

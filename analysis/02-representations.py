@@ -177,7 +177,7 @@ show_figure(
 )
 
 # %% [markdown]
-# The bass drum is a bright patch below about 100 Hz in the STFT, the mel spectrograms and the CQT. In
+# A bass drum is a bright patch below about 100 Hz in the STFT, the mel spectrograms and the CQT. In
 # the waveform and in the onset strength, its strokes are peaks that look like those of other
 # instruments; in chromagram and tempogram, there is no trace of a single drum.
 #
@@ -353,9 +353,9 @@ report_texts(
 
 # %% [markdown]
 # First, **agreement in samples is not agreement to the ear**. For the sound reconstructed from STFT
-# magnitudes, the agreement of samples is {glue:text}`stft_db`, as low as for an unrelated sound,
-# because its phases are different. Yet the error of its spectrum is only {glue:text}`stft_spectrum`,
-# and it is hard to distinguish from the original.
+# magnitudes, the agreement of samples is {glue:text}`stft_db`, because its phases are different (an
+# unrelated sound would have about −3 dB). The error of its spectrum is {glue:text}`stft_spectrum`. Which
+# of the two numbers agrees with what you heard?
 #
 # Second, **each representation loses something different**. With 24 mel bands, the correlation with
 # the original is {glue:text}`mel_rhythm` for rhythm and {glue:text}`mel_harmony` for harmony. With

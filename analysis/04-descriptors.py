@@ -78,7 +78,7 @@ target = target if target in data.queries else next(iter(data.queries))
 
 # %% tags=["needs-audio"]
 tempi = descriptors.describe_study(data)["tempo"]
-track = tempi.first_valid_index() or tempi.index[0]
+track = tempi.index[tempi.notna().argmax()]  # the first with a tempo
 
 # %% [markdown] tags=["needs-audio"]
 # All descriptors of rhythm begin with the onset curve of {doc}`02-representations`: how much the level has
@@ -137,13 +137,17 @@ show_figure(
     "seconds, the highest of which is marked in a shaded region.",
 )
 report_value("pulse_lag", best, fmt=".2f", unit=" s")
-report_value("pulse_tempo", tempi[track], fmt=".0f")
-report_value("pulse_beats", best * tempi[track] / 60, fmt=".1f")
+report_texts(
+    pulse_beats=f"At the estimated tempo of {tempi[track]:.0f} beats per minute, this lag is "
+    f"{best * tempi[track] / 60:.1f} beats long"
+    if tempi.notna().any()
+    else "No tempo was found, so we cannot say how many beats this is"
+)
 report_value("pulse_height", clarity)
 
 # %% [markdown] tags=["needs-audio"]
-# In {numref}`fig-pulse`, the highest peak lies at {glue:text}`pulse_lag`. At the estimated tempo of
-# {glue:text}`pulse_tempo` beats per minute, this lag is {glue:text}`pulse_beats` beats long: a curve need
+# In {numref}`fig-pulse`, the highest peak lies at {glue:text}`pulse_lag`.
+# {glue:text}`pulse_beats`: a curve need
 # not repeat most strongly from one beat to the next, but, for instance, every two beats. The height of
 # the peak, the pulse clarity, is {glue:text}`pulse_height`.
 #
@@ -699,7 +703,7 @@ report_percentages({"false_humps": false_humps}, n_plateaus)
 report_counts(n_humps=(shapes["shape"] == "inverted U").sum(), n_sets=len(tests))
 report_counts(n_beyond=beyond.sum(), bands_beyond=lines.loc["above", "n_artists"])
 report_texts(
-    style_beyond=f"{beyond.iloc[0]} of these songs are {beyond.index[0]}",
+    style_beyond=", ".join(f"{name}: {count}" for name, count in beyond.items()),
     u_verdict=pick_robust_shape(
         tests.values(),
         "These songs show an inverted U, whatever is held constant.",
@@ -717,7 +721,7 @@ report_texts(
 # U is {glue:text}`n_humps`. {glue:text}`u_verdict`
 #
 # Three more results matter here. First, {glue:text}`n_beyond` songs by {glue:text}`bands_beyond` bands lie
-# above the break point, and {glue:text}`style_beyond`. If most are of one style, the effect of syncopation
+# above the break point ({glue:text}`style_beyond`). If most are of one style, the effect of syncopation
 # can hardly be separated from that of the style. Second, the test mistakes a plateau for an inverted U in
 # {glue:text}`false_humps` of the simulations. Third, the squared term of the parabola is
 # {glue:text}`bend_verdict`: {glue:text}`bend_full` points per squared standard deviation.
@@ -758,10 +762,10 @@ report_texts(
 # %% [markdown] tags=["needs-simulation"]
 # In the simulation, an inverted U *is* among the known effects; its top is at a syncopation of
 # {glue:text}`true_peak`. A test that misses it is not evidence against it. The break point is at
-# {glue:text}`break_at` and the top of the parabola at {glue:text}`peak`; the true curve lies inside the parabola's band at
-# {glue:text}`points_inside` of the {glue:text}`n_points` plotted points. Above the break point, the line
-# through the true effects has a slope of {glue:text}`true_slope_above`; that of the ratings,
-# {glue:text}`slope_above_full`, {glue:text}`slope_word`.
+# {glue:text}`break_at` and the top of the parabola at {glue:text}`peak`; the true curve lies inside the
+# parabola's band at {glue:text}`points_inside` of the {glue:text}`n_points` plotted points. Above the
+# break point, the line through the true effects has a slope of {glue:text}`true_slope_above`; that of the
+# ratings, {glue:text}`slope_above_full`, {glue:text}`slope_word`.
 #
 # One study cannot show how often a test misses an effect. {doc}`demo-study` counts this over many studies,
 # but for the squared term, with exact syncopation, and not for the two-lines test. Syncopation measured

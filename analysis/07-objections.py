@@ -310,9 +310,9 @@ show_table(
 # ## Objection 4: it is style, not groove
 #
 # *“Your model only distinguishes funk from rock.”* R² over all songs combines two abilities:
-# distinguishing the styles, and predicting which songs of a style are rated higher. To isolate the second, we subtract the
-# means of the styles from the ratings and from the predictions, correlate the remainders, and average the
-# correlation over the divisions into folds:
+# distinguishing the styles, and predicting which songs of a style are rated higher. To isolate the
+# second, we subtract the means of the styles from the ratings and from the predictions, correlate the
+# remainders, and average the correlation over the divisions into folds:
 
 
 # %%

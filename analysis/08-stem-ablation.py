@@ -110,9 +110,7 @@ report_texts(separator=sources.get(separator, f"those from {separator}"))
 # ## Embeddings of stems
 #
 # With four stems there are fifteen sums, from a single stem to the whole band. Each sum is embedded as if
-# it were a song. We use {glue:text}`used_model`. In {doc}`06-probing`, the best model was chosen by the
-# inner folds. (The ratings of all songs were used in this choice among models, so its R² is slightly too
-# high; {doc}`06-probing` also reports the R² if each fold chooses its own model.) To save time, the model receives
+# it were a song. We use {glue:text}`used_model`. To save time, the model receives
 # {glue:text}`heard` of each song. Two bars of four beats last 4.8 seconds at 100 beats per minute, and 6
 # seconds at 80.
 
@@ -148,7 +146,10 @@ styles = data.tracks["style"].to_numpy()
 # %% tags=["hide-input"]
 n = len(ratings)
 heard = f"the middle {excerpt:.3g} s" if excerpt and data.has("audio") else "the whole"
-used = "the best model" if model == best else model
+used = model
+if model == best:
+    used = "the best model of the probes, which was chosen with the ratings of all songs, so that its "
+    used += "R² is slightly too high"
 if best and best not in able:
     used += f", because the best model, {best}, has no vectors of stems"
 report_texts(target=target, best_model=model, used_model=used, heard=heard)
@@ -165,8 +166,8 @@ report_counts(n_songs=n, n_artists=len(set(artists)), n_sums=len(mixes))
 # Begin with three stems. Let $v(S)$ be the score of a set $S$ of stems: the R² of a ridge regression on
 # the embedding of the sum of these stems, for songs by new artists. Here is $v$ in scikit-learn. For
 # brevity, it uses all layers side by side and one division into folds; the next section chooses a layer,
-# so its numbers differ. Without any stem, there is nothing to predict from. We then give the regression a column of zeros, so that it
-# predicts the mean rating of its training songs.
+# so its numbers differ. Without any stem, there is nothing to predict from. We then give the regression a
+# column of zeros, so that it predicts the mean rating of its training songs.
 
 # %%
 three = tuple(parts[:3])
@@ -362,15 +363,16 @@ report_value("paper_lowest_r2", order.iloc[0], n=n)
 report_value("paper_highest_r2", order.iloc[-1], n=n)
 
 # %% [markdown]
-# A negative R² means that the predictions are worse than the mean rating. Where all values of
-# {numref}`tab-stems-paper` are negative, this is due to the protocol ({doc}`07-objections`): with the
-# protocol above, the same stems have a positive R². R² is lowest for “{glue:text}`paper_lowest`” ({glue:text}`paper_lowest_r2`) and highest for
-# “{glue:text}`paper_highest`” ({glue:text}`paper_highest_r2`). The standard deviation measures the
-# uncertainty due to the division into folds, and not that due to the sample of songs. The objections to a
-# fixed penalty and to folds without artists apply here as well. In addition, the conditions overlap: the
-# bass may predict ratings because of the bass line, or because the bass line is related to the drums.
-# Five conditions cannot show how much of the information in the bass is also in the other stems; the set
-# of all sums can. No sum can show what *causes* the ratings (see “What could be wrong here”).
+# A negative R² means that the predictions are worse than the mean rating. Compare with
+# {numref}`fig-subset-scores`, where the same stems were used with the stricter protocol: what differs
+# between the two is due to the protocols ({doc}`07-objections`), not to the stems. R² is lowest for
+# “{glue:text}`paper_lowest`” ({glue:text}`paper_lowest_r2`) and highest for “{glue:text}`paper_highest`”
+# ({glue:text}`paper_highest_r2`). The standard deviation measures the uncertainty due to the division
+# into folds, and not that due to the sample of songs. The objections to a fixed penalty and to folds
+# without artists apply here as well. In addition, the conditions overlap: the bass may predict ratings
+# because of the bass line, or because the bass line is related to the drums. Five conditions cannot show
+# how much of the information in the bass is also in the other stems; the set of all sums can. No sum can
+# show what *causes* the ratings (see “What could be wrong here”).
 
 # %% [markdown]
 # ## Alone, left out, and shared
@@ -673,9 +675,10 @@ report_texts(
 #
 # In this study, the causes of the ratings are known, and so are the stems that produce them. The pattern
 # of the drums determines syncopation; microtiming is measured on drums and bass, although voice and other
-# instruments are as loose as these; coupling is a relation between drums and bass. Two causes come mainly, but not only, from drums or bass. Event density counts the
-# moments at which *any* instrument starts a note, and the level of low frequencies is relative to the whole
-# mix, so every stem changes it. The scores of the songs show which stems start the events:
+# instruments are as loose as these; coupling is a relation between drums and bass. Two causes come
+# mainly, but not only, from drums or bass. Event density counts the moments at which *any* instrument
+# starts a note, and the level of low frequencies is relative to the whole mix, so every stem changes it.
+# The scores of the songs show which stems start the events:
 
 # %%
 notes = data.truth("onsets")

@@ -107,9 +107,9 @@ n_listeners, n_songs = rows[["listener", "track"]].nunique()
 # v_j \sim N(0, \sigma_v^2), \; \varepsilon_{ij} \sim N(0, \sigma^2) $$
 #
 # Here $y_{ij}$ is the rating of song $j$ by listener $i$, $\mu$ the overall mean, $u_i$ the listener's
-# intercept, $v_j$ the song's intercept and $\varepsilon_{ij}$ the residual. We estimate the three variances. The
-# model has no predictor yet. It only divides the variance of the answers among listeners, songs and the
-# rest {cite}`baayen2008`.
+# intercept, $v_j$ the song's intercept and $\varepsilon_{ij}$ the residual. We estimate the three
+# variances. The model has no predictor yet. It only divides the variance of the answers among listeners,
+# songs and the rest {cite}`baayen2008`.
 #
 # In `fit_lmm`, `(1 | listener)` means that each listener has a *random intercept* $u_i$, drawn from a
 # normal distribution. `(1 + predicted | listener)` adds a *random slope*, `0 +` leaves out the
@@ -427,7 +427,7 @@ tests = mixed.random_effect_tests(model)
 p_slope = tests.loc[tests["term"].str.startswith("predicted in"), "p"].item()
 
 # %% [markdown]
-# The lines are coloured by the first fact that is known about the listeners, if there is one:
+# The lines are coloured by the first number that is known about the listeners, if there is one:
 
 # %%
 people = data.listeners.set_index("listener_id").select_dtypes("number")
@@ -689,9 +689,10 @@ report_percentages(of_query.set_axis(["left", "left_songs"]), len(rows))
 
 # %% [markdown]
 # Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual: one listener's
-# response to one song, and chance. No model of songs and of listeners' general habits can explain it. Another {glue:text}`left_songs` is due to
-# differences between songs (including differences between artists) beyond the prediction and the style.
-# Better models of the audio could explain this part only to the extent that it has a cause in the sound.
+# response to one song, and chance. No model of songs and of listeners' general habits can explain it.
+# Another {glue:text}`left_songs` is due to differences between songs (including differences between
+# artists) beyond the prediction and the style. Better models of the audio could explain this part only to
+# the extent that it has a cause in the sound.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Does the conclusion change?
@@ -841,8 +842,8 @@ report_texts(buy=pick_verdict(songs_or_people, *words))
 # the parameters and the effects on the ratings after rounding and clipping, computed from very large
 # simulated studies. We make two comparisons. The demo's ratings are compared with the effects after
 # rounding and clipping. Ratings of the same songs by new listeners, drawn with another seed and neither
-# rounded nor clipped, are compared with the parameters themselves. Intervals of standard deviations are profile-likelihood intervals: they contain the values that a
-# likelihood-ratio test does not reject.
+# rounded nor clipped, are compared with the parameters themselves. Intervals of standard deviations are
+# profile-likelihood intervals: they contain the values that a likelihood-ratio test does not reject.
 
 # %%
 true_songs, known = data.truth("songs"), default_effects()

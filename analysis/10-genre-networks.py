@@ -420,9 +420,11 @@ report_texts(clearly_behind=join_words(behind), most_accurate=most_accurate)
 # {glue:text}`bottom`, {glue:text}`lowest_full`. Clearly less accurate than {glue:text}`top`, over bands and
 # trainings and corrected for {glue:text}`n_rest` comparisons: {glue:text}`clearly_behind`.
 #
-# The repaired serial network classifies {glue:text}`accuracy_resnet-bigru_full` of the clips correctly. The parallel network, rebuilt at the same size with its fault, reaches
-# {glue:text}`accuracy_resnet-bigru-parallel_full`, and the ResNet alone {glue:text}`accuracy_resnet_full`. The frozen
-# tagger with a linear layer reaches {glue:text}`accuracy_tagger_linear_full`, and handcrafted features
+# The repaired serial network classifies {glue:text}`accuracy_resnet-bigru_full` of the clips correctly.
+# The parallel network, rebuilt at the same size with its fault, reaches
+# {glue:text}`accuracy_resnet-bigru-parallel_full`, and the ResNet alone
+# {glue:text}`accuracy_resnet_full`. The frozen tagger with a linear layer reaches
+# {glue:text}`accuracy_tagger_linear_full`, and handcrafted features
 # {glue:text}`accuracy_handcrafted_boosting_full`.
 #
 # Two trainings of one network are up to {glue:text}`seeds_apart` points apart. A difference between two
@@ -672,15 +674,15 @@ words = "rises", "falls", "does not clearly change"
 report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 
 # %% [markdown]
-# Trained and tested with the tone, the network classifies {glue:text}`horse_tone_as_in_training_full` of the clips
-# correctly; trained and tested without it, {glue:text}`horse_no_tone_at_all_full`. With the tone, accuracy
-# {glue:text}`horse_gain_verdict` ({glue:text}`horse_gain_full`). If the test set came from the same
-# turntable, we would publish this result. With the tone removed, the accuracy of the same network
-# {glue:text}`horse_fall_verdict` ({glue:text}`horse_fall_full`) to {glue:text}`horse_removed_full`. Compared
-# with the network trained without the tone, the difference is {glue:text}`horse_loss_full`. All
-# three differences have intervals over bands and trainings. With the tone swapped, accuracy is
-# {glue:text}`horse_swapped_full`, and {glue:text}`horse_crossed_full` of the clips are assigned to a style
-# from the wrong half. n is the number of bands.
+# Trained and tested with the tone, the network classifies {glue:text}`horse_tone_as_in_training_full` of
+# the clips correctly; trained and tested without it, {glue:text}`horse_no_tone_at_all_full`. With the
+# tone, accuracy {glue:text}`horse_gain_verdict` ({glue:text}`horse_gain_full`). If the test set came from
+# the same turntable, we would publish this result. With the tone removed, the accuracy of the same
+# network {glue:text}`horse_fall_verdict` ({glue:text}`horse_fall_full`) to
+# {glue:text}`horse_removed_full`. Compared with the network trained without the tone, the difference is
+# {glue:text}`horse_loss_full`. All three differences have intervals over bands and trainings. With the
+# tone swapped, accuracy is {glue:text}`horse_swapped_full`, and {glue:text}`horse_crossed_full` of the
+# clips are assigned to a style from the wrong half. n is the number of bands.
 #
 # A test set that contains the same cue cannot reveal this. An **intervention** can: change something that
 # should not matter, and see whether the answer changes. This requires a guess about what the cue might
@@ -692,8 +694,8 @@ report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 # only because it is played faster. Suppose that a collection was compiled carelessly: in each of the four
 # groups, all songs of one style are slow, and all songs of the other are fast. The renderer can make such
 # a collection. We render three seconds of each song twice, at {glue:text}`slow_tempo` and at
-# {glue:text}`fast_tempo` of the mean tempo of its group, a ratio of {glue:text}`tempo_ratio`. The notes, the instruments and the mix are the
-# same.
+# {glue:text}`fast_tempo` of the mean tempo of its group, a ratio of {glue:text}`tempo_ratio`. The notes,
+# the instruments and the mix are the same.
 
 # %%
 songs = corpus.songs.set_index("song_id")
@@ -761,15 +763,16 @@ report_value("slow_tempo", 100 / tempo_factor, fmt=".0f", unit="%")
 report_value("fast_tempo", 100 * tempo_factor, fmt=".0f", unit="%")
 
 # %% [markdown]
-# Trained and tested with mixed tempi, the network classifies {glue:text}`tempo_mixed_in_training_and_test_full` of the clips
-# correctly; trained and tested with tied tempi, {glue:text}`tempo_tied_as_in_training_full`. With the tie, accuracy
-# {glue:text}`tempo_gain_verdict` ({glue:text}`tempo_gain_full`). When the tempi are swapped, the accuracy of
-# the same network {glue:text}`tempo_fall_verdict` ({glue:text}`tempo_fall_full`): it is
-# {glue:text}`tempo_swapped_full`. The bands play the same notes on the same instruments. With
-# mixed tempi, it is {glue:text}`tempo_mixed_full`: compared with the network that was trained with them,
+# Trained and tested with mixed tempi, the network classifies
+# {glue:text}`tempo_mixed_in_training_and_test_full` of the clips correctly; trained and tested with tied
+# tempi, {glue:text}`tempo_tied_as_in_training_full`. With the tie, accuracy
+# {glue:text}`tempo_gain_verdict` ({glue:text}`tempo_gain_full`). When the tempi are swapped, the accuracy
+# of the same network {glue:text}`tempo_fall_verdict` ({glue:text}`tempo_fall_full`): it is
+# {glue:text}`tempo_swapped_full`. The bands play the same notes on the same instruments. With mixed
+# tempi, it is {glue:text}`tempo_mixed_full`: compared with the network that was trained with them,
 # accuracy {glue:text}`tempo_loss_verdict` ({glue:text}`tempo_loss_full`). Half of these clips have the
-# tempo to which their style was tied in training. Again, differences have intervals
-# over bands and over the {glue:text}`n_seeds` trainings, and n is the number of bands.
+# tempo to which their style was tied in training. Again, differences have intervals over bands and over
+# the {glue:text}`n_seeds` trainings, and n is the number of bands.
 #
 # Unlike the tone, the tempo is a musical property, and real styles differ in it. Relying on it is a fault
 # only where the tie belongs to the collection and not to the style. The intervention shows how much a
@@ -877,19 +880,20 @@ audio_player({"as it was": (y, rate), "cut off": (cut, rate)})
 # ## Summary
 #
 # **Asked**: which network recognises a style, and from which cues. **Found**: both published networks
-# have a fault that raises no error. The parallel one feeds the three colours of a clip to its GRU one after
-# the other, three frames per step, instead of one frame with all its colours per step. The serial one
-# feeds a single step to it. Of {glue:text}`n_classifiers` classifiers, {glue:text}`most_accurate`. At equal size and over {glue:text}`n_seeds` trainings, the
-# repaired serial network is {glue:text}`gap_repaired_verdict` when compared with the parallel one
-# ({glue:text}`gap_repaired_full`), {glue:text}`gap_steps_verdict` when compared with a single step
-# ({glue:text}`gap_steps_full`), and {glue:text}`gap_recurrence_verdict` when compared with the ResNet alone
+# have a fault that raises no error. The parallel one feeds the three colours of a clip to its GRU one
+# after the other, three frames per step, instead of one frame with all its colours per step. The serial
+# one feeds a single step to it. Of {glue:text}`n_classifiers` classifiers, {glue:text}`most_accurate`. At
+# equal size and over {glue:text}`n_seeds` trainings, the repaired serial network is
+# {glue:text}`gap_repaired_verdict` when compared with the parallel one ({glue:text}`gap_repaired_full`),
+# {glue:text}`gap_steps_verdict` when compared with a single step ({glue:text}`gap_steps_full`), and
+# {glue:text}`gap_recurrence_verdict` when compared with the ResNet alone
 # ({glue:text}`gap_recurrence_full`). With a split by clip instead of by band, accuracy is
 # {glue:text}`leak_clip_verdict` ({glue:text}`leak_clip_full`). The accuracy of a network that was trained
-# with an inaudible tone {glue:text}`horse_fall_verdict` from {glue:text}`horse_tone_as_in_training_full` to
-# {glue:text}`horse_removed_full` when the tone is removed. Where the tempo is
-# tied to the style in training, accuracy {glue:text}`tempo_fall_verdict` when the tempi are swapped
-# ({glue:text}`tempo_fall_full`). **True by construction**: we designed the styles, the bands, the
-# tone and the tie. **What would change our mind**: the same comparison with more trainings,
-# and on recordings with known artists, where the parallel network, faults included, comes out ahead.
+# with an inaudible tone {glue:text}`horse_fall_verdict` from {glue:text}`horse_tone_as_in_training_full`
+# to {glue:text}`horse_removed_full` when the tone is removed. Where the tempo is tied to the style in
+# training, accuracy {glue:text}`tempo_fall_verdict` when the tempi are swapped
+# ({glue:text}`tempo_fall_full`). **True by construction**: we designed the styles, the bands, the tone
+# and the tie. **What would change our mind**: the same comparison with more trainings, and on recordings
+# with known artists, where the parallel network, faults included, comes out ahead.
 #
 # **Next**: {doc}`11-beyond-accuracy` asks which errors are serious, and what the networks rely on.

@@ -340,8 +340,8 @@ report_texts(tree_verdicts=join_words(by_tree["resnet-bigru has"].unique()))
 # ## A medley, moment by moment
 #
 # A song has one label, but a set by a disc jockey contains many styles. We join excerpts of
-# {glue:text}`n_medley_songs` test songs, of random lengths, and let the network classify a window of three seconds that moves in steps of
-# half a second. Where does it detect the changes of style?
+# {glue:text}`n_medley_songs` test songs, of random lengths, and let the network classify a window of
+# three seconds that moves in steps of half a second. Where does it detect the changes of style?
 
 # %%
 trained = partial(genre.train_network, clips=clips, split=split)
@@ -393,9 +393,10 @@ report_counts(n_medleys=len(medleys), n_medley_songs=songs_per_medley)
 # %% [markdown]
 # To detect changes, we merge neighbouring windows, the most similar first, until the given number of
 # changes is left. A change counts as detected within 1.5 seconds (half a window) of the true one. Over
-# {glue:text}`n_medleys` medleys, the F score is {glue:text}`medley_network_full`; for random moments, it is
-# {glue:text}`medley_random_moments_full`. Here n is the number of medleys; no band plays in two of them. A window that contains parts of two songs belongs to neither: between
-# two styles, the network may predict a third, which is not in the sound at any moment.
+# {glue:text}`n_medleys` medleys, the F score is {glue:text}`medley_network_full`; for random moments, it
+# is {glue:text}`medley_random_moments_full`. Here n is the number of medleys; no band plays in two of
+# them. A window that contains parts of two songs belongs to neither: between two styles, the network may
+# predict a third, which is not in the sound at any moment.
 #
 # ### How long does a clip have to be?
 #
@@ -755,9 +756,9 @@ show_figure(
 #
 # Does the network rely on the tone? In this one of the splits of {doc}`10-genre-networks`, it classifies
 # {glue:text}`horse_planted_full` of the test clips correctly with the tone and
-# {glue:text}`horse_removed_full` without it; the difference is {glue:text}`horse_fall_full`. Integrated gradients add up
-# contributions along the whole path from silence to the clip, and evidence from the tone for one style
-# and against another may cancel. An exercise tries another starting point.
+# {glue:text}`horse_removed_full` without it; the difference is {glue:text}`horse_fall_full`. Integrated
+# gradients add up contributions along the whole path from silence to the clip, and evidence from the tone
+# for one style and against another may cancel. An exercise tries another starting point.
 #
 # Faithfulness and truth are different questions. The highest FF (to two decimals) is that of
 # {glue:text}`ff_best`; the AUC that rises most with the tone is that of {glue:text}`cue_best`. Small
@@ -788,12 +789,12 @@ n_drummed = len(set(who[has_drums]))
 as_points(on_drums, n_drummed, prefix="onset_", words=words, fmt="+.1f", tolerance=6)
 
 # %% [markdown]
-# Compared with the share of such frames, {glue:text}`onset_integrated_gradients_verdict` of the explanation lies there
-# ({glue:text}`onset_integrated_gradients_full`). But strokes are loud, and a path from silence gives loud cells more
-# weight in any network: for the untrained one, the difference is {glue:text}`onset_untrained_full`. The
-# explanation of the trained network lies {glue:text}`onset_learnt_verdict` on strokes than that of the
-# untrained one ({glue:text}`onset_learnt_full`). Besides, a stroke has a timbre as well as a position in
-# time.
+# Compared with the share of such frames, {glue:text}`onset_integrated_gradients_verdict` of the
+# explanation lies there ({glue:text}`onset_integrated_gradients_full`). But strokes are loud, and a path
+# from silence gives loud cells more weight in any network: for the untrained one, the difference is
+# {glue:text}`onset_untrained_full`. The explanation of the trained network lies
+# {glue:text}`onset_learnt_verdict` on strokes than that of the untrained one
+# ({glue:text}`onset_learnt_full`). Besides, a stroke has a timbre as well as a position in time.
 #
 # ### Do explanations depend on what was learnt?
 #

@@ -90,7 +90,7 @@ def plot_forests(
         See :func:`plot_forest`.
     y, x, hue
         Columns, as in :func:`plot_forest`, or one per table if they differ. Each value of `hue` has
-        the same colour in all panels; a table without `hue` is drawn in the first colour.
+        the same colour in all panels; a table without `hue` is grey, unless all are without.
     interval, xlabel, reference
         See :func:`plot_forest`.
     floor : float
@@ -103,7 +103,7 @@ def plot_forests(
     rows = [list(dict.fromkeys(table[name])) for table, name in zip(tables.values(), ys)]
     coloured = [table[name] for table, name in zip(tables.values(), hues) if name is not None]
     colours = value_colours(pd.concat(coloured) if coloured else [None])
-    first = dict(list(colours.items())[:1])
+    neutral = {None: "#555555"} if coloured else colours
     heights = [0.9 + len(names) * 0.3 * max(1.0, 0.4 * len(colours)) for names in rows]
     figure, panels = plt.subplots(
         len(tables), 1, sharex=True, squeeze=False,
@@ -117,7 +117,7 @@ def plot_forests(
         x, y, hue = columns
         draw_rows(
             axes, table, names, x=x, y=y, interval=interval, hue=hue,
-            colours=first if hue is None else colours, floor=floor,
+            colours=neutral if hue is None else colours, floor=floor,
         )  # fmt: skip
         axes.set_yticks(range(len(names)), names)
         axes.set_title(title)

@@ -199,10 +199,10 @@ def timed_alone(loop: str, *arguments: str) -> float:
 def musicnn_family(options) -> None:
     """The four taggers together, against per-file loops.
 
-    The bar is 4 and not 5. With one thread each, the loops need 3.3 times (networks kept) and 3.5
+    The bar is 4: with one thread each, the loops need 3.3 times (networks kept) and 3.5
     times (loaded per file) our processor time; beyond that, the ratio depends on how much the
     loop's threads gain from further cores. On two cores under a load of 8, they wait for each
-    other, and ratios of 16 and 12 were measured: only a quiet machine tests the bar.
+    other, and ratios rise to 16 and 12: only a quiet machine tests the bar.
     """
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
