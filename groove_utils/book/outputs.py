@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -193,9 +193,15 @@ def report_values(values: Mapping[str, float], n: int | None = None, **form) -> 
         Number of units behind each of them.
     **form
         As in :func:`report_value`: unit, fmt, tolerance.
+
+    Raises
+    ------
+    BookError
+        If two names would be written alike, or one has no Latin letters or digits.
     """
-    for name, value in values.items():
-        report_value(_name_row(name), value, n=n, **form)
+    names = _name_rows(key for key, _ in values.items())
+    for name, (_, value) in zip(names, values.items()):
+        report_value(name, value, n=n, **form)
 
 
 def report_effects(
@@ -235,10 +241,16 @@ def report_effects(
         As in :func:`groove_utils.book.verdicts.pick_verdict`.
     **form
         As in :func:`report_value`: unit, fmt, tolerance.
+
+    Raises
+    ------
+    BookError
+        If the names of two rows would be written alike, or one has no Latin letters or digits.
     """
     is_table = isinstance(effects, pd.DataFrame)
-    for key, row in effects.iterrows() if is_table else effects.items():
-        name = prefix + (_name_row(key) if is_table else key)
+    rows = [row for _, row in effects.iterrows()] if is_table else effects.values()
+    for key, row in zip(_name_rows(effects.index) if is_table else effects, rows):
+        name = prefix + key
         low, high = (row[end] for end in interval)
         ends = (scale * low, scale * high) if math.isfinite(low) and math.isfinite(high) else None
         units = row[n] if isinstance(n, str) else n
@@ -247,6 +259,29 @@ def report_effects(
             bounds = {**row, "low": low, "high": high}
             verdict = pick_verdict(bounds, *words, reference=reference, p=p)
             report_texts(**{f"{name}_verdict": verdict})
+
+
+def _name_rows(keys: Iterable[object]) -> list[str]:
+    """Make names for values from the index of their table; raise if two are alike, or one empty."""
+    keys_by_name: dict[str, object] = {}
+    for key in keys:
+        name = _name_row(key)
+        if not name:
+            raise BookError(
+                f"{key!r}: expected a name with Latin letters or digits, since values are named "
+                "by these. Rename the row.",
+                kind="invalid_name",
+                value=key,
+            )
+        if name in keys_by_name:
+            raise BookError(
+                f"{key!r} and {keys_by_name[name]!r} would both be reported as {name!r}; expected "
+                "a name of its own for each. Rename one of the rows.",
+                kind="taken_name",
+                value=name,
+            )
+        keys_by_name[name] = key
+    return list(keys_by_name)
 
 
 def _name_row(key: object) -> str:

@@ -16,20 +16,31 @@ from groove_utils.study.text import plain_text
 
 __all__ = ["SOUND_SUFFIX", "clean_answers", "listener_name", "to_numbers", "track_name"]
 
-SOUND_SUFFIX = re.compile(rf"\.({'|'.join(s[1:] for s in AUDIO_SUFFIXES)})\b", re.IGNORECASE)
+SUFFIX = rf"\.({'|'.join(s[1:] for s in AUDIO_SUFFIXES)})"
+SOUND_SUFFIX = re.compile(rf"{SUFFIX}(?![^\W_])", re.IGNORECASE)  # also in "song.mp3_liking"
+LAST_SUFFIX = re.compile(rf"{SUFFIX}\Z", re.IGNORECASE)
 LABELLED = re.compile(r"(-?\d+)(?:\s+[-–—]\s+|\s*[=:(]\s*)[^\W\d].*")  # 7 - very much
 DECIMAL_COMMA = re.compile(r"-?(\d+),(\d+)")
+PERCENT = re.compile(r"(?<=\d)\s*%$")
 
 
-def clean_answers(cells: pd.Series) -> pd.Series:
+def clean_answers(cells: pd.Series, queries: pd.Series | None = None) -> pd.Series:
     """Blank the spellings of missing numbers, and strip labels and percent signs from others.
 
-    Decimal commas become points, ``7 - very much`` becomes ``7``, and ``40%`` becomes ``40``.
-    Minus signs and the digits of other scripts become those of ASCII.
+    Decimal commas become points, ``7 - very much`` becomes ``7``, and ``40%`` becomes ``40`` unless
+    another number of the same query, such as 0.3, has no percent sign. Minus signs and the digits
+    of other scripts become those of ASCII.
+
+    Parameters
+    ----------
+    cells : Series
+    queries : Series, optional
+        The query of each cell; by default, all have the same.
     """
     texts = cells.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
     words = {*map(str.casefold, MISSING), "", "-", "–", "."}
     texts = texts.mask(texts.map(lambda cell: isinstance(cell, str) and cell.casefold() in words))
+    texts = _strip_percent_signs(texts, queries)
     commas = [DECIMAL_COMMA.fullmatch(text) for text in texts if isinstance(text, str)]
     # "1,500" may be one and a half thousand, unless another cell of the column is like "1,5"
     decimals = any(match and (len(match[2]) != 3 or match[1] == "0") for match in commas)
@@ -41,10 +52,22 @@ def clean_answers(cells: pd.Series) -> pd.Series:
             digits = [unicodedata.decimal(letter, letter) for letter in cell]
             cell = "".join(map(str, digits)).replace("\u2212", "-")
         labelled = LABELLED.fullmatch(cell)
-        text = labelled[1] if labelled else re.sub(r"(?<=\d)\s*%$", "", cell)
+        text = labelled[1] if labelled else cell
         return text.replace(",", ".") if decimals and DECIMAL_COMMA.fullmatch(text) else text
 
     return texts.map(number)
+
+
+def _strip_percent_signs(texts: pd.Series, queries: pd.Series | None) -> pd.Series:
+    """Strip percent signs in the cells of queries whose numbers all have one."""
+    signs = texts.map(lambda cell: isinstance(cell, str) and bool(PERCENT.search(cell)))
+    if not signs.any():
+        return texts
+    numbers = texts.map(lambda cell: not isinstance(cell, str) or bool(re.search(r"\d", cell)))
+    groups = np.zeros(len(texts)) if queries is None else queries.to_numpy()
+    mixed = (texts.notna() & numbers & ~signs).groupby(groups).transform("any").eq(True)
+    cells = [PERCENT.sub("", cell) if ok else cell for cell, ok in zip(texts, signs & ~mixed)]
+    return pd.Series(cells, texts.index, dtype=object)
 
 
 def to_numbers(cells: pd.Series) -> pd.Series:
@@ -62,8 +85,6 @@ def listener_name(cell: object) -> str:
 def track_name(cell: object) -> str:
     """Return a track's name from a cell that may contain a path or a file name."""
     text = plain_text(cell)
-    suffix = SOUND_SUFFIX.search(text)
-    if suffix and suffix.end() == len(text):
-        text = PurePosixPath(text.replace("\\", "/")).name
-        text = text[: SOUND_SUFFIX.search(text).start()]
+    if LAST_SUFFIX.search(text):
+        text = LAST_SUFFIX.sub("", PurePosixPath(text.replace("\\", "/")).name)
     return plain_text(text)

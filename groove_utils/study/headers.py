@@ -37,15 +37,17 @@ TECHNICAL = {
     "ipaddress", "email", "emailaddress", "recipientemail", "recipientfirstname",
     "recipientlastname", "externalreference", "distributionchannel", "userlanguage", "consent",
     "experiment", "seed", "started", "submitdate", "datesubmitted", "lastpage", "startlanguage",
+    "timesum", "timersi", "degtime", "missing", "missrel", "lastdata", "maxpage", "questnnr",
 }  # fmt: skip
 NO_QUESTIONS = REPETITIONS | CONDITIONS | {"age", "alter", "geschlecht", "year", "duration"}
 # of one row per track: facts about tracks, and statistics of ratings other than their means
 TRACK_FACTS = {"bpm", "tempo", "duration", "length", "seconds", "year", "loudness", "lufs"}
 STATISTIC = re.compile(r"(?:^|_)(?:sd|std|se|sem|var|variance|n|num|count|raters|ci|iqr)(?:_|$)")
-# endings of such columns in PsychoPy and Qualtrics, for example `slider.rt` and `t_Page Submit`
+# endings of such columns in PsychoPy, Qualtrics, SoSci Survey and lab.js, for example `slider.rt`,
+# `t_Page Submit`, `TIME001` and `time_run`
 NO_ANSWER = re.compile(
     r"(?:^|_)(?:rt|this_(?:n|rep_n|trial_n|index)|started|stopped|frame_rate|page_submit"
-    r"|(?:first|last)_click|click_count)$"
+    r"|(?:first|last)_click|click_count|time\d+|time_(?:run|render|show|end|commit|switch))$"
 )
 
 

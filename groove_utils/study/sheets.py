@@ -53,7 +53,8 @@ FEW = 10  # values that mark a column of conditions
 MISSING_CODES = (-9, -99, -999, 99, 999)  # in SPSS, SoSci Survey and others
 # columns named after listeners, such as P01 or Rater 3, or only by numbers
 NUMBERED = re.compile(
-    r"(?:(listener|participant|subject|rater|respondent|user|worker|judge|annotator|coder|expert|annot|subj|ppt|pp|vp|p))?_?\d+"
+    r"(?:(listener|participant|subject|rater|respondent|user|worker|judge|annotator|coder|expert"
+    r"|annot|subj|ppt|pp|vp|p))?_?\d+"
 )
 # names of rows that summarise a table
 SUMMARIES = {"mean", "average", "avg", "median", "sd", "std", "std dev", "total"}
@@ -163,7 +164,10 @@ def _interpret(path, cells, track_ids, query, listener, track, questions, codes)
     if not track:
         cells = split_keys(cells, track_ids, notes)
     cells, rating = drop_other_trials(cells, track_ids, notes, asked)
-    asked = [name for name in asked if to_numbers(clean_answers(cells[name])).notna().any()]
+    counts = {name: to_numbers(clean_answers(cells[name])).nunique() for name in asked}
+    # the index of a button "Continue" is constant, and no question if another column varies
+    least = 2 if max(counts.values(), default=0) > 1 else 1
+    asked = [name for name in asked if counts[name] >= least]
     if asked and not columns_by_track(cells, track_ids):
         questions, rating = questions or asked, None
     columns = _Columns(path, cells, track_ids, listener, track, list(questions), rating)
@@ -197,18 +201,16 @@ class _Columns:
         self._check_names([name for name in (listener, track, *questions) if name])
         self.by_track = {} if track else columns_by_track(sheet, track_ids)
         self.roles: dict[str, str | None] = {"track_id": track, "listener_id": listener}
-        matching = self.matching = [] if track else self._matching()
         if not track:
             named = self._find("track_id")
+            matching = self._matching(named)
             self.roles["track_id"] = named if named in matching or not matching else matching[0]
-        if self.by_track and not track and not matching:
-            self.roles["track_id"] = None  # then "id" names the listener
-        for role in ("query", "rating", "listener_id"):
-            # "response" is the rating, unless there is another rating column
-            others = [
-                name for name in sheet if role != "listener_id" or self._may_be_listener(name)
-            ]
-            self.roles[role] = self.roles.get(role) or self._find(role, names=others)
+            if self.by_track and not matching:
+                self.roles["track_id"] = None  # then "id" names the listener
+        self.roles["query"] = self._find("query")
+        listeners = [name for name in sheet if self._may_be_listener(name)]
+        self.roles["listener_id"] = listener or self._find("listener_id", names=listeners)
+        self.roles["rating"] = self._find_rating()
         if questions:
             self.roles["rating"] = self.roles["query"] = None
         self.questions = questions or self._find_questions()
@@ -224,21 +226,25 @@ class _Columns:
         """Return one row per cell of ratings; the index is the line in the sheet."""
         roles = {role: name for role, name in self.roles.items() if name}
         if "track_id" in roles and "rating" in roles:
-            table = self.sheet.rename(columns={name: role for role, name in roles.items()})
+            names = {name: role for role, name in roles.items()}
+            table = self.sheet[list(names)].rename(columns=names)
             return table if "query" in table else table.assign(query=query)
         if "track_id" not in roles and self.by_track:
             return self._from_listener_rows(query)
         if "track_id" in roles and self.listener_columns:
-            keys = [roles[key] for key in ("track_id", "query") if key in roles]
-            cells = (self.listener_columns, "listener_id", "rating")
-            table = self.sheet.melt(keys, *cells, ignore_index=False)
-            table = table.rename(columns={name: role for role, name in roles.items()})
+            table = self._melt(("track_id", "query"), self.listener_columns, "listener_id")
             return table if "query" in table else table.assign(query=query)
         if "track_id" in roles and self.questions:
-            keys = [roles[key] for key in ("track_id", "listener_id") if key in roles]
-            table = self.sheet.melt(keys, self.questions, "query", "rating", ignore_index=False)
-            return table.rename(columns={name: role for role, name in roles.items()})
+            return self._melt(("track_id", "listener_id"), self.questions, "query")
         raise StudyError(self.path.parent, [self._unknown_form()])
+
+    def _melt(self, keys: Sequence[str], columns: list[str], header: str) -> pd.DataFrame:
+        """Return one row per cell of the columns, whose headers become the column `header`."""
+        keys = [role for role in keys if self.roles[role]]
+        names = [self.roles[role] for role in keys]
+        # names that no column of the sheet has, which may itself be named "rating"
+        table = self.sheet.melt(names, columns, "\0header", "\0cell", ignore_index=False)
+        return table.set_axis([*keys, header, "rating"], axis=1)
 
     def _unknown_form(self) -> Problem:
         """Describe a sheet without ratings."""
@@ -284,7 +290,8 @@ class _Columns:
         table[key] = table[key].map(listener_name if role == "listener_id" else plain_text)
         table = table.drop_duplicates(key, ignore_index=True)
         if role == "track_id":
-            usual = {self._find(fact, FACTS[fact], names): fact for fact in FACTS}
+            others = [fact for fact in FACTS if fact not in names]
+            usual = {self._find(fact, FACTS[fact], names): fact for fact in others}
             table = table.rename(columns=usual)
         return table.rename(columns={key: role}).assign(
             **{name: as_numbers(table[name]) for name in table if name != key}
@@ -304,6 +311,7 @@ class _Columns:
             name
             for name in self.sheet
             if name not in self.used
+            and name not in ("listener_id", "track_id")  # so will the key be named
             and not is_technical(name)
             and self.sheet.loc[self.sheet[key].notna(), name].astype(str).nunique() > 1
             and by_key[name].nunique(dropna=False).max() == 1
@@ -334,12 +342,20 @@ class _Columns:
         return plain_header(name) in TRACK_FACTS or bool(STATISTIC.search(header_words(name)))
 
     def _may_be_listener(self, name: str) -> bool:
-        """Return False for names of tracks, and for an "id" of rows where no track recurs."""
+        """Return False for an "id" that each track has one of, since it may number the tracks."""
         track = self.roles["track_id"]
-        if name in self.matching:
-            return False
-        generic = plain_header(name) == "id" and track
-        return not (generic and self.sheet[track].is_unique)
+        if plain_header(name) != "id" or not track or name == track:
+            return True
+        return self.sheet.groupby(track)[name].nunique().max() > 1
+
+    def _find_rating(self) -> str | None:
+        """Find the column of ratings by its name; one without numbers only if no other has any."""
+        numeric = self._find_questions()
+        facts = [self._constant_within(role, numeric) for role in ("listener_id", "track_id")]
+        if any(not any(name in part for part in facts) for name in numeric):
+            return self._find("rating", names=[n for n in self.sheet if self._has_numbers(n)])
+        # "response" is the rating, unless there is another rating column
+        return self._find("rating")
 
     def _find_listener_columns(self) -> list[str]:
         """Find columns named by numbers, such as P01 or 1, if no column names listeners."""
@@ -362,14 +378,31 @@ class _Columns:
             if self.sheet[name].nunique() > 1 and by_key[name].nunique(dropna=False).max() == 1
         ]
 
-    def _matching(self) -> list[str]:
-        """Columns in which at least half of the cells name known tracks, best first."""
-        known = {name.casefold() for name in self.track_ids}
+    def _matching(self, named: str | None) -> list[str]:
+        """Columns in which at least half of the cells name known tracks, best first.
+
+        Where tracks are numbers, so may be listeners, ratings, ages and positions: columns with
+        their names do not count, unless no other column can contain tracks.
+
+        Parameters
+        ----------
+        named : str or None
+            The column with a usual name for tracks.
+        """
+        folded = {name.casefold() for name in self.track_ids}
         shares = {}
-        for name in self.sheet.columns:
+        for name in self.sheet.columns.difference(list(self.by_track), sort=False):
             cells = self.sheet[name].dropna().astype(str).map(track_name).str.casefold()
-            shares[name] = cells.isin(known).mean() if len(cells) else 0
-        return sorted((n for n in shares if shares[n] >= 0.5), key=lambda n: -shares[n])
+            shares[name] = cells.isin(folded).mean() if len(cells) else 0
+        matching = sorted((n for n in shares if shares[n] >= 0.5), key=lambda n: -shares[n])
+        roles = {*HEADERS["listener_id"], *HEADERS["rating"]}
+        others = [
+            name
+            for name in matching
+            if (words := {header_words(name), plain_header(name)}) & {*HEADERS["track_id"]}
+            or (may_be_question(name) and not words & roles)
+        ]
+        return others if others or named or self.by_track else matching
 
     def _find(self, role, accepted=None, names=None) -> str | None:
         taken = {name for name in self.roles.values() if name}
@@ -426,15 +459,14 @@ def _read_numbers(
 ) -> pd.DataFrame:
     """Return the answered cells as numbers, and the identifiers as strings."""
     names = [c for c in ("track_id", "query", "rating", "listener_id") if c in long]
-    extra = [c for c in long if c not in names]
-    answers = clean_answers(long["rating"])
+    answers = clean_answers(long["rating"], long["query"])
     answers = answers.mask(to_numbers(answers).isin(list(codes)))
     missing = answers.isna()
     if count := int((missing & long["track_id"].notna()).sum()):
         notes.append(f"{count:,} missing answers were dropped.")
     if rows := long.index[missing & long["track_id"].isna()].nunique():
         notes.append(f"Dropped, since they have no track and no rating: {rows:,} row(s).")
-    table = long[names + extra].assign(rating=answers).dropna(subset=["rating"])
+    table = long[names].assign(rating=answers).dropna(subset=["rating"])
     numbers = to_numbers(table["rating"])
     named = columns.roles
     finite = pd.Series(np.isfinite(numbers), index=table.index)

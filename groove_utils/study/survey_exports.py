@@ -34,7 +34,7 @@ def drop_second_headers(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataF
         The first of the dropped rows, or an empty one.
     """
     marked = sheet.iloc[:MOST_HEADERS].map(lambda cell: str(cell).startswith(IMPORT_ID))
-    rows = max((k + 1 for k, found in enumerate(marked.any(axis=1)) if found), default=0)
+    rows = max((k + 1 for k, is_marked in enumerate(marked.any(axis=1)) if is_marked), default=0)
     while not rows or (rows < MOST_HEADERS and not marked.to_numpy().any()):
         if not _describes_columns(sheet.iloc[rows:]):
             break
@@ -108,27 +108,25 @@ def expand_objects(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame,
     questions: list[str] = []
     for name in named:
         objects = sheet[name].map(_read_object, na_action="ignore")
-        found = objects.map(lambda value: isinstance(value, Mapping)).astype(bool)
-        if not found.any():
+        parsed = objects.map(lambda value: isinstance(value, Mapping)).astype(bool)
+        if not parsed.any():
             continue
-        columns = dict.fromkeys(key for answers in objects[found] for key in answers)
+        columns = dict.fromkeys(key for row in objects[parsed] for key in row)
         names = {key: f"{name} {key}" if key in sheet else key for key in columns}
-        answers = pd.DataFrame(
-            {names[key]: [row.get(key) for row in objects[found]]
+        table = pd.DataFrame(
+            {names[key]: [row.get(key) for row in objects[parsed]]
              for key in columns if may_be_question(key)},
-            index=sheet.index[found], dtype=object,
+            index=sheet.index[parsed], dtype=object,
         )  # fmt: skip
-        new = [key for key in answers if to_numbers(clean_answers(answers[key])).notna().any()]
+        new = [key for key in table if to_numbers(clean_answers(table[key])).notna().any()]
         if not new:
             continue
-        others = sheet[name].mask(found)
+        others = sheet[name].mask(parsed)
         if to_numbers(clean_answers(others)).notna().any():
             questions.append(name)
         questions += new
-        sheet = sheet.assign(**{name: others}).join(answers)
-        notes.append(
-            f"The column {name} contains JSON; its keys are columns: {', '.join(answers)}."
-        )
+        sheet = sheet.assign(**{name: others}).join(table)
+        notes.append(f"The column {name} contains JSON; its keys are columns: {', '.join(table)}.")
     return sheet, questions
 
 
@@ -185,8 +183,8 @@ def drop_other_trials(
     rated = pd.DataFrame({name: to_numbers(clean_answers(sheet[name])) for name in columns})
     rated = rated.notna().any(axis=1)
     if track_ids:
-        known = {name.casefold() for name in track_ids}
-        rated &= sheet.map(lambda cell: track_name(cell).casefold() in known).any(axis=1)
+        folded = {name.casefold() for name in track_ids}
+        rated &= sheet.map(lambda cell: track_name(cell).casefold() in folded).any(axis=1)
     elif track:
         rated &= sheet[track].notna() & ~sheet[track].astype(str).str.match(r"\s*<")
     others = sheet[kinds].notna() & ~rated.groupby(sheet[kinds]).transform("any").eq(True)

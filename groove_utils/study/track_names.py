@@ -33,17 +33,17 @@ def match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
 
     Other names lose their path and suffix.
     """
-    known = set(track_ids)
+    names = set(track_ids)
     folded = {name.casefold(): name for name in track_ids}
-    if len(folded) < len(known):
+    if len(folded) < len(names):
         folded = {}
     numbered = _numbered(track_ids)
 
     def match(cell: object) -> str:
         text = plain_text(cell)
         name = track_name(cell)
-        if text in known or name.casefold() in folded:
-            return text if text in known else folded[name.casefold()]
+        if text in names or name.casefold() in folded:
+            return text if text in names else folded[name.casefold()]
         number = re.fullmatch(r"(\d+)(\.0+)?", name)
         return numbered.get(int(number[1]), name) if number else name
 
@@ -78,14 +78,14 @@ def _splitter(track_ids: list[str]) -> Callable[[str], tuple[str, str] | None]:
     """Return a function that splits a name such as ``song1_liking`` into track and query."""
     folded = {name.casefold() for name in track_ids}
     fold = str.casefold if len(folded) == len(set(track_ids)) else str  # do capitals distinguish?
-    known = {fold(name): name for name in track_ids}
+    by_name = {fold(name): name for name in track_ids}
     # longest names first: "song1" is also the beginning of "song10 liking"
     names = sorted(track_ids, key=len, reverse=True)
     numbered = _numbered(track_ids)
 
     def split(name: str) -> tuple[str, str] | None:
         grid = re.fullmatch(r"(.*?)\s*\[(.+)\]", name)
-        if grid and (track := known.get(fold(track_name(grid[2])))):
+        if grid and (track := by_name.get(fold(track_name(grid[2])))):
             return track, grid[1]
         if name.isdecimal() and int(name) in numbered:
             return numbered[int(name)], ""
@@ -111,12 +111,12 @@ def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> p
         if plain_header(name) not in {*HEADERS["query"], "variable"}:
             continue
         keys = sheet[name].dropna().astype(str)
-        parts = {key: split(plain_text(key)) for key in keys.unique()}
-        asked = [key for key, pair in parts.items() if pair and pair[1]]
-        bare = any(pair and not pair[1] for pair in parts.values())  # names of tracks alone
-        if bare or not asked or 2 * len(asked) < len(parts):
+        splits = {key: split(plain_text(key)) for key in keys.unique()}
+        asked = [key for key, pair in splits.items() if pair and pair[1]]
+        bare = any(pair and not pair[1] for pair in splits.values())  # names of tracks alone
+        if bare or not asked or 2 * len(asked) < len(splits):
             continue
-        pairs = keys.map(parts).dropna()
+        pairs = keys.map(splits).dropna()
         queries = pairs.str[1].str.removesuffix(QUANTISED)
         sheet = sheet.assign(track=pairs.str[0], query=queries)
         notes.append(f"The column {name} was split into tracks and questions.")

@@ -36,7 +36,8 @@ def describe_unused(folder: Path, tables: Mapping[str, pd.DataFrame | None]) -> 
     ------
     str
         A sentence on unread columns, on files and folders with nearly the name of one that is
-        read, on sound files that ``tracks.csv`` does not list, or on further stems.
+        read, on sound files that ``tracks.csv`` does not list, on files in ``stems/``, or on
+        further stems.
     """
     for file, table in tables.items():
         if table is not None and (names := unread_columns(file, table.columns)):
@@ -49,6 +50,9 @@ def describe_unused(folder: Path, tables: Mapping[str, pd.DataFrame | None]) -> 
         if guess and path.name not in READ:
             yield f"{path.name}: not read; only {guess[0]} is. Rename it to have it read."
     yield from _unlisted_audio(folder, tables.get("tracks.csv"))
+    files = [path.name for path in sorted((folder / "stems").glob("[!.]*")) if not path.is_dir()]
+    if files:
+        yield f"stems: not read: {_list(files)}; only one folder per track is."
     stems = (path for path in (folder / "stems").glob("[!.]*/[!.]*") if path.stem not in STEMS)
     for name, count in sorted(Counter(path.name for path in stems).items()):
         yield f"stems: not read: {name} ({count} files); only {', '.join(STEMS)} are."

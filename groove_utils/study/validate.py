@@ -91,7 +91,8 @@ def validate_study(
             problems += check_descriptors(folder, set(ids), report)
         if ids and check_audio:
             problems += check_embeddings(folder, ids, report)
-        problems += _check_stem_folders(folder, ids)
+        if ids:
+            problems += _check_stem_folders(folder, ids)
         if {"track_id", "audio"} <= set(tracks):
             check = _check_audio if check_audio else _check_paths
             problems += check(folder, tracks, n_jobs)
@@ -223,11 +224,11 @@ def _check_track_audio(
 
 
 def _check_stem_folders(folder: Path, tracks: list[str]) -> Iterator[Problem]:
-    """Compare the names in ``stems/`` with the tracks: one folder per track, or none at all."""
-    paths = sorted((folder / "stems").glob("[!.]*"))
+    """Compare the folders in ``stems/`` with the tracks: one per track, or none at all."""
+    paths = [path for path in sorted((folder / "stems").glob("[!.]*")) if path.is_dir()]
     names = {plain_text(path.name) for path in paths}
     for path in paths:
-        if plain_text(path.name) not in tracks or not path.is_dir():
+        if plain_text(path.name) not in tracks:
             yield problem("unknown_stems", f"stems/{path.name}", value=path.name)
     missing = [track for track in tracks if track not in names]
     if missing and names.intersection(tracks):

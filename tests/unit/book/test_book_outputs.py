@@ -367,3 +367,14 @@ def test_players_at_home_are_inline(at_home, shown):
     audio_player({"x<": (np.zeros(100), 8000)})
     assert shown[0][0].data == "<p>x&#60;</p>"
     assert shown[1][0].data
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"), [(["ロック", "funk"], "invalid_name"), (["R&B", "r b"], "taken_name")]
+)
+def test_rows_need_names_of_their_own(names, kind):
+    table = pd.DataFrame({"estimate": [1.0, 2.0], "low": 0.0, "high": 3.0}, index=names)
+    with raises(BookError, kind):
+        report_effects(table, prefix="style_")
+    with raises(BookError, kind):
+        report_values(table["estimate"])

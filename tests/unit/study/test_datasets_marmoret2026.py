@@ -236,7 +236,7 @@ def test_other_columns_and_unprobed_questions_lose_no_song(source, published, tm
     assert "other columns: groove, Q1_dance, tempo, attack_slope, remark" in text
 
 
-def test_rows_beside_the_songs_and_copies_of_rows(source, published, tmp_path):
+def test_rows_next_to_the_songs_and_copies_of_rows(source, published, tmp_path):
     def add(table):
         table = pd.concat([table, table.iloc[[3]].assign(groove=-1, Q1_dance=1)])
         summary = {"artist": "Mean", "groove": 0.0, "Q1_dance": 50.0}
@@ -257,7 +257,7 @@ def test_rows_beside_the_songs_and_copies_of_rows(source, published, tmp_path):
     assert f"the first row counts: {published[2]['id'][3]}" in text
 
 
-def test_what_lies_beside_the_files_is_listed_and_refuses_nothing(source, published, tmp_path):
+def test_other_files_are_listed_and_refuse_nothing(source, published, tmp_path):
     ids, rng = published[1], np.random.default_rng(2)
     for stem in ("no_bass", "no_drums", "kazoo"):
         write_vector(source / SEPARATED / ids[0], ids[0], (1, 24), 0, rng, stem)

@@ -409,10 +409,12 @@ def test_columns_of_psychopy_and_timings_of_qualtrics_are_no_questions(tmp_path)
 
 
 def test_numbers_with_their_labels_and_percent_signs(tmp_path):
-    cells = ["7 - very much", "1 (not at all)", "40 %", "3=so-so", "2,5"]
-    frame = pd.DataFrame({"track": [f"s{k}" for k in range(5)], "rating": cells})
-    assert read_sheet(save(frame, tmp_path / "r.csv")).ratings["rating"].tolist() == [
-        7, 1, 40, 3, 2.5]  # fmt: skip
+    labelled = ["7 - very much", "1 (not at all)", "4", "3=so-so", "2,5"]
+    percents = ["40 %", "30%", "2,5%", "", "100 %"]
+    for cells, expected in (labelled, [7, 1, 4, 3, 2.5]), (percents, [40, 30, 2.5, 100]):
+        frame = pd.DataFrame({"track": [f"s{k}" for k in range(5)], "rating": cells})
+        sheet = read_sheet(save(frame, tmp_path / "r.csv"))
+        assert sheet.ratings["rating"].tolist() == expected
     for cell in ("3-Feb", "4 or 5", "1 - 2", "7 %?"):
         with raises(StudyError, "not_a_number", row=2):
             read_sheet(save(frame.assign(rating=cell), tmp_path / "r.csv"))
@@ -435,3 +437,126 @@ def test_a_web_page_is_no_spreadsheet(tmp_path):
     (tmp_path / "r.xls").write_text("<html><table><tr><td>track</td></tr></table></html>")
     with raises(StudyError, "unreadable_file", path="r.xls"):
         read_sheet(tmp_path / "r.xls")
+
+
+# ---- listeners and tracks that are both numbered ----
+
+
+def numbered_sheet(listener, track, n_listeners, n_tracks):
+    rows = [{listener: w + 1, track: s + 1, "rating": 1 + (2 * w + s) % 7}
+            for w in range(n_listeners) for s in range(n_tracks)]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def numbers(n):
+    return [str(k + 1) for k in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("listener", "track"),
+    [("participant", "track"), ("listener_id", "track_id"), ("Subject Nr.", "Stimulus"),
+     ("id", "track_id"), ("participant", "piece"), ("user", "piece")],
+)  # fmt: skip
+@pytest.mark.parametrize(("n_listeners", "n_tracks"), [(10, 8), (8, 8), (16, 24)])
+def test_numbered_listeners_and_tracks(tmp_path, listener, track, n_listeners, n_tracks):
+    frame = numbered_sheet(listener, track, n_listeners, n_tracks)
+    sheet = read_sheet(save(frame, tmp_path / "r.csv"), numbers(n_tracks))
+    table = sheet.ratings.astype({"listener_id": int, "track_id": int})
+    assert table["listener_id"].tolist() == frame[listener].tolist()
+    assert table["track_id"].tolist() == frame[track].tolist()
+    assert table["rating"].tolist() == frame["rating"].tolist()
+    assert sheet.notes == []
+
+
+def test_numbered_listeners_with_one_rating_each(tmp_path):
+    frame = numbered_sheet("participant", "track", 8, 8).iloc[::9]
+    sheet = read_sheet(save(frame, tmp_path / "r.csv"), numbers(8))
+    assert sheet.ratings["listener_id"].tolist() == numbers(8)
+
+
+@pytest.mark.parametrize("reverse", [True, False])
+def test_ratings_ages_and_positions_are_no_tracks(tmp_path, reverse):
+    frame = numbered_sheet("participant", "piece", 3, 8)
+    frame = frame.assign(age=[2, 3, 4] * 8, order=[*range(1, 9)] * 3)
+    frame = frame[frame.columns[::-1]] if reverse else frame
+    sheet = read_sheet(save(frame, tmp_path / "r.csv"), numbers(7))
+    assert sheet.ratings["track_id"].tolist() == [str(piece) for piece in frame["piece"]]
+
+
+def test_numbered_listeners_with_one_column_per_track(tmp_path):
+    frame = numbered_sheet("participant", "track", 8, 8)
+    wide = frame.pivot(index="participant", columns="track", values="rating").reset_index()
+    wide.insert(1, "age", [2, 3, 4, 5] * 2)
+    sheet = read_sheet(save(wide, tmp_path / "r.csv"), numbers(8))
+    assert len(sheet.ratings) == 64
+    assert set(sheet.ratings["listener_id"]) == set(numbers(8))
+
+
+# ---- columns with the names that the resulting table has ----
+
+
+@pytest.mark.parametrize("name", ["rating", "query", "track_id", "listener_id", "variable"])
+def test_questions_with_the_name_of_another_column_of_the_result(tmp_path, name):
+    frame = common_sheet("who", "what").rename(columns={"pleasure": name})
+    sheet = read_sheet(save(frame, tmp_path / "r.csv"), track="what", listener="who",
+                       questions=["want to move", name])  # fmt: skip
+    assert set(sheet.ratings["query"]) == {"want to move", name}
+    table = sheet.ratings.set_index(["query", "listener_id", "track_id"])["rating"]
+    assert table[name, "p2", "break03"] == 6
+    assert table["want to move", "p2", "break03"] == 5
+
+
+def test_a_column_named_rating_next_to_another_question(tmp_path):
+    facts = {"title": "break02.wav", "artist": "b", "style": "funk"}
+    for more in {}, facts:
+        frame = common_sheet().rename(columns={"pleasure": "rating"}).assign(**more)
+        sheet = read_sheet(save(frame, tmp_path / "r.csv"), SONGS)
+        assert set(sheet.ratings["query"]) == {"want to move", "rating"}
+        assert len(sheet.ratings) == 36
+
+
+def test_facts_with_the_name_of_another_column_of_the_result(tmp_path):
+    frame = common_sheet("participant", "what").drop(columns="pleasure")
+    frame["track_id"] = frame["Title"] = frame["what"].str.upper()
+    frame["title"] = frame["what"].str[::-1]
+    frame["listener_id"] = frame["participant"].str.upper()
+    path = save(frame, tmp_path / "r.csv")
+    sheet = read_sheet(path, listener="participant", track="what")
+    assert sorted(sheet.tracks) == ["Title", "bpm", "title", "track_id"]
+    assert list(sheet.listeners) == ["listener_id", "age", "musician"]
+    assert sheet.tracks["track_id"].tolist() == SONGS
+    assert sheet.listeners["listener_id"].tolist() == WHO
+    assert len(sheet.ratings) == 18
+
+
+# ---- percent signs and suffixes ----
+
+
+def test_percents_and_shares_are_not_mixed(tmp_path):
+    frame = pd.DataFrame({"track": SONGS, "rating": ["40%", "0.3", "20%", "0.1", "", "10%"]})
+    with raises(StudyError, "not_a_number", row=2, column="rating") as caught:
+        read_sheet(save(frame, tmp_path / "r.csv"))
+    assert [problem.row for problem in caught.value.problems] == [2, 4, 7]
+    both = pd.concat([frame.assign(query="share", rating="0.3"),
+                      frame.assign(query="per cent", rating="40 %")])  # fmt: skip
+    table = read_sheet(save(both, tmp_path / "r.csv")).ratings
+    assert table["rating"].tolist() == [0.3] * 6 + [40] * 6
+    wide = common_sheet().astype({"pleasure": str})
+    wide["pleasure"] += " %"
+    table = read_sheet(save(wide, tmp_path / "r.csv")).ratings
+    expected = common_sheet()["pleasure"].tolist()
+    assert table.loc[table["query"] == "pleasure", "rating"].tolist() == expected
+
+
+@pytest.mark.parametrize("form", ["{}.mp3_liking", "{}.mp3 liking", "{}_liking", "liking_{}.mp3"])
+def test_suffixes_in_the_names_of_columns(tmp_path, form):
+    frame = pd.DataFrame({"name": WHO} | {form.format(song): [1, 2, 3] for song in SONGS})
+    table = read_sheet(save(frame, tmp_path / "r.csv"), SONGS).ratings
+    assert table["query"].unique().tolist() == ["liking"]
+    assert set(table["track_id"]) == set(SONGS)
+
+
+def test_suffixes_within_a_track_name_remain(tmp_path):
+    frame = pd.DataFrame({"file": ["a.mp3_v2.wav", "x/a.mp3.wav", "b.WAV"], "rating": [1, 2, 3]})
+    tracks = read_sheet(save(frame, tmp_path / "r.csv")).ratings["track_id"]
+    assert tracks.tolist() == ["a.mp3_v2", "a.mp3", "b"]

@@ -233,7 +233,7 @@ def test_names_of_columns_in_other_languages(tmp_path, listener, track):
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_an_id_beside_the_file_is_no_listener_and_statistics_are_no_questions(tmp_path, known):
+def test_an_id_next_to_the_file_is_no_listener_and_statistics_are_no_questions(tmp_path, known):
     rows = [
         {"id": song, "filename": f"funk/{song}.wav", "genre": "funk", "bpm": 90 + s,
          "groove_mean": 2 + s / 2, "groove_std": 1 + s / 9, "n_raters": 9 + s}
@@ -399,3 +399,50 @@ def test_addresses_are_no_names_to_publish(tmp_path):
     rows = [{"Email Address": f"{who}@example.org"} | {s: 3 for s in SONGS} for who in WHO]
     sheet = read_sheet(save(rows, tmp_path / "r.csv"), SONGS)
     assert sum("e-mail" in note for note in sheet.notes) == 1
+
+
+def test_the_index_of_a_button_is_no_question(tmp_path):
+    rows = [
+        row
+        for w, who in enumerate(WHO) for s, song in enumerate(SONGS)
+        for row in [
+            ("audio-button-response", who, f"audio/{song}.mp3", 0),
+            ("survey-likert", who, f"audio/{song}.mp3", json.dumps({"groove": 1 + answer(w, s)})),
+        ]
+    ]  # fmt: skip
+    log = pd.DataFrame(rows, columns=["trial_type", "subject", "stimulus", "response"])
+    sheet = read_sheet(save(log, tmp_path / "r.csv"), SONGS)
+    assert sheet.ratings["query"].unique().tolist() == ["groove"]
+    assert sheet.answers["rating"].min() == 1
+    assert cells(sheet, "groove") == {key: 1 + rating for key, rating in expected().items()}
+    assert any("Not used" in note and "response" in note for note in sheet.notes)
+
+
+@pytest.mark.parametrize("response", [None, "Continue", "mixed"])
+def test_forms_of_lab_js_with_a_response_that_is_no_number(tmp_path, response):
+    words = {"mixed": ["Continue", "space"]}.get(response, [response])
+    rows = [
+        {"sender": "Form", "sender_type": "html.Form", "sender_id": f"0_{s}", "participant": who,
+         "file": f"{song}.wav", "response": words[s % len(words)], "groove": answer(w, s),
+         "duration": 900.5 + 7 * w + s, "time_run": 1.5 + 9 * w + s, "time_end": 2.5 + 9 * w + s}
+        for w, who in enumerate(WHO) for s, song in enumerate(SONGS)
+    ]  # fmt: skip
+    sheet = read_sheet(save(rows, tmp_path / "r.csv"), SONGS)
+    assert sheet.ratings["query"].unique().tolist() == ["groove"]
+    assert cells(sheet, "groove") == expected()
+
+
+def test_ratings_in_words_are_not_replaced_by_facts_about_listeners(tmp_path):
+    rows = [{"participant": who, "file": song, "response": "often", "training": w}
+            for w, who in enumerate(WHO) for song in SONGS]  # fmt: skip
+    with raises(StudyError, "no_numbers", column="response"):
+        read_sheet(save(rows, tmp_path / "r.csv"), SONGS)
+
+
+def test_times_of_sosci_survey_are_no_facts(tmp_path):
+    frame = by_listener([f"{song}_move" for song in SONGS]).rename(columns={"ResponseId": "CASE"})
+    frame = frame.assign(TIME001=[3, 5, 4], TIME_SUM=[70, 90, 80], MISSING=[0, 2, 1],
+                         MISSREL=[0, 1, 2])  # fmt: skip
+    sheet = read_sheet(save(frame, tmp_path / "r.csv"), SONGS)
+    assert list(sheet.listeners) == ["listener_id", "Q1"]
+    assert sheet.ratings["listener_id"].unique().tolist() == WHO

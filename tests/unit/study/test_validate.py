@@ -291,12 +291,26 @@ def test_folders_of_stems_are_compared_with_the_tracks(make_study):
     (stems / "song3").rename(stems / "Song 3")
     (stems / "readme.txt").write_text("true stems")
     problems = {(p.kind, p.file): p for p in validate_study(folder, n_jobs=1)}
-    assert set(problems) == {
-        ("unknown_stems", "stems/Song 3"), ("unknown_stems", "stems/readme.txt"),
-        ("missing_stems", "stems"),
-    }  # fmt: skip
+    assert set(problems) == {("unknown_stems", "stems/Song 3"), ("missing_stems", "stems")}
     missing = problems["missing_stems", "stems"]
     assert missing.details == {"value": "song3", "count": 1}
+
+
+def test_files_among_the_folders_of_stems_are_noted_and_no_problem(make_study):
+    folder = make_study(stems=True)
+    for name in ("readme.txt", "Thumbs.db", ".DS_Store"):
+        (folder / "stems" / name).write_text("x")
+    notes = []
+    assert validate_study(folder, n_jobs=1, report=notes.append) == []
+    assert [("Thumbs.db" in note, "readme.txt" in note) for note in notes] == [(True, True)]
+
+
+def test_stems_of_tracks_without_identifiers_are_no_problem(make_study):
+    folder = make_study(stems=True)
+    tracks = pd.read_csv(folder / "tracks.csv").rename(columns={"track_id": "name"})
+    tracks.to_csv(folder / "tracks.csv", index=False)
+    kinds = {problem.kind for problem in validate_study(folder, check_audio=False)}
+    assert not kinds & {"unknown_stems", "missing_stems"}
 
 
 def test_stems_whose_accents_are_separate(make_study):
