@@ -18,8 +18,11 @@ Each family is a subpackage; a family imports only those below it:
 ``audio``        decoding, windows, loudness, encoding for the web
 ``stats``        resampling, multiple testing, Shapley values, numbers in words
 
-At the bottom are the modules ``memoisation``, ``cache``, ``manifest``, ``packages``, ``files``,
-``paths``, ``strict_yaml`` and ``errors``.
+At the bottom are the modules ``memoisation``, ``import_graph``, ``cache``, ``manifest``,
+``packages``, ``files``, ``paths``, ``strict_yaml`` and ``errors``.
 """
 
+import time
+
 __version__ = "0.1.0"
+IMPORTED_AT = time.time()  # before any module of the package was read

@@ -36,7 +36,9 @@ __all__ = [
     "cache_key",
     "describe_function",
     "format_bytes",
+    "pack_arrays",
     "run_cached_jobs",
+    "unpack_arrays",
 ]
 
 VERSIONS = {
@@ -197,7 +199,7 @@ class ArrayCache:
         reason = "its checksum does not match"
         if hashlib.sha256(archive).digest() == digest:
             try:
-                return _unpack(archive)
+                return unpack_arrays(archive)
             except (SafetensorError, ValueError, LookupError, TypeError):
                 reason = "another program wrote it"
         path.unlink(missing_ok=True)
@@ -224,7 +226,7 @@ class ArrayCache:
         DetailedError
             If an array holds Python objects.
         """
-        archive = _pack(arrays)
+        archive = pack_arrays(arrays)
         with atomic_path(self.path(key)) as part:
             part.write_bytes(archive + hashlib.sha256(archive).digest())
 
@@ -313,7 +315,14 @@ class _FullCache(ArrayCache):
         return entry
 
 
-def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Return the bytes of an entry, without their hash.
+
+    Raises
+    ------
+    DetailedError
+        If an array holds Python objects.
+    """
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
     for name, array in arrays.items():
         if array.dtype.kind == "O":
@@ -329,7 +338,8 @@ def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     return save({name: np.asarray(array, order="C") for name, array in tensors.items()}, facts)
 
 
-def _unpack(archive: bytes) -> dict[str, np.ndarray]:
+def unpack_arrays(archive: bytes) -> dict[str, np.ndarray]:
+    """Return the arrays of an entry from the bytes that :func:`pack_arrays` made."""
     length = int.from_bytes(archive[:8], "little")
     facts = json.loads(json.loads(archive[8 : 8 + length])["__metadata__"]["entry"])
     tensors = load(archive)

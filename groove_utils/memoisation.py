@@ -1,8 +1,13 @@
 """Results of slow functions that are computed once and kept in the cache.
 
 A result is found again by the function, the content of all its arguments, the source of all modules
-of this package that the function uses, and the versions of the numerical packages. So it is
-computed again whenever one of these has changed, and no version has to be increased by hand.
+of this package that the function and its arguments use, and the versions of Python and of the
+packages that these import. So it is computed again whenever one of these has changed, and no
+version has to be increased by hand.
+
+If one of these modules was edited after this process imported the package, results are neither read
+nor written, since the process may still run the earlier code. A result is kept only if it can be
+read back without any change.
 """
 
 from __future__ import annotations
@@ -11,34 +16,42 @@ import dataclasses
 import functools
 import importlib
 import inspect
-import io
 import json
-import sys
+import logging
+import platform
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
-from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 
-from groove_utils.cache import ArrayCache, cache_key
+import groove_utils
+from groove_utils.cache import ArrayCache, cache_key, pack_arrays, unpack_arrays
 from groove_utils.files import hash_bytes
+from groove_utils.import_graph import module_path, reachable_modules
+from groove_utils.packages import installed_versions, normalise_name
 
 __all__ = ["memoised"]
 
 OWN = __name__.partition(".")[0]  # this package
-NUMERICAL = ("librosa", "numpy", "pandas", "scikit-learn", "scipy", "statsmodels")
+# packages that others use for computing, or whose names differ from those of their modules
+NUMERICAL = ("formulaic", "librosa", "numba", "numpy", "pandas", "scikit-learn", "scipy",
+             "statsmodels")  # fmt: skip
+COARSE = 1.0  # s: time stamps of files are less exact than the clock
+PLAIN = {bool, int, float, str, type(None)}  # kept in JSON
 STRUCTURE = "structure"  # name of the array that describes how the others are put together
+
+log = logging.getLogger(__name__)
 
 
 def memoised(kind: str) -> Callable:
     """Decorate a slow function, so that each of its results is computed only once.
 
-    The function must depend on nothing but its arguments, and return tables, arrays, numbers and
-    texts, or lists, tuples, dicts and this package's dataclasses of them. It warns only when it
-    computes. With the additional keyword ``cache``, results are kept in another store than the
-    project's.
+    The function must depend on nothing but its arguments. Tables, arrays, numbers and texts are
+    kept, and lists, tuples, dicts and this package's dataclasses of them; any other result is
+    returned and computed again the next time. Fields of dataclasses with ``compare=False`` are not
+    part of the key. The function warns only when it computes. With the additional keyword
+    ``cache``, results are kept in another store than the project's.
 
     Parameters
     ----------
@@ -65,17 +78,19 @@ def memoised(kind: str) -> Callable:
         def look_up(*args, cache: ArrayCache | None = None, **options):
             bound = signature.bind(*args, **options)
             bound.apply_defaults()
+            modules = {function.__module__}
+            content = joblib.hash(_content(bound.arguments, modules), hash_name="sha1")
+            if (code := _hash_code(modules)) is None:
+                _report(function.__qualname__, "code that it uses was edited after its import")
+                return function(*args, **options)
             store = ArrayCache(namespace=kind) if cache is None else cache
-            code = _hash_code(function.__module__)
-            content = joblib.hash(_content(bound.arguments), hash_name="sha1")
             key = cache_key(kind, function.__qualname__, code, content)
             if (entry := store.get(key)) is not None:
-                structure = json.loads(entry.pop(STRUCTURE).item())
-                return _assemble(structure, entry)
+                return _assemble(json.loads(entry.pop(STRUCTURE).item()), entry)
             result = function(*args, **options)
-            arrays: dict[str, np.ndarray] = {}
-            structure = json.dumps(_take_apart(result, arrays))
-            store.put(key, arrays | {STRUCTURE: np.array(structure)})
+            # other processes that helped may have imported an edited module meanwhile
+            if _hash_code(modules) and (arrays := _to_arrays(result, function.__qualname__)):
+                store.put(key, arrays)
             return result
 
         return look_up
@@ -83,102 +98,202 @@ def memoised(kind: str) -> Callable:
     return decorate
 
 
-@functools.cache
-def _hash_code(module: str) -> str:
-    """Hash a module, the modules of this package that it uses, and the numerical packages."""
-    found, todo = {}, [module]
-    while todo:
-        name = todo.pop()
-        if name in found or not _is_own(name):
-            continue
-        found[name] = Path(sys.modules[name].__file__).read_bytes()
-        for value in list(vars(sys.modules[name]).values()):
-            # of functions and classes the module that defines them
-            used = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
-            todo += [used] if used in sys.modules else []
-    parts = [part for name in sorted(found) for part in (name, found[name])]
-    return hash_bytes(*parts, *(f"{package} {version(package)}" for package in NUMERICAL))
+# code ---------------------------------------------------------------------------------------------
 
 
-def _is_own(module: str) -> bool:
-    return module.partition(".")[0] == OWN
+def _hash_code(modules: set[str]) -> str | None:
+    """Hash modules and everything they import; None if this package was imported before an edit."""
+    try:
+        names, digest = _hash_modules(frozenset(modules))
+        files = [module_path(name).stat() for name in names]
+    except (OSError, SyntaxError, AttributeError):  # a file is being replaced, or is gone
+        return None
+    # the time of a change of status cannot be set back, as by a copy that keeps modification times
+    edited = max((max(file.st_mtime, file.st_ctime) for file in files), default=0.0)
+    return None if edited > groove_utils.IMPORTED_AT - COARSE else digest
 
 
-def _content(value: object) -> object:
-    """Replace tables by arrays, since pandas keeps more in its objects than their content."""
+@functools.cache  # as long as no file is edited, after which the hash is not used
+def _hash_modules(modules: frozenset[str]) -> tuple[list[str], str]:
+    """Return the modules that `modules` use, and a hash of their source and of versions."""
+    used = reachable_modules(*modules)
+    names = sorted(name for name in used if _is_own(name))
+    sources = [part for name in names for part in (name, module_path(name).read_bytes())]
+    packages = {normalise_name(name.partition(".")[0]) for name in used} | set(NUMERICAL)
+    installed = installed_versions()
+    versions = [f"{name} {installed[name]}" for name in sorted(packages & installed.keys())]
+    return names, hash_bytes(*sources, platform.python_version(), *versions)
+
+
+def _is_own(module: str | None) -> bool:
+    return (module or "").partition(".")[0] == OWN
+
+
+@functools.cache  # once per function and reason
+def _report(function: str, reason: str) -> None:
+    log.info("the result of %s is not kept: %s", function, reason)
+
+
+# content of arguments and results -----------------------------------------------------------------
+
+
+def _content(value: object, modules: set[str]) -> object:
+    """Replace what pickles in more than one way by its content, types and names.
+
+    The modules that define objects of this package are added to `modules`.
+    """
+    inside = functools.partial(_content, modules=modules)
+    kind = type(value).__name__
+    if _is_own(module := getattr(value, "__module__", None)):
+        modules.add(module)
+        kind = f"{module}.{kind}"
+    if isinstance(value, (np.ndarray, np.generic)):
+        items = inside(np.ravel(value).tolist()) if value.dtype == object else value.tobytes()
+        return [kind, str(value.dtype), np.shape(value), items]
     if isinstance(value, pd.DataFrame):
-        columns = [column for _, column in value.items()]
-        return [_content(part) for part in (value.columns, value.index, *columns)]
+        columns = [inside(column.array) for _, column in value.items()]
+        return [kind, inside(value.columns), inside(value.index), inside(value.attrs), *columns]
     if isinstance(value, pd.Series):
-        return [value.name, _content(value.index), _content(value.array)]
-    if isinstance(value, (pd.Index, pd.api.extensions.ExtensionArray)):
-        return [repr(value.dtype), value.to_numpy()]
+        parts = (value.name, value.index, value.attrs, value.array)
+        return [kind, *map(inside, parts)]
+    if isinstance(value, pd.MultiIndex):
+        levels = [value.get_level_values(level) for level in range(value.nlevels)]
+        return [kind, *map(inside, levels)]
+    if isinstance(value, pd.Index):
+        return [kind, inside(value.name), inside(value.array)]
+    if isinstance(value, pd.Categorical):
+        return [kind, value.ordered, inside(value.codes), inside(value.categories)]
+    if isinstance(value, pd.api.extensions.ExtensionArray):
+        return [kind, repr(value.dtype), inside(value.to_numpy())]
     if isinstance(value, Mapping):
-        return [[key, _content(item)] for key, item in value.items()]
+        return [kind, *([inside(key), inside(item)] for key, item in value.items())]
     if isinstance(value, (list, tuple)):
-        return [_content(item) for item in value]
-    if dataclasses.is_dataclass(value):
-        fields = [getattr(value, field.name) for field in dataclasses.fields(value)]
-        return [type(value).__qualname__, *map(_content, fields)]
+        return [kind, *(value if set(map(type, value)) <= PLAIN else map(inside, value))]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [field.name for field in dataclasses.fields(value) if field.compare]
+        return [kind, *(inside(getattr(value, name)) for name in fields)]
     return value
 
 
+# results as arrays --------------------------------------------------------------------------------
+
+
+def _to_arrays(result: object, function: str) -> dict[str, np.ndarray] | None:
+    """Return the arrays of an entry; None for a result that cannot be read back unchanged."""
+    arrays: dict[str, np.ndarray] = {}
+    try:
+        structure = json.dumps(_take_apart(result, arrays))
+        read = unpack_arrays(pack_arrays(arrays))
+        again = _assemble(json.loads(structure), read)
+        same = joblib.hash(_content(again, set())) == joblib.hash(_content(result, set()))
+        reason = "" if same else "it would be changed by reading it back"
+    except Exception as error:  # the result was slow to compute and must not be lost
+        reason = f"{type(error).__name__}: {error}"
+    if reason:
+        _report(function, reason)
+        return None
+    return arrays | {STRUCTURE: np.array(structure)}
+
+
 def _take_apart(value: object, arrays: dict[str, np.ndarray]) -> dict:
-    """Describe a result in JSON, and put its arrays and tables into `arrays`."""
+    """Describe a result in JSON, and put its arrays into `arrays`."""
     inside = functools.partial(_take_apart, arrays=arrays)
-    name = str(len(arrays))
-    if isinstance(value, np.ndarray) and value.dtype == object:  # labels
-        return {"labels": value.tolist()}
+    if type(value) in PLAIN:
+        return {"plain": value}
+    if value is pd.NA:
+        return {"missing": "NA"}
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return {"objects": [inside(value.ravel().tolist()), value.shape]}
     if isinstance(value, (np.ndarray, np.generic)):
+        name = str(len(arrays))
         arrays[name] = np.asarray(value)
-        return {"scalar" if isinstance(value, np.generic) else "array": name}
-    if isinstance(value, pd.DataFrame) and value.columns.nlevels > 1:
-        numbered = value.set_axis([str(k) for k in range(value.shape[1])], axis=1)
-        columns = [list(value.columns.names), *value.columns.tolist()]
-        return {"levels": [inside(numbered), inside(columns)]}
-    if isinstance(value, pd.DataFrame):
-        arrays[name] = np.frombuffer(value.to_parquet(), np.uint8)
-        return {"table": name}
-    if isinstance(value, pd.Series):
-        parts = [value.tolist(), value.index.tolist(), str(value.dtype), value.name]
-        return {"series": [inside(part) for part in parts]}
+        if isinstance(value, np.generic):
+            return {"scalar": name}
+        return {"array": [name, value.dtype.str]}
+    if type(value) is pd.DataFrame:
+        columns = [value.iloc[:, k].array for k in range(value.shape[1])]
+        return {"table": [inside(part) for part in (columns, value.index, value.columns)]}
+    if type(value) is pd.Series:
+        return {"series": [inside(part) for part in (value.array, value.index, value.name)]}
+    if type(value) is pd.RangeIndex:
+        return {"range": [value.start, value.stop, value.step, inside(value.name)]}
+    if type(value) is pd.MultiIndex:
+        levels = [value.get_level_values(level) for level in range(value.nlevels)]
+        return {"levels": [inside(level) for level in levels]}
+    if type(value) is pd.Index:
+        return {"index": [inside(value.array), inside(value.name)]}
+    if isinstance(value, pd.arrays.NumpyExtensionArray):
+        return inside(value.to_numpy())
+    if isinstance(value, pd.Categorical):
+        return {"categories": [inside(value.codes), inside(value.categories), value.ordered]}
+    if isinstance(value, pd.api.extensions.ExtensionArray):
+        return {"extension": [inside(value.tolist()), str(value.dtype)]}
     if type(value) is dict:
-        return {"dict": [[key, inside(item)] for key, item in value.items()]}
+        return {"dict": [[inside(key), inside(item)] for key, item in value.items()]}
     if type(value) in {list, tuple}:
-        return {type(value).__name__: [inside(item) for item in value]}
+        plain = set(map(type, value)) <= PLAIN
+        items = {"plain": list(value)} if plain else {"items": [inside(item) for item in value]}
+        return items if type(value) is list else {"tuple": items}
     if dataclasses.is_dataclass(value) and _is_own(type(value).__module__):
         fields = {f.name: inside(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"class": [type(value).__module__, type(value).__qualname__, fields]}
-    if value is None or type(value) in {bool, int, float, str}:
-        return {"plain": value}
     raise TypeError(f"a result with a {type(value).__name__} cannot be kept")
 
 
-def _assemble(structure: dict, arrays: dict[str, np.ndarray]) -> object:
+def _assemble(structure: dict, arrays: Mapping[str, np.ndarray]) -> object:
     """Return the result that :func:`_take_apart` described."""
+    inside = functools.partial(_assemble, arrays=arrays)
     ((kind, value),) = structure.items()
     if kind == "array":
-        return arrays[value].copy()  # as read, it cannot be written to
+        name, dtype = value
+        return arrays[name].astype(dtype)  # a copy, since what was read cannot be written to
     if kind == "scalar":
         return arrays[value][()]
-    if kind == "labels":
-        return np.array(value, dtype=object)
-    if kind == "table":
-        return pd.read_parquet(io.BytesIO(arrays[value].tobytes()))
-    if kind == "levels":
-        table, (names, *columns) = (_assemble(part, arrays) for part in value)
-        return table.set_axis(pd.MultiIndex.from_tuples(columns, names=names), axis=1)
-    if kind == "series":
-        return pd.Series(*(_assemble(part, arrays) for part in value))
     if kind == "dict":
-        return {key: _assemble(item, arrays) for key, item in value}
-    if kind in {"list", "tuple"}:
-        items = [_assemble(item, arrays) for item in value]
-        return tuple(items) if kind == "tuple" else items
+        return {inside(key): inside(item) for key, item in value}
+    if kind == "items":
+        return [inside(item) for item in value]
+    if kind == "tuple":
+        return tuple(inside(value))
     if kind == "class":
         module, name, fields = value
         made = getattr(importlib.import_module(module), name) if _is_own(module) else None
         if not dataclasses.is_dataclass(made):  # an entry that another program wrote
             raise TypeError(f"{module}.{name} is not a dataclass of this package")
-        return made(**{field: _assemble(item, arrays) for field, item in fields.items()})
-    return value
+        return made(**{field: inside(item) for field, item in fields.items()})
+    if kind in _ASSEMBLE:
+        parts = [inside(part) if isinstance(part, dict) else part for part in value]
+        return _ASSEMBLE[kind](*parts)
+    return pd.NA if kind == "missing" else value
+
+
+def _objects(items: list, shape: list[int]) -> np.ndarray:
+    array = np.empty(len(items), dtype=object)
+    for i, item in enumerate(items):  # NumPy would unpack tuples
+        array[i] = item
+    return array.reshape(shape)
+
+
+def _index(values, name) -> pd.Index:
+    return pd.Index(values, dtype=values.dtype, name=name, tupleize_cols=False)
+
+
+def _series(values, index: pd.Index, name=None) -> pd.Series:
+    return pd.Series(values, index, dtype=values.dtype, name=name)
+
+
+def _table(columns: list, index: pd.Index, labels: pd.Index) -> pd.DataFrame:
+    table = pd.DataFrame({k: _series(column, index) for k, column in enumerate(columns)}, index)
+    return table.set_axis(labels, axis=1)
+
+
+_ASSEMBLE = {
+    "categories": lambda codes, labels, ordered: pd.Categorical.from_codes(codes, labels, ordered),
+    "extension": lambda items, dtype: pd.array(items, dtype=dtype),
+    "index": _index,
+    "levels": lambda *levels: pd.MultiIndex.from_arrays(levels),
+    "objects": _objects,
+    "range": lambda start, stop, step, name: pd.RangeIndex(start, stop, step, name=name),
+    "series": _series,
+    "table": _table,
+}

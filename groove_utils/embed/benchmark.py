@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,12 @@ from groove_utils.audio import audio_duration
 from groove_utils.cache import ArrayCache
 from groove_utils.embed.adapters import ModelUnavailableError
 from groove_utils.embed.cards import catalogued_models
-from groove_utils.embed.catalogue import model_card, register_model, registered_models
+from groove_utils.embed.catalogue import (
+    make_adapter,
+    model_card,
+    register_model,
+    registered_models,
+)
 from groove_utils.embed.extract import embed_tracks
 from groove_utils.embed.jobs import Settings
 from groove_utils.embed.loading import load_model
@@ -33,7 +39,8 @@ __all__ = ["measure_cost", "peak_memory"]
 def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str]) -> pd.DataFrame:
     """Time models on sound files, including reading and resampling, without cached vectors.
 
-    The cost of a model on this machine is measured once, and again if its code changes.
+    The cost of a model on this kind of machine is measured once, and again if the code of the model
+    or of this package, or a version of a package, changes.
 
     Parameters
     ----------
@@ -54,8 +61,9 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
 
     paths = {track: str(Path(path).resolve()) for track, path in tracks.items()}
     duration = sum(audio_duration(path) for path in paths.values())
-    contents = [hash_file(path) for path in paths.values()]
+    sounds = _Sounds(paths, [hash_file(path) for path in paths.values()])
     factories = registered_models()
+    machine = _machine(choose_device())
 
     def runs_here(name: str) -> bool:
         known = name in factories or name in catalogued_models()
@@ -65,11 +73,10 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
         if not paths or not runs_here(name):
             return None
         try:
-            recipe = Settings().recipe(name)
+            recipe, code = Settings().recipe(name), type(make_adapter(name))
+            return _cost_alone(sounds, name, factories.get(name), (recipe, code, machine))
         except ModelUnavailableError:
             return None
-        measured = (platform.node(), choose_device(), recipe, *contents)
-        return _cost_alone(paths, name, factories.get(name), measured)
 
     # most of a process's time is spent on imports, on one core
     with ThreadPoolExecutor(2 if choose_device() == "cpu" else 1) as pool:
@@ -84,27 +91,44 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     return pd.DataFrame(rows)
 
 
+@dataclass(frozen=True)
+class _Sounds:
+    """Sound files, which are the same in any folder and under any name."""
+
+    paths: Mapping[str, str] = field(compare=False)  # by track
+    hashes: list[str]  # of the files' bytes
+
+
 @memoised("model-costs")
-def _cost_alone(paths: Mapping[str, str], model: str, factory, measured: tuple[str, ...]):
+def _cost_alone(sounds: _Sounds, model: str, factory, measured: tuple):
     """Return the cost of a model in a process of its own.
 
-    It is measured again on another machine, for another model and other audio, which `measured`
-    describes. The process is new because the peak memory of a process never decreases.
+    It is measured again for another recipe, adapter class or machine, given as `measured`. The
+    process is new because the peak memory of a process never decreases.
     """
     with ProcessPoolExecutor(1) as alone:
-        return alone.submit(_cost_here, paths, model, factory).result()
+        return alone.submit(_cost_here, sounds.paths, model, factory).result()
 
 
-def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, float, int] | None:
-    """Return seconds, peak memory and number of values; None if the model does not run here."""
+def _machine(device: str) -> str:
+    """Describe what computes: the device, its model, the number of cores."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.is_file() else []
+    processor = next((line for line in lines if "model name" in line), platform.processor())
+    if device == "cuda":
+        import torch
+
+        processor += torch.cuda.get_device_name()
+    return f"{device}, {platform.machine()}, {processor}, {os.cpu_count()} cores"
+
+
+def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, float, int]:
+    """Return seconds, peak memory and number of values."""
     from groove_utils.networks import choose_device  # imports torch
 
     if factory is not None:
         register_model(model, factory, replace=True)
-    try:
-        load_model(model)
-    except ModelUnavailableError:
-        return None
+    load_model(model)
     clock = time.process_time if choose_device() == "cpu" else time.perf_counter
     with tempfile.TemporaryDirectory() as folder:
         empty = ArrayCache(folder, namespace="cost")

@@ -30,7 +30,8 @@ class RandomTerm:
     codes: np.ndarray  # level of the factor in each row, as an index into `levels`
     levels: list  # sorted
     Z: np.ndarray  # covariates that the coefficients multiply, shape (n_rows, n_names)
-    spec: object = field(default=None, repr=False)  # formulaic's recipe for new rows …
+    # formulaic's recipe for new rows, which follows from the others and is not part of a hash …
+    spec: object = field(default=None, repr=False, compare=False)
     pick: list[int] = field(default_factory=list, repr=False)  # … and this term's columns of it
     bar: str = ""  # original term, which may have been split into several; ``/`` written out
 
@@ -78,7 +79,7 @@ class ModelFrame:
     random: list[RandomTerm]
     n_dropped: int  # rows dropped because a variable was missing
     factors: dict[str, list]  # categorical variables and their levels, the reference first
-    spec: object = field(repr=False)  # formulaic's recipe for `X`
+    spec: object = field(repr=False, compare=False)  # formulaic's recipe for `X`
 
     @property
     def fixed_variables(self) -> list[str]:

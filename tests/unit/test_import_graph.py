@@ -1,18 +1,19 @@
 """The families of `groove_utils` import downward only, and no two files import each other."""
 
-import ast
 from pathlib import Path
 
 import pytest
 
 import groove_utils
+from groove_utils.import_graph import imported_modules, module_path, reachable_modules
 
 ROOT = Path(groove_utils.__file__).parent
 # from the top to the ground; a family may import those below it
 ORDER = [
     "book", "figures", "robustness", "genre", "probe", "stems", "similarity", "embed",
     "networks", "descriptors", "mixed", "synth", "study", "rhythm", "audio", "stats",
-    "memoisation", "cache", "manifest", "packages", "files", "paths", "strict_yaml", "errors",
+    "memoisation", "import_graph", "cache", "manifest", "packages", "files", "paths",
+    "strict_yaml", "errors",
 ]  # fmt: skip
 
 
@@ -24,22 +25,9 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
 
 
-def imports(path: Path) -> set[str]:
-    """Modules of the package that a file imports anywhere, type checking included."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("groove_utils"):
-            for alias in node.names:
-                nested = f"{node.module}.{alias.name}"
-                found.add(nested if nested in MODULES else node.module)
-        elif isinstance(node, ast.Import):
-            found |= {a.name for a in node.names if a.name.startswith("groove_utils")}
-    return found
-
-
 @pytest.fixture(scope="module")
 def graph():
-    return {name: imports(path) - {name} for name, path in MODULES.items()}
+    return {name: {m for m in imported_modules(name) if module_path(m)} for name in MODULES}
 
 
 def family(module: str) -> str:
@@ -81,3 +69,14 @@ def test_a_family_has_no_module_named_as_one_of_its_functions():
         package = __import__(f"groove_utils.{path.parent.name}", fromlist=["__all__"])
         modules = {p.stem for p in path.parent.glob("*.py")}
         assert not modules & set(getattr(package, "__all__", ())), path.parent.name
+
+
+def test_imports_in_functions_and_through_lazy_packages_are_resolved():
+    # within a function, `benchmark` takes choose_device from the lazy package `networks`
+    imported = imported_modules("groove_utils.embed.benchmark")
+    assert {"groove_utils.networks.devices", "groove_utils.audio.decode"} <= imported
+    assert not {"groove_utils.networks", "groove_utils.audio"} & imported
+    assert "groove_utils.stats.threads" in imported_modules("groove_utils.stats")
+    reachable = reachable_modules("groove_utils.descriptors.one_signal")
+    assert {"groove_utils.descriptors.cards", "librosa"} <= reachable
+    assert not any(name.startswith("groove_utils.book") for name in reachable)

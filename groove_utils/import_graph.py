@@ -1,0 +1,109 @@
+"""Modules that a module of this package imports, found without running them.
+
+Imports inside functions count, and so do names that a lazy package takes from its submodules.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from pathlib import Path
+
+__all__ = ["imported_modules", "module_path", "reachable_modules"]
+
+ROOT = Path(__file__).resolve().parent  # of this package
+
+
+def module_path(module: str) -> Path | None:
+    """Return the file of a module of this package, or None if there is none.
+
+    Examples
+    --------
+    >>> module_path("groove_utils.stats").name, module_path("numpy")
+    ('__init__.py', None)
+    """
+    package, *names = module.split(".")
+    if package != ROOT.name:
+        return None
+    base = ROOT.joinpath(*names)
+    paths = [base / "__init__.py", *([base.with_suffix(".py")] if names else [])]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def imported_modules(module: str) -> frozenset[str]:
+    """Return the modules that a module of this package imports anywhere, in functions too.
+
+    Parameters
+    ----------
+    module : str
+        Full name. Of a lazy package, all submodules from which it takes names are returned.
+
+    Returns
+    -------
+    frozenset of str
+        Full names, of modules of this package and of others.
+
+    Examples
+    --------
+    >>> sorted(imported_modules("groove_utils.mixed.errors"))
+    ['__future__', 'collections.abc', 'groove_utils.errors', 'pandas']
+    """
+    imported = set()
+    for source, name in _statements(module):
+        table = dict(_lazy_names(source)) if name else {}
+        if name and module_path(f"{source}.{name}"):
+            imported.add(f"{source}.{name}")
+        else:
+            imported.add(table.get(name, source))
+    imported |= {submodule for _, submodule in _lazy_names(module)}
+    return frozenset(imported - {module})
+
+
+def reachable_modules(*modules: str) -> set[str]:
+    """Return modules with everything that they import, directly or through modules of this package.
+
+    Examples
+    --------
+    >>> sorted(reachable_modules("groove_utils.errors"))
+    ['__future__', 'collections.abc', 'errno', 'groove_utils.errors', 'os']
+    """
+    reachable, waiting = set(), list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in reachable:
+            reachable.add(module)
+            waiting += imported_modules(module) if module_path(module) else ()
+    return reachable
+
+
+def _statements(module: str) -> tuple[tuple[str, str], ...]:
+    return _parse(*_version(module))[0]
+
+
+def _lazy_names(module: str) -> tuple[tuple[str, str], ...]:
+    """Names that a lazy package takes from submodules, with their full names."""
+    if not module_path(module):
+        return ()
+    return tuple((name, f"{module}.{part}") for name, part in _parse(*_version(module))[1])
+
+
+def _version(module: str) -> tuple[Path, int, int]:
+    path = module_path(module)
+    facts = path.stat()
+    return path, facts.st_mtime_ns, facts.st_size
+
+
+@functools.cache
+def _parse(path: Path, *version: int) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """Read a file's imports, as (module, name or ""), and its lazy names, as (name, submodule)."""
+    statements, lazy = [], []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            statements += [(alias.name, "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            statements += [(node.module, alias.name) for alias in node.names]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "attach":
+            tables = [k.value for k in node.keywords if k.arg == "submod_attrs"]
+            for submodule, names in ast.literal_eval(tables[0]).items() if tables else ():
+                lazy += [(name, submodule) for name in names]
+    return tuple(statements), tuple(lazy)
