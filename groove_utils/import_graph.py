@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import ast
 import functools
+import threading
 from pathlib import Path
 
 __all__ = ["imported_modules", "module_path", "reachable_modules"]
 
 ROOT = Path(__file__).resolve().parent  # of this package
+PARSER = threading.Lock()  # CPython's ast.parse() fails at times if two threads call it at once
 
 
 def module_path(module: str) -> Path | None:
@@ -97,7 +99,9 @@ def _version(module: str) -> tuple[Path, int, int]:
 def _parse(path: Path, *version: int) -> tuple[tuple[tuple[str, str], ...], ...]:
     """Read a file's imports, as (module, name or ""), and its lazy names, as (name, submodule)."""
     statements, lazy = [], []
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    with PARSER:
+        tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             statements += [(alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

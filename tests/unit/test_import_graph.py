@@ -1,10 +1,12 @@
 """The families of `groove_utils` import downward only, and no two files import each other."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import groove_utils
+from groove_utils import import_graph
 from groove_utils.import_graph import imported_modules, module_path, reachable_modules
 
 ROOT = Path(groove_utils.__file__).parent
@@ -80,3 +82,9 @@ def test_imports_in_functions_and_through_lazy_packages_are_resolved():
     reachable = reachable_modules("groove_utils.descriptors.one_signal")
     assert {"groove_utils.descriptors.cards", "librosa"} <= reachable
     assert not any(name.startswith("groove_utils.book") for name in reachable)
+
+
+def test_threads_may_read_imports_at_the_same_time():
+    import_graph._parse.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        assert len({frozenset(s) for s in pool.map(reachable_modules, [*MODULES] * 2)}) > 1
