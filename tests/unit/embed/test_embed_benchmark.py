@@ -1,8 +1,12 @@
+import platform
+
+import pytest
 import soundfile
 from toy_models import SR, Frames, noise
 
 from groove_utils.embed import Embedding, embed_tracks
-from groove_utils.embed.benchmark import measure_cost
+from groove_utils.embed.adapters import ModelUnavailableError
+from groove_utils.embed.benchmark import _cost_here, measure_cost
 from groove_utils.embed.provenance import model_facts
 
 
@@ -16,6 +20,20 @@ def test_cost_is_measured_in_a_process_of_its_own(register, tmp_path):
     assert 100 < table.loc[frames, "peak_MiB"] < 5000
     assert table.loc[["musicfm", "of-a-reader"]].isna().all(axis=None)
     assert measure_cost({}, [frames])["numbers"].isna().all()
+
+
+def test_cost_is_found_again_in_another_folder_and_a_failure_is_not_kept(
+    register, tmp_path, monkeypatch
+):
+    frames, costs = register(Frames), []
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        soundfile.write(tmp_path / folder / "a.wav", noise(SR), SR)
+        monkeypatch.setattr(platform, "node", lambda folder=folder: folder)
+        costs.append(measure_cost({"a": tmp_path / folder / "a.wav"}, [frames]))
+    assert costs[0].equals(costs[1])  # two measurements would differ
+    with pytest.raises(ModelUnavailableError):
+        _cost_here({}, "musicfm", None)
 
 
 def test_facts_of_computed_and_of_brought_vectors(cache):
