@@ -84,7 +84,7 @@ def memoised(kind: str) -> Callable:
                 _report(function.__qualname__, "code that it uses was edited after its import")
                 return function(*args, **options)
             store = ArrayCache(namespace=kind) if cache is None else cache
-            key = cache_key(kind, function.__qualname__, code, content)
+            key = cache_key(kind, function.__module__, function.__qualname__, code, content)
             if (entry := store.get(key)) is not None:
                 return _assemble(json.loads(entry.pop(STRUCTURE).item()), entry)
             result = function(*args, **options)
@@ -106,7 +106,7 @@ def _hash_code(modules: set[str]) -> str | None:
     try:
         names, digest = _hash_modules(frozenset(modules))
         files = [module_path(name).stat() for name in names]
-    except (OSError, SyntaxError, AttributeError):  # a file is being replaced, or is gone
+    except (OSError, SyntaxError, ValueError, AttributeError):  # a file is being replaced or gone
         return None
     # the time of a change of status cannot be set back, as by a copy that keeps modification times
     edited = max((max(file.st_mtime, file.st_ctime) for file in files), default=0.0)
