@@ -381,8 +381,8 @@ class _Columns:
     def _matching(self, named: str | None) -> list[str]:
         """Columns in which at least half of the cells name known tracks, best first.
 
-        Where tracks are numbers, so may be listeners, ratings, ages and positions: columns with
-        their names do not count, unless no other column can contain tracks.
+        Where tracks are numbers, so may be listeners, ratings, ages, positions and trials: columns
+        with their names do not count, unless no other column can contain tracks.
 
         Parameters
         ----------
@@ -402,6 +402,7 @@ class _Columns:
             if (words := {header_words(name), plain_header(name)}) & {*HEADERS["track_id"]}
             or (may_be_question(name) and not words & roles)
         ]
+        others = [name for name in others if not counts_repetitions(name)] or others
         return others if others or named or self.by_track else matching
 
     def _find(self, role, accepted=None, names=None) -> str | None:

@@ -475,9 +475,10 @@ def test_numbered_listeners_with_one_rating_each(tmp_path):
 
 
 @pytest.mark.parametrize("reverse", [True, False])
-def test_ratings_ages_and_positions_are_no_tracks(tmp_path, reverse):
+def test_ratings_ages_positions_and_trials_are_no_tracks(tmp_path, reverse):
     frame = numbered_sheet("participant", "piece", 3, 8)
     frame = frame.assign(age=[2, 3, 4] * 8, order=[*range(1, 9)] * 3)
+    frame["trial"] = [*range(8, 0, -1)] * 3
     frame = frame[frame.columns[::-1]] if reverse else frame
     sheet = read_sheet(save(frame, tmp_path / "r.csv"), numbers(7))
     assert sheet.ratings["track_id"].tolist() == [str(piece) for piece in frame["piece"]]
