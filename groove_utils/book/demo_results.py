@@ -156,8 +156,8 @@ def _describe_gains(rows: pd.DataFrame) -> str:
     listed = join_words(counts, "no cause")
     return (
         f"We repeated this with {n} sets of songs, for {join_words(names)}. In more than half of "
-        f"the sets, the 95% interval of the gain lay above zero for {listed} (not corrected for "
-        "the number of causes)."
+        f"the sets, the 95% interval of the gain lay above zero for {listed}; these "
+        "intervals are not corrected for the number of causes."
     )
 
 
