@@ -725,7 +725,7 @@ report_percentages(shares, tolerance=10)
 # ## How to fool yourself
 #
 # Here are twelve loops by each of 24 bands. We call half of the bands “good”, chosen by tossing
-# coins. Nothing in the sound shows which, so the true accuracy for a new band is one half. We repeat
+# coins. Nothing in the sound shows which bands are good, so the true accuracy for a new band is one half. We repeat
 # the toss ten times, and train the same convolution each time. We test it in five ways:
 
 # %%

@@ -1172,8 +1172,8 @@ show_figure(
 # **Found**: the prediction of {glue:text}`model` {glue:text}`slope_verdict`. Per standard deviation of the
 # prediction, ratings change by {glue:text}`slope_full` points of “{glue:text}`query`” (on a scale
 # from {glue:text}`scale`). {glue:text}`adds` Of the variance of single ratings, {glue:text}`left` is
-# residual: one listener's response to one song, and chance. Ignoring that songs are a sample makes the
-# standard error {glue:text}`se_listener_only` times as large as it should be.
+# residual: one listener's response to one song, and chance. If we ignore that the
+# songs are a sample, the standard error is {glue:text}`se_listener_only` times what it should be.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # **In every style?** The slope is clearly above zero in {glue:text}`n_clear_styles` of

@@ -65,7 +65,7 @@ def compile_pages(sources: Path, work: Path, log: Path) -> Path:
 
 
 def shared_parts(sources: Path) -> str:
-    """Hash everything in a book's sources on which pages other than its own depend.
+    """Hash everything in a book's sources that can affect more than one page.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ def shared_parts(sources: Path) -> str:
     Returns
     -------
     str
-        64 hexadecimal digits. They are the same as long as titles, labels, citations, the glossary,
-        styles, scripts, settings, installed packages, this package's Sphinx extensions and the
-        folder are.
+        64 hexadecimal digits, which change only if titles, labels, citations, the glossary, styles,
+        scripts, settings, installed packages, this package's Sphinx extensions or the folder
+        change.
     """
     # a copied build starts again: Sphinx overwrites files in place, and a copy may consist of links
     parts = [str(sources.resolve()), json.dumps(installed_versions(), sort_keys=True)]

@@ -154,12 +154,12 @@ def read_site_address(environment: Mapping[str, str] = os.environ) -> str | None
 def write_site(
     source: Path, site: Path, editions: Sequence[Edition], address: str | None = None
 ) -> Path:
-    """Write a front page, and every edition below it with links to the others.
+    """Write a front page and, in a folder each, all editions with pages, linked to one another.
 
     Parameters
     ----------
     source : pathlib.Path
-        Folder of the front page (a template) and its style sheet, ``site/`` of the checkout.
+        Folder with the front page, which is a template, and its style sheet: ``site/``.
     site : pathlib.Path
         Output folder; it is replaced once everything has been written.
     editions : sequence of Edition

@@ -19,7 +19,7 @@ __all__ = ["check_buffers", "check_weights", "tensor_values"]
 
 
 def tensor_values(tensor) -> np.ndarray:
-    """Return a tensor's values on the CPU, floats as float32."""
+    """Return a tensor's values as a NumPy array, converting floating-point types to float32."""
     tensor = tensor.detach().cpu()
     return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
 

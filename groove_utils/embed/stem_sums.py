@@ -44,8 +44,8 @@ def embed_stem_sums(
     models : str or sequence of str
         Models, or folders in the study's ``embeddings/``.
     sums : iterable of sequence of str, optional
-        Stems to add up. By default, all non-empty subsets, from single stems to all stems, or the
-        sums with precomputed vectors if the study has no stems.
+        Stems to add up. By default, every non-empty subset of the stems; if the study has no
+        stems, the sums for which it has precomputed vectors.
     stems : mapping of str to mapping of str to path, optional
         Audio files by track_id and stem; the study's own by default. They may come from a separator
         or from another song.

@@ -29,7 +29,7 @@ def paper_scores(
     artists=None,
     styles=None,
 ) -> pd.DataFrame:
-    """Score several subsets of stems by :func:`groove_utils.probe.paper_protocol`.
+    """Score several subsets of stems with :func:`groove_utils.probe.paper_protocol`.
 
     Returns
     -------

@@ -27,7 +27,7 @@ __all__ = ["Simulated", "draw_design", "simulate_listeners"]
 
 
 class Simulated(NamedTuple):
-    """A simulated study: `listeners`, `ratings` and `truth`, with tables ``listeners, songs``."""
+    """A simulated study: `listeners`, `ratings`, and `truth`, a dict of tables."""
 
     listeners: pd.DataFrame
     ratings: pd.DataFrame
