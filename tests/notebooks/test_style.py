@@ -60,8 +60,13 @@ def n_code_lines(source: str) -> int:
 
 def n_name_lines(source: str) -> int:
     """All lines with a name or a number: brackets, captions and alt texts do not count."""
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return len({t.start[0] for t in tokens if t.type in (tokenize.NAME, tokenize.NUMBER)})
+    lines, depth = set(), 0  # from Python 3.12 on, what an f-string contains has tokens of its own
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        kind = tokenize.tok_name[token.type]
+        depth += (kind == "FSTRING_START") - (kind == "FSTRING_END")
+        if kind in ("NAME", "NUMBER") and not depth:
+            lines.add(token.start[0])
+    return len(lines)
 
 
 def n_words(script: Path) -> int:

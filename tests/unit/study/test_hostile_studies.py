@@ -90,8 +90,9 @@ def test_tables_are_regular_files_of_the_study(make_study, tmp_path, file):
     (folder / file).mkdir()
     assert ("not_a_file", None, None) in kinds(folder)
     (folder / file).rmdir()
-    (folder / file).symlink_to(file)  # a circle
-    assert {kind for kind, _, _ in kinds(folder)} & {"invalid_path", "missing_file"}
+    (folder / file).symlink_to(file)  # a circle, which Python 3.13 notices only when it opens it
+    refusals = {"invalid_path", "missing_file", "unreadable_file"}
+    assert {kind for kind, _, _ in kinds(folder)} & refusals
     (folder / file).unlink()
     with (folder / file).open("wb") as large:
         large.truncate(300 * MIB)  # holds nothing yet, but reads as zeros
