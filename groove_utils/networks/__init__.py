@@ -1,7 +1,8 @@
-"""Small networks on spectrograms: modules, their size, training (chapters on networks and genres).
+"""Small networks on spectrograms: building blocks, size, training and experiments.
 
-Arrays are (n, n_bands, n_frames), float32; labels are integers from 0. torch is imported with the
-submodules, not with this package.
+Used in the chapters on networks and on genre networks. Spectrograms are float32 arrays of shape
+(n, n_bands, n_frames); labels are integers from 0. Importing this package does not import torch;
+using its functions does.
 """
 
 import lazy_loader

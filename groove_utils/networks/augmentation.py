@@ -1,8 +1,8 @@
-"""Augmentation: change training examples without changing their labels.
+"""Augmentation: random changes to training examples.
 
 Each function takes a batch of spectrograms and its targets and returns both, as required by
 :func:`groove_utils.networks.train_epoch`. Random numbers come from torch's generator. Whether a
-label really stays the same depends on the task.
+change leaves the correct label unchanged depends on the task.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ __all__ = ["mask", "mixup", "shift_bands", "stretch_time"]
 def mask(
     x: torch.Tensor, target: torch.Tensor, bands: float = 0.2, frames: float = 0.2
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mask a run of bands and a run of frames of each example (SpecAugment).
+    """Mask a range of consecutive bands and one of frames in each example (SpecAugment).
+
+    Masked values are replaced by the mean of the batch.
 
     Parameters
     ----------
     x : Tensor, shape (batch, n_bands, n_frames)
     target : Tensor
+        Returned unchanged.
     bands, frames : float
         Largest masked fraction; the fraction is drawn uniformly from 0 to this value.
 
@@ -37,7 +40,7 @@ def mask(
 def mixup(
     x: torch.Tensor, target: torch.Tensor, n_classes: int, alpha: float = 0.3
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mix each example with another one, and their targets in the same proportion.
+    """Mix pairs of examples, and their targets in the same proportion.
 
     Parameters
     ----------
@@ -58,23 +61,26 @@ def mixup(
     """
     share = torch.distributions.Beta(alpha, alpha).sample((len(x),)).to(x.device)
     other = torch.randperm(len(x)).to(x.device)
-    answers = functional.one_hot(target, n_classes).to(x.dtype)
-    kept = share.reshape(-1, *[1] * (x.ndim - 1))
-    mixed = share[:, None] * answers + (1 - share[:, None]) * answers[other]
-    return kept * x + (1 - kept) * x[other], mixed
+    classes = functional.one_hot(target, n_classes).to(x.dtype)
+    mixed_target = share[:, None] * classes + (1 - share[:, None]) * classes[other]
+    share = share.reshape(-1, *[1] * (x.ndim - 1))
+    return share * x + (1 - share) * x[other], mixed_target
 
 
 def shift_bands(
     x: torch.Tensor, target: torch.Tensor, most: int = 12
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Shift each example up by at most `most` bands, which transposes a constant-Q transform.
+    """Shift each example up by a random number of bands.
+
+    In a constant-Q transform, such a shift is a transposition.
 
     Parameters
     ----------
     x : Tensor, shape (batch, n_bands, n_frames)
     target : Tensor
+        Returned unchanged.
     most : int
-        Largest shift in bands; the lowest bands are filled with the example's minimum.
+        Largest shift in bands. The lowest bands are filled with the example's minimum.
     """
     steps = torch.randint(0, most + 1, (len(x),))
     source = (torch.arange(x.shape[1]) - steps[:, None]).to(x.device)
@@ -92,22 +98,26 @@ def stretch_time(
     ----------
     x : Tensor, shape (batch, n_bands, n_frames)
     target : Tensor
+        Returned unchanged.
     most : float
-        The rate is drawn log-uniformly from 1 / (1 + most) to 1 + most. A slower example is cut
-        off; a faster one is repeated from its beginning to fill the length.
+        The rate is drawn log-uniformly from 1 / (1 + most) to 1 + most. A slowed example is
+        truncated; a sped-up example starts again from its beginning to fill the length.
     """
     span = torch.log1p(torch.tensor(most))
     rate = torch.exp((2 * torch.rand(len(x), 1) - 1) * span)
-    place = ((rate * torch.arange(x.shape[2])) % (x.shape[2] - 1)).to(x.device)
-    low = place.floor().long()
-    part = (place - low)[:, None].to(x.dtype)
+    position = ((rate * torch.arange(x.shape[2])) % (x.shape[2] - 1)).to(x.device)
+    low = position.floor().long()
+    fraction = (position - low)[:, None].to(x.dtype)
     low = low[:, None].expand(-1, x.shape[1], -1)
-    return (1 - part) * x.gather(2, low) + part * x.gather(2, low + 1), target
+    return (1 - fraction) * x.gather(2, low) + fraction * x.gather(2, low + 1), target
 
 
 def _runs(n: int, length: int, share: float) -> torch.Tensor:
-    """Draw one run of up to `share` of `length` per row, as bool (n, length)."""
+    """Draw `n` ranges of consecutive positions, as a mask: bool, shape (n, length).
+
+    Each range covers at most a fraction `share` of `length`.
+    """
     width = (torch.rand(n, 1) * share * length).round()
     start = (torch.rand(n, 1) * (length - width + 1)).floor()
-    places = torch.arange(length)
-    return (places >= start) & (places < start + width)
+    positions = torch.arange(length)
+    return (positions >= start) & (positions < start + width)

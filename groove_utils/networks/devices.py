@@ -1,4 +1,4 @@
-"""Devices and numerical precision."""
+"""Choice of device and numerical precision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ __all__ = ["choose_autocast", "choose_device", "precision", "training_precision"
 
 
 def choose_device(requested: str | None = None) -> str:
-    """Return the device to use: as requested, or ``$GROOVE_DEVICE``, or a GPU if available.
+    """Choose the device to compute on.
+
+    Parameters
+    ----------
+    requested : str, optional
+        Name of a device, such as ``cpu`` or ``cuda:1``; by default, the environment variable
+        ``GROOVE_DEVICE``. If neither is set, or it is ``auto``, a GPU is used if available.
+
+    Returns
+    -------
+    str
 
     Raises
     ------
@@ -44,14 +54,26 @@ def choose_device(requested: str | None = None) -> str:
 
 
 def choose_autocast(requested: bool, device: str | None = None) -> bool:
-    """Decide on half precision: as requested, if the device supports it in hardware.
+    """Decide whether to compute in half precision (bfloat16).
 
-    A processor without hardware support would emulate bfloat16 and be slower; a warning says so.
+    On a CPU without hardware support, False is returned with a warning, since emulated bfloat16 is
+    slower than float32.
+
+    Parameters
+    ----------
+    requested : bool
+        Whether the caller asked for half precision.
+    device : str, optional
+        As in :func:`choose_device`.
+
+    Returns
+    -------
+    bool
     """
     if not requested or choose_device(device) != "cpu":
         return requested
-    has = torch.cpu.get_capabilities()
-    if any(has.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16")):
+    capabilities = torch.cpu.get_capabilities()
+    if any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16")):
         return True
     warnings.warn(
         "autocast: this processor does not support bfloat16; computing in float32.",
@@ -62,9 +84,10 @@ def choose_autocast(requested: bool, device: str | None = None) -> bool:
 
 
 def precision(device: str, autocast: bool = False) -> contextlib.AbstractContextManager:
-    """Compute in half precision if `autocast`, otherwise in full float32.
+    """Return a context in which torch computes in bfloat16 if `autocast`, else in float32.
 
-    By default, convolutions on a GPU round to 10 bits and may use a different algorithm each time.
+    In float32 on a CUDA GPU, convolutions are also made deterministic and use full precision; by
+    default, torch may round their inputs to 10 bits (TF32).
     """
     if autocast:
         return torch.autocast(device.partition(":")[0], dtype=torch.bfloat16)

@@ -1,4 +1,4 @@
-"""Experiments: train several modules on several tasks and compare them."""
+"""Experiments that train several modules on several tasks and compare their accuracy."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def train_and_test(
 ) -> np.ndarray:
     """Train a module on some examples, and return its class probabilities for the others.
 
-    Features are scaled by one mean and one standard deviation over the training examples.
+    Inputs are standardised with a single mean and standard deviation over all values of the
+    training examples.
 
     Parameters
     ----------
@@ -56,17 +57,18 @@ def train_and_test(
         Name of the module; see :func:`~groove_utils.networks.build_module`.
     X : ndarray, shape (n, n_bands, n_frames)
     y : ndarray of int, shape (n,)
+        Class of each example, from 0.
     held_out : ndarray of bool, shape (n,)
         True for test examples.
     settings : TrainingSettings
         Its seed also determines the initial weights.
     cache : ArrayCache, optional
-        Cache of results; nothing in it is trained again.
+        Store of results. A network whose predictions are in it is not trained again.
     augment : callable, optional
         Augmentation as in :func:`~groove_utils.networks.train_epoch`: a module-level function, or a
         `functools.partial` of one.
     scale_on_all : bool
-        Include test examples in the scaling. This is a leak, for demonstration.
+        Compute the mean and standard deviation over the test examples too, to demonstrate a leak.
     **options
         Options of the module.
 
@@ -116,6 +118,11 @@ def holdout_accuracy(
         As in :func:`train_and_test`.
     seed, epochs : int
         See :class:`~groove_utils.networks.TrainingSettings`.
+
+    Returns
+    -------
+    float
+        Share of correct predictions, 0…1.
     """
     settings = TrainingSettings(epochs=epochs, seed=seed)
     probabilities = train_and_test(
@@ -144,7 +151,12 @@ def task_accuracy(
     name, seed, cache, augment, **options
         As in :func:`holdout_accuracy`.
     n_train : int, optional
-        Number of training examples to use, from the first on; all by default.
+        Use only the first `n_train` training examples; all by default.
+
+    Returns
+    -------
+    float
+        Share of correct predictions, 0…1.
     """
     use = np.concatenate([np.arange(n_train or task.n_train), np.arange(task.n_train, len(task.y))])
     held_out = use >= task.n_train
@@ -162,18 +174,19 @@ def compare_modules(
     cache: ArrayCache | None = None,
     n_jobs: int = 1,
 ) -> pd.DataFrame:
-    """Train every module on every task with several seeds.
+    """Train every module on every task with several seeds, and compute test accuracies.
 
     Parameters
     ----------
     tasks : mapping of str to ListeningTask
         See :mod:`groove_utils.synth.listening_tasks`.
     modules : iterable of str
+        Names of modules; see :func:`~groove_utils.networks.build_module`.
     seeds : iterable of int
     settings : TrainingSettings
-        Its seed is replaced by each of `seeds`.
+        Its seed is replaced by each of `seeds` in turn.
     cache : ArrayCache, optional
-        Cache of results; nothing in it is trained again.
+        As in :func:`train_and_test`.
     n_jobs : int
         Number of processes.
 
@@ -181,7 +194,7 @@ def compare_modules(
     -------
     DataFrame
         One row per task, module and seed: ``task, module, seed, accuracy, chance, parameters,
-        multiply_adds``. Chance is the proportion of the most frequent class in the test set.
+        multiply_adds``. Chance is the share of the most frequent class in the test set.
     """
     modules, seeds = list(modules), list(seeds)
     jobs = [(t, m, s) for t in tasks for m in modules for s in seeds]
@@ -211,7 +224,7 @@ def compare_modules(
 
 
 def summarise_scores(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Compute the mean accuracy over seeds with a t interval, clipped to 0…1.
+    """Compute mean accuracies over seeds, with t intervals clipped to 0…1.
 
     Parameters
     ----------
@@ -225,7 +238,7 @@ def summarise_scores(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         One row per task and module: ``task, module, accuracy, low, high, n, chance, parameters,
         multiply_adds, verdict``. The verdict is ``found`` if the interval lies above the midpoint
         between chance and 1, ``not found`` if it lies below, and ``unclear`` otherwise. With a
-        single seed, the estimate is used in place of an interval.
+        single seed there is no interval, and the verdict is based on the estimate.
     """
     groups = scores.groupby(["task", "module"], sort=False)
     table = groups.agg(

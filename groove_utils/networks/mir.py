@@ -1,4 +1,4 @@
-"""Tasks of music information retrieval, sorted by the network's output."""
+"""Tasks of music information retrieval, with suitable network outputs and losses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 __all__ = ["mir_tasks"]
 
-# task, one answer per, seconds that it covers, subjectivity 0..3, output, loss
+# task, unit of one prediction, its typical duration in seconds, subjectivity 0…3, output, loss
 _TASKS = [
     ("onset detection", "frame", 0.01, 0, "sigmoid per frame", "binary cross-entropy"),
     ("pitch (f0)", "frame", 0.02, 0, "softmax over pitch bins per frame", "cross-entropy"),
@@ -24,14 +24,15 @@ _TASKS = [
 
 
 def mir_tasks() -> pd.DataFrame:
-    """List tasks with their time scale, subjectivity, output and loss.
+    """List tasks of music information retrieval with their time scale, subjectivity and loss.
 
     Returns
     -------
     DataFrame
-        Index ``task``; columns ``answer`` (one per frame, note, …), ``seconds`` (covered by one
-        answer), ``subjectivity`` (from 0, decided by measurement, to 3, a matter of opinion; the
-        ordering is ours), ``output``, ``loss``.
+        Index ``task``; columns ``answer`` (“one per frame”, “one per note”, …), ``seconds``
+        (typical duration covered by one answer), ``subjectivity`` (from 0, objectively measurable,
+        to 3, a matter of opinion; our own grading), ``output`` (of a network for the task) and
+        ``loss``.
 
     References
     ----------

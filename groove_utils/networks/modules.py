@@ -1,7 +1,8 @@
-"""The four building blocks of Choi et al. (2017) as classifiers of similar size.
+"""Four small classifiers, each built around one module.
 
-Each takes spectrograms of shape (batch, n_bands, n_frames) and returns one logit per class. They
-differ only in how weights are shared and which information is discarded.
+The modules are the dense, convolutional and recurrent ones of Choi, Fazekas, Cho & Sandler (2017),
+and attention. Each classifier takes spectrograms of shape (batch, n_bands, n_frames) and returns
+one logit per class. They differ in how weights are shared and which information is discarded.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = [
 
 
 class DenseClassifier(nn.Module):
-    """Dense classifier: a weight for every band of every frame, without weight sharing.
+    """Dense classifier: each hidden unit has a separate weight for every band of every frame.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class DenseClassifier(nn.Module):
 
 
 class ConvolutionClassifier(nn.Module):
-    """Convolutional classifier: kernels slide over bands and frames, followed by a global maximum.
+    """Convolutional classifier: kernels slide over bands and frames, and maxima are classified.
 
     Parameters
     ----------
@@ -50,7 +51,8 @@ class ConvolutionClassifier(nn.Module):
     width : int
         Number of kernels.
     kernel : (int, int)
-        Bands and frames that a kernel spans, its receptive field.
+        Numbers of bands and frames that a kernel spans (its receptive field), at most `n_bands`
+        and `n_frames`.
     """
 
     def __init__(
@@ -74,15 +76,16 @@ class ConvolutionClassifier(nn.Module):
 
 
 class RecurrentClassifier(nn.Module):
-    """Recurrent classifier: a state is carried from frame to frame.
+    """Recurrent classifier: a state is passed from frame to frame, and its mean is classified.
 
     Parameters
     ----------
     n_bands, n_frames, n_classes : int
-        `n_frames` is not used: a recurrent network accepts any length.
+        `n_frames` is not used, since a recurrent network accepts any length.
     width : int
         Size of the state.
     cell : {"gru", "lstm", "rnn"}
+        Kind of recurrent unit.
     both_directions : bool
         Add a second recurrent layer that reads the frames backwards.
     """
@@ -115,7 +118,7 @@ class RecurrentClassifier(nn.Module):
 
 
 class AttentionClassifier(nn.Module):
-    """Attention classifier: the last frame attends to all frames, whatever their distance.
+    """Attention classifier: the last frame attends to all frames, at any distance.
 
     Parameters
     ----------
@@ -153,7 +156,7 @@ MODULES = {
     "recurrent": RecurrentClassifier,
     "attention": AttentionClassifier,
 }
-"""The four classifiers by name."""
+"""Classes of the four classifiers, by name."""
 
 
 def build_module(name: str, shape: tuple[int, int], n_classes: int, **options) -> nn.Module:
@@ -163,7 +166,7 @@ def build_module(name: str, shape: tuple[int, int], n_classes: int, **options) -
     ----------
     name : {"dense", "convolution", "recurrent", "attention"}
     shape : (int, int)
-        Bands and frames of an example.
+        Numbers of bands and frames of an example.
     n_classes : int
     **options
         Options of the classifier, such as ``width`` or ``kernel``.
@@ -184,7 +187,7 @@ def build_module(name: str, shape: tuple[int, int], n_classes: int, **options) -
     """
     if name not in MODULES:
         raise DetailedError(
-            f"no module {name!r}; expected one of {', '.join(MODULES)}.",
+            f"there is no module {name!r}; expected one of {', '.join(MODULES)}.",
             kind="unknown_choice", column="name", value=name,
         )  # fmt: skip
     return MODULES[name](*shape, n_classes, **options)

@@ -1,4 +1,4 @@
-"""Size of a network: parameters, multiply-adds, receptive field."""
+"""Size of a network: parameters, multiply–add operations and receptive field."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def count_parameters(network: nn.Module) -> int:
 def count_multiply_adds(network: nn.Module, shape: Sequence[int]) -> int:
     """Count the multiply–add operations of a forward pass for one example.
 
-    Matrix products and convolutions are counted; bias additions and pointwise functions are not.
+    Only matrix products and convolutions are counted, not bias additions and pointwise functions.
 
     Parameters
     ----------
     network : torch.nn.Module
     shape : sequence of int
-        Shape of one example, without the batch.
+        Shape of one example, without the batch dimension.
 
     Examples
     --------
@@ -41,30 +41,31 @@ def count_multiply_adds(network: nn.Module, shape: Sequence[int]) -> int:
     """
     training, fused = network.training, torch.backends.mha.get_fastpath_enabled()
     network.eval()
-    torch.backends.mha.set_fastpath_enabled(False)  # its fused layers are not counted
-    separate = sdpa_kernel(SDPBackend.MATH)  # attention as explicit matrix products
-    with separate, FlopCounterMode(display=False) as counter, torch.no_grad():
+    torch.backends.mha.set_fastpath_enabled(False)  # fused layers would not be counted
+    unfused = sdpa_kernel(SDPBackend.MATH)  # attention as explicit matrix products
+    with unfused, FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, *shape))
     torch.backends.mha.set_fastpath_enabled(fused)
     network.train(training)
-    return counter.get_total_flops() // 2  # one for the product, one for the sum
+    return counter.get_total_flops() // 2  # the counter adds a product and a sum separately
 
 
 def receptive_field(
     kernels: Sequence[int], strides: Sequence[int] = (), dilations: Sequence[int] = ()
 ) -> int:
-    """Compute the receptive field of one output of a stack of convolution or pooling layers.
+    """Compute the receptive field of a stack of convolution or pooling layers, along one axis.
 
     Parameters
     ----------
     kernels : sequence of int
-        Kernel sizes, from the input upwards.
+        Kernel size of each layer, from input to output.
     strides, dilations : sequence of int
-        Strides and dilations; 1 by default.
+        Stride and dilation of each layer; 1 by default.
 
     Returns
     -------
     int
+        Number of consecutive inputs that affect one output.
 
     References
     ----------

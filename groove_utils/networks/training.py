@@ -1,8 +1,8 @@
-"""Training loop used for every network of the book.
+"""Training loop for all networks trained in the book.
 
-:func:`train_epoch` is the loop, short enough to be printed in a chapter; :func:`fit` repeats it
-with a learning-rate schedule, early stopping and checkpoints. On one machine, the same seed gives
-the same weights, even if training is interrupted and resumed.
+:func:`train_epoch` trains for one epoch and is short enough to be printed in a chapter.
+:func:`fit` calls it repeatedly, with a learning-rate schedule, early stopping and checkpoints. On
+one machine, the same seed gives the same weights, even if training is interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -50,15 +50,16 @@ class TrainingSettings:
     epochs : int
     batch_size : int
     learning_rate : float
-        Highest rate of the one-cycle schedule (Smith & Topin 2018): it rises over the first 30%
-        of the steps and falls along a cosine.
+        Highest rate of the one-cycle schedule (Smith & Topin 2018), which rises along a cosine
+        over the first 30% of the steps, and then falls along a cosine.
     weight_decay : float
         Weight decay of AdamW (Loshchilov & Hutter 2019).
     patience : int, optional
-        Stop after this many epochs without a lower validation loss; requires validation data.
+        Stop after this many consecutive epochs without a new lowest validation loss. Requires
+        validation data.
     seed : int
-        Seed for the order of examples, dropout and augmentation. Initial weights are set by the
-        caller.
+        Seed for the order of examples, dropout and augmentation. The caller sets the initial
+        weights.
     """
 
     epochs: int = 15
@@ -79,7 +80,7 @@ class TrainingSettings:
 
 @contextmanager
 def one_torch_thread():
-    """Limit torch to one thread: faster for small networks, and reproducible."""
+    """Limit torch to one thread, which is faster for small networks and reproducible."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -97,7 +98,7 @@ def train_epoch(
     batch_size: int = 64,
     augment: Augment | None = None,
 ) -> float:
-    """Train a network for one epoch, in random order.
+    """Train a network for one epoch, with the examples in random order.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def train_epoch(
     optimiser, schedule
         Optimiser and learning-rate schedule, stepped once per batch.
     batch_size : int
-        Largest batch size; batches are as even as possible.
+        Maximum batch size. Batch sizes differ by at most 1.
     augment : callable, optional
         Function ``augment(x, target) -> (x, target)``, applied to each batch.
 
@@ -147,8 +148,8 @@ def fit(
 ) -> pd.DataFrame:
     """Train a network in place.
 
-    If `valid` is given, the network ends with the weights of the epoch with the lowest validation
-    loss.
+    If `valid` is given, the weights from the epoch with the lowest validation loss are restored at
+    the end.
 
     Parameters
     ----------
@@ -161,13 +162,13 @@ def fit(
     augment : callable, optional
         As in :func:`train_epoch`.
     checkpoint : path-like, optional
-        File written after each epoch. If it exists, training is resumed from it.
+        File to which the state is saved after each epoch. If it exists, training resumes from it.
     progress : bool
         Show a progress bar.
     engine : accelerate.Accelerator, optional
-        Device, precision and processes; by default, this process on the CPU in float32. With
-        several processes, each computes its part of every batch, and batch normalisation uses the
-        statistics of that part. See :func:`choose_accelerator`.
+        Device, precision and processes, from :func:`choose_accelerator`; by default, this process
+        on the CPU in float32. With several processes, each computes its part of every batch, and
+        batch normalisation uses the statistics of that part.
 
     Returns
     -------
@@ -177,14 +178,15 @@ def fit(
     Raises
     ------
     DetailedError
-        If the training set is empty, or `patience` is set without `valid`.
+        If the training set is empty, `X` and `y` differ in length, or `patience` is set without
+        `valid`.
     """
-    # copies: torch warns about arrays from other processes, which are read-only
+    # copied, since arrays from other processes are read-only and torch warns about them
     X, y = (each if torch.is_tensor(each) else torch.tensor(each) for each in (X, y))
     _check_data(X, y, settings, valid)
-    trained = network
+    prepared = network
     if engine is not None:
-        trained, X, y = engine.prepare_model(network), X.to(engine.device), y.to(engine.device)
+        prepared, X, y = engine.prepare_model(network), X.to(engine.device), y.to(engine.device)
         augment = partial(_take_share, augment=augment, engine=engine)
     optimiser, schedule = _optimise(network, settings, len(X))
     parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
@@ -194,7 +196,7 @@ def fit(
             break
         with torch.random.fork_rng():
             torch.manual_seed(settings.seed * 100_003 + epoch)  # the same whether resumed or not
-            loss = train_epoch(trained, X, y, optimiser, schedule, settings.batch_size, augment)
+            loss = train_epoch(prepared, X, y, optimiser, schedule, settings.batch_size, augment)
         row = {"epoch": epoch, "loss": loss}
         if valid is not None:
             row |= _validate(network, *valid)
@@ -207,8 +209,8 @@ def fit(
         if checkpoint is not None and (engine is None or engine.is_main_process):
             _save(checkpoint, parts, history, best)
     if engine is not None:
-        engine.unwrap_model(trained, keep_fp32_wrapper=False)
-        vars(network).pop("forward", None)  # back to that of the class
+        engine.unwrap_model(prepared, keep_fp32_wrapper=False)
+        vars(network).pop("forward", None)  # restore the class's method
         engine.wait_for_everyone()
     if best is not None:
         network.load_state_dict(best)
@@ -217,13 +219,18 @@ def fit(
 
 @one_torch_thread()
 def predict(network: nn.Module, X: np.ndarray | torch.Tensor, batch_size: int = 256) -> np.ndarray:
-    """Return class probabilities, float32 (n, n_classes).
+    """Predict class probabilities.
 
     Parameters
     ----------
     network : torch.nn.Module
+        Network that returns logits; it is switched to evaluation mode.
     X : array-like, shape (n, ...)
     batch_size : int
+
+    Returns
+    -------
+    ndarray of float32, shape (n, n_classes)
     """
     network.eval()
     device = next((p.device for p in network.parameters()), "cpu")
@@ -233,15 +240,20 @@ def predict(network: nn.Module, X: np.ndarray | torch.Tensor, batch_size: int = 
 
 
 def choose_accelerator(device: str | None = None) -> Accelerator | None:
-    """Choose where to train: a GPU or several processes if available, otherwise None.
+    """Return an accelerator for training on a GPU or in several processes.
 
-    A GPU computes matrix products in bfloat16. Several processes are started by
-    ``torchrun --nproc-per-node N script.py`` or ``accelerate launch script.py``.
+    On a GPU, matrix products are computed in bfloat16. To use several processes, start the script
+    with ``torchrun --nproc-per-node N script.py`` or ``accelerate launch script.py``.
 
     Parameters
     ----------
     device : str, optional
         As in :func:`choose_device`.
+
+    Returns
+    -------
+    accelerate.Accelerator or None
+        None for a single process without a CUDA GPU.
 
     Examples
     --------
@@ -271,7 +283,7 @@ def _check_data(X, y, settings, valid) -> None:
 
 
 def _take_share(x, target, augment, engine) -> tuple[torch.Tensor, torch.Tensor]:
-    """Augment a batch identically in every process, and keep this process's part of it."""
+    """Augment a batch in the same way in every process, and return this process's part."""
     if augment is not None:
         x, target = augment(x, target)
     n, k = engine.num_processes, engine.process_index
@@ -279,7 +291,7 @@ def _take_share(x, target, augment, engine) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _agree(network, row: dict, engine) -> dict:
-    """Give all processes the buffers and scores of the first one, and the mean training loss."""
+    """Copy the first process's buffers and scores to all processes, and average the loss."""
     from accelerate.utils import broadcast, broadcast_object_list
 
     for buffer in network.buffers():  # statistics of batch normalisation
@@ -303,7 +315,7 @@ def _out_of_patience(history: list[dict], patience: int | None) -> bool:
 
 
 def _optimise(network, settings: TrainingSettings, n_examples: int):
-    """Return AdamW and its one-cycle schedule."""
+    """Create an AdamW optimiser and its one-cycle schedule."""
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -315,14 +327,14 @@ def _optimise(network, settings: TrainingSettings, n_examples: int):
 
 
 def _save(checkpoint, parts, history: list[dict], best: dict | None) -> None:
-    """Save everything that is needed to resume training."""
+    """Save everything needed to resume training."""
     states = {name: part.state_dict() for name, part in parts.items()}
     with atomic_path(Path(checkpoint)) as unfinished:
         torch.save({"states": states, "history": history, "best": best}, unfinished)
 
 
 def _resume(checkpoint, parts) -> tuple[list[dict], dict | None]:
-    """Load a checkpoint into a network, its optimiser and schedule, if there is one."""
+    """Load a checkpoint, if there is one; return the history and the best weights so far."""
     if checkpoint is None or not Path(checkpoint).is_file():
         return [], None
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)

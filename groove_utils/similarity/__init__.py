@@ -1,6 +1,6 @@
-"""Similarity of songs in embeddings: maps, neighbours, CKA, RSA with Mantel tests.
+"""Similarity of songs in embeddings: maps, nearest neighbours, CKA, and RSA with Mantel tests.
 
-The chapters on embeddings and probing use it.
+Used in the chapters on embeddings and probing.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
-"""Similarity of models and of layers by centred kernel alignment.
+"""Similarity of models and of layers by centred kernel alignment (CKA).
 
-Models may differ in the number of units, and their spaces may be rotated. What can be compared is
-which songs they place close together.
+The vectors of two models cannot be compared directly, since they may differ in length and rotation.
+CKA compares which songs each model places close together.
 """
 
 from __future__ import annotations
@@ -20,26 +20,32 @@ __all__ = ["compare_embeddings", "extreme_pairs", "layer_similarity", "linear_ck
 
 
 def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) -> float:
-    """Compute linear centred kernel alignment of two sets of vectors of the same songs.
+    """Compute the linear centred kernel alignment (CKA) of two embeddings of the same songs.
 
     Parameters
     ----------
     first, second : ndarray, shapes (n_songs, d1) and (n_songs, d2)
-        Songs in the same order; at least 4.
+        Vectors of the same songs in the same order; at least 4 songs.
     debiased : bool
-        Use the unbiased estimator of the Hilbert–Schmidt independence criterion. The plain one
-        grows towards 1 as dimensions outnumber songs, even for unrelated vectors.
+        Use the unbiased estimator of the Hilbert–Schmidt independence criterion. With the biased
+        estimator, CKA approaches 1 when dimensions outnumber songs, even for unrelated vectors.
 
     Returns
     -------
     float
-        1 for the same geometry up to rotation and scale; about 0 for unrelated ones (the debiased
-        estimate may be slightly negative). NaN if all songs of a set have the same vector.
+        1 if the embeddings differ only in rotation and scale; about 0 if they are unrelated (the
+        debiased estimate may be slightly negative). NaN if one of them has the same vector for all
+        songs.
+
+    Raises
+    ------
+    StatsError
+        If the shapes do not match, or there are fewer than 4 songs.
 
     References
     ----------
-    Kornblith et al. (2019), arXiv:1905.00414; Song et al. (2012), Feature selection via dependence
-    maximization, for the unbiased estimator.
+    Kornblith et al. (2019), arXiv:1905.00414; for the unbiased estimator, Song et al. (2012),
+    "Feature selection via dependence maximization", Journal of Machine Learning Research 13.
 
     Examples
     --------
@@ -50,8 +56,8 @@ def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) 
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if len(first) != len(second) or first.ndim != 2 or second.ndim != 2 or len(first) < 4:
         raise StatsError(
-            f"the vectors have shapes {first.shape} and {second.shape}; expected (n_songs, dim) "
-            "each, with the same 4 or more songs",
+            f"the embeddings have shapes {first.shape} and {second.shape}; expected two arrays "
+            "(n_songs, dim) for the same 4 or more songs",
             kind="shape", value=(first.shape, second.shape),
         )  # fmt: skip
     hsic = _unbiased_hsic if debiased else _biased_hsic
@@ -63,7 +69,7 @@ def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) 
 def compare_embeddings(
     vectors: Mapping[str, np.ndarray], artists=None, *, n_permutations: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """Compare all pairs of models by CKA and by the Mantel test.
+    """Compare all pairs of models by CKA and by Mantel tests.
 
     Parameters
     ----------
@@ -75,7 +81,8 @@ def compare_embeddings(
     Returns
     -------
     pandas.DataFrame
-        One row per pair: ``first, second, cka, rho, p, n_songs, p_holm``; empty for one model.
+        One row per pair: ``first, second, cka, rho, p, n_songs, p_holm`` (`p` adjusted over the
+        pairs). Empty if there is only one model.
     """
     rows = [
         {
@@ -100,7 +107,7 @@ def compare_embeddings(
 def extreme_pairs(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """Return the rows of :func:`compare_embeddings` with the highest and the lowest CKA.
 
-    If there are no pairs, both rows contain dashes and NaN.
+    If no pair has a CKA value, both rows contain dashes and NaN.
     """
     if pairs["cka"].isna().all():
         none = pd.Series({"first": "–", "second": "–", "cka": np.nan})
@@ -115,6 +122,10 @@ def layer_similarity(layers: Mapping[str, np.ndarray]) -> pd.DataFrame:
     ----------
     layers : mapping of str to ndarray, shape (n_songs, dim)
         Vectors by layer, such as ``embedding.layers``, from input to output.
+
+    Returns
+    -------
+    DataFrame, layers × layers
     """
     table = pd.DataFrame(1.0, index=list(layers), columns=list(layers)).rename_axis("layer")
     for first, second in combinations(layers, 2):

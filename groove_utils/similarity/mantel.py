@@ -1,9 +1,9 @@
 """Mantel tests between embeddings, and between embeddings and ratings.
 
-Representational similarity analysis compares the distances between all pairs of songs. Pairs share
-songs and are not independent, and songs of one artist resemble each other. p-values are therefore
-based on permutations of whole artists with equal numbers of songs, and intervals on leaving out
-whole artists.
+Representational similarity analysis (RSA) compares the distances between all pairs of songs. These
+are not independent: pairs have songs in common, and songs by the same artist resemble each other.
+p-values are therefore based on exchanging whole artists with equal numbers of songs, and intervals
+on leaving out one artist at a time.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def _distances(vectors: np.ndarray, metric: str, name: str) -> np.ndarray:
     distances = pdist(vectors, metric)
     if not len(distances) or not np.isfinite(distances).all() or np.ptp(distances) == 0:
         raise StatsError(
-            f"{metric} distances of {name} are undefined or all the same: vectors are constant, "
-            "zero or not finite, or there are fewer than three songs",
+            f"{metric} distances of {name} are undefined or all the same: the vectors are "
+            "constant, zero or not finite, or there are fewer than three songs",
             kind="no_distances", column=name,
         )  # fmt: skip
     return distances
@@ -35,7 +35,7 @@ def mantel_test(
     first: np.ndarray, second: np.ndarray, artists=None, *, names=("first", "second"),
     n_permutations=1000, seed=0,
 ) -> pd.Series:  # fmt: skip
-    """Correlate the ranks of the distances between songs, with a permutation test.
+    """Rank-correlate the distances between songs in two embeddings, with a permutation test.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def mantel_test(
     artists : array-like of shape (n_songs,), optional
         If given, whole artists are permuted instead of single songs.
     names : (str, str)
-        Names of the two for error messages.
+        Names of the embeddings, for error messages.
     n_permutations : int
     seed : int
 
@@ -51,6 +51,11 @@ def mantel_test(
     -------
     pandas.Series
         ``rho`` (Spearman's, −1…1, of correlation distances), ``p`` (one-sided) and ``n_songs``.
+
+    Raises
+    ------
+    StatsError
+        If the distances of an embedding are undefined or all equal.
     """
     distances = [
         _distances(np.asarray(x), "correlation", name) for x, name in zip((first, second), names)
@@ -75,24 +80,29 @@ def rsa(
     n_boot=2000,
     seed=0,
 ) -> pd.DataFrame:
-    """Correlate the ranks of distances between songs in features and in ratings.
+    """Rank-correlate distances between songs in features with their distances in ratings.
 
     Parameters
     ----------
     X : array-like of shape (n, d), or mapping of layer → such arrays
-        Each layer is compared separately, without scaling: standardise first if units differ.
+        Features. Each layer is compared separately. Features are not scaled: standardise them
+        first if their units differ.
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
+        Ratings; one column per target.
     artists, styles : array-like of shape (n,), optional
-        Whole artists are permuted. By default, each song counts as its own artist.
+        Artist and style of each song. Whole artists are permuted. By default, each song counts as
+        its own artist, and all songs have the same style.
     metric, target_metric : str
-        Metrics of :func:`scipy.spatial.distance.pdist`. For a single target, ``cityblock`` is the
-        absolute difference.
+        Metrics of :func:`scipy.spatial.distance.pdist` for features and ratings. Targets are
+        compared one at a time, so ``cityblock`` is the absolute difference.
     same_artist : bool
-        Keep pairs of songs by the same artist. Without them, recognising the artist does not help.
+        Keep pairs of songs by the same artist. By default they are dropped, since features that
+        merely identify the artist would otherwise score well.
     control_style : bool
-        Partial out from both ranks whether the two songs have the same style. Distances between
-        three or more styles can still agree, so p needs `within_style` as well: without it, p was
-        below .05 in 20% of 60 simulations in which nothing but style was shared, with it in 7%.
+        Partial out from both sets of ranks whether the two songs have the same style. With three
+        or more styles, the distances between styles may still agree, so use `within_style` as
+        well: in 60 simulations in which features and ratings had only style in common, p was below
+        .05 in 20% without it and in 7% with it.
     within_style : bool
         Permute artists only within their styles.
     n_permutations, n_boot : int
@@ -101,8 +111,14 @@ def rsa(
     Returns
     -------
     DataFrame
-        One row per layer and target: ``layer, target, rho, low, high`` (95%, over artists), ``p,
-        p_layers`` (against the maximum over layers), ``n_pairs``. p is one-sided.
+        One row per layer and target: ``layer, target, rho, low, high`` (95%, over artists; NaN with
+        fewer than three artists), ``p, p_layers`` (against the maximum over layers), ``n_pairs``.
+        Both p-values are one-sided.
+
+    Raises
+    ------
+    StatsError
+        If there are too few songs or pairs, or the distances are undefined or all equal.
     """
     ids, targets, ratings = as_targets(y)
     n = len(ids)
@@ -130,7 +146,7 @@ def rsa(
         p_layers = permutation_p(rho, null.max(axis=1, keepdims=True))
         low, high = _artist_intervals(
             [distances[keep] for distances in features], ratings_apart[keep], covariate,
-            artist[i], artist[j], rho, n_boot=n_boot, seed=seed,
+            (artist[i], artist[j]), rho, n_boot=n_boot, seed=seed,
         )  # fmt: skip
         for k, name in enumerate(blocks):
             rows.append((name, target, rho[k], low[k], high[k], p[k], p_layers[k], len(i)))
@@ -138,18 +154,23 @@ def rsa(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _artist_intervals(features, ratings_apart, covariate, one, other, rho, *, n_boot, seed):
-    """Compute intervals by leaving out pairs by artist; `one` and `other` are their artists."""
-    count = 1 + max(one.max(), other.max())
-    if count < FEWEST_CLUSTERS:
+def _artist_intervals(features, ratings_apart, covariate, artists, rho, *, n_boot, seed):
+    """Compute intervals from the influence of each artist: the change in rho without their pairs.
+
+    `artists` contains the artist codes of the first and of the second song of each pair.
+    """
+    first_artists, second_artists = artists
+    n_artists = 1 + max(first_artists.max(), second_artists.max())
+    if n_artists < FEWEST_CLUSTERS:
         return np.full((2, len(features)), np.nan)
-    first, second = [order_codes(distances) for distances in features], order_codes(ratings_apart)
-    left_out = np.empty((count, len(features)))
-    for artist in range(count):
-        rest = (one != artist) & (other != artist)
-        part = None if covariate is None else covariate[rest]
-        ranks = unit_ranks(second[rest], part)
-        left_out[artist] = [unit_ranks(codes[rest], part) @ ranks for codes in first]
+    feature_codes = [order_codes(distances) for distances in features]
+    rating_codes = order_codes(ratings_apart)
+    left_out = np.empty((n_artists, len(features)))
+    for artist in range(n_artists):
+        rest = (first_artists != artist) & (second_artists != artist)
+        control = None if covariate is None else covariate[rest]
+        ranks = unit_ranks(rating_codes[rest], control)
+        left_out[artist] = [unit_ranks(codes[rest], control) @ ranks for codes in feature_codes]
     influence = jackknife_influence(left_out)
     low, high, *_ = influence_interval(rho, influence, n_boot=n_boot, seed=seed)
     return np.maximum(low, -1.0), np.minimum(high, 1.0)

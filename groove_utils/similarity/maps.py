@@ -32,6 +32,11 @@ def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndar
     Returns
     -------
     ndarray, shape (n_songs, 2)
+
+    Raises
+    ------
+    StatsError
+        If `method` is unknown.
     """
     if method == "pca":
         standardised = StandardScaler().fit_transform(vectors)
@@ -43,7 +48,7 @@ def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndar
         warnings.simplefilter("ignore")  # UMAP warns that a seed implies one thread
         import umap
 
-        # the neighbours that UMAP would find itself, without compiling its search
+        # precomputed neighbours spare UMAP from compiling its own search
         n_neighbors = min(5, len(vectors) - 1)
         distances = pairwise_distances(vectors, metric="correlation")
         nearest = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
@@ -59,12 +64,12 @@ def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndar
 
 
 def last_hidden_layer(layers: Iterable[str]) -> str:
-    """Return the last layer that is not a tagger's output.
+    """Return the name of the last layer that is not the output of a tagger (``taggram``).
 
     Parameters
     ----------
     layers : iterable of str
-        Names from input to output, such as ``embedding.layers``.
+        Layer names from input to output, such as ``embedding.layers``.
 
     Examples
     --------

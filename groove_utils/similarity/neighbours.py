@@ -1,4 +1,4 @@
-"""Neighbourhoods in embeddings: nearest songs, and separation of styles.
+"""Nearest neighbours of songs in embeddings, and separation of styles.
 
 Distances are correlation distances, 1 − Pearson's r between the vectors of two songs, so neither
 the mean nor the scale of a vector matters.
@@ -31,33 +31,38 @@ __all__ = [
 def style_separation(
     vectors: np.ndarray, styles, artists, *, n_permutations: int = 1000, seed: int = 0
 ) -> pd.Series:
-    """Measure how well styles are separated, with a permutation test over artists.
+    """Measure how well styles separate in an embedding, and test it by permuting artists.
 
     Parameters
     ----------
     vectors : ndarray, shape (n_songs, dim)
     styles, artists : array-like of str, shape (n_songs,)
-        Songs by the same artist sound alike, so artists are permuted; if an artist has several
-        styles, the songs of each style stay together.
+        Styles are permuted over artists, not songs, because songs by the same artist sound alike.
+        An artist's songs of one style receive a common style in each permutation.
     n_permutations : int
     seed : int
 
     Returns
     -------
     pandas.Series
-        ``silhouette`` (−1…1, mean over songs), ``null_mean``, ``p``, ``n_songs`` and
-        ``n_artists``.
+        ``silhouette`` (−1…1, mean over songs), ``null_mean`` (its mean over permutations), ``p``
+        (one-sided), ``n_songs`` and ``n_artists``.
+
+    Raises
+    ------
+    StatsError
+        If all songs have the same style.
     """
     styles, artists = np.asarray(styles, dtype=str), np.asarray(artists, dtype=str)
     if len(np.unique(styles)) < 2:
         raise StatsError("all songs have one style; two or more are needed", kind="one_style",
                          column="styles")  # fmt: skip
-    pairs, which = np.unique(np.stack([artists, styles]), axis=1, return_inverse=True)
+    pairs, pair_of_song = np.unique(np.stack([artists, styles]), axis=1, return_inverse=True)
     distances = squareform(pdist(vectors, "correlation"))
     observed = mean_silhouette(distances, styles)
     null = np.array(
         [
-            mean_silhouette(distances, pairs[1][order][which.ravel()])
+            mean_silhouette(distances, pairs[1][order][pair_of_song.ravel()])
             for order in permute(n_permutations, pairs.shape[1], seed=seed)
         ]
     )
@@ -73,9 +78,20 @@ def style_separation(
 
 
 def mean_silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
-    """Compute scikit-learn's ``silhouette_score`` (Rousseeuw 1987) without its checks.
+    """Compute the mean silhouette (Rousseeuw 1987) from distances.
 
-    With 144 songs, it takes 0.05 ms instead of 1.2 ms, which matters in permutation tests.
+    It equals scikit-learn's ``silhouette_score``, but skips the input checks, which makes
+    permutation tests much faster: 0.05 ms instead of 1.2 ms for 144 songs.
+
+    Parameters
+    ----------
+    distances : ndarray, shape (n_songs, n_songs)
+    labels : ndarray, shape (n_songs,)
+
+    Returns
+    -------
+    float
+        Mean over songs, −1…1.
     """
     member = labels[:, None] == np.unique(labels)
     counts = member.sum(axis=0)
@@ -89,33 +105,42 @@ def mean_silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
 
 
 def nearest_songs(vectors: np.ndarray) -> np.ndarray:
-    """List, for each song, the other songs from nearest to farthest, (n_songs, n_songs − 1).
+    """Rank all other songs by their distance from each song.
 
-    Songs at the same distance keep their order.
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_songs, dim)
+
+    Returns
+    -------
+    ndarray of int, shape (n_songs, n_songs − 1)
+        Row i lists the other songs' indices, from the nearest to song i to the farthest. Songs at
+        equal distances stay in index order.
     """
     n_songs = len(vectors)
     distances = squareform(pdist(vectors, "correlation"))
-    np.fill_diagonal(distances, -np.inf)  # the song itself comes first, and is dropped
+    np.fill_diagonal(distances, -np.inf)  # each song comes first in its own list, and is dropped
     return np.argsort(distances, axis=1, kind="stable")[:, 1:].reshape(n_songs, n_songs - 1)
 
 
 def neighbour_rate(vectors: np.ndarray, labels, artists, *, n_boot: int = 1000, seed: int = 0):
-    """Compute how often a song's nearest neighbour has the same label, and the chance rate.
+    """Compute how often a song and its nearest neighbour share a label, and the chance rate.
 
     Parameters
     ----------
     vectors : ndarray, shape (n_songs, dim)
     labels : array-like of str, shape (n_songs,)
-        Artists or styles.
+        Label of each song: its artist or its style.
     artists : array-like of str, shape (n_songs,)
-        Artists are resampled for the interval.
+        Artist of each song; whole artists are resampled for the interval.
     n_boot, seed : int
+        Number of bootstrap samples, and random seed.
 
     Returns
     -------
     pandas.Series
-        ``rate``, ``low``, ``high`` and ``chance``, all 0…1: the share of songs whose nearest other
-        song has the same label, its 95% percentile interval over artists, and the share for a
+        All values are 0…1. ``rate``: share of songs whose nearest neighbour has the same label;
+        ``low, high``: its 95% bootstrap percentile interval; ``chance``: expected share for a
         random neighbour.
     """
     hits, n = _neighbour_hits(vectors, labels), len(labels)
@@ -129,7 +154,7 @@ def neighbour_rate(vectors: np.ndarray, labels, artists, *, n_boot: int = 1000, 
 def neighbour_difference(
     first: np.ndarray, second: np.ndarray, labels, artists, *, n_boot: int = 1000, seed: int = 0
 ) -> pd.Series:
-    """Compare how often nearest neighbours share a label in two embeddings of the same songs.
+    """Compare two embeddings of the same songs by how often nearest neighbours share a label.
 
     Parameters
     ----------
@@ -140,20 +165,20 @@ def neighbour_difference(
     Returns
     -------
     pandas.Series
-        ``estimate, low, high``: first − second, −1…1, with its 95% interval over artists; ``p``,
-        two-sided, from the jackknife over artists.
+        ``estimate, low, high``: difference in rate, first − second, −1…1, with its 95% bootstrap
+        interval over artists; ``p``: two-sided, from the jackknife over artists.
     """
     difference = _neighbour_hits(first, labels) - _neighbour_hits(second, labels)
     values = _mean_interval(difference, artists, n_boot, seed)
-    codes, count = cluster_codes(artists)
-    left_out = [[difference[codes != artist].mean()] for artist in range(count)]
+    codes, n_artists = cluster_codes(artists)
+    left_out = [[difference[codes != artist].mean()] for artist in range(n_artists)]
     influence = jackknife_influence(np.array(left_out))
     p = influence_interval(np.array([values[0]]), influence, n_boot=1).p[0]
     return pd.Series(dict(zip(("estimate", "low", "high", "p"), (*values, p), strict=True)))
 
 
 def _neighbour_hits(vectors, labels) -> np.ndarray:
-    """Return 1.0 for songs whose nearest other song has the same label, and 0.0 for others."""
+    """Return 1.0 for songs whose nearest neighbour has the same label, and 0.0 for others."""
     labels = np.asarray(labels, dtype=str)
     distances = squareform(pdist(vectors, "correlation"))
     np.fill_diagonal(distances, np.inf)
@@ -161,7 +186,7 @@ def _neighbour_hits(vectors, labels) -> np.ndarray:
 
 
 def _mean_interval(values, artists, n_boot, seed) -> tuple[float, float, float]:
-    """Return the mean over songs with its 95% percentile interval over artists."""
+    """Return the mean over songs, with a 95% bootstrap percentile interval over artists."""
     weights = cluster_weights(artists, n_boot, seed)
     low, high = np.quantile((weights @ values) / weights.sum(axis=1), [0.025, 0.975])
     return float(values.mean()), float(low), float(high)
