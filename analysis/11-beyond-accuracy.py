@@ -2,18 +2,18 @@
 # # What lies beyond accuracy?
 #
 # Suppose that two networks both classify 75% of the clips correctly. One mistakes disco for funk, the
-# other mistakes disco for bossa nova. One is as confident as it should be, the other is always 99% sure.
-# One relies on the drums, the other on a hum that nobody hears. Accuracy shows none of this. This chapter
-# looks at the size of mistakes, at confidence, at change over time, at explanations, and at what a
-# network learns without labels. At the end, we return to the question of this book: does learning styles
-# teach groove?
+# other mistakes disco for bossa nova. One has well-calibrated confidence, the other is always 99% sure.
+# One relies on the drums, the other on a hum that nobody hears. Accuracy shows none of these
+# differences. This chapter examines the size of mistakes, confidence, changes of style within a
+# recording, explanations, and what a network learns without labels. At the end, we return to the
+# question of this book: does a network that learns styles also learn to predict groove?
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** to score mistakes by their size; to calibrate probabilities; to test explanations
-# against a truth; to pretrain a network without labels, and to find out what it ignores.
+# against a known truth; to pretrain a network without labels; and to find out what the network ignores.
 #
-# **You need** {doc}`10-genre-networks`, whose networks and songs are used again, and
+# **You need** {doc}`10-genre-networks`, because we use its networks and songs again, and
 # {doc}`06-probing` for the last section.
 #
 # **It runs** in {run-time}`11-beyond-accuracy` in the run that made this page; the first run takes
@@ -24,13 +24,13 @@
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 n_explained = 32  # clips
-n_medleys = 9  # at most; no band plays in two
+n_medleys = 9  # at most; no band appears in two medleys
 songs_per_medley = 5
 label_counts = [1, 2, 4, 8, 18]  # labelled bands per style
 pretraining_epochs = 30
-fewest_steps = 100  # of training from scratch
-n_repeats = 5  # times that the songs of the study are divided into folds
-n_draws = 3  # of the labelled bands
+fewest_steps = 100  # minimum number of steps when training from scratch
+n_repeats = 5  # repeats of the cross-validation over the study's songs
+n_draws = 3  # random draws of labelled bands
 n_bootstrap = 2000
 n_permutations = 1000
 n_jobs = 2  # processes
@@ -79,12 +79,12 @@ as_points = partial(report_effects, scale=100, fmt="+.0f", unit=" points")
 # %% [markdown]
 # ## Which mistakes, and with what confidence?
 #
-# The corpus, the clips and the split are those of {doc}`10-genre-networks`, which saved its settings in a
-# table. We use one of its splits and the test clips: {glue:text}`n_test` clips by
-# {glue:text}`n_test_bands` bands that were not in training. There are {glue:text}`n_styles` styles, so
-# guessing is right for one clip in {glue:text}`n_styles`. All songs are rendered by a program, also those
-# of figures and tables that are not marked as simulated. On this page, intervals resample bands and n is
-# the number of bands, unless the text says otherwise. scikit-learn computes the usual scores.
+# We use the corpus and the clips of {doc}`10-genre-networks`, which saved its settings in a table. From
+# its first split, we take the test set: {glue:text}`n_test` clips by {glue:text}`n_test_bands` bands
+# that were not in training. There are {glue:text}`n_styles` styles, so random guessing is right for one
+# clip in {glue:text}`n_styles`. All songs on this page are rendered by a program, even where a figure or
+# table is not marked as simulated. Unless the text says otherwise, intervals come from resampling bands,
+# and n is the number of bands. We compute the usual scores with scikit-learn:
 
 # %%
 size = chapter.load_table("genre_settings").to_dict("records")[0]
@@ -121,8 +121,8 @@ usual = {
 }
 
 # %% [markdown]
-# `score_intervals` computes the same scores, and repeats this for 2,000 resamples of the bands, so that
-# each score has an interval. It also computes scores that the next section explains.
+# `score_intervals` computes the same scores for the clips and for 2,000 resamples of the bands, which
+# give each score an interval. It also computes the scores that the next section explains.
 
 # %%
 scores = genre.score_intervals(y, p, bands, corpus.tree, styles, **resampled)
@@ -142,18 +142,20 @@ show_table(
 )
 
 # %% [markdown]
-# The two agree to ten decimals; otherwise, the build of this page would have stopped. Here all styles
-# have the same number of clips, so balanced accuracy equals accuracy; with rare styles, the two differ.
+# The two sets of scores agree to ten decimals; otherwise, the build of this page would have stopped.
+# Here all styles have the same number of clips, so balanced accuracy equals accuracy; with rare styles,
+# the two would differ.
 #
-# Probabilities should be correct on average: of all clips for which a network gives a probability of
-# 80%, it should classify 80% correctly. *Reliability* compares the two in bins, and the *expected
-# calibration error* (ECE) is the mean gap. {cite:t}`guo2017` found that large networks are far too
-# confident. The remedy is a single number: the logits $\mathbf{z}$, the outputs of the network before
-# the softmax, are divided by a temperature $T$, fitted on the *validation* clips,
+# Probabilities should be correct on average: of all clips that a network classifies with a confidence of
+# 80%, it should classify 80% correctly. A *reliability* curve compares confidence and accuracy in bins,
+# and the *expected calibration error* (ECE) is the mean gap between the two. {cite:t}`guo2017` found
+# that large networks are far too confident. Their remedy is a single number: the logits $\mathbf{z}$,
+# the outputs of the network before the softmax, are divided by a temperature $T$, fitted on the
+# *validation* clips,
 #
 # $$ p = \operatorname{softmax}(\mathbf{z} / T) $$
 #
-# A temperature above 1 makes a network less confident. No answer changes, because the order of the
+# A temperature above 1 makes a network less confident. No prediction changes, because the order of the
 # classes stays the same.
 
 # %%
@@ -171,8 +173,8 @@ errors = {
 change = genre.calibration_change(y, p, calibrated, bands, **resampled)
 
 # %% [markdown]
-# Which mistake is the most frequent? The diagonal of the confusion matrix contains the right answers, so
-# we leave it out.
+# Which mistake is the most frequent? The diagonal of the confusion matrix counts the correct
+# predictions, so we leave it out.
 
 # %%
 counts = genre.confusion_counts(y, named, len(styles))
@@ -184,7 +186,8 @@ show_figure(
     figures.plot_confusion_and_reliability(counts, styles, curves),
     "mistakes",
     "Left: percentage of clips of each style (rows) that were classified as each style (columns). "
-    "Right: accuracy by confidence; larger dots are more clips, and the line is perfect calibration.",
+    "Right: accuracy by confidence; larger dots stand for more clips, and the line is perfect "
+    "calibration.",
     "A matrix with high numbers on the diagonal and a few groups of mistakes; a plot of two curves "
     "near the diagonal.",
     table=curves,
@@ -200,35 +203,35 @@ report_effects(effects, n_bands, words=words, fmt="+.3f", tolerance=0.04)
 # %% [markdown]
 # The most frequent mistake is to classify {glue:text}`confused_true` as {glue:text}`confused_named`
 # ({numref}`fig-mistakes`). The best temperature on the validation clips is {glue:text}`temperature`. A
-# value above 1 means that the network was overconfident there, and a value below 1 that it was
-# underconfident. (It was trained with mixed pairs of clips, which makes a network less confident.) On the
-# test clips, the ECE is {glue:text}`ece_before` as trained and {glue:text}`ece_after` with this
-# temperature; the difference is {glue:text}`ece_change_full`, so the temperature
+# value above 1 means that the network was overconfident on these clips, and a value below 1 that it was
+# underconfident. (The network was trained on mixed pairs of clips, which makes a network less
+# confident.) On the test clips, the ECE is {glue:text}`ece_before` as trained and {glue:text}`ece_after`
+# with this temperature; the difference is {glue:text}`ece_change_full`, so the temperature
 # {glue:text}`ece_change_verdict`. The best temperature for {glue:text}`n_valid` validation clips is not
-# necessarily the best for other bands. Even a perfectly calibrated network would have an ECE above 0,
-# because each bin contains few clips.
+# necessarily the best for other bands. Even a perfectly calibrated network would have an ECE above 0
+# here, because each bin contains few clips.
 #
 # ## How bad is a mistake?
 #
 # Is mistaking disco for funk a smaller error than mistaking it for reggae? The answer depends on a tree
-# of styles. Ours is part of the corpus. Each branch is printed with what hangs from it; the branches
-# that hang from no other branch hang from the root.
+# of styles. Ours is part of the corpus. We print the children of each inner node; nodes that are not
+# listed as a child are children of the root.
 
 # %%
 branches = pd.Series(corpus.tree).groupby(corpus.tree).groups
 {parent: list(children) for parent, children in branches.items()}
 
 # %% [markdown]
-# The distance of two styles is the height of their lowest common ancestor, divided by the height of the
-# root. It is 0 for the same style, and 1 if two styles have only the root in common.
+# The distance between two styles is the height of their lowest common ancestor, divided by the height of
+# the root. It is 0 between a style and itself, and 1 if two styles have only the root in common.
 
 # %%
 by_hand = genre.tree_distances(corpus.tree, styles)
 by_hand["disco"].sort_values()
 
 # %% [markdown]
-# So in this tree, mistaking disco for funk has the size {glue:text}`disco_funk`, and mistaking it for
-# reggae {glue:text}`disco_reggae`.
+# In this tree, mistaking disco for funk has the size {glue:text}`disco_funk`, and mistaking disco for
+# reggae has the size {glue:text}`disco_reggae`.
 #
 # Let α be the set of nodes from the predicted style up to the root, without the root itself, and β the
 # same set for the true style. {cite:t}`silla2011` define
@@ -236,16 +239,17 @@ by_hand["disco"].sort_values()
 # $$ \mathrm{hP} = \frac{\sum |\alpha \cap \beta|}{\sum |\alpha|}, \qquad
 # \mathrm{hR} = \frac{\sum |\alpha \cap \beta|}{\sum |\beta|}, $$
 #
-# where the sums are over all clips; hF is the harmonic mean of the two. {cite:t}`bertinetto2020` measure
-# this distance between the predicted and the true style: its mean over mistakes is the **mistake
-# severity**, and its mean over the k most probable answers for every clip is the **distance@k**. Both
-# should be reported, because a network that makes many additional small mistakes has a lower severity but
-# a higher distance.
+# where the sums are over all clips; hF is the harmonic mean of the two. {cite:t}`bertinetto2020` use the
+# distance between the predicted and the true style: its mean over mistakes is the **mistake severity**,
+# and its mean over all clips and the k most probable styles of each clip is the **distance@k**. Both
+# should be reported, because a network that makes many additional small mistakes has a lower severity
+# but a higher distance@k.
 #
-# But whose tree should we use: that of an expert, a listener or a shop? We compare three. The first, made
-# by hand, is the one above. The second comes from embeddings: the mean vectors of the styles in MusiCNN,
-# a pretrained tagger, are merged step by step. The third comes from the causes: tempo, swing, density and
-# other properties of the scores. Neither the second nor the third uses songs by test bands.
+# But whose tree should we use: that of an expert, a listener or a shop? We compare three trees. The
+# first is the one above, made by hand. The second comes from embeddings: we compute the mean vector of
+# each style in MusiCNN, a pretrained tagger, and merge similar styles step by step. The third comes from
+# the causes: it is computed in the same way from tempo, swing, density and other properties of the
+# musical scores. Songs by test bands are used neither for the second tree nor for the third.
 
 # %%
 unlabelled = np.sort(np.concatenate([split["train"], split["valid"]]))
@@ -287,8 +291,8 @@ show_figure(
     "Mistake severity and distance@1 of three classifiers in three trees; 0: the same style, 1: "
     "only the root in common. Grey: the middle 95% of severities when styles are assigned to random "
     "leaves.",
-    "Three panels with three rows each. Dots of severity lie mostly to the left of or inside grey "
-    "bars; diamonds of distance at 1 lie far to the left.",
+    "Three panels with three rows each. Most dots (severity) lie inside grey bars or to the left of "
+    "them; the diamonds (distance@1) lie far to the left.",
     table=semantic,
     simulated=False,
 )
@@ -307,12 +311,12 @@ report_texts(**by_tree["mistakes are"].add_prefix("small_"))
 # A severity alone is hard to interpret: in a tree with one early branch, nearly all mistakes are large.
 # We therefore assign the styles to random leaves of the same tree, 2,000 times. The p-value is the share
 # of these trees in which the mistakes are at least as small, corrected for three trees by Holm's method.
-# {numref}`tab-tree-severity` has the results for resnet-bigru: in the tree by hand, its mistakes are
-# {glue:text}`small_hand`; in the tree from embeddings, they are {glue:text}`small_embeddings`; and in the
-# tree from causes, {glue:text}`small_causes`.
+# {numref}`tab-tree-severity` shows the results for resnet-bigru: in the tree made by hand, its mistakes
+# are {glue:text}`small_hand`; in the tree from embeddings, they are {glue:text}`small_embeddings`; and
+# in the tree from causes, they are {glue:text}`small_causes`.
 #
-# Does the tree decide which network is better? We subtract the scores of mel-cnn from those of
-# resnet-bigru, for the same resamples of bands in every tree.
+# Does the choice of the tree decide which network is better? We subtract the scores of mel-cnn from
+# those of resnet-bigru, with the same resamples of bands in every tree.
 
 # %%
 pair = predicted["resnet-bigru"], predicted["mel-cnn"]
@@ -332,16 +336,16 @@ show_table(
 report_texts(tree_verdicts=join_words(by_tree["resnet-bigru has"].unique()))
 
 # %% [markdown]
-# By mistake severity, resnet-bigru has, over the three trees: {glue:text}`tree_verdicts`
-# ({numref}`tab-severity-differences`). If two estimates differ in sign, a report without intervals could
-# favour either network by its choice of a tree. When you report such a score, name the tree and its
-# source.
+# By mistake severity, the verdict for resnet-bigru in the three trees is: {glue:text}`tree_verdicts`
+# ({numref}`tab-severity-differences`). If the sign of the estimate differs between trees, a report
+# without intervals could favour either network by its choice of a tree. When you report such a score,
+# name the tree and its source.
 #
 # ## A medley, moment by moment
 #
-# A song has one label, but a set by a disc jockey contains many styles. We join excerpts of
-# {glue:text}`n_medley_songs` test songs, of random lengths, and let the network classify a window of
-# three seconds that moves in steps of half a second. Where does it detect the changes of style?
+# A song has one label, but a set by a disc jockey contains many styles. We join excerpts of random
+# lengths from {glue:text}`n_medley_songs` test songs, and let the network classify a window of three
+# seconds that moves in steps of half a second. Where does the network detect changes of style?
 
 # %%
 trained = partial(genre.train_network, clips=clips, split=split)
@@ -382,7 +386,7 @@ show_figure(
     figures.plot_medley(course, times, styles, true, found, played),
     "medley",
     "Probability of each style over time, as predicted by resnet-bigru for a medley. The true styles "
-    "are above; solid lines are the true changes, dashed lines the detected ones.",
+    "are written above; solid lines are true changes, dashed lines are detected changes.",
     "Stacked bands of colour over a minute. One colour fills most of the height for several seconds, "
     "then another; dashed lines lie on or near most of the solid lines.",
     simulated=False,
@@ -391,18 +395,18 @@ report_effects(mean_f, len(medleys), prefix="medley_", tolerance=0.2)
 report_counts(n_medleys=len(medleys), n_medley_songs=songs_per_medley)
 
 # %% [markdown]
-# To detect changes, we merge neighbouring windows, the most similar first, until the given number of
-# changes is left. A change counts as detected within 1.5 seconds (half a window) of the true one. Over
-# {glue:text}`n_medleys` medleys, the F score is {glue:text}`medley_network_full`; for random moments, it
-# is {glue:text}`medley_random_moments_full`. Here n is the number of medleys; no band plays in two of
-# them. A window that contains parts of two songs belongs to neither: between two styles, the network may
-# predict a third, which is not in the sound at any moment.
+# To detect changes, we merge neighbouring windows, the most similar first, until the true number of
+# changes is left. A detected change counts as correct within 1.5 seconds (half a window) of a true one.
+# Over {glue:text}`n_medleys` medleys, the F score is {glue:text}`medley_network_full`; for random
+# moments, it is {glue:text}`medley_random_moments_full`. Here n is the number of medleys; no band
+# appears in two of them. A window that contains parts of two songs has no single style: between two
+# styles, the network may predict a third one that is not in the medley at all.
 #
 # ### How long does a clip have to be?
 #
-# The same network classifies pieces of one, three, six or twelve seconds. Songs are cut into clips
-# without gaps. For one second, clips are shortened; for longer pieces, the log probabilities of their
-# clips are averaged.
+# The same network classifies excerpts of one, three, six or twelve seconds. Songs are cut into clips of
+# three seconds without gaps. For excerpts of one second, we shorten the clips; for longer excerpts, we
+# average the log probabilities of their clips.
 
 # %%
 seamless = {**MEL_SETTINGS, "hop_seconds": 3.0}
@@ -435,7 +439,7 @@ context = context.set_index("seconds")[["estimate", "low", "high"]]
 show_table(
     context,
     "context",
-    "Share of pieces classified correctly, by length in seconds, with 95% intervals over bands.",
+    "Share of excerpts classified correctly, by length in seconds, with 95% intervals over bands.",
     simulated=False,
 )
 ends = {"context_short": context.iloc[0], "context_long": context.iloc[-1]}
@@ -443,24 +447,24 @@ as_percent(ends, n_bands, tolerance=8)
 report_value("longest", lengths[-1], fmt=".0f", unit=" seconds")
 
 # %% [markdown]
-# Of the pieces of one second, {glue:text}`context_short_full` are classified correctly; of those of
-# {glue:text}`longest`, {glue:text}`context_long_full`. There are two possible reasons. One second
-# contains timbre and about two beats, but no pattern. It is also an unfamiliar length for a network that
-# was trained on three seconds. This test cannot separate the two reasons.
+# Of the excerpts of one second, {glue:text}`context_short_full` are classified correctly; of those of
+# {glue:text}`longest`, {glue:text}`context_long_full`. Short excerpts may be harder for two reasons. One
+# second contains timbre and about two beats, but no complete pattern. It is also an unfamiliar length
+# for a network that was trained on clips of three seconds. This test cannot separate the two reasons.
 #
 # ## Does an explanation tell the truth?
 #
-# Which cells of the spectrogram made the network answer “funk”? Two methods are common. **Integrated
-# gradients** {cite}`sundararajan2017` change the input gradually from silence x′ to the clip x and add up
-# the gradients on the way:
+# Which cells of the spectrogram made the network predict “funk”? Two methods are common. **Integrated
+# gradients** {cite}`sundararajan2017` change the input gradually from silence x′ to the clip x and add
+# up the gradients along the way:
 #
 # $$ e_i = (x_i - x'_i) \int_0^1 \frac{\partial f(x' + t (x - x'))}{\partial x_i} \, dt $$
 #
 # where $f$ is the logit of the predicted style and $i$ a cell of the spectrogram. **Occlusion** hides a
-# patch and measures how much this logit falls. The library `captum` implements both.
-# We compare them with three explanations that cannot be right: *random* numbers; the *edges* of the
-# spectrogram, which do not depend on the network; and integrated gradients of an *untrained* network,
-# which do not depend on the styles. The network to be explained is mel-cnn.
+# patch and measures how much this logit falls. The library `captum` implements both methods. We compare
+# them with three explanations that cannot be right: *random* numbers; the *edges* of the spectrogram,
+# which do not depend on the network; and integrated gradients of an *untrained* network, which has
+# learnt nothing about styles. We explain the predictions of mel-cnn.
 
 # %%
 cnn = trained("mel-cnn", settings=settings)
@@ -486,9 +490,9 @@ def explain_both(network, X, target):
 maps = explain_both(cnn.network, X, target)
 
 # %% [markdown]
-# For real recordings, the right explanation is unknown, so common scores use the network itself. Let p be
-# the probability of the predicted style, p₊ its probability with only the top 20% of the cells, and p₋
-# its probability without these cells:
+# For real recordings, the right explanation is unknown, so common scores are computed from the network's
+# own predictions. Let p be the probability of the predicted style, p₊ its probability with only the top
+# 20% of the cells, and p₋ its probability without these cells:
 #
 # - **AI**, average increase: the share of clips with p₊ > p;
 # - **AD**, average drop: the mean of max(0, p − p₊) / p, better when low;
@@ -514,7 +518,8 @@ show_table(
     scored,
     "faithfulness",
     f"Faithfulness of explanations of {len(X)} clips, with the top 20% of the cells; the last two "
-    "columns are areas under curves. Lower is better for AD and deletion, higher for the others.",
+    "columns are areas under curves. Lower is better for AD and deletion; higher is better for the "
+    "others.",
     simulated=False,
 )
 report_value("ff_random", faith.loc["random", "FF"], tolerance=0.2)
@@ -533,11 +538,11 @@ show_figure(
 )
 
 # %% [markdown]
-# These scores have a weakness. A spectrogram with holes is unlike any clip in training, so they partly
-# measure how the network responds to unfamiliar input: hiding *random* cells gives an FF of
-# {glue:text}`ff_random`, and the highest FF is {glue:text}`ff_highest`. Nor need the scores agree with
-# each other: between the ranks of the five explanations (the best first) by two scores, the lowest
-# correlation is {glue:text}`least_agreement`, for {glue:text}`least_agreeing`.
+# These scores have a weakness. A spectrogram with holes is unlike any clip in training, so the scores
+# partly measure how the network responds to unfamiliar input: hiding *random* cells gives an FF of
+# {glue:text}`ff_random`, and the highest FF is {glue:text}`ff_highest`. Moreover, the scores need not
+# agree with each other. Each score ranks the five explanations from best to worst; the lowest rank
+# correlation between two scores is {glue:text}`least_agreement`, for {glue:text}`least_agreeing`.
 #
 # ### A truth that recordings do not have
 #
@@ -545,24 +550,27 @@ show_figure(
 # truth.
 #
 # 1. **The right stem.** We render each song without the drums, and measure how much the log-odds
-#    $\log (p / (1 - p))$ of the predicted style fall; we do the same for bass, vocals and the rest. The
-#    other stems stay as loud as before. This is an experiment, and its result is a fact about the network.
-#    To compare, we divide each cell of an explanation among the stems by their shares of its power, and
-#    add up the signed values of each stem. An explanation is right about a clip if the stem with the
-#    largest sum is the one whose absence lowers the log-odds most. A random choice is right for one clip in four. For many clips, however, this stem is the
-#    drums, so the baseline to beat is always to choose the drums.
+#    $\log (p / (1 - p))$ of the predicted style fall; we do the same for bass, vocals and the remaining
+#    instruments. The other stems stay as loud as before. This is an experiment, and its result is a fact
+#    about the network. For comparison, we divide the value of each cell of an explanation among the
+#    stems, in proportion to their power in that cell, and add up the signed values of each stem. An
+#    explanation is right about a clip if the stem with the largest sum is also the stem whose absence
+#    lowers the log-odds most. A random choice is right for one clip in four. For many clips, however,
+#    the right stem is the drums, so an explanation should at least do better than always choosing the
+#    drums.
 # 2. **The planted horse.** A *horse* (after Clever Hans) is right for the wrong reason. In the last
 #    chapter, we trained one with a tone of 12 Hz in half of the styles. The true cells are those of the
-#    lowest mel band, which contains the tone. The presence of the tone can speak for one style and its
-#    absence for another, so cells are ranked by absolute values. The *AUC* is the probability that a true
-#    cell is ranked above another one; guessing gives 0.5. But an explanation may rank the lowest mel
-#    band high for other reasons. As a control, we explain the same network trained *without* the tone, for the
-#    same clips without the tone. The sound of the tone alone may also raise an AUC, even of edges and of
-#    the untrained network, which have learnt nothing about it. An explanation has therefore found the tone
-#    if its AUC is above 0.5, is above that of its control, and rises more over its control than those of
-#    edges and of the untrained network do. Each of these differences has to be clear. (Spectrograms are relative to their loudest cell, so a loud tone
-#    also lowers all other cells. This part of the cue is not in the lowest mel band, which limits the AUC
-#    that any explanation can reach.)
+#    lowest mel band, which contains the tone. The presence of the tone can be evidence for one style and
+#    its absence for another, so we rank cells by absolute values. The *AUC* is the probability that a
+#    true cell is ranked above a cell of another mel band; guessing gives 0.5. But an explanation may
+#    rank the lowest mel band high for other reasons. As a control, we explain the same network trained
+#    *without* the tone, for the same clips without the tone. The sound of the tone alone may also raise
+#    an AUC, even for edges and for the untrained network, which have learnt nothing about the tone. We
+#    therefore say that an explanation has found the tone if three conditions are met: its AUC is above
+#    0.5, it is above the AUC of the control, and its rise over the control is larger than the rise for
+#    edges and for the untrained network. Each of these differences has to be clear. (Levels are relative
+#    to the loudest cell of a spectrogram, so a loud tone also lowers all other cells. This part of the
+#    cue is not in the lowest mel band, which limits the AUC that any explanation can reach.)
 
 # %%
 songs = clips.table["song_id"].iloc[chosen].unique()
@@ -626,7 +634,7 @@ truths = pd.concat(
 )
 
 # %% [markdown]
-# The conditions for having found the tone, each as a difference that has to be above 0:
+# An explanation has found the tone if each of these differences is above 0:
 
 # %%
 conditions = pd.DataFrame({
@@ -656,8 +664,9 @@ gains = pd.DataFrame({
 stem_gains = genre.mean_intervals(gains, who, **resampled).set_index("score")
 
 # %% [markdown]
-# {numref}`fig-explanation-truth` shows three of the four tests, with the level of guessing in each.
-# {numref}`fig-explanation-maps` shows the clip that was classified with the highest probability.
+# {numref}`fig-explanation-truth` compares the explanations in three panels, each with the level of
+# guessing. {numref}`fig-explanation-maps` shows the clip that was classified with the highest
+# probability.
 
 # %%
 titles = {
@@ -689,8 +698,8 @@ show_figure(
     ),
     "explanation-truth",
     f"Explanations of {len(X)} clips tested against two known truths, with 95% intervals over bands. "
-    "The last panel is the control of the second: network and clips without the tone.",
-    "Three panels with a row per explanation, with intervals, and a band for guessing.",
+    "The last panel is the control for the second: network and clips without the tone.",
+    "Three panels, each with an interval for each explanation and a grey band for guessing.",
     table=shown,
     simulated=False,
 )
@@ -710,9 +719,9 @@ as_points(relies[2:], n_bands, prefix="horse_", tolerance=12)
 show_figure(
     figures.plot_explanations(X[example], seen, truth=loudest),
     "explanation-maps",
-    f"A clip that was classified as {styles[target[example]]}, and three explanations: red speaks for the "
-    "style, blue against it. Outlined: cells in which the drums are louder than all other stems "
-    "together.",
+    f"A clip that was classified as {styles[target[example]]}, and three explanations: red cells are "
+    "evidence for the style, blue cells against it. Outlined: cells in which the drums are louder than "
+    "all other stems together.",
     "Four spectrogram-shaped panels. Integrated gradients are fine-grained, occlusion shows smooth "
     "patches, edges follow the strokes.",
     simulated=False,
@@ -729,16 +738,16 @@ show_figure(
 # | untrained | {glue:text}`stem_untrained_full` | {glue:text}`stem_untrained_verdict` |
 # | always drums | {glue:text}`stem_drums_full` | {glue:text}`stem_drums_verdict` |
 #
-# Look at the baselines first. Where edges or an untrained network are better than guessing, part of any
-# explanation's score comes from the sound alone: loud, low or changing cells are marked regardless of
-# what the network has learnt. For a baseline that ignores the network and always chooses the drums, the
-# share of clips with the right stem is {glue:text}`stem_drums`. Edge detection mostly chooses the drums
-# as well, because the edges of a spectrogram are drum strokes. Compared with always choosing the drums,
-# integrated gradients are {glue:text}`ig_ahead_verdict` ({glue:text}`ig_ahead_full`), and occlusion is
+# Look at the baselines first. If edges or an untrained network do better than guessing, part of any
+# explanation's score comes from the sound alone: loud, low or changing cells get large values regardless
+# of what the network has learnt. The baseline “always drums” ignores the network, and is right for a
+# share of {glue:text}`stem_drums` of the clips. Edge detection mostly chooses the drums as well, because
+# most edges in a spectrogram are drum strokes. Compared with always choosing the drums, integrated
+# gradients are {glue:text}`ig_ahead_verdict` ({glue:text}`ig_ahead_full`), and occlusion is
 # {glue:text}`occlusion_ahead_verdict` ({glue:text}`occlusion_ahead_full`). Compared with the untrained
 # network, integrated gradients are {glue:text}`ig_learnt_verdict` ({glue:text}`ig_learnt_full`), and
 # occlusion is {glue:text}`occlusion_learnt_verdict` ({glue:text}`occlusion_learnt_full`). Only the
-# difference from the baselines is about what the network has learnt.
+# differences from these baselines show what the network has learnt.
 #
 # | explanation | AUC for the tone | AUC of the control | rise |
 # |:--|:--|:--|:--|
@@ -747,29 +756,30 @@ show_figure(
 # | edges | {glue:text}`horse_edges_full` | {glue:text}`clean_edges_full` | {glue:text}`found_edges_full` |
 # | untrained | {glue:text}`horse_untrained_full` | {glue:text}`clean_untrained_full` | {glue:text}`found_untrained_full` |
 #
-# The tone is found if all four numbers of a row are clearly above 0, that is, if their intervals are:
+# The tone is found if all four differences in a row are clearly above 0, that is, if their intervals lie
+# above 0:
 #
 # | explanation | AUC − 0.5 | rise | rise − that of edges | rise − that of untrained | tone found? |
 # |:--|:--|:--|:--|:--|:--|
 # | integrated gradients | {glue:text}`above_ig_full` | {glue:text}`risen_ig_full` | {glue:text}`beyond_edges_ig_full` | {glue:text}`beyond_untrained_ig_full` | {glue:text}`found_ig_verdict` |
 # | occlusion | {glue:text}`above_occlusion_full` | {glue:text}`risen_occlusion_full` | {glue:text}`beyond_edges_occlusion_full` | {glue:text}`beyond_untrained_occlusion_full` | {glue:text}`found_occlusion_verdict` |
 #
-# Does the network rely on the tone? In this one of the splits of {doc}`10-genre-networks`, it classifies
-# {glue:text}`horse_planted_full` of the test clips correctly with the tone and
-# {glue:text}`horse_removed_full` without it; the difference is {glue:text}`horse_fall_full`. Integrated
-# gradients add up contributions along the whole path from silence to the clip, and evidence from the tone
-# for one style and against another may cancel. An exercise tries another starting point.
+# Does the network rely on the tone? In this split, it classifies {glue:text}`horse_planted_full` of the
+# test clips correctly with the tone and {glue:text}`horse_removed_full` without the tone; the difference
+# is {glue:text}`horse_fall_full`. Integrated gradients add up contributions along the whole path from
+# silence to the clip, and evidence from the tone for one style and against another may cancel. An
+# exercise tries another starting point.
 #
-# Faithfulness and truth are different questions. The highest FF (to two decimals) is that of
-# {glue:text}`ff_best`; the AUC that rises most with the tone is that of {glue:text}`cue_best`. Small
-# differences in either score do not rank the methods. The second question can only be answered with
-# rendered songs.
+# Whether an explanation is faithful and whether it is true are different questions. To two decimals, the
+# highest FF is reached by {glue:text}`ff_best`. With the tone, the AUC rises most for
+# {glue:text}`cue_best`. Small differences in either score do not establish a ranking of the methods. The
+# question of truth can only be answered with rendered songs.
 #
 # ### Do explanations lie on drum strokes?
 #
-# Listeners recognise a rhythm by its strokes. How much of the evidence for the style lies in the frames
-# in which a drum is struck, or in the next frame? Without any preference, it would be the share of such
-# frames.
+# Listeners recognise a rhythm by its strokes. How much of the evidence for the style lies in frames with
+# a drum stroke or in the frames directly after them? If an explanation had no preference, this
+# proportion would equal the share of such frames.
 
 # %%
 struck = again.onsets[again.stems.index("drums")][rows]
@@ -789,17 +799,18 @@ n_drummed = len(set(who[has_drums]))
 as_points(on_drums, n_drummed, prefix="onset_", words=words, fmt="+.1f", tolerance=6)
 
 # %% [markdown]
-# Compared with the share of such frames, {glue:text}`onset_integrated_gradients_verdict` of the
-# explanation lies there ({glue:text}`onset_integrated_gradients_full`). But strokes are loud, and a path
-# from silence gives loud cells more weight in any network: for the untrained one, the difference is
-# {glue:text}`onset_untrained_full`. The explanation of the trained network lies
-# {glue:text}`onset_learnt_verdict` on strokes than that of the untrained one
-# ({glue:text}`onset_learnt_full`). Besides, a stroke has a timbre as well as a position in time.
+# In the explanation of the trained network, strokes receive
+# {glue:text}`onset_integrated_gradients_verdict` of the evidence than their share of the frames
+# ({glue:text}`onset_integrated_gradients_full`). But strokes are loud, and a path from silence gives
+# loud cells more weight in any network: for the untrained network, the difference is
+# {glue:text}`onset_untrained_full`. Strokes receive {glue:text}`onset_learnt_verdict` of the evidence in
+# the trained network than in the untrained one ({glue:text}`onset_learnt_full`). Evidence on strokes
+# need not be about rhythm, because a stroke also has a timbre.
 #
 # ### Do explanations depend on what was learnt?
 #
 # A last check {cite}`adebayo2018` destroys the network by shuffling its weights, layer by layer,
-# beginning with the output. An explanation of what was learnt must change.
+# beginning with the output. An explanation of what the network has learnt must then change.
 
 
 # %%
@@ -824,23 +835,23 @@ cascade = genre.mean_intervals(cascade, who[few], **resampled)
 ends = {"cascade_first": cascade.iloc[0], "cascade_last": cascade.iloc[-1]}
 report_counts(n_layers=len(cascade), n_cascade=len(original))
 changes = (
-    "changes little, although the answers depend on this layer",
+    "changes little, although the predictions depend on this layer",
     "changes greatly, as it must if it depends on what was learnt",
-    "changes to a degree that these clips cannot tell",
+    "changes by an amount that these clips cannot determine",
 )
 n_few = len(set(who[few]))
 report_effects(ends, n_few, words=changes, reference=0.5, tolerance=0.4)
 
 # %% [markdown]
 # Over {glue:text}`n_cascade` clips, the mean rank correlation with the original explanation is
-# {glue:text}`cascade_first_full` with the last layer shuffled, and {glue:text}`cascade_last_full` with all
-# {glue:text}`n_layers` layers shuffled. For edges, it would stay at 1. So with the last layer shuffled,
-# the explanation {glue:text}`cascade_first_verdict` (compared with a correlation of 0.5). That an explanation
-# changes does not show that it is right, as the tests above show.
+# {glue:text}`cascade_first_full` with the last layer shuffled, and {glue:text}`cascade_last_full` with
+# all {glue:text}`n_layers` layers shuffled. For edges, the correlation would stay at 1. So with the last
+# layer shuffled, the explanation {glue:text}`cascade_first_verdict` (compared with a correlation of
+# 0.5). A change does not prove that an explanation is right, as the tests above show.
 #
 # ### Listen to an explanation
 #
-# We keep the cells that speak most for the style, and play them with the phase of the mix.
+# We keep the cells with the strongest evidence for the style, and play them with the phase of the mix.
 
 # %%
 song = clips.table.iloc[chosen[example]]
@@ -859,21 +870,22 @@ audio_player({
 # %% [markdown]
 # ## Learning without labels
 #
-# Labels are scarce, and people have to agree on them. *Contrastive* learning needs none {cite}`chen2020`.
-# We take two **views** of each song, embed them, and train the network to find each view's partner among
-# all views of the batch. If zᵢ and zⱼ are a pair, sim is the cosine similarity and τ = 0.5, the loss is
+# Labels are scarce, and people have to agree on them. *Contrastive* learning needs no labels
+# {cite}`chen2020`. We take two **views** of each song, embed them, and train the network to find each
+# view's partner among all views in the batch. If zᵢ and zⱼ are a pair, sim is the cosine similarity and
+# τ = 0.5, the loss is
 #
 # $$ L = -\log \frac{\exp(\operatorname{sim}(z_i, z_j) / \tau)}
 # {\sum_{k \neq i} \exp(\operatorname{sim}(z_i, z_k) / \tau)} $$
 #
-# The network learns to represent what the views have in common, and to ignore the rest. The choice of
-# views therefore determines what it learns:
+# The network learns to represent what the two views have in common, and to ignore the rest. The choice
+# of views therefore determines what the network learns:
 #
-# - **moments**: two clips of one song. They share instruments, mix and tempo.
-# - **moments, stretched**: the same, but each clip is played up to 1.4 times as fast or as slow. They no
-#   longer share a tempo.
-# - **stems**: clips of drums with bass, or of all other stems. They share tempo and harmony, but
-#   hardly any instrument {cite}`garoufis2023`.
+# - **moments**: two clips of one song. The clips share instruments, mix and tempo.
+# - **moments, stretched**: two clips of one song, each played up to 1.4 times faster or slower. The
+#   clips no longer share a tempo.
+# - **stems**: clips of one song that contain either drums and bass or all other stems. Such clips share
+#   tempo and harmony, but few instruments {cite}`garoufis2023`.
 
 # %%
 names = np.sort(known.groupby("artist")["song_id"].first())
@@ -899,11 +911,11 @@ pretrained = run(jobs)
 
 # %% [markdown]
 # Are the features useful? We train a linear {term}`probe`, a logistic regression on the frozen features,
-# with the labels of a few bands per style. For comparison, we use the same network with random weights;
-# the features of the network that was trained on the labels of *all* bands, for reference; and mel-cnn
-# trained from scratch on the same few labels. In each draw, all of them get the same bands and no
-# others: no method has validation clips. Training from scratch takes at least
-# {glue:text}`fewest_steps` steps, and the last weights are used.
+# with the labels of a few bands per style. We compare them with the features of the same network with
+# random weights, and with mel-cnn trained from scratch on the same few labels. For reference, we add the
+# features of the network that was trained on the labels of *all* bands. In each draw, all methods get
+# the same labelled bands, and no method has validation clips. Training from scratch takes at least
+# {glue:text}`fewest_steps` steps, and the weights after the last step are used.
 
 # %%
 features = {k: m.embed(clips.X) for k, m in zip(recipes, pretrained)}
@@ -940,8 +952,8 @@ per_draw = curve.groupby(["features", "bands", "draw"], sort=False)["accuracy"]
 means = per_draw.mean().reset_index()
 
 # %% [markdown]
-# For a small number of labelled bands, we compare each kind of features with random weights, on the same
-# test bands and in the same draws. The features that have seen all labels are no competitor here.
+# For a small number of labelled bands, we compare each kind of features with those of random weights, on
+# the same test bands and in the same draws. We leave out the features that were trained on all labels.
 
 # %%
 middle = label_counts[min(1, len(label_counts) - 1)]
@@ -962,8 +974,8 @@ show_figure(
     "few-labels",
     "Accuracy on bands that were not in training, by number of labelled bands per style: mean and range "
     "over draws of these bands. Grey line: guessing.",
-    "Six curves that rise with the number of labels: that of supervised features is flat and high, "
-    "the others start lower.",
+    "Six curves. The curve of the supervised features is high and flat; the others start lower and "
+    "rise with the number of labels.",
     table=means,
     simulated=False,
 )
@@ -973,10 +985,11 @@ words = "better", "worse", "not clearly different"
 as_points(gain, n_bands, prefix="gain_", words=words, p="p_holm", tolerance=12)
 
 # %% [markdown]
-# With {glue:text}`few_bands` labelled bands per style and {glue:text}`n_draws` draws of them, with
-# intervals over test bands and draws. The intervals are not corrected; the verdicts are, for four
-# comparisons by Holm's method. A difference can therefore be “not clearly different” from 0 although its
-# interval lies above 0. Guessing is right for one clip in {glue:text}`n_styles`.
+# The table shows the accuracies with {glue:text}`few_bands` labelled bands per style and
+# {glue:text}`n_draws` draws of these bands. Intervals are over test bands and draws. The intervals are
+# not corrected for multiple comparisons, but the verdicts are: by Holm's method, for four comparisons.
+# The verdict can therefore be “not clearly different” although the interval of the difference is positive.
+# Random guessing is right for one clip in {glue:text}`n_styles`.
 #
 # | features | accuracy | minus that of random weights | compared with random weights |
 # |:--|:--|:--|:--|
@@ -986,14 +999,15 @@ as_points(gain, n_bands, prefix="gain_", words=words, p="p_holm", tolerance=12)
 # | none: trained from scratch | {glue:text}`few_from_scratch_full` | {glue:text}`gain_from_scratch_full` | {glue:text}`gain_from_scratch_verdict` |
 # | random weights | {glue:text}`few_random_weights_full` | | |
 #
-# Each kind of features comes from a single pretraining; these intervals do not cover other pretrainings.
+# Each kind of pretrained features comes from a single pretraining run; the intervals do not show how
+# much such runs differ.
 #
-# ### What did it learn to ignore?
+# ### What did the network learn to ignore?
 #
 # We now turn to the causes of groove. A ridge probe predicts each song's tempo, density, syncopation,
 # swing and microtiming from the features, with whole bands held out, as in {doc}`06-probing`. Styles
-# differ in all of these, so we look *within* styles: how much of the variance of tempo among funk songs
-# can the probe predict, for instance?
+# differ in all of these properties, so we look *within* styles: for instance, how much of the variance
+# of tempo among funk songs can the probe predict?
 
 # %%
 rhythm = [
@@ -1030,8 +1044,8 @@ no_better = below.str.removesuffix("_ms").str.replace("_", " ")
 show_table(
     grid,
     "heard-causes",
-    f"Out-of-fold R² within styles, for properties of {len(per_song)} songs, by features. A constant "
-    "prediction would give 0.",
+    f"Out-of-fold R² within styles, by features (rows) and property (columns), for {len(per_song)} "
+    "songs. A constant prediction would give 0.",
     simulated=False,
 )
 report_texts(not_predicted=join_words(no_better))
@@ -1053,7 +1067,8 @@ words = to_lose, nothing_to_lose, nothing_to_lose
 report_texts(to_lose=pick_verdict(tempo.loc["moments"], *words))
 
 # %% [markdown]
-# The R² for tempo within styles, over {glue:text}`n_rhythm_songs` songs, with 95% intervals over bands:
+# This table shows the R² for tempo within styles, for {glue:text}`n_rhythm_songs` songs, with 95%
+# intervals over bands:
 #
 # | features | R² |
 # |:--|:--|
@@ -1064,21 +1079,22 @@ report_texts(to_lose=pick_verdict(tempo.loc["moments"], *words))
 # | random weights | {glue:text}`tempo_random_weights_full` |
 #
 # Stretching {glue:text}`deaf_verdict` within styles: the R² without stretching minus that with
-# stretching is {glue:text}`deaf_full`. {glue:text}`to_lose`. {numref}`tab-heard-causes` has the other
-# properties. Where every R² in a column is below 0, no features predict better than a constant, and they
-# cannot be compared. This is so for: {glue:text}`not_predicted`.
+# stretching is {glue:text}`deaf_full`. {glue:text}`to_lose`. {numref}`tab-heard-causes` shows the other
+# properties. If every R² in a column is below 0, no features predict this property better than a
+# constant, so the features cannot be compared on it. Properties for which this is so:
+# {glue:text}`not_predicted`.
 #
-# Augmentations determine what a network may ignore. This example is too small to show how large the
-# effect is. Before you probe a pretrained model for groove, find out which augmentations were used to
-# train it.
+# Augmentations determine what a network learns to ignore. This example is too small to show how large
+# the effect is. Before you probe a pretrained model for groove, find out which augmentations were used
+# to train it.
 #
 # ## Classifying with words
 #
 # A model of text and audio can classify styles without any training on them: it compares a clip with
-# sentences such as “a funk song”, and chooses the nearest one. The wording is therefore a parameter. If
-# the weights of the model are on the machine that runs this chapter, it uses six wordings for styles, and
-# three graded sentences for each question of the study that it has sentences for: for groove, from “music
-# without any groove” to “music with a strong groove”.
+# sentences such as “a funk song”, and chooses the most similar sentence. The wording is therefore a
+# parameter. If the weights of the model are on the machine that runs this chapter, the styles are
+# described in six wordings. Questions of the study for which we have sentences are described by three
+# graded sentences each: for groove, from “music without any groove” to “music with a strong groove”.
 
 # %%
 asked = heard.groupby("style").head(6)
@@ -1097,15 +1113,15 @@ report_texts(text_model=in_words)
 # %% [markdown]
 # The model is a CLAP {cite}`wu2023clap`. {glue:text}`text_model`
 #
-# ## Back to groove: does learning styles teach groove?
+# ## Back to groove: does learning styles help to predict groove?
 
 # %% [markdown] tags=["needs-audio"]
-# We add the networks to the catalogue of models. {numref}`fig-genre-groove` shows how well the ratings of
-# the study can be predicted from these networks and from the pretrained models, with the protocol of
+# We add the networks to the catalogue of models. {numref}`fig-genre-groove` shows how well the ratings
+# of the study can be predicted from these networks and from the pretrained models, with the protocol of
 # {doc}`06-probing`; in this section, n is the number of songs. The networks were not trained on any song
 # or band of the study. But if the study is the demo, its songs are rendered by the same program as the
 # training songs, with the same SoundFont and samplers, whereas the pretrained models were trained on
-# recordings. The comparison favours the networks of this chapter.
+# recordings. In this case, the comparison favours the networks of this chapter.
 
 # %% tags=["needs-audio"]
 learners = {
@@ -1154,8 +1170,8 @@ show_figure(
     "genre-groove",
     f"Out-of-fold R² for ratings of “{query}” on {n_songs} songs, with 95% intervals over artists. "
     "Shaded: the noise ceiling, if known.",
-    "A forest plot: pretrained models and descriptors above, the networks of this chapter below, "
-    "with wide intervals.",
+    "Forest plot with wide intervals: pretrained models and descriptors above, the networks of this "
+    "chapter below.",
     table=board,
 )
 own = board.set_index("model").loc[[*learners, "style alone"]]
@@ -1166,21 +1182,20 @@ words = "helps", "hurts", "makes no clear difference"
 report_texts(gain_verdict=pick_verdict(gain, *words))
 
 # %% [markdown] tags=["needs-audio"]
-# - **genre-resnet-bigru**: R² is {glue:text}`groove_genre-resnet-bigru_full`; the mean of the style alone gives
-#   {glue:text}`groove_style_alone`.
+# - **genre-resnet-bigru**: R² is {glue:text}`groove_genre-resnet-bigru_full`; predicting each style's
+#   mean gives {glue:text}`groove_style_alone`.
 # - **Training or architecture?** Here we compare another network, genre-mel-cnn
-#   (R² = {glue:text}`groove_genre-mel-cnn`), with the same network with random weights
-#   (R² = {glue:text}`groove_mel-cnn-untrained`). Learning styles {glue:text}`gain_verdict`: the difference is
-#   {glue:text}`groove_gain_full`.
+#   (R² = {glue:text}`groove_genre-mel-cnn`), with an untrained network of the same architecture
+#   (R² = {glue:text}`groove_mel-cnn-untrained`). Training on styles {glue:text}`gain_verdict`: the
+#   difference is {glue:text}`groove_gain_full`.
 # - **Without labels**: R² is {glue:text}`groove_ssl-moments_full` for moments,
 #   {glue:text}`groove_ssl-moments-stretched_full` for stretched moments, and {glue:text}`groove_ssl-stems_full` for
 #   stems.
 #
-# A style has a typical groove, so any feature that separates styles predicts part of the ratings. The
-# correlation of predictions and ratings *within* styles is therefore the more informative test. As in
-# {doc}`07-objections`, we compute p by exchanging the ratings of whole artists of the same style, and
-# compare each network with the highest correlation of all networks, so that p is corrected for their
-# number.
+# Styles differ in their mean ratings, so any feature that separates styles predicts part of the ratings.
+# The correlation of predictions and ratings *within* styles is therefore more informative. As in
+# {doc}`07-objections`, we compute p by exchanging the ratings of whole artists within a style. In each
+# permutation, we take the highest correlation of all networks, so that p is corrected for their number.
 
 # %% tags=["needs-audio"]
 once = replace(protocol, n_repeats=1)
@@ -1198,40 +1213,41 @@ show_table(
     inside[["estimate", "low", "high", "p", "p_target"]],
     "genre-within",
     f"Correlation of predictions with “{query}” within styles, {n_songs} songs, 95% intervals over "
-    "artists. “p”: by permuting artists, for each row alone; “p target”: against the highest of all rows.",
+    "artists. “p”: by permuting artists, for each row alone; “p target”: corrected for the number of rows.",
 )
 report_texts(beyond_style=join_words(beyond_style))
 
 # %% [markdown] tags=["needs-audio"]
-# Networks that predict which songs of a style are rated higher, corrected for the number of networks:
-# {glue:text}`beyond_style`. The listeners of the demo are simulated from known causes, and its three styles
-# are among those that the network has learnt, played by the same virtual instruments.
+# After this correction, these networks predict which songs of a style are rated higher:
+# {glue:text}`beyond_style`. In the demo, listeners are simulated from known causes, and the three styles
+# are among those that the networks have learnt, played by the same virtual instruments.
 
 # %% [markdown]
 # ## What could be wrong here
 #
 # - **What a genre label is.** A label is an agreement between people: musicians, shops, listeners, and
-#   lately the makers of playlists. It changes with time and place, and listeners who know a kind of music
-#   well divide it more finely. A tree of styles expresses its author's view; ours has bossa nova next to
-#   reggae, which says more about us than about Brazil and Jamaica.
+#   lately the makers of playlists. Labels change with time and place, and listeners who know a kind of
+#   music well use finer ones. A tree of styles expresses its author's view; our tree puts bossa nova
+#   next to reggae, which says more about us than about Brazil and Jamaica.
 # - **Whose culture.** Genre collections consist mostly of English-language popular music. A single class
 #   called “world” reflects the people who made the list.
 # - **What GTZAN did to the field.** For two decades, systems were compared on one collection with
 #   repeated songs and wrong labels {cite}`sturm2013`. Differences of one percentage point were published
 #   as progress.
 # - **What rendered styles cannot show.** Our styles have no history, no lyrics and no studio fashion.
-#   Their causes are known because we wrote them. An explanation that fails here is unlikely to do better
-#   on real recordings; one that succeeds here may still fail there.
-# - **One split, one seed** for most of this chapter. Intervals cover bands, not training;
-#   {doc}`10-genre-networks` shows how much trainings differ.
+#   The causes are known because we chose them. An explanation that fails on rendered songs is unlikely
+#   to do better on real recordings; an explanation that succeeds on rendered songs may still fail on
+#   real recordings.
+# - **Most of this chapter uses one split and one seed.** Intervals show the variation over bands, not
+#   over trainings; {doc}`10-genre-networks` shows how much trainings differ.
 #
 # ## Exercises
 #
 # ```{exercise} Cheat with severity
 # :label: ex-severity
 #
-# Change the answers of resnet-bigru so that its mistake severity in the tree by hand gets *lower*,
-# while every answer stays the same or gets worse.
+# Change the predictions of resnet-bigru so that its mistake severity in the tree made by hand gets
+# *lower*, while every prediction stays the same or gets worse.
 # ```
 #
 # ```{solution-start} ex-severity
@@ -1247,8 +1263,8 @@ before, after = (genre.mistake_severity(c, distances) for c in (counts, cheated)
 print(f"severity {before:.2f} → {after:.2f}, accuracy {(cheat == y).mean():.2f}")
 
 # %% [markdown]
-# Every right answer was replaced by the nearest wrong one. The mean over mistakes falls, although no
-# answer is right any more. Distance@1 cannot be lowered in this way.
+# Every correct prediction was replaced by the nearest wrong style. The mean over mistakes falls,
+# although no prediction is correct any more. Distance@1 cannot be lowered in this way.
 #
 # ```{solution-end}
 # ```
@@ -1275,11 +1291,11 @@ for e in (horse_maps["integrated gradients"], other["integrated gradients"]):
     print((on_cue["mass"] / on_cue["chance"]).mean().round(2))
 
 # %% [markdown]
-# The first number is for the comparison with silence, the second for that with the mean. The question has
-# changed from “what is there?” to “what is unlike other music?”. For half of the styles the answer is
-# that the tone is *missing*. State the baseline with every explanation. Neither number shows that the
-# tone was found: for that, compute the same for the control without the tone, for edges and for the
-# untrained network.
+# The first number is for the comparison with silence, the second for that with the mean. The question
+# has changed from “what is there?” to “what is unlike other music?”. For half of the styles, the answer
+# is that the tone is *missing*. State the baseline with every explanation. Neither number shows that the
+# tone was found: to show this, compute the same numbers for the control without the tone, for edges and
+# for the untrained network.
 #
 # ```{solution-end}
 # ```
@@ -1308,37 +1324,38 @@ far_curve = label_curve(far_features, n_bands=[middle], cache=cache)
 far_curve["accuracy"].mean().round(2)
 
 # %% [markdown]
-# Compare the R² with {numref}`tab-heard-causes`. Compare the accuracy with {glue:text}`few_moments_stretched`,
-# which is for a stretch by a factor of up to 1.4 and the same number of labelled bands. Training encourages the
-# network to ignore tempo. If the R² for tempo is already near zero, stretching further has nothing left
-# to remove.
+# Compare the R² with {numref}`tab-heard-causes`. Compare the accuracy with
+# {glue:text}`few_moments_stretched`, the accuracy for a stretch by a factor of up to 1.4 and the same
+# number of labelled bands. Stretching encourages the network to ignore tempo. If the R² for tempo is
+# already near zero, stretching further has nothing left to remove.
 #
 # ```{solution-end}
 # ```
 #
 # ## Summary
 #
-# **Asked**: what accuracy hides, and whether learning styles teaches groove. **Found**: the mistakes of
-# resnet-bigru are {glue:text}`small_hand` in the tree made by hand, {glue:text}`small_embeddings` in the
-# tree from embeddings, and {glue:text}`small_causes` in the tree from causes. The best temperature is
-# {glue:text}`temperature`. The share of clips for which the right stem is found is
-# {glue:text}`stem_ig_full` with integrated gradients, {glue:text}`stem_edges_full` with the edges of the
-# spectrogram, and {glue:text}`stem_drums_full` when the drums are always chosen. Has an explanation found
-# the planted tone? With integrated gradients: {glue:text}`found_ig_verdict` (the AUC rises above that of
-# the control by {glue:text}`found_ig_full`). With occlusion: {glue:text}`found_occlusion_verdict`
-# ({glue:text}`found_occlusion_full`). With edges, which cannot find it, the rise is
-# {glue:text}`found_edges_full`. Stretching time {glue:text}`deaf_verdict` within styles
-# ({glue:text}`deaf_full`). In this paragraph, n is the number of bands.
+# **Asked**: what accuracy hides, and whether learning styles helps to predict groove. **Found**: the
+# mistakes of resnet-bigru are {glue:text}`small_hand` in the tree made by hand,
+# {glue:text}`small_embeddings` in the tree from embeddings, and {glue:text}`small_causes` in the tree
+# from causes. The best temperature is {glue:text}`temperature`. The share of clips for which the right
+# stem is found is {glue:text}`stem_ig_full` with integrated gradients, {glue:text}`stem_edges_full` with
+# the edges of the spectrogram, and {glue:text}`stem_drums_full` if we always choose the drums. Do
+# explanations find the planted tone? With integrated gradients: {glue:text}`found_ig_verdict` (the AUC
+# exceeds that of the control by {glue:text}`found_ig_full`). With occlusion:
+# {glue:text}`found_occlusion_verdict` ({glue:text}`found_occlusion_full`). With edges, which do not
+# depend on the network, the rise is {glue:text}`found_edges_full`. Stretching time
+# {glue:text}`deaf_verdict` within styles ({glue:text}`deaf_full`). In this paragraph, n is the number of
+# bands.
 
 # %% [markdown] tags=["needs-audio"]
 # **Can these networks hear the groove?** For “{glue:text}`query`”, the features of genre-resnet-bigru
-# predict ratings with an R² of {glue:text}`groove_genre-resnet-bigru_full`, and the mean of the style with
-# {glue:text}`groove_style_alone_full`. Networks of this chapter that predict which songs of a style are
-# rated higher: {glue:text}`beyond_style`. In another network,
-# mel-cnn, learning styles {glue:text}`gain_verdict` compared with random weights
-# ({glue:text}`groove_gain_full`). Here n is the number of songs.
+# predict ratings with an R² of {glue:text}`groove_genre-resnet-bigru_full`. Predicting the mean of each
+# style gives {glue:text}`groove_style_alone_full`. These networks of this chapter predict which songs of
+# a style are rated higher: {glue:text}`beyond_style`. For another network, mel-cnn, training on styles
+# {glue:text}`gain_verdict` compared with random weights ({glue:text}`groove_gain_full`). Here n is the
+# number of songs.
 
 # %% [markdown]
 # **True by construction**: we designed the stems, the causes and the tone. **What would change our
-# mind**: an explanation that scores as well against known truths as on faithfulness, or a network trained
-# on styles that predicts groove within styles on real recordings.
+# mind**: an explanation that scores as well against known truths as it does on faithfulness, or a
+# network that was trained on styles and predicts groove within styles on real recordings.
