@@ -1,6 +1,6 @@
-"""Rhythm of a score or of onsets: syncopation, microtiming, swing and event density.
+"""Measures of rhythm from scores or onsets: syncopation, microtiming, swing and event density.
 
-The demo study and the descriptors use it.
+The demo study and the descriptors use them.
 """
 
 import lazy_loader

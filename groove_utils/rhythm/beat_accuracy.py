@@ -1,4 +1,4 @@
-"""Accuracy of beat trackers: F-measure of beats, and tempo with octave errors counted apart.
+"""Accuracy of beat trackers: F-measure of beats, and tempo accuracy with separate octave errors.
 
 References
 ----------
@@ -21,11 +21,11 @@ from groove_utils.stats.bootstrap import FEWEST_CLUSTERS
 
 __all__ = ["compare_trackers", "score_beats"]
 
-TEMPO_TOLERANCE = 0.04  # of the true tempo (Gouyon et al., 2006)
+TEMPO_TOLERANCE = 0.04  # as a fraction of the true tempo (Gouyon et al., 2006)
 
 
 def score_beats(beats, true_beats) -> dict[str, float]:
-    """Compare tracked beats of a song with the true ones.
+    """Compare the tracked beats of a song with its true beats.
 
     Parameters
     ----------
@@ -34,10 +34,11 @@ def score_beats(beats, true_beats) -> dict[str, float]:
 
     Returns
     -------
-    dict
-        ``f``, the F-measure of beats within 70 ms; ``right``, ``octave``, ``wrong``, of which one
-        is 1: the tempo is within 4% of the truth, of its half or double, or of none of these.
-        Tempi are those of the median beat.
+    dict of str to float
+        ``f`` is the F-measure of the beats, with a tolerance of 70 ms. Exactly one of the other
+        values is 1, the others are 0: ``right`` if the tempo is within 4% of the true tempo,
+        ``octave`` if it is within 4% of half or double the true tempo, otherwise ``wrong``. Tempi
+        are computed from the median interval between beats.
 
     Examples
     --------
@@ -45,9 +46,11 @@ def score_beats(beats, true_beats) -> dict[str, float]:
     {'f': 0.75, 'right': 1.0, 'octave': 0.0, 'wrong': 0.0}
     """
     beats, true_beats = np.asarray(beats, float), np.asarray(true_beats, float)
-    periods = [np.median(np.diff(b)) if b.size > 1 else np.nan for b in (true_beats, beats)]
+    true_period, period = (
+        np.median(np.diff(times)) if times.size > 1 else np.nan for times in (true_beats, beats)
+    )
     right, double, half = (
-        float(abs(periods[0] / periods[1] / factor - 1) <= TEMPO_TOLERANCE)
+        float(abs(true_period / period / factor - 1) <= TEMPO_TOLERANCE)
         for factor in (1, 2, 0.5)
     )
     f = float(mir_eval.beat.f_measure(true_beats, beats)) if beats.size else 0.0
@@ -56,12 +59,12 @@ def score_beats(beats, true_beats) -> dict[str, float]:
 
 
 def compare_trackers(accuracy: pd.DataFrame, *, n_boot: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """Average the accuracy of beat trackers over songs, with intervals over artists.
+    """Average the accuracy of beat trackers over songs, with intervals clustered by artist.
 
     Parameters
     ----------
     accuracy : DataFrame
-        One row per song and tracker: ``tracker, song, artist`` and the fields of
+        One row per song and tracker: ``tracker, song, artist`` and the values of
         :func:`score_beats`.
     n_boot, seed : int
         See :func:`groove_utils.stats.influence_interval`.
@@ -69,9 +72,9 @@ def compare_trackers(accuracy: pd.DataFrame, *, n_boot: int = 2000, seed: int = 
     Returns
     -------
     DataFrame, indexed by tracker
-        Means ``f, right, octave, wrong``; ``low, high`` (95%) of ``f``; ``gain``, the mean of ``f``
-        minus that of the first tracker, with ``gain_low, gain_high``. Bounds are NaN if there are
-        fewer than three artists.
+        Columns ``f, right, octave, wrong`` (means over songs), ``low, high`` (95% interval of
+        ``f``), ``gain`` (mean ``f`` minus that of the first tracker), and ``gain_low, gain_high``.
+        Bounds are NaN if there are fewer than three artists.
     """
     means = accuracy.groupby("tracker", sort=False)[["f", "right", "octave", "wrong"]].mean()
     scores = accuracy.pivot(index=["artist", "song"], columns="tracker", values="f")[means.index]
@@ -84,7 +87,7 @@ def compare_trackers(accuracy: pd.DataFrame, *, n_boot: int = 2000, seed: int = 
 
 
 def _interval(values: pd.DataFrame, n_boot: int, seed: int) -> tuple:
-    """Return bounds of the means over songs; the index of `values` has a level ``artist``."""
+    """Return 95% bounds of the column means; the index of `values` has a level ``artist``."""
     by_artist = values.groupby("artist")
     total, count = by_artist.sum(), by_artist.count()
     if len(total) < FEWEST_CLUSTERS:

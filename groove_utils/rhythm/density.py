@@ -25,7 +25,7 @@ def onset_density(onsets: ArrayLike, seconds: float) -> float:
 
     Examples
     --------
-    Two instruments at 120 BPM, one on the beats, the other on beats and off-beats:
+    At 120 BPM, one instrument plays on the beats, and another on beats and off-beats:
 
     >>> onset_density([0, 8, 16, 24] + [0, 4, 8, 12, 16, 20, 24, 28], seconds=2.0)
     4.0

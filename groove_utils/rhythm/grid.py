@@ -1,4 +1,4 @@
-"""The metrical grid of sixteenths in 4/4, of a score with swing or fitted to a recording."""
+"""Metrical grids of sixteenths in 4/4, computed from a score or fitted to a recording."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 __all__ = ["STEPS", "Grid", "swung_bars"]
 
-STEPS = 16  # sixteenths of a bar of 4/4
-MIN_SWUNG = 4  # onsets on odd sixteenths from which swing can be measured
+STEPS = 16  # sixteenths in a bar of 4/4
+MIN_SWUNG = 4  # smallest number of onsets on odd sixteenths needed to measure swing
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Grid:
     downbeat : int
         Index in `beats` of the first downbeat, 0…3.
     late : float
-        Delay of the second sixteenth of each quaver, in sixteenths: 0 is straight, 1/3 a triplet
-        feel.
+        Delay of the second sixteenth of each quaver, in sixteenths: 0 for straight rhythm, 1/3 for
+        a triplet feel.
     swung : bool
-        False where too few onsets were on odd sixteenths to measure swing; `late` is then 0.
+        False if too few onsets were on odd sixteenths to measure swing; `late` is then 0.
     """
 
     tempo: float
@@ -39,26 +39,29 @@ class Grid:
 
     @property
     def steps(self) -> np.ndarray:
-        """Times of all swung sixteenths, first beat to last, in seconds: (4 n_beats − 3,)."""
+        """Times of all sixteenths from the first to the last beat, in seconds, with swing.
+
+        The shape is (4 n_beats − 3,).
+        """
         steps = divide_beats(self.beats)
         steps[1::2] += self.late * np.diff(steps)[::2]
         return steps
 
     @property
     def places(self) -> np.ndarray:
-        """Position in the bar (0…15) of each of `steps`."""
+        """Position in the bar, 0…15, of each of the `steps`."""
         return (np.arange(4 * self.beats.size - 3) - 4 * self.downbeat) % STEPS
 
 
 def divide_beats(beats: np.ndarray) -> np.ndarray:
-    """Times of every straight sixteenth between the first and the last beat."""
+    """Compute the times of all sixteenths from the first to the last beat, without swing."""
     return np.interp(np.arange(4 * beats.size - 3) / 4, np.arange(beats.size), beats)
 
 
 def swung_bars(
     n_bars: int, tempo: float, swing_ratio: float = 1.0, start: float = 0.0
 ) -> np.ndarray:
-    """Compute the times of all sixteenths for a constant tempo with swing.
+    """Compute the times of all sixteenths for a constant tempo and swing ratio.
 
     Parameters
     ----------
@@ -66,13 +69,15 @@ def swung_bars(
     tempo : float
         Beats per minute.
     swing_ratio : float
-        Length of the first sixteenth of a quaver divided by that of the second; 1 is straight.
+        Length of the first sixteenth of each quaver divided by that of the second; 1 for straight
+        rhythm.
     start : float
         Time of the first downbeat in seconds.
 
     Returns
     -------
     ndarray of float64, shape (n_bars, 16)
+        Times in seconds.
 
     Examples
     --------

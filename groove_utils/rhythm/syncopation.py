@@ -1,8 +1,8 @@
-"""Exact syncopation of a score: Longuet-Higgins & Lee (1984) and Witek et al. (2014).
+"""Syncopation indices of scores by Longuet-Higgins & Lee (1984) and Witek et al. (2014).
 
-Both indices compare each rest with the note before it in a metrical hierarchy. The first takes one
-stream of onsets; the second takes the instruments of a drum kit together, and gives more weight to
-syncopation over sparse accompaniment.
+Both indices compare the metrical weight of each note with the weights of the positions before the
+next note. The first index is defined for one stream of onsets. The second combines the instruments
+of a drum kit, and gives more weight to syncopation over sparse accompaniment.
 
 References
 ----------
@@ -29,19 +29,20 @@ __all__ = ["RhythmError", "lhl_syncopation", "metrical_weights", "witek_syncopat
 
 
 class RhythmError(DetailedError):
-    """Error raised for a pattern or metre from which an index of rhythm cannot be computed."""
+    """Error raised if an index of rhythm cannot be computed for a pattern or metre."""
 
 
 def metrical_weights(n_steps: int = 16, divisions: Sequence[int] | None = None) -> np.ndarray:
-    """Compute the metrical weights of one bar: 0 on the downbeat, one less at each lower level.
+    """Compute the metrical weights of one bar: 0 on the downbeat, −1 per level of subdivision.
 
     Parameters
     ----------
     n_steps : int
-        Steps in a bar.
+        Number of steps in a bar.
     divisions : sequence of int, optional
-        Divisions of the bar, level by level; their product is `n_steps`. By default, repeated
-        halving: ``(2, 2, 2, 2)`` for sixteenths in 4/4. Sixteenths in 6/8 are ``(2, 3, 2)``.
+        Numbers of parts into which each level is divided, from the whole bar down; their product is
+        `n_steps`. By default, the bar is halved repeatedly: ``(2, 2, 2, 2)`` for sixteenths in 4/4.
+        For sixteenths in 6/8, use ``(2, 3, 2)``.
 
     Returns
     -------
@@ -75,31 +76,31 @@ def metrical_weights(n_steps: int = 16, divisions: Sequence[int] | None = None) 
 def lhl_syncopation(onsets: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Compute Longuet-Higgins & Lee's syncopation of one stream of onsets.
 
-    A rest (a step without an onset) that follows a note is syncopated if its metrical weight is at
-    least the note's; the syncopation is the weight of the rest minus that of the note (0 where they
-    are equal). Each note counts once, with the heaviest rest before the next note. The pattern is
-    treated as a loop.
+    A rest is a step without an onset. Each note is compared with the heaviest rest before the next
+    note. If the metrical weight of this rest is greater than that of the note, the difference is
+    added to the syncopation. The pattern is treated as a loop.
 
     Parameters
     ----------
     onsets : array_like of bool, shape (n_steps,) or (n_bars, n_steps)
-        Steps of the metrical grid with an onset; several bars are read one after the other.
+        True for each step of the metrical grid with an onset. Bars follow each other in time.
     weights : array_like of int, shape (n_steps,), optional
-        Metrical weights of one bar; :func:`metrical_weights` of `n_steps` by default.
+        Metrical weights of one bar; by default, those of :func:`metrical_weights` for `n_steps`.
 
     Returns
     -------
     float
-        Sum over notes, ≥ 0. A pattern without onsets, or with onsets on all steps, has 0.
+        Sum over notes, ≥ 0. It is 0 for a pattern without onsets, or with onsets on all steps.
 
     Raises
     ------
     RhythmError
-        If `onsets` has more than two dimensions or is empty, or the lengths differ.
+        If `onsets` is empty or does not have one or two dimensions, `weights` has a wrong length,
+        or `n_steps` is not a power of two and no weights are given.
 
     Examples
     --------
-    The son clave, a bar of sixteenths:
+    The son clave in one bar of sixteenths:
 
     >>> lhl_syncopation([1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0])
     4.0
@@ -110,7 +111,7 @@ def lhl_syncopation(onsets: ArrayLike, weights: ArrayLike | None = None) -> floa
     return float(sum(max(0, rise) for rise in rises))
 
 
-# weights added by Witek et al. to a syncopation, by the instruments at the heavier position
+# instrumental weights of Witek et al., by the instruments that sound at the heavier position
 ONE_STREAM, TWO_STREAM, KICK_AGAINST_TWO, SNARE_AGAINST_TWO = 6, 5, 2, 1
 
 
@@ -119,18 +120,19 @@ def witek_syncopation(
 ) -> float:
     """Compute Witek et al.'s polyphonic syncopation of a drum-kit pattern.
 
-    A kick or snare stroke N is syncopated if a metrically heavier position R follows before its
-    instrument sounds again. It contributes R's metrical weight minus N's, plus an instrumental
-    weight that depends on what sounds at R: 6 for a rest in all streams, 5 for the hi-hat alone, 2
-    for a kick against the snare, 1 for a snare against the kick (with or without hi-hat).
+    A stroke N of the kick or snare is syncopated if a metrically heavier position R comes before
+    the next stroke of the same instrument. It contributes the metrical weight of R minus that of N,
+    plus an instrumental weight: 6 if no instrument sounds at R, and 5 if only the hi-hat does. If
+    the other drum sounds at R, with or without the hi-hat, the instrumental weight is 2 for a kick
+    against the snare and 1 for a snare against the kick.
 
     Parameters
     ----------
     kick, snare, hat : array_like of bool, shape (n_steps,) or (n_bars, n_steps)
-        Onsets of the three streams; `hat` stands for all cymbals. The pattern is a loop.
+        Onsets of the three streams; `hat` includes all cymbals. The pattern is treated as a loop.
     weights : array_like of int, shape (n_steps,), optional
-        Metrical weights of one bar. By default those of the paper for sixteenths in 4/4: 0 on the
-        downbeat, −1 on the other beats, −2 on quavers, −3 on semiquavers.
+        Metrical weights of one bar. The default is that of the paper for sixteenths in 4/4: 0 on
+        the downbeat, −1 on the other beats, −2 on quavers, −3 on semiquavers.
 
     Returns
     -------
@@ -140,20 +142,22 @@ def witek_syncopation(
     Raises
     ------
     RhythmError
-        If the shapes differ, or if a bar does not have 16 steps and no weights are given.
+        If the streams are empty, do not have one or two dimensions, or have different shapes;
+        if `weights` has a wrong length; or if a bar does not have 16 steps and no weights are
+        given.
 
     Notes
     -----
-    The paper can be read in more than one way in two details. Here, R is the heaviest position (the
-    first one, if several are equal) before the instrument's next stroke, as in Longuet-Higgins &
-    Lee, even if a weaker hi-hat stroke comes in between. And R must be heavier than N, not equally
-    heavy: all beats but the first have the same weight, so a plain backbeat would otherwise count
-    as syncopated throughout.
+    The paper is ambiguous in two details. Here, R is the heaviest position before the instrument's
+    next stroke (the first such position, if several have the same weight), as in Longuet-Higgins &
+    Lee, even if a weaker hi-hat stroke comes in between. R must be heavier than N. If equal weights
+    were enough, a plain backbeat would be syncopated on every stroke, because all beats but the
+    first have the same weight.
 
     Examples
     --------
-    A kick a semiquaver before the third beat, where the hi-hat sounds alone, contributes 2 for the
-    step from −3 to −1, and 5 for the instruments:
+    A kick falls one semiquaver before the third beat, on which only the hi-hat sounds. The metrical
+    weights contribute −1 − (−3) = 2, and the instruments contribute 5:
 
     >>> hat = [1, 0] * 8
     >>> kick = [1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -185,7 +189,7 @@ def witek_syncopation(
 
 
 def _heaviest_rest(stream: np.ndarray, weights: np.ndarray, step: int) -> int | None:
-    """Return the first heaviest position between a stroke and the next; None without a rest."""
+    """Return the heaviest position before the next stroke (the first, if tied), or None."""
     gap = int(np.argmax(np.roll(stream, -step - 1)))
     if gap == 0:
         return None
@@ -194,18 +198,18 @@ def _heaviest_rest(stream: np.ndarray, weights: np.ndarray, step: int) -> int | 
 
 
 def _streams(streams: list[ArrayLike], weights: ArrayLike | None):
-    """Flatten streams of one shape, and repeat the weights for each of their bars."""
+    """Flatten streams of equal shape, and repeat the weights for each bar."""
     streams = [np.asarray(stream) for stream in streams]
     shape = streams[0].shape
     if len(shape) not in (1, 2) or 0 in shape:
         raise RhythmError(
-            f"onsets have shape {shape}, expected (n_steps,) or (n_bars, n_steps), not empty.",
+            f"onsets have shape {shape}; expected (n_steps,) or (n_bars, n_steps), not empty.",
             kind="shape", column="onsets", value=shape,
         )  # fmt: skip
     if any(stream.shape != shape for stream in streams):
         shapes = [stream.shape for stream in streams]
         raise RhythmError(
-            f"the streams have shapes {shapes}, expected equal ones.", kind="shapes", value=shapes
+            f"the streams have shapes {shapes}; expected equal shapes.", kind="shapes", value=shapes
         )
     weights = metrical_weights(shape[-1]) if weights is None else np.asarray(weights)
     if weights.shape != shape[-1:]:

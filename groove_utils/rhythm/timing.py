@@ -1,4 +1,4 @@
-"""Microtiming and swing: where onsets fall relative to the metrical grid."""
+"""Microtiming and swing: the timing of onsets relative to the metrical grid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ MIN_ONSETS = 8
 
 
 def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Compute how late each onset is relative to the nearest step of the (swung) grid.
+    """Compute the deviation of each onset from the nearest step of the grid, including its swing.
+
+    Onsets that are more than 0.45 sixteenths away from every step are left out.
 
     Parameters
     ----------
@@ -24,9 +26,9 @@ def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     late : ndarray of float64, shape (n_near,)
-        Lateness in seconds (negative if early) of the onsets within 0.45 of a sixteenth of a step.
+        Deviations of the remaining onsets in seconds, positive if late.
     step : ndarray of int, shape (n_near,)
-        Index of that step in ``grid.steps``.
+        Index in ``grid.steps`` of the step nearest to each of them.
     """
     steps = grid.steps
     times = np.asarray(times, dtype=np.float64)
@@ -40,12 +42,14 @@ def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 def microtiming(
     times: np.ndarray, grid: Grid, anchors: np.ndarray | None = None
 ) -> tuple[float, float, float]:
-    """Compute the mean deviation from the grid and its spread.
+    """Compute the average timing relative to the bass drum, and the spread of the timing.
+
+    All values are NaN if fewer than eight onsets are near a step of the grid.
 
     Parameters
     ----------
     times : ndarray, shape (n_onsets,)
-        Onsets in seconds.
+        Onset times in seconds.
     grid : Grid
     anchors : ndarray, optional
         Times of bass-drum strokes in seconds, in any order.
@@ -53,16 +57,15 @@ def microtiming(
     Returns
     -------
     mean : float
-        Median lateness, in ms, of the onsets on steps without a bass-drum stroke, minus that on
-        steps with one (steps within half a sixteenth of `anchors`); positive values lie behind the
-        bass drum. The mean deviation of all onsets would be about 0, because the grid was fitted to
-        all of them. NaN if there are fewer than four of either.
+        Median deviation from the grid, in ms, of the onsets on steps without a bass-drum stroke,
+        minus that of the onsets on steps with one. Positive values mean later than the bass drum.
+        (The mean deviation of all onsets would be about 0, because the grid was fitted to them.)
+        NaN without `anchors`, or if fewer than four onsets are on steps of either kind.
     spread : float
-        Robust standard deviation of all deviations, 1.4826 × MAD, in ms, ≥ 0. The onset detector
-        itself contributes some 3 ms.
+        Robust standard deviation (1.4826 × MAD) of the deviations of all onsets, in ms. The onset
+        detector itself contributes about 3 ms.
     percent : float
-        The spread as a percentage of a beat. All values are NaN if fewer than eight onsets are near
-        the grid.
+        `spread` as a percentage of a beat.
     """
     late, step = deviations(times, grid)
     if late.size < MIN_ONSETS:
@@ -78,12 +81,12 @@ def microtiming(
 
 
 def swing_ratio(grid: Grid) -> float:
-    """Compute the swing ratio: length of the first sixteenth of a quaver over that of the second.
+    """Compute the length of the first sixteenth of each quaver divided by that of the second.
 
     Returns
     -------
     float
-        ``(1 + late) / (1 − late)`` of the grid: 1 is straight, 2 a triplet feel. Swing of quavers
-        (a shuffle) is not measured. NaN if fewer than four onsets are on odd sixteenths.
+        ``(1 + grid.late) / (1 − grid.late)``: 1 for straight rhythm, 2 for a triplet feel. Swing of
+        quavers (a shuffle) is not measured. NaN if the grid had too few onsets on odd sixteenths.
     """
     return float((1 + grid.late) / (1 - grid.late)) if grid.swung else float("nan")

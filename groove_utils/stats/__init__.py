@@ -1,6 +1,6 @@
-"""Statistics without music: resampling, multiple testing, Mantel tests, Shapley values, wording.
+"""General statistics: resampling, multiple testing, Mantel tests, Shapley values, number formats.
 
-It is used by `mixed`, `similarity`, `probe`, the figures and the book.
+Nothing here depends on music; the families above, the figures and the book use it.
 """
 
 import lazy_loader

@@ -1,8 +1,8 @@
 """Cluster bootstrap intervals: whole clusters, such as all songs of an artist, are resampled.
 
-:func:`influence_interval` resamples the influence of each cluster on a statistic: the bootstrap to
-first order (Efron 1982, chapter 6). An influence may include the cluster's effect on the training
-of the model that is scored.
+:func:`influence_interval` resamples the influence of each cluster on a statistic. This is a
+first-order approximation of the bootstrap (Efron 1982, chapter 6). The influence of a cluster may
+include its effect on the training of the model that is scored.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FEWEST_CLUSTERS = 3
 
 
 class Interval(NamedTuple):
-    """Bounds, standard error and two-sided p against 0 of k statistics, each of shape (k,)."""
+    """Bounds, standard errors and two-sided p-values against 0, of shape (k,) for k statistics."""
 
     low: np.ndarray
     high: np.ndarray
@@ -40,7 +40,13 @@ class Interval(NamedTuple):
 
 
 def cluster_codes(clusters) -> tuple[np.ndarray, int]:
-    """Return each unit's cluster number, 0 … g − 1, and g; raise an error if g is below 3."""
+    """Return the cluster number of each unit, 0 … g − 1, and the number of clusters g.
+
+    Raises
+    ------
+    StatsError
+        If there are fewer than 3 clusters.
+    """
     codes = label_codes(clusters)
     count = int(codes.max()) + 1
     if count < FEWEST_CLUSTERS:
@@ -49,7 +55,7 @@ def cluster_codes(clusters) -> tuple[np.ndarray, int]:
     return codes, count
 
 
-@functools.lru_cache(maxsize=4)  # intervals of one study often have the same draws
+@functools.lru_cache(maxsize=4)  # intervals of one study often use the same draws
 def _draw(count, n_draws, seed):
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(count, np.full(count, 1 / count), size=n_draws).astype(np.float64)
@@ -64,52 +70,59 @@ def cluster_weights(clusters, n_draws: int, seed: int = 0) -> np.ndarray:
     ----------
     clusters : array-like of shape (n,)
         Cluster of each unit; at least 3 different labels.
-    n_draws, seed : int
+    n_draws : int
+        Number of bootstrap samples.
+    seed : int
 
     Returns
     -------
     ndarray of float64, shape (n_draws, n)
-        Units of the same cluster have the same weight.
+        Number of times that each unit is drawn, the same for all units of a cluster.
     """
     codes, count = cluster_codes(clusters)
     return _draw(count, n_draws, seed)[:, codes]
 
 
 def jackknife_influence(left_out: np.ndarray) -> np.ndarray:
-    """Convert leave-one-cluster-out estimates to the influence of each cluster.
+    """Compute the influence of each cluster on a statistic from leave-one-cluster-out estimates.
 
     Parameters
     ----------
     left_out : ndarray, shape (g, ...)
-        The statistic without each cluster; NaN counts as no influence.
+        Values of the statistic with one of the g clusters left out; NaN counts as no influence.
 
     Returns
     -------
     ndarray, shape (g, ...)
-        (g − 1) times the change when a cluster is left out, centred. The variance of the statistic
+        (g − 1) times the mean of `left_out` minus each of its values. The variance of the statistic
         is about ``(influence**2).sum(0) / (g * (g - 1))``.
     """
-    known = np.isfinite(left_out)
-    values = np.where(known, left_out, 0.0)
-    mean = values.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return np.where(known, (len(left_out) - 1) * (mean - values), 0.0)
+    finite = np.isfinite(left_out)
+    values = np.where(finite, left_out, 0.0)
+    mean = values.sum(axis=0) / np.maximum(finite.sum(axis=0), 1)
+    return np.where(finite, (len(left_out) - 1) * (mean - values), 0.0)
 
 
 def influence_draws(influence: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
-    """Draw bootstrap deviations from the estimate, (n_boot, k); a seed draws the same clusters."""
+    """Draw bootstrap deviations from the estimate, shape (n_boot, k).
+
+    Calls with the same number of clusters, `n_boot` and `seed` draw the same clusters.
+    """
     g = len(influence)
     return _draw(g, n_boot, seed) @ influence / np.sqrt(g * (g - 1))
 
 
 def influence_interval(estimate, influence, *, n_boot=2000, level=0.95, seed=0) -> Interval:
-    """Compute the interval of a statistic from the influence of each cluster.
+    """Compute confidence intervals of k statistics from the influence of each cluster.
 
-    Quantiles of :func:`influence_draws`, reflected about the estimate (the basic interval) and
-    stretched from the normal distribution to Student's t with g − 1 degrees of freedom.
+    The bounds are basic bootstrap bounds: quantiles of :func:`influence_draws`, reflected about the
+    estimate. They are widened by the ratio of the quantiles of Student's t with g − 1 degrees of
+    freedom to those of the normal distribution.
 
     Parameters
     ----------
-    estimate : ndarray, shape (k,)
+    estimate : float or ndarray, shape (k,)
+        Values of the statistics for the complete data.
     influence : ndarray, shape (g, k)
         Output of :func:`jackknife_influence`.
     n_boot : int
@@ -117,6 +130,10 @@ def influence_interval(estimate, influence, *, n_boot=2000, level=0.95, seed=0) 
     level : float
         Nominal coverage, between 0 and 1.
     seed : int
+
+    Returns
+    -------
+    Interval
 
     Examples
     --------
@@ -135,19 +152,22 @@ def influence_interval(estimate, influence, *, n_boot=2000, level=0.95, seed=0) 
 
 
 def bca_interval(statistic, clusters, *, n_boot=2000, level=0.95, seed=0):
-    """Compute bias-corrected and accelerated intervals (Efron 1987) of k statistics of weights.
+    """Compute bias-corrected and accelerated (BCa) bootstrap intervals (Efron 1987).
 
     Parameters
     ----------
     statistic : callable
-        ``statistic(weights)`` maps unit weights (n_draws, n) to values (n_draws, k).
+        ``statistic(weights)`` takes weights of the units, shape (n_draws, n), and returns the
+        values of k statistics, shape (n_draws, k).
     clusters : array-like of shape (n,)
+        Cluster of each unit; at least 3 different labels.
     n_boot, level, seed
         See :func:`influence_interval`.
 
     Returns
     -------
     estimate, low, high, se : ndarray, shape (k,)
+        Values of the statistics, bounds of their intervals, and standard errors.
     """
     codes, count = cluster_codes(clusters)
     estimate = statistic(np.ones((1, len(codes))))[0]

@@ -1,7 +1,8 @@
-"""Mantel tests: rank correlation of the distances between units.
+"""Mantel tests: rank correlation of two sets of distances between the same units.
 
-The n(n − 1)/2 pairs of n units are not independent, since each unit is in n − 1 of them. p-values
-therefore permute units (Mantel 1967, Cancer Research 27(2), 209–220).
+The n(n − 1)/2 pairs of n units are not independent, since each unit is in n − 1 pairs. The null
+distribution is therefore computed by permuting units, not pairs (Mantel 1967, Cancer Research
+27(2), 209–220).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ __all__ = ["mantel", "order_codes", "unit_ranks"]
 
 
 def order_codes(values) -> np.ndarray:
-    """Replace values by 0, 1, 2 … in ascending order; equal values have the same code.
+    """Replace values by integer codes 0, 1, 2 … in ascending order; equal values share a code.
 
-    Any subset of the codes can be ranked by counting, without sorting it.
+    Any subset of the codes can then be ranked by counting, without sorting.
 
     Examples
     --------
@@ -26,14 +27,22 @@ def order_codes(values) -> np.ndarray:
 
 
 def unit_ranks(codes: np.ndarray, covariate=None) -> np.ndarray:
-    """Rank values, remove a covariate, and scale to length 1, so that a dot product is a
+    """Rank values, centre the ranks, and scale them to unit length.
+
+    The dot product of two results is Spearman's correlation, or with a covariate the partial
     correlation.
 
     Parameters
     ----------
     codes : ndarray of int, shape (n,)
-        Output of :func:`order_codes`, or a subset of it. Ties have their mean rank.
+        Output of :func:`order_codes`, or a subset of it. Tied values get their mean rank.
     covariate : ndarray, shape (n,), optional
+        Covariate to regress out of the ranks.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Zeros if all ranks are equal.
 
     Examples
     --------
@@ -53,18 +62,19 @@ def unit_ranks(codes: np.ndarray, covariate=None) -> np.ndarray:
 
 
 def mantel(first, second, orders, *, keep=None, covariate=None) -> tuple[np.ndarray, np.ndarray]:
-    """Correlate the ranks of two sets of distances, and repeat it with the units of one permuted.
+    """Compute rank correlations of distances, and their null distribution under permuted units.
 
     Parameters
     ----------
     first : array-like, shape (k, n_pairs)
-        k sets of distances between the same n units, condensed as by
+        k sets of distances between the same n units, in the condensed form of
         :func:`scipy.spatial.distance.pdist`.
     second : array-like, shape (n_pairs,)
+        The set of distances that each set in `first` is correlated with.
     orders : ndarray of int, shape (n_permutations, n)
         Output of :func:`groove_utils.stats.permute`.
     keep : ndarray of bool, shape (n_pairs,), optional
-        Pairs to use.
+        Pairs to use; all by default.
     covariate : ndarray, shape (n_kept,), optional
         Covariate to regress out of both sets of ranks.
 
@@ -73,6 +83,7 @@ def mantel(first, second, orders, *, keep=None, covariate=None) -> tuple[np.ndar
     rho : ndarray, shape (k,)
         Spearman's correlations.
     null : ndarray, shape (n_permutations, k)
+        Correlations after the units of `second` have been permuted.
     """
     square = squareform(order_codes(second))
     i, j = np.triu_indices(len(square), 1)

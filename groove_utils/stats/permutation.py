@@ -1,4 +1,4 @@
-"""Permutations of units or of whole clusters, and p-values from them."""
+"""Permutations of units or of whole clusters, and permutation p-values."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ __all__ = ["permutation_p", "permute"]
 
 
 def permute(n_permutations: int, n: int, *, clusters=None, strata=None, seed=0) -> np.ndarray:
-    """Draw permutations of n units.
+    """Draw random permutations of n units.
 
     Parameters
     ----------
-    n_permutations, n : int
+    n_permutations : int
+        Number of permutations.
+    n : int
+        Number of units.
     clusters : array-like of shape (n,), optional
-        Permute whole clusters instead of single units; clusters are exchanged with others of the
-        same size (in each stratum). A cluster whose size is unique stays where it is.
+        Permute whole clusters instead of single units. Clusters are exchanged only with clusters
+        that have as many units (in each stratum, if there are strata). A cluster of unique size is
+        not moved.
     strata : array-like of shape (n,), optional
         Permute units only within these groups.
     seed : int
@@ -53,12 +57,18 @@ def permute(n_permutations: int, n: int, *, clusters=None, strata=None, seed=0) 
 
 
 def permutation_p(observed, null) -> np.ndarray:
-    """Compute one-sided p-values, (1 + count of null ≥ observed) / (1 + n_permutations).
+    """Compute one-sided p-values, (1 + number of null values ≥ observed) / (1 + n_permutations).
 
     Parameters
     ----------
     observed : float or ndarray, shape (...)
-    null : ndarray, shape (n_permutations, ...)
+        Statistic of the data.
+    null : array-like, shape (n_permutations, ...)
+        Statistic of the permuted data.
+
+    Returns
+    -------
+    float or ndarray, shape (...)
 
     Examples
     --------

@@ -1,11 +1,11 @@
-"""Shapley values: shares of each player in the value of a coalition.
+"""Shapley values: the share of each player in the value of a coalition.
 
-A player's value alone ignores what it adds to others, and the loss without it ignores what others
-can replace. The Shapley value averages what a player adds over all orders in which the players may
-join. It is the only rule that is additive over games, sums to the total, treats equal players
-alike, and gives nothing to a player that never changes the value. It is linear in the values, so
-trailing axes may hold bootstrap draws, targets or songs. The chapter on stem ablation attributes
-scores to stems.
+The value of a player alone ignores interactions with other players. The loss when the player is
+left out ignores that other players may replace its contribution. The Shapley value is the change
+when a player joins, averaged over all orders in which the players can join. It is the only rule
+that is additive over games, sums to the total, treats equal players alike, and gives nothing to a
+player that never changes the value. The chapter on stem ablation uses it to attribute scores to
+stems.
 """
 
 from __future__ import annotations
@@ -32,26 +32,34 @@ def shapley_values(
     Parameters
     ----------
     values : mapping of tuple of players → float or ndarray
-        The value of every subset, including the empty one, ``()``; all of the same shape. A subset
-        may list its players in any order.
+        The value of every subset of players, including the empty subset ``()``. All values have the
+        same shape. A subset may list its players in any order.
     players : sequence, optional
-        At most 6; by default those of the largest subset, in its order.
+        At most 6 players; by default, those of the largest subset, in its order.
 
     Returns
     -------
-    dict of player → ndarray of float64, of the shape of the values
-        They sum to ``values[all players] − values[()]``.
+    dict of player → ndarray of float64
+        Shapley values, of the shape of `values`. They sum to
+        ``values[all players] − values[()]``.
+
+    Raises
+    ------
+    StatsError
+        If there are no players or more than 6, a subset is missing or occurs twice, or the values
+        have different shapes or are not finite.
 
     Notes
     -----
     φᵢ = Σ over S without i of |S|! (n − 1 − |S|)! / n! · (v(S ∪ i) − v(S)); Shapley (1953), A
-    value for n-person games. Contributions to the Theory of Games II, 307–317. The value of the
-    empty subset is a convention: for out-of-fold R², the score of predicting the training mean,
+    value for n-person games. Contributions to the Theory of Games II, 307–317. Since φ is linear in
+    v, trailing axes of the values may be bootstrap draws, targets or songs. The value of the empty
+    subset is a convention. For out-of-fold R², it is the score of predicting the training mean,
     which is slightly below 0.
 
     Examples
     --------
-    One left glove and two right ones; a pair is worth 1.
+    In the glove game, one player has a left glove, two have a right glove, and a pair is worth 1.
 
     >>> pairs = {
     ...     s: min("L" in s, len(set(s) & {"R", "r"}))
@@ -75,23 +83,23 @@ def shapley_values(
 
 
 def _check_values(values, players: list) -> dict[frozenset, np.ndarray]:
-    """Validate players and subsets, and return the values by frozen set."""
+    """Validate players and subsets; return the values with frozen sets of players as keys."""
     if not 0 < len(players) <= MOST_PLAYERS:
         raise StatsError(
             f"{len(players)} players; expected 1 to {MOST_PLAYERS} (n players have 2ⁿ subsets)",
             kind="n_players", value=len(players),
         )  # fmt: skip
     table = {frozenset(s): np.asarray(v, dtype=np.float64) for s, v in values.items()}
-    wanted = {frozenset(s) for k in range(len(players) + 1) for s in combinations(players, k)}
-    doubled = len(table) < len(values) or any(len(set(s)) < len(s) for s in values)
-    if set(table) != wanted or doubled:
+    subsets = {frozenset(s) for k in range(len(players) + 1) for s in combinations(players, k)}
+    duplicated = len(table) < len(values) or any(len(set(s)) < len(s) for s in values)
+    if set(table) != subsets or duplicated:
         raise StatsError(
-            f"the subsets are {list(values)}; expected each of the {len(wanted)} subsets of "
-            f"{players} once, () included",
-            kind="subsets", value=set(table) ^ wanted,
+            f"the subsets are {list(values)}; expected each of the {len(subsets)} subsets of "
+            f"{players} once, including ()",
+            kind="subsets", value=set(table) ^ subsets,
         )  # fmt: skip
     shapes = {value.shape for value in table.values()}
     if len(shapes) > 1 or not all(np.isfinite(value).all() for value in table.values()):
-        raise StatsError(f"values have the shapes {sorted(shapes)}; expected one, and no NaN or "
-                         "infinity", kind="values", value=shapes)  # fmt: skip
+        raise StatsError(f"values have the shapes {sorted(shapes)}; expected finite values of one "
+                         "shape", kind="values", value=shapes)  # fmt: skip
     return table

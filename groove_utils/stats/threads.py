@@ -1,7 +1,7 @@
-"""A decorator that limits BLAS to one thread, for many small matrix products.
+"""A decorator that limits BLAS to one thread while a function runs.
 
-In small products, threads spend more time waiting for each other than computing: on two busy cores,
-several threads are ten times slower. The number of threads is restored afterwards.
+It speeds up functions that compute many small matrix products, in which several threads would spend
+more time waiting for each other than computing.
 """
 
 from __future__ import annotations
@@ -11,4 +11,4 @@ from threadpoolctl import threadpool_limits
 __all__ = ["one_thread"]
 
 one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
-"""Decorator: run a function with one BLAS thread."""
+"""Run the decorated function with one BLAS thread, then restore the number of threads."""

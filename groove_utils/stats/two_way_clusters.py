@@ -1,7 +1,8 @@
 """Intervals of statistics whose examples are clustered in two ways, such as by band and training.
 
-Songs of one band are alike, and so are all answers of one trained network. An interval over bands
-alone is about these trainings, and one over trainings alone about these bands.
+Songs of one band resemble each other, and the predictions of one trained network share the
+randomness of its training. An interval that resamples only bands does not generalise to other
+trainings, and an interval that resamples only trainings does not generalise to other bands.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ __all__ = ["TwoWayInterval", "two_way_interval"]
 
 
 class TwoWayInterval(NamedTuple):
-    """Estimate, bounds, degrees of freedom and two-sided p against 0, each of shape (k,)."""
+    """Estimates, bounds, degrees of freedom and two-sided p-values against 0, of shape (k,)."""
 
     estimate: np.ndarray
     low: np.ndarray
@@ -28,27 +29,35 @@ class TwoWayInterval(NamedTuple):
 
 
 def two_way_interval(statistic, first, second, *, level: float = 0.95) -> TwoWayInterval:
-    """Compute the interval of a statistic over two kinds of clusters at once.
+    """Compute confidence intervals that account for two crossed kinds of clusters.
 
-    The jackknife variances over the first and over the second clusters are added. Student's t has
-    the degrees of freedom of their sum (Satterthwaite), so that few clusters of either kind give a
-    wide interval. What the two kinds share is counted twice. Simulated with 3 trainings and 48
-    bands, 98% of the intervals hold the truth if trainings do not differ, and 93% if the standard
-    deviation of their accuracies is 10 points.
+    The variance is the sum of the jackknife variances over the first and over the second kind of
+    clusters. Variance between single examples enters both terms, so the intervals are slightly
+    conservative if clusters hardly differ. The bounds use Student's t with Satterthwaite's degrees
+    of freedom, so a small number of clusters of either kind gives a wide interval.
 
     Parameters
     ----------
     statistic : callable
-        ``statistic(weights)`` maps example weights (n_draws, n) to values (n_draws, k).
+        ``statistic(weights)`` takes weights of the examples, shape (n_draws, n), and returns the
+        values of k statistics, shape (n_draws, k).
     first, second : array-like, shape (n,)
-        Clusters of each example, such as bands and seeds; NaN is no label.
+        The two cluster labels of each example, such as its band and the seed of the training.
+        Labels are compared as text, and none may be missing.
     level : float
         Nominal coverage, between 0 and 1.
 
     Returns
     -------
     TwoWayInterval
-        Bounds and p are NaN with a single cluster of either kind: its variance is unknown.
+        Bounds, degrees of freedom and p are NaN if either kind has a single cluster, because its
+        variance cannot be estimated.
+
+    Notes
+    -----
+    ``tests/unit/stats/test_stats_two_way_clusters.py`` measures the coverage of nominal 95%
+    intervals in a simulation of 3 trainings, each tested on 48 of 192 bands: 98% if trainings do
+    not differ, and 93% if their standard deviation is twice that of bands.
 
     References
     ----------
@@ -57,7 +66,8 @@ def two_way_interval(statistic, first, second, *, level: float = 0.95) -> TwoWay
 
     Examples
     --------
-    Two networks, each trained three times, differ by 5 points on average; bands are all alike.
+    Two networks are trained three times each. The first is better by 2, 5 and 8 percentage points,
+    for all bands alike.
 
     >>> difference = np.repeat([0.02, 0.05, 0.08], 4)
     >>> interval = two_way_interval(

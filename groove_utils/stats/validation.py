@@ -1,4 +1,4 @@
-"""Validation of inputs: feature blocks, targets and labels."""
+"""Validation of feature blocks, targets and labels."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ __all__ = ["StatsError", "as_blocks", "as_labels", "as_targets", "label_codes"]
 
 
 class StatsError(DetailedError):
-    """Error raised for data or settings from which a statistic cannot be computed."""
+    """Error raised if a statistic cannot be computed from the given data or settings."""
 
 
 def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
-    """Return feature blocks as a dict of name → (n, d) float64 array.
+    """Return feature blocks as a dict of name → float64 array of shape (n, d).
 
     Parameters
     ----------
-    X : array-like of shape (n, d) or (n,), DataFrame, or mapping of name → such a block
-        A single block is called ``features``.
+    X : array-like of shape (n, d) or (n,), DataFrame, or mapping of names to such blocks
+        A block that is not in a mapping is named ``features``.
     n : int, optional
-        Number of rows expected; by default that of the first block.
+        Expected number of rows; by default, that of the first block.
     ids : array-like of shape (n,), optional
-        Identifiers of the targets' rows. A data frame with a different index is rejected, because
-        its rows would be paired with the wrong targets.
+        Row identifiers of the targets. A data frame with a different index is rejected, because its
+        rows would be paired with the wrong targets. A default index (0, 1, 2 …) is not compared.
 
     Raises
     ------
     StatsError
-        If there are no blocks, a block is empty or has a different number of rows, or values are
-        NaN or infinite.
+        If there are no blocks, a block is empty, has a wrong number of rows or a different index,
+        or values are NaN or infinite.
     """
     named = X if isinstance(X, Mapping) else {"features": X}
     if not named:
@@ -60,7 +60,7 @@ def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
         bad = ~np.isfinite(array).all(axis=1)
         if bad.any():
             raise StatsError(
-                f"features {name!r} hold NaN or infinite values in {bad.sum()} rows (first: row "
+                f"features {name!r} contain NaN or infinite values in {bad.sum()} rows (first: row "
                 f"{bad.argmax()}); drop those songs or repair their features",
                 kind="not_finite", column=str(name), row=int(bad.argmax()),
             )  # fmt: skip
@@ -69,13 +69,20 @@ def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
 
 
 def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Return row identifiers (n,), names (m) and values (n, m) of targets.
+    """Return row identifiers, names and values of targets.
 
     Parameters
     ----------
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
-        Row identifiers are its index, or 0 … n − 1 for an array; names are its columns (``target``
-        for an array).
+        One row per song, one column per target.
+
+    Returns
+    -------
+    ids : ndarray of object, shape (n,)
+        Index of `y`, or 0 … n − 1 for an array.
+    names : list of str
+        The m column names; ``target`` or ``target_0, target_1, …`` for an array.
+    values : ndarray of float64, shape (n, m)
 
     Raises
     ------
@@ -90,7 +97,7 @@ def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
         y = y.rename(columns=lambda name: name if isinstance(name, str) else f"target_{name}")
     values = _as_numbers(y)
     if not values.size or not y.index.is_unique:
-        raise StatsError(f"y has shape {values.shape}; expected one row per song, named once",
+        raise StatsError(f"y has shape {values.shape}; expected one row per song, with unique ids",
                          kind="duplicate" if values.size else "empty")  # fmt: skip
     bad = ~np.isfinite(values)
     if bad.any():
@@ -110,16 +117,18 @@ def as_labels(labels, n: int, name: str, default, ids=None) -> np.ndarray:
     ----------
     labels : array-like of shape (n,) or None
     n : int
+        Expected number of labels.
     name : str
-        Name of the labels, for error messages.
+        Name of the labels in error messages.
     default : array-like of shape (n,)
+        Labels to use if `labels` is None.
     ids : array-like of shape (n,), optional
-        Identifiers of the rows. A series indexed by them in a different order is rejected.
+        Identifiers of the rows. The index of a series that contains any of them must equal `ids`.
 
     Raises
     ------
     StatsError
-        If the number or the order of labels is wrong, or labels are missing.
+        If the number or the index of the labels is wrong, or labels are missing.
     """
     if isinstance(labels, pd.Series) and ids is not None:
         index, ids = list(labels.index), list(ids)
@@ -142,14 +151,14 @@ def as_labels(labels, n: int, name: str, default, ids=None) -> np.ndarray:
 
 
 def _as_numbers(values) -> np.ndarray:
-    """Return numbers as float64, with NaN for pandas' missing values of any type."""
+    """Return numbers as float64, with NaN for every type of missing value in pandas."""
     if isinstance(values, pd.Series | pd.DataFrame):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.asarray(values, dtype=np.float64)
 
 
 def label_codes(labels) -> np.ndarray:
-    """Encode labels as integers 0 … k − 1, in sorted order of the labels.
+    """Encode labels as integers 0 … k − 1, in the sorted order of the labels as text.
 
     Examples
     --------

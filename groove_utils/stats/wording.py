@@ -9,7 +9,7 @@ __all__ = ["format_count", "format_number", "format_p", "join_words", "typeset_m
 
 
 def join_words(words: Iterable[object], empty: str = "none") -> str:
-    """Join words with commas and a final "and".
+    """Join words with commas and a final "and"; return `empty` if there are none.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def join_words(words: Iterable[object], empty: str = "none") -> str:
 
 
 def format_number(value: float, fmt: str = ".2f") -> str:
-    """Format a number with a typographic minus sign; zero, after rounding, has no sign.
+    """Format a number with a typographic minus sign; a number that rounds to zero has no sign.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def format_number(value: float, fmt: str = ".2f") -> str:
 
 
 def format_count(count: float, limit: float = 1e6) -> str:
-    """Round a count to two digits; from `limit` on, state that no study has as many.
+    """Round a count to two significant digits; counts of `limit` or more become a phrase.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def format_count(count: float, limit: float = 1e6) -> str:
 
 
 def format_p(p: float, *, leading_zero: bool = False) -> str:
-    """Write a p-value with its relation sign, rounded to three decimals.
+    """Format a p-value with ``=`` or ``<``, rounded to three decimals, without a leading zero.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def format_p(p: float, *, leading_zero: bool = False) -> str:
 
 
 def typeset_minus(text: str) -> str:
-    """Replace the hyphens that stand for a minus sign by minus signs (U+2212).
+    """Replace hyphens used as minus signs by typographic minus signs (U+2212).
 
     Hyphens inside words and names are kept.
 

@@ -38,7 +38,7 @@ def test_variances_are_added_and_degrees_of_freedom_are_satterthwaites():
     assert interval.high[0] - interval.estimate[0] == pytest.approx(half)
 
 
-def test_a_single_training_says_nothing_of_others():
+def test_a_single_training_gives_no_interval():
     interval = two_way_interval(mean_of(np.arange(6.0)), list("aabbcc"), [1] * 6)
     assert interval.estimate[0] == 2.5
     assert np.isnan([interval.low, interval.high, interval.p, interval.df]).all()
@@ -52,9 +52,9 @@ def test_no_variance_at_all():
     assert two_way_interval(mean_of(np.ones(4)), bands, seeds).p[0] < 1e-9
 
 
-@pytest.mark.parametrize("sd_training", [0.0, 0.2, 2.0])
-def test_three_trainings_are_covered_where_bands_alone_are_not(sd_training):
-    """Differences by band and training: 3 trainings, each tested on 48 of 192 bands."""
+@pytest.mark.parametrize(("sd_training", "coverage"), [(0.0, 0.98), (0.2, 0.97), (2.0, 0.93)])
+def test_three_trainings_are_covered_where_bands_alone_are_not(sd_training, coverage):
+    """Simulate 3 trainings, each tested on 48 of 192 bands; the SD of bands is 1."""
     rng = np.random.default_rng(7)
     n, covered, over_bands = 1000, 0, 0
     for _ in range(n):
@@ -66,6 +66,6 @@ def test_three_trainings_are_covered_where_bands_alone_are_not(sd_training):
         covered += interval.low[0] < 0 < interval.high[0]
         sums = np.bincount(bands, x - x.mean(), 192)
         over_bands += abs(x.mean()) < 1.96 * np.sqrt((sums**2).sum()) / len(x)
-    assert covered / n > 0.92
+    assert covered / n == pytest.approx(coverage, abs=0.01)
     if sd_training:
         assert over_bands / n < 0.85
