@@ -1,6 +1,7 @@
-"""Audio in and out: decode, resample, cut into windows, match loudness, encode for the web.
+"""Audio input and output: decoding, resampling, windowing, loudness matching and encoding.
 
-Arrays are float32 in −1…1; stereo signals are (channels, n_samples), mono signals (n_samples,).
+Signals are float32 arrays with full scale −1…1, of shape (n_samples,) if mono, or
+(n_channels, n_samples).
 """
 
 import lazy_loader

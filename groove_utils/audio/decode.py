@@ -1,8 +1,8 @@
-"""Decode audio files, whole or block by block, and resample signals.
+"""Decode audio files, completely or block by block, and resample signals.
 
-libsndfile decodes WAV, AIFF, FLAC and Ogg. FFmpeg, through PyAV, decodes the rest (AAC in M4A,
-WebM…). It also decodes MP3, because python-soundfile seeks after each block, and seeking in MP3 is
-not exact.
+libsndfile decodes WAV, AIFF, FLAC and Ogg. FFmpeg, through PyAV, decodes all other formats, such as
+AAC in M4A or WebM. FFmpeg also decodes MP3, because python-soundfile seeks after each block, and
+seeking in MP3 is not exact.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ __all__ = [
 
 BLOCK = 1 << 18  # samples over all channels, 3 s of stereo at 44.1 kHz
 TOLERANCE = 0.1  # seconds by which a file may be shorter than its stated length
-UNKNOWN = 0x7FFF0000  # bytes; programs that do not know the length yet write this or more
-# libsndfile's note on a WAV, AIFF, AU, W64 or RF64 file with fewer bytes of audio than it states
+UNKNOWN = 0x7FFF0000  # bytes; programs that write before they know the length state this or more
+# libsndfile's note on a WAV, AIFF, AU, W64 or RF64 file with fewer bytes of audio than stated
 CUT_SHORT = re.compile(r"(?:data|SSND|Data Size|[Rr]iff(?: size)?) *: (\d+) \(should be (\d+)\)")
-GUESSED = {"aac", "mp3"}  # formats that need not state a length: FFmpeg then guesses it
+GUESSED = {"aac", "mp3"}  # formats that need not state a length; FFmpeg then estimates it
 WEB_PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 POINTER = b"version https://git-lfs.github.com/spec/"
 PAGE = 1 << 16  # bytes; the largest page of an Ogg file
@@ -46,24 +46,24 @@ PAGE = 1 << 16  # bytes; the largest page of an Ogg file
 def load_audio(
     path: str | os.PathLike, sr: int | None = None, mono: bool = True
 ) -> tuple[np.ndarray, int]:
-    """Decode a whole audio file.
+    """Decode a complete audio file.
 
     Parameters
     ----------
     path : path-like
         WAV, AIFF, FLAC, MP3, Ogg, Opus, M4A, WebM or any other format that libsndfile or FFmpeg
-        reads.
+        can decode.
     sr : int, optional
-        Sample rate in Hz to resample to; the file's own by default.
+        Sample rate in Hz to resample to; by default, the sample rate of the file.
     mono : bool
         Average the channels.
 
     Returns
     -------
     y : ndarray of float32, shape (n_samples,) or (n_channels, n_samples)
-        The signal; full scale is −1…1.
+        The signal, with full scale −1…1; one-dimensional if `mono`.
     sr : int
-        Its sample rate in Hz.
+        Sample rate of `y` in Hz.
 
     Raises
     ------
@@ -98,12 +98,12 @@ def stream_audio(
     Raises
     ------
     AudioError
-        Its ``kind`` is ``"missing_file"``; ``"undecodable"``, ``"web_page"``, ``"pointer"`` (to
-        Git LFS), ``"empty_file"`` or ``"no_audio"`` for a file without decodable audio;
-        ``"damaged"``; ``"cut_short"`` if the audio is more than 0.1 s shorter than the file states
-        (an MP3 file need not state its length); ``"no_samples"``; ``"not_finite"`` or
-        ``"wrong_scale"`` for invalid samples; ``"out_of_range"`` for an excerpt that is empty or
-        begins beyond the end.
+        If the file does not exist (``kind="missing_file"``); has no decodable audio
+        (``"undecodable"``, ``"web_page"``, ``"pointer"`` to Git LFS, ``"empty_file"``,
+        ``"no_audio"``, ``"no_samples"``); is damaged (``"damaged"``); is more than 0.1 s shorter
+        than its stated length (``"cut_short"``; MP3 files need not state a length); or has invalid
+        samples (``"not_finite"``, ``"wrong_scale"``). If the excerpt is empty or starts after the
+        end of the file (``"out_of_range"``).
     """
     check_excerpt(path, start, duration)
     with closing(open_audio(path)) as file:
@@ -112,7 +112,9 @@ def stream_audio(
 
 
 def audio_duration(path: str | os.PathLike) -> float:
-    """Return the exact length of an audio file in seconds; MP3 files have to be decoded for this.
+    """Return the exact duration of an audio file in seconds.
+
+    A file that FFmpeg decodes, such as an MP3 file, is decoded completely to count its samples.
 
     Raises
     ------
@@ -124,17 +126,18 @@ def audio_duration(path: str | os.PathLike) -> float:
 
 
 def open_audio(path: str | os.PathLike) -> _SoundFile | _MediaFile:
-    """Open an audio file. The caller has to close it.
+    """Open an audio file; the caller must close it.
 
     Returns
     -------
     _SoundFile or _MediaFile
-        With ``sr`` in Hz, ``n_channels``, ``n_samples`` (0 if unknown), ``blocks(n, start)``.
+        Object with the attributes ``sr`` (in Hz), ``n_channels`` and ``n_samples`` (0 if unknown),
+        and the methods ``blocks(n, start)`` and ``close()``.
 
     Raises
     ------
     AudioError
-        If it is missing, cannot be decoded, or is known to be cut short.
+        If the file is missing, cannot be decoded, or is recognised as cut short.
     """
     path = Path(path)
     if not path.is_file():
@@ -143,7 +146,7 @@ def open_audio(path: str | os.PathLike) -> _SoundFile | _MediaFile:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError:
         return _MediaFile(path)
-    # a length of 0 or 2⁶³ − 1 means that it is unknown
+    # libsndfile reports an unknown length as 0 or 2⁶³ − 1
     if file.subtype.startswith("MPEG") or not 0 < file.frames < 1 << 62:
         file.close()
         return _MediaFile(path)
@@ -151,7 +154,7 @@ def open_audio(path: str | os.PathLike) -> _SoundFile | _MediaFile:
 
 
 class _SoundFile:
-    """An audio file that libsndfile decodes."""
+    """Audio file decoded by libsndfile."""
 
     def __init__(self, path: Path, file: soundfile.SoundFile):
         self.path, self.file, self.close = path, file, file.close
@@ -185,7 +188,7 @@ class _SoundFile:
 
 
 class _MediaFile:
-    """An audio file that FFmpeg decodes."""
+    """Audio file decoded by FFmpeg."""
 
     n_samples = 0
 
@@ -194,14 +197,14 @@ class _MediaFile:
         with path.open("rb") as file:
             head = file.read(1024)
         if WEB_PAGE.match(head):
-            fault = "is a web page, not audio. Download the sound file that it links to."
+            fault = "is a web page, not audio. Download the audio file that it links to."
             raise _error(path, "web_page", fault)
         if head.startswith(POINTER):
-            fault = "only points to a file in Git LFS. Get the sound with `git lfs pull`."
+            fault = "is only a pointer to a file in Git LFS. Run `git lfs pull` to download it."
             raise _error(path, "pointer", fault)
         if not head:
             fault = (
-                "is empty (0 bytes). Download or copy it again; cloud drives may keep such files."
+                "is empty (0 bytes). Download or copy it again; cloud drives may leave empty files."
             )
             raise _error(path, "empty_file", fault)
         try:
@@ -211,7 +214,7 @@ class _MediaFile:
         self.close = self.container.close
         if not self.container.streams.audio:
             self.close()
-            raise _error(path, "no_audio", "holds no audio. Name the file with the sound.")
+            raise _error(path, "no_audio", "has no audio track. Give a file that has one.")
         self.stream = self.container.streams.audio[0]
         if self.stream.codec_context is None:
             self.close()
@@ -219,14 +222,14 @@ class _MediaFile:
         self.sr, self.n_channels = self.stream.sample_rate, self.stream.layout.nb_channels
         if not (self.sr and self.n_channels):  # the format was guessed from the suffix
             self.close()
-            raise _undecodable(path, "no audio is recognised")
+            raise _undecodable(path, "no audio was recognised")
 
     def blocks(self, n: int, start: int) -> Iterator[np.ndarray]:
         """Yield blocks of shape (≤ n, n_channels), starting at sample `start`."""
-        # interleaved, since PyAV's conversion of planar frames fails for 8 channels
-        join = av.AudioResampler("flt", self.stream.layout, self.sr, n)
+        # interleaved samples, because PyAV's conversion of planar frames fails for 8 channels
+        converter = av.AudioResampler("flt", self.stream.layout, self.sr, n)
         for frame in itertools.chain(self._frames(), [None]):
-            for block in join.resample(frame):
+            for block in converter.resample(frame):
                 y = block.to_ndarray().reshape(-1, self.n_channels)[start:]
                 start = max(0, start - block.samples)
                 if len(y):
@@ -239,7 +242,7 @@ class _MediaFile:
             try:
                 frames = packet.decode()
             except av.FFmpegError as error:
-                if bytes(packet)[:3] == b"ID3":  # a tag between two files that were joined
+                if bytes(packet)[:3] == b"ID3":  # a tag between two concatenated files
                     continue
                 if stated and n_decoded / self.sr > stated - TOLERANCE:  # a tag at the end
                     continue
@@ -252,14 +255,14 @@ class _MediaFile:
             raise _cut_short(self.path, seconds, f"states {stated:.2f} s")
 
     def _stated_seconds(self) -> float:
-        """Return the stated length, FFmpeg's estimate of it, or 0."""
+        """Return the stated duration in seconds, FFmpeg's estimate, or 0 if there is neither."""
         if self.stream.duration:
             return float(self.stream.duration * self.stream.time_base)
-        alone = len(self.container.streams) == 1
-        return self.container.duration / av.time_base if alone and self.container.duration else 0.0
+        duration = self.container.duration if len(self.container.streams) == 1 else None
+        return duration / av.time_base if duration else 0.0
 
     def _is_guess(self, seconds: float, begin: int) -> bool:
-        """Return True if a length was only estimated from the bit rate and the file size."""
+        """Return True if FFmpeg only estimated the duration from the bit rate and file size."""
         if self.container.format.name not in GUESSED:
             return False
         guess = 8 * (self.container.size - begin) / self.stream.codec_context.bit_rate
@@ -279,7 +282,7 @@ def _ends_with_a_page(path: Path) -> bool:
 def _checked(
     file: _SoundFile | _MediaFile, n_block: int, start: int = 0, length: float = math.inf
 ) -> Iterator[np.ndarray]:
-    """Yield `length` checked samples from sample `start` on, in blocks."""
+    """Yield up to `length` samples from sample `start` on, in blocks, and check their values."""
     n = 0
     for block in file.blocks(max(1, n_block // file.n_channels), start):
         block = block[: int(min(len(block), length - n))]
@@ -291,7 +294,7 @@ def _checked(
     if n == 0 and start:
         raise _bad_excerpt(file.path, "start", start / file.sr, "a time before the file's end")
     if n == 0:
-        raise _error(file.path, "no_samples", "holds no samples. Export it again.")
+        raise _error(file.path, "no_samples", "contains no samples. Export it again.")
 
 
 def _error(path: str | os.PathLike, kind: str, fault: str, **fields) -> AudioError:
@@ -310,9 +313,9 @@ def _damaged(path: Path, seconds: float, error: object) -> AudioError:
 
 def _cut_short(path: Path, seconds: float, other: str) -> AudioError:
     fault = (
-        f"the file is cut short: it holds {seconds:.2f} s, but {other}. Download, copy or export "
-        "it again. If nothing is missing, `ffmpeg -i IN -c copy OUT` writes a file that states its "
-        "length."
+        f"the file is cut short: it contains {seconds:.2f} s, but {other}. Download, copy or "
+        "export it again. If nothing is missing, `ffmpeg -i IN -c copy OUT` writes a copy with the "
+        "correct length."
     )
     return _error(path, "cut_short", fault, value=seconds)
 
@@ -323,7 +326,7 @@ def _bad_excerpt(path: str | os.PathLike, column: str, value: float, expected: s
 
 
 def check_excerpt(path: str | os.PathLike, start: float, duration: float | None) -> None:
-    """Raise an error if no file can have such an excerpt.
+    """Check the start and the duration of an excerpt, in seconds.
 
     Raises
     ------
@@ -337,7 +340,7 @@ def check_excerpt(path: str | os.PathLike, start: float, duration: float | None)
 
 
 def mix_down(y: np.ndarray) -> np.ndarray:
-    """Average the channels, like ``y.mean(axis=1)`` but twenty times faster for stereo.
+    """Average the channels, like ``y.mean(axis=1)``, but much faster for a few channels.
 
     Parameters
     ----------
@@ -361,14 +364,14 @@ def resample(y: np.ndarray, sr_in: int, sr_out: int) -> np.ndarray:
 
     Parameters
     ----------
-    y : ndarray, shape (..., n_samples)
-        Mono or (n_channels, n_samples).
+    y : ndarray, shape (n_samples,) or (n_channels, n_samples)
     sr_in, sr_out : int
-        Sample rates in Hz.
+        Sample rates of `y` and of the result, in Hz.
 
     Returns
     -------
-    ndarray of float32, shape (..., about n_samples * sr_out / sr_in)
+    ndarray of float32, shape (n_out,) or (n_channels, n_out)
+        ``n_out`` is about ``n_samples * sr_out / sr_in``.
     """
     y = np.asarray(y, dtype=np.float32)
     if sr_in == sr_out:

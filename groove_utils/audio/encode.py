@@ -1,4 +1,4 @@
-"""Encode signals and write them to audio files."""
+"""Encode signals and write audio files."""
 
 from __future__ import annotations
 
@@ -31,8 +31,12 @@ def write_audio(path: str | os.PathLike, y: np.ndarray, sr: int, **form: object)
     Raises
     ------
     OSError
-        If the file cannot be written. (The signal is encoded in memory first, since on a full disk
-        libsndfile reports only "System error.")
+        If the file cannot be written.
+
+    Notes
+    -----
+    The signal is encoded in memory and then written by Python, because libsndfile reports only
+    "System error." if the disk is full.
 
     Examples
     --------
@@ -68,11 +72,12 @@ def stream_to_file(
     Yields
     ------
     soundfile.SoundFile
+        File that is open for writing.
 
     Raises
     ------
     OSError
-        If the file cannot be written. The error names the file, unlike libsndfile's "System error."
+        If the file cannot be written. Unlike libsndfile's "System error.", it names file and cause.
 
     Examples
     --------
@@ -88,7 +93,7 @@ def stream_to_file(
         try:
             with soundfile.SoundFile(sink, "w", sr, n_channels, **form) as file:
                 yield file
-        except (soundfile.LibsndfileError, AssertionError):  # the latter after an incomplete write
+        except (soundfile.LibsndfileError, AssertionError):  # incomplete writes raise the latter
             if sink.error is None:
                 raise
         if sink.error is not None:
@@ -96,14 +101,14 @@ def stream_to_file(
 
 
 class _Sink(io.FileIO):
-    """File object that stores write errors, since libsndfile's callbacks cannot raise them."""
+    """File object that stores write errors, because libsndfile's callbacks cannot raise them."""
 
     def __init__(self, path: str | os.PathLike):
         super().__init__(os.fspath(path), "w+")  # libsndfile reads the header to complete it
         self.error: OSError | None = None
 
     def write(self, data: bytes) -> int:
-        """Write all of the data; return 0 if this fails."""
+        """Write all bytes and return their number, or 0 if writing fails."""
         view = memoryview(data)
         try:
             while view and self.error is None:

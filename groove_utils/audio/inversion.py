@@ -1,9 +1,10 @@
-"""Reconstruct sounds from their representations.
+"""Reconstruct signals from their representations.
 
-Each function computes a representation of a signal and reconstructs a plausible signal from it.
-What is missing from the result is what the representation discarded. Signals `y` are mono,
-(n_samples,), at the rate `sr` in Hz; results are float32 of the same length. `n_iter` is the number
-of iterations of the phase estimation, and `seed` seeds the random numbers.
+Each ``from_…`` function computes a representation of a signal and reconstructs a plausible signal
+from it, to make audible which information the representation discards. Input signals `y` are mono,
+of shape (n_samples,), with a sample rate of `sr` Hz. The results are float32 arrays of the same
+length. `n_iter` is the number of iterations of the phase estimation, and `seed` seeds the random
+number generator.
 """
 
 from __future__ import annotations
@@ -27,16 +28,17 @@ __all__ = [
 
 BINS_PER_OCTAVE = 12
 SHEPARD_CENTRE, SHEPARD_WIDTH = 60.0, 10.0  # MIDI note (C4), semitones
-SHEPARD_RANGE = (28, 100)  # range of MIDI notes; outside it the weight is negligible
-EDGE = 1e-10  # power below which a representation counts as silent
+SHEPARD_RANGE = (28, 100)  # MIDI notes; outside this range the weights are negligible
+EDGE = 1e-10  # smallest divisor, so that silence does not cause a division by zero
 
 
 def from_stft(
     y: np.ndarray, *, n_fft: int = 2048, hop_length: int = 512, n_iter: int = 32, seed: int = 0
 ) -> np.ndarray:
-    """Reconstruct a signal from the magnitudes of its STFT by the Griffin–Lim algorithm.
+    """Reconstruct a signal from the magnitudes of its STFT.
 
-    Phases are estimated as in Griffin & Lim (1984), with the momentum of Perraudin et al. (2013).
+    Phases are estimated by the fast Griffin–Lim algorithm (Griffin & Lim 1984; Perraudin et al.
+    2013).
     """
     y = check_mono(y)
     magnitude = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop_length))
@@ -53,11 +55,11 @@ def from_mel(
     n_iter: int = 32,
     seed: int = 0,
 ) -> np.ndarray:
-    """Reconstruct a signal from its mel spectrogram: map bands to bins, then estimate the phases.
+    """Reconstruct a signal from its mel spectrogram.
 
-    The transposed filter bank distributes each band's power over its bins. Unlike a non-negative
-    least-squares fit, this is a single matrix product and adds no fine structure that is not in the
-    bands.
+    The transposed filter bank distributes the power of each band over frequency bins, and the
+    phases are estimated as in :func:`from_stft`. Unlike a non-negative least-squares fit, this is a
+    single matrix product, and it adds no spectral detail that is not in the bands.
     """
     y = check_mono(y)
     power = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop_length)) ** 2
@@ -81,36 +83,42 @@ def from_cqt(
     n_iter: int = 24,
     seed: int = 0,
 ) -> np.ndarray:
-    """Reconstruct a signal from its constant-Q transform, one bin per semitone from C1 (32.7 Hz).
+    """Reconstruct a signal from its constant-Q transform, with one bin per semitone.
 
     Parameters
     ----------
-    y, sr
-        The highest octave must lie below half the sample rate.
+    y : ndarray, shape (n_samples,)
+    sr : int
+        Sample rate in Hz. The highest octave must lie below half the sample rate.
     magnitude_only : bool
-        Discard the phases, and estimate them (Griffin–Lim for the CQT).
+        Discard the phases and estimate them from the magnitudes (Griffin–Lim for the CQT).
     n_octaves : int
+        Number of octaves from C1 (32.7 Hz) upwards.
     hop_length : int
-        A multiple of ``2 ** (n_octaves - 1)``.
-    n_iter, seed
+        Hop length in samples, a multiple of ``2 ** (n_octaves - 1)``.
+    n_iter, seed : int
         Used only with `magnitude_only`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
     """
     y = check_mono(y)
     settings = {"sr": sr, "hop_length": hop_length, "bins_per_octave": BINS_PER_OCTAVE}
     bins = librosa.cqt(y, n_bins=BINS_PER_OCTAVE * n_octaves, **settings)
     if not magnitude_only:
         return _fit(librosa.icqt(bins, length=y.size, **settings), y.size)
-    guessed = librosa.griffinlim_cqt(
+    sound = librosa.griffinlim_cqt(
         np.abs(bins), n_iter=n_iter, length=y.size, random_state=seed, **settings
     )
-    return _fit(guessed, y.size)
+    return _fit(sound, y.size)
 
 
 def from_chroma(y: np.ndarray, sr: int, *, hop_length: int = 512) -> np.ndarray:
-    """Reconstruct a signal from its chromagram, with Shepard tones for the pitch classes.
+    """Reconstruct a signal from its chromagram, with one Shepard tone per pitch class.
 
-    A Shepard tone (Shepard 1964) sounds in all octaves at once, which a chromagram does not
-    distinguish. The octaves are weighted by a fixed bell-shaped curve around C4.
+    A chromagram does not distinguish octaves. A Shepard tone (Shepard 1964) therefore contains all
+    octaves of a note, weighted by a Gaussian curve around C4.
     """
     y = check_mono(y)
     if not y.any():
@@ -135,17 +143,24 @@ def from_chroma(y: np.ndarray, sr: int, *, hop_length: int = 512) -> np.ndarray:
 def from_onsets(
     curve: np.ndarray, hop: float, n_samples: int, sr: int, seed: int = 0
 ) -> np.ndarray:
-    """Synthesise noise whose amplitude follows an onset curve.
+    """Synthesise noise with the amplitude envelope of an onset-strength curve.
 
     Parameters
     ----------
     curve : ndarray, shape (n_frames,)
-        Non-negative, for instance from :func:`groove_utils.descriptors.onset_strength`.
+        Onset strength, for instance from :func:`groove_utils.descriptors.onset_strength`. Negative
+        values are treated as 0.
     hop : float
-        Seconds from one value to the next.
+        Time in seconds between two values of `curve`.
     n_samples : int
-        Length of the result.
-    sr, seed : int
+        Length of the result in samples.
+    sr : int
+        Sample rate of the result in Hz.
+    seed : int
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
     """
     curve = np.maximum(np.asarray(curve, dtype=np.float64), 0)
     noise = np.random.default_rng(seed).standard_normal(n_samples)
@@ -157,24 +172,29 @@ def from_onsets(
 def randomise_phase(
     y: np.ndarray, *, n_fft: int | None = 2048, hop_length: int | None = None, seed: int = 0
 ) -> np.ndarray:
-    """Replace the phases of a signal's STFT with random ones and keep the magnitudes.
+    """Replace the phases of a signal's STFT by random phases, and keep the magnitudes.
 
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
     n_fft : int, optional
-        Window length in samples. None treats the whole signal as one window, which keeps the
-        magnitudes exactly.
+        Window length in samples. With None, the signal is one window, and the magnitudes of its
+        Fourier transform are kept exactly. Overlapping windows keep the magnitudes only
+        approximately.
     hop_length : int, optional
-        A quarter of the window by default.
+        Hop length in samples; by default, a quarter of the window.
     seed : int
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
     """
     y = check_mono(y)
     rng = np.random.default_rng(seed)
     if n_fft is None:
         bins = np.fft.rfft(y)
         turns = np.exp(2j * np.pi * rng.random(bins.size))
-        turns[0] = 1.0  # the bins at 0 Hz and at half the sample rate have no phase
+        turns[0] = 1.0  # the bins at 0 Hz and at half the sample rate are real
         if y.size % 2 == 0:
             turns[-1] = 1.0
         return _fit(np.fft.irfft(bins * turns, n=y.size), y.size)
@@ -186,12 +206,21 @@ def randomise_phase(
 
 @memoised("inversions")
 def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[str, np.ndarray]:
-    """Reconstruct a signal from each representation that keeps a spectrum.
+    """Reconstruct a signal from several spectral representations.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+    sr : int
+        Sample rate in Hz.
+    n_iter : int
+        Number of iterations of the phase estimation; half as many for the CQT.
+    seed : int
 
     Returns
     -------
     dict of str to ndarray of float32, shape (n_samples,)
-        Reconstructed signals by name of the representation.
+        Reconstructed signals by name of the representation, such as ``"mel (24 bands)"``.
     """
     return {
         "STFT": from_stft(y, n_iter=n_iter, seed=seed),
@@ -204,37 +233,43 @@ def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[s
 
 
 def reconstruction_error(y: np.ndarray, made: np.ndarray, sr: int) -> dict[str, float]:
-    """Measure the error of a reconstructed signal in four ways.
+    """Compare a reconstructed signal with the original by four measures.
 
     Parameters
     ----------
     y, made : ndarray, shape (n_samples,)
-        Original and reconstruction. Both are first scaled to the same root mean square, since some
-        representations do not keep the level.
+        Original and reconstruction. The reconstruction is first scaled to the root mean square of
+        the original, because some representations do not keep the level.
     sr : int
         Sample rate in Hz.
 
     Returns
     -------
     dict of str to float
-        ``waveform_db``: signal-to-error ratio of the samples in dB; about −3 for two unrelated
-        sounds, infinite for identical ones. ``spectrum``: spectral convergence ‖S − Ŝ‖ / ‖S‖ of
-        STFT magnitudes; 0 for identical ones. ``rhythm``: correlation of the onset curves.
-        ``harmony``: correlation of the chroma vectors after scaling to length 1 and centring. NaN
-        where one of the sounds is silent.
+        ``waveform_db``, the ratio of signal to error power in dB: about −3 for unrelated signals,
+        infinite for identical signals. ``spectrum``, the spectral convergence ‖S − Ŝ‖ / ‖S‖ of the
+        STFT magnitudes: 0 for identical signals. ``rhythm``, the correlation of the onset-strength
+        curves. ``harmony``, the correlation of the chroma vectors, normalised and centred in each
+        frame. All values are NaN if one of the signals is silent.
+
+    Raises
+    ------
+    AudioError
+        If a signal is not usable, or the lengths differ (``kind="different_lengths"``).
     """
     y, made = check_mono(y).astype(np.float64), check_mono(made).astype(np.float64)
     if y.shape != made.shape:
-        message = f"the sounds have {y.size} and {made.size} samples; expected equal lengths."
+        message = f"the signals have {y.size} and {made.size} samples; expected equal lengths."
         raise AudioError(message, kind="different_lengths")
     if not y.any() or not made.any():
         return dict.fromkeys(("waveform_db", "spectrum", "rhythm", "harmony"), float("nan"))
     made = made * np.sqrt((y**2).mean() / (made**2).mean())
     error = ((y - made) ** 2).sum()
-    magnitudes = [np.abs(librosa.stft(one, n_fft=2048, hop_length=512)) for one in (y, made)]
-    curves = [librosa.onset.onset_strength(y=one, sr=sr, hop_length=256) for one in (y, made)]
-    tones = [librosa.feature.chroma_stft(S=one**2, sr=sr, norm=2) for one in magnitudes]
-    tones = [(one - one.mean(axis=0)).ravel() for one in tones]
+    signals = y, made
+    magnitudes = [np.abs(librosa.stft(x, n_fft=2048, hop_length=512)) for x in signals]
+    curves = [librosa.onset.onset_strength(y=x, sr=sr, hop_length=256) for x in signals]
+    chroma = [librosa.feature.chroma_stft(S=s**2, sr=sr, norm=2) for s in magnitudes]
+    chroma = [(frames - frames.mean(axis=0)).ravel() for frames in chroma]
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             "waveform_db": float(10 * np.log10((y**2).sum() / error)) if error else float("inf"),
@@ -242,7 +277,7 @@ def reconstruction_error(y: np.ndarray, made: np.ndarray, sr: int) -> dict[str, 
                 np.linalg.norm(magnitudes[0] - magnitudes[1]) / np.linalg.norm(magnitudes[0])
             ),
             "rhythm": float(np.corrcoef(*curves)[0, 1]),
-            "harmony": float(np.corrcoef(*tones)[0, 1]),
+            "harmony": float(np.corrcoef(*chroma)[0, 1]),
         }
 
 

@@ -1,4 +1,4 @@
-"""Integrated loudness (ITU-R BS.1770), through pyloudnorm."""
+"""Integrated loudness (ITU-R BS.1770), measured with pyloudnorm."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from groove_utils.errors import DetailedError
 
 __all__ = ["match_loudness", "matching_gain", "measure_loudness"]
 
-PEAK = 10 ** (-1 / 20)  # −1 dBFS, as EBU R 128 requires, since lossy coding raises peaks
+PEAK = 10 ** (-1 / 20)  # −1 dBFS, as required by EBU R 128, because lossy coding raises peaks
 MOST_CHANNELS = 5
-TARGET_LUFS = -20.0  # leaves headroom in every style, so that the peak limit is rarely reached
+TARGET_LUFS = -20.0  # leaves enough headroom in every style to reach the peak limit rarely
 
 
 def measure_loudness(y: np.ndarray, sr: int) -> float:
-    """Return the integrated loudness in LUFS; −inf for silence.
+    """Measure the integrated loudness of a signal.
 
     Parameters
     ----------
@@ -26,24 +26,29 @@ def measure_loudness(y: np.ndarray, sr: int) -> float:
     sr : int
         Sample rate in Hz.
 
+    Returns
+    -------
+    float
+        Loudness in LUFS; −inf for silence.
+
     Raises
     ------
     AudioError
-        If the signal is not usable; see :func:`groove_utils.audio.check_signal`. If it has more
-        than five channels (``kind="too_many_channels"``).
+        If the signal is not usable (see :func:`groove_utils.audio.check_signal`), or has more than
+        five channels (``kind="too_many_channels"``).
 
     Notes
     -----
-    Signals shorter than one gating block (400 ms), for which the standard defines no loudness, are
-    repeated to fill one.
+    The standard defines no loudness for signals shorter than one gating block (400 ms). Such
+    signals are repeated to fill one block.
 
     Examples
     --------
-    >>> y = np.sin(2 * np.pi * 997 * np.arange(240000) / 48000)  # the standard's reference: −3.01
+    >>> y = np.sin(2 * np.pi * 997 * np.arange(240000) / 48000)  # −3.01 according to the standard
     >>> round(measure_loudness(y, 48000))
     -3
     """
-    import pyloudnorm  # takes a second
+    import pyloudnorm  # here, because the import takes a second
 
     y = np.atleast_2d(check_signal(y, sr)).astype(np.float64)
     if len(y) > MOST_CHANNELS:
@@ -59,14 +64,14 @@ def measure_loudness(y: np.ndarray, sr: int) -> float:
     if y.shape[1] < block:
         y = np.tile(y, -(-block // y.shape[1]))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # log of an empty gate: the −inf that is returned
+        warnings.simplefilter("ignore")  # about the logarithm of 0, if all blocks are gated out
         return float(pyloudnorm.Meter(sr).integrated_loudness(y.T))
 
 
 def matching_gain(
     y: np.ndarray, sr: int, target_lufs: float, *, peak: float | None = PEAK
 ) -> float:
-    """Return the gain that brings a signal to a target loudness.
+    """Compute the gain that brings a signal to a target loudness.
 
     Parameters
     ----------
@@ -74,15 +79,16 @@ def matching_gain(
     sr : int
         Sample rate in Hz.
     target_lufs : float
-        Integrated loudness (ITU-R BS.1770) to reach; −inf leaves the signal unchanged.
+        Target for the integrated loudness (ITU-R BS.1770), in LUFS; −inf gives a gain of 1.
     peak : float, optional
-        Largest absolute sample value that the scaled signal may have; −1 dBFS by default. None sets
-        no limit, for signals that will not be encoded.
+        Largest absolute sample value of the scaled signal; −1 dBFS by default. With None, there is
+        no limit, which suits signals that are not encoded.
 
     Returns
     -------
     float
-        Linear gain, > 0; 1 for a silent signal, which the standard puts at −70 LUFS and below.
+        Linear gain, > 0. It is 1 for silent signals, including signals below the absolute gate of
+        the standard, −70 LUFS.
 
     Raises
     ------
@@ -114,14 +120,13 @@ def match_loudness(y: np.ndarray, sr: int, lufs: float = TARGET_LUFS) -> np.ndar
     sr : int
         Sample rate in Hz.
     lufs : float
-        Loudness to reach, in LUFS.
+        Target loudness in LUFS.
 
     Returns
     -------
     ndarray of float32, same shape
-        Silence is returned unchanged. If the gain would exceed a peak of −1 dBFS, the signal is
-        scaled to that peak instead (no clipping, no compression), and is then quieter than
-        requested.
+        The scaled signal; silence is returned unchanged. If peaks would exceed −1 dBFS, the signal
+        is scaled to a peak of −1 dBFS instead, and is then quieter than requested.
     """
     y = np.asarray(y)
     return (y * matching_gain(y, sr, lufs)).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Standard representations of sound in music information retrieval.
+"""Standard audio representations of music information retrieval.
 
-The list is that of Choi et al. (2017): waveform, STFT, mel and log-mel spectrogram, constant-Q
-transform, chroma; and two that show rhythm, onset strength and tempogram.
+Waveform, STFT, mel and log-mel spectrogram, constant-Q transform and chromagram follow the list of
+Choi et al. (2017). Onset strength and tempogram are added because they show rhythm.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from groove_utils.errors import DetailedError
 
 __all__ = ["Representation", "represent", "representation_table", "window_resolution"]
 
-FLOOR_DB = 80.0  # values further below the maximum are clipped to this
+FLOOR_DB = 80.0  # values more than this far below the maximum are clipped
 
 
 class Representation(NamedTuple):
-    """A sound as an array over time.
+    """Representation of a signal as an array over time.
 
     Attributes
     ----------
     array : ndarray of float32, shape (n_rows, n_frames)
-        Waveform and onset strength have one row.
+        Values of the representation; waveform and onset strength have one row.
     hop : float
-        Seconds from one column to the next; the first is at 0 s.
+        Time in seconds between two columns; the first column is at 0 s.
     rows : ndarray of float64, shape (n_rows,)
-        Value of each row, in `unit`.
+        Frequency, pitch class or tempo of each row, in `unit`.
     unit : str
         ``Hz``, ``pitch class`` (0 is C), ``BPM``, or empty for a single row.
     scale : str
-        Quantity of the values.
+        Quantity or unit of the values in `array`, such as ``dB``.
     """
 
     array: np.ndarray
@@ -48,16 +48,18 @@ class Representation(NamedTuple):
 def represent(
     y: np.ndarray, sr: int, *, n_fft: int = 2048, hop_length: int = 256, n_mels: int = 96
 ) -> dict[str, Representation]:
-    """Compute the eight representations of the book.
+    """Compute eight standard representations of a signal.
 
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
+        Mono signal.
     sr : int
-        Sample rate in Hz, at least 11025 (the constant-Q transform goes up to 4.2 kHz).
+        Sample rate in Hz, at least 11025, because the constant-Q transform extends to 4.2 kHz.
     n_fft, hop_length : int
         Window length and hop length in samples.
     n_mels : int
+        Number of mel bands.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def represent(
     Raises
     ------
     DetailedError
-        If the signal is not mono, or the sample rate is too low.
+        If the signal is not usable or not mono, or the sample rate is too low.
     """
     y = check_mono(y)
     if sr < 11025:
@@ -105,12 +107,12 @@ def represent(
 
 
 def representation_table() -> pd.DataFrame:
-    """Tabulate what each representation keeps and discards, and tasks that it suits.
+    """Tabulate the information that each representation keeps and loses, and its typical tasks.
 
     Returns
     -------
     DataFrame of str
-        Columns ``keeps, loses, tasks``, indexed by ``representation`` in the order of
+        Columns ``keeps, loses, tasks``; indexed by ``representation``, in the order of
         :func:`represent`.
     """
     rows = {
@@ -142,7 +144,13 @@ def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:
     seconds : float
         Width at half power of a click in the spectrogram.
     hertz : float
-        Width at half power of a sine wave's peak. The product of the two is constant, about 0.52.
+        Width at half power of the spectral peak of a sine wave. ``seconds * hertz`` is about 0.52
+        for every `n_fft`.
+
+    Raises
+    ------
+    DetailedError
+        If the window has fewer than 16 samples.
     """
     if n_fft < 16:
         message = f"n_fft is {n_fft}; expected a window of 16 samples or more."
@@ -155,5 +163,5 @@ def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:
 
 
 def _decibel(power: np.ndarray) -> np.ndarray:
-    """Return power in dB relative to its maximum, clipped at the floor."""
+    """Convert power to dB relative to its maximum, and clip values below −80 dB."""
     return librosa.power_to_db(power, ref=max(float(power.max()), 1e-10), top_db=FLOOR_DB)

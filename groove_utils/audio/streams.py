@@ -1,7 +1,7 @@
-"""Signals of any length, read block by block from files or arrays, as mono or multichannel audio.
+"""Read signals of any length block by block from files or arrays.
 
-Memory use does not depend on the length of the signal. Embedding reads mono signals at the sample
-rates of its models; separation reads all channels.
+Memory use does not depend on the length of the signal. To compute embeddings, signals are mixed to
+mono and resampled to the sample rates of the models. For source separation, all channels are read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BLOCK = 1 << 17  # samples per channel, 3 s at 44.1 kHz
 
 
 class Source(ABC):
-    """Audio that can be read block by block, from its beginning, as often as needed.
+    """Audio signal that can be read block by block, repeatedly from its beginning.
 
     Attributes
     ----------
@@ -55,16 +55,20 @@ class Source(ABC):
 
     @abstractmethod
     def blocks(self, mono: bool = True) -> Iterator[np.ndarray]:
-        """Yield float32 blocks at the rate `sr`, (n,), or (n_channels, n) if not `mono`."""
+        """Yield float32 blocks at the sample rate `sr`.
+
+        Blocks have the shape (n,) if `mono`, otherwise (n_channels, n).
+        """
 
     def resampled(self, rates: Sequence[int]) -> Iterator[tuple[float, dict[int, np.ndarray]]]:
-        """Yield the mono signal at several rates, and the largest absolute sample so far.
+        """Yield the mono signal block by block at several sample rates.
 
         Yields
         ------
         peak : float
+            Largest absolute sample value that has been read so far.
         blocks : dict of int to ndarray
-            Blocks by rate, as in :func:`resample_blocks`.
+            One block for each sample rate, as in :func:`resample_blocks`.
         """
         peak = 0.0
 
@@ -79,7 +83,7 @@ class Source(ABC):
 
 
 class ArraySource(Source):
-    """A signal in memory.
+    """Audio signal in memory.
 
     Parameters
     ----------
@@ -110,7 +114,7 @@ class ArraySource(Source):
 
 
 class FileSource(Source):
-    """An audio file, or an excerpt of it.
+    """Audio file, or an excerpt of an audio file.
 
     Parameters
     ----------
@@ -118,12 +122,12 @@ class FileSource(Source):
     start : float
         Start of the excerpt, in seconds from the beginning of the file.
     duration : float, optional
-        Length in seconds; by default, up to the end of the file.
+        Length of the excerpt in seconds; by default, it extends to the end of the file.
 
     Raises
     ------
     AudioError
-        If there is no such file, `start` is negative, or `duration` is not positive. Other errors
+        If the file does not exist, `start` is negative, or `duration` is not positive. Other errors
         of :func:`groove_utils.audio.stream_audio` are raised when the source is read.
     """
 
@@ -132,7 +136,7 @@ class FileSource(Source):
         self.name = str(path)
         check_excerpt(self.path, start, duration)
         if not self.path.is_file():
-            open_audio(self.path)  # raises the error that explains it
+            open_audio(self.path)  # raises an error that explains what is missing
 
     @cached_property
     def _format(self) -> tuple[int, int]:
@@ -148,10 +152,10 @@ class FileSource(Source):
         return self._format[1]
 
     def content(self) -> str:  # noqa: D102
-        whole = hash_file(self.path)
+        digest = hash_file(self.path)
         if not self.start and self.duration is None:
-            return whole
-        return hash_bytes("excerpt", whole, repr(self.start), repr(self.duration))
+            return digest
+        return hash_bytes("excerpt", digest, repr(self.start), repr(self.duration))
 
     def blocks(self, mono: bool = True) -> Iterator[np.ndarray]:  # noqa: D102
         for block in stream_audio(self.path, BLOCK * self.n_channels, self.start, self.duration):
@@ -159,7 +163,13 @@ class FileSource(Source):
 
 
 def as_source(signal: str | os.PathLike | tuple[np.ndarray, int] | Source) -> Source:
-    """Convert a path or a pair (y, sr) to a source; return a source unchanged."""
+    """Convert a path or a pair (y, sr) to a `Source`; a `Source` is returned unchanged.
+
+    Raises
+    ------
+    AudioError
+        If the signal has another type (``kind="wrong_type"``), or cannot be used.
+    """
     if isinstance(signal, Source):
         return signal
     if isinstance(signal, (str, os.PathLike)):
@@ -167,7 +177,7 @@ def as_source(signal: str | os.PathLike | tuple[np.ndarray, int] | Source) -> So
     if isinstance(signal, tuple) and len(signal) == 2:
         return ArraySource(*signal)
     raise AudioError(
-        f"expected a path or a pair (signal, sample rate), got {type(signal).__name__}.",
+        f"expected a path or a pair (signal, sample rate), not {type(signal).__name__}.",
         kind="wrong_type",
         value=type(signal),
     )
@@ -176,21 +186,21 @@ def as_source(signal: str | os.PathLike | tuple[np.ndarray, int] | Source) -> So
 def resample_blocks(
     blocks: Iterator[np.ndarray], sr_in: int, rates: Sequence[int]
 ) -> Iterator[dict[int, np.ndarray]]:
-    """Resample one stream of blocks to several rates at once.
+    """Resample a stream of blocks to several sample rates at once.
 
     Parameters
     ----------
     blocks : iterator of ndarray of float32, shape (n,) or (n_channels, n)
     sr_in : int
-        Their rate in Hz.
+        Sample rate of the blocks in Hz.
     rates : sequence of int
-        Rates in Hz.
+        Sample rates to resample to, in Hz.
 
     Yields
     ------
     dict of int to ndarray
-        Blocks by rate. Concatenated, the blocks of one rate equal the output of
-        :func:`groove_utils.audio.resample` for the whole signal.
+        Sample rate → resampled block. For each rate, the concatenated blocks equal the output of
+        :func:`groove_utils.audio.resample` for the complete signal.
     """
     streams: dict[int, soxr.ResampleStream] = {}
 
@@ -205,7 +215,7 @@ def resample_blocks(
         return np.ascontiguousarray(y.reshape(-1, *block.shape[:-1]).T)
 
     block = next(blocks, None)
-    while block is not None:  # one block behind, so that the last block can be recognised
+    while block is not None:  # read one block ahead, to recognise the last block
         following = next(blocks, None)
         yield {rate: convert(block, rate, last=following is None) for rate in rates}
         block = following
@@ -217,43 +227,45 @@ def map_pieces(
     length: int,
     context: int,
 ) -> Iterator[np.ndarray]:
-    """Apply a function to a stream piece by piece.
+    """Apply a function to consecutive pieces of a stream.
 
     Parameters
     ----------
     function : callable
-        Takes float32 (n_channels, n) and returns (…, n).
+        Takes a signal of shape (n_channels, n) and returns an array of shape (…, n).
     blocks : iterator of ndarray, shape (n_channels, n)
+        The stream, in blocks of any length.
     length : int
-        Number of samples per piece, except the last.
+        Number of samples in each piece; the last piece may be shorter.
     context : int
-        Number of additional samples passed to the function on each side, as far as the stream
-        reaches. If no output sample depends on more than these, the pieces together equal the
-        output for the whole signal.
+        Number of neighbouring samples on each side that are also passed to the function, as far as
+        the stream reaches. If no output sample depends on samples further away, the concatenated
+        results equal the output for the complete signal.
 
     Yields
     ------
-    ndarray, shape (…, n ≤ length)
+    ndarray, shape (…, n), with n ≤ length
+        Output of the function for each piece, without the context.
     """
-    held, start = [], 0  # blocks, and where in these the next piece starts
+    buffer, start = [], 0  # blocks, and the position in them at which the next piece starts
     while True:
-        n = sum(block.shape[1] for block in held)
+        n = sum(block.shape[1] for block in buffer)
         while n < start + length + context and (block := next(blocks, None)) is not None:
-            held.append(block)
+            buffer.append(block)
             n += block.shape[1]
         stop = min(start + length, n)
         if stop == start:
             return
-        y = np.concatenate(held, axis=1)
+        y = np.concatenate(buffer, axis=1)
         low = max(0, start - context)
         result = function(y[:, low : stop + context])
         yield result[..., start - low : stop - low]
-        kept = max(0, stop - context)
-        held, start = [y[:, kept:]], stop - kept
+        first = max(0, stop - context)
+        buffer, start = [y[:, first:]], stop - first
 
 
 def fit_length(blocks: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray]:
-    """Truncate a stream of blocks (…, n) to a length, or pad it with zeros."""
+    """Truncate a stream of blocks of shape (…, n) to `length` samples, or pad it with zeros."""
     n = 0
     for block in blocks:
         yield block[..., : length - n]

@@ -6,4 +6,4 @@ AUDIO_SUFFIXES = (
     ".aac", ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mkv", ".mov",
     ".mp2", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".w64", ".wav", ".webm", ".wma", ".wv",
 )  # fmt: skip
-"""Suffixes that :func:`groove_utils.audio.load_audio` can read. Other files are ignored."""
+"""File name suffixes by which audio files are recognised in the folders of studies and corpora."""

@@ -14,27 +14,32 @@ LOUDEST = 64.0  # 36 dB above full scale, more than any recording reaches
 
 
 class AudioError(DetailedError):
-    """Error raised for unusable audio; the message says which, why, and how to fix it."""
+    """Error raised for unusable audio; the message states the problem and how to fix it."""
 
 
 def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal") -> np.ndarray:
-    """Return a signal as an array, or raise an error that explains why it cannot be used.
+    """Check that a signal can be processed, and return it as an array.
 
     Parameters
     ----------
     y : array-like of float, shape (n_samples,) or (n_channels, n_samples)
         Full scale is −1…1.
     sr : int, optional
-        Sample rate in Hz, checked if given.
+        Sample rate in Hz to check.
     name : str
         Name of the signal in error messages.
+
+    Returns
+    -------
+    ndarray
 
     Raises
     ------
     AudioError
-        Its ``kind`` is ``"not_floating"`` (for instance 16-bit samples), ``"wrong_shape"``,
-        ``"no_samples"``, ``"channels_last"``, ``"sample_rate"``, ``"not_finite"``,
-        ``"wrong_scale"``.
+        If the samples are not floating-point numbers (``kind="not_floating"``), the shape is wrong
+        (``"wrong_shape"``, ``"no_samples"``, ``"channels_last"``), the sample rate is not a
+        positive integer (``"sample_rate"``), or samples are invalid (``"not_finite"``,
+        ``"wrong_scale"``).
 
     Examples
     --------
@@ -49,12 +54,12 @@ def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal")
 
 
 def _fault(y: np.ndarray, sr: int | None) -> tuple[str, str] | None:
-    """Return kind and description of a fault of a signal, other than in its values."""
+    """Return kind and description of a fault in a signal's type, shape or sample rate, or None."""
     expected = "expected (n_samples,) or (n_channels, n_samples)"
     if y.dtype.kind != "f":
         return "not_floating", (
-            f"holds {y.dtype} numbers; expected floating point, full scale being −1…1. Divide "
-            "16-bit samples by 32768."
+            f"has samples of type {y.dtype}; expected floating-point numbers with full scale "
+            "−1…1. Divide 16-bit samples by 32768."
         )
     if y.ndim not in (1, 2):
         return "wrong_shape", f"has shape {y.shape}; {expected}."
@@ -63,61 +68,61 @@ def _fault(y: np.ndarray, sr: int | None) -> tuple[str, str] | None:
     if y.ndim == 2 and y.shape[0] > max(2, y.shape[1]):
         return "channels_last", f"has shape {y.shape}; {expected}. Transpose it."
     if sr is not None and (isinstance(sr, bool) or not isinstance(sr, (int, np.integer)) or sr < 1):
-        return "sample_rate", f"has a sample rate of {sr!r}; expected whole Hz."
+        return "sample_rate", f"has a sample rate of {sr!r}; expected a positive integer, in Hz."
     return None
 
 
 def check_samples(
     y: np.ndarray, name: str, first: int = 0, path: str | os.PathLike | None = None
 ) -> None:
-    """Raise an error if samples are NaN, infinite, or not on a scale of −1…1.
+    """Raise an error if samples are NaN or infinite, or too large for a full scale of −1…1.
 
     Parameters
     ----------
     y : ndarray of float
-        Time is the last axis of a signal in memory, and the first axis of a block read from a file
-        (`path`).
+        Samples. Time is the first axis if they were read from a file (`path`), otherwise the last.
     name : str
         Name of the signal in the error message.
     first : int
-        Position of the first of these samples in the signal.
+        Position of the first sample of `y` in the complete signal.
     path : path-like, optional
         File that the samples were read from.
 
     Raises
     ------
     AudioError
-        If a sample is NaN or infinite (``kind="not_finite"``, ``value`` is the position of the
-        first), or beyond ±64 (``kind="wrong_scale"``).
+        If a sample is NaN or infinite (``kind="not_finite"``; ``value`` is the position of the
+        first such sample) or beyond ±64 (``kind="wrong_scale"``).
     """
     peak = float(max(y.max(initial=0), -y.min(initial=0)))
     if peak <= LOUDEST:
         return
     if np.isfinite(peak):
-        fault = f"a sample is {peak:g}, but full scale is 1: the numbers are on a different "
-        fault += "scale. Divide 16-bit samples by 32768."
+        fault = f"a sample has the absolute value {peak:g}, but full scale is 1. Divide 16-bit "
+        fault += "samples by 32768."
         raise AudioError(f"{name}: {fault}", kind="wrong_scale", path=path, value=peak)
     channels = tuple(range(1, y.ndim)) if path else tuple(range(y.ndim - 1))
-    places = np.flatnonzero(~np.isfinite(y).all(axis=channels))
+    invalid = np.flatnonzero(~np.isfinite(y).all(axis=channels))
     raise AudioError(
-        f"{name}: {len(places)} samples are NaN or infinite, the first is sample "
-        f"{first + places[0]}. Export the audio again, or correct these samples.",
+        f"{name}: {len(invalid)} samples are NaN or infinite; the first is sample "
+        f"{first + invalid[0]}. Export the audio again, or correct these samples.",
         kind="not_finite",
         path=path,
-        value=int(first + places[0]),
+        value=int(first + invalid[0]),
     )
 
 
 def check_mono(y: np.ndarray) -> np.ndarray:
-    """Return a mono signal of at least two samples as float32.
+    """Check that a signal is mono and has at least two samples, and return it as float32.
 
     Raises
     ------
     AudioError
-        As in :func:`check_signal`, and if there are several channels (``kind="wrong_shape"``).
+        If the signal is not usable (see :func:`check_signal`), has a channel axis, or has a single
+        sample (``kind="wrong_shape"``).
     """
     y = check_signal(y)
     if y.ndim != 1 or y.size < 2:
-        fault = f"expected one channel, (n_samples,) of 2 samples or more, not {y.shape}."
+        fault = f"the signal has shape {y.shape}; expected (n_samples,) with 2 samples or more."
         raise AudioError(fault, kind="wrong_shape", value=y.shape)
     return y.astype(np.float32, copy=False)

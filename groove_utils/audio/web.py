@@ -1,4 +1,4 @@
-"""Short, loudness-matched MP3 files for the players on the book's pages."""
+"""Loudness-matched MP3 files for the audio players on the book's pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_mp3(
     match: bool = True,
     quality: float = 0.6,
 ) -> None:
-    """Encode a signal as variable-bit-rate MP3 with libsndfile.
+    """Write a signal to an MP3 file with a variable bit rate.
 
     Parameters
     ----------
@@ -31,12 +31,12 @@ def write_mp3(
         Output file; its suffix should be ``.mp3``.
     y : ndarray, shape (n_samples,) or (n_channels, n_samples)
     sr : int
-        Sample rate in Hz. Signals at a rate that MPEG-1 Layer III does not support are resampled to
+        Sample rate in Hz. If MPEG-1 Layer III does not support it, the signal is resampled to
         44.1 kHz.
     match : bool
         Match the loudness first; see :func:`groove_utils.audio.match_loudness`.
     quality : float
-        0 (largest files) … 1 (smallest).
+        Compression level, from 0 (best quality, largest file) to 1 (smallest file).
     """
     if sr not in MP3_RATES:
         y, sr = resample(y, sr, 44100), 44100

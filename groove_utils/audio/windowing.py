@@ -1,4 +1,4 @@
-"""Cut a stream of blocks into windows that cover all of it."""
+"""Cut a stream of blocks into windows that cover the complete signal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ __all__ = ["WindowCutter"]
 
 
 class WindowCutter:
-    """Cut a stream of blocks into windows of equal length; the last is zero-padded, never dropped.
+    """Cut a stream of blocks into windows of equal length.
+
+    The last window is padded with zeros to the full length.
 
     Parameters
     ----------
     length, hop : int
-        Length and hop in samples; the hop is at most the length.
+        Length of the windows and distance between their starts, in samples; ``hop <= length``.
     lead : int
-        Number of zeros before the signal.
+        Number of zeros to insert before the signal.
 
     Examples
     --------
@@ -33,14 +35,14 @@ class WindowCutter:
         self.length, self.hop = length, hop
         self.waiting = np.zeros(lead, np.float32)
         self.lead = lead
-        self.heard = 0  # samples so far
+        self.heard = 0  # number of samples received so far
 
     def push(self, block: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-        """Yield the windows completed by a new block, with their numbers of valid samples."""
+        """Add a block; yield each window that is now complete, and its number of valid samples."""
         self.heard += len(block)
         waiting = np.concatenate([self.waiting, block])
         start = 0
-        # a window is complete once it is known that the signal reaches beyond it
+        # a window is yielded only if the signal continues after it: the last is for `finish`
         while len(waiting) - start > self.length:
             yield waiting[start : start + self.length], self.length
             start += self.hop

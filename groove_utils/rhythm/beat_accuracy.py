@@ -50,8 +50,7 @@ def score_beats(beats, true_beats) -> dict[str, float]:
         np.median(np.diff(times)) if times.size > 1 else np.nan for times in (true_beats, beats)
     )
     right, double, half = (
-        float(abs(true_period / period / factor - 1) <= TEMPO_TOLERANCE)
-        for factor in (1, 2, 0.5)
+        float(abs(true_period / period / factor - 1) <= TEMPO_TOLERANCE) for factor in (1, 2, 0.5)
     )
     f = float(mir_eval.beat.f_measure(true_beats, beats)) if beats.size else 0.0
     octave = double + half

@@ -1,7 +1,6 @@
-"""Stems: separation of songs, sums of stems, and measures of both.
+"""Stems: source separation of songs, sums of stems, and measures of both.
 
-Chapter 08-stem-ablation uses them. Demucs and torch are imported when a network is loaded, not with
-this module.
+Chapter 08-stem-ablation uses them. Demucs and PyTorch are imported only when a network is loaded.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""``python -m groove_utils.stems list`` and ``fetch NAME``: networks that separate songs."""
+"""List or download Demucs's networks: ``python -m groove_utils.stems list`` or ``fetch NAME``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from groove_utils.stems.demucs_weights import (
 
 
 def main(argv: list[str] | None = None) -> int:
-    """List Demucs's networks, or download one; return 0 on success."""
+    """List or download networks, as the command line requests; return 0 on success, 1 on error."""
     parser = argparse.ArgumentParser(prog="python -m groove_utils.stems", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="list Demucs's networks")

@@ -1,4 +1,4 @@
-"""Loading, regrouping and exchanging stems of songs."""
+"""Load, regroup and exchange the stems of songs."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ def load_stems(
     Returns
     -------
     stems : dict of stem → ndarray of float32, shape (n_channels, n_samples)
-        Shorter stems are padded with silence, so that they can be summed. If the numbers of
-        channels differ, mono stems are repeated in each channel, or else all are averaged.
+        Arrays of equal shape. Shorter stems are padded with silence. Mono stems are repeated in
+        every channel of the others; if the numbers of channels still differ, all stems are averaged
+        to mono.
     sr : int
-        Their sample rate in Hz.
+        Sample rate of all stems in Hz.
 
     Raises
     ------
@@ -47,7 +48,7 @@ def load_stems(
         raise AudioError("there are no stems to load; give one or more.", kind="no_files")
     loaded = {stem: load_audio(path, mono=mono) for stem, path in paths.items()}
     rate = sr or max(native for _, native in loaded.values())
-    waves = {stem: np.atleast_2d(resample(y, own, rate)) for stem, (y, own) in loaded.items()}
+    waves = {stem: np.atleast_2d(resample(y, native, rate)) for stem, (y, native) in loaded.items()}
     n_channels = {len(y) for y in waves.values()}
     if len(n_channels - {1}) > 1:
         waves = {stem: y.mean(axis=0, keepdims=True) for stem, y in waves.items()}
@@ -59,20 +60,20 @@ def load_stems(
 
 
 def regroup_stems(stems: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Sum true stems to match the stems of a separator.
+    """Sum true stems to obtain references for the stems of a separator.
 
     Parameters
     ----------
     stems : mapping of stem → ndarray
-        Drums, bass and so on.
+        True stems of one song, such as drums and bass.
     names : sequence of str
-        Stems of the separator. ``percussive`` corresponds to the drums, ``harmonic`` to everything
-        else.
+        Names of the separator's stems. The reference for ``percussive`` is the drums, the reference
+        for ``harmonic`` is the sum of all other stems.
 
     Returns
     -------
     dict of name → ndarray
-        Summed stems, without `names` that correspond to no true stem.
+        Reference for each name; names without a corresponding true stem are left out.
     """
     groups = {
         "percussive": [stem for stem in stems if stem in PERCUSSIVE],
@@ -85,48 +86,52 @@ def regroup_stems(stems: Mapping[str, np.ndarray], names: Sequence[str]) -> dict
 def tempo_partners(
     tempos: pd.Series, artists: Sequence[str], styles: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Find, for each song, the song by another artist with the nearest tempo.
+    """Find for each song the song by another artist that is nearest in tempo.
 
     Parameters
     ----------
     tempos : Series of float, shape (n,)
-        BPM, indexed by track_id.
+        Tempo of each song in BPM, indexed by track_id.
     artists : array-like of shape (n,)
+        Artist of each song.
     styles : array-like of shape (n,), optional
-        Choose partners within the same style, so that a swap does not also change the style.
+        Style of each song. If given, partners are of the same style, so that exchanging stems does
+        not change the style.
 
     Returns
     -------
     DataFrame
-        Indexed by track_id: ``partner`` and ``tempo_ratio`` (the partner's tempo over the song's).
-        Distance is measured by the ratio; ties go to the song that comes first.
+        Columns ``partner`` (track_id) and ``tempo_ratio`` (tempo of the partner divided by that of
+        the song), indexed by track_id. The nearest tempo is the one with the ratio nearest to 1 on
+        a logarithmic scale; among equally near songs, the first one is chosen.
 
     Raises
     ------
     DetailedError
-        If tempos are missing or not above 0 (``kind="out_of_range"``), or a song has no possible
+        If tempos are missing or not positive (``kind="out_of_range"``), or a song has no possible
         partner (``kind="no_partner"``).
     """
     values = tempos.to_numpy(dtype=float)
-    bad = list(tempos.index[~(np.isfinite(values) & (values > 0))])
-    if bad:
+    invalid = list(tempos.index[~(np.isfinite(values) & (values > 0))])
+    if invalid:
         raise DetailedError(
-            f"{len(bad)} tempos are not numbers above 0; the first is that of {bad[0]!r}.",
+            f"{len(invalid)} tempos are missing or not positive; the first is that of song "
+            f"{invalid[0]!r}.",
             kind="out_of_range",
             column="tempo",
-            value=bad,
+            value=invalid,
         )
     artists = np.asarray(artists).astype(str)
     styles = np.full(len(values), "all") if styles is None else np.asarray(styles).astype(str)
     distance = np.abs(np.log(values)[:, None] - np.log(values))
     distance[(artists[:, None] == artists) | (styles[:, None] != styles)] = np.inf
-    alone = list(tempos.index[~np.isfinite(distance.min(axis=1))])
-    if alone:
+    unmatched = list(tempos.index[~np.isfinite(distance.min(axis=1))])
+    if unmatched:
         raise DetailedError(
-            f"{len(alone)} songs have no partner by another artist in their style; the first is "
-            f"{alone[0]!r}; leave styles out, or use a study with more artists.",
+            f"{len(unmatched)} songs have no partner by another artist in their style; the first "
+            f"is {unmatched[0]!r}. Leave styles out, or use a study with more artists.",
             kind="no_partner",
-            value=alone,
+            value=unmatched,
         )
     nearest = distance.argmin(axis=1)
     return pd.DataFrame(
@@ -138,18 +143,19 @@ def tempo_partners(
 def swap_stem(
     stems: Mapping[str, Mapping[str, str | PathLike]], stem: str, partners: Mapping[str, str]
 ) -> dict[str, dict[str, str | PathLike]]:
-    """Replace one stem of each song by its partner's.
+    """Replace one stem of each song by the same stem of its partner.
 
     Parameters
     ----------
     stems : mapping of track_id → mapping of stem → path
     stem : str
-        The stem to exchange.
+        Name of the stem to replace.
     partners : mapping of track_id → track_id
-        Such as the column ``partner`` of :func:`tempo_partners`.
+        Partner of each song, for instance the column ``partner`` of :func:`tempo_partners`.
 
     Returns
     -------
     dict of track_id → dict of stem → path
+        Paths with the replacements; nothing is decoded.
     """
     return {track: {**paths, stem: stems[partners[track]][stem]} for track, paths in stems.items()}

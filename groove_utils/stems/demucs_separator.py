@@ -1,4 +1,4 @@
-"""Demucs as a separator, with its own cutting into segments (Défossez 2021; Rouard et al. 2023)."""
+"""Source separation with Demucs (Défossez 2021; Rouard et al. 2023) for songs of any length."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ from groove_utils.stems.demucs_weights import Weights, load_network
 
 __all__ = ["Demucs"]
 
-EPSILON = 1e-8  # keeps a signal of one value from being divided by 0, as in Demucs
-PIECE = 240  # seconds separated at once; an hour at once would take 10 GB
+EPSILON = 1e-8  # avoids division by 0 for a constant signal, as in Demucs
+PIECE = 240  # seconds separated at once, to limit memory: one hour would take 10 GB
 
 
 @dataclass
 class Demucs:
-    """A Demucs network with its settings.
+    """Separator that applies a Demucs network.
 
     Parameters
     ----------
     weights : Weights
-    device : str, optional
-    shifts, seed, overlap, segment
+    device, shifts, seed, overlap, segment
         As in :func:`groove_utils.stems.separate`.
 
     Notes
     -----
-    Songs longer than four minutes are separated in pieces that start at segment boundaries, with
-    complete segments as context, so that the pieces together equal Demucs's output for the whole
-    song. Level and offset are normalised over the whole song, as in Demucs, so the song is read
-    twice.
+    Songs longer than four minutes are separated in pieces. The pieces start at segment boundaries
+    and have complete segments as context, so the result equals Demucs's output for the complete
+    song. As in Demucs, mean and standard deviation are normalised over the complete song.
+    Therefore, the song is read twice.
     """
 
     weights: Weights
@@ -49,22 +48,22 @@ class Demucs:
 
     @property
     def stems(self) -> tuple[str, ...]:
-        """Names of the network's sources."""
+        """Names of the stems that the network separates."""
         return tuple(load_network(self.weights).sources)
 
     def recipe(self) -> dict:
-        """Return everything that the result depends on, except the signal."""
+        """Return the weights' fingerprint and the settings, as part of the cache key."""
         recipe = {"separator": self.weights.fingerprint(), "overlap": float(self.overlap)}
         recipe |= {"shifts": int(self.shifts)} | ({"seed": int(self.seed)} if self.shifts else {})
         return recipe | ({} if self.segment is None else {"segment": float(self.segment)})
 
     def check(self) -> None:
-        """Raise an error if the network cannot take the settings.
+        """Check that the network can be loaded and supports the settings.
 
         Raises
         ------
         DetailedError
-            If segments are longer than in training or overlap almost completely
+            If segments are too long for the network or overlap almost completely
             (``kind="out_of_range"``), or the device does not exist.
         SeparatorUnavailableError
             If the network cannot be loaded.
@@ -75,24 +74,32 @@ class Demucs:
 
         choose_device(self.device)
         network = load_network(self.weights)
-        # hybrid transformers pad to the length that they were trained with
+        # hybrid transformers pad segments to the length used in training
         networks = [n for n in getattr(network, "models", [network]) if isinstance(n, HTDemucs)]
         longest = min((float(n.segment) for n in networks), default=math.inf)
         for column, value, valid, expected in (
             ("segment", self.segment, (self.segment or 0) <= longest, f"up to {longest:g} s"),
-            ("overlap", self.overlap, self._stride(network)[1] >= 1, "less: segments must advance"),
+            ("overlap", self.overlap, self._stride(network)[1] >= 1, "a smaller overlap"),
         ):
             if not valid:
                 message = f"{column} is {value}; expected {expected}, with {self.weights.name}."
                 raise DetailedError(message, kind="out_of_range", column=column, value=value)
 
     def stream(self, source: Source) -> Iterator[np.ndarray]:
-        """Yield the stems in blocks, (n_stems, n_channels, n), as long in total as the source."""
+        """Yield the stems in blocks of shape (n_stems, n_channels, n).
+
+        The blocks together have the length of the source.
+
+        Raises
+        ------
+        AudioError
+            If the source has more than two channels (``kind="channels"``), or cannot be decoded.
+        """
         network = load_network(self.weights)
         if source.n_channels > 2:
             raise AudioError(
-                f"{source.name}: has {source.n_channels} channels, Demucs takes mono or stereo. "
-                "Mix it down, for instance with `ffmpeg -i IN -ac 2 OUT.flac`.",
+                f"{source.name} has {source.n_channels} channels, but Demucs supports only mono "
+                "and stereo. Mix it down, for instance with `ffmpeg -i IN -ac 2 OUT.flac`.",
                 kind="channels",
                 value=source.n_channels,
             )
@@ -118,13 +125,13 @@ class Demucs:
             yield y.reshape(shape)
 
     def _stride(self, network) -> tuple[int, int]:
-        """Return the longest segment, and the distance between segment starts, in samples."""
+        """Return the segment length and the distance between segment starts, in samples."""
         seconds = [n.segment for n in getattr(network, "models", [network])]
         length = int(network.samplerate * (self.segment or max(seconds)))
         return length, int((1 - self.overlap) * length)
 
     def _separate(self, network, y: np.ndarray) -> np.ndarray:
-        """Return the normalised stems, (n_stems, n_channels, n), of a normalised signal."""
+        """Separate a normalised signal into stems of shape (n_stems, n_channels, n)."""
         import torch
         from demucs.apply import apply_model
 
@@ -133,21 +140,21 @@ class Demucs:
         options = {"overlap": self.overlap, "segment": self.segment, "shifts": 0}
         options["device"] = choose_device(self.device)
         shifts = [0]
-        if self.shifts:  # the same for each piece, so that pieces have the same segments
+        if self.shifts:  # the same for all pieces, so that their segments are aligned
             rng = np.random.default_rng(self.seed)
-            furthest = int(0.5 * network.samplerate)
-            shifts = rng.integers(0, furthest, size=self.shifts, endpoint=True)
+            longest = int(0.5 * network.samplerate)
+            shifts = rng.integers(0, longest, size=self.shifts, endpoint=True)
         total = 0
         for shift in shifts:
             shifted = torch.nn.functional.pad(torch.from_numpy(y)[None], (int(shift), 0))
-            # on a GPU, full float32 precision and deterministic sums
+            # on a GPU, use full float32 precision and deterministic algorithms
             with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
                 total += apply_model(network, shifted, **options)[0, ..., shift:]
         return (total / len(shifts)).numpy()
 
 
 def _statistics(source: Source, sr: int) -> tuple[int, np.float32, np.float32]:
-    """Return a source's length in samples, and mean and SD of its mono sum, at a rate."""
+    """Return the length of a source in samples, and mean and SD of its mono mix at rate `sr`."""
     n_in, sums = 0, np.zeros(3)
 
     def counted() -> Iterator[np.ndarray]:

@@ -1,6 +1,6 @@
-"""Weights of Demucs: pretrained networks by name, or a reader's own files.
+"""Weights of Demucs networks: pretrained networks by name, or local files.
 
-Demucs's own loaders find, download and verify them.
+Demucs's own loaders find, download and verify the files.
 """
 
 from __future__ import annotations
@@ -26,28 +26,34 @@ __all__ = [
 
 
 class SeparatorUnavailableError(ModelUnavailableError):
-    """Error raised for a separator that cannot be loaded; the message says how to install it."""
+    """Error raised if a separator cannot be loaded; the message explains how to install it."""
 
 
 class Weights(NamedTuple):
-    """A network, or a bag of networks whose outputs are averaged.
+    """Weights of one network, or of a bag of networks whose outputs are averaged.
 
     Attributes
     ----------
     name : str
-        Name of a bag, or signature of a network.
+        Name of the bag, or signature of the network.
     folder : Path, optional
-        Folder with a reader's own files, as for ``demucs --repo``; None if pretrained.
+        Folder with local files, as for ``demucs --repo``; None for pretrained networks.
     """
 
     name: str
     folder: Path | None = None
 
     def fingerprint(self) -> str:
-        """Return an identifier of the network's weights, without loading them.
+        """Return an identifier of the weights, without loading them.
 
-        For pretrained networks, it consists of name and signatures, so that cached stems are found
-        even if the weights are not installed; for other files, it is a hash.
+        For pretrained networks, it consists of the name and the signatures, so that cached stems
+        are found even if the weights are not installed. For local files, it is a hash of their
+        content.
+
+        Raises
+        ------
+        SeparatorUnavailableError
+            If the bag's ``.yaml`` file is damaged.
         """
         bag = (self.folder or _descriptions()) / f"{self.name}.yaml"
         try:
@@ -64,10 +70,20 @@ class Weights(NamedTuple):
 def find_weights(separator: str | os.PathLike) -> Weights:
     """Find weights by name or path.
 
+    Parameters
+    ----------
+    separator : str or path-like
+        Name of a pretrained network, ``hf://OWNER/NAME``, a ``.th`` file, a bag's ``.yaml`` file,
+        or ``FOLDER/NAME``.
+
+    Returns
+    -------
+    Weights
+
     Raises
     ------
     DetailedError
-        If there are no such weights (``kind="unknown_separator"``).
+        If there are no weights of this name (``kind="unknown_separator"``).
     """
     name = os.fspath(separator)
     if "://" in name or name in pretrained_names():  # hf://OWNER/NAME
@@ -87,7 +103,7 @@ def find_weights(separator: str | os.PathLike) -> Weights:
 
 
 def pretrained_names() -> list[str]:
-    """Return the names of the pretrained networks that the installed Demucs knows."""
+    """Return the names of the pretrained networks of the installed version of Demucs."""
     return sorted(file.stem for file in _descriptions().glob("*.yaml"))
 
 
@@ -98,7 +114,7 @@ def _descriptions() -> Path:
 
 
 def load_network(weights: Weights):
-    """Load a network; repeated calls return the same object.
+    """Load a network. The two networks used last are kept in memory.
 
     Returns
     -------
@@ -108,8 +124,8 @@ def load_network(weights: Weights):
     Raises
     ------
     SeparatorUnavailableError
-        If its weights are not installed and cannot be downloaded (``kind="weights_missing"``), or
-        its files are damaged (``kind="weights_damaged"``).
+        If the weights are not installed and cannot be downloaded (``kind="weights_missing"``), or
+        local files are damaged (``kind="weights_damaged"``).
     """
     return _load(weights, weights.fingerprint())
 
@@ -131,14 +147,15 @@ def _unavailable(weights: Weights, error: BaseException) -> SeparatorUnavailable
     name, reason = weights.name, f"({type(error).__name__}: {error})"
     if weights.folder is not None:
         path = weights.folder / name
-        message = f"{path}: cannot be loaded as a network of this Demucs {reason}. Copy its files "
-        return SeparatorUnavailableError(f"{message}again.", kind="weights_damaged", path=path)
+        message = f"{path}: the installed version of Demucs cannot load this network {reason}. Copy"
+        return SeparatorUnavailableError(
+            f"{message} its files again.", kind="weights_damaged", path=path
+        )
     return SeparatorUnavailableError(
-        f"{name}: its weights are not on this machine, and could not be downloaded {reason}. With "
-        f"an internet connection, run `python -m groove_utils.stems fetch {name}`. Without one, "
-        "copy its .th files and .yaml into a folder, and give FOLDER/NAME as the separator. "
-        "Separator 'hpss' "
-        "needs no weights.",
+        f"{name}: its weights are not installed, and could not be downloaded {reason}. With an "
+        f"internet connection, run `python -m groove_utils.stems fetch {name}`. Without one, copy "
+        "its .th and .yaml files into a folder, and give FOLDER/NAME as the separator. The "
+        "separator 'hpss' needs no weights.",
         kind="weights_missing",
         value=name,
     )

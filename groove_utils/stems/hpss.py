@@ -1,8 +1,9 @@
-"""Percussive and harmonic parts by median filtering: a separator that needs no weights.
+"""Harmonic–percussive source separation (HPSS) by median filtering, which needs no weights.
 
-In a spectrogram, drum strokes are vertical lines and tones are horizontal lines. A median over time
-keeps the tones, a median over frequency keeps the strokes, and each bin's energy is divided between
-the two (Fitzgerald 2010). Chapter 08-stem-ablation uses it as the second separator.
+In a spectrogram, drum strokes are vertical lines, and tones are horizontal lines. A median filter
+over time keeps the tones, and a median filter over frequency keeps the strokes. Each bin is divided
+between the two parts in proportion to the squared medians (Fitzgerald 2010). Chapter
+08-stem-ablation uses HPSS as the second separator.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ __all__ = ["Hpss", "hpss"]
 N_FFT = 2048
 HOP = 512
 KERNEL = 31
-SHORTEST = 2 * N_FFT  # with only a few frames, librosa's istft leaves samples unset
+SHORTEST = 2 * N_FFT  # samples; for fewer, librosa's istft leaves some samples uninitialised
 PIECE = 2048 * HOP  # 24 s at 44.1 kHz
-# A sample depends on the frames within n_fft/2 of it, their masks on 15 more frames to each side,
-# and these on n_fft/2 more samples: 19 hops. With more context, cutting changes nothing.
+# A sample depends on frames up to n_fft/2 away, their masks on 15 more frames on each side, and
+# these frames on n_fft/2 more samples: 19 hops in total. More context does not change the result.
 CONTEXT = 24 * HOP
 
 
@@ -34,20 +35,20 @@ class Hpss:
     uses_all_cores = False
 
     def recipe(self) -> dict:
-        """Return everything that the result depends on, except the signal."""
+        """Return the version and the settings of the separator, as part of the cache key."""
         version = importlib.metadata.version("librosa")
         return {"separator": f"hpss 1, librosa {version}, {N_FFT}/{HOP}/{KERNEL}"}
 
     def check(self) -> None:
-        """Accept all settings."""
+        """Do nothing, because the separator has no settings and no weights."""
 
     def stream(self, source: Source) -> Iterator[np.ndarray]:
-        """Yield the stems in blocks, (2, n_channels, n), as long in total as the source."""
+        """Yield the stems in blocks of shape (2, n_channels, n), for the complete source."""
         return map_pieces(hpss, source.blocks(mono=False), PIECE, CONTEXT)
 
 
 def hpss(y: np.ndarray) -> np.ndarray:
-    """Separate the percussive from the harmonic part of a signal.
+    """Separate a signal into its percussive and its harmonic part.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def hpss(y: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (2, n_channels, n_samples)
-        The percussive part, then the harmonic part. They add up to the signal.
+        The percussive part, then the harmonic part. The two parts add up to the signal.
     """
     import librosa
 
@@ -66,7 +67,7 @@ def hpss(y: np.ndarray) -> np.ndarray:
     level = np.abs(spectrum)
     tones = _running_median(level)
     strokes = _running_median(level.swapaxes(-1, -2)).swapaxes(-1, -2)
-    # where neither has energy, the two share equally, so that they always add up to the signal
+    # bins without energy are divided equally, so that the parts always add up to the signal
     share = librosa.util.softmask(strokes, tones, power=2, split_zeros=True)
     percussive = spectrum * share
     parts = np.stack([percussive, spectrum - percussive])
@@ -74,12 +75,12 @@ def hpss(y: np.ndarray) -> np.ndarray:
 
 
 def _running_median(level: np.ndarray) -> np.ndarray:
-    """Return the median over 31 neighbours along the last axis, with rows mirrored at the ends.
+    """Compute the running median over 31 values along the last axis, mirrored at both ends.
 
-    All rows are passed to scipy as one long line, over which it slides a sorted window. This gives
-    the same values as librosa's single call for the whole image, more than ten times faster.
+    Filtering all rows as one long vector gives the same values as librosa's two-dimensional filter,
+    and is more than ten times faster, because scipy then updates a sorted window.
     """
     half = KERNEL // 2
     margins = [(0, 0)] * (level.ndim - 1) + [(half, half)]
-    line = np.pad(level, margins, mode="symmetric")
-    return median_filter(line.ravel(), size=KERNEL).reshape(line.shape)[..., half:-half]
+    padded = np.pad(level, margins, mode="symmetric")
+    return median_filter(padded.ravel(), size=KERNEL).reshape(padded.shape)[..., half:-half]

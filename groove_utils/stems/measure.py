@@ -1,6 +1,6 @@
-"""Coupling and loudness of songs' stems.
+"""Rhythmic coupling of bass and drums, and gains that match the loudness of sums of stems.
 
-Songs are distributed over processes, and results are cached by the content of the stems.
+Songs are processed in parallel. Results are cached by the content of the stem files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from groove_utils.study.stem_names import stem_subsets
 
 __all__ = ["describe_coupling", "matching_gains"]
 
-SAMPLE_RATE = 22050  # Hz: half the work of 44.1 kHz; models use 16 to 24 kHz
+SAMPLE_RATE = 22050  # Hz; faster than 44.1 kHz, and similar to the models' 16 to 24 kHz
 
 Subset = tuple[str, ...]
 Stems = Mapping[str, Mapping[str, str | os.PathLike]]
@@ -33,22 +33,23 @@ Stems = Mapping[str, Mapping[str, str | os.PathLike]]
 def describe_coupling(
     stems: Stems, *, n_jobs: int = 2, cache: ArrayCache | None = None
 ) -> pd.DataFrame:
-    """Measure how much bass and bass drum play together, from their stems.
+    """Measure how often bass and bass drum play at the same time.
 
     Parameters
     ----------
     stems : mapping of track_id → mapping of stem → path
-        ``drums`` and ``bass`` are used.
+        Stems of each track; only ``drums`` and ``bass`` are used.
     n_jobs : int
         Number of processes.
     cache : ArrayCache, optional
-        Cache; by default, the project's store ``stem-measures``.
+        Cache for the results; by default, the project's cache ``stem-measures``.
 
     Returns
     -------
     DataFrame
-        One row per track: ``bass_drum_coincidence`` (0…1), ``density_drums`` and ``density_bass``
-        (1/s), see :func:`groove_utils.descriptors.describe_stems`.
+        One row per track, with the columns ``bass_drum_coincidence`` (0…1), ``density_drums`` and
+        ``density_bass`` (events per second) of
+        :func:`groove_utils.descriptors.describe_stems`.
     """
     names = ["bass_drum_coincidence", "density_drums", "density_bass"]
     pairs = {t: {s: paths[s] for s in ("drums", "bass")} for t, paths in stems.items()}
@@ -73,17 +74,24 @@ def matching_gains(
 
     Parameters
     ----------
-    stems, n_jobs, cache
-        As in :func:`describe_coupling`.
+    stems : mapping of track_id → mapping of stem → path
     sums : sequence of tuple of str, optional
-        All subsets of the first track's stems by default.
+        Names of the stems in each sum; by default, all subsets of the first track's stems.
+    n_jobs, cache
+        As in :func:`describe_coupling`.
 
     Returns
     -------
     dict of tuple of str → dict of track_id → float
-        Linear gains; see :func:`groove_utils.audio.matching_gain`. Loudness (ITU-R BS.1770) is
-        measured on the mean of the channels at 22.05 kHz, similar to the models' input. Peaks are
-        not limited, since nothing is encoded.
+        Linear gain of each sum for each track; see :func:`groove_utils.audio.matching_gain`.
+        Loudness (ITU-R BS.1770) is measured on the mono mix at 22.05 kHz, similar to the input of
+        the models. Peaks are not limited, because nothing is encoded.
+
+    Raises
+    ------
+    DetailedError
+        If there are no tracks (``kind="no_tracks"``), or a track lacks a stem
+        (``kind="missing_stem"``).
     """
     sums = _sums(stems, sums)
 
@@ -99,9 +107,9 @@ def matching_gains(
 
 
 def _sums(stems: Stems, sums: Sequence[Subset] | None) -> list[Subset]:
-    """Return the sums to measure, all by default; every track must have their stems."""
+    """Return the sums to measure (all by default), and check that each track has their stems."""
     if not stems:
-        message = "there are no tracks; expected stems of one or more, by track_id."
+        message = "there are no tracks; expected a mapping from track_id to stems."
         raise DetailedError(message, kind="no_tracks")
     first = next(iter(stems.values()))
     sums = stem_subsets(first) if sums is None else [tuple(s) for s in sums]
@@ -117,7 +125,7 @@ def _sums(stems: Stems, sums: Sequence[Subset] | None) -> list[Subset]:
 
 
 def _load(paths: Mapping[str, str | os.PathLike]) -> dict[str, np.ndarray]:
-    """Decode a song's stems to mono, padded with silence to the same length."""
+    """Decode the stems of a song to mono, and pad them with silence to the same length."""
     loaded = {stem: load_audio(path, sr=SAMPLE_RATE)[0] for stem, path in paths.items()}
     longest = max(map(len, loaded.values()))
     return {stem: np.pad(y, (0, longest - len(y))) for stem, y in loaded.items()}
@@ -130,7 +138,7 @@ def _sum(loaded: Mapping[str, np.ndarray], subset: Subset) -> np.ndarray:
 def _per_track(
     kind: str, stems: Stems, compute: Callable, settings: Callable, n_jobs: int, cache
 ) -> np.ndarray:
-    """Return `compute(paths, *settings)` for each track, from the cache if possible."""
+    """Return ``compute(paths, *settings(track))`` for each track, from the cache if possible."""
     cache = ArrayCache(namespace="stem-measures") if cache is None else cache
     keys = {
         track: cache_key(

@@ -1,7 +1,7 @@
-"""Sums of stems, with their loudness kept or matched (ITU-R BS.1770).
+"""Sums of stems, optionally scaled to a target loudness (ITU-R BS.1770).
 
-Models are sensitive to level: a drum stem alone is quieter than its song, and a change in an
-embedding may be due to that. A subset can therefore be scaled to the loudness of the whole mix.
+A drum stem is quieter than the complete mix, and the embeddings of many models depend on level.
+Therefore, a sum of stems can be scaled to the loudness of the mix.
 """
 
 from __future__ import annotations
@@ -33,33 +33,34 @@ def remix(
     Parameters
     ----------
     stems : mapping of str to ndarray, shape (n_samples,) or (n_channels, n_samples)
-        All stems of one song, of one shape; full scale is −1…1.
+        All stems of one song, of equal shape; full scale is −1…1.
     subset : iterable of str, or str
-        Stems to sum, or their name, such as ``"drums+bass"``. The sum of no stems is silence.
+        Stems to sum, or the name of the sum, such as ``"drums+bass"``. An empty subset gives
+        silence.
     sr : int
         Sample rate in Hz.
     loudness : {'kept', 'matched'}
-        Keep the loudness of the sum, or scale it to `target`.
+        ``'kept'`` leaves the level of the sum unchanged; ``'matched'`` scales the sum to `target`.
     target : float, optional
         Integrated loudness to match, in LUFS; by default, that of the sum of all stems.
 
     Returns
     -------
-    ndarray of float32, of the stems' shape
-        A silent subset stays silent.
+    ndarray of float32, of the shape of one stem
+        The sum. A silent sum is not scaled.
 
     Raises
     ------
     DetailedError
-        If the subset names an unknown stem, shapes differ, a stem is not usable (see
-        :func:`groove_utils.audio.check_signal`), or a setting is unknown.
+        If the subset contains an unknown stem, shapes differ, a stem is not usable (see
+        :func:`groove_utils.audio.check_signal`), or a setting is not valid.
 
     Warns
     -----
     RuntimeWarning
-        If the gain had to be lowered to avoid clipping: a kept sum is scaled to a peak of at most 0
-        dBFS, a matched one to at most −1 dBFS. No limiter is applied, so the waveform keeps its
-        shape.
+        If the gain is reduced to avoid clipping. The peak is at most 0 dBFS with ``'kept'``, and at
+        most −1 dBFS with ``'matched'``. No limiter is applied, so the shape of the waveform does
+        not change.
 
     Examples
     --------
@@ -76,18 +77,18 @@ def remix(
         raise DetailedError(message, kind="conflict", column="target", value=target)
     chosen = parse_subset(subset, stems)
     y = sum_stems(stems, chosen)
-    wanted, ceiling, level = 1.0, 1.0, "the sum of its stems"
+    ideal_gain, ceiling, level = 1.0, 1.0, "the sum of its stems"
     if loudness == "matched":
         if target is None:
             target = measure_loudness(sum_stems(stems, tuple(stems)), sr)
-        wanted, ceiling = matching_gain(y, sr, target, peak=None), PEAK
-        level = f"its loudness of {target:.1f} LUFS"
+        ideal_gain, ceiling = matching_gain(y, sr, target, peak=None), PEAK
+        level = f"the target of {target:.1f} LUFS"
     highest = float(np.abs(y).max())
-    gain = min(wanted, ceiling / highest) if highest else wanted
-    short = 20 * math.log10(wanted / gain)
-    if short > 0.01:
+    gain = min(ideal_gain, ceiling / highest) if highest else ideal_gain
+    shortfall = 20 * math.log10(ideal_gain / gain)
+    if shortfall > 0.01:
         warnings.warn(
-            f"{subset_name(chosen)}: stays {short:.1f} dB below {level}, since its peaks would "
+            f"{subset_name(chosen)}: is {shortfall:.1f} dB below {level}, because its peaks would "
             "clip. Choose a lower target to make all subsets equally loud.",
             RuntimeWarning,
             stacklevel=2,
@@ -96,15 +97,22 @@ def remix(
 
 
 def sum_stems(stems: Mapping[str, np.ndarray], subset: Iterable[str]) -> np.ndarray:
-    """Return the sum of some stems, float32, of the stems' common shape."""
+    """Sum the stems in `subset`, after checking all stems; return float32 of their shape.
+
+    Raises
+    ------
+    DetailedError
+        If there are no stems (``kind="no_stems"``), their shapes differ
+        (``kind="different_shapes"``), or a stem is not usable.
+    """
     if not stems:
-        message = "there are no stems to sum; give them by name, each an array."
+        message = "there are no stems to sum; expected a mapping from stem names to arrays."
         raise DetailedError(message, kind="no_stems")
     arrays = {stem: check_signal(y, name=f"stem {stem!r}") for stem, y in stems.items()}
     shapes = {stem: y.shape for stem, y in arrays.items()}
     if len(set(shapes.values())) > 1:
-        found = ", ".join(f"{stem} {shape}" for stem, shape in shapes.items())
-        message = f"stems have different shapes: {found}. Cut or pad them to the same shape."
+        listing = ", ".join(f"{stem} {shape}" for stem, shape in shapes.items())
+        message = f"stems have different shapes: {listing}. Cut or pad them to the same shape."
         raise DetailedError(message, kind="different_shapes", value=shapes)
     total = np.zeros(next(iter(shapes.values())), np.float32)
     for stem in subset:

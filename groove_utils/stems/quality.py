@@ -1,4 +1,4 @@
-"""Quality of a separation, with and without true stems for comparison."""
+"""Quality of source separation, measured with or without the true stems."""
 
 from __future__ import annotations
 
@@ -13,42 +13,44 @@ from groove_utils.stems.mixing import sum_stems
 
 __all__ = ["separation_checks", "separation_quality"]
 
-SILENT_BELOW = -50.0  # dB relative to the mix; separators' output for absent stems is below
-FAINTEST = 10 ** (-120 / 10)  # mean power of a signal that counts as digital silence
-TOLERANCE = 0.01  # seconds by which signals of the same song may differ in length
+SILENT_BELOW = -50.0  # dB relative to the mix; output for absent stems is below this level
+FAINTEST = 10 ** (-120 / 10)  # mean power at or below which a signal counts as digital silence
+TOLERANCE = 0.01  # seconds by which the lengths of signals of one song may differ
 
 
 def separation_quality(
     estimates: Mapping[str, np.ndarray], references: Mapping[str, np.ndarray], sr: int
 ) -> pd.DataFrame:
-    """Compare separated stems with the true ones.
+    """Measure the quality of separated stems by comparison with the true stems.
 
     Parameters
     ----------
     estimates, references : mapping of str to ndarray, shape (n_samples,) or (n_channels, n_samples)
-        Signals by stem. Stems that are in both are compared and must have the same shape. (For
-        HPSS, sum the true stems first: percussive corresponds roughly to the drums, harmonic to the
-        rest.)
+        Separated and true signals by stem. Stems that are in both mappings are compared. Their
+        lengths may differ by up to 10 ms; the longer signal is then cut. For HPSS, compute the
+        references with :func:`groove_utils.stems.regroup_stems`.
     sr : int
-        Sample rate in Hz, for the column `seconds`.
+        Sample rate in Hz.
 
     Returns
     -------
     pandas.DataFrame
-        One row per stem, in the order of `estimates`: `stem`, `si_sdr` in dB, `seconds`. NaN if the
-        reference is silent, −inf if only the estimate is.
+        One row per stem, in the order of `estimates`, with the columns ``stem``, ``si_sdr`` (in dB;
+        NaN if the reference is silent, −inf if only the estimate is silent) and ``seconds``
+        (duration).
 
     Raises
     ------
     DetailedError
-        If no stem is in both (``kind="no_stems"``), shapes differ (``kind="different_shapes"``), or
-        a signal is not usable, see :func:`groove_utils.audio.check_signal`.
+        If no stem is in both mappings (``kind="no_stems"``), shapes differ
+        (``kind="different_shapes"``), or a signal is not usable (see
+        :func:`groove_utils.audio.check_signal`).
 
     Notes
     -----
-    `si_sdr` is the scale-invariant signal-to-distortion ratio (Le Roux et al. 2019) of the whole
-    signal: the estimate is compared with the best-fitting multiple of the reference, the same for
-    all channels.
+    ``si_sdr`` is the scale-invariant signal-to-distortion ratio (Le Roux et al. 2019) of the
+    complete signal: the estimate is compared with the best-fitting multiple of the reference, with
+    one factor for all channels.
     """
     names = [stem for stem in estimates if stem in references]
     if not names:
@@ -74,30 +76,34 @@ def separation_checks(
     *,
     silent_below: float = SILENT_BELOW,
 ) -> pd.DataFrame:
-    """Measure a separation without true stems.
+    """Check separated stems by comparison with the mix, if there are no true stems.
 
     Parameters
     ----------
     mix : ndarray, shape (n_samples,) or (n_channels, n_samples)
-    stems : mapping of str to ndarray, of the mix's shape
+    stems : mapping of str to ndarray
+        Separated stems, with the number of channels of the mix. Their length may differ from that
+        of the mix by up to 10 ms.
     sr : int
-        Sample rate in Hz, for the column `seconds`.
+        Sample rate in Hz.
     silent_below : float
-        Power in dB relative to the mix's at or below which a stem counts as silent.
+        Power in dB relative to the mix. A stem at or below it counts as silent.
 
     Returns
     -------
     pandas.DataFrame
-        One row per stem: `stem`; `energy_share`, its energy over the sum of all stems' (NaN if all
-        are silent); `level_db`, its power relative to the mix's; `silent`; and, the same in each
-        row, `residual_db`, the power of the mix minus the sum of all stems relative to the mix's
-        (−inf if they add up exactly; NaN for a silent mix); `seconds`.
+        One row per stem, with the columns ``stem``; ``energy_share``, the energy of the stem
+        divided by the summed energies of all stems (NaN if all are silent); ``level_db``, the power
+        of the stem relative to the mix; ``silent``; ``residual_db``, the power of the difference
+        between the mix and the sum of all stems, relative to the mix (−inf if they are equal, NaN
+        if the mix is silent); and ``seconds``, the duration of the mix. The last two columns have
+        the same value in each row.
 
     Raises
     ------
     DetailedError
-        If shapes differ (``kind="different_shapes"``), or a signal is not usable, see
-        :func:`groove_utils.audio.check_signal`.
+        If shapes differ (``kind="different_shapes"``), or a signal is not usable (see
+        :func:`groove_utils.audio.check_signal`).
     """
     mix = check_signal(mix, sr, "the mix")
     mix, total = _align("mix", mix, "stems", sum_stems(stems, tuple(stems)), sr)
@@ -122,9 +128,9 @@ def separation_checks(
 def _align(
     name: str, y: np.ndarray, other_name: str, other: np.ndarray, sr: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cut two signals to the same length where they differ by at most 10 ms.
+    """Cut two signals to the same length if their lengths differ by at most 10 ms.
 
-    A study's stems may be shorter or longer than their mix by this much.
+    The stems of a study may be slightly shorter or longer than the mix.
     """
     n, m = y.shape[-1], other.shape[-1]
     if y.shape[:-1] != other.shape[:-1] or abs(n - m) > TOLERANCE * sr:

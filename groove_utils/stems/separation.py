@@ -1,7 +1,7 @@
-"""Separation of a signal, many tracks or a study into stems.
+"""Separation of a signal, a set of tracks or a study into stems.
 
-Files of any length are decoded, separated and written block by block. Separated tracks are float32
-WAV files in the cache, keyed by everything that they depend on.
+Files of any length are decoded, separated and written block by block. The separated stems of tracks
+are stored in the cache as WAV files of 32-bit floats.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from groove_utils.stems.hpss import Hpss
 
 __all__ = ["separate", "separate_study", "separate_tracks"]
 
-WORTH_PROCESSES = 8  # tracks; for fewer, starting processes costs more time than it saves
+WORTH_PROCESSES = 8  # tracks; with fewer, starting processes takes more time than it saves
 DEFAULT_SEPARATOR = "htdemucs_ft"
 
 
@@ -53,39 +53,41 @@ def separate(
         Sample rate in Hz.
     separator : str or path-like
         ``"hpss"`` (percussive and harmonic part; needs no weights); a Demucs model, such as
-        ``"htdemucs_ft"`` (Rouard, Massa & Défossez 2023) or ``"htdemucs"``, or ``hf://OWNER/NAME``
-        for a model on the Hugging Face hub; or a path: a network's ``.th`` file, a bag's ``.yaml``,
-        or ``FOLDER/NAME``. A ``.th`` file is a pickle, which can run code: load only files that you
-        trust.
+        ``"htdemucs_ft"`` (Rouard, Massa & Défossez 2023) or ``"htdemucs"``; ``hf://OWNER/NAME`` for
+        a model on the Hugging Face hub; or a path to a network's ``.th`` file, to a bag's ``.yaml``
+        file, or of the form ``FOLDER/NAME``. A ``.th`` file is a pickle, which can run code: load
+        only files that you trust.
     device : str, optional
-        ``cpu``, ``cuda`` or ``mps``; by default ``$GROOVE_DEVICE``, or else a GPU if there is one.
+        ``cpu``, ``cuda`` or ``mps``; by default, ``$GROOVE_DEVICE`` if it is set, otherwise a GPU
+        if there is one.
     shifts : int
-        Number of random time shifts, of up to half a second, to average over; 0 for none. Computing
-        time is proportional to it; the gain is up to 0.2 dB.
+        Number of random time shifts, of up to half a second, to average over; 0 for no shift. The
+        computing time is proportional to this number, and the improvement is at most 0.2 dB.
     seed : int
-        Seed of the shifts.
+        Seed of the random shifts.
     overlap : float
-        Fraction of a segment that overlaps with the next, in [0, 1).
+        Fraction of a segment that overlaps with the next segment, in [0, 1).
     segment : float, optional
-        Length in seconds of the segments passed to the network; by default, as in training.
+        Length in seconds of the segments passed to the network; by default, that used in training.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     dict of str to ndarray of float32, shape (n_channels, n_samples)
-        Signals by stem, with the rate `sr` and the signal's length; a mono signal gives (1,
-        n_samples). Demucs gives ``drums, bass, other, vocals``, HPSS ``percussive, harmonic``.
+        Signals by stem, with the sample rate and length of `y`; a mono signal gives the shape
+        (1, n_samples). The stems are ``drums, bass, other, vocals`` for most Demucs models, and
+        ``percussive, harmonic`` for HPSS.
 
     Raises
     ------
     AudioError
-        If the signal is not usable, see :func:`groove_utils.audio.check_signal`, or has more
-        channels than the separator takes.
+        If the signal is not usable (see :func:`groove_utils.audio.check_signal`), or has more
+        channels than the separator supports.
     DetailedError
         If a setting is out of range, or the separator is unknown.
     SeparatorUnavailableError
-        If the separator's weights are not on this machine and cannot be downloaded.
+        If the separator cannot be loaded.
 
     Examples
     --------
@@ -113,7 +115,7 @@ def separate_tracks(
     progress: bool = True,
     **settings,
 ) -> dict[str, dict[str, Path]]:
-    """Separate audio files into stems, and store these in the cache.
+    """Separate audio files into stems, and store the stems in the cache.
 
     Parameters
     ----------
@@ -122,35 +124,36 @@ def separate_tracks(
     separator : str or path-like
         As in :func:`separate`.
     cache : ArrayCache, optional
-        Where stems are stored; by default, the project's store ``stems``.
+        Cache for the stems; by default, the project's cache ``stems``.
     progress : bool
         Show a progress bar.
     **settings
-        As in :func:`separate`: device, shifts, seed, overlap, segment.
+        As in :func:`separate`: ``device, shifts, seed, overlap, segment``.
 
     Returns
     -------
     dict of str to dict of str to pathlib.Path
-        Files by track and stem: 32-bit float WAV, with the rate and length of the track's file.
+        Files by track and stem: WAV with 32-bit floats, with the sample rate and length of the
+        track.
 
     Raises
     ------
     AudioError
-        If files cannot be used (``kind="unusable_tracks"``). The error lists them all; the other
-        tracks have been separated by then.
+        If files cannot be separated (``kind="unusable_tracks"``). The error lists all of them and
+        is raised after the other tracks have been separated.
     DetailedError, SeparatorUnavailableError
         As in :func:`separate`.
     OSError
-        If stems cannot be written, for instance because the disk is full. No part of a stem is
-        left behind.
+        If stems cannot be written, for instance because the disk is full. Incomplete files are
+        removed.
 
     Notes
     -----
-    A track's key is a hash of its file's bytes, the separator's weights, the settings and this
-    module's version; tracks with the same bytes are separated once. An entry is complete when all
-    stems have been written, so an interrupted run can be resumed. Each file is checked against its
-    SHA-256 when it is requested; if one is damaged, the track is separated again. ``make
-    clean-cache`` removes all files.
+    The cache key of a track is a hash of the bytes of its file, the separator's weights and
+    settings, and a version number. Tracks with the same bytes are separated once. An interrupted
+    run can be resumed, because an entry counts as complete only after all of its stems have been
+    written. Each stem is checked against its SHA-256 when it is requested; if a stem is damaged,
+    the track is separated again. ``make clean-cache`` removes all stems.
     """
     cache = ArrayCache(namespace="stems") if cache is None else cache
     engine = _engine(separator, **settings)
@@ -163,7 +166,7 @@ def separate_tracks(
         except ValueError as error:
             problems[track] = str(error)
     entries = {key: _kept(cache, key) for key in set(keys.values())}
-    todo: dict[str, FileSource] = {}  # tracks with the same content are separated once
+    todo: dict[str, FileSource] = {}  # by key, so tracks with the same content are separated once
     for track, key in keys.items():
         if entries[key] is None:
             todo.setdefault(key, sources[track])
@@ -184,21 +187,21 @@ def separate_tracks(
 def separate_study(
     study, separator: str | os.PathLike = "true", **options
 ) -> dict[str, dict[str, Path]]:
-    """Return the stems of all tracks of a study.
+    """Return the true or separated stems of all tracks of a study.
 
     Parameters
     ----------
     study : Study
         See :func:`groove_utils.study.load_study`.
     separator : str or path-like
-        ``"true"`` for the study's own stems; otherwise as in :func:`separate`.
+        ``"true"`` for the study's true stems; otherwise as in :func:`separate`.
     **options
-        As in :func:`separate_tracks`.
+        As in :func:`separate_tracks`; ignored for true stems.
 
     Returns
     -------
     dict of str to dict of str to pathlib.Path
-        Files by track, in the order of ``tracks.csv``, and stem.
+        Files by track and stem; tracks are in the order of ``tracks.csv``.
 
     Raises
     ------
@@ -231,11 +234,11 @@ def separate_study(
 
 
 def _engine(separator, device=None, shifts=0, seed=0, overlap=0.25, segment=None):
-    """Return the separator for a name or path, after checking its settings."""
+    """Check the settings, and return the separator for a name or path."""
     for column, value, valid, expected in (
         ("shifts", shifts, _is_count(shifts), "a whole number, 0 or more"),
         ("overlap", overlap, 0 <= overlap < 1, "0 or more, and less than 1"),
-        ("segment", segment, segment is None or segment > 0, "seconds above 0, or None"),
+        ("segment", segment, segment is None or segment > 0, "a positive number of s, or None"),
         ("separator", separator, str(separator) != "true", "a separator; see separate_study()"),
     ):
         if not valid:
@@ -254,7 +257,7 @@ def _is_count(value: object) -> bool:
 
 
 def _seconds_bar(seconds: float, separator, progress: bool) -> tqdm:
-    """Return a progress bar over seconds of audio."""
+    """Create a progress bar that counts seconds of audio."""
     return tqdm(
         total=seconds,
         desc=Path(separator).name,
@@ -266,12 +269,12 @@ def _seconds_bar(seconds: float, separator, progress: bool) -> tqdm:
 def _separate_files(
     work: Mapping[str, FileSource], engine, cache: ArrayCache, separator, progress: bool
 ) -> Iterator[tuple[str, dict[str, Path] | ValueError]]:
-    """Yield the paths of the stems for each key, or the error that its file caused.
+    """Separate the file of each key; yield the key and the paths of the stems, or an error.
 
     Raises
     ------
     OSError
-        If stems cannot be written; processes that separate other files have stopped by then.
+        If stems cannot be written. It is raised only when no other process is still separating.
     """
     seconds = {}
     failure = None
@@ -303,7 +306,7 @@ def _separate_files(
 def _separate_file(
     source: FileSource, engine, cache: ArrayCache, key: str, update=lambda seconds: None
 ) -> dict[str, Path] | ValueError | OSError:
-    # RF64 files have any length, and the same bytes on each run: WAV files contain the time
+    # RF64 has no size limit, and its bytes are reproducible: WAV files contain the current time
     form = {"format": "RF64", "subtype": "FLOAT"}
     try:
         paths = {stem: _stem_path(cache, key, stem) for stem in engine.stems}
@@ -320,7 +323,7 @@ def _separate_file(
                     update(block.shape[-1] / source.sr)
             hashes = [hash_file(part) for part in parts]
         cache.put(key, {"stems": np.array(engine.stems), "sha256": np.array(hashes)})
-    except (ValueError, OSError) as error:  # reported when the other tracks have been tried
+    except (ValueError, OSError) as error:  # returned, so that other tracks are still separated
         return error
     return paths
 
@@ -330,7 +333,7 @@ def _stem_path(cache: ArrayCache, key: str, stem: str) -> Path:
 
 
 def _kept(cache: ArrayCache, key: str) -> dict[str, Path] | None:
-    """Return the files of a complete cache entry, otherwise None."""
+    """Return the paths of the stems if the cache entry is complete and undamaged, or None."""
     entry = cache.get(key)
     if entry is None:
         return None
