@@ -1,7 +1,7 @@
 """The book's plotting theme, one colour per style, and recurring plots.
 
-Plotting functions take tidy tables and return a matplotlib figure. Modules are imported when one of
-their names is first used, so that a chapter depends only on the plots that it draws.
+Plotting functions take tidy tables or arrays and return a matplotlib figure. A module is imported
+when one of its functions is first used, so that a chapter depends only on the plots that it draws.
 """
 
 import lazy_loader

@@ -28,10 +28,12 @@ def plot_confusion_and_reliability(
     Parameters
     ----------
     counts : ndarray, shape (k, k)
-        Confusion matrix; rows are true classes, columns predicted classes.
+        Confusion matrix; rows are true classes, columns are predicted classes.
     labels : sequence of str
+        Names of the classes.
     reliability : DataFrame
-        Columns ``confidence, accuracy, n`` and ``kind``; one curve per kind.
+        Columns ``confidence``, ``accuracy``, ``n`` (number of clips, shown by the size of the dots)
+        and ``kind`` (one curve per value).
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), width_ratios=(1.15, 1))
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -39,7 +41,7 @@ def plot_confusion_and_reliability(
         share, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, cbar=False, square=True,
         xticklabels=labels, yticklabels=labels, ax=left, annot_kws={"size": 8.5},
     )  # fmt: skip
-    left.set(xlabel="Named", ylabel="True", title="Clips of a style (%)")
+    left.set(xlabel="Predicted style", ylabel="True style", title="Clips of each style (%)")
     left.tick_params(axis="x", rotation=45)
     left.tick_params(axis="y", rotation=0)
     right.plot([0, 1], [0, 1], color="#888888", linewidth=1)
@@ -60,7 +62,7 @@ def plot_confusion_and_reliability(
 
 
 def plot_severity(table: pd.DataFrame) -> plt.Figure:
-    """Plot mistake severity and distance@1 of each network, one panel per tree.
+    """Plot mistake severity and distance@1 of each network, one panel per genre tree.
 
     Parameters
     ----------
@@ -92,19 +94,20 @@ def plot_medley(
     p: np.ndarray, times: np.ndarray, styles: Sequence[str], true: Sequence[float],
     found: Sequence[float], played: Sequence[str],
 ) -> plt.Figure:  # fmt: skip
-    """Plot class probabilities over the course of a medley, with true and detected changes.
+    """Plot style probabilities over the course of a medley, with true and detected changes.
 
     Parameters
     ----------
     p : ndarray, shape (n_windows, k)
+        Probabilities of the k styles in each window.
     times : ndarray, shape (n_windows,)
-        Times in seconds.
+        Midpoints of the windows in seconds.
     styles : sequence of str
-        Names of the k classes.
+        Names of the k styles.
     true, found : sequence of float
-        Times of changes in seconds.
+        Times of the true and of the detected changes, in seconds.
     played : sequence of str
-        True style of each part; one more than in `true`.
+        True styles of the successive songs, one more than there are true changes.
     """
     figure, axes = plt.subplots(figsize=(8.5, 3.6))
     colors = sns.color_palette("husl", len(styles))
@@ -117,8 +120,9 @@ def plot_medley(
     for k, moment in enumerate(found):
         axes.axvline(moment, color="white", linewidth=2.4, linestyle="--", label="_" if k else None)
         axes.axvline(
-            moment, color="black", linewidth=1, linestyle="--", label="_" if k else "found change"
-        )
+            moment, color="black", linewidth=1, linestyle="--",
+            label="_" if k else "detected change",
+        )  # fmt: skip
     axes.set(xlabel="Time (s)", ylabel="Probability", ylim=(0, 1.1), xlim=(times[0], times[-1]))
     axes.set_yticks(np.linspace(0, 1, 5))
     axes.grid(visible=False)
@@ -130,16 +134,16 @@ def plot_explanations(
     spectrogram: np.ndarray, maps: Mapping[str, np.ndarray], truth: np.ndarray | None = None,
     seconds: float = 3.0,
 ) -> plt.Figure:  # fmt: skip
-    """Draw a spectrogram above its explanations.
+    """Draw a spectrogram and explanations of its classification, in a grid of panels.
 
     Parameters
     ----------
     spectrogram : ndarray, shape (n_bands, n_frames)
     maps : mapping of str to ndarray, of the same shape
-        Explanations by name. Red cells support the class, blue cells count against it; each map has
-        its own scale.
-    truth : ndarray of bool, optional
-        Cells to outline.
+        Explanations, by panel title. Red cells are evidence for the class, blue cells are evidence
+        against it. Each map has its own scale.
+    truth : ndarray of bool, of the same shape, optional
+        Cells known to be relevant; they are outlined.
     seconds : float
         Length of the clip.
     """
@@ -174,16 +178,16 @@ def plot_explanations(
 
 
 def plot_hide_and_show(curves: pd.DataFrame) -> plt.Figure:
-    """Draw deletion and insertion curves of several explanations.
+    """Plot deletion and insertion curves of several explanations.
 
     Parameters
     ----------
     curves : DataFrame
-        ``share, deletion, insertion`` from :func:`groove_utils.genre.hide_and_show`, and
-        ``explanation``.
+        Columns ``share, deletion, insertion`` of :func:`groove_utils.genre.hide_and_show`, and
+        ``explanation`` (name of the explanation).
     """
     figure, panels = plt.subplots(1, 2, figsize=(8.5, 3.4), sharey=True)
-    titles = {"deletion": "First cells hidden", "insertion": "Only first cells shown"}
+    titles = {"deletion": "Top-ranked cells hidden", "insertion": "Only top-ranked cells shown"}
     for axes, (column, title) in zip(panels, titles.items(), strict=True):
         sns.lineplot(
             curves, x="share", y=column, hue="explanation", style="explanation", ax=axes,

@@ -1,4 +1,4 @@
-"""Figures for dark pages: the same figure on a dark background, with unchanged hues."""
+"""Dark versions of figures for dark pages: a dark background and the same hues."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from matplotlib.text import Annotation, Text
 
 __all__ = ["dark_colour", "draw_dark"]
 
-GROUND = "#121212"  # background of the theme's dark pages; replaces white
-INK = "#e8eaed"  # for black
+GROUND = "#121212"  # replaces white; background of the book theme's dark pages
+INK = "#e8eaed"  # replaces black
 NEUTRAL = 0.12  # largest difference between the channels of a grey
 FEW = 20  # a colour map with at most this many colours represents categories
 PARTS = {
@@ -26,32 +26,34 @@ PARTS = {
     Patch: ("facecolor", "edgecolor"),
     Collection: ("facecolor", "edgecolor"),
 }
-CONTRAST = 3.0  # between graphics and background (WCAG 2.2, success criterion 1.4.11)
+CONTRAST = 3.0  # lowest contrast of graphics and background (WCAG 2.2, criterion 1.4.11)
 
 
 def draw_dark(figure: plt.Figure) -> None:
     """Recolour a drawn figure for a dark page, in place.
 
     Greys are inverted: black becomes nearly white, and white becomes the page's background. Hues do
-    not change, so that colours named in captions remain correct; colours too dark for the
-    background become lighter. Images, continuous colour maps, and text in front of images or bars
-    are not changed.
+    not change, so that colours named in captions remain correct, but colours too dark for the
+    background become lighter. Images, continuous colour maps, and text in front of images or
+    coloured bars are not changed.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Figure that has been drawn or saved once, so that the positions of its text are known.
+        Figure that has been drawn or saved before, which sets the positions of its text.
     """
-    kept = {id(text) for axes in figure.axes for text in axes.texts if _is_on_colour(text, axes)}
+    unchanged = {
+        id(text) for axes in figure.axes for text in axes.texts if _is_on_colour(text, axes)
+    }
     for artist in figure.findobj(Artist):
-        if id(artist) not in kept:
+        if id(artist) not in unchanged:
             _recolour(artist)
             if isinstance(artist, Annotation) and artist.arrow_patch is not None:
                 _recolour(artist.arrow_patch)
 
 
 def dark_colour(colour: object) -> tuple[float, float, float, float]:
-    """Return the colour that replaces a given one on a dark page.
+    """Convert a colour for a dark page.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ def dark_colour(colour: object) -> tuple[float, float, float, float]:
 
 
 def _contrast(rgb: tuple[float, float, float]) -> float:
-    """Return the contrast ratio between a colour and the dark background, as in WCAG 2."""
+    """Return the contrast ratio between a colour and the dark background, as defined in WCAG 2."""
     light, dark = (
         sum(
             weight * (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4)
@@ -99,9 +101,9 @@ def _recolour(artist: Artist) -> None:
         artist.set_cmap(ListedColormap([dark_colour(colour) for colour in colour_map.colors]))
     if colour_map is not None:
         return
-    # all are read before any is set, since one may follow another
-    before = {part: getattr(artist, f"get_{part}")() for part in parts}
-    for part, colours in before.items():
+    # read all colours before setting any, since setting one may change another
+    current = {part: getattr(artist, f"get_{part}")() for part in parts}
+    for part, colours in current.items():
         if isinstance(artist, Collection):
             if len(colours := to_rgba_array(colours)):
                 dark = [dark_colour(colour) for colour in colours]

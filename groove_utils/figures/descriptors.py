@@ -25,15 +25,15 @@ __all__ = [
 def plot_distributions(
     songs: pd.DataFrame, panels: Mapping[str, str], styles: list[str], columns: int = 4
 ) -> plt.Figure:
-    """Plot the distribution of descriptors by style, one panel each.
+    """Plot the distribution of each descriptor by style, one panel per descriptor.
 
     Parameters
     ----------
     songs : DataFrame
-        A column ``style`` and one column per descriptor, one row per song; NaN values are dropped,
-        and so are descriptors without any value.
+        One row per song: ``style`` and one column per descriptor. NaN values, and descriptors with
+        no other values, are left out.
     panels : mapping of str to str
-        Column → title.
+        Title of each descriptor's panel, by column.
     styles : list of str
         Order of the styles.
     columns : int
@@ -65,8 +65,8 @@ def plot_clustered_correlations(correlations: pd.DataFrame) -> plt.Figure:
     Parameters
     ----------
     correlations : DataFrame, square
-        Pearson correlations; they are ordered by average linkage of 1 minus the absolute
-        correlation.
+        Pearson correlations. Rows and columns are ordered by average-linkage clustering, with 1
+        minus the absolute correlation as the distance.
     """
     distance = 1 - correlations.abs().to_numpy()
     np.fill_diagonal(distance, 0)
@@ -98,16 +98,17 @@ def plot_dependence(curves: pd.DataFrame, songs: pd.Series, xlabel: str, ylabel:
     Parameters
     ----------
     curves : DataFrame
-        Columns ``kind``, ``x``, ``estimate``, ``low`` and ``high``; bounds may be NaN.
+        Columns ``kind`` (one curve per value), ``x``, ``estimate``, ``low`` and ``high``. A curve
+        whose bounds are NaN is dashed.
     songs : Series
-        Values of the songs, drawn as ticks.
+        Value of each song, drawn as a tick on the horizontal axis.
     xlabel, ylabel : str
     """
     figure, axes = plt.subplots()
     for kind, part in curves.groupby("kind", sort=False):
-        known = part["low"].notna().all()
-        (line,) = axes.plot(part["x"], part["estimate"], label=kind, ls="-" if known else "--")
-        if known:
+        banded = part["low"].notna().all()
+        (line,) = axes.plot(part["x"], part["estimate"], label=kind, ls="-" if banded else "--")
+        if banded:
             axes.fill_between(
                 part["x"], part["low"], part["high"], color=line.get_color(), alpha=0.15
             )
@@ -121,15 +122,15 @@ def plot_dependence(curves: pd.DataFrame, songs: pd.Series, xlabel: str, ylabel:
 
 
 def plot_estimates(estimates: pd.DataFrame, titles: Mapping[str, str], styles: list[str]):
-    """Plot estimates from audio against the truth, one panel per quantity.
+    """Plot estimates from audio against the true values, one panel per quantity.
 
     Parameters
     ----------
     estimates : DataFrame
-        Columns ``quantity``, ``style``, ``truth``, ``estimate``, ``low`` and ``high``; one row per
-        song and quantity. The bounds define the error bars and may be NaN.
+        One row per song and quantity: ``quantity``, ``style``, ``truth``, ``estimate``, ``low`` and
+        ``high``. Error bars extend from ``low`` to ``high``, which may be NaN.
     titles : mapping of str to str
-        Quantity → title.
+        Panel title of each quantity.
     styles : list of str
         Order of the styles.
     """
@@ -143,9 +144,9 @@ def plot_estimates(estimates: pd.DataFrame, titles: Mapping[str, str], styles: l
         ends = [both.min().min(), both.max().max()]
         axes.plot(ends, ends, color="#888888", linewidth=1, zorder=0)
         for style in styles:
-            own = part[part["style"] == style]
-            axes.vlines(own["truth"], own["low"], own["high"], color=palette[style], alpha=0.3)
-            axes.scatter(own["truth"], own["estimate"], s=11, color=palette[style], label=style)
+            rows = part[part["style"] == style]
+            axes.vlines(rows["truth"], rows["low"], rows["high"], color=palette[style], alpha=0.3)
+            axes.scatter(rows["truth"], rows["estimate"], s=11, color=palette[style], label=style)
         margin = 0.06 * (ends[1] - ends[0])
         axes.set(title=title, ylim=(ends[0] - margin, ends[1] + margin))
     for axes in grid.flat[len(titles) :]:
@@ -170,15 +171,15 @@ def plot_pulse(
     Parameters
     ----------
     onsets : ndarray, shape (n_frames,)
-        Onset strength; its first five seconds are shown.
+        Onset strength; the first five seconds are shown.
     r : ndarray, shape (n_lags,)
         Autocorrelation, 1 at lag 0.
     step : float
-        Seconds from one value to the next, in both curves.
+        Time step of both curves, in seconds.
     best : float
         Lag of the highest peak, in seconds.
     lags : (float, float)
-        Range of lags searched, in seconds; it is shaded.
+        Range of lags that was searched, in seconds; it is shaded.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3), width_ratios=[1.3, 1])
     shown = onsets[: round(5 / step)]

@@ -29,30 +29,32 @@ def plot_forest(
     band_label: str = "noise ceiling",
     columns: int | None = None,
 ) -> plt.Figure:
-    """Draw a forest plot, in one panel or several side by side.
+    """Draw a forest plot in one or more panels.
 
     Parameters
     ----------
     table : DataFrame
-        Columns named below. Rows keep their order, with the first at the top.
+        One row per estimate, with the columns named by the parameters below. The order is kept,
+        with the first row at the top.
     y : str
-        Column that names the rows.
+        Column of the row names.
     x : str
         Column of the estimates.
     interval : (str, str)
-        Columns of the lower and upper bounds; without them, only dots are drawn.
+        Columns of the lower and upper bounds. If they are absent, only dots are drawn.
     panel, hue : str, optional
-        Columns with one panel, or one colour, per value.
+        Columns whose values define the panels and the colours.
     xlabel : str
-        Label of the estimates, with unit.
+        Label of the horizontal axis, with unit.
     reference : float, optional
-        Position of a vertical line, such as no effect.
+        Position of a vertical line, such as 0 for no effect.
     bands : DataFrame, optional
-        Columns `panel`, ``low`` and ``high``: a shaded band in each panel, such as a noise ceiling.
+        Vertical bands to shade, such as noise ceilings: the column named by `panel`, ``low`` and
+        ``high``.
     band_label : str
         Legend entry of the bands.
     columns : int, optional
-        Number of panels per row; by default, all in one row.
+        Number of panels per row; by default, all panels are in one row.
 
     Examples
     --------
@@ -87,14 +89,15 @@ def plot_forests(
     Parameters
     ----------
     tables : mapping of title → DataFrame
-        See :func:`plot_forest`.
+        One table per forest plot; see :func:`plot_forest`.
     y, x, hue
-        Columns, as in :func:`plot_forest`, or one per table if they differ. Each value of `hue` has
-        the same colour in all panels; a table without `hue` is grey, unless all are without.
+        Column names as in :func:`plot_forest`, or sequences with one name per table. A value of
+        `hue` has the same colour in all panels. A table without `hue` is drawn in grey if another
+        table has one.
     interval, xlabel, reference
         See :func:`plot_forest`.
     floor : float
-        Lower estimates are drawn at this position, as arrows labelled with their value.
+        Estimates below this position are drawn at it, as arrows labelled with the estimate.
     """
     xs, ys, hues = (
         [names] * len(tables) if names is None or isinstance(names, str) else list(names)
@@ -127,7 +130,7 @@ def plot_forests(
 
 
 def value_colours(values: Iterable) -> dict:
-    """Assign palette colours to values, in order."""
+    """Assign one palette colour to each distinct value, in order of appearance."""
     values = list(dict.fromkeys(values))
     return dict(zip(values, OKABE_ITO * (len(values) // len(OKABE_ITO) + 1)))
 
@@ -148,20 +151,21 @@ def draw_panels(
     bands: pd.DataFrame | None = None,
     band_label: str | None = None,
 ) -> tuple[plt.Figure, list[plt.Axes]]:
-    """Draw one panel of estimates per value of `panel`, with common rows and a legend.
+    """Draw one panel of estimates per value of `panel`, with the same rows and one legend.
 
     Parameters
     ----------
     table, x, y, interval, panel, hue, reference, bands, band_label
         See :func:`plot_forest`.
     columns : int, optional
-        Number of panels per row; by default, all in one row.
+        Number of panels per row; by default, all panels are in one row.
     row_height : float
-        Height in inches per row; each colour adds half as much.
+        Height of a row in inches. With two or more colours, it is multiplied by 0.55 times their
+        number.
     floor : float
         See :func:`draw_rows`.
     share_x : bool
-        Give all panels the same range.
+        Use the same horizontal range in all panels.
 
     Returns
     -------
@@ -182,8 +186,8 @@ def draw_panels(
         if reference is not None:
             axes.axvline(reference, color="#888888", linewidth=1, zorder=1.5)  # above the grid
         if bands is not None:
-            here = bands if value is None else bands[bands[panel] == value]
-            for low, high in zip(here["low"], here["high"]):
+            shaded = bands if value is None else bands[bands[panel] == value]
+            for low, high in zip(shaded["low"], shaded["high"]):
                 axes.axvspan(low, high, color="#E69F00", alpha=0.22, linewidth=0, label=band_label)
         part = table if value is None else table[table[panel] == value]
         draw_rows(
@@ -194,7 +198,7 @@ def draw_panels(
     for axes in grid.flat[len(values) :]:
         axes.set_axis_off()
     for axes in grid.flat[max(0, len(values) - columns) : len(values)]:
-        axes.tick_params(labelbottom=True)  # the lowest of its column
+        axes.tick_params(labelbottom=True)  # lowest panel of its column
     legend_above(figure, grid[0, 0], min(6, max(4, len(colours))))
     return figure, list(grid.flat[: len(values)])
 
@@ -211,22 +215,28 @@ def draw_rows(
     colours: dict,
     floor: float = -np.inf,
 ) -> None:
-    """Draw estimates as dots, with intervals where the table has them.
+    """Draw estimates as dots in labelled rows, with their intervals.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
     table : DataFrame
-        Columns `y`, `x`, `hue`, and those of `interval` if known; the bounds of a colour must not
-        all be NaN while those of others are known.
+        One row per estimate, with the columns named by `y`, `x`, `hue` and, optionally, `interval`.
+        Bounds may be NaN, but not all bounds of one colour if another colour has any.
     rows : sequence of str
         Names of the rows, with the first at the top.
     x, y, interval, hue
         See :func:`plot_forest`.
-    colours : dict of value of `hue` to colour
+    colours : dict
+        Colour of each value of `hue`.
     floor : float
-        Lower estimates are drawn at this position, as arrows labelled with their value, since a
-        single one could otherwise compress all others.
+        Estimates below this position are drawn at it, as arrows labelled with the estimate.
+        Otherwise, one very low estimate could compress all others.
+
+    Raises
+    ------
+    DetailedError
+        If all bounds of one colour are NaN, and those of another are not.
     """
     _check_bounds(table, x, interval, hue)
     low, high = interval
@@ -235,12 +245,12 @@ def draw_rows(
         part = table if hue is None else table[table[hue] == value]
         heights = np.array([rows.index(name) for name in part[y]], dtype=float) + offset
         estimates = part[x].to_numpy(dtype=float)
-        seen, spread = estimates >= floor, None
+        shown, errors = estimates >= floor, None
         if low in part:  # a bootstrap interval need not contain the estimate
             ends = [estimates - part[low].to_numpy(float), part[high].to_numpy(float) - estimates]
-            spread = np.maximum(ends, 0)[:, seen]
+            errors = np.maximum(ends, 0)[:, shown]
         axes.errorbar(
-            estimates[seen], heights[seen], xerr=spread, fmt="o", markersize=4.5, color=colour,
+            estimates[shown], heights[shown], xerr=errors, fmt="o", markersize=4.5, color=colour,
             label=value,
         )  # fmt: skip
         below = estimates < floor
@@ -256,17 +266,17 @@ def draw_rows(
 
 
 def _check_bounds(table: pd.DataFrame, x: str, interval: tuple[str, str], hue: str | None) -> None:
-    """Raise an error if the intervals of one colour are missing while others have them."""
+    """Raise an error if all intervals of one colour are missing, but not those of another."""
     if hue is None or not set(interval) <= set(table):
         return
     drawn = table[table[x].notna()]
-    known = drawn[list(interval)].notna().all(axis=1).groupby(drawn[hue], sort=False).any()
-    if known.any() and not known.all():
-        missing = known.index[~known].tolist()
+    has_bounds = drawn[list(interval)].notna().all(axis=1).groupby(drawn[hue], sort=False).any()
+    if has_bounds.any() and not has_bounds.all():
+        missing = has_bounds.index[~has_bounds].tolist()
         raise DetailedError(
             f"{join_words(interval)} are NaN in all rows with {hue} = "
-            f"{join_words(map(repr, missing))}, and known in others. A Series that is assigned to "
-            "a column is matched by its index: assign its values (.to_numpy()). Rows that have no "
-            "intervals need a table without these columns.",
+            f"{join_words(map(repr, missing))}, but not in other rows. pandas aligns an assigned "
+            "Series by its index: assign its values instead (.to_numpy()). To draw no intervals, "
+            "leave these columns out of the table.",
             kind="not_finite", column=interval[0], value=missing,
         )  # fmt: skip

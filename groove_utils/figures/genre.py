@@ -25,28 +25,28 @@ def plot_accuracies(
     Parameters
     ----------
     table : DataFrame
-        Output of :func:`groove_utils.genre.accuracy_table`: `y`, ``accuracy, low, high`` in
-        0…1.
+        Output of :func:`groove_utils.genre.accuracy_table`: the column named by `y`, and
+        ``accuracy, low, high`` in 0…1.
     y : str
-        Column that names the rows.
+        Column of the row names.
     chance : float, optional
-        Chance accuracy in per cent, drawn as a line.
+        Chance accuracy in per cent, drawn as a vertical line.
     by_seed : DataFrame, optional
-        From :func:`groove_utils.genre.accuracy_by_seed`: a ring per training.
+        Output of :func:`groove_utils.genre.accuracy_by_seed`, drawn as one ring per training run.
     """
     percent = table.assign(**100 * table[["accuracy", "low", "high"]])
-    xlabel = "Clips named correctly (%)"
+    xlabel = "Clips classified correctly (%)"
     figure = plot_forest(percent, x="accuracy", y=y, xlabel=xlabel, reference=chance)
     if by_seed is not None:
         axes = figure.axes[0]
-        shares = 100 * by_seed.loc[list(table[y])]
-        for place, (_, values) in enumerate(shares.iterrows()):
-            axes.plot(values, [place] * len(values), "o", color="#777777", mfc="none", markersize=4)
+        accuracies = 100 * by_seed.loc[list(table[y])]
+        for row, (_, values) in enumerate(accuracies.iterrows()):
+            axes.plot(values, [row] * len(values), "o", color="#777777", mfc="none", markersize=4)
     return figure
 
 
 def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) -> plt.Figure:
-    """Draw one log-mel spectrogram per style, in the colours of the published network's images.
+    """Draw one log-mel spectrogram per style, in the viridis colours of the published network.
 
     Parameters
     ----------
@@ -73,12 +73,12 @@ def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) ->
 
 
 def plot_reading_order(orders: Mapping[str, np.ndarray]) -> plt.Figure:
-    """Plot the frames of a clip that a recurrent network reads at each of its steps.
+    """Plot the order in which recurrent networks read the frames of a clip, one panel each.
 
     Parameters
     ----------
     orders : mapping of str to ndarray, shape (n_steps,)
-        First frame of each step, by panel title.
+        Index of the first frame that is read at each step, by panel title.
     """
     figure, grid = plt.subplots(1, len(orders), sharey=True, squeeze=False, figsize=(7.5, 3.2))
     for axes, (title, frames) in zip(grid.flat, orders.items()):
@@ -89,12 +89,12 @@ def plot_reading_order(orders: Mapping[str, np.ndarray]) -> plt.Figure:
 
 
 def plot_training(histories: pd.DataFrame) -> plt.Figure:
-    """Plot training and validation loss by epoch.
+    """Plot training and validation loss by epoch, as mean and range over seeds.
 
     Parameters
     ----------
     histories : DataFrame
-        ``network, seed, epoch, loss, valid_loss``.
+        One row per network, seed and epoch: ``network, seed, epoch, loss, valid_loss``.
     """
     names = list(dict.fromkeys(histories["network"]))
     columns = min(4, len(names))
@@ -106,10 +106,10 @@ def plot_training(histories: pd.DataFrame) -> plt.Figure:
     epochs = histories.groupby(["network", "epoch"])[list(losses)].agg(["mean", "min", "max"])
     for axes, name in zip(grid.flat, names):
         for (loss, label), color in zip(losses.items(), OKABE_ITO):
-            course = epochs.loc[name, loss]
-            axes.plot(course.index, course["mean"], color=color, label=label)
+            curve = epochs.loc[name, loss]
+            axes.plot(curve.index, curve["mean"], color=color, label=label)
             axes.fill_between(
-                course.index, course["min"], course["max"], color=color, alpha=0.2, linewidth=0
+                curve.index, curve["min"], curve["max"], color=color, alpha=0.2, linewidth=0
             )
         axes.set_title(name)
     for axes in grid.flat[len(names) :]:

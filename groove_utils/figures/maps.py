@@ -1,4 +1,4 @@
-"""Maps of songs, neighbourhoods and similarity of models."""
+"""Plots of song maps, nearest neighbours and the similarity of models."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = [
 
 
 def signed(square: pd.DataFrame) -> pd.DataFrame:
-    """Format a matrix with two decimals and proper minus signs; missing values are blank."""
+    """Format numbers with two decimals and a true minus sign; missing values become blank."""
     return square.map(lambda v: "" if pd.isna(v) else format_number(v))
 
 
 def draw_matrix(axes: plt.Axes, table: pd.DataFrame, label: str, **options) -> None:
-    """Draw a matrix as an annotated heat map; options are those of seaborn's ``heatmap``."""
+    """Draw a matrix as an annotated heat map, with options of :func:`seaborn.heatmap`."""
     style = {"annot": signed(table), "fmt": "", "cbar_kws": {"label": label, "shrink": 0.8}}
     sns.heatmap(table, ax=axes, **(style | options))
     axes.grid(visible=False)
@@ -49,14 +49,15 @@ def scatter_by_style(
     ----------
     axes : matplotlib.axes.Axes
     songs : DataFrame
-        Columns ``style`` and those named by `x` and `y`, one row per song.
+        One row per song: ``style`` and the columns named by `x` and `y`.
     x, y : str
+        Columns of the coordinates.
     styles : list of str
         Order of the styles in the legend.
     size : float
         Area of a dot, in square points.
     diagonal : bool
-        Draw the line of equal values, over the range of both axes.
+        Draw the line on which both coordinates are equal.
     """
     palette = style_palette(styles)
     if diagonal:
@@ -64,26 +65,26 @@ def scatter_by_style(
         ends = [np.nanmin(both), np.nanmax(both)]
         axes.plot(ends, ends, color="#888888", linewidth=1, zorder=0)
     for style in styles:
-        own = songs[songs["style"] == style]
-        axes.scatter(own[x], own[y], s=size, color=palette[style], label=style)
+        part = songs[songs["style"] == style]
+        axes.scatter(part[x], part[y], s=size, color=palette[style], label=style)
 
 
 def plot_song_maps(
     positions: pd.DataFrame, styles: list[str], rating: str, columns: str = "map"
 ) -> plt.Figure:
-    """Draw maps of the same songs side by side, coloured by style above and by rating below.
+    """Draw maps of songs side by side, coloured by style (upper row) and by rating (lower row).
 
     Parameters
     ----------
     positions : DataFrame
-        Columns ``x``, ``y``, ``style``, the one named by `rating`, and the one named by `columns`,
-        one row per song and map.
+        One row per song and map: ``x``, ``y``, ``style``, and the columns named by `rating` and
+        `columns`.
     styles : list of str
         Order of the styles.
     rating : str
-        Column that colours the lower row.
+        Column of the ratings that colour the lower row.
     columns : str
-        Column with one map per value.
+        Column that names the maps.
     """
     names = list(dict.fromkeys(positions[columns]))
     figure, grid = plt.subplots(
@@ -105,12 +106,12 @@ def plot_song_maps(
 
 
 def plot_model_maps(positions: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Draw small maps of the same songs, three per row, coloured by style.
+    """Draw small maps of songs, three per row, coloured by style.
 
     Parameters
     ----------
     positions : DataFrame
-        Columns ``x``, ``y``, ``style`` and ``map``, one row per song and map.
+        One row per song and map: ``x``, ``y``, ``style`` and ``map`` (name of the map).
     styles : list of str
         Order of the styles.
     """
@@ -130,7 +131,7 @@ def plot_model_maps(positions: pd.DataFrame, styles: list[str]) -> plt.Figure:
 
 
 def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
-    """Plot the similarity of models: CKA below the diagonal, rank correlation above.
+    """Draw a similarity matrix of models: CKA below the diagonal, rank correlation above.
 
     Parameters
     ----------
@@ -151,14 +152,16 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
 
 
 def plot_neighbours(rates: pd.DataFrame) -> plt.Figure:
-    """Plot how often nearest songs share an artist or a style, by model, with twins and chance.
+    """Plot, for each model, how often nearest neighbours share an artist or a style.
+
+    Untrained networks (names that end in ``-untrained``) are drawn next to the same networks with
+    trained weights. Dashed lines show chance.
 
     Parameters
     ----------
     rates : DataFrame
-        Output of :func:`groove_utils.similarity.neighbour_rate`, one row per model and label:
-        ``model, label, rate, low, high, chance``. Models whose names end in ``-untrained`` are
-        drawn next to their trained twins.
+        Results of :func:`groove_utils.similarity.neighbour_rate`, one row per model and label:
+        ``model, label, rate, low, high, chance``.
     """
     twin = rates["model"].str.endswith("-untrained")
     table = rates.assign(

@@ -26,12 +26,12 @@ def plot_fitted_lines(
     Parameters
     ----------
     lines : DataFrame
-        Columns ``intercept`` and ``slope``, one row per listener, and optionally a numeric one
-        named by `colour`. The average line is their mean.
+        One row per listener: ``intercept``, ``slope`` and, optionally, the numeric column named by
+        `colour`. The average line has the mean intercept and the mean slope.
     x : str
-        Name of the predictor, standardised: lines run from −2 to 2.
+        Name of the predictor, which is standardised; lines are drawn from −2 to 2.
     xlabel, ylabel : str
-        Axis labels.
+        Axis labels. If `xlabel` is empty, `x` is used.
     colour : str, optional
         Column by which the lines are coloured.
     """
@@ -42,9 +42,9 @@ def plot_fitted_lines(
         shades = plt.cm.ScalarMappable(
             plt.Normalize(lines[colour].min(), lines[colour].max()), "viridis"
         )
-    shade = ["#56B4E9"] * len(lines) if shades is None else shades.to_rgba(lines[colour])
-    for start, slope, one in zip(lines["intercept"], lines["slope"], shade):
-        axes.plot(ends, start + slope * ends, color=one, alpha=0.45, linewidth=0.8)
+    colours = ["#56B4E9"] * len(lines) if shades is None else shades.to_rgba(lines[colour])
+    for start, slope, line_colour in zip(lines["intercept"], lines["slope"], colours):
+        axes.plot(ends, start + slope * ends, color=line_colour, alpha=0.45, linewidth=0.8)
     average = lines[["intercept", "slope"]].mean()
     axes.plot(ends, average["intercept"] + average["slope"] * ends, color="black", linewidth=2.5)
     if shades is not None:
@@ -54,14 +54,14 @@ def plot_fitted_lines(
 
 
 def plot_power(table: pd.DataFrame, target: float = 0.8) -> plt.Figure:
-    """Draw power by number of listeners and songs, as an annotated heat map.
+    """Draw an annotated heat map of statistical power by numbers of listeners and songs.
 
     Parameters
     ----------
     table : DataFrame
         Output of :func:`groove_utils.mixed.power_simulation`.
     target : float
-        Cells with at least this power are framed.
+        Designs with at least this power are framed.
     """
     cells = table.pivot(index="n_listeners", columns="n_songs", values="power").sort_index()
     figure, axes = plt.subplots(figsize=(1.9 + 1.0 * cells.shape[1], 1.4 + 0.62 * len(cells)))
@@ -81,10 +81,11 @@ def plot_recovery(table: pd.DataFrame, xlabel: str = "Rating points") -> plt.Fig
     Parameters
     ----------
     table : DataFrame
-        Columns ``term``, ``kind`` (one panel each), ``data`` (one colour each), ``estimate``,
-        ``low``, ``high`` and ``truth``, which may differ between values of ``data``.
+        Columns ``term`` (row names), ``kind`` (one panel per value), ``data`` (one colour per
+        value), ``estimate``, ``low``, ``high`` and ``truth``. A term's truth may differ between
+        values of ``data``.
     xlabel : str
-        Label of the axis, with unit.
+        Label of the horizontal axis, with unit.
     """
     kinds, colours = list(dict.fromkeys(table["kind"])), value_colours(table["data"])
     counts = [table.loc[table["kind"] == kind, "term"].nunique() for kind in kinds]
@@ -96,8 +97,8 @@ def plot_recovery(table: pd.DataFrame, xlabel: str = "Rating points") -> plt.Fig
         part = table[table["kind"] == kind]
         terms = list(dict.fromkeys(part["term"]))
         draw_rows(axes, part, terms, y="term", hue="data", colours=colours)
-        for bars, (_, own) in zip(axes.containers, part.groupby("data", sort=False)):
-            axes.plot(own["truth"], bars.lines[0].get_ydata(), "D", markersize=7,
+        for bars, (_, rows) in zip(axes.containers, part.groupby("data", sort=False)):
+            axes.plot(rows["truth"], bars.lines[0].get_ydata(), "D", markersize=7,
                       markerfacecolor="none", markeredgecolor="black")  # fmt: skip
         axes.lines[-1].set_label("known truth")
         axes.axvline(0, color="#888888", linewidth=1, zorder=0)

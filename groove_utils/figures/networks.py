@@ -1,4 +1,4 @@
-"""Plots of networks: modules on small tasks, and learning from few labels."""
+"""Plots of small networks: their modules, and learning from few labels."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ __all__ = [
 
 
 def plot_attention(weights: pd.DataFrame) -> plt.Figure:
-    """Draw mean attention weights as an annotated heat map.
+    """Draw the mean attention weights of the last bar as an annotated heat map.
 
     Parameters
     ----------
     weights : DataFrame
-        One row per answer and one column per position, both labelled.
+        One row per repeated bar and one column per attended bar; index and columns are the labels.
     """
     figure, axes = plt.subplots(figsize=(6, 3.6))
     sns.heatmap(weights, annot=True, fmt=".2f", cmap="Blues", ax=axes)
-    axes.set(xlabel="Where the last bar looks", ylabel="Bar that it repeats")
+    axes.set(xlabel="Attended bar", ylabel="Bar that the last bar repeats")
     return figure
 
 
 def plot_receptive_field(
     accuracies: pd.DataFrame, shaded: tuple[float, float] | None = None
 ) -> plt.Figure:
-    """Plot accuracy by receptive field in time: mean and range over seeds.
+    """Plot accuracy by receptive field in time, as mean and range over training runs.
 
     Parameters
     ----------
     accuracies : DataFrame
-        One row per training run: ``ms`` (milliseconds) and ``accuracy``.
+        One row per training run: ``ms`` (receptive field in milliseconds) and ``accuracy``.
     shaded : (float, float), optional
         Range to shade, in milliseconds.
     """
@@ -63,14 +63,14 @@ def plot_label_curves(
     Parameters
     ----------
     accuracies : DataFrame
-        One row per training run: ``features, accuracy``, and `x`.
+        One row per training run: ``features``, ``accuracy`` and the column named by `x`.
     x : str
-        Column with the number of labels; its axis is logarithmic.
+        Column of the numbers of labels, drawn on a logarithmic axis.
     xlabel : str
     chance : float
         Chance accuracy, drawn as a grey line.
     errorbar : tuple
-        As in :func:`seaborn.lineplot`; by default, the range.
+        As in :func:`seaborn.lineplot`; by default, from the lowest to the highest accuracy.
     """
     figure, axes = plt.subplots(figsize=(7.5, 4.2))
     sns.lineplot(
@@ -89,18 +89,20 @@ def plot_label_curves(
 def plot_decision(
     x: np.ndarray, y: np.ndarray, w: np.ndarray, b: float, losses: Sequence[float]
 ) -> plt.Figure:
-    """Plot a neuron's training loss, and its decision boundary in the plane of two features.
+    """Plot the training loss of a neuron with two inputs, and its decision boundary.
 
     Parameters
     ----------
     x : ndarray, shape (n, 2)
+        Inputs: standardised levels below 150 Hz and above 2500 Hz.
     y : ndarray of int, shape (n,)
-        0 or 1.
+        Classes: 0 (no kick) or 1 (kick).
     w : ndarray, shape (2,)
+        Weights.
     b : float
-        Weights and bias; the boundary is where ``w @ x + b`` is 0.
+        Bias. The boundary is the line on which ``w @ x + b`` is 0.
     losses : sequence of float
-        Loss at each step.
+        Cross-entropy at each step, in nats.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.4))
     left.plot(losses)
@@ -119,13 +121,13 @@ def plot_decision(
 
 
 def plot_kernels(spectrogram: np.ndarray, responses: Mapping[str, np.ndarray]) -> plt.Figure:
-    """Draw a spectrogram above the responses of kernels to it.
+    """Draw a spectrogram, and below it the responses of convolution kernels.
 
     Parameters
     ----------
     spectrogram : ndarray, shape (n_bands, n_frames)
     responses : mapping of str to ndarray, shape (n_rows, n_columns)
-        Responses, by description of the kernel.
+        Response of each kernel to the spectrogram, by panel title.
     """
     rows = {"log-mel spectrogram": spectrogram, **responses}
     heights = [max(0.5, 0.2 + 0.07 * len(image)) for image in rows.values()]
@@ -146,7 +148,7 @@ def plot_kernels(spectrogram: np.ndarray, responses: Mapping[str, np.ndarray]) -
 
 
 def plot_task_map(tasks: pd.DataFrame) -> plt.Figure:
-    """Plot tasks by time scale and subjectivity.
+    """Plot tasks of music information retrieval by time scale and subjectivity.
 
     Parameters
     ----------
@@ -156,12 +158,12 @@ def plot_task_map(tasks: pd.DataFrame) -> plt.Figure:
     figure, axes = plt.subplots(figsize=(7.5, 4))
     for level, row in tasks.groupby("subjectivity"):
         for rank, (task, seconds) in enumerate(row["seconds"].sort_values().items()):
-            # neighbours are placed at different heights, so that their names do not overlap
-            place = seconds, level + 0.26 * (rank % 3 - 1)
+            # neighbours are drawn at different heights, so that their names do not overlap
+            point = seconds, level + 0.26 * (rank % 3 - 1)
             near_end = seconds > 50
-            axes.plot(*place, "o", color=OKABE_ITO[1], markersize=5)
+            axes.plot(*point, "o", color=OKABE_ITO[1], markersize=5)
             axes.annotate(
-                task, place, xytext=(-7 if near_end else 7, 0), textcoords="offset points",
+                task, point, xytext=(-7 if near_end else 7, 0), textcoords="offset points",
                 va="center", ha="right" if near_end else "left",
             )  # fmt: skip
     axes.set(

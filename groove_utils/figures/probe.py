@@ -1,4 +1,4 @@
-"""Plots of predictions and scores of probes, and of controls."""
+"""Plots of probes: predictions, scores, folds and permutation tests."""
 
 from __future__ import annotations
 
@@ -42,18 +42,19 @@ def plot_scores(
     Parameters
     ----------
     table : DataFrame
-        One row per probe and question: ``target``, `x`, `y`, ``low`` and ``high``.
+        One row per probe and question: ``target`` (the question), ``low``, ``high``, and the
+        columns named by `x` and `y`.
     x, y : str
-        Columns of the scores and of the names of the rows.
+        Columns of the scores and of the row names.
     hue : str, optional
-        Column with one colour per value.
+        Column whose values define the colours.
     xlabel : str
     reference : float, optional
         Position of a vertical line.
     bands : DataFrame, optional
         Output of :func:`groove_utils.book.summaries.ceiling_bands`.
     columns : int, optional
-        Number of panels per row; by default, all in one row.
+        Number of panels per row; by default, all panels are in one row.
     """
     return plot_forest(
         table, x=x, y=y, panel="target", hue=hue, xlabel=xlabel, reference=reference,
@@ -62,16 +63,17 @@ def plot_scores(
 
 
 def plot_gains(table: pd.DataFrame, level: float = 0.05) -> plt.Figure:
-    """Draw what training adds, by model and cause, as a heat map with intervals.
+    """Draw a heat map of how much training a model raises the R² of probes.
 
     Parameters
     ----------
     table : DataFrame
-        Differences trained − untrained, one row per model and cause: ``task``, ``first`` (the
-        model), ``target`` (the cause), ``difference``, ``low``, ``high`` and ``p_holm``. Rows and
-        columns keep the order of the table.
+        Differences in R², trained − untrained, one row per model and predicted property: ``task``
+        (on which the model was trained), ``first`` (the model), ``target`` (the property),
+        ``difference``, ``low``, ``high`` and ``p_holm``. Rows and columns of the heat map are in
+        order of appearance.
     level : float
-        Differences with `p_holm` below it are bold and marked with an asterisk.
+        Differences with ``p_holm`` below `level` are printed in bold, with an asterisk.
     """
     table = table.assign(row=table["task"] + "\n" + table["first"])
     rows, columns = table["row"].unique(), table["target"].unique()
@@ -102,27 +104,27 @@ def plot_gains(table: pd.DataFrame, level: float = 0.05) -> plt.Figure:
 def plot_folds(
     outer: np.ndarray, inner: np.ndarray, artists: Sequence[str], styles: Sequence[str]
 ) -> plt.Figure:
-    """Show the songs held out in each outer fold, and in the inner folds of the first outer fold.
+    """Draw the songs held out in each outer fold, and in the inner folds of the first outer fold.
 
     Songs are grouped by style and, within a style, by artist.
 
     Parameters
     ----------
     outer : ndarray of int, shape (n,)
-        The outer fold in which each song is held out.
+        Outer fold in which each song is held out.
     inner : ndarray of int, shape (n_train,)
-        The inner fold of each song that the first outer fold trains on.
+        Inner fold in which each training song of the first outer fold is held out.
     artists, styles : sequence of str, length n
     """
     order = np.lexsort([artists, styles])
-    within = np.full(len(outer), -1)
-    within[outer != 0] = inner
-    outer, within, styles = outer[order], within[order], np.asarray(styles)[order]
+    inner_fold = np.full(len(outer), -1)
+    inner_fold[outer != 0] = inner
+    outer, inner_fold, styles = outer[order], inner_fold[order], np.asarray(styles)[order]
     colours = ["#DDDDDD", OKABE_ITO[1], OKABE_ITO[0], "#FFFFFF"]
-    names = ["training", "held out", "held out inside", "not used"]
+    names = ["training", "held out", "held out (inner fold)", "not used"]
     rows = [np.where(outer == number, 1, 0) for number in range(outer.max() + 1)]
     for number in range(inner.max() + 1):
-        rows.append(np.select([outer == 0, within == number], [3, 2], 0))
+        rows.append(np.select([outer == 0, inner_fold == number], [3, 2], 0))
     labels = [f"outer fold {number + 1}" for number in range(outer.max() + 1)]
     labels += [f"inner fold {number + 1}" for number in range(inner.max() + 1)]
     figure, axes = plt.subplots(figsize=(7.5, 0.7 + 0.28 * len(rows)))
@@ -143,7 +145,7 @@ def plot_folds(
 
 
 def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Plot observed song means and out-of-fold predictions, one panel per question.
+    """Plot observed song means against out-of-fold predictions, one panel per question.
 
     Parameters
     ----------
@@ -166,51 +168,54 @@ def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
 
 
 def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
-    """Plot scores with their null distributions: one row per model, and the maximum over models.
+    """Plot the R² of each model for one question, with their null distributions.
+
+    The last row shows the maximum over all models and questions.
 
     Parameters
     ----------
     luck : DataFrame
         Output of :func:`groove_utils.probe.permutation_test`: columns ``model, target, r2``.
     null : ndarray, shape (n_permutations, n_rows)
-        Its null distribution, one column per row of `luck`.
+        Null distributions from the same test, one column per row of `luck`.
     target : str
-        The question to show.
+        Question to show.
     """
-    own = np.flatnonzero((luck["target"] == target).to_numpy())
-    names = [*luck["model"].iloc[own], "best of all"]
-    columns = [*null[:, own].T, null.max(axis=1)]
-    found = [*luck["r2"].iloc[own], luck["r2"].max()]
+    rows = np.flatnonzero((luck["target"] == target).to_numpy())
+    names = [*luck["model"].iloc[rows], "best of all"]
+    columns = [*null[:, rows].T, null.max(axis=1)]
+    observed = [*luck["r2"].iloc[rows], luck["r2"].max()]
     figure, axes = plt.subplots(figsize=(7.5, 1.3 + 0.42 * len(names)))
     parts = axes.violinplot(columns, positions=range(len(names)), orientation="horizontal",
                             showextrema=False, widths=0.8)  # fmt: skip
     for body in parts["bodies"]:
         body.set(facecolor="#9E9E9E", alpha=0.6)
     cut = np.quantile(columns[-1], 0.95)
-    ends = [np.quantile(columns, 0.005), max(found)]  # without the few very low ones
+    ends = [np.quantile(columns, 0.005), max(observed)]  # leaves out the few lowest values
     margin = 0.05 * (ends[1] - ends[0])
     axes.set_xlim(ends[0] - margin, ends[1] + margin)
     axes.axvline(cut, color="black", linestyle=":", linewidth=1.2,
                  label="95% quantile of the best of all")  # fmt: skip
-    axes.scatter(found, range(len(names)), color=OKABE_ITO[0], zorder=3, label="observed")
+    axes.scatter(observed, range(len(names)), color=OKABE_ITO[0], zorder=3, label="observed")
     axes.axvline(0, color="#888888", linewidth=1, zorder=0)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set(xlabel="Out-of-fold R² with one dealing of folds", title=target)
+    axes.set(xlabel="Out-of-fold R² (songs assigned to folds once)", title=target)
     axes.grid(visible=False, axis="y")
     legend_above(figure, axes, 2)
     return figure
 
 
 def plot_layer_profiles(profiles: pd.DataFrame) -> plt.Figure:
-    """Plot the score of each layer, one panel per model and one line per question.
+    """Plot the R² of each layer, one panel per model and one line per question.
+
+    Filled dots mark layers that may be the best (``may_be_best``). A short line on the right shows
+    the R² with the layers selected in the inner folds.
 
     Parameters
     ----------
     profiles : DataFrame
-        Output of :func:`groove_utils.probe.layer_profile`, with a column ``model``. Filled dots
-        mark layers that may be the best; a dash on the right is the R² of the layers chosen by the
-        inner folds.
+        Output of :func:`groove_utils.probe.layer_profile`, with a column ``model``.
     """
     models = list(dict.fromkeys(profiles["model"]))
     targets = list(dict.fromkeys(profiles["target"]))
@@ -226,7 +231,7 @@ def plot_layer_profiles(profiles: pd.DataFrame) -> plt.Figure:
             part = profiles[(profiles["model"] == model) & (profiles["target"] == target)]
             x, colour = np.arange(len(part)), colours[target]
             axes.plot(x, part["r2"], color=colour, linewidth=1.4, label=target)
-            fill = [colour if may else "white" for may in part["may_be_best"]]
+            fill = [colour if filled else "white" for filled in part["may_be_best"]]
             axes.scatter(x, part["r2"], s=20, c=fill, edgecolors=colour, zorder=3)
             axes.plot([len(part) - 0.6, len(part) - 0.1], [part["nested_r2"].iloc[0]] * 2,
                       color=colour, linewidth=3)  # fmt: skip
@@ -259,7 +264,7 @@ def plot_learning_curves(songs: pd.DataFrame, raters: pd.DataFrame | None = None
         axes.fill_between(part["n_train"], part["r2"] - part["r2_sd"], part["r2"] + part["r2_sd"],
                           color=colour, alpha=0.12)  # fmt: skip
     axes.axhline(0, color="#888888", linewidth=1, zorder=0)
-    axes.set(xlabel="Songs trained on", ylabel="Out-of-fold R²")
+    axes.set(xlabel="Training songs", ylabel="Out-of-fold R²")
     axes.legend(loc="lower right", fontsize=9)
     if raters is None:
         return figure
@@ -276,6 +281,6 @@ def plot_learning_curves(songs: pd.DataFrame, raters: pd.DataFrame | None = None
     axes.set_xscale("log")
     axes.set_xticks(raters["n_raters"], [str(k) for k in raters["n_raters"]])
     axes.minorticks_off()
-    axes.set(xlabel="Raters a song", ylabel="R²", ylim=(None, 1))
+    axes.set(xlabel="Raters per song", ylabel="R²", ylim=(None, 1))
     axes.legend(fontsize=9)
     return figure

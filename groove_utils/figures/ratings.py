@@ -21,14 +21,14 @@ __all__ = [
 
 
 def plot_design(matrix: pd.DataFrame, styles: pd.Series) -> plt.Figure:
-    """Draw the ratings of all listeners and tracks as a matrix.
+    """Draw all ratings as a matrix, one row per listener and one column per track.
 
     Parameters
     ----------
     matrix : DataFrame, listeners × tracks
         Ratings, with NaN where a listener did not rate a track.
     styles : Series of str, indexed by track
-        Style of each track; tracks are sorted by it.
+        Style of each track, by which tracks are sorted.
     """
     order = styles.sort_values(kind="stable").index
     figure, axes = plt.subplots(figsize=(7.5, 4.6))
@@ -66,14 +66,14 @@ def plot_rating_distributions(means: pd.DataFrame, styles: list[str]) -> plt.Fig
 
 
 def plot_correlations(correlations: pd.DataFrame, label: str = "Pearson r") -> plt.Figure:
-    """Draw an annotated correlation matrix.
+    """Draw the lower triangle of a correlation matrix as an annotated heat map.
 
     Parameters
     ----------
     correlations : DataFrame, square
         Values from −1 to 1.
     label : str
-        Label of the values.
+        Label of the colour bar.
     """
     size = 1.6 + 0.75 * len(correlations)
     figure, axes = plt.subplots(figsize=(size + 0.8, size))
@@ -89,10 +89,11 @@ def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
     Parameters
     ----------
     curve : DataFrame
-        Output of :func:`groove_utils.mixed.rater_curve`, with a column ``query`` that names the
-        lines. Correlations between panels of raters (``observed``), if any, are drawn as crosses.
+        Output of :func:`groove_utils.mixed.rater_curve`, with a column ``query`` (one line per
+        question). An optional column ``observed``, the correlation between two panels of k raters,
+        is drawn as crosses.
     raters : float
-        Number of raters per song in this study, which is marked.
+        Number of raters per song in this study, marked by a vertical line.
     """
     figure, axes = plt.subplots()
     for query, part in curve.groupby("query", sort=False):
@@ -113,14 +114,14 @@ def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
 
 
 def plot_scale_use(listeners: pd.DataFrame, scale: tuple[float, float]) -> plt.Figure:
-    """Plot mean and standard deviation of each listener's ratings.
+    """Plot the mean and the standard deviation of each listener's ratings.
 
     Parameters
     ----------
     listeners : DataFrame
         Columns ``mean`` and ``sd``, one row per listener.
     scale : (float, float)
-        The lowest and highest possible rating.
+        Lowest and highest possible rating.
     """
     figure, axes = plt.subplots(figsize=(7.5, 3.8))
     axes.scatter(listeners["mean"], listeners["sd"], s=22, alpha=0.7, color="#0072B2")
@@ -136,7 +137,7 @@ def plot_halves(halves: pd.DataFrame, styles: list[str]) -> plt.Figure:
     Parameters
     ----------
     halves : DataFrame
-        Columns ``one``, ``other`` and ``style``, one row per song.
+        One row per song: ``one`` and ``other`` (mean of each half), and ``style``.
     styles : list of str
         Order of the styles.
     """

@@ -16,7 +16,7 @@ __all__ = ["plot_bar_profiles", "plot_losses", "plot_representations", "plot_spe
 PITCH_CLASSES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"]
 LOSSES = {
     "waveform_db": "Samples: signal\nto error (dB)",
-    "spectrum": "Spectrum: error\n(0 is the best)",
+    "spectrum": "Spectrum: error\n(0 is best)",
     "rhythm": "Rhythm: r of\nonset curves",
     "harmony": "Harmony: r of\nchroma",
 }
@@ -28,27 +28,28 @@ def plot_representations(
     span: tuple[float, float],
     beats: Mapping[str, np.ndarray] | None = None,
 ) -> plt.Figure:
-    """Draw representations below each other and songs side by side, on a common time axis.
+    """Draw a grid of representations, one row per representation and one column per song.
 
     Parameters
     ----------
     songs : mapping of song to mapping of name to Representation
-        Output of :func:`groove_utils.audio.representations.represent`, with the same names for each
-        song.
+        Output of :func:`groove_utils.audio.representations.represent` for each song, with the same
+        names.
     span : (float, float)
         Time range to show, in seconds.
     beats : mapping of song to ndarray, optional
-        Times in seconds at which thin lines are drawn.
+        Times of beats in seconds, drawn as thin vertical lines.
     """
     names = list(next(iter(songs.values())))
-    single = [next(iter(songs.values()))[name].unit == "" for name in names]
+    is_curve = [next(iter(songs.values()))[name].unit == "" for name in names]
+    heights = [0.95 if curve else 1.45 for curve in is_curve]
     figure, grid = plt.subplots(
         len(names),
         len(songs),
-        figsize=(9.5, sum(0.95 if one else 1.45 for one in single) + 0.5),
+        figsize=(9.5, sum(heights) + 0.5),
         sharex=True,
         squeeze=False,
-        height_ratios=[0.95 if one else 1.45 for one in single],
+        height_ratios=heights,
     )
     for column, (song, shown) in enumerate(songs.items()):
         for row, name in enumerate(names):
@@ -81,7 +82,7 @@ def _draw(axes: plt.Axes, shown: Representation, span: tuple[float, float]) -> N
     order = np.argsort(shown.rows)
     edges = (np.arange(first, last + 2) - 0.5) * shown.hop
     rows, part = shown.rows[order], part[order]
-    if shown.unit == "Hz" and rows[0] == 0:  # no zero on a logarithmic axis
+    if shown.unit == "Hz" and rows[0] == 0:  # a logarithmic axis has no zero
         rows, part = rows[1:], part[1:]
     axes.pcolormesh(edges, _edges(rows, shown.unit), part, cmap="magma", rasterized=True)
     if shown.unit == "pitch class":
@@ -96,7 +97,7 @@ def _draw(axes: plt.Axes, shown: Representation, span: tuple[float, float]) -> N
 
 
 def _edges(rows: np.ndarray, unit: str) -> np.ndarray:
-    """Return the borders between rows, halfway on the axis's scale."""
+    """Return the borders of rows, halfway between their centres on the scale of the axis."""
     x = rows if unit == "pitch class" else np.log(rows)
     middle = (x[1:] + x[:-1]) / 2
     x = np.r_[2 * x[0] - middle[0], middle, 2 * x[-1] - middle[-1]]
@@ -106,12 +107,12 @@ def _edges(rows: np.ndarray, unit: str) -> np.ndarray:
 def plot_spectrograms(
     panels: Sequence[Mapping[str, Representation]], span: tuple[float, float], top: float = 5000.0
 ) -> plt.Figure:
-    """Draw small multiples of spectrograms.
+    """Draw spectrograms in a grid of panels with common axes.
 
     Parameters
     ----------
     panels : sequence of mappings of title to Representation
-        One mapping per row of panels.
+        One mapping per row of the grid.
     span : (float, float)
         Time range to show, in seconds.
     top : float
@@ -128,12 +129,12 @@ def plot_spectrograms(
     for line, row in zip(grid, panels):
         for axes, (title, shown) in zip(line, row.items()):
             edges = (np.arange(shown.array.shape[1] + 1) - 0.5) * shown.hop
-            seen = edges[:-1] <= span[1] + shown.hop
-            height = np.r_[shown.rows - shown.rows[1] / 2, shown.rows[-1] + shown.rows[1] / 2]
+            inside = edges[:-1] <= span[1] + shown.hop
+            heights = np.r_[shown.rows - shown.rows[1] / 2, shown.rows[-1] + shown.rows[1] / 2]
             axes.pcolormesh(
-                edges[: seen.sum() + 1],
-                height,
-                shown.array[:, seen],
+                edges[: inside.sum() + 1],
+                heights,
+                shown.array[:, inside],
                 cmap="magma",
                 rasterized=True,
             )
@@ -151,9 +152,10 @@ def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> p
     Parameters
     ----------
     losses : DataFrame
-        Columns ``made_from``, ``song`` and one per measure. Rows keep their order.
+        Columns ``made_from`` (representation that the sound was reconstructed from), ``song``, and
+        one column per measure. Rows are drawn in order of appearance.
     measures : mapping of str to str
-        Column → axis label; by default, those of
+        Axis label of each measure, by column; by default, the measures of
         :func:`groove_utils.audio.inversion.reconstruction_error`.
     """
     names = list(dict.fromkeys(losses["made_from"]))
@@ -163,10 +165,10 @@ def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> p
     )
     for axes, (measure, label) in zip(grid[0], measures.items()):
         for song, colour, shift in zip(songs, OKABE_ITO, np.linspace(-0.12, 0.12, len(songs))):
-            own = losses[losses["song"] == song].set_index("made_from").loc[names]
+            values = losses[losses["song"] == song].set_index("made_from").loc[names, measure]
             y = np.arange(len(names)) + shift
-            axes.hlines(y, 0, own[measure], color=colour, linewidth=1.2, alpha=0.5)
-            axes.plot(own[measure], y, "o", color=colour, markersize=5, label=song)
+            axes.hlines(y, 0, values, color=colour, linewidth=1.2, alpha=0.5)
+            axes.plot(values, y, "o", color=colour, markersize=5, label=song)
         axes.axvline(0, color="#888888", linewidth=1, zorder=0)
         axes.set_xlabel(label)
         axes.grid(visible=False, axis="y")
@@ -177,14 +179,15 @@ def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> p
 
 
 def plot_bar_profiles(profiles: pd.DataFrame, steps: int = 16) -> plt.Figure:
-    """Plot onset strength averaged over bars, songs side by side, one lane per frequency region.
+    """Plot onset strength averaged over bars, one column per song and one row per region.
 
     Parameters
     ----------
     profiles : DataFrame
-        Columns ``song``, ``region``, ``step`` (0…15) and ``strength``; one row per step.
+        One row per song, region and step: ``song``, ``region`` (frequency region, from high to
+        low), ``step`` (of the bar, from 0) and ``strength``.
     steps : int
-        Steps in a bar.
+        Number of steps per bar.
     """
     songs = list(dict.fromkeys(profiles["song"]))
     regions = list(dict.fromkeys(profiles["region"]))[::-1]  # low frequencies at the bottom
@@ -195,8 +198,8 @@ def plot_bar_profiles(profiles: pd.DataFrame, steps: int = 16) -> plt.Figure:
     for column, song in enumerate(songs):
         for row, region in enumerate(regions):
             axes = grid[row, column]
-            own = profiles[(profiles["song"] == song) & (profiles["region"] == region)]
-            axes.bar(own["step"], own["strength"], color=OKABE_ITO[1], width=0.8)
+            part = profiles[(profiles["song"] == song) & (profiles["region"] == region)]
+            axes.bar(part["step"], part["strength"], color=OKABE_ITO[1], width=0.8)
             for beat in range(0, steps, steps // 4):
                 axes.axvline(beat - 0.5, color="#BBBBBB", linewidth=1, zorder=0)
             axes.set(yticks=[], ylim=(0, None), xlim=(-0.6, steps - 0.4))

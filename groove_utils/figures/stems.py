@@ -31,20 +31,20 @@ def plot_subset_scores(
     xlabel: str = "Out-of-fold R²",
     floor: float = -1.0,
 ) -> plt.Figure:
-    """Plot scores of all subsets of stems, next to a grid of dots that marks the stems.
+    """Plot scores of subsets of stems, next to a grid of dots that shows the stems in each.
 
     Parameters
     ----------
     table : DataFrame
         Columns ``subset`` (such as ``drums+bass`` or ``none``), ``estimate``, ``low``, ``high`` and
-        `hue`. Rows keep their order, with the first at the top.
+        the one named by `hue`. Subsets are drawn in order of appearance, the first at the top.
     stems : sequence of str
         Columns of the grid of dots.
     hue : str, optional
-        Column with one colour per value, such as what the probe was trained on.
+        Column whose values define the colours, such as the audio that the probe was trained on.
     xlabel : str
     floor : float
-        Left end of the axis; lower scores are drawn there, as arrows labelled with their value.
+        Left end of the axis. Lower scores are drawn there, as arrows labelled with the score.
     """
     rows = list(dict.fromkeys(table["subset"]))
     hues = [None] if hue is None else dict.fromkeys(table[hue])
@@ -54,10 +54,10 @@ def plot_subset_scores(
         width_ratios=[0.2 + 0.1 * len(stems), 2],
     )  # fmt: skip
     for x, (stem, colour) in enumerate(_stem_colours(stems).items()):
-        sounds = np.array([stem in name.split("+") for name in rows])
+        present = np.array([stem in name.split("+") for name in rows])
         y = np.arange(len(rows))
-        dots.scatter(np.full((~sounds).sum(), x), y[~sounds], s=14, color="#DDDDDD")
-        dots.scatter(np.full(sounds.sum(), x), y[sounds], s=42, color=colour)
+        dots.scatter(np.full((~present).sum(), x), y[~present], s=14, color="#DDDDDD")
+        dots.scatter(np.full(present.sum(), x), y[present], s=42, color=colour)
     dots.set_xticks(range(len(stems)), stems, rotation=55, ha="right", rotation_mode="anchor")
     dots.set(xlim=(-0.6, len(stems) - 0.4), yticks=[])
     dots.grid(visible=False)
@@ -86,15 +86,16 @@ def plot_stem_shares(
     Parameters
     ----------
     table : DataFrame
-        Columns `y`, `panel`, `hue`, ``estimate``, ``low``, ``high``; rows keep their order.
+        ``estimate``, ``low``, ``high``, and the columns named by `y`, `panel` and `hue`. Stems are
+        drawn in order of appearance.
     panel, hue, y : str
-        Columns that name the panels, the colours and the rows.
+        Columns whose values define the panels, the colours and the rows.
     columns : int
         Number of panels per row.
     xlabel : str
     floor : float
-        Left end of the axis; lower estimates are drawn there as arrows. By default, the limits
-        follow the estimates and cut off the ends of much longer intervals.
+        Left end of the axis; lower estimates are drawn there as arrows. By default, the axis
+        includes all estimates, but exceptionally long intervals are cut off.
     """
     figure, panels = draw_panels(
         table, y=y, panel=panel, hue=hue, columns=columns, row_height=0.22, floor=floor,
@@ -107,7 +108,7 @@ def plot_stem_shares(
 
 
 def _span(table: pd.DataFrame) -> tuple[float, float]:
-    """Return limits that include all estimates and 90% of their interval bounds."""
+    """Return limits that include 0, all estimates, and 95% of the lower and upper bounds."""
     low = np.nanmin([table["estimate"].min(), table["low"].quantile(0.05), 0.0])
     high = np.nanmax([table["estimate"].max(), table["high"].quantile(0.95), 0.0])
     margin = 0.05 * (high - low or 1.0)
@@ -121,28 +122,29 @@ def plot_attributions(songs: pd.DataFrame, *, xlabel: str = "Predicted rating") 
     ----------
     songs : DataFrame
         Output of :func:`groove_utils.probe.attribute_songs` for a few songs: ``track_id, stem,
-        estimate, baseline, predicted, observed``, and optionally ``label`` to name the rows.
+        estimate, baseline, predicted, observed``. An optional column ``label`` contains the row
+        names.
     xlabel : str
     """
-    named = "label" if "label" in songs else "track_id"
-    names, stems = list(dict.fromkeys(songs[named])), list(dict.fromkeys(songs["stem"]))
+    name_column = "label" if "label" in songs else "track_id"
+    names, stems = list(dict.fromkeys(songs[name_column])), list(dict.fromkeys(songs["stem"]))
     colours = _stem_colours(stems)
     figure, axes = plt.subplots(figsize=(7.8, 1.2 + 0.62 * len(names)))
     step = 0.68 / len(stems)
     for line, name in enumerate(names):
-        own = songs[songs[named] == name].set_index("stem").loc[stems]
-        at = float(own["baseline"].iloc[0])
+        song = songs[songs[name_column] == name].set_index("stem").loc[stems]
+        at = float(song["baseline"].iloc[0])
         top = line - 0.34
-        for i, (stem, row) in enumerate(own.iterrows()):
+        for i, (stem, row) in enumerate(song.iterrows()):
             y = top + (i + 0.5) * step
             axes.barh(y, row["estimate"], left=at, height=0.86 * step, color=colours[stem],
                       label=stem if line == 0 else None)  # fmt: skip
             after = at + row["estimate"]
             axes.plot([after, after], [y, y + step], color="#999999", linewidth=0.8, zorder=0)
             at = after
-        axes.plot(own["observed"].iloc[0], line, marker="D", color="black", markersize=5,
+        axes.plot(song["observed"].iloc[0], line, marker="D", color="black", markersize=5,
                   linestyle="", label="observed" if line == 0 else None)  # fmt: skip
-        axes.plot([own["baseline"].iloc[0]] * 2, [line - 0.4, line + 0.4], color="#666666",
+        axes.plot([song["baseline"].iloc[0]] * 2, [line - 0.4, line + 0.4], color="#666666",
                   linewidth=1, linestyle=":",
                   label="mean of the training songs" if line == 0 else None)  # fmt: skip
     axes.set_yticks(range(len(names)), names)

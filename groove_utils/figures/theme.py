@@ -13,9 +13,9 @@ from matplotlib.ticker import Formatter
 
 __all__ = ["legend_above", "shorten_texts", "style_palette", "use_theme"]
 
-LONGEST = 80  # characters of a line
+LONGEST = 80  # characters per line
 
-# Okabe & Ito (2008), a palette that colour-blind people can distinguish
+# Okabe & Ito (2008), colours that colour-blind people can distinguish
 OKABE_ITO = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 KNOWN_STYLES = {"funk": "#D55E00", "pop": "#0072B2", "rock": "#009E73"}
 
@@ -44,16 +44,17 @@ def use_theme() -> None:
 
 
 def legend_above(figure: plt.Figure, axes: plt.Axes, ncol: int) -> None:
-    """Place the legend of one panel above the figure, if it has any entries."""
+    """Draw the legend of one panel above the figure, unless the legend is empty."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside upper right", ncol=ncol)
 
 
 def shorten_texts(figure: plt.Figure) -> None:
-    """Cut the lines of long texts, such as titles of songs, so that they leave room for the plot.
+    """Truncate each line of text in a figure to 80 characters, in place.
 
-    Labels of ticks, legends and titles are cut alike, at 80 characters.
+    Long song titles would otherwise leave no room for the plot. All text is affected: titles, axis
+    and tick labels, legends and annotations.
     """
     for text in figure.findobj(Text):
         text.set_text(_cut_lines(text.get_text()))
@@ -79,7 +80,7 @@ def style_palette(styles: Sequence[str]) -> dict[str, str]:
     Parameters
     ----------
     styles : sequence of str
-        Styles in the study's order. After seven styles, colours repeat.
+        Styles in the study's order. The palette has seven colours; with more styles, they repeat.
 
     Returns
     -------

@@ -51,7 +51,7 @@ def test_medley():
     axes = figure.axes[0]
     assert [t.get_text() for t in axes.texts] == ["funk", "folk"]
     names = [t.get_text() for t in figure.legends[0].get_texts()]
-    assert names == [*LABELS, "true change", "found change"]
+    assert names == [*LABELS, "true change", "detected change"]
 
 
 @pytest.mark.parametrize("n_maps", [1, 3, 4])

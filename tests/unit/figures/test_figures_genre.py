@@ -44,7 +44,7 @@ def test_accuracies_are_drawn_in_per_cent():
     axes = figures.plot_accuracies(table, "network", chance=12.5).axes[0]
     dots = next(line for line in axes.lines if line.get_marker() == "o")
     assert list(dots.get_xdata()) == [50, 70]
-    assert axes.get_xlabel() == "Clips named correctly (%)"
+    assert axes.get_xlabel() == "Clips classified correctly (%)"
     assert list(axes.lines[0].get_xdata()) == [12.5, 12.5]
     by_seed = pd.DataFrame({1: [0.6, 0.4], 2: [0.8, 0.6]}, index=["b", "a"])
     axes = figures.plot_accuracies(table, "network", by_seed=by_seed).axes[0]
