@@ -1,7 +1,7 @@
 """Pretrained models: catalogue, weights, and extraction of embeddings.
 
-The chapter on embeddings introduces them; the chapters on probing and stem ablation use them.
-Heavy libraries (torch, onnxruntime, transformers) are imported when a model is loaded.
+The chapter on embeddings introduces the models; the chapters on probing and stem ablation use them.
+Heavy libraries (torch, onnxruntime, transformers) are imported only when a model is loaded.
 """
 
 import lazy_loader

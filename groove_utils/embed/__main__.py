@@ -1,6 +1,7 @@
-"""``python -m groove_utils.embed list``, ``card NAME``, ``fetch NAME`` and ``record NAME``.
+"""List, describe, download or record pretrained models: ``python -m groove_utils.embed COMMAND``.
 
-``fetch --paper`` fetches and records the models of Marmoret et al. (2026) that the hub has.
+The commands are ``list``, ``card NAME``, ``fetch NAME`` and ``record NAME``. ``fetch --paper``
+downloads and records the models of Marmoret et al. (2026) that are on the Hugging Face hub.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from groove_utils.embed.weights import availability
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Show the catalogue, or fetch or record a model; return 0 on success."""
+    """Run the command line interface; return 0 on success and 1 on failure."""
     parser = argparse.ArgumentParser(prog="python -m groove_utils.embed", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="list all models, and whether they can run here")
+    commands.add_parser("list", help="list all models, and whether they can run on this machine")
     for command, text in {
         "card": "show everything about one model",
-        "record": "write the fingerprint and probe of a model of the package",
+        "record": "record the fingerprint and the probe outputs of a model",
     }.items():
         commands.add_parser(command, help=text).add_argument("name")
     fetch = commands.add_parser("fetch", help="download the weights of a model")
@@ -63,16 +64,16 @@ def _fetch_paper() -> int:
     try:
         n_failed = fetch_models(cards)
     except KeyboardInterrupt:
-        print("stopped; run the same command to go on.", file=sys.stderr)
+        print("stopped; run the same command again to continue.", file=sys.stderr)
         return 1
     if n_failed:
         return 1
-    print("Use them by `models: paper` in a parameters file; commit new records.")
+    print("To use them, set `models: paper` in a parameters file. Commit the new records.")
     return 0
 
 
 def _overview() -> pd.DataFrame:
-    """Return the catalogue as shown on the command line."""
+    """Return the table of models that the command ``list`` prints."""
     table = list_models()
     table["terms"] = [model_card(name).terms for name in table.index]
     table["in paper"] = ["yes" if flag else "" for flag in table["in_paper"]]
@@ -88,7 +89,7 @@ def _nothing_to_fetch(card: ModelCard) -> int:
         how = f"its weights are {card.source}" if drawn else f"it comes with {card.source}"
         print(f"{card.name}: nothing to fetch, {how}.")
         return 0
-    print(f"{card.name}: there is nothing to fetch. To get its numbers: {how}.", file=sys.stderr)
+    print(f"{card.name}: there is nothing to fetch. To get its embeddings: {how}.", file=sys.stderr)
     return 1
 
 

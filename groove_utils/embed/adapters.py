@@ -1,4 +1,4 @@
-"""The interface between models and the engine, and how a reader adds a model.
+"""Interface of a model to the extraction engine, with an example of a reader's own model.
 
 An adapter is any object with the attributes of :class:`Adapter`. Twenty lines are enough::
 
@@ -14,16 +14,16 @@ An adapter is any object with the attributes of :class:`Adapter`. Twenty lines a
             return None  # a torch module, or whatever forward() needs
 
         def forward(self, network, batch, n_valid):
-            # batch: torch float32 (n_windows, n_samples); n_valid: samples that are signal.
-            # (n_windows, n_frames, dim) is pooled over the valid frames; (n_windows, dim) is kept
+            # batch: torch float32 (n_windows, n_samples); n_valid: samples before the padding.
+            # (n_windows, n_frames, dim) is averaged over valid frames; (n_windows, dim) is kept
             return {"level": batch.unfold(1, 400, 400).square().mean(2, keepdim=True).sqrt()}
 
 
     register_model("loudness", Loudness)
     embed_audio(y, sr, "loudness")
 
-Registered from a notebook or a plain file, such a model is cached, batched and pooled like any
-other. The page "How to adapt" shows one.
+A model that is registered in a notebook or in a file is cached, batched and pooled like any other.
+The page "How to run and adapt" has an example.
 """
 
 from __future__ import annotations
@@ -42,36 +42,36 @@ class EmbedError(DetailedError):
 
 
 class ModelUnavailableError(ErrorDetails, RuntimeError):
-    """Error raised if a model cannot be loaded here; the message gives the command that helps."""
+    """Error raised if a model cannot be loaded on this machine; the message says how to fix it."""
 
 
 class ModelRefusedError(ErrorDetails, RuntimeError):
-    """A model whose weights, outputs or fingerprint are not the expected ones."""
+    """Error raised if a model's weights, outputs or fingerprint are not the expected ones."""
 
 
 @runtime_checkable
 class Adapter(Protocol):
-    """Interface of a model to the engine.
+    """Interface that a model needs so that the engine can extract its embeddings.
 
     Attributes
     ----------
     sample_rate : int
-        Sample rate in Hz.
+        Sample rate in Hz that the model expects.
     window : float
         Duration in seconds of the audio in one forward pass.
     layers : dict of str to int
-        Dimensions of each layer returned by :meth:`forward`.
+        Number of dimensions of each layer that :meth:`forward` returns.
     hop : float, optional
         Seconds from one window's start to the next; `window` by default.
     lead : float, optional
-        Seconds of silence before the signal; 0 by default. It is needed if frames are centred on
-        their time stamps.
+        Seconds of silence to put before the signal; 0 by default. A model needs it if its frames
+        are centred on their time stamps.
     any_length : bool, optional
-        True if :meth:`forward` accepts windows shorter than `window`; False by default. Last
-        windows are then padded only to the next eighth.
+        True if :meth:`forward` accepts windows shorter than `window`; False by default. The last
+        window of a signal is then padded only to the next multiple of an eighth of `window`.
     prepare : callable, optional
         ``prepare(samples, n_valid)`` computes the network's input from one padded window, in a
-        shape that depends only on ``len(samples)``. It runs in the reading threads, and
+        shape that depends only on ``len(samples)``. It is called in the threads that read audio;
         :meth:`forward` receives batches of its results.
     batch_size : int, optional
         Number of windows per batch on a CPU; 8 by default.
@@ -82,11 +82,11 @@ class Adapter(Protocol):
     version : str, optional
         Version of the weights and of the adapter's own processing; change it when either changes.
     trained : bool, optional
-        False for an untrained twin; True by default.
+        False for an untrained twin, a network with random weights; True by default.
     seed : int, optional
         Seed of an untrained twin's random weights; it is part of the cache key.
     files : callable, optional
-        ``files()`` lists the files of the weights; the model is checked again when one changes.
+        ``files()`` lists the files of the weights. If one changes, the model is checked again.
     """
 
     sample_rate: int
@@ -94,30 +94,32 @@ class Adapter(Protocol):
     layers: dict[str, int]
 
     def load(self) -> Any:
-        """Return the network: a torch module, or any object that :meth:`forward` understands."""
+        """Return the network: a torch module, or any other object that :meth:`forward` accepts."""
 
     def forward(self, network: Any, batch: Any, n_valid: Any) -> dict[str, Any]:
-        """Return the layers of a batch of windows.
+        """Compute the layers for a batch of windows.
 
         Parameters
         ----------
         network : object
             The result of :meth:`load`.
         batch : Tensor of float32, shape (n_windows, n_samples)
-            On the network's device. Each window is zero after its valid samples.
+            Windows on the network's device, padded with zeros after the end of the signal. If
+            there is a method `prepare`, a batch of its results.
         n_valid : Tensor of int, shape (n_windows,)
-            Samples of each window before the signal's end.
+            Number of samples in each window before the end of the signal.
 
         Returns
         -------
         dict of str to array
-            (n_windows, dim), or (n_windows, n_frames, dim) to be pooled over the frames that begin
-            before the end and contain no NaN.
+            Values by layer, of shape (n_windows, dim) or (n_windows, n_frames, dim). The engine
+            averages the latter over the frames that begin before the end of the signal, and
+            ignores NaN.
         """
 
 
 def check_adapter(name: str, adapter: object) -> None:
-    """Raise an EmbedError that lists everything an object lacks to be an adapter."""
+    """Raise an EmbedError that lists all reasons why an object is not a valid adapter."""
     rate, window = getattr(adapter, "sample_rate", None), getattr(adapter, "window", None)
     hop, lead = getattr(adapter, "hop", window), getattr(adapter, "lead", 0)
     layers = getattr(adapter, "layers", None)
@@ -126,9 +128,9 @@ def check_adapter(name: str, adapter: object) -> None:
         problems.append(f"sample_rate is {rate!r}, expected whole Hz")
         rate = 1000
     if not isinstance(window, (int, float)) or not window * rate >= 1:
-        problems.append(f"window is {window!r}, expected seconds, at least those of one sample")
+        problems.append(f"window is {window!r}, expected seconds, at least one sample")
     elif not isinstance(hop, (int, float)) or not 1 <= hop * rate <= window * rate:
-        problems.append(f"hop is {hop!r}, expected seconds, from those of a sample to the window")
+        problems.append(f"hop is {hop!r}, expected seconds, from one sample to the window")
     if not isinstance(lead, (int, float)) or lead < 0:
         problems.append(f"lead is {lead!r}, expected seconds ≥ 0")
     if not isinstance(layers, dict) or not layers:

@@ -1,4 +1,4 @@
-"""Benchmark of the run time and memory of models (the chapter on embeddings)."""
+"""Benchmark of the run time and memory of models, for the chapter on embeddings."""
 
 from __future__ import annotations
 
@@ -37,25 +37,32 @@ __all__ = ["measure_cost", "peak_memory"]
 
 
 def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str]) -> pd.DataFrame:
-    """Time models on sound files, including reading and resampling, without cached vectors.
+    """Measure the run time and peak memory of models on audio files.
 
-    The cost of a model on this kind of machine is measured once, and again if the code of the model
-    or of this package, or a version of a package, changes.
+    The time includes reading and resampling; cached embeddings are not used. Results are kept for
+    each kind of machine, and measured again if the code of the model or of this package, or the
+    version of a package, changes.
 
     Parameters
     ----------
     tracks : mapping of str to path-like
-        Sound files by track.
+        Audio files by track_id.
     models : sequence of str
+        Names of the models.
 
     Returns
     -------
     pandas.DataFrame
-        One row per model: ``model``; ``seconds_per_second`` of audio on this machine, with the
-        weights loaded: processor time summed over cores, which does not depend on other processes,
-        or wall-clock time on a GPU; ``peak_MiB``, the peak main memory of a process that does
-        nothing else; ``numbers``, the number of values per song over all layers. NaN for a model
-        that does not run here, or if there are no tracks.
+        One row per model:
+
+        - ``model``: its name;
+        - ``seconds_per_second``: run time per second of audio, without the loading of the weights;
+          on a CPU, processor time summed over cores, which does not depend on other processes; on
+          a GPU, wall-clock time;
+        - ``peak_MiB``: peak main memory of a process that only runs this model;
+        - ``numbers``: number of values per track over all layers.
+
+        Values are NaN for a model that cannot run on this machine, or if there are no tracks.
     """
     from groove_utils.networks import choose_device  # imports torch
 
@@ -66,8 +73,8 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     machine = _machine(choose_device())
 
     def runs_here(name: str) -> bool:
-        known = name in factories or name in catalogued_models()
-        return known and availability(model_card(name))[0]
+        exists = name in factories or name in catalogued_models()
+        return exists and availability(model_card(name))[0]
 
     def measure(name: str) -> tuple[float, float, int] | None:
         if not paths or not runs_here(name):
@@ -93,7 +100,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
 
 @dataclass(frozen=True)
 class _Sounds:
-    """Sound files, which are the same in any folder and under any name."""
+    """Audio files, compared by their content and not by their paths."""
 
     paths: Mapping[str, str] = field(compare=False)  # by track
     hashes: list[str]  # of the files' bytes
@@ -101,17 +108,17 @@ class _Sounds:
 
 @memoised("model-costs")
 def _cost_alone(sounds: _Sounds, model: str, factory, measured: tuple):
-    """Return the cost of a model in a process of its own.
+    """Measure the cost of a model in a new process.
 
-    It is measured again for another recipe, adapter class or machine, given as `measured`. The
-    process is new because the peak memory of a process never decreases.
+    The result is cached; `measured` (recipe, adapter class and machine) is only part of the cache
+    key. The process is new because the peak memory of a process never decreases.
     """
-    with ProcessPoolExecutor(1) as alone:
-        return alone.submit(_cost_here, sounds.paths, model, factory).result()
+    with ProcessPoolExecutor(1) as process:
+        return process.submit(_cost_here, sounds.paths, model, factory).result()
 
 
 def _machine(device: str) -> str:
-    """Describe what computes: the device, its model, the number of cores."""
+    """Describe the hardware: the device, its model and the number of cores."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.is_file() else []
     processor = next((line for line in lines if "model name" in line), platform.processor())
@@ -123,7 +130,7 @@ def _machine(device: str) -> str:
 
 
 def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, float, int]:
-    """Return seconds, peak memory and number of values."""
+    """Embed tracks; return the seconds, the peak memory in MiB and the values per track."""
     from groove_utils.networks import choose_device  # imports torch
 
     if factory is not None:
@@ -132,16 +139,16 @@ def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, fl
     clock = time.process_time if choose_device() == "cpu" else time.perf_counter
     with tempfile.TemporaryDirectory() as folder:
         empty = ArrayCache(folder, namespace="cost")
-        began = clock()
+        start = clock()
         embedding = embed_tracks(paths, model, cache=empty, progress=False)
-        seconds = clock() - began
+        seconds = clock() - start
     return seconds, peak_memory(), sum(values.shape[1] for values in embedding.layers.values())
 
 
 def peak_memory() -> float:
     """Return the peak main memory of this process so far, in MiB."""
     status = Path("/proc/self/status")
-    if status.is_file():  # getrusage() may return that of the parent process there
+    if status.is_file():  # here, getrusage() may return the parent process's peak
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(lines["VmHWM"].split()[0]) / 1024
     import resource  # not on Windows

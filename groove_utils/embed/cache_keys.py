@@ -33,7 +33,7 @@ _MODELS = Path(__file__).resolve().with_name("models")
 def model_recipe(
     model: str, adapter: Adapter, fingerprint: str, pooling: str, autocast: bool
 ) -> str:
-    """Return everything that a vector depends on, except the audio, as JSON."""
+    """Return, as JSON, everything except the audio that a model's vectors depend on."""
     facts = {
         "version": VERSIONS["embeddings"],
         "model": fingerprint,
@@ -50,26 +50,26 @@ def model_recipe(
 
 
 def vector_key(recipe: str, content: str) -> str:
-    """Return the key of a track's vectors, from a model's recipe and the hash of its audio."""
+    """Return the cache key of a track's vectors, from a model's recipe and the audio's hash."""
     return hash_bytes(recipe, content)
 
 
 def difference_key(total: str, mix: str) -> str:
-    """Return the key of the difference between a sum of stems and a mix, from their hashes."""
+    """Return the cache key for the difference between a sum of stems and a mix, by their hashes."""
     return hash_bytes("difference", total, mix)
 
 
 def record_path(key: str) -> Path:
-    """Return the cache file of a model's record, from an adapter key or a weights key."""
+    """Return the path of a model's record in the cache, for an adapter key or a weights key."""
     name = hash_bytes(key)[:32]
     return cache_folder() / "models" / name[:2] / f"{name}.json"
 
 
 def adapter_key(model: str, adapter: Adapter) -> str:
-    """Return name and version of a model, under which its fingerprint is recorded.
+    """Return a model's name and version, the key under which its fingerprint is recorded.
 
-    If an adapter has no version, a hash of the code and the plain attributes of its class and base
-    classes is used, so that a reader who edits and re-registers a model gets new vectors.
+    If an adapter has no version, a hash of its code and its plain attributes takes the version's
+    place. Readers who edit and re-register their own model therefore get new vectors.
     """
     version = getattr(adapter, "version", None)
     if not version:  # from a new adapter, since loading may have changed the attributes of this one
@@ -104,10 +104,11 @@ def _code_hash(adapter: Adapter) -> str:
 
 
 def weights_key(model: str, adapter: Adapter) -> str | None:
-    """Return a key of the files that a model's fingerprint depends on: its weights and its code.
+    """Return a key for the files that a model's fingerprint depends on: its weights and its code.
 
-    Weights are identified by path, size and modification time, code by its content. None if the
-    adapter has no method ``files()``, or its class is not defined in a file.
+    Weights are identified by path, size and modification time, and code by its content. The key is
+    None if the adapter has no method ``files()``, a file cannot be read, or the adapter's class is
+    not defined in a file.
     """
     files = getattr(adapter, "files", None)
     if files is None:
@@ -127,13 +128,13 @@ def adapter_files(kind: type) -> list[Path]:
     """List the source file of an adapter's class, and the local modules that it imports.
 
     For the package's own adapters, these are the modules of :mod:`groove_utils.embed.models` that
-    are imported directly or indirectly; for a reader's adapter, the modules in the same folder or
-    below.
+    are imported directly or indirectly; for a reader's own adapter, the modules in its folder and
+    below it.
 
     Raises
     ------
     OSError, TypeError
-        If the class is not defined in a file, such as in an interactive session.
+        If the class is not defined in a file, for example in an interactive session.
 
     Examples
     --------
@@ -146,16 +147,16 @@ def adapter_files(kind: type) -> list[Path]:
         root, prefix = _MODELS, "groove_utils.embed.models."
     else:
         root, prefix = start.parent, ""
-    found, waiting = {start}, [start]
-    while waiting:
-        new = set(_imported_files(waiting.pop(), root, prefix)) - found
-        found |= new
-        waiting += new
-    return sorted(found)
+    files, queue = {start}, [start]
+    while queue:
+        new = set(_imported_files(queue.pop(), root, prefix)) - files
+        files |= new
+        queue += new
+    return sorted(files)
 
 
 def _imported_files(file: Path, root: Path, prefix: str) -> Iterator[Path]:
-    """Yield files below `root` that a file imports by names that begin with `prefix`."""
+    """Yield files below `root` that a file imports under names beginning with `prefix`."""
     for name in _imported_names(file, hash_file(file)):
         place = root.joinpath(*name.removeprefix(prefix).split("."))
         if name.startswith(prefix):

@@ -14,11 +14,12 @@ __all__ = ["ModelCard", "catalogued_models"]
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Facts about a model that affect how far its results can be trusted.
+    """Facts about a pretrained model, such as its training, layers, licence and source.
 
     Attributes
     ----------
     name, paper : str
+        Name in the catalogue; publication.
     architecture, training : str
         Kind of network; training data and task.
     licence : str
@@ -30,36 +31,39 @@ class ModelCard:
     window, hop : float
         Window length and hop in seconds.
     layers : dict of str to int or None
-        Dimensions of each layer; None if they are those of published vectors.
+        Number of dimensions of each layer; None if published vectors define it.
     parameters : int or None
-        Number of parameters of the part that is used, such as the audio tower: counted in the
-        loaded network (models from packages) or in one built from the published configuration
-        (models from the hub).
+        Number of parameters of the part of the network that is used, such as the audio tower; None
+        if unknown. For a model from a package, they are counted in the loaded network; for a model
+        from the hub, in a network built from the published configuration.
     source, revision : str
         Origin of the weights, and their exact version.
     factory : str
-        ``module:class`` of its adapter; empty if its vectors come with a study.
+        ``module:class`` of the adapter; empty if the model cannot be run and its vectors come with
+        a study.
     packages : tuple of str
         Packages that must be importable.
     install : str
-        The command that installs them, or how to obtain its vectors.
+        Command that installs the packages, or instructions for obtaining the vectors.
     repository : str
         Repository on the Hugging Face hub; empty for models from a package.
     opt_in : bool
-        True if it runs code by its authors, which has to be allowed by name.
+        True if the model runs code by its authors, which the reader has to allow.
     in_paper : bool
-        True if it is one of the seven models of Marmoret et al. (2026).
-    files, weights : tuple of str, str
-        Files needed for loading, as patterns, and the weights file at that revision.
+        True for the seven models of Marmoret et al. (2026).
+    files : tuple of str
+        Patterns of the files that are needed for loading, other than the weights.
+    weights : str
+        Name of the weights file at that revision, for messages.
     text_files : tuple of str
-        Further files needed by :func:`groove_utils.embed.embed_text`.
+        Further files that :func:`groove_utils.embed.embed_text` needs.
     parts : tuple of str
         Other repositories whose ``config.json`` is needed for loading; their revision is not
         pinned.
     note : str
-        Remarks on its revision or its requirements.
+        Remarks, for example on the licence or the requirements.
     fault : str
-        Why a reader's own model cannot be created, and how to fix it; empty otherwise.
+        For a reader's own model that cannot be created: the reason, and how to fix it.
     """
 
     name: str
@@ -90,7 +94,7 @@ class ModelCard:
 
     @property
     def terms(self) -> str:
-        """Restriction on the use of the weights, in words; empty if there is none."""
+        """Short note on restrictions of the licence of the weights; empty if there are none."""
         return {True: "research only", False: "", None: "terms not recorded here"}[
             self.research_only
         ]
@@ -98,7 +102,7 @@ class ModelCard:
 
 @functools.cache
 def catalogued_models() -> dict[str, ModelCard]:
-    """Return all catalogued models by name, in the order of ``models.yaml``.
+    """Return the cards of all catalogued models, by name.
 
     Examples
     --------
@@ -118,8 +122,8 @@ def catalogued_models() -> dict[str, ModelCard]:
 
 
 def _read_group(defaults: dict, models: dict) -> Iterator[ModelCard]:
-    for name, own in models.items():
-        fields = {**defaults, **own, "name": name}
+    for name, entry in models.items():
+        fields = {**defaults, **entry, "name": name}
         if hub := fields.pop("hub", ""):
             fields["repository"], _, fields["revision"] = hub.partition("@")
         n_layers, dim = fields.pop("hidden_layers", (0, 0))

@@ -1,4 +1,4 @@
-"""Catalogued and registered models: their cards and their adapters."""
+"""Cards and adapters of the catalogued models and of models that readers register."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ _REGISTRATIONS: dict[str, int] = {}  # how often a model was registered under a 
 
 
 def list_models() -> pd.DataFrame:
-    """List all models, one row per model, with those added by :func:`register_model` last.
+    """Tabulate the catalogued models, followed by those added with :func:`register_model`.
 
     Returns
     -------
     pandas.DataFrame, indexed by name
-        The fields of :class:`ModelCard`, with `n_layers`, `dims`, and the results of
-        :func:`groove_utils.embed.weights.availability`: `available` (bool), `state`, `how`.
+        One row per model: the fields of :class:`ModelCard`, except technical ones such as `files`;
+        `n_layers` and `dims`, the number of layers and of their dimensions; and `available` (bool),
+        `state` and `how`, the results of :func:`groove_utils.embed.weights.availability`.
 
     Examples
     --------
@@ -68,7 +69,7 @@ def model_card(name: str) -> ModelCard:
     Raises
     ------
     EmbedError
-        If there is no such model; the message lists the known ones.
+        If there is no such model; the message lists all models.
 
     Examples
     --------
@@ -79,9 +80,10 @@ def model_card(name: str) -> ModelCard:
         return _own_card(name)
     catalogue = catalogued_models()
     if name not in catalogue:
-        known = ", ".join([*catalogue, *_REGISTERED])
+        names = ", ".join([*catalogue, *_REGISTERED])
         raise EmbedError(
-            f"there is no model {name!r}. Known are {known}; add yours with register_model().",
+            f"there is no model {name!r}. Choose one of {names}; or add your own model with "
+            "register_model().",
             kind="unknown_model",
             value=name,
         )
@@ -89,7 +91,7 @@ def model_card(name: str) -> ModelCard:
 
 
 def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool = False) -> None:
-    """Add your own model under a name.
+    """Register your own model under a name.
 
     Parameters
     ----------
@@ -99,13 +101,14 @@ def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool 
         The adapter's class, or any function without required arguments that returns an adapter; see
         :mod:`groove_utils.embed.adapters`.
     replace : bool
-        Replace a model registered under the same name, as when re-running a notebook cell.
+        Replace your model if the name is already registered, for example when a notebook cell is
+        run again.
 
     Raises
     ------
     EmbedError
-        If the name is taken, or the factory does not return an adapter; the message lists what it
-        lacks.
+        If the name is taken, or the factory does not return a valid adapter; the message lists the
+        problems.
     """
     if name in catalogued_models() or (name in _REGISTERED and not replace):
         raise EmbedError(
@@ -127,7 +130,7 @@ def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool 
 
 
 def unregister_model(name: str) -> None:
-    """Remove a model that :func:`register_model` added."""
+    """Remove a model that was added with :func:`register_model`."""
     _REGISTERED.pop(name, None)
 
 
@@ -137,12 +140,12 @@ def registered_models() -> dict[str, Callable[..., Adapter]]:
 
 
 def registration(name: str) -> int:
-    """Count how often a name was registered; each time, it may be a different model."""
+    """Return how often a name was registered, since it may be a different model each time."""
     return _REGISTRATIONS.get(name, 0)
 
 
 def _own_card(name: str) -> ModelCard:
-    """Create the card of a reader's own model from its adapter's attributes."""
+    """Create the model card of a reader's own model from the attributes of its adapter."""
     fields = {"architecture": "–", "sample_rate": 0, "window": 0.0, "hop": 0.0, "layers": {}}
     fields |= {"training": "a model of your own", "source": "register_model()", "revision": "–"}
     fields |= {"licence": "–", "research_only": False, "paper": "–", "parameters": None}
@@ -164,14 +167,15 @@ def make_adapter(name: str, seed: int = 0) -> Adapter:
     ----------
     name : str
     seed : int
-        Seed of an untrained twin's weights; other models ignore it.
+        Seed of an untrained twin's random weights; other models ignore it.
 
     Raises
     ------
     EmbedError
         If there is no such model, or the registered factory does not return an adapter.
     ModelUnavailableError
-        If the model needs a package, consent or vectors that are missing.
+        If the model needs a package that is not installed, or the reader's consent, or if only its
+        precomputed vectors can be used.
     """
     if name in _REGISTERED:
         adapter = _REGISTERED[name]()

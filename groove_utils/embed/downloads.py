@@ -1,7 +1,7 @@
 """Downloads of weights from the Hugging Face hub, at pinned revisions.
 
-A download that was stopped goes on when it is started again: files that are complete are kept, and
-within a run the hub's client takes up lost connections where they broke off.
+A download that was interrupted can be started again: complete files are kept. If the connection is
+lost, the hub's client resumes within the same run.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class RemoteFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Download:
-    """Files of a model on the hub.
+    """Files of a model to be downloaded from the Hugging Face hub.
 
     Attributes
     ----------
@@ -51,8 +51,9 @@ class Download:
     revision : str
         Full hash of the commit.
     patterns : tuple of str
-        Patterns of the files' names.
+        Patterns that match the names of the files.
     files : tuple of RemoteFile
+        All matching files, including those that are already in the cache.
     """
 
     card: ModelCard
@@ -62,7 +63,7 @@ class Download:
 
     @property
     def missing_bytes(self) -> int:
-        """Number of bytes in files that are not in the hub's cache yet."""
+        """Total size in bytes of the files that are not yet in the hub's local cache."""
         return sum(file.size for file in self.files if self._cached(file) is None)
 
     def _cached(self, file: RemoteFile) -> str | None:
@@ -74,13 +75,14 @@ class Download:
 
 
 def plan_download(card: ModelCard) -> Download:
-    """List the files of a model that a download would fetch; nothing is written.
+    """List the files of a model that a download would fetch, without downloading anything.
 
     Raises
     ------
     ModelUnavailableError
-        With kind ``needs_consent`` if the reader has not allowed the code that the model needs,
-        ``hub_unreachable`` if the hub does not respond, or else ``not_fetched``.
+        With kind ``needs_consent`` if the model runs its authors' code and the reader has not
+        allowed it, ``hub_unreachable`` if the hub does not respond, and ``not_fetched`` if the hub
+        returns an error.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
@@ -97,9 +99,9 @@ def plan_download(card: ModelCard) -> Download:
     try:
         revision = _full_revision(card.repository, card.revision)
         info = HfApi().model_info(card.repository, revision=revision, files_metadata=True)
-    except (HfHubHTTPError, LookupError) as error:  # the hub has answered
+    except (HfHubHTTPError, LookupError) as error:  # the hub has responded
         raise _not_fetched(card, error) from error
-    except Exception as error:  # connections have errors of several libraries
+    except Exception as error:  # several libraries raise connection errors
         raise _not_fetched(card, error, "hub_unreachable") from error
     names = [file.rfilename for file in info.siblings]
     safe = any(name.endswith(".safetensors") and "/" not in name for name in names)
@@ -139,10 +141,10 @@ def _not_fetched(
 
 
 def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
-    """Download a model's files at its pinned revision; return their folder.
+    """Download a model's files from the hub at the pinned revision, and return their folder.
 
-    The authors' code is downloaded only if the model needs it and the reader has allowed it by
-    name.
+    Code by the model's authors is downloaded only if the model needs it and the reader has allowed
+    it in ``$GROOVE_REMOTE_CODE``.
 
     Parameters
     ----------
@@ -153,10 +155,10 @@ def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
     Raises
     ------
     ModelUnavailableError
-        If the reader has not allowed that code, the hub cannot be reached, or the repository lacks
-        required files.
+        If the reader has not allowed code that the model needs, the hub cannot be reached, or the
+        repository lacks required files.
     ModelRefusedError
-        If a file differs from the hash that the hub states for it.
+        If a file does not have the hash that the hub gives for it.
     """
     from huggingface_hub import snapshot_download
 
@@ -166,12 +168,12 @@ def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
         folder = Path(snapshot_download(card.repository, **options))
         for part in card.parts:
             snapshot_download(part, allow_patterns=["config.json"])
-    except Exception as error:  # connections and disks have errors of several libraries
+    except Exception as error:  # several libraries raise connection and disk errors
         raise _not_fetched(card, error) from error
     if missing := missing_files(card, folder):
         raise ModelUnavailableError(
             f"{card.name}: {card.repository} at revision {card.revision} was fetched, but lacks "
-            f"{', '.join(missing)}. If you have them from elsewhere, {copy_steps(card)}",
+            f"{', '.join(missing)}. If you have these files from elsewhere, {copy_steps(card)}",
             kind="missing_files",
             path=folder,
             value=missing,
@@ -180,8 +182,8 @@ def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
         if file.sha256 and hash_file(folder / file.name) != file.sha256:
             path = (folder / file.name).resolve()  # the folder has only links to the files
             raise ModelRefusedError(
-                f"{card.name}: {path} differs from the hash that the hub states for {file.name}. "
-                "Delete it, and fetch again.",
+                f"{card.name}: {path} does not have the hash that the hub gives for "
+                f"{file.name}. Delete it, and fetch again.",
                 kind="damaged_file",
                 path=path,
                 value=file.sha256,
@@ -190,22 +192,26 @@ def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
 
 
 def fetch_models(cards: Iterable[ModelCard]) -> int:
-    """Fetch those of some models that the hub has, and record their fingerprints.
+    """Download the models that are on the hub, and verify or record their fingerprints.
 
-    Sizes and licences are printed before anything is fetched. A failure does not prevent the
-    remaining downloads. A model is compared with its record in the package's
-    ``fingerprints.json``, or added to it.
+    Sizes and licences are printed before anything is downloaded. If one model fails, the others are
+    still downloaded. A model with a record in the package's ``fingerprints.json`` is compared with
+    that record; otherwise, a record is added.
+
+    Parameters
+    ----------
+    cards : iterable of ModelCard
 
     Returns
     -------
     int
-        Number of models that could not be fetched, or cannot run.
+        Number of models that could not be downloaded or verified, or cannot run on this machine.
 
     Raises
     ------
     ModelUnavailableError
         With kind ``hub_unreachable`` if the hub does not respond, or ``disk_full`` if there is not
-        enough space for the files. Nothing was fetched.
+        enough space for the files. In both cases, nothing is downloaded.
     """
     cards = list(cards)
     downloads, problems = _plan_downloads(cards)
@@ -222,18 +228,18 @@ def fetch_models(cards: Iterable[ModelCard]) -> int:
                 result = "equals its record" if verify_or_record(card.name) else "recorded"
                 print(f"{card.name}: {result} in {fingerprints.REGISTRY}")
             else:
-                problems.append(f"{card.name}: it is on this machine, but to run it, {how}")
+                problems.append(f"{card.name}: its files are on this machine; to run it, {how}")
         except (ModelUnavailableError, ModelRefusedError) as error:
             problems.append(str(error))
         finally:
-            forget_models()  # they hold gigabytes
+            forget_models()  # loaded models need gigabytes
     for problem in problems:
         print(problem, file=sys.stderr)
     return len(problems)
 
 
 def _plan_downloads(cards: Iterable[ModelCard]) -> tuple[dict[str, Download], list[str]]:
-    """Print where each model stands; return the downloads by model, and messages of failures."""
+    """Print the state of each model; return planned downloads by model, and error messages."""
     downloads, problems = {}, []
     for card in cards:
         terms = f"{card.licence}{f' ({card.terms})' if card.terms else ''}"
@@ -243,8 +249,8 @@ def _plan_downloads(cards: Iterable[ModelCard]) -> tuple[dict[str, Download], li
             print(f"{card.name}: on this machine, {terms}")
         elif card.opt_in and card.name not in consented():
             print(
-                f"{card.name}: left out, {terms}; it runs its authors' code: if you trust it, "
-                f"`export GROOVE_REMOTE_CODE={card.name}` and fetch again"
+                f"{card.name}: left out, {terms}; it runs its authors' code. If you trust it, run "
+                f"`export GROOVE_REMOTE_CODE={card.name}`, and fetch again"
             )
         else:
             try:
@@ -288,7 +294,7 @@ def _unreachable(cards: Iterable[ModelCard], error: Exception) -> ModelUnavailab
 
 
 def _check_space(downloads: Mapping[str, Download]) -> None:
-    """Print the size of all downloads; raise an error if the disk has less space."""
+    """Print the total size of downloads; raise an error if the disk has too little space."""
     from huggingface_hub import constants
 
     needed = sum(download.missing_bytes for download in downloads.values())

@@ -14,17 +14,19 @@ __all__ = ["Embedding"]
 
 @dataclass(frozen=True)
 class Embedding:
-    """Vectors of a set of tracks, by layer of a model.
+    """Embeddings of a set of tracks by one model: a matrix per layer.
 
     Attributes
     ----------
     model : str
+        Name of the model.
     track_ids : list of str
-        The tracks, in the order of the rows.
+        Track ids, in the order of the rows.
     layers : dict of str to ndarray of float32, shape (n_tracks, dim)
+        Vectors by layer, one row per track.
     silent : list of str
-        Tracks without a sample above −90 dB; they are embedded like the others, but should be
-        checked.
+        Tracks whose samples are all below −90 dB of full scale. They are embedded like the others,
+        but should be checked.
     source : str
         ``computed``, or the folder of the precomputed vectors.
     """
@@ -51,7 +53,7 @@ class Embedding:
         return f"<Embedding of {len(self.track_ids)} tracks by {self.model}: {sizes}>"
 
     def layer(self, name: str) -> np.ndarray:
-        """Return one layer's vectors, float32 (n_tracks, dim).
+        """Return the vectors of one layer, float32 (n_tracks, dim).
 
         Raises
         ------
@@ -63,14 +65,20 @@ class Embedding:
         return self.layers[name]
 
     def frame(self, layer: str) -> pd.DataFrame:
-        """Return one layer as a table, tracks × dimensions, indexed by track_id."""
+        """Return one layer as a table: one row per track_id, one column per dimension."""
         values = self.layer(layer)
         columns = [f"{layer}_{i:04d}" for i in range(values.shape[1])]
         index = pd.Index(self.track_ids, name="track_id", dtype="str")
         return pd.DataFrame(values, index=index, columns=columns)
 
     def select(self, track_ids: list[str]) -> Embedding:
-        """Return the embedding of some of the tracks, in the given order."""
+        """Return the embeddings of a selection of tracks, in the given order.
+
+        Raises
+        ------
+        KeyError
+            If there is no embedding of a track.
+        """
         rows = {track: i for i, track in enumerate(self.track_ids)}
         missing = [track for track in track_ids if track not in rows]
         if missing:

@@ -1,8 +1,8 @@
-"""Distribution of an extraction over processes on this machine, or over a Dask cluster.
+"""Distribute the extraction of embeddings over local processes or a Dask cluster.
 
-Tracks are sent in small bundles. Workers write to the same cache, which must be accessible to all
-under the same path, and return only error messages. If a worker dies, its bundle is given to
-another one, which finds completed results in the cache.
+Tracks are sent to the workers in small bundles. All workers write to one cache, which they must be
+able to access under the same path, and return only error messages. If a worker of a cluster dies,
+another worker takes over its bundle and finds the completed results in the cache.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from groove_utils.embed.jobs import Settings, compute_missing
 
 __all__ = ["embed_distributed", "open_pool", "pickled_by_value"]
 
-BUNDLE = 16  # tracks or sums of stems: a few batches, which may be lost
+BUNDLE = 16  # tracks or sums of stems per job; few, since a job is repeated if its worker dies
 
 
 def embed_distributed(
@@ -36,29 +36,29 @@ def embed_distributed(
     cache: ArrayCache,
     bar=None,
 ) -> dict[str, str]:
-    """Embed tracks through an executor, into the cache.
+    """Embed tracks in several processes or on a cluster, and write the results to the cache.
 
     Parameters
     ----------
     executor : str
-        ``dask://HOST:PORT`` (the scheduler's address) or ``joblib:N`` (N processes here).
+        ``dask://HOST:PORT`` (address of a Dask scheduler) or ``joblib:N`` (N local processes).
     work, todo, settings, cache, bar
         As in :func:`groove_utils.embed.jobs.compute_missing`.
 
     Returns
     -------
     dict of str to str
-        Error messages, by track.
+        Error messages by track, for tracks that cannot be embedded.
 
     Raises
     ------
     EmbedError
-        If the executor's address is invalid.
+        If `executor` has neither of the two forms.
     ConnectionError
-        If no scheduler responds.
+        If no scheduler responds at the address.
     """
-    lacking = {name for models in todo.values() for name in models}
-    factories = {name: f for name, f in registered_models().items() if name in lacking}
+    needed = {name for models in todo.values() for name in models}
+    factories = {name: f for name, f in registered_models().items() if name in needed}
     place = str(cache.folder.parent.resolve()), cache.namespace
     embed = functools.partial(_embed_bundle, settings, place, factories)
     ids = list(todo)
@@ -74,7 +74,7 @@ def embed_distributed(
 
 
 def _embed_bundle(settings, place, factories, work, todo) -> tuple[int, dict[str, str]]:
-    """Embed a bundle in a worker; return the number of embeddings, and error messages."""
+    """Embed a bundle of tracks; return the number of embeddings, and error messages by track."""
     for name, factory in factories.items():
         if registered_models().get(name) is not factory:  # otherwise it would be loaded again
             register_model(name, factory, replace=True)
@@ -84,31 +84,31 @@ def _embed_bundle(settings, place, factories, work, todo) -> tuple[int, dict[str
 
 @contextlib.contextmanager
 def pickled_by_value(factories: Iterable[Callable]) -> Iterator[None]:
-    """Send source files of adapter factories to the workers, together with the jobs.
+    """Pickle the modules in which readers define adapter factories by value, not by reference.
 
-    A worker may run on another machine, which does not have the reader's file. Installed packages
-    also have to be installed there.
+    The code is thus sent to workers together with the jobs; a worker on another machine does not
+    have the reader's files. Packages that are installed here must also be installed there.
     """
     installed = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")}
     modules = {sys.modules.get(factory.__module__) for factory in factories}
-    plain = []
+    local_modules = []
     for module in modules - {None, sys.modules["__main__"]}:
         file = getattr(module, "__file__", None)
-        own = module.__name__.partition(".")[0] == __name__.partition(".")[0]
-        if file and not own and installed.isdisjoint(Path(file).absolute().parents):
-            plain.append(module)
-    for module in plain:
+        in_package = module.__name__.partition(".")[0] == __name__.partition(".")[0]
+        if file and not in_package and installed.isdisjoint(Path(file).absolute().parents):
+            local_modules.append(module)
+    for module in local_modules:
         cloudpickle.register_pickle_by_value(module)
     try:
         yield
     finally:
-        for module in plain:
+        for module in local_modules:
             cloudpickle.unregister_pickle_by_value(module)
 
 
 @contextlib.contextmanager
 def open_pool(executor: str) -> Iterator[Callable]:
-    """Connect to an executor; yield a function that runs jobs there and returns their results."""
+    """Connect to an executor; yield a function that runs jobs there and iterates over results."""
     processes = re.fullmatch(r"joblib:([1-9]\d*)", executor)
     cluster = re.fullmatch(r"(?:dask|tcp)://(\[?[^/\s]+\]?:\d+)", executor)
     if processes:
@@ -132,7 +132,7 @@ def open_pool(executor: str) -> Iterator[Callable]:
 def _run_on_cluster(client, function: Callable, jobs: Sequence[tuple]) -> Iterator:
     from distributed import as_completed
 
-    # no list of all futures: workers free what belongs to one once nothing here refers to it
+    # a generator, since workers free a result once its future is no longer referenced here
     futures = (client.submit(function, *job, pure=False, retries=3) for job in jobs)
     for future in as_completed(futures, loop=client.loop):
         yield future.result()

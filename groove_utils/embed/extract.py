@@ -1,4 +1,4 @@
-"""Embedding of a signal, a set of tracks, or a study."""
+"""Extraction of embeddings from a signal, a set of tracks or a study."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def embed_audio(
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Full scale is −1…1; channels are averaged.
+        Samples; full scale is −1 to 1. Channels are averaged.
     sr : int
         Sample rate in Hz.
     model : str
-        Name in :func:`groove_utils.embed.list_models`, or of a registered model.
+        Name of a model; :func:`groove_utils.embed.list_models` lists them.
     seed : int
-        Seed of an untrained twin's weights.
+        Seed of the random weights of an untrained twin; other models ignore it.
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; by default ``$GROOVE_DEVICE``, or else a GPU if there is one.
 
     Returns
     -------
     dict of str to ndarray of float32, shape (n_windows, dim)
-        Vectors by layer. The windows cover the whole signal; frames beyond its end are ignored.
+        Vectors by layer. The windows cover the whole signal; frames after its end are ignored.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def embed_audio(
     EmbedError
         If there is no such model.
     ModelUnavailableError
-        If the model cannot be loaded; the message gives the command that fixes this.
+        If the model cannot be loaded; the message says how to fix it.
     ModelRefusedError
         If the loaded model differs from its weights file or its record.
 
@@ -82,11 +82,20 @@ def embed_tracks(tracks: Mapping[str, Signal], model: str, **options) -> Embeddi
     Parameters
     ----------
     tracks : mapping of str to path or (ndarray, int)
-        Audio files, or signals with their sample rates, by track_id.
+        Audio files, or pairs of a signal and its sample rate, by track_id.
     model : str
-        Name in :func:`groove_utils.embed.list_models`, or of a registered model.
+        Name of a model; :func:`groove_utils.embed.list_models` lists them.
     **options
         As in :func:`embed_models`: seed, pooling, cache, device, autocast, executor, progress.
+
+    Returns
+    -------
+    Embedding
+
+    Raises
+    ------
+    AudioError, EmbedError, ModelUnavailableError, ModelRefusedError
+        As in :func:`embed_models`.
 
     Examples
     --------
@@ -114,25 +123,26 @@ def embed_models(
     Parameters
     ----------
     tracks : mapping of str to path or (ndarray, int)
-        Audio files, or signals with their sample rates, by track_id.
+        Audio files, or pairs of a signal and its sample rate, by track_id.
     models : sequence of str
-        Names in :func:`groove_utils.embed.list_models`, or of registered models.
+        Names of models; :func:`groove_utils.embed.list_models` lists them.
     seed : int
-        Seed of an untrained twin's weights.
+        Seed of the random weights of an untrained twin; other models ignore it.
     pooling : {'mean', 'mean+std'}
         A track's vector is the mean over its frames, optionally followed by their standard
         deviation.
     cache : ArrayCache, optional
-        Store of vectors; the project's cache by default. Tracks with the same audio are computed
-        once.
+        Cache of vectors; the project's cache by default. Tracks with identical audio are computed
+        only once.
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; by default ``$GROOVE_DEVICE``, or else a GPU if there is one.
     autocast : bool
-        Compute matrix products in bfloat16 if the device supports it in hardware. This is up to
-        twice as fast, and changes a layer by less than 2% of its norm.
+        Compute matrix products in bfloat16 if the device supports it in hardware. This is faster,
+        and changes a layer by less than 2% of its norm.
     executor : str, optional
-        ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N processes; all must have
-        access to the cache. By default ``$EXECUTOR``, or else this process with all of its cores.
+        ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N local processes; all workers
+        must have access to the cache. By default ``$EXECUTOR``, or else this process, with all
+        cores.
     progress : bool
         Show a progress bar.
 
@@ -144,10 +154,12 @@ def embed_models(
     Raises
     ------
     AudioError
-        If tracks cannot be used. The error lists them all; the other tracks have been cached by
-        then.
-    EmbedError, ModelUnavailableError, ModelRefusedError
-        If an option is invalid; otherwise as in :func:`embed_audio`.
+        If some tracks cannot be embedded; the message lists them. The embeddings of the other
+        tracks are cached nevertheless.
+    EmbedError
+        If an option is invalid, there are no tracks, or there is no such model.
+    ModelUnavailableError, ModelRefusedError
+        As in :func:`embed_audio`.
     """
     models = [models] if isinstance(models, str) else list(models)
     cache = ArrayCache(namespace="embeddings") if cache is None else cache
@@ -181,7 +193,7 @@ def embed_models(
 def _missing(
     keys: Mapping[str, Mapping[str, str]], tracks: Iterable[str], entries: Mapping
 ) -> tuple[dict[str, list[str]], set[str]]:
-    """Return the models without cached vectors for each track, and the vectors' keys."""
+    """Return, by track, the models without cached vectors; and the cache keys of these vectors."""
     todo: dict[str, list[str]] = {}
     missing: set[str] = set()
     for track in tracks:
@@ -221,45 +233,51 @@ def embed_study(
     study : Study
         See :func:`groove_utils.study.load_study`.
     model : str or sequence of str
-        A model, or a folder in the study's ``embeddings/``. If several are given, each track is
-        read only once.
+        Name of a model, or of a folder in the study's ``embeddings/``. For several models, each
+        track is read only once.
     stems : str or sequence of str, optional
-        Embed the sum of these stems (``drums``, ``bass``, ``other``, ``vocals``) instead of the
-        full mix.
+        Stems (``drums``, ``bass``, ``other``, ``vocals``) whose sum is embedded instead of the full
+        mix.
     tracks : iterable of str, optional
         Track ids; all by default, in the order of ``tracks.csv``.
     **options
-        As in :func:`embed_tracks`: seed, pooling, cache, device, autocast, executor, progress.
+        As in :func:`embed_models`: seed, pooling, cache, device, autocast, executor, progress.
 
     Returns
     -------
     Embedding, or dict of str to Embedding
-        The embedding, or embeddings by model if several are given.
+        The embedding, or a dict of embeddings by model if `model` is a sequence.
 
     Raises
     ------
     EmbedError
-        If a track lacks a stem, `stems` is empty or names one twice, vectors in `embeddings/` are
-        missing or damaged, or `pooling` is not the mean although vectors are precomputed.
+        If a track lacks one of the stems, `stems` is empty or contains a stem twice, vectors in
+        ``embeddings/`` are missing or damaged, or `pooling` is not ``'mean'`` although the vectors
+        are precomputed.
+    AudioError, ModelUnavailableError, ModelRefusedError
+        As in :func:`embed_models`.
 
     Notes
     -----
     If the study contains ``embeddings/<model>/<track_id>.npz``, these vectors are used and nothing
-    is computed; `seed` and `autocast` then have no effect, and a RuntimeWarning says so. The keys
-    of each archive are layer names; an array of shape (dim,) is a track's vector, and one of shape
-    (n_windows, dim) is averaged over its windows. As an exception, ``audio_embedding`` of shape
-    (n_layers, dim) contains the layers ``layer_00``, ``layer_01``… of a catalogued model that has
-    exactly these, as in the published vectors of MERT (13 × 768). Vectors of a stem are read from
-    ``embeddings/<model>/<stem>/<track_id>.npz``, and those of a sum of stems from
-    ``embeddings/<model>/<stem>+<stem>/``, with stems in the order drums, bass, other, vocals.
+    is computed; `seed` and `autocast` then have no effect, and a RuntimeWarning is given. The keys
+    of each archive are layer names. An array of shape (dim,) is a track's vector, and an array of
+    shape (n_windows, dim) is averaged over windows. There is one exception: if a catalogued model
+    has exactly the layers ``layer_00``, ``layer_01``…, an array ``audio_embedding`` of shape
+    (n_layers, dim) contains these layers, as in the published vectors of MERT (13 × 768). Vectors
+    of a stem are read from ``embeddings/<model>/<stem>/<track_id>.npz``, and vectors of a sum of
+    stems from ``embeddings/<model>/<stem>+<stem>/``, with the stems in the order drums, bass,
+    other, vocals.
     """
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
     stems = [stems] if isinstance(stems, str) else stems
     models = [model] if isinstance(model, str) else list(model)
     archives = {name: study.vector_paths(name, stems) for name in models}
-    found = {name: read_precomputed(paths, name, ids) for name, paths in archives.items() if paths}
-    check_options(found, **options)
-    if missing := [name for name in models if name not in found]:
+    embeddings = {
+        name: read_precomputed(paths, name, ids) for name, paths in archives.items() if paths
+    }
+    check_options(embeddings, **options)
+    if missing := [name for name in models if name not in embeddings]:
         if stems is None:
             work = {track: study.audio_path(track) for track in ids}
         else:
@@ -267,17 +285,19 @@ def embed_study(
                 track: SumSource(pick_stems(study, track, study.stem_paths(track), stems))
                 for track in ids
             }
-        found |= embed_models(work, missing, **options)
-    return found[model] if isinstance(model, str) else {name: found[name] for name in models}
+        embeddings |= embed_models(work, missing, **options)
+    if isinstance(model, str):
+        return embeddings[model]
+    return {name: embeddings[name] for name in models}
 
 
 def pick_stems(study, track: str, parts: Mapping[str, T], stems: Sequence[str]) -> list[T]:
-    """Return some of a track's stems; raise an EmbedError if one is missing or repeated."""
+    """Return parts of a track by stem; raise an EmbedError if a stem is missing or repeated."""
     if not stems or len(set(stems)) < len(stems) or not set(stems) <= set(parts):
         raise EmbedError(
-            f"{study.path}: stems of track {track!r} are {', '.join(stems) or 'none'}; expected "
-            f"one or more, each once, out of {', '.join(parts) or 'none'}. Put stems into "
-            f"stems/{track}/, or choose other stems.",
+            f"{study.path}: the stems chosen for track {track!r} are {', '.join(stems) or 'none'}; "
+            f"expected one or more of {', '.join(parts) or 'none'}, without repetition. Put stems "
+            f"into stems/{track}/, or choose other stems.",
             kind="wrong_stems",
             path=study.path,
             column="stems",
@@ -287,7 +307,7 @@ def pick_stems(study, track: str, parts: Mapping[str, T], stems: Sequence[str]) 
 
 
 def _absolute(work: Mapping[str, Source]) -> Mapping[str, Source]:
-    """Return the same sources with absolute paths, for workers that may run in another folder."""
+    """Make the paths of sources absolute, for workers that may run in another folder."""
     for source in work.values():
         for part in getattr(source, "parts", [source]):
             if isinstance(part, FileSource):
@@ -298,7 +318,7 @@ def _absolute(work: Mapping[str, Source]) -> Mapping[str, Source]:
 def _open_sources(
     tracks: Mapping[str, Signal],
 ) -> tuple[dict[str, Source], dict[str, str], dict[str, str]]:
-    """Return the sources of readable tracks, the hashes of their audio, and error messages."""
+    """Return sources and audio hashes of readable tracks, and error messages of the others."""
     if not isinstance(tracks, Mapping):
         raise EmbedError(
             f"tracks is a {type(tracks).__name__}; expected a dict of track_id to a path, or to a "
@@ -317,18 +337,18 @@ def _open_sources(
     return sources, contents, problems
 
 
-def _collect(model: str, tracks: Iterable[str], keys: Mapping, found: Mapping) -> Embedding:
+def _collect(model: str, tracks: Iterable[str], keys: Mapping, entries: Mapping) -> Embedding:
     ids = list(tracks)
     if not ids:
         raise EmbedError(f"{model}: there are no tracks to embed.", kind="no_tracks")
-    rows = [found[keys[track]] for track in ids]
+    rows = [entries[keys[track]] for track in ids]
     names = [name for name in rows[0] if name != "peak"]
     layers = {name: np.stack([row[name] for row in rows]) for name in names}
     silent = [track for track, row in zip(ids, rows) if float(row["peak"]) < SILENCE]
     if silent:
         warnings.warn(
             f"{model}: {len(silent)} of {len(ids)} tracks are silent (the first is {silent[0]}). "
-            "They are embedded nevertheless, and listed in the embedding's attribute silent.",
+            "They are embedded nevertheless; the attribute silent of the embedding lists them.",
             RuntimeWarning,
             stacklevel=4,
         )

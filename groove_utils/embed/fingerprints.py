@@ -1,14 +1,14 @@
-"""Compare a loaded model with its record before it is used.
+"""Verify each loaded model against its record.
 
 Three faults raise no error and give plausible numbers: random weights, an uninitialised buffer, and
 a random step in the preprocessing. Every model is therefore checked when it is loaded:
 
-1. its fingerprint, a hash of weights and buffers, must equal the recorded one; 2. a probe signal,
-embedded twice, must give the same numbers twice, equal to the recorded ones.
+- Its fingerprint, a hash of weights and buffers, must equal the recorded fingerprint.
+- A probe signal is embedded twice. Both results must be equal, and must equal the recorded result.
 
-The record is ``fingerprints.json`` next to this module for models of the package, written by
-``python -m groove_utils.embed record NAME``. For others, the first use on this machine is recorded
-in the cache, and later uses are compared with it.
+The records of catalogued models are in ``fingerprints.json`` next to this module, written by
+``python -m groove_utils.embed record NAME``. A model without a record there is recorded in the
+cache at its first use on this machine, and compared with that record later.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ __all__ = [
 ]
 
 REGISTRY = Path(__file__).with_name("fingerprints.json")
-# float32 sums in a different order or on another processor differ by less, other weights by more
+# sums of float32 differ by less between orders and processors; other weights differ by more
 TOLERANCE = 2e-3
 
 
 def fingerprint(network: Any) -> str:
-    """Return the SHA-256 (hex) of a network's parameters and buffers.
+    """Return the SHA-256 (hex) of a network's class name, parameters and buffers.
 
     Parameters
     ----------
     network : torch.nn.Module or object
-        For a module, all parameters and buffers are hashed, including buffers that are not saved.
-        For any other object, the result of ``content()`` is hashed, or else the name of its type.
+        For a module, all parameters and buffers are hashed, including non-persistent buffers. For
+        any other object, the bytes returned by its method ``content()`` are hashed, if it has one.
     """
     digest = hashlib.sha256(type(network).__qualname__.encode())
     if hasattr(network, "named_parameters"):
@@ -68,9 +68,9 @@ def fingerprint(network: Any) -> str:
 def probe_signal(n_samples: int, sr: int) -> np.ndarray:
     """Return a probe signal of clicks, tones and noise, float32 (n_samples,).
 
-    A one-second rhythm is repeated. It is generated with integer arithmetic and sines only, so that
-    it is the same everywhere. The repetitions differ in pitch and loudness, so that a crop differs
-    from the whole.
+    The signal is computed from formulas, without a random number generator, so it is the same on
+    every machine up to rounding. Its rhythm repeats every second, with changes in pitch and
+    loudness, so a crop differs from the whole signal.
     """
     t = np.arange(n_samples)
     second = t // sr
@@ -85,11 +85,17 @@ def probe_signal(n_samples: int, sr: int) -> np.ndarray:
 
 
 def model_record(model) -> dict:
-    """Return a model's fingerprint, and norm, mean and six entries of each layer of the probe.
+    """Return a model's fingerprint and a summary of its layers for the probe signal.
 
     Parameters
     ----------
     model : groove_utils.embed.engine.Model
+
+    Returns
+    -------
+    dict
+        ``fingerprint``, and ``probe``: for each layer a list of its norm, its mean and six of its
+        values.
 
     Raises
     ------
@@ -118,8 +124,8 @@ def model_record(model) -> dict:
             )
         if not np.allclose(values, second[layer], rtol=1e-4, atol=1e-5 * np.abs(values).max()):
             raise ModelRefusedError(
-                f"{name}: refused. Two passes over the same signal give different {layer}: some "
-                "step is random, such as active dropout or a random crop. Cut windows "
+                f"{name}: refused. Two passes over the same signal give different values of "
+                f"{layer}: a step is random, such as active dropout or a random crop. Cut windows "
                 "before they reach the model, and call eval().",
                 kind="random_output",
                 column=layer,
@@ -131,20 +137,22 @@ def model_record(model) -> dict:
 
 
 def check_model(model, key: str, *, registry: Path | None = None) -> None:
-    """Compare a model with its record; without one, record it in the cache.
+    """Compare a model with its record, or record it in the cache if it has none.
 
     Parameters
     ----------
     model : groove_utils.embed.engine.Model
     key : str
-        Name and version of its weights, under which it is recorded.
+        Key of the record: name and version of the model, as returned by
+        :func:`groove_utils.embed.cache_keys.adapter_key`.
     registry : pathlib.Path, optional
         File with the committed records; :data:`REGISTRY` by default.
 
     Raises
     ------
     ModelRefusedError
-        If fingerprint or probe differ from the record; the message says which and how to fix it.
+        If the fingerprint or the probe differs from the record; the message says which, and how to
+        fix it.
     """
     name = key.partition("@")[0]
     record = model_record(model)
@@ -152,37 +160,37 @@ def check_model(model, key: str, *, registry: Path | None = None) -> None:
     if expected is None:
         write_record(key, {"key": key, **record})
         return
-    own = name not in catalogued_models()
-    remedy = "If you have changed it, give its class a new `version`. If you have not, " * own
+    custom = name not in catalogued_models()
+    remedy = "If you have changed it, give its class a new `version`. If you have not, " * custom
     if record["fingerprint"] != expected["fingerprint"]:
         remedy += (
             "it has an uninitialised buffer, or weights that are drawn again at each load: seed "
             "them, or read them from a file."
-            if own
+            if custom
             else "Either they were not loaded from the file (random weights, an uninitialised "
             "buffer), or the file is a different version. Fetch the weights again, and install the "
             "versions of requirements.lock."
         )
         raise ModelRefusedError(
-            f"{name}: refused. Its weights and buffers have fingerprint "
-            f"{record['fingerprint'][:12]}…, {where} has {expected['fingerprint'][:12]}… for "
+            f"{name}: refused. Its weights and buffers have the fingerprint "
+            f"{record['fingerprint'][:12]}…, but {where} has {expected['fingerprint'][:12]}… for "
             f"{key}. {remedy}",
             kind="other_weights",
             value=where,
         )
     for layer, summary in expected["probe"].items():
-        found = record["probe"].get(layer)
-        scale = max(abs(x) for x in summary[1:]) or 1.0
-        if found is None or not np.allclose(found, summary, rtol=TOLERANCE, atol=TOLERANCE * scale):
+        actual = record["probe"].get(layer)
+        atol = TOLERANCE * (max(abs(x) for x in summary[1:]) or 1.0)
+        if actual is None or not np.allclose(actual, summary, rtol=TOLERANCE, atol=atol):
             remedy += (
-                "something outside its class that it depends on has changed."
-                if own
+                "something outside its class, on which it depends, has changed."
+                if custom
                 else "The preprocessing or the architecture differs. Install the versions of "
                 "requirements.lock."
             )
             raise ModelRefusedError(
                 f"{name}: refused. Its weights are those recorded, but layer {layer} of the probe "
-                f"signal is {found}, {where} has {summary}. {remedy}",
+                f"signal is {actual}, {where} has {summary}. {remedy}",
                 kind="other_output",
                 column=layer,
                 value=where,
@@ -199,7 +207,7 @@ def _recorded(key: str, registry: Path | None) -> tuple[dict | None, str]:
 
 
 def read_record(key: str) -> dict | None:
-    """Read a model's cached record; None if it is missing or damaged."""
+    """Return a model's record from the cache, or None if it is missing or damaged."""
     try:
         record = json.loads(record_path(key).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -215,7 +223,7 @@ def write_record(key: str, record: Mapping) -> None:
 
 
 def read_registry(path: Path | None = None) -> dict[str, dict]:
-    """Read the committed records, by key; :data:`REGISTRY` is their file by default."""
+    """Return all committed records by key, from the file :data:`REGISTRY` by default."""
     path = path or REGISTRY
     return _read_registry(path, path.stat().st_mtime_ns) if path.is_file() else {}
 
@@ -226,7 +234,7 @@ def _read_registry(path: Path, _mtime: int) -> dict:
 
 
 def write_records(records: Mapping[str, dict], path: Path | None = None) -> None:
-    """Add records, by key, to the committed registry, one line per model."""
+    """Add records, given by key, to the committed registry, which has one line per model."""
     path = path or REGISTRY
     registry = read_registry(path) | records
     lines = [f"{json.dumps(key)}: {json.dumps(registry[key])}" for key in sorted(registry)]

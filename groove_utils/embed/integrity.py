@@ -25,19 +25,19 @@ def tensor_values(tensor) -> np.ndarray:
 
 
 def check_weights(name: str, network, stored: Mapping[str, Any]) -> None:
-    """Compare a network's parameters and buffers with the file that they should come from.
+    """Compare a network's parameters and buffers with the file from which they were loaded.
 
-    A tensor must have the values of the tensor with the same name in the file. A parameter without
-    such a counterpart, since libraries rename parameters, must have the values of some tensor in
-    the file; a buffer without counterpart is checked by :func:`check_buffers`.
+    Each tensor must equal the tensor of the same name in the file. If there is none, a parameter
+    must equal any tensor in the file, because libraries rename parameters; a buffer is left to
+    :func:`check_buffers`.
 
     Parameters
     ----------
     name : str
-        Name of the model, for the message.
+        Name of the model, for the error message.
     network : torch.nn.Module
     stored : mapping of str to Tensor
-        The file's tensors; their names may have a different prefix than the network's.
+        Tensors in the file, by name. Their names may have an additional prefix.
 
     Raises
     ------
@@ -55,8 +55,8 @@ def check_weights(name: str, network, stored: Mapping[str, Any]) -> None:
                 wrong.append(key)
         if wrong:
             raise ModelRefusedError(
-                f"{name}: refused. {len(wrong)} of its {what} differ from its weights file, the "
-                f"first is {wrong[0]}: they were never loaded, whatever the library reports. "
+                f"{name}: refused. {len(wrong)} of its {what} differ from its weights file; the "
+                f"first is {wrong[0]}. They were not loaded, even if the library reported success. "
                 "Install the versions of requirements.lock, or fetch the weights again.",
                 kind="not_loaded",
                 column=wrong[0],
@@ -64,7 +64,7 @@ def check_weights(name: str, network, stored: Mapping[str, Any]) -> None:
 
 
 def _namesakes(network, stored: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Map each name in a network to the names in a file that equal it or end with it."""
+    """Map tensor names of a network to the names in a file that equal them or end with them."""
     ends: dict[str, list[str]] = {}
     for key in stored:
         parts = key.split(".")
@@ -79,21 +79,19 @@ def _values_hash(tensor) -> bytes:
 
 
 def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable[[], Any]) -> None:
-    """Compare buffers that are not in the file with those of a newly built network.
+    """Compare buffers that are missing from the weights file with those of a new network.
 
     Parameters
     ----------
-    name : str
-    network : torch.nn.Module
-    stored : mapping of str to Tensor
+    name, network, stored
         As in :func:`check_weights`.
     build : callable
-        Function that builds the network again; called only if there are such buffers.
+        Function that builds the network again. It is called only if there are such buffers.
 
     Raises
     ------
     ModelRefusedError
-        If a buffer differs or is not finite, because it was left uninitialised.
+        If a buffer differs from that of the new network or contains NaN: it was not initialised.
     """
     namesakes = _namesakes(network, stored)
     computed = {key: tensor for key, tensor in network.named_buffers() if key not in namesakes}
@@ -103,8 +101,8 @@ def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable
             tensor_values(buffer), tensor_values(expected[key])
         ):
             raise ModelRefusedError(
-                f"{name}: refused. Its buffer {key} does not hold what its architecture computes; "
-                "it was left uninitialised. Install the versions of requirements.lock.",
+                f"{name}: refused. Its buffer {key} differs from that of a new network: it was "
+                "not initialised. Install the versions of requirements.lock.",
                 kind="uninitialised_buffer",
                 column=key,
             )

@@ -20,7 +20,7 @@ POOLINGS = ("mean", "mean+std")
 
 @dataclass(frozen=True)
 class Settings:
-    """Options of an extraction that affect its results, as in :func:`embed_models`."""
+    """Options of :func:`groove_utils.embed.embed_models` that affect the vectors."""
 
     seed: int = 0
     pooling: str = "mean"
@@ -37,7 +37,7 @@ class Settings:
             )
 
     def recipe(self, model: str) -> str:
-        """Return everything that a model's vectors depend on, except the audio."""
+        """Return, as JSON, everything except the audio that a model's vectors depend on."""
         adapter, fingerprint = known_fingerprint(model, self.seed, self.device)
         return model_recipe(model, adapter, fingerprint, self.pooling, self.autocast)
 
@@ -49,22 +49,23 @@ def compute_missing(
     cache: ArrayCache,
     bar=None,
 ) -> dict[str, str]:
-    """Embed tracks into the cache.
+    """Compute missing embeddings of tracks, and write them to the cache.
 
     Parameters
     ----------
     work : mapping of str to Source
+        Audio by track.
     todo : mapping of str to sequence of str
-        The models that each track still needs.
+        Models whose embedding is missing, by track.
     settings : Settings
     cache : ArrayCache
     bar : tqdm, optional
-        Advanced by one per track and model.
+        Progress bar, advanced by one per track and model.
 
     Returns
     -------
     dict of str to str
-        Error messages, by track.
+        Error messages by track, for tracks that cannot be embedded.
     """
     from groove_utils.embed.engine import run  # imports torch
 

@@ -1,4 +1,4 @@
-"""Load models, check them, and keep the last few in memory."""
+"""Load models, verify them, and keep the most recently used ones in memory."""
 
 from __future__ import annotations
 
@@ -41,31 +41,33 @@ _LOCK = threading.RLock()
 def load_model(
     model: str, *, seed: int = 0, device: str | None = None, autocast: bool = False
 ) -> Model:
-    """Load a model and check it, or return it from memory.
+    """Load and verify a model, or return it if it is still in memory.
 
     Parameters
     ----------
     model : str
+        Name of the model.
     seed : int
-        Seed of an untrained twin's weights.
+        Seed of the random weights of an untrained twin; other models ignore it.
     device : str, optional
-        As in :func:`groove_utils.embed.embed_tracks`.
+        As in :func:`groove_utils.embed.embed_audio`.
     autocast : bool
-        Half precision, as :func:`groove_utils.networks.choose_autocast` allows it.
+        Compute matrix products in half precision. The device has to support it, see
+        :func:`groove_utils.networks.choose_autocast`.
 
     Returns
     -------
     groove_utils.embed.engine.Model
-        Model with attributes `adapter`, `network`, `fingerprint`, `device`.
+        Model with the attributes `adapter`, `network`, `fingerprint` and `device`.
 
     Raises
     ------
     EmbedError
         If there is no such model.
     ModelUnavailableError
-        If the model cannot be loaded here.
+        If the model cannot be loaded on this machine.
     ModelRefusedError
-        If it differs from its weights file or its record.
+        If the loaded model differs from its weights file or its record.
     """
     import torch
 
@@ -101,9 +103,9 @@ def load_model(
 
 
 def _halve_weights(network: torch.nn.Module) -> None:
-    """Convert weights of matrix products to bfloat16 once, rather than at each call.
+    """Convert dense and convolutional layers to bfloat16 once, rather than at each call.
 
-    A reader's own model may disable autocast for some of its layers, and is not changed.
+    Readers' own models are not converted, because they may disable autocast for some layers.
     """
     import torch
 
@@ -120,10 +122,11 @@ def forget_models() -> None:
 
 
 def known_fingerprint(model: str, seed: int, device: str | None) -> tuple[Adapter, str]:
-    """Return a model's adapter and fingerprint, without loading its weights where possible.
+    """Return a model's adapter and fingerprint, without loading its weights if possible.
 
-    If a model's weights and code have the same :func:`~groove_utils.embed.cache_keys.weights_key`
-    as at an earlier load, the fingerprint recorded then is returned.
+    If the weights and the code of the model have not changed since it was last loaded (they have
+    the same :func:`~groove_utils.embed.cache_keys.weights_key`), the fingerprint is read from the
+    cache.
     """
     adapter = make_adapter(model, seed)
     key = weights_key(model, adapter)
@@ -135,12 +138,12 @@ def known_fingerprint(model: str, seed: int, device: str | None) -> tuple[Adapte
 
 
 def record_model(model: str) -> str:
-    """Load a model without comparing it with its record, and write its record.
+    """Write a model's record to the registry, replacing an existing record without comparison.
 
     Returns
     -------
     str
-        Name and version, under which it is recorded in the registry.
+        Key of the record: the model's name and version.
     """
     from groove_utils.embed.engine import Model  # imports torch
 
@@ -157,7 +160,7 @@ def verify_or_record(model: str) -> bool:
     Returns
     -------
     bool
-        True if there was a record, which the model equals.
+        True if the model equals its record; False if it had none and was recorded.
 
     Raises
     ------

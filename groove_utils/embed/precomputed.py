@@ -1,4 +1,4 @@
-"""Precomputed vectors of a study, in ``embeddings/<model>/<track_id>.npz``."""
+"""Read precomputed vectors of a study from ``embeddings/<model>/<track_id>.npz``."""
 
 from __future__ import annotations
 
@@ -15,33 +15,35 @@ from groove_utils.study.archives import read_arrays
 
 __all__ = ["check_options", "read_precomputed"]
 
-MAX_NAMED = 5  # unusable files to list; the rest are counted
+MAX_NAMED = 5  # number of unusable files that an error lists; the rest are counted
 
 
 def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str]) -> Embedding:
-    """Read the vectors of some tracks.
+    """Read the precomputed vectors of tracks.
 
     Parameters
     ----------
     archives : mapping of str to pathlib.Path
-        By track, not empty; see :meth:`groove_utils.study.Study.vector_paths`.
+        Paths of the archives by track_id, not empty; see
+        :meth:`groove_utils.study.Study.vector_paths`.
     model : str
+        Name of the model.
     ids : sequence of str
-        Tracks to read, in this order.
+        Track ids to read, in this order.
 
     Raises
     ------
     EmbedError
-        If tracks have no archive, or archives cannot be read, differ in their layers, or contain
-        anything but finite vectors. Its `value` lists the tracks.
+        If an archive is missing, cannot be read, contains anything other than finite vectors, or
+        has different layers from the others. The attribute `value` of the error lists the tracks.
 
     Notes
     -----
-    An array (n_windows, dim) is averaged over its windows. One exception: where the model is a
-    catalogued one with layers ``layer_00``, ``layer_01``…, and the array ``audio_embedding`` has
-    one row per layer with that layer's dimensions (13 × 768 for ``mert-v1-95m``), its rows are
-    these layers, as in the published vectors of MERT. (A song with the same number of windows
-    cannot be distinguished.)
+    An array of shape (n_windows, dim) is averaged over windows. There is one exception, for the
+    published vectors of MERT: if a catalogued model has the layers ``layer_00``, ``layer_01``…, and
+    the array ``audio_embedding`` has the shape (n_layers, dim) of this model (13 × 768 for
+    ``mert-v1-95m``), its rows are the layers. (If a song happens to have as many windows as the
+    model has layers, its windows are mistaken for layers.)
     """
     folder = next(iter(archives.values())).parent
     missing = [track for track in ids if track not in archives]
@@ -89,7 +91,14 @@ def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str
 def check_options(
     models: Iterable[str], pooling: str = "mean", seed: int = 0, autocast: bool = False, **_
 ) -> None:
-    """Check options for models with precomputed vectors.
+    """Check whether options can be applied to precomputed vectors.
+
+    Parameters
+    ----------
+    models : iterable of str
+        Models with precomputed vectors.
+    pooling, seed, autocast
+        As in :func:`groove_utils.embed.embed_models`.
 
     Raises
     ------
@@ -99,7 +108,7 @@ def check_options(
     Warns
     -----
     RuntimeWarning
-        If `seed` or `autocast` is not the default, since it has no effect.
+        If `seed` or `autocast` is given, since it has no effect.
     """
     if not models:
         return
@@ -113,18 +122,18 @@ def check_options(
             column="pooling",
             value=pooling,
         )
-    asked = [name for name, given in (("seed", seed), ("autocast", autocast)) if given]
-    if asked:
+    ignored = [name for name, given in (("seed", seed), ("autocast", autocast)) if given]
+    if ignored:
         warnings.warn(
             f"the study has precomputed vectors of {names}: they are used as they are, and "
-            f"{' and '.join(asked)} had no effect.",
+            f"{' and '.join(ignored)} had no effect.",
             RuntimeWarning,
             stacklevel=3,
         )
 
 
 def _hidden_layers(model: str) -> dict[str, int]:
-    """Return a catalogued model's layers if they are numbered, otherwise none."""
+    """Return the layers of a catalogued model if they are numbered, otherwise an empty dict."""
     layers = catalogued_models()[model].layers if model in catalogued_models() else {}
     numbered = list(layers) == [f"layer_{i:02d}" for i in range(len(layers))]
     return layers if numbered and len(layers) > 1 else {}
@@ -134,10 +143,10 @@ def _read_one(path: Path, hidden: Mapping[str, int]) -> dict[str, np.ndarray]:
     row = {}
     for name, values in read_arrays(path).items():
         if name == "audio_embedding" and values.shape == (len(hidden), *{*hidden.values()}):
-            found = dict(zip(hidden, values, strict=True))
+            layers = dict(zip(hidden, values, strict=True))
         else:
-            found = {name: values.mean(axis=0) if values.ndim == 2 and len(values) else values}
-        for layer, vector in found.items():
+            layers = {name: values.mean(axis=0) if values.ndim == 2 and len(values) else values}
+        for layer, vector in layers.items():
             with np.errstate(over="ignore"):  # it is reported below
                 row[layer] = vector.astype(np.float32)
             if vector.ndim != 1 or not vector.size:

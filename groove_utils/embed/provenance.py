@@ -1,4 +1,4 @@
-"""Provenance of embeddings (the page on provenance)."""
+"""Provenance of embeddings, for the page on provenance."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["model_facts"]
 
 
 def model_facts(embeddings: Mapping[str, Embedding]) -> pd.DataFrame:
-    """Tabulate the origin of the weights behind embeddings.
+    """Tabulate the source, licence and fingerprint of the models of embeddings.
 
     Parameters
     ----------
     embeddings : mapping of str to Embedding
-        By model.
+        Embeddings by model.
 
     Returns
     -------
     pandas.DataFrame
-        One row per model: ``model, source, licence, fingerprint``. The fingerprint is the hash of
-        the loaded weights and buffers; precomputed vectors of the study have none.
+        One row per model: ``model, source, licence, fingerprint``. The fingerprint is a hash of the
+        loaded weights and buffers, and a dash for precomputed vectors of the study.
     """
     rows = []
     for name, embedding in embeddings.items():

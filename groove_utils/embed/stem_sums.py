@@ -44,21 +44,21 @@ def embed_stem_sums(
     models : str or sequence of str
         Models, or folders in the study's ``embeddings/``.
     sums : iterable of sequence of str, optional
-        Stems to add up. By default, every non-empty subset of the stems; if the study has no
-        stems, the sums for which it has precomputed vectors.
+        Combinations of stems to add up. By default, every non-empty subset of the stems; if the
+        study has no stems, the sums for which it has precomputed vectors.
     stems : mapping of str to mapping of str to path, optional
         Audio files by track_id and stem; the study's own by default. They may come from a separator
         or from another song.
     gains : mapping of tuple of str to mapping of str to float, optional
-        Linear gains by sum and track_id, for loudness matching; 1 if not given.
+        Linear gains by sum and track_id, for example for loudness matching; 1 by default.
     tracks : iterable of str, optional
         Track ids; all by default.
     excerpt : float
-        Duration in seconds of the excerpt from the middle of each song that is embedded; 0 for the
-        whole song. Precomputed vectors are used unchanged.
+        Embed only an excerpt of this duration in seconds, from the middle of each song; 0 for the
+        whole song. It has no effect on precomputed vectors.
     **options
-        As in :func:`groove_utils.embed.embed_models`: seed, pooling, cache, device, executor,
-        progress.
+        As in :func:`groove_utils.embed.embed_models`: seed, pooling, cache, device, autocast,
+        executor, progress.
 
     Returns
     -------
@@ -68,15 +68,15 @@ def embed_stem_sums(
     Raises
     ------
     EmbedError
-        If a track lacks a stem of a sum, a sum is empty or names a stem twice, the study has
-        neither stems nor vectors of a sum, or `pooling` is not the mean although vectors are
-        precomputed.
+        If a track lacks a stem of a sum, a sum is empty or contains a stem twice, the study has
+        neither stems nor precomputed vectors of a sum, or `pooling` is not ``'mean'`` although the
+        vectors are precomputed.
 
     Notes
     -----
     If the study contains ``embeddings/<model>/<stem>+<stem>/``, these vectors are used (unless
     `stems` or `gains` are given). If a track's own stems add up to its mix, within 16-bit rounding,
-    the mix itself is embedded for the sum of all stems, since it is usually cached already.
+    the mix is embedded instead of the sum of all stems, since its embedding is usually cached.
     """
     models = [models] if isinstance(models, str) else list(models)
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
@@ -88,43 +88,45 @@ def embed_stem_sums(
     if stems is None and not gains:
         vectors = {model: _precomputed(study, model, sums, ids) for model in models}
     check_options([model for model in models if vectors[model]], **options)
-    groups: dict[tuple[Sum, ...], list[str]] = {}  # models that lack the same sums are run together
+    groups: dict[tuple[Sum, ...], list[str]] = {}  # models by missing sums
     for model in models:
-        if missing := tuple(each for each in sums if each not in vectors[model]):
+        if missing := tuple(subset for subset in sums if subset not in vectors[model]):
             groups.setdefault(missing, []).append(model)
-    for missing, lacking in groups.items():
+    for missing, group in groups.items():
         if not files:
-            raise _no_stems(study, lacking[0], missing[0])
-        work: dict[str, Source] = {}  # track by track, so that a track's sums share its stems
+            raise _no_stems(study, group[0], missing[0])
+        work: dict[str, Source] = {}  # by track, so that a track's sums share its stems
         for track in ids:
             mix = study.audio_path(track) if stems is None else None
             parts = _parts(files[track], excerpt)
-            for each in missing:
-                gain = (gains or {}).get(each, {}).get(track, 1.0)
-                work[_label(track, each)] = _source(study, track, parts, each, gain, mix)
-        for model, embedding in embed_models(work, lacking, **options).items():
-            vectors[model] |= {each: _of_sum(embedding, ids, each) for each in missing}
-    return {model: {each: vectors[model][each] for each in sums} for model in models}
+            for subset in missing:
+                gain = (gains or {}).get(subset, {}).get(track, 1.0)
+                work[_label(track, subset)] = _source(study, track, parts, subset, gain, mix)
+        for model, embedding in embed_models(work, group, **options).items():
+            vectors[model] |= {subset: _of_sum(embedding, ids, subset) for subset in missing}
+    return {model: {subset: vectors[model][subset] for subset in sums} for model in models}
 
 
 def _precomputed(study, model, sums: Iterable[Sum], ids: Sequence[str]) -> dict[Sum, Embedding]:
-    archives = {each: study.vector_paths(model, each) for each in sums}
-    return {each: read_precomputed(paths, model, ids) for each, paths in archives.items() if paths}
+    archives = {subset: study.vector_paths(model, subset) for subset in sums}
+    return {
+        subset: read_precomputed(paths, model, ids) for subset, paths in archives.items() if paths
+    }
 
 
-def _label(track: str, each: Sum) -> str:
-    return f"{track} ({' + '.join(each)})"
+def _label(track: str, subset: Sum) -> str:
+    return f"{track} ({' + '.join(subset)})"
 
 
-def _of_sum(embedding: Embedding, ids: Sequence[str], each: Sum) -> Embedding:
-    """Return the rows of one sum, under the tracks' own names."""
-    part = embedding.select([_label(track, each) for track in ids])
-    silent = [track for track in ids if _label(track, each) in part.silent]
+def _of_sum(embedding: Embedding, ids: Sequence[str], subset: Sum) -> Embedding:
+    """Select the rows of one sum of stems, and name them by track_id."""
+    part = embedding.select([_label(track, subset) for track in ids])
+    silent = [track for track in ids if _label(track, subset) in part.silent]
     return Embedding(embedding.model, list(ids), part.layers, silent)
 
 
-def _no_stems(study, model: str, each: Sum) -> EmbedError:
-    place = f"embeddings/{model}/{subset_name(each)}/"
+def _no_stems(study, model: str, subset: Sum) -> EmbedError:
+    place = f"embeddings/{model}/{subset_name(subset)}/"
     return EmbedError(
         f"{study.path}: the study has no stems, and no vectors in {place}. Put stems into "
         f"stems/<track_id>/, or vectors into {place}.",
@@ -140,7 +142,7 @@ def _stem_files(study, ids: Sequence[str]) -> dict[str, dict[str, Path]]:
 def _parts(files: Mapping[str, Path], excerpt: float) -> dict[str, FileSource]:
     if not excerpt:
         return {stem: FileSource(path) for stem, path in files.items()}
-    # the same excerpt of all stems; the longest stem gives the song's length
+    # the same excerpt of all stems; the longest stem defines the song's length
     lengths = [audio_duration(path) for path in files.values()]
     start = max(0.0, (max(lengths) - excerpt) / 2)
     if start >= min(lengths):  # a stem of a much shorter song
@@ -149,27 +151,27 @@ def _parts(files: Mapping[str, Path], excerpt: float) -> dict[str, FileSource]:
 
 
 def _source(
-    study, track: str, parts: Mapping[str, FileSource], each: Sum, gain: float, mix: Path | None
+    study, track: str, parts: Mapping[str, FileSource], subset: Sum, gain: float, mix: Path | None
 ) -> Source:
-    chosen = pick_stems(study, track, parts, each)
-    if mix is not None and gain == 1 and set(each) == set(parts):
-        whole = FileSource(mix, chosen[0].start, chosen[0].duration)
-        if _add_up(list(parts.values()), whole):
-            return whole
+    chosen = pick_stems(study, track, parts, subset)
+    if mix is not None and gain == 1 and set(subset) == set(parts):
+        excerpt = FileSource(mix, chosen[0].start, chosen[0].duration)
+        if _add_up(list(parts.values()), excerpt):
+            return excerpt
     return SumSource(chosen, gain)
 
 
-def _add_up(parts: Sequence[FileSource], whole: FileSource) -> bool:
-    """Return True if files add up to another file; cached by their contents."""
+def _add_up(parts: Sequence[FileSource], mix: FileSource) -> bool:
+    """Return True if stems add up to a mix, within rounding; results are cached."""
     total = SumSource(parts)
-    if total.sr != whole.sr:
+    if total.sr != mix.sr:
         return False
     cache = ArrayCache(namespace="sums")
-    key = difference_key(total.content(), whole.content())
+    key = difference_key(total.content(), mix.content())
     entry = cache.get(key)
     if entry is None:
         rate = total.sr
-        streams = [({rate: b} for b in total.blocks()), ({rate: -b} for b in whole.blocks())]
+        streams = [({rate: b} for b in total.blocks()), ({rate: -b} for b in mix.blocks())]
         peaks = [np.abs(b[rate]).max(initial=0) for b in add_streams(streams, [rate])]
         entry = {"peak": np.float32(max(peaks, default=0))}
         cache.put(key, entry)

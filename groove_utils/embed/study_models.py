@@ -1,4 +1,4 @@
-"""Selection of a study's models (the chapters on embeddings, probing and stem ablation)."""
+"""Select models for a study, in the chapters on embeddings, probing and stem ablation."""
 
 from __future__ import annotations
 
@@ -37,31 +37,34 @@ TASKS = {
     "crepe-tiny": "pitch",
     "aisfx": "sound effects",
 }
-"""Tasks for which the models in Python packages were trained, by model."""
+"""Task for which each model from a Python package was trained."""
 
 _PAPER_STEMS = (*STEMS, "drums+bass")
 
 
 def models_for(study, named: str | Sequence[str] = ()) -> list[str]:
-    """Return the models with which to embed a study.
+    """Choose the models with which to embed a study.
 
     Parameters
     ----------
     study : Study
     named : str or sequence of str
-        Models requested by a reader. ``paper`` stands for the models of Marmoret et al. (2026);
-        those that only their authors can run are left out, with a warning.
+        Models that the reader has chosen. ``paper`` stands for the models of Marmoret et al.
+        (2026); if one needs audio, vectors or consent that are missing, it is left out with a
+        warning.
 
     Returns
     -------
     list of str
-        The named models; or else those with vectors in the study's ``embeddings/<model>/``, in the
-        order of the catalogue, with unknown ones last; or else :data:`OFFLINE`.
+        `named`, if given; otherwise the models with vectors in the study's ``embeddings/<model>/``,
+        in the order of the catalogue, with models that are not in the catalogue last; if there are
+        none, :data:`OFFLINE`.
 
     Raises
     ------
     ModelUnavailableError
-        If `named` includes ``paper``, and models have to be fetched or installed first.
+        If `named` includes ``paper``, and models have to be fetched or installed first, or none of
+        them can be used.
     """
     if named:
         named = [named] if isinstance(named, str) else named
@@ -76,7 +79,7 @@ def models_for(study, named: str | Sequence[str] = ()) -> list[str]:
 
 
 def _paper_models(study) -> list[str]:
-    """Return the paper's models that can embed a study, or whose vectors it has."""
+    """Return the models of Marmoret et al. (2026) that can embed a study or have vectors in it."""
     usable, left_out, missing = [], {}, {}
     for card in catalogued_models().values():
         if not card.in_paper:
@@ -97,14 +100,14 @@ def _paper_models(study) -> list[str]:
     if missing or not usable:
         reasons = "; ".join(f"{name}: {how}" for name, how in (missing or left_out).items())
         remedy = (
-            "`python -m groove_utils.embed fetch --paper` fetches all that the hub has; install "
-            "what it asks for."
+            "Run `python -m groove_utils.embed fetch --paper`, and install the packages that it "
+            "names."
         )
         if not missing:
             remedy = "Add sound files, or vectors in embeddings/<model>/."
         raise ModelUnavailableError(
             f"models: paper: {len(missing or left_out)} models are not ready ({reasons}). {remedy} "
-            "Or name the models that you want.",
+            "Or choose other models by name.",
             kind="models_missing",
             column="models",
             value=list(missing or left_out),
@@ -117,7 +120,7 @@ def _paper_models(study) -> list[str]:
 
 
 def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
-    """Select the models that can run on a study's sound files, on this machine.
+    """Select the models that can run on this machine, on the audio of a study.
 
     Parameters
     ----------
@@ -128,19 +131,19 @@ def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
     -------
     runnable : list of str
     note : str
-        A sentence that names the other models and the commands that add them, or says that there
-        are none.
+        A sentence for the reader that names the other models and the commands that add them, or
+        says that all of the models were run.
     """
     if not study.has("audio"):
         return [], "The study has no sound files for other models."
     states = {model: availability(model_card(model)) for model in models}
-    missing = [f"{name} (to add it: {how})" for name, (here, _, how) in states.items() if not here]
+    missing = [f"{name} (to add it: {how})" for name, (ok, _, how) in states.items() if not ok]
     note = f"Not run: {'; '.join(missing)}." if missing else "All of them were run."
-    return [model for model, (here, *_) in states.items() if here], note
+    return [model for model, (ok, *_) in states.items() if ok], note
 
 
 def twins_of(study, models: Sequence[str]) -> list[str]:
-    """Return the untrained twins of some models, if the study has audio to run them on.
+    """Return the names of the untrained twins of models; none if the study has no audio.
 
     Parameters
     ----------
@@ -157,7 +160,7 @@ def twins_of(study, models: Sequence[str]) -> list[str]:
 
 
 def precomputed_sums(study, model: str) -> list[str]:
-    """Return the stems and sums of stems for which a study has a model's vectors.
+    """Return the stems and sums of stems for which a study has precomputed vectors of a model.
 
     Parameters
     ----------
@@ -167,7 +170,8 @@ def precomputed_sums(study, model: str) -> list[str]:
     Returns
     -------
     list of str
-        Names such as ``drums`` and ``drums+bass``, with the published ones first, in their order.
+        Names such as ``drums`` and ``drums+bass``. Those of the published study come first, in its
+        order.
     """
     folder = Path(study.path) / "embeddings" / model
     names = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
@@ -176,19 +180,20 @@ def precomputed_sums(study, model: str) -> list[str]:
 
 
 def stem_models(study, preferred: Sequence[str] = ()) -> list[str]:
-    """Return the models that can embed a study's stems.
+    """Return the models that can embed the stems of a study.
 
     Parameters
     ----------
     study : Study
     preferred : sequence of str
-        Models to list first, such as those of a chapter on probing, from best to worst.
+        Models to list first, for example ranked from best to worst by a chapter on probing.
 
     Returns
     -------
     list of str
-        With audio, the models that can run on this machine, at least those that are part of Python
-        packages; without audio, those whose vectors of stems the study contains.
+        If the study has audio: of the preferred models, :func:`models_for` the study and
+        :data:`OFFLINE`, those that can run on this machine. Otherwise: the models for which the
+        study has precomputed vectors of stems.
     """
     models = list(dict.fromkeys([*preferred, *models_for(study)]))
     if not study.has("audio"):
@@ -199,6 +204,6 @@ def stem_models(study, preferred: Sequence[str] = ()) -> list[str]:
 
 
 def _ranked(names: Iterable[str], order: Iterable[str]) -> list[str]:
-    """Sort names by their position in `order`, with others last."""
+    """Sort names by their position in `order`; names that are not in `order` come last."""
     rank = {name: i for i, name in enumerate(order)}
     return sorted(names, key=lambda name: rank.get(name, len(rank)))

@@ -1,7 +1,7 @@
-"""Sums of stems as sources for the engine.
+"""Sums of stems as audio sources for the extraction engine.
 
-The resampled blocks of short stems are cached temporarily, so that each stem of a song is decoded
-and resampled only once.
+The resampled blocks of short stems are kept in memory for a while, so that each stem of a song is
+decoded and resampled only once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KEPT_BYTES = 128 << 20  # of resampled stems
 
 
 class SumSource(Source):
-    """The mono sum of several files, such as stems, times a gain.
+    """Audio source that mixes several files, such as stems, to mono and applies a gain.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class SumSource(Source):
     Raises
     ------
     AudioError
-        If there are no files (``kind="no_files"``), or one cannot be read.
+        If there are no files (``kind="no_files"``), or a file cannot be read.
     """
 
     def __init__(self, paths: Sequence[str | os.PathLike | FileSource], gain: float = 1.0):
@@ -53,9 +53,10 @@ class SumSource(Source):
             yield blocks[self.sr] if mono else blocks[self.sr][None]
 
     def resampled(self, rates: Sequence[int]) -> Iterator[tuple[float, dict[int, np.ndarray]]]:
-        """Yield the sum at several rates; parts are resampled separately, so sums can share them.
+        """Yield the sum block by block: the peak so far, and a block at each sample rate.
 
-        The peak is that at the highest rate.
+        Each file is resampled before it is added, so different sums can share the result. The peak
+        is measured at the highest rate.
         """
         highest, peak = max(rates), 0.0
         parts = [_kept_blocks(part, rates) for part in self.parts]
@@ -72,14 +73,17 @@ def add_streams(
     Parameters
     ----------
     parts : sequence of iterator of dict of int to ndarray
-        Blocks by rate, of any lengths. A stream that ends early is continued with silence.
+        Streams to add up: blocks of any length, by sample rate. A stream that ends before the
+        others is continued with silence.
     rates : sequence of int
+        Sample rates in Hz.
     gain : float
         Linear gain, applied to the sum.
 
     Yields
     ------
     dict of int to ndarray of float32
+        A block of the sum, by sample rate.
     """
     running = dict(enumerate(parts))
     waiting = {rate: [np.zeros(0, np.float32)] * len(parts) for rate in rates}
@@ -112,7 +116,7 @@ def _n_bytes(stream: list[dict[int, np.ndarray]]) -> int:
 
 
 def _kept_blocks(part: FileSource, rates: Sequence[int]) -> Iterator[dict[int, np.ndarray]]:
-    """Yield a file's blocks at several rates, and cache them if there are few."""
+    """Yield the blocks of a file at several sample rates; those of short files stay in memory."""
     key = (part.content(), tuple(sorted(rates)))
     with _lock:
         stream = _kept.get(key)

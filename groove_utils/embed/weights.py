@@ -1,8 +1,8 @@
-"""Weights on the Hugging Face hub: finding and reading them.
+"""Find and read the weights of models from the Hugging Face hub.
 
 Nothing is downloaded unless requested: the error message for a missing model gives the command that
-fetches it. That command needs an internet connection once; afterwards, the pinned revision is read
-from the hub's cache, or from a folder filled by hand.
+fetches it. This command needs an internet connection; afterwards, the pinned revision is read from
+the hub's local cache. A folder to which the files were copied by hand can be used instead.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 
 def consented() -> set[str]:
-    """Return the models whose authors' code may run, listed in ``$GROOVE_REMOTE_CODE``."""
+    """Return the models listed in ``$GROOVE_REMOTE_CODE``, whose authors' code may be run."""
     return {name.strip() for name in os.environ.get("GROOVE_REMOTE_CODE", "").split(",")} - {""}
 
 
@@ -46,7 +46,7 @@ def availability(card: ModelCard) -> tuple[bool, str, str]:
     state : {'installed', 'cached', 'needs a download', 'needs an extra', 'needs consent',
             'through embeddings/', 'fails'}
     how : str
-        The command or step that makes it available; empty if it is available.
+        Command or step that makes the model available; empty if it is available.
     """
     if card.fault:
         return False, "fails", card.fault
@@ -64,7 +64,7 @@ def availability(card: ModelCard) -> tuple[bool, str, str]:
 
 
 def own_folder(name: str) -> Path:
-    """Return the folder for a model's files copied by hand: ``$GROOVE_MODELS/<name>``.
+    """Return the folder for model files that are copied by hand: ``$GROOVE_MODELS/<name>``.
 
     ``$GROOVE_MODELS`` is ``build/models`` by default.
     """
@@ -87,18 +87,28 @@ def find_weights(card: ModelCard) -> Path | None:
 
 
 def find_part(card: ModelCard, part: str) -> Path | None:
-    """Return the ``config.json`` of another repository that is needed to load a model, or None.
+    """Find the ``config.json`` of another repository that is needed to load a model.
 
-    It is read from the reader's own folder, ``$GROOVE_MODELS/<name>/<part's name>/config.json``, or
-    else from the part's latest version in the hub's cache.
+    Parameters
+    ----------
+    card : ModelCard
+        Card of the model.
+    part : str
+        Other repository, such as ``owner/name``.
+
+    Returns
+    -------
+    pathlib.Path or None
+        ``$GROOVE_MODELS/<model>/<name>/config.json`` if it exists; otherwise the latest version in
+        the hub's local cache, or None if there is none.
     """
-    own = own_folder(card.name) / part.rpartition("/")[2] / "config.json"
-    if own.is_file():
-        return own
+    copy = own_folder(card.name) / part.rpartition("/")[2] / "config.json"
+    if copy.is_file():
+        return copy
     from huggingface_hub import constants, try_to_load_from_cache
 
-    found = try_to_load_from_cache(part, "config.json", cache_dir=constants.HF_HUB_CACHE)
-    return Path(found) if isinstance(found, str) else None
+    path = try_to_load_from_cache(part, "config.json", cache_dir=constants.HF_HUB_CACHE)
+    return Path(path) if isinstance(path, str) else None
 
 
 def _snapshots(repository: str, revision: str) -> list[Path]:
@@ -109,7 +119,7 @@ def _snapshots(repository: str, revision: str) -> list[Path]:
 
 
 def missing_files(card: ModelCard, folder: Path) -> list[str]:
-    """List the required files that a folder lacks."""
+    """List the files required by a model that are missing from a folder."""
     missing = [
         pattern for pattern in card.files if not any(f.is_file() for f in folder.glob(pattern))
     ]
@@ -117,27 +127,30 @@ def missing_files(card: ModelCard, folder: Path) -> list[str]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """List a model's weight files, preferring safetensors."""
+    """List the weights files in a folder: safetensors if there are any, otherwise PyTorch files."""
     files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
-    return [file for file in files if file.is_file()]  # without broken links
+    return [file for file in files if file.is_file()]  # not broken links
 
 
 def weights_folder(card: ModelCard) -> Path:
-    """Return the folder of :func:`find_weights`, or raise an error that names what is missing.
+    """Return the folder with all files needed to load a model.
 
     Raises
     ------
     ModelUnavailableError
+        If files are missing; the message says which, and how to get them.
     """
     folder = find_weights(card)
     if folder is not None:
         return folder
     own = own_folder(card.name)
     missing = missing_files(card, own)
-    begun = own.is_dir() and any(own.iterdir())
-    found = f"{own} lacks {', '.join(missing)}" if begun and missing else ""
+    is_filled = own.is_dir() and any(own.iterdir())
+    state = "its files are not on this machine"
+    if is_filled and missing:
+        state = f"{own} lacks {', '.join(missing)}"
     raise ModelUnavailableError(
-        f"{card.name}: {found or 'its files are not on this machine'}. With an internet "
+        f"{card.name}: {state}. With an internet "
         f"connection, run `python -m groove_utils.embed fetch {card.name}`. Without one, "
         f"{copy_steps(card)}",
         kind="missing_files",
@@ -163,12 +176,17 @@ def copy_steps(card: ModelCard) -> str:
 
 @contextlib.contextmanager
 def offline(name: str):
-    """Prevent a library from accessing the hub while it loads a model.
+    """Prevent a library from accessing the Hugging Face hub within a ``with`` block.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model that the library loads, for the error message.
 
     Raises
     ------
     ModelUnavailableError
-        If it tries to, instead of the hub's own errors.
+        If the library tries to access the hub, because a file is missing.
     """
     from huggingface_hub import constants
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
@@ -195,19 +213,19 @@ def read_json(name: str, path: Path) -> dict:
     Raises
     ------
     ModelRefusedError
-        If it is not JSON, or does not contain a mapping.
+        If the file is not valid JSON, or its content is not a mapping.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise _unreadable(name, path, error) from error
     if not isinstance(content, dict):
-        raise _unreadable(name, path, f"it holds a {type(content).__name__}, expected a mapping")
+        raise _unreadable(name, path, f"it contains a {type(content).__name__}, expected a mapping")
     return content
 
 
 def read_tensors(name: str, folder: Path) -> dict:
-    """Read all tensors of a model's weight files, by name.
+    """Read all tensors from a model's weights files, by name.
 
     Raises
     ------

@@ -1,13 +1,13 @@
 """Run models over many tracks: windows, batches across tracks, pooling.
 
 The engine cuts each signal into windows at fixed positions, which cover it from the first to the
-last sample. The last window is padded with zeros. Frames are pooled within windows, and windows
-within tracks, without the frames beyond the signal's end: a track's vector is the mean over its
-valid frames. The engine tells an adapter how many samples of a window are signal. The adapter masks
-the others if its network supports this. The chapter on embeddings describes it.
+last sample. The last window is padded with zeros. A track's vector is the mean over its valid
+frames, those that begin before the end of the signal: frames are pooled within windows, and windows
+within tracks. The engine passes the number of valid samples of each window to the adapter, which
+masks the padding if its network supports masks. The chapter on embeddings describes the procedure.
 
-Windows of many tracks share a batch, while threads decode and resample the next tracks. On a CPU,
-batches run in parallel; see :class:`WorkerPool`.
+A batch may contain windows of several tracks. While it runs, threads decode and resample the next
+tracks. On a CPU, several batches run in parallel; see :class:`WorkerPool`.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Batch windows across tracks, run them, and pool their layers within tracks."""
+"""Batch windows across tracks, run the batches, and pool the layers within tracks."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ def run(
     Parameters
     ----------
     sources : iterable of Source
+        Audio of the tracks.
     models : sequence of Model
-        Models; those with the same sample rate share the resampled signal.
+        Loaded models. Models with the same sample rate share the resampled signal.
     spread : bool
-        Append to each layer's mean the standard deviation over the track's frames.
+        Append the standard deviation over the track's frames to the mean of each layer.
 
     Yields
     ------
     track, model : int
-        Their positions in `sources` and `models`.
+        Positions of the track in `sources` and of the model in `models`.
     result : (dict of str to ndarray, float) or ValueError
-        Layers, float32 (dim,) or (2·dim,), and the track's largest absolute sample; or an error if
-        the audio cannot be used, without affecting other tracks.
+        Vectors by layer, float32 (dim,) or (2·dim,), and the track's largest absolute sample. If
+        the audio of the track cannot be used, an error instead; other tracks are not affected.
     """
     with WorkerPool() as workers:
         batches = _Batches(models, workers, spread)
@@ -53,7 +54,7 @@ def run(
 
 
 class _Batches:
-    """Windows in process: waiting, running or pooled."""
+    """Windows that wait for a full batch, run in a batch, or are pooled by track."""
 
     def __init__(self, models: Sequence[Model], workers: WorkerPool, spread: bool):
         self.models, self.workers, self.spread = models, workers, spread
@@ -65,16 +66,16 @@ class _Batches:
         self.read: dict[int, tuple[float, BaseException | None]] = {}  # peak and error, by track
 
     def add(self, window: Window) -> Iterator[Result]:
-        """Add a window; run its batch if that is full."""
+        """Add a window, and start its batch if it is full; yield the results of finished tracks."""
         pool = self.pools.setdefault((window.track, window.model), TrackPool())
         window.index = pool.expect()
-        same = window.model, window.content
-        if same in self.remembered:
-            yield from self._deliver(window, self.remembered[same])
-        elif same in self.queued:
-            self.queued[same].duplicates.append(window)
+        key = window.model, window.content
+        if key in self.remembered:
+            yield from self._deliver(window, self.remembered[key])
+        elif key in self.queued:
+            self.queued[key].duplicates.append(window)
         else:
-            self.queued[same] = window
+            self.queued[key] = window
             model = self.models[window.model]
             group = window.model, model.bucket(window.n_valid)
             self.waiting.setdefault(group, []).append(window)
@@ -82,7 +83,7 @@ class _Batches:
                 yield from self._start(group)
 
     def close_track(self, reader: TrackReader) -> Iterator[Result]:
-        """Record that a track was read to its end, or until an error."""
+        """Record that a track was read to its end or until an error; yield its finished results."""
         self.read[reader.track] = reader.peak, reader.error
         for key in [(reader.track, i) for i in range(len(self.models))]:
             pool = self.pools.setdefault(key, TrackPool())
@@ -91,7 +92,7 @@ class _Batches:
                 yield self._finish(key)
 
     def flush(self) -> Iterator[Result]:
-        """Run all waiting windows, even in incomplete batches."""
+        """Run all waiting windows, even in incomplete batches; yield the remaining results."""
         for group in sorted(self.waiting):
             yield from self._start(group)
         yield from self._collect(0)
@@ -102,16 +103,16 @@ class _Batches:
         yield from self._collect(2 * self.workers.count)
 
     def _collect(self, n_running: int) -> Iterator[Result]:
-        """Collect batches in the order in which they were started, until `n_running` are left."""
+        """Collect batches in the order of their start, until only `n_running` are left."""
         while len(self.running) > n_running:
             windows, batch = self.running.popleft()
             layers = batch.result()
             for row, window in enumerate(windows):
-                own = {name: (m[row].copy(), v[row].copy()) for name, (m, v) in layers.items()}
+                vectors = {k: (m[row].copy(), v[row].copy()) for k, (m, v) in layers.items()}
                 del self.queued[window.model, window.content]
-                self.remembered[window.model, window.content] = own
-                for each in (window, *window.duplicates):
-                    yield from self._deliver(each, own)
+                self.remembered[window.model, window.content] = vectors
+                for duplicate in (window, *window.duplicates):
+                    yield from self._deliver(duplicate, vectors)
             while len(self.remembered) > REMEMBERED:
                 self.remembered.popitem(last=False)
 
@@ -129,13 +130,13 @@ class _Batches:
 
 
 def submit(workers: WorkerPool, model: Model, windows: Sequence[Window]) -> Future:
-    """Run windows of one bucket through a model, in parallel with others if the model allows it."""
+    """Start a batch of windows of one padded length; it runs in a thread if the model allows it."""
     samples, n_valid = [w.samples for w in windows], [w.n_valid for w in windows]
     return workers.submit(model.forward, samples, n_valid, concurrent=model.concurrent)
 
 
 def embed_windows(source: Source, model: Model) -> dict[str, np.ndarray]:
-    """Return the vectors of each window of a track, by layer, float32 (n_windows, dim)."""
+    """Embed each window of a track; return vectors by layer, float32 (n_windows, dim)."""
     *windows, reader = read_windows([source], [model])
     if reader.error is not None:
         raise reader.error

@@ -1,8 +1,8 @@
-"""Forward passes: the layers of a batch of windows, pooled over frames.
+"""Compute the layers of a batch of windows, pooled over frames.
 
-All batches of a model have the same shape (the last ones are padded), because matrix products round
-differently for different shapes. A track's numbers therefore depend neither on the other tracks in
-a batch nor on which tracks an interrupted run had already completed.
+All batches of a model with windows of one length have the same shape (incomplete batches are
+padded), because the rounding of matrix products depends on the shape. The vectors of a track
+therefore depend neither on the other tracks in a batch nor on an earlier, interrupted run.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from groove_utils.networks.devices import precision
 
 __all__ = ["Model", "forward_windows"]
 
-BATCH_SIZE = 8  # number of windows, if an adapter does not specify it
+BATCH_SIZE = 8  # number of windows, if an adapter has no attribute batch_size
 GPU_BATCH_SIZE = 32
-N_BUCKETS = 8  # number of lengths of last windows, if a model accepts shorter ones
+N_BUCKETS = 8  # number of lengths of the last window, if a model accepts short windows
 
 
 @dataclass
 class Model:
-    """An adapter with its network, on a device."""
+    """A loaded model: an adapter with its network, on a device."""
 
     adapter: Adapter
     network: object
     fingerprint: str = ""
     device: str = "cpu"  # or cuda, mps
     autocast: bool = False  # compute matrix products in half precision (bfloat16)
-    fitting: int | None = None  # number of windows that fit in memory, once a batch did not
+    fitting: int | None = None  # number of windows that fit in memory, if a batch did not fit
 
     @property
     def name(self) -> str:
-        """The adapter's name, or else that of its class."""
+        """Name of the model, or of the adapter's class if the adapter has no name."""
         return getattr(self.adapter, "name", type(self.adapter).__name__)
 
     @property
@@ -52,7 +52,7 @@ class Model:
 
     @property
     def concurrent(self) -> bool:
-        """True if batches may run at the same time."""
+        """True if several batches may run at the same time."""
         return self.device == "cpu" and getattr(self.adapter, "concurrent", False)
 
     @property
@@ -75,14 +75,14 @@ class Model:
         return self.length * steps // N_BUCKETS
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """Return a window as the network's input, padded to the length of its bucket."""
+        """Return the network's input for a window, padded to the length given by :meth:`bucket`."""
         padded = samples[: self.bucket(n_valid)]
         if hasattr(self.adapter, "prepare"):
             return self.adapter.prepare(padded, n_valid)
         return padded
 
     def forward(self, windows: Sequence[np.ndarray], n_valid: Sequence[int]) -> Layers:
-        """Compute the layers of prepared windows of one bucket, as in :func:`forward_windows`."""
+        """Compute pooled layers for prepared windows of one length; see :func:`forward_windows`."""
         size = max(self.batch_size, len(windows))
         batch = np.zeros((size, *windows[0].shape), np.float32)
         valid = np.full(size, self.bucket(n_valid[0]))
@@ -93,18 +93,20 @@ class Model:
 
 
 def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Layers:
-    """Compute the layers of windows, pooled over their valid frames.
+    """Compute the layers of windows, pooled over valid frames.
 
     Parameters
     ----------
     model : Model
     batch : ndarray of float32, shape (n_windows, n_samples)
+        Windows, or what the adapter's method `prepare` computed from them.
     n_valid : ndarray of int, shape (n_windows,)
+        Number of samples in each window before the end of the signal.
 
     Returns
     -------
     dict of str to (ndarray, ndarray)
-        Mean and variance over frames, float32 (n_windows, dim).
+        Mean and variance over frames, by layer: float32 (n_windows, dim).
 
     Raises
     ------
@@ -113,7 +115,7 @@ def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Lay
 
     Notes
     -----
-    If the device runs out of memory, this batch and later ones are halved.
+    If the device runs out of memory, this batch and later batches are halved, with a warning.
     """
     try:
         return _forward(model, batch, n_valid)
@@ -130,7 +132,7 @@ def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Lay
     )
     parts, start = [], 0
     while start < len(batch):
-        stop = start + model.fitting  # which may shrink on the way
+        stop = start + model.fitting  # may have been reduced further
         parts.append(forward_windows(model, batch[start:stop], n_valid[start:stop]))
         start = stop
     return {
@@ -160,18 +162,18 @@ def _forward(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Layers:
 
 
 def _checked(adapter: Adapter, output, n_windows: int) -> dict[str, torch.Tensor]:
-    """Return an adapter's output if it matches the declaration; otherwise raise an error."""
+    """Return an adapter's output as tensors; raise an error if its attribute `layers` differs."""
     declared, kind = adapter.layers, type(adapter).__name__
     if not isinstance(output, Mapping):
         raise ModelRefusedError(
-            f"{kind}.forward() gave a {type(output).__name__}; expected a dict of layer to an "
+            f"{kind}.forward() returned a {type(output).__name__}; expected a dict of layer to an "
             "array of shape (n_windows, n_frames, dim) or (n_windows, dim).",
             kind="not_a_dict",
             value=type(output).__name__,
         )
     if output.keys() != declared.keys():
         raise ModelRefusedError(
-            f"{kind}.forward() gave the layers {', '.join(map(repr, output)) or 'none'}; its "
+            f"{kind}.forward() returned the layers {', '.join(map(repr, output)) or 'none'}; its "
             f"attribute layers declares {', '.join(map(repr, declared))}.",
             kind="other_layers",
             value=list(output),
@@ -182,7 +184,7 @@ def _checked(adapter: Adapter, output, n_windows: int) -> dict[str, torch.Tensor
         fits = values.ndim in (2, 3) and dim in (None, values.shape[-1])
         if not fits or len(values) != n_windows or not values.shape[1]:
             raise ModelRefusedError(
-                f"{kind}.forward() gave the layer {name!r} in shape {tuple(values.shape)}; "
+                f"{kind}.forward() returned the layer {name!r} in shape {tuple(values.shape)}; "
                 f"expected (n_windows, n_frames, {dim}) or (n_windows, {dim}), with n_windows = "
                 f"{n_windows} and one frame or more.",
                 kind="other_shape",

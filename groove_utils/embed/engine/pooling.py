@@ -21,16 +21,21 @@ Layers = dict[str, tuple[np.ndarray, np.ndarray]]  # mean and variance over a wi
 def pool_frames(
     values: torch.Tensor, n_valid: torch.Tensor, n_samples: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Compute mean and variance over the frames that begin before the signal's end, without NaN.
+    """Compute the mean and variance over the frames that begin before the end of the signal.
 
     Parameters
     ----------
     values : Tensor of float32, shape (n_windows, n_frames, dim) or (n_windows, dim)
-        Values without a frame axis are returned with zero variance.
+        Values by frame, where NaN is ignored. Values without an axis of frames are returned
+        unchanged, with zero variance.
     n_valid : Tensor of int, shape (n_windows,)
-        Number of valid samples in each window.
+        Number of samples in each window before the end of the signal.
     n_samples : int
         Number of samples in a window.
+
+    Returns
+    -------
+    mean, variance : Tensor of float32, shape (n_windows, dim)
 
     Examples
     --------
@@ -56,30 +61,30 @@ def pool_frames(
 
 @dataclass
 class TrackPool:
-    """Running mean and spread of a track, over its windows in order."""
+    """Running mean and variance over a track's frames, updated window by window."""
 
-    n_windows: int = 0  # read so far
-    n_pending: int = 0  # whose layers are still to come
-    complete: bool = False  # whether the track has been read to its end
-    _early: dict[int, tuple[Layers, float]] = field(default_factory=dict)  # out of order
+    n_windows: int = 0  # number of windows read so far
+    n_pending: int = 0  # number of windows whose layers have not been added
+    complete: bool = False  # True if the track has been read to its end
+    _early: dict[int, tuple[Layers, float]] = field(default_factory=dict)  # later windows' layers
     _n_added: int = 0
     _weight: float = 0.0
     _means: dict[str, np.ndarray] = field(default_factory=dict)
     _squares: dict[str, np.ndarray] = field(default_factory=dict)
 
     def expect(self) -> int:
-        """Register a window that was read; return its index."""
+        """Register a window that has been read, and return its index in the track."""
         self.n_windows += 1
         self.n_pending += 1
         return self.n_windows - 1
 
     @property
     def done(self) -> bool:
-        """True if the track has been read and all of its windows have been added."""
+        """True if the track has been read and the layers of all its windows have been added."""
         return self.complete and self.n_pending == 0
 
     def put(self, index: int, layers: Layers, weight: float) -> None:
-        """Add a window's layers in window order, since rounding depends on the order."""
+        """Add the layers of a window; they are pooled in order, on which rounding depends."""
         self.n_pending -= 1
         self._early[index] = layers, weight
         with np.errstate(invalid="ignore"):  # infinite values are rejected at the end
@@ -100,7 +105,10 @@ class TrackPool:
             self._squares[name] += variance * weight + step**2 * (before * weight / self._weight)
 
     def result(self, spread: bool) -> dict[str, np.ndarray] | EmbedError:
-        """Return the layers, float32 (dim,), or (2·dim,) with `spread`; an error if not finite."""
+        """Return a track's vectors by layer, or an error if they are not finite.
+
+        Vectors are means, float32 (dim,); with `spread`, means and standard deviations, (2·dim,).
+        """
         result = {}
         for name, mean in self._means.items():
             parts = [mean]
@@ -111,13 +119,13 @@ class TrackPool:
 
 
 def finite_error(layers: Mapping[str, np.ndarray]) -> EmbedError | None:
-    """Return an error that names the layers with NaN or infinite values; None if there are none."""
+    """Return an error that names the layers with NaN or infinite values, or None."""
     bad = [name for name, values in layers.items() if not np.isfinite(values).all()]
     if not bad:
         return None
     return EmbedError(
-        f"the model's output is NaN or infinite (layer {', '.join(bad)}). Listen to the sound: "
-        "is it cut short, or far too loud?",
+        f"the model's output is NaN or infinite (layer {', '.join(bad)}). Check the audio: it "
+        "may be truncated, or far too loud.",
         kind="not_finite",
         column=bad[0],
     )

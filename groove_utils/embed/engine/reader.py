@@ -1,4 +1,4 @@
-"""Reading ahead: decoding, resampling and cutting of tracks into windows."""
+"""Read tracks ahead in threads: decode, resample and cut them into windows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from groove_utils.embed.engine.forward import Model
 __all__ = ["TrackReader", "Window", "read_windows"]
 
 N_AHEAD = 2  # number of tracks decoded ahead
-QUEUE_BYTES = 32 << 20  # of windows that a track may have waiting
+QUEUE_BYTES = 32 << 20  # maximum size of the windows in a track's queue
 
 
 @dataclass
@@ -31,15 +31,20 @@ class Window:
     model: int  # position in the list of models
     samples: np.ndarray  # float32, as input for the network
     n_valid: int  # number of valid samples
-    content: bytes  # hash of the samples before they were prepared
-    index: int = 0  # within its track
-    duplicates: list[Window] = field(default_factory=list)  # later windows of the same samples
+    content: bytes  # hash of the samples before prepare()
+    index: int = 0  # position in the track
+    duplicates: list[Window] = field(default_factory=list)  # later windows with the same samples
 
 
 class TrackReader(threading.Thread):
-    """Decode, resample and cut one track; its windows wait in a bounded queue.
+    """Thread that decodes and resamples one track, and puts its windows into a bounded queue.
 
-    `peak` is the largest absolute sample so far, `error` why reading stopped early.
+    Attributes
+    ----------
+    peak : float
+        Largest absolute sample so far.
+    error : BaseException or None
+        Error because of which reading stopped early.
     """
 
     def __init__(self, track: int, source: Source, models: Sequence[Model]):
@@ -55,7 +60,7 @@ class TrackReader(threading.Thread):
         try:
             for window in self._windows():
                 self._put(window)
-        except OSError as error:  # deleted or not readable: other tracks continue
+        except OSError as error:  # deleted or not readable: continue with other tracks
             self.error = AudioError(f"it cannot be read: {error}")
         except BaseException as error:  # for the thread that reads the queue
             self.error = error
@@ -98,9 +103,10 @@ class TrackReader(threading.Thread):
 def read_windows(
     sources: Iterable[Source], models: Sequence[Model]
 ) -> Iterator[Window | TrackReader]:
-    """Read the windows of all tracks in order, and yield each track's reader after its windows.
+    """Yield the windows of all tracks in order, and each track's reader after its windows.
 
-    Any error of a reader is raised, except ValueError, which marks unusable audio.
+    Errors that occur in a reader are raised, except ValueError, which means that the audio of one
+    track cannot be used; it is the reader's attribute `error`.
     """
     readers: deque[TrackReader] = deque()
     numbered = enumerate(sources)

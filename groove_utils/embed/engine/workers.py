@@ -12,13 +12,14 @@ import torch
 
 __all__ = ["WorkerPool"]
 
-MAX_WORKERS = 4  # number of batches that run in parallel; each needs memory for its feature maps
+MAX_WORKERS = 4  # each batch that runs in parallel needs memory for its feature maps
 
 
 class WorkerPool:
-    """Threads that each use their share of the processor's cores.
+    """Pool of threads that run batches in parallel, each on an equal share of the cores.
 
-    If cores work on one batch together, they wait for each other between its many small steps.
+    This is faster than running one batch on all cores, which would wait for each other between the
+    many small steps.
 
     Attributes
     ----------
@@ -42,7 +43,7 @@ class WorkerPool:
         torch.set_num_threads(self._threads)  # the default for new threads
 
     def submit(self, function: Callable, *arguments, concurrent: bool = True) -> Future:
-        """Call a function in the next free thread, or immediately if not `concurrent`."""
+        """Call a function in the next free thread; if not `concurrent`, at once in this thread."""
         if concurrent:
             return self._pool.submit(function, *arguments)
         done: Future = Future()
@@ -54,12 +55,12 @@ class WorkerPool:
 def _keep_freed_memory() -> None:
     """Make the C library keep the memory of feature maps for reuse.
 
-    By default, glibc returns large blocks to the system each time, which then has to clear them
-    again; this takes up to a quarter of the time of HuBERT's forward pass.
+    By default, glibc returns large blocks to the system when they are freed, and the system clears
+    them before the next use. This would slow down models with large feature maps, such as HuBERT.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is not None:
         trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # names in malloc.h
         mallopt(mmap_threshold, 1 << 30)
         mallopt(trim_threshold, (1 << 31) - 1)
-        mallopt(arena_max, 1)  # a thread's own arena could not hold large blocks
+        mallopt(arena_max, 1)  # arenas of threads cannot contain large blocks
