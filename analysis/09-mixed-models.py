@@ -22,7 +22,7 @@
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 query = "groove"
-smallest = 0.03  # share of the scale; smaller slopes would not matter
+smallest = 0.03  # smallest slope that matters, as a share of the scale
 n_bootstrap = 200
 n_simulations = 100  # simulated studies in each cell of the power map
 n_jobs = 2
@@ -90,10 +90,10 @@ on_prediction = f"Slope of “{query}” on the prediction"
 # %% [markdown] tags=["needs-listeners"]
 # ## Two samples, not one
 #
-# Each answer is given by one listener about one song. Songs differ, and listeners differ too: some give
-# high ratings to everything. Averaging over listeners discards the second sample, so that one can no
-# longer test whether a result would hold for *other* listeners. Averaging over songs does the same for
-# the music.
+# Each rating is given by one listener to one song. Songs differ, and listeners differ too: some give
+# high ratings to everything. Averaging over listeners discards the sample of listeners, so we can no
+# longer test whether a result would hold for *other* listeners. Averaging over songs discards the sample
+# of songs in the same way.
 
 # %%
 answers = data.ratings.rename(columns=short_names).join(facts, on="track")
@@ -101,15 +101,15 @@ rows = answers[answers["query"] == query].copy()
 n_listeners, n_songs = rows[["listener", "track"]].nunique()
 
 # %% [markdown]
-# The simplest model with both samples gives each listener and each song an *intercept* of its own:
+# The simplest model with both samples has an *intercept* for each listener and for each song:
 #
 # $$ y_{ij} = \mu + u_i + v_j + \varepsilon_{ij}, \qquad u_i \sim N(0, \sigma_u^2), \;
 # v_j \sim N(0, \sigma_v^2), \; \varepsilon_{ij} \sim N(0, \sigma^2) $$
 #
 # Here $y_{ij}$ is the rating of song $j$ by listener $i$, $\mu$ the overall mean, $u_i$ the listener's
 # intercept, $v_j$ the song's intercept and $\varepsilon_{ij}$ the residual. We estimate the three
-# variances. The model has no predictor yet. It only divides the variance of the answers among listeners,
-# songs and the rest {cite}`baayen2008`.
+# variances. The model has no predictor yet. It only divides the variance of the ratings among listeners,
+# songs and the residual {cite}`baayen2008`.
 #
 # In `fit_lmm`, `(1 | listener)` means that each listener has a *random intercept* $u_i$, drawn from a
 # normal distribution. `(1 + predicted | listener)` adds a *random slope*, `0 +` leaves out the
@@ -119,8 +119,8 @@ n_listeners, n_songs = rows[["listener", "track"]].nunique()
 
 # %%
 crossed = "(1 | listener) + (1 | track)"
-nothing = mixed.fit_lmm(f"rating ~ 1 + {crossed}", rows)
-spreads = nothing.variance_components(
+empty_model = mixed.fit_lmm(f"rating ~ 1 + {crossed}", rows)
+spreads = empty_model.variance_components(
     "bootstrap", n_boot=n_bootstrap, seed=seed, n_jobs=n_jobs
 ).set_index("factor")
 
@@ -146,23 +146,22 @@ report_percentages(shares[["song", "listener"]].add_prefix("share_"), len(rows))
 report_value("icc", variances["ICC(C,1)"], n=len(rows))
 
 # %% [markdown]
-# For “{glue:text}`query`” there are {glue:text}`n_ratings` answers by {glue:text}`n_listeners` listeners
-# about {glue:text}`n_songs` songs. “{glue:text}`query`” can take values from {glue:text}`scale`.
-# {glue:text}`score_note`
+# There are {glue:text}`n_ratings` ratings of “{glue:text}`query`” by {glue:text}`n_listeners` listeners
+# for {glue:text}`n_songs` songs, on a scale from {glue:text}`scale`. {glue:text}`score_note`
 #
-# Songs account for {glue:text}`share_song` of the variance of single
-# answers, and listeners' intercepts for {glue:text}`share_listener`. If the variance of listeners'
-# intercepts is left out of the total, the share of songs is the ICC(C,1) of {doc}`01-listeners-and-tracks`:
-# {glue:text}`icc`. The rest is the individual response of one listener to one song, and chance.
+# Songs account for {glue:text}`share_song` of the variance of single ratings, and listeners' intercepts
+# for {glue:text}`share_listener`. If the variance of listeners' intercepts is left out of the total, the
+# share of songs is the ICC(C,1) of {doc}`01-listeners-and-tracks`: {glue:text}`icc`. The residual
+# variance comes from the individual responses of listeners to songs, and from chance.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## One slope: ordinary regression and mixed models
 #
 # The predictor $x_j$ is the {term}`out-of-fold prediction` of the best model of {doc}`06-probing`. The
 # regression that predicts a song was not trained on any rating of that song or of its artist. Only the
-# choice of the best model used the ratings of all songs; {doc}`06-probing` shows what this choice adds to
-# the score. The prediction is standardised over songs, so slopes are in points of the rating scale per
-# standard deviation of the prediction.
+# choice of the best model used the ratings of all songs; {doc}`06-probing` shows how much this choice
+# raises the score. The prediction is standardised over songs, so slopes are in points of the rating
+# scale per standard deviation of the prediction.
 
 # %%
 rows = answers[answers["query"] == query].copy()
@@ -173,21 +172,21 @@ if "descriptors" in songs:
     predictors.append("handcrafted")
 
 # %% [markdown]
-# **Ordinary least squares** treats every answer as an independent observation:
+# **Ordinary least squares** treats every rating as an independent observation:
 
 # %%
 ols = smf.ols("rating ~ predicted", rows).fit()
 ols.summary2().tables[1].round(3)
 
 # %% [markdown]
-# The estimate of the slope is fine; its standard error is not. Answers about the same song are partly
-# redundant: the song's intercept $v_j$ is the same in all of them, and so is the prediction. Let $m$ be the
-# number of answers per song. If a share $\rho$ of the variance is between songs, then for a predictor
-# that is the same for all answers about a song, the variance of the slope is $1 + (m - 1) \rho$ times
-# what ordinary least squares reports, and its standard error is $\sqrt{1 + (m - 1) \rho}$ times as large.
-# The first factor is the {term}`design effect` {cite}`kish1965`. We take $\rho$ from the crossed model of
-# the ratings on the prediction, compute the second factor, and compare it with the ratio that was
-# observed: the standard error of the crossed model divided by that of ordinary least squares.
+# The estimate of the slope is fine, but its standard error is too small. Ratings of the same song are
+# partly redundant, because they share the song's intercept $v_j$ and the prediction. Let $m$ be the
+# number of ratings per song, and $\rho$ the share of the variance that is between songs. If a predictor
+# is the same for all ratings of a song, the variance of the slope is $1 + (m - 1) \rho$ times as large
+# as ordinary least squares reports, and its standard error is $\sqrt{1 + (m - 1) \rho}$ times as large.
+# The first factor is the {term}`design effect` {cite}`kish1965`. We estimate $\rho$ with the crossed
+# model of the ratings on the prediction, compute the second factor, and compare it with the observed
+# ratio: the standard error of the crossed model divided by that of ordinary least squares.
 
 # %%
 two_samples = mixed.fit_lmm(f"rating ~ predicted + {crossed}", rows)
@@ -203,16 +202,17 @@ report_counts(answers_per_song=m)
 report_values({"se_expected": expected, "se_observed": observed}, len(rows))
 
 # %% [markdown]
-# With {glue:text}`answers_per_song` answers per song, the formula predicts a standard error
-# {glue:text}`se_expected` times as large as that of ordinary least squares; that of the crossed model is
-# {glue:text}`se_observed` times as large. (The listeners' intercepts explain the difference: ordinary least
-# squares treats them as noise, and the crossed model removes them.)
+# With {glue:text}`answers_per_song` ratings per song, the formula predicts a standard error
+# {glue:text}`se_expected` times as large as that of ordinary least squares. The standard error of the
+# crossed model is {glue:text}`se_observed` times as large. (The listeners' intercepts explain the
+# difference: ordinary least squares treats them as noise, and the crossed model removes them.)
 
 # %% [markdown] tags=["needs-simulation"]
 # ### The same in statsmodels
 #
 # Python's standard package for mixed models is statsmodels. It was designed for *nested* groups, such as
-# answers within listeners. With listeners as the only sample, it gives the same numbers as `fit_lmm`:
+# ratings within listeners. With listeners as the only sample, statsmodels and `fit_lmm` give the same
+# numbers:
 
 # %%
 nested = smf.mixedlm("rating ~ predicted", rows, groups="listener")
@@ -249,19 +249,19 @@ report_value("nested_difference", nested_difference, fmt=".0e", tolerance=1e-4)
 report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2)
 
 # %% [markdown]
-# With listeners only, the coefficients differ by at most {glue:text}`nested_difference`; in this table, the
-# largest difference is {glue:text}`crossed_difference`. `fit_lmm` needs a
-# fraction of a second for all answers, because it exploits the fact that each answer belongs to exactly
-# one listener and one song {cite}`bates2015`.
+# With listeners as the only sample, the coefficients of the two packages differ by at most
+# {glue:text}`nested_difference`; in the table above, the largest difference is
+# {glue:text}`crossed_difference`. `fit_lmm` needs a fraction of a second for all ratings, because it
+# exploits the fact that each rating belongs to exactly one listener and one song {cite}`bates2015`.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## What if one of the samples is ignored?
 #
 # {cite:t}`clark1973` described the problem for studies of words: treating items as fixed limits the
-# conclusion to those items. {numref}`fig-error-models` estimates the same slope under error models that
-# ignore listeners, songs, both, or neither. The estimates are similar; the intervals are not. “Clustered”
-# rows are ordinary regressions with cluster-robust standard errors, which allow the errors within a
-# cluster (the answers of one listener, or about one song) to be correlated.
+# conclusion to those items. {numref}`fig-error-models` shows the same slope, estimated under error
+# models that ignore listeners, songs, both, or neither. The estimates are similar, but the intervals
+# differ in width. “Clustered” rows are ordinary regressions with cluster-robust standard errors, which
+# allow the errors within a cluster (the ratings by one listener, or of one song) to be correlated.
 
 # %%
 errors = mixed.compare_error_models(f"rating ~ predicted + {crossed}", rows)
@@ -275,32 +275,34 @@ show_figure(
     figures.plot_forest(errors, y="model", xlabel=on_prediction),
     "error-models",
     "One slope under error models that ignore listeners, songs, both or neither.",
-    "Forest plot of one slope under several error models: similar estimates in each "
-    "row, with intervals of very different width.",
+    "Forest plot of one slope under several error models: similar estimates in all "
+    "rows, with intervals of very different widths.",
     table=errors,
 )
 report_values(ratios.add_prefix("se_"), len(rows))
 
 # %% [markdown]
-# The standard error of ordinary regression is {glue:text}`se_ols` times that of the crossed model; with
-# listeners as the only random factor it is {glue:text}`se_listener_only` times as large, and with songs
-# only, {glue:text}`se_song_only` times. A ratio below 1 means that the standard error is too small. More
-# listeners cannot replace more songs, because the prediction varies only between songs. A model with
-# songs as the only random factor would be equally wrong about anything that varies between listeners.
+# The standard error of ordinary regression is {glue:text}`se_ols` times as large as that of the crossed
+# model. With listeners as the only random factor, it is {glue:text}`se_listener_only` times as large,
+# and with songs as the only random factor, {glue:text}`se_song_only` times as large. A ratio below 1
+# means that the standard error is too small. More listeners cannot replace more songs, because the
+# prediction varies only between songs. A model with songs as the only random factor would be equally
+# wrong about anything that varies between listeners.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## From the probe to the listener
 #
-# Each listener now gets an intercept and a slope {cite}`barr2013`, each song an intercept, and each
-# artist $a(j)$ an intercept as well, because songs by one artist resemble each other:
+# In the next model, each listener has an intercept and a slope {cite}`barr2013`, and each song has an
+# intercept. Each artist $a(j)$ has an intercept as well, because songs by one artist resemble each
+# other:
 #
 # $$ y_{ij} = (\mu + u_i) + (\beta + s_i) \, x_j + v_j + w_{a(j)} + \varepsilon_{ij} $$
 #
 # where $\beta$ is the average slope and $s_i$ the deviation of listener $i$ from it. The pairs
-# $(u_i, s_i)$ are jointly normal with mean 0, two variances and a correlation; $a(j)$ is the artist of song
-# $j$, and $w_a \sim N(0, \sigma_w^2)$. Satterthwaite's method approximates the degrees of freedom of the
-# slope's *t* distribution; they are close to the number of listeners, songs or artists rather than to the
-# number of answers.
+# $(u_i, s_i)$ are jointly normal with mean 0, two variances and a correlation; $a(j)$ is the artist of
+# song $j$, and $w_a \sim N(0, \sigma_w^2)$. Satterthwaite's method approximates the degrees of freedom
+# of the slope's *t* distribution; they are close to the number of listeners, songs or artists rather
+# than to the number of ratings.
 
 # %%
 by_artist = " + (1 | artist)" if several_songs else ""
@@ -317,34 +319,34 @@ explained["estimate"] = pd.Series(model.r2())
 
 # %% tags=["hide-input"]
 report_effects(explained, prefix="r2_", scale=100, fmt=".0f", unit="%")
-carries = (
+verdicts = (
     "holds for single ratings, on average over listeners",
     "has the wrong sign for single ratings",
     "cannot be shown to hold for single ratings",
 )
-report_effects({"slope": slope}, words=carries)
+report_effects({"slope": slope}, words=verdicts)
 report_value("matters", matters, fmt=".3g")
 
 # %% [markdown]
 # The slope, in points of “{glue:text}`query`” per standard deviation of the prediction, is
 # {glue:text}`slope_full`. The prediction of {glue:text}`model` {glue:text}`slope_verdict`. It accounts
 # for {glue:text}`r2_marginal_full` of the variance of single ratings (*marginal* R², R²m: fixed
-# coefficients only), and together with the intercepts and slopes of listeners and the intercepts of songs
-# and artists for {glue:text}`r2_conditional_full` (*conditional* R², R²c) {cite}`nakagawa2017`. The rest is
+# coefficients only). Together with the random intercepts and slopes of listeners, songs and artists, it
+# accounts for {glue:text}`r2_conditional_full` (*conditional* R², R²c) {cite}`nakagawa2017`. The rest is
 # residual: one listener's response to one song, and chance.
 #
-# The number of answers says little about the precision of the slope, because answers about one song are
-# not independent. The intervals rest on the numbers of listeners, songs and artists in the report; the
-# degrees of freedom, in brackets after *t*, are far fewer than the answers. Intervals of shares of
-# variance come from sets of ratings simulated from the model, each with new listeners, songs and artists.
-# Whether the slope is the same for all listeners is asked below.
+# The number of ratings says little about the precision of the slope, because ratings of one song are not
+# independent. The intervals depend on the numbers of listeners, songs and artists in the report; the
+# degrees of freedom, in brackets after *t*, are far fewer than the ratings. Intervals of shares of
+# variance come from a parametric bootstrap: we simulate sets of ratings from the model, each with new
+# listeners, songs and artists. We test below whether the slope is the same for all listeners.
 #
-# ### Does it add to style and descriptors?
+# ### Does the prediction add to style and descriptors?
 #
 # A pretrained model may only recognise the style, or only measure what a descriptor measures. We
 # therefore add two predictors to the model: the style, and the out-of-fold prediction from the
-# handcrafted {term}`descriptors <descriptor>`. Each slope then compares songs that are equal in the other
-# predictors. The random slope belongs to the predictor that is tested.
+# handcrafted {term}`descriptors <descriptor>`. Each slope then compares songs that are equal in the
+# other predictors. In each model, the tested predictor also has a random slope.
 
 # %%
 style = ["style"] if data.has("styles") else []
@@ -358,8 +360,8 @@ for term in predictors:
         fits[term, label] = mixed.fit_lmm(f"rating ~ {fixed} + {random}", rows)
 
 # %% [markdown]
-# {numref}`fig-over-and-above` shows the slopes of both predictions in each model. The question is whether a
-# slope is still there when something else is in the model as well.
+# {numref}`fig-over-and-above` shows the slopes of both predictions in each model. The question is
+# whether a slope remains when other predictors are added to the model.
 
 # %%
 tested = {key: fit.effect(key[0]) for key, fit in fits.items()}
@@ -371,11 +373,12 @@ joint["prediction"] = joint["term"].map(labels)
 slope_style = tested["predicted", "with style"]
 slope_all = tested["predicted", "with all"]
 handcrafted = tested[predictors[-1], "with all"]
-ours, theirs = f"prediction of {model_name}", "prediction from the descriptors"
-additions = [  # the predictor, what else is in the model, the slope
-    (f"The {ours}", style, slope_style),
-    ("It", [*style, f"the {theirs}"], slope_all),
-    (f"The {theirs}", [*style, f"the {ours}"], handcrafted),
+by_model = f"prediction of {model_name}"
+by_descriptors = "prediction from the descriptors"
+additions = [  # tested predictor, other predictors, slope
+    (f"The {by_model}", style, slope_style),
+    ("It", [*style, f"the {by_descriptors}"], slope_all),
+    (f"The {by_descriptors}", [*style, f"the {by_model}"], handcrafted),
 ]
 
 # %% tags=["hide-input"]
@@ -383,8 +386,8 @@ show_figure(
     figures.plot_forest(joint, y="prediction", hue="model", xlabel=on_prediction),
     "over-and-above",
     f"Slope of “{query}” on each prediction: alone, with style, and with all other predictors.",
-    "Forest plot with one row for the pretrained model's prediction and one for the "
-    "handcrafted one, and one colour per set of predictors in the model.",
+    "Forest plot with one row for the prediction of the pretrained model, one row for the "
+    "prediction from descriptors, and one colour per set of predictors in the model.",
     table=joint,
 )
 report_effects({"slope_all": slope_all})
@@ -393,24 +396,24 @@ report_texts(adds=describe_additions(additions[: 2 * len(predictors) - 1]))
 # %% [markdown]
 # The numbers in brackets are slopes with their intervals. {glue:text}`adds`
 #
-# How does this fit with {doc}`06-probing` and {doc}`07-objections`? There, *R²* of the best model is
-# compared with R² of style and descriptors, and divided among them; every regression is fitted again, and
-# many songs are needed for a difference between two R² to be clear. The slopes here take both predictions
-# as given, with the errors that they have. They test whether the ratings vary with one prediction among
-# songs for which the other is equal. This is a weaker statement than it seems: the prediction from the
-# descriptors is not all that the descriptors contain, and another regression on the same descriptors
-# could add to it, too.
+# How are these results related to {doc}`06-probing` and {doc}`07-objections`? Those chapters compare the
+# *R²* of the best model with that of style and descriptors, and divide R² among the three. They fit
+# every regression again, and only with many songs is a difference between two R² clear. Here, the slopes
+# take both predictions as given, including their errors. They test whether ratings vary with one
+# prediction among songs that are equal in the other. This is a weaker statement than it seems: the
+# prediction from the descriptors does not use all the information in the descriptors, so another
+# regression on the same descriptors could add to it, too.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## For which listeners does the model work?
 #
-# Each line in {numref}`fig-listeners` represents a listener. A steeper line means that the answers change
-# more with the prediction. The lines are *conditional modes*: each listener's most probable intercept and
-# slope, given the answers and the estimated variances. They are shrunk towards the average, because each
-# slope is estimated from few songs. Their spread is therefore smaller than that of the true slopes. If
-# the average slope is positive, the share of rising lines in the figure is too high. We compute the share
-# from the model instead: slopes are normally distributed around the average slope, with the standard
-# deviation that the model estimates.
+# Each line in {numref}`fig-listeners` represents a listener. A steeper line means that the listener's
+# ratings change more with the prediction. The lines show *conditional modes*: each listener's most
+# probable intercept and slope, given the ratings and the estimated variances. Conditional modes are
+# shrunk towards the average, because each slope is estimated from few songs. Their spread is therefore
+# smaller than that of the true slopes. If the average slope is positive, the share of rising lines in
+# the figure is too high. We compute this share from the model instead, which assumes that slopes are
+# normally distributed around the average slope, with the estimated standard deviation.
 
 # %%
 modes = model.random_effects("listener")
@@ -427,21 +430,22 @@ tests = mixed.random_effect_tests(model)
 p_slope = tests.loc[tests["term"].str.startswith("predicted in"), "p"].item()
 
 # %% [markdown]
-# The lines are coloured by the first number that is known about the listeners, if there is one:
+# The colour of the lines shows the first numeric variable in the table of listeners, if there is one:
 
 # %%
-people = data.listeners.set_index("listener_id").select_dtypes("number")
-colour = next(iter(people), None)
+listener_facts = data.listeners.set_index("listener_id")
+listener_facts = listener_facts.select_dtypes("number")
+colour = next(iter(listener_facts), None)
 
 # %% tags=["hide-input"]
 show_figure(
     figures.plot_fitted_lines(
-        lines.join(people), x="predicted", colour=colour,
+        lines.join(listener_facts), x="predicted", colour=colour,
         xlabel="Prediction (SD over songs)", ylabel=f"Rating of “{query}”",
     ),
     "listeners",
-    "One line per listener (conditional modes); thick: the average.",
-    "Fan of straight lines, one per listener, of different heights and slopes, around a "
+    "One line per listener (conditional modes); the thick line is the average.",
+    "Fan of straight lines, one per listener, with different heights and slopes, around a "
     "thick average line.",
     table=lines.rename_axis("listener"),
 )  # fmt: skip
@@ -454,15 +458,16 @@ report_texts(
 
 # %% [markdown]
 # According to the model, the slope is positive for {glue:text}`rising_full` of the listeners. Slopes
-# {glue:text}`slopes_differ` between listeners: their standard deviation is {glue:text}`slope_sd` points
-# ({glue:text}`p_slope_sd`). (A variance cannot be negative, so the test uses a mixture of χ² distributions
-# {cite}`stram1994`.)
+# {glue:text}`slopes_differ` between listeners: the standard deviation of the slopes is
+# {glue:text}`slope_sd` points ({glue:text}`p_slope_sd`). (A variance cannot be negative, so the test
+# uses a mixture of χ² distributions {cite}`stram1994`.)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-# Or do these slopes stand for something else? The prediction is higher for some styles than for others. A
-# listener who likes these styles gives higher ratings where the prediction is high, and appears to have a
-# steeper slope. A random intercept for each pair of listener and style, `(1 | listener:style)`, measures
-# how much a listener prefers a style, whatever the song {cite}`senn2018`. With it, both are in the model:
+# Could differences between slopes have another cause? The prediction is higher for some styles than for
+# others. A listener who likes these styles gives higher ratings where the prediction is high, and
+# appears to have a steeper slope. A random intercept for each pair of listener and style, `(1 |
+# listener:style)`, measures how much a listener prefers a style, whatever the song {cite}`senn2018`. We
+# add it to the model:
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 preferring = mixed.fit_lmm(
@@ -488,17 +493,17 @@ report_texts(
 )
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-# Listeners {glue:text}`bias_verdict` preferences for styles ({glue:text}`p_bias`): their standard deviation
-# is {glue:text}`bias_sd` points. With these preferences in the model, that of the slopes is
-# {glue:text}`slope_sd_beyond` points ({glue:text}`p_beyond`): slopes {glue:text}`beyond_verdict` between
-# listeners. (A fit in which a variance is almost 0, or a correlation ±1, is called *singular*: the answers
-# contain no sign of such differences.) A random slope that is the only way for listeners to differ collects
-# differences of other kinds.
+# Listeners {glue:text}`bias_verdict` preferences for styles ({glue:text}`p_bias`): the standard
+# deviation of these preferences is {glue:text}`bias_sd` points. With preferences in the model, the
+# standard deviation of the slopes is {glue:text}`slope_sd_beyond` points ({glue:text}`p_beyond`): slopes
+# {glue:text}`beyond_verdict` between listeners. (A fit in which a variance is almost 0, or a correlation
+# almost ±1, is called *singular*: the ratings contain no sign of such differences.) Without preferences
+# in the model, the random slope also absorbs differences in preference.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# Do facts about listeners predict for whom the model works? Each fact enters the model with an effect on
-# the rating and an effect on the slope. How much a listener likes the style of a song (“taste”, where a
-# study contains it) is a fact about listener *and* song.
+# Do facts about listeners predict for whom the model works? We add each fact to the model with an effect
+# on the rating and an effect on the slope. How much a listener likes the style of a song (“taste”, where
+# a study contains it) is a fact about listener *and* song.
 
 # %%
 with_facts, listed_facts = mixed.join_facts(rows, data.listeners, data.styles)
@@ -509,14 +514,14 @@ if listed_facts:
     show_table(
         changes.set_index("fact")[["estimate", "low", "high", "p_holm"]],
         "for-whom",
-        "Change in the slope, in points, per SD of each fact about the listener. p is Holm-corrected, "
+        "Change in the slope, in points, per SD of each fact about the listener. p is Holm-corrected; "
         "the 95% intervals are not.",
         fmt="{:.3f}",
     )
 report_texts(for_whom=join_words(clear_rows(changes)["fact"]))
 
 # %% [markdown]
-# Facts with which the slope clearly changes, corrected for their number: {glue:text}`for_whom`.
+# Facts with which the slope clearly changes, after correction for their number: {glue:text}`for_whom`.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # ## In every style?
@@ -560,9 +565,9 @@ report_counts(n_pairs=len(contrasts), n_different=len(different), n_equal=len(eq
 #
 # Failing to find a difference is not evidence of equality. Two one-sided tests check whether the
 # difference is *smaller* than the smallest one that would matter {cite}`schuirmann1987,lakens2017`. This
-# margin has to be fixed beforehand; here it is {glue:text}`matters` points of “{glue:text}`query`”
-# per standard deviation of the prediction, a small share of the scale ({glue:text}`scale`), which the
-# parameter `smallest` sets.
+# margin has to be fixed beforehand; here it is {glue:text}`matters` points of “{glue:text}`query`” per
+# standard deviation of the prediction. This is a small share of the scale ({glue:text}`scale`), set by
+# the parameter `smallest`.
 #
 # Of {glue:text}`n_pairs` pairs of styles, {glue:text}`n_different` clearly differ in slope,
 # and {glue:text}`n_equal` are practically equal. For the others, neither a difference nor its absence has
@@ -572,11 +577,12 @@ report_counts(n_pairs=len(contrasts), n_different=len(different), n_equal=len(eq
 # ## Which questions does the model predict?
 #
 # We use one predictor for all questions, the out-of-fold prediction of “{glue:text}`common`”, and divide
-# the ratings of each question by their standard deviation. Each question has a model of its own, with the
-# random part of the model above: intercepts and slopes of listeners, intercepts of songs and artists. To test
-# the differences *between* questions, we subtract the answers to one question from a listener's answers
-# to another about the same song, and fit the same model to these differences: its slope is the
-# difference of the two slopes. A groove score that is computed from other questions is left out.
+# the ratings of each question by their standard deviation. We fit a separate model for each question,
+# with the random part of the model above: intercepts and slopes of listeners, intercepts of songs and
+# artists. To test the differences *between* two questions, we take each listener's ratings of a song on
+# both questions, subtract one from the other, and fit the same model to these differences. Its slope is
+# the difference between the two slopes. A groove score that is computed from other questions is left
+# out.
 
 # %%
 common = "groove" if "groove" in set(predictions["target"]) else query
@@ -585,7 +591,7 @@ best = best.set_index("track_id")["predicted"]
 answers["predicted"] = answers["track"].map((best - best.mean()) / best.std())
 
 # %%
-# a score that is computed from the questions is not compared with them
+# a score that is computed from the questions is left out
 questions = [q for q in data.queries if q != "groove"] or list(data.queries)
 asked = answers.rename(columns={"query": "question"})
 spread = asked.groupby("question")["rating"].transform("std")
@@ -610,18 +616,20 @@ predictable = join_words(f"“{name}”" for name in sloping["question"])
 report_texts(common=common, predictable=predictable)
 
 # %% [markdown]
-# Of {glue:text}`n_questions` questions, {glue:text}`n_predictable` have a slope that clearly differs from
-# zero, corrected for their number: {glue:text}`predictable`. Of {glue:text}`n_question_pairs` pairs of
-# questions, {glue:text}`n_apart` clearly differ in slope, corrected for the number of pairs. The questions
-# are correlated ({doc}`01-listeners-and-tracks`), so these are not independent findings.
+# Of {glue:text}`n_questions` questions, {glue:text}`n_predictable` have a slope that clearly differs
+# from zero, corrected for the number of questions: {glue:text}`predictable`. Of
+# {glue:text}`n_question_pairs` pairs of questions, {glue:text}`n_apart` clearly differ in slope,
+# corrected for the number of pairs. The questions are correlated ({doc}`01-listeners-and-tracks`), so
+# these are not independent findings.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
-# In this simulated study, the answers to “placebo” have no cause in the music, and those to “style only”
-# depend on a song's style and on nothing else. We fit them the same model as the other questions. If it
-# works, it finds no slope for the first. For the second, it may find one, because the prediction differs
-# between styles, but not when the style is also in the model.
+# In this simulated study, ratings on “placebo” have no cause in the music, and ratings on “style only”
+# depend on no property of a song except its style. We fit the same model to these ratings. If the
+# analysis is valid, it finds no slope for “placebo”. For “style only”, it may find a slope, because the
+# prediction differs between styles, but this slope should disappear when the style is added to the
+# model.
 
 # %%
 controls = asked[asked["question"].isin(list(data.controls))]
@@ -643,23 +651,25 @@ show_table(
     control_slopes.set_index("question"),
     "control-slopes",
     f"Slope of the control questions on the prediction of “{common}”, in standard deviations; n: "
-    "number of answers.",
+    "number of ratings.",
 )
 report_texts(control_note=join_words(names))
 
 # %% [markdown]
 # Slopes in {numref}`tab-control-slopes` that clearly differ from zero: {glue:text}`control_note`. If the
-# slope of “style only” is clear alone but not with the style, adding the style removes it, as it should.
-# If it is clear in neither model, these songs do not show whether adding the style removes such a slope.
-# It should not be clear with the style in the model. A few control questions cannot show that the
-# intervals are right. The tests of `groove_utils.mixed` check this with many simulated studies.
+# slope of “style only” is clear in the first model but not in the model with the style, adding the style
+# removes the slope, as it should. If the slope is clear in neither model, these songs do not show
+# whether adding the style removes such a slope. With the style in the model, the slope should not be
+# clear. A few control questions cannot show that intervals have the right coverage. The tests of
+# `groove_utils.mixed` check this with many simulated studies.
 
 # %% [markdown] tags=["needs-listeners"]
 # ## How much variance is left?
 #
-# {numref}`tab-shares` divides the variance of single ratings for each question among the prediction and
-# the style (as one share if the two are negatively related), songs beyond both, listeners, their
-# preferences for styles, and the residual. The shares add up to 100%.
+# For each question, {numref}`tab-shares` divides the variance of single ratings among the prediction,
+# the style, other differences between songs, listeners, listeners' preferences for styles, and the
+# residual. (Prediction and style are combined if the share of either would be negative.) The shares add
+# up to 100%.
 
 # %%
 fixed, random = ["1"], ["(1 | listener)", "(1 | track)"]
@@ -697,12 +707,12 @@ report_percentages(of_query.set_axis(["left", "left_songs"]), len(rows))
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Does the conclusion change?
 #
-# An analysis consists of many choices {cite}`steegen2016`. {numref}`tab-robustness` repeats ours with
-# other reasonable choices: maximum likelihood; no random slopes; ratings standardised within each
+# An analysis consists of many choices {cite}`steegen2016`. {numref}`tab-robustness` repeats our analysis
+# with other reasonable choices: maximum likelihood; no random slopes; ratings standardised within each
 # listener; without outliers; without the most influential listener, song or artist; ratings as ordered
-# categories; and without artists as a sample. Adding the style or the descriptors is more than another
-# choice, because it asks a different question. The table shows these two models as well, but we do not
-# count them.
+# categories; and without artists as a sample. The models with the style, and with the style and the
+# descriptors, answer a different question. The table shows these two models as well, but we do not count
+# them.
 
 # %%
 extra = {label: fits["predicted", label] for label in list(sets)[1:]}
@@ -730,22 +740,22 @@ report_texts(changed=join_words(variants.index[~variants]))
 show_table(
     checks,
     "checks",
-    "Assumptions of the model, described by sizes rather than by tests.",
+    "Checks of the model's assumptions, as effect sizes rather than tests.",
     fmt="{:.3f}",
 )
 report_value("at_ends", 100 * at_ends, unit="%", fmt=".1f", n=len(rows))
 
 # %% [markdown]
 # Of {glue:text}`n_variants` variants of the analysis, {glue:text}`n_same` lead to the same conclusion as
-# the model above; variants that lead to another: {glue:text}`changed`. {numref}`tab-checks` describes the
-# residuals. The share of answers at the ends of the scale, where a linear model cannot be quite right, is
-# {glue:text}`at_ends_full`. The ordinal model uses only the order of the ratings, in seven classes, and
-# needs no limits of the scale. Its slope is in log odds, so its size cannot be compared with the other
-# rows, only its sign and whether it differs from zero.
+# the model above. Variants with a different conclusion: {glue:text}`changed`. {numref}`tab-checks`
+# describes the residuals. The share of ratings at the ends of the scale, where a linear model cannot be
+# quite right, is {glue:text}`at_ends_full`. The ordinal model uses only the order of the ratings, in
+# seven classes, so the ends of the scale cause no problem. Its slope is in log odds. Only its sign and
+# its p-value can therefore be compared with the other rows, not its size.
 
 # %% [markdown] tags=["needs-simulation"]
-# The demo's groove score is a mean of the answers to several questions, and the scale of these has ends as
-# well:
+# The demo's groove score is computed from the ratings on several questions, and the scale of these
+# ratings has ends as well:
 
 # %% tags=["needs-simulation"]
 parts = data.truth("questions").query("in_groove")["question"].tolist()
@@ -757,60 +767,59 @@ score_at_ends = mixed.share_at_ends(wide[parts].dropna(), data.scales[parts[0]])
 report_percentages({"score_at_ends": score_at_ends})
 
 # %% [markdown] tags=["needs-simulation"]
-# For {glue:text}`score_at_ends` of the values of the score, at least one of these answers lies at an end of
+# For {glue:text}`score_at_ends` of the groove scores, at least one of these ratings lies at an end of
 # the scale.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## How many listeners, how many songs?
 #
-# We compute power by simulation: we draw studies of a given size, fit the same model, and count how often
-# the slope is detected. The simulated slope is the smallest that would matter ({glue:text}`matters`
-# points), which was fixed beforehand. The power to detect the *observed* slope would only restate its
-# p-value {cite}`hoenig2001`.
+# We compute power by simulation: we draw studies of a given size, fit the same model, and count how
+# often the slope is detected. The simulated slope is the smallest slope that would matter
+# ({glue:text}`matters` points), which was fixed beforehand. The power to detect the *observed* slope
+# would only restate its p-value {cite}`hoenig2001`.
 #
 # Listeners and residuals vary as estimated above, and songs as much as in these data. A smaller slope
-# explains less of the variance of songs, so more of it is left to the intercepts $v_j$ and $w_{a(j)}$.
-# With the slope that was found, songs and artists together have a standard deviation of
-# {glue:text}`sd_left` points; with the smallest slope that would matter, it would be
-# {glue:text}`sd_left_assumed`. The simulated songs are grouped by artist as here, and as much of the
-# variance of the prediction lies between artists. Preferences for styles are not simulated separately:
-# they are part of the slopes and of the residual of the model without them.
+# explains less of the variance between songs, so more of this variance is left to the intercepts $v_j$
+# and $w_{a(j)}$. With the estimated slope, the intercepts of songs and artists together have a standard
+# deviation of {glue:text}`sd_left` points; with the smallest slope that would matter, it would be
+# {glue:text}`sd_left_assumed`. As in the data, the simulated songs are grouped by artist, and the same
+# share of the variance of the prediction lies between artists. Preferences for styles are not simulated
+# separately: the model without them includes them in the slopes and in the residual.
 
 # %%
 n_rated = int(rows.groupby("listener").size().median())
 in_bands = "artist" if several_songs else None
 assume = partial(mixed.assume_slope, model, "predicted", artist=in_bands)
-assumed, found = assume(matters), assume(slope["estimate"])
+assumed, estimated = assume(matters), assume(slope["estimate"])
 sd_left_assumed = np.hypot(assumed["sd_song"], assumed["sd_artist"])
-sd_left = np.hypot(found["sd_song"], found["sd_artist"])
+sd_left = np.hypot(estimated["sd_song"], estimated["sd_artist"])
 
 # %%
-power_of = partial(
-    mixed.power_simulation, **assumed, songs_per_listener=n_rated,
-    n_simulations=n_simulations, seed=seed, n_jobs=n_jobs,
-)  # fmt: skip
+simulation = {"songs_per_listener": n_rated, "n_simulations": n_simulations}
+simulation |= {"seed": seed, "n_jobs": n_jobs}
+power_of = partial(mixed.power_simulation, **assumed, **simulation)
 power = power_of(n_listeners=[30, 60, 120], n_songs=[24, 48, 96, 192])
 here = power_of(n_listeners=n_listeners, n_songs=n_songs)
 
 # %% [markdown]
-# From 30 listeners and 48 songs, we quadruple one of the two, and compare the results:
+# We start with 30 listeners and 48 songs, quadruple either number, and compare the power:
 
 # %%
-base, people, more = (30, 48), (120, 48), (30, 192)
+small, many_listeners, many_songs = (30, 48), (120, 48), (30, 192)
 gains = {
-    "more_people": mixed.compare_power(power, people, base),
-    "more_songs": mixed.compare_power(power, more, base),
+    "more_people": mixed.compare_power(power, many_listeners, small),
+    "more_songs": mixed.compare_power(power, many_songs, small),
 }
-songs_or_people = mixed.compare_power(power, more, people)
+songs_or_people = mixed.compare_power(power, many_songs, many_listeners)
 
 # %% tags=["hide-input"]
 show_figure(
     figures.plot_power(power),
     "power",
     f"Power to detect a slope of {matters:.3g} points; framed: at least 0.80. Each listener rates at "
-    f"most {n_rated} songs, each artist has {assumed['songs_per_artist']}; {n_simulations} simulated "
-    "studies per cell.",
-    "Heat map of power, with listeners upwards and songs to the right.",
+    f"most {n_rated} songs; songs per artist: {assumed['songs_per_artist']}; {n_simulations} "
+    "simulated studies per cell.",
+    "Heat map of power: the number of listeners increases upwards, the number of songs to the right.",
     table=power,
 )
 report_values({"sd_left": sd_left, "sd_left_assumed": sd_left_assumed})
@@ -825,9 +834,9 @@ report_texts(buy=pick_verdict(songs_or_people, *words))
 
 # %% [markdown]
 # At the size of this study, the power is {glue:text}`power_here_full`. Compared with 30 listeners and 48
-# songs, four times as many listeners add {glue:text}`more_people_full` to the power, and four times as
-# many songs (with no more answers per listener) add {glue:text}`more_songs_full`. (These intervals
-# describe only the error of a limited number of simulated studies.) With variances like these,
+# songs, four times as many listeners increase the power by {glue:text}`more_people_full`, and four times
+# as many songs (without more ratings per listener) by {glue:text}`more_songs_full`. (These intervals
+# describe only the error due to the limited number of simulated studies.) With variances like these,
 # {glue:text}`buy`. Enlarging one sample cannot replace enlarging the other {cite}`westfall2014`.
 
 # %% [markdown] tags=["needs-simulation"]
@@ -837,18 +846,19 @@ report_texts(buy=pick_verdict(songs_or_people, *words))
 # true song covariates, `fit_lmm` should recover them. Groove is computed from four questions, so we check
 # a single question whose ratings were drawn directly.
 #
-# Ratings cannot leave the scale. Its ends compress the ratings, so effects and standard deviations of the
-# ratings are smaller than those of the model from which they were drawn. The demo's files contain both
-# the parameters and the effects on the ratings after rounding and clipping, computed from very large
-# simulated studies. We make two comparisons. The demo's ratings are compared with the effects after
-# rounding and clipping. Ratings of the same songs by new listeners, drawn with another seed and neither
-# rounded nor clipped, are compared with the parameters themselves. Intervals of standard deviations are
-# profile-likelihood intervals: they contain the values that a likelihood-ratio test does not reject.
+# Ratings cannot leave the scale. The ends of the scale compress the ratings, so effects and standard
+# deviations of the ratings are smaller than those of the model from which the ratings were drawn. The
+# demo's files contain both the parameters and the effects on the ratings after rounding and clipping,
+# computed from very large simulated studies. We make two comparisons. The demo's ratings are compared
+# with the effects after rounding and clipping. Ratings of the same songs by new listeners, drawn with
+# another seed and neither rounded nor clipped, are compared with the parameters themselves. Intervals of
+# standard deviations are profile-likelihood intervals: they contain the values that a likelihood-ratio
+# test does not reject.
 
 # %%
-true_songs, known = data.truth("songs"), default_effects()
+true_songs, true_effects = data.truth("songs"), default_effects()
 covariates = song_covariates(true_songs)
-truth_query = query if query in known.fixed else "dance"
+truth_query = query if query in true_effects.fixed else "dance"
 terms = [*covariates, "dance_inclination_z", "musicianship_z:syncopation_z"]
 samples = ["(1 | track)", "(1 | listener)", "(1 | listener:style)"]
 samples += ["(0 + syncopation_z | listener)"]
@@ -865,27 +875,27 @@ sources = {
 
 # %%
 def recover(ratings, listeners, truth):
-    """Compare known effects behind some ratings with those of a mixed model."""
-    own = ratings[ratings["query"] == truth_query].rename(columns=short_names)
-    own = own.join(covariates, on="track").join(facts, on="track")
-    own = own.join(listeners.set_index("listener_id"), on="listener")
+    """Fit a mixed model to ratings and compare its estimates with the truth."""
+    rows = ratings[ratings["query"] == truth_query].rename(columns=short_names)
+    rows = rows.join(covariates, on="track").join(facts, on="track")
+    rows = rows.join(listeners.set_index("listener_id"), on="listener")
     effects = truth[truth["question"] == truth_query].set_index("term")["value"]
     effects = effects.rename({"intercept": "Intercept"})
-    fit = mixed.fit_lmm(f"rating ~ {' + '.join([*terms, *samples])}", own)
+    fit = mixed.fit_lmm(f"rating ~ {' + '.join([*terms, *samples])}", rows)
     table = mixed.recovery_table(fit, effects, sources)
     return table.replace({"term": EFFECT_NAMES})
 
 
 # %%
-as_drawn = known.table().query("component in ['fixed', 'sd']")
+as_drawn = true_effects.table().query("component in ['fixed', 'sd']")
 as_rated = data.truth("effects_as_rated")
-again = simulate_listeners(true_songs, known, seed + 1, discrete=False)
+new = simulate_listeners(true_songs, true_effects, seed + 1, discrete=False)
 rated = recover(data.ratings, data.truth("listeners"), as_rated)
-free = recover(again.ratings, again.truth["listeners"], as_drawn)
+free = recover(new.ratings, new.truth["listeners"], as_drawn)
 
 # %%
-both = {"demo, as rated": rated, "new, not clipped": free}
-both = pd.concat(both, names=["data"]).reset_index("data")
+recovered = {"demo, as rated": rated, "new, not clipped": free}
+recovered = pd.concat(recovered, names=["data"]).reset_index("data")
 
 # %%
 missed, missed_free = (x.loc[~x["within"], "term"] for x in (rated, free))
@@ -896,13 +906,13 @@ drawn_sd, rated_sd = residual.loc[residual["question"] == truth_query, "value"]
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_recovery(both[both["term"] != "Intercept"]),
+    figures.plot_recovery(recovered[recovered["term"] != "Intercept"]),
     "recovery",
     f"Known effects on “{truth_query}” (diamonds) and the estimates of the mixed model, from "
     "the demo's ratings and from those of new listeners, neither rounded nor clipped.",
-    "Two panels of estimates with intervals, fixed effects above and standard deviations "
-    "below, two colours for two sets of ratings, and a diamond at each true value.",
-    table=both,
+    "Two panels of estimates with intervals: fixed effects above, standard deviations below. "
+    "There is one colour for each set of ratings, and a diamond at each true value.",
+    table=recovered,
 )
 report_counts(n_known=len(rated), n_within=n_within, n_within_free=n_within_free)
 report_texts(missed=join_words(missed), missed_free=join_words(missed_free))
@@ -912,21 +922,22 @@ report_values({"sd_drawn": drawn_sd, "sd_rated": rated_sd}, fmt=".1f")
 # %% [markdown]
 # Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within their 95% intervals (outside:
 # {glue:text}`missed`). For the new listeners, {glue:text}`n_within_free` lie within (outside:
-# {glue:text}`missed_free`). Among so many values, a distance from the truth can be large by chance.
-# Corrected for their number, the largest distance has p {glue:text}`p_known` in the demo's ratings, and
-# p {glue:text}`p_known_free` for the new listeners.
+# {glue:text}`missed_free`). Among so many estimates, some differ clearly from the true value by chance.
+# Corrected for the number of values, the largest difference has p {glue:text}`p_known` in the demo's
+# ratings, and p {glue:text}`p_known_free` for the new listeners.
 #
 # The ends of the scale reduced the residual's standard deviation from {glue:text}`sd_drawn` to
-# {glue:text}`sd_rated` points. Real rating scales do the same, but there the first number is unknown.
+# {glue:text}`sd_rated` points. Real rating scales have the same effect, but then the first number is
+# unknown.
 
 # %% [markdown]
 # ## Real listeners
 #
-# {cite:t}`oconnell2022` asked 124 people to rate 20 songs, ten chosen for high and ten for low groove, on
-# groove, liking and familiarity. The licence of their data is unknown. The table is therefore downloaded
-# when the chapter runs, verified by its hash, and not redistributed. The methods are those of this
-# chapter: first the agreement of listeners, over all songs and within the two groups; then the difference
-# between the groups under each error model.
+# {cite:t}`oconnell2022` asked 124 people to rate 20 songs, ten chosen for high and ten for low groove,
+# on groove, liking and familiarity. The licence of their data is unknown. The table is therefore
+# downloaded when the chapter runs, verified by its hash, and not redistributed. We apply the methods of
+# this chapter. First, we compute the agreement of listeners over all songs and within the two groups.
+# Then, we estimate the difference between the groups under each error model.
 
 
 # %%
@@ -938,14 +949,14 @@ def grouped_ratings(real):
 
 # %%
 def agreement(rows):
-    both = pd.concat([rows.assign(songs="all"), rows])
-    return both.groupby(["question", "songs"]).apply(mixed.crossed_variances)
+    groups = pd.concat([rows.assign(songs="all"), rows])
+    return groups.groupby(["question", "songs"]).apply(mixed.crossed_variances)
 
 
 # %%
 def group_difference(rows):
     rows = rows[rows["question"] == "groove"]
-    # half a point to either side: the slope is the difference of the groups
+    # coded as −0.5 and 0.5, so the slope is the difference between the groups
     rows = rows.assign(group=rows["songs"].map({"low": -0.5, "high": 0.5}))
     formula = "rating ~ group + (1 + group | listener) + (1 | track)"
     errors = mixed.compare_error_models(formula, rows)
@@ -956,14 +967,14 @@ def group_difference(rows):
 # %% tags=["hide-input"]
 not_fetched = f"""````{{admonition}} Not run: the ratings could not be fetched
 :class: warning not-run
-This copy of the book was built without a connection. Download <{URL}>, and name the
-file in this chapter's parameter `oconnell_csv`; or run the chapter again with a connection.
+This copy of the book was built without a connection. Download <{URL}> and set this chapter's
+parameter `oconnell_csv` to the path of the file; or run the chapter again with a connection.
 ````"""
 real_text = (
     "For groove, the variance between songs is {all[song]:.2f}, between listeners "
     "{all[listener]:.2f}, and the residual variance is {all[residual]:.2f}: ICC(C,1) = "
-    "{all[ICC(C,1)]:.2f}. The songs form two extreme groups. Among the high-groove songs the "
-    "agreement is {high[ICC(C,1)]:.2f}, among the low-groove ones {low[ICC(C,1)]:.2f}: a noise "
+    "{all[ICC(C,1)]:.2f}. The songs form two extreme groups. Among the high-groove songs, the "
+    "agreement is {high[ICC(C,1)]:.2f}; among the low-groove songs, {low[ICC(C,1)]:.2f}. A noise "
     "ceiling applies only to the songs for which it was computed. High-groove songs are rated "
     "higher in {{numref}}`fig-real-groups`, whatever the error model; if the songs are treated as "
     "fixed (“listener only”), the interval is narrower than that of the crossed model."
@@ -971,14 +982,15 @@ real_text = (
 try:
     rated = grouped_ratings(load_oconnell2022(oconnell_csv or None))
     agreed, real_errors = agreement(rated), group_difference(rated)
-    caption = "Real listeners: variances on the scale of 1–7, and their agreement."
+    caption = "Real listeners: variances of ratings from 1 to 7, and agreement (ICC)."
     show_table(agreed, "real-variances", caption, simulated=False)
     show_figure(
         figures.plot_forest(real_errors, y="model", xlabel="Points of 1–7"),
         "real-groups",
-        "Real listeners: groove of high-groove minus that of low-groove songs, by error model.",
+        "Real listeners: mean groove rating of high-groove songs minus that of low-groove songs, by "
+        "error model.",
         "Forest plot of one difference under several error models: the same estimate in "
-        "each row, all far from zero, with narrower intervals where songs are ignored.",
+        "each row, far from zero, with narrower intervals where songs are ignored.",
         table=real_errors,
         simulated=False,
     )
@@ -994,43 +1006,43 @@ except ConnectionError:
 # ## If all you have is song means
 #
 # Some studies publish only one mean per song {cite}`marmoret2026`. Each row is then a song, and artists
-# and styles are the remaining samples; they get random intercepts.
+# and styles are the remaining samples. We add random intercepts for both.
 
 # %%
 means = predictions[predictions["best"] & (predictions["target"] == query)]
 means = means.set_index("track_id")[["observed", "style", "artist"]]
 means["predicted"] = songs[model_name]
 samples = ["artist"] * several_songs + ["style"] * data.has("styles")
-level, _ = mixed.add_random_intercepts(
+song_level, _ = mixed.add_random_intercepts(
     "observed ~ predicted", means, samples, "predicted"
 )
 
 # %% tags=["hide-input"]
 show_table(
-    level.set_index("model"),
+    song_level.set_index("model"),
     "song-level",
-    f"{on_prediction}, from song means, by ordinary regression and with more and more random intercepts.",
+    f"{on_prediction}, from song means: ordinary regression, then with one random intercept after another.",
 )
-report_effects({"song_level_slope": level.iloc[-1]}, len(means))
+report_effects({"song_level_slope": song_level.iloc[-1]}, len(means))
 
 # %% [markdown]
 # With all these random intercepts, the slope of the song means is {glue:text}`song_level_slope_full`.
-# A few styles are a small sample: the standard deviation between them is very uncertain, and often
-# estimated as 0, the lowest possible value. So is the
-# interval of anything that varies between styles. Song means cannot answer:
+# With only a few styles, the standard deviation between styles is very uncertain, and its estimate is
+# often 0, the lowest possible value. Intervals of anything that varies between styles are then
+# unreliable, too. Song means cannot answer these questions:
 #
-# - **For whom?** Slopes of single listeners, their preferences for styles, and facts about them.
-# - **For other listeners?** Listeners are averaged and treated as fixed.
-# - **How far from perfect?** The variance of songs and the noise of their means are one residual, so
-#   there is no {term}`noise ceiling`.
+# - **For whom does the model work?** Slopes and preferences of single listeners cannot be estimated.
+# - **Does the result hold for other listeners?** Averaging treats the listeners as fixed.
+# - **How far is the model from perfect?** The variance between songs cannot be separated from the noise
+#   of their means, so there is no {term}`noise ceiling`.
 
 # %% [markdown]
 # ## What could be wrong here
 #
 # - **The prediction is itself estimated.** Its error makes the slope smaller than that of a perfect
-#   prediction, and the model does not account for it.
-# - **The scale has ends.** Ratings near them are compressed, which a linear model ignores.
-# - **A line is assumed.** A listener's answers may follow a curve within the range of these songs.
+#   prediction, and the model does not account for this error.
+# - **The scale has ends.** Ratings near the ends are compressed, which a linear model ignores.
+# - **A line is assumed.** A listener's ratings may follow a curve within the range of these songs.
 # - **Shrunk slopes do not test single listeners.** A flat line may belong to a listener for whom the
 #   model does not work, or to one who rated too few songs.
 #
@@ -1040,9 +1052,9 @@ report_effects({"song_level_slope": level.iloc[-1]}, len(means))
 # ```{exercise} A wider margin
 # :label: ex-margin
 #
-# In one line of code, test the styles for equality with a margin twice as wide, and call the table
-# `wider`. Which columns of {numref}`tab-style-contrasts` change, and which do not? Why must the margin be
-# fixed before looking at the results?
+# In one line of code, test the slopes of the styles for equality with a margin twice as wide, and call
+# the table `wider`. Which columns of {numref}`tab-style-contrasts` change, and which do not? Why must
+# the margin be fixed before looking at the results?
 # ```
 #
 # ```{solution-start} ex-margin
@@ -1072,9 +1084,9 @@ assert (wider["p_equivalence"] <= contrasts["p_equivalence"]).all(), (
 # ```{exercise} Treat crossed samples as nested
 # :label: ex-nested
 #
-# Fit `rating ~ predicted + (1 | listener)`, as if each listener had songs of their own. By what `ratio`
-# does the standard error of the slope change, compared with `two_samples`? Why can the model not have an
-# intercept for each pair of listener and song?
+# Fit `rating ~ predicted + (1 | listener)`, as if each listener had rated different songs. Divide the
+# standard error of the slope by that of `two_samples`, and call the result `ratio`. Why can the model
+# not have an intercept for each pair of listener and song?
 # ```
 #
 # ```{solution-start} ex-nested
@@ -1087,9 +1099,9 @@ ratio = nested.effect("predicted")["se"] / two_samples.effect("predicted")["se"]
 ratio
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# There is only one answer for each pair, so its intercept cannot be separated from the residual, and
-# `(1 | listener:track)` raises an error. Without the songs' intercepts, the standard error is too small: a
-# difference between songs counts once for each listener.
+# There is only one rating for each pair, so its intercept cannot be separated from the residual, and `(1
+# | listener:track)` raises an error. Without the songs' intercepts, the standard error is too small,
+# because each difference between songs is counted once per listener.
 #
 # ```{solution-end}
 # ```
@@ -1103,8 +1115,9 @@ assert np.isclose(ratio, errors.set_index("model").loc["listener only", "se_rati
 # ```{exercise} Listen to the misses
 # :label: ex-misses
 #
-# Which songs do listeners rate higher than the model predicts, and which lower? Sort the intercepts $v_j$
-# of the songs, call them `levels`, and play the highest and the lowest. Can you hear what the model misses?
+# Which songs do listeners rate higher than the model predicts, and which lower? Sort the intercepts
+# $v_j$ of the songs, call the result `levels`, and play the songs with the highest and the lowest
+# intercept. Can you hear what the model misses?
 # ```
 #
 # ```{solution-start} ex-misses
@@ -1118,8 +1131,9 @@ for track in (levels.index[-1], levels.index[0]):
     audio_player({name: data.audio_path(track)})
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-audio"]
-# These intercepts are what remains of a song after the prediction. In the demo, part of them has no acoustic
-# cause at all, so you may believe that you hear a reason where there is none.
+# These intercepts are the differences between songs that the prediction does not explain. In the demo,
+# part of these differences has no acoustic cause at all, so you may believe that you hear a reason where
+# there is none.
 #
 # ```{solution-end}
 # ```
@@ -1133,8 +1147,8 @@ assert levels.is_monotonic_increasing, "sort them, the lowest first"
 # :label: ex-residuals
 #
 # An open question. Draw the standardised residuals against the fitted ratings, and against normal
-# quantiles; `mixed.residual_table(model)` returns them. Where do they depart from the line, and does it
-# matter for the slope?
+# quantiles; `mixed.residual_table(model)` returns them. Where do the points depart from the line, and
+# does it matter for the slope?
 # ```
 #
 # ```{solution-start} ex-residuals
@@ -1146,21 +1160,22 @@ show_figure(
     figures.plot_residuals(mixed.residual_table(model)),
     "ex-residuals",
     "Standardised residuals against fitted ratings, and against normal quantiles.",
-    "Two scatter plots: a cloud with slanting edges, and points along a line that they leave at "
+    "Two scatter plots: a cloud with slanting edges, and points along a line, with departures at "
     "both ends.",
 )
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# Ratings cannot be arbitrarily far from the fit. The ends of the scale therefore cut the cloud along
-# slanting edges, and the tails are shorter than normal ones. Two rows of {numref}`tab-robustness` show
-# whether the conclusion depends on this: the one without outliers, and the one for ordered categories.
+# Ratings cannot be arbitrarily far from the fitted values, because the scale has ends. The cloud
+# therefore has slanting edges, and its tails are shorter than those of a normal distribution. Two rows
+# of {numref}`tab-robustness` show whether the conclusion depends on this: the one without outliers, and
+# the one for ordered categories.
 #
 # ```{solution-end}
 # ```
 
 # %% [markdown]
 # **An open question**: if songs differed twice as much as here, would you rather pay for more listeners
-# or for more songs? Write down what you expect, then call `power_of` with another `sd_song` and
+# or for more songs? Write down what you expect, then call `power_of` with other values of `sd_song` and
 # `sd_artist`.
 #
 # ## Summary
@@ -1182,10 +1197,10 @@ show_figure(
 # undecided.
 
 # %% [markdown] tags=["needs-simulation"]
-# **True in the simulation**: before rounding and clipping, the ratings come from the model of the section
-# on known effects, so its parameters can be recovered. The model of the prediction is another one: no
-# listener was given a slope on the prediction, but listeners were given preferences for styles and slopes
-# on syncopation. Real ratings need not follow either model.
+# **True in the simulation**: before rounding and clipping, the ratings come from the model in the
+# section on known effects, so its parameters can be recovered. The models with the prediction are
+# different: the simulated listeners have no slopes on the prediction, but preferences for styles and
+# slopes on syncopation. Real ratings need not follow either model.
 
 # %% [markdown]
 # **What would change our mind**: a slope whose interval includes zero when listeners, songs and artists
