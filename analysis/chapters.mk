@@ -1,5 +1,5 @@
-# The chapters in their order, and the tables by which they speak to each other:
-# NAME.writes are kept by a chapter, NAME.reads are what it needs from earlier ones.
+# The chapters in order, and the tables that they exchange: NAME.writes lists the tables that a
+# chapter saves, NAME.reads those that it reads from earlier chapters.
 
 CHAPTERS := 01-listeners-and-tracks 02-representations 03-networks 04-descriptors 05-embeddings 06-probing 07-objections 08-stem-ablation 09-mixed-models 10-genre-networks 11-beyond-accuracy
 
