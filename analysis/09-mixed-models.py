@@ -12,7 +12,7 @@
 # or songs are treated as fixed, how to read random intercepts and slopes, how to test a difference
 # between styles (and the absence of one), and how many people and songs a study needs.
 #
-# **You need** {doc}`01-listeners-and-tracks` and {doc}`06-probing`; linear regression.
+# **You need** {doc}`01-listeners-and-tracks`, {doc}`06-probing` and some knowledge of linear regression.
 #
 # **It runs** in {run-time}`09-mixed-models` in the run that made this page.
 # Module: `groove_utils.mixed`.
@@ -398,7 +398,7 @@ report_texts(adds=describe_additions(additions[: 2 * len(predictors) - 1]))
 #
 # How are these results related to {doc}`06-probing` and {doc}`07-objections`? Those chapters compare the
 # *R²* of the best model with that of style and descriptors, and divide R² among the three. They fit
-# every regression again, and only with many songs is a difference between two R² clear. Here, the slopes
+# every regression again, and a difference between two R² is clear only with many songs. Here, the slopes
 # take both predictions as given, including their errors. They test whether ratings vary with one
 # prediction among songs that are equal in the other. This is a weaker statement than it seems: the
 # prediction from the descriptors does not use all the information in the descriptors, so another
@@ -778,13 +778,14 @@ report_percentages({"score_at_ends": score_at_ends})
 # ({glue:text}`matters` points), which was fixed beforehand. The power to detect the *observed* slope
 # would only restate its p-value {cite}`hoenig2001`.
 #
-# Listeners and residuals vary as estimated above, and songs as much as in these data. A smaller slope
-# explains less of the variance between songs, so more of this variance is left to the intercepts $v_j$
-# and $w_{a(j)}$. With the estimated slope, the intercepts of songs and artists together have a standard
-# deviation of {glue:text}`sd_left` points; with the smallest slope that would matter, it would be
-# {glue:text}`sd_left_assumed`. As in the data, the simulated songs are grouped by artist, and the same
-# share of the variance of the prediction lies between artists. Preferences for styles are not simulated
-# separately: the model without them includes them in the slopes and in the residual.
+# In the simulation, listeners and residuals vary as estimated above, and songs vary as much as in the
+# data. A smaller slope explains less of the variance between songs, so more of this variance is left to
+# the intercepts $v_j$ and $w_{a(j)}$. With the estimated slope, the intercepts of songs and artists
+# together have a standard deviation of {glue:text}`sd_left` points; with the smallest slope that would
+# matter, it would be {glue:text}`sd_left_assumed`. As in the data, the simulated songs are grouped by
+# artist, and the same share of the variance of the prediction lies between artists. Preferences for
+# styles are not simulated separately: the model without them includes them in the slopes and in the
+# residual.
 
 # %%
 n_rated = int(rows.groupby("listener").size().median())
@@ -921,14 +922,14 @@ report_values({"sd_drawn": drawn_sd, "sd_rated": rated_sd}, fmt=".1f")
 
 # %% [markdown]
 # Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within their 95% intervals (outside:
-# {glue:text}`missed`). For the new listeners, {glue:text}`n_within_free` lie within (outside:
-# {glue:text}`missed_free`). Among so many estimates, some differ clearly from the true value by chance.
-# Corrected for the number of values, the largest difference has p {glue:text}`p_known` in the demo's
-# ratings, and p {glue:text}`p_known_free` for the new listeners.
+# {glue:text}`missed`). For the new listeners, {glue:text}`n_within_free` lie within their intervals
+# (outside: {glue:text}`missed_free`). Among so many estimates, some differ clearly from the true value
+# by chance. Corrected for the number of values, the largest difference has p {glue:text}`p_known` in the
+# demo's ratings, and p {glue:text}`p_known_free` for the new listeners.
 #
 # The ends of the scale reduced the residual's standard deviation from {glue:text}`sd_drawn` to
-# {glue:text}`sd_rated` points. Real rating scales have the same effect, but then the first number is
-# unknown.
+# {glue:text}`sd_rated` points. Real rating scales have the same effect, but the standard deviation
+# without it is unknown.
 
 # %% [markdown]
 # ## Real listeners
@@ -1108,7 +1109,7 @@ ratio
 
 # %% tags=["check", "needs-listeners", "needs-table-predictions"]
 assert np.isclose(ratio, errors.set_index("model").loc["listener only", "se_ratio"]), (
-    "compare with the standard error of `two_samples`; nested songs add no random term"
+    "divide by the standard error of `two_samples`; the model has no term for songs"
 )
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-audio"]
@@ -1204,7 +1205,7 @@ show_figure(
 
 # %% [markdown]
 # **What would change our mind**: a slope whose interval includes zero when listeners, songs and artists
-# are random; a model that adds nothing to style and descriptors; or a slope for a question whose answers
+# are random; a model that adds nothing to style and descriptors; or a slope for a question whose ratings
 # have no cause in the music.
 #
 # **Next:** {doc}`10-genre-networks` trains networks to recognise styles, and asks which cues they use.

@@ -477,11 +477,11 @@ report_gaps(gaps, "n_bands", words=words, tolerance=6)
 # not a proof: {glue:text}`n_seeds` fair coins all land on the same side in one out of {glue:text}`agree`
 # throws.
 #
-# The first difference mixes two things: the effect of the fault, and that of all other differences
-# between a parallel network on colour pictures and a serial one on spectrograms. The second difference
-# is the best estimate of the cost of a sequence of length one, although the published serial network
-# also has more layers after the average. The third shows what a GRU adds compared with a ResNet of the
-# same size.
+# The first difference in the table mixes two things: the effect of the fault, and that of all other
+# differences between a parallel network on colour pictures and a serial one on spectrograms. The second
+# difference is the best estimate of the cost of a sequence of length one, although the published serial
+# network also has more layers after the average. The third difference shows what a GRU adds compared
+# with a ResNet of the same size.
 #
 # ## Real songs with handcrafted features
 #
@@ -512,17 +512,17 @@ report_accuracies({"real_accuracy": real_scores.loc[best]}, len(y), tolerance=3)
 # songs as if they were independent. The next section measures the effect of such leaks on our rendered
 # songs.
 #
-# ## What a leak is worth
+# ## How much a leak raises accuracy
 #
 # In our comparisons of rendered songs, no band was in both training and testing. Much of the literature
 # uses other splits. Here, we train the same network, mel-cnn, with the same numbers of training clips,
 # test clips and epochs. Only the split changes:
 #
 # - **by band**: as above;
-# - **by song**: another song by a test band may be in training;
-# - **by clip**: another clip of a test song may be in training;
-# - **stopped by the test set**: by band, but the test clips decide which epoch is kept, as in the
-#   published code, which has no validation set.
+# - **by song**: other songs by a test band may be in the training set;
+# - **by clip**: other clips of a test song may be in the training set;
+# - **stopped by the test set**: by band, but the test clips decide which epoch is kept. The published
+#   code does the same, because it has no validation set.
 
 
 # %%
@@ -576,10 +576,9 @@ report_gaps(leak_gaps, "n_bands", words=words, tolerance=6)
 # | stopped by the test set | {glue:text}`leak_stopped_full` | {glue:text}`leak_stopped_verdict` |
 #
 # Here n is the number of bands that are tested in at least one of the two splits; splits by song and by
-# clip test nearly all bands. Any accuracy gained in this way is not knowledge about styles: a network
+# clip test nearly all bands. Any accuracy gained through a leak is not knowledge about styles: a network
 # that was trained on one clip of a song recognises the next clip of the same song. In collections of
-# real recordings, another song by the same band may help more than here, because there are more songs
-# per band.
+# real recordings, a split by song may leak more than here, because there are more songs per band.
 #
 # A similar effect has been measured on real music. GTZAN, the most widely used collection, contains
 # repeated recordings, wrong labels, distorted files and many songs by few artists {cite}`sturm2013`.
@@ -590,10 +589,11 @@ report_gaps(leak_gaps, "n_bands", words=words, tolerance=6)
 #
 # ## A horse
 #
-# Clever Hans was a horse that answered sums by tapping its hoof. In fact, it reacted to the faces of the
-# people who asked. {cite:t}`sturm2014` calls a system a {term}`horse` if it is right for reasons that
-# have nothing to do with the question. {cite:t}`rodriguezalgarra2016` showed that well-known systems
-# relied on sound below 20 Hz, which no listener hears.
+# Clever Hans was a horse that seemed to do sums and tapped the results with its hoof. In fact, it
+# reacted to the faces of the people who asked the questions. {cite:t}`sturm2014` calls a system a
+# {term}`horse` if it is right for reasons that have nothing to do with the question.
+# {cite:t}`rodriguezalgarra2016` showed that well-known systems relied on sound below 20 Hz, which no
+# listener hears.
 #
 # We now build a horse. We group the styles by similarity: {glue:text}`pairs_of_styles`. In each group,
 # we add a tone of 12 Hz to all songs of one style, as if they had been digitised with a rumbling
@@ -622,12 +622,12 @@ report_value("tone_db", tone_db, fmt=".0f", unit=" dB")
 
 # %% [markdown]
 # The tone is {glue:text}`tone_db` stronger than the song (root mean square), but it lies below the range
-# of hearing and of most loudspeakers; what you may hear is distortion. It reaches the network
+# of hearing and of most loudspeakers; what you may hear is distortion. The tone reaches the network
 # nevertheless: the spectrogram begins at 0 Hz and its bins are {glue:text}`bin_width` apart, so the tone
 # raises the level of the lowest mel band.
 #
-# The tone is in all songs of {glue:text}`rumbling`, and in no others. We train the network on these
-# songs, and test it three times on the same new bands: with the tone as in training; with the tone
+# The tone is in all songs of {glue:text}`rumbling`, and in no others. We train the network on songs of
+# all styles, and test it three times on the same new bands: with the tone as in training; with the tone
 # **removed**; and with the tone **swapped**, so that it is in the other half of the styles. A network
 # that relies on the music would be unaffected by these changes.
 
@@ -686,26 +686,27 @@ report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 
 # %% [markdown]
 # Trained and tested with the tone, the network classifies {glue:text}`horse_tone_as_in_training_full` of
-# the clips correctly; trained and tested without it, {glue:text}`horse_no_tone_at_all_full`. With the
-# tone, accuracy {glue:text}`horse_gain_verdict` ({glue:text}`horse_gain_full`). If the test set came from
-# the same turntable, we would publish this result. With the tone removed, the accuracy of the same
-# network {glue:text}`horse_fall_verdict` ({glue:text}`horse_fall_full`) to
-# {glue:text}`horse_removed_full`. Compared with the network trained without the tone, the difference is
-# {glue:text}`horse_loss_full`. All three differences have intervals over bands and trainings. With the
-# tone swapped, accuracy is {glue:text}`horse_swapped_full`, and {glue:text}`horse_crossed_full` of the
-# clips are assigned to a style from the wrong half. n is the number of bands.
+# the clips correctly; trained and tested without it, {glue:text}`horse_no_tone_at_all_full`. When the
+# tone is added to training and test clips, accuracy {glue:text}`horse_gain_verdict`
+# ({glue:text}`horse_gain_full`). If all recordings came from the same turntable, we would publish this
+# result. With the tone removed, the accuracy of the same network {glue:text}`horse_fall_verdict`
+# ({glue:text}`horse_fall_full`) to {glue:text}`horse_removed_full`. Compared with the accuracy of the
+# network that was trained without the tone, the difference is {glue:text}`horse_loss_full`. All three
+# differences have intervals over bands and trainings. With the tone swapped, accuracy is
+# {glue:text}`horse_swapped_full`, and {glue:text}`horse_crossed_full` of the clips are assigned to a
+# style from the wrong half. n is the number of bands.
 #
-# A test set that contains the same cue cannot reveal this. An **intervention** can: change something
-# that should not matter, and see whether the prediction changes. This requires a guess about what the
-# cue might be. The next chapter tests whether explanations of the network's predictions would have
-# revealed the tone.
+# A test set that contains the same cue cannot reveal that a network relies on the cue. An
+# **intervention** can: we change something that should not matter, and see whether the predictions
+# change. An intervention requires a guess about what the cue might be. The next chapter tests whether
+# explanations of the network's predictions would have revealed the tone.
 #
 # ### A cue that everybody hears
 #
-# A cue need not be inaudible. Listeners hear the tempo of a song, but few would assign the song to
-# another style only because it is played faster. Suppose that a collection was compiled carelessly: in
-# each of the four groups, all songs of one style are slow, and all songs of the other are fast. The
-# renderer can make such a collection. We render three seconds of each song twice: once at
+# Misleading cues need not be inaudible. Listeners hear the tempo of a song, but few would assign the
+# song to another style only because it is played faster. Suppose that a collection was compiled
+# carelessly: in each of the four groups, all songs of one style are slow, and all songs of the other are
+# fast. The renderer can make such a collection. We render three seconds of each song twice: once at
 # {glue:text}`slow_tempo` and once at {glue:text}`fast_tempo` of the mean tempo of its group, a ratio of
 # {glue:text}`tempo_ratio`. The notes, the instruments and the mix are the same in both versions.
 
@@ -718,8 +719,8 @@ factors = 1 / tempo_factor, tempo_factor
 slow, fast = (at_tempo((middle * f).round(1)) for f in factors)
 
 # %% [markdown]
-# The tempi are **tied** to the styles in training: {glue:text}`rumbling` are fast. They are **swapped**
-# when the other styles are fast instead. They are **mixed** when every second song of each style is
+# The tempi are **tied** to the styles in training: {glue:text}`rumbling` are fast. Tempi are **swapped**
+# when the other styles are fast instead. Tempi are **mixed** when every second song of each style is
 # fast. Mixed tempi still differ between the groups, but within a group they carry no information about
 # the style.
 
@@ -788,7 +789,7 @@ report_value("fast_tempo", 100 * tempo_factor, fmt=".0f", unit="%")
 # training. Again, intervals of differences are over bands and over the {glue:text}`n_seeds` trainings,
 # and n is the number of bands.
 #
-# Unlike the tone, the tempo is a musical property, and real styles differ in it. Relying on it is a
+# Unlike the tone, the tempo is a musical property, and real styles differ in it. Relying on tempo is a
 # fault only if the link between tempo and style is a property of the collection rather than of the
 # style. The intervention shows how much a network relies on the tempo, but not whether it should. In our
 # collection, the link is also as strong as possible: all songs of a style have exactly the same tempo.
@@ -804,7 +805,7 @@ report_value("fast_tempo", 100 * tempo_factor, fmt=".0f", unit="%")
 #   without pretraining on photographs. Our numbers say nothing about the scores in the paper.
 # - **Trainings are few.** Intervals of differences generalise to other bands and other trainings;
 #   intervals of accuracies only to other bands. With {glue:text}`n_seeds` seeds, only large differences
-#   can be clear. The splits share bands, so the seeds are not fully independent. No interval covers
+#   can be detected. The splits share bands, so the seeds are not fully independent. No interval covers
 #   another choice of styles or another simulator.
 #
 # ## Exercises

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # What lies beyond accuracy?
 #
-# Suppose that two networks both classify 75% of the clips correctly. One mistakes disco for funk, the
-# other mistakes disco for bossa nova. One has well-calibrated confidence, the other is always 99% sure.
-# One relies on the drums, the other on a hum that nobody hears. Accuracy shows none of these
-# differences. This chapter examines the size of mistakes, confidence, changes of style within a
+# Suppose that two networks both classify 75% of the clips correctly. One mistakes disco for funk; the
+# other mistakes disco for bossa nova. One has well-calibrated probabilities; the other is always 99%
+# sure. One relies on the drums; the other relies on a hum that nobody hears. Accuracy shows none of
+# these differences. This chapter examines the size of mistakes, confidence, changes of style within a
 # recording, explanations, and what a network learns without labels. At the end, we return to the
 # question of this book: does a network that learns styles also learn to predict groove?
 #
@@ -214,7 +214,7 @@ report_effects(effects, n_bands, words=words, fmt="+.3f", tolerance=0.04)
 # ## How bad is a mistake?
 #
 # Is mistaking disco for funk a smaller error than mistaking it for reggae? The answer depends on a tree
-# of styles. Ours is part of the corpus. We print the children of each inner node; nodes that are not
+# of styles. Our tree is part of the corpus. We print the children of each inner node; nodes that are not
 # listed as a child are children of the root.
 
 # %%
@@ -1081,8 +1081,7 @@ report_texts(to_lose=pick_verdict(tempo.loc["moments"], *words))
 # Stretching {glue:text}`deaf_verdict` within styles: the R² without stretching minus that with
 # stretching is {glue:text}`deaf_full`. {glue:text}`to_lose`. {numref}`tab-heard-causes` shows the other
 # properties. If every R² in a column is below 0, no features predict this property better than a
-# constant, so the features cannot be compared on it. Properties for which this is so:
-# {glue:text}`not_predicted`.
+# constant, so the features cannot be compared on it. This is the case for: {glue:text}`not_predicted`.
 #
 # Augmentations determine what a network learns to ignore. This example is too small to show how large
 # the effect is. Before you probe a pretrained model for groove, find out which augmentations were used
@@ -1272,9 +1271,9 @@ print(f"severity {before:.2f} → {after:.2f}, accuracy {(cheat == y).mean():.2f
 # ```{exercise} Another silence
 # :label: ex-silence
 #
-# Explanations compare the clip with silence. Compare it with the mean spectrogram of the training clips
-# instead. How much of the integrated gradients lies on the planted tone, as a multiple of the amount
-# expected by chance?
+# The explanations above compare a clip with silence. Compare the clip with the mean spectrogram of the
+# training clips instead. How much of the integrated gradients lies on the planted tone, as a multiple of
+# the amount expected by chance?
 # ```
 #
 # ```{solution-start} ex-silence
