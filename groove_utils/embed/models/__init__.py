@@ -1,1 +1,1 @@
-"""Pretrained models: one file or folder per family."""
+"""Adapters of pretrained models: one file or folder per family of models."""

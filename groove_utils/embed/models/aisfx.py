@@ -1,8 +1,8 @@
 """aiSFX (Ma & Lerch, 2022): an embedding of sound effects.
 
-A network of nine layers, 4.7 million parameters, on a mel spectrogram of 2.3 s. It was trained to
-name the category of effects (doors, crowds, weather, …) in nine commercial libraries at once. It
-was not trained on music.
+A network of eight convolutional layers, with 4.7 million parameters, on a mel spectrogram of 2.3 s.
+It was trained to classify the effects (doors, crowds, weather, …) of nine commercial sound
+libraries. It was not trained on music.
 
 References
 ----------
@@ -27,15 +27,16 @@ __all__ = ["AiSFX", "AiSFXNetwork", "MelSpectrogram"]
 
 SAMPLE_RATE, N_FFT, N_MELS = 44100, 2048, 96
 FRAMING = Framing(SAMPLE_RATE, N_FFT, hop=1024, n_frames=100)
-LARGEST = 9.457798957824707  # of the training data, after compression
+LARGEST = 9.457798957824707  # largest value of the training data, after compression
 CHANNELS = (64, 128, 256, 512)
 
 
 class MelSpectrogram(nn.Module):
-    """Log-mel spectrogram of Essentia's definition, on which the network was trained.
+    """Log-mel spectrogram as defined in Essentia, the input on which aiSFX was trained.
 
-    96 bands of the HTK mel scale up to 22050 Hz, from a 2048-point power spectrum every 1024
-    samples; triangular in mel and of unit sum; then log10(10000·x + 1), scaled to 0 … 1.
+    Power spectra of 2048 points, 1024 samples apart, are reduced to 96 bands of the HTK mel scale
+    up to 22,050 Hz. Filters are triangular on the mel scale, and their weights sum to 1. Values are
+    compressed by log10(10000·x + 1), and divided by the largest value of the training data.
     """
 
     def __init__(self):
@@ -49,7 +50,7 @@ class MelSpectrogram(nn.Module):
         self.register_buffer("window", torch.hann_window(N_FFT, periodic=False))
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        """Transform (n_windows, n_samples) to (n_windows, n_frames, 96)."""
+        """Compute spectrograms: (n_windows, n_samples) to (n_windows, n_frames, 96)."""
         spectrum = torch.fft.rfft(FRAMING.cut(batch) * self.window)
         with torch.autocast(batch.device.type, enabled=False):  # bfloat16 is too coarse
             mel = (spectrum.real.square() + spectrum.imag.square()) @ self.filters
@@ -57,7 +58,7 @@ class MelSpectrogram(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two 3×3 convolutions, each with batch norm and ReLU."""
+    """Two 3×3 convolutions, each followed by batch norm and ReLU."""
 
     def __init__(self, n_in: int, n_out: int):
         super().__init__()
@@ -71,7 +72,7 @@ class _Block(nn.Module):
 
 
 class AiSFXNetwork(nn.Module):
-    """The embedding network; the classifiers of the nine libraries are left out."""
+    """Embedding network of aiSFX, without the classifiers for the nine sound libraries."""
 
     def __init__(self):
         super().__init__()
@@ -79,10 +80,19 @@ class AiSFXNetwork(nn.Module):
         self.blocks = nn.ModuleList(_Block(n, m) for n, m in zip((1, *CHANNELS), CHANNELS))
 
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the feature maps averaged over frequency, and the embedding.
+        """Compute the feature maps, averaged over frequency, and the embedding.
 
-        ``block1`` … ``block3`` have shape (n_windows, n_positions, n_channels); ``embedding``,
-        (n_windows, 512), is the largest value over time.
+        Parameters
+        ----------
+        batch : Tensor of float32, shape (n_windows, n_samples)
+        n_valid : Tensor of int, shape (n_windows,)
+            Number of samples in each window before the end of the signal.
+
+        Returns
+        -------
+        dict of str to Tensor
+            ``block1``, ``block2`` and ``block3``, shape (n_windows, n_positions, n_channels), NaN
+            after the end; ``embedding``, the maximum over time, shape (n_windows, 512).
         """
         x = self.spectrogram(batch)
         mask = FRAMING.valid(n_valid)
@@ -99,7 +109,7 @@ class AiSFXNetwork(nn.Module):
 
 
 class AiSFX(PackagedNetwork):
-    """Adapter of aiSFX (``aisfx``), or of its untrained twin."""
+    """Adapter of aiSFX (``aisfx``), or of its untrained twin (``aisfx-untrained``)."""
 
     architecture, framing = AiSFXNetwork, FRAMING
     version = "0.1.2"
@@ -107,10 +117,10 @@ class AiSFX(PackagedNetwork):
     sha256 = "499ea75909c932a2f94c35fa722fa4fabc5bcb7e84917209cc5f7402627b7eb5"
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
-        """Return the weights of the embedding network.
+        """Return the weights of the embedding network from the package's file.
 
-        The file also counts the libraries' classes with NumPy's integers. PyTorch's restricted
-        unpickler is allowed these, and nothing else.
+        The file also contains the number of classes of each library, a NumPy integer. PyTorch's
+        restricted unpickler is allowed to read these, and nothing else.
         """
         scalar = np.int64(0).__reduce__()[0]
         allowed = [scalar, (scalar, "numpy.core.multiarray.scalar")]  # NumPy 2 moved it

@@ -1,9 +1,9 @@
-"""AudioMAE (Huang et al., 2022), as packaged by hance-ai: runs its authors' own code.
+"""AudioMAE (Huang et al., 2022), as published by hance-ai with code that has to be run.
 
-That code is downloaded with the weights; no library that this project pins contains it. It is
-downloaded and run only with the reader's permission, ``GROOVE_REMOTE_CODE=audiomae``. The network
-is built here and filled strictly from the weights file, because the loading of such classes by
-transformers has left weights and buffers uninitialised.
+The code is not part of a library; it is downloaded with the weights. It is downloaded and run only
+with the reader's permission, ``GROOVE_REMOTE_CODE=audiomae``. The network is built here, and each
+weight is copied from the weights file and checked, because transformers left weights and buffers of
+such networks uninitialised.
 """
 
 from __future__ import annotations
@@ -18,29 +18,32 @@ from groove_utils.embed.weights import consented, offline, read_json, read_tenso
 
 __all__ = ["AudioMAE"]
 
-N_BANDS = 8  # of sixteen mel bands each
+N_BANDS = 8  # rows of patches, of sixteen mel bands each
 N_FFT = 400  # samples per frame of the spectrogram
 
 
 class AudioMAE(HubModel):
-    """Windows of 10 s at 16 kHz; time-mean of the eight frequency rows, 6144 dimensions."""
+    """Adapter of AudioMAE (``audiomae``): 6144 dimensions per window of 10 s at 16 kHz.
 
-    concurrent = False  # unknown for that code
+    The embedding is the mean over time of 768 values in each of eight frequency bands.
+    """
+
+    concurrent = False  # the authors' code may not be thread-safe
 
     def files(self) -> list[Path]:
-        """Return the files that the numbers depend on, code included."""
+        """Return the files on which the embedding depends, including the authors' code."""
         code = sorted(self.folder.glob("*.py"))
         return [self.folder / "config.json", *code, *weight_files(self.folder)]
 
     def load(self) -> torch.nn.Module:
-        """Return the model in evaluation mode.
+        """Return the network in evaluation mode.
 
         Raises
         ------
         ModelUnavailableError
-            If the reader has not allowed its code, or a package that the code needs is missing.
+            If the reader has not allowed the authors' code, or a package that it needs is missing.
         ModelRefusedError
-            If the files are of another model.
+            If the files belong to another model.
         """
         if self.name not in consented():
             raise ModelUnavailableError(
@@ -56,15 +59,15 @@ class AudioMAE(HubModel):
             return self.load_built(lambda: kind(config), stored)
 
     def _authors_class(self) -> type:
-        """Return the network's class from the code in the folder of the weights."""
+        """Import the network's class from the authors' code, in the folder of the weights."""
         from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
         path = self.folder / "config.json"
         reference = str(read_json(self.name, path).get("auto_map", {}).get("AutoModel", ""))
         if not (self.folder / f"{reference.partition('.')[0]}.py").is_file():
             raise self.refusal(
-                f"{path} names {reference!r} as its model's code, expected a class in a file of "
-                "its folder",
+                f"{path} names {reference!r} as the model's code; expected a class in a file in "
+                "the same folder",
                 path=path,
                 column="auto_map",
                 value=reference,
@@ -75,10 +78,10 @@ class AudioMAE(HubModel):
             raise self.not_importable("its authors' code", error) from error
 
     def forward(self, network, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute vectors, (n_windows, 6144).
+        """Compute the layer ``bands``, shape (n_windows, 6144).
 
-        The encoder gives 768 numbers for each of 64 times × 8 frequency rows; times after the
-        signal's end are left out.
+        The encoder returns 768 values for each of 64 positions in time and 8 frequency bands;
+        positions after the end of the signal are left out.
         """
         encoder, rows = network.encoder, []
         for window, n in zip(batch.cpu(), n_valid.tolist()):

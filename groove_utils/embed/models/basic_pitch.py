@@ -1,10 +1,11 @@
-"""Basic Pitch (Bittner et al., 2022): which notes sound and where they begin, through ONNX.
+"""Basic Pitch (Bittner et al., 2022): transcription of notes, run with ONNX Runtime.
 
 A network of 17 thousand parameters, trained to transcribe any instrument. From a harmonically
-stacked constant-Q transform, it estimates for each of 172 frames of a two-second window how likely
-each of 88 piano keys sounds (``note``) or begins (``onset``), and how likely each third of a
-semitone carries pitch (``contour``). The embedding is each one's mean and standard deviation over
-time. It is a model that knows notes but neither tags nor styles.
+stacked constant-Q transform, it estimates three kinds of probability for each of 172 frames of a
+two-second window: that each of 88 piano keys sounds (``note``), that it begins to sound
+(``onset``), and that a pitch is present in each third of a semitone (``contour``). The embedding
+consists of the means and standard deviations over time. The model was trained on notes, not on tags
+or styles.
 
 References
 ----------
@@ -32,20 +33,20 @@ __all__ = ["BasicPitch", "fold_convolutions"]
 SAMPLE_RATE = 22050
 HOP = 256
 WINDOW = 43844  # samples; the graph's input
-EDGE = 15  # frames at either end of a window that see too little context, and are dropped
+EDGE = 15  # number of frames at either end of a window that lack context and are dropped
 N_FRAMES = 172
 OUTPUTS = {
     "note": "StatefulPartitionedCall:1",
     "onset": "StatefulPartitionedCall:2",
     "contour": "StatefulPartitionedCall:0",
 }
-VECTOR_LENGTH = 16  # channels that a processor's convolution computes at once
+VECTOR_LENGTH = 16  # number of channels that a convolution on a CPU computes at once
 
 
 class BasicPitch(PackagedGraph):
-    """Adapter of Basic Pitch (``basic-pitch``), or of its untrained twin.
+    """Adapter of Basic Pitch (``basic-pitch``), or of its twin (``basic-pitch-untrained``).
 
-    The twin keeps the constant-Q transform, which is not learnt.
+    The twin has random weights, except in the constant-Q transform, which is not learnt.
     """
 
     sample_rate = SAMPLE_RATE
@@ -58,25 +59,31 @@ class BasicPitch(PackagedGraph):
     outputs = OUTPUTS
 
     def randomise(self, graph: bytes) -> bytes:
-        """Return the twin's graph, with the kernels of the constant-Q transform, of one row."""
+        """Return the graph with random weights, except in the constant-Q transform."""
         tensors = onnx.load_from_string(graph).graph.initializer
+        # the kernels of the transform have one row
         fixed = [tensor.name for tensor in tensors if tensor.dims[2:3] == [1]]
         return randomise_graph(graph, self.seed, fixed)
 
     def optimise(self, graph: bytes) -> bytes:
-        """Return the result of :func:`fold_convolutions`."""
+        """Return an equivalent graph that runs faster; see :func:`fold_convolutions`."""
         return fold_convolutions(graph)
 
     def forward(self, session: GraphSession, batch, n_valid) -> dict[str, np.ndarray]:
-        """Compute mean and standard deviation over the valid frames, (n_windows, 2 × n_pitches).
+        """Compute the mean and standard deviation of each probability over the valid frames.
 
         Parameters
         ----------
-        session : object
-            Returned by :meth:`load`.
+        session : GraphSession
+            Result of :meth:`load`.
         batch : array-like of float32, shape (n_windows, 43844)
         n_valid : array-like of int, shape (n_windows,)
-            Valid samples of each window.
+            Number of samples in each window before the end of the signal.
+
+        Returns
+        -------
+        dict of str to ndarray of float32, shape (n_windows, 2 × n_pitches)
+            Means, followed by standard deviations, by layer.
         """
         inner = slice(EDGE, N_FRAMES - EDGE)
         times = np.arange(N_FRAMES)[inner] * HOP
@@ -88,16 +95,21 @@ class BasicPitch(PackagedGraph):
 
 
 def fold_convolutions(graph: bytes) -> bytes:
-    """Rewrite an ONNX model to run a third faster, with the same outputs up to rounding.
+    """Rewrite an ONNX model to run faster, with the same outputs up to rounding.
 
-    A processor's convolution computes 16 channels at a time. Convolutions with fewer outputs get
-    the outputs of neighbouring pitches as further channels: the kernel is repeated, shifted by one
-    pitch each time, and strides over all of them at once.
+    A convolution on a CPU computes 16 channels at once. A convolution with fewer output channels is
+    replaced by one that computes neighbouring pitches as further channels: it has shifted copies of
+    the kernel, and a stride of as many pitches.
 
     Parameters
     ----------
     graph : bytes
         A serialised ``ModelProto``.
+
+    Returns
+    -------
+    bytes
+        The rewritten ``ModelProto``.
     """
     model = onnx.shape_inference.infer_shapes(onnx.load_from_string(graph), data_prop=True)
     content, make = model.graph, onnx.helper.make_node

@@ -1,16 +1,15 @@
-"""BeatNet (Heydari, Cwitkowitz & Duan, 2021): where beats and downbeats fall.
+"""BeatNet (Heydari, Cwitkowitz & Duan, 2021): real-time tracking of beats and downbeats.
 
-A network of 400 thousand parameters, trained to find beats and downbeats as music is played. For
-each 20 ms, it receives a spectrum in 24 bands per octave and the increase of each band since the
-frame before. A convolution over frequency and a dense layer reduce these to 150 numbers, and two
-layers of long short-term memory follow the past; the network does not look ahead. It estimates how
-likely each frame is a beat, a downbeat, or neither. The embedding is the mean and the standard
-deviation over time of each layer.
+A network of 400 thousand parameters. Its input is a spectrum every 20 ms, in 24 bands per octave,
+and the increase of each band since the previous frame. A convolution over frequency and a dense
+layer reduce a frame to 150 values. Two LSTM layers follow, which use past frames only. The network
+estimates the probability that a frame is a beat, a downbeat or neither. The embedding consists of
+the mean and standard deviation over time of each layer.
 
 The package ``BeatNet`` contains the weights; its own code is not used. The spectrum is defined as
-in madmom, with which the network was trained. madmom's own networks for beats are not in the
-catalogue: in the demo study, the beats of madmom 0.16.1 have an F-measure of 0.88, those of
-BeatNet's curve 0.94, and the licence of its weights (CC BY-NC-SA) excludes commercial use.
+in madmom, with which the network was trained. madmom's own beat trackers are not in the catalogue,
+because the licence of their weights (CC BY-NC-SA) excludes commercial use. The chapter on
+descriptors compares the beats of BeatNet with those of other trackers.
 
 References
 ----------
@@ -54,7 +53,7 @@ KERNEL, N_CHANNELS, WIDTH = 10, 2, 150
 
 
 class BeatNetNetwork(nn.Module):
-    """The network on frames of features; its parts are named as in the file of the weights."""
+    """BeatNet's network on spectral features; its modules are named as in the weights file."""
 
     def __init__(self):
         super().__init__()
@@ -65,7 +64,13 @@ class BeatNetNetwork(nn.Module):
         self.linear = nn.Linear(WIDTH, 3)
 
     def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the layers of each frame, (n_windows, n_frames, dim)."""
+        """Compute the layers for each frame, shape (n_windows, n_frames, dim).
+
+        Parameters
+        ----------
+        features : Tensor of float32, shape (n_windows, n_frames, 272)
+            Result of :func:`spectral_features` for each window.
+        """
         n_windows, n_frames, _ = features.shape
         x = functional.relu(self.conv1(features.flatten(0, 1)[:, None]))
         x = self.linear0(functional.max_pool1d(x, 2).flatten(1))
@@ -76,10 +81,10 @@ class BeatNetNetwork(nn.Module):
 
 
 class BeatNet(PackagedNetwork):
-    """Adapter of BeatNet (``beatnet``), or of its untrained twin.
+    """Adapter of BeatNet (``beatnet``), or of its untrained twin (``beatnet-untrained``).
 
-    Of the three sets of weights in the package, the first is used, from which the authors left out
-    GTZAN. The twin's weights are drawn as PyTorch draws them before training.
+    Of the three sets of weights in the package, the first is used, which was trained without the
+    data set GTZAN. The twin has PyTorch's random initial weights.
     """
 
     architecture = BeatNetNetwork
@@ -93,17 +98,17 @@ class BeatNet(PackagedNetwork):
     sha256 = "619091bc317ca3e83b45591d46f6de3d5a41588bcb39fe9fe7be30cffa6aca84"
 
     def draw(self) -> nn.Module:
-        """Return the untrained twin's network."""
+        """Return a network with random weights, for the untrained twin."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             return self.architecture()
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """Compute the network's input from the samples of a window, (n_frames, 272)."""
+        """Compute the spectral features of a window, the network's input, shape (n_frames, 272)."""
         return spectral_features(samples)
 
     def forward(self, network: nn.Module, batch: torch.Tensor, n_valid: torch.Tensor) -> dict:
-        """Compute mean and standard deviation over the valid frames of each layer."""
+        """Compute the mean and standard deviation of each layer over the valid frames."""
         times = np.arange(batch.shape[1]) * HOP
         return {
             name: mean_and_deviation(frames.float().cpu().numpy(), times, n_valid.cpu())
@@ -112,20 +117,21 @@ class BeatNet(PackagedNetwork):
 
 
 def beat_activations(y: np.ndarray, sr: int) -> np.ndarray:
-    """Estimate the probability of a beat and of a downbeat at each moment of a signal.
+    """Estimate the probabilities of a beat and of a downbeat over time, with BeatNet.
 
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
+        Samples; channels are averaged.
     sr : int
         Sample rate in Hz.
 
     Returns
     -------
     ndarray of float32, shape (n_frames, 2)
-        Probabilities of a beat that is no downbeat, and of a downbeat; frame k is centred on second
-        k / `FRAME_RATE`, 50 per second. The network does not look ahead, so activations rise one or
-        two frames after the onset that causes them.
+        Probability of a beat that is not a downbeat, and of a downbeat. There are 50 frames per
+        second (`FRAME_RATE`), and frame k is centred on k / 50 s. A frame lasts 64 ms; later
+        samples do not affect it.
 
     Raises
     ------
@@ -154,14 +160,15 @@ def beat_activations(y: np.ndarray, sr: int) -> np.ndarray:
 
 @functools.cache
 def filterbank() -> np.ndarray:
-    """Return triangular filters, 24 per octave, from bins of the spectrum to bands.
+    """Return a bank of triangular filters, 24 per octave, that maps spectral bins to bands.
 
     Returns
     -------
     ndarray of float32, shape (705, 136)
-        Each filter rises from the centre of the one below and falls to the centre of the one above,
-        and its sum is 1. Centres are rounded to bins of the spectrum. Where bins are wider than
-        bands, at low frequencies, there is one filter per bin.
+        One column per filter. A filter rises from the centre of the lower neighbour and falls to
+        the centre of the upper neighbour, and its weights sum to 1. Centres are rounded to bins of
+        the spectrum. At low frequencies, where bins are wider than bands, there is one filter per
+        bin.
     """
     spacing = SAMPLE_RATE / (2 * N_BINS)
     steps = np.arange(-240, 240) / BANDS_PER_OCTAVE  # octaves from the tuning tone
@@ -174,7 +181,7 @@ def filterbank() -> np.ndarray:
 
 
 def spectral_features(samples: np.ndarray) -> np.ndarray:
-    """Compute the log spectrum of each frame, and its increase since the frame before.
+    """Compute the log spectrum of each frame, and its increase since the previous frame.
 
     Parameters
     ----------
@@ -184,8 +191,8 @@ def spectral_features(samples: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (n_frames, 272)
-        log10(1 + magnitude) in 136 bands, followed by its positive differences. Frames are centred
-        on multiples of 441 samples; silence precedes and follows the signal.
+        log10(1 + magnitude) in 136 bands, followed by the positive part of the differences between
+        frames. Frames are centred on multiples of 441 samples; the signal is padded with zeros.
     """
     n_frames = -(-len(samples) // HOP)
     padded = np.zeros((n_frames - 1) * HOP + FRAME, np.float32)

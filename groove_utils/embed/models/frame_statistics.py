@@ -8,16 +8,16 @@ __all__ = ["mean_and_deviation"]
 
 
 def mean_and_deviation(frames: np.ndarray, times: np.ndarray, n_valid: np.ndarray) -> np.ndarray:
-    """Summarise the valid frames of windows by mean and standard deviation.
+    """Compute the mean and standard deviation over the valid frames of each window.
 
     Parameters
     ----------
     frames : ndarray of float32, shape (n_windows, n_frames, dim)
     times : ndarray of int, shape (n_frames,)
-        Centres of the frames in samples, ascending. Frames before the signal's end count; the first
-        one always does.
+        Centres of the frames in samples, ascending. The first frame is always valid; others are
+        valid if they are centred before the end of the signal.
     n_valid : array-like of int, shape (n_windows,)
-        Samples of each window before the signal's end.
+        Number of samples in each window before the end of the signal.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Frames of a window: their length, their spacing and their number."""
+"""Division of windows into frames."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["Framing"]
 
 @dataclass(frozen=True)
 class Framing:
-    """Frames into which a window of samples is cut.
+    """Length, hop and number of the frames into which a window is divided.
 
     Attributes
     ----------
     sample_rate : int
-        Hz.
+        Sample rate in Hz.
     length, hop : int
-        Samples per frame, and from one frame to the next.
+        Length and hop of the frames in samples.
     n_frames : int
-        Frames per window.
+        Number of frames per window.
 
     Examples
     --------
@@ -38,34 +38,35 @@ class Framing:
 
     @property
     def window(self) -> float:
-        """Seconds of the samples of all frames."""
+        """Duration in seconds of a window, which contains all samples of its frames."""
         return ((self.n_frames - 1) * self.hop + self.length) / self.sample_rate
 
     @property
     def period(self) -> float:
-        """Seconds from one window to the next, if frames follow each other without a gap."""
+        """Hop between windows in seconds, with which frames follow each other without a gap."""
         return self.n_frames * self.hop / self.sample_rate
 
     @property
     def lead(self) -> float:
-        """Seconds of silence that centre the first frame on the start of the signal."""
+        """Silence in seconds before the signal, which centres the first frame on its start."""
         return self.length // 2 / self.sample_rate
 
     def cut(self, batch: torch.Tensor) -> torch.Tensor:
-        """Cut windows of samples into frames, (n_windows, n_frames, length)."""
+        """Cut windows (n_windows, n_samples) into frames (n_windows, n_frames, length)."""
         return batch.unfold(1, self.length, self.hop)
 
     def valid(self, n_valid: torch.Tensor) -> torch.Tensor:
-        """Mark frames whose centre lies before the signal's end; the first one always counts.
+        """Mark the frames centred before the end of the signal; the first frame is always valid.
 
         Parameters
         ----------
         n_valid : Tensor of int, shape (n_windows,)
-            Samples of each window before the signal's end.
+            Number of samples in each window before the end of the signal.
 
         Returns
         -------
         Tensor of bool, shape (n_windows, n_frames)
+            True for valid frames.
         """
         centres = torch.arange(self.n_frames, device=n_valid.device) * self.hop + self.length // 2
         mask = centres < n_valid[:, None]

@@ -1,11 +1,11 @@
-"""MuQ-MuLan (Zhu et al., 2025): music and text in one space; needs the package ``muq``.
+"""MuQ-MuLan (Zhu et al., 2025): a joint embedding of music and text, with the package ``muq``.
 
 The stem ablation of Marmoret et al. (2026) is based on this model.
 
-The package's own ``MuQMuLan.from_pretrained`` fetches two unpinned repositories while it loads,
-and at version 0.1.0 does not run with transformers 5. Here the audio tower alone is built from the
+In the package, ``MuQMuLan.from_pretrained`` downloads two repositories at unpinned revisions, and
+version 0.1.0 does not run with transformers 5. Here, only the audio tower is built, from the
 package's classes and local configuration files, and all its weights come from the pinned file.
-Nothing is fetched, and no code from the hub runs.
+Nothing is downloaded, and no code from the hub is run.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ __all__ = ["MuQMuLan"]
 
 
 class MuQMuLan(HubModel):
-    """Windows of 10 s at 24 kHz, 512 dimensions."""
+    """Adapter of the audio tower of MuQ-MuLan: 512 dimensions per window of 10 s at 24 kHz."""
 
-    concurrent = False  # unknown for that package
+    concurrent = False  # the package may not be thread-safe
     ignored = r"text\."
 
     def files(self) -> list[Path]:
-        """Return the files that the numbers depend on."""
+        """Return the files on which the embedding depends."""
         return [self.folder / "config.json", self._muq_config(), *weight_files(self.folder)]
 
     def _muq_config(self) -> Path:
-        """Return the configuration of the tower's MuQ, which is in a repository of its own."""
+        """Return the configuration file of the network MuQ, which has its own repository."""
         return find_part(self.card, self.card.parts[0])
 
     def load(self) -> torch.nn.Module:
@@ -44,7 +44,7 @@ class MuQMuLan(HubModel):
         ModelUnavailableError
             If a file is missing, or the package cannot be imported.
         ModelRefusedError
-            If the files are of another model.
+            If the files belong to another model.
         """
         config = read_json(self.name, self.folder / "config.json")
         self._check_config(config)
@@ -59,7 +59,7 @@ class MuQMuLan(HubModel):
             return self.load_built(lambda: _build_tower(config, muq_config), stored)
 
     def _check_config(self, config: dict) -> None:
-        """Raise an error if building the model would need code from the hub."""
+        """Raise an error if the configuration is not that of the expected model."""
         audio, space = config.get("audio_model", {}), config.get("mulan", {})
         path = self.folder / "config.json"
         hierarchical = bool(space.get("hierarchical_contrastive_loss"))
@@ -75,10 +75,10 @@ class MuQMuLan(HubModel):
                 raise self.refusal(reason, path=path, column=column, value=value)
 
     def forward(self, network, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute vectors in the shared space, (n_windows, 512).
+        """Compute vectors in the space of music and text, shape (n_windows, 512).
 
-        Each window is cut at its end, and repeated once as far as that leaves room, as the package
-        does with a clip shorter than ten seconds.
+        In a window that is not full, the signal is repeated once and cut off at the end of the
+        window, as the package does with clips shorter than ten seconds.
         """
         rows = []
         for window, n in zip(batch, n_valid.tolist()):
@@ -91,24 +91,24 @@ class MuQMuLan(HubModel):
 
 
 def _build_tower(config: dict, muq_config: dict) -> torch.nn.Module:
-    """Build the audio tower from the package's classes."""
+    """Build the audio tower from the classes of the package ``muq``."""
     import muq
     from muq.muq_mulan.models import audio, mulan
 
     known = {field.name for field in dataclasses.fields(muq.MuQConfig)}
     muq_config = muq.MuQConfig(**{k: v for k, v in muq_config.items() if k in known})
-    # its conformer is that of transformers, which now requires this setting
+    # the conformer of transformers now requires this setting
     muq_config.w2v2_config["_attn_implementation"] = "eager"
 
     class AudioTower(audio.AudioSpectrogramTransformerPretrained):
-        """The package's tower, with MuQ built from its configuration instead of fetched."""
+        """Audio tower of the package, with MuQ built from its configuration, not downloaded."""
 
         def _init_pretrained_model(self, _name):
             self.model = muq.MuQ(muq_config)
 
         def _forward_pretrained_model(self, x):
-            # the package asks the conformer for all hidden states, which it no longer returns; the
-            # last of them is its output
+            # the package uses the last hidden state, which is the conformer's output; new versions
+            # of the conformer no longer return hidden states
             inner = self.model.model
             mel = inner.normalize(inner.preprocessing(x, features=["melspec_2048"]))
             return [inner.conformer(inner.conv(mel["melspec_2048"])).last_hidden_state]

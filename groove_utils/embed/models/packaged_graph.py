@@ -1,4 +1,4 @@
-"""Base of adapters of ONNX graphs inside Python packages, which onnxruntime runs."""
+"""Base class of adapters of ONNX models in Python packages, run with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["GraphSession", "PackagedGraph", "add_outputs", "randomise_graph"]
 
 
 class GraphSession:
-    """An onnxruntime session with the bytes of its graph.
+    """Session of ONNX Runtime that returns the layers of a model.
 
     Parameters
     ----------
     graph : bytes
         A serialised ``ModelProto`` with one input.
     outputs : mapping of str to str
-        Names in the graph, by layer.
+        Names of the layers' values in the graph, by layer.
     faster : bytes, optional
-        Equivalent graph to run instead.
+        Equivalent graph that is run in place of `graph`.
     """
 
     def __init__(self, graph: bytes, outputs: Mapping[str, str], faster: bytes = b""):
@@ -33,72 +33,78 @@ class GraphSession:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = 1  # the engine runs batches side by side
+        options.intra_op_num_threads = 1  # the engine runs batches in parallel
         self.graph, self.outputs = graph, outputs
         self.session = onnxruntime.InferenceSession(
             faster or graph, options, providers=["CPUExecutionProvider"]
         )
 
     def content(self) -> bytes:
-        """Return the bytes of which the fingerprint is taken."""
+        """Return the bytes of the graph, from which the fingerprint is computed."""
         return self.graph
 
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        """Compute the layers of a batch of inputs, float32."""
+        """Compute the layers for a batch of inputs, an array of float32."""
         (entry,) = self.session.get_inputs()
         values = self.session.run(list(self.outputs.values()), {entry.name: batch})
         return dict(zip(self.outputs, values, strict=True))
 
 
 class PackagedGraph(PackagedModel):
-    """Base of the adapters of an ONNX graph in a Python package, and of its untrained twin.
+    """Base class of adapters of ONNX models in Python packages, and of their untrained twins.
 
-    The twin has the same graph. Its kernels are drawn from normal distributions with the trained
-    ones' standard deviations, so that its activations are of similar size, and its biases are zero.
+    A twin has the same graph with random weights. Each kernel is drawn from a normal distribution
+    with the standard deviation of the trained kernel, so activations are of similar size. Biases
+    are zero.
 
     Attributes
     ----------
     outputs : mapping of str to str
-        Names of outputs or inner values in the graph, by layer.
+        Names of the layers' values in the graph, by layer.
     """
 
     outputs: Mapping[str, str]
 
     def files(self) -> list[Path]:
-        """Return the graph's file, which the twin needs as well.
+        """Return the file of the graph, which the untrained twin also needs.
 
         Raises
         ------
         ModelUnavailableError
-            If one of the model's packages is not installed (``kind="missing_package"``).
+            If a package that the model needs is not installed (``kind="missing_package"``).
         """
         return [self.locate()]
 
     def load(self) -> GraphSession:
-        """Return a session; errors are those of :meth:`verify`."""
+        """Return a session that computes the layers; raise the errors of :meth:`verify`."""
         graph = add_outputs(self.verify().read_bytes(), self.outputs.values())
         if not self.trained:
             graph = self.randomise(graph)
         return GraphSession(graph, self.outputs, self.optimise(graph))
 
     def randomise(self, graph: bytes) -> bytes:
-        """Return the twin's graph."""
+        """Return the graph with random weights, for the untrained twin."""
         return randomise_graph(graph, self.seed)
 
     def optimise(self, graph: bytes) -> bytes:
-        """Return an equivalent graph that runs faster."""
+        """Return an equivalent graph that runs faster; by default, the same graph."""
         return graph
 
 
 def add_outputs(graph: bytes, names: Iterable[str]) -> bytes:
-    """Return a serialised model that also returns inner values.
+    """Add intermediate values of an ONNX model to its outputs.
 
     Parameters
     ----------
     graph : bytes
         A serialised ``ModelProto``.
     names : iterable of str
-        Names of values in the graph; those that are outputs already may be among them.
+        Names of values in the graph; names of existing outputs have no effect.
+
+    Returns
+    -------
+    bytes
+        The extended ``ModelProto``.
     """
     model = onnx.load_from_string(graph)
     present = {output.name for output in model.graph.output}
@@ -111,21 +117,23 @@ def add_outputs(graph: bytes, names: Iterable[str]) -> bytes:
 
 
 def randomise_graph(graph: bytes, seed: int, fixed: Iterable[str] = ()) -> bytes:
-    """Draw the weights of an ONNX model at random.
+    """Replace the weights of an ONNX model by random weights.
 
     Parameters
     ----------
     graph : bytes
         A serialised ``ModelProto``.
     seed : int
+        Seed of the random weights.
     fixed : iterable of str
-        Names of kernels that are kept, with their biases.
+        Names of kernels that are not replaced; their biases are not replaced either.
 
     Returns
     -------
     bytes
-        Kernels of convolutions and dense layers are drawn from a normal distribution with their own
-        standard deviation, and their biases are 0. Layer normalisation is neutral.
+        The ``ModelProto`` with random weights. Each kernel of a convolution or dense layer is drawn
+        from a normal distribution with the standard deviation of the original kernel. Biases are 0,
+        and layer normalisation has neither scale nor shift.
     """
     rng = np.random.default_rng(seed)
     model = onnx.load_from_string(graph)
@@ -136,7 +144,7 @@ def randomise_graph(graph: bytes, seed: int, fixed: Iterable[str] = ()) -> bytes
             roles |= dict(zip(weights, ("kernel", "zero")))
         elif node.op_type == "LayerNormalization":
             roles |= dict(zip(weights, ("one", "zero")))
-    for tensor in model.graph.initializer:  # in the file's order, which fixes the draws
+    for tensor in model.graph.initializer:  # in the file's order, which determines the draws
         if tensor.name not in roles:
             continue
         values = to_array(tensor)

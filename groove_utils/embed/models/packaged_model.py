@@ -1,7 +1,7 @@
-"""Base of adapters whose weights are a file in a Python package.
+"""Base class of adapters whose weights are a file in a Python package.
 
-Only this file is read; the package's own code is never imported. This module does not import torch,
-so that cached vectors are found at once.
+Only this file is read; the package's code is never imported. This module does not import torch, so
+that cached vectors can be read without delay.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ __all__ = ["PackagedModel"]
 
 
 class PackagedModel:
-    """Base of the adapters of a model in a Python package, and of its untrained twin.
+    """Base class of adapters of models in Python packages, and of their untrained twins.
 
     Parameters
     ----------
     name : str
         Name of the model in the catalogue, with ``-untrained`` for the twin.
     seed : int
-        Seed of the twin's weights.
+        Seed of the twin's random weights; trained models ignore it.
 
     Attributes
     ----------
     file : str
-        Path of the weights inside the package, which is the first of the card's packages.
+        Path of the weights file in the package, the first of the model card's `packages`.
     sha256 : str
-        Hash of that file.
+        SHA-256 (hex) of that file.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class PackagedModel:
 
     file: str
     sha256: str
-    batch_size = 2  # the feature maps of more do not fit a processor's caches
+    batch_size = 2  # feature maps of larger batches do not fit into a processor's caches
     concurrent = True
 
     def __init__(self, name: str, seed: int = 0):
@@ -51,17 +51,17 @@ class PackagedModel:
         self.layers = dict(catalogued_models()[name].layers)
 
     def files(self) -> list[Path]:
-        """Return the file of the weights; none for the untrained twin.
+        """Return a list with the weights file; it is empty for the untrained twin.
 
         Raises
         ------
         ModelUnavailableError
-            If one of the model's packages is not installed (``kind="missing_package"``).
+            If a package that the model needs is not installed (``kind="missing_package"``).
         """
         return [self.locate()] if self.trained else []
 
     def locate(self) -> Path:
-        """Return the path of the weights; errors are those of :meth:`files`."""
+        """Return the path of the weights file; raise the errors of :meth:`files`."""
         card = catalogued_models()[self.name]
         specs = {package: importlib.util.find_spec(package) for package in card.packages}
         for package, spec in specs.items():
@@ -74,22 +74,24 @@ class PackagedModel:
         return Path(specs[card.packages[0]].origin).parent / self.file
 
     def verify(self) -> Path:
-        """Return the path of the weights, or refuse a file that differs from the known one.
+        """Return the path of the weights file after a check of its hash.
 
         Raises
         ------
         ModelUnavailableError
             As in :meth:`files`.
         ModelRefusedError
-            With kind ``missing_files`` or ``wrong_hash``.
+            If the file is missing (``kind="missing_files"``) or differs from the expected file
+            (``kind="wrong_hash"``).
         """
         path = self.locate()
         if path.is_file() and hash_file(path) == self.sha256:
             return path
         install = catalogued_models()[self.name].install
         raise ModelRefusedError(
-            f"{self.name}: refused. {path} is not the known file (SHA-256 {self.sha256[:12]}…), "
-            f"and was not opened. Install the package again: `{install} --force-reinstall`.",
+            f"{self.name}: refused. {path} is not the expected file (SHA-256 "
+            f"{self.sha256[:12]}…), and was not opened. Install the package again: "
+            f"`{install} --force-reinstall`.",
             kind="wrong_hash" if path.is_file() else "missing_files",
             path=path,
         )

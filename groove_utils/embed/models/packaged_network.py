@@ -1,6 +1,7 @@
-"""Base of adapters of PyTorch networks with weights inside Python packages.
+"""Base class of adapters of PyTorch networks whose weights are in Python packages.
 
-The networks are written here from their publications and the shapes of their weights.
+The code of the networks was written for this project, from the publications and the shapes of the
+weights.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ __all__ = ["PackagedNetwork", "draw_weights"]
 
 
 class PackagedNetwork(PackagedModel):
-    """Base of the adapters of a network in a Python package, and of its untrained twin.
+    """Base class of adapters of PyTorch networks in packages, and of their untrained twins.
 
-    A twin has kernels drawn as before training (uniform, Glorot & Bengio 2010), zero biases and
-    neutral normalisation. Windows of a batch are computed one by one, so that neighbours change no
-    bit of a result.
+    A twin has random kernels (uniform, Glorot & Bengio 2010) and zero biases, as before training;
+    its normalisation has neither scale nor shift. The windows of a batch are computed one by one,
+    so that results do not depend on other windows, not even by rounding.
 
     Attributes
     ----------
     architecture : type of torch.nn.Module
-        Class of the network. It takes a batch of windows, (n_windows, …), and `n_valid`, the
-        samples of each window before the signal's end, as a Tensor of int, (n_windows,). It
-        returns the layers by name: (n_windows, dim), or (n_windows, n_positions, dim) with NaN at
-        positions after the end.
+        Class of the network. Its arguments are a batch of windows, shape (n_windows, …), and
+        `n_valid`, a Tensor of int of shape (n_windows,): the number of samples in each window
+        before the end of the signal. It returns the layers by name, of shape (n_windows, dim) or
+        (n_windows, n_positions, dim), the latter with NaN at positions after the end.
     framing : Framing
-        Frames of a window, which define sample rate, window, hop and lead, unless the subclass has
-        attributes of these names.
+        Frames of a window. They define the attributes `sample_rate`, `window`, `hop` and `lead`,
+        unless a subclass defines them.
     """
 
     architecture: type[nn.Module]
@@ -57,15 +58,15 @@ class PackagedNetwork(PackagedModel):
 
     @property
     def lead(self) -> float:
-        """Seconds of silence before the signal."""
+        """Seconds of silence to put before the signal."""
         return self.framing.lead
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
-        """Return the network's weights, by their names in the network, from a verified file."""
+        """Return the weights from a verified file, by their names in the network."""
         return torch.load(path, map_location="cpu", weights_only=True)
 
     def draw(self) -> nn.Module:
-        """Return the untrained twin's network."""
+        """Return a network with random weights, for the untrained twin."""
         return draw_weights(self.architecture(), f"{self.name}/{self.seed}")
 
     def load(self) -> nn.Module:
@@ -73,8 +74,10 @@ class PackagedNetwork(PackagedModel):
 
         Raises
         ------
-        ModelUnavailableError, ModelRefusedError
-            If the package is not installed; if the file has other content than the known one.
+        ModelUnavailableError
+            If the package is not installed.
+        ModelRefusedError
+            If the weights file is missing or differs from the expected file.
         """
         if not self.trained:
             return self.draw().eval()
@@ -85,22 +88,37 @@ class PackagedNetwork(PackagedModel):
         return network
 
     def forward(self, network: nn.Module, batch: torch.Tensor, n_valid: torch.Tensor) -> dict:
-        """Compute the layers of a batch of windows; `n_valid` counts samples."""
+        """Compute the layers for a batch of windows, one window at a time.
+
+        Parameters
+        ----------
+        network : torch.nn.Module
+            Result of :meth:`load`.
+        batch : Tensor of float32, shape (n_windows, n_samples)
+        n_valid : Tensor of int, shape (n_windows,)
+            Number of samples in each window before the end of the signal.
+        """
         windows = [network(y[None], n[None]) for y, n in zip(batch, n_valid, strict=True)]
         layers = windows[0].keys()
         return {layer: torch.cat([window[layer] for window in windows]).float() for layer in layers}
 
 
 def draw_weights(network: nn.Module, key: str) -> nn.Module:
-    """Draw a network's kernels by Glorot & Bengio's (2010) uniform rule, and return the network.
+    """Initialise a network at random, by the uniform rule of Glorot & Bengio (2010).
 
-    Biases are set to zero; normalisation layers are left as built.
+    Biases are set to zero. Normalisation layers are not changed.
 
     Parameters
     ----------
     network : torch.nn.Module
+        Network, which is changed in place.
     key : str
         Text from which the seed is derived.
+
+    Returns
+    -------
+    torch.nn.Module
+        The same network.
     """
     generator = torch.Generator().manual_seed(zlib.crc32(key.encode()))
     for part in network.modules():

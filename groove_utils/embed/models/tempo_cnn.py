@@ -1,7 +1,7 @@
 """Tempo-CNN (Schreiber & Müller, 2019): the tempo of music, from a mel spectrogram of 12 s.
 
-A network of 0.1 million parameters with kernels that extend along time only, trained to name the
-tempo in beats per minute. Each frequency band is processed separately until the maps are averaged.
+A network of 0.1 million parameters, with kernels that extend along time only. It was trained to
+estimate the tempo in beats per minute. Frequency bands are combined only by pooling.
 
 References
 ----------
@@ -31,7 +31,7 @@ BN_EPSILON = 1e-3
 
 
 class _Block(nn.Module):
-    """Convolutions over five and three frames, each with ReLU and batch norm; maximum."""
+    """Convolutions over five and three frames, each with ReLU and batch norm; then max-pooling."""
 
     def __init__(self, n_in: int, n_out: int, n_bands: int):
         super().__init__()
@@ -46,7 +46,7 @@ class _Block(nn.Module):
 
 
 class TempoNetwork(nn.Module):
-    """The network of the publication's DeepTemp with k = 8."""
+    """The network DeepTemp of Schreiber & Müller (2019), with k = 8."""
 
     def __init__(self):
         super().__init__()
@@ -60,17 +60,28 @@ class TempoNetwork(nn.Module):
         self.tempo = nn.Conv2d(CHANNELS[-1], N_TEMPOS, 1)
 
     def spectrogram(self, batch: torch.Tensor) -> torch.Tensor:
-        """Return the mel magnitudes of (n_windows, n_samples): (n_windows, n_frames, 40)."""
+        """Compute mel spectrograms: (n_windows, n_samples) to (n_windows, n_frames, 40)."""
         window = torch.hann_window(N_FFT, device=batch.device)
         with torch.autocast(batch.device.type, enabled=False):  # bfloat16 is too coarse
             return torch.fft.rfft(FRAMING.cut(batch) * window).abs() @ self.filters
 
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the feature maps averaged over frequency, and the tempo's probabilities.
+        """Compute the feature maps, averaged over frequency, and the probabilities of tempi.
 
-        The spectrogram is standardised window by window, and rounded to half precision as in
-        training. ``block1`` … ``block6`` have shape (n_windows, n_positions, n_channels);
-        ``tempo``, (n_windows, 256), is for 30 … 285 beats per minute.
+        The spectrogram of each window is standardised, and rounded to half precision as in
+        training.
+
+        Parameters
+        ----------
+        batch : Tensor of float32, shape (n_windows, n_samples)
+        n_valid : Tensor of int, shape (n_windows,)
+            Number of samples in each window before the end of the signal.
+
+        Returns
+        -------
+        dict of str to Tensor
+            ``block1`` to ``block6``, shape (n_windows, n_positions, n_channels), NaN after the end;
+            ``tempo``, shape (n_windows, 256), the probabilities of 30 to 285 beats per minute.
         """
         x = self.spectrogram(batch)
         mask = FRAMING.valid(n_valid)
@@ -86,9 +97,9 @@ class TempoNetwork(nn.Module):
 
 
 class TempoCNN(PackagedNetwork):
-    """Adapter of Tempo-CNN (``tempo-cnn``), or of its untrained twin.
+    """Adapter of Tempo-CNN (``tempo-cnn``), or of its untrained twin (``tempo-cnn-untrained``).
 
-    Package and weights have the GNU Affero licence: the reader installs them by name.
+    The package and the weights have the GNU Affero licence, so they are not installed by default.
     """
 
     architecture, framing = TempoNetwork, FRAMING
@@ -98,7 +109,7 @@ class TempoCNN(PackagedNetwork):
     sha256 = "65bd692fbb3699643d8567012887eb31f7d27be5f71f5bca60ad073dfed5ef8d"
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
-        """Return the weights; kernels are stored as (height, width, n_in, n_out)."""
+        """Return the weights from a file; its kernels have axes (height, width, n_in, n_out)."""
         import h5py
 
         names = {"kernel": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}

@@ -1,11 +1,12 @@
-"""VibeNet: danceability, energy, valence and four other attributes of a song, through ONNX.
+"""VibeNet: danceability, energy, valence and four other attributes of a song.
 
-An EfficientNet-B0 on a mel spectrogram. It was trained on songs of the Free Music Archive to give
-the answers of a larger network, which had been trained to predict the attributes that Echo Nest, a
-company that described songs for streaming services, computed for them: acousticness, danceability,
-energy, instrumentalness, liveness, speechiness and valence. How Echo Nest computed them was never
-published. The embedding is the average of the last feature maps over time and frequency
-(``pooled``), the hidden layer of the head (``hidden``), and the seven attributes.
+An EfficientNet-B0 on a mel spectrogram, run with ONNX Runtime. It was trained on songs of the Free
+Music Archive to reproduce the output of a larger network. The larger network had been trained to
+predict seven attributes of these songs: acousticness, danceability, energy, instrumentalness,
+liveness, speechiness and valence. The attributes had been computed by Echo Nest, a company that
+described songs for streaming services, with an unpublished method. The layers are the average of
+the last feature maps over time and frequency (``pooled``), the hidden layer of the head
+(``hidden``), and the seven attributes (``attributes``).
 
 The package ``vibenet`` contains the graph; its own code is not used.
 
@@ -46,17 +47,17 @@ ATTRIBUTES = (
 )
 """Columns of the layer ``attributes``, each from 0 to 1."""
 
-# these three are probabilities, and the network returns their log odds
+# these three are probabilities; the network returns log odds
 LIKELIHOODS = [ATTRIBUTES.index(name) for name in ("acousticness", "instrumentalness", "liveness")]
 
 
 class VibeNet(PackagedGraph):
-    """Adapter of VibeNet (``vibenet``), or of its untrained twin.
+    """Adapter of VibeNet (``vibenet``), or of its untrained twin (``vibenet-untrained``).
 
-    Batch normalisation uses the statistics of the training songs, which an untrained network has
-    never seen: the twin normalises each layer by the mean and variance of its values in the same
-    window. (Without normalisation, they would vanish from layer to layer; with statistics of a few
-    test sounds, they exploded for others.)
+    Batch normalisation uses statistics of the training songs, which an untrained network lacks. The
+    twin therefore normalises each layer by the mean and variance of its values in the same window.
+    (Without normalisation, values would vanish from layer to layer; with statistics of a few test
+    sounds, they exploded for other sounds.)
     """
 
     sample_rate = SAMPLE_RATE
@@ -69,11 +70,11 @@ class VibeNet(PackagedGraph):
     outputs = OUTPUTS
 
     def randomise(self, graph: bytes) -> bytes:
-        """Return the twin's graph."""
+        """Return the untrained twin's graph: random weights, and normalisation by window."""
         return normalise_examples(super().randomise(graph))
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """Compute the network's input from a window, (128, n_frames).
+        """Compute the mel spectrogram of a window, the network's input, shape (128, n_frames).
 
         The spectrogram of the valid samples is repeated until the window is full, because the
         network averages over all frames.
@@ -83,15 +84,15 @@ class VibeNet(PackagedGraph):
         return frames[:, np.arange(n_frames) % frames.shape[1]]
 
     def forward(self, session: GraphSession, batch, n_valid) -> dict[str, np.ndarray]:
-        """Compute the layers of a batch of spectrograms, (n_windows, 128, n_frames).
+        """Compute the layers for a batch of spectrograms.
 
         Parameters
         ----------
-        session : object
-            Returned by :meth:`load`.
+        session : GraphSession
+            Result of :meth:`load`.
         batch : array-like of float32, shape (n_windows, 128, n_frames)
         n_valid : array-like of int, shape (n_windows,)
-            Not used; :meth:`prepare` has replaced the frames beyond the end.
+            Not used, since :meth:`prepare` has replaced the frames after the end.
         """
         rows = [session(row[None]) for row in np.asarray(batch, dtype=np.float32)]
         layers = {name: np.concatenate([row[name] for row in rows]) for name in self.outputs}
@@ -102,7 +103,7 @@ class VibeNet(PackagedGraph):
 
 
 def log_mel_spectrogram(samples: np.ndarray) -> np.ndarray:
-    """Compute the mel spectrogram in decibels, limited to 80 dB below its maximum.
+    """Compute the mel spectrogram in decibels, with a floor of 80 dB below its maximum.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def log_mel_spectrogram(samples: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (128, n_frames)
-        Frames of 640 samples, 320 apart, that lie within the signal.
+        Spectra of the frames of 640 samples, 320 apart, that lie within the signal.
     """
     samples = np.pad(samples, (0, max(0, FRAME - len(samples))))
     # librosa centres a short frame in its Fourier transform
@@ -135,7 +136,12 @@ def normalise_examples(graph: bytes) -> bytes:
     Parameters
     ----------
     graph : bytes
-        A serialised ``ModelProto`` for one example at a time.
+        A serialised ``ModelProto`` that processes one example at a time.
+
+    Returns
+    -------
+    bytes
+        The changed ``ModelProto``.
     """
     model = onnx.load_from_string(graph)
     nodes = []
@@ -147,7 +153,7 @@ def normalise_examples(graph: bytes) -> bytes:
 
 
 def _normalise(node) -> list:
-    """Return nodes that normalise each example by the mean and variance of all its values."""
+    """Return graph nodes that normalise an example by the mean and variance of all its values."""
     make, name, x = onnx.helper.make_node, node.output[0], node.input[0]
     parts = ("mean", "variance", "centred", "square", "epsilon", "floored", "deviation")
     mean, variance, centred, square, epsilon, floored, deviation = (f"{name}/{p}" for p in parts)

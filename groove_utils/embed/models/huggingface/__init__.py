@@ -1,1 +1,1 @@
-"""Models that load through ``transformers`` from the Hugging Face hub, by family."""
+"""Adapters of models from the Hugging Face hub that the library ``transformers`` can load."""

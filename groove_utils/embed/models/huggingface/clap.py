@@ -1,4 +1,4 @@
-"""CLAP (Wu et al., 2023): audio and text in one space."""
+"""CLAP (Wu et al., 2023): a joint embedding of audio and text."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ __all__ = ["CLAP", "embed_text"]
 
 
 class CLAP(PreparedHubModel):
-    """The audio tower of CLAP: a hierarchical transformer that shares a space with text.
+    """Adapter of the audio tower of CLAP, a hierarchical transformer.
 
-    Layers are the stages of the transformer averaged over time and frequency, ``pooled``, and
-    ``audio_embeds`` in the shared space. A shorter last window is repeated until it fills ten
-    seconds, as in training; the extractor's own random crop is never reached.
+    The layers are the stages of the transformer, averaged over time and frequency (``stage_0``, …),
+    the output of the transformer (``pooled``), and its projection into the space that audio and
+    text share (``audio_embeds``). A short last window is repeated until it fills ten seconds, as in
+    training. No window is longer than ten seconds, so none is cropped at random.
     """
 
     extractor_class, input_name = "ClapFeatureExtractor", "input_features"
@@ -33,7 +34,7 @@ class CLAP(PreparedHubModel):
 
     @cached_property
     def layers(self) -> dict[str, int]:
-        """Dimensions of each layer."""
+        """Number of dimensions of each layer."""
         audio = self.config.audio_config
         steps = [*range(len(audio.depths)), len(audio.depths) - 1]
         sizes = [audio.patch_embeds_hidden_size * 2**step for step in steps]
@@ -46,25 +47,25 @@ class CLAP(PreparedHubModel):
         Raises
         ------
         ModelRefusedError
-            If windows would be cropped at random or the files are of another model.
+            If windows would be cropped at random, or the files belong to another model.
         """
         import transformers
 
         self.check_preprocessing("truncation", self.extractor.truncation, "rand_trunc")
         length = self.extractor.nb_max_samples
-        # a longer crop than a window is never reached
+        # crops longer than a window have no effect
         expected = max(length, round(self.window * self.sample_rate))
         self.check_preprocessing("nb_max_samples", length, expected)
         audio = self.config.audio_config
         if audio.enable_fusion:
             path = self.folder / "config.json"
-            reason = f"{path} describes a CLAP with feature fusion, which mixes in random crops"
+            reason = f"{path} describes a CLAP with feature fusion, which uses random crops"
             raise self.refusal(reason, path=path, column="enable_fusion", value=True)
         audio.projection_dim = self.config.projection_dim
         return self.load_native(transformers.ClapAudioModelWithProjection, audio)
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute stages, pooled and projected vectors, (n_windows, dim)."""
+        """Compute all layers, of shape (n_windows, dim)."""
         output = network.audio_model(input_features=batch, output_hidden_states=True)
         stages = [state.flatten(2).mean(2) for state in output.hidden_states]
         embeds = network.audio_projection(output.pooler_output)
@@ -73,27 +74,29 @@ class CLAP(PreparedHubModel):
 
 
 def embed_text(texts: Sequence[str], model: str = "clap-htsat-unfused") -> np.ndarray:
-    """Embed sentences in the space that CLAP shares between text and audio.
+    """Embed sentences in the space that text and audio share in CLAP.
 
     Parameters
     ----------
     texts : sequence of str
-        For instance ``"music that makes me want to dance"``.
+        Sentences, such as ``"music that makes me want to dance"``.
     model : str
-        A CLAP of the catalogue.
+        Name of a CLAP model in the catalogue.
 
     Returns
     -------
     ndarray of float32, shape (n_texts, 512)
-        Compare them with the layer ``audio_embeds`` by cosine similarity.
+        One vector per sentence, to be compared with the layer ``audio_embeds`` by cosine
+        similarity.
 
     Raises
     ------
     EmbedError
-        If there are no sentences, or the model embeds no text.
-    ModelUnavailableError, ModelRefusedError
-        As in :func:`groove_utils.embed.load_model`. The weights are compared with the file; there
-        is no probe, because that is a sound.
+        If there are no sentences, one of them is empty, or the model cannot embed text.
+    ModelUnavailableError
+        If files of the model are missing.
+    ModelRefusedError
+        If the loaded weights differ from the weights file.
     """
     if (
         isinstance(texts, str)
@@ -113,11 +116,11 @@ def embed_text(texts: Sequence[str], model: str = "clap-htsat-unfused") -> np.nd
 
 
 def _text_tower(model: str) -> tuple:
-    """Return a CLAP's text tower and tokenizer."""
-    known = [name for name, card in catalogued_models().items() if card.text_files]
-    if model not in known:
+    """Return the text tower and the tokenizer of a CLAP model."""
+    models = [name for name, card in catalogued_models().items() if card.text_files]
+    if model not in models:
         raise EmbedError(
-            f"embed_text: {model!r} embeds no text. Known are {', '.join(known)}.",
+            f"embed_text: {model!r} cannot embed text. Choose one of {', '.join(models)}.",
             kind="no_text",
             column="model",
             value=model,
@@ -127,7 +130,7 @@ def _text_tower(model: str) -> tuple:
     missing = [file for file in adapter.card.text_files if not (folder / file).is_file()]
     if missing and not (folder / "tokenizer.json").is_file():  # vocabulary and merges in one file
         raise ModelUnavailableError(
-            f"{model}: {folder} lacks {', '.join(missing)}, which embedding text needs. Run "
+            f"{model}: {folder} lacks {', '.join(missing)}, required for embedding text. Run "
             f"`python -m groove_utils.embed fetch {model}`, or copy them there.",
             kind="missing_files",
             path=folder / missing[0],
@@ -139,7 +142,7 @@ def _text_tower(model: str) -> tuple:
 
 @functools.lru_cache(maxsize=2)
 def _load_text_tower(model: str, folder: Path, status: tuple) -> tuple:
-    """Load a text tower; it is kept while the `status` of its files is the same."""
+    """Load a text tower and a tokenizer, cached by the `status` (size and date) of the files."""
     import transformers
 
     adapter = CLAP(model)

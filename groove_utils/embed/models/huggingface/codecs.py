@@ -14,14 +14,14 @@ __all__ = ["Codec"]
 
 
 class Codec(HubModel):
-    """Encoder of a neural codec; its one layer, ``latent``, is the code before quantisation."""
+    """Adapter of the encoder of EnCodec or DAC; its layer ``latent`` is the unquantised code."""
 
     any_length = True
     model_types = ("encodec", "dac")
 
     @cached_property
     def layers(self) -> dict[str, int]:
-        """Dimensions of the layer."""
+        """Number of dimensions of the layer ``latent``."""
         return {"latent": self.config.hidden_size}
 
     def load(self) -> nn.Module:
@@ -32,7 +32,7 @@ class Codec(HubModel):
         return self.load_native(kinds[self.config.model_type], self.config).encoder
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute the latent frames, (n_windows, n_frames, dim); NaN after the signal's end."""
+        """Compute ``latent``, shape (n_windows, n_frames, dim), NaN after the end of the signal."""
         ratios = getattr(self.config, "upsampling_ratios", None) or [self.config.hop_length]
         hop = int(np.prod(ratios))
         batch = nn.functional.pad(batch, (0, -batch.shape[1] % hop))

@@ -1,8 +1,8 @@
-"""Strict loading of models from the Hugging Face hub through native classes of ``transformers``.
+"""Base classes of adapters of models from the Hugging Face hub, with strict loading.
 
-No remote code runs. A missing, unexpected or misshapen tensor is an error, and every loaded tensor
-is compared with the weights file, because libraries have been seen to report a clean load of
-random weights.
+Models are built from classes of ``transformers`` without running code from the hub. Loading fails
+if a tensor is missing, unexpected or of the wrong shape. Every loaded tensor is compared with the
+weights file, because some libraries report success although weights are random.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from groove_utils.embed.weights import read_json, read_tensors, weight_files, we
 
 __all__ = ["HubModel", "PreparedHubModel", "numbered_layers"]
 
-# tensors of a weight normalisation, by their names before and since PyTorch 2
+# names of tensors of weight normalisation before PyTorch 2, and since
 RENAMED = {
     "weight_g": "parametrizations.weight.original0",
     "weight_v": "parametrizations.weight.original1",
@@ -33,7 +33,7 @@ RENAMED = {
 
 
 def numbered_layers(values: Sequence) -> dict:
-    """Map ``layer_00``, ``layer_01``, … to values.
+    """Return a dict of values with the keys ``layer_00``, ``layer_01``, …
 
     Examples
     --------
@@ -44,20 +44,20 @@ def numbered_layers(values: Sequence) -> dict:
 
 
 class HubModel:
-    """Base class of the adapters of models from the hub.
+    """Base class of adapters of models from the Hugging Face hub.
 
     Parameters
     ----------
     name : str
-        Name in the catalogue, which has repository, revision and sample rate.
+        Name of the model in the catalogue.
     seed : int
-        Has no effect.
+        Not used, since there are no untrained twins of these models.
     """
 
-    batch_size = 1  # on a CPU; the feature maps of more do not fit its caches
+    batch_size = 1  # on a CPU; feature maps of larger batches do not fit into its caches
     concurrent = True
-    ignored = ""  # pattern of tensors in the file that the encoder does not need
-    model_types: tuple[str, ...] = ()  # allowed in config.json; any if empty
+    ignored = ""  # regular expression for tensors in the file that the encoder does not need
+    model_types: tuple[str, ...] = ()  # types allowed in config.json; any type if empty
 
     def __init__(self, name: str, seed: int = 0):
         self.name, self.card = name, model_card(name)
@@ -70,7 +70,7 @@ class HubModel:
         return weights_folder(self.card)
 
     def files(self) -> list[Path]:
-        """Return the files that the numbers depend on."""
+        """Return the files on which the embedding depends: configuration and weights."""
         return [*sorted(self.folder.glob("*config.json")), *weight_files(self.folder)]
 
     @cached_property
@@ -83,11 +83,11 @@ class HubModel:
 
     @cached_property
     def layers(self) -> dict[str, int]:
-        """Dimensions of each layer."""
+        """Number of dimensions of each layer."""
         return self.card.layers
 
     def check_model_type(self) -> dict:
-        """Return the content of ``config.json``; check that it is of this kind of model."""
+        """Return the content of ``config.json``, after a check of the type of model."""
         path = self.folder / "config.json"
         raw = read_json(self.name, path)
         if self.model_types and raw.get("model_type") not in self.model_types:
@@ -100,29 +100,29 @@ class HubModel:
         return raw
 
     def preprocessing(self) -> dict:
-        """Return the content of ``preprocessor_config.json``; check its sample rate."""
+        """Return the content of ``preprocessor_config.json``, after a check of the sample rate."""
         given = read_json(self.name, self.folder / "preprocessor_config.json")
         self.check_preprocessing("sampling_rate", given.get("sampling_rate"), self.sample_rate)
         return given
 
     def check_preprocessing(self, column: str, value, expected) -> None:
-        """Raise a ModelRefusedError if a setting is neither absent nor the expected one."""
+        """Raise a ModelRefusedError if a setting of the preprocessing has an unexpected value."""
         if value not in (None, expected):
             path = self.folder / "preprocessor_config.json"
             reason = f"{path} has {column} {value}, expected {expected}"
             raise self.refusal(reason, path=path, column=column, value=value)
 
     def refusal(self, reason: str, **fields) -> ModelRefusedError:
-        """Make the error for files of another model; `fields` are those of the error."""
+        """Create the error for files that belong to another model; `fields` are its attributes."""
         return ModelRefusedError(
-            f"{self.name}: refused. {reason}. The files are of another model or version; fetch the "
-            f"pinned revision with `python -m groove_utils.embed fetch {self.name}`.",
+            f"{self.name}: refused. {reason}. The files belong to another model or version; fetch "
+            f"the pinned revision with `python -m groove_utils.embed fetch {self.name}`.",
             kind="other_model",
             **fields,
         )
 
     def not_importable(self, module: str, error: Exception) -> ModelUnavailableError:
-        """Make the error for code that is present but cannot be imported."""
+        """Create the error for a module that is installed but cannot be imported."""
         return ModelUnavailableError(
             f"{self.name}: {module} cannot be imported ({type(error).__name__}: {error}). Run "
             f"`{self.card.install}`. Note that {self.card.note}.",
@@ -131,15 +131,15 @@ class HubModel:
         )
 
     def load_native(self, kind: type, config) -> nn.Module:
-        """Load a network of a class of ``transformers``, strictly, and verify it."""
-        stored = read_tensors(self.name, self.folder)  # first, since it detects damaged files
+        """Load a network of a class of ``transformers``, strictly, and verify its weights."""
+        stored = read_tensors(self.name, self.folder)  # first, to detect damaged files
         with quiet_transformers():
             network, info = kind.from_pretrained(
                 self.folder,
                 config=config,
                 dtype=torch.float32,
                 local_files_only=True,
-                ignore_mismatched_sizes=True,  # they are listed, and refused below
+                ignore_mismatched_sizes=True,  # they are listed, and refused later
                 output_loading_info=True,
             )
         self._check_keys(
@@ -150,7 +150,7 @@ class HubModel:
         return self._verified(network, stored, lambda: kind(network.config))
 
     def load_built(self, build: Callable[[], nn.Module], stored: dict) -> nn.Module:
-        """Fill the network that `build` makes with stored tensors, strictly, and verify it."""
+        """Build a network, copy stored tensors into it, strictly, and verify its weights."""
         network = build()
         wanted = network.state_dict()
         for old, new in RENAMED.items():
@@ -176,7 +176,7 @@ class HubModel:
         problems = [f"{len(v)} {k} (first: {min(v)})" for k, v in faults.items() if v]
         if problems:
             raise self.refusal(
-                f"Of the tensors in {self.folder}, {', '.join(problems)}",
+                f"Tensors in {self.folder}: {', '.join(problems)}",
                 path=self.folder,
                 value={fault: sorted(keys) for fault, keys in faults.items() if keys},
             )
@@ -184,7 +184,7 @@ class HubModel:
 
 @contextlib.contextmanager
 def quiet_transformers():
-    """Silence progress bars and warnings of ``transformers``; errors are checked for here."""
+    """Silence progress bars and warnings of ``transformers`` within a ``with`` block."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -201,14 +201,14 @@ def quiet_transformers():
 
 
 class PreparedHubModel(HubModel):
-    """Base class for models whose input is a spectrogram, which the reading threads prepare."""
+    """Base class of adapters whose input is a spectrogram, computed while reading the audio."""
 
-    extractor_class: str  # in transformers
-    input_name: str  # of the extractor's output
+    extractor_class: str  # name of a class in transformers
+    input_name: str  # key in the extractor's output
 
     @cached_property
     def extractor(self):
-        """Feature extractor of ``transformers``."""
+        """Feature extractor of the model, from ``transformers``."""
         import transformers
 
         self.preprocessing()
@@ -216,7 +216,7 @@ class PreparedHubModel(HubModel):
             return getattr(transformers, self.extractor_class).from_pretrained(self.folder)
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """Return the network's input for one window, cut at its end."""
+        """Compute the network's input from the valid samples of a window."""
         given = self.extractor(
             samples[:n_valid], sampling_rate=self.sample_rate, return_tensors="np"
         )

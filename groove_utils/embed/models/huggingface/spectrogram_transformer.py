@@ -14,22 +14,22 @@ __all__ = ["AudioSpectrogramTransformer"]
 
 
 class AudioSpectrogramTransformer(PreparedHubModel):
-    """AST: a vision transformer on patches of a mel spectrogram.
+    """Adapter of AST, a vision transformer on patches of a mel spectrogram.
 
-    Layers are the transformer's input and each block's output, averaged over frequency, frame by
-    frame, and ``cls``, the mean of its two class tokens. Patches that begin after the signal's end
-    are masked: no token attends to them.
+    The layers are the input of the transformer and the output of each block, averaged over
+    frequency for each frame (``layer_00``, …), and the mean of the two class tokens (``cls``).
+    Patches that begin after the end of the signal are masked: no token attends to them.
     """
 
     extractor_class, input_name = "ASTFeatureExtractor", "input_values"
-    frame_length, hop_length = 400, 160  # samples per frame of the extractor
+    frame_length, hop_length = 400, 160  # frames of the extractor, in samples
     any_length = True
     ignored = r"classifier\."
     model_types = ("audio-spectrogram-transformer",)
 
     @cached_property
     def layers(self) -> dict[str, int]:
-        """Dimensions of each layer."""
+        """Number of dimensions of each layer."""
         dim = self.config.hidden_size
         return {**numbered_layers([dim] * (self.config.num_hidden_layers + 1)), "cls": dim}
 
@@ -44,23 +44,23 @@ class AudioSpectrogramTransformer(PreparedHubModel):
         return network
 
     def _n_columns(self, n_samples: torch.Tensor) -> torch.Tensor:
-        """Return the number of columns of patches that begin within `n_samples`; at least one."""
+        """Return how many columns of patches begin within `n_samples` samples, at least one."""
         n_frames = (n_samples - self.frame_length) // self.hop_length + 1
         most = (self.config.max_length - self.config.patch_size) // self.config.time_stride + 1
         return (-(-n_frames // self.config.time_stride)).clamp(1, most)
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """Return the network's input for one window, cut to the patches within `samples`."""
+        """Compute the spectrogram of a window, cut to the patches within `samples`."""
         n_columns = int(self._n_columns(torch.tensor(len(samples))))
         n_frames = (n_columns - 1) * self.config.time_stride + self.config.patch_size
-        n_filled = max(n_valid, self.frame_length)  # the extractor fails on less than a frame
+        n_filled = max(n_valid, self.frame_length)  # the extractor needs at least a frame
         filled = np.pad(samples[:n_valid], (0, n_filled - n_valid))
         return super().prepare(filled, n_filled)[:n_frames]
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute patch tokens averaged over frequency, (n_windows, n_frames, dim), and ``cls``.
+        """Compute all layers: (n_windows, n_frames, dim), and (n_windows, dim) for ``cls``.
 
-        Frames are columns of patches; those that begin after the signal's end are NaN.
+        A frame is a column of patches. Frames that begin after the end of the signal are NaN.
         """
         n_bands, _ = network.embeddings.get_shape(self.config)
         n_places = -(-self.config.max_length // self.config.time_stride)  # one per 100 ms
@@ -80,11 +80,11 @@ class AudioSpectrogramTransformer(PreparedHubModel):
 def _embed_patches(embeddings: nn.Module, spectrograms: torch.Tensor) -> torch.Tensor:
     """Apply AST's first layer to shortened windows: (n, n_frames, n_mels) to (n, n_tokens, dim).
 
-    The network knows one length only, and adds a position to each patch; the patches of a
-    shortened window keep theirs.
+    The network was built for windows of one length, with a position embedding for each patch. The
+    patches of a shortened window are given the same position embeddings as in a full window.
     """
     patches = embeddings.patch_embeddings(spectrograms)
-    shape = embeddings.get_shape(embeddings.config)  # bands and columns of a whole window
+    shape = embeddings.get_shape(embeddings.config)  # bands and columns of a full window
     first, places = embeddings.position_embeddings.tensor_split([2], 1)
     places = places.unflatten(1, shape)[:, :, : patches.shape[1] // shape[0]].flatten(1, 2)
     tokens = torch.cat([embeddings.cls_token, embeddings.distillation_token], 1) + first

@@ -1,4 +1,4 @@
-"""Transformers on the waveform: wav2vec 2.0, HuBERT, WavLM, and MERT, which is trained on music."""
+"""Transformers on the waveform: wav2vec 2.0, HuBERT and WavLM for speech, MERT for music."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["SpeechEncoder"]
 
 
 class MaskedGroupNorm(nn.GroupNorm):
-    """Group norm over the valid frames only.
+    """Group normalisation over the valid frames only.
 
-    The first layer of these encoders normalises each channel over time. Zeros after the signal's
-    end would change mean and variance; without them, a padded window gives the same as the signal
-    alone.
+    The first layer of these encoders normalises each channel over time. Zeros after the end of the
+    signal would change the mean and variance, so they are left out. A padded window then has the
+    same result as the signal without padding.
     """
 
-    batch = threading.local()  # per thread: the numbers of valid frames of its windows
+    batch = threading.local()  # per thread: number of valid frames of each window
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """From (n, channels, n_frames) to the same shape."""
+        """Normalise feature maps of shape (n, channels, n_frames)."""
         lengths = getattr(self.batch, "lengths", None)
         if lengths is None:
             return super().forward(x)
@@ -38,10 +38,10 @@ class MaskedGroupNorm(nn.GroupNorm):
 
 
 class SpeechEncoder(HubModel):
-    """Convolutions over the waveform, then a transformer.
+    """Adapter of models with convolutions on the waveform, followed by a transformer.
 
-    MERT's network has HuBERT's shape, so HuBERT's class loads it. Layers are the input of the
-    transformer (``layer_00``) and the output of each of its blocks.
+    The layers are the input of the transformer (``layer_00``) and the output of each of its blocks.
+    MERT is loaded into the class of HuBERT, which has the same architecture.
     """
 
     any_length = True
@@ -69,7 +69,7 @@ class SpeechEncoder(HubModel):
 
     @cached_property
     def layers(self) -> dict[str, int]:
-        """Dimensions of each layer."""
+        """Number of dimensions of each layer."""
         return numbered_layers([self.config.hidden_size] * (self.config.num_hidden_layers + 1))
 
     def load(self) -> nn.Module:
@@ -83,7 +83,7 @@ class SpeechEncoder(HubModel):
             "wavlm": transformers.WavLMModel,
         }
         kind = kinds[self.config.model_type]
-        if kind is transformers.WavLMModel:  # it hands PyTorch masks of two types
+        if kind is transformers.WavLMModel:  # it passes masks of two types to PyTorch
             warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
         if self.check_model_type()["model_type"] == "mert_model":
             network = self.load_built(lambda: kind(self.config), self._hubert_tensors())
@@ -96,13 +96,13 @@ class SpeechEncoder(HubModel):
         return network
 
     def _hubert_tensors(self) -> dict[str, torch.Tensor]:
-        """Return MERT's tensors without the prefix of their names."""
+        """Return the tensors of MERT, without the prefix of their names."""
         tensors = read_tensors(self.name, self.folder)
         prefixes = [p for p in ("hubert.", "mert_model.") if any(k.startswith(p) for k in tensors)]
         return {k.removeprefix(prefixes[0]) if prefixes else k: v for k, v in tensors.items()}
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute the hidden states, (n_windows, n_frames, dim); frames after the end are NaN."""
+        """Compute all layers, (n_windows, n_frames, dim), with NaN after the end of the signal."""
         batch, n_valid = _pad_to(_receptive_field(self.config), batch, n_valid)
         mask = torch.arange(batch.shape[1], device=batch.device) < n_valid[:, None]
         if self.normalise:
@@ -124,7 +124,7 @@ class SpeechEncoder(HubModel):
 
 
 def _receptive_field(config) -> int:
-    """Return the number of samples that one frame of the convolutions depends on."""
+    """Return the number of samples on which one output frame of the convolutions depends."""
     size = 1
     for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride)):
         size = (size - 1) * stride + kernel
@@ -132,6 +132,6 @@ def _receptive_field(config) -> int:
 
 
 def _pad_to(n_samples: int, batch, n_valid):
-    """Pad shorter windows to `n_samples`, and count so many as valid."""
+    """Pad windows to at least `n_samples` samples, and increase `n_valid` accordingly."""
     batch = nn.functional.pad(batch, (0, max(0, n_samples - batch.shape[1])))
     return batch, n_valid.clamp(min=n_samples)

@@ -1,4 +1,4 @@
-"""The encoder of Whisper (Radford et al., 2023)."""
+"""Encoder of Whisper (Radford et al., 2023), a model of speech."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["WhisperEncoder"]
 
 
 class WhisperEncoder(PreparedHubModel):
-    """Whisper's encoder, trained to transcribe speech, on windows of half a minute."""
+    """Adapter of the encoder of Whisper, trained to transcribe speech in windows of 30 s."""
 
     extractor_class, input_name = "WhisperFeatureExtractor", "input_features"
     ignored = r"proj_out\."
@@ -21,7 +21,7 @@ class WhisperEncoder(PreparedHubModel):
 
     @cached_property
     def layers(self) -> dict[str, int]:
-        """Dimensions of each layer."""
+        """Number of dimensions of each layer."""
         return numbered_layers([self.config.d_model] * (self.config.encoder_layers + 1))
 
     def load(self) -> nn.Module:
@@ -32,5 +32,5 @@ class WhisperEncoder(PreparedHubModel):
         return self.load_native(transformers.WhisperModel, self.config).encoder
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute the hidden states, (n_windows, n_frames, dim) per layer."""
+        """Compute the hidden states of all layers, of shape (n_windows, n_frames, dim)."""
         return numbered_layers(network(batch, output_hidden_states=True).hidden_states)

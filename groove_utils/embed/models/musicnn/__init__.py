@@ -1,1 +1,1 @@
-"""Four music taggers by Pons & Serra (2019), with the weights of the package ``musicnn``."""
+"""Adapters and networks of the four music taggers by Pons & Serra (2019)."""

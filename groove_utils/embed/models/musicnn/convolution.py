@@ -1,13 +1,10 @@
-"""Convolutions with fewer multiplications, for the taggers' networks on a processor.
+"""Convolutions with fewer multiplications, for the music taggers on a CPU.
 
-Plain convolutions are bound by a processor's arithmetic. Kernels that span many frequencies are
-multiplied in the Fourier domain (Mathieu, Henaff & LeCun 2014), small square ones by Winograd's
-minimal filtering (Lavin & Gray 2016), in blocks that fit the processor's caches. Both give the
-plain convolution to about 1e-5 of the largest value.
-
-Measured on one core of an AMD EPYC with AVX-512, in milliseconds per 3 s window, spectrogram
-included: MusiCNN 22, against 32 for plain convolutions in ONNX Runtime and 44 in PyTorch; VGG 16,
-against 18 and 29. The taggers together take 0.76 of the time of ONNX Runtime.
+Kernels that span many frequencies are applied in the Fourier domain (Mathieu, Henaff & LeCun 2014),
+and small square kernels by Winograd's minimal filtering (Lavin & Gray 2016), in blocks that fit
+into the caches of a CPU. Results differ from those of plain convolutions by about 1e-5 of the
+largest value. ``tests/bench/bench_embed.py`` compares the run time with plain convolutions in
+PyTorch.
 
 References
 ----------
@@ -28,24 +25,24 @@ from torch.nn import functional
 
 __all__ = ["SpectralPeaks", "WinogradConvolution"]
 
-FRAMES = 32  # per block of SpectralPeaks
-TILE_ROWS = 6  # per block of WinogradConvolution
+FRAMES = 32  # number of frames per block of SpectralPeaks
+TILE_ROWS = 6  # number of rows of tiles per block of WinogradConvolution
 
 
 class SpectralPeaks:
-    """Correlate spectrograms with kernels, and take the largest value over all frequencies.
+    """Correlate spectrograms with kernels, and return the maximum over all frequencies.
 
-    A kernel of height ``h`` has ``n − h + 1`` places among ``n`` frequencies. Its correlations are
-    the inverse Fourier transform of a product of spectra: one small matrix product per Fourier
-    bin. With places counted from the middle, the cosine part C of the transform is even and the
-    sine part S odd, so the larger of a place and its mirror image is C + |S|: half of the inverse
-    transform is enough.
+    A kernel of height ``h`` fits at ``n − h + 1`` positions among ``n`` frequencies. Its
+    correlations are the inverse Fourier transform of a product of spectra, which is one small
+    matrix product per Fourier bin. If positions are counted from the middle, the cosine part C of
+    the transform is even and the sine part S is odd. The maximum over a position and its mirror
+    image is therefore C + |S|, and only half of the inverse transform has to be computed.
 
     Parameters
     ----------
     kernel : Tensor, shape (n_filters, n_time, height)
     n_freq : int
-        Frequencies of the spectrograms, an even number.
+        Number of frequencies of the spectrograms; it must be even.
     """
 
     def __init__(self, kernel: torch.Tensor, n_freq: int):
@@ -64,7 +61,7 @@ class SpectralPeaks:
         self.sine = (weight * (places[:, None] * omega).sin()).float()
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the largest correlation at each frame; beyond both ends there are zeros.
+        """Return the largest correlation at each frame; the spectrogram is zero-padded in time.
 
         Parameters
         ----------
@@ -107,15 +104,15 @@ _TILE = 4  # outputs per tile in each dimension, from 6 inputs
 
 
 class WinogradConvolution:
-    """3×3 convolution with a border of zeros, then max-pooling.
+    """3×3 convolution with zero padding, followed by max-pooling.
 
-    A tile of 16 outputs takes 36 products instead of 144.
+    A tile of 16 outputs needs 36 multiplications instead of 144.
 
     Parameters
     ----------
     kernel : Tensor, shape (n_out, n_in, 3, 3)
     pool : {1, 2, 4}
-        Rows and columns per square of the pooling. Incomplete squares are dropped.
+        Side of the squares over which the maximum is taken. Incomplete squares are dropped.
     """
 
     def __init__(self, kernel: torch.Tensor, pool: int = 1):
@@ -128,7 +125,7 @@ class WinogradConvolution:
         self.pool = pool
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Convolve and pool.
+        """Convolve feature maps with the kernel, and pool the result.
 
         Parameters
         ----------

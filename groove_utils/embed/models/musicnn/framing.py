@@ -1,4 +1,4 @@
-"""Sample rate and frames of the taggers' input."""
+"""Sample rate and frames of the input of the music taggers."""
 
 __all__ = ["HOP", "N_FRAMES", "SAMPLE_RATE"]
 

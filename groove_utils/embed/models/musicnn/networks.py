@@ -1,10 +1,10 @@
 """Networks of the four music taggers of Pons & Serra (2019), re-implemented in PyTorch.
 
-MusiCNN: a front end with musically motivated kernels (tall ones for timbre, long ones for time), a
-mid end of three residual convolutions over time, and a back end that pools over time and tags.
-VGG: five blocks of small square kernels, its counterpart from computer vision. Each was trained on
-MagnaTagATune (``mtt-``) and on the Million Song Dataset (``msd-``); the weights come from the
-``musicnn`` package.
+MusiCNN has a front end with musically motivated kernels (tall for timbre, long for time), a mid end
+of three residual convolutions over time, and a back end that pools over time and predicts tags. VGG
+has five blocks of small square kernels, as in computer vision. There are versions of both that were
+trained on MagnaTagATune (``mtt-``) and on the Million Song Dataset (``msd-``). The weights are from
+the package ``musicnn``.
 
 References
 ----------
@@ -17,6 +17,7 @@ for music audio tagging at scale. ISMIR.
 
 from __future__ import annotations
 
+import abc
 import itertools
 import zlib
 from collections.abc import Callable
@@ -36,12 +37,12 @@ __all__ = ["VGG", "MusiCNN", "random_network", "trained_network"]
 
 N_TAGS = 50
 BN_EPSILON = 1e-3
-# from our order of axes to TensorFlow's, by their number
+# our axes in TensorFlow's order, by number of axes
 CHECKPOINT_AXES = {1: (0,), 2: (1, 0), 3: (2, 1, 0), 4: (2, 3, 1, 0)}
 
 
 def _derived(module: nn.Module, make: Callable):
-    """Return what `make` computes from a module's weights; compute it again if they change."""
+    """Return what `make` computes from a module's weights, cached until the weights change."""
     version = [(t.data_ptr(), t._version) for t in (*module.parameters(), *module.buffers())]
     if getattr(module, "_kept", (None,))[0] != version:
         with torch.inference_mode(False), torch.no_grad():
@@ -50,7 +51,7 @@ def _derived(module: nn.Module, make: Callable):
 
 
 class _BatchNorm(nn.Module):
-    """Batch normalisation at inference: a scale and a shift per channel, which is the last axis."""
+    """Batch normalisation at inference: a scale and a shift per channel, along the last axis."""
 
     def __init__(self, n_channels: int):
         super().__init__()
@@ -69,7 +70,7 @@ class _BatchNorm(nn.Module):
 
 
 class _Weights(nn.Module):
-    """A kernel, with outputs along its first axis, and a bias."""
+    """Base class of layers with a kernel, whose first axis are the outputs, and a bias."""
 
     def __init__(self, *shape: int):
         super().__init__()
@@ -79,16 +80,16 @@ class _Weights(nn.Module):
 
 class _Dense(_Weights):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # the rounding of a matrix product would depend on the place in the batch
+        # the rounding of a matrix product would depend on the position in the batch
         return (x[:, None] * self.kernel).sum(2) + self.bias
 
 
-class _PooledConvolution(_Weights):
-    """Convolution, ReLU, batch norm and max-pooling; channels last.
+class _PooledConvolution(_Weights, abc.ABC):
+    """Base class of convolution, ReLU, batch norm and max-pooling; channels last.
 
-    The maximum is taken first, because the tensors after it are many times smaller. For that,
-    kernel and bias are multiplied by the norm's scale, and ReLU becomes a bound on the result:
-    from below, or from above where the scale is negative.
+    The maximum is taken first, because later steps then have many times fewer values. To give the
+    same result, kernel and bias are multiplied by the scale of the batch norm, and the ReLU becomes
+    a bound on the result: a lower bound, or an upper bound if the scale is negative.
     """
 
     def __init__(self, *shape: int):
@@ -107,13 +108,13 @@ class _PooledConvolution(_Weights):
         maxima = self.maxima(self.kernel * scale[:, None, None, None])
         return maxima, self.bias * scale + shift, lowest, highest
 
+    @abc.abstractmethod
     def maxima(self, kernel: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Return a function from input to pooled correlations with the kernel."""
-        raise NotImplementedError
+        """Return a function that correlates its input with a kernel and takes local maxima."""
 
 
 class _FrontConvolution(_PooledConvolution):
-    """Pooled over all frequencies: (n, n_frames, n_freq) to (n, n_frames, n_filters)."""
+    """Convolution with maxima over all frequencies, in the front end of MusiCNN."""
 
     def maxima(self, kernel):
         if kernel.device.type == "cpu" and kernel.shape[3] > 1:
@@ -122,9 +123,18 @@ class _FrontConvolution(_PooledConvolution):
 
 
 def frequency_maxima(kernel: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Correlate with a kernel (n_filters, 1, n_time, height) and pool over all frequencies.
+    """Correlate spectrograms with a kernel, and take the maximum over all frequencies.
 
-    Padding over time is TensorFlow's "same": for even kernels, one frame more at the end.
+    Parameters
+    ----------
+    kernel : Tensor, shape (n_filters, 1, n_time, height)
+    x : Tensor, shape (n, n_frames, n_freq)
+        Spectrograms. They are padded over time as by TensorFlow's "same": if `n_time` is even, with
+        one more frame at the end than at the start.
+
+    Returns
+    -------
+    Tensor, shape (n, n_frames, n_filters)
     """
     n_time = kernel.shape[2]
     x = functional.pad(x, (0, 0, (n_time - 1) // 2, n_time // 2))
@@ -132,23 +142,23 @@ def frequency_maxima(kernel: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 
 class _MidConvolution(_Weights):
-    """Convolution over seven frames and all features, ReLU, batch norm."""
+    """Convolution over seven frames and all features, followed by ReLU and batch norm."""
 
     def __init__(self, n_in: int, n_out: int = 64):
         super().__init__(n_out, n_in, 7)
         self.norm = _BatchNorm(n_out)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """From (n, n_frames, n_in) to (n, n_frames, n_out)."""
+        """Map features (n, n_frames, n_in) to (n, n_frames, n_out)."""
         maps = functional.conv1d(x.mT, self.kernel, self.bias, padding=3)
         return self.norm(functional.relu(maps).mT)
 
 
 class MusiCNN(nn.Module):
-    """The musically motivated tagger, 787 thousand parameters.
+    """Music tagger with musically motivated kernels and 787 thousand parameters.
 
-    It convolves over time with zero padding and pools over time, so a shorter window gives the
-    same numbers as a full one whose later frames are masked.
+    It convolves over time with zero padding and pools over time. A short window therefore has the
+    same result as a full window with masked frames after the end.
     """
 
     def __init__(self):
@@ -167,12 +177,12 @@ class MusiCNN(nn.Module):
         self.tags = _Dense(N_TAGS, 200)
 
     def front(self) -> list[_FrontConvolution]:
-        """Return the front end's convolutions: timbral ones, then temporal ones."""
+        """Return the convolutions of the front end, timbral before temporal."""
         timbral = [self.timbral_tall, self.timbral_taller]
         return [*timbral, self.temporal_long, self.temporal_medium, self.temporal_short]
 
     def scopes(self) -> dict[str, nn.Module]:
-        """Return the module for each variable scope of the checkpoint."""
+        """Return the modules of the network by their variable scope in the checkpoint."""
         convolutions = [*self.front(), self.mid1, self.mid2, self.mid3]
         norms = [self.input_norm, *(part.norm for part in convolutions)]
         norms += [self.pool_norm, self.hidden_norm]
@@ -180,14 +190,19 @@ class MusiCNN(nn.Module):
         return _numbered("conv2d", convolutions) | _numbered("batch_normalization", norms) | dense
 
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Compute every layer, pooled over the valid frames.
+        """Compute all layers, pooled over the valid frames.
 
         Parameters
         ----------
         batch : Tensor, shape (n_windows, n_samples)
-            Of any length; the engine gives up to 48128 samples, which are 187 frames.
+            Windows of any length; a full window has 48,128 samples, or 187 frames.
         n_valid : Tensor of int, shape (n_windows,)
-            Valid frames of each window, ≥ 1.
+            Number of valid frames in each window, at least one.
+
+        Returns
+        -------
+        dict of str to Tensor, shape (n_windows, dim)
+            Values by layer.
         """
         x = self.spectrogram(batch)
         mask = (torch.arange(x.shape[1], device=x.device) < n_valid[:, None])[..., None]
@@ -199,7 +214,7 @@ class MusiCNN(nn.Module):
         features = torch.cat([front, mid1, mid2, mid3], 2)
         mean_pool = features.sum(1) / n_valid[:, None]
         max_pool = features.masked_fill(~mask, -torch.inf).amax(1)
-        # the checkpoint's dense layer takes maximum and mean of each feature in turn
+        # the dense layer of the checkpoint expects the maximum and mean of each feature in turn
         pooled = self.pool_norm(torch.stack([max_pool, mean_pool], 2).flatten(1))
         penultimate = self.hidden_norm(functional.relu(self.hidden(pooled)))
         means = mean_pool.split([408, 153, 64, 64, 64], 1)
@@ -213,9 +228,9 @@ class MusiCNN(nn.Module):
 
 
 class _FirstBlock(_PooledConvolution):
-    """Pooled over four frames at every second frame and frequency.
+    """First block of the VGG, with maxima over four frames, at every second frame and frequency.
 
-    Frequencies between those are not computed.
+    The other frequencies are not computed.
     """
 
     pool, stride = 4, 2
@@ -224,7 +239,7 @@ class _FirstBlock(_PooledConvolution):
         return partial(self._strided, kernel.flatten(1).T.contiguous())
 
     def _strided(self, kernel: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """From (n, n_frames, n_freq, 1) to (n, n_frames // 2 − 1, n_freq // 2, n_filters)."""
+        """Map (n, n_frames, n_freq, 1) to (n, n_frames // 2 − 1, n_freq // 2, n_filters)."""
         patches = functional.pad(x[..., 0], (1, 1, 1, 1)).unfold(1, 3, 1).unfold(2, 3, 2)
         n_pairs = x.shape[1] // 2
         maps = []
@@ -236,7 +251,7 @@ class _FirstBlock(_PooledConvolution):
 
 
 class _SquareBlock(_PooledConvolution):
-    """Pooled over squares: (n, n_frames, n_freq, 128) to fewer frames and frequencies."""
+    """Block of the VGG on 128 channels, with maxima over squares of frames and frequencies."""
 
     def __init__(self, pool: int):
         super().__init__(128, 128, 3, 3)
@@ -249,18 +264,18 @@ class _SquareBlock(_PooledConvolution):
 
 
 def square_maxima(kernel: torch.Tensor, pool: int, x: torch.Tensor) -> torch.Tensor:
-    """Convolve with a 3×3 kernel and pool over squares; channels last."""
+    """Convolve with a 3×3 kernel, and take maxima over squares; channels last."""
     maps = functional.conv2d(x.permute(0, 3, 1, 2), kernel, padding=1)
     return functional.max_pool2d(maps, pool).permute(0, 2, 3, 1)
 
 
 class VGG(nn.Module):
-    """The tagger from computer vision, 606 thousand parameters.
+    """Music tagger with the architecture of a VGG and 606 thousand parameters.
 
-    Its dense layer needs windows of 187 frames. A shorter last window is padded with silence
-    (zeros in the log spectrogram), and positions of the feature maps that begin after the end are
-    left out of the pooled layers. Only the rows that depend on the signal are computed; the others
-    are taken from the maps of a silent window.
+    Its dense layer needs windows of 187 frames. A short last window is padded with silence (zeros
+    in the log spectrogram), and positions of the feature maps that begin after the end of the
+    signal are left out of the pooled layers. Only rows of feature maps that depend on the signal
+    are computed; the other rows are copied from the feature maps of silence.
     """
 
     def __init__(self):
@@ -272,26 +287,26 @@ class VGG(nn.Module):
         self.tags = _Dense(N_TAGS, 256)
 
     def scopes(self) -> dict[str, nn.Module]:
-        """Return the module for each variable scope of the checkpoint."""
+        """Return the modules of the network by their variable scope in the checkpoint."""
         norms = [self.input_norm, *(block.norm for block in self.blocks)]
         blocks = {f"{i}CNN": block for i, block in enumerate(self.blocks, 1)}
         return blocks | _numbered("batch_normalization", norms) | {"dense": self.tags}
 
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Compute the feature maps averaged over frequency, and the tags.
+        """Compute the feature maps, averaged over frequency, and the probabilities of tags.
 
         Parameters
         ----------
         batch : Tensor, shape (n_windows, n_samples)
-            At most 48128 samples, which are 187 frames.
+            Windows of at most 48,128 samples, or 187 frames.
         n_valid : Tensor of int, shape (n_windows,)
-            Valid frames of each window, 1 … 187.
+            Number of valid frames in each window, from 1 to 187.
 
         Returns
         -------
         dict of str to Tensor
-            ``pool1`` … ``pool5``, shape (n_windows, n_positions, 128), NaN at positions after the
-            end; ``taggram``, shape (n_windows, 50).
+            ``pool1`` to ``pool5``, shape (n_windows, n_positions, 128), NaN at positions after the
+            end of the signal; ``taggram``, shape (n_windows, 50).
         """
         x = self.spectrogram(batch)
         mask = torch.arange(x.shape[1], device=x.device) < n_valid[:, None]
@@ -299,7 +314,7 @@ class VGG(nn.Module):
         silence = _derived(self, self._maps_of_silence)
         pooled, stride = {}, 1
         for i, block in enumerate(self.blocks, 1):
-            # rows of the output that depend on a row of x, and rows of the input that they need
+            # rows of the output that depend on x, and rows of the input on which they depend
             n_rows = min(silence[i].shape[1], -(-(x.shape[1] + 1) // block.stride))
             n_needed = block.stride * (n_rows - 1) + block.pool + 1
             x = block(_continued(x[:, :n_needed], silence[i - 1][:, :n_needed]))[:, :n_rows]
@@ -313,7 +328,7 @@ class VGG(nn.Module):
         return {**pooled, "taggram": _probabilities(self.tags(flat))}
 
     def _maps_of_silence(self) -> list[torch.Tensor]:
-        """Compute the input and every block's output for a silent window."""
+        """Compute the normalised input and the output of each block for a silent window."""
         maps = [self.input_norm(self.tags.bias.new_zeros(1, N_FRAMES, N_MELS, 1))]
         for block in self.blocks:
             maps.append(block(maps[-1]))
@@ -321,13 +336,13 @@ class VGG(nn.Module):
 
 
 def _continued(x: torch.Tensor, silence: torch.Tensor) -> torch.Tensor:
-    """Pad maps to the length of those of silence, with their remaining rows."""
+    """Extend feature maps by the last rows of the longer feature maps of silence."""
     rest = silence[:, x.shape[1] :]
     return torch.cat([x, rest.expand(len(x), *rest.shape[1:])], 1) if rest.shape[1] else x
 
 
 def _probabilities(logits: torch.Tensor) -> torch.Tensor:
-    # in float32, vector and scalar instructions round differently, by the place in the batch
+    # in float32, rounding would depend on the position in the batch (vector or scalar instructions)
     precise = logits.double() if logits.device.type != "mps" else logits
     return torch.sigmoid(precise).float()
 
@@ -341,7 +356,7 @@ def _architecture(name: str) -> MusiCNN | VGG:
 
 
 def random_network(name: str, seed: int = 0) -> MusiCNN | VGG:
-    """Build an untrained network, its kernels drawn by Glorot & Bengio's (2010) uniform rule."""
+    """Build an untrained tagger; kernels are random (uniform, Glorot & Bengio 2010)."""
     network = _architecture(name)
     generator = torch.Generator().manual_seed(zlib.crc32(f"{name}/{seed}".encode()))
     for part in network.modules():
@@ -351,18 +366,25 @@ def random_network(name: str, seed: int = 0) -> MusiCNN | VGG:
 
 
 def trained_network(name: str, path: Path) -> MusiCNN | VGG:
-    """Build a network with the weights of a checkpoint's data file.
+    """Build a tagger with the weights of a checkpoint.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model, such as ``msd-vgg``.
+    path : pathlib.Path
+        Data file of the checkpoint.
 
     Raises
     ------
     ModelRefusedError
-        If the file is damaged or of another network.
+        If the file is damaged, or belongs to another network.
     """
     network = _architecture(name)
     views = {}
     for scope, part in network.scopes().items():
-        own = part.named_parameters(recurse=False), part.named_buffers(recurse=False)
-        for key, tensor in itertools.chain(*own):
+        tensors = part.named_parameters(recurse=False), part.named_buffers(recurse=False)
+        for key, tensor in itertools.chain(*tensors):
             views[f"{scope}/{key}"] = tensor.detach().permute(CHECKPOINT_AXES[tensor.ndim])
     shapes = {key: view.shape for key, view in views.items()}
     for key, values in read_checkpoint(path, shapes).items():

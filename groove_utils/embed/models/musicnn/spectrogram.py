@@ -1,4 +1,4 @@
-"""Log-mel spectrogram of the taggers."""
+"""Log-mel spectrogram, the input of the music taggers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ LARGEST_HALF = torch.finfo(torch.float16).max
 
 
 class MelSpectrogram(nn.Module):
-    """Log-compressed mel power spectrogram on which the taggers were trained.
+    """Log-compressed mel power spectrogram, the input on which the taggers were trained.
 
-    96 Slaney-scaled mel bands of a 512-point power spectrum every 256 samples at 16 kHz, rounded
-    to half precision (the training data were stored so), then log10(10000·x + 1).
+    Power spectra of 512 points, 256 samples apart at 16 kHz, are reduced to 96 bands of Slaney's
+    mel scale. Values are rounded to half precision, as in the stored training data, and compressed
+    by log10(10000·x + 1).
     """
 
     def __init__(self):
@@ -27,9 +28,9 @@ class MelSpectrogram(nn.Module):
         self.register_buffer("filters", torch.tensor(filters.T, dtype=torch.float32))
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        """Transform (n_windows, n_samples) to (n_windows, n_frames, 96)."""
-        # with double precision, values close to a boundary between two half-precision numbers are
-        # rarely rounded to another one than in the original
+        """Compute spectrograms: (n_windows, n_samples) to (n_windows, n_frames, 96)."""
+        # with double precision, values that lie between two half-precision numbers are nearly
+        # always rounded to the same one as in the original
         precise = torch.float32 if batch.device.type == "mps" else torch.float64
         window = torch.hann_window(N_FFT, dtype=precise, device=batch.device)
         spectrum = torch.fft.rfft(batch.to(precise).unfold(1, N_FFT, HOP) * window)

@@ -1,7 +1,7 @@
-"""Adapters of the four music taggers.
+"""Adapter of the four music taggers by Pons & Serra (2019).
 
-This module does not import torch, so that cached vectors are found at once; the networks are in
-:mod:`groove_utils.embed.models.musicnn.networks`.
+This module does not import torch, so that cached vectors can be read without delay. The networks
+are in :mod:`groove_utils.embed.models.musicnn.networks`.
 
 References
 ----------
@@ -16,26 +16,26 @@ from groove_utils.embed.models.packaged_model import PackagedModel
 
 __all__ = ["Tagger"]
 
-# a window holds exactly the samples of its frames; the first frame is centred on its start
+# samples of all frames of a window
 WINDOW = (N_FRAMES + 1) * HOP
 
 
 class Tagger(PackagedModel):
-    """Adapter of one of the four taggers, or of its untrained twin.
+    """Adapter of one of the four music taggers, or of its untrained twin.
 
     Parameters
     ----------
     name : str
         ``msd-musicnn``, ``mtt-musicnn``, ``msd-vgg`` or ``mtt-vgg``, with ``-untrained`` for the
-        twin: the same network with kernels drawn as before training (uniform, Glorot & Bengio
-        2010), zero biases and neutral normalisation.
+        twin. The twin is the same network with random kernels (uniform, Glorot & Bengio 2010) and
+        zero biases, as before training; its normalisation has neither scale nor shift.
     seed : int
-        Seed of the twin's weights.
+        Seed of the twin's random weights; trained models ignore it.
     """
 
     sample_rate = SAMPLE_RATE
     window = WINDOW / SAMPLE_RATE
-    hop = (N_FRAMES - 1) * HOP / SAMPLE_RATE  # the original's own count of frames in 3 s
+    hop = (N_FRAMES - 1) * HOP / SAMPLE_RATE  # as in the original, which counts 186 frames in 3 s
     lead = HOP / SAMPLE_RATE
     version = "0.1.0"
     any_length = True
@@ -50,8 +50,10 @@ class Tagger(PackagedModel):
 
         Raises
         ------
-        ModelUnavailableError, ModelRefusedError
-            As :meth:`files`, or if the checkpoint is damaged.
+        ModelUnavailableError
+            If the package ``musicnn`` is not installed.
+        ModelRefusedError
+            If the checkpoint is damaged.
         """
         from groove_utils.embed.models.musicnn import networks
 
@@ -60,10 +62,19 @@ class Tagger(PackagedModel):
         return networks.random_network(self.name, self.seed)
 
     def forward(self, network, batch, n_valid) -> dict:
-        """Compute the layers of a batch of windows; `n_valid` counts samples."""
+        """Compute the layers for a batch of windows.
+
+        Parameters
+        ----------
+        network : MusiCNN or VGG
+            Result of :meth:`load`.
+        batch : Tensor of float32, shape (n_windows, n_samples)
+        n_valid : Tensor of int, shape (n_windows,)
+            Number of samples in each window before the end of the signal.
+        """
         import torch
 
-        if batch.shape[1] < WINDOW:  # room for the frame that is centred on the end
+        if batch.shape[1] < WINDOW:  # the last frame is centred on the end of the signal
             batch = torch.nn.functional.pad(batch, (0, HOP))
         # half precision is too coarse for Fourier and Winograd transforms
         with torch.autocast(batch.device.type, enabled=False):

@@ -1,8 +1,9 @@
 """Read the taggers' TensorFlow checkpoints without TensorFlow.
 
-The data file of a checkpoint holds its variables one after the other, sorted by name, as raw
-float32. Adam's two moments follow each trained variable. So names and shapes are all that is
-needed to find a variable; :mod:`groove_utils.embed.integrity` verifies the values.
+The data file of a checkpoint contains its variables one after the other, sorted by name, as raw
+float32. Each trained variable is followed by its two moments of the optimiser Adam. Names and
+shapes are therefore sufficient to find a variable. The values are verified later; see
+:mod:`groove_utils.embed.fingerprints`.
 """
 
 from __future__ import annotations
@@ -28,16 +29,17 @@ def read_checkpoint(
     path : path-like
         The checkpoint's data file.
     shapes : mapping of str to tuple of int
-        Shapes of all variables by name, without those of the optimiser.
+        Shapes of all variables by name, except those of the optimiser.
 
     Returns
     -------
     dict of str to ndarray of float32
+        Values of the variables in `shapes`, by name.
 
     Raises
     ------
     ModelRefusedError
-        If the file has another size.
+        If the size of the file does not match the shapes.
     """
     stored = {"beta1_power": (), "beta2_power": ()} | dict(shapes)
     for name, shape in shapes.items():
@@ -49,8 +51,8 @@ def read_checkpoint(
     size = os.path.getsize(path)
     if size != 4 * stops[-1]:
         raise ModelRefusedError(
-            f"{path} has {size} bytes, expected {4 * stops[-1]}. It is damaged, or of another "
-            "network; install the package that contains it again.",
+            f"{path} has {size} bytes, expected {4 * stops[-1]}. It is damaged, or belongs to "
+            "another network; install the package that contains it again.",
             kind="damaged_file",
             path=path,
             value=size,
