@@ -1,10 +1,10 @@
-"""Helpers of the book “Can pretrained audio models hear the groove?”.
+"""Helpers for the book “Can pretrained audio models hear the groove?”.
 
-Each family is a subpackage; a family imports only those below it:
+Each subpackage is a family of modules that imports only the families listed below it:
 
 ``book``         running chapters, reporting values, figures and tables, building pages
 ``figures``      the plotting theme and the recurring plots
-``genre``        corpora with styles, networks that name them, scores and explanations
+``genre``        corpora with styles, style classifiers, scores and explanations
 ``probe``        folds, nested ridge, scores, permutation tests, stem ablation
 ``stems``        separation, remixing, quality
 ``similarity``   maps, CKA, RSA with Mantel tests
@@ -25,4 +25,4 @@ At the bottom are the modules ``memoisation``, ``import_graph``, ``cache``, ``ma
 import time
 
 __version__ = "0.1.0"
-IMPORTED_AT = time.time()  # before any module of the package was read
+IMPORTED_AT = time.time()  # before any module of the package is read

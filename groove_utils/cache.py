@@ -1,12 +1,11 @@
 """A content-addressed store of arrays, shared by descriptors, embeddings and stems.
 
-An entry is a dict of arrays under a hexadecimal key, which is a hash of everything that the arrays
-depend on (the audio's bytes, the model's fingerprint, settings, a version); so an entry never has
-to be updated.
+An entry is a dict of arrays. Its key is a hash of everything that the arrays depend on (the bytes
+of the audio, the model's fingerprint, settings, a version), so an entry never has to be updated.
 
-Entries are written completely or not at all, and end with a SHA-256 of their bytes. A damaged entry
-is removed with a warning when it is read, and is then computed again. Several processes may use the
-same store at once. ``python -m groove_utils.cache clear`` empties it.
+Entries are written atomically and end with the SHA-256 of their bytes. A damaged entry is removed
+with a warning when it is read, and is then computed again. Several processes may use the same store
+at once. ``python -m groove_utils.cache clear`` empties all stores.
 """
 
 from __future__ import annotations
@@ -62,11 +61,12 @@ VERSIONS = {
 """Version of each kind of cached result, part of its key. Increase it when results change."""
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
-_FOLDERS = ("[0-9a-f][0-9a-f]", "damaged")  # downloaded studies are kept next to the stores
+# glob patterns of a store's folders; downloaded studies, which are next to the stores, do not match
+_FOLDERS = ("[0-9a-f][0-9a-f]", "damaged")
 
 
 def format_bytes(size: int) -> str:
-    """Return a number of bytes with its unit.
+    """Format a number of bytes as text with a unit.
 
     Examples
     --------
@@ -98,12 +98,13 @@ def cache_key(kind: str, *parts: bytes | str) -> str:
 
 
 def describe_function(function: Callable | None) -> str:
-    """Return a function's name, with the arguments of a partial, to be part of a cache key.
+    """Describe a function by its name and bound arguments, for use in a cache key.
 
     Parameters
     ----------
     function : callable, optional
-        A module-level function, or a `functools.partial` of one.
+        A module-level function, or a `functools.partial` of one. Without it, the description is
+        empty.
 
     Examples
     --------
@@ -118,7 +119,7 @@ def describe_function(function: Callable | None) -> str:
 
 
 class ArrayCache:
-    """Dicts of arrays under hexadecimal keys, on disk.
+    """On-disk store of dicts of arrays, with hexadecimal keys.
 
     Parameters
     ----------
@@ -127,11 +128,16 @@ class ArrayCache:
     namespace : str
         Sub-folder of this store; each kind of content has its own.
 
+    Raises
+    ------
+    DetailedError
+        If `namespace` is not a valid folder name.
+
     Notes
     -----
-    An entry is the file ``<folder>/<namespace>/<key[:2]>/<key>.entry``: the arrays as safetensors
-    (which reads many small arrays twenty times faster than a NumPy archive), followed by the
-    SHA-256 of these bytes.
+    An entry is the file ``<folder>/<namespace>/<key[:2]>/<key>.entry``. It contains the arrays in
+    the safetensors format, followed by the SHA-256 of these bytes. Reading many small arrays is
+    twenty times faster than from a NumPy archive.
 
     Examples
     --------
@@ -156,7 +162,7 @@ class ArrayCache:
         return f"ArrayCache({str(self.folder)!r})"
 
     def path(self, key: str) -> Path:
-        """Return the file of an entry, whether it exists or not.
+        """Return the path of an entry's file, which need not exist.
 
         Raises
         ------
@@ -183,12 +189,12 @@ class ArrayCache:
         Returns
         -------
         dict of str to ndarray, or None
-            None if there is no such entry, or if it was damaged.
+            None if the entry does not exist or is damaged.
 
         Warns
         -----
         RuntimeWarning
-            If the entry was damaged; it is removed.
+            If the entry is damaged; its file is removed.
         """
         path = self.path(key)
         try:
@@ -212,7 +218,7 @@ class ArrayCache:
         return None
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Write an entry, replacing one of the same key.
+        """Write an entry, replacing any existing entry with the same key.
 
         Parameters
         ----------
@@ -224,7 +230,7 @@ class ArrayCache:
         Raises
         ------
         DetailedError
-            If an array holds Python objects.
+            If an array has dtype object.
         """
         archive = pack_arrays(arrays)
         with atomic_path(self.path(key)) as part:
@@ -235,13 +241,13 @@ class ArrayCache:
         return sum(path.name[0] != "." for path in paths)
 
     def clear(self) -> int:
-        """Remove every entry, and return the number of bytes freed."""
+        """Remove all entries, and return the number of bytes freed."""
         freed = 0
         for path, size in self._files():
             path.unlink(missing_ok=True)
             freed += size
         for folder in [*(f for p in _FOLDERS for f in self.folder.glob(p)), self.folder]:
-            with suppress(OSError):  # absent, or another process has written into it
+            with suppress(OSError):  # the folder is absent, or another process has written into it
                 folder.rmdir()
         return freed
 
@@ -253,13 +259,13 @@ class ArrayCache:
 
 
 def run_cached_jobs(jobs: Iterable[tuple], cache: ArrayCache | None, n_jobs: int = 1) -> list:
-    """Run jobs in parallel, starting processes only if a result is not in the cache yet.
+    """Run jobs in parallel, and start processes only for results that are not in the cache yet.
 
     Parameters
     ----------
     jobs : iterable of (function, args, options)
-        Calls wrapped by `joblib.delayed`. Each function takes a store as its argument ``cache`` and
-        computes only what it does not find there.
+        Calls wrapped by `joblib.delayed`. Each function accepts a store as the keyword argument
+        ``cache``, and computes only results that it does not find there.
     cache : ArrayCache, optional
         Store to look up and save results in. If not given, everything is computed.
     n_jobs : int
@@ -268,7 +274,7 @@ def run_cached_jobs(jobs: Iterable[tuple], cache: ArrayCache | None, n_jobs: int
     Returns
     -------
     list
-        The result of each job.
+        Results in the order of the jobs.
 
     Examples
     --------
@@ -283,11 +289,11 @@ def run_cached_jobs(jobs: Iterable[tuple], cache: ArrayCache | None, n_jobs: int
     """
     jobs, results = list(jobs), {}
     if cache is not None:
-        full = _FullCache(cache.folder.parent, cache.namespace)
+        read_only = _FullCache(cache.folder.parent, cache.namespace)
         for number, (function, args, options) in enumerate(jobs):
             with suppress(_MissingEntry):
-                results[number] = function(*args, **options, cache=full)
-        full.has_all = False  # results may go on to use it
+                results[number] = function(*args, **options, cache=read_only)
+        read_only.has_all = False  # a result may keep a reference to this store and use it later
     missing = [number for number in range(len(jobs)) if number not in results]
     if missing:
         from joblib import Parallel, delayed
@@ -301,11 +307,11 @@ def run_cached_jobs(jobs: Iterable[tuple], cache: ArrayCache | None, n_jobs: int
 
 
 class _MissingEntry(LookupError):
-    """There is no such entry."""
+    """Error raised for a missing entry."""
 
 
 class _FullCache(ArrayCache):
-    """A store that, as long as it should have all entries, raises an error where one is missing."""
+    """Store whose `get` raises an error for a missing entry, as long as `has_all` is true."""
 
     has_all = True
 
@@ -316,22 +322,22 @@ class _FullCache(ArrayCache):
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return the bytes of an entry, without their hash.
+    """Serialise arrays to bytes in the safetensors format.
 
     Raises
     ------
     DetailedError
-        If an array holds Python objects.
+        If an array has dtype object.
     """
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
     for name, array in arrays.items():
         if array.dtype.kind == "O":
             raise DetailedError(
-                f"array {name!r} holds Python objects; expected numbers or text.",
+                f"array {name!r} contains Python objects; expected numbers or text.",
                 kind="object_array",
                 column=name,
             )
-    # safetensors has no text, and does not keep the order
+    # safetensors has no text arrays, and does not preserve the order of arrays
     text = [name for name, array in arrays.items() if array.dtype.kind == "U"]
     tensors = arrays | {name: _encode(arrays[name]) for name in text}
     facts = {"entry": json.dumps({"order": list(arrays), "text": text})}
@@ -339,7 +345,7 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def unpack_arrays(archive: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of an entry from the bytes that :func:`pack_arrays` made."""
+    """Restore arrays from the output of :func:`pack_arrays`."""
     length = int.from_bytes(archive[:8], "little")
     facts = json.loads(json.loads(archive[8 : 8 + length])["__metadata__"]["entry"])
     tensors = load(archive)
@@ -356,7 +362,7 @@ def _decode(code: np.ndarray) -> np.ndarray:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Clear all stores, as ``python -m groove_utils.cache clear`` does."""
+    """Run the command ``python -m groove_utils.cache clear``, which clears all stores."""
     parser = argparse.ArgumentParser(prog="python -m groove_utils.cache")
     parser.add_argument("action", choices=["clear"], help="delete all entries in $GROOVE_CACHE")
     parser.parse_args(argv)

@@ -13,23 +13,22 @@ NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class ErrorDetails(Exception):
-    """Fields of an error, mixed into the package's exception classes.
+    """Mixin class for exceptions that have the details of an error as attributes.
 
     Parameters
     ----------
     message : str
         What was found, where, what was expected and how to fix it.
     kind : str
-        Short identifier of the kind of fault, such as ``"missing_file"`` or ``"not_finite"``.
+        Short identifier of the kind of error, such as ``"missing_file"`` or ``"not_finite"``.
     path : path-like, optional
-        File at fault.
+        File that contains the error.
     row : int, optional
-        Line of the file, the header being line 1.
+        Line number in the file; the header is line 1.
     column : str, optional
-        Column, parameter or field at fault.
+        Column, parameter or field that is wrong.
     value : object, optional
-        The value found.
-
+        The wrong value.
     """
 
     def __init__(
@@ -61,7 +60,14 @@ class DetailedError(ErrorDetails, ValueError):
 
 
 def list_problems(problems: Mapping[str, str], what: str) -> str:
-    """Describe the problems of several tracks, one per line.
+    """List the problems of several tracks, one per line, under a common heading.
+
+    Parameters
+    ----------
+    problems : mapping of str to str
+        Description of the problem by track.
+    what : str
+        End of the heading, which begins with the number of tracks.
 
     Examples
     --------
@@ -81,12 +87,12 @@ def describe_os_error(error: OSError, place: str | os.PathLike | None = None) ->
     ----------
     error : OSError
     place : path-like, optional
-        File or folder to report if the error itself names none.
+        File or folder to report if `error` does not contain one.
 
     Examples
     --------
     >>> describe_os_error(OSError(28, "No space left on device", "values.json"))
-    'values.json: No space left on device. Free some space on the disk, then run it again.'
+    'values.json: No space left on device. Free some space on the disk and try again.'
     """
     if error.strerror is None:
         return str(error)
@@ -94,7 +100,7 @@ def describe_os_error(error: OSError, place: str | os.PathLike | None = None) ->
     where = f"{os.path.relpath(path)}: " if path else ""
     remedy = ""
     if error.errno in DISK_FULL:
-        remedy = " Free some space on the disk, then run it again."
+        remedy = " Free some space on the disk and try again."
     elif error.errno in NOT_WRITABLE:
-        remedy = " Change the permissions, or work in a folder that can be read and written."
+        remedy = " Change the permissions, or use a folder that you can read and write."
     return f"{where}{error.strerror}.{remedy}"

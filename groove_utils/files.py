@@ -1,4 +1,4 @@
-"""Atomic writes, content hashes, and writes that leave unchanged files alone.
+"""Atomic writes, writes that skip unchanged files, and content hashes.
 
 Everything under ``build/`` is written through this module, so that an interrupted run never leaves
 a partial file under its final name, even after ``kill -9`` or on a full disk.
@@ -27,13 +27,13 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     Parameters
     ----------
     path : path-like
-        Final name. Its folder is created if needed.
+        Final path. Its folder is created if needed.
 
     Yields
     ------
     pathlib.Path
-        A name in the same folder and with the same suffix, to be written to. It is flushed to
-        disk and renamed over `path` on success, and removed on any exception.
+        Temporary path in the same folder, with the same suffix. Write to this file: it is flushed
+        to disk and renamed to `path` on success, and removed if the block raises an exception.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def write_if_changed(path: str | os.PathLike, content: bytes | str) -> bool:
-    """Write `content` to `path` unless the file has this content already.
+    """Write `content` to `path` unless the file already has this content.
 
     An unchanged file keeps its modification time, which Make uses to decide what to run again.
 
@@ -82,7 +82,7 @@ def write_if_changed(path: str | os.PathLike, content: bytes | str) -> bool:
 
 
 def hash_bytes(*chunks: bytes | str) -> str:
-    """Return the SHA-256 (64 hexadecimal digits) of the chunks, each preceded by its length."""
+    """Return the SHA-256 (64 hexadecimal digits) of `chunks`, each preceded by its length."""
     digest = hashlib.sha256()
     for chunk in chunks:
         data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)

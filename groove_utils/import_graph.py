@@ -1,6 +1,6 @@
-"""Modules that a module of this package imports, found without running them.
+"""Imports of this package's modules, determined from the source without running it.
 
-Imports inside functions count, and so do names that a lazy package takes from its submodules.
+Imports inside functions are included, as are the submodules of a package that loads lazily.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 __all__ = ["imported_modules", "module_path", "reachable_modules"]
 
 ROOT = Path(__file__).resolve().parent  # of this package
-PARSER = threading.Lock()  # CPython's ast.parse() fails at times if two threads call it at once
+PARSER = threading.Lock()  # CPython's ast.parse() can fail if two threads call it at once
 
 
 def module_path(module: str) -> Path | None:
-    """Return the file of a module of this package, or None if there is none.
+    """Return the source file of a module of this package, or None for any other module.
 
     Examples
     --------
@@ -33,17 +33,18 @@ def module_path(module: str) -> Path | None:
 
 
 def imported_modules(module: str) -> frozenset[str]:
-    """Return the modules that a module of this package imports anywhere, in functions too.
+    """Return all direct imports of a module of this package, including those inside functions.
 
     Parameters
     ----------
     module : str
-        Full name. Of a lazy package, all submodules from which it takes names are returned.
+        Full name of the module. For a package that loads lazily, the submodules that provide its
+        names count as imports.
 
     Returns
     -------
     frozenset of str
-        Full names, of modules of this package and of others.
+        Full names of modules of this package and of others.
 
     Examples
     --------
@@ -62,7 +63,9 @@ def imported_modules(module: str) -> frozenset[str]:
 
 
 def reachable_modules(*modules: str) -> set[str]:
-    """Return modules with everything that they import, directly or through modules of this package.
+    """Return the given modules and all their direct and indirect imports.
+
+    Imports are followed only through modules of this package.
 
     Examples
     --------
@@ -83,7 +86,7 @@ def _statements(module: str) -> tuple[tuple[str, str], ...]:
 
 
 def _lazy_names(module: str) -> tuple[tuple[str, str], ...]:
-    """Names that a lazy package takes from submodules, with their full names."""
+    """Return (name, full name of its submodule) for each name that a package loads lazily."""
     if not module_path(module):
         return ()
     return tuple((name, f"{module}.{part}") for name, part in _parse(*_version(module))[1])
@@ -97,7 +100,10 @@ def _version(module: str) -> tuple[Path, int, int]:
 
 @functools.cache
 def _parse(path: Path, *version: int) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """Read a file's imports, as (module, name or ""), and its lazy names, as (name, submodule)."""
+    """Return a file's imports, as (module, name or ""), and its lazy names, as (name, submodule).
+
+    The version, which is part of the cache key, is the file's modification time and size.
+    """
     statements, lazy = [], []
     with PARSER:
         tree = ast.parse(path.read_bytes())

@@ -1,11 +1,11 @@
-"""Manifests: checksums of the files that a result was made from and of the files it consists of.
+"""Manifests: checksums of the input and output files of a result.
 
 A result is an executed chapter, a catalogued study, a validated study, or the compiled pages. Its
-manifest is written last, so a result without a manifest has to be made. A result is out of date
-when one of its input files, or the version of a package that it was made with, has changed; it is
-damaged when one of its own files has changed. Contents are compared as well as modification times,
-so a clock that was set back, a restored backup or ``touch`` does no harm. The list of inputs is
-exact only if imports are lazy.
+manifest is written last, so a result without a manifest is incomplete. A result is out of date if
+an input file or the version of a package that was used has changed; it is damaged if an output file
+has changed. File contents are compared, not only modification times, so ``touch``, a restored
+backup or a clock that was set back does no harm. The imported modules, which count as inputs, are
+exactly those that were used only if packages import their submodules lazily.
 """
 
 from __future__ import annotations
@@ -34,24 +34,27 @@ _opened: set[str] = set()
 
 
 def watch_files() -> None:
-    """Start recording which files of this package the process opens, such as its data files."""
+    """Start recording the files of this package that the process opens, such as data files."""
 
-    def note(event: str, arguments: tuple) -> None:
+    def record(event: str, arguments: tuple) -> None:
         if event == "open" and str(arguments[0]).startswith(PACKAGE):
             _opened.add(str(arguments[0]))
 
-    sys.addaudithook(note)
+    sys.addaudithook(record)
 
 
 def package_files() -> list[str]:
-    """List the files of this package that the process has imported, or opened while watched."""
+    """List the files of this package that the process has imported or opened.
+
+    Opened files are recorded only after :func:`watch_files` has been called.
+    """
     modules = list(sys.modules.values())
     files = _opened | {getattr(module, "__file__", None) or "" for module in modules}
     return sorted(f for f in files if f.startswith(PACKAGE) and not f.endswith(".pyc"))
 
 
 def list_folder(folder: str | os.PathLike) -> list[str]:
-    """List the files below a folder in sorted order, without hidden files and editor backups."""
+    """List the files below a folder in sorted order, except hidden files and editor backups."""
     paths = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name[0] != "." and name != "__pycache__"]
@@ -62,10 +65,10 @@ def list_folder(folder: str | os.PathLike) -> list[str]:
 
 
 def take_stamps(*folders: str | os.PathLike) -> dict[str, tuple[int, int]]:
-    """Return size and modification time of the files below folders and of this package's files.
+    """Return the size and modification time of all files of this package and below `folders`.
 
-    Take them before a result is made and pass them to :func:`write_manifest`, which then detects
-    inputs that changed in the meantime.
+    Call this function before computing a result, and pass its output to :func:`write_manifest`,
+    which then detects inputs that changed in the meantime.
     """
     files = [file for folder in [PACKAGE, *folders] for file in list_folder(folder)]
     return {os.path.abspath(file): _stamp(file) for file in files}
@@ -84,16 +87,16 @@ def write_manifest(
     Parameters
     ----------
     path : path-like
-        The manifest.
+        Manifest to write.
     inputs : iterable of path-like
-        Files or folders. For a folder, the names of all files below it are recorded.
+        Files or folders. For a folder, only the names of all files below it are recorded.
     outputs : iterable of path-like
         Files of the result.
     packages : iterable of str
         Names of the packages used; their versions are recorded.
     stamps : mapping, optional
-        Output of :func:`take_stamps`. An input that has changed since then is marked as changed, so
-        that the result is made again.
+        Output of :func:`take_stamps`. An input that has changed since then is recorded as changed,
+        so the result counts as out of date.
 
     Examples
     --------
@@ -124,7 +127,7 @@ def write_manifest(
 
 
 def read_manifest(path: str | os.PathLike) -> dict[str, dict] | None:
-    """Return ``inputs``, ``outputs`` and ``packages`` of a manifest; None if it is damaged."""
+    """Read ``inputs``, ``outputs`` and ``packages`` of a manifest; None if missing or damaged."""
     try:
         digest, _, body = Path(path).read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):
@@ -138,15 +141,15 @@ def find_changes(path: str | os.PathLike) -> dict[str, str]:
     Parameters
     ----------
     path : path-like
-        The manifest; it must exist.
+        Manifest. If this file cannot be read, it is itself reported as damaged.
 
     Returns
     -------
     dict of str to str
-        For each file that differs, relative to the project, "has changed" or "was deleted" if it is
-        an input, and "is damaged" or "is missing" if it is part of the result; and for each package
-        with a different version, such as "numpy 2.4.1", "is 2.4.2 now" or "was removed". Empty if
-        the result is up to date and undamaged.
+        One item per difference; empty if there are none. Keys are paths relative to the project, or
+        packages with the recorded version, such as "numpy 2.4.1". Values are "has changed" or "was
+        deleted" for an input, "is damaged" or "is missing" for an output, and "is 2.4.2 now" or
+        "was removed" for a package.
     """
     manifest = read_manifest(path)
     if manifest is None:
@@ -182,7 +185,10 @@ def _stamp(path: str | os.PathLike) -> tuple[int, int] | None:
 
 
 def _state(path: Path) -> list | str | None:
-    """Return size, time and hash of a file, or a hash of the names below a folder."""
+    """Return [size, modification time, hash] of a file, or a hash of the names below a folder.
+
+    Return None if there is no file or folder.
+    """
     if path.is_dir():
         return hash_bytes(*(os.fsencode(os.path.relpath(file, path)) for file in list_folder(path)))
     stamp = _stamp(path)
@@ -204,6 +210,6 @@ def _is_same(path: Path, state: list | str | None) -> bool:
 
 
 def _hash(path: Path) -> str:
-    # always read the bytes: `groove_utils.files.hash_file` trusts an unchanged modification time
+    # hash_file() of groove_utils.files would trust an unchanged modification time
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

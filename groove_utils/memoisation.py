@@ -1,12 +1,12 @@
-"""Results of slow functions that are computed once and kept in the cache.
+"""Memoisation of slow functions in the cache on disk.
 
-A result is found again by the function, the content of all its arguments, the source of all modules
-of this package that the function and its arguments use, and the versions of Python and of the
-packages that these import. So it is computed again whenever one of these has changed, and no
+The key of a result is made from the function, the content of all its arguments, the source of all
+modules of this package that the function and its arguments use, and the versions of Python and of
+the packages that these modules import. If any of these changes, the result is computed again, so no
 version has to be increased by hand.
 
-If one of these modules was edited after this process imported the package, results are neither read
-nor written, since the process may still run the earlier code. A result is kept only if it can be
+If one of the modules was edited after this process imported the package, results are neither read
+nor stored, since the process may still run the earlier code. A result is stored only if it can be
 read back without any change.
 """
 
@@ -34,29 +34,35 @@ from groove_utils.packages import installed_versions, normalise_name
 __all__ = ["memoised"]
 
 OWN = __name__.partition(".")[0]  # this package
-# packages that others use for computing, or whose names differ from those of their modules
+# packages that other packages compute with, or whose names differ from those of their modules
 NUMERICAL = ("formulaic", "librosa", "numba", "numpy", "pandas", "scikit-learn", "scipy",
              "statsmodels")  # fmt: skip
 COARSE = 1.0  # s: time stamps of files are less exact than the clock
-PLAIN = {bool, int, float, str, type(None)}  # kept in JSON
-STRUCTURE = "structure"  # name of the array that describes how the others are put together
+PLAIN = {bool, int, float, str, type(None)}  # types that JSON can represent
+STRUCTURE = "structure"  # name of the array that describes how to rebuild a result from the others
 
 log = logging.getLogger(__name__)
 
 
 def memoised(kind: str) -> Callable:
-    """Decorate a slow function, so that each of its results is computed only once.
+    """Decorate a slow function so that each of its results is computed only once and stored.
 
-    The function must depend on nothing but its arguments. Tables, arrays, numbers and texts are
-    kept, and lists, tuples, dicts and this package's dataclasses of them; any other result is
-    returned and computed again the next time. Fields of dataclasses with ``compare=False`` are not
-    part of the key. The function warns only when it computes. With the additional keyword
-    ``cache``, results are kept in another store than the project's.
+    The function must depend on nothing but its arguments. A result may consist of tables, arrays,
+    numbers and strings, and of lists, tuples, dicts and this package's dataclasses that contain
+    them; any other result is returned but not stored. Fields of dataclasses with ``compare=False``
+    are not part of the key. Warnings of the function are issued only when a result is computed, not
+    when it is read. The decorated function accepts the additional keyword argument ``cache``, a
+    store to use instead of the project's.
 
     Parameters
     ----------
     kind : str
         One of :data:`groove_utils.cache.VERSIONS`, and the name of the store.
+
+    Returns
+    -------
+    callable
+        The decorator.
 
     Examples
     --------
@@ -81,14 +87,14 @@ def memoised(kind: str) -> Callable:
             modules = {function.__module__}
             content = joblib.hash(_content(bound.arguments, modules), hash_name="sha1")
             if (code := _hash_code(modules)) is None:
-                _report(function.__qualname__, "code that it uses was edited after its import")
+                _report(function.__qualname__, "code used by it was edited after its import")
                 return function(*args, **options)
             store = ArrayCache(namespace=kind) if cache is None else cache
             key = cache_key(kind, function.__module__, function.__qualname__, code, content)
             if (entry := store.get(key)) is not None:
                 return _assemble(json.loads(entry.pop(STRUCTURE).item()), entry)
             result = function(*args, **options)
-            # other processes that helped may have imported an edited module meanwhile
+            # worker processes may have imported a module that was edited in the meantime
             if _hash_code(modules) and (arrays := _to_arrays(result, function.__qualname__)):
                 store.put(key, arrays)
             return result
@@ -102,20 +108,20 @@ def memoised(kind: str) -> Callable:
 
 
 def _hash_code(modules: set[str]) -> str | None:
-    """Hash modules and everything they import; None if this package was imported before an edit."""
+    """Hash modules and their imports; None if a file was edited after this package was imported."""
     try:
         names, digest = _hash_modules(frozenset(modules))
         files = [module_path(name).stat() for name in names]
-    except (OSError, SyntaxError, ValueError, AttributeError):  # a file is being replaced or gone
+    except (OSError, SyntaxError, ValueError, AttributeError):  # a file is being replaced, or gone
         return None
-    # the time of a change of status cannot be set back, as by a copy that keeps modification times
+    # unlike st_mtime, st_ctime cannot be set back, for example by a copy that preserves times
     edited = max((max(file.st_mtime, file.st_ctime) for file in files), default=0.0)
     return None if edited > groove_utils.IMPORTED_AT - COARSE else digest
 
 
-@functools.cache  # as long as no file is edited, after which the hash is not used
+@functools.cache  # valid until a file is edited; then the hash is no longer used
 def _hash_modules(modules: frozenset[str]) -> tuple[list[str], str]:
-    """Return the modules that `modules` use, and a hash of their source and of versions."""
+    """List this package's modules that `modules` use, and hash their source and all versions."""
     used = reachable_modules(*modules)
     names = sorted(name for name in used if _is_own(name))
     sources = [part for name in names for part in (name, module_path(name).read_bytes())]
@@ -131,16 +137,16 @@ def _is_own(module: str | None) -> bool:
 
 @functools.cache  # once per function and reason
 def _report(function: str, reason: str) -> None:
-    log.info("the result of %s is not kept: %s", function, reason)
+    log.info("the result of %s is not stored: %s", function, reason)
 
 
 # content of arguments and results -----------------------------------------------------------------
 
 
 def _content(value: object, modules: set[str]) -> object:
-    """Replace what pickles in more than one way by its content, types and names.
+    """Represent a value by its types, names and content, since equal values may pickle differently.
 
-    The modules that define objects of this package are added to `modules`.
+    The modules of this package that define types of the value are added to `modules`.
     """
     inside = functools.partial(_content, modules=modules)
     kind = type(value).__name__
@@ -179,14 +185,13 @@ def _content(value: object, modules: set[str]) -> object:
 
 
 def _to_arrays(result: object, function: str) -> dict[str, np.ndarray] | None:
-    """Return the arrays of an entry; None for a result that cannot be read back unchanged."""
+    """Convert a result to the arrays of an entry; None if it cannot be read back unchanged."""
     arrays: dict[str, np.ndarray] = {}
     try:
         structure = json.dumps(_take_apart(result, arrays))
-        read = unpack_arrays(pack_arrays(arrays))
-        again = _assemble(json.loads(structure), read)
-        same = joblib.hash(_content(again, set())) == joblib.hash(_content(result, set()))
-        reason = "" if same else "it would be changed by reading it back"
+        restored = _assemble(json.loads(structure), unpack_arrays(pack_arrays(arrays)))
+        same = joblib.hash(_content(restored, set())) == joblib.hash(_content(result, set()))
+        reason = "" if same else "it would not be read back unchanged"
     except Exception as error:  # the result was slow to compute and must not be lost
         reason = f"{type(error).__name__}: {error}"
     if reason:
@@ -196,7 +201,7 @@ def _to_arrays(result: object, function: str) -> dict[str, np.ndarray] | None:
 
 
 def _take_apart(value: object, arrays: dict[str, np.ndarray]) -> dict:
-    """Describe a result in JSON, and put its arrays into `arrays`."""
+    """Describe the structure of a result as JSON, and collect its arrays in `arrays`."""
     inside = functools.partial(_take_apart, arrays=arrays)
     if type(value) in PLAIN:
         return {"plain": value}
@@ -237,16 +242,16 @@ def _take_apart(value: object, arrays: dict[str, np.ndarray]) -> dict:
     if dataclasses.is_dataclass(value) and _is_own(type(value).__module__):
         fields = {f.name: inside(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"class": [type(value).__module__, type(value).__qualname__, fields]}
-    raise TypeError(f"a result with a {type(value).__name__} cannot be kept")
+    raise TypeError(f"a result that contains a {type(value).__name__} cannot be stored")
 
 
 def _assemble(structure: dict, arrays: Mapping[str, np.ndarray]) -> object:
-    """Return the result that :func:`_take_apart` described."""
+    """Rebuild a result from its structure and arrays; the inverse of :func:`_take_apart`."""
     inside = functools.partial(_assemble, arrays=arrays)
     ((kind, value),) = structure.items()
     if kind == "array":
         name, dtype = value
-        return arrays[name].astype(dtype)  # a copy, since what was read cannot be written to
+        return arrays[name].astype(dtype)  # a copy, since arrays from the store are read-only
     if kind == "scalar":
         return arrays[value][()]
     if kind == "dict":
@@ -257,10 +262,10 @@ def _assemble(structure: dict, arrays: Mapping[str, np.ndarray]) -> object:
         return tuple(inside(value))
     if kind == "class":
         module, name, fields = value
-        made = getattr(importlib.import_module(module), name) if _is_own(module) else None
-        if not dataclasses.is_dataclass(made):  # an entry that another program wrote
+        cls = getattr(importlib.import_module(module), name) if _is_own(module) else None
+        if not dataclasses.is_dataclass(cls):  # the entry was written by another program
             raise TypeError(f"{module}.{name} is not a dataclass of this package")
-        return made(**{field: inside(item) for field, item in fields.items()})
+        return cls(**{field: inside(item) for field, item in fields.items()})
     if kind in _ASSEMBLE:
         parts = [inside(part) if isinstance(part, dict) else part for part in value]
         return _ASSEMBLE[kind](*parts)
@@ -269,7 +274,7 @@ def _assemble(structure: dict, arrays: Mapping[str, np.ndarray]) -> object:
 
 def _objects(items: list, shape: list[int]) -> np.ndarray:
     array = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):  # NumPy would unpack tuples
+    for i, item in enumerate(items):  # np.array(items) would unpack tuples
         array[i] = item
     return array.reshape(shape)
 

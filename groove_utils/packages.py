@@ -18,26 +18,26 @@ FOLDER = re.compile(r"(.+)-([^-]+)\.(?:dist|egg)-info")
 
 
 def required_packages(root: Path | None = None) -> list[str]:
-    """List the packages named in a checkout's requirement files.
+    """List the packages named in the requirement files of a source checkout.
 
     Parameters
     ----------
     root : pathlib.Path, optional
-        The checkout; this one by default.
+        Root folder of the checkout; by default, the one that contains this package.
     """
     files = [(root or project_root()) / name for name in REQUIREMENTS]
     lines = [
         line for file in files if file.is_file() for line in file.read_text("utf-8").splitlines()
     ]
-    found = (NAME.match(line.split("#")[0].strip()) for line in lines)
-    return [match.group() for match in found if match]
+    matches = (NAME.match(line.split("#")[0].strip()) for line in lines)
+    return [match.group() for match in matches if match]
 
 
 def installed_versions() -> dict[str, str]:
     """Map the normalised name of each installed package to its version.
 
-    Only folder names are read. This takes about a millisecond in total; :mod:`importlib.metadata`
-    takes as long for each package.
+    Only folder names are read. This takes about a millisecond in total, whereas
+    :mod:`importlib.metadata` takes about a millisecond per package.
     """
     versions: dict[str, str] = {}
     for folder in filter(os.path.isdir, sys.path):

@@ -12,13 +12,13 @@ RESERVED = {"cache", "models", "numba", "exercises", "removed", "site"}  # other
 
 
 def project_root() -> Path:
-    """Return the checkout that this package was installed from, or the current folder."""
+    """Return the source checkout that contains this package, or otherwise the current folder."""
     checkout = Path(__file__).resolve().parents[1]
     return checkout if (checkout / "analysis").is_dir() else Path.cwd()
 
 
 def build_folder(study_name: str = "demo") -> Path:
-    """Return the folder of a study's generated files: ``$GROOVE_BUILD``, or ``build/<study>``.
+    """Return the folder for a study's generated files: ``$GROOVE_BUILD``, or ``build/<study>``.
 
     The runner of :mod:`groove_utils.book` sets ``GROOVE_BUILD`` for the chapters it executes.
     """
@@ -27,7 +27,9 @@ def build_folder(study_name: str = "demo") -> Path:
 
 
 def safe_name(study_name: str) -> str:
-    """Return a study's name with characters that are unsafe in Make or a shell replaced.
+    """Replace the characters of a study's name that are unsafe in Make or a shell by hyphens.
+
+    Names that the project uses for other folders get the suffix ``-study``.
 
     Examples
     --------
@@ -39,6 +41,6 @@ def safe_name(study_name: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder of cached results: ``$GROOVE_CACHE``, or ``build/cache``."""
+    """Return the folder for cached results: ``$GROOVE_CACHE``, or ``build/cache``."""
     chosen = os.environ.get("GROOVE_CACHE")
     return Path(chosen) if chosen else project_root() / "build" / "cache"

@@ -12,7 +12,7 @@ BOOL = "tag:yaml.org,2002:bool"
 
 
 class StrictLoader(yaml.SafeLoader):
-    """YAML loader without duplicate keys and aliases; only true and false are booleans."""
+    """YAML loader that rejects repeated keys and aliases; only true and false are booleans."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, regexp) for tag, regexp in resolvers if tag != BOOL]
@@ -23,17 +23,17 @@ class StrictLoader(yaml.SafeLoader):
         """Reject aliases, which can make a short file expand without limit."""
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()
-            fault = f"the alias *{event.anchor}: write out what it stands for"
-            raise yaml.composer.ComposerError(None, None, fault, event.start_mark)
+            problem = f"the alias *{event.anchor} is not allowed; write out its content"
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        """Reject a repeated key; plain YAML would silently keep the last value."""
+        """Reject repeated keys, of which PyYAML would silently use only the last."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for k, (key, _) in enumerate(node.value):
             if keys[k] in keys[:k]:
-                fault = f"the key {keys[k]!r} twice: delete one of them"
-                raise yaml.constructor.ConstructorError(None, None, fault, key.start_mark)
+                problem = f"the key {keys[k]!r} occurs twice; delete one of the two"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
         return super().construct_mapping(node, deep)
 
 

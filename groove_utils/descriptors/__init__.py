@@ -1,9 +1,9 @@
-"""Handcrafted descriptors of groove, from audio.
+"""Handcrafted descriptors of groove, computed from audio.
 
 The first sixteen, :data:`BASELINE`, are those of Stupacher, Hove & Janata (2016) as defined in
-MIRtoolbox; they are the baseline for pretrained models. Rhythm descriptors follow. :func:`describe`
-computes all descriptors of one signal, :func:`describe_study` those of a whole study;
-:func:`descriptor_table` lists their formulas, units and sources.
+MIRtoolbox, and serve as a baseline for pretrained models. The others, :data:`RHYTHM`, describe
+rhythm. :func:`describe` computes all descriptors of one signal, :func:`describe_study` those of a
+whole study; :func:`descriptor_table` lists their formulas, units and sources.
 """
 
 import lazy_loader

@@ -2,8 +2,8 @@
 
 Beats are tracked by librosa's dynamic programming (Ellis, 2007) at the estimated tempo. The
 downbeat is located by assuming the usual drum pattern of popular music: bass drum on one and three,
-snare on two and four. Music without this pattern also gets a grid, but a wrong one; the book says
-so where it is used.
+snare on two and four. For music without this pattern, the grid may be wrong; the chapters that use
+the grid say so.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from groove_utils.rhythm.grid import MIN_SWUNG, STEPS, Grid, divide_beats
 
 __all__ = ["bar_profile", "estimate_grid", "strength_at", "track_beats"]
 
-CLEAR_SWING = 0.12  # of a sixteenth; less may be mere looseness
-MIN_BEATS = 8  # two bars: fewer beats do not show a pattern
+CLEAR_SWING = 0.12  # of a sixteenth; a smaller delay may be imprecise playing
+MIN_BEATS = 8  # two bars, the least in which a pattern can repeat
 
 # The usual drum pattern of popular music, by sixteenth of a bar: bass drum on one and three but not
 # on two and four, snare on two and four, and all instruments together on the beats.
@@ -40,9 +40,9 @@ def estimate_grid(
 ) -> Grid | None:
     """Estimate the metrical grid of a signal.
 
-    Beats are tracked at the tempo, the downbeat is chosen by the usual drum pattern of popular
-    music, and the grid is then fitted to all onsets near sixteenths. The second sixteenth of each
-    pair may be late (swing).
+    Beats are tracked at the given or estimated tempo, the downbeat is chosen by the usual drum
+    pattern of popular music, and the grid is then fitted to all onsets near sixteenths. The second
+    sixteenth of each pair may be late (swing).
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def estimate_grid(
     Returns
     -------
     Grid or None
-        None if no tempo is found, or if the onsets span fewer than eight beats.
+        None if no tempo is found, or if there are fewer than eight beats.
     """
     tempo = estimate_tempo(curve, hop) if tempo is None else tempo
     times, strengths = detect_onsets(curve, hop)
@@ -67,7 +67,7 @@ def estimate_grid(
     tracked = track_beats(curve, hop, tempo)
     if tracked.size < MIN_BEATS:
         return None
-    clear = clear_onsets(times, strengths)  # without noise at the ends
+    clear = clear_onsets(times, strengths)  # without weak noise before and after the music
     beats = smooth_beats(tracked + LATENCY)
     beats = extend_beats(beats, clear[0], clear[-1])
     if beats.size < MIN_BEATS:
@@ -76,11 +76,11 @@ def estimate_grid(
     steps = divide_beats(beats)
     allowed = np.arange(STEPS)
     if late < -CLEAR_SWING and _is_odd(beats, clear).mean() > 0.3:
-        # swing is long–short, never short–long: the odd steps were taken for the beats
+        # swing is long–short, never short–long, so the tracked beats are odd steps
         steps = steps + late * np.gradient(steps)
         allowed = allowed[1::2]
-    heard = steps[steps < clear[-1] + np.median(np.diff(steps)) / 2]
-    shift = _find_downbeat(curve, regions, heard, hop, allowed)
+    played = steps[steps < clear[-1] + np.median(np.diff(steps)) / 2]
+    shift = _find_downbeat(curve, regions, played, hop, allowed)
     # the beats are every fourth step from the chosen one
     beats, late = fit_beats(steps[shift % 4 :: 4], clear)
     swung = bool(_is_odd(beats, clear).sum() >= MIN_SWUNG)
@@ -93,9 +93,9 @@ def track_beats(curve: np.ndarray, hop: float, tempo: float | None = None) -> np
     Parameters
     ----------
     curve : ndarray, shape (n_frames,)
-        Onset curve, or a network's estimate of how likely each frame is a beat.
+        Onset curve, or a network's estimate of the probability of a beat in each frame.
     hop : float
-        Seconds between its values.
+        Seconds between values of `curve`.
     tempo : float, optional
         Beats per minute; :func:`estimate_tempo` by default.
 
@@ -139,7 +139,7 @@ def _find_downbeat(
 
 
 def _is_odd(beats: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Mark the onsets whose nearest sixteenth is an odd one."""
+    """Mark the onsets whose nearest sixteenth has an odd number."""
     return np.round(4 * np.interp(times, beats, np.arange(beats.size))) % 2 == 1
 
 
@@ -155,17 +155,17 @@ def bar_profile(curves: Mapping[str, np.ndarray], grid: Grid | None, hop: float)
 
     Parameters
     ----------
-    curves : mapping of region to ndarray, shape (n_frames,)
+    curves : mapping of str to ndarray, shape (n_frames,)
         Output of :func:`groove_utils.descriptors.region_strength`.
     grid : Grid or None
-        None, which means that no beat was found, gives an empty table.
+        Metrical grid. If it is None (no beat was found), the table is empty.
     hop : float
-        Seconds from one frame to the next.
+        Seconds between values of the curves.
 
     Returns
     -------
     DataFrame
-        Columns ``region``, ``step`` (0…15) and ``strength``: the mean over bars.
+        Columns ``region``, ``step`` (0…15) and ``strength`` (mean over bars).
     """
     columns = ["region", "step", "strength"]
     if grid is None:

@@ -1,4 +1,4 @@
-"""Regression of beats on onsets, so that the beat follows the players, not single strokes.
+"""Regression of beat times on onsets, so that they do not depend on single strokes.
 
 Tracked beats are smoothed, extended to the first and the last onset, and fitted to all onsets near
 sixteenths.
@@ -17,10 +17,10 @@ MIN_POINTS = 8
 
 
 def smooth_beats(beats: np.ndarray) -> np.ndarray:
-    """Smooth beats by local linear regression, so that single strokes have little influence.
+    """Smooth beat times by local linear regression, so that single strokes have little influence.
 
-    The regression covers eight beats on either side (tricube weights). It is exact for a steady
-    tempo, and follows a tempo that drifts over several bars.
+    The regression covers eight beats on either side (tricube weights). It does not change beats of
+    a steady tempo, and follows a tempo that drifts over several bars.
     """
     index = np.arange(beats.size, dtype=np.float64)
     smooth = np.empty_like(beats)
@@ -31,24 +31,24 @@ def smooth_beats(beats: np.ndarray) -> np.ndarray:
 
 
 def extend_beats(beats: np.ndarray, first: float, last: float) -> np.ndarray:
-    """Extrapolate beats to the first and the last onset, and cut them off there.
+    """Extrapolate beat times to the first and the last onset, and remove beats beyond them.
 
-    Silence beyond the onsets would otherwise count as unaccented beats.
+    Otherwise, silence before and after the music would count as unaccented beats.
     """
     pace = np.median(np.diff(beats[:5])), np.median(np.diff(beats[-5:]))
     before = beats[0] - pace[0] * np.arange(max(0, int((beats[0] - first) / pace[0] + 1)), 0, -1)
     after = beats[-1] + pace[1] * np.arange(1, max(0, int((last - beats[-1]) / pace[1] + 1)) + 1)
-    every = np.concatenate([before, beats, after])
+    extended = np.concatenate([before, beats, after])
     near = 0.3 * np.median(np.diff(beats))
-    return every[(every >= first - near) & (every <= last + near)]
+    return extended[(extended >= first - near) & (extended <= last + near)]
 
 
 def fit_beats(beats: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
-    """Fit beats, and the delay of every second sixteenth, to the onsets.
+    """Fit beat times, and the delay of every second sixteenth, to the onsets.
 
     In overlapping, blended windows of 16 beats, ``time = a + b · step + late · odd`` is fitted by
-    weighted least squares (bisquare) to the onsets within 0.45 of a sixteenth of a step. `late` is
-    estimated for the whole signal.
+    weighted least squares (bisquare) to the onsets at most 0.45 sixteenths from a step. One value
+    of `late` is estimated for the whole signal.
 
     Parameters
     ----------
@@ -60,8 +60,9 @@ def fit_beats(beats: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
     Returns
     -------
     beats : ndarray of float64, shape (n_beats,)
+        Fitted times in seconds.
     late : float
-        Delay in sixteenths, −0.4…0.5; 0 if there are too few odd sixteenths.
+        Delay in sixteenths, −0.4…0.5; 0 if there are too few onsets on odd sixteenths.
     """
     late = 0.0
     for _ in range(4):
@@ -94,7 +95,10 @@ def _blended_lines(beats: np.ndarray, position: np.ndarray, times: np.ndarray) -
 
 
 def robust_line(x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
-    """Fit a line by bisquare-weighted least squares; return (slope, level), None for few points."""
+    """Fit a line by bisquare-weighted least squares.
+
+    Return (slope, intercept), or None if there are too few points.
+    """
     if x.size < MIN_POINTS or np.ptp(x) < MIN_POINTS / 2:
         return None
     line = np.polyfit(x, y, 1)

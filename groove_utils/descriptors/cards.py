@@ -1,7 +1,7 @@
-"""Cards of the descriptors: formula, unit and source.
+"""Cards of the descriptors: title, formula, unit and source.
 
-This table is the only list of names: :func:`groove_utils.descriptors.describe` computes exactly
-these.
+The names are defined only here: :func:`groove_utils.descriptors.describe` computes exactly these
+descriptors.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ _RHYTHM = [
 BASELINE = tuple(name for name, *_ in _BASELINE)
 RHYTHM = tuple(name for name, *_ in _RHYTHM)
 DESCRIPTORS = BASELINE + RHYTHM
-# one or two of each kind, for figures without room for all
+# one or two descriptors of each kind, for figures that have no room for all of them
 PORTRAIT = (
     "event_density", "rms_sd", "spectral_flux", "band_2_flux", "pulse_clarity",
     "pulse_clarity_attack", "tempo", "syncopation", "microtiming_spread", "swing_ratio",
@@ -106,14 +106,14 @@ def descriptor_table() -> pd.DataFrame:
 
 
 def axis_titles() -> pd.Series:
-    """Return the title of each descriptor, with its unit if that is short, for axes and panels."""
+    """Return the titles of descriptors for axes and panels, with the unit if it is short."""
     cards = descriptor_table()
     short = cards["unit"].where(cards["unit"].str.len().between(1, 8))
     return cards["title"] + (" (" + short + ")").fillna("")
 
 
 def prose_titles() -> pd.Series:
-    """Return the title of each descriptor for use within a sentence: “event density”, but “RMS”."""
+    """Return the titles of descriptors for use in a sentence: “event density”, but “RMS”."""
     return descriptor_table()["title"].map(
         lambda title: title if title[1].isupper() else title[0].lower() + title[1:]
     )

@@ -1,9 +1,9 @@
-"""Strokes of a drum kit and their syncopation, measured from audio.
+"""Drum strokes and their syncopation, estimated from audio.
 
-Strokes of the bass drum, the snare and the cymbals are detected at the steps of the metrical grid,
-and the indices of :mod:`groove_utils.rhythm.syncopation` are applied to them as to a score:
-Longuet-Higgins & Lee (1984) on bass drum and snare as one stream, and the polyphonic index of Witek
-et al. (2014).
+Strokes of the bass drum, the snare and the cymbals are detected at the steps of the metrical grid.
+The indices of :mod:`groove_utils.rhythm.syncopation` are then computed as for a notated pattern:
+that of Longuet-Higgins & Lee (1984) for bass drum and snare as one stream, and the polyphonic index
+of Witek et al. (2014).
 """
 
 from __future__ import annotations
@@ -19,25 +19,27 @@ from groove_utils.rhythm.syncopation import lhl_syncopation, witek_syncopation
 __all__ = ["drum_pattern", "syncopation"]
 
 CYMBAL_HZ = 5000.0
-CYMBAL_THRESHOLD = 0.1  # of the strong cymbal strokes; hats are soft
+CYMBAL_THRESHOLD = 0.1  # of strong cymbal strokes; hi-hats are soft
 BACKBEATS = (4, 12)
-BACKBEAT_GAIN = 1.3  # of the highs at a bass drum, where a snare is struck with it
+BACKBEAT_GAIN = 1.3  # of the highs at a bass drum with a snare, over the median at bass drums
 
 
 def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
     """Detect the strokes of a drum kit at the steps of a metrical grid.
 
-    A step has a bass drum if the rise below 100 Hz is in the upper of two classes (Otsu's threshold
-    over all steps), and a snare if the same holds for the rise above 3200 Hz minus that below 100
-    Hz. On two and four, a bass drum is accompanied by a snare if the highs are 1.3 times those of
-    the other bass drums. A step has a cymbal if the log rise above 5 kHz exceeds a tenth of its
-    strong values. Bass guitars, toms and hand claps are counted as the drum that they resemble
-    most.
+    A step has a bass drum if the rise in level below 100 Hz is in the upper of two classes (Otsu's
+    threshold over all steps), and a snare if this is true of the rise above 3200 Hz minus that
+    below 100 Hz. On two and four, a bass drum is accompanied by a snare if the highs exceed 1.3
+    times their median at bass drums. A step has a cymbal if the log rise above 5 kHz exceeds a
+    tenth of its strong values. Bass guitars, toms and hand claps are counted as the drum that they
+    resemble most.
 
     Parameters
     ----------
     spectra : Spectra
+        Spectral measurements of the signal.
     grid : Grid
+        Its metrical grid.
 
     Returns
     -------
@@ -49,10 +51,10 @@ def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
     places, steps = grid.places, grid.steps
     low = strength_at(regions["low"], steps, spectra.hop)
     high = strength_at(regions["high"], steps, spectra.hop)
-    alone = strength_at(np.maximum(regions["high"] - regions["low"], 0), steps, spectra.hop)
+    snare_rise = strength_at(np.maximum(regions["high"] - regions["low"], 0), steps, spectra.hop)
     cymbals = rise_of_mel(spectra)[spectra.mel_hz > CYMBAL_HZ]
     kick = low > _two_classes(low)
-    snare = (alone > _two_classes(alone)) & ~kick
+    snare = (snare_rise > _two_classes(snare_rise)) & ~kick
     if kick.any():
         snare |= kick & np.isin(places, BACKBEATS) & (high > BACKBEAT_GAIN * np.median(high[kick]))
     hat = np.zeros_like(kick)
@@ -70,7 +72,7 @@ def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
 
 
 def syncopation(spectra: Spectra, grid: Grid) -> tuple[float, float]:
-    """Compute the syncopation of the drums, from audio.
+    """Compute two indices of the drums' syncopation from audio.
 
     Returns
     -------
@@ -78,7 +80,8 @@ def syncopation(spectra: Spectra, grid: Grid) -> tuple[float, float]:
         Index of Witek et al. (2014) per bar, ≥ 0.
     lhl : float
         Index of Longuet-Higgins & Lee (1984) per bar, of bass drum and snare as one stream, ≥ 0.
-        Both are NaN if the grid has no complete bar or no drum is found.
+        Both indices are NaN if the grid has no complete bar, or neither bass drum nor snare is
+        found.
     """
     pattern = drum_pattern(spectra, grid)
     n_bars = len(pattern["kick"])

@@ -1,4 +1,4 @@
-"""Descriptors of one signal, as one row of a table."""
+"""Descriptors of one signal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from groove_utils.rhythm.timing import microtiming, swing_ratio
 
 __all__ = ["describe"]
 
-SILENT = 1e-5  # full-scale amplitude (−100 dB); only dither is below it
+SILENT = 1e-5  # full-scale amplitude (−100 dB); only dither is quieter
 SHORTEST = 0.1  # s: two frames of 50 ms
 SHORTEST_RHYTHM = 3.0  # s: twice the longest beat, 40 BPM
 
@@ -41,27 +41,28 @@ def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.S
     sr : int
         Sample rate in Hz, 4000…400000.
     bands : ndarray, shape (10,), optional
-        The signal's sub-band flux, if already known.
+        Output of :func:`subband_flux` for the signal, if already computed.
 
     Returns
     -------
     pandas.Series
-        One float for each name in :data:`DESCRIPTORS` (units in :func:`descriptor_table`), and
-        finally ``reason``, a str: empty, or entries ``name: why it is NaN`` joined by semicolons.
+        One float for each name in :data:`DESCRIPTORS` (units in :func:`descriptor_table`), and a
+        string ``reason``: empty, or the reasons for NaN as ``name, name: reason`` joined by
+        semicolons.
 
     Raises
     ------
     DescriptorError
         If `sr` is out of range.
     AudioError
-        If the signal is not usable, see :func:`groove_utils.audio.check_signal`. A silent or short
-        signal gives NaN and a reason.
+        If the signal is invalid, see :func:`groove_utils.audio.check_signal`. Silent and short
+        signals are valid, but some of their descriptors are NaN.
 
     Notes
     -----
-    For silence, level, flux and density are 0 and rhythm descriptors are NaN. Signals shorter than
-    0.1 s only have an RMS; those shorter than 3 s have no rhythm descriptors. Bands beyond half the
-    sample rate are NaN.
+    For silence, level, flux and density are 0 and rhythm descriptors are NaN. For signals shorter
+    than 0.1 s, only the RMS is computed; for signals shorter than 3 s, rhythm descriptors are NaN.
+    The flux of bands above half the sample rate is NaN.
 
     Examples
     --------
@@ -102,7 +103,7 @@ def _measure(
     for band, flux in enumerate(bands, start=1):
         values[f"band_{band}_flux"] = float(flux)
         if np.isnan(flux):
-            reasons[f"band_{band}_flux"] = f"beyond half the sample rate of {sr} Hz"
+            reasons[f"band_{band}_flux"] = f"above half the sample rate of {sr} Hz"
     values["rms_sd"] = float(spectral.rms_curve(y, sr).std())
     values["spectral_flux"] = float(spectra.flux.mean())
     values["low_flux"] = float(spectra.low_flux.mean())
@@ -140,13 +141,12 @@ def _measure(
     }
     values["syncopation"], values["syncopation_lhl"] = syncopation(spectra, grid)
     if np.isnan(values["swing_ratio"]):
-        few = "fewer than four onsets on odd sixteenths"
-        reasons["swing_ratio"] = f"straight or too sparse: {few}"
+        reasons["swing_ratio"] = "straight or too sparse: fewer than four onsets on odd sixteenths"
     return "too few strokes on the grid"
 
 
 def _join(reasons: dict[str, str]) -> str:
-    """Join the reasons, grouped by cause: ``name, name: why; name: why``."""
+    """Join reasons, grouping names with the same reason: ``name, name: reason; name: reason``."""
     causes: dict[str, list[str]] = {}
     for name, why in reasons.items():
         causes.setdefault(why, []).append(name)

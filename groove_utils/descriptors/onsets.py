@@ -1,6 +1,6 @@
-"""Onset strength and onsets.
+"""Onset curves and onset detection.
 
-The onset curve is the increase of log mel magnitudes over half a frame (Böck & Widmer, 2013,
+The onset curve is the increase in log mel magnitudes over half a frame (Böck & Widmer, 2013,
 without their maximum filter over frequency, which masks notes that a band plays together).
 Magnitudes are relative to the signal's mean, so the curve does not depend on the gain.
 """
@@ -26,19 +26,22 @@ __all__ = [
 
 # octave bands of `Spectra.octaves`: below 100 Hz, 100–3200 Hz, above
 REGIONS = {"low": slice(0, 2), "mid": slice(2, 7), "high": slice(7, 10)}
-# of a strong stroke; includes soft cymbals, but not the background of bass and chords
+# relative to a strong stroke: low enough for soft cymbals, but above the bass and the chords
 REGION_THRESHOLDS = {"low": 0.1, "mid": 0.1, "high": 0.04}
-KICK_THRESHOLD = 0.5  # leaves out the bass
+KICK_THRESHOLD = 0.5  # excludes the bass guitar
 LAG = 5  # frames (25 ms): the half overlap of the 50 ms frames
 COMPRESSION = 3.0
-THRESHOLD = 0.04  # of the curve's own strong peaks, see `detect_onsets`
+THRESHOLD = 0.04  # relative to the curve's strong peaks, see `detect_onsets`
 MIN_GAP = 0.05  # s; strokes closer than this (flams, ensemble asynchrony) are one event
 LATENCY = 0.0045  # s by which the curve's peak precedes a click, measured on click tracks
-CLEAR = 0.25  # of the median strength: the times of weaker onsets are uncertain
+CLEAR = 0.25  # of the median strength; the times of weaker onsets are uncertain
 
 
 def rise_of_mel(spectra: Spectra) -> np.ndarray:
-    """Compute the rise of each log mel band over 25 ms, (n_mels, n_frames), from silence."""
+    """Compute the rise of each log mel band over 25 ms, (n_mels, n_frames).
+
+    Silence is assumed before the signal.
+    """
     level = spectra.mel.mean()
     if not level > 0:
         return np.zeros_like(spectra.mel)
@@ -66,8 +69,8 @@ def onset_strength(spectra: Spectra) -> np.ndarray:
 def region_strength(spectra: Spectra) -> dict[str, np.ndarray]:
     """Compute onset curves of three frequency regions that separate the parts of a drum kit.
 
-    Unlike :func:`onset_strength`, they are linear in the magnitude: on a log scale, a snare is as
-    strong in the lows as a bass drum.
+    Unlike :func:`onset_strength`, these curves are linear in the magnitude, since on a log scale a
+    snare is as strong as a bass drum at low frequencies.
 
     Returns
     -------
@@ -82,7 +85,8 @@ def region_strength(spectra: Spectra) -> dict[str, np.ndarray]:
 def level_rise(spectra: Spectra, bands: slice = slice(None)) -> np.ndarray:
     """Compute the rise in magnitude of some octave bands over 25 ms, as in :func:`region_strength`.
 
-    Over all bands, this is the onset curve for a stem of one instrument, where nothing is masked.
+    Computed over all bands, it is the onset curve for a stem with a single instrument, in which
+    instruments cannot mask each other.
     """
     rise = _rise(np.sqrt((spectra.octaves[bands].astype(np.float64) ** 2).sum(axis=0)))
     strong = np.sort(rise)[-max(1, rise.size // 50) :].mean()
@@ -98,20 +102,21 @@ def detect_onsets(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Detect onsets in an onset curve.
 
-    A frame is an onset if it is the largest within `min_gap` on either side and exceeds the moving
-    median of 200 ms by `threshold` times the typical height ``Σh³ / Σh²`` of the peaks: a mean in
-    which high peaks count most, so that it depends neither on a single crash nor on the many small
-    peaks of a noise floor. Times are refined by a parabola through the peak and its neighbours, and
-    shifted by 4.5 ms, by which the peak of a 50 ms frame precedes a click.
+    A frame is an onset if its value is the largest within `min_gap` on either side and exceeds the
+    moving median of 200 ms by `threshold` times the typical height ``Σh³ / Σh²`` of the peaks. This
+    is a mean in which high peaks count most, so it depends neither on a single crash nor on the
+    many small peaks of a noise floor. Times are refined by a parabola through the peak and its
+    neighbours, and shifted by 4.5 ms, since the peak of a 50 ms frame precedes a click by this
+    time.
 
     Parameters
     ----------
     curve : ndarray, shape (n_frames,)
         Output of :func:`onset_strength` or :func:`region_strength`.
     hop : float
-        Seconds between its values.
+        Seconds between values of `curve`.
     threshold : float
-        Fraction of the strong peaks' height by which an onset must exceed its surroundings.
+        Fraction of the typical height by which an onset must exceed the moving median.
     min_gap : float
         Smallest distance between two onsets, in seconds.
 
@@ -143,17 +148,17 @@ def detect_onsets(
 
 
 def clear_onsets(times: np.ndarray, strengths: np.ndarray) -> np.ndarray:
-    """Return the times of onsets above a quarter of the median strength (always at least one)."""
+    """Return the times of onsets stronger than a quarter of the median strength."""
     return times[strengths > CLEAR * np.median(strengths)]
 
 
 def find_kicks(low: np.ndarray, hop: float) -> np.ndarray:
-    """Detect the times of bass-drum strokes: strong onsets of the region below 100 Hz."""
+    """Return the times of bass-drum strokes: strong onsets in the region below 100 Hz."""
     return detect_onsets(low, hop, threshold=KICK_THRESHOLD)[0]
 
 
 def region_onsets(regions: dict[str, np.ndarray], hop: float) -> dict[str, np.ndarray]:
-    """Detect the onset times of each region; see :func:`region_strength`."""
+    """Return the onset times of each region; see :func:`region_strength`."""
     return {
         name: detect_onsets(curve, hop, threshold=REGION_THRESHOLDS[name])[0]
         for name, curve in regions.items()

@@ -1,4 +1,4 @@
-"""Pulse clarity and related measures of how clear the pulse of a signal is.
+"""Pulse clarity and related measures of a signal's pulse.
 
 Pulse clarity follows Lartillot, Eerola, Toiviainen & Fornari (2008); periodicity over time is
 measured with a tempogram (Grosche, Müller & Kurth, 2010).
@@ -28,7 +28,7 @@ __all__ = [
 
 TEMPO_RANGE = (40.0, 200.0)  # BPM, MIRtoolbox's range for tempo and pulse
 ENVELOPE_S = 0.02  # MIRtoolbox's time constant for envelopes
-CONTRAST = 0.1  # smallest rise that counts as an attack, as a fraction of the whole range
+CONTRAST = 0.1  # smallest rise of an attack, as a fraction of the envelope's maximum
 
 
 def pulse_clarity(curve: np.ndarray, hop: float) -> float:
@@ -42,19 +42,20 @@ def pulse_clarity(curve: np.ndarray, hop: float) -> float:
     curve : ndarray, shape (n_frames,)
         Onset curve; see :func:`groove_utils.descriptors.onsets.onset_strength`.
     hop : float
-        Seconds between its values.
+        Seconds between values of `curve`.
 
     Returns
     -------
     float
         −1…1: near 1 for an isochronous click track, near 0 for noise; independent of gain. 0 if the
-        autocorrelation has no local maximum at these lags; NaN for a constant curve and for one
-        shorter than twice the longest lag (3 s).
+        autocorrelation has no local maximum at these lags; NaN if the curve is constant or shorter
+        than twice the longest lag (3 s).
 
     Notes
     -----
-    ``r(τ) = [Σ_t x(t) x(t+τ) / (N − τ)] / [Σ_t x(t)² / N]`` of ``x`` minus its mean. The curve is
-    first smoothed over 15 ms, so that pulses that fall between frames are not lost.
+    ``r(τ) = [Σ_t x(t) x(t+τ) / (N − τ)] / [Σ_t x(t)² / N]``, where ``x`` is the curve, smoothed
+    over three frames (15 ms), minus its mean. Without smoothing, pulses between frames would be
+    lost.
     """
     shortest, longest = (round(60 / bpm / hop) for bpm in TEMPO_RANGE[::-1])
     x = ndimage.uniform_filter1d(np.asarray(curve, dtype=np.float64), 3)
@@ -69,10 +70,10 @@ def pulse_clarity(curve: np.ndarray, hop: float) -> float:
 def attack_slopes(y: np.ndarray, sr: int) -> np.ndarray:
     """Compute the slopes of all attacks in the amplitude envelope.
 
-    The envelope is scaled to a maximum of 1. An attack leads from a valley to the next peak that
-    rises by at least 0.1 above both its sides; its slope is the rise divided by its duration
-    (MIRtoolbox ``mirattackslope``, 'Diff'). As in MIRtoolbox, the slope is measured between 10% and
-    90% of the rise, since the valley may be long and flat.
+    The envelope is scaled to a maximum of 1. An attack leads from a valley to the next peak with a
+    prominence of at least 0.1; its slope is the rise divided by the duration (MIRtoolbox's
+    ``mirattackslope``, 'Diff'). As in MIRtoolbox, the slope is measured between 10% and 90% of the
+    rise, since the valley may be long and flat.
 
     Returns
     -------
@@ -99,7 +100,7 @@ def attack_slopes(y: np.ndarray, sr: int) -> np.ndarray:
 
 
 def _amplitude_envelope(y: np.ndarray, sr: int) -> tuple[np.ndarray, float]:
-    """Return the RMS in Hann windows of 20 ms every 2.5 ms, and the hop in seconds."""
+    """Compute the RMS in Hann windows of 20 ms every 2.5 ms; return it with the hop in seconds."""
     hop = max(1, round(sr / 400))
     window = signal.get_window("hann", max(3, round(ENVELOPE_S * sr)), fftbins=False)
     power = signal.oaconvolve(np.asarray(y, dtype=np.float64) ** 2, window / window.sum(), "same")
@@ -122,9 +123,10 @@ def pulse_clarity_attack(y: np.ndarray, sr: int) -> float:
 def beat_salience(curve: np.ndarray, hop: float, grid: Grid) -> float:
     """Compute the contrast in onset strength between the beats and the other sixteenths.
 
-    ``(B − O) / (B + O)`` with the mean onset strength B on the beats and O on the other sixteenths:
-    1 if all energy is on the beats, 0 if beats are not accented, negative if they are avoided.
-    After Madison, Gouyon, Ullén & Hörnström (2011), who derive it from an autocorrelation.
+    This is ``(B − O) / (B + O)``, with mean onset strength B on the beats and O on the other
+    sixteenths: 1 if all onsets are on beats, 0 if beats are not accented, negative if onsets avoid
+    the beats; NaN if both are 0. The measure follows Madison, Gouyon, Ullén & Hörnström (2011), who
+    derive beat salience from an autocorrelation.
     """
     strength = strength_at(curve, grid.steps, hop)
     on = np.arange(strength.size) % 4 == 0
@@ -133,11 +135,11 @@ def beat_salience(curve: np.ndarray, hop: float, grid: Grid) -> float:
 
 
 def metrical_strength(curve: np.ndarray, hop: float, grid: Grid) -> float:
-    """Correlate the accents of a bar with the metrical hierarchy.
+    """Correlate the mean accents of a bar with the metrical hierarchy.
 
-    Pearson's r over the sixteen positions of a bar, between the mean onset strength and the
+    This is Pearson's r, over the sixteen positions of a bar, of the mean onset strength and the
     metrical weight (0 on the downbeat, −1 on the third beat, … −4 on odd sixteenths; Lerdahl &
-    Jackendoff, 1983). The result is −1…1; NaN if the onset strength is the same at all positions.
+    Jackendoff, 1983). It is NaN if the onset strength is the same at all positions.
     """
     strength = strength_at(curve, grid.steps, hop)
     profile = np.array([strength[grid.places == place].mean() for place in range(STEPS)])
@@ -147,16 +149,23 @@ def metrical_strength(curve: np.ndarray, hop: float, grid: Grid) -> float:
 
 
 def periodicity(curve: np.ndarray, hop: float) -> float:
-    """Compute the mean height of the strongest periodicity of the tempogram.
+    """Compute the strength of the strongest periodicity in the tempogram, averaged over time.
 
-    In windows of 8 s (Hann), the autocorrelation of the onset curve, 1 at lag 0, is searched for
-    its highest value between 0.3 and 1.5 s (Grosche, Müller & Kurth, 2010). The mean over time
-    measures local periodicity: a drifting tempo lowers pulse clarity, but not this measure.
+    In Hann windows of 8 s, the highest value of the onset curve's normalised autocorrelation at
+    lags of 0.3–1.5 s is found (Grosche, Müller & Kurth, 2010). The mean over time measures local
+    periodicity: a drifting tempo lowers pulse clarity, but not this measure.
+
+    Parameters
+    ----------
+    curve : ndarray, shape (n_frames,)
+        Onset curve.
+    hop : float
+        Seconds between values of `curve`.
 
     Returns
     -------
     float
-        0…1, independent of gain; NaN for a constant curve and for one shorter than 3 s.
+        At most 1, independent of gain; NaN if the curve is constant or shorter than 3 s.
     """
     every = max(1, round(0.02 / hop))
     n = len(curve) // every

@@ -1,12 +1,11 @@
-"""Level and spectral change: RMS, its spread, spectral flux, sub-band flux.
+"""Level and spectral change: RMS, its variability, spectral flux and sub-band flux.
 
-One short-time Fourier transform per signal is used for everything that needs the spectrum over
-time: the flux here, and the onset curves of :mod:`groove_utils.descriptors.onsets`. It is computed
-block by block, which limits memory use for long signals; all descriptors together take a quarter of
-the time of separate librosa calls for 12 s of audio, and a seventh for 30 s
-(``tests/bench/bench_descriptors.py``). Frames and distances are those of MIRtoolbox (Lartillot &
-Toiviainen, 2007): 50 ms frames with 50% overlap, magnitude spectra with a Hamming window, Euclidean
-distance between neighbouring frames.
+One short-time Fourier transform (STFT) per signal is used for the spectral flux and for the onset
+curves of :mod:`groove_utils.descriptors.onsets`. It is computed block by block, which limits memory
+use for long signals. All descriptors together take a quarter of the time of separate librosa calls
+for 12 s of audio, and a seventh for 30 s (``tests/bench/bench_descriptors.py``). Frames and
+distances are those of MIRtoolbox (Lartillot & Toiviainen, 2007): 50 ms frames with 50% overlap,
+magnitude spectra with a Hamming window, and Euclidean distances between neighbouring frames.
 """
 
 from __future__ import annotations
@@ -57,13 +56,13 @@ class Spectra:
     mel_hz : ndarray of float64, shape (n_mels,)
         Centre of each mel band in Hz.
     octaves : ndarray of float32, shape (10, n_frames)
-        The same frames in the bands of :data:`BAND_EDGES`: root sum of squares of the magnitudes, 0
-        beyond half the sample rate.
+        Magnitudes of the same frames in the ten bands of :data:`BAND_EDGES`: root of the sum of
+        squares over the band's bins, 0 above half the sample rate.
     flux : ndarray of float64, shape (n_flux,)
-        Euclidean distance between successive 50 ms frames with 50% overlap, entirely inside the
-        signal; in full-scale amplitude.
+        Euclidean distance between the magnitude spectra of successive 50 ms frames with 50%
+        overlap, all entirely inside the signal; in full-scale amplitude.
     low_flux : ndarray of float64, shape (n_flux,)
-        The same for the bins up to 200 Hz.
+        As `flux`, but only for the bins up to 200 Hz.
     low_energy : float
         Share of the spectral energy at or below 200 Hz, 0…1 (NaN for silence).
     hop : float
@@ -83,14 +82,14 @@ class Spectra:
 
 
 def frame_sizes(sr: int) -> tuple[int, int]:
-    """Return frame (about 50 ms) and hop (about 5 ms) in samples; a frame is exactly ten hops."""
+    """Return the lengths of frame (about 50 ms) and hop (about 5 ms); a frame is ten hops."""
     hop = max(1, round(sr / 200))
     return HOPS_PER_FRAME * hop, hop
 
 
 @functools.lru_cache(maxsize=8)
 def _mel_filters(sr: int, n_fft: int) -> tuple[np.ndarray, np.ndarray]:
-    # with 20 Hz bins and 64 bands from 30 Hz on, no filter is empty at 16 kHz and above
+    # with 20 Hz bins and 64 bands from 30 Hz, no filter is empty at sample rates from 16 kHz
     fmin, fmax = MEL_RANGE[0], min(MEL_RANGE[1], sr / 2)
     filters = librosa.filters.mel(
         sr=sr, n_fft=n_fft, n_mels=N_MELS, fmin=fmin, fmax=fmax, norm=None
@@ -100,12 +99,12 @@ def _mel_filters(sr: int, n_fft: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _magnitudes(frames: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Compute amplitude spectra of frames; a full-scale sine at a bin's frequency gives 1."""
+    """Compute amplitude spectra of frames; a full-scale sine at a bin's frequency has value 1."""
     return np.abs(fft.rfft(frames * window, axis=-1)) * np.float32(2 / window.sum())
 
 
 def analyse(y: np.ndarray, sr: int) -> Spectra:
-    """Compute the STFT shared by the spectral and the onset descriptors.
+    """Compute the spectral measurements shared by several descriptors.
 
     Parameters
     ----------
@@ -168,7 +167,8 @@ def rms_curve(y: np.ndarray, sr: int) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (n_frames,)
-        RMS in full-scale amplitude, for frames entirely inside the signal (none if it is shorter).
+        RMS in full-scale amplitude, for frames entirely inside the signal; empty if the signal is
+        shorter than a frame.
     """
     y = _mono(y)
     frame, hop = frame_sizes(sr)
@@ -181,7 +181,7 @@ def rms_curve(y: np.ndarray, sr: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _band_filters(sr: int) -> list[np.ndarray]:
-    """Return second-order elliptic sections of the bands that begin below the Nyquist frequency."""
+    """Design second-order elliptic filters for the bands that begin below the Nyquist frequency."""
     nyquist = 0.98 * sr / 2
     design = functools.partial(signal.ellip, 2, 3, 40, fs=sr, output="sos")
     filters = []
@@ -205,6 +205,7 @@ def subband_flux(y: np.ndarray, sr: int) -> np.ndarray:
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
+        Mono signal.
     sr : int
         Sample rate in Hz.
 
@@ -221,9 +222,9 @@ def subband_flux(y: np.ndarray, sr: int) -> np.ndarray:
 def subband_flux_of_sums(
     parts: Sequence[np.ndarray], sums: Sequence[Sequence[int]], sr: int
 ) -> np.ndarray:
-    """Compute :func:`subband_flux` of sums of signals, filtering and transforming each signal once.
+    """Compute :func:`subband_flux` of sums of signals, each filtered and transformed only once.
 
-    Filters and Fourier transforms are linear, so a sum's spectra are the sums of the spectra.
+    Filters and Fourier transforms are linear, so the spectrum of a sum is the sum of the spectra.
 
     Parameters
     ----------
@@ -237,6 +238,7 @@ def subband_flux_of_sums(
     Returns
     -------
     ndarray of float64, shape (n_sums, 10)
+        Flux in full-scale amplitude.
     """
     parts = np.stack([_mono(y) for y in parts])
     hop = max(1, round(sr / 80))

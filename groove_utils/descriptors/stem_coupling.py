@@ -17,8 +17,8 @@ from groove_utils.rhythm.density import onset_density
 
 __all__ = ["coincidence", "describe_stems"]
 
-TOGETHER = 0.04  # s; attacks closer than about this fuse perceptually
-BASS_THRESHOLD = 0.1  # of a strong stroke
+TOGETHER = 0.04  # s; attacks that are closer together are heard as one
+BASS_THRESHOLD = 0.1  # relative to a strong stroke
 SILENT = 1e-5  # full-scale amplitude
 STEM_DESCRIPTORS = ("bass_drum_coincidence", "density_drums", "density_bass")
 
@@ -28,7 +28,7 @@ def coincidence(first: np.ndarray, second: np.ndarray, window: float = TOGETHER)
 
     Parameters
     ----------
-    first, second : ndarray, shape (n,), (m,)
+    first, second : ndarray, shapes (n,) and (m,)
         Onset times in seconds, ascending.
     window : float
         Largest distance in seconds. Onsets match if they are each other's nearest neighbours and at
@@ -60,21 +60,22 @@ def describe_stems(stems: dict[str, np.ndarray], sr: int) -> pd.Series:
     Parameters
     ----------
     stems : dict of str to ndarray, shape (n_samples,) or (n_channels, n_samples)
-        Signals by stem, of which ``drums`` and ``bass`` are used.
+        Signals by name of stem; only ``drums`` and ``bass`` are used.
     sr : int
         Sample rate in Hz.
 
     Returns
     -------
     pandas.Series
-        ``bass_drum_coincidence`` (0…1): the F-measure, within 40 ms, of the onsets of the bass stem
-        and of the bass drum, which are the strong onsets of the drum stem below 100 Hz;
-        ``density_drums`` and ``density_bass``, events per second; and ``reason``, a str: why a
-        value is NaN, or empty.
+        ``bass_drum_coincidence`` (0…1), the :func:`coincidence` within 40 ms of onsets in the bass
+        stem and bass-drum strokes (strong onsets below 100 Hz in the drum stem); ``density_drums``
+        and ``density_bass``, onsets per second; and ``reason``, a string with the reasons for NaN,
+        or empty.
 
     Notes
     -----
-    Voices and chords have attacks too soft for this onset detector, and are not used.
+    The stems of voices and chords are not used, since their attacks are too soft for this onset
+    detector.
     """
     values = dict.fromkeys(STEM_DESCRIPTORS, float("nan"))
     reasons, onsets = {}, {}
@@ -98,6 +99,8 @@ def describe_stems(stems: dict[str, np.ndarray], sr: int) -> pd.Series:
     if len(onsets) == 2:
         values["bass_drum_coincidence"] = coincidence(onsets["bass"], onsets["drums"])
     if np.isnan(values["bass_drum_coincidence"]):
-        reasons["bass_drum_coincidence"] = "there is no bass or no bass drum to compare"
+        reasons["bass_drum_coincidence"] = (
+            "no onset of the bass, or none of the bass drum, is found"
+        )
     reason = "; ".join(f"{name}: {why}" for name, why in reasons.items())
     return pd.Series({**values, "reason": reason}, dtype=object)

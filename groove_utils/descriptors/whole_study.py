@@ -1,4 +1,4 @@
-"""Descriptors of a whole study, from its table or its audio, with a cache."""
+"""Descriptors of all tracks of a study, read from its table or computed from its audio."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ __all__ = ["compile_kernels", "describe_study"]
 
 
 def describe_study(study, n_jobs: int = 2, *, cache: ArrayCache | None = None) -> pd.DataFrame:
-    """Compute or read the descriptors of every track of a study.
+    """Read or compute the descriptors of every track of a study.
 
     Parameters
     ----------
     study : groove_utils.study.Study
-        Its ``descriptors.csv`` is used if there is one. Descriptors missing from it are computed
-        from the audio if there is any, and are NaN otherwise.
+        If the study has a table ``descriptors.csv``, descriptors are read from it. Other
+        descriptors are computed from the audio, and are NaN if the study has no audio.
     n_jobs : int
         Number of processes.
     cache : ArrayCache, optional
-        Store of results, keyed by the content of the audio file; by default, the store
+        Store of results, with keys from the content of audio files; by default, the store
         ``descriptors`` in the project's cache folder.
 
     Returns
     -------
     pandas.DataFrame
         One row per track in the order of ``study.tracks``, indexed by ``track_id``; the columns
-        are :data:`DESCRIPTORS` (float64) and ``reason`` (str, see :func:`describe`). A file that
-        cannot be decoded, or has a rate below 4 kHz, gives a row of NaN with the error message as
-        its reason.
+        are :data:`DESCRIPTORS` (float64) and ``reason`` (str, see :func:`describe`). If a file
+        cannot be decoded or has a sample rate below 4 kHz, all its descriptors are NaN, and the
+        reason is the error message.
     """
     track_ids = study.tracks["track_id"].tolist()
     given = study.descriptors
@@ -102,11 +102,11 @@ def _describe_file(path, key: str | None, store: ArrayCache) -> dict:
 
 @functools.cache
 def compile_kernels() -> None:
-    """Compile librosa's jitted functions into their cache in a single process.
+    """Compile librosa's Numba functions in a single process, so that workers find them compiled.
 
-    If two processes compile them at the same time, which happens on first use, one can read the
-    other's partly written cache and crash. This function is called by ``make setup`` and before
-    workers are started; it takes a second if the functions are already compiled.
+    If two processes compile the functions at the same time, one can read the other's partly written
+    cache and crash. This function is called by ``make setup`` and before workers are started; it
+    takes a second if the functions are already compiled.
     """
     from groove_utils.descriptors.one_signal import describe
 

@@ -1,9 +1,9 @@
 """Probes of embeddings: folds, nested ridge, scores, comparisons, controls and stem ablation.
 
-The chapters on descriptors, probing and stem ablation use it. Features are an (n_songs, d) array or
-a mapping of layer → such arrays; targets are a Series or DataFrame of song-level ratings. An
-artist's songs are never split between folds, and folds are balanced over styles. Settings are
-stored in a :class:`Protocol`.
+The chapters on descriptors, probing and stem ablation use this family. Features are an array of
+shape (n_songs, d) or a mapping of layer → such arrays; targets are a Series or DataFrame of
+song-level ratings. By default, all songs of an artist are in the same fold, and folds are balanced
+over styles. Settings are stored in a :class:`Protocol`.
 """
 
 import lazy_loader

@@ -1,10 +1,10 @@
 """Probes of subsets of stems: fit, out-of-fold predictions and influences.
 
-A probe *trained on the mix* and tested on some of the stems shows what the model uses in a mix; a
-probe *trained on the stems* that it is tested on shows what is predictable from them. Both use the
-folds, inner selection and intervals of :func:`groove_utils.probe.nested_ridge`, so their score for
-all stems together equals the score in the chapter on probing. Without any stem, the prediction is
-the training mean of each fold.
+A probe *trained on the mix* and tested on a subset of the stems shows what the model uses in a mix;
+a probe *trained and tested on the subset* shows what can be predicted from these stems. Both use
+the folds, inner selection and intervals of :func:`groove_utils.probe.nested_ridge`, so the score
+for all stems together equals the score in the chapter on probing. For the empty subset, the
+prediction is the training mean of each fold.
 """
 
 from __future__ import annotations
@@ -42,19 +42,22 @@ class Ablation:
     train_on : {"stem", "mix", "mix_centred"}
         See :func:`ablate`.
     stems : tuple of str
+        All stems of the mix.
     subsets : list of tuple of str
-        Subsets, starting with the empty one.
+        Subsets of the stems, starting with the empty one.
     songs : Songs
+        The n songs with their targets.
     predicted : ndarray, shape (n_subsets, n, n_targets)
-        Mean over repeats.
+        Out-of-fold predictions, averaged over repeats.
     parts : list of str
-        ``all``; with several styles, also ``within`` and each style's name.
+        Parts of the R²: over ``all`` songs and, if there are several styles, also ``within``
+        styles and in each style, by name.
     r2 : ndarray, shape (n_subsets, n_parts, n_targets)
-        Pooled out-of-fold R², mean over repeats.
+        Pooled out-of-fold R², averaged over repeats.
     influence : ndarray, shape (n_artists, n_subsets, n_parts, n_targets)
         Influence of each artist on `r2`; see :func:`groove_utils.stats.jackknife_influence`.
     leave_artist_out : ndarray of float32, shape (n_artists, n_subsets, n, n_targets)
-        Predictions without one artist in the training set.
+        Predictions with each artist left out of the training set.
     """
 
     train_on: str
@@ -73,13 +76,13 @@ class Ablation:
         return len(self.subsets) == 2 ** len(self.stems)
 
     def place(self, subset: Iterable[str]) -> int:
-        """Return the position of a subset; its stems may be in any order."""
+        """Return the position of a subset in `subsets`; its stems may be given in any order."""
         wanted = set(subset)
         for i, stems in enumerate(self.subsets):
             if set(stems) == wanted:
                 return i
         raise ProbeError(
-            f"no such subset: {subset_name(subset)}; there are "
+            f"no such subset: {subset_name(subset)}; expected one of "
             f"{', '.join(map(subset_name, self.subsets))}",
             kind="unknown", column="subset", value=tuple(subset),
         )  # fmt: skip
@@ -104,29 +107,33 @@ def ablate(
     folds=None,
     n_jobs=1,
 ) -> Ablation:
-    """Probe a representation of every subset of stems, on the same folds.
+    """Probe the features of each subset of stems, with the same folds for all subsets.
 
     Parameters
     ----------
-    features : mapping of tuple of str → array-like (n, d), or mapping of layer → such arrays
-        Features by subset of stems. The largest subset is used as the mix; it must contain every
-        stem.
+    features : mapping of tuple of str → features
+        Features of each subset of stems: an array of shape (n, d), or a mapping of layer → such
+        arrays. The largest subset is used as the mix; it must contain every stem.
     y, artists, styles, protocol, folds
         See :func:`groove_utils.probe.nested_ridge`.
     train_on : {"stem", "mix", "mix_centred"}
-        ``stem``: train and test on the subset itself, with standardisation, layer and penalty
-        chosen for it in the training folds. ``mix``: train on the mix of the training songs, with
-        standardisation, layer and penalty chosen for the mix, and test on the stems of the held-out
-        songs. ``mix_centred``: the same, with the mean prediction for the subset's *training* songs
-        set to their mean rating.
+        ``stem``: train and test on the subset, with standardisation, layer and penalty chosen for
+        this subset in the training folds. ``mix``: train on the mix of the training songs, with
+        standardisation, layer and penalty chosen for the mix, and test on the subset of stems of
+        the held-out songs. ``mix_centred``: as ``mix``, but shift the predictions for each subset
+        so that their mean over *training* songs equals the mean rating of these songs.
     n_jobs : int
-        Number of processes over subsets if trained on stems, otherwise of threads over outer folds.
+        Number of threads, over subsets for ``stem`` and over outer folds otherwise.
+
+    Returns
+    -------
+    Ablation
 
     Notes
     -----
-    A bass stem alone is unlike any mix that the model was trained on. With ``mix``, its predictions
-    are therefore all shifted by a similar amount, which R² counts as error; ``mix_centred`` removes
-    this shift and preserves the order of songs.
+    A single stem, such as the bass, is unlike the mixes that a probe was trained on. With ``mix``,
+    the predictions for this stem are therefore shifted by a similar amount for all songs, which R²
+    counts as error; ``mix_centred`` removes this shift and preserves the order of songs.
     """
     if train_on not in TRAIN_ON:
         raise ProbeError(f"train_on is {train_on!r}; expected one of {', '.join(TRAIN_ON)}",
@@ -154,7 +161,7 @@ def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:
     stems = max(blocks, key=len, default=())
     outside = sorted({stem for subset in blocks for stem in subset} - set(stems))
     if not stems or () in blocks:
-        raise ProbeError(f"the subsets are {list(blocks)}; expected one or more, none empty",
+        raise ProbeError(f"the subsets are {list(blocks)}; expected one or more non-empty subsets",
                          kind="empty", column="features")  # fmt: skip
     if outside:
         raise ProbeError(
@@ -163,13 +170,13 @@ def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:
             kind="no_mix", column="features", value=outside,
         )  # fmt: skip
     if len({frozenset(subset) for subset in blocks}) < len(blocks):
-        raise ProbeError(f"the subsets {list(blocks)} contain one twice, in different orders",
+        raise ProbeError(f"two of the subsets {list(blocks)} have the same stems; remove one",
                          kind="duplicate", column="features")  # fmt: skip
     return stems, sorted(blocks, key=lambda s: (len(s), [stems.index(stem) for stem in s]))
 
 
 def _train_on_mix(blocks, stems, subsets, songs, protocol, nothing, centre, n_jobs):
-    """Fit the mix, with the rows of all subsets appended as test songs only."""
+    """Train probes on the mix, with the rows of all subsets appended as test songs only."""
     n, m = songs.ratings.shape
     mix, folds = blocks[stems], nothing.folds
     for subset in subsets:
@@ -202,10 +209,10 @@ def _train_on_mix(blocks, stems, subsets, songs, protocol, nothing, centre, n_jo
             at = split.repeat, split.test[0]
             shift = nothing.predicted[at] - values[:, split.train].mean(axis=1, keepdims=True)
             values = (values + shift)[:, split.test]
-            for one in range(len(without)):
-                kept = split.train[artist[split.train] != one]
-                mean = without[one][:, kept].mean(axis=1, keepdims=True)
-                without[one] += nothing.leave_artist_out[(one, *at)] - mean
+            for omitted in range(len(without)):
+                kept = split.train[artist[split.train] != omitted]
+                mean = without[omitted][:, kept].mean(axis=1, keepdims=True)
+                without[omitted] += nothing.leave_artist_out[(omitted, *at)] - mean
             without = without[:, :, split.test]
         predicted[:, split.repeat, split.test] = values
         left_out[:, :, split.repeat, split.test] = without
@@ -221,7 +228,7 @@ def _parts(songs: Songs) -> list[str]:
 
 
 def _collect(songs: Songs, results: Iterable[ProbeResult]) -> dict[str, np.ndarray]:
-    """Stack the predictions, R² by part and influences of the results of all subsets."""
+    """Stack the predictions, the R² of each part, and the influences for all subsets."""
     m = len(songs.targets)
     keep = [0] if len(_parts(songs)) == 1 else [0, 2, *range(3, 1 + len(_parts(songs)))]
     arrays = {"predicted": [], "r2": [], "influence": [], "leave_artist_out": []}

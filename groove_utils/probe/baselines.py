@@ -1,4 +1,4 @@
-"""Other regressors on the same folds as the ridge, and controls for dimension."""
+"""Other regressors than ridge regression on the same folds, and controls for dimension."""
 
 from __future__ import annotations
 
@@ -47,20 +47,22 @@ def nested_estimator(
         See :func:`nested_ridge`. Layers are concatenated; `layers`, `alphas` and `pca` of the
         protocol are not used.
     estimator : {"kernel", "pls", "boosting"}, or scikit-learn regressor for one target
-        ``kernel``: ridge with a Gaussian kernel, centred in feature space, its width (0.1, 0.3, 1
-        or 3 over the number of features) and penalty tuned, in closed form. ``pls``: partial least
-        squares with 1–10 components. ``boosting``: 25–200 gradient-boosted trees of depth 1 or 3,
-        for a few descriptors rather than thousands of features.
-    grid : mapping of parameter → values
-        Parameters of a scikit-learn regressor to choose from.
+        ``kernel``: kernel ridge regression in closed form, with a Gaussian kernel centred in
+        feature space; its penalty and its gamma (0.1, 0.3, 1 or 3 divided by the number of
+        features) are tuned. ``pls``: partial least squares with 1–10 components. ``boosting``:
+        25–200 gradient-boosted trees of depth 1 or 3, for a few descriptors rather than thousands
+        of features.
+    grid : mapping of parameter → values, optional
+        Values to choose from, by parameter of a scikit-learn regressor given as `estimator`.
     n_jobs : int
-        Number of processes over outer folds and targets.
+        Number of threads over outer folds for ``kernel``; otherwise, number of processes over outer
+        folds and targets.
 
     Returns
     -------
     ProbeResult
-        Predictions, with ``choices`` of parameters. Except for ``kernel``, there is no closed form
-        for leaving out an artist, so intervals treat the predictions as fixed.
+        Predictions; ``choices`` contains the selected parameters. Except for ``kernel``, there is
+        no closed form for leaving out an artist, so intervals treat the predictions as fixed.
     """
     songs, blocks = as_data(X, y, artists, styles)
     matrix = np.concatenate(list(blocks.values()), axis=1)
@@ -107,20 +109,20 @@ def _ready_made(name: str, dim: int, protocol: Protocol):
         )
         return estimator, {"n_estimators": [25, 75, 200], "max_depth": [1, 3]}
     raise ProbeError(
-        f"no such estimator: {name!r}; there are 'kernel', 'pls' and 'boosting', or give a "
-        "scikit-learn regressor",
+        f"no such estimator: {name!r}; expected 'kernel', 'pls', 'boosting' or a scikit-learn "
+        "regressor",
         kind="unknown", column="estimator", value=name,
     )  # fmt: skip
 
 
 def _kernel_plan(dim: int, protocol: Protocol) -> Plan:
-    widths = np.array([0.1, 0.3, 1.0, 3.0]) / dim
+    gammas = np.array([0.1, 0.3, 1.0, 3.0]) / dim
     return Plan(
-        names=[f"gamma {width:.3g}" for width in widths],
-        weights=np.ones((len(widths), 1)),
+        names=[f"gamma {gamma:.3g}" for gamma in gammas],
+        weights=np.ones((len(gammas), 1)),
         alphas=np.logspace(-3, 3, 13),
         scaler=ClippedStandardScaler(protocol.floor, protocol.clip),
-        kernel=lambda a, b, number: rbf_kernel(a, b, gamma=widths[number]),
+        kernel=lambda a, b, number: rbf_kernel(a, b, gamma=gammas[number]),
     )
 
 
@@ -139,22 +141,23 @@ def random_projection_control(
     """Score randomly projected features, and random features of the same dimension.
 
     The projection tests whether a high-dimensional model keeps its advantage when all models have
-    the same dimension; the random features show the R² of noise of that dimension.
+    the same dimension; the random features show which R² pure noise of this dimension reaches.
 
     Parameters
     ----------
     X, y, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`.
     n_components : int
-        Dimension to which standardised features are projected by a Gaussian matrix, independent of
-        the data.
+        Number of dimensions after the standardised features are multiplied by a random Gaussian
+        matrix, which is independent of the data.
     n_draws : int
+        Number of random matrices, and of sets of random features.
 
     Returns
     -------
     DataFrame
-        One row per ``control`` (``projection``, ``noise``), ``draw`` and ``target``: with ``r2``
-        and ``spearman``.
+        One row per control, draw and target: ``control`` (``projection`` or ``noise``), ``draw,
+        target, r2, spearman``.
     """
     songs, blocks = as_data(X, y, artists, styles)
     if n_components < 1:

@@ -1,4 +1,4 @@
-"""Paired comparisons of models, and the number of songs needed to decide them."""
+"""Paired comparisons of models, and the number of songs needed to detect a difference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["compare_models", "mean_difference", "songs_needed"]
 
 
 def _differences(results, pairs, score):
-    """Compute the difference in a score and its influences, for each pair of results."""
+    """Yield the difference in a score, and each artist's influence on it, for pairs of results."""
     check_paired(results)
     statistic = partial(score_statistic, score=score)
     influences = {name: artist_influence(result, statistic) for name, result in results.items()}
@@ -46,28 +46,30 @@ def compare_models(
     score, n_boot, seed
         See :func:`bootstrap_scores`.
     reference : str, optional
-        Compare all other models with this one; by default, all pairs are compared.
+        Compare all other models with this one, whatever `pairs` is.
     pairs : sequence of (first, second), optional
-        Compare only these pairs, such as each model with its untrained twin; may be empty.
+        Pairs to compare, such as each model with its untrained twin; may be empty. By default, all
+        pairs are compared.
 
     Returns
     -------
     DataFrame
         One row per target and pair: ``target, first, second, difference`` (first − second), ``low,
         high`` (95%), ``se, p, p_holm, refit``. Holm's correction is applied over the pairs of each
-        target. `refit` is true if both models have a closed form, so that the interval includes
-        training.
+        target. `refit` is true if both probes have a closed form for leaving out an artist, so that
+        the interval accounts for the sampling of training songs.
 
     Notes
     -----
-    An artist's influence on a difference is the difference of its influences on the two models, so
-    the difficulty of an artist that is common to both cancels.
+    An artist's influence on a difference is the difference between the artist's influences on the
+    two scores. How hard an artist is to predict for both models alike therefore cancels out.
     """
     names = list(results)
     if len(names) < 2:
-        raise ProbeError(f"{len(names)} models; give two or more for a comparison", kind="too_few")
+        raise ProbeError(f"a comparison needs two or more models, but results has {len(names)}",
+                         kind="too_few")  # fmt: skip
     if reference is not None and reference not in names:
-        raise ProbeError(f"no such model: {reference!r}; there are {names}",
+        raise ProbeError(f"no such model: {reference!r}; expected one of {names}",
                          kind="unknown", column="reference", value=reference)  # fmt: skip
     if pairs is None:
         pairs = list(combinations(names, 2))
@@ -100,11 +102,11 @@ def songs_needed(
     Parameters
     ----------
     results : mapping of name → ProbeResult
-        Exactly two, with the same songs and folds.
+        Exactly two results with the same songs and folds.
     difference : float
         Smallest difference of interest, above 0, fixed before the results are seen. Do not use the
-        observed difference: its power is determined by its p-value (Hoenig & Heisey 2001).
-    score
+        observed difference, whose power follows from its p-value (Hoenig & Heisey 2001).
+    score : str
         See :func:`bootstrap_scores`.
     power : sequence of float
         Probabilities of detecting the difference, between 0 and 1.
@@ -115,22 +117,24 @@ def songs_needed(
     -------
     DataFrame
         One row per target and power: ``target, first, second, difference, se`` (of the observed
-        difference), ``power, n_songs`` (needed), ``n_now``, ``power_now``.
+        difference), ``power, n_songs`` (number needed), and ``n_now`` and ``power_now`` of the
+        present study.
 
     Notes
     -----
-    Assumes that the standard error is inversely proportional to the square root of the number of
-    songs, and that the number of artists grows in proportion.
+    It is assumed that the standard error is inversely proportional to the square root of the number
+    of songs, and that the number of artists is proportional to the number of songs.
     """
     if len(results) != 2:
-        raise ProbeError(f"{len(results)} results ({list(results)}); expected two",
+        raise ProbeError(f"there are {len(results)} results ({list(results)}); expected two",
                          kind="n_results", value=len(results))  # fmt: skip
     if not all(0 < value < 1 for value in [*power, alpha]):
-        raise ProbeError(f"power {list(power)} and alpha {alpha} must lie between 0 and 1",
+        raise ProbeError(f"power is {list(power)} and alpha is {alpha}; expected numbers between "
+                         "0 and 1",
                          kind="out_of_range", column="power")  # fmt: skip
     if not difference > 0:
-        raise ProbeError(f"difference is {difference}; expected the smallest one that matters, "
-                         "above 0", kind="out_of_range", column="difference",
+        raise ProbeError(f"difference is {difference}; expected the smallest difference of "
+                         "interest, above 0", kind="out_of_range", column="difference",
                          value=difference)  # fmt: skip
     (first, result), (second, _) = results.items()
     ((observed, influence),) = _differences(results, [(first, second)], score)
@@ -155,7 +159,7 @@ def mean_difference(
     n_boot=2000,
     seed=0,
 ) -> pd.DataFrame:
-    """Average the difference of a score over pairs of probes, such as all models in two settings.
+    """Average the difference in a score over pairs of probes, such as models in two settings.
 
     Parameters
     ----------
@@ -181,7 +185,7 @@ def mean_difference(
         first, second = zip(*((first[name], second[name]) for name in first))
     statistic = partial(score_statistic, score=score)
     parts = [
-        [a - b for a, b in zip(*(artist_influence(one, statistic) for one in pair), strict=True)]
+        [a - b for a, b in zip(*(artist_influence(r, statistic) for r in pair), strict=True)]
         for pair in zip(first, second, strict=True)
     ]
     estimate, influence = (np.mean(side, axis=0) for side in zip(*parts, strict=True))

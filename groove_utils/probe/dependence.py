@@ -34,33 +34,39 @@ def partial_dependence(
     Parameters
     ----------
     X : DataFrame, shape (n, d)
-    y, artists : array-like of shape (n,)
-        Targets and artists. Without `artists`, each song counts as its own artist.
+    y : array-like of shape (n,)
+        Target, such as mean ratings.
+    artists : array-like of shape (n,), optional
+        By default, each song counts as its own artist.
     feature : str
         A column of `X`.
     estimator : scikit-learn regressor, optional
-        By default boosted trees: 75 of depth 2 at a learning rate of 0.05, five songs per leaf.
+        By default, 75 boosted trees of depth 2, with a learning rate of 0.05 and at least five
+        songs per leaf.
     n_points : int
         Number of values of the feature, at equally spaced quantiles from the 5th to the 95th
         percentile.
     n_refits : int
-        Number of bootstrap samples of artists; the 95% band consists of quantiles over these fits.
+        Number of bootstrap samples of artists, to each of which the estimator is fitted.
     seed : int
+        Random seed.
 
     Returns
     -------
     DataFrame
-        Columns ``x, estimate, low, high``, centred over the grid, so that only the shape matters.
+        Columns ``x``, values of the feature; ``estimate``, the curve minus its mean, so that only
+        its shape matters; ``low, high``, 2.5% and 97.5% quantiles over the bootstrap samples.
 
     Notes
     -----
     Friedman (2001), Annals of Statistics 29(5), section 8.2. If features are correlated, the
     average includes combinations of values that could not occur. The band shows how the curve
-    depends on the sampled artists; it is not a test of its shape.
+    depends on the sampled artists; it is not a test of the shape of the curve.
     """
     songs, blocks = as_data(X, y, artists)
     if feature not in X.columns:
-        raise ProbeError(f"no feature {feature!r}; there are {', '.join(map(str, X.columns))}",
+        names = ", ".join(map(str, X.columns))
+        raise ProbeError(f"no such feature: {feature!r}; expected one of {names}",
                          kind="unknown", column="feature", value=feature)  # fmt: skip
     matrix, target = blocks["features"], songs.ratings[:, 0]
     column = X.columns.get_loc(feature)
@@ -94,16 +100,18 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
     Parameters
     ----------
     x, y, artists : array-like of shape (n,)
-        The feature, which is standardised to z; the ratings; the artists' labels.
+        Values of the feature, ratings, and artists' labels. The feature is standardised to z. By
+        default, each song counts as its own artist.
     covariates : DataFrame of shape (n, k), optional
-        Covariates to adjust for, which are standardised; there may be none (k = 0).
+        Covariates to adjust for; they are standardised. k may be 0.
     points : array-like, optional
-        Values of `x` for the curve; by default 25 from the 5th to the 95th percentile.
+        Values of `x` at which the curve is computed; by default, 25 quantiles from the 5th to the
+        95th percentile.
 
     Returns
     -------
     curve : DataFrame
-        ``x, estimate, low, high`` (95%), with mean 0 over the points.
+        ``x, estimate, low, high`` (95%); the mean of ``estimate`` is 0.
     bend : Series
         ``estimate, low, high, p`` of the coefficient of z² (negative for an inverted U), and
         ``peak``, the turning point in units of `x`.
@@ -111,14 +119,14 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
     Notes
     -----
     The covariance is the cluster-robust sandwich estimator with statsmodels' small-sample
-    correction, and t has (artists − 1) degrees of freedom.
+    correction; t statistics have (number of artists − 1) degrees of freedom.
     """
     songs, blocks = as_data(np.asarray(x, dtype=np.float64), y, artists)
     x = blocks["features"][:, 0]
     if not x.std() > 0:
         raise ProbeError("the feature is constant", kind="constant", column="x", value=x[0])
     z = (x - x.mean()) / x.std()
-    columns = [np.ones_like(z), z, z**2, *_standardised(covariates, len(songs))]
+    columns = [np.ones_like(z), z, z**2, *_standardise(covariates, len(songs))]
     fit = _clustered(songs, columns)
     if points is None:
         points = np.quantile(x, np.linspace(0.05, 0.95, 25))
@@ -137,7 +145,7 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
 def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
     """Test for a U or an inverted U with two lines of opposite slope, one on each side of a break.
 
-    A significant quadratic term is not such a test: it also occurs if a curve merely flattens.
+    A significant quadratic term does not show a U: it also occurs if a curve merely flattens.
 
     Parameters
     ----------
@@ -147,20 +155,22 @@ def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index ``side`` (``below`` and ``above`` the break): ``estimate`` (slope, ratings per unit of
-        `x`), ``low, high`` (95%, clustered by artist), ``p``, ``n_songs`` and ``n_artists`` of the
-        side (an artist may be on both), and ``break_at``, the same in both rows. The shape is an
-        inverted U if the slope below is clearly positive and that above clearly negative.
+        One row per ``side`` (index ``below`` or ``above`` the break): ``estimate`` (slope, ratings
+        per unit of `x`), ``low, high`` (95%, clustered by artist), ``p``, ``n_songs`` and
+        ``n_artists`` of the side (an artist may be on both sides), and ``break_at``, which is the
+        same in both rows. The shape is an inverted U if the slope below the break is clearly
+        positive and the slope above it is clearly negative.
 
     Notes
     -----
     Simonsohn (2018), Advances in Methods and Practices in Psychological Science 1(4), 538–555. The
-    break is found by his "Robin Hood" rule: fit a cubic spline; take the songs whose fitted value
-    is within one standard error of the most extreme inner one; place the break at the quantile of
-    these songs that gives more songs to the weaker of the two lines. The lines need not meet at the
-    break. In 300 simulations of 24 artists with four songs each, a logarithmic curve was mistaken
-    for an inverted U in 1% of cases, and a curve that rises to a plateau in 8%; the quadratic term
-    was negative in 54% and 87%.
+    break is found by his "Robin Hood" rule: fit a cubic spline; find its most extreme value between
+    the 10th and 90th percentiles of `x`; take the songs in this range whose fitted value is within
+    one standard error of it; place the break at the quantile of these songs that gives more songs
+    to the weaker of the two lines. The lines need not meet at the break. In 300 simulations of 24
+    artists with four songs each, a logarithmic curve was mistaken for an inverted U in 1% of cases,
+    and a curve that rises to a plateau in 8%; the quadratic term was negative in 54% and 87% of
+    cases, respectively.
 
     Examples
     --------
@@ -171,7 +181,7 @@ def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
     (True, True)
     """
     songs, blocks = as_data(np.asarray(x, dtype=np.float64), y, artists)
-    x, held = blocks["features"][:, 0], _standardised(covariates, len(songs))
+    x, adjusted = blocks["features"][:, 0], _standardise(covariates, len(songs))
     if len(np.unique(x)) < FEWEST_VALUES:
         raise ProbeError(
             f"the feature has {len(np.unique(x))} different values; the two-lines test needs "
@@ -179,33 +189,34 @@ def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
             kind="too_few", column="x", value=len(np.unique(x)),
         )  # fmt: skip
     z = (x - x.mean()) / x.std()
-    sign = -1 if _clustered(songs, [np.ones_like(z), z, z**2, *held]).params[2] > 0 else 1
+    sign = -1 if _clustered(songs, [np.ones_like(z), z, z**2, *adjusted]).params[2] > 0 else 1
     spline = np.asarray(dmatrix("cr(z, df=5) - 1", {"z": z}))
-    n_columns = spline.shape[1] + len(held)
+    n_columns = spline.shape[1] + len(adjusted)
     if len(z) <= n_columns:
         raise ProbeError(
-            f"{len(z)} songs; the spline and {len(held)} covariates need more than {n_columns}",
+            f"there are {len(z)} songs; the spline and {len(adjusted)} covariates need more than "
+            f"{n_columns}",
             kind="too_few", column="covariates", value=len(z),
         )  # fmt: skip
-    smooth = sm.OLS(songs.ratings[:, 0], np.column_stack([spline, *held])).fit()
-    design = np.column_stack([spline, *[np.full(len(z), column.mean()) for column in held]])
+    smooth = sm.OLS(songs.ratings[:, 0], np.column_stack([spline, *adjusted])).fit()
+    design = np.column_stack([spline, *[np.full(len(z), column.mean()) for column in adjusted]])
     height = sign * (design @ smooth.params)
     error = np.sqrt(np.einsum("ij,jk,ik->i", design, smooth.cov_params(), design))
     inner = (x >= np.quantile(x, 0.1)) & (x <= np.quantile(x, 0.9))
     top = np.flatnonzero(inner)[height[inner].argmax()]
     flat = np.sort(x[inner & (height >= height[top] - error[top])])
-    first = _lines(songs, x, np.median(flat), held)
+    first = _lines(songs, x, np.median(flat), adjusted)
     strength = (first["estimate"] / first["se"]).abs()
     share = strength["above"] / strength.sum()
-    table = _lines(songs, x, np.quantile(flat, share), held)
+    table = _lines(songs, x, np.quantile(flat, share), adjusted)
     return table.drop(columns="se")
 
 
-def _lines(songs, x, cut, held) -> pd.DataFrame:
-    """Fit a line below and a line above `cut`, clustered by artist."""
+def _lines(songs, x, cut, adjusted) -> pd.DataFrame:
+    """Fit one line below and one above `cut`, with standard errors clustered by artist."""
     above = x > cut
     columns = [np.ones_like(x), np.where(above, 0, x - cut), np.where(above, x - cut, 0), above]
-    fit = _clustered(songs, [*columns, *held])
+    fit = _clustered(songs, [*columns, *adjusted])
     low, high = fit.conf_int()[1:3].T
     values = {"estimate": fit.params[1:3], "low": low, "high": high, "se": fit.bse[1:3]}
     sides = [~above, above]
@@ -215,13 +226,13 @@ def _lines(songs, x, cut, held) -> pd.DataFrame:
     return pd.DataFrame(values, index=index).assign(break_at=cut)
 
 
-def _standardised(covariates, n: int) -> list[np.ndarray]:
-    """Standardise the covariates, and drop constant ones."""
+def _standardise(covariates, n: int) -> list[np.ndarray]:
+    """Standardise the covariates and drop constant ones; return a list of columns."""
     if covariates is None or np.shape(covariates)[1:] == (0,):
         return []
-    held = as_blocks(covariates, n)["features"]
-    held = held[:, held.std(axis=0) > 0]
-    return list(((held - held.mean(axis=0)) / held.std(axis=0)).T)
+    values = as_blocks(covariates, n)["features"]
+    values = values[:, values.std(axis=0) > 0]
+    return list(((values - values.mean(axis=0)) / values.std(axis=0)).T)
 
 
 def _clustered(songs, columns):

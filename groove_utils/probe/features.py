@@ -10,7 +10,7 @@ __all__ = ["usable_descriptors"]
 
 
 def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
-    """Select the numeric descriptors that are known for every song and differ between songs.
+    """Select the numeric descriptors that have a value for every song and differ between songs.
 
     Missing values are not imputed, since values from other songs would leak into test folds.
 
@@ -19,14 +19,24 @@ def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
     table : DataFrame
         Output of :func:`groove_utils.descriptors.describe_study`: one row per song; may contain
         NaN.
+
+    Returns
+    -------
+    DataFrame
+        The selected columns.
+
+    Raises
+    ------
+    ProbeError
+        If no column is left.
     """
     numeric = table.select_dtypes("number").dropna(axis="columns")
     numeric = numeric.loc[:, numeric.nunique() > 1]
     if numeric.empty:
         raise ProbeError(
-            f"none of the {table.shape[1]} columns is a descriptor that is known for all "
-            f"{len(table)} songs and varies between them; the column `reason` gives the reasons "
-            "for missing values",
+            f"none of the {table.shape[1]} columns is a descriptor that has a value for all "
+            f"{len(table)} songs and differs between them; the column `reason` explains missing "
+            "values",
             kind="empty", column="table",
         )  # fmt: skip
     return numeric

@@ -1,7 +1,7 @@
 """Outer and inner folds of whole artists, balanced over styles.
 
 An artist's songs share production, singer and drummer, so a test song by an artist in the training
-set is not truly unseen. Every split, outer or inner, is therefore by artist.
+set is not truly unseen. By default, all splits therefore keep an artist's songs together.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ __all__ = ["Split", "artist_folds", "check_folds", "nested_splits", "outer_folds
 
 @dataclass(frozen=True)
 class Split:
-    """One outer fold: its repeat and number, and the rows of its songs.
+    """One outer fold: its repeat and number, and the rows of its training and test songs.
 
-    `inner` is the inner fold of each training song.
+    `inner` contains the number of the inner fold of each training song.
     """
 
     repeat: int
@@ -34,18 +34,21 @@ class Split:
 def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np.ndarray:
     """Assign whole artists to folds of similar size and similar proportions of styles.
 
-    Artists are assigned in random order, starting with those with the most songs. Each is added to
-    the fold that then deviates least from an equal share of every style and of all songs (squared
-    deviations relative to the share, with random ties).
+    Artists with the most songs are assigned first, and artists with equally many songs in random
+    order. Each artist is added to the fold where this least increases the sum of squared deviations
+    from an equal share of every style and of all songs, relative to the share; ties are broken at
+    random.
 
     Parameters
     ----------
     artists, styles : array-like of shape (n,)
+        Artist and style of each song. Without `styles`, only the sizes of folds are balanced.
     n_splits : int
         Number of folds, at least 2 and at most the number of artists.
     n_repeats : int
         Number of independent assignments.
     seed : int or sequence of int
+        Random seed.
 
     Returns
     -------
@@ -67,8 +70,8 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
     count = artist.max() + 1
     if not 2 <= n_splits <= count:
         raise ProbeError(
-            f"n_splits is {n_splits} with {count} artists; expected 2 folds or more, and no more "
-            "folds than artists",
+            f"n_splits is {n_splits}, and there are {count} artists; expected 2 folds or more, and "
+            "no more folds than artists",
             kind="n_splits", column="n_splits", value=n_splits,
         )  # fmt: skip
     songs = np.zeros((count, style.max() + 1))
@@ -80,32 +83,34 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
         rng = np.random.default_rng([*np.atleast_1d(seed), repeat])
         order = rng.permutation(count)
         order = order[np.argsort(-songs[order, -1], kind="stable")]
-        held = np.zeros((n_splits, songs.shape[1]))
+        assigned = np.zeros((n_splits, songs.shape[1]))  # number of songs by fold and style
         fold_of = np.empty(count, dtype=np.int64)
         for i, number in enumerate(order):
-            cost = (songs[number] * (2 * (held - share) + songs[number]) / share).sum(axis=1)
-            empty = held[:, -1] == 0
+            cost = (songs[number] * (2 * (assigned - share) + songs[number]) / share).sum(axis=1)
+            empty = assigned[:, -1] == 0
             if empty.sum() >= count - i:  # each remaining artist is needed for an empty fold
                 cost[~empty] = np.inf
             fold_of[number] = rng.choice(np.flatnonzero(cost <= cost.min() + 1e-12))
-            held[fold_of[number]] += songs[number]
+            assigned[fold_of[number]] += songs[number]
         folds[repeat] = fold_of[artist]
     return folds
 
 
 def check_folds(folds, artists) -> None:
-    """Raise an error if an artist is in several folds, or a fold is empty.
+    """Raise an error if an artist is in several folds of a repeat, or a fold is empty.
 
     Parameters
     ----------
     folds : array-like of shape (n,) or (n_repeats, n), dtype int
+        The fold in which each song is held out.
     artists : array-like of shape (n,)
+        Artist of each song.
     """
     folds, labels = np.atleast_2d(np.asarray(folds)), np.asarray(artists).astype(str)
     if folds.shape[1] != len(labels) or not np.issubdtype(folds.dtype, np.integer):
         raise ProbeError(
-            f"folds have shape {folds.shape} and type {folds.dtype}; expected an integer for each "
-            f"of {len(labels)} songs, the fold in which it is held out",
+            f"folds have shape {folds.shape} and type {folds.dtype}; expected one integer per song "
+            f"({len(labels)} songs), the fold in which the song is held out",
             kind="shape", column="folds",
         )  # fmt: skip
     for repeat, fold in enumerate(folds):
@@ -120,13 +125,13 @@ def check_folds(folds, artists) -> None:
         if len(divided):
             raise ProbeError(
                 f"artist {str(divided[0])!r} is in several folds of repeat {repeat}, so songs by "
-                "one artist are in both training and test set; create the folds with artist_folds",
+                "one artist are in both training and test sets; create the folds with artist_folds",
                 kind="divided_artist", column="folds", row=repeat, value=str(divided[0]),
             )  # fmt: skip
 
 
 def outer_folds(songs: Songs, protocol: Protocol, folds=None) -> np.ndarray:
-    """Return the given outer folds after validation, or new ones, shape (n_repeats, n)."""
+    """Validate the given outer folds or create new ones; return them, shape (n_repeats, n)."""
     songs = _units(songs, protocol)
     if folds is None:
         return artist_folds(
@@ -139,7 +144,7 @@ def outer_folds(songs: Songs, protocol: Protocol, folds=None) -> np.ndarray:
 
 
 def outer_splits(folds) -> list[Split]:
-    """List the outer splits for fold numbers (n_repeats, n), without inner folds."""
+    """Convert fold numbers (n_repeats, n) to a list of outer splits, without inner folds."""
     return [
         Split(repeat, number, np.flatnonzero(fold != number), np.flatnonzero(fold == number))
         for repeat, fold in enumerate(np.atleast_2d(folds))
@@ -148,7 +153,7 @@ def outer_splits(folds) -> list[Split]:
 
 
 def nested_splits(songs: Songs, splits, protocol: Protocol) -> list[Split]:
-    """Add inner folds to outer splits, or to fold numbers (n_repeats, n)."""
+    """Add inner folds to outer splits, which may be given as fold numbers (n_repeats, n)."""
     songs = _units(songs, protocol)
     splits = outer_splits(splits) if isinstance(splits, np.ndarray) else splits
     nested = []
@@ -157,8 +162,8 @@ def nested_splits(songs: Songs, splits, protocol: Protocol) -> list[Split]:
         count = len(set(artists.astype(str)))
         if count < 2:
             raise ProbeError(
-                f"the training songs of fold {split.fold} are all by one artist, so there are no "
-                "inner folds of whole artists; use fewer outer folds or more artists",
+                f"the training songs of fold {split.fold} are all by one artist, so they cannot be "
+                "divided into inner folds of whole artists; use fewer outer folds or more artists",
                 kind="one_artist", value=split.fold,
             )  # fmt: skip
         (inner,) = artist_folds(
@@ -170,7 +175,7 @@ def nested_splits(songs: Songs, splits, protocol: Protocol) -> list[Split]:
 
 
 def _units(songs: Songs, protocol: Protocol) -> Songs:
-    """Give each song its own artist if the protocol assigns single songs to folds."""
+    """Make each song its own artist if the protocol assigns single songs to folds."""
     if protocol.whole_artists:
         return songs
     return replace(songs, artists=np.arange(len(songs)).astype(str))

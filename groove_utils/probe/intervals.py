@@ -1,10 +1,10 @@
-"""Intervals of scores over artists, in training and test sets.
+"""Confidence intervals of scores over artists in both training and test sets.
 
 A bootstrap that resamples test songs with fixed predictions ignores the uncertainty due to the
-training songs. On simulated studies of 80–150 songs such intervals contained the true R² in 65–85%
+training songs. In simulated studies of 80–150 songs, such intervals contained the true R² in 65–85%
 of cases instead of 95% (``tests/bench/bench_probe.py``; Bates, Hastie & Tibshirani 2024 report the
-same). Here, each artist's influence on a score is computed by leaving the artist out of the test
-songs *and* of every training set, which has a closed form for ridge probes.
+same problem). Here, each artist's influence on a score is computed by leaving the artist out of the
+test songs *and* of every training set, which has a closed form for ridge probes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BOUNDS = {
     "within_r": (-1.0, 1.0),
     "rmse": (0.0, np.inf),
     "fold_rmse": (0.0, np.inf),
-}  # of the other scores: at most 1
+}  # other scores are at most 1
 
 
 def artist_influence(
@@ -38,13 +38,14 @@ def artist_influence(
     Parameters
     ----------
     result : ProbeResult
-        Probe. Without ``leave_artist_out``, only the influence through the test songs is computed.
+        If it has no ``leave_artist_out``, only the influence through the test songs is computed.
     statistic : callable
         ``statistic(result)`` returns a function of song weights (n_draws, n) → (n_draws, k).
 
     Returns
     -------
     estimate : ndarray, shape (k,)
+        The statistic with equal weights.
     influence : ndarray, shape (n_artists, k)
         See :func:`groove_utils.stats.jackknife_influence`; artists are in sorted order.
     """
@@ -54,13 +55,13 @@ def artist_influence(
     for number in range(artist.max() + 1):
         weights = (artist != number)[None].astype(np.float64)
         refit = result.leave_artist_out
-        one = fixed if refit is None else statistic(replace(result, predicted=refit[number]))
-        left_out.append(one(weights)[0])
+        of_fit = fixed if refit is None else statistic(replace(result, predicted=refit[number]))
+        left_out.append(of_fit(weights)[0])
     return fixed(np.ones((1, len(artist))))[0], jackknife_influence(np.array(left_out))
 
 
 def result_interval(result, statistic, *, refit=True, n_boot=2000, seed=0):
-    """Return estimate, low, high and SE of a statistic, and whether training was refitted."""
+    """Compute estimate, low, high and SE of a statistic, and whether probes were refitted."""
     if refit and result.leave_artist_out is not None:
         estimate, influence = artist_influence(result, statistic)
         low, high, se, _ = influence_interval(estimate, influence, n_boot=n_boot, seed=seed)
@@ -78,10 +79,11 @@ def bootstrap_scores(
     result : ProbeResult
     scores : sequence of {"r2", "spearman", "rmse", "fold_r2", "fold_rmse", "r2_over_baseline", \
 "within_r", "within_r2"}
+        See :meth:`groove_utils.probe.ProbeResult.scores`.
     refit : bool
-        Account for the sampling of artists in both training and test sets. Otherwise, and for
-        results without a closed form (boosting, partial least squares), only test songs are
-        resampled (BCa), and intervals are too narrow; the column `refit` indicates this.
+        Account for the sampling of artists in both training and test sets. If false, and for
+        probes without a closed form (boosting, partial least squares), only the artists of test
+        songs are resampled (BCa), and intervals are too narrow; the column ``refit`` is then false.
     n_boot, seed : int
         Number of bootstrap samples of artists, and random seed.
 
@@ -93,8 +95,8 @@ def bootstrap_scores(
 
     Notes
     -----
-    Penalty, layer and scaling are kept fixed when an artist is left out. Coverage is measured in
-    ``tests/bench/bench_probe.py``.
+    Penalty, layer and scaling are kept fixed when an artist is left out. The coverage of the
+    intervals is measured in ``tests/bench/bench_probe.py``.
     """
     tables = []
     for score in scores:

@@ -1,4 +1,4 @@
-"""Scores of a model's layers, and the set of layers that may be the best."""
+"""Scores of a model's layers, and the layers that cannot be distinguished from the best."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def layer_profile(
 ) -> pd.DataFrame:
     """Score each layer separately, and test the best one.
 
-    The highest of many noisy scores is biased upwards. The table gives three remedies: the R² of
-    the layer chosen by inner folds (without the test songs), a p-value against the maximum over
+    The highest of many noisy scores is biased upwards. The table contains three remedies: the R² of
+    the layer chosen in inner folds (without the test songs), a p-value against the maximum over
     layers, and the set of layers that cannot be distinguished from the best.
 
     Parameters
@@ -46,7 +46,7 @@ def layer_profile(
     y, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`; `protocol.layers` is not used.
     n_permutations : int
-        Number of permutations; 0 omits the p-values.
+        Number of permutations for p-values, which are omitted if it is 0.
     n_boot : int
         Number of bootstrap samples of artists for the 95% intervals, with the protocol's seed.
 
@@ -54,13 +54,13 @@ def layer_profile(
     -------
     DataFrame
         One row per target and layer, in the order of `layers`: ``target, layer, r2, low, high, p,
-        p_layers`` (against the maximum over layers), ``best`` (highest R²), ``may_be_best`` (its
-        difference from the best is within a simultaneous interval), ``chosen`` (share of outer
-        folds in which the inner folds chose it), ``nested_r2, nested_low, nested_high`` (for the
-        nested choice; the same for all layers of a target).
+        p_layers`` (against the maximum over layers), ``best`` (highest R²), ``may_be_best`` (not
+        distinguishable from the best layer by simultaneous 95% intervals), ``chosen`` (share of
+        outer folds in which the inner folds chose the layer), ``nested_r2, nested_low,
+        nested_high`` (with the layer chosen in the inner folds; the same for all layers).
     """
     if not isinstance(layers, Mapping) or len(layers) < 2:
-        raise ProbeError("a layer profile needs a mapping of two or more layers → features",
+        raise ProbeError("layers must be a mapping of two or more names of layers → features",
                          kind="too_few", column="layers")  # fmt: skip
     protocol = replace(protocol, layers="select")
     songs, options = (y, artists, styles, protocol), {"n_jobs": n_jobs}
@@ -98,7 +98,7 @@ def layer_profile(
 
 
 def _may_be_best(r2, influence, *, n_boot, seed, level=0.95):
-    """Mark layers whose difference from the best one is within a max-t interval around 0."""
+    """Mark layers whose difference from the best layer is within a max-t interval around 0."""
     top = r2.argmax()
     draws = influence_draws(influence[:, [top]] - influence, n_boot, seed)
     se = draws.std(axis=0)

@@ -1,7 +1,7 @@
-"""Detection of leaks from held-out songs to the model that predicts them.
+"""Detection of data leaks from held-out songs to the model that predicts them.
 
-The check changes data that the model must not see, and tests whether its predictions change. It
-works for any probe, including a reader's own.
+Data that the model must not see are changed. If its predictions then change too, there is a leak.
+This works for any probe, including a reader's own.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ __all__ = ["find_leaks"]
 def find_leaks(
     probe: Callable, X, y, artists=None, *, folds, n_tries=3, tolerance=1e-6, seed=0
 ) -> pd.DataFrame:
-    """Check a procedure that makes out-of-fold predictions for three kinds of leak.
+    """Check a probe with out-of-fold predictions for three kinds of data leak.
 
     Parameters
     ----------
     probe : callable
-        Deterministic ``probe(X, y, folds)`` with X a dict of layer → (n, d), y (n, m) and folds
-        (n,). Returns out-of-fold predictions (n,) or (n, m), or a :class:`ProbeResult` of one
-        repeat.
+        Deterministic function ``probe(X, y, folds)`` of a dict ``X`` of layer → array (n, d),
+        targets ``y`` (n, m) and ``folds`` (n,). It returns out-of-fold predictions (n,) or (n, m),
+        or a :class:`ProbeResult` with one repeat.
     X, y, artists
         See :func:`nested_ridge`.
     folds : ndarray of int, shape (n,)
@@ -35,17 +35,17 @@ def find_leaks(
     n_tries, seed : int
         Number of random changes to the held-out songs per fold, and random seed.
     tolerance : float
-        Smallest change in a prediction that counts, in SDs of the target.
+        Largest change in a prediction that does not count as a leak, in SDs of the target.
 
     Returns
     -------
     DataFrame
         One row per ``check``: ``artists`` (an artist is in several folds), ``ratings``
-        (predictions depend on ratings of the held-out fold: targets scaled or residualised over
-        all songs, or anything chosen by the test score), ``features`` (the prediction of a
-        held-out song depends on features of other held-out songs: scaling or components fitted to
-        all songs). Columns ``check, leaks, change, found``: whether there is a leak, the largest
-        change in SDs of the target, and a description.
+        (predictions depend on the ratings of the held-out fold, for example because targets were
+        scaled over all songs or a setting was chosen by the test score), and ``features`` (the
+        prediction for a held-out song depends on the features of other held-out songs, for example
+        because scaling was fitted to all songs). Columns: ``check``; ``leaks``, true if there is a
+        leak; ``change``, the largest change in SDs of the target; ``found``, a description.
 
     Examples
     --------
@@ -68,8 +68,8 @@ def find_leaks(
         predicted = predicted.reshape(len(songs), -1)
         if predicted.shape != songs.ratings.shape:
             raise ProbeError(
-                f"the probe gave predictions of shape {predicted.shape}; expected "
-                f"{songs.ratings.shape}, one per song and target",
+                f"the probe returned predictions of shape {predicted.shape}; expected "
+                f"{songs.ratings.shape}, one prediction per song and target",
                 kind="shape", column="probe", value=predicted.shape,
             )  # fmt: skip
         return predicted
@@ -77,7 +77,7 @@ def find_leaks(
     reference = predict(blocks, songs.ratings)
     changes = {"ratings": (0.0, None), "features": (0.0, None)}
 
-    def note(check, fold, rows, predicted):
+    def record(check, fold, rows, predicted):
         change = float((np.abs(predicted - reference)[rows] / spread).max())
         changes[check] = max(changes[check], (change, fold), key=lambda entry: entry[0])
 
@@ -85,9 +85,9 @@ def find_leaks(
         held = np.flatnonzero(folds == fold)
         for _ in range(n_tries):
             ratings = songs.ratings.copy()
-            # large and random, so that anything chosen by these ratings changes
+            # large random changes alter any setting that was chosen by these ratings
             ratings[held] += 30 * spread * rng.standard_normal((len(held), len(spread)))
-            note("ratings", fold, held, predict(blocks, ratings))
+            record("ratings", fold, held, predict(blocks, ratings))
             if len(held) < 2:
                 continue
             kept, other = np.array_split(rng.permutation(held), [len(held) // 2])
@@ -95,15 +95,15 @@ def find_leaks(
             for block in changed.values():
                 noise = rng.standard_normal((len(other), block.shape[1]))
                 block[other] += 30 * (block.std(axis=0) + 1e-12) * noise
-            note("features", fold, kept, predict(changed, songs.ratings))
+            record("features", fold, kept, predict(changed, songs.ratings))
     return _table(folds, songs.artists, changes, tolerance)
 
 
 def _table(folds, artists, changes, tolerance) -> pd.DataFrame:
-    """Describe leaks from split artists, and those found by changing held-out songs."""
+    """Tabulate leaks through artists in several folds, and leaks found by changing data."""
     try:
         check_folds(folds, artists)
-        rows = [("artists", False, np.nan, "every artist is in one fold")]
+        rows = [("artists", False, np.nan, "every artist is in one fold only")]
     except ProbeError as error:
         rows = [("artists", True, np.nan, str(error))]
     words = {

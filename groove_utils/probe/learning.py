@@ -1,4 +1,4 @@
-"""Learning curves over songs and over raters."""
+"""Learning curves: scores as functions of the numbers of training songs and of raters."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def learning_curve(
     shares: Sequence[float] = (0.2, 0.4, 0.6, 0.8, 1.0),
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Compute R² as a function of the number of training songs; all songs are tested.
+    """Compute the R² over all songs as a function of the number of training songs.
 
     Parameters
     ----------
     X, y, artists, styles, protocol, n_jobs
-        See :func:`nested_ridge`. Each repeat of the protocol draws its own folds and artists.
+        See :func:`nested_ridge`. Folds and training artists are drawn again for each repeat.
     shares : sequence of float
         Share of the training artists to keep in each fold, above 0 and at most 1.
 
@@ -43,10 +43,10 @@ def learning_curve(
     -------
     DataFrame
         One row per share and target: ``share, n_train`` (mean number of training songs), ``target,
-        r2, r2_sd`` (mean and SD over repeats), ``n_draws``.
+        r2, r2_sd`` (mean and SD over repeats), ``n_draws`` (number of repeats).
     """
     if not all(0 < share <= 1 for share in shares):
-        raise ProbeError(f"shares are {list(shares)}; expected shares above 0 and at most 1",
+        raise ProbeError(f"shares are {list(shares)}; expected numbers above 0 and at most 1",
                          kind="out_of_range", column="shares")  # fmt: skip
     songs, blocks = as_data(X, y, artists, styles)
     plan = make_plan(blocks, protocol)
@@ -88,7 +88,7 @@ def rater_learning_curve(
     n_draws=20,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Compute R² as a function of the number of raters per song, in training and test.
+    """Compute R² as a function of the number of raters per song, for training and test ratings.
 
     Parameters
     ----------
@@ -99,21 +99,21 @@ def rater_learning_curve(
     X, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`; one repeat of the folds is used.
     n_raters : sequence of int
-        Numbers of raters. A number above the largest of any song is replaced by that one; songs
-        with fewer raters keep all of them.
+        Numbers of raters, limited to the largest number of raters of any song. Songs with fewer
+        raters keep all of them.
     n_draws : int
-        Number of random panels, drawn independently for each song.
+        Number of random panels of raters, which are drawn independently for each song.
 
     Returns
     -------
     DataFrame
-        One row per number of raters: ``n_raters, r2, r2_sd`` against the means of the same panels;
-        ``r2_all`` against the means over all raters; ``ceiling``, the reliability of such means
-        (for the harmonic mean of the songs' numbers of raters, where some have fewer).
+        One row per number of raters: ``n_raters``; ``r2, r2_sd``, for the mean ratings of the same
+        panels; ``r2_all``, for the mean ratings of all raters; ``ceiling``, the reliability of the
+        panels' mean ratings (computed with the harmonic mean of the songs' numbers of raters).
     """
     ids = list(ids)
     if "query" in ratings and ratings["query"].nunique() > 1:
-        raise ProbeError("the ratings contain several queries; pass one at a time",
+        raise ProbeError("the ratings contain several queries; pass the ratings on one query",
                          kind="several_queries", column="query")  # fmt: skip
     table = ratings[ratings["track_id"].isin(ids)].dropna(subset=["rating"])
     groups = {track: part["rating"].to_numpy(float) for track, part in table.groupby("track_id")}

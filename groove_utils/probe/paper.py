@@ -1,4 +1,4 @@
-"""The protocol of Marmoret, Farrugia & Stupacher (2026), arXiv:2603.27237."""
+"""Probing protocol of Marmoret, Farrugia & Stupacher (2026), arXiv:2603.27237."""
 
 from __future__ import annotations
 
@@ -19,34 +19,37 @@ __all__ = ["paper_protocol", "single_precision_difference"]
 def paper_protocol(
     X, y, artists=None, styles=None, *, seeds: Sequence[int] = range(5), n_splits=4, alpha=0.2
 ) -> ProbeResult:
-    """Probe as Marmoret, Farrugia & Stupacher (2026) did.
+    """Probe features with the protocol of Marmoret, Farrugia & Stupacher (2026).
 
-    Ridge with a fixed penalty on unscaled features, with songs sorted by id and shuffled K folds
-    for each seed, regardless of artists. The paper's score is ``fold_r2`` with ``fold_r2_sd`` of
-    :meth:`ProbeResult.scores`.
+    Ridge regression with a fixed penalty is fitted to unscaled features. Songs are sorted by id
+    and, for each seed, divided into shuffled folds, regardless of artists. The scores in the paper
+    are ``fold_r2`` and ``fold_r2_sd`` of :meth:`ProbeResult.scores`.
 
     Parameters
     ----------
     X : array-like of shape (n, d), or mapping of layer → such arrays
-        Layers are concatenated in their order.
+        Features. Layers are concatenated in the order of the mapping.
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
-        Songs are sorted by its index.
+        Targets, indexed by song id.
     artists, styles : array-like of shape (n,), optional
         Not used by the protocol, but stored in the result for intervals and plots.
     seeds : sequence of int
-        Seeds, with one shuffled ``KFold`` each.
+        Random seeds; each gives one shuffled ``KFold``.
     n_splits : int
+        Number of folds.
     alpha : float
+        Ridge penalty.
 
     Returns
     -------
     ProbeResult
-        Predictions, with songs in sorted order and one repeat per seed.
+        Predictions, with songs sorted by id and one repeat per seed.
     """
     songs, matrix = _sorted_by_id(*as_data(X, y, artists, styles))
     values, seeds, n = songs.ratings, list(seeds), len(songs)
     if not seeds or n < n_splits:
-        raise ProbeError(f"{len(seeds)} seeds and {n} songs for {n_splits} folds",
+        raise ProbeError(f"there are {len(seeds)} seeds and {n} songs; expected at least 1 seed "
+                         f"and {n_splits} songs",
                          kind="too_few", column="seeds" if not seeds else "n_splits")  # fmt: skip
     predicted, baseline = np.empty((2, len(seeds), *values.shape))
     folds = np.empty((len(seeds), n), dtype=np.int64)
@@ -71,10 +74,10 @@ def paper_protocol(
 
 
 def single_precision_difference(X, y, *, seeds: Sequence[int] = range(5), n_splits=4, alpha=0.2):
-    """Compute how much R² of the published protocol depends on numerical precision.
+    """Compute the effect of numerical precision on R² in the protocol of Marmoret et al. (2026).
 
-    The authors' code keeps the published vectors in single precision (float32) and also fits in it;
-    :func:`paper_protocol` fits in double precision (float64).
+    The authors' code uses single precision (float32) for features and fits; :func:`paper_protocol`
+    uses double precision (float64).
 
     Parameters
     ----------
@@ -84,7 +87,8 @@ def single_precision_difference(X, y, *, seeds: Sequence[int] = range(5), n_spli
     Returns
     -------
     float
-        Largest absolute difference between the two mean R², over targets and seeds.
+        Largest absolute difference, over targets and seeds, between the R² (mean over folds) in
+        single and in double precision.
 
     Examples
     --------
@@ -116,7 +120,7 @@ def single_precision_difference(X, y, *, seeds: Sequence[int] = range(5), n_spli
 
 
 def _sorted_by_id(songs: Songs, blocks: Mapping[str, np.ndarray]) -> tuple[Songs, np.ndarray]:
-    """Sort songs by id, and join their features."""
+    """Sort songs by id, and concatenate their blocks of features."""
     try:
         order = np.array(sorted(range(len(songs)), key=lambda i: songs.ids[i]))
     except TypeError:  # numbers and strings have no common order

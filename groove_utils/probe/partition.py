@@ -21,7 +21,7 @@ from groove_utils.stats.validation import as_blocks
 
 __all__ = ["variance_partition"]
 
-ALPHAS = np.logspace(-3, 4, 15)  # relative to the mean squared length of a song's features
+ALPHAS = np.logspace(-3, 4, 15)  # relative to the mean squared norm of a song's features
 WEIGHTS = (1.0, 0.1, 0.01)  # relative weights tried for each block
 
 
@@ -56,15 +56,15 @@ def variance_partition(
     -------
     DataFrame
         One row per target and ``part``: ``r2, low, high`` of each subset of blocks (``kind`` is
-        ``model``), and of the part of the full model's R² that is specific to the subset (``kind``
-        is ``unique`` for one block, ``shared`` for several); these parts add up to the R² of the
-        full model. Names of several blocks are joined by `` & ``.
+        ``model``), and of the component of the full model's R² that is specific to the subset
+        (``kind`` is ``unique`` for one block, ``shared`` for several); these components add up to
+        the R² of the full model. ``part`` names the blocks, joined by `` & ``.
 
     Notes
     -----
     Commonality analysis by inclusion and exclusion (Mood 1971). R² is ``1 − SSE/SSE of the training
-    mean``, which is exactly 0 without blocks. A part may be negative: out of fold, a block can
-    reduce R², or two blocks can help more together than separately.
+    mean``, which is exactly 0 without blocks. A component may be negative: out of fold, a block can
+    reduce R², or two blocks together can add more than the sum of what each adds.
 
     References
     ----------
@@ -72,7 +72,7 @@ def variance_partition(
     """
     names = [str(name) for name in blocks]
     if not 2 <= len(names) <= 3:
-        raise ProbeError(f"{len(names)} blocks ({names}); a partition needs two or three",
+        raise ProbeError(f"there are {len(names)} blocks ({names}); expected two or three",
                          kind="n_blocks", column="blocks", value=len(names))  # fmt: skip
     songs = as_songs(y, artists, styles)
     data = {name: _indicators(block) for name, block in blocks.items()}
@@ -94,7 +94,7 @@ def variance_partition(
         for subset in subsets:
             terms = {subset: 1.0} if kind == "model" else _share(subset, names)
             value, influence = (
-                sum(sign * scores[one][side] for one, sign in terms.items()) for side in (0, 1)
+                sum(sign * scores[term][side] for term, sign in terms.items()) for side in (0, 1)
             )
             low, high, *_ = influence_interval(value, influence, n_boot=n_boot, seed=protocol.seed)
             label = kind if kind == "model" else "unique" if len(subset) == 1 else "shared"
@@ -107,7 +107,7 @@ def variance_partition(
 
 
 def _share(subset, names):
-    """Return the signs with which the subsets' R² enter the part specific to `subset`."""
+    """Return the sign of each subset's R² in the component that is specific to `subset`."""
     rest = [name for name in names if name not in subset]
     terms = {}
     for size in range(len(subset) + 1):

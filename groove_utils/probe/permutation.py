@@ -51,8 +51,8 @@ def permutation_test(
     """Test whether ratings are predicted better than permuted ratings, for several models at once.
 
     The whole nested procedure, including model selection, is repeated for every permutation; the
-    same permutations are used for all models and targets. The maximum over them controls the
-    family-wise error (Westfall & Young 1993).
+    same permutations are used for all models and targets. Comparison with the maximum score over
+    models and targets controls the family-wise error rate (Westfall & Young 1993).
 
     Parameters
     ----------
@@ -61,13 +61,15 @@ def permutation_test(
     y, artists, styles, protocol, nuisance, n_jobs
         See :func:`nested_ridge`.
     n_permutations : int
+        Number of permutations.
     within_style : bool
         Permute only within styles, to test for effects beyond style.
     unit : {"artist", "song"}
         Permute whole artists or single songs; see the module's docstring.
     score : {"r2", "within_r"}
-        R² over all songs, or the correlation of ratings and predictions within styles, to test for
-        prediction within styles (the null distribution of R² within styles lies below 0).
+        R² over all songs, or the correlation of ratings and predictions within styles. Use the
+        correlation to test for prediction within styles, since the null distribution of R² within
+        styles lies below 0.
     each_layer : bool
         Test each layer of each model separately instead of selecting or concatenating layers.
     return_null : bool
@@ -115,7 +117,7 @@ def permutation_test(
 
 
 def _score(score: str, Y, predicted, songs) -> np.ndarray:
-    """Score the columns of Y, which are permuted targets: (1 + n_permutations, n_targets)."""
+    """Score predictions of the permuted targets in Y; return (1 + n_permutations, n_targets)."""
     n, targets = songs.ratings.shape
     if score == "r2":
         total = ((songs.ratings - songs.ratings.mean(axis=0)) ** 2).sum(axis=0)
@@ -126,7 +128,7 @@ def _score(score: str, Y, predicted, songs) -> np.ndarray:
 
 
 def _add_p(frame, score, scores) -> pd.DataFrame:
-    """Add the observed score, and p-values against its own null distribution and against maxima."""
+    """Add the observed scores, p-values, and the mean and 95% quantile of the null distribution."""
     observed, null = scores[0], scores[1:]
     frame[score] = observed.ravel()
     best = null.max(axis=1, keepdims=True)

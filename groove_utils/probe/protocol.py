@@ -13,8 +13,8 @@ from groove_utils.probe.songs import ProbeError
 __all__ = ["DEFAULT_ALPHAS", "Protocol"]
 
 DEFAULT_ALPHAS = tuple(np.logspace(-1, 6, 15).tolist())
-"""Penalties on standardised features: wide enough for 16 and for 9,984 dimensions. With the
-largest, predictions are close to the mean, so that "no signal" can be chosen."""
+"""Ridge penalties on standardised features. The range suits 16 as well as 9,984 dimensions. With
+the largest penalty, predictions are close to the mean, which suits features without signal."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +24,24 @@ class Protocol:
     Parameters
     ----------
     n_splits, n_repeats, n_inner : int
-        Outer folds, repetitions of them, and inner folds (fewer where a training set has fewer
-        artists).
+        Number of outer folds, of repeats with other outer folds, and of inner folds (fewer if a
+        training set has fewer artists).
     layers : {"select", "concat"} or str or sequence of str
         Choose one layer in the inner folds, concatenate all standardised layers, use the named
         layer, or choose among the named ones.
     alphas : float or sequence of float
         Ridge penalties above 0, on standardised features.
     pca : int or sequence of (int or None), optional
-        Number of principal components to regress on, or several to choose from in the inner folds;
-        None keeps all. A single number compares models at equal dimension.
+        Number of principal components to regress on, or several numbers to choose from in the inner
+        folds; None keeps all components. Use a single number to compare models at equal dimension.
     floor, clip : float
-        Lower bound of the divisor, and limit of standardised values; see
-        :class:`groove_utils.probe.ClippedStandardScaler`.
+        Settings of :class:`groove_utils.probe.ClippedStandardScaler`: relative lower bound of the
+        SD, and limit of standardised values.
     whole_artists : bool
         Hold out all songs of an artist together. If False, single songs are assigned to outer and
         inner folds, so that a probe can recognise artists; intervals still resample whole artists.
     seed : int
+        Random seed of folds, permutations and bootstrap samples.
 
     Examples
     --------
@@ -69,9 +70,9 @@ class Protocol:
         self._check("alphas", usable, "one or more finite penalties above 0")
         pca = (self.pca,) if self.pca is None or np.isscalar(self.pca) else tuple(self.pca)
         usable = pca and all(k is None or _is_count(k, 1) for k in pca)
-        self._check("pca", usable, "numbers of components of 1 or more, or None")
+        self._check("pca", usable, "one or more numbers of components, each 1 or more, or None")
         self._check("floor", self.floor >= 0, "0 or more")
-        self._check("clip", self.clip > 0, "a limit above 0")
+        self._check("clip", self.clip > 0, "a number above 0")
         layers = self.layers if isinstance(self.layers, str) else tuple(map(str, self.layers))
         self._check("layers", layers, "'select', 'concat' or names of layers")
         for name, value in (("alphas", tuple(alphas.tolist())), ("pca", pca), ("layers", layers)):

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions of a probe, its inner choices, and scores."""
+"""Results of a probe: out-of-fold predictions, choices in the inner folds, and scores."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class ProbeResult:
     songs : Songs
         ``ids``, ``targets``, ``ratings``, ``artists`` and ``styles``.
     predicted, baseline : ndarray, shape (n_repeats, n, n_targets)
-        Predictions of each song by a model that was not trained on its artist, and the baseline of
-        the same fold: the training mean, or the prediction from nuisance variables.
+        Prediction for each song when it was held out, and baseline of the same fold: the mean of
+        the training songs, or the prediction from nuisance variables.
     folds : ndarray, shape (n_repeats, n), dtype int
         The fold in which each song was held out.
     choices : DataFrame
-        One row per repeat, fold and target: ``layer``, ``alpha``, ``pca`` (missing: all
-        components) and ``inner_mse``.
+        One row per repeat, fold and target: ``layer``, ``alpha``, ``pca`` (missing if all
+        components are used) and ``inner_mse``. Other regressors have other columns.
     leave_artist_out : ndarray, shape (n_artists, n_repeats, n, n_targets), or None
-        Predictions with each artist (in sorted order) left out of the training set. Intervals use
-        them to account for the sampling of training songs.
+        Predictions with each artist (in sorted order) left out of the training set, from which
+        intervals account for the sampling of training songs.
     """
 
     songs: Songs
@@ -44,7 +44,7 @@ class ProbeResult:
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """Tidy table of predictions, one row per repeat, song and target.
+        """Tidy table of predictions, with one row per repeat, song and target.
 
         Columns ``repeat``, ``fold``, ``track_id``, ``artist``, ``style``, ``target``,
         ``observed``, ``predicted``, ``baseline``.
@@ -65,19 +65,19 @@ class ProbeResult:
         return pd.DataFrame(spread).infer_objects()
 
     def scores(self) -> pd.DataFrame:
-        """Compute scores, one row per target.
+        """Compute all scores, with one row per target.
 
         Returns
         -------
         DataFrame
             ``target``; ``r2`` (1 − SSE/SST over all held-out songs, mean over repeats) and
             ``r2_sd`` (population SD over repeats); ``spearman`` (mean over repeats); ``rmse``
-            (root of the mean squared error over repeats); ``fold_r2`` and ``fold_r2_sd`` (mean
-            of the folds' own R², then mean and population SD over repeats: the statistic of
-            Marmoret et al. 2026); ``r2_over_baseline`` (1 − SSE/SSE of the fold baseline);
-            ``within_r`` (Pearson's r of ratings and predictions about their styles' means, mean
-            over repeats); ``fold_rmse`` and ``fold_rmse_sd`` (as for R²); ``within_r2`` (R² of
-            deviations from the styles' means, see
+            (root of the mean squared error over songs and repeats); ``fold_r2`` and
+            ``fold_r2_sd`` (R² of each fold, averaged over folds, then mean and population SD over
+            repeats: the statistic of Marmoret et al. 2026); ``r2_over_baseline`` (1 − SSE/SSE of
+            the fold baseline); ``within_r`` (Pearson's r of ratings and predictions within
+            styles, mean over repeats); ``fold_rmse`` and ``fold_rmse_sd`` (RMSE of each fold,
+            averaged as ``fold_r2``); ``within_r2`` (R² within styles, see
             :func:`groove_utils.probe.style_scores`); ``n_songs``, ``n_artists``.
         """
         songs, weights = self.songs, np.ones((1, len(self.songs)))
@@ -91,14 +91,14 @@ class ProbeResult:
         return frame.assign(n_songs=len(songs), n_artists=len(set(songs.artists)))
 
     def mean_predictions(self) -> pd.DataFrame:
-        """Average predictions over repeats, one row per song and target."""
+        """Average predictions over repeats; return one row per song and target."""
         keys = ["track_id", "artist", "style", "target"]
         table = self.predictions.groupby(keys, sort=False)[["observed", "predicted"]]
         return table.mean().reset_index()
 
 
 def by_target(frame: pd.DataFrame, targets) -> pd.DataFrame:
-    """Sort rows by the order of the targets, and keep their order otherwise."""
+    """Sort the rows of a table in the order of `targets`, preserving the order within a target."""
     order = {name: i for i, name in enumerate(targets)}
     return frame.sort_values("target", key=lambda t: t.map(order), kind="stable", ignore_index=True)
 

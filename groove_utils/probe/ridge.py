@@ -1,4 +1,4 @@
-"""Nested ridge probes: penalty, layer and components are chosen in inner folds by artist.
+"""Nested ridge probes, with penalty, layer and number of components chosen in inner folds.
 
 For standardised training features Z (n × d) with Gram matrix G = ZZᵀ = U diag(s) Uᵀ, ridge
 predictions of test songs are  ȳ + Z*Zᵀ U diag(1/(s + α)) Uᵀ(y − ȳ).  Once G is decomposed, each
@@ -55,7 +55,7 @@ def nested_ridge(
     folds=None,
     n_jobs=1,
 ) -> ProbeResult:
-    """Probe with nested cross-validation, in which whole artists are held out.
+    """Fit ridge probes with nested cross-validation, in which whole artists are held out.
 
     For each outer fold and target, the penalty, the layer and the number of principal components
     are chosen to minimise the mean squared error over inner folds of the training songs (mean over
@@ -65,16 +65,17 @@ def nested_ridge(
     Parameters
     ----------
     X : array-like of shape (n, d), or mapping of layer → such arrays
+        Features of n songs.
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
         One or several targets.
     artists, styles : array-like of shape (n,), optional
-        Folds are made of whole artists and balanced over styles. Without `artists`, each song
+        Folds consist of whole artists and are balanced over styles. Without `artists`, each song
         counts as its own artist.
     protocol : Protocol
         Folds, layers, penalties, scaling and seed.
     nuisance : array-like of shape (n,), optional
-        Labels, such as styles, whose means are removed from the targets within each training set.
-        Predictions and baseline include the means.
+        Labels, such as styles. Each label's mean over the training songs is subtracted from the
+        targets before the fit; the means are the baseline, and are added to the predictions.
     folds : ndarray of shape (n,) or (n_repeats, n), optional
         Outer folds to use instead of new ones, for example those of another result.
     n_jobs : int
@@ -87,7 +88,7 @@ def nested_ridge(
     Raises
     ------
     ProbeError, StatsError
-        If settings are invalid, folds split an artist, or data are unusable.
+        If settings are invalid, an artist is in several folds, or the data cannot be used.
 
     Examples
     --------
@@ -105,7 +106,7 @@ def nested_ridge(
     )  # fmt: skip
 
 
-@one_thread  # and while any of the threads runs
+@one_thread  # here, since BLAS must stay limited until the last worker has finished
 def nested_ridges(
     features: Mapping[str, object],
     y,
@@ -118,12 +119,13 @@ def nested_ridges(
     n_jobs=1,
     cache: ArrayCache | None = None,
 ) -> dict[str, ProbeResult]:
-    """Run :func:`nested_ridge` on several representations of the same songs, by name.
+    """Run :func:`nested_ridge` on several representations of the same songs.
 
-    `n_jobs` is the number of threads over representations. Results are kept in the store `cache`,
-    by default the project's (:mod:`groove_utils.memoisation`).
+    `features` maps names to features, and results have the same names. `n_jobs` is the number of
+    threads over representations. Results are stored in `cache`, by default in the project's store
+    (:mod:`groove_utils.memoisation`).
     """
-    probe = delayed(_kept_ridge)
+    probe = delayed(_memoised_ridge)
     results = Parallel(n_jobs, prefer="threads")(
         probe(X, y, artists, styles, protocol, nuisance, folds, cache=cache)
         for X in features.values()
@@ -132,29 +134,31 @@ def nested_ridges(
 
 
 @memoised("probes")
-def _kept_ridge(X, y, artists, styles, protocol, nuisance, folds) -> ProbeResult:
+def _memoised_ridge(X, y, artists, styles, protocol, nuisance, folds) -> ProbeResult:
     return nested_ridge(X, y, artists, styles, protocol, nuisance=nuisance, folds=folds)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Candidates among which the inner folds choose.
+    """Candidate models and settings to choose from in the inner folds.
 
     Attributes
     ----------
     names : list of str
-        Name of each candidate.
+        Name of each candidate, such as a layer.
     weights : ndarray, shape (n_candidates, n_blocks)
         Factor of each block's Gram matrix in each candidate.
     alphas : ndarray, shape (n_alphas,)
+        Ridge penalties.
     sizes : sequence of int or None
         Numbers of principal components; None keeps all.
     scaler : ClippedStandardScaler
+        Standardisation of the blocks.
     equalise : bool
         Divide each block's Gram matrix by its mean diagonal, so that blocks have equal weight
         whatever their dimension.
     project : dict of str → ndarray of shape (d, k)
-        Fixed projections of blocks after standardisation.
+        Matrix with which each block is multiplied after standardisation.
     kernel : callable, optional
         ``kernel(A, B, candidate)``, used instead of the linear Gram matrix of standardised
         features.
@@ -171,7 +175,7 @@ class Plan:
 
 
 def make_plan(blocks: dict[str, np.ndarray], protocol: Protocol) -> Plan:
-    """Build the candidates of a protocol for given layers."""
+    """Build the plan of a protocol for the given layers of features."""
     names, layers = list(blocks), protocol.layers
     chosen, weights = names, np.eye(len(names))
     if layers == "concat":
@@ -181,7 +185,7 @@ def make_plan(blocks: dict[str, np.ndarray], protocol: Protocol) -> Plan:
         unknown = [name for name in chosen if name not in names]
         if unknown:
             raise ProbeError(
-                f"no such layers: {unknown}; X has {names}, and 'select' and 'concat' are allowed",
+                f"no such layers: {unknown}; expected 'select', 'concat', or some of {names}",
                 kind="unknown", column="layers", value=unknown,
             )  # fmt: skip
         weights = weights[[names.index(name) for name in chosen]]
@@ -207,7 +211,7 @@ def run_plan(
     nuisance=None,
     n_jobs=1,
 ) -> ProbeResult:
-    """Run the candidates of a plan on the folds of a protocol."""
+    """Probe blocks of features with the candidates of a plan, on the folds of a protocol."""
     folds = outer_folds(songs, protocol, folds)
     splits = nested_splits(songs, folds, protocol)
     n = len(songs)
@@ -236,7 +240,7 @@ def run_plan(
     return ProbeResult(songs, predicted, baseline, folds, choices, left_out)
 
 
-@one_thread  # threads are used over splits instead
+@one_thread  # splits run in parallel threads instead
 def run_ridge(
     blocks: dict[str, np.ndarray],
     Y: np.ndarray,
@@ -247,28 +251,31 @@ def run_ridge(
     groups: np.ndarray | None = None,
     n_jobs: int = 1,
 ) -> list[dict[str, np.ndarray]]:
-    """Choose, fit and predict in every split.
+    """Choose a candidate, fit it and predict the test songs, for every split and target.
 
     Parameters
     ----------
     blocks : dict of str → ndarray of shape (n, d)
+        Blocks of features, such as layers.
     Y : ndarray, shape (n, m)
         Targets; permuted copies of a target are additional columns.
     splits : sequence of Split
+        Outer splits with inner folds.
     plan : Plan
+        Candidates.
     nuisance : ndarray, shape (n, q), optional
         Output of :func:`nuisance_design`; regressed out of the targets within each training set.
     groups : ndarray of int, shape (n,), optional
-        Number 0 … g − 1 of each song's artist; if given, predictions without each artist are added.
+        Artist of each song, 0 … g − 1; if given, predictions without each artist are added.
     n_jobs : int
         Number of threads over splits.
 
     Returns
     -------
     list of dict
-        For each split ``predicted`` and ``baseline`` (n_test, m), the chosen ``candidate``,
-        ``size`` and ``alpha`` (indices, (m,)) with ``inner_mse`` (m,), and with `groups`
-        ``leave_artist_out`` (g, n_test, m).
+        One dict per split: ``predicted`` and ``baseline`` (n_test, m); the indices of the chosen
+        ``candidate``, ``size`` and ``alpha`` (m,), with their ``inner_mse`` (m,); and, if `groups`
+        is given, ``leave_artist_out`` (g, n_test, m).
     """
     used = plan.weights.any(axis=0)
     blocks = {name: block for (name, block), u in zip(blocks.items(), used, strict=True) if u}
@@ -281,7 +288,7 @@ def run_ridge(
 
 
 def assemble(splits: Sequence[Split], fits: Sequence[dict], name: str, n: int) -> np.ndarray:
-    """Arrange an array from :func:`run_ridge` by repeat and song, (..., n_repeats, n, m)."""
+    """Collect an array of all outputs of :func:`run_ridge`, of shape (..., n_repeats, n, m)."""
     *groups, _, m = fits[0][name].shape
     values = np.full((*groups, 1 + max(split.repeat for split in splits), n, m), np.nan)
     for split, fit in zip(splits, fits, strict=True):
@@ -331,12 +338,12 @@ def _run_split(blocks, Y, split, plan, design, groups):
 
 
 def leave_out(change, group, error, hat, cross) -> None:
-    """Compute, in `change`, how test predictions change when each group is left out of training.
+    """Write the change in test predictions due to leaving out each group to `change`.
 
     For a linear smoother with hat matrix H, test rows C and training residuals e, leaving out the
     songs b changes the test predictions by −C[:, b] (I − H[b, b])⁻¹ e[b] (Cook & Weisberg 1982,
-    §3.6). Scaling, penalty, layer and components are kept fixed. For nuisance variables, only the
-    mean is refitted.
+    §3.6). Scaling, penalty, layer and components are kept fixed. With nuisance variables, only the
+    overall mean is estimated again.
     """
     # the mean is part of the smoother, and orthogonal to the centred features
     hat, cross = hat + 1 / len(hat), cross + 1 / len(hat)
@@ -352,7 +359,7 @@ def leave_out(change, group, error, hat, cross) -> None:
 
 
 def _losses(blocks, Y, train, test, plan, design):
-    """Compute the mean squared error on `test` for each candidate × size × penalty × target."""
+    """Compute mean squared errors on `test`, by candidate × size × penalty × target."""
     train_y, baseline = _residualise(Y, train, test, design)
     test_y = Y[test] - baseline
     kernels = _kernels(blocks, train, test, plan)
@@ -381,13 +388,13 @@ def _residualise(Y, train, test, design):
     centred = Y[train] - mean
     if design.shape[1] == 1:
         return centred, np.broadcast_to(mean, (len(test), Y.shape[1]))
-    # a label without training songs falls back to the mean
+    # for a label without training songs, the baseline is the overall mean
     coefficients = np.linalg.lstsq(design[train], centred, rcond=None)[0]
     return centred - design[train] @ coefficients, mean + design[test] @ coefficients
 
 
 def _kernels(blocks, train, test, plan):
-    """Return Gram matrices (train × train, test × train) by block; with a kernel, the features."""
+    """Return each block's Gram matrices (train × train, test × train), or features for a kernel."""
     pairs = []
     for name, block in blocks.items():
         Z = block[np.concatenate([train, test])]
@@ -405,7 +412,11 @@ def _kernels(blocks, train, test, plan):
 
 
 def _decompose(kernels, number, plan):
-    """Return eigenvalues (descending, ≥ 0), eigenvectors, and test × train products with them."""
+    """Eigendecompose a candidate's Gram matrix.
+
+    Return its eigenvalues (descending, ≥ 0) and eigenvectors, and the test × train matrix times the
+    eigenvectors.
+    """
     if plan.kernel is not None:
         ((train, test),) = kernels
         gram, cross = plan.kernel(train, train, number), plan.kernel(test, train, number)

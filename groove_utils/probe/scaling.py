@@ -1,7 +1,8 @@
 """Standardisation that is robust to near-constant units.
 
-Some units of pretrained networks hardly vary over the training songs, but do vary in a test song.
-Divided by their tiny standard deviation, a single such value would dominate all other features.
+Some units of pretrained networks are almost constant over the training songs, but not over the test
+songs. After division by the tiny standard deviation, one such value would dominate all other
+features.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class ClippedStandardScaler(TransformerMixin, BaseEstimator):
         The divisor is at least `floor` times the median SD of the block's varying features. The
         default is small because descriptors in different units have SDs that differ a thousandfold.
     clip : float, default 5.0
-        Standardised values are limited to ±`clip`. This handles units with a small SD in training
-        and large test values, for which no relative floor is sufficient.
+        Standardised values are limited to ±`clip`. This handles units with a small SD over training
+        songs and large values in test songs, for which no relative floor is sufficient.
 
     Attributes
     ----------
@@ -48,7 +49,7 @@ class ClippedStandardScaler(TransformerMixin, BaseEstimator):
         self.clip = clip
 
     def fit(self, X, y=None):
-        """Compute mean and scale of training songs, shape (n, d)."""
+        """Compute the mean and scale of each feature of training songs, shape (n, d)."""
         X = np.asarray(X, dtype=np.float64)
         self.mean_ = X.mean(axis=0)
         sd = X.std(axis=0)
@@ -59,7 +60,7 @@ class ClippedStandardScaler(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Standardise songs, shape (n, d) → (n, d)."""
+        """Standardise the features of songs, shape (n, d) → (n, d)."""
         Z = np.asarray(X, dtype=np.float64) - self.mean_
         Z /= self.scale_
         return np.clip(Z, -self.clip, self.clip, out=Z)
@@ -89,15 +90,15 @@ def scale_facts(X, folds, *, floor=1e-4, clip=5.0) -> dict[str, float]:
     splits = outer_splits(folds)
     constant, largest, beyond, count = 0, 0.0, 0, 0
     for block in blocks.values():
-        still = np.zeros(block.shape[1], dtype=bool)
+        is_constant = np.zeros(block.shape[1], dtype=bool)
         for split in splits:
             train, test = block[split.train], block[split.test]
             plain = ClippedStandardScaler(0.0, np.inf).fit(train)
-            still |= np.isinf(plain.scale_)
+            is_constant |= np.isinf(plain.scale_)
             largest = max(largest, float(np.abs(plain.transform(test)).max()))
             z = ClippedStandardScaler(floor, np.inf).fit(train).transform(test)
             beyond, count = beyond + int((np.abs(z) > clip).sum()), count + z.size
-        constant += int(still.sum())
+        constant += int(is_constant.sum())
     sd = np.concatenate([block.std(axis=0) for block in blocks.values()])
     varying = sd[sd > 0]
     orders = np.log10(varying.max() / varying.min()) if len(varying) else np.nan

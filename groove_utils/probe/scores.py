@@ -1,7 +1,7 @@
 """Scores of out-of-fold predictions as functions of song weights.
 
 With weights, the same function computes the score itself (all weights 1), its bootstrap
-distribution (counts) and the score without an artist (weights 0).
+distribution (weights are counts) and the score without an artist (whose songs have weight 0).
 """
 
 from __future__ import annotations
@@ -47,25 +47,28 @@ def score_statistic(result, score: str):
     if score == "within_r2":
         parts, m = style_statistic(result), y.shape[1]
         return lambda w: parts(w)[:, 2 * m : 3 * m]
-    raise ProbeError(f"no such score: {score!r}; there are {', '.join(SCORES)}",
+    raise ProbeError(f"no such score: {score!r}; expected one of {', '.join(SCORES)}",
                      kind="unknown", column="score", value=score)  # fmt: skip
 
 
 def within_style_r(y, predicted, styles, w) -> np.ndarray:
-    """Correlate ratings and predictions within styles, averaged over repeats.
+    """Correlate ratings and predictions within styles, and average over repeats.
 
     Parameters
     ----------
     y : ndarray, shape (n, m)
+        Ratings.
     predicted : ndarray, shape (n_repeats, n, m)
+        Out-of-fold predictions.
     styles : ndarray of int, shape (n,)
-        0 … k − 1.
+        Style of each song, 0 … k − 1.
     w : ndarray, shape (n_draws, n)
         Song weights.
 
     Returns
     -------
     ndarray, shape (n_draws, m)
+        Pearson correlations.
     """
     y, predicted = y - y.mean(axis=0), predicted - predicted.mean(axis=1, keepdims=True)
     weights = [w * (styles == number) for number in range(styles.max() + 1)]
@@ -83,7 +86,7 @@ def within_style_r(y, predicted, styles, w) -> np.ndarray:
 
 
 def r2_by_repeat(result, w) -> np.ndarray:
-    """Compute the mean R² over folds in each repeat, (n_repeats, n_draws, n_targets)."""
+    """Average R² over the folds of each repeat; return (n_repeats, n_draws, n_targets)."""
 
     def r2(y, predicted, w):
         return 1 - _ratio(w @ (y - predicted) ** 2, _spread(w, y - y.mean(axis=0)))
@@ -92,7 +95,7 @@ def r2_by_repeat(result, w) -> np.ndarray:
 
 
 def rmse_by_repeat(result, w) -> np.ndarray:
-    """Compute the mean RMSE over folds in each repeat, (n_repeats, n_draws, n_targets)."""
+    """Average RMSE over the folds of each repeat; return (n_repeats, n_draws, n_targets)."""
 
     def rmse(y, predicted, w):
         return np.sqrt(_ratio(w @ (y - predicted) ** 2, w.sum(axis=1, keepdims=True)))
@@ -101,7 +104,7 @@ def rmse_by_repeat(result, w) -> np.ndarray:
 
 
 def _fold_means(result, w, score) -> np.ndarray:
-    """Average a score of ratings, predictions and weights over the folds of each repeat."""
+    """Average ``score(ratings, predictions, weights)`` over the folds of each repeat."""
     means = []
     for fold, predicted in zip(result.folds, result.predicted, strict=True):
         held = [fold == number for number in range(fold.max() + 1)]
@@ -111,10 +114,10 @@ def _fold_means(result, w, score) -> np.ndarray:
 
 
 def style_statistic(result):
-    """Return a function of song weights (n_draws, n) that computes R² by parts.
+    """Return a function of song weights (n_draws, n) that computes R² overall and by style.
 
-    The R², (n_draws, (3 + n_styles) · n_targets), are over all songs, between styles, within
-    styles, and inside each style.
+    The function returns an array of shape (n_draws, (3 + n_styles) · n_targets): R² over all songs,
+    between styles, within styles, and in each style.
     """
     y = result.songs.ratings - result.songs.ratings.mean(axis=0)
     error = result.songs.ratings - result.predicted
@@ -143,7 +146,7 @@ def _ratio(above, below):
 
 
 def _spread(w, values):
-    """Compute the weighted sum of squares about the weighted mean, (..., n_draws, n_targets)."""
+    """Compute weighted sums of squares about the weighted mean, (..., n_draws, n_targets)."""
     total = np.maximum(w.sum(axis=1, keepdims=True), 1e-300)
     return w @ values**2 - (w @ values) ** 2 / total
 

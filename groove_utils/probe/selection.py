@@ -1,7 +1,7 @@
-"""Selection of one representation out of several, by inner-fold errors.
+"""Selection among several representations by their errors in the inner folds.
 
-The inner folds consist of training songs only, so the selection uses no test scores, and the score
-of the selected predictions is not biased by the selection.
+The inner folds consist of training songs only. The selection therefore uses no test scores, and
+does not bias the score of the selected predictions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["inner_errors", "select_by_inner_folds"]
 
 
 def inner_errors(results: Mapping[str, ProbeResult]) -> pd.DataFrame:
-    """Average the inner folds' mean squared errors, in units of each target's variance.
+    """Average mean squared errors in the inner folds, in units of each target's variance.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ def inner_errors(results: Mapping[str, ProbeResult]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by name, one column per target. The smallest value in a column is that of the
-        representation preferred by the inner folds.
+        Indexed by name, with one column per target. In each column, the smallest value is that of
+        the representation preferred in the inner folds.
     """
     check_paired(results)
     songs = next(iter(results.values())).songs
@@ -41,14 +41,14 @@ def inner_errors(results: Mapping[str, ProbeResult]) -> pd.DataFrame:
     table = pd.DataFrame(errors).T.reindex(columns=songs.targets).div(variance)
     if table.isna().all(axis=None):
         raise ProbeError(
-            "there are no inner-fold errors; probe with several penalties or layers",
+            "the results contain no inner-fold errors; probe with several penalties or layers",
             kind="no_inner_folds", column="choices",
         )  # fmt: skip
     return table.rename_axis("model")
 
 
 def select_by_inner_folds(results: Mapping[str, ProbeResult]) -> ProbeResult:
-    """Use, in each fold, the predictions of the representation with the smallest inner error.
+    """Select, in each fold, the predictions of the representation with the smallest inner error.
 
     Parameters
     ----------
@@ -58,9 +58,9 @@ def select_by_inner_folds(results: Mapping[str, ProbeResult]) -> ProbeResult:
     Returns
     -------
     ProbeResult
-        Selected predictions; ``choices`` has the column ``model``. The score is that of the whole
-        procedure, including selection, whereas the highest of several scores would be biased
-        upwards.
+        Selected predictions; the column ``model`` of ``choices`` contains the selected name. Scores
+        apply to the whole procedure including selection, and are not biased upwards as the highest
+        of several scores would be.
 
     Examples
     --------

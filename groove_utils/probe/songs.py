@@ -20,7 +20,19 @@ class ProbeError(DetailedError):
 
 @dataclass(frozen=True, eq=False)
 class Songs:
-    """Identifiers (n,), targets (m), ratings (n, m), artists and styles (n,), in the same order."""
+    """Songs of a probe, with their ratings, artists and styles.
+
+    Attributes
+    ----------
+    ids : ndarray, shape (n,)
+        Identifier of each song.
+    targets : list of str
+        Names of the m targets.
+    ratings : ndarray, shape (n, m)
+        Value of each target for each song.
+    artists, styles : ndarray, shape (n,)
+        Artist and style of each song.
+    """
 
     ids: np.ndarray
     targets: list[str]
@@ -43,25 +55,25 @@ class Songs:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """Ratings as a table."""
+        """Ratings as a table, with one row per song and one column per target."""
         return pd.DataFrame(self.ratings, index=self.ids, columns=self.targets)
 
     def places(self, targets: Sequence[str]) -> list[int]:
-        """Return the positions of targets; raise an error if one is unknown."""
+        """Return the positions of the given targets; raise an error if one is unknown."""
         unknown = [name for name in targets if name not in self.targets]
         if unknown:
-            raise ProbeError(f"no such targets: {unknown}; there are {self.targets}",
+            raise ProbeError(f"no such targets: {unknown}; expected some of {self.targets}",
                              kind="unknown", column="targets", value=unknown)  # fmt: skip
         return [self.targets.index(name) for name in targets]
 
     def select(self, targets: Sequence[str]) -> Songs:
-        """Return the songs with only some of their targets."""
+        """Return the same songs with only the given targets."""
         ratings = self.ratings[:, self.places(targets)]
         return replace(self, targets=list(targets), ratings=ratings)
 
 
 def as_songs(y, artists=None, styles=None) -> Songs:
-    """Validate targets and groups; see :func:`groove_utils.stats.as_targets`.
+    """Validate targets, artists and styles; see :func:`groove_utils.stats.as_targets`.
 
     Without `artists`, each song counts as its own artist; without `styles`, all songs have the same
     style.

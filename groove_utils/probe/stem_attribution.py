@@ -28,10 +28,11 @@ def attribute_songs(
     ablation : Ablation
         Ablation with every subset of its stems.
     target : str
+        Name of the target.
     silent : DataFrame of bool, shape (n, n_stems), optional
-        Marks silent stems; indexed by song id, with one column per stem. A subset is then replaced
-        by the subset of its non-silent stems, so that a silent stem gets exactly 0. Otherwise, it
-        gets what the probe predicts from silence.
+        Marks silent stems; indexed by song id, with one column per stem. Each subset is replaced by
+        the subset of its non-silent stems, so that the value of a silent stem is exactly 0. Without
+        this table, its value depends on what the probe predicts from silence.
     n_boot, seed : int
         Number of bootstrap samples of training artists for the 95% interval, and random seed.
 
@@ -44,8 +45,8 @@ def attribute_songs(
     """
     if not ablation.is_complete:
         raise ProbeError(
-            f"{len(ablation.subsets)} of {2 ** len(ablation.stems)} subsets are given; Shapley "
-            "values of a song's prediction need all",
+            f"the ablation has {len(ablation.subsets)} of {2 ** len(ablation.stems)} subsets; "
+            "Shapley values need all subsets",
             kind="incomplete", value=len(ablation.subsets),
         )  # fmt: skip
     songs, (number,) = ablation.songs, ablation.songs.places([target])
@@ -81,7 +82,7 @@ def attribute_songs(
 
 
 def _sounding_places(ablation: Ablation, silent: pd.DataFrame) -> np.ndarray:
-    """Return the position of each subset's non-silent stems for each song, (n_subsets, n)."""
+    """Return the position of the subset without silent stems, for each subset and song."""
     missing = [stem for stem in ablation.stems if stem not in silent.columns]
     unknown = [track for track in ablation.songs.ids if track not in silent.index]
     if missing or unknown:

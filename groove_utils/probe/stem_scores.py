@@ -1,4 +1,4 @@
-"""Scores of subsets of stems, contributions of stems, and contrasts."""
+"""Scores of subsets of stems, contributions of single stems, and contrasts of scores."""
 
 from __future__ import annotations
 
@@ -31,6 +31,13 @@ def paper_scores(
 ) -> pd.DataFrame:
     """Score several subsets of stems with :func:`groove_utils.probe.paper_protocol`.
 
+    Parameters
+    ----------
+    features : mapping of tuple of str → features
+        Features of each subset of stems.
+    y, artists, styles
+        See :func:`groove_utils.probe.paper_protocol`.
+
     Returns
     -------
     DataFrame
@@ -46,7 +53,7 @@ def paper_scores(
 
 
 def ablation_scores(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
-    """Compute R² of every subset of stems, with 95% bootstrap intervals over artists.
+    """Compute the R² of each subset of stems, with 95% bootstrap intervals over artists.
 
     Returns
     -------
@@ -61,16 +68,17 @@ def ablation_scores(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
 
 
 def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
-    """Compute the contribution of each stem: alone, left out, and Shapley value.
+    """Compute three measures of each stem's contribution: alone, left out, and Shapley value.
 
     Returns
     -------
     DataFrame
         One row per stem, measure, part and target: ``stem, measure, part, target, estimate, low,
-        high`` (95%), ``se, p, p_holm, n_songs, n_artists``. ``alone`` is the R² of the stem minus
-        that of no stem, ``left out`` is the loss of R² without it, and ``Shapley`` is its mean
-        contribution over all orders; measures with missing subsets are omitted. Holm's correction
-        is over the stems and targets of one measure and part.
+        high`` (95%), ``se, p, p_holm, n_songs, n_artists``. The measure ``alone`` is the R² of the
+        stem minus that of no stem, ``left out`` is the decrease in R² when the stem is left out of
+        the mix, and ``Shapley`` is its mean contribution over all orders of adding stems. A measure
+        is omitted if it needs a subset that is missing. Holm's correction is over the stems and
+        targets of one measure and part.
     """
     tables = []
     for measure in MEASURES:
@@ -84,8 +92,8 @@ def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
             tables.append(table)
     if not tables:
         raise ProbeError(
-            f"only the mix of the stems {', '.join(ablation.stems)} is given; a contribution needs "
-            "a stem alone, or the mix without it",
+            f"the only subset is the mix of {', '.join(ablation.stems)}; expected a single stem as "
+            "well, or the mix without one stem",
             kind="only_mix", value=ablation.stems,
         )  # fmt: skip
     frame = pd.concat(tables, ignore_index=True)
@@ -95,7 +103,10 @@ def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
 
 
 def _mixing(ablation: Ablation, measure: str) -> dict[str, np.ndarray]:
-    """Return the coefficients of the subsets' scores in a measure, for the stems that have it."""
+    """Return, by stem, the coefficients of the subsets' scores in a measure of contribution.
+
+    Stems for which a subset is missing are omitted.
+    """
     units = dict(zip(map(frozenset, ablation.subsets), np.eye(len(ablation.subsets))))
     if measure == "Shapley":
         usable = ablation.is_complete and len(ablation.stems) <= MOST_PLAYERS
@@ -118,23 +129,23 @@ def contrast(
     Parameters
     ----------
     terms : sequence of (weight, Ablation, subset)
-        For instance, the interaction of drums and bass, beyond what each gives alone: ``[(1, a,
-        ("drums", "bass")), (-1, a, ("drums",)), (-1, a, ("bass",)), (1, a, ())]``; or raw compared
-        with loudness-matched stems: ``[(1, raw, s), (-1, matched, s)]``.
+        For example, the interaction of drums and bass is ``[(1, a, ("drums", "bass")), (-1, a,
+        ("drums",)), (-1, a, ("bass",)), (1, a, ())]``, and the difference between raw and
+        loudness-matched stems is ``[(1, raw, s), (-1, matched, s)]``.
 
     Returns
     -------
     DataFrame
         One row per part and target: ``part, target, estimate, low, high`` (95%), ``se, p, n_songs,
-        n_artists``. The difficulty of an artist that is common to all terms cancels.
+        n_artists``. How hard an artist is to predict in all terms alike cancels out.
     """
     if not terms:
         raise ProbeError("no terms given; expected one or more of (weight, ablation, subset)",
                          kind="empty", column="terms")  # fmt: skip
     ablations = {f"term {i}": ablation for i, (_, ablation, _) in enumerate(terms)}
     check_paired(ablations)
-    r2 = sum(weight * one.r2[one.place(subset)] for weight, one, subset in terms)
-    influence = sum(weight * one.influence[:, one.place(subset)] for weight, one, subset in terms)
+    r2 = sum(weight * a.r2[a.place(subset)] for weight, a, subset in terms)
+    influence = sum(weight * a.influence[:, a.place(subset)] for weight, a, subset in terms)
     table = _table(terms[0][1], "contrast", [""], r2[None], influence[:, None], n_boot, seed)
     return table.drop(columns="contrast")
 
@@ -149,6 +160,7 @@ def share_difference(
     ablation : Ablation
         Ablation with every subset of its stems.
     first, second : sequence of str
+        Names of the stems to add, and of the stems to subtract.
     n_boot, seed
         See :func:`contributions`.
 
@@ -161,8 +173,8 @@ def share_difference(
     unknown = [stem for stem in [*first, *second] if stem not in mixing]
     if unknown:
         raise ProbeError(
-            f"there are no Shapley values of {unknown}; they need every subset of at most "
-            f"{MOST_PLAYERS} stems, here {', '.join(ablation.stems)}",
+            f"there are no Shapley values of {unknown}; they need every subset of the stems "
+            f"({', '.join(ablation.stems)}), and at most {MOST_PLAYERS} stems",
             kind="unknown", column="stems", value=unknown,
         )  # fmt: skip
     weights = sum(mixing[stem] for stem in first) - sum(mixing[stem] for stem in second)
@@ -173,7 +185,7 @@ def share_difference(
 
 
 def _table(ablation, label, names, estimate, influence, n_boot, seed) -> pd.DataFrame:
-    """Tabulate estimates (k, parts, targets) with intervals from influences (g, k, …)."""
+    """Tabulate estimates (k, parts, targets), with intervals from influences (artists, k, …)."""
     index = pd.MultiIndex.from_product(
         [names, ablation.parts, ablation.songs.targets], names=[label, "part", "target"]
     )

@@ -20,8 +20,8 @@ def style_baseline(
 ) -> ProbeResult:
     """Predict each held-out song by the mean of its style over the training songs.
 
-    For a style without training songs, the mean of all training songs is used. Parameters and folds
-    are those of :func:`nested_ridge`.
+    If a style has no training songs, the mean of all training songs is used. For the parameters,
+    see :func:`nested_ridge`.
     """
     songs = as_songs(y, artists, styles)
     folds = outer_folds(songs, protocol, folds)
@@ -38,27 +38,29 @@ def style_baseline(
             same = split.train[style[split.train] == number]
             rows = split.test[style[split.test] == number]
             predicted[split.repeat, rows] = mean(split.train, same)
-            for one in range(len(left_out)):
-                rest = split.train[artist[split.train] != one]
-                left_out[one, split.repeat, rows] = mean(rest, same[artist[same] != one])
+            for omitted in range(len(left_out)):
+                rest = split.train[artist[split.train] != omitted]
+                left_out[omitted, split.repeat, rows] = mean(rest, same[artist[same] != omitted])
     return ProbeResult(songs, predicted, baseline, folds, leave_artist_out=left_out)
 
 
 def style_scores(result: ProbeResult, *, n_boot=2000, seed=0) -> pd.DataFrame:
-    """Compute R² between styles, within styles, and in each style, with 95% intervals.
+    """Compute R² overall, between styles, within styles, and in each style, with 95% intervals.
 
     Returns
     -------
     DataFrame
         One row per target and ``part`` (``all``, ``between``, ``within``, or a style's name):
-        ``target, part, r2, low, high, share, n_songs``. `share` is the proportion of the target's
-        sum of squares; ``all = share(between)·r2(between) + share(within)·r2(within)`` exactly.
+        ``target, part, r2, low, high, share, n_songs``. ``share`` is the part's proportion of the
+        target's total sum of squares. The R² over all songs equals exactly
+        ``share(between)·r2(between) + share(within)·r2(within)``.
 
     Notes
     -----
-    Ratings and predictions are split into style means and deviations from them. Squared errors and
-    sums of squares are then split into two parts, each with its own R². R² in a style is relative
-    to that style's mean, and counts a wrong level of the style as error.
+    Ratings and predictions are decomposed into the means of styles and deviations from these means.
+    The squared error and the total sum of squares are thereby decomposed into two parts, each with
+    its own R². The R² in a style is relative to the mean of the style, so a prediction that is too
+    high or too low for the whole style counts as error.
     """
     songs = result.songs
     estimate, low, high, *_ = result_interval(result, style_statistic, n_boot=n_boot, seed=seed)

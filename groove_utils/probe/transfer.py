@@ -1,7 +1,8 @@
-"""Transfer between styles, with training sets of equal size."""
+"""Transfer of probes between styles, with training sets of equal size."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -30,9 +31,9 @@ def matched_transfer(
 ) -> pd.DataFrame:
     """Test on one style after training on the same style, another style, or a mix of styles.
 
-    For each fold of artists of a style, the training sets have the same number of artists: other
-    artists of the same style, artists of one other style, or artists in equal numbers from all
-    styles. A difference between them is therefore not due to the amount of training.
+    For each fold of the tested style's artists, all training sets have the same number of artists:
+    other artists of the same style, artists of one other style, or artists from all styles in equal
+    numbers. A difference between their scores is therefore not due to the amount of training data.
 
     Parameters
     ----------
@@ -48,8 +49,9 @@ def matched_transfer(
         style, or ``mean`` over styles), ``target`` and ``score`` (``r2``, ``spearman``), with
         ``estimate, low, high`` and ``n_train``, the mean number of training songs. Two further rows
         per target and score contain the differences of the means: ``same − another`` and ``same −
-        mixed``. R² is relative to the mean of the test style, so a wrong level counts as error;
-        Spearman's ρ ignores it. Styles with fewer than four artists are excluded.
+        mixed``. R² is relative to the mean of the test style, so predictions that are all too high
+        or too low count as error; Spearman's ρ ignores this. Styles with fewer than four artists
+        are excluded.
 
     Raises
     ------
@@ -63,10 +65,11 @@ def matched_transfer(
              if len(set(songs.artists[style == name])) >= FEWEST_ARTISTS]  # fmt: skip
     if len(names) < 2:
         raise ProbeError(
-            f"{len(names)} styles have {FEWEST_ARTISTS} artists or more; transfer needs two",
+            f"the number of styles with {FEWEST_ARTISTS} artists or more is {len(names)}; transfer "
+            "needs two",
             kind="one_style", value=names,
         )  # fmt: skip
-    found: dict[tuple[str, str], dict] = {}
+    all_scores: dict[tuple[str, str], dict] = {}
     for test in names:
         parts: dict[str, list] = {source: [] for source in SOURCES}
         for source, splits in _training_sets(songs, test, names, protocol):
@@ -77,23 +80,23 @@ def matched_transfer(
             scores = _influence(songs, splits, fits)
             scores["n_train"] = np.mean([len(split.train) for split in splits])
             parts[source].append(scores)
-        found |= {(source, test): _mean(scores) for source, scores in parts.items()}
+        all_scores |= {(source, test): _mean(scores) for source, scores in parts.items()}
     for source in SOURCES:
-        found[source, "mean"] = _mean([found[source, name] for name in names])
+        all_scores[source, "mean"] = _mean([all_scores[source, name] for name in names])
     for label, other in (("same − another", SOURCES[1]), ("same − mixed", SOURCES[2])):
-        pair = found[SOURCES[0], "mean"], found[other, "mean"]
-        found[label, "mean"] = {
+        pair = all_scores[SOURCES[0], "mean"], all_scores[other, "mean"]
+        all_scores[label, "mean"] = {
             score: [a - b for a, b in zip(pair[0][score], pair[1][score])] for score in SCORES
         }
     tables = [
         _table(songs, scores, n_boot, protocol.seed).assign(train=train, test=test)
-        for (train, test), scores in found.items()
+        for (train, test), scores in all_scores.items()
     ]
     return pd.concat(tables, ignore_index=True)
 
 
 def _training_sets(songs: Songs, test: str, names, protocol: Protocol):
-    """List splits by source of training songs, with equal numbers of artists."""
+    """List (source of training songs, splits), with equal numbers of artists in all sources."""
     style, artist = songs.styles.astype(str), songs.artist_codes
     of_style = {name: np.flatnonzero(style == name) for name in names}
     inside = of_style[test]
@@ -116,16 +119,16 @@ def _training_sets(songs: Songs, test: str, names, protocol: Protocol):
         chosen = {(SOURCES[2], ""): [(name, pools[name][i]) for name, i in turns]}
         for name, pool in pools.items():
             source = SOURCES[0] if name == test else SOURCES[1]
-            chosen[source, name] = [(name, one) for one in pool[:size]]
+            chosen[source, name] = [(name, number) for number in pool[:size]]
         for key, pairs in chosen.items():
-            train = [of_style[name][artist[of_style[name]] == one] for name, one in pairs]
-            one = Split(split.repeat, split.fold, np.sort(np.concatenate(train)), held)
-            splits.setdefault(key, []).append(one)
+            train = [of_style[name][artist[of_style[name]] == number] for name, number in pairs]
+            matched = replace(split, train=np.sort(np.concatenate(train)), test=held)
+            splits.setdefault(key, []).append(matched)
     return [(source, several) for (source, _), several in splits.items()]
 
 
 def _influence(songs, splits, fits) -> dict[str, list]:
-    """Compute estimate and influences of artists for each score, over the tested songs only."""
+    """Compute each score over the tested songs, and the influence of each artist on the score."""
     predicted, left_out = (
         assemble(splits, fits, name, len(songs)) for name in ("predicted", "leave_artist_out")
     )
@@ -135,8 +138,8 @@ def _influence(songs, splits, fits) -> dict[str, list]:
     folds = np.zeros(predicted.shape[:2], int)
     result = ProbeResult(songs, predicted, predicted, folds, leave_artist_out=left_out)
 
-    def statistic(one, score):
-        of_weights = score_statistic(one, score)
+    def statistic(result, score):
+        of_weights = score_statistic(result, score)
         return lambda w: of_weights(w * tested)
 
     return {
@@ -145,12 +148,12 @@ def _influence(songs, splits, fits) -> dict[str, list]:
 
 
 def _mean(several: list[dict]) -> dict:
-    """Average estimates, influences and numbers of songs."""
+    """Average the estimates, influences and numbers of training songs of several results."""
     mean = {
-        score: [np.mean(side, axis=0) for side in zip(*(one[score] for one in several))]
+        score: [np.mean(side, axis=0) for side in zip(*(result[score] for result in several))]
         for score in SCORES
     }
-    return mean | {"n_train": np.mean([one["n_train"] for one in several])}
+    return mean | {"n_train": np.mean([result["n_train"] for result in several])}
 
 
 def _table(songs, scores, n_boot, seed) -> pd.DataFrame:
