@@ -1,7 +1,7 @@
 """Generated songs with true stems, and simulated listeners with known effects.
 
-`make_demo` writes the book's default study, on which every method is tested against its truth;
-`make_genre_corpus` renders songs in eight styles for the chapters on genre.
+`make_demo` writes the book's default study, for which the truth is known, so that every method can
+be tested; `make_genre_corpus` renders songs in eight styles for the chapters on genre.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
-"""Parts of the demo study's songs, as notes: drums, bass, chords and a lead voice.
+"""Notes of the demo study's songs: drums, bass, chords and a lead voice.
 
-Figures are bars of sixteenths (see :func:`groove_utils.synth.patterns.from_text`); each part
-chooses from those of its style.
+Each part chooses among rhythmic figures of the song's style. A figure is a bar of sixteenths (see
+:func:`groove_utils.synth.patterns.from_text`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DRUM_KEYS = {
     "tom_low": 43, "clap": 39, "rim": 37, "tambourine": 54, "cowbell": 56, "shaker": 70,
     "conga_high": 63, "conga_low": 64,
 }  # fmt: skip
-# players whose timing offset a drum shares; the others share the kick's
+# player whose timing offset applies to a drum; to all others, the kick's applies
 PLAYERS = {
     "snare": "snare", "clap": "snare", "rim": "snare", "hat": "hat", "open_hat": "hat",
     "ride": "hat", "shaker": "hat", "tambourine": "hat",
@@ -80,7 +80,7 @@ ORGAN, GUITARS, STRUMMED, DISTORTED = 18, (26, 27), (25, 26, 27), 30  # programs
 
 
 def play_drums(rng, drums: dict[str, np.ndarray], clock: Clock) -> list[Note]:
-    """Turn a drum pattern (see :func:`groove_utils.synth.patterns.draw_drums`) into notes."""
+    """Convert a drum pattern (see :func:`groove_utils.synth.patterns.draw_drums`) to notes."""
     notes = []
     for name, grid in drums.items():
         for bar, step in zip(*np.nonzero(grid)):
@@ -106,7 +106,7 @@ def draw_progression(rng, style: str, n_bars: int) -> list[tuple[int, str]]:
 
 
 def nearest_pitch(pitch_class: int, centre: int) -> int:
-    """Return the pitch of a pitch class that is nearest to a MIDI note."""
+    """Return the MIDI note of a pitch class that is nearest to the MIDI note `centre`."""
     return int(centre + (pitch_class - centre + 6) % 12 - 6)
 
 
@@ -120,21 +120,22 @@ def play_bass(
     coupling: float,
     clock: Clock,
 ) -> tuple[list[Note], np.ndarray]:
-    """Play a bass line that follows the kick to the degree of the coupling, and otherwise a figure.
+    """Generate a bass line from the kick pattern and from bass figures of the style.
 
-    Return the notes, and their grid positions as a bool array of shape (n_bars, 16).
+    The higher `coupling` is, the more it follows the kick. Return the notes, and their grid
+    positions as a bool array of shape (n_bars, 16).
     """
     n_bars = len(chords)
     centre = int(rng.integers(36, 42))
     figures = BASS_FIGURES[style]
-    two = np.stack([from_text(figures[i]) > 0 for i in rng.integers(len(figures), size=2)])
-    two[1] = np.where(rng.random(STEPS) < 0.7, two[0], two[1])
+    two_bars = np.stack([from_text(figures[i]) > 0 for i in rng.integers(len(figures), size=2)])
+    two_bars[1] = np.where(rng.random(STEPS) < 0.7, two_bars[0], two_bars[1])
     keep = rng.random((2, STEPS)) < (1.05 - coupling) * (0.6 + 0.8 * density)
     follow = rng.random((2, STEPS)) < 0.15 + 0.9 * coupling
     grid = np.zeros((n_bars, STEPS), bool)
     for bar in range(n_bars):
         which = bar % 2
-        grid[bar] = (kick[bar] > 0) & follow[which] | two[which] & keep[which]
+        grid[bar] = (kick[bar] > 0) & follow[which] | two_bars[which] & keep[which]
         grid[bar, 0] |= bar == 0 or rng.random() < 0.8
     short = {"funk": 0.55, "pop": 0.85, "rock": 0.92}[style]
     steps = np.flatnonzero(grid)
@@ -146,7 +147,7 @@ def play_bass(
             pitch += int(rng.choice([0, 12, 10, 7, -2], p=[0.4, 0.22, 0.14, 0.16, 0.08]))
         elif step and style == "pop":
             pitch += int(rng.choice([0, 7, 12], p=[0.8, 0.12, 0.08]))
-        elif step >= 12 and rng.random() < 0.35:  # lead into the next chord
+        elif step >= 12 and rng.random() < 0.35:  # approach the root of the next chord
             following = nearest_pitch((key + chords[(bar + 1) % n_bars][0]) % 12, centre)
             pitch = following + int(rng.choice([-2, 2, -1]))
         velocity = int(np.clip((112 if step % 4 == 0 else 98) + rng.normal(0, 6), 50, 127))
@@ -167,13 +168,13 @@ def voice_chord(chord: tuple[int, str], key: int, centre: int) -> list[int]:
 
 
 class Hands:
-    """Hands of a chord player, which strike several notes at once and collect them."""
+    """Hands of a chord player; the notes that they strike are collected in `notes`."""
 
     def __init__(self, rng, clock: Clock):
         self.rng, self.clock, self.notes = rng, clock, []
 
     def strike(self, part, bar, step, sixteenths, pitches, velocity, *, least=0.0, spread=0.0):
-        """Strike pitches together, or one after the other `spread` seconds apart."""
+        """Add the notes of a chord, which start together or `spread` seconds apart."""
         start = self.clock.time(bar, step, share=0.7)
         length = max(least, sixteenths * self.clock.sixteenth)
         for i, pitch in enumerate(pitches):
@@ -186,18 +187,18 @@ class Hands:
 def play_chords(
     rng, band: Band, chords: list[tuple[int, str]], key: int, density: float, clock: Clock
 ) -> list[Note]:
-    """Play the chords of two instruments: the first by a figure, the second in a typical way."""
+    """Generate two chord parts: the first from figures, the second typical of the style."""
     style, first = band.style, band.parts["chords"].program
     figures = CHORD_FIGURES[style]
-    two = [from_text(figures[i]) > 0 for i in rng.integers(len(figures), size=2)]
-    two[1] = two[0] if rng.random() < 0.6 else two[1]
+    two_bars = [from_text(figures[i]) > 0 for i in rng.integers(len(figures), size=2)]
+    two_bars[1] = two_bars[0] if rng.random() < 0.6 else two_bars[1]
     centre = {"funk": 64, "pop": 62, "rock": 47}[style] + int(rng.integers(-2, 3))
     staccato, longest = {"funk": (0.45, 1.3), "pop": (0.9, 16), "rock": (0.95, 16)}[style]
     spread = 0.006 if first in STRUMMED else 0.0
     hands = Hands(rng, clock)
     for bar, chord in enumerate(chords):
         pitches = voice_chord(chord, key, centre)
-        steps = np.flatnonzero(two[bar % 2])
+        steps = np.flatnonzero(two_bars[bar % 2])
         for step, gap in zip(steps.tolist(), np.diff(steps, append=STEPS)):
             velocity = 96 if step % 4 == 0 else 84
             sixteenths = min(gap * staccato, longest)
@@ -205,7 +206,7 @@ def play_chords(
                 "chords", bar, step, sixteenths, pitches, velocity, least=0.08, spread=spread
             )
         if style == "funk" and first in GUITARS:  # muted scratches
-            for step in np.flatnonzero(~two[bar % 2]).tolist():
+            for step in np.flatnonzero(~two_bars[bar % 2]).tolist():
                 if rng.random() < 0.55 * density:
                     hands.strike("chords", bar, step, 0, pitches[-2:], 52, least=0.035)
     _play_second(hands, band, chords, key)
@@ -213,7 +214,10 @@ def play_chords(
 
 
 def _play_second(hands: Hands, band: Band, chords, key: int) -> None:
-    """Add the second instrument: stabs in funk, long chords in pop, half bars in rock."""
+    """Add the second chord part: stabs in funk, long chords in pop, half-bar chords in rock.
+
+    A second distorted guitar in rock doubles the first instead.
+    """
     rng, program = hands.rng, band.parts["second"].program
     if band.style == "funk":
         stab = np.flatnonzero(from_text(STABS[rng.integers(len(STABS))]))
@@ -247,7 +251,7 @@ def play_lead(
     phrases: Sequence[str] = PHRASES,
     centres: tuple[int, int] = (64, 70),
 ) -> list[Note]:
-    """Sing a two-bar phrase that returns with a different ending, with rests for breathing.
+    """Generate a lead melody: a two-bar phrase that is repeated with different endings, and rests.
 
     By default, the scale is that of the band's style.
     """

@@ -1,7 +1,6 @@
 """Bands of the demo study: style, instruments, mix and timing habits.
 
-The songs of a band share these, so that songs by the same band are alike, as in real music
-
+All songs of a band share these properties, so songs by the same band are similar, as in real music
 (appendix "The demo study and its truth").
 """
 
@@ -15,7 +14,7 @@ __all__ = ["AIMS", "STYLES", "Band", "Part", "draw_band"]
 
 STYLES = ("funk", "pop", "rock")
 
-# by style: mean, and SD between and within bands, of a song's target values
+# target values of songs, by style: mean, SD between bands, SD within bands
 AIMS = {
     "syncopation": {
         "funk": (0.54, 0.12, 0.14), "pop": (0.40, 0.12, 0.17), "rock": (0.37, 0.11, 0.16),
@@ -26,7 +25,7 @@ AIMS = {
     "coupling": {"funk": (0.68, 0.13, 0.13), "pop": (0.66, 0.14, 0.16), "rock": (0.62, 0.14, 0.16)},
     "loudness": {"funk": (-17.4, 0.9, 0.4), "pop": (-16.8, 0.9, 0.4), "rock": (-15.4, 0.8, 0.4)},
 }  # fmt: skip
-# General MIDI programs (and kits, in bank 128) that a style chooses from, with probabilities
+# General MIDI programs (kits are in bank 128) of each style, with probabilities
 INSTRUMENTS = {
     "funk": {
         "kit": ([0, 8, 40], [0.45, 0.45, 0.1]), "bass": ([33, 36, 37, 38], None),
@@ -49,11 +48,24 @@ OVERDRIVEN, DISTORTED = 29, 30  # guitars
 
 @dataclass(frozen=True)
 class Part:
-    """Sound of a part.
+    """Sound of one part of a band.
 
-    Stem and preset; level in dB; panning (−1 left … 1 right); reverb send; tuning, vibrato, scoop
-    and longest release as in :func:`groove_utils.synth.soundfont.render_note`; drive, the input
-    level of a saturating amplifier (0: none).
+    Attributes
+    ----------
+    stem : str
+        Stem that contains the part.
+    bank, program : int
+        General MIDI preset.
+    gain : float
+        Level in dB, relative to the usual balance.
+    pan : float
+        Position from −1 (left) to 1 (right).
+    room : float
+        Level of the reverberation.
+    cents, vibrato, scoop, release
+        See :func:`groove_utils.synth.soundfont.render_note`.
+    drive : float
+        Input level of a saturating amplifier; 0 for none.
     """
 
     stem: str
@@ -83,14 +95,14 @@ class Band:
 
 
 def draw_band(seed: int, index: int) -> Band:
-    """Draw the `index`-th band of a study; styles alternate, so multiples of 3 bands are balanced.
+    """Draw one band of a study; with a multiple of 3 bands, all styles are equally frequent.
 
     Parameters
     ----------
     seed : int
         Seed of the study.
     index : int
-        0, 1, …; the band does not depend on the number of bands.
+        Number of the band: 0, 1, … The band does not depend on the total number of bands.
 
     Returns
     -------
@@ -117,7 +129,10 @@ def draw_band(seed: int, index: int) -> Band:
 
 
 def _draw_parts(rng, kit: int, bass: int, chords: int, second: int) -> dict[str, Part]:
-    """Draw the mix of a band with given instruments; the order of random draws is fixed."""
+    """Draw the sound of each part for given instruments.
+
+    Another order of the random draws would change all songs.
+    """
     lead, side = int(rng.choice([52, 53, 54, 85])), rng.choice([-1, 1])
     room = float(rng.uniform(0.05, 0.22))
 

@@ -1,12 +1,9 @@
 """Effects that a mixed model estimates from ratings that are rounded and clipped to a scale.
 
-Listeners cannot give a rating of 120. The ends of the scale compress ratings, so a linear mixed
-
-model of the observed ratings estimates values that differ from those used in the simulation, no
-
-matter how many ratings there are. Chapter 09-mixed-models and the page "The demo study and its
-
-truth" use them.
+Listeners cannot give a rating of 120. The ends of the scale compress ratings, so the estimates of a
+linear mixed model differ from the effects used in the simulation, no matter how many ratings there
+are. Chapter 09-mixed-models and the page "The demo study and its truth" compare estimates with the
+effects computed here.
 """
 
 from __future__ import annotations
@@ -38,22 +35,24 @@ def effects_as_rated(
     n_songs: int = 384,
     n_draws: int = 6,
 ) -> pd.DataFrame:
-    """Compute the effects that remain once ratings are rounded and clipped.
+    """Compute the effects that a mixed model would estimate from rounded and clipped ratings.
 
-    Large studies in which every listener rates every song are simulated and analysed with and
-    without clipping. The change in each estimate is applied to the known value, so that sampling
-    error cancels.
+    Large studies in which every listener rates every song are simulated, and analysed with and
+    without rounding and clipping. The change in each estimate is applied to the known value, so
+    that sampling error cancels out.
 
     Parameters
     ----------
     songs : DataFrame
-        See :func:`simulate_listeners`. The songs' covariates are repeated, with new intercepts.
+        See :func:`simulate_listeners`. The songs' covariates are used repeatedly, with new
+        intercepts.
     effects : Effects, optional
         :func:`default_effects` by default.
     seed : int
+        Random seed.
     n_listeners, n_songs : int
         Size of each large study, at least 50 and 16. The whole set of songs is repeated until there
-        are this many.
+        are at least `n_songs`.
     n_draws : int
         Number of large studies to average over; with six, each value has an error of about 1%.
 
@@ -61,8 +60,8 @@ def effects_as_rated(
     -------
     DataFrame
         Columns ``component`` (fixed, sd or style_mean), ``term, question, value``, as in
-        :meth:`Effects.table`. With a single style, a listener's level and liking of the style
-        cannot be separated.
+        :meth:`Effects.table`. If there is only one style, a listener's intercept and liking of the
+        style cannot be separated.
 
     Raises
     ------
@@ -74,7 +73,7 @@ def effects_as_rated(
     if n_listeners < 50 or n_songs < 16 or n_draws < 1:
         raise SimulationError(
             f"{n_draws} draws of {n_listeners} listeners and {n_songs} songs are too few to "
-            "estimate the effects; expected at least 1 of 50 and 16.",
+            "estimate the effects; expected at least 1 draw of 50 listeners and 16 songs.",
             kind="too_few", value=(n_draws, n_listeners, n_songs),
         )  # fmt: skip
     copies = -(-n_songs // len(songs))
@@ -92,7 +91,7 @@ def effects_as_rated(
     drawn, rated = (
         [np.mean(values, axis=0) for values in zip(*estimates[first::2])] for first in (0, 1)
     )
-    spread = effects.sd.to_numpy() != 0  # elsewhere, nothing is compressed
+    spread = effects.sd.to_numpy() != 0  # an SD of 0 remains 0
     ratio = np.divide(rated[1], drawn[1], out=np.ones_like(drawn[1]), where=spread)
     fixed = effects.fixed + rated[0] - drawn[0]
     style_mean = pd.DataFrame(
@@ -106,11 +105,11 @@ def effects_as_rated(
 def _estimate(
     y: np.ndarray, covariates: np.ndarray, style_of: np.ndarray, draw: Draw
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Estimate fixed effects, variances and means of styles of a complete study.
+    """Estimate fixed effects, variances and style means from a study without missing ratings.
 
-    Values are in the order of their tables and are estimated by least squares and moments: song
-    means are regressed on styles and song covariates, and each listener's deviations from them on
-    style and syncopation. The intercept is the mean over the styles.
+    The estimates have the order of the tables of :class:`Effects`. They are obtained by least
+    squares and moments: song means are regressed on styles and song covariates, and each listener's
+    deviations from the song means on style and syncopation. The intercept is the mean over styles.
     """
     musicianship, inclination = (x - x.mean() for x in (draw.musicianship, draw.inclination))
     n_listeners, n_songs, _ = y.shape

@@ -1,4 +1,4 @@
-"""Composition of the demo study's songs, from a band's habits to every note."""
+"""Composition of the demo study's songs from the habits of their bands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEMPO_RANGE = (84.0, 164.0)  # BPM
 
 
 def compose(seed: int, band_index: int, song_index: int) -> Song:
-    """Compose one song.
+    """Compose one song of the demo study.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def compose(seed: int, band_index: int, song_index: int) -> Song:
     Returns
     -------
     Song
-        Whole bars of 4/4, with a duration as close to 12 s as possible.
+        Song of four or more whole bars of 4/4, as close to 12 s as possible.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def compose(seed: int, band_index: int, song_index: int) -> Song:
     syncopation = float(np.clip(aim["syncopation"], 0, 1))
     density = float(np.clip(aim["density"], 0, 1))
     coupling = float(np.clip(aim["coupling"], 0.1, 1))
-    # a loose take: the band's own timing offsets, exaggerated
+    # in some songs, the band's timing is loose: its offsets are exaggerated
     loose = rng.random() < band.habits["looseness"]
     stretch = float(rng.uniform(2.5, 5.5)) if loose else 1.0
     offsets = {"kick": 0.0}

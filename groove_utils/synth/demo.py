@@ -57,20 +57,21 @@ def make_demo(
 ) -> Path:
     """Generate the demo study, or complete or update an existing one.
 
-    Existing songs made from the same score, renderer and SoundFont are kept. Files are written
-    atomically, so an interrupted run can be repeated. On one machine, every run produces the same
-    bytes, whatever `n_jobs` is.
+    Existing songs that were rendered from the same score with the same code and SoundFont are kept.
+    Files are written atomically, so an interrupted run can be repeated. On the same machine, every
+    run produces the same bytes, whatever `n_jobs` is.
 
     Parameters
     ----------
     folder : path-like
-        The study folder to write. Songs of an earlier, larger run are removed.
+        Study folder to write. Songs that are not part of this study are removed.
     seed : int
         Seed of all random draws.
     n_bands, songs_per_band : int
-        At least 1; styles alternate, so multiples of 3 bands are balanced.
+        Number of bands, and of songs per band, at least 1. With a multiple of 3 bands, all styles
+        are equally frequent.
     n_listeners, songs_per_listener : int
-        Number of simulated listeners, and of songs that each of them rates.
+        Number of simulated listeners, and of songs that each listener rates.
     n_jobs : int
         Number of processes that render in parallel.
     progress : bool
@@ -79,12 +80,13 @@ def make_demo(
     Returns
     -------
     pathlib.Path
-        The folder: ``study.yml, tracks.csv, listeners.csv, ratings.csv, audio/, stems/, truth/``.
+        The folder, with ``study.yml, tracks.csv, listeners.csv, ratings.csv, audio/, stems/`` and
+        ``truth/``.
 
     Raises
     ------
     SimulationError
-        If a count is below 1, or listeners are to rate more songs than there are.
+        If a count is below 1, or `songs_per_listener` exceeds the number of songs.
     """
     _check_counts(n_bands, songs_per_band, n_listeners, songs_per_listener)
     folder = Path(folder)
@@ -103,7 +105,7 @@ def make_demo(
         for song in songs
     )
     write_if_changed(folder / "truth" / "songs.csv", _csv(truth))
-    # read back, so that ratings depend on the numbers as written, not on their last digits
+    # read the table back, so that ratings depend on the rounded numbers in the file
     truth = pd.read_csv(folder / "truth" / "songs.csv")
     simulated = simulate_listeners(
         truth, seed=seed, n_listeners=n_listeners, songs_per_listener=songs_per_listener
@@ -135,8 +137,8 @@ def _check_counts(
         most = n_bands * songs_per_band if name == "songs_per_listener" else count
         if not 1 <= count <= most:
             raise SimulationError(
-                f"{name} is {count}, expected 1 or more, and no listener can rate more than "
-                f"{n_bands} × {songs_per_band} songs.",
+                f"{name} is {count}; expected 1 or more, and at most {n_bands} × {songs_per_band} "
+                "songs per listener.",
                 kind="out_of_range", column=name, value=count,
             )  # fmt: skip
 
@@ -147,7 +149,7 @@ def _render_all(folder: Path, songs: list[Song], n_jobs: int, progress: bool) ->
     missing = [song for song in songs if levels[song.track_id] is None]
     if missing:
         work = (delayed(_render_song)(folder, song) for song in missing)
-        # songs of a band share notes, which a process caches: one batch per band
+        # songs of a band share notes, which each process caches, so a batch is one band
         n_songs = max(Counter(song.band.name for song in missing).values())
         done = Parallel(n_jobs=n_jobs, return_as="generator", batch_size=n_songs)(work)
         shown = {"desc": "Rendering songs", "unit": "song", "disable": not progress}
@@ -173,7 +175,7 @@ def _key(song: Song) -> str:
 
 
 def _rendered_levels(folder: Path, song: Song) -> dict | None:
-    """Return a song's levels if its files are intact and made from this score, otherwise None."""
+    """Return a song's levels if its files are undamaged and up to date, otherwise None."""
     manifest, sounds = _paths(folder, song)
     if not all(path.is_file() for path in [manifest, *sounds.values()]):
         return None
@@ -195,7 +197,7 @@ def _render_song(folder: Path, song: Song) -> tuple[str, dict]:
 
 
 def _remove_other_songs(folder: Path, wanted: set[str]) -> None:
-    """Remove songs of an earlier run that are not in this study."""
+    """Remove the files of songs that are not in this study."""
     for path in [*folder.glob("audio/*.flac"), *folder.glob("truth/rendered/*.yml")]:
         if path.stem not in wanted and not path.name.startswith("."):
             path.unlink()
@@ -205,7 +207,7 @@ def _remove_other_songs(folder: Path, wanted: set[str]) -> None:
 
 
 def _remove_temporary_files(folder: Path) -> None:
-    """Remove partial files of an interrupted run; a running one takes about a second per file."""
+    """Remove partial files that are older than a minute, which interrupted runs have left."""
     for path in folder.rglob(".*-*"):
         if path.is_file() and time.time() - path.stat().st_mtime > 60:
             path.unlink(missing_ok=True)
@@ -239,7 +241,7 @@ def _csv(table: pd.DataFrame) -> str:
 
 
 def _study_yml(seed, n_bands, n_listeners):
-    # the derived score has its own scale: its values at the two ends of the rating scale
+    # the scale of the derived score: its values at both ends of the rating scale
     ends = [float(groove_score(pd.DataFrame([dict.fromkeys(RATED, v)]))[0]) for v in SCALE]
     queries = {**QUESTIONS, "groove": {"wording": QUESTIONS["groove"], "scale": ends}}
     demo = get_dataset("demo")

@@ -1,4 +1,4 @@
-"""Effects of a mixing desk: saturation, balance, room, echo, ducking and limiting."""
+"""Audio effects of a mixing desk: saturation, panning, room, echo, ducking and limiting."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def design_filter(order: int, hz: float | tuple[float, float], kind: str, sr: in
 
 
 def saturate(y: np.ndarray, drive: float) -> np.ndarray:
-    """Apply a valve amplifier's saturation curve; `drive` is the level of the 99th percentile."""
+    """Apply a valve amplifier's saturation curve; `drive` is the 99th percentile of its input."""
     scale = drive / max(float(np.quantile(np.abs(y), 0.99)), 1e-9)
     return np.tanh(scale * y) / scale
 
@@ -46,9 +46,13 @@ def room_impulse(seed: int, seconds: float, sr: int, n_channels: int = 2) -> np.
     Parameters
     ----------
     seed : int
+        Random seed.
     seconds : float
-        Reverberation time: time in which the response decays by 60 dB.
-    sr, n_channels : int
+        Reverberation time, in which the response decays by 60 dB.
+    sr : int
+        Sample rate in Hz.
+    n_channels : int
+        Number of channels, each with independent noise.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def room_impulse(seed: int, seconds: float, sr: int, n_channels: int = 2) -> np.
     rng = np.random.default_rng([seed, 3])
     n = int(seconds * sr)
     noise = rng.standard_normal((n_channels, n)) * 10 ** (-3 * (np.arange(n) / sr) / seconds)
-    noise[:, : int(0.008 * sr)] = 0  # the first reflections arrive later
+    noise[:, : int(0.008 * sr)] = 0  # the first reflections arrive after 8 ms
     noise = sosfilt(design_filter(2, (180, 6500), "bandpass", sr), noise)
     return noise / np.sqrt((noise**2).sum(axis=1, keepdims=True))
 
@@ -86,15 +90,19 @@ def duck(times: np.ndarray, n_samples: int, depth: float, seconds: float, sr: in
     ----------
     times : ndarray of float
         Times in seconds at which the gain falls to ``1 − depth``.
-    n_samples, sr : int
+    n_samples : int
+        Length of the curve.
     depth : float
         0 (no effect) to 1.
     seconds : float
-        Time constant of the recovery.
+        Time constant of the recovery in seconds.
+    sr : int
+        Sample rate in Hz.
 
     Returns
     -------
     ndarray of float64, shape (n_samples,)
+        Gain, from ``1 − depth`` to 1.
 
     Examples
     --------
@@ -110,7 +118,7 @@ def duck(times: np.ndarray, n_samples: int, depth: float, seconds: float, sr: in
 
 
 def limiter_gain(mix: np.ndarray, sr: int) -> np.ndarray:
-    """Compute a gain, smooth over 5 ms, that keeps a mix (n_channels, n_samples) below 0.93."""
-    need = np.minimum(1.0, PEAK / np.maximum(np.abs(mix).max(axis=0), 1e-9))
+    """Compute a gain curve, smoothed over 5 ms, that limits the peaks of a mix to 0.93."""
+    gain = np.minimum(1.0, PEAK / np.maximum(np.abs(mix).max(axis=0), 1e-9))
     width = int(0.005 * sr) | 1
-    return uniform_filter1d(minimum_filter1d(need, 2 * width + 1), width)
+    return uniform_filter1d(minimum_filter1d(gain, 2 * width + 1), width)

@@ -1,7 +1,7 @@
-"""True features of a demo song, counted from its score, and levels measured from its sound.
+"""True features of a demo song, computed from its score, and levels measured from its audio.
 
-They are columns of ``truth/songs.csv`` (appendix "The demo study and its truth") and describe the
-score as played, not the target values from which it was generated.
+These features are columns of ``truth/songs.csv`` (appendix "The demo study and its truth"). They
+describe the score as played, not the target values from which it was generated.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ CYMBALS = ("hat", "open_hat", "ride", "crash")
 
 
 def score_features(song: Song) -> dict[str, float]:
-    """Count a song's rhythmic features from its score.
+    """Compute a song's rhythmic features from its score.
 
     Returns
     -------
     dict of str to float
-        ``tempo`` in BPM; ``swing_ratio`` (first sixteenth to second, 1 is straight);
+        ``tempo`` in BPM; ``swing_ratio`` (first sixteenth / second; 1 is straight);
         ``syncopation`` (Witek et al. 2014, drums, per bar); ``syncopation_lhl`` (kick and snare as
         one stream, per bar); ``event_density`` (distinct moments per second at which any instrument
         starts a note); ``drum_density`` (drum strokes per second); ``microtiming_ms`` (mean
@@ -56,7 +56,7 @@ def score_features(song: Song) -> dict[str, float]:
 
 
 def level_features(stems: dict[str, np.ndarray]) -> dict[str, float]:
-    """Measure levels of a song rendered by :func:`groove_utils.synth.rendering.render`.
+    """Measure levels of the output of :func:`groove_utils.synth.rendering.render`.
 
     Returns
     -------

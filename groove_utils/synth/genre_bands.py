@@ -1,8 +1,7 @@
 """Bands of the genre corpus: their figures, instruments and mix.
 
-A band has a style, and may be a crossover, which borrows some of its roles (drums, bass, harmony,
-
-…) from a related style, as real bands do.
+Each band has a style. Some are crossover bands, which borrow some roles (drums, bass, harmony, …)
+from a related style, as real bands do.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ __all__ = ["ROLES", "GenreBand", "draw_genre_band"]
 
 ROLES = ("tempo", "drums", "bass", "harmony", "chords", "second", "lead", "instruments", "mix")
 BORROWED = 0.33  # probability that a crossover band borrows a role
-N_FIGURES = 3  # number of figures that a band plays in each role
-STILL = (0.0, 0.0, 0.0)  # no vibrato
-VOICES = (52, 53, 54, 85)  # programs that stand for singers
+N_FIGURES = 3  # number of figures that a band chooses from in each role
+NO_VIBRATO = (0.0, 0.0, 0.0)
+VOICES = (52, 53, 54, 85)  # programs that represent singers
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,13 @@ class GenreBand:
     Attributes
     ----------
     band : Band
-        Habits of timing, and the sound of each part.
+        Name, style, timing habits, and sound of each part.
     crossover : str
-        Related style that the band borrows from; empty for none.
+        Related style that the band borrows from; empty if there is none.
     sources : dict of str to str
-        Style of each of :data:`ROLES`.
+        Style that the band follows in each of :data:`ROLES`.
     figures : dict of str to list
-        Figures that its songs choose from, by role.
+        Figures that songs of the band choose from, by role.
     mix : dict of str to float
         Settings of the mixing desk.
     """
@@ -48,12 +47,12 @@ class GenreBand:
     mix: dict[str, float]
 
     def sheet(self, role: str) -> dict:
-        """Return the style sheet that a role follows."""
+        """Return the style sheet that the band follows in a role."""
         return style_sheet(self.sources[role])
 
 
 def draw_genre_band(style: str, index: int, seed: int = 0) -> GenreBand:
-    """Draw a band, which depends only on its style, number and seed.
+    """Draw one band of the genre corpus, which depends only on style, index and seed.
 
     Examples
     --------
@@ -133,7 +132,7 @@ def _draw_parts(rng, instruments: dict, mix: dict) -> dict[str, Part]:
             pan=0.0,
             room=float(room * {"bass": 0.0, "second": 1.3, "lead": 1.6}.get(name, 1.0)),
             cents=float(rng.normal(0, 60)) if name == "drums" else tune,
-            vibrato=(rng.uniform(15, 35), rng.uniform(4.8, 6.2), 0.25) if voice else STILL,
+            vibrato=(rng.uniform(15, 35), rng.uniform(4.8, 6.2), 0.25) if voice else NO_VIBRATO,
             scoop=float(rng.uniform(30, 120)) if voice else 0.0,
             release=0.8 if name in ("chords", "second") else 0.3,
             drive=float(drive),

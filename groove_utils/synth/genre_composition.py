@@ -1,4 +1,4 @@
-"""Composition of the genre corpus's songs, from a band's habits to every note."""
+"""Composition of the genre corpus's songs from the habits of their bands."""
 
 from __future__ import annotations
 
@@ -43,14 +43,15 @@ def compose_genre_song(
     seed : int
         Seed of the corpus.
     tempo : float, optional
-        Tempo in BPM, at most 176; by default, the band's own. Whatever it is, the notes are the
-        same, but a song at a given tempo is not the song of the corpus.
+        Tempo in BPM, at most 176; by default, it is drawn from the band's tempi. Songs at different
+        given tempi have the same notes, but differ from the song with the default tempo.
 
     Returns
     -------
     song : Song
         The song. Its tempo refers to the notated beat; a bar has 16 sixteenths.
     band : GenreBand
+        The band that plays the song.
 
     Examples
     --------
@@ -61,7 +62,7 @@ def compose_genre_song(
     group = draw_genre_band(style, band, seed)
     rng = np.random.default_rng([seed, 12, GENRES.index(style), band, song])
     habits, drawn = group.band.habits, _draw_tempo(rng, group)
-    fastest = drawn if tempo is None else TEMPO_RANGE[1]  # as many notes at every given tempo
+    fastest = drawn if tempo is None else TEMPO_RANGE[1]  # equal numbers of bars at given tempi
     tempo = drawn if tempo is None else tempo
     n_bars = max(2, int(np.ceil((seconds - LEAD_IN) * fastest / 240)))
     swing = round(float(np.clip(habits["swing"] + rng.normal(0, 0.04), 1.0, 1.8)), 3)
@@ -122,15 +123,15 @@ def _draw_drums(rng, group: GenreBand, n_bars: int, density: float) -> dict[str,
     sheet, figure = group.sheet("drums"), _pick(rng, group.figures["drums"])
     parts = {name: np.zeros((n_bars, STEPS), int) for name in DRUM_KEYS}
     for name, text in figure.items():
-        two = np.tile(to_velocities(text), (2, 1))
-        soft = (two > 0) & (two < 70)
-        two[soft & (rng.random(two.shape) > 0.2 + 0.8 * density)] = 0
-        if name in CYMBALS:  # sparse songs omit the cymbals' sixteenths
+        two_bars = np.tile(to_velocities(text), (2, 1))
+        soft = (two_bars > 0) & (two_bars < 70)
+        two_bars[soft & (rng.random(two_bars.shape) > 0.2 + 0.8 * density)] = 0
+        if name in CYMBALS:  # sparse songs omit cymbal strokes on odd sixteenths
             odd = np.arange(STEPS) % 2 == 1
-            two[:, odd & (rng.random(STEPS) > 0.3 + 1.2 * density)] = 0
+            two_bars[:, odd & (rng.random(STEPS) > 0.3 + 1.2 * density)] = 0
         if name == "kick" and rng.random() < sheet["freedom"]:
-            _answer(rng, two[1])
-        parts[name][:] = np.resize(two, (n_bars, STEPS))
+            _vary_kick(rng, two_bars[1])
+        parts[name][:] = np.resize(two_bars, (n_bars, STEPS))
     for bar in range(3, n_bars, 4):
         if rng.random() < sheet["fill"]:
             play_fill(rng, parts, bar, density)
@@ -139,7 +140,7 @@ def _draw_drums(rng, group: GenreBand, n_bars: int, density: float) -> dict[str,
     return parts
 
 
-def _answer(rng, kick: np.ndarray) -> None:
+def _vary_kick(rng, kick: np.ndarray) -> None:
     """Vary a kick figure in place: move one stroke by a sixteenth, or add one."""
     inner = np.flatnonzero(kick[1:]) + 1
     if inner.size and rng.random() < 0.5:
@@ -151,7 +152,7 @@ def _answer(rng, kick: np.ndarray) -> None:
 
 
 def _play_bass(rng, group: GenreBand, chords, key: int, clock: Clock):
-    """Play the band's bass figures; return the notes and their grid positions, (n_bars, 16)."""
+    """Generate a bass line from figures; return notes and grid positions, (n_bars, 16)."""
     sheet = group.sheet("bass")["bass"]
     centre = int(rng.integers(sheet["centre"][0], sheet["centre"][1] + 1))
     first = check_figure(_pick(rng, group.figures["bass"]))
@@ -178,7 +179,7 @@ def _play_bass(rng, group: GenreBand, chords, key: int, clock: Clock):
 
 
 def _play_part(hands: Hands, part: str, group: GenreBand, chords, key: int) -> None:
-    """Play chords, or single chord tones, with two of the band's figures."""
+    """Add a part of chords, or of single chord tones, from two of the band's figures."""
     rng, sheet = hands.rng, group.sheet(part)[part]
     figures = [check_figure(_pick(rng, group.figures[part])) for _ in range(2)]
     if rng.random() < 0.7:

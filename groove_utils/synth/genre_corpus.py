@@ -1,7 +1,7 @@
-"""The genre corpus: rendered songs in eight styles, with true stems, onsets and causes.
+"""Genre corpus: rendered songs in eight styles, with true stems, onsets and causes of the sound.
 
-It is used by the chapters on genre. Bands are known, so that a network can be tested on bands that
-it was not trained on.
+The chapters on genre use this corpus. The band of each song is known, so a network can be tested on
+bands that it was not trained on.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ __all__ = [
 
 @dataclass(frozen=True)
 class GenreSong:
-    """A rendered song.
+    """A rendered song of the genre corpus.
 
     Attributes
     ----------
     mix : ndarray of float32, shape (n_samples,)
-        Mono, the sum of the stems.
+        Mono mix, which is the sum of the stems.
     stems : dict of str to ndarray of float32, shape (n_samples,)
-        ``drums, bass, other, vocals``.
+        Mono stems ``drums, bass, other, vocals``.
     onsets : DataFrame
-        ``time`` in seconds, ``stem``, ``instrument``, ``pitch`` and ``velocity`` of each note.
+        One row per note: ``time`` in seconds, ``stem, instrument, pitch, velocity``.
     causes : dict
-        Properties of the score: tempo, swing, density, … (the columns of ``songs.csv``).
+        Properties that explain the sound; see :func:`list_causes`.
     sr : int
         Sample rate in Hz.
     """
@@ -76,7 +76,7 @@ def render_genre_song(
     band, song : int
         Index of the band within its style, and of the song within the band (0, 1, …).
     seconds : float
-        Length of the audio.
+        Length of the audio in seconds, 0.5…600.
     sr : int
         Sample rate in Hz.
     seed : int
@@ -117,7 +117,7 @@ def render_genre_song(
 def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise DetailedError(
-            f"{name} is {value}, expected a number from {low} to {high}.",
+            f"{name} is {value}; expected a number from {low} to {high}.",
             kind="out_of_range",
             column=name,
             value=value,
@@ -125,9 +125,10 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
 
 
 def list_causes(score: Song, group: GenreBand) -> dict:
-    """List properties of a song that explain its sound, computed from its score.
+    """List the properties of a song that explain its sound, such as tempo, swing and instruments.
 
-    Rim clicks count as snare strokes.
+    Rhythmic features are those of :func:`groove_utils.synth.features.score_features`; rim clicks
+    count as snare strokes.
     """
     snare = np.maximum(score.drums["snare"], score.drums["rim"])
     counted = Song(**{**vars(score), "drums": score.drums | {"snare": snare}})
@@ -167,22 +168,22 @@ def make_genre_corpus(
     folder : path-like
         Output folder.
     n_bands, songs_per_band : int
-        Number of bands per style, and of songs per band; a smaller corpus is a subset of a larger
-        one.
+        Number of bands per style, and of songs per band, 1…999. A smaller corpus is a subset of a
+        larger one.
     seconds : float
-        Length of each song.
+        Length of each song in seconds, 0.5…600.
     seed : int
         Seed of all random draws.
     n_jobs : int
-        Number of processes that render in parallel; the result does not depend on it.
+        Number of processes that render in parallel; it does not affect the result.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     pathlib.Path
-        The folder: ``<style>/<band>/<song>.flac`` (22.05 kHz, mono) and ``songs.csv`` with
-        ``song_id, style, artist, audio`` and the causes, and ``tree.yml``.
+        The folder, with ``<style>/<band>/<song>.flac`` (22.05 kHz, mono), ``songs.csv`` (columns
+        ``song_id, style, artist, audio`` and those of :func:`list_causes`) and ``tree.yml``.
 
     Raises
     ------
@@ -200,7 +201,7 @@ def make_genre_corpus(
         for path in [table, *folder.glob("*/*/*.flac")]:
             path.unlink(missing_ok=True)
         write_if_changed(stamp, key)
-    elif _is_whole(folder, n_bands, songs_per_band):
+    elif _is_complete(folder, n_bands, songs_per_band):
         return folder
     bands = [(style, band) for style in GENRES for band in range(n_bands)]
     work = (delayed(_render_band)(folder, *b, songs_per_band, seconds, seed) for b in bands)
@@ -218,7 +219,7 @@ def make_genre_corpus(
     return folder
 
 
-def _is_whole(folder: Path, n_bands: int, songs_per_band: int) -> bool:
+def _is_complete(folder: Path, n_bands: int, songs_per_band: int) -> bool:
     """Return True if the table lists exactly these songs and every file exists."""
     if not (folder / "songs.csv").is_file():
         return False

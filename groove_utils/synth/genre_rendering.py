@@ -28,19 +28,21 @@ from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
 
 __all__ = ["active_level", "render_stems"]
 
-LEVEL = -23.0  # LUFS of a stem at a balance of 0 dB
+LEVEL = -23.0  # LUFS of a stem with a balance of 0 dB
 ECHO_SIXTEENTHS, MIN_ECHO = 3, 0.1
 FADE = 0.02  # seconds at the end
 DUCKED = ("bass", "other")
 
 
 def render_stems(song: Song, group: GenreBand, seconds: float, sr: int) -> dict[str, np.ndarray]:
-    """Render a song.
+    """Render the mono stems of a song.
 
     Parameters
     ----------
     song : Song
+        Score to render.
     group : GenreBand
+        Band that plays the song, with the settings of the mixing desk.
     seconds : float
         Length in seconds; notes that start later are omitted.
     sr : int
@@ -91,7 +93,7 @@ def _play_part(song: Song, name: str, n_samples: int, seconds: float, sr: int) -
                 if note.velocity < 70:  # softer strokes sound duller
                     y = sosfilt(design_filter(1, 5000, "lowpass", SAMPLE_RATE), y)
             else:
-                velocity = min(127, 16 * round(note.velocity / 16))  # few, for the cache
+                velocity = min(127, 16 * round(note.velocity / 16))  # few values, for the cache
                 y, onset = _tone(part, note.pitch, velocity, round(note.duration, 2))
                 y = y * (note.velocity / velocity) ** 2
             start = round(note.time * SAMPLE_RATE) - onset
@@ -120,13 +122,13 @@ def _tone(part, pitch: int, velocity: int, duration: float) -> tuple[np.ndarray,
 
 
 def _gain_to(level: float, y: np.ndarray, sr: int) -> float:
-    """Return the gain that brings a signal to a loudness; 1 if it is too soft to measure."""
+    """Return the gain by which a signal gets a loudness; 1 if it is too soft to be measured."""
     loudness = measure_loudness(y, sr)
     return 10 ** ((level - loudness) / 20) if np.isfinite(loudness) else 1.0
 
 
 def active_level(y: np.ndarray) -> float:
-    """Return a part's root mean square where it plays, so that rests do not affect its level."""
+    """Return the RMS of the samples above 3% of the peak, so that rests do not count."""
     size = np.abs(y)
     return float(np.sqrt(np.mean(y[size > 0.03 * size.max()] ** 2)))
 

@@ -1,6 +1,6 @@
-"""Styles of the genre corpus: figures, harmony, instruments and mix, read from a file.
+"""Styles of the genre corpus: figures, harmony, instruments and mix.
 
-The file is ``genre_styles.yml``; comments at its top explain the letters of a figure.
+The styles are defined in the file ``genre_styles.yml``; comments at its top explain the notation.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ VELOCITIES = {".": 0, "o": 52, "x": 98, "X": 118}
 
 @lru_cache(maxsize=1)
 def _read() -> dict:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it was built
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is ten times faster
     return yaml.load(FILE.read_bytes(), loader)
 
 
 GENRES: tuple[str, ...] = tuple(_read()["styles"])
 """Names of the styles, in a fixed order."""
 GENRE_TREE: dict[str, str] = _read()["tree"]
-"""Parent of each style and of each inner node; the root is left out."""
+"""Parent of each style and of each group of styles; top-level groups have none."""
 
 
 def style_sheet(style: str) -> dict:
-    """Return the definition of a style, as in the file, with ``relatives`` added.
+    """Return the definition of a style in ``genre_styles.yml``, with ``relatives`` added.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def style_sheet(style: str) -> dict:
     """
     if style not in GENRES:
         raise DetailedError(
-            f"there is no style {style!r}; the genre corpus has {', '.join(GENRES)}.",
+            f"there is no style {style!r}; expected one of {', '.join(GENRES)}.",
             kind="unknown_style",
             value=style,
         )
@@ -65,12 +65,12 @@ def style_sheet(style: str) -> dict:
 
 
 def hash_styles() -> str:
-    """Return a hash of all styles, which shows whether a rendered corpus is up to date."""
+    """Return a hash of all styles; if it changes, a rendered corpus is out of date."""
     return hash_bytes(json.dumps(_read()))
 
 
 def to_velocities(figure: str) -> np.ndarray:
-    """Turn a drum figure into MIDI velocities, shape (16,).
+    """Convert a drum figure to MIDI velocities, shape (16,).
 
     Examples
     --------
@@ -84,7 +84,7 @@ def check_figure(figure: str) -> str:
     """Return a figure if it is one bar of sixteenths; otherwise raise an error."""
     if len(figure) != STEPS:
         raise DetailedError(
-            f"{FILE.name}: figure {figure!r} has {len(figure)} letters, expected {STEPS}.",
+            f"{FILE.name}: figure {figure!r} has {len(figure)} letters; expected {STEPS}.",
             kind="wrong_length",
             path=FILE,
             value=figure,

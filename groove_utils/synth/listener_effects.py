@@ -1,9 +1,9 @@
 """Known effects behind simulated ratings (appendix "The demo study and its truth").
 
-The shape of the effects follows the literature: an inverted U over syncopation (Witek et al.
-2014), a best tempo near 110 BPM (Etani et al. 2018), exaggerated microtiming rated lower (Senn et
-al. 2016), low-frequency energy and event density (Stupacher, Hove & Janata 2016), liking of a
-style that differs between listeners (Senn et al. 2018).
+The form of the effects follows the literature: ratings are an inverted U over syncopation (Witek et
+al. 2014), are highest near 110 BPM (Etani et al. 2018), are lower for exaggerated microtiming (Senn
+et al. 2016), and increase with low-frequency energy and event density (Stupacher, Hove & Janata
+2016); listeners differ in how much they like a style (Senn et al. 2018).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = [
     "song_covariates",
 ]
 
-# song covariate: column of truth/songs.csv, centre, unit; fixed numbers, so that a coefficient
-# means the same whatever songs are drawn. The square root of syncopation is used, since its
-# distribution has a long tail.
+# song covariate: column of truth/songs.csv, centre, unit. The numbers are fixed, so that the
+# meaning of a coefficient does not depend on the songs. The square root of syncopation is used,
+# since syncopation has a long-tailed distribution.
 REFERENCE = {
     "syncopation_z": ("syncopation", 2.8, 1.0),
     "density_z": ("event_density", 5.7, 1.1),
@@ -67,7 +67,7 @@ EFFECT_NAMES = {
     "style_bias": "liking of a style",
     "slope_syncopation": "slopes on syncopation",
     "residual": "residual",
-}  # effects in words, for figures
+}  # names for figures
 SD = {
     "song": (3.75, 3.25, 2.75, 4.0, 2.75, 2.25, 10.5, 5.0),
     "listener": (10.5, 9.5, 10.5, 10.5, 10.5, 11.0, 10.5, 10.5),
@@ -81,8 +81,8 @@ STYLE_MEANS = {
     "pop": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 13.0),
     "rock": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -6.0),
 }
-# correlation of the random effects between questions: loadings on one common factor, of which the
-# controls' song effects and residuals are independent
+# loadings of random effects on a common factor, which correlates the questions; the song effects
+# and residuals of the controls are independent of it
 COMMON = {
     "song": (0.60, 0.00, 0.40, 0.60, 0.40, -0.40, 0.0, 0.0),
     "listener": (0.85, 0.80, 0.55, 0.85, 0.75, -0.20, 0.50, 0.50),
@@ -91,26 +91,26 @@ COMMON = {
 
 
 class SimulationError(DetailedError):
-    """Error raised for songs or numbers with which listeners cannot be simulated."""
+    """Error raised for songs or settings for which listeners cannot be simulated."""
 
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """Components of a simulated rating.
+    """Fixed and random effects from which ratings are simulated.
 
     Attributes
     ----------
     fixed : DataFrame
-        Coefficients in rating points; rows are terms, columns the eight questions. Song terms are
-        the columns of :func:`song_covariates`.
+        Coefficients in rating points; rows are terms, and columns are the eight questions. Song
+        terms are the columns of :func:`song_covariates`.
     sd : DataFrame
         Standard deviations of the random effects in rating points: ``song`` and ``listener``
         intercepts, ``slope_syncopation`` (a listener's slope, per unit of ``syncopation_z``),
         ``style_bias`` (a listener's liking of a style; the same for all questions, so a negative
         entry reverses it), ``residual``.
     common : DataFrame
-        Loadings of the ``song``, ``listener`` and ``residual`` effects on a factor common to all
-        questions; the correlation of two questions is the product of their loadings.
+        Loadings of the ``song``, ``listener`` and ``residual`` effects on a factor that is common
+        to all questions; the correlation of two questions is the product of their loadings.
     style_mean : DataFrame
         Mean of each style minus the intercept, in rating points; rows are styles.
     """
@@ -121,7 +121,7 @@ class Effects:
     style_mean: pd.DataFrame
 
     def table(self) -> pd.DataFrame:
-        """Return all values in long format: columns ``component, term, question, value``."""
+        """Return all effects in long format: columns ``component, term, question, value``."""
         parts = {"fixed": self.fixed, "sd": self.sd, "common_loading": self.common,
                  "style_mean": self.style_mean}  # fmt: skip
         long = [
@@ -144,16 +144,16 @@ class Effects:
         return pd.concat([*long, reference])[["component", "term", "question", "value"]]
 
     def without(self, *terms: str) -> Effects:
-        """Copy the effects with some fixed terms, random effects, or ``style_mean`` set to 0.
+        """Return a copy with some fixed terms, random effects, or ``style_mean`` set to 0.
 
         Raises
         ------
         SimulationError
-            If a name is neither a row of `fixed` nor of `sd`, nor ``style_mean``.
+            If a name is neither ``style_mean`` nor a row of `fixed` or `sd`.
         """
-        known = [*self.fixed.index, *self.sd.index, "style_mean"]
-        for term in set(terms) - set(known):
-            message = f"unknown effect {term!r}; this set has {', '.join(known)}."
+        names = [*self.fixed.index, *self.sd.index, "style_mean"]
+        for term in set(terms) - set(names):
+            message = f"unknown effect {term!r}; expected one of {', '.join(names)}."
             raise SimulationError(message, kind="unknown_effect", value=term)
         fixed, sd = self.fixed.copy(), self.sd.copy()
         fixed.loc[fixed.index.isin(terms)] = 0.0
@@ -162,12 +162,12 @@ class Effects:
         return replace(self, fixed=fixed, sd=sd, style_mean=style_mean)
 
     def style_means(self, styles: Sequence[str]) -> np.ndarray:
-        """Return `style_mean` for the given styles, 0 for unknown ones, as (n_styles, 8)."""
+        """Return `style_mean` for the given styles, (n_styles, 8), with 0 for unknown styles."""
         return self.style_mean.reindex(styles, fill_value=0.0).to_numpy()
 
 
 def default_effects() -> Effects:
-    """Return the effects of the demo study, chosen so that its ratings vary like real ones."""
+    """Return the effects of the demo study, chosen so that ratings vary like real ratings."""
     return Effects(
         *(
             pd.DataFrame.from_dict(rows, orient="index", columns=list(RATED), dtype=float)
@@ -177,7 +177,7 @@ def default_effects() -> Effects:
 
 
 def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
-    """Compute the song-level predictors of the model.
+    """Compute the song-level predictors of simulated ratings.
 
     Parameters
     ----------
@@ -191,13 +191,13 @@ def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
         Indexed by ``track_id``: ``syncopation_z`` (of the square root), ``syncopation_z2``,
         ``density_z, tempo_off2, microtiming_x, low_z, coupling_z``. The z terms are centred and
         scaled by fixed numbers (``reference`` in ``truth/effects.csv``); ``tempo_off2`` is the
-        squared distance of log tempo from 110 BPM in units of 0.15; ``microtiming_x`` is the excess
-        over 8 ms, in units of 6 ms, and at least 0.
+        squared log ratio of tempo to 110 BPM, in units of 0.15; ``microtiming_x`` is the excess of
+        microtiming over 8 ms, in units of 6 ms, or 0 below 8 ms.
 
     Raises
     ------
     SimulationError
-        If a column is missing or holds NaN.
+        If a column is missing or contains a value that is not finite.
     """
     needed = ["tempo", "microtiming_ms", *(column for column, *_ in REFERENCE.values())]
     check_columns(songs, *needed, "track_id")
@@ -224,5 +224,5 @@ def check_columns(songs: pd.DataFrame, *needed: str) -> None:
     """Raise a `SimulationError` if a table of songs lacks a column."""
     for column in needed:
         if column not in songs:
-            message = f"songs has no column {column}; it needs {', '.join(needed)}."
+            message = f"songs has no column {column!r}; expected {', '.join(needed)}."
             raise SimulationError(message, kind="missing_column", column=column)

@@ -1,9 +1,9 @@
-"""Simulated listeners: ratings with known effects, for testing every method.
+"""Simulated listeners, whose ratings have known effects, so that every method can be tested.
 
 Ratings follow a linear mixed model: fixed effects of song covariates, song and listener intercepts,
 listener-specific slopes and style preferences, and a residual. There are six questions with
-correlated random effects, and two control questions without acoustic causes. No audio is involved,
-so a study can be simulated thousands of times.
+correlated random effects, and two control questions without acoustic causes. No audio is needed, so
+a study can be simulated thousands of times.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Simulated", "draw_design", "simulate_listeners"]
 
 
 class Simulated(NamedTuple):
-    """A simulated study: `listeners`, `ratings`, and `truth`, a dict of tables."""
+    """A simulated study: tables of listeners and ratings, and a dict of tables of the truth."""
 
     listeners: pd.DataFrame
     ratings: pd.DataFrame
@@ -35,15 +35,17 @@ class Simulated(NamedTuple):
 
 
 def draw_design(styles: np.ndarray, n_listeners: int, per_listener: int, rng) -> np.ndarray:
-    """Draw a balanced incomplete design: the songs that each listener rates.
+    """Draw the songs that each listener rates, as a balanced incomplete design.
 
-    Each listener's songs have the same proportions of styles as the whole set, and songs within a
-    style are rated equally often, to within one rating.
+    For each listener, styles have the same proportions as among all songs, up to rounding. The
+    numbers of ratings of two songs of the same style differ by at most one.
 
     Parameters
     ----------
     styles : array_like of str, shape (n_songs,)
+        Style of each song.
     n_listeners, per_listener : int
+        Number of listeners, and of songs per listener.
     rng : numpy.random.Generator
 
     Returns
@@ -59,8 +61,8 @@ def draw_design(styles: np.ndarray, n_listeners: int, per_listener: int, rng) ->
     styles = np.asarray(styles)
     if n_listeners < 1 or not 1 <= per_listener <= styles.size:
         raise SimulationError(
-            f"{n_listeners} listeners are to rate {per_listener} of {styles.size} songs each; "
-            f"expected at least 1 listener and 1 to {styles.size} songs.",
+            f"the design has {n_listeners} listeners and {per_listener} songs per listener; "
+            f"expected at least 1 listener, and 1 to {styles.size} songs per listener.",
             kind="out_of_range", value=(n_listeners, per_listener),
         )  # fmt: skip
     groups = [np.flatnonzero(styles == style) for style in pd.unique(styles)]
@@ -76,7 +78,7 @@ def draw_design(styles: np.ndarray, n_listeners: int, per_listener: int, rng) ->
         row = []
         for g, k in enumerate(hand):
             size = len(decks[g])
-            if dealt[g] % size == 0:  # every song has been used: shuffle again
+            if dealt[g] % size == 0:  # all songs have been drawn equally often: shuffle again
                 decks[g] = rng.permutation(groups[g])
             row.append(decks[g][(dealt[g] + np.arange(k)) % size])
             dealt[g] += k
@@ -93,17 +95,18 @@ def simulate_listeners(
     songs_per_listener: int = 24,
     discrete: bool = True,
 ) -> Simulated:
-    """Draw listeners and their ratings.
+    """Simulate listeners and their ratings.
 
     Parameters
     ----------
     songs : DataFrame
-        See :func:`song_covariates`; must also have ``style``.
+        Columns of :func:`song_covariates`, and ``style``.
     effects : Effects, optional
         :func:`default_effects` by default.
     seed : int or SeedSequence
+        Random seed.
     n_listeners, songs_per_listener : int
-        See :func:`draw_design`.
+        Number of listeners, and of songs that each listener rates.
     discrete : bool
         Round the ratings and clip them to 1…100, as a slider would. If False, the ratings follow
         the linear mixed model exactly.
@@ -113,9 +116,9 @@ def simulate_listeners(
     Simulated
         ``listeners``: ``listener_id, musicianship, dance_inclination, taste_<style>`` (scales of
         1–7). ``ratings``: ``track_id, query, rating, listener_id``. ``truth["listeners"]``: each
-        listener's standardised traits, intercepts, slopes and style preferences;
-        ``truth["songs"]``: each song's intercepts, and its true mean by question (fixed effects
-        plus intercept, before clipping).
+        listener's standardised traits, style preferences, intercepts and slopes.
+        ``truth["songs"]``: each song's intercept and true mean for each question (the mean is fixed
+        effects plus intercept, before clipping).
 
     Raises
     ------
@@ -154,7 +157,7 @@ def simulate_listeners(
 
 
 def _listener_tables(draw: Draw, styles: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the listeners as measured by a questionnaire, and their true values, without ids."""
+    """Return the listeners' answers to a questionnaire, and their true values, without ids."""
     traits = {"musicianship": draw.musicianship, "dance_inclination": draw.inclination}
     likings = dict(zip(styles, draw.liking.T))
     shown = traits | {f"taste_{style}": values for style, values in likings.items()}
@@ -171,7 +174,7 @@ def _by_question(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
 
 
 class Draw(NamedTuple):
-    """Random effects of one simulated study, and the resulting ratings."""
+    """Random effects of a simulated study, and the resulting ratings."""
 
     musicianship: np.ndarray  # (n_listeners,)
     inclination: np.ndarray  # (n_listeners,)
@@ -180,7 +183,7 @@ class Draw(NamedTuple):
     slope: np.ndarray  # of syncopation, (n_listeners, 8)
     song: np.ndarray  # intercepts, (n_songs, 8)
     song_mean: np.ndarray  # (n_songs, 8)
-    ratings: np.ndarray  # listener by listener in the order of the design, (n_cells, 8)
+    ratings: np.ndarray  # rows in the order of the flattened design, (n_ratings, 8)
 
 
 def draw_ratings(
@@ -191,34 +194,34 @@ def draw_ratings(
     design: np.ndarray,
     rng,
 ) -> Draw:
-    """Draw all random effects, and add them up in each cell of the design.
+    """Draw all random effects, and add up all effects for each listener and song of the design.
 
-    `covariates` has the columns of :func:`song_covariates`; `style_of` gives each song's style as a
-    row number of `style_means`, (n_styles, 8).
+    `covariates` has the columns of :func:`song_covariates`; `style_of` contains the style of each
+    song as a row number of `style_means`, (n_styles, 8).
     """
     n_listeners, fixed, sd = len(design), effects.fixed.T, effects.sd.T
 
-    def parts(name, n):
+    def draw_effect(name, n):
         """Draw values of shape (n, 8) whose correlations are products of loadings."""
         load = effects.common.loc[name].to_numpy()
-        common, own = rng.standard_normal((n, 1)), rng.standard_normal((n, len(RATED)))
-        return sd[name].to_numpy() * (load * common + np.sqrt(1 - load**2) * own)
+        common, specific = rng.standard_normal((n, 1)), rng.standard_normal((n, len(RATED)))
+        return sd[name].to_numpy() * (load * common + np.sqrt(1 - load**2) * specific)
 
     musicianship, inclination = rng.standard_normal((2, n_listeners))
     liking = rng.standard_normal((n_listeners, style_of.max() + 1))
     slope = rng.standard_normal((n_listeners, 1)) * sd["slope_syncopation"].to_numpy()
     slope = slope + np.outer(musicianship, fixed["musicianship_z:syncopation_z"])
-    listener = parts("listener", n_listeners)
-    song = parts("song", len(covariates))
+    listener = draw_effect("listener", n_listeners)
+    song = draw_effect("song", len(covariates))
     level = fixed["intercept"].to_numpy() + style_means[style_of]
     song_mean = level + covariates @ fixed[SONG_TERMS].to_numpy().T + song
-    who, which = np.repeat(np.arange(n_listeners), design.shape[1]), design.ravel()
+    rater, rated = np.repeat(np.arange(n_listeners), design.shape[1]), design.ravel()
     ratings = (
-        song_mean[which]
-        + (listener + np.outer(inclination, fixed["dance_inclination_z"]))[who]
-        + slope[who] * covariates[which, :1]
-        + liking[who, style_of[which]][:, None] * sd["style_bias"].to_numpy()
-        + parts("residual", who.size)
+        song_mean[rated]
+        + (listener + np.outer(inclination, fixed["dance_inclination_z"]))[rater]
+        + slope[rater] * covariates[rated, :1]
+        + liking[rater, style_of[rated]][:, None] * sd["style_bias"].to_numpy()
+        + draw_effect("residual", rater.size)
     )
     return Draw(musicianship, inclination, liking, listener, slope, song, song_mean, ratings)
 

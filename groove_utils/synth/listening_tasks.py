@@ -1,9 +1,9 @@
-"""Small listening tests for networks, rendered with known answers.
+"""Small listening tasks for networks: rendered sounds with known answers.
 
-Each function draws a few hundred short sounds and the answer that each was rendered from. The tasks
-differ in what a network must recognise: a position on the frequency axis (:func:`tom_task`), a
-shape at any position (:func:`chord_task`), an order in time (:func:`swing_task`), or a match
-between distant bars (:func:`repeat_task`). Results are cached.
+Each task consists of a few hundred short sounds. The tasks differ in what a network must recognise:
+a position on the frequency axis (:func:`tom_task`), a shape at any position (:func:`chord_task`),
+an order in time (:func:`swing_task`), or a match between distant bars (:func:`repeat_task`).
+Results are cached.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ FAMILIES = {
     "piano": 0, "mallets": 8, "organ": 16, "guitar": 24,
     "strings": 40, "brass": 56, "lead": 80, "pipe": 72,
 }  # fmt: skip
-"""General MIDI families and their first programs; each has eight."""
+"""First program of each General MIDI family; a family has eight programs."""
 N_EXAMPLES = 3  # number of sounds kept for listening
 
 
@@ -59,14 +59,17 @@ class ListeningTask:
     Attributes
     ----------
     question : str
+        The question, for readers.
     classes : list of str
+        Possible answers.
     X : ndarray of float32, shape (n, n_bands, n_frames)
         Features; the first `n_train` examples are for training, the others for testing.
     y : ndarray of int64, shape (n,)
-        Index into `classes`.
+        Correct answers, as indices into `classes`.
     n_train : int
+        Number of training examples.
     sounds : dict of str to (ndarray of float32, int)
-        A few sounds to listen to, by answer: signal and sample rate in Hz.
+        A few sounds to listen to: signal and sample rate in Hz, by number and answer.
     """
 
     question: str
@@ -77,8 +80,8 @@ class ListeningTask:
     sounds: dict[str, tuple[np.ndarray, int]]
 
 
-def _keep(draw: Callable) -> Callable:
-    """Cache the result of a function (arrays or a task) by the function's arguments."""
+def _cached(draw: Callable) -> Callable:
+    """Cache the results of a function that returns arrays or a task, by its arguments."""
     arguments = signature(draw)
 
     @wraps(draw)
@@ -124,11 +127,11 @@ def play_note(
     Parameters
     ----------
     bank, program : int
-        Preset; bank 128 holds the drum kits.
+        Preset; bank 128 contains the drum kits.
     key : int
         MIDI note number.
     seconds : float
-        Time from onset to release; the release adds up to 0.2 s.
+        Time from onset to release; the release lasts up to 0.2 s longer.
     velocity : int
         1–127.
     cents : float
@@ -147,20 +150,21 @@ def play_note(
 
 
 def drum_loop(events: Sequence[tuple[float, int, float]], seconds: float, kit: int) -> np.ndarray:
-    """Render drum strokes.
+    """Render a loop of drum strokes.
 
     Parameters
     ----------
     events : sequence of (float, int, float)
-        Time in seconds, General MIDI drum key, gain.
+        Time in seconds, General MIDI drum key, and gain of each stroke.
     seconds : float
+        Length of the loop.
     kit : int
         Program of a drum kit.
 
     Returns
     -------
     ndarray of float32, shape (n_samples,)
-        Mono, at 22,050 Hz.
+        Mono signal at 22,050 Hz.
     """
     n_samples = round(seconds * RATE)
     y = np.zeros(n_samples + RATE, np.float32)
@@ -170,16 +174,17 @@ def drum_loop(events: Sequence[tuple[float, int, float]], seconds: float, kit: i
     return y[:n_samples]
 
 
-@_keep
+@_cached
 def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Generate the task of identifying which of four toms was struck.
 
-    The four differ in pitch; kits and tuning vary. Features are one spectrum on a logarithmic
-    frequency axis, 72 semitones from 41 Hz.
+    The toms differ in pitch; drum kits and tuning vary. The features of a sound are one spectrum on
+    a logarithmic frequency axis, 72 semitones from 41 Hz.
 
     Parameters
     ----------
     n_train, n_test : int
+        Numbers of training and test examples.
     seed : int
 
     Returns
@@ -198,7 +203,7 @@ def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     return _task("Which tom is it?", list(TOMS), X, answers, n_train, sounds)
 
 
-@_keep
+@_cached
 def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Generate the task of identifying a chord, with different roots in training and test.
 
@@ -208,6 +213,7 @@ def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     Parameters
     ----------
     n_train, n_test : int
+        Numbers of training and test examples.
     seed : int
 
     Returns
@@ -230,17 +236,17 @@ def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     return _task("Which chord is it?", list(CHORDS), X, answers, n_train, sounds)
 
 
-@_keep
+@_cached
 def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
-    """Generate the task of telling whether a drum loop is straight or swung.
+    """Generate the task of deciding whether a drum loop is straight or swung.
 
-    Loops last 2.8 s at 84 to 132 BPM and begin anywhere in the bar. Off-beat eighths fall halfway
-    through the beat, or divide it in a ratio of 1.6:1 to 2.2:1. Features are 12 mel bands every 40
-    ms.
+    Loops last 2.8 s, have 84 to 132 BPM, and begin anywhere in the bar. Off-beat eighths divide the
+    beat equally, or in a ratio of 1.6:1 to 2.2:1. Features are 12 mel bands every 40 ms.
 
     Parameters
     ----------
     n_train, n_test : int
+        Numbers of training and test examples.
     seed : int
 
     Returns
@@ -256,19 +262,21 @@ def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     return _task("Straight or swung?", classes, _log_mel(sounds), answers, n_train, sounds)
 
 
-@_keep
+@_cached
 def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> ListeningTask:
     """Generate the task of finding the earlier bar that the last bar repeats.
 
-    Bars of eight steps contain random strokes of kick, snare and hi-hat, with new gains at each
-    repetition. Features are the levels (in units of 20 dB) of 3 frequency bands at the 8 steps, 24
-    numbers per bar; each frame is one bar.
+    Bars of eight steps contain random strokes of kick, snare and hi-hat; the repeated bar has other
+    gains. Features are the levels (in units of 20 dB) of 3 frequency bands at the 8 steps, so each
+    frame is one bar with 24 numbers.
 
     Parameters
     ----------
     n_train, n_test : int
+        Numbers of training and test examples.
     seed : int
     n_bars : int
+        Number of bars of each sound, including the last.
 
     Returns
     -------
@@ -297,16 +305,17 @@ def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> Li
     return _task("Which bar does the last one repeat?", classes, X, answers, n_train, sounds)
 
 
-@_keep
+@_cached
 def tempo_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
-    """Generate the task of telling whether a drum loop is slow, medium or fast.
+    """Generate the task of deciding whether a drum loop is slow, medium or fast.
 
-    Tempi are 84 to 96, 102 to 114 and 120 to 132 BPM; everything else is as in :func:`swing_task`,
-    with both straight and swung loops.
+    Tempi are 84 to 96, 102 to 114 and 120 to 132 BPM; both straight and swung loops occur. All else
+    is as in :func:`swing_task`.
 
     Parameters
     ----------
     n_train, n_test : int
+        Numbers of training and test examples.
     seed : int
 
     Returns
@@ -345,7 +354,7 @@ def draw_tasks(seed: int = 0, *, share: float = 1.0) -> dict[str, ListeningTask]
     return {name: draw(round(n * share), n_test, seed) for name, (draw, n) in draws.items()}
 
 
-@_keep
+@_cached
 def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Generate frames of drum loops, with labels for the presence of a kick drum.
 
@@ -358,9 +367,9 @@ def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarra
     Returns
     -------
     X : ndarray of float64, shape (n, 2)
-        Levels below 150 Hz and above 2500 Hz in the 46 ms after the sixteenth, in units of 20 dB.
+        Levels below 150 Hz and above 2500 Hz in the 46 ms after each sixteenth, in units of 20 dB.
     y : ndarray of int64, shape (n,)
-        1 where there is a kick.
+        1 for frames with a kick drum, otherwise 0.
     """
     rng = np.random.default_rng([seed, 6])
     step, n_steps, X, y = 0.15, 32, [], []
@@ -378,23 +387,24 @@ def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarra
     return np.concatenate(X).astype(float), np.concatenate(y).astype(np.int64)
 
 
-@_keep
+@_cached
 def draw_notes(n: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Generate single notes of six instruments over two octaves.
 
     Parameters
     ----------
     n : int
+        Number of notes.
     seed : int
 
     Returns
     -------
     sounds : ndarray of float32, shape (n, n_samples)
-        Half a second each, at 22,050 Hz, detuned by up to 30 cents, with noise.
+        Signals of half a second at 22,050 Hz, detuned by up to 30 cents, with noise.
     keys : ndarray of int64, shape (n,)
         MIDI note numbers, 48 to 71.
     instruments : ndarray of int64, shape (n,)
-        Index into the presets piano, electric piano, organ, guitar, strings, flute.
+        0 to 5: piano, electric piano, organ, guitar, strings, flute.
     """
     rng = np.random.default_rng([seed, 7])
     keys, instruments = rng.integers(48, 72, n), rng.integers(0, len(CHORD_PRESETS), n)
@@ -406,13 +416,14 @@ def draw_notes(n: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.
     return np.stack(sounds), keys, instruments
 
 
-@_keep
+@_cached
 def draw_phrases(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Generate three-second phrases by eight families of instruments.
+    """Generate three-second phrases played by instruments of eight families.
 
     Parameters
     ----------
     n : int
+        Number of phrases.
     seed : int
 
     Returns
@@ -420,9 +431,9 @@ def draw_phrases(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, n
     sounds : ndarray of float32, shape (n, n_samples)
         Signals at 22,050 Hz.
     families : ndarray of int64, shape (n,)
-        Index into :data:`FAMILIES`.
+        Family of each phrase, as an index into :data:`FAMILIES`.
     programs : ndarray of int64, shape (n,)
-        General MIDI program: which of the family's eight instruments plays.
+        General MIDI program of the instrument, one of eight per family.
     """
     rng = np.random.default_rng([seed, 8])
     families = np.arange(n) % len(FAMILIES)
@@ -440,16 +451,16 @@ def draw_phrases(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, n
     return np.stack(sounds), families, programs
 
 
-@_keep
+@_cached
 def draw_band_loops(
     n_bands: int = 24, n_loops: int = 12, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Generate drum loops by bands, each with its own kit, equaliser setting and tempo.
+    """Generate drum loops of several bands, each with its own kit, equaliser setting and tempo.
 
     Parameters
     ----------
     n_bands, n_loops : int
-        Bands, and loops per band.
+        Number of bands, and of loops per band.
     seed : int
 
     Returns
@@ -457,7 +468,7 @@ def draw_band_loops(
     X : ndarray of float32, shape (n, 12, 71)
         Log-mel spectrograms as in :func:`swing_task`.
     bands : ndarray of int64, shape (n,)
-        0 to n_bands − 1.
+        Band of each loop, 0 to n_bands − 1.
     """
     rng = np.random.default_rng([seed, 9])
     X = []
@@ -470,7 +481,7 @@ def draw_band_loops(
 
 
 def _beats(rng, ratio: float, beat: float, seconds: float) -> list[tuple[float, int, float]]:
-    """Return events of kick and snare on beats and hats on eighths, from a random phase."""
+    """Draw strokes of kick and snare on beats and of hi-hats on eighths, from a random phase."""
     events, start = [], -float(rng.uniform(0, 4 * beat))
     for number in range(int((seconds - start) / beat) + 1):
         on = start + number * beat
@@ -504,7 +515,7 @@ def _log_mel(sounds: list[np.ndarray]) -> np.ndarray:
 
 
 def _step_levels(loop: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return levels (n, 3) of a low, a middle and a high band after given times, in 20 dB."""
+    """Measure low, middle and high bands after given times: levels in units of 20 dB, (n, 3)."""
     edges = np.searchsorted(np.fft.rfftfreq(1024, 1 / RATE), [30, 150, 2500, 10000])
     starts = np.round(times * RATE).astype(int)
     frames = loop[starts[:, None] + np.arange(1024)] * np.hanning(1024)
@@ -513,19 +524,20 @@ def _step_levels(loop: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _fit(y: np.ndarray, seconds: float) -> np.ndarray:
-    """Truncate a signal, or pad it with zeros."""
+    """Truncate a signal to a length in seconds, or pad it with zeros."""
     return librosa.util.fix_length(y, size=round(seconds * RATE))
 
 
 def _noisy(y: np.ndarray, rng) -> np.ndarray:
-    """Scale to a peak of 1 and add noise 50 dB below it."""
+    """Scale a signal to a peak of 1, and add noise 50 dB below the peak."""
     return (y / np.abs(y).max() + 0.003 * rng.standard_normal(len(y))).astype(np.float32)
 
 
 def _log_frequency(sounds: list[np.ndarray], low: int) -> np.ndarray:
-    """Return the square-root-scaled mean constant-Q spectrum of each sound, (n, 72 semitones, 1).
+    """Compute the square root of each sound's mean constant-Q spectrum, (n, 72 semitones, 1).
 
-    All sounds are transformed at once, with silence between them, since the fixed cost is high.
+    All sounds are transformed together, with silence between them, since each call of the transform
+    has a high fixed cost.
     """
     gap, hop = RATE // 8, 1024
     row = np.concatenate([np.pad(y, gap) for y in sounds])
@@ -538,7 +550,7 @@ def _log_frequency(sounds: list[np.ndarray], low: int) -> np.ndarray:
 
 
 def _twice(y: np.ndarray) -> np.ndarray:
-    """Repeat a short sound, each time followed by silence, to make it easier to hear."""
+    """Play a short sound twice, followed by silence each time, to make it easier to hear."""
     return np.tile(np.pad(y, (0, RATE // 4)), 2)
 
 

@@ -1,7 +1,8 @@
 """Drum patterns by style, on a grid of sixteenths (appendix "The demo study and its truth").
 
-A pattern consists of streams (kick, snare, hats …), each an array of MIDI velocities of shape
-(n_bars, 16), with 0 for no stroke. Two parameters control it: syncopation and density.
+A pattern has one stream per drum (kick, snare, hi-hats, …): an array of MIDI velocities of shape
+(n_bars, 16), with 0 for no stroke. Patterns are controlled by two parameters, syncopation and
+density.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ KICKS = {
         "x.....x.x.x.....", "x.x...x...x.....", "x..x..x.x.x.....", "x..x..x...x.x.x.",
     ],
 }  # fmt: skip
-GHOSTS = np.array([7, 9, 15, 1, 11, 3, 6, 14])  # preferred positions of a funk drummer's left hand
+GHOSTS = np.array([7, 9, 15, 1, 11, 3, 6, 14])  # steps of ghost notes, in order of preference
 BORROWED = {"funk": ("pop", 0.12), "pop": ("funk", 0.22), "rock": ("pop", 0.15)}
 
 
 def from_text(text: str, velocity: int = 100) -> np.ndarray:
-    """Turn a figure into velocities; any character except a dot is a stroke.
+    """Convert a figure to velocities; every character except a dot is a stroke.
 
     Examples
     --------
@@ -58,10 +59,10 @@ def draw_drums(
     rng : numpy.random.Generator
     style : {"funk", "pop", "rock"}
     n_bars : int
-        Number of bars. The pattern has two bars, of which the second varies the first; every fourth
-        bar ends with a fill.
+        Number of bars. A pattern of two bars, the second a variation of the first, is repeated;
+        every fourth bar and the last bar end with a fill.
     syncopation, density : float
-        Degree of each, from 0 (on the beats, few strokes) to 1.
+        Amount of syncopation and of strokes, from 0 (on the beats; few strokes) to 1.
     timekeeper : {"hat", "ride", "open", "offbeat"}
         Right-hand part: closed hi-hat, ride cymbal, half-open hi-hat, or off-beat hi-hat.
 
@@ -72,12 +73,12 @@ def draw_drums(
     """
     names = ("kick", "snare", "hat", "open_hat", "ride", "crash", "tom_high", "tom_low", "clap")
     parts = {name: np.zeros((n_bars, STEPS), int) for name in names}
-    two = {
+    two_bars = {
         "kick": _kick(rng, style, syncopation, density),
         "snare": _snare(rng, style, syncopation, density),
         **_timekeeping(rng, style, density, timekeeper),
     }
-    for name, pattern in two.items():
+    for name, pattern in two_bars.items():
         parts[name] = np.resize(pattern, (n_bars, STEPS)).copy()
     if style == "pop" and rng.random() < 0.5:
         parts["clap"][:, [4, 12]] = 88
@@ -155,7 +156,7 @@ def _timekeeping(rng, style, density, timekeeper):
 
 
 def play_fill(rng, parts, bar, density):
-    """Add a fill to the last beats of a phrase: toms and snare in a crescendo."""
+    """Replace the last beats of a bar by a fill: a crescendo of snare and toms."""
     start = int(rng.choice([8, 10, 12], p=[0.2, 0.3, 0.5]))
     steps = np.arange(start, STEPS)
     for part in parts.values():

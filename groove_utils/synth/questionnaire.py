@@ -1,4 +1,4 @@
-"""The questions that simulated listeners answer, and the groove score derived from the answers."""
+"""Questions that simulated listeners answer, and the groove score derived from their ratings."""
 
 from __future__ import annotations
 
@@ -24,35 +24,36 @@ QUESTIONS = MappingProxyType(
         "style_only": "Music of this kind is often played on the radio",
     }
 )
-# control questions and the only cause of their answers, apart from noise and listeners' levels
+# control questions, with the only cause of their ratings besides noise and listeners' intercepts
 CONTROLS = MappingProxyType({"placebo": "none", "style_only": "style"})
 RATED = tuple(query for query in QUESTIONS if query != "groove")
 SCALE = (1, 100)
-_FACETS = ["dance", "listen", "party", "rhythm"]  # of the groove score
+_FACETS = ["dance", "listen", "party", "rhythm"]  # questions of which the groove score is the mean
 _CENTRE, _UNIT = 53, 24
 
 
 def groove_score(ratings: pd.DataFrame) -> pd.Series:
     """Compute the groove score, ``((dance + listen + party + rhythm) / 4 − 53) / 24``.
 
-    Song means lie on about −1…1, as those of Marmoret et al. (2026) do; a single listener's score
-    on about −2…2.
+    Mean scores of songs range from about −1 to 1, as in Marmoret et al. (2026); scores of single
+    listeners range from about −2 to 2.
     """
     return (ratings[_FACETS].mean(axis=1) - _CENTRE) / _UNIT
 
 
 def describe_score(study, query: str) -> str:
-    """Describe how a simulated study's groove score follows from other answers.
+    """Describe how the groove score of a simulated study is computed from other ratings.
 
     Parameters
     ----------
     study : groove_utils.study.Study
     query : str
+        Name of the query.
 
     Returns
     -------
     str
-        Two sentences; empty for other queries, and for a study whose truth is unknown.
+        Two sentences; empty for queries other than ``groove``, and for studies without ``truth/``.
     """
     if query != "groove" or not study.has("truth"):
         return ""
@@ -67,14 +68,15 @@ def describe_score(study, query: str) -> str:
 
 
 def question_table() -> pd.DataFrame:
-    """Tabulate the causes of the answers to each question.
+    """Tabulate the role of each question, and the cause of its ratings.
 
     Returns
     -------
     DataFrame
-        ``question``; ``role``: ``score`` (derived), ``rating`` or ``control``; ``cause``:
-        ``acoustic``, ``style`` (means of styles, nothing within them) or ``none``; ``in_groove``:
-        whether the groove score contains it.
+        One row per question: ``question``; ``role``, which is ``score`` (derived), ``rating`` or
+        ``control``; ``cause``, which is ``acoustic``, ``style`` (ratings differ between styles, but
+        not systematically within them) or ``none``; ``in_groove``, true if the question is part of
+        the groove score.
 
     Examples
     --------
@@ -90,18 +92,19 @@ def question_table() -> pd.DataFrame:
 
 
 def fixed_effects(effects: pd.DataFrame, question: str) -> pd.Series:
-    """Return the known fixed effects on one question, or on the groove score derived from four.
+    """Return the known fixed effects on a question, or on the groove score derived from four.
 
     Parameters
     ----------
     effects : DataFrame
-        ``component, term, question, value``, such as ``truth/effects_as_rated.csv``.
+        Columns ``component, term, question, value``, as in ``truth/effects_as_rated.csv``.
     question : str
+        Name of the question, or ``groove``.
 
     Returns
     -------
     Series
-        Index ``term``, without the intercept, in points of the question or of the score.
+        Effects without the intercept, indexed by ``term``, in points of the question or the score.
 
     Examples
     --------

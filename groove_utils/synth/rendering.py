@@ -1,8 +1,8 @@
-"""Rendering of a score: four stems whose sum is the mix, to the last bit.
+"""Rendering of the demo study's songs: four stems that add up exactly to the mix.
 
-It is used for the demo study (appendix "The demo study and its truth"). Each note is played by the
-sampler at its exact sample position, and a little reverb is added to the stems. All stems share one
-gain curve that prevents clipping, so that the mix remains the sum of its stems.
+See the appendix "The demo study and its truth". The sampler plays each note at its exact sample
+position, and a little reverb is added to the stems. To prevent clipping, all stems are multiplied
+by the same gain curve, so that the mix remains the sum of its stems.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
 
 __all__ = ["render"]
 
-# peak of a drum at full velocity, which makes kits of different level interchangeable
+# peak of each drum at full velocity, so that all kits have the same level
 DRUM_LEVELS = {
     "kick": 0.95, "snare": 0.80, "hat": 0.34, "open_hat": 0.36, "ride": 0.32, "crash": 0.46,
     "tom_high": 0.60, "tom_low": 0.65, "clap": 0.40, "rim": 0.42, "tambourine": 0.26,
@@ -40,17 +40,18 @@ MAIN_PART = {"drums": "drums", "bass": "bass", "other": "chords", "vocals": "lea
 
 
 def render(song: Song) -> dict[str, np.ndarray]:
-    """Render a song.
+    """Render the stems and the mix of a song in stereo.
 
     Parameters
     ----------
     song : Song
+        Score to render.
 
     Returns
     -------
     dict of str to ndarray of int16, shape (2, n_samples)
-        ``drums, bass, other, vocals`` and ``mix``, 44.1 kHz. The mix is the integer sum of the
-        stems.
+        ``drums, bass, other, vocals`` and ``mix`` at 44.1 kHz. The mix is the sum of the integer
+        samples of the stems.
     """
     band, n_samples = song.band, round(song.seconds * SAMPLE_RATE)
     buses = {name: np.zeros((2, n_samples)) for name in band.parts}
@@ -84,7 +85,7 @@ def render(song: Song) -> dict[str, np.ndarray]:
 
 
 def _add_note(buses: dict[str, np.ndarray], song: Song, note: Note) -> None:
-    """Add one note to its bus, so that its audible onset falls at the note's time."""
+    """Add the sound of a note to its bus, with the audible onset at the time of the note."""
     drum = note.stem == "drums"
     name = "drums" if drum else note.part
     part, bus = song.band.parts[name], buses[name]

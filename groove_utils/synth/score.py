@@ -1,6 +1,6 @@
-"""Scores of the demo study: notes with times in seconds, and songs.
+"""Scores of generated songs: notes with times in seconds, and the parameters of a song.
 
-The true features of a song are computed from its score, which is also what is rendered.
+A song's true features are computed from its score, and its audio is rendered from the same score.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True)
 class Song:
-    """A song: its score and all parameters drawn for it."""
+    """Score of a song, with all parameters that were drawn for it.
+
+    `tempo` is in BPM, `key` in semitones above C, `loudness` in LUFS, and `offsets` by player in
+    ms. `drums` (velocities by drum) and `bass` (bool) have shape (n_bars, 16).
+    """
 
     track_id: str
     title: str
@@ -52,7 +56,7 @@ class Song:
 
     @property
     def seconds(self) -> float:
-        """Length of the audio in seconds: the bars, with a short margin at both ends."""
+        """Length of the audio in seconds: all bars, and a short margin at both ends."""
         return LEAD_IN + self.n_bars * 240 / self.tempo + RING_OUT
 
     @property
@@ -62,7 +66,7 @@ class Song:
 
 
 class Clock:
-    """Note times: the swung grid plus the player's offset and jitter (SD) in milliseconds."""
+    """Generator of note times: a swung grid plus offset and random jitter of the players, in ms."""
 
     def __init__(self, rng, n_bars, tempo, swing_ratio, offsets, jitter_ms):
         self.rng, self.sixteenth = rng, 15 / tempo
@@ -70,8 +74,8 @@ class Clock:
         self.offsets, self.jitter_ms = offsets, jitter_ms
 
     def time(self, bar: int, step: int, player: str = "", share: float = 1.0) -> float:
-        """Draw the time of a note in seconds; `share` scales the jitter."""
-        wobble = self.rng.normal(0, self.jitter_ms * share)
-        wobble = np.clip(wobble, -2.5 * self.jitter_ms, 2.5 * self.jitter_ms)
-        late = self.offsets.get(player, 0.0) + wobble
+        """Draw the time of a note in seconds; `share` multiplies the SD of the jitter."""
+        jitter = self.rng.normal(0, self.jitter_ms * share)
+        jitter = np.clip(jitter, -2.5 * self.jitter_ms, 2.5 * self.jitter_ms)
+        late = self.offsets.get(player, 0.0) + jitter
         return max(0.002, self.grid[bar, step] + late / 1000)

@@ -1,17 +1,17 @@
-"""A sampler: play single notes of a SoundFont 2 file, in numpy.
+"""Sampler that plays single notes of a SoundFont 2 file, written in NumPy.
 
-It renders the demo study (appendix "The demo study and its truth"). It covers the part of the
-SoundFont 2.04 specification that General MIDI presets use: key and velocity zones, tuning, loops,
-the volume envelope, a static low-pass filter opened by velocity, attenuation and pan. LFOs and the
-modulation envelope are not implemented, except for vibrato requested by the score.
+It implements the part of the SoundFont 2.04 specification that General MIDI presets use: key and
+velocity zones, tuning, loops, the volume envelope, a static low-pass filter opened by velocity,
+attenuation and pan. LFOs and the modulation envelope are not implemented, except for vibrato
+requested by the score.
 
-The C library TinySoundFont (``tinysoundfont`` 0.3.7) was evaluated as a replacement. With the same
-interface, it gives the same bytes on each run, is in tune to −0.4…+7.8 cents on twenty presets
-(this sampler: −1.1…+6.5) and on time to 1 ms, and renders a song in 0.77 s instead of 0.96 s of
-processor time. However, it sounds brighter (spectral flux above 6.4 kHz is 35 to 58% higher on the
-demo), syncopation (LHL) measured from audio correlates with the scores' at r = .37 instead of .84,
-and 23 of the 68 values that the chapters on listeners and descriptors report exceed their
-tolerances. Therefore this sampler is kept.
+The C library TinySoundFont (``tinysoundfont`` 0.3.7) was evaluated as a replacement. Its output is
+reproducible, in tune within −0.4…+7.8 cents for twenty presets (this sampler: −1.1…+6.5) and on
+time within 1 ms, and it renders a song in 0.77 s of processor time instead of 0.96 s. However, its
+sound is brighter (in the demo study, spectral flux above 6.4 kHz is 35 to 58% higher), syncopation
+(LHL) measured from audio correlates less with that of the scores (r = .37 instead of .84), and 23
+of the 68 values reported in the chapters on listeners and descriptors exceed their tolerances. This
+sampler was therefore kept.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ SAMPLE_RATE = 44100
 def default_soundfont() -> Path:
     """Return the path of TimGM6mb.sf2, a General MIDI SoundFont in the ``pretty_midi`` package.
 
-    It is © 2004 Tim Brechbill, 2010 David Bolton, under the GNU General Public License, version 2.
+    The file is © 2004 Tim Brechbill, 2010 David Bolton, and licensed under the GNU General Public
+    License, version 2.
     """
     return Path(str(files("pretty_midi") / "TimGM6mb.sf2"))
 
@@ -56,12 +57,12 @@ def render_note(
     scoop: float = 0.0,
     release: float = 4.0,
 ) -> tuple[np.ndarray, int]:
-    """Play one note.
+    """Render one note of a General MIDI preset.
 
     Parameters
     ----------
     bank, program : int
-        Preset; bank 128 holds the drum kits.
+        Preset; bank 128 contains the drum kits.
     key : int
         MIDI note number, 0–127.
     velocity : int
@@ -73,17 +74,17 @@ def render_note(
     vibrato : (float, float, float)
         Depth in cents, rate in Hz, and fade-in time in seconds.
     scoop : float
-        Start of the note in cents below its pitch, which it reaches within about 60 ms.
+        Number of cents by which the note starts too low; it rises to its pitch within about 60 ms.
     release : float
-        Longest release in seconds, for presets that ring on too long for a melody.
+        Upper limit of the release in seconds, for presets that ring too long for a melody.
 
     Returns
     -------
     y : ndarray of float32, shape (2, n_samples)
-        The sound at 44.1 kHz, including its release; read-only, because it is cached.
+        The sound at 44.1 kHz, including its release. The array is read-only, since it is cached.
     onset : int
-        Sample at which the sound reaches a tenth of its peak within the first 100 ms. If the note
-        starts this much earlier, its audible onset falls on the beat.
+        Index of the audible onset: the first sample that reaches a tenth of the peak of the first
+        100 ms. A note that starts this many samples before a beat sounds on the beat.
 
     Raises
     ------
@@ -135,7 +136,7 @@ def _play_zone(pool, zone, key, velocity, n_held, cents, vibrato, scoop, release
     cutoff = 8.176 * 2 ** (fc / 1200)
     if cutoff < 16000:
         y = sosfilt(_lowpass(round(max(cutoff, 60.0))), y)
-    # attenuation in centibels, of which hardware (and every player since) applies 0.4
+    # attenuation is in centibels, of which hardware and software players apply only 40%
     gain = 10 ** (-0.4 * zone["attenuation"] / 200) * (velocity / 127) ** 2
     y = (gain * envelope[: len(y)] * y).astype(np.float32)
     angle = (np.clip(zone["pan"], -500, 500) / 1000 + 0.5) * np.pi / 2
@@ -143,7 +144,7 @@ def _play_zone(pool, zone, key, velocity, n_held, cents, vibrato, scoop, release
 
 
 def _positions(ratio, n_samples, vibrato, scoop):
-    """Compute the read positions in the sample, in samples, with vibrato and scoop."""
+    """Compute the positions at which to read the sample pool, with vibrato and scoop."""
     depth, rate, onset = vibrato
     if not depth and not scoop:
         return ratio * np.arange(n_samples)
@@ -180,7 +181,7 @@ def _volume_envelope(zone, key, n_held, longest):
     return _draw_envelope(delay, attack, hold, decay, sustain, release, n_held)
 
 
-@lru_cache(maxsize=4)  # the zones of a note often share it
+@lru_cache(maxsize=4)  # the zones of a note often have the same envelope
 def _draw_envelope(delay, attack, hold, decay, sustain, release, n_held):
     # the release falls by 100 dB in the given time; below −70 dB it is inaudible
     n_release = int(0.7 * release * SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""Reader of SoundFont 2 files: presets as lists of zones over one pool of samples.
+"""Reader for SoundFont 2 files, in which presets are lists of zones over one pool of samples.
 
 Section numbers are those of the SoundFont technical specification, version 2.04.
 """
@@ -31,7 +31,7 @@ DEFAULTS = {
     **dict.fromkeys(("keys", "velocities"), WHOLE_RANGE),
     "filter_fc": 13500, "scale_tuning": 100, "root": -1,
 }  # fmt: skip
-# preset zones add to these generators; the others belong to the sample
+# generators to which preset zones add a value; the others are set by instrument zones alone
 ADDED = (
     "filter_fc", "mod_env_to_fc", "pan", "delay", "attack", "hold", "decay", "sustain", "release",
     "key_to_hold", "key_to_decay", "attenuation", "coarse_tune", "fine_tune", "scale_tuning",
@@ -41,28 +41,33 @@ SAMPLE_FIELDS = ("name", *ADDRESSES, "rate", "root", "correction", "link", "type
 
 
 class SoundFontError(DetailedError):
-    """Error raised if a SoundFont cannot be read, or lacks a preset or a key."""
+    """Error raised if a SoundFont cannot be read, or has no sound for a preset and key."""
 
 
 def read_soundfont(path: Path) -> tuple[dict, dict[tuple[int, int], list[dict]], np.ndarray]:
     """Read the presets and the sample pool of a SoundFont 2 file.
 
+    Parameters
+    ----------
+    path : pathlib.Path
+        Uncompressed ``.sf2`` file.
+
     Returns
     -------
     presets : dict
-        (bank, program) → name.
+        Name by (bank, program).
     zones : dict
-        (bank, program) → list of dicts, one per sample: the generators of :data:`GENERATORS`,
-        summed over preset and instrument; ``start, end, loop_start, loop_end`` in samples of the
-        pool; ``root`` (MIDI note), ``rate`` (Hz) and ``correction`` (cents) of the sample; ``keys``
-        and ``velocities`` as (first, last).
+        Zones by (bank, program): a list of dicts, one per sample. A zone contains the generators of
+        :data:`GENERATORS`, summed over preset and instrument; ``start, end, loop_start, loop_end``
+        as positions in the pool; ``root`` (MIDI note), ``rate`` (Hz) and ``correction`` (cents) of
+        the sample; ``keys`` and ``velocities`` as (first, last).
     pool : ndarray of float32, shape (n_samples,)
-        All samples, concatenated, −1…1.
+        All samples, concatenated, in the range −1…1.
 
     Raises
     ------
     SoundFontError
-        If the file is missing, is not a SoundFont, or is cut short.
+        If the file is missing, is not a SoundFont, or is truncated.
     """
     chunks = _read_chunks(path)
     samples = [
@@ -87,7 +92,10 @@ def read_soundfont(path: Path) -> tuple[dict, dict[tuple[int, int], list[dict]],
 
 
 def _join(preset: dict, instrument: dict, sample: dict) -> dict:
-    """Combine a preset zone, an instrument zone and a sample: ranges intersect, amounts add up."""
+    """Combine a preset zone, an instrument zone and a sample.
+
+    Ranges of keys and velocities are intersected; the generators in :data:`ADDED` are added.
+    """
     zone = DEFAULTS | instrument
     for name in ADDED:
         zone[name] += preset.get(name, 0)
@@ -101,9 +109,9 @@ def _join(preset: dict, instrument: dict, sample: dict) -> dict:
 
 
 def _zone_lists(first_bags: list[int], bags: bytes, generators: bytes) -> list[list[dict]]:
-    """Return the generators of all zones by header, with global zones merged into the others.
+    """Return a list of zones for each header, with a global zone merged into the other zones.
 
-    The last header only marks the end.
+    The last header, which only marks the end, has no list.
     """
     bags = [bag for bag, _ in struct.iter_unpack("<HH", bags)]
     # amounts are signed, except for ranges and indices
@@ -129,7 +137,7 @@ def _read_chunks(path: Path) -> dict[str, bytes]:
     data = path.read_bytes()
     if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
         raise SoundFontError(
-            f"{path}: starts with {data[:12]!r}, expected a RIFF file of type sfbk. "
+            f"{path}: the file starts with {data[:12]!r}; expected a RIFF file of type sfbk. "
             "Give an uncompressed .sf2 SoundFont.",
             kind="format", path=path, value=data[:12],
         )  # fmt: skip
@@ -144,7 +152,7 @@ def _read_chunks(path: Path) -> dict[str, bytes]:
     missing = sorted({"smpl", "phdr", "pbag", "pgen", "inst", "ibag", "igen", "shdr"} - set(chunks))
     if missing:
         raise SoundFontError(
-            f"{path}: lacks {missing}; the file is cut short or damaged.",
+            f"{path}: the chunks {missing} are missing; the file is truncated or damaged.",
             kind="incomplete", path=path, value=missing,
         )  # fmt: skip
     return chunks
