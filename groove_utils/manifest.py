@@ -127,7 +127,10 @@ def write_manifest(
 
 
 def read_manifest(path: str | os.PathLike) -> dict[str, dict] | None:
-    """Read ``inputs``, ``outputs`` and ``packages`` of a manifest; None if missing or damaged."""
+    """Read ``inputs``, ``outputs`` and ``packages`` of a manifest.
+
+    Return None if the manifest is missing or damaged.
+    """
     try:
         digest, _, body = Path(path).read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):

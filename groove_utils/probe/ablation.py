@@ -228,7 +228,7 @@ def _parts(songs: Songs) -> list[str]:
 
 
 def _collect(songs: Songs, results: Iterable[ProbeResult]) -> dict[str, np.ndarray]:
-    """Stack the predictions, the R² of each part, and the influences for all subsets."""
+    """Stack the predictions, scores and influences of the results of all subsets."""
     m = len(songs.targets)
     keep = [0] if len(_parts(songs)) == 1 else [0, 2, *range(3, 1 + len(_parts(songs)))]
     arrays = {"predicted": [], "r2": [], "influence": [], "leave_artist_out": []}

@@ -160,7 +160,7 @@ def error_table(estimates: pd.DataFrame, *, n_boot=2000, seed=0) -> pd.DataFrame
 
 
 def _correlation(x, y, artists, strata, n_boot, seed):
-    """Return estimate, low, high, standard error of z, and p."""
+    """Correlate x and y within strata; return r, its bounds, the standard error of z, and p."""
     count = len(set(artists))
     unknown = (np.nan,) * 5
     if len(x) < FEWEST_SONGS or count < FEWEST_CLUSTERS:

@@ -38,7 +38,7 @@ def variance_partition(
 ) -> pd.DataFrame:
     """Compute unique and shared out-of-fold R² of two or three blocks of features.
 
-    Every subset of blocks is probed. Blocks are scaled to the same total variance, and their
+    A probe is fitted to every subset of blocks. Blocks are scaled to equal total variance, and their
     relative weights are chosen in the inner folds together with the penalty (banded ridge), so that
     thousands of embedding dimensions do not dominate a few descriptors.
 
@@ -62,9 +62,9 @@ def variance_partition(
 
     Notes
     -----
-    Commonality analysis by inclusion and exclusion (Mood 1971). R² is ``1 − SSE/SSE of the training
-    mean``, which is exactly 0 without blocks. A component may be negative: out of fold, a block can
-    reduce R², or two blocks together can add more than the sum of what each adds.
+    This is commonality analysis by inclusion and exclusion (Mood 1971). R² is ``1 − SSE/SSE of the
+    training mean``, which is exactly 0 without blocks. A component may be negative: out of fold, a
+    block can reduce R², or two blocks together can add more than the sum of what each adds.
 
     References
     ----------

@@ -61,15 +61,13 @@ def permutation_test(
     y, artists, styles, protocol, nuisance, n_jobs
         See :func:`nested_ridge`.
     n_permutations : int
-        Number of permutations.
     within_style : bool
         Permute only within styles, to test for effects beyond style.
     unit : {"artist", "song"}
         Permute whole artists or single songs; see the module's docstring.
     score : {"r2", "within_r"}
-        R² over all songs, or the correlation of ratings and predictions within styles. Use the
-        correlation to test for prediction within styles, since the null distribution of R² within
-        styles lies below 0.
+        R² over all songs, or the correlation of ratings and predictions within styles (the null
+        distribution of R² within styles lies below 0).
     each_layer : bool
         Test each layer of each model separately instead of selecting or concatenating layers.
     return_null : bool

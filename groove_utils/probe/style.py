@@ -1,4 +1,4 @@
-"""Style baseline, and scores between and within styles."""
+"""Predictions from style alone, and scores of probes between and within styles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Composition of the demo study's songs from the habits of their bands."""
+"""Composition of the demo study's songs: drums, bass, chords and lead."""
 
 from __future__ import annotations
 

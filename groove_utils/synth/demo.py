@@ -68,8 +68,7 @@ def make_demo(
     seed : int
         Seed of all random draws.
     n_bands, songs_per_band : int
-        Number of bands, and of songs per band, at least 1. With a multiple of 3 bands, all styles
-        are equally frequent.
+        At least 1 each. With a multiple of 3 bands, all styles are equally frequent.
     n_listeners, songs_per_listener : int
         Number of simulated listeners, and of songs that each listener rates.
     n_jobs : int
@@ -80,8 +79,7 @@ def make_demo(
     Returns
     -------
     pathlib.Path
-        The folder, with ``study.yml, tracks.csv, listeners.csv, ratings.csv, audio/, stems/`` and
-        ``truth/``.
+        The folder: ``study.yml, tracks.csv, listeners.csv, ratings.csv, audio/, stems/, truth/``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Composition of the genre corpus's songs from the habits of their bands."""
+"""Composition of the genre corpus's songs: drums, bass, chords and lead."""
 
 from __future__ import annotations
 
@@ -51,7 +51,6 @@ def compose_genre_song(
     song : Song
         The song. Its tempo refers to the notated beat; a bar has 16 sixteenths.
     band : GenreBand
-        The band that plays the song.
 
     Examples
     --------
