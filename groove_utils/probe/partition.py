@@ -38,7 +38,7 @@ def variance_partition(
 ) -> pd.DataFrame:
     """Compute unique and shared out-of-fold R² of two or three blocks of features.
 
-    A probe is fitted to every subset of blocks. Blocks are scaled to equal total variance, and their
+    A probe is fitted to each subset of blocks. Blocks are scaled to equal total variance, and their
     relative weights are chosen in the inner folds together with the penalty (banded ridge), so that
     thousands of embedding dimensions do not dominate a few descriptors.
 
