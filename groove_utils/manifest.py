@@ -4,8 +4,8 @@ A result is an executed chapter, a catalogued study, a validated study, or the c
 manifest is written last, so a result without a manifest is incomplete. A result is out of date if
 an input file or the version of a package that was used has changed; it is damaged if an output file
 has changed. File contents are compared, not only modification times, so ``touch``, a restored
-backup or a clock that was set back does no harm. The imported modules, which count as inputs, are
-exactly those that were used only if packages import their submodules lazily.
+backup or a clock that was set back does no harm. Imported modules count as inputs, so packages must
+import their submodules lazily for the list of inputs to be exact.
 """
 
 from __future__ import annotations

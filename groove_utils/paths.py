@@ -27,7 +27,7 @@ def build_folder(study_name: str = "demo") -> Path:
 
 
 def safe_name(study_name: str) -> str:
-    """Replace the characters of a study's name that are unsafe in Make or a shell by hyphens.
+    """Return a study's name with characters that are unsafe in Make or a shell replaced by hyphens.
 
     Names that the project uses for other folders get the suffix ``-study``.
 

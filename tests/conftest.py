@@ -1,4 +1,4 @@
-"""Fixtures for tests of the built book: its folder and its pages."""
+"""Order of tests, and fixtures for tests of the built book."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import pytest
 from real_make import run_make
 
 ROOT = Path(__file__).resolve().parents[1]
-# not for --doctest-modules, which looks into any Python file
+# without this, --doctest-modules would import these files
 collect_ignore_glob = ["*conftest.py", "golden/*", "bench/*"]
 
 
 def copy_compiled_functions(folder: Path) -> None:
-    """Copy librosa's compiled functions, which ``make setup`` has left next to their sources.
+    """Copy librosa's compiled functions to a ``NUMBA_CACHE_DIR``.
 
-    The names of sub-folders are Numba's, for a ``NUMBA_CACHE_DIR``.
+    ``make setup`` has written them next to their sources; sub-folders are named as Numba does.
     """
     for file in Path(find_spec("librosa").origin).parent.rglob("__pycache__/*.nb[ci]"):
         source = file.parent.parent
@@ -32,14 +32,14 @@ def copy_compiled_functions(folder: Path) -> None:
             shutil.copy2(file, copy)
 
 
-# Workers that compile librosa's functions at once can read each other's half-written cache.
+# workers that compile librosa's functions at the same time can read each other's partial files
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["NUMBA_CACHE_DIR"] = str(ROOT / "build" / "numba" / worker)
     copy_compiled_functions(Path(os.environ["NUMBA_CACHE_DIR"]))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put long files first, and let one worker build the book before the others use it."""
+    """Run slow test files first, and build the book in one worker before others use it."""
     fixtures = defaultdict(set)
     for item in items:
         fixtures[item.path].update(getattr(item, "fixturenames", ()))
@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_waiting_for_the_disk():
-    """Power does not fail during a test, and the disk is the slowest part of the machine."""
+    """Skip `os.fsync`, which is slow and matters only if the power fails."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
         yield
@@ -65,22 +65,22 @@ def _no_waiting_for_the_disk():
 
 @pytest.fixture(scope="session")
 def built_book() -> Path:
-    """The folder of HTML pages: ``$GROOVE_HTML``, else the smoke book, which Make brings up."""
-    if named := os.environ.get("GROOVE_HTML"):
-        folder = ROOT / named
-        assert (folder / "index.html").is_file(), f"GROOVE_HTML={named} holds no index.html"
+    """Folder of HTML pages: ``$GROOVE_HTML``, or the smoke book, which is built if necessary."""
+    if name := os.environ.get("GROOVE_HTML"):
+        folder = ROOT / name
+        assert (folder / "index.html").is_file(), f"GROOVE_HTML={name} contains no index.html"
         return folder
     lock = ROOT / "build" / "smoke.lock"
     lock.parent.mkdir(exist_ok=True)
-    with lock.open("w") as held:  # one worker makes it, the others find it made
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with lock.open("w") as file:  # the first worker builds the book, and the others wait for it
+        fcntl.flock(file, fcntl.LOCK_EX)
         run_make(ROOT, "book", "PARAMS=smoke")
     return ROOT / "build" / "demo-smoke" / "html"
 
 
 @pytest.fixture(scope="session")
 def chapter_names() -> list[str]:
-    """The chapters of ``analysis/chapters.mk``."""
+    """Names of the chapters in ``analysis/chapters.mk``."""
     lines = (ROOT / "analysis" / "chapters.mk").read_text(encoding="utf-8")
     joined = lines.replace("\\\n", " ").splitlines()
     listed = next(line for line in joined if line.startswith("CHAPTERS"))

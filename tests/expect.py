@@ -1,4 +1,4 @@
-"""Expect an error by its fields, so that its wording can be improved."""
+"""Check errors by their fields, so that tests do not depend on the wording of messages."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +8,9 @@ import pytest
 
 @contextmanager
 def raises(error: type[Exception], kind: str, **fields):
-    """Expect an error as `pytest.raises` does, and check its `kind` and other fields.
+    """Expect an error like `pytest.raises`, and check its `kind` and other fields.
 
-    A `path` is compared by its last part; other fields by equality.
+    For `path`, only file names are compared.
     """
     with pytest.raises(error) as caught:
         yield caught
@@ -19,4 +19,4 @@ def raises(error: type[Exception], kind: str, **fields):
         value = getattr(caught.value, name)
         if name == "path":
             value, expected = Path(value).name, Path(expected).name
-        assert value == expected, f"{name} is {value!r}, expected {expected!r}"
+        assert value == expected, f"{name} is {value!r}; expected {expected!r}"

@@ -1,4 +1,4 @@
-"""Other regressors than ridge regression on the same folds, and controls for dimension."""
+"""Regressors other than ridge on the same folds, and controls for the number of dimensions."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def compare_models(
     Notes
     -----
     An artist's influence on a difference is the difference between the artist's influences on the
-    two scores. How hard an artist is to predict for both models alike therefore cancels out.
+    two scores. The difficulty of an artist that both models share therefore cancels out.
     """
     names = list(results)
     if len(names) < 2:

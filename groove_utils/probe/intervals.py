@@ -1,4 +1,4 @@
-"""Confidence intervals of scores over artists in both training and test sets.
+"""Confidence intervals of scores, for the sampling of artists in both training and test sets.
 
 A bootstrap that resamples test songs with fixed predictions ignores the uncertainty due to the
 training songs. In simulated studies of 80–150 songs, such intervals contained the true R² in 65–85%

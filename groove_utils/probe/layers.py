@@ -35,7 +35,7 @@ def layer_profile(
 ) -> pd.DataFrame:
     """Score each layer separately, and test the best one.
 
-    The highest of many noisy scores is biased upwards. The table contains three remedies: the R² of
+    The highest of many noisy scores is biased upwards. The table offers three remedies: the R² of
     the layer chosen in inner folds (without the test songs), a p-value against the maximum over
     layers, and the set of layers that cannot be distinguished from the best.
 

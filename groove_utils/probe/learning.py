@@ -88,7 +88,9 @@ def rater_learning_curve(
     n_draws=20,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Compute R² as a function of the number of raters per song, for training and test ratings.
+    """Compute R² as a function of the number of raters per song.
+
+    Models are trained and tested on the mean ratings of random panels of raters.
 
     Parameters
     ----------
@@ -102,14 +104,15 @@ def rater_learning_curve(
         Numbers of raters, limited to the largest number of raters of any song. Songs with fewer
         raters keep all of them.
     n_draws : int
-        Number of random panels of raters, which are drawn independently for each song.
+        Number of panels, which are drawn independently for each song.
 
     Returns
     -------
     DataFrame
-        One row per number of raters: ``n_raters``; ``r2, r2_sd``, for the mean ratings of the same
-        panels; ``r2_all``, for the mean ratings of all raters; ``ceiling``, the reliability of the
-        panels' mean ratings (computed with the harmonic mean of the songs' numbers of raters).
+        One row per number of raters: ``n_raters``; ``r2, r2_sd`` (mean and SD over panels);
+        ``r2_all``, for the same predictions tested on the mean ratings of all raters; ``ceiling``,
+        the reliability of the panels' mean ratings (computed with the harmonic mean of the songs'
+        numbers of raters).
     """
     ids = list(ids)
     if "query" in ratings and ratings["query"].nunique() > 1:

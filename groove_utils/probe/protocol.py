@@ -27,8 +27,8 @@ class Protocol:
         Number of outer folds, of repeats with other outer folds, and of inner folds (fewer if a
         training set has fewer artists).
     layers : {"select", "concat"} or str or sequence of str
-        Choose one layer in the inner folds, concatenate all standardised layers, use the named
-        layer, or choose among the named ones.
+        Choose one layer in the inner folds, concatenate all standardised layers, use one layer
+        given by name, or choose among several layers given by name.
     alphas : float or sequence of float
         Ridge penalties above 0, on standardised features.
     pca : int or sequence of (int or None), optional

@@ -29,10 +29,11 @@ class ProbeResult:
         The fold in which each song was held out.
     choices : DataFrame
         One row per repeat, fold and target: ``layer``, ``alpha``, ``pca`` (missing if all
-        components are used) and ``inner_mse``. Other regressors have other columns.
+        components are used) and ``inner_mse``. For other regressors than ridge, columns name the
+        parameters.
     leave_artist_out : ndarray, shape (n_artists, n_repeats, n, n_targets), or None
-        Predictions with each artist (in sorted order) left out of the training set, from which
-        intervals account for the sampling of training songs.
+        Predictions with each artist (in sorted order) left out of the training set. Intervals use
+        these predictions to account for the sampling of training songs.
     """
 
     songs: Songs

@@ -288,7 +288,7 @@ def run_ridge(
 
 
 def assemble(splits: Sequence[Split], fits: Sequence[dict], name: str, n: int) -> np.ndarray:
-    """Collect an array of all outputs of :func:`run_ridge`, of shape (..., n_repeats, n, m)."""
+    """Arrange one output of :func:`run_ridge` by repeat and song, (..., n_repeats, n, m)."""
     *groups, _, m = fits[0][name].shape
     values = np.full((*groups, 1 + max(split.repeat for split in splits), n, m), np.nan)
     for split, fit in zip(splits, fits, strict=True):
@@ -338,7 +338,7 @@ def _run_split(blocks, Y, split, plan, design, groups):
 
 
 def leave_out(change, group, error, hat, cross) -> None:
-    """Write the change in test predictions due to leaving out each group to `change`.
+    """Fill `change` with the changes in test predictions when each group is left out of training.
 
     For a linear smoother with hat matrix H, test rows C and training residuals e, leaving out the
     songs b changes the test predictions by −C[:, b] (I − H[b, b])⁻¹ e[b] (Cook & Weisberg 1982,

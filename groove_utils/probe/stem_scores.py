@@ -137,7 +137,7 @@ def contrast(
     -------
     DataFrame
         One row per part and target: ``part, target, estimate, low, high`` (95%), ``se, p, n_songs,
-        n_artists``. How hard an artist is to predict in all terms alike cancels out.
+        n_artists``. The difficulty of an artist that all terms share cancels out.
     """
     if not terms:
         raise ProbeError("no terms given; expected one or more of (weight, ablation, subset)",

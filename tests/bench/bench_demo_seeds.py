@@ -1,14 +1,14 @@
-"""Known effects found, missed and falsely found over seeds of the demo: ``make bench-demo``.
+"""Count how often known effects are found, missed or falsely found: ``make bench-demo``.
 
-Songs and listeners are drawn again for each seed. Two kinds of studies are drawn:
+The demo study is simulated with many seeds. For each seed, new songs and listeners are drawn:
 
-- without sound (200): causes counted from new scores; only the low-frequency level, which is
-  measured from the sound, is drawn from a normal distribution like the demo's;
-- with sound: ten sets of songs are rendered and embedded by two taggers and their untrained twins;
-  five times, listeners and the songs' random effects are drawn for each set.
+- 200 studies without audio: features are computed from new scores, except the low-frequency level,
+  which is drawn from a normal distribution as in the demo study;
+- ten sets of songs with audio, which are rendered and embedded with two taggers and their untrained
+  twins; for each set, listeners and the songs' random effects are drawn five times.
 
-Vectors are cached by band, so that a run that was stopped goes on where it was. The tables that
-the page "The demo study and its truth" shows are written to ``analysis/expected/``.
+Embeddings are cached by band, so that an interrupted run can be continued. The tables for the page
+"The demo study and its truth" are written to ``analysis/expected/``.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from groove_utils.synth.soundfont import SAMPLE_RATE
 FOLDER = Path(__file__).parents[2] / "analysis" / "expected"
 N_BANDS, SONGS_PER_BAND = 48, 3
 TAGGERS = ("msd-musicnn", "mtt-musicnn")
-# mean and SD of low_frequency_db by style in the rendered demo
+# mean and SD of low_frequency_db by style in the rendered demo study
 LOW = {"funk": (-2.6, 0.7), "pop": (-3.2, 0.9), "rock": (-4.1, 0.6)}
 CAUSES = {
     "tempo": "tempo", "event_density": "event density", "syncopation": "syncopation",
@@ -83,7 +83,7 @@ N_PERMUTATIONS = 199
 
 
 def draw_songs(seed: int) -> pd.DataFrame:
-    """Draw the songs of a study without a sound, with their true features."""
+    """Draw the songs of a study without audio; return their true features."""
     rng = np.random.default_rng([seed, 4])
     rows = []
     for song in compose_all(seed):
@@ -99,15 +99,15 @@ def compose_all(seed: int) -> list:
 
 
 def describe_song(song) -> dict:
-    """Return a song's names and the features counted from its score."""
+    """Return a song's names, and the features computed from its score."""
     names = {"track_id": song.track_id, "artist": song.band.name, "style": song.band.style}
     return names | score_features(song)
 
 
 def embed_songs(seed: int, cache: ArrayCache) -> tuple[pd.DataFrame, dict[str, dict]]:
-    """Render and embed the songs of a study, a band at a time.
+    """Render and embed the songs of a study, one band at a time.
 
-    Returns the songs with their features, and layers by model, (n_songs, dim).
+    Return the songs' features, and the layers of each model, (n_songs, dim).
     """
     models = [name for tagger in TAGGERS for name in (tagger, f"{tagger}-untrained")]
     songs, rows, parts = compose_all(seed), [], []
@@ -153,22 +153,22 @@ def song_means(ratings: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
     return wide.loc[songs["track_id"]].rename_axis(columns=None)
 
 
-# ---- what methods say of one study ----
+# ---- verdicts of methods on one study ----
 
 
 def verdict(method, target, truth, said, covered=np.nan) -> dict:
-    """Return one row: `said` is 1 (found), 0 (not found) or −1 (the opposite found)."""
+    """Return one row; `said` is 1 (effect found), 0 (not found) or −1 (opposite found)."""
     return {"method": method, "target": target, "truth": truth, "said": int(said),
             "covered": covered}  # fmt: skip
 
 
 def sign_of(low, high, expected=1.0) -> int:
-    """Return 1 if an interval lies on the expected side of 0, −1 if on the other, 0 if around."""
+    """Return 1 for an interval on the expected side of 0, −1 for the other side, 0 for neither."""
     return int(np.sign(expected) * ((low > 0) - (high < 0)))
 
 
 def judge_regression(songs, means, known) -> list[dict]:
-    """Regress song means on style and the exact causes; intervals allow for bands."""
+    """Regress song means on style and the true causes, with intervals clustered by band."""
     styles = pd.get_dummies(songs["style"], drop_first=True).to_numpy(float)
     X = pd.DataFrame(sm.add_constant(styles), columns=["one", "pop", "rock"])
     X = X.join(song_covariates(songs).reset_index(drop=True))
@@ -187,7 +187,7 @@ def judge_regression(songs, means, known) -> list[dict]:
 
 
 def judge_controls(songs, means, seed) -> list[dict]:
-    """Test causes within styles, and styles, on the controls by permutations of whole bands."""
+    """Test effects of causes within styles, and of style, on the controls, permuting bands."""
     rows = []
     style_of = songs["style"].to_numpy()
     X = song_covariates(songs).to_numpy()
@@ -211,12 +211,12 @@ def judge_controls(songs, means, seed) -> list[dict]:
 
 
 def explained_p(y, Q, orders) -> float:
-    """Test whether orthonormal columns explain more of `y` than of `y` in other orders."""
+    """Test whether orthonormal columns explain more of `y` than of permutations of `y`."""
     return float(permutation_p(((y @ Q) ** 2).sum(), ((y[orders] @ Q) ** 2).sum(axis=1)))
 
 
 def judge_ceiling(ratings, drawn) -> list[dict]:
-    """Compare the noise ceiling's interval with the R² that the true song means reach."""
+    """Check whether the noise ceiling's interval contains the R² of the true song means."""
     rows = []
     true = drawn.truth["songs"].set_index("track_id").filter(like="mean_")
     true.columns = true.columns.str.removeprefix("mean_")
@@ -233,7 +233,7 @@ def judge_ceiling(ratings, drawn) -> list[dict]:
 
 
 def judge_mixed(songs, drawn, known) -> list[dict]:
-    """Fit the model behind the ratings to single ratings of groove."""
+    """Fit the mixed model that generated the ratings to single ratings of groove."""
     data = drawn.ratings[drawn.ratings["query"] == "groove"]
     data = data.join(song_covariates(songs), on="track_id")
     data = data.merge(songs[["track_id", "style"]]).merge(drawn.truth["listeners"])
@@ -251,15 +251,15 @@ def judge_mixed(songs, drawn, known) -> list[dict]:
 
 
 def judge_probes(songs, layers, means, seed) -> list[dict]:
-    """Probe the taggers: within styles, against the twin and the style, and cause by cause."""
+    """Probe the taggers by permutation tests, and compare them with their untrained twins."""
     rows = []
-    who = songs["artist"].to_numpy(), songs["style"].to_numpy()
-    asked = means[["groove", *CONTROLS]].reset_index(drop=True)
+    groups = songs["artist"].to_numpy(), songs["style"].to_numpy()
+    targets = means[["groove", *CONTROLS]].reset_index(drop=True)
     options = {"n_permutations": N_PERMUTATIONS}
     for within in (True, False):
         score = "within_r" if within else "r2"
         table = probe.permutation_test(
-            layers, asked, *who, PROTOCOL, within_style=within, score=score, **options
+            layers, targets, *groups, PROTOCOL, within_style=within, score=score, **options
         )
         for row in table.itertuples():
             what = "order within styles" if within else "anything"
@@ -270,7 +270,7 @@ def judge_probes(songs, layers, means, seed) -> list[dict]:
             target = f"{row.target}: {what}"
             rows.append(verdict(f"probe of {row.model}", target, truth, said))
     truth = songs[list(CAUSES)].rename(columns=CAUSES)
-    results = probe.nested_ridges(layers, asked.join(truth), *who, PROTOCOL)
+    results = probe.nested_ridges(layers, targets.join(truth), *groups, PROTOCOL)
     pairs = [(tagger, f"{tagger}-untrained") for tagger in TAGGERS]
     compared = probe.compare_models(results, pairs=pairs, n_boot=1000, seed=seed)
     for row in compared.itertuples():
@@ -284,12 +284,12 @@ def judge_probes(songs, layers, means, seed) -> list[dict]:
 # ---- tables ----
 
 SONG_SETS = (2026, *range(1, 10))  # seeds; the first is that of the book's demo
-N_DRAWS = 5  # of listeners, for each set of songs with sound
+N_DRAWS = 5  # of listeners, for each set of songs with audio
 TAGS = {"msd-musicnn": MSD_LABELS, "mtt-musicnn": MTT_LABELS}
 
 
 def judge_silent(seed: int, known, mixed: bool) -> list[dict]:
-    """Judge all methods that need no sound on one new study."""
+    """Return the verdicts of all methods that need no audio on one new study."""
     songs = draw_songs(seed)
     drawn = simulate_listeners(songs, seed=[seed, 5])
     means = song_means(drawn.ratings, songs)
@@ -301,9 +301,9 @@ def judge_silent(seed: int, known, mixed: bool) -> list[dict]:
 
 
 def judge_sounding(seed: int, cache: ArrayCache) -> list[dict]:
-    """Judge the probes on one set of songs, with listeners and songs' random effects drawn often.
+    """Return the verdicts of the probes on one set of songs, for several draws of ratings.
 
-    Scores of causes do not depend on the draw and count once.
+    Scores of causes do not depend on the ratings, so they count only once.
     """
     songs, layers = embed_songs(seed, cache)
     rows = []
@@ -316,7 +316,7 @@ def judge_sounding(seed: int, cache: ArrayCache) -> list[dict]:
 
 
 def kept(kind: str, seed: int, judge) -> pd.DataFrame:
-    """Return the verdicts on one study, from an earlier run of the same code if there was one."""
+    """Return the verdicts on one study, from an earlier run of the same code if there is one."""
     code = re.search("FOLDER = .*# ---- tables", Path(__file__).read_text(), re.DOTALL)[0]
     effects = default_effects().table().to_csv(index=False)
     versions = VERSIONS["rendering"] + VERSIONS["embeddings"]
@@ -328,15 +328,15 @@ def kept(kind: str, seed: int, judge) -> pd.DataFrame:
 
 
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
-    """Count verdicts over studies, with Clopper–Pearson intervals of 95%.
+    """Count verdicts over studies, with 95% Clopper–Pearson intervals.
 
     Returns
     -------
     DataFrame
         ``method, target, truth, n``; ``found, missed, falsely_found`` (for an unknown truth: a
-        clear gain, nothing clear, a clear loss); ``low, high`` of the share found, or falsely
-        found where nothing is there; ``covered, covered_low, covered_high``: share of intervals
-        that hold the true value.
+        clear gain, no clear difference, a clear loss); ``low, high`` of the share found, or falsely
+        found if there is no effect; ``covered, covered_low, covered_high``: share of intervals that
+        contain the true value.
     """
     rows = rows.assign(target=rows["target"].str.replace(": anything", ": R² over all songs"))
     table = []
@@ -363,7 +363,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def tag_activations(songs: pd.DataFrame, layers: dict[str, dict]) -> pd.DataFrame:
-    """Return the activation of each tag by song: ``tagger, style, tag, activation``."""
+    """Return one row per song and tag: ``tagger, style, tag, activation``."""
     tables = []
     for tagger, names in TAGS.items():
         wide = pd.DataFrame(layers[tagger]["taggram"], columns=names)
@@ -373,7 +373,7 @@ def tag_activations(songs: pd.DataFrame, layers: dict[str, dict]) -> pd.DataFram
 
 
 def top_tags(activations: pd.DataFrame, n: int = 5) -> pd.DataFrame:
-    """List the tags of highest mean activation by tagger and style, and the style's own tag."""
+    """List the tags with the highest mean activation, and the rank of the style's own tag."""
     means = activations.groupby(["tagger", "style", "tag"])["activation"].mean()
     rows = []
     for (tagger, style), part in means.groupby(["tagger", "style"]):
@@ -386,13 +386,13 @@ def top_tags(activations: pd.DataFrame, n: int = 5) -> pd.DataFrame:
 
 
 def write_table(table: pd.DataFrame, name: str, origin: str) -> None:
-    """Write a table whose first line says how and when it was made."""
+    """Write a table; its first line describes how and when it was made."""
     text = table.to_csv(index=False, float_format="%.3f", lineterminator="\n")
     write_if_changed(FOLDER / name, f"# {origin}\n{text}")
 
 
 def main() -> int:
-    """Run the studies, write the tables, and print them; 1 if a rate is out of bounds."""
+    """Run all studies and print the table; return 1 if there are too many false findings."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--silent", type=int, default=200, help="studies without sound")
     parser.add_argument("--mixed", type=int, default=40, help="mixed models among them")

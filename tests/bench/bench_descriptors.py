@@ -1,7 +1,7 @@
-"""Time of all descriptors of a signal on one core, against librosa calls made one by one.
+"""Time the descriptors of a signal on one core, and compare with separate librosa calls.
 
-Bars: at most 0.15 s a second of audio, and at least twice as fast as the same quantities from
-librosa, each call of which takes its own transform of the signal.
+The bars are at most 0.15 s per second of audio, and at least twice the speed of separate librosa
+calls, each of which computes its own transform of the signal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SR = 44100
 
 
 def song(seconds: float, seed: int = 0) -> np.ndarray:
-    """A kit of noise and sines at 112 BPM over a hum: something to find everywhere."""
+    """Generate drum-like noise and sines at 112 BPM over a hum, so that all descriptors exist."""
     rng = np.random.default_rng(seed)
     n = round(seconds * SR)
     t = np.arange(n) / SR
@@ -39,7 +39,7 @@ def song(seconds: float, seed: int = 0) -> np.ndarray:
 
 
 def separately(y: np.ndarray, sr: int) -> dict[str, float]:
-    """The same kinds of quantity by librosa's calls, one after the other, with the same frames."""
+    """Compute similar quantities by separate librosa calls with the same frames."""
     frame, hop = round(0.05 * sr), round(0.005 * sr)
     values = {"rms": float(np.sqrt((y**2).mean()))}
     values["rms_sd"] = float(librosa.feature.rms(y=y, frame_length=frame, hop_length=5 * hop).std())
@@ -67,8 +67,8 @@ def separately(y: np.ndarray, sr: int) -> dict[str, float]:
         curve = librosa.onset.onset_strength(
             **settings, n_fft=frame, n_mels=16 if high == 100 else 64, fmin=low, fmax=high
         )
-        found = librosa.onset.onset_detect(onset_envelope=curve, sr=sr, hop_length=hop)
-        values[name] = len(found) * sr / y.size
+        onsets = librosa.onset.onset_detect(onset_envelope=curve, sr=sr, hop_length=hop)
+        values[name] = len(onsets) * sr / y.size
     tempogram = librosa.feature.tempogram(**settings, win_length=1600)
     values["pulse_clarity"] = float(tempogram[60:300].max(axis=0).mean())
     values["tempo"] = float(librosa.beat.beat_track(**settings)[0][0])
@@ -76,7 +76,7 @@ def separately(y: np.ndarray, sr: int) -> dict[str, float]:
 
 
 def best_of(call, repeats: int) -> float:
-    """Shortest wall time in seconds."""
+    """Return the shortest wall time of several calls in seconds."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -86,7 +86,7 @@ def best_of(call, repeats: int) -> float:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print both costs and their ratio; 1 where a bar is missed."""
+    """Print both times and their ratio; return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=12.0, help="length of the signal")
     parser.add_argument("--repeats", type=int, default=3)
@@ -96,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
         describe(y, SR), separately(y, SR)  # compile and fill caches
         ours = best_of(lambda: describe(y, SR), options.repeats) / options.seconds
         theirs = best_of(lambda: separately(y, SR), options.repeats) / options.seconds
-    print(f"describe: {ours:.4f} s a second of audio (bar: 0.15)")
+    print(f"describe: {ours:.4f} s per second of audio (bar: 0.15)")
     print(f"librosa, call by call: {theirs:.4f} s, {theirs / ours:.1f} times as long (bar: 2)")
     return int(ours > 0.15 or theirs < 2 * ours)
 

@@ -1,9 +1,9 @@
-"""Measure the extraction of embeddings against named alternatives, in one run on one machine.
+"""Compare the extraction of embeddings with alternatives, in one run on the same machine.
 
-``python tests/bench/bench_embed.py [--long] [SECTION ...]`` prints one line for each bar: what was
-measured, against what, and whether the bar is met, and after each section how long it took.
-Alternatives are timed in turn with ours, and the best of the repetitions counts, so that other work
-on the machine weighs on both alike. With ``--long``, there are more files and repetitions.
+``python tests/bench/bench_embed.py [--long] [SECTION ...]`` prints one line per bar (a limit for a
+measured value), which says whether the bar is met, and the duration of each section. Our code and
+the alternatives are timed alternately, and the shortest time of each counts, so that other load on
+the machine affects all of them equally. With ``--long``, there are more files and repetitions.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ missed: list[str] = []
 
 
 def report(what: str, value: float, bar: str, met: bool, note: str = "") -> None:
-    """Print what was measured next to its bar, and note a missed bar."""
+    """Print a measured value next to its bar, and record a missed bar."""
     if bar != "-" and not met:
         missed.append(what)
     verdict = "-" if bar == "-" else "met" if met else "NOT MET"
@@ -55,7 +55,7 @@ def report(what: str, value: float, bar: str, met: bool, note: str = "") -> None
 
 
 def songs(folder: Path, n: int, seconds: float = 12.0, sr: int = 44100) -> list[Path]:
-    """Stereo FLAC files of noise bursts, each different."""
+    """Write different noise bursts to stereo FLAC files; return their paths."""
     paths = []
     for i in range(n):
         rng = np.random.default_rng(i)
@@ -68,7 +68,7 @@ def songs(folder: Path, n: int, seconds: float = 12.0, sr: int = 44100) -> list[
 
 
 def best(functions: dict, repeats: int) -> dict[str, float]:
-    """Shortest time of each function, run in turn."""
+    """Run functions alternately; return the shortest time of each in seconds."""
     times = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
@@ -79,7 +79,7 @@ def best(functions: dict, repeats: int) -> dict[str, float]:
 
 
 def parity(_options) -> None:
-    """Largest difference from the original TensorFlow outputs."""
+    """Compare the taggers' outputs with those of the original TensorFlow networks."""
     y, sr = soundfile.read(GOLDEN / "groove_16k.wav", dtype="float32")
     with np.load(GOLDEN / "musicnn_golden.npz") as golden:
         for model in TAGGERS:
@@ -99,7 +99,7 @@ def parity(_options) -> None:
 
 
 def per_song(options) -> None:
-    """Seconds for one song of 12 s, decoding included."""
+    """Time the embedding of a 12 s song, including decoding."""
     with tempfile.TemporaryDirectory() as folder:
         paths = songs(Path(folder), 16 if options.long else 6)
         for model in OFFLINE:
@@ -108,16 +108,16 @@ def per_song(options) -> None:
             tracks = {path.stem: path for path in paths}
             embed_tracks(tracks, model, cache=ArrayCache(f"{folder}/{model}"), progress=False)
             spent = (time.perf_counter() - start) / len(paths)
-            report(f"seconds a 12 s song, {model}", spent, "-", True)
+            report(f"seconds per 12 s song, {model}", spent, "-", True)
 
 
 def normed(part, maps: torch.Tensor) -> torch.Tensor:
-    """ReLU and batch norm of maps with channels first."""
+    """Apply ReLU and batch normalisation to feature maps with channels first."""
     return part.norm(functional.relu(maps).movedim(1, -1)).movedim(-1, 1)
 
 
 def plain_musicnn(net, spectrogram: torch.Tensor) -> dict[str, torch.Tensor]:
-    """MusiCNN as it is usually written: convolution, ReLU, batch norm, pooling, one by one."""
+    """Run MusiCNN as it is usually written, one operation after another."""
     x = net.input_norm(spectrogram[..., None]).squeeze(-1)
     front = []
     for part in net.front():
@@ -139,17 +139,17 @@ def plain_musicnn(net, spectrogram: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def plain_block(block, x: torch.Tensor) -> torch.Tensor:
-    """Compute a block of the VGG as it is usually written."""
+    """Run a block of the VGG network as it is usually written, one operation after another."""
     maps = normed(block, functional.conv2d(x, block.kernel, block.bias, padding=1))
     pool = block.pool if block.kernel.shape[1] > 1 else (block.pool, 1)
     return functional.max_pool2d(maps, pool, block.stride)
 
 
 def tagger_loop(folder: str, reload: str) -> None:
-    """Per model and file: librosa loads, resamples and makes the spectrogram, a window at a time.
+    """Embed files with each tagger in the usual loop over files and windows, with librosa.
 
-    With `reload`, the network is built and its checkpoint read for each file, as the extractor
-    of the ``musicnn`` package does. Run in a process of its own, see :func:`timed_alone`.
+    With `reload`, the network is loaded again for each file, as in the extractor of the ``musicnn``
+    package. :func:`timed_alone` runs this function in a separate process.
     """
     device = choose_device()
     loaded = {name: Tagger(name).load().to(device) for name in TAGGERS}
@@ -179,7 +179,7 @@ def tagger_loop(folder: str, reload: str) -> None:
 
 
 def time_files(folder: str, *functions) -> None:
-    """Print the seconds that functions take for all files of a folder, after a first one."""
+    """Print how many seconds functions need for all files of a folder, after one to warm up."""
     paths = sorted(Path(folder).glob("*.flac"))
     for function in functions:
         function(paths[0])
@@ -191,18 +191,18 @@ def time_files(folder: str, *functions) -> None:
 
 
 def timed_alone(loop: str, *arguments: str) -> float:
-    """Seconds of one of the `LOOPS`, in a process that knows nothing of the engine's settings."""
+    """Return the seconds of one of `LOOPS`, run in a process without the engine's settings."""
     command = [sys.executable, __file__, "--loop", loop, *arguments]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def musicnn_family(options) -> None:
-    """The four taggers together, against per-file loops.
+    """Compare the time of all four taggers with per-file loops.
 
-    The bar is 4: with one thread each, the loops need 3.3 times (networks kept) and 3.5
-    times (loaded per file) our processor time; beyond that, the ratio depends on how much the
-    loop's threads gain from further cores. On two cores under a load of 8, they wait for each
-    other, and ratios rise to 16 and 12: only a quiet machine tests the bar.
+    The bar is 4. With one thread each, the loops need 3.3 times (networks kept) and 3.5 times
+    (networks loaded per file) our processor time. With several threads, the ratio also depends on
+    how much the loops gain from more cores. On two cores under a load of 8, the threads wait for
+    each other, and the ratios rise to 16 and 12, so only an idle machine tests the bar.
     """
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
@@ -218,20 +218,20 @@ def musicnn_family(options) -> None:
 
         loops: dict[str, list] = {"reload": [], "kept": []}
         functions = {"ours": ours}
-        for kind, found in loops.items():
-            functions[kind] = lambda kind=kind, found=found: found.append(
+        for kind, times in loops.items():
+            functions[kind] = lambda kind=kind, times=times: times.append(
                 timed_alone("taggers", root, kind)
             )
         spent = best(functions, 3 if options.long else 2)["ours"]
         for kind, what in (("reload", "loads per file"), ("kept", "keeps its networks")):
             ratio = min(loops[kind]) / spent
-            note = f"ms a song: {1e3 * spent / len(paths):.0f}, loop "
+            note = f"ms per song: {1e3 * spent / len(paths):.0f}, loop "
             note += f"{1e3 * min(loops[kind]) / len(paths):.0f}"
             report(f"MusiCNN family, x loop that {what}", ratio, ">= 4", ratio >= 4, note)
 
 
 def save_at_random(name: str, folder: Path) -> None:
-    """A full-size network with random weights, as its checkpoint would lie there."""
+    """Save a full-size network with random weights in the format of its checkpoint."""
     import transformers
 
     torch.manual_seed(0)
@@ -246,9 +246,9 @@ def save_at_random(name: str, folder: Path) -> None:
 
 
 def transformers_loop(folder: str, name: str, at_once: str) -> None:
-    """Run the usual loop: load, resample, run and save each file.
+    """Embed files in the usual loop: load, resample, run the network and save.
 
-    Its windows are run one by one, or, with `at_once`, as one batch that the extractor fills up.
+    The windows of a file are run one by one, or, if `at_once` is "file", as one padded batch.
     """
     import transformers
 
@@ -261,8 +261,8 @@ def transformers_loop(folder: str, name: str, at_once: str) -> None:
         y, sr = librosa.load(path, sr=16000)
         rows = []
         cut = [y[start : start + length] for start in range(0, len(y), length)]
-        for some in [cut] if at_once == "file" else [[window] for window in cut]:
-            x = extractor(some, sampling_rate=sr, return_tensors="pt", padding=True)
+        for batch in [cut] if at_once == "file" else [[window] for window in cut]:
+            x = extractor(batch, sampling_rate=sr, return_tensors="pt", padding=True)
             with torch.inference_mode():
                 values = x.input_values.to(device)
                 states = network(values, output_hidden_states=True).hidden_states
@@ -273,7 +273,7 @@ def transformers_loop(folder: str, name: str, at_once: str) -> None:
 
 
 def run_bare(model, ready: list[list[tuple[np.ndarray, int]]]) -> None:
-    """The forward passes alone, on windows that lie ready, those of one bucket together."""
+    """Run only the forward passes, on windows that are already prepared and sorted by bucket."""
     size = model.batch_size
     cut = [b[i : i + size] for b in ready for i in range(0, len(b), size)]
     if not model.concurrent:
@@ -286,16 +286,17 @@ def run_bare(model, ready: list[list[tuple[np.ndarray, int]]]) -> None:
 
 
 def full_size(name: str, seconds: float, n_songs: int, options, precisions: dict) -> None:
-    """A full-size network with random weights: against bare forward passes and per-file loops.
+    """Compare a full-size network with bare forward passes and with per-file loops.
 
-    `precisions` has the factor that is wanted over the loops, by the precision.
+    The weights are random. `precisions` maps each precision to the required speed-up over the
+    loops.
     """
     with tempfile.TemporaryDirectory() as root:
         save_at_random(name, Path(root))
         os.environ["GROOVE_MODELS"] = root
         forget_models()
         model = load_model(name)
-        for precision in precisions:  # loading and its checks are not measured
+        for precision in precisions:  # loading and its checks are not timed
             load_model(name, autocast=precision == "bfloat16")
         paths = songs(Path(root), n_songs, seconds)
         tracks = {path.stem: path for path in paths}
@@ -313,8 +314,8 @@ def full_size(name: str, seconds: float, n_songs: int, options, precisions: dict
             return embed_tracks(tracks, name, cache=cache, autocast=autocast, progress=False)
 
         loops: dict[str, list[float]] = {"window": [], "file": []}
-        found: dict[str, object] = {}
-        functions = {p: lambda p=p: found.update({p: ours(p)}) for p in precisions}
+        embeddings: dict[str, object] = {}
+        functions = {p: lambda p=p: embeddings.update({p: ours(p)}) for p in precisions}
         functions["bare"] = lambda: run_bare(model, list(ready.values()))
         for kind, spent in loops.items():
             functions[kind] = lambda kind=kind, spent=spent: spent.append(
@@ -328,12 +329,12 @@ def full_size(name: str, seconds: float, n_songs: int, options, precisions: dict
             for kind, spent in loops.items():
                 ratio = min(spent) / times[precision]
                 per_song = [1e3 * t / len(paths) for t in (times[precision], min(spent))]
-                note = "ms a song: {:.0f}, loop {:.0f}".format(*per_song)
+                note = "ms per song: {:.0f}, loop {:.0f}".format(*per_song)
                 what = f"{name}, {precision}, x loop by the {kind}"
                 bar = f">= {wanted}" if wanted else "-"
                 report(what, ratio, bar, ratio >= wanted, note)
-        if "bfloat16" in found:
-            half, exact = (found[kind].layers for kind in ("bfloat16", "float32"))
+        if "bfloat16" in embeddings:
+            half, exact = (embeddings[kind].layers for kind in ("bfloat16", "float32"))
             worst = max(
                 np.linalg.norm(half[n] - exact[n]) / np.linalg.norm(exact[n]) for n in exact
             )
@@ -343,10 +344,10 @@ def full_size(name: str, seconds: float, n_songs: int, options, precisions: dict
 
 
 def ast(options) -> None:
-    """AST: on songs as the demo study has them, and on songs of two whole windows.
+    """Measure AST on songs of 12 s, as in the demo study, and on songs of two whole windows.
 
-    Of a last window, the loop's extractor fills up what is missing and the network runs on all of
-    it; the engine leaves out the patches without sound.
+    In the loop, a last window that is too short is padded, and the network is run on the whole
+    window; the engine omits patches without sound.
     """
     n_songs = 10 if options.long else 3
     full_size("ast", 12.0, n_songs, options, {"float32": 1.5})
@@ -354,10 +355,10 @@ def ast(options) -> None:
 
 
 def hubert(options) -> None:
-    """HuBERT, on songs of four whole windows, whose ends need no room.
+    """Measure HuBERT on songs of four whole windows, which need no padding.
 
-    In float32 there is nothing to leave out: matrix products take nearly all of the time, and the
-    engine gains what the loop's threads wait for each other.
+    In float32, nothing can be omitted, since nearly all of the time is spent on matrix products;
+    the engine is faster only because the loop's threads wait for each other.
     """
     seconds = 4 * model_card("hubert-base").window
     n_songs = 10 if options.long else 2
@@ -365,7 +366,7 @@ def hubert(options) -> None:
 
 
 def memory(options) -> None:
-    """Peak memory for 20 minutes of 44.1 kHz stereo (an hour if long), against one minute."""
+    """Compare peak memory for 20 minutes of 44.1 kHz stereo (60 with ``--long``) and for one."""
     with tempfile.TemporaryDirectory() as root:
         peaks = {}
         for minutes in (1, 60 if options.long else 20):
@@ -388,15 +389,15 @@ def memory(options) -> None:
 
 
 def peak(path: str, cache: str) -> None:
-    """Print the most memory that this process held, in MiB, after embedding one file."""
+    """Embed one file, and print the peak memory of this process in MiB."""
     embed_tracks({"x": path}, "mtt-musicnn", cache=ArrayCache(cache), progress=False)
     print(peak_memory())
 
 
 def cached(_options) -> None:
-    """96 tracks × 5 models from the cache, with no model in memory.
+    """Time the reading of 96 tracks × 5 models from the cache, without loading a model.
 
-    The tracks are short, since an entry of the cache is as large for a long one.
+    The tracks are short, since the size of a cache entry does not depend on the length of a track.
     """
     with tempfile.TemporaryDirectory() as root:
         paths = songs(Path(root), 96, seconds=2.0)
@@ -412,7 +413,7 @@ def cached(_options) -> None:
 
 
 def many(options) -> None:
-    """400 short tracks (1,000 if long), cache and all: does the time per track grow?"""
+    """Test whether the time per track grows over 400 short tracks (1,000 with ``--long``)."""
     n_tracks = 1000 if options.long else 400
     load_model("mtt-musicnn")
     with tempfile.TemporaryDirectory() as root:
@@ -448,7 +449,7 @@ SECTIONS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the sections asked for; all by default."""
+    """Run the requested sections, by default all; return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []])
     parser.add_argument("--long", action="store_true", help="more files and repetitions")

@@ -1,10 +1,11 @@
-"""Time and trustworthiness of the mixed models: ``python tests/bench/bench_mixed.py``.
+"""Measure the speed and accuracy of mixed models: ``python tests/bench/bench_mixed.py``.
 
-Prints processor time and log-likelihood against lme4's stored values, against mixedlm, glmm and
-statsmodels, and against lme4 where R is installed; 28,000 rows with slopes; and coverage and type-I
-rate of every effect over re-drawn listeners and songs, on the demo's own songs where it has been
-made. Each bar is printed with what was measured; the exit status is 1 if one was missed. A rate
-misses its bar if its 95% interval lies outside; ``--redraws 400`` makes the intervals narrow.
+Processor time and log-likelihood are compared with stored values of lme4, with mixedlm, glmm and
+statsmodels, and with lme4 itself if R is installed. One data set has 28,000 rows, with random
+slopes. Coverage and type I error rate of each effect are estimated over repeated simulations, also
+for the demo study's songs. Each value is printed with its bar; the exit status is 1 if a bar is
+missed. A rate misses its bar if its whole 95% interval is outside; ``--redraws 400`` gives narrow
+intervals.
 """
 
 from __future__ import annotations
@@ -64,7 +65,10 @@ TRUTH = {
 
 
 def data_sets() -> dict[str, pd.DataFrame]:
-    """Small and medium golden data, and 28,000 rows of 700 listeners × 40 of 200 songs."""
+    """Return three data sets: small and medium golden data, and a large one with 28,000 rows.
+
+    In the large one, each of 700 listeners rates 40 of 200 songs.
+    """
     large = simulate_ratings(700, 200, 40, seed=0, **TRUTH).rename(
         columns={"listener_id": "listener", "track_id": "stimulus", "style": "genre"}
     )
@@ -73,39 +77,39 @@ def data_sets() -> dict[str, pd.DataFrame]:
 
 
 def timed(call, repeats: int):
-    """Least processor time of several runs, after one to warm up, and the last answer."""
+    """Return the shortest processor time of several runs, after one to warm up, and the result."""
     call()
     best = np.inf
     for _ in range(repeats):
         start = time.process_time()
-        answer = call()
+        result = call()
         best = min(best, time.process_time() - start)
-    return best, answer
+    return best, result
 
 
 def ours(formula, data) -> float:
-    """Fit, with standard errors and degrees of freedom."""
+    """Fit with `fit_lmm`, with standard errors and degrees of freedom; return log-likelihood."""
     result = fit_lmm(formula, data)
     result.fixed_effects()
     return result.loglik
 
 
 def by_mixedlm(formula, data) -> float:
-    """Fit with mixedlm."""
+    """Fit with mixedlm; return log-likelihood."""
     import mixedlm
 
     return -mixedlm.lmer(formula, data, REML=True).deviance / 2
 
 
 def by_glmm(formula, data) -> float:
-    """Fit with glmm, with degrees of freedom."""
+    """Fit with glmm, with degrees of freedom; return log-likelihood."""
     import glmm
 
     return glmm.fit(data, formula, reml=True, satterthwaite=True).loglik
 
 
 def by_statsmodels(_, data) -> float:
-    """Crossed random intercepts in MixedLM: one group, variance components."""
+    """Fit with statsmodels' MixedLM (crossed intercepts as variance components of one group)."""
     model = sm.MixedLM.from_formula(
         "rating ~ genre * x",
         data.assign(all=1),
@@ -117,7 +121,7 @@ def by_statsmodels(_, data) -> float:
 
 
 def lme4(formula, data):
-    """Time of lmer with lmerTest's summary, log-likelihood and df; None without R."""
+    """Return time of lmer and lmerTest's summary, log-likelihood and df; None without R."""
     if shutil.which("Rscript") is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
@@ -130,27 +134,27 @@ def lme4(formula, data):
 
 
 def covered(table: pd.DataFrame, truth: pd.Series) -> dict:
-    """Return for each true value if it lies in its interval."""
+    """Return, by term, whether the interval contains the true value."""
     table = table.set_index("term")
     truth = truth[table.index]
     return ((table["low"] <= truth) & (truth <= table["high"])).to_dict()
 
 
 def rejected(table: pd.DataFrame) -> dict:
-    """Return for each effect but the intercept if it is found at the 5% level."""
+    """Return, by term except the intercept, whether the effect is significant at the 5% level."""
     p = table.set_index("term")["p"].drop("Intercept")
     return (p < 0.05).to_dict()
 
 
 def redraw(seed: int) -> dict:
-    """Fit one draw of listeners, songs and ratings with effects, and one without."""
+    """Fit one simulated study with effects, and one without."""
     formula = "rating ~ style + x + (1 + x | listener_id) + (1 | track_id)"
     funk, pop, rock = TRUTH["style_effects"]
     truth = {"Intercept": 4.0 + funk, "style[pop]": pop - funk, "style[rock]": rock - funk}
     truth["x"] = TRUTH["effect"]
     drawn = simulate_ratings(120, 96, 24, seed=seed, **TRUTH)
-    nothing = TRUTH | {"effect": 0.0, "style_effects": (0.0, 0.0, 0.0)}
-    null = simulate_ratings(120, 96, 24, seed=10_000 + seed, **nothing)
+    no_effects = TRUTH | {"effect": 0.0, "style_effects": (0.0, 0.0, 0.0)}
+    null = simulate_ratings(120, 96, 24, seed=10_000 + seed, **no_effects)
     return {
         "coverage": covered(quiet_fit(formula, drawn).fixed_effects(), pd.Series(truth)),
         "type I": rejected(quiet_fit(formula, null).fixed_effects()),
@@ -158,12 +162,12 @@ def redraw(seed: int) -> dict:
 
 
 def made_songs() -> pd.DataFrame:
-    """Features of the demo's songs where it has been made, else of songs drawn like them."""
-    made = build_folder("demo") / "study" / "truth" / "songs.csv"
-    if made.is_file():
-        songs = pd.read_csv(made)
+    """Return features of the demo study's songs, or of similar songs if it does not exist."""
+    path = build_folder("demo") / "study" / "truth" / "songs.csv"
+    if path.is_file():
+        songs = pd.read_csv(path)
         if "style" not in songs:
-            tracks = pd.read_csv(made.parents[1] / "tracks.csv")
+            tracks = pd.read_csv(path.parents[1] / "tracks.csv")
             songs = songs.merge(tracks[["track_id", "style"]], on="track_id")
         return songs
     return demo_songs()
@@ -174,7 +178,7 @@ SPREADS = ["listener", "slope_syncopation", "style_bias", "song", "residual"]
 
 
 def redraw_demo(songs: pd.DataFrame, seed: int) -> dict:
-    """Fit one draw with the demo's effects, and one in which every one of them is null."""
+    """Fit one simulation with the demo study's effects, and one in which all effects are 0."""
     effects = default_effects()
     null = effects.without(*effects.fixed.index.drop("intercept"))
     with_effects = quiet_fit(DEMO_FORMULA, demo_rows(songs, effects, seed, False))
@@ -188,21 +192,21 @@ def redraw_demo(songs: pd.DataFrame, seed: int) -> dict:
 
 
 def redraw_rated(songs: pd.DataFrame, truth: pd.Series, seed: int, spreads: bool) -> dict:
-    """Fit one draw as the demo has it, rounded and clipped, against the effects as rated."""
+    """Fit rounded and clipped ratings, and compare with the output of `effects_as_rated`."""
     result = quiet_fit(DEMO_FORMULA, demo_rows(songs, default_effects(), seed, True))
-    found = {"coverage": covered(result.fixed_effects(), truth.rename(DEMO_NAMES))}
+    checks = {"coverage": covered(result.fixed_effects(), truth.rename(DEMO_NAMES))}
     if spreads:
         table = result.variance_components("profile").assign(term=SPREADS)
-        found["coverage of spreads"] = covered(table, truth)
-    return found
+        checks["coverage of SDs"] = covered(table, truth)
+    return checks
 
 
-def tell_redraws(title: str, drawn: list[dict], seconds: float, bars: list) -> None:
-    """Print rates with their intervals, and note the bars."""
-    print(f"\n{title}: {len(drawn)} redraws in {seconds:.0f} s", flush=True)
+def print_redraws(title: str, drawn: list[dict], seconds: float, bars: list) -> None:
+    """Print rates with their intervals, and append the bars to `bars`."""
+    print(f"\n{title}: {len(drawn)} simulations in {seconds:.0f} s", flush=True)
     limits = {"coverage": (0.90, 0.98), "type I": (0.025, 0.085)}
     for what in drawn[0]:
-        table = pd.DataFrame([one[what] for one in drawn if what in one])
+        table = pd.DataFrame([checks[what] for checks in drawn if what in checks])
         print(f"  {what} ({len(table)})")
         for name in table:
             rate = float(table[name].mean())
@@ -217,7 +221,7 @@ def tell_redraws(title: str, drawn: list[dict], seconds: float, bars: list) -> N
 
 
 def compare_engines(bars: list) -> None:
-    """Print times and log-likelihoods of all programs, and note the bars."""
+    """Print times and log-likelihoods of all programs, and append the bars to `bars`."""
     rows = []
     for size, data in data_sets().items():
         for model, formula in FORMULAS.items():
@@ -241,7 +245,7 @@ def compare_engines(bars: list) -> None:
     table = pd.DataFrame(rows, columns=["data", "model", "rows", "program", "seconds", "loglik"])
     print(table.to_string(index=False, float_format=lambda v: f"{v:.9g}"))
     if not (table["program"] == "lme4").any():
-        print("R with lmerTest is not here: lme4's times are stored ones, of another machine.")
+        print("R with lmerTest is not installed; lme4's times were measured on another machine.")
     for (size, model), part in table.groupby(["data", "model"]):
         part = part.set_index("program")
         for name, row in part.drop("ours").iterrows():
@@ -264,10 +268,10 @@ def compare_engines(bars: list) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run everything, print tables and bars."""
+    """Print all tables and bars; return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--redraws", type=int, default=60, help="draws for coverage")
-    parser.add_argument("--jobs", type=int, default=2, help="processes for them")
+    parser.add_argument("--redraws", type=int, default=60, help="simulations per rate")
+    parser.add_argument("--jobs", type=int, default=2, help="processes for simulations")
     chosen = parser.parse_args(argv)
     bars: list = []
     start = time.perf_counter()
@@ -276,7 +280,7 @@ def main(argv: list[str] | None = None) -> int:
 
     songs, n_spreads = made_songs(), chosen.redraws // 4  # profiles take ten times as long as fits
     rated = effects_as_rated(songs).query("question == 'dance'").set_index("term")["value"]
-    for title, one in (
+    for title, simulate in (
         ("180 listeners × 24 of 96 songs", redraw),
         ("listeners of the demo", lambda seed: redraw_demo(songs, seed)),
         (
@@ -286,9 +290,9 @@ def main(argv: list[str] | None = None) -> int:
     ):
         start = time.perf_counter()
         drawn = joblib.Parallel(n_jobs=chosen.jobs)(
-            joblib.delayed(one)(seed) for seed in range(chosen.redraws)
+            joblib.delayed(simulate)(seed) for seed in range(chosen.redraws)
         )
-        tell_redraws(title, drawn, time.perf_counter() - start, bars)
+        print_redraws(title, drawn, time.perf_counter() - start, bars)
     print()
     for name, value, verdict, bar in bars:
         print(f"{verdict:8}{name}: {value:.4g} (bar {bar})")

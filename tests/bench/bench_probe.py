@@ -1,7 +1,7 @@
-"""Figures behind the promises of groove_utils.probe: speed, calibration, coverage.
+"""Measure the speed of groove_utils.probe, the calibration of its tests and the coverage.
 
-Run it as a script; it prints each figure next to its bar and fails if one is missed. A rate misses
-its bar if its 95% interval lies outside; ``--studies 400`` makes the intervals narrow.
+Run this file as a script; it prints each value next to its bar, and fails if a bar is missed. A
+rate misses its bar if its whole 95% interval is outside; ``--studies 400`` gives narrow intervals.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STUDY = {"n": 100, "n_artists": 65, "dim": 60, "slope": 1.2, "artist_share": 0.3
 
 
 def draw_study(rng, n, n_artists, dim, slope, artist_share):
-    """Songs by artists whose features and ratings are alike; ten features tell the rating."""
+    """Draw songs; those of an artist have similar features and ratings, and ten features matter."""
     artist = rng.integers(0, n_artists, n)
     X = np.sqrt(0.4) * rng.standard_normal((n_artists, dim))[artist]
     X = X + np.sqrt(0.6) * rng.standard_normal((n, dim))
@@ -44,46 +44,46 @@ def draw_study(rng, n, n_artists, dim, slope, artist_share):
 
 
 def true_r2(study, seed, n_new=3000):
-    """R² on new songs of new artists, of the models that one study's outer folds would train."""
+    """Compute R² on songs of new artists, averaged over the models of a study's outer folds."""
     rng = np.random.default_rng([seed, 1])
     X, y, artist = draw_study(rng, **study)
     new_X, new_y, _ = draw_study(rng, **{**study, "n": n_new, "n_artists": 2000})
     songs, protocol = as_songs(y, artist), Protocol(n_repeats=1, seed=seed)
-    fresh = np.arange(len(y), len(y) + n_new)
+    test = np.arange(len(y), len(y) + n_new)
     splits = nested_splits(songs, outer_folds(songs, protocol), protocol)
-    splits = [replace(split, test=fresh) for split in splits]
+    splits = [replace(split, test=test) for split in splits]
     plan = make_plan({"x": X}, protocol)
     fits = run_ridge({"x": np.vstack([X, new_X])}, np.r_[y, new_y][:, None], splits, plan)
     return np.mean([1 - ((new_y - f["predicted"][:, 0]) ** 2).mean() / new_y.var() for f in fits])
 
 
 def coverage(n_studies=200, study=None, seed=0, n_jobs=1):
-    """Share of simulated studies whose 95% intervals hold the true R²."""
+    """Compute the share of simulated studies whose 95% interval contains the true R²."""
     study = STUDY if study is None else study
 
-    def one(number):
+    def simulate(number):
         X, y, artist = draw_study(np.random.default_rng([seed, 2, number]), **study)
         result = nested_ridge(X, y, artist, protocol=Protocol(seed=number))
-        found = {}
+        intervals = {}
         for method in ("refit", "bca"):
             refit = method == "refit"
             table = bootstrap_scores(result, scores=["r2"], refit=refit, n_boot=1000)
-            found[method] = table[["low", "high", "estimate"]].to_numpy()[0]
-        return true_r2(study, seed * 100_000 + number), found
+            intervals[method] = table[["low", "high", "estimate"]].to_numpy()[0]
+        return true_r2(study, seed * 100_000 + number), intervals
 
-    rows = Parallel(n_jobs)(delayed(one)(number) for number in range(n_studies))
+    rows = Parallel(n_jobs)(delayed(simulate)(number) for number in range(n_studies))
     truth = np.mean([row[0] for row in rows])
-    found = {
+    shares = {
         method: np.mean([r[method][0] <= truth <= r[method][1] for _, r in rows])
         for method in ("refit", "bca")
     }
-    return {"truth": truth, "mean": np.mean([r["refit"][2] for _, r in rows]), **found}
+    return {"truth": truth, "mean": np.mean([r["refit"][2] for _, r in rows]), **shares}
 
 
 def null_rate(n_studies=200, n_permutations=199, seed=0, n_jobs=1, **options):
-    """Share of p < .05, and mean R², where ratings have nothing to do with the features."""
+    """Compute the share of p < .05, and mean R², if ratings are unrelated to the features."""
 
-    def one(number):
+    def simulate(number):
         rng = np.random.default_rng([seed, 3, number])
         n = 60
         artist = rng.integers(0, 40, n)
@@ -96,14 +96,14 @@ def null_rate(n_studies=200, n_permutations=199, seed=0, n_jobs=1, **options):
         )  # fmt: skip
         return table[["p", "r2"]].to_numpy()[0]
 
-    rows = np.array(Parallel(n_jobs)(delayed(one)(number) for number in range(n_studies)))
+    rows = np.array(Parallel(n_jobs)(delayed(simulate)(number) for number in range(n_studies)))
     return {"rate": (rows[:, 0] < 0.05).mean(), "mean_r2": rows[:, 1].mean()}
 
 
 def difference_rate(n_studies=200, seed=0, n_jobs=1):
-    """Share of p < .05 between two models that are equally good."""
+    """Compute the share of p < .05 for the difference between two equally good models."""
 
-    def one(number):
+    def simulate(number):
         rng = np.random.default_rng([seed, 4, number])
         X, _, artist = draw_study(rng, **STUDY)
         other, _, _ = draw_study(rng, **STUDY)
@@ -112,11 +112,12 @@ def difference_rate(n_studies=200, seed=0, n_jobs=1):
                 (("a", X), ("b", other))}  # fmt: skip
         return compare_models(pair, n_boot=200)["p"][0]
 
-    return np.mean(np.array(Parallel(n_jobs)(delayed(one)(i) for i in range(n_studies))) < 0.05)
+    p = Parallel(n_jobs)(delayed(simulate)(number) for number in range(n_studies))
+    return np.mean(np.array(p) < 0.05)
 
 
 def speed(n=148, dim=9984, n_targets=4, n_permutations=250, n_jobs=2):
-    """Seconds per permutation, and those of GridSearchCV, scaled from one fold."""
+    """Time a permutation, and the same by GridSearchCV, extrapolated from one fold."""
     rng = np.random.default_rng(0)
     X, Y = rng.standard_normal((n, dim)), rng.standard_normal((n, n_targets))
     artist, style = rng.integers(0, 110, n), rng.integers(0, 3, n)
@@ -140,7 +141,7 @@ def speed(n=148, dim=9984, n_targets=4, n_permutations=250, n_jobs=2):
 
 
 def main(argv=None):
-    """Measure, print and judge."""
+    """Print all values with their bars; return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=100, help="simulated studies per rate")
     parser.add_argument("--jobs", type=int, default=2)
@@ -161,9 +162,9 @@ def main(argv=None):
     fast = speed(n_jobs=args.jobs)
     seconds = 1000 * fast["seconds"]
     judge("1,000 permutations, 148 × 9,984, 4 targets (s)", seconds, seconds <= 60, "≤ 60")
-    judge("times faster a permutation than GridSearchCV", fast["ratio"], fast["ratio"] >= 50,
+    judge("speed of a permutation relative to GridSearchCV", fast["ratio"], fast["ratio"] >= 50,
           "≥ 50")  # fmt: skip
-    judge("largest difference of predictions", fast["difference"], fast["difference"] < 1e-8,
+    judge("largest difference in predictions", fast["difference"], fast["difference"] < 1e-8,
           "< 1e-8")  # fmt: skip
     null = null_rate(args.studies, n_jobs=args.jobs)
     judge_rate("null studies: rate of p < .05", null["rate"], args.studies, 0.025, 0.085)
@@ -179,7 +180,7 @@ def main(argv=None):
         judge_rate(f"coverage, {name}", cover["refit"], n, 0.90, 0.98)
         pooled.append(cover["refit"])
         print(f"    true {cover['truth']:.3f}, mean estimate {cover['mean']:.3f}; "
-              f"predictions kept as they are: {cover['bca']:.3f}")  # fmt: skip
+              f"coverage with fixed predictions: {cover['bca']:.3f}")  # fmt: skip
     mean = np.mean(pooled)
     judge_rate("coverage, mean of the three", mean, 3 * n, 0.90, 0.98)
     rate = difference_rate(args.studies, n_jobs=args.jobs)

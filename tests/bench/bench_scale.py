@@ -1,10 +1,11 @@
-"""Measure extraction, cache and Dask on 20,000 short tracks: is the cost per track constant?
+"""Test whether the cost per track is constant over 20,000 short tracks.
 
-``python tests/bench/bench_scale.py [--tracks N] [--write]`` makes N different noise bursts, embeds
-them with a small network by two Dask workers, and prints time, memory and files per track for each
-part of the run, then the cost of studies of that size, and that of real models per second of audio.
-With ``--write``, the figures go to ``analysis/expected/scale.csv``, from which the page on model
-cards computes its table. Times are processor times, so that other processes matter little.
+``python tests/bench/bench_scale.py [--tracks N] [--write]`` writes N different noise bursts, embeds
+them with a small network in two Dask workers, and prints time, memory and number of files for each
+tenth of the tracks, the cost of handling a study of this size, and the cost of real models per
+second of audio. With ``--write``, the values are saved in ``analysis/expected/scale.csv``, from
+which the page on model cards computes its table. Times are processor times, so that other
+processes have little influence.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ SONG_SECONDS, N_SONGS = 30.0, 2
 
 
 class Bands:
-    """A network that costs next to nothing: a projection of the magnitude spectrum."""
+    """Network of negligible cost: a projection of the magnitude spectrum."""
 
     sample_rate, window, version = SR, 1.0, "1"
     layers = {"bands": 512}  # noqa: RUF012
@@ -57,7 +58,7 @@ class Bands:
 
 
 def write_tracks(folder: Path, n: int) -> dict[str, Path]:
-    """Write different noise bursts as WAV files, 16 bit mono."""
+    """Write different noise bursts as mono 16-bit WAV files."""
     folder.mkdir(parents=True)
     decay = np.exp(-8 * np.arange(round(SECONDS * SR)) / SR)
     tracks = {}
@@ -69,7 +70,7 @@ def write_tracks(folder: Path, n: int) -> dict[str, Path]:
 
 
 def used() -> tuple[float, float]:
-    """Return processor seconds and present memory (MiB) of this process."""
+    """Return processor time (s) and current memory (MiB) of this process."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return time.process_time(), int(status["VmRSS"].split()[0]) / 1024
 
@@ -81,17 +82,17 @@ def list_entries(cache: ArrayCache) -> list[os.DirEntry]:
 
 
 def extract(tracks: dict[str, Path], cache: ArrayCache) -> pd.DataFrame:
-    """Embed tracks by Dask workers.
+    """Embed tracks in Dask workers.
 
-    Returns one row per tenth of the tracks: tracks done, processor seconds since the first tenth's
-    beginning (of workers and this process), memory of this process and of a worker (MiB).
+    Return one row per tenth of the tracks: number of embedded tracks, total processor seconds of
+    the workers and this process, memory of this process, and of the largest worker (MiB).
     """
     from distributed import Client, LocalCluster
 
     rows, stop = [], threading.Event()
     options = {"threads_per_worker": 1, "processes": True, "dashboard_address": None}
     with LocalCluster(n_workers=N_WORKERS, **options) as cluster, Client(cluster) as client:
-        first = dict(list(tracks.items())[: 64 * N_WORKERS])  # loads the network in the workers
+        first = dict(list(tracks.items())[: 64 * N_WORKERS])  # so that workers load the network
         run = functools.partial(embed_tracks, model="bands", cache=cache, progress=False)
         run(first, executor=cluster.scheduler_address)
 
@@ -99,9 +100,9 @@ def extract(tracks: dict[str, Path], cache: ArrayCache) -> pd.DataFrame:
             while not stop.wait(0.2):
                 done = len(list_entries(cache))
                 if done >= len(rows) * len(tracks) / N_PARTS + len(first):
-                    note(done)
+                    record(done)
 
-        def note(done: int) -> None:
+        def record(done: int) -> None:
             workers, here = client.run(used).values(), used()
             seconds = here[0] + sum(seconds for seconds, _ in workers)
             rows.append((done, seconds, here[1], max(memory for _, memory in workers)))
@@ -111,20 +112,20 @@ def extract(tracks: dict[str, Path], cache: ArrayCache) -> pd.DataFrame:
         run(tracks, executor=cluster.scheduler_address)
         stop.set()
         watcher.join()
-        note(len(list_entries(cache)))
+        record(len(list_entries(cache)))
     columns = ["tracks", "seconds", "client_mib", "worker_mib"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def processor_seconds(function: Callable) -> float:
-    """Return the processor seconds that a function takes."""
-    began = time.process_time()
+    """Return the processor time of a function call in seconds."""
+    start = time.process_time()
     function()
-    return time.process_time() - began
+    return time.process_time() - start
 
 
 def write_study(folder: Path, tracks: dict[str, Path]) -> None:
-    """Write a study of all tracks, whose audio is in its folder already."""
+    """Write the tables of a study whose audio is already in its folder."""
     ids = list(tracks)
     table = pd.DataFrame({"track_id": ids, "title": ids, "style": "noise"})
     table["artist"] = [f"a{i // 10}" for i in range(len(ids))]
@@ -137,7 +138,7 @@ def write_study(folder: Path, tracks: dict[str, Path]) -> None:
 
 
 def measure_study(folder: Path, tracks: dict[str, Path], cache: ArrayCache) -> dict[str, float]:
-    """Return processor seconds of what is done with all tracks of a study."""
+    """Return processor seconds of the steps that handle all tracks of a study."""
     write_study(folder, tracks)
     manifest = folder.parent / "manifest.json"
     record = functools.partial(write_manifest, manifest, inputs=tracks.values(), outputs=[])
@@ -152,7 +153,7 @@ def measure_study(folder: Path, tracks: dict[str, Path], cache: ArrayCache) -> d
 
 
 def measure_models(folder: Path) -> pd.DataFrame:
-    """Return seconds per second of audio and numbers per track of real models."""
+    """Return the seconds per second of audio, and numbers per track, of pretrained models."""
     folder.mkdir()
     songs = {}
     for i in range(N_SONGS):
@@ -163,7 +164,7 @@ def measure_models(folder: Path) -> pd.DataFrame:
 
 
 def machine() -> str:
-    """Describe the machine and the versions that matter."""
+    """Describe the machine and the relevant versions."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -175,7 +176,7 @@ def machine() -> str:
 
 
 def tidy(parts: pd.DataFrame, cache: ArrayCache, studies: dict, models: pd.DataFrame):
-    """Return all figures in one table: quantity, subject, tracks, value."""
+    """Return all values in one table: quantity, subject, tracks, value."""
     entries = list_entries(cache)
     folders = pd.Series([Path(entry.path).parent.name for entry in entries]).value_counts()
     sizes = [entry.stat().st_size for entry in entries]
@@ -200,7 +201,7 @@ def tidy(parts: pd.DataFrame, cache: ArrayCache, studies: dict, models: pd.DataF
 
 
 def growing(table: pd.DataFrame) -> list[str]:
-    """Name what takes clearly more for each track, or more memory, the more tracks there are."""
+    """List the steps whose time per track, or memory, clearly grows with the number of tracks."""
     seconds = table[table["quantity"] == "seconds"].set_index("subject")
     tracks, spent = (
         seconds.loc["extraction", name].to_numpy(float)[1:-1] for name in ("tracks", "value")
@@ -215,7 +216,7 @@ def growing(table: pd.DataFrame) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Measure, print and, with ``--write``, save the figures."""
+    """Print and, with ``--write``, save all values; return 1 if the cost per track grows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tracks", type=int, default=20000)
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
@@ -236,7 +237,7 @@ def main(argv: list[str] | None = None) -> int:
         print(models.to_string(index=False))
         table = tidy(parts, cache, studies, models)
     if grown := growing(table):
-        print(f"not flat: {', '.join(grown)}; nothing was written", file=sys.stderr)
+        print(f"cost per track grows: {', '.join(grown)}; nothing was written", file=sys.stderr)
         return 1
     if options.write:
         made = (

@@ -1,4 +1,4 @@
-"""A tiny study folder, for every family that reads one."""
+"""Fixtures for unit tests: a tiny study folder, and a separate cache."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ SECONDS = 0.5
 
 
 def sound(k: int, seconds: float = SECONDS, sr: int = SR) -> np.ndarray:
-    """A decaying tone at every quarter of a second, of a pitch of its own."""
+    """Generate a decaying tone every quarter of a second, with a pitch that depends on `k`."""
     t = np.arange(round(seconds * sr)) / sr
     return (0.4 * np.sin(2 * np.pi * (220 + 40 * k) * t) * np.exp(-12 * (t % 0.25))).astype("f4")
 
 
 @pytest.fixture(scope="module")
 def own_cache(tmp_path_factory):
-    """Keep what the tests of a module compute out of the project's own cache."""
+    """Let the tests of a module use a temporary cache instead of the project's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROOVE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -28,7 +28,7 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture
 def make_study(tmp_path):
-    """A function that writes a study folder: 8 tracks by 4 artists, 5 listeners, 2 queries."""
+    """Function that writes a study folder: 8 tracks by 4 artists, 5 listeners, 2 queries."""
 
     def make(
         name: str = "study",

@@ -1,4 +1,4 @@
-"""Songs without a sound, for the tests of simulated listeners."""
+"""Features of songs, without audio, for the tests of simulated listeners."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def songs():
-    """Ninety-six invented songs whose features spread as those of the demo study do."""
+    """Ninety-six invented songs, with features distributed as in the demo study."""
     rng = np.random.default_rng(3)
     n = 96
     return pd.DataFrame(
