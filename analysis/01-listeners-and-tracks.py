@@ -1,25 +1,25 @@
 # %% [markdown]
 # # Who heard what, and how far do listeners agree?
 #
-# Before we predict how much a song grooves, we describe the ratings: who was asked, about which
-# songs, in which words, and how far two listeners agree. Their agreement sets a ceiling for every
+# Before we predict how much a song grooves, we describe the ratings: who rated which songs, on which
+# questions, and how far two listeners agree. The agreement between listeners limits the score of every
 # model, because the part of a rating that is due to chance cannot be predicted.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** to read a rating study: its design, its questions, and the reliability of its
-# song means, which is the noise ceiling of every model in the following chapters.
+# **You will learn** how to read a rating study: its design, its questions, and the reliability of its
+# song means, which is the noise ceiling for the models in the following chapters.
 #
 # **You need** means, variances and correlations. No machine learning is needed yet.
 #
-# **It runs** in {run-time}`01-listeners-and-tracks` in the run that made this page.
-# Modules: `groove_utils.study`, `groove_utils.mixed`.
+# **It runs** in {run-time}`01-listeners-and-tracks`, as measured when this page was built. Modules:
+# `groove_utils.study`, `groove_utils.mixed`.
 # ```
 
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-query = "groove"  # the question that the text follows
+query = "groove"  # the question that the text discusses
 n_splits = 500  # random splits of the listeners, for split-half reliability
 
 # %%
@@ -47,8 +47,9 @@ query = query if query in data.queries else next(iter(data.queries))
 data
 
 # %% [markdown]
-# A study is a folder with four small tables and some sound; {doc}`adapt` describes its contents. The
-# chapters read a study only from this folder, so you can replace it by one with your own ratings.
+# A study is a folder with four small tables and sound files; {doc}`adapt` describes its contents. The
+# chapters read all study data from this folder, so you can replace it with a folder of your own
+# ratings.
 #
 # ## The songs
 #
@@ -72,8 +73,8 @@ report_counts(n_styles=len(data.styles))
 # %% [markdown] tags=["needs-audio"]
 # ### Listen before you compute
 #
-# Here is one song of each style, all at the same loudness. Listen for what makes you want to move:
-# the position of the snare, the interplay of bass and bass drum, the rests.
+# Here is one song of each style. All are played at the same loudness. Listen for what makes you want to
+# move: the position of the snare, the interplay of bass and bass drum, the rests.
 
 # %% tags=["needs-audio"]
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
@@ -82,9 +83,9 @@ sounds = {f"{titles[t]} ({s})": data.audio_path(t) for s, t in first.items()}
 audio_player(sounds)
 
 # %% [markdown] tags=["needs-stems"]
-# Here are the stems of the first song. Models receive the mix; {doc}`08-stem-ablation` asks which
-# stems carry the information that the models use. Play all stems together, then mute one of them or
-# listen to it alone.
+# Here are the stems of the first song. Models receive the mix; {doc}`08-stem-ablation` asks which stems
+# carry the information that the models use. Play all stems together, then mute one stem or listen to it
+# alone.
 
 # %% tags=["needs-stems"]
 track = first.iloc[0]
@@ -95,23 +96,23 @@ audio_player(data.stem_paths(track), mixer=True)
 #
 # {numref}`tab-queries` quotes the questions of the study. In the literature, “groove” is the
 # pleasurable urge to move {cite}`janata2012,madison2006`. {cite:t}`marmoret2026` ask about its facets
-# one by one and compute a groove score from the answers. The book follows one target through all
-# chapters, “{glue:text}`query`”; some figures also show the others.
+# one by one and compute a groove score from the answers. All chapters use the same question,
+# “{glue:text}`query`”; some figures also show the others.
 
 # %% tags=["hide-input"]
 wording = pd.Series(data.queries, name="wording").rename_axis("query")
 show_table(wording.to_frame(), "queries", "The questions and their wording.")
 
 # %% [markdown]
-# The mean rating of a song over its listeners is what all later chapters predict. We compute it for
-# each question; {numref}`fig-song-means` shows the means by style. `style_share` is the share of the
-# variance of song means that lies between styles.
+# Most of the later chapters predict the mean rating of a song over its listeners. We compute these
+# means for each question; {numref}`fig-song-means` shows them by style. The function `style_share`
+# computes the share of the variance of song means that lies between styles.
 
 # %%
 means = {query: data.song_means(query).rename("mean") for query in data.queries}
 means = pd.concat(means, names=["query"]).reset_index()
 means = means.merge(data.tracks[["track_id", "style"]])
-one = means[means["query"] == query].dropna(subset=["mean"])
+chosen = means[means["query"] == query].dropna(subset=["mean"])
 style = data.tracks.set_index("track_id")["style"]
 widest = max(data.scales.values())  # a derived score may have its own scale
 raw = [q for q in data.queries if data.scales[q] == widest]
@@ -119,62 +120,62 @@ raw = [q for q in data.queries if data.scales[q] == widest]
 
 def style_share(song_means):
     song_means = song_means.dropna()
-    of_style = song_means.groupby(style).transform("mean")
-    return of_style.var() / song_means.var()
+    style_means = song_means.groupby(style).transform("mean")
+    return style_means.var() / song_means.var()
 
 
 # %% tags=["hide-input"]
 show_figure(
     figures.plot_rating_distributions(means[means["query"].isin(raw)], data.styles),
     "song-means",
-    f"Mean ratings of {len(data.tracks)} songs; boxes show the quartiles of a style.",
+    f"Mean ratings of {len(data.tracks)} songs. Boxes show the quartiles of each style.",
     "Box plots with dots, one group per question and one box per style.",
     table=means,
 )
 report_texts(query=query)
-report_value("song_sd", one["mean"].std(), n=len(one))
-report_percentages({"style_share": style_share(data.song_means(query))}, len(one))
-report_value("lowest_song", one["mean"].min())
-report_value("highest_song", one["mean"].max())
+report_value("song_sd", chosen["mean"].std(), n=len(chosen))
+report_percentages({"style_share": style_share(data.song_means(query))}, len(chosen))
+report_value("lowest_song", chosen["mean"].min())
+report_value("highest_song", chosen["mean"].max())
 
 # %% [markdown]
-# For “{glue:text}`query`”, song means range from {glue:text}`lowest_song` to
-# {glue:text}`highest_song`, with a standard deviation of {glue:text}`song_sd`. Differences between
-# styles account for {glue:text}`style_share` of their variance. This matters for every later chapter:
-# if styles differ in their mean rating, a model that recognises only the style already predicts part
-# of the ratings. Each score is therefore compared with the score that the style alone achieves.
+# For “{glue:text}`query`”, song means range from {glue:text}`lowest_song` to {glue:text}`highest_song`,
+# with a standard deviation of {glue:text}`song_sd`. Differences between styles account for
+# {glue:text}`style_share` of their variance. This matters for every later chapter: if styles differ in
+# their mean rating, a model that recognises only the style can already predict the ratings to some
+# extent. We therefore compare the score of each model with that of a prediction from the style alone.
 
 # %%
 wide = means.pivot(index="track_id", columns="query", values="mean")
-correlations = wide[raw].corr()  # a derived score would count its parts twice
-axes = np.linalg.eigvalsh(correlations)[::-1] / len(correlations)
+correlations = wide[raw].corr()  # without scores computed from other questions
+shares = np.linalg.eigvalsh(correlations)[::-1] / len(correlations)
 
 # %% tags=["hide-input"]
 show_figure(
     figures.plot_correlations(correlations),
     "correlations",
-    f"Pearson correlations between questions, over the means of {len(data.tracks)} songs.",
-    "Lower triangle of a matrix with a number in each cell, red if positive, blue if negative.",
+    f"Pearson correlations between questions, computed from the means of {len(data.tracks)} songs.",
+    "Lower triangle of a correlation matrix; positive correlations are red, negative ones blue.",
     table=correlations,
 )
 report_texts(derived=join_words(name for name in data.queries if name not in raw))
 report_counts(n_queries=len(correlations))
-report_percentages({"first_axis": axes[0]}, len(data.tracks))
+report_percentages({"first_axis": shares[0]}, len(data.tracks))
 
 # %% [markdown]
-# Listeners answered {glue:text}`n_queries` questions. A score that is computed from the answers would
-# count its parts twice, so it is left out here (in this study: {glue:text}`derived`). The answers are
-# not independent ({numref}`fig-correlations`): the first principal axis accounts for
-# {glue:text}`first_axis` of their variance over songs. A feature that predicts one of two correlated
-# questions tends to predict the other as well. Predicting several questions therefore does not count
-# as several confirmations.
+# Listeners answered {glue:text}`n_queries` questions. Scores that are computed from several answers are
+# left out here, because they would count these answers twice (in this study: {glue:text}`derived`). The
+# questions are not independent ({numref}`fig-correlations`): the first principal component accounts for
+# {glue:text}`first_axis` of the variance of the standardised song means. A feature that predicts one of
+# two correlated questions tends to predict the other as well. Predicting several questions therefore
+# does not amount to several independent confirmations.
 #
 # ## Who rated what
 
 # %% [markdown] tags=["needs-listeners"]
 # {numref}`fig-design` shows who rated which song: listeners and songs are *crossed*, that is, each
-# listener rates many songs and each song is rated by many listeners. Both are samples, one of people
-# and one of music, and {doc}`09-mixed-models` treats them as such.
+# listener rates many songs and each song is rated by many listeners. The listeners are a sample of
+# people and the songs a sample of music; {doc}`09-mixed-models` treats both as random effects.
 
 # %% tags=["needs-listeners"]
 matrix = data.rating_matrix(query)
@@ -184,7 +185,7 @@ rated = matrix.notna()
 show_figure(
     figures.plot_design(matrix, style),
     "design",
-    f"Ratings of “{query}”: one row per listener, one column per song. Blank: not rated.",
+    f"Ratings of “{query}”: one row per listener, one column per song. Blank cells: not rated.",
     "Matrix of listeners by songs, coloured where rated; rows differ in overall brightness.",
 )
 report_counts(n_listeners=len(matrix))
@@ -199,72 +200,75 @@ report_percentages({"rated_share": rated.to_numpy().mean()})
 #
 # ### Listeners use the scale differently
 #
-# Some rows of that matrix are brighter than others. {numref}`fig-scale-use` shows each listener's
-# mean and standard deviation. The same number need not mean the same thing to two people.
+# Some rows of {numref}`fig-design` are brighter than others, because listeners differ in their average
+# rating. {numref}`fig-scale-use` shows the mean and standard deviation of each listener's ratings. The
+# same rating need not mean the same thing to two people.
 
 # %% tags=["needs-listeners"]
-use = matrix.agg(["mean", "std"], axis=1).rename(columns={"std": "sd"})
+scale_use = matrix.agg(["mean", "std"], axis=1).rename(columns={"std": "sd"})
 
 # %% tags=["needs-listeners", "hide-input"]
 show_figure(
-    figures.plot_scale_use(use, data.scales[query]),
+    figures.plot_scale_use(scale_use, data.scales[query]),
     "scale-use",
-    f"Mean and standard deviation of each of {len(use)} listeners' ratings of “{query}”. "
+    f"Mean and standard deviation of the ratings of “{query}” by each of {len(scale_use)} listeners. "
     "Dotted: the mean over listeners.",
     "Scatter plot of listeners' means and standard deviations around a dotted line.",
-    table=use,
+    table=scale_use,
 )
 
 # %% [markdown] tags=["needs-listeners"]
 # ## How far do two listeners agree?
 #
-# Let $x_{ij}$ be the rating of song $i$ by listener $j$. A model with crossed effects is a sum of the
-# grand mean, an effect of the song, an effect of the listener, and the rest, which is taste, mood and
-# chance:
+# Let $x_{ij}$ be the rating of song $i$ by listener $j$. A model with crossed effects describes it as
+# the sum of a grand mean, an effect of the song, an effect of the listener, and a residual, which
+# contains taste, mood and chance:
 #
 # $$ x_{ij} = \mu + s_i + l_j + e_{ij} $$
 #
-# with variances $S$ of songs, $L$ of listeners and $E$ of the rest. The
-# {term}`intraclass correlation` of single ratings is the share of songs in the variance *between the
-# ratings of one listener*, or between all ratings:
+# The songs' effects have the variance $S$, the listeners' effects $L$, and the residuals $E$. The
+# {term}`intraclass correlation` of single ratings is the share of the variance that is due to songs:
+# ICC(C,1) is the songs' share of the variance *within listeners*, and ICC(A,1) is their share of the
+# total variance:
 #
 # $$ \mathrm{ICC}(C,1) = \frac{S}{S + E}, \qquad \mathrm{ICC}(A,1) = \frac{S}{S + L + E} $$
 #
 # ICC(C), for consistency, ignores differences between listeners' average ratings. ICC(A), for
 # agreement, counts them as disagreement. We apply the formulas to the best-known example in the
 # literature: six targets rated by four judges {cite}`shrout1979`. If every judge rates every target,
-# the variances follow from two mean squares: one between targets, and one for what neither target nor
-# judge explains.
+# $S$ and $E$ follow from two mean squares: that of the targets, and that of the residuals.
 
 # %% tags=["needs-listeners"]
 A, B = [9, 6, 8, 7, 10, 6], [2, 1, 4, 1, 5, 2]
 C, D = [5, 3, 6, 2, 6, 4], [8, 2, 8, 6, 9, 7]
 judges = pd.DataFrame({"A": A, "B": B, "C": C, "D": D})
 n, k = judges.shape
-song, judge = judges.mean(axis=1), judges.mean()
-rest = judges.sub(song, axis=0).sub(judge) + judge.mean()
-between_songs = k * song.var()
-residual = (rest**2).sum().sum() / ((n - 1) * (k - 1))
-single = (between_songs - residual) / (between_songs + (k - 1) * residual)
+target_means, judge_means = judges.mean(axis=1), judges.mean()
+residuals = judges.sub(target_means, axis=0).sub(judge_means)
+residuals = residuals + judge_means.mean()
+ms_targets = k * target_means.var()
+ms_residual = (residuals**2).sum().sum() / ((n - 1) * (k - 1))
+single = (ms_targets - ms_residual) / (ms_targets + (k - 1) * ms_residual)
 print(f"ICC(C,1) = {single:.2f}")
 
 # %% [markdown] tags=["needs-listeners"]
 # The published value is .71. The judges' *mean* is more reliable than one judge, because taste and
-# chance average out. For $k$ judges who rate all songs, its reliability is ICC(C,k), which
-# psychologists call Cronbach's alpha. It follows from ICC(C,1) by the Spearman–Brown formula, or from
-# the variances of the individual columns and of their sum:
+# chance average out. If $k$ judges rate all targets, the reliability of their mean is ICC(C,k), which
+# psychologists call Cronbach's alpha. It follows from ICC(C,1), written $\rho_1$ below, by the
+# Spearman–Brown formula. It also follows from the variances of the judges' ratings $x_j$ and of their
+# sum:
 #
 # $$ \rho_k = \frac{k \, \rho_1}{1 + (k - 1) \, \rho_1} = \frac{k}{k - 1}
 # \left( 1 - \frac{\sum_j \mathrm{var}(x_j)}{\mathrm{var}(\sum_j x_j)} \right) $$
 #
-# The first two lines below compute it in both ways. `assert_allclose` is a live check: the build of
-# this page stops if our `icc` does not give the same numbers to $10^{-8}$.
+# The first two lines below compute ICC(C,k) in both ways. `assert_allclose` is a live check: the build
+# of this page stops if our `icc` does not give the same numbers to $10^{-8}$.
 
 # %% tags=["needs-listeners"]
 stepped_up = k * single / (1 + (k - 1) * single)
 alpha = k / (k - 1) * (1 - judges.var().sum() / judges.sum(axis=1).var())
-ours = mixed.icc(judges.T).set_index("type")["estimate"]
-np.testing.assert_allclose(ours[["C,1", "C,k"]], [single, alpha], atol=1e-8)
+icc = mixed.icc(judges.T).set_index("type")["estimate"]
+np.testing.assert_allclose(icc[["C,1", "C,k"]], [single, alpha], atol=1e-8)
 print(f"ICC(C,4) = {stepped_up:.2f} = {alpha:.2f}")
 
 # %% [markdown] tags=["needs-listeners"]
@@ -273,15 +277,16 @@ print(f"ICC(C,4) = {stepped_up:.2f} = {alpha:.2f}")
 # `rating_variances` does this for the ratings of “{glue:text}`query`”.
 
 # %% tags=["needs-listeners"]
-answers = data.ratings[data.ratings["query"] == query]
-S, L, E = mixed.rating_variances(answers)
+ratings = data.ratings[data.ratings["query"] == query]
+S, L, E = mixed.rating_variances(ratings)
 variances = {"song_variance": S, "listener_variance": L, "residual_variance": E}
 shares = pd.Series(variances) / (S + L + E)
 
 # %% [markdown] tags=["needs-listeners"]
 # Differences between songs make up {glue:text}`song_variance` of the variance of single ratings,
-# differences between listeners' average levels {glue:text}`listener_variance`, and the rest
-# {glue:text}`residual_variance`. A model of the songs can explain only the first part.
+# differences between listeners' average levels {glue:text}`listener_variance`, and the residual
+# {glue:text}`residual_variance`. A model that knows only the songs can explain only the first of these
+# shares.
 #
 # ## How reliable is a song's mean?
 #
@@ -291,27 +296,27 @@ shares = pd.Series(variances) / (S + L + E)
 # all of them by the Spearman–Brown formula with $k = 2$:
 
 # %% tags=["needs-listeners"]
-lot = np.arange(len(matrix)) < len(matrix) // 2
-lot = np.random.default_rng(seed).permuted(lot)
-halves = pd.DataFrame({"one": matrix[lot].mean(), "other": matrix[~lot].mean()})
-halves = halves.dropna().assign(style=style)
-half = halves["one"].corr(halves["other"])
-by_hand = 2 * half / (1 + half)
+in_half = np.arange(len(matrix)) < len(matrix) // 2
+in_half = np.random.default_rng(seed).permuted(in_half)
+half_means = {"one": matrix[in_half].mean(), "other": matrix[~in_half].mean()}
+halves = pd.DataFrame(half_means).dropna().assign(style=style)
+r = halves["one"].corr(halves["other"])
+by_hand = 2 * r / (1 + r)
 
 # %% [markdown] tags=["needs-listeners"]
-# Our `split_half` repeats this for many random halves, because the result of a single split depends
-# on chance. For a single split it gives the same result:
+# The result of a single split depends on chance, so `split_half` repeats the computation for many
+# random splits. For a single split, it gives the same result as ours:
 
 # %% tags=["needs-listeners"]
-ours = mixed.split_half(answers, n_splits=1, n_boot=1, seed=seed)
-np.testing.assert_allclose(ours["estimate"], by_hand, atol=1e-8)
+one_split = mixed.split_half(ratings, n_splits=1, n_boot=1, seed=seed)
+np.testing.assert_allclose(one_split["estimate"], by_hand, atol=1e-8)
 
 # %% tags=["needs-listeners", "hide-input"]
 show_figure(
     figures.plot_halves(halves, data.styles),
     "halves",
     f"Mean ratings of “{query}” by one half of {len(matrix)} listeners and by the other.",
-    "Scatter plot of songs, one half's mean against the other's, by style around the diagonal.",
+    "Scatter plot of songs, coloured by style: the two halves' means lie around a diagonal.",
     table=halves,
 )
 report_value("one_split", by_hand, n=len(halves))
@@ -322,19 +327,20 @@ report_percentages(shares, len(matrix))
 #
 # ### The noise ceiling
 #
-# A *perfect* model would know every song's true level $s_i$, but not the chance part of its mean. It
-# would predict the observed means with an R² equal to the songs' share of their variance. This is the
-# {term}`noise ceiling`. The mean of song $i$ averages over its own $k_i$ listeners, so its noise has
-# two sources: the levels of the listeners who happened to rate the song, and the residuals. Let row
-# $i$ of the matrix $A$ contain $1/k_i$ for each listener of song $i$ and 0 for all others. The noise
-# of the means has the covariance $N$, its expected variance over $n$ songs is $v$, and the ceiling is
-# a ratio:
+# A *perfect* model would know every song's true level $s_i$, but not the chance part of its mean. The
+# R² of its predictions would be the share of the variance of the observed means that is due to songs.
+# This R² is the {term}`noise ceiling`. The mean of song $i$ is taken over the $k_i$ listeners who rated
+# it. Its noise has two sources: the average levels of these listeners, and the residuals. Let row $i$
+# of the matrix $A$ contain $1/k_i$ for each listener who rated song $i$ and 0 for all others. The noise
+# of the means has the covariance matrix $N$ and, over $n$ songs, the expected variance $v$. The ceiling
+# is the share of $S$ in the sum of $S$ and $v$:
 #
 # $$ N = L\,AA^\top + E\,\mathrm{diag}(1/k_i), \qquad
 # v = \frac{\mathrm{tr}(MN)}{n-1}, \qquad
 # \mathrm{ceiling} = \frac{S}{S + v} $$
 #
-# where $M$ subtracts the mean over songs, because a shift of all songs does not change R². In NumPy:
+# Here the matrix $M$ subtracts the mean over songs, because shifting all songs by the same amount does
+# not change R². In NumPy:
 
 # %% tags=["needs-listeners"]
 A = (rated / rated.sum()).to_numpy().T  # songs × listeners
@@ -343,25 +349,25 @@ v = np.trace(N - N.mean(axis=0)) / (len(N) - 1)
 by_formula = S / (S + v)
 
 # %% [markdown] tags=["needs-listeners"]
-# `noise_ceiling` computes this for all questions, with 95% intervals, together with the other
-# measures. The last line checks that it agrees with the formula.
+# The function `noise_ceiling` computes the ceiling and the other measures of reliability for all
+# questions, with 95% intervals. The last line checks that its result agrees with the formula.
 
 # %% tags=["needs-listeners"]
 ceilings = mixed.noise_ceiling(data.ratings, n_splits=n_splits, seed=seed)
-asked = [*data.queries, *data.controls]
-ceilings = ceilings.set_index("query").loc[asked].reset_index()
+questions = [*data.queries, *data.controls]
+ceilings = ceilings.set_index("query").loc[questions].reset_index()
 chapter.save_table(ceilings, "ceilings")
-mine = ceilings[ceilings["query"] == query].set_index("method")
-ceiling = mine.loc["song means", "estimate"]
-np.testing.assert_allclose(ceiling, by_formula, atol=1e-8)
+reliability = ceilings[ceilings["query"] == query].set_index("method")
+ceiling = reliability.loc["song means"]
+np.testing.assert_allclose(ceiling["estimate"], by_formula, atol=1e-8)
 
 # %% [markdown] tags=["needs-listeners"]
-# {numref}`fig-ceilings` shows three of these measures for every question. The first is about single
-# ratings; the other two estimate the reliability of the means in different ways.
+# {numref}`fig-ceilings` shows three of these measures for every question. ICC(C,1) describes single
+# ratings; the other two estimate the reliability of song means in different ways.
 
 # %% tags=["needs-listeners"]
-drawn = ["ICC(C,1)", "split-half", "song means"]
-shown = ceilings[ceilings["method"].isin(drawn)]
+methods = ["ICC(C,1)", "split-half", "song means"]
+shown = ceilings[ceilings["method"].isin(methods)]
 shown = shown.assign(query=shown["query"].str.replace("_", " "))
 
 # %% tags=["needs-listeners", "hide-input"]
@@ -375,22 +381,22 @@ show_figure(
 )
 names = {"ICC(C,1)": "icc_single", "ICC(A,1)": "icc_agreement"}
 names |= {"song means": "ceiling", "split-half": "split_half"}
-report_effects(mine.loc[list(names)].rename(names), "n_tracks")
+report_effects(reliability.loc[list(names)].rename(names), "n_tracks")
 words = (
     "more than half of the variance of song means is due to differences between songs",
     "more than half of the variance of song means is due to chance",
     "it is unclear whether more than half of the variance of song means is due to "
     "differences between songs",
 )
-report_texts(ceiling_word=pick_verdict(mine.loc["song means"], *words, reference=0.5))
+report_texts(ceiling_word=pick_verdict(ceiling, *words, reference=0.5))
 
 # %% [markdown] tags=["needs-listeners"]
-# For “{glue:text}`query`”, the answers of two individual listeners correlate by ICC(C,1) =
-# {glue:text}`icc_single_full`. If they must also give the same *numbers*, their agreement, ICC(A,1),
-# is {glue:text}`icc_agreement_full`. The mean over all raters of a song has a reliability of
-# {glue:text}`ceiling_full`. Split halves, averaged over many splits, estimate the same quantity:
-# {glue:text}`split_half_full`. (n is the number of songs. The intervals treat songs as independent, also
-# those by one artist.) In short, {glue:text}`ceiling_word`.
+# For “{glue:text}`query`”, the expected correlation between the ratings of two listeners, ICC(C,1), is
+# {glue:text}`icc_single_full`. If differences between their average ratings also count as disagreement,
+# ICC(A,1) is {glue:text}`icc_agreement_full`. The mean over all raters of a song has a reliability of
+# {glue:text}`ceiling_full`. The split-half reliability, averaged over many splits, estimates the same
+# quantity: {glue:text}`split_half_full`. (n is the number of songs. The intervals treat all songs as
+# independent, even songs by the same artist.) In short, {glue:text}`ceiling_word`.
 #
 # The ceiling applies to the *songs*, not to their sound: a quality of a song that leaves no trace in
 # the audio also counts as song variance. A model of the audio can therefore stay below the ceiling
@@ -399,13 +405,13 @@ report_texts(ceiling_word=pick_verdict(mine.loc["song means"], *words, reference
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
-# The simulation has two further questions, for which we know what causes the answers. The answers to
-# “placebo” depend on nothing in the sound: some songs are rated higher than others, but at random.
-# The answers to “style only” depend on the style alone. The song means of both are reliable
-# ({numref}`fig-ceilings`), so listeners agree on them. Reliability therefore does not show that there
-# is anything to predict from the audio. Later chapters test their methods on both: a valid method
-# finds nothing in the first, and nothing but style in the second. The styles account for these shares
-# of the variance of their song means:
+# The simulation has two further questions, whose causes we know exactly. The answers to “placebo”
+# depend on nothing in the sound: some songs are rated higher than others, but at random. The answers to
+# “style only” depend on the style alone. Listeners agree on both questions, so their song means are
+# reliable ({numref}`fig-ceilings`). Reliable ratings are therefore no evidence that anything can be
+# predicted from the audio. Later chapters test their methods on both: a valid method finds nothing in
+# the first, and nothing but style in the second. Differences between styles account for these shares of
+# the variance of the song means:
 
 # %% tags=["needs-simulation"]
 controls = {name: style_share(data.song_means(name)) for name in data.controls}
@@ -416,13 +422,14 @@ pd.Series(controls, dtype=float).round(2)
 #
 # The answer depends on the design. If the same people rate all songs, their average levels shift all
 # songs alike and do not matter. If each song has its own raters, a song may happen to get generous or
-# strict ones, which adds noise. In both designs, the reliability follows from the agreement of
+# strict raters, which adds noise. In both designs, the reliability follows from the agreement of
 # individual listeners by the Spearman–Brown formula: from ICC(C,1) in the first design, and from
-# ICC(A,1) in the second. {numref}`fig-rater-curve` shows both curves. The crosses check the second:
-# they are correlations between two panels of raters that were drawn for each song.
+# ICC(A,1) in the second. {numref}`fig-rater-curve` shows both curves. The crosses check the curve for
+# different raters: they show the mean correlation between the song means of two panels of raters, drawn
+# at random for each song.
 
 # %% tags=["needs-listeners"]
-curve = mixed.rater_curve(answers, seed=seed)
+curve = mixed.rater_curve(ratings, seed=seed)
 curve["query"] = curve["raters"] + " raters for each song"
 
 # %% tags=["needs-listeners", "hide-input"]
@@ -431,7 +438,7 @@ show_figure(
     "rater-curve",
     f"Reliability of the song means of “{query}” (the R² of a perfect model), by number of raters "
     "per song, in two designs. Bands: 95% intervals.",
-    "Two curves over the number of raters that rise steeply, then flatten out; the one for "
+    "Two curves that rise steeply with the number of raters, then flatten out. The curve for "
     "different raters is lower, and crosses lie on it.",
     table=curve,
 )
@@ -439,20 +446,21 @@ steps = curve[curve["k"].isin([5, 20, 50])].set_index(["raters", "k"])
 report_effects(steps, prefix="reach_", value="reliability")
 
 # %% [markdown] tags=["needs-listeners"]
-# If each song has five raters of its own, a perfect model of “{glue:text}`query`” would reach an R² of
-# {glue:text}`reach_different_5_full`; with twenty raters, it would reach
-# {glue:text}`reach_different_20_full`, and with fifty, {glue:text}`reach_different_50_full`. If the same
-# people rate all songs, the three values are {glue:text}`reach_the_same_5`,
-# {glue:text}`reach_the_same_20` and {glue:text}`reach_the_same_50`. Every report of an R² should
-# therefore state the number of raters, and whether they rated all songs.
+# With five different raters per song, a perfect model of “{glue:text}`query`” would reach an R² of
+# {glue:text}`reach_different_5_full`; with twenty, {glue:text}`reach_different_20_full`; and with
+# fifty, {glue:text}`reach_different_50_full`. If the same people rate all songs, the three values are
+# {glue:text}`reach_the_same_5`, {glue:text}`reach_the_same_20` and {glue:text}`reach_the_same_50`.
+# Every report of an R² should therefore state the number of raters per song, and whether the same
+# people rated all songs.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Is the ceiling right?
 #
 # In the simulation, the true mean of each song is known: the mean over an unlimited number of
-# listeners. Its squared correlation with the observed means is what a perfect model would reach.
-# {numref}`fig-ceiling-check` compares it with the ceiling, which was estimated from the ratings
-# alone. The last lines count the intervals that contain the truth, and compute the mean error.
+# listeners. The squared correlation between true and observed means is the R² that a perfect model
+# would reach. {numref}`fig-ceiling-check` compares it with the ceiling, which was estimated from the
+# ratings alone. The last two lines check which intervals contain the true value, and compute the errors
+# of the estimates.
 
 # %% tags=["needs-simulation"]
 from groove_utils.synth.questionnaire import groove_score
@@ -471,7 +479,7 @@ inside = paired["estimate_true"].between(paired["low"], paired["high"])
 errors = (paired["estimate"] - paired["estimate_true"]).abs()
 
 # %% [markdown] tags=["needs-simulation"]
-# The figure has two rows per question, one for the estimate and one for the truth:
+# The figure has two rows per question, one for the estimated ceiling and one for the true value:
 
 # %% tags=["needs-simulation"]
 reached["method"] = "true song means"
@@ -482,7 +490,7 @@ show_figure(
     figures.plot_forest(both, y="query", hue="method", xlabel="R²", reference=None),
     "ceiling-check",
     "The noise ceiling, estimated from the ratings alone, and the R² of the true song means.",
-    "Forest plot by question: the estimated ceiling with its interval, and a dot for the truth.",
+    "Forest plot by question: the estimated ceiling with its interval, and a dot at the true value.",
     table=both[["query", "method", "estimate", "low", "high"]],
 )
 report_value("ceilings_inside", inside.sum(), fmt=".0f", n=len(inside))
@@ -491,7 +499,7 @@ report_texts(ceiling_missed=join_words(paired.loc[~inside, "query"]))
 report_counts(n_ceilings=len(paired))
 
 # %% [markdown] tags=["needs-simulation"]
-# For {glue:text}`ceilings_inside` of {glue:text}`n_ceilings` questions, the truth lies inside the
+# For {glue:text}`ceilings_inside` of {glue:text}`n_ceilings` questions, the true value lies inside the
 # interval (outside: {glue:text}`ceiling_missed`). The mean absolute error of the estimates is
 # {glue:text}`ceiling_error`.
 
@@ -499,39 +507,39 @@ report_counts(n_ceilings=len(paired))
 # ## Are these listeners plausible?
 #
 # The listeners are simulated. Results about methods carry over to people only if simulated listeners
-# disagree with each other as people do. {numref}`tab-simulated-beside-real` compares their statistics
-# with those of real studies.
+# disagree as much as real ones. {numref}`tab-simulated-beside-real` compares the simulated ratings with
+# those of real studies.
 
 # %% tags=["needs-simulation", "hide-input"]
 show_table(
     mixed.simulation_table(data.ratings),
     "simulated-beside-real",
-    "Statistics of simulated and of real listeners, with the source of the real value.",
+    "Statistics of simulated and of real listeners, with the sources of the real values.",
 )
 
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **The ceiling holds for these songs.** If half of the songs are chosen for high and half for low
-#   groove, listeners agree far better than they do about an ordinary range of songs
-#   {cite}`oconnell2022`. The ceiling of one selection of songs does not apply to another.
-# - **The mean is not the listener.** Even a model that reaches the ceiling of the means does not show
-#   which individual listeners want to move. {doc}`09-mixed-models` predicts individual ratings.
+# - **The ceiling applies to these songs only.** If half of the songs are chosen for high and half for
+#   low groove, listeners agree far better than on an ordinary range of songs {cite}`oconnell2022`. The
+#   ceiling of one selection of songs does not apply to another.
+# - **Means hide individual listeners.** Even a model that predicts song means perfectly does not show
+#   which listeners want to move. {doc}`09-mixed-models` predicts individual ratings.
 # - **Consistency or agreement?** ICC(C,·) ignores differences between listeners' average ratings.
 #   This is appropriate for song means when the same people rate all songs. It is too optimistic for
 #   single ratings, and for songs with different raters.
 #
 # ## Exercises
 #
-# For the first, you change one line; the last has no single answer.
+# In the first exercise, you change one line of code; the last one has no single answer.
 
 # %% [markdown] tags=["needs-listeners"]
 # ```{exercise} A generous judge
 # :label: ex-judge
 #
 # Add 3 points to every rating of judge B, and compute both intraclass correlations of single judges
-# again. Call the table `generous` and the correlations `again`. Which of the two changes, and in
-# which direction? Predict the answer before you run the code.
+# again. Call the table `generous` and the correlations `new_icc`. Which of the two correlations
+# changes, and in which direction? Predict the answer before you run the code.
 # ```
 #
 # ```{solution-start} ex-judge
@@ -540,8 +548,8 @@ show_table(
 
 # %% tags=["solution", "needs-listeners"]
 generous = judges.assign(B=judges["B"] + 3)
-again = mixed.icc(generous.T).set_index("type")["estimate"]
-again[["C,1", "A,1"]]
+new_icc = mixed.icc(generous.T).set_index("type")["estimate"]
+new_icc[["C,1", "A,1"]]
 
 # %% [markdown] tags=["needs-listeners"]
 # Consistency stays at .71, because it ignores the judges' average levels. Agreement rises: judge B
@@ -554,7 +562,7 @@ again[["C,1", "A,1"]]
 assert np.isclose(generous.to_numpy().sum(), judges.to_numpy().sum() + 18), (
     "only one column should differ from `judges`, by 3 in each of its six rows"
 )
-assert np.isclose(again["C,1"], single), (
+assert np.isclose(new_icc["C,1"], single), (
     "ICC(C,1) should not have changed: `icc` expects listeners in rows and songs in columns"
 )
 
@@ -571,7 +579,7 @@ assert np.isclose(again["C,1"], single), (
 # ```
 
 # %% tags=["solution", "needs-listeners"]
-rho = mine.loc["ICC(C,1)", "estimate"]
+rho = reliability.loc["ICC(C,1)", "estimate"]
 n_raters = int(np.ceil(0.95 * (1 - rho) / (rho * (1 - 0.95))))
 n_raters
 
@@ -584,13 +592,13 @@ n_raters
 # ```
 
 # %% tags=["check", "needs-listeners"]
-one_rater = mine.loc["ICC(C,1)", "estimate"]
-assert n_raters == int(n_raters), "a number of people is a whole number: round up"
+one_rater = reliability.loc["ICC(C,1)", "estimate"]
+assert n_raters == int(n_raters), "`n_raters` should be a whole number: round up"
 assert n_raters * one_rater / (1 + (n_raters - 1) * one_rater) >= 0.95, (
-    "these are too few: put your number into the formula and look at the result"
+    "`n_raters` is too small: put it into the formula and look at the result"
 )
 assert (n_raters - 1) * one_rater / (1 + (n_raters - 2) * one_rater) < 0.95, (
-    "fewer would be enough: did you start from the agreement of single listeners, ICC(C,1)?"
+    "fewer raters would be enough: did you start from ICC(C,1), the reliability of one rater?"
 )
 
 # %% [markdown] tags=["needs-audio"]
@@ -598,7 +606,7 @@ assert (n_raters - 1) * one_rater / (1 + (n_raters - 2) * one_rater) < 0.95, (
 # :label: ex-extremes
 #
 # Listen to the songs with the lowest and the highest mean rating *within one style*. Would you have
-# ordered them in the same way? Put their track ids into `extremes`, lowest first.
+# ranked these two songs in the same way? Put their track ids into `extremes`, lowest first.
 # ```
 #
 # ```{solution-start} ex-extremes
@@ -606,7 +614,7 @@ assert (n_raters - 1) * one_rater / (1 + (n_raters - 2) * one_rater) < 0.95, (
 # ```
 
 # %% tags=["solution", "needs-audio"]
-inside = one[one["style"] == data.styles[0]].set_index("track_id")["mean"]
+inside = chosen[chosen["style"] == data.styles[0]].set_index("track_id")["mean"]
 extremes = [inside.idxmin(), inside.idxmax()]
 labels = [f"{data.song_names[t]} ({inside[t]:.2f})" for t in extremes]
 audio_player(dict(zip(labels, map(data.audio_path, extremes))))
@@ -619,18 +627,18 @@ audio_player(dict(zip(labels, map(data.audio_path, extremes))))
 # ```
 
 # %% tags=["check", "needs-audio"]
-low, high = one.set_index("track_id").loc[extremes, "mean"]
+low, high = chosen.set_index("track_id").loc[extremes, "mean"]
 assert low < high, "the first song should be the one with the lower mean"
-assert one.set_index("track_id").loc[extremes, "style"].nunique() == 1, (
-    "the two songs are of different styles"
+assert chosen.set_index("track_id").loc[extremes, "style"].nunique() == 1, (
+    "the two songs should be of the same style"
 )
 
 # %% [markdown] tags=["needs-listeners"]
 # ```{exercise} Should levels be subtracted?
 # :label: ex-levels
 #
-# An open question. Some researchers subtract each listener's mean from their ratings before they
-# average over listeners. When does this help, when does it do nothing, and when does it harm? Try it
+# This is an open question. Some researchers subtract each listener's mean rating before they average
+# over listeners. When does this help, when does it have no effect, and when does it do harm? Try it
 # here, and think of a listener who was given only good songs.
 # ```
 #
@@ -655,23 +663,24 @@ pd.DataFrame({"as rated": matrix.mean(), "centred": centred.mean()}).corr()
 # %% [markdown]
 # ## Summary
 #
-# **Asked**: who rated which songs, and how well their ratings can be predicted at best. **Found**:
-# {glue:text}`style_share` of the variance of song means lies between styles, so a model that
-# recognises only the style already predicts part of the ratings. Questions overlap: a result for one
-# is not confirmed independently by another that correlates with it.
+# **Asked**: who rated which songs, and how well these ratings can be predicted at best. **Found**:
+# {glue:text}`style_share` of the variance of song means lies between styles, so a model that recognises
+# only the style can already predict the ratings to some extent. The questions are correlated, so
+# similar results for two questions do not confirm each other independently.
 
 # %% [markdown] tags=["needs-listeners"]
-# The answers of two individual listeners correlate by {glue:text}`icc_single` (ICC(C,1)); the mean over
-# all raters of a song has a reliability of {glue:text}`ceiling`: {glue:text}`ceiling_word`. The next
-# chapters show this ceiling in their figures.
+# The expected correlation between the ratings of two listeners, ICC(C,1), is {glue:text}`icc_single`.
+# The mean over all raters of a song has a reliability of {glue:text}`ceiling`:
+# {glue:text}`ceiling_word`. The next chapters show this ceiling in their figures.
 
 # %% [markdown] tags=["needs-simulation"]
-# **True in the simulation**: the ceilings are off by {glue:text}`ceiling_error` on average, and the
-# truth lies inside the interval for {glue:text}`ceilings_inside` of {glue:text}`n_ceilings` questions.
+# **True in the simulation**: the mean absolute error of the ceilings is {glue:text}`ceiling_error`, and
+# the true value lies inside the interval for {glue:text}`ceilings_inside` of {glue:text}`n_ceilings`
+# questions.
 
 # %% [markdown]
-# **What would change our mind**: a ceiling whose interval reaches down to the scores of the models.
-# The models could then not be distinguished from perfect ones.
+# **What would change our mind**: a ceiling with an interval that reaches down to the scores of the
+# models. These models could then not be distinguished from a perfect one.
 #
 # **Next:** {doc}`02-representations` looks at what a recording contains, and at what is lost when
 # sound becomes a picture.
