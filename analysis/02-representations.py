@@ -2,30 +2,29 @@
 # # What does a groove look like to a machine?
 #
 # A recording is a long series of numbers: the position of a loudspeaker's cone, tens of thousands of
-# times per second. No one hears sound this way, and few models use it. Most models read a
-# *representation* computed from the recording, and no model can use what its representation leaves
-# out. In this chapter we look at two songs in eight representations. Then we discard the sound,
-# reconstruct it from each representation, and listen to what has been lost.
+# times per second. No one hears sound this way, and few models use these numbers directly. Most models
+# read a *representation* computed from the recording, and no model can use what its representation
+# leaves out. In this chapter, we look at two songs in eight representations. Then we reconstruct the
+# sound from each representation, and listen to what has been lost.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** what the waveform, STFT, mel spectrogram, constant-Q transform, chromagram,
-# tempogram and onset strength keep of a sound and what they lose; how each is computed; which tasks
-# it suits; and how phase, loudness and sample rate matter. The syllabus follows {cite:t}`choi2017`.
+# tempogram and onset strength keep of a sound and what they lose; how each is computed; which tasks it
+# suits; and why phase, loudness and sample rate matter. The syllabus follows {cite:t}`choi2017`.
 #
 # **You need** to know what a frequency is. Headphones help.
 #
-# **It runs** in {run-time}`02-representations` in the run that made this page.
-# Modules: `groove_utils.audio.representations`,
-# `groove_utils.audio.inversion`.
+# **It runs** in {run-time}`02-representations`, as measured when this page was built. Modules:
+# `groove_utils.audio.representations`, `groove_utils.audio.inversion`.
 # ```
 
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 songs = []  # two track ids; empty: the first songs of the first and last style
-seconds = 8  # how much of each song
-n_iter = 32  # iterations that estimate phases
+seconds = 8  # duration of each excerpt
+n_iter = 32  # iterations of the Griffin–Lim algorithm, which estimates phases
 
 # %%
 import librosa
@@ -56,11 +55,12 @@ data = chapter.study
 # %% [markdown]
 # ## Two songs
 #
-# Listen first; both songs are at the same loudness. Which of them makes you want to move, and why?
+# Listen first; both songs are played at the same loudness. Which of them makes you want to move, and
+# why?
 
 # %%
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
-last = data.tracks["track_id"].iloc[-1]  # where there is only one style
+last = data.tracks["track_id"].iloc[-1]  # used if there is only one style
 tracks = songs or [first.iloc[0], first.iloc[-1] if len(first) > 1 else last]
 names = [data.song_names[track] for track in tracks]
 
@@ -76,8 +76,7 @@ report_texts(first=names[0], second=names[1])
 report_value("rate", sr, fmt=",.0f")
 
 # %% [markdown]
-# We take the first seconds of each song, mixed to one channel, at {glue:text}`rate` samples per
-# second.
+# We use the first seconds of each song, mixed to one channel, at {glue:text}`rate` samples per second.
 #
 # ## From samples to a spectrogram
 #
@@ -87,8 +86,8 @@ report_value("rate", sr, fmt=",.0f")
 #
 # $$ X[k, m] = \sum_{n=0}^{N-1} x[n + mH] \, w[n] \, e^{-2 \pi i k n / N} $$
 #
-# Here $k$ numbers the frequencies, $m$ the windows, and $w$ is a window function that fades in and
-# out. In librosa this is one call. To see what it does, we compute one column by hand:
+# Here $k$ numbers the frequencies, $m$ numbers the windows, and $w$ is a window function that fades in
+# and out. In librosa, the STFT is one call. To see what it does, we compute one column by hand:
 
 # %%
 y, n_fft, hop = sounds[names[0]], 2048, 256
@@ -103,9 +102,9 @@ np.allclose(np.fft.rfft(window * frame), X[:, m], atol=1e-3)
 # In a picture of $|X|$, a drum stroke appears as a vertical line, because it is short and contains
 # all frequencies. A held note appears as horizontal lines, one for each harmonic.
 #
-# The **mel spectrogram** sums the power of the STFT within bands $F_b$ that get wider with
-# frequency, as those of the ear do. The **log-mel spectrogram** is the same in decibels, since we
-# hear ratios of power, not differences:
+# The **mel spectrogram** sums the power of the STFT within bands $F_b$ that get wider with frequency,
+# as those of the ear do. The **log-mel spectrogram** $L$ converts the mel spectrogram $M$ to decibels,
+# because we hear ratios of power, not differences:
 #
 # $$ M[b, m] = \sum_k F_b[k] \, |X[k, m]|^2, \qquad
 # L[b, m] = 10 \, \log_{10} \frac{M[b, m]}{\max M} $$
@@ -117,26 +116,26 @@ log_mel = librosa.power_to_db(mel, ref=np.max, top_db=80)
 
 # %% [markdown]
 # The **constant-Q transform** (CQT) has one row per semitone: row $k$ is at the frequency
-# $f_k = f_0 \, 2^{k/12}$, and its window gets shorter as the frequency rises. A transposed melody
-# moves up without changing its shape. The **chromagram** adds up all octaves, here those of the STFT.
-# This leaves twelve rows, one per pitch class.
+# $f_k = f_0 \, 2^{k/12}$, and its window gets shorter as the frequency rises. Transposing a melody
+# moves it up or down without changing its shape. The **chromagram** adds up all octaves, here those of
+# the STFT. The result has twelve rows, one per pitch class.
 
 # %%
 cqt = np.abs(librosa.cqt(y, sr=sr, hop_length=hop, n_bins=84))
 chroma = librosa.feature.chroma_stft(S=power, sr=sr)
 
 # %% [markdown]
-# **Onset strength** is a single curve. It is the rise of the log-mel spectrogram from one column to
-# the next, averaged over bands. Melody, chords and timbre are gone; the rhythm remains. The
-# **tempogram** is the autocorrelation of this curve within a moving window: it shows at which tempi
-# the onsets around each moment recur.
+# **Onset strength** is a single curve: the rise of the log-mel spectrogram from one column to the next,
+# averaged over bands. It loses melody, chords and timbre, but keeps the rhythm. The **tempogram** is
+# the autocorrelation of the onset strength within a moving window. For each moment, it shows at which
+# tempi the onsets recur.
 #
 # $$ o[m] = \frac{1}{B} \sum_{b=1}^{B} \max(0, \, L[b, m] - L[b, m - 1]) $$
 
 # %%
 strength = librosa.onset.onset_strength(S=log_mel, sr=sr, hop_length=hop)
 rise = np.maximum(0, np.diff(log_mel, axis=1)).mean(axis=0)
-shift = 1 + n_fft // (2 * hop)  # librosa moves the curve to the window's end
+shift = 1 + n_fft // (2 * hop)  # librosa delays the curve by half a window
 np.allclose(strength[shift:], rise[: len(strength) - shift], atol=1e-3)
 
 # %%
@@ -144,7 +143,8 @@ rate = {"sr": sr, "hop_length": hop}
 tempogram = librosa.feature.tempogram(onset_envelope=strength, **rate)
 
 # %% [markdown]
-# The function `representations.represent` collects all of them. It gives the same numbers:
+# The function `representations.represent` computes all of these representations. Its log-mel
+# spectrogram is the same as ours:
 
 # %%
 views = {name: representations.represent(y, sr) for name, y in sounds.items()}
@@ -153,8 +153,8 @@ np.allclose(views[names[0]]["log-mel"].array, log_mel, atol=1e-3)
 # %% [markdown]
 # ## Eight representations
 #
-# {numref}`fig-eight` shows two seconds of both songs. Brighter means more, and frequency axes are
-# logarithmic. Thin lines mark the beats that `groove_utils.descriptors` estimated from onset
+# {numref}`fig-eight` shows two seconds of both songs. Brighter pixels mean larger values, and frequency
+# axes are logarithmic. Thin lines mark the beats that `groove_utils.descriptors` estimated from onset
 # strength. Before reading on, find the bass drum in as many rows as you can.
 
 # %%
@@ -173,23 +173,24 @@ show_figure(
     "eight",
     "Two seconds of two songs in eight representations. Thin lines: estimated beats.",
     "Eight rows of pictures for two songs: a spiky waveform, spectrograms with vertical "
-    "stripes at strokes, and, last, a curve with sharp peaks, many of them on beats.",
+    "stripes at strokes and, in the last row, a curve with sharp peaks, many of them on beats.",
 )
 
 # %% [markdown]
-# A bass drum is a bright patch below about 100 Hz in the STFT, the mel spectrograms and the CQT. In
-# the waveform and in the onset strength, its strokes are peaks that look like those of other
-# instruments; in chromagram and tempogram, there is no trace of a single drum.
+# A bass drum is a bright patch below about 100 Hz in the STFT, the mel spectrograms and the CQT. In the
+# waveform and in the onset strength, its strokes are peaks that look like those of other instruments;
+# in the chromagram and the tempogram, there is no trace of a single drum.
 #
-# The **waveform** is the sound itself. Strokes appear as spikes, but one cannot see what is played.
-# In the **mel spectrogram**, which shows plain power, only the loudest bass notes are visible. Most
-# networks read the **log-mel spectrogram** instead.
+# The **waveform** is the sound itself. Strokes appear as spikes, but the picture does not show what is
+# played. In the **mel spectrogram**, which shows plain power, only the loudest bass notes are visible.
+# Most networks read the **log-mel spectrogram** instead.
 #
 # ## Precise in time, or in frequency?
 #
-# An STFT has two settings, the window and the hop. A long window separates close frequencies but
-# smears a stroke over its whole length; a short window does the opposite. No window is precise in
-# both: for a given window shape, the product of the two widths is constant.
+# An STFT has two settings, the window and the hop. A long window separates close frequencies but smears
+# a stroke over its whole length; a short window does the opposite. No window is precise in both: for a
+# given window shape, the product of its widths in time and in frequency is constant
+# ({numref}`tab-resolution`).
 
 # %%
 sizes = [256, 1024, 4096]
@@ -235,19 +236,18 @@ report_value("coarse_hop", 2048 / sr * 1000, fmt=".0f", unit=" ms")
 
 # %% [markdown]
 # A window of 256 samples locates a stroke to within {glue:text}`short_ms` but smears pitch over
-# {glue:text}`short_hz`. A window of 4096 samples separates tones {glue:text}`long_hz` apart but
-# smears a stroke over {glue:text}`long_ms`. A sixteenth note of this song lasts
-# {glue:text}`sixteenth`, and the {term}`microtiming` that drummers care about is about a tenth of
-# that.
+# {glue:text}`short_hz`. A window of 4096 samples separates tones {glue:text}`long_hz` apart but smears
+# a stroke over {glue:text}`long_ms`. A sixteenth note of this song lasts {glue:text}`sixteenth`, and
+# the {term}`microtiming` that drummers care about is about a tenth of this duration.
 #
-# The **hop length** does not sharpen anything. It only determines how often we look. With a hop of
-# 2048 samples there is one column every {glue:text}`coarse_hop`, and no model can recover a finer
-# rhythm.
+# The **hop length** does not affect the width of a window. It only determines how often a window is
+# taken. With a hop of 2048 samples, there is one column every {glue:text}`coarse_hop`, and no model can
+# recover a finer rhythm.
 #
 # ## Which task needs which?
 #
 # {cite:t}`choi2017` sort the tasks of music information retrieval by what they need from a
-# representation. The table adds the size of each representation.
+# representation. {numref}`tab-tasks` adds the size of each representation.
 
 # %%
 table = representations.representation_table()
@@ -265,72 +265,74 @@ show_table(
 )
 
 # %% [markdown]
-# A small representation that keeps what a task needs lets a model learn from fewer songs. A large one
-# is not always better: what the STFT contains beyond the mel spectrogram is mostly fine detail of
-# pitch, and a tagger gains little from that.
+# A small representation that keeps what a task needs lets a model learn from fewer songs. A larger
+# representation is not always better: what the STFT contains beyond the mel spectrogram is mostly fine
+# detail of pitch, from which a tagger gains little.
 #
 # ## Hear what is left
 #
-# Now we discard the song and reconstruct a plausible sound from each representation. Magnitudes
-# without phases are the most common case. The Griffin–Lim algorithm {cite}`griffin1984` begins with
-# random phases, computes the sound, takes the phases of its STFT, puts them on the given magnitudes,
-# and repeats:
+# Now we discard the song and reconstruct a plausible sound from each representation. Most often, only
+# the magnitudes of an STFT are given, without its phases. The Griffin–Lim algorithm {cite}`griffin1984`
+# begins with random phases and computes a sound. It then combines the phases of this sound's STFT with
+# the given magnitudes, computes the sound again, and repeats these steps:
 
 # %%
-again = librosa.griffinlim(
+estimate = librosa.griffinlim(
     np.abs(X), n_iter=n_iter, n_fft=n_fft, hop_length=hop, random_state=seed
 )
-audio_player({"original": (y, sr), "from its magnitudes alone": (again, sr)})
+audio_player({"original": (y, sr), "from its magnitudes alone": (estimate, sr)})
 
 # %% [markdown]
-# The other representations need one step more. The power of a mel band is spread over its
-# frequencies; a chromagram is played with {cite:t}`shepard1964` tones, which contain all octaves at
-# once; and onset strength controls the level of noise.
+# The other representations need one more step. The power of a mel band is spread over its frequencies;
+# a chromagram is played with {cite:t}`shepard1964` tones, which contain all octaves at once; and onset
+# strength controls the level of a noise.
 
 # %%
-made = {}
+reconstructed = {}
 for name, y in sounds.items():
-    made[name] = inversion.invert(y, sr, n_iter=n_iter, seed=seed)
-    made[name]["onset strength"] = inversion.from_onsets(
+    reconstructed[name] = inversion.invert(y, sr, n_iter=n_iter, seed=seed)
+    reconstructed[name]["onset strength"] = inversion.from_onsets(
         curves[name], spectra[name].hop, y.size, sr, seed
     )
 
 
 # %%
 def listen(name):
-    again = {f"from {kind}": (sound, sr) for kind, sound in made[name].items()}
-    audio_player({"original": (sounds[name], sr)} | again)
+    by_kind = reconstructed[name]
+    versions = {f"from {kind}": (sound, sr) for kind, sound in by_kind.items()}
+    audio_player({"original": (sounds[name], sr)} | versions)
 
 
 listen(names[0])
 
 # %% [markdown]
-# That was {glue:text}`first`. Here is {glue:text}`second`:
+# These sounds were reconstructed from “{glue:text}`first`”, the next ones from “{glue:text}`second`”:
 
 # %%
 listen(names[1])
 
 # %% [markdown]
-# Listen first, then look at the numbers. {numref}`fig-losses` shows four measures. *Samples*: energy of
-# the original over energy of the difference, in decibels; about −3 dB for two unrelated sounds.
-# *Spectrum*: norm of the difference of the STFT magnitudes over norm of the original; 0 for identical
-# sounds. *Rhythm*: correlation of the onset strengths, so whether strokes come at the same times with
-# the same strength. *Harmony*: correlation of the chromagrams, so whether the same pitch classes sound.
+# Listen first, then look at the numbers. {numref}`fig-losses` shows four measures. *Samples* is the
+# energy of the original divided by the energy of the difference, in decibels; for two unrelated sounds,
+# it is about −3 dB. *Spectrum* is the norm of the difference between the STFT magnitudes, divided by
+# the norm of the original magnitudes; for identical sounds, it is 0. *Rhythm* is the correlation of the
+# onset strengths: it is high if strokes come at the same times and with the same strength. *Harmony* is
+# the correlation of the chromagrams: it is high if the same pitch classes sound at the same times.
 
 # %%
 losses = pd.DataFrame(
     {"song": name, "made_from": kind}
     | inversion.reconstruction_error(sounds[name], sound, sr)
     for name in names
-    for kind, sound in made[name].items()
+    for kind, sound in reconstructed[name].items()
 )
 
 # %% tags=["hide-input"]
 show_figure(
     figures.plot_losses(losses),
     "losses",
-    "Agreement of reconstructed sounds with the original, for two songs. In the second panel, less "
-    "is better; in the others, more is.",
+    "Agreement of reconstructed sounds with the original, for two songs. In the second panel, lower "
+    "is better; in the others, higher is.",
     "Dot plots of four measures for seven reconstructions: only the CQT with its phase agrees "
     "in its samples; spectrograms keep rhythm, chroma does not; most keep harmony.",
     table=losses,
@@ -352,10 +354,10 @@ report_texts(
 )
 
 # %% [markdown]
-# First, **agreement in samples is not agreement to the ear**. For the sound reconstructed from STFT
-# magnitudes, the agreement of samples is {glue:text}`stft_db`, because its phases are different (an
-# unrelated sound would have about −3 dB). The error of its spectrum is {glue:text}`stft_spectrum`. Which
-# of the two numbers agrees with what you heard?
+# First, **two sounds can be alike to the ear although their samples differ**. For the sound
+# reconstructed from STFT magnitudes, the agreement of samples is {glue:text}`stft_db`, because its
+# phases are different (an unrelated sound would have about −3 dB). The error of its spectrum is
+# {glue:text}`stft_spectrum`. Which of the two numbers agrees with what you heard?
 #
 # Second, **each representation loses something different**. With 24 mel bands, the correlation with
 # the original is {glue:text}`mel_rhythm` for rhythm and {glue:text}`mel_harmony` for harmony. With
@@ -365,8 +367,9 @@ report_texts(
 # ## Does phase matter, then?
 #
 # If phases can be estimated, are they needed? Here we keep the magnitudes and replace the phases by
-# random numbers: first in windows of 256 samples, then in longer ones, and finally in one window as
-# long as the sound. The magnitude spectrum of the last sound is *exactly* that of the original.
+# random numbers: first in windows of 256 samples, then in longer windows, and finally in a single
+# window as long as the sound. The magnitude spectrum of the last sound is *exactly* that of the
+# original.
 
 # %%
 y = sounds[names[0]]
@@ -386,25 +389,26 @@ show_table(
     phase.rename_axis("window"),
     "phase",
     "The first song with random phases: correlation of its onset curve (rhythm) and of its chroma "
-    "(harmony) with the original.",
+    "(harmony) with those of the original.",
 )
 report_value("whole_rhythm", phase.loc["the whole sound", "rhythm"])
 report_value("short_rhythm", phase.loc["256", "rhythm"])
 
 # %% [markdown]
-# With one long window, the correlation of the onset curves is {glue:text}`whole_rhythm`: the notes
-# are right and the groove is gone. With short windows it is {glue:text}`short_rhythm`. Within a
-# window, only the phase encodes *when* something happens. A magnitude spectrogram shows rhythm
-# because its windows are short.
+# With one window as long as the sound, the correlation of the onset curves is
+# {glue:text}`whole_rhythm`: the pitches remain, but the groove is gone. With windows of 256 samples,
+# the correlation is {glue:text}`short_rhythm`. Within a window, only the phase encodes *when* something
+# happens. A magnitude spectrogram shows rhythm because its windows are short.
 #
 # ## How loud?
 #
-# A louder copy of a song is the same song. Yet its RMS level, spectral flux and plain mel spectrogram
-# are larger, and the log-mel spectrogram, in decibels, moves up as a whole. Songs are therefore set
-# to the same loudness before they are compared. Loudness is not power, because the ear is less
-# sensitive to low frequencies. The broadcasting standard BS.1770 {cite}`itu1770` therefore filters
-# the signal before it measures power, and leaves out silent passages. The unit is LUFS (loudness
-# units relative to full scale). These three tones have the same power:
+# A louder copy of a song is the same song. Yet its RMS level, its spectral flux and all values of its
+# mel spectrogram are larger, and each value of its log-mel spectrogram, in decibels, is larger by the
+# same amount. Songs are therefore set to the same loudness before they are compared. Loudness is not
+# power, because the ear is less sensitive to low frequencies. The broadcasting standard BS.1770
+# {cite}`itu1770` therefore filters the signal before measuring its power, and leaves out silent
+# passages. The unit is LUFS (loudness units relative to full scale). These three tones have the same
+# power:
 
 # %%
 t = np.arange(2 * 44100) / 44100
@@ -414,39 +418,40 @@ for f in (50, 500, 3000):
 audio_player(tones, match=False)
 
 # %%
-heard = tones | {name: (y, sr) for name, y in sounds.items()}
-levels = pd.DataFrame(index=pd.Index(heard, name="sound"))
-levels["RMS (dB)"] = [10 * np.log10(np.mean(y**2)) for y, _ in heard.values()]
-levels["LUFS"] = [measure_loudness(y, rate) for y, rate in heard.values()]
+signals = tones | {name: (y, sr) for name, y in sounds.items()}
+levels = pd.DataFrame(index=pd.Index(signals, name="sound"))
+powers = [np.mean(y**2) for y, _ in signals.values()]
+levels["RMS (dB)"] = 10 * np.log10(powers)
+levels["LUFS"] = [measure_loudness(y, rate) for y, rate in signals.values()]
 levels["difference"] = levels["LUFS"] - levels["RMS (dB)"]
 
 # %% tags=["hide-input"]
 show_table(
     levels,
     "loudness",
-    "Power (RMS, dB below full scale) and loudness of three tones and the two songs.",
+    "Power (RMS, in dB relative to full scale) and loudness of the three tones and the two songs.",
     fmt="{:.1f}",
 )
 
 # %% [markdown]
-# The sounds of all players in this book are matched in LUFS, except for these three tones. Does the
-# level of a recording contribute to its groove? {cite:t}`stupacher2016` found no effect of the level,
-# but an effect of its *variability*.
+# In all players of this book, sounds are matched in LUFS; the three tones are the only exception. Does
+# the level of a recording contribute to its groove? {cite:t}`stupacher2016` found no effect of the
+# level, but an effect of its *variability*.
 #
 # ## What a low sample rate removes
 #
 # At a sample rate of $r$ per second, a signal can contain frequencies up to $r/2$. Most models of
-# {doc}`05-embeddings` work at 16 kHz. What would be lost at 8 kHz? Listen to the cymbals. In the
-# third player, samples were dropped without a filter, so high frequencies reappear as wrong, lower
-# ones. This is called *aliasing*; a filter before resampling prevents it.
+# {doc}`05-embeddings` work at 16 kHz. What would be lost at 8 kHz? Listen to the cymbals. For the third
+# player, samples were dropped without a filter, so high frequencies reappear as wrong, lower ones. This
+# error is called *aliasing*; a filter before resampling prevents it.
 
 # %%
 full, full_sr = load_audio(data.audio_path(tracks[0]))
 full = full[: seconds * full_sr]
-lower = {f"{full_sr} Hz": (full, full_sr)}
-lower["8000 Hz"] = (resample(full, full_sr, 8000), 8000)
-lower["every 5th sample, no filter"] = (full[::5], full_sr // 5)
-audio_player(lower)
+versions = {f"{full_sr} Hz": (full, full_sr)}
+versions["8000 Hz"] = (resample(full, full_sr, 8000), 8000)
+versions["every 5th sample, no filter"] = (full[::5], full_sr // 5)
+audio_player(versions)
 
 # %%
 power = np.abs(np.fft.rfft(full)) ** 2
@@ -471,19 +476,19 @@ report_value("share_high", share_high, fmt=".0f", unit="%")
 #
 # {numref}`fig-bar` averages the onset strength of three regions of the spectrum over all bars,
 # sixteenth note by sixteenth note. The result resembles drum notation: bass drum and bass are in the
-# lowest region and the hi-hat in the highest. The middle region contains all strokes. Where it has a
-# tall column and the lowest region has none, a snare was struck: in most rock music, on beats 2 and 4. A
-# tall column *between* the beats, followed by a lower one on the next beat, is what
-# {doc}`04-descriptors` counts as {term}`syncopation`.
+# lowest region and the hi-hat in the highest. The middle region contains all strokes. A tall column in
+# the middle region without one in the lowest region is a stroke of the snare; in most rock music, these
+# are on beats 2 and 4. A tall column *between* the beats, followed by a lower one on the next beat, is
+# what {doc}`04-descriptors` counts as {term}`syncopation`.
 
 # %%
-folded = {
+by_song = {
     name: descriptors.bar_profile(regions[name], grid, spectra[name].hop)
     for name, grid in grids.items()
 }
-profiles = pd.concat(folded, names=["song"]).reset_index(level="song")
-lanes = {"high": "> 3.2 kHz", "mid": "0.1–3.2 kHz", "low": "< 100 Hz"}
-profiles["region"] = profiles["region"].map(lanes)
+profiles = pd.concat(by_song, names=["song"]).reset_index(level="song")
+labels = {"high": "> 3.2 kHz", "mid": "0.1–3.2 kHz", "low": "< 100 Hz"}
+profiles["region"] = profiles["region"].map(labels)
 
 # %% tags=["hide-input"]
 show_figure(
@@ -503,18 +508,18 @@ show_figure(
 #   the log-mel spectrogram, but a model that averages over time loses it.
 # - **A bad reconstruction proves less than it seems to.** Another algorithm might get more out of the
 #   same chromagram.
-# - **There are only two songs.** They were taken in order, not selected, but two songs are a small
-#   sample.
+# - **There are only two songs.** They are the first songs of two styles and were not selected for this
+#   chapter, but two songs are a small sample.
 # - **The beats were estimated.** Where the beat tracker is wrong, {numref}`fig-bar` is wrong too.
-#   {doc}`04-descriptors` measures how often that happens.
+#   {doc}`04-descriptors` measures how often the tracker is wrong.
 #
 # ## Exercises
 #
 # ```{exercise} Few mel bands
 # :label: ex-bands
 #
-# Listen: how few mel bands are enough to recognise the groove? Reconstruct the first song from 96,
-# 24, 8 and 2 bands with `inversion.from_mel(y, sr, n_mels=...)`.
+# How few mel bands are enough to recognise the groove? Reconstruct the first song from 96, 24, 8 and 2
+# bands with `inversion.from_mel(y, sr, n_mels=...)`, and listen.
 # ```
 #
 # ```{solution-start} ex-bands
@@ -530,8 +535,8 @@ audio_player(from_bands)
 
 # %% [markdown]
 # Eight bands are enough for bass drum, snare and hi-hat. With two, you still hear *when* something is
-# struck, but hardly *what*. Chords are lost much earlier. To predict groove, a model needs little
-# resolution in frequency but high resolution in time.
+# struck, but hardly *what*. Chords are lost with far more bands than that. To predict groove, a model
+# needs little resolution in frequency but high resolution in time.
 #
 # ```{solution-end}
 # ```
@@ -539,8 +544,8 @@ audio_player(from_bands)
 # ```{exercise} A hop longer than the window
 # :label: ex-hop
 #
-# Suppose that the hop is longer than the window: `n_fft=512, hop_length=2048`. Which samples are in a
-# window at all? Play only those. What do you expect, and what do you hear?
+# Suppose that the hop is longer than the window: `n_fft=512, hop_length=2048`. Which samples are in any
+# window? Play only these samples. What do you expect, and what do you hear?
 # ```
 #
 # ```{solution-start} ex-hop
@@ -548,13 +553,14 @@ audio_player(from_bands)
 # ```
 
 # %% tags=["solution"]
-seen = np.arange(len(y)) % 2048 < 512
-audio_player({"original": (y, sr), "in a window": (np.where(seen, y, 0), sr)})
+in_window = np.arange(len(y)) % 2048 < 512
+fragments = np.where(in_window, y, 0)
+audio_player({"original": (y, sr), "in a window": (fragments, sr)})
 
 # %% [markdown]
-# Three quarters of the samples are in no window. The STFT contains nothing about them, and no
-# algorithm can restore them. What is left is a series of short fragments. This is why the usual hop
-# is a quarter of the window.
+# Three quarters of the samples are in no window. The STFT contains nothing about them, and no algorithm
+# can restore them. What is left is a series of short fragments. In practice, the hop is therefore
+# shorter than the window, often a quarter of its length.
 #
 # ```{solution-end}
 # ```
@@ -562,9 +568,9 @@ audio_player({"original": (y, sr), "in a window": (np.where(seen, y, 0), sr)})
 # ```{exercise} Bands of the tempogram
 # :label: ex-tempogram
 #
-# The tempogram has bands at several tempi at once. Predict from the estimated tempo,
-# `grids[names[0]].tempo`, where they must lie. Then average over time, and find the five highest peaks
-# with `scipy.signal.find_peaks`.
+# The tempogram has bright bands at several tempi at once. Predict from the estimated tempo,
+# `grids[names[0]].tempo`, at which tempi these bands lie. Then average the tempogram over time, and
+# find its five highest peaks with `scipy.signal.find_peaks`.
 # ```
 #
 # ```{solution-start} ex-tempogram
@@ -579,10 +585,11 @@ highest = peaks[strength[peaks].argsort()[::-1][:5]]
 view.rows[highest].round(1)  # beats per minute
 
 # %% [markdown]
-# What recurs after one eighth note also recurs after two, three, four and five. In a song of eighth
-# notes, the bands therefore lie at the tempo of the eighth notes, which is twice the tempo, and at a
-# half, a third, a quarter and a fifth of it. A tempo estimator must choose among them. Its errors are
-# therefore mostly by a factor of two, sometimes by 3/2.
+# A pattern that recurs after one eighth note also recurs after two, three, four and five eighth notes.
+# If a song has a stroke on every eighth note, the bands therefore lie at the rate of the eighth notes,
+# which is twice the tempo, and at a half, a third, a quarter and a fifth of this rate. A tempo
+# estimator must choose among them. Its errors are therefore mostly by a factor of two, sometimes by
+# 3/2.
 #
 # ```{solution-end}
 # ```
@@ -591,11 +598,11 @@ view.rows[highest].round(1)  # beats per minute
 #
 # **Asked**: what does each representation keep of a groove? **Found**: log-mel spectrograms keep
 # strokes and timbre, the CQT keeps notes, chroma keeps chords, and onset strength keeps only the
-# rhythm. The window trades precision in time against precision in frequency, and the hop limits the
-# finest rhythm. Loudness and sample rate must be the same before songs are compared. **True in the
-# simulation**: the drum pattern of a simulated song is known from its score, and {numref}`fig-bar`
-# should show it. **What would change our mind**: songs whose rhythm is in pitch or timbre rather than
-# in strokes. For them, onset strength would keep the wrong information.
+# rhythm. The length of the window trades precision in time against precision in frequency, and the hop
+# limits how fine a rhythm can be represented. Songs can be compared only at the same loudness and
+# sample rate. **True in the simulation**: the drum pattern of a simulated song is known from its score,
+# and {numref}`fig-bar` should show it. **What would change our mind**: songs whose rhythm is in pitch
+# or timbre rather than in strokes. For them, onset strength would keep the wrong information.
 #
 # **Next:** {doc}`03-networks` asks what a network can learn from such representations.
 # {doc}`04-descriptors` reduces them to single numbers and asks how well these predict groove.
