@@ -2,10 +2,10 @@
 # # What can a network learn to hear?
 #
 # A network is built from a few kinds of modules. Each kind treats sound in its own way: one assigns a
-# weight to every position in a spectrogram, one slides a pattern over it, one carries a memory
-# through time, and one compares distant moments. In this chapter, each module is first given a
-# musical question that suits it. We know the answers, because we rendered the sounds ourselves. Then
-# it is given a question that suits another module, and fails.
+# weight to every position in a spectrogram, one slides a pattern over it, one carries a memory through
+# time, and one compares distant moments. In this chapter, we test each module first on a musical
+# question that suits it, and then on a question that suits another module. We know the answers, because
+# we rendered the sounds ourselves.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -15,20 +15,20 @@
 #
 # **You need** {doc}`02-representations`, and a little linear algebra.
 #
-# **It runs** in {run-time}`03-networks` in the run that made this page; the first run takes longer.
-# Modules: `groove_utils.networks`, `groove_utils.synth.listening_tasks`.
+# **It runs** in {run-time}`03-networks`, as measured when this page was built; the first run takes
+# longer. Modules: `groove_utils.networks`, `groove_utils.synth.listening_tasks`.
 # ```
 #
 # All sounds in this chapter were rendered for it, and no ratings are used.
 
 # %% tags=["parameters"]
-study = "demo"  # a name, or a folder with a study.yml; not used on this page
+study = "demo"  # a study's name or folder; this chapter does not use its data
 seed = 2026
 n_seeds = 3  # trainings of each network
-n_phrases = 240  # for the section on few labels
-n_tosses = 10  # for the section on how to fool yourself
-share = 1.0  # of the examples of the four questions; less for a quick trial
-n_jobs = 2  # processes
+n_phrases = 240  # phrases in the section on few labels
+n_tosses = 10  # random draws in the section on how to fool yourself
+share = 1.0  # share of the examples to use; less for a quick trial
+n_jobs = 2  # parallel processes
 
 # %%
 import inspect
@@ -76,7 +76,7 @@ seeds = range(seed, seed + n_seeds)
 #
 # $$ p = \sigma(\mathbf{w} \cdot \mathbf{x} + b), \qquad \sigma(a) = \frac{1}{1 + e^{-a}} $$
 #
-# How wrong is it? With $y = 1$ for a kick and 0 for none, the *cross-entropy*
+# How wrong are these probabilities? With $y = 1$ for a kick and 0 for none, the *cross-entropy*
 #
 # $$ L = -\frac{1}{n} \sum_{i=1}^{n} \bigl( y_i \log p_i + (1 - y_i) \log (1 - p_i) \bigr) $$
 #
@@ -86,9 +86,9 @@ seeds = range(seed, seed + n_seeds)
 # $$ \frac{\partial L}{\partial \mathbf{w}} = \frac{1}{n} \sum_i (p_i - y_i) \, \mathbf{x}_i,
 # \qquad \frac{\partial L}{\partial b} = \frac{1}{n} \sum_i (p_i - y_i), $$
 #
-# and points in the direction in which the loss grows. Training takes a step in the opposite
-# direction, again and again. Here is the whole procedure in NumPy. The first half of the frames is
-# for training, the second half for testing.
+# and points in the direction in which the loss grows fastest. Training repeatedly takes a step in the
+# opposite direction. Here is the whole procedure in NumPy. The first half of the frames is used for
+# training, the second half for testing.
 
 # %%
 levels, kick = listening_tasks.kick_frames(n_loops=40, seed=seed)
@@ -105,8 +105,8 @@ for _ in range(200):
     b -= (p - y).mean()
 
 # %% [markdown]
-# PyTorch does the same, except that it works out the gradient by itself. `loss.backward()` computes
-# it, and the optimiser takes the step:
+# PyTorch does the same, but derives the gradient by itself. `loss.backward()` computes it, and the
+# optimiser takes the step:
 
 # %%
 neuron = nn.Linear(2, 1, dtype=torch.float64)
@@ -131,12 +131,12 @@ report_value("first_loss", losses[0])
 report_value("last_loss", losses[-1])
 
 # %% [markdown]
-# The two sets of weights differ by {glue:text}`same_weights`. The loss fell from
-# {glue:text}`first_loss`, which is log 2, the loss of answering 50% every time, to
-# {glue:text}`last_loss`. The neuron is right for {glue:text}`kick_accuracy` of the frames that it was
-# not trained on; always answering “no kick” would be right for {glue:text}`kick_guess`.
-# {numref}`fig-neuron` shows why it is not always right: a neuron draws one straight line, and the
-# levels of some kicks overlap with those of other frames.
+# The weights from NumPy and PyTorch differ by at most {glue:text}`same_weights`. The loss fell from
+# {glue:text}`first_loss` to {glue:text}`last_loss`. Its first value is log 2, the loss of a neuron that
+# always answers 50%. The neuron is right for {glue:text}`kick_accuracy` of the frames that it was not
+# trained on; always answering “no kick” would be right for {glue:text}`kick_guess`.
+# {numref}`fig-neuron` shows why the neuron is not always right: it separates the frames by one straight
+# line, and the levels of some kicks overlap with those of other frames.
 
 # %% tags=["hide-input"]
 show_figure(
@@ -151,8 +151,8 @@ show_figure(
 # %% [markdown]
 # ## Four modules, four questions
 #
-# All other networks in this chapter consist of more neurons, connected in different ways. We ask them
-# four questions:
+# All other networks in this chapter consist of more neurons, connected in different ways. We test them
+# on four questions:
 #
 # - **Which tom is it?** Four toms differ in pitch. The answer is a *position* on the frequency axis.
 # - **Which chord is it?** Minor, major, suspended or diminished, on any root. The answer is a
@@ -172,8 +172,8 @@ for task in tasks.values():
     audio_player({f"{task.question} {name}": sound for name, sound in first})
 
 # %% [markdown]
-# And these are the modules, each built into a small classifier. (A tom or a chord is given as one
-# spectrum, a single frame, so recurrence and attention have no time axis to work with there.)
+# These are the modules, each built into a small classifier. (A tom or a chord is given as a single
+# spectrum, so recurrence and attention have no time axis to work with in these two questions.)
 #
 # - A **dense** layer has a weight for every band of every frame. It distinguishes positions, but has
 #   to learn each position separately.
@@ -183,9 +183,9 @@ for task in tasks.values():
 #   along. The effect of a frame therefore depends on the frames before it. (The older long short-term
 #   memory, LSTM, carries two states and has one more gate. Try `cell="lstm"`, or
 #   `both_directions=True` for a second layer that reads backwards.)
-# - **Attention** compares frames at any distance. Each frame is turned into three vectors of length
-#   d: a query, a key and a value. Here, only the last frame's query is used. It is multiplied by all
-#   keys, the softmax turns the products into weights that add up to one, and the output is the
+# - **Attention** compares frames at any distance. Each frame is turned into three vectors of length d:
+#   a query, a key and a value. Our module uses only the query of the last frame. It is multiplied by
+#   all keys, the softmax turns the products into weights that add up to one, and the output is the
 #   weighted mean of the values: softmax(Q Kᵀ / √d) V.
 
 # %%
@@ -193,19 +193,19 @@ source = inspect.getsource(networks.ConvolutionClassifier.forward)
 Code(source, language="python")
 
 # %% [markdown]
-# They are all trained by the same short loop. For each batch of examples, it computes the
-# cross-entropy, and the optimiser takes one step:
+# All modules are trained by the same short loop. For each batch of examples, it computes the
+# cross-entropy and lets the optimiser take one step:
 
 # %%
 Code(inspect.getsource(networks.train_epoch), language="python")
 
 # %% [markdown]
-# Each module is now trained on each question, with several seeds; a seed determines the initial
-# weights and the order of the examples. The baseline is the share of the most frequent answer.
+# Each module is now trained on each question, with several seeds; a seed determines the initial weights
+# and the order of the examples. The baseline is the accuracy of always giving the most frequent answer.
 
 # %%
-kept = {"cache": cache, "n_jobs": n_jobs}
-scores = networks.compare_modules(tasks, seeds=seeds, **kept)
+storage = {"cache": cache, "n_jobs": n_jobs}
+scores = networks.compare_modules(tasks, seeds=seeds, **storage)
 summary = networks.summarise_scores(scores)
 
 # %% tags=["hide-input"]
@@ -213,14 +213,13 @@ questions = {name: task.question for name, task in tasks.items()}
 panels = summary.rename(columns={"accuracy": "estimate"})
 panels["question"] = summary["task"].map(questions)
 guessing = panels[["question", "chance"]].drop_duplicates().assign(low=0.0)
-figure = figures.plot_forest(
-    panels, y="module", panel="question", xlabel="Accuracy", reference=None,
-    bands=guessing.rename(columns={"chance": "high"}), band_label="guessing",
-)  # fmt: skip
+guessing = guessing.rename(columns={"chance": "high"})
+shaded = {"bands": guessing, "band_label": "guessing"}
+axes = {"y": "module", "panel": "question", "xlabel": "Accuracy"}
 show_figure(
-    figure,
+    figures.plot_forest(panels, **axes, **shaded, reference=None),
     "modules",
-    "Accuracy of four modules on four questions: mean over seeds with 95% t interval.",
+    "Accuracy of four modules on four questions: means over seeds with 95% t intervals.",
     "Four panels. In each, one module is near 1: dense for toms, convolution for chords, "
     "recurrent for swing, attention for repeats; another one is far below it.",
     table=summary,
@@ -235,8 +234,8 @@ report_effects(dict(rows.iterrows()), n_seeds, **percent, tolerance=10)
 report_texts(**rows["verdict"].add_suffix("_verdict"))
 
 # %% [markdown]
-# We call an answer *found* when the whole interval of its accuracy lies above the halfway point
-# between guessing and perfect accuracy, and *not found* when all of it lies below.
+# We call an answer *found* if the whole interval of the accuracy lies above the midpoint between
+# guessing and perfect accuracy, and *not found* if the whole interval lies below this midpoint.
 #
 # | question | module | correct | verdict | module | correct | verdict |
 # |:--|:--|--:|:--|:--|--:|:--|
@@ -245,14 +244,14 @@ report_texts(**rows["verdict"].add_suffix("_verdict"))
 # | swing | recurrent | {glue:text}`swing_recurrent` | {glue:text}`swing_recurrent_verdict` | attention | {glue:text}`swing_attention` | {glue:text}`swing_attention_verdict` |
 # | repeat | attention | {glue:text}`repeat_attention` | {glue:text}`repeat_attention_verdict` | recurrent | {glue:text}`repeat_recurrent` | {glue:text}`repeat_recurrent_verdict` |
 #
-# The second module of each row was chosen because there is a reason to expect it to fail. The
-# convolution keeps only the best match of its kernel, so a low tom and a high tom look alike to it.
-# No training chord had its root where the test roots are, and a dense network learns each position
-# separately. Our attention module reads out only the last frame, and the GRU would have to store five
-# bars in a state of 32 numbers. These are reasons, not proofs.
+# We chose the second module of each row because there is a reason to expect it to fail. The convolution
+# keeps only the best match of each kernel, so it cannot use the position that distinguishes a low tom
+# from a high one. The roots of the test chords lie outside the octave of the training chords, and a
+# dense network learns each position separately. Our attention module reads out only the last frame, and
+# the GRU would have to store five bars in a state of 32 numbers. These are reasons, not proofs.
 #
 # A failure tells us only about this module at this size, with this much training. More layers, more
-# data or another readout could change the result, and the exercises try some of these.
+# data or another readout could change the result; the exercises try some such changes.
 #
 # ### What it costs
 #
@@ -264,7 +263,7 @@ report_texts(**rows["verdict"].add_suffix("_verdict"))
 sizes = summary.rename(columns={"multiply_adds": "multiply-adds"})
 counts = ["parameters", "multiply-adds"]
 costs = sizes.pivot(index="module", columns="task", values=counts)
-costs.columns = [f"{task}: {what}" for what, task in costs.columns]
+costs.columns = [f"{task}: {count}" for count, task in costs.columns]
 show_table(
     costs.loc[list(networks.MODULES)].astype(int),
     "costs",
@@ -277,8 +276,9 @@ show_table(
 #
 # A kernel is a small picture that is compared with every part of a larger one. Its shape determines
 # what it can match. {numref}`fig-kernels` shows how three hand-made kernels respond to a loop of the
-# swing question. A *tall* one, with silence before sound in all bands, responds to strokes. A *wide*
-# one responds to sustained sounds. A *square* one responds to a small patch, such as a certain drum.
+# swing question. A *tall* kernel, which compares each frame with the one before it in all bands,
+# responds to strokes. A *wide* kernel responds to sustained sounds. A *square* kernel responds to a
+# small patch, such as a certain drum.
 
 # %%
 loop = tasks["swing"].X[-1]
@@ -287,7 +287,7 @@ kernels = {
     "wide: 1 band × 9 frames": np.ones((1, 9)) / 9,
     "square: 3 bands × 3 frames": np.outer([-1, 2, -1], [-1, 2, -1]) / 9,
 }
-answers = {
+responses = {
     name: nn.functional.conv2d(
         torch.tensor(loop)[None, None],
         torch.tensor(kernel, dtype=torch.float32)[None, None],
@@ -297,18 +297,18 @@ answers = {
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_kernels(loop, answers),
+    figures.plot_kernels(loop, responses),
     "kernels",
-    "A drum loop as a log-mel spectrogram, and the responses of three kernels at each position.",
+    "A drum loop as a log-mel spectrogram, and the response of each of three kernels by position.",
     "Four pictures over time: the loop with vertical stripes; the tall kernel's single row of "
     "peaks at strokes; the wide kernel's smeared bands; the square kernel's isolated dots.",
     simulated=False,
 )
 
 # %% [markdown]
-# **How far** a kernel reaches in time matters just as much. Swing shows in the times between strokes,
-# so a kernel that never covers two strokes at once cannot detect it. The span of input that an output
-# depends on is its *receptive field*. For a stack of layers it is
+# **How far** a kernel reaches in time matters just as much. Swing is a property of the times between
+# strokes, so a kernel that never covers two strokes at once cannot detect it. The span of input that an
+# output depends on is its *receptive field*. For a stack of layers it is
 #
 # $$ 1 + (k_1 - 1) + (k_2 - 1) \, s_1 + (k_3 - 1) \, s_1 s_2 + \dots $$
 #
@@ -332,7 +332,7 @@ accuracies = run(
     for width, s in runs
 )
 field = pd.Series(accuracies, runs, name="accuracy").reset_index()
-field["ms"] = 40 * field["width"]  # a frame is 40 ms
+field["ms"] = 40 * field["width"]  # one frame lasts 40 ms
 
 # %% tags=["hide-input"]
 shortest, longest = 60000 / 132 / 3.2, 60000 / 84 / 2
@@ -340,8 +340,8 @@ show_figure(
     figures.plot_receptive_field(field, (shortest, longest)),
     "field",
     "Straight or swung? Accuracy by the width of the kernel: mean and range over seeds. Shaded: "
-    "times between strokes, from the shortest swung one at 132 BPM to a straight eighth at "
-    "84 BPM.",
+    "possible times between strokes, from the shortest swung eighth note at 132 BPM to a straight "
+    "eighth note at 84 BPM.",
     "A curve that rises from near one half to one as the receptive field grows from 40 ms to "
     "360 ms, crossing a shaded band between 150 and 360 ms.",
     table=field,
@@ -352,59 +352,59 @@ shares = {"narrow_field": by_ms.loc[40], "wide_field": by_ms.loc[600]}
 report_percentages(shares, n_seeds, tolerance=10)
 
 # %% [markdown]
-# With one frame, the convolution is right {glue:text}`narrow_field` of the time; with fifteen frames,
-# {glue:text}`wide_field`. The convolution of {numref}`fig-modules`, with a field of 120 ms, was right
-# {glue:text}`swing_convolution` of the time. Before you blame a module, compute its receptive field,
-# and compare it with the duration of what it should detect.
+# With a kernel of one frame, the accuracy of the convolution is {glue:text}`narrow_field`; with fifteen
+# frames, it is {glue:text}`wide_field`. In {numref}`fig-modules`, the receptive field was 120 ms and
+# the accuracy {glue:text}`swing_convolution`. Before you blame a module, compute its receptive field,
+# and compare it with the duration of the pattern that the module should detect.
 #
 # ## Where attention looks
 #
-# Attention can be inspected: the weights show from which frames the output was averaged. If the
-# question is which bar is repeated, that bar should stand out.
+# Attention can be inspected: its weights show how much each frame contributes to the output. If the
+# question is which bar is repeated, the weight of this bar should stand out.
 
 # %%
 repeat = tasks["repeat"]
 n_train = repeat.n_train
 torch.manual_seed(seed)
 shape, n_classes = repeat.X.shape[1:], len(repeat.classes)
-heads = networks.build_module("attention", shape, n_classes)
+network = networks.build_module("attention", shape, n_classes)
 scaled = (repeat.X - repeat.X[:n_train].mean()) / repeat.X[:n_train].std()
-networks.fit(heads, scaled[:n_train], repeat.y[:n_train])
-weights = heads.attention_weights(torch.tensor(scaled[n_train:]))
+networks.fit(network, scaled[:n_train], repeat.y[:n_train])
+weights = network.attention_weights(torch.tensor(scaled[n_train:]))
 weights = pd.DataFrame(weights.detach().numpy())
-looks = weights.groupby(repeat.y[n_train:]).mean()
-earlier, bar = looks.iloc[:, :-1].to_numpy(), np.arange(len(looks))
-most = (earlier.argmax(axis=1) == bar).sum()
-least = (earlier.argmin(axis=1) == bar).sum()
+by_bar = weights.groupby(repeat.y[n_train:]).mean()
+earlier, bar = by_bar.iloc[:, :-1].to_numpy(), np.arange(len(by_bar))
+n_max = (earlier.argmax(axis=1) == bar).sum()
+n_min = (earlier.argmin(axis=1) == bar).sum()
 
 # %% tags=["hide-input"]
-bars = [f"bar {k + 1}" for k in range(looks.shape[1])]
-named = looks.set_axis(bars, axis=1).set_axis(repeat.classes)
+bars = [f"bar {k + 1}" for k in range(by_bar.shape[1])]
+labelled = by_bar.set_axis(bars, axis=1).set_axis(repeat.classes)
 show_figure(
-    figures.plot_attention(named),
+    figures.plot_attention(labelled),
     "attention",
-    "Mean attention weight of the last bar on each bar, by the bar that it repeats (test set).",
+    "Mean attention weight that the last bar gives each bar, by the bar that it repeats (test set).",
     "A table of weights, one row per repeated bar and one column per bar. The diagonal stands "
     "out from the other earlier bars.",
     simulated=False,
 )
-report_value("stands_out", max(most, least), fmt=".0f", n=len(looks), tolerance=0.5)
-report_texts(looks="largest" if most > least else "smallest")
-report_counts(n_bars=len(looks))
+report_value("stands_out", max(n_max, n_min), fmt=".0f", n=len(by_bar), tolerance=0.5)
+report_texts(looks="largest" if n_max > n_min else "smallest")
+report_counts(n_bars=len(by_bar))
 
 # %% [markdown]
 # For {glue:text}`stands_out` of the {glue:text}`n_bars` bars that can be repeated, the repeated bar has
-# the {glue:text}`looks` mean weight among the earlier bars. Whether the network gives the repeated bar
-# a large or a small weight is arbitrary: both identify the bar. Attention weights show
-# where information was taken from. They do not show what was done with it, and the largest weight is
-# not an explanation.
+# the {glue:text}`looks` mean weight among the earlier bars. It is arbitrary whether a network gives the
+# repeated bar a large or a small weight: either weight identifies the bar. Attention weights show which
+# frames the output was taken from. They do not show what the network did with this information, and the
+# largest weight is not an explanation.
 #
 # ## What goes in
 #
-# A network can only use what its input contains. Here the same notes, played by six instruments over
-# two octaves, are given in six representations. The same network answers two questions: which pitch
-# class is it, and which instrument? Test notes are combinations of note and instrument that never
-# occurred in training.
+# A network can only use what its input contains. Here we give the same notes, played by six instruments
+# over two octaves, to a network in six representations. The network answers two questions: which pitch
+# class is it, and which instrument? The test notes are combinations of note and instrument that do not
+# occur in training.
 
 # %%
 sounds, keys, instruments = listening_tasks.draw_notes(480, seed)
@@ -433,17 +433,20 @@ labels = {"which pitch class?": keys % 12, "which instrument?": instruments}
 runs = pd.MultiIndex.from_product(
     [labels, views, seeds], names=["question", "input", "seed"]
 )
-accuracies = run(
-    delayed(networks.holdout_accuracy)(
-        views[name], labels[question], unseen, "convolution", s,
-        kernel=(views[name].shape[1], 1),
-    )
-    for question, name, s in runs
-)  # fmt: skip
+
+
+def note_job(question, name, s):
+    X, y = views[name], labels[question]
+    job = delayed(networks.holdout_accuracy)
+    return job(X, y, unseen, "convolution", s, kernel=(X.shape[1], 1))
+
+
+# %%
+accuracies = run(note_job(*values) for values in runs)
 inputs = pd.Series(accuracies, runs, name="accuracy").reset_index()
-ends = {"estimate": "mean", "low": "min", "high": "max"}
+columns = {"estimate": "mean", "low": "min", "high": "max"}
 means = inputs.groupby(["question", "input"], sort=False)
-means = means["accuracy"].agg(**ends)
+means = means["accuracy"].agg(**columns)
 
 # %% tags=["hide-input"]
 table, xlabel = means.reset_index(), "Accuracy (mean and range)"
@@ -453,12 +456,12 @@ show_figure(
     ),
     "inputs",
     "One network, six inputs, two questions: mean and range over seeds.",
-    "Two panels of dots. Chroma is first for pitch class and last for instrument; the "
-    "constant-Q transform is good at both.",
+    "Two panels of dots. Chroma has the highest accuracy for pitch class and the lowest for "
+    "instrument; the constant-Q transform has high accuracy for both.",
     table=table,
     simulated=False,
 )
-named = {
+reported = {
     "chroma_pitch": ("which pitch class?", "chroma"),
     "chroma_timbre": ("which instrument?", "chroma"),
     "cqt_pitch": ("which pitch class?", "CQT, log"),
@@ -467,17 +470,18 @@ named = {
     "mel128_pitch": ("which pitch class?", "128 mels, log"),
     "power_pitch": ("which pitch class?", "48 mels, power"),
 }
-shares = {name: means.loc[row, "estimate"] for name, row in named.items()}
+shares = {name: means.loc[row, "estimate"] for name, row in reported.items()}
 report_percentages(shares, tolerance=10)
 
 # %% [markdown]
-# From chroma, the network identifies {glue:text}`chroma_pitch` of the pitch classes but only
-# {glue:text}`chroma_timbre` of the instruments: chroma was designed to discard timbre, and guessing
-# would be right for one in six. (The result can be lower than that: a network that remembers which
-# instruments played a note in training avoids the combinations that were held out. We have not tested
-# this explanation.) From the constant-Q transform, it identifies {glue:text}`cqt_pitch` and
-# {glue:text}`cqt_timbre`. From 128 mel bands, it identifies {glue:text}`mel128_pitch` of the pitch
-# classes; from 48 wider ones, {glue:text}`mel48_pitch`; and without the logarithm,
+# From chroma, the network identifies the pitch class of {glue:text}`chroma_pitch` of the test notes,
+# but the instrument of only {glue:text}`chroma_timbre`: chroma was designed to discard timbre. Guessing
+# would be right for one in six instruments. (The accuracy may be even lower if the network remembers
+# which instruments played a note in training, and therefore never chooses a combination that was held
+# out. We have not tested this explanation.) From the constant-Q transform, the network identifies the
+# pitch class of {glue:text}`cqt_pitch` of the notes and the instrument of {glue:text}`cqt_timbre`. For
+# pitch classes, the accuracy is {glue:text}`mel128_pitch` with 128 mel bands and
+# {glue:text}`mel48_pitch` with 48 wider bands; without the logarithm, these 48 bands give
 # {glue:text}`power_pitch`. The waveform contains everything, but the network has to learn its own
 # filters from a few hundred notes.
 #
@@ -500,7 +504,7 @@ show_table(
 show_figure(
     figures.plot_task_map(mir),
     "map",
-    "Tasks by the time that one answer covers and by how far listeners agree on it (our ordering).",
+    "Tasks by the time that one answer covers and by how far listeners agree on the answer (our ordering).",
     "Names of tasks in a plane: onsets and pitch at the lower left, tempo and key at the lower "
     "right, genre, tags and groove at the upper right.",
     simulated=False,
@@ -508,8 +512,8 @@ show_figure(
 
 # %% [markdown]
 # Groove is at the top right: one answer for a song, on which listeners agree only in part
-# ({doc}`01-listeners-and-tracks`). But what it depends on, onsets and their timing, is at the lower
-# left. A network for groove must measure milliseconds, and then summarise a whole song.
+# ({doc}`01-listeners-and-tracks`). But groove depends on onsets and their timing, which are at the
+# lower left. A network for groove must measure times in milliseconds, and then summarise a whole song.
 #
 # ## Few labels
 #
@@ -522,19 +526,20 @@ show_figure(
 # %%
 (chord, rate), (other, _), *_ = tasks["chord"].sounds.values()
 shift = partial(librosa.effects.pitch_shift, chord, sr=rate)
-audio_player({
+versions = {
     "a chord": (chord, rate),
     "up 4 semitones": (shift(n_steps=4), rate),
     "up 9 semitones": (shift(n_steps=9), rate),
     "mixed with another chord": (0.7 * chord + 0.3 * other, rate),
-})  # fmt: skip
+}
+audio_player(versions)
 
 # %% [markdown]
-# No training chord had its root in the upper octave; with random shifts, some do. We compare shifting
-# with two other changes. SpecAugment masks a range of bands and of frames {cite}`park2019`; mixup
-# adds up two examples and their answers {cite}`zhang2018`, so that the last sound above counts as 70%
-# of one chord and 30% of the other. These networks are trained for 60 epochs instead of 15, since
-# augmented examples take longer to learn.
+# No training chord has its root in the upper octave; with random shifts, some do. We compare shifting
+# with two other changes. SpecAugment masks a range of bands and of frames {cite}`park2019`; mixup adds
+# up two examples and their answers {cite}`zhang2018`, so that the last sound above counts as 70% of one
+# chord and 30% of the other. These networks are trained for 60 epochs instead of 15, since augmented
+# examples take longer to learn.
 
 # %%
 changes = {
@@ -561,22 +566,21 @@ chords = pd.DataFrame(rows).groupby("change", sort=False)["accuracy"].mean()
 
 # %%
 loop, rate = next(iter(tasks["swing"].sounds.values()))
-audio_player(
-    {
-        "a loop": (loop, rate),
-        "20% faster": (librosa.effects.time_stretch(loop, rate=1.2), rate),
-        "20% slower": (librosa.effects.time_stretch(loop, rate=0.8), rate),
-    }
-)
+versions = {
+    "a loop": (loop, rate),
+    "20% faster": (librosa.effects.time_stretch(loop, rate=1.2), rate),
+    "20% slower": (librosa.effects.time_stretch(loop, rate=0.8), rate),
+}
+audio_player(versions)
 
 # %%
-timed = {
+time_tasks = {
     "straight or swung?": tasks["swing"],
     "how fast?": listening_tasks.tempo_task(
         round(400 * share), round(320 * share), seed
     ),
 }
-stretch = {
+time_changes = {
     "none": None,
     "stretch time": augmentation.stretch_time,
     "mask": augmentation.mask,
@@ -584,29 +588,25 @@ stretch = {
 
 # %%
 runs = pd.MultiIndex.from_product(
-    [timed, stretch, seeds], names=["question", "change", "seed"]
+    [time_tasks, time_changes, seeds], names=["question", "change", "seed"]
 )
+job = delayed(networks.task_accuracy)
+options = {"n_train": 60, "epochs": 40, "kernel": (12, 15)}
 accuracies = run(
-    delayed(networks.task_accuracy)(
-        timed[question], "convolution", s, augment=stretch[change],
-        n_train=60, epochs=40, kernel=(12, 15),
-    )
-    for question, change, s in runs
-)  # fmt: skip
+    job(time_tasks[q], "convolution", s, augment=time_changes[c], **options)
+    for q, c, s in runs
+)
 times = pd.Series(accuracies, runs)
 times = times.groupby(level=["question", "change"], sort=False).mean()
 
 # %% tags=["hide-input"]
-both = pd.concat(
-    [chords.rename("which chord? (dense, 400 examples)"), *(
-        times.xs(q, level="question").rename(f"{q} (convolution, 60 examples)") for q in timed
-    )],
-    axis=1,
-)  # fmt: skip
+columns = {"which chord? (dense, 400 examples)": chords}
+for question in time_tasks:
+    columns[f"{question} (convolution, 60 examples)"] = times[question]
 show_table(
-    both,
+    pd.concat(columns, axis=1),
     "augmentation",
-    f"Accuracy with and without augmentation, mean of {n_seeds} seeds.",
+    f"Accuracy with and without augmentation (mean over {n_seeds} seeds).",
     simulated=False,
 )
 swings, tempi = times["straight or swung?"], times["how fast?"]
@@ -622,26 +622,27 @@ report_percentages(shares, n_seeds, tolerance=10)
 
 # %% [markdown]
 # Shifting changes the accuracy of the dense network on chords from {glue:text}`chord_plain` to
-# {glue:text}`chord_shifted`: augmentation can teach what is built into a convolution. Stretching
-# keeps the ratio of long and short notes, and the accuracy for swing goes from
-# {glue:text}`swing_plain` to {glue:text}`swing_stretched`. But it changes the tempo and not the label,
-# and the accuracy for tempo goes from {glue:text}`tempo_plain` to {glue:text}`tempo_stretched`.
-# Remember this when you want to study groove with a model that was trained with time stretching.
+# {glue:text}`chord_shifted`: augmentation can teach a dense network what is built into a convolution.
+# Stretching keeps the ratio of long and short notes, and the accuracy for swing goes from
+# {glue:text}`swing_plain` to {glue:text}`swing_stretched`. But stretching changes the tempo of an
+# example without changing its label, and the accuracy for tempo goes from {glue:text}`tempo_plain` to
+# {glue:text}`tempo_stretched`. Remember this when you want to study groove with a model that was
+# trained with time stretching.
 #
 # ### Borrow a network
 #
-# A network that has learnt another task has already found useful features. *Transfer learning* keeps
-# its layers and trains only a small classifier on top. Here the task is to name the family of the
-# instrument that plays a phrase of three seconds, from a handful of labelled phrases. (The test
-# phrases are new, but their 64 instruments also occur in training: the question is how many labels it
-# takes, not how well a network recognises a new instrument.) We compare four ways:
+# A network that was trained on another task has already learnt useful features. *Transfer learning*
+# keeps its layers and trains only a small classifier on top. Here the task is to name the family of the
+# instrument that plays a phrase of three seconds, when only a few phrases are labelled. (The test
+# phrases are new, but their 64 instruments also occur in training: the question is how many labels are
+# needed, not how well a network recognises a new instrument.) We compare four methods:
 #
-# - a **trained tagger**: MusiCNN, trained to tag songs {cite}`pons2019`, its pooled layers followed
-#   by logistic regression;
-# - the **same network with random weights**, which has not been trained at all. Its convolutions and
-#   pooling still turn a spectrogram into features {cite}`choi2017`;
-# - **MFCC**, a classic description of timbre, with logistic regression;
-# - a **small convolution** trained from scratch on these phrases.
+# - a **trained tagger**: logistic regression on the pooled layers of MusiCNN, which was trained to tag
+#   songs {cite}`pons2019`;
+# - the **same network with random weights**: it has not been trained, but its convolutions and pooling
+#   still turn a spectrogram into features {cite}`choi2017`;
+# - **MFCC**: logistic regression on a classic description of timbre;
+# - a **small convolution**, trained from scratch on these phrases.
 
 # %%
 from sklearn.decomposition import PCA
@@ -684,11 +685,11 @@ for n_labels, s in product((8, 16, 32, 64, 128), range(5)):
 for n_labels in (32, 64, 128):
     for s in range(3):
         chosen = np.random.default_rng(s).permutation(pool)[:n_labels]
-        use = np.r_[chosen, np.flatnonzero(testing)]
+        indices = np.r_[chosen, np.flatnonzero(testing)]
         accuracy = networks.holdout_accuracy(
-            phrase_mel[use],
-            families[use],
-            testing[use],
+            phrase_mel[indices],
+            families[indices],
+            testing[indices],
             "convolution",
             s,
             cache,
@@ -709,24 +710,25 @@ show_figure(
     table=curves,
     simulated=False,
 )
-at = curves[curves["labels"] == 64].groupby("features")["accuracy"].mean()
-shares = {"tagger_64": at["trained tagger"], "random_64": at["random weights"]}
-shares["small_64"] = at["small convolution"]
+mean = curves[curves["labels"] == 64].groupby("features")["accuracy"].mean()
+shares = {"tagger_64": mean["trained tagger"], "random_64": mean["random weights"]}
+shares["small_64"] = mean["small convolution"]
 report_percentages(shares, tolerance=10)
 
 # %% [markdown]
 # With 64 labels, the trained tagger is right for {glue:text}`tagger_64` of the phrases, the same
-# network with random weights for {glue:text}`random_64`, and the small convolution, which had to
-# learn everything from those 64 phrases, for {glue:text}`small_64`. The effect of training is the
-# difference between the first two, not the first alone: convolutions and pooling are useful before
-# anything is learnt. This is why every pretrained model in this book is compared with its
-# {term}`untrained twin`, from {doc}`05-embeddings` on.
+# network with random weights for {glue:text}`random_64`, and the small convolution, which had to learn
+# everything from those 64 phrases, for {glue:text}`small_64`. The effect of training is the difference
+# between the first two, not the first alone: convolutions and pooling are useful before anything is
+# learnt. From {doc}`05-embeddings` on, pretrained models are therefore compared with their
+# {term}`untrained twins <untrained twin>`.
 #
 # ## How to fool yourself
 #
-# Here are twelve loops by each of 24 bands. We call half of the bands “good”, chosen by tossing
-# coins. Nothing in the sound shows which bands are good, so the true accuracy for a new band is one half. We repeat
-# the toss ten times, and train the same convolution each time. We test it in five ways:
+# We use twelve loops by each of 24 bands, and call half of the bands “good”. These bands are drawn at
+# random, so the sound of a new band cannot show whether it is good, and the expected accuracy is one
+# half. We repeat the draw several times, and train the same convolution each time. We compute its
+# accuracy in five ways:
 
 # %%
 X, bands = listening_tasks.draw_band_loops(24, 12, seed)
@@ -753,15 +755,14 @@ def all_tosses(by_band=True, **options):
 
 
 # %% [markdown]
-# - **Honest**: whole bands are held out, as many good ones as others, and all settings are fixed in
-#   advance.
-# - **Split by clip**: a third of the loops is held out, so that loops of one band are in training
-#   and in testing.
-# - **Test set as early stopping**: train for several numbers of epochs, and report the best result
-#   for each toss.
-# - **Best of all**: report the best of the honest runs.
-# - **Scaled with the test set**: mean and standard deviation of the features are taken over all
-#   loops, test loops included.
+# - **Honest**: whole bands are held out, half of them good, and all settings are fixed in advance.
+# - **Split by clip**: a third of the loops is held out at random, so loops by the same band are in both
+#   the training and the test set.
+# - **Early stopping on the test set**: the network is trained for several numbers of epochs, and the
+#   best test result of each draw is reported.
+# - **Best of all**: only the best of the honest runs is reported.
+# - **Scaled with the test set**: the mean and standard deviation used to scale the features are
+#   computed from all loops, including the test loops.
 
 # %%
 honest = all_tosses()
@@ -774,7 +775,7 @@ ways = pd.Series(
     {
         "honest": np.mean(honest),
         "split by clip": np.mean(by_clip),
-        "test set as early stopping": np.mean(stopped),
+        "early stopping on the test set": np.mean(stopped),
         "best of all": np.max(honest),
         "scaled with the test set": np.mean(leaked),
     },
@@ -786,7 +787,7 @@ half_width = stats.t.ppf(0.975, n_tosses - 1) * stats.sem(honest)
 show_table(
     ways.rename_axis("way").to_frame(),
     "fooled",
-    "Accuracy for labels that nothing in the sound explains. The truth is 0.50.",
+    "Accuracy for random labels, by way of testing. The expected accuracy for new bands is 0.50.",
     simulated=False,
 )
 row = {"estimate": ways["honest"]}
@@ -797,11 +798,11 @@ report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 
 # %% [markdown]
 # With whole bands held out, the accuracy is {glue:text}`honest_full`. With a split by clip, it is
-# {glue:text}`clip_split` for labels that mean nothing, because the network recognises the band.
-# Choosing the number of epochs by the test set gives {glue:text}`stopped`, and reporting only the
-# best honest run gives {glue:text}`best_run`. Scaling with the test set gives {glue:text}`leaked`. A
-# mean over hundreds of loops reveals little about any one of them, but it is easier to avoid this
-# leak than to argue that it is harmless.
+# {glue:text}`clip_split`, although the labels are random, because the network recognises the band.
+# Choosing the number of epochs by the test set gives {glue:text}`stopped`, and reporting only the best
+# honest run gives {glue:text}`best_run`. Scaling with the test set gives {glue:text}`leaked`. A mean
+# over hundreds of loops depends little on any single test loop, but it is easier to avoid this leak
+# than to argue that it is harmless.
 #
 # This is why the following chapters hold out whole artists, choose layers and penalties in inner
 # folds, and report means with intervals.
@@ -809,12 +810,12 @@ report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 # ## What could be wrong here
 #
 # - **Rendered sounds are tidy.** Real recordings have noise, rooms and voices. The *order* of the
-#   modules on a question may carry over; the percentages do not.
-# - **Small networks.** Each module was tested at one size. A module that failed may succeed with
-#   more layers: depth or pooling can give it what another module has by design.
-# - **One way of training.** All modules share one optimiser, one learning rate and few epochs. A module
-#   that learns slowly looks worse here than it is.
-# - **Intervals over seeds** reflect chance in training, with the examples fixed. They do not reflect
+#   modules on a question may carry over to recordings; the percentages do not.
+# - **Small networks.** Each module was tested at one size. A module that failed may succeed with more
+#   layers: depth or pooling can add a property that another module has by design.
+# - **One way of training.** All modules are trained with the same optimiser, learning rate and small
+#   number of epochs. A module that learns slowly looks worse here than it is.
+# - **The intervals are over seeds.** They reflect chance in training, with the examples fixed, but not
 #   the choice of questions.
 #
 # ## Exercises
@@ -822,10 +823,10 @@ report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 # ```{exercise} Add position to the convolution, and take it from the dense network
 # :label: ex-place
 #
-# The convolution failed on toms. Give it a way to distinguish positions: pass `kernel=(72, 1)`, as
-# tall as the input. Why does that help, and what has the network become? Then break the dense
-# network: move the spectrum of each tom up by a random number of bands (`np.roll`), a different one
-# for each tom, and train again. How much accuracy is left?
+# The convolution failed on toms. Give it a way to distinguish positions: pass `kernel=(72, 1)`, as tall
+# as the input. Why does that help, and what has the network become? Then break the dense network: move
+# the spectrum of each tom up by a random number of bands (`np.roll`), drawn separately for each tom,
+# and train again. How much accuracy is left?
 # ```
 #
 # ```{solution-start} ex-place
@@ -843,10 +844,10 @@ moved_toms = replace(tom, X=rolled)
 )
 
 # %% [markdown]
-# A kernel as tall as the input fits at only one position. The convolution has become a dense layer.
-# The four toms differ in position, and the random shifts erase it. What is left are small differences
-# in shape, which a dense network would have to learn separately at every position. Its accuracy falls
-# to little more than guessing.
+# A kernel as tall as the input fits at only one position, so the convolution has become a dense layer.
+# The four toms differ in position, and the random shifts erase this difference. Small differences in
+# shape remain, but a dense network would have to learn them separately at every position. Its accuracy
+# falls to little more than that of guessing.
 #
 # ```{solution-end}
 # ```
@@ -854,7 +855,7 @@ moved_toms = replace(tom, X=rolled)
 # ```{exercise} Break the recurrent network
 # :label: ex-order
 #
-# Put the frames of each swing loop in a random order, a different one for each loop, and train the
+# Put the frames of each swing loop in a random order, drawn separately for each loop, and train the
 # recurrent network again. What information is left?
 # ```
 #
@@ -878,9 +879,9 @@ networks.task_accuracy(shuffled, "recurrent", seed, cache)
 # ```{exercise} Stretch until it no longer swings
 # :label: ex-stretch
 #
-# Listen: stretch a swung loop to half and to twice its speed with `librosa.effects.time_stretch`.
-# Would you still call it swung? Choose the largest factor that you would allow, and measure how it
-# affects the network.
+# Stretch a swung loop to half and to twice its speed with `librosa.effects.time_stretch`, and listen.
+# Would you still call it swung? Choose the largest factor that you would allow, and measure how
+# augmentation with it affects the network.
 # ```
 #
 # ```{solution-start} ex-stretch
@@ -904,7 +905,7 @@ networks.task_accuracy(
 # :label: ex-attention
 #
 # Permute the bars of the repeat question, so that the last bar is no longer last:
-# `repeat.X[:, :, [5, 0, 1, 2, 3, 4]]`. What would the network need to recover?
+# `repeat.X[:, :, [5, 0, 1, 2, 3, 4]]`. What would the network need to give the right answers again?
 # ```
 #
 # ```{solution-start} ex-attention
@@ -916,8 +917,8 @@ moved = replace(repeat, X=repeat.X[:, :, [5, 0, 1, 2, 3, 4]].copy())
 networks.task_accuracy(moved, "attention", seed, cache)
 
 # %% [markdown]
-# Only the last frame sends a query, and now the last frame is bar 5. The bar that should send it is
-# now the first. Let every frame send a query, and read out the first.
+# Only the last frame sends a query, and now the last frame is bar 5. The query should come from the
+# frame that is now the first. Let every frame send a query, and read out the output of the first.
 #
 # ```{solution-end}
 # ```
@@ -928,11 +929,12 @@ networks.task_accuracy(moved, "attention", seed, cache)
 #
 # ## Summary
 #
-# **Asked**: which module recognises what. **Found**: see the verdicts below {numref}`fig-modules`. At
-# this size, the scores of the module that suits a question and of the one that does not are far
-# apart. The other choices mattered, too: a wider receptive field, for example, took the accuracy of
-# the same kind of convolutions from {glue:text}`narrow_field` to {glue:text}`wide_field`. **True by
-# construction**: all answers were planted in the sounds. **What would change our mind**: a module of
-# the same size that answers all four questions from as few examples.
+# **Asked**: which module recognises what. **Found**: at this size, the accuracy of the module that
+# suits a question and that of a module that does not are far apart; the table below
+# {numref}`fig-modules` lists the verdicts. Other choices mattered, too: a wider receptive field, for
+# example, changed the accuracy of a convolution from {glue:text}`narrow_field` to
+# {glue:text}`wide_field`. **True by construction**: all answers were planted in the sounds. **What
+# would change our mind**: a module of the same size that answers all four questions from as few
+# examples.
 #
 # **Next:** {doc}`04-descriptors` describes groove by formulas, without any learning.
