@@ -4,20 +4,20 @@
 # Long before neural networks, researchers used formulas to describe what may make music groove: the
 # number of events per second, the clarity of the pulse, the variation of the level, accents off the
 # beat. These {term}`descriptors <descriptor>` can be read and discussed, and their errors can be
-# understood. A pretrained model is worth its cost only if it predicts better than they do. We
-# therefore begin with them.
+# understood. A pretrained model is worth its cost only if it predicts better than descriptors do. We
+# therefore begin with descriptors.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** what sixteen classical descriptors of groove and sixteen further ones of rhythm
-# measure, how to correlate them with ratings without counting the songs of one artist as independent,
-# what follows from their correlations with each other, how well they predict, and how to test for an
-# inverted U.
+# **You will learn** what sixteen classical descriptors of groove and sixteen further descriptors of
+# rhythm measure; how to correlate them with ratings without treating an artist's songs as independent;
+# what follows from the correlations between descriptors; how well descriptors predict the ratings; and
+# how to test for an inverted U.
 #
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`02-representations`; correlation and
 # regression.
 #
-# **It runs** in {run-time}`04-descriptors` in the run that made this page; the first run takes
+# **It runs** in {run-time}`04-descriptors`, as measured when this page was built; the first run takes
 # longer. Modules: `groove_utils.descriptors`, `groove_utils.probe`.
 # ```
 
@@ -25,10 +25,10 @@
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 target = "groove"  # what is predicted: a question, or the groove score
-n_repeats = 5  # repeats of the division into folds
-n_bootstrap = 2000
-n_refits = 30  # refits for the band of the partial dependence
-n_plateaus = 200  # simulated plateaus that are tested for an inverted U
+n_repeats = 5  # random divisions into folds
+n_bootstrap = 2000  # bootstrap samples of artists
+n_refits = 30  # refits for the interval of the partial dependence
+n_plateaus = 200  # simulated data sets with a plateau, tested for an inverted U
 
 # %%
 import librosa
@@ -73,33 +73,33 @@ target = target if target in data.queries else next(iter(data.queries))
 # %% [markdown] tags=["needs-audio"]
 # ## Three formulas by hand
 #
-# `describe_study` computes all descriptors of all songs. From its table, take the first song in which a
-# beat can be followed:
+# The function `describe_study` computes all descriptors of all songs. From its table, we take the first
+# song for which a tempo was found:
 
 # %% tags=["needs-audio"]
 tempi = descriptors.describe_study(data)["tempo"]
 track = tempi.index[tempi.notna().argmax()]  # the first with a tempo
 
 # %% [markdown] tags=["needs-audio"]
-# All descriptors of rhythm begin with the onset curve of {doc}`02-representations`: how much the level has
-# risen, averaged over mel bands, here over five frames of 5 ms. With the mel magnitude $M_{b,t}$ of band
-# $b$ at frame $t$, and the mean magnitude $\bar M$,
+# All descriptors of rhythm are computed from an onset curve as in {doc}`02-representations`: the rise
+# of the level, averaged over mel bands. Here, it is the rise over five frames of 5 ms each. With the
+# mel magnitude $M_{b,t}$ of band $b$ at frame $t$, and the mean magnitude $\bar M$,
 #
 # $$ L_{b,t} = \log \left( 1 + 3 \, M_{b,t} / \bar M \right), \qquad
 # o_t = \frac{1}{B} \sum_{b=1}^{B} \max (0, \; L_{b,t} - L_{b,t-5}) $$
 #
-# The logarithm approximates perceived loudness, and dividing by the mean makes the curve independent
-# of the gain. In librosa, this takes two calls. (A loop of less than 4 s is repeated, and the first
-# frames rise from silence.)
+# The logarithm approximates perceived loudness, and dividing by the mean makes the curve independent of
+# the gain. In librosa, this takes two calls. (A loop shorter than 4 s is repeated, and the sound is
+# taken to begin after silence.)
 
 # %% tags=["needs-audio"]
 y, sr = data.load(track)
-y = np.tile(y, -(-4 * sr // len(y)))  # once, if it lasts 4 s
+y = np.tile(y, -(-4 * sr // len(y)))  # repeat until it lasts 4 s
 hop = round(sr / 200)  # 5 ms
-mel = librosa.feature.melspectrogram(
-    y=y, sr=sr, n_fft=10 * hop, hop_length=hop, window="hamming", norm=None,
-    power=1, n_mels=64, fmin=30, fmax=min(16000, sr / 2), pad_mode="constant",
-)  # fmt: skip
+stft = {"n_fft": 10 * hop, "hop_length": hop, "window": "hamming"}
+stft |= {"power": 1, "pad_mode": "constant"}
+filters = {"n_mels": 64, "fmin": 30, "fmax": min(16000, sr / 2), "norm": None}
+mel = librosa.feature.melspectrogram(y=y, sr=sr, **stft, **filters)
 level = np.log1p(3 * mel / mel.mean())
 level = np.pad(level, [(0, 0), (5, 0)])  # silence before the song
 onsets = librosa.onset.onset_strength(S=level, lag=5, center=False)[5:]
@@ -112,9 +112,9 @@ onsets = librosa.onset.onset_strength(S=level, lag=5, center=False)[5:]
 #
 # $$ r_\tau = \frac{\frac{1}{N - \tau} \sum_t x_t \, x_{t+\tau}}{\frac{1}{N} \sum_t x_t^2} $$
 #
-# It is 1 for a metronome, and about 0 for noise. (The curve is first smoothed over three frames, so
-# that a pulse that falls between two frames is not lost. If few periods fit in, a peak may exceed 1;
-# it then counts as 1.)
+# Pulse clarity is 1 for a metronome, and about 0 for noise. (The curve is first smoothed over three
+# frames, so that a pulse that falls between two frames is not lost. If the sound contains few periods,
+# a peak may exceed 1; it then counts as 1.)
 
 # %% tags=["needs-audio"]
 x = uniform_filter1d(onsets, 3)
@@ -127,29 +127,28 @@ beats = peaks[(peaks >= round(0.3 / step)) & (peaks <= round(1.5 / step))]
 clarity = min(1, r[beats].max()) if len(beats) else 0
 
 # %% tags=["needs-audio", "hide-input"]
-best = beats[r[beats].argmax()] * step
+best_lag = beats[r[beats].argmax()] * step
 show_figure(
-    figures.plot_pulse(onsets, r, step, best),
+    figures.plot_pulse(onsets, r, step, best_lag),
     "pulse",
     "Left: onset strength of one song. Right: its autocorrelation; shaded: the lags of 40 to 200 "
     "beats per minute; dot: the highest peak among them, the pulse clarity.",
     "A spiky curve over five seconds, and a decaying curve with regular peaks over lags up to two "
-    "seconds, the highest of which is marked in a shaded region.",
+    "seconds; the highest peak within a shaded region is marked.",
 )
-report_value("pulse_lag", best, fmt=".2f", unit=" s")
+report_value("pulse_lag", best_lag, fmt=".2f", unit=" s")
 report_texts(
     pulse_beats=f"At the estimated tempo of {tempi[track]:.0f} beats per minute, this lag is "
-    f"{best * tempi[track] / 60:.1f} beats long"
+    f"{best_lag * tempi[track] / 60:.1f} beats long"
     if tempi.notna().any()
     else "No tempo was found, so we cannot say how many beats this is"
 )
 report_value("pulse_height", clarity)
 
 # %% [markdown] tags=["needs-audio"]
-# In {numref}`fig-pulse`, the highest peak lies at {glue:text}`pulse_lag`.
-# {glue:text}`pulse_beats`: a curve need
-# not repeat most strongly from one beat to the next, but, for instance, every two beats. The height of
-# the peak, the pulse clarity, is {glue:text}`pulse_height`.
+# In {numref}`fig-pulse`, the highest peak lies at {glue:text}`pulse_lag`. {glue:text}`pulse_beats`. An
+# onset curve need not repeat most strongly after one beat; it may do so after two beats, for instance.
+# The height of the peak, the pulse clarity, is {glue:text}`pulse_height`.
 #
 # **Periodicity** is a similar measure for music whose tempo drifts. The *tempogram* computes the
 # autocorrelation in windows of 8 s instead of over the whole song; we take the highest value of each
@@ -171,21 +170,23 @@ frames = {"frame_length": 10 * hop, "hop_length": 5 * hop, "center": False}
 rms = librosa.feature.rms(y=y, **frames)
 
 # %% [markdown] tags=["needs-audio"]
-# `describe` computes these three and the others from one spectrogram, which saves most of the time.
-# The next cell checks that it gives the same numbers (to $10^{-5}$; audio is kept in single precision):
+# The function `describe` computes these three descriptors and all others from one spectrogram, which
+# saves most of the time. The next cell checks that it gives the same numbers (to $10^{-5}$; audio is
+# kept in single precision):
 
 # %% tags=["needs-audio"]
-ours = descriptors.describe(y, sr)[["pulse_clarity", "periodicity", "rms_sd"]]
+values = descriptors.describe(y, sr)
+values = values[["pulse_clarity", "periodicity", "rms_sd"]]
 by_hand = [clarity, periodicity, rms.std()]
-np.testing.assert_allclose(ours.astype(float), by_hand, rtol=1e-5, atol=1e-6)
+np.testing.assert_allclose(values.astype(float), by_hand, rtol=1e-5, atol=1e-6)
 
 # %% [markdown]
 # ## Thirty-two formulas
 #
 # The first sixteen are those of {cite:t}`stupacher2016`, which {cite:t}`marmoret2026` use as their
 # baseline. They describe the level and its changes, in the whole spectrum and in ten bands, each an
-# octave wide {cite}`alluri2010`, and the clarity of the pulse. None of them uses the bars of the
-# music. `descriptor_table` lists all formulas:
+# octave wide {cite}`alluri2010`, and the clarity of the pulse. None of them uses the positions of bars.
+# The function `descriptor_table` lists all formulas:
 
 # %%
 cards = descriptors.descriptor_table()
@@ -194,28 +195,29 @@ classic = cards.loc[list(descriptors.BASELINE), columns].set_index("title")
 rhythm = cards.loc[list(descriptors.RHYTHM), columns].set_index("title")
 
 # %% tags=["hide-input"]
-alike = cards.loc["band_2_flux":"band_9_flux", "title"]  # like bands 1 and 10
+omitted = cards.loc["band_2_flux":"band_9_flux", "title"]
 show_table(
-    classic.drop(alike),
+    classic.drop(omitted),
     "descriptor-baseline",
     "The classical descriptors. Not shown: flux in bands 2 to 9, each an octave wide.",
 )
 
 # %% [markdown]
-# Most of the others use an estimate of the beat. They place a grid of sixteenth notes on the onset
-# curve, and describe the events on and off the grid. An error in the beat affects all of these.
+# Most of the other descriptors use an estimate of the beat. They place a grid of sixteenth notes on the
+# onset curve, and describe the events on and off the grid. An error in the estimated beat affects all
+# descriptors that use the grid.
 
 # %% tags=["hide-input"]
 show_table(rhythm, "descriptor-rhythm", "Descriptors of rhythm.")
 
 # %% [markdown]
 # In {numref}`tab-descriptor-rhythm`, $r(P)$ is the autocorrelation of the onset curve at a lag of $P$
-# seconds. Of the tempi that fit, the one nearest to 120 beats per minute ($P$ = 0.5 s) is preferred;
-# $\log_2$ counts octaves. In a *swung grid*, the second sixteenth of each pair is as late as it is on
-# average in this song, so that swing does not count as microtiming.
+# seconds. If several tempi fit, the one nearest to 120 beats per minute ($P$ = 0.5 s) is preferred;
+# $\log_2$ measures the distance in octaves. In a *swung grid*, the second sixteenth of each pair is as
+# late as it is on average in this song, so that swing does not count as microtiming.
 #
-# We compute them for every song of the study. The result is a table with one row per song and one
-# column per descriptor, the *features* of a regression.
+# We compute all descriptors for every song of the study. The result is a table with one row per song
+# and one column per descriptor: the *features* of a regression.
 
 # %%
 table = descriptors.describe_study(data)
@@ -233,8 +235,9 @@ report_texts(unknown=join_words(words.drop(titles.index)))
 # %% [markdown]
 # This gives {glue:text}`n_features` numbers for each of {glue:text}`n_songs` songs by
 # {glue:text}`n_artists` artists. Descriptors that had to be left out, because some songs have no value
-# or all have the same: {glue:text}`unknown`. (A song without strokes on odd sixteenths, for instance, has
-# no swing ratio. If the mean were filled in, the test songs would influence training.)
+# or all have the same: {glue:text}`unknown`. (A song without strokes on odd sixteenths, for instance,
+# has no swing ratio. If missing values were replaced by the mean over all songs, the test songs would
+# influence training.)
 
 # %% [markdown] tags=["needs-audio"]
 # ### Hear the extremes
@@ -245,9 +248,9 @@ report_texts(unknown=join_words(words.drop(titles.index)))
 # %% tags=["needs-audio"]
 sounds = {}
 for name in ("event_density", "syncopation"):
-    known = table[name].dropna()
-    for word, track in (("least", known.idxmin()), ("most", known.idxmax())):
-        label = f"{word} {words[name]} ({known[track]:.1f})"
+    values = table[name].dropna()
+    for word, track in (("least", values.idxmin()), ("most", values.idxmax())):
+        label = f"{word} {words[name]} ({values[track]:.1f})"
         song = data.song_names[track]
         sounds[f"{label}: {song}"] = data.audio_path(track)
 audio_player(sounds)
@@ -255,8 +258,8 @@ audio_player(sounds)
 # %% [markdown] tags=["needs-styles"]
 # ## Styles differ
 #
-# How much of a descriptor's variance lies between styles? We subtract each style's mean, and see how
-# much variance is left. {numref}`fig-descriptor-distributions` shows some of the descriptors.
+# How much of a descriptor's variance lies between styles? We subtract each style's mean, and compute
+# how much variance remains. {numref}`fig-descriptor-distributions` shows some of the descriptors.
 
 # %% tags=["needs-styles"]
 centred = features - features.groupby(styles).transform("mean")
@@ -277,9 +280,9 @@ report_percentages({"styled_share": share.iloc[0], "median_share": share.median(
 
 # %% [markdown] tags=["needs-styles"]
 # The descriptor that depends most on style is {glue:text}`styled`: {glue:text}`styled_share` of its
-# variance lies between styles. For the median descriptor it is {glue:text}`median_share`. If one style
-# is rated higher than another, everything that is typical of it correlates with the ratings, whether it
-# causes them or not.
+# variance lies between styles. The median share over descriptors is {glue:text}`median_share`. If one
+# style is rated higher than another, everything that is typical of this style correlates with the
+# ratings, whether or not it causes them.
 #
 # ## What correlates with the ratings?
 
@@ -291,20 +294,21 @@ report_percentages({"styled_share": share.iloc[0], "median_share": share.median(
 
 # %%
 rating = data.song_means(target)
-drawn = {"n_boot": n_bootstrap, "seed": seed}
-linked = probe.correlate(features, rating, artists, **drawn)
-clear = clear_rows(linked).sort_values("p")  # p < .05 after the correction
+boot = {"n_boot": n_bootstrap, "seed": seed}
+overall = probe.correlate(features, rating, artists, **boot)
+clear = clear_rows(overall).sort_values("p")  # p < .05 after the correction
 
 # %% [markdown]
 # {numref}`fig-classical` compares our correlations with published ones: {cite:t}`stupacher2014`
-# correlated the same descriptors with the groove ratings of 80 clips. They report no intervals, but these
-# follow from the number of clips. ({cite:t}`stupacher2016` analysed these data further.)
+# correlated the same descriptors with the groove ratings of 80 clips. The authors report no intervals,
+# but we can compute them from the number of clips. ({cite:t}`stupacher2016` analysed these data
+# further.)
 
 # %%
 published = descriptors.published_correlations()
-known = pd.DataFrame({"feature": published.index, "estimate": published.array})
-known["low"], known["high"] = probe.fisher_interval(published, 80)
-both = {"this study": linked, "published": known}
+earlier = published.rename("estimate").rename_axis("feature").reset_index()
+earlier["low"], earlier["high"] = probe.fisher_interval(published, 80)
+both = {"this study": overall, "published": earlier}
 both = pd.concat(both, names=["source"]).reset_index("source")
 both = both[both["feature"].isin(descriptors.BASELINE)]
 both["descriptor"] = both["feature"].map(cards["title"])
@@ -316,26 +320,27 @@ show_figure(
     "classical",
     f"Pearson correlations over {len(songs)} songs, and published ones, with 95% intervals that are "
     "not corrected for multiple comparisons.",
-    "Forest plot of sixteen rows: this study's correlations on both sides of zero, published .2–.6.",
+    "Forest plot of sixteen rows: correlations in this study lie on both sides of zero, published "
+    "ones between .2 and .6.",
     table=both,
 )
-top = linked.loc[linked["estimate"].abs().idxmax()]
+top = overall.loc[overall["estimate"].abs().idxmax()]
 report_effects({"top_r": top}, "n_songs")
-report_counts(n_sure=len(clear), n_plain=len(clear_rows(linked, "p")))
+report_counts(n_sure=len(clear), n_plain=len(clear_rows(overall, "p")))
 strongest = join_words(words[clear["feature"].head(5)])
 report_texts(target=target, top=words[top["feature"]], sure=strongest)
 
 # %% [markdown]
 # For “{glue:text}`target`”, {glue:text}`n_plain` of the {glue:text}`n_features` descriptors have p <
-# .05 without correction, and {glue:text}`n_sure` after Holm's correction; the clearest of these (up to
-# five): {glue:text}`sure`. The largest correlation is that of {glue:text}`top`:
+# .05 without correction, and {glue:text}`n_sure` after Holm's correction. Those with the smallest
+# p-values (at most five) are: {glue:text}`sure`. The largest correlation is that of {glue:text}`top`:
 # {glue:text}`top_r_full`. (The interval resamples artists; n counts songs.)
 #
 # How many correlations have the same sign as the published ones, and how many intervals lie on the other
 # side of zero?
 
 # %%
-shared = linked.set_index("feature").reindex(published.index).dropna()
+shared = overall.set_index("feature").reindex(published.index).dropna()
 agree = shared["estimate"] * published[shared.index] > 0
 opposite = shared[~agree & (shared["low"] * shared["high"] > 0)]
 
@@ -345,27 +350,27 @@ report_texts(opposite=join_words(words[opposite.index]))
 
 # %% [markdown]
 # Of the {glue:text}`n_published` descriptors with a published correlation, {glue:text}`n_agree` have
-# the same sign here. With random signs, about half of them would. Descriptors whose interval lies on
-# the other side of zero: {glue:text}`opposite` (intervals without correction). The published values are
-# those that an abstract reports. If they were chosen because they were significant, they are too large
-# on average.
+# the same sign here. If signs were random, about half of them would agree. Descriptors whose interval
+# lies on the other side of zero: {glue:text}`opposite` (intervals without correction). The published
+# values come from the abstract of a paper. If they were reported because they were significant, they
+# are too large on average.
 #
 # We do not expect full agreement. The published study used different songs, which had similar
-# instrumentation and were rated by 19 people. A descriptor that hardly varies between the chosen
-# songs cannot correlate with their ratings.
+# instrumentation and were rated by 19 people. A descriptor that hardly varies between the songs of a
+# study cannot correlate clearly with their ratings.
 
 # %% [markdown] tags=["needs-styles"]
 # {numref}`fig-descriptor-within` repeats the correlations within styles: descriptors and ratings are
 # centred on the mean of the song's style, which removes differences between styles.
 
 # %% tags=["needs-styles"]
-inside = probe.correlate(features, rating, artists, styles, **drawn)
-linked["of"], inside["of"] = "all songs", "within styles"
-pair = pd.concat([linked, inside])
-strongest = linked.set_index("feature")["estimate"].abs().nlargest(16).index
+within = probe.correlate(features, rating, artists, styles, **boot)
+overall["of"], within["of"] = "all songs", "within styles"
+pair = pd.concat([overall, within])
+strongest = overall.set_index("feature")["estimate"].abs().nlargest(16).index
 pair = pair.set_index("feature").loc[strongest].reset_index()
 pair["descriptor"] = pair["feature"].map(titles)
-smaller = inside["estimate"].abs() < linked["estimate"].abs()
+smaller = within["estimate"].abs() < overall["estimate"].abs()
 
 # %% tags=["needs-styles", "hide-input"]
 show_figure(
@@ -376,7 +381,7 @@ show_figure(
     "Forest plot with two estimates per row; most keep their sign within styles, some shrink.",
     table=pair,
 )
-report_counts(n_smaller=smaller.sum(), n_sure_within=len(clear_rows(inside)))
+report_counts(n_smaller=smaller.sum(), n_sure_within=len(clear_rows(within)))
 
 # %% [markdown] tags=["needs-styles"]
 # Within styles, {glue:text}`n_smaller` of the {glue:text}`n_features` correlations are smaller, and
@@ -403,7 +408,7 @@ inflation = np.diag(np.linalg.pinv(matrix.to_numpy(), hermitian=True))
 show_figure(
     figures.plot_clustered_correlations(matrix),
     "collinear",
-    f"Correlations between descriptors over {len(songs)} songs; similar ones are next to each other.",
+    f"Correlations between descriptors over {len(songs)} songs; similar descriptors are next to each other.",
     "Correlation matrix with dark red blocks on the diagonal, one of flux in adjacent bands.",
     table=matrix,
 )
@@ -449,8 +454,8 @@ errors = ((rating - predicted) ** 2).sum()
 r2 = 1 - errors / ((rating - rating.mean()) ** 2).sum()
 
 # %% [markdown]
-# Our `nested_ridge` gives the same predictions to $10^{-8}$, if it is given the same folds and the
-# same penalty, without clipping the features and without repeating the folds:
+# With the same folds and the same penalty, and without clipping the features or repeating the folds,
+# our `nested_ridge` gives the same predictions to $10^{-8}$:
 
 # %%
 folds = np.empty(len(songs), dtype=int)
@@ -459,8 +464,8 @@ for number, test in enumerate(tests):
     folds[test] = number
 plain = probe.Protocol(alphas=100.0, floor=0.0, clip=np.inf)
 fixed = {"protocol": plain, "folds": folds}
-ours = probe.nested_ridge(features, rating, artists, **fixed)
-np.testing.assert_allclose(ours.predicted[0, :, 0], predicted, atol=1e-8)
+nested = probe.nested_ridge(features, rating, artists, **fixed)
+np.testing.assert_allclose(nested.predicted[0, :, 0], predicted, atol=1e-8)
 
 # %% [markdown]
 # With this arbitrary penalty, R² is {glue:text}`plain_r2`. From here on, `nested_ridge` chooses the
@@ -475,20 +480,21 @@ protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
 ratings, classical = rating.to_frame(target), features[baseline]
 
 # %%
-label = (ratings, artists, styles, protocol)
+setting = (ratings, artists, styles, protocol)
 results = {
-    "style alone": probe.style_baseline(*label),
-    "ridge, classical": probe.nested_ridge(classical, *label),
-    "ridge, all": probe.nested_ridge(features, *label),
+    "style alone": probe.style_baseline(*setting),
+    "ridge, classical": probe.nested_ridge(classical, *setting),
+    "ridge, all": probe.nested_ridge(features, *setting),
     "trees, all": probe.nested_estimator(
-        features, *label, estimator="boosting", n_jobs=2
+        features, *setting, estimator="boosting", n_jobs=2
     ),
 }
-scores = summaries.score_table(results, **drawn)
+scores = summaries.score_table(results, **boot)
 
 # %% [markdown]
-# Two differences are of interest: what the descriptors add to the style, and what the trees add to a
-# linear model. Both models of a pair are tested on the same songs, so the difference is resampled, too:
+# Two differences are of interest: between the descriptors and style alone, and between the trees and
+# ridge regression. Both models of a pair are tested on the same songs, so we resample their difference
+# directly:
 
 # %%
 pairs = [("ridge, all", "style alone"), ("trees, all", "ridge, all")]
@@ -500,7 +506,8 @@ show_figure(
     figures.plot_scores(summaries.mark_test_only(scores), bands=bands),
     "descriptor-scores",
     f"Out-of-fold R² on {len(songs)} songs, with 95% intervals over artists. “Test songs only”: the "
-    "interval ignores the training songs and is too narrow. Shaded: the noise ceiling, if known.",
+    "interval ignores chance in the training songs and is too narrow. Shaded: the noise ceiling, if "
+    "known.",
     "Forest plot of style alone and three models from descriptors, with wide, overlapping intervals.",
     table=scores,
 )
@@ -527,17 +534,17 @@ report_texts(
 # {glue:text}`style_verdict`. The trees reach {glue:text}`trees_r2_full`; their difference from ridge
 # regression is {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
 #
-# The intervals of style and ridge regression resample artists in training *and* test. For trees, this
-# would require many more fits, so their interval resamples test songs only. Such an interval is too
-# narrow: in simulations, it contained the true R² in 65–85% of cases instead of 95%. The trees in
-# {numref}`fig-descriptor-scores` are therefore less certain than they look, and so is their difference
-# from ridge regression.
+# The intervals for style alone and for ridge regression resample artists in training *and* test. For
+# trees, this would require many more fits, so their interval resamples the test songs only. Such an
+# interval is too narrow: in simulations, it contained the true R² in 65–85% of cases instead of 95%.
+# The trees in {numref}`fig-descriptor-scores` are therefore less certain than they look, and so is
+# their difference from ridge regression.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two questions without an acoustic cause
 #
-# Would the descriptors “predict” just any question? The simulation has two control questions
-# ({doc}`01-listeners-and-tracks`). The answers to “placebo” have nothing to do with any descriptor,
+# Would the descriptors appear to predict any question whatsoever? The simulation has two control
+# questions ({doc}`01-listeners-and-tracks`). The answers to “placebo” are unrelated to all descriptors,
 # and the answers to “style only” depend only on the style. {numref}`tab-controls` shows the same
 # analysis for both, and for “{glue:text}`target`”.
 
@@ -545,10 +552,10 @@ report_texts(
 rows = {}
 for question in (target, *data.controls):
     means = data.song_means(question)
-    within = probe.correlate(features, means, artists, styles, **drawn)
+    within = probe.correlate(features, means, artists, styles, **boot)
     ridge = probe.nested_ridge(features, means, artists, styles, protocol)
     style = probe.style_baseline(means, artists, styles, protocol)
-    scored = summaries.score_table({"ridge": ridge, "style": style}, **drawn)
+    scored = summaries.score_table({"ridge": ridge, "style": style}, **boot)
     n_clear = len(clear_rows(within))
     rows[question] = [n_clear, *scored["estimate"], *scored["low"]]
 
@@ -571,9 +578,9 @@ report_texts(controls=join_words(f"“{question}”" for question in above_zero)
 
 # %% [markdown] tags=["needs-simulation"]
 # Questions for which the whole interval of ridge regression lies above 0: {glue:text}`controls`.
-# Descriptors that differ between styles predict “style only” as well as they identify the style, and
-# there is nothing else to predict. An R² above 0 is therefore not yet evidence that listeners respond to
-# a descriptor; a correlation *within* styles is better evidence.
+# Descriptors predict “style only” as well as they identify the style, because nothing else affects the
+# answers. An R² above 0 is therefore not yet evidence that listeners respond to a descriptor; a
+# correlation *within* styles is better evidence.
 
 # %% [markdown] tags=["needs-audio"]
 # ## An inverted U?
@@ -581,68 +588,68 @@ report_texts(controls=join_words(f"“{question}”" for question in above_zero)
 # {cite:t}`witek2014` found an inverted U with funk drum breaks: medium syncopation was rated higher
 # than low and high syncopation. {cite:t}`senn2018` found almost no relation with other patterns.
 # {numref}`fig-inverted-u` shows our songs in two ways. The partial dependence {cite}`friedman2001` of
-# the trees is the mean prediction when the syncopation of every song is set to one value and
-# everything else is kept as it is. The parabola is fitted to the square root of syncopation, with
-# event density and low-frequency energy held constant. The two hold different descriptors constant, so
-# they need not agree.
+# the trees is the mean prediction when the syncopation of every song is set to one value and everything
+# else is kept as it is. The parabola is fitted to the square root of syncopation, with event density
+# and low-frequency energy held constant. The trees and the parabola hold different descriptors
+# constant, so the two curves need not agree.
 #
-# A negative squared term does not prove an inverted U, because a curve that only flattens has one as
-# well. The two-lines test {cite}`simonsohn2018` fits one line below and one line above a break point.
-# An inverted U requires a slope that is clearly positive below the break point and clearly negative
-# above it. The break point is estimated from the data: a smooth curve is fitted, and the break is placed
-# near its extreme, where the weaker of the two lines gets more songs.
+# A negative squared term does not prove an inverted U, because it also occurs if a curve only flattens.
+# The two-lines test {cite}`simonsohn2018` fits one line below and one line above a break point. An
+# inverted U requires a slope that is clearly positive below the break point and clearly negative above
+# it. The break point is estimated from the data: it lies near the extreme of a fitted smooth curve, and
+# is placed so that the weaker of the two lines is fitted to more songs.
 #
 # The result may depend on the other variables in the regression. Songs with much syncopation may also
 # have many events, be fast, or be of one style, and the data do not show what should be held constant.
 # We therefore repeat the test with several sets of covariates, and report a shape only if all agree.
 
 # %% tags=["needs-audio"]
-known = table["syncopation"].dropna()
-inputs = features.loc[known.index].assign(syncopation=known)
-artist = data.tracks.set_index("track_id").loc[known.index, "artist"]
-at = {"y": rating[known.index], "artists": artist}
+syncopation = table["syncopation"].dropna()
+inputs = features.loc[syncopation.index].assign(syncopation=syncopation)
+artist = data.tracks.set_index("track_id").loc[syncopation.index, "artist"]
+outcome = {"y": rating[syncopation.index], "artists": artist}
 trees = probe.partial_dependence(
-    inputs, **at, feature="syncopation", n_refits=n_refits, seed=seed
+    inputs, **outcome, feature="syncopation", n_refits=n_refits, seed=seed
 )
 
 # %% tags=["needs-audio"]
-x, held = np.sqrt(known), inputs[["event_density", "low_energy"]]
+x, constant = np.sqrt(syncopation), inputs[["event_density", "low_energy"]]
 points = np.sqrt(trees["x"])
-fitted, bend = probe.parabola(x, **at, covariates=held, points=points)
+fitted, bend = probe.parabola(x, **outcome, covariates=constant, points=points)
 fitted["x"] = trees["x"]
 curves = pd.concat([trees.assign(kind="trees"), fitted.assign(kind="parabola")])
 
 # %% tags=["needs-audio"]
-tracks = songs.set_index("track_id").loc[known.index]
+tracks = songs.set_index("track_id").loc[syncopation.index]
 style = pd.get_dummies(tracks["style"], dtype=float).iloc[:, 1:]
 timing = inputs.filter(["microtiming_spread", "tempo"])
 covariates = {
-    "nothing": held[[]],
+    "nothing": constant[[]],
     "style": style,
-    "density, low frequencies": held,
-    "density, low frequencies, style": held.join(style),
-    "density, low frequencies, timing, tempo": held.join(timing),
+    "density, low frequencies": constant,
+    "density, low frequencies, style": constant.join(style),
+    "density, low frequencies, timing, tempo": constant.join(timing),
 }
 tests = {}
-for name, some in covariates.items():
-    if len(x) > 5 + some.shape[1]:  # more songs than coefficients
-        tests[name] = probe.two_lines(x, **at, covariates=some)
+for name, adjusted in covariates.items():
+    if len(x) > 5 + adjusted.shape[1]:  # more songs than coefficients
+        tests[name] = probe.two_lines(x, **outcome, covariates=adjusted)
 lines = tests["density, low frequencies"]
 break_at = lines["break_at"].iloc[0]
 beyond = tracks.loc[x > break_at, "style"].value_counts()
 
 # %% [markdown] tags=["needs-audio"]
-# How often does this test find an inverted U that is not there? We simulate ratings of the same songs
-# that rise with syncopation up to a plateau and do not fall again.
+# How often does this test find an inverted U that does not exist? For the same songs, we simulate
+# ratings that rise with syncopation up to a plateau and do not fall again.
 
 # %% tags=["needs-audio"]
-names, band = np.unique(artist, return_inverse=True)
+bands, band = np.unique(artist, return_inverse=True)
 z = ((x - x.mean()) / x.std()).to_numpy()
 
 
 def finds_hump(run):
     rng = np.random.default_rng([seed, run])
-    noise = 0.3 * rng.normal(size=len(names))[band]  # bands differ
+    noise = 0.3 * rng.normal(size=len(bands))[band]  # differs between bands
     noise = noise + 0.8 * rng.normal(size=len(z))
     lines = probe.two_lines(x, np.minimum(z, 0.3) + noise, artist)
     return pick_shape(lines, True, False, False)
@@ -651,9 +658,10 @@ def finds_hump(run):
 false_humps = np.mean([finds_hump(run) for run in range(n_plateaus)])
 
 # %% [markdown] tags=["needs-simulation"]
-# In the simulation, the true curve is known. `fixed_effects` returns the effects on “{glue:text}`target`”;
-# for groove, they are in points of the groove score, one of which is 24 points of the scale from 1 to 100
-# ({doc}`demo-study`). The effect of syncopation is that of a standardised value $z$ and of its square.
+# In the simulation, the true curve is known. The function `fixed_effects` returns the effects on
+# “{glue:text}`target`”. For groove, the unit is one point of the groove score, which corresponds to 24
+# points of the scale from 1 to 100 ({doc}`demo-study`). The effect of syncopation is a quadratic
+# function of its standardised square root, $z$.
 
 # %% tags=["needs-simulation"]
 from groove_utils.synth.questionnaire import fixed_effects
@@ -677,9 +685,9 @@ curves = pd.concat([curves, true_curve])
 # %% tags=["needs-audio", "hide-input"]
 index = "Syncopation from audio (Witek's index, per bar)"
 show_figure(
-    figures.plot_dependence(curves, known, index, f"Effect on “{target}”"),
+    figures.plot_dependence(curves, syncopation, index, f"Effect on “{target}”"),
     "inverted-u",
-    f"“{target}” by syncopation ({len(known)} songs). Held constant: for the trees, all other "
+    f"“{target}” by syncopation ({len(syncopation)} songs). Held constant: for the trees, all other "
     "descriptors; for the parabola, event density and low-frequency energy. Bands: 95% intervals over "
     "artists. Ticks: songs. Dashed: the simulated effect on ratings.",
     "Curves with wide bands: a stepped one from trees, a smooth parabola, and, where it is "
@@ -692,13 +700,14 @@ show_table(
     shapes,
     "two-lines",
     "The two-lines test, by what is held constant: slopes below and above the break point, in points "
-    f"of “{target}” per unit of √syncopation, with 95% intervals over bands, which take the break point "
-    "as given and are therefore too narrow; songs and bands above it.",
+    f"of “{target}” per unit of √syncopation, with 95% intervals over bands, and the numbers of songs "
+    "and bands above the break point. The intervals take the break point as given and are therefore "
+    "too narrow.",
 )
 report_effects(lines, "n_artists", prefix="slope_", fmt=fmt)
 report_value("break_at", break_at**2, fmt=".1f")
 signs = "clearly positive", "clearly negative", "not clearly different from zero"
-report_effects({"bend": bend}, len(names), words=signs)
+report_effects({"bend": bend}, len(bands), words=signs)
 report_percentages({"false_humps": false_humps}, n_plateaus)
 report_counts(n_humps=(shapes["shape"] == "inverted U").sum(), n_sets=len(tests))
 report_counts(n_beyond=beyond.sum(), bands_beyond=lines.loc["above", "n_artists"])
@@ -716,33 +725,34 @@ report_texts(
 # %% [markdown] tags=["needs-audio"]
 # With event density and low-frequency energy held constant, the break point lies at a syncopation of
 # {glue:text}`break_at`. Below it, the slope on the square root of syncopation is
-# {glue:text}`slope_below_full`; above it, {glue:text}`slope_above_full` (n counts bands). Of the
-# {glue:text}`n_sets` sets of covariates in {numref}`tab-two-lines`, the number that result in an inverted
-# U is {glue:text}`n_humps`. {glue:text}`u_verdict`
+# {glue:text}`slope_below_full`; above it, {glue:text}`slope_above_full` (n counts bands). The test
+# finds an inverted U with {glue:text}`n_humps` of the {glue:text}`n_sets` sets of covariates in
+# {numref}`tab-two-lines`. {glue:text}`u_verdict`
 #
-# Three more results matter here. First, {glue:text}`n_beyond` songs by {glue:text}`bands_beyond` bands lie
-# above the break point ({glue:text}`style_beyond`). If most are of one style, the effect of syncopation
-# can hardly be separated from that of the style. Second, the test mistakes a plateau for an inverted U in
-# {glue:text}`false_humps` of the simulations. Third, the squared term of the parabola is
-# {glue:text}`bend_verdict`: {glue:text}`bend_full` points per squared standard deviation.
+# Three more results matter here. First, {glue:text}`n_beyond` songs by {glue:text}`bands_beyond` bands
+# lie above the break point ({glue:text}`style_beyond`). If most of these songs are of one style, the
+# effect of syncopation can hardly be separated from that of the style. Second, the test mistakes a
+# plateau for an inverted U in {glue:text}`false_humps` of the simulations. Third, the squared term of
+# the parabola is {glue:text}`bend_verdict`: {glue:text}`bend_full` points per squared standard
+# deviation.
 #
-# Trees that are trained on few songs use only the most helpful descriptors. A flat curve of the trees
-# therefore shows only that they ignored syncopation.
+# Trees that are trained on few songs use only the most helpful descriptors. A flat partial dependence
+# therefore shows only that the trees ignored syncopation.
 
 # %% [markdown] tags=["needs-simulation"]
-# How close do the estimates come to the true curve? Its top is where its slope is zero. For the slope beyond
-# the break point, we fit the same two lines to the true effect of each song's syncopation instead of its
-# ratings.
+# How close do the estimates come to the true curve? The top of the true curve is where its slope is
+# zero. To find the true slope above the break point, we fit the same two lines to the true effect of
+# each song's syncopation instead of the song's ratings.
 
 # %% tags=["needs-simulation"]
 top = centre - unit * true["syncopation_z"] / (2 * true["syncopation_z2"])
 within_band = truth.between(fitted["low"], fitted["high"])
 
 in_score = data.truth("songs").set_index("track_id")["syncopation"]
-effect = true_effect(np.sqrt(in_score[known.index]))
+effect = true_effect(np.sqrt(in_score[syncopation.index]))
 left, right = (x - break_at).clip(upper=0), (x - break_at).clip(lower=0)
 design = pd.DataFrame({"left": left, "right": right, "step": 1.0 * (right > 0)})
-fit = sm.OLS(effect, sm.add_constant(design.join(held))).fit()
+fit = sm.OLS(effect, sm.add_constant(design.join(constant))).fit()
 true_slope = fit.params["right"]
 
 # %% tags=["needs-simulation", "hide-input"]
@@ -761,20 +771,22 @@ report_texts(
 
 # %% [markdown] tags=["needs-simulation"]
 # In the simulation, an inverted U *is* among the known effects; its top is at a syncopation of
-# {glue:text}`true_peak`. A test that misses it is not evidence against it. The break point is at
-# {glue:text}`break_at` and the top of the parabola at {glue:text}`peak`; the true curve lies inside the
-# parabola's band at {glue:text}`points_inside` of the {glue:text}`n_points` plotted points. Above the
-# break point, the line through the true effects has a slope of {glue:text}`true_slope_above`; that of the
-# ratings, {glue:text}`slope_above_full`, {glue:text}`slope_word`.
+# {glue:text}`true_peak`. If a test does not find it, this is therefore no evidence against it. The
+# break point is at {glue:text}`break_at` and the top of the parabola at {glue:text}`peak`; the true
+# curve lies inside the parabola's band at {glue:text}`points_inside` of the {glue:text}`n_points`
+# plotted points. Above the break point, the line through the true effects has a slope of
+# {glue:text}`true_slope_above`. The slope of the line through the ratings,
+# {glue:text}`slope_above_full`, {glue:text}`slope_word`.
 #
-# One study cannot show how often a test misses an effect. {doc}`demo-study` counts this over many studies,
-# but for the squared term, with exact syncopation, and not for the two-lines test. Syncopation measured
-# from audio differs from that in the score, most for the songs with much of it, and this changes the curve.
+# One study cannot show how often a test misses an effect. {doc}`demo-study` counts this over many
+# simulated studies, but only for the squared term with exact syncopation, not for the two-lines test.
+# Syncopation measured from audio differs from that in the score, most of all for highly syncopated
+# songs, and this changes the curve.
 #
 # ## Can the estimates be trusted?
 #
-# The demo was rendered from scores, so the true values of some descriptors are known. Each dot in
-# {numref}`fig-descriptor-estimates` is a song; dots on the line are estimated correctly. Bars join
+# The demo's songs were rendered from scores, so the true values of some descriptors are known. Each dot
+# in {numref}`fig-descriptor-estimates` is a song; a dot on the line is a correct estimate. Bars join
 # the estimates from the two halves of a song (cut off at the edge of the plot). A long bar means that
 # the estimate varies within the song.
 
@@ -790,49 +802,51 @@ pairs = {
 
 
 # %% tags=["needs-simulation"]
-def halves(track):
+def describe_halves(track):
     y, sr = data.load(track)
-    parts = np.array_split(y, [len(y) // 2])
-    return [descriptors.describe(part, sr)[list(pairs)] for part in parts]
+    halves = np.array_split(y, [len(y) // 2])
+    return [descriptors.describe(half, sr)[list(pairs)] for half in halves]
 
 
 tracks = data.tracks["track_id"]
-split = Parallel(n_jobs=2)(delayed(halves)(track) for track in tracks)
-split = np.array(split, dtype=float)  # tracks × halves × quantities
+by_half = Parallel(n_jobs=2)(delayed(describe_halves)(t) for t in tracks)
+by_half = np.array(by_half, dtype=float)  # tracks × halves × quantities
 
 # %% tags=["needs-simulation"]
 truth = data.truth("songs").set_index("track_id").loc[tracks]
 estimates = []
 for k, (name, column) in enumerate(pairs.items()):
-    part = songs[["track_id", "artist", "style"]].assign(quantity=name)
-    part["truth"] = truth[column].to_numpy()
-    part["estimate"] = table[name].to_numpy()
-    part["low"] = split[:, :, k].min(axis=1)
-    part["high"] = split[:, :, k].max(axis=1)
-    estimates.append(part)
+    rows = songs[["track_id", "artist", "style"]].assign(quantity=name)
+    rows["truth"] = truth[column].to_numpy()
+    rows["estimate"] = table[name].to_numpy()
+    rows["low"] = by_half[:, :, k].min(axis=1)
+    rows["high"] = by_half[:, :, k].max(axis=1)
+    estimates.append(rows)
 estimates = pd.concat(estimates, ignore_index=True)
 
 # %% tags=["needs-simulation", "hide-input"]
 show_figure(
     figures.plot_estimates(estimates, units[list(pairs)], data.styles),
     "descriptor-estimates",
-    f"Estimates for {len(songs)} songs against the truth. Bars: from one half to the other.",
+    f"Estimates for {len(songs)} songs against the true values. Bars join the estimates from the two "
+    "halves of a song.",
     "Six scatter plots: tempo lies on the diagonal; density and syncopation follow it with "
     "scatter; the spread of timing and the swing ratio loosely, with dots far off.",
     table=estimates,
 )
 
 # %% [markdown] tags=["needs-simulation"]
-# {numref}`tab-descriptor-quality` gives the numbers behind the figure: the correlation of estimate
-# and truth, the bias, and the root mean square error, both in standard deviations of the truth.
+# {numref}`tab-descriptor-quality` gives the numbers behind the figure: the correlation between
+# estimates and true values, the bias, and the root mean square error. Bias and error are in standard
+# deviations of the true values.
 
 # %% tags=["needs-simulation"]
-quality = probe.error_table(estimates, **drawn).set_index("quantity")
+quality = probe.error_table(estimates, **boot).set_index("quantity")
 weakest, drifting = quality["error"].idxmax(), quality["bias"].abs().idxmax()
 
 # %% [markdown] tags=["needs-simulation"]
-# A tempo counts as right if it is within 4% of the truth, and as off by an octave if it is within 4% of
-# its half or double:
+# A tempo counts as right if it is within 4% of the true tempo, and as off by an octave if it is within
+# 4% of half or double the true tempo:
 
 # %% tags=["needs-simulation"]
 ratio = table["tempo"].to_numpy() / truth["tempo"].to_numpy()
@@ -843,8 +857,9 @@ tempo_octave = np.abs(np.abs(np.log2(ratio)) - 1) < np.log2(1.04)
 show_table(
     quality.rename(index=titles).rename_axis("descriptor"),
     "descriptor-quality",
-    "Estimates against truth: correlation with its 95% interval over artists; bias and root mean "
-    "square error, in SDs of the truth; the style with the largest error, and the error there; songs.",
+    "Estimates and true values: correlation with its 95% interval over artists; bias and root mean "
+    "square error, in SDs of the true values; the style with the largest error, and the error in this "
+    "style; number of songs.",
 )
 report_percentages({"tempo_right": tempo_right.mean()}, len(songs))
 report_counts(tempo_octave=tempo_octave.sum())
@@ -857,12 +872,13 @@ report_texts(
 )
 
 # %% [markdown] tags=["needs-simulation"]
-# For {glue:text}`tempo_right` of the {glue:text}`n_songs` songs, the tempo is within 4% of the truth,
-# and for {glue:text}`tempo_octave` songs it is off by an octave, that is, by a factor of two; its
-# correlation with the truth is {glue:text}`tempo_r_full`. The largest error in standard deviations of
-# the truth is that of “{glue:text}`weakest`”, especially in {glue:text}`weakest_style`; its
-# correlation with the truth is {glue:text}`weakest_r_full`. The largest bias is that of
-# “{glue:text}`drifting`”; a positive one means that the estimates are too high.
+# For {glue:text}`tempo_right` of the {glue:text}`n_songs` songs, the tempo is within 4% of the true
+# tempo, and for {glue:text}`tempo_octave` songs, it is off by an octave, that is, by a factor of two.
+# The correlation between estimated and true tempo is {glue:text}`tempo_r_full`. In standard deviations
+# of the true values, the largest error is that of “{glue:text}`weakest`”, especially in
+# {glue:text}`weakest_style`; here, the correlation between estimates and true values over all songs is
+# {glue:text}`weakest_r_full`. The largest bias is that of “{glue:text}`drifting`”; a positive bias
+# means that the estimates are too high.
 #
 # The figure shows two kinds of error. If the bar of a dot is *long*, more music would help: a short
 # excerpt contains too few strokes to estimate a spread or a ratio. If a dot is far from the line and
@@ -875,10 +891,11 @@ report_texts(
 # ### Would a trained beat tracker do better?
 #
 # An error in the beat affects most descriptors of rhythm. BeatNet {cite:p}`heydari2021` was trained on
-# music with annotated beats. At each moment, it estimates how likely a beat is. We put this curve in the
-# place of the onset curve, and track the beats as before; BeatNet's own decoder is not used. We compare
-# this with librosa's tracker as it comes {cite:p}`ellis2007`, and with the descriptors' own grid. The true
-# time of a beat is the median onset of the notes that the score places on it.
+# music with annotated beats. At each moment, it estimates the probability of a beat. We use the curve
+# of these probabilities in place of the onset curve, and track the beats as before; BeatNet's own
+# decoder is not used. We compare these beats with those of librosa's tracker at its default settings
+# {cite:p}`ellis2007`, and with the descriptors' own grid. The true time of a beat is the median onset
+# time of the notes that the score places on the beat.
 
 # %% tags=["needs-simulation"]
 from groove_utils.embed.models.beatnet import FRAME_RATE, beat_activations
@@ -894,11 +911,11 @@ def beats_of(track):
     curve = descriptors.onset_strength(spectra)
     regions = descriptors.region_strength(spectra)
     grid = descriptors.estimate_grid(curve, regions, spectra.hop)
-    likely = beat_activations(y, sr).max(axis=1)  # beat or downbeat
+    activations = beat_activations(y, sr).max(axis=1)  # beat or downbeat
     return {
         "the descriptors' grid": grid.beats if grid else [],
         "librosa": librosa.beat.beat_track(y=y, sr=sr, units="time")[1],
-        "BeatNet's curve": descriptors.track_beats(likely, 1 / FRAME_RATE),
+        "BeatNet's curve": descriptors.track_beats(activations, 1 / FRAME_RATE),
     }
 
 
@@ -907,10 +924,10 @@ tracked = Parallel(n_jobs=2)(delayed(beats_of)(track) for track in tracks)
 accuracy = pd.DataFrame(
     {"tracker": name, "song": track, "artist": artist}
     | score_beats(beats, true_beats[track])
-    for track, artist, found in zip(tracks, artists, tracked)
-    for name, beats in found.items()
+    for track, artist, by_tracker in zip(tracks, artists, tracked)
+    for name, beats in by_tracker.items()
 )
-trackers = compare_trackers(accuracy, **drawn)
+trackers = compare_trackers(accuracy, **boot)
 columns = ["gain", "gain_low", "gain_high"]  # over the descriptors' grid
 gain = trackers.loc["BeatNet's curve", columns]
 gain.index = ["estimate", "low", "high"]
@@ -919,21 +936,22 @@ gain.index = ["estimate", "low", "high"]
 show_table(
     trackers.drop(columns=columns).rename(columns={"f": "F-measure"}),
     "beat-trackers",
-    "Beats within 70 ms of the true ones: F-measure with its 95% interval over artists. Tempo: share of "
-    "songs in which it is within 4% of the truth, of its half or double (octave), or of neither.",
+    "Beats within 70 ms of the true beats: F-measure with its 95% interval over artists. Tempo: share of "
+    "songs in which it is within 4% of the true tempo, of its half or double (octave), or of neither.",
 )
 verdicts = "better than", "worse than", "not clearly different from"
 report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 
 # %% [markdown] tags=["needs-simulation"]
-# The F-measure of BeatNet's curve minus that of the grid is {glue:text}`beatnet_gain_full`: in the simulation,
-# the curve is {glue:text}`beatnet_gain_verdict` the grid. The descriptors use the grid; a network would have
-# to be clearly better to be worth its cost. The grid has an advantage here, because it expects the drum
-# pattern of popular music, which our songs have. Fast songs are harder: in eight recorded metal songs that
-# the package's weekly tests fetch, both the grid and BeatNet's curve give half the tempo for some songs of
-# 170 to 190 beats per minute, whereas librosa's tracker gives the charted tempo of all eight. madmom's
-# tracker is left out: in a trial with these songs, its beats were less accurate than those of BeatNet's
-# curve, and its weights are for non-commercial use only.
+# The F-measure of BeatNet's curve minus that of the grid is {glue:text}`beatnet_gain_full`: in the
+# simulation, the curve is {glue:text}`beatnet_gain_verdict` the grid. The descriptors use the grid; a
+# network would have to be clearly better to be worth its cost. The grid has an advantage here, because
+# it expects the drum pattern of popular music, which our songs have. Fast songs are harder. The
+# package's weekly tests use eight recorded metal songs with annotated tempi: for some songs of 170 to
+# 190 beats per minute, both the grid and BeatNet's curve give half the tempo, whereas librosa's tracker
+# gives the annotated tempo of all eight. We leave out madmom's tracker: in a trial with the simulated
+# songs, its beats were less accurate than those from BeatNet's curve, and its weights are for
+# non-commercial use only.
 
 # %% [markdown]
 # ## What could be wrong here
@@ -943,14 +961,14 @@ report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 #   {cite:t}`stupacher2016` manipulated the sound to find out.
 # - **A correlation measures only a straight line.** A descriptor with a perfect inverted U can have a
 #   correlation of zero.
-# - **Formulas were chosen.** Frame lengths and thresholds are MIRtoolbox's or ours; others would give
-#   other numbers.
+# - **The formulas contain choices.** Frame lengths and thresholds are those of MIRtoolbox or our own;
+#   other choices would give other numbers.
 # - **Partial dependence averages over songs that could not exist.** If descriptors are correlated,
 #   changing one and keeping the others can give impossible combinations.
 #
 # ## Exercises
 #
-# For the first, you change one line; the last has no single answer.
+# In the first exercise, you change one line of code; the last one has no single answer.
 #
 # ```{exercise} Let the folds leak
 # :label: ex-leak
@@ -973,9 +991,9 @@ leaky_r2 = 1 - errors / ((rating - rating.mean()) ** 2).sum()
 leaky_r2, r2
 
 # %% [markdown]
-# It need not be higher. This is one division, and the other folds are drawn at random as well; repeat it
-# with several values of `random_state` before you compare. But leaking is wrong whether or not it helps
-# in a single case: the score no longer answers how well songs by *new* artists are predicted.
+# The leaky R² need not be higher, because a single division into folds is subject to chance. Repeat it
+# with several values of `random_state` before you compare. A leak is wrong whether or not it raises the
+# score in a single case: the score no longer shows how well songs by *new* artists are predicted.
 #
 # If songs by one artist resemble each other in sound and in ratings, a leaky split rewards the
 # regression for recognising the artist. The gain depends on how much of the variance of the ratings
@@ -991,15 +1009,15 @@ assert not np.allclose(leaky, predicted), (
 )
 total = ((rating - rating.mean()) ** 2).sum()
 assert np.isclose(1 - ((rating - leaky) ** 2).sum() / total, leaky_r2), (
-    "`leaky_r2` is not the R² of `leaky`: compare with the formula above"
+    "`leaky_r2` is not the R² of `leaky`: compare it with the formula above"
 )
 
 # %% [markdown] tags=["needs-audio"]
 # ```{exercise} Hear a descriptor
 # :label: ex-hear
 #
-# Listen. Which descriptor do you trust? Take one that correlates strongly with the ratings, and play
-# the two songs that are lowest and highest on it *within one style*. Can you hear what the formula
+# Which descriptor do you trust? Take one that correlates strongly with the ratings, and listen to the
+# songs with its lowest and its highest value *within one style*. Can you hear what the formula
 # measures? Put the two track ids into `extremes`, and the name of the descriptor into `name`.
 # ```
 #
@@ -1009,9 +1027,9 @@ assert np.isclose(1 - ((rating - leaky) ** 2).sum() / total, leaky_r2), (
 
 # %% tags=["solution", "needs-audio"]
 name = "rms_sd"
-known = table.loc[styles == data.styles[0], name].dropna()
-extremes = [known.idxmin(), known.idxmax()]
-labels = [f"{data.song_names[t]} ({known[t]:.2f})" for t in extremes]
+values = table.loc[styles == data.styles[0], name].dropna()
+extremes = [values.idxmin(), values.idxmax()]
+labels = [f"{data.song_names[t]} ({values[t]:.2f})" for t in extremes]
 audio_player(dict(zip(labels, map(data.audio_path, extremes))))
 
 # %% [markdown] tags=["needs-audio"]
@@ -1027,16 +1045,15 @@ assert name in table, "`name` should be a column of `table`"
 low, high = table.loc[extremes, name]
 assert low < high, "the first song should be the one with the lower value"
 assert data.tracks.set_index("track_id").loc[extremes, "style"].nunique() == 1, (
-    "the two songs are of different styles"
+    "the two songs should be of the same style"
 )
 
 # %% [markdown]
 # ```{exercise} A descriptor of your own
 # :label: ex-tilt
 #
-# Divide the summed flux of bands 1 and 2 by that of bands 9 and 10, and call the ratio `tilt`. Does
-# it correlate with the ratings? Does it improve the ridge regression? Why need the two answers not
-# agree?
+# Divide the summed flux of bands 1 and 2 by that of bands 9 and 10, and call the ratio `tilt`. Does it
+# correlate with the ratings? Does it improve the ridge regression? Why can the two answers differ?
 # ```
 #
 # ```{solution-start} ex-tilt
@@ -1050,8 +1067,9 @@ wider = features.assign(tilt=tilt)
 probe.nested_ridge(wider, ratings, artists, styles, protocol).scores()
 
 # %% [markdown]
-# It may well correlate and still add nothing, because the ridge regression already had the bands.
-# What counts for prediction is the information that the other descriptors do not contain.
+# The ratio may well correlate with the ratings and still add nothing, because the ridge regression
+# already used the flux of these bands. What counts for prediction is information that the other
+# descriptors do not contain.
 #
 # ```{solution-end}
 # ```
@@ -1060,15 +1078,15 @@ probe.nested_ridge(wider, ratings, artists, styles, protocol).scores()
 assert len(tilt) == len(table), "`tilt` should have one value per song"
 assert (
     np.sign(tilt.corr(table["band_9_flux"] / table["band_1_flux"], "spearman")) < 0
-), "`tilt` should fall when the high bands get stronger: did you divide the other way?"
+), "`tilt` should fall when the high bands get stronger: did you invert the ratio?"
 
 # %% [markdown]
 # ```{exercise} Careless intervals
 # :label: ex-careless
 #
-# An open question. Correlate the descriptors with the ratings without `artists`, so that each song
-# counts as an independent piece of evidence. How many correlations are clear now? Which kind of
-# descriptor was not clear before, and which would you expect to fail with other bands?
+# This is an open question. Correlate the descriptors with the ratings without `artists`, so that each
+# song counts as an independent piece of evidence. How many correlations are clear now? Which of them
+# were not clear before, and which would you expect to fail with other bands?
 # ```
 #
 # ```{solution-start} ex-careless
@@ -1076,8 +1094,8 @@ assert (
 # ```
 
 # %% tags=["solution"]
-careless = probe.correlate(features, rating, **drawn)
-len(clear_rows(careless)), len(clear_rows(linked))
+careless = probe.correlate(features, rating, **boot)
+len(clear_rows(careless)), len(clear_rows(overall))
 
 # %% [markdown]
 # If both the descriptor and the ratings are similar within artists, the intervals are narrower than
@@ -1091,19 +1109,18 @@ len(clear_rows(careless)), len(clear_rows(linked))
 # ## Summary
 #
 # **Asked**: how well formulas predict the ratings. **Found**: {glue:text}`n_sure` of
-# {glue:text}`n_features` descriptors correlate clearly with “{glue:text}`target`”. The descriptors
-# are correlated with each other, so single coefficients mean little. Together, they predict the
-# ratings of new artists' songs with an R² of {glue:text}`ridge_r2`, and are
-# {glue:text}`style_verdict`. {doc}`06-probing` compares pretrained models with this score on the same
-# songs and folds.
+# {glue:text}`n_features` descriptors correlate clearly with “{glue:text}`target`”. The descriptors are
+# correlated with each other, so single coefficients mean little. Together, the descriptors predict the
+# ratings of new artists' songs with an R² of {glue:text}`ridge_r2`, and are {glue:text}`style_verdict`.
+# {doc}`06-probing` compares pretrained models with this score on the same songs and folds.
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: the tempo is right for {glue:text}`tempo_right` of the songs, and the
-# weakest estimate is that of “{glue:text}`weakest`”. The simulation contains an inverted U of
+# descriptor with the largest error is “{glue:text}`weakest`”. The simulation contains an inverted U of
 # syncopation. {glue:text}`u_verdict`
 
 # %% [markdown]
-# **What would change our mind**: other artists, for whom the same correlations do not hold. The
-# intervals show how much the correlations may change.
+# **What would change our mind**: songs by other artists with different correlations. The intervals show
+# how much the correlations may change.
 #
 # **Next:** {doc}`05-embeddings` shows what the pretrained models make of these songs.
